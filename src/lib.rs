@@ -1,1 +1,5 @@
-//! placeholder
+//! Placeholder.
+
+pub mod report;
+pub mod storage;
+pub mod sweep;
