@@ -80,9 +80,15 @@ impl DuePages {
         if limit == 0 {
             return Ok(None);
         }
-        let page = DuePage { workspace: self.workspace, after: self.after, limit };
+        let page = DuePage {
+            workspace: self.workspace,
+            after: self.after,
+            limit,
+        };
         let runs = store.load_due(&page).await?;
-        let Some(last) = runs.last() else { return Ok(None) };
+        let Some(last) = runs.last() else {
+            return Ok(None);
+        };
         self.after = *last;
         self.left = self.left.saturating_sub(runs.len() as u64);
         Ok(Some(runs))

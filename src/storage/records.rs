@@ -27,7 +27,10 @@ pub(super) fn moment(micros: i64) -> Result<Timestamp, sqlx::Error> {
 
 /// A row of `operation_runs`, with what the watch list remembers of it.
 #[derive(FromRow)]
-#[expect(clippy::struct_excessive_bools, reason = "one flag per nullable column, as the query names them")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one flag per nullable column, as the query names them"
+)]
 pub(super) struct RunRecord {
     id: i64,
     workspace_id: i64,
@@ -99,7 +102,10 @@ impl From<CandidateRecord> for CandidateRow {
 }
 
 #[derive(FromRow)]
-#[expect(clippy::struct_excessive_bools, reason = "one flag per nullable column, as the query names them")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one flag per nullable column, as the query names them"
+)]
 pub(super) struct RestoreRecord {
     id: i64,
     workspace_id: i64,
@@ -234,16 +240,27 @@ impl Ask {
     /// which no restore can match.
     pub(super) fn candidates_of(run: &RunFacts) -> Option<Self> {
         let restore = match run.context {
-            ContextFacts::Map { restore: NamedRestore::Id(id), .. } => Some(id),
+            ContextFacts::Map {
+                restore: NamedRestore::Id(id),
+                ..
+            } => Some(id),
             _ => None,
         };
         let environment = run.environment_id?;
-        Some(Self { run: run.id, workspace: run.workspace_id, environment, restore })
+        Some(Self {
+            run: run.id,
+            workspace: run.workspace_id,
+            environment,
+            restore,
+        })
     }
 
     /// Asks about one restore of the same run.
     pub(super) fn about(self, restore: RestoreId) -> Self {
-        Self { restore: Some(restore), ..self }
+        Self {
+            restore: Some(restore),
+            ..self
+        }
     }
 }
 

@@ -178,10 +178,7 @@ async fn settle_once<T: Transactions>(
     let (records, deferred) = prepare(&locked, assessments, with)?;
 
     let closed = write_verdicts(&mut tx, &records).await?;
-    let watches: Vec<_> = deferred
-        .iter()
-        .filter_map(Deferral::watch_write)
-        .collect();
+    let watches: Vec<_> = deferred.iter().filter_map(Deferral::watch_write).collect();
     tx.watch(&watches).await?;
     let mut results = look_past(&mut tx, batch, &locked, &with.policy).await?;
     tx.commit().await?;
@@ -357,7 +354,11 @@ fn prepare<'a>(
         } else {
             let watched = found.watched.as_ref();
             let watch = Watch::after(decision, watched, facts.as_of, &with.schedule);
-            deferrals.push(Deferral { found, assessment, watch });
+            deferrals.push(Deferral {
+                found,
+                assessment,
+                watch,
+            });
         }
     }
     Ok((verdicts, deferrals))

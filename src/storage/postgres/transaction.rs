@@ -39,10 +39,7 @@ impl Columns {
             runs: asks.iter().map(|ask| ask.run.0).collect(),
             workspaces: asks.iter().map(|ask| ask.workspace.0).collect(),
             environments: asks.iter().map(|ask| ask.environment.0).collect(),
-            restores: asks
-                .iter()
-                .map(|ask| ask.restore.map(|id| id.0))
-                .collect(),
+            restores: asks.iter().map(|ask| ask.restore.map(|id| id.0)).collect(),
         }
     }
 }
