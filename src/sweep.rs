@@ -28,7 +28,9 @@ pub async fn sweep(
     let sweep = store.open_sweep(&with.by.worker, scope.workspace).await?;
     let mut tally = Tally::default();
     let swept = pages(store, scope, with, |settled| {
-        settled.iter().for_each(|run| tally.add(&run.result));
+        for run in settled {
+            tally.add(&run.result);
+        }
         progress(settled);
     })
     .await;
