@@ -13,6 +13,10 @@ use jiff::Timestamp;
 ///
 /// A clock set beyond the years a [`Timestamp`] can hold reads as the nearest moment it can.
 #[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the wall clock"
+)]
 pub fn wall() -> Timestamp {
     moment(SystemTime::now())
 }
@@ -35,6 +39,10 @@ pub struct Stopwatch(Instant);
 impl Stopwatch {
     /// Begins to measure.
     #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads a clock"
+    )]
     pub fn start() -> Self {
         Self(Instant::now())
     }

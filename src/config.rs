@@ -497,6 +497,10 @@ pub struct Environment {
 impl Environment {
     /// Reads the variables of this program's own environment.
     #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
     pub fn read() -> Self {
         Self::from_lookup(|name| std::env::var_os(name))
     }

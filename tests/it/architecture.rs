@@ -1,0 +1,651 @@
+//! The dependency rules of the code, checked on its source tree.
+//!
+//! The compiler holds the border between the two crates; it cannot hold the borders inside one. Each
+//! rule is a row of [`RULES`] with the reason a reader of a failure needs, and each row is proven able
+//! to fail by a planted violation below.
+//!
+//! **Limit:** the check reads lines, not syntax. It blanks comments and the text of string literals on
+//! each line, so it can be misled by a literal that spans lines, and by a nested import that names a
+//! module on a line of its own. It is a fence against accidents, not against intent.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// One border: these words may not occur in the Rust files under `within`, save those under `except`.
+struct Rule {
+    name: &'static str,
+    within: &'static [&'static str],
+    except: &'static [&'static str],
+    words: &'static [Word],
+    reason: &'static str,
+}
+
+/// How a word is recognised in code.
+enum Word {
+    /// A name and every name that it begins: `apalis` finds `apalis_postgres` too.
+    Crate(&'static str),
+    /// A module in a path or an import: `worker` finds `worker::` and `crate::worker`, not `let worker`.
+    Module(&'static str),
+    /// The text as it stands.
+    Text(&'static str),
+}
+
+use Word::{Crate, Module, Text};
+
+/// Code that ships. Tests may reach for a database or a clock.
+const SHIPPED: &[&str] = &["src/", "jobs/src/"];
+const EVERYTHING: &[&str] = &["src/", "jobs/", "tests/"];
+
+const RULES: &[Rule] = &[
+    Rule {
+        name: "sqlx only in storage",
+        within: SHIPPED,
+        except: &["src/storage/"],
+        words: &[Crate("sqlx")],
+        reason: "every statement and every transaction is found in one place",
+    },
+    Rule {
+        name: "apalis only in worker",
+        within: SHIPPED,
+        except: &["src/worker/"],
+        words: &[Crate("apalis")],
+        reason: "the queue delivers hints; no decision may come to depend on it",
+    },
+    Rule {
+        name: "axum and askama only in console",
+        within: SHIPPED,
+        except: &["src/console/"],
+        words: &[Crate("axum"), Crate("askama")],
+        reason: "pages show what was decided and can be taken away whole",
+    },
+    Rule {
+        name: "anyhow only at the edge",
+        within: SHIPPED,
+        except: &["src/cli/", "src/main.rs"],
+        words: &[Crate("anyhow")],
+        reason: "inside, an error's variant names the failed step, so that callers can act on it",
+    },
+    Rule {
+        name: "storage knows nobody above it",
+        within: &["src/storage/"],
+        except: &[],
+        words: &[Module("cli"), Module("worker"), Module("console")],
+        reason: "calls go cli, then worker or console, then storage, then jobs",
+    },
+    Rule {
+        name: "worker knows neither console nor cli",
+        within: &["src/worker/"],
+        except: &[],
+        words: &[Module("console"), Module("cli")],
+        reason: "either of worker and console runs without the other",
+    },
+    Rule {
+        name: "console knows neither worker nor cli",
+        within: &["src/console/"],
+        except: &[],
+        words: &[Module("worker"), Module("cli")],
+        reason: "either of worker and console runs without the other",
+    },
+    Rule {
+        name: "clocks only in clock.rs",
+        within: SHIPPED,
+        except: &["src/clock.rs"],
+        words: &[
+            Text("SystemTime"),
+            Text("Instant::now"),
+            Text("Timestamp::now"),
+            Text("Zoned::now"),
+        ],
+        reason: "a verdict's time comes from the database, and tests choose theirs",
+    },
+    Rule {
+        name: "the pure crate is pure",
+        within: &["jobs/src/"],
+        except: &[],
+        words: &[
+            Crate("tokio"),
+            Text("std::fs"),
+            Text("std::net"),
+            Text("std::env"),
+            Text("std::process"),
+            Text("std::thread"),
+            Text("std::time::Instant"),
+            Text("async fn"),
+        ],
+        reason: "a decision is a function of its facts: the same ones give the same verdict anywhere",
+    },
+    Rule {
+        name: "nothing unfinished",
+        within: EVERYTHING,
+        except: &[],
+        words: &[Text("#[ignore"), Text("todo!"), Text("unimplemented!")],
+        reason: "a test that does not run and a branch that is not written look like ones that are",
+    },
+];
+
+/// What the pure crate may depend on: none of these can open a socket, read a clock or spawn a task.
+const PURE_DEPENDENCIES: &[&str] = &[
+    "jiff",
+    "serde",
+    "serde_json",
+    "serde_json_canonicalizer",
+    "sha2",
+    "thiserror",
+];
+
+/// What the top of the repository may hold, besides dot-files and what `.gitignore` names.
+const TOP_LEVEL: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "src",
+    "jobs",
+    "migrations",
+    "tests",
+    "config",
+    "Dockerfile",
+    "README.md",
+];
+
+/// Repository-relative path, with `/`, to content.
+type Files = BTreeMap<String, String>;
+
+#[test]
+fn the_source_tree_keeps_the_rules() {
+    let rust = load_files(&["src", "jobs", "tests"], "rs");
+    assert!(rust.contains_key("src/main.rs"), "the tree was not found");
+    let found: Vec<_> = rust
+        .iter()
+        .flat_map(|(path, text)| {
+            [violations(path, text), unreasoned_expectations(path, text)].concat()
+        })
+        .collect();
+    assert_none(&found);
+}
+
+#[test]
+fn every_sql_file_is_named_for_its_purpose_and_used_once() {
+    assert_none(&sql_violations(
+        &load_files(&["src"], "sql"),
+        &load_files(&["src"], "rs"),
+    ));
+}
+
+#[test]
+fn the_pure_crate_depends_on_nothing_that_could_act() {
+    let workspace = load_file(&root().join("Cargo.toml"));
+    let jobs = load_file(&root().join("jobs/Cargo.toml"));
+    assert_none(&dependency_violations(&workspace, &jobs));
+}
+
+#[test]
+fn the_top_level_holds_only_what_a_newcomer_is_told_about() {
+    let entries: Vec<String> = fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_none(&top_level_violations(
+        &entries,
+        &load_file(&root().join(".gitignore")),
+    ));
+}
+
+fn assert_none(found: &[String]) {
+    assert!(
+        found.is_empty(),
+        "{} violation(s):\n{}",
+        found.len(),
+        found.join("\n")
+    );
+}
+
+/// Every rule that one Rust file breaks, one line per place.
+fn violations(path: &str, text: &str) -> Vec<String> {
+    let is_under = |roots: &[&str]| roots.iter().any(|root| path.starts_with(root));
+    let mut found = Vec::new();
+    for rule in RULES
+        .iter()
+        .filter(|rule| is_under(rule.within) && !is_under(rule.except))
+    {
+        for (number, line) in (1..).zip(text.lines()) {
+            let code = code_of(line);
+            if rule.words.iter().any(|word| word.occurs_in(&code)) {
+                found.push(format!(
+                    "{path}:{number}: {}, because {}",
+                    rule.name, rule.reason
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// Every `#[expect]` that does not say why.
+fn unreasoned_expectations(path: &str, text: &str) -> Vec<String> {
+    let code: String = text.lines().map(|line| code_of(line) + "\n").collect();
+    let attributes = ["#[expect(", "#![expect("];
+    let starts = attributes
+        .iter()
+        .flat_map(|opening| code.match_indices(opening));
+    starts
+        .filter(|(start, _)| {
+            let attribute = code[*start..].split(")]").next().unwrap_or_default();
+            !attribute.contains("reason")
+        })
+        .map(|(start, _)| {
+            let number = code[..start].matches('\n').count() + 1;
+            format!(
+                "{path}:{number}: an expectation gives its reason, because it outlives its author"
+            )
+        })
+        .collect()
+}
+
+impl Word {
+    fn occurs_in(&self, code: &str) -> bool {
+        let (Crate(word) | Module(word) | Text(word)) = self;
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        code.match_indices(word).any(|(start, _)| {
+            let (before, after) = (&code[..start], &code[start + word.len()..]);
+            let begins = !before.ends_with(is_name);
+            let ends = !after.starts_with(is_name);
+            match self {
+                Text(_) => true,
+                Crate(_) => begins,
+                Module(_) => {
+                    let in_path = before.ends_with("::") || after.starts_with("::");
+                    begins && ends && (in_path || code.contains("crate::{"))
+                }
+            }
+        })
+    }
+}
+
+/// A line without its comment and without the text inside its string literals.
+fn code_of(line: &str) -> String {
+    let mut code = String::new();
+    let mut rest = line.chars().peekable();
+    let mut in_string = false;
+    while let Some(c) = rest.next() {
+        match (in_string, c) {
+            (true, '\\') => drop(rest.next()),
+            (_, '"') => {
+                in_string = !in_string;
+                code.push('"');
+            }
+            (true, _) => {}
+            (false, '/') if rest.peek() == Some(&'/') => break,
+            // The literal '"' opens no string.
+            (false, '\'') if rest.peek() == Some(&'"') => drop(rest.next()),
+            (false, _) => code.push(c),
+        }
+    }
+    code
+}
+
+/// Every `.sql` file whose first line does not name it, or that is not included exactly once.
+fn sql_violations(sql: &Files, rust: &Files) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in sql {
+        let name = Path::new(path).file_stem().unwrap().to_str().unwrap();
+        let purpose = text
+            .strip_prefix("-- ")
+            .and_then(|line| line.strip_prefix(name));
+        let purpose = purpose
+            .and_then(|line| line.strip_prefix(": "))
+            .unwrap_or_default();
+        if purpose
+            .lines()
+            .next()
+            .is_none_or(|purpose| purpose.trim().is_empty())
+        {
+            found.push(format!(
+                "{path}:1: begins with `-- {name}: purpose`, because the server's log shows that line"
+            ));
+        }
+        let uses: usize = rust
+            .iter()
+            .map(|(user, text)| inclusions(user, text, path))
+            .sum();
+        if uses != 1 {
+            found.push(format!(
+                "{path}: included {uses} times instead of once, so it is dead or shared"
+            ));
+        }
+    }
+    found
+}
+
+/// How often the Rust file `user` includes the file `path`, which its text names relative to itself.
+fn inclusions(user: &str, text: &str, path: &str) -> usize {
+    let directory = Path::new(user).parent().unwrap();
+    let text: String = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(str::split_whitespace)
+        .collect();
+    text.split("include_str!(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|relative| normalized(&directory.join(relative)) == Path::new(path))
+        .count()
+}
+
+fn normalized(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut parts, part| {
+        match part.as_os_str().to_str() {
+            Some("..") => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+        parts
+    })
+}
+
+/// What the pure crate depends on and should not, or jiff with a clock in it.
+fn dependency_violations(workspace: &str, jobs: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut names: Vec<&str> = section(jobs, "[dependencies]")
+        .filter_map(|line| key_of(line))
+        .collect();
+    names.sort_unstable();
+    if names != PURE_DEPENDENCIES {
+        found.push(format!(
+            "jobs/Cargo.toml: depends on {names:?} instead of {PURE_DEPENDENCIES:?}"
+        ));
+    }
+    let tables = jobs
+        .lines()
+        .filter(|line| line.starts_with('[') && line.contains("dependencies"));
+    for table in tables.filter(|table| !["[dependencies]", "[dev-dependencies]"].contains(table)) {
+        found.push(format!(
+            "jobs/Cargo.toml: {table} hides a dependency from the list"
+        ));
+    }
+    let mut jiff =
+        section(workspace, "[workspace.dependencies]").filter(|line| key_of(line) == Some("jiff"));
+    if !jiff.any(|line| line.contains("default-features = false") && !line.contains("\"std\"")) {
+        found.push("Cargo.toml: jiff has its `std` feature, and with it a clock".to_owned());
+    }
+    for line in section(jobs, "[dependencies]").filter(|line| key_of(line) == Some("jiff")) {
+        if line.contains("features") {
+            found.push(
+                "jobs/Cargo.toml: jiff's features are chosen in the workspace only".to_owned(),
+            );
+        }
+    }
+    found
+}
+
+/// The lines of one table of a manifest.
+fn section<'a>(manifest: &'a str, header: &'a str) -> impl Iterator<Item = &'a str> {
+    manifest
+        .lines()
+        .skip_while(move |line| line.trim() != header)
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+}
+
+/// The key of a manifest's line, without what follows a dot: `serde` of `serde.workspace = true`.
+fn key_of(line: &str) -> Option<&str> {
+    let line = line.split('#').next()?;
+    let (key, _) = line.split_once('=')?;
+    key.trim().split('.').next()
+}
+
+/// Entries that are neither in [`TOP_LEVEL`] nor dot-files nor ignored by one of git's plain patterns.
+fn top_level_violations(entries: &[String], gitignore: &str) -> Vec<String> {
+    let is_ignored = |entry: &str| {
+        gitignore
+            .lines()
+            .any(|pattern| match pattern.strip_prefix('*') {
+                Some(suffix) => !suffix.is_empty() && entry.ends_with(suffix),
+                None => pattern.trim_matches('/') == entry,
+            })
+    };
+    entries
+        .iter()
+        .filter(|entry| !entry.starts_with('.') && !TOP_LEVEL.contains(&entry.as_str()))
+        .filter(|entry| !is_ignored(entry))
+        .map(|entry| {
+            format!("{entry}: the top level is a table of contents and has no place for it")
+        })
+        .collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn load_file(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn load_files(directories: &[&str], extension: &str) -> Files {
+    let mut files = Files::new();
+    let mut pending: Vec<PathBuf> = directories.iter().map(|name| root().join(name)).collect();
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                let relative = path.strip_prefix(root()).unwrap().to_str().unwrap();
+                files.insert(relative.to_owned(), load_file(&path));
+            }
+        }
+    }
+    files
+}
+
+mod tests {
+    use super::*;
+
+    /// A file, a line in it, and the rule that the line breaks.
+    const PLANTED: &[(&str, &str, &str)] = &[
+        (
+            "src/cli/sweep.rs",
+            "use sqlx::PgPool;",
+            "sqlx only in storage",
+        ),
+        ("jobs/src/lib.rs", "use sqlx::Row;", "sqlx only in storage"),
+        (
+            "src/storage/mod.rs",
+            "use apalis_postgres::Task;",
+            "apalis only in worker",
+        ),
+        (
+            "src/worker/mod.rs",
+            "pub async fn page() -> axum::Json<()> {",
+            "axum and askama only in console",
+        ),
+        (
+            "src/cli/demo.rs",
+            "#[derive(askama::Template)]",
+            "axum and askama only in console",
+        ),
+        (
+            "src/storage/error.rs",
+            "Other(#[from] anyhow::Error),",
+            "anyhow only at the edge",
+        ),
+        (
+            "src/storage/mod.rs",
+            "use crate::cli::Output;",
+            "storage knows nobody above it",
+        ),
+        (
+            "src/storage/mod.rs",
+            "use crate::{clock, worker};",
+            "storage knows nobody above it",
+        ),
+        (
+            "src/storage/postgres/mod.rs",
+            "    console::render_run(run)",
+            "storage knows nobody above it",
+        ),
+        (
+            "src/worker/batcher.rs",
+            "use crate::console::Page;",
+            "worker knows neither console nor cli",
+        ),
+        (
+            "src/console/mod.rs",
+            "use restore_reconciler::worker;",
+            "console knows neither worker nor cli",
+        ),
+        (
+            "src/storage/mod.rs",
+            "let now = Timestamp::now(); // quick",
+            "clocks only in clock.rs",
+        ),
+        (
+            "jobs/src/sweep.rs",
+            "fn due(now: SystemTime) {}",
+            "clocks only in clock.rs",
+        ),
+        (
+            "jobs/src/lib.rs",
+            "pub async fn decide() {}",
+            "the pure crate is pure",
+        ),
+        (
+            "jobs/src/lib.rs",
+            "let text = std::fs::read_to_string(path);",
+            "the pure crate is pure",
+        ),
+        (
+            "jobs/tests/laws.rs",
+            "#[ignore = \"slow\"]",
+            "nothing unfinished",
+        ),
+        ("src/cli/doctor.rs", "todo!()", "nothing unfinished"),
+    ];
+
+    #[test]
+    fn each_planted_violation_is_found_and_each_rule_has_one() {
+        for (path, line, rule) in PLANTED {
+            let text = format!("//! A file.\n{line}\n");
+            let found = violations(path, &text);
+            let expected = format!("{path}:2: {rule}, because");
+            assert!(
+                found.iter().any(|it| it.starts_with(&expected)),
+                "{path}: {line}\n{found:?}"
+            );
+        }
+        for rule in RULES {
+            let is_planted = PLANTED.iter().any(|(_, _, name)| *name == rule.name);
+            assert!(
+                is_planted,
+                "nothing shows that this rule can fail: {}",
+                rule.name
+            );
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_violation_is_not_one() {
+        let innocent = [
+            ("src/storage/postgres/mod.rs", "use sqlx::postgres::PgPool;"),
+            ("src/main.rs", "fn main() -> anyhow::Result<()> {"),
+            ("src/clock.rs", "Timestamp::now()"),
+            (
+                "src/storage/records.rs",
+                "worker: String, // crate::worker writes it",
+            ),
+            ("src/cli/doctor.rs", "//! Unlike sqlx::Any, this asks."),
+            (
+                "src/cli/doctor.rs",
+                "let advice = \"use sqlx::migrate, \\\"todo!\\\"\";",
+            ),
+            (
+                "src/cli/doctor.rs",
+                "if c == '\"' || d == '\"' { let client = 1; }",
+            ),
+            ("tests/it/settle.rs", "use sqlx::PgPool;"),
+        ];
+        for (path, line) in innocent {
+            assert_none(&violations(path, line));
+        }
+    }
+
+    #[test]
+    fn an_expectation_without_a_reason_is_found_on_one_line_or_several() {
+        let bare = "fn a() {}\n#[expect(dead_code)]\nfn b() {}\n";
+        assert!(unreasoned_expectations("a.rs", bare)[0].starts_with("a.rs:2:"));
+        let spread = "#![expect(\n    dead_code,\n)]\n#[expect(dead_code, reason = \"x\")]\n";
+        assert_eq!(unreasoned_expectations("a.rs", spread).len(), 1);
+        let reasoned = "#[expect(\n    dead_code,\n    reason = \"soon (or so)] used\"\n)]\n";
+        assert_none(&unreasoned_expectations("a.rs", reasoned));
+    }
+
+    #[test]
+    fn a_nameless_a_misnamed_a_dead_and_a_shared_sql_file_are_found() {
+        let user =
+            |text: &str| Files::from([("src/storage/postgres/mod.rs".to_owned(), text.to_owned())]);
+        let query = |text: &str| {
+            Files::from([("src/storage/sql/load_runs.sql".to_owned(), text.to_owned())])
+        };
+        let once = user("const A: &str = include_str!(\n    \"../sql/load_runs.sql\"\n);");
+        let good = query("-- load_runs: the runs of a batch\nSELECT 1");
+
+        assert_none(&sql_violations(&good, &once));
+        for bad in [
+            "SELECT 1",
+            "-- load_restores: x\nSELECT 1",
+            "-- load_runs:\nSELECT 1",
+            "-- load_runs: \nSELECT 1",
+        ] {
+            assert_eq!(sql_violations(&query(bad), &once).len(), 1, "{bad}");
+        }
+        for unused in [
+            "",
+            "// include_str!(\"../sql/load_runs.sql\")",
+            "include_str!(\"load_runs.sql\")",
+        ] {
+            assert_eq!(sql_violations(&good, &user(unused)).len(), 1, "{unused}");
+        }
+        let twice = "include_str!(\"../sql/load_runs.sql\") include_str!(\"../sql/load_runs.sql\")";
+        assert_eq!(sql_violations(&good, &user(twice)).len(), 1);
+    }
+
+    #[test]
+    fn a_pure_crate_that_gains_a_dependency_or_a_clock_is_found() {
+        let workspace =
+            "[workspace.dependencies]\njiff = { version = \"0.2\", default-features = false }\n";
+        let jobs = "[dependencies]\njiff.workspace = true\nserde.workspace = true\nserde_json.workspace = true\n\
+            serde_json_canonicalizer = \"0.4\" # why\nsha2 = { version = \"0.11\" }\nthiserror.workspace = true\n\
+            [dev-dependencies]\nproptest.workspace = true\n";
+        assert_none(&dependency_violations(workspace, jobs));
+
+        let with_clock = workspace.replace("= false", "= false, features = [\"std\"]");
+        let by_default = workspace.replace(", default-features = false", "");
+        for workspace in [with_clock, by_default] {
+            assert_eq!(
+                dependency_violations(&workspace, jobs).len(),
+                1,
+                "{workspace}"
+            );
+        }
+        for jobs in [
+            jobs.replace("[dev-dependencies]", "tokio = \"1\"\n[dev-dependencies]"),
+            jobs.replace("sha2 = { version = \"0.11\" }\n", ""),
+            format!("{jobs}[target.'cfg(unix)'.dependencies]\nlibc = \"1\"\n"),
+            jobs.replace(
+                "jiff.workspace = true",
+                "jiff = { workspace = true, features = [\"std\"] }",
+            ),
+        ] {
+            assert_eq!(dependency_violations(workspace, &jobs).len(), 1, "{jobs}");
+        }
+    }
+
+    #[test]
+    fn a_stray_entry_at_the_top_is_found() {
+        let entries = ["src", ".ci", "target", "demo.sqlite", "notes.md"].map(str::to_owned);
+        let found = top_level_violations(&entries, "/target\n*.sqlite\n");
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("notes.md:"));
+    }
+}

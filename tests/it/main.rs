@@ -1,0 +1,9 @@
+//! Everything that needs more than one module: real databases, the real binary, the source tree itself.
+//!
+//! One binary, so that all of it is linked once and shares one throw-away PostgreSQL cluster. Modules carry
+//! `#[cfg(test)]`, without which the lints would judge a shared test function as if it were part of the program.
+
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,276 @@
+//! A real PostgreSQL for every test that wants one, thrown away with the test process.
+//!
+//! `tests/postgres` starts the server and owns its clean-up. This module holds the pipe that keeps
+//! it alive, and gives each test a database of its own on it.
+//!
+//! **Invariant:** however the test process ends, SIGKILL included, no server and no directory stays
+//! behind.
+//!
+//! # Design notes
+//! The cluster sits in a `static`, which is never dropped. Its clean-up therefore cannot be a
+//! destructor: it is the kernel closing this process's end of a pipe. A container was rejected,
+//! because the tests must run where only Rust, a C compiler and a package manager are; one cluster
+//! per test was, because starting one takes a second.
+
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::OnceLock,
+    thread,
+};
+
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions, raw_sql};
+
+/// The URL of a cluster that already runs and that the caller looks after. `tests/run` sets it,
+/// which spares a process per test (cargo-nextest) a cluster per test.
+const SHARED_CLUSTER_VARIABLE: &str = "RECONCILER_TEST_POSTGRES_URL";
+
+/// Creates an empty database that no other test sees.
+pub(crate) async fn database() -> TestDatabase {
+    database_from("template0").await
+}
+
+/// Creates a database as a copy of `template`, the name of one that nobody is connected to at the
+/// moment.
+pub(crate) async fn database_from(template: &str) -> TestDatabase {
+    let maintenance: PgConnectOptions = cluster_url().parse().expect("a PostgreSQL URL");
+    let mut connection = connect(&maintenance).await;
+    let name: String =
+        sqlx::query_scalar("SELECT 'test_' || replace(gen_random_uuid()::text, '-', '')")
+            .fetch_one(&mut connection)
+            .await
+            .expect("the server answers");
+    execute(
+        &mut connection,
+        format!(r#"CREATE DATABASE "{name}" TEMPLATE "{template}""#),
+    )
+    .await
+    .expect("the database is created");
+    TestDatabase { name, maintenance }
+}
+
+/// A database of one test. Dropped with this value if that is possible, and with the cluster
+/// otherwise.
+pub(crate) struct TestDatabase {
+    name: String,
+    maintenance: PgConnectOptions,
+}
+
+impl TestDatabase {
+    /// The name on the cluster, for [`database_from`].
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the program under test finds it.
+    pub(crate) fn url(&self) -> String {
+        self.maintenance
+            .clone()
+            .database(&self.name)
+            .to_url_lossy()
+            .to_string()
+    }
+}
+
+impl Drop for TestDatabase {
+    // A destructor cannot await, and the runtime it is called on may be ending: hence a thread with
+    // a runtime of its own, joined so that the process does not end before it. Connections that a
+    // test left open are cut.
+    fn drop(&mut self) {
+        let (name, maintenance) = (self.name.clone(), self.maintenance.clone());
+        let dropping = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .ok()?;
+            runtime.block_on(async {
+                let mut connection = PgConnection::connect_with(&maintenance).await.ok()?;
+                execute(
+                    &mut connection,
+                    format!(r#"DROP DATABASE "{name}" WITH (FORCE)"#),
+                )
+                .await
+                .ok()
+            })
+        });
+        drop(dropping.join()); // best effort: the cluster goes soon, and its databases with it
+    }
+}
+
+/// A running `tests/postgres`. Lives until this value's pipe closes, which is when this process
+/// ends at the latest.
+struct Cluster {
+    url: String,
+    _supervisor: Child,
+    _output: BufReader<ChildStdout>,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let mut supervisor = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0) // Ctrl-C ends the tests; the end of the tests ends the cluster
+            .spawn()
+            .expect("tests/postgres is executable and bash is installed");
+        let mut output = BufReader::new(supervisor.stdout.take().expect("stdout is piped"));
+        let mut url = String::new();
+        output
+            .read_line(&mut url)
+            .expect("tests/postgres writes text");
+        assert!(
+            !url.is_empty(),
+            "tests/postgres could not start a cluster; it says why above"
+        );
+        Self {
+            url: url.trim_end().to_owned(),
+            _supervisor: supervisor,
+            _output: output,
+        }
+    }
+}
+
+/// The cluster that all tests of this process share, started by the first one that asks. Blocks
+/// that test's thread for about a second, as it has nothing else to do.
+fn cluster_url() -> &'static str {
+    static URL: OnceLock<String> = OnceLock::new();
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    URL.get_or_init(|| {
+        environment(SHARED_CLUSTER_VARIABLE)
+            .unwrap_or_else(|| CLUSTER.get_or_init(Cluster::start).url.clone())
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "test set-up is no part of the program's configuration"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+async fn connect(options: &PgConnectOptions) -> PgConnection {
+    PgConnection::connect_with(options)
+        .await
+        .expect("the cluster accepts connections")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a database's name cannot be bound, and each is made in this file"
+)]
+async fn execute(connection: &mut PgConnection, statement: String) -> sqlx::Result<()> {
+    raw_sql(sqlx::AssertSqlSafe(statement))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+mod tests {
+    use std::{fs, io::Read, path::Path};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_server_answers_and_does_not_default_to_utc() {
+        let database = database().await;
+        let mut connection = connect(&database.url().parse().expect("a URL")).await;
+        // Read from the server's file, because sqlx asks for UTC in each session that it opens.
+        let (name, time_zone): (String, String) = sqlx::query_as(
+            "SELECT current_database()::text, setting
+             FROM pg_file_settings WHERE name = 'timezone' AND applied",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .expect("the server answers");
+        assert_eq!(name, database.name());
+        assert_eq!(time_zone, "Asia/Kolkata");
+    }
+
+    #[tokio::test]
+    async fn a_database_starts_as_its_template_and_goes_its_own_way() {
+        let template = database().await;
+        let mut connection = connect(&template.url().parse().expect("a URL")).await;
+        execute(&mut connection, "CREATE TABLE kept (id bigint)".into())
+            .await
+            .expect("a table");
+        connection
+            .close()
+            .await
+            .expect("a template must have no connections");
+
+        let copy = database_from(template.name()).await;
+        assert_ne!(copy.name(), template.name());
+        let mut connection = connect(&copy.url().parse().expect("a URL")).await;
+        execute(&mut connection, "DROP TABLE kept".into())
+            .await
+            .expect("the copy has the table");
+    }
+
+    #[tokio::test]
+    async fn a_dropped_database_is_gone_although_somebody_is_still_connected() {
+        let database = database().await;
+        let (name, maintenance) = (database.name().to_owned(), database.maintenance.clone());
+        let _left_open = connect(&database.url().parse().expect("a URL")).await;
+        drop(database);
+        let remaining: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM pg_database WHERE datname = $1")
+                .bind(name)
+                .fetch_one(&mut connect(&maintenance).await)
+                .await
+                .expect("the server answers");
+        assert_eq!(remaining, 0);
+    }
+
+    /// Set in the process that the test below starts in order to kill it.
+    const HOLD: &str = "RECONCILER_TEST_HOLD_A_CLUSTER";
+
+    #[test]
+    fn a_killed_test_process_leaves_neither_server_nor_directory() {
+        if environment(HOLD).is_some() {
+            let cluster = Cluster::start();
+            eprintln!("{}", cluster.url);
+            loop {
+                thread::park(); // until killed
+            }
+        }
+
+        // This binary again, running this test only, which then takes the branch above.
+        let this_test =
+            "support::cluster::tests::a_killed_test_process_leaves_neither_server_nor_directory";
+        let mut holder = Command::new(std::env::current_exe().expect("this binary"))
+            .args(["--exact", this_test, "--nocapture"])
+            .env(HOLD, "yes")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("this binary starts");
+        let mut said = BufReader::new(holder.stderr.take().expect("stderr is piped"));
+        let mut url = String::new();
+        said.read_line(&mut url).expect("text");
+        let directory = Path::new(
+            url.trim_end()
+                .split_once("host=")
+                .expect("a socket directory")
+                .1,
+        );
+        let server =
+            fs::read_to_string(directory.join("data/postmaster.pid")).expect("a running server");
+        let server =
+            Path::new("/proc").join(server.lines().next().expect("the server's process id"));
+        assert!(server.exists());
+
+        holder.kill().expect("SIGKILL is sent");
+        holder.wait().expect("the holder is dead");
+        // The supervisor shares that stderr and closes it last, so the end of it is the end of the
+        // clean-up.
+        said.read_to_string(&mut String::new()).expect("text");
+        assert!(
+            !directory.exists(),
+            "{} is still there",
+            directory.display()
+        );
+        assert!(!server.exists(), "{} is still there", server.display());
+    }
+}
