@@ -1,1 +1,9 @@
-//! placeholder
+//! Placeholder.
+
+pub mod clock;
+pub mod config;
+pub mod report;
+pub mod runbook;
+pub mod storage;
+pub mod sweep;
+pub mod telemetry;

@@ -1,0 +1,392 @@
+//! Untrusted JSON, read totally: every byte string gives a value or a named fault.
+//!
+//! The platform's columns were written by many versions of a PHP program and by people with a
+//! database shell. This reader keeps what a decision needs and refuses, by name, what it cannot
+//! keep: nesting beyond [`DEPTH_MAX`], documents beyond [`BYTES_MAX`], broken text.
+//!
+//! **Invariant:** no number is ever rounded. A number that is not an integer within ±2⁵³ is read as
+//! [`Json::Inexact`], which equals no count and names no id.
+//!
+//! # Design notes
+//!
+//! `serde_json::Value` was rejected: it keeps the last of two equal keys, so a duplicate would
+//! vanish before anybody could report it, and it rounds what does not fit a double.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+/// Deepest nesting that is read. Laravel's own columns nest to about eight.
+pub const DEPTH_MAX: usize = 64;
+
+/// Longest document that is read, in bytes. Results of 10,000 items take about 5 MB.
+pub const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Longest text that is kept, in bytes. Every word this product knows is shorter.
+pub const TEXT_BYTES_MAX: usize = 256;
+
+/// Largest magnitude that a double holds exactly, and so the largest integer JSON can carry safely.
+pub const INTEGER_MAX: i64 = 1 << 53;
+
+/// A JSON value, reduced to what a decision can use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Json {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer within ±[`INTEGER_MAX`], however it was written (`2`, `2.0`).
+    Integer(i64),
+    /// Any other number.
+    Inexact,
+    /// Text of at most [`TEXT_BYTES_MAX`] bytes.
+    Text(String),
+    /// Longer text; its content is dropped, so it equals no word.
+    LongText,
+    /// A list, in order.
+    List(Vec<Json>),
+    /// A map in document order. Duplicate keys are kept, so that they can be reported.
+    Map(Vec<(String, Json)>),
+}
+
+/// Why a document could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Longer than [`BYTES_MAX`].
+    Oversized,
+    /// Nested deeper than [`DEPTH_MAX`].
+    TooDeep,
+    /// One key twice in one map, where the meaning of the map depends on its keys.
+    DuplicateKey,
+    /// Not JSON, not UTF-8, half of a surrogate pair, or a number beyond a double.
+    Invalid,
+    /// JSON of another shape than the column is meant to hold.
+    Shape,
+}
+
+/// A JSON column as a store hands it over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Column {
+    /// SQL null.
+    #[default]
+    Null,
+    /// The document's text. Bytes, because SQLite does not promise UTF-8.
+    Bytes(Vec<u8>),
+    /// Longer than [`BYTES_MAX`], so the store did not fetch it.
+    Oversized,
+}
+
+impl Column {
+    /// From a query that returns the text, or null in its place where it is longer than
+    /// [`BYTES_MAX`], and whether the column holds anything.
+    #[must_use]
+    pub fn fetched(text: Option<Vec<u8>>, present: bool) -> Self {
+        match text {
+            Some(bytes) => Self::Bytes(bytes),
+            None if present => Self::Oversized,
+            None => Self::Null,
+        }
+    }
+
+    /// Reads the column. SQL null reads as JSON `null`.
+    pub fn parse(&self) -> Result<Json, Fault> {
+        match self {
+            Self::Null => Ok(Json::Null),
+            Self::Bytes(bytes) => parse(bytes),
+            Self::Oversized => Err(Fault::Oversized),
+        }
+    }
+}
+
+/// Reads one document.
+pub fn parse(bytes: &[u8]) -> Result<Json, Fault> {
+    if bytes.len() > BYTES_MAX {
+        return Err(Fault::Oversized);
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Seed { depth: 0 }
+        .deserialize(&mut reader)
+        .map_err(|error| fault_of(&error))?;
+    reader.end().map_err(|_| Fault::Invalid)?;
+    Ok(value)
+}
+
+/// `serde_json` reports a visitor's own error as text only, so the marker travels in the message.
+const TOO_DEEP: &str = "nested too deep";
+
+fn fault_of(error: &serde_json::Error) -> Fault {
+    let message = error.to_string();
+    if message.starts_with(TOO_DEEP) || message.starts_with("recursion limit exceeded") {
+        Fault::TooDeep
+    } else {
+        Fault::Invalid
+    }
+}
+
+impl Json {
+    /// The value under `key`; [`Json::Null`] where the key is missing or this is not a map.
+    ///
+    /// Callers check [`Json::has_duplicate_keys`] first where a second value would matter.
+    #[must_use]
+    pub fn get(&self, key: &str) -> &Json {
+        self.entries()
+            .iter()
+            .find(|(name, _)| name == key)
+            .map_or(&Json::Null, |(_, value)| value)
+    }
+
+    /// The entries of a map, none for anything else.
+    #[must_use]
+    pub fn entries(&self) -> &[(String, Json)] {
+        match self {
+            Self::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// Text, where this is text short enough to be a word.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// An integer, or text of nothing but decimal digits with an optional sign: PHP writes both.
+    #[must_use]
+    pub fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(*number),
+            Self::Text(text) => integer_from_text(text),
+            _ => None,
+        }
+    }
+
+    /// PHP encodes an empty map as `[]`; a null column, `{}` and `[]` all mean "nothing recorded".
+    #[must_use]
+    pub fn is_empty_map(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::List(items) => items.is_empty(),
+            Self::Map(entries) => entries.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Whether any map in this value holds one key twice.
+    #[must_use]
+    pub fn has_duplicate_keys(&self) -> bool {
+        match self {
+            Self::Map(entries) => {
+                let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+                keys.sort_unstable();
+                let repeated = keys.windows(2).any(|pair| pair.first() == pair.last());
+                repeated || entries.iter().any(|(_, value)| value.has_duplicate_keys())
+            }
+            Self::List(items) => items.iter().any(Self::has_duplicate_keys),
+            _ => false,
+        }
+    }
+}
+
+fn integer_from_text(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().filter(|number| exact(*number))
+}
+
+fn exact(number: i64) -> bool {
+    (-INTEGER_MAX..=INTEGER_MAX).contains(&number)
+}
+
+fn integer_or_inexact(number: i64) -> Json {
+    if exact(number) {
+        Json::Integer(number)
+    } else {
+        Json::Inexact
+    }
+}
+
+fn bounded_text(text: String) -> Json {
+    if text.len() > TEXT_BYTES_MAX {
+        Json::LongText
+    } else {
+        Json::Text(text)
+    }
+}
+
+/// Carries the depth down, because a visitor has no other way to know where it is.
+#[derive(Clone, Copy)]
+struct Seed {
+    depth: usize,
+}
+
+impl Seed {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth >= DEPTH_MAX {
+            return Err(E::custom(TOO_DEEP));
+        }
+        Ok(Self {
+            depth: self.depth + 1,
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Seed {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(integer_or_inexact(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(i64::try_from(value).map_or(Json::Inexact, integer_or_inexact))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+        Ok(integer_from_double(value))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Json, E> {
+        if value.len() > TEXT_BYTES_MAX {
+            Ok(Json::LongText)
+        } else {
+            Ok(Json::Text(value.to_owned()))
+        }
+    }
+
+    fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Json, E> {
+        Ok(bounded_text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
+        let inner = self.deeper::<A::Error>()?;
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element_seed(inner)? {
+            items.push(item);
+        }
+        Ok(Json::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let inner = self.deeper::<A::Error>()?;
+        let mut entries = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            entries.push((key, map.next_value_seed(inner)?));
+        }
+        Ok(Json::Map(entries))
+    }
+}
+
+/// PHP writes a float that happens to be whole as `2.0`; that is still the count two.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "only whole doubles within ±2^53 are cast, and those convert exactly"
+)]
+fn integer_from_double(value: f64) -> Json {
+    let within = value.abs() <= INTEGER_MAX as f64;
+    if within && value.fract() == 0.0 {
+        Json::Integer(value as i64)
+    } else {
+        Json::Inexact
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: &str) -> Json {
+        Json::Text(value.to_owned())
+    }
+
+    #[test]
+    fn numbers_are_exact_or_refused() {
+        let cases = [
+            ("2", Json::Integer(2)),
+            ("2.0", Json::Integer(2)),
+            ("-0", Json::Integer(0)),
+            ("2.5", Json::Inexact),
+            ("9007199254740992", Json::Integer(INTEGER_MAX)),
+            ("9007199254740993", Json::Inexact),
+            ("18446744073709551616", Json::Inexact),
+            ("1e300", Json::Inexact),
+        ];
+        for (document, expected) in cases {
+            assert_eq!(parse(document.as_bytes()), Ok(expected), "{document}");
+        }
+        assert_eq!(parse(b"1e999"), Err(Fault::Invalid));
+    }
+
+    #[test]
+    fn nesting_stops_at_the_limit() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(parse(nested(DEPTH_MAX).as_bytes()).is_ok());
+        assert_eq!(parse(nested(DEPTH_MAX + 1).as_bytes()), Err(Fault::TooDeep));
+        assert_eq!(parse(nested(100_000).as_bytes()), Err(Fault::TooDeep));
+    }
+
+    #[test]
+    fn broken_text_is_a_fault_and_a_nul_is_text() {
+        assert_eq!(parse(br#""\ud800""#), Err(Fault::Invalid));
+        assert_eq!(parse(b"\"\xff\""), Err(Fault::Invalid));
+        assert_eq!(parse(b"{} {}"), Err(Fault::Invalid));
+        assert_eq!(parse(b""), Err(Fault::Invalid));
+        assert_eq!(parse(br#""a\u0000b""#), Ok(text("a\0b")));
+    }
+
+    #[test]
+    fn long_text_is_dropped_and_duplicates_are_kept() {
+        let long = format!("\"{}\"", "x".repeat(TEXT_BYTES_MAX + 1));
+        assert_eq!(parse(long.as_bytes()), Ok(Json::LongText));
+        let twice = parse(br#"{"a":1,"a":2}"#).unwrap();
+        assert_eq!(twice.entries().len(), 2);
+        assert!(twice.has_duplicate_keys());
+        assert!(
+            !parse(br#"{"a":{"b":1},"c":{"b":1}}"#)
+                .unwrap()
+                .has_duplicate_keys()
+        );
+    }
+
+    #[test]
+    fn text_counts_as_a_number_only_when_it_is_nothing_else() {
+        for (given, expected) in [
+            ("12", Some(12)),
+            ("-3", Some(-3)),
+            ("", None),
+            ("1.5", None),
+            (" 1", None),
+            ("+1", None),
+        ] {
+            assert_eq!(text(given).integer(), expected, "{given:?}");
+        }
+        assert_eq!(text("9007199254740993").integer(), None);
+    }
+}

@@ -1,0 +1,38 @@
+//! The one job: decide what became of a `restore.execute` run.
+//!
+//! ```text
+//! rows ──parse──▶ facts ──decide──▶ decision ──record──▶ run, audit entry, ledger entry
+//! ```
+//!
+//! | Module | Story |
+//! |---|---|
+//! | [`rows`] | what a store hands over |
+//! | [`facts`] | the typed snapshot a decision is made from |
+//! | [`results`] | item outcomes and counters, from untrusted JSON |
+//! | [`link`] | which restore belongs to the run |
+//! | [`proof`] | the eight legs |
+//! | [`rules`] | the decision table |
+//! | [`decision`] | what a decision says |
+//! | [`reason`] | the closed registry of reason codes |
+//! | [`record`] | what a verdict writes |
+//! | [`canonical`] | the canonical form of facts, and its digest |
+//!
+//! **Invariant:** [`decide`] is total, clock-free and synchronous. Missing, late, contradictory or
+//! unreadable proof is a gap, never an error.
+
+pub mod canonical;
+mod context;
+pub mod decision;
+pub mod facts;
+pub mod link;
+pub mod proof;
+pub mod reason;
+pub mod record;
+pub mod results;
+pub mod rows;
+pub mod rules;
+
+pub use decision::{Decision, Outcome, Ruling};
+pub use facts::{Facts, Policy};
+pub use reason::ReasonCode;
+pub use rules::{RULESET, decide};

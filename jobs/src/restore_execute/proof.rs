@@ -1,0 +1,471 @@
+//! The proof bundle: eight legs, each evaluated by itself.
+//!
+//! | Leg | Holds when |
+//! |---|---|
+//! | link | exactly one live restore of the same scope belongs to the run (see [`super::link`]) |
+//! | scope | workspace and environment are equal and `context.target_scope` does not contradict |
+//! | intent | the restore is no preview and is past its pre-execution statuses |
+//! | execution | the restore's status is `completed` |
+//! | items | rows exist, all are applied, they are exactly what was requested, counters agree |
+//! | audit | an entry records the restore's end, agrees with its status, and none contradicts it later |
+//! | evidence | the active snapshot is complete, valid, and not older than the restore's end |
+//! | clearance | no blocker is recorded, and every place that could record one can be read |
+//!
+//! Source: the platform's "success proof bundle matrix"; audit continuity, and what counts as
+//! recorded, are this product's own reading where the specification is silent.
+//!
+//! **Invariant:** legs never look at each other. All gaps are reported, not only the first.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::facts::{AuditFacts, ContextFacts, Facts, RestoreFacts, RestoreStatus, SnapshotFacts};
+use super::link;
+use super::reason::ReasonCode;
+use super::results::{Reading, Requested};
+use crate::ids::AuditId;
+use crate::stamp::Stamp;
+
+/// One of the eight things a success needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Leg {
+    /// Which restore belongs to the run.
+    Link,
+    /// Same workspace and environment.
+    Scope,
+    /// Meant to change something.
+    Intent,
+    /// Ran to its end.
+    Execution,
+    /// Did what was requested, item by item.
+    Items,
+    /// Independently recorded.
+    Audit,
+    /// Looked at afterwards.
+    Evidence,
+    /// Not stopped by anything.
+    Clearance,
+}
+
+impl Leg {
+    /// All legs, in the rulebook's order.
+    pub const ALL: [Self; 8] = [
+        Self::Link,
+        Self::Scope,
+        Self::Intent,
+        Self::Execution,
+        Self::Items,
+        Self::Audit,
+        Self::Evidence,
+        Self::Clearance,
+    ];
+
+    /// The leg's name, as stored and shown.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Scope => "scope",
+            Self::Intent => "intent",
+            Self::Execution => "execution",
+            Self::Items => "items",
+            Self::Audit => "audit",
+            Self::Evidence => "evidence",
+            Self::Clearance => "clearance",
+        }
+    }
+
+    /// What would have to be true for the leg to hold.
+    #[must_use]
+    pub const fn requirement(self) -> &'static str {
+        match self {
+            Self::Link => {
+                "One live restore of the same workspace and environment belongs to this run."
+            }
+            Self::Scope => "Restore and context agree with the run's workspace and environment.",
+            Self::Intent => "The restore is no preview and has left its preparation.",
+            Self::Execution => "The restore's status is completed.",
+            Self::Items => {
+                "Every requested item has exactly one result, every result is applied, and counters agree."
+            }
+            Self::Audit => {
+                "An audit entry records the restore's end, and no later one contradicts it."
+            }
+            Self::Evidence => {
+                "The active evidence snapshot of this run is complete, valid, and no older than the restore's end."
+            }
+            Self::Clearance => "No blocker is recorded on the run or its restore.",
+        }
+    }
+}
+
+/// What became of one leg.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegState {
+    /// It holds.
+    Holds,
+    /// It does not, for these reasons, in registry order.
+    Gaps(Vec<ReasonCode>),
+    /// There is no restore to look at.
+    NotAssessed,
+}
+
+/// The state of every leg.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    legs: [LegState; 8],
+}
+
+impl Proof {
+    /// Evaluates all legs.
+    #[must_use]
+    pub fn evaluate(facts: &Facts) -> Self {
+        let linked = linked_restore(facts);
+        Self {
+            legs: Leg::ALL.map(|leg| evaluate(leg, facts, linked)),
+        }
+    }
+
+    /// Every leg with its state, in order.
+    pub fn legs(&self) -> impl Iterator<Item = (Leg, &LegState)> {
+        Leg::ALL.into_iter().zip(&self.legs)
+    }
+
+    /// Whether `leg` holds.
+    #[must_use]
+    pub fn holds(&self, leg: Leg) -> bool {
+        self.legs()
+            .any(|(each, state)| each == leg && *state == LegState::Holds)
+    }
+
+    /// Whether all eight legs hold.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.legs.iter().all(|state| *state == LegState::Holds)
+    }
+
+    /// The gaps of one leg, in registry order.
+    #[must_use]
+    pub fn gaps_of(&self, leg: Leg) -> &[ReasonCode] {
+        self.legs()
+            .find(|(each, _)| *each == leg)
+            .map_or(&[], |(_, state)| {
+                if let LegState::Gaps(gaps) = state {
+                    gaps
+                } else {
+                    &[]
+                }
+            })
+    }
+
+    /// Every gap once, in registry order.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<ReasonCode> {
+        let mut gaps: Vec<_> = Leg::ALL
+            .iter()
+            .flat_map(|leg| self.gaps_of(*leg))
+            .copied()
+            .collect();
+        gaps.sort_unstable();
+        gaps.dedup();
+        gaps
+    }
+}
+
+/// The restore that the link rule chooses, provided that it is the one the facts hold.
+fn linked_restore(facts: &Facts) -> Option<&RestoreFacts> {
+    let chosen = link::resolve(&facts.run, &facts.candidates).ok()?;
+    facts
+        .restore
+        .as_ref()
+        .filter(|restore| restore.id == chosen)
+}
+
+fn evaluate(leg: Leg, facts: &Facts, linked: Option<&RestoreFacts>) -> LegState {
+    let restore = match (leg, linked) {
+        (Leg::Clearance, Some(_)) => return state(clearance_gaps(facts, linked)),
+        (Leg::Clearance, None) => {
+            // What the run itself recorded still counts; that nothing is recorded, nobody can say.
+            let gaps = clearance_gaps(facts, None);
+            return if gaps.is_empty() {
+                LegState::NotAssessed
+            } else {
+                state(gaps)
+            };
+        }
+        (Leg::Link, None) => return state(vec![ReasonCode::ProofUnavailable]),
+        (_, None) => return LegState::NotAssessed,
+        (_, Some(restore)) => restore,
+    };
+    state(match leg {
+        Leg::Link | Leg::Clearance => Vec::new(),
+        Leg::Scope => scope_gaps(facts, restore),
+        Leg::Intent => intent_gaps(restore),
+        Leg::Execution => execution_gap(restore).into_iter().collect(),
+        Leg::Items => items_gaps(restore),
+        Leg::Audit => audit_gap(facts, restore).into_iter().collect(),
+        Leg::Evidence => evidence_gaps(facts, restore),
+    })
+}
+
+fn state(mut gaps: Vec<ReasonCode>) -> LegState {
+    gaps.sort_unstable();
+    gaps.dedup();
+    if gaps.is_empty() {
+        LegState::Holds
+    } else {
+        LegState::Gaps(gaps)
+    }
+}
+
+/// Keeps the codes whose condition is true.
+fn present<const N: usize>(gaps: [(bool, ReasonCode); N]) -> Vec<ReasonCode> {
+    gaps.into_iter()
+        .filter_map(|(found, code)| found.then_some(code))
+        .collect()
+}
+
+/// The queries carry the scope already; this is the same rule once more, where it can be tested.
+fn scope_gaps(facts: &Facts, restore: &RestoreFacts) -> Vec<ReasonCode> {
+    let same_scope = facts.run.workspace_id == restore.workspace_id
+        && facts.run.environment_id == Some(restore.environment_id);
+    let context_agrees = matches!(
+        facts.run.context,
+        ContextFacts::Map {
+            scope_contradicts: false,
+            ..
+        }
+    );
+    present([(
+        !(same_scope && context_agrees),
+        ReasonCode::ProofUnavailable,
+    )])
+}
+
+fn intent_gaps(restore: &RestoreFacts) -> Vec<ReasonCode> {
+    present([
+        (restore.is_dry_run, ReasonCode::PreviewOnly),
+        (restore.status.is_pre_execution(), ReasonCode::NotExecuted),
+    ])
+}
+
+fn execution_gap(restore: &RestoreFacts) -> Option<ReasonCode> {
+    let applied = something_applied(restore);
+    match restore.status {
+        RestoreStatus::Completed => None,
+        RestoreStatus::Draft
+        | RestoreStatus::Scoped
+        | RestoreStatus::Checked
+        | RestoreStatus::Previewed
+        | RestoreStatus::Pending => Some(ReasonCode::NotExecuted),
+        RestoreStatus::Queued | RestoreStatus::Running => Some(ReasonCode::InProgress),
+        RestoreStatus::Partial | RestoreStatus::CompletedWithErrors => Some(ReasonCode::ItemsMixed),
+        RestoreStatus::Failed => Some(ReasonCode::ExecutionFailed),
+        RestoreStatus::Cancelled if applied => Some(ReasonCode::CancelledAfterWrites),
+        RestoreStatus::Cancelled => Some(ReasonCode::Cancelled),
+        RestoreStatus::Aborted if applied => Some(ReasonCode::AbortedAfterWrites),
+        RestoreStatus::Aborted => Some(ReasonCode::Aborted),
+        RestoreStatus::Unknown => Some(ReasonCode::StatusUnknown),
+    }
+}
+
+/// Whether the records show that the restore changed the environment.
+#[must_use]
+pub(super) fn something_applied(restore: &RestoreFacts) -> bool {
+    let items = &restore.items;
+    let counted = |counter: super::results::Counter| counter.count().is_some_and(|count| count > 0);
+    items.items.has_effect()
+        || items.assignments.has_effect()
+        || items.foundations_written > 0
+        || (items.items.total() == 0
+            && (counted(restore.counters.succeeded) || counted(restore.counters.partial)))
+}
+
+/// A request that was not itemised is covered only where the counter `total` says how much it was.
+fn items_gaps(restore: &RestoreFacts) -> Vec<ReasonCode> {
+    let facts = &restore.items;
+    let rows = facts.items.total();
+    let unreadable = matches!(facts.reading, Reading::Unreadable(_));
+    let uncovered =
+        facts.requested == Requested::NotItemised && restore.counters.total.count() != Some(rows);
+    let parts = [&facts.items, &facts.foundations, &facts.assignments];
+    present([
+        (
+            !unreadable && (rows == 0 || facts.missing > 0 || uncovered),
+            ReasonCode::ItemsMissing,
+        ),
+        (
+            unreadable
+                || matches!(facts.requested, Requested::Unreadable(_))
+                || parts.iter().any(|tally| tally.unrecognised > 0),
+            ReasonCode::ItemsUnrecognised,
+        ),
+        (
+            parts.iter().any(|tally| tally.is_mixed()),
+            ReasonCode::ItemsMixed,
+        ),
+        (
+            facts.unexpected > 0 || facts.repeated > 0,
+            ReasonCode::ItemsUnexpected,
+        ),
+        (
+            facts.assignment_conflicts > 0 || !restore.counters.agree_with(facts),
+            ReasonCode::CountsConflict,
+        ),
+        (every_item_failed(restore), ReasonCode::AllItemsFailed),
+    ])
+}
+
+/// Whether there are items and not one of them has any other outcome than failed.
+#[must_use]
+pub(super) fn every_item_failed(restore: &RestoreFacts) -> bool {
+    let items = &restore.items.items;
+    items.failed > 0 && items.failed == items.total()
+}
+
+fn audit_gap(facts: &Facts, restore: &RestoreFacts) -> Option<ReasonCode> {
+    if supporting_audit(facts).is_some() {
+        return None;
+    }
+    let expected = restore.status.voice();
+    let since = started(restore);
+    let contradicts = |entry: &AuditFacts| {
+        expected.is_none_or(|voice| !entry.agrees(voice)) && !is_before(entry, since)
+    };
+    let contradicted = facts.audits.iter().any(contradicts);
+    Some(if contradicted {
+        ReasonCode::AuditContradicts
+    } else {
+        ReasonCode::AuditMissing
+    })
+}
+
+fn is_before(entry: &AuditFacts, moment: Option<Timestamp>) -> bool {
+    entry
+        .recorded_at
+        .zip(moment)
+        .is_some_and(|(recorded, moment)| recorded < moment)
+}
+
+fn started(restore: &RestoreFacts) -> Option<Timestamp> {
+    restore
+        .started_at
+        .moment()
+        .or_else(|| restore.created_at.moment())
+}
+
+/// The latest audit entry that records how the restore ended, agrees with its status, and is not
+/// contradicted by a later one. An entry whose time cannot be read supports nothing and counts as
+/// later than everything.
+#[must_use]
+pub fn supporting_audit(facts: &Facts) -> Option<AuditId> {
+    let restore = linked_restore(facts)?;
+    let expected = restore.status.voice()?;
+    let since = started(restore)?;
+    let placed = |entry: &AuditFacts| entry.recorded_at.map(|recorded| (recorded, entry.id));
+    let support = facts
+        .audits
+        .iter()
+        .filter(|entry| entry.agrees(expected))
+        .filter_map(placed)
+        .filter(|(recorded, _)| (since..=facts.as_of).contains(recorded))
+        .max()?;
+    let overruled = facts.audits.iter().any(|entry| {
+        !entry.agrees(expected) && placed(entry).is_none_or(|position| position > support)
+    });
+    (!overruled).then_some(support.1)
+}
+
+fn evidence_gaps(facts: &Facts, restore: &RestoreFacts) -> Vec<ReasonCode> {
+    let evidence = &facts.evidence;
+    let Some(active) = &evidence.active else {
+        let code = if evidence.in_progress {
+            ReasonCode::EvidenceInProgress
+        } else if evidence.retired {
+            ReasonCode::EvidenceNotCurrent
+        } else {
+            ReasonCode::EvidenceMissing
+        };
+        return vec![code];
+    };
+    present([
+        (!active.complete, ReasonCode::EvidenceIncomplete),
+        (
+            !is_unexpired(active, facts.as_of),
+            ReasonCode::EvidenceExpired,
+        ),
+        (
+            !follows_restore(facts, restore, active),
+            ReasonCode::EvidencePredatesRestore,
+        ),
+    ])
+}
+
+/// A snapshot that expires exactly now has expired.
+fn is_unexpired(snapshot: &SnapshotFacts, as_of: Timestamp) -> bool {
+    match snapshot.expires_at {
+        Stamp::Absent => true,
+        Stamp::At(expires) => expires > as_of,
+        Stamp::Unreadable => false,
+    }
+}
+
+/// No restore ends before it starts, so evidence must not be older than either moment.
+fn follows_restore(facts: &Facts, restore: &RestoreFacts, snapshot: &SnapshotFacts) -> bool {
+    let Some(ended) = ended_at(facts, restore) else {
+        return false;
+    };
+    let floor = restore
+        .started_at
+        .moment()
+        .map_or(ended, |started| started.max(ended));
+    let floor = shifted(floor, -facts.policy.evidence_skew_max);
+    snapshot
+        .generated_at
+        .moment()
+        .is_some_and(|generated| generated >= floor)
+}
+
+/// When the restore ended. An end in the near future is a clock that runs ahead and means now; one
+/// further off is no end that anything could be compared with.
+#[must_use]
+pub(super) fn ended_at(facts: &Facts, restore: &RestoreFacts) -> Option<Timestamp> {
+    let completed = restore.completed_at.moment()?;
+    let latest = shifted(facts.as_of, facts.policy.clock_skew_max);
+    (completed <= latest).then(|| completed.min(facts.as_of))
+}
+
+/// Moves a moment, stopping at the end of representable time.
+#[must_use]
+pub(crate) fn shifted(moment: Timestamp, by: SignedDuration) -> Timestamp {
+    let end_of_time = if by.is_negative() {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    moment.checked_add(by).unwrap_or(end_of_time)
+}
+
+/// Blockers recorded on the run count even where no restore can be linked.
+fn clearance_gaps(facts: &Facts, restore: Option<&RestoreFacts>) -> Vec<ReasonCode> {
+    let mut gaps = recorded_blockers(facts, restore);
+    let readable = facts.run.failure_summary_readable
+        && restore.is_none_or(|restore| restore.metadata_readable);
+    if !readable {
+        gaps.push(ReasonCode::ClearanceUnreadable);
+    }
+    gaps
+}
+
+fn recorded_blockers(facts: &Facts, restore: Option<&RestoreFacts>) -> Vec<ReasonCode> {
+    let on_restore = restore.map_or(&[][..], |restore| &restore.blockers);
+    facts
+        .run
+        .blockers
+        .iter()
+        .chain(on_restore)
+        .copied()
+        .collect()
+}

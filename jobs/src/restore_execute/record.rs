@@ -1,0 +1,528 @@
+//! What a verdict writes: the run's new columns, one audit entry, one ledger entry.
+//!
+//! All three are prepared here, so that a store only has to put them into place in one transaction.
+//!
+//! **Invariant:** what a column held stays in it. JSON is merged as text, key by key: a value that
+//! is not ours is copied byte for byte, and a column that cannot be merged so is left alone.
+//!
+//! # Design notes
+//!
+//! Merging in the database (`jsonb ||`, `json_patch`) was rejected: `'[]' || '{…}'` makes a list of
+//! a map, `json_patch` deletes keys whose value is null, and each database normalises numbers in a
+//! way of its own. The run's row is locked while we read and write it, so nothing is lost by
+//! merging outside.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, TimestampRound, Unit};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::canonical::{Canonical, CanonicalError, canonicalise};
+use super::decision::{Decision, Outcome};
+use super::facts::{Facts, RUN_TYPE, RestoreFacts, RunFacts};
+use super::proof::{Leg, supporting_audit};
+use super::reason::ReasonCode;
+use super::rows::RunRow;
+use super::rules::RULESET;
+use crate::ids::{EnvironmentId, RunId, WorkspaceId};
+use crate::json::Column;
+use crate::stamp::Stamp;
+
+/// How many entries `failure_summary` may hold. A full list is left as it is; the reason stands in
+/// `context.reconciliation` all the same.
+pub const FAILURE_SUMMARY_MAX: usize = 20;
+
+/// Who is written into the audit log as the actor.
+pub const ACTOR_LABEL: &str = "restore-reconciler";
+
+/// The audit action of a verdict.
+pub const AUDIT_ACTION: &str = "operation_run.reconciled";
+
+/// Who reached a verdict, and because of what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribution {
+    /// The worker's name, unique per start.
+    pub worker: String,
+    /// What made it look at the run.
+    pub source: Source,
+}
+
+/// What made a worker look at a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A pass over all due runs.
+    Sweep,
+    /// An operator's command.
+    Command,
+}
+
+impl Source {
+    /// The word that is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sweep => "sweep",
+            Self::Command => "command",
+        }
+    }
+}
+
+/// Everything one verdict writes.
+#[derive(Debug)]
+pub struct Record {
+    /// New values for the run's row.
+    pub run: RunUpdate,
+    /// The audit entry.
+    pub audit: AuditEntry,
+    /// The ledger entry.
+    pub ledger: LedgerEntry,
+}
+
+/// New values for a row of `operation_runs`, named as its columns are. `status` becomes `completed`.
+#[derive(Debug, Serialize)]
+pub struct RunUpdate {
+    /// Which run.
+    pub id: RunId,
+    /// Its workspace, part of the guard.
+    pub workspace_id: WorkspaceId,
+    /// Its environment, part of the guard.
+    pub managed_environment_id: Option<EnvironmentId>,
+    /// The verdict.
+    pub outcome: &'static str,
+    /// The restore's start, for a run that has none.
+    pub started_at: Option<Timestamp>,
+    /// When the run ended.
+    pub completed_at: Timestamp,
+    /// Now.
+    pub updated_at: Timestamp,
+    /// The merged counts; none leaves the column alone.
+    pub summary_counts: Option<Box<RawValue>>,
+    /// The list with one entry more; none leaves the column alone.
+    pub failure_summary: Option<Box<RawValue>>,
+    /// The whole context with `reconciliation` set.
+    pub context: Box<RawValue>,
+}
+
+/// A row of `audit_logs`, named as its columns are. Ids, codes and our own sentences only.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuditEntry {
+    /// The run's workspace.
+    pub workspace_id: WorkspaceId,
+    /// The run's environment.
+    pub managed_environment_id: Option<EnvironmentId>,
+    /// `system`.
+    pub actor_type: &'static str,
+    /// [`ACTOR_LABEL`].
+    pub actor_label: &'static str,
+    /// [`AUDIT_ACTION`].
+    pub action: &'static str,
+    /// `operation_run`, so that this entry can never prove a restore.
+    pub resource_type: &'static str,
+    /// The run's id as text.
+    pub resource_id: String,
+    /// The verdict, in the audit log's words.
+    pub status: &'static str,
+    /// The verdict, in the audit log's words.
+    pub outcome: &'static str,
+    /// The verdict and its reason in one sentence.
+    pub summary: String,
+    /// Ids and codes.
+    pub metadata: Value,
+    /// Now.
+    pub recorded_at: Timestamp,
+}
+
+/// A row of our own ledger.
+#[derive(Debug, Clone, Serialize)]
+pub struct LedgerEntry {
+    /// Half of the digest: names this verdict wherever it is mentioned.
+    pub decision_id: String,
+    /// The run. The ledger holds at most one entry per run.
+    pub operation_run_id: RunId,
+    /// The run's workspace.
+    pub workspace_id: WorkspaceId,
+    /// The run's environment.
+    pub managed_environment_id: Option<EnvironmentId>,
+    /// The verdict.
+    pub outcome: &'static str,
+    /// The primary reason.
+    pub reason_code: &'static str,
+    /// Version of the rules.
+    pub ruleset: &'static str,
+    /// The facts, in canonical form.
+    pub facts: String,
+    /// SHA-256 of `facts`.
+    pub facts_digest: String,
+    /// The decision, in canonical form.
+    pub decision: String,
+    /// Who decided.
+    pub worker: String,
+    /// Because of what.
+    pub source: &'static str,
+    /// When, by the database's clock.
+    pub decided_at: Timestamp,
+}
+
+/// Why a verdict cannot be recorded. Neither happens to a row that a database can hold today.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The facts have no canonical form.
+    #[error("the facts of run {run} have no canonical form: {source}")]
+    Canonical {
+        /// The run.
+        run: RunId,
+        /// Why.
+        source: CanonicalError,
+    },
+    /// The context could not be merged although it was found mergeable.
+    #[error("the context of run {run} cannot be merged: {source}")]
+    Context {
+        /// The run.
+        run: RunId,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+/// Prepares what a verdict writes; nothing for a deferred decision.
+pub fn record(
+    row: &RunRow,
+    facts: &Facts,
+    decision: &Decision,
+    by: &Attribution,
+) -> Result<Option<Record>, RecordError> {
+    let (Some(outcome), Some(restore)) = (decision.outcome(), facts.restore.as_ref()) else {
+        return Ok(None);
+    };
+    let unrecordable = |source| RecordError::Canonical {
+        run: row.id,
+        source,
+    };
+    let canonical = canonicalise(facts).map_err(unrecordable)?;
+    let ruling = canonicalise(decision).map_err(unrecordable)?;
+    let verdict = Verdict {
+        facts,
+        decision,
+        outcome,
+        restore,
+        canonical: &canonical,
+        by,
+    };
+    let context =
+        merge(&row.context, [("reconciliation", verdict.reconciliation())]).map_err(|source| {
+            RecordError::Context {
+                run: row.id,
+                source,
+            }
+        })?;
+    Ok(Some(Record {
+        run: verdict.run_update(row, context),
+        audit: verdict.audit_entry(),
+        ledger: verdict.ledger_entry(ruling.text),
+    }))
+}
+
+/// A verdict with all that is known about it.
+struct Verdict<'a> {
+    facts: &'a Facts,
+    decision: &'a Decision,
+    outcome: Outcome,
+    restore: &'a RestoreFacts,
+    canonical: &'a Canonical,
+    by: &'a Attribution,
+}
+
+impl Verdict<'_> {
+    fn decision_id(&self) -> &str {
+        self.canonical
+            .digest
+            .get(..32)
+            .unwrap_or(&self.canonical.digest)
+    }
+
+    fn run_update(&self, row: &RunRow, context: Box<RawValue>) -> RunUpdate {
+        let run = &self.facts.run;
+        RunUpdate {
+            id: run.id,
+            workspace_id: run.workspace_id,
+            managed_environment_id: run.environment_id,
+            outcome: self.outcome.name(),
+            started_at: started_at(run, self.restore),
+            completed_at: completed_at(self.facts, self.restore),
+            updated_at: whole_seconds(self.facts.as_of),
+            summary_counts: self.summary_counts(&row.summary_counts),
+            failure_summary: self.failure_summary(&row.failure_summary),
+            context,
+        }
+    }
+
+    fn reconciliation(&self) -> Value {
+        let proof: BTreeMap<_, _> = Leg::ALL
+            .iter()
+            .map(|leg| (leg.name(), self.decision.proof.holds(*leg)))
+            .collect();
+        let run = &self.facts.run;
+        json!({
+            "reconciled_at": whole_seconds(self.facts.as_of),
+            "source": self.by.source,
+            "adapter": RUN_TYPE,
+            "ruleset": RULESET,
+            "decision": self.outcome,
+            "reason_code": self.decision.reason,
+            "reason": self.decision.reason.explanation().sentence,
+            "previous": { "status": run.status, "outcome": run.outcome },
+            "proof": proof,
+            "missing": self.decision.proof.gaps(),
+            "evidence": {
+                "restore_run_id": self.restore.id,
+                "restore_status": self.restore.status,
+                "audit_log_id": supporting_audit(self.facts),
+                "evidence_snapshot_id": self.facts.evidence.active.map(|snapshot| snapshot.id),
+            },
+            "decision_id": self.decision_id(),
+            "facts_digest": self.canonical.digest,
+        })
+    }
+
+    fn audit_entry(&self) -> AuditEntry {
+        let run = &self.facts.run;
+        AuditEntry {
+            workspace_id: run.workspace_id,
+            managed_environment_id: run.environment_id,
+            actor_type: "system",
+            actor_label: ACTOR_LABEL,
+            action: AUDIT_ACTION,
+            resource_type: "operation_run",
+            resource_id: run.id.to_string(),
+            status: self.outcome.audit_outcome(),
+            outcome: self.outcome.audit_outcome(),
+            summary: format!(
+                "Reconciled as {}. {}",
+                self.outcome,
+                self.decision.reason.explanation().sentence
+            ),
+            metadata: json!({
+                "operation_run_id": run.id,
+                "restore_run_id": self.restore.id,
+                "decision": self.outcome,
+                "reason_code": self.decision.reason,
+                "missing": self.decision.proof.gaps(),
+                "ruleset": RULESET,
+                "source": self.by.source,
+                "decision_id": self.decision_id(),
+                "facts_digest": self.canonical.digest,
+            }),
+            recorded_at: whole_seconds(self.facts.as_of),
+        }
+    }
+
+    fn ledger_entry(&self, decision: String) -> LedgerEntry {
+        let run = &self.facts.run;
+        LedgerEntry {
+            decision_id: self.decision_id().to_owned(),
+            operation_run_id: run.id,
+            workspace_id: run.workspace_id,
+            managed_environment_id: run.environment_id,
+            outcome: self.outcome.name(),
+            reason_code: self.decision.reason.code(),
+            ruleset: RULESET,
+            facts: self.canonical.text.clone(),
+            facts_digest: self.canonical.digest.clone(),
+            decision,
+            worker: self.by.worker.clone(),
+            source: self.by.source.name(),
+            decided_at: self.facts.as_of,
+        }
+    }
+
+    /// Counts are merged only where somebody counted, and only into a column that keeps its keys.
+    fn summary_counts(&self, column: &Column) -> Option<Box<RawValue>> {
+        let counts = summary_counts(self.facts, self.restore);
+        let holds_map = is_rewritable(column)
+            && column.parse().is_ok_and(|document| {
+                (document.is_empty_map() || !document.entries().is_empty())
+                    && !document.has_duplicate_keys()
+            });
+        if counts.is_empty() || !holds_map {
+            return None;
+        }
+        merge(
+            column,
+            counts
+                .into_iter()
+                .map(|(key, count)| (key, Value::from(count))),
+        )
+        .ok()
+    }
+
+    fn failure_summary(&self, column: &Column) -> Option<Box<RawValue>> {
+        if self.outcome == Outcome::Succeeded {
+            return None;
+        }
+        let mut entries = raw_list(column)?;
+        if entries.len() >= FAILURE_SUMMARY_MAX {
+            return None;
+        }
+        let reason = self.decision.reason;
+        let mut entry = json!({
+            "code": reason,
+            "reason_code": reason,
+            "message": reason.explanation().sentence,
+        });
+        if let (Some(count), Some(fields)) = (self.troubled_items(), entry.as_object_mut()) {
+            fields.insert("count".to_owned(), Value::from(count));
+        }
+        entries.push(serde_json::value::to_raw_value(&entry).ok()?);
+        serde_json::value::to_raw_value(&entries).ok()
+    }
+
+    /// How many items the reason is about, where it is about items.
+    fn troubled_items(&self) -> Option<u64> {
+        let facts = &self.restore.items;
+        let items = &facts.items;
+        match self.decision.reason {
+            ReasonCode::ItemsMissing if facts.missing > 0 => Some(facts.missing),
+            ReasonCode::ItemsUnexpected => Some(facts.unexpected.saturating_add(facts.repeated)),
+            ReasonCode::ItemsMixed | ReasonCode::AllItemsFailed | ReasonCode::ExecutionFailed => {
+                Some(items.total().saturating_sub(items.applied)).filter(|count| *count > 0)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What was counted, from the rows where there are rows and from the counters where there are none.
+/// A number that nobody counted is absent, never zero.
+#[must_use]
+pub fn summary_counts(facts: &Facts, restore: &RestoreFacts) -> BTreeMap<&'static str, u64> {
+    let items = &restore.items.items;
+    let counters = &restore.counters;
+    let counts = if items.total() > 0 {
+        [
+            ("total", Some(items.total())),
+            ("processed", Some(items.total())),
+            ("succeeded", Some(items.applied)),
+            ("failed", Some(items.failed)),
+            ("skipped", Some(items.skipped)),
+            ("partial", Some(items.partial)),
+            (
+                "non_applied",
+                Some(items.not_applied.saturating_add(items.unrecognised)),
+            ),
+        ]
+    } else {
+        [
+            ("total", counters.total.count()),
+            ("processed", None),
+            ("succeeded", counters.succeeded.count()),
+            ("failed", counters.failed.count()),
+            ("skipped", counters.skipped.count()),
+            ("partial", counters.partial.count()),
+            ("non_applied", counters.non_applied.count()),
+        ]
+    };
+    let wanted = |key: &str| {
+        facts
+            .policy
+            .summary_keys
+            .iter()
+            .any(|allowed| allowed == key)
+    };
+    counts
+        .into_iter()
+        .filter(|(key, _)| wanted(key))
+        .filter_map(|(key, count)| Some((key, count?)))
+        .collect()
+}
+
+fn started_at(run: &RunFacts, restore: &RestoreFacts) -> Option<Timestamp> {
+    match run.started_at {
+        Stamp::Absent => restore.started_at.moment().map(whole_seconds),
+        Stamp::At(_) | Stamp::Unreadable => None,
+    }
+}
+
+/// The restore's end where it lies in the run's life, otherwise now.
+fn completed_at(facts: &Facts, restore: &RestoreFacts) -> Timestamp {
+    let ended = restore
+        .completed_at
+        .moment()
+        .zip(facts.run.created_at.moment());
+    let ended = ended.filter(|(ended, created)| (*created..=facts.as_of).contains(ended));
+    whole_seconds(ended.map_or(facts.as_of, |(ended, _)| ended))
+}
+
+/// The platform's timestamps hold whole seconds and would round up, into the future.
+fn whole_seconds(moment: Timestamp) -> Timestamp {
+    let down = TimestampRound::new()
+        .smallest(Unit::Second)
+        .mode(jiff::RoundMode::Floor);
+    moment.round(down).unwrap_or(moment)
+}
+
+/// Whether a map in this column can be written back key by key without losing anything, on every
+/// database: PostgreSQL's `jsonb` refuses the escape for NUL that `json` accepts.
+#[must_use]
+pub(super) fn is_rewritable(column: &Column) -> bool {
+    match column {
+        Column::Null => true,
+        Column::Bytes(bytes) => !has_nul_escape(bytes) && raw_map(column).is_ok(),
+        Column::Oversized => false,
+    }
+}
+
+/// Backslashes only occur inside of strings, and an escaped backslash is stepped over whole.
+fn has_nul_escape(document: &[u8]) -> bool {
+    let mut rest = document;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        let escape = rest.get(at..).unwrap_or_default();
+        if escape.starts_with(b"\\u0000") {
+            return true;
+        }
+        rest = escape.get(2..).unwrap_or_default();
+    }
+    false
+}
+
+type RawMap = BTreeMap<String, Box<RawValue>>;
+
+/// The entries of a map, values as they are written. Null and PHP's `[]` are the empty map.
+fn raw_map(column: &Column) -> Result<RawMap, serde_json::Error> {
+    let Column::Bytes(bytes) = column else {
+        return Ok(RawMap::new());
+    };
+    if column.parse().is_ok_and(|document| document.is_empty_map()) {
+        return Ok(RawMap::new());
+    }
+    serde_json::from_slice(bytes)
+}
+
+/// The entries of a list, as they are written. Nothing where the column holds something else.
+fn raw_list(column: &Column) -> Option<Vec<Box<RawValue>>> {
+    match column {
+        Column::Null => Some(Vec::new()),
+        Column::Oversized => None,
+        Column::Bytes(bytes) if has_nul_escape(bytes) => None,
+        Column::Bytes(bytes) => {
+            if column.parse().ok()?.is_empty_map() {
+                return Some(Vec::new());
+            }
+            serde_json::from_slice(bytes).ok()
+        }
+    }
+}
+
+/// The map in `column` with `entries` set, everything else copied byte for byte.
+fn merge(
+    column: &Column,
+    entries: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Result<Box<RawValue>, serde_json::Error> {
+    let mut map = raw_map(column)?;
+    for (key, value) in entries {
+        map.insert(key.to_owned(), serde_json::value::to_raw_value(&value)?);
+    }
+    serde_json::value::to_raw_value(&map)
+}

@@ -1,0 +1,604 @@
+//! What a restore recorded about its items: `results`, `requested_items` and `metadata`.
+//!
+//! ```text
+//! results.foundations   list of {type, sourceId, targetId, decision, reason}
+//! results.items         map: backup item id → {status, assignment_outcomes[], assignment_summary{}}
+//! requested_items       list of backup item ids; null where the request was not itemised
+//! metadata              {total, succeeded, failed, skipped, partial, non_applied, foundations_skipped, …}
+//! ```
+//!
+//! PHP writes an empty map as `[]` and a map with keys 0…n as a list; both are accepted everywhere.
+//!
+//! **Invariant:** only a word this module knows counts as applied. Everything else — an unknown
+//! word, a missing one, an item that is not a map — is unrecognised, and unrecognised is a gap.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::context::blocker;
+use super::reason::ReasonCode;
+use crate::json::{Column, Fault, INTEGER_MAX, Json};
+
+/// How many troubled items facts name; the rest are counted.
+pub const EXCEPTIONS_MAX: usize = 20;
+
+/// The keys of `summary_counts` that this product knows how to count.
+pub const SUMMARY_KEYS: [&str; 7] = [
+    "total",
+    "processed",
+    "succeeded",
+    "failed",
+    "skipped",
+    "partial",
+    "non_applied",
+];
+
+/// Item, foundation and assignment outcomes of one restore, counted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ItemFacts {
+    /// Whether `results` could be read.
+    pub reading: Reading,
+    /// One count per row of `results.items`, by the item's own status.
+    pub items: Tally,
+    /// One count per row of `results.foundations`.
+    pub foundations: Tally,
+    /// Foundations that changed the environment; mapping to an existing object does not.
+    pub foundations_written: u64,
+    /// One count per assignment of any item.
+    pub assignments: Tally,
+    /// Items whose assignment list and assignment counts disagree.
+    pub assignment_conflicts: u64,
+    /// Whether and how `requested_items` lists the request.
+    pub requested: Requested,
+    /// Requested items without a row.
+    pub missing: u64,
+    /// Rows that nobody requested.
+    pub unexpected: u64,
+    /// Ids that occur more than once, in the rows or in the request.
+    pub repeated: u64,
+    /// The first [`EXCEPTIONS_MAX`] troubled items, in order of part, id and finding.
+    pub exceptions: Vec<Exception>,
+    /// How many more there are.
+    pub exceptions_omitted: u64,
+}
+
+/// Whether a column could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// Nothing is recorded.
+    #[default]
+    Absent,
+    /// It was read.
+    Read,
+    /// It could not be read.
+    Unreadable(Fault),
+}
+
+/// How the request is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Requested {
+    /// Null: the whole backup set, and only the counter `total` says how much that is.
+    #[default]
+    NotItemised,
+    /// A list of this many different ids.
+    Listed(u64),
+    /// It could not be read.
+    Unreadable(Fault),
+}
+
+/// Rows by outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Applied in full.
+    pub applied: u64,
+    /// Applied in part.
+    pub partial: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Skipped.
+    pub skipped: u64,
+    /// Not applied for another known reason.
+    pub not_applied: u64,
+    /// An outcome this version does not know, or none.
+    pub unrecognised: u64,
+}
+
+/// A troubled item.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Exception {
+    /// Where it was found.
+    pub part: Part,
+    /// The backup item's id, or the position of a foundation in its list.
+    pub id: String,
+    /// What is wrong with it.
+    pub finding: Finding,
+}
+
+/// A part of the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// `results.items` or `requested_items`.
+    Item,
+    /// The assignments of an item.
+    Assignment,
+    /// `results.foundations`.
+    Foundation,
+}
+
+/// What is wrong with an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// Applied in part.
+    Partial,
+    /// Failed.
+    Failed,
+    /// Skipped.
+    Skipped,
+    /// Not applied.
+    NotApplied,
+    /// Its outcome is not known.
+    Unrecognised,
+    /// Requested, but without a row.
+    Missing,
+    /// A row that nobody requested.
+    Unexpected,
+    /// One id twice.
+    Repeated,
+    /// Its assignment list and counts disagree.
+    Conflicting,
+}
+
+/// What became of one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Applied,
+    Trouble(Finding),
+}
+
+impl Class {
+    /// The closed vocabulary of outcomes. Words are compared exactly.
+    fn of_word(word: &str) -> Self {
+        match word {
+            "applied" | "succeeded" | "success" | "created" | "updated" | "mapped_existing"
+            | "created_copy" => Self::Applied,
+            "partial" => Self::Trouble(Finding::Partial),
+            "failed" | "error" => Self::Trouble(Finding::Failed),
+            "skipped" => Self::Trouble(Finding::Skipped),
+            "preview_only" | "dry_run" | "manual_required" | "not_applied" | "ignored" => {
+                Self::Trouble(Finding::NotApplied)
+            }
+            _ => Self::Trouble(Finding::Unrecognised),
+        }
+    }
+
+    fn of(value: &Json) -> Self {
+        value
+            .text()
+            .map_or(Self::Trouble(Finding::Unrecognised), Self::of_word)
+    }
+}
+
+impl Tally {
+    /// All rows.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        [
+            self.partial,
+            self.failed,
+            self.skipped,
+            self.not_applied,
+            self.unrecognised,
+        ]
+        .iter()
+        .fold(self.applied, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Whether some row has a known outcome other than applied.
+    #[must_use]
+    pub fn is_mixed(&self) -> bool {
+        self.partial > 0 || self.failed > 0 || self.skipped > 0 || self.not_applied > 0
+    }
+
+    /// Whether some row changed the environment.
+    #[must_use]
+    pub fn has_effect(&self) -> bool {
+        self.applied > 0 || self.partial > 0
+    }
+
+    fn add(&mut self, class: Class, count: u64) {
+        let slot = match class {
+            Class::Applied => &mut self.applied,
+            Class::Trouble(Finding::Partial) => &mut self.partial,
+            Class::Trouble(Finding::Failed) => &mut self.failed,
+            Class::Trouble(Finding::Skipped) => &mut self.skipped,
+            Class::Trouble(Finding::NotApplied) => &mut self.not_applied,
+            Class::Trouble(_) => &mut self.unrecognised,
+        };
+        // Beyond what JSON carries exactly, more is not more: the ledger must hold the same number.
+        *slot = slot.saturating_add(count).min(INTEGER_MAX.unsigned_abs());
+    }
+}
+
+/// Reads `results` against `requested_items`.
+pub(super) fn parse_items(results: &Column, requested: &Column) -> ItemFacts {
+    let mut reader = Reader::default();
+    reader.facts.reading = match results
+        .parse()
+        .and_then(|results| reader.read_results(&results))
+    {
+        Ok(reading) => reading,
+        Err(fault) => {
+            // Half of a document proves as little as none of it.
+            reader = Reader::default();
+            Reading::Unreadable(fault)
+        }
+    };
+    reader.compare_with_request(requested);
+    reader.finish()
+}
+
+#[derive(Default)]
+struct Reader {
+    facts: ItemFacts,
+    rows_by_id: BTreeMap<String, u64>,
+    exceptions: BTreeSet<Exception>,
+}
+
+impl Reader {
+    fn read_results(&mut self, results: &Json) -> Result<Reading, Fault> {
+        if results.is_empty_map() {
+            return Ok(Reading::Absent);
+        }
+        let Json::Map(entries) = results else {
+            return Err(Fault::Shape);
+        };
+        for part in ["items", "foundations"] {
+            if entries.iter().filter(|(key, _)| key == part).count() > 1 {
+                return Err(Fault::DuplicateKey);
+            }
+        }
+        for (position, foundation) in keyed(results.get("foundations"))? {
+            self.read_foundation(&position, foundation);
+        }
+        for (key, item) in keyed(results.get("items"))? {
+            self.read_item(key, item);
+        }
+        Ok(Reading::Read)
+    }
+
+    fn read_foundation(&mut self, position: &str, foundation: &Json) {
+        let decision = unambiguous(foundation).get("decision");
+        let class = Class::of(decision);
+        let written = matches!(class, Class::Applied | Class::Trouble(Finding::Partial));
+        if written && decision.text() != Some("mapped_existing") {
+            self.facts.foundations_written += 1;
+        }
+        self.facts.foundations.add(class, 1);
+        self.note(Part::Foundation, position, class);
+    }
+
+    fn read_item(&mut self, key: String, item: &Json) {
+        let item = unambiguous(item);
+        let id = item_id(item.get("backup_item_id")).unwrap_or(key);
+        let class = Class::of(item.get("status"));
+        self.facts.items.add(class, 1);
+        self.note(Part::Item, &id, class);
+        self.read_assignments(&id, item);
+        *self.rows_by_id.entry(id).or_default() += 1;
+    }
+
+    fn read_assignments(&mut self, id: &str, item: &Json) {
+        let listed = tally_outcomes(item.get("assignment_outcomes"));
+        let counted = tally_summary(item.get("assignment_summary"));
+        if listed.is_some() && counted.is_some() && listed != counted {
+            self.facts.assignment_conflicts += 1;
+            self.except(Part::Assignment, id, Finding::Conflicting);
+        }
+        let Some(tally) = listed.or(counted) else {
+            return;
+        };
+        for (class, count) in [
+            (Class::Applied, tally.applied),
+            (Class::Trouble(Finding::Partial), tally.partial),
+            (Class::Trouble(Finding::Failed), tally.failed),
+            (Class::Trouble(Finding::Skipped), tally.skipped),
+            (Class::Trouble(Finding::NotApplied), tally.not_applied),
+            (Class::Trouble(Finding::Unrecognised), tally.unrecognised),
+        ] {
+            self.facts.assignments.add(class, count);
+            if count > 0 {
+                self.note(Part::Assignment, id, class);
+            }
+        }
+    }
+
+    fn compare_with_request(&mut self, requested: &Column) {
+        let request = parse_requested(requested);
+        let wanted = request.as_ref().ok().and_then(Option::as_ref);
+        let repeated: BTreeSet<String> = wanted
+            .into_iter()
+            .flatten()
+            .chain(&self.rows_by_id)
+            .filter(|(_, count)| **count > 1)
+            .map(|(id, _)| id.clone())
+            .collect();
+        self.facts.repeated = self.except_all(&repeated, Finding::Repeated);
+        self.facts.requested = match &request {
+            Err(fault) => Requested::Unreadable(*fault),
+            Ok(None) => Requested::NotItemised,
+            Ok(Some(wanted)) => {
+                let rows: BTreeSet<String> = self.rows_by_id.keys().cloned().collect();
+                let wanted: BTreeSet<String> = wanted.keys().cloned().collect();
+                self.facts.missing = self.except_all(&(&wanted - &rows), Finding::Missing);
+                self.facts.unexpected = self.except_all(&(&rows - &wanted), Finding::Unexpected);
+                Requested::Listed(wanted.len() as u64)
+            }
+        };
+    }
+
+    fn note(&mut self, part: Part, id: &str, class: Class) {
+        if let Class::Trouble(finding) = class {
+            self.except(part, id, finding);
+        }
+    }
+
+    fn except(&mut self, part: Part, id: &str, finding: Finding) {
+        self.exceptions.insert(Exception {
+            part,
+            id: id.to_owned(),
+            finding,
+        });
+    }
+
+    fn except_all(&mut self, ids: &BTreeSet<String>, finding: Finding) -> u64 {
+        for id in ids {
+            self.except(Part::Item, id, finding);
+        }
+        ids.len() as u64
+    }
+
+    fn finish(self) -> ItemFacts {
+        let omitted = self.exceptions.len().saturating_sub(EXCEPTIONS_MAX) as u64;
+        let exceptions = self.exceptions.into_iter().take(EXCEPTIONS_MAX).collect();
+        ItemFacts {
+            exceptions,
+            exceptions_omitted: omitted,
+            ..self.facts
+        }
+    }
+}
+
+/// The values of a map or a list, each with its key or position as text.
+fn keyed(value: &Json) -> Result<Vec<(String, &Json)>, Fault> {
+    match value {
+        Json::Null => Ok(Vec::new()),
+        Json::Map(entries) => Ok(entries
+            .iter()
+            .map(|(key, value)| (key_text(key), value))
+            .collect()),
+        Json::List(items) => Ok(items
+            .iter()
+            .enumerate()
+            .map(|(index, value)| (index.to_string(), value))
+            .collect()),
+        _ => Err(Fault::Shape),
+    }
+}
+
+/// A key as an id: `"007"` and `"7"` are one item, a very long key is cut to a bounded text.
+fn key_text(key: &str) -> String {
+    let bounded: String = key.chars().take(64).collect();
+    item_id(&Json::Text(bounded.clone())).unwrap_or(bounded)
+}
+
+/// An id as text, so that `7` and `"7"` are one item.
+fn item_id(value: &Json) -> Option<String> {
+    value
+        .integer()
+        .map(|id| id.to_string())
+        .or_else(|| value.text().map(str::to_owned))
+}
+
+/// A row with one key twice says two things; it is read as saying nothing.
+fn unambiguous(row: &Json) -> &Json {
+    if row.has_duplicate_keys() {
+        &Json::Null
+    } else {
+        row
+    }
+}
+
+/// `requested_items`: each id with how often it occurs, or nothing where the request is not itemised.
+fn parse_requested(requested: &Column) -> Result<Option<BTreeMap<String, u64>>, Fault> {
+    let document = requested.parse()?;
+    if document == Json::Null {
+        return Ok(None);
+    }
+    let mut ids = BTreeMap::new();
+    for (_, value) in keyed(&document)? {
+        *ids.entry(item_id(value).ok_or(Fault::Shape)?).or_default() += 1;
+    }
+    Ok(Some(ids))
+}
+
+/// `assignment_outcomes`: a list of `{status}`. Nothing where the item has none.
+fn tally_outcomes(outcomes: &Json) -> Option<Tally> {
+    if *outcomes == Json::Null {
+        return None;
+    }
+    let mut tally = Tally::default();
+    match keyed(outcomes) {
+        Ok(rows) => {
+            for (_, row) in rows {
+                tally.add(Class::of(unambiguous(row).get("status")), 1);
+            }
+        }
+        Err(_) => tally.unrecognised = 1,
+    }
+    Some(tally)
+}
+
+/// `assignment_summary`: outcome word → count. Nothing where the item has none.
+fn tally_summary(summary: &Json) -> Option<Tally> {
+    if *summary == Json::Null {
+        return None;
+    }
+    let mut tally = Tally::default();
+    if !summary.is_empty_map() && (summary.entries().is_empty() || summary.has_duplicate_keys()) {
+        tally.unrecognised = 1;
+        return Some(tally);
+    }
+    for (word, value) in summary.entries().iter().filter(|(word, _)| word != "total") {
+        match Counter::parse(value) {
+            Counter::Absent => {}
+            Counter::Count(count) => tally.add(Class::of_word(word), count),
+            Counter::Unreadable => tally.add(Class::Trouble(Finding::Unrecognised), 1),
+        }
+    }
+    Some(tally)
+}
+
+/// One counter of `metadata`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counter {
+    /// Nobody counted.
+    #[default]
+    Absent,
+    /// This many.
+    Count(u64),
+    /// Something is there, but it is no count: negative, a fraction, beyond 2⁵³, text.
+    Unreadable,
+}
+
+impl Counter {
+    fn parse(value: &Json) -> Self {
+        match value {
+            Json::Null => Self::Absent,
+            _ => value
+                .integer()
+                .and_then(|count| u64::try_from(count).ok())
+                .map_or(Self::Unreadable, Self::Count),
+        }
+    }
+
+    /// The count, where somebody counted.
+    #[must_use]
+    pub fn count(self) -> Option<u64> {
+        match self {
+            Self::Count(count) => Some(count),
+            Self::Absent | Self::Unreadable => None,
+        }
+    }
+
+    /// Whether the counter, where present, satisfies `holds`.
+    fn agrees(self, holds: impl Fn(u64) -> bool) -> bool {
+        match self {
+            Self::Absent => true,
+            Self::Count(count) => holds(count),
+            Self::Unreadable => false,
+        }
+    }
+}
+
+/// The counters of `metadata`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// Items that were to be restored.
+    pub total: Counter,
+    /// Items applied.
+    pub succeeded: Counter,
+    /// Items failed.
+    pub failed: Counter,
+    /// Items skipped.
+    pub skipped: Counter,
+    /// Items applied in part.
+    pub partial: Counter,
+    /// Items not applied.
+    pub non_applied: Counter,
+    /// Foundations skipped.
+    pub foundations_skipped: Counter,
+}
+
+impl Counters {
+    /// Whether every counter that is present agrees with the rows.
+    ///
+    /// The platform counts some rows under `skipped`, some under `non_applied` and some under both,
+    /// so for these two only an excess is a contradiction. Without rows there is nothing to compare;
+    /// only a counter that is no number is one then.
+    #[must_use]
+    pub fn agree_with(&self, facts: &ItemFacts) -> bool {
+        let all = [
+            self.total,
+            self.succeeded,
+            self.failed,
+            self.skipped,
+            self.partial,
+            self.non_applied,
+            self.foundations_skipped,
+        ];
+        if all.contains(&Counter::Unreadable) {
+            return false;
+        }
+        let items = &facts.items;
+        if items.total() == 0 {
+            return true;
+        }
+        let undone = items.total() - items.applied;
+        let idle = items.skipped + items.not_applied + items.unrecognised;
+        self.total.agrees(|count| count == items.total())
+            && self.succeeded.agrees(|count| count == items.applied)
+            && self.failed.agrees(|count| count == items.failed)
+            && self.partial.agrees(|count| count == items.partial)
+            && self.skipped.agrees(|count| count <= idle)
+            && self.non_applied.agrees(|count| count <= undone)
+            && self
+                .foundations_skipped
+                .agrees(|count| count <= facts.foundations.total() - facts.foundations.applied)
+    }
+}
+
+/// What `metadata` says.
+pub(super) struct Metadata {
+    pub(super) counters: Counters,
+    pub(super) blocker: Option<ReasonCode>,
+    pub(super) readable: bool,
+}
+
+/// Reads `metadata`. One that cannot be read leaves no counter that could agree with anything.
+pub(super) fn parse_metadata(metadata: &Column) -> Metadata {
+    let readable = metadata.parse().ok().filter(|document| {
+        let is_map = document.is_empty_map() || matches!(document, Json::Map(_));
+        is_map && !document.has_duplicate_keys()
+    });
+    let Some(document) = readable else {
+        let counters = Counters {
+            total: Counter::Unreadable,
+            ..Counters::default()
+        };
+        return Metadata {
+            counters,
+            blocker: None,
+            readable: false,
+        };
+    };
+    let counter = |key: &str| Counter::parse(document.get(key));
+    Metadata {
+        counters: Counters {
+            total: counter("total"),
+            succeeded: counter("succeeded"),
+            failed: counter("failed"),
+            skipped: counter("skipped"),
+            partial: counter("partial"),
+            non_applied: counter("non_applied"),
+            foundations_skipped: counter("foundations_skipped"),
+        },
+        blocker: blocker(document.get("blocked_reason")),
+        readable: true,
+    }
+}

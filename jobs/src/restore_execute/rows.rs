@@ -1,0 +1,110 @@
+//! What a store hands over: one struct per row it reads, columns still untrusted.
+//!
+//! A store fills these and nothing else, so that reading a column means the same on every database.
+//! Every row was selected by a query that carries the run's workspace and environment.
+
+use crate::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId};
+use crate::json::Column;
+use crate::stamp::Stamp;
+
+/// A row of `operation_runs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    /// Primary key.
+    pub id: RunId,
+    /// The workspace the run belongs to.
+    pub workspace_id: WorkspaceId,
+    /// The environment; null for workspace housekeeping.
+    pub environment_id: Option<EnvironmentId>,
+    /// `type`, which must be exactly `restore.execute`.
+    pub run_type: String,
+    /// `status`.
+    pub status: String,
+    /// `outcome`.
+    pub outcome: String,
+    /// `context`.
+    pub context: Column,
+    /// `failure_summary`.
+    pub failure_summary: Column,
+    /// `summary_counts`.
+    pub summary_counts: Column,
+    /// `started_at`.
+    pub started_at: Stamp,
+    /// `created_at`.
+    pub created_at: Stamp,
+}
+
+/// A live restore row in the run's own workspace and environment that may belong to the run:
+/// because the run's context names it, or because it points at the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CandidateRow {
+    /// The run it was selected for.
+    pub run_id: RunId,
+    /// The restore.
+    pub restore_id: RestoreId,
+    /// The restore's `operation_run_id`.
+    pub points_at: Option<RunId>,
+}
+
+/// A row of `restore_runs`, live and in scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreRow {
+    /// Primary key.
+    pub id: RestoreId,
+    /// The workspace, compared with the run's once more by the scope leg.
+    pub workspace_id: WorkspaceId,
+    /// The environment, likewise.
+    pub environment_id: EnvironmentId,
+    /// `is_dry_run`; null proves nothing and so counts as a preview.
+    pub is_dry_run: Option<bool>,
+    /// `status`.
+    pub status: String,
+    /// `requested_items`.
+    pub requested_items: Column,
+    /// `results`.
+    pub results: Column,
+    /// `metadata`.
+    pub metadata: Column,
+    /// The first [`crate::json::TEXT_BYTES_MAX`] characters of `failure_reason`.
+    pub failure_reason: Option<String>,
+    /// `started_at`.
+    pub started_at: Stamp,
+    /// `completed_at`.
+    pub completed_at: Stamp,
+    /// `created_at`.
+    pub created_at: Stamp,
+}
+
+/// A row of `audit_logs` about a restore, with one of the configured actions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// The restore it is about.
+    pub restore_id: RestoreId,
+    /// Primary key.
+    pub id: AuditId,
+    /// `action`.
+    pub action: String,
+    /// `status`.
+    pub status: Option<String>,
+    /// `outcome`.
+    pub outcome: Option<String>,
+    /// `recorded_at`.
+    pub recorded_at: Stamp,
+}
+
+/// A row of `evidence_snapshots` of a run: per status, the one with the highest id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotRow {
+    /// The run it was captured for.
+    pub run_id: RunId,
+    /// Primary key.
+    pub id: SnapshotId,
+    /// `status`.
+    pub status: String,
+    /// `completeness_state`.
+    pub completeness: Option<String>,
+    /// `generated_at`.
+    pub generated_at: Stamp,
+    /// `expires_at`.
+    pub expires_at: Stamp,
+}

@@ -1,0 +1,291 @@
+//! The store: reads what the platform recorded, and writes verdicts.
+//!
+//! ```text
+//! settle(runs) ─▶ begin ─▶ lock ─▶ load facts ─▶ decide (pure) ─▶ close, audit, ledger ─▶ commit
+//! ```
+//!
+//! One [`Store`] trait, two implementations, chosen by URL: PostgreSQL for the platform's own
+//! database, SQLite as the embedded default. What they share is written once: the order of a
+//! settlement in `settle`, the shape of rows in `records`. What differs is SQL, one file per query
+//! beside the code that runs it.
+//!
+//! **Invariants:**
+//! - Every query that reads proof carries the run's workspace and environment.
+//! - A verdict, its audit entry and its ledger entry are committed together or not at all, and only
+//!   while the run is open.
+//! - Nothing is counted or logged before it was committed.
+//!
+//! # Design notes
+//!
+//! `sqlx::Any` was rejected: it speaks the smallest language both databases share, and set-based
+//! statements are not in it. Checked query macros were rejected because they check against one
+//! database at build time; instead, one contract suite runs every statement on both.
+
+mod connect;
+mod error;
+pub mod examine;
+pub mod postgres;
+mod records;
+mod settle;
+pub mod sqlite;
+pub mod standin;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use reconciler_jobs::ids::{RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::record::Attribution;
+use reconciler_jobs::restore_execute::{Decision, Facts, Outcome, Policy};
+use reconciler_jobs::sweep::{Schedule, Watch};
+
+pub use connect::{Access, Limits, connect};
+pub use error::{ErrorKind, StoreError};
+use standin::PlatformRows;
+
+/// How many runs are settled together unless configured otherwise.
+pub const BATCH_RUNS_MAX: u32 = 500;
+
+/// How many audit entries of one restore are read: the latest ones, which overrule the others.
+pub const AUDITS_PER_RESTORE_MAX: i64 = 32;
+
+/// A database that holds the platform's tables and our own.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Which database this is.
+    fn backend(&self) -> Backend;
+
+    /// Creates or upgrades our own schema. Platform tables are never touched. Several processes may
+    /// call this at once; one works, the others wait.
+    async fn migrate(&self) -> Result<(), StoreError>;
+
+    /// Ids of open `restore.execute` runs that are due, in ascending order, after `page.after`.
+    async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError>;
+
+    /// How many runs are due now.
+    async fn count_due(&self, workspace: Option<WorkspaceId>) -> Result<u64, StoreError>;
+
+    /// Decides `runs` and commits the verdicts, in batches of at most `with.batch_runs_max`.
+    ///
+    /// Each run given appears exactly once in `settled`, in no particular order, after the
+    /// transaction that dealt with it was committed. On an error, `settled` holds what had been
+    /// committed before it. A run that the database refuses is isolated by halving its batch, put
+    /// on the watch list, and reported; it never holds up the others.
+    async fn settle(
+        &self,
+        runs: &[RunId],
+        with: &Settling,
+        settled: &mut Vec<Settled>,
+    ) -> Result<(), StoreError>;
+
+    /// Decides `runs` as they stand, each from one consistent snapshot. Writes nothing. Runs that do
+    /// not exist are absent from the result.
+    async fn assess(&self, runs: &[RunId], policy: &Policy) -> Result<Vec<Assessment>, StoreError>;
+
+    /// The verdict on record for a run, if we reached one.
+    async fn load_verdict(&self, run: RunId) -> Result<Option<RecordedVerdict>, StoreError>;
+
+    /// Opens a sweep's row and returns its id.
+    async fn open_sweep(&self, by: &str, workspace: Option<WorkspaceId>)
+    -> Result<i64, StoreError>;
+
+    /// Ends a sweep's row with what the sweep did, and forgets watched runs that were closed.
+    async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError>;
+
+    /// Whether the platform's tables are there.
+    async fn has_platform(&self) -> Result<bool, StoreError>;
+
+    /// Looks at the database the way an operator would before trusting it.
+    async fn examine(&self) -> Result<Vec<examine::Check>, StoreError>;
+
+    /// Creates the stand-in for the platform's tables. For demonstrations and tests.
+    async fn install_standin(&self) -> Result<(), StoreError>;
+
+    /// Adds rows to the stand-in.
+    async fn plant(&self, rows: &PlatformRows) -> Result<(), StoreError>;
+
+    /// Runs statements that a demonstration or a test brings along, such as a trigger that refuses
+    /// one row.
+    async fn execute_script(&self, script: &'static str) -> Result<(), StoreError>;
+
+    /// A digest of every row that a verdict or a sweep may write, sweeps excepted. Two equal
+    /// fingerprints mean that nothing changed in between.
+    async fn fingerprint(&self) -> Result<String, StoreError>;
+
+    /// The database's clock.
+    async fn now(&self) -> Result<Timestamp, StoreError>;
+}
+
+/// Which database a store speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// The platform's own database.
+    Postgres,
+    /// A file of our own.
+    Sqlite,
+}
+
+/// One page of due runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DuePage {
+    /// Only this workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Only runs with a higher id.
+    pub after: RunId,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// How runs are settled.
+#[derive(Debug, Clone)]
+pub struct Settling {
+    /// The rules' settings.
+    pub policy: Policy,
+    /// How long deferred runs wait.
+    pub schedule: Schedule,
+    /// How many runs share one transaction.
+    pub batch_runs_max: u32,
+    /// How often a transient failure is tried again.
+    pub retries_max: u32,
+    /// Who settles, and why.
+    pub by: Attribution,
+}
+
+/// A run's facts and what was decided from them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assessment {
+    /// What was known.
+    pub facts: Facts,
+    /// What follows.
+    pub decision: Decision,
+}
+
+/// What became of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The run.
+    pub run: RunId,
+    /// What became of it.
+    pub result: Settlement,
+}
+
+/// What became of a run that was to be settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// The verdict was committed.
+    Committed(Box<Assessment>),
+    /// The decision was to wait; the platform was not touched.
+    Deferred(Box<Assessment>, Option<Watch>),
+    /// Another writer closed the run between our look and our write. Nothing of ours was written.
+    Lost,
+    /// Another writer holds the run right now. It is due again at once.
+    Locked,
+    /// There is no such run.
+    Absent,
+    /// The database refused to record a verdict for this run alone.
+    Refused {
+        /// When it is tried again.
+        watch: Option<Watch>,
+        /// What the database said.
+        error: String,
+    },
+}
+
+/// A verdict as the ledger holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedVerdict {
+    /// Names the verdict.
+    pub decision_id: String,
+    /// The outcome that was written to the run.
+    pub outcome: String,
+    /// The primary reason.
+    pub reason_code: String,
+    /// Version of the rules.
+    pub ruleset: String,
+    /// The facts, in canonical form.
+    pub facts: String,
+    /// SHA-256 of `facts`.
+    pub facts_digest: String,
+    /// The decision, in canonical form.
+    pub decision: String,
+    /// Who decided.
+    pub worker: String,
+    /// When, by the database's clock.
+    pub decided_at: Timestamp,
+}
+
+/// How many runs ended in which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Verdicts `succeeded`.
+    pub succeeded: u64,
+    /// Verdicts `partially_succeeded`.
+    pub partially_succeeded: u64,
+    /// Verdicts `blocked`.
+    pub blocked: u64,
+    /// Verdicts `failed`.
+    pub failed: u64,
+    /// Runs that stay open.
+    pub deferred: u64,
+    /// Runs that the database refused to close.
+    pub refused: u64,
+    /// Runs that somebody else dealt with, or that do not exist.
+    pub passed_over: u64,
+}
+
+impl Tally {
+    /// Counts one run.
+    pub fn add(&mut self, result: &Settlement) {
+        let slot = match result {
+            Settlement::Committed(assessment) => match assessment.decision.outcome() {
+                Some(outcome) => self.slot(outcome),
+                None => &mut self.deferred,
+            },
+            Settlement::Deferred(..) => &mut self.deferred,
+            Settlement::Refused { .. } => &mut self.refused,
+            Settlement::Lost | Settlement::Locked | Settlement::Absent => &mut self.passed_over,
+        };
+        *slot += 1;
+    }
+
+    /// Counts one decision that was not written.
+    pub fn add_decision(&mut self, decision: &Decision) {
+        match decision.outcome() {
+            Some(outcome) => *self.slot(outcome) += 1,
+            None => self.deferred += 1,
+        }
+    }
+
+    fn slot(&mut self, outcome: Outcome) -> &mut u64 {
+        match outcome {
+            Outcome::Succeeded => &mut self.succeeded,
+            Outcome::PartiallySucceeded => &mut self.partially_succeeded,
+            Outcome::Blocked => &mut self.blocked,
+            Outcome::Failed => &mut self.failed,
+        }
+    }
+
+    /// The counts as the sweeps table has them, in the order of its columns.
+    fn columns(&self) -> [i64; 7] {
+        [
+            self.succeeded,
+            self.partially_succeeded,
+            self.blocked,
+            self.failed,
+            self.deferred,
+            self.refused,
+            self.passed_over,
+        ]
+        .map(|count| i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    /// All verdicts.
+    #[must_use]
+    pub fn verdicts(&self) -> u64 {
+        self.succeeded + self.partially_succeeded + self.blocked + self.failed
+    }
+
+    /// All runs.
+    #[must_use]
+    pub fn looked_at(&self) -> u64 {
+        self.verdicts() + self.deferred + self.refused + self.passed_over
+    }
+}

@@ -1,0 +1,18 @@
+-- close_runs: closes the runs that are still open, and says which ones those were.
+-- The records take their column types from the platform's own table, whatever those are.
+UPDATE operation_runs AS run
+SET status          = 'completed',
+    outcome         = verdict.outcome,
+    started_at      = coalesce(run.started_at, verdict.started_at),
+    completed_at    = verdict.completed_at,
+    updated_at      = verdict.updated_at,
+    summary_counts  = coalesce(verdict.summary_counts, run.summary_counts),
+    failure_summary = coalesce(verdict.failure_summary, run.failure_summary),
+    context         = verdict.context
+FROM json_populate_recordset(NULL::operation_runs, $1::json) AS verdict
+WHERE run.id = verdict.id
+  AND run.workspace_id = verdict.workspace_id
+  AND run.managed_environment_id IS NOT DISTINCT FROM verdict.managed_environment_id
+  AND run.type = 'restore.execute'
+  AND run.status IN ('queued', 'running')
+RETURNING run.id

@@ -1,0 +1,40 @@
+-- load_restores: the restores that the link rule chose, each in its run's own scope.
+SELECT
+    restore.id,
+    restore.workspace_id,
+    restore.managed_environment_id AS environment_id,
+    restore.is_dry_run,
+    coalesce(restore.status, '')::text AS status,
+    CASE WHEN octet_length(document.requested_items) <= $4
+        THEN convert_to(document.requested_items, 'UTF8') END AS requested_items,
+    restore.requested_items IS NOT NULL AS has_requested_items,
+    CASE WHEN octet_length(document.results) <= $4
+        THEN convert_to(document.results, 'UTF8') END AS results,
+    restore.results IS NOT NULL AS has_results,
+    CASE WHEN octet_length(document.metadata) <= $4
+        THEN convert_to(document.metadata, 'UTF8') END AS metadata,
+    restore.metadata IS NOT NULL AS has_metadata,
+    left(restore.failure_reason, 256) AS failure_reason,
+    CASE WHEN restore.started_at >= '1970-01-01' AND restore.started_at < '10000-01-01'
+        THEN (extract(epoch FROM restore.started_at) * 1000000)::bigint END AS started_at,
+    restore.started_at IS NOT NULL AS has_started_at,
+    CASE WHEN restore.completed_at >= '1970-01-01' AND restore.completed_at < '10000-01-01'
+        THEN (extract(epoch FROM restore.completed_at) * 1000000)::bigint END AS completed_at,
+    restore.completed_at IS NOT NULL AS has_completed_at,
+    CASE WHEN restore.created_at >= '1970-01-01' AND restore.created_at < '10000-01-01'
+        THEN (extract(epoch FROM restore.created_at) * 1000000)::bigint END AS created_at,
+    restore.created_at IS NOT NULL AS has_created_at
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
+    AS ask (restore_id, workspace_id, environment_id)
+JOIN restore_runs AS restore
+  ON restore.id = ask.restore_id
+ AND restore.workspace_id = ask.workspace_id
+ AND restore.managed_environment_id = ask.environment_id
+ AND restore.deleted_at IS NULL
+CROSS JOIN LATERAL (
+    SELECT
+        restore.requested_items::text AS requested_items,
+        restore.results::text AS results,
+        restore.metadata::text AS metadata
+    OFFSET 0 -- keeps each document from being rendered twice
+) AS document

@@ -1,0 +1,252 @@
+//! PostgreSQL: the platform's own database.
+//!
+//! **Invariants:** every transaction sets its own time zone and limits, so that it does not matter
+//! what the session or a connection pooler left behind. Settlements see one snapshot
+//! (`REPEATABLE READ`); a run that changed since is a serialization failure, which is tried again.
+//!
+//! # Design notes
+//!
+//! Rows are written through `json_populate_recordset` over the platform's own row type. Arrays and
+//! `UNNEST` would need the column types in the statement, and whether a column is `json` or `jsonb`,
+//! with or without time zone, is for Laravel's migrations to choose.
+
+mod transaction;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use reconciler_jobs::ids::{RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::canonical::digest_of;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use self::transaction::PostgresTransaction;
+use super::connect::Limits;
+use super::error::{During as _, StoreError};
+use super::examine::Check;
+use super::records::{VerdictRecord, moment};
+use super::settle::{self, Transactions};
+use super::standin::PlatformRows;
+use super::{
+    Assessment, Backend, DuePage, RecordedVerdict, Settled, Settling, Store, Tally, examine,
+};
+
+/// In the order of [`PlatformRows::documents`].
+const PLANT: [&str; 7] = [
+    include_str!("plant_workspaces.sql"),
+    include_str!("plant_environments.sql"),
+    include_str!("plant_backup_sets.sql"),
+    include_str!("plant_runs.sql"),
+    include_str!("plant_restores.sql"),
+    include_str!("plant_snapshots.sql"),
+    include_str!("plant_audits.sql"),
+];
+
+/// A PostgreSQL database.
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
+    pool: PgPool,
+    limits: Limits,
+}
+
+impl PostgresStore {
+    /// Connects, and fails if the database cannot be reached.
+    pub async fn connect(url: &str, limits: &Limits) -> Result<Self, StoreError> {
+        // The parser's own error would repeat the URL, and with it the password.
+        let options: PgConnectOptions = url.parse().map_err(|_| {
+            StoreError::fatal(
+                "read the database URL",
+                "it is not of the form postgres://user:password@host:port/database",
+            )
+        })?;
+        let pool = PgPoolOptions::new()
+            .max_connections(limits.connections_max)
+            .acquire_timeout(limits.connect_timeout)
+            .connect_with(options.application_name("restore-reconciler"))
+            .await
+            .during("connect to PostgreSQL")?;
+        Ok(Self {
+            pool,
+            limits: *limits,
+        })
+    }
+
+    /// The pool, for the examination of a database before its schema is trusted.
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+impl Transactions for PostgresStore {
+    type Transaction = PostgresTransaction;
+
+    async fn begin(&self) -> Result<PostgresTransaction, StoreError> {
+        let tx = self
+            .pool
+            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            .await;
+        PostgresTransaction::open(tx.during("begin a transaction")?, &self.limits).await
+    }
+
+    async fn begin_read(&self) -> Result<PostgresTransaction, StoreError> {
+        let tx = self
+            .pool
+            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            .await;
+        PostgresTransaction::open(tx.during("begin to read")?, &self.limits).await
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn backend(&self) -> Backend {
+        Backend::Postgres
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let mut migrator = sqlx::migrate!("migrations/postgres");
+        migrator.create_schema("reconciler");
+        migrator.dangerous_set_table_name("reconciler.migrations");
+        migrator
+            .run(&self.pool)
+            .await
+            .map_err(|error| StoreError::fatal("migrate schema reconciler", error))
+    }
+
+    async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError> {
+        let ids: Vec<i64> = sqlx::query_scalar(include_str!("load_due.sql"))
+            .bind(page.after.0)
+            .bind(page.workspace.map(|id| id.0))
+            .bind(i64::from(page.limit))
+            .fetch_all(&self.pool)
+            .await
+            .during("look for due runs")?;
+        Ok(ids.into_iter().map(RunId).collect())
+    }
+
+    async fn count_due(&self, workspace: Option<WorkspaceId>) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(include_str!("count_due.sql"))
+            .bind(workspace.map(|id| id.0))
+            .fetch_one(&self.pool)
+            .await
+            .during("count due runs")?;
+        Ok(count.unsigned_abs())
+    }
+
+    async fn settle(
+        &self,
+        runs: &[RunId],
+        with: &Settling,
+        settled: &mut Vec<Settled>,
+    ) -> Result<(), StoreError> {
+        settle::settle(self, runs, with, settled).await
+    }
+
+    async fn assess(&self, runs: &[RunId], policy: &Policy) -> Result<Vec<Assessment>, StoreError> {
+        settle::assess(self, runs, policy).await
+    }
+
+    async fn load_verdict(&self, run: RunId) -> Result<Option<RecordedVerdict>, StoreError> {
+        let record: Option<VerdictRecord> = sqlx::query_as(include_str!("load_verdict.sql"))
+            .bind(run.0)
+            .fetch_optional(&self.pool)
+            .await
+            .during("read the ledger")?;
+        record
+            .map(RecordedVerdict::try_from)
+            .transpose()
+            .during("read the ledger")
+    }
+
+    async fn open_sweep(
+        &self,
+        by: &str,
+        workspace: Option<WorkspaceId>,
+    ) -> Result<i64, StoreError> {
+        sqlx::query_scalar(include_str!("open_sweep.sql"))
+            .bind(by)
+            .bind(workspace.map(|id| id.0))
+            .fetch_one(&self.pool)
+            .await
+            .during("note the beginning of a sweep")
+    }
+
+    async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError> {
+        let mut statement = sqlx::query(include_str!("close_sweep.sql")).bind(sweep);
+        for count in tally.columns() {
+            statement = statement.bind(count);
+        }
+        statement
+            .execute(&self.pool)
+            .await
+            .during("note the end of a sweep")?;
+        sqlx::query(include_str!("forget_closed.sql"))
+            .execute(&self.pool)
+            .await
+            .during("forget closed runs")?;
+        Ok(())
+    }
+
+    async fn has_platform(&self) -> Result<bool, StoreError> {
+        sqlx::query_scalar(include_str!("has_platform.sql"))
+            .fetch_one(&self.pool)
+            .await
+            .during("look for the platform's tables")
+    }
+
+    async fn examine(&self) -> Result<Vec<Check>, StoreError> {
+        examine::postgres::examine(self).await
+    }
+
+    async fn install_standin(&self) -> Result<(), StoreError> {
+        self.execute_script(include_str!(
+            "../../../migrations/platform/postgres/platform.sql"
+        ))
+        .await
+    }
+
+    async fn plant(&self, rows: &PlatformRows) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await.during("begin a transaction")?;
+        sqlx::query("SET LOCAL TIME ZONE 'UTC'")
+            .execute(&mut *tx)
+            .await
+            .during("set UTC")?;
+        let documents = rows
+            .documents()
+            .map_err(|error| StoreError::fatal("serialise planted rows", error))?;
+        for (document, statement) in documents.into_iter().zip(PLANT) {
+            sqlx::query(statement)
+                .bind(document)
+                .execute(&mut *tx)
+                .await
+                .during("plant rows")?;
+        }
+        tx.commit().await.during("commit planted rows")
+    }
+
+    async fn execute_script(&self, script: &'static str) -> Result<(), StoreError> {
+        sqlx::raw_sql(script)
+            .execute(&self.pool)
+            .await
+            .during("execute a script")?;
+        Ok(())
+    }
+
+    async fn fingerprint(&self) -> Result<String, StoreError> {
+        let mut rows =
+            sqlx::query_scalar::<_, String>(include_str!("fingerprint.sql")).fetch(&self.pool);
+        let mut digest = String::new();
+        while let Some(row) = rows.try_next().await.during("read written rows")? {
+            digest = digest_of(&(digest + &row));
+        }
+        Ok(digest)
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        let micros: i64 = sqlx::query_scalar(include_str!("now.sql"))
+            .fetch_one(&self.pool)
+            .await
+            .during("read the database's clock")?;
+        moment(micros).during("read the database's clock")
+    }
+}

@@ -1,0 +1,6 @@
+-- open_transaction: sets this transaction's time zone and limits, and reads the clock.
+SELECT
+    (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AS as_of,
+    set_config('TimeZone', 'UTC', true),
+    set_config('statement_timeout', $1, true),
+    set_config('lock_timeout', $2, true)

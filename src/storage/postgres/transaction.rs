@@ -1,0 +1,228 @@
+//! The statements of a settlement, for PostgreSQL.
+
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::json::BYTES_MAX;
+use reconciler_jobs::restore_execute::facts::RestoreFacts;
+use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
+use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, RestoreRow, SnapshotRow};
+use serde::Serialize;
+use sqlx::{Postgres, Row as _};
+
+use crate::storage::AUDITS_PER_RESTORE_MAX;
+use crate::storage::connect::Limits;
+use crate::storage::error::{During as _, StoreError};
+use crate::storage::records::{
+    Ask, AuditRecord, CandidateRecord, FoundRun, RestoreRecord, RunRecord, SnapshotRecord,
+    WatchWrite, moment,
+};
+use crate::storage::settle::Transaction;
+
+/// A transaction with its moment.
+pub(in crate::storage) struct PostgresTransaction {
+    tx: sqlx::Transaction<'static, Postgres>,
+    as_of: Timestamp,
+}
+
+/// The columns of a list of asks, as arrays.
+struct Columns {
+    runs: Vec<i64>,
+    workspaces: Vec<i64>,
+    environments: Vec<i64>,
+    restores: Vec<Option<i64>>,
+}
+
+impl Columns {
+    fn of(asks: &[Ask]) -> Self {
+        Self {
+            runs: asks.iter().map(|ask| ask.run.0).collect(),
+            workspaces: asks.iter().map(|ask| ask.workspace.0).collect(),
+            environments: asks.iter().map(|ask| ask.environment.0).collect(),
+            restores: asks.iter().map(|ask| ask.restore.map(|id| id.0)).collect(),
+        }
+    }
+}
+
+impl PostgresTransaction {
+    pub(super) async fn open(
+        mut tx: sqlx::Transaction<'static, Postgres>,
+        limits: &Limits,
+    ) -> Result<Self, StoreError> {
+        let row = sqlx::query(include_str!("open_transaction.sql"))
+            .bind(format!("{}ms", limits.statement_timeout.as_millis()))
+            .bind(format!("{}ms", limits.lock_timeout.as_millis()))
+            .fetch_one(&mut *tx)
+            .await
+            .during("read the database's clock")?;
+        let micros: i64 = row.try_get("as_of").during("read the database's clock")?;
+        let as_of = moment(micros).during("read the database's clock")?;
+        Ok(Self { tx, as_of })
+    }
+
+    async fn find_runs(
+        &mut self,
+        statement: &'static str,
+        runs: &[RunId],
+    ) -> Result<Vec<FoundRun>, sqlx::Error> {
+        let records: Vec<RunRecord> = sqlx::query_as(statement)
+            .bind(ids(runs))
+            .bind(bytes_max())
+            .fetch_all(&mut *self.tx)
+            .await?;
+        Ok(records.into_iter().map(FoundRun::from).collect())
+    }
+
+    /// Sends rows as one JSON document; the statement gives it the table's own row type.
+    async fn write<R: Serialize>(
+        &mut self,
+        step: &'static str,
+        statement: &'static str,
+        rows: &[R],
+    ) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let document = document(step, rows)?;
+        sqlx::query(statement)
+            .bind(document)
+            .execute(&mut *self.tx)
+            .await
+            .during(step)?;
+        Ok(())
+    }
+}
+
+fn ids(runs: &[RunId]) -> Vec<i64> {
+    runs.iter().map(|run| run.0).collect()
+}
+
+fn bytes_max() -> i64 {
+    i64::try_from(BYTES_MAX).unwrap_or(i64::MAX)
+}
+
+fn document<R: Serialize>(step: &'static str, rows: &[R]) -> Result<String, StoreError> {
+    serde_json::to_string(rows).map_err(|error| StoreError::refused(step, error))
+}
+
+impl Transaction for PostgresTransaction {
+    fn as_of(&self) -> Timestamp {
+        self.as_of
+    }
+
+    async fn lock_open_runs(&mut self, runs: &[RunId]) -> Result<Vec<FoundRun>, StoreError> {
+        self.find_runs(include_str!("lock_open_runs.sql"), runs)
+            .await
+            .during("lock runs")
+    }
+
+    async fn load_runs(&mut self, runs: &[RunId]) -> Result<Vec<FoundRun>, StoreError> {
+        self.find_runs(include_str!("load_runs.sql"), runs)
+            .await
+            .during("read runs")
+    }
+
+    async fn load_candidates(&mut self, asks: &[Ask]) -> Result<Vec<CandidateRow>, StoreError> {
+        let columns = Columns::of(asks);
+        let records: Vec<CandidateRecord> = sqlx::query_as(include_str!("load_candidates.sql"))
+            .bind(columns.runs)
+            .bind(columns.workspaces)
+            .bind(columns.environments)
+            .bind(columns.restores)
+            .fetch_all(&mut *self.tx)
+            .await
+            .during("look for restores")?;
+        Ok(records.into_iter().map(CandidateRow::from).collect())
+    }
+
+    async fn load_restores(&mut self, asks: &[Ask]) -> Result<Vec<RestoreFacts>, StoreError> {
+        let columns = Columns::of(asks);
+        let mut records = sqlx::query_as::<_, RestoreRecord>(include_str!("load_restores.sql"))
+            .bind(columns.restores)
+            .bind(columns.workspaces)
+            .bind(columns.environments)
+            .bind(bytes_max())
+            .fetch(&mut *self.tx);
+        let mut restores = Vec::with_capacity(asks.len());
+        while let Some(record) = records.try_next().await.during("read restores")? {
+            restores.push(RestoreFacts::parse(&RestoreRow::from(record)));
+        }
+        Ok(restores)
+    }
+
+    async fn load_audits(
+        &mut self,
+        asks: &[Ask],
+        actions: &[String],
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let columns = Columns::of(asks);
+        let records: Vec<AuditRecord> = sqlx::query_as(include_str!("load_audits.sql"))
+            .bind(columns.restores)
+            .bind(columns.workspaces)
+            .bind(columns.environments)
+            .bind(actions)
+            .bind(AUDITS_PER_RESTORE_MAX)
+            .fetch_all(&mut *self.tx)
+            .await
+            .during("read audit entries")?;
+        Ok(records.into_iter().map(AuditRow::from).collect())
+    }
+
+    async fn load_snapshots(&mut self, asks: &[Ask]) -> Result<Vec<SnapshotRow>, StoreError> {
+        let columns = Columns::of(asks);
+        let records: Vec<SnapshotRecord> = sqlx::query_as(include_str!("load_snapshots.sql"))
+            .bind(columns.runs)
+            .bind(columns.workspaces)
+            .bind(columns.environments)
+            .fetch_all(&mut *self.tx)
+            .await
+            .during("read evidence snapshots")?;
+        Ok(records.into_iter().map(SnapshotRow::from).collect())
+    }
+
+    async fn close_runs(&mut self, updates: &[&RunUpdate]) -> Result<Vec<RunId>, StoreError> {
+        let step = "close runs";
+        let closed: Vec<i64> = sqlx::query_scalar(include_str!("close_runs.sql"))
+            .bind(document(step, updates)?)
+            .fetch_all(&mut *self.tx)
+            .await
+            .during(step)?;
+        Ok(closed.into_iter().map(RunId).collect())
+    }
+
+    async fn insert_audits(&mut self, entries: &[&AuditEntry]) -> Result<(), StoreError> {
+        self.write(
+            "write audit entries",
+            include_str!("insert_audits.sql"),
+            entries,
+        )
+        .await
+    }
+
+    async fn insert_ledger(&mut self, entries: &[&LedgerEntry]) -> Result<(), StoreError> {
+        self.write(
+            "write ledger entries",
+            include_str!("insert_ledger.sql"),
+            entries,
+        )
+        .await
+    }
+
+    async fn watch(&mut self, entries: &[WatchWrite]) -> Result<(), StoreError> {
+        self.write("write the watch list", include_str!("watch.sql"), entries)
+            .await
+    }
+
+    async fn unwatch(&mut self, runs: &[RunId]) -> Result<(), StoreError> {
+        sqlx::query(include_str!("unwatch.sql"))
+            .bind(ids(runs))
+            .execute(&mut *self.tx)
+            .await
+            .during("forget watched runs")?;
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        self.tx.commit().await.during("commit")
+    }
+}

@@ -1,0 +1,18 @@
+-- close_runs: closes the runs that are still open, and says which ones those were.
+UPDATE operation_runs
+SET status          = 'completed',
+    outcome         = verdict.value ->> '$.outcome',
+    started_at      = coalesce(started_at, unixepoch(verdict.value ->> '$.started_at') * 1000000),
+    completed_at    = unixepoch(verdict.value ->> '$.completed_at') * 1000000,
+    updated_at      = unixepoch(verdict.value ->> '$.updated_at') * 1000000,
+    -- `->` gives JSON text, and 'null' for a JSON null, which means: leave the column alone.
+    summary_counts  = coalesce(nullif(verdict.value -> '$.summary_counts', 'null'), summary_counts),
+    failure_summary = coalesce(nullif(verdict.value -> '$.failure_summary', 'null'), failure_summary),
+    context         = verdict.value -> '$.context'
+FROM json_each(?1) AS verdict
+WHERE operation_runs.id = verdict.value ->> '$.id'
+  AND operation_runs.workspace_id = verdict.value ->> '$.workspace_id'
+  AND operation_runs.managed_environment_id IS verdict.value ->> '$.managed_environment_id'
+  AND operation_runs.type = 'restore.execute'
+  AND operation_runs.status IN ('queued', 'running')
+RETURNING operation_runs.id

@@ -1,0 +1,11 @@
+-- close_sweep: notes that a pass ended, and with what.
+UPDATE reconciler_sweeps
+SET ended_at            = CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000,
+    succeeded           = ?2,
+    partially_succeeded = ?3,
+    blocked             = ?4,
+    failed              = ?5,
+    deferred            = ?6,
+    refused             = ?7,
+    passed_over         = ?8
+WHERE id = ?1

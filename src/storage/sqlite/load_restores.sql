@@ -1,0 +1,29 @@
+-- load_restores: the restores that the link rule chose, each in its run's own scope.
+SELECT
+    restore.id,
+    restore.workspace_id,
+    restore.managed_environment_id AS environment_id,
+    restore.is_dry_run <> 0 AS is_dry_run,
+    CAST(coalesce(restore.status, '') AS TEXT) AS status,
+    CASE WHEN octet_length(restore.requested_items) <= ?2
+        THEN CAST(restore.requested_items AS BLOB) END AS requested_items,
+    restore.requested_items IS NOT NULL AS has_requested_items,
+    CASE WHEN octet_length(restore.results) <= ?2
+        THEN CAST(restore.results AS BLOB) END AS results,
+    restore.results IS NOT NULL AS has_results,
+    CASE WHEN octet_length(restore.metadata) <= ?2
+        THEN CAST(restore.metadata AS BLOB) END AS metadata,
+    restore.metadata IS NOT NULL AS has_metadata,
+    CAST(substr(restore.failure_reason, 1, 256) AS TEXT) AS failure_reason,
+    CASE WHEN typeof(restore.started_at) = 'integer' THEN restore.started_at END AS started_at,
+    restore.started_at IS NOT NULL AS has_started_at,
+    CASE WHEN typeof(restore.completed_at) = 'integer' THEN restore.completed_at END AS completed_at,
+    restore.completed_at IS NOT NULL AS has_completed_at,
+    CASE WHEN typeof(restore.created_at) = 'integer' THEN restore.created_at END AS created_at,
+    restore.created_at IS NOT NULL AS has_created_at
+FROM json_each(?1) AS ask
+JOIN restore_runs AS restore
+  ON restore.id = ask.value ->> '$.restore'
+ AND restore.workspace_id = ask.value ->> '$.workspace'
+ AND restore.managed_environment_id = ask.value ->> '$.environment'
+ AND restore.deleted_at IS NULL

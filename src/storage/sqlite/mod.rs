@@ -1,0 +1,247 @@
+//! SQLite: the embedded default, for demonstrations, tests and trying things out.
+//!
+//! **Invariants:** a transaction that may write begins with `BEGIN IMMEDIATE`, so it waits for other
+//! writers before it has read anything, and never fails half-way because it could not upgrade.
+//! Moments are integer microseconds.
+
+mod transaction;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use reconciler_jobs::ids::{RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::canonical::digest_of;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use self::transaction::SqliteTransaction;
+use super::connect::{Access, Limits};
+use super::error::{During as _, StoreError};
+use super::examine::Check;
+use super::records::{VerdictRecord, moment};
+use super::settle::{self, Transactions};
+use super::standin::PlatformRows;
+use super::{
+    Assessment, Backend, DuePage, RecordedVerdict, Settled, Settling, Store, Tally, examine,
+};
+
+/// In the order of [`PlatformRows::documents`].
+const PLANT: [&str; 7] = [
+    include_str!("plant_workspaces.sql"),
+    include_str!("plant_environments.sql"),
+    include_str!("plant_backup_sets.sql"),
+    include_str!("plant_runs.sql"),
+    include_str!("plant_restores.sql"),
+    include_str!("plant_snapshots.sql"),
+    include_str!("plant_audits.sql"),
+];
+
+/// A SQLite file.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file that `url` names.
+    pub async fn connect(url: &str, access: Access, limits: &Limits) -> Result<Self, StoreError> {
+        let options: SqliteConnectOptions = url
+            .parse()
+            .map_err(|error: sqlx::Error| StoreError::fatal("read the database URL", error))?;
+        let options = options.busy_timeout(limits.lock_timeout).foreign_keys(true);
+        let options = match access {
+            // Journal mode is a property of the file, and setting it would be a write.
+            Access::Read => options.read_only(true),
+            Access::Write | Access::Create => options
+                .create_if_missing(access == Access::Create)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full),
+        };
+        let pool = SqlitePoolOptions::new()
+            .max_connections(limits.connections_max)
+            .acquire_timeout(limits.connect_timeout)
+            .connect_with(options)
+            .await
+            .during("open the SQLite file")?;
+        Ok(Self { pool })
+    }
+
+    /// The pool, for the examination of a database before its schema is trusted.
+    pub(super) fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+}
+
+impl Transactions for SqliteStore {
+    type Transaction = SqliteTransaction;
+
+    async fn begin(&self) -> Result<SqliteTransaction, StoreError> {
+        let tx = self.pool.begin_with("BEGIN IMMEDIATE").await;
+        SqliteTransaction::open(tx.during("begin a transaction")?).await
+    }
+
+    async fn begin_read(&self) -> Result<SqliteTransaction, StoreError> {
+        let tx = self.pool.begin_with("BEGIN DEFERRED").await;
+        SqliteTransaction::open(tx.during("begin to read")?).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn backend(&self) -> Backend {
+        Backend::Sqlite
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let step = "migrate the reconciler_ tables";
+        let mut migrator = sqlx::migrate!("migrations/sqlite");
+        migrator.dangerous_set_table_name("reconciler_migrations");
+        // The migrator takes no lock of its own on SQLite; inside of a write transaction it has one.
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.during(step)?;
+        migrator
+            // `run` is this call behind a trait that a boxed future cannot name.
+            .run_direct(None, &mut *tx, false)
+            .await
+            .map_err(|error| StoreError::fatal(step, error))?;
+        tx.commit().await.during(step)
+    }
+
+    async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError> {
+        let ids: Vec<i64> = sqlx::query_scalar(include_str!("load_due.sql"))
+            .bind(page.after.0)
+            .bind(page.workspace.map(|id| id.0))
+            .bind(i64::from(page.limit))
+            .fetch_all(&self.pool)
+            .await
+            .during("look for due runs")?;
+        Ok(ids.into_iter().map(RunId).collect())
+    }
+
+    async fn count_due(&self, workspace: Option<WorkspaceId>) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(include_str!("count_due.sql"))
+            .bind(workspace.map(|id| id.0))
+            .fetch_one(&self.pool)
+            .await
+            .during("count due runs")?;
+        Ok(count.unsigned_abs())
+    }
+
+    async fn settle(
+        &self,
+        runs: &[RunId],
+        with: &Settling,
+        settled: &mut Vec<Settled>,
+    ) -> Result<(), StoreError> {
+        settle::settle(self, runs, with, settled).await
+    }
+
+    async fn assess(&self, runs: &[RunId], policy: &Policy) -> Result<Vec<Assessment>, StoreError> {
+        settle::assess(self, runs, policy).await
+    }
+
+    async fn load_verdict(&self, run: RunId) -> Result<Option<RecordedVerdict>, StoreError> {
+        let record: Option<VerdictRecord> = sqlx::query_as(include_str!("load_verdict.sql"))
+            .bind(run.0)
+            .fetch_optional(&self.pool)
+            .await
+            .during("read the ledger")?;
+        record
+            .map(RecordedVerdict::try_from)
+            .transpose()
+            .during("read the ledger")
+    }
+
+    async fn open_sweep(
+        &self,
+        by: &str,
+        workspace: Option<WorkspaceId>,
+    ) -> Result<i64, StoreError> {
+        sqlx::query_scalar(include_str!("open_sweep.sql"))
+            .bind(by)
+            .bind(workspace.map(|id| id.0))
+            .fetch_one(&self.pool)
+            .await
+            .during("note the beginning of a sweep")
+    }
+
+    async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError> {
+        let mut statement = sqlx::query(include_str!("close_sweep.sql")).bind(sweep);
+        for count in tally.columns() {
+            statement = statement.bind(count);
+        }
+        statement
+            .execute(&self.pool)
+            .await
+            .during("note the end of a sweep")?;
+        sqlx::query(include_str!("forget_closed.sql"))
+            .execute(&self.pool)
+            .await
+            .during("forget closed runs")?;
+        Ok(())
+    }
+
+    async fn has_platform(&self) -> Result<bool, StoreError> {
+        sqlx::query_scalar(include_str!("has_platform.sql"))
+            .fetch_one(&self.pool)
+            .await
+            .during("look for the platform's tables")
+    }
+
+    async fn examine(&self) -> Result<Vec<Check>, StoreError> {
+        examine::sqlite::examine(self).await
+    }
+
+    async fn install_standin(&self) -> Result<(), StoreError> {
+        self.execute_script(include_str!(
+            "../../../migrations/platform/sqlite/platform.sql"
+        ))
+        .await
+    }
+
+    async fn plant(&self, rows: &PlatformRows) -> Result<(), StoreError> {
+        let mut tx = self
+            .pool
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .during("begin a transaction")?;
+        let documents = rows
+            .documents()
+            .map_err(|error| StoreError::fatal("serialise planted rows", error))?;
+        for (document, statement) in documents.into_iter().zip(PLANT) {
+            sqlx::query(statement)
+                .bind(document)
+                .execute(&mut *tx)
+                .await
+                .during("plant rows")?;
+        }
+        tx.commit().await.during("commit planted rows")
+    }
+
+    async fn execute_script(&self, script: &'static str) -> Result<(), StoreError> {
+        sqlx::raw_sql(script)
+            .execute(&self.pool)
+            .await
+            .during("execute a script")?;
+        Ok(())
+    }
+
+    async fn fingerprint(&self) -> Result<String, StoreError> {
+        let mut rows =
+            sqlx::query_scalar::<_, String>(include_str!("fingerprint.sql")).fetch(&self.pool);
+        let mut digest = String::new();
+        while let Some(row) = rows.try_next().await.during("read written rows")? {
+            digest = digest_of(&(digest + &row));
+        }
+        Ok(digest)
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        let micros: i64 = sqlx::query_scalar(include_str!("now.sql"))
+            .fetch_one(&self.pool)
+            .await
+            .during("read the clock")?;
+        moment(micros).during("read the clock")
+    }
+}

@@ -1,0 +1,178 @@
+//! Rows for the stand-in of the platform's tables.
+//!
+//! Demonstrations and tests need a platform to look at. These rows are as raw as the platform's own:
+//! JSON is text that need not be JSON, moments are text that need not be moments (`infinity`), so
+//! that whatever Laravel could leave behind can be planted.
+
+use serde::Serialize;
+
+/// Rows to be added, table by table.
+#[derive(Debug, Clone, Default)]
+pub struct PlatformRows {
+    /// `workspaces`.
+    pub workspaces: Vec<PlantedWorkspace>,
+    /// `managed_environments`.
+    pub environments: Vec<PlantedEnvironment>,
+    /// `backup_sets`.
+    pub backup_sets: Vec<PlantedBackupSet>,
+    /// `operation_runs`.
+    pub runs: Vec<PlantedRun>,
+    /// `restore_runs`.
+    pub restores: Vec<PlantedRestore>,
+    /// `evidence_snapshots`.
+    pub snapshots: Vec<PlantedSnapshot>,
+    /// `audit_logs`.
+    pub audits: Vec<PlantedAudit>,
+}
+
+/// A row of `workspaces`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PlantedWorkspace {
+    /// Primary key.
+    pub id: i64,
+    /// Name.
+    pub name: String,
+}
+
+/// A row of `managed_environments`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PlantedEnvironment {
+    /// Primary key.
+    pub id: i64,
+    /// Its workspace.
+    pub workspace_id: i64,
+    /// Name.
+    pub name: String,
+}
+
+/// A row of `backup_sets`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PlantedBackupSet {
+    /// Primary key.
+    pub id: i64,
+    /// Its workspace.
+    pub workspace_id: i64,
+    /// Its environment.
+    pub managed_environment_id: i64,
+}
+
+/// A row of `operation_runs`. Moments are RFC 3339 or anything else the column might hold.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PlantedRun {
+    /// Primary key.
+    pub id: i64,
+    /// Its workspace.
+    pub workspace_id: i64,
+    /// Its environment.
+    pub managed_environment_id: Option<i64>,
+    /// `type`.
+    pub r#type: String,
+    /// `status`.
+    pub status: String,
+    /// `outcome`.
+    pub outcome: String,
+    /// `summary_counts`.
+    pub summary_counts: Option<String>,
+    /// `failure_summary`.
+    pub failure_summary: Option<String>,
+    /// `context`.
+    pub context: Option<String>,
+    /// `started_at`.
+    pub started_at: Option<String>,
+    /// `completed_at`.
+    pub completed_at: Option<String>,
+    /// `created_at`.
+    pub created_at: Option<String>,
+}
+
+/// A row of `restore_runs`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PlantedRestore {
+    /// Primary key.
+    pub id: i64,
+    /// Its workspace.
+    pub workspace_id: i64,
+    /// Its environment.
+    pub managed_environment_id: i64,
+    /// Its backup set.
+    pub backup_set_id: i64,
+    /// The run it points at.
+    pub operation_run_id: Option<i64>,
+    /// `is_dry_run`.
+    pub is_dry_run: bool,
+    /// `status`.
+    pub status: String,
+    /// `requested_items`.
+    pub requested_items: Option<String>,
+    /// `results`.
+    pub results: Option<String>,
+    /// `metadata`.
+    pub metadata: Option<String>,
+    /// `failure_reason`.
+    pub failure_reason: Option<String>,
+    /// `started_at`.
+    pub started_at: Option<String>,
+    /// `completed_at`.
+    pub completed_at: Option<String>,
+    /// `deleted_at`.
+    pub deleted_at: Option<String>,
+    /// `created_at`.
+    pub created_at: Option<String>,
+}
+
+/// A row of `evidence_snapshots`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PlantedSnapshot {
+    /// Primary key.
+    pub id: i64,
+    /// Its workspace.
+    pub workspace_id: i64,
+    /// Its environment.
+    pub managed_environment_id: i64,
+    /// The run it was captured for.
+    pub operation_run_id: Option<i64>,
+    /// `status`.
+    pub status: String,
+    /// `completeness_state`.
+    pub completeness_state: String,
+    /// `generated_at`.
+    pub generated_at: Option<String>,
+    /// `expires_at`.
+    pub expires_at: Option<String>,
+}
+
+/// A row of `audit_logs`; its id is the next one.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PlantedAudit {
+    /// Its workspace.
+    pub workspace_id: Option<i64>,
+    /// Its environment.
+    pub managed_environment_id: Option<i64>,
+    /// `action`.
+    pub action: String,
+    /// `resource_type`.
+    pub resource_type: String,
+    /// `resource_id`.
+    pub resource_id: String,
+    /// `status`.
+    pub status: String,
+    /// `outcome`.
+    pub outcome: Option<String>,
+    /// `recorded_at`.
+    pub recorded_at: String,
+}
+
+impl PlatformRows {
+    /// One JSON document per table, in an order in which no row comes before one it refers to.
+    pub(super) fn documents(&self) -> Result<[String; 7], serde_json::Error> {
+        Ok([
+            serde_json::to_string(&self.workspaces)?,
+            serde_json::to_string(&self.environments)?,
+            serde_json::to_string(&self.backup_sets)?,
+            serde_json::to_string(&self.runs)?,
+            serde_json::to_string(&self.restores)?,
+            serde_json::to_string(&self.snapshots)?,
+            serde_json::to_string(&self.audits)?,
+        ])
+    }
+}

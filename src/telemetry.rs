@@ -1,0 +1,232 @@
+//! Log lines, on standard error, so that standard output stays what was asked for.
+//!
+//! **Invariant:** every event passes through the one subscriber set here; nothing else writes logs.
+//!
+//! # Design notes
+//!
+//! Filters are levels, alone or per module. Filters on spans and field values would need a regular
+//! expression engine, and have nothing to select here.
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+use crate::clock;
+
+/// The longest filter text that is read, in bytes.
+pub const FILTER_BYTES_MAX: usize = 1_000;
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// One line for people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Why logging could not be set up.
+#[derive(Debug, Error)]
+pub enum TelemetryError {
+    /// The filter selects nothing that can be understood.
+    #[error(
+        "the filter must be a level (off, error, warn, info, debug, trace), or a list such as \
+         \"info,sqlx=warn\" that sets other levels for single modules, of at most \
+         {FILTER_BYTES_MAX} bytes"
+    )]
+    Filter,
+    /// A subscriber was set before.
+    #[error("logging was set up already in this program")]
+    Again(#[from] TryInitError),
+}
+
+/// Reads a filter: levels, alone or as `module=level`, separated by commas. Later ones win.
+///
+/// A lone word that is no level is refused. Taken as a module, as is usual, a mistyped `inof` would
+/// silence everything else.
+pub fn parse_filter(text: &str) -> Result<Targets, TelemetryError> {
+    if text.len() > FILTER_BYTES_MAX {
+        return Err(TelemetryError::Filter);
+    }
+    text.split(',')
+        .try_fold(Targets::new(), |targets, directive| {
+            let directive = directive.trim();
+            match directive.split_once('=') {
+                None => level(directive).map(|level| targets.with_default(level)),
+                Some((target, word)) if is_module_path(target) => {
+                    level(word).map(|level| targets.with_target(target, level))
+                }
+                Some(_) => None,
+            }
+        })
+        .ok_or(TelemetryError::Filter)
+}
+
+fn level(word: &str) -> Option<LevelFilter> {
+    match word {
+        "off" => Some(LevelFilter::OFF),
+        "error" => Some(LevelFilter::ERROR),
+        "warn" => Some(LevelFilter::WARN),
+        "info" => Some(LevelFilter::INFO),
+        "debug" => Some(LevelFilter::DEBUG),
+        "trace" => Some(LevelFilter::TRACE),
+        _ => None,
+    }
+}
+
+fn is_module_path(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '.');
+    !text.is_empty() && text.chars().all(allowed)
+}
+
+/// Sends all events from here on to standard error.
+///
+/// Colour appears where standard error is a terminal and `no_color` is false. Fails on a filter that
+/// cannot be read, and when called twice.
+pub fn start(filter: &str, format: Format, no_color: bool) -> Result<(), TelemetryError> {
+    let colour = !no_color && io::stderr().is_terminal();
+    subscriber(parse_filter(filter)?, format, colour, io::stderr).try_init()?;
+    Ok(())
+}
+
+fn subscriber<W>(
+    filter: Targets,
+    format: Format,
+    colour: bool,
+    writer: W,
+) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_timer(WallClock);
+    let lines = match format {
+        Format::Text => lines.with_ansi(colour).boxed(),
+        Format::Json => lines.with_ansi(false).json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter))
+}
+
+struct WallClock;
+
+impl FormatTime for WallClock {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, "{:.6}", clock::wall())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::Level;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(filter: &str, format: Format, colour: bool) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let filter = parse_filter(filter).unwrap();
+        let subscriber = subscriber(filter, format, colour, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(runs = 3, "settled");
+            tracing::debug!("details");
+        });
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn text_lines_carry_message_and_fields() {
+        let text = logged("info", Format::Text, false);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("INFO"), "{text}");
+        assert!(text.contains("settled runs=3"), "{text}");
+        assert!(!text.contains('\u{1b}'), "no colour was asked for: {text}");
+    }
+
+    #[test]
+    fn json_lines_are_one_object_each_and_never_coloured() {
+        let text = logged("debug", Format::Json, true);
+        assert!(
+            !text.contains("\\u001b") && !text.contains('\u{1b}'),
+            "{text}"
+        );
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0]["message"], "settled");
+        assert_eq!(lines[0]["runs"], 3);
+        let timestamp = lines[0]["timestamp"].as_str().unwrap();
+        assert!(timestamp.parse::<jiff::Timestamp>().is_ok(), "{timestamp}");
+    }
+
+    #[test]
+    fn colour_appears_only_where_asked_for() {
+        assert!(logged("info", Format::Text, true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_filter_sets_levels_alone_and_per_module() {
+        let filter = parse_filter("warn, restore_reconciler::storage=debug,sqlx=off").unwrap();
+        assert!(filter.would_enable("restore_reconciler", &Level::WARN));
+        assert!(!filter.would_enable("restore_reconciler", &Level::INFO));
+        assert!(filter.would_enable("restore_reconciler::storage::sqlite", &Level::DEBUG));
+        assert!(!filter.would_enable("sqlx::query", &Level::ERROR));
+        assert_eq!(logged("off", Format::Text, false), "");
+    }
+
+    #[test]
+    fn a_filter_that_would_silence_by_mistake_is_refused() {
+        let long = "a".repeat(FILTER_BYTES_MAX) + "=info";
+        for text in [
+            "",
+            "inof",
+            "INFO",
+            "sqlx",
+            "sqlx=",
+            "=info",
+            "sqlx=loud",
+            "info,",
+            "a b=info",
+            "3",
+            "info[span]=debug",
+            &long,
+        ] {
+            assert!(
+                matches!(parse_filter(text), Err(TelemetryError::Filter)),
+                "{text:?}"
+            );
+        }
+    }
+}
