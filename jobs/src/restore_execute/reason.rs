@@ -409,7 +409,10 @@ mod tests {
             ] {
                 assert!(!words.contains(claim), "{reason} says {claim:?}");
             }
-            assert!(sentence.len() < 200, "{reason}: an audit summary holds 255 characters");
+            assert!(
+                sentence.len() < 200,
+                "{reason}: an audit summary holds 255 characters"
+            );
             assert!(
                 [sentence, impact, next_action]
                     .iter()
