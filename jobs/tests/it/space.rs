@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RestoreId, WorkspaceId};
-use reconciler_jobs::restore_execute::facts::{AuditFacts, EvidenceFacts, Facts, RestoreFacts};
+use reconciler_jobs::restore_execute::facts::{AuditFacts, EvidenceFacts, Facts};
 use reconciler_jobs::restore_execute::proof::{Leg, LegState};
 use reconciler_jobs::restore_execute::{Decision, Outcome, decide};
 use reconciler_jobs::stamp::Stamp;
@@ -40,7 +40,7 @@ macro_rules! dimension {
 
 dimension!(Settle: Open OpenWhileInProgress Closed NoEnd);
 dimension!(Items:
-    Applied AppliedAndCounted AppliedFailed AppliedPartial AppliedSkipped AppliedUnknown
+    Applied AppliedAndCounted AppliedFailed AppliedUnknown
     AppliedMissing AppliedUnexpected AppliedConflict AppliedNotAssigned
     AppliedUncounted AllFailed FailedMissing FailedButFounded AllSkipped AllUnknown
     NoRows CountersOnly Unreadable);
@@ -51,7 +51,7 @@ dimension!(DryRun: No Yes);
 dimension!(Blocker: None OnRun OnRestore Unreadable);
 dimension!(Link:
     NamedAndPointing Pointing Gone Contested ScopeContradicts Foreign);
-dimension!(Audit: Agrees Missing Contradicts ContradictedLater BeforeStart);
+dimension!(Audit: Agrees Missing Contradicts ContradictedLater);
 dimension!(Evidence:
     Qualifies QualifiesBesideNewer Missing InProgress Incomplete Expired Predates NotCurrent);
 
@@ -100,9 +100,9 @@ impl Cell {
 
     /// Whether a leg holds, said from the cell.
     fn holds(self, leg: Leg) -> bool {
-        use Link::{Foreign, NamedAndPointing, Pointing, ScopeContradicts};
+        use Link::{NamedAndPointing, Pointing, ScopeContradicts};
         let in_scope = matches!(self.link, NamedAndPointing | Pointing);
-        let linked = in_scope || matches!(self.link, ScopeContradicts | Foreign);
+        let linked = in_scope || self.link == ScopeContradicts;
         linked
             && match leg {
                 Leg::Link => true,
@@ -163,8 +163,6 @@ impl Items {
             Self::AppliedUnexpected => (BOTH.to_owned(), "[1]", "{}"),
             Self::AppliedConflict => (BOTH.to_owned(), "[1,2]", r#"{"succeeded":1}"#),
             Self::AppliedFailed => (beside(r#"{"status":"failed"}"#), "[1,2]", "{}"),
-            Self::AppliedPartial => (beside(r#"{"status":"partial"}"#), "[1,2]", "{}"),
-            Self::AppliedSkipped => (beside(r#"{"status":"skipped"}"#), "[1,2]", "{}"),
             Self::AppliedUnknown => (beside(r#"{"status":"done"}"#), "[1,2]", "{}"),
             Self::AppliedNotAssigned => (
                 beside(r#"{"status":"created","assignment_summary":{"failed":1}}"#),
@@ -283,7 +281,6 @@ impl Audit {
                 audit(900, "restore.executed", "11:31:00"),
                 audit(901, "restore.executed", "11:32:00"),
             ],
-            Self::BeforeStart => vec![audit(900, "restore.executed", "10:59:59")],
             Self::Agrees => vec![audit(900, "restore.executed", "11:31:00")],
         };
         for entry in &mut case.audits {
@@ -319,10 +316,6 @@ fn facts_of(as_of: Timestamp, set: impl FnOnce(&mut Case)) -> Facts {
     case.as_of = as_of;
     set(&mut case);
     case.facts_with_any_restore()
-}
-
-fn restore_of(as_of: Timestamp, set: impl FnOnce(&mut Case)) -> RestoreFacts {
-    facts_of(as_of, set).restore.unwrap()
 }
 
 /// Decides every cell of one state of the settle window, in the order of the cells. A bad link is
@@ -526,20 +519,17 @@ fn weakening_steps() -> Vec<Step> {
 
 /// What can become of rows that show something applied: an applied row is lost or becomes any less,
 /// the request or the counters stop agreeing, or nothing can be read any more.
-const ITEM_STEPS: [(Items, &[Items]); 12] = {
+const ITEM_STEPS: [(Items, &[Items]); 10] = {
     use Items::{
         AllFailed, AllSkipped, AllUnknown, Applied, AppliedAndCounted, AppliedConflict,
-        AppliedFailed, AppliedMissing, AppliedNotAssigned, AppliedPartial, AppliedSkipped,
-        AppliedUncounted, AppliedUnexpected, AppliedUnknown, CountersOnly, FailedButFounded,
-        FailedMissing, NoRows, Unreadable,
+        AppliedFailed, AppliedMissing, AppliedNotAssigned, AppliedUncounted, AppliedUnexpected,
+        AppliedUnknown, CountersOnly, FailedButFounded, FailedMissing, NoRows, Unreadable,
     };
     [
         (
             Applied,
             &[
                 AppliedFailed,
-                AppliedPartial,
-                AppliedSkipped,
                 AppliedUnknown,
                 AppliedMissing,
                 AppliedUnexpected,
@@ -558,17 +548,6 @@ const ITEM_STEPS: [(Items, &[Items]); 12] = {
             &[AppliedUncounted, AppliedConflict, Unreadable],
         ),
         (AppliedFailed, &[AllFailed, FailedMissing, Unreadable]),
-        (
-            AppliedPartial,
-            &[
-                AppliedFailed,
-                AppliedSkipped,
-                AppliedUnknown,
-                AppliedMissing,
-                Unreadable,
-            ],
-        ),
-        (AppliedSkipped, &[AllSkipped, Unreadable]),
         (AppliedUnknown, &[AllUnknown, Unreadable]),
         (AppliedMissing, &[FailedMissing, NoRows, Unreadable]),
         (AppliedUnexpected, &[Unreadable]),

@@ -47,13 +47,6 @@ pub(crate) fn json(text: &str) -> Column {
     Column::Bytes(text.as_bytes().to_vec())
 }
 
-pub(crate) fn text_of(column: &Column) -> &str {
-    match column {
-        Column::Bytes(bytes) => std::str::from_utf8(bytes).unwrap(),
-        Column::Null | Column::Oversized => panic!("{column:?} has no text"),
-    }
-}
-
 impl Case {
     /// All eight legs hold.
     pub(crate) fn proven() -> Self {
