@@ -285,8 +285,10 @@ proptest! {
     }
 }
 
+type Weaken = fn(&mut Case);
+
 /// Single steps that take a proof away or make it weaker, on rows of any shape.
-const WEAKENINGS: [(&str, fn(&mut Case)); 14] = [
+const WEAKENINGS: [(&str, Weaken); 14] = [
     ("the candidates are gone", |case| case.candidates.clear()),
     ("another restore claims the run", |case| {
         case.run.context = json(r#"{"restore_run_id":7}"#);
@@ -296,19 +298,19 @@ const WEAKENINGS: [(&str, fn(&mut Case)); 14] = [
         ];
     }),
     ("the environment is another one", |case| {
-        case.restore.environment_id = EnvironmentId(9)
+        case.restore.environment_id = EnvironmentId(9);
     }),
     ("it was a preview", |case| {
-        case.restore.is_dry_run = Some(true)
+        case.restore.is_dry_run = Some(true);
     }),
     ("nobody knows whether it was a preview", |case| {
-        case.restore.is_dry_run = None
+        case.restore.is_dry_run = None;
     }),
     ("it is still running", |case| {
-        case.restore.status = "running".to_owned()
+        case.restore.status = "running".to_owned();
     }),
     ("its status is unknown", |case| {
-        case.restore.status = "Completed".to_owned()
+        case.restore.status = "Completed".to_owned();
     }),
     ("audit entries are gone", |case| case.audits.clear()),
     ("an audit entry contradicts", |case| {
@@ -336,7 +338,7 @@ const WEAKENINGS: [(&str, fn(&mut Case)); 14] = [
         case.restore.started_at = at("11:00:00");
     }),
     ("the end is not recorded", |case| {
-        case.restore.completed_at = Stamp::Absent
+        case.restore.completed_at = Stamp::Absent;
     }),
 ];
 

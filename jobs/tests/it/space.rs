@@ -244,12 +244,6 @@ impl Status {
     }
 }
 
-impl DryRun {
-    fn column(self) -> Option<bool> {
-        Some(self == Self::Yes)
-    }
-}
-
 impl Link {
     fn set(self, case: &mut Case) {
         let other = candidate(RestoreId(8), Some(RUN));
@@ -341,7 +335,7 @@ fn decide_all(settle: Settle, mut look: impl FnMut(&Decision)) {
                             blocker.set(case);
                             link.set(case);
                             case.restore.status = status.word().to_owned();
-                            case.restore.is_dry_run = dry_run.column();
+                            case.restore.is_dry_run = Some(*dry_run == DryRun::Yes);
                             case.restore.completed_at = settle.completed_at();
                         };
                         let made = facts_of(as_of, set);

@@ -6,8 +6,10 @@ use reconciler_jobs::restore_execute::ReasonCode;
 use super::{Row, each, row};
 use crate::support::{Case, audit, json};
 
+type Recorded = fn(&mut Case, &str);
+
 /// Where a blocker can be recorded.
-const PLACES: [(&str, fn(&mut Case, &str)); 5] = [
+const PLACES: [(&str, Recorded); 5] = [
     ("failure_summary[].code", |case, code| {
         case.run.failure_summary = json(&format!(r#"[{{"code":"x"}},{{"code":"{code}"}}]"#));
     }),
@@ -23,7 +25,7 @@ const PLACES: [(&str, fn(&mut Case, &str)); 5] = [
         case.restore.metadata = json(&format!(r#"{{"blocked_reason":"{code}"}}"#));
     }),
     ("failure_reason", |case, code| {
-        case.restore.failure_reason = Some(code.to_owned())
+        case.restore.failure_reason = Some(code.to_owned());
     }),
 ];
 

@@ -86,7 +86,7 @@ pub(super) fn audit_rows() -> Vec<Row> {
     let only =
         |case: &mut Case, action: &str, clock: &str| case.audits = vec![audit(900, action, clock)];
     let second = |case: &mut Case, id: i64, clock: &str| {
-        case.audits.push(audit(id, "restore.failed", clock))
+        case.audits.push(audit(id, "restore.failed", clock));
     };
     let mut rows = vec![
         row(20, "no audit entry", MISSING, |case| case.audits.clear())
@@ -102,16 +102,16 @@ pub(super) fn audit_rows() -> Vec<Row> {
         )
         .gaps("restore.audit_missing restore.evidence_missing"),
         row(20, "about another restore", MISSING, |case| {
-            case.audits[0].restore_id = RestoreId(8)
+            case.audits[0].restore_id = RestoreId(8);
         }),
         row(20, "an action that is not configured", MISSING, |case| {
-            only(case, "restore.requested", "11:31:00")
+            only(case, "restore.requested", "11:31:00");
         }),
         row(20, "an action of other case", MISSING, |case| {
-            only(case, "Restore.Completed", "11:31:00")
+            only(case, "Restore.Completed", "11:31:00");
         }),
         row(20, "our own action is not configured", MISSING, |case| {
-            only(case, "operation_run.reconciled", "11:31:00")
+            only(case, "operation_run.reconciled", "11:31:00");
         }),
         row(
             22,
@@ -150,23 +150,23 @@ pub(super) fn audit_rows() -> Vec<Row> {
             case.restore.created_at = Stamp::Unreadable;
         }),
         row(22, "recorded exactly now", SUCCEEDED, |case| {
-            only(case, "restore.completed", "12:00:00")
+            only(case, "restore.completed", "12:00:00");
         }),
         row(20, "recorded one microsecond after now", MISSING, |case| {
-            only(case, "restore.completed", "12:00:00.000001")
+            only(case, "restore.completed", "12:00:00.000001");
         }),
         row(20, "recorded at no readable moment", MISSING, |case| {
-            case.audits[0].recorded_at = Stamp::Unreadable
+            case.audits[0].recorded_at = Stamp::Unreadable;
         }),
         row(20, "recorded at null", MISSING, |case| {
-            case.audits[0].recorded_at = Stamp::Absent
+            case.audits[0].recorded_at = Stamp::Absent;
         }),
         row(20, "contradicted later", CONTRADICTS, |case| {
-            second(case, 901, "11:32:00")
+            second(case, 901, "11:32:00");
         })
         .gaps("restore.audit_contradicts"),
         row(20, "contradicted after now", CONTRADICTS, |case| {
-            second(case, 901, "12:30:00")
+            second(case, 901, "12:30:00");
         }),
         row(
             20,
@@ -259,7 +259,7 @@ pub(super) fn audit_rows() -> Vec<Row> {
     }
     for action in ["restore.partial", "restore.failed", "restore.cancelled"] {
         rows.push(row(20, &format!("only {action}"), CONTRADICTS, |case| {
-            only(case, action, "11:31:00")
+            only(case, action, "11:31:00");
         }));
     }
     rows
