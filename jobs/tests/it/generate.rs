@@ -202,6 +202,18 @@ fn idle() -> impl Strategy<Value = Doc> {
     .prop_map(|text| Doc::Raw(text.to_owned()))
 }
 
+/// Results as requested, of which one item's outcome is any word.
+fn nearly() -> impl Strategy<Value = Doc> {
+    let item = |word: &str| Doc::Map(vec![("status".to_owned(), Doc::Raw(quoted(word)))]);
+    prop::sample::select(WORDS).prop_map(move |word| {
+        let items = vec![
+            ("101".to_owned(), item("created")),
+            ("102".to_owned(), item(word)),
+        ];
+        Doc::Map(vec![("items".to_owned(), Doc::Map(items))])
+    })
+}
+
 fn columns() -> impl Strategy<Value = Columns> {
     let written = |doc: Doc| Columns {
         forward: Column::Bytes(doc.text(false).into_bytes()),
@@ -214,7 +226,8 @@ fn columns() -> impl Strategy<Value = Columns> {
     prop_oneof![
         6 => shaped().prop_map(written),
         4 => doc().prop_map(written),
-        3 => idle().prop_map(written),
+        5 => idle().prop_map(written),
+        5 => nearly().prop_map(written),
         1 => prop::collection::vec(any::<u8>(), 0..40).prop_map(move |bytes| same(Column::Bytes(bytes))),
         1 => Just(same(Column::Null)),
         1 => Just(same(Column::Oversized)),
@@ -226,6 +239,14 @@ fn sometimes<T: std::fmt::Debug + Clone>(
     strategy: impl Strategy<Value = T>,
 ) -> impl Strategy<Value = Option<T>> {
     prop::option::weighted(0.25, strategy)
+}
+
+/// Nine times in ten the usual word.
+fn mostly(
+    usual: &'static str,
+    others: &'static [&'static str],
+) -> impl Strategy<Value = &'static str> {
+    prop_oneof![9 => Just(usual), 1 => prop::sample::select(others)]
 }
 
 fn stamp() -> impl Strategy<Value = Stamp> {
@@ -272,24 +293,8 @@ fn twin_run() -> impl Strategy<Value = Twins> {
         sometimes(columns()),
         sometimes(stamp()),
         sometimes(stamp()),
-        prop::sample::select(
-            &[
-                "running",
-                "running",
-                "running",
-                "queued",
-                "completed",
-                "Running",
-            ][..],
-        ),
-        prop::sample::select(
-            &[
-                "restore.execute",
-                "restore.execute",
-                "restore.execute",
-                "restore.verify",
-            ][..],
-        ),
+        mostly("running", &["queued", "completed", "Running"]),
+        mostly("restore.execute", &["restore.verify"]),
         sometimes(prop_oneof![Just(None), Just(Some(EnvironmentId(3)))]),
     )
         .prop_map(

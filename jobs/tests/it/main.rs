@@ -6,6 +6,7 @@
 //! | `decision_table` | one named row per edge of a rule and per reason code |
 //! | `generate` | rows in which any column may hold anything |
 //! | `laws` | the laws over generated rows |
+//! | `record` | what a verdict writes |
 //! | `space` | laws 1 and 2 over every cell of the abstract space |
 //! | `parser` | odd documents in every column |
 
@@ -18,6 +19,8 @@ mod generate;
 mod laws;
 #[cfg(test)]
 mod parser;
+#[cfg(test)]
+mod record;
 #[cfg(test)]
 mod space;
 #[cfg(test)]
