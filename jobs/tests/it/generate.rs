@@ -1,4 +1,6 @@
 //! Generated rows: a proven case in which any column may hold anything, or anything but a little.
+//!
+//! Strategies are boxed: unboxed, their trees are moved about on the stack and outgrow that of a test.
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -124,7 +126,7 @@ const KEYS: &[&str] = &[
     "a\"b\\c",
 ];
 
-fn leaf() -> impl Strategy<Value = Doc> {
+fn leaf() -> BoxedStrategy<Doc> {
     let raw = |text: &str| Doc::Raw(text.to_owned());
     prop_oneof![
         6 => prop::sample::select(WORDS).prop_map(|word| Doc::Raw(quoted(word))),
@@ -138,6 +140,7 @@ fn leaf() -> impl Strategy<Value = Doc> {
             "\"\\ud800\"", "\"\\ud83d\\ude00\"", "\"\\/\"", "9007199254740993", "[]", "{}", "[[[]]]", "",
         ]).prop_map(raw),
     ]
+    .boxed()
 }
 
 fn key() -> impl Strategy<Value = String> {
@@ -148,13 +151,15 @@ fn key() -> impl Strategy<Value = String> {
 }
 
 /// Any JSON, made of the platform's words more often than chance would.
-pub(crate) fn doc() -> impl Strategy<Value = Doc> {
-    leaf().prop_recursive(5, 40, 5, |inner| {
-        prop_oneof![
-            1 => prop::collection::vec(inner.clone(), 0..5).prop_map(Doc::List),
-            2 => prop::collection::vec((key(), inner), 0..6).prop_map(Doc::Map),
-        ]
-    })
+pub(crate) fn doc() -> BoxedStrategy<Doc> {
+    leaf()
+        .prop_recursive(5, 40, 5, |inner| {
+            prop_oneof![
+                1 => prop::collection::vec(inner.clone(), 0..5).prop_map(Doc::List),
+                2 => prop::collection::vec((key(), inner), 0..6).prop_map(Doc::Map),
+            ]
+        })
+        .boxed()
 }
 
 fn map(keys: &'static [&'static str]) -> impl Strategy<Value = Doc> {
@@ -166,7 +171,7 @@ fn map(keys: &'static [&'static str]) -> impl Strategy<Value = Doc> {
 }
 
 /// Documents of the right shape with anything in the places that are looked at.
-fn shaped() -> impl Strategy<Value = Doc> {
+fn shaped() -> BoxedStrategy<Doc> {
     prop_oneof![
         map(&["101", "102", "103", "0"])
             .prop_map(|items| Doc::Map(vec![("items".to_owned(), items)])),
@@ -189,6 +194,7 @@ fn shaped() -> impl Strategy<Value = Doc> {
         prop::collection::vec(map(&["code", "reason_code", "message"]), 0..3).prop_map(Doc::List),
         map(&["note", "é", "total", "processed"]),
     ]
+    .boxed()
 }
 
 /// Results of which nothing was applied.
@@ -214,7 +220,7 @@ fn nearly() -> impl Strategy<Value = Doc> {
     })
 }
 
-fn columns() -> impl Strategy<Value = Columns> {
+fn columns() -> BoxedStrategy<Columns> {
     let written = |doc: Doc| Columns {
         forward: Column::Bytes(doc.text(false).into_bytes()),
         reversed: Column::Bytes(doc.text(true).into_bytes()),
@@ -232,6 +238,7 @@ fn columns() -> impl Strategy<Value = Columns> {
         1 => Just(same(Column::Null)),
         1 => Just(same(Column::Oversized)),
     ]
+    .boxed()
 }
 
 /// Half of the time the column of the proven case stays.
@@ -249,16 +256,17 @@ fn mostly(
     prop_oneof![9 => Just(usual), 1 => prop::sample::select(others)]
 }
 
-fn stamp() -> impl Strategy<Value = Stamp> {
+fn stamp() -> BoxedStrategy<Stamp> {
     let noon = moment("12:00:00").as_microsecond();
     prop_oneof![
         1 => (any::<Option<i64>>(), any::<bool>()).prop_map(|(micros, present)| Stamp::parse(micros, present)),
         6 => (-100_i64..40).prop_map(move |minutes| Stamp::parse(Some(noon + minutes * 60_000_000), true)),
         2 => Just(Stamp::Absent),
     ]
+    .boxed()
 }
 
-fn duration() -> impl Strategy<Value = SignedDuration> {
+fn duration() -> BoxedStrategy<SignedDuration> {
     prop_oneof![
         (0_i64..90).prop_map(SignedDuration::from_mins),
         (
@@ -269,6 +277,7 @@ fn duration() -> impl Strategy<Value = SignedDuration> {
         Just(SignedDuration::MIN),
         Just(SignedDuration::MAX),
     ]
+    .boxed()
 }
 
 const RESTORE_STATUSES: &[&str] = &[
@@ -286,7 +295,7 @@ const RESTORE_STATUSES: &[&str] = &[
     "",
 ];
 
-fn twin_run() -> impl Strategy<Value = Twins> {
+fn twin_run() -> BoxedStrategy<Twins> {
     (
         sometimes(columns()),
         sometimes(columns()),
@@ -312,6 +321,7 @@ fn twin_run() -> impl Strategy<Value = Twins> {
                 })
             },
         )
+        .boxed()
 }
 
 fn put(slot: &mut Column, columns: Option<&Columns>, reversed: bool) {
@@ -333,7 +343,7 @@ fn twins(change: impl Fn(&mut Case, bool)) -> Twins {
     Twins { case, reversed }
 }
 
-fn twin_restore() -> impl Strategy<Value = Twins> {
+fn twin_restore() -> BoxedStrategy<Twins> {
     (
         sometimes(columns()),
         sometimes(columns()),
@@ -366,9 +376,10 @@ fn twin_restore() -> impl Strategy<Value = Twins> {
                 })
             },
         )
+        .boxed()
 }
 
-fn twin_witnesses() -> impl Strategy<Value = Twins> {
+fn twin_witnesses() -> BoxedStrategy<Twins> {
     let audits = prop::collection::vec(
         (
             895_i64..905,
@@ -456,15 +467,18 @@ fn twin_witnesses() -> impl Strategy<Value = Twins> {
             reversed.candidates = case.candidates.iter().rev().copied().collect();
             twins
         })
+        .boxed()
 }
 
 /// Any rows at all, success among them.
-pub(crate) fn any_twins() -> impl Strategy<Value = Twins> {
-    (twin_run(), twin_restore(), twin_witnesses()).prop_map(|(run, restore, mut twins)| {
-        twins.case.run = run.case.run;
-        twins.reversed.run = run.reversed.run;
-        twins.case.restore = restore.case.restore;
-        twins.reversed.restore = restore.reversed.restore;
-        twins
-    })
+pub(crate) fn any_twins() -> BoxedStrategy<Twins> {
+    (twin_run(), twin_restore(), twin_witnesses())
+        .prop_map(|(run, restore, mut twins)| {
+            twins.case.run = run.case.run;
+            twins.reversed.run = run.reversed.run;
+            twins.case.restore = restore.case.restore;
+            twins.reversed.restore = restore.reversed.restore;
+            twins
+        })
+        .boxed()
 }
