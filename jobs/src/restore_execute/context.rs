@@ -32,19 +32,23 @@ fn read_map(column: &Column) -> Option<Json> {
     (is_map && !context.has_duplicate_keys() && is_rewritable(column)).then_some(context)
 }
 
-/// PHP calls `"12"`, `12`, `12.5` and `" 12"` numeric. Only the first two can name a row; the others
-/// must not pass as "names nothing", or the link rule would fall back to guessing.
+/// PHP calls `"12"`, `12`, `12.5`, `" 12"` and `"1e999"` numeric. Only the first two can name a row;
+/// the others must not pass as "names nothing", or the link rule would fall back to guessing. The
+/// same goes for a text too long to keep: it may have been digits.
 fn named_restore(value: &Json) -> NamedRestore {
     if let Some(id) = value.integer() {
         return NamedRestore::Id(RestoreId(id));
     }
     match value {
-        Json::Inexact => NamedRestore::Impossible,
-        Json::Text(text) if text.trim().parse::<f64>().is_ok_and(f64::is_finite) => {
-            NamedRestore::Impossible
-        }
+        Json::Inexact | Json::LongText => NamedRestore::Impossible,
+        Json::Text(text) if is_numeric(text) => NamedRestore::Impossible,
         _ => NamedRestore::Unnamed,
     }
+}
+
+/// Rust also reads `inf` and `nan` as numbers, and PHP does not.
+fn is_numeric(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit()) && text.trim().parse::<f64>().is_ok()
 }
 
 /// Whether `target_scope` states a workspace or environment, and another one than the run's.

@@ -174,13 +174,20 @@ impl Proof {
     }
 }
 
-/// The restore that the link rule chooses, provided that it is the one the facts hold.
+/// The restore that the link rule chooses, provided that it is the one the facts hold. A foreign one
+/// is as good as none: no leg may look into it, or its gaps would tell that it exists.
 fn linked_restore(facts: &Facts) -> Option<&RestoreFacts> {
     let chosen = link::resolve(&facts.run, &facts.candidates).ok()?;
     facts
         .restore
         .as_ref()
-        .filter(|restore| restore.id == chosen)
+        .filter(|restore| restore.id == chosen && is_in_scope(facts, restore))
+}
+
+/// The queries carry the scope already; this is the same rule once more, where it can be tested.
+fn is_in_scope(facts: &Facts, restore: &RestoreFacts) -> bool {
+    facts.run.workspace_id == restore.workspace_id
+        && facts.run.environment_id == Some(restore.environment_id)
 }
 
 fn evaluate(leg: Leg, facts: &Facts, linked: Option<&RestoreFacts>) -> LegState {
@@ -227,10 +234,7 @@ fn present<const N: usize>(gaps: [(bool, ReasonCode); N]) -> Vec<ReasonCode> {
         .collect()
 }
 
-/// The queries carry the scope already; this is the same rule once more, where it can be tested.
 fn scope_gaps(facts: &Facts, restore: &RestoreFacts) -> Vec<ReasonCode> {
-    let same_scope = facts.run.workspace_id == restore.workspace_id
-        && facts.run.environment_id == Some(restore.environment_id);
     let context_agrees = matches!(
         facts.run.context,
         ContextFacts::Map {
@@ -239,7 +243,7 @@ fn scope_gaps(facts: &Facts, restore: &RestoreFacts) -> Vec<ReasonCode> {
         }
     );
     present([(
-        !(same_scope && context_agrees),
+        !(is_in_scope(facts, restore) && context_agrees),
         ReasonCode::ProofUnavailable,
     )])
 }
@@ -421,7 +425,7 @@ fn follows_restore(facts: &Facts, restore: &RestoreFacts, snapshot: &SnapshotFac
         .started_at
         .moment()
         .map_or(ended, |started| started.max(ended));
-    let floor = shifted(floor, -facts.policy.evidence_skew_max);
+    let floor = shifted(floor, negated(facts.policy.evidence_skew_max));
     snapshot
         .generated_at
         .moment()
@@ -435,6 +439,11 @@ pub(super) fn ended_at(facts: &Facts, restore: &RestoreFacts) -> Option<Timestam
     let completed = restore.completed_at.moment()?;
     let latest = shifted(facts.as_of, facts.policy.clock_skew_max);
     (completed <= latest).then(|| completed.min(facts.as_of))
+}
+
+/// The shortest duration has no opposite; the longest is as good.
+fn negated(duration: SignedDuration) -> SignedDuration {
+    duration.checked_neg().unwrap_or(SignedDuration::MAX)
 }
 
 /// Moves a moment, stopping at the end of representable time.
