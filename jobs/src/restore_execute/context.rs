@@ -9,13 +9,13 @@ use crate::json::{Column, Fault, Json};
 
 /// Reads `context`: which restore it names, whether it contradicts the run's scope, and the blocker
 /// that `execution_legitimacy` recorded.
-pub(super) fn parse_context(row: &RunRow) -> (ContextFacts, Option<ReasonCode>) {
+pub(super) fn parse_context(row: &RunRow) -> (ContextFacts, Result<Option<ReasonCode>, Fault>) {
     let Some(context) = read_map(&row.context) else {
-        return (ContextFacts::Malformed, None);
+        return (ContextFacts::Malformed, Ok(None));
     };
     let restore = named_restore(context.get("restore_run_id"));
     let scope_contradicts = contradicts(context.get("target_scope"), row);
-    let legitimacy = blocker(context.get("execution_legitimacy").get("reason_code"));
+    let legitimacy = parse_legitimacy(context.get("execution_legitimacy"));
     (
         ContextFacts::Map {
             restore,
@@ -23,6 +23,16 @@ pub(super) fn parse_context(row: &RunRow) -> (ContextFacts, Option<ReasonCode>) 
         },
         legitimacy,
     )
+}
+
+fn parse_legitimacy(legitimacy: &Json) -> Result<Option<ReasonCode>, Fault> {
+    let code = legitimacy.get("reason_code");
+    let is_map = legitimacy.is_empty_map() || matches!(legitimacy, Json::Map(_) | Json::Bool(_));
+    if is_map && may_name_a_blocker(code) {
+        Ok(blocker(code))
+    } else {
+        Err(Fault::Shape)
+    }
 }
 
 /// The context as a map that can also be written back whole, or nothing.
@@ -92,4 +102,10 @@ pub(super) fn parse_failure_summary(column: &Column) -> Result<Vec<ReasonCode>, 
 /// The blocker a value names, if it is exactly a code.
 pub(super) fn blocker(value: &Json) -> Option<ReasonCode> {
     value.text().and_then(ReasonCode::parse_blocker)
+}
+
+/// Whether a value is of a kind that [`blocker`] can read: text, or nothing. Anything else could hide
+/// a blocker.
+pub(super) fn may_name_a_blocker(value: &Json) -> bool {
+    value.is_empty_map() || matches!(value, Json::Text(_) | Json::LongText | Json::Bool(false))
 }

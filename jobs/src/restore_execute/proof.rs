@@ -353,6 +353,8 @@ fn is_before(entry: &AuditFacts, moment: Option<Timestamp>) -> bool {
         .is_some_and(|(recorded, moment)| recorded < moment)
 }
 
+/// When the restore began: its row was created before anything ran, so that will do where nobody
+/// noted the start.
 fn started(restore: &RestoreFacts) -> Option<Timestamp> {
     restore
         .started_at
@@ -416,20 +418,19 @@ fn is_unexpired(snapshot: &SnapshotFacts, as_of: Timestamp) -> bool {
     }
 }
 
-/// No restore ends before it starts, so evidence must not be older than either moment.
+/// No restore ends before it starts, so evidence must not be older than either moment. Nor can it be
+/// from the future, but for a clock that runs ahead.
 fn follows_restore(facts: &Facts, restore: &RestoreFacts, snapshot: &SnapshotFacts) -> bool {
     let Some(ended) = ended_at(facts, restore) else {
         return false;
     };
-    let floor = restore
-        .started_at
-        .moment()
-        .map_or(ended, |started| started.max(ended));
+    let floor = started(restore).map_or(ended, |started| started.max(ended));
     let floor = shifted(floor, negated(facts.policy.evidence_skew_max));
+    let ceiling = shifted(facts.as_of, facts.policy.clock_skew_max);
     snapshot
         .generated_at
         .moment()
-        .is_some_and(|generated| generated >= floor)
+        .is_some_and(|generated| (floor..=ceiling).contains(&generated))
 }
 
 /// When the restore ended. An end in the near future is a clock that runs ahead and means now; one
@@ -460,8 +461,8 @@ pub(crate) fn shifted(moment: Timestamp, by: SignedDuration) -> Timestamp {
 /// Blockers recorded on the run count even where no restore can be linked.
 fn clearance_gaps(facts: &Facts, restore: Option<&RestoreFacts>) -> Vec<ReasonCode> {
     let mut gaps = recorded_blockers(facts, restore);
-    let readable = facts.run.failure_summary_readable
-        && restore.is_none_or(|restore| restore.metadata_readable);
+    let readable =
+        facts.run.blockers_readable && restore.is_none_or(|restore| restore.metadata_readable);
     if !readable {
         gaps.push(ReasonCode::ClearanceUnreadable);
     }

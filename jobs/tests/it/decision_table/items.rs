@@ -1,6 +1,7 @@
 //! Rule 17: item rows, assignments, foundations, the request and the counters.
 
 use reconciler_jobs::json::Column;
+use reconciler_jobs::restore_execute::results::ITEMS_MAX;
 
 use super::{Row, each, row};
 use crate::support::{Case, json, moment};
@@ -164,6 +165,21 @@ pub(super) fn item_rows() -> Vec<Row> {
         row(22, "items as a list whose rows carry their ids", "succeeded restore.proof_complete", |case| {
             case.items(r#"[{"backup_item_id":101,"status":"applied"},{"backup_item_id":"102","status":"applied"}]"#);
         }),
+        row(17, "two rows that give themselves each other's id", UNRECOGNISED, |case| {
+            case.items(r#"{"101":{"backup_item_id":102,"status":"applied"},"102":{"backup_item_id":101,"status":"applied"}}"#);
+        }),
+        row(17, "a row that gives itself a requested id its key is not", UNRECOGNISED, |case| {
+            case.items(r#"{"101":{"status":"applied"},"102":{"backup_item_id":1.5,"status":"applied"}}"#);
+        }),
+        row(22, "rows that repeat their key", "succeeded restore.proof_complete", |case| {
+            case.items(r#"{"101":{"backup_item_id":"101","status":"applied"},"102":{"backup_item_id":102,"status":"applied"}}"#);
+        }),
+        row(17, "more items than are read", UNRECOGNISED, |case| {
+            let rows: Vec<_> = (0..=ITEMS_MAX).map(|id| format!(r#""{id}":{{"status":"applied"}}"#)).collect();
+            case.items(&format!("{{{}}}", rows.join(",")));
+            case.restore.requested_items = Column::Null;
+            case.restore.metadata = Column::Null;
+        }),
         row(22, "items as a list because the ids are 0 and 1", "succeeded restore.proof_complete", |case| {
             case.items(r#"[{"status":"applied"},{"status":"applied"}]"#);
             case.restore.requested_items = json("[0,1]");
@@ -244,6 +260,8 @@ pub(super) fn assignment_and_foundation_rows() -> Vec<Row> {
             r#""assignment_outcomes":[],"assignment_summary":{"success":1}"#,
             r#""assignment_outcomes":[{"status":"success"}],"assignment_summary":[]"#,
             r#""assignment_outcomes":[{"status":"success"}],"assignment_summary":{"failed":1}"#,
+            r#""assignment_summary":{"total":5,"success":2}"#,
+            r#""assignment_summary":{"total":"some","success":2}"#,
         ],
         with,
     ));

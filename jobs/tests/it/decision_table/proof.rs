@@ -43,6 +43,46 @@ pub(super) fn clearance_rows() -> Vec<Row> {
         ],
         summary,
     ));
+    rows.extend(each(
+        18,
+        "metadata.blocked_reason is of a kind that could hide a blocker",
+        UNREADABLE,
+        &[
+            r#"["write_gate_blocked"]"#,
+            r#"{"code":"write_gate_blocked"}"#,
+            "1",
+            "true",
+        ],
+        |case, value| {
+            case.restore.metadata = json(&format!(r#"{{"total":2,"blocked_reason":{value}}}"#));
+        },
+    ));
+    rows.extend(each(
+        18,
+        "context.execution_legitimacy is of a kind that could hide a blocker",
+        UNREADABLE,
+        &[
+            r#"[{"reason_code":"write_gate_blocked"}]"#,
+            r#""write_gate_blocked""#,
+            r#"{"reason_code":["write_gate_blocked"]}"#,
+            "5",
+        ],
+        |case, value| {
+            let context = format!(r#"{{"restore_run_id":7,"execution_legitimacy":{value}}}"#);
+            case.run.context = json(&context);
+        },
+    ));
+    rows.extend(each(
+        22,
+        "nothing is recorded where a blocker could be",
+        "succeeded restore.proof_complete",
+        &["null", "[]", "{}", "false"],
+        |case, value| {
+            case.restore.metadata = json(&format!(r#"{{"total":2,"blocked_reason":{value}}}"#));
+            let context = format!(r#"{{"restore_run_id":7,"execution_legitimacy":{value}}}"#);
+            case.run.context = json(&context);
+        },
+    ));
     rows.extend([
         row(
             18,
@@ -294,6 +334,13 @@ pub(super) fn evidence_rows() -> Vec<Row> {
         row(21, "generated one microsecond earlier than is allowed", PREDATES, |case| {
             case.policy.evidence_skew_max = SignedDuration::from_secs(60);
             generated(case, "11:28:59.999999");
+        }),
+        row(21, "generated_at beyond the skew of clocks", PREDATES, |case| generated(case, "12:05:01")),
+        row(22, "generated_at within the skew of clocks", SUCCEEDED, |case| generated(case, "12:05:00")),
+        row(21, "older than the restore's row, whose start nobody noted", PREDATES, |case| {
+            case.restore.started_at = Stamp::Absent;
+            case.restore.created_at = at("11:40:00");
+            case.audits = vec![audit(900, "restore.completed", "11:45:00")];
         }),
         row(21, "generated_at is null", PREDATES, |case| case.snapshots[0].generated_at = Stamp::Absent),
         row(21, "generated_at cannot be read", PREDATES, |case| case.snapshots[0].generated_at = Stamp::Unreadable),
