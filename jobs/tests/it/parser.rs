@@ -606,6 +606,7 @@ fn facts_stay_small_whatever_the_results_hold() {
 #[test]
 #[expect(
     clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "a time is for the reader of the test's output"
 )]
 fn results_of_fifty_megabytes_are_read() {
