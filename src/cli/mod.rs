@@ -32,6 +32,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use exit::Exit;
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use screen::{Colour, Output, Screen};
 use session::Session;
 
@@ -131,7 +132,7 @@ fn say(message: &clap::Error, screen: &mut Screen) -> Exit {
 
 fn exit_codes() -> String {
     let lines = Exit::ALL.map(|exit| format!("  {:>2}  {}", exit.code(), exit.meaning()));
-    format!("Exit codes:\n{}", lines.join("\n"))
+    format!("Exit codes:\n{}\n\n{CLAIM_BOUNDARY}", lines.join("\n"))
 }
 
 fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::Result<Exit> {

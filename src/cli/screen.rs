@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, presets};
 use serde::Serialize;
 use terminal_size::{Width, terminal_size_of};
 
@@ -20,6 +20,9 @@ const PIPED_COLUMNS: u16 = 160;
 const COLUMNS_MIN: u16 = 60;
 /// Longer lines are hard to read.
 const COLUMNS_MAX: u16 = 180;
+
+/// Lines of a table besides its rows: its heading, and a line above, below and under that.
+const FRAME_LINES: usize = 4;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -194,10 +197,16 @@ fn render_table<const N: usize>(
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(columns)
         .set_header(heading);
+    table.style_mut().row_separator = LineStyle::none();
     for row in rows {
         table.add_row(row.map(|cell| visible(&cell).into_owned()));
     }
-    table.trim_fmt()
+    let rendered = table.trim_fmt();
+    // Rows that take several lines run into each other without a line between them.
+    if rendered.lines().count() <= table.row_count() + FRAME_LINES {
+        return rendered;
+    }
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).trim_fmt()
 }
 
 /// The text with control characters, line ends excepted, written out.

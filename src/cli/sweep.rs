@@ -231,7 +231,12 @@ fn show(swept: Swept, screen: &mut Screen) -> anyhow::Result<()> {
             swept.reasons.iter().map(row),
         )?;
         for (tint, name, count) in outcomes(&swept.counts) {
-            screen.tinted(tint, &format!("{name:<20}{count:>10}"))?;
+            let line = format!("{name:<20}{count:>10}");
+            if count > 0 {
+                screen.tinted(tint, &line)?;
+            } else {
+                screen.line(&line)?;
+            }
         }
     }
     for Refusal { run, error } in &swept.refusals {
@@ -241,7 +246,7 @@ fn show(swept: Swept, screen: &mut Screen) -> anyhow::Result<()> {
         let omitted = swept.refusals_omitted;
         screen.line(&format!("{omitted} more were refused; the log names each."))?;
     }
-    if swept.counts.succeeded > 0 {
+    if swept.runs > 0 {
         screen.line(CLAIM_BOUNDARY)?;
     }
     Ok(())
