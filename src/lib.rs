@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod report;
 pub mod runbook;
 pub mod storage;
