@@ -10,6 +10,7 @@
 //! - The exit code is derived from the same document. See [`Exit`].
 
 mod completions;
+mod demo;
 mod doctor;
 mod exit;
 mod explain;
@@ -85,6 +86,8 @@ enum OnDatabase {
     Explain(explain::Args),
     /// Look at the database before trusting it.
     Doctor,
+    /// Judge a platform of named scenarios, twice; needs no database.
+    Demo(demo::Args),
 }
 
 /// The program. Reads its own arguments and environment, and returns its exit code.
@@ -179,6 +182,7 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
             OnDatabase::Reconcile(args) => reconcile::run(session, &args).await,
             OnDatabase::Explain(args) => explain::run(session, &args).await,
             OnDatabase::Doctor => doctor::run(session).await,
+            OnDatabase::Demo(args) => demo::run(session, &args).await,
         }
     })
 }

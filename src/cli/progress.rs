@@ -12,6 +12,8 @@ use crate::clock::Stopwatch;
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 const BAR: &str = "{msg} [{bar:30}] {pos}/{len} runs, {per_sec}, {eta} left";
+/// Where nobody knows how much there is to do.
+const NO_BAR: &str = "{msg} …";
 
 /// Shows how many runs are done.
 pub(super) struct Progress<'a> {
@@ -20,50 +22,69 @@ pub(super) struct Progress<'a> {
     what: &'static str,
     done: u64,
     total: u64,
-    running: Stopwatch,
+    whole: Stopwatch,
+    step: Stopwatch,
     silent: Stopwatch,
 }
 
 impl<'a> Progress<'a> {
     /// Begins at zero of about `total` runs.
     pub(super) fn new(screen: &'a mut Screen, what: &'static str, total: u64) -> Self {
-        let bar = screen.is_watched().then(|| {
-            let style =
-                ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-            ProgressBar::new(total)
-                .with_style(style.progress_chars("=> "))
-                .with_message(what)
-        });
+        let bar = screen.is_watched().then(|| new_bar(what, total));
         Self {
             screen,
             bar,
             what,
             done: 0,
             total,
-            running: Stopwatch::start(),
+            whole: Stopwatch::start(),
+            step: Stopwatch::start(),
             silent: Stopwatch::start(),
         }
     }
 
     /// So many more runs are done.
     pub(super) fn advance(&mut self, runs: usize) {
-        self.done = self.done.saturating_add(runs as u64);
+        let done = self.done.saturating_add(runs as u64);
+        self.show(self.what, done, self.total);
+    }
+
+    /// So many runs of a step are done. A step with another name begins anew.
+    pub(super) fn show(&mut self, what: &'static str, done: u64, total: u64) {
+        if what != self.what {
+            self.what = what;
+            self.step = Stopwatch::start();
+            if let Some(bar) = self.bar.take() {
+                bar.finish_and_clear();
+                self.bar = Some(new_bar(what, total));
+            }
+        }
+        self.done = done;
         // Runs fall due while we work, so the total is an estimate.
-        self.total = self.total.max(self.done);
+        self.total = total.max(done);
         if let Some(bar) = &self.bar {
             bar.set_length(self.total);
             bar.set_position(self.done);
         } else if self.silent.elapsed() >= LINE_EVERY {
             self.silent = Stopwatch::start();
-            let line = line(self.what, self.done, self.total, self.running.elapsed());
+            let line = line(self.what, self.done, self.total, self.step.elapsed());
             self.screen.note(&line);
         }
     }
 
     /// How long it has taken so far, in milliseconds.
     pub(super) fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.running.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.whole.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+fn new_bar(what: &'static str, total: u64) -> ProgressBar {
+    let template = if total == 0 { NO_BAR } else { BAR };
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total)
+        .with_style(style.progress_chars("=> "))
+        .with_message(what)
 }
 
 impl Drop for Progress<'_> {
@@ -75,6 +96,9 @@ impl Drop for Progress<'_> {
 }
 
 fn line(what: &str, done: u64, total: u64, elapsed: Duration) -> String {
+    if total == 0 {
+        return what.to_owned();
+    }
     let rate = per_second(done, elapsed);
     let left = total
         .saturating_sub(done)
@@ -100,9 +124,10 @@ mod tests {
             line("sweeping", 5_000, 20_000, ten_seconds),
             "sweeping: 5000 of 20000 runs, 500 per second, about 30 s left"
         );
+        assert_eq!(line("sweeping", 0, 0, Duration::ZERO), "sweeping");
         assert_eq!(
-            line("sweeping", 0, 0, Duration::ZERO),
-            "sweeping: 0 of 0 runs, 0 per second"
+            line("sweeping", 0, 7, Duration::ZERO),
+            "sweeping: 0 of 7 runs, 0 per second"
         );
     }
 }

@@ -8,7 +8,7 @@ use reconciler_jobs::restore_execute::record::Source;
 use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
 
 use super::exit::Exit;
-use super::output::{ClaimBoundary, Counts, Document, ReasonCount, Refusal, Swept, Word};
+use super::output::{ClaimBoundary, Document, ReasonCount, Refusal, SweepCounts, Swept, Word};
 use super::progress::{Progress, per_second};
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
@@ -139,7 +139,7 @@ fn swept(args: &Args, findings: Findings, elapsed_ms: u64, complete: bool) -> Sw
         limit: args.limit,
         runs: tally.looked_at(),
         elapsed_ms,
-        counts: Counts::from(&tally),
+        counts: SweepCounts::from(&tally),
         reasons: reasons
             .into_iter()
             .map(|((decision, reason), runs)| ReasonCount {
@@ -284,7 +284,7 @@ fn row(count: &ReasonCount) -> [String; 4] {
 }
 
 /// Every outcome with its count, the ones that never happened left out beyond the verdicts.
-fn outcomes(counts: &Counts) -> Vec<(Tint, &'static str, u64)> {
+fn outcomes(counts: &SweepCounts) -> Vec<(Tint, &'static str, u64)> {
     let always = [
         (Tint::Good, Word::Succeeded.name(), counts.succeeded),
         (

@@ -10,7 +10,8 @@
 mod runs;
 
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use runs::codes;
@@ -22,6 +23,7 @@ pub(super) use runs::{leg_state, missing, moment, stored_word};
 
 use super::exit::Exit;
 use crate::config::Config;
+use crate::demo::DemoReport;
 use crate::storage::Tally;
 use crate::storage::examine::{Check, Level};
 
@@ -41,13 +43,17 @@ pub enum Document {
     Doctor(Examined),
     /// `config default` and `config check`
     Config(Settings),
+    /// `demo`
+    #[serde(skip_deserializing)]
+    Demo(Box<DemoReport>),
 }
 
 impl Document {
-    /// The JSON Schema of all documents.
+    /// The JSON Schema of all documents, as they are written.
     #[must_use]
     pub fn schema() -> Schema {
-        schema_for!(Self)
+        let settings = SchemaSettings::draft2020_12().for_serialize();
+        settings.into_generator().into_root_schema_for::<Self>()
     }
 }
 
@@ -76,7 +82,7 @@ pub struct Swept {
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
     /// Runs by what became of them.
-    pub counts: Counts,
+    pub counts: SweepCounts,
     /// Runs by decision and reason, in the order of decisions, then of codes.
     pub reasons: Vec<ReasonCount>,
     /// The first refusals.
@@ -89,7 +95,7 @@ pub struct Swept {
 
 /// Runs by what became of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Counts {
+pub struct SweepCounts {
     /// Verdicts `succeeded`.
     pub succeeded: u64,
     /// Verdicts `partially_succeeded`.
@@ -106,7 +112,7 @@ pub struct Counts {
     pub passed_over: u64,
 }
 
-impl From<&Tally> for Counts {
+impl From<&Tally> for SweepCounts {
     fn from(tally: &Tally) -> Self {
         Self {
             succeeded: tally.succeeded,
@@ -120,7 +126,7 @@ impl From<&Tally> for Counts {
     }
 }
 
-impl Counts {
+impl SweepCounts {
     /// The exit code of a pass.
     #[must_use]
     pub fn exit(&self) -> Exit {
