@@ -1,7 +1,9 @@
 //! Placeholder.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod report;
 pub mod runbook;
 pub mod storage;

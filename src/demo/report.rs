@@ -1,0 +1,259 @@
+//! What a demonstration found: types only, shaped for a table and for JSON.
+
+use std::time::Duration;
+
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::facts::RestoreStatus;
+use reconciler_jobs::restore_execute::record::Source;
+use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::storage::Tally;
+
+/// What a whole demonstration found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct DemoReport {
+    /// One entry per named scenario, in the order of the rulebook.
+    pub scenarios: Vec<ScenarioReport>,
+    /// The generated runs, where some were asked for.
+    pub volume: Option<VolumeReport>,
+    /// How long it took to plant the platform's rows, in milliseconds.
+    pub planting_ms: u64,
+    /// The first pass: everything that is due, then by command what no sweep ever takes up.
+    pub first: PassReport,
+    /// The second pass, over the same database.
+    pub second: PassReport,
+    /// Whether the database holds the same after the second pass as before it: runs, audit entries,
+    /// ledger and watch list, compared by digest.
+    pub unchanged: bool,
+    /// What no verdict claims.
+    pub claim_boundary: &'static str,
+}
+
+impl DemoReport {
+    /// Whether every run came out as planted and the second pass changed nothing.
+    #[must_use]
+    pub fn is_as_expected(&self) -> bool {
+        self.unchanged
+            && self.scenarios.iter().all(|scenario| scenario.as_expected)
+            && self
+                .volume
+                .as_ref()
+                .is_none_or(|volume| volume.unexpected == 0)
+    }
+}
+
+/// One named scenario and what became of its run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ScenarioReport {
+    /// A short name.
+    pub name: &'static str,
+    /// Why somebody would call this restore recovered.
+    pub temptation: &'static str,
+    /// The run.
+    #[schemars(with = "i64")]
+    pub run: RunId,
+    /// The status of the restore that the link rule chose; null where it chose none, because then
+    /// nothing is said about any restore.
+    #[schemars(with = "Option<String>")]
+    pub restore_status: Option<RestoreStatus>,
+    /// What was decided.
+    pub decision: Conclusion,
+    /// The primary reason; null where the run was passed over.
+    #[schemars(with = "Option<String>")]
+    pub reason_code: Option<ReasonCode>,
+    /// Every gap in the proof, in registry order.
+    #[schemars(with = "Vec<String>")]
+    pub missing: Vec<ReasonCode>,
+    /// What an operator should do next; empty where the run was passed over.
+    pub next_action: &'static str,
+    /// What the rulebook demands.
+    pub expected_decision: Conclusion,
+    /// The primary reason that the rulebook demands.
+    #[schemars(with = "String")]
+    pub expected_reason: ReasonCode,
+    /// Whether the decision and its reason, as committed, are those. A verdict is read back from the
+    /// ledger for this.
+    pub as_expected: bool,
+    /// What made the worker look at the run: `sweep`, or `command` for runs that are never due.
+    #[schemars(with = "String")]
+    pub reached_by: Source,
+}
+
+/// How a run came out: a verdict's outcome, or why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// The proof bundle is complete.
+    Succeeded,
+    /// Something is missing.
+    PartiallySucceeded,
+    /// The restore was stopped; nothing shows that it applied anything.
+    Blocked,
+    /// The restore failed.
+    Failed,
+    /// Nothing was written to the platform.
+    Deferred,
+    /// The database refused to record the verdict. The run stays open.
+    Refused,
+    /// Nobody looked at the run, or somebody else dealt with it.
+    PassedOver,
+}
+
+impl Conclusion {
+    /// The word that is shown and serialised.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => Outcome::Succeeded.name(),
+            Self::PartiallySucceeded => Outcome::PartiallySucceeded.name(),
+            Self::Blocked => Outcome::Blocked.name(),
+            Self::Failed => Outcome::Failed.name(),
+            Self::Deferred => "deferred",
+            Self::Refused => "refused",
+            Self::PassedOver => "passed_over",
+        }
+    }
+
+    /// Whether a verdict was committed.
+    #[must_use]
+    pub const fn is_verdict(self) -> bool {
+        !matches!(self, Self::Deferred | Self::Refused | Self::PassedOver)
+    }
+}
+
+impl From<&Decision> for Conclusion {
+    fn from(decision: &Decision) -> Self {
+        decision.outcome().map_or(Self::Deferred, Self::from)
+    }
+}
+
+impl From<Outcome> for Conclusion {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Succeeded => Self::Succeeded,
+            Outcome::PartiallySucceeded => Self::PartiallySucceeded,
+            Outcome::Blocked => Self::Blocked,
+            Outcome::Failed => Self::Failed,
+        }
+    }
+}
+
+/// The generated runs and what became of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct VolumeReport {
+    /// How many runs were generated.
+    pub runs: u64,
+    /// Across how many workspaces.
+    pub workspaces: u64,
+    /// How many did not come out as planted.
+    pub unexpected: u64,
+    /// How many of each kind were planted, and how many came out so.
+    pub kinds: Vec<KindReport>,
+}
+
+/// Generated runs of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct KindReport {
+    /// The scenario that these runs repeat.
+    pub name: &'static str,
+    /// What the rulebook demands.
+    pub expected_decision: Conclusion,
+    /// The primary reason that the rulebook demands.
+    #[schemars(with = "String")]
+    pub expected_reason: ReasonCode,
+    /// How many were planted.
+    pub planted: u64,
+    /// How many came out so.
+    pub as_expected: u64,
+}
+
+/// One pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+pub struct PassReport {
+    /// What the sweep over all due runs came to.
+    pub swept: Counts,
+    /// What the command came to that names the runs which no sweep takes up.
+    pub by_command: Counts,
+    /// How long the sweep took, in milliseconds.
+    pub sweep_ms: u64,
+}
+
+/// How many runs came out in which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+pub struct Counts {
+    /// All runs that were looked at: the sum of all below.
+    pub looked_at: u64,
+    /// Verdicts `succeeded`.
+    pub succeeded: u64,
+    /// Verdicts `partially_succeeded`.
+    pub partially_succeeded: u64,
+    /// Verdicts `blocked`.
+    pub blocked: u64,
+    /// Verdicts `failed`.
+    pub failed: u64,
+    /// Runs that stay as they are.
+    pub deferred: u64,
+    /// Runs that the database refused to close.
+    pub refused: u64,
+    /// Runs that somebody else dealt with.
+    pub passed_over: u64,
+}
+
+impl From<&Tally> for Counts {
+    fn from(tally: &Tally) -> Self {
+        Self {
+            looked_at: tally.looked_at(),
+            succeeded: tally.succeeded,
+            partially_succeeded: tally.partially_succeeded,
+            blocked: tally.blocked,
+            failed: tally.failed,
+            deferred: tally.deferred,
+            refused: tally.refused,
+            passed_over: tally.passed_over,
+        }
+    }
+}
+
+/// How far a demonstration has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DemoProgress {
+    /// What is being done.
+    pub phase: Phase,
+    /// How many runs of the phase are done.
+    pub done: u64,
+    /// How many runs the phase has. Zero where that is not known; then `done` stays zero too.
+    pub total: u64,
+}
+
+/// What a demonstration is doing. The variants follow each other in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Filling the platform's tables.
+    Planting,
+    /// Sweeping for the first time.
+    FirstPass,
+    /// Sweeping once more.
+    SecondPass,
+    /// Reading what the ledger holds.
+    Reading,
+}
+
+impl Phase {
+    /// What is being done, as a progress bar says it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Planting => "planting runs",
+            Self::FirstPass => "first pass",
+            Self::SecondPass => "second pass",
+            Self::Reading => "reading the ledger",
+        }
+    }
+}
+
+/// A duration as reports state it.
+pub(super) fn milliseconds(elapsed: Duration) -> u64 {
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}
