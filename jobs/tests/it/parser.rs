@@ -605,7 +605,6 @@ fn facts_stay_small_whatever_the_results_hold() {
 /// The time is printed, not asserted: machines differ.
 #[test]
 #[expect(
-    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "a time is for the reader of the test's output"
 )]
