@@ -137,7 +137,7 @@ fn show(reconciled: Reconciled, screen: &mut Screen) -> anyhow::Result<()> {
     }
     let Reconciled { runs, .. } = &reconciled;
     screen.table(
-        ["RUN", "DECISION", "REASON", "MISSING", "NEXT ACTION"],
+        ["RUN", "DECISION", "REASON, - MISSING", "NEXT ACTION"],
         runs.iter().map(row),
     )?;
     for refused in runs.iter().filter(|result| result.error.is_some()) {
@@ -153,13 +153,13 @@ fn show(reconciled: Reconciled, screen: &mut Screen) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn row(result: &RunResult) -> [String; 5] {
-    let reason = result.reason.as_ref();
+fn row(result: &RunResult) -> [String; 4] {
+    let reason = result.reason.iter().map(|reason| reason.code.clone());
+    let missing = result.missing.iter().map(|code| format!("- {code}"));
     [
         result.run.to_string(),
         verdict::in_words(result),
-        reason.map(|reason| reason.code.clone()).unwrap_or_default(),
-        result.missing.join("\n"),
+        reason.chain(missing).collect::<Vec<_>>().join("\n"),
         verdict::next_action(result),
     ]
 }

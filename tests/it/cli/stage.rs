@@ -125,12 +125,16 @@ pub(crate) fn ran(command: &mut Command) -> Ran {
 /// A SQLite file that is gone afterwards.
 pub(crate) struct File {
     directory: TempDir,
+    /// The connection that planted it. Whoever closes the last one moves the log into the file, at
+    /// a moment of its own, so this one stays open where bytes are compared.
+    store: Option<Arc<dyn Store>>,
 }
 
 impl File {
     pub(crate) fn new() -> Self {
         Self {
             directory: TempDir::new().expect("a temporary directory"),
+            store: None,
         }
     }
 
@@ -148,10 +152,11 @@ impl File {
 
     /// The platform's tables and rows, and our schema.
     pub(crate) async fn planted() -> Self {
-        let file = Self::new();
+        let mut file = Self::new();
         let store = file.create().await;
         plant(&*store).await;
         store.migrate().await.unwrap();
+        file.store = Some(store);
         file
     }
 
