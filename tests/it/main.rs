@@ -6,4 +6,6 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod support;
