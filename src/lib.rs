@@ -1,5 +1,6 @@
 //! Placeholder.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;

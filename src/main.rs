@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! The program `restore-reconciler`. See [`restore_reconciler::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    restore_reconciler::cli::main()
+}

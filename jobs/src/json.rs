@@ -12,6 +12,7 @@
 //! `serde_json::Value` was rejected: it keeps the last of two equal keys, so a duplicate would
 //! vanish before anybody could report it, and it rounds what does not fit a double.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -22,6 +23,10 @@ pub const DEPTH_MAX: usize = 64;
 
 /// Longest document that is read, in bytes. Results of 10,000 items take about 5 MB.
 pub const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Most values in one document. Results of 10,000 items hold some 200,000; a document of nothing but
+/// brackets would otherwise take twenty times its own size in memory.
+pub const VALUES_MAX: u32 = 2_000_000;
 
 /// Longest text that is kept, in bytes. Every word this product knows is shorter.
 pub const TEXT_BYTES_MAX: usize = 256;
@@ -54,7 +59,7 @@ pub enum Json {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// Longer than [`BYTES_MAX`].
+    /// Longer than [`BYTES_MAX`], or of more values than [`VALUES_MAX`].
     Oversized,
     /// Nested deeper than [`DEPTH_MAX`].
     TooDeep,
@@ -106,7 +111,12 @@ pub fn parse(bytes: &[u8]) -> Result<Json, Fault> {
         return Err(Fault::Oversized);
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Seed { depth: 0 }
+    let values_left = Cell::new(VALUES_MAX);
+    let seed = Seed {
+        depth: 0,
+        values_left: &values_left,
+    };
+    let value = seed
         .deserialize(&mut reader)
         .map_err(|error| fault_of(&error))?;
     reader.end().map_err(|_| Fault::Invalid)?;
@@ -115,11 +125,14 @@ pub fn parse(bytes: &[u8]) -> Result<Json, Fault> {
 
 /// `serde_json` reports a visitor's own error as text only, so the marker travels in the message.
 const TOO_DEEP: &str = "nested too deep";
+const TOO_MANY: &str = "too many values";
 
 fn fault_of(error: &serde_json::Error) -> Fault {
     let message = error.to_string();
     if message.starts_with(TOO_DEEP) || message.starts_with("recursion limit exceeded") {
         Fault::TooDeep
+    } else if message.starts_with(TOO_MANY) {
+        Fault::Oversized
     } else {
         Fault::Invalid
     }
@@ -192,7 +205,7 @@ impl Json {
     }
 }
 
-fn integer_from_text(text: &str) -> Option<i64> {
+pub(crate) fn integer_from_text(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -220,32 +233,42 @@ fn bounded_text(text: String) -> Json {
     }
 }
 
-/// Carries the depth down, because a visitor has no other way to know where it is.
+/// Carries the limits down, because a visitor has no other way to know where it is.
 #[derive(Clone, Copy)]
-struct Seed {
+struct Seed<'a> {
     depth: usize,
+    values_left: &'a Cell<u32>,
 }
 
-impl Seed {
+impl Seed<'_> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         if self.depth >= DEPTH_MAX {
             return Err(E::custom(TOO_DEEP));
         }
         Ok(Self {
             depth: self.depth + 1,
+            ..self
         })
+    }
+
+    fn count<E: serde::de::Error>(self) -> Result<(), E> {
+        let left = self.values_left.get().checked_sub(1);
+        self.values_left
+            .set(left.ok_or_else(|| E::custom(TOO_MANY))?);
+        Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Seed {
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Json;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        self.count()?;
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Seed {
+impl<'de> Visitor<'de> for Seed<'_> {
     type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -350,6 +373,14 @@ mod tests {
         assert!(parse(nested(DEPTH_MAX).as_bytes()).is_ok());
         assert_eq!(parse(nested(DEPTH_MAX + 1).as_bytes()), Err(Fault::TooDeep));
         assert_eq!(parse(nested(100_000).as_bytes()), Err(Fault::TooDeep));
+    }
+
+    #[test]
+    fn a_document_of_nothing_but_brackets_is_refused() {
+        let values = usize::try_from(VALUES_MAX).unwrap();
+        let list_of = |items: usize| format!("[{}[]]", "[],".repeat(items - 1));
+        assert!(parse(list_of(values - 1).as_bytes()).is_ok());
+        assert_eq!(parse(list_of(values).as_bytes()), Err(Fault::Oversized));
     }
 
     #[test]

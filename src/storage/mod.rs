@@ -57,6 +57,9 @@ pub trait Store: Send + Sync {
     /// call this at once; one works, the others wait.
     async fn migrate(&self) -> Result<(), StoreError>;
 
+    /// The newest migration of our own schema that was applied; nothing where there is none.
+    async fn schema_version(&self) -> Result<Option<i64>, StoreError>;
+
     /// Ids of open `restore.execute` runs that are due, in ascending order, after `page.after`.
     async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError>;
 

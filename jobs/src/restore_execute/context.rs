@@ -9,13 +9,13 @@ use crate::json::{Column, Fault, Json};
 
 /// Reads `context`: which restore it names, whether it contradicts the run's scope, and the blocker
 /// that `execution_legitimacy` recorded.
-pub(super) fn parse_context(row: &RunRow) -> (ContextFacts, Option<ReasonCode>) {
+pub(super) fn parse_context(row: &RunRow) -> (ContextFacts, Result<Option<ReasonCode>, Fault>) {
     let Some(context) = read_map(&row.context) else {
-        return (ContextFacts::Malformed, None);
+        return (ContextFacts::Malformed, Ok(None));
     };
     let restore = named_restore(context.get("restore_run_id"));
     let scope_contradicts = contradicts(context.get("target_scope"), row);
-    let legitimacy = blocker(context.get("execution_legitimacy").get("reason_code"));
+    let legitimacy = parse_legitimacy(context.get("execution_legitimacy"));
     (
         ContextFacts::Map {
             restore,
@@ -25,6 +25,16 @@ pub(super) fn parse_context(row: &RunRow) -> (ContextFacts, Option<ReasonCode>) 
     )
 }
 
+fn parse_legitimacy(legitimacy: &Json) -> Result<Option<ReasonCode>, Fault> {
+    let code = legitimacy.get("reason_code");
+    let is_map = legitimacy.is_empty_map() || matches!(legitimacy, Json::Map(_) | Json::Bool(_));
+    if is_map && may_name_a_blocker(code) {
+        Ok(blocker(code))
+    } else {
+        Err(Fault::Shape)
+    }
+}
+
 /// The context as a map that can also be written back whole, or nothing.
 fn read_map(column: &Column) -> Option<Json> {
     let context = column.parse().ok()?;
@@ -32,19 +42,23 @@ fn read_map(column: &Column) -> Option<Json> {
     (is_map && !context.has_duplicate_keys() && is_rewritable(column)).then_some(context)
 }
 
-/// PHP calls `"12"`, `12`, `12.5` and `" 12"` numeric. Only the first two can name a row; the others
-/// must not pass as "names nothing", or the link rule would fall back to guessing.
+/// PHP calls `"12"`, `12`, `12.5`, `" 12"` and `"1e999"` numeric. Only the first two can name a row;
+/// the others must not pass as "names nothing", or the link rule would fall back to guessing. The
+/// same goes for a text too long to keep: it may have been digits.
 fn named_restore(value: &Json) -> NamedRestore {
     if let Some(id) = value.integer() {
         return NamedRestore::Id(RestoreId(id));
     }
     match value {
-        Json::Inexact => NamedRestore::Impossible,
-        Json::Text(text) if text.trim().parse::<f64>().is_ok_and(f64::is_finite) => {
-            NamedRestore::Impossible
-        }
+        Json::Inexact | Json::LongText => NamedRestore::Impossible,
+        Json::Text(text) if is_numeric(text) => NamedRestore::Impossible,
         _ => NamedRestore::Unnamed,
     }
+}
+
+/// Rust also reads `inf` and `nan` as numbers, and PHP does not.
+fn is_numeric(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit()) && text.trim().parse::<f64>().is_ok()
 }
 
 /// Whether `target_scope` states a workspace or environment, and another one than the run's.
@@ -88,4 +102,10 @@ pub(super) fn parse_failure_summary(column: &Column) -> Result<Vec<ReasonCode>, 
 /// The blocker a value names, if it is exactly a code.
 pub(super) fn blocker(value: &Json) -> Option<ReasonCode> {
     value.text().and_then(ReasonCode::parse_blocker)
+}
+
+/// Whether a value is of a kind that [`blocker`] can read: text, or nothing. Anything else could hide
+/// a blocker.
+pub(super) fn may_name_a_blocker(value: &Json) -> bool {
+    value.is_empty_map() || matches!(value, Json::Text(_) | Json::LongText | Json::Bool(false))
 }

@@ -98,8 +98,9 @@ pub struct RunFacts {
     pub context: ContextFacts,
     /// Blockers recorded on the run, in registry order.
     pub blockers: Vec<ReasonCode>,
-    /// Whether `failure_summary` could be read, so that no blocker hides there.
-    pub failure_summary_readable: bool,
+    /// Whether `failure_summary` and `context.execution_legitimacy` could be read, so that no blocker
+    /// hides there.
+    pub blockers_readable: bool,
 }
 
 /// `operation_runs.status`.
@@ -195,7 +196,7 @@ pub struct RestoreFacts {
     pub counters: Counters,
     /// Blockers recorded on the restore, in registry order.
     pub blockers: Vec<ReasonCode>,
-    /// Whether `metadata` could be read, so that no blocker hides there.
+    /// Whether `metadata` and its `blocked_reason` could be read, so that no blocker hides there.
     pub metadata_readable: bool,
 }
 
@@ -346,7 +347,11 @@ impl RunFacts {
     pub fn parse(row: &RunRow) -> Self {
         let failure_summary = context::parse_failure_summary(&row.failure_summary);
         let (context, legitimacy) = context::parse_context(row);
-        let recorded = failure_summary.iter().flatten().copied().chain(legitimacy);
+        let blockers_readable = failure_summary.is_ok() && legitimacy.is_ok();
+        let recorded = failure_summary
+            .into_iter()
+            .flatten()
+            .chain(legitimacy.ok().flatten());
         Self {
             id: row.id,
             workspace_id: row.workspace_id,
@@ -358,7 +363,7 @@ impl RunFacts {
             started_at: row.started_at,
             blockers: in_registry_order(recorded),
             context,
-            failure_summary_readable: failure_summary.is_ok(),
+            blockers_readable,
         }
     }
 }

@@ -174,13 +174,20 @@ impl Proof {
     }
 }
 
-/// The restore that the link rule chooses, provided that it is the one the facts hold.
+/// The restore that the link rule chooses, provided that it is the one the facts hold. A foreign one
+/// is as good as none: no leg may look into it, or its gaps would tell that it exists.
 fn linked_restore(facts: &Facts) -> Option<&RestoreFacts> {
     let chosen = link::resolve(&facts.run, &facts.candidates).ok()?;
     facts
         .restore
         .as_ref()
-        .filter(|restore| restore.id == chosen)
+        .filter(|restore| restore.id == chosen && is_in_scope(facts, restore))
+}
+
+/// The queries carry the scope already; this is the same rule once more, where it can be tested.
+fn is_in_scope(facts: &Facts, restore: &RestoreFacts) -> bool {
+    facts.run.workspace_id == restore.workspace_id
+        && facts.run.environment_id == Some(restore.environment_id)
 }
 
 fn evaluate(leg: Leg, facts: &Facts, linked: Option<&RestoreFacts>) -> LegState {
@@ -227,10 +234,7 @@ fn present<const N: usize>(gaps: [(bool, ReasonCode); N]) -> Vec<ReasonCode> {
         .collect()
 }
 
-/// The queries carry the scope already; this is the same rule once more, where it can be tested.
 fn scope_gaps(facts: &Facts, restore: &RestoreFacts) -> Vec<ReasonCode> {
-    let same_scope = facts.run.workspace_id == restore.workspace_id
-        && facts.run.environment_id == Some(restore.environment_id);
     let context_agrees = matches!(
         facts.run.context,
         ContextFacts::Map {
@@ -239,7 +243,7 @@ fn scope_gaps(facts: &Facts, restore: &RestoreFacts) -> Vec<ReasonCode> {
         }
     );
     present([(
-        !(same_scope && context_agrees),
+        !(is_in_scope(facts, restore) && context_agrees),
         ReasonCode::ProofUnavailable,
     )])
 }
@@ -349,6 +353,8 @@ fn is_before(entry: &AuditFacts, moment: Option<Timestamp>) -> bool {
         .is_some_and(|(recorded, moment)| recorded < moment)
 }
 
+/// When the restore began: its row was created before anything ran, so that will do where nobody
+/// noted the start.
 fn started(restore: &RestoreFacts) -> Option<Timestamp> {
     restore
         .started_at
@@ -412,20 +418,19 @@ fn is_unexpired(snapshot: &SnapshotFacts, as_of: Timestamp) -> bool {
     }
 }
 
-/// No restore ends before it starts, so evidence must not be older than either moment.
+/// No restore ends before it starts, so evidence must not be older than either moment. Nor can it be
+/// from the future, but for a clock that runs ahead.
 fn follows_restore(facts: &Facts, restore: &RestoreFacts, snapshot: &SnapshotFacts) -> bool {
     let Some(ended) = ended_at(facts, restore) else {
         return false;
     };
-    let floor = restore
-        .started_at
-        .moment()
-        .map_or(ended, |started| started.max(ended));
-    let floor = shifted(floor, -facts.policy.evidence_skew_max);
+    let floor = started(restore).map_or(ended, |started| started.max(ended));
+    let floor = shifted(floor, negated(facts.policy.evidence_skew_max));
+    let ceiling = shifted(facts.as_of, facts.policy.clock_skew_max);
     snapshot
         .generated_at
         .moment()
-        .is_some_and(|generated| generated >= floor)
+        .is_some_and(|generated| (floor..=ceiling).contains(&generated))
 }
 
 /// When the restore ended. An end in the near future is a clock that runs ahead and means now; one
@@ -435,6 +440,11 @@ pub(super) fn ended_at(facts: &Facts, restore: &RestoreFacts) -> Option<Timestam
     let completed = restore.completed_at.moment()?;
     let latest = shifted(facts.as_of, facts.policy.clock_skew_max);
     (completed <= latest).then(|| completed.min(facts.as_of))
+}
+
+/// The shortest duration has no opposite; the longest is as good.
+fn negated(duration: SignedDuration) -> SignedDuration {
+    duration.checked_neg().unwrap_or(SignedDuration::MAX)
 }
 
 /// Moves a moment, stopping at the end of representable time.
@@ -451,8 +461,8 @@ pub(crate) fn shifted(moment: Timestamp, by: SignedDuration) -> Timestamp {
 /// Blockers recorded on the run count even where no restore can be linked.
 fn clearance_gaps(facts: &Facts, restore: Option<&RestoreFacts>) -> Vec<ReasonCode> {
     let mut gaps = recorded_blockers(facts, restore);
-    let readable = facts.run.failure_summary_readable
-        && restore.is_none_or(|restore| restore.metadata_readable);
+    let readable =
+        facts.run.blockers_readable && restore.is_none_or(|restore| restore.metadata_readable);
     if !readable {
         gaps.push(ReasonCode::ClearanceUnreadable);
     }

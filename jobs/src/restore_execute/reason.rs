@@ -123,8 +123,8 @@ registry! {
         next: "Nothing; it is looked at again by itself."
     }
     Cancelled = "restore.cancelled" {
-        "The restore was cancelled before anything was applied."
-        impact: "The environment was not changed by this restore."
+        "The restore was cancelled; no record shows that it applied anything."
+        impact: "As far as the records go, this restore did not change the environment."
         next: "Start a new restore if it is still wanted."
     }
     CancelledAfterWrites = "restore.cancelled_after_writes" {
@@ -133,8 +133,8 @@ registry! {
         next: "Review item outcomes, then restore the rest or undo what was applied."
     }
     Aborted = "restore.aborted" {
-        "The restore was aborted before anything was applied."
-        impact: "The environment was not changed by this restore."
+        "The restore was aborted; no record shows that it applied anything."
+        impact: "As far as the records go, this restore did not change the environment."
         next: "Find out why the restore was aborted, then start a new one."
     }
     AbortedAfterWrites = "restore.aborted_after_writes" {
@@ -409,6 +409,10 @@ mod tests {
             ] {
                 assert!(!words.contains(claim), "{reason} says {claim:?}");
             }
+            assert!(
+                sentence.len() < 200,
+                "{reason}: an audit summary holds 255 characters"
+            );
             assert!(
                 [sentence, impact, next_action]
                     .iter()

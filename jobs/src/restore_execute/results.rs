@@ -16,12 +16,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::context::blocker;
+use super::context::{blocker, may_name_a_blocker};
 use super::reason::ReasonCode;
-use crate::json::{Column, Fault, INTEGER_MAX, Json};
+use crate::json::{Column, Fault, INTEGER_MAX, Json, TEXT_BYTES_MAX, integer_from_text};
 
 /// How many troubled items facts name; the rest are counted.
 pub const EXCEPTIONS_MAX: usize = 20;
+
+/// How many items one restore may record. More are not read, and are a gap.
+pub const ITEMS_MAX: usize = 100_000;
+
+/// How much of a troubled item's id is kept.
+const EXCEPTION_ID_CHARS_MAX: usize = 64;
 
 /// The keys of `summary_counts` that this product knows how to count.
 pub const SUMMARY_KEYS: [&str; 7] = [
@@ -59,7 +65,7 @@ pub struct ItemFacts {
     pub repeated: u64,
     /// The first [`EXCEPTIONS_MAX`] troubled items, in order of part, id and finding.
     pub exceptions: Vec<Exception>,
-    /// How many more there are.
+    /// How many findings there are beyond those. A row found twice counts twice.
     pub exceptions_omitted: u64,
 }
 
@@ -247,6 +253,7 @@ struct Reader {
     facts: ItemFacts,
     rows_by_id: BTreeMap<String, u64>,
     exceptions: BTreeSet<Exception>,
+    findings: u64,
 }
 
 impl Reader {
@@ -265,8 +272,14 @@ impl Reader {
         for (position, foundation) in keyed(results.get("foundations"))? {
             self.read_foundation(&position, foundation);
         }
-        for (key, item) in keyed(results.get("items"))? {
-            self.read_item(key, item);
+        let items = results.get("items");
+        let rows = keyed(items)?;
+        if rows.len() > ITEMS_MAX {
+            return Err(Fault::Oversized);
+        }
+        let is_list = matches!(items, Json::List(_));
+        for (key, item) in rows {
+            self.read_item(key, is_list, item);
         }
         Ok(Reading::Read)
     }
@@ -282,10 +295,25 @@ impl Reader {
         self.note(Part::Foundation, position, class);
     }
 
-    fn read_item(&mut self, key: String, item: &Json) {
+    /// A map's key is the item's id; a list has only what the row itself says. A row that gives
+    /// itself another id than its key says two things, and is read as saying nothing.
+    fn read_item(&mut self, key: String, is_list: bool, item: &Json) {
         let item = unambiguous(item);
-        let id = item_id(item.get("backup_item_id")).unwrap_or(key);
-        let class = Class::of(item.get("status"));
+        let stated = item.get("backup_item_id");
+        let stated_id = item_id(stated);
+        let consistent = *stated == Json::Null
+            || (is_list && stated_id.is_some())
+            || stated_id.as_ref() == Some(&key);
+        let class = if consistent && key.len() <= TEXT_BYTES_MAX {
+            Class::of(item.get("status"))
+        } else {
+            Class::Trouble(Finding::Unrecognised)
+        };
+        let id = if is_list {
+            stated_id.unwrap_or(key)
+        } else {
+            key
+        };
         self.facts.items.add(class, 1);
         self.note(Part::Item, &id, class);
         self.read_assignments(&id, item);
@@ -293,9 +321,13 @@ impl Reader {
     }
 
     fn read_assignments(&mut self, id: &str, item: &Json) {
+        let summary = item.get("assignment_summary");
         let listed = tally_outcomes(item.get("assignment_outcomes"));
-        let counted = tally_summary(item.get("assignment_summary"));
-        if listed.is_some() && counted.is_some() && listed != counted {
+        let counted = tally_summary(summary);
+        let total = Counter::parse(summary.get("total"));
+        let totals_agree = counted.is_none_or(|tally| total.agrees(|count| count == tally.total()));
+        let lists_agree = listed.is_none() || counted.is_none() || listed == counted;
+        if !(totals_agree && lists_agree) {
             self.facts.assignment_conflicts += 1;
             self.except(Part::Assignment, id, Finding::Conflicting);
         }
@@ -347,12 +379,14 @@ impl Reader {
         }
     }
 
+    /// Keeps the first findings in their own order, so that the order of rows does not matter.
     fn except(&mut self, part: Part, id: &str, finding: Finding) {
-        self.exceptions.insert(Exception {
-            part,
-            id: id.to_owned(),
-            finding,
-        });
+        let id = id.chars().take(EXCEPTION_ID_CHARS_MAX).collect();
+        self.exceptions.insert(Exception { part, id, finding });
+        self.findings += 1;
+        if self.exceptions.len() > EXCEPTIONS_MAX {
+            self.exceptions.pop_last();
+        }
     }
 
     fn except_all(&mut self, ids: &BTreeSet<String>, finding: Finding) -> u64 {
@@ -363,11 +397,11 @@ impl Reader {
     }
 
     fn finish(self) -> ItemFacts {
-        let omitted = self.exceptions.len().saturating_sub(EXCEPTIONS_MAX) as u64;
-        let exceptions = self.exceptions.into_iter().take(EXCEPTIONS_MAX).collect();
+        let exceptions: Vec<_> = self.exceptions.into_iter().collect();
+        let exceptions_omitted = self.findings - exceptions.len() as u64;
         ItemFacts {
             exceptions,
-            exceptions_omitted: omitted,
+            exceptions_omitted,
             ..self.facts
         }
     }
@@ -390,10 +424,9 @@ fn keyed(value: &Json) -> Result<Vec<(String, &Json)>, Fault> {
     }
 }
 
-/// A key as an id: `"007"` and `"7"` are one item, a very long key is cut to a bounded text.
+/// A key as an id: `"007"` and `"7"` are one item.
 fn key_text(key: &str) -> String {
-    let bounded: String = key.chars().take(64).collect();
-    item_id(&Json::Text(bounded.clone())).unwrap_or(bounded)
+    integer_from_text(key).map_or_else(|| key.to_owned(), |id| id.to_string())
 }
 
 /// An id as text, so that `7` and `"7"` are one item.
@@ -550,7 +583,10 @@ impl Counters {
             return true;
         }
         let undone = items.total() - items.applied;
-        let idle = items.skipped + items.not_applied + items.unrecognised;
+        let idle = items
+            .skipped
+            .saturating_add(items.not_applied)
+            .saturating_add(items.unrecognised);
         self.total.agrees(|count| count == items.total())
             && self.succeeded.agrees(|count| count == items.applied)
             && self.failed.agrees(|count| count == items.failed)
@@ -588,6 +624,7 @@ pub(super) fn parse_metadata(metadata: &Column) -> Metadata {
         };
     };
     let counter = |key: &str| Counter::parse(document.get(key));
+    let blocked_reason = document.get("blocked_reason");
     Metadata {
         counters: Counters {
             total: counter("total"),
@@ -598,7 +635,7 @@ pub(super) fn parse_metadata(metadata: &Column) -> Metadata {
             non_applied: counter("non_applied"),
             foundations_skipped: counter("foundations_skipped"),
         },
-        blocker: blocker(document.get("blocked_reason")),
-        readable: true,
+        blocker: blocker(blocked_reason),
+        readable: may_name_a_blocker(blocked_reason),
     }
 }

@@ -113,6 +113,21 @@ impl Store for PostgresStore {
             .map_err(|error| StoreError::fatal("migrate schema reconciler", error))
     }
 
+    async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
+        let step = "read the version of our schema";
+        let exists: bool = sqlx::query_scalar(include_str!("has_schema.sql"))
+            .fetch_one(&self.pool)
+            .await
+            .during(step)?;
+        if !exists {
+            return Ok(None);
+        }
+        sqlx::query_scalar(include_str!("schema_version.sql"))
+            .fetch_one(&self.pool)
+            .await
+            .during(step)
+    }
+
     async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError> {
         let ids: Vec<i64> = sqlx::query_scalar(include_str!("load_due.sql"))
             .bind(page.after.0)

@@ -27,6 +27,9 @@ use super::{
     Assessment, Backend, DuePage, RecordedVerdict, Settled, Settling, Store, Tally, examine,
 };
 
+/// The clock of a database that has none of its own: the machine's, asked for through SQL.
+const NOW: &str = include_str!("now.sql");
+
 /// In the order of [`PlatformRows::documents`].
 const PLANT: [&str; 7] = [
     include_str!("plant_workspaces.sql"),
@@ -106,6 +109,21 @@ impl Store for SqliteStore {
             .await
             .map_err(|error| StoreError::fatal(step, error))?;
         tx.commit().await.during(step)
+    }
+
+    async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
+        let step = "read the version of our schema";
+        let exists: bool = sqlx::query_scalar(include_str!("has_schema.sql"))
+            .fetch_one(&self.pool)
+            .await
+            .during(step)?;
+        if !exists {
+            return Ok(None);
+        }
+        sqlx::query_scalar(include_str!("schema_version.sql"))
+            .fetch_one(&self.pool)
+            .await
+            .during(step)
     }
 
     async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError> {
@@ -238,7 +256,7 @@ impl Store for SqliteStore {
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
-        let micros: i64 = sqlx::query_scalar(include_str!("now.sql"))
+        let micros: i64 = sqlx::query_scalar(NOW)
             .fetch_one(&self.pool)
             .await
             .during("read the clock")?;

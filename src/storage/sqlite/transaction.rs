@@ -28,7 +28,7 @@ impl SqliteTransaction {
     pub(super) async fn open(
         mut tx: sqlx::Transaction<'static, Sqlite>,
     ) -> Result<Self, StoreError> {
-        let micros: i64 = sqlx::query_scalar(include_str!("now.sql"))
+        let micros: i64 = sqlx::query_scalar(super::NOW)
             .fetch_one(&mut *tx)
             .await
             .during("read the clock")?;

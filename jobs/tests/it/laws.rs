@@ -1,0 +1,359 @@
+//! The six laws of the rulebook, over generated rows.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::json::Column;
+use reconciler_jobs::restore_execute::canonical::canonicalise;
+use reconciler_jobs::restore_execute::facts::Facts;
+use reconciler_jobs::restore_execute::proof::Leg;
+use reconciler_jobs::restore_execute::record::record;
+use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
+use reconciler_jobs::stamp::Stamp;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::generate::any_twins;
+use crate::support::{Case, at, attribution, audit, candidate, json, line, snapshot};
+
+fn cases() -> ProptestConfig {
+    ProptestConfig {
+        cases: 1_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// Conditions without which nobody may say succeeded, read from the rows by other means than the
+/// code under test: every one of these is necessary, none looks at a leg.
+fn plainly_unproven(case: &Case) -> Option<&'static str> {
+    let document = |column: &Column| match column {
+        Column::Bytes(bytes) => serde_json::from_slice(bytes).unwrap_or(Value::Null),
+        Column::Null | Column::Oversized => Value::Null,
+    };
+    let applied = [
+        "applied",
+        "succeeded",
+        "success",
+        "created",
+        "updated",
+        "mapped_existing",
+        "created_copy",
+    ];
+    let results = document(&case.restore.results);
+    let items: Vec<Value> = match &results["items"] {
+        Value::Array(list) => list.clone(),
+        Value::Object(map) => map.values().cloned().collect(),
+        _ => vec![],
+    };
+    let idle = |item: &Value| {
+        !item["status"]
+            .as_str()
+            .is_some_and(|word| applied.contains(&word))
+    };
+    let blocker = |value: &Value| value.as_str().and_then(ReasonCode::parse_blocker).is_some();
+    let summary = document(&case.run.failure_summary);
+    let context = document(&case.run.context);
+    let metadata = document(&case.restore.metadata);
+    let ended = case.restore.completed_at.moment();
+    let witnessed = case.audits.iter().any(|row| {
+        row.restore_id == case.restore.id
+            && row.action.starts_with("restore.")
+            && row
+                .recorded_at
+                .moment()
+                .is_some_and(|moment| moment <= case.as_of)
+    });
+    let evidenced = case.snapshots.iter().any(|row| {
+        row.run_id == case.run.id
+            && row.status == "active"
+            && row.completeness.as_deref() == Some("complete")
+            && row
+                .expires_at
+                .moment()
+                .is_none_or(|moment| moment > case.as_of)
+    });
+    [
+        (case.run.run_type != "restore.execute", "type"),
+        (case.run.status == "completed", "closed"),
+        (case.restore.status != "completed", "status"),
+        (case.restore.is_dry_run != Some(false), "dry run"),
+        (
+            case.restore.workspace_id != case.run.workspace_id,
+            "workspace",
+        ),
+        (
+            Some(case.restore.environment_id) != case.run.environment_id,
+            "environment",
+        ),
+        (case.candidates.is_empty(), "candidates"),
+        (items.is_empty() || items.iter().any(idle), "items"),
+        (
+            metadata["failed"]
+                .as_f64()
+                .is_some_and(|failed| failed != 0.0),
+            "failed counter",
+        ),
+        (blocker(&metadata["blocked_reason"]), "metadata blocker"),
+        (
+            blocker(&context["execution_legitimacy"]["reason_code"]),
+            "context blocker",
+        ),
+        (
+            blocker(&summary[0]["code"]) || blocker(&summary[0]["reason_code"]),
+            "run blocker",
+        ),
+        (
+            case.restore
+                .failure_reason
+                .as_deref()
+                .is_some_and(|text| ReasonCode::parse_blocker(text).is_some()),
+            "reason",
+        ),
+        (ended.is_none(), "end"),
+        (!witnessed, "audit"),
+        (!evidenced, "evidence"),
+    ]
+    .into_iter()
+    .find_map(|(found, name)| found.then_some(name))
+}
+
+/// The text of every value of a map. Null and PHP's empty map are the empty map.
+fn raw_entries(column: &Column) -> BTreeMap<String, Box<RawValue>> {
+    match column {
+        Column::Bytes(bytes) => serde_json::from_slice(bytes).unwrap_or_else(|_| {
+            let emptied: Vec<Value> = serde_json::from_slice(bytes).unwrap_or_default();
+            assert!(emptied.is_empty(), "a list was taken for a map");
+            BTreeMap::new()
+        }),
+        Column::Null => BTreeMap::new(),
+        Column::Oversized => panic!("what was not read was written"),
+    }
+}
+
+fn assert_kept(before: &Column, after: &RawValue, own: &[&str]) {
+    let after: BTreeMap<String, Box<RawValue>> = serde_json::from_str(after.get()).unwrap();
+    for (key, value) in raw_entries(before) {
+        if !own.contains(&key.as_str()) {
+            assert_eq!(after[&key].get(), value.get(), "{key}");
+        }
+    }
+}
+
+fn raw_list(column: &Column) -> Vec<Box<RawValue>> {
+    match column {
+        Column::Bytes(bytes) => serde_json::from_slice(bytes).unwrap_or_default(),
+        Column::Null | Column::Oversized => vec![],
+    }
+}
+
+const COUNTS: [&str; 7] = [
+    "total",
+    "processed",
+    "succeeded",
+    "failed",
+    "skipped",
+    "partial",
+    "non_applied",
+];
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn law_1_no_overclaim(twins in any_twins()) {
+        let case = twins.case;
+        let decision = case.decide();
+        let all_hold = Leg::ALL.into_iter().all(|leg| decision.proof.holds(leg));
+        prop_assert_ne!(decision.rule, 0, "no row of the table matched");
+        prop_assert_eq!(all_hold, decision.proof.gaps().is_empty());
+        if decision.outcome() == Some(Outcome::Succeeded) {
+            prop_assert!(all_hold);
+            prop_assert_eq!(plainly_unproven(&case), None);
+        }
+        if decision.rule >= 5 {
+            prop_assert_eq!(all_hold, decision.outcome() == Some(Outcome::Succeeded));
+        }
+    }
+
+    #[test]
+    fn law_2_losing_a_proof_never_helps(twins in any_twins()) {
+        let case = twins.case;
+        let before = case.decide();
+        for (name, weaken) in WEAKENINGS {
+            let mut weaker = case.clone();
+            weaken(&mut weaker);
+            let after = weaker.decide();
+            let better = before.outcome().zip(after.outcome()).is_some_and(|(before, after)| after > before);
+            prop_assert!(!better, "{} turned {} into {}", name, line(&before), line(&after));
+            let proven = after.outcome() == Some(Outcome::Succeeded);
+            prop_assert!(!proven || before.outcome() == after.outcome(), "{}", name);
+        }
+    }
+
+    #[test]
+    fn law_3_a_foreign_restore_is_as_good_as_none(
+        twins in any_twins(),
+        (workspace, environment) in prop::sample::select(vec![(1, 1), (1, 3), (2, 1), (2, 2)]),
+    ) {
+        let mut foreign = twins.case;
+        foreign.run.environment_id = Some(EnvironmentId(2));
+        foreign.restore.workspace_id = WorkspaceId(workspace);
+        foreign.restore.environment_id = EnvironmentId(environment);
+        let facts = foreign.facts_with_any_restore();
+        let seen = decide(&facts);
+        prop_assert!(record(&foreign.run, &facts, &seen, &attribution()).unwrap().is_none());
+
+        let mut gone = foreign.clone();
+        gone.candidates.clear();
+        let unseen = gone.decide();
+        prop_assert_eq!(&seen, &unseen);
+        let spoken = seen.proof.gaps().into_iter().filter(|gap| !ReasonCode::BLOCKERS.contains(gap));
+        for gap in spoken {
+            prop_assert!(matches!(gap, ReasonCode::ProofUnavailable | ReasonCode::ClearanceUnreadable), "{}", gap);
+        }
+    }
+
+    #[test]
+    fn law_3_rows_about_others_change_nothing(twins in any_twins()) {
+        let case = twins.case;
+        let mut crowded = case.clone();
+        let mut stranger = candidate(RestoreId(99), Some(RunId(71)));
+        stranger.run_id = RunId(71);
+        crowded.candidates.push(stranger);
+        crowded.audits.push(audit(999, "restore.failed", "11:59:00"));
+        crowded.audits.last_mut().unwrap().restore_id = RestoreId(99);
+        crowded.snapshots.push(snapshot(999_999, "active", "10:00:00"));
+        crowded.snapshots.last_mut().unwrap().run_id = RunId(71);
+        prop_assert_eq!(crowded.facts(), case.facts());
+    }
+
+    #[test]
+    fn law_4_deterministic_in_any_order(twins in any_twins()) {
+        let (one, other) = (twins.case.facts(), twins.reversed.facts());
+        prop_assert_eq!(&one, &other);
+        prop_assert_eq!(decide(&one), decide(&other));
+        let canonical = canonicalise(&one).unwrap();
+        let read_back: Facts = serde_json::from_str(&canonical.text).unwrap();
+        prop_assert_eq!(decide(&read_back), decide(&one));
+        prop_assert_eq!(canonicalise(&read_back).unwrap(), canonical);
+        prop_assert_eq!(read_back, one);
+    }
+
+    #[test]
+    fn law_5_total_and_nothing_is_lost(twins in any_twins()) {
+        let case = twins.case;
+        let decision = case.decide();
+        let record = case.record();
+        prop_assert_eq!(record.is_some(), decision.outcome().is_some());
+        if let Some(record) = record {
+            assert_kept(&case.run.context, &record.run.context, &["reconciliation"]);
+            if let Some(counts) = &record.run.summary_counts {
+                assert_kept(&case.run.summary_counts, counts, &COUNTS);
+            }
+            if let Some(summary) = &record.run.failure_summary {
+                let after: Vec<Box<RawValue>> = serde_json::from_str(summary.get()).unwrap();
+                let before = raw_list(&case.run.failure_summary);
+                prop_assert_eq!(after.len(), before.len() + 1);
+                for (before, after) in before.iter().zip(&after) {
+                    prop_assert_eq!(before.get(), after.get());
+                }
+            }
+            prop_assert!(record.run.completed_at <= case.as_of);
+        }
+    }
+
+    #[test]
+    fn law_6_a_second_pass_writes_nothing(twins in any_twins()) {
+        let mut case = twins.case;
+        if let Some(record) = case.record() {
+            let first = record.run;
+            case.run.status = "completed".to_owned();
+            first.outcome.clone_into(&mut case.run.outcome);
+            case.run.context = json(first.context.get());
+            if let Some(counts) = first.summary_counts {
+                case.run.summary_counts = json(counts.get());
+            }
+            if let Some(summary) = first.failure_summary {
+                case.run.failure_summary = json(summary.get());
+            }
+            prop_assert_eq!(line(&case.decide()), "deferred run.already_terminal");
+            prop_assert!(case.record().is_none());
+        }
+    }
+}
+
+type Weaken = fn(&mut Case);
+
+/// Single steps that take a proof away or make it weaker, on rows of any shape.
+const WEAKENINGS: [(&str, Weaken); 14] = [
+    ("the candidates are gone", |case| case.candidates.clear()),
+    ("another restore claims the run", |case| {
+        case.run.context = json(r#"{"restore_run_id":7}"#);
+        case.candidates = vec![
+            candidate(RestoreId(7), None),
+            candidate(RestoreId(8), Some(case.run.id)),
+        ];
+    }),
+    ("the environment is another one", |case| {
+        case.restore.environment_id = EnvironmentId(9);
+    }),
+    ("it was a preview", |case| {
+        case.restore.is_dry_run = Some(true);
+    }),
+    ("nobody knows whether it was a preview", |case| {
+        case.restore.is_dry_run = None;
+    }),
+    ("it is still running", |case| {
+        case.restore.status = "running".to_owned();
+    }),
+    ("its status is unknown", |case| {
+        case.restore.status = "Completed".to_owned();
+    }),
+    ("audit entries are gone", |case| case.audits.clear()),
+    ("an audit entry contradicts", |case| {
+        let mut row = audit(9_999, "restore.executed", "12:00:00");
+        row.status = Some("exploded".to_owned());
+        row.recorded_at = Stamp::Unreadable;
+        case.audits.push(row);
+    }),
+    ("snapshots are gone", |case| case.snapshots.clear()),
+    ("snapshots are not complete", |case| {
+        for row in &mut case.snapshots {
+            row.completeness = Some("partial".to_owned());
+        }
+    }),
+    ("snapshots have expired", |case| {
+        for row in &mut case.snapshots {
+            row.expires_at = Stamp::At(case.as_of);
+        }
+    }),
+    ("snapshots were generated before everything", |case| {
+        for row in &mut case.snapshots {
+            row.generated_at = Stamp::parse(Some(0), true);
+        }
+        case.policy.evidence_skew_max = SignedDuration::ZERO;
+        case.restore.started_at = at("11:00:00");
+    }),
+    ("the end is not recorded", |case| {
+        case.restore.completed_at = Stamp::Absent;
+    }),
+];
+
+/// Generated cases that are all alike would prove little.
+#[test]
+fn generated_cases_reach_every_rule() {
+    let mut runner = TestRunner::deterministic();
+    let strategy = any_twins();
+    let mut reached: BTreeMap<u8, usize> = BTreeMap::new();
+    for _ in 0..3_000 {
+        let twins = strategy.new_tree(&mut runner).unwrap().current();
+        *reached.entry(twins.case.decide().rule).or_default() += 1;
+    }
+    assert_eq!(reached.len(), 22, "{reached:?}");
+    assert!(reached[&22] > 50, "{reached:?}");
+}

@@ -1,0 +1,199 @@
+//! What a verdict writes, to the last key.
+
+use jiff::Timestamp;
+use reconciler_jobs::json::Column;
+use reconciler_jobs::restore_execute::record::FAILURE_SUMMARY_MAX;
+use reconciler_jobs::stamp::Stamp;
+use serde_json::{Value, json as value};
+
+use crate::support::{Case, at, json, moment};
+
+fn reconciliation(case: &Case) -> Value {
+    let record = case.record().unwrap();
+    let context: Value = serde_json::from_str(record.run.context.get()).unwrap();
+    context["reconciliation"].clone()
+}
+
+#[test]
+fn the_reconciliation_of_a_success_names_every_proof() {
+    let mut case = Case::proven();
+    case.as_of = moment("12:00:00.999999");
+    let record = case.record().unwrap();
+    let digest = &record.ledger.facts_digest;
+    let expected = value!({
+        "reconciled_at": "2026-03-01T12:00:00Z",
+        "source": "sweep",
+        "adapter": "restore.execute",
+        "ruleset": "restore.execute/1",
+        "decision": "succeeded",
+        "reason_code": "restore.proof_complete",
+        "reason": "The proof bundle is complete. Completion and evidence do not prove environment recovery.",
+        "previous": { "status": "running", "outcome": "pending" },
+        "proof": {
+            "link": true, "scope": true, "intent": true, "execution": true,
+            "items": true, "audit": true, "evidence": true, "clearance": true,
+        },
+        "missing": [],
+        "evidence": {
+            "restore_run_id": 7,
+            "restore_status": "completed",
+            "audit_log_id": 900,
+            "evidence_snapshot_id": 500,
+        },
+        "decision_id": digest[..32],
+        "facts_digest": digest,
+    });
+    assert_eq!(reconciliation(&case), expected);
+    assert_eq!(record.run.outcome, "succeeded");
+    assert!(
+        record.run.failure_summary.is_none(),
+        "a success adds no failure"
+    );
+    assert_eq!(record.ledger.decision_id, digest[..32]);
+    assert_eq!(record.ledger.decided_at, case.as_of);
+}
+
+#[test]
+fn a_verdict_below_success_says_what_is_missing() {
+    let mut case = Case::proven();
+    case.items(r#"{"101":{"status":"applied"},"102":{"status":"skipped"}}"#);
+    case.audits.clear();
+    let found = reconciliation(&case);
+    assert_eq!(
+        found["missing"],
+        value!([
+            "restore.items_mixed",
+            "restore.counts_conflict",
+            "restore.audit_missing"
+        ])
+    );
+    assert_eq!(
+        (&found["proof"]["items"], &found["proof"]["audit"]),
+        (&value!(false), &value!(false))
+    );
+    assert_eq!(found["evidence"]["audit_log_id"], Value::Null);
+    let record = case.record().unwrap();
+    let summary: Value = serde_json::from_str(record.run.failure_summary.unwrap().get()).unwrap();
+    let message = "Some items were skipped, applied in part, or failed.";
+    let code = "restore.items_mixed";
+    assert_eq!(
+        summary,
+        value!([{ "code": code, "reason_code": code, "message": message, "count": 1 }])
+    );
+    assert_eq!(
+        (record.audit.outcome, record.audit.resource_type),
+        ("partial", "operation_run")
+    );
+}
+
+#[test]
+fn an_older_reconciliation_is_replaced_and_nothing_else() {
+    let mut case = Case::proven();
+    case.run.context = json(
+        r#"{"zebra":1e2,"restore_run_id":"7","reconciliation":{"decision":"old"},"é":[null]}"#,
+    );
+    let record = case.record().unwrap();
+    let context = record.run.context.get();
+    assert!(
+        context.contains(r#""zebra":1e2"#) && context.contains(r#""é":[null]"#),
+        "{context}"
+    );
+    assert!(!context.contains("old"), "{context}");
+}
+
+#[test]
+fn the_failure_summary_is_bounded() {
+    for (held, written) in [
+        (FAILURE_SUMMARY_MAX - 1, true),
+        (FAILURE_SUMMARY_MAX, false),
+    ] {
+        let mut case = Case::proven();
+        case.audits.clear();
+        case.run.failure_summary = json(&format!("[{}]", vec![r#"{"code":"x"}"#; held].join(",")));
+        assert_eq!(
+            case.record().unwrap().run.failure_summary.is_some(),
+            written,
+            "{held}"
+        );
+    }
+}
+
+#[test]
+fn a_failure_summary_that_is_no_list_is_left_alone() {
+    for (document, written) in [
+        ("{}", true),
+        ("null", true),
+        (r#"{"code":"x"}"#, false),
+        ("5", false),
+        (r#"["\u0000"]"#, false),
+    ] {
+        let mut case = Case::proven();
+        case.audits.clear();
+        case.run.failure_summary = json(document);
+        assert_eq!(
+            case.record().unwrap().run.failure_summary.is_some(),
+            written,
+            "{document}"
+        );
+    }
+    let mut case = Case::proven();
+    case.run.failure_summary = Column::Oversized;
+    assert!(case.record().unwrap().run.failure_summary.is_none());
+}
+
+#[test]
+fn a_run_ends_with_its_restore_or_now() {
+    let rows: [(&str, Stamp, &str); 6] = [
+        (
+            "within the run's life, whole seconds",
+            at("11:30:00.9"),
+            "11:30:00",
+        ),
+        ("exactly at the run's creation", at("10:59:00"), "10:59:00"),
+        ("before the run's creation", at("10:58:59"), "12:00:00"),
+        ("exactly now", at("12:00:00"), "12:00:00"),
+        ("after now", at("12:00:01"), "12:00:00"),
+        ("unknown", Stamp::Unreadable, "12:00:00"),
+    ];
+    for (name, ended, expected) in rows {
+        let mut case = Case::proven();
+        case.restore.completed_at = ended;
+        // The window would defer some of these; what is tested is the moment that is written.
+        case.policy.settle_window = jiff::SignedDuration::ZERO;
+        let record = case.record().unwrap();
+        assert_eq!(record.run.completed_at, moment(expected), "{name}");
+    }
+}
+
+#[test]
+fn a_start_is_added_only_where_there_is_none() {
+    let started = |change: fn(&mut Case)| -> Option<Timestamp> {
+        let mut case = Case::proven();
+        change(&mut case);
+        case.record().unwrap().run.started_at
+    };
+    assert_eq!(started(|_| {}), None);
+    assert_eq!(
+        started(|case| case.run.started_at = Stamp::Absent),
+        Some(moment("11:00:00"))
+    );
+    assert_eq!(
+        started(|case| case.run.started_at = Stamp::Unreadable),
+        None
+    );
+}
+
+#[test]
+fn nothing_personal_and_nothing_of_the_provider_is_written() {
+    let mut case = Case::proven();
+    let secret = "jane@contoso.com";
+    case.one_item(&format!(
+        r#"{{"status":"{secret}","error":"{secret}","name":"{secret}"}}"#
+    ));
+    case.restore.failure_reason = Some(secret.to_owned());
+    case.run.failure_summary = json(&format!(r#"[{{"message":"{secret}"}}]"#));
+    let record = case.record().unwrap();
+    let audit = serde_json::to_string(&record.audit).unwrap();
+    assert!(!audit.contains(secret) && !record.run.context.get().contains(secret));
+    assert!(!record.ledger.facts.contains(secret) && !record.ledger.decision.contains(secret));
+}

@@ -1,0 +1,296 @@
+//! `demo`: shows on a database of its own what is judged and how.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use tempfile::TempDir;
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::output::{Document, stored_word};
+use super::progress::{Progress, per_second};
+use super::screen::{Output, Screen, Tint};
+use super::session::Session;
+use crate::config::DATABASE_URL_VARIABLE;
+use crate::demo::{
+    self, Counts, DemoError, DemoOptions, DemoReport, PassReport, ScenarioReport, VolumeReport,
+};
+use crate::storage::{self, Access, Store};
+
+/// The most runs that are generated.
+const RUNS_MAX: u64 = 10_000_000;
+
+/// What to demonstrate, and where.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Generate so many runs beside the named scenarios.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u64).range(..=RUNS_MAX)
+    )]
+    runs: u64,
+    /// Keep the database in this SQLite file, which must not exist yet.
+    ///
+    /// Without it, the database that `RECONCILER_DATABASE_URL` names is used if it holds no platform
+    /// tables, and a temporary file if none is named.
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
+}
+
+/// Demonstrates, and shows what came of it. Succeeds if every scenario came out as it is named to,
+/// and a second pass changed nothing.
+pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    let place = Place::choose(session, args)?;
+    let store = place.open(session).await?;
+    let options = DemoOptions {
+        runs: args.runs,
+        batch_runs_max: session.config.sweep.batch_runs_max,
+        retries_max: session.config.database.retries_max,
+    };
+    let mut progress = Progress::new(session.screen, "planting", 0);
+    let shown = |step: demo::DemoProgress| progress.show(step.phase.name(), step.done, step.total);
+    let report = demo::run(&*store, &options, shown).await;
+    drop(progress);
+    let report = report.map_err(refusal)?;
+
+    let exit = if report.is_as_expected() {
+        Exit::Done
+    } else {
+        Exit::CouldNotRun
+    };
+    show(report, &place, session.screen)?;
+    Ok(exit)
+}
+
+fn refusal(error: DemoError) -> anyhow::Error {
+    match error {
+        DemoError::Store(error) => error.into(),
+        DemoError::PlatformPresent => {
+            let advice = format!(
+                "Nothing was written. Unset {DATABASE_URL_VARIABLE} to use a temporary file, or \
+                 name an empty database."
+            );
+            let what = "the demonstration does not touch a database that may be real";
+            anyhow::Error::from(error).context(Failure::new(what, advice))
+        }
+    }
+}
+
+/// Where the demonstration takes place.
+enum Place {
+    /// A directory that is gone afterwards.
+    Temporary(TempDir),
+    /// A file of the operator's.
+    Kept(PathBuf),
+    /// The database that the environment names.
+    Named,
+}
+
+impl Place {
+    fn choose(session: &Session<'_>, args: &Args) -> anyhow::Result<Self> {
+        if let Some(file) = &args.keep {
+            claim(file)?;
+            return Ok(Self::Kept(file.clone()));
+        }
+        if session.environment.database_url()?.is_some() {
+            return Ok(Self::Named);
+        }
+        let directory = TempDir::with_prefix("restore-reconciler-demo-")
+            .context("cannot create a temporary directory")?;
+        Ok(Self::Temporary(directory))
+    }
+
+    async fn open(&self, session: &Session<'_>) -> anyhow::Result<Arc<dyn Store>> {
+        let url = match self {
+            Self::Named => return session.connect(Access::Create).await,
+            Self::Kept(file) => sqlite_url(file)?,
+            Self::Temporary(directory) => sqlite_url(&directory.path().join("demo.sqlite"))?,
+        };
+        Ok(storage::connect(&url, Access::Create, &session.limits()).await?)
+    }
+
+    /// What is left to look at afterwards.
+    fn remains(&self) -> String {
+        match self {
+            Self::Temporary(_) => {
+                "The database was temporary and is gone; --keep FILE keeps it.".to_owned()
+            }
+            Self::Kept(file) => format!(
+                "The database is {0}. Look into it with\n  \
+                 {DATABASE_URL_VARIABLE}=sqlite://{0} restore-reconciler explain RUN",
+                file.display()
+            ),
+            Self::Named => {
+                format!("The rows are in the database that {DATABASE_URL_VARIABLE} names.")
+            }
+        }
+    }
+}
+
+/// Creates the file, empty, so that no other program's file can be taken for it.
+fn claim(file: &Path) -> anyhow::Result<()> {
+    let shown = file.display();
+    match File::create_new(file) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Failure::new(
+            format!("{shown} exists already"),
+            "Name a file that does not exist; nothing is overwritten.",
+        )
+        .into()),
+        Err(error) => Err(error).context(Failure::new(
+            format!("cannot create {shown}"),
+            "Check that the directory exists and that this user may write there.",
+        )),
+    }
+}
+
+/// In a URL, a question mark would end the name.
+fn sqlite_url(file: &Path) -> anyhow::Result<String> {
+    let name = file.to_str().context("the file's name is not UTF-8")?;
+    let name = name
+        .replace('%', "%25")
+        .replace('?', "%3F")
+        .replace('#', "%23");
+    Ok(format!("sqlite://{name}"))
+}
+
+fn show(report: DemoReport, place: &Place, screen: &mut Screen) -> anyhow::Result<()> {
+    if screen.output == Output::Json {
+        return Ok(screen.json(&Document::Demo(Box::new(report)))?);
+    }
+    screen.table(
+        [
+            "SCENARIO",
+            "RESTORE",
+            "VERDICT, REASON",
+            "MISSING",
+            "NEXT ACTION",
+        ],
+        report.scenarios.iter().map(row),
+    )?;
+    if let Some(volume) = &report.volume {
+        show_volume(volume, screen)?;
+    }
+    screen.line("")?;
+    show_passes(&report, screen)?;
+    show_conclusion(&report, screen)?;
+    screen.line(CLAIM_BOUNDARY)?;
+    screen.line("")?;
+    screen.line(&place.remains())?;
+    Ok(())
+}
+
+fn row(scenario: &ScenarioReport) -> [String; 5] {
+    let reason = scenario.reason_code.map_or("none", |reason| reason.code());
+    let expected = if scenario.as_expected {
+        String::new()
+    } else {
+        format!(
+            "\nNOT AS EXPECTED:\n{}\n{}",
+            scenario.expected_decision.name(),
+            scenario.expected_reason
+        )
+    };
+    let status = scenario.restore_status.map(|status| stored_word(&status));
+    let missing: Vec<_> = scenario.missing.iter().map(|gap| gap.code()).collect();
+    [
+        format!("{}: {}", scenario.name, scenario.temptation),
+        status.unwrap_or_else(|| "none is certain".to_owned()),
+        format!("{}\n{reason}{expected}", scenario.decision.name()),
+        missing.join("\n"),
+        scenario.next_action.to_owned(),
+    ]
+}
+
+fn show_volume(volume: &VolumeReport, screen: &mut Screen) -> anyhow::Result<()> {
+    screen.line("")?;
+    screen.tinted(
+        Tint::Heading,
+        &format!(
+            "{} generated runs in {} workspaces",
+            volume.runs, volume.workspaces
+        ),
+    )?;
+    let rows = volume.kinds.iter().map(|kind| {
+        [
+            kind.name.to_owned(),
+            kind.expected_decision.name().to_owned(),
+            kind.expected_reason.code().to_owned(),
+            kind.planted.to_string(),
+            kind.as_expected.to_string(),
+        ]
+    });
+    screen.table(
+        ["KIND", "EXPECTED", "REASON", "PLANTED", "CAME OUT SO"],
+        rows,
+    )?;
+    Ok(())
+}
+
+/// What each pass came to, by outcome.
+fn show_passes(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<()> {
+    let passes = [&report.first, &report.second];
+    let row = |name: &str, count: fn(&Counts) -> u64| {
+        let [first, second] =
+            passes.map(|pass| count(&pass.swept).saturating_add(count(&pass.by_command)));
+        [name.to_owned(), first.to_string(), second.to_string()]
+    };
+    screen.table(
+        ["OUTCOME", "FIRST PASS", "SECOND PASS"],
+        [
+            row("succeeded", |counts| counts.succeeded),
+            row("partially_succeeded", |counts| counts.partially_succeeded),
+            row("blocked", |counts| counts.blocked),
+            row("failed", |counts| counts.failed),
+            row("deferred", |counts| counts.deferred),
+            row("refused", |counts| counts.refused),
+            row("passed over", |counts| counts.passed_over),
+        ],
+    )?;
+    screen.line(&pass_line("First pass", &report.first))?;
+    screen.line(&pass_line("Second pass", &report.second))?;
+    Ok(())
+}
+
+fn pass_line(name: &str, pass: &PassReport) -> String {
+    let runs = pass.swept.looked_at;
+    let elapsed = std::time::Duration::from_millis(pass.sweep_ms);
+    let by_command = pass.by_command.looked_at;
+    if runs == 0 {
+        return format!("{name}: no run was due; {by_command} were named by command.");
+    }
+    let (seconds, rate) = (elapsed.as_secs_f64(), per_second(runs, elapsed));
+    format!(
+        "{name}: {runs} due runs in {seconds:.1} s, {rate} per second; {by_command} were named by \
+         command."
+    )
+}
+
+fn show_conclusion(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<()> {
+    let all = report.scenarios.len();
+    let unexpected = report
+        .scenarios
+        .iter()
+        .filter(|scenario| !scenario.as_expected)
+        .count();
+    if unexpected == 0 {
+        let line = format!("All {all} scenarios came out as they are named to.");
+        screen.tinted(Tint::Good, &line)?;
+    } else {
+        let line =
+            format!("{unexpected} of {all} scenarios did not come out as they are named to.");
+        screen.tinted(Tint::Bad, &line)?;
+    }
+    if report.unchanged {
+        screen.tinted(Tint::Good, "The second pass changed nothing.")?;
+    } else {
+        screen.tinted(Tint::Bad, "THE SECOND PASS CHANGED SOMETHING.")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! The command line: one file per verb.
+//!
+//! ```text
+//! arguments ─▶ settings ─▶ store ─▶ verb ─▶ document ─▶ table or JSON ─▶ exit code
+//! ```
+//!
+//! **Invariants:**
+//! - Whatever is shown passes through one writer, in `screen`.
+//! - What a verb found is one [`output::Document`]; the table shows what is in it and the JSON is it.
+//! - The exit code is derived from the same document. See [`Exit`].
+
+mod completions;
+mod demo;
+mod doctor;
+mod exit;
+mod explain;
+mod failure;
+mod migrate;
+pub mod output;
+mod progress;
+mod reconcile;
+mod screen;
+mod session;
+mod settings;
+mod sweep;
+mod verdict;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+pub use exit::Exit;
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use screen::{Colour, Output, Screen};
+use session::Session;
+
+use crate::config::{Environment, Log};
+use crate::telemetry;
+
+/// Decides whether restores were proven, and if not, what is missing.
+///
+/// The database is named by `RECONCILER_DATABASE_URL` in the environment; `demo` needs none.
+#[derive(Debug, Parser)]
+#[command(name = "restore-reconciler", version, max_term_width = 100)]
+struct Cli {
+    /// Configuration file; else the one that `RECONCILER_CONFIG` names, else the defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How results are written.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: Output,
+    /// Log at the configured level, `info` by default, instead of warnings only.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// When colour is used.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    color: Colour,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    OnDatabase(OnDatabase),
+    /// Show, check or describe the configuration.
+    #[command(subcommand)]
+    Config(settings::Command),
+    /// Print a script that completes commands in a shell.
+    Completions(completions::Args),
+}
+
+/// Verbs that need settings and a database.
+#[derive(Debug, Subcommand)]
+enum OnDatabase {
+    /// Create or upgrade this product's own schema; platform tables are never touched.
+    Migrate,
+    /// Decide every run that is due, once.
+    Sweep(sweep::Args),
+    /// Decide the runs that are named, now.
+    Reconcile(reconcile::Args),
+    /// Show what the rules see in a run, what is missing, and what to do next; write nothing.
+    Explain(explain::Args),
+    /// Look at the database before trusting it.
+    Doctor,
+    /// Judge a platform of named scenarios, twice; needs no database.
+    Demo(demo::Args),
+}
+
+/// The program. Reads its own arguments and environment, and returns its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    run(std::env::args_os(), Environment::read()).into()
+}
+
+fn run(arguments: impl Iterator<Item = OsString>, environment: Environment) -> Exit {
+    let command = Cli::command().after_long_help(exit_codes());
+    let parsed = command
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let no_color = environment.no_color();
+    match parsed {
+        Ok(cli) => {
+            let mut screen = Screen::new(cli.output, cli.color, no_color);
+            match dispatch(cli, &mut screen, environment) {
+                Ok(exit) => exit,
+                Err(error) => {
+                    failure::show(&error, &mut screen);
+                    Exit::CouldNotRun
+                }
+            }
+        }
+        Err(message) => say(
+            &message,
+            &mut Screen::new(Output::Table, Colour::Never, no_color),
+        ),
+    }
+}
+
+/// Help and version are results; anything else is a mistake in the arguments.
+fn say(message: &clap::Error, screen: &mut Screen) -> Exit {
+    let text = message.render().to_string();
+    if message.use_stderr() {
+        screen.note(text.trim_end());
+        return Exit::Usage;
+    }
+    match screen.text(&text) {
+        Ok(()) => Exit::Done,
+        Err(_) => Exit::CouldNotRun,
+    }
+}
+
+fn exit_codes() -> String {
+    let lines = Exit::ALL.map(|exit| format!("  {:>2}  {}", exit.code(), exit.meaning()));
+    format!("Exit codes:\n{}\n\n{CLAIM_BOUNDARY}", lines.join("\n"))
+}
+
+fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::Result<Exit> {
+    match cli.command {
+        Command::Completions(args) => completions::run(screen, &args),
+        Command::Config(command) => {
+            settings::run(screen, &command, cli.config.as_deref(), &environment)
+        }
+        Command::OnDatabase(verb) => {
+            let config = Session::load_config(cli.config.as_deref(), &environment)?;
+            start_logging(
+                &config.log,
+                cli.verbose,
+                environment.no_color() || cli.color == Colour::Never,
+            )?;
+            let session = Session {
+                screen,
+                config,
+                environment,
+            };
+            on_database(session, verb)
+        }
+    }
+}
+
+/// One-shot commands show what they did by themselves, so logs begin at warnings unless somebody
+/// asked for more: with `--verbose`, or by configuring another filter than the default.
+fn start_logging(log: &Log, verbose: bool, no_color: bool) -> anyhow::Result<()> {
+    let configured = verbose || log.filter != Log::default().filter;
+    let filter = if configured { &log.filter } else { "warn" };
+    telemetry::start(filter, log.format, no_color).context("cannot start logging")
+}
+
+fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let session = &mut session;
+        match verb {
+            OnDatabase::Migrate => migrate::run(session).await,
+            OnDatabase::Sweep(args) => sweep::run(session, &args).await,
+            OnDatabase::Reconcile(args) => reconcile::run(session, &args).await,
+            OnDatabase::Explain(args) => explain::run(session, &args).await,
+            OnDatabase::Doctor => doctor::run(session).await,
+            OnDatabase::Demo(args) => demo::run(session, &args).await,
+        }
+    })
+}

@@ -1,0 +1,245 @@
+//! What `--output json` writes: one document per command, described by a JSON Schema that
+//! `config schema --of output` prints.
+//!
+//! Names are the platform's and the registry's words, in `snake_case`. A field that a later version
+//! adds is no break; one that it removes or gives another meaning is.
+//!
+//! **Invariant:** every document that can hold `succeeded` holds `claim_boundary`, so that nobody
+//! reads the one without the other.
+
+mod runs;
+
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
+
+use runs::codes;
+pub use runs::{
+    Exception, Explained, LegResult, LegWord, Reason, Reconciled, Restore, RunResult, State,
+    Verdict, Word,
+};
+pub(super) use runs::{leg_state, missing, moment, stored_word};
+
+use super::exit::Exit;
+use crate::config::Config;
+use crate::demo::DemoReport;
+use crate::storage::Tally;
+use crate::storage::examine::{Check, Level};
+
+/// What a command came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Document {
+    /// `migrate`
+    Migrate(Migrated),
+    /// `sweep`
+    Sweep(Swept),
+    /// `reconcile`
+    Reconcile(Reconciled),
+    /// `explain`
+    Explain(Box<Explained>),
+    /// `doctor`
+    Doctor(Examined),
+    /// `config default` and `config check`
+    Config(Settings),
+    /// `demo`
+    #[serde(skip_deserializing)]
+    Demo(Box<DemoReport>),
+}
+
+impl Document {
+    /// The JSON Schema of all documents, as they are written.
+    #[must_use]
+    pub fn schema() -> Schema {
+        let settings = SchemaSettings::draft2020_12().for_serialize();
+        settings.into_generator().into_root_schema_for::<Self>()
+    }
+}
+
+/// What `migrate` did to this product's own schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Migrated {
+    /// The version before; none where there was no schema.
+    pub before: Option<i64>,
+    /// The version now.
+    pub after: Option<i64>,
+}
+
+/// What one pass over the due runs came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Swept {
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// Whether the pass reached its end. If not, standard error says why.
+    pub complete: bool,
+    /// The workspace it was confined to.
+    pub workspace: Option<i64>,
+    /// The most runs it was to look at.
+    pub limit: Option<u64>,
+    /// How many runs were looked at.
+    pub runs: u64,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Runs by what became of them.
+    pub counts: SweepCounts,
+    /// Runs by decision and reason, in the order of decisions, then of codes.
+    pub reasons: Vec<ReasonCount>,
+    /// The first refusals.
+    pub refusals: Vec<Refusal>,
+    /// How many more there were.
+    pub refusals_omitted: u64,
+    /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
+}
+
+/// Runs by what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct SweepCounts {
+    /// Verdicts `succeeded`.
+    pub succeeded: u64,
+    /// Verdicts `partially_succeeded`.
+    pub partially_succeeded: u64,
+    /// Verdicts `blocked`.
+    pub blocked: u64,
+    /// Verdicts `failed`.
+    pub failed: u64,
+    /// Runs that stay open.
+    pub deferred: u64,
+    /// Runs that the database refused to record a verdict for.
+    pub refused: u64,
+    /// Runs that another writer held or closed, or that are gone.
+    pub passed_over: u64,
+}
+
+impl From<&Tally> for SweepCounts {
+    fn from(tally: &Tally) -> Self {
+        Self {
+            succeeded: tally.succeeded,
+            partially_succeeded: tally.partially_succeeded,
+            blocked: tally.blocked,
+            failed: tally.failed,
+            deferred: tally.deferred,
+            refused: tally.refused,
+            passed_over: tally.passed_over,
+        }
+    }
+}
+
+impl SweepCounts {
+    /// The exit code of a pass.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        if self.partially_succeeded + self.blocked + self.failed > 0 {
+            Exit::BelowSucceeded
+        } else if self.deferred + self.refused + self.passed_over > 0 {
+            Exit::Undecided
+        } else {
+            Exit::Done
+        }
+    }
+}
+
+/// How many runs were decided in one way for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReasonCount {
+    /// The decision.
+    pub decision: Word,
+    /// The reason's code.
+    #[schemars(extend("enum" = codes()))]
+    pub code: String,
+    /// How many runs.
+    pub runs: u64,
+}
+
+/// A run that the database refused to record a verdict for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Refusal {
+    /// The run.
+    pub run: i64,
+    /// What the database said.
+    pub error: String,
+}
+
+/// What `doctor` found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Examined {
+    /// One entry per thing that was looked at, problems first.
+    pub checks: Vec<Finding>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// How it was found.
+    pub level: LevelWord,
+    /// What was looked at.
+    pub subject: String,
+    /// What was found.
+    pub finding: String,
+    /// What to do.
+    pub action: Option<String>,
+}
+
+impl From<Check> for Finding {
+    fn from(check: Check) -> Self {
+        Self {
+            level: match check.level {
+                Level::Problem => LevelWord::Problem,
+                Level::Advice => LevelWord::Advice,
+                Level::Good => LevelWord::Good,
+            },
+            subject: check.subject,
+            finding: check.finding,
+            action: check.action,
+        }
+    }
+}
+
+/// How something was found.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum LevelWord {
+    /// It does not work until somebody changes something.
+    Problem,
+    /// It works, but could work better.
+    Advice,
+    /// As it must be.
+    Good,
+}
+
+/// Settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Settings {
+    /// All of them, as they are in force or would be.
+    pub settings: Config,
+}
+
+/// The fixed sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("const" = CLAIM_BOUNDARY))]
+pub struct ClaimBoundary(String);
+
+impl Default for ClaimBoundary {
+    fn default() -> Self {
+        Self(CLAIM_BOUNDARY.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checked_in_schema_is_the_generated_one() {
+        let generated = serde_json::to_string_pretty(&Document::schema()).unwrap() + "\n";
+        assert!(
+            include_str!("../../../config/output.schema.json") == generated,
+            "config/output.schema.json is out of date; it must hold what \
+             `restore-reconciler config schema --of output` prints:\n{generated}"
+        );
+    }
+}

@@ -1,0 +1,318 @@
+//! What is said of single runs.
+
+use jiff::Timestamp;
+use reconciler_jobs::restore_execute::proof::{LegState, Proof};
+use reconciler_jobs::restore_execute::{self as rules, Outcome, ReasonCode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ClaimBoundary;
+use crate::cli::exit::Exit;
+use crate::storage::RecordedVerdict;
+
+/// What `reconcile` came to, run by run, in the order in which they were asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reconciled {
+    /// Whether every run was dealt with. If not, standard error says why, and runs are missing here.
+    pub complete: bool,
+    /// One entry per run.
+    pub runs: Vec<RunResult>,
+    /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
+}
+
+/// What became of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunResult {
+    /// The run.
+    pub run: i64,
+    /// What became of it.
+    pub state: State,
+    /// The decision; none where there is none of ours.
+    pub decision: Option<Word>,
+    /// The primary reason.
+    pub reason: Option<Reason>,
+    /// The row of the decision table that matched.
+    pub rule: Option<u8>,
+    /// The codes of everything that is missing.
+    pub missing: Vec<String>,
+    /// When it is due again at the latest, RFC 3339.
+    pub look_again_at: Option<String>,
+    /// What the database said, where it refused.
+    pub error: Option<String>,
+}
+
+impl RunResult {
+    /// The exit code for this run alone.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match (self.state, self.decision) {
+            (State::Absent, _) => Exit::CouldNotRun,
+            (State::Decided | State::DecidedBefore, Some(decision)) => decision.exit(),
+            _ => Exit::Undecided,
+        }
+    }
+}
+
+/// What became of a run that was to be decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// A verdict was reached and written.
+    Decided,
+    /// A verdict would be reached if the run were reconciled now. Nothing was written.
+    Decidable,
+    /// The run stays as it is.
+    Deferred,
+    /// The run was closed before, with a verdict that the ledger holds.
+    DecidedBefore,
+    /// The run is closed, and the ledger's entry for it does not match its digest.
+    LedgerAltered,
+    /// Somebody else closed the run. The ledger holds no verdict, so nothing was proven.
+    ClosedElsewhere,
+    /// Another writer holds the run right now.
+    Locked,
+    /// The database refused to record a verdict.
+    Refused,
+    /// There is no such run.
+    Absent,
+}
+
+/// A decision in one word.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// The proof bundle is complete.
+    Succeeded,
+    /// Something is missing.
+    PartiallySucceeded,
+    /// The restore was stopped.
+    Blocked,
+    /// The restore failed.
+    Failed,
+    /// The run stays open.
+    Deferred,
+}
+
+impl Word {
+    /// The word for a decision.
+    #[must_use]
+    pub fn of(decision: &rules::Decision) -> Self {
+        decision.outcome().map_or(Self::Deferred, Self::from)
+    }
+
+    /// The word itself.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => Outcome::Succeeded.name(),
+            Self::PartiallySucceeded => Outcome::PartiallySucceeded.name(),
+            Self::Blocked => Outcome::Blocked.name(),
+            Self::Failed => Outcome::Failed.name(),
+            Self::Deferred => "deferred",
+        }
+    }
+
+    /// The exit code for a run with this decision.
+    #[must_use]
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Succeeded => Exit::Done,
+            Self::PartiallySucceeded | Self::Blocked | Self::Failed => Exit::BelowSucceeded,
+            Self::Deferred => Exit::Undecided,
+        }
+    }
+}
+
+impl From<Outcome> for Word {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Succeeded => Self::Succeeded,
+            Outcome::PartiallySucceeded => Self::PartiallySucceeded,
+            Outcome::Blocked => Self::Blocked,
+            Outcome::Failed => Self::Failed,
+        }
+    }
+}
+
+/// A registered reason with what it means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    /// The code.
+    #[schemars(extend("enum" = codes()))]
+    pub code: String,
+    /// What was found.
+    pub sentence: String,
+    /// What it means for somebody who relies on the restore.
+    pub impact: String,
+    /// What to do next.
+    pub next_action: String,
+}
+
+impl From<ReasonCode> for Reason {
+    fn from(reason: ReasonCode) -> Self {
+        let said = reason.explanation();
+        Self {
+            code: reason.code().to_owned(),
+            sentence: said.sentence.to_owned(),
+            impact: said.impact.to_owned(),
+            next_action: said.next_action.to_owned(),
+        }
+    }
+}
+
+pub(super) fn codes() -> Vec<&'static str> {
+    ReasonCode::ALL.iter().map(|reason| reason.code()).collect()
+}
+
+/// The codes of every gap.
+pub(in crate::cli) fn missing(proof: &Proof) -> Vec<String> {
+    let code = |reason: ReasonCode| reason.code().to_owned();
+    proof.gaps().into_iter().map(code).collect()
+}
+
+/// Everything about one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Explained {
+    /// The run and what became of it, or would.
+    pub result: RunResult,
+    /// The database's clock when it was read, RFC 3339.
+    pub as_of: String,
+    /// The run's workspace.
+    pub workspace: i64,
+    /// The run's environment.
+    pub environment: Option<i64>,
+    /// The run's status.
+    pub run_status: String,
+    /// The run's outcome.
+    pub run_outcome: String,
+    /// The restore, where it can be tied to the run.
+    pub restore: Option<Restore>,
+    /// The eight legs as the database stands now.
+    pub legs: Vec<LegResult>,
+    /// The first items that are in trouble.
+    pub exceptions: Vec<Exception>,
+    /// How many more there are.
+    pub exceptions_omitted: u64,
+    /// The verdict on record.
+    pub verdict: Option<Verdict>,
+    /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
+}
+
+/// A restore, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Restore {
+    /// The restore.
+    pub id: i64,
+    /// Its status.
+    pub status: String,
+    /// Whether it was a preview.
+    pub is_dry_run: bool,
+    /// When it ended, RFC 3339, where that can be read.
+    pub completed_at: Option<String>,
+}
+
+/// What became of one leg.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LegResult {
+    /// The leg.
+    pub leg: String,
+    /// Whether it holds.
+    pub state: LegWord,
+    /// What would have to be true for it to hold.
+    pub requirement: String,
+    /// Why it does not.
+    pub gaps: Vec<Reason>,
+}
+
+/// Whether a leg holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LegWord {
+    /// It holds.
+    Holds,
+    /// It does not.
+    Gaps,
+    /// There was nothing to look at.
+    NotAssessed,
+}
+
+/// The word for a leg's state, and its gaps.
+pub(in crate::cli) fn leg_state(state: &LegState) -> (LegWord, Vec<Reason>) {
+    match state {
+        LegState::Holds => (LegWord::Holds, Vec::new()),
+        LegState::NotAssessed => (LegWord::NotAssessed, Vec::new()),
+        LegState::Gaps(gaps) => (
+            LegWord::Gaps,
+            gaps.iter().copied().map(Reason::from).collect(),
+        ),
+    }
+}
+
+/// An item that is in trouble.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Exception {
+    /// `item`, `assignment` or `foundation`.
+    pub part: String,
+    /// The backup item's id, or the position of a foundation in its list.
+    pub id: String,
+    /// What is wrong with it.
+    pub finding: String,
+}
+
+/// A verdict on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// Names the verdict.
+    pub decision_id: String,
+    /// The outcome.
+    pub outcome: String,
+    /// The reason's code; another version of the rules may have known others.
+    pub reason_code: String,
+    /// The codes of everything that was missing; none where another version's decision cannot be
+    /// read.
+    pub missing: Option<Vec<String>>,
+    /// The version of the rules.
+    pub ruleset: String,
+    /// SHA-256 of the facts, as it was recorded.
+    pub facts_digest: String,
+    /// Whether the facts on record still have that digest.
+    pub digest_matches: bool,
+    /// Who decided.
+    pub worker: String,
+    /// When, RFC 3339.
+    pub decided_at: String,
+}
+
+impl From<&RecordedVerdict> for Verdict {
+    fn from(record: &RecordedVerdict) -> Self {
+        let decision: Option<rules::Decision> = serde_json::from_str(&record.decision).ok();
+        Self {
+            decision_id: record.decision_id.clone(),
+            outcome: record.outcome.clone(),
+            reason_code: record.reason_code.clone(),
+            missing: decision.map(|decision| missing(&decision.proof)),
+            ruleset: record.ruleset.clone(),
+            facts_digest: record.facts_digest.clone(),
+            digest_matches: rules::canonical::digest_of(&record.facts) == record.facts_digest,
+            worker: record.worker.clone(),
+            decided_at: record.decided_at.to_string(),
+        }
+    }
+}
+
+/// A moment as documents hold it.
+pub(in crate::cli) fn moment(at: Option<Timestamp>) -> Option<String> {
+    at.map(|at| at.to_string())
+}
+
+/// The word under which a value is stored, for enums that are written as one.
+pub(in crate::cli) fn stored_word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}

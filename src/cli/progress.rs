@@ -1,0 +1,133 @@
+//! How far a long command has come, on standard error: a bar where somebody is watching, and a line
+//! every few seconds where nobody is.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::screen::Screen;
+use crate::clock::Stopwatch;
+
+/// How often a line is written where there is no terminal. A command that is done sooner writes none.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+const BAR: &str = "{msg} [{bar:30}] {pos}/{len} runs, {per_sec}, {eta} left";
+/// Where nobody knows how much there is to do.
+const NO_BAR: &str = "{msg} …";
+
+/// Shows how many runs are done.
+pub(super) struct Progress<'a> {
+    screen: &'a mut Screen,
+    bar: Option<ProgressBar>,
+    what: &'static str,
+    done: u64,
+    total: u64,
+    whole: Stopwatch,
+    step: Stopwatch,
+    silent: Stopwatch,
+}
+
+impl<'a> Progress<'a> {
+    /// Begins at zero of about `total` runs.
+    pub(super) fn new(screen: &'a mut Screen, what: &'static str, total: u64) -> Self {
+        let bar = screen.is_watched().then(|| new_bar(what, total));
+        Self {
+            screen,
+            bar,
+            what,
+            done: 0,
+            total,
+            whole: Stopwatch::start(),
+            step: Stopwatch::start(),
+            silent: Stopwatch::start(),
+        }
+    }
+
+    /// So many more runs are done.
+    pub(super) fn advance(&mut self, runs: usize) {
+        let done = self.done.saturating_add(runs as u64);
+        self.show(self.what, done, self.total);
+    }
+
+    /// So many runs of a step are done. A step with another name begins anew.
+    pub(super) fn show(&mut self, what: &'static str, done: u64, total: u64) {
+        if what != self.what {
+            self.what = what;
+            self.step = Stopwatch::start();
+            if let Some(bar) = self.bar.take() {
+                bar.finish_and_clear();
+                self.bar = Some(new_bar(what, total));
+            }
+        }
+        self.done = done;
+        // Runs fall due while we work, so the total is an estimate.
+        self.total = total.max(done);
+        if let Some(bar) = &self.bar {
+            bar.set_length(self.total);
+            bar.set_position(self.done);
+        } else if self.silent.elapsed() >= LINE_EVERY {
+            self.silent = Stopwatch::start();
+            let line = line(self.what, self.done, self.total, self.step.elapsed());
+            self.screen.note(&line);
+        }
+    }
+
+    /// How long it has taken so far, in milliseconds.
+    pub(super) fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.whole.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn new_bar(what: &'static str, total: u64) -> ProgressBar {
+    let template = if total == 0 { NO_BAR } else { BAR };
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total)
+        .with_style(style.progress_chars("=> "))
+        .with_message(what)
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn line(what: &str, done: u64, total: u64, elapsed: Duration) -> String {
+    if total == 0 {
+        return what.to_owned();
+    }
+    let rate = per_second(done, elapsed);
+    let left = total
+        .saturating_sub(done)
+        .checked_div(rate)
+        .map_or_else(String::new, |seconds| format!(", about {seconds} s left"));
+    format!("{what}: {done} of {total} runs, {rate} per second{left}")
+}
+
+/// Whole runs per second.
+pub(super) fn per_second(runs: u64, elapsed: Duration) -> u64 {
+    let rate = u128::from(runs) * 1_000 / elapsed.as_millis().max(1);
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_rate_and_what_is_left() {
+        let ten_seconds = Duration::from_secs(10);
+        assert_eq!(
+            line("sweeping", 5_000, 20_000, ten_seconds),
+            "sweeping: 5000 of 20000 runs, 500 per second, about 30 s left"
+        );
+        assert_eq!(line("sweeping", 0, 0, Duration::ZERO), "sweeping");
+        assert_eq!(
+            line("sweeping", 0, 7, Duration::ZERO),
+            "sweeping: 0 of 7 runs, 0 per second"
+        );
+    }
+}

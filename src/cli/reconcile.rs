@@ -1,0 +1,165 @@
+//! `reconcile RUN…`: decides the runs that are named, now.
+
+use std::collections::HashMap;
+
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::ReasonCode;
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use reconciler_jobs::restore_execute::record::Source;
+use reconciler_jobs::sweep::Watch;
+
+use super::exit::Exit;
+use super::output::{ClaimBoundary, Document, Reconciled, RunResult, State, Word, missing, moment};
+use super::screen::{Output, Screen};
+use super::session::Session;
+use super::verdict;
+use crate::storage::{Access, Assessment, Settlement, Store, StoreError};
+
+/// Runs to reconcile.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Ids of operation runs.
+    #[arg(value_name = "RUN", required = true, value_parser = clap::value_parser!(i64).range(1..))]
+    runs: Vec<i64>,
+}
+
+/// Settles the runs and shows what became of each. After an error, shows what was committed before.
+pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    let store = session.open(Access::Write).await?;
+    let mut runs: Vec<RunId> = Vec::new();
+    for run in args.runs.iter().copied().map(RunId) {
+        if !runs.contains(&run) {
+            runs.push(run);
+        }
+    }
+    let mut settled = Vec::with_capacity(runs.len());
+    let settling = session.settling(Source::Command);
+    let settled_all = store.settle(&runs, &settling, &mut settled).await;
+
+    let mut results: HashMap<RunId, Settlement> = settled
+        .into_iter()
+        .map(|settled| (settled.run, settled.result))
+        .collect();
+    let mut found = Vec::with_capacity(runs.len());
+    for run in runs {
+        if let Some(result) = results.remove(&run) {
+            found.push(result_of(&*store, run, result).await?);
+        }
+    }
+    let exit = Exit::of_all(found.iter().map(RunResult::exit));
+    let reconciled = Reconciled {
+        complete: settled_all.is_ok(),
+        runs: found,
+        claim_boundary: ClaimBoundary::default(),
+    };
+    show(reconciled, session.screen)?;
+    settled_all?;
+    Ok(exit)
+}
+
+async fn result_of(
+    store: &dyn Store,
+    run: RunId,
+    settlement: Settlement,
+) -> Result<RunResult, StoreError> {
+    let state = match settlement {
+        Settlement::Committed(assessment) => return Ok(decided(State::Decided, &assessment)),
+        Settlement::Deferred(assessment, _)
+            if assessment.decision.reason == ReasonCode::AlreadyTerminal =>
+        {
+            State::ClosedElsewhere
+        }
+        Settlement::Deferred(assessment, watch) => {
+            let look_again_at = moment(watch.map(|watch| watch.look_again_at));
+            return Ok(RunResult {
+                look_again_at,
+                ..decided(State::Deferred, &assessment)
+            });
+        }
+        Settlement::Refused { watch, error } => return Ok(refused(run, watch, error)),
+        Settlement::Lost => State::ClosedElsewhere,
+        Settlement::Locked => State::Locked,
+        Settlement::Absent => State::Absent,
+    };
+    if state == State::ClosedElsewhere {
+        let on_record = verdict::on_record(store, run).await?;
+        return Ok(verdict::closed(run, on_record.as_ref()));
+    }
+    Ok(undecided(run, state))
+}
+
+/// A run with a decision of this moment.
+pub(super) fn decided(state: State, assessment: &Assessment) -> RunResult {
+    let Assessment { facts, decision } = assessment;
+    // What stopped the rules at the run itself was decided before any proof was looked at.
+    let stopped_at_the_run = matches!(
+        decision.reason,
+        ReasonCode::UnsupportedType | ReasonCode::AlreadyTerminal | ReasonCode::RunStatusUnknown
+    );
+    RunResult {
+        decision: Some(Word::of(decision)),
+        reason: Some(decision.reason.into()),
+        rule: Some(decision.rule),
+        missing: if stopped_at_the_run {
+            Vec::new()
+        } else {
+            missing(&decision.proof)
+        },
+        ..undecided(facts.run.id, state)
+    }
+}
+
+fn refused(run: RunId, watch: Option<Watch>, error: String) -> RunResult {
+    RunResult {
+        reason: Some(ReasonCode::SettleFailed.into()),
+        look_again_at: moment(watch.map(|watch| watch.look_again_at)),
+        error: Some(error),
+        ..undecided(run, State::Refused)
+    }
+}
+
+fn undecided(run: RunId, state: State) -> RunResult {
+    RunResult {
+        run: run.0,
+        state,
+        decision: None,
+        reason: None,
+        rule: None,
+        missing: Vec::new(),
+        look_again_at: None,
+        error: None,
+    }
+}
+
+fn show(reconciled: Reconciled, screen: &mut Screen) -> anyhow::Result<()> {
+    if screen.output == Output::Json {
+        return Ok(screen.json(&Document::Reconcile(reconciled))?);
+    }
+    let Reconciled { runs, .. } = &reconciled;
+    screen.table(
+        ["RUN", "DECISION", "REASON", "MISSING", "NEXT ACTION"],
+        runs.iter().map(row),
+    )?;
+    for refused in runs.iter().filter(|result| result.error.is_some()) {
+        let error = refused.error.as_deref().unwrap_or_default();
+        screen.line(&format!("Run {} was refused: {error}", refused.run))?;
+    }
+    if runs
+        .iter()
+        .any(|result| result.decision == Some(Word::Succeeded))
+    {
+        screen.line(CLAIM_BOUNDARY)?;
+    }
+    Ok(())
+}
+
+fn row(result: &RunResult) -> [String; 5] {
+    let reason = result.reason.as_ref();
+    [
+        result.run.to_string(),
+        verdict::in_words(result),
+        reason.map(|reason| reason.code.clone()).unwrap_or_default(),
+        result.missing.join("\n"),
+        verdict::next_action(result),
+    ]
+}

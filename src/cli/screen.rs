@@ -1,0 +1,276 @@
+//! The one writer: everything a person or a script reads passes through here.
+//!
+//! **Invariants:**
+//! - Results go to standard output, everything else to standard error.
+//! - Escape codes are written by this module alone, and only where colour is wanted. Control
+//!   characters in text, which may come from a database that anybody could have written to, are
+//!   shown as escapes instead of being obeyed.
+//! - A reader that went away is no error: `sweep | head` did its work.
+
+use std::borrow::Cow;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use comfy_table::{ContentArrangement, LineStyle, Table, presets};
+use serde::Serialize;
+use terminal_size::{Width, terminal_size_of};
+
+/// Columns of a table that is not shown on a terminal.
+const PIPED_COLUMNS: u16 = 160;
+/// Fewer columns than this would put every word on a line of its own.
+const COLUMNS_MIN: u16 = 60;
+/// Longer lines are hard to read.
+const COLUMNS_MAX: u16 = 180;
+
+/// Lines of a table besides its rows: its heading, and a line above, below and under that.
+const FRAME_LINES: usize = 4;
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(super) enum Output {
+    /// Tables and sentences for people.
+    #[default]
+    Table,
+    /// One JSON document, indented, as `config schema --of output` describes it.
+    Json,
+}
+
+/// When colour is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(super) enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always, unless `NO_COLOR` is set.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What a stretch of text says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tint {
+    Good,
+    Notice,
+    Bad,
+    Heading,
+}
+
+impl Tint {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Good => "\u{1b}[32m",
+            Self::Notice => "\u{1b}[33m",
+            Self::Bad => "\u{1b}[31m",
+            Self::Heading => "\u{1b}[1m",
+        }
+    }
+}
+
+/// Standard output and standard error.
+pub(super) struct Screen {
+    pub(super) output: Output,
+    results: Stream,
+    notes: Stream,
+    columns: u16,
+}
+
+struct Stream {
+    writer: Box<dyn Write>,
+    is_terminal: bool,
+    colour: bool,
+    abandoned: bool,
+}
+
+impl Screen {
+    /// The screen of this program's own streams.
+    pub(super) fn new(output: Output, colour: Colour, no_color: bool) -> Self {
+        let colour = if no_color { Colour::Never } else { colour };
+        let columns = terminal_size_of(io::stdout())
+            .map_or(PIPED_COLUMNS, |(Width(columns), _)| {
+                columns.clamp(COLUMNS_MIN, COLUMNS_MAX)
+            });
+        Self {
+            output,
+            results: Stream::new(io::stdout(), io::stdout().is_terminal(), colour),
+            notes: Stream::new(io::stderr(), io::stderr().is_terminal(), colour),
+            columns,
+        }
+    }
+
+    /// Whether somebody is watching standard error.
+    pub(super) fn is_watched(&self) -> bool {
+        self.notes.is_terminal
+    }
+
+    /// Writes one line of a result.
+    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
+        self.results.write(&visible(text), "\n")
+    }
+
+    /// Writes one line of a result in colour.
+    pub(super) fn tinted(&mut self, tint: Tint, text: &str) -> io::Result<()> {
+        self.results.write_tinted(tint, text)
+    }
+
+    /// Writes a text of ours as it stands, such as a script.
+    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
+        self.results.write(text, "")
+    }
+
+    /// Writes one JSON document, indented.
+    pub(super) fn json(&mut self, document: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(document)?;
+        self.results.write(&text, "\n")
+    }
+
+    /// Writes rows under a heading, in as many columns of characters as there are.
+    pub(super) fn table<const N: usize>(
+        &mut self,
+        heading: [&str; N],
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> io::Result<()> {
+        let table = render_table(self.columns, heading, rows);
+        self.results.write(&table, "\n")
+    }
+
+    /// Writes one line beside the results. Nobody is there to be told if this fails.
+    pub(super) fn note(&mut self, text: &str) {
+        let _ = self.notes.write(&visible(text), "\n");
+    }
+
+    /// As [`Self::note`], in colour.
+    pub(super) fn tinted_note(&mut self, tint: Tint, text: &str) {
+        let _ = self.notes.write_tinted(tint, text);
+    }
+}
+
+impl Stream {
+    fn new(writer: impl Write + 'static, is_terminal: bool, colour: Colour) -> Self {
+        Self {
+            colour: match colour {
+                Colour::Auto => is_terminal,
+                Colour::Always => true,
+                Colour::Never => false,
+            },
+            is_terminal,
+            writer: Box::new(writer),
+            abandoned: false,
+        }
+    }
+
+    fn write_tinted(&mut self, tint: Tint, text: &str) -> io::Result<()> {
+        let text = visible(text);
+        if self.colour {
+            self.write(&format!("{}{text}\u{1b}[0m", tint.code()), "\n")
+        } else {
+            self.write(&text, "\n")
+        }
+    }
+
+    fn write(&mut self, text: &str, end: &str) -> io::Result<()> {
+        if self.abandoned {
+            return Ok(());
+        }
+        let written = self
+            .writer
+            .write_all(text.as_bytes())
+            .and_then(|()| self.writer.write_all(end.as_bytes()))
+            .and_then(|()| self.writer.flush());
+        match written {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.abandoned = true;
+                Ok(())
+            }
+            written => written,
+        }
+    }
+}
+
+fn render_table<const N: usize>(
+    columns: u16,
+    heading: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(columns)
+        .set_header(heading);
+    table.style_mut().row_separator = LineStyle::none();
+    for row in rows {
+        table.add_row(row.map(|cell| visible(&cell).into_owned()));
+    }
+    let rendered = table.trim_fmt();
+    // Rows that take several lines run into each other without a line between them.
+    if rendered.lines().count() <= table.row_count() + FRAME_LINES {
+        return rendered;
+    }
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).trim_fmt()
+}
+
+/// The text with control characters, line ends excepted, written out.
+fn visible(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |c: char| c.is_control() && c != '\n';
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let shown = text.chars().fold(String::new(), |mut shown, c| {
+        if is_obeyed(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+        shown
+    });
+    Cow::Owned(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_and_not_obeyed() {
+        assert_eq!(visible("plain\nlines"), "plain\nlines");
+        assert_eq!(visible("a\u{1b}[2Jb\r\u{9b}1m"), "a\\u{1b}[2Jb\\r\\u{9b}1m");
+    }
+
+    #[test]
+    fn a_table_fits_its_width() {
+        let long = "A sentence that is longer than the table is wide, so that it has to be folded.";
+        let table = render_table(
+            COLUMNS_MIN,
+            ["RUN", "WHAT"],
+            [["7".to_owned(), long.to_owned()]],
+        );
+        assert!(
+            table
+                .lines()
+                .all(|line| line.chars().count() <= usize::from(COLUMNS_MIN)),
+            "{table}"
+        );
+        assert!(table.contains("RUN"), "{table}");
+    }
+
+    /// A pipe whose reader is gone, and one on a full disk.
+    struct Failing(ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn only_a_reader_that_went_away_is_no_error() {
+        let mut gone = Stream::new(Failing(ErrorKind::BrokenPipe), false, Colour::Auto);
+        assert!(gone.write("lost", "\n").is_ok() && gone.abandoned);
+        let mut full = Stream::new(Failing(ErrorKind::StorageFull), false, Colour::Auto);
+        assert!(full.write("lost", "\n").is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! What a verb works with: the screen, the settings, and the way to the database.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use reconciler_jobs::restore_execute::record::{Attribution, Source};
+
+use super::failure::Failure;
+use super::screen::Screen;
+use crate::clock;
+use crate::config::{Backend, Config, DATABASE_URL_VARIABLE, DatabaseUrl, Environment};
+use crate::storage::{self, Access, Limits, Settling, Store};
+
+/// One invocation of the program.
+pub(super) struct Session<'a> {
+    pub(super) screen: &'a mut Screen,
+    pub(super) config: Config,
+    pub(super) environment: Environment,
+}
+
+impl Session<'_> {
+    /// The URL of the database; that there is none is a failure that says what to do.
+    pub(super) fn database_url(&self) -> anyhow::Result<DatabaseUrl> {
+        let url = self.environment.database_url()?;
+        let url = url.ok_or_else(|| {
+            Failure::new(
+                "no database is named",
+                format!(
+                    "Set {DATABASE_URL_VARIABLE} to postgres://USER:PASSWORD@HOST:PORT/DATABASE or \
+                     sqlite://FILE. `restore-reconciler demo` needs none."
+                ),
+            )
+        })?;
+        Ok(url)
+    }
+
+    /// Connects to the database, whatever it holds.
+    pub(super) async fn connect(&self, access: Access) -> anyhow::Result<Arc<dyn Store>> {
+        let url = self.database_url()?;
+        let store = storage::connect(url.expose_secret(), access, &self.limits()).await;
+        store.map_err(|error| match error.advice() {
+            Some(_) => error.into(),
+            None => anyhow::Error::from(error).context(Failure::new(
+                format!("cannot open the database {url}"),
+                match url.backend() {
+                    Backend::Sqlite => {
+                        "Check that the file exists, that it is a SQLite database, and that this \
+                         user may open it."
+                    }
+                    Backend::Postgres => {
+                        "Check RECONCILER_DATABASE_URL, and that the server accepts this user."
+                    }
+                },
+            )),
+        })
+    }
+
+    /// Connects to a database that holds the platform's tables.
+    ///
+    /// Asked first, so that nobody is sent to create our schema beside tables that are not the
+    /// platform's.
+    pub(super) async fn open(&self, access: Access) -> anyhow::Result<Arc<dyn Store>> {
+        let store = self.connect(access).await?;
+        if !store.has_platform().await? {
+            let url = self.database_url()?;
+            return Err(Failure::new(
+                format!("{url} does not hold the platform's tables"),
+                format!(
+                    "Check {DATABASE_URL_VARIABLE}, and on PostgreSQL that the user's search path \
+                     leads to operation_runs."
+                ),
+            )
+            .into());
+        }
+        Ok(store)
+    }
+
+    /// How runs are settled by this invocation.
+    pub(super) fn settling(&self, source: Source) -> Settling {
+        let Config {
+            rules,
+            sweep,
+            database,
+            ..
+        } = &self.config;
+        Settling {
+            policy: rules.policy(),
+            schedule: sweep.schedule(),
+            batch_runs_max: sweep.batch_runs_max,
+            retries_max: database.retries_max,
+            by: Attribution {
+                worker: worker_name(),
+                source,
+            },
+        }
+    }
+
+    /// What this program may take from the database.
+    pub(super) fn limits(&self) -> Limits {
+        let database = &self.config.database;
+        Limits {
+            connections_max: database.connections_max,
+            connect_timeout: database.connect_timeout,
+            statement_timeout: database.statement_timeout,
+            lock_timeout: database.lock_timeout,
+        }
+    }
+
+    /// Reads the settings that are in force.
+    pub(super) fn load_config(
+        flag: Option<&std::path::Path>,
+        environment: &Environment,
+    ) -> anyhow::Result<Config> {
+        Config::load(flag, environment).context(Failure::new(
+            "the configuration cannot be used",
+            "Correct the file, then check it with `restore-reconciler config check FILE`.",
+        ))
+    }
+}
+
+/// Unique per start: two programs of one number on one machine started at different moments.
+fn worker_name() -> String {
+    format!(
+        "command-{}-{}",
+        std::process::id(),
+        clock::wall().as_microsecond()
+    )
+}

@@ -1,0 +1,305 @@
+//! `sweep`: one pass over all due runs.
+
+use std::collections::BTreeMap;
+
+use reconciler_jobs::ids::{RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use reconciler_jobs::restore_execute::record::Source;
+use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
+
+use super::exit::Exit;
+use super::output::{ClaimBoundary, Document, ReasonCount, Refusal, SweepCounts, Swept, Word};
+use super::progress::{Progress, per_second};
+use super::screen::{Output, Screen, Tint};
+use super::session::Session;
+use crate::storage::{
+    Access, Assessment, ErrorKind, Settled, Settlement, Settling, Store, StoreError, Tally,
+};
+use crate::sweep::{DuePages, Scope, sweep};
+
+/// How many refused runs are named; the rest are counted.
+const REFUSALS_SHOWN_MAX: usize = 20;
+
+/// What to sweep.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only runs of this workspace.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    workspace: Option<i64>,
+    /// At most so many runs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Show what would be decided; write nothing at all.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Args {
+    fn scope(&self) -> Scope {
+        Scope {
+            workspace: self.workspace.map(WorkspaceId),
+            limit: self.limit,
+        }
+    }
+}
+
+/// What a pass came to so far.
+#[derive(Default)]
+struct Findings {
+    tally: Tally,
+    reasons: BTreeMap<(Word, ReasonCode), u64>,
+    refusals: Vec<Refusal>,
+}
+
+impl Findings {
+    fn add(&mut self, settled: &Settled) {
+        self.tally.add(&settled.result);
+        match &settled.result {
+            Settlement::Committed(assessment) | Settlement::Deferred(assessment, _) => {
+                self.add_reason(&assessment.decision);
+            }
+            Settlement::Refused { error, .. } => self.add_refusal(settled.run, error.clone()),
+            Settlement::Lost | Settlement::Locked | Settlement::Absent => {}
+        }
+    }
+
+    fn add_decision(&mut self, decision: &Decision) {
+        self.tally.add_decision(decision);
+        self.add_reason(decision);
+    }
+
+    fn add_reason(&mut self, decision: &Decision) {
+        *self
+            .reasons
+            .entry((Word::of(decision), decision.reason))
+            .or_default() += 1;
+    }
+
+    fn add_refusal(&mut self, run: RunId, error: String) {
+        if self.refusals.len() < REFUSALS_SHOWN_MAX {
+            self.refusals.push(Refusal { run: run.0, error });
+        }
+    }
+}
+
+/// Sweeps and shows what came of it. After an error, shows what was committed before it.
+pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    let access = if args.dry_run {
+        Access::Read
+    } else {
+        Access::Write
+    };
+    let store = session.open(access).await?;
+    let settling = session.settling(Source::Sweep);
+    let due = store.count_due(args.scope().workspace).await?;
+    let total = args.limit.map_or(due, |limit| limit.min(due));
+
+    let mut findings = Findings::default();
+    let what = if args.dry_run { "looking" } else { "sweeping" };
+    let mut progress = Progress::new(session.screen, what, total);
+    let done = if args.dry_run {
+        look(&*store, args.scope(), &settling, |runs, page| {
+            for look in page {
+                look.count(&mut findings);
+            }
+            progress.advance(runs);
+        })
+        .await
+    } else {
+        let each = |settled: &[Settled]| {
+            for run in settled {
+                findings.add(run);
+            }
+            progress.advance(settled.len());
+        };
+        sweep(&*store, args.scope(), &settling, each)
+            .await
+            .map(drop)
+    };
+    let elapsed_ms = progress.elapsed_ms();
+    drop(progress);
+
+    let swept = swept(args, findings, elapsed_ms, done.is_ok());
+    let exit = swept.counts.exit();
+    show(swept, session.screen)?;
+    done?;
+    Ok(exit)
+}
+
+fn swept(args: &Args, findings: Findings, elapsed_ms: u64, complete: bool) -> Swept {
+    let Findings {
+        tally,
+        reasons,
+        refusals,
+    } = findings;
+    Swept {
+        dry_run: args.dry_run,
+        complete,
+        workspace: args.workspace,
+        limit: args.limit,
+        runs: tally.looked_at(),
+        elapsed_ms,
+        counts: SweepCounts::from(&tally),
+        reasons: reasons
+            .into_iter()
+            .map(|((decision, reason), runs)| ReasonCount {
+                decision,
+                code: reason.code().to_owned(),
+                runs,
+            })
+            .collect(),
+        refusals_omitted: tally.refused.saturating_sub(refusals.len() as u64),
+        refusals,
+        claim_boundary: ClaimBoundary::default(),
+    }
+}
+
+/// What a look at one run, or at one that could not be read, came to.
+enum Look {
+    Assessed(Box<Assessment>),
+    Refused(RunId, String),
+    Gone,
+}
+
+impl Look {
+    fn count(self, findings: &mut Findings) {
+        match self {
+            Self::Assessed(assessment) => findings.add_decision(&assessment.decision),
+            Self::Refused(run, error) => {
+                findings.tally.refused += 1;
+                findings.add_refusal(run, error);
+            }
+            Self::Gone => findings.tally.passed_over += 1,
+        }
+    }
+}
+
+/// Decides every due run within `scope` and writes nothing: no verdict, no watch list, no sweep.
+async fn look(
+    store: &dyn Store,
+    scope: Scope,
+    with: &Settling,
+    mut each: impl FnMut(usize, Vec<Look>),
+) -> Result<(), StoreError> {
+    let mut pages = DuePages::new(scope, with.batch_runs_max);
+    while let Some(runs) = pages.next(store).await? {
+        let looks = look_at(store, &runs, &with.policy).await?;
+        each(runs.len(), looks);
+    }
+    Ok(())
+}
+
+/// A run whose rows the database refuses to hand over is isolated by halving, as it is when runs
+/// are settled, so that a dry run announces what the pass would do.
+async fn look_at(
+    store: &dyn Store,
+    runs: &[RunId],
+    policy: &Policy,
+) -> Result<Vec<Look>, StoreError> {
+    let mut looks = Vec::with_capacity(runs.len());
+    let mut pending = vec![runs];
+    while let Some(batch) = pending.pop() {
+        match store.assess(batch, policy).await {
+            Ok(assessed) => {
+                let gone = batch.len().saturating_sub(assessed.len());
+                let assessed = assessed.into_iter().map(Box::new).map(Look::Assessed);
+                looks.extend(assessed);
+                looks.extend((0..gone).map(|_| Look::Gone));
+            }
+            Err(error) if error.kind() == ErrorKind::Refused => match batch {
+                [] => {}
+                [run] => looks.push(Look::Refused(*run, error.to_string())),
+                _ => {
+                    let (left, right) = batch.split_at(batch.len() / 2);
+                    pending.extend([right, left]);
+                }
+            },
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(looks)
+}
+
+fn show(swept: Swept, screen: &mut Screen) -> anyhow::Result<()> {
+    if screen.output == Output::Json {
+        return Ok(screen.json(&Document::Sweep(swept))?);
+    }
+    screen.line(&headline(&swept))?;
+    if swept.runs > 0 {
+        screen.table(
+            ["DECISION", "REASON", "RUNS", "MEANING"],
+            swept.reasons.iter().map(row),
+        )?;
+        for (tint, name, count) in outcomes(&swept.counts) {
+            let line = format!("{name:<20}{count:>10}");
+            if count > 0 {
+                screen.tinted(tint, &line)?;
+            } else {
+                screen.line(&line)?;
+            }
+        }
+    }
+    for Refusal { run, error } in &swept.refusals {
+        screen.line(&format!("Run {run} was refused: {error}"))?;
+    }
+    if swept.refusals_omitted > 0 {
+        let omitted = swept.refusals_omitted;
+        screen.line(&format!("{omitted} more were refused; the log names each."))?;
+    }
+    if swept.runs > 0 {
+        screen.line(CLAIM_BOUNDARY)?;
+    }
+    Ok(())
+}
+
+fn headline(swept: &Swept) -> String {
+    let runs = swept.runs;
+    let where_ = swept
+        .workspace
+        .map_or_else(String::new, |id| format!(" in workspace {id}"));
+    if runs == 0 && swept.complete {
+        return format!("No run is due{where_}.");
+    }
+    let elapsed = std::time::Duration::from_millis(swept.elapsed_ms);
+    let rate = per_second(runs, elapsed);
+    let ending = match (swept.complete, swept.dry_run) {
+        (false, _) => " The pass did not reach its end.",
+        (true, true) => " This was a dry run: nothing was written.",
+        (true, false) => "",
+    };
+    let seconds = elapsed.as_secs_f64();
+    format!("Looked at {runs} due runs{where_} in {seconds:.1} s, {rate} per second.{ending}")
+}
+
+fn row(count: &ReasonCount) -> [String; 4] {
+    let meaning = ReasonCode::parse(&count.code)
+        .map(|reason| reason.explanation().sentence)
+        .unwrap_or_default();
+    [
+        count.decision.name().to_owned(),
+        count.code.clone(),
+        count.runs.to_string(),
+        meaning.to_owned(),
+    ]
+}
+
+/// Every outcome with its count, the ones that never happened left out beyond the verdicts.
+fn outcomes(counts: &SweepCounts) -> Vec<(Tint, &'static str, u64)> {
+    let always = [
+        (Tint::Good, Word::Succeeded.name(), counts.succeeded),
+        (
+            Tint::Notice,
+            Word::PartiallySucceeded.name(),
+            counts.partially_succeeded,
+        ),
+        (Tint::Bad, Word::Blocked.name(), counts.blocked),
+        (Tint::Bad, Word::Failed.name(), counts.failed),
+        (Tint::Notice, Word::Deferred.name(), counts.deferred),
+    ];
+    let sometimes = [
+        (Tint::Bad, "refused", counts.refused),
+        (Tint::Notice, "passed over", counts.passed_over),
+    ];
+    let happened = sometimes.into_iter().filter(|(_, _, count)| *count > 0);
+    always.into_iter().chain(happened).collect()
+}

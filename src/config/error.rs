@@ -1,0 +1,117 @@
+//! What can be wrong with the configuration or the environment, each with what to do about it.
+
+use std::io;
+
+use thiserror::Error;
+
+use super::environment::DatabaseUrlError;
+use super::{DATABASE_URL_VARIABLE, FILE_BYTES_MAX};
+
+/// Why the configuration or the environment could not be used. Texts never hold a secret.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file is missing, a directory, or not ours to read.
+    #[error("cannot read the configuration file {file}, which {given_by} names")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// The flag or variable that names it.
+        given_by: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file cannot be a configuration.
+    #[error("{file} is larger than {FILE_BYTES_MAX} bytes, so it is no configuration file")]
+    TooLong {
+        /// The file.
+        file: String,
+    },
+    /// The file is not UTF-8.
+    #[error("{file} is not UTF-8 text; save it as UTF-8")]
+    NotText {
+        /// The file.
+        file: String,
+    },
+    /// The file is not TOML. The line itself is not shown, because it may hold a secret.
+    #[error("{place}: not valid TOML: {problem}")]
+    Syntax {
+        /// The file, line and column.
+        place: String,
+        /// What the parser said.
+        problem: String,
+    },
+    /// A key that means nothing.
+    #[error("{place}: unknown key `{key}`; {advice}")]
+    UnknownKey {
+        /// The file and line.
+        place: String,
+        /// The full path of the key.
+        key: String,
+        /// The nearest valid name, or all of them.
+        advice: String,
+    },
+    /// A secret in a file.
+    #[error(
+        "{place}: `{key}` does not belong in a file: the database URL is a secret and is \
+         read from the environment variable {DATABASE_URL_VARIABLE}; remove the key, and change \
+         the password if others can read the file"
+    )]
+    Secret {
+        /// The file and line.
+        place: String,
+        /// The full path of the key.
+        key: String,
+    },
+    /// A value where a section is meant.
+    #[error("{place}: `{key}` is a section; write it as `[{key}]` with its keys below")]
+    NotASection {
+        /// The file and line.
+        place: String,
+        /// The section.
+        key: String,
+    },
+    /// A value that is not allowed.
+    #[error(
+        "{place}: `{key}` is {value}: {problem}; change it, or remove it to use the default, \
+         {default}"
+    )]
+    Value {
+        /// The file and line.
+        place: String,
+        /// The full path of the key.
+        key: String,
+        /// The value as it stands in the file, shortened.
+        value: String,
+        /// What is allowed.
+        problem: String,
+        /// The default.
+        default: String,
+    },
+    /// Two durations that contradict each other.
+    #[error(
+        "{file}: `{shorter}` is {shorter_value}, longer than `{longer}`, which is {longer_value}; \
+         lower the first or raise the second"
+    )]
+    Order {
+        /// The file.
+        file: String,
+        /// The setting that may not be longer.
+        shorter: &'static str,
+        /// Its value.
+        shorter_value: String,
+        /// The setting that may not be shorter.
+        longer: &'static str,
+        /// Its value.
+        longer_value: String,
+    },
+    /// A variable that is set to nothing, which a failed injection of a secret looks like.
+    #[error("the environment variable {name} is empty; give it a value, or unset it")]
+    EmptyVariable {
+        /// The variable.
+        name: &'static str,
+    },
+    /// The database URL cannot be used.
+    #[error("the environment variable {DATABASE_URL_VARIABLE} cannot be used: {0}")]
+    DatabaseUrl(DatabaseUrlError),
+}

@@ -1,0 +1,329 @@
+//! How single values are read and written, each with the range that its field documents.
+//!
+//! **Invariant:** an error says what is allowed and never repeats the value, which may be a secret in
+//! the wrong place.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::fmt::friendly::SpanParser;
+use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serializer};
+
+use super::{AUDIT_ACTION_CHARS_MAX, AUDIT_ACTIONS_MAX};
+use crate::telemetry::{self, Format};
+
+pub(super) fn friendly<S: Serializer, T>(duration: &T, serializer: S) -> Result<S::Ok, S::Error>
+where
+    T: Copy + TryInto<SignedDuration>,
+{
+    let duration = (*duration)
+        .try_into()
+        .map_err(|_| serde::ser::Error::custom("the duration is too long to be written"))?;
+    serializer.collect_str(&format_args!("{duration:#}"))
+}
+
+/// Whatever stands there. None for an integer that no type holds; each reader says what it takes.
+fn any<'de, D: Deserializer<'de>>(deserializer: D) -> Option<toml::Value> {
+    toml::Value::deserialize(deserializer).ok()
+}
+
+/// A duration from `MIN` to `MAX` milliseconds, in jiff's friendly format.
+pub(super) fn duration<'de, D, T, const MIN: u64, const MAX: u64>(
+    deserializer: D,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<SignedDuration>,
+{
+    let value = any(deserializer);
+    let duration = value
+        .as_ref()
+        .and_then(toml::Value::as_str)
+        .and_then(|text| SpanParser::new().parse_duration(text).ok());
+    let range = Duration::from_millis(MIN)..=Duration::from_millis(MAX);
+    duration
+        .filter(|duration| !duration.is_negative() && range.contains(&duration.unsigned_abs()))
+        .and_then(|duration| T::try_from(duration).ok())
+        .ok_or_else(|| {
+            let [min, max] = [range.start(), range.end()].map(|limit| {
+                SignedDuration::try_from(*limit).map_or(String::new(), |text| format!("{text:#}"))
+            });
+            let fault = match duration {
+                Some(duration) if duration.is_negative() => "a duration cannot be negative",
+                Some(_) => "it is out of range",
+                None => "it is not a duration",
+            };
+            D::Error::custom(format!(
+                "{fault}; allowed is a text from \"{min}\" to \"{max}\", such as \"1m 30s\", in \
+                 hours, minutes, seconds and milliseconds"
+            ))
+        })
+}
+
+/// A whole number from `MIN` to `MAX`.
+pub(super) fn whole<'de, D, const MIN: u32, const MAX: u32>(
+    deserializer: D,
+) -> Result<u32, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    any(deserializer)
+        .and_then(|value| value.as_integer())
+        .and_then(|number| u32::try_from(number).ok())
+        .filter(|number| (MIN..=MAX).contains(number))
+        .ok_or_else(|| D::Error::custom(format!("it must be a whole number from {MIN} to {MAX}")))
+}
+
+/// A list of texts, all different.
+fn distinct_texts(value: &toml::Value) -> Option<Vec<String>> {
+    let list = value.as_array()?;
+    let texts: Vec<String> = list
+        .iter()
+        .map(|item| item.as_str().map(str::to_owned))
+        .collect::<Option<_>>()?;
+    let repeats = (1..texts.len()).any(|n| {
+        let (before, rest) = texts.split_at(n);
+        rest.first().is_some_and(|text| before.contains(text))
+    });
+    (!repeats).then_some(texts)
+}
+
+pub(super) fn audit_actions<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
+    let is_action = |text: &String| {
+        !text.is_empty()
+            && text.chars().count() <= AUDIT_ACTION_CHARS_MAX
+            && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
+    any(deserializer)
+        .and_then(|value| distinct_texts(&value))
+        .filter(|actions| (1..=AUDIT_ACTIONS_MAX).contains(&actions.len()))
+        .filter(|actions| actions.iter().all(is_action))
+        .ok_or_else(|| {
+            D::Error::custom(format!(
+                "it must be a list of 1 to {AUDIT_ACTIONS_MAX} different action names without \
+                 blanks, of at most {AUDIT_ACTION_CHARS_MAX} characters each"
+            ))
+        })
+}
+
+pub(super) fn summary_keys<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
+    any(deserializer)
+        .and_then(|value| distinct_texts(&value))
+        .filter(|keys| keys.iter().all(|key| SUMMARY_KEYS.contains(&key.as_str())))
+        .ok_or_else(|| {
+            D::Error::custom(format!(
+                "it must be a list of different keys out of those that can be counted ({})",
+                SUMMARY_KEYS.join(", ")
+            ))
+        })
+}
+
+pub(super) fn log_filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match any(deserializer) {
+        Some(toml::Value::String(text)) => telemetry::parse_filter(&text)
+            .map(|_| text)
+            .map_err(D::Error::custom),
+        _ => Err(D::Error::custom(telemetry::TelemetryError::Filter)),
+    }
+}
+
+pub(super) fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Format, D::Error> {
+    match any(deserializer).as_ref().and_then(toml::Value::as_str) {
+        Some("text") => Ok(Format::Text),
+        Some("json") => Ok(Format::Json),
+        _ => Err(D::Error::custom("it must be \"text\" or \"json\"")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value as Json;
+
+    use crate::config::source::value_at;
+    use crate::config::tests::{annotated, keys, parse, refusal};
+    use crate::config::{Config, ConfigError};
+
+    #[test]
+    fn the_schema_knows_every_key_and_the_range_of_every_number() {
+        let schema = Config::schema();
+        for key in keys(&Config::default().to_json(), "") {
+            let (section, name) = key.split_once('.').unwrap();
+            let definition = schema.as_value()["$defs"]
+                .as_object()
+                .unwrap()
+                .iter()
+                .find(|(title, _)| title.eq_ignore_ascii_case(section))
+                .unwrap()
+                .1;
+            assert_eq!(definition["additionalProperties"], false, "{section}");
+            let property = &definition["properties"][name];
+            assert!(property.is_object(), "{key}");
+            if property["type"] == "integer" {
+                let accepts = |n: i64| parse(&format!("{key} = {n}")).is_ok();
+                let limit = |limit: &str| property[limit].as_i64().unwrap();
+                let (min, max) = (limit("minimum"), limit("maximum"));
+                assert!(accepts(min) && accepts(max), "{key}");
+                assert!(!accepts(min - 1) && !accepts(max + 1), "{key}");
+            }
+        }
+    }
+
+    /// The comment lines right above a key of the checked-in file, as one line.
+    fn comment_above(name: &str) -> String {
+        let lines: Vec<_> = Config::annotated_default().lines().collect();
+        let at = lines
+            .iter()
+            .position(|line| line.starts_with(&format!("{name} = ")))
+            .unwrap();
+        let mut comment: Vec<_> = lines[..at]
+            .iter()
+            .rev()
+            .map_while(|line| line.strip_prefix("# "))
+            .collect();
+        comment.reverse();
+        comment.join(" ")
+    }
+
+    #[test]
+    fn the_documented_range_of_every_duration_is_the_one_that_holds() {
+        let durations = [
+            ("rules.settle_window", "0s", "168h"),
+            ("rules.settle_window_in_progress", "0s", "168h"),
+            ("rules.clock_skew_max", "0s", "1h"),
+            ("rules.evidence_skew_max", "0s", "1h"),
+            ("sweep.wait_min", "1s", "1h"),
+            ("sweep.wait_max", "1s", "24h"),
+            ("database.connect_timeout", "1s", "5m"),
+            ("database.statement_timeout", "1s", "1h"),
+            ("database.lock_timeout", "100ms", "10m"),
+        ];
+        for (key, min, max) in durations {
+            let in_range = |value: &str| {
+                let parsed = parse(&format!("{key} = \"{value}\""));
+                !matches!(parsed, Err(ConfigError::Value { .. }))
+            };
+            assert!(in_range(min) && in_range(max), "{key}");
+            assert!(!in_range(&format!("{max} 1ms")), "{key}");
+            let below = match min {
+                "0s" => "-1ms",
+                "1s" => "999ms",
+                _ => "99ms",
+            };
+            assert!(!in_range(below), "{key}");
+
+            let (section, name) = key.split_once('.').unwrap();
+            let title = section[..1].to_uppercase() + &section[1..];
+            let pointer = format!("/$defs/{title}/properties/{name}/description");
+            let schema = Config::schema();
+            let described = schema.pointer(&pointer).and_then(Json::as_str).unwrap();
+            let range = format!("\"{min}\" to \"{max}\"");
+            assert!(described.replace('\n', " ").contains(&range), "{key}");
+            assert!(comment_above(name).contains(&range), "{key}");
+        }
+        let every = keys(&Config::default().to_json(), "");
+        let is_text = |key: &&String| value_at(&annotated(), key).starts_with('"');
+        let texts = every.iter().filter(is_text).count();
+        assert_eq!(
+            texts,
+            durations.len() + 2,
+            "only log.filter and log.format are other texts"
+        );
+    }
+
+    #[test]
+    fn durations_are_friendly_texts() {
+        for (text, millis) in [
+            ("0s", 0),
+            ("10m", 600_000),
+            ("1h 30m", 5_400_000),
+            ("1h30m", 5_400_000),
+            ("1 hour, 30 minutes", 5_400_000),
+            ("1.5h", 5_400_000),
+            ("00:10:00", 600_000),
+            ("500ms", 500),
+            ("168h", 604_800_000),
+        ] {
+            let config = parse(&format!(
+                "rules.settle_window = \"{text}\"\nrules.settle_window_in_progress = \"168h\""
+            ))
+            .expect(text);
+            assert_eq!(config.rules.settle_window.as_millis(), millis, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_that_are_none_or_out_of_range_are_refused() {
+        for (value, fault) in [
+            ("\"-10m\"", "a duration cannot be negative"),
+            ("\"10m ago\"", "a duration cannot be negative"),
+            ("\"168h 1s\"", "it is out of range"),
+            ("\"7d\"", "it is not a duration"),
+            ("\"PT10M\"", "it is not a duration"),
+            ("\"10\"", "it is not a duration"),
+            ("\"\"", "it is not a duration"),
+            ("\"9999999999999999999h\"", "it is not a duration"),
+            ("600", "it is not a duration"),
+            ("1979-05-27", "it is not a duration"),
+            ("{ minutes = 10 }", "it is not a duration"),
+        ] {
+            let text = refusal(&format!("[rules]\n\nsettle_window = {value}"));
+            assert!(text.contains(fault), "{value}: {text}");
+            assert!(text.contains("from \"0s\" to \"168h\""), "{value}: {text}");
+        }
+    }
+
+    #[test]
+    fn values_of_the_wrong_kind_or_out_of_range_are_refused() {
+        let many = format!(
+            "[{}]",
+            (0..51)
+                .map(|n| format!("\"a{n}\""))
+                .collect::<Vec<_>>()
+                .join(",")
+        );
+        let long = format!("[\"{}\"]", "a".repeat(256));
+        for (key, value) in [
+            ("sweep.batch_runs_max", "0"),
+            ("sweep.batch_runs_max", "-1"),
+            ("sweep.batch_runs_max", "\"500\""),
+            ("sweep.batch_runs_max", "500.0"),
+            ("sweep.batch_runs_max", "true"),
+            ("sweep.batch_runs_max", "9223372036854775807"),
+            ("database.connections_max", "101"),
+            ("database.retries_max", "21"),
+            ("database.statement_timeout", "\"0s\""),
+            ("rules.audit_actions", "[]"),
+            ("rules.audit_actions", "\"restore.executed\""),
+            ("rules.audit_actions", "[\"restore.executed\", 1]"),
+            (
+                "rules.audit_actions",
+                "[\"restore.executed\", \"restore.executed\"]",
+            ),
+            ("rules.audit_actions", "[\" restore.executed\"]"),
+            ("rules.audit_actions", "[\"\"]"),
+            ("rules.audit_actions", many.as_str()),
+            ("rules.audit_actions", long.as_str()),
+            ("rules.summary_keys", "[\"total\", \"recovered\"]"),
+            ("rules.summary_keys", "[\"total\", \"total\"]"),
+            ("log.filter", "\"inof\""),
+            ("log.filter", "3"),
+            ("log.format", "\"xml\""),
+            ("log.format", "[]"),
+        ] {
+            let text = refusal(&format!("{key} = {value}"));
+            assert!(
+                text.starts_with(&format!("x.toml:1: `{key}` is ")),
+                "{value}: {text}"
+            );
+            let says_what = text.contains("must be") || text.contains("allowed is");
+            assert!(says_what, "{value}: {text}");
+            assert!(text.len() < 700, "{text}");
+        }
+    }
+}

@@ -1,0 +1,584 @@
+//! What can be set, where it may come from, and the only place that reads the environment.
+//!
+//! Settings come from the built-in default, then from one TOML file. Secrets come from the
+//! environment alone and never print. This file says which settings there are; `source` knows the
+//! text of a file, `fields` reads single values, `environment` holds the variables.
+//!
+//! **Invariant:** a [`Config`] that came from a file is within every range stated on its fields, and
+//! no error of this module holds a secret: errors show a value only where it cannot be a URL.
+//!
+//! # Design notes
+//!
+//! Single settings cannot be overridden by environment variables or flags. One file says what is in
+//! force, and a mistyped variable, which nobody could refuse, is not a way to change a verdict.
+
+mod environment;
+mod error;
+mod fields;
+mod source;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
+use reconciler_jobs::sweep::Schedule;
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use toml::de::DeTable;
+
+pub use environment::{
+    CONFIG_VARIABLE, DATABASE_URL_VARIABLE, DatabaseUrl, DatabaseUrlError, Environment,
+};
+pub use error::ConfigError;
+use fields::{audit_actions, duration, friendly, log_filter, log_format, summary_keys, whole};
+use source::{Source, value_at};
+
+use crate::storage::{BATCH_RUNS_MAX, Limits};
+use crate::telemetry::Format;
+
+/// The largest configuration file that is read.
+pub const FILE_BYTES_MAX: u64 = 1 << 20;
+/// The longest list of audit actions.
+pub const AUDIT_ACTIONS_MAX: usize = 50;
+/// The longest audit action, in characters; the platform's column holds no more.
+pub const AUDIT_ACTION_CHARS_MAX: usize = 255;
+
+const SECOND_MS: u64 = 1_000;
+const MINUTE_MS: u64 = 60 * SECOND_MS;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+const WEEK_MS: u64 = 168 * HOUR_MS;
+
+/// Settings of restore-reconciler.
+///
+/// Durations are texts such as "10m", "1h 30m" or "500ms".
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// What counts as proof.
+    pub rules: Rules,
+    /// How runs are swept, and when a run that stayed open is looked at again.
+    pub sweep: Sweep,
+    /// The connection to the database.
+    pub database: Database,
+    /// Log lines, on standard error.
+    pub log: Log,
+}
+
+/// What counts as proof. All of it can change a verdict and is recorded with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// How long after a restore's end its audit entry and its evidence may still arrive. "0s" to
+    /// "168h", not longer than `settle_window_in_progress`.
+    #[serde(
+        serialize_with = "friendly",
+        deserialize_with = "duration::<_, _, 0, WEEK_MS>"
+    )]
+    #[schemars(with = "String")]
+    pub settle_window: SignedDuration,
+    /// The same while an evidence snapshot of the run is queued or generating. "0s" to "168h".
+    #[serde(
+        serialize_with = "friendly",
+        deserialize_with = "duration::<_, _, 0, WEEK_MS>"
+    )]
+    #[schemars(with = "String")]
+    pub settle_window_in_progress: SignedDuration,
+    /// How far a restore's end may lie in the future before it is taken as unknown. "0s" to "1h".
+    #[serde(
+        serialize_with = "friendly",
+        deserialize_with = "duration::<_, _, 0, HOUR_MS>"
+    )]
+    #[schemars(with = "String")]
+    pub clock_skew_max: SignedDuration,
+    /// How much older than the restore's end evidence may be and still count as newer. "0s" to "1h".
+    #[serde(
+        serialize_with = "friendly",
+        deserialize_with = "duration::<_, _, 0, HOUR_MS>"
+    )]
+    #[schemars(with = "String")]
+    pub evidence_skew_max: SignedDuration,
+    /// Audit actions that record the end of a restore.
+    #[serde(deserialize_with = "audit_actions")]
+    #[schemars(length(min = 1, max = AUDIT_ACTIONS_MAX), extend("uniqueItems" = true))]
+    #[schemars(inner(length(min = 1, max = AUDIT_ACTION_CHARS_MAX)))]
+    pub audit_actions: Vec<String>,
+    /// Keys of `summary_counts` that a verdict may write.
+    #[serde(deserialize_with = "summary_keys")]
+    #[schemars(extend(
+        "uniqueItems" = true,
+        "items" = serde_json::json!({"type": "string", "enum": SUMMARY_KEYS})
+    ))]
+    pub summary_keys: Vec<String>,
+}
+
+/// How runs are swept, and when a run that stayed open is looked at again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sweep {
+    /// How many runs one transaction settles at most.
+    #[serde(deserialize_with = "whole::<_, 1, 5_000>")]
+    #[schemars(range(min = 1, max = 5_000))]
+    pub batch_runs_max: u32,
+    /// The wait after the first look at a run that stays open; doubled after each further look. "1s"
+    /// to "1h", not longer than `wait_max`.
+    #[serde(
+        serialize_with = "friendly",
+        deserialize_with = "duration::<_, _, SECOND_MS, HOUR_MS>"
+    )]
+    #[schemars(with = "String")]
+    pub wait_min: SignedDuration,
+    /// The longest wait between two looks. "1s" to "24h".
+    #[serde(
+        serialize_with = "friendly",
+        deserialize_with = "duration::<_, _, SECOND_MS, { 24 * HOUR_MS }>"
+    )]
+    #[schemars(with = "String")]
+    pub wait_max: SignedDuration,
+}
+
+/// The connection to the database. Its URL is a secret and comes from the environment alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// How many connections are open at most.
+    #[serde(deserialize_with = "whole::<_, 1, 100>")]
+    #[schemars(range(min = 1, max = 100))]
+    pub connections_max: u32,
+    /// How long to wait for a connection. "1s" to "5m".
+    #[serde(
+        serialize_with = "friendly",
+        deserialize_with = "duration::<_, _, SECOND_MS, { 5 * MINUTE_MS }>"
+    )]
+    #[schemars(with = "String")]
+    pub connect_timeout: Duration,
+    /// How long one statement may take. "1s" to "1h".
+    #[serde(
+        serialize_with = "friendly",
+        deserialize_with = "duration::<_, _, SECOND_MS, HOUR_MS>"
+    )]
+    #[schemars(with = "String")]
+    pub statement_timeout: Duration,
+    /// How long one statement may wait for a lock. "100ms" to "10m", not longer than
+    /// `statement_timeout`.
+    #[serde(
+        serialize_with = "friendly",
+        deserialize_with = "duration::<_, _, 100, { 10 * MINUTE_MS }>"
+    )]
+    #[schemars(with = "String")]
+    pub lock_timeout: Duration,
+    /// How often a transaction is tried again after a passing failure.
+    #[serde(deserialize_with = "whole::<_, 0, 20>")]
+    #[schemars(range(min = 0, max = 20))]
+    pub retries_max: u32,
+}
+
+/// Log lines, on standard error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// A level, or a list such as "info,sqlx=warn" that sets other levels for single modules.
+    #[serde(deserialize_with = "log_filter")]
+    pub filter: String,
+    /// "text" for people, "json" for machines.
+    #[serde(deserialize_with = "log_format")]
+    pub format: Format,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let Policy {
+            settle_window,
+            settle_window_in_progress,
+            clock_skew_max,
+            evidence_skew_max,
+            audit_actions,
+            summary_keys,
+        } = Policy::default();
+        Self {
+            settle_window,
+            settle_window_in_progress,
+            clock_skew_max,
+            evidence_skew_max,
+            audit_actions,
+            summary_keys,
+        }
+    }
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        let Schedule { wait_min, wait_max } = Schedule::default();
+        Self {
+            batch_runs_max: BATCH_RUNS_MAX,
+            wait_min,
+            wait_max,
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        let Limits {
+            connections_max,
+            connect_timeout,
+            statement_timeout,
+            lock_timeout,
+        } = Limits::default();
+        Self {
+            connections_max,
+            connect_timeout,
+            statement_timeout,
+            lock_timeout,
+            retries_max: 5,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            format: Format::Text,
+        }
+    }
+}
+
+impl Rules {
+    /// These settings as the pure rules take them.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let rules = self.clone();
+        Policy {
+            settle_window: rules.settle_window,
+            settle_window_in_progress: rules.settle_window_in_progress,
+            clock_skew_max: rules.clock_skew_max,
+            evidence_skew_max: rules.evidence_skew_max,
+            audit_actions: rules.audit_actions,
+            summary_keys: rules.summary_keys,
+        }
+    }
+}
+
+impl Sweep {
+    /// The waits between looks, as the pure back-off takes them.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        Schedule {
+            wait_min: self.wait_min,
+            wait_max: self.wait_max,
+        }
+    }
+}
+
+impl Database {
+    /// These settings as a store takes them.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            connections_max: self.connections_max,
+            connect_timeout: self.connect_timeout,
+            statement_timeout: self.statement_timeout,
+            lock_timeout: self.lock_timeout,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file that `--config` names, else the one that [`CONFIG_VARIABLE`] names. With
+    /// neither, the defaults hold.
+    pub fn load(flag: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
+        match (flag, environment.config_file()?) {
+            (Some(path), _) => Self::read(path, "--config"),
+            (None, Some(path)) => Self::read(Path::new(path), CONFIG_VARIABLE),
+            (None, None) => Ok(Self::default()),
+        }
+    }
+
+    fn read(path: &Path, given_by: &'static str) -> Result<Self, ConfigError> {
+        let file = path.display().to_string();
+        let mut bytes = Vec::new();
+        let read = File::open(path)
+            .and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+        match (read, String::from_utf8(bytes)) {
+            (Err(source), _) => Err(ConfigError::Unreadable {
+                file,
+                given_by,
+                source,
+            }),
+            (Ok(length), _) if length as u64 > FILE_BYTES_MAX => Err(ConfigError::TooLong { file }),
+            (Ok(_), Err(_)) => Err(ConfigError::NotText { file }),
+            (Ok(_), Ok(text)) => Self::parse(&text, &file),
+        }
+    }
+
+    /// Reads settings from the text of a file. `file` is its name in errors.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
+        let source = Source {
+            text,
+            file,
+            default: Self::default().to_json(),
+        };
+        let root = DeTable::parse(text).map_err(|error| source.syntax_error(&error))?;
+        source.check_keys(root.get_ref(), &source.default, "")?;
+        let config = Self::deserialize(toml::de::Deserializer::from(root.clone()))
+            .map_err(|error| source.value_error(&error, root.get_ref()))?;
+        config.check_order(file)?;
+        Ok(config)
+    }
+
+    /// The checked-in file that lists every key with its default and what it means.
+    #[must_use]
+    pub fn annotated_default() -> &'static str {
+        include_str!("../../config/reconciler.toml")
+    }
+
+    /// The JSON Schema of the file, for editors.
+    #[must_use]
+    pub fn schema() -> Schema {
+        schema_for!(Self)
+    }
+
+    fn to_json(&self) -> Json {
+        // Fails for maps with keys that are no text, and there are none.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Refuses pairs of settings that contradict each other.
+    fn check_order(&self, file: &str) -> Result<(), ConfigError> {
+        let settings = self.to_json();
+        let rules = &self.rules;
+        let sweep = &self.sweep;
+        let database = &self.database;
+        [
+            (
+                rules.settle_window <= rules.settle_window_in_progress,
+                "rules.settle_window",
+                "rules.settle_window_in_progress",
+            ),
+            (
+                sweep.wait_min <= sweep.wait_max,
+                "sweep.wait_min",
+                "sweep.wait_max",
+            ),
+            (
+                database.lock_timeout <= database.statement_timeout,
+                "database.lock_timeout",
+                "database.statement_timeout",
+            ),
+        ]
+        .into_iter()
+        .find(|(in_order, ..)| !in_order)
+        .map_or(Ok(()), |(_, shorter, longer)| {
+            Err(ConfigError::Order {
+                file: file.to_owned(),
+                shorter,
+                shorter_value: value_at(&settings, shorter),
+                longer,
+                longer_value: value_at(&settings, longer),
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::ffi::OsString;
+    use std::path::PathBuf;
+
+    use super::source::joined;
+    use super::*;
+
+    pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, "x.toml")
+    }
+
+    pub(super) fn refusal(text: &str) -> String {
+        parse(text).expect_err(text).to_string()
+    }
+
+    pub(super) fn environment(config: Option<&str>, url: Option<&str>) -> Environment {
+        Environment::from_lookup(|name| match name {
+            CONFIG_VARIABLE => config.map(OsString::from),
+            DATABASE_URL_VARIABLE => url.map(OsString::from),
+            _ => None,
+        })
+    }
+
+    /// A file of its own in the system's temporary directory, removed when dropped.
+    struct TempFile(PathBuf);
+
+    impl TempFile {
+        fn holding(name: &str, bytes: &[u8]) -> Self {
+            let name = format!("reconciler-config-{}-{name}.toml", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            Self(path)
+        }
+
+        fn text(&self) -> &str {
+            self.0.to_str().unwrap()
+        }
+    }
+
+    impl Drop for TempFile {
+        fn drop(&mut self) {
+            std::fs::remove_file(&self.0).ok();
+        }
+    }
+
+    /// Every key that is no section, by path.
+    pub(super) fn keys(settings: &Json, path: &str) -> BTreeSet<String> {
+        let entries = settings.as_object().into_iter().flatten();
+        entries
+            .flat_map(|(name, value)| {
+                let full = joined(path, name);
+                if value.is_object() {
+                    keys(value, &full)
+                } else {
+                    BTreeSet::from([full])
+                }
+            })
+            .collect()
+    }
+
+    pub(super) fn annotated() -> Json {
+        let table: toml::Table = toml::from_str(Config::annotated_default()).unwrap();
+        serde_json::to_value(table).unwrap()
+    }
+
+    #[test]
+    fn the_checked_in_file_is_the_built_in_default() {
+        assert_eq!(
+            parse(Config::annotated_default()).unwrap(),
+            Config::default()
+        );
+        assert_eq!(parse("").unwrap(), Config::default());
+        assert_eq!(Config::default().rules.policy(), Policy::default());
+        assert_eq!(Config::default().sweep.schedule(), Schedule::default());
+        assert_eq!(Config::default().database.limits(), Limits::default());
+    }
+
+    #[test]
+    fn the_checked_in_file_lists_every_key_and_no_other() {
+        assert_eq!(
+            keys(&annotated(), ""),
+            keys(&Config::default().to_json(), "")
+        );
+    }
+
+    #[test]
+    fn every_key_of_the_checked_in_file_has_a_comment_above_it() {
+        let lines: Vec<_> = Config::annotated_default().lines().collect();
+        let explained = lines.windows(2).filter(|pair| {
+            let is_key = pair[1].starts_with(|c: char| c.is_ascii_lowercase());
+            is_key && pair[0].starts_with("# ")
+        });
+        assert_eq!(explained.count(), keys(&annotated(), "").len());
+    }
+
+    #[test]
+    fn the_checked_in_schema_is_the_generated_one() {
+        let checked_in: Json =
+            serde_json::from_str(include_str!("../../config/reconciler.schema.json"))
+                .unwrap_or_default();
+        assert!(
+            checked_in == *Config::schema().as_value(),
+            "config/reconciler.schema.json is out of date; write it again with\n\
+             restore-reconciler config schema > config/reconciler.schema.json"
+        );
+    }
+
+    #[test]
+    fn what_a_config_writes_it_reads_back() {
+        let mut config = Config::default();
+        config.rules.settle_window = SignedDuration::new(61, 500_000_000);
+        config.database.lock_timeout = Duration::from_millis(250);
+        config.log.format = Format::Json;
+        let written = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<Config>(&written).unwrap(), config);
+    }
+
+    #[test]
+    fn a_file_replaces_defaults_key_by_key() {
+        let config = parse(
+            "[rules]\nsettle_window = \"20m\"\nsummary_keys = []\n\
+             [sweep]\nbatch_runs_max = 50\n[log]\nformat = \"json\"\nfilter = \"warn,sqlx=off\"",
+        )
+        .unwrap();
+        assert_eq!(
+            config.rules.policy().settle_window,
+            SignedDuration::from_mins(20)
+        );
+        assert!(config.rules.policy().summary_keys.is_empty());
+        assert_eq!(config.sweep.batch_runs_max, 50);
+        assert_eq!(config.sweep.schedule(), Schedule::default());
+        assert_eq!(
+            (config.log.format, config.log.filter.as_str()),
+            (Format::Json, "warn,sqlx=off")
+        );
+        assert_eq!(config.database, Database::default());
+    }
+
+    #[test]
+    fn durations_that_contradict_each_other_are_refused() {
+        assert_eq!(
+            refusal("[sweep]\nwait_min = \"2m\"\nwait_max = \"90s\""),
+            "x.toml: `sweep.wait_min` is \"2m\", longer than `sweep.wait_max`, which is \"1m 30s\"; \
+             lower the first or raise the second"
+        );
+        assert!(
+            refusal("rules.settle_window = \"2h\"").contains("`rules.settle_window_in_progress`")
+        );
+        assert!(refusal("database.lock_timeout = \"2m\"").contains("`database.statement_timeout`"));
+        assert!(
+            parse("sweep.wait_min = \"15m\"").is_ok(),
+            "equal is in order"
+        );
+    }
+
+    #[test]
+    fn the_flag_wins_over_the_variable_and_without_both_the_defaults_hold() {
+        let one = TempFile::holding("one", b"sweep.batch_runs_max = 1");
+        let two = TempFile::holding("two", b"\xef\xbb\xbfsweep.batch_runs_max = 2");
+        let runs = |flag: Option<&Path>, variable: Option<&str>| {
+            let config = Config::load(flag, &environment(variable, None)).unwrap();
+            config.sweep.batch_runs_max
+        };
+        assert_eq!(runs(Some(&one.0), Some(two.text())), 1);
+        assert_eq!(
+            runs(None, Some(two.text())),
+            2,
+            "a byte order mark is no key"
+        );
+        assert_eq!(runs(None, None), 500);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_with_what_named_it() {
+        let refusal = |flag: Option<&str>, variable: Option<&str>| {
+            Config::load(flag.map(Path::new), &environment(variable, None))
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            refusal(Some("/nowhere/x.toml"), None),
+            "cannot read the configuration file /nowhere/x.toml, which --config names"
+        );
+        assert_eq!(
+            refusal(None, Some("/")),
+            "cannot read the configuration file /, which RECONCILER_CONFIG names"
+        );
+        assert!(refusal(None, Some("")).contains("RECONCILER_CONFIG is empty"));
+        let latin = TempFile::holding("latin", b"# caf\xe9");
+        assert!(refusal(Some(latin.text()), None).ends_with("is not UTF-8 text; save it as UTF-8"));
+        let bytes = usize::try_from(FILE_BYTES_MAX).unwrap() + 1;
+        let long = TempFile::holding("long", &vec![b'\n'; bytes]);
+        assert!(refusal(Some(long.text()), None).contains("larger than 1048576 bytes"));
+    }
+}

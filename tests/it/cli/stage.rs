@@ -1,0 +1,299 @@
+//! The real binary, and a small platform for it to judge.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use jiff::SignedDuration;
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use restore_reconciler::{
+    cli::output::Document,
+    clock,
+    storage::{
+        self, Access, Limits, Store,
+        standin::{
+            PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
+            PlantedSnapshot, PlantedWorkspace, PlatformRows,
+        },
+    },
+};
+use tempfile::TempDir;
+
+/// Complete proof.
+pub(crate) const PROVEN: i64 = 1;
+/// The restore failed.
+pub(crate) const FAILED: i64 = 2;
+/// The restore is still running.
+pub(crate) const RUNNING: i64 = 3;
+/// Another type of operation.
+pub(crate) const OTHER_TYPE: i64 = 4;
+/// Closed by somebody else, who claims success.
+pub(crate) const CLOSED: i64 = 5;
+/// No evidence; an item's id is made to trick a terminal. In another workspace.
+pub(crate) const UNPROVEN: i64 = 6;
+/// Named a restore that belongs to somebody else.
+pub(crate) const FOREIGN: i64 = 7;
+/// No run has this id.
+pub(crate) const NOBODY: i64 = 999;
+
+pub(crate) const SECRET: &str = "hunter2-do-not-print";
+
+/// What a run of the binary left behind.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    pub(crate) fn document(&self) -> Document {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.all()))
+    }
+
+    pub(crate) fn all(&self) -> String {
+        format!("{}\n{}\n{}", self.code, self.stdout, self.stderr)
+    }
+
+    /// Asserts the exit code and that nothing secret or forbidden was said.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}", self.all());
+        let said = self.all().to_lowercase();
+        for forbidden in [
+            SECRET,
+            "recovery verified",
+            "is healthy",
+            "compliant",
+            "customer-safe",
+        ] {
+            assert!(!said.contains(forbidden), "{forbidden}: {said}");
+        }
+        // The configuration names a counter, which claims nothing.
+        if says_succeeded(&self.stdout) && !self.stdout.contains("summary_keys") {
+            assert!(self.stdout.contains(CLAIM_BOUNDARY), "{}", self.stdout);
+        }
+        assert!(!self.stdout.contains('\u{1b}') && !self.stderr.contains('\u{1b}'));
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn says(self, stdout: &[&str], stderr: &[&str]) -> Self {
+        for text in stdout {
+            assert!(self.stdout.contains(text), "{text:?} in {}", self.all());
+        }
+        for text in stderr {
+            assert!(self.stderr.contains(text), "{text:?} in {}", self.all());
+        }
+        self
+    }
+}
+
+/// The word itself, not `partially_succeeded`.
+fn says_succeeded(text: &str) -> bool {
+    text.match_indices("succeeded")
+        .any(|(start, _)| !text[..start].ends_with('_'))
+}
+
+/// The binary with nothing in its environment but the URL.
+pub(crate) fn program(url: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"));
+    command
+        .env_clear()
+        .env("RECONCILER_DATABASE_URL", url)
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn run(url: &str, arguments: &[&str]) -> Ran {
+    ran(&mut program(url, arguments))
+}
+
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    let output = command.output().expect("the binary was built");
+    Ran {
+        code: output.status.code().expect("no signal ended it"),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+/// A SQLite file that is gone afterwards.
+pub(crate) struct File {
+    directory: TempDir,
+}
+
+impl File {
+    pub(crate) fn new() -> Self {
+        Self {
+            directory: TempDir::new().expect("a temporary directory"),
+        }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join("platform.sqlite")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("sqlite://{}", self.path().display())
+    }
+
+    pub(crate) async fn create(&self) -> Arc<dyn Store> {
+        open(&self.url(), Access::Create).await
+    }
+
+    /// The platform's tables and rows, and our schema.
+    pub(crate) async fn planted() -> Self {
+        let file = Self::new();
+        let store = file.create().await;
+        plant(&*store).await;
+        store.migrate().await.unwrap();
+        file
+    }
+
+    /// Every file that holds anything, with its bytes.
+    pub(crate) fn bytes(&self) -> BTreeMap<String, Vec<u8>> {
+        fs::read_dir(self.directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| {
+                let name = entry.file_name().into_string().unwrap();
+                (name, fs::read(entry.path()).unwrap())
+            })
+            // Shared memory indexes the log; without a log it holds nothing.
+            .filter(|(name, bytes)| !name.ends_with("-shm") && !bytes.is_empty())
+            .collect()
+    }
+}
+
+pub(crate) async fn open(url: &str, access: Access) -> Arc<dyn Store> {
+    storage::connect(url, access, &Limits::default())
+        .await
+        .unwrap()
+}
+
+pub(crate) async fn plant(store: &dyn Store) {
+    store.install_standin().await.unwrap();
+    store.plant(&platform()).await.unwrap();
+}
+
+fn ago(minutes: i64) -> String {
+    (clock::wall() - SignedDuration::from_mins(minutes)).to_string()
+}
+
+fn platform() -> PlatformRows {
+    let runs = [
+        (PROVEN, "restore.execute", "running"),
+        (FAILED, "restore.execute", "running"),
+        (RUNNING, "restore.execute", "queued"),
+        (OTHER_TYPE, "backup.execute", "running"),
+        (CLOSED, "restore.execute", "completed"),
+        (UNPROVEN, "restore.execute", "running"),
+        (FOREIGN, "restore.execute", "running"),
+    ];
+    let restores = [
+        (PROVEN, "completed", r#"{"11": {"status": "applied"}}"#),
+        (FAILED, "failed", r#"{"11": {"status": "failed"}}"#),
+        (RUNNING, "running", "[]"),
+        (
+            UNPROVEN,
+            "completed",
+            r#"{"11": {"status": "applied"}, "\u001b[2J": {"status": "failed"}}"#,
+        ),
+    ];
+    PlatformRows {
+        workspaces: [1, 2]
+            .map(|id| PlantedWorkspace {
+                id,
+                name: format!("workspace {id}"),
+            })
+            .into(),
+        environments: [1, 2]
+            .map(|id| PlantedEnvironment {
+                id,
+                workspace_id: id,
+                name: format!("environment {id}"),
+            })
+            .into(),
+        backup_sets: [1, 2]
+            .map(|id| PlantedBackupSet {
+                id,
+                workspace_id: id,
+                managed_environment_id: id,
+            })
+            .into(),
+        runs: runs
+            .map(|(id, kind, status)| planted_run(id, kind, status))
+            .into(),
+        restores: restores
+            .map(|(run, status, items)| planted_restore(run, status, items))
+            .into(),
+        snapshots: vec![PlantedSnapshot {
+            id: 1,
+            workspace_id: 1,
+            managed_environment_id: 1,
+            operation_run_id: Some(PROVEN),
+            status: "active".into(),
+            completeness_state: "complete".into(),
+            generated_at: Some(ago(110)),
+            expires_at: None,
+        }],
+        audits: [PROVEN, UNPROVEN].map(planted_audit).into(),
+    }
+}
+
+fn workspace_of(run: i64) -> i64 {
+    if run == UNPROVEN { 2 } else { 1 }
+}
+
+fn planted_run(id: i64, kind: &str, status: &str) -> PlantedRun {
+    let outcome = if id == CLOSED { "succeeded" } else { "pending" };
+    // The restore of a run in another workspace.
+    let context = (id == FOREIGN).then(|| r#"{"restore_run_id": 1006}"#.to_owned());
+    PlantedRun {
+        id,
+        workspace_id: workspace_of(id),
+        managed_environment_id: Some(workspace_of(id)),
+        r#type: kind.into(),
+        status: status.into(),
+        outcome: outcome.into(),
+        context,
+        created_at: Some(ago(150)),
+        started_at: Some(ago(140)),
+        ..PlantedRun::default()
+    }
+}
+
+fn planted_restore(run: i64, status: &str, items: &str) -> PlantedRestore {
+    PlantedRestore {
+        id: 1_000 + run,
+        workspace_id: workspace_of(run),
+        managed_environment_id: workspace_of(run),
+        backup_set_id: workspace_of(run),
+        operation_run_id: Some(run),
+        status: status.into(),
+        requested_items: Some("[11]".into()),
+        results: Some(format!(r#"{{"foundations": [], "items": {items}}}"#)),
+        created_at: Some(ago(150)),
+        started_at: Some(ago(140)),
+        completed_at: Some(ago(120)),
+        ..PlantedRestore::default()
+    }
+}
+
+fn planted_audit(run: i64) -> PlantedAudit {
+    PlantedAudit {
+        workspace_id: Some(workspace_of(run)),
+        managed_environment_id: Some(workspace_of(run)),
+        action: "restore.completed".into(),
+        resource_type: "restore_run".into(),
+        resource_id: (1_000 + run).to_string(),
+        status: "success".into(),
+        outcome: Some("success".into()),
+        recorded_at: ago(119),
+    }
+}

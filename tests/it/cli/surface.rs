@@ -1,0 +1,169 @@
+//! What the program looks like from outside: arguments, JSON, colour, pipes, logs.
+
+use std::{fs, process::Stdio};
+
+use restore_reconciler::cli::output::{Document, State, Word};
+use tempfile::TempDir;
+
+use super::stage::{FAILED, File, NOBODY, program, ran, run};
+
+#[tokio::test]
+async fn json_is_one_document_that_reads_back_into_its_type() {
+    let file = File::planted().await;
+    let verbs: &[&[&str]] = &[
+        &["migrate"],
+        &["doctor"],
+        &["explain", "6"],
+        &["sweep", "--dry-run"],
+        &["reconcile", "1", "2", "3", "4", "5", "999"],
+        &["explain", "1"],
+        &["sweep"],
+        &["config", "default"],
+        &["config", "check"],
+    ];
+    for verb in verbs {
+        let ran = run(&file.url(), &[verb, &["--output", "json"][..]].concat());
+        let written: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let read_back = serde_json::to_value(ran.document()).unwrap();
+        assert_eq!(written, read_back, "{verb:?}");
+        assert!(written["command"].is_string(), "{verb:?}");
+    }
+    let reconciled = run(
+        &file.url(),
+        &["reconcile", "2", "999", "2", "--output", "json"],
+    );
+    let Document::Reconcile(reconciled) = reconciled.exits(1).document() else {
+        panic!("a reconciliation")
+    };
+    let found: Vec<_> = reconciled
+        .runs
+        .iter()
+        .map(|result| (result.run, result.state, result.decision))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (FAILED, State::DecidedBefore, Some(Word::Failed)),
+            (NOBODY, State::Absent, None)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn colour_is_for_those_who_ask_and_never_with_no_color() {
+    let file = File::planted().await;
+    let coloured = run(&file.url(), &["explain", "1", "--color", "always"]);
+    assert!(
+        coloured.stdout.contains("\u{1b}[32m"),
+        "{}",
+        coloured.stdout
+    );
+    let mut plain = program(&file.url(), &["explain", "1", "--color", "always"]);
+    ran(plain.env("NO_COLOR", "1")).exits(0);
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_error() {
+    let file = File::planted().await;
+    for (arguments, code) in [(&["sweep"][..], 10), (&["completions", "bash"], 0)] {
+        let mut command = program(&file.url(), arguments);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert!(output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn logs_begin_at_warnings_and_verbose_shows_each_verdict() {
+    let file = File::planted().await;
+    let quiet = run(&file.url(), &["reconcile", "1"]).exits(0);
+    assert_eq!(quiet.stderr, "");
+    run(&file.url(), &["-v", "reconcile", "2"])
+        .exits(10)
+        .says(&[], &["INFO", "run 2 is failed"]);
+}
+
+#[test]
+fn verbs_about_the_configuration_need_no_database_and_no_working_file() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("broken.toml");
+    fs::write(&file, "[sweep]\nbatch_runs_maxx = 5\n").unwrap();
+    let file = file.to_str().unwrap();
+    run("", &["config", "default"])
+        .exits(0)
+        .says(&["batch_runs_max = 500"], &[]);
+    run("", &["--config", file, "config", "schema"])
+        .exits(0)
+        .says(&["batch_runs_max"], &[]);
+    run("", &["config", "schema", "--of", "output"])
+        .exits(0)
+        .says(&["claim_boundary"], &[]);
+    run("", &["config", "check", file])
+        .exits(1)
+        .says(&[], &["batch_runs_max", "to do: "]);
+    run("", &["--config", file, "sweep"])
+        .exits(1)
+        .says(&[], &["batch_runs_maxx"]);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        run("", &["completions", shell])
+            .exits(0)
+            .says(&["reconcile"], &[]);
+    }
+    run("", &["--help"])
+        .exits(0)
+        .says(&["Exit codes:", "  11  "], &[]);
+    run("", &["--version"]).exits(0);
+}
+
+#[test]
+fn the_schema_describes_every_document() {
+    let schema = include_str!("../../../config/output.schema.json");
+    for command in [
+        "migrate",
+        "sweep",
+        "reconcile",
+        "explain",
+        "doctor",
+        "config",
+    ] {
+        assert!(
+            schema.contains(&format!(r#""const": "{command}""#)),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn a_command_line_that_cannot_be_understood_is_a_usage_error() {
+    let cases: &[&[&str]] = &[
+        &[],
+        &["reconsile", "1"],
+        &["reconcile"],
+        &["reconcile", "seven"],
+        &["reconcile", "1.5"],
+        &["reconcile", "0"],
+        &["reconcile", "--", "-1"],
+        &["reconcile", "9223372036854775808"],
+        &["explain"],
+        &["explain", "1", "2"],
+        &["sweep", "--limit", "0"],
+        &["sweep", "--workspace", "x"],
+        &["sweep", "--output", "yaml"],
+        &["completions", "cobol"],
+        &["config"],
+    ];
+    for arguments in cases {
+        let ran = run("sqlite://nowhere", arguments).exits(2);
+        assert!(
+            ran.stdout.is_empty() && !ran.stderr.is_empty(),
+            "{arguments:?}: {}",
+            ran.all()
+        );
+    }
+}
