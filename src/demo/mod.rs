@@ -38,7 +38,8 @@ use self::volume::Volume;
 use crate::clock::Stopwatch;
 use crate::storage::standin::PlatformRows;
 use crate::storage::{
-    Assessment, BATCH_RUNS_MAX, Backend, Settled, Settlement, Settling, Store, StoreError, Tally,
+    Assessment, BATCH_RUNS_MAX, Backend, RecordedVerdict, Settled, Settlement, Settling, Store,
+    StoreError, Tally,
 };
 use crate::sweep::{Scope, sweep};
 
@@ -81,14 +82,6 @@ pub enum DemoError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The ledger does not hold what this version wrote into it.
-    #[error("cannot read the ledger's entry about run {run}: {source}")]
-    Ledger {
-        /// The run.
-        run: RunId,
-        /// Why.
-        source: serde_json::Error,
-    },
 }
 
 /// Plants the scenarios and `options.runs` generated runs, judges them twice, and says what came of
@@ -321,24 +314,12 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
         Ok(reports)
     }
 
-    /// A verdict as the ledger has it; nothing where the ledger has none.
+    /// A verdict as the ledger has it. Nothing where the ledger has none, or one that cannot be read
+    /// back: then there is nothing to show for it.
     async fn load_verdict(&self, run: RunId) -> Result<Found, DemoError> {
-        let Some(verdict) = self.store.load_verdict(run).await? else {
-            return Ok(Found::of(Seen::NOTHING, None));
-        };
-        let read = || {
-            Ok(Assessment {
-                facts: serde_json::from_str(&verdict.facts)?,
-                decision: serde_json::from_str(&verdict.decision)?,
-            })
-        };
-        let recorded: Assessment = read().map_err(|source| DemoError::Ledger { run, source })?;
-        let seen = Seen {
-            decision: Outcome::parse(&verdict.outcome)
-                .map_or(Conclusion::PassedOver, Conclusion::from),
-            reason: ReasonCode::parse(&verdict.reason_code),
-        };
-        Ok(Found::of(seen, Some(&recorded)))
+        let verdict = self.store.load_verdict(run).await?;
+        let found = verdict.as_ref().and_then(recorded);
+        Ok(found.unwrap_or_else(|| Found::of(Seen::NOTHING, None)))
     }
 
     /// What the facts of a run show that stays open, or that was closed by somebody else.
@@ -365,6 +346,18 @@ impl Found {
                 .map_or_else(Vec::new, |assessment| assessment.decision.proof.gaps()),
         }
     }
+}
+
+fn recorded(verdict: &RecordedVerdict) -> Option<Found> {
+    let seen = Seen {
+        decision: Conclusion::from(Outcome::parse(&verdict.outcome)?),
+        reason: ReasonCode::parse(&verdict.reason_code),
+    };
+    let assessment = Assessment {
+        facts: serde_json::from_str(&verdict.facts).ok()?,
+        decision: serde_json::from_str(&verdict.decision).ok()?,
+    };
+    Some(Found::of(seen, Some(&assessment)))
 }
 
 fn report_on(scenario: &Scenario, run: RunId, found: Found) -> ScenarioReport {
