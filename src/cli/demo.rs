@@ -166,10 +166,8 @@ fn show(report: DemoReport, place: &Place, screen: &mut Screen) -> anyhow::Resul
     }
     screen.table(
         [
-            "SCENARIO",
-            "RESTORE",
-            "VERDICT, REASON",
-            "MISSING",
+            "SCENARIO, RESTORE STATUS",
+            "VERDICT, REASON, - MISSING",
             "NEXT ACTION",
         ],
         report.scenarios.iter().map(row),
@@ -186,24 +184,21 @@ fn show(report: DemoReport, place: &Place, screen: &mut Screen) -> anyhow::Resul
     Ok(())
 }
 
-fn row(scenario: &ScenarioReport) -> [String; 5] {
-    let reason = scenario.reason_code.map_or("none", |reason| reason.code());
-    let expected = if scenario.as_expected {
-        String::new()
-    } else {
-        format!(
-            "\nNOT AS EXPECTED:\n{}\n{}",
-            scenario.expected_decision.name(),
-            scenario.expected_reason
-        )
-    };
-    let status = scenario.restore_status.map(|status| stored_word(&status));
-    let missing: Vec<_> = scenario.missing.iter().map(|gap| gap.code()).collect();
+fn row(scenario: &ScenarioReport) -> [String; 3] {
+    let status = scenario.restore_status.map_or_else(
+        || "no restore is certain".to_owned(),
+        |status| format!("restore {}", stored_word(&status)),
+    );
+    let mut found = vec![scenario.decision.name().to_owned()];
+    found.extend(scenario.reason_code.map(|reason| reason.code().to_owned()));
+    found.extend(scenario.missing.iter().map(|gap| format!("- {gap}")));
+    if !scenario.as_expected {
+        let (decision, reason) = (scenario.expected_decision, scenario.expected_reason);
+        found.push(format!("NOT AS EXPECTED: {} {reason}", decision.name()));
+    }
     [
-        format!("{}: {}", scenario.name, scenario.temptation),
-        status.unwrap_or_else(|| "none is certain".to_owned()),
-        format!("{}\n{reason}{expected}", scenario.decision.name()),
-        missing.join("\n"),
+        format!("{}; {status}\n{}", scenario.name, scenario.temptation),
+        found.join("\n"),
         scenario.next_action.to_owned(),
     ]
 }

@@ -146,11 +146,10 @@ fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::
         }
         Command::OnDatabase(verb) => {
             let config = Session::load_config(cli.config.as_deref(), &environment)?;
-            start_logging(
-                &config.log,
-                cli.verbose,
-                environment.no_color() || cli.color == Colour::Never,
-            )?;
+            let no_color = environment.no_color() || cli.color == Colour::Never;
+            let filter = log_filter(&config.log, cli.verbose, &verb);
+            telemetry::start(filter, config.log.format, no_color)
+                .context("cannot start logging")?;
             let session = Session {
                 screen,
                 config,
@@ -162,11 +161,15 @@ fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::
 }
 
 /// One-shot commands show what they did by themselves, so logs begin at warnings unless somebody
-/// asked for more: with `--verbose`, or by configuring another filter than the default.
-fn start_logging(log: &Log, verbose: bool, no_color: bool) -> anyhow::Result<()> {
+/// asked for more: with `--verbose`, or by configuring another filter than the default. What goes
+/// wrong in a demonstration goes wrong on purpose.
+fn log_filter<'a>(log: &'a Log, verbose: bool, verb: &OnDatabase) -> &'a str {
     let configured = verbose || log.filter != Log::default().filter;
-    let filter = if configured { &log.filter } else { "warn" };
-    telemetry::start(filter, log.format, no_color).context("cannot start logging")
+    match verb {
+        _ if configured => &log.filter,
+        OnDatabase::Demo(_) => "off",
+        _ => "warn",
+    }
 }
 
 fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exit> {

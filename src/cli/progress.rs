@@ -1,9 +1,10 @@
 //! How far a long command has come, on standard error: a bar where somebody is watching, and a line
 //! every few seconds where nobody is.
 
+use std::fmt;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::screen::Screen;
 use crate::clock::Stopwatch;
@@ -11,7 +12,7 @@ use crate::clock::Stopwatch;
 /// How often a line is written where there is no terminal. A command that is done sooner writes none.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-const BAR: &str = "{msg} [{bar:30}] {pos}/{len} runs, {per_sec}, {eta} left";
+const BAR: &str = "{msg} [{bar:30}] {pos}/{len} runs, {rate}, {eta} left";
 /// Where nobody knows how much there is to do.
 const NO_BAR: &str = "{msg} …";
 
@@ -83,8 +84,13 @@ fn new_bar(what: &'static str, total: u64) -> ProgressBar {
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total)
-        .with_style(style.progress_chars("=> "))
+        .with_style(style.progress_chars("=> ").with_key("rate", write_rate))
         .with_message(what)
+}
+
+fn write_rate(state: &ProgressState, text: &mut dyn fmt::Write) {
+    // There is nobody to tell that a bar could not be drawn.
+    let _ = write!(text, "{:.0}/s", state.per_sec());
 }
 
 impl Drop for Progress<'_> {

@@ -1,6 +1,6 @@
 //! `reconcile RUN…`: decides the runs that are named, now.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::ReasonCode;
@@ -26,15 +26,12 @@ pub(super) struct Args {
 /// Settles the runs and shows what became of each. After an error, shows what was committed before.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let store = session.open(Access::Write).await?;
-    let mut runs: Vec<RunId> = Vec::new();
-    for run in args.runs.iter().copied().map(RunId) {
-        if !runs.contains(&run) {
-            runs.push(run);
-        }
-    }
+    let mut seen = HashSet::new();
+    let runs: Vec<RunId> = args.runs.iter().copied().map(RunId).collect();
+    let runs: Vec<RunId> = runs.into_iter().filter(|run| seen.insert(*run)).collect();
     let mut settled = Vec::with_capacity(runs.len());
     let settling = session.settling(Source::Command);
-    let settled_all = store.settle(&runs, &settling, &mut settled).await;
+    let mut done = store.settle(&runs, &settling, &mut settled).await;
 
     let mut results: HashMap<RunId, Settlement> = settled
         .into_iter()
@@ -42,18 +39,22 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         .collect();
     let mut found = Vec::with_capacity(runs.len());
     for run in runs {
-        if let Some(result) = results.remove(&run) {
-            found.push(result_of(&*store, run, result).await?);
+        let Some(settlement) = results.remove(&run) else {
+            continue;
+        };
+        match result_of(&*store, run, settlement).await {
+            Ok(result) => found.push(result),
+            Err(error) => done = done.and(Err(error)),
         }
     }
     let exit = Exit::of_all(found.iter().map(RunResult::exit));
     let reconciled = Reconciled {
-        complete: settled_all.is_ok(),
+        complete: done.is_ok(),
         runs: found,
         claim_boundary: ClaimBoundary::default(),
     };
     show(reconciled, session.screen)?;
-    settled_all?;
+    done?;
     Ok(exit)
 }
 
@@ -137,7 +138,7 @@ fn show(reconciled: Reconciled, screen: &mut Screen) -> anyhow::Result<()> {
     }
     let Reconciled { runs, .. } = &reconciled;
     screen.table(
-        ["RUN", "DECISION", "REASON", "MISSING", "NEXT ACTION"],
+        ["RUN", "DECISION", "REASON, - MISSING", "NEXT ACTION"],
         runs.iter().map(row),
     )?;
     for refused in runs.iter().filter(|result| result.error.is_some()) {
@@ -153,13 +154,13 @@ fn show(reconciled: Reconciled, screen: &mut Screen) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn row(result: &RunResult) -> [String; 5] {
-    let reason = result.reason.as_ref();
+fn row(result: &RunResult) -> [String; 4] {
+    let reason = result.reason.iter().map(|reason| reason.code.clone());
+    let missing = result.missing.iter().map(|code| format!("- {code}"));
     [
         result.run.to_string(),
         verdict::in_words(result),
-        reason.map(|reason| reason.code.clone()).unwrap_or_default(),
-        result.missing.join("\n"),
+        reason.chain(missing).collect::<Vec<_>>().join("\n"),
         verdict::next_action(result),
     ]
 }

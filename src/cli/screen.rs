@@ -10,9 +10,9 @@
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
-use comfy_table::{ContentArrangement, LineStyle, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, Width, presets};
 use serde::Serialize;
-use terminal_size::{Width, terminal_size_of};
+use terminal_size::terminal_size_of;
 
 /// Columns of a table that is not shown on a terminal.
 const PIPED_COLUMNS: u16 = 160;
@@ -23,6 +23,11 @@ const COLUMNS_MAX: u16 = 180;
 
 /// Lines of a table besides its rows: its heading, and a line above, below and under that.
 const FRAME_LINES: usize = 4;
+
+/// Codes are not folded, so that they can be searched for and copied. Longer words are.
+const WORD_COLUMNS_MAX: u16 = 36;
+/// What a cell takes beside its text: a blank on each side, and one to the next cell.
+const CELL_COLUMNS: u16 = 3;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -85,10 +90,9 @@ impl Screen {
     /// The screen of this program's own streams.
     pub(super) fn new(output: Output, colour: Colour, no_color: bool) -> Self {
         let colour = if no_color { Colour::Never } else { colour };
-        let columns = terminal_size_of(io::stdout())
-            .map_or(PIPED_COLUMNS, |(Width(columns), _)| {
-                columns.clamp(COLUMNS_MIN, COLUMNS_MAX)
-            });
+        let columns = terminal_size_of(io::stdout()).map_or(PIPED_COLUMNS, |(columns, _)| {
+            columns.0.clamp(COLUMNS_MIN, COLUMNS_MAX)
+        });
         Self {
             output,
             results: Stream::new(io::stdout(), io::stdout().is_terminal(), colour),
@@ -198,8 +202,18 @@ fn render_table<const N: usize>(
         .set_width(columns)
         .set_header(heading);
     table.style_mut().row_separator = LineStyle::none();
+    let mut words = heading.map(longest_word);
     for row in rows {
-        table.add_row(row.map(|cell| visible(&cell).into_owned()));
+        let row = row.map(|cell| visible(&cell).into_owned());
+        for (longest, cell) in words.iter_mut().zip(&row) {
+            *longest = longest_word(cell).max(*longest);
+        }
+        table.add_row(row);
+    }
+    let widths = words.map(|longest| longest.min(WORD_COLUMNS_MAX) + CELL_COLUMNS);
+    if widths.iter().sum::<u16>() <= columns {
+        let at_least = |width| ColumnConstraint::LowerBoundary(Width::Fixed(width));
+        table.set_constraints(widths.map(at_least));
     }
     let rendered = table.trim_fmt();
     // Rows that take several lines run into each other without a line between them.
@@ -207,6 +221,11 @@ fn render_table<const N: usize>(
         return rendered;
     }
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).trim_fmt()
+}
+
+fn longest_word(text: &str) -> u16 {
+    let longest = text.split_whitespace().map(|word| word.chars().count());
+    u16::try_from(longest.max().unwrap_or(0)).unwrap_or(u16::MAX)
 }
 
 /// The text with control characters, line ends excepted, written out.
@@ -251,6 +270,15 @@ mod tests {
             "{table}"
         );
         assert!(table.contains("RUN"), "{table}");
+    }
+
+    #[test]
+    fn a_code_is_never_folded() {
+        let code = "restore.evidence_predates_restore";
+        let sentence = "A sentence that takes all the room that it can get, and then some more.";
+        let cells = [sentence, code, sentence].map(str::to_owned);
+        let table = render_table(80, ["A", "CODE", "B"], [cells]);
+        assert!(table.contains(code), "{table}");
     }
 
     /// A pipe whose reader is gone, and one on a full disk.

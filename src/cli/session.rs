@@ -8,8 +8,8 @@ use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use super::failure::Failure;
 use super::screen::Screen;
 use crate::clock;
-use crate::config::{Backend, Config, DATABASE_URL_VARIABLE, DatabaseUrl, Environment};
-use crate::storage::{self, Access, Limits, Settling, Store};
+use crate::config::{Config, DATABASE_URL_VARIABLE, DatabaseUrl, Environment};
+use crate::storage::{self, Access, Backend, Limits, Settling, Store};
 
 /// One invocation of the program.
 pub(super) struct Session<'a> {

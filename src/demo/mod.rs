@@ -25,19 +25,21 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
 use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::facts::RestoreStatus;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use reconciler_jobs::restore_execute::{Outcome, Policy, ReasonCode};
 use reconciler_jobs::sweep::Schedule;
 use thiserror::Error;
 
-use self::case::{Case, Place};
+use self::case::Case;
 use self::scenarios::Scenario;
 use self::volume::Volume;
 use crate::clock::Stopwatch;
 use crate::storage::standin::PlatformRows;
 use crate::storage::{
-    Assessment, BATCH_RUNS_MAX, Backend, Settled, Settlement, Settling, Store, StoreError, Tally,
+    Assessment, BATCH_RUNS_MAX, Backend, RecordedVerdict, Settled, Settlement, Settling, Store,
+    StoreError, Tally,
 };
 use crate::sweep::{Scope, sweep};
 
@@ -292,23 +294,17 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
         &mut self,
         seen: &HashMap<RunId, Seen>,
     ) -> Result<Vec<ScenarioReport>, DemoError> {
-        let runs: Vec<RunId> = scenarios::placed()
-            .map(|(_, place)| RunId(place.run))
-            .collect();
-        let total = runs.len() as u64;
-        let assessed = self.store.assess(&runs, &Policy::default()).await?;
-        let assessed: HashMap<RunId, Assessment> = assessed
-            .into_iter()
-            .map(|assessment| (assessment.facts.run.id, assessment))
-            .collect();
-        let mut reports = Vec::with_capacity(runs.len());
+        let total = scenarios::all().count() as u64;
+        let mut reports = Vec::new();
         for ((scenario, place), done) in scenarios::placed().zip(1..) {
             let run = RunId(place.run);
-            let mut seen = seen.get(&run).copied().unwrap_or(Seen::NOTHING);
-            if seen.decision.is_verdict() {
-                seen = self.load_verdict(run).await?;
-            }
-            reports.push(report_on(scenario, place, seen, assessed.get(&run)));
+            let seen = seen.get(&run).copied().unwrap_or(Seen::NOTHING);
+            let found = if seen.decision.is_verdict() {
+                self.load_verdict(run).await?
+            } else {
+                self.assess(run, seen).await?
+            };
+            reports.push(report_on(scenario, run, found));
             (self.progress)(DemoProgress {
                 phase: Phase::Reading,
                 done,
@@ -318,42 +314,66 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
         Ok(reports)
     }
 
-    /// The verdict as the ledger has it; nothing where the ledger has none.
-    async fn load_verdict(&self, run: RunId) -> Result<Seen, DemoError> {
+    /// A verdict as the ledger has it. Nothing where the ledger has none, or one that cannot be read
+    /// back: then there is nothing to show for it.
+    async fn load_verdict(&self, run: RunId) -> Result<Found, DemoError> {
         let verdict = self.store.load_verdict(run).await?;
-        let outcome = verdict
-            .as_ref()
-            .and_then(|verdict| Outcome::parse(&verdict.outcome));
-        let reason = verdict.and_then(|verdict| ReasonCode::parse(&verdict.reason_code));
-        Ok(outcome.map_or(Seen::NOTHING, |outcome| Seen {
-            decision: Conclusion::from(outcome),
-            reason,
-        }))
+        let found = verdict.as_ref().and_then(recorded);
+        Ok(found.unwrap_or_else(|| Found::of(Seen::NOTHING, None)))
+    }
+
+    /// What the facts of a run show that stays open, or that was closed by somebody else.
+    async fn assess(&self, run: RunId, seen: Seen) -> Result<Found, DemoError> {
+        let assessed = self.store.assess(&[run], &Policy::default()).await?;
+        Ok(Found::of(seen, assessed.first()))
     }
 }
 
-/// `assessed` is what the facts show by themselves, also where nothing could be written.
-fn report_on(
-    scenario: &Scenario,
-    place: Place,
+/// What was found about one scenario.
+struct Found {
     seen: Seen,
-    assessed: Option<&Assessment>,
-) -> ScenarioReport {
-    let linked = assessed.and_then(|assessed| assessed.facts.restore.as_ref());
+    restore_status: Option<RestoreStatus>,
+    missing: Vec<ReasonCode>,
+}
+
+impl Found {
+    fn of(seen: Seen, assessment: Option<&Assessment>) -> Self {
+        let restore = assessment.and_then(|assessment| assessment.facts.restore.as_ref());
+        Self {
+            seen,
+            restore_status: restore.map(|restore| restore.status),
+            missing: assessment
+                .map_or_else(Vec::new, |assessment| assessment.decision.proof.gaps()),
+        }
+    }
+}
+
+fn recorded(verdict: &RecordedVerdict) -> Option<Found> {
+    let seen = Seen {
+        decision: Conclusion::from(Outcome::parse(&verdict.outcome)?),
+        reason: ReasonCode::parse(&verdict.reason_code),
+    };
+    let assessment = Assessment {
+        facts: serde_json::from_str(&verdict.facts).ok()?,
+        decision: serde_json::from_str(&verdict.decision).ok()?,
+    };
+    Some(Found::of(seen, Some(&assessment)))
+}
+
+fn report_on(scenario: &Scenario, run: RunId, found: Found) -> ScenarioReport {
+    let reason = found.seen.reason;
     ScenarioReport {
         name: scenario.name,
         temptation: scenario.temptation,
-        run: RunId(place.run),
-        restore_status: linked.map(|restore| restore.status),
-        decision: seen.decision,
-        reason_code: seen.reason,
-        missing: assessed.map_or_else(Vec::new, |assessed| assessed.decision.proof.gaps()),
-        next_action: seen
-            .reason
-            .map_or("", |reason| reason.explanation().next_action),
+        run,
+        restore_status: found.restore_status,
+        decision: found.seen.decision,
+        reason_code: reason,
+        missing: found.missing,
+        next_action: reason.map_or("", |reason| reason.explanation().next_action),
         expected_decision: scenario.expected.0,
         expected_reason: scenario.expected.1,
-        as_expected: seen.is(scenario.expected),
+        as_expected: found.seen.is(scenario.expected),
         reached_by: scenario.reached_by(),
     }
 }

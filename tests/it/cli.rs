@@ -1,6 +1,7 @@
 //! The command line, by running the real binary on planted databases.
 
 mod databases;
+mod demo;
 mod stage;
 mod surface;
 

@@ -8,4 +8,6 @@ mod architecture;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod support;

@@ -125,12 +125,16 @@ pub(crate) fn ran(command: &mut Command) -> Ran {
 /// A SQLite file that is gone afterwards.
 pub(crate) struct File {
     directory: TempDir,
+    /// The connection that planted it. Whoever closes the last one moves the log into the file, at
+    /// a moment of its own, so this one stays open where bytes are compared.
+    store: Option<Arc<dyn Store>>,
 }
 
 impl File {
     pub(crate) fn new() -> Self {
         Self {
             directory: TempDir::new().expect("a temporary directory"),
+            store: None,
         }
     }
 
@@ -148,24 +152,31 @@ impl File {
 
     /// The platform's tables and rows, and our schema.
     pub(crate) async fn planted() -> Self {
-        let file = Self::new();
+        let mut file = Self::new();
         let store = file.create().await;
         plant(&*store).await;
         store.migrate().await.unwrap();
+        file.store = Some(store);
         file
     }
 
     /// Every file that holds anything, with its bytes.
+    ///
+    /// Read by another process: closing a file gives up every lock that a process holds on it, and
+    /// with it those of the connection above.
     pub(crate) fn bytes(&self) -> BTreeMap<String, Vec<u8>> {
-        fs::read_dir(self.directory.path())
-            .unwrap()
-            .map(|entry| entry.unwrap())
-            .map(|entry| {
-                let name = entry.file_name().into_string().unwrap();
-                (name, fs::read(entry.path()).unwrap())
-            })
+        let entries = fs::read_dir(self.directory.path()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             // Shared memory indexes the log; without a log it holds nothing.
-            .filter(|(name, bytes)| !name.ends_with("-shm") && !bytes.is_empty())
+            .filter(|name| !name.ends_with("-shm"))
+            .map(|name| {
+                let path = self.directory.path().join(&name);
+                let read = Command::new("cat").arg(path).output().unwrap();
+                assert!(read.status.success(), "{name} cannot be read");
+                (name, read.stdout)
+            })
+            .filter(|(_, bytes)| !bytes.is_empty())
             .collect()
     }
 }

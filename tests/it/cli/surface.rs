@@ -130,6 +130,7 @@ fn the_schema_describes_every_document() {
         "reconcile",
         "explain",
         "doctor",
+        "demo",
         "config",
     ] {
         assert!(

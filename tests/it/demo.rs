@@ -1,0 +1,299 @@
+//! The demonstration, on both databases: every reason code, nothing foreign, and a second pass that
+//! changes nothing.
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use reconciler_jobs::restore_execute::ReasonCode;
+use restore_reconciler::demo::{
+    self, DemoError, DemoOptions, DemoProgress, DemoReport, HIDDEN_IDS, Phase,
+};
+use restore_reconciler::storage::{Access, Limits, Store, connect};
+use serde_json::Value;
+use sqlx::{PgPool, SqlitePool};
+
+use crate::support::cluster::database;
+
+/// An empty database, a store on it, and a way past the store.
+struct Stage {
+    store: Arc<dyn Store>,
+    beside: Beside,
+    _until_the_end: Box<dyn Any + Send>,
+}
+
+enum Beside {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+/// A SQLite file, removed with this value.
+struct TemporaryFile(PathBuf);
+
+impl TemporaryFile {
+    fn new(name: &str) -> Self {
+        let name = format!("demo-{name}-{}.sqlite", std::process::id());
+        let file = Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name));
+        file.remove(); // a killed process with the same id may have left one
+        file
+    }
+
+    fn remove(&self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut path = self.0.clone().into_os_string();
+            path.push(suffix);
+            drop(std::fs::remove_file(path)); // usually not there
+        }
+    }
+}
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+impl Stage {
+    async fn sqlite(name: &str) -> Self {
+        let file = TemporaryFile::new(name);
+        let url = format!("sqlite:{}", file.0.display());
+        let store = connect(&url, Access::Create, &Limits::default())
+            .await
+            .unwrap();
+        let pool = SqlitePool::connect(&url).await.unwrap();
+        Self {
+            store,
+            beside: Beside::Sqlite(pool),
+            _until_the_end: Box::new(file),
+        }
+    }
+
+    async fn postgres() -> Self {
+        let database = database().await;
+        let store = connect(&database.url(), Access::Write, &Limits::default())
+            .await
+            .unwrap();
+        let pool = PgPool::connect(&database.url()).await.unwrap();
+        Self {
+            store,
+            beside: Beside::Postgres(pool),
+            _until_the_end: Box::new(database),
+        }
+    }
+
+    async fn demonstrate(&self, runs: u64) -> Result<(DemoReport, Vec<DemoProgress>), DemoError> {
+        let options = DemoOptions {
+            runs,
+            ..DemoOptions::default()
+        };
+        let mut said = Vec::new();
+        let report = demo::run(&*self.store, &options, |progress| said.push(progress)).await?;
+        Ok((report, said))
+    }
+
+    /// Runs the statement for this database; each row is a run and a text.
+    async fn rows(&self, postgres: &'static str, sqlite: &'static str) -> Vec<(i64, String)> {
+        match &self.beside {
+            Beside::Postgres(pool) => sqlx::query_as(postgres).fetch_all(pool).await.unwrap(),
+            Beside::Sqlite(pool) => sqlx::query_as(sqlite).fetch_all(pool).await.unwrap(),
+        }
+    }
+
+    async fn reconciliations(&self) -> Vec<(i64, String)> {
+        self.rows(
+            "SELECT id, context ->> 'reconciliation' FROM operation_runs
+             WHERE status = 'completed' AND jsonb_typeof(context) = 'object'
+               AND context ? 'reconciliation'",
+            "SELECT id, context ->> '$.reconciliation' FROM operation_runs
+             WHERE status = 'completed' AND context ->> '$.reconciliation' IS NOT NULL",
+        )
+        .await
+    }
+
+    async fn audits(&self) -> Vec<(i64, String)> {
+        self.rows(
+            "SELECT resource_id::bigint, jsonb_build_array(metadata, summary, resource_id)::text
+             FROM audit_logs WHERE action = 'operation_run.reconciled'",
+            "SELECT CAST(resource_id AS INTEGER), json_array(json(metadata), summary, resource_id)
+             FROM audit_logs WHERE action = 'operation_run.reconciled'",
+        )
+        .await
+    }
+
+    async fn ledger(&self) -> Vec<(i64, String)> {
+        self.rows(
+            "SELECT operation_run_id, '[' || facts || ',' || decision || ',' || workspace_id || ']'
+             FROM reconciler.ledger",
+            "SELECT operation_run_id, '[' || facts || ',' || decision || ',' || workspace_id || ']'
+             FROM reconciler_ledger",
+        )
+        .await
+    }
+
+    /// Everything that verdicts wrote: three texts per verdict, each a JSON document.
+    async fn written(&self) -> [Vec<(i64, String)>; 3] {
+        [
+            self.reconciliations().await,
+            self.audits().await,
+            self.ledger().await,
+        ]
+    }
+}
+
+fn assert_as_expected(report: &DemoReport) {
+    for scenario in &report.scenarios {
+        assert!(scenario.as_expected, "{scenario:#?}");
+    }
+    let volume = report.volume.as_ref();
+    assert_eq!(volume.map_or(0, |volume| volume.unexpected), 0);
+    assert!(report.unchanged);
+    assert!(report.is_as_expected());
+    assert_eq!(report.first.swept.passed_over, 0);
+    assert_eq!(report.first.swept.refused, 1);
+    assert_eq!(report.second.swept.looked_at, 0, "nothing is due any more");
+    assert_eq!(report.second.by_command, report.first.by_command);
+}
+
+fn assert_every_code_is_a_primary_reason(report: &DemoReport) {
+    let seen: BTreeSet<_> = report
+        .scenarios
+        .iter()
+        .filter_map(|scenario| scenario.reason_code)
+        .collect();
+    let never: Vec<_> = ReasonCode::ALL
+        .iter()
+        .filter(|code| !seen.contains(code))
+        .collect();
+    assert!(never.is_empty(), "{never:?}");
+}
+
+/// One entry of each kind per verdict, and none for any other run.
+async fn assert_written_once(stage: &Stage, report: &DemoReport) {
+    let first = &report.first.swept;
+    let verdicts = first.succeeded + first.partially_succeeded + first.blocked + first.failed;
+    let written = stage.written().await;
+    let runs: Vec<BTreeSet<i64>> = written
+        .iter()
+        .map(|rows| rows.iter().map(|(run, _)| *run).collect())
+        .collect();
+    for (rows, runs) in written.iter().zip(&runs) {
+        assert_eq!(rows.len() as u64, verdicts);
+        assert_eq!(runs.len() as u64, verdicts, "one row per run");
+        assert_eq!(Some(runs), runs_of(&written).as_ref(), "for the same runs");
+    }
+    for scenario in &report.scenarios {
+        let written = runs.iter().all(|runs| runs.contains(&scenario.run.0));
+        assert_eq!(written, scenario.decision.is_verdict(), "{}", scenario.name);
+    }
+}
+
+fn runs_of(written: &[Vec<(i64, String)>; 3]) -> Option<BTreeSet<i64>> {
+    let rows = written.last()?;
+    Some(rows.iter().map(|(run, _)| *run).collect())
+}
+
+async fn assert_nothing_foreign_is_mentioned(stage: &Stage) {
+    let mut numbers = 0;
+    for (run, text) in stage.written().await.iter().flatten() {
+        let document: Value = serde_json::from_str(text).unwrap();
+        each_number(&document, &mut |number| {
+            assert!(number < HIDDEN_IDS, "run {run} mentions {number}: {text}");
+            numbers += 1;
+        });
+    }
+    assert!(numbers > 1_000, "the texts were not looked into");
+}
+
+fn each_number(value: &Value, visit: &mut impl FnMut(i64)) {
+    match value {
+        Value::Number(number) => visit(number.as_i64().expect("ids and counts are integers")),
+        Value::String(text) => {
+            if let Ok(number) = text.parse() {
+                visit(number);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| each_number(item, visit)),
+        Value::Object(entries) => {
+            for (key, item) in entries {
+                each_number(&Value::from(key.as_str()), visit);
+                each_number(item, visit);
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Phases follow each other, and each one counts up to its end.
+fn assert_progress_is_usable(said: &[DemoProgress]) {
+    assert!(said.is_sorted_by_key(|progress| (progress.phase, progress.done)));
+    for phase in [Phase::Planting, Phase::FirstPass, Phase::Reading] {
+        let last = said
+            .iter()
+            .rfind(|progress| progress.phase == phase)
+            .unwrap();
+        assert!(last.total > 0);
+        assert_eq!(last.done, last.total, "{phase:?}");
+    }
+}
+
+async fn scenarios_hold_on(stage: Stage) {
+    let (report, said) = stage.demonstrate(0).await.unwrap();
+    assert_as_expected(&report);
+    assert_every_code_is_a_primary_reason(&report);
+    assert_written_once(&stage, &report).await;
+    assert_nothing_foreign_is_mentioned(&stage).await;
+    assert_progress_is_usable(&said);
+
+    let before = stage.store.fingerprint().await.unwrap();
+    let again = stage.demonstrate(0).await;
+    assert!(matches!(again, Err(DemoError::PlatformPresent)));
+    assert_eq!(stage.store.fingerprint().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn every_scenario_comes_out_as_the_rulebook_demands_on_sqlite() {
+    scenarios_hold_on(Stage::sqlite("scenarios").await).await;
+}
+
+#[tokio::test]
+async fn every_scenario_comes_out_as_the_rulebook_demands_on_postgres() {
+    scenarios_hold_on(Stage::postgres().await).await;
+}
+
+#[tokio::test]
+async fn two_thousand_generated_runs_come_out_alike_on_both_databases() {
+    let [sqlite, postgres] = [Stage::sqlite("volume").await, Stage::postgres().await];
+    let (on_sqlite, _) = sqlite.demonstrate(2_000).await.unwrap();
+    let (on_postgres, said) = postgres.demonstrate(2_000).await.unwrap();
+    for (stage, report) in [(&sqlite, &on_sqlite), (&postgres, &on_postgres)] {
+        assert_as_expected(report);
+        assert_written_once(stage, report).await;
+        assert_nothing_foreign_is_mentioned(stage).await;
+    }
+    assert_progress_is_usable(&said);
+    for (left, right) in on_sqlite.scenarios.iter().zip(&on_postgres.scenarios) {
+        assert_eq!(left, right);
+    }
+    assert_eq!(on_sqlite.scenarios.len(), on_postgres.scenarios.len());
+    assert_eq!(on_sqlite.volume, on_postgres.volume);
+    assert_eq!(on_sqlite.first.swept, on_postgres.first.swept);
+}
+
+#[tokio::test]
+async fn a_report_says_the_same_words_as_json() {
+    let stage = Stage::sqlite("words").await;
+    let (report, _) = stage.demonstrate(1).await.unwrap();
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["volume"]["runs"], 1);
+    for (scenario, json) in report
+        .scenarios
+        .iter()
+        .zip(json["scenarios"].as_array().unwrap())
+    {
+        assert_eq!(json["decision"], scenario.decision.name());
+        assert_eq!(json["reason_code"], scenario.expected_reason.code());
+        assert_eq!(json["run"], scenario.run.0);
+        assert!(!scenario.next_action.is_empty());
+    }
+}
