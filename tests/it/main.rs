@@ -8,4 +8,6 @@ mod architecture;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod support;
