@@ -18,7 +18,10 @@ pub(super) fn judge(server: &Server, own: &Own) -> Vec<Check> {
         ),
         None => Check::advice(
             SUBJECT,
-            "Which migrations were run is closed to this role.",
+            format!(
+                "Role {} may not read which migrations were run, so the schema's age is unknown.",
+                server.role
+            ),
             format!("GRANT SELECT ON reconciler.migrations TO {};", server.role),
         ),
         Some(applied) => judge_migrations(SUBJECT, applied, &migrator()),

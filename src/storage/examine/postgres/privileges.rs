@@ -7,36 +7,41 @@ use super::facts::{FoundColumn, FoundTable, Server};
 use super::{Check, OWN, Own, Placed};
 use crate::storage::examine::needs::Column;
 
+/// A privilege that is missing, in words, and the statement that grants it.
+struct Lack {
+    what: String,
+    grant: String,
+}
+
 pub(super) fn judge_platform(server: &Server, platform: &[Placed]) -> Vec<Check> {
-    let schemas = platform.iter().map(|placed| &placed.table);
-    let mut checks: Vec<Check> = judge_schemas(server, schemas);
+    let mut checks = judge_schemas(server, platform.iter().map(|placed| &placed.table));
     checks.extend(platform.iter().map(|placed| {
-        let statements = missing_grants(server, placed);
-        judge(&placed.table.name, server, &statements)
+        let lacks = lacks_on_platform(server, placed);
+        judge(&placed.table.name, server, &lacks)
     }));
     checks
 }
 
 pub(super) fn judge_own(server: &Server, own: &Own) -> Vec<Check> {
     let mut checks = judge_schemas(server, own.tables.iter());
-    checks.extend(own.tables.iter().filter_map(|table| {
-        let need = OWN.iter().find(|need| need.name == table.name)?;
-        let missing: Vec<&str> = need
+    let needs = OWN.iter().filter(|need| !need.privileges.is_empty());
+    checks.extend(needs.filter_map(|need| {
+        let table = own.tables.iter().find(|table| table.name == need.name)?;
+        let missing = need
             .privileges
             .iter()
-            .copied()
-            .filter(|privilege| !may(table, privilege))
-            .collect();
-        let statements = if missing.is_empty() {
-            Vec::new()
-        } else {
-            let (what, role) = (missing.join(", "), &server.role);
-            vec![format!(
-                "GRANT {what} ON {} TO {role};",
-                table.qualified_name
-            )]
-        };
-        Some(judge(&table.qualified_name, server, &statements))
+            .filter(|privilege| !may(table, privilege));
+        let missing: Vec<&str> = missing.copied().collect();
+        let what = missing.join(", ");
+        let lack = (!missing.is_empty()).then(|| Lack {
+            grant: format!(
+                "GRANT {what} ON {} TO {};",
+                table.qualified_name, server.role
+            ),
+            what,
+        });
+        let lacks: Vec<Lack> = lack.into_iter().collect();
+        Some(judge(&table.qualified_name, server, &lacks))
     }));
     checks
 }
@@ -69,56 +74,74 @@ fn judge_schemas<'t>(server: &Server, tables: impl Iterator<Item = &'t FoundTabl
     schemas.into_iter().map(check).collect()
 }
 
-fn judge(table: &str, server: &Server, statements: &[String]) -> Check {
+fn judge(table: &str, server: &Server, lacks: &[Lack]) -> Check {
     let subject = format!("privileges on {table}");
-    if statements.is_empty() {
+    if lacks.is_empty() {
         return Check::good(subject, "What is needed is granted.");
     }
+    let what: Vec<&str> = lacks.iter().map(|lack| lack.what.as_str()).collect();
+    let grants: Vec<&str> = lacks.iter().map(|lack| lack.grant.as_str()).collect();
     Check::problem(
         subject,
-        format!("Role {} may not do all that is needed.", server.role),
-        statements.join("\n"),
+        format!("Role {} lacks {}.", server.role, what.join(" and ")),
+        grants.join("\n"),
     )
 }
 
-fn missing_grants(server: &Server, placed: &Placed) -> Vec<String> {
-    let Placed {
-        need,
-        table,
-        columns,
-        ..
-    } = placed;
-    let role = &server.role;
-    let lacking = |is_needed: fn(&Column) -> bool, is_granted: fn(&FoundColumn) -> bool| {
-        let names = need.columns.iter().filter(|column| is_needed(column));
-        names
-            .filter_map(|column| columns.iter().find(|found| found.name == column.name))
-            .filter(|found| !is_granted(found))
-            .map(|found| found.name.as_str())
-            .collect::<Vec<_>>()
-    };
+fn lacks_on_platform(server: &Server, placed: &Placed) -> Vec<Lack> {
+    let need = placed.need;
+    let read = lack_of_columns(server, placed, "SELECT", |c| c.is_read, |c| c.may_select);
     let written = match need.written_with {
-        Some("UPDATE") => Some(("UPDATE", lacking(|c| c.is_written, |c| c.may_update))),
-        Some("INSERT") => Some(("INSERT", lacking(|c| c.is_written, |c| c.may_insert))),
+        Some("UPDATE") => {
+            lack_of_columns(server, placed, "UPDATE", |c| c.is_written, |c| c.may_update)
+        }
+        Some("INSERT") => {
+            lack_of_columns(server, placed, "INSERT", |c| c.is_written, |c| c.may_insert)
+        }
         _ => None,
     };
-    let read = ("SELECT", lacking(|c| c.is_read, |c| c.may_select));
-    let mut statements: Vec<String> = std::iter::once(read)
-        .chain(written)
-        .filter(|(_, names)| !names.is_empty())
-        .map(|(privilege, names)| {
-            let (names, table) = (names.join(", "), &table.qualified_name);
-            format!("GRANT {privilege} ({names}) ON {table} TO {role};")
-        })
+    // A default that draws from a sequence is used by every insert that does not name the column.
+    let closed = placed
+        .columns
+        .iter()
+        .filter(|found| need.written_with == Some("INSERT") && !found.may_use_sequence);
+    let sequences = closed.filter_map(|found| found.sequence.as_ref());
+    let sequences = sequences.map(|sequence| Lack {
+        what: format!("USAGE of sequence {sequence}"),
+        grant: format!("GRANT USAGE ON SEQUENCE {sequence} TO {};", server.role),
+    });
+    read.into_iter().chain(written).chain(sequences).collect()
+}
+
+/// The columns that need a privilege and do not have it; nothing where there are none. Columns that
+/// do not exist are reported elsewhere and cannot be granted.
+fn lack_of_columns(
+    server: &Server,
+    placed: &Placed,
+    privilege: &str,
+    is_needed: fn(&Column) -> bool,
+    is_granted: fn(&FoundColumn) -> bool,
+) -> Option<Lack> {
+    let needed = placed
+        .need
+        .columns
+        .iter()
+        .filter(|column| is_needed(column));
+    let found = needed.filter_map(|column| {
+        let mut columns = placed.columns.iter();
+        columns.find(|found| found.name == column.name)
+    });
+    let names: Vec<&str> = found
+        .filter(|found| !is_granted(found))
+        .map(|found| found.name.as_str())
         .collect();
-    if need.written_with == Some("INSERT") {
-        // A default that draws from a sequence is used by every insert that does not name the column.
-        let closed = columns.iter().filter(|found| !found.may_use_sequence);
-        statements.extend(
-            closed
-                .filter_map(|found| found.sequence.as_ref())
-                .map(|sequence| format!("GRANT USAGE ON SEQUENCE {sequence} TO {role};")),
-        );
-    }
-    statements
+    (!names.is_empty()).then(|| Lack {
+        what: format!("{privilege} on {} column(s)", names.len()),
+        grant: format!(
+            "GRANT {privilege} ({}) ON {} TO {};",
+            names.join(", "),
+            placed.table.qualified_name,
+            server.role
+        ),
+    })
 }

@@ -244,7 +244,8 @@ fn judge_index(wanted: &Wanted, indexes: &[FoundIndex]) -> Check {
     let serves = |index: &&FoundIndex| {
         let columns: Vec<String> = serde_json::from_str(&index.columns).unwrap_or_default();
         let predicate = index.is_partial.then(|| predicate_of(index));
-        index.table_name == wanted.table && wanted.is_served_by(&columns, predicate.as_deref())
+        index.table_name == wanted.table
+            && wanted.is_served_on_sqlite_by(&columns, predicate.as_deref())
     };
     match indexes.iter().find(serves) {
         Some(index) => Check::good(subject, format!("{} serves.", index.name)),
@@ -253,7 +254,7 @@ fn judge_index(wanted: &Wanted, indexes: &[FoundIndex]) -> Check {
             format!("Without one, {}.", wanted.purpose),
             format!(
                 "CREATE INDEX IF NOT EXISTS {} ON {} {};",
-                wanted.name, wanted.table, wanted.definition
+                wanted.name, wanted.table, wanted.definition_on_sqlite
             ),
         ),
     }
