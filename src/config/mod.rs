@@ -38,6 +38,7 @@ pub use error::ConfigError;
 use fields::{audit_actions, duration, friendly, log_filter, log_format, summary_keys, whole};
 use source::{Source, value_at};
 
+pub use crate::storage::Backend;
 use crate::storage::{BATCH_RUNS_MAX, Limits};
 use crate::telemetry::Format;
 

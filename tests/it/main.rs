@@ -10,4 +10,8 @@ mod cli;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod support;

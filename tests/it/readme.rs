@@ -14,7 +14,12 @@ fn numbered_rows(text: &str) -> Vec<String> {
     text.lines()
         .map(|line| line.trim_start_matches("//!").trim())
         .filter(|line| {
-            let first = line.trim_start_matches('|').split('|').next().unwrap_or_default().trim();
+            let first = line
+                .trim_start_matches('|')
+                .split('|')
+                .next()
+                .unwrap_or_default()
+                .trim();
             line.starts_with('|') && first.parse::<u8>().is_ok()
         })
         .map(|line| line.replace('`', ""))
@@ -25,8 +30,12 @@ fn numbered_rows(text: &str) -> Vec<String> {
 fn its_decision_table_is_the_one_beside_the_rules() {
     let rules = numbered_rows(&read("jobs/src/restore_execute/rules.rs"));
     let readme = read("README.md");
-    let (_, section) = readme.split_once("## What is decided").expect("the section");
-    let (section, _) = section.split_once("## Exit codes").expect("the next section");
+    let (_, section) = readme
+        .split_once("## What is decided")
+        .expect("the section");
+    let (section, _) = section
+        .split_once("## Exit codes")
+        .expect("the next section");
     let readme = numbered_rows(section);
     assert_eq!(rules.len(), 22);
     for (rule, row) in rules.iter().zip(&readme) {
@@ -40,8 +49,11 @@ fn its_decision_table_is_the_one_beside_the_rules() {
 }
 
 fn cells(row: &str, range: std::ops::Range<usize>) -> Vec<String> {
-    let cells: Vec<String> =
-        row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    let cells: Vec<String> = row
+        .trim_matches('|')
+        .split('|')
+        .map(|cell| cell.trim().to_owned())
+        .collect();
     cells[range].to_vec()
 }
 
@@ -57,6 +69,9 @@ fn every_file_it_links_to_is_there() {
         .collect();
     assert!(links.len() >= 3, "{links:?}");
     for link in links {
-        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(link).exists(), "{link}");
+        assert!(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(link).exists(),
+            "{link}"
+        );
     }
 }

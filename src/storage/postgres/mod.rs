@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::canonical::digest_of;
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use self::transaction::PostgresTransaction;
@@ -77,6 +78,14 @@ impl PostgresStore {
     }
 }
 
+/// The migrations of our own schema.
+pub(super) fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!("migrations/postgres");
+    migrator.create_schema("reconciler");
+    migrator.dangerous_set_table_name("reconciler.migrations");
+    migrator
+}
+
 impl Transactions for PostgresStore {
     type Transaction = PostgresTransaction;
 
@@ -104,10 +113,7 @@ impl Store for PostgresStore {
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
-        let mut migrator = sqlx::migrate!("migrations/postgres");
-        migrator.create_schema("reconciler");
-        migrator.dangerous_set_table_name("reconciler.migrations");
-        migrator
+        migrator()
             .run(&self.pool)
             .await
             .map_err(|error| StoreError::fatal("migrate schema reconciler", error))

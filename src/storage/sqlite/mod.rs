@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::canonical::digest_of;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -77,6 +78,13 @@ impl SqliteStore {
     }
 }
 
+/// The migrations of our own tables.
+pub(super) fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!("migrations/sqlite");
+    migrator.dangerous_set_table_name("reconciler_migrations");
+    migrator
+}
+
 impl Transactions for SqliteStore {
     type Transaction = SqliteTransaction;
 
@@ -99,11 +107,9 @@ impl Store for SqliteStore {
 
     async fn migrate(&self) -> Result<(), StoreError> {
         let step = "migrate the reconciler_ tables";
-        let mut migrator = sqlx::migrate!("migrations/sqlite");
-        migrator.dangerous_set_table_name("reconciler_migrations");
         // The migrator takes no lock of its own on SQLite; inside of a write transaction it has one.
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.during(step)?;
-        migrator
+        migrator()
             // `run` is this call behind a trait that a boxed future cannot name.
             .run_direct(None, &mut *tx, false)
             .await

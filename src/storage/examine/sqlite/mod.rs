@@ -1,0 +1,300 @@
+//! What `doctor` looks at on SQLite.
+//!
+//! Types are not looked at: SQLite gives a type to each value and not to a column, and the parsers
+//! make a gap of a value that is not what it should be.
+
+use std::collections::BTreeMap;
+
+use sqlx::{Connection as _, FromRow, SqliteConnection};
+
+use super::indexes::{WANTED, Wanted};
+use super::needs::{PLATFORM, Table};
+use super::{Applied, CHECK_THE_URL, Check, MIGRATE, answer, judge_migrations};
+use crate::storage::error::{During as _, ErrorKind, StoreError};
+use crate::storage::sqlite::{SqliteStore, migrator};
+
+const OWN_SUBJECT: &str = "tables of reconciler";
+
+/// Our own tables.
+const OWN: [&str; 3] = [
+    "reconciler_ledger",
+    "reconciler_watch_list",
+    "reconciler_sweeps",
+];
+
+#[derive(Debug, FromRow)]
+struct File {
+    version: String,
+    path: Option<String>,
+    journal_mode: String,
+}
+
+#[derive(Debug, FromRow)]
+struct FoundColumn {
+    table_name: String,
+    name: String,
+    must_be_given: bool,
+}
+
+#[derive(Debug, FromRow)]
+struct FoundIndex {
+    table_name: String,
+    name: String,
+    /// A JSON list of names; an expression has none.
+    columns: String,
+    is_partial: bool,
+    definition: Option<String>,
+}
+
+/// Columns by table.
+type Tables = BTreeMap<String, Vec<FoundColumn>>;
+
+pub(in crate::storage) async fn examine(store: &SqliteStore) -> Result<Vec<Check>, StoreError> {
+    let mut checks = match answer("file", load_file(store).await)? {
+        Ok(file) => vec![
+            judge_version(&file),
+            look_at_writes(store, &file).await,
+            judge_journal(&file),
+        ],
+        Err(check) => return Ok(vec![*check]),
+    };
+    let tables = match answer("platform", load_tables(store).await)? {
+        Ok(tables) => tables,
+        Err(check) => {
+            checks.push(*check);
+            return Ok(checks);
+        }
+    };
+    checks.extend(judge_platform(&tables));
+    match answer("indexes", load_indexes(store).await)? {
+        Ok(indexes) => checks.extend(judge_indexes(&tables, &indexes)),
+        Err(check) => checks.push(*check),
+    }
+    checks.extend(look_at_own(store, &tables).await?);
+    Ok(checks)
+}
+
+async fn load_file(store: &SqliteStore) -> Result<File, StoreError> {
+    sqlx::query_as(include_str!("file.sql"))
+        .fetch_one(store.pool())
+        .await
+        .during("ask which file this is")
+}
+
+async fn load_tables(store: &SqliteStore) -> Result<Tables, StoreError> {
+    let columns: Vec<FoundColumn> = sqlx::query_as(include_str!("columns.sql"))
+        .fetch_all(store.pool())
+        .await
+        .during("look for tables")?;
+    let mut tables = Tables::new();
+    for column in columns {
+        let table = tables.entry(column.table_name.clone()).or_default();
+        table.push(column);
+    }
+    Ok(tables)
+}
+
+async fn load_indexes(store: &SqliteStore) -> Result<Vec<FoundIndex>, StoreError> {
+    sqlx::query_as(include_str!("indexes.sql"))
+        .fetch_all(store.pool())
+        .await
+        .during("look for indexes")
+}
+
+fn judge_version(file: &File) -> Check {
+    Check::good("library", format!("SQLite {} is built in.", file.version))
+}
+
+/// Begins to write and rolls back, on a connection of its own, because the store's may have been
+/// opened for reading only.
+///
+/// `BEGIN IMMEDIATE` alone would not tell: on a file that may not be written it begins to read. To
+/// open the file past SQLite would be a trap: closing it again drops the locks that this process
+/// holds on it.
+async fn look_at_writes(store: &SqliteStore, file: &File) -> Check {
+    let subject = "file";
+    let Some(path) = file.path.as_deref().filter(|path| !path.is_empty()) else {
+        return Check::advice(
+            subject,
+            "The database is in memory and ends with this program.",
+            "Name a file: RECONCILER_DATABASE_URL=sqlite://FILE",
+        );
+    };
+    match try_to_write(store).await {
+        Ok(()) => Check::good(subject, format!("{path} may be written.")),
+        Err(error) if error.kind() == ErrorKind::Transient => Check::advice(
+            subject,
+            format!("{path} is being written by somebody else, and for long."),
+            "Find out which other program works on the file; one at a time can write.",
+        ),
+        Err(error) => Check::problem(
+            subject,
+            format!("{path} may not be written: {error}."),
+            "Give this program's user the right to write the file and its directory.",
+        ),
+    }
+}
+
+async fn try_to_write(store: &SqliteStore) -> Result<(), StoreError> {
+    let step = "begin to write";
+    let options = store.pool().connect_options().as_ref().clone();
+    let options = options.read_only(false).create_if_missing(false);
+    let mut connection = SqliteConnection::connect_with(&options)
+        .await
+        .during(step)?;
+    let mut tx = connection
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .during(step)?;
+    sqlx::query(include_str!("try_write.sql"))
+        .execute(&mut *tx)
+        .await
+        .during(step)?;
+    tx.rollback().await.during(step)?;
+    connection.close().await.during(step)
+}
+
+fn judge_journal(file: &File) -> Check {
+    let subject = "journal";
+    let mode = &file.journal_mode;
+    if mode == "wal" || mode == "memory" {
+        return Check::good(subject, format!("The journal mode is {mode}."));
+    }
+    Check::advice(
+        subject,
+        format!("The journal mode is {mode}, so readers and the writer wait for each other."),
+        "PRAGMA journal_mode = WAL;",
+    )
+}
+
+fn judge_platform(tables: &Tables) -> Vec<Check> {
+    let subject = "platform";
+    if !PLATFORM.iter().any(|need| tables.contains_key(need.name)) {
+        return vec![Check::problem(
+            subject,
+            format!(
+                "The file holds none of the platform's tables ({}).",
+                PLATFORM.map(|table| table.name).join(", ")
+            ),
+            CHECK_THE_URL,
+        )];
+    }
+    let stand_in = Check::good(
+        subject,
+        "This is the embedded default with a stand-in for the platform's tables, not the \
+         platform's database.",
+    );
+    let judged = PLATFORM.iter().flat_map(|need| judge_table(tables, need));
+    std::iter::once(stand_in).chain(judged).collect()
+}
+
+fn judge_table(tables: &Tables, need: &Table) -> Vec<Check> {
+    let subject = format!("table {}", need.name);
+    let Some(columns) = tables.get(need.name) else {
+        return vec![Check::problem(
+            subject,
+            "There is no such table.",
+            CHECK_THE_URL,
+        )];
+    };
+    let is_there = |name: &str| columns.iter().any(|column| column.name == name);
+    let missing = need.columns.iter().filter(|column| !is_there(column.name));
+    let mut checks: Vec<Check> = missing
+        .map(|column| {
+            Check::problem(
+                format!("column {}.{}", need.name, column.name),
+                "There is no such column.",
+                CHECK_THE_URL,
+            )
+        })
+        .collect();
+    if need.written_with == Some("INSERT") {
+        let is_used = |name: &str| need.columns.iter().any(|column| column.name == name);
+        let unfilled = columns
+            .iter()
+            .filter(|column| column.must_be_given && !is_used(&column.name));
+        checks.extend(unfilled.map(|column| {
+            Check::problem(
+                format!("column {}.{}", need.name, column.name),
+                "It refuses null, has no default, and is not among the columns that are written.",
+                "Give the column a default.",
+            )
+        }));
+    }
+    if checks.is_empty() {
+        let count = need.columns.len();
+        checks.push(Check::good(
+            subject,
+            format!("All {count} columns that are used are there."),
+        ));
+    }
+    checks
+}
+
+fn judge_indexes(tables: &Tables, indexes: &[FoundIndex]) -> Vec<Check> {
+    WANTED
+        .iter()
+        .filter(|wanted| tables.contains_key(wanted.table))
+        .map(|wanted| judge_index(wanted, indexes))
+        .collect()
+}
+
+fn judge_index(wanted: &Wanted, indexes: &[FoundIndex]) -> Check {
+    let subject = format!("index on {}", wanted.table);
+    let serves = |index: &&FoundIndex| {
+        let columns: Vec<String> = serde_json::from_str(&index.columns).unwrap_or_default();
+        let predicate = index.is_partial.then(|| predicate_of(index));
+        index.table_name == wanted.table
+            && wanted.is_served_on_sqlite_by(&columns, predicate.as_deref())
+    };
+    match indexes.iter().find(serves) {
+        Some(index) => Check::good(subject, format!("{} serves.", index.name)),
+        None => Check::advice(
+            subject,
+            format!("Without one, {}.", wanted.purpose),
+            format!(
+                "CREATE INDEX IF NOT EXISTS {} ON {} {};",
+                wanted.name, wanted.table, wanted.definition_on_sqlite
+            ),
+        ),
+    }
+}
+
+/// What stands behind WHERE, in whatever case and with whatever blanks it was written.
+fn predicate_of(index: &FoundIndex) -> String {
+    let definition = index.definition.as_deref().unwrap_or_default();
+    let words: Vec<&str> = definition.split_whitespace().collect();
+    words
+        .split(|word| word.eq_ignore_ascii_case("where"))
+        .nth(1)
+        .unwrap_or_default()
+        .join(" ")
+}
+
+async fn look_at_own(store: &SqliteStore, tables: &Tables) -> Result<Vec<Check>, StoreError> {
+    if !tables.contains_key("reconciler_migrations") {
+        let finding = "They do not exist yet.";
+        return Ok(vec![Check::problem(OWN_SUBJECT, finding, MIGRATE)]);
+    }
+    let applied = sqlx::query_as::<_, Applied>(include_str!("applied.sql"))
+        .fetch_all(store.pool())
+        .await
+        .during("read which migrations were run");
+    let state = match answer(OWN_SUBJECT, applied)? {
+        Ok(applied) => judge_migrations(OWN_SUBJECT, &applied, &migrator()),
+        Err(check) => *check,
+    };
+    // Tables that a migration is yet to create are its business.
+    let is_migrated = state.action.as_deref() != Some(MIGRATE);
+    let lost = OWN
+        .iter()
+        .filter(|name| is_migrated && !tables.contains_key(**name))
+        .map(|name| {
+            Check::problem(
+                format!("table {name}"),
+                "It was created by a migration and is gone.",
+                "Restore the file from a backup: a ledger cannot be written again.",
+            )
+        });
+    Ok(std::iter::once(state).chain(lost).collect())
+}

@@ -1,0 +1,393 @@
+//! What only PostgreSQL has: roles, types, schemas, row security, and indexes that were not finished.
+
+use restore_reconciler::storage::examine::{Check, Level};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
+
+use super::{
+    about, action, assert_sweep_works, examine, open, pass, prepare, problems, renames, run,
+    run_lines, subjects,
+};
+use crate::support::cluster::{TestDatabase, database};
+
+/// A role's name that must be quoted wherever it is written.
+const AWKWARD: &str = "the \"worker\" of";
+
+/// Where a role finds the database. The cluster trusts every name.
+fn url_as(database: &TestDatabase, role: &str) -> String {
+    let options: PgConnectOptions = database.url().parse().expect("a URL");
+    options.username(role).to_url_lossy().to_string()
+}
+
+/// A role's name that no other test uses, and the same quoted.
+fn role_of(database: &TestDatabase) -> (String, String) {
+    let role = format!("{AWKWARD} {}", &database.name()[..20]);
+    let quoted = format!("\"{}\"", role.replace('"', "\"\""));
+    (role, quoted)
+}
+
+#[tokio::test]
+async fn no_other_column_is_needed_on_postgres() {
+    let database = database().await;
+    let store = open(&database.url()).await;
+    prepare(&*store).await;
+    let mut connection = database
+        .url()
+        .parse::<PgConnectOptions>()
+        .expect("a URL")
+        .connect()
+        .await
+        .expect("a connection");
+    let columns: Vec<(String, String)> = sqlx::query_as(
+        "SELECT table_name::text, column_name::text
+         FROM information_schema.columns WHERE table_schema = 'public'",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("columns");
+    let script = renames(&columns);
+    assert!(
+        script.contains("restore_runs RENAME COLUMN preview"),
+        "{script}"
+    );
+    run(&*store, script).await;
+    assert_eq!(problems(&examine(&*store).await), Vec::<&Check>::new());
+    assert_sweep_works(&*store).await;
+}
+
+/// Prepares a platform as `shape` leaves it and a role that may do nothing, runs every statement
+/// that `doctor` prints for it, and sweeps as that role.
+async fn the_printed_grants_are_enough(shape: &'static str) {
+    let database = database().await;
+    let owner = open(&database.url()).await;
+    prepare(&*owner).await;
+    owner.execute_script(shape).await.expect(shape);
+    let (role, quoted) = role_of(&database);
+    run(&*owner, format!("CREATE ROLE {quoted} LOGIN")).await;
+
+    let worker = open(&url_as(&database, &role)).await;
+    let checks = examine(&*worker).await;
+    assert_eq!(about(&checks, "role").level, Level::Good);
+    assert!(pass(&*worker).await.is_err(), "nothing is granted yet");
+    // A record of migrations that cannot be read is no problem of the sweep's.
+    let granted = |check: &&Check| {
+        let action = check.action.as_deref().unwrap_or_default();
+        action.starts_with("GRANT")
+    };
+    let grants: Vec<&Check> = checks.iter().filter(granted).collect();
+    for check in problems(&checks) {
+        assert!(grants.contains(&check), "{check:#?}");
+    }
+    for check in &grants {
+        run_lines(&*owner, check.action.as_deref().unwrap()).await;
+    }
+    let checks = examine(&*worker).await;
+    assert_eq!(problems(&checks), Vec::<&Check>::new());
+    assert_eq!(about(&checks, "schema reconciler").level, Level::Good);
+    assert_sweep_works(&*worker).await;
+    assert_few_rights(&database, &role).await;
+}
+
+/// What was printed grants no more than is needed.
+async fn assert_few_rights(database: &TestDatabase, role: &str) {
+    let mut connection = url_as(database, role)
+        .parse::<PgConnectOptions>()
+        .expect("a URL")
+        .connect()
+        .await
+        .expect("a connection");
+    for statement in [
+        "SELECT actor_email FROM audit_logs",
+        "SELECT preview FROM restore_runs",
+        "UPDATE operation_runs SET type = 'restore.verify'",
+        "UPDATE restore_runs SET status = 'completed'",
+        "UPDATE audit_logs SET action = 'x'",
+        "DELETE FROM audit_logs",
+        "DELETE FROM operation_runs",
+        "UPDATE reconciler.ledger SET outcome = 'succeeded'",
+        "DELETE FROM reconciler.sweeps",
+        "DELETE FROM reconciler.migrations",
+    ] {
+        let error = sqlx::query(statement)
+            .execute(&mut connection)
+            .await
+            .expect_err(statement);
+        assert!(error.to_string().contains("permission denied"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_printed_grants_are_enough_for_identity_keys() {
+    the_printed_grants_are_enough("REVOKE ALL ON SCHEMA public FROM PUBLIC").await;
+}
+
+#[tokio::test]
+async fn the_printed_grants_are_enough_for_serial_keys() {
+    the_printed_grants_are_enough(
+        "ALTER TABLE audit_logs ALTER COLUMN id DROP IDENTITY;
+         CREATE SEQUENCE \"audit Log ids\" START 1000;
+         ALTER TABLE audit_logs ALTER COLUMN id SET DEFAULT nextval('\"audit Log ids\"');",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_role_that_may_do_much_is_advised_against() {
+    let database = database().await;
+    let store = open(&database.url()).await;
+    prepare(&*store).await;
+    assert!(
+        about(&examine(&*store).await, "role")
+            .finding
+            .contains("superuser")
+    );
+
+    let (role, quoted) = role_of(&database);
+    run(&*store, format!("CREATE ROLE {quoted} LOGIN")).await;
+    run(
+        &*store,
+        format!("ALTER TABLE restore_runs OWNER TO {quoted}"),
+    )
+    .await;
+    let owner = open(&url_as(&database, &role)).await;
+    let checks = examine(&*owner).await;
+    assert_eq!(about(&checks, "role").level, Level::Advice);
+    assert!(
+        about(&checks, "role")
+            .finding
+            .contains("owns restore_runs,")
+    );
+}
+
+#[tokio::test]
+async fn a_schema_that_this_role_may_not_create_is_for_another_to_migrate() {
+    let database = database().await;
+    let store = open(&database.url()).await;
+    store.install_standin().await.expect("the stand-in");
+    let (role, quoted) = role_of(&database);
+    run(&*store, format!("CREATE ROLE {quoted} LOGIN")).await;
+    let worker = open(&url_as(&database, &role)).await;
+    let checks = examine(&*worker).await;
+    assert!(action(&checks, "schema reconciler").contains("as a role that may create schemas"));
+    assert!(worker.migrate().await.is_err());
+}
+
+#[tokio::test]
+async fn tables_beside_the_search_path_are_found_and_the_path_is_told() {
+    let database = database().await;
+    let store = open(&database.url()).await;
+    prepare(&*store).await;
+    let (role, quoted) = role_of(&database);
+    run(
+        &*store,
+        format!(
+            "CREATE ROLE {quoted} SUPERUSER LOGIN; CREATE SCHEMA \"Tenant Atlas\";
+             ALTER TABLE operation_runs SET SCHEMA \"Tenant Atlas\";"
+        ),
+    )
+    .await;
+    let worker = open(&url_as(&database, &role)).await;
+    let checks = examine(&*worker).await;
+    assert_eq!(subjects(&checks, Level::Problem), ["table operation_runs"]);
+    run_lines(&*worker, action(&checks, "table operation_runs")).await;
+
+    let worker = open(&url_as(&database, &role)).await;
+    assert_eq!(problems(&examine(&*worker).await), Vec::<&Check>::new());
+    assert_sweep_works(&*worker).await;
+}
+
+#[tokio::test]
+async fn a_read_only_role_is_a_problem_with_the_statement_that_ends_it() {
+    let database = database().await;
+    let store = open(&database.url()).await;
+    prepare(&*store).await;
+    let (role, quoted) = role_of(&database);
+    run(
+        &*store,
+        format!(
+            "CREATE ROLE {quoted} SUPERUSER LOGIN;
+             ALTER ROLE {quoted} SET default_transaction_read_only = on;"
+        ),
+    )
+    .await;
+    let worker = open(&url_as(&database, &role)).await;
+    let checks = examine(&*worker).await;
+    assert_eq!(subjects(&checks, Level::Problem), ["writes"]);
+    assert!(pass(&*worker).await.is_err());
+    run_lines(&*store, action(&checks, "writes")).await;
+
+    let worker = open(&url_as(&database, &role)).await;
+    assert_eq!(problems(&examine(&*worker).await), Vec::<&Check>::new());
+    assert_sweep_works(&*worker).await;
+}
+
+/// Changes the type of every column of some kinds, then examines and sweeps.
+async fn types_are_accepted(changes: &[(&str, &str)]) {
+    let database = database().await;
+    let store = open(&database.url()).await;
+    prepare(&*store).await;
+    for (columns, type_name) in changes {
+        for column in columns.split_whitespace() {
+            let (table, column) = column.split_once('.').expect("table.column");
+            run(
+                &*store,
+                format!(
+                    "ALTER TABLE {table} ALTER COLUMN {column} TYPE {type_name}
+                     USING {column}::{type_name}"
+                ),
+            )
+            .await;
+        }
+    }
+    assert_eq!(problems(&examine(&*store).await), Vec::<&Check>::new());
+    assert_sweep_works(&*store).await;
+}
+
+const JSON: &str = "operation_runs.context operation_runs.failure_summary \
+    operation_runs.summary_counts restore_runs.requested_items restore_runs.results \
+    restore_runs.metadata audit_logs.metadata";
+const MOMENTS: &str = "operation_runs.started_at operation_runs.completed_at \
+    operation_runs.created_at operation_runs.updated_at restore_runs.started_at \
+    restore_runs.completed_at restore_runs.deleted_at restore_runs.created_at \
+    evidence_snapshots.generated_at evidence_snapshots.expires_at audit_logs.recorded_at";
+const TEXTS: &str = "restore_runs.status evidence_snapshots.status \
+    evidence_snapshots.completeness_state audit_logs.actor_label audit_logs.action \
+    audit_logs.resource_type audit_logs.resource_id audit_logs.status audit_logs.summary";
+
+#[tokio::test]
+async fn types_of_newer_migrations_are_accepted() {
+    types_are_accepted(&[(JSON, "jsonb"), (MOMENTS, "timestamptz"), (TEXTS, "text")]).await;
+}
+
+#[tokio::test]
+async fn types_of_older_migrations_are_accepted() {
+    let changes = [
+        (JSON, "json"),
+        (MOMENTS, "timestamp(0)"),
+        ("restore_runs.failure_reason", "varchar(255)"),
+    ];
+    types_are_accepted(&changes).await;
+}
+
+#[tokio::test]
+async fn json_in_text_columns_is_accepted() {
+    types_are_accepted(&[(JSON, "text")]).await;
+}
+
+#[tokio::test]
+async fn types_that_no_statement_works_on_are_named() {
+    let database = database().await;
+    let store = open(&database.url()).await;
+    prepare(&*store).await;
+    for (column, to, found) in [
+        (
+            "restore_runs.is_dry_run",
+            "integer USING is_dry_run::integer",
+            "integer",
+        ),
+        ("restore_runs.id", "integer", "integer"),
+        (
+            "audit_logs.resource_id",
+            "bigint USING resource_id::bigint",
+            "bigint",
+        ),
+    ] {
+        let (table, name) = column.split_once('.').expect("table.column");
+        let defaults = format!("ALTER TABLE {table} ALTER COLUMN {name} DROP DEFAULT");
+        if name == "is_dry_run" {
+            run(&*store, defaults).await;
+        }
+        run(
+            &*store,
+            format!("ALTER TABLE {table} ALTER COLUMN {name} TYPE {to}"),
+        )
+        .await;
+        let checks = examine(&*store).await;
+        let check = about(&checks, &format!("column {column}"));
+        assert_eq!(check.level, Level::Problem);
+        assert_eq!(
+            check.finding,
+            format!("Its type is {found}, which is not understood.")
+        );
+        let tally = pass(&*store).await;
+        let is_settled = tally.is_ok_and(|tally| tally.verdicts() > 0);
+        assert!(
+            !is_settled,
+            "{column} works as {found}, so the list is too short"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_column_that_nobody_fills_is_a_problem_of_the_audit_log() {
+    let database = database().await;
+    let store = open(&database.url()).await;
+    prepare(&*store).await;
+    let column = "ALTER TABLE audit_logs ADD COLUMN tenant_ref text NOT NULL";
+    run(&*store, "TRUNCATE audit_logs".to_owned()).await;
+    run(&*store, column.to_owned()).await;
+    let checks = examine(&*store).await;
+    assert_eq!(
+        subjects(&checks, Level::Problem),
+        ["column audit_logs.tenant_ref"]
+    );
+}
+
+#[tokio::test]
+async fn row_security_is_pointed_out_and_the_printed_policy_ends_it() {
+    let database = database().await;
+    let store = open(&database.url()).await;
+    prepare(&*store).await;
+    let (role, quoted) = role_of(&database);
+    run(
+        &*store,
+        format!(
+            "CREATE ROLE {quoted} LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO {quoted};
+             GRANT USAGE ON SCHEMA reconciler TO {quoted};
+             GRANT ALL ON ALL TABLES IN SCHEMA reconciler TO {quoted};
+             ALTER TABLE operation_runs ENABLE ROW LEVEL SECURITY;"
+        ),
+    )
+    .await;
+    let worker = open(&url_as(&database, &role)).await;
+    let checks = examine(&*worker).await;
+    assert_eq!(about(&checks, "table operation_runs").level, Level::Advice);
+    assert_eq!(
+        pass(&*worker).await.expect("a sweep").looked_at(),
+        0,
+        "all are hidden"
+    );
+    run_lines(&*store, action(&checks, "table operation_runs")).await;
+    assert_sweep_works(&*worker).await;
+}
+
+#[tokio::test]
+async fn an_index_that_was_not_built_to_its_end_is_dropped_first() {
+    let database = database().await;
+    let store = open(&database.url()).await;
+    prepare(&*store).await;
+    let subject = "index on restore_runs";
+    run_lines(&*store, action(&examine(&*store).await, subject)).await;
+    assert_eq!(about(&examine(&*store).await, subject).level, Level::Good);
+    run(
+        &*store,
+        "UPDATE pg_index SET indisvalid = false
+         WHERE indexrelid = 'restore_runs_live_operation_run_id_index'::regclass"
+            .to_owned(),
+    )
+    .await;
+    let checks = examine(&*store).await;
+    assert_eq!(about(&checks, subject).level, Level::Advice);
+    assert!(action(&checks, subject).starts_with("DROP INDEX CONCURRENTLY IF EXISTS public."));
+    run_lines(&*store, action(&checks, subject)).await;
+    assert_eq!(about(&examine(&*store).await, subject).level, Level::Good);
+}
+
+#[tokio::test]
+async fn only_a_lost_connection_is_an_error() {
+    let database = database().await;
+    let store = open(&database.url()).await;
+    prepare(&*store).await;
+    drop(database);
+    assert!(store.examine().await.is_err());
+}

@@ -1,0 +1,172 @@
+//! What only SQLite has: a file, its journal, and a planner without figures.
+
+use restore_reconciler::storage::examine::{Check, Level};
+use restore_reconciler::storage::{Access, Limits, connect};
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::{
+    TempFile, about, action, assert_sweep_works, examine, open, prepare, problems, renames, run,
+    run_lines,
+};
+
+/// SQLite's planner knows no figures of a file that nobody analysed, so that its plans are the same
+/// however many rows there are.
+#[tokio::test]
+async fn every_advised_index_is_chosen_on_sqlite() {
+    let file = TempFile::new("plans");
+    let store = open(&file.url()).await;
+    prepare(&*store).await;
+    for (subject, searched_by, explain) in [
+        (
+            "index on operation_runs",
+            "id>?",
+            concat!(
+                "EXPLAIN QUERY PLAN ",
+                include_str!("../../../src/storage/sqlite/load_due.sql")
+            ),
+        ),
+        (
+            "index on restore_runs",
+            "operation_run_id=?",
+            concat!(
+                "EXPLAIN QUERY PLAN ",
+                include_str!("../../../src/storage/sqlite/load_candidates.sql")
+            ),
+        ),
+        (
+            "index on evidence_snapshots",
+            "operation_run_id=?",
+            concat!(
+                "EXPLAIN QUERY PLAN ",
+                include_str!("../../../src/storage/sqlite/load_snapshots.sql")
+            ),
+        ),
+        (
+            "index on audit_logs",
+            "resource_id=?",
+            concat!(
+                "EXPLAIN QUERY PLAN ",
+                include_str!("../../../src/storage/sqlite/load_audits.sql")
+            ),
+        ),
+    ] {
+        let checks = examine(&*store).await;
+        let statement = action(&checks, subject);
+        let name = statement.split_whitespace().nth(5).expect("its name");
+        run_lines(&*store, statement).await;
+        // To explain a statement does not notice that the schema has changed; a new connection does.
+        let mut connection = SqliteConnection::connect(&file.url())
+            .await
+            .expect("a connection");
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain)
+            .fetch_all(&mut connection)
+            .await
+            .expect("a plan");
+        // Not only chosen, but searched by what is asked for, row by row.
+        let uses_it = plan
+            .iter()
+            .any(|(.., step)| step.contains(&format!("{name} ({searched_by}")));
+        assert!(uses_it, "{name} is not in {plan:#?}");
+        assert_eq!(about(&examine(&*store).await, subject).level, Level::Good);
+    }
+}
+
+#[tokio::test]
+async fn no_other_column_is_needed_on_sqlite() {
+    let file = TempFile::new("others");
+    let store = open(&file.url()).await;
+    prepare(&*store).await;
+    let mut connection = SqliteConnection::connect(&file.url())
+        .await
+        .expect("a connection");
+    let columns: Vec<(String, String)> = sqlx::query_as(
+        "SELECT relation.name, attribute.name
+         FROM sqlite_schema AS relation JOIN pragma_table_info(relation.name) AS attribute
+         WHERE relation.type = 'table' AND relation.name NOT LIKE 'reconciler%'
+           AND relation.name NOT LIKE 'sqlite%'",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("columns");
+    run(&*store, renames(&columns)).await;
+    assert_eq!(problems(&examine(&*store).await), Vec::<&Check>::new());
+    assert_sweep_works(&*store).await;
+}
+
+#[tokio::test]
+async fn a_sqlite_file_is_examined_without_a_change_to_it() {
+    let file = TempFile::new("untouched");
+    let store = open(&file.url()).await;
+    prepare(&*store).await;
+    run(&*store, "PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await;
+    let before = std::fs::read(&file.0).expect("the file");
+    let reader = connect(&file.url(), Access::Read, &Limits::default())
+        .await
+        .expect("the file opens");
+    let checks = examine(&*reader).await;
+    assert_eq!(problems(&checks), Vec::<&Check>::new());
+    assert_eq!(
+        about(&checks, "journal").finding,
+        "The journal mode is wal."
+    );
+    assert!(about(&checks, "file").finding.ends_with("may be written."));
+    assert!(std::fs::read(&file.0).expect("the file") == before);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_examined_too() {
+    let file = TempFile::new("nonsense");
+    std::fs::write(
+        &file.0,
+        "This is a letter, and long enough to have a header. ".repeat(99),
+    )
+    .expect("a file");
+    let reader = connect(&file.url(), Access::Read, &Limits::default())
+        .await
+        .expect("SQLite opens whatever it is given");
+    let checks = examine(&*reader).await;
+    assert!(
+        problems(&checks)[0].finding.contains("not a database"),
+        "{checks:#?}"
+    );
+}
+
+#[tokio::test]
+async fn a_sqlite_file_with_a_rollback_journal_is_advised_on() {
+    let file = TempFile::new("rollback");
+    std::fs::write(&file.0, b"").expect("an empty file");
+    let reader = connect(&file.url(), Access::Read, &Limits::default())
+        .await
+        .expect("the file opens");
+    let checks = examine(&*reader).await;
+    assert!(
+        about(&checks, "journal")
+            .finding
+            .contains("journal mode is delete")
+    );
+    assert_eq!(action(&checks, "journal"), "PRAGMA journal_mode = WAL;");
+}
+
+#[tokio::test]
+async fn a_sqlite_file_that_may_not_be_written_is_a_problem() {
+    let file = TempFile::new("closed");
+    std::fs::write(&file.0, b"").expect("an empty file");
+    let mut permissions = std::fs::metadata(&file.0).expect("the file").permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(&file.0, permissions).expect("the file is ours");
+    // Root may write whatever the permissions say.
+    let is_closed = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&file.0)
+        .is_err();
+    let reader = connect(&file.url(), Access::Read, &Limits::default())
+        .await
+        .expect("the file opens");
+    let checks = examine(&*reader).await;
+    let expected = if is_closed {
+        Level::Problem
+    } else {
+        Level::Good
+    };
+    assert_eq!(about(&checks, "file").level, expected);
+}
