@@ -116,9 +116,15 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         temptation: "Four rows, four applied; two of them are about the same item.",
         expected: partially(ReasonCode::ItemsUnexpected),
         differs: |case| {
-            case.item("504", json!({ "status": "applied", "backup_item_id": 503 }));
+            case.item("0503", json!({ "status": "applied" }));
             case.count(json!({ "total": 4, "succeeded": 4 }));
         },
+    },
+    Scenario {
+        name: "item under another's key",
+        temptation: "Three rows for three items; one row says that it is another item.",
+        expected: partially(ReasonCode::ItemsUnrecognised),
+        differs: |case| case.item("503", json!({ "status": "applied", "backup_item_id": 502 })),
     },
     Scenario {
         name: "counters disagree",
