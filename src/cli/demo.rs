@@ -167,7 +167,7 @@ fn show(report: DemoReport, place: &Place, screen: &mut Screen) -> anyhow::Resul
     screen.table(
         [
             "SCENARIO, RESTORE STATUS",
-            "VERDICT, REASON, - MISSING",
+            "VERDICT, REASON, - ALSO MISSING",
             "NEXT ACTION",
         ],
         report.scenarios.iter().map(row),
@@ -191,7 +191,11 @@ fn row(scenario: &ScenarioReport) -> [String; 3] {
     );
     let mut found = vec![scenario.decision.name().to_owned()];
     found.extend(scenario.reason_code.map(|reason| reason.code().to_owned()));
-    found.extend(scenario.missing.iter().map(|gap| format!("- {gap}")));
+    let others = scenario
+        .missing
+        .iter()
+        .filter(|gap| Some(**gap) != scenario.reason_code);
+    found.extend(others.map(|gap| format!("- {gap}")));
     if !scenario.as_expected {
         let (decision, reason) = (scenario.expected_decision, scenario.expected_reason);
         found.push(format!("NOT AS EXPECTED: {} {reason}", decision.name()));

@@ -72,7 +72,7 @@ fn show(examined: Examined, screen: &mut Screen) -> anyhow::Result<()> {
         .count();
     let looked_at = examined.checks.len();
     screen.line(&format!(
-        "Looked at {looked_at} things; {problems} problems."
+        "Things looked at: {looked_at}; problems: {problems}."
     ))?;
     Ok(())
 }

@@ -72,10 +72,7 @@ fn explained(assessment: &Assessment, verdict: Option<Verdict>) -> Explained {
         },
     };
     // A restore that cannot be tied to the run with certainty may be somebody else's.
-    let restore = facts
-        .restore
-        .as_ref()
-        .filter(|_| speaks_of_a_restore(assessment));
+    let restore = assessment.restore();
     let items = restore.map(|restore| &restore.items);
     Explained {
         result,
@@ -105,16 +102,9 @@ fn explained(assessment: &Assessment, verdict: Option<Verdict>) -> Explained {
     }
 }
 
-/// Whether the rules judged a restore: they did not where the type is another one, or where link or
-/// scope has a gap.
-fn speaks_of_a_restore(assessment: &Assessment) -> bool {
-    let proof = &assessment.decision.proof;
-    assessment.facts.run.is_restore_execute && proof.holds(Leg::Link) && proof.holds(Leg::Scope)
-}
-
 /// The legs; those that look at the restore are not shown where it is not certain whose it is.
 fn legs(assessment: &Assessment) -> Vec<LegResult> {
-    let judged = speaks_of_a_restore(assessment);
+    let judged = assessment.restore().is_some();
     let comes_first =
         |leg| matches!(leg, Leg::Link | Leg::Scope) && assessment.facts.run.is_restore_execute;
     let shown = |(leg, state): (Leg, _)| {

@@ -338,7 +338,7 @@ struct Found {
 
 impl Found {
     fn of(seen: Seen, assessment: Option<&Assessment>) -> Self {
-        let restore = assessment.and_then(|assessment| assessment.facts.restore.as_ref());
+        let restore = assessment.and_then(Assessment::restore);
         Self {
             seen,
             restore_status: restore.map(|restore| restore.status),

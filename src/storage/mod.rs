@@ -33,6 +33,8 @@ pub mod standin;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::facts::RestoreFacts;
+use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::Attribution;
 use reconciler_jobs::restore_execute::{Decision, Facts, Outcome, Policy};
 use reconciler_jobs::sweep::{Schedule, Watch};
@@ -159,6 +161,20 @@ pub struct Assessment {
     pub facts: Facts,
     /// What follows.
     pub decision: Decision,
+}
+
+impl Assessment {
+    /// The restore that may be spoken of: none where the run is of another type, and none that
+    /// cannot be tied to the run with certainty.
+    #[must_use]
+    pub fn restore(&self) -> Option<&RestoreFacts> {
+        let proof = &self.decision.proof;
+        let certain = proof.holds(Leg::Link) && proof.holds(Leg::Scope);
+        self.facts
+            .restore
+            .as_ref()
+            .filter(|_| certain && self.facts.run.is_restore_execute)
+    }
 }
 
 /// What became of one run.

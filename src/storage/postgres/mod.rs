@@ -20,6 +20,7 @@ use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection};
 
 use self::transaction::PostgresTransaction;
 use super::connect::Limits;
@@ -60,12 +61,21 @@ impl PostgresStore {
                 "it is not of the form postgres://user:password@host:port/database",
             )
         })?;
+        let options = options.application_name("restore-reconciler");
+        // The pool goes on trying until its time is up and then says only that; one attempt of our own
+        // says at once, and why.
+        let step = "connect to PostgreSQL";
+        let first = PgConnection::connect_with(&options);
+        let first = tokio::time::timeout(limits.connect_timeout, first)
+            .await
+            .map_err(|_| sqlx::Error::PoolTimedOut)
+            .flatten()
+            .during(step)?;
+        first.close().await.during(step)?;
         let pool = PgPoolOptions::new()
             .max_connections(limits.connections_max)
             .acquire_timeout(limits.connect_timeout)
-            .connect_with(options.application_name("restore-reconciler"))
-            .await
-            .during("connect to PostgreSQL")?;
+            .connect_lazy_with(options);
         Ok(Self {
             pool,
             limits: *limits,
