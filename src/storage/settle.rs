@@ -114,6 +114,9 @@ pub(super) trait Transaction: Send {
 
     /// Makes everything above permanent.
     fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Undoes everything above, and returns once its locks are released.
+    fn rollback(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// See [`super::Store::settle`].
@@ -160,9 +163,18 @@ pub(super) async fn assess<T: Transactions>(
     policy: &Policy,
 ) -> Result<Vec<Assessment>, StoreError> {
     let mut tx = store.begin_read().await?;
+    let result = assess_within(&mut tx, runs, policy).await;
+    finish(tx, result).await
+}
+
+async fn assess_within(
+    tx: &mut impl Transaction,
+    runs: &[RunId],
+    policy: &Policy,
+) -> Result<Vec<Assessment>, StoreError> {
     let found = tx.load_runs(runs).await?;
     let rows: Vec<RunFacts> = found.iter().map(|run| RunFacts::parse(&run.row)).collect();
-    assess_rows(&mut tx, rows, policy).await
+    assess_rows(tx, rows, policy).await
 }
 
 /// One transaction: lock, look, decide, write, commit.
@@ -172,17 +184,42 @@ async fn settle_once<T: Transactions>(
     with: &Settling,
 ) -> Result<Vec<Settled>, StoreError> {
     let mut tx = store.begin().await?;
+    let result = settle_within(&mut tx, batch, with).await;
+    finish(tx, result).await
+}
+
+/// Commits what succeeded. What failed is rolled back here and waited for: a transaction that is
+/// merely dropped keeps its locks until its connection is used again, and the next try, on another
+/// connection, would pass over its own runs as held by somebody else.
+async fn finish<R>(tx: impl Transaction, result: Result<R, StoreError>) -> Result<R, StoreError> {
+    match result {
+        Ok(value) => {
+            tx.commit().await?;
+            Ok(value)
+        }
+        Err(error) => {
+            if let Err(lost) = tx.rollback().await {
+                tracing::debug!(%lost, "the connection ended, and with it the transaction");
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn settle_within(
+    tx: &mut impl Transaction,
+    batch: &[RunId],
+    with: &Settling,
+) -> Result<Vec<Settled>, StoreError> {
     let locked = tx.lock_open_runs(batch).await?;
     let rows: Vec<RunFacts> = locked.iter().map(|run| RunFacts::parse(&run.row)).collect();
-    let assessments = assess_rows(&mut tx, rows, &with.policy).await?;
+    let assessments = assess_rows(tx, rows, &with.policy).await?;
     let (records, deferred) = prepare(&locked, assessments, with)?;
 
-    let closed = write_verdicts(&mut tx, &records).await?;
+    let closed = write_verdicts(tx, &records).await?;
     let watches: Vec<_> = deferred.iter().filter_map(Deferral::watch_write).collect();
     tx.watch(&watches).await?;
-    let mut results = look_past(&mut tx, batch, &locked, &with.policy).await?;
-    tx.commit().await?;
-
+    let mut results = look_past(tx, batch, &locked, &with.policy).await?;
     results.extend(deferred.into_iter().map(Deferral::into_settled));
     results.extend(records.into_iter().map(|verdict| {
         let won = closed.contains(&verdict.run());
@@ -457,13 +494,21 @@ async fn watch_refused<T: Transactions>(
     with: &Settling,
 ) -> Result<Option<Watch>, StoreError> {
     let mut tx = store.begin().await?;
+    let result = watch_refused_within(&mut tx, run, with).await;
+    finish(tx, result).await
+}
+
+async fn watch_refused_within(
+    tx: &mut impl Transaction,
+    run: RunId,
+    with: &Settling,
+) -> Result<Option<Watch>, StoreError> {
     let found = tx.lock_open_runs(&[run]).await?;
     let Some(found) = found.first() else {
         return Ok(None);
     };
     let watch = Watch::after_refusal(found.watched.as_ref(), tx.as_of(), &with.schedule);
     tx.watch(&[WatchWrite::new(&found.row, &watch)]).await?;
-    tx.commit().await?;
     Ok(Some(watch))
 }
 

@@ -225,4 +225,8 @@ impl Transaction for PostgresTransaction {
     async fn commit(self) -> Result<(), StoreError> {
         self.tx.commit().await.during("commit")
     }
+
+    async fn rollback(self) -> Result<(), StoreError> {
+        self.tx.rollback().await.during("roll back")
+    }
 }

@@ -193,4 +193,8 @@ impl Transaction for SqliteTransaction {
     async fn commit(self) -> Result<(), StoreError> {
         self.tx.commit().await.during("commit")
     }
+
+    async fn rollback(self) -> Result<(), StoreError> {
+        self.tx.rollback().await.during("roll back")
+    }
 }
