@@ -8,14 +8,17 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId};
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::facts::{ContextFacts, NamedRestore, RunFacts};
-use reconciler_jobs::restore_execute::record::LedgerEntry;
+use reconciler_jobs::restore_execute::record::{LedgerEntry, RunUpdate};
 use reconciler_jobs::restore_execute::rows::{
     AuditRow, CandidateRow, RestoreRow, RunRow, SnapshotRow,
 };
 use reconciler_jobs::stamp::Stamp;
 use reconciler_jobs::sweep::{Watch, Watched};
 use serde::Serialize;
-use sqlx::FromRow;
+use serde_json::value::RawValue;
+use sqlx::postgres::{PgTypeInfo, PgValueRef, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteTypeInfo, SqliteValueRef};
+use sqlx::{Decode, FromRow, Type};
 
 use super::RecordedVerdict;
 
@@ -23,6 +26,51 @@ use super::RecordedVerdict;
 pub(super) fn moment(micros: i64) -> Result<Timestamp, sqlx::Error> {
     Timestamp::from_microsecond(micros)
         .map_err(|error| sqlx::Error::Decode(error.to_string().into()))
+}
+
+/// Text of a column that the platform wrote.
+///
+/// SQLite does not promise UTF-8. Bytes that are none are replaced, so that the text equals no word
+/// that a rule knows: one odd word must not make a row, and with it a batch, unreadable.
+pub(super) struct Word(String);
+
+impl Type<Postgres> for Word {
+    fn type_info() -> PgTypeInfo {
+        <String as Type<Postgres>>::type_info()
+    }
+
+    fn compatible(found: &PgTypeInfo) -> bool {
+        <String as Type<Postgres>>::compatible(found)
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for Word {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+        <String as Decode<'r, Postgres>>::decode(value).map(Self)
+    }
+}
+
+impl Type<Sqlite> for Word {
+    fn type_info() -> SqliteTypeInfo {
+        <String as Type<Sqlite>>::type_info()
+    }
+
+    fn compatible(found: &SqliteTypeInfo) -> bool {
+        <Vec<u8> as Type<Sqlite>>::compatible(found)
+    }
+}
+
+impl<'r> Decode<'r, Sqlite> for Word {
+    fn decode(value: SqliteValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+        let bytes = <&[u8] as Decode<'r, Sqlite>>::decode(value)?;
+        Ok(Self(String::from_utf8_lossy(bytes).into_owned()))
+    }
+}
+
+impl From<Word> for String {
+    fn from(word: Word) -> Self {
+        word.0
+    }
 }
 
 /// A row of `operation_runs`, with what the watch list remembers of it.
@@ -35,9 +83,9 @@ pub(super) struct RunRecord {
     id: i64,
     workspace_id: i64,
     environment_id: Option<i64>,
-    run_type: String,
-    status: String,
-    outcome: String,
+    run_type: Word,
+    status: Word,
+    outcome: Word,
     context: Option<Vec<u8>>,
     has_context: bool,
     failure_summary: Option<Vec<u8>>,
@@ -48,7 +96,7 @@ pub(super) struct RunRecord {
     has_started_at: bool,
     created_at: Option<i64>,
     has_created_at: bool,
-    watched_reason: Option<String>,
+    watched_reason: Option<Word>,
     watched_tries: Option<i64>,
 }
 
@@ -61,7 +109,7 @@ pub(super) struct FoundRun {
 impl From<RunRecord> for FoundRun {
     fn from(record: RunRecord) -> Self {
         let watched = record.watched_reason.map(|reason_code| Watched {
-            reason_code,
+            reason_code: reason_code.into(),
             tries: record
                 .watched_tries
                 .and_then(|tries| u32::try_from(tries).ok())
@@ -71,9 +119,9 @@ impl From<RunRecord> for FoundRun {
             id: RunId(record.id),
             workspace_id: WorkspaceId(record.workspace_id),
             environment_id: record.environment_id.map(EnvironmentId),
-            run_type: record.run_type,
-            status: record.status,
-            outcome: record.outcome,
+            run_type: record.run_type.into(),
+            status: record.status.into(),
+            outcome: record.outcome.into(),
             context: Column::fetched(record.context, record.has_context),
             failure_summary: Column::fetched(record.failure_summary, record.has_failure_summary),
             summary_counts: Column::fetched(record.summary_counts, record.has_summary_counts),
@@ -111,14 +159,14 @@ pub(super) struct RestoreRecord {
     workspace_id: i64,
     environment_id: i64,
     is_dry_run: Option<bool>,
-    status: String,
+    status: Word,
     requested_items: Option<Vec<u8>>,
     has_requested_items: bool,
     results: Option<Vec<u8>>,
     has_results: bool,
     metadata: Option<Vec<u8>>,
     has_metadata: bool,
-    failure_reason: Option<String>,
+    failure_reason: Option<Word>,
     started_at: Option<i64>,
     has_started_at: bool,
     completed_at: Option<i64>,
@@ -134,11 +182,11 @@ impl From<RestoreRecord> for RestoreRow {
             workspace_id: WorkspaceId(record.workspace_id),
             environment_id: EnvironmentId(record.environment_id),
             is_dry_run: record.is_dry_run,
-            status: record.status,
+            status: record.status.into(),
             requested_items: Column::fetched(record.requested_items, record.has_requested_items),
             results: Column::fetched(record.results, record.has_results),
             metadata: Column::fetched(record.metadata, record.has_metadata),
-            failure_reason: record.failure_reason,
+            failure_reason: record.failure_reason.map(String::from),
             started_at: Stamp::parse(record.started_at, record.has_started_at),
             completed_at: Stamp::parse(record.completed_at, record.has_completed_at),
             created_at: Stamp::parse(record.created_at, record.has_created_at),
@@ -150,9 +198,9 @@ impl From<RestoreRecord> for RestoreRow {
 pub(super) struct AuditRecord {
     restore_id: i64,
     id: i64,
-    action: String,
-    status: Option<String>,
-    outcome: Option<String>,
+    action: Word,
+    status: Option<Word>,
+    outcome: Option<Word>,
     recorded_at: Option<i64>,
     has_recorded_at: bool,
 }
@@ -162,9 +210,9 @@ impl From<AuditRecord> for AuditRow {
         Self {
             restore_id: RestoreId(record.restore_id),
             id: AuditId(record.id),
-            action: record.action,
-            status: record.status,
-            outcome: record.outcome,
+            action: record.action.into(),
+            status: record.status.map(String::from),
+            outcome: record.outcome.map(String::from),
             recorded_at: Stamp::parse(record.recorded_at, record.has_recorded_at),
         }
     }
@@ -174,8 +222,8 @@ impl From<AuditRecord> for AuditRow {
 pub(super) struct SnapshotRecord {
     run_id: i64,
     id: i64,
-    status: String,
-    completeness: Option<String>,
+    status: Word,
+    completeness: Option<Word>,
     generated_at: Option<i64>,
     has_generated_at: bool,
     expires_at: Option<i64>,
@@ -187,8 +235,8 @@ impl From<SnapshotRecord> for SnapshotRow {
         Self {
             run_id: RunId(record.run_id),
             id: SnapshotId(record.id),
-            status: record.status,
-            completeness: record.completeness,
+            status: record.status.into(),
+            completeness: record.completeness.map(String::from),
             generated_at: Stamp::parse(record.generated_at, record.has_generated_at),
             expires_at: Stamp::parse(record.expires_at, record.has_expires_at),
         }
@@ -260,6 +308,39 @@ impl Ask {
         Self {
             restore: Some(restore),
             ..self
+        }
+    }
+}
+
+/// New values of a run as SQLite takes them: documents travel as text, because its JSON functions
+/// would write their content anew, and moments as the integers that its columns hold.
+#[derive(Serialize)]
+pub(super) struct RunWrite<'a> {
+    id: RunId,
+    workspace_id: WorkspaceId,
+    managed_environment_id: Option<EnvironmentId>,
+    outcome: &'static str,
+    started_at: Option<i64>,
+    completed_at: i64,
+    updated_at: i64,
+    summary_counts: Option<&'a str>,
+    failure_summary: Option<&'a str>,
+    context: &'a str,
+}
+
+impl<'a> From<&'a RunUpdate> for RunWrite<'a> {
+    fn from(update: &'a RunUpdate) -> Self {
+        Self {
+            id: update.id,
+            workspace_id: update.workspace_id,
+            managed_environment_id: update.managed_environment_id,
+            outcome: update.outcome,
+            started_at: update.started_at.map(Timestamp::as_microsecond),
+            completed_at: update.completed_at.as_microsecond(),
+            updated_at: update.updated_at.as_microsecond(),
+            summary_counts: update.summary_counts.as_deref().map(RawValue::get),
+            failure_summary: update.failure_summary.as_deref().map(RawValue::get),
+            context: update.context.get(),
         }
     }
 }

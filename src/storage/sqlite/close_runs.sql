@@ -2,13 +2,13 @@
 UPDATE operation_runs
 SET status          = 'completed',
     outcome         = verdict.value ->> '$.outcome',
-    started_at      = coalesce(started_at, unixepoch(verdict.value ->> '$.started_at') * 1000000),
-    completed_at    = unixepoch(verdict.value ->> '$.completed_at') * 1000000,
-    updated_at      = unixepoch(verdict.value ->> '$.updated_at') * 1000000,
-    -- `->` gives JSON text, and 'null' for a JSON null, which means: leave the column alone.
-    summary_counts  = coalesce(nullif(verdict.value -> '$.summary_counts', 'null'), summary_counts),
-    failure_summary = coalesce(nullif(verdict.value -> '$.failure_summary', 'null'), failure_summary),
-    context         = verdict.value -> '$.context'
+    started_at      = coalesce(started_at, verdict.value ->> '$.started_at'),
+    completed_at    = verdict.value ->> '$.completed_at',
+    updated_at      = verdict.value ->> '$.updated_at',
+    -- Null means: leave the column alone.
+    summary_counts  = coalesce(verdict.value ->> '$.summary_counts', summary_counts),
+    failure_summary = coalesce(verdict.value ->> '$.failure_summary', failure_summary),
+    context         = verdict.value ->> '$.context'
 FROM json_each(?1) AS verdict
 WHERE operation_runs.id = verdict.value ->> '$.id'
   AND operation_runs.workspace_id = verdict.value ->> '$.workspace_id'

@@ -13,7 +13,7 @@ use sqlx::Sqlite;
 use crate::storage::AUDITS_PER_RESTORE_MAX;
 use crate::storage::error::{During as _, StoreError};
 use crate::storage::records::{
-    Ask, AuditRecord, CandidateRecord, FoundRun, LedgerWrite, RestoreRecord, RunRecord,
+    Ask, AuditRecord, CandidateRecord, FoundRun, LedgerWrite, RestoreRecord, RunRecord, RunWrite,
     SnapshotRecord, WatchWrite, moment,
 };
 use crate::storage::settle::Transaction;
@@ -144,8 +144,12 @@ impl Transaction for SqliteTransaction {
 
     async fn close_runs(&mut self, updates: &[&RunUpdate]) -> Result<Vec<RunId>, StoreError> {
         let step = "close runs";
+        let updates: Vec<RunWrite> = updates
+            .iter()
+            .map(|update| RunWrite::from(*update))
+            .collect();
         let closed: Vec<i64> = sqlx::query_scalar(include_str!("close_runs.sql"))
-            .bind(document(step, updates)?)
+            .bind(document(step, &updates)?)
             .fetch_all(&mut *self.tx)
             .await
             .during(step)?;
