@@ -24,5 +24,7 @@ FROM (
      AND restore.workspace_id = ask.workspace_id
      AND restore.managed_environment_id = ask.environment_id
      AND restore.deleted_at IS NULL
+    -- Says nothing new, and keeps the join small whatever the planner believes about the table.
+    WHERE restore.operation_run_id = ANY ($1::bigint[])
 ) AS pointing
 WHERE pointing.place <= 2

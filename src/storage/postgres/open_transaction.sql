@@ -1,6 +1,9 @@
 -- open_transaction: sets this transaction's time zone and limits, and reads the clock.
+-- Plans are made for the batch at hand: a generic one expects arrays of ten, and walks tables that
+-- have no index once for each element.
 SELECT
     (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AS as_of,
     set_config('TimeZone', 'UTC', true),
+    set_config('plan_cache_mode', 'force_custom_plan', true),
     set_config('statement_timeout', $1, true),
     set_config('lock_timeout', $2, true)
