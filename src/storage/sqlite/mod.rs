@@ -253,10 +253,10 @@ impl Store for SqliteStore {
 
     async fn fingerprint(&self) -> Result<String, StoreError> {
         let mut rows =
-            sqlx::query_scalar::<_, String>(include_str!("fingerprint.sql")).fetch(&self.pool);
+            sqlx::query_scalar::<_, Vec<u8>>(include_str!("fingerprint.sql")).fetch(&self.pool);
         let mut digest = String::new();
         while let Some(row) = rows.try_next().await.during("read written rows")? {
-            digest = digest_of(&(digest + &row));
+            digest = digest_of(&(digest + &String::from_utf8_lossy(&row)));
         }
         Ok(digest)
     }
