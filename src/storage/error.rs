@@ -57,6 +57,18 @@ impl StoreError {
         self.kind
     }
 
+    /// Whether other writers got in between. Fewer rows at a time, being quicker, may get through.
+    ///
+    /// A lock on a whole table or file, which SQLite and lock timeouts report, is not of this kind:
+    /// it is in the way of one row as it is in the way of many.
+    pub(super) fn is_disturbance(&self) -> bool {
+        let Some(source) = self.source.downcast_ref::<sqlx::Error>() else {
+            return false;
+        };
+        // Serialization failure, deadlock.
+        matches!(code_of(source).as_deref(), Some("40001" | "40P01"))
+    }
+
     /// What an operator should do, where that is known.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {

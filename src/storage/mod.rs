@@ -73,7 +73,8 @@ pub trait Store: Send + Sync {
     /// Each run given appears exactly once in `settled`, in no particular order, after the
     /// transaction that dealt with it was committed. On an error, `settled` holds what had been
     /// committed before it. A run that the database refuses is isolated by halving its batch, put
-    /// on the watch list, and reported; it never holds up the others.
+    /// on the watch list, and reported; it never holds up the others. A run that other writers
+    /// disturb at every try is left to a later pass in the same way.
     async fn settle(
         &self,
         runs: &[RunId],
