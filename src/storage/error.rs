@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 
+use sqlx::migrate::MigrateError;
+
 /// A step that failed, and what may be done about it.
 ///
 /// A restore without proof is not an error; this type means that we could not do our own work.
@@ -48,6 +50,18 @@ impl StoreError {
             step,
             kind: ErrorKind::Fatal,
             source: source.into(),
+        }
+    }
+
+    /// A migration that failed. Where the database said why, that decides what to do about it.
+    pub(super) fn migration(step: &'static str, error: MigrateError) -> Self {
+        match error {
+            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => Self {
+                step,
+                kind: classify(&source),
+                source: source.into(),
+            },
+            other => Self::fatal(step, other),
         }
     }
 

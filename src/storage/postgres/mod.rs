@@ -123,10 +123,15 @@ impl Store for PostgresStore {
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
+        let step = "migrate schema reconciler";
+        let mut connection = self.pool.acquire().await.during(step)?;
+        // After a failure the migrator leaves its lock behind, and that lives as long as its session.
+        connection.close_on_drop();
         migrator()
-            .run(&self.pool)
+            // `run` is this call behind a trait that a boxed future cannot name.
+            .run_direct(None, &mut *connection, false)
             .await
-            .map_err(|error| StoreError::fatal("migrate schema reconciler", error))
+            .map_err(|error| StoreError::migration(step, error))
     }
 
     async fn schema_version(&self) -> Result<Option<i64>, StoreError> {

@@ -113,7 +113,7 @@ impl Store for SqliteStore {
             // `run` is this call behind a trait that a boxed future cannot name.
             .run_direct(None, &mut *tx, false)
             .await
-            .map_err(|error| StoreError::fatal(step, error))?;
+            .map_err(|error| StoreError::migration(step, error))?;
         tx.commit().await.during(step)
     }
 
