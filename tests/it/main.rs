@@ -8,6 +8,10 @@ mod architecture;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod concurrency;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod doctor;

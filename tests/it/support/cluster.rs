@@ -34,7 +34,11 @@ pub(crate) async fn database() -> TestDatabase {
 /// Creates a database as a copy of `template`, the name of one that nobody is connected to at the
 /// moment.
 pub(crate) async fn database_from(template: &str) -> TestDatabase {
-    let maintenance: PgConnectOptions = cluster_url().parse().expect("a PostgreSQL URL");
+    create_database(cluster_url(), template).await
+}
+
+async fn create_database(cluster_url: &str, template: &str) -> TestDatabase {
+    let maintenance: PgConnectOptions = cluster_url.parse().expect("a PostgreSQL URL");
     let mut connection = connect(&maintenance).await;
     let name: String =
         sqlx::query_scalar("SELECT 'test_' || replace(gen_random_uuid()::text, '-', '')")
@@ -98,15 +102,26 @@ impl Drop for TestDatabase {
     }
 }
 
+/// Starts a cluster that only the caller uses, for what can be measured on a whole cluster only.
+/// Blocks the thread for about a second.
+pub(crate) fn private() -> Cluster {
+    Cluster::start()
+}
+
 /// A running `tests/postgres`. Lives until this value's pipe closes, which is when this process
 /// ends at the latest.
-struct Cluster {
+pub(crate) struct Cluster {
     url: String,
     _supervisor: Child,
     _output: BufReader<ChildStdout>,
 }
 
 impl Cluster {
+    /// Creates an empty database on this cluster.
+    pub(crate) async fn database(&self) -> TestDatabase {
+        create_database(&self.url, "template0").await
+    }
+
     fn start() -> Self {
         let mut supervisor = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres"))
             .stdin(Stdio::piped())
@@ -146,7 +161,7 @@ fn cluster_url() -> &'static str {
     clippy::disallowed_methods,
     reason = "test set-up is no part of the program's configuration"
 )]
-fn environment(name: &str) -> Option<String> {
+pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

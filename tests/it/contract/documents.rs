@@ -1,0 +1,296 @@
+//! JSON columns: whatever they hold, it is still there afterwards.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::support::case::{Case, restore_of};
+use crate::support::store::{Fixture, on_all};
+
+on_all!(
+    an_empty_map_is_a_map_however_php_wrote_it,
+    a_context_that_is_no_map_is_left_alone,
+    every_other_key_of_a_context_is_untouched,
+    counts_are_merged_into_maps_only,
+    a_failure_summary_gains_one_entry_and_stops_at_twenty,
+    metadata_that_is_no_map_proves_nothing,
+    text_that_jsonb_refuses_harms_nobody
+);
+
+type Raw = BTreeMap<String, Box<RawValue>>;
+
+fn raw(text: Option<&String>) -> Raw {
+    serde_json::from_str(text.expect("a document")).expect("a map")
+}
+
+fn value(text: Option<&String>) -> Value {
+    serde_json::from_str(text.expect("a document")).expect("JSON")
+}
+
+fn raw_text(map: &Raw) -> BTreeMap<&str, &str> {
+    map.iter()
+        .map(|(key, value)| (key.as_str(), value.get()))
+        .collect()
+}
+
+/// One case per text, with ids from 1.
+fn cases(texts: &[Option<&str>], set: impl Fn(&mut Case, Option<String>)) -> Vec<Case> {
+    texts
+        .iter()
+        .zip(1..)
+        .map(|(text, id)| {
+            let mut case = Case::proven(id);
+            set(&mut case, text.map(str::to_owned));
+            case
+        })
+        .collect()
+}
+
+fn ids(cases: &[Case]) -> Vec<i64> {
+    cases.iter().map(|case| case.run.id).collect()
+}
+
+async fn an_empty_map_is_a_map_however_php_wrote_it(on: Fixture) {
+    let empty = [None, Some("[]"), Some("{}"), Some("null")];
+    let cases = cases(&empty, |case, text| {
+        // Nothing names the restore, so the restore has to point at the run.
+        case.run.context.clone_from(&text);
+        case.run.summary_counts.clone_from(&text);
+        case.run.failure_summary.clone_from(&text);
+        case.restore.metadata = text;
+        case.restore.status = "failed".to_owned();
+    });
+    let runs = ids(&cases);
+    on.plant(cases).await;
+    for run in runs {
+        let written = on.verdict(run).await;
+        let context = raw(written.run["context"].as_ref());
+        assert_eq!(context.keys().collect::<Vec<_>>(), ["reconciliation"]);
+        assert_eq!(value(written.run["summary_counts"].as_ref())["total"], 2);
+        let failures = value(written.run["failure_summary"].as_ref());
+        assert_eq!(failures[0]["code"], "restore.execution_failed");
+        assert_eq!(failures.as_array().unwrap().len(), 1);
+    }
+}
+
+async fn a_context_that_is_no_map_is_left_alone(on: Fixture) {
+    let deep = "[".repeat(70) + &"]".repeat(70);
+    let deep = format!(r#"{{"restore_run_id":1000006,"deep":{deep}}}"#);
+    let odd = [
+        Some(r#"["a"]"#),
+        Some(r#""text""#),
+        Some("12"),
+        Some("true"),
+        Some("[[]]"),
+        Some(deep.as_str()),
+    ];
+    let mut cases = cases(&odd, |case, text| case.run.context = text);
+    cases.push(Case::proven(99));
+    let runs = ids(&cases);
+    on.plant(cases).await;
+    let before = on
+        .rows("SELECT * FROM operation_runs WHERE id < 99 ORDER BY id")
+        .await;
+    let results = on.settle(&runs).await;
+    for run in 1..=6 {
+        let assessment = on.deferral(run).await;
+        assert_eq!(
+            assessment.decision.reason.code(),
+            "run.context_malformed",
+            "run {run}"
+        );
+    }
+    let after = on
+        .rows("SELECT * FROM operation_runs WHERE id < 99 ORDER BY id")
+        .await;
+    assert_eq!(before, after);
+    assert!(matches!(
+        results[&99],
+        restore_reconciler::storage::Settlement::Committed(_)
+    ));
+}
+
+async fn every_other_key_of_a_context_is_untouched(on: Fixture) {
+    let context = r#"{
+        "z": 12345678901234567890.10, "tiny": 1e-30, "zero": 0, "minus": -0.50,
+        "restore_run_id": "1000001",
+        "null": null, "nested": {"null": null, "list": [null, {}, [], "", {"a": null}]},
+        "text": "é ☃ \ud83d\ude00 \"quoted\" back\\slash \\u0000 line\nbreak \/ <&>",
+        "": "an empty key", "reconciliation": {"from": "somebody else"},
+        "a\"b": 1, "été": [1, 2, 3], "selection": {"policies": [ 1 , 2 ]}
+    }"#;
+    on.plant([Case::proven(1).with_context(Some(context))])
+        .await;
+    let before = raw(on.run(1).await["context"].as_ref());
+    let written = on.verdict(1).await;
+    let mut after = raw(written.run["context"].as_ref());
+    let ours = after.remove("reconciliation").unwrap();
+    assert!(ours.get().contains("restore.proof_complete"));
+    let mut expected = raw_text(&before);
+    expected.remove("reconciliation"); // ours to set, whoever wrote it before
+    assert_eq!(raw_text(&after), expected);
+    assert_eq!(after["z"].get(), "12345678901234567890.10");
+}
+
+async fn counts_are_merged_into_maps_only(on: Fixture) {
+    let held = [
+        Some(r#"{"total": 9, "custom": 12345678901234567890.10, "nested": {"a": null}}"#),
+        Some("[1]"),
+        Some(r#""text""#),
+        Some("7"),
+    ];
+    let cases = cases(&held, |case, text| case.run.summary_counts = text);
+    on.plant(cases).await;
+    let merged = on.verdict(1).await.run["summary_counts"].clone();
+    let merged = raw(merged.as_ref());
+    assert_eq!(merged["total"].get(), "2");
+    assert_eq!(merged["custom"].get(), "12345678901234567890.10");
+    assert_eq!(
+        value(Some(&merged["nested"].get().to_owned())),
+        json!({"a": null})
+    );
+    for run in [2, 3, 4] {
+        let before = on.run(run).await["summary_counts"].clone();
+        let written = on.verdict(run).await;
+        assert_eq!(written.run["summary_counts"], before, "run {run}");
+        assert_eq!(written.reason(), "restore.proof_complete", "run {run}");
+    }
+}
+
+async fn a_failure_summary_gains_one_entry_and_stops_at_twenty(on: Fixture) {
+    let entries = |count: usize| {
+        let entry = r#"{"code":"x","message":"é","n":12345678901234567890.10,"none":null}"#;
+        format!("[{}]", vec![entry; count].join(","))
+    };
+    let (one, nineteen, twenty) = (entries(1), entries(19), entries(20));
+    let held = [
+        Some(one.as_str()),
+        Some(nineteen.as_str()),
+        Some(twenty.as_str()),
+        Some(r#"{"code":"x"}"#),
+        Some(r#""text""#),
+        Some("7"),
+    ];
+    let cases = cases(&held, |case, text| {
+        case.run.failure_summary = text;
+        case.restore.status = "failed".to_owned();
+    });
+    on.plant(cases).await;
+    for (run, length) in [(1, 2), (2, 20), (3, 20)] {
+        let before = on.run(run).await["failure_summary"].clone().unwrap();
+        let after = on.verdict(run).await.run["failure_summary"]
+            .clone()
+            .unwrap();
+        let before: Vec<Box<RawValue>> = serde_json::from_str(&before).unwrap();
+        let after: Vec<Box<RawValue>> = serde_json::from_str(&after).unwrap();
+        assert_eq!(after.len(), length, "run {run}");
+        for (before, after) in before.iter().zip(&after) {
+            assert_eq!(before.get(), after.get(), "run {run}");
+        }
+    }
+    for run in [4, 5, 6] {
+        let before = on.run(run).await["failure_summary"].clone();
+        assert_eq!(
+            on.verdict(run).await.run["failure_summary"],
+            before,
+            "run {run}"
+        );
+    }
+}
+
+async fn metadata_that_is_no_map_proves_nothing(on: Fixture) {
+    let held = [
+        None,
+        Some("[]"),
+        Some("{}"),
+        Some(r#""text""#),
+        Some("[1]"),
+        Some("7"),
+    ];
+    on.plant(cases(&held, |case, text| case.restore.metadata = text))
+        .await;
+    for run in 1..=3 {
+        assert_eq!(
+            on.verdict(run).await.reason(),
+            "restore.proof_complete",
+            "run {run}"
+        );
+    }
+    for run in 4..=6 {
+        assert_eq!(
+            on.verdict(run).await.reason(),
+            "restore.counts_conflict",
+            "run {run}"
+        );
+    }
+}
+
+/// What `json` and SQLite's text keep and `jsonb` would refuse: one such row must not cost the batch
+/// its verdicts, and none of it may be lost.
+async fn text_that_jsonb_refuses_harms_nobody(on: Fixture) {
+    if !on.is_sqlite() {
+        on.execute(
+            "ALTER TABLE operation_runs ALTER context TYPE json, ALTER failure_summary TYPE json,
+             ALTER summary_counts TYPE json",
+        )
+        .await;
+    }
+    let named = |more: &str| format!(r#"{{"restore_run_id":1000001,{more}}}"#);
+    let mut refused = vec![
+        named(r#""nul":"\u0000""#),
+        named(r#""twice":1,"twice":2"#),
+        named(r#""inner":{"twice":1,"twice":2}"#),
+        named(r#""half":"\ud800""#),
+        named(r#""half":"\udc00 text""#),
+        named(r#""\u0000":1"#),
+        named(r#""huge":1e999"#),
+    ];
+    if on.is_sqlite() {
+        refused.push("{not json".to_owned());
+        refused.push(String::new());
+    }
+    let count = i64::try_from(refused.len()).unwrap();
+    let texts: Vec<Option<&str>> = refused.iter().map(|text| Some(text.as_str())).collect();
+    let mut planted = cases(&texts, |case, text| case.run.context = text);
+    // A good context, and one of the other columns spoilt.
+    let mut spoilt = Case::failed(101);
+    spoilt.run.failure_summary = Some(r#"[{"code":"x","message":"\u0000"}]"#.to_owned());
+    spoilt.run.summary_counts = Some(r#"{"total":1,"total":2}"#.to_owned());
+    planted.push(spoilt);
+    planted.push(Case::proven(102));
+    let runs = ids(&planted);
+    on.plant(planted).await;
+    if on.is_sqlite() {
+        on.execute(
+            "UPDATE operation_runs SET context = CAST(x'7b2261223a22ff227d' AS TEXT) WHERE id = 1",
+        )
+        .await;
+    }
+    let before = on
+        .rows("SELECT * FROM operation_runs WHERE id < 102 ORDER BY id")
+        .await;
+
+    let results = on.settle(&runs).await;
+    for run in 1..=count {
+        let restore_reconciler::storage::Settlement::Deferred(assessment, Some(_)) = &results[&run]
+        else {
+            panic!("run {run}: {:?}", results[&run]);
+        };
+        assert_eq!(
+            assessment.decision.reason.code(),
+            "run.context_malformed",
+            "run {run}"
+        );
+    }
+    on.assert_one_of_each(2).await;
+    let after = on
+        .rows("SELECT * FROM operation_runs WHERE id < 102 ORDER BY id")
+        .await;
+    let last = before.len() - 1;
+    assert_eq!(before[..last], after[..last]);
+    for column in ["failure_summary", "summary_counts"] {
+        assert_eq!(before[last][column], after[last][column], "{column}");
+    }
+    assert_eq!(restore_of(1), 1_000_001, "the contexts above name it");
+}

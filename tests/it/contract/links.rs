@@ -1,0 +1,181 @@
+//! Which rows a run's proof is read from: the link rule, the latest audit entries, the snapshot with
+//! the highest id.
+
+use restore_reconciler::storage::{AUDITS_PER_RESTORE_MAX, Settlement};
+
+use crate::support::case::{Case, RECORDED, audit, restore_of, snapshot, snapshot_of};
+use crate::support::store::{Fixture, Written, on_both};
+
+on_both!(
+    a_named_restore_may_point_nowhere,
+    the_highest_restore_that_points_here_counts_where_none_is_named,
+    a_named_restore_that_cannot_be_used_is_not_replaced,
+    two_restores_that_claim_one_run_prove_nothing,
+    two_runs_may_name_one_restore,
+    a_later_contradiction_counts_however_many_entries_there_are,
+    the_snapshot_with_the_highest_id_of_each_status_counts,
+);
+
+fn linked(written: &Written) -> i64 {
+    written
+        .assessment
+        .facts
+        .restore
+        .as_ref()
+        .expect("a restore")
+        .id
+        .0
+}
+
+/// A case whose context names no restore.
+fn unnamed(id: i64) -> Case {
+    Case::proven(id).with_context(Some("{}"))
+}
+
+async fn a_named_restore_may_point_nowhere(on: Fixture) {
+    let mut case = Case::proven(1);
+    case.restore.operation_run_id = None;
+    on.plant([case]).await;
+    let written = on.verdict(1).await;
+    assert_eq!(written.reason(), "restore.proof_complete");
+    assert_eq!(linked(&written), restore_of(1));
+}
+
+async fn the_highest_restore_that_points_here_counts_where_none_is_named(on: Fixture) {
+    let mut case = unnamed(1);
+    for offset in 1..=4 {
+        let mut other = case.restore.clone();
+        other.id += offset;
+        other.status = "failed".to_owned();
+        case.others.push(other);
+    }
+    // The very highest was deleted, so the one below it counts.
+    case.others[3].deleted_at = Some(RECORDED.to_owned());
+    on.plant([case]).await;
+    let written = on.verdict(1).await;
+    assert_eq!(linked(&written), restore_of(1) + 3);
+    assert_eq!(written.reason(), "restore.execution_failed");
+}
+
+async fn a_named_restore_that_cannot_be_used_is_not_replaced(on: Fixture) {
+    let elsewhere = Case::proven(9);
+    let mut cases = vec![elsewhere];
+    let named = |id, restore: i64| {
+        Case::proven(id).with_context(Some(&format!(r#"{{"restore_run_id":{restore}}}"#)))
+    };
+    // Points at another run; does not exist; exists nowhere that a number could lead to.
+    cases.push(named(1, restore_of(9)));
+    cases.push(named(2, 404));
+    cases.push(Case::proven(3).with_context(Some(r#"{"restore_run_id":1000003.5}"#)));
+    let mut deleted = Case::proven(4);
+    deleted.restore.deleted_at = Some(RECORDED.to_owned());
+    cases.push(deleted);
+    on.plant(cases).await;
+    for run in 1..=4 {
+        let deferred = on.deferral(run).await;
+        assert_eq!(
+            deferred.decision.reason.code(),
+            "restore.proof_unavailable",
+            "run {run}"
+        );
+    }
+    assert_eq!(on.verdict(9).await.reason(), "restore.proof_complete");
+}
+
+async fn two_restores_that_claim_one_run_prove_nothing(on: Fixture) {
+    let mut case = Case::proven(1);
+    let mut rival = case.restore.clone();
+    rival.id = 17; // lower than the named one, so that "the highest" would not notice it
+    case.others.push(rival);
+    on.plant([case]).await;
+    let deferred = on.deferral(1).await;
+    assert_eq!(deferred.decision.reason.code(), "restore.proof_unavailable");
+
+    on.execute("UPDATE restore_runs SET deleted_at = created_at WHERE id = 17")
+        .await;
+    assert_eq!(on.verdict(1).await.reason(), "restore.proof_complete");
+}
+
+async fn two_runs_may_name_one_restore(on: Fixture) {
+    let mut one = Case::failed(1);
+    one.restore.operation_run_id = None;
+    let mut two = Case::failed(2).with_context(one.run.context.clone().as_deref());
+    two.restore.operation_run_id = None;
+    on.plant([one, two]).await;
+    let results = on.settle(&[1, 2]).await;
+    for (run, result) in &results {
+        let Settlement::Committed(assessment) = result else {
+            panic!("run {run}: {result:?}");
+        };
+        let restore = assessment.facts.restore.as_ref().unwrap();
+        assert_eq!(restore.id.0, restore_of(1));
+        assert_eq!(assessment.facts.audits.len(), 1, "each entry once");
+    }
+}
+
+async fn a_later_contradiction_counts_however_many_entries_there_are(on: Fixture) {
+    let many = usize::try_from(AUDITS_PER_RESTORE_MAX).unwrap() + 8;
+    let with = |id: i64, contradiction: &str| {
+        let mut case = Case::proven(id);
+        let entry = case.audits[0].clone();
+        case.audits = vec![entry; many];
+        case.audits[3] = audit(restore_of(id), "restore.failed", contradiction);
+        case
+    };
+    on.plant([
+        with(1, "2025-03-01T10:05:00Z"), // before the others: overruled by them
+        with(2, "2025-03-01T10:05:02Z"),
+        with(3, "infinity"),
+        with(4, "-infinity"),
+        with(5, "1969-12-31T23:59:59Z"),
+    ])
+    .await;
+    let first = on.verdict(1).await;
+    assert_eq!(first.reason(), "restore.proof_complete");
+    let read = i64::try_from(first.assessment.facts.audits.len()).unwrap();
+    assert_eq!(read, AUDITS_PER_RESTORE_MAX);
+    // An entry whose time cannot be read counts as later than everything.
+    for run in 2..=5 {
+        assert_eq!(
+            on.verdict(run).await.reason(),
+            "restore.audit_contradicts",
+            "run {run}"
+        );
+    }
+}
+
+async fn the_snapshot_with_the_highest_id_of_each_status_counts(on: Fixture) {
+    let mut overtaken = Case::proven(1);
+    let mut newer = snapshot(snapshot_of(501), 1, "active");
+    newer.completeness_state = "partial".to_owned();
+    overtaken.snapshots.push(newer);
+    let mut improved = Case::proven(2);
+    improved.snapshots[0].completeness_state = "missing".to_owned();
+    improved
+        .snapshots
+        .push(snapshot(snapshot_of(502), 2, "active"));
+    improved
+        .snapshots
+        .push(snapshot(snapshot_of(602), 2, "superseded"));
+    let mut retired = Case::proven(3);
+    retired.snapshots[0].status = "superseded".to_owned();
+    retired
+        .snapshots
+        .push(snapshot(snapshot_of(503), 3, "expired"));
+    let mut case_matters = Case::proven(4);
+    case_matters.snapshots[0].status = "Active".to_owned();
+    on.plant([overtaken, improved, retired, case_matters]).await;
+
+    let expected = [
+        (1, "restore.evidence_incomplete", Some(snapshot_of(501))),
+        (2, "restore.proof_complete", Some(snapshot_of(502))),
+        (3, "restore.evidence_not_current", None),
+        (4, "restore.evidence_not_current", None),
+    ];
+    for (run, reason, active) in expected {
+        let written = on.verdict(run).await;
+        assert_eq!(written.reason(), reason, "run {run}");
+        let found = written.assessment.facts.evidence.active;
+        assert_eq!(found.map(|snapshot| snapshot.id.0), active, "run {run}");
+    }
+}

@@ -1,0 +1,181 @@
+//! Moments and words that a column may hold although nobody meant it to.
+
+use restore_reconciler::storage::{Access, Limits, connect};
+
+use crate::support::case::{Case, ENDED, STARTED};
+use crate::support::store::{Fixture, moment, on_all, settle, settling};
+
+on_all!(
+    odd_moments_are_gaps_where_they_matter,
+    odd_words_are_known_by_no_rule
+);
+
+type Set = fn(&mut Case, String);
+
+const PROOF: &str = "restore.proof_complete";
+const PREDATES: &str = "restore.evidence_predates_restore";
+const EXPIRED: &str = "restore.evidence_expired";
+const NO_AUDIT: &str = "restore.audit_missing";
+
+/// Which column is spoilt, and the reason while it holds no moment at all.
+const COLUMNS: [(Set, &str); 8] = [
+    (|case, text| case.run.created_at = Some(text), PROOF),
+    (|case, text| case.run.started_at = Some(text), PROOF),
+    (|case, text| case.restore.created_at = Some(text), PROOF),
+    (|case, text| case.restore.started_at = Some(text), PROOF),
+    (
+        |case, text| case.restore.completed_at = Some(text),
+        PREDATES,
+    ),
+    (|case, text| case.audits[0].recorded_at = text, NO_AUDIT),
+    (
+        |case, text| case.snapshots[0].generated_at = Some(text),
+        PREDATES,
+    ),
+    (
+        |case, text| case.snapshots[0].expires_at = Some(text),
+        EXPIRED,
+    ),
+];
+
+async fn odd_moments_are_gaps_where_they_matter(on: Fixture) {
+    let odd = [
+        "infinity",
+        "-infinity",
+        "1969-12-31T23:59:59Z",
+        "0001-01-01T00:00:00Z",
+    ];
+    let mut expected = Vec::new();
+    let mut cases = Vec::new();
+    for (set, reason) in COLUMNS {
+        for text in odd {
+            let id = i64::try_from(cases.len()).unwrap() + 1;
+            let mut case = Case::proven(id);
+            set(&mut case, text.to_owned());
+            cases.push(case);
+            expected.push((id, reason));
+        }
+    }
+    let far: [(Set, &str); 3] = [
+        (
+            |case, text| case.restore.completed_at = Some(text),
+            PREDATES,
+        ),
+        (|case, text| case.audits[0].recorded_at = text, NO_AUDIT),
+        (
+            |case, text| case.snapshots[0].expires_at = Some(text),
+            PROOF,
+        ),
+    ];
+    for (id, (set, reason)) in (101..).zip(far) {
+        let mut case = Case::proven(id);
+        set(&mut case, "9999-06-01T00:00:00Z".to_owned());
+        cases.push(case);
+        expected.push((id, reason));
+    }
+    on.plant(cases).await;
+    let runs: Vec<i64> = expected.iter().map(|(run, _)| *run).collect();
+    let started =
+        "SELECT id, started_at FROM operation_runs WHERE started_at IS NOT NULL ORDER BY id";
+    let before = on.rows(started).await;
+    let results = on.settle(&runs).await;
+    for (run, reason) in expected {
+        let restore_reconciler::storage::Settlement::Committed(assessment) = &results[&run] else {
+            panic!("run {run}: {:?}", results[&run]);
+        };
+        assert_eq!(assessment.decision.reason.code(), reason, "run {run}");
+    }
+    on.assert_one_of_each(i64::try_from(runs.len()).unwrap())
+        .await;
+    for row in before {
+        let id = row["id"].clone().unwrap();
+        let now = on.run(id.parse().unwrap()).await;
+        assert_eq!(
+            now["started_at"], row["started_at"],
+            "run {id} keeps its odd start"
+        );
+    }
+}
+
+async fn odd_words_are_known_by_no_rule(on: Fixture) {
+    let mut cases: Vec<Case> = (1..=6).map(Case::proven).collect();
+    cases[0].restore.status = "Completed".to_owned();
+    cases[1].restore.status = "completed ".to_owned();
+    cases[2].run.outcome = "Pending".to_owned();
+    cases[3].audits[0].status = " success".to_owned();
+    cases[4].audits[0].action = "Restore.Completed".to_owned();
+    cases[5].snapshots[0].completeness_state = "Complete".to_owned();
+    on.plant(cases).await;
+    if on.is_sqlite() {
+        // Text that is no UTF-8 is one more odd word.
+        on.plant((7..=12).map(Case::proven)).await;
+        on.execute(
+            "UPDATE restore_runs SET status = CAST(x'ff' AS TEXT) WHERE operation_run_id = 7;
+             UPDATE operation_runs SET outcome = CAST(x'ff' AS TEXT) WHERE id = 8;
+             UPDATE audit_logs SET status = CAST(x'ff' AS TEXT) WHERE resource_id = '1000009';
+             UPDATE evidence_snapshots SET completeness_state = CAST(x'ff' AS TEXT)
+                 WHERE operation_run_id = 10;
+             UPDATE restore_runs SET failure_reason = CAST(x'ff' AS TEXT) WHERE operation_run_id = 11;
+             UPDATE evidence_snapshots SET status = CAST(x'ff' AS TEXT) WHERE operation_run_id = 12;",
+        )
+        .await;
+    }
+    let last = if on.is_sqlite() { 12 } else { 6 };
+    let runs: Vec<i64> = (1..=last).collect();
+    let results = on.settle(&runs).await;
+    let expected = [
+        "restore.status_unknown",
+        "restore.status_unknown",
+        PROOF,
+        "restore.audit_contradicts",
+        NO_AUDIT,
+        "restore.evidence_incomplete",
+        "restore.status_unknown",
+        PROOF,
+        "restore.audit_contradicts",
+        "restore.evidence_incomplete",
+        PROOF,
+        "restore.evidence_not_current",
+    ];
+    for (run, reason) in runs.iter().zip(expected) {
+        use restore_reconciler::storage::Settlement::{Committed, Deferred};
+        let (Committed(assessment) | Deferred(assessment, Some(_))) = &results[run] else {
+            panic!("run {run}: {:?}", results[run]);
+        };
+        assert_eq!(assessment.decision.reason.code(), reason, "run {run}");
+    }
+}
+
+/// A pooler may hand out a session in any time zone. The platform's columns hold UTC all the same.
+#[tokio::test]
+async fn the_time_zone_of_a_session_does_not_matter() {
+    for on in [Fixture::postgres().await, Fixture::postgres_variant().await] {
+        on.plant([Case::failed(1)]).await;
+        let limits = Limits {
+            connections_max: 1,
+            ..Limits::default()
+        };
+        let store = connect(&on.url, Access::Write, &limits).await.unwrap();
+        store
+            .execute_script("SET TIME ZONE 'Asia/Kolkata'")
+            .await
+            .unwrap();
+        let before = store.now().await.unwrap();
+        settle(store.as_ref(), &[1], &settling()).await;
+        let run = on.run(1).await;
+        assert_eq!(
+            moment(run["started_at"].as_ref()),
+            Some(STARTED.parse().unwrap())
+        );
+        assert_eq!(
+            moment(run["completed_at"].as_ref()),
+            Some(ENDED.parse().unwrap())
+        );
+        let audit = "SELECT recorded_at FROM audit_logs WHERE resource_type = 'operation_run'";
+        let recorded = on.value(audit).await;
+        for written in [run["updated_at"].as_ref(), recorded.as_ref()] {
+            let off = moment(written).unwrap().duration_since(before).as_secs();
+            assert!(off.abs() <= 60, "{off} s from the database's clock");
+        }
+    }
+}

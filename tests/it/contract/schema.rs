@@ -1,0 +1,103 @@
+//! Our own schema: created once however often and from wherever, and a ledger that only grows.
+
+use restore_reconciler::storage::{Access, Limits, connect};
+
+use crate::support::case::Case;
+use crate::support::store::{Fixture, on_both};
+
+on_both!(
+    migrating_again_changes_nothing,
+    two_connections_may_migrate_at_once,
+    the_ledger_only_grows,
+    a_database_without_the_platform_is_told_apart,
+);
+
+async fn migrating_again_changes_nothing(on: Fixture) {
+    on.plant([Case::proven(1)]).await;
+    on.verdict(1).await;
+    let before = on.store.fingerprint().await.unwrap();
+    on.store.migrate().await.unwrap();
+    assert_eq!(before, on.store.fingerprint().await.unwrap());
+}
+
+async fn two_connections_may_migrate_at_once(on: Fixture) {
+    // The fixture has migrated already; a race needs databases in which nobody has.
+    for _ in 0..5 {
+        let fresh = if on.is_sqlite() {
+            Fixture::empty_sqlite().await
+        } else {
+            Fixture::empty_postgres().await
+        };
+        let other = connect(&fresh.url, Access::Write, &Limits::default())
+            .await
+            .unwrap();
+        let (one, two) = tokio::join!(fresh.store.migrate(), other.migrate());
+        one.unwrap();
+        two.unwrap();
+        assert_eq!(
+            fresh.count("SELECT count(*) FROM reconciler.ledger").await,
+            0
+        );
+    }
+}
+
+async fn the_ledger_only_grows(on: Fixture) {
+    on.plant([Case::proven(1), Case::proven(2)]).await;
+    on.verdict(1).await;
+    let entry = "decision_id, operation_run_id, workspace_id, outcome, reason_code, ruleset, facts, \
+                 facts_digest, decision, worker, source, decided_at";
+    let mut changes = vec![
+        "UPDATE reconciler.ledger SET outcome = 'succeeded'".to_owned(),
+        "UPDATE reconciler.ledger SET outcome = outcome WHERE false OR true".to_owned(),
+        "DELETE FROM reconciler.ledger".to_owned(),
+        "DELETE FROM reconciler.ledger WHERE operation_run_id = 1".to_owned(),
+        // A second verdict for a run, under another name.
+        format!(
+            "INSERT INTO reconciler.ledger ({entry}) SELECT 'another name', {} FROM reconciler.ledger",
+            entry.trim_start_matches("decision_id, ")
+        ),
+        // The same name for another run.
+        format!(
+            "INSERT INTO reconciler.ledger ({entry}) SELECT decision_id, 2, {} FROM reconciler.ledger",
+            entry.trim_start_matches("decision_id, operation_run_id, ")
+        ),
+    ];
+    if on.is_sqlite() {
+        changes.push(format!(
+            "INSERT OR REPLACE INTO reconciler.ledger ({entry}) SELECT {entry} FROM reconciler.ledger"
+        ));
+        changes.push("UPDATE OR REPLACE reconciler.ledger SET outcome = 'failed'".to_owned());
+    } else {
+        changes.push("TRUNCATE reconciler.ledger".to_owned());
+        changes.push(format!(
+            "INSERT INTO reconciler.ledger ({entry}) SELECT {entry} FROM reconciler.ledger \
+             ON CONFLICT (operation_run_id) DO UPDATE SET outcome = 'failed'"
+        ));
+    }
+    let before = on.rows("SELECT * FROM reconciler.ledger").await;
+    for change in changes {
+        assert!(on.try_execute(&change).await.is_err(), "accepted: {change}");
+        assert_eq!(before, on.rows("SELECT * FROM reconciler.ledger").await);
+    }
+    on.verdict(2).await;
+    on.assert_one_of_each(2).await;
+}
+
+async fn a_database_without_the_platform_is_told_apart(on: Fixture) {
+    assert!(on.store.has_platform().await.unwrap());
+    let empty = if on.is_sqlite() {
+        Fixture::empty_sqlite().await
+    } else {
+        Fixture::empty_postgres().await
+    };
+    assert!(!empty.store.has_platform().await.unwrap());
+    let error = empty.store.count_due(None).await.unwrap_err();
+    assert!(
+        error.advice().unwrap().contains("platform's tables"),
+        "{error}"
+    );
+
+    empty.store.install_standin().await.unwrap();
+    let error = empty.store.count_due(None).await.unwrap_err();
+    assert!(error.advice().unwrap().contains("migrate"), "{error}");
+}

@@ -1,0 +1,441 @@
+//! What a verdict writes, column by column, and that a deferral writes nothing to the platform.
+
+use jiff::{SignedDuration, Timestamp};
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::canonical::{canonicalise, digest_of};
+use reconciler_jobs::restore_execute::{Facts, RULESET, decide};
+use restore_reconciler::storage::Settlement;
+use serde_json::{Value, json};
+
+use crate::support::case::{Case, ENDED, STARTED, audit, restore_of, snapshot_of};
+use crate::support::store::{Fixture, Written, moment, on_all};
+
+on_all!(
+    a_proven_restore_succeeds,
+    a_mixed_restore_succeeds_in_part,
+    a_cancelled_restore_is_blocked,
+    a_failed_restore_fails,
+    a_run_that_started_keeps_its_start,
+    an_end_outside_of_the_runs_life_becomes_now,
+    a_deferral_is_watched_with_growing_waits,
+    a_verdict_takes_its_run_off_the_watch_list,
+    a_verdict_on_record_can_be_read_back,
+    one_pass_over_many_outcomes_writes_each_once,
+);
+
+/// What differs between one verdict and another.
+struct Expected {
+    outcome: &'static str,
+    reason: &'static str,
+    audit: &'static str,
+    counts: Option<Value>,
+    /// The count in the new failure entry.
+    troubled: Option<u64>,
+    missing: Vec<&'static str>,
+    holds: [bool; 8],
+    audit_log_id: Option<i64>,
+}
+
+const ALL_HOLD: [bool; 8] = [true; 8];
+
+fn json_of(text: Option<&String>) -> Value {
+    serde_json::from_str(text.expect("a document")).expect("JSON")
+}
+
+fn text<'a>(columns: &'a crate::support::store::Columns, name: &str) -> Option<&'a str> {
+    columns[name].as_deref()
+}
+
+/// Compares every row that a verdict on run 1 of [`Case::proven`] wrote, every column of it.
+async fn check(on: &Fixture, before: &crate::support::store::Columns, expected: &Expected) {
+    let earliest = on.store.now().await.unwrap();
+    let written = on.verdict(1).await;
+    let latest = on.store.now().await.unwrap();
+    let now = moment(written.run["updated_at"].as_ref()).unwrap();
+    let second = SignedDuration::from_secs(1);
+    assert!((earliest - second..=latest).contains(&now), "{now}");
+
+    let digest = text(&written.ledger, "facts_digest").unwrap().to_owned();
+    check_run(before, &written, expected, now, &digest);
+    check_audit(&written, expected, now, &digest);
+    check_ledger(&written, expected, &digest);
+    let others = on
+        .count("SELECT count(*) FROM audit_logs WHERE resource_type <> 'restore_run'")
+        .await;
+    assert_eq!(others, 1, "one entry of ours");
+    assert_eq!(
+        on.count("SELECT count(*) FROM reconciler.watch_list").await,
+        0
+    );
+}
+
+fn check_run(
+    before: &crate::support::store::Columns,
+    written: &Written,
+    expected: &Expected,
+    now: Timestamp,
+    digest: &str,
+) {
+    let run = &written.run;
+    let legs = [
+        "link",
+        "scope",
+        "intent",
+        "execution",
+        "items",
+        "audit",
+        "evidence",
+        "clearance",
+    ];
+    let proof: Value = legs
+        .into_iter()
+        .zip(expected.holds)
+        .map(|(leg, holds)| (leg.to_owned(), json!(holds)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    let reason = written.assessment.decision.reason.explanation().sentence;
+    assert_eq!(
+        json_of(run["context"].as_ref()),
+        json!({
+            "restore_run_id": restore_of(1),
+            "reconciliation": {
+                "reconciled_at": now.to_string(),
+                "source": "sweep",
+                "adapter": "restore.execute",
+                "ruleset": RULESET,
+                "decision": expected.outcome,
+                "reason_code": expected.reason,
+                "reason": reason,
+                "previous": { "status": "running", "outcome": "pending" },
+                "proof": proof,
+                "missing": expected.missing,
+                "evidence": {
+                    "restore_run_id": restore_of(1),
+                    "restore_status": written.assessment.facts.restore.as_ref().unwrap().status,
+                    "audit_log_id": expected.audit_log_id,
+                    "evidence_snapshot_id": snapshot_of(1),
+                },
+                "decision_id": digest[..32],
+                "facts_digest": digest,
+            }
+        })
+    );
+    match &expected.counts {
+        Some(counts) => assert_eq!(json_of(run["summary_counts"].as_ref()), *counts),
+        None => assert_eq!(run["summary_counts"], None),
+    }
+    if expected.outcome == "succeeded" {
+        assert_eq!(run["failure_summary"], None);
+    } else {
+        let mut entry = json!({
+            "code": expected.reason, "reason_code": expected.reason, "message": reason,
+        });
+        if let Some(count) = expected.troubled {
+            entry["count"] = json!(count);
+        }
+        assert_eq!(json_of(run["failure_summary"].as_ref()), json!([entry]));
+    }
+    assert_eq!(text(run, "status"), Some("completed"));
+    assert_eq!(text(run, "outcome"), Some(expected.outcome));
+    assert_eq!(
+        moment(run["started_at"].as_ref()),
+        Some(STARTED.parse().unwrap())
+    );
+    assert_eq!(
+        moment(run["completed_at"].as_ref()),
+        Some(ENDED.parse().unwrap())
+    );
+    for untouched in [
+        "id",
+        "workspace_id",
+        "managed_environment_id",
+        "user_id",
+        "initiator_name",
+        "type",
+        "run_identity_hash",
+        "created_at",
+    ] {
+        assert_eq!(run[untouched], before[untouched], "{untouched}");
+    }
+    assert_eq!(run.len(), 16, "a new column needs a rule: {:?}", run.keys());
+}
+
+fn check_audit(written: &Written, expected: &Expected, now: Timestamp, digest: &str) {
+    let entry = &written.audit;
+    let sentence = written.assessment.decision.reason.explanation().sentence;
+    for (column, value) in [
+        ("workspace_id", Some("1")),
+        ("managed_environment_id", Some("11")),
+        ("actor_id", None),
+        ("actor_email", None),
+        ("actor_name", None),
+        ("actor_type", Some("system")),
+        ("actor_label", Some("restore-reconciler")),
+        ("action", Some("operation_run.reconciled")),
+        ("resource_type", Some("operation_run")),
+        ("resource_id", Some("1")),
+        ("status", Some(expected.audit)),
+        ("outcome", Some(expected.audit)),
+    ] {
+        assert_eq!(text(entry, column), value, "{column}");
+    }
+    let summary = format!("Reconciled as {}. {sentence}", expected.outcome);
+    assert_eq!(text(entry, "summary"), Some(summary.as_str()));
+    assert_eq!(
+        json_of(entry["metadata"].as_ref()),
+        json!({
+            "operation_run_id": 1,
+            "restore_run_id": restore_of(1),
+            "decision": expected.outcome,
+            "reason_code": expected.reason,
+            "missing": expected.missing,
+            "ruleset": RULESET,
+            "source": "sweep",
+            "decision_id": digest[..32],
+            "facts_digest": digest,
+        })
+    );
+    assert_eq!(moment(entry["recorded_at"].as_ref()), Some(now));
+    assert_eq!(
+        entry.len(),
+        16,
+        "a new column needs a rule: {:?}",
+        entry.keys()
+    );
+}
+
+fn check_ledger(written: &Written, expected: &Expected, digest: &str) {
+    let entry = &written.ledger;
+    for (column, value) in [
+        ("decision_id", Some(&digest[..32])),
+        ("operation_run_id", Some("1")),
+        ("workspace_id", Some("1")),
+        ("managed_environment_id", Some("11")),
+        ("outcome", Some(expected.outcome)),
+        ("reason_code", Some(expected.reason)),
+        ("ruleset", Some(RULESET)),
+        ("worker", Some("worker-of-a-test")),
+        ("source", Some("sweep")),
+    ] {
+        assert_eq!(text(entry, column), value, "{column}");
+    }
+    assert_eq!(
+        entry.len(),
+        13,
+        "a new column needs a check: {:?}",
+        entry.keys()
+    );
+
+    // The ledger alone must be enough to repeat the decision.
+    let kept = text(entry, "facts").unwrap();
+    assert_eq!(digest_of(kept), digest);
+    let facts: Facts = serde_json::from_str(kept).expect("facts can be read back");
+    assert_eq!(facts, written.assessment.facts);
+    assert_eq!(canonicalise(&facts).unwrap().text, kept);
+    let decision = decide(&facts);
+    assert_eq!(decision, written.assessment.decision);
+    let decision = canonicalise(&decision).unwrap().text;
+    assert_eq!(text(entry, "decision"), Some(decision.as_str()));
+    assert_eq!(moment(entry["decided_at"].as_ref()), Some(facts.as_of));
+}
+
+fn counts(applied: u64, failed: u64) -> Value {
+    json!({
+        "total": 2, "processed": 2, "succeeded": applied, "failed": failed, "skipped": 0,
+        "partial": 0, "non_applied": 0,
+    })
+}
+
+async fn a_proven_restore_succeeds(on: Fixture) {
+    on.plant([Case::proven(1)]).await;
+    let before = on.run(1).await;
+    let expected = Expected {
+        outcome: "succeeded",
+        reason: "restore.proof_complete",
+        audit: "success",
+        counts: Some(counts(2, 0)),
+        troubled: None,
+        missing: vec![],
+        holds: ALL_HOLD,
+        audit_log_id: Some(1),
+    };
+    check(&on, &before, &expected).await;
+}
+
+async fn a_mixed_restore_succeeds_in_part(on: Fixture) {
+    let mut case = Case::proven(1);
+    case.restore.results =
+        Some(r#"{"items":{"7":{"status":"applied"},"8":{"status":"failed"}}}"#.to_owned());
+    case.restore.metadata = Some("[]".to_owned());
+    on.plant([case]).await;
+    let before = on.run(1).await;
+    let mut holds = ALL_HOLD;
+    holds[4] = false;
+    let expected = Expected {
+        outcome: "partially_succeeded",
+        reason: "restore.items_mixed",
+        audit: "partial",
+        counts: Some(counts(1, 1)),
+        troubled: Some(1),
+        missing: vec!["restore.items_mixed"],
+        holds,
+        audit_log_id: Some(1),
+    };
+    check(&on, &before, &expected).await;
+}
+
+async fn a_cancelled_restore_is_blocked(on: Fixture) {
+    let mut case = Case::proven(1);
+    case.restore.status = "cancelled".to_owned();
+    case.restore.results = None;
+    case.restore.metadata = None;
+    case.audits = vec![audit(restore_of(1), "restore.cancelled", ENDED)];
+    case.audits[0].status = "cancelled".to_owned();
+    case.audits[0].outcome = Some("blocked".to_owned());
+    on.plant([case]).await;
+    let before = on.run(1).await;
+    let mut holds = ALL_HOLD;
+    holds[3] = false;
+    holds[4] = false;
+    let expected = Expected {
+        outcome: "blocked",
+        reason: "restore.cancelled",
+        audit: "blocked",
+        counts: None, // nobody counted, so nobody writes zeros
+        troubled: None,
+        missing: vec!["restore.cancelled", "restore.items_missing"],
+        holds,
+        audit_log_id: Some(1),
+    };
+    check(&on, &before, &expected).await;
+}
+
+async fn a_failed_restore_fails(on: Fixture) {
+    on.plant([Case::failed(1)]).await;
+    let before = on.run(1).await;
+    let mut holds = ALL_HOLD;
+    holds[3] = false;
+    holds[5] = false;
+    let expected = Expected {
+        outcome: "failed",
+        reason: "restore.execution_failed",
+        audit: "failure",
+        counts: Some(counts(2, 0)),
+        troubled: None,
+        missing: vec!["restore.execution_failed", "restore.audit_contradicts"],
+        holds,
+        audit_log_id: None,
+    };
+    check(&on, &before, &expected).await;
+}
+
+async fn a_run_that_started_keeps_its_start(on: Fixture) {
+    let mut case = Case::proven(1);
+    case.run.started_at = Some("2025-03-01T10:00:03Z".to_owned());
+    on.plant([case]).await;
+    let started = moment(on.verdict(1).await.run["started_at"].as_ref());
+    assert_eq!(started, Some("2025-03-01T10:00:03Z".parse().unwrap()));
+}
+
+async fn an_end_outside_of_the_runs_life_becomes_now(on: Fixture) {
+    let mut before_it = Case::failed(1);
+    before_it.restore.completed_at = Some("2025-03-01T09:59:59Z".to_owned());
+    let mut after_now = Case::failed(2);
+    let ahead = on.store.now().await.unwrap() + SignedDuration::from_mins(90);
+    after_now.restore.completed_at = Some(ahead.to_string());
+    let mut never = Case::failed(3);
+    never.restore.completed_at = None;
+    on.plant([before_it, after_now, never]).await;
+    for run in [1, 2, 3] {
+        let written = on.verdict(run).await;
+        assert_eq!(
+            written.run["completed_at"], written.run["updated_at"],
+            "run {run}"
+        );
+        let written = moment(written.run["updated_at"].as_ref()).unwrap();
+        assert!(
+            written <= on.store.now().await.unwrap(),
+            "not in the future"
+        );
+    }
+}
+
+async fn a_deferral_is_watched_with_growing_waits(on: Fixture) {
+    on.plant([Case::in_progress(1)]).await;
+    let mut first_seen = None;
+    for (tries, wait) in [(1, 30), (2, 60), (3, 120), (4, 240)] {
+        let assessment = on.deferral(1).await;
+        assert_eq!(assessment.decision.reason.code(), "restore.in_progress");
+        let watched = on.row("SELECT * FROM reconciler.watch_list").await;
+        for (column, value) in [
+            ("operation_run_id", "1"),
+            ("workspace_id", "1"),
+            ("managed_environment_id", "11"),
+            ("reason_code", "restore.in_progress"),
+            ("tries", &tries.to_string()),
+        ] {
+            assert_eq!(text(&watched, column), Some(value), "{column}");
+        }
+        let looked = moment(watched["last_looked_at"].as_ref()).unwrap();
+        let again = moment(watched["look_again_at"].as_ref()).unwrap();
+        let slack = (again - looked).total(jiff::Unit::Second).unwrap() - f64::from(wait);
+        assert!(slack.abs() < 0.9, "waits {wait} s: {watched:?}");
+        let seen = first_seen.get_or_insert_with(|| watched["first_seen_at"].clone());
+        assert_eq!(watched["first_seen_at"], *seen);
+    }
+    assert_eq!(on.count("SELECT count(*) FROM reconciler.ledger").await, 0);
+}
+
+async fn a_verdict_takes_its_run_off_the_watch_list(on: Fixture) {
+    on.plant([Case::in_progress(1), Case::in_progress(2)]).await;
+    on.settle(&[1, 2]).await;
+    on.execute("UPDATE restore_runs SET status = 'failed' WHERE operation_run_id = 1")
+        .await;
+    on.verdict(1).await;
+    let watched = on
+        .value("SELECT operation_run_id FROM reconciler.watch_list")
+        .await;
+    assert_eq!(watched.as_deref(), Some("2"));
+}
+
+async fn a_verdict_on_record_can_be_read_back(on: Fixture) {
+    on.plant([Case::proven(1), Case::in_progress(2)]).await;
+    let written = on.verdict(1).await;
+    let recorded = on.store.load_verdict(RunId(1)).await.unwrap().unwrap();
+    assert_eq!(recorded.outcome, "succeeded");
+    assert_eq!(recorded.reason_code, "restore.proof_complete");
+    assert_eq!(recorded.decided_at, written.assessment.facts.as_of);
+    assert_eq!(Some(recorded.facts), written.ledger["facts"]);
+    assert_eq!(Some(recorded.facts_digest), written.ledger["facts_digest"]);
+    assert_eq!(Some(recorded.decision), written.ledger["decision"]);
+    assert_eq!(Some(recorded.decision_id), written.ledger["decision_id"]);
+    assert_eq!(recorded.worker, "worker-of-a-test");
+    assert_eq!(recorded.ruleset, RULESET);
+    assert_eq!(on.store.load_verdict(RunId(2)).await.unwrap(), None);
+}
+
+async fn one_pass_over_many_outcomes_writes_each_once(on: Fixture) {
+    let cases = (1..=60).map(|id| match id % 3 {
+        0 => Case::proven(id),
+        1 => Case::failed(id),
+        _ => Case::in_progress(id),
+    });
+    on.plant(cases).await;
+    let runs: Vec<i64> = (1..=60).chain(1..=60).collect(); // named twice, settled once
+    let results = on.settle(&runs).await;
+    assert_eq!(results.len(), 60);
+    for (run, result) in results {
+        let outcome = match &result {
+            Settlement::Committed(assessment) => assessment.decision.name(),
+            Settlement::Deferred(..) => "deferred",
+            _ => panic!("{result:?}"),
+        };
+        let expected = ["succeeded", "failed", "deferred"][usize::try_from(run % 3).unwrap()];
+        assert_eq!(outcome, expected, "run {run}");
+    }
+    on.assert_one_of_each(40).await;
+    assert_eq!(
+        on.count("SELECT count(*) FROM reconciler.watch_list").await,
+        20
+    );
+}
