@@ -47,8 +47,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// After a look that deferred the run. None for a verdict, and for runs that no later look can
-    /// change: those of another type, and closed ones.
+    /// After a look that left the run open; none where it did not.
     #[must_use]
     pub fn after(
         decision: &Decision,
@@ -59,10 +58,8 @@ impl Watch {
         let Ruling::Deferred { look_again_at } = decision.ruling else {
             return None;
         };
-        match decision.reason {
-            ReasonCode::UnsupportedType | ReasonCode::AlreadyTerminal => None,
-            reason => Some(Self::again(reason, look_again_at, seen, as_of, schedule)),
-        }
+        let again = || Self::again(decision.reason, look_again_at, seen, as_of, schedule);
+        decision.stays_open().then(again)
     }
 
     /// After a look that the database refused to record.

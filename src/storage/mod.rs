@@ -247,30 +247,28 @@ pub struct Tally {
     pub deferred: u64,
     /// Runs that the database refused to close.
     pub refused: u64,
-    /// Runs that somebody else dealt with, or that do not exist.
+    /// Runs that somebody else dealt with, that are not ours to judge, or that do not exist.
     pub passed_over: u64,
 }
 
 impl Tally {
     /// Counts one run.
     pub fn add(&mut self, result: &Settlement) {
-        let slot = match result {
-            Settlement::Committed(assessment) => match assessment.decision.outcome() {
-                Some(outcome) => self.slot(outcome),
-                None => &mut self.deferred,
-            },
-            Settlement::Deferred(..) => &mut self.deferred,
-            Settlement::Refused { .. } => &mut self.refused,
-            Settlement::Lost | Settlement::Locked | Settlement::Absent => &mut self.passed_over,
-        };
-        *slot += 1;
+        match result {
+            Settlement::Committed(assessment) | Settlement::Deferred(assessment, _) => {
+                self.add_decision(&assessment.decision);
+            }
+            Settlement::Refused { .. } => self.refused += 1,
+            Settlement::Lost | Settlement::Locked | Settlement::Absent => self.passed_over += 1,
+        }
     }
 
-    /// Counts one decision that was not written.
+    /// Counts one decision.
     pub fn add_decision(&mut self, decision: &Decision) {
         match decision.outcome() {
             Some(outcome) => *self.slot(outcome) += 1,
-            None => self.deferred += 1,
+            None if decision.stays_open() => self.deferred += 1,
+            None => self.passed_over += 1,
         }
     }
 

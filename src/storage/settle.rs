@@ -456,20 +456,19 @@ async fn look_past(
         return Ok(Vec::new());
     }
     let found = tx.load_runs(&rest).await?;
-    let mut found: HashMap<RunId, RunFacts> = found
-        .iter()
-        .map(|run| (run.row.id, RunFacts::parse(&run.row)))
+    let found = found.iter().map(|run| RunFacts::parse(&run.row));
+    let (open, not_open): (Vec<_>, Vec<_>) = found.partition(is_open);
+    let open: HashSet<RunId> = open.iter().map(|run| run.id).collect();
+    let assessed = assess_rows(tx, not_open, policy).await?;
+    let mut assessed: HashMap<RunId, Assessment> = assessed
+        .into_iter()
+        .map(|each| (each.facts.run.id, each))
         .collect();
-    let as_of = tx.as_of();
     let settled = |run: RunId| {
-        let result = match found.remove(&run) {
+        let result = match assessed.remove(&run) {
+            Some(assessment) => Settlement::Deferred(Box::new(assessment), None),
+            None if open.contains(&run) => Settlement::Locked,
             None => Settlement::Absent,
-            Some(facts) if is_open(&facts) => Settlement::Locked,
-            Some(facts) => {
-                let facts = Facts::gather(as_of, policy, facts, &[], None, &[], &[]);
-                let decision = decide(&facts);
-                Settlement::Deferred(Box::new(Assessment { facts, decision }), None)
-            }
         };
         Settled { run, result }
     };

@@ -102,6 +102,17 @@ impl Decision {
         }
     }
 
+    /// Whether the run stays open and is worth another look. False for a verdict, and for runs that no
+    /// look can change: closed ones, and those of another type.
+    #[must_use]
+    pub fn stays_open(&self) -> bool {
+        let settled = matches!(
+            self.reason,
+            ReasonCode::UnsupportedType | ReasonCode::AlreadyTerminal
+        );
+        self.outcome().is_none() && !settled
+    }
+
     /// The word for the decision: an outcome, or `deferred`.
     #[must_use]
     pub fn name(&self) -> &'static str {
