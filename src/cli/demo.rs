@@ -186,7 +186,7 @@ fn show(report: DemoReport, place: &Place, screen: &mut Screen) -> anyhow::Resul
 
 fn row(scenario: &ScenarioReport) -> [String; 3] {
     let status = scenario.restore_status.map_or_else(
-        || "no restore is certain".to_owned(),
+        || "no restore judged".to_owned(),
         |status| format!("restore {}", stored_word(&status)),
     );
     let mut found = vec![scenario.decision.name().to_owned()];
