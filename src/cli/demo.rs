@@ -19,7 +19,7 @@ use crate::config::DATABASE_URL_VARIABLE;
 use crate::demo::{
     self, Counts, DemoError, DemoOptions, DemoReport, PassReport, ScenarioReport, VolumeReport,
 };
-use crate::storage::{self, Access, Store};
+use crate::storage::{self, Access, Standin};
 
 /// The most runs that are generated.
 const RUNS_MAX: u64 = 10_000_000;
@@ -106,13 +106,13 @@ impl Place {
         Ok(Self::Temporary(directory))
     }
 
-    async fn open(&self, session: &Session<'_>) -> anyhow::Result<Arc<dyn Store>> {
+    async fn open(&self, session: &Session<'_>) -> anyhow::Result<Arc<dyn Standin>> {
         let url = match self {
-            Self::Named => return session.connect(Access::Create).await,
+            Self::Named => return session.connect_standin(Access::Create).await,
             Self::Kept(file) => sqlite_url(file)?,
             Self::Temporary(directory) => sqlite_url(&directory.path().join("demo.sqlite"))?,
         };
-        Ok(storage::connect(&url, Access::Create, &session.limits()).await?)
+        Ok(storage::connect_standin(&url, Access::Create, &session.limits()).await?)
     }
 
     /// What is left to look at afterwards.

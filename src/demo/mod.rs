@@ -38,7 +38,7 @@ use self::volume::Volume;
 use crate::clock::Stopwatch;
 use crate::storage::standin::PlatformRows;
 use crate::storage::{
-    Assessment, BATCH_RUNS_MAX, Backend, RecordedVerdict, Settled, Settlement, Settling, Store,
+    Assessment, BATCH_RUNS_MAX, Backend, RecordedVerdict, Settled, Settlement, Settling, Standin,
     StoreError, Tally,
 };
 use crate::sweep::{Scope, sweep};
@@ -87,14 +87,14 @@ pub enum DemoError {
 /// Plants the scenarios and `options.runs` generated runs, judges them twice, and says what came of
 /// it. The rows stay in the database.
 pub async fn run(
-    store: &dyn Store,
+    store: &dyn Standin,
     options: &DemoOptions,
     mut progress: impl FnMut(DemoProgress),
 ) -> Result<DemoReport, DemoError> {
     if store.has_platform().await? {
         return Err(DemoError::PlatformPresent);
     }
-    store.install_standin().await?;
+    store.install().await?;
     store.migrate().await?;
 
     let planting = Stopwatch::start();
@@ -168,7 +168,7 @@ impl From<&Settlement> for Seen {
 
 /// Fills the platform's tables, and has one audit entry refused from then on.
 async fn plant(
-    store: &dyn Store,
+    store: &dyn Standin,
     options: &DemoOptions,
     volume: &mut Volume,
     mut progress: impl FnMut(DemoProgress),
@@ -225,7 +225,7 @@ fn is_named(run: RunId) -> bool {
 
 /// What the passes have in common.
 struct Passes<'a, P> {
-    store: &'a dyn Store,
+    store: &'a dyn Standin,
     options: &'a DemoOptions,
     progress: P,
 }

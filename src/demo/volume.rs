@@ -12,7 +12,7 @@ use super::case::{Case, Place, plant_workspace};
 use super::report::{KindReport, VolumeReport};
 use super::scenarios::{self, Scenario};
 use super::{DemoError, Seen};
-use crate::storage::Store;
+use crate::storage::Standin;
 use crate::storage::standin::PlatformRows;
 
 /// The first generated run; all are above the named scenarios.
@@ -88,7 +88,7 @@ impl Volume {
     /// Plants all runs, chunk by chunk, and tells `progress` how many there are after each.
     pub(super) async fn plant(
         &mut self,
-        store: &dyn Store,
+        store: &dyn Standin,
         now: Timestamp,
         mut progress: impl FnMut(u64),
     ) -> Result<(), DemoError> {

@@ -7,6 +7,7 @@ use super::Store;
 use super::error::StoreError;
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
+use super::standin::Standin;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,15 @@ pub async fn connect(
     access: Access,
     limits: &Limits,
 ) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(connect_standin(url, access, limits).await?)
+}
+
+/// As [`connect`], for a database whose platform tables are a stand-in, or are about to be.
+pub async fn connect_standin(
+    url: &str,
+    access: Access,
+    limits: &Limits,
+) -> Result<Arc<dyn Standin>, StoreError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some("postgres" | "postgresql") => Ok(Arc::new(PostgresStore::connect(url, limits).await?)),
         Some("sqlite") => Ok(Arc::new(SqliteStore::connect(url, access, limits).await?)),

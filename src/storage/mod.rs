@@ -39,9 +39,9 @@ use reconciler_jobs::restore_execute::record::Attribution;
 use reconciler_jobs::restore_execute::{Decision, Facts, Outcome, Policy};
 use reconciler_jobs::sweep::{Schedule, Watch};
 
-pub use connect::{Access, Limits, connect};
+pub use connect::{Access, Limits, connect, connect_standin};
 pub use error::{ErrorKind, StoreError};
-use standin::PlatformRows;
+pub use standin::Standin;
 
 /// How many runs are settled together unless configured otherwise.
 pub const BATCH_RUNS_MAX: u32 = 500;
@@ -101,20 +101,6 @@ pub trait Store: Send + Sync {
 
     /// Looks at the database the way an operator would before trusting it.
     async fn examine(&self) -> Result<Vec<examine::Check>, StoreError>;
-
-    /// Creates the stand-in for the platform's tables. For demonstrations and tests.
-    async fn install_standin(&self) -> Result<(), StoreError>;
-
-    /// Adds rows to the stand-in.
-    async fn plant(&self, rows: &PlatformRows) -> Result<(), StoreError>;
-
-    /// Runs statements that a demonstration or a test brings along, such as a trigger that refuses
-    /// one row.
-    async fn execute_script(&self, script: &'static str) -> Result<(), StoreError>;
-
-    /// A digest of every row that a verdict or a sweep may write, sweeps excepted. Two equal
-    /// fingerprints mean that nothing changed in between.
-    async fn fingerprint(&self) -> Result<String, StoreError>;
 
     /// The database's clock.
     async fn now(&self) -> Result<Timestamp, StoreError>;

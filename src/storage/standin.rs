@@ -4,7 +4,30 @@
 //! JSON is text that need not be JSON, moments are text that need not be moments (`infinity`), so
 //! that whatever Laravel could leave behind can be planted.
 
+use async_trait::async_trait;
 use serde::Serialize;
+
+use super::{Store, StoreError};
+
+/// A store whose platform tables are a stand-in, or are about to be.
+///
+/// Kept apart from [`Store`], so that no verb that works on a real platform can reach it.
+#[async_trait]
+pub trait Standin: Store {
+    /// Creates the stand-in's tables.
+    async fn install(&self) -> Result<(), StoreError>;
+
+    /// Adds rows to the stand-in.
+    async fn plant(&self, rows: &PlatformRows) -> Result<(), StoreError>;
+
+    /// Runs statements that a demonstration or a test brings along, such as a trigger that refuses
+    /// one row.
+    async fn execute_script(&self, script: &'static str) -> Result<(), StoreError>;
+
+    /// A digest of every row that a verdict or a sweep may write, sweeps excepted. Two equal
+    /// fingerprints mean that nothing changed in between.
+    async fn fingerprint(&self) -> Result<String, StoreError>;
+}
 
 /// Rows to be added, table by table.
 #[derive(Debug, Clone, Default)]

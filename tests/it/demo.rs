@@ -10,7 +10,7 @@ use reconciler_jobs::restore_execute::ReasonCode;
 use restore_reconciler::demo::{
     self, DemoError, DemoOptions, DemoProgress, DemoReport, HIDDEN_IDS, Phase,
 };
-use restore_reconciler::storage::{Access, Limits, Store, connect};
+use restore_reconciler::storage::{Access, Limits, Standin, connect_standin};
 use serde_json::Value;
 use sqlx::{PgPool, SqlitePool};
 
@@ -18,7 +18,7 @@ use crate::support::cluster::database;
 
 /// An empty database, a store on it, and a way past the store.
 struct Stage {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Standin>,
     beside: Beside,
     _until_the_end: Box<dyn Any + Send>,
 }
@@ -58,7 +58,7 @@ impl Stage {
     async fn sqlite(name: &str) -> Self {
         let file = TemporaryFile::new(name);
         let url = format!("sqlite:{}", file.0.display());
-        let store = connect(&url, Access::Create, &Limits::default())
+        let store = connect_standin(&url, Access::Create, &Limits::default())
             .await
             .unwrap();
         let pool = SqlitePool::connect(&url).await.unwrap();
@@ -71,7 +71,7 @@ impl Stage {
 
     async fn postgres() -> Self {
         let database = database().await;
-        let store = connect(&database.url(), Access::Write, &Limits::default())
+        let store = connect_standin(&database.url(), Access::Write, &Limits::default())
             .await
             .unwrap();
         let pool = PgPool::connect(&database.url()).await.unwrap();

@@ -28,7 +28,7 @@ use super::error::{During as _, StoreError};
 use super::examine::Check;
 use super::records::{VerdictRecord, moment};
 use super::settle::{self, Transactions};
-use super::standin::PlatformRows;
+use super::standin::{PlatformRows, Standin};
 use super::{
     Assessment, Backend, DuePage, RecordedVerdict, Settled, Settling, Store, Tally, examine,
 };
@@ -234,7 +234,18 @@ impl Store for PostgresStore {
         examine::postgres::examine(self).await
     }
 
-    async fn install_standin(&self) -> Result<(), StoreError> {
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        let micros: i64 = sqlx::query_scalar(include_str!("now.sql"))
+            .fetch_one(&self.pool)
+            .await
+            .during("read the database's clock")?;
+        moment(micros).during("read the database's clock")
+    }
+}
+
+#[async_trait]
+impl Standin for PostgresStore {
+    async fn install(&self) -> Result<(), StoreError> {
         self.execute_script(include_str!(
             "../../../migrations/platform/postgres/platform.sql"
         ))
@@ -276,13 +287,5 @@ impl Store for PostgresStore {
             digest = digest_of(&(digest + &row));
         }
         Ok(digest)
-    }
-
-    async fn now(&self) -> Result<Timestamp, StoreError> {
-        let micros: i64 = sqlx::query_scalar(include_str!("now.sql"))
-            .fetch_one(&self.pool)
-            .await
-            .during("read the database's clock")?;
-        moment(micros).during("read the database's clock")
     }
 }

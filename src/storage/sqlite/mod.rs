@@ -23,7 +23,7 @@ use super::error::{During as _, StoreError};
 use super::examine::Check;
 use super::records::{VerdictRecord, moment};
 use super::settle::{self, Transactions};
-use super::standin::PlatformRows;
+use super::standin::{PlatformRows, Standin};
 use super::{
     Assessment, Backend, DuePage, RecordedVerdict, Settled, Settling, Store, Tally, examine,
 };
@@ -217,7 +217,18 @@ impl Store for SqliteStore {
         examine::sqlite::examine(self).await
     }
 
-    async fn install_standin(&self) -> Result<(), StoreError> {
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        let micros: i64 = sqlx::query_scalar(NOW)
+            .fetch_one(&self.pool)
+            .await
+            .during("read the clock")?;
+        moment(micros).during("read the clock")
+    }
+}
+
+#[async_trait]
+impl Standin for SqliteStore {
+    async fn install(&self) -> Result<(), StoreError> {
         self.execute_script(include_str!(
             "../../../migrations/platform/sqlite/platform.sql"
         ))
@@ -259,13 +270,5 @@ impl Store for SqliteStore {
             digest = digest_of(&(digest + &String::from_utf8_lossy(&row)));
         }
         Ok(digest)
-    }
-
-    async fn now(&self) -> Result<Timestamp, StoreError> {
-        let micros: i64 = sqlx::query_scalar(NOW)
-            .fetch_one(&self.pool)
-            .await
-            .during("read the clock")?;
-        moment(micros).during("read the clock")
     }
 }

@@ -14,7 +14,7 @@ use restore_reconciler::{
     cli::output::Document,
     clock,
     storage::{
-        self, Access, Limits, Store,
+        self, Access, Limits, Standin,
         standin::{
             PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
             PlantedSnapshot, PlantedWorkspace, PlatformRows,
@@ -127,7 +127,7 @@ pub(crate) struct File {
     directory: TempDir,
     /// The connection that planted it. Whoever closes the last one moves the log into the file, at
     /// a moment of its own, so this one stays open where bytes are compared.
-    store: Option<Arc<dyn Store>>,
+    store: Option<Arc<dyn Standin>>,
 }
 
 impl File {
@@ -146,7 +146,7 @@ impl File {
         format!("sqlite://{}", self.path().display())
     }
 
-    pub(crate) async fn create(&self) -> Arc<dyn Store> {
+    pub(crate) async fn create(&self) -> Arc<dyn Standin> {
         open(&self.url(), Access::Create).await
     }
 
@@ -181,14 +181,14 @@ impl File {
     }
 }
 
-pub(crate) async fn open(url: &str, access: Access) -> Arc<dyn Store> {
-    storage::connect(url, access, &Limits::default())
+pub(crate) async fn open(url: &str, access: Access) -> Arc<dyn Standin> {
+    storage::connect_standin(url, access, &Limits::default())
         .await
         .unwrap()
 }
 
-pub(crate) async fn plant(store: &dyn Store) {
-    store.install_standin().await.unwrap();
+pub(crate) async fn plant(store: &dyn Standin) {
+    store.install().await.unwrap();
     store.plant(&platform()).await.unwrap();
 }
 

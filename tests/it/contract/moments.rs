@@ -1,6 +1,6 @@
 //! Moments and words that a column may hold although nobody meant it to.
 
-use restore_reconciler::storage::{Access, Limits, connect};
+use restore_reconciler::storage::{Access, Limits, connect_standin};
 
 use crate::support::case::{Case, ENDED, STARTED};
 use crate::support::store::{Fixture, moment, on_all, settle, settling};
@@ -155,7 +155,9 @@ async fn the_time_zone_of_a_session_does_not_matter() {
             connections_max: 1,
             ..Limits::default()
         };
-        let store = connect(&on.url, Access::Write, &limits).await.unwrap();
+        let store = connect_standin(&on.url, Access::Write, &limits)
+            .await
+            .unwrap();
         store
             .execute_script("SET TIME ZONE 'Asia/Kolkata'")
             .await

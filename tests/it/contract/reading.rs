@@ -4,7 +4,7 @@ use std::fs;
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
-use restore_reconciler::storage::{Access, Limits, Store, connect};
+use restore_reconciler::storage::{Access, Limits, Standin, connect_standin};
 
 use crate::support::case::Case;
 use crate::support::cluster;
@@ -36,7 +36,7 @@ async fn an_assessment_says_what_a_settlement_would_do(on: Fixture) {
 }
 
 /// Everything that `explain` and a dry run ask for.
-async fn look(store: &dyn Store) {
+async fn look(store: &dyn Standin) {
     let runs: Vec<RunId> = (1..=20).map(RunId).collect();
     store.assess(&runs, &Policy::default()).await.unwrap();
     store.count_due(None).await.unwrap();
@@ -54,7 +54,7 @@ async fn reading_a_sqlite_file_changes_no_byte_of_it() {
     on.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
     let file = on.url.strip_prefix("sqlite:").unwrap();
     let before = fs::read(file).unwrap();
-    let store = connect(&on.url, Access::Read, &Limits::default())
+    let store = connect_standin(&on.url, Access::Read, &Limits::default())
         .await
         .unwrap();
     look(store.as_ref()).await;
@@ -84,7 +84,7 @@ async fn a_sqlite_file_that_nobody_has_open_can_be_read_too() {
     fs::copy(file, &copy).unwrap();
     let before = fs::read(&copy).unwrap();
     let url = format!("sqlite:{copy}");
-    let store = connect(&url, Access::Read, &Limits::default())
+    let store = connect_standin(&url, Access::Read, &Limits::default())
         .await
         .unwrap();
     look(store.as_ref()).await;

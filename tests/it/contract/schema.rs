@@ -1,6 +1,6 @@
 //! Our own schema: created once however often and from wherever, and a ledger that only grows.
 
-use restore_reconciler::storage::{Access, Limits, connect};
+use restore_reconciler::storage::{Access, Limits, connect_standin};
 
 use crate::support::case::Case;
 use crate::support::store::{Fixture, on_both};
@@ -28,7 +28,7 @@ async fn two_connections_may_migrate_at_once(on: Fixture) {
         } else {
             Fixture::empty_postgres().await
         };
-        let other = connect(&fresh.url, Access::Write, &Limits::default())
+        let other = connect_standin(&fresh.url, Access::Write, &Limits::default())
             .await
             .unwrap();
         let (one, two) = tokio::join!(fresh.store.migrate(), other.migrate());
@@ -97,7 +97,7 @@ async fn a_database_without_the_platform_is_told_apart(on: Fixture) {
         "{error}"
     );
 
-    empty.store.install_standin().await.unwrap();
+    empty.store.install().await.unwrap();
     let error = empty.store.count_due(None).await.unwrap_err();
     assert!(error.advice().unwrap().contains("migrate"), "{error}");
 }

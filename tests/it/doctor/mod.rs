@@ -21,17 +21,19 @@ use restore_reconciler::storage::standin::{
     PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
     PlantedSnapshot, PlantedWorkspace, PlatformRows,
 };
-use restore_reconciler::storage::{Access, Limits, Settling, Store, StoreError, Tally, connect};
+use restore_reconciler::storage::{
+    Access, Limits, Settling, Standin, StoreError, Tally, connect_standin,
+};
 use restore_reconciler::sweep::{Scope, sweep};
 
-async fn open(url: &str) -> Arc<dyn Store> {
-    connect(url, Access::Create, &Limits::default())
+async fn open(url: &str) -> Arc<dyn Standin> {
+    connect_standin(url, Access::Create, &Limits::default())
         .await
         .expect("the database can be reached")
 }
 
 /// What `doctor` says, with what holds for everything that it ever says.
-async fn examine(store: &dyn Store) -> Vec<Check> {
+async fn examine(store: &dyn Standin) -> Vec<Check> {
     let checks = store.examine().await.expect("the connection holds");
     for check in &checks {
         assert!(check.finding.ends_with('.'), "{check:?}");
@@ -70,14 +72,14 @@ fn action<'c>(checks: &'c [Check], subject: &str) -> &'c str {
     about(checks, subject).action.as_deref().expect("an action")
 }
 
-async fn run(store: &dyn Store, script: String) {
+async fn run(store: &dyn Standin, script: String) {
     // A script is `'static`, because the program only knows scripts that were compiled into it.
     let script: &'static str = script.leak();
     store.execute_script(script).await.expect(script);
 }
 
 /// Runs each line of what was printed, as `psql` would, one statement at a time.
-async fn run_lines(store: &dyn Store, lines: &str) {
+async fn run_lines(store: &dyn Standin, lines: &str) {
     for line in lines.lines() {
         run(store, line.to_owned()).await;
     }
@@ -151,13 +153,13 @@ fn one_run() -> PlatformRows {
     }
 }
 
-async fn prepare(store: &dyn Store) {
-    store.install_standin().await.expect("the stand-in");
+async fn prepare(store: &dyn Standin) {
+    store.install().await.expect("the stand-in");
     store.migrate().await.expect("our own schema");
     store.plant(&one_run()).await.expect("one run");
 }
 
-async fn pass(store: &dyn Store) -> Result<Tally, StoreError> {
+async fn pass(store: &dyn Standin) -> Result<Tally, StoreError> {
     let settling = Settling {
         policy: Policy::default(),
         schedule: Schedule::default(),
@@ -171,7 +173,7 @@ async fn pass(store: &dyn Store) -> Result<Tally, StoreError> {
     sweep(store, Scope::default(), &settling, |_| {}).await
 }
 
-async fn assert_sweep_works(store: &dyn Store) {
+async fn assert_sweep_works(store: &dyn Standin) {
     let tally = pass(store).await.expect("the sweep works");
     assert_eq!((tally.failed, tally.looked_at()), (1, 1), "{tally:?}");
 }
@@ -200,7 +202,7 @@ impl Drop for TempFile {
     }
 }
 
-async fn a_fresh_database_wants_indexes_and_nothing_else(store: &dyn Store) {
+async fn a_fresh_database_wants_indexes_and_nothing_else(store: &dyn Standin) {
     prepare(store).await;
     let checks = examine(store).await;
     assert_eq!(problems(&checks), Vec::<&Check>::new());
@@ -235,7 +237,7 @@ async fn a_fresh_database_wants_indexes_and_nothing_else_on_sqlite() {
 }
 
 /// Every entry of the list is needed: without it no sweep works, and the check names it.
-async fn each_listed_column_is_needed(store: &dyn Store) {
+async fn each_listed_column_is_needed(store: &dyn Standin) {
     prepare(store).await;
     for table in PLATFORM {
         for column in table.columns {
@@ -289,7 +291,7 @@ fn renames(columns: &[(String, String)]) -> String {
     script
 }
 
-async fn a_database_of_another_product_is_said_to_be_one(store: &dyn Store) {
+async fn a_database_of_another_product_is_said_to_be_one(store: &dyn Standin) {
     run(store, "CREATE TABLE invoices (id integer)".to_owned()).await;
     let checks = examine(store).await;
     let found = problems(&checks);
@@ -322,7 +324,7 @@ async fn a_database_of_another_product_is_said_to_be_one_on_sqlite() {
 
 /// `own` is the schema's name and separator, or the prefix that stands for it.
 async fn a_half_migrated_database_is_examined_to_its_end(
-    store: &dyn Store,
+    store: &dyn Standin,
     subject: &str,
     own: &str,
 ) {

@@ -163,7 +163,7 @@ async fn a_role_that_may_do_much_is_advised_against() {
 async fn a_schema_that_this_role_may_not_create_is_for_another_to_migrate() {
     let database = database().await;
     let store = open(&database.url()).await;
-    store.install_standin().await.expect("the stand-in");
+    store.install().await.expect("the stand-in");
     let (role, quoted) = role_of(&database);
     run(&*store, format!("CREATE ROLE {quoted} LOGIN")).await;
     let worker = open(&url_as(&database, &role)).await;

@@ -1,7 +1,7 @@
 //! What only SQLite has: a file, its journal, and a planner without figures.
 
 use restore_reconciler::storage::examine::{Check, Level};
-use restore_reconciler::storage::{Access, Limits, connect};
+use restore_reconciler::storage::{Access, Limits, connect_standin};
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::{
@@ -100,7 +100,7 @@ async fn a_sqlite_file_is_examined_without_a_change_to_it() {
     prepare(&*store).await;
     run(&*store, "PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await;
     let before = std::fs::read(&file.0).expect("the file");
-    let reader = connect(&file.url(), Access::Read, &Limits::default())
+    let reader = connect_standin(&file.url(), Access::Read, &Limits::default())
         .await
         .expect("the file opens");
     let checks = examine(&*reader).await;
@@ -121,7 +121,7 @@ async fn a_file_that_is_no_database_is_examined_too() {
         "This is a letter, and long enough to have a header. ".repeat(99),
     )
     .expect("a file");
-    let reader = connect(&file.url(), Access::Read, &Limits::default())
+    let reader = connect_standin(&file.url(), Access::Read, &Limits::default())
         .await
         .expect("SQLite opens whatever it is given");
     let checks = examine(&*reader).await;
@@ -135,7 +135,7 @@ async fn a_file_that_is_no_database_is_examined_too() {
 async fn a_sqlite_file_with_a_rollback_journal_is_advised_on() {
     let file = TempFile::new("rollback");
     std::fs::write(&file.0, b"").expect("an empty file");
-    let reader = connect(&file.url(), Access::Read, &Limits::default())
+    let reader = connect_standin(&file.url(), Access::Read, &Limits::default())
         .await
         .expect("the file opens");
     let checks = examine(&*reader).await;
@@ -159,7 +159,7 @@ async fn a_sqlite_file_that_may_not_be_written_is_a_problem() {
         .append(true)
         .open(&file.0)
         .is_err();
-    let reader = connect(&file.url(), Access::Read, &Limits::default())
+    let reader = connect_standin(&file.url(), Access::Read, &Limits::default())
         .await
         .expect("the file opens");
     let checks = examine(&*reader).await;

@@ -24,7 +24,7 @@ use reconciler_jobs::{
     sweep::Schedule,
 };
 use restore_reconciler::storage::{
-    Access, Assessment, Limits, Settlement, Settling, Store, connect,
+    Access, Assessment, Limits, Settlement, Settling, Standin, connect_standin,
 };
 use sqlx::{
     AssertSqlSafe, Column as _, PgPool, Row, SqlitePool, ValueRef as _,
@@ -102,7 +102,7 @@ $$";
 
 /// A store, migrated, with the stand-in's tables and the scopes of [`world`].
 pub(crate) struct Fixture {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Standin>,
     pub(crate) url: String,
     raw: Raw,
     _home: Home,
@@ -152,7 +152,7 @@ impl Fixture {
         let directory = Directory::create();
         let file = directory.0.join("platform.sqlite");
         let url = format!("sqlite:{}", file.display());
-        let store = connect(&url, Access::Create, &Limits::default())
+        let store = connect_standin(&url, Access::Create, &Limits::default())
             .await
             .expect("the file opens");
         let pool = SqlitePoolOptions::new()
@@ -176,7 +176,7 @@ impl Fixture {
     /// With the other of the two types that each JSON and each time column may have.
     pub(crate) async fn postgres_variant() -> Self {
         let fixture = Self::empty_postgres().await;
-        fixture.store.install_standin().await.expect("the stand-in");
+        fixture.store.install().await.expect("the stand-in");
         fixture.execute(OTHER_COLUMN_TYPES).await;
         fixture.store.migrate().await.expect("our schema");
         fixture.store.plant(&world()).await.expect("the world");
@@ -191,7 +191,7 @@ impl Fixture {
     /// The same, in a database on some other cluster.
     pub(crate) async fn in_database(database: TestDatabase) -> Self {
         let url = database.url();
-        let store = connect(&url, Access::Write, &Limits::default())
+        let store = connect_standin(&url, Access::Write, &Limits::default())
             .await
             .expect("the database accepts connections");
         let pool = PgPoolOptions::new()
@@ -209,7 +209,7 @@ impl Fixture {
 
     /// Tables and the scopes that rows refer to.
     pub(crate) async fn furnish(&self) {
-        self.store.install_standin().await.expect("the stand-in");
+        self.store.install().await.expect("the stand-in");
         self.store.migrate().await.expect("our schema");
         self.store.plant(&world()).await.expect("the world");
     }
@@ -447,7 +447,7 @@ pub(crate) fn settling() -> Settling {
 
 /// Settles runs and returns what became of each; fails the test on an error.
 pub(crate) async fn settle(
-    store: &dyn Store,
+    store: &dyn Standin,
     runs: &[i64],
     with: &Settling,
 ) -> BTreeMap<i64, Settlement> {
