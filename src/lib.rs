@@ -27,7 +27,6 @@
 //! | [`reconciler_jobs`] | every decision, as pure functions; start at `restore_execute::rules` |
 //! | [`storage`] | reads what the platform recorded, writes verdicts; start at `storage::Store::settle` |
 //! | [`sweep`] | one pass over all due runs |
-//! | [`report`] | counts and logs what was committed |
 //! | [`config`] | settings, the environment, and the database URL with its secret |
 //! | [`cli`] | one file per verb |
 //! | [`demo`] | named scenarios on a stand-in for the platform, each built to tempt an overclaim |
@@ -54,7 +53,6 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
-pub mod report;
 pub mod runbook;
 pub mod storage;
 pub mod sweep;

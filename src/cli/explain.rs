@@ -126,12 +126,14 @@ fn legs(assessment: &Assessment) -> Vec<LegResult> {
 /// When the run will be looked at again, in a sentence.
 fn when_again(assessment: &Assessment, schedule: &Schedule) -> String {
     let Assessment { decision, .. } = assessment;
-    match (decision.ruling, decision.reason) {
-        (_, ReasonCode::AlreadyTerminal | ReasonCode::UnsupportedType) => {
-            "Never: no later look can change this.".to_owned()
+    if decision.reason.is_never_due() {
+        return "Never by itself: the run is not open to be judged.".to_owned();
+    }
+    match decision.ruling {
+        Ruling::Verdict(_) => {
+            "With the next sweep that finds it due, or when it is reconciled.".to_owned()
         }
-        (Ruling::Verdict(_), _) => "With the next sweep, or when it is reconciled.".to_owned(),
-        (Ruling::Deferred { look_again_at }, _) => {
+        Ruling::Deferred { look_again_at } => {
             let latest =
                 look_again_at.map_or_else(String::new, |at| format!(", at {at} at the latest"));
             format!(

@@ -92,20 +92,11 @@ async fn result_of(
 /// A run with a decision of this moment.
 pub(super) fn decided(state: State, assessment: &Assessment) -> RunResult {
     let Assessment { facts, decision } = assessment;
-    // What stopped the rules at the run itself was decided before any proof was looked at.
-    let stopped_at_the_run = matches!(
-        decision.reason,
-        ReasonCode::UnsupportedType | ReasonCode::AlreadyTerminal | ReasonCode::RunStatusUnknown
-    );
     RunResult {
         decision: Some(Word::of(decision)),
         reason: Some(decision.reason.into()),
         rule: Some(decision.rule),
-        missing: if stopped_at_the_run {
-            Vec::new()
-        } else {
-            missing(&decision.proof)
-        },
+        missing: missing(decision),
         ..undecided(facts.run.id, state)
     }
 }

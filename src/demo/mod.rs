@@ -342,8 +342,7 @@ impl Found {
         Self {
             seen,
             restore_status: restore.map(|restore| restore.status),
-            missing: assessment
-                .map_or_else(Vec::new, |assessment| assessment.decision.proof.gaps()),
+            missing: assessment.map_or_else(Vec::new, |assessment| assessment.decision.missing()),
         }
     }
 }

@@ -26,6 +26,7 @@ mod error;
 pub mod examine;
 pub mod postgres;
 mod records;
+mod report;
 mod settle;
 pub mod sqlite;
 pub mod standin;
@@ -45,6 +46,10 @@ pub use standin::Standin;
 
 /// How many runs are settled together unless configured otherwise.
 pub const BATCH_RUNS_MAX: u32 = 500;
+
+/// Longest JSON column of a run that is read, in bytes. A batch holds those of all its runs until it is
+/// committed, so they are bounded more tightly than a restore's, which are read one by one.
+pub const RUN_COLUMN_BYTES_MAX: i64 = 1024 * 1024;
 
 /// How many audit entries of one restore are read: the latest ones, which overrule the others.
 pub const AUDITS_PER_RESTORE_MAX: i64 = 32;

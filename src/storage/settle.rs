@@ -24,8 +24,8 @@ use reconciler_jobs::sweep::Watch;
 
 use super::error::{ErrorKind, StoreError};
 use super::records::{Ask, FoundRun, WatchWrite};
+use super::report;
 use super::{Assessment, Settled, Settlement, Settling};
-use crate::report;
 
 /// Pause before the first retry of a transient failure; doubled each time.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -50,13 +50,13 @@ pub(super) trait Transaction: Send {
     /// The database's clock, read when the transaction began.
     fn as_of(&self) -> Timestamp;
 
-    /// Locks the open `restore.execute` runs among `runs` that nobody else holds.
+    /// Locks the open `restore.execute` runs among `runs` that nobody else holds, and says which.
     fn lock_open_runs(
         &mut self,
         runs: &[RunId],
-    ) -> impl Future<Output = Result<Vec<FoundRun>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<RunId>, StoreError>> + Send;
 
-    /// Reads runs in any state, without locking them.
+    /// Reads runs in any state. A run locked before reads as it was locked.
     fn load_runs(
         &mut self,
         runs: &[RunId],
@@ -226,6 +226,7 @@ async fn settle_within(
     with: &Settling,
 ) -> Result<Vec<Settled>, StoreError> {
     let locked = tx.lock_open_runs(batch).await?;
+    let locked = tx.load_runs(&locked).await?;
     let rows: Vec<RunFacts> = locked.iter().map(|run| RunFacts::parse(&run.row)).collect();
     let assessments = assess_rows(tx, rows, &with.policy).await?;
     let (records, deferred) = prepare(&locked, assessments, with)?;
@@ -456,19 +457,21 @@ async fn look_past(
         return Ok(Vec::new());
     }
     let found = tx.load_runs(&rest).await?;
-    let found = found.iter().map(|run| RunFacts::parse(&run.row));
-    let (open, not_open): (Vec<_>, Vec<_>) = found.partition(is_open);
-    let open: HashSet<RunId> = open.iter().map(|run| run.id).collect();
-    let assessed = assess_rows(tx, not_open, policy).await?;
-    let mut assessed: HashMap<RunId, Assessment> = assessed
-        .into_iter()
-        .map(|each| (each.facts.run.id, each))
+    let mut found: HashMap<RunId, RunFacts> = found
+        .iter()
+        .map(|run| (run.row.id, RunFacts::parse(&run.row)))
         .collect();
+    let as_of = tx.as_of();
     let settled = |run: RunId| {
-        let result = match assessed.remove(&run) {
-            Some(assessment) => Settlement::Deferred(Box::new(assessment), None),
-            None if open.contains(&run) => Settlement::Locked,
+        let result = match found.remove(&run) {
             None => Settlement::Absent,
+            Some(facts) if is_open(&facts) => Settlement::Locked,
+            // The run itself decides, so nothing is read of its proof.
+            Some(facts) => {
+                let facts = Facts::gather(as_of, policy, facts, &[], None, &[], &[]);
+                let decision = decide(&facts);
+                Settlement::Deferred(Box::new(Assessment { facts, decision }), None)
+            }
         };
         Settled { run, result }
     };
@@ -516,7 +519,8 @@ async fn watch_refused_within(
     run: RunId,
     with: &Settling,
 ) -> Result<Option<Watch>, StoreError> {
-    let found = tx.lock_open_runs(&[run]).await?;
+    let locked = tx.lock_open_runs(&[run]).await?;
+    let found = tx.load_runs(&locked).await?;
     let Some(found) = found.first() else {
         return Ok(None);
     };

@@ -102,15 +102,20 @@ impl Decision {
         }
     }
 
-    /// Whether the run stays open and is worth another look. False for a verdict, and for runs that no
-    /// look can change: closed ones, and those of another type.
+    /// Whether the run stays open and is worth another look.
     #[must_use]
     pub fn stays_open(&self) -> bool {
-        let settled = matches!(
-            self.reason,
-            ReasonCode::UnsupportedType | ReasonCode::AlreadyTerminal
-        );
-        self.outcome().is_none() && !settled
+        self.outcome().is_none() && !self.reason.is_never_due()
+    }
+
+    /// Every gap worth telling, in registry order. None where the run itself is in the way: then no
+    /// restore was judged, and what its proof lacks is not the answer.
+    #[must_use]
+    pub fn missing(&self) -> Vec<ReasonCode> {
+        if self.reason.is_never_due() || self.reason == ReasonCode::ContextMalformed {
+            return Vec::new();
+        }
+        self.proof.gaps()
     }
 
     /// The word for the decision: an outcome, or `deferred`.

@@ -341,6 +341,16 @@ impl ReasonCode {
             .find(|reason| reason.code() == text)
     }
 
+    /// Whether the run itself is in the way: closed, of another type, or in a state that nobody knows.
+    /// Such a run is never due, and no look of ours can change that.
+    #[must_use]
+    pub const fn is_never_due(self) -> bool {
+        matches!(
+            self,
+            Self::UnsupportedType | Self::AlreadyTerminal | Self::RunStatusUnknown
+        )
+    }
+
     /// The heading in the runbook that explains this code.
     #[must_use]
     pub fn anchor(self) -> String {

@@ -1,7 +1,7 @@
 //! What is said of single runs.
 
 use jiff::Timestamp;
-use reconciler_jobs::restore_execute::proof::{LegState, Proof};
+use reconciler_jobs::restore_execute::proof::LegState;
 use reconciler_jobs::restore_execute::{self as rules, Outcome, ReasonCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -167,10 +167,10 @@ pub(super) fn codes() -> Vec<&'static str> {
     ReasonCode::ALL.iter().map(|reason| reason.code()).collect()
 }
 
-/// The codes of every gap.
-pub(in crate::cli) fn missing(proof: &Proof) -> Vec<String> {
+/// The codes of every gap worth telling.
+pub(in crate::cli) fn missing(decision: &rules::Decision) -> Vec<String> {
     let code = |reason: ReasonCode| reason.code().to_owned();
-    proof.gaps().into_iter().map(code).collect()
+    decision.missing().into_iter().map(code).collect()
 }
 
 /// Everything about one run.
@@ -294,7 +294,7 @@ impl From<&RecordedVerdict> for Verdict {
             decision_id: record.decision_id.clone(),
             outcome: record.outcome.clone(),
             reason_code: record.reason_code.clone(),
-            missing: decision.map(|decision| missing(&decision.proof)),
+            missing: decision.as_ref().map(missing),
             ruleset: record.ruleset.clone(),
             facts_digest: record.facts_digest.clone(),
             digest_matches: rules::canonical::digest_of(&record.facts) == record.facts_digest,

@@ -44,11 +44,10 @@ impl Scenario {
     /// What makes the worker look at the run. A run of another type, a closed one, and one in an
     /// unknown state are never due; only somebody who names them gets an answer.
     pub(super) fn reached_by(&self) -> Source {
-        match self.expected.1 {
-            ReasonCode::UnsupportedType
-            | ReasonCode::AlreadyTerminal
-            | ReasonCode::RunStatusUnknown => Source::Command,
-            _ => Source::Sweep,
+        if self.expected.1.is_never_due() {
+            Source::Command
+        } else {
+            Source::Sweep
         }
     }
 }

@@ -1,36 +1,8 @@
 -- lock_open_runs: takes the open restore.execute runs that nobody else holds.
-SELECT
-    run.id,
-    run.workspace_id,
-    run.managed_environment_id AS environment_id,
-    run.type::text AS run_type,
-    coalesce(run.status, '')::text AS status,
-    coalesce(run.outcome, '')::text AS outcome,
-    CASE WHEN octet_length(document.context) <= $2 THEN convert_to(document.context, 'UTF8') END AS context,
-    run.context IS NOT NULL AS has_context,
-    CASE WHEN octet_length(document.failure_summary) <= $2 THEN convert_to(document.failure_summary, 'UTF8') END AS failure_summary,
-    run.failure_summary IS NOT NULL AS has_failure_summary,
-    CASE WHEN octet_length(document.summary_counts) <= $2 THEN convert_to(document.summary_counts, 'UTF8') END AS summary_counts,
-    run.summary_counts IS NOT NULL AS has_summary_counts,
-    CASE WHEN run.started_at >= '1970-01-01' AND run.started_at < '10000-01-01'
-        THEN (extract(epoch FROM run.started_at) * 1000000)::bigint END AS started_at,
-    run.started_at IS NOT NULL AS has_started_at,
-    CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01'
-        THEN (extract(epoch FROM run.created_at) * 1000000)::bigint END AS created_at,
-    run.created_at IS NOT NULL AS has_created_at,
-    watch.reason_code AS watched_reason,
-    watch.tries::bigint AS watched_tries
+SELECT run.id
 FROM operation_runs AS run
-CROSS JOIN LATERAL (
-    SELECT
-        run.context::text AS context,
-        run.failure_summary::text AS failure_summary,
-        run.summary_counts::text AS summary_counts
-    OFFSET 0 -- keeps each document from being rendered twice
-) AS document
-LEFT JOIN reconciler.watch_list AS watch ON watch.operation_run_id = run.id
 WHERE run.id = ANY ($1::bigint[])
   AND run.type = 'restore.execute'
   AND run.status IN ('queued', 'running')
 ORDER BY run.id
-FOR UPDATE OF run SKIP LOCKED
+FOR UPDATE SKIP LOCKED

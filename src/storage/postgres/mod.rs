@@ -1,7 +1,7 @@
 //! PostgreSQL: the platform's own database.
 //!
-//! **Invariants:** every transaction sets its own time zone and limits, so that it does not matter
-//! what the session or a connection pooler left behind. Settlements see one snapshot
+//! **Invariants:** every look and every settlement sets its transaction's own time zone and limits, so
+//! that it does not matter what the session or a connection pooler left behind. Settlements see one snapshot
 //! (`REPEATABLE READ`); a run that changed since is a serialization failure, which is tried again.
 //!
 //! # Design notes
@@ -27,7 +27,7 @@ use super::connect::Limits;
 use super::error::{During as _, StoreError};
 use super::examine::Check;
 use super::records::{VerdictRecord, moment};
-use super::settle::{self, Transactions};
+use super::settle::{self, Transaction as _, Transactions};
 use super::standin::{PlatformRows, Standin};
 use super::{
     Assessment, Backend, DuePage, RecordedVerdict, Settled, Settling, Store, Tally, examine,
@@ -150,22 +150,26 @@ impl Store for PostgresStore {
     }
 
     async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError> {
+        let mut tx = self.begin_read().await?;
         let ids: Vec<i64> = sqlx::query_scalar(include_str!("load_due.sql"))
             .bind(page.after.0)
             .bind(page.workspace.map(|id| id.0))
             .bind(i64::from(page.limit))
-            .fetch_all(&self.pool)
+            .fetch_all(tx.connection())
             .await
             .during("look for due runs")?;
+        tx.commit().await?;
         Ok(ids.into_iter().map(RunId).collect())
     }
 
     async fn count_due(&self, workspace: Option<WorkspaceId>) -> Result<u64, StoreError> {
+        let mut tx = self.begin_read().await?;
         let count: i64 = sqlx::query_scalar(include_str!("count_due.sql"))
             .bind(workspace.map(|id| id.0))
-            .fetch_one(&self.pool)
+            .fetch_one(tx.connection())
             .await
             .during("count due runs")?;
+        tx.commit().await?;
         Ok(count.unsigned_abs())
     }
 

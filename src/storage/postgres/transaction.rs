@@ -8,9 +8,8 @@ use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, RestoreRow, SnapshotRow};
 use serde::Serialize;
-use sqlx::{Postgres, Row as _};
+use sqlx::{PgConnection, Postgres, Row as _};
 
-use crate::storage::AUDITS_PER_RESTORE_MAX;
 use crate::storage::connect::Limits;
 use crate::storage::error::{During as _, StoreError};
 use crate::storage::records::{
@@ -18,6 +17,7 @@ use crate::storage::records::{
     WatchWrite, moment,
 };
 use crate::storage::settle::Transaction;
+use crate::storage::{AUDITS_PER_RESTORE_MAX, RUN_COLUMN_BYTES_MAX};
 
 /// A transaction with its moment.
 pub(in crate::storage) struct PostgresTransaction {
@@ -60,17 +60,9 @@ impl PostgresTransaction {
         Ok(Self { tx, as_of })
     }
 
-    async fn find_runs(
-        &mut self,
-        statement: &'static str,
-        runs: &[RunId],
-    ) -> Result<Vec<FoundRun>, sqlx::Error> {
-        let records: Vec<RunRecord> = sqlx::query_as(statement)
-            .bind(ids(runs))
-            .bind(bytes_max())
-            .fetch_all(&mut *self.tx)
-            .await?;
-        Ok(records.into_iter().map(FoundRun::from).collect())
+    /// The connection inside of the transaction, for statements that no settlement sends.
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.tx
     }
 
     /// Sends rows as one JSON document; the statement gives it the table's own row type.
@@ -110,16 +102,23 @@ impl Transaction for PostgresTransaction {
         self.as_of
     }
 
-    async fn lock_open_runs(&mut self, runs: &[RunId]) -> Result<Vec<FoundRun>, StoreError> {
-        self.find_runs(include_str!("lock_open_runs.sql"), runs)
+    async fn lock_open_runs(&mut self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        let locked: Vec<i64> = sqlx::query_scalar(include_str!("lock_open_runs.sql"))
+            .bind(ids(runs))
+            .fetch_all(&mut *self.tx)
             .await
-            .during("lock runs")
+            .during("lock runs")?;
+        Ok(locked.into_iter().map(RunId).collect())
     }
 
     async fn load_runs(&mut self, runs: &[RunId]) -> Result<Vec<FoundRun>, StoreError> {
-        self.find_runs(include_str!("load_runs.sql"), runs)
+        let records: Vec<RunRecord> = sqlx::query_as(include_str!("load_runs.sql"))
+            .bind(ids(runs))
+            .bind(RUN_COLUMN_BYTES_MAX)
+            .fetch_all(&mut *self.tx)
             .await
-            .during("read runs")
+            .during("read runs")?;
+        Ok(records.into_iter().map(FoundRun::from).collect())
     }
 
     async fn load_candidates(&mut self, asks: &[Ask]) -> Result<Vec<CandidateRow>, StoreError> {

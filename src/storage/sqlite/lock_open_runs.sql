@@ -1,28 +1,7 @@
 -- lock_open_runs: the open restore.execute runs; the transaction already keeps every writer out.
-SELECT
-    run.id,
-    run.workspace_id,
-    run.managed_environment_id AS environment_id,
-    CAST(run.type AS TEXT) AS run_type,
-    CAST(coalesce(run.status, '') AS TEXT) AS status,
-    CAST(coalesce(run.outcome, '') AS TEXT) AS outcome,
-    CASE WHEN octet_length(run.context) <= ?2 THEN CAST(run.context AS BLOB) END AS context,
-    run.context IS NOT NULL AS has_context,
-    CASE WHEN octet_length(run.failure_summary) <= ?2
-        THEN CAST(run.failure_summary AS BLOB) END AS failure_summary,
-    run.failure_summary IS NOT NULL AS has_failure_summary,
-    CASE WHEN octet_length(run.summary_counts) <= ?2
-        THEN CAST(run.summary_counts AS BLOB) END AS summary_counts,
-    run.summary_counts IS NOT NULL AS has_summary_counts,
-    CASE WHEN typeof(run.started_at) = 'integer' THEN run.started_at END AS started_at,
-    run.started_at IS NOT NULL AS has_started_at,
-    CASE WHEN typeof(run.created_at) = 'integer' THEN run.created_at END AS created_at,
-    run.created_at IS NOT NULL AS has_created_at,
-    watch.reason_code AS watched_reason,
-    watch.tries AS watched_tries
-FROM operation_runs AS run
-LEFT JOIN reconciler_watch_list AS watch ON watch.operation_run_id = run.id
-WHERE run.id IN (SELECT value FROM json_each(?1))
-  AND run.type = 'restore.execute'
-  AND run.status IN ('queued', 'running')
-ORDER BY run.id
+SELECT id
+FROM operation_runs
+WHERE id IN (SELECT value FROM json_each(?1))
+  AND type = 'restore.execute'
+  AND status IN ('queued', 'running')
+ORDER BY id

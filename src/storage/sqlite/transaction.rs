@@ -10,13 +10,13 @@ use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, RestoreRow,
 use serde::Serialize;
 use sqlx::Sqlite;
 
-use crate::storage::AUDITS_PER_RESTORE_MAX;
 use crate::storage::error::{During as _, StoreError};
 use crate::storage::records::{
     Ask, AuditRecord, CandidateRecord, FoundRun, LedgerWrite, RestoreRecord, RunRecord, RunWrite,
     SnapshotRecord, WatchWrite, moment,
 };
 use crate::storage::settle::Transaction;
+use crate::storage::{AUDITS_PER_RESTORE_MAX, RUN_COLUMN_BYTES_MAX};
 
 /// A transaction with its moment. One that may write keeps every other writer out.
 pub(in crate::storage) struct SqliteTransaction {
@@ -34,21 +34,6 @@ impl SqliteTransaction {
             .during("read the clock")?;
         let as_of = moment(micros).during("read the clock")?;
         Ok(Self { tx, as_of })
-    }
-
-    async fn find_runs(
-        &mut self,
-        step: &'static str,
-        statement: &'static str,
-        runs: &[RunId],
-    ) -> Result<Vec<FoundRun>, StoreError> {
-        let records: Vec<RunRecord> = sqlx::query_as(statement)
-            .bind(document(step, runs)?)
-            .bind(bytes_max())
-            .fetch_all(&mut *self.tx)
-            .await
-            .during(step)?;
-        Ok(records.into_iter().map(FoundRun::from).collect())
     }
 
     async fn write<R: Serialize>(
@@ -83,14 +68,25 @@ impl Transaction for SqliteTransaction {
         self.as_of
     }
 
-    async fn lock_open_runs(&mut self, runs: &[RunId]) -> Result<Vec<FoundRun>, StoreError> {
-        self.find_runs("lock runs", include_str!("lock_open_runs.sql"), runs)
+    async fn lock_open_runs(&mut self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        let step = "lock runs";
+        let locked: Vec<i64> = sqlx::query_scalar(include_str!("lock_open_runs.sql"))
+            .bind(document(step, runs)?)
+            .fetch_all(&mut *self.tx)
             .await
+            .during(step)?;
+        Ok(locked.into_iter().map(RunId).collect())
     }
 
     async fn load_runs(&mut self, runs: &[RunId]) -> Result<Vec<FoundRun>, StoreError> {
-        self.find_runs("read runs", include_str!("load_runs.sql"), runs)
+        let step = "read runs";
+        let records: Vec<RunRecord> = sqlx::query_as(include_str!("load_runs.sql"))
+            .bind(document(step, runs)?)
+            .bind(RUN_COLUMN_BYTES_MAX)
+            .fetch_all(&mut *self.tx)
             .await
+            .during(step)?;
+        Ok(records.into_iter().map(FoundRun::from).collect())
     }
 
     async fn load_candidates(&mut self, asks: &[Ask]) -> Result<Vec<CandidateRow>, StoreError> {
