@@ -1,6 +1,7 @@
 //! Looking changes nothing: not a byte of the file, not a byte of the log.
 
 use std::fs;
+use std::process::Command;
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
@@ -92,6 +93,29 @@ async fn a_sqlite_file_that_nobody_has_open_can_be_read_too() {
     assert_eq!(before, fs::read(&copy).unwrap());
 }
 
+/// Every verb that promises to write nothing, as an operator would use it.
+fn look_through_the_program(url: &str) {
+    let verbs: [&[&str]; 4] = [
+        &["sweep", "--dry-run"],
+        &["explain", "1"],
+        &["explain", "2"],
+        &["doctor"],
+    ];
+    for verb in verbs {
+        let done = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"))
+            .args(verb)
+            .env("RECONCILER_DATABASE_URL", url)
+            .output()
+            .unwrap();
+        // Whatever was found, the verb itself ran: 1 and 2 would mean that it did not.
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(
+            !matches!(done.status.code(), None | Some(1 | 2)),
+            "{verb:?}: {said}"
+        );
+    }
+}
+
 /// The log's position is the whole cluster's, so this test has a cluster to itself. Looking at rows
 /// could move it in two harmless ways, and both are done with before the test starts to watch: the
 /// first reader of a page may prune it, which `VACUUM` does here, and sets hint bits, which are only
@@ -104,12 +128,15 @@ async fn reading_postgresql_writes_nothing_to_its_log() {
     on.plant((1..=20).map(Case::proven)).await;
     on.settle(&[1]).await;
     on.execute("VACUUM (FREEZE, ANALYZE)").await;
-    look(on.store.as_ref()).await; // fills the caches of plans and of the catalogue
+    // Fills the caches of plans and of the catalogue.
+    look(on.store.as_ref()).await;
+    look_through_the_program(&on.url);
     on.execute("CHECKPOINT").await;
 
     let position = "SELECT pg_current_wal_insert_lsn()::text";
     let before = on.value(position).await;
     look(on.store.as_ref()).await;
+    look_through_the_program(&on.url);
     assert_eq!(before, on.value(position).await);
 
     // The same measure notices a single verdict.

@@ -351,7 +351,7 @@ async fn row_security_is_pointed_out_and_the_printed_policy_ends_it() {
     .await;
     let worker = open(&url_as(&database, &role)).await;
     let checks = examine(&*worker).await;
-    assert_eq!(about(&checks, "table operation_runs").level, Level::Advice);
+    assert_eq!(about(&checks, "table operation_runs").level, Level::Problem);
     assert_eq!(
         pass(&*worker).await.expect("a sweep").looked_at(),
         0,

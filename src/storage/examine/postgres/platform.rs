@@ -69,11 +69,12 @@ fn judge_table(server: &Server, placed: &Placed) -> Vec<Check> {
             ),
         ));
     }
+    // A hidden audit entry or rival restore would turn a contradiction into a success.
     if table.hides_rows {
-        checks.push(Check::advice(
+        checks.push(Check::problem(
             &subject,
             format!(
-                "Row security may hide rows of it from role {}.",
+                "Row security may hide rows of it, and with them contrary proof, from role {}.",
                 server.role
             ),
             format!(
