@@ -17,9 +17,9 @@ use super::screen::{Output, Screen, Tint};
 use super::session::Session;
 use crate::config::DATABASE_URL_VARIABLE;
 use crate::demo::{
-    self, Counts, DemoError, DemoOptions, DemoReport, PassReport, ScenarioReport, VolumeReport,
+    self, DemoError, DemoOptions, DemoReport, PassReport, ScenarioReport, VolumeReport,
 };
-use crate::storage::{self, Access, Standin};
+use crate::storage::{self, Access, Standin, Tally};
 
 /// The most runs that are generated.
 const RUNS_MAX: u64 = 10_000_000;
@@ -235,7 +235,7 @@ fn show_volume(volume: &VolumeReport, screen: &mut Screen) -> anyhow::Result<()>
 /// What each pass came to, by outcome.
 fn show_passes(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<()> {
     let passes = [&report.first, &report.second];
-    let row = |name: &str, count: fn(&Counts) -> u64| {
+    let row = |name: &str, count: fn(&Tally) -> u64| {
         let [first, second] =
             passes.map(|pass| count(&pass.swept).saturating_add(count(&pass.by_command)));
         [name.to_owned(), first.to_string(), second.to_string()]
@@ -258,9 +258,9 @@ fn show_passes(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<()> {
 }
 
 fn pass_line(name: &str, pass: &PassReport) -> String {
-    let runs = pass.swept.looked_at;
+    let runs = pass.swept.looked_at();
     let elapsed = std::time::Duration::from_millis(pass.sweep_ms);
-    let by_command = pass.by_command.looked_at;
+    let by_command = pass.by_command.looked_at();
     if runs == 0 {
         return format!("{name}: no run was due; {by_command} were named by command.");
     }

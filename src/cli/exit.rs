@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::storage::Tally;
+
 /// How a command ended. Scripts may rely on these numbers; they never change their meaning.
 ///
 /// | Code | Meaning |
@@ -74,6 +76,19 @@ impl Exit {
             Self::CouldNotRun => 4,
         };
         each.into_iter().max_by_key(weight).unwrap_or(Self::Done)
+    }
+}
+
+impl From<&Tally> for Exit {
+    /// The code of a pass.
+    fn from(tally: &Tally) -> Self {
+        if tally.partially_succeeded + tally.blocked + tally.failed > 0 {
+            Self::BelowSucceeded
+        } else if tally.deferred + tally.refused + tally.passed_over > 0 {
+            Self::Undecided
+        } else {
+            Self::Done
+        }
     }
 }
 

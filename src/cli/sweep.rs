@@ -8,7 +8,7 @@ use reconciler_jobs::restore_execute::record::Source;
 use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
 
 use super::exit::Exit;
-use super::output::{ClaimBoundary, Document, ReasonCount, Refusal, SweepCounts, Swept, Word};
+use super::output::{ClaimBoundary, Document, ReasonCount, Refusal, Swept, Word};
 use super::progress::{Progress, per_second};
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
@@ -120,7 +120,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     drop(progress);
 
     let swept = swept(args, findings, elapsed_ms, done.is_ok());
-    let exit = swept.counts.exit();
+    let exit = Exit::from(&swept.counts);
     show(swept, session.screen)?;
     done?;
     Ok(exit)
@@ -139,7 +139,7 @@ fn swept(args: &Args, findings: Findings, elapsed_ms: u64, complete: bool) -> Sw
         limit: args.limit,
         runs: tally.looked_at(),
         elapsed_ms,
-        counts: SweepCounts::from(&tally),
+        counts: tally,
         reasons: reasons
             .into_iter()
             .map(|((decision, reason), runs)| ReasonCount {
@@ -284,7 +284,7 @@ fn row(count: &ReasonCount) -> [String; 4] {
 }
 
 /// Every outcome with its count, the ones that never happened left out beyond the verdicts.
-fn outcomes(counts: &SweepCounts) -> Vec<(Tint, &'static str, u64)> {
+fn outcomes(counts: &Tally) -> Vec<(Tint, &'static str, u64)> {
     let always = [
         (Tint::Good, Word::Succeeded.name(), counts.succeeded),
         (

@@ -45,7 +45,7 @@ use crate::sweep::{Scope, sweep};
 
 pub use case::HIDDEN_IDS;
 pub use report::{
-    Conclusion, Counts, DemoProgress, DemoReport, KindReport, PassReport, Phase, ScenarioReport,
+    Conclusion, DemoProgress, DemoReport, KindReport, PassReport, Phase, ScenarioReport,
     VolumeReport,
 };
 
@@ -251,8 +251,8 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
         let sweep_ms = report::milliseconds(sweeping.elapsed());
         let by_command = self.settle_never_due(observe).await?;
         Ok(PassReport {
-            swept: Counts::from(&swept),
-            by_command: Counts::from(&by_command),
+            swept,
+            by_command,
             sweep_ms,
         })
     }

@@ -173,47 +173,11 @@ pub struct KindReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct PassReport {
     /// What the sweep over all due runs came to.
-    pub swept: Counts,
+    pub swept: Tally,
     /// What the command came to that names the runs which no sweep takes up.
-    pub by_command: Counts,
+    pub by_command: Tally,
     /// How long the sweep took, in milliseconds.
     pub sweep_ms: u64,
-}
-
-/// How many runs came out in which way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
-pub struct Counts {
-    /// All runs that were looked at: the sum of all below.
-    pub looked_at: u64,
-    /// Verdicts `succeeded`.
-    pub succeeded: u64,
-    /// Verdicts `partially_succeeded`.
-    pub partially_succeeded: u64,
-    /// Verdicts `blocked`.
-    pub blocked: u64,
-    /// Verdicts `failed`.
-    pub failed: u64,
-    /// Runs that stay as they are.
-    pub deferred: u64,
-    /// Runs that the database refused to close.
-    pub refused: u64,
-    /// Runs that somebody else dealt with.
-    pub passed_over: u64,
-}
-
-impl From<&Tally> for Counts {
-    fn from(tally: &Tally) -> Self {
-        Self {
-            looked_at: tally.looked_at(),
-            succeeded: tally.succeeded,
-            partially_succeeded: tally.partially_succeeded,
-            blocked: tally.blocked,
-            failed: tally.failed,
-            deferred: tally.deferred,
-            refused: tally.refused,
-            passed_over: tally.passed_over,
-        }
-    }
 }
 
 /// How far a demonstration has come.

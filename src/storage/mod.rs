@@ -19,7 +19,9 @@
 //!
 //! `sqlx::Any` was rejected: it speaks the smallest language both databases share, and set-based
 //! statements are not in it. Checked query macros were rejected because they check against one
-//! database at build time; instead, one contract suite runs every statement on both.
+//! database at build time; instead, one contract suite runs every statement on both. One generic
+//! implementation over `sqlx::Database` was rejected as well: its bounds take more lines than the calls
+//! they would share, which do no more than bind values to a statement.
 
 mod connect;
 mod error;
@@ -39,6 +41,8 @@ use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::Attribution;
 use reconciler_jobs::restore_execute::{Decision, Facts, Outcome, Policy};
 use reconciler_jobs::sweep::{Schedule, Watch};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use connect::{Access, Limits, connect, connect_standin};
 pub use error::{ErrorKind, StoreError};
@@ -224,7 +228,7 @@ pub struct RecordedVerdict {
 }
 
 /// How many runs ended in which way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// Verdicts `succeeded`.
     pub succeeded: u64,

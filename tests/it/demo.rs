@@ -151,7 +151,11 @@ fn assert_as_expected(report: &DemoReport) {
     assert!(report.is_as_expected());
     assert_eq!(report.first.swept.passed_over, 0);
     assert_eq!(report.first.swept.refused, 1);
-    assert_eq!(report.second.swept.looked_at, 0, "nothing is due any more");
+    assert_eq!(
+        report.second.swept.looked_at(),
+        0,
+        "nothing is due any more"
+    );
     assert_eq!(report.second.by_command, report.first.by_command);
 }
 

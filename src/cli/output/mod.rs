@@ -21,7 +21,6 @@ pub use runs::{
 };
 pub(super) use runs::{leg_state, missing, moment, stored_word};
 
-use super::exit::Exit;
 use crate::config::Config;
 use crate::demo::DemoReport;
 use crate::storage::Tally;
@@ -82,7 +81,7 @@ pub struct Swept {
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
     /// Runs by what became of them.
-    pub counts: SweepCounts,
+    pub counts: Tally,
     /// Runs by decision and reason, in the order of decisions, then of codes.
     pub reasons: Vec<ReasonCount>,
     /// The first refusals.
@@ -91,53 +90,6 @@ pub struct Swept {
     pub refusals_omitted: u64,
     /// What no verdict claims.
     pub claim_boundary: ClaimBoundary,
-}
-
-/// Runs by what became of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct SweepCounts {
-    /// Verdicts `succeeded`.
-    pub succeeded: u64,
-    /// Verdicts `partially_succeeded`.
-    pub partially_succeeded: u64,
-    /// Verdicts `blocked`.
-    pub blocked: u64,
-    /// Verdicts `failed`.
-    pub failed: u64,
-    /// Runs that stay open.
-    pub deferred: u64,
-    /// Runs that the database refused to record a verdict for.
-    pub refused: u64,
-    /// Runs that another writer held or closed, or that are gone.
-    pub passed_over: u64,
-}
-
-impl From<&Tally> for SweepCounts {
-    fn from(tally: &Tally) -> Self {
-        Self {
-            succeeded: tally.succeeded,
-            partially_succeeded: tally.partially_succeeded,
-            blocked: tally.blocked,
-            failed: tally.failed,
-            deferred: tally.deferred,
-            refused: tally.refused,
-            passed_over: tally.passed_over,
-        }
-    }
-}
-
-impl SweepCounts {
-    /// The exit code of a pass.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
-        if self.partially_succeeded + self.blocked + self.failed > 0 {
-            Exit::BelowSucceeded
-        } else if self.deferred + self.refused + self.passed_over > 0 {
-            Exit::Undecided
-        } else {
-            Exit::Done
-        }
-    }
 }
 
 /// How many runs were decided in one way for one reason.
