@@ -28,6 +28,30 @@ fn cases() -> ProptestConfig {
     }
 }
 
+/// Whether a value, or a list of such values, names a blocker by itself or under its codes.
+fn names_a_blocker(value: &Value) -> bool {
+    match value {
+        Value::String(text) => ReasonCode::parse_blocker(text).is_some(),
+        Value::Array(list) => list.iter().any(names_a_blocker),
+        Value::Object(map) => ["code", "reason_code"]
+            .iter()
+            .filter_map(|key| map.get(*key))
+            .any(names_a_blocker),
+        _ => false,
+    }
+}
+
+/// Whether any entry of a failure summary does, be it a list, a map with keys, or one bare entry.
+fn summary_names_a_blocker(summary: &Value) -> bool {
+    match summary {
+        Value::Object(map) if map.contains_key("code") || map.contains_key("reason_code") => {
+            names_a_blocker(summary)
+        }
+        Value::Object(map) => map.values().any(names_a_blocker),
+        _ => names_a_blocker(summary),
+    }
+}
+
 /// Conditions without which nobody may say succeeded, read from the rows by other means than the
 /// code under test: every one of these is necessary, none looks at a leg.
 fn plainly_unproven(case: &Case) -> Option<&'static str> {
@@ -55,7 +79,6 @@ fn plainly_unproven(case: &Case) -> Option<&'static str> {
             .as_str()
             .is_some_and(|word| applied.contains(&word))
     };
-    let blocker = |value: &Value| value.as_str().and_then(ReasonCode::parse_blocker).is_some();
     let summary = document(&case.run.failure_summary);
     let context = document(&case.run.context);
     let metadata = document(&case.restore.metadata);
@@ -98,15 +121,15 @@ fn plainly_unproven(case: &Case) -> Option<&'static str> {
                 .is_some_and(|failed| failed != 0.0),
             "failed counter",
         ),
-        (blocker(&metadata["blocked_reason"]), "metadata blocker"),
         (
-            blocker(&context["execution_legitimacy"]["reason_code"]),
+            names_a_blocker(&metadata["blocked_reason"]),
+            "metadata blocker",
+        ),
+        (
+            names_a_blocker(&context["execution_legitimacy"]["reason_code"]),
             "context blocker",
         ),
-        (
-            blocker(&summary[0]["code"]) || blocker(&summary[0]["reason_code"]),
-            "run blocker",
-        ),
+        (summary_names_a_blocker(&summary), "run blocker"),
         (
             case.restore
                 .failure_reason

@@ -473,12 +473,55 @@ fn context_is_a_map_that_names_a_restore_or_not() {
 #[test]
 fn failure_summary_names_blockers_or_cannot_be_read() {
     let gate = &[ReasonCode::WriteGateBlocked][..];
-    let rows: [(&str, &str, Option<&[ReasonCode]>); 10] = [
+    let rows: [(&str, &str, Option<&[ReasonCode]>); 21] = [
         ("null", "null", Some(&[])),
         (
-            "a list of odd things",
-            r#"[null,1,"write_gate_blocked",[],{"code":null}]"#,
+            "a list of nothings",
+            r#"[null,[],{},{"code":null},{"code":[],"reason_code":false}]"#,
             Some(&[]),
+        ),
+        (
+            "numbers as codes",
+            r#"[{"code":500},{"code":"x","reason_code":-1}]"#,
+            Some(&[]),
+        ),
+        (
+            "a code too long to keep",
+            &format!(r#"[{{"code":{}}}]"#, huge_text()),
+            Some(&[]),
+        ),
+        ("one entry, numbered", r#"{"code":500}"#, Some(&[])),
+        ("a bare code", r#"["write_gate_blocked"]"#, None),
+        ("a bare number", "[1]", None),
+        (
+            "a bare code among nothings",
+            r#"[null,[],"write_gate_blocked"]"#,
+            None,
+        ),
+        (
+            "a list as a code",
+            r#"[{"code":["write_gate_blocked"]}]"#,
+            None,
+        ),
+        (
+            "a map as a reason code",
+            r#"[{"code":"x","reason_code":{"value":"write_gate_blocked"}}]"#,
+            None,
+        ),
+        (
+            "a list in a list",
+            r#"[[{"code":"write_gate_blocked"}]]"#,
+            None,
+        ),
+        (
+            "one entry, a list as its code",
+            r#"{"code":["write_gate_blocked"]}"#,
+            None,
+        ),
+        (
+            "a bare code under a key",
+            r#"{"1":"write_gate_blocked"}"#,
+            None,
         ),
         ("a code", r#"[{"code":"write_gate_blocked"}]"#, Some(gate)),
         (
