@@ -137,6 +137,7 @@ fn plainly_unproven(case: &Case) -> Option<&'static str> {
                 .is_some_and(|text| ReasonCode::parse_blocker(text).is_some()),
             "reason",
         ),
+        (case.restore.started_at == Stamp::Unreadable, "start"),
         (ended.is_none(), "end"),
         (!witnessed, "audit"),
         (!evidenced, "evidence"),
@@ -313,7 +314,7 @@ proptest! {
 type Weaken = fn(&mut Case);
 
 /// Single steps that take a proof away or make it weaker, on rows of any shape.
-const WEAKENINGS: [(&str, Weaken); 14] = [
+const WEAKENINGS: [(&str, Weaken); 15] = [
     ("the candidates are gone", |case| case.candidates.clear()),
     ("another restore claims the run", |case| {
         case.run.context = json(r#"{"restore_run_id":7}"#);
@@ -361,6 +362,9 @@ const WEAKENINGS: [(&str, Weaken); 14] = [
         }
         case.policy.evidence_skew_max = SignedDuration::ZERO;
         case.restore.started_at = at("11:00:00");
+    }),
+    ("the start cannot be read", |case| {
+        case.restore.started_at = Stamp::Unreadable;
     }),
     ("the end is not recorded", |case| {
         case.restore.completed_at = Stamp::Absent;

@@ -206,7 +206,20 @@ pub(super) fn audit_rows() -> Vec<Row> {
         row(20, "neither started_at nor created_at", MISSING, |case| {
             case.restore.started_at = Stamp::Absent;
             case.restore.created_at = Stamp::Unreadable;
-        }),
+        })
+        .gaps("restore.audit_missing restore.evidence_predates_restore"),
+        row(20, "started_at is infinity", MISSING, |case| {
+            case.restore.started_at = Stamp::Unreadable;
+        })
+        .gaps("restore.audit_missing restore.evidence_predates_restore"),
+        row(
+            22,
+            "created_at is infinity beside a start",
+            SUCCEEDED,
+            |case| {
+                case.restore.created_at = Stamp::Unreadable;
+            },
+        ),
         row(22, "recorded exactly now", SUCCEEDED, |case| {
             only(case, "restore.completed", "12:00:00");
         }),
