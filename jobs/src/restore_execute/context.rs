@@ -43,7 +43,7 @@ fn read_map(column: &Column) -> Option<Json> {
     (is_map && !context.has_duplicate_keys() && is_rewritable(column)).then_some(context)
 }
 
-/// PHP calls `"12"`, `12`, `12.5`, `" 12"` and `"1e999"` numeric. Only the first two can name a row;
+/// PHP calls `"12"`, `12`, `12.0`, `" 12"` and `"1e999"` numeric. Only the first two name a row;
 /// the others must not pass as "names nothing", or the link rule would fall back to guessing. The
 /// same goes for a text too long to keep: it may have been digits.
 fn named_restore(value: &Json) -> NamedRestore {

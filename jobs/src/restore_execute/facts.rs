@@ -158,7 +158,7 @@ pub enum NamedRestore {
     Unnamed,
     /// This row.
     Id(RestoreId),
-    /// Numeric, but no row can have it: a fraction, or beyond 2⁵³.
+    /// Numeric, but not written as an id: with a fraction or an exponent, or beyond 2⁵³.
     Impossible,
 }
 

@@ -300,7 +300,7 @@ fn the_request_is_a_set_of_ids_or_unreadable() {
         ),
         (
             "one id twice",
-            "[101,102,101.0]",
+            r#"[101,102,"101"]"#,
             Requested::Listed(2),
             [0, 0, 1],
         ),
@@ -318,6 +318,7 @@ fn the_request_is_a_set_of_ids_or_unreadable() {
         ),
         ("null among the ids", "[101,null]", shape, [0, 0, 0]),
         ("a fraction", "[101.5]", shape, [0, 0, 0]),
+        ("a fraction of nothing", "[101,102.0]", shape, [0, 0, 0]),
         ("beyond 2^53", "[9007199254740993]", shape, [0, 0, 0]),
         ("lists", "[[101],[102]]", shape, [0, 0, 0]),
         ("maps", r#"[{"id":101}]"#, shape, [0, 0, 0]),
@@ -345,10 +346,15 @@ fn counters_are_counts_or_unreadable_and_never_a_silent_zero() {
         ("null", r#"{"total":null}"#, Counter::Absent),
         ("a PHP list", "[]", Counter::Absent),
         ("zero", r#"{"total":0}"#, Counter::Count(0)),
-        ("minus zero", r#"{"total":-0}"#, Counter::Count(0)),
+        ("minus zero", r#"{"total":-0}"#, Counter::Unreadable),
         ("text", r#"{"total":"12"}"#, Counter::Count(12)),
-        ("a whole float", r#"{"total":12.0}"#, Counter::Count(12)),
-        ("12e0", r#"{"total":12e0}"#, Counter::Count(12)),
+        ("a whole float", r#"{"total":12.0}"#, Counter::Unreadable),
+        ("12e0", r#"{"total":12e0}"#, Counter::Unreadable),
+        (
+            "a fraction too small for a double",
+            r#"{"total":2.00000000000000000001}"#,
+            Counter::Unreadable,
+        ),
         (
             "2^53",
             r#"{"total":9007199254740992}"#,
@@ -412,6 +418,11 @@ fn context_is_a_map_that_names_a_restore_or_not() {
         (
             "a fraction",
             r#"{"restore_run_id":7.5}"#,
+            map(NamedRestore::Impossible, false),
+        ),
+        (
+            "a fraction too small for a double",
+            r#"{"restore_run_id":7.0000000000000000001}"#,
             map(NamedRestore::Impossible, false),
         ),
         (
