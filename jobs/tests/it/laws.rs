@@ -288,6 +288,7 @@ proptest! {
                 }
             }
             prop_assert!(record.run.completed_at <= case.as_of);
+            prop_assert!(record.run.started_at.is_none_or(|started| started <= record.run.completed_at));
         }
     }
 
