@@ -95,7 +95,9 @@ impl Leg {
             Self::Evidence => {
                 "The active evidence snapshot of this run is complete, valid, and no older than the restore's end."
             }
-            Self::Clearance => "No blocker is recorded on the run or its restore.",
+            Self::Clearance => {
+                "No blocker is recorded on the run or its restore, and whatever could record one can be read."
+            }
         }
     }
 }
