@@ -12,6 +12,7 @@ use reconciler_jobs::restore_execute::canonical::canonicalise;
 use reconciler_jobs::restore_execute::facts::Facts;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::record;
+use reconciler_jobs::restore_execute::rows::AuditRow;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
 use serde_json::Value;
@@ -52,13 +53,123 @@ fn summary_names_a_blocker(summary: &Value) -> bool {
     }
 }
 
+fn document(column: &Column) -> Value {
+    match column {
+        Column::Bytes(bytes) => serde_json::from_slice(bytes).unwrap_or(Value::Null),
+        Column::Null | Column::Oversized => Value::Null,
+    }
+}
+
+/// An id as text: `7`, `"7"` and `"007"` are one.
+fn id_text(value: &Value) -> Option<String> {
+    let number = |text: &str| {
+        text.parse::<i64>()
+            .map_or(text.to_owned(), |id| id.to_string())
+    };
+    match value {
+        Value::String(text) => Some(number(text)),
+        Value::Number(id) => id.as_i64().map(|id| id.to_string()),
+        _ => None,
+    }
+}
+
+/// Each result's id with the result.
+fn results_by_id(results: &Value) -> Vec<(Option<String>, Value)> {
+    match &results["items"] {
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .map(|(place, item)| {
+                let stated = id_text(&item["backup_item_id"]);
+                (stated.or(Some(place.to_string())), item.clone())
+            })
+            .collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, item)| (id_text(&Value::from(key.as_str())), item.clone()))
+            .collect(),
+        _ => vec![],
+    }
+}
+
+/// Whether the results are of exactly the items that were requested, or, where none are listed, of
+/// as many as were counted. A request that is a map may hold a key twice, and is not judged here.
+fn answers_the_request(case: &Case, ids: &[Option<String>]) -> bool {
+    let sorted = |mut ids: Vec<Option<String>>| {
+        ids.sort();
+        ids
+    };
+    match document(&case.restore.requested_items) {
+        Value::Array(wanted) => {
+            sorted(wanted.iter().map(id_text).collect()) == sorted(ids.to_vec())
+        }
+        Value::Null => {
+            let counted = id_text(&document(&case.restore.metadata)["total"]);
+            counted == Some(ids.len().to_string())
+        }
+        _ => true,
+    }
+}
+
+/// Whether an entry says that the restore completed and the last word is not another one. Actions
+/// beyond the platform's own are no entries; an entry at no moment is later than all.
+fn witnessed(case: &Case) -> bool {
+    let own = case.audits.iter().filter(|row| {
+        row.restore_id == case.restore.id && case.policy.audit_actions.contains(&row.action)
+    });
+    let completed = |row: &AuditRow| {
+        let status = row.status.as_deref().unwrap_or_default();
+        let outcome = row.outcome.as_deref().unwrap_or_default();
+        ["restore.completed", "restore.executed"].contains(&row.action.as_str())
+            && ["", "info", "completed", "success", "succeeded", "executed"].contains(&status)
+            && ["", "info", "success"].contains(&outcome)
+    };
+    let (agreeing, others): (Vec<&AuditRow>, Vec<&AuditRow>) = own.partition(|row| completed(row));
+    let place = |row: &&AuditRow| row.recorded_at.moment().map(|moment| (moment, row.id));
+    let last = agreeing
+        .iter()
+        .filter_map(place)
+        .filter(|(moment, _)| *moment <= case.as_of)
+        .filter(|(moment, _)| {
+            case.restore
+                .started_at
+                .moment()
+                .is_none_or(|start| start <= *moment)
+        })
+        .max();
+    let overruled = others
+        .iter()
+        .any(|row| place(row).is_none_or(|place| Some(place) > last));
+    last.is_some() && !overruled
+}
+
+/// Whether the newest active snapshot is complete, has not expired, and is not older than the end. An
+/// end ahead of the clock means now.
+fn evidenced(case: &Case) -> bool {
+    let newest = case
+        .snapshots
+        .iter()
+        .filter(|row| row.run_id == case.run.id && row.status == "active")
+        .max_by_key(|row| row.id);
+    let ended = case.restore.completed_at.moment();
+    newest.is_some_and(|row| {
+        let valid = match row.expires_at {
+            Stamp::Absent => true,
+            Stamp::At(moment) => moment > case.as_of,
+            Stamp::Unreadable => false,
+        };
+        let follows = ended
+            .zip(row.generated_at.moment())
+            .is_some_and(|(ended, generated)| {
+                ended.min(case.as_of).duration_since(generated) <= case.policy.evidence_skew_max
+            });
+        row.completeness.as_deref() == Some("complete") && valid && follows
+    })
+}
+
 /// Conditions without which nobody may say succeeded, read from the rows by other means than the
 /// code under test: every one of these is necessary, none looks at a leg.
 fn plainly_unproven(case: &Case) -> Option<&'static str> {
-    let document = |column: &Column| match column {
-        Column::Bytes(bytes) => serde_json::from_slice(bytes).unwrap_or(Value::Null),
-        Column::Null | Column::Oversized => Value::Null,
-    };
     let applied = [
         "applied",
         "succeeded",
@@ -68,13 +179,8 @@ fn plainly_unproven(case: &Case) -> Option<&'static str> {
         "mapped_existing",
         "created_copy",
     ];
-    let results = document(&case.restore.results);
-    let items: Vec<Value> = match &results["items"] {
-        Value::Array(list) => list.clone(),
-        Value::Object(map) => map.values().cloned().collect(),
-        _ => vec![],
-    };
-    let idle = |item: &Value| {
+    let items = results_by_id(&document(&case.restore.results));
+    let idle = |(_, item): &(Option<String>, Value)| {
         !item["status"]
             .as_str()
             .is_some_and(|word| applied.contains(&word))
@@ -82,24 +188,7 @@ fn plainly_unproven(case: &Case) -> Option<&'static str> {
     let summary = document(&case.run.failure_summary);
     let context = document(&case.run.context);
     let metadata = document(&case.restore.metadata);
-    let ended = case.restore.completed_at.moment();
-    let witnessed = case.audits.iter().any(|row| {
-        row.restore_id == case.restore.id
-            && row.action.starts_with("restore.")
-            && row
-                .recorded_at
-                .moment()
-                .is_some_and(|moment| moment <= case.as_of)
-    });
-    let evidenced = case.snapshots.iter().any(|row| {
-        row.run_id == case.run.id
-            && row.status == "active"
-            && row.completeness.as_deref() == Some("complete")
-            && row
-                .expires_at
-                .moment()
-                .is_none_or(|moment| moment > case.as_of)
-    });
+    let ids: Vec<_> = items.iter().map(|(id, _)| id.clone()).collect();
     [
         (case.run.run_type != "restore.execute", "type"),
         (case.run.status == "completed", "closed"),
@@ -115,6 +204,7 @@ fn plainly_unproven(case: &Case) -> Option<&'static str> {
         ),
         (case.candidates.is_empty(), "candidates"),
         (items.is_empty() || items.iter().any(idle), "items"),
+        (!answers_the_request(case, &ids), "request"),
         (
             metadata["failed"]
                 .as_f64()
@@ -138,9 +228,9 @@ fn plainly_unproven(case: &Case) -> Option<&'static str> {
             "reason",
         ),
         (case.restore.started_at == Stamp::Unreadable, "start"),
-        (ended.is_none(), "end"),
-        (!witnessed, "audit"),
-        (!evidenced, "evidence"),
+        (case.restore.completed_at.moment().is_none(), "end"),
+        (!witnessed(case), "audit"),
+        (!evidenced(case), "evidence"),
     ]
     .into_iter()
     .find_map(|(found, name)| found.then_some(name))
