@@ -306,6 +306,7 @@ proptest! {
             prop_assert!(!better, "{} turned {} into {}", name, line(&before), line(&after));
             let proven = after.outcome() == Some(Outcome::Succeeded);
             prop_assert!(!proven || before.outcome() == after.outcome(), "{}", name);
+            prop_assert!(!proven || plainly_unproven(&weaker).is_none(), "{}", name);
         }
     }
 
@@ -405,7 +406,7 @@ proptest! {
 type Weaken = fn(&mut Case);
 
 /// Single steps that take a proof away or make it weaker, on rows of any shape.
-const WEAKENINGS: [(&str, Weaken); 15] = [
+const WEAKENINGS: [(&str, Weaken); 19] = [
     ("the candidates are gone", |case| case.candidates.clear()),
     ("another restore claims the run", |case| {
         case.run.context = json(r#"{"restore_run_id":7}"#);
@@ -435,6 +436,24 @@ const WEAKENINGS: [(&str, Weaken); 15] = [
         row.status = Some("exploded".to_owned());
         row.recorded_at = Stamp::Unreadable;
         case.audits.push(row);
+    }),
+    ("the last audit entry contradicts", |case| {
+        let mut row = audit(9_999, "restore.failed", "12:00:00");
+        row.recorded_at = Stamp::At(case.as_of);
+        case.audits.push(row);
+    }),
+    ("nobody can read when snapshots expire", |case| {
+        for row in &mut case.snapshots {
+            row.expires_at = Stamp::Unreadable;
+        }
+    }),
+    ("more was requested", |case| {
+        case.restore.requested_items = json("[101,102,999]");
+    }),
+    ("a blocker is recorded in an odd shape", |case| {
+        if case.run.failure_summary == json("[]") {
+            case.run.failure_summary = json(r#"[{"code":"x"},["write_gate_blocked"]]"#);
+        }
     }),
     ("snapshots are gone", |case| case.snapshots.clear()),
     ("snapshots are not complete", |case| {
