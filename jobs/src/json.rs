@@ -4,8 +4,10 @@
 //! database shell. This reader keeps what a decision needs and refuses, by name, what it cannot
 //! keep: nesting beyond [`DEPTH_MAX`], documents beyond [`BYTES_MAX`], broken text.
 //!
-//! **Invariant:** no number is ever rounded. A number that is not an integer within ±2⁵³ is read as
-//! [`Json::Inexact`], which equals no count and names no id.
+//! **Invariant:** no number is ever rounded. A number that is not written as an integer within ±2⁵³ is
+//! read as [`Json::Inexact`], which equals no count and names no id. That goes for `2.0` and `1e2` as
+//! well: a reader of doubles cannot tell `2.0` from `2.00000000000000000001`, and PHP writes a whole
+//! float without its fraction unless it is told otherwise.
 //!
 //! # Design notes
 //!
@@ -41,9 +43,9 @@ pub enum Json {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// An integer within ±[`INTEGER_MAX`], however it was written (`2`, `2.0`).
+    /// An integer within ±[`INTEGER_MAX`], written as nothing but digits and a sign.
     Integer(i64),
-    /// Any other number.
+    /// Any other number: beyond that, or written with a fraction or an exponent, or as `-0`.
     Inexact,
     /// Text of at most [`TEXT_BYTES_MAX`] bytes.
     Text(String),
@@ -291,8 +293,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(i64::try_from(value).map_or(Json::Inexact, integer_or_inexact))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
-        Ok(integer_from_double(value))
+    /// Whatever the double looks like, the text may have said something else.
+    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+        Ok(Json::Inexact)
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Json, E> {
@@ -326,21 +329,6 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 }
 
-/// PHP writes a float that happens to be whole as `2.0`; that is still the count two.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "only whole doubles within ±2^53 are cast, and those convert exactly"
-)]
-fn integer_from_double(value: f64) -> Json {
-    let within = value.abs() <= INTEGER_MAX as f64;
-    if within && value.fract() == 0.0 {
-        Json::Integer(value as i64)
-    } else {
-        Json::Inexact
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,10 +341,20 @@ mod tests {
     fn numbers_are_exact_or_refused() {
         let cases = [
             ("2", Json::Integer(2)),
-            ("2.0", Json::Integer(2)),
-            ("-0", Json::Integer(0)),
+            ("-2", Json::Integer(-2)),
+            ("0", Json::Integer(0)),
+            ("-0", Json::Inexact),
+            ("2.0", Json::Inexact),
             ("2.5", Json::Inexact),
+            ("1e2", Json::Inexact),
+            ("1E-400", Json::Inexact),
+            ("0.99999999999999999999", Json::Inexact),
+            ("2.00000000000000000001", Json::Inexact),
+            ("7.0000000000000000001", Json::Inexact),
             ("9007199254740992", Json::Integer(INTEGER_MAX)),
+            ("-9007199254740992", Json::Integer(-INTEGER_MAX)),
+            ("9007199254740992.0", Json::Inexact),
+            ("9007199254740993.0", Json::Inexact),
             ("9007199254740993", Json::Inexact),
             ("18446744073709551616", Json::Inexact),
             ("1e300", Json::Inexact),

@@ -27,8 +27,9 @@ pub(super) fn parse_context(row: &RunRow) -> (ContextFacts, Result<Option<Reason
 
 fn parse_legitimacy(legitimacy: &Json) -> Result<Option<ReasonCode>, Fault> {
     let code = legitimacy.get("reason_code");
-    let is_map = legitimacy.is_empty_map() || matches!(legitimacy, Json::Map(_) | Json::Bool(_));
-    if is_map && may_name_a_blocker(code) {
+    let is_readable =
+        legitimacy.is_empty_map() || matches!(legitimacy, Json::Map(_) | Json::Bool(_));
+    if is_readable && may_name_a_blocker(code) {
         Ok(blocker(code))
     } else {
         Err(Fault::Shape)
@@ -42,7 +43,7 @@ fn read_map(column: &Column) -> Option<Json> {
     (is_map && !context.has_duplicate_keys() && is_rewritable(column)).then_some(context)
 }
 
-/// PHP calls `"12"`, `12`, `12.5`, `" 12"` and `"1e999"` numeric. Only the first two can name a row;
+/// PHP calls `"12"`, `12`, `12.0`, `" 12"` and `"1e999"` numeric. Only the first two name a row;
 /// the others must not pass as "names nothing", or the link rule would fall back to guessing. The
 /// same goes for a text too long to keep: it may have been digits.
 fn named_restore(value: &Json) -> NamedRestore {
@@ -71,32 +72,52 @@ fn contradicts(target_scope: &Json, row: &RunRow) -> bool {
         || differs("managed_environment_id", row.environment_id.map(|id| id.0))
 }
 
-/// The blockers among `failure_summary[].code` and `.reason_code`.
-pub(super) fn parse_failure_summary(column: &Column) -> Result<Vec<ReasonCode>, Fault> {
-    let summary = column.parse()?;
-    if summary.has_duplicate_keys() {
-        return Err(Fault::DuplicateKey);
-    }
-    let entries: Vec<&Json> = match &summary {
-        Json::Null => Vec::new(),
-        Json::List(entries) => entries.iter().collect(),
-        // One entry that nobody wrapped in a list, or a list whose keys PHP did not renumber.
-        Json::Map(pairs)
-            if summary.get("code").text().is_none()
-                && summary.get("reason_code").text().is_none() =>
-        {
-            pairs.iter().map(|(_, entry)| entry).collect()
-        }
-        Json::Map(_) => vec![&summary],
-        _ => return Err(Fault::Shape),
+/// The blockers among `failure_summary[].code` and `.reason_code`, and whether nothing else in the
+/// column could hide one. A blocker that was found counts, whatever the entry beside it looks like.
+pub(super) fn parse_failure_summary(column: &Column) -> (Vec<ReasonCode>, Result<(), Fault>) {
+    let entries = match column.parse() {
+        Ok(summary) if summary.has_duplicate_keys() => Err(Fault::DuplicateKey),
+        Ok(summary) => entries_of(summary),
+        Err(fault) => Err(fault),
     };
-    let codes = |entry: &&Json| {
+    let entries = match entries {
+        Ok(entries) => entries,
+        Err(fault) => return (Vec::new(), Err(fault)),
+    };
+    let codes = |entry: &Json| {
         [
             blocker(entry.get("code")),
             blocker(entry.get("reason_code")),
         ]
     };
-    Ok(entries.iter().flat_map(codes).flatten().collect())
+    let found = entries.iter().flat_map(codes).flatten().collect();
+    let readable = entries.iter().all(is_readable_entry);
+    (found, readable.then_some(()).ok_or(Fault::Shape))
+}
+
+/// A list, a list whose keys PHP did not renumber, or one entry that nobody wrapped in a list.
+fn entries_of(summary: Json) -> Result<Vec<Json>, Fault> {
+    match summary {
+        Json::Null => Ok(Vec::new()),
+        Json::List(entries) => Ok(entries),
+        Json::Map(pairs) => {
+            let is_code = |key: &str| key == "code" || key == "reason_code";
+            if pairs.iter().any(|(key, _)| is_code(key)) {
+                Ok(vec![Json::Map(pairs)])
+            } else {
+                Ok(pairs.into_iter().map(|(_, entry)| entry).collect())
+            }
+        }
+        _ => Err(Fault::Shape),
+    }
+}
+
+/// Whether an entry is a map whose codes could be read, or nothing. Codes of a provider are often
+/// numbers (HTTP's 500), and no number names a blocker.
+fn is_readable_entry(entry: &Json) -> bool {
+    let is_entry = entry.is_empty_map() || matches!(entry, Json::Map(_));
+    let is_code = |code: &Json| may_name_a_blocker(code) || matches!(code, Json::Integer(_));
+    is_entry && is_code(entry.get("code")) && is_code(entry.get("reason_code"))
 }
 
 /// The blocker a value names, if it is exactly a code.

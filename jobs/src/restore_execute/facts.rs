@@ -158,7 +158,7 @@ pub enum NamedRestore {
     Unnamed,
     /// This row.
     Id(RestoreId),
-    /// Numeric, but no row can have it: a fraction, or beyond 2⁵³.
+    /// Numeric, but not written as an id: with a fraction or an exponent, or beyond 2⁵³.
     Impossible,
 }
 
@@ -345,13 +345,10 @@ impl RunFacts {
     /// Reads a run's row.
     #[must_use]
     pub fn parse(row: &RunRow) -> Self {
-        let failure_summary = context::parse_failure_summary(&row.failure_summary);
+        let (failures, summary) = context::parse_failure_summary(&row.failure_summary);
         let (context, legitimacy) = context::parse_context(row);
-        let blockers_readable = failure_summary.is_ok() && legitimacy.is_ok();
-        let recorded = failure_summary
-            .into_iter()
-            .flatten()
-            .chain(legitimacy.ok().flatten());
+        let blockers_readable = summary.is_ok() && legitimacy.is_ok();
+        let recorded = failures.into_iter().chain(legitimacy.ok().flatten());
         Self {
             id: row.id,
             workspace_id: row.workspace_id,

@@ -95,7 +95,9 @@ impl Leg {
             Self::Evidence => {
                 "The active evidence snapshot of this run is complete, valid, and no older than the restore's end."
             }
-            Self::Clearance => "No blocker is recorded on the run or its restore.",
+            Self::Clearance => {
+                "No blocker is recorded on the run or its restore, and whatever could record one can be read."
+            }
         }
     }
 }
@@ -354,12 +356,14 @@ fn is_before(entry: &AuditFacts, moment: Option<Timestamp>) -> bool {
 }
 
 /// When the restore began: its row was created before anything ran, so that will do where nobody
-/// noted the start.
+/// noted the start. It will not do for a start that was noted and cannot be read: that may have been
+/// any later moment, so then no audit entry can be placed and no evidence follows.
 fn started(restore: &RestoreFacts) -> Option<Timestamp> {
-    restore
-        .started_at
-        .moment()
-        .or_else(|| restore.created_at.moment())
+    match restore.started_at {
+        Stamp::At(started) => Some(started),
+        Stamp::Absent => restore.created_at.moment(),
+        Stamp::Unreadable => None,
+    }
 }
 
 /// The latest audit entry that records how the restore ended, agrees with its status, and is not
@@ -418,14 +422,13 @@ fn is_unexpired(snapshot: &SnapshotFacts, as_of: Timestamp) -> bool {
     }
 }
 
-/// No restore ends before it starts, so evidence must not be older than either moment. Nor can it be
-/// from the future, but for a clock that runs ahead.
+/// No restore ends before it starts, so evidence must not be older than either moment, and both must
+/// be known. Nor can it be from the future, but for a clock that runs ahead.
 fn follows_restore(facts: &Facts, restore: &RestoreFacts, snapshot: &SnapshotFacts) -> bool {
-    let Some(ended) = ended_at(facts, restore) else {
+    let Some((started, ended)) = started(restore).zip(ended_at(facts, restore)) else {
         return false;
     };
-    let floor = started(restore).map_or(ended, |started| started.max(ended));
-    let floor = shifted(floor, negated(facts.policy.evidence_skew_max));
+    let floor = shifted(started.max(ended), negated(facts.policy.evidence_skew_max));
     let ceiling = shifted(facts.as_of, facts.policy.clock_skew_max);
     snapshot
         .generated_at

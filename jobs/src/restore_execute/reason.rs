@@ -34,8 +34,11 @@ macro_rules! registry {
     })+) => {
         /// Why a decision came out as it did, or what one leg lacks.
         ///
-        /// The order of the variants is the order in which the rulebook lists them; the first gap in
-        /// this order is a decision's primary reason.
+        /// The order of the variants is the order in which the rulebook lists them. It orders the
+        /// gaps of one leg, of which the first is the primary reason where that leg decides. Which
+        /// leg decides is the order of the decision table's rows, and that is another one: clearance
+        /// that cannot be read (row 18) comes before gaps of audit and evidence, although they are
+        /// listed before it, because no time could close it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ReasonCode {
             $(#[doc = concat!("`", $code, "`: ", $sentence)] $variant,)+
@@ -123,8 +126,8 @@ registry! {
         next: "Nothing; it is looked at again by itself."
     }
     Cancelled = "restore.cancelled" {
-        "The restore was cancelled; no record shows that it applied anything."
-        impact: "As far as the records go, this restore did not change the environment."
+        "The restore was cancelled; no readable record shows that it applied anything."
+        impact: "Results that are missing, unreadable or unknown are listed as gaps and could hide changes; all others show none."
         next: "Start a new restore if it is still wanted."
     }
     CancelledAfterWrites = "restore.cancelled_after_writes" {
@@ -133,8 +136,8 @@ registry! {
         next: "Review item outcomes, then restore the rest or undo what was applied."
     }
     Aborted = "restore.aborted" {
-        "The restore was aborted; no record shows that it applied anything."
-        impact: "As far as the records go, this restore did not change the environment."
+        "The restore was aborted; no readable record shows that it applied anything."
+        impact: "Results that are missing, unreadable or unknown are listed as gaps and could hide changes; all others show none."
         next: "Find out why the restore was aborted, then start a new one."
     }
     AbortedAfterWrites = "restore.aborted_after_writes" {

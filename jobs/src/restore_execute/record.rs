@@ -26,7 +26,7 @@ use super::proof::{Leg, supporting_audit};
 use super::reason::ReasonCode;
 use super::rows::RunRow;
 use super::rules::RULESET;
-use crate::ids::{EnvironmentId, RunId, WorkspaceId};
+use crate::ids::{EnvironmentId, RunId, SnapshotId, WorkspaceId};
 use crate::json::Column;
 use crate::stamp::Stamp;
 
@@ -92,7 +92,7 @@ pub struct RunUpdate {
     pub managed_environment_id: Option<EnvironmentId>,
     /// The verdict.
     pub outcome: &'static str,
-    /// The restore's start, for a run that has none.
+    /// The restore's start, for a run that has none, if it is no later than `completed_at`.
     pub started_at: Option<Timestamp>,
     /// When the run ended.
     pub completed_at: Timestamp,
@@ -245,13 +245,14 @@ impl Verdict<'_> {
 
     fn run_update(&self, row: &RunRow, context: Box<RawValue>) -> RunUpdate {
         let run = &self.facts.run;
+        let completed_at = completed_at(self.facts, self.restore);
         RunUpdate {
             id: run.id,
             workspace_id: run.workspace_id,
             managed_environment_id: run.environment_id,
             outcome: self.outcome.name(),
-            started_at: started_at(run, self.restore),
-            completed_at: completed_at(self.facts, self.restore),
+            started_at: started_at(run, self.restore, completed_at),
+            completed_at,
             updated_at: whole_seconds(self.facts.as_of),
             summary_counts: self.summary_counts(&row.summary_counts),
             failure_summary: self.failure_summary(&row.failure_summary),
@@ -280,11 +281,20 @@ impl Verdict<'_> {
                 "restore_run_id": self.restore.id,
                 "restore_status": self.restore.status,
                 "audit_log_id": supporting_audit(self.facts),
-                "evidence_snapshot_id": self.facts.evidence.active.map(|snapshot| snapshot.id),
+                "evidence_snapshot_id": self.supporting_snapshot(),
             },
             "decision_id": self.decision_id(),
             "facts_digest": self.canonical.digest,
         })
+    }
+
+    /// The active snapshot, where it proves something: an expired one is no more evidence than none.
+    fn supporting_snapshot(&self) -> Option<SnapshotId> {
+        let active = self.facts.evidence.active?;
+        self.decision
+            .proof
+            .holds(Leg::Evidence)
+            .then_some(active.id)
     }
 
     fn audit_entry(&self) -> AuditEntry {
@@ -438,9 +448,19 @@ pub fn summary_counts(facts: &Facts, restore: &RestoreFacts) -> BTreeMap<&'stati
         .collect()
 }
 
-fn started_at(run: &RunFacts, restore: &RestoreFacts) -> Option<Timestamp> {
+/// The restore's start, for a run that has none. A start after the end that is written beside it
+/// would make a duration below zero, so such a run keeps having none.
+fn started_at(
+    run: &RunFacts,
+    restore: &RestoreFacts,
+    completed_at: Timestamp,
+) -> Option<Timestamp> {
     match run.started_at {
-        Stamp::Absent => restore.started_at.moment().map(whole_seconds),
+        Stamp::Absent => restore
+            .started_at
+            .moment()
+            .map(whole_seconds)
+            .filter(|started| *started <= completed_at),
         Stamp::At(_) | Stamp::Unreadable => None,
     }
 }

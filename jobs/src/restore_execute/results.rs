@@ -505,7 +505,8 @@ pub enum Counter {
     Absent,
     /// This many.
     Count(u64),
-    /// Something is there, but it is no count: negative, a fraction, beyond 2⁵³, text.
+    /// Something is there, but it is no count: negative, beyond 2⁵³, text, or written with a fraction
+    /// or an exponent.
     Unreadable,
 }
 

@@ -34,9 +34,18 @@
 //! final, so it waits for what may still arrive; a complete bundle, and a gap that time cannot
 //! close, never wait.
 //!
-//! Sources: rows 1, 2, 5–17 and 20–22 are the platform's reconciliation specification; row 4 keeps
-//! its promise that `context` loses nothing; row 19 and the windows are this product's own; rows 3
-//! and 18 close two holes that the others leave, so that every input has a row.
+//! # Sources
+//!
+//! Rows 1, 2, 5–17, 21 and 22 are the platform's reconciliation specification, and row 4 keeps its
+//! promise that `context` loses nothing. This product's own are:
+//!
+//! - row 20: that an audit entry has to record the end, and that none may contradict it later;
+//! - row 19 and the windows, because a verdict is final;
+//! - rows 3 and 18, which close two holes that the others leave, so that every input has a row;
+//! - that a request which is not itemised is covered only where the counter `total` says how much it
+//!   was (row 17);
+//! - that evidence from the future is no evidence (row 21);
+//! - the codes `run.status_unknown`, `run.settle_failed` and `restore.clearance_unreadable`.
 //!
 //! # Design notes
 //!

@@ -12,6 +12,7 @@ use reconciler_jobs::restore_execute::canonical::canonicalise;
 use reconciler_jobs::restore_execute::facts::Facts;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::record;
+use reconciler_jobs::restore_execute::rows::AuditRow;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
 use serde_json::Value;
@@ -28,13 +29,147 @@ fn cases() -> ProptestConfig {
     }
 }
 
+/// Whether a value, or a list of such values, names a blocker by itself or under its codes.
+fn names_a_blocker(value: &Value) -> bool {
+    match value {
+        Value::String(text) => ReasonCode::parse_blocker(text).is_some(),
+        Value::Array(list) => list.iter().any(names_a_blocker),
+        Value::Object(map) => ["code", "reason_code"]
+            .iter()
+            .filter_map(|key| map.get(*key))
+            .any(names_a_blocker),
+        _ => false,
+    }
+}
+
+/// Whether any entry of a failure summary does, be it a list, a map with keys, or one bare entry.
+fn summary_names_a_blocker(summary: &Value) -> bool {
+    match summary {
+        Value::Object(map) if map.contains_key("code") || map.contains_key("reason_code") => {
+            names_a_blocker(summary)
+        }
+        Value::Object(map) => map.values().any(names_a_blocker),
+        _ => names_a_blocker(summary),
+    }
+}
+
+fn document(column: &Column) -> Value {
+    match column {
+        Column::Bytes(bytes) => serde_json::from_slice(bytes).unwrap_or(Value::Null),
+        Column::Null | Column::Oversized => Value::Null,
+    }
+}
+
+/// An id as text: `7`, `"7"` and `"007"` are one.
+fn id_text(value: &Value) -> Option<String> {
+    let number = |text: &str| {
+        text.parse::<i64>()
+            .map_or(text.to_owned(), |id| id.to_string())
+    };
+    match value {
+        Value::String(text) => Some(number(text)),
+        Value::Number(id) => id.as_i64().map(|id| id.to_string()),
+        _ => None,
+    }
+}
+
+/// Each result's id with the result.
+fn results_by_id(results: &Value) -> Vec<(Option<String>, Value)> {
+    match &results["items"] {
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .map(|(place, item)| {
+                let stated = id_text(&item["backup_item_id"]);
+                (stated.or(Some(place.to_string())), item.clone())
+            })
+            .collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, item)| (id_text(&Value::from(key.as_str())), item.clone()))
+            .collect(),
+        _ => vec![],
+    }
+}
+
+/// Whether the results are of exactly the items that were requested, or, where none are listed, of
+/// as many as were counted. A request that is a map may hold a key twice, and is not judged here.
+fn answers_the_request(case: &Case, ids: &[Option<String>]) -> bool {
+    let sorted = |mut ids: Vec<Option<String>>| {
+        ids.sort();
+        ids
+    };
+    match document(&case.restore.requested_items) {
+        Value::Array(wanted) => {
+            sorted(wanted.iter().map(id_text).collect()) == sorted(ids.to_vec())
+        }
+        Value::Null => {
+            let counted = id_text(&document(&case.restore.metadata)["total"]);
+            counted == Some(ids.len().to_string())
+        }
+        _ => true,
+    }
+}
+
+/// Whether an entry says that the restore completed and the last word is not another one. Actions
+/// beyond the platform's own are no entries; an entry at no moment is later than all.
+fn witnessed(case: &Case) -> bool {
+    let own = case.audits.iter().filter(|row| {
+        row.restore_id == case.restore.id && case.policy.audit_actions.contains(&row.action)
+    });
+    let completed = |row: &AuditRow| {
+        let status = row.status.as_deref().unwrap_or_default();
+        let outcome = row.outcome.as_deref().unwrap_or_default();
+        ["restore.completed", "restore.executed"].contains(&row.action.as_str())
+            && ["", "info", "completed", "success", "succeeded", "executed"].contains(&status)
+            && ["", "info", "success"].contains(&outcome)
+    };
+    let (agreeing, others): (Vec<&AuditRow>, Vec<&AuditRow>) = own.partition(|row| completed(row));
+    let place = |row: &&AuditRow| row.recorded_at.moment().map(|moment| (moment, row.id));
+    let last = agreeing
+        .iter()
+        .filter_map(place)
+        .filter(|(moment, _)| *moment <= case.as_of)
+        .filter(|(moment, _)| {
+            case.restore
+                .started_at
+                .moment()
+                .is_none_or(|start| start <= *moment)
+        })
+        .max();
+    let overruled = others
+        .iter()
+        .any(|row| place(row).is_none_or(|place| Some(place) > last));
+    last.is_some() && !overruled
+}
+
+/// Whether the newest active snapshot is complete, has not expired, and is not older than the end. An
+/// end ahead of the clock means now.
+fn evidenced(case: &Case) -> bool {
+    let newest = case
+        .snapshots
+        .iter()
+        .filter(|row| row.run_id == case.run.id && row.status == "active")
+        .max_by_key(|row| row.id);
+    let ended = case.restore.completed_at.moment();
+    newest.is_some_and(|row| {
+        let valid = match row.expires_at {
+            Stamp::Absent => true,
+            Stamp::At(moment) => moment > case.as_of,
+            Stamp::Unreadable => false,
+        };
+        let follows = ended
+            .zip(row.generated_at.moment())
+            .is_some_and(|(ended, generated)| {
+                ended.min(case.as_of).duration_since(generated) <= case.policy.evidence_skew_max
+            });
+        row.completeness.as_deref() == Some("complete") && valid && follows
+    })
+}
+
 /// Conditions without which nobody may say succeeded, read from the rows by other means than the
 /// code under test: every one of these is necessary, none looks at a leg.
 fn plainly_unproven(case: &Case) -> Option<&'static str> {
-    let document = |column: &Column| match column {
-        Column::Bytes(bytes) => serde_json::from_slice(bytes).unwrap_or(Value::Null),
-        Column::Null | Column::Oversized => Value::Null,
-    };
     let applied = [
         "applied",
         "succeeded",
@@ -44,39 +179,16 @@ fn plainly_unproven(case: &Case) -> Option<&'static str> {
         "mapped_existing",
         "created_copy",
     ];
-    let results = document(&case.restore.results);
-    let items: Vec<Value> = match &results["items"] {
-        Value::Array(list) => list.clone(),
-        Value::Object(map) => map.values().cloned().collect(),
-        _ => vec![],
-    };
-    let idle = |item: &Value| {
+    let items = results_by_id(&document(&case.restore.results));
+    let idle = |(_, item): &(Option<String>, Value)| {
         !item["status"]
             .as_str()
             .is_some_and(|word| applied.contains(&word))
     };
-    let blocker = |value: &Value| value.as_str().and_then(ReasonCode::parse_blocker).is_some();
     let summary = document(&case.run.failure_summary);
     let context = document(&case.run.context);
     let metadata = document(&case.restore.metadata);
-    let ended = case.restore.completed_at.moment();
-    let witnessed = case.audits.iter().any(|row| {
-        row.restore_id == case.restore.id
-            && row.action.starts_with("restore.")
-            && row
-                .recorded_at
-                .moment()
-                .is_some_and(|moment| moment <= case.as_of)
-    });
-    let evidenced = case.snapshots.iter().any(|row| {
-        row.run_id == case.run.id
-            && row.status == "active"
-            && row.completeness.as_deref() == Some("complete")
-            && row
-                .expires_at
-                .moment()
-                .is_none_or(|moment| moment > case.as_of)
-    });
+    let ids: Vec<_> = items.iter().map(|(id, _)| id.clone()).collect();
     [
         (case.run.run_type != "restore.execute", "type"),
         (case.run.status == "completed", "closed"),
@@ -92,21 +204,22 @@ fn plainly_unproven(case: &Case) -> Option<&'static str> {
         ),
         (case.candidates.is_empty(), "candidates"),
         (items.is_empty() || items.iter().any(idle), "items"),
+        (!answers_the_request(case, &ids), "request"),
         (
             metadata["failed"]
                 .as_f64()
                 .is_some_and(|failed| failed != 0.0),
             "failed counter",
         ),
-        (blocker(&metadata["blocked_reason"]), "metadata blocker"),
         (
-            blocker(&context["execution_legitimacy"]["reason_code"]),
+            names_a_blocker(&metadata["blocked_reason"]),
+            "metadata blocker",
+        ),
+        (
+            names_a_blocker(&context["execution_legitimacy"]["reason_code"]),
             "context blocker",
         ),
-        (
-            blocker(&summary[0]["code"]) || blocker(&summary[0]["reason_code"]),
-            "run blocker",
-        ),
+        (summary_names_a_blocker(&summary), "run blocker"),
         (
             case.restore
                 .failure_reason
@@ -114,9 +227,10 @@ fn plainly_unproven(case: &Case) -> Option<&'static str> {
                 .is_some_and(|text| ReasonCode::parse_blocker(text).is_some()),
             "reason",
         ),
-        (ended.is_none(), "end"),
-        (!witnessed, "audit"),
-        (!evidenced, "evidence"),
+        (case.restore.started_at == Stamp::Unreadable, "start"),
+        (case.restore.completed_at.moment().is_none(), "end"),
+        (!witnessed(case), "audit"),
+        (!evidenced(case), "evidence"),
     ]
     .into_iter()
     .find_map(|(found, name)| found.then_some(name))
@@ -192,6 +306,7 @@ proptest! {
             prop_assert!(!better, "{} turned {} into {}", name, line(&before), line(&after));
             let proven = after.outcome() == Some(Outcome::Succeeded);
             prop_assert!(!proven || before.outcome() == after.outcome(), "{}", name);
+            prop_assert!(!proven || plainly_unproven(&weaker).is_none(), "{}", name);
         }
     }
 
@@ -264,6 +379,7 @@ proptest! {
                 }
             }
             prop_assert!(record.run.completed_at <= case.as_of);
+            prop_assert!(record.run.started_at.is_none_or(|started| started <= record.run.completed_at));
         }
     }
 
@@ -290,7 +406,7 @@ proptest! {
 type Weaken = fn(&mut Case);
 
 /// Single steps that take a proof away or make it weaker, on rows of any shape.
-const WEAKENINGS: [(&str, Weaken); 14] = [
+const WEAKENINGS: [(&str, Weaken); 19] = [
     ("the candidates are gone", |case| case.candidates.clear()),
     ("another restore claims the run", |case| {
         case.run.context = json(r#"{"restore_run_id":7}"#);
@@ -321,6 +437,24 @@ const WEAKENINGS: [(&str, Weaken); 14] = [
         row.recorded_at = Stamp::Unreadable;
         case.audits.push(row);
     }),
+    ("the last audit entry contradicts", |case| {
+        let mut row = audit(9_999, "restore.failed", "12:00:00");
+        row.recorded_at = Stamp::At(case.as_of);
+        case.audits.push(row);
+    }),
+    ("nobody can read when snapshots expire", |case| {
+        for row in &mut case.snapshots {
+            row.expires_at = Stamp::Unreadable;
+        }
+    }),
+    ("more was requested", |case| {
+        case.restore.requested_items = json("[101,102,999]");
+    }),
+    ("a blocker is recorded in an odd shape", |case| {
+        if case.run.failure_summary == json("[]") {
+            case.run.failure_summary = json(r#"[{"code":"x"},["write_gate_blocked"]]"#);
+        }
+    }),
     ("snapshots are gone", |case| case.snapshots.clear()),
     ("snapshots are not complete", |case| {
         for row in &mut case.snapshots {
@@ -338,6 +472,9 @@ const WEAKENINGS: [(&str, Weaken); 14] = [
         }
         case.policy.evidence_skew_max = SignedDuration::ZERO;
         case.restore.started_at = at("11:00:00");
+    }),
+    ("the start cannot be read", |case| {
+        case.restore.started_at = Stamp::Unreadable;
     }),
     ("the end is not recorded", |case| {
         case.restore.completed_at = Stamp::Absent;

@@ -300,7 +300,7 @@ fn the_request_is_a_set_of_ids_or_unreadable() {
         ),
         (
             "one id twice",
-            "[101,102,101.0]",
+            r#"[101,102,"101"]"#,
             Requested::Listed(2),
             [0, 0, 1],
         ),
@@ -318,6 +318,7 @@ fn the_request_is_a_set_of_ids_or_unreadable() {
         ),
         ("null among the ids", "[101,null]", shape, [0, 0, 0]),
         ("a fraction", "[101.5]", shape, [0, 0, 0]),
+        ("a fraction of nothing", "[101,102.0]", shape, [0, 0, 0]),
         ("beyond 2^53", "[9007199254740993]", shape, [0, 0, 0]),
         ("lists", "[[101],[102]]", shape, [0, 0, 0]),
         ("maps", r#"[{"id":101}]"#, shape, [0, 0, 0]),
@@ -345,10 +346,15 @@ fn counters_are_counts_or_unreadable_and_never_a_silent_zero() {
         ("null", r#"{"total":null}"#, Counter::Absent),
         ("a PHP list", "[]", Counter::Absent),
         ("zero", r#"{"total":0}"#, Counter::Count(0)),
-        ("minus zero", r#"{"total":-0}"#, Counter::Count(0)),
+        ("minus zero", r#"{"total":-0}"#, Counter::Unreadable),
         ("text", r#"{"total":"12"}"#, Counter::Count(12)),
-        ("a whole float", r#"{"total":12.0}"#, Counter::Count(12)),
-        ("12e0", r#"{"total":12e0}"#, Counter::Count(12)),
+        ("a whole float", r#"{"total":12.0}"#, Counter::Unreadable),
+        ("12e0", r#"{"total":12e0}"#, Counter::Unreadable),
+        (
+            "a fraction too small for a double",
+            r#"{"total":2.00000000000000000001}"#,
+            Counter::Unreadable,
+        ),
         (
             "2^53",
             r#"{"total":9007199254740992}"#,
@@ -415,6 +421,11 @@ fn context_is_a_map_that_names_a_restore_or_not() {
             map(NamedRestore::Impossible, false),
         ),
         (
+            "a fraction too small for a double",
+            r#"{"restore_run_id":7.0000000000000000001}"#,
+            map(NamedRestore::Impossible, false),
+        ),
+        (
             "padded",
             r#"{"restore_run_id":"\t7"}"#,
             map(NamedRestore::Impossible, false),
@@ -473,12 +484,55 @@ fn context_is_a_map_that_names_a_restore_or_not() {
 #[test]
 fn failure_summary_names_blockers_or_cannot_be_read() {
     let gate = &[ReasonCode::WriteGateBlocked][..];
-    let rows: [(&str, &str, Option<&[ReasonCode]>); 10] = [
+    let rows: [(&str, &str, Option<&[ReasonCode]>); 21] = [
         ("null", "null", Some(&[])),
         (
-            "a list of odd things",
-            r#"[null,1,"write_gate_blocked",[],{"code":null}]"#,
+            "a list of nothings",
+            r#"[null,[],{},{"code":null},{"code":[],"reason_code":false}]"#,
             Some(&[]),
+        ),
+        (
+            "numbers as codes",
+            r#"[{"code":500},{"code":"x","reason_code":-1}]"#,
+            Some(&[]),
+        ),
+        (
+            "a code too long to keep",
+            &format!(r#"[{{"code":{}}}]"#, huge_text()),
+            Some(&[]),
+        ),
+        ("one entry, numbered", r#"{"code":500}"#, Some(&[])),
+        ("a bare code", r#"["write_gate_blocked"]"#, None),
+        ("a bare number", "[1]", None),
+        (
+            "a bare code among nothings",
+            r#"[null,[],"write_gate_blocked"]"#,
+            None,
+        ),
+        (
+            "a list as a code",
+            r#"[{"code":["write_gate_blocked"]}]"#,
+            None,
+        ),
+        (
+            "a map as a reason code",
+            r#"[{"code":"x","reason_code":{"value":"write_gate_blocked"}}]"#,
+            None,
+        ),
+        (
+            "a list in a list",
+            r#"[[{"code":"write_gate_blocked"}]]"#,
+            None,
+        ),
+        (
+            "one entry, a list as its code",
+            r#"{"code":["write_gate_blocked"]}"#,
+            None,
+        ),
+        (
+            "a bare code under a key",
+            r#"{"1":"write_gate_blocked"}"#,
+            None,
         ),
         ("a code", r#"[{"code":"write_gate_blocked"}]"#, Some(gate)),
         (

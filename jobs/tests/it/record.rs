@@ -86,6 +86,52 @@ fn a_verdict_below_success_says_what_is_missing() {
     );
 }
 
+/// A reader of the reconciliation must not be led to evidence that proved nothing.
+#[test]
+fn only_evidence_that_holds_is_named() {
+    type Spoil = fn(&mut Case);
+    let rows: [(&str, Spoil, &str); 4] = [
+        (
+            "expired",
+            |case| case.snapshots[0].expires_at = Stamp::At(case.as_of),
+            "restore.evidence_expired",
+        ),
+        (
+            "older than the end",
+            |case| case.snapshots[0].generated_at = at("11:29:59"),
+            "restore.evidence_predates_restore",
+        ),
+        (
+            "incomplete",
+            |case| case.snapshots[0].completeness = None,
+            "restore.evidence_incomplete",
+        ),
+        (
+            "none",
+            |case| case.snapshots.clear(),
+            "restore.evidence_missing",
+        ),
+    ];
+    for (name, spoil, reason) in rows {
+        let mut case = Case::proven();
+        spoil(&mut case);
+        let found = reconciliation(&case);
+        assert_eq!(found["reason_code"], reason, "{name}");
+        assert_eq!(
+            (
+                &found["evidence"]["evidence_snapshot_id"],
+                &found["evidence"]["audit_log_id"]
+            ),
+            (&Value::Null, &value!(900)),
+            "{name}"
+        );
+    }
+    let mut case = Case::proven();
+    case.audits.clear();
+    let found = reconciliation(&case);
+    assert_eq!(found["evidence"]["evidence_snapshot_id"], value!(500));
+}
+
 #[test]
 fn an_older_reconciliation_is_replaced_and_nothing_else() {
     let mut case = Case::proven();
@@ -181,6 +227,16 @@ fn a_start_is_added_only_where_there_is_none() {
         started(|case| case.run.started_at = Stamp::Unreadable),
         None
     );
+    let late = |clock: &'static str| {
+        let mut case = Case::proven();
+        case.run.started_at = Stamp::Absent;
+        case.restore.started_at = at(clock);
+        let run = case.record().unwrap().run;
+        (run.started_at, run.completed_at)
+    };
+    let end = moment("11:30:00");
+    assert_eq!(late("11:30:00.9"), (Some(end), end), "in the same second");
+    assert_eq!(late("11:30:01"), (None, end), "a start after the end");
 }
 
 #[test]

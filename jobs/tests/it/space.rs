@@ -48,7 +48,7 @@ dimension!(Status:
     Completed Partial CompletedWithErrors Failed Cancelled Aborted
     Queued Running Draft Scoped Checked Previewed Pending Unknown);
 dimension!(DryRun: No Yes);
-dimension!(Blocker: None OnRun OnRestore Unreadable);
+dimension!(Blocker: None OnRun OnRestore Unreadable Misshapen);
 dimension!(Link:
     NamedAndPointing Pointing Gone Contested ScopeContradicts Foreign);
 dimension!(Audit: Agrees Missing Contradicts ContradictedLater);
@@ -206,6 +206,7 @@ impl Blocker {
             Self::OnRun => case.run.failure_summary = json(r#"[{"code":"write_gate_blocked"}]"#),
             Self::OnRestore => case.restore.failure_reason = Some("missing_capability".to_owned()),
             Self::Unreadable => case.run.failure_summary = json("5"),
+            Self::Misshapen => case.run.failure_summary = json(r#"[["write_gate_blocked"]]"#),
         }
     }
 }

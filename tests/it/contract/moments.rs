@@ -22,7 +22,7 @@ const COLUMNS: [(Set, &str); 8] = [
     (|case, text| case.run.created_at = Some(text), PROOF),
     (|case, text| case.run.started_at = Some(text), PROOF),
     (|case, text| case.restore.created_at = Some(text), PROOF),
-    (|case, text| case.restore.started_at = Some(text), PROOF),
+    (|case, text| case.restore.started_at = Some(text), NO_AUDIT),
     (
         |case, text| case.restore.completed_at = Some(text),
         PREDATES,

@@ -136,6 +136,17 @@ pub(super) fn blocker_rows() -> Vec<Row> {
                     json(r#"{"0":{"code":"x"},"2":{"reason_code":"tenant_missing"}}"#);
             },
         ),
+        row(
+            9,
+            "failure_summary names a blocker beside an entry that cannot be read",
+            "blocked tenant_missing",
+            |case| {
+                case.nothing_applied();
+                case.run.failure_summary =
+                    json(r#"["?",{"code":[1],"reason_code":"tenant_missing"}]"#);
+            },
+        )
+        .gaps("restore.items_mixed tenant_missing restore.clearance_unreadable"),
         row(9, "no rows at all and nothing counted", BLOCKED, |case| {
             blocked(case);
             case.restore.results = Column::Null;

@@ -342,7 +342,7 @@ pub(super) fn request_rows() -> Vec<Row> {
         "succeeded restore.proof_complete",
         &[
             "[102,101]",
-            r#"["101",102.0]"#,
+            r#"["101",102]"#,
             r#"{"0":101,"2":102}"#,
             r#"["0101","102"]"#,
         ],
@@ -395,6 +395,14 @@ pub(super) fn request_rows() -> Vec<Row> {
                 request(case, "[101,9007199254740993]");
             },
         ),
+        row(
+            17,
+            "a number with a fraction names no item",
+            "partially_succeeded restore.items_unrecognised",
+            |case| {
+                request(case, "[101,102.0]");
+            },
+        ),
     ]);
     rows
 }
@@ -410,6 +418,9 @@ pub(super) fn counter_rows() -> Vec<Row> {
         &[
             r#"{"total":-2}"#,
             r#"{"total":2.5}"#,
+            r#"{"total":2.0}"#,
+            r#"{"total":2e0}"#,
+            r#"{"total":2.00000000000000000001}"#,
             r#"{"total":"two"}"#,
             r#"{"total":"2.0"}"#,
             r#"{"total":" 2"}"#,
@@ -435,7 +446,7 @@ pub(super) fn counter_rows() -> Vec<Row> {
         "counters agree, or nobody counted",
         "succeeded restore.proof_complete",
         &[
-            "null", "[]", "{}", r#"{"total":2.0}"#, r#"{"total":"2","succeeded":"2"}"#, r#"{"failed":null}"#,
+            "null", "[]", "{}", r#"{"total":2}"#, r#"{"total":"2","succeeded":"2"}"#, r#"{"failed":null}"#,
             r#"{"total":2,"succeeded":2,"failed":0,"skipped":0,"partial":0,"non_applied":0,"foundations_skipped":0}"#,
             r#"{"execution_safety_snapshot":[],"preview_basis":"x","scope_basis":{"total":9}}"#,
         ],

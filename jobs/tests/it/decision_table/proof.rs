@@ -28,6 +28,24 @@ pub(super) fn clearance_rows() -> Vec<Row> {
         summary,
     );
     rows.extend(each(
+        18,
+        "failure_summary is of a kind that could hide a blocker",
+        UNREADABLE,
+        &[
+            "[1]",
+            "[true]",
+            r#"["write_gate_blocked"]"#,
+            r#"[{"code":"x"},"write_gate_blocked"]"#,
+            r#"[{"code":["write_gate_blocked"]}]"#,
+            r#"[{"reason_code":{"value":"write_gate_blocked"}}]"#,
+            r#"[{"code":true}]"#,
+            r#"[[{"code":"write_gate_blocked"}]]"#,
+            r#"{"code":["write_gate_blocked"]}"#,
+            r#"{"0":"write_gate_blocked"}"#,
+        ],
+        summary,
+    ));
+    rows.extend(each(
         22,
         "failure_summary names no blocker",
         "succeeded restore.proof_complete",
@@ -36,10 +54,10 @@ pub(super) fn clearance_rows() -> Vec<Row> {
             "[]",
             "{}",
             "[null]",
-            "[1]",
-            r#"["write_gate_blocked"]"#,
+            "[[],{}]",
             r#"[{"message":"write_gate_blocked"}]"#,
             r#"[{"code":7}]"#,
+            r#"{"code":500,"message":"gone"}"#,
         ],
         summary,
     ));
@@ -188,7 +206,20 @@ pub(super) fn audit_rows() -> Vec<Row> {
         row(20, "neither started_at nor created_at", MISSING, |case| {
             case.restore.started_at = Stamp::Absent;
             case.restore.created_at = Stamp::Unreadable;
-        }),
+        })
+        .gaps("restore.audit_missing restore.evidence_predates_restore"),
+        row(20, "started_at is infinity", MISSING, |case| {
+            case.restore.started_at = Stamp::Unreadable;
+        })
+        .gaps("restore.audit_missing restore.evidence_predates_restore"),
+        row(
+            22,
+            "created_at is infinity beside a start",
+            SUCCEEDED,
+            |case| {
+                case.restore.created_at = Stamp::Unreadable;
+            },
+        ),
         row(22, "recorded exactly now", SUCCEEDED, |case| {
             only(case, "restore.completed", "12:00:00");
         }),

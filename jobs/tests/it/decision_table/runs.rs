@@ -245,6 +245,9 @@ pub(super) fn link_rows() -> Vec<Row> {
         UNAVAILABLE,
         &[
             "7.5",
+            "7.0",
+            "7e0",
+            "7.0000000000000000001",
             "-7",
             "0",
             "9007199254740993",
@@ -274,7 +277,7 @@ pub(super) fn link_rows() -> Vec<Row> {
         22,
         "the restore is named as",
         "succeeded restore.proof_complete",
-        &["7", "7.0", "\"7\"", "\"007\""],
+        &["7", "\"7\"", "\"007\""],
         named,
     ));
     rows.extend(each(
@@ -343,6 +346,8 @@ pub(super) fn scope_rows() -> Vec<Row> {
             r#"{"workspace_id":1.5}"#,
             r#"{"workspace_id":true}"#,
             r#"{"workspace_id":[1]}"#,
+            r#"{"workspace_id":1.0}"#,
+            r#"{"workspace_id":0.99999999999999999999}"#,
         ],
         scoped,
     ));
@@ -354,7 +359,7 @@ pub(super) fn scope_rows() -> Vec<Row> {
             "null",
             "[]",
             "{}",
-            r#"{"workspace_id":"1","managed_environment_id":2.0}"#,
+            r#"{"workspace_id":"1","managed_environment_id":2}"#,
             r#"{"workspace_id":null}"#,
         ],
         scoped,
