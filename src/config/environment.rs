@@ -93,6 +93,25 @@ pub struct DatabaseUrl {
     backend: Backend,
 }
 
+/// The parameters that the driver understands in the URL of a server.
+const SERVER_PARAMETERS: [&str; 15] = [
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "statement-cache-capacity",
+];
+
 /// Why a text is no database URL. Says nothing of the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DatabaseUrlError {
@@ -108,6 +127,12 @@ pub enum DatabaseUrlError {
          as @ : / ? # % in the password must be percent-encoded"
     )]
     Malformed(&'static str),
+    /// A parameter that the driver would ignore, and print with its value while doing so.
+    #[error(
+        "it has a parameter that is not one of {}; a password belongs before the @",
+        SERVER_PARAMETERS.join(", ")
+    )]
+    UnknownParameter,
     /// No file is named.
     #[error("it names no file; write sqlite://FILE, or sqlite://FILE?mode=rwc to create it")]
     NoFile,
@@ -176,6 +201,10 @@ fn redact_server(text: &str) -> Result<String, DatabaseUrlError> {
         return Err(DatabaseUrlError::Malformed(
             "user, host and database cannot be told apart",
         ));
+    }
+    let is_known = |key: &str| SERVER_PARAMETERS.contains(&key) || key.starts_with("options[");
+    if !url.query_pairs().all(|(key, _)| is_known(&key)) {
+        return Err(DatabaseUrlError::UnknownParameter);
     }
     let user = match (url.username(), url.password()) {
         ("", None) => String::new(),
@@ -331,7 +360,7 @@ mod tests {
                 "postgres://user:***@host/db",
             ),
             (
-                "postgres://host/db?sslmode=require&password=hunter2&hunter2",
+                "postgres://host/db?sslmode=require&password=hunter2&options[x]=hunter2",
                 "postgres://host/db?sslmode=require&***&***",
             ),
             (
@@ -349,6 +378,8 @@ mod tests {
     #[test]
     fn no_refused_url_is_repeated() {
         for text in [
+            "postgres://user@host/db?pwd=hunter2",
+            "postgres://user@host/db?hunter2",
             "postgres://user:hunter2/x@host/db",
             "postgres://user:12/hunter2@host/db",
             "postgres://user:12?hunter2@host/db",
