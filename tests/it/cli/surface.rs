@@ -1,6 +1,9 @@
 //! What the program looks like from outside: arguments, JSON, colour, pipes, logs.
 
-use std::{fs, process::Stdio};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 use restore_reconciler::cli::output::{Document, State, Word};
 use tempfile::TempDir;
@@ -167,4 +170,18 @@ fn a_command_line_that_cannot_be_understood_is_a_usage_error() {
             ran.all()
         );
     }
+}
+
+/// The script is run by the shell it is for: a generated function that is never reached completes
+/// nothing, and looks the same.
+#[test]
+fn bash_completes_what_follows_a_verb() {
+    let script = run("", &["completions", "bash"]).exits(0).stdout;
+    let asked = "COMP_WORDS=(restore-reconciler sweep --dry); COMP_CWORD=2
+        _restore-reconciler restore-reconciler --dry sweep; echo \"${COMPREPLY[@]}\"";
+    let done = Command::new("bash")
+        .args(["--norc", "-c", &format!("{script}\n{asked}")])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&done.stdout).trim(), "--dry-run");
 }
