@@ -183,6 +183,7 @@ impl Transaction for PostgresTransaction {
         let step = "close runs";
         let closed: Vec<i64> = sqlx::query_scalar(include_str!("close_runs.sql"))
             .bind(document(step, updates)?)
+            .bind(updates.iter().map(|update| update.id.0).collect::<Vec<_>>())
             .fetch_all(&mut *self.tx)
             .await
             .during(step)?;
