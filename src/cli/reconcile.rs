@@ -25,7 +25,7 @@ pub(super) struct Args {
 
 /// Settles the runs and shows what became of each. After an error, shows what was committed before.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
-    let store = session.open(Access::Write).await?;
+    let store = session.open_migrated(Access::Write).await?;
     let mut seen = HashSet::new();
     let runs: Vec<RunId> = args.runs.iter().copied().map(RunId).collect();
     let runs: Vec<RunId> = runs.into_iter().filter(|run| seen.insert(*run)).collect();

@@ -80,6 +80,30 @@ impl Session<'_> {
         Ok(store)
     }
 
+    /// Connects to a database that holds the platform's tables and our schema, as this program knows it.
+    ///
+    /// A schema of a later release may mean something else by the same names, so nothing is written
+    /// into it.
+    pub(super) async fn open_migrated(&self, access: Access) -> anyhow::Result<Arc<dyn Store>> {
+        let store = self.open(access).await?;
+        let known = store.schema_version_known();
+        match store.schema_version().await? {
+            Some(found) if found == known => Ok(store),
+            Some(found) if found > known => Err(Failure::new(
+                format!(
+                    "our schema is at version {found}; this program knows versions up to {known}"
+                ),
+                "Upgrade restore-reconciler on this host.",
+            )
+            .into()),
+            _ => Err(Failure::new(
+                "our schema is not in this database, or is older than this program",
+                "Run `restore-reconciler migrate` first.",
+            )
+            .into()),
+        }
+    }
+
     /// How runs are settled by this invocation.
     pub(super) fn settling(&self, source: Source) -> Settling {
         let Config {

@@ -89,7 +89,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     } else {
         Access::Write
     };
-    let store = session.open(access).await?;
+    let store = session.open_migrated(access).await?;
     let settling = session.settling(Source::Sweep);
     let due = store.count_due(args.scope().workspace).await?;
     let total = args.limit.map_or(due, |limit| limit.min(due));

@@ -71,6 +71,9 @@ pub trait Store: Send + Sync {
     /// The newest migration of our own schema that was applied; nothing where there is none.
     async fn schema_version(&self) -> Result<Option<i64>, StoreError>;
 
+    /// The newest migration that this program brings along.
+    fn schema_version_known(&self) -> i64;
+
     /// Ids of open `restore.execute` runs that are due, in ascending order, after `page.after`.
     async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError>;
 

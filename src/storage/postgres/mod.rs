@@ -149,6 +149,14 @@ impl Store for PostgresStore {
             .during(step)
     }
 
+    fn schema_version_known(&self) -> i64 {
+        migrator()
+            .iter()
+            .map(|migration| migration.version)
+            .max()
+            .unwrap_or_default()
+    }
+
     async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError> {
         let mut tx = self.begin_read().await?;
         let ids: Vec<i64> = sqlx::query_scalar(include_str!("load_due.sql"))

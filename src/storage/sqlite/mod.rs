@@ -132,6 +132,14 @@ impl Store for SqliteStore {
             .during(step)
     }
 
+    fn schema_version_known(&self) -> i64 {
+        migrator()
+            .iter()
+            .map(|migration| migration.version)
+            .max()
+            .unwrap_or_default()
+    }
+
     async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError> {
         let ids: Vec<i64> = sqlx::query_scalar(include_str!("load_due.sql"))
             .bind(page.after.0)

@@ -48,7 +48,7 @@ async fn a_database_that_cannot_be_used_gets_a_clear_message() {
     for verb in [sweep, &["sweep", "--dry-run"], reconcile, explain] {
         run(&half.url(), verb)
             .exits(1)
-            .says(&[], &["error: cannot ", "restore-reconciler migrate"]);
+            .says(&[], &["error: ", "restore-reconciler migrate"]);
     }
     for verb in [sweep, reconcile, explain, &["migrate"]] {
         run(&wrong.url(), verb)
@@ -67,6 +67,38 @@ async fn a_database_that_cannot_be_used_gets_a_clear_message() {
         &[],
     );
     assert!(!missing.path().exists(), "no verb creates a database");
+}
+
+#[tokio::test]
+async fn nothing_is_written_into_a_schema_of_a_later_release() {
+    let file = File::planted().await;
+    file.create()
+        .await
+        .execute_script(
+            "INSERT INTO reconciler_migrations (version, description, success, checksum, execution_time)
+             VALUES (99, 'later', true, x'00', 0)",
+        )
+        .await
+        .unwrap();
+    let before = file.bytes();
+    for verb in [&["sweep"][..], &["reconcile", "1"]] {
+        run(&file.url(), verb)
+            .exits(1)
+            .says(&[], &["is at version 99", "Upgrade restore-reconciler"]);
+    }
+    assert_eq!(before, file.bytes());
+}
+
+#[tokio::test]
+async fn one_table_of_the_same_name_does_not_make_a_platform() {
+    let file = File::new();
+    let script = "CREATE TABLE operation_runs (managed_environment_id INTEGER)";
+    file.create().await.execute_script(script).await.unwrap();
+    for verb in [&["migrate"][..], &["sweep"]] {
+        run(&file.url(), verb)
+            .exits(1)
+            .says(&[], &["does not hold the platform's tables"]);
+    }
 }
 
 #[tokio::test]
