@@ -26,6 +26,7 @@
 mod connect;
 mod error;
 pub mod examine;
+mod limits;
 pub mod postgres;
 mod records;
 mod report;
@@ -44,8 +45,9 @@ use reconciler_jobs::sweep::{Schedule, Watch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use connect::{Access, Limits, connect, connect_standin};
+pub use connect::{connect, connect_standin};
 pub use error::{ErrorKind, StoreError};
+pub use limits::{Access, Limits};
 pub use standin::Standin;
 
 /// How many runs are settled together unless configured otherwise.

@@ -7,7 +7,8 @@
 use jiff::Timestamp;
 use reconciler_jobs::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId};
 use reconciler_jobs::json::Column;
-use reconciler_jobs::restore_execute::facts::{ContextFacts, NamedRestore, RunFacts};
+use reconciler_jobs::restore_execute::context::{ContextFacts, NamedRestore};
+use reconciler_jobs::restore_execute::facts::RunFacts;
 use reconciler_jobs::restore_execute::record::{LedgerEntry, RunUpdate};
 use reconciler_jobs::restore_execute::rows::{
     AuditRow, CandidateRow, RestoreRow, RunRow, SnapshotRow,

@@ -1,11 +1,40 @@
-//! What a run's own JSON columns say: `context` and `failure_summary`.
+//! What a run's `context` says.
 
-use super::facts::{ContextFacts, NamedRestore};
+use serde::{Deserialize, Serialize};
+
+use super::blockers::{blocker, may_name_a_blocker};
+use super::merge::is_rewritable;
 use super::reason::ReasonCode;
-use super::record::is_rewritable;
 use super::rows::RunRow;
 use crate::ids::RestoreId;
 use crate::json::{Column, Fault, Json};
+
+/// What `operation_runs.context` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContextFacts {
+    /// Not a map, or a map that cannot be written back without losing part of it.
+    Malformed,
+    /// A map, an empty list (PHP's empty map), or null.
+    Map {
+        /// The restore the context names.
+        restore: NamedRestore,
+        /// Whether `target_scope` names another workspace or environment than the run's.
+        scope_contradicts: bool,
+    },
+}
+
+/// `context.restore_run_id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamedRestore {
+    /// Nothing numeric.
+    Unnamed,
+    /// This row.
+    Id(RestoreId),
+    /// Numeric, but not written as an id: with a fraction or an exponent, or beyond 2⁵³.
+    Impossible,
+}
 
 /// Reads `context`: which restore it names, whether it contradicts the run's scope, and the blocker
 /// that `execution_legitimacy` recorded.
@@ -70,63 +99,4 @@ fn contradicts(target_scope: &Json, row: &RunRow) -> bool {
     };
     differs("workspace_id", Some(row.workspace_id.0))
         || differs("managed_environment_id", row.environment_id.map(|id| id.0))
-}
-
-/// The blockers among `failure_summary[].code` and `.reason_code`, and whether nothing else in the
-/// column could hide one. A blocker that was found counts, whatever the entry beside it looks like.
-pub(super) fn parse_failure_summary(column: &Column) -> (Vec<ReasonCode>, Result<(), Fault>) {
-    let entries = match column.parse() {
-        Ok(summary) if summary.has_duplicate_keys() => Err(Fault::DuplicateKey),
-        Ok(summary) => entries_of(summary),
-        Err(fault) => Err(fault),
-    };
-    let entries = match entries {
-        Ok(entries) => entries,
-        Err(fault) => return (Vec::new(), Err(fault)),
-    };
-    let codes = |entry: &Json| {
-        [
-            blocker(entry.get("code")),
-            blocker(entry.get("reason_code")),
-        ]
-    };
-    let found = entries.iter().flat_map(codes).flatten().collect();
-    let readable = entries.iter().all(is_readable_entry);
-    (found, readable.then_some(()).ok_or(Fault::Shape))
-}
-
-/// A list, a list whose keys PHP did not renumber, or one entry that nobody wrapped in a list.
-fn entries_of(summary: Json) -> Result<Vec<Json>, Fault> {
-    match summary {
-        Json::Null => Ok(Vec::new()),
-        Json::List(entries) => Ok(entries),
-        Json::Map(pairs) => {
-            let is_code = |key: &str| key == "code" || key == "reason_code";
-            if pairs.iter().any(|(key, _)| is_code(key)) {
-                Ok(vec![Json::Map(pairs)])
-            } else {
-                Ok(pairs.into_iter().map(|(_, entry)| entry).collect())
-            }
-        }
-        _ => Err(Fault::Shape),
-    }
-}
-
-/// Whether an entry is a map whose codes could be read, or nothing. Codes of a provider are often
-/// numbers (HTTP's 500), and no number names a blocker.
-fn is_readable_entry(entry: &Json) -> bool {
-    let is_entry = entry.is_empty_map() || matches!(entry, Json::Map(_));
-    let is_code = |code: &Json| may_name_a_blocker(code) || matches!(code, Json::Integer(_));
-    is_entry && is_code(entry.get("code")) && is_code(entry.get("reason_code"))
-}
-
-/// The blocker a value names, if it is exactly a code.
-pub(super) fn blocker(value: &Json) -> Option<ReasonCode> {
-    value.text().and_then(ReasonCode::parse_blocker)
-}
-
-/// Whether a value is of a kind that [`blocker`] can read: text, or nothing. Anything else could hide
-/// a blocker.
-pub(super) fn may_name_a_blocker(value: &Json) -> bool {
-    value.is_empty_map() || matches!(value, Json::Text(_) | Json::LongText | Json::Bool(false))
 }

@@ -9,10 +9,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::context::ContextFacts;
 use super::reason::ReasonCode;
 use super::results::{Counters, ItemFacts};
 use super::rows::{AuditRow, CandidateRow, RestoreRow, RunRow, SnapshotRow};
-use super::{context, results};
+use super::{blockers, context, results};
 use crate::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId};
 use crate::stamp::Stamp;
 
@@ -133,33 +134,6 @@ pub enum RunOutcome {
     Failed,
     /// Any other text.
     Unknown,
-}
-
-/// What `operation_runs.context` says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ContextFacts {
-    /// Not a map, or a map that cannot be written back without losing part of it.
-    Malformed,
-    /// A map, an empty list (PHP's empty map), or null.
-    Map {
-        /// The restore the context names.
-        restore: NamedRestore,
-        /// Whether `target_scope` names another workspace or environment than the run's.
-        scope_contradicts: bool,
-    },
-}
-
-/// `context.restore_run_id`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NamedRestore {
-    /// Nothing numeric.
-    Unnamed,
-    /// This row.
-    Id(RestoreId),
-    /// Numeric, but not written as an id: with a fraction or an exponent, or beyond 2⁵³.
-    Impossible,
 }
 
 /// A live restore in the run's scope that may belong to the run.
@@ -345,7 +319,7 @@ impl RunFacts {
     /// Reads a run's row.
     #[must_use]
     pub fn parse(row: &RunRow) -> Self {
-        let (failures, summary) = context::parse_failure_summary(&row.failure_summary);
+        let (failures, summary) = blockers::parse_failure_summary(&row.failure_summary);
         let (context, legitimacy) = context::parse_context(row);
         let blockers_readable = summary.is_ok() && legitimacy.is_ok();
         let recorded = failures.into_iter().chain(legitimacy.ok().flatten());

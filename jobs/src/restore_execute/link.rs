@@ -10,7 +10,8 @@
 //! Source: the platform's reconciliation specification (same-scope proof; soft-deleted and foreign
 //! rows never prove).
 
-use super::facts::{Candidate, ContextFacts, NamedRestore, RunFacts};
+use super::context::{ContextFacts, NamedRestore};
+use super::facts::{Candidate, RunFacts};
 use crate::ids::RestoreId;
 
 /// Why no restore can be tied to a run. For debug logs only: to everybody else all of these are the

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | [`rows`] | what a store hands over |
 //! | [`facts`] | the typed snapshot a decision is made from |
+//! | [`context`] | which restore a run names, and whether it contradicts its own scope |
+//! | `blockers` | recorded blockers, from wherever they may stand |
 //! | [`results`] | item outcomes and counters, from untrusted JSON |
 //! | [`link`] | which restore belongs to the run |
 //! | [`proof`] | the eight legs |
@@ -15,16 +17,19 @@
 //! | [`decision`] | what a decision says |
 //! | [`reason`] | the closed registry of reason codes |
 //! | [`record`] | what a verdict writes |
+//! | `merge` | rewriting a JSON column without losing what it held |
 //! | [`canonical`] | the canonical form of facts, and its digest |
 //!
 //! **Invariant:** [`decide`] is total, clock-free and synchronous. Missing, late, contradictory or
 //! unreadable proof is a gap, never an error.
 
+mod blockers;
 pub mod canonical;
-mod context;
+pub mod context;
 pub mod decision;
 pub mod facts;
 pub mod link;
+mod merge;
 pub mod proof;
 pub mod reason;
 pub mod record;

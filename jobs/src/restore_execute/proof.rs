@@ -19,7 +19,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::facts::{AuditFacts, ContextFacts, Facts, RestoreFacts, RestoreStatus, SnapshotFacts};
+use super::context::ContextFacts;
+use super::facts::{AuditFacts, Facts, RestoreFacts, RestoreStatus, SnapshotFacts};
 use super::link;
 use super::reason::ReasonCode;
 use super::results::{Reading, Requested};

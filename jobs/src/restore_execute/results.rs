@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::context::{blocker, may_name_a_blocker};
+use super::blockers::{blocker, may_name_a_blocker};
 use super::reason::ReasonCode;
 use crate::json::{Column, Fault, INTEGER_MAX, Json, TEXT_BYTES_MAX, integer_from_text};
 

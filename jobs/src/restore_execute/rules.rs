@@ -55,8 +55,9 @@
 
 use jiff::Timestamp;
 
+use super::context::ContextFacts;
 use super::decision::{Decision, Outcome, Ruling};
-use super::facts::{ContextFacts, Facts, RestoreFacts, RestoreStatus, RunStatus};
+use super::facts::{Facts, RestoreFacts, RestoreStatus, RunStatus};
 use super::proof::{self, Leg, Proof};
 use super::reason::ReasonCode;
 

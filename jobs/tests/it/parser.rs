@@ -6,9 +6,8 @@ use std::time::Instant;
 use reconciler_jobs::ids::RestoreId;
 use reconciler_jobs::json::{Column, Fault};
 use reconciler_jobs::restore_execute::ReasonCode;
-use reconciler_jobs::restore_execute::facts::{
-    ContextFacts, Facts, NamedRestore, RestoreFacts, RunFacts,
-};
+use reconciler_jobs::restore_execute::context::{ContextFacts, NamedRestore};
+use reconciler_jobs::restore_execute::facts::{Facts, RestoreFacts, RunFacts};
 use reconciler_jobs::restore_execute::results::{
     Counter, EXCEPTIONS_MAX, Finding, Reading, Requested, Tally,
 };

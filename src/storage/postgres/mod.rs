@@ -23,9 +23,9 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 
 use self::transaction::PostgresTransaction;
-use super::connect::Limits;
 use super::error::{During as _, StoreError};
 use super::examine::Check;
+use super::limits::Limits;
 use super::records::{VerdictRecord, moment};
 use super::settle::{self, Transaction as _, Transactions};
 use super::standin::{PlatformRows, Standin};

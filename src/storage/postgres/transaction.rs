@@ -10,8 +10,8 @@ use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, RestoreRow,
 use serde::Serialize;
 use sqlx::{PgConnection, Postgres, Row as _};
 
-use crate::storage::connect::Limits;
 use crate::storage::error::{During as _, StoreError};
+use crate::storage::limits::Limits;
 use crate::storage::records::{
     Ask, AuditRecord, CandidateRecord, FoundRun, RestoreRecord, RunRecord, SnapshotRecord,
     WatchWrite, moment,

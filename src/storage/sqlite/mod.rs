@@ -18,9 +18,9 @@ use sqlx::sqlite::{
 };
 
 use self::transaction::SqliteTransaction;
-use super::connect::{Access, Limits};
 use super::error::{During as _, StoreError};
 use super::examine::Check;
+use super::limits::{Access, Limits};
 use super::records::{VerdictRecord, moment};
 use super::settle::{self, Transactions};
 use super::standin::{PlatformRows, Standin};

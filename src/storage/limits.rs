@@ -1,0 +1,38 @@
+//! What a program may do with a database, and how much of it.
+
+use std::time::Duration;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading and writing an existing database.
+    Write,
+    /// Reading only; on SQLite the file is opened so that nothing could be written.
+    Read,
+    /// As [`Self::Write`]; a SQLite file that does not exist is created.
+    Create,
+}
+
+/// Limits on what one program takes from the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at the same time.
+    pub connections_max: u32,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// How long one statement may take. On SQLite nothing corresponds to it.
+    pub statement_timeout: Duration,
+    /// How long to wait for a lock that somebody else holds.
+    pub lock_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4,
+            connect_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_mins(1),
+            lock_timeout: Duration::from_secs(5),
+        }
+    }
+}
