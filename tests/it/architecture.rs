@@ -72,7 +72,12 @@ const RULES: &[Rule] = &[
         name: "storage knows nobody above it",
         within: &["src/storage/"],
         except: &[],
-        words: &[Module("cli"), Module("worker"), Module("console")],
+        words: &[
+            Module("cli"),
+            Module("demo"),
+            Module("worker"),
+            Module("console"),
+        ],
         reason: "calls go cli, then worker or console, then storage, then jobs",
     },
     Rule {
@@ -116,6 +121,17 @@ const RULES: &[Rule] = &[
             Text("async fn"),
         ],
         reason: "a decision is a function of its facts: the same ones give the same verdict anywhere",
+    },
+    Rule {
+        name: "statements only in .sql files",
+        within: &["src/"],
+        except: &[],
+        words: &[
+            Text("query(\""),
+            Text("query_as(\""),
+            Text("query_scalar(\""),
+        ],
+        reason: "a statement with a name and a purpose can be found, explained and run by hand",
     },
     Rule {
         name: "nothing unfinished",
@@ -514,6 +530,16 @@ mod tests {
             "jobs/src/lib.rs",
             "let text = std::fs::read_to_string(path);",
             "the pure crate is pure",
+        ),
+        (
+            "src/storage/postgres/mod.rs",
+            "sqlx::query(\"SELECT 1\")",
+            "statements only in .sql files",
+        ),
+        (
+            "src/storage/mod.rs",
+            "use crate::demo::DemoReport;",
+            "storage knows nobody above it",
         ),
         (
             "jobs/tests/laws.rs",

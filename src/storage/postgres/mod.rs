@@ -265,22 +265,18 @@ impl Standin for PostgresStore {
     }
 
     async fn plant(&self, rows: &PlatformRows) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await.during("begin a transaction")?;
-        sqlx::query("SET LOCAL TIME ZONE 'UTC'")
-            .execute(&mut *tx)
-            .await
-            .during("set UTC")?;
+        let mut tx = self.begin().await?;
         let documents = rows
             .documents()
             .map_err(|error| StoreError::fatal("serialise planted rows", error))?;
         for (document, statement) in documents.into_iter().zip(PLANT) {
             sqlx::query(statement)
                 .bind(document)
-                .execute(&mut *tx)
+                .execute(tx.connection())
                 .await
                 .during("plant rows")?;
         }
-        tx.commit().await.during("commit planted rows")
+        tx.commit().await
     }
 
     async fn execute_script(&self, script: &'static str) -> Result<(), StoreError> {
