@@ -157,7 +157,7 @@ pub struct Database {
     )]
     #[schemars(with = "String")]
     pub connect_timeout: Duration,
-    /// How long one statement may take. "1s" to "1h".
+    /// How long one statement of a look or a settlement may take. "1s" to "1h".
     #[serde(
         serialize_with = "friendly",
         deserialize_with = "duration::<_, _, SECOND_MS, HOUR_MS>"

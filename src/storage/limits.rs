@@ -7,7 +7,8 @@ use std::time::Duration;
 pub enum Access {
     /// Reading and writing an existing database.
     Write,
-    /// Reading only; on SQLite the file is opened so that nothing could be written.
+    /// Reading only. A SQLite file is opened so that nothing could be written; on PostgreSQL, looks are
+    /// `READ ONLY` transactions whatever the connection is for.
     Read,
     /// As [`Self::Write`]; a SQLite file that does not exist is created.
     Create,
@@ -20,7 +21,7 @@ pub struct Limits {
     pub connections_max: u32,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,
-    /// How long one statement may take. On SQLite nothing corresponds to it.
+    /// How long one statement of a look or a settlement may take. On SQLite nothing corresponds to it.
     pub statement_timeout: Duration,
     /// How long to wait for a lock that somebody else holds.
     pub lock_timeout: Duration,

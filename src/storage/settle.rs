@@ -482,7 +482,7 @@ fn is_open(run: &RunFacts) -> bool {
     run.is_restore_execute && matches!(run.status, RunStatus::Queued | RunStatus::Running)
 }
 
-/// Puts a refused run on the watch list, in a transaction that reads nothing of its documents.
+/// Puts a refused run on the watch list, in a transaction that reads the run and nothing of its proof.
 async fn isolate<T: Transactions>(
     store: &T,
     run: RunId,

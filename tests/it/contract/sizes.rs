@@ -3,6 +3,7 @@
 use reconciler_jobs::json::{BYTES_MAX, Fault};
 use reconciler_jobs::restore_execute::results::Reading;
 use restore_reconciler::clock::Stopwatch;
+use restore_reconciler::storage::{RUN_COLUMN_BYTES_MAX, Settlement};
 
 use crate::support::case::Case;
 use crate::support::store::{Fixture, on_both};
@@ -10,6 +11,7 @@ use crate::support::store::{Fixture, on_both};
 on_both!(
     ten_thousand_items_are_counted,
     a_document_beyond_the_limit_is_a_gap_of_its_own_run_only,
+    a_context_is_read_up_to_its_own_limit,
 );
 
 /// Fills the results of run 1 with 10,000 applied items, each with a filler of so many bytes.
@@ -106,4 +108,38 @@ async fn a_document_beyond_the_limit_is_a_gap_of_its_own_run_only(on: Fixture) {
     assert_eq!(reason(3).0, "run.context_malformed");
     assert_eq!(before, on.count(&length).await, "nothing of it is lost");
     on.assert_one_of_each(2).await;
+}
+
+/// A batch holds the columns of all its runs, so their limit is lower than a restore's.
+async fn a_context_is_read_up_to_its_own_limit(on: Fixture) {
+    let filled = |run: i64, bytes: i64| {
+        let mut case = Case::proven(run);
+        let filler = "x".repeat(usize::try_from(bytes).unwrap());
+        case.run.context = Some(format!(r#"{{"filler":"{filler}"}}"#));
+        case
+    };
+    let (below, beyond) = (RUN_COLUMN_BYTES_MAX - 100, RUN_COLUMN_BYTES_MAX);
+    on.plant([filled(1, below), filled(2, beyond)]).await;
+
+    let results = on.settle(&[1, 2]).await;
+    assert!(
+        matches!(results[&1], Settlement::Committed(_)),
+        "{:?}",
+        results[&1]
+    );
+    let Settlement::Deferred(assessment, Some(_)) = &results[&2] else {
+        panic!("{:?}", results[&2]);
+    };
+    assert_eq!(assessment.decision.reason.code(), "run.context_malformed");
+    on.assert_one_of_each(1).await;
+
+    let kept = |run: i64| {
+        let length = on.either(
+            "length(context ->> '$.filler')",
+            "length(context ->> 'filler')",
+        );
+        format!("SELECT {length} FROM operation_runs WHERE id = {run}")
+    };
+    assert_eq!(on.count(&kept(1)).await, below);
+    assert_eq!(on.count(&kept(2)).await, beyond);
 }
