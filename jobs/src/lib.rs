@@ -10,7 +10,8 @@
 //! | [`json`] | untrusted JSON, read totally: a value or a named fault |
 //! | [`stamp`] | untrusted timestamps: a moment, nothing, or unreadable |
 //! | [`restore_execute`] | is this restore proven, and if not, what is missing? |
-//! | [`sweep`] | when a deferred run is looked at again |
+//! | [`sweep`] | when runs are looked at: whose turn it is in a pass, and when a deferred run is due again |
+//! | [`attempt`] | when a run that may have ended a process is tried again, and when no more |
 //!
 //! **Invariant:** no input or output, no clock, no randomness, no async. The dependency list in
 //! `Cargo.toml` keeps it so: nothing listed there can open a socket, and `jiff` is built without the
@@ -21,6 +22,7 @@
 //! A module of the worker would be less ceremony, but a module can call storage without anybody
 //! noticing. A crate cannot: Cargo refuses the cycle.
 
+pub mod attempt;
 pub mod ids;
 pub mod json;
 pub mod restore_execute;

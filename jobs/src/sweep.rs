@@ -1,7 +1,11 @@
-//! When a deferred run is looked at again.
+//! When runs are looked at: in passes over all that are due, and again if they stay open.
 //!
-//! A run that stays open is watched. Each look that changes nothing doubles the wait, up to a cap;
-//! a reason that changed starts over, because then something is happening.
+//! A pass goes over the workspaces in turns, see [`turns`], and may be divided among hosts, see
+//! [`shard`]. A run that stays open is watched. Each look that changes nothing doubles the wait, up to
+//! a cap; a reason that changed starts over, because then something is happening.
+
+pub mod shard;
+pub mod turns;
 
 use jiff::{SignedDuration, Timestamp};
 

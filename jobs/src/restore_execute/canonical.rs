@@ -1,4 +1,4 @@
-//! The canonical form of facts, and its digest.
+//! The canonical form of facts, its digest, and the way back.
 //!
 //! Two stores, two versions of a driver, or two orders of rows must not give two digests. RFC 8785
 //! fixes key order, number format and escapes; SHA-256 over that text is the digest.
@@ -7,6 +7,7 @@
 //! Such numbers, and fractions, are refused before anything is canonicalised.
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -32,13 +33,40 @@ pub enum CanonicalError {
     Serialise(#[from] serde_json::Error),
 }
 
+/// Why a text cannot be taken for the canonical form of a value.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is no JSON, or lacks something that such a value has.
+    #[error("cannot be read: {0}")]
+    Unreadable(serde_json::Error),
+    /// What was read would be written differently: the text says more, or says it in another form.
+    #[error("is not in the canonical form of what it says")]
+    NotCanonical,
+}
+
 /// Brings a value into canonical form.
 pub fn canonicalise(value: &impl Serialize) -> Result<Canonical, CanonicalError> {
-    let document = serde_json::to_value(value)?;
-    refuse_inexact(&document)?;
-    let text = serde_json_canonicalizer::to_string(&document)?;
+    let text = canonical_text(value)?;
     let digest = digest_of(&text);
     Ok(Canonical { text, digest })
+}
+
+/// Reads a value back from its canonical form.
+///
+/// The value says all that the text does: one that [`canonicalise`] would write differently, be it for
+/// a key that this version does not know or for a space, is refused.
+pub fn read_back<T: Serialize + DeserializeOwned>(text: &str) -> Result<T, ReadError> {
+    let value = serde_json::from_str(text).map_err(ReadError::Unreadable)?;
+    match canonical_text(&value) {
+        Ok(written) if written == text => Ok(value),
+        _ => Err(ReadError::NotCanonical),
+    }
+}
+
+fn canonical_text(value: &impl Serialize) -> Result<String, CanonicalError> {
+    let document = serde_json::to_value(value)?;
+    refuse_inexact(&document)?;
+    Ok(serde_json_canonicalizer::to_string(&document)?)
 }
 
 /// SHA-256 of a text, as 64 lowercase hexadecimal digits.
@@ -86,6 +114,26 @@ mod tests {
     fn the_digest_is_plain_sha256() {
         let expected = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(digest_of(""), expected);
+    }
+
+    #[test]
+    fn only_the_canonical_form_is_read_back() {
+        type Counts = std::collections::BTreeMap<String, u8>;
+        let counts = Counts::from([("a".to_owned(), 1), ("b".to_owned(), 2)]);
+        assert_eq!(read_back::<Counts>(r#"{"a":1,"b":2}"#).unwrap(), counts);
+        for text in [
+            r#"{"b":2,"a":1}"#,
+            r#"{"a":1, "b":2}"#,
+            r#"{"a":1,"a":1,"b":2}"#,
+            "{\"\\u0061\":1}",
+        ] {
+            let read = read_back::<Counts>(text);
+            assert!(matches!(read, Err(ReadError::NotCanonical)), "{text}");
+        }
+        for text in ["", "[]", r#"{"a":-1}"#, r#"{"a":1}}"#] {
+            let read = read_back::<Counts>(text);
+            assert!(matches!(read, Err(ReadError::Unreadable(_))), "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!
 //! | Module | Story |
 //! |---|---|
+//! | [`request`] | the job: which run to look at, and why |
 //! | [`rows`] | what a store hands over |
 //! | [`facts`] | the typed snapshot a decision is made from |
 //! | [`context`] | which restore a run names, and whether it contradicts its own scope |
@@ -18,7 +19,8 @@
 //! | [`reason`] | the closed registry of reason codes |
 //! | [`record`] | what a verdict writes |
 //! | `merge` | rewriting a JSON column without losing what it held |
-//! | [`canonical`] | the canonical form of facts, and its digest |
+//! | [`canonical`] | the canonical form of facts, its digest, and the way back |
+//! | [`review`] | judging a recorded verdict again, from the ledger alone |
 //!
 //! **Invariant:** [`decide`] is total, clock-free and synchronous. Missing, late, contradictory or
 //! unreadable proof is a gap, never an error.
@@ -33,7 +35,9 @@ mod merge;
 pub mod proof;
 pub mod reason;
 pub mod record;
+pub mod request;
 pub mod results;
+pub mod review;
 pub mod rows;
 pub mod rules;
 

@@ -50,6 +50,10 @@ pub enum Source {
     Sweep,
     /// An operator's command.
     Command,
+    /// A job: somebody asked for this run.
+    Request,
+    /// The time had come at which a run that stayed open was to be looked at again.
+    Watch,
 }
 
 impl Source {
@@ -59,6 +63,8 @@ impl Source {
         match self {
             Self::Sweep => "sweep",
             Self::Command => "command",
+            Self::Request => "request",
+            Self::Watch => "watch",
         }
     }
 }

@@ -8,10 +8,11 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::json::Column;
-use reconciler_jobs::restore_execute::canonical::canonicalise;
+use reconciler_jobs::restore_execute::canonical::{canonicalise, read_back};
 use reconciler_jobs::restore_execute::facts::Facts;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::record;
+use reconciler_jobs::restore_execute::review::{Recorded, review};
 use reconciler_jobs::restore_execute::rows::AuditRow;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
@@ -353,10 +354,10 @@ proptest! {
         prop_assert_eq!(&one, &other);
         prop_assert_eq!(decide(&one), decide(&other));
         let canonical = canonicalise(&one).unwrap();
-        let read_back: Facts = serde_json::from_str(&canonical.text).unwrap();
-        prop_assert_eq!(decide(&read_back), decide(&one));
-        prop_assert_eq!(canonicalise(&read_back).unwrap(), canonical);
-        prop_assert_eq!(read_back, one);
+        let again: Facts = read_back(&canonical.text).unwrap();
+        prop_assert_eq!(decide(&again), decide(&one));
+        prop_assert_eq!(canonicalise(&again).unwrap(), canonical);
+        prop_assert_eq!(again, one);
     }
 
     #[test]
@@ -366,6 +367,8 @@ proptest! {
         let record = case.record();
         prop_assert_eq!(record.is_some(), decision.outcome().is_some());
         if let Some(record) = record {
+            let reviewed = review(&Recorded::from(&record.ledger)).unwrap();
+            prop_assert_eq!((reviewed.facts, reviewed.decision), (case.facts(), decision));
             assert_kept(&case.run.context, &record.run.context, &["reconciliation"]);
             if let Some(counts) = &record.run.summary_counts {
                 assert_kept(&case.run.summary_counts, counts, &COUNTS);

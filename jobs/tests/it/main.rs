@@ -7,6 +7,7 @@
 //! | `generate` | rows in which any column may hold anything |
 //! | `laws` | the laws over generated rows |
 //! | `record` | what a verdict writes |
+//! | `review` | a recorded verdict judged again, and what makes it fall |
 //! | `space` | laws 1 and 2 over every cell of the abstract space |
 //! | `parser` | odd documents in every column |
 
@@ -21,6 +22,8 @@ mod laws;
 mod parser;
 #[cfg(test)]
 mod record;
+#[cfg(test)]
+mod review;
 #[cfg(test)]
 mod space;
 #[cfg(test)]

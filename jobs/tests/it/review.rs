@@ -1,0 +1,144 @@
+//! A recorded verdict judged again: an honest one passes, and each way to touch it is told apart.
+
+use reconciler_jobs::restore_execute::canonical::{canonicalise, digest_of};
+use reconciler_jobs::restore_execute::record::LedgerEntry;
+use reconciler_jobs::restore_execute::review::{Doubt, Recorded, review};
+
+use crate::support::Case;
+
+fn proven() -> LedgerEntry {
+    Case::proven().record().unwrap().ledger
+}
+
+fn failed() -> LedgerEntry {
+    let mut case = Case::proven();
+    case.restore.status = "failed".to_owned();
+    case.record().unwrap().ledger
+}
+
+/// What is wrong with the entry; empty where it passes.
+fn doubt(entry: &LedgerEntry) -> String {
+    let Err(doubt) = review(&Recorded::from(entry)) else {
+        return String::new();
+    };
+    let kind = match &doubt {
+        Doubt::FactsAltered { .. } => "altered",
+        Doubt::OtherRuleset(_) => "ruleset",
+        Doubt::FactsUnreadable(_) => "unreadable",
+        Doubt::Overclaim { .. } => "overclaim",
+        Doubt::WrongVerdict { .. } => "wrong",
+    };
+    format!("{kind}: {doubt}")
+}
+
+/// As somebody would who knows about the digest.
+fn rewrite(entry: &mut LedgerEntry, from: &str, to: &str) {
+    assert!(entry.facts.contains(from), "{}", entry.facts);
+    entry.facts = entry.facts.replace(from, to);
+    entry.facts_digest = digest_of(&entry.facts);
+}
+
+#[test]
+fn what_was_recorded_is_decided_again() {
+    for entry in [proven(), failed()] {
+        let reviewed = review(&Recorded::from(&entry)).unwrap();
+        assert_eq!(reviewed.facts.as_of, entry.decided_at);
+        assert_eq!(reviewed.decision.name(), entry.outcome);
+    }
+}
+
+#[test]
+fn facts_that_were_altered_prove_nothing() {
+    let mut entry = failed();
+    entry.facts = proven().facts;
+    let found = doubt(&entry);
+    assert!(found.starts_with("altered: "), "{found}");
+    assert!(found.contains(&proven().facts_digest), "{found}");
+    assert!(found.contains(&failed().facts_digest), "{found}");
+}
+
+#[test]
+fn a_success_that_the_facts_do_not_give_is_an_overclaim() {
+    let mut entry = failed();
+    let claim = proven();
+    (entry.outcome, entry.reason_code, entry.decision) =
+        (claim.outcome, claim.reason_code, claim.decision);
+    assert_eq!(
+        doubt(&entry),
+        "overclaim: succeeded restore.proof_complete is on record; the facts give failed restore.execution_failed"
+    );
+
+    let mut entry = proven();
+    rewrite(
+        &mut entry,
+        r#""status":"completed""#,
+        r#""status":"queued""#,
+    );
+    assert_eq!(
+        doubt(&entry),
+        "overclaim: succeeded restore.proof_complete is on record; the facts give no verdict: restore.in_progress"
+    );
+}
+
+#[test]
+fn a_deferral_is_no_verdict_even_where_the_facts_give_one() {
+    let mut case = Case::proven();
+    case.restore.status = "running".to_owned();
+    let decision = case.decide();
+    let facts = canonicalise(&case.facts()).unwrap();
+    let entry = LedgerEntry {
+        outcome: decision.name(),
+        reason_code: decision.reason.code(),
+        facts: facts.text,
+        facts_digest: facts.digest,
+        decision: canonicalise(&decision).unwrap().text,
+        ..proven()
+    };
+    assert_eq!(
+        doubt(&entry),
+        "wrong: deferred restore.in_progress is on record; the facts give no verdict: restore.in_progress"
+    );
+}
+
+#[test]
+fn any_other_difference_is_a_wrong_verdict() {
+    let mut modest = proven();
+    modest.outcome = "blocked";
+    let mut reason = failed();
+    reason.reason_code = "restore.aborted";
+    let mut decision = failed();
+    decision.decision = decision.decision.replace(r#""rule":14"#, r#""rule":13"#);
+    for entry in [modest, reason, decision] {
+        let found = doubt(&entry);
+        assert!(found.starts_with("wrong: "), "{found}");
+    }
+}
+
+#[test]
+fn facts_that_this_version_could_not_have_written_are_not_guessed_at() {
+    for (from, to) in [
+        (r#""is_dry_run":false,"#, ""),
+        (r#""is_dry_run":false,"#, r#""is_dry_run":"no","#),
+        (
+            r#""is_dry_run":false,"#,
+            r#""is_dry_run":false,"is_drill":true,"#,
+        ),
+        (r#""is_dry_run":false,"#, r#""is_dry_run": false,"#),
+        (
+            r#""as_of":"2026-03-01T12:00:00Z""#,
+            r#""as_of":"2026-03-01T12:00:00.0Z""#,
+        ),
+    ] {
+        let mut entry = proven();
+        rewrite(&mut entry, from, to);
+        let found = doubt(&entry);
+        assert!(found.starts_with("unreadable: "), "{to}: {found}");
+    }
+}
+
+#[test]
+fn a_verdict_of_other_rules_is_left_to_those_who_hold_them() {
+    let mut entry = proven();
+    entry.ruleset = "restore.execute/0";
+    assert!(doubt(&entry).starts_with("ruleset: "));
+}
