@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 
 use sqlx::migrate::MigrateError;
 
+use super::queue::Unheard;
+
 /// A step that failed, and what may be done about it.
 ///
 /// A restore without proof is not an error; this type means that we could not do our own work.
@@ -86,6 +88,11 @@ impl StoreError {
     /// What an operator should do, where that is known.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
+        if self.source.is::<Unheard>() {
+            return Some(
+                "Set RECONCILER_LISTEN_URL to a URL that leads to the PostgreSQL server itself.",
+            );
+        }
         let source = self.source.downcast_ref::<sqlx::Error>()?;
         let text = source.to_string();
         match code_of(source).as_deref() {
@@ -102,6 +109,12 @@ impl StoreError {
             Some("25006" | "8") => {
                 Some("The database is read-only. Point RECONCILER_DATABASE_URL at the primary.")
             }
+            // Ours are prepared on a connection and used on the same one; only a pooler can tell them apart.
+            Some("26000" | "42P05" | "08P01") if text.contains("prepared statement") => Some(
+                "A pooler in transaction mode mixes up prepared statements. PgBouncer needs version 1.21 \
+                 and max_prepared_statements above 0, or pool_mode=session for this user; or connect to \
+                 the server itself.",
+            ),
             Some("28P01" | "28000" | "3D000") => {
                 Some("Check user, password and database name in RECONCILER_DATABASE_URL.")
             }
@@ -162,8 +175,11 @@ fn classify(error: &sqlx::Error) -> ErrorKind {
 /// PostgreSQL's error codes, by class.
 fn classify_sqlstate(code: &str) -> ErrorKind {
     match code {
-        // Serialization failure, deadlock, lock timeout, too many connections, server going down.
-        "40001" | "40P01" | "55P03" | "53300" | "57P01" | "57P02" | "57P03" => ErrorKind::Transient,
+        // Serialization failure, deadlock, lock timeout, too many connections, server going down, and a
+        // transaction that the server ended because this process was suspended.
+        "40001" | "40P01" | "55P03" | "53300" | "57P01" | "57P02" | "57P03" | "25P03" => {
+            ErrorKind::Transient
+        }
         // A statement that took too long may be fine with half of the rows.
         "57014" => ErrorKind::Refused,
         // Connection exceptions.
@@ -203,6 +219,7 @@ mod tests {
             ("23505", ErrorKind::Refused),
             ("P0001", ErrorKind::Refused),
             ("57014", ErrorKind::Refused),
+            ("25P03", ErrorKind::Transient),
             ("42P01", ErrorKind::Fatal),
             ("42501", ErrorKind::Fatal),
             ("25006", ErrorKind::Fatal),

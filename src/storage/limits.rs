@@ -30,7 +30,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_max: 4,
+            connections_max: 8,
             connect_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_mins(1),
             lock_timeout: Duration::from_secs(5),

@@ -28,11 +28,15 @@ mod error;
 pub mod examine;
 mod limits;
 pub mod postgres;
+pub mod queue;
 mod records;
 mod report;
 mod settle;
 pub mod sqlite;
 pub mod standin;
+mod sweeps;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -41,6 +45,8 @@ use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::Attribution;
 use reconciler_jobs::restore_execute::{Decision, Facts, Outcome, Policy};
+use reconciler_jobs::sweep::shard::Shard;
+use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
 use reconciler_jobs::sweep::{Schedule, Watch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,7 +54,11 @@ use serde::{Deserialize, Serialize};
 pub use connect::{connect, connect_standin};
 pub use error::{ErrorKind, StoreError};
 pub use limits::{Access, Limits};
+pub use queue::oversight::{self, Oversight};
+pub use queue::{Awaited, HeldJob, Pruned, Queue, QueuePool, Retention, Wakes};
+pub use sqlite::queue_file;
 pub use standin::Standin;
+pub use sweeps::SweepStart;
 
 /// How many runs are settled together unless configured otherwise.
 pub const BATCH_RUNS_MAX: u32 = 500;
@@ -62,7 +72,7 @@ pub const AUDITS_PER_RESTORE_MAX: i64 = 32;
 
 /// A database that holds the platform's tables and our own.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Queue + Oversight {
     /// Which database this is.
     fn backend(&self) -> Backend;
 
@@ -70,17 +80,33 @@ pub trait Store: Send + Sync {
     /// call this at once; one works, the others wait.
     async fn migrate(&self) -> Result<(), StoreError>;
 
+    /// Lets the platform's own writes ask for runs, or no longer: a trigger on `restore_runs` and one on
+    /// `evidence_snapshots` that call `reconciler.request`. They never fail a write. Doing either again
+    /// does nothing. Only PostgreSQL has somebody to ask.
+    async fn set_platform_triggers(&self, wanted: bool) -> Result<(), StoreError>;
+
     /// The newest migration of our own schema that was applied; nothing where there is none.
     async fn schema_version(&self) -> Result<Option<i64>, StoreError>;
 
     /// The newest migration that this program brings along.
     fn schema_version_known(&self) -> i64;
 
-    /// Ids of open `restore.execute` runs that are due, in ascending order, after `page.after`.
-    async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError>;
+    /// The workspaces of `shard` that have open `restore.execute` runs due now, in ascending order; or
+    /// only `workspace`.
+    async fn load_due_workspaces(
+        &self,
+        workspace: Option<WorkspaceId>,
+        shard: Shard,
+    ) -> Result<Vec<DueWorkspace>, StoreError>;
+
+    /// Due runs, of each span the lowest ids, in ascending order within a workspace.
+    async fn load_due(&self, reading: &Reading) -> Result<Vec<(WorkspaceId, RunId)>, StoreError>;
 
     /// How many runs are due now.
-    async fn count_due(&self, workspace: Option<WorkspaceId>) -> Result<u64, StoreError>;
+    async fn count_due(&self, workspace: Option<WorkspaceId>) -> Result<u64, StoreError> {
+        let due = self.load_due_workspaces(workspace, Shard::WHOLE).await?;
+        Ok(due.iter().map(|due| due.runs).sum())
+    }
 
     /// Decides `runs` and commits the verdicts, in batches of at most `with.batch_runs_max`.
     ///
@@ -89,9 +115,25 @@ pub trait Store: Send + Sync {
     /// committed before it. A run that the database refuses is isolated by halving its batch, put
     /// on the watch list, and reported; it never holds up the others. A run that other writers
     /// disturb at every try is left to a later pass in the same way.
+    ///
+    /// A run that was in the hands of a process that ended is settled alone, after the try was
+    /// written down: see [`reconciler_jobs::attempt`].
     async fn settle(
         &self,
         runs: &[RunId],
+        with: &Settling,
+        settled: &mut Vec<Settled>,
+    ) -> Result<(), StoreError> {
+        self.settle_jobs(runs, &[], with, settled).await
+    }
+
+    /// As [`Self::settle`], and where the queue is in the same database, finishes the jobs that asked
+    /// for these runs in the transaction that deals with their run. A job whose run somebody else
+    /// holds goes back to its queue. A job that was taken from its worker meanwhile is left alone.
+    async fn settle_jobs(
+        &self,
+        runs: &[RunId],
+        jobs: &[HeldJob],
         with: &Settling,
         settled: &mut Vec<Settled>,
     ) -> Result<(), StoreError>;
@@ -103,12 +145,27 @@ pub trait Store: Send + Sync {
     /// The verdict on record for a run, if we reached one.
     async fn load_verdict(&self, run: RunId) -> Result<Option<RecordedVerdict>, StoreError>;
 
-    /// Opens a sweep's row and returns its id.
-    async fn open_sweep(&self, by: &str, workspace: Option<WorkspaceId>)
-    -> Result<i64, StoreError>;
+    /// Opens a sweep's row, with its first page in hand, and returns its id.
+    async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError>;
 
-    /// Ends a sweep's row with what the sweep did, and forgets watched runs that were closed.
+    /// Notes that a sweep is alive and about to settle `runs`. Whatever it noted before was settled.
+    async fn note_page(&self, sweep: i64, runs: &[RunId]) -> Result<(), StoreError>;
+
+    /// Ends a sweep's row with what the sweep did, and forgets watched runs, and attempts at runs, that
+    /// somebody else closed.
     async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError>;
+
+    /// Takes what dead sweeps had in hand: those that never ended and were asked for by the same tick
+    /// for the same shard, or have noted nothing for longer than `silent_for`. Returns the runs among it
+    /// that are still open, now listed as attempts of `by` unless they were before, due at once.
+    ///
+    /// Several may call this at once; what was in hand is returned to one of them.
+    async fn take_over_sweeps(
+        &self,
+        tick: Option<(Timestamp, Shard)>,
+        silent_for: Duration,
+        by: &str,
+    ) -> Result<Vec<RunId>, StoreError>;
 
     /// Whether the platform's tables are there.
     async fn has_platform(&self) -> Result<bool, StoreError>;
@@ -129,17 +186,6 @@ pub enum Backend {
     Sqlite,
 }
 
-/// One page of due runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DuePage {
-    /// Only this workspace.
-    pub workspace: Option<WorkspaceId>,
-    /// Only runs with a higher id.
-    pub after: RunId,
-    /// At most so many.
-    pub limit: u32,
-}
-
 /// How runs are settled.
 #[derive(Debug, Clone)]
 pub struct Settling {
@@ -151,6 +197,10 @@ pub struct Settling {
     pub batch_runs_max: u32,
     /// How often a transient failure is tried again.
     pub retries_max: u32,
+    /// How often a run whose settlement ended its process is tried.
+    pub attempts_max: u32,
+    /// Whether a run whose time to be looked at again has not come is passed over.
+    pub due_only: bool,
     /// Who settles, and why.
     pub by: Attribution,
 }
@@ -196,8 +246,15 @@ pub enum Settlement {
     Deferred(Box<Assessment>, Option<Watch>),
     /// Another writer closed the run between our look and our write. Nothing of ours was written.
     Lost,
-    /// Another writer holds the run right now. It is due again at once.
+    /// Another writer holds the run right now, or has just looked at it.
     Locked,
+    /// Earlier settlements of this run never ended. Nothing was tried.
+    Suspended {
+        /// How many there were.
+        tries: u32,
+        /// When it is tried again; never by itself where there is no such moment: it is a dead letter.
+        until: Option<Timestamp>,
+    },
     /// There is no such run.
     Absent,
     /// The database refused to record a verdict for this run alone.
@@ -259,7 +316,10 @@ impl Tally {
                 self.add_decision(&assessment.decision);
             }
             Settlement::Refused { .. } => self.refused += 1,
-            Settlement::Lost | Settlement::Locked | Settlement::Absent => self.passed_over += 1,
+            Settlement::Lost
+            | Settlement::Locked
+            | Settlement::Suspended { .. }
+            | Settlement::Absent => self.passed_over += 1,
         }
     }
 

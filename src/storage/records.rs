@@ -5,6 +5,7 @@
 //! bytes with a flag for "there is something, but it was too long to fetch".
 
 use jiff::Timestamp;
+use reconciler_jobs::attempt::Attempts;
 use reconciler_jobs::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId};
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::context::{ContextFacts, NamedRestore};
@@ -22,11 +23,24 @@ use sqlx::sqlite::{Sqlite, SqliteTypeInfo, SqliteValueRef};
 use sqlx::{Decode, FromRow, Type};
 
 use super::RecordedVerdict;
+use super::error::StoreError;
+use super::standin::Finding;
 
 /// A moment that we wrote ourselves, or that the database's clock gave.
 pub(super) fn moment(micros: i64) -> Result<Timestamp, sqlx::Error> {
     Timestamp::from_microsecond(micros)
         .map_err(|error| sqlx::Error::Decode(error.to_string().into()))
+}
+
+/// A row of the attempts: tries, when the next may begin, and whether there will be none.
+pub(super) fn attempts(
+    (tries, try_again_at, dead): (i64, i64, bool),
+) -> Result<Attempts, sqlx::Error> {
+    Ok(Attempts {
+        tries: u32::try_from(tries).unwrap_or(u32::MAX),
+        try_again_at: moment(try_again_at)?,
+        dead,
+    })
 }
 
 /// Text of a column that the platform wrote.
@@ -99,12 +113,14 @@ pub(super) struct RunRecord {
     has_created_at: bool,
     watched_reason: Option<Word>,
     watched_tries: Option<i64>,
+    is_suspect: bool,
 }
 
-/// A run with what the watch list remembers of it.
+/// A run with what the watch list remembers of it, and whether unfinished settlements are remembered.
 pub(super) struct FoundRun {
     pub(super) row: RunRow,
     pub(super) watched: Option<Watched>,
+    pub(super) is_suspect: bool,
 }
 
 impl From<RunRecord> for FoundRun {
@@ -129,7 +145,11 @@ impl From<RunRecord> for FoundRun {
             started_at: Stamp::parse(record.started_at, record.has_started_at),
             created_at: Stamp::parse(record.created_at, record.has_created_at),
         };
-        Self { row, watched }
+        Self {
+            row,
+            watched,
+            is_suspect: record.is_suspect,
+        }
     }
 }
 
@@ -275,6 +295,25 @@ impl TryFrom<VerdictRecord> for RecordedVerdict {
     }
 }
 
+#[derive(FromRow)]
+pub(super) struct FindingRecord {
+    operation_run_id: i64,
+    outcome: Option<String>,
+    reason_code: String,
+    source: Option<String>,
+}
+
+impl From<FindingRecord> for Finding {
+    fn from(record: FindingRecord) -> Self {
+        Self {
+            run: RunId(record.operation_run_id),
+            outcome: record.outcome,
+            reason_code: record.reason_code,
+            source: record.source,
+        }
+    }
+}
+
 /// What a query about one run's proof asks for: always with the run's scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(super) struct Ask {
@@ -373,11 +412,24 @@ pub(super) struct WatchWrite {
     look_again_at: Timestamp,
     look_again_at_micros: i64,
     tries: u32,
+    error: Option<String>,
 }
 
+/// The longest error that is kept, in characters.
+const ERROR_CHARS_MAX: usize = 1_000;
+
 impl WatchWrite {
+    pub(super) fn refused(run: &RunRow, watch: &Watch, error: &StoreError) -> Self {
+        let text = error.to_string().replace('\0', "");
+        Self {
+            error: Some(text.chars().take(ERROR_CHARS_MAX).collect()),
+            ..Self::new(run, watch)
+        }
+    }
+
     pub(super) fn new(run: &RunRow, watch: &Watch) -> Self {
         Self {
+            error: None,
             operation_run_id: run.id,
             workspace_id: run.workspace_id,
             managed_environment_id: run.environment_id,

@@ -41,7 +41,10 @@ pub(super) fn committed(results: &[Settled]) {
                     "the database refused to record a verdict for run {run}"
                 );
             }
-            Settlement::Lost | Settlement::Locked | Settlement::Absent => {
+            Settlement::Lost
+            | Settlement::Locked
+            | Settlement::Suspended { .. }
+            | Settlement::Absent => {
                 tracing::debug!(
                     run,
                     ?result,

@@ -5,6 +5,8 @@
 //! that whatever Laravel could leave behind can be planted.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use reconciler_jobs::ids::RunId;
 use serde::Serialize;
 
 use super::{Store, StoreError};
@@ -27,6 +29,31 @@ pub trait Standin: Store {
     /// A digest of every row that a verdict or a sweep may write, sweeps excepted. Two equal
     /// fingerprints mean that nothing changed in between.
     async fn fingerprint(&self) -> Result<String, StoreError>;
+
+    /// The same, but for when open runs are looked at and how often they were.
+    async fn fingerprint_but_looks(&self) -> Result<String, StoreError>;
+
+    /// What settlements that began at `since` or later wrote about runs with a higher id than `after`,
+    /// in ascending order, at most `limit`.
+    async fn load_findings(
+        &self,
+        since: Timestamp,
+        after: RunId,
+        limit: u32,
+    ) -> Result<Vec<Finding>, StoreError>;
+}
+
+/// What a settlement wrote about one run: an entry of the ledger, or of the watch list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The run.
+    pub run: RunId,
+    /// The verdict's outcome; none where the run stays open.
+    pub outcome: Option<String>,
+    /// The primary reason.
+    pub reason_code: String,
+    /// What made the worker look, as the ledger has it; the watch list does not say.
+    pub source: Option<String>,
 }
 
 /// Rows to be added, table by table.

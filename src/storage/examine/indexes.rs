@@ -40,8 +40,8 @@ pub(super) const WANTED: [Wanted; 4] = [
     Wanted {
         table: "operation_runs",
         name: "operation_runs_open_restores_index",
-        definition: "(id) WHERE type = 'restore.execute' AND status IN ('queued', 'running')",
-        definition_on_sqlite: "(id) WHERE type = 'restore.execute' AND status IN ('queued', 'running')",
+        definition: "(workspace_id, id) WHERE type = 'restore.execute' AND status IN ('queued', 'running')",
+        definition_on_sqlite: "(workspace_id, id) WHERE type = 'restore.execute' AND status IN ('queued', 'running')",
         purpose: "every look for due runs passes over all runs there ever were",
         key: "status",
         compared: &["type", "status"],

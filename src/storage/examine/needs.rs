@@ -161,15 +161,15 @@ pub const PLATFORM: [Table; 4] = [
     },
 ];
 
-/// A table of our own on PostgreSQL, in schema `reconciler`, and what a worker does with its rows.
+/// A table of our own on PostgreSQL, and what a worker does with its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OwnTable {
     pub(super) name: &'static str,
     pub(super) privileges: &'static [&'static str],
 }
 
-/// Our own tables. A worker never touches the record of migrations; `doctor` would like to read it.
-pub(super) const OWN: [OwnTable; 4] = [
+/// Our own tables. What the record of migrations says is judged together with it.
+pub(super) const OWN: [OwnTable; 6] = [
     OwnTable {
         name: "ledger",
         privileges: &["SELECT", "INSERT"],
@@ -179,11 +179,31 @@ pub(super) const OWN: [OwnTable; 4] = [
         privileges: &["SELECT", "INSERT", "UPDATE", "DELETE"],
     },
     OwnTable {
+        name: "attempts",
+        privileges: &["SELECT", "INSERT", "UPDATE", "DELETE"],
+    },
+    OwnTable {
         name: "sweeps",
         privileges: &["SELECT", "INSERT", "UPDATE"],
     },
     OwnTable {
+        name: "ticks",
+        privileges: &["SELECT", "INSERT", "DELETE"],
+    },
+    OwnTable {
         name: "migrations",
         privileges: &[],
+    },
+];
+
+/// The tables of the library that delivers jobs, in schema `apalis`. Only long-running workers need them.
+pub(super) const QUEUE: [OwnTable; 2] = [
+    OwnTable {
+        name: "jobs",
+        privileges: &["SELECT", "INSERT", "UPDATE", "DELETE"],
+    },
+    OwnTable {
+        name: "workers",
+        privileges: &["SELECT", "INSERT", "UPDATE", "DELETE"],
     },
 ];

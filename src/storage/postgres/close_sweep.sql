@@ -1,6 +1,7 @@
--- close_sweep: notes that a pass ended, and with what.
+-- close_sweep: notes that a pass ended, with nothing left in hand, and what it came to.
 UPDATE reconciler.sweeps
 SET ended_at            = statement_timestamp(),
+    in_hand             = '{}',
     succeeded           = $2,
     partially_succeeded = $3,
     blocked             = $4,

@@ -19,7 +19,10 @@ SELECT
         THEN (extract(epoch FROM run.created_at) * 1000000)::bigint END AS created_at,
     run.created_at IS NOT NULL AS has_created_at,
     watch.reason_code AS watched_reason,
-    watch.tries::bigint AS watched_tries
+    watch.tries::bigint AS watched_tries,
+    EXISTS (
+        SELECT 1 FROM reconciler.attempts AS attempt WHERE attempt.operation_run_id = run.id
+    ) AS is_suspect
 FROM operation_runs AS run
 CROSS JOIN LATERAL (
     SELECT

@@ -1,8 +1,17 @@
 -- lock_open_runs: takes the open restore.execute runs that nobody else holds.
+-- $2: only those whose time to be looked at again has come. $3: also suspects.
 SELECT run.id
 FROM operation_runs AS run
 WHERE run.id = ANY ($1::bigint[])
   AND run.type = 'restore.execute'
   AND run.status IN ('queued', 'running')
+  AND (NOT $2 OR NOT EXISTS (
+      SELECT 1
+      FROM reconciler.watch_list AS watch
+      WHERE watch.operation_run_id = run.id AND watch.look_again_at > statement_timestamp()
+  ))
+  AND ($3 OR NOT EXISTS (
+      SELECT 1 FROM reconciler.attempts AS attempt WHERE attempt.operation_run_id = run.id
+  ))
 ORDER BY run.id
-FOR UPDATE SKIP LOCKED
+FOR UPDATE OF run SKIP LOCKED

@@ -2,7 +2,9 @@
 //!
 //! **Invariants:** every look and every settlement sets its transaction's own time zone and limits, so
 //! that it does not matter what the session or a connection pooler left behind. Settlements see one snapshot
-//! (`REPEATABLE READ`); a run that changed since is a serialization failure, which is tried again.
+//! (`REPEATABLE READ`); a run that changed since is a serialization failure, which is tried again. Nothing
+//! is kept in a session: locks, settings and migrations end with their transaction, and prepared statements
+//! are the one thing that a pooler must look after. Only listening needs a session of its own.
 //!
 //! # Design notes
 //!
@@ -10,7 +12,11 @@
 //! `UNNEST` would need the column types in the statement, and whether a column is `json` or `jsonb`,
 //! with or without time zone, is for Laravel's migrations to choose.
 
+pub(super) mod sweeps;
 mod transaction;
+mod triggers;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
@@ -18,6 +24,8 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::canonical::digest_of;
+use reconciler_jobs::sweep::shard::Shard;
+use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
@@ -26,11 +34,12 @@ use self::transaction::PostgresTransaction;
 use super::error::{During as _, StoreError};
 use super::examine::Check;
 use super::limits::Limits;
-use super::records::{VerdictRecord, moment};
+use super::queue::HeldJob;
+use super::records::{FindingRecord, VerdictRecord, moment};
 use super::settle::{self, Transaction as _, Transactions};
-use super::standin::{PlatformRows, Standin};
+use super::standin::{Finding, PlatformRows, Standin};
 use super::{
-    Assessment, Backend, DuePage, RecordedVerdict, Settled, Settling, Store, Tally, examine,
+    Assessment, Backend, RecordedVerdict, Settled, Settling, Store, SweepStart, Tally, examine,
 };
 
 /// In the order of [`PlatformRows::documents`].
@@ -61,7 +70,7 @@ impl PostgresStore {
                 "it is not of the form postgres://user:password@host:port/database",
             )
         })?;
-        let options = options.application_name("restore-reconciler");
+        let options = as_we_are(options);
         // The pool goes on trying until its time is up and then says only that; one attempt of our own
         // says at once, and why.
         let step = "connect to PostgreSQL";
@@ -82,10 +91,51 @@ impl PostgresStore {
         })
     }
 
+    /// What may be taken from the server.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The pool, for the examination of a database before its schema is trusted.
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
     }
+}
+
+/// What a connection says of itself.
+///
+/// A pooler refuses connections that ask for a setting it does not follow; this one is about numbers as
+/// text, of which there are none here.
+pub(super) fn as_we_are(options: PgConnectOptions) -> PgConnectOptions {
+    options
+        .application_name("restore-reconciler")
+        .extra_float_digits(None)
+}
+
+/// Runs migrations, all of them or none, one process at a time.
+///
+/// The migrator's own lock would belong to a session, and a pooler may give each transaction another one.
+pub(super) async fn run_migrations(
+    pool: &PgPool,
+    step: &'static str,
+    mut all: Migrator,
+) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await.during(step)?;
+    sqlx::query(include_str!("lock_migrations.sql"))
+        .execute(&mut *tx)
+        .await
+        .during(step)?;
+    // Extensions belong beside the platform's tables: "$user" may lead into a schema of ours.
+    sqlx::query(include_str!("stay_beside_platform.sql"))
+        .execute(&mut *tx)
+        .await
+        .during(step)?;
+    all.set_locking(false);
+    // `run` is this call behind a trait that a boxed future cannot name.
+    all.run_direct(None, &mut *tx, false)
+        .await
+        .map_err(|error| StoreError::migration(step, error))?;
+    tx.commit().await.during(step)
 }
 
 /// The migrations of our own schema.
@@ -123,15 +173,11 @@ impl Store for PostgresStore {
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
-        let step = "migrate schema reconciler";
-        let mut connection = self.pool.acquire().await.during(step)?;
-        // After a failure the migrator leaves its lock behind, and that lives as long as its session.
-        connection.close_on_drop();
-        migrator()
-            // `run` is this call behind a trait that a boxed future cannot name.
-            .run_direct(None, &mut *connection, false)
-            .await
-            .map_err(|error| StoreError::migration(step, error))
+        run_migrations(&self.pool, "migrate schema reconciler", migrator()).await
+    }
+
+    async fn set_platform_triggers(&self, wanted: bool) -> Result<(), StoreError> {
+        triggers::set(self, wanted).await
     }
 
     async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
@@ -157,37 +203,26 @@ impl Store for PostgresStore {
             .unwrap_or_default()
     }
 
-    async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError> {
-        let mut tx = self.begin_read().await?;
-        let ids: Vec<i64> = sqlx::query_scalar(include_str!("load_due.sql"))
-            .bind(page.after.0)
-            .bind(page.workspace.map(|id| id.0))
-            .bind(i64::from(page.limit))
-            .fetch_all(tx.connection())
-            .await
-            .during("look for due runs")?;
-        tx.commit().await?;
-        Ok(ids.into_iter().map(RunId).collect())
+    async fn load_due_workspaces(
+        &self,
+        workspace: Option<WorkspaceId>,
+        shard: Shard,
+    ) -> Result<Vec<DueWorkspace>, StoreError> {
+        self.read_due_workspaces(workspace, shard).await
     }
 
-    async fn count_due(&self, workspace: Option<WorkspaceId>) -> Result<u64, StoreError> {
-        let mut tx = self.begin_read().await?;
-        let count: i64 = sqlx::query_scalar(include_str!("count_due.sql"))
-            .bind(workspace.map(|id| id.0))
-            .fetch_one(tx.connection())
-            .await
-            .during("count due runs")?;
-        tx.commit().await?;
-        Ok(count.unsigned_abs())
+    async fn load_due(&self, reading: &Reading) -> Result<Vec<(WorkspaceId, RunId)>, StoreError> {
+        self.read_due(reading).await
     }
 
-    async fn settle(
+    async fn settle_jobs(
         &self,
         runs: &[RunId],
+        jobs: &[HeldJob],
         with: &Settling,
         settled: &mut Vec<Settled>,
     ) -> Result<(), StoreError> {
-        settle::settle(self, runs, with, settled).await
+        settle::settle(self, runs, jobs, with, settled).await
     }
 
     async fn assess(&self, runs: &[RunId], policy: &Policy) -> Result<Vec<Assessment>, StoreError> {
@@ -206,33 +241,25 @@ impl Store for PostgresStore {
             .during("read the ledger")
     }
 
-    async fn open_sweep(
-        &self,
-        by: &str,
-        workspace: Option<WorkspaceId>,
-    ) -> Result<i64, StoreError> {
-        sqlx::query_scalar(include_str!("open_sweep.sql"))
-            .bind(by)
-            .bind(workspace.map(|id| id.0))
-            .fetch_one(&self.pool)
-            .await
-            .during("note the beginning of a sweep")
+    async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError> {
+        self.begin_sweep(start).await
+    }
+
+    async fn note_page(&self, sweep: i64, runs: &[RunId]) -> Result<(), StoreError> {
+        self.continue_sweep(sweep, runs).await
     }
 
     async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError> {
-        let mut statement = sqlx::query(include_str!("close_sweep.sql")).bind(sweep);
-        for count in tally.columns() {
-            statement = statement.bind(count);
-        }
-        statement
-            .execute(&self.pool)
-            .await
-            .during("note the end of a sweep")?;
-        sqlx::query(include_str!("forget_closed.sql"))
-            .execute(&self.pool)
-            .await
-            .during("forget closed runs")?;
-        Ok(())
+        self.end_sweep(sweep, tally).await
+    }
+
+    async fn take_over_sweeps(
+        &self,
+        tick: Option<(Timestamp, Shard)>,
+        silent_for: Duration,
+        by: &str,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.mark_suspects(tick, silent_for, by).await
     }
 
     async fn has_platform(&self) -> Result<bool, StoreError> {
@@ -288,8 +315,36 @@ impl Standin for PostgresStore {
     }
 
     async fn fingerprint(&self) -> Result<String, StoreError> {
-        let mut rows =
-            sqlx::query_scalar::<_, String>(include_str!("fingerprint.sql")).fetch(&self.pool);
+        self.digest(true).await
+    }
+
+    async fn fingerprint_but_looks(&self) -> Result<String, StoreError> {
+        self.digest(false).await
+    }
+
+    async fn load_findings(
+        &self,
+        since: Timestamp,
+        after: RunId,
+        limit: u32,
+    ) -> Result<Vec<Finding>, StoreError> {
+        let rows: Vec<FindingRecord> = sqlx::query_as(include_str!("load_findings.sql"))
+            .bind(since.as_microsecond())
+            .bind(after.0)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await
+            .during("read what was written")?;
+        Ok(rows.into_iter().map(Finding::from).collect())
+    }
+}
+
+impl PostgresStore {
+    /// A digest of what was written, with or without when open runs are looked at.
+    async fn digest(&self, looks: bool) -> Result<String, StoreError> {
+        let mut rows = sqlx::query_scalar::<_, String>(include_str!("fingerprint.sql"))
+            .bind(looks)
+            .fetch(&self.pool);
         let mut digest = String::new();
         while let Some(row) = rows.try_next().await.during("read written rows")? {
             digest = digest_of(&(digest + &row));

@@ -5,5 +5,7 @@ SELECT
     (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AS as_of,
     set_config('TimeZone', 'UTC', true),
     set_config('plan_cache_mode', 'force_custom_plan', true),
+    -- A process that was suspended in the middle must not keep the platform from its own rows.
+    set_config('idle_in_transaction_session_timeout', '15s', true),
     set_config('statement_timeout', $1, true),
     set_config('lock_timeout', $2, true)

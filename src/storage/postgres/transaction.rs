@@ -2,6 +2,7 @@
 
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
+use reconciler_jobs::attempt::Attempts;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::json::BYTES_MAX;
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
@@ -12,11 +13,12 @@ use sqlx::{PgConnection, Postgres, Row as _};
 
 use crate::storage::error::{During as _, StoreError};
 use crate::storage::limits::Limits;
+use crate::storage::queue::HeldJob;
 use crate::storage::records::{
     Ask, AuditRecord, CandidateRecord, FoundRun, RestoreRecord, RunRecord, SnapshotRecord,
-    WatchWrite, moment,
+    WatchWrite, attempts, moment,
 };
-use crate::storage::settle::Transaction;
+use crate::storage::settle::{Lock, Transaction};
 use crate::storage::{AUDITS_PER_RESTORE_MAX, RUN_COLUMN_BYTES_MAX};
 
 /// A transaction with its moment.
@@ -61,7 +63,7 @@ impl PostgresTransaction {
     }
 
     /// The connection inside of the transaction, for statements that no settlement sends.
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
+    pub(in crate::storage) fn connection(&mut self) -> &mut PgConnection {
         &mut self.tx
     }
 
@@ -78,6 +80,26 @@ impl PostgresTransaction {
         let document = document(step, rows)?;
         sqlx::query(statement)
             .bind(document)
+            .execute(&mut *self.tx)
+            .await
+            .during(step)?;
+        Ok(())
+    }
+
+    async fn write_jobs(
+        &mut self,
+        step: &'static str,
+        statement: &'static str,
+        jobs: &[&HeldJob],
+    ) -> Result<(), StoreError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<&str> = jobs.iter().map(|job| job.id.as_str()).collect();
+        let workers: Vec<&str> = jobs.iter().map(|job| job.worker.as_str()).collect();
+        sqlx::query(statement)
+            .bind(ids)
+            .bind(workers)
             .execute(&mut *self.tx)
             .await
             .during(step)?;
@@ -102,9 +124,15 @@ impl Transaction for PostgresTransaction {
         self.as_of
     }
 
-    async fn lock_open_runs(&mut self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+    async fn lock_open_runs(
+        &mut self,
+        runs: &[RunId],
+        lock: Lock,
+    ) -> Result<Vec<RunId>, StoreError> {
         let locked: Vec<i64> = sqlx::query_scalar(include_str!("lock_open_runs.sql"))
             .bind(ids(runs))
+            .bind(lock.due_only)
+            .bind(lock.suspects)
             .fetch_all(&mut *self.tx)
             .await
             .during("lock runs")?;
@@ -222,7 +250,70 @@ impl Transaction for PostgresTransaction {
         Ok(())
     }
 
-    async fn commit(self) -> Result<(), StoreError> {
+    async fn load_attempts(&mut self, run: RunId) -> Result<Option<Attempts>, StoreError> {
+        let step = "read earlier attempts";
+        let found: Option<(i64, i64, bool)> = sqlx::query_as(include_str!("load_attempts.sql"))
+            .bind(run.0)
+            .fetch_optional(&mut *self.tx)
+            .await
+            .during(step)?;
+        found.map(attempts).transpose().during(step)
+    }
+
+    async fn note_attempt(
+        &mut self,
+        run: RunId,
+        attempts: &Attempts,
+        worker: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query(include_str!("note_attempt.sql"))
+            .bind(run.0)
+            .bind(i64::from(attempts.tries))
+            .bind(worker)
+            .bind(attempts.try_again_at.as_microsecond())
+            .bind(attempts.dead)
+            .execute(&mut *self.tx)
+            .await
+            .during("note an attempt")?;
+        Ok(())
+    }
+
+    async fn forget_attempts(&mut self, runs: &[RunId]) -> Result<(), StoreError> {
+        if runs.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(include_str!("forget_attempts.sql"))
+            .bind(ids(runs))
+            .execute(&mut *self.tx)
+            .await
+            .during("forget earlier attempts")?;
+        Ok(())
+    }
+
+    async fn finish_jobs(&mut self, jobs: &[&HeldJob]) -> Result<(), StoreError> {
+        self.write_jobs("finish jobs", include_str!("finish_jobs.sql"), jobs)
+            .await
+    }
+
+    async fn release_jobs(&mut self, jobs: &[&HeldJob]) -> Result<(), StoreError> {
+        self.write_jobs("release jobs", include_str!("release_jobs.sql"), jobs)
+            .await
+    }
+
+    /// A commit that fails is told of before the server has let go of the locks, and nothing waits for that:
+    /// the next try, on another connection, might find its own runs held. So what a commit would refuse is
+    /// refused before it, and the rollback is waited for.
+    async fn commit(mut self) -> Result<(), StoreError> {
+        let checked = sqlx::query(include_str!("check_deferred.sql"))
+            .execute(&mut *self.tx)
+            .await
+            .during("commit");
+        if let Err(error) = checked {
+            if let Err(lost) = self.rollback().await {
+                tracing::debug!(%lost, "the connection ended, and with it the transaction");
+            }
+            return Err(error);
+        }
         self.tx.commit().await.during("commit")
     }
 

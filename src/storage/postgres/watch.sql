@@ -1,15 +1,16 @@
 -- watch: remembers runs that stay open, and when to look at them again.
 INSERT INTO reconciler.watch_list (
     operation_run_id, workspace_id, managed_environment_id, reason_code, first_seen_at,
-    last_looked_at, look_again_at, tries
+    last_looked_at, look_again_at, tries, error
 )
 SELECT
     operation_run_id, workspace_id, managed_environment_id, reason_code, statement_timestamp(),
-    statement_timestamp(), look_again_at, tries
+    statement_timestamp(), look_again_at, tries, error
 FROM json_populate_recordset(NULL::reconciler.watch_list, $1::json)
 ORDER BY operation_run_id
 ON CONFLICT (operation_run_id) DO UPDATE
 SET reason_code    = excluded.reason_code,
     last_looked_at = excluded.last_looked_at,
     look_again_at  = excluded.look_again_at,
-    tries          = excluded.tries
+    tries          = excluded.tries,
+    error          = excluded.error

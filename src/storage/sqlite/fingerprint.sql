@@ -1,4 +1,5 @@
--- fingerprint: every row that a verdict or a sweep may write, sweeps excepted, in a fixed order.
+-- fingerprint: every row that a verdict or a sweep may write, sweeps excepted, in a fixed order. Without ?1,
+-- when open runs are looked at, and how often they were, is left out.
 -- `quote` tells null from text and text from numbers; the bytes are read as they are.
 SELECT CAST(content AS BLOB)
 FROM (
@@ -21,7 +22,7 @@ FROM (
     UNION ALL
     SELECT 4, operation_run_id, concat_ws(',', operation_run_id, quote(workspace_id),
         quote(managed_environment_id), quote(reason_code), quote(first_seen_at),
-        quote(last_looked_at), quote(look_again_at), quote(tries))
+        quote(error), iif(?1, concat_ws(',', last_looked_at, look_again_at, tries), ''))
     FROM reconciler_watch_list
 ) AS written
 ORDER BY part, id

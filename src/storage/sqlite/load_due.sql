@@ -1,14 +1,33 @@
--- load_due: open runs that nobody watches, or whose time to be looked at again has come.
-SELECT run.id
-FROM operation_runs AS run
-LEFT JOIN reconciler_watch_list AS watch ON watch.operation_run_id = run.id
-WHERE run.type = 'restore.execute'
-  AND run.status IN ('queued', 'running')
-  AND run.id > ?1
-  AND (?2 IS NULL OR run.workspace_id = ?2)
-  AND (
-      watch.operation_run_id IS NULL
-      OR watch.look_again_at <= CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000
-  )
-ORDER BY run.id
-LIMIT ?3
+-- load_due: of each workspace asked for, its first due runs above one id and up to another.
+SELECT due.workspace_id, due.id
+FROM (
+    SELECT
+        run.workspace_id,
+        run.id,
+        row_number() OVER (PARTITION BY run.workspace_id ORDER BY run.id) AS place
+    -- The cross join keeps the planner from walking through all runs and the list for each.
+    FROM json_each(?1) AS span
+    CROSS JOIN operation_runs AS run
+    WHERE run.workspace_id = span.value ->> 0
+      AND run.id > span.value ->> 1
+      AND run.id <= span.value ->> 2
+      AND run.type = 'restore.execute'
+      AND run.status IN ('queued', 'running')
+      AND NOT EXISTS (
+          SELECT 1
+          FROM reconciler_watch_list AS watch
+          WHERE watch.operation_run_id = run.id
+            AND watch.look_again_at > CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000
+      )
+      AND NOT EXISTS (
+          SELECT 1
+          FROM reconciler_attempts AS attempt
+          WHERE attempt.operation_run_id = run.id
+            AND (
+                attempt.dead_at IS NOT NULL
+                OR attempt.try_again_at > CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000
+            )
+      )
+) AS due
+WHERE due.place <= ?2
+ORDER BY due.workspace_id, due.id

@@ -19,7 +19,10 @@ SELECT
     CASE WHEN typeof(run.created_at) = 'integer' THEN run.created_at END AS created_at,
     run.created_at IS NOT NULL AS has_created_at,
     watch.reason_code AS watched_reason,
-    watch.tries AS watched_tries
+    watch.tries AS watched_tries,
+    EXISTS (
+        SELECT 1 FROM reconciler_attempts AS attempt WHERE attempt.operation_run_id = run.id
+    ) AS is_suspect
 FROM operation_runs AS run
 LEFT JOIN reconciler_watch_list AS watch ON watch.operation_run_id = run.id
 WHERE run.id IN (SELECT value FROM json_each(?1))

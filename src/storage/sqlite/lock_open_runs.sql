@@ -1,7 +1,16 @@
 -- lock_open_runs: the open restore.execute runs; the transaction already keeps every writer out.
+-- ?2: only those whose time to be looked at again has come by ?4. ?3: also suspects.
 SELECT id
 FROM operation_runs
 WHERE id IN (SELECT value FROM json_each(?1))
   AND type = 'restore.execute'
   AND status IN ('queued', 'running')
+  AND (NOT ?2 OR NOT EXISTS (
+      SELECT 1
+      FROM reconciler_watch_list AS watch
+      WHERE watch.operation_run_id = operation_runs.id AND watch.look_again_at > ?4
+  ))
+  AND (?3 OR NOT EXISTS (
+      SELECT 1 FROM reconciler_attempts AS attempt WHERE attempt.operation_run_id = operation_runs.id
+  ))
 ORDER BY id

@@ -4,7 +4,11 @@
 //! writers before it has read anything, and never fails half-way because it could not upgrade.
 //! Moments are integer microseconds.
 
+mod sweeps;
 mod transaction;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
@@ -12,6 +16,8 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::canonical::digest_of;
+use reconciler_jobs::sweep::shard::Shard;
+use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -21,15 +27,19 @@ use self::transaction::SqliteTransaction;
 use super::error::{During as _, StoreError};
 use super::examine::Check;
 use super::limits::{Access, Limits};
-use super::records::{VerdictRecord, moment};
+use super::queue::HeldJob;
+use super::records::{FindingRecord, VerdictRecord, moment};
 use super::settle::{self, Transactions};
-use super::standin::{PlatformRows, Standin};
+use super::standin::{Finding, PlatformRows, Standin};
 use super::{
-    Assessment, Backend, DuePage, RecordedVerdict, Settled, Settling, Store, Tally, examine,
+    Assessment, Backend, RecordedVerdict, Settled, Settling, Store, SweepStart, Tally, examine,
 };
 
 /// The clock of a database that has none of its own: the machine's, asked for through SQL.
 const NOW: &str = include_str!("now.sql");
+
+/// What the name of the jobs' file has after that of the database.
+const QUEUE_SUFFIX: &str = ".queue";
 
 /// In the order of [`PlatformRows::documents`].
 const PLANT: [&str; 7] = [
@@ -46,6 +56,8 @@ const PLANT: [&str; 7] = [
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     pool: SqlitePool,
+    /// Opened by the first statement that is sent through it.
+    queue: SqlitePool,
 }
 
 impl SqliteStore {
@@ -63,19 +75,57 @@ impl SqliteStore {
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full),
         };
-        let pool = SqlitePoolOptions::new()
-            .max_connections(limits.connections_max)
-            .acquire_timeout(limits.connect_timeout)
+        let queue = queue_file(options.get_filename());
+        let pools = || {
+            SqlitePoolOptions::new()
+                .max_connections(limits.connections_max)
+                .acquire_timeout(limits.connect_timeout)
+        };
+        let queue = options
+            .clone()
+            .filename(queue)
+            .create_if_missing(access != Access::Read);
+        let pool = pools()
             .connect_with(options)
             .await
             .during("open the SQLite file")?;
-        Ok(Self { pool })
+        let queue = pools().connect_lazy_with(queue);
+        Ok(Self { pool, queue })
+    }
+
+    /// The jobs' own file.
+    pub(super) fn queue(&self) -> &SqlitePool {
+        &self.queue
     }
 
     /// The pool, for the examination of a database before its schema is trusted.
     pub(super) fn pool(&self) -> &SqlitePool {
         &self.pool
     }
+}
+
+/// Applies migrations, one process at a time.
+pub(super) async fn run_migrations(
+    pool: &SqlitePool,
+    step: &'static str,
+    migrations: &Migrator,
+) -> Result<(), StoreError> {
+    // The migrator takes no lock of its own on SQLite; inside of a write transaction it has one.
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.during(step)?;
+    migrations
+        // `run` is this call behind a trait that a boxed future cannot name.
+        .run_direct(None, &mut *tx, false)
+        .await
+        .map_err(|error| StoreError::migration(step, error))?;
+    tx.commit().await.during(step)
+}
+
+/// The jobs' own file, beside the database in `file`.
+#[must_use]
+pub fn queue_file(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(QUEUE_SUFFIX);
+    name.into()
 }
 
 /// The migrations of our own tables.
@@ -106,15 +156,14 @@ impl Store for SqliteStore {
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
-        let step = "migrate the reconciler_ tables";
-        // The migrator takes no lock of its own on SQLite; inside of a write transaction it has one.
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.during(step)?;
-        migrator()
-            // `run` is this call behind a trait that a boxed future cannot name.
-            .run_direct(None, &mut *tx, false)
-            .await
-            .map_err(|error| StoreError::migration(step, error))?;
-        tx.commit().await.during(step)
+        run_migrations(&self.pool, "migrate the reconciler_ tables", &migrator()).await
+    }
+
+    async fn set_platform_triggers(&self, _: bool) -> Result<(), StoreError> {
+        Err(StoreError::fatal(
+            "set triggers on the platform's tables",
+            "only PostgreSQL has them: on SQLite, jobs are in another file",
+        ))
     }
 
     async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
@@ -140,33 +189,26 @@ impl Store for SqliteStore {
             .unwrap_or_default()
     }
 
-    async fn load_due(&self, page: &DuePage) -> Result<Vec<RunId>, StoreError> {
-        let ids: Vec<i64> = sqlx::query_scalar(include_str!("load_due.sql"))
-            .bind(page.after.0)
-            .bind(page.workspace.map(|id| id.0))
-            .bind(i64::from(page.limit))
-            .fetch_all(&self.pool)
-            .await
-            .during("look for due runs")?;
-        Ok(ids.into_iter().map(RunId).collect())
+    async fn load_due_workspaces(
+        &self,
+        workspace: Option<WorkspaceId>,
+        shard: Shard,
+    ) -> Result<Vec<DueWorkspace>, StoreError> {
+        self.read_due_workspaces(workspace, shard).await
     }
 
-    async fn count_due(&self, workspace: Option<WorkspaceId>) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar(include_str!("count_due.sql"))
-            .bind(workspace.map(|id| id.0))
-            .fetch_one(&self.pool)
-            .await
-            .during("count due runs")?;
-        Ok(count.unsigned_abs())
+    async fn load_due(&self, reading: &Reading) -> Result<Vec<(WorkspaceId, RunId)>, StoreError> {
+        self.read_due(reading).await
     }
 
-    async fn settle(
+    async fn settle_jobs(
         &self,
         runs: &[RunId],
+        jobs: &[HeldJob],
         with: &Settling,
         settled: &mut Vec<Settled>,
     ) -> Result<(), StoreError> {
-        settle::settle(self, runs, with, settled).await
+        settle::settle(self, runs, jobs, with, settled).await
     }
 
     async fn assess(&self, runs: &[RunId], policy: &Policy) -> Result<Vec<Assessment>, StoreError> {
@@ -185,33 +227,25 @@ impl Store for SqliteStore {
             .during("read the ledger")
     }
 
-    async fn open_sweep(
-        &self,
-        by: &str,
-        workspace: Option<WorkspaceId>,
-    ) -> Result<i64, StoreError> {
-        sqlx::query_scalar(include_str!("open_sweep.sql"))
-            .bind(by)
-            .bind(workspace.map(|id| id.0))
-            .fetch_one(&self.pool)
-            .await
-            .during("note the beginning of a sweep")
+    async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError> {
+        self.begin_sweep(start).await
+    }
+
+    async fn note_page(&self, sweep: i64, runs: &[RunId]) -> Result<(), StoreError> {
+        self.continue_sweep(sweep, runs).await
     }
 
     async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError> {
-        let mut statement = sqlx::query(include_str!("close_sweep.sql")).bind(sweep);
-        for count in tally.columns() {
-            statement = statement.bind(count);
-        }
-        statement
-            .execute(&self.pool)
-            .await
-            .during("note the end of a sweep")?;
-        sqlx::query(include_str!("forget_closed.sql"))
-            .execute(&self.pool)
-            .await
-            .during("forget closed runs")?;
-        Ok(())
+        self.end_sweep(sweep, tally).await
+    }
+
+    async fn take_over_sweeps(
+        &self,
+        tick: Option<(Timestamp, Shard)>,
+        silent_for: Duration,
+        by: &str,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.mark_suspects(tick, silent_for, by).await
     }
 
     async fn has_platform(&self) -> Result<bool, StoreError> {
@@ -271,8 +305,36 @@ impl Standin for SqliteStore {
     }
 
     async fn fingerprint(&self) -> Result<String, StoreError> {
-        let mut rows =
-            sqlx::query_scalar::<_, Vec<u8>>(include_str!("fingerprint.sql")).fetch(&self.pool);
+        self.digest(true).await
+    }
+
+    async fn fingerprint_but_looks(&self) -> Result<String, StoreError> {
+        self.digest(false).await
+    }
+
+    async fn load_findings(
+        &self,
+        since: Timestamp,
+        after: RunId,
+        limit: u32,
+    ) -> Result<Vec<Finding>, StoreError> {
+        let rows: Vec<FindingRecord> = sqlx::query_as(include_str!("load_findings.sql"))
+            .bind(since.as_microsecond())
+            .bind(after.0)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await
+            .during("read what was written")?;
+        Ok(rows.into_iter().map(Finding::from).collect())
+    }
+}
+
+impl SqliteStore {
+    /// A digest of what was written, with or without when open runs are looked at.
+    async fn digest(&self, looks: bool) -> Result<String, StoreError> {
+        let mut rows = sqlx::query_scalar::<_, Vec<u8>>(include_str!("fingerprint.sql"))
+            .bind(looks)
+            .fetch(&self.pool);
         let mut digest = String::new();
         while let Some(row) = rows.try_next().await.during("read written rows")? {
             digest = digest_of(&(digest + &String::from_utf8_lossy(&row)));

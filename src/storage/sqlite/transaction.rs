@@ -2,20 +2,22 @@
 
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
+use reconciler_jobs::attempt::Attempts;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::json::BYTES_MAX;
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, RestoreRow, SnapshotRow};
 use serde::Serialize;
-use sqlx::Sqlite;
+use sqlx::{Sqlite, SqliteConnection};
 
 use crate::storage::error::{During as _, StoreError};
+use crate::storage::queue::HeldJob;
 use crate::storage::records::{
     Ask, AuditRecord, CandidateRecord, FoundRun, LedgerWrite, RestoreRecord, RunRecord, RunWrite,
-    SnapshotRecord, WatchWrite, moment,
+    SnapshotRecord, WatchWrite, attempts, moment,
 };
-use crate::storage::settle::Transaction;
+use crate::storage::settle::{Lock, Transaction};
 use crate::storage::{AUDITS_PER_RESTORE_MAX, RUN_COLUMN_BYTES_MAX};
 
 /// A transaction with its moment. One that may write keeps every other writer out.
@@ -34,6 +36,11 @@ impl SqliteTransaction {
             .during("read the clock")?;
         let as_of = moment(micros).during("read the clock")?;
         Ok(Self { tx, as_of })
+    }
+
+    /// The connection inside of the transaction, for statements that no settlement sends.
+    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.tx
     }
 
     async fn write<R: Serialize>(
@@ -68,10 +75,17 @@ impl Transaction for SqliteTransaction {
         self.as_of
     }
 
-    async fn lock_open_runs(&mut self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+    async fn lock_open_runs(
+        &mut self,
+        runs: &[RunId],
+        lock: Lock,
+    ) -> Result<Vec<RunId>, StoreError> {
         let step = "lock runs";
         let locked: Vec<i64> = sqlx::query_scalar(include_str!("lock_open_runs.sql"))
             .bind(document(step, runs)?)
+            .bind(lock.due_only)
+            .bind(lock.suspects)
+            .bind(self.as_of.as_microsecond())
             .fetch_all(&mut *self.tx)
             .await
             .during(step)?;
@@ -188,6 +202,54 @@ impl Transaction for SqliteTransaction {
     async fn unwatch(&mut self, runs: &[RunId]) -> Result<(), StoreError> {
         self.write("forget watched runs", include_str!("unwatch.sql"), runs)
             .await
+    }
+
+    async fn load_attempts(&mut self, run: RunId) -> Result<Option<Attempts>, StoreError> {
+        let step = "read earlier attempts";
+        let found: Option<(i64, i64, bool)> = sqlx::query_as(include_str!("load_attempts.sql"))
+            .bind(run.0)
+            .fetch_optional(&mut *self.tx)
+            .await
+            .during(step)?;
+        found.map(attempts).transpose().during(step)
+    }
+
+    async fn note_attempt(
+        &mut self,
+        run: RunId,
+        attempts: &Attempts,
+        worker: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query(include_str!("note_attempt.sql"))
+            .bind(run.0)
+            .bind(i64::from(attempts.tries))
+            .bind(worker)
+            .bind(attempts.try_again_at.as_microsecond())
+            .bind(attempts.dead)
+            .bind(self.as_of.as_microsecond())
+            .execute(&mut *self.tx)
+            .await
+            .during("note an attempt")?;
+        Ok(())
+    }
+
+    async fn forget_attempts(&mut self, runs: &[RunId]) -> Result<(), StoreError> {
+        self.write(
+            "forget earlier attempts",
+            include_str!("forget_attempts.sql"),
+            runs,
+        )
+        .await
+    }
+
+    /// The queue is in a file of its own: whoever took the job acknowledges it afterwards.
+    async fn finish_jobs(&mut self, _: &[&HeldJob]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Nobody else can hold a run while this transaction lasts, so there is nothing to give back.
+    async fn release_jobs(&mut self, _: &[&HeldJob]) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn commit(self) -> Result<(), StoreError> {

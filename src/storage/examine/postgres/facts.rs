@@ -79,6 +79,34 @@ pub(super) struct FoundIndex {
     pub(super) predicate: Option<String>,
 }
 
+/// What queues jobs, and for whom. Names are quoted where they must be.
+#[derive(Debug, Clone, FromRow)]
+pub(super) struct Around {
+    /// Of the queue's tables, those that are there.
+    pub(super) tables: Vec<String>,
+    /// Of the extensions that the queue's migrations ask for, those that are not there.
+    pub(super) extensions_missing: Vec<String>,
+    /// Of those, the ones that this role may not create, or that the server does not have.
+    pub(super) extensions_out_of_reach: Vec<String>,
+    /// Statements that let this role work with the queue's tables.
+    pub(super) grants: Vec<String>,
+    /// Platform tables with an enabled trigger of ours, qualified.
+    pub(super) triggers: Vec<String>,
+    /// Platform tables with a trigger of ours that is switched off, qualified.
+    pub(super) triggers_off: Vec<String>,
+    /// Whoever owns the platform's runs; nothing where they cannot be found.
+    pub(super) platform_role: Option<String>,
+    /// Whether that role may call `reconciler.request`.
+    pub(super) platform_may_request: Option<bool>,
+}
+
+pub(super) async fn load_around(connection: &mut PgConnection) -> Result<Around, StoreError> {
+    sqlx::query_as(include_str!("around.sql"))
+        .fetch_one(connection)
+        .await
+        .during("look for the queue")
+}
+
 pub(super) async fn load_server(connection: &mut PgConnection) -> Result<Server, StoreError> {
     sqlx::query_as(include_str!("server.sql"))
         .fetch_one(connection)

@@ -7,17 +7,21 @@ mod facts;
 mod own;
 mod platform;
 mod privileges;
+mod queue;
 mod server;
 
 use sqlx::postgres::PgConnection;
 
 use self::facts::{FoundColumn, FoundIndex, FoundTable, Server};
-use super::needs::{OWN, PLATFORM, Table};
-use super::{Applied, Check, answer, judge_clock};
+use super::needs::{OWN, PLATFORM, QUEUE, Table};
+use super::{Applied, Check, MIGRATE, answer, judge_clock};
 use crate::clock;
 use crate::storage::Store as _;
 use crate::storage::error::{During as _, StoreError};
 use crate::storage::postgres::PostgresStore;
+
+/// The schema of the library that delivers jobs.
+const QUEUE_SUBJECT: &str = "schema apalis";
 
 /// A platform table that is there.
 struct Placed {
@@ -55,9 +59,23 @@ pub(in crate::storage) async fn examine(store: &PostgresStore) -> Result<Vec<Che
     match answer(own::SUBJECT, load_own(&mut connection, &server).await)? {
         Ok(own) => {
             checks.extend(own::judge(&server, &own));
-            checks.extend(privileges::judge_own(&server, &own));
+            checks.extend(privileges::judge_own(&server, &own.tables, &OWN));
         }
         Err(check) => checks.push(*check),
+    }
+    match answer(QUEUE_SUBJECT, load_queue(&mut connection).await)? {
+        Ok(queue) => {
+            checks.push(judge_queue(&queue));
+            checks.extend(privileges::judge_own(&server, &queue, &QUEUE));
+        }
+        Err(check) => checks.push(*check),
+    }
+    // What is missing beside our own schema is made together with it.
+    if server.may_use_own_schema == Some(true) {
+        match answer(queue::SUBJECT, facts::load_around(&mut connection).await)? {
+            Ok(around) => checks.extend(queue::judge(&server, &around)),
+            Err(check) => checks.push(*check),
+        }
     }
     // The clock is read through the pool, which may hold no more than this one.
     drop(connection);
@@ -100,6 +118,23 @@ async fn load_own(connection: &mut PgConnection, server: &Server) -> Result<Own,
         None
     };
     Ok(Own { tables, applied })
+}
+
+async fn load_queue(connection: &mut PgConnection) -> Result<Vec<FoundTable>, StoreError> {
+    let names = QUEUE.map(|table| table.name);
+    facts::load_tables(connection, &names, Some("apalis")).await
+}
+
+/// No problem: whoever only sweeps needs no queue.
+fn judge_queue(tables: &[FoundTable]) -> Check {
+    if tables.len() == QUEUE.len() {
+        return Check::good(QUEUE_SUBJECT, "The queue's tables are there.");
+    }
+    Check::advice(
+        QUEUE_SUBJECT,
+        "The queue's tables are not there, so `restore-reconciler work` cannot work.",
+        MIGRATE,
+    )
 }
 
 async fn look_at_clock(store: &PostgresStore) -> Result<Check, StoreError> {

@@ -16,10 +16,11 @@ pub(super) fn judge(server: &Server, own: &Own) -> Vec<Check> {
             "The schema is there, but holds no record of migrations.",
             MIGRATE,
         ),
-        None => Check::advice(
+        None => Check::problem(
             SUBJECT,
             format!(
-                "Role {} may not read which migrations were run, so the schema's age is unknown.",
+                "Role {} may not read which migrations were run, and nothing is written to a schema \
+                 of unknown age.",
                 server.role
             ),
             format!("GRANT SELECT ON reconciler.migrations TO {};", server.role),

@@ -4,8 +4,8 @@
 //! audit log nor what a restore's preview said.
 
 use super::facts::{FoundColumn, FoundTable, Server};
-use super::{Check, OWN, Own, Placed};
-use crate::storage::examine::needs::Column;
+use super::{Check, Placed};
+use crate::storage::examine::needs::{Column, OwnTable};
 
 /// A privilege that is missing, in words, and the statement that grants it.
 struct Lack {
@@ -22,11 +22,12 @@ pub(super) fn judge_platform(server: &Server, platform: &[Placed]) -> Vec<Check>
     checks
 }
 
-pub(super) fn judge_own(server: &Server, own: &Own) -> Vec<Check> {
-    let mut checks = judge_schemas(server, own.tables.iter());
-    let needs = OWN.iter().filter(|need| !need.privileges.is_empty());
+/// Tables that migrations created, in one schema.
+pub(super) fn judge_own(server: &Server, tables: &[FoundTable], needs: &[OwnTable]) -> Vec<Check> {
+    let mut checks = judge_schemas(server, tables.iter());
+    let needs = needs.iter().filter(|need| !need.privileges.is_empty());
     checks.extend(needs.filter_map(|need| {
-        let table = own.tables.iter().find(|table| table.name == need.name)?;
+        let table = tables.iter().find(|table| table.name == need.name)?;
         let missing = need
             .privileges
             .iter()

@@ -11,15 +11,18 @@ use super::indexes::{WANTED, Wanted};
 use super::needs::{PLATFORM, Table};
 use super::{Applied, CHECK_THE_URL, Check, MIGRATE, answer, judge_migrations};
 use crate::storage::error::{During as _, ErrorKind, StoreError};
+use crate::storage::queue::Queue as _;
 use crate::storage::sqlite::{SqliteStore, migrator};
 
 const OWN_SUBJECT: &str = "tables of reconciler";
 
 /// Our own tables.
-const OWN: [&str; 3] = [
+const OWN: [&str; 5] = [
     "reconciler_ledger",
     "reconciler_watch_list",
     "reconciler_sweeps",
+    "reconciler_attempts",
+    "reconciler_ticks",
 ];
 
 #[derive(Debug, FromRow)]
@@ -296,5 +299,22 @@ async fn look_at_own(store: &SqliteStore, tables: &Tables) -> Result<Vec<Check>,
                 "Restore the file from a backup: a ledger cannot be written again.",
             )
         });
-    Ok(std::iter::once(state).chain(lost).collect())
+    let checks = std::iter::once(state).chain(lost);
+    Ok(checks.chain([look_at_queue(store).await]).collect())
+}
+
+/// The jobs' file. That it cannot be opened mostly means that nobody has made it yet.
+async fn look_at_queue(store: &SqliteStore) -> Check {
+    let subject = "queue";
+    if store.has_queue().await.unwrap_or(false) {
+        return Check::good(
+            subject,
+            "The queue's tables are there, in a file of their own.",
+        );
+    }
+    Check::advice(
+        subject,
+        "The queue's tables are not there; without them, `work` and `enqueue` do not run, and sweeps do.",
+        MIGRATE,
+    )
 }

@@ -1,0 +1,2 @@
+-- check_deferred: checks now what would otherwise be checked by the commit.
+SET CONSTRAINTS ALL IMMEDIATE

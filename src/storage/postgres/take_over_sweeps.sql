@@ -1,0 +1,37 @@
+-- take_over_sweeps: takes what dead passes had in hand, and marks the runs that are still open as suspects.
+-- A pass is dead whose own tick and shard are worked on again, or that was silent for too long. Whoever comes
+-- second, while this is not yet committed, skips what is locked.
+WITH dead AS MATERIALIZED (
+    SELECT sweep.id, sweep.in_hand
+    FROM reconciler.sweeps AS sweep
+    WHERE sweep.in_hand <> '{}'
+      AND sweep.ended_at IS NULL
+      AND (
+          (sweep.tick_at = 'epoch'::timestamptz + $1::bigint * interval '1 microsecond' AND sweep.shard = $2)
+          OR sweep.beat_at < statement_timestamp() - $3::bigint * interval '1 microsecond'
+      )
+    FOR UPDATE SKIP LOCKED
+),
+emptied AS (
+    UPDATE reconciler.sweeps AS sweep
+    SET in_hand = '{}'
+    FROM dead
+    WHERE sweep.id = dead.id
+),
+suspects AS (
+    SELECT run.id, run.workspace_id, run.managed_environment_id
+    FROM operation_runs AS run
+    WHERE run.id = ANY (SELECT unnest(dead.in_hand) FROM dead)
+      AND run.type = 'restore.execute'
+      AND run.status IN ('queued', 'running')
+),
+marked AS (
+    INSERT INTO reconciler.attempts (
+        operation_run_id, workspace_id, managed_environment_id, worker, first_seen_at, try_again_at
+    )
+    SELECT id, workspace_id, managed_environment_id, $4, statement_timestamp(), statement_timestamp()
+    FROM suspects
+    ORDER BY id
+    ON CONFLICT (operation_run_id) DO NOTHING
+)
+SELECT id FROM suspects ORDER BY id

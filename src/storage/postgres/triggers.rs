@@ -1,0 +1,35 @@
+//! Triggers on two of the platform's tables, for those who asked for them.
+//!
+//! **Invariant:** a trigger never fails the write that fires it, and never stands in the way of the platform's
+//! migrations. The next sweep finds what a trigger missed.
+
+use super::PostgresStore;
+use crate::storage::error::{During as _, StoreError};
+use crate::storage::settle::{Transaction as _, Transactions as _};
+
+/// Adds the triggers, or removes them with all that belongs to them.
+pub(super) async fn set(store: &PostgresStore, wanted: bool) -> Result<(), StoreError> {
+    let (step, statements): (_, &[&'static str]) = if wanted {
+        (
+            "add triggers to the platform's tables",
+            &[
+                include_str!("triggers/create_function.sql"),
+                include_str!("triggers/watch_restores.sql"),
+                include_str!("triggers/watch_evidence.sql"),
+            ],
+        )
+    } else {
+        (
+            "remove the triggers from the platform's tables",
+            &[include_str!("triggers/remove.sql")],
+        )
+    };
+    let mut tx = store.begin().await?;
+    for statement in statements {
+        sqlx::query(*statement)
+            .execute(tx.connection())
+            .await
+            .during(step)?;
+    }
+    tx.commit().await
+}

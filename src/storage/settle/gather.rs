@@ -1,0 +1,112 @@
+//! What the rules need to know of a batch's runs, read set by set.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use reconciler_jobs::ids::{RestoreId, RunId};
+use reconciler_jobs::restore_execute::facts::{Candidate, RestoreFacts, RunFacts};
+use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
+use reconciler_jobs::restore_execute::{Facts, Policy, decide, link};
+
+use super::transaction::Transaction;
+use crate::storage::Assessment;
+use crate::storage::error::StoreError;
+use crate::storage::records::Ask;
+
+/// Loads what the rules need, set by set, and decides each run.
+pub(super) async fn assess_rows(
+    tx: &mut impl Transaction,
+    runs: Vec<RunFacts>,
+    policy: &Policy,
+) -> Result<Vec<Assessment>, StoreError> {
+    let asks: Vec<Ask> = runs.iter().filter_map(Ask::candidates_of).collect();
+    let candidates = group(tx.load_candidates(&asks).await?, |row: &CandidateRow| {
+        row.run_id
+    });
+    let linked: Vec<Ask> = runs
+        .iter()
+        .filter_map(|run| linked_ask(run, &candidates))
+        .collect();
+    let restores = load_restores(tx, &linked).await?;
+    let audits = tx
+        .load_audits(&distinct_restores(&linked), &policy.audit_actions)
+        .await?;
+    let audits = group(audits, |row: &AuditRow| row.restore_id);
+    let snapshots = group(tx.load_snapshots(&linked).await?, |row: &SnapshotRow| {
+        row.run_id
+    });
+    let chosen: HashMap<RunId, RestoreId> = linked
+        .iter()
+        .filter_map(|ask| Some((ask.run, ask.restore?)))
+        .collect();
+
+    let as_of = tx.as_of();
+    let assess = |run: RunFacts| {
+        let id = run.id;
+        let restore = chosen
+            .get(&id)
+            .and_then(|restore| restores.get(restore))
+            .cloned();
+        let about = restore.as_ref().and_then(|restore| audits.get(&restore.id));
+        let facts = Facts::gather(
+            as_of,
+            policy,
+            run,
+            candidates.get(&id).map_or(&[], Vec::as_slice),
+            restore,
+            about.map_or(&[], Vec::as_slice),
+            snapshots.get(&id).map_or(&[], Vec::as_slice),
+        );
+        let decision = decide(&facts);
+        Assessment { facts, decision }
+    };
+    Ok(runs.into_iter().map(assess).collect())
+}
+
+/// Asks about the restore that the link rule chooses.
+fn linked_ask(run: &RunFacts, candidates: &HashMap<RunId, Vec<CandidateRow>>) -> Option<Ask> {
+    let ask = Ask::candidates_of(run)?;
+    let rows = candidates.get(&run.id).map_or(&[][..], Vec::as_slice);
+    let rows: Vec<Candidate> = rows
+        .iter()
+        .map(|row| Candidate {
+            restore_id: row.restore_id,
+            points_at: row.points_at,
+        })
+        .collect();
+    match link::resolve(run, &rows) {
+        Ok(restore) => Some(ask.about(restore)),
+        Err(gap) => {
+            tracing::debug!(run = run.id.0, ?gap, "no restore can be tied to this run");
+            None
+        }
+    }
+}
+
+async fn load_restores(
+    tx: &mut impl Transaction,
+    linked: &[Ask],
+) -> Result<BTreeMap<RestoreId, RestoreFacts>, StoreError> {
+    let restores = tx.load_restores(&distinct_restores(linked)).await?;
+    Ok(restores
+        .into_iter()
+        .map(|restore| (restore.id, restore))
+        .collect())
+}
+
+/// Two runs may name one restore; asking twice would double its rows.
+fn distinct_restores(linked: &[Ask]) -> Vec<Ask> {
+    let mut seen = HashSet::new();
+    linked
+        .iter()
+        .copied()
+        .filter(|ask| seen.insert(ask.restore))
+        .collect()
+}
+
+fn group<R, K: std::hash::Hash + Eq>(rows: Vec<R>, key: impl Fn(&R) -> K) -> HashMap<K, Vec<R>> {
+    let mut groups: HashMap<K, Vec<R>> = HashMap::new();
+    for row in rows {
+        groups.entry(key(&row)).or_default().push(row);
+    }
+    groups
+}

@@ -1,0 +1,248 @@
+//! One transaction: lock, look, decide, write.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::facts::{RunFacts, RunStatus};
+use reconciler_jobs::restore_execute::record::{Record, record};
+use reconciler_jobs::restore_execute::{Facts, Policy, decide};
+use reconciler_jobs::sweep::Watch;
+
+use super::gather::assess_rows;
+use super::transaction::{Lock, Transaction, Transactions, finish};
+use crate::storage::error::StoreError;
+use crate::storage::queue::HeldJob;
+use crate::storage::records::{FoundRun, WatchWrite};
+use crate::storage::{Assessment, Settled, Settlement, Settling};
+
+/// What one transaction came to.
+pub(super) struct Round {
+    /// Runs that were dealt with.
+    pub(super) settled: Vec<Settled>,
+    /// Open runs of which unfinished settlements are remembered.
+    pub(super) suspects: Vec<RunId>,
+}
+
+/// One transaction: lock, look, decide, write, commit.
+pub(super) async fn settle_once<T: Transactions>(
+    store: &T,
+    batch: &[RunId],
+    jobs: &[HeldJob],
+    with: &Settling,
+    lock: Lock,
+) -> Result<Round, StoreError> {
+    let mut tx = store.begin().await?;
+    let result = settle_within(&mut tx, batch, jobs, with, lock).await;
+    finish(tx, result).await
+}
+
+async fn settle_within(
+    tx: &mut impl Transaction,
+    batch: &[RunId],
+    jobs: &[HeldJob],
+    with: &Settling,
+    lock: Lock,
+) -> Result<Round, StoreError> {
+    let ids = tx.lock_open_runs(batch, lock).await?;
+    let locked = tx.load_runs(&ids).await?;
+    let rows: Vec<RunFacts> = locked.iter().map(|run| RunFacts::parse(&run.row)).collect();
+    let assessments = assess_rows(tx, rows, &with.policy).await?;
+    let (records, deferred) = prepare(&locked, assessments, with)?;
+
+    let closed = write_verdicts(tx, &records).await?;
+    let watches: Vec<_> = deferred.iter().filter_map(Deferral::watch_write).collect();
+    tx.watch(&watches).await?;
+    tx.forget_attempts(&ids).await?;
+    let mut round = look_past(tx, batch, &locked, lock, &with.policy).await?;
+    round
+        .settled
+        .extend(deferred.into_iter().map(Deferral::into_settled));
+    round.settled.extend(records.into_iter().map(|verdict| {
+        let won = closed.contains(&verdict.run());
+        verdict.into_settled(won)
+    }));
+    acknowledge(tx, &round.settled, jobs).await?;
+    Ok(round)
+}
+
+/// Finishes the jobs of runs that were dealt with, and returns those of runs that somebody else holds.
+pub(super) async fn acknowledge(
+    tx: &mut impl Transaction,
+    settled: &[Settled],
+    jobs: &[HeldJob],
+) -> Result<(), StoreError> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let results: HashMap<RunId, &Settlement> = settled
+        .iter()
+        .map(|settled| (settled.run, &settled.result))
+        .collect();
+    let (released, finished): (Vec<_>, Vec<_>) = jobs
+        .iter()
+        .filter_map(|job| Some((job, *results.get(&job.run)?)))
+        .partition(|(_, result)| matches!(result, Settlement::Locked));
+    tx.finish_jobs(&finished.iter().map(|(job, _)| *job).collect::<Vec<_>>())
+        .await?;
+    tx.release_jobs(&released.iter().map(|(job, _)| *job).collect::<Vec<_>>())
+        .await
+}
+
+/// A verdict that is ready to be written.
+struct Verdict {
+    assessment: Assessment,
+    record: Record,
+}
+
+impl Verdict {
+    fn run(&self) -> RunId {
+        self.assessment.facts.run.id
+    }
+
+    /// Losing is normal: whoever closed the run saw the same facts or newer ones, so our verdict is
+    /// dropped, never merged.
+    fn into_settled(self, won: bool) -> Settled {
+        let run = self.run();
+        let result = if won {
+            Settlement::Committed(Box::new(self.assessment))
+        } else {
+            Settlement::Lost
+        };
+        Settled { run, result }
+    }
+}
+
+/// A decision to wait.
+struct Deferral<'a> {
+    found: &'a FoundRun,
+    assessment: Assessment,
+    watch: Option<Watch>,
+}
+
+impl Deferral<'_> {
+    fn watch_write(&self) -> Option<WatchWrite> {
+        self.watch
+            .as_ref()
+            .map(|watch| WatchWrite::new(&self.found.row, watch))
+    }
+
+    fn into_settled(self) -> Settled {
+        let run = self.found.row.id;
+        Settled {
+            run,
+            result: Settlement::Deferred(Box::new(self.assessment), self.watch),
+        }
+    }
+}
+
+/// Sorts decisions into verdicts and deferrals, and prepares what each writes.
+fn prepare<'a>(
+    locked: &'a [FoundRun],
+    assessments: Vec<Assessment>,
+    with: &Settling,
+) -> Result<(Vec<Verdict>, Vec<Deferral<'a>>), StoreError> {
+    let mut verdicts = Vec::new();
+    let mut deferrals = Vec::new();
+    for (found, assessment) in locked.iter().zip(assessments) {
+        let Assessment { facts, decision } = &assessment;
+        let record = record(&found.row, facts, decision, &with.by)
+            .map_err(|error| StoreError::refused("prepare a verdict", error))?;
+        if let Some(record) = record {
+            verdicts.push(Verdict { assessment, record });
+        } else {
+            let watched = found.watched.as_ref();
+            let watch = Watch::after(decision, watched, facts.as_of, &with.schedule);
+            deferrals.push(Deferral {
+                found,
+                assessment,
+                watch,
+            });
+        }
+    }
+    Ok((verdicts, deferrals))
+}
+
+/// Closes runs, and writes the audit and ledger entries of exactly those it closed.
+async fn write_verdicts(
+    tx: &mut impl Transaction,
+    verdicts: &[Verdict],
+) -> Result<HashSet<RunId>, StoreError> {
+    if verdicts.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let updates: Vec<_> = verdicts.iter().map(|verdict| &verdict.record.run).collect();
+    let closed: HashSet<RunId> = tx.close_runs(&updates).await?.into_iter().collect();
+    let won = || {
+        verdicts
+            .iter()
+            .filter(|verdict| closed.contains(&verdict.run()))
+    };
+    let ledger: Vec<_> = won().map(|verdict| &verdict.record.ledger).collect();
+    tx.insert_ledger(&ledger).await?;
+    let audits: Vec<_> = won().map(|verdict| &verdict.record.audit).collect();
+    tx.insert_audits(&audits).await?;
+    let runs: Vec<RunId> = won().map(Verdict::run).collect();
+    tx.unwatch(&runs).await?;
+    Ok(closed)
+}
+
+/// What became of the runs that were not locked: closed, of another type, held, suspected, or not there.
+async fn look_past(
+    tx: &mut impl Transaction,
+    batch: &[RunId],
+    locked: &[FoundRun],
+    lock: Lock,
+    policy: &Policy,
+) -> Result<Round, StoreError> {
+    let mut round = Round {
+        settled: Vec::with_capacity(batch.len()),
+        suspects: Vec::new(),
+    };
+    let held: HashSet<RunId> = locked.iter().map(|run| run.row.id).collect();
+    let rest: Vec<RunId> = batch
+        .iter()
+        .copied()
+        .filter(|run| !held.contains(run))
+        .collect();
+    if rest.is_empty() {
+        return Ok(round);
+    }
+    let found = tx.load_runs(&rest).await?;
+    let mut found: HashMap<RunId, FoundRun> =
+        found.into_iter().map(|run| (run.row.id, run)).collect();
+    for run in rest {
+        match found.remove(&run) {
+            // Where suspects were to be locked as well, one that was not is in other hands.
+            Some(found)
+                if !lock.suspects && found.is_suspect && is_open(&RunFacts::parse(&found.row)) =>
+            {
+                round.suspects.push(run);
+            }
+            found => {
+                let result = seen_only(found, tx.as_of(), policy);
+                round.settled.push(Settled { run, result });
+            }
+        }
+    }
+    Ok(round)
+}
+
+/// What became of a run that was looked at and not locked.
+fn seen_only(found: Option<FoundRun>, as_of: Timestamp, policy: &Policy) -> Settlement {
+    let Some(found) = found else {
+        return Settlement::Absent;
+    };
+    let facts = RunFacts::parse(&found.row);
+    if is_open(&facts) {
+        return Settlement::Locked;
+    }
+    // The run itself decides, so nothing is read of its proof.
+    let facts = Facts::gather(as_of, policy, facts, &[], None, &[], &[]);
+    let decision = decide(&facts);
+    Settlement::Deferred(Box::new(Assessment { facts, decision }), None)
+}
+
+fn is_open(run: &RunFacts) -> bool {
+    run.is_restore_execute && matches!(run.status, RunStatus::Queued | RunStatus::Running)
+}

@@ -1,0 +1,196 @@
+//! What a database has to offer for a settlement.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reconciler_jobs::attempt::Attempts;
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::facts::RestoreFacts;
+use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
+use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
+
+use crate::storage::error::{ErrorKind, StoreError};
+use crate::storage::queue::HeldJob;
+use crate::storage::records::{Ask, FoundRun, WatchWrite};
+
+/// Pause before the first retry of a transient failure; doubled each time.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
+
+/// Longest pause between two tries.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Which open runs a settlement takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::storage) struct Lock {
+    /// Only those whose time to be looked at again has come.
+    pub(in crate::storage) due_only: bool,
+    /// Also those of which unfinished settlements are remembered.
+    pub(in crate::storage) suspects: bool,
+}
+
+/// Opens transactions.
+pub(in crate::storage) trait Transactions: Sync {
+    /// A transaction that is rolled back unless it is committed.
+    type Transaction: Transaction;
+
+    /// Opens one that may write.
+    fn begin(&self) -> impl Future<Output = Result<Self::Transaction, StoreError>> + Send;
+
+    /// Opens one that sees one snapshot and cannot write.
+    fn begin_read(&self) -> impl Future<Output = Result<Self::Transaction, StoreError>> + Send;
+}
+
+/// The statements of a settlement. Each is set-based: one round trip however many runs there are.
+pub(in crate::storage) trait Transaction: Send {
+    /// The database's clock, read when the transaction began.
+    fn as_of(&self) -> Timestamp;
+
+    /// Locks the open `restore.execute` runs among `runs` that nobody else holds, and says which.
+    fn lock_open_runs(
+        &mut self,
+        runs: &[RunId],
+        lock: Lock,
+    ) -> impl Future<Output = Result<Vec<RunId>, StoreError>> + Send;
+
+    /// Reads runs in any state. A run locked before reads as it was locked.
+    fn load_runs(
+        &mut self,
+        runs: &[RunId],
+    ) -> impl Future<Output = Result<Vec<FoundRun>, StoreError>> + Send;
+
+    /// Live restores that a run's context names or that point at the run: the named one, and at
+    /// most two others per run, highest ids first. More cannot change the link.
+    fn load_candidates(
+        &mut self,
+        asks: &[Ask],
+    ) -> impl Future<Output = Result<Vec<CandidateRow>, StoreError>> + Send;
+
+    /// The restores asked for. Rows are parsed as they arrive, so that only one row's documents are
+    /// in memory at a time.
+    fn load_restores(
+        &mut self,
+        asks: &[Ask],
+    ) -> impl Future<Output = Result<Vec<RestoreFacts>, StoreError>> + Send;
+
+    /// The latest terminal audit entries about the restores asked for.
+    fn load_audits(
+        &mut self,
+        asks: &[Ask],
+        actions: &[String],
+    ) -> impl Future<Output = Result<Vec<AuditRow>, StoreError>> + Send;
+
+    /// Per run asked for and per status, the evidence snapshot with the highest id.
+    fn load_snapshots(
+        &mut self,
+        asks: &[Ask],
+    ) -> impl Future<Output = Result<Vec<SnapshotRow>, StoreError>> + Send;
+
+    /// Closes the runs that are still open and returns which ones those were.
+    fn close_runs(
+        &mut self,
+        updates: &[&RunUpdate],
+    ) -> impl Future<Output = Result<Vec<RunId>, StoreError>> + Send;
+
+    /// Appends audit entries.
+    fn insert_audits(
+        &mut self,
+        entries: &[&AuditEntry],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Appends ledger entries. A second entry for a run is an error.
+    fn insert_ledger(
+        &mut self,
+        entries: &[&LedgerEntry],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Puts runs on the watch list, or updates them there.
+    fn watch(
+        &mut self,
+        entries: &[WatchWrite],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Takes runs off the watch list.
+    fn unwatch(&mut self, runs: &[RunId]) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What is remembered of a run's unfinished settlements, locked.
+    fn load_attempts(
+        &mut self,
+        run: RunId,
+    ) -> impl Future<Output = Result<Option<Attempts>, StoreError>> + Send;
+
+    /// Remembers a try that begins now, or that the run is a dead letter.
+    fn note_attempt(
+        &mut self,
+        run: RunId,
+        attempts: &Attempts,
+        worker: &str,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Forgets the unfinished settlements of runs, because one has come to its end.
+    fn forget_attempts(
+        &mut self,
+        runs: &[RunId],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Marks jobs as done that their worker still holds.
+    fn finish_jobs(
+        &mut self,
+        jobs: &[&HeldJob],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Gives jobs back to their queue that their worker still holds, for a little later.
+    fn release_jobs(
+        &mut self,
+        jobs: &[&HeldJob],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Makes everything above permanent.
+    fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Undoes everything above, and returns once its locks are released.
+    fn rollback(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Commits what succeeded. What failed is rolled back here and waited for: a transaction that is
+/// merely dropped keeps its locks until its connection is used again, and the next try, on another
+/// connection, would pass over its own runs as held by somebody else.
+pub(super) async fn finish<R>(
+    tx: impl Transaction,
+    result: Result<R, StoreError>,
+) -> Result<R, StoreError> {
+    match result {
+        Ok(value) => {
+            tx.commit().await?;
+            Ok(value)
+        }
+        Err(error) => {
+            if let Err(lost) = tx.rollback().await {
+                tracing::debug!(%lost, "the connection ended, and with it the transaction");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Runs `attempt` again after a transient failure, at most `retries_max` times.
+pub(in crate::storage) async fn with_retries<R, F>(
+    retries_max: u32,
+    mut attempt: impl FnMut() -> F,
+) -> Result<R, StoreError>
+where
+    F: Future<Output = Result<R, StoreError>>,
+{
+    let mut pause = RETRY_PAUSE_MIN;
+    for _ in 0..retries_max {
+        match attempt().await {
+            Err(error) if error.kind() == ErrorKind::Transient => {
+                tracing::debug!(%error, ?pause, "will be tried again");
+                tokio::time::sleep(pause).await;
+                pause = pause.saturating_mul(2).min(RETRY_PAUSE_MAX);
+            }
+            result => return result,
+        }
+    }
+    attempt().await
+}
