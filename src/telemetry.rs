@@ -27,6 +27,9 @@ use crate::clock;
 /// The longest filter text that is read, in bytes.
 pub const FILTER_BYTES_MAX: usize = 1_000;
 
+/// The library that delivers jobs. What its workers die of is said once, by whoever restarts them.
+const QUIET: [&str; 3] = ["apalis_core", "apalis_postgres", "apalis_sqlite"];
+
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -57,12 +60,18 @@ pub enum TelemetryError {
 ///
 /// A lone word that is no level is refused. Taken as a module, as is usual, a mistyped `inof` would
 /// silence everything else.
+///
+/// The library that delivers jobs is silent unless it is named: what its workers die of is said once, by
+/// whoever restarts them.
 pub fn parse_filter(text: &str) -> Result<Targets, TelemetryError> {
     if text.len() > FILTER_BYTES_MAX {
         return Err(TelemetryError::Filter);
     }
+    let quiet = QUIET.into_iter().fold(Targets::new(), |targets, library| {
+        targets.with_target(library, LevelFilter::OFF)
+    });
     text.split(',')
-        .try_fold(Targets::new(), |targets, directive| {
+        .try_fold(quiet, |targets, directive| {
             let directive = directive.trim();
             match directive.split_once('=') {
                 None => level(directive).map(|level| targets.with_default(level)),
@@ -204,6 +213,9 @@ mod tests {
         assert!(filter.would_enable("restore_reconciler::storage::sqlite", &Level::DEBUG));
         assert!(!filter.would_enable("sqlx::query", &Level::ERROR));
         assert_eq!(logged("off", Format::Text, false), "");
+        assert!(!filter.would_enable("apalis_core::worker", &Level::ERROR));
+        let asked_for = parse_filter("warn,apalis_core=debug").unwrap();
+        assert!(asked_for.would_enable("apalis_core::worker", &Level::DEBUG));
     }
 
     #[test]

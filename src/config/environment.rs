@@ -17,6 +17,9 @@ use crate::storage::Backend;
 pub const CONFIG_VARIABLE: &str = "RECONCILER_CONFIG";
 /// Holds the URL of the database, secrets included.
 pub const DATABASE_URL_VARIABLE: &str = "RECONCILER_DATABASE_URL";
+/// Holds the URL that leads to the PostgreSQL server itself, secrets included, where the database's
+/// URL leads through a pooler in transaction mode, which passes no notifications on.
+pub const LISTEN_URL_VARIABLE: &str = "RECONCILER_LISTEN_URL";
 
 /// The variables this program reads, as they were when it started.
 ///
@@ -26,6 +29,7 @@ pub const DATABASE_URL_VARIABLE: &str = "RECONCILER_DATABASE_URL";
 pub struct Environment {
     config: Option<OsString>,
     database_url: Option<OsString>,
+    listen_url: Option<OsString>,
     no_color: bool,
 }
 
@@ -45,6 +49,7 @@ impl Environment {
         Self {
             config: lookup(CONFIG_VARIABLE),
             database_url: lookup(DATABASE_URL_VARIABLE),
+            listen_url: lookup(LISTEN_URL_VARIABLE),
             no_color: lookup("NO_COLOR").is_some_and(|value| !value.is_empty()),
         }
     }
@@ -57,15 +62,25 @@ impl Environment {
 
     /// The URL of the database, if one is given.
     pub fn database_url(&self) -> Result<Option<DatabaseUrl>, ConfigError> {
-        let Some(value) = given(self.database_url.as_ref(), DATABASE_URL_VARIABLE)? else {
-            return Ok(None);
+        url_of(self.database_url.as_ref(), DATABASE_URL_VARIABLE)
+    }
+
+    /// The URL on which to listen for notifications, if it is not the database's. Always PostgreSQL.
+    pub fn listen_url(&self) -> Result<Option<DatabaseUrl>, ConfigError> {
+        let refused = |problem| ConfigError::DatabaseUrl {
+            name: LISTEN_URL_VARIABLE,
+            problem,
         };
-        value
-            .to_str()
-            .ok_or(DatabaseUrlError::NotPlainText)
-            .and_then(str::parse)
-            .map(Some)
-            .map_err(ConfigError::DatabaseUrl)
+        match url_of(self.listen_url.as_ref(), LISTEN_URL_VARIABLE) {
+            Ok(Some(url)) if url.backend() != Backend::Postgres => {
+                Err(refused(DatabaseUrlError::NotPostgres))
+            }
+            Err(ConfigError::DatabaseUrl {
+                problem: DatabaseUrlError::Scheme | DatabaseUrlError::NoFile,
+                ..
+            }) => Err(refused(DatabaseUrlError::NotPostgres)),
+            url => url,
+        }
     }
 
     pub(super) fn config_file(&self) -> Result<Option<&OsString>, ConfigError> {
@@ -81,6 +96,21 @@ fn given<'v>(
         Some(value) if value.is_empty() => Err(ConfigError::EmptyVariable { name }),
         value => Ok(value),
     }
+}
+
+fn url_of(
+    value: Option<&OsString>,
+    name: &'static str,
+) -> Result<Option<DatabaseUrl>, ConfigError> {
+    let Some(value) = given(value, name)? else {
+        return Ok(None);
+    };
+    value
+        .to_str()
+        .ok_or(DatabaseUrlError::NotPlainText)
+        .and_then(str::parse)
+        .map(Some)
+        .map_err(|problem| ConfigError::DatabaseUrl { name, problem })
 }
 
 /// Where the database is, with the secret to enter it.
@@ -136,6 +166,9 @@ pub enum DatabaseUrlError {
     /// No file is named.
     #[error("it names no file; write sqlite://FILE, or sqlite://FILE?mode=rwc to create it")]
     NoFile,
+    /// Another database where only PostgreSQL will do.
+    #[error("it must begin with postgres:// or postgresql://: only PostgreSQL notifies")]
+    NotPostgres,
 }
 
 impl DatabaseUrl {
@@ -405,6 +438,34 @@ mod tests {
         }
     }
 
+    fn listen_url(text: &'static str) -> Result<Option<DatabaseUrl>, ConfigError> {
+        let lookup = |name: &str| (name == LISTEN_URL_VARIABLE).then(|| OsString::from(text));
+        Environment::from_lookup(lookup).listen_url()
+    }
+
+    #[test]
+    fn notifications_are_listened_for_on_postgresql_alone() {
+        assert_eq!(environment(None, None).listen_url().unwrap(), None);
+        let url = listen_url("postgres://user:hunter2@host/db")
+            .unwrap()
+            .unwrap();
+        assert_eq!(url.to_string(), "postgres://user:***@host/db");
+        for text in ["sqlite:hunter2", "sqlite:", "mysql://hunter2@h", "hunter2"] {
+            assert_eq!(
+                listen_url(text).unwrap_err().to_string(),
+                "the environment variable RECONCILER_LISTEN_URL cannot be used: it must begin with \
+                 postgres:// or postgresql://: only PostgreSQL notifies",
+                "{text}"
+            );
+        }
+        for text in ["", "postgres://user:hunter2", "postgres://u@h/d?hunter2"] {
+            let error = listen_url(text).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains(SECRET), "{text:?}: {shown}");
+            assert!(shown.contains(LISTEN_URL_VARIABLE), "{text:?}: {shown}");
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_url_that_is_not_text_is_refused() {
@@ -414,7 +475,10 @@ mod tests {
         });
         assert!(matches!(
             environment.database_url(),
-            Err(ConfigError::DatabaseUrl(DatabaseUrlError::NotPlainText))
+            Err(ConfigError::DatabaseUrl {
+                problem: DatabaseUrlError::NotPlainText,
+                ..
+            })
         ));
     }
 }

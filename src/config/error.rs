@@ -4,8 +4,8 @@ use std::io;
 
 use thiserror::Error;
 
+use super::FILE_BYTES_MAX;
 use super::environment::DatabaseUrlError;
-use super::{DATABASE_URL_VARIABLE, FILE_BYTES_MAX};
 
 /// Why the configuration or the environment could not be used. Texts never hold a secret.
 #[derive(Debug, Error)]
@@ -54,14 +54,16 @@ pub enum ConfigError {
     /// A secret in a file.
     #[error(
         "{place}: `{key}` does not belong in a file: the database URL is a secret and is \
-         read from the environment variable {DATABASE_URL_VARIABLE}; remove the key, and change \
-         the password if others can read the file"
+         read from the environment variable {variable}; remove the key, and change the password if \
+         others can read the file"
     )]
     Secret {
         /// The file and line.
         place: String,
         /// The full path of the key.
         key: String,
+        /// The variable that is meant.
+        variable: &'static str,
     },
     /// A value where a section is meant.
     #[error("{place}: `{key}` is a section; write it as `[{key}]` with its keys below")]
@@ -90,7 +92,7 @@ pub enum ConfigError {
     },
     /// Two durations that contradict each other.
     #[error(
-        "{file}: `{shorter}` is {shorter_value}, longer than `{longer}`, which is {longer_value}; \
+        "{file}: `{shorter}` is {shorter_value}, {fault} `{longer}`, which is {longer_value}; \
          lower the first or raise the second"
     )]
     Order {
@@ -100,6 +102,8 @@ pub enum ConfigError {
         shorter: &'static str,
         /// Its value.
         shorter_value: String,
+        /// How the two stand to each other.
+        fault: &'static str,
         /// The setting that may not be shorter.
         longer: &'static str,
         /// Its value.
@@ -111,7 +115,12 @@ pub enum ConfigError {
         /// The variable.
         name: &'static str,
     },
-    /// The database URL cannot be used.
-    #[error("the environment variable {DATABASE_URL_VARIABLE} cannot be used: {0}")]
-    DatabaseUrl(DatabaseUrlError),
+    /// A URL of the database cannot be used.
+    #[error("the environment variable {name} cannot be used: {problem}")]
+    DatabaseUrl {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong with its value.
+        problem: DatabaseUrlError,
+    },
 }

@@ -11,7 +11,7 @@ use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serializer};
 
-use super::{AUDIT_ACTION_CHARS_MAX, AUDIT_ACTIONS_MAX};
+use super::{AUDIT_ACTION_CHARS_MAX, AUDIT_ACTIONS_MAX, Cron, CronError};
 use crate::telemetry::{self, Format};
 
 pub(super) fn friendly<S: Serializer, T>(duration: &T, serializer: S) -> Result<S::Ok, S::Error>
@@ -124,6 +124,15 @@ pub(super) fn summary_keys<'de, D: Deserializer<'de>>(
         })
 }
 
+pub(super) fn cron<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cron, D::Error> {
+    any(deserializer)
+        .as_ref()
+        .and_then(toml::Value::as_str)
+        .ok_or(CronError::Malformed)
+        .and_then(str::parse)
+        .map_err(D::Error::custom)
+}
+
 pub(super) fn log_filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     match any(deserializer) {
         Some(toml::Value::String(text)) => telemetry::parse_filter(&text)
@@ -143,6 +152,7 @@ pub(super) fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<F
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use serde_json::Value as Json;
 
     use crate::config::source::value_at;
@@ -199,6 +209,11 @@ mod tests {
             ("rules.evidence_skew_max", "0s", "1h"),
             ("sweep.wait_min", "1s", "1h"),
             ("sweep.wait_max", "1s", "24h"),
+            ("worker.poll_interval", "50ms", "10s"),
+            ("worker.orphan_after", "2s", "10m"),
+            ("worker.attempt_timeout", "1s", "10m"),
+            ("worker.drain_timeout", "1s", "10m"),
+            ("worker.retain_jobs", "1m", "720h"),
             ("database.connect_timeout", "1s", "5m"),
             ("database.statement_timeout", "1s", "1h"),
             ("database.lock_timeout", "100ms", "10m"),
@@ -210,12 +225,9 @@ mod tests {
             };
             assert!(in_range(min) && in_range(max), "{key}");
             assert!(!in_range(&format!("{max} 1ms")), "{key}");
-            let below = match min {
-                "0s" => "-1ms",
-                "1s" => "999ms",
-                _ => "99ms",
-            };
-            assert!(!in_range(below), "{key}");
+            let below: SignedDuration = min.parse().unwrap();
+            let below = below - SignedDuration::from_millis(1);
+            assert!(!in_range(&format!("{below:#}")), "{key}");
 
             let (section, name) = key.split_once('.').unwrap();
             let title = section[..1].to_uppercase() + &section[1..];
@@ -231,8 +243,8 @@ mod tests {
         let texts = every.iter().filter(is_text).count();
         assert_eq!(
             texts,
-            durations.len() + 2,
-            "only log.filter and log.format are other texts"
+            durations.len() + 3,
+            "only sweep.schedule, log.filter and log.format are other texts"
         );
     }
 
@@ -295,6 +307,11 @@ mod tests {
             ("sweep.batch_runs_max", "500.0"),
             ("sweep.batch_runs_max", "true"),
             ("sweep.batch_runs_max", "9223372036854775807"),
+            ("sweep.schedule", "\"0 0 * * *\""),
+            ("sweep.schedule", "true"),
+            ("worker.jobs_max", "\"500\""),
+            ("worker.attempts_max", "0"),
+            ("worker.retain_jobs", "\"30d\""),
             ("database.connections_max", "101"),
             ("database.retries_max", "21"),
             ("database.statement_timeout", "\"0s\""),

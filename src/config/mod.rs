@@ -1,8 +1,9 @@
 //! What can be set, where it may come from, and the only place that reads the environment.
 //!
 //! Settings come from the built-in default, then from one TOML file. Secrets come from the
-//! environment alone and never print. This file says which settings there are; `source` knows the
-//! text of a file, `fields` reads single values, `environment` holds the variables.
+//! environment alone and never print. This file says which settings there are, `sweep` and `worker`
+//! those of their sections; `source` knows the text of a file, `fields` reads single values,
+//! `environment` holds the variables.
 //!
 //! **Invariant:** a [`Config`] that came from a file is within every range stated on its fields, and
 //! no error of this module holds a secret: errors show a value only where it cannot be a URL.
@@ -16,6 +17,8 @@ mod environment;
 mod error;
 mod fields;
 mod source;
+mod sweep;
+mod worker;
 
 use std::fs::File;
 use std::io::Read;
@@ -25,7 +28,6 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
-use reconciler_jobs::sweep::Schedule;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -33,13 +35,16 @@ use toml::de::DeTable;
 
 pub use environment::{
     CONFIG_VARIABLE, DATABASE_URL_VARIABLE, DatabaseUrl, DatabaseUrlError, Environment,
+    LISTEN_URL_VARIABLE,
 };
 pub use error::ConfigError;
 use fields::{audit_actions, duration, friendly, log_filter, log_format, summary_keys, whole};
 use source::{Source, value_at};
+pub use sweep::{Cron, CronError, Sweep};
+pub use worker::Worker;
 
 pub use crate::storage::Backend;
-use crate::storage::{BATCH_RUNS_MAX, Limits};
+use crate::storage::Limits;
 use crate::telemetry::Format;
 
 /// The largest configuration file that is read.
@@ -64,6 +69,8 @@ pub struct Config {
     pub rules: Rules,
     /// How runs are swept, and when a run that stayed open is looked at again.
     pub sweep: Sweep,
+    /// How the long-running worker takes jobs, gives up on them, and stops.
+    pub worker: Worker,
     /// The connection to the database.
     pub database: Database,
     /// Log lines, on standard error.
@@ -117,31 +124,6 @@ pub struct Rules {
     pub summary_keys: Vec<String>,
 }
 
-/// How runs are swept, and when a run that stayed open is looked at again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Sweep {
-    /// How many runs one transaction settles at most.
-    #[serde(deserialize_with = "whole::<_, 1, 5_000>")]
-    #[schemars(range(min = 1, max = 5_000))]
-    pub batch_runs_max: u32,
-    /// The wait after the first look at a run that stays open; doubled after each further look. "1s"
-    /// to "1h", not longer than `wait_max`.
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, SECOND_MS, HOUR_MS>"
-    )]
-    #[schemars(with = "String")]
-    pub wait_min: SignedDuration,
-    /// The longest wait between two looks. "1s" to "24h".
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, SECOND_MS, { 24 * HOUR_MS }>"
-    )]
-    #[schemars(with = "String")]
-    pub wait_max: SignedDuration,
-}
-
 /// The connection to the database. Its URL is a secret and comes from the environment alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -165,7 +147,7 @@ pub struct Database {
     #[schemars(with = "String")]
     pub statement_timeout: Duration,
     /// How long one statement may wait for a lock. "100ms" to "10m", not longer than
-    /// `statement_timeout`.
+    /// `statement_timeout` and `worker.attempt_timeout`.
     #[serde(
         serialize_with = "friendly",
         deserialize_with = "duration::<_, _, 100, { 10 * MINUTE_MS }>"
@@ -211,17 +193,6 @@ impl Default for Rules {
     }
 }
 
-impl Default for Sweep {
-    fn default() -> Self {
-        let Schedule { wait_min, wait_max } = Schedule::default();
-        Self {
-            batch_runs_max: BATCH_RUNS_MAX,
-            wait_min,
-            wait_max,
-        }
-    }
-}
-
 impl Default for Database {
     fn default() -> Self {
         let Limits {
@@ -261,17 +232,6 @@ impl Rules {
             evidence_skew_max: rules.evidence_skew_max,
             audit_actions: rules.audit_actions,
             summary_keys: rules.summary_keys,
-        }
-    }
-}
-
-impl Sweep {
-    /// The waits between looks, as the pure back-off takes them.
-    #[must_use]
-    pub fn schedule(&self) -> Schedule {
-        Schedule {
-            wait_min: self.wait_min,
-            wait_max: self.wait_max,
         }
     }
 }
@@ -354,31 +314,48 @@ impl Config {
         let settings = self.to_json();
         let rules = &self.rules;
         let sweep = &self.sweep;
+        let worker = &self.worker;
         let database = &self.database;
         [
             (
                 rules.settle_window <= rules.settle_window_in_progress,
                 "rules.settle_window",
+                "longer than",
                 "rules.settle_window_in_progress",
             ),
             (
                 sweep.wait_min <= sweep.wait_max,
                 "sweep.wait_min",
+                "longer than",
                 "sweep.wait_max",
             ),
             (
                 database.lock_timeout <= database.statement_timeout,
                 "database.lock_timeout",
+                "longer than",
                 "database.statement_timeout",
+            ),
+            (
+                database.statement_timeout <= worker.attempt_timeout,
+                "database.statement_timeout",
+                "longer than",
+                "worker.attempt_timeout",
+            ),
+            (
+                worker.poll_interval < worker.orphan_after,
+                "worker.poll_interval",
+                "not shorter than",
+                "worker.orphan_after",
             ),
         ]
         .into_iter()
         .find(|(in_order, ..)| !in_order)
-        .map_or(Ok(()), |(_, shorter, longer)| {
+        .map_or(Ok(()), |(_, shorter, fault, longer)| {
             Err(ConfigError::Order {
                 file: file.to_owned(),
                 shorter,
                 shorter_value: value_at(&settings, shorter),
+                fault,
                 longer,
                 longer_value: value_at(&settings, longer),
             })
@@ -391,6 +368,8 @@ mod tests {
     use std::collections::BTreeSet;
     use std::ffi::OsString;
     use std::path::PathBuf;
+
+    use reconciler_jobs::sweep::Schedule;
 
     use super::source::joined;
     use super::*;
@@ -461,7 +440,7 @@ mod tests {
         );
         assert_eq!(parse("").unwrap(), Config::default());
         assert_eq!(Config::default().rules.policy(), Policy::default());
-        assert_eq!(Config::default().sweep.schedule(), Schedule::default());
+        assert_eq!(Config::default().sweep.back_off(), Schedule::default());
         assert_eq!(Config::default().database.limits(), Limits::default());
     }
 
@@ -500,6 +479,8 @@ mod tests {
         let mut config = Config::default();
         config.rules.settle_window = SignedDuration::new(61, 500_000_000);
         config.database.lock_timeout = Duration::from_millis(250);
+        config.worker.retain_jobs = Duration::from_secs(90);
+        config.sweep.schedule = "0 0 4 * * *".parse().unwrap();
         config.log.format = Format::Json;
         let written = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<Config>(&written).unwrap(), config);
@@ -518,7 +499,7 @@ mod tests {
         );
         assert!(config.rules.policy().summary_keys.is_empty());
         assert_eq!(config.sweep.batch_runs_max, 50);
-        assert_eq!(config.sweep.schedule(), Schedule::default());
+        assert_eq!(config.sweep.back_off(), Schedule::default());
         assert_eq!(
             (config.log.format, config.log.filter.as_str()),
             (Format::Json, "warn,sqlx=off")
@@ -540,6 +521,14 @@ mod tests {
         assert!(
             parse("sweep.wait_min = \"15m\"").is_ok(),
             "equal is in order"
+        );
+        assert!(
+            refusal("worker.attempt_timeout = \"4s\"").contains("`database.statement_timeout`")
+        );
+        assert_eq!(
+            refusal("[worker]\npoll_interval = \"2s\"\norphan_after = \"2s\""),
+            "x.toml: `worker.poll_interval` is \"2s\", not shorter than `worker.orphan_after`, which \
+             is \"2s\"; lower the first or raise the second"
         );
     }
 

@@ -6,16 +6,19 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::environment::{DATABASE_URL_VARIABLE, LISTEN_URL_VARIABLE};
 use super::error::ConfigError;
 
 const SHOWN_CHARS_MAX: usize = 80;
-/// Keys that people try to put a database URL or password under.
-const SECRET_KEYS: [&str; 5] = [
-    "url",
-    "database_url",
-    "dsn",
-    "password",
-    "reconciler_database_url",
+/// Keys that people try to put a database URL or password under, with the variable each belongs in.
+const SECRET_KEYS: [(&str, &str); 7] = [
+    ("url", DATABASE_URL_VARIABLE),
+    ("database_url", DATABASE_URL_VARIABLE),
+    ("dsn", DATABASE_URL_VARIABLE),
+    ("password", DATABASE_URL_VARIABLE),
+    ("reconciler_database_url", DATABASE_URL_VARIABLE),
+    ("listen_url", LISTEN_URL_VARIABLE),
+    ("reconciler_listen_url", LISTEN_URL_VARIABLE),
 ];
 
 /// The text of a file, to say where in it something is wrong.
@@ -54,6 +57,9 @@ impl Source<'_> {
             let name = key.get_ref().as_ref();
             let full = shown(&joined(path, name));
             let place = self.place(key.span().start);
+            let secret = SECRET_KEYS
+                .iter()
+                .find(|(secret, _)| name.eq_ignore_ascii_case(secret));
             match (known.get(name), value.get_ref()) {
                 (Some(inner @ Json::Object(_)), DeValue::Table(section)) => {
                     self.check_keys(section, inner, &full)?;
@@ -62,10 +68,14 @@ impl Source<'_> {
                     return Err(ConfigError::NotASection { place, key: full });
                 }
                 (Some(_), _) => {}
-                (None, _) if SECRET_KEYS.contains(&name.to_lowercase().as_str()) => {
-                    return Err(ConfigError::Secret { place, key: full });
-                }
                 (None, _) => {
+                    if let Some((_, variable)) = secret {
+                        return Err(ConfigError::Secret {
+                            place,
+                            key: full,
+                            variable,
+                        });
+                    }
                     let advice = self.advice(name, known);
                     return Err(ConfigError::UnknownKey {
                         place,
@@ -179,7 +189,6 @@ fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::DATABASE_URL_VARIABLE;
     use crate::config::tests::{parse, refusal};
 
     const SECRET: &str = "hunter2";
@@ -266,14 +275,24 @@ mod tests {
 
     #[test]
     fn a_secret_in_a_file_is_refused_and_not_repeated() {
-        for text in [
-            "[database]\nurl = \"postgres://u:hunter2@h/d\"",
-            "\ndatabase_url = \"postgres://u:hunter2@h/d\"",
-            "[database]\nPassword = \"hunter2\"",
+        for (text, variable) in [
+            (
+                "[database]\nurl = \"postgres://u:hunter2@h/d\"",
+                DATABASE_URL_VARIABLE,
+            ),
+            (
+                "\ndatabase_url = \"postgres://u:hunter2@h/d\"",
+                DATABASE_URL_VARIABLE,
+            ),
+            ("[database]\nPassword = \"hunter2\"", DATABASE_URL_VARIABLE),
+            (
+                "[worker]\nlisten_url = \"postgres://u:hunter2@h/d\"",
+                LISTEN_URL_VARIABLE,
+            ),
         ] {
             let message = refusal(text);
             assert!(message.starts_with("x.toml:2:"), "{message}");
-            assert!(message.contains(DATABASE_URL_VARIABLE), "{message}");
+            assert!(message.contains(variable), "{message}");
             assert!(!message.contains(SECRET), "{message}");
         }
     }

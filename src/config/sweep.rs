@@ -1,0 +1,292 @@
+//! When sweeps begin, how much one looks at, and when a run that stayed open is looked at again.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use jiff_cron::TimeUnitSpec;
+use reconciler_jobs::sweep::Schedule;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+use thiserror::Error;
+
+use super::fields::{cron, duration, friendly, whole};
+use super::{HOUR_MS, SECOND_MS};
+use crate::storage::BATCH_RUNS_MAX;
+
+/// How runs are swept, and when a run that stayed open is looked at again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sweep {
+    /// When a worker begins a sweep: a cron expression of six fields in UTC, the second first, such
+    /// as "0 */5 * * * *". Sweeps cannot be turned off.
+    #[serde(deserialize_with = "cron")]
+    #[schemars(with = "String")]
+    pub schedule: Cron,
+    /// How many runs one pass of a worker looks at; the next sweep finds the others.
+    #[serde(deserialize_with = "whole::<_, 1, 10_000_000>")]
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub runs_max: u32,
+    /// A worker's sweep of more due runs than this is shared out among the workers.
+    #[serde(deserialize_with = "whole::<_, 100, 10_000_000>")]
+    #[schemars(range(min = 100, max = 10_000_000))]
+    pub shard_runs: u32,
+    /// How many runs one transaction settles at most.
+    #[serde(deserialize_with = "whole::<_, 1, 5_000>")]
+    #[schemars(range(min = 1, max = 5_000))]
+    pub batch_runs_max: u32,
+    /// The wait after the first look at a run that stays open; doubled after each further look. "1s"
+    /// to "1h", not longer than `wait_max`.
+    #[serde(
+        serialize_with = "friendly",
+        deserialize_with = "duration::<_, _, SECOND_MS, HOUR_MS>"
+    )]
+    #[schemars(with = "String")]
+    pub wait_min: SignedDuration,
+    /// The longest wait between two looks. "1s" to "24h".
+    #[serde(
+        serialize_with = "friendly",
+        deserialize_with = "duration::<_, _, SECOND_MS, { 24 * HOUR_MS }>"
+    )]
+    #[schemars(with = "String")]
+    pub wait_max: SignedDuration,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        let Schedule { wait_min, wait_max } = Schedule::default();
+        Self {
+            schedule: Cron::every_minute(),
+            runs_max: 100_000,
+            shard_runs: 20_000,
+            batch_runs_max: BATCH_RUNS_MAX,
+            wait_min,
+            wait_max,
+        }
+    }
+}
+
+impl Sweep {
+    /// The waits between looks, as the pure back-off takes them.
+    #[must_use]
+    pub fn back_off(&self) -> Schedule {
+        Schedule {
+            wait_min: self.wait_min,
+            wait_max: self.wait_max,
+        }
+    }
+}
+
+/// Moments that a cron expression names, in UTC.
+///
+/// **Invariant:** it comes due again and again: it names no year, and at least one day.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cron(jiff_cron::Schedule);
+
+/// Why a text is no cron expression that can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum CronError {
+    /// It cannot be read.
+    #[error(
+        "it must be a cron expression of six fields, which are second, minute, hour, day of the \
+         month, month and day of the week, in UTC, such as \"0 */5 * * * *\""
+    )]
+    Malformed,
+    /// It reads well and is never due, such as each 30 February.
+    #[error("it must be a cron expression that comes due, and no day is the one it names")]
+    NeverDue,
+}
+
+impl Cron {
+    #[expect(
+        clippy::expect_used,
+        reason = "the text is fixed, and every test that reads a configuration parses it"
+    )]
+    fn every_minute() -> Self {
+        "0 * * * * *".parse().expect("every minute")
+    }
+
+    /// The expression, as the schedule of the queue takes it.
+    #[must_use]
+    pub fn parsed(&self) -> &jiff_cron::Schedule {
+        &self.0
+    }
+
+    /// The first moment after `moment`; none after the year 2100.
+    #[must_use]
+    pub fn next_after(&self, moment: Timestamp) -> Option<Timestamp> {
+        let after = self.0.after(moment.to_zoned(TimeZone::UTC)).next()?;
+        Some(after.timestamp())
+    }
+
+    /// The longest time between two neighbours among the next eight moments after `moment`, which
+    /// is enough to find the weekend of an expression for working days. Zero if there are no two.
+    #[must_use]
+    pub fn longest_gap(&self, moment: Timestamp) -> Duration {
+        let moments: Vec<_> = self
+            .0
+            .after(moment.to_zoned(TimeZone::UTC))
+            .take(8)
+            .collect();
+        moments
+            .iter()
+            .zip(moments.iter().skip(1))
+            .map(|(one, next)| next.duration_since(one).unsigned_abs())
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+impl FromStr for Cron {
+    type Err = CronError;
+
+    fn from_str(text: &str) -> Result<Self, CronError> {
+        // The parser needs no blanks between fields and takes a year as the seventh.
+        let fields = text.split_ascii_whitespace().count();
+        let schedule = jiff_cron::Schedule::from_str(text)
+            .ok()
+            .filter(|schedule| fields == 6 && schedule.years().is_all())
+            .ok_or(CronError::Malformed)?;
+        // Asked of a fixed moment, so that a text is good or bad whenever it is read.
+        let cron = Self(schedule);
+        match cron.next_after(Timestamp::UNIX_EPOCH) {
+            Some(_) => Ok(cron),
+            None => Err(CronError::NeverDue),
+        }
+    }
+}
+
+impl fmt::Display for Cron {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0.source())
+    }
+}
+
+impl fmt::Debug for Cron {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cron({:?})", self.0.source())
+    }
+}
+
+impl Serialize for Cron {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{parse, refusal};
+
+    fn cron(text: &str) -> Cron {
+        text.parse().expect(text)
+    }
+
+    fn moment(text: &str) -> Timestamp {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn an_expression_names_moments_in_utc_with_the_second_first() {
+        for (text, after, next) in [
+            (
+                "0 * * * * *",
+                "2026-03-01T10:00:00Z",
+                "2026-03-01T10:01:00Z",
+            ),
+            (
+                "0 * * * * *",
+                "2026-03-01T10:00:59.9Z",
+                "2026-03-01T10:01:00Z",
+            ),
+            (
+                "15 */5 * * * *",
+                "2026-03-01T10:00:16Z",
+                "2026-03-01T10:05:15Z",
+            ),
+            (
+                "0 30 4 * * Mon-Fri",
+                "2026-02-27T04:30:00Z",
+                "2026-03-02T04:30:00Z",
+            ),
+            (
+                "0 0 0 29 2 *",
+                "2026-03-01T00:00:00Z",
+                "2028-02-29T00:00:00Z",
+            ),
+        ] {
+            assert_eq!(
+                cron(text).next_after(moment(after)),
+                Some(moment(next)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_longest_gap_spans_a_weekend() {
+        let wednesday = moment("2026-03-04T12:00:00Z");
+        for (text, hours) in [
+            ("0 0 * * * *", 1),
+            ("0 30 4 * * Mon-Fri", 72),
+            ("0 0 8,18 * * *", 14),
+        ] {
+            assert_eq!(
+                cron(text).longest_gap(wednesday),
+                Duration::from_hours(hours),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            cron("0 * * * * *").longest_gap(moment("2100-12-31T23:59:00Z")),
+            Duration::ZERO
+        );
+    }
+
+    #[test]
+    fn what_is_no_expression_or_never_due_is_refused_with_line_and_what_is_expected() {
+        for text in [
+            "\"\"",
+            "\"off\"",
+            "\"* * * * *\"",
+            "\"0 * * * * * 2026\"",
+            "\"0* * * * * 2026\"",
+            "\"0 * * * * * *\"",
+            "\"0*****\"",
+            "\"@hourly\"",
+            "\"60 * * * * *\"",
+            "\"0 */0 * * * *\"",
+            "\"0 5-1 * * * *\"",
+            "\"0 * * * * Moonday\"",
+            "\"0 99999999999999999999 * * * *\"",
+            "\"0 * * * * é\"",
+            "60",
+            "[\"0 * * * * *\"]",
+        ] {
+            let message = refusal(&format!("[sweep]\nschedule = {text}"));
+            assert!(
+                message.starts_with("x.toml:2: `sweep.schedule` is "),
+                "{text}: {message}"
+            );
+            let expected = "it must be a cron expression of six fields, which are second, minute,";
+            assert!(message.contains(expected), "{text}: {message}");
+            assert!(
+                message.ends_with("use the default, \"0 * * * * *\""),
+                "{message}"
+            );
+        }
+        let never = refusal("[sweep]\nschedule = \"0 0 0 30 2 *\"");
+        assert!(never.contains("comes due"), "{never}");
+    }
+
+    #[test]
+    fn an_expression_is_written_as_it_was_given() {
+        let config = parse("[sweep]\nschedule = \"0 */5 8-18 * * Mon-Fri\"").unwrap();
+        assert_eq!(config.sweep.schedule.to_string(), "0 */5 8-18 * * Mon-Fri");
+        let json = serde_json::to_value(&config).unwrap();
+        assert_eq!(json["sweep"]["schedule"], "0 */5 8-18 * * Mon-Fri");
+    }
+}
