@@ -1,0 +1,98 @@
+//! What a long-running process answers over HTTP.
+//!
+//! `probes` are the pages; `connections` keeps whoever connects from holding the server.
+//!
+//! **Invariant:** nothing here works, waits for a database, or knows who works: a page shows what is
+//! in memory, so an answer takes no longer than its bytes.
+
+mod connections;
+mod probes;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::health::Health;
+use connections::Connections;
+
+/// What a client may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// How many connections are open at most. One more ends the oldest, so that clients who say
+    /// nothing cannot keep out one who does.
+    pub connections_max: usize,
+    /// How long a connection lasts.
+    pub lifetime: Duration,
+    /// How many bytes a client may send.
+    pub bytes_max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections_max: 64,
+            lifetime: Duration::from_secs(5),
+            bytes_max: 16 << 10,
+        }
+    }
+}
+
+/// How long an answer that was begun may go on after the server was told to stop.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Answers probes until `stop`: `GET /livez` and `GET /readyz`, each 200 `ok` or 503 `not ok`.
+///
+/// With `?verbose` they list their checks, one per line; with `Accept: application/json` the answer
+/// is the whole [`Report`](crate::health::Report).
+pub async fn serve(
+    listener: TcpListener,
+    health: Arc<Health>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    serve_within(Bounds::default(), listener, health, stop).await
+}
+
+/// The same within other bounds.
+pub async fn serve_within(
+    bounds: Bounds,
+    listener: TcpListener,
+    health: Arc<Health>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let connections = Connections::new(listener, bounds);
+    let stopped = stop.clone().cancelled_owned();
+    let server = axum::serve(connections, router(health)).with_graceful_shutdown(stopped);
+    tokio::select! {
+        ended = server.into_future() => ended,
+        () = async {
+            stop.cancelled().await;
+            tokio::time::sleep(FAREWELL).await;
+        } => Ok(()),
+    }
+}
+
+fn router(health: Arc<Health>) -> Router {
+    Router::new()
+        .route("/livez", get(probes::livez))
+        .route("/readyz", get(probes::readyz))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
+        .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n") })
+        .layer(map_response(finish))
+        .with_state(health)
+}
+
+/// An answer is true for its moment only, and a probe asks once.
+async fn finish(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

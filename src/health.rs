@@ -1,0 +1,682 @@
+//! What a long-running process knows about itself: whoever works writes it, whoever answers probes
+//! reads it, and neither knows the other.
+//!
+//! *Live* means that every loop that has begun still turns; a process that is not live should be
+//! restarted. *Ready* means that work gets done; a process that is not ready is waited for. That the
+//! database is away is no reason for a restart, so it never makes a process less than live.
+//!
+//! **Invariant:** no text in a [`Report`] comes from outside this program, so that a probe, which
+//! anybody who reaches the port may ask, tells no secret. The log says the rest.
+//!
+//! # Design notes
+//!
+//! A sweep that failed does not end readiness by itself: with sweeps an hour apart it would stay
+//! ended for an hour after one lost connection. What counts is that none has succeeded for too long
+//! while the database was there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::clock::Stopwatch;
+
+/// A loop that must not silently stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Loop {
+    /// Takes jobs from the queue.
+    Queue,
+    /// Does sweeps.
+    Sweeps,
+    /// Waits for the moments that the sweep schedule names.
+    Schedule,
+    /// Looks at open runs whose time has come.
+    Due,
+}
+
+impl Loop {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Queue, Self::Sweeps, Self::Schedule, Self::Due];
+
+    fn check_name(self) -> &'static str {
+        match self {
+            Self::Queue => "queue loop",
+            Self::Sweeps => "sweeps loop",
+            Self::Schedule => "schedule loop",
+            Self::Due => "due loop",
+        }
+    }
+}
+
+/// How long something may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a loop may be silent, and the queue be without a poll.
+    pub silence: Duration,
+    /// How long no sweep may have succeeded while the database was there.
+    pub sweep_age: Duration,
+}
+
+impl Default for Limits {
+    /// 15 seconds, and three sweeps of the default schedule.
+    fn default() -> Self {
+        Self {
+            silence: Duration::from_secs(15),
+            sweep_age: Duration::from_mins(3),
+        }
+    }
+}
+
+/// Whether the database answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    /// It does.
+    Up,
+    /// It does not.
+    Away {
+        /// Why, in words that were written for everybody's eyes. The error itself belongs in the log.
+        why: &'static str,
+    },
+}
+
+/// Whether our schema is the one that this program knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// It is.
+    Fits,
+    /// It is missing or older.
+    Older,
+    /// It is a later release's.
+    Newer,
+}
+
+/// How a process is. Serialises as what a probe that asks for JSON is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Every loop that has begun still turns.
+    pub live: bool,
+    /// All checks are well.
+    pub ready: bool,
+    /// All that was checked, in a fixed order.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was checked.
+    pub name: &'static str,
+    /// Whether it is well.
+    pub ok: bool,
+    /// Whether the process is not live without it. All checks count for readiness.
+    pub vital: bool,
+    /// What was found.
+    pub detail: String,
+}
+
+/// What a process knows about itself.
+pub struct Health {
+    limits: Limits,
+    clock: Box<dyn Fn() -> Duration + Send + Sync>,
+    state: Mutex<State>,
+    database_is_up: watch::Sender<bool>,
+}
+
+/// Moments are times since the process began.
+#[derive(Debug, Default)]
+struct State {
+    /// The last beat of each loop that is expected; none before the first.
+    beats: BTreeMap<Loop, Option<Duration>>,
+    polled: Option<Duration>,
+    /// What is known of the database, and since when it is up or away.
+    database: Option<(Database, Duration)>,
+    schema: Option<Schema>,
+    sweep_succeeded: Option<Duration>,
+    sweep_failed: Option<Duration>,
+    /// Whether the last settlement met an error that does not pass by itself.
+    cannot_settle: bool,
+    stopping: bool,
+}
+
+impl Health {
+    /// Begins, with nothing known. It takes a beat of each of `loops` to be ready.
+    #[must_use]
+    pub fn new(limits: Limits, loops: &[Loop]) -> Arc<Self> {
+        let since_start = Stopwatch::start();
+        Self::with_clock(limits, loops, move || since_start.elapsed())
+    }
+
+    /// The same by another clock, which says how long ago the process began; for tests.
+    #[must_use]
+    pub fn with_clock(
+        limits: Limits,
+        loops: &[Loop],
+        clock: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let state = State {
+            beats: loops.iter().map(|name| (*name, None)).collect(),
+            ..State::default()
+        };
+        Arc::new(Self {
+            limits,
+            clock: Box::new(clock),
+            state: Mutex::new(state),
+            database_is_up: watch::Sender::new(false),
+        })
+    }
+
+    /// A loop has turned once more. To be called on every turn, whether or not there was work or a
+    /// database. From the first call on, the process is live only while the loop keeps turning.
+    pub fn beat(&self, name: Loop) {
+        let now = (self.clock)();
+        self.state().beats.insert(name, Some(now));
+    }
+
+    /// The queue was asked for jobs and has answered.
+    pub fn polled(&self) {
+        let now = (self.clock)();
+        self.state().polled = Some(now);
+    }
+
+    /// The database was found up or away. True where it was not so before, so that whoever logs can
+    /// log changes only; another reason to be away is no change.
+    pub fn database(&self, found: Database) -> bool {
+        let now = (self.clock)();
+        let is_up = found == Database::Up;
+        let mut state = self.state();
+        let since = state
+            .database
+            .filter(|(before, _)| (*before == Database::Up) == is_up)
+            .map(|(_, since)| since);
+        state.database = Some((found, since.unwrap_or(now)));
+        // Under the lock, so that those who wait hear of changes in their order.
+        self.database_is_up
+            .send_if_modified(|before| std::mem::replace(before, is_up) != is_up);
+        since.is_none()
+    }
+
+    /// Ends as soon as the database is up.
+    pub async fn database_up(&self) {
+        // Fails when the sender is gone, which is ours.
+        self.database_is_up
+            .subscribe()
+            .wait_for(|is_up| *is_up)
+            .await
+            .ok();
+    }
+
+    /// Whether the database was there when last asked.
+    #[must_use]
+    pub fn database_is_up(&self) -> bool {
+        *self.database_is_up.borrow()
+    }
+
+    /// Follows whether the database is up; false as long as that is not known.
+    #[must_use]
+    pub fn watch_database(&self) -> watch::Receiver<bool> {
+        self.database_is_up.subscribe()
+    }
+
+    /// Our schema was looked at.
+    pub fn schema(&self, found: Schema) {
+        self.state().schema = Some(found);
+    }
+
+    /// A sweep has succeeded, here or, as far as this process learns of it, on another host.
+    pub fn sweep_succeeded(&self) {
+        let now = (self.clock)();
+        self.state().sweep_succeeded = Some(now);
+    }
+
+    /// A sweep has failed.
+    pub fn sweep_failed(&self) {
+        let now = (self.clock)();
+        self.state().sweep_failed = Some(now);
+    }
+
+    /// A settlement came to its end, or met an error that does not pass by itself.
+    pub fn settled(&self, well: bool) {
+        self.state().cannot_settle = !well;
+    }
+
+    /// The process takes no new work. It is not ready any more, and stays live to its end, because
+    /// loops fall silent one by one and a restart is on its way already.
+    pub fn stopping(&self) {
+        self.state().stopping = true;
+    }
+
+    /// How the process is.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let state = self.state();
+        // Read under the lock: no moment in the state is later.
+        let now = (self.clock)();
+        let mut checks: Vec<_> = state
+            .beats
+            .iter()
+            .map(|(name, beat)| self.check_loop(&state, *name, *beat, now))
+            .collect();
+        checks.push(check_database(&state, now));
+        checks.push(check_schema(&state));
+        if state.beats.contains_key(&Loop::Queue) {
+            checks.push(self.check_queue(&state, now));
+        }
+        if state.beats.contains_key(&Loop::Sweeps) {
+            checks.push(self.check_sweep(&state, now));
+        }
+        if state.beats.contains_key(&Loop::Queue) {
+            checks.push(check_settling(&state));
+        }
+        checks.push(check_running(&state));
+        Report {
+            live: checks.iter().all(|check| check.ok || !check.vital),
+            ready: checks.iter().all(|check| check.ok),
+            checks,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here can be half written: each change is one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_loop(
+        &self,
+        state: &State,
+        name: Loop,
+        beat: Option<Duration>,
+        now: Duration,
+    ) -> Check {
+        let silent = beat.map(|beat| now.saturating_sub(beat));
+        Check {
+            name: name.check_name(),
+            ok: silent.is_some_and(|silent| silent <= self.limits.silence),
+            vital: silent.is_some() && !state.stopping,
+            detail: silent.map_or_else(
+                || "has not begun".to_owned(),
+                |silent| format!("last turn {} ago", seconds(silent)),
+            ),
+        }
+    }
+
+    fn check_queue(&self, state: &State, now: Duration) -> Check {
+        let age = state.polled.map(|polled| now.saturating_sub(polled));
+        Check {
+            name: "queue",
+            ok: age.is_some_and(|age| age <= self.limits.silence),
+            vital: false,
+            detail: age.map_or_else(
+                || "not polled yet".to_owned(),
+                |age| format!("polled {} ago", seconds(age)),
+            ),
+        }
+    }
+
+    fn check_sweep(&self, state: &State, now: Duration) -> Check {
+        // While the database was away no sweep could succeed.
+        let counted_from = state
+            .database
+            .map(|(_, since)| since)
+            .max(state.sweep_succeeded)
+            .unwrap_or_default();
+        let ago = |moment: Duration| seconds(now.saturating_sub(moment));
+        let succeeded = match state.sweep_succeeded {
+            Some(moment) => format!("last success {} ago", ago(moment)),
+            None => "none has succeeded yet".to_owned(),
+        };
+        let failed = state
+            .sweep_failed
+            .filter(|failed| state.sweep_succeeded < Some(*failed))
+            .map(|moment| format!(", last failure {} ago", ago(moment)));
+        Check {
+            name: "sweep",
+            ok: now.saturating_sub(counted_from) <= self.limits.sweep_age,
+            vital: false,
+            detail: succeeded + &failed.unwrap_or_default(),
+        }
+    }
+}
+
+fn check_database(state: &State, now: Duration) -> Check {
+    let detail = match state.database {
+        None => "not reached yet".to_owned(),
+        Some((Database::Up, since)) => format!("up for {}", seconds(now.saturating_sub(since))),
+        Some((Database::Away { why }, since)) => {
+            format!("away for {}: {why}", seconds(now.saturating_sub(since)))
+        }
+    };
+    Check {
+        name: "database",
+        ok: matches!(state.database, Some((Database::Up, _))),
+        vital: false,
+        detail,
+    }
+}
+
+fn check_schema(state: &State) -> Check {
+    let detail = match state.schema {
+        None => "not looked at yet",
+        Some(Schema::Fits) => "fits this program",
+        Some(Schema::Older) => {
+            "missing or older than this program; run `restore-reconciler migrate`"
+        }
+        Some(Schema::Newer) => "newer than this program; upgrade restore-reconciler on this host",
+    };
+    Check {
+        name: "schema",
+        ok: state.schema == Some(Schema::Fits),
+        vital: false,
+        detail: detail.to_owned(),
+    }
+}
+
+fn check_settling(state: &State) -> Check {
+    let detail = if state.cannot_settle {
+        "the last settlement was refused as a whole; the log says why"
+    } else {
+        "nothing is in its way"
+    };
+    Check {
+        name: "settling",
+        ok: !state.cannot_settle,
+        vital: false,
+        detail: detail.to_owned(),
+    }
+}
+
+fn check_running(state: &State) -> Check {
+    let detail = if state.stopping {
+        "stopping: takes no new work"
+    } else {
+        "takes new work"
+    };
+    Check {
+        name: "running",
+        ok: !state.stopping,
+        vital: false,
+        detail: detail.to_owned(),
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    let whole = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    format!("{:#}", SignedDuration::from_secs(whole))
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Health").field(&self.report()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    const AWAY: Database = Database::Away {
+        why: "connection refused",
+    };
+
+    /// A health whose clock stands still until it is told to go on.
+    struct Stage {
+        health: Arc<Health>,
+        now: Arc<AtomicU64>,
+    }
+
+    impl Stage {
+        fn new(loops: &[Loop]) -> Self {
+            let now = Arc::new(AtomicU64::new(0));
+            let clock = now.clone();
+            let limits = Limits {
+                silence: Duration::from_secs(15),
+                sweep_age: Duration::from_mins(3),
+            };
+            let health = Health::with_clock(limits, loops, move || {
+                Duration::from_millis(clock.load(Ordering::Relaxed))
+            });
+            Self { health, now }
+        }
+
+        /// One in which all is well, ten seconds after the start.
+        fn well() -> Self {
+            let stage = Self::new(&Loop::ALL);
+            stage.pass(10_000);
+            stage.turn();
+            stage.health.database(Database::Up);
+            stage.health.schema(Schema::Fits);
+            stage.health.sweep_succeeded();
+            stage
+        }
+
+        fn pass(&self, millis: u64) {
+            self.now.fetch_add(millis, Ordering::Relaxed);
+        }
+
+        fn beat(&self) {
+            for name in Loop::ALL {
+                self.health.beat(name);
+            }
+        }
+
+        fn turn(&self) {
+            self.beat();
+            self.health.polled();
+        }
+
+        /// Live, ready, and the names of the checks that are not well.
+        fn found(&self) -> (bool, bool, Vec<&'static str>) {
+            let report = self.health.report();
+            let bad = report.checks.iter().filter(|check| !check.ok);
+            (report.live, report.ready, bad.map(|it| it.name).collect())
+        }
+
+        fn detail(&self, name: &str) -> String {
+            let report = self.health.report();
+            let check = report.checks.iter().find(|check| check.name == name);
+            check.expect(name).detail.clone()
+        }
+    }
+
+    #[test]
+    fn a_process_that_has_just_begun_is_live_and_not_ready() {
+        let stage = Stage::new(&Loop::ALL);
+        stage.pass(100_000);
+        let names = "queue loop, sweeps loop, schedule loop, due loop, database, schema, queue";
+        assert_eq!(
+            stage.found(),
+            (true, false, names.split(", ").collect()),
+            "however long it takes to begin"
+        );
+        assert_eq!(stage.detail("due loop"), "has not begun");
+    }
+
+    #[test]
+    fn a_process_in_which_all_is_well_is_live_and_ready() {
+        assert_eq!(Stage::well().found(), (true, true, vec![]));
+    }
+
+    #[test]
+    fn a_process_without_a_worker_is_not_asked_for_one() {
+        let stage = Stage::new(&[]);
+        stage.health.database(Database::Up);
+        stage.health.schema(Schema::Fits);
+        stage.pass(10_000_000);
+        assert_eq!(stage.found(), (true, true, vec![]));
+    }
+
+    #[test]
+    fn each_loop_that_falls_silent_ends_liveness() {
+        for silent in Loop::ALL {
+            let stage = Stage::well();
+            let beat_others = || {
+                let others = Loop::ALL.into_iter().filter(|name| *name != silent);
+                others.for_each(|name| stage.health.beat(name));
+                stage.health.polled();
+            };
+            stage.pass(15_000);
+            beat_others();
+            assert_eq!(stage.found(), (true, true, vec![]), "the limit itself");
+            stage.pass(1);
+            assert_eq!(stage.found(), (false, false, vec![silent.check_name()]));
+            assert_eq!(stage.detail(silent.check_name()), "last turn 15s ago");
+            stage.health.beat(silent);
+            assert_eq!(stage.found(), (true, true, vec![]), "it turns again");
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_away_ends_readiness_and_never_liveness() {
+        let stage = Stage::well();
+        assert!(stage.health.database(AWAY));
+        for _ in 0..1_000 {
+            stage.pass(10_000);
+            stage.beat();
+        }
+        assert_eq!(
+            stage.found(),
+            (true, false, vec!["database", "queue", "sweep"])
+        );
+        assert_eq!(
+            stage.detail("database"),
+            "away for 2h 46m 40s: connection refused"
+        );
+
+        stage.health.database(Database::Up);
+        stage.health.polled();
+        assert_eq!(
+            stage.found(),
+            (true, true, vec![]),
+            "a sweep gets its time again"
+        );
+    }
+
+    #[test]
+    fn a_change_of_the_database_is_told_once() {
+        let stage = Stage::new(&[]);
+        let other = Database::Away { why: "no route" };
+        let told = [AWAY, AWAY, other, Database::Up, Database::Up, AWAY].map(|found| {
+            stage.pass(1_000);
+            stage.health.database(found)
+        });
+        assert_eq!(told, [true, false, false, true, false, true]);
+        assert!(Stage::new(&[]).health.database(Database::Up));
+
+        let stage = Stage::new(&[]);
+        stage.health.database(AWAY);
+        stage.pass(3_000);
+        stage.health.database(other);
+        assert_eq!(stage.detail("database"), "away for 3s: no route");
+    }
+
+    #[test]
+    fn who_waits_for_the_database_is_woken_when_it_is_up() {
+        let Stage { health, .. } = Stage::new(&[]);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut waiting = pin!(health.database_up());
+        let mut is_over = || waiting.as_mut().poll(&mut context).is_ready();
+        assert!(!is_over());
+        health.database(AWAY);
+        assert!(!is_over());
+        let mut watched = health.watch_database();
+        assert!(!*watched.borrow_and_update());
+        health.database(Database::Up);
+        assert!(is_over());
+        assert!(watched.has_changed().unwrap() && *watched.borrow_and_update());
+        health.database(Database::Up);
+        assert!(!watched.has_changed().unwrap(), "nothing is new");
+    }
+
+    #[test]
+    fn a_queue_that_is_not_polled_ends_readiness() {
+        let stage = Stage::well();
+        stage.pass(15_001);
+        stage.beat();
+        assert_eq!(stage.found(), (true, false, vec!["queue"]));
+        stage.health.polled();
+        assert_eq!(stage.found(), (true, true, vec![]));
+    }
+
+    #[test]
+    fn a_schema_that_does_not_fit_ends_readiness() {
+        let stage = Stage::well();
+        for (schema, word) in [(Schema::Older, "migrate"), (Schema::Newer, "upgrade")] {
+            stage.health.schema(schema);
+            assert_eq!(stage.found(), (true, false, vec!["schema"]));
+            assert!(stage.detail("schema").contains(word));
+        }
+    }
+
+    #[test]
+    fn sweeps_end_readiness_when_none_succeeds_for_too_long() {
+        let stage = Stage::well();
+        stage.pass(60_000);
+        stage.turn();
+        stage.health.sweep_failed();
+        assert_eq!(stage.found(), (true, true, vec![]), "one failure is told");
+        assert_eq!(
+            stage.detail("sweep"),
+            "last success 1m ago, last failure 0s ago"
+        );
+        stage.pass(120_001);
+        stage.turn();
+        assert_eq!(stage.found(), (true, false, vec!["sweep"]));
+        stage.health.sweep_succeeded();
+        assert_eq!(stage.found(), (true, true, vec![]));
+        assert_eq!(stage.detail("sweep"), "last success 0s ago");
+    }
+
+    #[test]
+    fn a_first_sweep_that_never_comes_ends_readiness() {
+        let stage = Stage::new(&[Loop::Sweeps]);
+        stage.health.database(Database::Up);
+        stage.health.schema(Schema::Fits);
+        stage.pass(180_001);
+        stage.health.beat(Loop::Sweeps);
+        assert_eq!(stage.found(), (true, false, vec!["sweep"]));
+        assert_eq!(stage.detail("sweep"), "none has succeeded yet");
+    }
+
+    #[test]
+    fn a_process_that_stops_is_live_to_its_end_and_not_ready() {
+        let stage = Stage::well();
+        stage.health.stopping();
+        assert_eq!(stage.found(), (true, false, vec!["running"]));
+        stage.pass(60_000);
+        let (live, ready, _) = stage.found();
+        assert!(live && !ready, "its loops have ended");
+    }
+
+    #[test]
+    fn a_report_serialises_with_its_checks() {
+        let stage = Stage::new(&[]);
+        assert_eq!(
+            serde_json::to_value(stage.health.report()).unwrap(),
+            serde_json::json!({"live": true, "ready": false, "checks": [
+                {"name": "database", "ok": false, "vital": false, "detail": "not reached yet"},
+                {"name": "schema", "ok": false, "vital": false, "detail": "not looked at yet"},
+                {"name": "running", "ok": true, "vital": false, "detail": "takes new work"},
+            ]})
+        );
+    }
+
+    #[test]
+    fn its_own_clock_goes_on() {
+        let limits = Limits {
+            silence: Duration::ZERO,
+            ..Limits::default()
+        };
+        let health = Health::new(limits, &[]);
+        health.beat(Loop::Queue);
+        let falls_silent = (0..1_000_000).any(|_| !health.report().live);
+        assert!(falls_silent, "some time has passed since the beat");
+    }
+}
