@@ -8,17 +8,18 @@
 //! # Bird's eye
 //!
 //! ```text
-//!            ┌──────────────── restore-reconciler: look, store, show ────────────────┐
-//!  command ─▶│ cli ─▶ sweep ─▶ storage ─▶ one transaction:                           │
-//!            │                   lock ─▶ load ─▶ ┌─────────────────┐ ─▶ write ─▶ commit │─▶ report
-//!            │                                   │ reconciler-jobs │                 │
-//!            │                                   │ facts ─▶ decide │                 │
-//!            └───────────────────────────────────┴─────────────────┴─────────────────┘
+//!             ┌───────────────── restore-reconciler: deliver, store, show ─────────────────┐
+//!  platform ─▶│ worker: jobs, ticks ─┐                                                    │
+//!   command ─▶│ cli ─▶ sweep ────────┴▶ storage ─▶ one transaction:                       │
+//!             │                       lock ─▶ load ─▶ ┌─────────────────┐ ─▶ write ─▶ commit │─▶ report
+//!     probe ─▶│ console ◀─ health                     │ reconciler-jobs │                 │
+//!             │                                       │ facts ─▶ decide │                 │
+//!             └───────────────────────────────────────┴─────────────────┴─────────────────┘
 //! ```
 //!
-//! The run's row is the truth. Whatever points at a run — an operator, a pass over all due runs — is
-//! a hint that it is time to look; a hint may be lost or come twice without harm, because a pass
-//! finds what was lost and a closed run is never locked again.
+//! The run's row is the truth. Whatever points at a run — a job in the queue, an operator, a pass over
+//! all due runs — is a hint that it is time to look; a hint may be lost or come twice without harm,
+//! because a pass finds what was lost and a closed run is never locked again.
 //!
 //! # Where things are
 //!
@@ -27,10 +28,13 @@
 //! | [`reconciler_jobs`] | every decision, as pure functions; start at `restore_execute::rules` |
 //! | [`storage`] | reads what the platform recorded, writes verdicts; start at `storage::Store::settle` |
 //! | [`sweep`] | one pass over all due runs |
+//! | [`worker`] | the long-running process: jobs, the sweep schedule, runs looked at again in time |
 //! | [`config`] | settings, the environment, and the database URL with its secret |
 //! | [`cli`] | one file per verb |
 //! | [`demo`] | named scenarios on a stand-in for the platform, each built to tempt an overclaim |
 //! | [`runbook`] | the page about reason codes, generated from their registry |
+//! | [`health`] | what a long-running process knows about itself |
+//! | [`console`] | what it answers over HTTP: the probes |
 //! | [`telemetry`], [`clock`] | log lines; the one place that reads a clock |
 //!
 //! # Invariants
@@ -42,9 +46,13 @@
 //!   not at all.
 //! - Every query that reads proof carries the run's workspace and environment. Foreign and deleted
 //!   rows never show, not even by what is said about their absence.
-//! - Platform tables are never migrated, restores are never retried, closed runs are never changed.
-//! - `sqlx` is named in [`storage`] only, `anyhow` in [`cli`] only, the wall clock in [`clock`] only.
-//!   A test reads the sources and holds them to it.
+//! - Platform tables are never migrated, but for a trigger on two of them where `migrate` is told to add it;
+//!   restores are never retried, closed runs are never changed.
+//! - A worker can be killed at any moment: what was not committed is found again by the queue, by
+//!   another process, or by the next pass.
+//! - `sqlx` is named in [`storage`] only, `apalis` in [`worker`] only, `axum` in [`console`] only,
+//!   `anyhow` in [`cli`] only, the wall clock in [`clock`] only. A test reads the sources and holds
+//!   them to it.
 //!
 //! Deliberately absent: calls to Microsoft Graph or any other provider, further operation types,
 //! new statuses or outcomes, and a notion of "probably fine".
@@ -52,8 +60,11 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod demo;
+pub mod health;
 pub mod runbook;
 pub mod storage;
 pub mod sweep;
 pub mod telemetry;
+pub mod worker;

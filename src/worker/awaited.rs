@@ -1,0 +1,96 @@
+//! Runs that stayed open, looked at again when their time comes.
+//!
+//! Nothing notes what such a look has in hand. A run that ends the process would be the first thing the next
+//! one looks at, for ever; so what is due already when a process begins is settled one by one, each try
+//! written down, and the others, which nobody held up, are few.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::record::Source;
+
+use super::settlement::{Trouble, settle_once};
+use super::{BEAT_EVERY, Shared};
+use crate::health::Loop;
+use crate::storage::Settlement;
+
+/// The longest wait between two looks at the clock of the watch list: runs that others put there
+/// meanwhile are found by then.
+const LOOK_EVERY: Duration = Duration::from_millis(400);
+
+/// The wait before the next page when more have become due than fit into one.
+const NEXT_PAGE_AFTER: Duration = Duration::from_millis(20);
+
+/// How the runs of a look are settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// As suspects.
+    OneByOne,
+    Together,
+}
+
+/// Looks again until the process stops.
+pub(super) async fn look_again(shared: &Shared) {
+    let mut care = Care::OneByOne;
+    loop {
+        // Longer than a settlement may take, which has a limit of its own and says what it had in hand.
+        let limit = shared.options.attempt_timeout * 2;
+        let paused = match shared.answered(Loop::Due, limit, look(shared, care)).await {
+            Some(Ok(wait)) => {
+                care = Care::Together;
+                shared.pause(wait).await
+            }
+            Some(Err(trouble)) => shared.pause_beating(Loop::Due, trouble.pause()).await,
+            None => shared.pause_beating(Loop::Due, BEAT_EVERY).await,
+        };
+        if paused.is_err() {
+            return;
+        }
+    }
+}
+
+/// Settles what has become due, and says how long until the next look.
+async fn look(shared: &Shared, care: Care) -> Result<Duration, Trouble> {
+    let limit = shared.settling.batch_runs_max;
+    let awaited = match shared.store.load_awaited(limit).await {
+        Ok(awaited) => awaited,
+        Err(error) => {
+            let trouble = Trouble::from(error);
+            trouble.tell(&[]);
+            return Err(trouble);
+        }
+    };
+    let is_full = awaited.runs.len() >= limit as usize;
+    let any = !awaited.runs.is_empty() && settle(shared, awaited.runs, care).await?;
+    if is_full && any {
+        return Ok(NEXT_PAGE_AFTER);
+    }
+    let next = awaited.next_in.map_or(LOOK_EVERY, |next| {
+        Duration::try_from(next).unwrap_or_default()
+    });
+    Ok(next.min(LOOK_EVERY))
+}
+
+/// Settles runs, and says whether any of them was not in other hands. What it had in hand when it failed
+/// because of one of them is suspected.
+async fn settle(shared: &Shared, mut runs: Vec<RunId>, care: Care) -> Result<bool, Trouble> {
+    let suspects = match care {
+        Care::OneByOne => runs.as_slice(),
+        Care::Together => &[],
+    };
+    let mut settled = Vec::with_capacity(runs.len());
+    let settling = settle_once(shared, Source::Watch, (&runs, &[]), suspects, &mut settled);
+    let Err(trouble) = settling.await else {
+        return Ok(settled
+            .iter()
+            .any(|settled| settled.result != Settlement::Locked));
+    };
+    let done: HashSet<RunId> = settled.iter().map(|settled| settled.run).collect();
+    runs.retain(|run| !done.contains(run));
+    trouble.tell(&runs);
+    if trouble.is_about_the_runs() {
+        shared.store.suspect(&runs, shared.name.as_str()).await?;
+    }
+    Err(trouble)
+}

@@ -1,0 +1,69 @@
+//! Whether the database is there. Asked all the time, said once per change.
+//!
+//! The question is also a sign of life: the library that delivers jobs sends none while jobs wait in its
+//! buffer, and a worker that waits would be taken for dead, and its jobs from it.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use super::Shared;
+use crate::health::{Database, Schema};
+
+/// How often the database is asked.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// Every how many questions the schema is judged.
+const SCHEMA_EVERY: u32 = 60;
+
+/// How long an answer may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Watches the database until the process stops.
+pub(super) async fn keep_watch(shared: &Shared) {
+    let mut asked: u32 = 0;
+    loop {
+        let (found, error) = ask(shared).await;
+        if shared.health.database(found) {
+            match error {
+                None => tracing::info!("the database is there"),
+                Some(error) => tracing::warn!(error, "the database is away; waiting for it"),
+            }
+        }
+        if found == Database::Up && asked.is_multiple_of(SCHEMA_EVERY) {
+            judge_schema(shared).await;
+        }
+        asked = asked.wrapping_add(1);
+        if shared.pause(ASK_EVERY).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A migration may happen under a running worker.
+async fn judge_schema(shared: &Shared) {
+    let known = shared.store.schema_version_known();
+    let version = tokio::time::timeout(ANSWER_WITHIN, shared.store.schema_version()).await;
+    if let Ok(Ok(found)) = version {
+        shared
+            .health
+            .schema(match found.map(|found| found.cmp(&known)) {
+                Some(Ordering::Equal) => Schema::Fits,
+                Some(Ordering::Greater) => Schema::Newer,
+                Some(Ordering::Less) | None => Schema::Older,
+            });
+    }
+}
+
+async fn ask(shared: &Shared) -> (Database, Option<String>) {
+    let (why, error) =
+        match tokio::time::timeout(ANSWER_WITHIN, shared.store.keep_alive(&shared.workers())).await
+        {
+            Ok(Ok(())) => return (Database::Up, None),
+            Ok(Err(error)) => ("it cannot be asked", error.to_string()),
+            Err(_) => (
+                "it does not answer in time",
+                format!("no answer within {ANSWER_WITHIN:?}"),
+            ),
+        };
+    (Database::Away { why }, Some(error))
+}

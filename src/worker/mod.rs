@@ -1,0 +1,321 @@
+//! The long-running process: takes jobs, sweeps on a schedule, and looks again when it is time.
+//!
+//! ```text
+//! notice, interval ─▶ queue `restore.execute` ─▶ handler ─▶ batcher ─┐
+//! tick ─▶ won? ─▶ queue `restore.sweep` ─▶ handler ─▶ sweep ─────────┼─▶ Store::settle
+//! look_again_at, try_again_at ─▶ awaited ────────────────────────────┘
+//! ```
+//!
+//! | Module | Story |
+//! |---|---|
+//! | `wiring` | one queue's worker, on either database |
+//! | `restore_execute` | the handler of jobs that ask for one run |
+//! | `batcher` | gathers jobs and settles their runs together |
+//! | `sweeps` | ticks of the schedule, and the handler of jobs that ask for a shard |
+//! | `settlement` | one settlement, and what its not coming to an end says about its runs |
+//! | `awaited` | runs that stayed open, looked at again when their time comes |
+//! | `wake` | when a queue is looked at |
+//! | `supervise` | keeps a worker running |
+//! | `connection` | whether the database is there |
+//! | `name` | names that nobody else has |
+//!
+//! **Invariants:**
+//! - The queue delivers hints and is told what became of them; no decision depends on it.
+//! - Whatever ends here can be killed at any moment: what was not committed is found again by the
+//!   queue, by another process, or by the next sweep.
+//! - Every loop reports that it still turns, whether or not the database is there.
+
+mod awaited;
+mod batcher;
+mod connection;
+mod name;
+mod restore_execute;
+mod settlement;
+mod supervise;
+mod sweeps;
+mod wake;
+mod wiring;
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use reconciler_jobs::restore_execute::record::{Attribution, Source};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{self, DatabaseUrl};
+use crate::health::{Health, Loop};
+use crate::storage::{Settling, Store};
+use batcher::Batcher;
+use name::Name;
+use wake::Wake;
+
+pub use wiring::set_up;
+
+/// How often a loop that waits reports that it still turns.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a look that was dropped may take to be committed all the same.
+const LOOK_LANDS_WITHIN: Duration = Duration::from_millis(100);
+
+/// How long looking for rows that nobody can read may take.
+const DISCARD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a process that ends may take to give back what it did not begin.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
+
+/// What a worker works with.
+pub struct Options {
+    /// How jobs are taken, given up on, and stopped.
+    pub worker: config::Worker,
+    /// When sweeps happen, and how large they are.
+    pub sweep: config::Sweep,
+    /// Leads to the database around a pooler that cannot pass notices on.
+    pub listen_url: Option<DatabaseUrl>,
+    /// How runs are settled, whoever settles them and why.
+    pub settling: Settling,
+}
+
+/// What all parts of the process share.
+struct Shared {
+    store: Arc<dyn Store>,
+    health: Arc<Health>,
+    options: config::Worker,
+    sweep: config::Sweep,
+    listen_url: Option<DatabaseUrl>,
+    settling: Settling,
+    name: Name,
+    /// The names under which this process takes jobs now, by queue.
+    workers: Mutex<BTreeMap<&'static str, String>>,
+    /// Whether a sweep has failed here since the last tick.
+    sweep_failed: AtomicBool,
+    /// Whether a part has ended that must not.
+    broken: AtomicBool,
+    stop: CancellationToken,
+}
+
+/// The process was told to stop.
+struct Stopped;
+
+impl Shared {
+    /// How runs are settled for this reason.
+    fn settling(&self, source: Source) -> Settling {
+        Settling {
+            by: Attribution {
+                worker: self.name.as_str().to_owned(),
+                source,
+            },
+            due_only: source != Source::Request,
+            ..self.settling.clone()
+        }
+    }
+
+    /// Notes the name under which this process takes a queue's jobs from now on.
+    fn takes_jobs_as(&self, queue: &'static str, worker: &str) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.insert(queue, worker.to_owned());
+    }
+
+    /// The names under which this process takes jobs now.
+    fn workers(&self) -> Vec<String> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.values().cloned().collect()
+    }
+
+    /// Removes what may have ended a worker: the library gives up on a whole look when it cannot read one row.
+    async fn discard_unreadable(&self, which: Loop) {
+        let discarding = self.store.discard_unreadable();
+        match self.answered(which, DISCARD_WITHIN, discarding).await {
+            Some(Ok(0)) | None => {}
+            Some(Ok(jobs)) => {
+                tracing::error!(jobs, "jobs whose rows nobody can read were discarded");
+            }
+            Some(Err(error)) => tracing::debug!(%error, "rows that nobody can read may be left"),
+        }
+    }
+
+    /// Waits, unless the process is told to stop.
+    async fn pause(&self, length: Duration) -> Result<(), Stopped> {
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Stopped),
+            () = tokio::time::sleep(length) => Ok(()),
+        }
+    }
+
+    /// Waits so long and until the database is there.
+    async fn rest(&self, length: Duration) -> Result<(), Stopped> {
+        let rested = async {
+            tokio::time::sleep(length).await;
+            self.health.database_up().await;
+        };
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Stopped),
+            () = rested => Ok(()),
+        }
+    }
+
+    /// Returns when the database, having been there, is away.
+    async fn database_gone(&self) {
+        self.health.database_up().await;
+        let mut up = self.health.watch_database();
+        // Fails when nobody watches the database any more, and then nobody will say that it is away.
+        if up.wait_for(|up| !up).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits so long and until the database is there, and reports meanwhile that the loop still turns.
+    async fn pause_beating(&self, which: Loop, length: Duration) -> Result<(), Stopped> {
+        self.beating(which, self.rest(length)).await
+    }
+
+    /// Works on what the database has to answer, and reports meanwhile that the loop still turns: how long an
+    /// answer takes says nothing about the loop. Nothing if the database went away before it answered, or took
+    /// longer than `limit`.
+    async fn answered<T>(
+        &self,
+        which: Loop,
+        limit: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let answer = async {
+            tokio::select! {
+                answer = tokio::time::timeout(limit, work) => answer.ok(),
+                () = self.database_gone() => None,
+            }
+        };
+        self.beating(which, answer).await
+    }
+
+    async fn beating<T>(&self, which: Loop, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            self.health.beat(which);
+            if let Ok(done) = tokio::time::timeout(BEAT_EVERY, &mut work).await {
+                return done;
+            }
+        }
+    }
+}
+
+/// A part of the process ended that must not end; what it was is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a part of the worker ended by itself")]
+pub struct Broken;
+
+/// Works until `stop`, then finishes what is in hand, within the limit that the options set. What is not
+/// finished by then is taken over by others.
+///
+/// Where one of its parts ends before that, the process is to be started afresh: it stops by itself.
+pub async fn run(
+    store: Arc<dyn Store>,
+    health: Arc<Health>,
+    options: Options,
+    stop: CancellationToken,
+) -> Result<(), Broken> {
+    let drain_timeout = options.worker.drain_timeout;
+    let shared = Arc::new(Shared {
+        store,
+        health,
+        options: options.worker,
+        sweep: options.sweep,
+        listen_url: options.listen_url,
+        settling: options.settling,
+        name: Name::of_this_process(),
+        workers: Mutex::default(),
+        sweep_failed: AtomicBool::new(false),
+        broken: AtomicBool::new(false),
+        stop: stop.clone(),
+    });
+    tracing::info!(worker = shared.name.as_str(), "working");
+    let tasks = start(&shared);
+    stop.cancelled().await;
+    shared.health.stopping();
+    tracing::info!(limit = ?drain_timeout, "stopping: what is in hand is finished");
+    let drained = tokio::time::timeout(drain_timeout, tasks.wait())
+        .await
+        .is_ok();
+    if drained {
+        // Bounded, and no more than a favour: others take over what is not given back.
+        let _ = tokio::time::timeout(GIVE_BACK_WITHIN, give_back(&shared)).await;
+        tracing::info!("stopped");
+    } else {
+        tracing::warn!("stopped with jobs in hand; other workers take them over");
+    }
+    if shared.broken.load(Ordering::Relaxed) {
+        return Err(Broken);
+    }
+    Ok(())
+}
+
+/// Gives back jobs that were taken and never begun: the library drops a look that is under way when it is told
+/// to stop, and the database may commit it a moment later.
+async fn give_back(shared: &Shared) {
+    for wait in [Duration::ZERO, LOOK_LANDS_WITHIN] {
+        tokio::time::sleep(wait).await;
+        match shared.store.release_all(shared.name.as_str()).await {
+            Ok(0) => {}
+            Ok(jobs) => tracing::debug!(jobs, "gave back jobs that were not begun"),
+            Err(error) => tracing::debug!(%error, "jobs may be left; they are taken over later"),
+        }
+    }
+}
+
+fn start(shared: &Arc<Shared>) -> TaskTracker {
+    let tasks = TaskTracker::new();
+    let wake = Wake::default();
+    let (batcher, gathering) = Batcher::new(shared);
+    spawn(&tasks, shared, "batcher", gathering);
+    let (own, own_wake) = (Arc::clone(shared), wake.clone());
+    spawn(&tasks, shared, "listening", async move {
+        wake::listen(&own, &own_wake).await;
+    });
+    let (own, own_wake) = (Arc::clone(shared), wake.clone());
+    spawn(&tasks, shared, "queue", async move {
+        restore_execute::work(own, &own_wake, batcher).await;
+    });
+    let (own, own_wake) = (Arc::clone(shared), wake);
+    spawn(&tasks, shared, "sweeps", async move {
+        sweeps::work(own, &own_wake).await;
+    });
+    let own = Arc::clone(shared);
+    spawn(&tasks, shared, "schedule", async move {
+        sweeps::keep_time(&own).await;
+    });
+    let own = Arc::clone(shared);
+    spawn(&tasks, shared, "awaited runs", async move {
+        awaited::look_again(&own).await;
+    });
+    let own = Arc::clone(shared);
+    spawn(&tasks, shared, "connection", async move {
+        connection::keep_watch(&own).await;
+    });
+    tasks.close();
+    tasks
+}
+
+/// Starts a part of the process. One that ends before it is told to takes the process with it: what is left
+/// would look alive and not work.
+fn spawn(
+    tasks: &TaskTracker,
+    shared: &Arc<Shared>,
+    part: &'static str,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
+    let shared = Arc::clone(shared);
+    tasks.spawn(async move {
+        let ended = AssertUnwindSafe(work).catch_unwind().await;
+        if ended.is_err() || !shared.stop.is_cancelled() {
+            tracing::error!(
+                part,
+                "a part of the worker ended by itself; the process stops"
+            );
+            shared.broken.store(true, Ordering::Relaxed);
+            shared.stop.cancel();
+        }
+    });
+}

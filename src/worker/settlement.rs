@@ -1,0 +1,107 @@
+//! One settlement, and what its not coming to an end says about its runs.
+//!
+//! A settlement that hangs or panics takes down neither its caller nor the process. One of its runs may be
+//! the reason, so all of them are remembered as suspects, and settled one by one from then on.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::record::Source;
+
+use super::Shared;
+use crate::storage::{ErrorKind, HeldJob, Settled, StoreError};
+
+/// Pause after a failure that will pass.
+const PAUSE_TRANSIENT: Duration = Duration::from_millis(250);
+
+/// Pause after a failure that somebody has to put right.
+const PAUSE_FATAL: Duration = Duration::from_secs(5);
+
+/// Why a settlement did not come to its end.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Store(StoreError),
+    /// The database went away in the middle.
+    Cut,
+    Hung,
+    Panicked,
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Trouble {
+    /// Whether one of the runs may be the reason, so that they are settled one by one from now on.
+    pub(super) fn is_about_the_runs(&self) -> bool {
+        matches!(self, Self::Hung | Self::Panicked)
+    }
+
+    /// How long nothing like it is worth another try.
+    pub(super) fn pause(&self) -> Duration {
+        match self {
+            Self::Store(error) if error.kind() != ErrorKind::Transient => PAUSE_FATAL,
+            _ => PAUSE_TRANSIENT,
+        }
+    }
+
+    /// Says so, about the runs that were not settled.
+    pub(super) fn tell(&self, runs: &[RunId]) {
+        match self {
+            Self::Store(error) if error.kind() == ErrorKind::Transient => {
+                tracing::debug!(%error, runs = runs.len(), "runs will be settled again in a moment");
+            }
+            Self::Store(error) => {
+                tracing::error!(%error, runs = runs.len(), "runs cannot be settled");
+            }
+            Self::Cut => {
+                tracing::debug!(
+                    runs = runs.len(),
+                    "runs will be settled once the database is there"
+                );
+            }
+            Self::Hung => tracing::error!(
+                ?runs,
+                "a settlement took too long; its runs are settled one by one"
+            ),
+            Self::Panicked => tracing::error!(
+                ?runs,
+                "a settlement panicked; its runs are settled one by one"
+            ),
+        }
+    }
+}
+
+/// Settles runs, those among them that are `suspects` one by one, within the time that the options set.
+/// `settled` holds what was committed, also where it did not come to its end.
+pub(super) async fn settle_once(
+    shared: &Shared,
+    source: Source,
+    (runs, jobs): (&[RunId], &[HeldJob]),
+    suspects: &[RunId],
+    settled: &mut Vec<Settled>,
+) -> Result<(), Trouble> {
+    let with = shared.settling(source);
+    let settling = async {
+        if !suspects.is_empty() {
+            shared.store.suspect(suspects, &with.by.worker).await?;
+        }
+        shared.store.settle_jobs(runs, jobs, &with, settled).await
+    };
+    let settling = AssertUnwindSafe(settling).catch_unwind();
+    match tokio::time::timeout(shared.options.attempt_timeout, settling).await {
+        Ok(Ok(result)) => {
+            let refused = |error: &StoreError| error.kind() != ErrorKind::Transient;
+            shared.health.settled(!result.as_ref().is_err_and(refused));
+            Ok(result?)
+        }
+        Ok(Err(_)) => Err(Trouble::Panicked),
+        // What waits for a silent network says nothing about the runs.
+        Err(_) if !shared.health.database_is_up() => Err(Trouble::Cut),
+        Err(_) => Err(Trouble::Hung),
+    }
+}

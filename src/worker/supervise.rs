@@ -1,0 +1,74 @@
+//! Keeps a worker running until the process stops.
+//!
+//! A queue's worker ends with the first database error, and with a panic. It is started again under a new
+//! name, after a pause that grows while it keeps failing, and not before the database is there.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use super::Shared;
+use super::wiring::Line;
+use crate::clock::Stopwatch;
+
+/// Pause before the first restart; doubled each time.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+
+/// Longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// A worker that has run for so long is no longer one that keeps failing.
+const STEADY_AFTER: Duration = Duration::from_secs(30);
+
+/// Why a worker ended.
+pub(super) type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// Runs what `start` builds, again and again, each time under a name of its own.
+pub(super) async fn keep_running<F>(shared: &Shared, line: Line, start: impl Fn(String) -> F)
+where
+    F: Future<Output = Ended>,
+{
+    let Line { queue, turns, .. } = line;
+    let mut restarts = 0;
+    let mut said = None;
+    let mut pause = PAUSE_MIN;
+    while !shared.stop.is_cancelled() {
+        shared.health.beat(turns);
+        let since_start = Stopwatch::start();
+        let name = shared.name.worker(queue, restarts);
+        shared.takes_jobs_as(queue, &name);
+        let running = AssertUnwindSafe(start(name)).catch_unwind();
+        let ended = tokio::select! {
+            ended = running => ended,
+            // What waits for an answer from there would wait for as long as the network likes.
+            () = shared.database_gone() => Ok(Err("the database is away".into())),
+        };
+        if shared.stop.is_cancelled() {
+            return;
+        }
+        if since_start.elapsed() >= STEADY_AFTER {
+            pause = PAUSE_MIN;
+        }
+        match ended {
+            Ok(Ok(())) => tracing::warn!(queue, "a worker ended; it is restarted"),
+            Ok(Err(error)) => {
+                let error = error.to_string();
+                // The loss of the database has been said once, by whoever watches it.
+                if shared.health.database_is_up() && said.as_ref() != Some(&error) {
+                    tracing::warn!(queue, error, "a worker failed; it is restarted");
+                } else {
+                    tracing::debug!(queue, error, "a worker failed; it is restarted");
+                }
+                said = Some(error);
+                shared.discard_unreadable(turns).await;
+            }
+            Err(_) => tracing::error!(queue, "a worker panicked; it is restarted"),
+        }
+        restarts += 1;
+        if shared.pause_beating(turns, pause).await.is_err() {
+            return;
+        }
+        pause = pause.saturating_mul(2).min(PAUSE_MAX);
+    }
+}

@@ -1,0 +1,217 @@
+//! Ticks of the schedule, and the handler of jobs that ask for a shard of a sweep.
+//!
+//! Every host sees every tick. One of them wins it, and queues as many shards as the backlog calls for;
+//! whoever is free takes one. A tick that nobody wins, and a shard that nobody finishes, cost no more
+//! than the time until the next tick.
+
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use apalis::prelude::{AbortError, Attempt, BoxDynError, Data, TaskId};
+use apalis_cron::CronScheduler;
+use futures_util::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use reconciler_jobs::restore_execute::record::Source;
+use reconciler_jobs::sweep::shard::{QUEUE, SHARDS_MAX, Shard, SweepJob, shards_for};
+
+use super::settlement::Trouble;
+use super::wake::Wake;
+use super::wiring::{Line, Payload, was_delivered_before, work_on};
+use super::{BEAT_EVERY, Shared, supervise};
+use crate::health::Loop;
+use crate::storage::{Retention, StoreError, Tally};
+use crate::sweep::{Pass, Scope, sweep};
+
+/// How many shards of a sweep one host works on at a time.
+const SHARDS_IN_HAND: usize = 1;
+
+/// How long workers are remembered that were not heard of.
+const RETAIN_WORKERS: Duration = Duration::from_hours(1);
+
+/// A pass that has noted nothing for so long is dead. Longer than any page may take.
+const PASS_DEAD_AFTER: Duration = Duration::from_mins(10);
+
+/// How long a host may take to win a tick and to remove what is finished, before it leaves the rest to the next.
+const TICK_WITHIN: Duration = Duration::from_mins(2);
+
+/// How long won ticks are remembered.
+const RETAIN_TICKS: Duration = Duration::from_hours(24);
+
+/// Takes part in every tick until the process stops.
+pub(super) async fn keep_time(shared: &Shared) {
+    let schedule = shared.sweep.schedule.parsed().clone();
+    loop {
+        let scheduler = CronScheduler::new(schedule.clone()).with_timezone(TimeZone::UTC);
+        let mut ticks = std::pin::pin!(scheduler.into_stream());
+        loop {
+            shared.health.beat(Loop::Schedule);
+            tokio::select! {
+                () = shared.stop.cancelled() => return,
+                () = tokio::time::sleep(BEAT_EVERY) => {}
+                tick = ticks.next() => match tick {
+                    Some(Ok(tick)) => on_tick(shared, tick.get_timestamp()).await,
+                    // The clock was set, or the machine slept: the schedule is read afresh.
+                    Some(Err(_)) | None => break,
+                }
+            }
+        }
+        if shared.pause(BEAT_EVERY).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn on_tick(shared: &Shared, second: u64) {
+    let Ok(tick) = Timestamp::from_second(second.cast_signed()) else {
+        return;
+    };
+    let won = shared.answered(Loop::Schedule, TICK_WITHIN, win(shared, tick));
+    match won.await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::debug!(%error, %tick, "this host takes no part in the tick"),
+        None => tracing::debug!(%tick, "the database did not answer in time for the tick"),
+    }
+}
+
+async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
+    let plan = |due| shards_for(due, u64::from(shared.sweep.shard_runs), SHARDS_MAX);
+    // Whoever did the sweeps before this tick: they were done, and the last one here did not fail.
+    let failed = shared.sweep_failed.swap(false, Ordering::Relaxed);
+    if !failed && !shared.store.has_late_shards(tick).await? {
+        shared.health.sweep_succeeded();
+    }
+    let won = shared
+        .store
+        .win_tick(tick, shared.name.as_str(), &plan)
+        .await?;
+    let Some(shards) = won else {
+        return Ok(());
+    };
+    tracing::debug!(%tick, shards, "won the tick");
+    let keep = Retention {
+        jobs: shared.options.retain_jobs,
+        workers: RETAIN_WORKERS,
+        ticks: RETAIN_TICKS,
+    };
+    let pruned = shared.store.prune(&keep).await?;
+    tracing::debug!(?pruned, "removed what is finished");
+    Ok(())
+}
+
+/// Takes shards until the process stops.
+pub(super) async fn work(shared: Arc<Shared>, wake: &Wake) {
+    let line = Line {
+        queue: QUEUE,
+        turns: Loop::Sweeps,
+        jobs_max: SHARDS_IN_HAND,
+        acknowledges: true,
+    };
+    supervise::keep_running(&shared, line, |name| {
+        let looks = wake.strategy(&shared, line.turns);
+        let hands = Arc::clone(&shared);
+        work_on!(shared, line, name, looks, hands, sweep_shard)
+    })
+    .await;
+}
+
+/// Sweeps one shard. What fails is left to the next tick: the queue would repeat it at once.
+async fn sweep_shard(
+    payload: Payload,
+    id: TaskId,
+    attempt: Attempt,
+    hands: Data<Arc<Shared>>,
+) -> Result<(), BoxDynError> {
+    let job: SweepJob = match payload.parse() {
+        Ok(job) => job,
+        Err(error) => {
+            tracing::error!(job = %id, %error, "a job cannot be read and is discarded");
+            return Err(Box::new(AbortError::new(error)));
+        }
+    };
+    let Some(part) = job.part() else {
+        tracing::error!(job = %id, ?job, "a job names a shard that does not exist and is discarded");
+        return Ok(());
+    };
+    match pass(&hands, job.tick, part, was_delivered_before(&attempt)).await {
+        Ok(pass) => {
+            let Tally { deferred, .. } = pass.tally;
+            let (verdicts, complete) = (pass.tally.verdicts(), pass.is_complete);
+            tracing::info!(tick = %job.tick, shard = job.shard, verdicts, deferred, complete, "swept");
+        }
+        Err(trouble) => {
+            hands.health.sweep_failed();
+            hands.sweep_failed.store(true, Ordering::Relaxed);
+            tracing::warn!(tick = %job.tick, shard = job.shard, ?trouble, "a sweep failed; the next tick goes on");
+        }
+    }
+    Ok(())
+}
+
+async fn pass(shared: &Shared, tick: Timestamp, part: Shard, again: bool) -> Result<Pass, Trouble> {
+    // The worker that had this job before may have died of the page that it had in hand.
+    take_over(shared, again.then_some((tick, part))).await?;
+    let scope = Scope {
+        tick: Some(tick),
+        shard: part,
+        limit: Some(u64::from(shared.sweep.runs_max)),
+        workspace: None,
+    };
+    let with = shared.settling(Source::Sweep);
+    let pages = AtomicU64::new(0);
+    let sweeping = sweep(&*shared.store, scope, &with, |_| {
+        pages.fetch_add(1, Ordering::Relaxed);
+        if shared.stop.is_cancelled() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    let moving = while_it_moves(shared, &pages, sweeping);
+    let result = shared.beating(Loop::Sweeps, moving).await;
+    if let Err(trouble) = &result
+        && trouble.is_about_the_runs()
+    {
+        take_over(shared, Some((tick, part))).await?;
+    }
+    result
+}
+
+/// Lets a pass go on for as long as it settles pages, and ends it where it panics.
+async fn while_it_moves(
+    shared: &Shared,
+    pages: &AtomicU64,
+    sweeping: impl Future<Output = Result<Pass, StoreError>>,
+) -> Result<Pass, Trouble> {
+    // A page is settled within one attempt, unless it is halved; then it has time for another.
+    let limit = shared.options.attempt_timeout * 2;
+    let mut sweeping = std::pin::pin!(AssertUnwindSafe(sweeping).catch_unwind());
+    loop {
+        let before = pages.load(Ordering::Relaxed);
+        match tokio::time::timeout(limit, &mut sweeping).await {
+            Ok(Ok(pass)) => return Ok(pass?),
+            Ok(Err(_)) => return Err(Trouble::Panicked),
+            Err(_) if pages.load(Ordering::Relaxed) == before => return Err(Trouble::Hung),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Has what dead passes had in hand tried one by one.
+async fn take_over(shared: &Shared, same: Option<(Timestamp, Shard)>) -> Result<(), StoreError> {
+    let suspects = shared
+        .store
+        .take_over_sweeps(same, PASS_DEAD_AFTER, shared.name.as_str())
+        .await?;
+    if !suspects.is_empty() {
+        let runs = suspects.len();
+        tracing::warn!(
+            runs,
+            "a sweep ended with a page in hand; its runs are settled one by one"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! When the queue is looked at: when somebody says so, shortly afterwards, and in any case after a while.
+//!
+//! A notice is a hint. It can be lost, and when transactions queue jobs at the same time only one of them
+//! sends it, perhaps before the others have committed. So a notice is followed by a few more looks, and
+//! without any notice the queue is looked at once per interval.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use apalis::prelude::{PollSnapshot, PollStrategy};
+use futures_util::stream::{BoxStream, StreamExt as _, unfold};
+use tokio::sync::Notify;
+
+use super::Shared;
+use crate::config::DatabaseUrl;
+use crate::health::Loop;
+use crate::storage::{ErrorKind, StoreError};
+
+/// When, after a notice, the queue is looked at again.
+const ECHOES: [Duration; 4] = [
+    Duration::from_millis(4),
+    Duration::from_millis(16),
+    Duration::from_millis(40),
+    Duration::from_millis(90),
+];
+
+/// How long until listening is tried again after it failed.
+const LISTEN_PAUSE: Duration = Duration::from_millis(500);
+
+/// The same where it can only succeed once somebody has changed something.
+const LISTEN_PAUSE_LONG: Duration = Duration::from_mins(5);
+
+/// Wakes the workers of this process.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wake {
+    notices: Arc<[Notify; 2]>,
+}
+
+impl Wake {
+    /// Makes every worker look at its queue.
+    fn all(&self) {
+        for notice in self.notices.iter() {
+            notice.notify_one();
+        }
+    }
+
+    /// What makes the worker of one queue look.
+    pub(super) fn strategy(&self, shared: &Shared, which: Loop) -> Looks {
+        let index = usize::from(which == Loop::Sweeps);
+        let looks = unfold(
+            (Arc::clone(&self.notices), shared.options.poll_interval),
+            move |(notices, interval)| async move {
+                if let Some(notice) = notices.get(index) {
+                    // Elapsing is as good a reason to look as being notified.
+                    let _ = tokio::time::timeout(interval, notice.notified()).await;
+                }
+                Some(((), (notices, interval)))
+            },
+        );
+        Looks(looks.boxed())
+    }
+}
+
+/// The moments at which one worker looks at its queue.
+pub(super) struct Looks(BoxStream<'static, ()>);
+
+impl PollStrategy for Looks {
+    fn poll_drive(&mut self, cx: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
+        let look = self.0.poll_next_unpin(cx);
+        if look.is_ready() {
+            // The library asks for the next moment only when it is woken, and a look that was under way when
+            // this moment came may end in the same breath, with nothing found: then nobody would wake it.
+            cx.waker().wake_by_ref();
+        }
+        look
+    }
+}
+
+/// Passes notices on until the process stops. Without a way to listen, the interval has to do.
+pub(super) async fn listen(shared: &Shared, wake: &Wake) {
+    let stopped = shared.stop.cancelled();
+    let listening = async {
+        let mut is_said = false;
+        loop {
+            let Err(error) = pass_on(shared, wake).await;
+            let pause = if error.kind() == ErrorKind::Fatal {
+                if !is_said {
+                    say_why_polled(shared, &error);
+                    is_said = true;
+                }
+                LISTEN_PAUSE_LONG
+            } else {
+                // The loss of the database has been said once, by whoever watches it.
+                tracing::debug!(%error, "notices of new jobs do not arrive; the queue is polled");
+                LISTEN_PAUSE
+            };
+            // What a role may do, and how it gets in, often changes with a short absence.
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = shared.database_gone() => shared.health.database_up().await,
+            }
+        }
+    };
+    tokio::select! {
+        () = stopped => {}
+        () = listening => {}
+    }
+}
+
+fn say_why_polled(shared: &Shared, error: &StoreError) {
+    tracing::warn!(
+        %error,
+        advice = error.advice(),
+        every = ?shared.options.poll_interval,
+        "nobody says when there are new jobs; the queue is polled"
+    );
+}
+
+async fn pass_on(shared: &Shared, wake: &Wake) -> Result<Infallible, StoreError> {
+    let url = shared.listen_url.as_ref();
+    let mut wakes = shared
+        .store
+        .listen(url.map(DatabaseUrl::expose_secret))
+        .await?;
+    wake.all(); // what was missed before
+    let mut echoes = ECHOES.iter();
+    loop {
+        let echo = echoes.clone().next().copied();
+        tokio::select! {
+            noticed = wakes.next() => {
+                noticed?;
+                wake.all();
+                echoes = ECHOES.iter();
+            }
+            () = tokio::time::sleep(echo.unwrap_or_default()), if echo.is_some() => {
+                wake.all();
+                echoes.next();
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! One queue's worker, on either database.
+//!
+//! The library that delivers jobs has its own ideas about retries, acknowledgements and panics. They are
+//! switched off or kept away here: a handler returns once its run was dealt with, a job is finished by
+//! the transaction that did so, and whatever a payload holds can be decoded, because a payload that
+//! cannot would end the worker each time it is delivered.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use apalis::prelude::{Attempt, Codec, Event};
+use apalis_postgres::PostgresStorage;
+use apalis_sqlite::SqliteStorage;
+use serde::de::DeserializeOwned;
+
+use crate::config;
+use crate::health::{Health, Loop};
+use crate::storage::{Backend, Store, StoreError};
+
+/// How many heartbeats at least fit into the time after which a silent worker loses its jobs.
+const BEATS_PER_ORPHAN: f64 = 6.0;
+
+/// The longest pause between two heartbeats, which are also how the loop shows that it turns.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(2);
+
+/// Creates or upgrades the queue's own tables: schema `apalis` on PostgreSQL, a file beside the database
+/// on SQLite. Several processes may call this at once.
+///
+/// On PostgreSQL it needs the extensions hstore and pgcrypto, or the right to create them.
+pub async fn set_up(store: &dyn Store) -> Result<(), StoreError> {
+    let migrations = match store.backend() {
+        Backend::Postgres => PostgresStorage::migrations(),
+        Backend::Sqlite => SqliteStorage::migrations(),
+    };
+    store.migrate_queue(migrations).await
+}
+
+/// The bytes of a job, whatever they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Payload(Vec<u8>);
+
+impl Payload {
+    /// What the job says.
+    pub(super) fn parse<J: DeserializeOwned>(&self) -> Result<J, serde_json::Error> {
+        serde_json::from_slice(&self.0)
+    }
+}
+
+/// Takes payloads as they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AsIs;
+
+impl Codec<Payload> for AsIs {
+    type Error = Infallible;
+    type Compact = Vec<u8>;
+
+    fn encode(&self, payload: &Payload) -> Result<Vec<u8>, Infallible> {
+        Ok(payload.0.clone())
+    }
+
+    fn decode(&self, bytes: &Vec<u8>) -> Result<Payload, Infallible> {
+        Ok(Payload(bytes.clone()))
+    }
+}
+
+/// Whether a job was taken before by a worker that ended.
+pub(super) fn was_delivered_before(attempt: &Attempt) -> bool {
+    attempt.current() > 1 // the delivery under way is counted
+}
+
+/// How a worker shows that it is alive.
+#[derive(Debug, Clone, Copy)]
+struct Rhythm {
+    heartbeat: Duration,
+    missed: u32,
+}
+
+impl Rhythm {
+    /// A worker that was silent for `orphan_after` loses its jobs, and not before. The library counts whole
+    /// seconds, so that a rhythm even a millisecond too short would cost a whole one.
+    fn of(orphan_after: Duration) -> Self {
+        let whole = orphan_after.as_secs() + u64::from(orphan_after.subsec_nanos() > 0);
+        let whole = Duration::from_secs(whole);
+        let heartbeat = whole.div_f64(BEATS_PER_ORPHAN).min(HEARTBEAT_MAX);
+        // Up to whole milliseconds, so that beats do not add up to less.
+        let heartbeat = Duration::from_millis(u64::from(heartbeat.subsec_millis()) + 1)
+            + Duration::from_secs(heartbeat.as_secs());
+        let missed = whole.as_millis().div_ceil(heartbeat.as_millis());
+        Self {
+            heartbeat,
+            missed: u32::try_from(missed).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// A queue, and how it is worked on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line {
+    /// Its name.
+    pub(super) queue: &'static str,
+    /// Who reports that it is worked on.
+    pub(super) turns: Loop,
+    /// How many jobs are in hand at the same time, and are fetched at most.
+    pub(super) jobs_max: usize,
+    /// Whether the library acknowledges jobs on PostgreSQL; else the settlement does.
+    pub(super) acknowledges: bool,
+}
+
+/// One worker of one queue: a future that ends when the process is told to stop and everything in hand is
+/// finished, or when the worker fails.
+///
+/// A macro, because the two backends share no name for all that a worker asks of them.
+macro_rules! work_on {
+    ($shared:expr, $line:expr, $name:expr, $looks:expr, $hands:expr, $handler:expr) => {{
+        use $crate::worker::wiring::{on_postgres, on_sqlite, run_worker};
+        let shared = std::sync::Arc::clone(&$shared);
+        let (line, name, looks, hands) = ($line, $name, $looks, $hands);
+        async move {
+            match shared.store.queue_pool() {
+                $crate::storage::QueuePool::Postgres(pool) => {
+                    let storage = on_postgres(&pool, line, &shared.options);
+                    run_worker!(storage, shared, line, name, looks, hands, $handler)
+                }
+                $crate::storage::QueuePool::Sqlite(pool) => {
+                    let storage = on_sqlite(&pool, line, &shared.options);
+                    run_worker!(storage, shared, line, name, looks, hands, $handler)
+                }
+            }
+        }
+    }};
+}
+pub(super) use work_on;
+
+macro_rules! run_worker {
+    ($storage:expr, $shared:expr, $line:expr, $name:expr, $looks:expr, $hands:expr, $handler:expr) => {{
+        use apalis::prelude::*;
+        let context = WorkerContext::new(&$name);
+        let backend = $storage
+            .with_codec($crate::worker::wiring::AsIs)
+            .poll_with_strategy($looks);
+        let health = std::sync::Arc::clone(&$shared.health);
+        let worker = WorkerBuilder::new(&context)
+            .backend(backend)
+            .concurrency($line.jobs_max)
+            .data($hands)
+            .on_event(move |_, event| $crate::worker::wiring::note(&health, $line.turns, event))
+            .build($handler)
+            .run();
+        tokio::pin!(worker);
+        let ended = tokio::select! {
+            biased;
+            ended = &mut worker => ended,
+            () = $shared.stop.cancelled() => {
+                // It has begun: its first turn came before this one.
+                let _ = context.stop();
+                worker.await
+            }
+        };
+        ended.map_err(Into::into)
+    }};
+}
+pub(super) use run_worker;
+
+/// Takes a worker's events for signs of life. A heartbeat was written to the database; a poll that hangs
+/// has none.
+pub(super) fn note(health: &Health, which: Loop, event: &Event) {
+    match event {
+        Event::HeartBeat => {
+            health.beat(which);
+            if which == Loop::Queue {
+                health.polled();
+            }
+        }
+        Event::Success(_) | Event::Error(_) => health.beat(which),
+        _ => {}
+    }
+}
+
+pub(super) fn on_postgres(
+    pool: &apalis_postgres::PgPool,
+    line: Line,
+    options: &config::Worker,
+) -> PostgresStorage<Payload> {
+    let rhythm = Rhythm::of(options.orphan_after);
+    let config = apalis_postgres::Config::default()
+        .queue(line.queue)
+        .batch_size(line.jobs_max)
+        .heartbeat_interval(rhythm.heartbeat)
+        .missed_heartbeats(rhythm.missed as usize)
+        .lock_tasks(false)
+        .persist_results(line.acknowledges);
+    PostgresStorage::new(pool).with_config(config)
+}
+
+pub(super) fn on_sqlite(
+    pool: &apalis_sqlite::SqlitePool,
+    line: Line,
+    options: &config::Worker,
+) -> SqliteStorage<Payload> {
+    let rhythm = Rhythm::of(options.orphan_after);
+    let config = apalis_sqlite::Config::default()
+        .queue(line.queue)
+        .batch_size(line.jobs_max)
+        .heartbeat_interval(rhythm.heartbeat)
+        .missed_heartbeats(rhythm.missed as usize)
+        .lock_tasks(false)
+        .persist_results(true);
+    SqliteStorage::new(pool).with_config(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_worker_loses_its_jobs_too_early_or_seems_silent() {
+        for millis in (2_000..=600_000).step_by(50) {
+            let orphan_after = Duration::from_millis(millis);
+            let rhythm = Rhythm::of(orphan_after);
+            let counted = (rhythm.heartbeat * rhythm.missed).as_secs();
+            let late = Duration::from_secs(counted).checked_sub(orphan_after);
+            assert!(
+                late.is_some_and(|late| late <= Duration::from_secs(3)),
+                "{orphan_after:?}: {rhythm:?}"
+            );
+            assert!(rhythm.heartbeat <= HEARTBEAT_MAX + Duration::from_millis(1));
+            assert!(rhythm.missed >= 6, "{rhythm:?}");
+        }
+    }
+}
