@@ -1,6 +1,6 @@
 //! `demo`: shows on a database of its own what is judged and how.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::screen::{Output, Screen, Tint};
 use super::session::Session;
 use crate::config::DATABASE_URL_VARIABLE;
 use crate::demo::{
-    self, DemoError, DemoOptions, DemoReport, PassReport, ScenarioReport, VolumeReport,
+    self, DemoError, DemoOptions, DemoReport, PassReport, QueueReport, ScenarioReport, VolumeReport,
 };
 use crate::storage::{self, Access, Standin, Tally};
 
@@ -41,6 +41,11 @@ pub(super) struct Args {
     /// tables, and a temporary file if none is named.
     #[arg(long, value_name = "FILE")]
     keep: Option<PathBuf>,
+    /// Have a worker inside this process judge the runs, each asked for by a job in the real queue.
+    ///
+    /// On SQLite the queue is a file beside the database, named like it with `.queue` at the end.
+    #[arg(long)]
+    pub(super) through_queue: bool,
 }
 
 /// Demonstrates, and shows what came of it. Succeeds if every scenario came out as it is named to,
@@ -52,10 +57,11 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         runs: args.runs,
         batch_runs_max: session.config.sweep.batch_runs_max,
         retries_max: session.config.database.retries_max,
+        through_queue: through_queue(session, args)?,
     };
     let mut progress = Progress::new(session.screen, "planting", 0);
     let shown = |step: demo::DemoProgress| progress.show(step.phase.name(), step.done, step.total);
-    let report = demo::run(&*store, &options, shown).await;
+    let report = demo::run(&store, &options, shown).await;
     drop(progress);
     let report = report.map_err(refusal)?;
 
@@ -68,9 +74,25 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     Ok(exit)
 }
 
+fn through_queue(session: &Session<'_>, args: &Args) -> anyhow::Result<Option<demo::ThroughQueue>> {
+    if !args.through_queue {
+        return Ok(None);
+    }
+    Ok(Some(demo::ThroughQueue {
+        worker: session.config.worker.clone(),
+        listen_url: session.environment.listen_url()?,
+        ..demo::ThroughQueue::default()
+    }))
+}
+
 fn refusal(error: DemoError) -> anyhow::Error {
     match error {
         DemoError::Store(error) => error.into(),
+        DemoError::Stalled { .. } => {
+            let advice = "Run it again with --verbose, or without --through-queue.";
+            anyhow::Error::from(error)
+                .context(Failure::new("the worker did not finish its jobs", advice))
+        }
         DemoError::PlatformPresent => {
             let advice = format!(
                 "Nothing was written. Unset {DATABASE_URL_VARIABLE} to use a temporary file, or \
@@ -86,8 +108,8 @@ fn refusal(error: DemoError) -> anyhow::Error {
 enum Place {
     /// A directory that is gone afterwards.
     Temporary(TempDir),
-    /// A file of the operator's.
-    Kept(PathBuf),
+    /// A file of the operator's, and the queue's file beside it if there is one.
+    Kept(PathBuf, Option<PathBuf>),
     /// The database that the environment names.
     Named,
 }
@@ -95,8 +117,7 @@ enum Place {
 impl Place {
     fn choose(session: &Session<'_>, args: &Args) -> anyhow::Result<Self> {
         if let Some(file) = &args.keep {
-            claim(file)?;
-            return Ok(Self::Kept(file.clone()));
+            return Self::keep(file, args.through_queue);
         }
         if session.environment.database_url()?.is_some() {
             return Ok(Self::Named);
@@ -106,25 +127,50 @@ impl Place {
         Ok(Self::Temporary(directory))
     }
 
+    fn keep(file: &Path, through_queue: bool) -> anyhow::Result<Self> {
+        claim(file)?;
+        let queue = through_queue.then(|| storage::queue_file(file));
+        if let Some(queue) = &queue
+            && let Err(error) = claim(queue)
+        {
+            fs::remove_file(file).context("cannot remove the file that was created for it")?;
+            return Err(error);
+        }
+        Ok(Self::Kept(file.to_owned(), queue))
+    }
+
     async fn open(&self, session: &Session<'_>) -> anyhow::Result<Arc<dyn Standin>> {
         let url = match self {
             Self::Named => return session.connect_standin(Access::Create).await,
-            Self::Kept(file) => sqlite_url(file)?,
+            Self::Kept(file, _) => sqlite_url(file)?,
             Self::Temporary(directory) => sqlite_url(&directory.path().join("demo.sqlite"))?,
         };
         Ok(storage::connect_standin(&url, Access::Create, &session.limits()).await?)
     }
 
     /// What is left to look at afterwards.
-    fn remains(&self) -> String {
+    fn remains(&self, through_queue: bool) -> String {
         match self {
+            Self::Temporary(_) if through_queue => {
+                "The database and its queue were temporary and are gone; --keep FILE keeps them."
+                    .to_owned()
+            }
             Self::Temporary(_) => {
                 "The database was temporary and is gone; --keep FILE keeps it.".to_owned()
             }
-            Self::Kept(file) => format!(
-                "The database is {0}. Look into it with\n  \
-                 {DATABASE_URL_VARIABLE}=sqlite://{0} restore-reconciler explain RUN",
-                file.display()
+            Self::Kept(file, queue) => {
+                let beside = queue.as_ref().map_or_else(String::new, |queue| {
+                    format!(", and its queue is {}", queue.display())
+                });
+                format!(
+                    "The database is {0}{beside}. Look into it with\n  \
+                     {DATABASE_URL_VARIABLE}=sqlite://{0} restore-reconciler explain RUN",
+                    file.display()
+                )
+            }
+            Self::Named if through_queue => format!(
+                "The rows and the finished jobs are in the database that {DATABASE_URL_VARIABLE} \
+                 names."
             ),
             Self::Named => {
                 format!("The rows are in the database that {DATABASE_URL_VARIABLE} names.")
@@ -180,7 +226,7 @@ fn show(report: DemoReport, place: &Place, screen: &mut Screen) -> anyhow::Resul
     show_conclusion(&report, screen)?;
     screen.line(CLAIM_BOUNDARY)?;
     screen.line("")?;
-    screen.line(&place.remains())?;
+    screen.line(&place.remains(report.first.queue.is_some()))?;
     Ok(())
 }
 
@@ -261,6 +307,9 @@ fn pass_line(name: &str, pass: &PassReport) -> String {
     let runs = pass.swept.looked_at();
     let elapsed = std::time::Duration::from_millis(pass.sweep_ms);
     let by_command = pass.by_command.looked_at();
+    if let Some(queue) = &pass.queue {
+        return queue_line(name, pass, queue, elapsed);
+    }
     if runs == 0 {
         return format!("{name}: no run was due; {by_command} were named by command.");
     }
@@ -268,6 +317,21 @@ fn pass_line(name: &str, pass: &PassReport) -> String {
     format!(
         "{name}: {runs} due runs in {seconds:.1} s, {rate} per second; {by_command} were named by \
          command."
+    )
+}
+
+fn queue_line(
+    name: &str,
+    pass: &PassReport,
+    queue: &QueueReport,
+    elapsed: std::time::Duration,
+) -> String {
+    let (jobs, by_command) = (queue.queued, pass.by_command.looked_at());
+    let (seconds, rate) = (elapsed.as_secs_f64(), per_second(jobs, elapsed));
+    format!(
+        "{name}: {jobs} jobs in {seconds:.1} s, {rate} per second; {} requests were turned away; \
+         {by_command} runs were named by command.",
+        queue.turned_away
     )
 }
 
@@ -286,8 +350,24 @@ fn show_conclusion(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<(
             format!("{unexpected} of {all} scenarios did not come out as they are named to.");
         screen.tinted(Tint::Bad, &line)?;
     }
+    if let (Some(first), Some(second)) = (report.first.queue, report.second.queue) {
+        let ms = report.first.sweep_ms.saturating_add(report.second.sweep_ms);
+        screen.line(&format!(
+            "The verdicts came through the queue: {} jobs, from the first request to the last job \
+             finished in {:.1} s.",
+            first.queued.saturating_add(second.queued),
+            std::time::Duration::from_millis(ms).as_secs_f64()
+        ))?;
+    }
     if report.unchanged {
-        screen.tinted(Tint::Good, "The second pass changed nothing.")?;
+        let but = match report.second.queue {
+            Some(_) => " but when open runs are looked at",
+            None => "",
+        };
+        screen.tinted(
+            Tint::Good,
+            &format!("The second pass changed nothing{but}."),
+        )?;
     } else {
         screen.tinted(Tint::Bad, "THE SECOND PASS CHANGED SOMETHING.")?;
     }

@@ -16,6 +16,9 @@ use crate::storage::Tally;
 /// | 11 | at least one run is undecided, and no verdict is below succeeded |
 ///
 /// A run that is closed without a verdict of ours counts as undecided: nothing was proven.
+///
+/// `enqueue` and `queue` decide nothing: their 0 says that what was asked for was done. Where a run is closed
+/// instead, their code is the one that `reconcile` would have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {

@@ -46,7 +46,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         let document = Document::Explain(Box::new(explained));
         session.screen.json(&document)?;
     } else {
-        let when = when_again(&assessment, &session.config.sweep.schedule());
+        let when = when_again(&assessment, &session.config.sweep.back_off());
         show(&explained, &when, session.screen)?;
     }
     Ok(exit)

@@ -12,18 +12,22 @@
 mod completions;
 mod demo;
 mod doctor;
+mod enqueue;
 mod exit;
 mod explain;
 mod failure;
+mod interruption;
 mod migrate;
 pub mod output;
 mod progress;
+mod queue;
 mod reconcile;
 mod screen;
 mod session;
 mod settings;
 mod sweep;
 mod verdict;
+mod work;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,6 +43,9 @@ use session::Session;
 
 use crate::config::{Environment, Log};
 use crate::telemetry;
+
+/// Threads of a worker.
+const WORKER_THREADS: usize = 2;
 
 /// Decides whether restores were proven, and if not, what is missing.
 ///
@@ -76,14 +83,21 @@ enum Command {
 /// Verbs that need settings and a database.
 #[derive(Debug, Subcommand)]
 enum OnDatabase {
-    /// Create or upgrade this product's own schema; platform tables are never touched.
-    Migrate,
+    /// Create or upgrade this product's own schema; platform tables get a trigger only if asked for.
+    Migrate(migrate::Args),
     /// Decide every run that is due, once.
     Sweep(sweep::Args),
+    /// Work until told to stop: take jobs, sweep on the schedule, look again when it is time.
+    Work(work::Args),
     /// Decide the runs that are named, now.
     Reconcile(reconcile::Args),
     /// Show what the rules see in a run, what is missing, and what to do next; write nothing.
     Explain(explain::Args),
+    /// Queue a job for each of the runs that are named, for a worker to look at soon.
+    Enqueue(enqueue::Args),
+    /// Show what is queued, in hand or in trouble, and let runs in trouble start over.
+    #[command(subcommand)]
+    Queue(queue::Command),
     /// Look at the database before trusting it.
     Doctor,
     /// Judge a platform of named scenarios, twice; needs no database.
@@ -168,22 +182,39 @@ fn log_filter<'a>(log: &'a Log, verbose: bool, verb: &OnDatabase) -> &'a str {
     match verb {
         _ if configured => &log.filter,
         OnDatabase::Demo(_) => "off",
+        OnDatabase::Work(_) => &log.filter,
         _ => "warn",
     }
 }
 
 fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    // One thread serves a command. A worker has a second one, so that probes are answered and heartbeats
+    // are sent while a large batch is being decided.
+    let works = match &verb {
+        OnDatabase::Work(_) => true,
+        OnDatabase::Demo(args) => args.through_queue,
+        _ => false,
+    };
+    let mut runtime = if works {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = runtime
+        .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         let session = &mut session;
         match verb {
-            OnDatabase::Migrate => migrate::run(session).await,
+            OnDatabase::Migrate(args) => migrate::run(session, &args).await,
             OnDatabase::Sweep(args) => sweep::run(session, &args).await,
+            OnDatabase::Work(args) => work::run(session, &args).await,
             OnDatabase::Reconcile(args) => reconcile::run(session, &args).await,
             OnDatabase::Explain(args) => explain::run(session, &args).await,
+            OnDatabase::Enqueue(args) => enqueue::run(session, &args).await,
+            OnDatabase::Queue(command) => queue::run(session, &command).await,
             OnDatabase::Doctor => doctor::run(session).await,
             OnDatabase::Demo(args) => demo::run(session, &args).await,
         }

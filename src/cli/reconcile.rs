@@ -78,6 +78,12 @@ async fn result_of(
             });
         }
         Settlement::Refused { watch, error } => return Ok(refused(run, watch, error)),
+        Settlement::Suspended { until, .. } => {
+            return Ok(RunResult {
+                look_again_at: moment(until),
+                ..undecided(run, State::Suspended)
+            });
+        }
         Settlement::Lost => State::ClosedElsewhere,
         Settlement::Locked => State::Locked,
         Settlement::Absent => State::Absent,

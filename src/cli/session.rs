@@ -104,6 +104,19 @@ impl Session<'_> {
         }
     }
 
+    /// Connects to a database that a worker can work on: our schema and the queue's tables are there.
+    pub(super) async fn open_for_work(&self) -> anyhow::Result<Arc<dyn Store>> {
+        let store = self.open_migrated(Access::Write).await?;
+        if !store.has_queue().await? {
+            return Err(Failure::new(
+                "the queue's tables are not there",
+                "Run `restore-reconciler migrate` first.",
+            )
+            .into());
+        }
+        Ok(store)
+    }
+
     /// How runs are settled by this invocation.
     pub(super) fn settling(&self, source: Source) -> Settling {
         let Config {
@@ -114,9 +127,11 @@ impl Session<'_> {
         } = &self.config;
         Settling {
             policy: rules.policy(),
-            schedule: sweep.schedule(),
+            schedule: sweep.back_off(),
             batch_runs_max: sweep.batch_runs_max,
             retries_max: database.retries_max,
+            attempts_max: self.config.worker.attempts_max,
+            due_only: source == Source::Sweep,
             by: Attribution {
                 worker: worker_name(),
                 source,

@@ -78,5 +78,5 @@ fn check(
 }
 
 fn show(screen: &mut Screen, settings: Config) -> anyhow::Result<()> {
-    Ok(screen.json(&Document::Config(Settings { settings }))?)
+    Ok(screen.json(&Document::Config(Box::new(Settings { settings })))?)
 }

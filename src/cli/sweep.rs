@@ -1,6 +1,7 @@
 //! `sweep`: one pass over all due runs.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
@@ -8,6 +9,7 @@ use reconciler_jobs::restore_execute::record::Source;
 use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
 
 use super::exit::Exit;
+use super::interruption::Interruption;
 use super::output::{ClaimBoundary, Document, ReasonCount, Refusal, Swept, Word};
 use super::progress::{Progress, per_second};
 use super::screen::{Output, Screen, Tint};
@@ -39,6 +41,7 @@ impl Args {
         Scope {
             workspace: self.workspace.map(WorkspaceId),
             limit: self.limit,
+            ..Scope::default()
         }
     }
 }
@@ -59,7 +62,10 @@ impl Findings {
                 self.add_reason(&assessment.decision);
             }
             Settlement::Refused { error, .. } => self.add_refusal(settled.run, error.clone()),
-            Settlement::Lost | Settlement::Locked | Settlement::Absent => {}
+            Settlement::Lost
+            | Settlement::Locked
+            | Settlement::Suspended { .. }
+            | Settlement::Absent => {}
         }
     }
 
@@ -82,7 +88,7 @@ impl Findings {
     }
 }
 
-/// Sweeps and shows what came of it. After an error, shows what was committed before it.
+/// Sweeps and shows what came of it. After an error or an interruption, shows what was committed before.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let access = if args.dry_run {
         Access::Read
@@ -97,33 +103,52 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let mut findings = Findings::default();
     let what = if args.dry_run { "looking" } else { "sweeping" };
     let mut progress = Progress::new(session.screen, what, total);
+    let interruption = Interruption::default();
     let done = if args.dry_run {
-        look(&*store, args.scope(), &settling, |runs, page| {
+        let each = |runs, page: Vec<Look>| {
             for look in page {
                 look.count(&mut findings);
             }
             progress.advance(runs);
-        })
-        .await
+            interruption.wish()
+        };
+        let look = look(&*store, args.scope(), &settling, each);
+        interruption.heed_during(look).await
     } else {
         let each = |settled: &[Settled]| {
             for run in settled {
                 findings.add(run);
             }
             progress.advance(settled.len());
+            interruption.wish()
         };
-        sweep(&*store, args.scope(), &settling, each)
-            .await
-            .map(drop)
+        let sweep = async {
+            let pass = sweep(&*store, args.scope(), &settling, each).await?;
+            Ok(pass.is_complete)
+        };
+        interruption.heed_during(sweep).await
     };
     let elapsed_ms = progress.elapsed_ms();
     drop(progress);
 
-    let swept = swept(args, findings, elapsed_ms, done.is_ok());
-    let exit = Exit::from(&swept.counts);
+    let is_complete = done.as_ref().is_ok_and(|is_complete| *is_complete);
+    let swept = swept(args, findings, elapsed_ms, is_complete);
+    let exit = Exit::from(&swept);
     show(swept, session.screen)?;
     done?;
     Ok(exit)
+}
+
+impl From<&Swept> for Exit {
+    /// A pass that was stopped leaves runs undecided.
+    fn from(swept: &Swept) -> Self {
+        let rest = if swept.complete {
+            Self::Done
+        } else {
+            Self::Undecided
+        };
+        Self::of_all([Self::from(&swept.counts), rest])
+    }
 }
 
 fn swept(args: &Args, findings: Findings, elapsed_ms: u64, complete: bool) -> Swept {
@@ -174,19 +199,22 @@ impl Look {
     }
 }
 
-/// Decides every due run within `scope` and writes nothing: no verdict, no watch list, no sweep.
+/// Decides every due run within `scope` and writes nothing: no verdict, no watch list, no sweep. Says
+/// whether it came to the end.
 async fn look(
     store: &dyn Store,
     scope: Scope,
     with: &Settling,
-    mut each: impl FnMut(usize, Vec<Look>),
-) -> Result<(), StoreError> {
+    mut each: impl FnMut(usize, Vec<Look>) -> ControlFlow<()>,
+) -> Result<bool, StoreError> {
     let mut pages = DuePages::new(scope, with.batch_runs_max);
     while let Some(runs) = pages.next(store).await? {
         let looks = look_at(store, &runs, &with.policy).await?;
-        each(runs.len(), looks);
+        if each(runs.len(), looks).is_break() {
+            break;
+        }
     }
-    Ok(())
+    Ok(pages.is_over())
 }
 
 /// A run whose rows the database refuses to hand over is isolated by halving, as it is when runs

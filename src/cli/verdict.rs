@@ -55,6 +55,7 @@ pub(super) fn in_words(result: &RunResult) -> String {
         State::LedgerAltered => "closed; its ledger entry was altered".to_owned(),
         State::ClosedElsewhere => "closed elsewhere; not proven".to_owned(),
         State::Locked => "held by another writer".to_owned(),
+        State::Suspended => "suspended after attempts that never ended".to_owned(),
         State::Refused => "refused by the database".to_owned(),
         State::Absent => "does not exist".to_owned(),
     }
@@ -67,6 +68,9 @@ pub(super) fn next_action(result: &RunResult) -> String {
             "The facts on record do not have the recorded digest; find out who changed the ledger."
         }
         State::Locked => "Reconcile the run again in a moment.",
+        State::Suspended => {
+            "Read `restore-reconciler queue show RUN`; a dead letter is tried again by `queue retry RUN`."
+        }
         State::Absent => "Check the run's id.",
         _ => {
             return result

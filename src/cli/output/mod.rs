@@ -7,6 +7,7 @@
 //! **Invariant:** every document that can hold `succeeded` holds `claim_boundary`, so that nobody
 //! reads the one without the other.
 
+mod queue;
 mod runs;
 
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
@@ -14,6 +15,10 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
+pub use queue::{
+    Asked, AskedRun, AskedState, Attempts, Job, ListedEntry, QueueListed, QueueShown, StateCount,
+    Watch,
+};
 use runs::codes;
 pub use runs::{
     Exception, Explained, LegResult, LegWord, Reason, Reconciled, Restore, RunResult, State,
@@ -38,10 +43,20 @@ pub enum Document {
     Reconcile(Reconciled),
     /// `explain`
     Explain(Box<Explained>),
+    /// `enqueue`
+    Enqueue(Asked),
+    /// `queue list`
+    QueueList(QueueListed),
+    /// `queue show`
+    QueueShow(Box<QueueShown>),
+    /// `queue retry`
+    QueueRetry(Asked),
+    /// `queue drop`
+    QueueDrop(Asked),
     /// `doctor`
     Doctor(Examined),
     /// `config default` and `config check`
-    Config(Settings),
+    Config(Box<Settings>),
     /// `demo`
     #[serde(skip_deserializing)]
     Demo(Box<DemoReport>),
@@ -63,6 +78,18 @@ pub struct Migrated {
     pub before: Option<i64>,
     /// The version now.
     pub after: Option<i64>,
+    /// What was done about the triggers on platform tables; none where nothing was asked for.
+    pub platform_trigger: Option<TriggerWord>,
+}
+
+/// What was done about the triggers on platform tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TriggerWord {
+    /// They are there.
+    Added,
+    /// They are not there.
+    Removed,
 }
 
 /// What one pass over the due runs came to.

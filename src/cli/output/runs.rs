@@ -72,6 +72,8 @@ pub enum State {
     ClosedElsewhere,
     /// Another writer holds the run right now.
     Locked,
+    /// Earlier settlements of this run ended the process that tried them. Nothing was tried now.
+    Suspended,
     /// The database refused to record a verdict.
     Refused,
     /// There is no such run.

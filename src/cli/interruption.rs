@@ -1,0 +1,54 @@
+//! Ctrl-C in the middle of a pass: the page in hand is finished first, so that nothing is half done.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
+
+use super::failure::Failure;
+use crate::storage::StoreError;
+
+/// Whether somebody wants the command to stop.
+#[derive(Debug, Default)]
+pub(super) struct Interruption(Cell<bool>);
+
+impl Interruption {
+    /// What a pass is told after each page.
+    pub(super) fn wish(&self) -> ControlFlow<()> {
+        if self.0.get() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    /// Does `work` to its end, and notes the first Ctrl-C meanwhile. After the second one `work` is
+    /// dropped: somebody does not want to wait for a database that does not answer.
+    pub(super) async fn heed_during<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> anyhow::Result<T> {
+        let mut work = pin!(work);
+        loop {
+            match select(&mut work, pin!(tokio::signal::ctrl_c())).await {
+                Either::Left((done, _)) => return Ok(done?),
+                // Without signals there is nothing to heed.
+                Either::Right((Err(_), _)) => return Ok(work.await?),
+                Either::Right((Ok(()), _)) if self.0.replace(true) => {
+                    return Err(Failure::new(
+                        "the pass was broken off in the middle of a page",
+                        "Every verdict is on record whole or not at all. Run the command again.",
+                    )
+                    .into());
+                }
+                Either::Right((Ok(()), _)) => {
+                    tracing::warn!(
+                        "interrupted: finishing the page in hand; once more breaks it off"
+                    );
+                }
+            }
+        }
+    }
+}

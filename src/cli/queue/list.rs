@@ -1,0 +1,182 @@
+//! `queue list`: what is queued, in hand or in trouble, worst first.
+
+use jiff::SignedDuration;
+use reconciler_jobs::ids::WorkspaceId;
+
+use crate::cli::enqueue::id;
+use crate::cli::exit::Exit;
+use crate::cli::output::{Document, ListedEntry, QueueListed, StateCount};
+use crate::cli::screen::{Output, Screen, Tint};
+use crate::cli::session::Session;
+use crate::storage::oversight::{QueueListing, QueueScope, QueueState};
+
+/// How many entries are listed unless asked for otherwise.
+const ENTRIES_MAX: u32 = 100;
+
+/// What to list. Without a choice, everything but dropped dead letters and deferred runs.
+#[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one flag per state, which may be combined"
+)]
+pub(in crate::cli) struct Args {
+    /// Everything, dropped dead letters and deferred runs included.
+    #[arg(long, conflicts_with_all = ["dead", "suspended", "refused", "in_hand", "waiting"])]
+    all: bool,
+    /// Dead letters.
+    #[arg(long)]
+    dead: bool,
+    /// Runs whose settlements never ended and that are tried again.
+    #[arg(long)]
+    suspended: bool,
+    /// Runs that the database refused to record a verdict for.
+    #[arg(long)]
+    refused: bool,
+    /// Jobs that a worker has taken.
+    #[arg(long)]
+    in_hand: bool,
+    /// Jobs that wait for a worker.
+    #[arg(long)]
+    waiting: bool,
+    /// Only this workspace.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    workspace: Option<i64>,
+    /// At most so many entries.
+    #[arg(long, value_name = "N", default_value_t = ENTRIES_MAX, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+}
+
+impl Args {
+    fn scope(&self) -> QueueScope {
+        let chosen: Vec<QueueState> = [
+            (self.dead, QueueState::DeadLetter),
+            (self.suspended, QueueState::Suspended),
+            (self.refused, QueueState::Refused),
+            (self.in_hand, QueueState::InHand),
+            (self.waiting, QueueState::Waiting),
+        ]
+        .into_iter()
+        .filter_map(|(is_chosen, state)| is_chosen.then_some(state))
+        .collect();
+        let states = match (self.all, chosen.is_empty()) {
+            (true, _) => QueueState::ALL.to_vec(),
+            (false, true) => QueueState::UNSETTLED.to_vec(),
+            (false, false) => chosen,
+        };
+        QueueScope {
+            states,
+            workspace: self.workspace.map(WorkspaceId),
+            limit: self.limit,
+        }
+    }
+}
+
+pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    let store = session.open_for_work().await?;
+    let listing = store.load_entries(&args.scope()).await?;
+    show(listed(listing, args.workspace), session.screen)?;
+    Ok(Exit::Done)
+}
+
+fn listed(listing: QueueListing, workspace: Option<i64>) -> QueueListed {
+    let as_of = listing.as_of;
+    QueueListed {
+        as_of: as_of.to_string(),
+        workspace,
+        omitted: listing.omitted(),
+        counts: listing
+            .counts
+            .iter()
+            .map(|count| StateCount::at(count, as_of))
+            .collect(),
+        sweep_jobs: listing.shards,
+        entries: listing.entries.into_iter().map(ListedEntry::from).collect(),
+    }
+}
+
+fn show(listed: QueueListed, screen: &mut Screen) -> anyhow::Result<()> {
+    if screen.output == Output::Json {
+        return Ok(screen.json(&Document::QueueList(listed))?);
+    }
+    let within = listed
+        .workspace
+        .map_or_else(String::new, |id| format!(" in workspace {id}"));
+    if listed.entries.is_empty() {
+        screen.line(&format!("Nothing is listed{within}."))?;
+    } else {
+        for count in &listed.counts {
+            screen.tinted(tint(count.state), &count_line(count))?;
+        }
+        screen.table(
+            [
+                "STATE",
+                "RUN",
+                "WORKSPACE",
+                "ENVIRONMENT",
+                "TRIES",
+                "SINCE",
+                "NEXT",
+                "WORKER",
+                "WHY",
+            ],
+            listed.entries.iter().map(row),
+        )?;
+    }
+    if listed.omitted > 0 {
+        let omitted = listed.omitted;
+        screen.line(&format!("{omitted} more; see them with a higher --limit."))?;
+    }
+    let jobs = listed.sweep_jobs;
+    if jobs.waiting + jobs.in_hand > 0 {
+        screen.line(&format!(
+            "Jobs of sweeps, in all workspaces: {} waiting, {} in hand.",
+            jobs.waiting, jobs.in_hand
+        ))?;
+    }
+    Ok(())
+}
+
+fn tint(state: QueueState) -> Tint {
+    match state {
+        QueueState::DeadLetter => Tint::Bad,
+        QueueState::Suspended | QueueState::Refused | QueueState::Dropped => Tint::Notice,
+        QueueState::InHand | QueueState::Waiting | QueueState::Deferred => Tint::Good,
+    }
+}
+
+fn count_line(count: &StateCount) -> String {
+    let age = SignedDuration::from_secs(i64::try_from(count.oldest_age_s).unwrap_or(i64::MAX));
+    format!(
+        "{:<12}{:>8}   the oldest for {age:#}",
+        count.state.name(),
+        count.entries
+    )
+}
+
+fn row(entry: &ListedEntry) -> [String; 9] {
+    let dash = || "-".to_owned();
+    let next = entry.next_at.clone().unwrap_or_else(|| {
+        match entry.state {
+            QueueState::DeadLetter | QueueState::Dropped => "never",
+            _ => "-",
+        }
+        .to_owned()
+    });
+    let why = [&entry.reason, &entry.error, &entry.cause]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("\n");
+    [
+        entry.state.name().to_owned(),
+        id(entry.run),
+        id(entry.workspace),
+        id(entry.environment),
+        entry.tries.to_string(),
+        entry.since.clone(),
+        next,
+        entry.worker.clone().unwrap_or_else(dash),
+        why,
+    ]
+}
