@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! refuse a real platform ─▶ stand-in ─▶ migrate ─▶ plant ─▶ sweep, command ─▶ sweep, command ─▶ compare
+//!                                                            └ or request ─▶ queue ─▶ worker
 //! ```
 //!
 //! **Invariants:**
@@ -19,9 +20,13 @@
 mod case;
 mod report;
 mod scenarios;
+mod through_queue;
 mod volume;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
 use reconciler_jobs::ids::RunId;
@@ -34,26 +39,29 @@ use thiserror::Error;
 
 use self::case::Case;
 use self::scenarios::Scenario;
+use self::through_queue::Working;
 use self::volume::Volume;
 use crate::clock::Stopwatch;
 use crate::storage::standin::PlatformRows;
 use crate::storage::{
-    Assessment, BATCH_RUNS_MAX, Backend, RecordedVerdict, Settled, Settlement, Settling, Standin,
+    Assessment, BATCH_RUNS_MAX, Backend, RecordedVerdict, Settlement, Settling, Standin,
     StoreError, Tally,
 };
 use crate::sweep::{Scope, sweep};
+use crate::worker;
 
 pub use case::HIDDEN_IDS;
 pub use report::{
-    Conclusion, DemoProgress, DemoReport, KindReport, PassReport, Phase, ScenarioReport,
-    VolumeReport,
+    Conclusion, DemoProgress, DemoReport, KindReport, PassReport, Phase, QueueReport,
+    ScenarioReport, VolumeReport,
 };
+pub use through_queue::ThroughQueue;
 
 /// How long deferred runs wait.
 const WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// What to demonstrate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DemoOptions {
     /// How many runs to generate beside the named scenarios.
     pub runs: u64,
@@ -61,6 +69,8 @@ pub struct DemoOptions {
     pub batch_runs_max: u32,
     /// How often a transient failure is tried again.
     pub retries_max: u32,
+    /// Has a worker judge the runs, each asked for by a job; without it they are swept.
+    pub through_queue: Option<ThroughQueue>,
 }
 
 impl Default for DemoOptions {
@@ -69,6 +79,7 @@ impl Default for DemoOptions {
             runs: 0,
             batch_runs_max: BATCH_RUNS_MAX,
             retries_max: 5,
+            through_queue: None,
         }
     }
 }
@@ -79,6 +90,16 @@ pub enum DemoError {
     /// The database may be a real one. Nothing was written.
     #[error("this database already holds the platform's tables; a demonstration needs one without")]
     PlatformPresent,
+    /// Jobs were left that nobody finished.
+    #[error("{left} of {queued} jobs are left, and none was finished for {silent:?}")]
+    Stalled {
+        /// How many are not finished.
+        left: u64,
+        /// How many were queued in this pass.
+        queued: u64,
+        /// How long none was finished.
+        silent: Duration,
+    },
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -87,7 +108,7 @@ pub enum DemoError {
 /// Plants the scenarios and `options.runs` generated runs, judges them twice, and says what came of
 /// it. The rows stay in the database.
 pub async fn run(
-    store: &dyn Standin,
+    store: &Arc<dyn Standin>,
     options: &DemoOptions,
     mut progress: impl FnMut(DemoProgress),
 ) -> Result<DemoReport, DemoError> {
@@ -96,40 +117,29 @@ pub async fn run(
     }
     store.install().await?;
     store.migrate().await?;
+    if options.through_queue.is_some() {
+        worker::set_up(&**store).await?;
+    }
 
     let planting = Stopwatch::start();
     let mut volume = Volume::new(options.runs);
-    plant(store, options, &mut volume, &mut progress).await?;
+    plant(&**store, options, &mut volume, &mut progress).await?;
     let planting_ms = report::milliseconds(planting.elapsed());
 
     let mut passes = Passes {
-        store,
+        store: &**store,
         options,
         progress,
     };
-    let mut seen = HashMap::new();
-    let first = passes
-        .pass(Phase::FirstPass, |settled| {
-            let glimpse = Seen::from(&settled.result);
-            volume.note(settled.run, glimpse);
-            if is_named(settled.run) {
-                seen.insert(settled.run, glimpse);
-            }
-        })
-        .await?;
-    let before = store.fingerprint().await?;
-    let second = passes.pass(Phase::SecondPass, |_| {}).await?;
-    let unchanged = store.fingerprint().await? == before;
-
-    Ok(DemoReport {
-        scenarios: passes.read(&seen).await?,
-        volume: volume.report(),
-        planting_ms,
-        first,
-        second,
-        unchanged,
-        claim_boundary: CLAIM_BOUNDARY,
-    })
+    let working = options.through_queue.as_ref().map(|through| {
+        let settling = passes.settling(Source::Request);
+        Working::begin(Arc::clone(store), through, settling)
+    });
+    let judged = passes.judge(volume, planting_ms).await;
+    if let Some(working) = working {
+        working.end().await;
+    }
+    judged
 }
 
 /// What a pass said about one run.
@@ -161,7 +171,10 @@ impl From<&Settlement> for Seen {
                 decision: Conclusion::Refused,
                 reason: Some(ReasonCode::SettleFailed),
             },
-            Settlement::Lost | Settlement::Locked | Settlement::Absent => Self::NOTHING,
+            Settlement::Lost
+            | Settlement::Locked
+            | Settlement::Suspended { .. }
+            | Settlement::Absent => Self::NOTHING,
         }
     }
 }
@@ -234,11 +247,66 @@ struct Passes<'a, P> {
 }
 
 impl<P: FnMut(DemoProgress)> Passes<'_, P> {
-    /// Sweeps all due runs, then settles by command those that are never due.
+    /// Both passes, and what came of them.
+    async fn judge(
+        &mut self,
+        mut volume: Volume,
+        planting_ms: u64,
+    ) -> Result<DemoReport, DemoError> {
+        let mut seen = HashMap::new();
+        let first = self
+            .pass(Phase::FirstPass, |run, glimpse| {
+                volume.note(run, glimpse);
+                if is_named(run) {
+                    seen.insert(run, glimpse);
+                }
+            })
+            .await?;
+        let before = self.fingerprint().await?;
+        let second = self.pass(Phase::SecondPass, |_, _| {}).await?;
+        let unchanged = self.fingerprint().await? == before;
+        Ok(DemoReport {
+            scenarios: self.read(&seen).await?,
+            volume: volume.report(),
+            planting_ms,
+            first,
+            second,
+            unchanged,
+            claim_boundary: CLAIM_BOUNDARY,
+        })
+    }
+
+    /// A job looks at an open run whenever it asks for it, and when that was is written down.
+    async fn fingerprint(&self) -> Result<String, StoreError> {
+        match self.options.through_queue {
+            None => self.store.fingerprint().await,
+            Some(_) => self.store.fingerprint_but_looks().await,
+        }
+    }
+
+    /// Has all due runs judged, then settles by command those that are never due.
     async fn pass(
         &mut self,
         phase: Phase,
-        mut observe: impl FnMut(&Settled),
+        mut observe: impl FnMut(RunId, Seen),
+    ) -> Result<PassReport, DemoError> {
+        let mut report = match &self.options.through_queue {
+            None => self.sweep(phase, &mut observe).await?,
+            Some(through) => {
+                let named = scenarios::placed().map(|(_, place)| RunId(place.run));
+                let runs = named.chain(volume::runs(self.options.runs));
+                let (store, progress) = (self.store, &mut self.progress);
+                through_queue::pass(store, through, phase, runs, progress, &mut observe).await?
+            }
+        };
+        report.by_command = self.settle_never_due(observe).await?;
+        Ok(report)
+    }
+
+    async fn sweep(
+        &mut self,
+        phase: Phase,
+        mut observe: impl FnMut(RunId, Seen),
     ) -> Result<PassReport, DemoError> {
         let total = self.store.count_due(None).await?;
         let mut done = 0;
@@ -246,21 +314,25 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
         let sweeping = Stopwatch::start();
         let with = self.settling(Source::Sweep);
         let swept = sweep(self.store, Scope::default(), &with, |settled| {
-            settled.iter().for_each(&mut observe);
+            for settled in settled {
+                observe(settled.run, Seen::from(&settled.result));
+            }
             done += settled.len() as u64;
             (self.progress)(DemoProgress { phase, done, total });
+            ControlFlow::Continue(())
         })
         .await?;
-        let sweep_ms = report::milliseconds(sweeping.elapsed());
-        let by_command = self.settle_never_due(observe).await?;
         Ok(PassReport {
-            swept,
-            by_command,
-            sweep_ms,
+            swept: swept.tally,
+            sweep_ms: report::milliseconds(sweeping.elapsed()),
+            ..PassReport::default()
         })
     }
 
-    async fn settle_never_due(&self, observe: impl FnMut(&Settled)) -> Result<Tally, DemoError> {
+    async fn settle_never_due(
+        &self,
+        mut observe: impl FnMut(RunId, Seen),
+    ) -> Result<Tally, DemoError> {
         let runs: Vec<RunId> = scenarios::placed()
             .filter(|(scenario, _)| scenario.reached_by() == Source::Command)
             .map(|(_, place)| RunId(place.run))
@@ -268,10 +340,10 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
         let with = self.settling(Source::Command);
         let mut settled = Vec::new();
         self.store.settle(&runs, &with, &mut settled).await?;
-        settled.iter().for_each(observe);
         let mut tally = Tally::default();
-        for run in &settled {
-            tally.add(&run.result);
+        for settled in &settled {
+            observe(settled.run, Seen::from(&settled.result));
+            tally.add(&settled.result);
         }
         Ok(tally)
     }
@@ -285,6 +357,8 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
             },
             batch_runs_max: self.options.batch_runs_max,
             retries_max: self.options.retries_max,
+            attempts_max: reconciler_jobs::attempt::TRIES_MAX,
+            due_only: source == Source::Sweep,
             by: Attribution {
                 worker: "demo".to_owned(),
                 source,
@@ -307,7 +381,7 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
             } else {
                 self.assess(run, seen).await?
             };
-            reports.push(report_on(scenario, run, found));
+            reports.push(self.report_on(scenario, run, found));
             (self.progress)(DemoProgress {
                 phase: Phase::Reading,
                 done,
@@ -329,6 +403,31 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
     async fn assess(&self, run: RunId, seen: Seen) -> Result<Found, DemoError> {
         let assessed = self.store.assess(&[run], &Policy::default()).await?;
         Ok(Found::of(seen, assessed.first()))
+    }
+
+    fn report_on(&self, scenario: &Scenario, run: RunId, found: Found) -> ScenarioReport {
+        let reason = found.seen.reason;
+        ScenarioReport {
+            name: scenario.name,
+            temptation: scenario.temptation,
+            run,
+            restore_status: found.restore_status,
+            decision: found.seen.decision,
+            reason_code: reason,
+            missing: found.missing,
+            next_action: reason.map_or("", |reason| reason.explanation().next_action),
+            expected_decision: scenario.expected.0,
+            expected_reason: scenario.expected.1,
+            as_expected: found.seen.is(scenario.expected),
+            reached_by: self.reached_by(scenario),
+        }
+    }
+
+    fn reached_by(&self, scenario: &Scenario) -> Source {
+        match scenario.reached_by() {
+            Source::Sweep if self.options.through_queue.is_some() => Source::Request,
+            source => source,
+        }
     }
 }
 
@@ -360,22 +459,4 @@ fn recorded(verdict: &RecordedVerdict) -> Option<Found> {
         decision: serde_json::from_str(&verdict.decision).ok()?,
     };
     Some(Found::of(seen, Some(&assessment)))
-}
-
-fn report_on(scenario: &Scenario, run: RunId, found: Found) -> ScenarioReport {
-    let reason = found.seen.reason;
-    ScenarioReport {
-        name: scenario.name,
-        temptation: scenario.temptation,
-        run,
-        restore_status: found.restore_status,
-        decision: found.seen.decision,
-        reason_code: reason,
-        missing: found.missing,
-        next_action: reason.map_or("", |reason| reason.explanation().next_action),
-        expected_decision: scenario.expected.0,
-        expected_reason: scenario.expected.1,
-        as_expected: found.seen.is(scenario.expected),
-        reached_by: scenario.reached_by(),
-    }
 }

@@ -25,7 +25,8 @@ pub struct DemoReport {
     /// The second pass, over the same database.
     pub second: PassReport,
     /// Whether the database holds the same after the second pass as before it: runs, audit entries,
-    /// ledger and watch list, compared by digest.
+    /// ledger and watch list, compared by digest. Through the queue, open runs are asked for again, and
+    /// when they are looked at is left out of the digest.
     pub unchanged: bool,
     /// What no verdict claims.
     pub claim_boundary: &'static str,
@@ -76,7 +77,8 @@ pub struct ScenarioReport {
     /// Whether the decision and its reason, as committed, are those. A verdict is read back from the
     /// ledger for this.
     pub as_expected: bool,
-    /// What made the worker look at the run: `sweep`, or `command` for runs that are never due.
+    /// What made the worker look at the run: `sweep`, or `request` where the verdicts came through the
+    /// queue, or `command` for runs that are never due and that no job can ask for.
     #[schemars(with = "String")]
     pub reached_by: Source,
 }
@@ -172,12 +174,24 @@ pub struct KindReport {
 /// One pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct PassReport {
-    /// What the sweep over all due runs came to.
+    /// What the sweep over all due runs came to; through the queue, what the jobs came to.
     pub swept: Tally,
     /// What the command came to that names the runs which no sweep takes up.
     pub by_command: Tally,
-    /// How long the sweep took, in milliseconds.
+    /// How long the sweep took, in milliseconds; through the queue, from the first request until the
+    /// last job was finished.
     pub sweep_ms: u64,
+    /// What the queue was asked for; null where the verdicts came from a sweep.
+    pub queue: Option<QueueReport>,
+}
+
+/// What the queue was asked for in one pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+pub struct QueueReport {
+    /// Runs that a job was queued for. All of these jobs were finished.
+    pub queued: u64,
+    /// Runs that were asked for and are not open, so that there was nothing to queue.
+    pub turned_away: u64,
 }
 
 /// How far a demonstration has come.
@@ -196,9 +210,9 @@ pub struct DemoProgress {
 pub enum Phase {
     /// Filling the platform's tables.
     Planting,
-    /// Sweeping for the first time.
+    /// Judging for the first time.
     FirstPass,
-    /// Sweeping once more.
+    /// Judging once more.
     SecondPass,
     /// Reading what the ledger holds.
     Reading,

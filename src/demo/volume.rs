@@ -61,6 +61,11 @@ pub(super) struct Volume {
     kinds: Vec<Kind>,
 }
 
+/// The ids of so many generated runs.
+pub(super) fn runs(number: u64) -> impl Iterator<Item = RunId> {
+    (0..number).map(|number| RunId(FIRST_RUN + signed(number)))
+}
+
 struct Kind {
     scenario: &'static Scenario,
     weight: u64,
