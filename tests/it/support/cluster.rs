@@ -13,7 +13,7 @@
 //! per test was, because starting one takes a second.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write as _},
     os::unix::process::CommandExt,
     process::{Child, ChildStdout, Command, Stdio},
     sync::OnceLock,
@@ -112,14 +112,47 @@ pub(crate) fn private() -> Cluster {
 /// ends at the latest.
 pub(crate) struct Cluster {
     url: String,
-    _supervisor: Child,
-    _output: BufReader<ChildStdout>,
+    supervisor: Child,
+    output: BufReader<ChildStdout>,
 }
 
 impl Cluster {
     /// Creates an empty database on this cluster.
     pub(crate) async fn database(&self) -> TestDatabase {
         create_database(&self.url, "template0").await
+    }
+
+    /// Makes the server keep whatever it confirmed when it is killed. Unless told to, it loses the commits
+    /// of the last moments, and pages of which half had reached the system.
+    pub(crate) async fn survive_kills(&self) {
+        let mut connection = connect(&self.url.parse().expect("a PostgreSQL URL")).await;
+        for statement in [
+            "ALTER SYSTEM SET synchronous_commit = on",
+            "ALTER SYSTEM SET full_page_writes = on",
+            "SELECT pg_reload_conf()",
+        ] {
+            execute(&mut connection, statement.to_owned())
+                .await
+                .expect("the server takes settings");
+        }
+    }
+
+    /// Ends the server and all its backends with SIGKILL. Blocks the thread for some milliseconds.
+    pub(crate) fn kill(&mut self) {
+        self.order("kill");
+    }
+
+    /// Starts the server again on what [`Cluster::kill`] left, and blocks the thread until it has recovered.
+    pub(crate) fn start_again(&mut self) {
+        self.order("start");
+    }
+
+    fn order(&mut self, word: &str) {
+        let input = self.supervisor.stdin.as_mut().expect("stdin is piped");
+        writeln!(input, "{word}").expect("tests/postgres listens");
+        let mut answer = String::new();
+        self.output.read_line(&mut answer).expect("text");
+        assert_eq!(answer.trim_end(), word, "tests/postgres says why above");
     }
 
     fn start() -> Self {
@@ -140,8 +173,8 @@ impl Cluster {
         );
         Self {
             url: url.trim_end().to_owned(),
-            _supervisor: supervisor,
-            _output: output,
+            supervisor,
+            output,
         }
     }
 }
@@ -236,6 +269,35 @@ mod tests {
                 .await
                 .expect("the server answers");
         assert_eq!(remaining, 0);
+    }
+
+    #[tokio::test]
+    async fn a_killed_server_starts_again_with_all_it_confirmed() {
+        let mut cluster = private();
+        cluster.survive_kills().await;
+        let database = cluster.database().await;
+        let options: PgConnectOptions = database.url().parse().expect("a URL");
+        let mut connection = connect(&options).await;
+        execute(&mut connection, "CREATE TABLE kept (id bigint)".into())
+            .await
+            .expect("a table");
+        execute(&mut connection, "INSERT INTO kept VALUES (1)".into())
+            .await
+            .expect("a row");
+        let mut open = connect(&options).await;
+        execute(&mut open, "BEGIN; INSERT INTO kept VALUES (2)".into())
+            .await
+            .expect("another row");
+
+        cluster.kill();
+        assert!(PgConnection::connect_with(&options).await.is_err());
+        assert!(execute(&mut open, "COMMIT".into()).await.is_err());
+        cluster.start_again();
+        let kept: Vec<i64> = sqlx::query_scalar("SELECT id FROM kept")
+            .fetch_all(&mut connect(&options).await)
+            .await
+            .expect("the server has recovered");
+        assert_eq!(kept, [1]);
     }
 
     /// Set in the process that the test below starts in order to kill it.

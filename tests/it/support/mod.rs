@@ -2,4 +2,7 @@
 
 pub(crate) mod case;
 pub(crate) mod cluster;
+pub(crate) mod pooler;
+pub(crate) mod proxy;
 pub(crate) mod store;
+pub(crate) mod worker;

@@ -24,7 +24,7 @@ use reconciler_jobs::{
     sweep::Schedule,
 };
 use restore_reconciler::storage::{
-    Access, Assessment, Limits, Settlement, Settling, Standin, connect_standin,
+    Access, Assessment, Limits, QueuePool, Settlement, Settling, Standin, connect_standin,
 };
 use sqlx::{
     AssertSqlSafe, Column as _, PgPool, Row, SqlitePool, ValueRef as _,
@@ -212,6 +212,37 @@ impl Fixture {
         self.store.install().await.expect("the stand-in");
         self.store.migrate().await.expect("our schema");
         self.store.plant(&world()).await.expect("the world");
+    }
+
+    /// With the tables of the library that delivers jobs.
+    pub(crate) async fn with_queue(self) -> Self {
+        restore_reconciler::worker::set_up(&*self.store)
+            .await
+            .expect("the queue's tables");
+        self
+    }
+
+    /// Runs a statement on the queue's tables, which are in a file of their own on SQLite.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "statements of a test, with ids it made up itself"
+    )]
+    pub(crate) async fn execute_on_queue(&self, statements: &str) {
+        let done = match self.store.queue_pool() {
+            QueuePool::Postgres(pool) => {
+                let statements = statements.replace("Jobs", "apalis.jobs");
+                let statements = statements.replace("Workers", "apalis.workers");
+                raw_sql(AssertSqlSafe(statements))
+                    .execute(&pool)
+                    .await
+                    .map(drop)
+            }
+            QueuePool::Sqlite(pool) => raw_sql(AssertSqlSafe(statements.to_owned()))
+                .execute(&pool)
+                .await
+                .map(drop),
+        };
+        done.unwrap_or_else(|error| panic!("{statements}: {error}"));
     }
 
     /// Adds the rows of these cases.
@@ -438,6 +469,8 @@ pub(crate) fn settling() -> Settling {
         schedule: Schedule::default(),
         batch_runs_max: 500,
         retries_max: 5,
+        attempts_max: 5,
+        due_only: false,
         by: Attribution {
             worker: "worker-of-a-test".to_owned(),
             source: Source::Sweep,

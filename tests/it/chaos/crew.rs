@@ -1,0 +1,185 @@
+//! Three workers that are replaced when they fall, two of them behind a network that fails.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::interval,
+};
+
+use crate::support::proxy::{Proxy, in_time};
+use crate::support::worker::Worker;
+
+/// Short times, so that much happens in a short run. Jobs are kept, because they are counted at the end.
+const CONFIG: &str = r#"
+[rules]
+settle_window = "2s"
+settle_window_in_progress = "2s"
+
+[sweep]
+schedule = "*/2 * * * * *"
+wait_min = "1s"
+wait_max = "2s"
+
+[worker]
+orphan_after = "3s"
+retain_jobs = "1h"
+
+[database]
+connect_timeout = "2s"
+
+[log]
+filter = "info,restore_reconciler::storage::report=warn"
+"#;
+
+/// Between two tries to start a worker while its database is away.
+const RETRY: Duration = Duration::from_millis(100);
+
+pub(super) struct Crew {
+    places: Vec<Place>,
+    /// Workers that could not be started and were started again, as a supervisor of services would.
+    restarts: AtomicUsize,
+    config: PathBuf,
+    _directory: TempDir,
+}
+
+/// Where one worker works, and the next one after it.
+struct Place {
+    url: String,
+    proxy: Option<Proxy>,
+    /// Nobody for a moment while a worker is being replaced.
+    worker: Mutex<Option<Worker>>,
+}
+
+impl Crew {
+    pub(super) async fn start(url: &str) -> Arc<Self> {
+        let directory = TempDir::new().expect("a temporary directory");
+        let config = directory.path().join("reconciler.toml");
+        fs::write(&config, CONFIG).expect("a file");
+        let mut places = Vec::new();
+        for proxied in [true, true, false] {
+            let proxy = proxied.then(|| Proxy::before(url));
+            places.push(Place {
+                url: proxy
+                    .as_ref()
+                    .map_or(url.to_owned(), |proxy| proxy.url(url)),
+                proxy,
+                worker: Mutex::new(None),
+            });
+        }
+        let crew = Arc::new(Self {
+            places,
+            restarts: AtomicUsize::new(0),
+            config,
+            _directory: directory,
+        });
+        for place in &crew.places {
+            *place.worker.lock().await = Some(crew.hire(place).await);
+        }
+        crew
+    }
+
+    /// How often a worker gave up before it had begun.
+    pub(super) fn restarts(&self) -> usize {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// The network before the places that have one.
+    pub(super) fn proxies(&self) -> Vec<&Proxy> {
+        let proxies = self.places.iter().filter_map(|place| place.proxy.as_ref());
+        proxies.collect()
+    }
+
+    pub(super) fn heal(&self) {
+        self.proxies().into_iter().for_each(Proxy::heal);
+    }
+
+    async fn hire(&self, place: &Place) -> Worker {
+        let mut retry = interval(RETRY);
+        in_time("a worker that stays", async {
+            loop {
+                retry.tick().await;
+                match Worker::start(&place.url, Some(&self.config)).await {
+                    Ok(worker) => return worker,
+                    Err(why) => {
+                        if self.restarts.fetch_add(1, Ordering::Relaxed) < 3 {
+                            println!("a worker did not start: {why}");
+                        }
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// A place where nothing else is being done, the `first` one if that is possible.
+    async fn free_place(&self, first: usize) -> (&Place, MutexGuard<'_, Option<Worker>>) {
+        let all = self.places.iter().cycle().skip(first);
+        for place in all.take(self.places.len()) {
+            if let Ok(worker) = place.worker.try_lock() {
+                return (place, worker);
+            }
+        }
+        let place = &self.places[first % self.places.len()];
+        (place, place.worker.lock().await)
+    }
+
+    /// Kills a worker and starts another.
+    pub(super) async fn replace(&self, first: usize) {
+        let (place, mut worker) = self.free_place(first).await;
+        let mut killed = worker.take().expect("each place has a worker");
+        assert!(
+            !killed.has_ended(),
+            "a worker ended by itself\n{}",
+            killed.said()
+        );
+        killed.kill().await;
+        *worker = Some(self.hire(place).await);
+    }
+
+    /// Stops a worker for as long as `pause` takes. What it did not know before, it does not know then.
+    pub(super) async fn suspend(&self, first: usize, pause: impl Future<Output = ()>) {
+        let (_, worker) = self.free_place(first).await;
+        let worker = worker.as_ref().expect("each place has a worker");
+        worker.stop();
+        pause.await;
+        worker.go_on();
+    }
+
+    /// Asks every worker to end, at once, and fails the test unless all do so in peace.
+    pub(super) async fn dismiss(&self) {
+        let mut leaving = Vec::new();
+        for place in &self.places {
+            let worker = place.worker.lock().await.take().expect("a worker");
+            leaving.push(tokio::spawn(worker.terminate()));
+        }
+        for left in leaving {
+            let (code, said) = left.await.expect("no panic");
+            assert_eq!(code, Some(0), "a worker that was told to stop\n{said}");
+        }
+    }
+
+    /// What the workers that are here now have said, for the message of a failure.
+    pub(super) async fn said(&self) -> String {
+        let mut all = String::new();
+        for (place, number) in self.places.iter().zip(1..) {
+            let worker = place.worker.lock().await;
+            let Some(worker) = worker.as_ref() else {
+                continue;
+            };
+            let (status, state) = worker.probe("/readyz?verbose").await;
+            let said = worker.said();
+            all = format!("{all}worker {number}, {status}: {state}\n{said}");
+        }
+        all
+    }
+}

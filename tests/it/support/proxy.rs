@@ -1,0 +1,402 @@
+//! A TCP proxy before a database that can be told to fail, as networks do.
+//!
+//! Each fault stands for one that a program sees differently: a reset connection ends at once, a refused one
+//! says so, and a stalled one says nothing at all.
+//!
+//! # Design notes
+//! While connections are refused nobody listens, so that a client sees what it sees of a server that is down.
+//! A second socket, bound to the same port and never listening, keeps the port from being given away.
+
+use std::{
+    future::Future,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpListener, TcpSocket, TcpStream, UnixStream},
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 128;
+
+/// Lives as long as this value; open connections are reset with it.
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    orders: watch::Sender<Orders>,
+    connections: Arc<AtomicUsize>,
+    listening: AbortHandle,
+}
+
+/// Where connections are forwarded to.
+#[derive(Debug, Clone)]
+pub(crate) enum Upstream {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// What the proxy was told last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Orders {
+    refuses: bool,
+    stalls: bool,
+    /// Raised by each reset: connections that began under a lower number end.
+    resets: u64,
+}
+
+impl Proxy {
+    /// Serves on the runtime of the caller.
+    pub(crate) fn start(upstream: Upstream) -> Self {
+        let keeper = bound(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+        let address = keeper.local_addr().expect("a bound socket");
+        let (orders, told) = watch::channel(Orders::default());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let listener = listen(address).expect("nobody else has the port");
+        let work = serve(listener, keeper, upstream, told, Arc::clone(&connections));
+        let listening = tokio::spawn(work).abort_handle();
+        Self {
+            address,
+            orders,
+            connections,
+            listening,
+        }
+    }
+
+    /// Before the database that `url` names, which listens on a socket file as those of `tests/postgres` do.
+    pub(crate) fn before(url: &str) -> Self {
+        let options: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
+        let directory = options.get_socket().expect("a directory of sockets");
+        let file = format!(".s.PGSQL.{}", options.get_port());
+        Self::start(Upstream::Unix(directory.join(file)))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `url`, of a database behind this proxy, with the way through it.
+    pub(crate) fn url(&self, url: &str) -> String {
+        let options: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
+        format!(
+            "postgres://{}@{}/{}",
+            options.get_username(),
+            self.address,
+            options.get_database().expect("a database")
+        )
+    }
+
+    /// How many connections are being forwarded.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Ends every connection with a reset, on both sides. New ones are served.
+    pub(crate) fn reset_connections(&self) {
+        self.orders.send_modify(|orders| orders.resets += 1);
+    }
+
+    /// Refuses new connections until healed. Open ones go on.
+    pub(crate) fn refuse(&self) {
+        self.orders.send_modify(|orders| orders.refuses = true);
+    }
+
+    /// Forwards nothing more until healed, and closes nothing.
+    pub(crate) fn stall(&self) {
+        self.orders.send_modify(|orders| orders.stalls = true);
+    }
+
+    /// Ends refusal and stall. What was held back is forwarded.
+    pub(crate) fn heal(&self) {
+        self.orders.send_modify(|orders| {
+            orders.refuses = false;
+            orders.stalls = false;
+        });
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listening.abort(); // and with it the set of its connections
+    }
+}
+
+/// A socket that shares its address with others that do.
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    bound(address)?.listen(BACKLOG)
+}
+
+/// Waits for orders like this, for ever once nobody can give any.
+async fn until(told: &mut watch::Receiver<Orders>, wanted: impl FnMut(&Orders) -> bool) {
+    if told.wait_for(wanted).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Accepts until aborted. `_keeper` holds the port while nobody listens.
+async fn serve(
+    mut listener: TcpListener,
+    _keeper: TcpSocket,
+    upstream: Upstream,
+    told: watch::Receiver<Orders>,
+    connections: Arc<AtomicUsize>,
+) {
+    let address = listener.local_addr().expect("a bound socket");
+    let mut open = JoinSet::new();
+    let mut refusal = told.clone();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let (client, _) = accepted.expect("a connection");
+                let counted = Counted::new(&connections);
+                let (upstream, told) = (upstream.clone(), told.clone());
+                open.spawn(async move {
+                    let _counted = counted;
+                    forward(client, upstream, told).await;
+                });
+            }
+            () = until(&mut refusal, |orders| orders.refuses) => {
+                drop(listener);
+                until(&mut refusal, |orders| !orders.refuses).await;
+                listener = listen(address).expect("the port was kept");
+            }
+            Some(_) = open.join_next() => {}
+        }
+    }
+}
+
+/// Counts one connection for as long as it lives.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(connections: &Arc<AtomicUsize>) -> Self {
+        connections.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(connections))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Carries bytes both ways until either side closes or the connection is to be reset.
+async fn forward(mut client: TcpStream, upstream: Upstream, told: watch::Receiver<Orders>) {
+    let began_under = told.borrow().resets;
+    // Unless both directions end in peace, closing means a reset. Halves that own their socket would end it
+    // in peace on their way out, so they are borrowed.
+    drop(client.set_zero_linger());
+    let client = client.split();
+    match upstream {
+        Upstream::Tcp(address) => {
+            let Ok(mut server) = TcpStream::connect(address).await else {
+                return;
+            };
+            drop(server.set_zero_linger());
+            carry(client, server.split(), told, began_under).await;
+        }
+        Upstream::Unix(file) => {
+            let Ok(mut server) = UnixStream::connect(file).await else {
+                return;
+            };
+            carry(client, server.split(), told, began_under).await;
+        }
+    }
+}
+
+async fn carry(
+    client: (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    server: (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    told: watch::Receiver<Orders>,
+    began_under: u64,
+) {
+    let up = pump(client.0, server.1, told.clone());
+    let down = pump(server.0, client.1, told.clone());
+    let mut reset = told;
+    tokio::select! {
+        _ = async { tokio::try_join!(up, down) } => {}
+        () = until(&mut reset, |orders| orders.resets != began_under) => {}
+    }
+}
+
+/// Carries bytes one way, and the end of them.
+async fn pump(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut told: watch::Receiver<Orders>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let read = from.read(&mut buffer).await?;
+        until(&mut told, |orders| !orders.stalls).await;
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buffer[..read]).await?;
+    }
+}
+
+/// Waits for what should have happened long before.
+pub(crate) async fn in_time<T>(what: &str, event: impl Future<Output = T>) -> T {
+    let limit = Duration::from_secs(30);
+    tokio::time::timeout(limit, event)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: not within {limit:?}"))
+}
+
+mod tests {
+    use sqlx::{Connection as _, PgConnection};
+
+    use super::*;
+    use crate::support::cluster;
+
+    /// A server that says everything back, and a proxy before it.
+    async fn echo() -> Proxy {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a free port");
+        let address = server.local_addr().expect("a bound socket");
+        tokio::spawn(async move {
+            loop {
+                let (mut client, _) = server.accept().await.expect("a connection");
+                tokio::spawn(async move {
+                    let (mut reads, mut writes) = client.split();
+                    drop(tokio::io::copy(&mut reads, &mut writes).await);
+                });
+            }
+        });
+        Proxy::start(Upstream::Tcp(address))
+    }
+
+    async fn connected(proxy: &Proxy) -> TcpStream {
+        let mut client = TcpStream::connect(proxy.address())
+            .await
+            .expect("the proxy accepts");
+        assert_eq!(said_back(&mut client, b"hello").await.unwrap(), b"hello");
+        client
+    }
+
+    async fn said_back(client: &mut TcpStream, words: &[u8]) -> io::Result<Vec<u8>> {
+        client.write_all(words).await?;
+        let mut answer = vec![0; words.len()];
+        in_time("an echo", client.read_exact(&mut answer)).await?;
+        Ok(answer)
+    }
+
+    #[tokio::test]
+    async fn a_reset_ends_every_connection_abruptly_and_lets_new_ones_in() {
+        let proxy = echo().await;
+        let mut clients = [connected(&proxy).await, connected(&proxy).await];
+        assert_eq!(proxy.connections(), 2);
+        proxy.reset_connections();
+        for client in &mut clients {
+            let end = in_time("the end", client.read(&mut [0])).await;
+            let error = end.expect_err("an orderly end is no reset");
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        }
+        connected(&proxy).await;
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_the_system_s_and_open_connections_go_on() {
+        let proxy = echo().await;
+        let mut open = connected(&proxy).await;
+        for _ in 0..3 {
+            proxy.refuse();
+            in_time("a refusal", async {
+                loop {
+                    match TcpStream::connect(proxy.address()).await {
+                        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => break,
+                        _ => tokio::task::yield_now().await,
+                    }
+                }
+            })
+            .await;
+            assert_eq!(said_back(&mut open, b"on").await.unwrap(), b"on");
+            proxy.heal();
+            in_time("a connection", async {
+                while TcpStream::connect(proxy.address()).await.is_err() {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+        }
+        connected(&proxy).await;
+    }
+
+    #[tokio::test]
+    async fn a_stall_holds_bytes_back_and_closes_nothing() {
+        let proxy = echo().await;
+        let mut open = connected(&proxy).await;
+        proxy.stall();
+        open.write_all(b"late")
+            .await
+            .expect("the proxy still reads");
+        let mut answer = [0; 4];
+        let waited = Duration::from_millis(200);
+        let early = tokio::time::timeout(waited, open.read_exact(&mut answer)).await;
+        assert!(early.is_err(), "{early:?}");
+        let mut new = TcpStream::connect(proxy.address())
+            .await
+            .expect("the system accepts");
+        new.write_all(b"also").await.expect("room in a buffer");
+
+        proxy.heal();
+        for (client, said) in [(&mut open, b"late"), (&mut new, b"also")] {
+            in_time("what was held back", client.read_exact(&mut answer))
+                .await
+                .expect("an echo");
+            assert_eq!(&answer, said);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_orderly_end_is_passed_on() {
+        let proxy = echo().await;
+        let mut client = connected(&proxy).await;
+        client.shutdown().await.expect("half of it closes");
+        let mut rest = Vec::new();
+        let end = in_time("the end", client.read_to_end(&mut rest)).await;
+        assert_eq!((end.expect("no reset"), rest), (0, Vec::new()));
+        in_time("the last connection", async {
+            while proxy.connections() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_session_of_postgresql_passes_through_and_ends_with_a_reset() {
+        let database = cluster::database().await;
+        let proxy = Proxy::before(&database.url());
+        let mut session = PgConnection::connect(&proxy.url(&database.url()))
+            .await
+            .expect("the server is behind the proxy");
+        let name: String = sqlx::query_scalar("SELECT current_database()::text")
+            .fetch_one(&mut session)
+            .await
+            .expect("an answer");
+        assert_eq!(name, database.name());
+        proxy.reset_connections();
+        let ended = in_time("an error", session.ping()).await;
+        assert!(ended.is_err());
+    }
+}

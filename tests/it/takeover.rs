@@ -1,0 +1,199 @@
+//! How soon a run gets its verdict from somebody else when the worker that was settling it is killed.
+//!
+//! A trigger makes the settlement of each run wait for a lock that the test holds, so that a worker is surely
+//! killed between its first write and its commit. Who that is, the server tells: every worker of a lane has a
+//! role of its own. Lanes do the same beside each other, each in its own database, because nearly all of the
+//! time passes in waiting.
+
+use std::{fs, path::Path, time::Duration};
+
+use restore_reconciler::storage::{Access, Limits, connect_standin};
+use sqlx::{Connection as _, PgConnection, PgPool, raw_sql};
+use tempfile::TempDir;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, interval, timeout},
+};
+
+use crate::support::case::{Case, rows_of};
+use crate::support::cluster::{self, Cluster};
+use crate::support::worker::{Worker, stage};
+
+const KILLS: i64 = 50;
+const LANES: i64 = 4;
+/// In each lane: one to be killed, and another.
+const WORKERS: [&str; 2] = ["one", "two"];
+
+/// What is promised.
+const P99: Duration = Duration::from_secs(5);
+
+/// How long to wait before it is a failure and not a measurement.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Lanes share one server, and sweeps must not be what finds a run.
+const CONFIG: &str = r#"
+[sweep]
+schedule = "0 0 0 1 1 *"
+
+[worker]
+orphan_after = "3s"
+
+[database]
+connections_max = 2
+"#;
+
+/// Settling run N waits for advisory lock N before it closes the run.
+const HOLD: &str = "
+    CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_advisory_xact_lock_shared(new.id);
+        RETURN new;
+    END
+    $$;
+    CREATE TRIGGER hold BEFORE UPDATE ON operation_runs FOR EACH ROW
+        WHEN (old.status <> 'completed' AND new.status = 'completed') EXECUTE FUNCTION hold();
+    DO $$
+    BEGIN
+        CREATE ROLE one SUPERUSER LOGIN;
+        CREATE ROLE two SUPERUSER LOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; -- another lane did
+    END
+    $$";
+
+/// Who waits for lock N. A low half of it is all of a small number.
+const WHO_WAITS: &str = "
+    SELECT session.usename::text
+    FROM pg_locks AS lock JOIN pg_stat_activity AS session USING (pid)
+    WHERE lock.locktype = 'advisory' AND NOT lock.granted AND lock.objid::bigint = $1
+      AND session.datname = current_database()";
+
+const VERDICT: &str = "SELECT worker FROM reconciler.ledger WHERE operation_run_id = $1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_in_hand_of_a_killed_worker_is_settled_by_another_within_seconds() {
+    let cluster = cluster::private();
+    let directory = TempDir::new().expect("a temporary directory");
+    let config = directory.path().join("reconciler.toml");
+    fs::write(&config, CONFIG).expect("a file");
+
+    let mut lanes = JoinSet::new();
+    let mut databases = Vec::new();
+    for lane in 0..LANES {
+        let database = prepared(&cluster).await;
+        let (url, config) = (database.url(), config.clone());
+        databases.push(database);
+        lanes.spawn(async move {
+            let runs = (1..=KILLS).filter(|run| run % LANES == lane);
+            take_over(&url, &config, runs).await
+        });
+    }
+    let mut waits: Vec<Duration> = lanes.join_all().await.concat();
+
+    waits.sort_unstable();
+    assert_eq!(waits.len(), 50);
+    let at = |percent: usize| waits[(waits.len() * percent).div_ceil(100) - 1];
+    let (p50, p99, max) = (at(50), at(99), at(100));
+    println!("takeover: {KILLS} kills, p50 {p50:.2?}, p99 {p99:.2?}, max {max:.2?}");
+    assert!(p99 < P99, "p99 {p99:?}: {waits:?}");
+}
+
+async fn prepared(cluster: &Cluster) -> cluster::TestDatabase {
+    let database = cluster.database().await;
+    let pool = stage(&database.url()).await;
+    raw_sql(HOLD).execute(&pool).await.expect("a trigger");
+    pool.close().await;
+    database
+}
+
+/// Kills whoever settles each of these runs, and measures how long the other takes to do it instead.
+async fn take_over(url: &str, config: &Path, runs: impl Iterator<Item = i64>) -> Vec<Duration> {
+    let pool = PgPool::connect(url).await.expect("the server is there");
+    let store = connect_standin(url, Access::Write, &Limits::default())
+        .await
+        .expect("the server is there");
+    let start = async |name: &str| {
+        let url = url.replacen("reconciler@", &format!("{name}@"), 1);
+        Worker::start(&url, Some(config))
+            .await
+            .unwrap_or_else(|why| panic!("{why}"))
+    };
+    let mut workers = [start(WORKERS[0]).await, start(WORKERS[1]).await];
+    let mut waits = Vec::new();
+    for run in runs {
+        let mut held = PgConnection::connect(url).await.expect("a connection");
+        lock(&mut held, run).await;
+        // Complete proof, and no way to a verdict within the time of this test but the request.
+        let rows = rows_of([Case::proven(run)]);
+        store.plant(&rows).await.expect("rows can be planted");
+        request(&pool, run).await;
+
+        let inside = poll(&pool, WHO_WAITS, run, &workers).await;
+        let inside = WORKERS.iter().position(|name| *name == inside);
+        let inside = inside.expect("one of ours");
+        let [one, two] = workers;
+        let (killed, other) = if inside == 0 { (one, two) } else { (two, one) };
+        killed.kill().await;
+        let began = Instant::now();
+        held.close().await.expect("the lock goes with its session");
+        let settled: Option<String> = sqlx::query_scalar(VERDICT)
+            .bind(run)
+            .fetch_optional(&pool)
+            .await
+            .expect("an answer");
+        assert_eq!(settled, None, "the killed one has committed nothing");
+        poll(&pool, VERDICT, run, std::slice::from_ref(&other)).await;
+        waits.push(began.elapsed());
+        let next = start(WORKERS[inside]).await;
+        workers = if inside == 0 {
+            [next, other]
+        } else {
+            [other, next]
+        };
+    }
+    for worker in workers {
+        let (code, said) = worker.terminate().await;
+        assert_eq!(code, Some(0), "a worker that was told to stop\n{said}");
+    }
+    waits
+}
+
+async fn lock(session: &mut PgConnection, run: i64) {
+    sqlx::query("SELECT pg_advisory_lock($1)")
+        .bind(run)
+        .execute(session)
+        .await
+        .expect("nobody else has it");
+}
+
+async fn request(pool: &PgPool, run: i64) {
+    let queued: bool = sqlx::query_scalar("SELECT reconciler.request($1)")
+        .bind(run)
+        .fetch_one(pool)
+        .await
+        .expect("an answer");
+    assert!(queued, "run {run}");
+}
+
+/// The first answer of a query about a run, as soon as there is one.
+async fn poll(pool: &PgPool, query: &'static str, run: i64, workers: &[Worker]) -> String {
+    let mut looks = interval(POLL);
+    let asked = async {
+        loop {
+            looks.tick().await;
+            let answer = sqlx::query_scalar(query)
+                .bind(run)
+                .fetch_optional(pool)
+                .await
+                .expect("an answer");
+            if let Some(answer) = answer {
+                return answer;
+            }
+        }
+    };
+    timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
+        let said: String = workers.iter().map(Worker::said).collect();
+        panic!("run {run}: no answer to {query}\n{said}")
+    })
+}
