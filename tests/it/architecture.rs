@@ -95,6 +95,18 @@ const RULES: &[Rule] = &[
         reason: "either of worker and console runs without the other",
     },
     Rule {
+        name: "health knows nobody",
+        within: &["src/health.rs"],
+        except: &[],
+        words: &[
+            Module("worker"),
+            Module("console"),
+            Module("cli"),
+            Module("storage"),
+        ],
+        reason: "it is what worker and console share instead of each other",
+    },
+    Rule {
         name: "clocks only in clock.rs",
         within: SHIPPED,
         except: &["src/clock.rs"],
@@ -510,6 +522,11 @@ mod tests {
             "src/console/mod.rs",
             "use restore_reconciler::worker;",
             "console knows neither worker nor cli",
+        ),
+        (
+            "src/health.rs",
+            "use crate::worker::Batcher;",
+            "health knows nobody",
         ),
         (
             "src/storage/mod.rs",

@@ -2,6 +2,8 @@
 
 mod databases;
 mod demo;
+mod interruption;
+mod queue;
 mod stage;
 mod surface;
 

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
+    ops::ControlFlow,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use reconciler_jobs::restore_execute::record::Source;
-use restore_reconciler::storage::{Access, Limits, Settlement, Settling, Tally, connect};
+use restore_reconciler::storage::{Access, Limits, Settled, Settlement, Settling, Tally, connect};
 use restore_reconciler::sweep::{Scope, sweep};
 
 use crate::support::case::Case;
@@ -38,10 +39,11 @@ async fn sweep_until_nothing_is_due(url: &str, worker: &str) -> u64 {
             store.as_ref(),
             Scope::default(),
             &small_batches(worker),
-            |_| {},
+            |_| ControlFlow::Continue(()),
         )
         .await
-        .expect("contention is no error");
+        .expect("contention is no error")
+        .tally;
         assert_eq!(tally.refused, 0);
         committed += tally.verdicts();
     }
@@ -239,18 +241,21 @@ async fn a_large_sweep_writes_one_of_each(on: Fixture, count: i64) {
             let committed = |result: &Settlement| matches!(result, Settlement::Committed(_));
             assert!(settled.iter().all(|run| committed(&run.result)));
             looks += 1;
+            ControlFlow::Continue(())
         },
     )
     .await
-    .expect("a sweep");
+    .expect("a sweep")
+    .tally;
     let half = count.unsigned_abs() / 2;
     assert_eq!((tally.succeeded, tally.failed), (half, half));
     assert_eq!(looks, count / 500);
     on.assert_one_of_each(count).await;
 
     let before = on.store.fingerprint().await.expect("a fingerprint");
-    let again = sweep(on.store.as_ref(), Scope::default(), &settling(), |_| {}).await;
-    assert_eq!(again.expect("a sweep"), Tally::default());
+    let go_on = |_: &[Settled]| ControlFlow::Continue(());
+    let again = sweep(on.store.as_ref(), Scope::default(), &settling(), go_on).await;
+    assert_eq!(again.expect("a sweep").tally, Tally::default());
     assert_eq!(before, on.store.fingerprint().await.expect("a fingerprint"));
 }
 

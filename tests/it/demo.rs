@@ -5,12 +5,17 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reconciler_jobs::restore_execute::ReasonCode;
 use restore_reconciler::demo::{
-    self, DemoError, DemoOptions, DemoProgress, DemoReport, HIDDEN_IDS, Phase,
+    self, DemoError, DemoOptions, DemoProgress, DemoReport, HIDDEN_IDS, Phase, QueueReport,
+    ThroughQueue,
 };
-use restore_reconciler::storage::{Access, Limits, Standin, connect_standin};
+use restore_reconciler::storage::{
+    Access, Backend, Limits, QueuePool, Standin, Tally, connect_standin,
+};
+use restore_reconciler::worker;
 use serde_json::Value;
 use sqlx::{PgPool, SqlitePool};
 
@@ -40,7 +45,8 @@ impl TemporaryFile {
     }
 
     fn remove(&self) {
-        for suffix in ["", "-wal", "-shm"] {
+        let suffixes = ["", "-wal", "-shm", ".queue", ".queue-wal", ".queue-shm"];
+        for suffix in suffixes {
             let mut path = self.0.clone().into_os_string();
             path.push(suffix);
             drop(std::fs::remove_file(path)); // usually not there
@@ -83,12 +89,29 @@ impl Stage {
     }
 
     async fn demonstrate(&self, runs: u64) -> Result<(DemoReport, Vec<DemoProgress>), DemoError> {
+        self.demonstrate_as(runs, None).await
+    }
+
+    async fn demonstrate_through_queue(
+        &self,
+        runs: u64,
+    ) -> Result<(DemoReport, Vec<DemoProgress>), DemoError> {
+        self.demonstrate_as(runs, Some(ThroughQueue::default()))
+            .await
+    }
+
+    async fn demonstrate_as(
+        &self,
+        runs: u64,
+        through_queue: Option<ThroughQueue>,
+    ) -> Result<(DemoReport, Vec<DemoProgress>), DemoError> {
         let options = DemoOptions {
             runs,
+            through_queue,
             ..DemoOptions::default()
         };
         let mut said = Vec::new();
-        let report = demo::run(&*self.store, &options, |progress| said.push(progress)).await?;
+        let report = demo::run(&self.store, &options, |progress| said.push(progress)).await?;
         Ok((report, said))
     }
 
@@ -129,6 +152,53 @@ impl Stage {
              FROM reconciler_ledger",
         )
         .await
+    }
+
+    async fn sources(&self) -> BTreeSet<String> {
+        let rows = self
+            .rows(
+                "SELECT operation_run_id, source FROM reconciler.ledger",
+                "SELECT operation_run_id, source FROM reconciler_ledger",
+            )
+            .await;
+        rows.into_iter().map(|(_, source)| source).collect()
+    }
+
+    /// How many jobs there are in each state.
+    async fn jobs(&self) -> Vec<(i64, String)> {
+        match self.store.queue_pool() {
+            QueuePool::Postgres(pool) => {
+                let jobs = "SELECT count(*), status FROM apalis.jobs GROUP BY status";
+                sqlx::query_as(jobs).fetch_all(&pool).await.unwrap()
+            }
+            QueuePool::Sqlite(pool) => {
+                let jobs = "SELECT count(*), status FROM Jobs GROUP BY status";
+                sqlx::query_as(jobs).fetch_all(&pool).await.unwrap()
+            }
+        }
+    }
+
+    /// Queues a job that no worker will take in this century.
+    async fn plant_a_job_for_later(&self) {
+        worker::set_up(&*self.store).await.unwrap();
+        match self.store.queue_pool() {
+            QueuePool::Postgres(pool) => sqlx::raw_sql(
+                "INSERT INTO apalis.jobs
+                     (id, job_type, job, status, attempts, max_attempts, run_at, priority)
+                 VALUES ('later', 'restore.execute', '{}', 'Pending', 0, 1, '2200-01-01', 0)",
+            )
+            .execute(&pool)
+            .await
+            .map(drop),
+            QueuePool::Sqlite(pool) => sqlx::raw_sql(
+                "INSERT INTO Jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority)
+                 VALUES ('later', 'restore.execute', '{}', 'Pending', 0, 1, 7258118400, 0)",
+            )
+            .execute(&pool)
+            .await
+            .map(drop),
+        }
+        .unwrap();
     }
 
     /// Everything that verdicts wrote: three texts per verdict, each a JSON document.
@@ -282,6 +352,131 @@ async fn two_thousand_generated_runs_come_out_alike_on_both_databases() {
     assert_eq!(on_sqlite.scenarios.len(), on_postgres.scenarios.len());
     assert_eq!(on_sqlite.volume, on_postgres.volume);
     assert_eq!(on_sqlite.first.swept, on_postgres.first.swept);
+}
+
+/// The same scenarios, the same verdicts, read field by field; only what led to the run differs.
+fn assert_same_verdicts(swept: &DemoReport, queued: &DemoReport) {
+    assert_eq!(swept.scenarios.len(), queued.scenarios.len());
+    for (swept, queued) in swept.scenarios.iter().zip(&queued.scenarios) {
+        let mut swept = serde_json::to_value(swept).unwrap();
+        if swept["reached_by"] == "sweep" {
+            swept["reached_by"] = "request".into();
+        }
+        assert_eq!(swept, serde_json::to_value(queued).unwrap());
+    }
+    assert_eq!(swept.volume, queued.volume);
+    assert_eq!(swept.first.swept, queued.first.swept);
+    assert_eq!(swept.first.by_command, queued.first.by_command);
+    assert_eq!(swept.second.by_command, queued.second.by_command);
+    assert_eq!(swept.first.queue, None);
+}
+
+/// One job per open run in each pass, each finished; open runs stay open for the same reasons.
+fn assert_passes_went_through_the_queue(report: &DemoReport) {
+    let (first, second) = (&report.first, &report.second);
+    let runs = report.scenarios.len() as u64 + report.volume.as_ref().unwrap().runs;
+    let by_command = first.by_command.looked_at();
+    assert!(by_command > 0);
+    let asked = QueueReport {
+        queued: runs - by_command,
+        turned_away: by_command,
+    };
+    assert_eq!(first.queue, Some(asked));
+    assert_eq!(first.swept.looked_at(), asked.queued);
+
+    let open = first.swept.deferred + first.swept.refused;
+    assert!(first.swept.refused == 1 && open > 1 && first.swept.verdicts() > 1);
+    let asked = QueueReport {
+        queued: open,
+        turned_away: runs - open,
+    };
+    assert_eq!(second.queue, Some(asked));
+    let stayed_open = Tally {
+        deferred: first.swept.deferred,
+        refused: first.swept.refused,
+        ..Tally::default()
+    };
+    assert_eq!(second.swept, stayed_open);
+}
+
+async fn queue_comes_to_the_same_on(swept: Stage, queued: Stage) {
+    let (by_sweep, _) = swept.demonstrate(200).await.unwrap();
+    let (report, said) = queued.demonstrate_through_queue(200).await.unwrap();
+    assert_same_verdicts(&by_sweep, &report);
+    assert_passes_went_through_the_queue(&report);
+    assert!(report.is_as_expected(), "{report:#?}");
+    assert_written_once(&queued, &report).await;
+    assert_nothing_foreign_is_mentioned(&queued).await;
+    assert_progress_is_usable(&said);
+
+    assert_eq!(swept.sources().await, BTreeSet::from(["sweep".to_owned()]));
+    assert_eq!(
+        queued.sources().await,
+        BTreeSet::from(["request".to_owned()])
+    );
+    let jobs = [report.first, report.second].map(|pass| pass.queue.unwrap().queued);
+    let jobs = i64::try_from(jobs.iter().sum::<u64>()).unwrap();
+    assert_eq!(queued.jobs().await, [(jobs, "Done".to_owned())]);
+    assert_digests_tell_looks_from_changes(&queued).await;
+}
+
+async fn assert_digests_tell_looks_from_changes(stage: &Stage) {
+    let [look, reason] = match stage.store.backend() {
+        Backend::Postgres => [
+            "UPDATE reconciler.watch_list SET tries = tries + 1",
+            "UPDATE reconciler.watch_list SET reason_code = 'other'",
+        ],
+        Backend::Sqlite => [
+            "UPDATE reconciler_watch_list SET tries = tries + 1",
+            "UPDATE reconciler_watch_list SET reason_code = 'other'",
+        ],
+    };
+    let (store, run) = (&stage.store, "UPDATE operation_runs SET outcome = 'other'");
+    let whole = store.fingerprint().await.unwrap();
+    let before = store.fingerprint_but_looks().await.unwrap();
+    store.execute_script(look).await.unwrap();
+    assert_ne!(store.fingerprint().await.unwrap(), whole);
+    assert_eq!(store.fingerprint_but_looks().await.unwrap(), before);
+    store.execute_script(reason).await.unwrap();
+    let watched = store.fingerprint_but_looks().await.unwrap();
+    assert_ne!(watched, before);
+    store.execute_script(run).await.unwrap();
+    assert_ne!(store.fingerprint_but_looks().await.unwrap(), watched);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_queue_comes_to_the_same_as_a_sweep_on_sqlite() {
+    let stages = (Stage::sqlite("swept").await, Stage::sqlite("queued").await);
+    queue_comes_to_the_same_on(stages.0, stages.1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_queue_comes_to_the_same_as_a_sweep_on_postgres() {
+    queue_comes_to_the_same_on(Stage::postgres().await, Stage::postgres().await).await;
+}
+
+async fn a_job_that_is_left_is_told_on(stage: Stage) {
+    stage.plant_a_job_for_later().await;
+    let impatient = ThroughQueue {
+        stalled_after: Duration::from_secs(2),
+        ..ThroughQueue::default()
+    };
+    let error = stage.demonstrate_as(0, Some(impatient)).await.unwrap_err();
+    let DemoError::Stalled { left, queued, .. } = error else {
+        panic!("{error}");
+    };
+    assert!(0 < left && left < queued, "{left} of {queued}");
+    assert!(error.to_string().ends_with("none was finished for 2s"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_nobody_finishes_ends_the_wait_and_is_told_on_sqlite() {
+    a_job_that_is_left_is_told_on(Stage::sqlite("stalled").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_nobody_finishes_ends_the_wait_and_is_told_on_postgres() {
+    a_job_that_is_left_is_told_on(Stage::postgres().await).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod concurrency;
@@ -16,6 +18,18 @@ mod demo;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
+mod pooling;
+#[cfg(test)]
+mod probes;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod systemd;
+#[cfg(test)]
+mod takeover;
+#[cfg(test)]
+mod work;

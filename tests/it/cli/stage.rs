@@ -20,6 +20,7 @@ use restore_reconciler::{
             PlantedSnapshot, PlantedWorkspace, PlatformRows,
         },
     },
+    worker,
 };
 use tempfile::TempDir;
 
@@ -150,12 +151,13 @@ impl File {
         open(&self.url(), Access::Create).await
     }
 
-    /// The platform's tables and rows, and our schema.
+    /// The platform's tables and rows, our schema, and the queue.
     pub(crate) async fn planted() -> Self {
         let mut file = Self::new();
         let store = file.create().await;
         plant(&*store).await;
         store.migrate().await.unwrap();
+        worker::set_up(&*store).await.unwrap();
         file.store = Some(store);
         file
     }

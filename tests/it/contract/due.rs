@@ -1,44 +1,130 @@
 //! Which runs are due.
 
-use reconciler_jobs::ids::{RunId, WorkspaceId};
-use restore_reconciler::storage::{DuePage, Settlement};
+use std::collections::BTreeSet;
 
-use crate::support::case::{Case, FOREIGN};
+use reconciler_jobs::ids::{RunId, WorkspaceId};
+use reconciler_jobs::sweep::shard::Shard;
+use reconciler_jobs::sweep::turns::{DueWorkspace, Reading, Span};
+use restore_reconciler::storage::Settlement;
+use restore_reconciler::storage::standin::{PlantedRun, PlantedWorkspace, PlatformRows};
+
+use crate::support::case::{Case, FOREIGN, HOME};
 use crate::support::store::{Fixture, on_both};
 
 on_both!(
-    due_runs_come_in_pages_by_key,
+    due_runs_are_read_by_key_a_share_of_each_workspace,
+    workspaces_with_due_runs_are_counted,
+    shards_are_divided_as_the_pure_crate_does,
     only_open_restore_runs_are_due,
     watched_runs_are_due_when_their_time_has_come,
+    attempted_runs_are_due_when_their_time_has_come_and_dead_ones_never,
     a_run_that_does_not_exist_is_absent,
 );
 
-async fn due(on: &Fixture, workspace: Option<i64>, after: i64, limit: u32) -> Vec<i64> {
-    let page = DuePage {
-        workspace: workspace.map(WorkspaceId),
-        after: RunId(after),
-        limit,
+/// What is read of these spans: workspace, above which id, up to which.
+async fn read(on: &Fixture, spans: &[(i64, i64, i64)], each: u32) -> Vec<(i64, i64)> {
+    let span = |(workspace, after, last): &(i64, i64, i64)| Span {
+        workspace: WorkspaceId(*workspace),
+        after: RunId(*after),
+        last: RunId(*last),
     };
-    let runs = on.store.load_due(&page).await.unwrap();
-    runs.into_iter().map(|run| run.0).collect()
+    let spans = spans.iter().map(span).collect();
+    let runs = on.store.load_due(&Reading { spans, each }).await.unwrap();
+    runs.into_iter()
+        .map(|(workspace, run)| (workspace.0, run.0))
+        .collect()
 }
 
-async fn due_runs_come_in_pages_by_key(on: Fixture) {
-    let mut foreign = Case::proven(4);
+/// The due runs of the home workspace.
+async fn due(on: &Fixture) -> Vec<i64> {
+    let runs = read(on, &[(HOME.0, i64::MIN, i64::MAX)], 100).await;
+    runs.into_iter().map(|(_, run)| run).collect()
+}
+
+fn foreign(id: i64) -> Case {
+    let mut foreign = Case::proven(id);
     foreign.run.workspace_id = FOREIGN.0;
     foreign.run.managed_environment_id = Some(FOREIGN.1);
-    on.plant([9, 3, 5, 7].map(Case::proven)).await;
-    on.plant([foreign]).await;
+    foreign
+}
 
-    assert_eq!(due(&on, None, i64::MIN, 100).await, [3, 4, 5, 7, 9]);
-    assert_eq!(due(&on, None, i64::MIN, 2).await, [3, 4]);
-    assert_eq!(due(&on, None, 4, 2).await, [5, 7]);
-    assert_eq!(due(&on, None, 9, 2).await, [0; 0]);
-    assert_eq!(due(&on, Some(FOREIGN.0), i64::MIN, 9).await, [4]);
-    assert_eq!(due(&on, Some(404), i64::MIN, 9).await, [0; 0]);
+async fn due_runs_are_read_by_key_a_share_of_each_workspace(on: Fixture) {
+    on.plant([9, 3, 5, 7].map(Case::proven)).await;
+    on.plant([8, 4].map(foreign)).await;
+    let (home, away) = (HOME.0, FOREIGN.0);
+    let all = i64::MIN..=i64::MAX;
+    let whole = |workspace| (workspace, *all.start(), *all.end());
+
+    assert_eq!(due(&on).await, [3, 5, 7, 9]);
+    assert_eq!(
+        read(&on, &[whole(away), whole(home)], 2).await,
+        [(home, 3), (home, 5), (away, 4), (away, 8)]
+    );
+    assert_eq!(
+        read(&on, &[(home, 5, i64::MAX), (away, 4, 7)], 2).await,
+        [(home, 7), (home, 9)]
+    );
+    assert_eq!(read(&on, &[(home, 5, 7)], 2).await, [(home, 7)]);
+    assert_eq!(read(&on, &[whole(404)], 2).await, []);
+    assert_eq!(read(&on, &[], 2).await, []);
+}
+
+async fn workspaces_with_due_runs_are_counted(on: Fixture) {
+    on.plant([9, 3, 5].map(Case::proven)).await;
+    on.plant([8, 4].map(foreign)).await;
+    on.plant([Case::failed(6)]).await;
+    on.settle(&[6]).await;
+    let found = |(workspace, _): (i64, i64), runs, last| DueWorkspace {
+        workspace: WorkspaceId(workspace),
+        runs,
+        last: RunId(last),
+    };
+    let (home, away) = (found(HOME, 3, 9), found(FOREIGN, 2, 8));
+    let load = |workspace: Option<i64>| {
+        let workspace = workspace.map(WorkspaceId);
+        on.store.load_due_workspaces(workspace, Shard::WHOLE)
+    };
+    assert_eq!(load(None).await.unwrap(), [home, away]);
+    assert_eq!(load(Some(FOREIGN.0)).await.unwrap(), [away]);
+    assert_eq!(load(Some(404)).await.unwrap(), []);
     assert_eq!(on.store.count_due(None).await.unwrap(), 5);
-    let foreign = Some(WorkspaceId(FOREIGN.0));
-    assert_eq!(on.store.count_due(foreign).await.unwrap(), 1);
+}
+
+/// Ids below zero too: whoever divides them otherwise covers a workspace twice, or never.
+async fn shards_are_divided_as_the_pure_crate_does(on: Fixture) {
+    let ids: BTreeSet<i64> = (-20..=20).chain([i64::MIN, i64::MAX, 1 << 40]).collect();
+    let known = [HOME.0, FOREIGN.0];
+    let rows = PlatformRows {
+        workspaces: ids
+            .iter()
+            .filter(|id| !known.contains(id))
+            .map(|id| PlantedWorkspace {
+                id: *id,
+                name: "W".to_owned(),
+            })
+            .collect(),
+        runs: (1..)
+            .zip(&ids)
+            .map(|(id, workspace)| PlantedRun {
+                id,
+                workspace_id: *workspace,
+                managed_environment_id: None,
+                ..Case::proven(id).run
+            })
+            .collect(),
+        ..PlatformRows::default()
+    };
+    on.store.plant(&rows).await.unwrap();
+    for of in [1, 2, 3, 7, 16] {
+        for index in 0..of {
+            let shard = Shard::new(index, of).unwrap();
+            let found = on.store.load_due_workspaces(None, shard).await.unwrap();
+            let found: Vec<WorkspaceId> = found.into_iter().map(|due| due.workspace).collect();
+            let expected = ids.iter().copied().map(WorkspaceId);
+            let expected: Vec<_> = expected.filter(|id| shard.covers(*id)).collect();
+            assert_eq!(found, expected, "{shard:?}");
+        }
+    }
 }
 
 async fn only_open_restore_runs_are_due(on: Fixture) {
@@ -59,7 +145,7 @@ async fn only_open_restore_runs_are_due(on: Fixture) {
         with(8, "restore.execute ", "running"),
     ])
     .await;
-    assert_eq!(due(&on, None, i64::MIN, 9).await, [1, 2]);
+    assert_eq!(due(&on).await, [1, 2]);
     assert_eq!(on.store.count_due(None).await.unwrap(), 2);
 
     // Named all the same, none but the two is touched.
@@ -83,13 +169,33 @@ async fn only_open_restore_runs_are_due(on: Fixture) {
 async fn watched_runs_are_due_when_their_time_has_come(on: Fixture) {
     on.plant([Case::in_progress(1), Case::proven(2)]).await;
     on.deferral(1).await;
-    assert_eq!(due(&on, None, i64::MIN, 9).await, [2]);
+    assert_eq!(due(&on).await, [2]);
     assert_eq!(on.store.count_due(None).await.unwrap(), 1);
 
     on.execute("UPDATE reconciler.watch_list SET look_again_at = last_looked_at")
         .await;
-    assert_eq!(due(&on, None, i64::MIN, 9).await, [1, 2]);
+    assert_eq!(due(&on).await, [1, 2]);
     assert_eq!(on.store.count_due(None).await.unwrap(), 2);
+}
+
+async fn attempted_runs_are_due_when_their_time_has_come_and_dead_ones_never(on: Fixture) {
+    on.plant((1..=5).map(Case::proven)).await;
+    let (earlier, later) = (
+        on.either("1", "'2001-01-01'"),
+        on.either("9000000000000000", "'2250-01-01'"),
+    );
+    on.execute(&format!(
+        "INSERT INTO reconciler.attempts
+             (operation_run_id, workspace_id, worker, tries, first_seen_at, try_again_at, dead_at, dropped_at)
+         VALUES (1, 1, 'w', 1, {earlier}, {earlier}, NULL, NULL),
+                (2, 1, 'w', 2, {earlier}, {later}, NULL, NULL),
+                (3, 1, 'w', 3, {earlier}, {earlier}, {earlier}, NULL),
+                (4, 1, 'w', 3, {earlier}, {earlier}, {earlier}, {earlier})"
+    ))
+    .await;
+    assert_eq!(due(&on).await, [1, 5]);
+    let due = on.store.load_due_workspaces(None, Shard::WHOLE).await;
+    assert_eq!(due.unwrap()[0].runs, 2);
 }
 
 async fn a_run_that_does_not_exist_is_absent(on: Fixture) {

@@ -4,14 +4,20 @@
 //! on PostgreSQL and, where column types matter, on a PostgreSQL whose columns have the other type
 //! that Laravel could have given them.
 
+mod attempts;
 mod documents;
 mod due;
+mod jobs;
 mod links;
 mod moments;
 mod poison;
+mod queue;
 mod reading;
+mod request;
 mod schema;
 mod scope;
 mod sizes;
+mod suspects;
 mod sweeps;
+mod triggers;
 mod verdicts;

@@ -1,5 +1,7 @@
 //! A row that the database refuses holds up nobody but itself; a refusal of everything stops at once.
 
+use std::ops::ControlFlow;
+
 use restore_reconciler::storage::{Access, ErrorKind, Limits, Settlement, connect};
 use restore_reconciler::sweep::{Scope, sweep};
 
@@ -154,6 +156,7 @@ async fn a_missing_permission_stops_the_pass_with_advice() {
     let before = on.platform().await;
     let error = sweep(store.as_ref(), Scope::default(), &settling(), |settled| {
         assert!(settled.is_empty(), "{settled:?}");
+        ControlFlow::Continue(())
     })
     .await
     .unwrap_err();

@@ -1,6 +1,7 @@
 //! Our own schema: created once however often and from wherever, and a ledger that only grows.
 
-use restore_reconciler::storage::{Access, Limits, connect_standin};
+use restore_reconciler::storage::{Access, Limits, QueuePool, connect_standin};
+use restore_reconciler::worker::set_up;
 
 use crate::support::case::Case;
 use crate::support::store::{Fixture, on_both};
@@ -8,6 +9,7 @@ use crate::support::store::{Fixture, on_both};
 on_both!(
     migrating_again_changes_nothing,
     two_connections_may_migrate_at_once,
+    the_queues_tables_are_not_among_ours,
     the_ledger_only_grows,
     a_database_without_the_platform_is_told_apart,
 );
@@ -28,16 +30,50 @@ async fn two_connections_may_migrate_at_once(on: Fixture) {
         } else {
             Fixture::empty_postgres().await
         };
+        fresh.store.install().await.unwrap();
         let other = connect_standin(&fresh.url, Access::Write, &Limits::default())
             .await
             .unwrap();
         let (one, two) = tokio::join!(fresh.store.migrate(), other.migrate());
         one.unwrap();
         two.unwrap();
+        let (one, two) = tokio::join!(set_up(&*fresh.store), set_up(&*other));
+        one.unwrap();
+        two.unwrap();
+        assert!(fresh.store.has_queue().await.unwrap());
         assert_eq!(
             fresh.count("SELECT count(*) FROM reconciler.ledger").await,
             0
         );
+    }
+}
+
+/// The library that delivers jobs numbers its migrations in a table of a common name, and on SQLite it would
+/// like to do without `fsync`.
+async fn the_queues_tables_are_not_among_ours(on: Fixture) {
+    let schemas = "SELECT DISTINCT table_schema AS name FROM information_schema.tables
+                   WHERE table_name IN ('_sqlx_migrations', 'jobs', 'workers')";
+    let tables =
+        "SELECT name FROM sqlite_schema WHERE name IN ('_sqlx_migrations', 'Jobs', 'Workers')";
+    assert!(!on.store.has_queue().await.unwrap());
+    let on = on.with_queue().await;
+    assert!(on.store.has_queue().await.unwrap());
+    let found = on.rows(on.either(tables, schemas)).await;
+    let names: Vec<_> = found.iter().map(|row| row["name"].as_deref()).collect();
+    assert_eq!(
+        names,
+        if on.is_sqlite() {
+            vec![]
+        } else {
+            vec![Some("apalis")]
+        }
+    );
+    if let QueuePool::Sqlite(pool) = on.store.queue_pool() {
+        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert_eq!(synchronous, 2, "FULL");
     }
 }
 

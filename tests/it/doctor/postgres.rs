@@ -69,7 +69,6 @@ async fn the_printed_grants_are_enough(shape: &'static str) {
     let checks = examine(&*worker).await;
     assert_eq!(about(&checks, "role").level, Level::Good);
     assert!(pass(&*worker).await.is_err(), "nothing is granted yet");
-    // A record of migrations that cannot be read is no problem of the sweep's.
     let granted = |check: &&Check| {
         let action = check.action.as_deref().unwrap_or_default();
         action.starts_with("GRANT")
@@ -390,4 +389,85 @@ async fn only_a_lost_connection_is_an_error() {
     prepare(&*store).await;
     drop(database);
     assert!(store.examine().await.is_err());
+}
+
+/// What brings runs to a worker sooner than a sweep is looked at, and what is advised is enough.
+#[tokio::test]
+async fn what_the_queue_lacks_is_told_with_what_to_do() {
+    let database = database().await;
+    let owner = open(&database.url()).await;
+    prepare(&*owner).await;
+    let checks = examine(&*owner).await;
+    assert_eq!(about(&checks, "queue").level, Level::Advice);
+    assert!(about(&checks, "extensions").finding.contains("hstore"));
+    assert!(
+        about(&checks, "reconciler.request")
+            .finding
+            .contains("may call it")
+    );
+    assert!(
+        about(&checks, "platform trigger")
+            .finding
+            .contains("not installed")
+    );
+    restore_reconciler::worker::set_up(&*owner).await.unwrap();
+    owner.set_platform_triggers(true).await.unwrap();
+    let checks = examine(&*owner).await;
+    for subject in [
+        "queue",
+        "extensions",
+        "reconciler.request",
+        "platform trigger",
+    ] {
+        assert_eq!(about(&checks, subject).level, Level::Good, "{subject}");
+    }
+
+    // The platform connects as another role, and so do we.
+    let (role, quoted) = role_of(&database);
+    run(
+        &*owner,
+        format!("CREATE ROLE {quoted} LOGIN; GRANT USAGE ON SCHEMA reconciler TO {quoted}"),
+    )
+    .await;
+    let worker = open(&url_as(&database, &role)).await;
+    let checks = examine(&*worker).await;
+    assert_eq!(about(&checks, "queue").level, Level::Advice);
+    run_lines(&*owner, action(&checks, "queue")).await;
+    assert_eq!(about(&examine(&*worker).await, "queue").level, Level::Good);
+    assert!(worker.has_queue().await.unwrap());
+
+    run(
+        &*owner,
+        format!("REVOKE USAGE ON SCHEMA reconciler FROM {quoted}; ALTER TABLE operation_runs OWNER TO {quoted}"),
+    )
+    .await;
+    let checks = examine(&*owner).await;
+    assert_eq!(about(&checks, "reconciler.request").level, Level::Advice);
+    run_lines(&*owner, action(&checks, "reconciler.request")).await;
+    let checks = examine(&*owner).await;
+    assert_eq!(about(&checks, "reconciler.request").level, Level::Good);
+
+    run(
+        &*owner,
+        "ALTER TABLE restore_runs DISABLE TRIGGER restore_reconciler_request".to_owned(),
+    )
+    .await;
+    let off = examine(&*owner).await;
+    assert!(
+        about(&off, "platform trigger")
+            .finding
+            .contains("switched off on public.restore_runs")
+    );
+    run(
+        &*owner,
+        "DROP TRIGGER restore_reconciler_request ON restore_runs".to_owned(),
+    )
+    .await;
+    let one = examine(&*owner).await;
+    assert!(
+        about(&one, "platform trigger")
+            .finding
+            .contains("evidence_snapshots only")
+    );
+    run(&*owner, format!("ALTER TABLE operation_runs OWNER TO CURRENT_USER; DROP OWNED BY {quoted}; DROP ROLE {quoted}")).await;
 }

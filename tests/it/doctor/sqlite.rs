@@ -19,7 +19,7 @@ async fn every_advised_index_is_chosen_on_sqlite() {
     for (subject, searched_by, explain) in [
         (
             "index on operation_runs",
-            "id>?",
+            "workspace_id=? AND id>?",
             concat!(
                 "EXPLAIN QUERY PLAN ",
                 include_str!("../../../src/storage/sqlite/load_due.sql")
@@ -169,4 +169,20 @@ async fn a_sqlite_file_that_may_not_be_written_is_a_problem() {
         Level::Good
     };
     assert_eq!(about(&checks, "file").level, expected);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_not_there_is_told_and_not_made() {
+    let file = TempFile::new("queue");
+    let store = open(&file.url()).await;
+    prepare(&*store).await;
+    let reader = connect_standin(&file.url(), Access::Read, &Limits::default())
+        .await
+        .unwrap();
+    let checks = examine(&*reader).await;
+    assert_eq!(about(&checks, "queue").level, Level::Advice);
+    let again = examine(&*reader).await;
+    assert_eq!(about(&again, "queue").level, Level::Advice);
+    restore_reconciler::worker::set_up(&*store).await.unwrap();
+    assert_eq!(about(&examine(&*store).await, "queue").level, Level::Good);
 }

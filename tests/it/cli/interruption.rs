@@ -1,0 +1,151 @@
+//! Ctrl-C in the middle of a sweep.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use restore_reconciler::{cli::output::Document, clock::Stopwatch};
+use sqlx::{Connection as _, PgConnection, raw_sql};
+use tempfile::TempDir;
+
+use super::stage::{Ran, program};
+use crate::support::case::Case;
+use crate::support::store::Fixture;
+
+/// Longer than anything here takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+const RUNS: i64 = 60;
+const PAGE: u64 = 5;
+
+/// A sweep that has a page in hand and cannot write it.
+struct HeldSweep {
+    on: Fixture,
+    /// Keeps everybody from writing audit entries while it is open.
+    lock: PgConnection,
+    child: Child,
+    said: BufReader<std::process::ChildStderr>,
+    _settings: TempDir,
+}
+
+impl HeldSweep {
+    async fn start() -> Self {
+        let on = Fixture::postgres().await;
+        on.plant((1..=RUNS).map(Case::proven)).await;
+        let mut lock = PgConnection::connect(&on.url).await.unwrap();
+        raw_sql("BEGIN; LOCK TABLE audit_logs IN SHARE MODE")
+            .execute(&mut lock)
+            .await
+            .unwrap();
+
+        let settings = TempDir::new().unwrap();
+        let file = settings.path().join("small-pages.toml");
+        let toml = format!(
+            "[sweep]\nbatch_runs_max = {PAGE}\n[database]\nlock_timeout = \"50s\"\n[worker]\nattempt_timeout = \"60s\""
+        );
+        fs::write(&file, toml).unwrap();
+        let arguments = [
+            "--config",
+            file.to_str().unwrap(),
+            "sweep",
+            "--output",
+            "json",
+        ];
+        let mut child = program(&on.url, &arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap());
+        let held = Self {
+            on,
+            lock,
+            child,
+            said,
+            _settings: settings,
+        };
+        let start = Stopwatch::start();
+        while held.in_hand().await != PAGE.cast_signed() {
+            assert!(start.elapsed() < DEADLINE, "no page is in hand");
+        }
+        held
+    }
+
+    async fn in_hand(&self) -> i64 {
+        let query = "SELECT coalesce(sum(cardinality(in_hand)), 0)::bigint FROM reconciler.sweeps";
+        self.on.count(query).await
+    }
+
+    fn interrupt(&self) {
+        let sent = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Returns once the program has said that it noticed.
+    fn interrupt_and_wait(&mut self) {
+        self.interrupt();
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        assert!(line.contains("interrupted: finishing the page"), "{line}");
+    }
+
+    fn finish(mut self) -> (Fixture, PgConnection, Ran) {
+        let mut stderr = String::new();
+        self.said.read_to_string(&mut stderr).unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        let ran = Ran {
+            code: output.status.code().expect("no signal ended it"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr,
+        };
+        (self.on, self.lock, ran)
+    }
+}
+
+#[tokio::test]
+async fn an_interrupted_sweep_finishes_the_page_in_hand_and_says_what_it_did() {
+    let mut held = HeldSweep::start().await;
+    held.interrupt_and_wait();
+    raw_sql("COMMIT").execute(&mut held.lock).await.unwrap();
+    let (on, _, ran) = held.finish();
+    // All that it settled is proven, and the rest is undecided.
+    let ran = ran.exits(11);
+    let Document::Sweep(swept) = ran.document() else {
+        panic!("{}", ran.stdout)
+    };
+    assert!(!swept.complete, "{}", ran.stdout);
+    assert_eq!((swept.runs, swept.counts.succeeded), (PAGE, PAGE));
+    on.assert_one_of_each(PAGE.cast_signed()).await;
+    let row = on.row("SELECT * FROM reconciler.sweeps").await;
+    assert!(row["ended_at"].is_some());
+    assert_eq!(row["in_hand"].as_deref(), Some("{}"));
+    assert_eq!(row["succeeded"], Some(PAGE.to_string()));
+}
+
+#[tokio::test]
+async fn a_sweep_that_is_interrupted_twice_does_not_wait_for_the_database() {
+    let mut held = HeldSweep::start().await;
+    held.interrupt_and_wait();
+    held.interrupt();
+    let (on, lock, ran) = held.finish();
+    let ran = ran.exits(1);
+    let ran = ran.says(&[], &["broken off in the middle of a page", "to do:"]);
+    let Document::Sweep(swept) = ran.document() else {
+        panic!("{}", ran.stdout)
+    };
+    assert_eq!((swept.complete, swept.runs), (false, 0));
+    drop(lock);
+    on.assert_one_of_each(0).await;
+    let row = on.row("SELECT * FROM reconciler.sweeps").await;
+    assert_eq!(row["ended_at"], None);
+    assert_ne!(
+        row["in_hand"].as_deref(),
+        Some("{}"),
+        "left for whoever takes over"
+    );
+}

@@ -1,0 +1,369 @@
+//! What an operator sees of the queue and may change about it.
+
+use reconciler_jobs::ids::{RunId, WorkspaceId};
+use restore_reconciler::storage::Settlement;
+use restore_reconciler::storage::oversight::{
+    JobState, QueueListing, QueueScope, QueueState, Standing,
+};
+
+use crate::support::case::{Case, FOREIGN, HOME};
+use crate::support::store::{Fixture, on_both};
+
+on_both!(
+    open_runs_get_a_job_and_others_do_not,
+    what_is_listed_is_worst_first_counted_and_cut,
+    a_list_keeps_to_its_workspace,
+    a_job_that_nobody_can_read_hides_no_other,
+    a_dead_letter_that_starts_over_is_due_and_settled_alone,
+    starting_over_twice_does_it_once,
+    a_refused_run_is_due_at_once,
+    a_closed_or_untroubled_run_never_starts_over,
+    a_dropped_dead_letter_stays_open_and_is_left_alone,
+    only_dead_letters_are_dropped,
+);
+
+fn ids(runs: &[i64]) -> Vec<RunId> {
+    runs.iter().copied().map(RunId).collect()
+}
+
+fn now(on: &Fixture) -> &'static str {
+    on.either(
+        "(CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000)",
+        "statement_timestamp()",
+    )
+}
+
+fn later(on: &Fixture) -> &'static str {
+    on.either(
+        "((unixepoch('now') + 3600) * 1000000)",
+        "(statement_timestamp() + interval '1 hour')",
+    )
+}
+
+/// Remembers settlements of a run that never ended.
+async fn attempts(on: &Fixture, run: i64, dead: bool, dropped: bool) {
+    let (now, later) = (now(on), later(on));
+    let dead = if dead { now } else { "NULL" };
+    let dropped = if dropped { now } else { "NULL" };
+    on.execute(&format!(
+        "INSERT INTO reconciler.attempts (
+            operation_run_id, workspace_id, tries, worker, first_seen_at, last_tried_at, try_again_at,
+            dead_at, dropped_at
+        ) VALUES ({run}, 1, 5, 'the-worker-that-ended', {now}, {now}, {later}, {dead}, {dropped})"
+    ))
+    .await;
+}
+
+async fn watched(on: &Fixture, run: i64, reason: &str) {
+    let (now, later) = (now(on), later(on));
+    on.execute(&format!(
+        "INSERT INTO reconciler.watch_list (
+            operation_run_id, workspace_id, reason_code, first_seen_at, last_looked_at, look_again_at, tries, error
+        ) VALUES ({run}, 1, '{reason}', {now}, {now}, {later}, 3, 'said the database')"
+    ))
+    .await;
+}
+
+/// Has a worker take every job that waits.
+async fn take_all(on: &Fixture) {
+    let seen = on.either("unixepoch('now')", "now()");
+    on.execute_on_queue(&format!(
+        "INSERT INTO Workers (id, worker_type, storage_name, layers, last_seen)
+         VALUES ('hands', 'restore.execute', 'storage', '', {seen})"
+    ))
+    .await;
+    on.execute_on_queue(&format!(
+        "UPDATE Jobs SET status = 'Running', lock_by = 'hands', lock_at = {seen}, attempts = 1"
+    ))
+    .await;
+}
+
+async fn list(on: &Fixture, states: &[QueueState], limit: u32) -> QueueListing {
+    let scope = QueueScope {
+        states: states.to_vec(),
+        workspace: None,
+        limit,
+    };
+    on.store.load_entries(&scope).await.unwrap()
+}
+
+fn shown(listing: &QueueListing) -> Vec<(QueueState, Option<i64>)> {
+    let entries = listing.entries.iter();
+    entries
+        .map(|entry| (entry.state, entry.run.map(|run| run.0)))
+        .collect()
+}
+
+async fn standing(on: &Fixture, run: i64) -> Standing {
+    let mut found = on.store.load_standings(&[RunId(run)]).await.unwrap();
+    found.remove(0)
+}
+
+async fn jobs(on: &Fixture, run: i64) -> Vec<JobState> {
+    let jobs = on.store.load_jobs(RunId(run), 10).await.unwrap();
+    jobs.iter().map(|job| job.state).collect()
+}
+
+async fn open_runs_get_a_job_and_others_do_not(on: Fixture) {
+    let on = on.with_queue().await;
+    let mut closed = Case::proven(2);
+    closed.run.status = "completed".to_owned();
+    let mut foreign = Case::proven(3);
+    foreign.run.r#type = "backup.execute".to_owned();
+    on.plant([Case::proven(1), closed, foreign]).await;
+    let before = on.platform().await;
+    let cause = format!("\"run\": 7, {}", "ü".repeat(100));
+    let queued = on
+        .store
+        .request(&ids(&[1, 2, 3, 999]), &cause)
+        .await
+        .unwrap();
+    assert_eq!(queued, ids(&[1]));
+    assert_eq!(before, on.platform().await);
+    for (run, count) in [(1, 1), (2, 0), (3, 0), (7, 0), (999, 0)] {
+        assert_eq!(jobs(&on, run).await.len(), count, "run {run}");
+    }
+    let job = on.store.load_jobs(RunId(1), 10).await.unwrap().remove(0);
+    assert_eq!((job.state, job.deliveries), (JobState::Waiting, 0));
+    let expected: String = cause.chars().take(64).collect();
+    assert_eq!(job.cause, Some(expected));
+}
+
+async fn what_is_listed_is_worst_first_counted_and_cut(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant((1..=9).map(Case::proven)).await;
+    attempts(&on, 1, true, false).await;
+    attempts(&on, 2, true, false).await;
+    attempts(&on, 3, false, false).await;
+    attempts(&on, 4, true, true).await;
+    watched(&on, 5, "run.settle_failed").await;
+    watched(&on, 6, "restore.in_progress").await;
+    on.store.request(&ids(&[7]), "first").await.unwrap();
+    take_all(&on).await;
+    on.store.request(&ids(&[8]), "second").await.unwrap();
+
+    let listing = list(&on, &QueueState::UNSETTLED, 100).await;
+    let unsettled = [
+        (QueueState::DeadLetter, Some(1)),
+        (QueueState::DeadLetter, Some(2)),
+        (QueueState::Suspended, Some(3)),
+        (QueueState::Refused, Some(5)),
+        (QueueState::InHand, Some(7)),
+        (QueueState::Waiting, Some(8)),
+    ];
+    assert_eq!(shown(&listing), unsettled);
+    assert_eq!(listing.omitted(), 0);
+    let [dead, _, suspended, refused, in_hand, waiting] = &listing.entries[..] else {
+        panic!("six entries")
+    };
+    assert_eq!((dead.tries, dead.next_at), (5, None));
+    assert_eq!(dead.worker.as_deref(), Some("the-worker-that-ended"));
+    assert!(suspended.next_at.unwrap() > listing.as_of);
+    assert_eq!(refused.tries, 3);
+    assert_eq!(refused.error.as_deref(), Some("said the database"));
+    assert!(refused.next_at.unwrap() > listing.as_of);
+    assert_eq!(in_hand.worker.as_deref(), Some("hands"));
+    assert_eq!(
+        (in_hand.tries, in_hand.cause.as_deref()),
+        (2, Some("first"))
+    );
+    assert_eq!(
+        (waiting.tries, waiting.cause.as_deref()),
+        (0, Some("second"))
+    );
+    for entry in &listing.entries {
+        assert_eq!(entry.workspace, Some(WorkspaceId(HOME.0)));
+        assert_eq!(entry.environment.map(|id| id.0), Some(HOME.1));
+        let age = listing.as_of.duration_since(entry.since);
+        assert!(age.as_secs().abs() < 60, "{entry:?}");
+    }
+
+    let all = list(&on, &QueueState::ALL, 100).await;
+    let mut everything = unsettled.to_vec();
+    everything.push((QueueState::Dropped, Some(4)));
+    everything.push((QueueState::Deferred, Some(6)));
+    assert_eq!(shown(&all), everything);
+
+    let cut = list(&on, &QueueState::UNSETTLED, 1).await;
+    assert_eq!(shown(&cut), unsettled[..1]);
+    assert_eq!((cut.omitted(), cut.counts.len()), (5, 5));
+    assert_eq!(cut.counts[0].entries, 2);
+    let one = list(&on, &[QueueState::Waiting], 100).await;
+    assert_eq!(shown(&one), [(QueueState::Waiting, Some(8))]);
+}
+
+async fn a_list_keeps_to_its_workspace(on: Fixture) {
+    let on = on.with_queue().await;
+    let mut other = Case::proven(2);
+    other.run.workspace_id = FOREIGN.0;
+    other.run.managed_environment_id = Some(FOREIGN.1);
+    on.plant([Case::proven(1), other]).await;
+    on.store.request(&ids(&[1, 2]), "test").await.unwrap();
+    attempts(&on, 1, true, false).await;
+    for (workspace, expected) in [
+        (
+            HOME.0,
+            vec![
+                (QueueState::DeadLetter, Some(1)),
+                (QueueState::Waiting, Some(1)),
+            ],
+        ),
+        (FOREIGN.0, vec![(QueueState::Waiting, Some(2))]),
+        (77, vec![]),
+    ] {
+        let scope = QueueScope {
+            states: QueueState::ALL.to_vec(),
+            workspace: Some(WorkspaceId(workspace)),
+            limit: 10,
+        };
+        let listing = on.store.load_entries(&scope).await.unwrap();
+        assert_eq!(shown(&listing), expected);
+        assert_eq!(listing.omitted(), 0);
+        assert_eq!(listing.counts.len(), expected.len());
+    }
+}
+
+async fn a_job_that_nobody_can_read_hides_no_other(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant([Case::proven(1)]).await;
+    on.store.request(&ids(&[1]), "test").await.unwrap();
+    let payloads = [
+        ("a", "x'ff00fe'", r"'\xff00fe'"),
+        ("b", "CAST('no JSON' AS BLOB)", "'no JSON'"),
+        ("c", r#"CAST('{"run": "1"}' AS BLOB)"#, r#"'{"run": "1"}'"#),
+        (
+            "d",
+            r#"CAST('{"run": 123456789012345678901234567890}' AS BLOB)"#,
+            r#"'{"run": 123456789012345678901234567890}'"#,
+        ),
+    ];
+    for (id, sqlite, postgres) in payloads {
+        let payload = on.either(sqlite, postgres);
+        on.execute_on_queue(&format!(
+            "INSERT INTO Jobs (id, job_type, job, status) VALUES ('{id}', 'restore.execute', {payload}, 'Pending')"
+        ))
+        .await;
+    }
+    let listing = list(&on, &[QueueState::Waiting], 100).await;
+    assert_eq!(listing.entries.len(), 5);
+    let named: Vec<_> = listing
+        .entries
+        .iter()
+        .filter_map(|entry| entry.run)
+        .collect();
+    assert_eq!(named, ids(&[1]));
+    assert_eq!(jobs(&on, 1).await, [JobState::Waiting]);
+    assert_eq!(on.store.drop_dead_letters(&ids(&[1])).await.unwrap(), []);
+}
+
+async fn a_dead_letter_that_starts_over_is_due_and_settled_alone(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant([Case::proven(1), Case::proven(2)]).await;
+    attempts(&on, 1, true, true).await;
+    let Settlement::Suspended { until: None, .. } = on.settle_one(1).await else {
+        panic!("a dead letter is left alone")
+    };
+    assert_eq!(on.store.load_awaited(10).await.unwrap().runs, []);
+
+    assert_eq!(on.store.retry(&ids(&[1, 2])).await.unwrap(), ids(&[1]));
+    let kept = standing(&on, 1)
+        .await
+        .attempts
+        .expect("a suspect stays one");
+    assert_eq!((kept.tries, kept.dead_at, kept.dropped_at), (0, None, None));
+    assert_eq!(jobs(&on, 1).await, [JobState::Waiting]);
+    assert_eq!(jobs(&on, 2).await, []);
+    assert_eq!(on.store.load_awaited(10).await.unwrap().runs, ids(&[1]));
+    on.verdict(1).await;
+    assert_eq!(standing(&on, 1).await.attempts, None);
+}
+
+async fn starting_over_twice_does_it_once(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant([Case::proven(1), Case::proven(2)]).await;
+    attempts(&on, 1, true, false).await;
+    attempts(&on, 2, false, false).await;
+    assert_eq!(on.store.retry(&ids(&[2, 1])).await.unwrap(), ids(&[1, 2]));
+    let after = on.rows("SELECT * FROM reconciler.attempts").await;
+    assert_eq!(on.store.retry(&ids(&[1, 2])).await.unwrap(), []);
+    assert_eq!(after, on.rows("SELECT * FROM reconciler.attempts").await);
+    for run in [1, 2] {
+        assert_eq!(jobs(&on, run).await, [JobState::Waiting]);
+    }
+}
+
+async fn a_refused_run_is_due_at_once(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant([Case::proven(1), Case::proven(2)]).await;
+    watched(&on, 1, "run.settle_failed").await;
+    watched(&on, 2, "restore.in_progress").await;
+    assert_eq!(on.store.retry(&ids(&[1, 2])).await.unwrap(), ids(&[1]));
+    assert_eq!(on.store.load_awaited(10).await.unwrap().runs, ids(&[1]));
+    assert_eq!(jobs(&on, 1).await, [JobState::Waiting]);
+    assert_eq!(standing(&on, 1).await.watch.unwrap().tries, 3);
+    assert_eq!(on.store.retry(&ids(&[1])).await.unwrap(), []);
+    on.verdict(1).await;
+}
+
+async fn a_closed_or_untroubled_run_never_starts_over(on: Fixture) {
+    let on = on.with_queue().await;
+    let mut closed = Case::proven(1);
+    closed.run.status = "completed".to_owned();
+    on.plant([closed, Case::proven(2)]).await;
+    attempts(&on, 1, true, false).await;
+    let before = on.rows("SELECT * FROM reconciler.attempts").await;
+    assert_eq!(on.store.retry(&ids(&[1, 2, 999])).await.unwrap(), []);
+    assert_eq!(before, on.rows("SELECT * FROM reconciler.attempts").await);
+    let all = list(&on, &QueueState::ALL, 10).await;
+    assert_eq!(shown(&all), [], "a closed run is nobody's trouble");
+}
+
+async fn a_dropped_dead_letter_stays_open_and_is_left_alone(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant([Case::proven(1), Case::proven(2)]).await;
+    on.store.request(&ids(&[1, 2]), "test").await.unwrap();
+    attempts(&on, 1, true, false).await;
+    let before = on.platform().await;
+    assert_eq!(
+        on.store.drop_dead_letters(&ids(&[1])).await.unwrap(),
+        ids(&[1])
+    );
+    assert_eq!(before, on.platform().await, "a drop closes nothing");
+    assert_eq!(on.count("SELECT count(*) FROM reconciler.ledger").await, 0);
+    assert_eq!(jobs(&on, 1).await, [JobState::Killed]);
+    assert_eq!(jobs(&on, 2).await, [JobState::Waiting]);
+    let unsettled = list(&on, &QueueState::UNSETTLED, 10).await;
+    assert_eq!(shown(&unsettled), [(QueueState::Waiting, Some(2))]);
+    let all = list(&on, &QueueState::ALL, 10).await;
+    assert!(shown(&all).contains(&(QueueState::Dropped, Some(1))));
+    assert_eq!(on.store.load_awaited(10).await.unwrap().runs, []);
+    let Settlement::Suspended { until: None, .. } = on.settle_one(1).await else {
+        panic!("a dropped run is left alone")
+    };
+
+    let row = on.rows("SELECT * FROM reconciler.attempts").await;
+    assert_eq!(on.store.drop_dead_letters(&ids(&[1])).await.unwrap(), []);
+    assert_eq!(row, on.rows("SELECT * FROM reconciler.attempts").await);
+    assert_eq!(on.store.retry(&ids(&[1])).await.unwrap(), ids(&[1]));
+    on.verdict(1).await;
+}
+
+async fn only_dead_letters_are_dropped(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant((1..=3).map(Case::proven)).await;
+    attempts(&on, 1, false, false).await;
+    watched(&on, 2, "run.settle_failed").await;
+    on.store.request(&ids(&[1, 2, 3]), "test").await.unwrap();
+    let before = on.rows("SELECT * FROM reconciler.attempts").await;
+    assert_eq!(
+        on.store
+            .drop_dead_letters(&ids(&[1, 2, 3, 999]))
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(before, on.rows("SELECT * FROM reconciler.attempts").await);
+    for run in 1..=3 {
+        assert_eq!(jobs(&on, run).await, [JobState::Waiting]);
+    }
+}

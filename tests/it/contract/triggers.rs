@@ -1,0 +1,214 @@
+//! The triggers on the platform's tables: they ask when something came to its end, and are never in the way.
+
+use reconciler_jobs::ids::RunId;
+use sqlx::{Connection as _, PgConnection, raw_sql};
+
+use super::request::{jobs, platform, role};
+use crate::support::case::{restore_of, snapshot_of};
+use crate::support::store::Fixture;
+
+async fn watched_platform() -> Fixture {
+    let on = platform().await;
+    on.store.set_platform_triggers(true).await.unwrap();
+    on
+}
+
+fn restore_becomes(status: &str) -> String {
+    let id = restore_of(1);
+    format!("UPDATE restore_runs SET status = '{status}' WHERE id = {id}")
+}
+
+async fn triggers(on: &Fixture) -> i64 {
+    on.count("SELECT count(*) FROM pg_trigger WHERE tgname = 'restore_reconciler_request'")
+        .await
+}
+
+#[tokio::test]
+async fn the_end_of_a_restore_asks_for_its_run_once() {
+    let on = watched_platform().await;
+    assert_eq!(jobs(&on).await, 0, "nothing happened yet");
+    let mut expected = 0;
+    for status in [
+        "completed",
+        "partial",
+        "failed",
+        "cancelled",
+        "aborted",
+        "completed_with_errors",
+    ] {
+        on.execute(&restore_becomes("running")).await;
+        assert_eq!(jobs(&on).await, expected, "not before {status}");
+        on.execute(&restore_becomes(status)).await;
+        expected += 1;
+        assert_eq!(jobs(&on).await, expected, "{status}");
+        on.execute(&restore_becomes(status)).await;
+        on.execute("UPDATE restore_runs SET updated_at = now()")
+            .await;
+        assert_eq!(jobs(&on).await, expected, "{status} is no change");
+    }
+    for status in [
+        "draft",
+        "pending",
+        "queued",
+        "Completed",
+        "completed ",
+        "odd",
+    ] {
+        on.execute(&restore_becomes(status)).await;
+    }
+    assert_eq!(jobs(&on).await, expected);
+    let causes = on.store.load_jobs(RunId(1), 10).await.unwrap();
+    assert!(
+        causes
+            .iter()
+            .all(|job| job.cause.as_deref() == Some("restore"))
+    );
+}
+
+#[tokio::test]
+async fn evidence_asks_for_its_run_when_it_is_active() {
+    let on = watched_platform().await;
+    let id = snapshot_of(1);
+    let becomes = async |status: &str| {
+        let statement =
+            format!("UPDATE evidence_snapshots SET status = '{status}' WHERE id = {id}");
+        on.execute(&statement).await;
+    };
+    for status in ["queued", "generating", "failed", "expired", "superseded"] {
+        becomes(status).await;
+    }
+    assert_eq!(jobs(&on).await, 0);
+    becomes("active").await;
+    becomes("active").await;
+    assert_eq!(jobs(&on).await, 1);
+    let copy = "INSERT INTO evidence_snapshots (workspace_id, managed_environment_id, operation_run_id, status)
+                SELECT workspace_id, managed_environment_id, operation_run_id, ";
+    on.execute(&format!(
+        "{copy} 'queued' FROM evidence_snapshots WHERE id = {id}"
+    ))
+    .await;
+    assert_eq!(jobs(&on).await, 1);
+    on.execute(&format!(
+        "{copy} 'active' FROM evidence_snapshots WHERE id = {id}"
+    ))
+    .await;
+    assert_eq!(jobs(&on).await, 2);
+    let causes = on.store.load_jobs(RunId(1), 10).await.unwrap();
+    assert!(
+        causes
+            .iter()
+            .all(|job| job.cause.as_deref() == Some("evidence"))
+    );
+}
+
+#[tokio::test]
+async fn what_is_rolled_back_asks_for_nothing() {
+    let on = watched_platform().await;
+    on.execute(&format!("BEGIN; {}; ROLLBACK", restore_becomes("failed")))
+        .await;
+    assert_eq!(jobs(&on).await, 0);
+    on.execute(&format!("BEGIN; {}; COMMIT", restore_becomes("failed")))
+        .await;
+    assert_eq!(jobs(&on).await, 1);
+}
+
+#[tokio::test]
+async fn restores_of_no_run_or_of_closed_ones_ask_for_nothing() {
+    let on = watched_platform().await;
+    on.execute("UPDATE restore_runs SET status = 'failed' WHERE operation_run_id <> 1")
+        .await;
+    on.execute("UPDATE restore_runs SET operation_run_id = NULL")
+        .await;
+    on.execute("UPDATE restore_runs SET status = 'partial'")
+        .await;
+    assert_eq!(jobs(&on).await, 0);
+}
+
+#[tokio::test]
+async fn the_platforms_writes_never_fail_whatever_is_broken() {
+    let weak = "ALTER FUNCTION reconciler.row_changed() OWNER TO ";
+    let breaks = [
+        "DROP TABLE apalis.jobs CASCADE",
+        "DROP SCHEMA apalis CASCADE",
+        "ALTER TABLE apalis.jobs RENAME COLUMN job TO payload",
+        "ALTER TABLE operation_runs RENAME COLUMN status TO state",
+        "ALTER TABLE restore_runs RENAME COLUMN operation_run_id TO run_id",
+        "ALTER TABLE restore_runs DROP COLUMN operation_run_id",
+        "ALTER TABLE restore_runs ALTER operation_run_id TYPE text USING 'no number'",
+        "DROP FUNCTION reconciler.request(bigint, text)",
+        weak,
+    ];
+    for broken in breaks {
+        let on = watched_platform().await;
+        let role = role(&on).await;
+        let foreign_keys =
+            "ALTER TABLE restore_runs DROP CONSTRAINT restore_runs_operation_run_id_fkey";
+        on.execute(foreign_keys).await;
+        let broken = broken.to_owned() + if broken == weak { &role } else { "" };
+        on.execute(&broken).await;
+        on.execute(&restore_becomes("failed")).await;
+        let failed = "SELECT count(*) FROM restore_runs WHERE status = 'failed'";
+        assert_eq!(on.count(failed).await, 1, "{broken}");
+        on.execute(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"))
+            .await;
+    }
+}
+
+/// Types change and columns come and go as if nobody listened, and the triggers go on working.
+#[tokio::test]
+async fn the_platforms_own_migrations_notice_nothing() {
+    let on = watched_platform().await;
+    on.execute(
+        "ALTER TABLE restore_runs ALTER status TYPE text;
+         ALTER TABLE evidence_snapshots ALTER status TYPE text;
+         ALTER TABLE restore_runs RENAME COLUMN metadata TO details;
+         ALTER TABLE restore_runs ADD COLUMN added json;",
+    )
+    .await;
+    on.execute(&restore_becomes("failed")).await;
+    assert_eq!(jobs(&on).await, 1);
+    on.execute("ALTER TABLE restore_runs DROP COLUMN status")
+        .await;
+    on.execute("UPDATE restore_runs SET failure_reason = 'kept'")
+        .await;
+}
+
+/// Who writes to the platform's tables needs no right of ours.
+#[tokio::test]
+async fn a_role_that_knows_nothing_of_us_fires_the_trigger() {
+    let on = watched_platform().await;
+    let role = role(&on).await;
+    on.execute(&format!("GRANT SELECT, UPDATE ON restore_runs TO {role}"))
+        .await;
+    let url = on.url.replacen("reconciler@", &format!("{role}@"), 1);
+    let mut writer = PgConnection::connect(&url).await.unwrap();
+    raw_sql("UPDATE restore_runs SET status = 'failed'")
+        .execute(&mut writer)
+        .await
+        .unwrap();
+    assert_eq!(jobs(&on).await, 1);
+    writer.close().await.unwrap();
+    on.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .await;
+}
+
+#[tokio::test]
+async fn adding_twice_and_removing_twice_does_it_once() {
+    let on = platform().await;
+    assert_eq!(triggers(&on).await, 0);
+    let functions = "SELECT count(*) FROM pg_proc WHERE proname = 'row_changed'";
+    for _ in 0..2 {
+        on.store.set_platform_triggers(true).await.unwrap();
+        assert_eq!(triggers(&on).await, 2);
+    }
+    on.store.migrate().await.unwrap();
+    assert_eq!(triggers(&on).await, 2, "a plain migration leaves them");
+    on.execute(&restore_becomes("failed")).await;
+    assert_eq!(jobs(&on).await, 1);
+    for _ in 0..2 {
+        on.store.set_platform_triggers(false).await.unwrap();
+        assert_eq!((triggers(&on).await, on.count(functions).await), (0, 0));
+    }
+    on.execute(&restore_becomes("partial")).await;
+    assert_eq!(jobs(&on).await, 1);
+}
