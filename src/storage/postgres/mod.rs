@@ -53,10 +53,17 @@ const PLANT: [&str; 7] = [
     include_str!("plant_audits.sql"),
 ];
 
+/// Connections of the library that delivers jobs: each of two queues looks, and shows that it is alive.
+const QUEUE_CONNECTIONS_MAX: u32 = 2;
+
 /// A PostgreSQL database.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     pool: PgPool,
+    /// For the library that delivers jobs alone. It drops looks in the middle of a transaction, and a
+    /// connection may come back with that transaction still open: a statement of ours that is sent by itself
+    /// would then be part of it, and never be committed.
+    queue: PgPool,
     limits: Limits,
 }
 
@@ -81,14 +88,22 @@ impl PostgresStore {
             .flatten()
             .during(step)?;
         first.close().await.during(step)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(limits.connections_max)
-            .acquire_timeout(limits.connect_timeout)
-            .connect_lazy_with(options);
+        let of_at_most = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(limits.connect_timeout)
+                .connect_lazy_with(options.clone())
+        };
         Ok(Self {
-            pool,
+            pool: of_at_most(limits.connections_max),
+            queue: of_at_most(QUEUE_CONNECTIONS_MAX),
             limits: *limits,
         })
+    }
+
+    /// The connections of the library that delivers jobs.
+    pub(super) fn queue(&self) -> &PgPool {
+        &self.queue
     }
 
     /// What may be taken from the server.

@@ -33,7 +33,7 @@ const HEARD_WITHIN: Duration = Duration::from_secs(1);
 #[async_trait]
 impl Queue for PostgresStore {
     fn queue_pool(&self) -> QueuePool {
-        QueuePool::Postgres(self.pool().clone())
+        QueuePool::Postgres(self.queue().clone())
     }
 
     async fn migrate_queue(&self, migrations: Migrator) -> Result<(), StoreError> {
