@@ -285,7 +285,7 @@ mod tests {
 
     const WAITS: &str = "trap 'exit 3' TERM
         echo 'listening on 127.0.0.1:1'
-        setpriv --pdeathsig=KILL tail -f /dev/null & wait";
+        tail --pid=$$ --sleep-interval=0.1 --follow /dev/null >/dev/null 2>&1 & wait";
 
     fn state(worker: &Worker) -> Option<char> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", worker.pid())).ok()?;
