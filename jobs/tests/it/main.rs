@@ -2,6 +2,7 @@
 //!
 //! | Module | Story |
 //! |---|---|
+//! | `bundle` | the rows that the benches judge |
 //! | `support` | one complete proven case, made of rows, and how rows become a decision |
 //! | `decision_table` | one named row per edge of a rule and per reason code |
 //! | `generate` | rows in which any column may hold anything |
@@ -12,6 +13,8 @@
 //! | `parser` | odd documents in every column |
 
 // Each module is marked as test code, because Clippy's leave to unwrap in tests looks for the mark.
+#[cfg(test)]
+mod bundle;
 #[cfg(test)]
 mod decision_table;
 #[cfg(test)]
