@@ -66,7 +66,13 @@ pub fn read_back<T: Serialize + DeserializeOwned>(text: &str) -> Result<T, ReadE
 fn canonical_text(value: &impl Serialize) -> Result<String, CanonicalError> {
     let document = serde_json::to_value(value)?;
     refuse_inexact(&document)?;
-    Ok(serde_json_canonicalizer::to_string(&document)?)
+    // What is left of RFC 8785 is the order of keys, and whoever finds it kept need not sort.
+    let written = if is_in_order(&document) {
+        serde_json::to_string(&document)
+    } else {
+        serde_json_canonicalizer::to_string(&document)
+    };
+    Ok(written?)
 }
 
 /// SHA-256 of a text, as 64 lowercase hexadecimal digits.
@@ -96,8 +102,22 @@ fn refuse_inexact(value: &Value) -> Result<(), CanonicalError> {
     }
 }
 
+/// Whether every map holds its keys in the order of their UTF-16 units.
+fn is_in_order(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(is_in_order),
+        Value::Object(entries) => {
+            let in_order =
+                |one: &&String, next: &&String| one.encode_utf16().lt(next.encode_utf16());
+            entries.keys().is_sorted_by(in_order) && entries.values().all(is_in_order)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -108,6 +128,60 @@ mod tests {
         let other: Value = serde_json::from_str(r#"{ "a":["\u00e9",null], "b":1 }"#).unwrap();
         assert_eq!(one, canonicalise(&other).unwrap());
         assert_eq!(one.text, r#"{"a":["é",null],"b":1}"#);
+    }
+
+    /// Characters that are escaped, and those on which UTF-8 and UTF-16 disagree about the order.
+    fn text() -> impl Strategy<Value = String> {
+        let odd = prop::sample::select(vec![
+            '"',
+            '\\',
+            '/',
+            '\u{7f}',
+            '\u{e000}',
+            '\u{ffff}',
+            '\u{10000}',
+        ]);
+        let character = prop_oneof![
+            odd,
+            prop::char::range('\0', ' '),
+            prop::char::range('a', 'c'),
+            any::<char>()
+        ];
+        prop::collection::vec(character, 0..4).prop_map(String::from_iter)
+    }
+
+    fn document() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<Option<bool>>().prop_map(|value| json!(value)),
+            (-INTEGER_MAX..=INTEGER_MAX).prop_map(Value::from),
+            (-2_i64..2).prop_map(Value::from),
+            text().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 30, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(text(), inner, 0..5)
+                    .prop_map(|entries| entries.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn the_canonical_form_is_that_of_rfc_8785(document in document()) {
+            let expected = serde_json_canonicalizer::to_string(&document).unwrap();
+            prop_assert_eq!(canonicalise(&document).unwrap().text, expected);
+        }
+    }
+
+    #[test]
+    fn keys_are_in_the_order_of_utf_16() {
+        let text = canonicalise(&json!({"\u{e000}": 1, "\u{10000}": 2}))
+            .unwrap()
+            .text;
+        assert_eq!(text, "{\"\u{10000}\":2,\"\u{e000}\":1}");
     }
 
     #[test]
