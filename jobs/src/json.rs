@@ -14,6 +14,7 @@
 //! `serde_json::Value` was rejected: it keeps the last of two equal keys, so a duplicate would
 //! vanish before anybody could report it, and it rounds what does not fit a double.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
@@ -36,9 +37,9 @@ pub const TEXT_BYTES_MAX: usize = 256;
 /// Largest magnitude that a double holds exactly, and so the largest integer JSON can carry safely.
 pub const INTEGER_MAX: i64 = 1 << 53;
 
-/// A JSON value, reduced to what a decision can use.
+/// A JSON value, reduced to what a decision can use. Text is borrowed from the document where it can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Json {
+pub enum Json<'a> {
     /// `null`.
     Null,
     /// `true` or `false`.
@@ -48,13 +49,13 @@ pub enum Json {
     /// Any other number: beyond that, or written with a fraction or an exponent, or as `-0`.
     Inexact,
     /// Text of at most [`TEXT_BYTES_MAX`] bytes.
-    Text(String),
+    Text(Cow<'a, str>),
     /// Longer text; its content is dropped, so it equals no word.
     LongText,
     /// A list, in order.
-    List(Vec<Json>),
+    List(Vec<Json<'a>>),
     /// A map in document order. Duplicate keys are kept, so that they can be reported.
-    Map(Vec<(String, Json)>),
+    Map(Vec<(Cow<'a, str>, Json<'a>)>),
 }
 
 /// Why a document could not be read.
@@ -98,7 +99,7 @@ impl Column {
     }
 
     /// Reads the column. SQL null reads as JSON `null`.
-    pub fn parse(&self) -> Result<Json, Fault> {
+    pub fn parse(&self) -> Result<Json<'_>, Fault> {
         match self {
             Self::Null => Ok(Json::Null),
             Self::Bytes(bytes) => parse(bytes),
@@ -108,7 +109,7 @@ impl Column {
 }
 
 /// Reads one document.
-pub fn parse(bytes: &[u8]) -> Result<Json, Fault> {
+pub fn parse(bytes: &[u8]) -> Result<Json<'_>, Fault> {
     if bytes.len() > BYTES_MAX {
         return Err(Fault::Oversized);
     }
@@ -140,12 +141,12 @@ fn fault_of(error: &serde_json::Error) -> Fault {
     }
 }
 
-impl Json {
+impl<'a> Json<'a> {
     /// The value under `key`; [`Json::Null`] where the key is missing or this is not a map.
     ///
     /// Callers check [`Json::has_duplicate_keys`] first where a second value would matter.
     #[must_use]
-    pub fn get(&self, key: &str) -> &Json {
+    pub fn get(&self, key: &str) -> &Json<'a> {
         self.entries()
             .iter()
             .find(|(name, _)| name == key)
@@ -154,7 +155,7 @@ impl Json {
 
     /// The entries of a map, none for anything else.
     #[must_use]
-    pub fn entries(&self) -> &[(String, Json)] {
+    pub fn entries(&self) -> &[(Cow<'a, str>, Json<'a>)] {
         match self {
             Self::Map(entries) => entries,
             _ => &[],
@@ -196,7 +197,7 @@ impl Json {
     pub fn has_duplicate_keys(&self) -> bool {
         match self {
             Self::Map(entries) => {
-                let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+                let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_ref()).collect();
                 keys.sort_unstable();
                 let repeated = keys.windows(2).any(|pair| pair.first() == pair.last());
                 repeated || entries.iter().any(|(_, value)| value.has_duplicate_keys())
@@ -219,7 +220,7 @@ fn exact(number: i64) -> bool {
     (-INTEGER_MAX..=INTEGER_MAX).contains(&number)
 }
 
-fn integer_or_inexact(number: i64) -> Json {
+fn integer_or_inexact(number: i64) -> Json<'static> {
     if exact(number) {
         Json::Integer(number)
     } else {
@@ -227,13 +228,18 @@ fn integer_or_inexact(number: i64) -> Json {
     }
 }
 
-fn bounded_text(text: String) -> Json {
+fn bounded_text<'a>(text: &str, keep: impl FnOnce() -> Cow<'a, str>) -> Json<'a> {
     if text.len() > TEXT_BYTES_MAX {
         Json::LongText
     } else {
-        Json::Text(text)
+        Json::Text(keep())
     }
 }
+
+/// A key; serde borrows a `Cow` only where a field says so.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Carries the limits down, because a visitor has no other way to know where it is.
 #[derive(Clone, Copy)]
@@ -262,55 +268,52 @@ impl Seed<'_> {
 }
 
 impl<'de> DeserializeSeed<'de> for Seed<'_> {
-    type Value = Json;
+    type Value = Json<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
         self.count()?;
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Seed<'_> {
-    type Value = Json;
+    type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
         Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
         Ok(Json::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
         Ok(integer_or_inexact(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
         Ok(i64::try_from(value).map_or(Json::Inexact, integer_or_inexact))
     }
 
     /// Whatever the double looks like, the text may have said something else.
-    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<Json<'de>, E> {
         Ok(Json::Inexact)
     }
 
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Json, E> {
-        if value.len() > TEXT_BYTES_MAX {
-            Ok(Json::LongText)
-        } else {
-            Ok(Json::Text(value.to_owned()))
-        }
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
+        Ok(bounded_text(value, || Cow::Borrowed(value)))
     }
 
-    fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Json, E> {
-        Ok(bounded_text(value))
+    /// Text with escapes, which stands nowhere as it reads.
+    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
+        Ok(bounded_text(value, || Cow::Owned(value.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json<'de>, A::Error> {
         let inner = self.deeper::<A::Error>()?;
         let mut items = Vec::new();
         while let Some(item) = list.next_element_seed(inner)? {
@@ -319,10 +322,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(Json::List(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
         let inner = self.deeper::<A::Error>()?;
         let mut entries = Vec::new();
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(Key(key)) = map.next_key()? {
             entries.push((key, map.next_value_seed(inner)?));
         }
         Ok(Json::Map(entries))
@@ -333,8 +336,8 @@ impl<'de> Visitor<'de> for Seed<'_> {
 mod tests {
     use super::*;
 
-    fn text(value: &str) -> Json {
-        Json::Text(value.to_owned())
+    fn text(value: &str) -> Json<'_> {
+        Json::Text(Cow::Borrowed(value))
     }
 
     #[test]

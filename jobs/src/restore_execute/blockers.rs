@@ -30,7 +30,7 @@ pub(super) fn parse_failure_summary(column: &Column) -> (Vec<ReasonCode>, Result
 }
 
 /// A list, a list whose keys PHP did not renumber, or one entry that nobody wrapped in a list.
-fn entries_of(summary: Json) -> Result<Vec<Json>, Fault> {
+fn entries_of(summary: Json<'_>) -> Result<Vec<Json<'_>>, Fault> {
     match summary {
         Json::Null => Ok(Vec::new()),
         Json::List(entries) => Ok(entries),

@@ -66,7 +66,7 @@ fn parse_legitimacy(legitimacy: &Json) -> Result<Option<ReasonCode>, Fault> {
 }
 
 /// The context as a map that can also be written back whole, or nothing.
-fn read_map(column: &Column) -> Option<Json> {
+fn read_map(column: &Column) -> Option<Json<'_>> {
     let context = column.parse().ok()?;
     let is_map = context.is_empty_map() || matches!(context, Json::Map(_));
     (is_map && !context.has_duplicate_keys() && is_rewritable(column)).then_some(context)

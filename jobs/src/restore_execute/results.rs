@@ -12,6 +12,7 @@
 //! **Invariant:** only a word this module knows counts as applied. Everything else — an unknown
 //! word, a missing one, an item that is not a map — is unrecognised, and unrecognised is a gap.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -232,10 +233,12 @@ impl Tally {
 
 /// Reads `results` against `requested_items`.
 pub(super) fn parse_items(results: &Column, requested: &Column) -> ItemFacts {
+    let document = results.parse();
     let mut reader = Reader::default();
-    reader.facts.reading = match results
-        .parse()
-        .and_then(|results| reader.read_results(&results))
+    reader.facts.reading = match document
+        .as_ref()
+        .map_err(|fault| *fault)
+        .and_then(|results| reader.read_results(results))
     {
         Ok(reading) => reading,
         Err(fault) => {
@@ -249,15 +252,15 @@ pub(super) fn parse_items(results: &Column, requested: &Column) -> ItemFacts {
 }
 
 #[derive(Default)]
-struct Reader {
+struct Reader<'a> {
     facts: ItemFacts,
-    rows_by_id: BTreeMap<String, u64>,
+    rows_by_id: BTreeMap<Cow<'a, str>, u64>,
     exceptions: BTreeSet<Exception>,
     findings: u64,
 }
 
-impl Reader {
-    fn read_results(&mut self, results: &Json) -> Result<Reading, Fault> {
+impl<'a> Reader<'a> {
+    fn read_results(&mut self, results: &'a Json<'a>) -> Result<Reading, Fault> {
         if results.is_empty_map() {
             return Ok(Reading::Absent);
         }
@@ -297,7 +300,7 @@ impl Reader {
 
     /// A map's key is the item's id; a list has only what the row itself says. A row that gives
     /// itself another id than its key says two things, and is read as saying nothing.
-    fn read_item(&mut self, key: String, is_list: bool, item: &Json) {
+    fn read_item(&mut self, key: Cow<'a, str>, is_list: bool, item: &'a Json<'a>) {
         let item = unambiguous(item);
         let stated = item.get("backup_item_id");
         let stated_id = item_id(stated);
@@ -350,24 +353,29 @@ impl Reader {
     }
 
     fn compare_with_request(&mut self, requested: &Column) {
-        let request = parse_requested(requested);
+        let document = requested.parse();
+        let request = document
+            .as_ref()
+            .map_err(|fault| *fault)
+            .and_then(parse_requested);
+        let rows = std::mem::take(&mut self.rows_by_id);
         let wanted = request.as_ref().ok().and_then(Option::as_ref);
-        let repeated: BTreeSet<String> = wanted
+        let repeated: BTreeSet<_> = wanted
             .into_iter()
             .flatten()
-            .chain(&self.rows_by_id)
+            .chain(&rows)
             .filter(|(_, count)| **count > 1)
-            .map(|(id, _)| id.clone())
+            .map(|(id, _)| id)
             .collect();
-        self.facts.repeated = self.except_all(&repeated, Finding::Repeated);
+        self.facts.repeated = self.except_all(repeated, Finding::Repeated);
         self.facts.requested = match &request {
             Err(fault) => Requested::Unreadable(*fault),
             Ok(None) => Requested::NotItemised,
             Ok(Some(wanted)) => {
-                let rows: BTreeSet<String> = self.rows_by_id.keys().cloned().collect();
-                let wanted: BTreeSet<String> = wanted.keys().cloned().collect();
-                self.facts.missing = self.except_all(&(&wanted - &rows), Finding::Missing);
-                self.facts.unexpected = self.except_all(&(&rows - &wanted), Finding::Unexpected);
+                let missing = wanted.keys().filter(|id| !rows.contains_key(*id));
+                self.facts.missing = self.except_all(missing, Finding::Missing);
+                let unexpected = rows.keys().filter(|id| !wanted.contains_key(*id));
+                self.facts.unexpected = self.except_all(unexpected, Finding::Unexpected);
                 Requested::Listed(wanted.len() as u64)
             }
         };
@@ -389,11 +397,13 @@ impl Reader {
         }
     }
 
-    fn except_all(&mut self, ids: &BTreeSet<String>, finding: Finding) -> u64 {
-        for id in ids {
-            self.except(Part::Item, id, finding);
-        }
-        ids.len() as u64
+    fn except_all<'i>(
+        &mut self,
+        ids: impl IntoIterator<Item = &'i Cow<'i, str>>,
+        finding: Finding,
+    ) -> u64 {
+        let ids = ids.into_iter();
+        ids.map(|id| self.except(Part::Item, id, finding)).count() as u64
     }
 
     fn finish(self) -> ItemFacts {
@@ -408,7 +418,7 @@ impl Reader {
 }
 
 /// The values of a map or a list, each with its key or position as text.
-fn keyed(value: &Json) -> Result<Vec<(String, &Json)>, Fault> {
+fn keyed<'a>(value: &'a Json<'a>) -> Result<Vec<(Cow<'a, str>, &'a Json<'a>)>, Fault> {
     match value {
         Json::Null => Ok(Vec::new()),
         Json::Map(entries) => Ok(entries
@@ -418,27 +428,29 @@ fn keyed(value: &Json) -> Result<Vec<(String, &Json)>, Fault> {
         Json::List(items) => Ok(items
             .iter()
             .enumerate()
-            .map(|(index, value)| (index.to_string(), value))
+            .map(|(index, value)| (Cow::Owned(index.to_string()), value))
             .collect()),
         _ => Err(Fault::Shape),
     }
 }
 
 /// A key as an id: `"007"` and `"7"` are one item.
-fn key_text(key: &str) -> String {
-    integer_from_text(key).map_or_else(|| key.to_owned(), |id| id.to_string())
+fn key_text(key: &str) -> Cow<'_, str> {
+    // No other integer is written in two ways.
+    let id = integer_from_text(key).filter(|_| key.starts_with(['0', '-']));
+    id.map_or(Cow::Borrowed(key), |id| Cow::Owned(id.to_string()))
 }
 
 /// An id as text, so that `7` and `"7"` are one item.
-fn item_id(value: &Json) -> Option<String> {
-    value
-        .integer()
-        .map(|id| id.to_string())
-        .or_else(|| value.text().map(str::to_owned))
+fn item_id<'a>(value: &'a Json<'a>) -> Option<Cow<'a, str>> {
+    match value {
+        Json::Integer(id) => Some(Cow::Owned(id.to_string())),
+        _ => value.text().map(key_text),
+    }
 }
 
 /// A row with one key twice says two things; it is read as saying nothing.
-fn unambiguous(row: &Json) -> &Json {
+fn unambiguous<'a>(row: &'a Json<'a>) -> &'a Json<'a> {
     if row.has_duplicate_keys() {
         &Json::Null
     } else {
@@ -447,13 +459,14 @@ fn unambiguous(row: &Json) -> &Json {
 }
 
 /// `requested_items`: each id with how often it occurs, or nothing where the request is not itemised.
-fn parse_requested(requested: &Column) -> Result<Option<BTreeMap<String, u64>>, Fault> {
-    let document = requested.parse()?;
-    if document == Json::Null {
+fn parse_requested<'a>(
+    requested: &'a Json<'a>,
+) -> Result<Option<BTreeMap<Cow<'a, str>, u64>>, Fault> {
+    if *requested == Json::Null {
         return Ok(None);
     }
     let mut ids = BTreeMap::new();
-    for (_, value) in keyed(&document)? {
+    for (_, value) in keyed(requested)? {
         *ids.entry(item_id(value).ok_or(Fault::Shape)?).or_default() += 1;
     }
     Ok(Some(ids))
