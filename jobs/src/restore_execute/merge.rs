@@ -48,10 +48,10 @@ fn raw_map(column: &Column) -> Result<RawMap, serde_json::Error> {
     let Column::Bytes(bytes) = column else {
         return Ok(RawMap::new());
     };
-    if column.parse().is_ok_and(|document| document.is_empty_map()) {
-        return Ok(RawMap::new());
-    }
-    serde_json::from_slice(bytes)
+    serde_json::from_slice(bytes).or_else(|error| {
+        let is_empty = column.parse().is_ok_and(|document| document.is_empty_map());
+        is_empty.then(RawMap::new).ok_or(error)
+    })
 }
 
 /// The entries of a list, as they are written. Nothing where the column holds something else.
