@@ -113,7 +113,17 @@ pub fn parse(bytes: &[u8]) -> Result<Json<'_>, Fault> {
     if bytes.len() > BYTES_MAX {
         return Err(Fault::Oversized);
     }
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    // Found to be UTF-8 at once, it need not be looked at word by word. If it is not, the reader says
+    // whether anything else was wrong before that.
+    match std::str::from_utf8(bytes) {
+        Ok(text) => read(serde_json::Deserializer::from_str(text)),
+        Err(_) => read(serde_json::Deserializer::from_slice(bytes)),
+    }
+}
+
+fn read<'a>(
+    mut reader: serde_json::Deserializer<impl serde_json::de::Read<'a>>,
+) -> Result<Json<'a>, Fault> {
     let values_left = Cell::new(VALUES_MAX);
     let seed = Seed {
         depth: 0,
@@ -405,6 +415,13 @@ mod tests {
                 .unwrap()
                 .has_duplicate_keys()
         );
+    }
+
+    #[test]
+    fn the_first_fault_is_the_one_that_is_named() {
+        let deep = "[".repeat(DEPTH_MAX + 1);
+        let broken = [deep.as_bytes(), b"\"\xff\""].concat();
+        assert_eq!(parse(&broken), Err(Fault::TooDeep));
     }
 
     #[test]
