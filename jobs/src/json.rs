@@ -207,15 +207,26 @@ impl<'a> Json<'a> {
     pub fn has_duplicate_keys(&self) -> bool {
         match self {
             Self::Map(entries) => {
-                let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_ref()).collect();
-                keys.sort_unstable();
-                let repeated = keys.windows(2).any(|pair| pair.first() == pair.last());
-                repeated || entries.iter().any(|(_, value)| value.has_duplicate_keys())
+                has_duplicates(entries)
+                    || entries.iter().any(|(_, value)| value.has_duplicate_keys())
             }
             Self::List(items) => items.iter().any(Self::has_duplicate_keys),
             _ => false,
         }
     }
+}
+
+/// The largest map of which each key is compared with each, which takes less than sorting them.
+const SMALL: usize = 16;
+
+fn has_duplicates(entries: &[(Cow<'_, str>, Json<'_>)]) -> bool {
+    if entries.len() <= SMALL {
+        let mut seen = entries.iter().enumerate();
+        return seen.any(|(at, (key, _))| entries.iter().take(at).any(|(other, _)| other == key));
+    }
+    let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_ref()).collect();
+    keys.sort_unstable();
+    keys.windows(2).any(|pair| pair.first() == pair.last())
 }
 
 pub(crate) fn integer_from_text(text: &str) -> Option<i64> {
@@ -415,6 +426,23 @@ mod tests {
                 .unwrap()
                 .has_duplicate_keys()
         );
+    }
+
+    #[test]
+    fn a_duplicate_is_found_in_a_map_of_any_size() {
+        for size in [2, SMALL, SMALL + 1, 100] {
+            let map = |keys: &[String]| format!("[{{{}}}]", keys.join(","));
+            let mut keys: Vec<_> = (0..size).map(|key| format!("\"{key}\":1")).collect();
+            assert!(
+                !parse(map(&keys).as_bytes()).unwrap().has_duplicate_keys(),
+                "{size}"
+            );
+            keys[size - 1] = r#""\u0030":2"#.to_owned();
+            assert!(
+                parse(map(&keys).as_bytes()).unwrap().has_duplicate_keys(),
+                "{size}"
+            );
+        }
     }
 
     #[test]

@@ -358,7 +358,7 @@ impl<'a> Reader<'a> {
             .as_ref()
             .map_err(|fault| *fault)
             .and_then(parse_requested);
-        let rows = std::mem::take(&mut self.rows_by_id);
+        let mut rows = std::mem::take(&mut self.rows_by_id);
         let wanted = request.as_ref().ok().and_then(Option::as_ref);
         let repeated: BTreeSet<_> = wanted
             .into_iter()
@@ -372,10 +372,9 @@ impl<'a> Reader<'a> {
             Err(fault) => Requested::Unreadable(*fault),
             Ok(None) => Requested::NotItemised,
             Ok(Some(wanted)) => {
-                let missing = wanted.keys().filter(|id| !rows.contains_key(*id));
+                let missing = wanted.keys().filter(|id| rows.remove(*id).is_none());
                 self.facts.missing = self.except_all(missing, Finding::Missing);
-                let unexpected = rows.keys().filter(|id| !wanted.contains_key(*id));
-                self.facts.unexpected = self.except_all(unexpected, Finding::Unexpected);
+                self.facts.unexpected = self.except_all(rows.keys(), Finding::Unexpected);
                 Requested::Listed(wanted.len() as u64)
             }
         };
@@ -434,6 +433,17 @@ fn keyed<'a>(value: &'a Json<'a>) -> Result<Vec<(Cow<'a, str>, &'a Json<'a>)>, F
     }
 }
 
+/// The values of a map or a list.
+fn values<'a>(value: &'a Json<'a>) -> Result<impl Iterator<Item = &'a Json<'a>>, Fault> {
+    let (items, entries) = match value {
+        Json::Null => (&[][..], &[][..]),
+        Json::Map(entries) => (&[][..], entries.as_slice()),
+        Json::List(items) => (items.as_slice(), &[][..]),
+        _ => return Err(Fault::Shape),
+    };
+    Ok(items.iter().chain(entries.iter().map(|(_, value)| value)))
+}
+
 /// A key as an id: `"007"` and `"7"` are one item.
 fn key_text(key: &str) -> Cow<'_, str> {
     // No other integer is written in two ways.
@@ -466,22 +476,23 @@ fn parse_requested<'a>(
         return Ok(None);
     }
     let mut ids = BTreeMap::new();
-    for (_, value) in keyed(requested)? {
+    for value in values(requested)? {
         *ids.entry(item_id(value).ok_or(Fault::Shape)?).or_default() += 1;
     }
     Ok(Some(ids))
 }
 
-/// `assignment_outcomes`: a list of `{status}`. Nothing where the item has none.
+/// `assignment_outcomes` of an item that says nothing twice: a list of `{status}`. Nothing where the item
+/// has none.
 fn tally_outcomes(outcomes: &Json) -> Option<Tally> {
     if *outcomes == Json::Null {
         return None;
     }
     let mut tally = Tally::default();
-    match keyed(outcomes) {
+    match values(outcomes) {
         Ok(rows) => {
-            for (_, row) in rows {
-                tally.add(Class::of(unambiguous(row).get("status")), 1);
+            for row in rows {
+                tally.add(Class::of(row.get("status")), 1);
             }
         }
         Err(_) => tally.unrecognised = 1,
@@ -489,13 +500,13 @@ fn tally_outcomes(outcomes: &Json) -> Option<Tally> {
     Some(tally)
 }
 
-/// `assignment_summary`: outcome word → count. Nothing where the item has none.
+/// `assignment_summary` of such an item: outcome word → count. Nothing where the item has none.
 fn tally_summary(summary: &Json) -> Option<Tally> {
     if *summary == Json::Null {
         return None;
     }
     let mut tally = Tally::default();
-    if !summary.is_empty_map() && (summary.entries().is_empty() || summary.has_duplicate_keys()) {
+    if !summary.is_empty_map() && summary.entries().is_empty() {
         tally.unrecognised = 1;
         return Some(tally);
     }
