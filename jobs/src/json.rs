@@ -437,7 +437,7 @@ mod tests {
                 !parse(map(&keys).as_bytes()).unwrap().has_duplicate_keys(),
                 "{size}"
             );
-            keys[size - 1] = r#""\u0030":2"#.to_owned();
+            keys[size - 1] = format!("\"{}\":2", size - 2);
             assert!(
                 parse(map(&keys).as_bytes()).unwrap().has_duplicate_keys(),
                 "{size}"
