@@ -148,8 +148,34 @@ pub trait Queue: Send + Sync {
     /// Whether a shard of a sweep that was asked for before `tick` is still not done.
     async fn has_late_shards(&self, tick: Timestamp) -> Result<bool, StoreError>;
 
-    /// Removes what nobody needs any more. On PostgreSQL at most 100,000 jobs at a time.
+    /// Removes what nobody needs any more, in statements that each remove little: whoever writes meanwhile
+    /// waits for one of them at most. What one call leaves is the next one's, after 100,000 jobs.
     async fn prune(&self, keep: &Retention) -> Result<Pruned, StoreError>;
+}
+
+/// How many jobs, or ticks, one statement removes at most.
+const PRUNE_ROWS_MAX: u32 = 5_000;
+
+/// The same of workers, for each of which the database looks for jobs that still name it.
+const PRUNE_WORKERS_MAX: u32 = 100;
+
+/// How many such statements follow each other.
+const PRUNE_STATEMENTS_MAX: u32 = 20;
+
+/// Repeats a statement that removes at most `rows_max` rows until it finds fewer, and says how many went.
+async fn remove_all<F>(rows_max: u32, mut remove: impl FnMut(i64) -> F) -> Result<u64, StoreError>
+where
+    F: Future<Output = Result<u64, StoreError>>,
+{
+    let mut removed = 0;
+    for _ in 0..PRUNE_STATEMENTS_MAX {
+        let rows = remove(i64::from(rows_max)).await?;
+        removed += rows;
+        if rows < u64::from(rows_max) {
+            break;
+        }
+    }
+    Ok(removed)
 }
 
 fn document<R: Serialize + ?Sized>(step: &'static str, rows: &R) -> Result<String, StoreError> {

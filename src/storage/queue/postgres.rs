@@ -9,7 +9,10 @@ use reconciler_jobs::sweep::shard::{Shard, SweepJob};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
-use super::{Awaited, HeldJob, Pruned, Queue, QueuePool, Retention, ShardPlan, Wakes};
+use super::{
+    Awaited, HeldJob, PRUNE_ROWS_MAX, PRUNE_WORKERS_MAX, Pruned, Queue, QueuePool, Retention,
+    ShardPlan, Wakes, remove_all,
+};
 use crate::storage::error::{During as _, StoreError};
 use crate::storage::postgres::sweeps::due_workspaces;
 use crate::storage::postgres::{PostgresStore, as_we_are, run_migrations};
@@ -17,12 +20,6 @@ use crate::storage::settle::{Transaction as _, Transactions as _};
 
 /// What [`Queue::listen`] listens to; `reconciler.wake()` notifies it.
 const CHANNEL: &str = "reconciler_wake";
-
-/// How many finished jobs one statement removes.
-const PRUNE_JOBS_MAX: u64 = 10_000;
-
-/// How many such statements follow each other.
-const PRUNE_PAGES_MAX: u32 = 10;
 
 /// The step, as errors name it.
 const LISTEN: &str = "listen for jobs";
@@ -187,34 +184,15 @@ impl Queue for PostgresStore {
     }
 
     async fn prune(&self, keep: &Retention) -> Result<Pruned, StoreError> {
-        let step = "remove what is finished";
-        let mut pruned = Pruned::default();
-        for _ in 0..PRUNE_PAGES_MAX {
-            let page = sqlx::query(include_str!("postgres/prune_jobs.sql"))
-                .bind(keep.jobs.as_secs_f64())
-                .bind(PRUNE_JOBS_MAX.cast_signed())
-                .execute(self.pool())
-                .await
-                .during(step)?;
-            pruned.jobs += page.rows_affected();
-            if page.rows_affected() < PRUNE_JOBS_MAX {
-                break;
-            }
-        }
-        let workers = sqlx::query(include_str!("postgres/prune_workers.sql"))
-            .bind(keep.workers.as_secs_f64())
-            .execute(self.pool())
-            .await
-            .during(step)?;
-        let ticks = sqlx::query(include_str!("postgres/prune_ticks.sql"))
-            .bind(keep.ticks.as_secs_f64())
-            .execute(self.pool())
-            .await
-            .during(step)?;
+        let remove = |statement, keep, limit| self.remove(statement, keep, limit);
+        let jobs = include_str!("postgres/prune_jobs.sql");
+        let workers = include_str!("postgres/prune_workers.sql");
+        let ticks = include_str!("postgres/prune_ticks.sql");
         Ok(Pruned {
-            workers: workers.rows_affected(),
-            ticks: ticks.rows_affected(),
-            ..pruned
+            jobs: remove_all(PRUNE_ROWS_MAX, |max| remove(jobs, keep.jobs, max)).await?,
+            workers: remove_all(PRUNE_WORKERS_MAX, |max| remove(workers, keep.workers, max))
+                .await?,
+            ticks: remove_all(PRUNE_ROWS_MAX, |max| remove(ticks, keep.ticks, max)).await?,
         })
     }
 }
@@ -227,6 +205,22 @@ impl Queue for PostgresStore {
 pub(in crate::storage) struct Unheard;
 
 impl PostgresStore {
+    /// Removes what is older than `keep`, at most `limit` rows, and says how many.
+    async fn remove(
+        &self,
+        statement: &'static str,
+        keep: Duration,
+        limit: i64,
+    ) -> Result<u64, StoreError> {
+        let removed = sqlx::query(statement)
+            .bind(keep.as_secs_f64())
+            .bind(limit)
+            .execute(self.pool())
+            .await
+            .during("remove what is finished")?;
+        Ok(removed.rows_affected())
+    }
+
     /// A connection beside the pool, which would be short of one for ever.
     async fn connect_listener(&self, url: Option<&str>) -> Result<PgListener, StoreError> {
         let options = match url {

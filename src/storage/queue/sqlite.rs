@@ -11,9 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::request::{self, Request};
 use reconciler_jobs::sweep::shard::{self, Shard, SweepJob};
+use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 
-use super::{Awaited, HeldJob, Pruned, Queue, QueuePool, Retention, ShardPlan, Wakes};
+use super::{
+    Awaited, HeldJob, PRUNE_ROWS_MAX, PRUNE_WORKERS_MAX, Pruned, Queue, QueuePool, Retention,
+    ShardPlan, Wakes, remove_all,
+};
 use crate::storage::Store as _;
 use crate::storage::error::{During as _, StoreError};
 use crate::storage::settle::with_retries;
@@ -183,28 +187,23 @@ impl Queue for SqliteStore {
     }
 
     async fn prune(&self, keep: &Retention) -> Result<Pruned, StoreError> {
-        let step = "remove what is finished";
         let now = self.now().await?;
-        let seconds = |age: Duration| now.as_second() - age.as_secs().cast_signed();
-        let jobs = sqlx::query(include_str!("sqlite/prune_jobs.sql"))
-            .bind(seconds(keep.jobs))
-            .execute(self.queue())
-            .await
-            .during(step)?;
-        let workers = sqlx::query(include_str!("sqlite/prune_workers.sql"))
-            .bind(seconds(keep.workers))
-            .execute(self.queue())
-            .await
-            .during(step)?;
-        let ticks = sqlx::query(include_str!("sqlite/prune_ticks.sql"))
-            .bind(seconds(keep.ticks).saturating_mul(1_000_000))
-            .execute(self.pool())
-            .await
-            .during(step)?;
+        let before = |age: Duration| now.as_second() - age.as_secs().cast_signed();
+        let (own, queue) = (self.pool(), self.queue());
+        let jobs = include_str!("sqlite/prune_jobs.sql");
+        let workers = include_str!("sqlite/prune_workers.sql");
+        let ticks = include_str!("sqlite/prune_ticks.sql");
+        let won_before = before(keep.ticks).saturating_mul(1_000_000);
         Ok(Pruned {
-            jobs: jobs.rows_affected(),
-            workers: workers.rows_affected(),
-            ticks: ticks.rows_affected(),
+            jobs: remove_all(PRUNE_ROWS_MAX, |max| {
+                remove(queue, jobs, before(keep.jobs), max)
+            })
+            .await?,
+            workers: remove_all(PRUNE_WORKERS_MAX, |max| {
+                remove(queue, workers, before(keep.workers), max)
+            })
+            .await?,
+            ticks: remove_all(PRUNE_ROWS_MAX, |max| remove(own, ticks, won_before, max)).await?,
         })
     }
 }
@@ -228,6 +227,22 @@ impl SqliteStore {
         .await?;
         Ok(())
     }
+}
+
+/// Removes what is older than a moment, at most `limit` rows, and says how many.
+async fn remove(
+    pool: &SqlitePool,
+    statement: &'static str,
+    before: i64,
+    limit: i64,
+) -> Result<u64, StoreError> {
+    let removed = sqlx::query(statement)
+        .bind(before)
+        .bind(limit)
+        .execute(pool)
+        .await
+        .during("remove what is finished")?;
+    Ok(removed.rows_affected())
 }
 
 /// A file sends no notices: its readers look again after a while.

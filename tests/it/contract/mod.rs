@@ -14,6 +14,7 @@ mod poison;
 mod queue;
 mod reading;
 mod request;
+mod retention;
 mod schema;
 mod scope;
 mod sizes;

@@ -1,5 +1,10 @@
--- prune_jobs: removes jobs of ours that were finished before ?1.
+-- prune_jobs: removes jobs of ours that were finished before ?1, at most ?2. A failed one that will be tried again is not.
 DELETE FROM Jobs
-WHERE job_type IN ('restore.execute', 'restore.sweep')
-  AND status IN ('Done', 'Failed', 'Killed')
-  AND done_at < ?1
+WHERE id IN (
+    SELECT id
+    FROM Jobs
+    WHERE job_type IN ('restore.execute', 'restore.sweep')
+      AND (status IN ('Done', 'Killed') OR (status = 'Failed' AND attempts >= max_attempts))
+      AND done_at < ?1
+    LIMIT ?2
+)

@@ -1,5 +1,10 @@
--- prune_workers: removes workers of ours that were not heard of since ?1 and hold no job.
+-- prune_workers: removes workers of ours that were not heard of since ?1 and that no job names, at most ?2.
 DELETE FROM Workers
-WHERE worker_type IN ('restore.execute', 'restore.sweep')
-  AND last_seen < ?1
-  AND NOT EXISTS (SELECT 1 FROM Jobs WHERE Jobs.lock_by = Workers.id)
+WHERE id IN (
+    SELECT id
+    FROM Workers
+    WHERE worker_type IN ('restore.execute', 'restore.sweep')
+      AND last_seen < ?1
+      AND id NOT IN (SELECT lock_by FROM Jobs WHERE lock_by IS NOT NULL)
+    LIMIT ?2
+)
