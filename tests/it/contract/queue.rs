@@ -1,6 +1,7 @@
 //! What an operator sees of the queue and may change about it.
 
 use reconciler_jobs::ids::{RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::request::Request;
 use restore_reconciler::storage::Settlement;
 use restore_reconciler::storage::oversight::{
     JobState, QueueListing, QueueScope, QueueState, Standing,
@@ -14,6 +15,7 @@ on_both!(
     what_is_listed_is_worst_first_counted_and_cut,
     a_list_keeps_to_its_workspace,
     a_job_that_nobody_can_read_hides_no_other,
+    a_jobs_run_is_the_one_that_a_worker_reads,
     a_dead_letter_that_starts_over_is_due_and_settled_alone,
     starting_over_twice_does_it_once,
     a_refused_run_is_due_at_once,
@@ -254,6 +256,64 @@ async fn a_job_that_nobody_can_read_hides_no_other(on: Fixture) {
     assert_eq!(named, ids(&[1]));
     assert_eq!(jobs(&on, 1).await, [JobState::Waiting]);
     assert_eq!(on.store.drop_dead_letters(&ids(&[1])).await.unwrap(), []);
+}
+
+/// Whatever a payload looks like: shown, found and dropped is the run that a worker would look at.
+async fn a_jobs_run_is_the_one_that_a_worker_reads(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant([Case::proven(7)]).await;
+    let payloads: [&[u8]; 17] = [
+        br#"{"run": 7}"#,
+        br#"{"run":7,"cause":"\u00fc \"run\": 8","traceparent":null}"#,
+        "\t{\n \"cause\": \"ü\", \"run\"\r\n:\t7 }\n".as_bytes(),
+        br#"{"run": 7, "cause": null, "more": {"run": 8}}"#,
+        br#"{"more": {"run": 8}, "run": 7}"#,
+        br#"{"more": {"run": 7}}"#,
+        br#"{"run": 9223372036854775807, "cause": "7"}"#,
+        br#"{"run": 9223372036854775808, "cause": "7"}"#,
+        br#"{"run": -7}"#,
+        br#"{"run": 7.0}"#,
+        br#"{"run": 7e0}"#,
+        br#"{"run": "7"}"#,
+        br#"{"run": 7, "cause": 7}"#,
+        br#"{"run": 77}"#,
+        br#"{"run": 7"#,
+        b"{\"run\": 7, \"cause\": \"\xff\"}",
+        b"7",
+    ];
+    for (at, payload) in payloads.iter().enumerate() {
+        let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
+        let bytes = on.either("x'", "'\\x").to_owned() + &hex;
+        on.execute_on_queue(&format!(
+            "INSERT INTO Jobs (id, job_type, job, status) VALUES ('{at:02}', 'restore.execute', {bytes}', 'Pending')"
+        ))
+        .await;
+    }
+    let read: Vec<Option<RunId>> = payloads
+        .iter()
+        .map(|payload| serde_json::from_slice::<Request>(payload).ok())
+        .map(|request| request.map(|request| request.run))
+        .collect();
+    assert_eq!(read.iter().flatten().count(), 8, "{read:?}");
+
+    let mut listed = list(&on, &[QueueState::Waiting], 100).await.entries;
+    listed.sort_by(|a, b| a.job.cmp(&b.job));
+    let listed: Vec<_> = listed.iter().map(|entry| entry.run).collect();
+    assert_eq!(listed, read);
+    for run in read.iter().flatten() {
+        let asked = read.iter().filter(|other| **other == Some(*run)).count();
+        assert_eq!(jobs(&on, run.0).await.len(), asked, "run {run:?}");
+    }
+    assert_eq!(on.store.load_jobs(RunId(7), 2).await.unwrap().len(), 2);
+
+    attempts(&on, 7, true, false).await;
+    assert_eq!(
+        on.store.drop_dead_letters(&ids(&[7])).await.unwrap().len(),
+        1
+    );
+    assert_eq!(jobs(&on, 7).await, [JobState::Killed; 5]);
+    let waiting = list(&on, &[QueueState::Waiting], 100).await.entries;
+    assert_eq!(waiting.len(), payloads.len() - 5);
 }
 
 async fn a_dead_letter_that_starts_over_is_due_and_settled_alone(on: Fixture) {

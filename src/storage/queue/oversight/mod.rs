@@ -323,6 +323,10 @@ pub trait Oversight: Send + Sync {
     async fn load_standings(&self, runs: &[RunId]) -> Result<Vec<Standing>, StoreError>;
 
     /// The latest jobs that ask for `run`, at most `limit`, the latest first.
+    ///
+    /// Every job that is kept is passed over, since none of the library's indexes is by run, and one of ours
+    /// would be paid for each time that a job is queued, taken and finished. Only those that contain the
+    /// run's digits are parsed.
     async fn load_jobs(&self, run: RunId, limit: u32) -> Result<Vec<JobOnRecord>, StoreError>;
 
     /// Lets open runs start over that are dead letters, suspended or refused, queues a job for each, and
@@ -331,6 +335,6 @@ pub trait Oversight: Send + Sync {
     async fn retry(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError>;
 
     /// Takes dead letters among `runs` out of the lists, removes the jobs that wait for them, and says
-    /// which were not dropped before. The runs stay open.
+    /// which were not dropped before. The runs stay open. Of the jobs, those that wait are read, and no other.
     async fn drop_dead_letters(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError>;
 }

@@ -33,6 +33,11 @@ pub(super) struct EntryRecord {
 }
 
 impl EntryRecord {
+    /// Finds the run in the payload, where the statement has not.
+    pub(super) fn find_run(&mut self) {
+        self.run = self.payload.as_deref().and_then(run_of).map(|run| run.0);
+    }
+
     /// The entry, and the count of its state.
     pub(super) fn read(self) -> Result<(QueueEntry, QueueCount), sqlx::Error> {
         let state = QueueState::ALL
@@ -169,6 +174,13 @@ pub(super) struct JobRecord {
     done_at: Option<i64>,
 }
 
+impl JobRecord {
+    /// Whether the job asks for `run`.
+    pub(super) fn asks_for(&self, run: RunId) -> bool {
+        run_of(&self.payload) == Some(run)
+    }
+}
+
 impl TryFrom<JobRecord> for JobOnRecord {
     type Error = sqlx::Error;
 
@@ -193,9 +205,17 @@ impl TryFrom<JobRecord> for JobOnRecord {
     }
 }
 
+/// The run that a payload asks for, as a worker reads it. PostgreSQL has a function that agrees.
+pub(super) fn run_of(payload: &[u8]) -> Option<RunId> {
+    request_of(payload).map(|request| request.run)
+}
+
 fn cause_of(payload: &[u8]) -> Option<String> {
-    let request: Request = serde_json::from_slice(payload).ok()?;
-    request.cause
+    request_of(payload)?.cause
+}
+
+fn request_of(payload: &[u8]) -> Option<Request> {
+    serde_json::from_slice(payload).ok()
 }
 
 fn counted(number: i64) -> u32 {

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use reconciler_jobs::ids::RunId;
 
-use super::records::{EntryRecord, JobRecord, StandingRecord, read_all};
+use super::records::{EntryRecord, JobRecord, StandingRecord, read_all, run_of};
 use super::{
     JobOnRecord, Oversight, QueueCount, QueueEntry, QueueListing, QueueScope, QueueState, Standing,
 };
@@ -67,14 +68,18 @@ impl Oversight for SqliteStore {
 
     async fn load_jobs(&self, run: RunId, limit: u32) -> Result<Vec<JobOnRecord>, StoreError> {
         let step = "look up jobs";
-        let records: Vec<JobRecord> = sqlx::query_as(include_str!("sqlite/load_jobs.sql"))
+        let mut records = sqlx::query_as::<_, JobRecord>(include_str!("sqlite/load_jobs.sql"))
             .bind(run.0)
-            .bind(i64::from(limit))
-            .fetch_all(self.queue())
-            .await
-            .during(step)?;
-        let jobs: Result<_, sqlx::Error> = records.into_iter().map(JobOnRecord::try_from).collect();
-        jobs.during(step)
+            .fetch(self.queue());
+        let mut jobs = Vec::new();
+        while jobs.len() < limit as usize
+            && let Some(record) = records.try_next().await.during(step)?
+        {
+            if record.asks_for(run) {
+                jobs.push(JobOnRecord::try_from(record).during(step)?);
+            }
+        }
+        Ok(jobs)
     }
 
     async fn retry(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
@@ -125,8 +130,18 @@ impl Oversight for SqliteStore {
             .fetch_all(self.pool())
             .await
             .during(step)?;
+        let waiting: Vec<(String, Vec<u8>)> =
+            sqlx::query_as(include_str!("sqlite/load_waiting.sql"))
+                .fetch_all(self.queue())
+                .await
+                .during(step)?;
+        let jobs: Vec<String> = waiting
+            .into_iter()
+            .filter(|(_, payload)| run_of(payload).is_some_and(|run| dead.contains(&run.0)))
+            .map(|(job, _)| job)
+            .collect();
         sqlx::query(include_str!("sqlite/kill_jobs.sql"))
-            .bind(document(step, &dead)?)
+            .bind(document(step, &jobs)?)
             .execute(self.queue())
             .await
             .during(step)?;
@@ -145,6 +160,7 @@ impl SqliteStore {
                 .fetch_all(self.queue())
                 .await
                 .during(step)?;
+        records.iter_mut().for_each(EntryRecord::find_run);
         let runs: Vec<i64> = records.iter().filter_map(|record| record.run).collect();
         let scopes: Vec<(i64, i64, Option<i64>)> =
             sqlx::query_as(include_str!("sqlite/load_scopes.sql"))

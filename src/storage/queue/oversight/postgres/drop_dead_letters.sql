@@ -9,7 +9,7 @@ WITH dead AS (
     FROM dead
     WHERE job.job_type = 'restore.execute'
       AND job.status = 'Pending'
-      AND substring(encode(job.job, 'escape') FROM '"run"\s*:\s*(\d{1,18})(?!\d)')::bigint = dead.run
+      AND reconciler.run_of(job.job) = dead.run
 )
 UPDATE reconciler.attempts AS attempt
 SET dropped_at = statement_timestamp()

@@ -1,5 +1,4 @@
 -- load_entries: jobs and runs in trouble, the oldest of each state first, each with the number of all in its state.
--- A job's run is found without parsing its payload, because one that is no JSON must not hide the others.
 SELECT
     state, run, workspace, environment, job, payload, worker, tries::bigint, reason, error, in_state,
     CASE WHEN since IS NOT NULL
@@ -46,9 +45,7 @@ FROM (
             job.id, job.job, job.lock_by, job.attempts + (job.status IN ('Queued', 'Running'))::integer,
             coalesce(job.lock_at, job.run_at), NULL, NULL, NULL
         FROM apalis.jobs AS job
-        CROSS JOIN LATERAL (
-            SELECT substring(encode(job.job, 'escape') FROM '"run"\s*:\s*(\d{1,18})(?!\d)')::bigint AS run
-        ) AS asked
+        CROSS JOIN LATERAL (SELECT reconciler.run_of(job.job) AS run) AS asked
         LEFT JOIN operation_runs AS run ON run.id = asked.run
         WHERE job.job_type = 'restore.execute'
           AND (

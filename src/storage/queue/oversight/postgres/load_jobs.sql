@@ -1,4 +1,4 @@
--- load_jobs: the latest jobs in any state that ask for a run.
+-- load_jobs: the latest jobs in any state that ask for a run. Payloads without its digits need not be parsed.
 SELECT
     id,
     status,
@@ -13,6 +13,7 @@ SELECT
         THEN (extract(epoch FROM least(greatest(done_at, '1970-01-01'), '9999-01-01')) * 1000000)::bigint END AS done_at
 FROM apalis.jobs
 WHERE job_type = 'restore.execute'
-  AND substring(encode(job, 'escape') FROM '"run"\s*:\s*(\d{1,18})(?!\d)')::bigint = $1
+  AND position(convert_to($1::text, 'UTF8') IN job) > 0
+  AND reconciler.run_of(job) = $1
 ORDER BY run_at DESC, id DESC
 LIMIT $2

@@ -1,4 +1,4 @@
--- load_jobs: the latest jobs in any state that ask for a run.
+-- load_jobs: jobs in any state that may ask for run ?1, the latest first: its digits are in their payload.
 SELECT
     id,
     status,
@@ -10,6 +10,5 @@ SELECT
     CAST(done_at AS INTEGER) * 1000000 AS done_at
 FROM Jobs
 WHERE job_type = 'restore.execute'
-  AND CASE WHEN json_valid(CAST(job AS TEXT)) THEN CAST(job AS TEXT) ->> '$.run' END = ?1
+  AND instr(CAST(job AS BLOB), CAST(CAST(?1 AS TEXT) AS BLOB)) > 0
 ORDER BY run_at DESC, id DESC
-LIMIT ?2

@@ -1,8 +1,7 @@
--- load_unfinished: every job that waits or is in hand. Runs are in another file, so nothing is said of them here.
+-- load_unfinished: every job that waits or is in hand. Whoever reads it finds the run in its payload.
 SELECT
     CASE WHEN status IN ('Queued', 'Running') THEN 'in_hand' ELSE 'waiting' END AS state,
-    CASE WHEN json_valid(CAST(job AS TEXT)) AND typeof(CAST(job AS TEXT) ->> '$.run') = 'integer'
-        THEN CAST(job AS TEXT) ->> '$.run' END AS run,
+    NULL AS run,
     NULL AS workspace,
     NULL AS environment,
     id AS job,
