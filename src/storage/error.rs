@@ -3,9 +3,17 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
+use sqlx::postgres::PgDatabaseError;
 
 use super::queue::Unheard;
+
+/// Where PostgreSQL raises what a function's `RAISE` says.
+const RAISED: &str = "exec_stmt_raise";
+
+/// Where it raises that a row is against a policy, or against the condition of a view.
+const ROW_CHECK: &str = "ExecWithCheckOptions";
 
 /// A step that failed, and what may be done about it.
 ///
@@ -85,6 +93,45 @@ impl StoreError {
         matches!(code_of(source).as_deref(), Some("40001" | "40P01"))
     }
 
+    /// Whether a failure that looks as if it concerned everyone may be about one row after all: something
+    /// in the database raised it on the way, such as a trigger, or the row could not be read.
+    pub(super) fn may_concern_one_row(&self) -> bool {
+        self.kind == ErrorKind::Fatal
+            && self.database_error().is_some_and(|error| {
+                let code = error.code().unwrap_or_default();
+                match error.try_downcast_ref::<PgDatabaseError>() {
+                    Some(error) => {
+                        // The server says where, if it was not at the statement itself.
+                        error.r#where().is_some()
+                            || error.routine() == Some(ROW_CHECK)
+                            || !is_about_everyone(&code)
+                    }
+                    None => may_be_about_a_row(&code, error.message()),
+                }
+            })
+    }
+
+    /// Whether somebody has written into the database that it shall refuse such a row.
+    pub(super) fn is_said_on_purpose(&self) -> bool {
+        self.database_error()
+            .and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+            .is_some_and(|error| matches!(error.routine(), Some(RAISED | ROW_CHECK)))
+    }
+
+    /// Whether both are the same failure, whatever rows their texts name.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let code = |error: &Self| {
+            let code = error.database_error().and_then(DatabaseError::code);
+            code.map(Cow::into_owned)
+        };
+        self.step == other.step && code(self) == code(other)
+    }
+
+    fn database_error(&self) -> Option<&dyn DatabaseError> {
+        let source = self.source.downcast_ref::<sqlx::Error>()?;
+        source.as_database_error()
+    }
+
     /// What an operator should do, where that is known.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
@@ -143,9 +190,7 @@ impl<T> During<T> for Result<T, sqlx::Error> {
 }
 
 fn code_of(error: &sqlx::Error) -> Option<Cow<'_, str>> {
-    error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
+    error.as_database_error().and_then(DatabaseError::code)
 }
 
 fn classify(error: &sqlx::Error) -> ErrorKind {
@@ -159,10 +204,7 @@ fn classify(error: &sqlx::Error) -> ErrorKind {
         }
         sqlx::Error::Database(database) => {
             let code = database.code().unwrap_or_default();
-            if database
-                .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-                .is_some()
-            {
+            if database.try_downcast_ref::<PgDatabaseError>().is_some() {
                 classify_sqlstate(&code)
             } else {
                 classify_sqlite(&code)
@@ -192,6 +234,26 @@ fn classify_sqlstate(code: &str) -> ErrorKind {
             ErrorKind::Refused
         }
         _ => ErrorKind::Fatal,
+    }
+}
+
+/// Whether an error of a statement itself is about no row: connections, transactions and their modes,
+/// authorization, names and rights, the server's resources, and its operators.
+fn is_about_everyone(code: &str) -> bool {
+    ["08", "0A", "25", "26", "28", "3D", "3F", "42", "53", "57"]
+        .iter()
+        .any(|class| code.starts_with(class))
+}
+
+/// Whether an error of SQLite may be about a row: its page is damaged, or a function of a trigger cannot work
+/// with it. The code of the latter is also that of a statement which cannot be prepared.
+fn may_be_about_a_row(code: &str, message: &str) -> bool {
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        // ERROR
+        Ok(1) => !message.starts_with("no such "),
+        // IOERR, CORRUPT
+        Ok(10 | 11) => true,
+        _ => false,
     }
 }
 

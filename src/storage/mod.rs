@@ -113,7 +113,8 @@ pub trait Store: Queue + Oversight {
     /// Each run given appears exactly once in `settled`, in no particular order, after the
     /// transaction that dealt with it was committed. On an error, `settled` holds what had been
     /// committed before it. A run that the database refuses is isolated by halving its batch, put
-    /// on the watch list, and reported; it never holds up the others. A run that other writers
+    /// on the watch list, and reported; it never holds up the others. Where every single run is refused
+    /// alike, and not for what it holds, nobody is to blame, and that is the error. A run that other writers
     /// disturb at every try is left to a later pass in the same way.
     ///
     /// A run that was in the hands of a process that ended is settled alone, after the try was

@@ -6,6 +6,7 @@
 
 use reconciler_jobs::attempt::{Attempts, Trial};
 use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::reason::ReasonCode;
 use reconciler_jobs::sweep::Watch;
 
 use super::once::{acknowledge, settle_once};
@@ -166,6 +167,36 @@ pub(super) async fn give_way<T: Transactions>(
     Ok(settled)
 }
 
+/// Isolates a run that failed alone, where others did not, for a reason that is not a refusal by itself.
+pub(super) async fn blame<T: Transactions>(
+    store: &T,
+    run: RunId,
+    jobs: &[HeldJob],
+    with: &Settling,
+    error: &StoreError,
+) -> Result<Settled, StoreError> {
+    let result = isolate(store, run, jobs, with, error).await?;
+    let settled = Settled { run, result };
+    report::committed(std::slice::from_ref(&settled));
+    Ok(settled)
+}
+
+/// Whether all of these runs are on the watch list because the database refused them before.
+pub(super) async fn were_to_blame<T: Transactions>(
+    store: &T,
+    failed: &[(RunId, StoreError)],
+) -> Result<bool, StoreError> {
+    let runs: Vec<RunId> = failed.iter().map(|(run, _)| *run).collect();
+    let mut tx = store.begin_read().await?;
+    let found = tx.load_runs(&runs).await;
+    let found = finish(tx, found).await?;
+    let refused = found.iter().filter(|found| {
+        let watched = found.watched.as_ref();
+        watched.is_some_and(|watched| watched.reason_code == ReasonCode::SettleFailed.code())
+    });
+    Ok(refused.count() == failed.len())
+}
+
 async fn release<T: Transactions>(
     store: &T,
     settled: &[Settled],
@@ -198,7 +229,9 @@ async fn isolate<T: Transactions>(
     {
         Ok(watch) => Ok(refused(watch)),
         // Not even its row can be read. It stays due, and the error says why.
-        Err(unreadable) if unreadable.kind() == ErrorKind::Refused => {
+        Err(unreadable)
+            if unreadable.kind() == ErrorKind::Refused || unreadable.may_concern_one_row() =>
+        {
             let settled = [Settled {
                 run,
                 result: refused(None),

@@ -8,6 +8,11 @@
 //! can disturb a large one every time. Such a batch is halved like one that holds a refused row:
 //! what is smaller is quicker and meets fewer writers.
 //!
+//! What one row made the database raise, as a trigger does, can look like a failure of everything. It is told
+//! apart by the others: the batch is halved down to single runs, and only if none of them can be settled
+//! either, and all fail alike, it concerns everyone, and nobody is put on the watch list. Runs that were to blame
+//! before are to blame again: they often come back without the others.
+//!
 //! Runs that cannot share a batch are the story of `alone`.
 //!
 //! | Module | Story |
@@ -31,7 +36,7 @@ use reconciler_jobs::restore_execute::facts::RunFacts;
 use super::error::{ErrorKind, StoreError};
 use super::queue::HeldJob;
 use super::report;
-use super::{Assessment, Settled, Settling};
+use super::{Assessment, Settled, Settlement, Settling};
 use gather::assess_rows;
 use once::{Round, settle_once};
 use transaction::finish;
@@ -56,26 +61,77 @@ pub(super) async fn settle<T: Transactions>(
         .unwrap_or(usize::MAX)
         .max(1);
     let mut pending: Vec<&[RunId]> = distinct.chunks(batch_max).rev().collect();
+    let mut failed = Vec::new();
     while let Some(batch) = pending.pop() {
         match settle_together(store, batch, jobs, with).await {
             Ok(round) => {
                 report::committed(&round.settled);
                 settled.extend(round.settled);
                 for run in round.suspects {
-                    settled.push(alone::attempt(store, run, jobs, with).await?);
+                    let tried = alone::attempt(store, run, jobs, with).await;
+                    settled.extend(hold_back(run, tried, &mut failed)?);
                 }
             }
             Err(error) => match batch {
-                [_, _, ..] if error.kind() == ErrorKind::Refused || error.is_disturbance() => {
+                [_, _, ..] if may_shrink(&error) => {
                     let (left, right) = batch.split_at(batch.len() / 2);
                     pending.extend([right, left]);
                 }
-                [run] => settled.push(alone::give_way(store, *run, jobs, with, error).await?),
+                [run] => {
+                    let tried = alone::give_way(store, *run, jobs, with, error).await;
+                    settled.extend(hold_back(*run, tried, &mut failed)?);
+                }
                 _ => return Err(error),
             },
         }
     }
+    if concerns_everyone(&failed, settled) && !alone::were_to_blame(store, &failed).await? {
+        return failed
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |(_, error)| Err(error));
+    }
+    for (run, error) in failed {
+        settled.push(alone::blame(store, run, jobs, with, &error).await?);
+    }
     Ok(())
+}
+
+/// Whether a smaller batch may fare better.
+fn may_shrink(error: &StoreError) -> bool {
+    error.kind() == ErrorKind::Refused || error.is_disturbance() || error.may_concern_one_row()
+}
+
+/// Keeps a run that failed alone until it is known how the others fare, if that may make a difference.
+fn hold_back(
+    run: RunId,
+    tried: Result<Settled, StoreError>,
+    failed: &mut Vec<(RunId, StoreError)>,
+) -> Result<Option<Settled>, StoreError> {
+    match tried {
+        Err(error) if error.may_concern_one_row() => {
+            failed.push((run, error));
+            Ok(None)
+        }
+        tried => tried.map(Some),
+    }
+}
+
+/// Whether these runs, each of which failed alone, are not to blame: no other was written about, and all
+/// failed alike. A run without company is to blame if somebody raised the error on purpose.
+fn concerns_everyone(failed: &[(RunId, StoreError)], settled: &[Settled]) -> bool {
+    let is_written = |settled: &Settled| {
+        matches!(
+            settled.result,
+            Settlement::Committed(_) | Settlement::Deferred(_, Some(_))
+        )
+    };
+    match failed {
+        _ if settled.iter().any(is_written) => false,
+        [(_, error)] => !error.is_said_on_purpose(),
+        [(_, first), others @ ..] => others.iter().all(|(_, error)| error.is_like(first)),
+        [] => false,
+    }
 }
 
 async fn settle_together<T: Transactions>(

@@ -135,6 +135,11 @@ async fn a_commit_that_fails_leaves_neither_verdict_nor_finished_job() {
     let rows = on.rows("SELECT * FROM apalis.jobs ORDER BY id").await;
     let before = on.store.fingerprint().await.unwrap();
     refuse_seven(&on, true, "insufficient_privilege").await;
+    on.execute(
+        "CREATE CONSTRAINT TRIGGER refuse_others AFTER INSERT ON reconciler.ledger DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW WHEN (new.operation_run_id <> 7) EXECUTE FUNCTION refuse()",
+    )
+    .await;
     let (settled, result) = try_settle(&on, &jobs, &settling()).await;
     assert_eq!(result.unwrap_err().kind(), ErrorKind::Fatal);
     assert_eq!(settled, []);
@@ -251,10 +256,10 @@ async fn jobs_of_runs_that_are_closed_or_gone_are_finished() {
     assert_eq!(before, on.store.fingerprint().await.unwrap());
 }
 
-async fn refused_run_is_watched(deferred: bool) {
+async fn refused_run_is_watched(deferred: bool, code: &str) {
     let on = prepared().await;
     on.plant((1..=12).map(Case::failed)).await;
-    refuse_seven(&on, deferred, "raise_exception").await;
+    refuse_seven(&on, deferred, code).await;
     let jobs = held(&on, (1..=12).chain([7]), WORKER).await;
     let results = settle(&on, &jobs).await;
     assert!(
@@ -273,12 +278,14 @@ async fn refused_run_is_watched(deferred: bool) {
 
 #[tokio::test]
 async fn a_refused_runs_job_is_done_and_the_run_is_watched() {
-    refused_run_is_watched(false).await;
+    refused_run_is_watched(false, "raise_exception").await;
+    refused_run_is_watched(false, "insufficient_privilege").await;
 }
 
 #[tokio::test]
 async fn a_run_that_is_refused_at_the_commit_is_no_different() {
-    refused_run_is_watched(true).await;
+    refused_run_is_watched(true, "raise_exception").await;
+    refused_run_is_watched(true, "insufficient_privilege").await;
 }
 
 /// Nobody will look at it by himself; its job must not keep coming back.

@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use restore_reconciler::storage::{Access, ErrorKind, Limits, Settlement, connect};
+use reconciler_jobs::ids::RunId;
+use restore_reconciler::storage::{Access, ErrorKind, Limits, Settlement, Settling, connect};
 use restore_reconciler::sweep::{Scope, sweep};
 
 use crate::support::case::Case;
@@ -12,6 +13,8 @@ on_both!(
     a_refused_update_costs_one_run_its_verdict,
     a_refused_audit_entry_costs_one_run_its_verdict,
     a_refused_ledger_entry_costs_one_run_its_verdict,
+    a_run_that_breaks_a_function_of_the_platforms_costs_itself_its_verdict,
+    what_refuses_every_run_alike_blames_nobody,
     a_refused_watch_list_entry_is_reported_all_the_same,
     a_run_that_stays_open_gets_no_entries,
 );
@@ -38,6 +41,11 @@ async fn refuse(on: &Fixture, table: &str, event: &str, condition: &str) {
 }
 
 async fn isolated(on: Fixture) {
+    isolated_as(on, "refused by a test").await;
+}
+
+async fn isolated_as(on: Fixture, on_sqlite: &str) {
+    let said = on.either(on_sqlite, "refused by a test");
     on.plant((1..=500).map(Case::failed)).await;
     let untouched = on.run(POISON).await;
     for tries in 1..=2 {
@@ -47,7 +55,7 @@ async fn isolated(on: Fixture) {
         let Settlement::Refused { watch, error } = &results[&POISON] else {
             panic!("{:?}", results[&POISON]);
         };
-        assert!(error.contains("refused by a test"), "{error}");
+        assert!(error.to_lowercase().contains(said), "{error}");
         let watch = watch.expect("the run is watched");
         assert_eq!(
             (watch.reason.code(), watch.tries),
@@ -90,6 +98,109 @@ async fn a_refused_audit_entry_costs_one_run_its_verdict(on: Fixture) {
 async fn a_refused_ledger_entry_costs_one_run_its_verdict(on: Fixture) {
     refuse(&on, "reconciler.ledger", "INSERT", "operation_run_id = 250").await;
     isolated(on).await;
+}
+
+/// Has closing a run that meets `condition` end with an error that is not one of data: on PostgreSQL with
+/// this code, raised on purpose; on SQLite, which has no such codes, as a function fails.
+async fn break_on(on: &Fixture, condition: &str, code: &str) {
+    let statements = if on.is_sqlite() {
+        format!(
+            "CREATE TRIGGER poison BEFORE UPDATE ON operation_runs WHEN {condition}
+             BEGIN SELECT json('refused by a test'); END"
+        )
+    } else {
+        format!(
+            "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN RAISE EXCEPTION 'run %: refused by a test', NEW.id USING ERRCODE = '{code}'; END $$;
+             CREATE TRIGGER poison BEFORE UPDATE ON operation_runs FOR EACH ROW
+             WHEN ({condition}) EXECUTE FUNCTION poison()"
+        )
+    };
+    on.execute(&statements).await;
+}
+
+async fn a_run_that_breaks_a_function_of_the_platforms_costs_itself_its_verdict(on: Fixture) {
+    break_on(&on, "NEW.id = 250", "42501").await;
+    isolated_as(on, "json").await;
+}
+
+/// Neither in one batch nor in several; and the runs are settled once it is put right.
+async fn what_refuses_every_run_alike_blames_nobody(on: Fixture) {
+    on.plant((1..=9).map(Case::failed)).await;
+    let runs: Vec<RunId> = (1..=9).map(RunId).collect();
+    break_on(&on, "NEW.status = 'completed'", "42501").await;
+    let before = on.store.fingerprint().await.unwrap();
+    for batch_runs_max in [500, 4] {
+        let with = Settling {
+            batch_runs_max,
+            ..settling()
+        };
+        let mut settled = Vec::new();
+        let result = on.store.settle(&runs, &with, &mut settled).await;
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Fatal);
+        assert_eq!(settled, []);
+        assert_eq!(before, on.store.fingerprint().await.unwrap());
+        let watched = "SELECT count(*) FROM reconciler.watch_list";
+        assert_eq!(on.count(watched).await, 0);
+    }
+    on.execute(on.either("DROP TRIGGER poison", "DROP FUNCTION poison() CASCADE"))
+        .await;
+    on.settle(&(1..=9).collect::<Vec<_>>()).await;
+    on.assert_one_of_each(9).await;
+}
+
+/// It has no company to be compared with; what somebody raised on purpose is believed to be meant.
+#[tokio::test]
+async fn a_run_that_is_refused_alone_is_watched_if_that_was_meant() {
+    let on = Fixture::postgres().await;
+    on.plant([Case::failed(POISON)]).await;
+    break_on(&on, "NEW.id = 250", "42501").await;
+    let result = on.settle_one(POISON).await;
+    assert!(
+        matches!(&result, Settlement::Refused { watch: Some(_), .. }),
+        "{result:?}"
+    );
+}
+
+/// A trigger that may not write where it wants to fails every run; a policy, or a page, may fail one.
+#[tokio::test]
+async fn a_run_that_a_policy_refuses_costs_itself_its_verdict() {
+    let on = Fixture::postgres().await;
+    on.plant((1..=9).map(Case::failed)).await;
+    let role = on
+        .value("SELECT 'restricted_in_' || current_database()")
+        .await
+        .unwrap();
+    on.execute(&format!(
+        "CREATE ROLE {role} LOGIN;
+         GRANT USAGE ON SCHEMA reconciler TO {role};
+         GRANT ALL ON ALL TABLES IN SCHEMA public, reconciler TO {role};
+         GRANT ALL ON ALL SEQUENCES IN SCHEMA public, reconciler TO {role};
+         ALTER TABLE operation_runs ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY visible ON operation_runs FOR SELECT USING (true);
+         CREATE POLICY changeable ON operation_runs FOR UPDATE USING (true)
+            WITH CHECK (id <> 7 OR status <> 'completed')"
+    ))
+    .await;
+    let url = on.url.replacen("reconciler@", &format!("{role}@"), 1);
+    let store = connect(&url, Access::Write, &Limits::default())
+        .await
+        .unwrap();
+    let runs: Vec<RunId> = (1..=9).map(RunId).collect();
+    let mut settled = Vec::new();
+    store
+        .settle(&runs, &settling(), &mut settled)
+        .await
+        .unwrap();
+    let refused: Vec<_> = settled
+        .iter()
+        .filter(|settled| matches!(settled.result, Settlement::Refused { watch: Some(_), .. }))
+        .map(|settled| settled.run)
+        .collect();
+    assert_eq!(refused, [RunId(7)]);
+    on.assert_one_of_each(8).await;
+    on.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .await;
 }
 
 async fn a_refused_watch_list_entry_is_reported_all_the_same(on: Fixture) {
