@@ -56,6 +56,10 @@ const PLANT: [&str; 7] = [
 /// Connections of the library that delivers jobs: each of two queues looks, and shows that it is alive.
 const QUEUE_CONNECTIONS_MAX: u32 = 2;
 
+/// How long an idle connection may take to answer before it is dropped. What is lent instead is a new one, so
+/// that a server that is merely slow loses nothing.
+const IDLE_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
 /// A PostgreSQL database.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
@@ -89,7 +93,7 @@ impl PostgresStore {
             .during(step)?;
         first.close().await.during(step)?;
         let of_at_most = |connections| {
-            PgPoolOptions::new()
+            answering(PgPoolOptions::new())
                 .max_connections(connections)
                 .acquire_timeout(limits.connect_timeout)
                 .connect_lazy_with(options.clone())
@@ -125,6 +129,22 @@ pub(super) fn as_we_are(options: PgConnectOptions) -> PgConnectOptions {
     options
         .application_name("restore-reconciler")
         .extra_float_digits(None)
+}
+
+/// Has a pool drop idle connections that do not answer before it lends one.
+///
+/// The pool's own test waits for an answer for as long as whoever needs a connection has time, and what was
+/// cut without a word, as by a firewall that forgot it, never answers: each such connection would cost
+/// somebody all of his time.
+pub(super) fn answering(options: PgPoolOptions) -> PgPoolOptions {
+    options
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| {
+            Box::pin(async move {
+                let answer = tokio::time::timeout(IDLE_ANSWERS_WITHIN, connection.ping()).await;
+                Ok(matches!(answer, Ok(Ok(()))))
+            })
+        })
 }
 
 /// Runs migrations, all of them or none, one process at a time.

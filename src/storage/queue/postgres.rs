@@ -15,7 +15,7 @@ use super::{
 };
 use crate::storage::error::{During as _, StoreError};
 use crate::storage::postgres::sweeps::due_workspaces;
-use crate::storage::postgres::{PostgresStore, as_we_are, run_migrations};
+use crate::storage::postgres::{PostgresStore, answering, as_we_are, run_migrations};
 use crate::storage::settle::{Transaction as _, Transactions as _};
 
 /// What [`Queue::listen`] listens to; `reconciler.wake()` notifies it.
@@ -231,7 +231,7 @@ impl PostgresStore {
             })?),
         };
         // It is a pool all the same, because a listener takes from one when it has lost its connection.
-        let pool = PgPoolOptions::new()
+        let pool = answering(PgPoolOptions::new())
             .max_connections(1)
             .acquire_timeout(self.limits().connect_timeout)
             .max_lifetime(None)
