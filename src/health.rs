@@ -176,7 +176,7 @@ impl Health {
         self.state().beats.insert(name, Some(now));
     }
 
-    /// The queue was asked for jobs and has answered.
+    /// The queue was asked for jobs and has answered. Not to be called for what merely reached the database.
     pub fn polled(&self) {
         let now = (self.clock)();
         self.state().polled = Some(now);

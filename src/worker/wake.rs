@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -59,16 +60,54 @@ impl Wake {
                 Some(((), (notices, interval)))
             },
         );
-        Looks(looks.boxed())
+        Looks {
+            moments: looks.boxed(),
+            looked: Looked::default(),
+        }
     }
 }
 
 /// The moments at which one worker looks at its queue.
-pub(super) struct Looks(BoxStream<'static, ()>);
+pub(super) struct Looks {
+    moments: BoxStream<'static, ()>,
+    looked: Looked,
+}
+
+impl Looks {
+    /// Follows whether looks come to an end.
+    pub(super) fn looked(&self) -> Looked {
+        self.looked.clone()
+    }
+}
+
+/// Whether one worker has looked at its queue since it was last asked.
+///
+/// The library tells of no look that has come to its end, and one that finds nothing looks like one that is
+/// under way. But it does not send a heartbeat while a look is under way, and none after one that failed: a
+/// heartbeat that follows a look says that the look was answered. The first heartbeat of a worker, which
+/// registers it, follows none.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Looked(Arc<AtomicBool>);
+
+impl Looked {
+    /// A look has begun, goes on, or has ended.
+    fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// At a heartbeat: whether a look was answered since the last one.
+    pub(super) fn is_answered(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
 
 impl PollStrategy for Looks {
+    fn on_poll(&mut self, _: &PollSnapshot) {
+        self.looked.note();
+    }
+
     fn poll_drive(&mut self, cx: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
-        let look = self.0.poll_next_unpin(cx);
+        let look = self.moments.poll_next_unpin(cx);
         if look.is_ready() {
             // The library asks for the next moment only when it is woken, and a look that was under way when
             // this moment came may end in the same breath, with nothing found: then nobody would wake it.

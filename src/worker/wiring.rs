@@ -13,6 +13,7 @@ use apalis_postgres::PostgresStorage;
 use apalis_sqlite::SqliteStorage;
 use serde::de::DeserializeOwned;
 
+use super::wake::Looked;
 use crate::config;
 use crate::health::{Health, Loop};
 use crate::storage::{Backend, Store, StoreError};
@@ -135,6 +136,7 @@ macro_rules! run_worker {
     ($storage:expr, $shared:expr, $line:expr, $name:expr, $looks:expr, $hands:expr, $handler:expr) => {{
         use apalis::prelude::*;
         let context = WorkerContext::new(&$name);
+        let looked = $looks.looked();
         let backend = $storage
             .with_codec($crate::worker::wiring::AsIs)
             .poll_with_strategy($looks);
@@ -143,7 +145,9 @@ macro_rules! run_worker {
             .backend(backend)
             .concurrency($line.jobs_max)
             .data($hands)
-            .on_event(move |_, event| $crate::worker::wiring::note(&health, $line.turns, event))
+            .on_event(move |_, event| {
+                $crate::worker::wiring::note(&health, $line.turns, &looked, event);
+            })
             .build($handler)
             .run();
         tokio::pin!(worker);
@@ -161,13 +165,13 @@ macro_rules! run_worker {
 }
 pub(super) use run_worker;
 
-/// Takes a worker's events for signs of life. A heartbeat was written to the database; a poll that hangs
-/// has none.
-pub(super) fn note(health: &Health, which: Loop, event: &Event) {
+/// Takes a worker's events for signs of life. A heartbeat was written to the database, and is also how one
+/// learns that a look at the queue was answered.
+pub(super) fn note(health: &Health, which: Loop, looked: &Looked, event: &Event) {
     match event {
         Event::HeartBeat => {
             health.beat(which);
-            if which == Loop::Queue {
+            if looked.is_answered() && which == Loop::Queue {
                 health.polled();
             }
         }
