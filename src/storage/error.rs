@@ -8,6 +8,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
 
 use super::queue::Unheard;
+use super::sqlite::QueueFileGone;
 
 /// Where PostgreSQL raises what a function's `RAISE` says.
 const RAISED: &str = "exec_stmt_raise";
@@ -132,12 +133,24 @@ impl StoreError {
         source.as_database_error()
     }
 
+    /// Whether this process cannot go on with what it has opened, and a new one could.
+    #[must_use]
+    pub fn needs_restart(&self) -> bool {
+        self.source.is::<QueueFileGone>()
+    }
+
     /// What an operator should do, where that is known.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         if self.source.is::<Unheard>() {
             return Some(
                 "Set RECONCILER_LISTEN_URL to a URL that leads to the PostgreSQL server itself.",
+            );
+        }
+        if self.source.is::<QueueFileGone>() {
+            return Some(
+                "Run `restore-reconciler migrate`, then start the worker again. No verdict depends on jobs: \
+                 sweeps find what they asked for.",
             );
         }
         let source = self.source.downcast_ref::<sqlx::Error>()?;

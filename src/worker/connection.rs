@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Shared;
 use crate::health::{Database, Schema};
+use crate::storage::StoreError;
 
 /// How often the database is asked.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -18,11 +19,19 @@ const SCHEMA_EVERY: u32 = 60;
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// Watches the database until the process stops.
+/// Watches the database until the process stops, or cannot go on.
 pub(super) async fn keep_watch(shared: &Shared) {
     let mut asked: u32 = 0;
     loop {
-        let (found, error) = ask(shared).await;
+        let (found, error) = match ask(shared).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let why = "it is not the one that was opened; the log says what to do";
+                shared.health.database(Database::Away { why });
+                tracing::error!(%error, advice = error.advice(), "the worker cannot go on");
+                return;
+            }
+        };
         if shared.health.database(found) {
             match error {
                 None => tracing::info!("the database is there"),
@@ -54,16 +63,18 @@ async fn judge_schema(shared: &Shared) {
     }
 }
 
-async fn ask(shared: &Shared) -> (Database, Option<String>) {
+/// What was found, and the error if there was one. Fails where this process cannot go on.
+async fn ask(shared: &Shared) -> Result<(Database, Option<String>), StoreError> {
     let (why, error) =
         match tokio::time::timeout(ANSWER_WITHIN, shared.store.keep_alive(&shared.workers())).await
         {
-            Ok(Ok(())) => return (Database::Up, None),
+            Ok(Ok(())) => return Ok((Database::Up, None)),
+            Ok(Err(error)) if error.needs_restart() => return Err(error),
             Ok(Err(error)) => ("it cannot be asked", error.to_string()),
             Err(_) => (
                 "it does not answer in time",
                 format!("no answer within {ANSWER_WITHIN:?}"),
             ),
         };
-    (Database::Away { why }, Some(error))
+    Ok((Database::Away { why }, Some(error)))
 }

@@ -112,7 +112,8 @@ pub trait Queue: Send + Sync {
     /// Sends itself a notice first. One that does not arrive is [`ErrorKind::Fatal`](super::ErrorKind::Fatal).
     async fn listen(&self, url: Option<&str>) -> Result<Box<dyn Wakes>, StoreError>;
 
-    /// Says that these workers are alive.
+    /// Says that these workers are alive. Where jobs are in a file that is not the one that was opened any
+    /// more, the error [needs a restart](super::StoreError::needs_restart).
     async fn keep_alive(&self, workers: &[String]) -> Result<(), StoreError>;
 
     /// Remembers that these runs were in the hands of a process that ended before they were settled.

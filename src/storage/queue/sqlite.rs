@@ -86,6 +86,7 @@ impl Queue for SqliteStore {
 
     async fn keep_alive(&self, workers: &[String]) -> Result<(), StoreError> {
         let step = "say that this worker is alive";
+        self.check_queue_file(step)?;
         sqlx::query(include_str!("sqlite/keep_alive.sql"))
             .bind(super::document(step, workers)?)
             .execute(self.queue())

@@ -7,7 +7,9 @@
 mod sweeps;
 mod transaction;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -58,7 +60,24 @@ pub struct SqliteStore {
     pool: SqlitePool,
     /// Opened by the first statement that is sent through it.
     queue: SqlitePool,
+    /// Where the jobs' own file is, and which one it was when it was first seen there.
+    queue_seen: Arc<Seen>,
 }
+
+/// A file, and which of those that may have been in its place over time.
+#[derive(Debug)]
+struct Seen {
+    place: PathBuf,
+    device_and_node: OnceLock<(u64, u64)>,
+}
+
+/// The file with the jobs is not the one that is open.
+///
+/// A file that was removed goes on for those who have it open, and for nobody else: jobs that others queue
+/// would never be seen.
+#[derive(Debug, thiserror::Error)]
+#[error("the queue's file {0} was removed or replaced under a running process")]
+pub(super) struct QueueFileGone(PathBuf);
 
 impl SqliteStore {
     /// Opens the file that `url` names.
@@ -81,6 +100,10 @@ impl SqliteStore {
                 .max_connections(limits.connections_max)
                 .acquire_timeout(limits.connect_timeout)
         };
+        let queue_seen = Arc::new(Seen {
+            place: queue.clone(),
+            device_and_node: OnceLock::new(),
+        });
         let queue = options
             .clone()
             .filename(queue)
@@ -90,12 +113,32 @@ impl SqliteStore {
             .await
             .during("open the SQLite file")?;
         let queue = pools().connect_lazy_with(queue);
-        Ok(Self { pool, queue })
+        Ok(Self {
+            pool,
+            queue,
+            queue_seen,
+        })
     }
 
     /// The jobs' own file.
     pub(super) fn queue(&self) -> &SqlitePool {
         &self.queue
+    }
+
+    /// Fails once the file with the jobs is not the one that it was when this was first asked.
+    pub(super) fn check_queue_file(&self, step: &'static str) -> Result<(), StoreError> {
+        let Seen {
+            place,
+            device_and_node,
+        } = &*self.queue_seen;
+        let found = std::fs::metadata(place)
+            .ok()
+            .map(|file| (file.dev(), file.ino()));
+        let is_same = found.is_some_and(|found| *device_and_node.get_or_init(|| found) == found);
+        if is_same {
+            return Ok(());
+        }
+        Err(StoreError::fatal(step, QueueFileGone(place.clone())))
     }
 
     /// The pool, for the examination of a database before its schema is trusted.

@@ -11,6 +11,8 @@ mod jobs;
 mod links;
 mod moments;
 mod poison;
+mod polls;
+mod pools;
 mod queue;
 mod reading;
 mod request;

@@ -282,7 +282,11 @@ async fn a_jobs_run_is_the_one_that_a_worker_reads(on: Fixture) {
         b"7",
     ];
     for (at, payload) in payloads.iter().enumerate() {
-        let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = payload
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|digit| char::from_digit(digit.into(), 16))
+            .collect();
         let bytes = on.either("x'", "'\\x").to_owned() + &hex;
         on.execute_on_queue(&format!(
             "INSERT INTO Jobs (id, job_type, job, status) VALUES ('{at:02}', 'restore.execute', {bytes}', 'Pending')"
