@@ -19,7 +19,7 @@ mod triggers;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt as _;
+use futures_util::{FutureExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Policy;
@@ -56,9 +56,12 @@ const PLANT: [&str; 7] = [
 /// Connections of the library that delivers jobs: each of two queues looks, and shows that it is alive.
 const QUEUE_CONNECTIONS_MAX: u32 = 2;
 
-/// How long an idle connection may take to answer before it is dropped. What is lent instead is a new one, so
-/// that a server that is merely slow loses nothing.
-const IDLE_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// How long a connection that is to be lent may take to answer. Where it does not, a new one is lent, so that a
+/// server that is merely slow loses nothing.
+const LENT_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// The same of one that comes back, perhaps in the middle of a statement that nobody waits for any more.
+const RETURNED_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// A PostgreSQL database.
 #[derive(Debug, Clone)]
@@ -131,20 +134,23 @@ pub(super) fn as_we_are(options: PgConnectOptions) -> PgConnectOptions {
         .extra_float_digits(None)
 }
 
-/// Has a pool drop idle connections that do not answer before it lends one.
+/// Has a pool drop connections that do not answer, before it lends one and when it gets one back.
 ///
-/// The pool's own test waits for an answer for as long as whoever needs a connection has time, and what was
-/// cut without a word, as by a firewall that forgot it, never answers: each such connection would cost
-/// somebody all of his time.
+/// The pool's own tests have no limit but that of whoever waits, and what was cut without a word, as by a
+/// firewall that forgot it, never answers: lent, each such connection would cost somebody all of his time;
+/// given back, it would keep its place in the pool for as long as the system repeats what it has sent.
 pub(super) fn answering(options: PgPoolOptions) -> PgPoolOptions {
     options
         .test_before_acquire(false)
-        .before_acquire(|connection, _| {
-            Box::pin(async move {
-                let answer = tokio::time::timeout(IDLE_ANSWERS_WITHIN, connection.ping()).await;
-                Ok(matches!(answer, Ok(Ok(()))))
-            })
-        })
+        .before_acquire(|connection, _| answers(connection, LENT_ANSWERS_WITHIN).boxed())
+        // The pool's own test follows this one, and can hardly fail any more.
+        .after_release(|connection, _| answers(connection, RETURNED_ANSWERS_WITHIN).boxed())
+}
+
+/// Whether a connection answers in time.
+async fn answers(connection: &mut PgConnection, limit: Duration) -> sqlx::Result<bool> {
+    let answer = tokio::time::timeout(limit, connection.ping()).await;
+    Ok(matches!(answer, Ok(Ok(()))))
 }
 
 /// Runs migrations, all of them or none, one process at a time.
