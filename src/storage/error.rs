@@ -316,6 +316,27 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_about_one_row_is_told_from_what_is_about_everyone() {
+        for code in ["42501", "42P01", "25006", "3F000", "53100", "28P01"] {
+            assert!(is_about_everyone(code), "{code}");
+        }
+        for code in ["XX001", "44000", "58030", "P0001"] {
+            assert!(!is_about_everyone(code), "{code}");
+        }
+        for (code, message, expected) in [
+            ("1", "malformed JSON", true),
+            ("11", "database disk image is malformed", true),
+            ("266", "disk I/O error", true),
+            ("1", "no such table: operation_runs", false),
+            ("1", "no such column: status", false),
+            ("8", "attempt to write a readonly database", false),
+            ("13", "database or disk is full", false),
+        ] {
+            assert_eq!(may_be_about_a_row(code, message), expected, "{message}");
+        }
+    }
+
+    #[test]
     fn a_lost_connection_is_transient_and_advised_on() {
         let lost = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "refused");
         let error = Err::<(), _>(sqlx::Error::Io(lost))
