@@ -21,6 +21,7 @@ use tokio::time::{interval, timeout};
 use crate::history::{System, assert_sound};
 use crate::support::case::{Case, rows_of};
 use crate::support::cluster::{TestDatabase, database};
+use crate::support::hold::{WAITING, hold};
 use crate::support::pooler::{Mode, Pooler};
 use crate::support::worker::{Worker, said_by, stage};
 
@@ -51,7 +52,7 @@ connections_max = 4
 "#;
 
 /// Nothing but a notice leads to a run within the time of a test.
-const WAITING: &str = r#"
+const NOTICES_ONLY: &str = r#"
 [sweep]
 schedule = "0 0 0 1 1 *"
 
@@ -163,18 +164,6 @@ const BY_REQUEST: &str = "SELECT count(*) FROM reconciler.ledger WHERE source = 
 const TICKS: &str = "SELECT count(*) FROM reconciler.ticks";
 const TAKEN: &str = "SELECT count(*) FROM apalis.jobs WHERE status IN ('Queued', 'Running')";
 const UNFINISHED: &str = "SELECT -count(*) FROM apalis.jobs WHERE status <> 'Done'";
-/// Waits for a lock that a test holds, before the first run is closed.
-const HOLD: &str = "
-    CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        PERFORM pg_advisory_xact_lock_shared(1);
-        RETURN new;
-    END
-    $$;
-    CREATE TRIGGER hold BEFORE UPDATE ON operation_runs FOR EACH ROW EXECUTE FUNCTION hold()";
-const HELD: &str =
-    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND NOT granted
-     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_share_a_pooler_of_few_connections_and_one_may_die() {
@@ -182,12 +171,7 @@ async fn workers_share_a_pooler_of_few_connections_and_one_may_die() {
     let pool = stage(&database.url()).await;
     let config = files.config(SWEEPING);
     plant(&database.url(), (1..=RUNS).map(Case::proven)).await;
-    raw_sql(HOLD).execute(&pool).await.expect("a trigger");
-    let mut lock = pool.begin().await.expect("a transaction");
-    raw_sql("SELECT pg_advisory_xact_lock(1)")
-        .execute(&mut *lock)
-        .await
-        .expect("nobody else has it");
+    let held = hold(&database.url(), 1).await;
 
     let pooler = Pooler::before(&database.url(), Mode::Transaction, 5).await;
     request(&platform(&pooler).await, 1..=RUNS).await;
@@ -197,11 +181,11 @@ async fn workers_share_a_pooler_of_few_connections_and_one_may_die() {
     let said = killed.said();
     assert!(said.contains("RECONCILER_LISTEN_URL"), "{said}");
     until(&pool, TAKEN, 1, &[&killed]).await;
-    until(&pool, HELD, 1, &[&killed]).await;
+    until(&pool, WAITING, 1, &[&killed]).await;
     killed.kill().await;
     let one = expect_started(Worker::start(&pooler.url(), Some(&config)).await);
     let two = expect_started(Worker::start(&pooler.url(), Some(&config)).await);
-    lock.rollback().await.expect("an end");
+    held.let_go().await;
 
     until(&pool, VERDICTS, RUNS, &[&one, &two]).await;
     let ticks = count(&pool, TICKS).await;
@@ -223,7 +207,7 @@ async fn notices_take_the_way_around_the_pooler() {
     let (database, files) = (database().await, Files::new());
     let pool = stage(&database.url()).await;
     let pooler = Pooler::before(&database.url(), Mode::Transaction, 3).await;
-    let config = files.config(WAITING);
+    let config = files.config(NOTICES_ONLY);
     let direct = database.url();
     let worker = Worker::start_listening(&pooler.url(), &direct, &config).await;
     woken_by_a_request(&database, &pool, &pooler, expect_started(worker)).await;
@@ -234,7 +218,7 @@ async fn in_session_mode_everything_works_as_without_a_pooler() {
     let (database, files) = (database().await, Files::new());
     let pool = stage(&database.url()).await;
     let pooler = Pooler::before(&database.url(), Mode::Session, 8).await;
-    let config = files.config(WAITING);
+    let config = files.config(NOTICES_ONLY);
     let worker = expect_started(Worker::start(&pooler.url(), Some(&config)).await);
     woken_by_a_request(&database, &pool, &pooler, worker).await;
 }
@@ -361,7 +345,7 @@ async fn a_worker_that_hears_nothing_leaves_no_ear_in_the_poolers_sessions() {
     let (database, files) = (database().await, Files::new());
     stage(&database.url()).await;
     let pooler = Pooler::before(&database.url(), Mode::Transaction, SESSIONS).await;
-    let config = files.config(WAITING);
+    let config = files.config(NOTICES_ONLY);
     let worker = expect_started(Worker::start(&pooler.url(), Some(&config)).await);
     until_said(&worker, POLLED).await;
     end(worker).await;

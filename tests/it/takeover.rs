@@ -1,14 +1,13 @@
 //! How soon a run gets its verdict from somebody else when the worker that was settling it is killed.
 //!
-//! A trigger makes the settlement of each run wait for a lock that the test holds, so that a worker is surely
-//! killed between its first write and its commit. Who that is, the server tells: every worker of a lane has a
-//! role of its own. Lanes do the same beside each other, each in its own database, because nearly all of the
+//! The settlement of each run is held, so that a worker is surely killed between its first write and its commit.
+//! Who that is, the server tells: every worker of a lane has a role of its own. Lanes do the same beside each other, each in its own database, because nearly all of the
 //! time passes in waiting.
 
 use std::{fs, path::Path, time::Duration};
 
 use restore_reconciler::storage::{Access, Limits, connect_standin};
-use sqlx::{Connection as _, PgConnection, PgPool, raw_sql};
+use sqlx::{PgPool, raw_sql};
 use tempfile::TempDir;
 use tokio::{
     task::JoinSet,
@@ -17,6 +16,7 @@ use tokio::{
 
 use crate::support::case::{Case, rows_of};
 use crate::support::cluster::{self, Cluster};
+use crate::support::hold::hold;
 use crate::support::worker::{Worker, stage};
 
 const KILLS: i64 = 50;
@@ -44,16 +44,8 @@ orphan_after = "3s"
 connections_max = 2
 "#;
 
-/// Settling run N waits for advisory lock N before it closes the run.
-const HOLD: &str = "
-    CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        PERFORM pg_advisory_xact_lock_shared(new.id);
-        RETURN new;
-    END
-    $$;
-    CREATE TRIGGER hold BEFORE UPDATE ON operation_runs FOR EACH ROW
-        WHEN (old.status <> 'completed' AND new.status = 'completed') EXECUTE FUNCTION hold();
+/// One for each worker of a lane.
+const ROLES: &str = "
     DO $$
     BEGIN
         CREATE ROLE one SUPERUSER LOGIN;
@@ -102,7 +94,7 @@ async fn a_run_in_hand_of_a_killed_worker_is_settled_by_another_within_seconds()
 async fn prepared(cluster: &Cluster) -> cluster::TestDatabase {
     let database = cluster.database().await;
     let pool = stage(&database.url()).await;
-    raw_sql(HOLD).execute(&pool).await.expect("a trigger");
+    raw_sql(ROLES).execute(&pool).await.expect("roles");
     pool.close().await;
     database
 }
@@ -122,8 +114,7 @@ async fn take_over(url: &str, config: &Path, runs: impl Iterator<Item = i64>) ->
     let mut workers = [start(WORKERS[0]).await, start(WORKERS[1]).await];
     let mut waits = Vec::new();
     for run in runs {
-        let mut held = PgConnection::connect(url).await.expect("a connection");
-        lock(&mut held, run).await;
+        let held = hold(url, run).await;
         // Complete proof, and no way to a verdict within the time of this test but the request.
         let rows = rows_of([Case::proven(run)]);
         store.plant(&rows).await.expect("rows can be planted");
@@ -136,7 +127,7 @@ async fn take_over(url: &str, config: &Path, runs: impl Iterator<Item = i64>) ->
         let (killed, other) = if inside == 0 { (one, two) } else { (two, one) };
         killed.kill().await;
         let began = Instant::now();
-        held.close().await.expect("the lock goes with its session");
+        held.let_go().await;
         let settled: Option<String> = sqlx::query_scalar(VERDICT)
             .bind(run)
             .fetch_optional(&pool)
@@ -157,14 +148,6 @@ async fn take_over(url: &str, config: &Path, runs: impl Iterator<Item = i64>) ->
         assert_eq!(code, Some(0), "a worker that was told to stop\n{said}");
     }
     waits
-}
-
-async fn lock(session: &mut PgConnection, run: i64) {
-    sqlx::query("SELECT pg_advisory_lock($1)")
-        .bind(run)
-        .execute(session)
-        .await
-        .expect("nobody else has it");
 }
 
 async fn request(pool: &PgPool, run: i64) {

@@ -2,7 +2,9 @@
 
 pub(crate) mod case;
 pub(crate) mod cluster;
+pub(crate) mod hold;
 pub(crate) mod pooler;
 pub(crate) mod proxy;
+pub(crate) mod scene;
 pub(crate) mod store;
 pub(crate) mod worker;

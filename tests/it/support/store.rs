@@ -25,6 +25,7 @@ use reconciler_jobs::{
 };
 use restore_reconciler::storage::{
     Access, Assessment, Limits, QueuePool, Settlement, Settling, Standin, connect_standin,
+    queue_file,
 };
 use sqlx::{
     AssertSqlSafe, Column as _, PgPool, Row, SqlitePool, ValueRef as _,
@@ -214,12 +215,24 @@ impl Fixture {
         self.store.plant(&world()).await.expect("the world");
     }
 
-    /// With the tables of the library that delivers jobs.
-    pub(crate) async fn with_queue(self) -> Self {
+    /// With the tables of the library that delivers jobs, in schema `apalis` for this side of the test on both
+    /// databases.
+    pub(crate) async fn with_queue(mut self) -> Self {
         restore_reconciler::worker::set_up(&*self.store)
             .await
             .expect("the queue's tables");
+        if let Raw::Sqlite(pool) = &self.raw {
+            self.raw = Raw::Sqlite(beside_its_queue(pool).await);
+        }
         self
+    }
+
+    /// The connections to a PostgreSQL.
+    pub(crate) fn pg(&self) -> &PgPool {
+        match &self.raw {
+            Raw::Postgres(pool) => pool,
+            Raw::Sqlite(_) => panic!("on PostgreSQL only"),
+        }
     }
 
     /// Runs a statement on the queue's tables, which are in a file of their own on SQLite.
@@ -438,6 +451,27 @@ impl Fixture {
             assert_eq!(self.count(query).await, verdicts, "{query}");
         }
     }
+}
+
+/// Connections to the same file that find the queue's own file in schema `apalis`.
+async fn beside_its_queue(pool: &SqlitePool) -> SqlitePool {
+    let options = pool.connect_options();
+    let queue = queue_file(options.get_filename());
+    let queue = queue.to_str().expect("a path of a test").to_owned();
+    SqlitePoolOptions::new()
+        .after_connect(move |connection, _| {
+            let queue = queue.clone();
+            Box::pin(async move {
+                sqlx::query("ATTACH DATABASE ?1 AS apalis")
+                    .bind(queue)
+                    .execute(connection)
+                    .await
+                    .map(drop)
+            })
+        })
+        .connect_with(options.as_ref().clone())
+        .await
+        .expect("the file opens beside its queue")
 }
 
 fn columns<R: Row>(row: &R, text: impl Fn(&R, usize) -> Option<String>) -> Columns {

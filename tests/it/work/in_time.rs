@@ -3,21 +3,17 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use restore_reconciler::clock::Stopwatch;
 use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
 
-use super::{OPEN_JOBS, Site, VERDICTS, ends_well};
+use crate::history::{System, assert_sound};
 use crate::support::case::Case;
+use crate::support::scene::{NO_SWEEPS, OPEN_JOBS, Scene, VERDICTS, dismiss};
+use crate::support::store::{Fixture, moment, on_both};
 
-/// No sweep finds anything here.
-const NO_SWEEPS: &str = r#"
-[sweep]
-schedule = "0 0 0 1 1 *"
-"#;
-
-/// Nor does a look at the queue that nobody asked for.
+/// No sweep finds anything here, nor does a look at the queue that nobody asked for.
 const NO_POLLING: &str = r#"
 [sweep]
 schedule = "0 0 0 1 1 *"
@@ -38,6 +34,8 @@ schedule = "0 0 0 1 1 *"
 
 /// What is promised about a wake-up. A tenth of it is usual.
 const PROMPT: Duration = Duration::from_secs(2);
+/// What is promised about a look. Half of it is usual.
+const A_SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// A run whose restore has ended this moment, and whose proof is still to come.
 fn fresh(id: i64, now: Timestamp) -> Case {
@@ -51,40 +49,55 @@ fn fresh(id: i64, now: Timestamp) -> Case {
     case
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deferred_run_gets_its_verdict_within_a_second_of_its_time() {
-    let site = Site::new(SHORT_WINDOW).await;
-    let one = site.worker().await;
-    let two = site.worker().await;
-    let now = site.store.now().await.expect("the server is there");
-    site.plant((1..=8).map(|run| fresh(run, now))).await;
-    site.request(1..=8).await;
-    site.until("SELECT count(*) FROM reconciler.watch_list", 8, &one)
+on_both!(
+    a_deferred_run_gets_its_verdict_within_a_second_of_its_time,
+    a_job_that_is_delivered_again_changes_nothing,
+);
+
+async fn a_deferred_run_gets_its_verdict_within_a_second_of_its_time(on: Fixture) {
+    let scene = Scene::on(on, SHORT_WINDOW).await;
+    let one = scene.worker().await;
+    let two = scene.worker().await;
+    let now = scene.database.store.now().await.expect("a clock");
+    scene.plant((1..=8).map(|run| fresh(run, now))).await;
+    scene.request(1..=8).await;
+    scene
+        .until("SELECT count(*) FROM reconciler.watch_list", 8, &one)
         .await;
     // What was promised, before anybody looks again.
-    site.execute(
-        "CREATE TABLE promised AS SELECT operation_run_id, look_again_at FROM reconciler.watch_list",
-    )
-    .await;
-    site.verdicts(8, &one).await;
-    let late =
-        "SELECT count(*) FROM reconciler.ledger AS entry JOIN promised USING (operation_run_id)
-        WHERE entry.decided_at < promised.look_again_at
-           OR entry.decided_at > promised.look_again_at + interval '1 second'";
-    assert_eq!(site.count(late).await, 0);
-    assert_eq!(site.count("SELECT count(*) FROM promised").await, 8);
+    scene
+        .execute(
+            "CREATE TABLE promised AS
+             SELECT operation_run_id, look_again_at FROM reconciler.watch_list",
+        )
+        .await;
+    scene.verdicts(8, &one).await;
+    let looks = scene
+        .rows(
+            "SELECT entry.decided_at, promised.look_again_at
+             FROM reconciler.ledger AS entry JOIN promised USING (operation_run_id)",
+        )
+        .await;
+    assert_eq!(looks.len(), 8);
+    for look in looks {
+        let [decided, promised] = ["decided_at", "look_again_at"]
+            .map(|column| moment(look[column].as_ref()).expect("a moment"));
+        let late = decided.duration_since(promised);
+        assert!(!late.is_negative() && late <= A_SECOND, "{late:#}");
+    }
     assert_eq!(
-        site.count("SELECT count(*) FROM reconciler.sweeps").await,
+        scene.count("SELECT count(*) FROM reconciler.sweeps").await,
         0
     );
-    ends_well(one).await;
-    ends_well(two).await;
+    dismiss(one).await;
+    dismiss(two).await;
+    assert_sound(scene.url(), System::QUIET).await;
 }
 
 /// Both workers see that the time has come; each look counts once and doubles the wait once.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_count_a_look_once() {
-    let site = Site::new(
+    let scene = Scene::new(
         r#"
         [sweep]
         schedule = "0 0 0 1 1 *"
@@ -93,7 +106,7 @@ async fn two_workers_count_a_look_once() {
         "#,
     )
     .await;
-    site.execute(
+    scene.execute(
         "CREATE TABLE look (run bigint, at timestamptz, tries integer, seen_until timestamptz);
          CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN
@@ -103,54 +116,56 @@ async fn two_workers_count_a_look_once() {
          CREATE TRIGGER look AFTER UPDATE ON reconciler.watch_list FOR EACH ROW EXECUTE FUNCTION look()",
     )
     .await;
-    let one = site.worker().await;
-    let two = site.worker().await;
-    site.plant((1..=20).map(Case::in_progress)).await;
-    site.request(1..=20).await;
-    site.until(
-        "SELECT count(*) FROM reconciler.watch_list WHERE tries >= 4",
-        20,
-        &one,
-    )
-    .await;
+    let one = scene.worker().await;
+    let two = scene.worker().await;
+    scene.plant((1..=20).map(Case::in_progress)).await;
+    scene.request(1..=20).await;
+    scene
+        .until(
+            "SELECT count(*) FROM reconciler.watch_list WHERE tries >= 4",
+            20,
+            &one,
+        )
+        .await;
     let early = "SELECT count(*) FROM look WHERE at < seen_until";
-    assert_eq!(site.count(early).await, 0, "looks before their time");
+    assert_eq!(scene.count(early).await, 0, "looks before their time");
     let twice = "SELECT count(*) FROM (SELECT 1 FROM look GROUP BY run, tries HAVING count(*) > 1) AS twice";
-    assert_eq!(site.count(twice).await, 0, "looks that counted alike");
+    assert_eq!(scene.count(twice).await, 0, "looks that counted alike");
     let late = "SELECT count(*) FROM look WHERE at > seen_until + interval '1 second'";
-    assert_eq!(site.count(late).await, 0, "looks that came late");
-    ends_well(one).await;
-    ends_well(two).await;
+    assert_eq!(scene.count(late).await, 0, "looks that came late");
+    dismiss(one).await;
+    dismiss(two).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_dealt_with_at_once() {
-    let site = Site::new(NO_POLLING).await;
-    let worker = site.worker().await;
+    let scene = Scene::new(NO_POLLING).await;
+    let worker = scene.worker().await;
     for run in 1..=5 {
-        site.plant([Case::failed(run)]).await;
-        site.request([run]).await;
-        let took = site.verdicts(run, &worker).await;
+        scene.plant([Case::failed(run)]).await;
+        scene.request([run]).await;
+        let took = scene.verdicts(run, &worker).await;
         assert!(took < PROMPT, "{took:?}\n{}", worker.said());
     }
-    ends_well(worker).await;
+    dismiss(worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_that_come_at_the_same_time_are_dealt_with_at_once() {
     const CONNECTIONS: i64 = 8;
     const EACH: i64 = 16;
-    let site = Site::new(NO_POLLING).await;
-    let worker = site.worker().await;
+    let scene = Scene::new(NO_POLLING).await;
+    let worker = scene.worker().await;
     // It listens, which it says by dealing with a first request.
-    site.plant((0..=CONNECTIONS * EACH).map(|run| Case::failed(run + 1)))
+    scene
+        .plant((0..=CONNECTIONS * EACH).map(|run| Case::failed(run + 1)))
         .await;
-    site.request([CONNECTIONS * EACH + 1]).await;
-    site.verdicts(1, &worker).await;
+    scene.request([CONNECTIONS * EACH + 1]).await;
+    scene.verdicts(1, &worker).await;
 
     let mut clients = JoinSet::new();
     for client in 0..CONNECTIONS {
-        let mut session = PgConnection::connect(&site.url).await.expect("a session");
+        let mut session = PgConnection::connect(scene.url()).await.expect("a session");
         clients.spawn(async move {
             for run in (client * EACH + 1)..=(client + 1) * EACH {
                 let queued: bool = sqlx::query_scalar("SELECT reconciler.request($1)")
@@ -164,34 +179,28 @@ async fn requests_that_come_at_the_same_time_are_dealt_with_at_once() {
     }
     clients.join_all().await;
     let asked = Stopwatch::start();
-    site.verdicts(CONNECTIONS * EACH + 1, &worker).await;
+    scene.verdicts(CONNECTIONS * EACH + 1, &worker).await;
     let took = asked.elapsed();
     assert!(took < PROMPT, "{took:?}\n{}", worker.said());
-    ends_well(worker).await;
+    dismiss(worker).await;
 }
 
 /// Every handler may run twice.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_is_delivered_again_changes_nothing() {
-    let site = Site::new(NO_SWEEPS).await;
-    let worker = site.worker().await;
-    site.plant((1..=30).map(Case::failed)).await;
-    site.request(1..=30).await;
-    site.until(OPEN_JOBS, 0, &worker).await;
-    assert_eq!(site.count(VERDICTS).await, 30);
-    let fingerprint = site.fingerprint().await;
+async fn a_job_that_is_delivered_again_changes_nothing(on: Fixture) {
+    let scene = Scene::on(on, NO_SWEEPS).await;
+    let worker = scene.worker().await;
+    scene.plant((1..=30).map(Case::failed)).await;
+    scene.request(1..=30).await;
+    scene.until(OPEN_JOBS, 0, &worker).await;
+    assert_eq!(scene.count(VERDICTS).await, 30);
+    let fingerprint = scene.fingerprint().await;
+    // As it was delivered first, and as after the end of a worker that had it.
     for attempts in 0..2 {
-        // As it was delivered first, and as after the end of a worker that had it.
-        let again = format!(
-            "UPDATE apalis.jobs SET status = 'Pending', lock_by = NULL, lock_at = NULL, done_at = NULL,
-                 attempts = {attempts}
-             WHERE job_type = 'restore.execute'"
-        );
-        site.execute(&again).await;
-        site.until(OPEN_JOBS, 0, &worker).await;
-        assert_eq!(fingerprint, site.fingerprint().await);
+        scene.deliver_again(attempts).await;
+        scene.until(OPEN_JOBS, 0, &worker).await;
+        assert_eq!(fingerprint, scene.fingerprint().await);
         let attempts = "SELECT count(*) FROM reconciler.attempts";
-        assert_eq!(site.count(attempts).await, 0);
+        assert_eq!(scene.count(attempts).await, 0);
     }
-    ends_well(worker).await;
+    dismiss(worker).await;
 }

@@ -10,9 +10,9 @@ use restore_reconciler::clock::Stopwatch;
 use sqlx::{Connection as _, PgConnection, PgPool, raw_sql};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::scene::{NO_SWEEPS, OPEN, Scene, dismiss};
 use crate::history::{System, assert_sound};
 use crate::support::cluster::{self, Cluster, environment};
+use crate::support::scene::{NO_SWEEPS, OPEN, Scene, dismiss};
 
 /// How many runs of one workspace are swept; 20,000 where it is not set.
 const DUE: &str = "RECONCILER_TEST_DUE";
@@ -84,7 +84,7 @@ async fn report(what: &str, pool: &PgPool, asked: i64) -> Duration {
 async fn an_idle_worker_settles_what_is_asked_for() {
     const REQUESTS: i64 = 200;
     let (_cluster, database) = stopwatched().await;
-    let scene = Scene::new(database, NO_SWEEPS).await;
+    let scene = Scene::in_database(database, NO_SWEEPS).await;
     let worker = scene.worker().await;
     let mut pace = interval(Duration::from_millis(33));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -93,9 +93,9 @@ async fn an_idle_worker_settles_what_is_asked_for() {
         scene.plant_and_request(run, 2).await;
     }
     scene.until(OPEN, 0, &worker).await;
-    report("an idle worker", &scene.pool, REQUESTS).await;
+    report("an idle worker", scene.database.pg(), REQUESTS).await;
     dismiss(worker).await;
-    assert_sound(&scene.database.url(), System::QUIET).await;
+    assert_sound(scene.url(), System::QUIET).await;
 }
 
 /// A bound of 2 s, which a debug build on a busy machine keeps: without turns it would be the length of the
@@ -107,8 +107,8 @@ async fn a_sweep_of_one_workspace_does_not_hold_up_requests_of_another() {
     let due: i64 = environment(DUE).map_or(20_000, |text| text.parse().expect("a number"));
     assert!((1..FIRST).contains(&due), "{DUE}");
     let (_cluster, database) = stopwatched().await;
-    let scene = Scene::new(database, "[sweep]\nschedule = \"*/5 * * * * *\"\n").await;
-    scene.plant(1, due, 1, 1).await;
+    let scene = Scene::in_database(database, "[sweep]\nschedule = \"*/5 * * * * *\"\n").await;
+    scene.plant_proven(1, due, 1, 1).await;
     scene.execute("ANALYZE").await;
     let worker = scene.worker().await;
     scene
@@ -143,13 +143,13 @@ async fn a_sweep_of_one_workspace_does_not_hold_up_requests_of_another() {
     scene.until(OPEN, 0, &worker).await;
     let (during, took) = sweeping.expect("it has ended");
     let what = format!("beside a sweep of {due} runs, {took:.1?}, {during} requests meanwhile");
-    let p99 = report(&what, &scene.pool, asked).await;
+    let p99 = report(&what, scene.database.pg(), asked).await;
     let waits: Vec<String> = sqlx::query_scalar(WAITS)
         .bind(FIRST)
-        .fetch_all(&scene.pool)
+        .fetch_all(scene.database.pg())
         .await
         .expect("an answer");
     assert!(p99 < BOUND, "{p99:?}: {waits:#?}\n{}", worker.said());
     dismiss(worker).await;
-    assert_sound(&scene.database.url(), System::QUIET).await;
+    assert_sound(scene.url(), System::QUIET).await;
 }

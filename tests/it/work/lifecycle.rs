@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use restore_reconciler::clock::Stopwatch;
 use rustix::process::Signal;
-use sqlx::Connection as _;
 use tokio::time::{interval, timeout};
 
-use super::scene::{NO_SWEEPS, OPEN, PATIENCE, POLL, SWEEPS, Scene, WAITING, dismiss, until_ready};
 use crate::history::{System, assert_sound};
 use crate::support::cluster;
+use crate::support::hold::WAITING;
 use crate::support::proxy::Proxy;
+use crate::support::scene::{
+    IN_HAND, NO_SWEEPS, OPEN, PATIENCE, POLL, SWEEPS, Scene, dismiss, until_answered, until_ready,
+};
 use crate::support::worker::Worker;
 
 /// How soon a worker is ready once its database is there.
@@ -20,26 +22,24 @@ const LONG: Duration = Duration::from_secs(18);
 /// Between two probes.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
 
-/// Jobs that somebody has in hand.
-const IN_HAND: &str = "SELECT count(*) FROM apalis.jobs WHERE status IN ('Queued', 'Running')";
 const DONE: &str = "SELECT count(*) FROM apalis.jobs WHERE status = 'Done'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn told_to_stop_it_finishes_what_is_in_hand() {
     for signal in [Signal::TERM, Signal::INT] {
-        let scene = Scene::new(cluster::database().await, NO_SWEEPS).await;
+        let scene = Scene::new(NO_SWEEPS).await;
         let worker = scene.worker().await;
-        scene.plant(1, 100, 1, 1).await;
+        scene.plant_proven(1, 100, 1, 1).await;
         let held = scene.hold(50).await;
-        scene.request(1, 100).await;
+        scene.request(1..=100).await;
         scene.until(WAITING, 1, &worker).await;
         let in_hand = scene.count(IN_HAND).await;
         assert!(in_hand > 0, "one of them waits for the lock");
 
         worker.tell(signal);
-        until_stopping(&worker).await;
+        until_answered(&worker, "/readyz", 503).await;
         assert_eq!(worker.probe("/livez").await.0, 200, "until its end");
-        held.close().await.expect("the lock goes with its session");
+        held.let_go().await;
         let (code, said) = worker.ended().await;
         assert_eq!(code, Some(0), "{signal:?}\n{said}");
         // What the database's driver says of the look that was dropped is no trouble of ours.
@@ -53,45 +53,35 @@ async fn told_to_stop_it_finishes_what_is_in_hand() {
         let other = scene.worker().await;
         scene.until(OPEN, 0, &other).await;
         dismiss(other).await;
-        assert_sound(&scene.database.url(), System::QUIET).await;
+        assert_sound(scene.url(), System::QUIET).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn told_to_stop_at_any_moment_it_keeps_no_job() {
-    let scene = Scene::new(cluster::database().await, NO_SWEEPS).await;
+    let scene = Scene::new(NO_SWEEPS).await;
     for round in 0..15 {
         let worker = scene.worker().await;
         let first = round * 100 + 1;
-        scene.plant(first, first + 99, 1, 1).await;
-        scene.request(first, first + 99).await;
+        scene.plant_proven(first, first + 99, 1, 1).await;
+        scene.request(first..=first + 99).await;
         dismiss(worker).await;
         assert_eq!(scene.count(IN_HAND).await, 0, "round {round}");
     }
     let other = scene.worker().await;
     scene.until(OPEN, 0, &other).await;
     dismiss(other).await;
-    assert_sound(&scene.database.url(), System::QUIET).await;
-}
-
-async fn until_stopping(worker: &Worker) {
-    let mut poll = interval(POLL);
-    let stopping = timeout(PATIENCE, async {
-        while worker.probe("/readyz").await.0 != 503 {
-            poll.tick().await;
-        }
-    });
-    assert!(stopping.await.is_ok(), "still ready\n{}", worker.said());
+    assert_sound(scene.url(), System::QUIET).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_settlement_that_hangs_is_given_up_and_left_to_others() {
     let config = format!("{NO_SWEEPS}[worker]\ndrain_timeout = \"1s\"\norphan_after = \"2s\"\n");
-    let scene = Scene::new(cluster::database().await, &config).await;
+    let scene = Scene::new(&config).await;
     let worker = scene.worker().await;
-    scene.plant(1, 10, 1, 1).await;
+    scene.plant_proven(1, 10, 1, 1).await;
     let held = scene.hold(5).await;
-    scene.request(1, 10).await;
+    scene.request(1..=10).await;
     scene.until(WAITING, 1, &worker).await;
 
     let (since, (code, said)) = (Stopwatch::start(), worker.terminate().await);
@@ -104,11 +94,11 @@ async fn a_settlement_that_hangs_is_given_up_and_left_to_others() {
     let verdicts = "SELECT count(*) FROM reconciler.ledger WHERE operation_run_id = 5";
     assert_eq!(scene.count(verdicts).await, 0);
 
-    held.close().await.expect("the lock goes with its session");
+    held.let_go().await;
     let other = scene.worker().await;
     scene.until(OPEN, 0, &other).await;
     dismiss(other).await;
-    assert_sound(&scene.database.url(), System::QUIET).await;
+    assert_sound(scene.url(), System::QUIET).await;
 }
 
 /// How often a worker said that its database is away, and that it is there.
@@ -156,8 +146,8 @@ async fn weather(
 
     back();
     let since_back = Stopwatch::start();
-    scene.plant(run, run, 1, 1).await;
-    scene.request(run, run).await;
+    scene.plant_proven(run, run, 1, 1).await;
+    scene.request(run..=run).await;
     until_ready(worker).await;
     let ready = since_back.elapsed();
     scene.until(OPEN, 0, worker).await;
@@ -176,7 +166,7 @@ async fn weather(
 async fn it_outlasts_a_server_that_dies() {
     let cluster = cluster::private();
     cluster.survive_kills().await;
-    let scene = Scene::new(cluster.database().await, NO_SWEEPS).await;
+    let scene = Scene::in_database(cluster.database().await, NO_SWEEPS).await;
     let worker = scene.worker().await;
     let cluster = std::cell::RefCell::new(cluster);
     for run in [1, 2] {
@@ -194,14 +184,14 @@ async fn it_outlasts_a_server_that_dies() {
         .await;
     }
     dismiss(worker).await;
-    assert_sound(&scene.database.url(), System::QUIET).await;
+    assert_sound(scene.url(), System::QUIET).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_outlasts_a_server_that_refuses_connections() {
-    let scene = Scene::new(cluster::database().await, SWEEPS).await;
-    let proxy = Proxy::before(&scene.database.url());
-    let worker = scene.worker_at(&proxy.url(&scene.database.url())).await;
+    let scene = Scene::new(SWEEPS).await;
+    let proxy = Proxy::before(scene.url());
+    let worker = scene.worker_at(&proxy.url(scene.url())).await;
     let away = || {
         proxy.refuse();
         proxy.reset_connections();
@@ -217,9 +207,9 @@ async fn it_outlasts_a_server_that_refuses_connections() {
 async fn it_outlasts_a_network_that_says_nothing() {
     // A connection is waited for longer than a loop may be silent.
     let config = format!("{SWEEPS}[database]\nconnect_timeout = \"1m\"\n");
-    let scene = Scene::new(cluster::database().await, &config).await;
-    let proxy = Proxy::before(&scene.database.url());
-    let worker = scene.worker_at(&proxy.url(&scene.database.url())).await;
+    let scene = Scene::new(&config).await;
+    let proxy = Proxy::before(scene.url());
+    let worker = scene.worker_at(&proxy.url(scene.url())).await;
     for (run, length) in [(1, Duration::from_secs(8)), (2, LONG)] {
         weather(
             &scene,
@@ -237,14 +227,14 @@ async fn it_outlasts_a_network_that_says_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_reset_are_made_again() {
-    let scene = Scene::new(cluster::database().await, NO_SWEEPS).await;
-    let proxy = Proxy::before(&scene.database.url());
-    let worker = scene.worker_at(&proxy.url(&scene.database.url())).await;
+    let scene = Scene::new(NO_SWEEPS).await;
+    let proxy = Proxy::before(scene.url());
+    let worker = scene.worker_at(&proxy.url(scene.url())).await;
     for run in 1..=5 {
         proxy.reset_connections();
         let since_reset = Stopwatch::start();
-        scene.plant(run, run, 1, 1).await;
-        scene.request(run, run).await;
+        scene.plant_proven(run, run, 1, 1).await;
+        scene.request(run..=run).await;
         scene.until(OPEN, 0, &worker).await;
         let settled = since_reset.elapsed();
         assert!(
@@ -258,10 +248,10 @@ async fn connections_that_are_reset_are_made_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn started_without_a_database_it_waits_for_it() {
-    let scene = Scene::new(cluster::database().await, NO_SWEEPS).await;
-    let proxy = Proxy::before(&scene.database.url());
+    let scene = Scene::new(NO_SWEEPS).await;
+    let proxy = Proxy::before(scene.url());
     proxy.refuse();
-    let worker = scene.unready_at(&proxy.url(&scene.database.url())).await;
+    let worker = scene.unready_at(&proxy.url(scene.url())).await;
     weather(
         &scene,
         &worker,
@@ -275,13 +265,13 @@ async fn started_without_a_database_it_waits_for_it() {
     dismiss(worker).await;
 
     proxy.refuse();
-    let worker = scene.unready_at(&proxy.url(&scene.database.url())).await;
+    let worker = scene.unready_at(&proxy.url(scene.url())).await;
     dismiss(worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_tables_it_ends_and_says_what_to_do() {
-    let scene = Scene::new(cluster::database().await, NO_SWEEPS).await;
+    let scene = Scene::new(NO_SWEEPS).await;
     for (script, problem) in [
         (
             "DROP TABLE apalis.jobs CASCADE",
@@ -293,7 +283,7 @@ async fn without_tables_it_ends_and_says_what_to_do() {
         ),
     ] {
         scene.execute(script).await;
-        let ended = match Worker::start(&scene.database.url(), Some(&scene.config)).await {
+        let ended = match Worker::start(scene.url(), Some(&scene.config)).await {
             Ok(worker) => worker.ended().await,
             Err(why) => panic!("it answers probes until it knows: {why}"),
         };
@@ -309,7 +299,7 @@ async fn without_tables_it_ends_and_says_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_on_one_host_keep_out_of_each_others_way_and_say_how_they_are() {
-    let scene = Scene::new(cluster::database().await, SWEEPS).await;
+    let scene = Scene::new(SWEEPS).await;
     let mut workers = Vec::new();
     for _ in 0..3 {
         workers.push(scene.worker().await);
@@ -349,17 +339,17 @@ async fn several_on_one_host_keep_out_of_each_others_way_and_say_how_they_are() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_s_worker_that_fails_goes_on_under_a_new_name() {
-    let scene = Scene::new(cluster::database().await, NO_SWEEPS).await;
+    let scene = Scene::new(NO_SWEEPS).await;
     let worker = scene.worker().await;
     let names = "SELECT count(*) FROM apalis.workers WHERE worker_type = 'restore.execute'";
     for (restarts, run) in [(1, 100), (2, 200)] {
-        scene.plant(run, run + 99, 1, 1).await;
+        scene.plant_proven(run, run + 99, 1, 1).await;
         let held = scene.hold(run + 50).await;
-        scene.request(run, run + 99).await;
+        scene.request(run..=run + 99).await;
         scene.until(WAITING, 1, &worker).await;
         assert_eq!(scene.count(names).await, restarts);
         // All but our own, again and again: a connection that is idle ends unnoticed.
-        let mut poll = interval(POLL);
+        let mut poll = interval(PROBE_EVERY);
         let renamed = timeout(PATIENCE, async {
             while scene.count(names).await == restarts {
                 scene
@@ -372,11 +362,11 @@ async fn a_queue_s_worker_that_fails_goes_on_under_a_new_name() {
             }
         });
         assert!(renamed.await.is_ok(), "{}", worker.said());
-        held.close().await.expect("the lock goes with its session");
+        held.let_go().await;
         scene.until(OPEN, 0, &worker).await;
         scene.until(IN_HAND, 0, &worker).await;
     }
     until_ready(&worker).await;
     dismiss(worker).await;
-    assert_sound(&scene.database.url(), System::QUIET).await;
+    assert_sound(scene.url(), System::QUIET).await;
 }

@@ -5,23 +5,22 @@ use std::time::Duration;
 
 use restore_reconciler::clock::Stopwatch;
 use sqlx::{Connection as _, PgConnection};
-use tokio::time::{interval, timeout};
+use tokio::time::interval;
 
-use super::scene::{NO_SWEEPS, OPEN, PATIENCE, POLL, SWEEPS, Scene, dismiss};
 use crate::history::{System, assert_sound};
-use crate::support::cluster;
+use crate::support::scene::{
+    NO_SWEEPS, OPEN, SWEEPS, Scene, TAKEN_AWAY, dismiss, until_answered, until_ready,
+};
 
-/// Jobs that were taken from a worker which was thought dead.
-const TAKEN_AWAY: &str = "SELECT count(*) FROM apalis.jobs WHERE attempts > 0";
 const SUSPECTS: &str = "SELECT count(*) FROM reconciler.attempts";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_waits_for_a_lock_with_jobs_in_its_buffer_keeps_them() {
     let worker = "[worker]\njobs_max = 100\norphan_after = \"2s\"\n";
-    let scene = Scene::new(cluster::database().await, &format!("{NO_SWEEPS}{worker}")).await;
-    scene.plant(1, 400, 1, 1).await;
-    scene.request(1, 400).await;
-    let mut platform = PgConnection::connect(&scene.database.url())
+    let scene = Scene::new(&format!("{NO_SWEEPS}{worker}")).await;
+    scene.plant_proven(1, 400, 1, 1).await;
+    scene.request(1..=400).await;
+    let mut platform = PgConnection::connect(scene.url())
         .await
         .expect("a connection");
     sqlx::raw_sql("BEGIN; LOCK TABLE restore_runs IN ACCESS EXCLUSIVE MODE")
@@ -52,37 +51,31 @@ async fn a_worker_that_waits_for_a_lock_with_jobs_in_its_buffer_keeps_them() {
     );
     dismiss(worker).await;
     dismiss(other).await;
-    assert_sound(&scene.database.url(), System::QUIET).await;
+    assert_sound(scene.url(), System::QUIET).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_sweeps_fail_does_not_stay_ready() {
-    let scene = Scene::new(cluster::database().await, SWEEPS).await;
+    let scene = Scene::new(SWEEPS).await;
     let worker = scene.worker().await;
     // Each pass ends with an error that no retry mends, as after a grant was revoked.
     scene
         .execute("ALTER TABLE reconciler.watch_list RENAME COLUMN tries TO something_else")
         .await;
-    scene.plant(1, 3, 1, 1).await;
-    let mut poll = interval(POLL);
-    let unready = timeout(PATIENCE, async {
-        while worker.probe("/readyz").await.0 == 200 {
-            poll.tick().await;
-        }
-    });
-    assert!(unready.await.is_ok(), "{}", worker.said());
+    scene.plant_proven(1, 3, 1, 1).await;
+    until_answered(&worker, "/readyz", 503).await;
     assert_eq!(worker.probe("/livez").await.0, 200);
     scene
         .execute("ALTER TABLE reconciler.watch_list RENAME COLUMN something_else TO tries")
         .await;
     scene.until(OPEN, 0, &worker).await;
-    super::scene::until_ready(&worker).await;
+    until_ready(&worker).await;
     dismiss(worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_nobody_can_read_does_not_keep_the_others_waiting() {
-    let scene = Scene::new(cluster::database().await, NO_SWEEPS).await;
+    let scene = Scene::new(NO_SWEEPS).await;
     let worker = scene.worker().await;
     scene
         .execute(
@@ -91,8 +84,8 @@ async fn a_row_that_nobody_can_read_does_not_keep_the_others_waiting() {
                  (reconciler.job_id(), 'restore.execute', '{}', 'Pending', 0, 1, '-infinity', 0)",
         )
         .await;
-    scene.plant(1, 3, 1, 1).await;
-    scene.request(1, 3).await;
+    scene.plant_proven(1, 3, 1, 1).await;
+    scene.request(1..=3).await;
     scene.until(OPEN, 0, &worker).await;
     let discarded = "SELECT count(*) FROM apalis.jobs WHERE status = 'Killed'";
     scene.until(discarded, 2, &worker).await;
@@ -106,11 +99,11 @@ async fn a_row_that_nobody_can_read_does_not_keep_the_others_waiting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_for_thousands_of_runs_at_once_waits_behind_who_asks_for_one() {
-    let scene = Scene::new(cluster::database().await, NO_SWEEPS).await;
-    scene.plant(1, 3_000, 1, 1).await;
-    scene.plant(3_001, 3_001, 2, 1).await;
-    scene.request(1, 3_000).await;
-    scene.request(3_001, 3_001).await;
+    let scene = Scene::new(NO_SWEEPS).await;
+    scene.plant_proven(1, 3_000, 1, 1).await;
+    scene.plant_proven(3_001, 3_001, 2, 1).await;
+    scene.request(1..=3_000).await;
+    scene.request(3_001..=3_001).await;
     let worker = scene.worker().await;
     scene
         .until(

@@ -16,7 +16,6 @@ use restore_reconciler::{
     storage::Store,
     worker,
 };
-use sqlx::{Connection as _, PgConnection};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tracing::{Event, Subscriber, field::Visit};
@@ -25,8 +24,9 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt as _},
 };
 
-use super::{OPEN_JOBS, PATIENCE, POLL, Site, VERDICTS, ends_well};
 use crate::support::case::Case;
+use crate::support::hold::WAITING;
+use crate::support::scene::{OPEN_JOBS, PATIENCE, POLL, Scene, TICKS, VERDICTS, dismiss};
 use crate::support::store::settling;
 use crate::support::worker::Worker;
 
@@ -66,23 +66,23 @@ const REFUSALS: &str = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FR
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_the_database_refuses_is_watched_and_holds_up_nobody() {
-    let site = Site::new(NO_SWEEPS).await;
-    site.execute(REFUSE).await;
-    let worker = site.worker().await;
-    site.plant((1..=200).map(Case::failed)).await;
-    site.request(1..=200).await;
-    site.verdicts(199, &worker).await;
-    site.until(OPEN_JOBS, 0, &worker).await;
+    let scene = Scene::new(NO_SWEEPS).await;
+    scene.execute(REFUSE).await;
+    let worker = scene.worker().await;
+    scene.plant((1..=200).map(Case::failed)).await;
+    scene.request(1..=200).await;
+    scene.verdicts(199, &worker).await;
+    scene.until(OPEN_JOBS, 0, &worker).await;
 
     let watched = "SELECT count(*) FROM reconciler.watch_list
         WHERE operation_run_id = 7 AND reason_code = 'run.settle_failed'
           AND error LIKE '%refused by a test%'";
-    site.until(watched, 1, &worker).await;
+    scene.until(watched, 1, &worker).await;
     // One second after the first look, two after the second, four after the third: no more than two in three.
     let tries = "SELECT tries::bigint FROM reconciler.watch_list";
-    let (before, refusals) = (site.count(tries).await, site.count(REFUSALS).await);
-    site.request([POISON]).await; // who asks is answered at once
-    site.until(OPEN_JOBS, 0, &worker).await;
+    let (before, refusals) = (scene.count(tries).await, scene.count(REFUSALS).await);
+    scene.request([POISON]).await; // who asks is answered at once
+    scene.until(OPEN_JOBS, 0, &worker).await;
     let began = Stopwatch::start();
     let mut poll = interval(POLL);
     while began.elapsed() < Duration::from_secs(3) {
@@ -90,29 +90,29 @@ async fn a_run_that_the_database_refuses_is_watched_and_holds_up_nobody() {
         let wait = "SELECT count(*) FROM reconciler.watch_list
             WHERE look_again_at - last_looked_at NOT BETWEEN interval '0.5 s' * 2 ^ (tries - 1)
                 AND interval '1 s' * 2 ^ (tries - 1)";
-        assert_eq!(site.count(wait).await, 0, "each wait is twice the last");
+        assert_eq!(scene.count(wait).await, 0, "each wait is twice the last");
     }
-    let looks = site.count(tries).await - before;
+    let looks = scene.count(tries).await - before;
     assert!((1..=3).contains(&looks), "{looks} looks in three seconds");
-    let refused = site.count(REFUSALS).await - refusals;
+    let refused = scene.count(REFUSALS).await - refusals;
     assert!(refused <= 4, "{refused} tries in three seconds");
 
-    site.plant([Case::failed(201)]).await;
-    site.request([201]).await;
-    site.verdicts(200, &worker).await;
-    site.execute("DROP FUNCTION refuse() CASCADE").await;
-    site.verdicts(201, &worker).await;
-    ends_well(worker).await;
+    scene.plant([Case::failed(201)]).await;
+    scene.request([201]).await;
+    scene.verdicts(200, &worker).await;
+    scene.execute("DROP FUNCTION refuse() CASCADE").await;
+    scene.verdicts(201, &worker).await;
+    dismiss(worker).await;
 }
 
 /// Every payload that nobody can read is discarded, and costs nobody a restart.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_cannot_be_read_is_discarded() {
-    let site = Site::new(NO_SWEEPS).await;
-    let worker = site.worker().await;
+    let scene = Scene::new(NO_SWEEPS).await;
+    let worker = scene.worker().await;
     let names = "SELECT count(*) FROM apalis.workers";
-    site.until(names, 2, &worker).await;
-    site.execute(
+    scene.until(names, 2, &worker).await;
+    scene.execute(
         r#"INSERT INTO apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority)
            SELECT reconciler.job_id(), kind, payload, 'Pending', 0, 1, now() - interval '1 s', 0
            FROM (VALUES ('\xff00fe'::bytea), ('{"run":'), ('{"run":"seven","cause":"x"}'), ('[]'), ('null'),
@@ -121,44 +121,26 @@ async fn a_job_that_cannot_be_read_is_discarded() {
                 (VALUES ('restore.execute'), ('restore.sweep')) AS kinds (kind)"#,
     )
     .await;
-    site.plant([Case::failed(1)]).await;
-    site.request([1]).await;
-    site.verdicts(1, &worker).await;
+    scene.plant([Case::failed(1)]).await;
+    scene.request([1]).await;
+    scene.verdicts(1, &worker).await;
     let killed = "SELECT count(*) FROM apalis.jobs WHERE status = 'Killed' AND done_at IS NOT NULL";
-    site.until(killed, 18, &worker).await;
-    site.until(OPEN_JOBS, 0, &worker).await;
+    scene.until(killed, 18, &worker).await;
+    scene.until(OPEN_JOBS, 0, &worker).await;
     // The next one of the same worker: whoever restarts does so under a new name.
-    site.plant([Case::failed(2)]).await;
-    site.request([2]).await;
-    site.verdicts(2, &worker).await;
-    assert_eq!(site.count(names).await, 2, "{}", worker.said());
-    assert_eq!(site.count(killed).await, 18);
-    ends_well(worker).await;
+    scene.plant([Case::failed(2)]).await;
+    scene.request([2]).await;
+    scene.verdicts(2, &worker).await;
+    assert_eq!(scene.count(names).await, 2, "{}", worker.said());
+    assert_eq!(scene.count(killed).await, 18);
+    dismiss(worker).await;
 }
-
-/// Settling run 7 waits for advisory lock 7 before it closes the run.
-const HOLD: &str = "
-    CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        PERFORM pg_advisory_xact_lock_shared(new.id);
-        RETURN new;
-    END
-    $$;
-    CREATE TRIGGER hold BEFORE UPDATE ON operation_runs FOR EACH ROW
-        WHEN (new.id = 7 AND new.status = 'completed') EXECUTE FUNCTION hold()";
-
-/// How many settlements are inside.
-const INSIDE: &str = "
-    SELECT count(*)
-    FROM pg_locks AS lock JOIN pg_stat_activity AS session USING (pid)
-    WHERE lock.locktype = 'advisory' AND NOT lock.granted AND lock.objid::bigint = 7
-      AND session.datname = current_database()";
 
 const DEAD_LETTERS: &str = "SELECT count(*) FROM reconciler.attempts WHERE dead_at IS NOT NULL";
 
 /// As if these runs had been looked at before, and their time had come.
-async fn watch(site: &Site, which: &str) {
-    site.execute(&format!(
+async fn watch(scene: &Scene, which: &str) {
+    scene.execute(&format!(
         "INSERT INTO reconciler.watch_list (operation_run_id, workspace_id, managed_environment_id,
              reason_code, first_seen_at, last_looked_at, look_again_at, tries)
          SELECT id, workspace_id, managed_environment_id, 'restore.in_progress', now(), now(), now(), 1
@@ -169,78 +151,74 @@ async fn watch(site: &Site, which: &str) {
 
 /// Kills every worker that is inside of run 7, until nobody tries it any more, and says how many that were
 /// since the run was suspected. Until then it takes as long as it takes to find that a worker is dead.
-async fn kill_until_dead_letter(site: &Site) -> (i64, Worker) {
-    let mut worker = site.worker().await;
+async fn kill_until_dead_letter(scene: &Scene) -> (i64, Worker) {
+    let mut worker = scene.unready_at(scene.url()).await;
     let mut kills = 0;
     let began = Stopwatch::start();
     let mut poll = interval(POLL);
-    while site.count(DEAD_LETTERS).await == 0 {
+    while scene.count(DEAD_LETTERS).await == 0 {
         poll.tick().await;
         assert!(
             began.elapsed() < 2 * PATIENCE,
             "no dead letter after {kills} tries\n{}",
             worker.said()
         );
-        if site.count(INSIDE).await == 0 {
+        if scene.count(WAITING).await == 0 {
             continue;
         }
         let suspected = "SELECT count(*) FROM reconciler.attempts WHERE operation_run_id = 7";
-        kills += site.count(suspected).await;
+        kills += scene.count(suspected).await;
         worker.kill().await;
         // The server would notice only when it next speaks to the client, which is after the lock.
-        let end = INSIDE.replace("count(*)", "count(pg_terminate_backend(lock.pid))");
-        while site.count(&end).await > 0 {
+        let end = WAITING.replace("count(*)", "count(pg_terminate_backend(lock.pid))");
+        while scene.count(&end).await > 0 {
             poll.tick().await;
         }
-        worker = site.worker().await;
+        worker = scene.unready_at(scene.url()).await;
     }
     (kills, worker)
 }
 
-async fn nobody_tries_any_more(site: &Site, worker: &Worker) {
-    let sweeps = site.count("SELECT count(*) FROM reconciler.ticks").await;
+async fn nobody_tries_any_more(scene: &Scene, worker: &Worker) {
+    let sweeps = scene.count(TICKS).await;
     let attempts = "SELECT tries::bigint FROM reconciler.attempts";
-    let tries = site.count(attempts).await;
+    let tries = scene.count(attempts).await;
     let mut poll = interval(POLL);
     let began = Stopwatch::start();
-    while site.count("SELECT count(*) FROM reconciler.ticks").await < sweeps + 3 {
+    while scene.count(TICKS).await < sweeps + 3 {
         poll.tick().await;
-        assert_eq!(site.count(INSIDE).await, 0, "somebody tries it");
+        assert_eq!(scene.count(WAITING).await, 0, "somebody tries it");
         assert!(began.elapsed() < PATIENCE, "no sweeps\n{}", worker.said());
     }
-    assert_eq!(site.count(attempts).await, tries);
+    assert_eq!(scene.count(attempts).await, tries);
 }
 
 async fn is_found_and_given_up(asked: bool, first_deferred: bool) {
-    let site = Site::new(KILLED).await;
-    site.execute(HOLD).await;
-    let mut held = PgConnection::connect(&site.url).await.expect("a session");
-    sqlx::query("SELECT pg_advisory_lock(7)")
-        .execute(&mut held)
-        .await
-        .expect("nobody else has it");
-    site.plant((1..=21).map(Case::failed)).await;
+    let scene = Scene::new(KILLED).await;
+    let _held = scene.hold(POISON).await;
+    scene.plant((1..=21).map(Case::failed)).await;
     if first_deferred {
-        watch(&site, "true").await;
+        watch(&scene, "true").await;
     }
     if asked {
-        site.request(1..=21).await;
+        scene.request(1..=21).await;
     }
-    let (kills, worker) = kill_until_dead_letter(&site).await;
+    let (kills, worker) = kill_until_dead_letter(&scene).await;
     // One more may have been inside already when somebody else found out.
     assert!((2..=3).contains(&kills), "{kills} kills");
     assert_eq!(
-        site.count("SELECT tries::bigint FROM reconciler.attempts WHERE operation_run_id = 7")
+        scene
+            .count("SELECT tries::bigint FROM reconciler.attempts WHERE operation_run_id = 7")
             .await,
         2
     );
-    site.verdicts(20, &worker).await;
-    nobody_tries_any_more(&site, &worker).await;
-    site.until(OPEN_JOBS, 0, &worker).await;
-    assert_eq!(site.count(VERDICTS).await, 20);
+    scene.verdicts(20, &worker).await;
+    nobody_tries_any_more(&scene, &worker).await;
+    scene.until(OPEN_JOBS, 0, &worker).await;
+    assert_eq!(scene.count(VERDICTS).await, 20);
     let only = "SELECT count(*) FROM reconciler.attempts WHERE operation_run_id <> 7";
-    site.until(only, 0, &worker).await;
-    ends_well(worker).await;
+    scene.until(only, 0, &worker).await;
+    dismiss(worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -311,15 +289,16 @@ async fn a_panic_is_survived(watched: bool) {
     // Of this thread only, which is the one that everything runs on.
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(bug));
 
-    let site = Site::new("").await;
-    site.plant((1..=20).map(|run| match run {
-        POISON => no_restore(run),
-        _ => Case::failed(run),
-    }))
-    .await;
+    let scene = Scene::new("").await;
+    scene
+        .plant((1..=20).map(|run| match run {
+            POISON => no_restore(run),
+            _ => Case::failed(run),
+        }))
+        .await;
     // What is due when a worker begins is settled one by one: this one is, and the others are due later.
-    site.plant([Case::failed(22)]).await;
-    watch(&site, "id = 22").await;
+    scene.plant([Case::failed(22)]).await;
+    watch(&scene, "id = 22").await;
     let health = Health::new(health::Limits::default(), &Loop::ALL);
     let stop = CancellationToken::new();
     let mut with = settling();
@@ -336,7 +315,7 @@ async fn a_panic_is_survived(watched: bool) {
         listen_url: None,
         settling: with,
     };
-    let store: Arc<dyn Store> = site.store.clone();
+    let store: Arc<dyn Store> = scene.database.store.clone();
     let working = tokio::spawn(worker::run(
         store,
         Arc::clone(&health),
@@ -346,36 +325,36 @@ async fn a_panic_is_survived(watched: bool) {
 
     let began = Stopwatch::start();
     let mut poll = interval(POLL);
-    while site.count(VERDICTS).await < 1 {
+    while scene.count(VERDICTS).await < 1 {
         poll.tick().await;
         assert!(began.elapsed() < PATIENCE, "no first look");
     }
     if watched {
-        watch(&site, "id <= 20").await;
+        watch(&scene, "id <= 20").await;
     } else {
-        site.request(1..=20).await;
+        scene.request(1..=20).await;
     }
-    while site.count(DEAD_LETTERS).await == 0 || site.count(VERDICTS).await < 20 {
+    while scene.count(DEAD_LETTERS).await == 0 || scene.count(VERDICTS).await < 20 {
         poll.tick().await;
         assert!(
             began.elapsed() < PATIENCE,
             "{} dead letters, {} verdicts",
-            site.count(DEAD_LETTERS).await,
-            site.count(VERDICTS).await
+            scene.count(DEAD_LETTERS).await,
+            scene.count(VERDICTS).await
         );
     }
     // Once with the others, and then alone.
     assert_eq!(panics.load(Ordering::Relaxed), 1 + TRIES);
     let culprit = "SELECT operation_run_id FROM reconciler.attempts WHERE tries = 3";
-    assert_eq!(site.count(culprit).await, POISON);
-    assert_eq!(site.count(OPEN_JOBS).await, 0);
+    assert_eq!(scene.count(culprit).await, POISON);
+    assert_eq!(scene.count(OPEN_JOBS).await, 0);
 
     // It lives: every loop turns, and the next request is dealt with.
     let report = health.report();
     assert!(report.live, "{report:?}");
-    site.plant([Case::failed(21)]).await;
-    site.request([21]).await;
-    while site.count(VERDICTS).await < 21 {
+    scene.plant([Case::failed(21)]).await;
+    scene.request([21]).await;
+    while scene.count(VERDICTS).await < 21 {
         poll.tick().await;
         assert!(began.elapsed() < 2 * PATIENCE, "no verdict");
     }

@@ -1,0 +1,359 @@
+//! A database that workers can work on, on either system, and the ways in which tests look at it.
+//!
+//! Jobs are in schema `apalis` on PostgreSQL and in a file of their own on SQLite, which this side of the test
+//! attaches under that name: a query about `apalis.jobs` reads them on both.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use reconciler_jobs::ids::RunId;
+use restore_reconciler::clock::Stopwatch;
+use serde_json::Value;
+use sqlx::PgConnection;
+use tempfile::TempDir;
+use tokio::time::interval;
+
+use super::case::Case;
+use super::cluster::TestDatabase;
+use super::hold::{Held, hold};
+use super::store::{Columns, Fixture};
+use super::worker::{Worker, said_by};
+
+/// How long to wait before it is a failure. Debug builds on a busy machine are slow; nothing waits longer than
+/// it must.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// Between two looks.
+pub(crate) const POLL: Duration = Duration::from_millis(10);
+
+/// No sweep within the time of any test, so that a request is the only way to a verdict.
+pub(crate) const NO_SWEEPS: &str = "[sweep]\nschedule = \"0 0 0 1 1 *\"\n";
+/// A sweep each second.
+pub(crate) const SWEEPS: &str = "[sweep]\nschedule = \"* * * * * *\"\n";
+
+/// A line per verdict would leave no room for what else a worker says.
+const QUIET: &str = "\n[log]\nfilter = \"info,restore_reconciler::storage::report=warn\"\n";
+
+/// Runs that are not closed.
+pub(crate) const OPEN: &str = "SELECT count(*) FROM operation_runs WHERE status <> 'completed'";
+pub(crate) const VERDICTS: &str = "SELECT count(*) FROM reconciler.ledger";
+pub(crate) const TICKS: &str = "SELECT count(*) FROM reconciler.ticks";
+
+/// Jobs that ask for a run and that somebody still has to deal with.
+pub(crate) const OPEN_JOBS: &str = "SELECT count(*) FROM apalis.jobs
+    WHERE job_type = 'restore.execute' AND status NOT IN ('Done', 'Killed')";
+/// Jobs that somebody has in hand.
+pub(crate) const IN_HAND: &str =
+    "SELECT count(*) FROM apalis.jobs WHERE status IN ('Queued', 'Running')";
+/// Jobs that were taken from a worker which was thought dead.
+pub(crate) const TAKEN_AWAY: &str = "SELECT count(*) FROM apalis.jobs WHERE attempts > 0";
+
+const WORKSPACES: &str = "
+    WITH workspace AS (
+        INSERT INTO workspaces (id, name)
+        SELECT id, 'Workspace ' || id FROM generate_series($1, $1 + $2 - 1) AS id
+        ON CONFLICT DO NOTHING
+    ),
+    environment AS (
+        INSERT INTO managed_environments (id, workspace_id, name)
+        SELECT id * 10 + 1, id, 'Environment' FROM generate_series($1, $1 + $2 - 1) AS id
+        ON CONFLICT DO NOTHING
+    )
+    INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status)
+    SELECT id * 10 + 1, id, id * 10 + 1, 'Backup', 'completed' FROM generate_series($1, $1 + $2 - 1) AS id
+    ON CONFLICT DO NOTHING";
+
+/// The same rows as those of [`crate::support::case::Case::proven`], a whole set at once.
+const RUNS: &str = r#"
+    WITH one AS (
+        SELECT id, $3 + id % $4 AS workspace, ($3 + id % $4) * 10 + 1 AS environment
+        FROM generate_series($1, $2) AS id
+    ),
+    run AS (
+        INSERT INTO operation_runs (
+            id, workspace_id, managed_environment_id, initiator_name, type, status, outcome,
+            run_identity_hash, context, created_at, updated_at
+        )
+        SELECT id, workspace, environment, 'A. Operator', 'restore.execute', 'running', 'pending', 'run-' || id,
+            jsonb_build_object('restore_run_id', 1000000 + id), '2025-03-01 10:00:00', '2025-03-01 10:00:00'
+        FROM one
+    ),
+    restore AS (
+        INSERT INTO restore_runs (
+            id, workspace_id, managed_environment_id, backup_set_id, operation_run_id, status,
+            requested_items, results, metadata, started_at, completed_at, created_at
+        )
+        SELECT 1000000 + id, workspace, environment, environment, id, 'completed', '[7,8]',
+            '{"foundations":[],"items":{"7":{"status":"applied"},"8":{"status":"applied"}}}',
+            '{"total":2,"succeeded":2}',
+            '2025-03-01 10:00:10', '2025-03-01 10:05:00', '2025-03-01 10:00:00'
+        FROM one
+    ),
+    audit AS (
+        INSERT INTO audit_logs (
+            workspace_id, managed_environment_id, action, resource_type, resource_id, status, outcome, recorded_at
+        )
+        SELECT workspace, environment, 'restore.completed', 'restore_run', 1000000 + id, 'success', 'success',
+            '2025-03-01 10:05:01'
+        FROM one
+    )
+    INSERT INTO evidence_snapshots (
+        id, workspace_id, managed_environment_id, operation_run_id, status, completeness_state, generated_at
+    )
+    SELECT 2000000 + id, workspace, environment, id, 'active', 'complete', '2025-03-01 10:06:00+00'
+    FROM one"#;
+
+/// Jobs that are not done, and who has them; for the message of a failure.
+const UNFINISHED: &str = "
+    SELECT job.id, job.job_type, job.status, job.attempts, job.lock_by, job.lock_at, worker.last_seen
+    FROM apalis.jobs AS job LEFT JOIN apalis.workers AS worker ON worker.id = job.lock_by
+    WHERE job.status <> 'Done'
+    LIMIT 20";
+
+/// A database, prepared, and the configuration of its workers.
+pub(crate) struct Scene {
+    pub(crate) database: Fixture,
+    pub(crate) config: PathBuf,
+    _directory: TempDir,
+}
+
+impl Scene {
+    /// On PostgreSQL, with this configuration for its workers.
+    pub(crate) async fn new(config: &str) -> Self {
+        Self::on(Fixture::postgres().await, config).await
+    }
+
+    /// In an empty database of some cluster.
+    pub(crate) async fn in_database(database: TestDatabase, config: &str) -> Self {
+        let database = Fixture::in_database(database).await;
+        database.furnish().await;
+        Self::on(database, config).await
+    }
+
+    /// On either system.
+    pub(crate) async fn on(database: Fixture, config: &str) -> Self {
+        let database = database.with_queue().await;
+        let directory = TempDir::new().expect("a temporary directory");
+        let file = directory.path().join("reconciler.toml");
+        let quiet = if config.contains("[log]") { "" } else { QUIET };
+        fs::write(&file, format!("{config}{quiet}")).expect("a file");
+        Self {
+            database,
+            config: file,
+            _directory: directory,
+        }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.database.url
+    }
+
+    /// Starts a worker and waits until it is ready.
+    pub(crate) async fn worker(&self) -> Worker {
+        self.worker_at(self.url()).await
+    }
+
+    /// The same by another way to the database.
+    pub(crate) async fn worker_at(&self, url: &str) -> Worker {
+        let worker = self.unready_at(url).await;
+        until_ready(&worker).await;
+        worker
+    }
+
+    /// Starts a worker and waits until it answers probes.
+    pub(crate) async fn unready_at(&self, url: &str) -> Worker {
+        Worker::start(url, Some(&self.config))
+            .await
+            .unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    pub(crate) async fn plant(&self, cases: impl IntoIterator<Item = Case>) {
+        self.database.plant(cases).await;
+    }
+
+    /// Runs with complete proof, from `first` to `last`, spread over `workspaces`, numbered from `workspace` on.
+    /// PostgreSQL, where there may be many.
+    pub(crate) async fn plant_proven(
+        &self,
+        first: i64,
+        last: i64,
+        workspace: i64,
+        workspaces: i64,
+    ) {
+        let mut tx = self.database.pg().begin().await.expect("a transaction");
+        sqlx::query(WORKSPACES)
+            .bind(workspace)
+            .bind(workspaces)
+            .execute(&mut *tx)
+            .await
+            .expect("workspaces");
+        plant_proven(&mut tx, first, last, workspace, workspaces).await;
+        tx.commit().await.expect("a commit");
+    }
+
+    /// One run of a workspace that is there, and the request for it, in one transaction. PostgreSQL.
+    pub(crate) async fn plant_and_request(&self, run: i64, workspace: i64) {
+        let mut tx = self.database.pg().begin().await.expect("a transaction");
+        plant_proven(&mut tx, run, run, workspace, 1).await;
+        let queued: bool = sqlx::query_scalar("SELECT reconciler.request($1)")
+            .bind(run)
+            .fetch_one(&mut *tx)
+            .await
+            .expect("an answer");
+        assert!(queued, "run {run}");
+        tx.commit().await.expect("a commit");
+    }
+
+    /// Asks for open runs, all in one transaction.
+    pub(crate) async fn request(&self, runs: impl IntoIterator<Item = i64>) {
+        let mut runs: Vec<RunId> = runs.into_iter().map(RunId).collect();
+        let queued = self.database.store.request(&runs, "platform").await;
+        let mut queued = queued.expect("the queue is there");
+        runs.sort_unstable();
+        queued.sort_unstable();
+        assert_eq!(queued, runs);
+    }
+
+    /// Makes the settlement of `run` wait until it is let go. PostgreSQL.
+    pub(crate) async fn hold(&self, run: i64) -> Held {
+        hold(self.url(), run).await
+    }
+
+    pub(crate) async fn execute(&self, statements: &str) {
+        self.database.execute(statements).await;
+    }
+
+    pub(crate) async fn rows(&self, query: &str) -> Vec<Columns> {
+        self.database.rows(query).await
+    }
+
+    pub(crate) async fn count(&self, query: &str) -> i64 {
+        self.database.count(query).await
+    }
+
+    /// What the jobs of a queue say.
+    pub(crate) async fn payloads(&self, queue: &str) -> Vec<Value> {
+        let text = self
+            .database
+            .either("CAST(job AS TEXT)", "convert_from(job, 'UTF8')");
+        let query = format!("SELECT {text} AS job FROM apalis.jobs WHERE job_type = '{queue}'");
+        let jobs = self.rows(&query).await;
+        jobs.iter()
+            .map(|job| serde_json::from_str(text_of(job, "job")).expect("JSON"))
+            .collect()
+    }
+
+    /// Waits until a query counts so many, and says how long that took.
+    pub(crate) async fn until(&self, query: &str, wanted: i64, worker: &Worker) -> Duration {
+        self.until_so(query, |found| found == wanted, worker).await
+    }
+
+    /// The same, for so many or more.
+    pub(crate) async fn until_least(&self, query: &str, wanted: i64, worker: &Worker) -> Duration {
+        self.until_so(query, |found| found >= wanted, worker).await
+    }
+
+    async fn until_so(
+        &self,
+        query: &str,
+        is_so: impl Fn(i64) -> bool,
+        worker: &Worker,
+    ) -> Duration {
+        let began = Stopwatch::start();
+        let mut poll = interval(POLL);
+        loop {
+            poll.tick().await;
+            let found = self.count(query).await;
+            if is_so(found) {
+                return began.elapsed();
+            }
+            if began.elapsed() > PATIENCE {
+                let jobs = self.rows(UNFINISHED).await;
+                panic!("{found}: {query}\n{jobs:#?}\n{}", worker.said());
+            }
+        }
+    }
+
+    /// Waits until so many runs have a verdict, and says how long that took.
+    pub(crate) async fn verdicts(&self, number: i64, worker: &Worker) -> Duration {
+        self.until(VERDICTS, number, worker).await
+    }
+
+    /// Has every job that asked for a run delivered once more, after so many workers that ended.
+    pub(crate) async fn deliver_again(&self, attempts: u32) {
+        self.execute(&format!(
+            "UPDATE apalis.jobs SET status = 'Pending', lock_by = NULL, lock_at = NULL, done_at = NULL,
+                 attempts = {attempts}
+             WHERE job_type = 'restore.execute'"
+        ))
+        .await;
+    }
+
+    /// Once everything is settled: jobs that are delivered again, and a sweep, write nothing.
+    pub(crate) async fn again_changes_nothing(&self, worker: &Worker) {
+        let store = &self.database.store;
+        let before = store.fingerprint_but_looks().await;
+        self.deliver_again(1).await;
+        self.until(OPEN_JOBS, 0, worker).await;
+        let (code, said) = said_by(self.url(), &["sweep"]).await;
+        assert_eq!(code, Some(0), "{said}");
+        let after = store.fingerprint_but_looks().await;
+        assert_eq!(
+            before.expect("a fingerprint"),
+            after.expect("a fingerprint")
+        );
+    }
+
+    /// Everything that a verdict writes or could change.
+    pub(crate) async fn fingerprint(&self) -> String {
+        let fingerprint = self.database.store.fingerprint().await;
+        fingerprint.expect("a fingerprint")
+    }
+}
+
+async fn plant_proven(
+    session: &mut PgConnection,
+    first: i64,
+    last: i64,
+    workspace: i64,
+    workspaces: i64,
+) {
+    sqlx::query(RUNS)
+        .bind(first)
+        .bind(last)
+        .bind(workspace)
+        .bind(workspaces)
+        .execute(session)
+        .await
+        .expect("runs");
+}
+
+/// A column that is never null.
+pub(crate) fn text_of<'a>(row: &'a Columns, column: &str) -> &'a str {
+    row[column].as_deref().expect(column)
+}
+
+/// Waits until a probe is answered with this status.
+pub(crate) async fn until_answered(worker: &Worker, path: &str, wanted: u16) {
+    let began = Stopwatch::start();
+    let mut poll = interval(POLL);
+    loop {
+        poll.tick().await;
+        if worker.probe(path).await.0 == wanted {
+            return;
+        }
+        if began.elapsed() > PATIENCE {
+            let (_, state) = worker.probe("/readyz?verbose").await;
+            panic!("{path} is not {wanted}: {state}\n{}", worker.said());
+        }
+    }
+}
+
+/// Waits until a worker says that it is ready.
+pub(crate) async fn until_ready(worker: &Worker) {
+    until_answered(worker, "/readyz", 200).await;
+}
+
+/// Ends a worker in peace.
+pub(crate) async fn dismiss(worker: Worker) {
+    let (code, said) = worker.terminate().await;
+    assert_eq!(code, Some(0), "a worker that was told to stop\n{said}");
+}
