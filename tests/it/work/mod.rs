@@ -6,4 +6,5 @@ mod latency;
 mod lifecycle;
 mod patience;
 mod poison;
+mod sqlite;
 mod ticks;
