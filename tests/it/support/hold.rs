@@ -1,9 +1,12 @@
-//! Keeps the settlement of a chosen run inside of its transaction, for as long as the test likes. PostgreSQL.
+//! Keeps workers waiting for as long as a test likes.
 //!
-//! A trigger has whoever closes run N wait for advisory lock N, which the test has. So a worker is surely between
-//! the first write of a settlement and its commit when the test does something to it.
+//! On PostgreSQL the settlement of a chosen run, inside of its transaction: a trigger has whoever closes run N wait for advisory lock N, which the test has. So a worker is surely between
+//! the first write of a settlement and its commit when the test does something to it. On SQLite everybody who
+//! would write into a file.
 
-use sqlx::{Connection as _, PgConnection, raw_sql};
+use restore_reconciler::storage::queue_file;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection, raw_sql};
 
 const TRIGGER: &str = "
     CREATE OR REPLACE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -45,5 +48,35 @@ impl Held {
             .close()
             .await
             .expect("the lock goes with its session");
+    }
+}
+
+/// The only writer of a file, until it lets go.
+pub(crate) struct Writer(SqliteConnection);
+
+impl Writer {
+    /// Of the database at `url`: nothing is settled meanwhile.
+    pub(crate) async fn of_platform(url: &str) -> Self {
+        Self::of(url.parse().expect("a URL")).await
+    }
+
+    /// Of the file beside it: no job is taken or acknowledged meanwhile.
+    pub(crate) async fn of_queue(url: &str) -> Self {
+        let platform: SqliteConnectOptions = url.parse().expect("a URL");
+        let queue = queue_file(platform.get_filename());
+        Self::of(platform.filename(queue)).await
+    }
+
+    async fn of(options: SqliteConnectOptions) -> Self {
+        let mut connection = options.connect().await.expect("the file opens");
+        raw_sql("BEGIN IMMEDIATE")
+            .execute(&mut connection)
+            .await
+            .expect("nobody else writes for long");
+        Self(connection)
+    }
+
+    pub(crate) async fn let_go(self) {
+        self.0.close().await.expect("its transaction ends with it");
     }
 }

@@ -43,8 +43,11 @@ pub(crate) const OPEN_JOBS: &str = "SELECT count(*) FROM apalis.jobs
 /// Jobs that somebody has in hand.
 pub(crate) const IN_HAND: &str =
     "SELECT count(*) FROM apalis.jobs WHERE status IN ('Queued', 'Running')";
-/// Jobs that were taken from a worker which was thought dead.
-pub(crate) const TAKEN_AWAY: &str = "SELECT count(*) FROM apalis.jobs WHERE attempts > 0";
+pub(crate) const DONE: &str = "SELECT count(*) FROM apalis.jobs WHERE status = 'Done'";
+/// Jobs that were taken from a worker which was thought dead. The library counts its acknowledgements, too: those
+/// of shards, and on SQLite all.
+pub(crate) const TAKEN_AWAY: &str = "SELECT count(*) FROM apalis.jobs
+    WHERE job_type = 'restore.execute' AND status <> 'Done' AND attempts > 0";
 
 const WORKSPACES: &str = "
     WITH workspace AS (
@@ -275,6 +278,21 @@ impl Scene {
     /// Waits until so many runs have a verdict, and says how long that took.
     pub(crate) async fn verdicts(&self, number: i64, worker: &Worker) -> Duration {
         self.until(VERDICTS, number, worker).await
+    }
+
+    /// As if these runs had been looked at before, and their time had come.
+    pub(crate) async fn watch(&self, which: &str) {
+        let now = self.database.either(
+            "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000",
+            "now()",
+        );
+        self.execute(&format!(
+            "INSERT INTO reconciler.watch_list (operation_run_id, workspace_id, managed_environment_id,
+                 reason_code, first_seen_at, last_looked_at, look_again_at, tries)
+             SELECT id, workspace_id, managed_environment_id, 'restore.in_progress', {now}, {now}, {now}, 1
+             FROM operation_runs WHERE {which}"
+        ))
+        .await;
     }
 
     /// Has every job that asked for a run delivered once more, after so many workers that ended.

@@ -11,7 +11,8 @@ use crate::support::cluster;
 use crate::support::hold::WAITING;
 use crate::support::proxy::Proxy;
 use crate::support::scene::{
-    IN_HAND, NO_SWEEPS, OPEN, PATIENCE, POLL, SWEEPS, Scene, dismiss, until_answered, until_ready,
+    DONE, IN_HAND, NO_SWEEPS, OPEN, PATIENCE, POLL, SWEEPS, Scene, dismiss, until_answered,
+    until_ready,
 };
 use crate::support::worker::Worker;
 
@@ -21,8 +22,6 @@ const RECOVERY: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(18);
 /// Between two probes.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
-
-const DONE: &str = "SELECT count(*) FROM apalis.jobs WHERE status = 'Done'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn told_to_stop_it_finishes_what_is_in_hand() {

@@ -8,49 +8,98 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::time::interval;
 
 use crate::history::{System, assert_sound};
+use crate::support::case::Case;
+use crate::support::hold::Writer;
 use crate::support::scene::{
-    NO_SWEEPS, OPEN, SWEEPS, Scene, TAKEN_AWAY, dismiss, until_answered, until_ready,
+    DONE, NO_SWEEPS, OPEN, OPEN_JOBS, SWEEPS, Scene, TAKEN_AWAY, dismiss, until_answered,
+    until_ready,
 };
+use crate::support::store::{Fixture, on_both};
 
 const SUSPECTS: &str = "SELECT count(*) FROM reconciler.attempts";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_waits_for_a_lock_with_jobs_in_its_buffer_keeps_them() {
-    let worker = "[worker]\njobs_max = 100\norphan_after = \"2s\"\n";
-    let scene = Scene::new(&format!("{NO_SWEEPS}{worker}")).await;
-    scene.plant_proven(1, 400, 1, 1).await;
-    scene.request(1..=400).await;
-    let mut platform = PgConnection::connect(scene.url())
-        .await
-        .expect("a connection");
-    sqlx::raw_sql("BEGIN; LOCK TABLE restore_runs IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut platform)
-        .await
-        .expect("a lock");
+on_both!(a_worker_that_waits_for_a_lock_keeps_its_jobs_and_suspects_nobody);
+
+/// Everything that the test waits longer for than any of these.
+const IMPATIENT: &str = r#"
+[worker]
+jobs_max = 100
+orphan_after = "2s"
+attempt_timeout = "3s"
+
+[database]
+statement_timeout = "2s"
+lock_timeout = "250ms"
+"#;
+const LONGER: Duration = Duration::from_secs(8);
+
+/// What the platform does to a whole table, or another program to a whole file.
+enum Lock {
+    Table(PgConnection),
+    File(Writer),
+}
+
+impl Lock {
+    async fn take(scene: &Scene) -> Self {
+        if scene.database.is_sqlite() {
+            return Self::File(Writer::of_platform(scene.url()).await);
+        }
+        let mut session = PgConnection::connect(scene.url())
+            .await
+            .expect("a connection");
+        sqlx::raw_sql("BEGIN; LOCK TABLE restore_runs IN ACCESS EXCLUSIVE MODE")
+            .execute(&mut session)
+            .await
+            .expect("a lock");
+        Self::Table(session)
+    }
+
+    async fn let_go(self) {
+        match self {
+            Self::Table(session) => session.close().await.expect("the lock goes with it"),
+            Self::File(writer) => writer.let_go().await,
+        }
+    }
+}
+
+/// Whoever asked, swept or looked again: a lock that all of them wait for says nothing about any run.
+async fn a_worker_that_waits_for_a_lock_keeps_its_jobs_and_suspects_nobody(on: Fixture) {
+    let scene = Scene::on(on, &format!("{SWEEPS}{IMPATIENT}")).await;
+    scene.plant((1..=400).map(Case::proven)).await;
+    scene.request(1..=300).await;
+    let lock = Lock::take(&scene).await;
     let workers = [scene.worker().await, scene.worker().await];
+    if !scene.database.is_sqlite() {
+        // What is due already when a process begins is looked at with care.
+        scene.watch("id BETWEEN 301 AND 350").await;
+    }
     let since = Stopwatch::start();
     let mut poll = interval(Duration::from_millis(200));
-    // Longer than it takes to be thought dead, and longer than one statement waits for a lock.
-    while since.elapsed() < Duration::from_secs(8) {
+    while since.elapsed() < LONGER {
         poll.tick().await;
         for worker in &workers {
             let (status, state) = worker.probe("/livez?verbose").await;
             assert_eq!(status, 200, "{state}\n{}", worker.said());
         }
         assert_eq!(scene.count(TAKEN_AWAY).await, 0);
+        assert_eq!(scene.count(SUSPECTS).await, 0);
+        assert_eq!(scene.count(OPEN).await, 400);
     }
-    platform
-        .close()
-        .await
-        .expect("the lock goes with its session");
+    lock.let_go().await;
     let [worker, other] = workers;
     scene.until(OPEN, 0, &worker).await;
+    scene.until(OPEN_JOBS, 0, &worker).await;
+    let counted = scene.database.either("attempts > 1", "attempts > 0");
+    let taken_away = format!("{DONE} AND job_type = 'restore.execute' AND {counted}");
     assert_eq!(
-        (scene.count(TAKEN_AWAY).await, scene.count(SUSPECTS).await),
+        (scene.count(&taken_away).await, scene.count(SUSPECTS).await),
         (0, 0)
     );
-    dismiss(worker).await;
-    dismiss(other).await;
+    for worker in [worker, other] {
+        let said = worker.said();
+        assert!(!said.contains("one by one"), "{said}");
+        dismiss(worker).await;
+    }
     assert_sound(scene.url(), System::QUIET).await;
 }
 
@@ -118,5 +167,26 @@ async fn who_asks_for_thousands_of_runs_at_once_waits_behind_who_asks_for_one() 
         "{left} of 3,000 were left when the one was done"
     );
     scene.until(OPEN, 0, &worker).await;
+    dismiss(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_whose_time_has_come_let_one_of_another_workspace_through() {
+    let scene = Scene::new(NO_SWEEPS).await;
+    scene.plant_proven(1, 3_000, 1, 1).await;
+    scene.plant_proven(3_001, 3_001, 2, 1).await;
+    let worker = scene.worker().await;
+    scene.watch("id <= 3000").await;
+    scene.watch("id = 3001").await;
+    let left = "SELECT count(*) FROM operation_runs WHERE id = 3001 AND status <> 'completed'";
+    scene.until(left, 0, &worker).await;
+    let left = scene.count(OPEN).await;
+    assert!(
+        left > 1_000,
+        "{left} of 3,000 were left when the one was done"
+    );
+    scene.until(OPEN, 0, &worker).await;
+    let looked = "SELECT count(*) FROM reconciler.ledger WHERE source = 'watch'";
+    assert_eq!(scene.count(looked).await, 3_001);
     dismiss(worker).await;
 }

@@ -27,7 +27,7 @@ use tracing_subscriber::{
 use crate::support::case::Case;
 use crate::support::hold::WAITING;
 use crate::support::scene::{OPEN_JOBS, PATIENCE, POLL, Scene, TICKS, VERDICTS, dismiss};
-use crate::support::store::settling;
+use crate::support::store::{Fixture, on_both, settling};
 use crate::support::worker::Worker;
 
 /// No sweep finds anything here, and what waits does not wait for long.
@@ -136,18 +136,79 @@ async fn a_job_that_cannot_be_read_is_discarded() {
     dismiss(worker).await;
 }
 
-const DEAD_LETTERS: &str = "SELECT count(*) FROM reconciler.attempts WHERE dead_at IS NOT NULL";
+on_both!(a_trace_context_goes_along_and_a_malformed_one_stops_nobody);
 
-/// As if these runs had been looked at before, and their time had come.
-async fn watch(scene: &Scene, which: &str) {
-    scene.execute(&format!(
-        "INSERT INTO reconciler.watch_list (operation_run_id, workspace_id, managed_environment_id,
-             reason_code, first_seen_at, last_looked_at, look_again_at, tries)
-         SELECT id, workspace_id, managed_environment_id, 'restore.in_progress', now(), now(), now(), 1
-         FROM operation_runs WHERE {which}"
-    ))
-    .await;
+async fn a_trace_context_goes_along_and_a_malformed_one_stops_nobody(on: Fixture) {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let tells = "[log]\nfilter = \"info,restore_reconciler::worker::restore_execute=debug\"\n";
+    let scene = Scene::on(on, &format!("{NO_SWEEPS}{tells}")).await;
+    scene.plant((1..=7).map(Case::failed)).await;
+    let worker = scene.worker().await;
+    let long = "f".repeat(10_000);
+    let payloads = [
+        format!(r#"{{"run":1,"cause":"x","traceparent":"{TRACE}"}}"#),
+        r#"{"run":2,"cause":"x"}"#.to_owned(),
+        r#"{"run":3,"cause":"x","traceparent":null}"#.to_owned(),
+        r#"{"run":4,"cause":"x","traceparent":"not one\n\u001b[31m"}"#.to_owned(),
+        format!(r#"{{"run":5,"cause":"x","traceparent":"{long}"}}"#),
+        r#"{"run":7,"cause":"x","traceparent":7}"#.to_owned(),
+        r#"{"run":7,"cause":"x","traceparent":{}}"#.to_owned(),
+    ];
+    let [bytes, now] = if scene.database.is_sqlite() {
+        ["CAST", "unixepoch('now')"]
+    } else {
+        ["convert_to", "now()"]
+    };
+    let encoding = scene.database.either(" AS BLOB", ", 'UTF8'");
+    for (number, payload) in payloads.iter().enumerate() {
+        scene
+            .execute(&format!(
+                "INSERT INTO apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority)
+                 VALUES ('{number:026}', 'restore.execute', {bytes}('{payload}'{encoding}), 'Pending', 0, 1, {now}, 0)"
+            ))
+            .await;
+    }
+    scene.verdicts(5, &worker).await;
+    scene.request([6]).await;
+    scene.verdicts(6, &worker).await;
+    let discarded = "SELECT count(*) FROM apalis.jobs WHERE status = 'Killed'";
+    scene.until(discarded, 2, &worker).await;
+    scene.until(OPEN_JOBS, 0, &worker).await;
+    let said = worker.said();
+    let told = said.lines().find(|line| line.contains("run=1 "));
+    assert!(told.is_some_and(|line| line.contains(TRACE)), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said}");
+    dismiss(worker).await;
 }
+
+/// What a platform's transaction is part of, told by its setting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_takes_the_trace_context_of_its_transaction_along() {
+    let scene = Scene::new(NO_SWEEPS).await;
+    scene.plant((1..=3).map(Case::failed)).await;
+    scene
+        .execute(
+            "BEGIN; SET LOCAL reconciler.traceparent = '00-00112233-01';
+             SELECT reconciler.request(1); COMMIT;
+             SELECT reconciler.request(2);
+             BEGIN; SELECT set_config('reconciler.traceparent', repeat('f', 1000), true);
+             SELECT reconciler.request(3); COMMIT",
+        )
+        .await;
+    let mut payloads = scene.payloads("restore.execute").await;
+    payloads.sort_by_key(|payload| payload["run"].as_i64());
+    let traces: Vec<Option<&str>> = payloads
+        .iter()
+        .map(|payload| payload["traceparent"].as_str())
+        .collect();
+    let cut = "f".repeat(128);
+    assert_eq!(traces, [Some("00-00112233-01"), None, Some(cut.as_str())]);
+    let worker = scene.worker().await;
+    scene.verdicts(3, &worker).await;
+    dismiss(worker).await;
+}
+
+const DEAD_LETTERS: &str = "SELECT count(*) FROM reconciler.attempts WHERE dead_at IS NOT NULL";
 
 /// Kills every worker that is inside of run 7, until nobody tries it any more, and says how many that were
 /// since the run was suspected. Until then it takes as long as it takes to find that a worker is dead.
@@ -198,7 +259,7 @@ async fn is_found_and_given_up(asked: bool, first_deferred: bool) {
     let _held = scene.hold(POISON).await;
     scene.plant((1..=21).map(Case::failed)).await;
     if first_deferred {
-        watch(&scene, "true").await;
+        scene.watch("true").await;
     }
     if asked {
         scene.request(1..=21).await;
@@ -298,7 +359,7 @@ async fn a_panic_is_survived(watched: bool) {
         .await;
     // What is due when a worker begins is settled one by one: this one is, and the others are due later.
     scene.plant([Case::failed(22)]).await;
-    watch(&scene, "id = 22").await;
+    scene.watch("id = 22").await;
     let health = Health::new(health::Limits::default(), &Loop::ALL);
     let stop = CancellationToken::new();
     let mut with = settling();
@@ -330,7 +391,7 @@ async fn a_panic_is_survived(watched: bool) {
         assert!(began.elapsed() < PATIENCE, "no first look");
     }
     if watched {
-        watch(&scene, "id <= 20").await;
+        scene.watch("id <= 20").await;
     } else {
         scene.request(1..=20).await;
     }

@@ -3,15 +3,13 @@
 
 use std::time::Duration;
 
-use restore_reconciler::storage::queue_file;
 use rustix::process::Signal;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, raw_sql};
 
 use crate::history::{System, assert_sound};
 use crate::support::case::Case;
+use crate::support::hold::Writer;
 use crate::support::scene::{
-    IN_HAND, NO_SWEEPS, OPEN, OPEN_JOBS, SWEEPS, Scene, dismiss, until_answered,
+    DONE, IN_HAND, NO_SWEEPS, OPEN, OPEN_JOBS, SWEEPS, Scene, dismiss, until_answered,
 };
 use crate::support::store::Fixture;
 use crate::support::worker::said_by;
@@ -24,37 +22,6 @@ const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(8);
 
 /// Jobs that were taken from a worker which was thought dead. The library counts an acknowledgement, too.
 const TAKEN_AWAY: &str = "SELECT count(*) FROM apalis.jobs WHERE attempts > 1";
-const DONE: &str = "SELECT count(*) FROM apalis.jobs WHERE status = 'Done'";
-
-/// The only writer of a file, for as long as it lives.
-struct Writer(SqliteConnection);
-
-impl Writer {
-    /// Nothing is settled meanwhile.
-    async fn of_platform(scene: &Scene) -> Self {
-        Self::of(scene.url().parse().expect("a URL")).await
-    }
-
-    /// No job is taken or acknowledged meanwhile.
-    async fn of_queue(scene: &Scene) -> Self {
-        let platform: SqliteConnectOptions = scene.url().parse().expect("a URL");
-        let queue = queue_file(platform.get_filename());
-        Self::of(platform.filename(queue)).await
-    }
-
-    async fn of(options: SqliteConnectOptions) -> Self {
-        let mut connection = options.connect().await.expect("the file opens");
-        raw_sql("BEGIN IMMEDIATE")
-            .execute(&mut connection)
-            .await
-            .expect("nobody writes for long");
-        Self(connection)
-    }
-
-    async fn let_go(self) {
-        self.0.close().await.expect("its transaction ends with it");
-    }
-}
 
 async fn scene(schedule: &str) -> Scene {
     Scene::on(Fixture::sqlite().await, &format!("{schedule}{FEW_IN_HAND}")).await
@@ -110,7 +77,7 @@ async fn told_to_stop_it_finishes_what_is_in_hand_and_leaves_the_rest() {
     let scene = scene(NO_SWEEPS).await;
     scene.plant((1..=100).map(Case::proven)).await;
     let worker = scene.worker().await;
-    let writer = Writer::of_platform(&scene).await;
+    let writer = Writer::of_platform(scene.url()).await;
     enqueue(&scene, 1..=100).await;
     scene.until_least(IN_HAND, 20, &worker).await;
     let in_hand = scene.count(IN_HAND).await;
@@ -142,7 +109,7 @@ async fn jobs_in_hand_of_a_killed_worker_go_to_another_process() {
     let scene = scene(NO_SWEEPS).await;
     scene.plant((1..=50).map(Case::proven)).await;
     let killed = scene.worker().await;
-    let writer = Writer::of_platform(&scene).await;
+    let writer = Writer::of_platform(scene.url()).await;
     enqueue(&scene, 1..=20).await;
     scene.until(IN_HAND, 20, &killed).await;
     let other = scene.worker().await;
@@ -171,10 +138,10 @@ async fn a_verdict_that_was_not_acknowledged_is_not_given_twice() {
     let scene = scene(NO_SWEEPS).await;
     scene.plant((1..=20).map(Case::proven)).await;
     let killed = scene.worker().await;
-    let platform = Writer::of_platform(&scene).await;
+    let platform = Writer::of_platform(scene.url()).await;
     enqueue(&scene, 1..=20).await;
     scene.until(IN_HAND, 20, &killed).await;
-    let queue = Writer::of_queue(&scene).await;
+    let queue = Writer::of_queue(scene.url()).await;
     platform.let_go().await;
     scene.until(OPEN, 0, &killed).await;
     killed.kill().await;
