@@ -10,8 +10,10 @@ use tokio::task::JoinSet;
 
 use crate::history::{System, assert_sound};
 use crate::support::case::Case;
-use crate::support::scene::{NO_SWEEPS, OPEN_JOBS, Scene, VERDICTS, dismiss};
+use crate::support::proxy::Proxy;
+use crate::support::scene::{NO_SWEEPS, OPEN_JOBS, Scene, VERDICTS, dismiss, until_ready};
 use crate::support::store::{Fixture, moment, on_both};
+use crate::support::worker::Worker;
 
 /// No sweep finds anything here, nor does a look at the queue that nobody asked for.
 const NO_POLLING: &str = r#"
@@ -182,6 +184,37 @@ async fn requests_that_come_at_the_same_time_are_dealt_with_at_once() {
     scene.verdicts(CONNECTIONS * EACH + 1, &worker).await;
     let took = asked.elapsed();
     assert!(took < PROMPT, "{took:?}\n{}", worker.said());
+    dismiss(worker).await;
+}
+
+/// The rest of the process has another way to the database, and notices nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_cut_off_from_notices_hears_them_again_within_seconds() {
+    let scene = Scene::new(NO_POLLING).await;
+    let proxy = Proxy::before(scene.url());
+    let listen = proxy.url(scene.url());
+    let worker = Worker::start_listening(scene.url(), &listen, &scene.config)
+        .await
+        .unwrap_or_else(|why| panic!("{why}"));
+    until_ready(&worker).await;
+    for run in 1..=4 {
+        scene.plant([Case::failed(run)]).await;
+        match run {
+            // Asked for before anybody listens again.
+            2 => proxy.reset_connections(),
+            3 => {
+                proxy.refuse();
+                proxy.reset_connections();
+                scene.request([run]).await;
+                proxy.heal();
+            }
+            _ => {}
+        }
+        scene.request([run]).await;
+        let took = scene.verdicts(run, &worker).await;
+        assert!(took < PROMPT, "{run}: {took:?}\n{}", worker.said());
+    }
+    assert_eq!(proxy.connections(), 1, "it listens the same way as before");
     dismiss(worker).await;
 }
 
