@@ -32,6 +32,8 @@ statement_timeout = "2s"
 lock_timeout = "250ms"
 "#;
 const LONGER: Duration = Duration::from_secs(8);
+/// More than two workers have in hand and in their buffers.
+const RUNS: i64 = 500;
 
 /// What the platform does to a whole table, or another program to a whole file.
 enum Lock {
@@ -65,13 +67,13 @@ impl Lock {
 /// Whoever asked, swept or looked again: a lock that all of them wait for says nothing about any run.
 async fn a_worker_that_waits_for_a_lock_keeps_its_jobs_and_suspects_nobody(on: Fixture) {
     let scene = Scene::on(on, &format!("{SWEEPS}{IMPATIENT}")).await;
-    scene.plant((1..=400).map(Case::proven)).await;
-    scene.request(1..=300).await;
+    scene.plant((1..=RUNS).map(Case::proven)).await;
+    scene.request(1..=400).await;
     let lock = Lock::take(&scene).await;
     let workers = [scene.worker().await, scene.worker().await];
     if !scene.database.is_sqlite() {
         // What is due already when a process begins is looked at with care.
-        scene.watch("id BETWEEN 301 AND 350").await;
+        scene.watch("id BETWEEN 401 AND 450").await;
     }
     let since = Stopwatch::start();
     let mut poll = interval(Duration::from_millis(200));
@@ -83,7 +85,7 @@ async fn a_worker_that_waits_for_a_lock_keeps_its_jobs_and_suspects_nobody(on: F
         }
         assert_eq!(scene.count(TAKEN_AWAY).await, 0);
         assert_eq!(scene.count(SUSPECTS).await, 0);
-        assert_eq!(scene.count(OPEN).await, 400);
+        assert_eq!(scene.count(OPEN).await, RUNS);
     }
     lock.let_go().await;
     let [worker, other] = workers;
