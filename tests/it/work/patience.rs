@@ -11,7 +11,7 @@ use crate::history::{System, assert_sound};
 use crate::support::case::Case;
 use crate::support::hold::Writer;
 use crate::support::scene::{
-    DONE, NO_SWEEPS, OPEN, OPEN_JOBS, SWEEPS, Scene, TAKEN_AWAY, dismiss, until_answered,
+    DONE, IN_HAND, NO_SWEEPS, OPEN, OPEN_JOBS, SWEEPS, Scene, TAKEN_AWAY, dismiss, until_answered,
     until_ready,
 };
 use crate::support::store::{Fixture, on_both};
@@ -31,7 +31,7 @@ attempt_timeout = "3s"
 statement_timeout = "2s"
 lock_timeout = "250ms"
 "#;
-const LONGER: Duration = Duration::from_secs(8);
+const LONGER: Duration = Duration::from_secs(7);
 /// More than two workers have in hand and in their buffers.
 const RUNS: i64 = 500;
 
@@ -68,9 +68,13 @@ impl Lock {
 async fn a_worker_that_waits_for_a_lock_keeps_its_jobs_and_suspects_nobody(on: Fixture) {
     let scene = Scene::on(on, &format!("{SWEEPS}{IMPATIENT}")).await;
     scene.plant((1..=RUNS).map(Case::proven)).await;
-    scene.request(1..=400).await;
     let lock = Lock::take(&scene).await;
     let workers = [scene.worker().await, scene.worker().await];
+    // Some in hand first: then the next batch does not fit, and its rest waits in the library's buffer.
+    let in_hand = format!("{IN_HAND} AND job_type = 'restore.execute'");
+    scene.request(1..=30).await;
+    scene.until(&in_hand, 30, &workers[0]).await;
+    scene.request(31..=400).await;
     if !scene.database.is_sqlite() {
         // What is due already when a process begins is looked at with care.
         scene.watch("id BETWEEN 401 AND 450").await;
