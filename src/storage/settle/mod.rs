@@ -117,8 +117,12 @@ fn hold_back(
     }
 }
 
+/// So few runs that fail without company are to blame if somebody raised the error on purpose. They would come
+/// back together for ever.
+const FEW: usize = 2;
+
 /// Whether these runs, each of which failed alone, are not to blame: no other was written about, and all
-/// failed alike. A run without company is to blame if somebody raised the error on purpose.
+/// failed alike.
 fn concerns_everyone(failed: &[(RunId, StoreError)], settled: &[Settled]) -> bool {
     let is_written = |settled: &Settled| {
         matches!(
@@ -127,10 +131,10 @@ fn concerns_everyone(failed: &[(RunId, StoreError)], settled: &[Settled]) -> boo
         )
     };
     match failed {
-        _ if settled.iter().any(is_written) => false,
-        [(_, error)] => !error.is_said_on_purpose(),
-        [(_, first), others @ ..] => others.iter().all(|(_, error)| error.is_like(first)),
         [] => false,
+        _ if settled.iter().any(is_written) => false,
+        few if few.len() <= FEW => !few.iter().all(|(_, error)| error.is_said_on_purpose()),
+        [(_, first), others @ ..] => others.iter().all(|(_, error)| error.is_like(first)),
     }
 }
 

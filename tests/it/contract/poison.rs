@@ -162,6 +162,24 @@ async fn a_run_that_is_refused_alone_is_watched_if_that_was_meant() {
     );
 }
 
+/// Nor have two of them any other company.
+#[tokio::test]
+async fn two_runs_that_are_refused_together_are_watched_if_that_was_meant() {
+    let on = Fixture::postgres().await;
+    on.plant([1, 2].map(Case::failed)).await;
+    break_on(&on, "NEW.id < 3", "42501").await;
+    let mut settled = Vec::new();
+    let runs = [RunId(1), RunId(2)];
+    on.store
+        .settle(&runs, &settling(), &mut settled)
+        .await
+        .unwrap();
+    let is_watched = |settled: &&restore_reconciler::storage::Settled| {
+        matches!(settled.result, Settlement::Refused { watch: Some(_), .. })
+    };
+    assert_eq!(settled.iter().filter(is_watched).count(), 2, "{settled:?}");
+}
+
 /// A trigger that may not write where it wants to fails every run; a policy, or a page, may fail one.
 #[tokio::test]
 async fn a_run_that_a_policy_refuses_costs_itself_its_verdict() {
