@@ -191,20 +191,28 @@ impl Transactions for PostgresStore {
     type Transaction = PostgresTransaction;
 
     async fn begin(&self) -> Result<PostgresTransaction, StoreError> {
-        let tx = self
-            .pool
-            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ")
-            .await;
+        let tx = begin_whole(&self.pool, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
         PostgresTransaction::open(tx.during("begin a transaction")?, &self.limits).await
     }
 
     async fn begin_read(&self) -> Result<PostgresTransaction, StoreError> {
-        let tx = self
-            .pool
-            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            .await;
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+        let tx = begin_whole(&self.pool, begin).await;
         PostgresTransaction::open(tx.during("begin to read")?, &self.limits).await
     }
+}
+
+/// Begins a transaction in a task of its own, which comes to its end when the caller is dropped meanwhile: the
+/// driver undoes what was begun, but not what is beginning, and the next statement on that connection would be
+/// part of it.
+async fn begin_whole(
+    pool: &PgPool,
+    begin: &'static str,
+) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+    let pool = pool.clone();
+    tokio::spawn(async move { pool.begin_with(begin).await })
+        .await
+        .unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 #[async_trait]

@@ -12,7 +12,10 @@ use sqlx::raw_sql;
 use crate::support::case::Case;
 use crate::support::store::{Fixture, on_both, settling};
 
-on_both!(a_look_that_is_dropped_swallows_no_later_statement);
+on_both!(
+    a_settlement_that_is_dropped_swallows_no_later_statement,
+    a_look_that_is_dropped_swallows_no_later_statement,
+);
 
 /// More waits than any of these futures has.
 const WAITS_MAX: i64 = 200;
@@ -56,9 +59,8 @@ async fn can_write(on: &Fixture, store: &dyn Store, run: i64) {
     assert_eq!(on.count(jobs).await, before + 1, "run {run}");
 }
 
-#[tokio::test]
-async fn a_settlement_that_is_dropped_swallows_no_later_statement_on_a_file() {
-    let on = Fixture::sqlite().await.with_queue().await;
+async fn a_settlement_that_is_dropped_swallows_no_later_statement(on: Fixture) {
+    let on = on.with_queue().await;
     let store = with_one_connection(&on).await;
     on.plant((1..=WAITS_MAX + 1).map(Case::proven)).await;
     let with = settling();
