@@ -228,12 +228,37 @@ impl Transaction for PostgresTransaction {
     }
 
     async fn insert_ledger(&mut self, entries: &[&LedgerEntry]) -> Result<(), StoreError> {
-        self.write(
-            "write ledger entries",
-            include_str!("insert_ledger.sql"),
-            entries,
-        )
-        .await
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let of = |column: for<'a> fn(&'a LedgerEntry) -> &'a str| -> Vec<&str> {
+            entries.iter().map(|entry| column(entry)).collect()
+        };
+        let number = |column: fn(&LedgerEntry) -> i64| -> Vec<i64> {
+            entries.iter().map(|entry| column(entry)).collect()
+        };
+        let environments: Vec<Option<i64>> = entries
+            .iter()
+            .map(|entry| entry.managed_environment_id.map(|id| id.0))
+            .collect();
+        sqlx::query(include_str!("insert_ledger.sql"))
+            .bind(of(|entry| &entry.decision_id))
+            .bind(number(|entry| entry.operation_run_id.0))
+            .bind(number(|entry| entry.workspace_id.0))
+            .bind(environments)
+            .bind(of(|entry| entry.outcome))
+            .bind(of(|entry| entry.reason_code))
+            .bind(of(|entry| entry.ruleset))
+            .bind(of(|entry| &entry.facts))
+            .bind(of(|entry| &entry.facts_digest))
+            .bind(of(|entry| &entry.decision))
+            .bind(of(|entry| &entry.worker))
+            .bind(of(|entry| entry.source))
+            .bind(number(|entry| entry.decided_at.as_microsecond()))
+            .execute(&mut *self.tx)
+            .await
+            .during("write ledger entries")?;
+        Ok(())
     }
 
     async fn watch(&mut self, entries: &[WatchWrite]) -> Result<(), StoreError> {
