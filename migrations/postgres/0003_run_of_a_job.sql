@@ -1,6 +1,7 @@
--- The run that a job asks for, read from its payload as a worker reads it; null where a worker could not.
+-- The run that a job asks for, read from its payload; null where a worker could not read it. For lists: what is
+-- settled is decided by the worker's own reader.
 CREATE FUNCTION reconciler.run_of(payload bytea) RETURNS bigint
-LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     said json;
 BEGIN

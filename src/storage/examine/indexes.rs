@@ -42,7 +42,8 @@ pub(super) const WANTED: [Wanted; 4] = [
         name: "operation_runs_open_restores_index",
         definition: "(workspace_id, id) WHERE type = 'restore.execute' AND status IN ('queued', 'running')",
         definition_on_sqlite: "(workspace_id, id) WHERE type = 'restore.execute' AND status IN ('queued', 'running')",
-        purpose: "every look for due runs passes over all runs there ever were",
+        purpose: "every look for due runs reads the open runs of all other types as well; and on SQLite, or \
+            where the two indexes over open runs that the platform creates are missing, all runs there ever were",
         key: "status",
         compared: &["type", "status"],
         demanded: &[

@@ -1,5 +1,6 @@
 -- close_runs: closes the runs that are still open, and says which ones those were.
 -- The records take their column types from the platform's own table, whatever those are.
+-- For IS TRUE see lock_open_runs.
 UPDATE operation_runs AS run
 SET status          = 'completed',
     outcome         = verdict.outcome,
@@ -16,5 +17,5 @@ WHERE run.id = verdict.id
   -- Says nothing new, and keeps the join small whatever the planner believes about the table.
   AND run.id = ANY ($2::bigint[])
   AND run.type = 'restore.execute'
-  AND run.status IN ('queued', 'running')
+  AND (run.status IN ('queued', 'running')) IS TRUE
 RETURNING run.id

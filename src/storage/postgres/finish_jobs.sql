@@ -1,8 +1,8 @@
 -- finish_jobs: marks jobs as done that their worker still holds.
--- With `=` instead of IS NOT DISTINCT FROM the planner would walk all that a worker ever held.
+-- IS TRUE keeps the planner from making a join of it: it believes that hardly any job is in hand, and would then
+-- compare each job with every other, or walk all that a worker ever held.
 UPDATE apalis.jobs AS job
 SET status = 'Done', done_at = statement_timestamp()
-FROM unnest($1::text[], $2::text[]) AS held (id, worker)
-WHERE job.id = held.id
-  AND job.lock_by IS NOT DISTINCT FROM held.worker
+WHERE job.id = ANY ($1::text[])
   AND job.status IN ('Queued', 'Running')
+  AND ((job.id, job.lock_by) IN (SELECT held.id, held.worker FROM unnest($1::text[], $2::text[]) AS held (id, worker))) IS TRUE

@@ -1,10 +1,11 @@
 -- lock_open_runs: takes the open restore.execute runs that nobody else holds.
 -- $2: only those whose time to be looked at again has come. $3: also suspects.
+-- IS TRUE keeps the planner to the ids: where it last saw few open runs, it would rather read all that are open.
 SELECT run.id
 FROM operation_runs AS run
 WHERE run.id = ANY ($1::bigint[])
   AND run.type = 'restore.execute'
-  AND run.status IN ('queued', 'running')
+  AND (run.status IN ('queued', 'running')) IS TRUE
   AND (NOT $2 OR NOT EXISTS (
       SELECT 1
       FROM reconciler.watch_list AS watch

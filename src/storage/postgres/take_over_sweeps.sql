@@ -1,6 +1,7 @@
 -- take_over_sweeps: takes what dead passes had in hand, and marks the runs that are still open as suspects.
 -- A pass is dead whose own tick and shard are worked on again, or that was silent for too long. Whoever comes
 -- second, while this is not yet committed, skips what is locked.
+-- For IS TRUE see lock_open_runs.
 WITH dead AS MATERIALIZED (
     SELECT sweep.id, sweep.in_hand
     FROM reconciler.sweeps AS sweep
@@ -23,7 +24,7 @@ suspects AS (
     FROM operation_runs AS run
     WHERE run.id = ANY (SELECT unnest(dead.in_hand) FROM dead)
       AND run.type = 'restore.execute'
-      AND run.status IN ('queued', 'running')
+      AND (run.status IN ('queued', 'running')) IS TRUE
 ),
 marked AS (
     INSERT INTO reconciler.attempts (

@@ -1,4 +1,5 @@
 -- load_awaited: open runs whose time to be looked at again, or to be tried again, has come; workspaces in turns.
+-- For IS TRUE see lock_open_runs.
 SELECT awaited.run
 FROM (
     SELECT watch.operation_run_id AS run, watch.workspace_id AS workspace, watch.look_again_at AS moment
@@ -13,6 +14,6 @@ FROM (
     WHERE attempt.dead_at IS NULL AND attempt.try_again_at <= statement_timestamp()
 ) AS awaited
 JOIN operation_runs AS run
-    ON run.id = awaited.run AND run.type = 'restore.execute' AND run.status IN ('queued', 'running')
+    ON run.id = awaited.run AND run.type = 'restore.execute' AND (run.status IN ('queued', 'running')) IS TRUE
 ORDER BY row_number() OVER (PARTITION BY awaited.workspace ORDER BY awaited.moment), awaited.moment
 LIMIT $1

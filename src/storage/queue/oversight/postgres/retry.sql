@@ -1,8 +1,9 @@
 -- retry: lets open runs in trouble start over, queues a job for each, and says which those are.
+-- For IS TRUE see lock_open_runs.
 WITH asked AS (
     SELECT run.id
     FROM operation_runs AS run
-    WHERE run.id = ANY ($1::bigint[]) AND run.type = 'restore.execute' AND run.status IN ('queued', 'running')
+    WHERE run.id = ANY ($1::bigint[]) AND run.type = 'restore.execute' AND (run.status IN ('queued', 'running')) IS TRUE
 ), started_over AS (
     UPDATE reconciler.attempts AS attempt
     SET tries = 0, try_again_at = statement_timestamp(), dead_at = NULL, dropped_at = NULL
