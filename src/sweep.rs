@@ -1,16 +1,22 @@
 //! One pass over all due runs: the guarantee behind every hint that was lost.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::{Stream, StreamExt as _, stream};
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{READ_AHEAD_RUNS, Turns};
+use tokio::sync::{Mutex, Semaphore};
 
-use crate::storage::{Settled, Settling, Store, StoreError, SweepStart, Tally};
+use crate::storage::{Backend, Settled, Settling, Store, StoreError, SweepStart, Tally};
 
 /// What a pass covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
     /// Only this workspace.
     pub workspace: Option<WorkspaceId>,
@@ -20,6 +26,21 @@ pub struct Scope {
     pub limit: Option<u64>,
     /// The tick that asked for the pass; none where a person did.
     pub tick: Option<Timestamp>,
+    /// How many pages are settled at once, each in a transaction of its own; one on SQLite, which has one writer.
+    pub lanes: NonZeroU32,
+}
+
+impl Default for Scope {
+    /// Everything, page after page.
+    fn default() -> Self {
+        Self {
+            workspace: None,
+            shard: Shard::WHOLE,
+            limit: None,
+            tick: None,
+            lanes: NonZeroU32::MIN,
+        }
+    }
 }
 
 /// What a pass came to.
@@ -59,8 +80,20 @@ pub async fn sweep(
         in_hand: &first,
     };
     let sweep = store.open_sweep(&start).await?;
+    let in_hand = InHand {
+        sweep,
+        runs: Mutex::new(first.iter().copied().collect()),
+    };
+    let read = Pages {
+        first,
+        rest: &mut pages,
+        lanes: match store.backend() {
+            Backend::Postgres => scope.lanes.get() as usize,
+            Backend::Sqlite => 1,
+        },
+    };
     let mut tally = Tally::default();
-    let settled = settle_pages(store, sweep, first, &mut pages, with, |settled| {
+    let settled = settle_pages(store, &in_hand, read, with, |settled| {
         for run in settled {
             tally.add(&run.result);
         }
@@ -68,35 +101,103 @@ pub async fn sweep(
     })
     .await;
     let closed = store.close_sweep(sweep, &tally).await;
-    settled.and(closed)?;
+    let all = settled?;
+    closed?;
     Ok(Pass {
         tally,
-        is_complete: pages.is_over(),
+        is_complete: all && pages.is_over(),
     })
 }
 
+/// Settles pages, as many at once as there are lanes, and reads the page after them meanwhile. Returns whether
+/// all were settled. Once `progress` says stop, or a page has failed, what is in hand is settled and no more.
 async fn settle_pages(
     store: &dyn Store,
-    sweep: i64,
-    first: Vec<RunId>,
-    pages: &mut DuePages,
+    in_hand: &InHand,
+    pages: Pages<'_>,
     with: &Settling,
     mut progress: impl FnMut(&[Settled]) -> ControlFlow<()>,
-) -> Result<(), StoreError> {
-    let mut runs = first;
-    loop {
-        let mut settled = Vec::with_capacity(runs.len());
-        let result = store.settle(&runs, with, &mut settled).await;
-        let flow = progress(&settled);
-        result?;
-        if flow.is_break() {
-            return Ok(());
-        }
-        let Some(next) = pages.next(store).await? else {
-            return Ok(());
+) -> Result<bool, StoreError> {
+    let (over, lanes) = (&AtomicBool::new(false), &Semaphore::new(pages.lanes));
+    let settle = |page: Result<Vec<RunId>, StoreError>| async move {
+        let mut settled = Vec::new();
+        let runs = match page {
+            Ok(runs) => runs,
+            Err(error) => return (settled, Err(error)),
         };
-        runs = next;
-        store.note_page(sweep, &runs).await?;
+        let _lane = lanes.acquire().await;
+        if over.load(Ordering::Relaxed) {
+            return (settled, Ok(false));
+        }
+        let mut result = in_hand.take(store, &runs).await;
+        if result.is_ok() {
+            result = store.settle(&runs, with, &mut settled).await;
+        }
+        in_hand.put_down(&runs).await;
+        (settled, result.map(|()| true))
+    };
+    let ahead = pages.lanes + 1;
+    let mut settling = pin!(pages.read(store, over).map(settle).buffer_unordered(ahead));
+    let mut end = Ok(true);
+    while let Some((settled, result)) = settling.next().await {
+        let stop = !settled.is_empty() && progress(&settled).is_break();
+        over.fetch_or(stop || result.is_err(), Ordering::Relaxed);
+        end = end.and_then(|all| Ok(all & result?));
+    }
+    end
+}
+
+/// The pages of a pass, the first of which was read to see whether there is one.
+struct Pages<'a> {
+    first: Vec<RunId>,
+    rest: &'a mut DuePages,
+    lanes: usize,
+}
+
+impl Pages<'_> {
+    /// Reads them one after the other, until an error or until it is over.
+    fn read(
+        self,
+        store: &dyn Store,
+        over: &AtomicBool,
+    ) -> impl Stream<Item = Result<Vec<RunId>, StoreError>> {
+        stream::unfold((Some(self.first), self.rest), |(first, rest)| async {
+            let page = match first {
+                Some(first) => Ok(Some(first)),
+                None if over.load(Ordering::Relaxed) => Ok(None),
+                None => rest.next(store).await,
+            };
+            over.fetch_or(page.is_err(), Ordering::Relaxed);
+            Some((page.transpose()?, (None, rest)))
+        })
+    }
+}
+
+/// The runs of a pass that are being settled, as its row has them.
+struct InHand {
+    sweep: i64,
+    runs: Mutex<BTreeSet<RunId>>,
+}
+
+impl InHand {
+    /// Notes them before they are settled. The notes of two pages must not overtake each other.
+    async fn take(&self, store: &dyn Store, page: &[RunId]) -> Result<(), StoreError> {
+        let mut runs = self.runs.lock().await;
+        let noted = runs.len();
+        runs.extend(page);
+        if runs.len() == noted {
+            return Ok(()); // the first page, with which the row began
+        }
+        let runs: Vec<RunId> = runs.iter().copied().collect();
+        store.note_page(self.sweep, &runs).await
+    }
+
+    /// Leaves them to be forgotten by the next note.
+    async fn put_down(&self, page: &[RunId]) {
+        let mut runs = self.runs.lock().await;
+        for run in page {
+            runs.remove(run);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Ctrl-C in the middle of a pass: the page in hand is finished first, so that nothing is half done.
+//! Signals. After Ctrl-C in the middle of a pass the page in hand is finished first, so that nothing is half done.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -6,6 +6,8 @@ use std::ops::ControlFlow;
 use std::pin::pin;
 
 use futures_util::future::{Either, select};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use crate::storage::StoreError;
@@ -45,10 +47,28 @@ impl Interruption {
                 }
                 Either::Right((Ok(()), _)) => {
                     tracing::warn!(
-                        "interrupted: finishing the page in hand; once more breaks it off"
+                        "interrupted: finishing what is in hand; once more breaks it off"
                     );
                 }
             }
         }
     }
+}
+
+/// Cancelled by the first SIGTERM, SIGINT or SIGHUP.
+pub(super) fn stop_on_signal() -> std::io::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let told = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        told.cancel();
+    });
+    Ok(stop)
 }

@@ -1,6 +1,7 @@
 //! `sweep`: one pass over all due runs.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use reconciler_jobs::ids::{RunId, WorkspaceId};
@@ -37,8 +38,9 @@ pub(super) struct Args {
 }
 
 impl Args {
-    fn scope(&self) -> Scope {
+    fn scope(&self, lanes: NonZeroU32) -> Scope {
         Scope {
+            lanes,
             workspace: self.workspace.map(WorkspaceId),
             limit: self.limit,
             ..Scope::default()
@@ -97,7 +99,8 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     };
     let store = session.open_migrated(access).await?;
     let settling = session.settling(Source::Sweep);
-    let due = store.count_due(args.scope().workspace).await?;
+    let scope = args.scope(session.config.sweep.lanes());
+    let due = store.count_due(scope.workspace).await?;
     let total = args.limit.map_or(due, |limit| limit.min(due));
 
     let mut findings = Findings::default();
@@ -112,7 +115,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
             progress.advance(runs);
             interruption.wish()
         };
-        let look = look(&*store, args.scope(), &settling, each);
+        let look = look(&*store, scope, &settling, each);
         interruption.heed_during(look).await
     } else {
         let each = |settled: &[Settled]| {
@@ -123,7 +126,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
             interruption.wish()
         };
         let sweep = async {
-            let pass = sweep(&*store, args.scope(), &settling, each).await?;
+            let pass = sweep(&*store, scope, &settling, each).await?;
             Ok(pass.is_complete)
         };
         interruption.heed_during(sweep).await

@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use reconciler_jobs::restore_execute::record::Source;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::interruption::stop_on_signal;
 use super::session::Session;
 use crate::console;
 use crate::health::{self, Database, Health, Loop, Schema};
@@ -151,22 +151,4 @@ fn limits(session: &Session<'_>) -> health::Limits {
         sweep_age: gap.saturating_mul(SWEEPS_MISSED_MAX),
         ..health::Limits::default()
     }
-}
-
-/// Cancelled by the first SIGTERM, SIGINT or SIGHUP.
-fn stop_on_signal() -> std::io::Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let told = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-        }
-        told.cancel();
-    });
-    Ok(stop)
 }

@@ -1,6 +1,7 @@
 //! When sweeps begin, how much one looks at, and when a run that stayed open is looked at again.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -37,6 +38,11 @@ pub struct Sweep {
     #[serde(deserialize_with = "whole::<_, 1, 5_000>")]
     #[schemars(range(min = 1, max = 5_000))]
     pub batch_runs_max: u32,
+    /// How many of these transactions one pass has under way at once, each on a connection of its own: more settle a
+    /// backlog sooner and keep requests waiting longer.
+    #[serde(deserialize_with = "whole::<_, 1, 8>")]
+    #[schemars(range(min = 1, max = 8))]
+    pub lanes: u32,
     /// The wait after the first look at a run that stays open; doubled after each further look. "1s"
     /// to "1h", not longer than `wait_max`.
     #[serde(
@@ -62,6 +68,7 @@ impl Default for Sweep {
             runs_max: 100_000,
             shard_runs: 20_000,
             batch_runs_max: BATCH_RUNS_MAX,
+            lanes: 1,
             wait_min,
             wait_max,
         }
@@ -69,6 +76,12 @@ impl Default for Sweep {
 }
 
 impl Sweep {
+    /// How many pages of a pass are settled at once.
+    #[must_use]
+    pub fn lanes(&self) -> NonZeroU32 {
+        NonZeroU32::new(self.lanes).unwrap_or(NonZeroU32::MIN)
+    }
+
     /// The waits between looks, as the pure back-off takes them.
     #[must_use]
     pub fn back_off(&self) -> Schedule {

@@ -158,7 +158,8 @@ async fn pass(shared: &Shared, tick: Timestamp, part: Shard, again: bool) -> Res
         tick: Some(tick),
         shard: part,
         limit: Some(u64::from(shared.sweep.runs_max)),
-        workspace: None,
+        lanes: shared.sweep.lanes(),
+        ..Scope::default()
     };
     let with = shared.settling(Source::Sweep);
     let pages = AtomicU64::new(0);

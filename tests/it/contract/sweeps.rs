@@ -1,5 +1,6 @@
 //! A pass over all due runs, and the row that says what it came to.
 
+use std::num::NonZeroU32;
 use std::ops::ControlFlow::{Break, Continue};
 
 use jiff::Timestamp;
@@ -16,10 +17,13 @@ use crate::support::store::{Columns, Fixture, moment, on_both, settling};
 
 on_both!(
     a_pass_settles_what_is_due_and_a_second_one_finds_nothing,
+    a_pass_of_several_lanes_settles_each_run_once,
+    a_pass_that_stops_settles_what_its_lanes_have_in_hand_and_no_more,
     a_pass_stays_within_its_scope,
     a_pass_forgets_runs_that_somebody_else_closed,
     a_pass_that_finds_nothing_due_writes_nothing,
     what_is_in_hand_is_noted_before_it_is_settled,
+    what_several_lanes_have_in_hand_is_noted_before_it_is_settled,
     a_pass_says_which_part_of_which_tick_it_is,
     a_pass_stops_between_pages_where_it_is_told_to,
     a_workspace_with_much_to_settle_does_not_keep_others_waiting,
@@ -109,6 +113,58 @@ async fn a_pass_settles_what_is_due_and_a_second_one_finds_nothing(on: Fixture) 
     assert_eq!(on.count("SELECT count(*) FROM reconciler.sweeps").await, 1);
 }
 
+fn lanes(lanes: u32) -> Scope {
+    Scope {
+        lanes: NonZeroU32::new(lanes).unwrap(),
+        ..Scope::default()
+    }
+}
+
+async fn a_pass_of_several_lanes_settles_each_run_once(on: Fixture) {
+    on.plant((0..10).flat_map(|round| mixed(1 + round * 5)))
+        .await;
+    let mut with = settling();
+    with.batch_runs_max = 4;
+    let mut runs = Vec::new();
+    let all = sweep(on.store.as_ref(), lanes(3), &with, |settled| {
+        runs.extend(settled.iter().map(|settled| settled.run.0));
+        Continue(())
+    });
+    let Pass { tally, is_complete } = all.await.unwrap();
+    assert!(is_complete);
+    runs.sort_unstable();
+    assert!(runs.into_iter().eq(1..=50));
+    assert_eq!((tally.verdicts(), tally.deferred), (40, 10));
+    on.assert_one_of_each(40).await;
+    let row = last_sweep(&on).await;
+    assert_counts(&row, &tally);
+    assert_eq!(row["in_hand"].as_deref(), Some(on.either("[]", "{}")));
+
+    let before = on.store.fingerprint().await.unwrap();
+    assert_eq!(pass(&on, lanes(3)).await, Tally::default());
+    assert_eq!(before, on.store.fingerprint().await.unwrap());
+}
+
+/// Told to stop after its first page, when another may be in hand and one more was read.
+async fn a_pass_that_stops_settles_what_its_lanes_have_in_hand_and_no_more(on: Fixture) {
+    on.plant((1..=40).map(Case::proven)).await;
+    let mut with = settling();
+    with.batch_runs_max = 4;
+    let mut pages = 0;
+    let stopped = sweep(on.store.as_ref(), lanes(2), &with, |settled| {
+        assert_eq!(settled.len(), 4);
+        pages += 1;
+        Break(())
+    });
+    let Pass { tally, is_complete } = stopped.await.unwrap();
+    assert!(!is_complete);
+    assert!((1..=2).contains(&pages), "{pages}");
+    assert_eq!(tally.succeeded, 4 * pages);
+    on.assert_one_of_each(4 * pages.cast_signed()).await;
+    let rest = pass(&on, lanes(2)).await;
+    assert_eq!(rest.succeeded, 40 - 4 * pages);
+}
+
 async fn a_pass_stays_within_its_scope(on: Fixture) {
     let mut foreign = Case::proven(3);
     foreign.run.workspace_id = FOREIGN.0;
@@ -196,7 +252,8 @@ async fn a_pass_that_finds_nothing_due_writes_nothing(on: Fixture) {
 }
 
 /// A trigger looks at the row of the pass at the moment at which a run is closed.
-async fn what_is_in_hand_is_noted_before_it_is_settled(on: Fixture) {
+/// Has the database note of each run that is closed whether it was in hand.
+async fn set_a_witness(on: &Fixture) {
     on.execute("CREATE TABLE witness (run bigint, was_in_hand bigint)")
         .await;
     on.execute(on.either(
@@ -214,6 +271,24 @@ async fn what_is_in_hand_is_noted_before_it_is_settled(on: Fixture) {
              FOR EACH ROW EXECUTE FUNCTION witness()",
     ))
     .await;
+}
+
+async fn what_several_lanes_have_in_hand_is_noted_before_it_is_settled(on: Fixture) {
+    set_a_witness(&on).await;
+    on.plant((1..=100).map(Case::failed)).await;
+    let mut with = settling();
+    with.batch_runs_max = 3;
+    let go_on = |_: &[Settled]| Continue(());
+    let pass = sweep(on.store.as_ref(), lanes(3), &with, go_on).await;
+    assert_eq!(pass.unwrap().tally.failed, 100);
+    let seen = on.count("SELECT count(*) FROM witness WHERE was_in_hand = 1");
+    assert_eq!(seen.await, 100);
+    let row = last_sweep(&on).await;
+    assert_eq!(row["in_hand"].as_deref(), Some(on.either("[]", "{}")));
+}
+
+async fn what_is_in_hand_is_noted_before_it_is_settled(on: Fixture) {
+    set_a_witness(&on).await;
     on.plant((1..=7).map(Case::failed)).await;
     let mut with = settling();
     with.batch_runs_max = 3;
