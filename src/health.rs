@@ -176,7 +176,8 @@ impl Health {
         self.state().beats.insert(name, Some(now));
     }
 
-    /// The queue was asked for jobs and has answered. Not to be called for what merely reached the database.
+    /// The queue was asked for jobs, or looked through for unreadable ones, and has answered. Not to be called for what
+    /// merely reached the database.
     pub fn polled(&self) {
         let now = (self.clock)();
         self.state().polled = Some(now);

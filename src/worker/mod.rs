@@ -126,15 +126,22 @@ impl Shared {
         workers.values().cloned().collect()
     }
 
-    /// Removes what may have ended a worker: the library gives up on a whole look when it cannot read one row.
-    async fn discard_unreadable(&self, which: Loop) {
+    /// Removes what may end a worker: the library gives up on a whole look when it cannot read one row. Returns
+    /// whether the queue was looked through.
+    async fn discard_unreadable(&self, which: Loop) -> bool {
         let discarding = self.store.discard_unreadable();
         match self.answered(which, DISCARD_WITHIN, discarding).await {
-            Some(Ok(0)) | None => {}
             Some(Ok(jobs)) => {
-                tracing::error!(jobs, "jobs whose rows nobody can read were discarded");
+                if jobs > 0 {
+                    tracing::error!(jobs, "jobs whose rows nobody can read were discarded");
+                }
+                true
             }
-            Some(Err(error)) => tracing::debug!(%error, "rows that nobody can read may be left"),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "rows that nobody can read may be left");
+                false
+            }
+            None => false,
         }
     }
 

@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 use super::Shared;
 use super::wiring::Line;
 use crate::clock::Stopwatch;
+use crate::health::Loop;
 
 /// Pause before the first restart; doubled each time.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -33,6 +34,10 @@ where
     let mut restarts = 0;
     let mut said = None;
     let mut pause = PAUSE_MIN;
+    // A worker says only with its second heartbeat that a look was answered; until then this was one.
+    if turns == Loop::Queue && shared.discard_unreadable(turns).await {
+        shared.health.polled();
+    }
     while !shared.stop.is_cancelled() {
         shared.health.beat(turns);
         let since_start = Stopwatch::start();

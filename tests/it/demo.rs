@@ -185,14 +185,14 @@ impl Stage {
             QueuePool::Postgres(pool) => sqlx::raw_sql(
                 "INSERT INTO apalis.jobs
                      (id, job_type, job, status, attempts, max_attempts, run_at, priority)
-                 VALUES ('later', 'restore.execute', '{}', 'Pending', 0, 1, '2200-01-01', 0)",
+                 VALUES ('00000000000000000000000000', 'restore.execute', '{}', 'Pending', 0, 1, '2200-01-01', 0)",
             )
             .execute(&pool)
             .await
             .map(drop),
             QueuePool::Sqlite(pool) => sqlx::raw_sql(
                 "INSERT INTO Jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority)
-                 VALUES ('later', 'restore.execute', '{}', 'Pending', 0, 1, 7258118400, 0)",
+                 VALUES ('00000000000000000000000000', 'restore.execute', '{}', 'Pending', 0, 1, 7258118400, 0)",
             )
             .execute(&pool)
             .await
