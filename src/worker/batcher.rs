@@ -6,10 +6,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::Source;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
@@ -20,6 +21,17 @@ use crate::storage::{HeldJob, Settled};
 /// How many settlements of jobs are under way at once. A second one keeps a batch that waits for a lock
 /// from holding up all others; more only compete for the same processors.
 const LANES: usize = 2;
+
+/// How long jobs stay in the queue at most while every lane is busy. Whoever has them in hand by then can settle
+/// them as soon as a lane is free.
+const BUSY_WAIT: Duration = Duration::from_millis(20);
+
+/// Where settlements of jobs take place.
+#[derive(Debug, Clone)]
+struct Lanes {
+    free: Arc<Semaphore>,
+    left: Arc<Notify>,
+}
 
 /// A job on its way to a settlement.
 struct Delivery {
@@ -33,6 +45,7 @@ struct Delivery {
 #[derive(Debug, Clone)]
 pub(super) struct Batcher {
     deliveries: mpsc::Sender<Delivery>,
+    lanes: Lanes,
 }
 
 /// The job was not settled; whoever delivers jobs will do so again.
@@ -44,7 +57,22 @@ impl Batcher {
     /// A batcher, and the loop that works for it until every clone of the batcher is gone.
     pub(super) fn new(shared: &Arc<Shared>) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (deliveries, receiver) = mpsc::channel(shared.options.jobs_max as usize);
-        (Self { deliveries }, gather(Arc::clone(shared), receiver))
+        let lanes = Lanes {
+            free: Arc::new(Semaphore::new(LANES)),
+            left: Arc::default(),
+        };
+        let gathering = gather(Arc::clone(shared), receiver, lanes.clone());
+        (Self { deliveries, lanes }, gathering)
+    }
+
+    /// Returns at once if a job would be settled at once. Otherwise it is as well off in the queue, from which
+    /// one look takes all that have gathered meanwhile: returns when a lane becomes free, or after a short while.
+    pub(super) async fn ready_for_more(&self) {
+        let left = self.lanes.left.notified(); // told of every lane that is left from now on
+        if self.lanes.free.available_permits() == 0 {
+            // A lane stays busy for as long as its batch takes; that is no reason not to look.
+            let _ = tokio::time::timeout(BUSY_WAIT, left).await;
+        }
     }
 
     /// Returns once the run was dealt with in a committed transaction.
@@ -63,13 +91,12 @@ impl Batcher {
     }
 }
 
-async fn gather(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Delivery>) {
-    let lanes = Arc::new(Semaphore::new(LANES));
+async fn gather(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Delivery>, lanes: Lanes) {
     let settlements = TaskTracker::new();
     let batch_max = usize::try_from(shared.settling.batch_runs_max).unwrap_or(usize::MAX);
     let mut waiting = Vec::new();
     while deliveries.recv_many(&mut waiting, batch_max).await > 0 {
-        let Ok(lane) = Arc::clone(&lanes).acquire_owned().await else {
+        let Ok(lane) = Arc::clone(&lanes.free).acquire_owned().await else {
             break; // only a closed semaphore refuses, and nobody closes it
         };
         while waiting.len() < batch_max
@@ -77,11 +104,12 @@ async fn gather(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Delivery>) {
         {
             waiting.push(delivery);
         }
-        settlements.spawn(settle(
-            Arc::clone(&shared),
-            std::mem::take(&mut waiting),
-            lane,
-        ));
+        let settling = settle(Arc::clone(&shared), std::mem::take(&mut waiting), lane);
+        let left = Arc::clone(&lanes.left);
+        settlements.spawn(async move {
+            settling.await;
+            left.notify_waiters();
+        });
     }
     settlements.close();
     settlements.wait().await;

@@ -281,14 +281,11 @@ fn start(shared: &Arc<Shared>) -> TaskTracker {
     spawn(&tasks, shared, "listening", async move {
         wake::listen(&own, &own_wake).await;
     });
-    let (own, own_wake) = (Arc::clone(shared), wake.clone());
+    let (own, own_wake) = (Arc::clone(shared), wake);
     spawn(&tasks, shared, "queue", async move {
         restore_execute::work(own, &own_wake, batcher).await;
     });
-    let (own, own_wake) = (Arc::clone(shared), wake);
-    spawn(&tasks, shared, "sweeps", async move {
-        sweeps::work(own, &own_wake).await;
-    });
+    spawn(&tasks, shared, "sweeps", sweeps::work(Arc::clone(shared)));
     let own = Arc::clone(shared);
     spawn(&tasks, shared, "schedule", async move {
         sweeps::keep_time(&own).await;

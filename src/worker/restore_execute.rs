@@ -6,7 +6,7 @@ use apalis::prelude::{AbortError, Attempt, BoxDynError, Data, TaskId, WorkerCont
 use reconciler_jobs::restore_execute::request::{QUEUE, Request};
 
 use super::batcher::Batcher;
-use super::wake::Wake;
+use super::wake::{Looks, Wake};
 use super::wiring::{Line, Payload, was_delivered_before, work_on};
 use super::{Shared, supervise};
 use crate::health::Loop;
@@ -25,7 +25,7 @@ pub(super) async fn work(shared: Arc<Shared>, wake: &Wake, batcher: Batcher) {
         acknowledges: false,
     };
     supervise::keep_running(&shared, line, |name| {
-        let looks = wake.strategy(&shared, line.turns);
+        let looks = Looks::when_woken(wake, shared.options.poll_interval, &hands.batcher);
         work_on!(shared, line, name, looks, hands.clone(), reconcile)
     })
     .await;

@@ -19,7 +19,7 @@ use reconciler_jobs::restore_execute::record::Source;
 use reconciler_jobs::sweep::shard::{QUEUE, SHARDS_MAX, Shard, SweepJob, shards_for};
 
 use super::settlement::Trouble;
-use super::wake::Wake;
+use super::wake::Looks;
 use super::wiring::{Line, Payload, was_delivered_before, work_on};
 use super::{BEAT_EVERY, Shared, supervise};
 use crate::health::Loop;
@@ -103,7 +103,7 @@ async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
 }
 
 /// Takes shards until the process stops.
-pub(super) async fn work(shared: Arc<Shared>, wake: &Wake) {
+pub(super) async fn work(shared: Arc<Shared>) {
     let line = Line {
         queue: QUEUE,
         turns: Loop::Sweeps,
@@ -111,7 +111,7 @@ pub(super) async fn work(shared: Arc<Shared>, wake: &Wake) {
         acknowledges: true,
     };
     supervise::keep_running(&shared, line, |name| {
-        let looks = wake.strategy(&shared, line.turns);
+        let looks = Looks::every(shared.options.poll_interval);
         let hands = Arc::clone(&shared);
         work_on!(shared, line, name, looks, hands, sweep_shard)
     })

@@ -2,7 +2,8 @@
 //!
 //! A notice is a hint. It can be lost, and when transactions queue jobs at the same time only one of them
 //! sends it, perhaps before the others have committed. So a notice is followed by a few more looks, and
-//! without any notice the queue is looked at once per interval.
+//! without any notice the queue is looked at once per interval. While nobody is free to settle what is found
+//! there, notices add up to one look.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,12 +12,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use apalis::prelude::{PollSnapshot, PollStrategy};
-use futures_util::stream::{BoxStream, StreamExt as _, unfold};
+use futures_util::stream::{BoxStream, Stream, StreamExt as _, unfold};
 use tokio::sync::Notify;
 
 use super::Shared;
+use super::batcher::Batcher;
 use crate::config::DatabaseUrl;
-use crate::health::Loop;
 use crate::storage::{ErrorKind, StoreError};
 
 /// When, after a notice, the queue is looked at again.
@@ -31,41 +32,11 @@ const ECHOES: [Duration; 4] = [
 const LISTEN_PAUSE: Duration = Duration::from_millis(500);
 
 /// The same where it can only succeed once somebody has changed something.
-const LISTEN_PAUSE_LONG: Duration = Duration::from_mins(5);
+const LISTEN_PAUSE_LONG: Duration = Duration::from_mins(1);
 
-/// Wakes the workers of this process.
+/// Wakes whoever takes jobs that ask for runs.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wake {
-    notices: Arc<[Notify; 2]>,
-}
-
-impl Wake {
-    /// Makes every worker look at its queue.
-    fn all(&self) {
-        for notice in self.notices.iter() {
-            notice.notify_one();
-        }
-    }
-
-    /// What makes the worker of one queue look.
-    pub(super) fn strategy(&self, shared: &Shared, which: Loop) -> Looks {
-        let index = usize::from(which == Loop::Sweeps);
-        let looks = unfold(
-            (Arc::clone(&self.notices), shared.options.poll_interval),
-            move |(notices, interval)| async move {
-                if let Some(notice) = notices.get(index) {
-                    // Elapsing is as good a reason to look as being notified.
-                    let _ = tokio::time::timeout(interval, notice.notified()).await;
-                }
-                Some(((), (notices, interval)))
-            },
-        );
-        Looks {
-            moments: looks.boxed(),
-            looked: Looked::default(),
-        }
-    }
-}
+pub(super) struct Wake(Arc<Notify>);
 
 /// The moments at which one worker looks at its queue.
 pub(super) struct Looks {
@@ -74,6 +45,32 @@ pub(super) struct Looks {
 }
 
 impl Looks {
+    /// Looks once per interval.
+    pub(super) fn every(interval: Duration) -> Self {
+        Self::at(unfold((), move |()| async move {
+            tokio::time::sleep(interval).await;
+            Some(((), ()))
+        }))
+    }
+
+    /// Looks when woken, and once per interval, as soon as there is a use for more jobs.
+    pub(super) fn when_woken(wake: &Wake, interval: Duration, batcher: &Batcher) -> Self {
+        let start = (wake.clone(), batcher.clone());
+        Self::at(unfold(start, move |(wake, batcher)| async move {
+            // Elapsing is as good a reason to look as being notified.
+            let _ = tokio::time::timeout(interval, wake.0.notified()).await;
+            batcher.ready_for_more().await;
+            Some(((), (wake, batcher)))
+        }))
+    }
+
+    fn at(moments: impl Stream<Item = ()> + Send + 'static) -> Self {
+        Self {
+            moments: moments.boxed(),
+            looked: Looked::default(),
+        }
+    }
+
     /// Follows whether looks come to an end.
     pub(super) fn looked(&self) -> Looked {
         self.looked.clone()
@@ -163,18 +160,18 @@ async fn pass_on(shared: &Shared, wake: &Wake) -> Result<Infallible, StoreError>
         .store
         .listen(url.map(DatabaseUrl::expose_secret))
         .await?;
-    wake.all(); // what was missed before
+    wake.0.notify_one(); // what was missed before
     let mut echoes = ECHOES.iter();
     loop {
         let echo = echoes.clone().next().copied();
         tokio::select! {
             noticed = wakes.next() => {
                 noticed?;
-                wake.all();
+                wake.0.notify_one();
                 echoes = ECHOES.iter();
             }
             () = tokio::time::sleep(echo.unwrap_or_default()), if echo.is_some() => {
-                wake.all();
+                wake.0.notify_one();
                 echoes.next();
             }
         }
