@@ -26,13 +26,14 @@ pub use runs::{
 };
 pub(super) use runs::{leg_state, missing, moment, stored_word};
 
+use crate::bench::BenchReport;
 use crate::config::Config;
 use crate::demo::DemoReport;
 use crate::storage::Tally;
 use crate::storage::examine::{Check, Level};
 
 /// What a command came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Document {
     /// `migrate`
@@ -60,6 +61,9 @@ pub enum Document {
     /// `demo`
     #[serde(skip_deserializing)]
     Demo(Box<DemoReport>),
+    /// `bench`
+    #[serde(skip_deserializing)]
+    Bench(Box<BenchReport>),
 }
 
 impl Document {

@@ -39,7 +39,7 @@ impl SqliteTransaction {
     }
 
     /// The connection inside of the transaction, for statements that no settlement sends.
-    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
+    pub(in crate::storage) fn connection(&mut self) -> &mut SqliteConnection {
         &mut self.tx
     }
 

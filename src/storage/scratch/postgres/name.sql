@@ -1,0 +1,2 @@
+-- name: which database this is.
+SELECT current_database()::text

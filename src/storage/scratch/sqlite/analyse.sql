@@ -1,0 +1,2 @@
+-- analyse: tells the planner what the tables hold.
+ANALYZE
