@@ -22,6 +22,8 @@ mod doctor;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod pooling;
 #[cfg(test)]
 mod probes;

@@ -1,0 +1,220 @@
+//! How each statement finds its rows beside a million settled runs.
+//!
+//! A statement that reads a table from end to end is quick on the day it is written and slow years later. So a
+//! store is asked for everything that it can do, beside rows of years, and the server says what it read for
+//! each statement: with the indexes that `doctor` advises, with plans that were made for any values, and with
+//! no index but the platform's own. Nothing is measured in seconds: rows are the same on every machine.
+
+mod advice;
+mod day;
+mod place;
+mod server;
+mod statements;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::day::PAGE;
+use self::place::{OPEN_FIRST, Place};
+use self::server::{Executed, Notices};
+use self::statements::{LARGE, STATEMENTS, Statement};
+
+/// The numbers of one day's runs are far from those of the next day's.
+const DAY: i64 = 10_000;
+
+/// What the settlement of one run may read of each large table.
+const ROWS_OF_ONE_RUN: u64 = 4;
+
+const GENERIC: &str = "
+DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I SET plan_cache_mode = force_generic_plan', current_database());
+END $$";
+
+const CUSTOM: &str = "
+DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I RESET plan_cache_mode', current_database());
+END $$";
+
+/// What was executed on one day.
+struct Day {
+    all: Vec<Executed>,
+    /// For the settlement of one run.
+    single: Vec<Executed>,
+}
+
+impl Day {
+    async fn spent(place: &Place, number: i64) -> Self {
+        let first = OPEN_FIRST + number * DAY;
+        day::prepare(place, first).await;
+        let notices = Notices::default();
+        let listening = notices.listen();
+        day::spend(place, first)
+            .await
+            .expect("a day without errors");
+        let all = notices.take();
+        day::settle_one(place, first).await.expect("one more run");
+        drop(listening);
+        let single = notices.take();
+        Self { all, single }
+    }
+
+    /// The executions of one statement.
+    fn of<'d>(&'d self, statement: &'d Statement) -> impl Iterator<Item = &'d Executed> {
+        let all = self.all.iter().chain(&self.single);
+        all.filter(|executed| executed.name() == Some(statement.name))
+    }
+
+    /// Every statement was executed, and none that the list does not know.
+    fn assert_is_complete(&self) {
+        for statement in STATEMENTS {
+            assert!(self.of(statement).next().is_some(), "{}", statement.name);
+        }
+        let listed: BTreeSet<&str> = STATEMENTS.iter().map(|known| known.name).collect();
+        let executed = self.all.iter().chain(&self.single);
+        let others = executed
+            .filter_map(Executed::name)
+            .filter(|name| !listed.contains(name));
+        assert_eq!(others.collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+
+    /// No large table was read from end to end, and of none more than was asked for.
+    fn assert_reads_little(&self, when: &str) {
+        for statement in STATEMENTS {
+            for executed in self.of(statement) {
+                for (table, read) in executed.reads.iter().filter(|(table, _)| is_large(table)) {
+                    assert!(
+                        read.rows <= statement.rows_max && !read.is_sequential,
+                        "{when}: {} reads {table}: {executed:#?}",
+                        statement.name
+                    );
+                }
+            }
+        }
+        for executed in &self.single {
+            for (table, read) in executed.reads.iter().filter(|(table, _)| is_large(table)) {
+                assert!(
+                    read.rows <= ROWS_OF_ONE_RUN,
+                    "{when}: {table}: {executed:#?}"
+                );
+            }
+        }
+    }
+
+    /// Statements inside of `reconciler.request`, which its callers wait for.
+    fn assert_asks_quickly(&self, when: &str) {
+        let inner = |words: &str| -> Vec<&Executed> {
+            let nameless = self.all.iter().filter(|executed| executed.name().is_none());
+            nameless
+                .filter(|executed| executed.text.contains(words))
+                .collect()
+        };
+        let looks = inner("operation_runs AS run");
+        assert!(
+            looks.len() >= usize::try_from(PAGE).unwrap(),
+            "{when}: {}",
+            looks.len()
+        );
+        for look in looks {
+            let read = look.reads["operation_runs"];
+            assert!(read.rows == 1 && !read.is_sequential, "{when}: {look:#?}");
+        }
+        let queued = inner("INSERT INTO apalis.jobs");
+        assert!(
+            queued.len() >= usize::try_from(PAGE).unwrap(),
+            "{when}: {}",
+            queued.len()
+        );
+        assert!(
+            queued.iter().all(|queued| queued.reads.is_empty()),
+            "{when}"
+        );
+    }
+
+    /// The tables that each statement reads a good part of.
+    fn reads_through(&self, place: &Place) -> BTreeMap<&'static str, BTreeSet<String>> {
+        let mut through = BTreeMap::new();
+        for statement in STATEMENTS {
+            let reads = self.of(statement).flat_map(|executed| &executed.reads);
+            let much = |table: &str| place.rows_of(table) / 10;
+            let tables: BTreeSet<String> = reads
+                .filter(|(table, read)| read.rows > much(table))
+                .map(|(table, _)| table.clone())
+                .collect();
+            if !tables.is_empty() {
+                through.insert(statement.name, tables);
+            }
+        }
+        through
+    }
+
+    /// One line per statement, for whoever asks for the output.
+    fn print(&self, when: &str) {
+        for statement in STATEMENTS {
+            let slowest = self
+                .of(statement)
+                .max_by(|a, b| a.milliseconds.total_cmp(&b.milliseconds));
+            if let Some(slowest) = slowest {
+                let paths = slowest.paths.join(", ");
+                println!(
+                    "{when}: {:>9.3} ms  {}: {paths}",
+                    slowest.milliseconds, statement.name
+                );
+            }
+        }
+    }
+}
+
+fn is_large(table: &str) -> bool {
+    LARGE.contains(&table)
+}
+
+#[tokio::test]
+async fn no_statement_reads_what_was_settled_long_ago() {
+    let mut place = Place::furnished().await;
+    place
+        .store
+        .set_advised_indexes(true)
+        .await
+        .expect("indexes");
+    place.store.analyse().await.expect("statistics");
+    let advised = Day::spent(&place, 0).await;
+    place.reopen_after(GENERIC).await;
+    let generic = Day::spent(&place, 1).await;
+    place.reopen_after(CUSTOM).await;
+    place
+        .store
+        .set_advised_indexes(false)
+        .await
+        .expect("no more of them");
+    let own = Day::spent(&place, 2).await;
+
+    let days = [
+        ("advised indexes", &advised),
+        ("plans for any values", &generic),
+        ("own indexes", &own),
+    ];
+    for (when, day) in days {
+        day.print(when);
+    }
+    for (when, day) in days {
+        day.assert_is_complete();
+        day.assert_asks_quickly(when);
+    }
+    advised.assert_reads_little("advised indexes");
+    generic.assert_reads_little("plans for any values");
+    let expected = STATEMENTS
+        .iter()
+        .filter(|statement| !statement.through.is_empty());
+    let expected: BTreeMap<_, BTreeSet<String>> = expected
+        .map(|statement| {
+            (
+                statement.name,
+                statement.through.iter().map(ToString::to_string).collect(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        own.reads_through(&place),
+        expected,
+        "with the platform's own indexes"
+    );
+}

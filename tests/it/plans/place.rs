@@ -1,0 +1,200 @@
+//! A database as it is after years: a million settled runs, and a queue that has delivered many jobs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures_util::future::join;
+use reconciler_jobs::ids::RunId;
+use restore_reconciler::storage::standin::{
+    PlantedBackupSet, PlantedEnvironment, PlantedWorkspace, PlatformRows,
+};
+use restore_reconciler::storage::{Limits, Scratch, Workbench};
+use restore_reconciler::worker::set_up;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+
+use super::server::EXPLAIN;
+use super::statements::LARGE;
+use crate::support::cluster::{TestDatabase, database, environment};
+
+/// How many settled runs there are, unless this says otherwise.
+const SETTLED_VARIABLE: &str = "RECONCILER_TEST_SETTLED";
+const SETTLED: i64 = 1_000_000;
+
+/// All that is open has a higher number, as it is with what is new.
+pub(super) const OPEN_FIRST: i64 = 100_000_001;
+
+/// How many settled runs one transaction plants.
+const CHUNK_RUNS: i64 = 62_500;
+
+/// How many jobs, and how many sweeps, ended long ago; as [`REST`] has it.
+const FINISHED: u64 = 100_000;
+
+const WORKSPACES: i64 = 50;
+
+/// Who has the jobs in hand.
+pub(super) const WORKER: &str = "host-1-2/restore.execute/0";
+
+/// What a million rows are planted without. Foreign keys are checked by triggers, which a replica does not fire.
+const HURRY: &str = "
+CREATE TABLE put_aside AS
+SELECT indexname AS name, indexdef AS definition FROM pg_indexes
+WHERE schemaname = 'public' AND indexname LIKE ANY (ARRAY['%\\_index', '%\\_unique\\_%']);
+DO $$
+DECLARE
+    index record;
+BEGIN
+    FOR index IN SELECT name FROM put_aside LOOP
+        EXECUTE format('DROP INDEX %I', index.name);
+    END LOOP;
+    EXECUTE format('ALTER DATABASE %I SET session_replication_role = replica', current_database());
+END
+$$";
+
+/// The end of [`HURRY`], and what the queue and the sweeps leave behind in years.
+const REST: &str = "
+DO $$
+DECLARE
+    index record;
+BEGIN
+    FOR index IN SELECT definition FROM put_aside LOOP
+        EXECUTE index.definition;
+    END LOOP;
+    EXECUTE format('ALTER DATABASE %I RESET session_replication_role', current_database());
+END
+$$;
+DROP TABLE put_aside;
+INSERT INTO apalis.workers (id, worker_type, storage_name)
+VALUES ('host-1-2/restore.execute/0', 'restore.execute', 'PgStorage');
+SET session_replication_role = replica;
+INSERT INTO apalis.jobs (
+    id, job_type, job, status, attempts, max_attempts, run_at, priority, lock_by, lock_at, done_at
+)
+SELECT
+    reconciler.job_id(), 'restore.execute',
+    convert_to(json_build_object('run', number, 'cause', 'platform')::text, 'UTF8'),
+    'Done', 1, 1, ended, 0, 'host-1-2/restore.execute/0', ended, ended
+FROM generate_series(1, 100000) AS number
+CROSS JOIN LATERAL (SELECT statement_timestamp() - number * interval '1 second' AS ended) AS moment;
+INSERT INTO reconciler.sweeps (worker, started_at, ended_at, beat_at, tick_at)
+SELECT 'host-1-2', moment, moment, moment, moment
+FROM generate_series(timestamptz '2025-01-01', '2025-01-01'::timestamptz + interval '100000 min', '1 min') AS moment;
+INSERT INTO reconciler.ticks (tick_at, worker, won_at)
+SELECT moment, 'host-1-2', moment
+FROM generate_series(statement_timestamp() - interval '20000 min', statement_timestamp(), '1 min') AS moment;
+RESET session_replication_role;";
+
+/// The database, and two ways into it.
+pub(super) struct Place {
+    /// As the program is connected; its statements are explained.
+    pub(super) store: Arc<dyn Workbench>,
+    /// The test's own, which are not.
+    pub(super) own: PgPool,
+    settled: i64,
+    database: TestDatabase,
+}
+
+impl Place {
+    pub(super) async fn furnished() -> Self {
+        let settled = environment(SETTLED_VARIABLE)
+            .map_or(SETTLED, |number| number.parse().expect("a number"));
+        let database = database().await;
+        let own = PgPoolOptions::new()
+            .max_connections(1)
+            .connect(&database.url())
+            .await
+            .expect("a connection");
+        let place = Self {
+            store: open(&database).await,
+            own,
+            settled,
+            database,
+        };
+        place.fill().await
+    }
+
+    async fn fill(mut self) -> Self {
+        self.store.install().await.expect("the stand-in");
+        self.store.migrate().await.expect("our schema");
+        set_up(&*self.store).await.expect("the queue's tables");
+        self.store.plant(&scopes()).await.expect("workspaces");
+        self.reopen_after(HURRY).await;
+        let next = AtomicI64::new(0);
+        join(self.plant(&next), self.plant(&next)).await;
+        self.reopen_after(REST).await;
+        self.reopen_after(EXPLAIN).await;
+        self
+    }
+
+    /// One of two lanes, as the server has two processors.
+    async fn plant(&self, next: &AtomicI64) {
+        loop {
+            let first = next.fetch_add(CHUNK_RUNS, Ordering::Relaxed);
+            if first >= self.settled {
+                return;
+            }
+            let last = self.settled.min(first + CHUNK_RUNS) - 1;
+            let run = |number| RunId(1 + number);
+            let planted = self.store.plant_settled(run(first), run(last)).await;
+            planted.expect("settled runs");
+        }
+    }
+
+    /// How many rows a table has, at least.
+    pub(super) fn rows_of(&self, table: &str) -> u64 {
+        match table {
+            "jobs" | "sweeps" => FINISHED,
+            table if LARGE.contains(&table) => self.settled.unsigned_abs(),
+            _ => u64::MAX, // it stays small
+        }
+    }
+
+    /// Executes statements that change the settings of connections, and opens the store's again.
+    pub(super) async fn reopen_after(&mut self, statements: &'static str) {
+        self.store.close().await;
+        self.execute(statements).await;
+        self.store = open(&self.database).await;
+    }
+
+    pub(super) async fn execute(&self, statements: &'static str) {
+        let done = sqlx::raw_sql(statements).execute(&self.own).await;
+        done.unwrap_or_else(|error| panic!("{statements}: {error}"));
+    }
+}
+
+async fn open(database: &TestDatabase) -> Arc<dyn Workbench> {
+    let url = database.url();
+    let scratch = Scratch::on_server(&url).await.expect("the server answers");
+    let store = scratch.open(&url, &Limits::default()).await;
+    store.expect("the database accepts connections")
+}
+
+/// The workspace of a run, and its environment.
+pub(super) fn scope_of(run: i64) -> (i64, i64) {
+    let workspace = 1 + run % WORKSPACES;
+    (workspace, environment_of(workspace))
+}
+
+fn environment_of(workspace: i64) -> i64 {
+    workspace * 10 + 1
+}
+
+fn scopes() -> PlatformRows {
+    let mut rows = PlatformRows::default();
+    for id in 1..=WORKSPACES {
+        rows.workspaces.push(PlantedWorkspace {
+            id,
+            name: format!("Workspace {id}"),
+        });
+        rows.environments.push(PlantedEnvironment {
+            id: environment_of(id),
+            workspace_id: id,
+            name: format!("Environment of {id}"),
+        });
+        rows.backup_sets.push(PlantedBackupSet {
+            id: environment_of(id),
+            workspace_id: id,
+            managed_environment_id: environment_of(id),
+        });
+    }
+    rows
+}

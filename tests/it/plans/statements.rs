@@ -1,0 +1,162 @@
+//! What each statement may read.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::day::PAGE;
+
+/// Tables that grow for ever.
+pub(super) const LARGE: [&str; 6] = [
+    "operation_runs",
+    "restore_runs",
+    "evidence_snapshots",
+    "audit_logs",
+    "ledger",
+    "sweeps",
+];
+
+/// One statement, named as its file is.
+pub(super) struct Statement {
+    pub(super) name: &'static str,
+    /// How many rows it may read of one large table, with the indexes that `doctor` advises.
+    pub(super) rows_max: u64,
+    /// The tables of which it reads a good part with the platform's own indexes alone, those of the queue
+    /// included. Each of them makes it slower as time goes by.
+    pub(super) through: &'static [&'static str],
+}
+
+/// Reads none of the large tables.
+const NONE: u64 = 0;
+/// A row by its key.
+const ONE: u64 = 1;
+/// What a page asks for.
+const A_PAGE: u64 = PAGE.unsigned_abs();
+/// What is open: all runs that were prepared, and those that stayed open on the days before.
+const ALL_OPEN: u64 = 6 * A_PAGE;
+
+const fn reads(name: &'static str, rows_max: u64) -> Statement {
+    Statement {
+        name,
+        rows_max,
+        through: &[],
+    }
+}
+
+const fn reads_through(
+    name: &'static str,
+    rows_max: u64,
+    through: &'static [&'static str],
+) -> Statement {
+    Statement {
+        name,
+        rows_max,
+        through,
+    }
+}
+
+/// Finished jobs stay in the queue's table for a while and then go, so these are slow within limits.
+const QUEUE: &[&str] = &["jobs"];
+
+pub(super) const STATEMENTS: &[Statement] = &[
+    // A settlement.
+    reads("open_transaction", NONE),
+    reads("lock_open_runs", A_PAGE),
+    reads("load_runs", A_PAGE),
+    reads_through("load_candidates", 2 * A_PAGE, &["restore_runs"]),
+    reads("load_restores", A_PAGE),
+    reads_through("load_audits", A_PAGE, &["audit_logs"]),
+    reads_through("load_snapshots", A_PAGE, &["evidence_snapshots"]),
+    reads("close_runs", A_PAGE),
+    reads("insert_audits", NONE),
+    reads("insert_ledger", NONE),
+    reads("watch", NONE),
+    reads("unwatch", NONE),
+    reads("load_attempts", NONE),
+    reads("note_attempt", NONE),
+    reads("forget_attempts", NONE),
+    reads("finish_jobs", NONE),
+    reads("release_jobs", NONE),
+    reads("load_verdict", ONE),
+    // A sweep.
+    reads("load_due_workspaces", ALL_OPEN),
+    reads("load_due", ALL_OPEN),
+    reads("open_sweep", NONE),
+    reads("note_page", ONE),
+    reads("close_sweep", ONE),
+    reads("forget_closed", ALL_OPEN),
+    reads("forget_closed_attempts", ALL_OPEN),
+    reads("take_over_sweeps", A_PAGE),
+    // A worker.
+    reads("request", NONE),
+    reads("suspect", A_PAGE),
+    reads("load_awaited", 2 * A_PAGE),
+    reads("next_awaited", NONE),
+    reads("win_tick", NONE),
+    reads("queue_shards", NONE),
+    reads("has_late_shards", NONE),
+    reads("keep_alive", NONE),
+    reads("discard", NONE),
+    reads("prune_ticks", NONE),
+    reads("prune_workers", NONE),
+    reads("now", NONE),
+    reads_through("prune_jobs", NONE, QUEUE),
+    reads_through("discard_unreadable", NONE, QUEUE),
+    reads_through("release_all", NONE, QUEUE),
+    reads_through("count_unfinished", NONE, QUEUE),
+    // An operator.
+    reads_through("load_entries", ALL_OPEN, QUEUE),
+    reads("count_shards", NONE),
+    reads("load_standings", A_PAGE),
+    reads_through("load_jobs", NONE, QUEUE),
+    reads("retry", A_PAGE),
+    reads("drop_dead_letters", NONE),
+];
+
+/// Files that no day needs, and why.
+const OTHERS: &[(&str, &str)] = &[
+    ("check_deferred", "is a setting, and has no plan"),
+    (
+        "fingerprint",
+        "reads everything, for demonstrations and tests",
+    ),
+    (
+        "load_findings",
+        "is for demonstrations, on a database of their own",
+    ),
+    ("has_platform", "reads the catalogue"),
+    ("has_schema", "reads the catalogue"),
+    ("has_queue", "reads the catalogue"),
+    ("schema_version", "reads a row per migration"),
+    ("lock_migrations", "reads nothing"),
+    ("stay_beside_platform", "reads the catalogue"),
+    ("new_word", "reads nothing"),
+    ("send_notice", "reads nothing"),
+    ("plant_workspaces", "fills a stand-in"),
+    ("plant_environments", "fills a stand-in"),
+    ("plant_backup_sets", "fills a stand-in"),
+    ("plant_runs", "fills a stand-in"),
+    ("plant_restores", "fills a stand-in"),
+    ("plant_snapshots", "fills a stand-in"),
+    ("plant_audits", "fills a stand-in"),
+];
+
+#[test]
+fn every_statement_is_listed_or_excused() {
+    let mut files = BTreeSet::new();
+    for directory in ["postgres", "queue/postgres", "queue/oversight/postgres"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src/storage")
+            .join(directory);
+        for entry in fs::read_dir(path).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            files.extend(name.strip_suffix(".sql").map(str::to_owned));
+        }
+    }
+    assert!(files.len() > 50, "the files were not found");
+    let listed = STATEMENTS.iter().map(|statement| statement.name);
+    let known: Vec<&str> = listed.chain(OTHERS.iter().map(|(name, _)| *name)).collect();
+    let unique: BTreeSet<String> = known.iter().map(ToString::to_string).collect();
+    assert_eq!(unique.len(), known.len(), "one place each");
+    assert_eq!(unique, files);
+}
