@@ -56,6 +56,15 @@ pub struct Policy {
     pub summary_keys: Vec<String>,
 }
 
+/// When a judgement is made, and under which settings.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'a> {
+    /// The database's clock when the rows were read.
+    pub as_of: Timestamp,
+    /// The settings in force.
+    pub policy: &'a Policy,
+}
+
 impl Default for Policy {
     fn default() -> Self {
         let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
@@ -266,6 +275,15 @@ pub struct SnapshotFacts {
 }
 
 impl Facts {
+    /// When they were read, and under which settings.
+    #[must_use]
+    pub fn at(&self) -> At<'_> {
+        At {
+            as_of: self.as_of,
+            policy: &self.policy,
+        }
+    }
+
     /// Puts together what a store read about one run. Rows about other runs are passed over.
     #[must_use]
     pub fn gather(

@@ -20,7 +20,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::context::ContextFacts;
-use super::facts::{AuditFacts, Facts, RestoreFacts, RestoreStatus, SnapshotFacts};
+use super::facts::{
+    At, AuditFacts, EvidenceFacts, Facts, RestoreFacts, RestoreStatus, SnapshotFacts,
+};
 use super::link;
 use super::reason::ReasonCode;
 use super::results::{Reading, Requested};
@@ -216,7 +218,7 @@ fn evaluate(leg: Leg, facts: &Facts, linked: Option<&RestoreFacts>) -> LegState 
         Leg::Execution => execution_gap(restore).into_iter().collect(),
         Leg::Items => items_gaps(restore),
         Leg::Audit => audit_gap(facts, restore).into_iter().collect(),
-        Leg::Evidence => evidence_gaps(facts, restore),
+        Leg::Evidence => evidence_gaps(&facts.evidence, restore, facts.at()),
     })
 }
 
@@ -280,7 +282,7 @@ fn execution_gap(restore: &RestoreFacts) -> Option<ReasonCode> {
 
 /// Whether the records show that the restore changed the environment.
 #[must_use]
-pub(super) fn something_applied(restore: &RestoreFacts) -> bool {
+pub(crate) fn something_applied(restore: &RestoreFacts) -> bool {
     let items = &restore.items;
     let counted = |counter: super::results::Counter| counter.count().is_some_and(|count| count > 0);
     items.items.has_effect()
@@ -327,7 +329,7 @@ fn items_gaps(restore: &RestoreFacts) -> Vec<ReasonCode> {
 
 /// Whether there are items and not one of them has any other outcome than failed.
 #[must_use]
-pub(super) fn every_item_failed(restore: &RestoreFacts) -> bool {
+pub(crate) fn every_item_failed(restore: &RestoreFacts) -> bool {
     let items = &restore.items.items;
     items.failed > 0 && items.failed == items.total()
 }
@@ -389,8 +391,12 @@ pub fn supporting_audit(facts: &Facts) -> Option<AuditId> {
     (!overruled).then_some(support.1)
 }
 
-fn evidence_gaps(facts: &Facts, restore: &RestoreFacts) -> Vec<ReasonCode> {
-    let evidence = &facts.evidence;
+/// What evidence captured for a restore's run lacks.
+pub(crate) fn evidence_gaps(
+    evidence: &EvidenceFacts,
+    restore: &RestoreFacts,
+    at: At<'_>,
+) -> Vec<ReasonCode> {
     let Some(active) = &evidence.active else {
         let code = if evidence.in_progress {
             ReasonCode::EvidenceInProgress
@@ -403,12 +409,9 @@ fn evidence_gaps(facts: &Facts, restore: &RestoreFacts) -> Vec<ReasonCode> {
     };
     present([
         (!active.complete, ReasonCode::EvidenceIncomplete),
+        (!is_unexpired(active, at.as_of), ReasonCode::EvidenceExpired),
         (
-            !is_unexpired(active, facts.as_of),
-            ReasonCode::EvidenceExpired,
-        ),
-        (
-            !follows_restore(facts, restore, active),
+            !follows_restore(restore, active, at),
             ReasonCode::EvidencePredatesRestore,
         ),
     ])
@@ -425,12 +428,12 @@ fn is_unexpired(snapshot: &SnapshotFacts, as_of: Timestamp) -> bool {
 
 /// No restore ends before it starts, so evidence must not be older than either moment, and both must
 /// be known. Nor can it be from the future, but for a clock that runs ahead.
-fn follows_restore(facts: &Facts, restore: &RestoreFacts, snapshot: &SnapshotFacts) -> bool {
-    let Some((started, ended)) = started(restore).zip(ended_at(facts, restore)) else {
+fn follows_restore(restore: &RestoreFacts, snapshot: &SnapshotFacts, at: At<'_>) -> bool {
+    let Some((started, ended)) = started(restore).zip(ended_at(restore, at)) else {
         return false;
     };
-    let floor = shifted(started.max(ended), negated(facts.policy.evidence_skew_max));
-    let ceiling = shifted(facts.as_of, facts.policy.clock_skew_max);
+    let floor = shifted(started.max(ended), negated(at.policy.evidence_skew_max));
+    let ceiling = shifted(at.as_of, at.policy.clock_skew_max);
     snapshot
         .generated_at
         .moment()
@@ -440,10 +443,10 @@ fn follows_restore(facts: &Facts, restore: &RestoreFacts, snapshot: &SnapshotFac
 /// When the restore ended. An end in the near future is a clock that runs ahead and means now; one
 /// further off is no end that anything could be compared with.
 #[must_use]
-pub(super) fn ended_at(facts: &Facts, restore: &RestoreFacts) -> Option<Timestamp> {
+pub(super) fn ended_at(restore: &RestoreFacts, at: At<'_>) -> Option<Timestamp> {
     let completed = restore.completed_at.moment()?;
-    let latest = shifted(facts.as_of, facts.policy.clock_skew_max);
-    (completed <= latest).then(|| completed.min(facts.as_of))
+    let latest = shifted(at.as_of, at.policy.clock_skew_max);
+    (completed <= latest).then(|| completed.min(at.as_of))
 }
 
 /// The shortest duration has no opposite; the longest is as good.

@@ -243,7 +243,7 @@ fn fail_if(condition: bool, reason: ReasonCode) -> Option<(Ruling, ReasonCode)> 
 /// its window is closed.
 fn settle_window_end(facts: &Facts) -> Option<Timestamp> {
     let restore: &RestoreFacts = facts.restore.as_ref()?;
-    let ended = proof::ended_at(facts, restore)?;
+    let ended = proof::ended_at(restore, facts.at())?;
     let policy = &facts.policy;
     let window = if facts.evidence.in_progress {
         policy.settle_window.max(policy.settle_window_in_progress)
