@@ -10,6 +10,7 @@
 //! | [`json`] | untrusted JSON, read totally: a value or a named fault |
 //! | [`stamp`] | untrusted timestamps: a moment, nothing, or unreadable |
 //! | [`restore_execute`] | is this restore proven, and if not, what is missing? |
+//! | [`reading`] | what operators are shown of restores, derived each time |
 //! | [`sweep`] | when runs are looked at: whose turn it is in a pass, and when a deferred run is due again |
 //! | [`attempt`] | when a run that may have ended a process is tried again, and when no more |
 //!
@@ -25,6 +26,7 @@
 pub mod attempt;
 pub mod ids;
 pub mod json;
+pub mod reading;
 pub mod restore_execute;
 pub mod stamp;
 pub mod sweep;

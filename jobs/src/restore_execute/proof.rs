@@ -293,7 +293,7 @@ pub(crate) fn something_applied(restore: &RestoreFacts) -> bool {
 }
 
 /// A request that was not itemised is covered only where the counter `total` says how much it was.
-fn items_gaps(restore: &RestoreFacts) -> Vec<ReasonCode> {
+pub(crate) fn items_gaps(restore: &RestoreFacts) -> Vec<ReasonCode> {
     let facts = &restore.items;
     let rows = facts.items.total();
     let unreadable = matches!(facts.reading, Reading::Unreadable(_));

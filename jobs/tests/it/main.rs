@@ -7,6 +7,7 @@
 //! | `decision_table` | one named row per edge of a rule and per reason code |
 //! | `generate` | rows in which any column may hold anything |
 //! | `laws` | the laws over generated rows |
+//! | `reading` | what operators are shown: a row per state and trigger, and laws |
 //! | `record` | what a verdict writes |
 //! | `review` | a recorded verdict judged again, and what makes it fall |
 //! | `space` | laws 1 and 2 over every cell of the abstract space |
@@ -23,6 +24,8 @@ mod generate;
 mod laws;
 #[cfg(test)]
 mod parser;
+#[cfg(test)]
+mod reading;
 #[cfg(test)]
 mod record;
 #[cfg(test)]

@@ -1,0 +1,96 @@
+//! Freshness: whether an operation still moves.
+//!
+//! **Invariant:** only a closed operation is normal, and only a moment that can be read makes an open one
+//! active.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::restore_execute::facts::{RunFacts, RunOutcome, RunStatus};
+use crate::stamp::Stamp;
+
+/// How long an operation may stay open before it is taken for stuck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Since it was created, while it is queued.
+    pub queued: SignedDuration,
+    /// Since it started, while it is running.
+    pub running: SignedDuration,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            queued: SignedDuration::from_mins(15),
+            running: SignedDuration::from_mins(60),
+        }
+    }
+}
+
+/// Whether an operation still moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Freshness {
+    /// Open, and not for too long.
+    FreshActive,
+    /// Open for too long.
+    LikelyStale,
+    /// Closed as failed by reconciliation, because nobody else did.
+    ReconciledFailed,
+    /// Closed.
+    TerminalNormal,
+    /// Nothing can be said.
+    Unknown,
+}
+
+impl Freshness {
+    /// Every state.
+    pub const ALL: [Self; 5] = [
+        Self::FreshActive,
+        Self::LikelyStale,
+        Self::ReconciledFailed,
+        Self::TerminalNormal,
+        Self::Unknown,
+    ];
+
+    /// For people.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::FreshActive => "Active",
+            Self::LikelyStale => "Open for longer than expected",
+            Self::ReconciledFailed => "Closed as failed by reconciliation",
+            Self::TerminalNormal => "Closed",
+            Self::Unknown => "Unknown",
+        }
+    }
+
+    /// Reads a run. `is_reconciled` says whether its verdict is one of this product's.
+    #[must_use]
+    pub fn of(run: &RunFacts, is_reconciled: bool, as_of: Timestamp, limits: &Thresholds) -> Self {
+        match run.status {
+            RunStatus::Completed if is_reconciled && run.outcome == RunOutcome::Failed => {
+                Self::ReconciledFailed
+            }
+            RunStatus::Completed => Self::TerminalNormal,
+            RunStatus::Queued => Self::of_open(run.created_at, as_of, limits.queued),
+            RunStatus::Running => {
+                let since = match run.started_at {
+                    Stamp::Absent => run.created_at,
+                    noted => noted,
+                };
+                Self::of_open(since, as_of, limits.running)
+            }
+            RunStatus::Unknown => Self::Unknown,
+        }
+    }
+
+    /// An operation that has been open for exactly as long as it may is stale.
+    fn of_open(since: Stamp, as_of: Timestamp, limit: SignedDuration) -> Self {
+        match since.moment() {
+            Some(since) if as_of.duration_since(since) < limit => Self::FreshActive,
+            Some(_) => Self::LikelyStale,
+            None => Self::Unknown,
+        }
+    }
+}

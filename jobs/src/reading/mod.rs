@@ -1,0 +1,109 @@
+//! What operators are shown of restores: derived from facts each time, stored nowhere.
+//!
+//! | Module | Question |
+//! |---|---|
+//! | [`result_state`] | what is the first thing to say about one restore? |
+//! | [`summary`] | what was counted, by whom, and may it be shown? |
+//! | [`attention`] | does the result of one restore need somebody? |
+//! | [`posture`] | what does the restore history of an environment, or of a workspace, say? |
+//! | [`freshness`] | does an operation still move? |
+//!
+//! **Invariant:** every model is total and deterministic, and every sentence is a constant of this module's
+//! tables: no surface can say more than these do. What a viewer may not see is not handed in, and what belongs
+//! to another workspace or environment counts as absent even where somebody hands it in.
+//!
+//! # Design notes
+//!
+//! A verdict says what was proven when a run was closed. A reading says what can be seen now: evidence may have
+//! come late, or expired. The two are shown beside each other and never mixed, so none of these functions is
+//! given a verdict to repeat.
+
+pub mod attention;
+pub mod freshness;
+pub mod posture;
+pub mod result_state;
+pub mod summary;
+
+use crate::restore_execute::facts::{At, EvidenceFacts, RestoreFacts, RestoreStatus, RunFacts};
+use crate::restore_execute::proof;
+use crate::restore_execute::reason::ReasonCode;
+
+/// One restore as one viewer may see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// When it is looked at.
+    pub at: At<'a>,
+    /// The restore.
+    pub restore: &'a RestoreFacts,
+    /// The run that it points at; none where there is none, or where the viewer may not see it.
+    pub run: Option<&'a RunFacts>,
+    /// Evidence captured for that run; none where the viewer may not see evidence.
+    pub evidence: Option<&'a EvidenceFacts>,
+}
+
+/// Whether something can be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Availability {
+    /// There is none that this viewer may see.
+    Unavailable,
+    /// It is not final yet.
+    InProgress,
+    /// It is there.
+    Available,
+}
+
+impl Availability {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Unavailable, Self::InProgress, Self::Available];
+
+    /// For people.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Unavailable => "Unavailable",
+            Self::InProgress => "In progress",
+            Self::Available => "Available",
+        }
+    }
+}
+
+impl<'a> Seen<'a> {
+    /// The run, if it belongs to the restore's own workspace and environment.
+    fn scoped_run(&self) -> Option<&'a RunFacts> {
+        self.run.filter(|run| {
+            run.workspace_id == self.restore.workspace_id
+                && run.environment_id == Some(self.restore.environment_id)
+        })
+    }
+
+    /// Whether nothing was executed, whatever else is recorded.
+    fn is_not_executed(&self) -> bool {
+        self.restore.is_dry_run || self.restore.status.is_pre_execution()
+    }
+
+    /// Whether the restore itself has not come to its end.
+    fn is_executing(&self) -> bool {
+        matches!(
+            self.restore.status,
+            RestoreStatus::Queued | RestoreStatus::Running
+        )
+    }
+
+    /// Evidence of what the environment was like after the restore, as far as it is current. An active snapshot
+    /// decides; one that is on its way only counts where there is no active one.
+    fn evidence(&self) -> Availability {
+        let Some((evidence, _)) = self.evidence.zip(self.scoped_run()) else {
+            return Availability::Unavailable;
+        };
+        let gaps = proof::evidence_gaps(evidence, self.restore, self.at);
+        let is_about_age = |gap: &ReasonCode| *gap != ReasonCode::EvidenceIncomplete;
+        if evidence.active.is_some() && !gaps.iter().any(is_about_age) {
+            Availability::Available
+        } else if evidence.in_progress {
+            Availability::InProgress
+        } else {
+            Availability::Unavailable
+        }
+    }
+}

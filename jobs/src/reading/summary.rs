@@ -1,0 +1,142 @@
+//! What was counted of a restore's result.
+//!
+//! **Invariant:** a number is shown only where somebody counted. Nothing is filled up with zeros, and counters
+//! without item rows are said to be just that.
+
+use serde::Serialize;
+
+use super::result_state::Situation;
+use crate::restore_execute::facts::RestoreFacts;
+use crate::restore_execute::results::{Counter, Counters};
+
+/// What is said where nobody counted. Which one depends on the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Uncounted {
+    /// Of a restore in any other state.
+    Unavailable,
+    /// Of one that runs.
+    InProgress,
+    /// Of one that failed.
+    FailureDetailsRequired,
+    /// Of one that was stopped.
+    Stopped,
+}
+
+impl Uncounted {
+    /// Every one.
+    pub const ALL: [Self; 4] = [
+        Self::Unavailable,
+        Self::InProgress,
+        Self::FailureDetailsRequired,
+        Self::Stopped,
+    ];
+
+    fn of(situation: Situation) -> Self {
+        match situation {
+            Situation::InProgress | Situation::RunOpen => Self::InProgress,
+            Situation::Failed => Self::FailureDetailsRequired,
+            Situation::Stopped | Situation::StoppedAfterWrites => Self::Stopped,
+            _ => Self::Unavailable,
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Unavailable => "Result summary unavailable",
+            Self::InProgress => "In progress",
+            Self::FailureDetailsRequired => "Failure details required",
+            Self::Stopped => "Unavailable",
+        }
+    }
+}
+
+/// What is known of how a restore's items fared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Summary {
+    /// Nobody counted.
+    Uncounted(Uncounted),
+    /// The platform counted, and there are item rows to look at.
+    Counted(Counts),
+    /// The platform counted, and there is no item row behind it.
+    MetadataOnly(Counts),
+}
+
+/// Stands beside counts that no row is behind.
+pub const METADATA_ONLY: &str =
+    "Metadata-only: the platform counted, and no item-level rows are recorded.";
+
+/// The platform's counters; none where nobody counted, or where it is no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Counts {
+    /// Items that were to be restored.
+    pub total: Option<u64>,
+    /// Applied.
+    pub succeeded: Option<u64>,
+    /// Failed.
+    pub failed: Option<u64>,
+    /// Skipped.
+    pub skipped: Option<u64>,
+    /// Applied in part.
+    pub partial: Option<u64>,
+    /// Not applied.
+    pub non_applied: Option<u64>,
+    /// Foundations skipped.
+    pub foundations_skipped: Option<u64>,
+}
+
+impl Counts {
+    fn of(counters: &Counters) -> Self {
+        Self {
+            total: counters.total.count(),
+            succeeded: counters.succeeded.count(),
+            failed: counters.failed.count(),
+            skipped: counters.skipped.count(),
+            partial: counters.partial.count(),
+            non_applied: counters.non_applied.count(),
+            foundations_skipped: counters.foundations_skipped.count(),
+        }
+    }
+
+    /// Each count with its name, in the order in which they are shown; those that nobody made are left out.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [
+            ("total", self.total),
+            ("succeeded", self.succeeded),
+            ("failed", self.failed),
+            ("skipped", self.skipped),
+            ("partial", self.partial),
+            ("not applied", self.non_applied),
+            ("foundations skipped", self.foundations_skipped),
+        ]
+        .into_iter()
+        .filter_map(|(name, count)| Some((name, count?)))
+    }
+}
+
+impl Summary {
+    pub(super) fn of(restore: &RestoreFacts, situation: Situation) -> Self {
+        let counts = Counts::of(&restore.counters);
+        if counts == Counts::default() {
+            return Self::Uncounted(Uncounted::of(situation));
+        }
+        if has_rows(restore) {
+            Self::Counted(counts)
+        } else {
+            Self::MetadataOnly(counts)
+        }
+    }
+}
+
+/// Whether any row says what became of an item or of a foundation.
+fn has_rows(restore: &RestoreFacts) -> bool {
+    restore.items.items.total() > 0 || restore.items.foundations.total() > 0
+}
+
+/// Whether somebody counted at least one.
+pub(super) fn counted(counter: Counter) -> bool {
+    counter.count().is_some_and(|count| count > 0)
+}

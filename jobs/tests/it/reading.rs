@@ -1,0 +1,518 @@
+//! What operators are shown: a row per state and trigger, and the laws that hold over any rows.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use reconciler_jobs::ids::{EnvironmentId, RestoreId, WorkspaceId};
+use reconciler_jobs::json::Column;
+use reconciler_jobs::reading::attention::{AttentionState, Cause, attention};
+use reconciler_jobs::reading::freshness::{Freshness, Thresholds};
+use reconciler_jobs::reading::posture::{
+    EnvironmentPosture, Posture, PostureReason, WorkspacePosture,
+};
+use reconciler_jobs::reading::result_state::{
+    Claim, NextAction, RestoreResult, ResultState, Situation,
+};
+use reconciler_jobs::reading::summary::{METADATA_ONLY, Summary, Uncounted};
+use reconciler_jobs::reading::{Availability, Seen};
+use reconciler_jobs::restore_execute::facts::{At, Facts, RunFacts};
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use reconciler_jobs::stamp::Stamp;
+
+use crate::generate::any_twins;
+use crate::support::{Case, at, json, moment, snapshot};
+
+/// A proven restore whose run is closed.
+fn closed() -> Case {
+    let mut case = Case::proven();
+    case.run.status = "completed".to_owned();
+    case.run.outcome = "succeeded".to_owned();
+    case
+}
+
+fn with(change: impl FnOnce(&mut Case)) -> Facts {
+    let mut case = closed();
+    change(&mut case);
+    case.facts_with_any_restore()
+}
+
+fn seen(facts: &Facts) -> Seen<'_> {
+    Seen {
+        at: At {
+            as_of: facts.as_of,
+            policy: &facts.policy,
+        },
+        restore: facts.restore.as_ref().unwrap(),
+        run: Some(&facts.run),
+        evidence: Some(&facts.evidence),
+    }
+}
+
+fn result(change: impl FnOnce(&mut Case)) -> RestoreResult {
+    RestoreResult::of(&seen(&with(change)))
+}
+
+fn cause(change: impl FnOnce(&mut Case)) -> Cause {
+    attention(&seen(&with(change)))
+}
+
+fn status(word: &str) -> impl FnOnce(&mut Case) {
+    move |case| word.clone_into(&mut case.restore.status)
+}
+
+fn outcome(word: &str) -> impl FnOnce(&mut Case) {
+    move |case| word.clone_into(&mut case.run.outcome)
+}
+
+/// Each trigger of the contract, and what the first screen says. A restore of which nothing was applied is marked
+/// with a dash behind its status.
+const STATES: &str = "
+    restore               run        outcome    evidence          | situation                  next_action          proof       evidence
+    preview               completed  succeeded  active@11:35      | not_executed               review_preview       unavailable unavailable
+    draft                 completed  succeeded  active@11:35      | not_executed               continue_preparation unavailable unavailable
+    scoped                completed  succeeded  active@11:35      | not_executed               continue_preparation unavailable unavailable
+    checked               completed  succeeded  active@11:35      | not_executed               continue_preparation unavailable unavailable
+    previewed             completed  succeeded  active@11:35      | not_executed               continue_preparation unavailable unavailable
+    pending               running    pending    active@11:35      | not_executed               continue_preparation unavailable unavailable
+    queued                completed  succeeded  active@11:35      | in_progress                view_progress        in_progress unavailable
+    running               completed  failed     active@11:35      | in_progress                view_progress        in_progress unavailable
+    completed             queued     pending    active@11:35      | run_open                   view_progress        in_progress unavailable
+    failed                running    failed     active@11:35      | run_open                   view_progress        in_progress unavailable
+    completed             odd        succeeded  active@11:35      | run_open                   view_progress        in_progress unavailable
+    failed                completed  succeeded  active@11:35      | failed                     review_failure       available   available
+    failed                completed  blocked    none@11:35        | failed                     review_failure       available   unavailable
+    aborted               completed  succeeded  active@11:35      | failed                     review_failure       available   available
+    completed             completed  failed     active@11:35      | failed                     review_failure       available   available
+    cancelled             completed  failed     active@11:35      | failed                     review_failure       available   available
+    cancelled-            completed  succeeded  active@11:35      | stopped                    review_blocker       available   unavailable
+    cancelled             completed  succeeded  active@11:35      | stopped_after_writes       review_blocker       available   unavailable
+    completed-            completed  blocked    active@11:35      | stopped                    review_blocker       available   unavailable
+    partial               completed  blocked    active@11:35      | stopped_after_writes       review_blocker       available   unavailable
+    partial               completed  succeeded  active@11:35      | needs_review               review_items         available   available
+    completed_with_errors completed  succeeded  generating@11:35  | needs_review               review_items         available   in_progress
+    completed             completed  succeeded  active@11:35      | completed_with_evidence    open_evidence        available   available
+    completed             completed  odd        active@11:35      | completed_with_evidence    open_evidence        available   available
+    completed             completed  succeeded  none@11:35        | completed_proof_incomplete open_operation_proof available   unavailable
+    completed             completed  succeeded  generating@11:35  | completed_proof_incomplete open_operation_proof available   in_progress
+    completed             completed  succeeded  queued@11:35      | completed_proof_incomplete open_operation_proof available   in_progress
+    completed             completed  succeeded  superseded@11:35  | completed_proof_incomplete open_operation_proof available   unavailable
+    completed             completed  succeeded  active@11:10      | completed_proof_incomplete open_operation_proof available   unavailable
+    completed             completed  succeeded  active@12:30      | completed_proof_incomplete open_operation_proof available   unavailable
+    Completed             completed  succeeded  active@11:35      | status_unknown             review_diagnostics   available   available
+";
+
+fn row(restore: &str, run: &str, outcome: &str, evidence: &str) -> RestoreResult {
+    result(|case| {
+        if restore == "preview" {
+            case.restore.is_dry_run = Some(true);
+        } else {
+            restore
+                .trim_end_matches('-')
+                .clone_into(&mut case.restore.status);
+        }
+        if restore.ends_with('-') {
+            case.nothing_applied();
+        }
+        run.clone_into(&mut case.run.status);
+        outcome.clone_into(&mut case.run.outcome);
+        let (status, clock) = evidence.split_once('@').unwrap();
+        case.snapshots = vec![snapshot(501, status, &format!("{clock}:00"))];
+    })
+}
+
+/// How it is spelled where machines read it.
+fn spelled(value: impl serde::Serialize) -> String {
+    serde_json::to_value(value)
+        .unwrap()
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn every_trigger_leads_to_its_state() {
+    let mut met = BTreeSet::new();
+    for line in STATES.lines().filter(|line| !line.is_empty()).skip(1) {
+        let (given, expected) = line.split_once('|').unwrap();
+        let given: Vec<&str> = given.split_whitespace().collect();
+        let expected: Vec<&str> = expected.split_whitespace().collect();
+        let read = row(given[0], given[1], given[2], given[3]);
+        let found = [
+            spelled(read.situation),
+            spelled(read.next_action),
+            spelled(read.operation_proof),
+            spelled(read.evidence),
+        ];
+        assert_eq!(found.to_vec(), expected, "{line}");
+        met.insert(spelled(read.situation));
+    }
+    assert_eq!(met.len(), Situation::ALL.len(), "every situation has a row");
+}
+
+/// What a viewer may not see, or what belongs to somebody else, is not there.
+#[test]
+fn what_is_not_in_sight_is_unavailable() {
+    let facts = with(|_| ());
+    let all = seen(&facts);
+    let unseen = Seen {
+        evidence: None,
+        ..all
+    };
+    let read = RestoreResult::of(&unseen);
+    assert_eq!(read.state(), ResultState::CompletedProofIncomplete);
+    assert_eq!(read.evidence, Availability::Unavailable);
+    let imported = Seen { run: None, ..all };
+    let read = RestoreResult::of(&imported);
+    assert_eq!(read.next_action, NextAction::ReviewProofGap);
+    assert_eq!(
+        (read.operation_proof, read.evidence, read.claim),
+        (Availability::Unavailable, Availability::Unavailable, None)
+    );
+    let foreign: [fn(&mut RunFacts); 3] = [
+        |run| run.workspace_id = WorkspaceId(99),
+        |run| run.environment_id = Some(EnvironmentId(99)),
+        |run| run.environment_id = None,
+    ];
+    for change in foreign {
+        let mut run = facts.run.clone();
+        change(&mut run);
+        let beside = Seen {
+            run: Some(&run),
+            ..all
+        };
+        assert_eq!(RestoreResult::of(&beside), RestoreResult::of(&imported));
+        assert_eq!(attention(&beside), attention(&imported));
+    }
+}
+
+/// The latest active snapshot decides; one that is on its way is said to be.
+#[test]
+fn a_snapshot_on_its_way_stands_beside_the_one_that_decides() {
+    let read = result(|case| {
+        case.snapshots.push(snapshot(501, "generating", "11:50:00"));
+    });
+    assert_eq!(read.state(), ResultState::CompletedWithEvidence);
+    assert!(read.further_evidence_in_progress);
+    assert!(!result(|_| ()).further_evidence_in_progress);
+    let first = result(|case| case.snapshots = vec![snapshot(501, "generating", "11:50:00")]);
+    assert!(!first.further_evidence_in_progress);
+}
+
+/// No zeros that nobody counted, and counters without rows are said to be that.
+#[test]
+fn only_what_was_counted_is_shown() {
+    let counters = r#"{"total":5,"failed":2}"#;
+    let read = result(|case| {
+        case.restore.metadata = json(counters);
+        case.restore.results = Column::Null;
+    });
+    let Summary::MetadataOnly(counts) = read.summary else {
+        panic!("{:?}", read.summary)
+    };
+    let named: Vec<_> = counts.named().collect();
+    assert_eq!(named, [("total", 5), ("failed", 2)]);
+    let read = result(|case| case.restore.metadata = json(counters));
+    assert!(matches!(read.summary, Summary::Counted(_)));
+    let uncounted = |word: &str, metadata: &str| {
+        result(|case| {
+            status(word)(case);
+            case.restore.metadata = json(metadata);
+        })
+        .summary
+    };
+    for (word, said) in [
+        ("completed", "Result summary unavailable"),
+        ("running", "In progress"),
+        ("failed", "Failure details required"),
+        ("cancelled", "Unavailable"),
+    ] {
+        for metadata in ["[]", "{}", r#"{"total":"two"}"#, "7", "{"] {
+            let Summary::Uncounted(gap) = uncounted(word, metadata) else {
+                panic!("{word} {metadata}")
+            };
+            assert_eq!(gap.label(), said, "{word} {metadata}");
+        }
+    }
+}
+
+#[test]
+fn claims_are_those_of_the_state_and_no_more() {
+    for (word, claim) in [
+        ("draft", None),
+        ("previewed", Some(Claim::PreviewExists)),
+        ("running", Some(Claim::InProgress)),
+        ("failed", Some(Claim::ExecutionFailed)),
+        ("partial", Some(Claim::FollowUpRequired)),
+        ("completed", Some(Claim::EvidenceSnapshot)),
+        ("whatever", None),
+    ] {
+        assert_eq!(result(status(word)).claim, claim, "{word}");
+    }
+    let unproven = result(|case| case.snapshots.clear());
+    assert_eq!(unproven.claim, Some(Claim::ExecutionProof));
+    assert_eq!(unproven.claim_boundary(), CLAIM_BOUNDARY);
+}
+
+/// Each cause, one by one.
+#[test]
+fn every_cause_of_attention_is_found() {
+    let items = |items: &'static str| move |case: &mut Case| case.one_item(items);
+    let found = [
+        (Cause::Preview, cause(|case| case.restore.is_dry_run = None)),
+        (Cause::NotEnded, cause(status("running"))),
+        (Cause::ExecutionFailed, cause(status("failed"))),
+        (Cause::ExecutionFailed, cause(outcome("failed"))),
+        (
+            Cause::ExecutionFailed,
+            cause(items(r#"{"status":"failed"}"#)),
+        ),
+        (
+            Cause::Stopped,
+            cause(|case| {
+                status("cancelled")(case);
+                case.nothing_applied();
+            }),
+        ),
+        (Cause::StoppedAfterWrites, cause(status("aborted"))),
+        (Cause::StatusUnknown, cause(status("done"))),
+        (Cause::ItemsFailed, cause(status("partial"))),
+        (Cause::ItemsFailed, cause(items(r#"{"status":"partial"}"#))),
+        (
+            Cause::ItemsFailed,
+            cause(|case| case.restore.metadata = json(r#"{"failed":1}"#)),
+        ),
+        (Cause::ItemsLeftOut, cause(items(r#"{"status":"skipped"}"#))),
+        (
+            Cause::ItemsLeftOut,
+            cause(|case| case.restore.metadata = json(r#"{"foundations_skipped":1}"#)),
+        ),
+        (Cause::ItemsUnclear, cause(items(r#"{"status":"fine"}"#))),
+        (
+            Cause::ItemsUnclear,
+            cause(|case| case.restore.requested_items = json("[101,102,103]")),
+        ),
+        (
+            Cause::ItemsUnclear,
+            cause(|case| case.restore.metadata = json(r#"{"total":-1}"#)),
+        ),
+        (
+            Cause::ItemsUnclear,
+            cause(|case| case.restore.results = Column::Null),
+        ),
+        (
+            Cause::ItemsUnclear,
+            cause(|case| case.restore.metadata = json(r#"{"succeeded":9}"#)),
+        ),
+        (Cause::NotProven, cause(outcome("partially_succeeded"))),
+        (Cause::NotProven, cause(outcome("SUCCEEDED"))),
+        (Cause::Nothing, cause(|_| ())),
+    ];
+    for (expected, found) in found {
+        assert_eq!(expected, found);
+    }
+    let all: BTreeSet<_> = found.iter().map(|(cause, _)| cause.summary()).collect();
+    assert_eq!(all.len(), Cause::ALL.len(), "every cause has a row");
+}
+
+#[test]
+fn the_latest_executed_restore_decides_the_posture() {
+    use AttentionState::{Completed, CompletedWithFollowUp, Failed, NotExecuted, Partial};
+    let posture = |history: &[(i64, AttentionState)]| {
+        EnvironmentPosture::of(history.iter().map(|(id, state)| (RestoreId(*id), *state)))
+    };
+    for (history, reason, latest) in [
+        (&[][..], PostureReason::NoHistory, None),
+        (&[(1, NotExecuted)][..], PostureReason::NoHistory, None),
+        (
+            &[(1, Completed), (2, Failed)][..],
+            PostureReason::Failed,
+            Some(2),
+        ),
+        (
+            &[(2, Partial), (1, Completed)][..],
+            PostureReason::Partial,
+            Some(2),
+        ),
+        (
+            &[(1, Failed), (3, NotExecuted), (2, CompletedWithFollowUp)][..],
+            PostureReason::CompletedWithFollowUp,
+            Some(2),
+        ),
+        (
+            &[(1, Failed), (2, Completed)][..],
+            PostureReason::NoRecentIssuesVisible,
+            Some(2),
+        ),
+        (
+            &[(1, Completed), (1, Failed)][..],
+            PostureReason::Failed,
+            Some(1),
+        ),
+    ] {
+        let read = posture(history);
+        assert_eq!(
+            (read.reason, read.latest),
+            (reason, latest.map(RestoreId)),
+            "{history:?}"
+        );
+    }
+    let counts: WorkspacePosture = [
+        Posture::Weakened,
+        Posture::Unvalidated,
+        Posture::Weakened,
+        Posture::NoRecentIssuesVisible,
+    ]
+    .into_iter()
+    .collect();
+    assert_eq!(
+        (
+            counts.weakened,
+            counts.unvalidated,
+            counts.no_recent_issues_visible
+        ),
+        (2, 1, 1)
+    );
+}
+
+#[test]
+fn freshness_is_measured_from_moments_that_can_be_read() {
+    let read = |reconciled, change: fn(&mut Case)| {
+        let facts = with(change);
+        Freshness::of(
+            &facts.run,
+            reconciled,
+            moment("12:00:00"),
+            &Thresholds::default(),
+        )
+    };
+    assert_eq!(read(true, |_| ()), Freshness::TerminalNormal);
+    let failed = |case: &mut Case| "failed".clone_into(&mut case.run.outcome);
+    assert_eq!(read(true, failed), Freshness::ReconciledFailed);
+    assert_eq!(read(false, failed), Freshness::TerminalNormal);
+    let rows: [(&str, Stamp, Stamp, Freshness); 8] = [
+        (
+            "queued",
+            at("11:45:01"),
+            Stamp::Absent,
+            Freshness::FreshActive,
+        ),
+        (
+            "queued",
+            at("11:45:00"),
+            Stamp::Absent,
+            Freshness::LikelyStale,
+        ),
+        (
+            "queued",
+            at("12:30:00"),
+            Stamp::Absent,
+            Freshness::FreshActive,
+        ),
+        (
+            "queued",
+            Stamp::Unreadable,
+            at("11:59:00"),
+            Freshness::Unknown,
+        ),
+        (
+            "running",
+            at("09:00:00"),
+            at("11:00:01"),
+            Freshness::FreshActive,
+        ),
+        (
+            "running",
+            at("09:00:00"),
+            at("11:00:00"),
+            Freshness::LikelyStale,
+        ),
+        (
+            "running",
+            at("11:30:00"),
+            Stamp::Unreadable,
+            Freshness::Unknown,
+        ),
+        ("gone", at("11:30:00"), at("11:30:00"), Freshness::Unknown),
+    ];
+    for (word, created, started, expected) in rows {
+        let mut case = closed();
+        word.clone_into(&mut case.run.status);
+        (case.run.created_at, case.run.started_at) = (created, started);
+        let facts = case.facts();
+        let limits = Thresholds::default();
+        let found = Freshness::of(&facts.run, false, facts.as_of, &limits);
+        assert_eq!(found, expected, "{word} {created:?} {started:?}");
+    }
+    assert!(Thresholds::default().queued < SignedDuration::from_hours(1));
+}
+
+/// Every sentence that these models can say.
+fn sentences() -> BTreeSet<&'static str> {
+    let mut all = BTreeSet::from([METADATA_ONLY]);
+    for situation in Situation::ALL {
+        all.extend([situation.label(), situation.reason(), situation.impact()]);
+    }
+    all.extend(NextAction::ALL.map(NextAction::label));
+    all.extend(Claim::ALL.map(Claim::label));
+    all.extend(Availability::ALL.map(Availability::label));
+    all.extend(Uncounted::ALL.map(Uncounted::label));
+    for cause in Cause::ALL {
+        all.extend([cause.summary(), cause.next_action()]);
+    }
+    all.extend(AttentionState::ALL.map(AttentionState::claim_boundary));
+    for reason in PostureReason::ALL {
+        all.extend([reason.summary(), reason.next_action()]);
+    }
+    for posture in Posture::ALL {
+        all.extend([posture.headline(), posture.claim_boundary()]);
+    }
+    all.extend(Freshness::ALL.map(Freshness::label));
+    all
+}
+
+#[test]
+fn no_sentence_claims_what_nobody_can_prove() {
+    let forbidden = ["recovery verified", "healthy", "compliant", "customer-safe"];
+    for sentence in sentences() {
+        let lower = sentence.to_lowercase();
+        assert!(
+            !forbidden.iter().any(|words| lower.contains(words)),
+            "{sentence}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 1_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Whatever the columns hold: the same rows read the same, evidence is never shown where there is none, and
+    /// nothing calm is said of a restore that anything speaks against.
+    #[test]
+    fn any_rows_are_read_alike_and_without_overclaim(twins in any_twins()) {
+        let facts = twins.case.facts_with_any_restore();
+        let view = seen(&facts);
+        let read = RestoreResult::of(&view);
+        prop_assert_eq!(read, RestoreResult::of(&view));
+        let found = attention(&view);
+        if read.evidence == Availability::Available {
+            prop_assert!(facts.evidence.active.is_some());
+        }
+        if found.state() == AttentionState::Completed {
+            prop_assert!(!matches!(
+                read.state(),
+                ResultState::Failed
+                    | ResultState::BlockedOrCancelled
+                    | ResultState::NeedsReview
+                    | ResultState::NotExecuted
+            ), "{:?}", read);
+        }
+        if let Summary::Counted(counts) | Summary::MetadataOnly(counts) = read.summary {
+            prop_assert!(counts.named().count() > 0);
+        }
+    }
+}
