@@ -157,6 +157,7 @@ const RULES: &[Rule] = &[
 /// What the pure crate may depend on: none of these can open a socket, read a clock or spawn a task.
 const PURE_DEPENDENCIES: &[&str] = &[
     "jiff",
+    "schemars",
     "serde",
     "serde_json",
     "serde_json_canonicalizer",
@@ -657,8 +658,8 @@ mod tests {
     fn a_pure_crate_that_gains_a_dependency_or_a_clock_is_found() {
         let workspace =
             "[workspace.dependencies]\njiff = { version = \"0.2\", default-features = false }\n";
-        let jobs = "[dependencies]\njiff.workspace = true\nserde.workspace = true\nserde_json.workspace = true\n\
-            serde_json_canonicalizer = \"0.4\" # why\nsha2 = { version = \"0.11\" }\nthiserror.workspace = true\n\
+        let jobs = "[dependencies]\njiff.workspace = true\nschemars.workspace = true\nserde.workspace = true\n\
+            serde_json.workspace = true\nserde_json_canonicalizer = \"0.4\" # why\nsha2 = { version = \"0.11\" }\nthiserror.workspace = true\n\
             [dev-dependencies]\nproptest.workspace = true\n";
         assert_none(&dependency_violations(workspace, jobs));
 

@@ -5,6 +5,7 @@
 //! **Invariant:** a doubt weakens. A status, an outcome or a count that cannot be understood never leads to
 //! [`AttentionState::Completed`].
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Seen;
@@ -14,7 +15,7 @@ use crate::restore_execute::proof;
 use crate::restore_execute::reason::{CLAIM_BOUNDARY, ReasonCode};
 
 /// The states, in the order in which they are looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttentionState {
     /// A preview, not begun, or not at its end: no history yet.
@@ -30,7 +31,7 @@ pub enum AttentionState {
 }
 
 /// How urgent it looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tone {
     /// Says nothing either way.
@@ -49,7 +50,7 @@ macro_rules! causes {
         next: $next:literal
     })+) => {
         /// What attention is due to.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum Cause {
             $(#[doc = $summary] $variant,)+
@@ -123,7 +124,7 @@ causes! {
     }
     Nothing: Completed {
         "The restore completed, and no follow-up is visible."
-        next: "Review the evidence."
+        next: "Open the restore and review its proof."
     }
 }
 
@@ -219,10 +220,7 @@ fn of_completed(restore: &RestoreFacts, outcome: Option<RunOutcome>) -> Cause {
         Cause::ItemsLeftOut
     } else if is_unclear(restore) {
         Cause::ItemsUnclear
-    } else if !matches!(
-        outcome,
-        None | Some(RunOutcome::Pending | RunOutcome::Succeeded)
-    ) {
+    } else if !matches!(outcome, None | Some(RunOutcome::Succeeded)) {
         Cause::NotProven
     } else {
         Cause::Nothing

@@ -4,6 +4,7 @@
 //! active.
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::restore_execute::facts::{RunFacts, RunOutcome, RunStatus};
@@ -28,7 +29,7 @@ impl Default for Thresholds {
 }
 
 /// Whether an operation still moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Freshness {
     /// Open, and not for too long.

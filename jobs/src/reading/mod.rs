@@ -3,9 +3,15 @@
 //! | Module | Question |
 //! |---|---|
 //! | [`result_state`] | what is the first thing to say about one restore? |
+//! | [`unlinked`] | and of a run that no restore can be tied to? |
 //! | [`summary`] | what was counted, by whom, and may it be shown? |
 //! | [`attention`] | does the result of one restore need somebody? |
 //! | [`posture`] | what does the restore history of an environment, or of a workspace, say? |
+//! | [`backup_health`] | what could be restored, and from how old and how whole a backup? |
+//! | [`backup_items`] | what was captured of each item of that backup? |
+//! | [`gates`] | what still stands between a preparation and its execution? |
+//! | [`preparation`] | what does a restore record before it is executed? |
+//! | [`now`] | what would the rules say now, beside what was recorded? |
 //! | [`freshness`] | does an operation still move? |
 //!
 //! **Invariant:** every model is total and deterministic, and every sentence is a constant of this module's
@@ -19,10 +25,16 @@
 //! given a verdict to repeat.
 
 pub mod attention;
+pub mod backup_health;
+pub mod backup_items;
 pub mod freshness;
+pub mod gates;
+pub mod now;
 pub mod posture;
+pub mod preparation;
 pub mod result_state;
 pub mod summary;
+pub mod unlinked;
 
 use crate::restore_execute::facts::{At, EvidenceFacts, RestoreFacts, RestoreStatus, RunFacts};
 use crate::restore_execute::proof;
@@ -42,7 +54,9 @@ pub struct Seen<'a> {
 }
 
 /// Whether something can be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Availability {
     /// There is none that this viewer may see.

@@ -4,6 +4,7 @@
 //! **Invariant:** the latest restore that was executed decides; a healthier older one never does. A workspace
 //! has counts per posture and no blended score.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::attention::AttentionState;
@@ -11,7 +12,7 @@ use crate::ids::RestoreId;
 use crate::restore_execute::reason::CLAIM_BOUNDARY;
 
 /// What the history says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Posture {
     /// The latest restore failed, or needs somebody.
@@ -23,7 +24,7 @@ pub enum Posture {
 }
 
 /// Why, in the words that lead to the list of restores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PostureReason {
     /// Nothing was ever executed.
@@ -39,7 +40,7 @@ pub enum PostureReason {
 }
 
 /// The posture of one environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EnvironmentPosture {
     /// Why it is what it is.
     pub reason: PostureReason,
@@ -156,7 +157,7 @@ impl EnvironmentPosture {
 }
 
 /// How many environments of a workspace are in which posture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct WorkspacePosture {
     /// Environments whose latest restore needs somebody.
     pub weakened: u64,

@@ -7,8 +7,10 @@
 //! **Invariant:** evidence and operation proof are two fields, and neither is implied by the other or by the
 //! state.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::attention::Tone;
 use super::summary::Summary;
 use super::{Availability, Seen};
 use crate::restore_execute::facts::{RestoreStatus, RunOutcome, RunStatus};
@@ -16,7 +18,7 @@ use crate::restore_execute::proof;
 use crate::restore_execute::reason::CLAIM_BOUNDARY;
 
 /// The states of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResultState {
     /// A preview, or not begun.
@@ -42,7 +44,7 @@ macro_rules! situations {
         impact: $impact:literal
     })+) => {
         /// What a restore is in; several share a state where their words differ.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum Situation {
             $(#[doc = $reason] $variant,)+
@@ -132,8 +134,45 @@ situations! {
     }
 }
 
+impl ResultState {
+    /// Every state, in the contract's order.
+    pub const ALL: [Self; 7] = [
+        Self::NotExecuted,
+        Self::InProgress,
+        Self::CompletedProofIncomplete,
+        Self::CompletedWithEvidence,
+        Self::NeedsReview,
+        Self::Failed,
+        Self::BlockedOrCancelled,
+    ];
+
+    /// The status of the contract.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::NotExecuted => Situation::NotExecuted.label(),
+            Self::InProgress => Situation::InProgress.label(),
+            Self::CompletedProofIncomplete => Situation::CompletedProofIncomplete.label(),
+            Self::CompletedWithEvidence => Situation::CompletedWithEvidence.label(),
+            Self::NeedsReview => Situation::NeedsReview.label(),
+            Self::Failed => Situation::Failed.label(),
+            Self::BlockedOrCancelled => Situation::Stopped.label(),
+        }
+    }
+
+    /// How urgent it looks. Nothing is calmer than neutral: no state proves recovery.
+    #[must_use]
+    pub const fn tone(self) -> Tone {
+        match self {
+            Self::NotExecuted | Self::InProgress | Self::CompletedWithEvidence => Tone::Neutral,
+            Self::CompletedProofIncomplete | Self::NeedsReview => Tone::Warning,
+            Self::Failed | Self::BlockedOrCancelled => Tone::Danger,
+        }
+    }
+}
+
 /// What to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NextAction {
     /// Of a preview.
@@ -192,7 +231,7 @@ impl NextAction {
 }
 
 /// The most that may be claimed of a restore. Beside each of them stands [`CLAIM_BOUNDARY`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Claim {
     /// Somebody looked ahead.
@@ -235,7 +274,7 @@ impl Claim {
 }
 
 /// The first screen of a restore. Diagnostics are collapsed on it in every state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RestoreResult {
     /// Status, reason and impact.
     pub situation: Situation,

@@ -3,6 +3,7 @@
 //! **Invariant:** a number is shown only where somebody counted. Nothing is filled up with zeros, and counters
 //! without item rows are said to be just that.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::result_state::Situation;
@@ -10,7 +11,7 @@ use crate::restore_execute::facts::RestoreFacts;
 use crate::restore_execute::results::{Counter, Counters};
 
 /// What is said where nobody counted. Which one depends on the state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Uncounted {
     /// Of a restore in any other state.
@@ -54,7 +55,7 @@ impl Uncounted {
 }
 
 /// What is known of how a restore's items fared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Summary {
     /// Nobody counted.
@@ -70,7 +71,7 @@ pub const METADATA_ONLY: &str =
     "Metadata-only: the platform counted, and no item-level rows are recorded.";
 
 /// The platform's counters; none where nobody counted, or where it is no number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct Counts {
     /// Items that were to be restored.
     pub total: Option<u64>,

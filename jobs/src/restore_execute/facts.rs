@@ -7,6 +7,7 @@
 //! **Invariant:** equal rows give equal facts, in whatever order the rows arrived.
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::context::ContextFacts;
@@ -114,7 +115,7 @@ pub struct RunFacts {
 }
 
 /// `operation_runs.status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// Not started.
@@ -128,7 +129,7 @@ pub enum RunStatus {
 }
 
 /// `operation_runs.outcome`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
     /// None yet.
@@ -184,7 +185,7 @@ pub struct RestoreFacts {
 }
 
 /// `restore_runs.status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RestoreStatus {
     /// Before execution.
@@ -233,7 +234,9 @@ pub struct AuditFacts {
 }
 
 /// What one column of an audit entry says about how a restore ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Voice {
     /// Nothing either way.
@@ -524,7 +527,9 @@ impl Voice {
 }
 
 impl EvidenceFacts {
-    fn gather<'a>(rows: impl Iterator<Item = &'a SnapshotRow>) -> Self {
+    /// Puts together the snapshots of one run.
+    #[must_use]
+    pub fn gather<'a>(rows: impl Iterator<Item = &'a SnapshotRow>) -> Self {
         let mut facts = Self::default();
         for row in rows {
             match row.status.as_str() {

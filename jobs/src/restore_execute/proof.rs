@@ -17,6 +17,7 @@
 //! **Invariant:** legs never look at each other. All gaps are reported, not only the first.
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::context::ContextFacts;
@@ -30,7 +31,9 @@ use crate::ids::AuditId;
 use crate::stamp::Stamp;
 
 /// One of the eight things a success needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Leg {
     /// Which restore belongs to the run.

@@ -2,26 +2,36 @@
 //!
 //! | Module | Story |
 //! |---|---|
+//! | `backup_health` | what could be restored: a row per fault and per finding, and laws |
 //! | `bundle` | the rows that the benches judge |
 //! | `support` | one complete proven case, made of rows, and how rows become a decision |
 //! | `decision_table` | one named row per edge of a rule and per reason code |
 //! | `generate` | rows in which any column may hold anything |
+//! | `gates` | what stands before an execution: a row per reason, and laws |
 //! | `laws` | the laws over generated rows |
+//! | `now` | a verdict beside what would be said today |
 //! | `reading` | what operators are shown: a row per state and trigger, and laws |
 //! | `record` | what a verdict writes |
 //! | `review` | a recorded verdict judged again, and what makes it fall |
+//! | `sentences` | no sentence shown to people claims what nobody can prove |
 //! | `space` | laws 1 and 2 over every cell of the abstract space |
 //! | `parser` | odd documents in every column |
 
 // Each module is marked as test code, because Clippy's leave to unwrap in tests looks for the mark.
 #[cfg(test)]
+mod backup_health;
+#[cfg(test)]
 mod bundle;
 #[cfg(test)]
 mod decision_table;
 #[cfg(test)]
+mod gates;
+#[cfg(test)]
 mod generate;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod now;
 #[cfg(test)]
 mod parser;
 #[cfg(test)]
@@ -30,6 +40,8 @@ mod reading;
 mod record;
 #[cfg(test)]
 mod review;
+#[cfg(test)]
+mod sentences;
 #[cfg(test)]
 mod space;
 #[cfg(test)]

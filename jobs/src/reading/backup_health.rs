@@ -1,0 +1,289 @@
+//! Backup health: what could be restored, judged by the latest completed backup set alone.
+//!
+//! An older set never makes up for it, however whole it is. What is counted of its items is [`Quality`]'s story.
+//!
+//! **Invariant:** speaks of backup inputs only, never of recovery. What was not looked at is never fine.
+
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::attention::Tone;
+pub use super::backup_items::{BackupItemRow, Quality};
+use crate::ids::BackupSetId;
+use crate::stamp::Stamp;
+
+/// A row of `backup_sets`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupSetRow {
+    /// Primary key.
+    pub id: BackupSetId,
+    /// `name`.
+    pub name: String,
+    /// `status`.
+    pub status: String,
+    /// `completed_at`.
+    pub completed_at: Stamp,
+    /// Whether `deleted_at` is set.
+    pub is_deleted: bool,
+    /// How many live items it has, whether or not they were looked at.
+    pub items: u64,
+}
+
+/// A backup set, as far as anything is judged from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupSetFacts {
+    /// The set.
+    pub id: BackupSetId,
+    /// Its name.
+    pub name: String,
+    /// Whether its status is exactly `completed`.
+    pub is_completed: bool,
+    /// When it was completed.
+    pub completed_at: Stamp,
+    /// Whether it was deleted.
+    pub is_deleted: bool,
+    /// What was captured.
+    pub quality: Quality,
+}
+
+impl BackupSetFacts {
+    /// From a set and those of its items that were looked at.
+    #[must_use]
+    pub fn gather(row: BackupSetRow, items: &[BackupItemRow]) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            is_completed: row.status == "completed",
+            completed_at: row.completed_at,
+            is_deleted: row.is_deleted,
+            quality: Quality::count(row.items, items),
+        }
+    }
+
+    /// Whether anything could be restored from it, however old or partial.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.is_completed && !self.is_deleted && self.quality.items > 0
+    }
+}
+
+/// When the inputs of a backup are too old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Since the set was completed. One of exactly this age is stale.
+    pub age_max: SignedDuration,
+    /// How far in the future it may have been completed, where clocks differ.
+    pub clock_skew_max: SignedDuration,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            age_max: SignedDuration::from_hours(7 * 24),
+            clock_skew_max: SignedDuration::from_mins(5),
+        }
+    }
+}
+
+/// What is known of what could be restored, the state that claims least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupHealth {
+    /// There is nothing that could be restored.
+    Absent,
+    /// There is, and it is too old, or its age is unknown.
+    Stale,
+    /// It is recent, and not whole.
+    Degraded,
+    /// It is recent, and nothing speaks against it. Says nothing about recovery.
+    Healthy,
+}
+
+impl BackupHealth {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Absent, Self::Stale, Self::Degraded, Self::Healthy];
+
+    /// For people.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Absent => "No usable backup inputs",
+            Self::Stale => "Backup inputs out of date",
+            Self::Degraded => "Backup inputs incomplete",
+            Self::Healthy => "Recent backup inputs captured",
+        }
+    }
+
+    /// How urgent it looks.
+    #[must_use]
+    pub const fn tone(self) -> Tone {
+        match self {
+            Self::Absent => Tone::Danger,
+            Self::Stale | Self::Degraded => Tone::Warning,
+            Self::Healthy => Tone::Calm,
+        }
+    }
+
+    /// What the state does not prove.
+    #[must_use]
+    pub const fn claim_boundary(self) -> &'static str {
+        BACKUP_CLAIM_BOUNDARY
+    }
+}
+
+/// Stands wherever the quality of backup inputs is shown.
+pub const BACKUP_CLAIM_BOUNDARY: &str =
+    "Input quality does not prove that execution is safe or that an environment can be recovered.";
+
+macro_rules! findings {
+    ($($variant:ident: $health:ident {
+        $summary:literal
+        next: $next:literal
+    })+) => {
+        /// What was found of a backup set, in the order in which it decides.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Finding {
+            $(#[doc = $summary] $variant,)+
+        }
+
+        impl Finding {
+            /// Every finding.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The state it leads to.
+            #[must_use]
+            pub const fn health(self) -> BackupHealth {
+                match self { $(Self::$variant => BackupHealth::$health,)+ }
+            }
+
+            /// What was found, in one sentence.
+            #[must_use]
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$variant => $summary,)+ }
+            }
+
+            /// What to do next.
+            #[must_use]
+            pub const fn next_action(self) -> &'static str {
+                match self { $(Self::$variant => $next,)+ }
+            }
+        }
+    };
+}
+
+findings! {
+    NoSet: Absent {
+        "No completed backup set is available."
+        next: "Create a backup set."
+    }
+    Deleted: Absent {
+        "The backup set was deleted."
+        next: "Create a backup set."
+    }
+    NotCompleted: Absent {
+        "The backup set has not been completed."
+        next: "Open the backup set."
+    }
+    NothingCaptured: Absent {
+        "The backup set holds no captured items."
+        next: "Open the backup set and find out why nothing was captured."
+    }
+    AgeUnknown: Stale {
+        "When the backup set was completed is not recorded, or cannot be true."
+        next: "Capture a new backup set."
+    }
+    TooOld: Stale {
+        "The backup set is older than it may be."
+        next: "Capture a new backup set."
+    }
+    NotLookedAt: Degraded {
+        "The backup set has more items than were looked at."
+        next: "Open the backup set and review its items."
+    }
+    MetadataOnly: Degraded {
+        "Some items were captured without their settings."
+        next: "Review the metadata-only items."
+    }
+    AssignmentIssues: Degraded {
+        "The assignments of some items could not be captured."
+        next: "Review the items with assignment issues."
+    }
+    OrphanedAssignments: Degraded {
+        "Assignments of some items name what no longer exists."
+        next: "Review the items with orphaned assignments."
+    }
+    OtherFaults: Degraded {
+        "Some items carry a warning, or their metadata cannot be read."
+        next: "Review the degraded items."
+    }
+    Captured: Healthy {
+        "The backup set is recent, and no fault of its items is recorded."
+        next: "Review the backup set before a restore relies on it."
+    }
+}
+
+/// What is known of the inputs that an environment could be restored from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackupReading {
+    /// The state.
+    pub health: BackupHealth,
+    /// What decided.
+    pub finding: Finding,
+    /// What else was found, in order.
+    pub further: Vec<Finding>,
+}
+
+impl BackupReading {
+    /// Reads the latest completed set; none where there is none that the viewer may see.
+    #[must_use]
+    pub fn of(set: Option<&BackupSetFacts>, as_of: Timestamp, limits: &Thresholds) -> Self {
+        let mut found = match set {
+            None => vec![Finding::NoSet],
+            Some(set) => findings(set, as_of, limits),
+        }
+        .into_iter();
+        let finding = found.next().unwrap_or(Finding::Captured);
+        Self {
+            health: finding.health(),
+            finding,
+            further: found.collect(),
+        }
+    }
+}
+
+/// Everything that speaks against a set. Of one that nothing can be restored from, that is all there is to say.
+fn findings(set: &BackupSetFacts, as_of: Timestamp, limits: &Thresholds) -> Vec<Finding> {
+    let quality = &set.quality;
+    let unusable = [
+        (set.is_deleted, Finding::Deleted),
+        (!set.is_completed, Finding::NotCompleted),
+        (quality.items == 0, Finding::NothingCaptured),
+    ];
+    if let Some((_, finding)) = unusable.into_iter().find(|(found, _)| *found) {
+        return vec![finding];
+    }
+    let age = set.completed_at.moment().map(|it| as_of.duration_since(it));
+    let is_known =
+        |age: &SignedDuration| age.saturating_add(limits.clock_skew_max) >= SignedDuration::ZERO;
+    let age = age.filter(is_known);
+    [
+        (age.is_none(), Finding::AgeUnknown),
+        (
+            age.is_some_and(|age| age >= limits.age_max),
+            Finding::TooOld,
+        ),
+        (quality.not_looked_at > 0, Finding::NotLookedAt),
+        (quality.metadata_only > 0, Finding::MetadataOnly),
+        (quality.assignment_issues > 0, Finding::AssignmentIssues),
+        (
+            quality.orphaned_assignments > 0,
+            Finding::OrphanedAssignments,
+        ),
+        (quality.other_faults > 0, Finding::OtherFaults),
+    ]
+    .into_iter()
+    .filter_map(|(found, finding)| found.then_some(finding))
+    .collect()
+}
