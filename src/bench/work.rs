@@ -100,6 +100,7 @@ pub(super) fn workspaces() -> PlatformRows {
             id: environment_of(id),
             workspace_id: id,
             managed_environment_id: environment_of(id),
+            ..PlantedBackupSet::default()
         });
     }
     rows

@@ -415,6 +415,7 @@ fn plant_environments(
             id: *id,
             workspace_id,
             managed_environment_id: *id,
+            ..PlantedBackupSet::default()
         });
     }
 }

@@ -29,9 +29,14 @@ pub async fn connect_standin(
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some("postgres" | "postgresql") => Ok(Arc::new(PostgresStore::connect(url, limits).await?)),
         Some("sqlite") => Ok(Arc::new(SqliteStore::connect(url, access, limits).await?)),
-        _ => Err(StoreError::fatal(
-            "choose a database",
-            "the URL must begin with postgres:// or sqlite:",
-        )),
+        _ => Err(no_database()),
     }
+}
+
+/// Of a URL of some other kind.
+pub(super) fn no_database() -> StoreError {
+    StoreError::fatal(
+        "choose a database",
+        "the URL must begin with postgres:// or sqlite:",
+    )
 }

@@ -128,6 +128,14 @@ impl StoreError {
         self.step == other.step && code(self) == code(other)
     }
 
+    /// Whether somebody on the way to the server, such as a pooler, takes no settings with a connection.
+    pub(super) fn is_about_settings(&self) -> bool {
+        self.database_error().is_some_and(|error| {
+            let code = error.code().unwrap_or_default();
+            code == "0A000" || (code == "08P01" && error.message().contains("startup parameter"))
+        })
+    }
+
     fn database_error(&self) -> Option<&dyn DatabaseError> {
         let source = self.source.downcast_ref::<sqlx::Error>()?;
         source.as_database_error()

@@ -29,6 +29,7 @@ pub mod examine;
 mod limits;
 pub mod postgres;
 pub mod queue;
+pub mod reader;
 mod records;
 mod report;
 pub mod scratch;

@@ -65,6 +65,8 @@ pub struct PlatformRows {
     pub environments: Vec<PlantedEnvironment>,
     /// `backup_sets`.
     pub backup_sets: Vec<PlantedBackupSet>,
+    /// `backup_items`.
+    pub backup_items: Vec<PlantedBackupItem>,
     /// `operation_runs`.
     pub runs: Vec<PlantedRun>,
     /// `restore_runs`.
@@ -95,8 +97,8 @@ pub struct PlantedEnvironment {
     pub name: String,
 }
 
-/// A row of `backup_sets`.
-#[derive(Debug, Clone, Default, Serialize)]
+/// A row of `backup_sets`. Unless said otherwise, a completed one, of which nobody noted when.
+#[derive(Debug, Clone, Serialize)]
 pub struct PlantedBackupSet {
     /// Primary key.
     pub id: i64,
@@ -104,6 +106,50 @@ pub struct PlantedBackupSet {
     pub workspace_id: i64,
     /// Its environment.
     pub managed_environment_id: i64,
+    /// `name`.
+    pub name: String,
+    /// `status`.
+    pub status: String,
+    /// `completed_at`.
+    pub completed_at: Option<String>,
+    /// `metadata`.
+    pub metadata: Option<String>,
+    /// `deleted_at`.
+    pub deleted_at: Option<String>,
+}
+
+impl Default for PlantedBackupSet {
+    fn default() -> Self {
+        Self {
+            id: 0,
+            workspace_id: 0,
+            managed_environment_id: 0,
+            name: "Nightly backup".to_owned(),
+            status: "completed".to_owned(),
+            completed_at: None,
+            metadata: None,
+            deleted_at: None,
+        }
+    }
+}
+
+/// A row of `backup_items`; its id is the next one.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PlantedBackupItem {
+    /// Its backup set.
+    pub backup_set_id: i64,
+    /// `policy_type`.
+    pub policy_type: String,
+    /// `payload`.
+    pub payload: String,
+    /// `assignments`.
+    pub assignments: Option<String>,
+    /// `metadata`.
+    pub metadata: Option<String>,
+    /// `captured_at`.
+    pub captured_at: String,
+    /// `deleted_at`.
+    pub deleted_at: Option<String>,
 }
 
 /// A row of `operation_runs`. Moments are RFC 3339 or anything else the column might hold.
@@ -152,8 +198,14 @@ pub struct PlantedRestore {
     pub is_dry_run: bool,
     /// `status`.
     pub status: String,
+    /// `requested_by`.
+    pub requested_by: Option<String>,
     /// `requested_items`.
     pub requested_items: Option<String>,
+    /// `group_mapping`.
+    pub group_mapping: Option<String>,
+    /// `preview`.
+    pub preview: Option<String>,
     /// `results`.
     pub results: Option<String>,
     /// `metadata`.
@@ -214,11 +266,12 @@ pub struct PlantedAudit {
 
 impl PlatformRows {
     /// One JSON document per table, in an order in which no row comes before one it refers to.
-    pub(super) fn documents(&self) -> Result<[String; 7], serde_json::Error> {
+    pub(super) fn documents(&self) -> Result<[String; 8], serde_json::Error> {
         Ok([
             serde_json::to_string(&self.workspaces)?,
             serde_json::to_string(&self.environments)?,
             serde_json::to_string(&self.backup_sets)?,
+            serde_json::to_string(&self.backup_items)?,
             serde_json::to_string(&self.runs)?,
             serde_json::to_string(&self.restores)?,
             serde_json::to_string(&self.snapshots)?,

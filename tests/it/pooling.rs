@@ -9,6 +9,9 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::Policy;
+use restore_reconciler::storage::reader::{Workspaces, open_reader};
 use restore_reconciler::storage::{Access, Limits, connect_standin};
 use sqlx::{
     PgPool,
@@ -18,11 +21,13 @@ use sqlx::{
 use tempfile::TempDir;
 use tokio::time::{interval, timeout};
 
+use crate::contract::READING_WRITES;
 use crate::history::{System, assert_sound};
 use crate::support::case::{Case, rows_of};
 use crate::support::cluster::{TestDatabase, database};
 use crate::support::hold::{WAITING, hold};
 use crate::support::pooler::{Mode, Pooler};
+use crate::support::store::Fixture;
 use crate::support::worker::{Worker, said_by, stage};
 
 const RUNS: i64 = 300;
@@ -314,6 +319,36 @@ async fn verbs_keep_nothing_in_a_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn verbs_work_in_session_mode() {
     verbs_work_through(Mode::Session).await;
+}
+
+/// Where a pooler takes no settings with a connection, each transaction of a reader still is one that cannot write,
+/// and others who get the same sessions can.
+async fn a_reader_looks_through(mode: Mode) {
+    let on = Fixture::postgres().await;
+    let pooler = Pooler::before(&on.url, mode, 8).await;
+    on.plant([Case::proven(1)]).await;
+    let reader = open_reader(&pooler.url(), &Limits::default()).await;
+    let reader = reader.expect("a pooler is no obstacle");
+    let policy = Policy::default();
+    let look = || reader.load_run(&Workspaces::All, RunId(1), &policy);
+    assert!(look().await.expect("an answer").is_some());
+    on.execute(READING_WRITES).await;
+    let refused = look().await.expect_err("no answer").to_string();
+    assert!(refused.contains("read-only transaction"), "{refused}");
+    sqlx::query("UPDATE operation_runs SET outcome = outcome")
+        .execute(&platform(&pooler).await)
+        .await
+        .expect("a write");
+}
+
+#[tokio::test]
+async fn a_reader_looks_through_a_pooler_in_session_mode() {
+    a_reader_looks_through(Mode::Session).await;
+}
+
+#[tokio::test]
+async fn a_reader_looks_through_a_pooler_in_transaction_mode() {
+    a_reader_looks_through(Mode::Transaction).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@ use crate::cli::output::{AskedRun, AskedState, Document};
 use crate::cli::session::Session;
 use crate::storage::Store;
 use crate::storage::oversight::{QueueScope, QueueState, Standing};
+use crate::storage::reader::Workspaces;
 
 /// How many dead letters start over together.
 const PAGE_MAX: u32 = 1_000;
@@ -56,7 +57,8 @@ pub(super) async fn retry(session: &mut Session<'_>, args: &RetryArgs) -> anyhow
 async fn retry_dead(store: &dyn Store) -> anyhow::Result<Vec<AskedRun>> {
     let scope = QueueScope {
         states: vec![QueueState::DeadLetter],
-        workspace: None,
+        workspaces: Workspaces::All,
+        live_only: false,
         limit: PAGE_MAX,
     };
     let mut answers = Vec::new();

@@ -1,5 +1,7 @@
 //! `queue list`: what is queued, in hand or in trouble, worst first.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use reconciler_jobs::ids::WorkspaceId;
 
@@ -9,6 +11,7 @@ use crate::cli::output::{Document, ListedEntry, QueueListed, StateCount};
 use crate::cli::screen::{Output, Screen, Tint};
 use crate::cli::session::Session;
 use crate::storage::oversight::{QueueListing, QueueScope, QueueState};
+use crate::storage::reader::Workspaces;
 
 /// How many entries are listed unless asked for otherwise.
 const ENTRIES_MAX: u32 = 100;
@@ -65,7 +68,10 @@ impl Args {
         };
         QueueScope {
             states,
-            workspace: self.workspace.map(WorkspaceId),
+            workspaces: self.workspace.map_or(Workspaces::All, |id| {
+                Workspaces::Only(BTreeSet::from([WorkspaceId(id)]))
+            }),
+            live_only: false,
             limit: self.limit,
         }
     }

@@ -13,7 +13,7 @@
 //! with or without time zone, is for Laravel's migrations to choose.
 
 pub(super) mod sweeps;
-mod transaction;
+pub(super) mod transaction;
 mod triggers;
 
 use std::time::Duration;
@@ -43,10 +43,11 @@ use super::{
 };
 
 /// In the order of [`PlatformRows::documents`].
-const PLANT: [&str; 7] = [
+const PLANT: [&str; 8] = [
     include_str!("plant_workspaces.sql"),
     include_str!("plant_environments.sql"),
     include_str!("plant_backup_sets.sql"),
+    include_str!("plant_backup_items.sql"),
     include_str!("plant_runs.sql"),
     include_str!("plant_restores.sql"),
     include_str!("plant_snapshots.sql"),
@@ -63,6 +64,9 @@ const LENT_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// The same of one that comes back, perhaps in the middle of a statement that nobody waits for any more.
 const RETURNED_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
+/// What a session is told that nobody may write in.
+const READ_ONLY: (&str, &str) = ("default_transaction_read_only", "on");
+
 /// A PostgreSQL database.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
@@ -77,14 +81,24 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Connects, and fails if the database cannot be reached.
     pub async fn connect(url: &str, limits: &Limits) -> Result<Self, StoreError> {
-        // The parser's own error would repeat the URL, and with it the password.
-        let options: PgConnectOptions = url.parse().map_err(|_| {
-            StoreError::fatal(
-                "read the database URL",
-                "it is not of the form postgres://user:password@host:port/database",
-            )
-        })?;
-        let options = as_we_are(options);
+        Self::open(options_of(url)?, limits).await
+    }
+
+    /// Connects to look, and never to write: sessions refuse it by themselves, not only the transactions of
+    /// [`Transactions::begin_read`]. A pooler that takes no settings with a connection leaves those alone.
+    pub(super) async fn connect_to_read(url: &str, limits: &Limits) -> Result<Self, StoreError> {
+        let options = options_of(url)?;
+        let refusing = options.clone().options([READ_ONLY]);
+        match Self::open(refusing, limits).await {
+            Err(error) if error.is_about_settings() => {
+                tracing::debug!(%error, "sessions are not read-only, transactions are");
+                Self::open(options, limits).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn open(options: PgConnectOptions, limits: &Limits) -> Result<Self, StoreError> {
         // The pool goes on trying until its time is up and then says only that; one attempt of our own
         // says at once, and why.
         let step = "connect to PostgreSQL";
@@ -122,6 +136,17 @@ impl PostgresStore {
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
     }
+}
+
+fn options_of(url: &str) -> Result<PgConnectOptions, StoreError> {
+    // The parser's own error would repeat the URL, and with it the password.
+    let options = url.parse().map_err(|_| {
+        StoreError::fatal(
+            "read the database URL",
+            "it is not of the form postgres://user:password@host:port/database",
+        )
+    })?;
+    Ok(as_we_are(options))
 }
 
 /// What a connection says of itself.

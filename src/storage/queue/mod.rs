@@ -179,7 +179,10 @@ where
     Ok(removed)
 }
 
-fn document<R: Serialize + ?Sized>(step: &'static str, rows: &R) -> Result<String, StoreError> {
+pub(super) fn document<R: Serialize + ?Sized>(
+    step: &'static str,
+    rows: &R,
+) -> Result<String, StoreError> {
     serde_json::to_string(rows).map_err(|error| StoreError::refused(step, error))
 }
 

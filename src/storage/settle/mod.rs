@@ -39,9 +39,8 @@ use super::report;
 use super::{Assessment, Settled, Settlement, Settling};
 use gather::assess_rows;
 use once::{Round, settle_once};
-use transaction::finish;
 
-pub(super) use transaction::{Lock, Transaction, Transactions, with_retries};
+pub(super) use transaction::{Lock, Transaction, Transactions, finish, with_retries};
 
 /// See [`super::Store::settle_jobs`].
 pub(super) async fn settle<T: Transactions>(
@@ -165,7 +164,8 @@ pub(super) async fn assess<T: Transactions>(
     finish(tx, result).await
 }
 
-async fn assess_within(
+/// The same within a transaction.
+pub(super) async fn assess_within(
     tx: &mut impl Transaction,
     runs: &[RunId],
     policy: &Policy,

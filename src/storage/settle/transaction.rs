@@ -155,7 +155,7 @@ pub(in crate::storage) trait Transaction: Send {
 /// Commits what succeeded. What failed is rolled back here and waited for: a transaction that is
 /// merely dropped keeps its locks until its connection is used again, and the next try, on another
 /// connection, would pass over its own runs as held by somebody else.
-pub(super) async fn finish<R>(
+pub(in crate::storage) async fn finish<R>(
     tx: impl Transaction,
     result: Result<R, StoreError>,
 ) -> Result<R, StoreError> {

@@ -5,7 +5,7 @@
 //! Moments are integer microseconds.
 
 mod sweeps;
-mod transaction;
+pub(super) mod transaction;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -44,10 +44,11 @@ const NOW: &str = include_str!("now.sql");
 const QUEUE_SUFFIX: &str = ".queue";
 
 /// In the order of [`PlatformRows::documents`].
-const PLANT: [&str; 7] = [
+const PLANT: [&str; 8] = [
     include_str!("plant_workspaces.sql"),
     include_str!("plant_environments.sql"),
     include_str!("plant_backup_sets.sql"),
+    include_str!("plant_backup_items.sql"),
     include_str!("plant_runs.sql"),
     include_str!("plant_restores.sql"),
     include_str!("plant_snapshots.sql"),
@@ -123,6 +124,11 @@ impl SqliteStore {
     /// The jobs' own file.
     pub(super) fn queue(&self) -> &SqlitePool {
         &self.queue
+    }
+
+    /// Whether there is a file with jobs.
+    pub(super) fn has_queue_file(&self) -> bool {
+        self.queue_seen.place.exists()
     }
 
     /// Fails once the file with the jobs is not the one that it was when this was first asked.

@@ -1,8 +1,8 @@
 -- plant_restores: adds rows to the stand-in's restore_runs.
 INSERT INTO restore_runs (
-    id, workspace_id, managed_environment_id, backup_set_id, operation_run_id, is_dry_run,
-    status, requested_items, results, metadata, failure_reason, started_at, completed_at,
-    deleted_at, created_at
+    id, workspace_id, managed_environment_id, backup_set_id, operation_run_id, requested_by,
+    is_dry_run, status, requested_items, group_mapping, preview, results, metadata,
+    failure_reason, started_at, completed_at, deleted_at, created_at
 )
 SELECT
     value ->> '$.id',
@@ -10,9 +10,12 @@ SELECT
     value ->> '$.managed_environment_id',
     value ->> '$.backup_set_id',
     value ->> '$.operation_run_id',
+    value ->> '$.requested_by',
     value ->> '$.is_dry_run',
     value ->> '$.status',
     value ->> '$.requested_items',
+    value ->> '$.group_mapping',
+    value ->> '$.preview',
     value ->> '$.results',
     value ->> '$.metadata',
     value ->> '$.failure_reason',

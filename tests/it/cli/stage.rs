@@ -237,8 +237,10 @@ fn platform() -> PlatformRows {
                 id,
                 workspace_id: id,
                 managed_environment_id: id,
+                ..PlantedBackupSet::default()
             })
             .into(),
+        backup_items: Vec::new(),
         runs: runs
             .map(|(id, kind, status)| planted_run(id, kind, status))
             .into(),

@@ -14,6 +14,7 @@ mod poison;
 mod polls;
 mod pools;
 mod queue;
+mod reader;
 mod reading;
 mod request;
 mod retention;
@@ -24,3 +25,5 @@ mod suspects;
 mod sweeps;
 mod triggers;
 mod verdicts;
+
+pub(crate) use reader::READING_WRITES;

@@ -6,6 +6,7 @@ use restore_reconciler::storage::Settlement;
 use restore_reconciler::storage::oversight::{
     JobState, QueueListing, QueueScope, QueueState, Standing,
 };
+use restore_reconciler::storage::reader::Workspaces;
 
 use crate::support::case::{Case, FOREIGN, HOME};
 use crate::support::store::{Fixture, on_both};
@@ -83,7 +84,8 @@ async fn take_all(on: &Fixture) {
 async fn list(on: &Fixture, states: &[QueueState], limit: u32) -> QueueListing {
     let scope = QueueScope {
         states: states.to_vec(),
-        workspace: None,
+        workspaces: Workspaces::All,
+        live_only: false,
         limit,
     };
     on.store.load_entries(&scope).await.unwrap()
@@ -215,7 +217,8 @@ async fn a_list_keeps_to_its_workspace(on: Fixture) {
     ] {
         let scope = QueueScope {
             states: QueueState::ALL.to_vec(),
-            workspace: Some(WorkspaceId(workspace)),
+            workspaces: Workspaces::Only([WorkspaceId(workspace)].into()),
+            live_only: false,
             limit: 10,
         };
         let listing = on.store.load_entries(&scope).await.unwrap();

@@ -371,6 +371,7 @@ fn place(id: i64) -> PlatformRows {
             id,
             workspace_id: id,
             managed_environment_id: id,
+            ..PlantedBackupSet::default()
         }],
         ..PlatformRows::default()
     }

@@ -103,7 +103,9 @@ fn one_run() -> PlatformRows {
             id: 3,
             workspace_id: 1,
             managed_environment_id: 2,
+            ..PlantedBackupSet::default()
         }],
+        backup_items: Vec::new(),
         runs: vec![PlantedRun {
             id: 4,
             workspace_id: 1,

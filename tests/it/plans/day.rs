@@ -7,9 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::sweep::shard::Shard;
 use restore_reconciler::storage::oversight::{QueueScope, QueueState};
+use restore_reconciler::storage::reader::Workspaces;
 use restore_reconciler::storage::{HeldJob, Retention, StoreError, SweepStart, Workbench};
 use restore_reconciler::sweep::{Scope, sweep};
 
+use super::looks;
 use super::place::{Place, WORKER, scope_of};
 use crate::support::case::{Case, rows_of};
 use crate::support::store::settling;
@@ -59,6 +61,7 @@ fn page(first: i64) -> Vec<RunId> {
 /// Does it all, with the runs that were prepared.
 pub(super) async fn spend(place: &Place, first: i64) -> Result<(), StoreError> {
     let store = &*place.store;
+    looks::look(place, first).await?;
     jobs(place, &page(first)).await?;
     looks(store, &page(first)).await?;
     suspects(place, &page(first + PAGE)).await?;
@@ -177,7 +180,8 @@ async fn operators(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     for states in [&QueueState::ALL[..], &QueueState::UNSETTLED] {
         let scope = QueueScope {
             states: states.to_vec(),
-            workspace: None,
+            workspaces: Workspaces::All,
+            live_only: false,
             limit: 100,
         };
         store.load_entries(&scope).await?;

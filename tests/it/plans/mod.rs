@@ -7,6 +7,7 @@
 
 mod advice;
 mod day;
+mod looks;
 mod place;
 mod server;
 mod statements;

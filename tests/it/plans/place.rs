@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::future::join;
 use reconciler_jobs::ids::RunId;
+use restore_reconciler::storage::reader::{Reader, open_reader};
 use restore_reconciler::storage::standin::{
     PlantedBackupSet, PlantedEnvironment, PlantedWorkspace, PlatformRows,
 };
@@ -29,7 +30,11 @@ const CHUNK_RUNS: i64 = 62_500;
 /// How many jobs, and how many sweeps, ended long ago; as [`REST`] has it.
 const FINISHED: u64 = 100_000;
 
-const WORKSPACES: i64 = 50;
+/// How many backup sets there are, and how many items in all; as [`REST`] has it.
+const BACKUP_SETS: u64 = 20_000;
+const BACKUP_ITEMS: u64 = 400_000;
+
+pub(super) const WORKSPACES: i64 = 50;
 
 /// Who has the jobs in hand.
 pub(super) const WORKER: &str = "host-1-2/restore.execute/0";
@@ -78,6 +83,14 @@ CROSS JOIN LATERAL (SELECT statement_timestamp() - number * interval '1 second' 
 INSERT INTO reconciler.sweeps (worker, started_at, ended_at, beat_at, tick_at)
 SELECT 'host-1-2', moment, moment, moment, moment
 FROM generate_series(timestamptz '2025-01-01', '2025-01-01'::timestamptz + interval '100000 min', '1 min') AS moment;
+INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status)
+SELECT 1000 + number, environment.workspace_id, environment.id, 'Nightly backup', 'completed'
+FROM generate_series(1, 20000) AS number
+JOIN managed_environments AS environment ON environment.workspace_id = 1 + number % 50;
+INSERT INTO backup_items (backup_set_id, policy_type, payload, metadata, captured_at)
+SELECT 1000 + number / 20, 'policy', '[1]', '[]', '2025-01-01'
+FROM generate_series(20, 400000) AS number;
+INSERT INTO managed_environments (id, workspace_id, name) VALUES (5, 1, 'Never used');
 INSERT INTO reconciler.ticks (tick_at, worker, won_at)
 SELECT moment, 'host-1-2', moment
 FROM generate_series(statement_timestamp() - interval '20000 min', statement_timestamp(), '1 min') AS moment;
@@ -87,6 +100,8 @@ RESET session_replication_role;";
 pub(super) struct Place {
     /// As the program is connected; its statements are explained.
     pub(super) store: Arc<dyn Workbench>,
+    /// As a console is.
+    pub(super) reader: Arc<dyn Reader>,
     /// The test's own, which are not.
     pub(super) own: PgPool,
     settled: i64,
@@ -105,6 +120,7 @@ impl Place {
             .expect("a connection");
         let place = Self {
             store: open(&database).await,
+            reader: look(&database).await,
             own,
             settled,
             database,
@@ -143,6 +159,8 @@ impl Place {
     pub(super) fn rows_of(&self, table: &str) -> u64 {
         match table {
             "jobs" | "sweeps" => FINISHED,
+            "backup_sets" => BACKUP_SETS,
+            "backup_items" => BACKUP_ITEMS,
             table if LARGE.contains(&table) => self.settled.unsigned_abs(),
             _ => u64::MAX, // it stays small
         }
@@ -153,6 +171,7 @@ impl Place {
         self.store.close().await;
         self.execute(statements).await;
         self.store = open(&self.database).await;
+        self.reader = look(&self.database).await;
     }
 
     pub(super) async fn execute(&self, statements: &'static str) {
@@ -166,6 +185,11 @@ async fn open(database: &TestDatabase) -> Arc<dyn Workbench> {
     let scratch = Scratch::on_server(&url).await.expect("the server answers");
     let store = scratch.open(&url, &Limits::default()).await;
     store.expect("the database accepts connections")
+}
+
+async fn look(database: &TestDatabase) -> Arc<dyn Reader> {
+    let reader = open_reader(&database.url(), &Limits::default()).await;
+    reader.expect("the database accepts connections")
 }
 
 /// The workspace of a run, and its environment.
@@ -194,6 +218,7 @@ fn scopes() -> PlatformRows {
             id: environment_of(id),
             workspace_id: id,
             managed_environment_id: environment_of(id),
+            ..PlantedBackupSet::default()
         });
     }
     rows

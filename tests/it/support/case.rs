@@ -156,6 +156,7 @@ pub(crate) fn world() -> PlatformRows {
                 id: managed_environment_id,
                 workspace_id,
                 managed_environment_id,
+                ..PlantedBackupSet::default()
             })
             .into(),
         ..PlatformRows::default()

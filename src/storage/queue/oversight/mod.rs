@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::storage::StoreError;
+use crate::storage::reader::Workspaces;
 
 /// Why a run or a job is listed, worst first.
 #[derive(
@@ -81,8 +82,10 @@ impl QueueState {
 pub struct QueueScope {
     /// Only these states.
     pub states: Vec<QueueState>,
-    /// Only this workspace.
-    pub workspace: Option<WorkspaceId>,
+    /// Only what belongs to these workspaces.
+    pub workspaces: Workspaces,
+    /// Whether runs are left out whose environment is gone.
+    pub live_only: bool,
     /// At most so many entries.
     pub limit: u32,
 }

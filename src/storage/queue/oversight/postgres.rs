@@ -18,8 +18,9 @@ impl Oversight for PostgresStore {
         let mut tx = self.begin_read().await?;
         let records: Vec<EntryRecord> = sqlx::query_as(include_str!("postgres/load_entries.sql"))
             .bind(states)
-            .bind(scope.workspace.map(|id| id.0))
+            .bind(scope.workspaces.ids())
             .bind(i64::from(scope.limit))
+            .bind(scope.live_only)
             .fetch_all(tx.connection())
             .await
             .during(step)?;

@@ -11,7 +11,8 @@ use reconciler_jobs::ids::RunId;
 
 use super::records::{EntryRecord, JobRecord, StandingRecord, read_all, run_of};
 use super::{
-    JobOnRecord, Oversight, QueueCount, QueueEntry, QueueListing, QueueScope, QueueState, Standing,
+    JobOnRecord, Oversight, QueueCount, QueueEntry, QueueListing, QueueScope, QueueState,
+    ShardJobs, Standing,
 };
 use crate::storage::Store as _;
 use crate::storage::StoreError;
@@ -25,32 +26,7 @@ const CAUSE: &str = "command";
 #[async_trait]
 impl Oversight for SqliteStore {
     async fn load_entries(&self, scope: &QueueScope) -> Result<QueueListing, StoreError> {
-        let step = "list the queue";
-        let as_of = self.now().await?;
-        let states: Vec<&str> = scope.states.iter().copied().map(QueueState::name).collect();
-        let records: Vec<EntryRecord> = sqlx::query_as(include_str!("sqlite/load_troubled.sql"))
-            .bind(document(step, &states)?)
-            .bind(scope.workspace.map(|id| id.0))
-            .bind(i64::from(scope.limit))
-            .fetch_all(self.pool())
-            .await
-            .during(step)?;
-        let (mut entries, mut counts) = read_all(records).during(step)?;
-        for job in self.load_unfinished(scope).await? {
-            count(&mut counts, &job);
-            entries.push(job);
-        }
-        let shards = sqlx::query_as(include_str!("sqlite/count_shards.sql"))
-            .fetch_one(self.queue())
-            .await
-            .during(step)?;
-        Ok(QueueListing::cut(
-            as_of,
-            entries,
-            counts,
-            shards,
-            scope.limit,
-        ))
+        self.list_entries(scope, true).await
     }
 
     async fn load_standings(&self, runs: &[RunId]) -> Result<Vec<Standing>, StoreError> {
@@ -152,6 +128,46 @@ impl Oversight for SqliteStore {
 }
 
 impl SqliteStore {
+    /// As [`Oversight::load_entries`]; without jobs where their file is not there.
+    pub(in crate::storage) async fn list_entries(
+        &self,
+        scope: &QueueScope,
+        has_jobs: bool,
+    ) -> Result<QueueListing, StoreError> {
+        let step = "list the queue";
+        let as_of = self.now().await?;
+        let states: Vec<&str> = scope.states.iter().copied().map(QueueState::name).collect();
+        let workspaces = scope.workspaces.ids();
+        let workspaces = workspaces.map(|ids| document(step, &ids)).transpose()?;
+        let records: Vec<EntryRecord> = sqlx::query_as(include_str!("sqlite/load_troubled.sql"))
+            .bind(document(step, &states)?)
+            .bind(workspaces)
+            .bind(i64::from(scope.limit))
+            .bind(scope.live_only)
+            .fetch_all(self.pool())
+            .await
+            .during(step)?;
+        let (mut entries, mut counts) = read_all(records).during(step)?;
+        let mut shards = ShardJobs::default();
+        if has_jobs {
+            for job in self.load_unfinished(scope).await? {
+                count(&mut counts, &job);
+                entries.push(job);
+            }
+            shards = sqlx::query_as(include_str!("sqlite/count_shards.sql"))
+                .fetch_one(self.queue())
+                .await
+                .during(step)?;
+        }
+        Ok(QueueListing::cut(
+            as_of,
+            entries,
+            counts,
+            shards,
+            scope.limit,
+        ))
+    }
+
     /// Jobs that wait or are in hand, within `scope` but for its limit.
     async fn load_unfinished(&self, scope: &QueueScope) -> Result<Vec<QueueEntry>, StoreError> {
         let step = "list the queue";
@@ -162,26 +178,27 @@ impl SqliteStore {
                 .during(step)?;
         records.iter_mut().for_each(EntryRecord::find_run);
         let runs: Vec<i64> = records.iter().filter_map(|record| record.run).collect();
-        let scopes: Vec<(i64, i64, Option<i64>)> =
+        let scopes: Vec<(i64, i64, Option<i64>, bool)> =
             sqlx::query_as(include_str!("sqlite/load_scopes.sql"))
                 .bind(document(step, &runs)?)
                 .fetch_all(self.pool())
                 .await
                 .during(step)?;
-        let scopes: HashMap<i64, (i64, Option<i64>)> = scopes
+        let scopes: HashMap<i64, (i64, Option<i64>, bool)> = scopes
             .into_iter()
-            .map(|(run, workspace, environment)| (run, (workspace, environment)))
+            .map(|(run, workspace, environment, is_live)| (run, (workspace, environment, is_live)))
             .collect();
-        for record in &mut records {
-            if let Some((workspace, environment)) = record.run.and_then(|run| scopes.get(&run)) {
+        records.retain_mut(|record| {
+            let found = record.run.and_then(|run| scopes.get(&run));
+            if let Some((workspace, environment, _)) = found {
                 record.workspace = Some(*workspace);
                 record.environment = *environment;
             }
-        }
+            found.is_none_or(|(.., is_live)| *is_live || !scope.live_only)
+        });
         let (mut entries, _) = read_all(records).during(step)?;
         entries.retain(|entry| {
-            scope.states.contains(&entry.state)
-                && (scope.workspace.is_none() || entry.workspace == scope.workspace)
+            scope.states.contains(&entry.state) && scope.workspaces.may_include(entry.workspace)
         });
         Ok(entries)
     }

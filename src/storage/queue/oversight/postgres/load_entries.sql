@@ -53,7 +53,17 @@ FROM (
               OR (job.status = 'Failed' AND job.attempts < job.max_attempts)
           )
     ) AS entry
-    WHERE state = ANY ($1::text[]) AND ($2::bigint IS NULL OR workspace = $2)
+    WHERE state = ANY ($1::text[])
+      AND ($2::bigint[] IS NULL OR workspace = ANY ($2))
+      AND (
+          NOT $4::boolean
+          OR environment IS NULL
+          OR EXISTS (
+              SELECT
+              FROM managed_environments AS live
+              WHERE live.id = environment AND live.workspace_id = workspace AND live.deleted_at IS NULL
+          )
+      )
 ) AS placed
 WHERE place <= $3
 ORDER BY state, place

@@ -33,7 +33,17 @@ FROM (
             SELECT 1 FROM reconciler_attempts AS attempt WHERE attempt.operation_run_id = watch.operation_run_id
         )
     ) AS entry
-    WHERE state IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR workspace = ?2)
+    WHERE state IN (SELECT value FROM json_each(?1))
+      AND (?2 IS NULL OR workspace IN (SELECT value FROM json_each(?2)))
+      AND (
+          NOT ?4
+          OR environment IS NULL
+          OR EXISTS (
+              SELECT 1
+              FROM managed_environments AS live
+              WHERE live.id = environment AND live.workspace_id = workspace AND live.deleted_at IS NULL
+          )
+      )
 ) AS placed
 WHERE place <= ?3
 ORDER BY state, place

@@ -1,0 +1,343 @@
+//! What the console shows is read here, and nothing can be written here.
+//!
+//! A [`Reader`] has connections of its own, which refuse to write: on PostgreSQL each session is read-only, on
+//! SQLite the file is opened so. What it returns are facts and rows; the pure crate says what they mean.
+//!
+//! **Invariants:**
+//! - Every statement carries the viewer's [`Workspaces`]. What lies outside of them is absent, exactly as if it
+//!   did not exist; deleted rows are absent for everybody.
+//! - Every list has a limit, and so has the number of rows that are looked at to fill it.
+//! - A row of an environment that is deleted, or is another workspace's than its own, is absent like the
+//!   environment.
+//!
+//! | Module | Story |
+//! |---|---|
+//! | `open` | connections that cannot write, and the one thing that may be asked for |
+//! | `look` | what a database has to offer to whoever looks |
+//! | `reading` | the reader, written once over it |
+//! | `runs` | pages of runs, and one run in full |
+//! | `restores` | a restore that may have no run, and what a restore points at |
+//! | `environments` | pages of environments |
+//! | `rows` | rows as statements return them |
+
+mod environments;
+mod look;
+mod open;
+mod postgres;
+mod reading;
+mod restores;
+mod rows;
+mod runs;
+mod sqlite;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use reconciler_jobs::ids::{BackupSetId, EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::backup_health::BackupSetFacts;
+use reconciler_jobs::reading::gates::PreparationFacts;
+use reconciler_jobs::reading::result_state::ResultState;
+use reconciler_jobs::restore_execute::facts::{EvidenceFacts, RestoreFacts, RunFacts, RunOutcome};
+use reconciler_jobs::restore_execute::{Outcome, Policy, ReasonCode};
+
+use super::oversight::{QueueListing, QueueState};
+use super::{Assessment, Backend, RecordedVerdict, StoreError, Tally};
+
+pub use open::{Requests, open_reader, open_requests};
+
+/// How many runs are looked at to fill one page, where a filter leaves some out.
+pub const LOOKED_AT_MAX: u32 = 2_000;
+
+/// The same where each has to be judged to know whether it belongs on the page.
+pub const JUDGED_MAX: u32 = 250;
+
+/// How many items of a backup set are looked at.
+pub const ITEMS_MAX: u32 = 2_000;
+
+/// Longest metadata of an item that are read, in bytes.
+pub const ITEM_METADATA_BYTES_MAX: i64 = 16 * 1024;
+
+/// Longest document about the preparation of a restore that is read, in bytes.
+pub const PREPARATION_BYTES_MAX: i64 = 8 * 1024 * 1024;
+
+/// How long ago a worker may have been heard of last to be listed.
+pub const HEARD_OF_WITHIN: Duration = Duration::from_hours(1);
+
+/// Whose rows may be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Workspaces {
+    /// Everybody's.
+    All,
+    /// Those of these workspaces.
+    Only(BTreeSet<WorkspaceId>),
+}
+
+impl Workspaces {
+    /// Those of them that are `workspace`: it, or none.
+    #[must_use]
+    pub fn narrowed(&self, workspace: WorkspaceId) -> Self {
+        let narrowed = Some(workspace).filter(|_| self.may_include(Some(workspace)));
+        Self::Only(narrowed.into_iter().collect())
+    }
+
+    /// Whether what belongs to this workspace is among it. What belongs to none is everybody's who may see all.
+    #[must_use]
+    pub fn may_include(&self, workspace: Option<WorkspaceId>) -> bool {
+        match (self, workspace) {
+            (Self::All, _) => true,
+            (Self::Only(_), None) => false,
+            (Self::Only(set), Some(workspace)) => set.contains(&workspace),
+        }
+    }
+
+    /// As statements take them: null stands for all.
+    pub(super) fn ids(&self) -> Option<Vec<i64>> {
+        match self {
+            Self::All => None,
+            Self::Only(set) => Some(set.iter().map(|workspace| workspace.0).collect()),
+        }
+    }
+}
+
+/// Which runs are to be listed. What is none says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Of this workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Of this environment.
+    pub environment: Option<EnvironmentId>,
+    /// Whose outcome column says so.
+    pub outcome: Option<RunOutcome>,
+    /// Whose verdict, or whose entry on the watch list, has this primary reason.
+    pub reason: Option<ReasonCode>,
+    /// Whose restore reads so now. Those without a restore that can be tied to them have no state.
+    pub state: Option<ResultState>,
+    /// Whether that restore is read with the evidence of its run, as whoever may see evidence reads it.
+    pub with_evidence: bool,
+    /// That are queued or running.
+    pub undecided: bool,
+    /// Created at this moment or later.
+    pub created_from: Option<Timestamp>,
+    /// Created before this moment.
+    pub created_before: Option<Timestamp>,
+}
+
+/// A part of the list of runs, the highest ids first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunPage {
+    /// The database's clock.
+    pub as_of: Timestamp,
+    /// The runs.
+    pub rows: Vec<RunSeen>,
+    /// Where to go on: below this id. None at the end of the list. A page may be short, or empty, and still not
+    /// be the last one: then [`LOOKED_AT_MAX`] or [`JUDGED_MAX`] runs were looked at.
+    pub below: Option<RunId>,
+}
+
+/// One run with what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSeen {
+    /// The run's facts, and what the rules say of them as they stand.
+    pub assessment: Assessment,
+    /// Its workspace's name.
+    pub workspace_name: String,
+    /// Its environment's name; none for a run without one.
+    pub environment_name: Option<String>,
+    /// The verdict's place in the ledger.
+    pub verdict: Option<VerdictSeen>,
+    /// Why the run is on the watch list, if it is.
+    pub watched_reason: Option<String>,
+}
+
+/// A verdict without the texts that it was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerdictSeen {
+    /// The outcome.
+    pub outcome: String,
+    /// The primary reason.
+    pub reason_code: String,
+    /// When, by the database's clock.
+    pub decided_at: Timestamp,
+}
+
+/// One run with its verdict in full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunInFull {
+    /// What the list has of it.
+    pub seen: RunSeen,
+    /// The verdict on record.
+    pub verdict: Option<RecordedVerdict>,
+    /// Backup set of the restore that is tied to the run.
+    pub backup_set: Option<BackupSetId>,
+}
+
+/// One restore that may have no run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreSeen {
+    /// The database's clock.
+    pub as_of: Timestamp,
+    /// The restore.
+    pub restore: RestoreFacts,
+    /// The run that it points at, in its own scope.
+    pub run: Option<RunFacts>,
+    /// Evidence captured for that run.
+    pub evidence: EvidenceFacts,
+    /// Workspace's name.
+    pub workspace_name: String,
+    /// Environment's name.
+    pub environment_name: String,
+    /// Who asked for it.
+    pub requested_by: Option<String>,
+    /// What is known before it is executed.
+    pub preparation: PreparationFacts,
+}
+
+/// Environments, in the order of workspaces, then of environments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnvironmentPage {
+    /// The database's clock.
+    pub as_of: Timestamp,
+    /// The environments.
+    pub rows: Vec<EnvironmentSeen>,
+    /// Where to go on: after this one. None at the end.
+    pub after: Option<(WorkspaceId, EnvironmentId)>,
+}
+
+/// One environment with what its posture and its backup health are read from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnvironmentSeen {
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+    /// Its workspace's name.
+    pub workspace_name: String,
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// Its name.
+    pub name: String,
+    /// The restore with the highest id that was executed to its end, with the run that it points at and that
+    /// run's evidence.
+    pub latest: Option<(RestoreFacts, Option<RunFacts>, EvidenceFacts)>,
+    /// The latest completed backup set.
+    pub backup: Option<BackupSetFacts>,
+    /// The restore that is being prepared and has the highest id.
+    pub preparing: Option<RestoreId>,
+    /// Open runs, and when the oldest was created.
+    pub open: OpenRuns,
+}
+
+/// Open runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenRuns {
+    /// How many.
+    pub runs: u64,
+    /// When the oldest was created, as far as that can be read.
+    pub oldest: Option<Timestamp>,
+    /// The one with the lowest id.
+    pub first: Option<RunId>,
+}
+
+/// A pass over the due runs, as its row says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepSeen {
+    /// Its id.
+    pub id: i64,
+    /// Who swept.
+    pub worker: String,
+    /// The workspace that it was confined to.
+    pub workspace: Option<WorkspaceId>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended; none where it is still going on, or died.
+    pub ended_at: Option<Timestamp>,
+    /// The tick of the schedule that it was for.
+    pub tick_at: Option<Timestamp>,
+    /// Which part of the workspaces, of how many parts.
+    pub shard: (i64, i64),
+    /// When it was last heard of.
+    pub beat_at: Option<Timestamp>,
+    /// What became of the runs.
+    pub tally: Tally,
+}
+
+/// A worker of the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerSeen {
+    /// Its name.
+    pub name: String,
+    /// Which queue it serves.
+    pub queue: String,
+    /// When it was last heard of.
+    pub last_seen_at: Timestamp,
+}
+
+/// A database that can be looked at, within a viewer's workspaces.
+#[async_trait]
+pub trait Reader: Send + Sync {
+    /// Which database this is.
+    fn backend(&self) -> Backend;
+
+    /// The database's clock. Fails where the database is away.
+    async fn now(&self) -> Result<Timestamp, StoreError>;
+
+    /// Runs of type `restore.execute` below `below`, at most `limit`.
+    async fn load_runs(
+        &self,
+        of: &Workspaces,
+        filter: &RunFilter,
+        below: Option<RunId>,
+        limit: u32,
+        policy: &Policy,
+    ) -> Result<RunPage, StoreError>;
+
+    /// One run of type `restore.execute`.
+    async fn load_run(
+        &self,
+        of: &Workspaces,
+        run: RunId,
+        policy: &Policy,
+    ) -> Result<Option<RunInFull>, StoreError>;
+
+    /// One live restore.
+    async fn load_restore(
+        &self,
+        of: &Workspaces,
+        restore: RestoreId,
+        policy: &Policy,
+    ) -> Result<Option<RestoreSeen>, StoreError>;
+
+    /// Live environments after `after`, at most `limit`; only those of `workspace` where one is given.
+    async fn load_environments(
+        &self,
+        of: &Workspaces,
+        workspace: Option<WorkspaceId>,
+        after: Option<(WorkspaceId, EnvironmentId)>,
+        limit: u32,
+    ) -> Result<EnvironmentPage, StoreError>;
+
+    /// The latest verdicts of each of `workspaces` that may be seen, at most `limit` of each, in no particular
+    /// order.
+    async fn load_recent_verdicts(
+        &self,
+        of: &Workspaces,
+        workspaces: &[WorkspaceId],
+        limit: u32,
+    ) -> Result<Vec<(WorkspaceId, Timestamp, Outcome)>, StoreError>;
+
+    /// What is queued, in hand or in trouble, at most `limit` entries. Jobs that name no run are everybody's who
+    /// may see all workspaces, and nobody else's; so are the jobs of sweeps.
+    async fn load_queue(
+        &self,
+        of: &Workspaces,
+        states: &[QueueState],
+        limit: u32,
+    ) -> Result<QueueListing, StoreError>;
+
+    /// The latest sweeps, the latest first. Those over all workspaces are shown to everybody, but what they came
+    /// to only to those who may see all workspaces: others read a tally of zeros.
+    async fn load_sweeps(&self, of: &Workspaces, limit: u32) -> Result<Vec<SweepSeen>, StoreError>;
+
+    /// Workers that were heard of lately, at most `limit`, the latest first.
+    async fn load_workers(&self, limit: u32) -> Result<Vec<WorkerSeen>, StoreError>;
+}

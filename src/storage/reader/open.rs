@@ -1,0 +1,95 @@
+//! Connections that cannot write, and the one thing that may be asked for.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reconciler_jobs::ids::RunId;
+
+use super::Reader;
+use super::reading::Reading;
+use crate::storage::connect::{connect, no_database};
+use crate::storage::limits::{Access, Limits};
+use crate::storage::postgres::PostgresStore;
+use crate::storage::sqlite::SqliteStore;
+use crate::storage::{Store, StoreError};
+
+/// Opens the database that `url` names, to look at it and for nothing else.
+///
+/// The URL is never part of an error: it may hold a password.
+pub async fn open_reader(url: &str, limits: &Limits) -> Result<Arc<dyn Reader>, StoreError> {
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => {
+            let store = PostgresStore::connect_to_read(url, limits).await?;
+            Ok(Arc::new(Reading(store)))
+        }
+        Some("sqlite") => {
+            let store = open_file(url, limits).await?;
+            Ok(Arc::new(Reading(store)))
+        }
+        _ => Err(no_database()),
+    }
+}
+
+/// The file that `url` names, and the queue's beside it, opened so that nothing can be written.
+async fn open_file(url: &str, limits: &Limits) -> Result<SqliteStore, StoreError> {
+    SqliteStore::connect(url, Access::Read, limits).await
+}
+
+/// Asks for runs to be looked at. Whoever has this can do nothing else.
+#[async_trait]
+pub trait Requests: Send + Sync {
+    /// Asks for a run; whether it is open, and so was asked for. Asking twice does no harm.
+    ///
+    /// Nobody is asked whether the run may be seen: that is for the caller to know.
+    async fn request(&self, run: RunId, cause: &str) -> Result<bool, StoreError>;
+}
+
+/// Opens the database that `url` names, to ask for runs and for nothing else, over one connection.
+pub async fn open_requests(url: &str, limits: &Limits) -> Result<Arc<dyn Requests>, StoreError> {
+    let limits = Limits {
+        connections_max: 1,
+        ..*limits
+    };
+    let store = connect(url, Access::Write, &limits).await?;
+    Ok(Arc::new(Asking(store)))
+}
+
+struct Asking(Arc<dyn Store>);
+
+#[async_trait]
+impl Requests for Asking {
+    async fn request(&self, run: RunId, cause: &str) -> Result<bool, StoreError> {
+        let asked = self.0.request(&[run], cause).await?;
+        Ok(asked.contains(&run))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::error::DatabaseError;
+
+    use super::*;
+
+    const PREPARE: &str = "CREATE TABLE written (id INTEGER)";
+    const WRITE: &str = "INSERT INTO written VALUES (1)";
+
+    #[tokio::test]
+    async fn files_that_are_looked_at_cannot_be_written_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("file.sqlite").display());
+        let limits = Limits::default();
+        let owner = SqliteStore::connect(&url, Access::Create, &limits)
+            .await
+            .unwrap();
+        for file in [owner.pool(), owner.queue()] {
+            sqlx::query(PREPARE).execute(file).await.unwrap();
+            sqlx::query(WRITE).execute(file).await.unwrap();
+        }
+        let store = open_file(&url, &limits).await.unwrap();
+        for file in [store.pool(), store.queue()] {
+            let refused = sqlx::query(WRITE).execute(file).await.unwrap_err();
+            let code = refused.as_database_error().and_then(DatabaseError::code);
+            assert_eq!(code.as_deref(), Some("8"), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The reader, written once over what a database has to offer. Each answer comes from one snapshot.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::{Outcome, Policy};
+
+use super::look::{Look, Source};
+use super::{
+    EnvironmentPage, Reader, RestoreSeen, RunFilter, RunInFull, RunPage, SweepSeen, WorkerSeen,
+    Workspaces, environments, restores, runs,
+};
+use crate::storage::oversight::{QueueListing, QueueScope, QueueState, ShardJobs};
+use crate::storage::settle::{Transaction as _, finish};
+use crate::storage::{Backend, StoreError, Tally};
+
+/// Looks at a database through connections that cannot write.
+pub(super) struct Reading<S>(pub(super) S);
+
+#[async_trait]
+impl<S: Source + Send> Reader for Reading<S> {
+    fn backend(&self) -> Backend {
+        self.0.backend()
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        let tx = self.0.begin_read().await?;
+        let now = tx.as_of();
+        finish(tx, Ok(now)).await
+    }
+
+    async fn load_runs(
+        &self,
+        of: &Workspaces,
+        filter: &RunFilter,
+        below: Option<RunId>,
+        limit: u32,
+        policy: &Policy,
+    ) -> Result<RunPage, StoreError> {
+        let mut tx = self.0.begin_read().await?;
+        let page = runs::load_page(&mut tx, of, filter, below, limit, policy).await;
+        finish(tx, page).await
+    }
+
+    async fn load_run(
+        &self,
+        of: &Workspaces,
+        run: RunId,
+        policy: &Policy,
+    ) -> Result<Option<RunInFull>, StoreError> {
+        let mut tx = self.0.begin_read().await?;
+        let found = runs::load_one(&mut tx, of, run, policy).await;
+        finish(tx, found).await
+    }
+
+    async fn load_restore(
+        &self,
+        of: &Workspaces,
+        restore: RestoreId,
+        _: &Policy,
+    ) -> Result<Option<RestoreSeen>, StoreError> {
+        let mut tx = self.0.begin_read().await?;
+        let found = restores::load_one(&mut tx, of, restore).await;
+        finish(tx, found).await
+    }
+
+    async fn load_environments(
+        &self,
+        of: &Workspaces,
+        workspace: Option<WorkspaceId>,
+        after: Option<(WorkspaceId, EnvironmentId)>,
+        limit: u32,
+    ) -> Result<EnvironmentPage, StoreError> {
+        let of = workspace.map_or_else(|| of.clone(), |workspace| of.narrowed(workspace));
+        let mut tx = self.0.begin_read().await?;
+        let page = environments::load_page(&mut tx, &of, after, limit).await;
+        finish(tx, page).await
+    }
+
+    async fn load_recent_verdicts(
+        &self,
+        of: &Workspaces,
+        workspaces: &[WorkspaceId],
+        limit: u32,
+    ) -> Result<Vec<(WorkspaceId, Timestamp, Outcome)>, StoreError> {
+        let seen: BTreeSet<WorkspaceId> = workspaces
+            .iter()
+            .copied()
+            .filter(|workspace| of.may_include(Some(*workspace)))
+            .collect();
+        let seen: Vec<WorkspaceId> = seen.into_iter().collect();
+        let mut tx = self.0.begin_read().await?;
+        let found = tx.load_recent_verdicts(&seen, limit).await;
+        let verdicts = finish(tx, found).await?.into_iter();
+        Ok(verdicts
+            .filter_map(|(workspace, decided_at, outcome)| {
+                Some((workspace, decided_at, Outcome::parse(&outcome)?))
+            })
+            .collect())
+    }
+
+    async fn load_queue(
+        &self,
+        of: &Workspaces,
+        states: &[QueueState],
+        limit: u32,
+    ) -> Result<QueueListing, StoreError> {
+        let scope = QueueScope {
+            states: states.to_vec(),
+            workspaces: of.clone(),
+            live_only: true,
+            limit,
+        };
+        let mut listing = self.0.list_queue(&scope).await?;
+        if *of != Workspaces::All {
+            listing.shards = ShardJobs::default();
+        }
+        Ok(listing)
+    }
+
+    async fn load_sweeps(&self, of: &Workspaces, limit: u32) -> Result<Vec<SweepSeen>, StoreError> {
+        let mut tx = self.0.begin_read().await?;
+        let found = tx.list_sweeps(of, limit).await;
+        let mut sweeps = finish(tx, found).await?;
+        for sweep in &mut sweeps {
+            if !of.may_include(sweep.workspace) {
+                sweep.tally = Tally::default();
+            }
+        }
+        Ok(sweeps)
+    }
+
+    async fn load_workers(&self, limit: u32) -> Result<Vec<WorkerSeen>, StoreError> {
+        self.0.list_workers(limit).await
+    }
+}

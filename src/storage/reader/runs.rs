@@ -1,0 +1,250 @@
+//! Pages of runs, and one run in full.
+//!
+//! The database says which runs are wanted as far as columns tell; the result state is read from facts, run by
+//! run, so that no page can say of a run what the run's own page does not say.
+
+use std::collections::HashMap;
+
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::reading::Seen;
+use reconciler_jobs::reading::result_state::{RestoreResult, ResultState};
+use reconciler_jobs::restore_execute::facts::RunOutcome;
+use reconciler_jobs::restore_execute::{Policy, ReasonCode};
+
+use super::look::{Look, OUTCOMES, RunsAsked};
+use super::rows::DescribedRun;
+use super::{
+    JUDGED_MAX, LOOKED_AT_MAX, RunFilter, RunInFull, RunPage, RunSeen, Workspaces, restores,
+};
+use crate::storage::settle::assess_within;
+use crate::storage::{Assessment, StoreError};
+
+/// How many runs are looked at before all of [`LOOKED_AT_MAX`] are, where a filter may leave some out. Most filters
+/// leave enough of these, and the database finds few at less expense.
+const LOOKED_AT_FIRST: u32 = 250;
+
+/// How many runs are judged before all of [`JUDGED_MAX`] are, where only some of them may be wanted.
+const JUDGED_FIRST: usize = 50;
+
+/// What a page is made for.
+struct Wish<'a> {
+    of: &'a Workspaces,
+    filter: &'a RunFilter,
+    policy: &'a Policy,
+    /// At most so many rows.
+    limit: usize,
+    /// So many runs may have to be judged for them.
+    judged_max: u32,
+}
+
+pub(super) async fn load_page(
+    tx: &mut impl Look,
+    of: &Workspaces,
+    filter: &RunFilter,
+    below: Option<RunId>,
+    limit: u32,
+    policy: &Policy,
+) -> Result<RunPage, StoreError> {
+    let limit = limit.clamp(1, JUDGED_MAX);
+    let wish = Wish {
+        of,
+        filter,
+        policy,
+        limit: usize_of(limit),
+        judged_max: filter.state.map_or(limit, |_| JUDGED_MAX),
+    };
+    let mut page = RunPage {
+        as_of: tx.as_of(),
+        rows: Vec::new(),
+        below: None,
+    };
+    let Some(asked) = asked(tx, of, filter, below).await? else {
+        return Ok(page);
+    };
+    let (looked_at, is_cut) = look(tx, asked, wish.judged_max).await?;
+    let wanted: Vec<RunId> = looked_at
+        .iter()
+        .filter_map(|(run, is_wanted)| is_wanted.then_some(*run))
+        .collect();
+    let dealt_with = fill(tx, &wish, &wanted, &mut page.rows).await?;
+    page.below = match dealt_with.checked_sub(1).and_then(|last| wanted.get(last)) {
+        Some(last) if dealt_with < wanted.len() => Some(*last),
+        _ if is_cut => looked_at.last().map(|(run, _)| *run),
+        _ => None,
+    };
+    Ok(page)
+}
+
+/// Fills a page with what is wanted, from the first on, and says how many of these runs were dealt with.
+async fn fill(
+    tx: &mut impl Look,
+    wish: &Wish<'_>,
+    wanted: &[RunId],
+    rows: &mut Vec<RunSeen>,
+) -> Result<usize, StoreError> {
+    let judged_max = usize_of(wish.judged_max).min(wanted.len());
+    let mut dealt_with = 0;
+    while dealt_with < judged_max && rows.len() < wish.limit {
+        let until = match (wish.filter.state, dealt_with) {
+            (Some(_), 0) => judged_max.min(JUDGED_FIRST),
+            _ => judged_max,
+        };
+        let batch = wanted.get(dealt_with..until).unwrap_or_default();
+        let mut seen = load_seen(tx, wish.of, batch, wish.policy).await?;
+        for run in batch {
+            if rows.len() == wish.limit {
+                break;
+            }
+            dealt_with += 1;
+            let state = wish.filter.state;
+            let in_state = |seen: &RunSeen| {
+                state.is_none_or(|state| is_in(seen, state, wish.filter.with_evidence))
+            };
+            rows.extend(seen.remove(run).filter(in_state));
+        }
+    }
+    Ok(dealt_with)
+}
+
+/// What to ask the database for; nothing where nothing can be found.
+async fn asked(
+    tx: &mut impl Look,
+    of: &Workspaces,
+    filter: &RunFilter,
+    below: Option<RunId>,
+) -> Result<Option<RunsAsked>, StoreError> {
+    let mut of = of.clone();
+    if let Some(workspace) = filter.workspace {
+        of = of.narrowed(workspace);
+    }
+    if let Some(environment) = filter.environment {
+        // No index is by environment, and one is by workspace.
+        let Some(workspace) = tx.find_environment(&of, environment).await? else {
+            return Ok(None);
+        };
+        of = of.narrowed(workspace);
+    }
+    Ok(Some(RunsAsked {
+        of,
+        environment: filter.environment,
+        is_open: filter.undecided,
+        below,
+        looked_at_max: 0,
+        outcome: filter.outcome.map(word_of),
+        reason: filter.reason.map(ReasonCode::code),
+        created_from: filter.created_from,
+        created_before: filter.created_before,
+    }))
+}
+
+/// Looks at runs until more than `wanted_max` are wanted or enough were looked at, the highest ids first; and
+/// whether there may be more below them.
+async fn look(
+    tx: &mut impl Look,
+    mut asked: RunsAsked,
+    wanted_max: u32,
+) -> Result<(Vec<(RunId, bool)>, bool), StoreError> {
+    let first = LOOKED_AT_FIRST.max(wanted_max + 1);
+    let steps = if asked.leaves_some_out() {
+        vec![first, LOOKED_AT_MAX - first]
+    } else {
+        vec![wanted_max + 1]
+    };
+    let mut looked_at = Vec::new();
+    for at_most in steps {
+        asked.looked_at_max = at_most;
+        let found = tx.look_for_runs(&asked).await?;
+        if found.len() < usize_of(at_most) {
+            looked_at.extend(found);
+            return Ok((looked_at, false));
+        }
+        asked.below = found.last().map(|(run, _)| *run);
+        looked_at.extend(found);
+        let wanted = looked_at.iter().filter(|(_, is_wanted)| *is_wanted);
+        if wanted.count() > usize_of(wanted_max) {
+            break;
+        }
+    }
+    Ok((looked_at, true))
+}
+
+fn word_of(outcome: RunOutcome) -> &'static str {
+    let known = OUTCOMES
+        .into_iter()
+        .find(|word| RunOutcome::parse(word) == outcome);
+    known.unwrap_or("unknown")
+}
+
+/// Whether a run's restore, if one can be tied to it, reads so.
+fn is_in(seen: &RunSeen, state: ResultState, with_evidence: bool) -> bool {
+    let facts = &seen.assessment.facts;
+    seen.assessment.restore().is_some_and(|restore| {
+        let result = RestoreResult::of(&Seen {
+            at: facts.at(),
+            restore,
+            run: Some(&facts.run),
+            evidence: with_evidence.then_some(&facts.evidence),
+        });
+        result.state() == state
+    })
+}
+
+/// Those of `runs` that may be seen.
+async fn load_seen(
+    tx: &mut impl Look,
+    of: &Workspaces,
+    runs: &[RunId],
+    policy: &Policy,
+) -> Result<HashMap<RunId, RunSeen>, StoreError> {
+    let described = tx.describe_runs(of, runs).await?;
+    let visible: Vec<RunId> = described.iter().map(|described| described.run).collect();
+    let assessed = assess_within(tx, &visible, policy).await?;
+    let mut assessed: HashMap<RunId, Assessment> = assessed
+        .into_iter()
+        .map(|assessment| (assessment.facts.run.id, assessment))
+        .collect();
+    let seen = |described: DescribedRun| {
+        let assessment = assessed.remove(&described.run)?;
+        Some((
+            described.run,
+            RunSeen {
+                assessment,
+                workspace_name: described.workspace_name,
+                environment_name: described.environment_name,
+                verdict: described.verdict,
+                watched_reason: described.watched_reason,
+            },
+        ))
+    };
+    Ok(described.into_iter().filter_map(seen).collect())
+}
+
+pub(super) async fn load_one(
+    tx: &mut impl Look,
+    of: &Workspaces,
+    run: RunId,
+    policy: &Policy,
+) -> Result<Option<RunInFull>, StoreError> {
+    let Some(seen) = load_seen(tx, of, &[run], policy).await?.remove(&run) else {
+        return Ok(None);
+    };
+    let workspace = seen.assessment.facts.run.workspace_id;
+    let verdict = tx.load_scoped_verdict(run, workspace).await?;
+    let backup_set = match seen.assessment.restore() {
+        Some(restore) => {
+            let asks = [restores::ask_about(restore)];
+            let sources = tx.find_sources(&asks).await?;
+            sources.into_iter().next().map(|source| source.row.id)
+        }
+        None => None,
+    };
+    Ok(Some(RunInFull {
+        seen,
+        verdict,
+        backup_set,
+    }))
+}
+
+fn usize_of(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

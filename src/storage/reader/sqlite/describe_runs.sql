@@ -1,0 +1,24 @@
+-- describe_runs: those of some runs that a viewer may see, with the names and the verdicts that belong to them.
+SELECT
+    run.id,
+    CAST(substr(coalesce(workspace.name, ''), 1, 255) AS TEXT) AS workspace_name,
+    CAST(substr(environment.name, 1, 255) AS TEXT) AS environment_name,
+    entry.outcome,
+    entry.reason_code,
+    entry.decided_at,
+    watch.reason_code AS watched_reason
+FROM operation_runs AS run
+JOIN workspaces AS workspace ON workspace.id = run.workspace_id
+LEFT JOIN managed_environments AS environment
+  ON environment.id = run.managed_environment_id
+ AND environment.workspace_id = run.workspace_id
+ AND environment.deleted_at IS NULL
+LEFT JOIN reconciler_ledger AS entry
+  ON entry.operation_run_id = run.id AND +entry.workspace_id = run.workspace_id
+LEFT JOIN reconciler_watch_list AS watch
+  ON watch.operation_run_id = run.id AND watch.workspace_id = run.workspace_id
+WHERE run.id IN (SELECT value FROM json_each(?2))
+  -- A plus leaves the choice of the index to the ids.
+  AND +run.type = 'restore.execute'
+  AND (?1 IS NULL OR +run.workspace_id IN (SELECT value FROM json_each(?1)))
+  AND (run.managed_environment_id IS NULL OR environment.id IS NOT NULL)

@@ -1,0 +1,188 @@
+//! What is shown beside runs: backups, verdicts, the queue, sweeps and workers; and asking for a run.
+
+use reconciler_jobs::ids::{BackupSetId, RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::Outcome;
+use restore_reconciler::storage::oversight::QueueState;
+use restore_reconciler::storage::reader::{Workspaces, open_requests};
+use restore_reconciler::storage::{Limits, Tally};
+
+use super::{delete, moved, only, reader};
+use crate::support::case::{CREATED, Case, FOREIGN, HOME};
+use crate::support::store::{Fixture, on_both};
+
+on_both!(
+    backup_items_are_counted_and_their_payloads_are_left_alone,
+    verdicts_queue_and_sweeps_are_those_of_the_viewer,
+    a_queue_that_is_not_there_is_empty,
+    asking_for_a_run_queues_a_job,
+);
+
+async fn backup_items_are_counted_and_their_payloads_are_left_alone(on: Fixture) {
+    let item = |id: i64, payload: &str, metadata: &str| {
+        format!(
+            "INSERT INTO backup_items (id, backup_set_id, policy_type, payload, metadata, captured_at)
+             VALUES ({id}, {}, 'policy', '{payload}', '{metadata}', {});",
+            HOME.1,
+            on.either("0", "now()")
+        )
+    };
+    let secret = format!("{{\"secret\": \"77777777{}\"}}", "x".repeat(200_000));
+    let long = format!("\"{}\"", "y".repeat(20_000));
+    let mut statements = String::new();
+    for (id, payload) in (1..).zip(["null", "[]", "{}", " { } ", "\"\"", "[1]", &secret]) {
+        statements += &item(id, payload, "{}");
+    }
+    statements += &item(8, "[1]", &long);
+    statements += &item(9, "[1]", "{}");
+    on.execute(&statements).await;
+    delete(&on, "backup_items", 9).await;
+    let reader = reader(&on).await;
+    let backup = async || {
+        let page = reader.load_environments(&only(HOME.0), None, None, 1).await;
+        let page = page.expect("a page");
+        assert!(!format!("{page:?}").contains("77777777"));
+        page.rows[0].backup.clone().expect("a backup set")
+    };
+    assert_eq!(backup().await.quality.items, 8);
+    assert_eq!(backup().await.name, "Nightly backup");
+    // The latest decides, and only a completed one.
+    on.execute(&format!(
+        "INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status, completed_at)
+         VALUES (901, {0}, {1}, 'Empty', 'completed', {2}), (902, {0}, {1}, 'Begun', 'running', NULL),
+             (903, {0}, {1}, 'Other', 'Completed', NULL), (904, {0}, {1}, 'Gone', 'completed', NULL)",
+        HOME.0,
+        HOME.1,
+        on.either("1740823200000000", "'2025-03-01 10:00:00'")
+    ))
+    .await;
+    delete(&on, "backup_sets", 904).await;
+    let latest = backup().await;
+    assert_eq!((latest.id, latest.quality.items), (BackupSetId(901), 0));
+    assert_eq!(latest.completed_at.moment(), CREATED.parse().ok());
+}
+
+async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant((1..=5).map(Case::proven)).await;
+    on.plant([moved(Case::failed(6), FOREIGN)]).await;
+    on.settle(&[1]).await;
+    on.settle(&[2, 6]).await;
+    on.store.request(&[RunId(3)], "test").await.unwrap();
+    on.execute_on_queue(&format!(
+        "INSERT INTO Jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority)
+         VALUES ('unreadable', 'restore.execute', {0}, 'Pending', 0, 1, {1}, 0),
+             ('shard', 'restore.sweep', {0}, 'Pending', 0, 1, {1}, 0);
+         INSERT INTO Workers (id, worker_type, storage_name, last_seen)
+         VALUES ('lately', 'restore.execute', '', {1}), ('before', 'restore.sweep', '', {2}),
+             ('long ago', 'restore.sweep', '', {3}), ('other', 'other', '', {1})",
+        on.either("x'00'", "'\\x00'"),
+        on.either("unixepoch('now')", "now()"),
+        on.either("unixepoch('now') - 60", "now() - interval '1 minute'"),
+        on.either("unixepoch('now') - 7200", "now() - interval '2 hours'"),
+    ))
+    .await;
+    let now = on.either("1740823200000000", "'2025-03-01 10:00:00+00'");
+    on.execute(&format!(
+        "INSERT INTO reconciler.sweeps (
+             worker, workspace_id, started_at, ended_at, succeeded, failed, shard, shards
+         )
+         VALUES ('one', NULL, {now}, {now}, 2, 1, 1, 4), ('two', {}, {now}, NULL, 3, 0, 0, 1),
+             ('three', {}, {now}, NULL, 4, 0, 0, 1)",
+        HOME.0, FOREIGN.0
+    ))
+    .await;
+    let reader = reader(&on).await;
+    let asked = [HOME.0, FOREIGN.0, HOME.0].map(WorkspaceId);
+    let verdicts = async |of: &Workspaces, limit| {
+        let verdicts = reader.load_recent_verdicts(of, &asked, limit).await;
+        let verdicts = verdicts.unwrap().into_iter();
+        let mut verdicts: Vec<(i64, Outcome)> = verdicts
+            .map(|(workspace, _, outcome)| (workspace.0, outcome))
+            .collect();
+        verdicts.sort_unstable();
+        verdicts
+    };
+    let succeeded = (HOME.0, Outcome::Succeeded);
+    assert_eq!(verdicts(&only(HOME.0), 10).await, [succeeded; 2]);
+    assert_eq!(verdicts(&only(HOME.0), 1).await, [succeeded]);
+    let everybody = verdicts(&Workspaces::All, 10).await;
+    assert_eq!(
+        everybody,
+        [succeeded, succeeded, (FOREIGN.0, Outcome::Failed)]
+    );
+
+    let states = [QueueState::Waiting];
+    let queue = async |of: &Workspaces| {
+        let listing = reader.load_queue(of, &states, 10).await.unwrap();
+        let entries = listing
+            .counts
+            .iter()
+            .map(|count| count.entries)
+            .sum::<u64>();
+        assert_eq!(entries, listing.entries.len() as u64);
+        let mut runs: Vec<Option<i64>> = listing
+            .entries
+            .iter()
+            .map(|entry| entry.run.map(|run| run.0))
+            .collect();
+        runs.sort_unstable();
+        (runs, listing.shards.waiting)
+    };
+    assert_eq!(queue(&Workspaces::All).await, (vec![None, Some(3)], 1));
+    assert_eq!(queue(&only(HOME.0)).await, (vec![Some(3)], 0));
+    assert_eq!(queue(&only(FOREIGN.0)).await, (vec![], 0));
+
+    let sweeps = reader.load_sweeps(&Workspaces::All, 10).await.unwrap();
+    let names: Vec<&str> = sweeps.iter().map(|sweep| sweep.worker.as_str()).collect();
+    assert_eq!(names, ["three", "two", "one"]);
+    assert_eq!(sweeps[2].shard, (1, 4));
+    assert_eq!(sweeps[2].started_at, CREATED.parse().unwrap());
+    assert_eq!((sweeps[2].tally.succeeded, sweeps[2].tally.failed), (2, 1));
+    let own = reader.load_sweeps(&only(HOME.0), 10).await.unwrap();
+    assert_eq!(own.len(), 2);
+    assert_eq!(own[0], sweeps[1]);
+    assert_eq!((own[1].id, own[1].tally), (sweeps[2].id, Tally::default()));
+    assert_eq!(
+        reader.load_sweeps(&Workspaces::All, 1).await.unwrap(),
+        sweeps[..1]
+    );
+
+    let workers = reader.load_workers(10).await.unwrap();
+    let names: Vec<&str> = workers.iter().map(|worker| worker.name.as_str()).collect();
+    assert_eq!(names, ["lately", "before"]);
+    assert_eq!(workers[1].queue, "restore.sweep");
+    assert_eq!(reader.load_workers(1).await.unwrap(), workers[..1]);
+}
+
+async fn a_queue_that_is_not_there_is_empty(on: Fixture) {
+    let reader = reader(&on).await;
+    assert_eq!(reader.load_workers(10).await.unwrap(), []);
+    if on.is_sqlite() {
+        on.plant([Case::in_progress(1)]).await;
+        on.settle(&[1]).await;
+        let listing = reader.load_queue(&Workspaces::All, &QueueState::ALL, 10);
+        let listing = listing.await.unwrap();
+        assert_eq!(listing.entries.len(), 1);
+        assert_eq!(listing.entries[0].state, QueueState::Deferred);
+    }
+}
+
+async fn asking_for_a_run_queues_a_job(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant([Case::proven(1), Case::proven(2)]).await;
+    on.settle(&[2]).await;
+    let requests = open_requests(&on.url, &Limits::default()).await.unwrap();
+    let before = on.store.fingerprint().await.unwrap();
+    assert!(requests.request(RunId(1), "console").await.unwrap());
+    assert!(requests.request(RunId(1), "console").await.unwrap());
+    assert!(!requests.request(RunId(2), "console").await.unwrap());
+    assert!(!requests.request(RunId(99), "console").await.unwrap());
+    assert_eq!(on.store.count_unfinished().await.unwrap(), 2);
+    assert_eq!(on.store.fingerprint().await.unwrap(), before);
+    let queue = reader(&on).await;
+    let queue = queue.load_queue(&Workspaces::All, &[QueueState::Waiting], 10);
+    let queue = queue.await.unwrap();
+    assert_eq!(queue.entries[0].cause.as_deref(), Some("console"));
+    on.settle(&[1]).await;
+    assert_eq!(on.count("SELECT count(*) FROM reconciler.ledger").await, 2);
+}

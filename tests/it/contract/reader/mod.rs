@@ -1,0 +1,362 @@
+//! What a console may see: everything within its viewer's workspaces as a verdict would be made from it, nothing
+//! else, and nothing that was deleted.
+
+mod beside;
+mod pages;
+mod unseen;
+
+use std::sync::{Arc, LazyLock};
+
+use jiff::Timestamp;
+use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::facts::{RestoreStatus, RunOutcome};
+use restore_reconciler::storage::Limits;
+use restore_reconciler::storage::reader::{Reader, RunFilter, RunPage, Workspaces, open_reader};
+
+use crate::support::case::{
+    CREATED, Case, ENDED, FOREIGN, HOME, NEIGHBOUR, restore_of, snapshot_of,
+};
+use crate::support::store::{Fixture, on_all};
+
+pub(crate) use unseen::READING_WRITES;
+
+static POLICY: LazyLock<Policy> = LazyLock::new(Policy::default);
+
+on_all!(
+    a_run_is_seen_as_it_would_be_judged,
+    a_restore_is_seen_with_what_it_points_at,
+    environments_are_seen_with_their_latest,
+    what_cannot_be_read_hides_nothing,
+);
+
+async fn reader(on: &Fixture) -> Arc<dyn Reader> {
+    let reader = open_reader(&on.url, &Limits::default()).await;
+    reader.expect("the database opens")
+}
+
+fn only(workspace: i64) -> Workspaces {
+    Workspaces::Only([WorkspaceId(workspace)].into())
+}
+
+/// The case in another scope.
+fn moved(mut case: Case, (workspace, environment): (i64, i64)) -> Case {
+    case.run.workspace_id = workspace;
+    case.run.managed_environment_id = Some(environment);
+    case.restore.workspace_id = workspace;
+    case.restore.managed_environment_id = environment;
+    case.restore.backup_set_id = environment;
+    for audit in &mut case.audits {
+        (audit.workspace_id, audit.managed_environment_id) = (Some(workspace), Some(environment));
+    }
+    for snapshot in &mut case.snapshots {
+        (snapshot.workspace_id, snapshot.managed_environment_id) = (workspace, environment);
+    }
+    case
+}
+
+async fn page(
+    reader: &dyn Reader,
+    of: &Workspaces,
+    filter: &RunFilter,
+    below: Option<RunId>,
+    limit: u32,
+) -> RunPage {
+    let page = reader.load_runs(of, filter, below, limit, &POLICY);
+    page.await.expect("a page")
+}
+
+fn ids(page: &RunPage) -> Vec<i64> {
+    let runs = page.rows.iter();
+    runs.map(|seen| seen.assessment.facts.run.id.0).collect()
+}
+
+/// All runs that a filter leaves, over pages of `limit`.
+async fn all(reader: &dyn Reader, of: &Workspaces, filter: &RunFilter, limit: u32) -> Vec<i64> {
+    let mut below = None;
+    let mut found = Vec::new();
+    loop {
+        let page = page(reader, of, filter, below, limit).await;
+        assert!(page.rows.len() <= limit as usize);
+        found.extend(ids(&page));
+        below = page.below;
+        if below.is_none() {
+            return found;
+        }
+    }
+}
+
+async fn delete(on: &Fixture, table: &str, id: i64) {
+    let now = on.either("1", "now()");
+    on.execute(&format!(
+        "UPDATE {table} SET deleted_at = {now} WHERE id = {id}"
+    ))
+    .await;
+}
+
+async fn a_run_is_seen_as_it_would_be_judged(on: Fixture) {
+    on.plant([Case::proven(1), Case::failed(2), Case::in_progress(3)])
+        .await;
+    on.settle(&[2, 3]).await;
+    let reader = reader(&on).await;
+    for run in 1..=3 {
+        let full = reader.load_run(&only(HOME.0), RunId(run), &POLICY).await;
+        let full = full.unwrap().expect("a run of the viewer");
+        let mut judged = on.store.assess(&[RunId(run)], &POLICY).await.unwrap();
+        let mut judged = judged.remove(0);
+        judged.facts.as_of = full.seen.assessment.facts.as_of;
+        assert_eq!(full.seen.assessment, judged);
+        assert_eq!(full.seen.workspace_name, "Workspace 1");
+        assert_eq!(
+            full.seen.environment_name.as_deref(),
+            Some("Environment 11")
+        );
+        assert_eq!(full.backup_set, Some(BackupSetId(HOME.1)));
+        assert_eq!(
+            full.verdict,
+            on.store.load_verdict(RunId(run)).await.unwrap()
+        );
+        let watched = (run == 3).then_some("restore.in_progress");
+        assert_eq!(full.seen.watched_reason.as_deref(), watched);
+        let short = full.seen.verdict;
+        assert_eq!(
+            short.map(|verdict| (verdict.outcome, verdict.reason_code, verdict.decided_at)),
+            full.verdict
+                .map(|verdict| (verdict.outcome, verdict.reason_code, verdict.decided_at)),
+        );
+    }
+    let listed = page(&*reader, &Workspaces::All, &RunFilter::default(), None, 10).await;
+    assert_eq!(ids(&listed), [3, 2, 1]);
+    assert_eq!(listed.below, None);
+    assert!(listed.rows[1].verdict.is_some());
+    assert!(listed.rows[2].verdict.is_none());
+    assert_eq!(
+        reader
+            .now()
+            .await
+            .unwrap()
+            .duration_since(listed.as_of)
+            .as_mins(),
+        0
+    );
+}
+
+async fn a_restore_is_seen_with_what_it_points_at(on: Fixture) {
+    let mut draft = Case::proven(2);
+    draft.restore.status = "draft".to_owned();
+    draft.restore.operation_run_id = None;
+    // Points at a run of another environment.
+    let mut astray = Case::proven(3);
+    astray.restore.operation_run_id = Some(4);
+    on.plant([
+        Case::proven(1),
+        draft,
+        moved(Case::proven(4), NEIGHBOUR),
+        astray,
+    ])
+    .await;
+    on.execute("UPDATE restore_runs SET requested_by = 'A. Operator', preview = '[1]'")
+        .await;
+    let reader = reader(&on).await;
+    let restore = async |run: i64| {
+        let id = RestoreId(restore_of(run));
+        let of = only(HOME.0);
+        let found = reader.load_restore(&of, id, &POLICY).await;
+        found.unwrap().expect("a restore of the viewer")
+    };
+    let seen = restore(1).await;
+    assert_eq!(seen.restore.status, RestoreStatus::Completed);
+    assert_eq!(seen.run.map(|run| run.id), Some(RunId(1)));
+    let active = seen.evidence.active.expect("a snapshot");
+    assert_eq!(active.id.0, snapshot_of(1));
+    assert_eq!(seen.workspace_name, "Workspace 1");
+    assert_eq!(seen.environment_name, "Environment 11");
+    assert_eq!(seen.requested_by.as_deref(), Some("A. Operator"));
+    let source = seen.preparation.source.expect("a backup set");
+    assert_eq!(source.id, BackupSetId(HOME.1));
+    assert!(!source.is_deleted);
+
+    let seen = restore(2).await;
+    assert_eq!(seen.restore.status, RestoreStatus::Draft);
+    assert_eq!((seen.run, seen.evidence.active), (None, None));
+    let seen = restore(3).await;
+    assert_eq!((seen.run, seen.evidence.active), (None, None));
+
+    delete(&on, "backup_sets", HOME.1).await;
+    let source = restore(1).await.preparation.source;
+    assert!(source.expect("a backup set that was deleted").is_deleted);
+    on.execute(&format!(
+        "UPDATE restore_runs SET backup_set_id = {} WHERE id = {}",
+        NEIGHBOUR.1,
+        restore_of(1)
+    ))
+    .await;
+    assert_eq!(restore(1).await.preparation.source, None);
+    let run = reader.load_run(&Workspaces::All, RunId(1), &POLICY);
+    assert_eq!(run.await.unwrap().expect("a run").backup_set, None);
+}
+
+async fn environments_are_seen_with_their_latest(on: Fixture) {
+    let mut cases = vec![Case::proven(1), Case::failed(2)];
+    // Later ones that are no history: on their way, not begun, previews, or gone.
+    for (run, status) in [
+        (3, "running"),
+        (4, "queued"),
+        (5, "draft"),
+        (6, "previewed"),
+    ] {
+        let mut case = Case::proven(run);
+        case.restore.status = status.to_owned();
+        cases.push(case);
+    }
+    let mut preview = Case::proven(7);
+    preview.restore.is_dry_run = true;
+    let mut gone = Case::proven(8);
+    gone.restore.deleted_at = Some(ENDED.to_owned());
+    let mut odd = moved(Case::proven(9), NEIGHBOUR);
+    odd.restore.status = "Completed ".to_owned();
+    cases.extend([preview, gone, odd]);
+    on.plant(cases).await;
+    on.settle(&[1, 2]).await;
+    let reader = reader(&on).await;
+    let load = async |of: &Workspaces, after, limit| {
+        let page = reader.load_environments(of, None, after, limit).await;
+        page.expect("a page")
+    };
+    let all = load(&Workspaces::All, None, 10).await;
+    assert_eq!(all.after, None);
+    let scopes: Vec<(i64, i64)> = all
+        .rows
+        .iter()
+        .map(|seen| (seen.workspace.0, seen.environment.0))
+        .collect();
+    assert_eq!(scopes, [HOME, NEIGHBOUR, FOREIGN]);
+    let home = &all.rows[0];
+    let (restore, run, evidence) = home.latest.as_ref().expect("a history");
+    assert_eq!(restore.id.0, restore_of(2));
+    assert_eq!(run.as_ref().map(|run| run.id), Some(RunId(2)));
+    assert_eq!(
+        evidence.active.map(|active| active.id.0),
+        Some(snapshot_of(2))
+    );
+    assert_eq!(home.preparing, Some(RestoreId(restore_of(6))));
+    assert_eq!((home.open.runs, home.open.first), (6, Some(RunId(3))));
+    assert_eq!(home.open.oldest, Some(CREATED.parse().unwrap()));
+    assert_eq!(
+        home.backup.as_ref().map(|set| set.id),
+        Some(BackupSetId(HOME.1))
+    );
+    let (restore, ..) = all.rows[1].latest.as_ref().expect("a history");
+    assert_eq!(restore.status, RestoreStatus::Unknown);
+    assert_eq!((&all.rows[2].latest, all.rows[2].preparing), (&None, None));
+    assert_eq!(all.rows[2].open.runs, 0);
+
+    // Page by page it is the same.
+    let mut after = None;
+    for expected in &all.rows {
+        let page = load(&Workspaces::All, after, 1).await;
+        assert_eq!(page.rows, std::slice::from_ref(expected));
+        after = page.after;
+    }
+    assert_eq!(after, None);
+    assert_eq!(load(&only(HOME.0), None, 10).await.rows, all.rows[..2]);
+    let foreign = Some(WorkspaceId(FOREIGN.0));
+    let narrowed = reader
+        .load_environments(&only(HOME.0), foreign, None, 10)
+        .await;
+    assert_eq!(narrowed.unwrap().rows, []);
+
+    // Older than what is looked through first.
+    on.execute(&format!(
+        "INSERT INTO restore_runs (id, workspace_id, managed_environment_id, backup_set_id, status, is_dry_run)
+         WITH RECURSIVE number (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM number WHERE id < 10100)
+         SELECT 5000000 + id, {0}, {1}, {1}, 'completed', {2} FROM number",
+        FOREIGN.0,
+        FOREIGN.1,
+        on.either("0", "false")
+    ))
+    .await;
+    let later = load(&Workspaces::All, None, 10).await;
+    assert_eq!(later.rows[..2], all.rows[..2]);
+    let (restore, ..) = later.rows[2].latest.as_ref().expect("a history");
+    assert_eq!(restore.id, RestoreId(5_010_100));
+}
+
+async fn what_cannot_be_read_hides_nothing(on: Fixture) {
+    let mut odd = Case::proven(1);
+    let garbage = on.either("{\"a", "[[], {\"\": null}, -1e3]");
+    for column in [
+        &mut odd.run.context,
+        &mut odd.run.failure_summary,
+        &mut odd.run.summary_counts,
+        &mut odd.restore.requested_items,
+        &mut odd.restore.results,
+        &mut odd.restore.metadata,
+    ] {
+        *column = Some(garbage.to_owned());
+    }
+    for moment in [
+        &mut odd.run.created_at,
+        &mut odd.run.started_at,
+        &mut odd.restore.created_at,
+        &mut odd.restore.started_at,
+        &mut odd.restore.completed_at,
+    ] {
+        *moment = Some("infinity".to_owned());
+    }
+    for snapshot in &mut odd.snapshots {
+        snapshot.generated_at = Some("infinity".to_owned());
+        snapshot.expires_at = Some("infinity".to_owned());
+    }
+    odd.run.status = String::new();
+    odd.run.outcome = "Succeeded?".to_owned();
+    odd.restore.status = "completed\u{a0}".to_owned();
+    on.plant([odd]).await;
+    let (never, garbage) = (
+        on.either("'infinity'", "'infinity'"),
+        on.either("x'7b22ff'", "'[{}, 1e9, \"\\u2028\"]'"),
+    );
+    on.execute(&format!(
+        "UPDATE backup_sets SET completed_at = {never}, metadata = {garbage};
+         INSERT INTO backup_items (id, backup_set_id, policy_type, payload, metadata, captured_at)
+         VALUES (1, {}, '', {garbage}, {garbage}, {never});
+         UPDATE restore_runs SET preview = {garbage}, group_mapping = {garbage}",
+        HOME.1
+    ))
+    .await;
+    let reader = reader(&on).await;
+    let of = Workspaces::All;
+    let listed = page(&*reader, &of, &RunFilter::default(), None, 10).await;
+    assert_eq!(ids(&listed), [1]);
+    assert!(
+        reader
+            .load_run(&of, RunId(1), &POLICY)
+            .await
+            .unwrap()
+            .is_some()
+    );
+    let restore = RestoreId(restore_of(1));
+    let restore = reader.load_restore(&of, restore, &POLICY).await.unwrap();
+    let source = restore.expect("a restore").preparation.source;
+    assert_eq!(source.expect("a backup set").quality.items, 1);
+    let environments = reader.load_environments(&of, None, None, 10).await.unwrap();
+    assert!(environments.rows[0].latest.is_some());
+    // No moment lies before or after one that cannot be read.
+    for filter in [
+        RunFilter {
+            created_from: Some(Timestamp::UNIX_EPOCH),
+            ..RunFilter::default()
+        },
+        RunFilter {
+            created_before: Some(Timestamp::MAX),
+            ..RunFilter::default()
+        },
+    ] {
+        assert_eq!(all(&*reader, &of, &filter, 10).await, [0; 0]);
+    }
+    let unknown = RunFilter {
+        outcome: Some(RunOutcome::Unknown),
+        ..RunFilter::default()
+    };
+    assert_eq!(all(&*reader, &of, &unknown, 10).await, [1]);
+}

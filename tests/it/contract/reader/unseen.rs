@@ -1,0 +1,218 @@
+//! What is elsewhere, and what was deleted, does not exist; and nothing can be written.
+
+use std::collections::BTreeSet;
+
+use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use restore_reconciler::storage::oversight::QueueState;
+use restore_reconciler::storage::reader::{RunFilter, Workspaces};
+
+use super::{POLICY, delete, ids, moved, only, page, reader};
+use crate::support::case::{Case, ENDED, FOREIGN, HOME, restore_of};
+use crate::support::store::{Fixture, on_both};
+
+on_both!(
+    what_is_elsewhere_does_not_exist,
+    what_is_deleted_does_not_exist
+);
+
+/// As in `scope`: ids that no digest and no moment has by chance.
+const MARK: i64 = 7_777_777_777_000;
+
+/// Has whoever reads the name of a workspace write an audit entry.
+pub(crate) const READING_WRITES: &str = "
+CREATE FUNCTION act() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+BEGIN INSERT INTO audit_logs (action, recorded_at) VALUES ('written', now()); RETURN ''; END $$;
+ALTER TABLE workspaces RENAME TO kept;
+CREATE VIEW workspaces AS SELECT id, name || act() AS name FROM kept";
+
+/// Everything that a viewer is shown, as text.
+async fn everything(on: &Fixture, of: &Workspaces) -> String {
+    let reader = reader(on).await;
+    let mut said = Vec::new();
+    for undecided in [false, true] {
+        let filter = RunFilter {
+            undecided,
+            ..RunFilter::default()
+        };
+        let page = page(&*reader, of, &filter, None, 100).await;
+        for seen in &page.rows {
+            let run = seen.assessment.facts.run.id;
+            said.push(format!("{:?}", reader.load_run(of, run, &POLICY).await));
+            let restore = RestoreId(restore_of(run.0));
+            said.push(format!(
+                "{:?}",
+                reader.load_restore(of, restore, &POLICY).await
+            ));
+        }
+        said.push(format!("{page:?}"));
+    }
+    let environments = reader.load_environments(of, None, None, 100).await;
+    said.push(format!("{environments:?}"));
+    let workspaces = [HOME.0, FOREIGN.0, MARK].map(WorkspaceId);
+    let verdicts = reader.load_recent_verdicts(of, &workspaces, 100).await;
+    said.push(format!("{verdicts:?}"));
+    let queue = reader.load_queue(of, &QueueState::ALL, 100).await;
+    said.push(format!("{queue:?}"));
+    said.push(format!("{:?}", reader.load_sweeps(of, 100).await));
+    let said = said.join("\n");
+    assert!(!said.contains("Err("), "{said}");
+    said
+}
+
+async fn what_is_elsewhere_does_not_exist(on: Fixture) {
+    let on = on.with_queue().await;
+    let elsewhere = MARK + 1;
+    on.execute(&format!(
+        "INSERT INTO workspaces (id, name) VALUES ({MARK}, 'Marked {MARK}');
+         INSERT INTO managed_environments (id, workspace_id, name)
+         VALUES ({elsewhere}, {MARK}, 'Marked {MARK}');
+         INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status)
+         VALUES ({elsewhere}, {MARK}, {elsewhere}, 'Marked {MARK}', 'completed')"
+    ))
+    .await;
+    let foreign = (MARK, elsewhere);
+    // Whole ones, open and closed, and rows that no foreign key forbids.
+    let mut cases: Vec<Case> = (10..14)
+        .map(|run| moved(Case::proven(MARK + run), foreign))
+        .collect();
+    for (run, scope) in [(1, (HOME.0, elsewhere)), (2, (MARK, HOME.1))] {
+        let mut mixed = moved(Case::proven(MARK + 20 + run), HOME);
+        mixed.run.workspace_id = scope.0;
+        mixed.run.managed_environment_id = Some(scope.1);
+        mixed.restore.workspace_id = scope.0;
+        mixed.restore.managed_environment_id = scope.1;
+        cases.push(mixed);
+    }
+    for (run, id) in [(1, MARK + 31), (2, MARK + 32)] {
+        let mut home = Case::proven(run);
+        let mut other = home.restore.clone();
+        other.id = id;
+        other.workspace_id = MARK;
+        if run == 2 {
+            (other.workspace_id, other.managed_environment_id) = (HOME.0, elsewhere);
+        }
+        home.others.push(other);
+        let mut evidence = home.snapshots[0].clone();
+        evidence.id = id;
+        evidence.workspace_id = MARK;
+        home.snapshots.push(evidence);
+        cases.push(home);
+    }
+    // A restore of the viewer that points at a run, and was made from a backup, of others.
+    let mut astray = Case::proven(3);
+    astray.restore.operation_run_id = Some(MARK + 10);
+    astray.restore.backup_set_id = elsewhere;
+    cases.push(astray);
+    on.plant(cases).await;
+    on.settle(&[1, MARK + 10, MARK + 11, MARK + 22]).await;
+    let all = [1, 2, 3, MARK + 10, MARK + 12, MARK + 21].map(RunId);
+    on.store.request(&all, "test").await.unwrap();
+    on.execute(&format!(
+        "INSERT INTO reconciler.sweeps (worker, workspace_id, started_at)
+         VALUES ('host', {MARK}, {0}), ('host', {1}, {0})",
+        on.either("1", "now()"),
+        HOME.0
+    ))
+    .await;
+
+    // What the viewer's own restore says of itself, which the rules judge it by.
+    let own = format!("points_at: Some(RunId({}))", MARK + 10);
+    let said = everything(&on, &only(HOME.0)).await.replace(&own, "");
+    assert!(said.contains("Workspace 1"), "{said}");
+    assert!(!said.contains("77777777"), "{said}");
+    assert!(everything(&on, &Workspaces::All).await.contains("77777777"));
+    let nobody = everything(&on, &Workspaces::Only(BTreeSet::new())).await;
+    assert!(!nobody.contains("Workspace"), "{nobody}");
+    let reader = reader(&on).await;
+    for run in [MARK + 10, MARK + 11, MARK + 21, MARK + 22, 999] {
+        let found = reader.load_run(&only(HOME.0), RunId(run), &POLICY).await;
+        assert_eq!(found.unwrap(), None, "{run}");
+        let restore = RestoreId(restore_of(run));
+        let found = reader.load_restore(&only(HOME.0), restore, &POLICY).await;
+        assert_eq!(found.unwrap(), None, "{run}");
+    }
+    let filter = RunFilter {
+        workspace: Some(WorkspaceId(MARK)),
+        ..RunFilter::default()
+    };
+    let found = page(&*reader, &only(HOME.0), &filter, None, 10).await;
+    assert_eq!((ids(&found), found.below), (vec![], None));
+    let filter = RunFilter {
+        environment: Some(EnvironmentId(elsewhere)),
+        ..RunFilter::default()
+    };
+    let found = page(&*reader, &only(HOME.0), &filter, None, 10).await;
+    assert_eq!((ids(&found), found.below), (vec![], None));
+}
+
+async fn what_is_deleted_does_not_exist(on: Fixture) {
+    let on = on.with_queue().await;
+    let marked = MARK + 1;
+    on.execute(&format!(
+        "INSERT INTO managed_environments (id, workspace_id, name) VALUES ({marked}, {0}, 'Marked {MARK}');
+         INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status)
+         VALUES ({marked}, {0}, {marked}, 'Marked', 'completed'), ({marked} + 1, {0}, {1}, 'Marked', 'completed')",
+        HOME.0, HOME.1
+    ))
+    .await;
+    let mut cases: Vec<Case> = (10..14)
+        .map(|run| moved(Case::proven(MARK + run), (HOME.0, marked)))
+        .collect();
+    let mut deleted = Case::proven(1);
+    let mut other = deleted.restore.clone();
+    other.id = MARK + 31;
+    other.deleted_at = Some(ENDED.to_owned());
+    deleted.others.push(other);
+    cases.push(deleted);
+    on.plant(cases).await;
+    on.settle(&[MARK + 10]).await;
+    let all = [1, MARK + 11].map(RunId);
+    on.store.request(&all, "test").await.unwrap();
+    on.execute(&format!(
+        "INSERT INTO reconciler.watch_list (operation_run_id, workspace_id, managed_environment_id,
+             reason_code, first_seen_at, last_looked_at, look_again_at, tries)
+         VALUES ({MARK} + 12, {}, {marked}, 'run.settle_failed', {now}, {now}, {now}, 1)",
+        HOME.0,
+        now = on.either("1", "now()"),
+    ))
+    .await;
+    let before = everything(&on, &Workspaces::All).await;
+    assert!(before.contains("77777777"), "{before}");
+    delete(&on, "managed_environments", marked).await;
+    delete(&on, "backup_sets", marked + 1).await;
+    for of in [Workspaces::All, only(HOME.0)] {
+        let said = everything(&on, &of).await;
+        assert!(said.contains("Workspace 1"), "{said}");
+        assert!(!said.contains("77777777"), "{said}");
+    }
+    let reader = reader(&on).await;
+    let verdicts = reader.load_recent_verdicts(&Workspaces::All, &[WorkspaceId(HOME.0)], 10);
+    assert_eq!(verdicts.await.unwrap(), []);
+    let restore = RestoreId(MARK + 31);
+    let restore = reader.load_restore(&Workspaces::All, restore, &POLICY);
+    assert_eq!(restore.await.unwrap(), None);
+}
+
+/// Reading a row is made to write one: the connection refuses.
+#[tokio::test]
+async fn reading_cannot_be_made_to_write() {
+    let on = Fixture::postgres().await;
+    on.plant([Case::proven(1)]).await;
+    on.execute(READING_WRITES).await;
+    let reader = reader(&on).await;
+    let load = async || {
+        let run = reader.load_run(&Workspaces::All, RunId(1), &POLICY);
+        run.await.expect_err("no answer").to_string()
+    };
+    assert!(load().await.contains("read-only transaction"));
+    // By the session's own setting, too, and not only by that of the transaction.
+    on.execute(
+        "CREATE OR REPLACE FUNCTION act() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+         BEGIN RAISE EXCEPTION 'sessions: %', current_setting('default_transaction_read_only'); END $$",
+    )
+    .await;
+    let said = load().await;
+    assert!(said.contains("sessions: on"), "{said}");
+    let written = "SELECT count(*) FROM audit_logs WHERE action = 'written'";
+    assert_eq!(on.count(written).await, 0);
+}

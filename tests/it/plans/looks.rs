@@ -1,0 +1,100 @@
+//! Everything that is ever asked of a reader, by somebody who may see all workspaces and by somebody who may see
+//! a tenth of them.
+
+use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::result_state::ResultState;
+use reconciler_jobs::restore_execute::facts::RunOutcome;
+use reconciler_jobs::restore_execute::{Policy, ReasonCode};
+use restore_reconciler::storage::StoreError;
+use restore_reconciler::storage::oversight::QueueState;
+use restore_reconciler::storage::reader::{EnvironmentSeen, RunFilter, Workspaces};
+
+use super::place::{Place, WORKSPACES, scope_of};
+use crate::support::case::restore_of;
+
+/// An environment without restores, for which all there are would have to be looked through.
+const NEVER_USED: EnvironmentId = EnvironmentId(5);
+
+/// How many rows a page has.
+const PAGE: u32 = 50;
+
+/// Looks at everything, with `run` as the one that is looked at closely.
+pub(super) async fn look(place: &Place, run: i64) -> Result<(), StoreError> {
+    let (workspace, environment) = scope_of(run);
+    let own = (0..WORKSPACES / 10).map(|offset| WorkspaceId(workspace + offset));
+    let own = Workspaces::Only(own.collect());
+    for of in [&Workspaces::All, &own] {
+        for filter in filters(workspace, environment) {
+            pages(place, of, &filter).await?;
+        }
+        rows(place, of, run).await?;
+    }
+    place.reader.load_workers(PAGE).await?;
+    place.reader.now().await?;
+    Ok(())
+}
+
+fn filters(workspace: i64, environment: i64) -> Vec<RunFilter> {
+    let none = RunFilter::default;
+    vec![
+        none(),
+        RunFilter {
+            workspace: Some(WorkspaceId(workspace)),
+            ..none()
+        },
+        RunFilter {
+            environment: Some(EnvironmentId(environment)),
+            ..none()
+        },
+        RunFilter {
+            outcome: Some(RunOutcome::Blocked),
+            ..none()
+        },
+        RunFilter {
+            reason: Some(ReasonCode::AuditMissing),
+            ..none()
+        },
+        RunFilter {
+            state: Some(ResultState::Failed),
+            ..none()
+        },
+        RunFilter {
+            undecided: true,
+            ..none()
+        },
+    ]
+}
+
+/// Two pages, and one from the middle of all runs.
+async fn pages(place: &Place, of: &Workspaces, filter: &RunFilter) -> Result<(), StoreError> {
+    let policy = Policy::default();
+    let load = async |below| {
+        place
+            .reader
+            .load_runs(of, filter, below, PAGE, &policy)
+            .await
+    };
+    let first = load(None).await?;
+    load(first.below).await?;
+    load(Some(RunId(500_000))).await?;
+    Ok(())
+}
+
+async fn rows(place: &Place, of: &Workspaces, run: i64) -> Result<(), StoreError> {
+    let reader = &place.reader;
+    let policy = Policy::default();
+    let found = reader.load_run(of, RunId(run), &policy).await?;
+    assert!(found.is_some());
+    let restore = RestoreId(restore_of(run));
+    let found = reader.load_restore(of, restore, &policy).await?;
+    assert!(found.is_some());
+    let environments = reader.load_environments(of, None, None, PAGE).await?;
+    let known = |seen: &EnvironmentSeen| seen.latest.is_some() || seen.environment == NEVER_USED;
+    assert!(environments.rows.iter().all(known));
+    let all: Vec<WorkspaceId> = (1..=WORKSPACES).map(WorkspaceId).collect();
+    let verdicts = reader.load_recent_verdicts(of, &all, PAGE).await?;
+    assert!(verdicts.len() >= PAGE as usize);
+    reader.load_queue(of, &QueueState::ALL, PAGE).await?;
+    reader.load_sweeps(of, PAGE).await?;
+    Ok(())
+}
