@@ -20,6 +20,7 @@
 mod case;
 mod report;
 mod scenarios;
+mod scenes;
 mod through_queue;
 mod volume;
 
@@ -39,7 +40,6 @@ use thiserror::Error;
 
 use self::case::Case;
 use self::scenarios::Scenario;
-use self::through_queue::Working;
 use self::volume::Volume;
 use crate::clock::Stopwatch;
 use crate::storage::standin::PlatformRows;
@@ -55,7 +55,7 @@ pub use report::{
     Conclusion, DemoProgress, DemoReport, KindReport, PassReport, Phase, QueueReport,
     ScenarioReport, VolumeReport,
 };
-pub use through_queue::ThroughQueue;
+pub use through_queue::{ThroughQueue, Working};
 
 /// How long deferred runs wait.
 const WAIT: SignedDuration = SignedDuration::from_hours(24);
@@ -69,6 +69,9 @@ pub struct DemoOptions {
     pub batch_runs_max: u32,
     /// How often a transient failure is tried again.
     pub retries_max: u32,
+    /// Plants backups, preparations and histories beside, for somebody who looks around afterwards. What they show
+    /// is no part of the report.
+    pub scenes: bool,
     /// Has a worker judge the runs, each asked for by a job; without it they are swept.
     pub through_queue: Option<ThroughQueue>,
 }
@@ -79,6 +82,7 @@ impl Default for DemoOptions {
             runs: 0,
             batch_runs_max: BATCH_RUNS_MAX,
             retries_max: 5,
+            scenes: false,
             through_queue: None,
         }
     }
@@ -132,14 +136,46 @@ pub async fn run(
         progress,
     };
     let working = options.through_queue.as_ref().map(|through| {
-        let settling = passes.settling(Source::Request);
+        let settling = settling(options, Source::Request);
         Working::begin(Arc::clone(store), through, settling)
     });
     let judged = passes.judge(volume, planting_ms).await;
     if let Some(working) = working {
         working.end().await;
     }
+    if options.scenes {
+        let now = whole_seconds(store.now().await?);
+        store.plant(&scenes::afterwards(now)).await?;
+    }
     judged
+}
+
+fn settling(options: &DemoOptions, source: Source) -> Settling {
+    Settling {
+        policy: Policy::default(),
+        schedule: Schedule {
+            wait_min: WAIT,
+            wait_max: WAIT,
+        },
+        batch_runs_max: options.batch_runs_max,
+        retries_max: options.retries_max,
+        attempts_max: reconciler_jobs::attempt::TRIES_MAX,
+        due_only: source == Source::Sweep,
+        by: Attribution {
+            worker: "demo".to_owned(),
+            source,
+        },
+    }
+}
+
+/// Keeps a worker at work on what was demonstrated: it does what is asked for, and sweeps by itself hardly ever.
+pub async fn keep_working(
+    store: Arc<dyn Standin>,
+    through: &ThroughQueue,
+) -> Result<Working, DemoError> {
+    worker::set_up(&*store).await?;
+    let settling = settling(&DemoOptions::default(), Source::Request);
+    Ok(Working::begin(store, through, settling))
 }
 
 /// What a pass said about one run.
@@ -211,6 +247,9 @@ async fn plant(
     planted(0);
     let now = whole_seconds(store.now().await?);
     store.plant(&rows(now)).await?;
+    if options.scenes {
+        store.plant(&scenes::before(now)).await?;
+    }
     planted(named);
     volume
         .plant(store, now, |generated| planted(named + generated))
@@ -294,7 +333,8 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
             None => self.sweep(phase, &mut observe).await?,
             Some(through) => {
                 let named = scenarios::placed().map(|(_, place)| RunId(place.run));
-                let runs = named.chain(volume::runs(self.options.runs));
+                let beside = scenes::runs().filter(|_| self.options.scenes);
+                let runs = named.chain(volume::runs(self.options.runs)).chain(beside);
                 let (store, progress) = (self.store, &mut self.progress);
                 through_queue::pass(store, through, phase, runs, progress, &mut observe).await?
             }
@@ -312,7 +352,7 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
         let mut done = 0;
         (self.progress)(DemoProgress { phase, done, total });
         let sweeping = Stopwatch::start();
-        let with = self.settling(Source::Sweep);
+        let with = settling(self.options, Source::Sweep);
         let swept = sweep(self.store, Scope::default(), &with, |settled| {
             for settled in settled {
                 observe(settled.run, Seen::from(&settled.result));
@@ -337,7 +377,7 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
             .filter(|(scenario, _)| scenario.reached_by() == Source::Command)
             .map(|(_, place)| RunId(place.run))
             .collect();
-        let with = self.settling(Source::Command);
+        let with = settling(self.options, Source::Command);
         let mut settled = Vec::new();
         self.store.settle(&runs, &with, &mut settled).await?;
         let mut tally = Tally::default();
@@ -346,24 +386,6 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
             tally.add(&settled.result);
         }
         Ok(tally)
-    }
-
-    fn settling(&self, source: Source) -> Settling {
-        Settling {
-            policy: Policy::default(),
-            schedule: Schedule {
-                wait_min: WAIT,
-                wait_max: WAIT,
-            },
-            batch_runs_max: self.options.batch_runs_max,
-            retries_max: self.options.retries_max,
-            attempts_max: reconciler_jobs::attempt::TRIES_MAX,
-            due_only: source == Source::Sweep,
-            by: Attribution {
-                worker: "demo".to_owned(),
-                source,
-            },
-        }
     }
 
     /// What the database holds about every scenario after all passes.

@@ -59,8 +59,9 @@ impl Default for ThroughQueue {
     }
 }
 
-/// The worker inside this process. Stops when this is dropped.
-pub(super) struct Working {
+/// A worker inside this process. Stops when this is dropped.
+#[derive(Debug)]
+pub struct Working {
     stop: DropGuard,
     ended: JoinHandle<Result<(), worker::Broken>>,
 }
@@ -87,7 +88,7 @@ impl Working {
     }
 
     /// Stops the worker, and returns once it has let go of the database.
-    pub(super) async fn end(self) {
+    pub async fn end(self) {
         drop(self.stop);
         // How it ended changes nothing: what counts was committed and read before.
         let _ = self.ended.await;

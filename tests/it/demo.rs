@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reconciler_jobs::restore_execute::ReasonCode;
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::reading::now::{Change, Now};
+use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
 use restore_reconciler::demo::{
     self, DemoError, DemoOptions, DemoProgress, DemoReport, HIDDEN_IDS, Phase, QueueReport,
     ThroughQueue,
@@ -333,6 +335,58 @@ async fn every_scenario_comes_out_as_the_rulebook_demands_on_sqlite() {
 #[tokio::test]
 async fn every_scenario_comes_out_as_the_rulebook_demands_on_postgres() {
     scenarios_hold_on(Stage::postgres().await).await;
+}
+
+/// How what would be said now relates to each recorded verdict.
+async fn changes_since(stage: &Stage) -> BTreeSet<Change> {
+    let mut changes = BTreeSet::new();
+    for (run, _) in stage.ledger().await {
+        let run = RunId(run);
+        let verdict = stage.store.load_verdict(run).await.unwrap().unwrap();
+        let recorded: Decision = serde_json::from_str(&verdict.decision).unwrap();
+        let assessed = stage.store.assess(&[run], &Policy::default()).await;
+        let now = Now::of(&assessed.unwrap()[0].facts, Some(&recorded));
+        changes.insert(now.change);
+    }
+    changes
+}
+
+/// Scenes change nothing of what is demonstrated, and every way in which proof can come late is among them.
+async fn scenes_stand_beside_the_scenarios_on(stage: Stage, through_queue: Option<ThroughQueue>) {
+    let options = DemoOptions {
+        scenes: true,
+        through_queue,
+        ..DemoOptions::default()
+    };
+    let report = demo::run(&stage.store, &options, |_| ()).await.unwrap();
+    assert!(report.unchanged && report.is_as_expected(), "{report:#?}");
+    assert_every_code_is_a_primary_reason(&report);
+    assert_written_once(&stage, &report).await;
+    assert_nothing_foreign_is_mentioned(&stage).await;
+    let changes = changes_since(&stage).await;
+    let unrecorded = [
+        Change::OpenUndecided,
+        Change::RecordUnreadable,
+        Change::ClosedElsewhere,
+    ];
+    for change in Change::ALL {
+        assert_eq!(
+            changes.contains(change),
+            !unrecorded.contains(change),
+            "{change:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn scenes_stand_beside_the_scenarios_on_sqlite() {
+    scenes_stand_beside_the_scenarios_on(Stage::sqlite("scenes").await, None).await;
+}
+
+#[tokio::test]
+async fn scenes_stand_beside_the_scenarios_on_postgres() {
+    let through_queue = Some(ThroughQueue::default());
+    scenes_stand_beside_the_scenarios_on(Stage::postgres().await, through_queue).await;
 }
 
 #[tokio::test]
