@@ -34,7 +34,7 @@
 //! | [`demo`] | named scenarios on a stand-in for the platform, each built to tempt an overclaim |
 //! | [`runbook`] | the page about reason codes, generated from their registry |
 //! | [`health`] | what a long-running process knows about itself |
-//! | [`console`] | what it answers over HTTP: the probes |
+//! | [`console`] | what is answered over HTTP: the probes of a worker; pages and an API for who may look |
 //! | [`telemetry`], [`clock`] | log lines; the one place that reads a clock |
 //!
 //! # Invariants

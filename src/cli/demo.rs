@@ -8,16 +8,20 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::interruption::stop_on_signal;
 use super::output::{Document, stored_word};
 use super::progress::{Progress, per_second};
 use super::screen::{Output, Screen, Tint};
+use super::serve;
 use super::session::Session;
 use crate::config::DATABASE_URL_VARIABLE;
 use crate::demo::{
-    self, DemoError, DemoOptions, DemoReport, PassReport, QueueReport, ScenarioReport, VolumeReport,
+    self, DemoError, DemoOptions, DemoReport, PassReport, QueueReport, ScenarioReport,
+    ThroughQueue, VolumeReport,
 };
 use crate::storage::{self, Access, Standin, Tally};
 
@@ -46,17 +50,25 @@ pub(super) struct Args {
     /// On SQLite the queue is a file beside the database, named like it with `.queue` at the end.
     #[arg(long)]
     pub(super) through_queue: bool,
+    /// Show the console over it afterwards, until Ctrl-C, with a worker that does what is asked for there.
+    ///
+    /// It listens where `console.listen` says. Backups, preparations and histories are planted beside the
+    /// scenarios, so that every state of every page can be seen.
+    #[arg(long)]
+    serve: bool,
 }
 
 /// Demonstrates, and shows what came of it. Succeeds if every scenario came out as it is named to,
 /// and a second pass changed nothing.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    let stop = stop_on_signal_if(args.serve)?;
     let place = Place::choose(session, args)?;
     let store = place.open(session).await?;
     let options = DemoOptions {
         runs: args.runs,
         batch_runs_max: session.config.sweep.batch_runs_max,
         retries_max: session.config.database.retries_max,
+        scenes: args.serve,
         through_queue: through_queue(session, args)?,
     };
     let mut progress = Progress::new(session.screen, "planting", 0);
@@ -70,18 +82,46 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     } else {
         Exit::CouldNotRun
     };
-    show(report, &place, session.screen)?;
+    let remains = place.remains(args.through_queue || args.serve, args.serve);
+    show(report, &remains, session.screen)?;
+    if let Some(stop) = stop {
+        serve(session, &place, store, stop).await?;
+    }
     Ok(exit)
 }
 
-fn through_queue(session: &Session<'_>, args: &Args) -> anyhow::Result<Option<demo::ThroughQueue>> {
+fn stop_on_signal_if(serve: bool) -> anyhow::Result<Option<CancellationToken>> {
+    let stop = serve.then(stop_on_signal).transpose();
+    stop.context("cannot wait for signals")
+}
+
+/// Shows the console over what was demonstrated.
+async fn serve(
+    session: &mut Session<'_>,
+    place: &Place,
+    store: Arc<dyn Standin>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let through = ThroughQueue {
+        worker: session.config.worker.clone(),
+        listen_url: session.environment.listen_url()?,
+        ..ThroughQueue::default()
+    };
+    let working = demo::keep_working(store, &through).await?;
+    let url = place.url(session)?;
+    let shown = serve::show(session, &url, stop).await;
+    working.end().await;
+    shown
+}
+
+fn through_queue(session: &Session<'_>, args: &Args) -> anyhow::Result<Option<ThroughQueue>> {
     if !args.through_queue {
         return Ok(None);
     }
-    Ok(Some(demo::ThroughQueue {
+    Ok(Some(ThroughQueue {
         worker: session.config.worker.clone(),
         listen_url: session.environment.listen_url()?,
-        ..demo::ThroughQueue::default()
+        ..ThroughQueue::default()
     }))
 }
 
@@ -117,7 +157,7 @@ enum Place {
 impl Place {
     fn choose(session: &Session<'_>, args: &Args) -> anyhow::Result<Self> {
         if let Some(file) = &args.keep {
-            return Self::keep(file, args.through_queue);
+            return Self::keep(file, args.through_queue || args.serve);
         }
         if session.environment.database_url()?.is_some() {
             return Ok(Self::Named);
@@ -140,17 +180,29 @@ impl Place {
     }
 
     async fn open(&self, session: &Session<'_>) -> anyhow::Result<Arc<dyn Standin>> {
-        let url = match self {
-            Self::Named => return session.connect_standin(Access::Create).await,
-            Self::Kept(file, _) => sqlite_url(file)?,
-            Self::Temporary(directory) => sqlite_url(&directory.path().join("demo.sqlite"))?,
-        };
+        if matches!(self, Self::Named) {
+            return session.connect_standin(Access::Create).await;
+        }
+        let url = self.url(session)?;
         Ok(storage::connect_standin(&url, Access::Create, &session.limits()).await?)
     }
 
-    /// What is left to look at afterwards.
-    fn remains(&self, through_queue: bool) -> String {
+    /// The URL, which may hold a password.
+    fn url(&self, session: &Session<'_>) -> anyhow::Result<String> {
         match self {
+            Self::Named => Ok(session.database_url()?.expose_secret().to_owned()),
+            Self::Kept(file, _) => sqlite_url(file),
+            Self::Temporary(directory) => sqlite_url(&directory.path().join("demo.sqlite")),
+        }
+    }
+
+    /// What is left to look at afterwards.
+    fn remains(&self, through_queue: bool, serve: bool) -> String {
+        match self {
+            Self::Temporary(_) if serve => {
+                "The database is temporary and goes when this ends; --keep FILE keeps it."
+                    .to_owned()
+            }
             Self::Temporary(_) if through_queue => {
                 "The database and its queue were temporary and are gone; --keep FILE keeps them."
                     .to_owned()
@@ -206,7 +258,7 @@ fn sqlite_url(file: &Path) -> anyhow::Result<String> {
     Ok(format!("sqlite://{name}"))
 }
 
-fn show(report: DemoReport, place: &Place, screen: &mut Screen) -> anyhow::Result<()> {
+fn show(report: DemoReport, remains: &str, screen: &mut Screen) -> anyhow::Result<()> {
     if screen.output == Output::Json {
         return Ok(screen.json(&Document::Demo(Box::new(report)))?);
     }
@@ -226,7 +278,7 @@ fn show(report: DemoReport, place: &Place, screen: &mut Screen) -> anyhow::Resul
     show_conclusion(&report, screen)?;
     screen.line(CLAIM_BOUNDARY)?;
     screen.line("")?;
-    screen.line(&place.remains(report.first.queue.is_some()))?;
+    screen.line(remains)?;
     Ok(())
 }
 

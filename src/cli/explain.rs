@@ -1,7 +1,6 @@
 //! `explain RUN`: every leg, every gap, and what would have to be true. Writes nothing.
 
 use reconciler_jobs::ids::RunId;
-use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::{ReasonCode, Ruling};
 use reconciler_jobs::sweep::Schedule;
@@ -9,13 +8,15 @@ use reconciler_jobs::sweep::Schedule;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{
-    ClaimBoundary, Document, Exception, Explained, LegResult, LegWord, Restore, RunResult, State,
-    Verdict, Word, leg_state, moment, stored_word,
+    ClaimBoundary, Document, Exception, Explained, LegResult, Restore, RunResult, State, Verdict,
+    Word, moment, stored_word,
 };
 use super::reconcile::decided;
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
 use super::verdict;
+use crate::console::answers::Sight;
+use crate::console::answers::run::legs;
 use crate::storage::{Access, Assessment};
 
 /// A run to explain.
@@ -87,40 +88,14 @@ fn explained(assessment: &Assessment, verdict: Option<Verdict>) -> Explained {
             is_dry_run: restore.is_dry_run,
             completed_at: moment(restore.completed_at.moment()),
         }),
-        legs: legs(assessment),
+        legs: legs(assessment, Sight { evidence: true }),
         exceptions: items.map_or_else(Vec::new, |items| {
-            let shown = items.exceptions.iter().map(|exception| Exception {
-                part: stored_word(&exception.part),
-                id: exception.id.clone(),
-                finding: stored_word(&exception.finding),
-            });
-            shown.collect()
+            items.exceptions.iter().map(Exception::from).collect()
         }),
         exceptions_omitted: items.map_or(0, |items| items.exceptions_omitted),
         verdict,
         claim_boundary: ClaimBoundary::default(),
     }
-}
-
-/// The legs; those that look at the restore are not shown where it is not certain whose it is.
-fn legs(assessment: &Assessment) -> Vec<LegResult> {
-    let judged = assessment.restore().is_some();
-    let comes_first =
-        |leg| matches!(leg, Leg::Link | Leg::Scope) && assessment.facts.run.is_restore_execute;
-    let shown = |(leg, state): (Leg, _)| {
-        let (state, gaps) = if judged || comes_first(leg) {
-            leg_state(state)
-        } else {
-            (LegWord::NotAssessed, Vec::new())
-        };
-        LegResult {
-            leg: leg.name().to_owned(),
-            state,
-            requirement: leg.requirement().to_owned(),
-            gaps,
-        }
-    };
-    assessment.decision.proof.legs().map(shown).collect()
 }
 
 /// When the run will be looked at again, in a sentence.
@@ -233,11 +208,6 @@ fn decision_line(result: &RunResult) -> String {
 }
 
 fn leg_row(leg: &LegResult) -> [String; 3] {
-    let state = match leg.state {
-        LegWord::Holds => "holds",
-        LegWord::Gaps => "gap",
-        LegWord::NotAssessed => "not assessed",
-    };
     let gaps = leg
         .gaps
         .iter()
@@ -245,7 +215,11 @@ fn leg_row(leg: &LegResult) -> [String; 3] {
     let lines: Vec<_> = std::iter::once(leg.requirement.clone())
         .chain(gaps)
         .collect();
-    [leg.leg.clone(), state.to_owned(), lines.join("\n")]
+    [
+        leg.leg.clone(),
+        leg.state.label().to_owned(),
+        lines.join("\n"),
+    ]
 }
 
 fn show_exceptions(explained: &Explained, screen: &mut Screen) -> anyhow::Result<()> {

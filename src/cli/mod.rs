@@ -24,9 +24,11 @@ mod progress;
 mod queue;
 mod reconcile;
 mod screen;
+mod serve;
 mod session;
 mod settings;
 mod sweep;
+mod token;
 mod verdict;
 mod work;
 
@@ -45,7 +47,7 @@ use session::Session;
 use crate::config::{Environment, Log};
 use crate::telemetry;
 
-/// Threads of a worker.
+/// Threads of a worker, and of the console.
 const WORKER_THREADS: usize = 2;
 
 /// Decides whether restores were proven, and if not, what is missing.
@@ -79,6 +81,8 @@ enum Command {
     Config(settings::Command),
     /// Print a script that completes commands in a shell.
     Completions(completions::Args),
+    /// Make a token for the console, and print it with its section of the configuration.
+    Token(token::Args),
 }
 
 /// Verbs that need settings and a database.
@@ -90,6 +94,8 @@ enum OnDatabase {
     Sweep(sweep::Args),
     /// Work until told to stop: take jobs, sweep on the schedule, look again when it is time.
     Work(work::Args),
+    /// Show the console until told to stop, where `console.listen` says.
+    Serve,
     /// Decide the runs that are named, now.
     Reconcile(reconcile::Args),
     /// Show what the rules see in a run, what is missing, and what to do next; write nothing.
@@ -158,6 +164,7 @@ fn exit_codes() -> String {
 fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Completions(args) => completions::run(screen, &args),
+        Command::Token(args) => token::run(screen, &args),
         Command::Config(command) => {
             settings::run(screen, &command, cli.config.as_deref(), &environment)
         }
@@ -185,7 +192,7 @@ fn log_filter<'a>(log: &'a Log, verbose: bool, verb: &OnDatabase) -> &'a str {
     match verb {
         _ if configured => &log.filter,
         OnDatabase::Demo(_) => "off",
-        OnDatabase::Work(_) => &log.filter,
+        OnDatabase::Work(_) | OnDatabase::Serve => &log.filter,
         // Planting a million rows takes as long as it takes.
         OnDatabase::Bench(_) => "warn,sqlx::query=error",
         _ => "warn",
@@ -196,7 +203,7 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
     // One thread serves a command. A worker has a second one, so that probes are answered and heartbeats
     // are sent while a large batch is being decided.
     let works = match &verb {
-        OnDatabase::Work(_) | OnDatabase::Bench(_) => true,
+        OnDatabase::Work(_) | OnDatabase::Serve | OnDatabase::Bench(_) => true,
         OnDatabase::Demo(args) => args.through_queue,
         _ => false,
     };
@@ -216,6 +223,7 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
             OnDatabase::Migrate(args) => migrate::run(session, &args).await,
             OnDatabase::Sweep(args) => sweep::run(session, &args).await,
             OnDatabase::Work(args) => work::run(session, &args).await,
+            OnDatabase::Serve => serve::run(session).await,
             OnDatabase::Reconcile(args) => reconcile::run(session, &args).await,
             OnDatabase::Explain(args) => explain::run(session, &args).await,
             OnDatabase::Enqueue(args) => enqueue::run(session, &args).await,

@@ -1,6 +1,7 @@
 //! What can be wrong with the configuration or the environment, each with what to do about it.
 
 use std::io;
+use std::net::SocketAddr;
 
 use thiserror::Error;
 
@@ -108,6 +109,18 @@ pub enum ConfigError {
         longer: &'static str,
         /// Its value.
         longer_value: String,
+    },
+    /// A console that everybody could read.
+    #[error(
+        "{file}: `console.listen` is \"{listen}\", which others can reach, and there is no \
+         `[[console.tokens]]` entry to tell them apart; add one that `restore-reconciler token` makes, \
+         or listen on 127.0.0.1"
+    )]
+    OpenToOthers {
+        /// The file.
+        file: String,
+        /// Where the console was to listen.
+        listen: SocketAddr,
     },
     /// A variable that is set to nothing, which a failed injection of a secret looks like.
     #[error("the environment variable {name} is empty; give it a value, or unset it")]

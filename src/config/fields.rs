@@ -3,6 +3,7 @@
 //! **Invariant:** an error says what is allowed and never repeats the value, which may be a secret in
 //! the wrong place.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -25,7 +26,7 @@ where
 }
 
 /// Whatever stands there. None for an integer that no type holds; each reader says what it takes.
-fn any<'de, D: Deserializer<'de>>(deserializer: D) -> Option<toml::Value> {
+pub(super) fn any<'de, D: Deserializer<'de>>(deserializer: D) -> Option<toml::Value> {
     toml::Value::deserialize(deserializer).ok()
 }
 
@@ -150,6 +151,26 @@ pub(super) fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<F
     }
 }
 
+/// An address with its port. Names would mean another address tomorrow.
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    any(deserializer)
+        .as_ref()
+        .and_then(toml::Value::as_str)
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| {
+            D::Error::custom(
+                "it must be a text of an address and a port, such as \"127.0.0.1:8717\" or \
+                 \"[::1]:8717\"",
+            )
+        })
+}
+
+pub(super) fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    any(deserializer)
+        .and_then(|value| value.as_bool())
+        .ok_or_else(|| D::Error::custom("it must be true or false"))
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
@@ -214,6 +235,11 @@ mod tests {
             ("worker.attempt_timeout", "1s", "10m"),
             ("worker.drain_timeout", "1s", "10m"),
             ("worker.retain_jobs", "1m", "720h"),
+            ("console.session_idle", "1m", "24h"),
+            ("console.session_max", "1m", "168h"),
+            ("console.queued_max", "1m", "8760h"),
+            ("console.running_max", "1m", "8760h"),
+            ("console.backup_age_max", "1h", "8760h"),
             ("database.connect_timeout", "1s", "5m"),
             ("database.statement_timeout", "1s", "1h"),
             ("database.lock_timeout", "100ms", "10m"),
@@ -243,8 +269,8 @@ mod tests {
         let texts = every.iter().filter(is_text).count();
         assert_eq!(
             texts,
-            durations.len() + 3,
-            "only sweep.schedule, log.filter and log.format are other texts"
+            durations.len() + 4,
+            "only sweep.schedule, console.listen, log.filter and log.format are other texts"
         );
     }
 
@@ -328,6 +354,11 @@ mod tests {
             ("rules.audit_actions", long.as_str()),
             ("rules.summary_keys", "[\"total\", \"recovered\"]"),
             ("rules.summary_keys", "[\"total\", \"total\"]"),
+            ("console.listen", "\"localhost:8717\""),
+            ("console.listen", "\"127.0.0.1\""),
+            ("console.listen", "8717"),
+            ("console.behind_tls", "\"yes\""),
+            ("console.requests_per_minute", "9"),
             ("log.filter", "\"inof\""),
             ("log.filter", "3"),
             ("log.format", "\"xml\""),

@@ -1,8 +1,8 @@
 //! What can be set, where it may come from, and the only place that reads the environment.
 //!
 //! Settings come from the built-in default, then from one TOML file. Secrets come from the
-//! environment alone and never print. This file says which settings there are, `sweep` and `worker`
-//! those of their sections; `source` knows the text of a file, `fields` reads single values,
+//! environment alone and never print. This file says which settings there are, `sweep`, `worker` and
+//! `console` those of their sections; `source` knows the text of a file, `fields` reads single values,
 //! `environment` holds the variables.
 //!
 //! **Invariant:** a [`Config`] that came from a file is within every range stated on its fields, and
@@ -13,6 +13,7 @@
 //! Single settings cannot be overridden by environment variables or flags. One file says what is in
 //! force, and a mistyped variable, which nobody could refuse, is not a way to change a verdict.
 
+mod console;
 mod environment;
 mod error;
 mod fields;
@@ -33,6 +34,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use toml::de::DeTable;
 
+pub(crate) use console::is_token_name;
+pub use console::{All, Console, Reach, TOKENS_MAX, Token};
 pub use environment::{
     CONFIG_VARIABLE, DATABASE_URL_VARIABLE, DatabaseUrl, DatabaseUrlError, Environment,
     LISTEN_URL_VARIABLE,
@@ -58,6 +61,7 @@ const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60 * SECOND_MS;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 const WEEK_MS: u64 = 168 * HOUR_MS;
+const YEAR_MS: u64 = 8_760 * HOUR_MS;
 
 /// Settings of restore-reconciler.
 ///
@@ -71,6 +75,8 @@ pub struct Config {
     pub sweep: Sweep,
     /// How the long-running worker takes jobs, gives up on them, and stops.
     pub worker: Worker,
+    /// Who gets into the console, and where it listens.
+    pub console: Console,
     /// The connection to the database.
     pub database: Database,
     /// Log lines, on standard error.
@@ -289,6 +295,7 @@ impl Config {
         let config = Self::deserialize(toml::de::Deserializer::from(root.clone()))
             .map_err(|error| source.value_error(&error, root.get_ref()))?;
         config.check_order(file)?;
+        config.console.check_reach(file)?;
         Ok(config)
     }
 
@@ -315,6 +322,7 @@ impl Config {
         let rules = &self.rules;
         let sweep = &self.sweep;
         let worker = &self.worker;
+        let console = &self.console;
         let database = &self.database;
         [
             (
@@ -346,6 +354,12 @@ impl Config {
                 "worker.poll_interval",
                 "not shorter than",
                 "worker.orphan_after",
+            ),
+            (
+                console.session_idle <= console.session_max,
+                "console.session_idle",
+                "longer than",
+                "console.session_max",
             ),
         ]
         .into_iter()

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::{DATABASE_URL_VARIABLE, LISTEN_URL_VARIABLE};
 use super::error::ConfigError;
+use crate::console::TOKEN_PREFIX;
 
 const SHOWN_CHARS_MAX: usize = 80;
 /// Keys that people try to put a database URL or password under, with the variable each belongs in.
@@ -157,6 +158,9 @@ pub(super) fn value_at(settings: &Json, key: &str) -> String {
 fn shown(text: &str) -> String {
     if text.contains("://") {
         return "(not shown: it looks like a URL)".to_owned();
+    }
+    if text.contains(TOKEN_PREFIX) {
+        return "(not shown: it looks like a token)".to_owned();
     }
     let line: String = text
         .chars()

@@ -4,15 +4,20 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 
 use super::Bounds;
+use crate::clock::Stopwatch;
 
 /// Accepts connections within [`Bounds`].
 pub(super) struct Connections {
@@ -43,6 +48,7 @@ impl Connections {
         self.open.push_back(token.clone());
         Connection {
             stream,
+            bounds: self.bounds,
             bytes_left: self.bounds.bytes_max,
             lifetime: Box::pin(sleep(self.bounds.lifetime)),
             ended: Box::pin(token.clone().cancelled_owned()),
@@ -69,6 +75,7 @@ impl Listener for Connections {
 /// One connection, which fails once it is too old, too talkative, or in another's way.
 pub(super) struct Connection {
     stream: TcpStream,
+    bounds: Bounds,
     bytes_left: usize,
     lifetime: Pin<Box<Sleep>>,
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -122,5 +129,37 @@ impl AsyncWrite for Connection {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check(context)?;
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// Requests after which a connection ends in an orderly way. What they may send together is well below
+/// [`Bounds::bytes_max`].
+const REQUESTS_MAX: u32 = 32;
+
+/// Whoever is at the other end of a connection that may carry several requests.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    pub(super) address: SocketAddr,
+    since: Stopwatch,
+    lifetime: Duration,
+    requests: Arc<AtomicU32>,
+}
+
+impl Client {
+    /// Counts one request, and says whether the connection had better end with it than break off a later one.
+    pub(super) fn should_end(&self) -> bool {
+        let before = self.requests.fetch_add(1, Ordering::Relaxed);
+        before + 1 >= REQUESTS_MAX || self.since.elapsed() >= self.lifetime / 2
+    }
+}
+
+impl Connected<IncomingStream<'_, Connections>> for Client {
+    fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
+        Self {
+            address: *stream.remote_addr(),
+            since: Stopwatch::start(),
+            lifetime: stream.io().bounds.lifetime,
+            requests: Arc::default(),
+        }
     }
 }

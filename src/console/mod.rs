@@ -1,12 +1,32 @@
-//! What a long-running process answers over HTTP.
+//! What a long-running process answers over HTTP: a worker its probes, `serve` the console.
 //!
-//! `probes` are the pages; `connections` keeps whoever connects from holding the server.
+//! ```text
+//! probe ───────────────────────▶ probes ─▶ health, in memory
+//! browser, program ─▶ guard ───▶ pages, api ─▶ Reader, which writes nothing
+//!                       └─ access: tokens, sessions, capabilities, origins, rates
+//! ```
 //!
-//! **Invariant:** nothing here works, waits for a database, or knows who works: a page shows what is
-//! in memory, so an answer takes no longer than its bytes.
+//! `connections` keeps whoever connects from holding the server, `problem` says what went wrong, `login` makes a
+//! session of a token, and `headers` are what every answer tells the browser.
+//!
+//! **Invariants:**
+//! - Nothing here works or knows who works. A probe waits for no database: its answer takes no longer than its
+//!   bytes.
+//! - What a viewer sees is what the reader gives for the viewer's workspaces; see [`Capability`] for what it may do.
 
+mod access;
+pub mod answers;
+mod api;
+mod asked;
+mod asking;
 mod connections;
+mod guard;
+mod headers;
+mod login;
+mod pages;
 mod probes;
+mod problem;
+mod serve;
 
 use std::io;
 use std::sync::Arc;
@@ -19,6 +39,10 @@ use axum::response::Response;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use access::{Capability, NewToken, NoChance, TOKEN_PREFIX, UnknownCapability};
+pub use guard::{Clock, monotonic};
+pub use serve::{Console, Patience, serve_console, serve_console_within};
 
 use crate::health::Health;
 use connections::Connections;

@@ -9,10 +9,13 @@ mod architecture;
 mod bench;
 #[cfg(test)]
 mod chaos;
+mod claims;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod concurrency;
+#[cfg(test)]
+mod console;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]

@@ -24,10 +24,10 @@ pub use runs::{
     Exception, Explained, LegResult, LegWord, Reason, Reconciled, Restore, RunResult, State,
     Verdict, Word,
 };
-pub(super) use runs::{leg_state, missing, moment, stored_word};
+pub(super) use runs::{missing, moment, stored_word};
 
 use crate::bench::BenchReport;
-use crate::config::Config;
+use crate::config::{Config, Token};
 use crate::demo::DemoReport;
 use crate::storage::Tally;
 use crate::storage::examine::{Check, Level};
@@ -58,6 +58,8 @@ pub enum Document {
     Doctor(Examined),
     /// `config default` and `config check`
     Config(Box<Settings>),
+    /// `token`
+    Token(TokenMade),
     /// `demo`
     #[serde(skip_deserializing)]
     Demo(Box<DemoReport>),
@@ -198,6 +200,15 @@ pub enum LevelWord {
 pub struct Settings {
     /// All of them, as they are in force or would be.
     pub settings: Config,
+}
+
+/// A token that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TokenMade {
+    /// The token. It is a secret, and is shown nowhere else.
+    pub token: String,
+    /// Its entry of `console.tokens` in the configuration.
+    pub entry: Token,
 }
 
 /// The fixed sentence.

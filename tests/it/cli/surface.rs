@@ -28,6 +28,7 @@ async fn json_is_one_document_that_reads_back_into_its_type() {
         &["queue", "drop", "3"],
         &["config", "default"],
         &["config", "check"],
+        &["token", "ops", "--all-workspaces"],
     ];
     for verb in verbs {
         let ran = run(&file.url(), &[verb, &["--output", "json"][..]].concat());
@@ -145,6 +146,7 @@ fn the_schema_describes_every_document() {
         "queue_show",
         "queue_retry",
         "queue_drop",
+        "token",
     ] {
         assert!(
             schema.contains(&format!(r#""const": "{command}""#)),
@@ -182,6 +184,13 @@ fn a_command_line_that_cannot_be_understood_is_a_usage_error() {
         &["sweep", "--workspace", "x"],
         &["sweep", "--output", "yaml"],
         &["completions", "cobol"],
+        &["serve", "127.0.0.1:1"],
+        &["token", "ops"],
+        &["token", "--all-workspaces"],
+        &["token", "o ps", "--all-workspaces"],
+        &["token", "ops", "--all-workspaces", "--workspace", "1"],
+        &["token", "ops", "--workspace", "0"],
+        &["token", "ops", "--workspace", "1", "--can", "runs.write"],
         &["config"],
     ];
     for arguments in cases {

@@ -1,0 +1,84 @@
+//! What a viewer may do.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// What a viewer may do, within the workspaces that it sees.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Capability {
+    /// See runs, verdicts, posture, queue and sweeps.
+    #[serde(rename = "runs.view")]
+    RunsView,
+    /// See evidence; without it, evidence reads as unavailable.
+    #[serde(rename = "evidence.view")]
+    EvidenceView,
+    /// Ask for a run to be looked at.
+    #[serde(rename = "runs.reconcile")]
+    RunsReconcile,
+    /// Read metrics.
+    #[serde(rename = "metrics.view")]
+    MetricsView,
+}
+
+/// A word that is no capability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("it must be one of {}", Capability::ALL.map(Capability::name).join(", "))]
+pub struct UnknownCapability;
+
+impl Capability {
+    /// All there are.
+    pub const ALL: [Self; 4] = [
+        Self::RunsView,
+        Self::EvidenceView,
+        Self::RunsReconcile,
+        Self::MetricsView,
+    ];
+
+    /// Its name in the configuration and in answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RunsView => "runs.view",
+            Self::EvidenceView => "evidence.view",
+            Self::RunsReconcile => "runs.reconcile",
+            Self::MetricsView => "metrics.view",
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Capability {
+    type Err = UnknownCapability;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCapability> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|capability| capability.name() == text)
+            .ok_or(UnknownCapability)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_one_name_wherever_it_is_written() {
+        for capability in Capability::ALL {
+            let name = capability.name();
+            assert_eq!(name.parse(), Ok(capability));
+            assert_eq!(serde_json::to_value(capability).unwrap(), name);
+        }
+        assert_eq!("runs.View".parse::<Capability>(), Err(UnknownCapability));
+    }
+}

@@ -1,0 +1,148 @@
+//! Explain now: what the rules say at this moment, beside what was recorded.
+
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::reading::now::{Change, Now};
+use reconciler_jobs::restore_execute::canonical::digest_of;
+use reconciler_jobs::restore_execute::proof::{Leg, LegState};
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::said::{LegWord, Reason, leg_state};
+use super::{Moment, Place};
+use crate::storage::RecordedVerdict;
+use crate::storage::reader::RunInFull;
+
+/// What the rules say of a run now, and what was recorded of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Explanation {
+    /// The database's clock.
+    pub as_of: Moment,
+    /// The run.
+    pub run: RunId,
+    /// Where it belongs.
+    pub place: Place,
+    /// What the rules say now. It is written nowhere.
+    pub now: Said,
+    /// What was recorded; none where we reached no verdict, or its text cannot be read.
+    pub recorded: Option<Said>,
+    /// How the two relate.
+    pub change: Change,
+    /// The same in one sentence.
+    pub sentence: &'static str,
+    /// Whether anything would be said now that was not recorded.
+    pub differs: bool,
+    /// Whether evidence that the record lacks is available now.
+    pub evidence_came_late: bool,
+    /// The eight legs, then and now.
+    pub legs: Vec<LegLine>,
+    /// Gaps on record that are none now.
+    pub closed_gaps: Vec<Reason>,
+    /// Gaps now that are not on record.
+    pub opened_gaps: Vec<Reason>,
+    /// What none of this claims.
+    pub claim_boundary: &'static str,
+}
+
+/// A decision in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Said {
+    /// The outcome; none where the run is to stay open.
+    pub outcome: Option<Outcome>,
+    /// The primary reason.
+    pub reason: Reason,
+    /// The row of the decision table that matched.
+    pub rule: u8,
+}
+
+/// A leg then and now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LegLine {
+    /// The leg.
+    pub leg: Leg,
+    /// For people.
+    pub name: &'static str,
+    /// As it was recorded.
+    pub then: Option<LegWord>,
+    /// As the rules see it now.
+    pub now: LegWord,
+    /// Whether the two differ.
+    pub differs: bool,
+}
+
+impl Explanation {
+    /// From one run, for a viewer who may see evidence.
+    #[must_use]
+    pub fn of(found: &RunInFull) -> Self {
+        let assessment = &found.seen.assessment;
+        let recorded: Option<Decision> = found.verdict.as_ref().and_then(readable);
+        let mut now = Now::of(&assessment.facts, recorded.as_ref());
+        if found.verdict.is_some() && recorded.is_none() {
+            now = now.beside_unreadable();
+        }
+        let judged = assessment.restore().is_some();
+        Self {
+            as_of: Moment(now.as_of),
+            run: assessment.facts.run.id,
+            place: super::runs::place(&found.seen),
+            sentence: now.sentence(),
+            differs: now.differs(),
+            change: now.change,
+            evidence_came_late: now.evidence_came_late,
+            legs: now
+                .legs
+                .iter()
+                .map(|leg| line(leg.leg, leg.then.as_ref(), &leg.now, judged))
+                .collect(),
+            closed_gaps: reasons(&now.closed_gaps, judged),
+            opened_gaps: reasons(&now.opened_gaps, judged),
+            now: Said::of(&now.decision),
+            recorded: recorded.as_ref().map(Said::of),
+            claim_boundary: CLAIM_BOUNDARY,
+        }
+    }
+}
+
+impl Said {
+    fn of(decision: &Decision) -> Self {
+        Self {
+            outcome: decision.outcome(),
+            reason: Reason::from(decision.reason),
+            rule: decision.rule,
+        }
+    }
+}
+
+/// A decision on record whose facts are those that were digested.
+fn readable(verdict: &RecordedVerdict) -> Option<Decision> {
+    let is_intact = digest_of(&verdict.facts) == verdict.facts_digest;
+    let decision = serde_json::from_str(&verdict.decision).ok();
+    decision.filter(|_| is_intact)
+}
+
+/// A restore that cannot be tied to the run may be somebody else's: nothing is said of it.
+fn line(leg: Leg, then: Option<&LegState>, now: &LegState, judged: bool) -> LegLine {
+    let is_shown = judged || matches!(leg, Leg::Link | Leg::Scope);
+    let word = |state: &LegState| leg_state(state).0;
+    LegLine {
+        leg,
+        name: leg.name(),
+        then: then.map(word),
+        now: if is_shown {
+            word(now)
+        } else {
+            LegWord::NotAssessed
+        },
+        differs: then.is_some_and(|then| is_shown && then != now),
+    }
+}
+
+fn reasons(gaps: &[ReasonCode], judged: bool) -> Vec<Reason> {
+    let is_shown = |gap: &&ReasonCode| judged || **gap == ReasonCode::ProofUnavailable;
+    gaps.iter()
+        .filter(is_shown)
+        .copied()
+        .map(Reason::from)
+        .collect()
+}

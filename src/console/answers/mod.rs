@@ -1,0 +1,75 @@
+//! What the console says: one model per page, which the page renders and the API writes as it is.
+//!
+//! ```text
+//! reader ─▶ facts and rows ─▶ pure readings ─▶ answer ─┬▶ template ─▶ page
+//!                                                      └▶ JSON
+//! ```
+//!
+//! **Invariants:**
+//! - An answer is a function of what was read and of what its viewer may see. It reads no clock: every age is
+//!   measured against the database's clock, which the answer carries.
+//! - Whoever lacks `evidence.view` is told that evidence is unavailable, and nothing that could only be told by looking
+//!   at it. A verdict is a record of the run: it is shown as it was written.
+//! - Sentences about restores are the pure crate's.
+
+pub mod explain;
+pub mod mix;
+pub mod moment;
+pub mod overview;
+pub mod preparation;
+pub mod queue;
+pub mod run;
+pub mod runs;
+pub mod said;
+pub mod timeline;
+
+use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use moment::Moment;
+
+/// A workspace or an environment, as people know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Named{Id}")]
+pub struct Named<Id> {
+    /// Its id.
+    pub id: Id,
+    /// Its name.
+    pub name: String,
+}
+
+/// Where something belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Place {
+    /// Its workspace.
+    pub workspace: Named<WorkspaceId>,
+    /// Its environment; none for what belongs to the workspace alone.
+    pub environment: Option<Named<EnvironmentId>>,
+}
+
+/// A state with the words that people read for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Labelled{State}")]
+pub struct Labelled<State> {
+    /// The state.
+    pub state: State,
+    /// For people.
+    pub label: &'static str,
+}
+
+/// Something to do, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Step {
+    /// For people.
+    pub label: &'static str,
+    /// The page of this console that it leads to; none where it is done elsewhere.
+    pub href: Option<String>,
+}
+
+/// What a viewer may see beside runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    /// Whether evidence is shown.
+    pub evidence: bool,
+}

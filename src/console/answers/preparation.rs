@@ -1,0 +1,246 @@
+//! One restore: while it is being prepared, what still stands in the way; afterwards, its result.
+
+use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::attention::Tone;
+use reconciler_jobs::reading::gates::{
+    Gate, GateReading, GateReason, GateState, Gates, GroupCache, MappingSummary, PreparationFacts,
+    Scope,
+};
+use reconciler_jobs::reading::result_state::{NextAction, RestoreResult, ResultState};
+use reconciler_jobs::reading::{Availability, Seen};
+use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::facts::{At, RestoreStatus};
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::overview::{BackupShown, Judging};
+use super::run::{AttentionShown, Card, SummaryShown, attention_shown, labelled, summary, tone};
+use super::{Labelled, Moment, Named, Sight, Step};
+use crate::storage::reader::RestoreSeen;
+
+/// One restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each answers a question of its own"
+)]
+pub struct Preparation {
+    /// The database's clock.
+    pub as_of: Moment,
+    /// The restore.
+    pub restore: RestoreId,
+    /// Its workspace.
+    pub workspace: Named<WorkspaceId>,
+    /// Its environment.
+    pub environment: Named<EnvironmentId>,
+    /// Its status.
+    pub status: RestoreStatus,
+    /// Whether it can only be a preview.
+    pub is_dry_run: bool,
+    /// Whether it was executed, so that its result is what counts.
+    pub is_executed: bool,
+    /// Whether it is at its first step, where the gates are shown in full.
+    pub is_at_first_step: bool,
+    /// What to say first.
+    pub card: Card,
+    /// The seven gates, in order.
+    pub gates: Vec<GateLine>,
+    /// How many of them are complete: `2/7 gates complete`.
+    pub compact: String,
+    /// The first gate that is not passed.
+    pub next_gate: Option<GateLine>,
+    /// Whether it could be executed now.
+    pub execution_available: bool,
+    /// The same for people.
+    pub execution: &'static str,
+    /// What it would restore from.
+    pub source: BackupShown,
+    /// The proof aside.
+    pub proof: ProofAside,
+    /// Which groups are mapped to which; none where that cannot be read.
+    pub mapping: Option<MappingSummary>,
+    /// Whether there are groups to choose targets from.
+    pub groups: Labelled<GroupCache>,
+    /// How a target group is found.
+    pub groups_next_action: &'static str,
+    /// What was counted.
+    pub summary: SummaryShown,
+    /// Whether the result needs somebody.
+    pub attention: AttentionShown,
+    /// What none of this claims.
+    pub claim_boundary: &'static str,
+}
+
+/// One gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct GateLine {
+    /// Which.
+    pub gate: Gate,
+    /// For people.
+    pub label: &'static str,
+    /// Whether it is passed.
+    pub state: GateState,
+    /// For people.
+    pub state_label: &'static str,
+    /// How urgent it looks.
+    pub tone: Tone,
+    /// Why it is in its state.
+    pub reason: GateReason,
+    /// The same in one sentence.
+    pub sentence: &'static str,
+    /// What to do next.
+    pub next_action: &'static str,
+}
+
+/// What would prove the restore, and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ProofAside {
+    /// Who asked for it, as the platform noted.
+    pub requested_by: Option<String>,
+    /// What it restores.
+    pub scope: Scope,
+    /// The operation that shows what was executed.
+    pub operation_proof: Labelled<Availability>,
+    /// The operation.
+    pub run: Option<RunId>,
+    /// Evidence of the environment after the restore.
+    pub evidence: Labelled<Availability>,
+}
+
+impl Preparation {
+    /// From one restore.
+    #[must_use]
+    pub fn of(found: &RestoreSeen, judging: Judging<'_>) -> Self {
+        let seen = seen(found, judging.policy, judging.sight);
+        let result = RestoreResult::of(&seen);
+        let gates = Gates::of(&found.preparation);
+        let is_executed = result.state() != ResultState::NotExecuted;
+        let lines: Vec<_> = gates.iter().copied().map(GateLine::of).collect();
+        Self {
+            as_of: Moment(found.as_of),
+            restore: found.restore.id,
+            workspace: Named {
+                id: found.restore.workspace_id,
+                name: found.workspace_name.clone(),
+            },
+            environment: Named {
+                id: found.restore.environment_id,
+                name: found.environment_name.clone(),
+            },
+            status: found.restore.status,
+            is_dry_run: found.restore.is_dry_run,
+            is_executed,
+            is_at_first_step: found.restore.status == RestoreStatus::Draft,
+            card: if is_executed {
+                result_card(&result, found.run.as_ref().map(|run| run.id))
+            } else {
+                gates_card(&gates)
+            },
+            compact: gates.compact(),
+            next_gate: gates.next().copied().map(GateLine::of),
+            execution_available: gates.execution_available(),
+            execution: gates.execution_label(),
+            gates: lines,
+            source: BackupShown::of(
+                found.preparation.source.as_ref(),
+                found.as_of,
+                judging.backup,
+            ),
+            proof: aside(found, &result),
+            mapping: found.preparation.mapping.clone(),
+            groups: Labelled {
+                state: found.preparation.groups,
+                label: found.preparation.groups.summary(),
+            },
+            groups_next_action: found.preparation.groups.next_action(),
+            summary: summary(result.summary),
+            attention: attention_shown(&seen),
+            claim_boundary: CLAIM_BOUNDARY,
+        }
+    }
+
+    /// What the restore restores, for people.
+    #[must_use]
+    pub fn scope(&self) -> String {
+        match self.proof.scope {
+            Scope::All => "everything in the backup set".to_owned(),
+            Scope::Items(items) => format!("{items} items"),
+            Scope::Nothing => "nothing is selected".to_owned(),
+            Scope::Unreadable => "cannot be read".to_owned(),
+        }
+    }
+}
+
+impl GateLine {
+    fn of(read: GateReading) -> Self {
+        Self {
+            gate: read.gate,
+            label: read.gate.label(),
+            state: read.state,
+            state_label: read.state.label(),
+            tone: read.state.tone(),
+            reason: read.reason,
+            sentence: read.reason.sentence(),
+            next_action: read.reason.next_action(),
+        }
+    }
+}
+
+fn seen<'a>(found: &'a RestoreSeen, policy: &'a Policy, sight: Sight) -> Seen<'a> {
+    Seen {
+        at: At {
+            as_of: found.as_of,
+            policy,
+        },
+        restore: &found.restore,
+        run: found.run.as_ref(),
+        evidence: sight.evidence.then_some(&found.evidence),
+    }
+}
+
+fn gates_card(gates: &Gates) -> Card {
+    let card = gates.card();
+    Card {
+        state: Some(ResultState::NotExecuted),
+        tone: card.status.tone(),
+        status: card.status.label(),
+        reason: card.reason,
+        impact: card.impact,
+        next_action: Step {
+            label: card.next_action,
+            href: Some("#gates".to_owned()),
+        },
+    }
+}
+
+fn result_card(result: &RestoreResult, run: Option<RunId>) -> Card {
+    let target = match (result.next_action, run) {
+        (NextAction::ReviewProofGap, _) | (_, None) => "#proof".to_owned(),
+        (NextAction::OpenEvidence, Some(run)) => format!("/runs/{run}/evidence"),
+        (_, Some(run)) => format!("/runs/{run}"),
+    };
+    Card {
+        state: Some(result.state()),
+        // No verdict is looked at here.
+        tone: tone(result.state(), false),
+        status: result.situation.label(),
+        reason: result.situation.reason(),
+        impact: result.situation.impact(),
+        next_action: Step {
+            label: result.next_action.label(),
+            href: Some(target),
+        },
+    }
+}
+
+fn aside(found: &RestoreSeen, result: &RestoreResult) -> ProofAside {
+    let PreparationFacts { scope, .. } = found.preparation;
+    ProofAside {
+        requested_by: found.requested_by.clone(),
+        scope,
+        operation_proof: labelled(result.operation_proof),
+        run: found.run.as_ref().map(|run| run.id),
+        evidence: labelled(result.evidence),
+    }
+}

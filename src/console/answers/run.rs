@@ -1,0 +1,516 @@
+//! One run: the decision first, then what it rests on.
+
+use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, SnapshotId};
+use reconciler_jobs::reading::Availability;
+use reconciler_jobs::reading::attention::{AttentionState, Tone, attention};
+use reconciler_jobs::reading::freshness::{Freshness, Thresholds};
+use reconciler_jobs::reading::result_state::{Claim, NextAction, RestoreResult, ResultState};
+use reconciler_jobs::reading::summary::{METADATA_ONLY, Summary};
+use reconciler_jobs::reading::unlinked::Unlinked;
+use reconciler_jobs::restore_execute::facts::{
+    Facts, RestoreFacts, RestoreStatus, RunOutcome, RunStatus,
+};
+use reconciler_jobs::restore_execute::proof::Leg;
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use reconciler_jobs::restore_execute::results::{Reading, Requested, Tally};
+use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::runs::{freshness, place, reason_now, seen};
+use super::said::{Exception, LegResult, LegWord, Reason, Verdict, leg_state, stored_word};
+use super::timeline::{Event, events};
+use super::{Labelled, Moment, Place, Sight, Step};
+use crate::storage::Assessment;
+use crate::storage::reader::RunInFull;
+
+/// Everything about one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RunDetail {
+    /// The database's clock.
+    pub as_of: Moment,
+    /// The run.
+    pub run: RunId,
+    /// Where it belongs.
+    pub place: Place,
+    /// What its row says.
+    pub status: RunStatus,
+    /// What its row says; anybody can write that.
+    pub outcome: RunOutcome,
+    /// Whether it still moves.
+    pub freshness: Labelled<Freshness>,
+    /// When it was created, where that can be read.
+    pub created_at: Option<Moment>,
+    /// What to say first.
+    pub card: Card,
+    /// The restore that is tied to it.
+    pub restore: Option<RestoreLine>,
+    /// The operation that shows what was executed.
+    pub operation_proof: Labelled<Availability>,
+    /// Evidence of the environment after the restore.
+    pub evidence: EvidenceShown,
+    /// The eight legs, as the database stands now.
+    pub legs: Vec<LegResult>,
+    /// What was counted; none without a restore.
+    pub summary: Option<SummaryShown>,
+    /// What became of the items; none without a restore.
+    pub items: Option<ItemsShown>,
+    /// Whether the result needs somebody; none without a restore.
+    pub attention: Option<AttentionShown>,
+    /// What happened, the earliest first.
+    pub timeline: Vec<Event>,
+    /// The verdict on record.
+    pub verdict: Option<Verdict>,
+    /// What its primary reason means, where this version knows it.
+    pub verdict_reason: Option<Reason>,
+    /// The most that may be claimed; none where nothing may.
+    pub claim: Option<&'static str>,
+    /// What none of this claims.
+    pub claim_boundary: &'static str,
+    /// For whoever has to look closer: words, counts and ids.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What to say first: status, reason, impact, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Card {
+    /// The state of the contract; none where no restore is tied to the run.
+    pub state: Option<ResultState>,
+    /// How urgent it looks.
+    pub tone: Tone,
+    /// The status.
+    pub status: &'static str,
+    /// Why.
+    pub reason: &'static str,
+    /// What that means for whoever relies on the restore.
+    pub impact: &'static str,
+    /// What to do next.
+    pub next_action: Step,
+}
+
+/// A restore in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RestoreLine {
+    /// The restore.
+    pub id: RestoreId,
+    /// Its status.
+    pub status: RestoreStatus,
+    /// Whether it was a preview.
+    pub is_dry_run: bool,
+    /// When it started, where that can be read.
+    pub started_at: Option<Moment>,
+    /// When it ended, where that can be read.
+    pub completed_at: Option<Moment>,
+    /// Where it restored from.
+    pub backup_set: Option<BackupSetId>,
+}
+
+/// Evidence, as far as the viewer may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct EvidenceShown {
+    /// Whether it can be opened.
+    pub state: Labelled<Availability>,
+    /// The latest active snapshot, which decides.
+    pub snapshot: Option<SnapshotShown>,
+    /// Whether another one is queued or generating.
+    pub further_in_progress: bool,
+    /// Why it does not count as proof.
+    pub gaps: Vec<Reason>,
+}
+
+/// The latest active snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SnapshotShown {
+    /// The snapshot.
+    pub id: SnapshotId,
+    /// Whether its completeness state is `complete`.
+    pub is_complete: bool,
+    /// When it was captured, where that can be read.
+    pub generated_at: Option<Moment>,
+    /// Until when it is valid, where it says so.
+    pub expires_at: Option<Moment>,
+}
+
+/// What was counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SummaryShown {
+    /// Each count that somebody made, in the order in which they are shown.
+    pub counts: Vec<Count>,
+    /// Stands in the place of counts that nobody made, or beside those that no row is behind.
+    pub note: Option<&'static str>,
+    /// Whether no item row is behind the counts.
+    pub is_metadata_only: bool,
+}
+
+/// One count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Count {
+    /// What was counted.
+    pub name: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// What became of the items, as their rows say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ItemsShown {
+    /// Rows of items.
+    pub items: Tally,
+    /// Rows of foundations.
+    pub foundations: Tally,
+    /// Assignments of any item.
+    pub assignments: Tally,
+    /// Whether the recorded results could be read, or there are none.
+    pub is_readable: bool,
+    /// How many items were requested; none where the request does not list them.
+    pub requested: Option<u64>,
+    /// Requested items without a row.
+    pub missing: u64,
+    /// Rows that nobody requested.
+    pub unexpected: u64,
+    /// Ids that occur more than once.
+    pub repeated: u64,
+    /// The first items that are in trouble.
+    pub exceptions: Vec<Exception>,
+    /// How many findings there are beyond those.
+    pub exceptions_omitted: u64,
+}
+
+/// Whether the result needs somebody. Secondary to the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AttentionShown {
+    /// The state.
+    pub state: AttentionState,
+    /// What happened.
+    pub summary: &'static str,
+    /// Whether somebody has to look.
+    pub follow_up_required: bool,
+    /// What to do next.
+    pub primary_next_action: &'static str,
+    /// What it is due to.
+    pub primary_cause_family: reconciler_jobs::reading::attention::Cause,
+    /// What it does not prove.
+    pub recovery_claim_boundary: &'static str,
+    /// How urgent it looks.
+    pub tone: Tone,
+}
+
+/// One line for whoever has to look closer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Diagnostic {
+    /// What it is.
+    pub name: &'static str,
+    /// What was found: words, counts and ids.
+    pub text: String,
+}
+
+impl ItemsShown {
+    /// Each part that has rows with their outcomes, in the order in which they are shown.
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, Tally)> {
+        [
+            ("items", self.items),
+            ("foundations", self.foundations),
+            ("assignments", self.assignments),
+        ]
+        .into_iter()
+        .filter(|(_, tally)| tally.total() > 0)
+    }
+}
+
+impl RunDetail {
+    /// From one run.
+    #[must_use]
+    pub fn of(found: &RunInFull, sight: Sight, limits: &Thresholds) -> Self {
+        let row = &found.seen;
+        let facts = &row.assessment.facts;
+        let seen = seen(&row.assessment, sight);
+        let result = seen.as_ref().map(RestoreResult::of);
+        let verdict = found.verdict.as_ref().map(Verdict::from);
+        Self {
+            as_of: Moment(facts.as_of),
+            run: facts.run.id,
+            place: place(row),
+            status: facts.run.status,
+            outcome: facts.run.outcome,
+            freshness: freshness(row, limits),
+            created_at: facts.run.created_at.moment().map(Moment),
+            card: result.zip(seen).map_or_else(
+                || unlinked(facts),
+                |(result, seen)| card(&result, facts.run.id, seen.restore.id, verdict.as_ref()),
+            ),
+            restore: seen.map(|seen| restore_line(seen.restore, found.backup_set)),
+            operation_proof: labelled(
+                result.map_or(Availability::Unavailable, |result| result.operation_proof),
+            ),
+            evidence: evidence(&row.assessment, result.as_ref(), sight),
+            legs: legs(&row.assessment, sight),
+            summary: result.map(|result| summary(result.summary)),
+            items: seen.map(|seen| items(seen.restore)),
+            attention: seen.as_ref().map(attention_shown),
+            timeline: events(&row.assessment, verdict.as_ref(), sight),
+            verdict_reason: verdict
+                .as_ref()
+                .and_then(|verdict| ReasonCode::parse(&verdict.reason_code))
+                .map(Reason::from),
+            claim: result.and_then(|result| result.claim).map(Claim::label),
+            claim_boundary: CLAIM_BOUNDARY,
+            diagnostics: diagnostics(&row.assessment, verdict.as_ref(), sight),
+            verdict,
+        }
+    }
+
+    /// When the verdict on record was reached.
+    #[must_use]
+    pub fn decided_at(&self) -> Option<Moment> {
+        let verdict = self.verdict.as_ref()?;
+        verdict.decided_at.parse().ok().map(Moment)
+    }
+
+    /// Whether anybody can still close the run.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.status, RunStatus::Queued | RunStatus::Running)
+    }
+
+    /// How many legs the viewer may see.
+    #[must_use]
+    pub fn legs_shown(&self) -> usize {
+        let shown = |leg: &&LegResult| leg.state != LegWord::NotShown;
+        self.legs.iter().filter(shown).count()
+    }
+
+    /// How many legs hold.
+    #[must_use]
+    pub fn legs_held(&self) -> usize {
+        let holds = |leg: &&LegResult| leg.state == LegWord::Holds;
+        self.legs.iter().filter(holds).count()
+    }
+}
+
+pub(super) fn labelled(state: Availability) -> Labelled<Availability> {
+    Labelled {
+        state,
+        label: state.label(),
+    }
+}
+
+fn unlinked(facts: &Facts) -> Card {
+    let found = Unlinked::of(&facts.run);
+    Card {
+        state: None,
+        tone: found.tone(),
+        status: found.label(),
+        reason: found.reason(),
+        impact: found.impact(),
+        next_action: Step {
+            label: found.next_action(),
+            href: Some("#legs".to_owned()),
+        },
+    }
+}
+
+/// How urgent a result looks: evidence alone is nothing to be calm about, as long as no verdict says that all was
+/// proven.
+pub(super) fn tone(state: ResultState, is_proven: bool) -> Tone {
+    match state {
+        ResultState::CompletedWithEvidence if !is_proven => Tone::Warning,
+        state => state.tone(),
+    }
+}
+
+/// The card of a restore, on the page of `run`.
+fn card(result: &RestoreResult, run: RunId, restore: RestoreId, verdict: Option<&Verdict>) -> Card {
+    let is_proven = verdict.is_some_and(|verdict| {
+        verdict.digest_matches && Outcome::parse(&verdict.outcome) == Some(Outcome::Succeeded)
+    });
+    let tone = tone(result.state(), is_proven);
+    Card {
+        state: Some(result.state()),
+        tone,
+        status: result.situation.label(),
+        reason: result.situation.reason(),
+        impact: result.situation.impact(),
+        next_action: Step {
+            label: result.next_action.label(),
+            href: Some(target(result.next_action, run, restore)),
+        },
+    }
+}
+
+/// Where a next action leads on the page of a run.
+fn target(action: NextAction, run: RunId, restore: RestoreId) -> String {
+    let anchor = match action {
+        NextAction::OpenEvidence => return format!("/runs/{run}/evidence"),
+        NextAction::ReviewPreview | NextAction::ContinuePreparation => {
+            return format!("/restores/{restore}");
+        }
+        NextAction::ViewProgress => "timeline",
+        NextAction::OpenOperationProof => "operation-proof",
+        NextAction::ReviewProofGap | NextAction::ReviewBlocker => "legs",
+        NextAction::ReviewItems | NextAction::ReviewFailure | NextAction::ReviewDiagnostics => {
+            "items"
+        }
+    };
+    format!("#{anchor}")
+}
+
+fn restore_line(restore: &RestoreFacts, backup_set: Option<BackupSetId>) -> RestoreLine {
+    RestoreLine {
+        id: restore.id,
+        status: restore.status,
+        is_dry_run: restore.is_dry_run,
+        started_at: restore.started_at.moment().map(Moment),
+        completed_at: restore.completed_at.moment().map(Moment),
+        backup_set,
+    }
+}
+
+/// What `result` shows of evidence, and why it is no proof where it is not.
+fn evidence(
+    assessment: &Assessment,
+    result: Option<&RestoreResult>,
+    sight: Sight,
+) -> EvidenceShown {
+    let state = result.map_or(Availability::Unavailable, |result| result.evidence);
+    let may_show = sight.evidence && result.is_some();
+    let stored = assessment.facts.evidence;
+    let snapshot = stored.active.filter(|_| may_show);
+    let gaps = if may_show {
+        assessment.decision.proof.gaps_of(Leg::Evidence)
+    } else {
+        &[]
+    };
+    EvidenceShown {
+        state: labelled(state),
+        snapshot: snapshot.map(|snapshot| SnapshotShown {
+            id: snapshot.id,
+            is_complete: snapshot.complete,
+            generated_at: snapshot.generated_at.moment().map(Moment),
+            expires_at: snapshot.expires_at.moment().map(Moment),
+        }),
+        further_in_progress: may_show
+            && result.is_some_and(|result| result.further_evidence_in_progress),
+        gaps: gaps.iter().copied().map(Reason::from).collect(),
+    }
+}
+
+/// The legs; those that look at the restore are not shown where it is not certain whose it is, and evidence is
+/// not shown to whoever may not see it.
+pub(crate) fn legs(assessment: &Assessment, sight: Sight) -> Vec<LegResult> {
+    let judged = assessment.restore().is_some();
+    let comes_first =
+        |leg| matches!(leg, Leg::Link | Leg::Scope) && assessment.facts.run.is_restore_execute;
+    let shown = |(leg, state): (Leg, _)| {
+        let (state, gaps) = if leg == Leg::Evidence && !sight.evidence {
+            (LegWord::NotShown, Vec::new())
+        } else if judged || comes_first(leg) {
+            leg_state(state)
+        } else {
+            (LegWord::NotAssessed, Vec::new())
+        };
+        LegResult {
+            leg: leg.name().to_owned(),
+            state,
+            requirement: leg.requirement().to_owned(),
+            gaps,
+        }
+    };
+    assessment.decision.proof.legs().map(shown).collect()
+}
+
+pub(super) fn summary(summary: Summary) -> SummaryShown {
+    let (counts, note) = match summary {
+        Summary::Uncounted(why) => (None, Some(why.label())),
+        Summary::Counted(counts) => (Some(counts), None),
+        Summary::MetadataOnly(counts) => (Some(counts), Some(METADATA_ONLY)),
+    };
+    let named = |(name, count)| Count { name, count };
+    SummaryShown {
+        counts: counts.map_or_else(Vec::new, |counts| counts.named().map(named).collect()),
+        note,
+        is_metadata_only: matches!(summary, Summary::MetadataOnly(_)),
+    }
+}
+
+fn items(restore: &RestoreFacts) -> ItemsShown {
+    let found = &restore.items;
+    let exceptions = found.exceptions.iter().map(Exception::from);
+    ItemsShown {
+        is_readable: !matches!(found.reading, Reading::Unreadable(_)),
+        items: found.items,
+        foundations: found.foundations,
+        assignments: found.assignments,
+        requested: match found.requested {
+            Requested::Listed(items) => Some(items),
+            Requested::NotItemised | Requested::Unreadable(_) => None,
+        },
+        missing: found.missing,
+        unexpected: found.unexpected,
+        repeated: found.repeated,
+        exceptions: exceptions.collect(),
+        exceptions_omitted: found.exceptions_omitted,
+    }
+}
+
+pub(super) fn attention_shown(seen: &reconciler_jobs::reading::Seen<'_>) -> AttentionShown {
+    let cause = attention(seen);
+    let state = cause.state();
+    AttentionShown {
+        state,
+        summary: cause.summary(),
+        follow_up_required: state.needs_follow_up(),
+        primary_next_action: cause.next_action(),
+        primary_cause_family: cause,
+        recovery_claim_boundary: state.claim_boundary(),
+        tone: state.tone(),
+    }
+}
+
+fn diagnostics(
+    assessment: &Assessment,
+    verdict: Option<&Verdict>,
+    sight: Sight,
+) -> Vec<Diagnostic> {
+    let Assessment { facts, decision } = assessment;
+    let mut lines = vec![
+        ("run status", stored_word(&facts.run.status)),
+        ("run outcome", stored_word(&facts.run.outcome)),
+    ];
+    let is_closed = facts.run.status == RunStatus::Completed;
+    if let Some(reason) = reason_now(decision, sight).filter(|_| !is_closed) {
+        lines.push(("rule that matched now", decision.rule.to_string()));
+        lines.push(("reason now", reason.code().to_owned()));
+    }
+    if let Some(restore) = assessment.restore() {
+        let blockers = restore.blockers.iter().chain(&facts.run.blockers);
+        let codes: Vec<_> = blockers.map(|blocker| blocker.code()).collect();
+        lines.push(("restore", restore.id.to_string()));
+        lines.push(("restore status", stored_word(&restore.status)));
+        lines.push(("blockers recorded", listed(&codes)));
+        lines.push(("audit entries read", facts.audits.len().to_string()));
+    }
+    if let Some(verdict) = verdict {
+        let digest = if verdict.digest_matches {
+            "as recorded"
+        } else {
+            "NOT AS RECORDED: the ledger was altered"
+        };
+        lines.extend([
+            ("verdict", verdict.decision_id.clone()),
+            ("rules", verdict.ruleset.clone()),
+            ("decided by", verdict.worker.clone()),
+            ("digest of the facts", verdict.facts_digest.clone()),
+            ("facts on record", digest.to_owned()),
+        ]);
+    }
+    let line = |(name, text)| Diagnostic { name, text };
+    lines.into_iter().map(line).collect()
+}
+
+fn listed(codes: &[&str]) -> String {
+    if codes.is_empty() {
+        "none".to_owned()
+    } else {
+        codes.join(", ")
+    }
+}

@@ -1,0 +1,191 @@
+//! The list of runs.
+
+use reconciler_jobs::ids::{RestoreId, RunId};
+use reconciler_jobs::reading::Seen;
+use reconciler_jobs::reading::attention::Tone;
+use reconciler_jobs::reading::freshness::{Freshness, Thresholds};
+use reconciler_jobs::reading::result_state::{RestoreResult, ResultState};
+use reconciler_jobs::restore_execute::facts::{RunOutcome, RunStatus};
+use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::run::tone;
+use super::said::Reason;
+use super::{Labelled, Moment, Named, Place, Sight};
+use crate::storage::Assessment;
+use crate::storage::reader::{RunPage, RunSeen};
+
+/// A part of the list, the highest ids first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RunList {
+    /// The database's clock.
+    pub as_of: Moment,
+    /// The runs. There may be none although `next` leads on: looking through the list stops after a while.
+    pub runs: Vec<RunLine>,
+    /// Asks for the next part; none at the end.
+    pub next: Option<String>,
+}
+
+/// One run in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RunLine {
+    /// The run.
+    pub run: RunId,
+    /// Where it belongs.
+    pub place: Place,
+    /// What its row says.
+    pub status: RunStatus,
+    /// What its row says; anybody can write that.
+    pub outcome: RunOutcome,
+    /// Whether it still moves.
+    pub freshness: Labelled<Freshness>,
+    /// When it was created, where that can be read.
+    pub created_at: Option<Moment>,
+    /// The restore that is tied to it.
+    pub restore: Option<RestoreId>,
+    /// How that restore reads.
+    pub result: Option<Labelled<ResultState>>,
+    /// The verdict on record; none where we reached none.
+    pub verdict: Option<VerdictLine>,
+    /// Why the run stays open, as the rules see it now; none for a closed one, and none where only evidence
+    /// tells that the viewer may not see.
+    pub open_reason: Option<Reason>,
+}
+
+/// A verdict in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct VerdictLine {
+    /// The outcome, where this version knows the word.
+    pub outcome: Option<Outcome>,
+    /// The primary reason; another version of the rules may have known others.
+    pub reason_code: String,
+    /// What that means.
+    pub reason: Option<Reason>,
+    /// When, by the database's clock.
+    pub decided_at: Moment,
+}
+
+impl RunList {
+    /// From a page of runs; `next` is how to ask for the one below.
+    #[must_use]
+    pub fn of(
+        page: &RunPage,
+        sight: Sight,
+        limits: &Thresholds,
+        next: impl Fn(RunId) -> String,
+    ) -> Self {
+        Self {
+            as_of: Moment(page.as_of),
+            runs: page
+                .rows
+                .iter()
+                .map(|row| RunLine::of(row, sight, limits))
+                .collect(),
+            next: page.below.map(next),
+        }
+    }
+}
+
+impl RunLine {
+    /// From one run.
+    #[must_use]
+    pub fn of(row: &RunSeen, sight: Sight, limits: &Thresholds) -> Self {
+        let Assessment { facts, decision } = &row.assessment;
+        let run = &facts.run;
+        let result = seen(&row.assessment, sight).map(|seen| RestoreResult::of(&seen));
+        let is_closed = run.status == RunStatus::Completed;
+        Self {
+            run: run.id,
+            place: place(row),
+            status: run.status,
+            outcome: run.outcome,
+            freshness: freshness(row, limits),
+            created_at: run.created_at.moment().map(Moment),
+            restore: row.assessment.restore().map(|restore| restore.id),
+            result: result.map(|result| Labelled {
+                state: result.state(),
+                label: result.situation.label(),
+            }),
+            verdict: row.verdict.as_ref().map(|verdict| VerdictLine {
+                outcome: Outcome::parse(&verdict.outcome),
+                reason_code: verdict.reason_code.clone(),
+                reason: ReasonCode::parse(&verdict.reason_code).map(Reason::from),
+                decided_at: Moment(verdict.decided_at),
+            }),
+            open_reason: reason_now(decision, sight)
+                .filter(|_| !is_closed)
+                .map(Reason::from),
+        }
+    }
+
+    /// How urgent the result looks. The list looks at no digest; the run's own page does.
+    #[must_use]
+    pub fn tone(&self) -> Tone {
+        let outcome = self.verdict.as_ref().and_then(|verdict| verdict.outcome);
+        let state = self.result.map(|result| result.state);
+        state.map_or(Tone::Neutral, |state| {
+            tone(state, outcome == Some(Outcome::Succeeded))
+        })
+    }
+
+    /// The code that the list shows: of the verdict, or why the run stays open.
+    #[must_use]
+    pub fn reason_code(&self) -> Option<&str> {
+        let open = self.open_reason.as_ref().map(|reason| reason.code.as_str());
+        self.verdict
+            .as_ref()
+            .map(|verdict| verdict.reason_code.as_str())
+            .or(open)
+    }
+}
+
+/// The restore that is tied to a run, as a viewer may see it.
+pub(super) fn seen(assessment: &Assessment, sight: Sight) -> Option<Seen<'_>> {
+    let facts = &assessment.facts;
+    Some(Seen {
+        at: facts.at(),
+        restore: assessment.restore()?,
+        run: Some(&facts.run),
+        evidence: sight.evidence.then_some(&facts.evidence),
+    })
+}
+
+/// The primary reason now, unless it could only be told by looking at evidence that the viewer may not see.
+pub(super) fn reason_now(decision: &Decision, sight: Sight) -> Option<ReasonCode> {
+    use ReasonCode::{
+        EvidenceExpired, EvidenceInProgress, EvidenceIncomplete, EvidenceMissing,
+        EvidenceNotCurrent, EvidencePredatesRestore, ProofComplete,
+    };
+    let tells = [
+        EvidenceMissing,
+        EvidenceInProgress,
+        EvidenceIncomplete,
+        EvidenceExpired,
+        EvidencePredatesRestore,
+        EvidenceNotCurrent,
+        ProofComplete,
+    ];
+    Some(decision.reason).filter(|reason| sight.evidence || !tells.contains(reason))
+}
+
+pub(super) fn place(row: &RunSeen) -> Place {
+    let run = &row.assessment.facts.run;
+    let environment = run.environment_id.zip(row.environment_name.clone());
+    Place {
+        workspace: Named {
+            id: run.workspace_id,
+            name: row.workspace_name.clone(),
+        },
+        environment: environment.map(|(id, name)| Named { id, name }),
+    }
+}
+
+pub(super) fn freshness(row: &RunSeen, limits: &Thresholds) -> Labelled<Freshness> {
+    let facts = &row.assessment.facts;
+    let state = Freshness::of(&facts.run, row.verdict.is_some(), facts.as_of, limits);
+    Labelled {
+        state,
+        label: state.label(),
+    }
+}

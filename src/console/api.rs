@@ -1,0 +1,263 @@
+//! The API, under `/api/v1`: every answer is the one that a page renders.
+//!
+//! [`OPERATIONS`] is the list that both the router and the description are made from, so that neither knows an
+//! address that the other does not.
+
+mod describe;
+mod tagged;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get, post};
+use reconciler_jobs::ids::{RestoreId, RunId};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use self::describe::{Operation, Parameters};
+use self::tagged::Tagged;
+use super::access::{Capability, Viewer};
+use super::answers::explain::Explanation;
+use super::answers::overview::Overview;
+use super::answers::preparation::Preparation;
+use super::answers::queue::{QueueShown, SweepsShown};
+use super::answers::run::RunDetail;
+use super::answers::runs::RunList;
+use super::asked::{EnvironmentQuery, QueryError, RunQuery, parse_id};
+use super::problem::Problem;
+use super::serve::Console;
+
+/// What every handler gets.
+type Asked = State<Arc<Console>>;
+
+const RUNS: &str = "/api/v1/runs";
+const POSTURE: &str = "/api/v1/posture";
+
+/// Everything that can be asked for.
+const OPERATIONS: &[Operation] = &[
+    Operation {
+        path: "/api/v1/",
+        id: "viewer",
+        summary: "Who asks, and what they may do",
+        parameters: Parameters::None,
+        answer: describe::of::<ViewerShown>,
+        route: || get(viewer),
+        is_write: false,
+    },
+    Operation {
+        path: RUNS,
+        id: "list_runs",
+        summary: "Runs, the highest ids first",
+        parameters: Parameters::Runs,
+        answer: describe::of::<RunList>,
+        route: || get(runs),
+        is_write: false,
+    },
+    Operation {
+        path: "/api/v1/runs/{run}",
+        id: "get_run",
+        summary: "One run: decision, proof, evidence, items, timeline",
+        parameters: Parameters::Id("run"),
+        answer: describe::of::<RunDetail>,
+        route: || get(run),
+        is_write: false,
+    },
+    Operation {
+        path: "/api/v1/runs/{run}/explain",
+        id: "explain_run",
+        summary: "What the rules say of one run now, beside what was recorded",
+        parameters: Parameters::Id("run"),
+        answer: describe::of::<Explanation>,
+        route: || get(explain),
+        is_write: false,
+    },
+    Operation {
+        path: "/api/v1/runs/{run}/reconcile",
+        id: "reconcile_run",
+        summary: "Asks for one run to be looked at; asking twice does no harm",
+        parameters: Parameters::Id("run"),
+        answer: describe::of::<RequestTaken>,
+        route: || post(reconcile),
+        is_write: true,
+    },
+    Operation {
+        path: POSTURE,
+        id: "list_posture",
+        summary: "Recovery posture and backup health of environments, workspace by workspace",
+        parameters: Parameters::Environments,
+        answer: describe::of::<Overview>,
+        route: || get(posture),
+        is_write: false,
+    },
+    Operation {
+        path: "/api/v1/restores/{restore}/gates",
+        id: "get_gates",
+        summary: "The safety gates of one restore, and its result once it was executed",
+        parameters: Parameters::Id("restore"),
+        answer: describe::of::<Preparation>,
+        route: || get(gates),
+        is_write: false,
+    },
+    Operation {
+        path: "/api/v1/queue",
+        id: "get_queue",
+        summary: "What is queued, in hand or in trouble, and who works",
+        parameters: Parameters::None,
+        answer: describe::of::<QueueShown>,
+        route: || get(queue),
+        is_write: false,
+    },
+    Operation {
+        path: "/api/v1/sweeps",
+        id: "list_sweeps",
+        summary: "The latest sweeps, the latest first",
+        parameters: Parameters::None,
+        answer: describe::of::<SweepsShown>,
+        route: || get(sweeps),
+        is_write: false,
+    },
+];
+
+/// The paths of the API.
+pub(super) fn routes() -> Router<Arc<Console>> {
+    let add = |router: Router<Arc<Console>>, operation: &Operation| {
+        let route: MethodRouter<Arc<Console>> = (operation.route)();
+        router.route(operation.path, route)
+    };
+    OPERATIONS
+        .iter()
+        .fold(Router::new(), add)
+        .route("/api/v1/openapi.json", get(openapi))
+}
+
+/// Who asks.
+#[derive(Serialize, JsonSchema)]
+struct ViewerShown {
+    /// The name of the token.
+    viewer: String,
+    /// What it may do.
+    capabilities: Vec<Capability>,
+}
+
+/// That a run was asked for, and where to look.
+#[derive(Serialize, JsonSchema)]
+struct RequestTaken {
+    /// The run.
+    run: RunId,
+    /// Whether it is open, so that there is something to look at. A closed run stays as it is.
+    asked: bool,
+    /// Where to look.
+    href: String,
+}
+
+async fn viewer(viewer: Viewer, headers: HeaderMap) -> Result<Response, Problem> {
+    let shown = ViewerShown {
+        viewer: viewer.name.to_string(),
+        capabilities: viewer.can.iter().copied().collect(),
+    };
+    Tagged::of(&shown)?.answer(&headers)
+}
+
+async fn runs(
+    State(console): Asked,
+    viewer: Viewer,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = RunQuery::parse(&query.unwrap_or_default())?;
+    Tagged::of(&console.runs(&viewer, &query, RUNS).await?)?.answer(&headers)
+}
+
+async fn run(
+    State(console): Asked,
+    viewer: Viewer,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Tagged::of(&console.run(&viewer, run_of(&id)?).await?)?.answer(&headers)
+}
+
+async fn explain(
+    State(console): Asked,
+    viewer: Viewer,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Tagged::of(&console.explain(&viewer, run_of(&id)?).await?)?.answer(&headers)
+}
+
+async fn reconcile(
+    State(console): Asked,
+    viewer: Viewer,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let run = run_of(&id)?;
+    let asked = console.reconcile(&viewer, run).await?;
+    let href = format!("{RUNS}/{run}");
+    let location = HeaderValue::try_from(href.as_str()).map_err(|_| Problem::internal())?;
+    let taken = RequestTaken { run, asked, href };
+    let body = serde_json::to_vec(&taken).map_err(|_| Problem::internal())?;
+    let headers = [
+        (header::CONTENT_TYPE, tagged::JSON),
+        (header::LOCATION, location),
+    ];
+    Ok((StatusCode::ACCEPTED, headers, body).into_response())
+}
+
+async fn posture(
+    State(console): Asked,
+    viewer: Viewer,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = EnvironmentQuery::parse(&query.unwrap_or_default())?;
+    Tagged::of(&console.overview(&viewer, &query, POSTURE).await?)?.answer(&headers)
+}
+
+async fn gates(
+    State(console): Asked,
+    viewer: Viewer,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Tagged::of(&console.restore(&viewer, restore_of(&id)?).await?)?.answer(&headers)
+}
+
+async fn queue(
+    State(console): Asked,
+    viewer: Viewer,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Tagged::of(&console.queue(&viewer).await?)?.answer(&headers)
+}
+
+async fn sweeps(
+    State(console): Asked,
+    viewer: Viewer,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Tagged::of(&console.sweeps(&viewer).await?)?.answer(&headers)
+}
+
+async fn openapi(_: Viewer, headers: HeaderMap) -> Result<Response, Problem> {
+    Tagged::of(&describe::document(OPERATIONS))?.answer(&headers)
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+/// What is no id names nothing that exists.
+pub(super) fn run_of(id: &str) -> Result<RunId, Problem> {
+    parse_id(id).map(RunId).ok_or_else(Problem::not_found)
+}
+
+/// As [`run_of`].
+pub(super) fn restore_of(id: &str) -> Result<RestoreId, Problem> {
+    parse_id(id).map(RestoreId).ok_or_else(Problem::not_found)
+}

@@ -1,0 +1,377 @@
+//! What is asked for in a query: which runs, and which part of a list.
+//!
+//! **Invariant:** a name or a value that is not understood is an error and never passed over: a filter that is
+//! silently dropped shows more than was asked for.
+
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
+use reconciler_jobs::reading::result_state::ResultState;
+use reconciler_jobs::restore_execute::facts::RunOutcome;
+use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
+use url::form_urlencoded;
+
+use super::answers::Sight;
+use super::answers::said::stored_word;
+use crate::storage::reader::RunFilter;
+
+/// How many runs a page has unless it is told otherwise.
+pub(super) const LIMIT: u32 = 50;
+
+/// How many it has at most.
+pub(super) const LIMIT_MAX: u32 = 200;
+
+/// The longest age that can be asked for: longer than any platform has existed.
+const AGE_MAX: SignedDuration = SignedDuration::from_hours(24 * 365 * 50);
+
+/// A query for runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct RunQuery {
+    pub(super) workspace: Option<WorkspaceId>,
+    pub(super) environment: Option<EnvironmentId>,
+    pub(super) outcome: Option<RunOutcome>,
+    pub(super) reason: Option<ReasonCode>,
+    pub(super) state: Option<ResultState>,
+    pub(super) undecided: bool,
+    /// Created so long ago or longer.
+    pub(super) older_than: Option<SignedDuration>,
+    /// Created less long ago.
+    pub(super) younger_than: Option<SignedDuration>,
+    pub(super) below: Option<RunId>,
+    pub(super) limit: Option<u32>,
+}
+
+/// A query for environments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct EnvironmentQuery {
+    pub(super) workspace: Option<WorkspaceId>,
+    pub(super) after: Option<(WorkspaceId, EnvironmentId)>,
+}
+
+/// What is wrong with a query.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum QueryError {
+    #[error("there is no parameter of that name; there are: {known}")]
+    Unknown { known: &'static str },
+    #[error("`{name}` is given more than once")]
+    Twice { name: &'static str },
+    #[error("a parameter has no value; leave it out instead")]
+    Empty,
+    #[error("`{name}` must be {expected}")]
+    Value {
+        name: &'static str,
+        expected: &'static str,
+    },
+}
+
+/// The names of a query for runs.
+const RUN_NAMES: &str = "workspace, environment, outcome, reason, state, undecided, older_than, younger_than, \
+                         below, limit";
+
+impl RunQuery {
+    /// Reads the text behind the question mark.
+    pub(super) fn parse(text: &str) -> Result<Self, QueryError> {
+        refuse_empty(text)?;
+        Self::parse_form(text)
+    }
+
+    /// The same of a form, which sends an empty value for every field that was left empty.
+    pub(super) fn parse_form(text: &str) -> Result<Self, QueryError> {
+        let mut query = Self::default();
+        let mut given = Vec::new();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            let name = query.read(&name, &value)?;
+            if given.contains(&name) {
+                return Err(QueryError::Twice { name });
+            }
+            given.push(name);
+        }
+        Ok(query)
+    }
+
+    fn read(&mut self, name: &str, value: &str) -> Result<&'static str, QueryError> {
+        let value = Some(value).filter(|value| !value.is_empty());
+        Ok(match name {
+            "workspace" => {
+                self.workspace = id("workspace", value)?.map(WorkspaceId);
+                "workspace"
+            }
+            "environment" => {
+                self.environment = id("environment", value)?.map(EnvironmentId);
+                "environment"
+            }
+            "outcome" => {
+                self.outcome = read("outcome", value, "an outcome, or pending", outcome)?;
+                "outcome"
+            }
+            "reason" => {
+                self.reason = read("reason", value, "a reason code", ReasonCode::parse)?;
+                "reason"
+            }
+            "state" => {
+                self.state = read("state", value, "a state of a restore's result", state)?;
+                "state"
+            }
+            "undecided" => {
+                let found = read("undecided", value, "true or false", |it| it.parse().ok())?;
+                self.undecided = found.unwrap_or_default();
+                "undecided"
+            }
+            "older_than" => {
+                self.older_than = age("older_than", value)?;
+                "older_than"
+            }
+            "younger_than" => {
+                self.younger_than = age("younger_than", value)?;
+                "younger_than"
+            }
+            "below" => {
+                self.below = id("below", value)?.map(RunId);
+                "below"
+            }
+            "limit" => {
+                self.limit = read("limit", value, "a number from 1 to 200", limit)?;
+                "limit"
+            }
+            _ => return Err(QueryError::Unknown { known: RUN_NAMES }),
+        })
+    }
+
+    /// Whether ages are asked for, which are measured from the database's clock.
+    pub(super) fn needs_clock(&self) -> bool {
+        self.older_than.is_some() || self.younger_than.is_some()
+    }
+
+    /// The filter at `now`, for whoever sees so much.
+    pub(super) fn filter(&self, now: Timestamp, sight: Sight) -> RunFilter {
+        let before = |age: SignedDuration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        RunFilter {
+            workspace: self.workspace,
+            environment: self.environment,
+            outcome: self.outcome,
+            reason: self.reason,
+            state: self.state,
+            with_evidence: sight.evidence,
+            undecided: self.undecided,
+            created_from: self.younger_than.map(before),
+            created_before: self.older_than.map(before),
+        }
+    }
+
+    /// The same query further down the list, or from its top, as the text behind the question mark.
+    pub(super) fn text(&self, below: Option<RunId>) -> String {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in self.pairs() {
+            text.append_pair(name, &value);
+        }
+        if let Some(limit) = self.limit {
+            text.append_pair("limit", &limit.to_string());
+        }
+        if let Some(below) = below {
+            text.append_pair("below", &below.to_string());
+        }
+        text.finish()
+    }
+
+    /// The filters that are set, by name.
+    pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
+        [
+            ("workspace", self.workspace.map(|id| id.to_string())),
+            ("environment", self.environment.map(|id| id.to_string())),
+            ("outcome", self.outcome.map(|it| stored_word(&it))),
+            ("reason", self.reason.map(|it| it.code().to_owned())),
+            ("state", self.state.map(|it| stored_word(&it))),
+            ("undecided", self.undecided.then(|| "true".to_owned())),
+            ("older_than", self.older_than.map(age_text)),
+            ("younger_than", self.younger_than.map(age_text)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+}
+
+impl EnvironmentQuery {
+    /// Reads the text behind the question mark.
+    pub(super) fn parse(text: &str) -> Result<Self, QueryError> {
+        refuse_empty(text)?;
+        let mut query = Self::default();
+        let mut given = Vec::new();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            let value = Some(&*value).filter(|value| !value.is_empty());
+            let name = match &*name {
+                "workspace" => {
+                    query.workspace = id("workspace", value)?.map(WorkspaceId);
+                    "workspace"
+                }
+                "after" => {
+                    query.after = read("after", value, "as a page before gave it", after)?;
+                    "after"
+                }
+                _ => {
+                    let known = "workspace, after";
+                    return Err(QueryError::Unknown { known });
+                }
+            };
+            if given.contains(&name) {
+                return Err(QueryError::Twice { name });
+            }
+            given.push(name);
+        }
+        Ok(query)
+    }
+
+    /// The same query after an environment.
+    pub(super) fn text(&self, (workspace, environment): (WorkspaceId, EnvironmentId)) -> String {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        if let Some(only) = self.workspace {
+            text.append_pair("workspace", &only.to_string());
+        }
+        text.append_pair("after", &format!("{workspace}.{environment}"));
+        text.finish()
+    }
+}
+
+/// An id in a path or a query: a positive number, written as numbers are.
+pub(super) fn parse_id(text: &str) -> Option<i64> {
+    let id = i64::from_str(text).ok().filter(|id| *id > 0)?;
+    // Neither `+1` nor `01`: one thing has one address.
+    (id.to_string() == text).then_some(id)
+}
+
+/// A parameter without a value is a filter that somebody meant to set.
+fn refuse_empty(text: &str) -> Result<(), QueryError> {
+    let mut parameters = form_urlencoded::parse(text.as_bytes());
+    if parameters.any(|(_, value)| value.is_empty()) {
+        return Err(QueryError::Empty);
+    }
+    Ok(())
+}
+
+fn id(name: &'static str, value: Option<&str>) -> Result<Option<i64>, QueryError> {
+    read(name, value, "an id", parse_id)
+}
+
+fn age(name: &'static str, value: Option<&str>) -> Result<Option<SignedDuration>, QueryError> {
+    let parse = |text: &str| {
+        let span: Span = text.parse().ok()?;
+        let age = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+        (!age.is_negative() && age <= AGE_MAX).then_some(age)
+    };
+    read(name, value, "an age such as 90m or 7d 12h", parse)
+}
+
+/// In days where they are whole, as somebody would have written it.
+fn age_text(age: SignedDuration) -> String {
+    let days = age.as_hours() / 24;
+    if days > 0 && age == SignedDuration::from_hours(24 * days) {
+        format!("{days}d")
+    } else {
+        format!("{age:#}")
+    }
+}
+
+fn limit(text: &str) -> Option<u32> {
+    let limit = text.parse().ok()?;
+    (1..=LIMIT_MAX).contains(&limit).then_some(limit)
+}
+
+fn outcome(text: &str) -> Option<RunOutcome> {
+    let is_known = text == "pending" || Outcome::parse(text).is_some();
+    is_known.then(|| RunOutcome::parse(text))
+}
+
+fn state(text: &str) -> Option<ResultState> {
+    ResultState::ALL
+        .into_iter()
+        .find(|state| stored_word(state) == text)
+}
+
+fn after(text: &str) -> Option<(WorkspaceId, EnvironmentId)> {
+    let (workspace, environment) = text.split_once('.')?;
+    Some((
+        WorkspaceId(parse_id(workspace)?),
+        EnvironmentId(parse_id(environment)?),
+    ))
+}
+
+fn read<T>(
+    name: &'static str,
+    value: Option<&str>,
+    expected: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, QueryError> {
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    match parse(value) {
+        Some(found) => Ok(Some(found)),
+        None => Err(QueryError::Value { name, expected }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_query_says_it_says_again() {
+        let text = "workspace=1&environment=2&outcome=failed&reason=restore.items_mixed&state=failed\
+                    &undecided=true&older_than=1h+30m&younger_than=7d&limit=10&below=99";
+        let query = RunQuery::parse(text).unwrap();
+        assert_eq!(query.older_than, Some(SignedDuration::from_mins(90)));
+        assert_eq!(query.younger_than, Some(SignedDuration::from_hours(168)));
+        let again = RunQuery::parse(&query.text(query.below)).unwrap();
+        assert_eq!(again, query);
+        assert_eq!(again.below, Some(RunId(99)));
+        assert!(query.text(None).contains("younger_than=7d&"));
+        let untouched = "workspace=&outcome=&below=";
+        assert_eq!(
+            RunQuery::parse_form(untouched).unwrap(),
+            RunQuery::default()
+        );
+        assert_eq!(RunQuery::parse(untouched), Err(QueryError::Empty));
+    }
+
+    #[test]
+    fn nothing_that_is_not_understood_is_passed_over() {
+        let refused = [
+            "workspaces=1",
+            "workspace=1&workspace=1",
+            "workspace=-1",
+            "workspace=0",
+            "workspace=%2B1",
+            "workspace=01",
+            "workspace=99999999999999999999",
+            "outcome=Failed",
+            "outcome=unknown",
+            "reason=restore.nothing",
+            "state=recovered",
+            "undecided=yes",
+            "older_than=soon",
+            "older_than=-1h",
+            "older_than=9000000000h",
+            "older_than=1mo",
+            "older_than=",
+            "limit=0",
+            "limit=201",
+            "below=x",
+            "%00=1",
+        ];
+        for text in refused {
+            let error = RunQuery::parse(text).unwrap_err().to_string();
+            assert!(!error.is_empty(), "{text}");
+        }
+        for text in [
+            "after=1",
+            "after=1.2.3",
+            "after=0.1",
+            "after=",
+            "x=1",
+            "after=1.2&after=1.2",
+        ] {
+            assert!(EnvironmentQuery::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! From a viewer's question to an answer: reads within the viewer's workspaces, then derives.
+//!
+//! **Invariant:** what a viewer may not know to exist is not found, whatever else is wrong with the question; what
+//! exists and may not be seen is refused only after that.
+
+use jiff::Timestamp;
+use reconciler_jobs::ids::{RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::backup_health;
+use reconciler_jobs::reading::freshness::Thresholds;
+
+use super::access::{Capability, Viewer};
+use super::answers::Sight;
+use super::answers::explain::Explanation;
+use super::answers::mix::VERDICTS_MAX;
+use super::answers::overview::{Judging, Overview};
+use super::answers::preparation::Preparation;
+use super::answers::queue::{QueueShown, SweepsShown};
+use super::answers::run::RunDetail;
+use super::answers::runs::RunList;
+use super::asked::{EnvironmentQuery, LIMIT, LIMIT_MAX, RunQuery};
+use super::problem::Problem;
+use super::serve::Console;
+use crate::storage::oversight::QueueState;
+use crate::storage::reader::{RunInFull, Workspaces};
+
+/// How many environments a page has.
+const ENVIRONMENTS: u32 = 25;
+
+/// How many entries of the queue, sweeps and workers are listed.
+const LISTED: u32 = 100;
+
+/// How many runs one download has at most.
+const DOWNLOAD_RUNS_MAX: usize = 5_000;
+
+/// How many parts of the list one download looks through, so that it ends also where hardly anything matches.
+const DOWNLOAD_PARTS_MAX: usize = 40;
+
+/// What is said in the ledger of runs that were asked for here.
+const CAUSE: &str = "console";
+
+impl Viewer {
+    pub(super) fn sight(&self) -> Sight {
+        Sight {
+            evidence: self.can.contains(&Capability::EvidenceView),
+        }
+    }
+}
+
+impl Console {
+    fn freshness(&self) -> Thresholds {
+        Thresholds {
+            queued: self.settings.queued_max,
+            running: self.settings.running_max,
+        }
+    }
+
+    fn backup(&self) -> backup_health::Thresholds {
+        backup_health::Thresholds {
+            age_max: self.settings.backup_age_max,
+            ..backup_health::Thresholds::default()
+        }
+    }
+
+    /// The overview; `path` is where the next part of it is.
+    pub(super) async fn overview(
+        &self,
+        viewer: &Viewer,
+        query: &EnvironmentQuery,
+        path: &str,
+    ) -> Result<Overview, Problem> {
+        viewer.require(Capability::RunsView)?;
+        let of = &viewer.workspaces;
+        let page = self
+            .reader
+            .load_environments(of, query.workspace, query.after, ENVIRONMENTS)
+            .await?;
+        let mut workspaces: Vec<WorkspaceId> = page.rows.iter().map(|row| row.workspace).collect();
+        workspaces.dedup();
+        let verdicts = self
+            .reader
+            .load_recent_verdicts(of, &workspaces, VERDICTS_MAX)
+            .await?;
+        let judging = Judging {
+            policy: &self.policy,
+            freshness: &self.freshness(),
+            backup: &self.backup(),
+            sight: viewer.sight(),
+        };
+        let next = |after| format!("{path}?{}", query.text(after));
+        Ok(Overview::of(&page, &verdicts, judging, next))
+    }
+
+    /// A part of the list of runs; `path` is where the next part of it is.
+    pub(super) async fn runs(
+        &self,
+        viewer: &Viewer,
+        query: &RunQuery,
+        path: &str,
+    ) -> Result<RunList, Problem> {
+        viewer.require(Capability::RunsView)?;
+        let now = if query.needs_clock() {
+            self.reader.now().await?
+        } else {
+            Timestamp::UNIX_EPOCH
+        };
+        let limit = query.limit.unwrap_or(LIMIT);
+        let filter = query.filter(now, viewer.sight());
+        let page = self
+            .reader
+            .load_runs(
+                &viewer.workspaces,
+                &filter,
+                query.below,
+                limit,
+                &self.policy,
+            )
+            .await?;
+        let next = |below| format!("{path}?{}", query.text(Some(below)));
+        Ok(RunList::of(&page, viewer.sight(), &self.freshness(), next))
+    }
+
+    /// The list from its top, as long as a download may be.
+    pub(super) async fn all_runs(
+        &self,
+        viewer: &Viewer,
+        query: &RunQuery,
+        path: &str,
+    ) -> Result<RunList, Problem> {
+        let mut query = RunQuery {
+            limit: Some(LIMIT_MAX),
+            ..query.clone()
+        };
+        let mut list = self.runs(viewer, &query, path).await?;
+        for _ in 1..DOWNLOAD_PARTS_MAX {
+            if list.runs.len() + LIMIT_MAX as usize > DOWNLOAD_RUNS_MAX {
+                break;
+            }
+            let Some(below) = list.next.as_deref().and_then(below_of) else {
+                break;
+            };
+            query.below = Some(below);
+            let more = self.runs(viewer, &query, path).await?;
+            list.runs.extend(more.runs);
+            list.next = more.next;
+        }
+        Ok(list)
+    }
+
+    /// One run.
+    pub(super) async fn run(&self, viewer: &Viewer, run: RunId) -> Result<RunDetail, Problem> {
+        let found = self.find(viewer, run).await?;
+        viewer.require(Capability::RunsView)?;
+        Ok(RunDetail::of(&found, viewer.sight(), &self.freshness()))
+    }
+
+    /// One run's evidence, for whoever may see it.
+    pub(super) async fn evidence(&self, viewer: &Viewer, run: RunId) -> Result<RunDetail, Problem> {
+        let detail = self.run(viewer, run).await?;
+        viewer.require(Capability::EvidenceView)?;
+        Ok(detail)
+    }
+
+    /// What the rules say of one run now. Evidence decides, so whoever may not see it may not see this.
+    pub(super) async fn explain(
+        &self,
+        viewer: &Viewer,
+        run: RunId,
+    ) -> Result<Explanation, Problem> {
+        let found = self.find(viewer, run).await?;
+        viewer.require(Capability::RunsView)?;
+        viewer.require(Capability::EvidenceView)?;
+        Ok(Explanation::of(&found))
+    }
+
+    /// Asks for one run to be looked at; whether it is open, so that there is something to look at.
+    pub(super) async fn reconcile(&self, viewer: &Viewer, run: RunId) -> Result<bool, Problem> {
+        self.find(viewer, run).await?;
+        viewer.require(Capability::RunsReconcile)?;
+        let asked = self.requests.request(run, CAUSE).await?;
+        tracing::info!(run = run.0, viewer = %viewer.name, asked, "a run was asked for");
+        Ok(asked)
+    }
+
+    async fn find(&self, viewer: &Viewer, run: RunId) -> Result<RunInFull, Problem> {
+        self.reader
+            .load_run(&viewer.workspaces, run, &self.policy)
+            .await?
+            .ok_or_else(Problem::not_found)
+    }
+
+    /// One restore, prepared or executed.
+    pub(super) async fn restore(
+        &self,
+        viewer: &Viewer,
+        restore: RestoreId,
+    ) -> Result<Preparation, Problem> {
+        let found = self
+            .reader
+            .load_restore(&viewer.workspaces, restore, &self.policy)
+            .await?
+            .ok_or_else(Problem::not_found)?;
+        viewer.require(Capability::RunsView)?;
+        let judging = Judging {
+            policy: &self.policy,
+            freshness: &self.freshness(),
+            backup: &self.backup(),
+            sight: viewer.sight(),
+        };
+        Ok(Preparation::of(&found, judging))
+    }
+
+    /// The queue and whoever works on it.
+    pub(super) async fn queue(&self, viewer: &Viewer) -> Result<QueueShown, Problem> {
+        viewer.require(Capability::RunsView)?;
+        let listing = self
+            .reader
+            .load_queue(&viewer.workspaces, &QueueState::ALL, LISTED)
+            .await?;
+        let workers = self.reader.load_workers(LISTED).await?;
+        let sees_all = *viewer.workspaces == Workspaces::All;
+        Ok(QueueShown::of(&listing, &workers, sees_all))
+    }
+
+    /// The latest sweeps.
+    pub(super) async fn sweeps(&self, viewer: &Viewer) -> Result<SweepsShown, Problem> {
+        viewer.require(Capability::RunsView)?;
+        let sweeps = self.reader.load_sweeps(&viewer.workspaces, LISTED).await?;
+        let sees_all = *viewer.workspaces == Workspaces::All;
+        let as_of = self.reader.now().await?;
+        Ok(SweepsShown::of(as_of, &sweeps, sees_all))
+    }
+}
+
+/// Where a list goes on, from the address of its next part.
+fn below_of(next: &str) -> Option<RunId> {
+    let (_, query) = next.split_once('?')?;
+    RunQuery::parse(query).ok()?.below
+}

@@ -1,0 +1,403 @@
+//! Stands before every page: who asks, from where, how much, how often, how long.
+//!
+//! ```text
+//! request ─▶ size ─▶ host ─▶ origin ─▶ who ─▶ rate ─▶ body ─▶ form ─▶ turn ─▶ page ─▶ headers ─▶ answer
+//! ```
+//!
+//! **Invariants:**
+//! - A page runs for a known viewer only, save those of [`is_open`], and a page that changes something only for a
+//!   request that no other site could have made.
+//! - Every answer has the security headers, whoever made it. What hyper refuses before it is a request has no body.
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest as _, Request, State};
+use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
+use url::form_urlencoded;
+
+use super::access::{
+    Asker, Cookie, FormToken, NoChance, Rates, Sessions, Shown, TokenId, Tokens, Viewer, chance,
+    is_from_elsewhere, names_this_machine,
+};
+use super::connections::Client;
+use super::headers::secure;
+use super::login;
+use super::problem::Problem;
+use super::serve::Patience;
+use crate::clock::Stopwatch;
+use crate::config;
+
+/// The longest target of a request, in bytes.
+const TARGET_BYTES_MAX: usize = 4 << 10;
+/// The longest headers of a request, in bytes of names and values.
+const HEADER_BYTES_MAX: usize = 16 << 10;
+/// The most headers of a request.
+const HEADERS_MAX: usize = 64;
+/// The longest body of a request, in bytes.
+const BODY_BYTES_MAX: usize = 16 << 10;
+/// The header that scripts may send instead of the field `csrf` of a form.
+const FORM_TOKEN_HEADER: &str = "x-csrf-token";
+
+/// Tells the time since some moment. Tests choose theirs.
+pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// A clock that starts now.
+#[must_use]
+pub fn monotonic() -> Clock {
+    let since = Stopwatch::start();
+    Arc::new(move || since.elapsed())
+}
+
+/// What the guard knows.
+pub(super) struct Guard {
+    pub(super) tokens: Tokens,
+    pub(super) sessions: Sessions,
+    pub(super) logins: Rates,
+    pub(super) cookie: Cookie,
+    requests: Rates,
+    turns: Semaphore,
+    patience: Patience,
+    behind_tls: bool,
+    /// What forms send back where nobody logs in.
+    local: FormToken,
+    clock: Clock,
+}
+
+/// Who asks, as far as it is known.
+enum Who {
+    /// Whoever is on this machine, where there are no tokens.
+    Local,
+    /// A token.
+    Bearer(TokenId),
+    /// A session, with what its forms send back.
+    Session(TokenId, FormToken),
+    /// A token that is nobody's.
+    Refused,
+    /// Who showed nothing, or a session that has ended.
+    Nobody,
+}
+
+/// An answer of its own to a status that would otherwise become a [`Problem`].
+#[derive(Clone, Copy)]
+pub(super) struct OwnPage;
+
+impl Guard {
+    pub(super) fn new(
+        settings: &config::Console,
+        patience: Patience,
+        clock: Clock,
+    ) -> Result<Self, NoChance> {
+        Ok(Self {
+            tokens: Tokens::new(&settings.tokens),
+            sessions: Sessions::new(settings.session_idle, settings.session_max),
+            logins: Rates::per_minute(patience.logins_per_minute),
+            cookie: Cookie::new(settings.behind_tls),
+            requests: Rates::per_minute(settings.requests_per_minute),
+            turns: Semaphore::new(patience.requests_max),
+            patience,
+            behind_tls: settings.behind_tls,
+            local: FormToken::of(&chance()?),
+            clock,
+        })
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        (self.clock)()
+    }
+
+    /// The request as a page gets it, or what is answered instead.
+    async fn admit(&self, client: SocketAddr, request: Request) -> Result<Request, Response> {
+        let (parts, body) = request.into_parts();
+        self.check_shape(&parts).map_err(Problem::into_response)?;
+        let who = self.identify(&parts);
+        let asker = match who {
+            Who::Bearer(id) | Who::Session(id, _) => Asker::Token(id),
+            Who::Local | Who::Refused | Who::Nobody => Asker::at(client.ip()),
+        };
+        self.requests
+            .take(asker, self.now())
+            .map_err(|wait| Problem::too_many_requests(wait).into_response())?;
+        let (viewer, form_token) = match &who {
+            Who::Local => (Some(Viewer::on_this_machine()), self.local.clone()),
+            Who::Bearer(id) => (self.tokens.viewer(*id).cloned(), FormToken::default()),
+            Who::Session(id, form_token) => (self.tokens.viewer(*id).cloned(), form_token.clone()),
+            Who::Refused => return Err(Problem::unauthorized().into_response()),
+            Who::Nobody if is_open(parts.uri.path()) => (None, FormToken::default()),
+            Who::Nobody => return Err(turn_away(&parts)),
+        };
+        let body = read_body(&parts, body, self.patience.request / 2)
+            .await
+            .map_err(Problem::into_response)?;
+        let by_form = matches!(who, Who::Local | Who::Session(..));
+        if by_form && !is_safe(&parts.method) && parts.uri.path() != login::LOGIN {
+            let sent = sent_form_token(&parts, &body);
+            if !sent.is_some_and(|sent| form_token.is(&sent)) {
+                return Err(Problem::foreign().into_response());
+            }
+        }
+        let mut request = Request::from_parts(parts, Body::from(body));
+        let extensions = request.extensions_mut();
+        extensions.insert(form_token);
+        if let Some(viewer) = viewer {
+            extensions.insert(viewer);
+        }
+        Ok(request)
+    }
+
+    /// What can be refused without knowing who asks.
+    fn check_shape(&self, parts: &Parts) -> Result<(), Problem> {
+        let target = parts
+            .uri
+            .path_and_query()
+            .map_or(0, |target| target.as_str().len());
+        if target > TARGET_BYTES_MAX {
+            return Err(Problem::uri_too_long());
+        }
+        let bytes: usize = parts
+            .headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        if bytes > HEADER_BYTES_MAX || parts.headers.len() > HEADERS_MAX {
+            return Err(Problem::headers_too_large());
+        }
+        if parts.headers.get_all(header::HOST).iter().count() > 1 {
+            return Err(Problem::bad_request("There may be one Host header."));
+        }
+        if self.tokens.is_empty() && !names_this_machine(parts) {
+            return Err(Problem::misdirected());
+        }
+        if !is_safe(&parts.method) && is_from_elsewhere(parts) {
+            return Err(Problem::foreign());
+        }
+        Ok(())
+    }
+
+    fn identify(&self, parts: &Parts) -> Who {
+        if self.tokens.is_empty() {
+            return Who::Local;
+        }
+        match Shown::by(parts, self.cookie) {
+            Shown::Bearer(token) => self.tokens.find(token).map_or(Who::Refused, Who::Bearer),
+            Shown::Nonsense => Who::Refused,
+            Shown::Session(id) => self
+                .sessions
+                .find(id, self.now())
+                .map_or(Who::Nobody, |token| Who::Session(token, FormToken::of(id))),
+            Shown::Nothing => Who::Nobody,
+        }
+    }
+
+    /// Answers when it is this request's turn, or at once that there are too many before it.
+    async fn answer(&self, client: SocketAddr, request: Request, next: Next) -> Response {
+        let request = match self.admit(client, request).await {
+            Ok(request) => request,
+            Err(answer) => return answer,
+        };
+        let Ok(_turn) = self.turns.try_acquire() else {
+            return Problem::unavailable().into_response();
+        };
+        next.run(request).await
+    }
+}
+
+/// The middleware.
+pub(super) async fn guard(
+    State(guard): State<Arc<Guard>>,
+    ConnectInfo(client): ConnectInfo<Client>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_api = is_api(request.uri().path());
+    let answering = guard.answer(client.address, request, next);
+    let answering = AssertUnwindSafe(answering).catch_unwind();
+    let response = match tokio::time::timeout(guard.patience.request, answering).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => {
+            tracing::error!("a page panicked");
+            Problem::internal().into_response()
+        }
+        Err(_) => Problem::unavailable().into_response(),
+    };
+    let mut response = finish(response, is_api, guard.behind_tls);
+    if client.should_end() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
+/// Gives every refusal one of two forms, and every answer its headers.
+fn finish(response: Response, is_api: bool, behind_tls: bool) -> Response {
+    let status = response.status();
+    let is_refusal = status.is_client_error() || status.is_server_error();
+    let is_finished = response.extensions().get::<OwnPage>().is_some();
+    let mut response = if is_refusal && !is_finished {
+        let problem = response
+            .extensions()
+            .get()
+            .cloned()
+            .unwrap_or_else(|| Problem::of_status(status));
+        let mut refusal = if is_api {
+            problem.as_json()
+        } else {
+            problem.as_page()
+        };
+        if let Some(allowed) = response.headers().get(header::ALLOW) {
+            refusal.headers_mut().insert(header::ALLOW, allowed.clone());
+        }
+        refusal
+    } else {
+        response
+    };
+    secure(response.headers_mut(), is_refusal, behind_tls);
+    response
+}
+
+/// Pages that nobody needs to be known for: those that a login is made of.
+fn is_open(path: &str) -> bool {
+    path == login::LOGIN || path.starts_with("/assets/")
+}
+
+fn is_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
+}
+
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Sends a browser to the login, which leads back, and tells a program what it needs.
+fn turn_away(parts: &Parts) -> Response {
+    if is_api(parts.uri.path()) {
+        return Problem::unauthorized().into_response();
+    }
+    let target = parts.uri.path_and_query().map(PathAndQuery::as_str);
+    let back = target.filter(|_| is_safe(&parts.method));
+    Redirect::to(&login::address(back)).into_response()
+}
+
+/// The body of a request that changes something; others have none that counts.
+async fn read_body(parts: &Parts, body: Body, within: Duration) -> Result<Bytes, Problem> {
+    let length = parts.headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return Err(Problem::payload_too_large());
+    }
+    if is_safe(&parts.method) {
+        return Ok(Bytes::new());
+    }
+    let mut limited = Request::new(body);
+    DefaultBodyLimit::max(BODY_BYTES_MAX).apply(&mut limited);
+    match tokio::time::timeout(within, Bytes::from_request(limited, &())).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(refused)) => Err(Problem::of_status(refused.status())),
+        Err(_) => Err(Problem::of_status(StatusCode::REQUEST_TIMEOUT)),
+    }
+}
+
+/// What a form, or a script, sent back to show that it is one of ours.
+fn sent_form_token(parts: &Parts, body: &Bytes) -> Option<Vec<u8>> {
+    if let Some(sent) = parts.headers.get(FORM_TOKEN_HEADER) {
+        return Some(sent.as_bytes().to_vec());
+    }
+    field(body, "csrf").map(String::into_bytes)
+}
+
+/// The first value of a field of a form.
+pub(super) fn field(form: &[u8], name: &str) -> Option<String> {
+    form_urlencoded::parse(form)
+        .find(|(field, _)| field == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::super::connections::Connections;
+    use super::*;
+
+    /// Asks for `path` among pages that fail in their own ways.
+    async fn ask(path: &str) -> String {
+        let patience = Patience {
+            request: Duration::from_millis(100),
+            ..Patience::default()
+        };
+        let settings = config::Console::default();
+        let guarding = Guard::new(&settings, patience, monotonic()).unwrap();
+        let pages = Router::new()
+            .route("/panics", get(|| async { panic!("rrt_secret") as () }))
+            .route("/api/panics", get(|| async { panic!("rrt_secret") as () }))
+            .route("/hangs", get(std::future::pending::<()>))
+            .route("/says-no-more", get(|| async { StatusCode::CONFLICT }))
+            .layer(from_fn_with_state(Arc::new(guarding), guard))
+            .into_make_service_with_connect_info::<Client>();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Connections::new(listener, patience.connections);
+        tokio::spawn(axum::serve(connections, pages).into_future());
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.contains("content-security-policy: default-src 'none'"),
+            "{answer}"
+        );
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_page_that_panics_is_an_answer_without_its_reason() {
+        let page = ask("/panics").await;
+        assert!(page.starts_with("HTTP/1.1 500 "), "{page}");
+        assert!(
+            page.contains("text/html") && !page.contains("secret"),
+            "{page}"
+        );
+        let api = ask("/api/panics").await;
+        assert!(
+            api.contains("application/problem+json") && api.contains(":internal\""),
+            "{api}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_page_that_hangs_is_not_waited_for() {
+        let page = ask("/hangs").await;
+        assert!(page.starts_with("HTTP/1.1 503 "), "{page}");
+        assert!(page.contains("retry-after: 1"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_says_nothing_is_given_words() {
+        let page = ask("/says-no-more").await;
+        assert!(page.starts_with("HTTP/1.1 409 "), "{page}");
+        assert!(
+            page.contains(">The request cannot be understood</h1>"),
+            "{page}"
+        );
+        assert!(
+            ask("/nothing")
+                .await
+                .contains(">There is nothing here</h1>")
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! The filters above the list of runs, filled in as they were asked for.
+
+use reconciler_jobs::reading::result_state::ResultState;
+use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
+
+use super::words;
+use crate::console::answers::said::stored_word;
+use crate::console::asked::RunQuery;
+
+/// The filters.
+pub(in crate::console) struct Form {
+    pub(super) fields: Vec<Field>,
+    pub(super) undecided: bool,
+}
+
+/// One filter.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) value: String,
+    pub(super) mode: &'static str,
+    /// What it can be; any text where there is no choice.
+    pub(super) choices: Vec<Choice>,
+}
+
+/// What a filter can be.
+pub(super) struct Choice {
+    pub(super) value: String,
+    pub(super) label: String,
+}
+
+impl Form {
+    pub(in crate::console) fn of(query: &RunQuery) -> Self {
+        let given = query.pairs();
+        let field = |name: &'static str, label, mode, choices| {
+            let found = given.iter().find(|(given, _)| *given == name);
+            Field {
+                name,
+                label,
+                value: found.map_or_else(String::new, |(_, value)| value.clone()),
+                mode,
+                choices,
+            }
+        };
+        Self {
+            fields: vec![
+                field("workspace", "Workspace id", "numeric", Vec::new()),
+                field("environment", "Environment id", "numeric", Vec::new()),
+                field("state", "Restore result", "text", states()),
+                field("outcome", "Outcome on the run", "text", outcomes()),
+                field("reason", "Reason", "text", reasons()),
+                field("older_than", "Older than", "text", Vec::new()),
+                field("younger_than", "Younger than", "text", Vec::new()),
+            ],
+            undecided: query.undecided,
+        }
+    }
+}
+
+fn states() -> Vec<Choice> {
+    let choice = |state: ResultState| Choice {
+        value: stored_word(&state),
+        label: state.label().to_owned(),
+    };
+    ResultState::ALL.map(choice).into()
+}
+
+fn outcomes() -> Vec<Choice> {
+    let decided = Outcome::ALL.map(|outcome| Choice {
+        value: outcome.name().to_owned(),
+        label: words::outcome_label(&outcome).to_owned(),
+    });
+    let pending = Choice {
+        value: "pending".to_owned(),
+        label: "pending".to_owned(),
+    };
+    decided.into_iter().chain([pending]).collect()
+}
+
+fn reasons() -> Vec<Choice> {
+    let choice = |reason: &ReasonCode| Choice {
+        value: reason.code().to_owned(),
+        label: reason.code().to_owned(),
+    };
+    ReasonCode::ALL.iter().map(choice).collect()
+}

@@ -1,0 +1,214 @@
+//! The pages: each renders one answer.
+//!
+//! **Invariant:** a page says nothing that its answer does not; what is written in a template are headings, and
+//! words that are true of every run.
+
+mod chart;
+mod download;
+mod form;
+mod routes;
+mod words;
+
+use askama::Template;
+use reconciler_jobs::reading::Availability;
+use reconciler_jobs::reading::now::Change;
+use reconciler_jobs::restore_execute::facts::RunStatus;
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+
+use super::answers::Moment;
+use super::answers::explain::Explanation;
+use super::answers::overview::Overview;
+use super::answers::preparation::Preparation;
+use super::answers::queue::{QueueShown, SweepsShown};
+use super::answers::run::RunDetail;
+use super::answers::runs::RunList;
+use form::Form;
+pub(super) use routes::routes;
+
+/// What every page is framed by.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each shows a part of the page, or leaves it out"
+)]
+struct Shell {
+    /// The page's title.
+    title: String,
+    /// The place in the menu that it belongs to.
+    current: Option<Menu>,
+    /// Whether somebody is let in, so that the menu is shown.
+    is_in: bool,
+    /// Who looks.
+    viewer: String,
+    /// Whether there is a session to end.
+    can_log_out: bool,
+    /// Whether the viewer may ask for runs.
+    can_reconcile: bool,
+    /// Whether the viewer may see evidence.
+    can_see_evidence: bool,
+    /// Goes with every form.
+    csrf: String,
+    /// The database's clock when the page's answer was read.
+    as_of: Option<Moment>,
+    /// Stands on every page.
+    claim_boundary: &'static str,
+}
+
+/// The places of the menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Menu {
+    Overview,
+    Runs,
+    Queue,
+}
+
+/// A place of the menu on a page.
+struct Place {
+    href: &'static str,
+    label: &'static str,
+    is_current: bool,
+}
+
+impl Shell {
+    /// Around a page for nobody in particular.
+    fn outside(title: &str) -> Self {
+        Self {
+            title: title.to_owned(),
+            current: None,
+            is_in: false,
+            viewer: String::new(),
+            can_log_out: false,
+            can_reconcile: false,
+            can_see_evidence: false,
+            csrf: String::new(),
+            as_of: None,
+            claim_boundary: CLAIM_BOUNDARY,
+        }
+    }
+
+    fn places(&self) -> [Place; 3] {
+        [
+            (Menu::Overview, "/", "Overview"),
+            (Menu::Runs, "/runs", "Runs"),
+            (Menu::Queue, "/queue", "Queue and sweeps"),
+        ]
+        .map(|(menu, href, label)| Place {
+            href,
+            label,
+            is_current: self.current == Some(menu),
+        })
+    }
+}
+
+/// Recovery posture and backup health, and what needs somebody.
+#[derive(Template)]
+#[template(path = "overview.html", config = "src/console/askama.toml")]
+struct OverviewPage<'a> {
+    shell: &'a Shell,
+    answer: &'a Overview,
+}
+
+/// The list of runs.
+#[derive(Template)]
+#[template(path = "runs.html", config = "src/console/askama.toml")]
+struct RunsPage<'a> {
+    shell: &'a Shell,
+    answer: &'a RunList,
+    form: &'a Form,
+    /// The filtered list for spreadsheets.
+    csv: String,
+    /// The same for machines.
+    json: String,
+}
+
+/// One run.
+#[derive(Template)]
+#[template(path = "run.html", config = "src/console/askama.toml")]
+struct RunPage<'a> {
+    shell: &'a Shell,
+    answer: &'a RunDetail,
+}
+
+/// The evidence of one run.
+#[derive(Template)]
+#[template(path = "evidence.html", config = "src/console/askama.toml")]
+struct EvidencePage<'a> {
+    shell: &'a Shell,
+    answer: &'a RunDetail,
+}
+
+/// What the rules say of a run now.
+#[derive(Template)]
+#[template(path = "explain.html", config = "src/console/askama.toml")]
+struct ExplainPage<'a> {
+    shell: &'a Shell,
+    answer: &'a Explanation,
+}
+
+/// One restore.
+#[derive(Template)]
+#[template(path = "restore.html", config = "src/console/askama.toml")]
+struct RestorePage<'a> {
+    shell: &'a Shell,
+    answer: &'a Preparation,
+}
+
+/// The queue and the sweeps.
+#[derive(Template)]
+#[template(path = "queue.html", config = "src/console/askama.toml")]
+struct QueuePage<'a> {
+    shell: &'a Shell,
+    queue: &'a QueueShown,
+    sweeps: &'a SweepsShown,
+}
+
+/// The form for a token.
+#[derive(Template)]
+#[template(path = "login.html", config = "src/console/askama.toml")]
+struct LoginPage<'a> {
+    shell: &'a Shell,
+    back: &'a str,
+    has_failed: bool,
+}
+
+/// Why there is no page.
+#[derive(Template)]
+#[template(path = "problem.html", config = "src/console/askama.toml")]
+struct ProblemPage<'a> {
+    shell: &'a Shell,
+    title: &'a str,
+    detail: Option<&'a str>,
+    status: u16,
+}
+
+/// The form for a token, which leads back to `back`.
+pub(super) fn render_login_page(back: &str, has_failed: bool) -> String {
+    let shell = &Shell::outside("Log in");
+    render_alone(&LoginPage {
+        shell,
+        back,
+        has_failed,
+    })
+}
+
+/// A problem as a page. It says nothing of who looks.
+pub(super) fn render_problem_page(title: &str, detail: Option<&str>, status: u16) -> String {
+    let shell = &Shell::outside(title);
+    render_alone(&ProblemPage {
+        shell,
+        title,
+        detail,
+        status,
+    })
+}
+
+/// A page of which no other is left to say that it failed.
+fn render_alone(page: &impl Template) -> String {
+    page.render().unwrap_or_else(|error| {
+        tracing::error!(%error, "a page cannot be rendered");
+        String::new()
+    })
+}
+
+#[cfg(test)]
+mod tests;

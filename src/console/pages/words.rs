@@ -1,0 +1,78 @@
+//! Words and marks of pages that belong to no model.
+
+#![expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "a template hands over references"
+)]
+
+use reconciler_jobs::reading::attention::Tone;
+use reconciler_jobs::restore_execute::Outcome;
+use serde::Serialize;
+
+use crate::console::answers::said::{LegWord, stored_word};
+
+/// The class that a tone is drawn with.
+pub(super) const fn tone_class(tone: &Tone) -> &'static str {
+    match tone {
+        Tone::Neutral => "neutral",
+        Tone::Danger => "danger",
+        Tone::Warning => "warning",
+        Tone::Calm => "calm",
+    }
+}
+
+/// A mark, so that nobody has to tell colours apart. None of them is a tick: nothing here is proof of recovery.
+pub(super) const fn tone_mark(tone: &Tone) -> &'static str {
+    match tone {
+        Tone::Neutral => "•",
+        Tone::Danger => "✕",
+        Tone::Warning => "▲",
+        Tone::Calm => "○",
+    }
+}
+
+/// The same in a word.
+pub(super) const fn tone_word(tone: &Tone) -> &'static str {
+    match tone {
+        Tone::Neutral => "Note",
+        Tone::Danger => "Urgent",
+        Tone::Warning => "Attention",
+        Tone::Calm => "No issue visible",
+    }
+}
+
+/// For people.
+pub(super) const fn outcome_label(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::PartiallySucceeded => "partially succeeded",
+        Outcome::Blocked => "blocked",
+        Outcome::Failed => "failed",
+    }
+}
+
+/// The same of a word that may not be one.
+pub(super) fn outcome_text(word: &str) -> &'static str {
+    Outcome::parse(word).map_or("not readable by this version", |outcome| {
+        outcome_label(&outcome)
+    })
+}
+
+/// The class that a leg is drawn with.
+pub(super) const fn leg_class(leg: &LegWord) -> &'static str {
+    match leg {
+        LegWord::Holds => "holds",
+        LegWord::Gaps => "gaps",
+        LegWord::NotAssessed | LegWord::NotShown => "open",
+    }
+}
+
+/// The word under which a value is stored, with spaces.
+pub(super) fn word(value: &impl Serialize) -> String {
+    spaced(&stored_word(value))
+}
+
+/// A stored word with spaces.
+pub(super) fn spaced(word: &str) -> String {
+    word.replace('_', " ")
+}

@@ -1,0 +1,99 @@
+//! Words that nothing of this product may use as a claim, wherever it says something.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// Phrases that claim what nobody can prove.
+const FORBIDDEN: [&str; 4] = ["recovery verified", "customer-safe", "compliant", "healthy"];
+
+/// Where words are that somebody may read.
+const PLACES: [&str; 4] = ["src", "jobs/src", "config", "README.md"];
+
+/// A reason code of the platform: it speaks of access control.
+const A_CODE: &str = "intune_rbac.unhealthy";
+
+/// Files whose tests name the words in order to look for them.
+const LOOKING: [&str; 2] = [
+    "jobs/src/restore_execute/reason.rs",
+    "src/console/pages/tests/mod.rs",
+];
+
+#[test]
+fn nothing_that_somebody_may_read_claims_too_much() -> io::Result<()> {
+    let mut files = Vec::new();
+    for place in PLACES {
+        collect(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join(place),
+            &mut files,
+        )?;
+    }
+    assert!(files.len() > 300, "{} files", files.len());
+    let mut found = Vec::new();
+    for file in &files {
+        found.extend(claims(file)?);
+    }
+    assert!(found.is_empty(), "{found:#?}");
+    Ok(())
+}
+
+#[test]
+fn a_claim_is_found_in_any_line_and_a_part_of_a_word_is_none() {
+    let text = "one\nThis tenant is Healthy.\nintune_rbac.unhealthy\nunhealthy\nRECOVERY VERIFIED";
+    assert_eq!(lines(text), [2, 5]);
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    if path.is_file() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in fs::read_dir(path)? {
+        collect(&entry?.path(), files)?;
+    }
+    Ok(())
+}
+
+fn claims(file: &Path) -> io::Result<Vec<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let name = file
+        .strip_prefix(root)
+        .unwrap_or(file)
+        .display()
+        .to_string();
+    let Ok(text) = String::from_utf8(fs::read(file)?) else {
+        return Ok(Vec::new());
+    };
+    if LOOKING.contains(&name.as_str()) {
+        return Ok(Vec::new());
+    }
+    let found = lines(&text).into_iter();
+    Ok(found.map(|line| format!("{name}:{line}")).collect())
+}
+
+/// The numbers of the lines that hold a forbidden phrase. The name of a state in code is no claim.
+fn lines(text: &str) -> Vec<usize> {
+    let claims = |line: &str| {
+        let line = line.replace(A_CODE, "");
+        let is_code =
+            line.contains("::Healthy") || line.contains(": Healthy {") || line.trim() == "Healthy,";
+        let lower = line.to_lowercase();
+        !is_code && FORBIDDEN.iter().any(|phrase| holds(&lower, phrase))
+    };
+    (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| claims(line))
+        .map(|(number, _)| number)
+        .collect()
+}
+
+/// Whether the phrase stands there by itself.
+fn holds(line: &str, phrase: &str) -> bool {
+    line.match_indices(phrase).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + phrase.len()..].chars().next();
+        [before, after]
+            .into_iter()
+            .flatten()
+            .all(|c| !c.is_alphanumeric() && c != '_')
+    })
+}

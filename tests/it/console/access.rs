@@ -1,0 +1,564 @@
+//! Who gets in, for how long, and how often they may ask.
+
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use restore_reconciler::config;
+use restore_reconciler::console::{Patience, serve_console};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::platform::{OWN, Platform, RUNNING, id};
+use super::server::{Answer, Ask, CHIEF, GUEST, PROBE, Server, console_over, with_tokens};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bearer_token_gets_in_and_nothing_else_does() {
+    let server = Server::start().await;
+    let answer = server.ask(&Ask::get("/api/v1/").bearer(GUEST));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.contains("\"guest\""), "{answer:?}");
+    let other_case = Ask::get("/api/v1/").header("authorization", &format!("bEARER  {GUEST} "));
+    assert_eq!(server.ask(&other_case).status, 200);
+
+    let page = Ask::get("/api/v1/");
+    let short = &GUEST[..GUEST.len() - 1];
+    for refused in [
+        page.clone(),
+        page.clone().bearer(""),
+        page.clone().bearer(short),
+        page.clone().bearer(&format!("{GUEST}x")),
+        page.clone().bearer(&"x".repeat(8_000)),
+        page.clone().header("authorization", GUEST),
+        page.clone()
+            .header("authorization", &format!("Basic {GUEST}")),
+        page.clone().bearer(GUEST).bearer(GUEST),
+        page.clone().cookie(&format!("restore-reconciler={GUEST}")),
+        Ask::get(&format!("/api/v1/?token={GUEST}")),
+    ] {
+        let answer = server.ask(&refused);
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (401, "unauthorized"),
+            "{refused:?}"
+        );
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_is_led_to_the_login_and_back() {
+    let server = Server::start().await;
+    for (target, login) in [
+        ("/", "/login"),
+        ("/runs?undecided=1", "/login?next=%2Fruns%3Fundecided%3D1"),
+        ("/nothing/here", "/login?next=%2Fnothing%2Fhere"),
+        ("//evil.example/x", "/login"),
+    ] {
+        let answer = server.ask(&Ask::get(target));
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (303, Some(login)),
+            "{target}"
+        );
+        assert_eq!(answer.header("set-cookie"), None);
+    }
+    let lost = server.ask(&Ask::post("/runs/1").form(&[("a", "b")]));
+    assert_eq!(
+        (lost.status, lost.header("location")),
+        (303, Some("/login"))
+    );
+
+    let form = server.ask(&Ask::get("/login?next=%2Fruns%3Fundecided%3D1"));
+    assert!(
+        form.body.contains("value=\"/runs?undecided=1\""),
+        "{form:?}"
+    );
+    let back = |next: &str| {
+        let answer = server.ask(&Ask::post("/login").form(&[("next", next), ("token", GUEST)]));
+        assert_eq!(answer.status, 303);
+        answer.header("location").unwrap().to_owned()
+    };
+    assert_eq!(back("/runs?undecided=1"), "/runs?undecided=1");
+    for elsewhere in [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "/a\r\nx: y",
+        "",
+    ] {
+        assert_eq!(back(elsewhere), "/", "{elsewhere}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_gives_a_cookie_that_no_script_reads_and_a_logout_ends_it() {
+    let server = Server::start().await;
+    let answer = server.ask(&Ask::post("/login").form(&[("token", &format!(" {CHIEF}\n"))]));
+    let set = answer.header("set-cookie").unwrap();
+    let (pair, flags) = set.split_once("; ").unwrap();
+    assert_eq!(flags, "Path=/; HttpOnly; SameSite=Strict");
+    let id = pair.strip_prefix("restore-reconciler=").unwrap();
+    assert_eq!(id.len(), 64);
+    assert_eq!(answer.header("strict-transport-security"), None);
+
+    let page = server.ask(&Ask::get("/").cookie(pair));
+    assert_eq!(page.status, 200);
+    assert!(
+        page.body.contains("chief") && !page.body.contains(id),
+        "{page:?}"
+    );
+    assert_ne!(
+        server.log_in(CHIEF),
+        pair,
+        "each login is a session of its own"
+    );
+
+    let log_out = Ask::post("/logout")
+        .cookie(pair)
+        .form(&[("csrf", &page.form_token())]);
+    let answer = server.ask(&log_out);
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, Some("/login"))
+    );
+    let forgotten = "restore-reconciler=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict";
+    assert_eq!(answer.header("set-cookie"), Some(forgotten));
+    assert_eq!(server.ask(&Ask::get("/").cookie(pair)).status, 303);
+    assert_eq!(server.ask(&Ask::get("/api/v1/").cookie(pair)).status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_tls_the_cookie_comes_back_over_tls_only() {
+    let settings = config::Console {
+        behind_tls: true,
+        ..with_tokens()
+    };
+    let server = Server::start_with(settings, Patience::default()).await;
+    let answer = server.ask(&Ask::post("/login").form(&[("token", GUEST)]));
+    let set = answer.header("set-cookie").unwrap();
+    assert!(set.starts_with("__Host-restore-reconciler="), "{set}");
+    assert!(
+        set.ends_with("; Path=/; HttpOnly; SameSite=Strict; Secure"),
+        "{set}"
+    );
+    assert!(!set.contains("Domain"), "{set}");
+    let year = Some("max-age=31536000");
+    assert_eq!(answer.header("strict-transport-security"), year);
+    assert_eq!(
+        server.ask(&Ask::get("/").cookie(&answer.cookie())).status,
+        200
+    );
+    let plain = answer.cookie().replace("__Host-", "");
+    assert_eq!(server.ask(&Ask::get("/").cookie(&plain)).status, 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_fails_says_only_that() {
+    let server = Server::start().await;
+    let refused = |token: &str| {
+        let answer = server.ask(&Ask::post("/login").form(&[("token", token), ("next", "/x")]));
+        assert_eq!(
+            (answer.status, answer.header("set-cookie")),
+            (401, None),
+            "{answer:?}"
+        );
+        answer.body
+    };
+    let page = refused("rrt_nobody");
+    assert!(
+        page.contains("This token is not known.") && !page.contains("nobody"),
+        "{page}"
+    );
+    for token in ["", "<b>", &GUEST[..10], &"x".repeat(5_000)] {
+        assert_eq!(refused(token), page, "{token}");
+    }
+    let nothing = server.ask(&Ask::post("/login"));
+    assert_eq!(nothing.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_something_needs_the_secret_of_its_own_forms() {
+    let server = Server::start().await;
+    let [own, other] = [CHIEF, GUEST].map(|token| server.log_in(token));
+    let form_token = |cookie: &str| server.ask(&Ask::get("/").cookie(cookie)).form_token();
+    let (secret, foreign) = (form_token(&own), form_token(&other));
+    assert_ne!(secret, foreign);
+    assert_eq!(
+        form_token(&own),
+        secret,
+        "the same on every page of a session"
+    );
+
+    let log_out = Ask::post("/logout").cookie(&own);
+    let id = own.split_once('=').unwrap().1;
+    for refused in [
+        log_out.clone(),
+        log_out.clone().form(&[("csrf", "")]),
+        log_out.clone().form(&[("csrf", &foreign)]),
+        log_out.clone().form(&[("csrf", &secret[1..])]),
+        log_out.clone().form(&[("csrf", id)]),
+        log_out.clone().form(&[("csrf", "x"), ("csrf", &secret)]),
+        log_out
+            .clone()
+            .header("x-csrf-token", &foreign)
+            .form(&[("csrf", &secret)]),
+        Ask::post(&format!("/logout?csrf={secret}")).cookie(&own),
+    ] {
+        let answer = server.ask(&refused);
+        assert_eq!(answer.status, 403, "{refused:?}");
+        assert!(
+            answer.body.contains("did not come from the console"),
+            "{answer:?}"
+        );
+    }
+    for method in ["PUT", "PATCH", "DELETE", "OPTIONS", "X"] {
+        let asked = Ask::new(method, "/api/v1/").cookie(&own);
+        assert_eq!(server.ask(&asked).problem(), "foreign-request", "{method}");
+    }
+    // A page of another site cannot add this header.
+    let by_script = log_out.header("x-csrf-token", &secret);
+    assert_eq!(server.ask(&by_script).status, 303);
+    let bearer = Ask::post("/api/v1/").bearer(CHIEF);
+    assert_eq!(server.ask(&bearer).problem(), "method-not-allowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_sites_page_sends_is_refused() {
+    let server = Server::start().await;
+    let log_in = Ask::post("/login").form(&[("token", GUEST)]);
+    let host = server.address.to_string();
+    for (name, value, status) in [
+        ("origin", "http://evil.example", 403),
+        ("origin", "null", 403),
+        ("origin", &format!("http://{host}.evil.example"), 403),
+        ("origin", &format!("http://{host}"), 303),
+        ("sec-fetch-site", "cross-site", 403),
+        ("sec-fetch-site", "same-site", 403),
+        ("sec-fetch-site", "same-origin", 303),
+    ] {
+        let answer = server.ask(&log_in.clone().header(name, value));
+        assert_eq!(answer.status, status, "{name}: {value}");
+        assert_eq!(answer.header("set-cookie").is_some(), status == 303);
+    }
+    let bearer = Ask::post("/api/v1/")
+        .bearer(CHIEF)
+        .header("origin", "http://evil.example");
+    assert_eq!(server.ask(&bearer).problem(), "foreign-request");
+    let looks = Ask::get("/login").header("sec-fetch-site", "cross-site");
+    assert_eq!(server.ask(&looks).status, 200, "looking is no harm");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_end_by_themselves() {
+    let server = Server::start().await;
+    let [silent, busy] = [GUEST, CHIEF].map(|token| server.log_in(token));
+    let is_in = |cookie: &str| server.ask(&Ask::get("/").cookie(cookie)).status == 200;
+    for _ in 0..25 {
+        assert!(is_in(&busy));
+        server.go_on(Duration::from_mins(28));
+    }
+    assert!(!is_in(&silent));
+    assert!(is_in(&busy), "11 hours and 40 minutes");
+    server.go_on(Duration::from_mins(20));
+    assert!(!is_in(&busy), "12 hours");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_token_and_each_address_has_its_own_allowance() {
+    let settings = config::Console {
+        requests_per_minute: 10,
+        ..with_tokens()
+    };
+    let server = Server::start_with(settings, Patience::default()).await;
+    let page = Ask::get("/api/v1/");
+    let askers = [
+        page.clone(),
+        page.clone().bearer(GUEST),
+        page.clone().bearer(CHIEF),
+    ];
+    for (asker, usual) in askers.iter().zip([401, 200, 200]) {
+        for _ in 0..10 {
+            assert_eq!(server.ask(asker).status, usual);
+        }
+        let refused = server.ask(asker);
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (429, "too-many-requests")
+        );
+        assert_eq!(refused.header("retry-after"), Some("6"));
+    }
+    assert_eq!(
+        server.ask(&page.bearer("nobody's")).status,
+        429,
+        "by its address"
+    );
+    server.go_on(Duration::from_secs(6));
+    for (asker, usual) in askers.iter().zip([401, 200, 200]) {
+        assert_eq!(
+            [server.ask(asker).status, server.ask(asker).status],
+            [usual, 429]
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_not_guessed_by_the_form() {
+    let server = Server::start().await;
+    let log_in = |token: &str| {
+        server
+            .ask(&Ask::post("/login").form(&[("token", token)]))
+            .status
+    };
+    for _ in 0..10 {
+        assert_eq!(log_in("guess"), 401);
+    }
+    assert_eq!([log_in("guess"), log_in(GUEST)], [429, 429]);
+    assert_eq!(server.ask(&Ask::get("/").bearer(GUEST)).status, 200);
+    server.go_on(Duration::from_secs(6));
+    assert_eq!(log_in(GUEST), 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_capability_is_named() {
+    let server = Server::start().await;
+    let answer = server.ask(&Ask::get("/api/v1/runs").bearer(PROBE));
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (403, "forbidden")
+    );
+    assert!(
+        answer.body.contains("no capability runs.view"),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_has_one_body() {
+    let server = Server::start().await;
+    for (prefix, problem) in [("/api/v1/", true), ("/", false)] {
+        let answers = ["x", "runs/999999999/x", "%2e%2e/etc/passwd", "x?y=z"].map(|path| {
+            let answer = server.ask(&Ask::get(&format!("{prefix}{path}")).bearer(GUEST));
+            assert_eq!(answer.status, 404, "{path}");
+            assert_eq!(
+                answer.header("content-type") == Some("application/problem+json"),
+                problem
+            );
+            answer.body
+        });
+        assert!(
+            answers.iter().all(|body| *body == answers[0]),
+            "{answers:?}"
+        );
+    }
+    assert_eq!(
+        server.ask(&Ask::get("/nothing")).status,
+        303,
+        "nobody learns what is there"
+    );
+    let method = server.ask(&Ask::new("DELETE", "/api/v1/").bearer(GUEST));
+    assert_eq!(method.problem(), "method-not-allowed");
+    assert_eq!(method.header("allow"), Some("GET,HEAD"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_tokens_this_machine_gets_in_by_its_own_name_only() {
+    let server = Server::start_open().await;
+    let page = server.ask(&Ask::get("/"));
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(page.body.contains("this machine"), "{page:?}");
+    for (host, status) in [
+        ("localhost", 200),
+        ("127.0.0.1:1", 200),
+        ("[::1]", 200),
+        ("rebound.example", 421),
+        ("127.0.0.1.rebound.example", 421),
+        ("192.0.2.1", 421),
+        ("", 421),
+    ] {
+        let answer = server.ask(&Ask::get("/api/v1/").header("host", host));
+        assert_eq!(answer.status, status, "{host}");
+    }
+    let absolute = Ask::get("http://rebound.example/api/v1/");
+    assert_eq!(server.ask(&absolute).status, 421);
+    let nameless = server.send(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    assert_eq!(nameless.status, 421);
+    assert!(nameless.has_security_headers());
+
+    let run = format!("/runs/{}", id(OWN, RUNNING));
+    let page = server.ask(&Ask::get(&run));
+    let ask_for = Ask::post(&format!("{run}/reconcile"));
+    assert_eq!(server.ask(&ask_for).status, 403);
+    let sent = ask_for.form(&[("csrf", &page.form_token())]);
+    assert_eq!(server.ask(&sent).status, 303);
+    let elsewhere = sent.header("origin", "http://evil.example");
+    assert_eq!(server.ask(&elsewhere).status, 403);
+    assert_eq!(
+        server.ask(&Ask::get("/login")).header("location"),
+        Some("/")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_sends_too_much_is_told_so() {
+    let server = Server::start().await;
+    let page = Ask::get("/api/v1/").bearer(CHIEF);
+    let ask = |request: &Ask| {
+        let answer = server.ask(request);
+        assert!(answer.has_security_headers(), "{answer:?}");
+        (answer.status, answer.problem())
+    };
+    let said = |status: u16, kind: &str| (status, kind.to_owned());
+    let long = |bytes: usize| Ask::get(&format!("/api/v1/?{}", "x".repeat(bytes))).bearer(CHIEF);
+    assert_eq!(ask(&long(5_000)), said(414, "uri-too-long"));
+    assert_eq!(server.ask(&long(4_000)).status, 200);
+
+    let large = page.clone().header("x", &"y".repeat(17_000));
+    assert_eq!(ask(&large), said(431, "headers-too-large"));
+    let many = (0..70).fold(page.clone(), |page, n| page.header(&format!("x{n}"), "y"));
+    assert_eq!(ask(&many), said(431, "headers-too-large"));
+    assert_eq!(
+        ask(&page.clone().header("host", "a").header("host", "a")),
+        said(400, "bad-request")
+    );
+
+    let post = Ask::post("/api/v1/").bearer(CHIEF);
+    let body = |bytes: usize| post.clone().body(&b"x".repeat(bytes));
+    assert_eq!(ask(&body(16 << 10)), said(405, "method-not-allowed"));
+    assert_eq!(ask(&body((16 << 10) + 1)), said(413, "payload-too-large"));
+    let chunk = format!("4400\r\n{}\r\n0\r\n\r\n", "x".repeat(0x4400));
+    let chunked = post
+        .header("transfer-encoding", "chunked")
+        .body(chunk.as_bytes());
+    assert_eq!(ask(&chunked), said(413, "payload-too-large"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_waited_for_long() {
+    let patience = Patience {
+        request: Duration::from_millis(200),
+        ..Patience::default()
+    };
+    let server = Server::start_with(with_tokens(), patience).await;
+    let promised = Ask::post("/api/v1/")
+        .bearer(CHIEF)
+        .header("content-length", "10");
+    let answer = server.ask(&promised.body(b"123"));
+    assert_eq!(answer.status, 408, "{answer:?}");
+
+    let crowded = Patience {
+        requests_max: 0,
+        ..Patience::default()
+    };
+    let server = Server::start_with(with_tokens(), crowded).await;
+    let answer = server.ask(&Ask::get("/api/v1/").bearer(CHIEF));
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (503, "unavailable")
+    );
+    assert_eq!(answer.header("retry-after"), Some("1"));
+}
+
+/// Reads one answer whose length is known, and leaves the connection open.
+fn read_one(stream: &mut std::net::TcpStream) -> Answer {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).to_lowercase();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let (_, length) = head.split_once("content-length: ").expect("a length");
+            let length = length.lines().next().unwrap().parse().unwrap();
+            if body.len() >= length {
+                return Answer::read(&bytes).unwrap();
+            }
+        }
+        let mut some = [0; 4096];
+        let read = stream.read(&mut some).expect("more");
+        assert!(read > 0, "the connection has ended: {text}");
+        bytes.extend_from_slice(&some[..read]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_carries_some_requests_and_ends_in_order() {
+    let server = Server::start().await;
+    let mut stream = server.connect();
+    let request = Ask::get("/api/v1/")
+        .bearer(GUEST)
+        .header("connection", "keep-alive");
+    for n in 1..=32 {
+        stream.write_all(&request.bytes(server.address)).unwrap();
+        let answer = read_one(&mut stream);
+        assert_eq!(answer.status, 200, "{n}");
+        assert_eq!(
+            answer.header("connection").is_some(),
+            n == 32,
+            "{n}: {answer:?}"
+        );
+    }
+    assert_eq!(stream.read(&mut [0; 1]).expect("an end"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_has_the_security_headers_and_is_kept_by_nobody() {
+    let server = Server::start().await;
+    let cookie = server.log_in(CHIEF);
+    for method in ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "TRACE"] {
+        for target in [
+            "/",
+            "/login",
+            "/logout",
+            "/assets/x",
+            "/api/v1/",
+            "/api",
+            "/nothing",
+        ] {
+            let asked = Ask::new(method, target);
+            for asked in [
+                asked.clone(),
+                asked.clone().bearer(GUEST),
+                asked.clone().bearer("nobody's"),
+                asked.cookie(&cookie),
+            ] {
+                let answer = server.ask(&asked);
+                assert!(answer.has_security_headers(), "{asked:?}: {answer:?}");
+                let kept = answer.header("cache-control").unwrap();
+                let may_be_asked_again = answer.status == 200 && kept == "private, no-cache";
+                assert!(
+                    may_be_asked_again || kept == "private, no-store",
+                    "{asked:?}: {answer:?}"
+                );
+                assert!(answer.status < 500, "{asked:?}: {answer:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_tokens_nobody_else_is_listened_to() {
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let platform = Platform::planted().await;
+    let console = console_over(&platform, config::Console::default()).await;
+    let refused = serve_console(listener, console, CancellationToken::new()).await;
+    let error = refused.expect_err("it must not listen").to_string();
+    assert!(error.contains("without tokens"), "{error}");
+
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let console = console_over(&platform, with_tokens()).await;
+    let serving = tokio::spawn(serve_console(listener, console, stop.clone()));
+    let server = Server {
+        address: ([127, 0, 0, 1], address.port()).into(),
+        seconds: Arc::default(),
+        stop,
+        task: serving,
+        _platform: platform,
+    };
+    assert_eq!(server.ask(&Ask::get("/").bearer(GUEST)).status, 200);
+    server.stop.cancel();
+    let ended = tokio::time::timeout(Duration::from_secs(10), server.task).await;
+    ended
+        .expect("in time")
+        .expect("no panic")
+        .expect("a clean end");
+}

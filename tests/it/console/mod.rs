@@ -1,0 +1,8 @@
+//! The console over real sockets: who gets in, how they are kept in bounds, and what abuse comes to.
+
+mod access;
+mod hostile;
+mod platform;
+mod program;
+mod role;
+mod server;

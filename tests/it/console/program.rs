@@ -1,0 +1,206 @@
+//! The verbs `token` and `serve`, by running the real binary.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use reconciler_jobs::restore_execute::canonical::digest_of;
+use restore_reconciler::cli::output::{Document, TokenMade};
+use restore_reconciler::config::{All, Reach};
+use restore_reconciler::console::Capability;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
+use tokio::time::timeout;
+
+use super::platform::{OWN, PROVEN, Platform, SECRET, id};
+use super::server::{Answer, Ask, send_to};
+
+/// Longer than a start and an orderly end take on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(super) fn program(url: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"));
+    command.env_clear().args(arguments).stdin(Stdio::null());
+    if !url.is_empty() {
+        command.env("RECONCILER_DATABASE_URL", url);
+    }
+    command
+}
+
+fn run(url: &str, arguments: &[&str]) -> Output {
+    let output = program(url, arguments).output();
+    output.expect("the binary was built")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// A configuration file, gone afterwards.
+pub(super) struct Settings(TempDir);
+
+impl Settings {
+    pub(super) fn holding(text: &str) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        fs::write(directory.path().join("console.toml"), text).unwrap();
+        Self(directory)
+    }
+
+    fn path(&self) -> String {
+        self.0.path().join("console.toml").display().to_string()
+    }
+}
+
+/// A running console.
+pub(super) struct Serving {
+    child: Child,
+    pub(super) address: SocketAddr,
+    /// Where it wrote its address; closed, it could not write any more.
+    _stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Serving {
+    pub(super) async fn start(url: &str, settings: &Settings) -> Self {
+        let serve = program(url, &["--config", &settings.path(), "serve"]);
+        let mut child = tokio::process::Command::from(serve)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary was built");
+        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = timeout(DEADLINE, stdout.next_line())
+            .await
+            .expect("in time");
+        let line = line.unwrap().expect("where it listens");
+        let address = line.strip_prefix("listening on http://").expect(&line);
+        Self {
+            address: address.parse().expect(&line),
+            child,
+            _stdout: stdout,
+        }
+    }
+
+    pub(super) fn ask(&self, request: &Ask) -> Answer {
+        send_to(self.address, &request.bytes(self.address)).expect("an answer")
+    }
+
+    /// Tells it to stop, and returns what it logged.
+    pub(super) async fn stop(mut self) -> String {
+        let pid = i32::try_from(self.child.id().expect("it runs")).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+        let ended = timeout(DEADLINE, self.child.wait()).await.expect("in time");
+        assert_eq!(ended.unwrap().code(), Some(0));
+        let mut said = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).await.unwrap();
+        said
+    }
+}
+
+#[test]
+fn a_token_is_shown_once_with_the_section_that_knows_it_again() {
+    let made = run(
+        "",
+        &["token", "ops", "--workspace", "7", "--workspace", "3"],
+    );
+    let shown = text(&made.stdout);
+    assert!(made.status.success() && made.stderr.is_empty(), "{shown}");
+    let token = shown
+        .split_whitespace()
+        .find(|word| word.starts_with("rrt_"))
+        .expect("a token");
+    let (_, section) = shown.split_once("[[console.tokens]]").expect("a section");
+    assert_eq!(
+        section,
+        format!(
+            "\nname = \"ops\"\nsha256 = \"{}\"\nworkspaces = [3, 7]\ncapabilities = [\"runs.view\"]\n",
+            digest_of(token)
+        )
+    );
+
+    let all = ["--can", "runs.view", "--can", "runs.reconcile"];
+    let as_json = [
+        &["token", "ops", "--all-workspaces", "--output", "json"][..],
+        &all,
+    ]
+    .concat();
+    let made = run("", &as_json);
+    let Ok(Document::Token(TokenMade { token, entry })) = serde_json::from_slice(&made.stdout)
+    else {
+        panic!("{made:?}")
+    };
+    assert_eq!(entry.sha256, digest_of(&token));
+    assert_eq!(entry.workspaces, Reach::All(All::All));
+    let can = [Capability::RunsView, Capability::RunsReconcile].into();
+    assert_eq!(entry.capabilities, can);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_token_is_served_until_the_program_is_told_to_stop() {
+    let platform = Platform::planted().await;
+    let made = text(&run("", &["token", "ops", "--workspace", &OWN.to_string()]).stdout);
+    let (before, section) = made.split_once("[[console.tokens]]").expect("a section");
+    let token = before
+        .split_whitespace()
+        .find(|word| word.starts_with("rrt_"))
+        .unwrap();
+    let settings = Settings::holding(&format!(
+        "[console]\nlisten = \"127.0.0.1:0\"\n\n[[console.tokens]]{section}"
+    ));
+    let serving = Serving::start(&platform.url, &settings).await;
+    let run = format!("/api/v1/runs/{}", id(OWN, PROVEN));
+    let ask = |request: Ask| serving.ask(&request);
+    assert_eq!(ask(Ask::get(&run)).status, 401);
+    let answer = ask(Ask::get(&run).bearer(token));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.contains("own workspace"), "{answer:?}");
+    let login = ask(Ask::post("/login").form(&[("token", token)]));
+    assert_eq!(login.status, 303, "{login:?}");
+
+    let said = serving.stop().await;
+    assert!(said.contains("logged in"), "{said}");
+    let id = login.cookie().split_once('=').unwrap().1.to_owned();
+    for secret in [token, &digest_of(token), &id, SECRET] {
+        assert!(!said.contains(secret), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_that_cannot_be_shown_says_why_and_what_to_do() {
+    let platform = Platform::planted().await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = Settings::holding(&format!(
+        "[console]\nlisten = \"{}\"",
+        taken.local_addr().unwrap()
+    ));
+    let open = Settings::holding("[console]\nlisten = \"0.0.0.0:0\"");
+    let nothing = TempDir::new().unwrap();
+    let absent = format!("sqlite://{}", nothing.path().join("x.sqlite").display());
+    for (url, settings, said) in [
+        ("", None, "no database is named"),
+        (&*absent, None, "cannot open the database"),
+        (&*platform.url, Some(open.path()), "which others can reach"),
+        (
+            &*platform.url,
+            Some(taken.path()),
+            "cannot listen on 127.0.0.1:",
+        ),
+    ] {
+        let config: Vec<_> = settings
+            .iter()
+            .flat_map(|path| ["--config", path])
+            .collect();
+        let ran = run(url, &[&config[..], &["serve"]].concat());
+        let errors = text(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(1), "{errors}");
+        assert!(
+            errors.contains(said) && errors.contains("to do: "),
+            "{errors}"
+        );
+        assert!(ran.stdout.is_empty(), "{ran:?}");
+    }
+}

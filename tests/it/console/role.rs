@@ -1,0 +1,117 @@
+//! The console as a role that may do what the README grants it, and no more.
+
+use restore_reconciler::config::Reach;
+use restore_reconciler::console::Capability;
+use sqlx::{PgPool, raw_sql};
+
+use super::program::{Serving, Settings};
+use super::server::{Ask, CHIEF, entry};
+use crate::support::case::{Case, rows_of};
+use crate::support::cluster::database;
+use crate::support::worker::{said_by, stage};
+use restore_reconciler::storage::{Access, Limits, connect_standin};
+
+/// What the README grants to the console, as it stands there.
+fn grants_in_the_readme(role: &str) -> String {
+    let readme = include_str!("../../../README.md");
+    let (_, rest) = readme.split_once("-- The console: ").expect("its grants");
+    let (block, _) = rest.split_once("```").expect("their end");
+    let grants = format!("-- {block}");
+    assert!(grants.contains(" TO console;"), "{grants}");
+    grants.replace(" TO console;", &format!(" TO {role};"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_needs_no_more_than_the_readme_grants() {
+    let database = database().await;
+    let pool = stage(&database.url()).await;
+    let store = connect_standin(&database.url(), Access::Write, &Limits::default())
+        .await
+        .unwrap();
+    let cases = [Case::proven(1), Case::in_progress(2)];
+    store.plant(&rows_of(cases)).await.unwrap();
+    // One run stays open.
+    assert_eq!(said_by(&database.url(), &["sweep"]).await.0, Some(11));
+    let role = format!("console_{}", database.name());
+    let made = format!(
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC;
+         REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM PUBLIC;
+         CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA public TO {role};"
+    );
+    execute(&pool, made).await;
+    execute(&pool, grants_in_the_readme(&role)).await;
+
+    let url = database
+        .url()
+        .replacen("reconciler@", &format!("{role}@"), 1);
+    let sha256 = entry(CHIEF, Reach::Only([1].into()), &Capability::ALL).sha256;
+    let settings = Settings::holding(&format!(
+        "[console]\nlisten = \"127.0.0.1:0\"\n[[console.tokens]]\nname = \"chief\"\nsha256 = \"{sha256}\"\n\
+         workspaces = \"all\"\ncapabilities = [\"runs.view\", \"evidence.view\", \"runs.reconcile\"]\n"
+    ));
+    let serving = Serving::start(&url, &settings).await;
+    let restore = rows_of([Case::proven(1)]).restores[0].id;
+    for path in [
+        "/",
+        "/runs",
+        "/runs?reason=restore.proof_complete",
+        "/runs?undecided=true",
+        "/runs?state=completed_with_evidence",
+        "/runs/1",
+        "/runs/1/evidence",
+        "/runs/1/explain",
+        &format!("/restores/{restore}"),
+        "/queue",
+        "/runs.csv",
+    ] {
+        let answer = serving.ask(&Ask::get(path).bearer(CHIEF));
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+    let asked = serving.ask(&Ask::post("/api/v1/runs/2/reconcile").bearer(CHIEF));
+    assert_eq!(asked.status, 202, "{asked:?}");
+    assert!(asked.body.contains("\"asked\":true"), "{asked:?}");
+    let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM apalis.jobs")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(jobs, 1);
+    let said = serving.stop().await;
+    assert!(!said.contains("permission denied"), "{said}");
+
+    assert_few_rights(&url).await;
+    execute(&pool, format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+/// What is granted lets nobody write, nor read what no page shows.
+async fn assert_few_rights(url: &str) {
+    let pool = PgPool::connect(url).await.expect("a role that may log in");
+    for statement in [
+        "SELECT actor_email FROM audit_logs",
+        "SELECT user_id FROM operation_runs",
+        "SELECT assignments FROM backup_items",
+        "UPDATE operation_runs SET status = 'completed'",
+        "INSERT INTO audit_logs (action) VALUES ('x')",
+        "UPDATE reconciler.watch_list SET tries = 1",
+        "DELETE FROM reconciler.sweeps",
+        "DELETE FROM apalis.jobs",
+    ] {
+        let refused = sqlx::query(statement).execute(&pool).await;
+        let refused = refused.expect_err(statement).to_string();
+        assert!(
+            refused.contains("permission denied"),
+            "{statement}: {refused}"
+        );
+    }
+    pool.close().await;
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "names of roles cannot be bound, and each is made in this file"
+)]
+async fn execute(pool: &PgPool, script: String) {
+    raw_sql(sqlx::AssertSqlSafe(script.clone()))
+        .execute(pool)
+        .await
+        .expect(&script);
+}

@@ -1,0 +1,304 @@
+//! A console on a port of its own, and a client that sends what it is told, well-formed or not.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::canonical::digest_of;
+use restore_reconciler::config::{self, All, Reach};
+use restore_reconciler::console::{Capability, Console, Patience, serve_console_within};
+use restore_reconciler::storage::Limits;
+use restore_reconciler::storage::reader::{open_reader, open_requests};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::platform::{OWN, Platform};
+
+/// Longer than any answer takes, so that a server that does not answer fails its test.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Sees everything.
+pub(crate) const CHIEF: &str = "rrt_chief-5a0d8e";
+/// Sees one workspace, and looks at runs only.
+pub(crate) const GUEST: &str = "rrt_guest-77c1f2";
+/// Sees the same workspace, and may do everything.
+pub(crate) const MEMBER: &str = "rrt_member-3be94a";
+/// Reads metrics.
+pub(crate) const PROBE: &str = "rrt_probe-e9b304";
+
+/// What every answer has, whatever was asked.
+pub(crate) const ALWAYS: [(&str, &str); 6] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+         frame-ancestors 'none'; base-uri 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("x-frame-options", "DENY"),
+];
+
+/// A console, with a clock that stands still until it is told to go on.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) seconds: Arc<AtomicU64>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) task: JoinHandle<std::io::Result<()>>,
+    /// Gone with the server.
+    pub(crate) _platform: Platform,
+}
+
+impl Server {
+    /// One with the tokens above.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(with_tokens(), Patience::default()).await
+    }
+
+    /// One that knows everybody on this machine.
+    pub(crate) async fn start_open() -> Self {
+        Self::start_with(config::Console::default(), Patience::default()).await
+    }
+
+    pub(crate) async fn start_with(settings: config::Console, patience: Patience) -> Self {
+        let seconds = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&seconds);
+        let clock = Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its number");
+        let stop = CancellationToken::new();
+        let platform = Platform::planted().await;
+        let console = console_over(&platform, settings).await;
+        let serving = serve_console_within(patience, clock, listener, console, stop.clone());
+        Self {
+            address,
+            seconds,
+            stop,
+            task: tokio::spawn(serving),
+            _platform: platform,
+        }
+    }
+
+    pub(crate) fn go_on(&self, by: Duration) {
+        self.seconds.fetch_add(by.as_secs(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        connect(self.address)
+    }
+
+    /// See [`send_to`].
+    pub(crate) fn send(&self, request: &[u8]) -> Option<Answer> {
+        send_to(self.address, request)
+    }
+
+    pub(crate) fn ask(&self, request: &Ask) -> Answer {
+        let bytes = request.bytes(self.address);
+        let answer = self.send(&bytes);
+        answer.unwrap_or_else(|| panic!("no answer to {}", String::from_utf8_lossy(&bytes)))
+    }
+
+    /// Logs in and returns the session's cookie.
+    pub(crate) fn log_in(&self, token: &str) -> String {
+        let answer = self.ask(&Ask::post("/login").form(&[("token", token)]));
+        assert_eq!(answer.status, 303, "{answer:?}");
+        answer.cookie()
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+/// Sends these bytes, and reads to the end of the connection. Nothing where it was broken off.
+pub(crate) fn send_to(address: SocketAddr, request: &[u8]) -> Option<Answer> {
+    let mut stream = connect(address);
+    // Who refuses early closes early.
+    stream.write_all(request).ok();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).ok();
+    Answer::read(&bytes)
+}
+
+/// A request under construction.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Ask {
+    pub(crate) fn new(method: &str, target: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    pub(crate) fn get(target: &str) -> Self {
+        Self::new("GET", target)
+    }
+
+    pub(crate) fn post(target: &str) -> Self {
+        Self::new("POST", target)
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub(crate) fn cookie(self, cookie: &str) -> Self {
+        self.header("cookie", cookie)
+    }
+
+    pub(crate) fn form(mut self, fields: &[(&str, &str)]) -> Self {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        self.body = form.extend_pairs(fields).finish().into_bytes();
+        self.header("content-type", "application/x-www-form-urlencoded")
+    }
+
+    pub(crate) fn body(mut self, body: &[u8]) -> Self {
+        body.clone_into(&mut self.body);
+        self
+    }
+
+    /// The request as it is sent: to this host and for one answer, unless its own headers say otherwise.
+    pub(crate) fn bytes(&self, address: SocketAddr) -> Vec<u8> {
+        let says = |name: &str| self.headers.iter().any(|(own, _)| own == name);
+        let mut lines = vec![format!("{} {} HTTP/1.1", self.method, self.target)];
+        if !says("host") {
+            lines.push(format!("host: {address}"));
+        }
+        if !says("connection") {
+            lines.push("connection: close".to_owned());
+        }
+        if !self.body.is_empty() && !says("content-length") && !says("transfer-encoding") {
+            lines.push(format!("content-length: {}", self.body.len()));
+        }
+        let own = self.headers.iter();
+        lines.extend(own.map(|(name, value)| format!("{name}: {value}")));
+        [lines.join("\r\n").as_bytes(), b"\r\n\r\n", &self.body].concat()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+    pub(crate) bytes: usize,
+}
+
+impl Answer {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let mut lines = head.lines();
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+            .collect();
+        Some(Self {
+            status,
+            headers,
+            body: body.to_owned(),
+            bytes: bytes.len(),
+        })
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(own, _)| own == name);
+        let value = found.next().map(|(_, value)| value.as_str());
+        assert!(
+            found.next().is_none(),
+            "{name} stands there twice: {self:?}"
+        );
+        value
+    }
+
+    /// The cookie that is set, as a browser sends it back.
+    pub(crate) fn cookie(&self) -> String {
+        let set = self.header("set-cookie").expect("a cookie");
+        set.split(';').next().unwrap().to_owned()
+    }
+
+    /// What the forms on this page send back.
+    pub(crate) fn form_token(&self) -> String {
+        let (_, rest) = self
+            .body
+            .split_once("name=\"csrf\" value=\"")
+            .expect("a form");
+        rest.split('"').next().unwrap().to_owned()
+    }
+
+    /// The problem's type, on the API.
+    pub(crate) fn problem(&self) -> String {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
+        let body: serde_json::Value = serde_json::from_str(&self.body).expect(&self.body);
+        assert_eq!(body["status"], self.status, "{body}");
+        let kind = body["type"].as_str().expect("a type");
+        kind.rsplit(':').next().unwrap().to_owned()
+    }
+
+    pub(crate) fn has_security_headers(&self) -> bool {
+        ALWAYS
+            .iter()
+            .all(|(name, value)| self.header(name) == Some(value))
+            && self.header("cache-control").is_some()
+            && self.header("permissions-policy").is_some()
+    }
+}
+
+pub(crate) fn entry(token: &str, workspaces: Reach, can: &[Capability]) -> config::Token {
+    config::Token {
+        name: token.split(['_', '-']).nth(1).unwrap().to_owned(),
+        sha256: digest_of(token),
+        workspaces,
+        capabilities: can.iter().copied().collect(),
+    }
+}
+
+pub(crate) fn with_tokens() -> config::Console {
+    config::Console {
+        tokens: vec![
+            entry(CHIEF, Reach::All(All::All), &Capability::ALL),
+            entry(GUEST, Reach::Only([OWN].into()), &[Capability::RunsView]),
+            entry(MEMBER, Reach::Only([OWN].into()), &Capability::ALL),
+            entry(PROBE, Reach::All(All::All), &[Capability::MetricsView]),
+        ],
+        ..config::Console::default()
+    }
+}
+
+pub(crate) async fn console_over(platform: &Platform, settings: config::Console) -> Console {
+    let limits = Limits::default();
+    Console {
+        reader: open_reader(&platform.url, &limits).await.expect("a reader"),
+        requests: open_requests(&platform.url, &limits)
+            .await
+            .expect("requests"),
+        settings,
+        policy: Policy::default(),
+    }
+}
