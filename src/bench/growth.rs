@@ -10,6 +10,7 @@ use super::{Bench, BenchError, BenchProgress, Subject, all, milliseconds, work};
 use crate::clock::Stopwatch;
 use crate::storage::{RowsTouched, Workbench};
 use crate::sweep::{Scope, sweep};
+use crate::worker;
 
 /// How many runs are due.
 const DUE: i64 = 1_000;
@@ -29,7 +30,7 @@ pub(super) const ADVISED_INDEXES: &str = "the advised indexes";
 
 /// With which indexes a database is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Indexes {
+pub(super) enum Indexes {
     /// Those that the platform creates.
     Own,
     /// Those that `doctor` advises, too.
@@ -37,9 +38,9 @@ enum Indexes {
 }
 
 impl Indexes {
-    const BOTH: [Self; 2] = [Self::Advised, Self::Own];
+    pub(super) const BOTH: [Self; 2] = [Self::Advised, Self::Own];
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Own => "the platform's indexes",
             Self::Advised => ADVISED_INDEXES,
@@ -80,6 +81,7 @@ impl Bench<'_> {
         let store = self.scratch.open(&url, &self.limits).await?;
         store.install().await?;
         store.migrate().await?;
+        worker::set_up(&*store).await?;
         store.plant(&work::workspaces()).await?;
         store.close().await;
 
@@ -106,6 +108,8 @@ impl Bench<'_> {
             .flat_map(|level| level.sweeps);
         let mut figures: Vec<Figure> = sweeps.filter_map(|series| series.figure()).collect();
         figures.extend(self.idle(&url, most).await?);
+        let middle = SETTLED_FIRST.saturating_add_unsigned(most / 2);
+        figures.extend(self.pages(&url, middle, progress).await?);
         Ok(figures)
     }
 

@@ -13,6 +13,7 @@
 mod chart;
 mod growth;
 mod machine;
+mod pages;
 mod process;
 mod report;
 mod requests;
@@ -79,6 +80,8 @@ pub enum Subject {
     Producers,
     /// A worker that sweeps a backlog.
     Memory,
+    /// A page of the console.
+    Page,
 }
 
 impl Subject {
@@ -100,6 +103,7 @@ impl Subject {
             Self::Latency => "latency",
             Self::Producers => "restores ended",
             Self::Memory => "memory of a sweep",
+            Self::Page => "page",
         }
     }
 }
@@ -136,9 +140,9 @@ pub enum BenchError {
         /// Runs that should have one.
         wanted: u64,
     },
-    /// A worker did not do what it was started for.
-    #[error("a worker process {problem}: {why}. Its last words:{said}")]
-    Worker {
+    /// A worker, or a console, did not do what it was started for.
+    #[error("a process of its own {problem}: {why}. Its last words:{said}")]
+    Process {
         /// What it did, or did not.
         problem: &'static str,
         /// Why, as far as the system knows.

@@ -1,7 +1,7 @@
-//! A worker as an operator would run it: a process of this very program, which is told by its environment and
-//! a file what to work on, and tells by its log what it committed.
+//! A worker, or a console, as an operator would run it: a process of this very program, which is told by its
+//! environment and a file what to work on. A worker tells by its log what it committed.
 //!
-//! **Invariant:** no worker outlives the value that stands for it, unless this program is killed.
+//! **Invariant:** no process outlives the value that stands for it, unless this program is killed.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs;
@@ -27,7 +27,7 @@ use super::BenchError;
 use crate::clock::Stopwatch;
 use crate::config::{CONFIG_VARIABLE, DATABASE_URL_VARIABLE, LISTEN_URL_VARIABLE};
 
-/// How long a worker may take to be ready, and to end when it is told to.
+/// How long a process may take to be ready, and to end when it is told to.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often it is asked whether it is ready.
@@ -57,11 +57,12 @@ impl Sweeps {
     }
 }
 
-/// A running worker.
+/// A running worker or console.
 #[derive(Debug)]
-pub(super) struct WorkerProcess {
+pub(super) struct OwnProcess {
     child: Child,
     pid: Pid,
+    address: SocketAddr,
     ready_after: Duration,
     said: Said,
     /// Where it wrote its address; closed, it could not write any more.
@@ -69,30 +70,75 @@ pub(super) struct WorkerProcess {
     _config: NamedTempFile,
 }
 
-impl WorkerProcess {
+/// What a process does, and how it says where it listens.
+struct Verb {
+    arguments: &'static [&'static str],
+    config: String,
+    says: &'static str,
+}
+
+impl Verb {
+    /// Works, with the built-in settings, but for what a measurement has to know.
+    fn work(sweeps: Sweeps) -> Self {
+        let schedule = sweeps.cron();
+        Self {
+            arguments: &["work", "--listen", "127.0.0.1:0"],
+            config: format!("[sweep]\nschedule = \"{schedule}\"\n[log]\nformat = \"json\"\n"),
+            says: "listening on ",
+        }
+    }
+
+    /// Shows the console to whoever asks, as often as it can.
+    fn serve() -> Self {
+        Self {
+            arguments: &["serve"],
+            config: "[console]\nlisten = \"127.0.0.1:0\"\nrequests_per_minute = 1000000\n"
+                .to_owned(),
+            says: "listening on http://",
+        }
+    }
+}
+
+impl OwnProcess {
     /// Starts a worker on the database that `url` names, and returns when it says that it is ready. What it
     /// commits from then on is found in `verdicts`.
-    pub(super) async fn start(
+    pub(super) async fn worker(
         url: &str,
         sweeps: Sweeps,
         verdicts: &Verdicts,
     ) -> Result<Self, BenchError> {
+        Self::start(url, &Verb::work(sweeps), verdicts, is_ready).await
+    }
+
+    /// Shows the console over the database that `url` names, and returns when it listens.
+    pub(super) async fn console(url: &str) -> Result<Self, BenchError> {
+        Self::start(url, &Verb::serve(), &Verdicts::new(), async |_| Ok(true)).await
+    }
+
+    async fn start(
+        url: &str,
+        verb: &Verb,
+        verdicts: &Verdicts,
+        is_ready: impl AsyncFn(SocketAddr) -> io::Result<bool>,
+    ) -> Result<Self, BenchError> {
         let said = Said::default();
-        Self::spawn(url, sweeps, verdicts, &said)
+        Self::spawn(url, verb, verdicts, &said, is_ready)
             .await
-            .map_err(|problem| said.worker("did not become ready", &problem))
+            .map_err(|problem| said.process("did not become ready", &problem))
     }
 
     async fn spawn(
         url: &str,
-        sweeps: Sweeps,
+        verb: &Verb,
         verdicts: &Verdicts,
         said: &Said,
+        is_ready: impl AsyncFn(SocketAddr) -> io::Result<bool>,
     ) -> io::Result<Self> {
-        let config = config(sweeps)?;
+        let mut config = NamedTempFile::new()?;
+        config.write_all(verb.config.as_bytes())?;
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .args(["work", "--listen", "127.0.0.1:0"])
+            .args(verb.arguments)
             .env(DATABASE_URL_VARIABLE, url)
             .env(CONFIG_VARIABLE, config.path())
             // Notices are sent within one database, and this variable names another.
@@ -110,17 +156,28 @@ impl WorkerProcess {
         };
         tokio::spawn(listen(stderr, verdicts.clone(), said.clone()));
         let mut stdout = BufReader::new(stdout).lines();
-        timeout(PATIENCE, become_ready(&mut stdout))
+        let address = timeout(PATIENCE, become_ready(&mut stdout, verb.says, is_ready))
             .await
             .unwrap_or_else(|_| Err(io::Error::other("it takes too long")))?;
         Ok(Self {
             child,
             pid,
+            address,
             ready_after: starting.elapsed(),
             said: said.clone(),
             _stdout: stdout,
             _config: config,
         })
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it says where something went wrong with it.
+    pub(super) fn failed(&self, problem: &'static str, why: &io::Error) -> BenchError {
+        self.said.process(problem, why)
     }
 
     /// How long it took from its start until it was ready.
@@ -148,31 +205,24 @@ impl WorkerProcess {
             }
         };
         let ended: io::Result<()> = ended.await;
-        ended.map_err(|problem| self.said.worker("did not end well", &problem))
+        ended.map_err(|problem| self.said.process("did not end well", &problem))
     }
 }
 
-/// The settings of a worker that is measured: the built-in ones, but for what a measurement has to know.
-fn config(sweeps: Sweeps) -> io::Result<NamedTempFile> {
-    let mut file = NamedTempFile::new()?;
-    let schedule = sweeps.cron();
-    write!(
-        file,
-        "[sweep]\nschedule = \"{schedule}\"\n[log]\nformat = \"json\"\n"
-    )?;
-    Ok(file)
-}
-
-async fn become_ready(stdout: &mut Lines<BufReader<ChildStdout>>) -> io::Result<()> {
+async fn become_ready(
+    stdout: &mut Lines<BufReader<ChildStdout>>,
+    says: &str,
+    is_ready: impl AsyncFn(SocketAddr) -> io::Result<bool>,
+) -> io::Result<SocketAddr> {
     let line = stdout.next_line().await?;
     let address: SocketAddr = line
         .as_deref()
-        .and_then(|line| line.strip_prefix("listening on ")?.parse().ok())
+        .and_then(|line| line.strip_prefix(says)?.parse().ok())
         .ok_or_else(|| io::Error::other("it does not say where it listens"))?;
     while !is_ready(address).await? {
         tokio::time::sleep(ASK_EVERY).await;
     }
-    Ok(())
+    Ok(address)
 }
 
 async fn is_ready(address: SocketAddr) -> io::Result<bool> {
@@ -239,7 +289,7 @@ async fn listen(stderr: ChildStderr, verdicts: Verdicts, said: Said) {
     }
 }
 
-/// The last words of a worker, verdicts left out.
+/// The last words of a process, verdicts left out.
 #[derive(Debug, Clone, Default)]
 struct Said(Arc<Mutex<VecDeque<String>>>);
 
@@ -252,13 +302,13 @@ impl Said {
         kept.push_back(line);
     }
 
-    fn worker(&self, problem: &'static str, why: &io::Error) -> BenchError {
+    fn process(&self, problem: &'static str, why: &io::Error) -> BenchError {
         let mut said = String::new();
         for line in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             said.push('\n');
             said.push_str(line);
         }
-        BenchError::Worker {
+        BenchError::Process {
             problem,
             why: why.to_string(),
             said,

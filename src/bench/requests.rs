@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
 use tokio::task::JoinSet;
 
-use super::process::{Sweeps, Verdicts, WorkerProcess};
+use super::process::{OwnProcess, Sweeps, Verdicts};
 use super::report::percentile;
 use super::settling::settle_one;
 use super::workers::Site;
@@ -52,7 +52,7 @@ impl Bench<'_> {
     pub(super) async fn latency(&self, rate: u32) -> Result<([f64; 3], f64), BenchError> {
         let site = self.site(1 + self.connections()).await?;
         let verdicts = Verdicts::new();
-        let worker = WorkerProcess::start(&site.url, Sweeps::HardlyEver, &verdicts).await?;
+        let worker = OwnProcess::worker(&site.url, Sweeps::HardlyEver, &verdicts).await?;
         let mut runs = self.runs_for(rate);
         let mut asked = Vec::new();
         if let Some(first) = runs.next() {

@@ -9,7 +9,14 @@ use super::workers::{WITH_REQUEST, WITHOUT_REQUEST};
 /// All targets whose figures are there.
 pub(super) fn targets(figures: &[Figure]) -> Vec<Target> {
     let of = Medians(figures);
-    [of.rates(), of.requests(), of.growth(), of.alone()].concat()
+    [
+        of.rates(),
+        of.requests(),
+        of.growth(),
+        of.alone(),
+        of.pages(),
+    ]
+    .concat()
 }
 
 /// What is held to a target: nothing where it was not measured.
@@ -137,6 +144,15 @@ impl Medians<'_> {
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    fn pages(&self) -> Vec<Target> {
+        let pages = self.all(Subject::Page, ADVISED_INDEXES);
+        let slowest = pages.into_iter().max_by(f64::total_cmp);
+        let unit = Some(Unit::Milliseconds);
+        at_most("slowest page, p99", 50.0, slowest, unit)
+            .into_iter()
+            .collect()
     }
 
     /// The highest of a subject's medians.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::process::{Sweeps, Verdicts, WorkerProcess};
+use super::process::{OwnProcess, Sweeps, Verdicts};
 use super::report::{Series, Unit};
 use super::{Bench, BenchError, BenchProgress, Figure, Subject, milliseconds};
 use crate::clock::Stopwatch;
@@ -77,7 +77,7 @@ impl Bench<'_> {
     /// Milliseconds from the start of a worker until it is ready.
     async fn start(&self) -> Result<f64, BenchError> {
         let site = self.site(1).await?;
-        let worker = WorkerProcess::start(&site.url, Sweeps::HardlyEver, &Verdicts::new()).await?;
+        let worker = OwnProcess::worker(&site.url, Sweeps::HardlyEver, &Verdicts::new()).await?;
         let ready_after = worker.ready_after();
         worker.stop().await?;
         site.leave().await;
@@ -90,7 +90,7 @@ impl Bench<'_> {
         let verdicts = Verdicts::new();
         let mut crew = Vec::with_capacity(workers);
         for _ in 0..workers {
-            crew.push(WorkerProcess::start(&site.url, Sweeps::HardlyEver, &verdicts).await?);
+            crew.push(OwnProcess::worker(&site.url, Sweeps::HardlyEver, &verdicts).await?);
         }
         let runs: Vec<_> = self.runs().collect();
         let working = Stopwatch::start();
@@ -110,7 +110,7 @@ impl Bench<'_> {
     async fn memory(&self) -> Result<Option<f64>, BenchError> {
         let site = self.site(1).await?;
         let verdicts = Verdicts::new();
-        let worker = WorkerProcess::start(&site.url, Sweeps::Always, &verdicts).await?;
+        let worker = OwnProcess::worker(&site.url, Sweeps::Always, &verdicts).await?;
         verdicts.until(u64::from(self.options.runs)).await?;
         let peak = worker.peak_resident();
         worker.stop().await?;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::support::cluster;
 
 /// What is measured on either database.
-const SUBJECTS: [&str; 12] = [
+const SUBJECTS: [&str; 13] = [
     "sweep",
     "row_at_a_time",
     "ceiling",
@@ -23,6 +23,7 @@ const SUBJECTS: [&str; 12] = [
     "big_run",
     "growth",
     "idle_sweep",
+    "page",
     "producers",
 ];
 
@@ -97,7 +98,7 @@ fn assert_whole(document: &Value, drawn: &str, without: Option<&str>) {
     let targets = document["targets"].as_array().expect("targets");
     assert_eq!(
         targets.len(),
-        if without.is_some() { 12 } else { 16 },
+        if without.is_some() { 13 } else { 17 },
         "{targets:?}"
     );
     let bars = figures
