@@ -1,0 +1,372 @@
+// Walks through a running console in a real browser, and fails where a page is not what it should be.
+//
+//   node walk.mjs ORIGIN PICTURES
+//
+// Environment: WALK_TOKEN sees everything and may ask for runs; WALK_TOKEN_WITHOUT_EVIDENCE may see runs only.
+// ORIGIN shows the demonstration. Pictures of its pages land in PICTURES as page-width-scheme.png.
+//
+// Prints a line per finding: page, width, scheme, rule, selector or text. The last line is a summary.
+
+import { existsSync, mkdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import puppeteer from 'puppeteer-core';
+import { Tab } from './page.mjs';
+import { States } from './states.mjs';
+
+const WIDTHS = [390, 1440];
+const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+/** Pages that have a picture in the dark, too. */
+const DARK_PICTURES = ['overview', 'run-needs-review'];
+
+/** How many findings are printed: one mistake in a part of every page makes hundreds. */
+const FINDINGS_SHOWN = 100;
+
+const [origin, pictures] = process.argv.slice(2);
+const token = process.env.WALK_TOKEN;
+const tokenWithoutEvidence = process.env.WALK_TOKEN_WITHOUT_EVIDENCE;
+if (!origin || !pictures || !token || !tokenWithoutEvidence) {
+  console.error('usage: WALK_TOKEN=… WALK_TOKEN_WITHOUT_EVIDENCE=… node walk.mjs ORIGIN PICTURES');
+  process.exit(2);
+}
+
+const findings = new Set();
+const states = new States();
+let visits = 0;
+
+async function ask(path, bearer = token) {
+  const answer = await fetch(origin + path, { headers: { authorization: `Bearer ${bearer}` } });
+  if (!answer.ok) throw new Error(`${answer.status} of ${path}`);
+  return answer.json();
+}
+
+/** Every entry of a list that has pages. */
+async function askAll(path, entries) {
+  const all = [];
+  for (let next = path; next; ) {
+    const page = await ask(next);
+    all.push(...entries(page));
+    next = page.next;
+  }
+  return all;
+}
+
+/** What there is to see: every run, explanation, environment and restore that the API knows of. */
+async function survey() {
+  const list = await askAll('/api/v1/runs?limit=200', (page) => page.runs);
+  const runs = [];
+  const explanations = [];
+  for (const { run } of list) {
+    runs.push(await ask(`/api/v1/runs/${run}`));
+    explanations.push(await ask(`/api/v1/runs/${run}/explain`));
+  }
+  const environments = await askAll('/api/v1/posture', (page) => page.workspaces.flatMap((it) => it.environments));
+  const ids = new Set(runs.flatMap(({ restore }) => (restore ? [restore.id] : [])));
+  for (const { preparing, posture } of environments) {
+    for (const id of [preparing, posture.latest_restore]) if (id) ids.add(id);
+  }
+  const restores = [];
+  for (const id of ids) restores.push(await ask(`/api/v1/restores/${id}/gates`));
+  return { runs, explanations, environments, restores };
+}
+
+/** The pages that are looked at closely: one of each kind and state, by name. */
+function choosePages({ runs, explanations, restores }) {
+  const pages = new Map([
+    ['overview', '/'],
+    ['runs', '/runs'],
+    ['runs-filtered', '/runs?outcome=failed&younger_than=365d'],
+    ['runs-none', '/runs?workspace=999999999'],
+    ['queue', '/queue'],
+  ]);
+  const first = (name, list, path, holds) => {
+    const found = list.find(holds);
+    if (found) pages.set(name.replaceAll('_', '-'), path(found));
+    else findings.add(`${name}: nothing in the demonstration shows it`);
+  };
+  const run = ({ run }) => `/runs/${run}`;
+  const explained = ({ run }) => `/runs/${run}/explain`;
+  const restore = ({ restore }) => `/restores/${restore}`;
+  for (const state of new Set(runs.flatMap(({ card }) => card.state ?? []))) {
+    first(`run-${state}`, runs, run, ({ card }) => card.state === state);
+  }
+  first('run-untied', runs, run, (it) => !it.restore);
+  first('run-with-items-in-trouble', runs, run, (it) => it.items?.exceptions.length > 0);
+  first('evidence', runs, (it) => `${run(it)}/evidence`, (it) => it.evidence.snapshot?.is_complete);
+  first('evidence-none', runs, (it) => `${run(it)}/evidence`, (it) => !it.evidence.snapshot);
+  for (const change of new Set(explanations.map((it) => it.change))) {
+    first(`explain-${change}`, explanations, explained, (it) => it.change === change);
+  }
+  first('restore-first-step', restores, restore, (it) => it.is_at_first_step);
+  first('restore-later-step', restores, restore, (it) => isLater(it) && it.execution_available);
+  first('restore-blocked', restores, restore, (it) => isLater(it) && it.gates.some(({ state }) => state === 'blocked'));
+  first('restore-executed', restores, restore, (it) => it.is_executed);
+  first('restore-mapping', restores, restore, (it) => wantsGroups(it) && it.groups.state === 'available');
+  first('restore-empty-cache', restores, restore, (it) => wantsGroups(it) && it.groups.state === 'empty');
+  return pages;
+}
+
+const isLater = (it) => !it.is_executed && !it.is_at_first_step;
+const wantsGroups = (it) => !it.is_executed && it.mapping?.unresolved > 0;
+
+async function logIn(tab, secret, status) {
+  await tab.fill('#token', secret);
+  await tab.follow((page) => page.click('main button[type="submit"]'), status);
+}
+
+/** From the login to the login: what an operator does on a day on which something is wrong. */
+async function walkThrough(tab, context, survey) {
+  await tab.go('/');
+  tab.expect(tab.path === '/login', 'login', `leads to ${tab.path}`);
+  await logIn(tab, 'rrt_no-such-token', 401);
+  await tab.says('This token is not known');
+  await inspect(tab, 'login-refused');
+  await logIn(tab, token);
+  tab.expect(tab.path === '/', 'login', `leads to ${tab.path}`);
+  await checkCookie(tab, context);
+
+  await tab.followLink('article a[href^="/runs/"]');
+  await tab.followLink('a[href$="/explain"]');
+  await tab.says('This is written nowhere.');
+  const proven = survey.runs.find((run) => run.evidence.snapshot);
+  await tab.go(`/runs/${proven.run}`);
+  await tab.says('Operation proof', 'Post-run evidence', `${proven.legs.length} legs hold`);
+  await tab.followLink('a[href$="/evidence"]');
+  await tab.says(`Evidence of run ${proven.run}`);
+  await tab.followLink('nav[aria-label="Main"] a[href="/queue"]');
+  await tab.says('Last sweeps');
+  await tab.followLink('nav[aria-label="Main"] a[href="/runs"]');
+  await tab.followLink('main a[rel="next"]');
+  tab.expect(/[?&]below=\d+/.test(tab.path), 'next page', `leads to ${tab.path}`);
+  await walkThroughFilters(tab, survey);
+}
+
+/** A form without scripts: what is chosen stays chosen, and the list holds what the API says. */
+async function walkThroughFilters(tab, survey) {
+  await tab.go('/runs');
+  await tab.choose('#filter-state', 'needs_review');
+  await tab.follow((page) => page.click('.filters button'));
+  const shown = await tab.evaluate(() => [...document.querySelectorAll('tbody th a')].map((it) => it.textContent));
+  const expected = survey.runs.filter(({ card, restore }) => restore && card.state === 'needs_review');
+  const wanted = expected.map(({ run }) => String(run)).slice(0, 50);
+  tab.expect(shown.length > 0 && shown.join() === wanted.join(), 'filter', `shows ${shown} instead of ${wanted}`);
+  const kept = await tab.evaluate(() => document.querySelector('#filter-state').value);
+  tab.expect(kept === 'needs_review', 'filter', `the form has forgotten its filter: ${kept}`);
+}
+
+async function checkCookie(tab, context) {
+  const cookies = await context.cookies();
+  const [cookie] = cookies;
+  tab.expect(cookies.length === 1, 'cookie', `there are ${cookies.length}`);
+  tab.expect(cookie?.httpOnly && cookie.sameSite === 'Strict', 'cookie', `is open: ${JSON.stringify(cookie)}`);
+  tab.expect(!cookie?.value.includes(token), 'cookie', 'holds the token');
+}
+
+/** A run is asked for, the way out is taken, and what lies behind the login is shut again. */
+async function walkOut(tab, context, survey) {
+  const open = survey.runs.find(({ status }) => status === 'running');
+  await tab.go(`/runs/${open.run}`);
+  await tab.follow((page) => page.click(`form[action="/runs/${open.run}/reconcile"] button`));
+  tab.expect(tab.path === `/runs/${open.run}`, 'asking', `leads to ${tab.path}`);
+
+  const [{ name, value }] = await context.cookies();
+  await tab.follow((page) => page.click('form[action="/logout"] button'));
+  tab.expect(tab.path.startsWith('/login'), 'logout', `leads to ${tab.path}`);
+  const late = await fetch(`${origin}/runs`, { headers: { cookie: `${name}=${value}` }, redirect: 'manual' });
+  tab.expect(late.status === 303, 'logout', `the ended session still gets ${late.status}`);
+  await tab.go('/runs?undecided=true');
+  tab.expect(tab.path === '/login?next=%2Fruns%3Fundecided%3Dtrue', 'login', `leads to ${tab.path}`);
+  await logIn(tab, tokenWithoutEvidence);
+  tab.expect(tab.path === '/runs?undecided=true', 'login', `leads back to ${tab.path}`);
+}
+
+/** Everything that is demanded of a page, in both schemes, and its picture. */
+async function inspect(tab, name) {
+  visits += 1;
+  for (const scheme of ['light', 'dark']) {
+    await tab.paint(scheme);
+    await tab.checkShape();
+    await tab.checkAccess();
+    if (scheme === 'light' || DARK_PICTURES.includes(name)) {
+      await tab.picture(join(pictures, `${name}-${tab.width}-${scheme}.png`));
+    }
+  }
+  await tab.paint('light');
+}
+
+/** On runs only the diagnostics are folded away, and they look the same on all of them. */
+const isUnfolded = (name) => name.startsWith('restore-') || name === 'run-needs-review';
+
+async function inspectAll(tab, pages) {
+  for (const [name, path] of pages) {
+    await tab.go(path);
+    await inspect(tab, name);
+    if (tab.width > 600) await tab.checkKeyboard();
+    if (isUnfolded(name) && (await tab.unfold()) > 0) await inspect(tab, `${name}-opened`);
+  }
+  await tab.go('/runs/1', 404);
+  await inspect(tab, 'problem');
+}
+
+/** Runs tasks on all tabs, each on whichever is free. */
+async function spread(tabs, tasks) {
+  const queue = [...tasks];
+  await Promise.all(
+    tabs.map(async (tab) => {
+      for (let task = queue.shift(); task; task = queue.shift()) await task(tab);
+    }),
+  );
+}
+
+/** Every page there is, once and quickly, and whether it says what the API says. */
+async function visitAll(tabs, { runs, explanations, environments, restores }) {
+  const visit = (path, words) => async (tab) => {
+    visits += 1;
+    await tab.go(path);
+    await tab.checkShape();
+    await tab.says(...words.filter(Boolean));
+  };
+  const tasks = [
+    ...runs.map((run) => visit(`/runs/${run.run}`, wordsOfRun(run))),
+    ...runs.map((run) => visit(`/runs/${run.run}/evidence`, [run.evidence.state.label])),
+    ...explanations.map((it) => visit(`/runs/${it.run}/explain`, [it.sentence, it.now.reason.sentence])),
+    ...restores.map((restore) => visit(`/restores/${restore.restore}`, wordsOfRestore(restore))),
+  ];
+  await spread(tabs, tasks);
+  await visitOverviews(tabs[0], environments);
+  for (const run of runs) states.seeRun(run);
+  for (const environment of environments) states.seeEnvironment(environment);
+  for (const restore of restores) states.seeRestore(restore);
+  for (const explanation of explanations) states.seeExplanation(explanation);
+}
+
+function wordsOfRun({ card, freshness, operation_proof: proof, evidence, legs, attention, timeline }) {
+  const gaps = legs.flatMap((leg) => leg.gaps.flatMap((gap) => [gap.code, gap.sentence, gap.next_action]));
+  const events = timeline.map(({ text }) => text);
+  return [
+    ...[card.status, card.reason, card.impact, card.next_action.label],
+    ...[freshness.label, proof.label, evidence.state.label, attention?.summary],
+    ...gaps,
+    ...events,
+  ];
+}
+
+function wordsOfRestore({ card, gates, compact, execution, source, groups, mapping, is_executed: isExecuted, attention }) {
+  const decision = [card.status, card.reason, card.impact, card.next_action.label];
+  if (isExecuted) return [...decision, attention.summary];
+  const states = gates.flatMap((gate) => [`${gate.state_label} ${gate.label}`, gate.sentence, gate.next_action]);
+  const cache = mapping?.unresolved > 0 ? [groups.label] : [];
+  return [...decision, compact, execution, source.label, source.summary, ...states, ...cache];
+}
+
+/** Page by page as its links lead, until every environment was seen. */
+async function visitOverviews(tab, environments) {
+  const left = new Map(environments.map((it) => [it.environment.id, it]));
+  await tab.go('/');
+  for (let more = true; more; ) {
+    visits += 1;
+    await tab.checkShape();
+    const ids = await tab.evaluate(() => [...document.querySelectorAll('article[id]')].map((it) => it.id));
+    for (const id of ids) {
+      const { environment, posture, backup } = left.get(Number(id.replace('environment-', ''))) ?? {};
+      if (!environment) continue;
+      left.delete(environment.id);
+      await tab.says(environment.name, posture.headline, posture.summary, backup.label, backup.summary);
+    }
+    more = await tab.evaluate(() => Boolean(document.querySelector('a[rel="next"]')));
+    if (more) await tab.followLink('a[rel="next"]');
+  }
+  tab.expect(left.size === 0, 'overview', `does not show environments ${[...left.keys()].join(', ')}`);
+}
+
+/** Without scripts a page looks the same. Ages go on, so they are left out. */
+async function compareWithoutScripts(tab, pages) {
+  const read = async () => {
+    const texts = new Map();
+    for (const [name, path] of pages) {
+      await tab.go(path);
+      texts.set(name, (await tab.visibleText()).replace(/(\d+ \w+ )+ago|stood at \S+ \S+/g, '…'));
+    }
+    return texts;
+  };
+  const withScripts = await read();
+  await tab.setScripts(false);
+  for (const [name, text] of await read()) {
+    const isSame = text.length > 0 && text === withScripts.get(name);
+    tab.expect(isSame, 'without scripts', `${name} reads differently`);
+  }
+  await tab.setScripts(true);
+}
+
+/** Whoever may not see evidence is not shown any. */
+async function walkWithoutEvidence(tab, { runs }) {
+  const { run, evidence } = runs.find((it) => it.evidence.snapshot && it.evidence.snapshot.id !== it.restore?.id);
+  states.seeRun(await ask(`/api/v1/runs/${run}`, tokenWithoutEvidence));
+  await tab.go(`/runs/${run}`);
+  const text = await tab.text();
+  tab.expect(!text.includes(String(evidence.snapshot.id)), 'evidence', `shows snapshot ${evidence.snapshot.id}`);
+  await tab.says('Post-run evidence Unavailable');
+  await inspect(tab, 'run-without-evidence');
+}
+
+function findBrowser() {
+  const places = process.env.PATH.split(delimiter);
+  const found = BROWSERS.flatMap((name) => places.map((place) => join(place, name))).find(existsSync);
+  if (!found) throw new Error(`there is none of ${BROWSERS.join(', ')} on PATH`);
+  return found;
+}
+
+function launch() {
+  return puppeteer.launch({
+    executablePath: findBrowser(),
+    pipe: true, // ends with this program, however this ends
+    args: [
+      ...(process.getuid() === 0 ? ['--no-sandbox'] : []), // the sandbox refuses root
+      '--disable-dev-shm-usage', // small machines have a small one
+      '--disable-gpu',
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', // the browser's own requests lead nowhere
+    ],
+  });
+}
+
+async function walk(browser) {
+  const began = Date.now();
+  const progress = (what) => console.log(`${((Date.now() - began) / 1000).toFixed(1)} s: ${what}`);
+  const [narrow, wide] = WIDTHS;
+  const context = await browser.createBrowserContext();
+  const found = await survey();
+  progress(`${found.runs.length} runs, ${found.restores.length} restores, ${found.environments.length} environments`);
+  const pages = choosePages(found);
+  const tabs = [];
+  for (const width of [narrow, wide, narrow, wide]) tabs.push(await Tab.open(context, origin, width, findings));
+  for (const tab of tabs.slice(0, 2)) {
+    await tab.go('/login');
+    await inspect(tab, 'login');
+  }
+  await walkThrough(tabs[1], context, found);
+  progress('walked from the login to the evidence, the queue and the list');
+  await Promise.all([inspectAll(tabs[0], pages), inspectAll(tabs[1], pages)]);
+  progress(`inspected ${pages.size} pages`);
+  await compareWithoutScripts(tabs[2], pages);
+  progress('compared them without scripts');
+  await visitAll(tabs, found);
+  progress('visited every page');
+  await walkOut(tabs[0], context, found);
+  await walkWithoutEvidence(tabs[0], found);
+  progress('walked out');
+  for (const missing of states.missing(await ask('/api/v1/openapi.json'))) findings.add(`never shown: ${missing}`);
+}
+
+mkdirSync(pictures, { recursive: true });
+const browser = await launch();
+try {
+  await walk(browser);
+} catch (error) {
+  findings.add(`the walk cannot go on: ${error.stack}`);
+} finally {
+  await browser.close();
+}
+for (const finding of [...findings].slice(0, FINDINGS_SHOWN)) console.log(`FOUND ${finding}`);
+if (findings.size > FINDINGS_SHOWN) console.log(`and ${findings.size - FINDINGS_SHOWN} more`);
+const verdict = findings.size === 0 ? 'passed' : `FAILED with ${findings.size} findings`;
+console.log(`walk: ${verdict}: ${visits} pages, ${states.size} states, in ${Math.round(process.uptime())} s`);
+process.exitCode = findings.size === 0 ? 0 : 1;
