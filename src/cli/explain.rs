@@ -267,6 +267,7 @@ fn show_verdict(verdict: &Verdict, screen: &mut Screen) -> anyhow::Result<()> {
         ),
         ("rules", verdict.ruleset.clone()),
         ("digest", format!("{}; {digest}", verdict.facts_digest)),
+        ("review", verdict.standing.sentence().to_owned()),
     ];
     for (name, text) in lines {
         screen.line(&format!("  {name:<8} {text}"))?;

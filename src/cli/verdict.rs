@@ -21,7 +21,9 @@ pub(super) fn closed(run: RunId, verdict: Option<&Verdict>) -> RunResult {
     let outcome = verdict.and_then(|verdict| Outcome::parse(&verdict.outcome));
     let state = match verdict {
         None => State::ClosedElsewhere,
-        Some(verdict) if verdict.digest_matches && outcome.is_some() => State::DecidedBefore,
+        Some(verdict) if verdict.standing.is_readable() && outcome.is_some() => {
+            State::DecidedBefore
+        }
         Some(_) => State::LedgerAltered,
     };
     let decision = outcome
@@ -65,7 +67,7 @@ pub(super) fn in_words(result: &RunResult) -> String {
 pub(super) fn next_action(result: &RunResult) -> String {
     let advice = match result.state {
         State::LedgerAltered => {
-            "The facts on record do not have the recorded digest; find out who changed the ledger."
+            "What the ledger holds of this run contradicts itself; find out who changed the ledger."
         }
         State::Locked => "Reconcile the run again in a moment.",
         State::Suspended => {
@@ -85,10 +87,12 @@ pub(super) fn next_action(result: &RunResult) -> String {
 
 #[cfg(test)]
 mod tests {
+    use reconciler_jobs::restore_execute::review::Standing;
+
     use super::*;
     use crate::cli::exit::Exit;
 
-    fn verdict(outcome: &str, digest_matches: bool) -> Verdict {
+    fn verdict(outcome: &str, standing: Standing) -> Verdict {
         Verdict {
             decision_id: "id".to_owned(),
             outcome: outcome.to_owned(),
@@ -96,7 +100,8 @@ mod tests {
             missing: Some(Vec::new()),
             ruleset: "restore.execute/1".to_owned(),
             facts_digest: "digest".to_owned(),
-            digest_matches,
+            digest_matches: standing != Standing::FactsAltered,
+            standing,
             worker: "worker".to_owned(),
             decided_at: "2026-01-01T00:00:00Z".to_owned(),
         }
@@ -106,22 +111,27 @@ mod tests {
     fn only_an_intact_verdict_of_ours_counts() {
         let cases = [
             (
-                Some(verdict("succeeded", true)),
+                Some(verdict("succeeded", Standing::Stands)),
                 State::DecidedBefore,
                 Exit::Done,
             ),
             (
-                Some(verdict("failed", true)),
+                Some(verdict("failed", Standing::Stands)),
                 State::DecidedBefore,
                 Exit::BelowSucceeded,
             ),
             (
-                Some(verdict("succeeded", false)),
+                Some(verdict("succeeded", Standing::FactsAltered)),
                 State::LedgerAltered,
                 Exit::Undecided,
             ),
             (
-                Some(verdict("Succeeded", true)),
+                Some(verdict("succeeded", Standing::Contradicted)),
+                State::LedgerAltered,
+                Exit::Undecided,
+            ),
+            (
+                Some(verdict("Succeeded", Standing::OtherRules)),
                 State::LedgerAltered,
                 Exit::Undecided,
             ),

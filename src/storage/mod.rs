@@ -46,6 +46,7 @@ use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::Attribution;
+use reconciler_jobs::restore_execute::review::{Name, Recorded, Standing};
 use reconciler_jobs::restore_execute::{Decision, Facts, Outcome, Policy};
 use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
@@ -273,6 +274,8 @@ pub enum Settlement {
 /// A verdict as the ledger holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedVerdict {
+    /// The run that it is filed under.
+    pub run: RunId,
     /// Names the verdict.
     pub decision_id: String,
     /// The outcome that was written to the run.
@@ -291,6 +294,27 @@ pub struct RecordedVerdict {
     pub worker: String,
     /// When, by the database's clock.
     pub decided_at: Timestamp,
+}
+
+impl RecordedVerdict {
+    /// Whether its columns say what follows from the facts on record.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let recorded = Recorded {
+            outcome: &self.outcome,
+            reason_code: &self.reason_code,
+            ruleset: &self.ruleset,
+            facts: &self.facts,
+            facts_digest: &self.facts_digest,
+            decision: &self.decision,
+        };
+        let name = Name {
+            run: self.run,
+            decision_id: &self.decision_id,
+            decided_at: self.decided_at,
+        };
+        Standing::of(&recorded, &name)
+    }
 }
 
 /// How many runs ended in which way.

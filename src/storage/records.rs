@@ -266,6 +266,7 @@ impl From<SnapshotRecord> for SnapshotRow {
 
 #[derive(FromRow)]
 pub(super) struct VerdictRecord {
+    operation_run_id: i64,
     decision_id: String,
     outcome: String,
     reason_code: String,
@@ -282,6 +283,7 @@ impl TryFrom<VerdictRecord> for RecordedVerdict {
 
     fn try_from(record: VerdictRecord) -> Result<Self, sqlx::Error> {
         Ok(Self {
+            run: RunId(record.operation_run_id),
             decision_id: record.decision_id,
             outcome: record.outcome,
             reason_code: record.reason_code,

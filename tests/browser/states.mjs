@@ -35,9 +35,14 @@ const GATES = {
 
 /**
  * A restore whose environment is gone lies outside everybody's reach, so nobody can be shown its gates. The ledger
- * refuses to be altered, so a record that cannot be relied on is shown by a test of its page alone.
+ * refuses to be altered, so records that cannot be relied on are shown by tests of their pages alone.
  */
-const UNREACHABLE = ['GateReason target_missing', 'gate target blocked', 'Change record_unreadable'];
+const UNREACHABLE = [
+  'GateReason target_missing',
+  'gate target blocked',
+  'Change record_unreadable',
+  'Change record_contradicted',
+];
 
 export class States {
   #seen = new Set();

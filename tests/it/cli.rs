@@ -124,6 +124,29 @@ async fn an_altered_ledger_proves_nothing() {
 }
 
 #[tokio::test]
+async fn a_column_that_contradicts_the_recorded_facts_proves_nothing() {
+    let file = File::planted().await;
+    run(&file.url(), &["reconcile", "1"]).exits(0);
+    let store = open(&file.url(), Access::Write).await;
+    store
+        .execute_script(
+            "DROP TRIGGER reconciler_ledger_rows_are_not_updated;
+             UPDATE reconciler_ledger SET reason_code = 'restore.evidence_missing';",
+        )
+        .await
+        .unwrap();
+    for verb in ["reconcile", "explain"] {
+        run(&file.url(), &[verb, "1"])
+            .exits(11)
+            .says(&["its ledger entry was altered"], &[]);
+    }
+    run(&file.url(), &["explain", "1"]).exits(11).says(
+        &["The ledger's columns contradict the facts on record"],
+        &[],
+    );
+}
+
+#[tokio::test]
 async fn a_dry_run_announces_the_sweep_and_leaves_every_byte() {
     let file = File::planted().await;
     let url = file.url();

@@ -367,6 +367,7 @@ async fn scenes_stand_beside_the_scenarios_on(stage: Stage, through_queue: Optio
     let unrecorded = [
         Change::OpenUndecided,
         Change::RecordUnreadable,
+        Change::RecordContradicted,
         Change::ClosedElsewhere,
     ];
     for change in Change::ALL {

@@ -54,6 +54,9 @@ changes! {
     RecordUnreadable {
         "A verdict is on record, and it cannot be read or was altered. Do not rely on it. This is what the rules say now."
     }
+    RecordContradicted {
+        "A verdict is on record, and the ledger's columns contradict the facts recorded with it. Do not rely on it. This is what the rules say now."
+    }
     ClosedElsewhere {
         "No verdict of this product is recorded. The run was closed by another writer, and a closed run is never changed; this is what the rules would say of it now."
     }
@@ -132,6 +135,15 @@ impl Now {
         }
     }
 
+    /// The same where what the record claims does not follow from the facts recorded with it.
+    #[must_use]
+    pub fn beside_contradicted(self) -> Self {
+        Self {
+            change: Change::RecordContradicted,
+            ..self
+        }
+    }
+
     /// Whether anything would be said now that was not recorded; false without a record.
     #[must_use]
     pub fn differs(&self) -> bool {
@@ -141,6 +153,7 @@ impl Now {
                 | Change::OpenUndecided
                 | Change::ClosedElsewhere
                 | Change::RecordUnreadable
+                | Change::RecordContradicted
         )
     }
 

@@ -236,10 +236,7 @@ struct Verdict<'a> {
 
 impl Verdict<'_> {
     fn decision_id(&self) -> &str {
-        self.canonical
-            .digest
-            .get(..32)
-            .unwrap_or(&self.canonical.digest)
+        decision_id(&self.canonical.digest)
     }
 
     fn run_update(&self, row: &RunRow, context: Box<RawValue>) -> RunUpdate {
@@ -401,6 +398,11 @@ impl Verdict<'_> {
             _ => None,
         }
     }
+}
+
+/// The name of the verdict whose facts have this digest.
+pub(super) fn decision_id(digest: &str) -> &str {
+    digest.get(..32).unwrap_or(digest)
 }
 
 /// What was counted, from the rows where there are rows and from the counters where there are none.

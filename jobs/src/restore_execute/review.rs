@@ -9,11 +9,16 @@
 //!
 //! **Invariant:** a verdict passes only if this version would record it again, letter by letter.
 
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::canonical::{self, ReadError, canonicalise, digest_of};
 use super::decision::{Decision, Outcome};
 use super::facts::Facts;
-use super::record::LedgerEntry;
+use super::record::{LedgerEntry, decision_id};
 use super::rules::{RULESET, decide};
+use crate::ids::RunId;
 
 /// What the ledger says about one verdict, column by column.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +35,17 @@ pub struct Recorded<'a> {
     pub facts_digest: &'a str,
     /// The decision, in canonical form.
     pub decision: &'a str,
+}
+
+/// What the ledger calls a verdict.
+#[derive(Debug, Clone, Copy)]
+pub struct Name<'a> {
+    /// The run that it is filed under.
+    pub run: RunId,
+    /// Half of the digest.
+    pub decision_id: &'a str,
+    /// When it was reached.
+    pub decided_at: Timestamp,
 }
 
 /// A verdict that passed: what it was made from, and what follows from that.
@@ -76,6 +92,85 @@ pub enum Doubt {
     },
 }
 
+/// What a verdict on record is worth to whoever reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// This version would record it again.
+    Stands,
+    /// Other rules decided than this version holds, so it can only be read.
+    OtherRules,
+    /// The facts on record do not have the recorded digest.
+    FactsAltered,
+    /// The facts on record have it, and this version could not have written them.
+    FactsUnreadable,
+    /// Other columns say something else than follows from the facts on record.
+    Contradicted,
+}
+
+impl Standing {
+    /// Every standing.
+    pub const ALL: [Self; 5] = [
+        Self::Stands,
+        Self::OtherRules,
+        Self::FactsAltered,
+        Self::FactsUnreadable,
+        Self::Contradicted,
+    ];
+
+    /// Reviews a verdict that the ledger calls by `name`.
+    #[must_use]
+    pub fn of(recorded: &Recorded<'_>, name: &Name<'_>) -> Self {
+        match review(recorded) {
+            Ok(reviewed) if is_called(&reviewed.facts, recorded, name) => Self::Stands,
+            Err(Doubt::FactsAltered { .. }) => Self::FactsAltered,
+            Err(Doubt::FactsUnreadable(_)) => Self::FactsUnreadable,
+            Err(Doubt::OtherRuleset(_)) if !contradicts_itself(recorded) => Self::OtherRules,
+            Ok(_) | Err(_) => Self::Contradicted,
+        }
+    }
+
+    /// Whether the record may be shown for what it says. It proves something only where it stands.
+    #[must_use]
+    pub const fn is_readable(self) -> bool {
+        matches!(self, Self::Stands | Self::OtherRules)
+    }
+
+    /// For people.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Stands => "The verdict follows from the facts recorded with it.",
+            Self::OtherRules => {
+                "Other rules decided than this version holds, so this version cannot judge the verdict again."
+            }
+            Self::FactsAltered => {
+                "The facts on record do not have the recorded digest: the ledger was altered."
+            }
+            Self::FactsUnreadable => {
+                "The facts on record are not as this version writes them: the ledger was altered."
+            }
+            Self::Contradicted => {
+                "The ledger's columns contradict the facts on record: the ledger was altered."
+            }
+        }
+    }
+}
+
+fn is_called(facts: &Facts, recorded: &Recorded<'_>, name: &Name<'_>) -> bool {
+    name.run == facts.run.id
+        && name.decided_at == facts.as_of
+        && name.decision_id == decision_id(recorded.facts_digest)
+}
+
+/// Whether the words on record are others than those of the decision on record, as far as it can be read.
+fn contradicts_itself(recorded: &Recorded<'_>) -> bool {
+    let decision: Result<Decision, _> = serde_json::from_str(recorded.decision);
+    decision.is_ok_and(|decision| {
+        recorded.outcome != decision.name() || recorded.reason_code != decision.reason.code()
+    })
+}
+
 impl<'a> From<&'a LedgerEntry> for Recorded<'a> {
     fn from(entry: &'a LedgerEntry) -> Self {
         Self {
@@ -85,6 +180,16 @@ impl<'a> From<&'a LedgerEntry> for Recorded<'a> {
             facts: &entry.facts,
             facts_digest: &entry.facts_digest,
             decision: &entry.decision,
+        }
+    }
+}
+
+impl<'a> From<&'a LedgerEntry> for Name<'a> {
+    fn from(entry: &'a LedgerEntry) -> Self {
+        Self {
+            run: entry.operation_run_id,
+            decision_id: &entry.decision_id,
+            decided_at: entry.decided_at,
         }
     }
 }

@@ -12,7 +12,7 @@ use reconciler_jobs::restore_execute::canonical::{canonicalise, read_back};
 use reconciler_jobs::restore_execute::facts::Facts;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::record;
-use reconciler_jobs::restore_execute::review::{Recorded, review};
+use reconciler_jobs::restore_execute::review::{Name, Recorded, Standing, review};
 use reconciler_jobs::restore_execute::rows::AuditRow;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
@@ -368,6 +368,8 @@ proptest! {
         prop_assert_eq!(record.is_some(), decision.outcome().is_some());
         if let Some(record) = record {
             let reviewed = review(&Recorded::from(&record.ledger)).unwrap();
+            let standing = Standing::of(&Recorded::from(&record.ledger), &Name::from(&record.ledger));
+            prop_assert_eq!(standing, Standing::Stands);
             prop_assert_eq!((reviewed.facts, reviewed.decision), (case.facts(), decision));
             assert_kept(&case.run.context, &record.run.context, &["reconciliation"]);
             if let Some(counts) = &record.run.summary_counts {

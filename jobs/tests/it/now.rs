@@ -52,6 +52,12 @@ fn every_change_is_told_by_its_own_sentence() {
                 .beside_unreadable()
                 .change,
         ),
+        (
+            Change::RecordContradicted,
+            Now::of(&Case::proven().facts(), None)
+                .beside_contradicted()
+                .change,
+        ),
         (Change::Same, told(&nothing, &nothing)),
         (Change::Same, told(&without_evidence, &nothing)),
         (
@@ -73,7 +79,7 @@ fn every_change_is_told_by_its_own_sentence() {
     }
     let met: BTreeSet<_> = rows.iter().map(|(change, _)| change).collect();
     assert_eq!(met.len(), Change::ALL.len(), "every change has a row");
-    let recorded = Change::ALL.iter().skip(3);
+    let recorded = Change::ALL.iter().skip(4);
     for change in recorded {
         assert!(
             change

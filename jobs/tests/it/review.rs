@@ -2,7 +2,7 @@
 
 use reconciler_jobs::restore_execute::canonical::{canonicalise, digest_of};
 use reconciler_jobs::restore_execute::record::LedgerEntry;
-use reconciler_jobs::restore_execute::review::{Doubt, Recorded, review};
+use reconciler_jobs::restore_execute::review::{Doubt, Name, Recorded, Standing, review};
 
 use crate::support::Case;
 
@@ -141,4 +141,77 @@ fn a_verdict_of_other_rules_is_left_to_those_who_hold_them() {
     let mut entry = proven();
     entry.ruleset = "restore.execute/0";
     assert!(doubt(&entry).starts_with("ruleset: "));
+}
+
+/// One way to touch an entry.
+type Touch = fn(&mut LedgerEntry);
+
+#[test]
+fn no_column_can_be_touched_without_a_word() {
+    let touches: [(&str, Touch, Standing); 12] = [
+        ("nothing", |_| (), Standing::Stands),
+        (
+            "outcome",
+            |it| it.outcome = "succeeded",
+            Standing::Contradicted,
+        ),
+        (
+            "outcome, unknown",
+            |it| it.outcome = "Failed",
+            Standing::Contradicted,
+        ),
+        (
+            "reason",
+            |it| it.reason_code = "restore.aborted",
+            Standing::Contradicted,
+        ),
+        (
+            "decision",
+            |it| it.decision = proven().decision,
+            Standing::Contradicted,
+        ),
+        (
+            "run",
+            |it| it.operation_run_id.0 += 1,
+            Standing::Contradicted,
+        ),
+        (
+            "id",
+            |it| it.decision_id.truncate(31),
+            Standing::Contradicted,
+        ),
+        (
+            "moment",
+            |it| it.decided_at += jiff::SignedDuration::from_micros(1),
+            Standing::Contradicted,
+        ),
+        ("facts", |it| it.facts.push(' '), Standing::FactsAltered),
+        (
+            "facts and digest",
+            |it| rewrite(it, r#""is_dry_run":false,"#, ""),
+            Standing::FactsUnreadable,
+        ),
+        (
+            "ruleset",
+            |it| it.ruleset = "restore.execute/0",
+            Standing::OtherRules,
+        ),
+        (
+            "ruleset and outcome",
+            |it| (it.ruleset, it.outcome) = ("restore.execute/0", "succeeded"),
+            Standing::Contradicted,
+        ),
+    ];
+    for (what, touch, expected) in touches {
+        let mut entry = failed();
+        touch(&mut entry);
+        let found = Standing::of(&Recorded::from(&entry), &Name::from(&entry));
+        assert_eq!(found, expected, "{what}");
+        let words = (entry.outcome, found.is_readable());
+        assert_ne!(words, ("succeeded", true), "{what}");
+    }
+    let alike = Standing::ALL
+        .iter()
+        .filter(|standing| standing.is_readable());
+    assert_eq!(alike.count(), 2);
 }

@@ -65,7 +65,7 @@ pub enum State {
     Deferred,
     /// The run was closed before, with a verdict that the ledger holds.
     DecidedBefore,
-    /// The run is closed, and the ledger's entry for it does not match its digest.
+    /// The run is closed, and the ledger's entry for it was altered: its columns, facts and digest disagree.
     LedgerAltered,
     /// Somebody else closed the run. The ledger holds no verdict, so nothing was proven.
     ClosedElsewhere,

@@ -203,7 +203,7 @@ fn show_watch(watch: &Watch, screen: &mut Screen) -> anyhow::Result<()> {
 }
 
 fn show_verdict(verdict: &Verdict, screen: &mut Screen) -> anyhow::Result<()> {
-    let altered = if verdict.digest_matches {
+    let altered = if verdict.standing.is_readable() {
         ""
     } else {
         "; THE LEDGER WAS ALTERED"

@@ -2,9 +2,9 @@
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::reading::now::{Change, Now};
-use reconciler_jobs::restore_execute::canonical::digest_of;
 use reconciler_jobs::restore_execute::proof::{Leg, LegState};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use reconciler_jobs::restore_execute::review::Standing;
 use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -76,9 +76,12 @@ impl Explanation {
     #[must_use]
     pub fn of(found: &RunInFull) -> Self {
         let assessment = &found.seen.assessment;
+        let standing = found.verdict.as_ref().map(RecordedVerdict::standing);
         let recorded: Option<Decision> = found.verdict.as_ref().and_then(readable);
         let mut now = Now::of(&assessment.facts, recorded.as_ref());
-        if found.verdict.is_some() && recorded.is_none() {
+        if standing == Some(Standing::Contradicted) {
+            now = now.beside_contradicted();
+        } else if standing.is_some() && recorded.is_none() {
             now = now.beside_unreadable();
         }
         let judged = assessment.restore().is_some();
@@ -114,11 +117,10 @@ impl Said {
     }
 }
 
-/// A decision on record whose facts are those that were digested.
+/// A decision on record that may be shown for what it says.
 fn readable(verdict: &RecordedVerdict) -> Option<Decision> {
-    let is_intact = digest_of(&verdict.facts) == verdict.facts_digest;
     let decision = serde_json::from_str(&verdict.decision).ok();
-    decision.filter(|_| is_intact)
+    decision.filter(|_| verdict.standing().is_readable())
 }
 
 /// A restore that cannot be tied to the run may be somebody else's: nothing is said of it.

@@ -13,6 +13,7 @@ use reconciler_jobs::restore_execute::facts::{
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::results::{Reading, Requested, Tally};
+use reconciler_jobs::restore_execute::review::Standing;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -61,7 +62,7 @@ pub struct RunDetail {
     pub timeline: Vec<Event>,
     /// The verdict on record.
     pub verdict: Option<Verdict>,
-    /// What its primary reason means, where this version knows it.
+    /// What its primary reason means, where this version knows it and the record can be relied on.
     pub verdict_reason: Option<Reason>,
     /// The most that may be claimed; none where nothing may.
     pub claim: Option<&'static str>,
@@ -234,9 +235,12 @@ impl RunDetail {
             outcome: facts.run.outcome,
             freshness: freshness(row, limits),
             created_at: facts.run.created_at.moment().map(Moment),
-            card: result.zip(seen).map_or_else(
-                || unlinked(facts),
-                |(result, seen)| card(&result, facts.run.id, seen.restore.id, verdict.as_ref()),
+            card: told(
+                result.zip(seen).map_or_else(
+                    || unlinked(facts),
+                    |(result, seen)| card(&result, facts.run.id, seen.restore.id, verdict.as_ref()),
+                ),
+                verdict.as_ref(),
             ),
             restore: seen.map(|seen| restore_line(seen.restore, found.backup_set)),
             operation_proof: labelled(
@@ -250,6 +254,7 @@ impl RunDetail {
             timeline: events(&row.assessment, verdict.as_ref(), sight),
             verdict_reason: verdict
                 .as_ref()
+                .filter(|verdict| verdict.standing.is_readable())
                 .and_then(|verdict| ReasonCode::parse(&verdict.reason_code))
                 .map(Reason::from),
             claim: result.and_then(|result| result.claim).map(Claim::label),
@@ -294,6 +299,15 @@ pub(super) fn labelled(state: Availability) -> Labelled<Availability> {
     }
 }
 
+/// The same card, as urgent as it gets where the verdict on record cannot be relied on.
+fn told(card: Card, verdict: Option<&Verdict>) -> Card {
+    let is_altered = verdict.is_some_and(|verdict| !verdict.standing.is_readable());
+    Card {
+        tone: if is_altered { Tone::Danger } else { card.tone },
+        ..card
+    }
+}
+
 fn unlinked(facts: &Facts) -> Card {
     let found = Unlinked::of(&facts.run);
     Card {
@@ -321,7 +335,8 @@ pub(super) fn tone(state: ResultState, is_proven: bool) -> Tone {
 /// The card of a restore, on the page of `run`.
 fn card(result: &RestoreResult, run: RunId, restore: RestoreId, verdict: Option<&Verdict>) -> Card {
     let is_proven = verdict.is_some_and(|verdict| {
-        verdict.digest_matches && Outcome::parse(&verdict.outcome) == Some(Outcome::Succeeded)
+        verdict.standing == Standing::Stands
+            && Outcome::parse(&verdict.outcome) == Some(Outcome::Succeeded)
     });
     let tone = tone(result.state(), is_proven);
     Card {
@@ -493,7 +508,7 @@ fn diagnostics(
         let digest = if verdict.digest_matches {
             "as recorded"
         } else {
-            "NOT AS RECORDED: the ledger was altered"
+            "NOT AS RECORDED"
         };
         lines.extend([
             ("verdict", verdict.decision_id.clone()),
@@ -501,6 +516,10 @@ fn diagnostics(
             ("decided by", verdict.worker.clone()),
             ("digest of the facts", verdict.facts_digest.clone()),
             ("facts on record", digest.to_owned()),
+            (
+                "review of the record",
+                verdict.standing.sentence().to_owned(),
+            ),
         ]);
     }
     let line = |(name, text)| Diagnostic { name, text };

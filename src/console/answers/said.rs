@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use reconciler_jobs::restore_execute::proof::LegState;
+use reconciler_jobs::restore_execute::review::Standing;
 use reconciler_jobs::restore_execute::{self as rules, ReasonCode, results};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -135,6 +136,8 @@ pub struct Verdict {
     pub facts_digest: String,
     /// Whether the facts on record still have that digest.
     pub digest_matches: bool,
+    /// Whether it follows from those facts, as every column says it.
+    pub standing: Standing,
     /// Who decided.
     pub worker: String,
     /// When, RFC 3339.
@@ -152,6 +155,7 @@ impl From<&RecordedVerdict> for Verdict {
             ruleset: record.ruleset.clone(),
             facts_digest: record.facts_digest.clone(),
             digest_matches: rules::canonical::digest_of(&record.facts) == record.facts_digest,
+            standing: record.standing(),
             worker: record.worker.clone(),
             decided_at: record.decided_at.to_string(),
         }

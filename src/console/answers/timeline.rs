@@ -98,7 +98,11 @@ pub fn events(assessment: &Assessment, verdict: Option<&Verdict>, sight: Sight) 
         }
     }
     if let Some(verdict) = verdict {
-        let text = format!("{}, {}", verdict.outcome, verdict.reason_code);
+        let text = if verdict.standing.is_readable() {
+            format!("{}, {}", verdict.outcome, verdict.reason_code)
+        } else {
+            "recorded, and cannot be relied on".to_owned()
+        };
         note(verdict.decided_at.parse().ok(), Subject::Verdict, text);
     }
     events.sort();

@@ -14,6 +14,7 @@ use reconciler_jobs::reading::Availability;
 use reconciler_jobs::reading::now::Change;
 use reconciler_jobs::restore_execute::facts::RunStatus;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use reconciler_jobs::restore_execute::review::Standing;
 
 use super::answers::Moment;
 use super::answers::explain::Explanation;

@@ -1,5 +1,5 @@
 -- load_verdict: the verdict on record for a run.
 SELECT
-    decision_id, outcome, reason_code, ruleset, facts, facts_digest, decision, worker, decided_at
+    operation_run_id, decision_id, outcome, reason_code, ruleset, facts, facts_digest, decision, worker, decided_at
 FROM reconciler_ledger
 WHERE operation_run_id = ?1

@@ -1,6 +1,8 @@
 //! The pages of one run.
 
+use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::Thresholds;
+use reconciler_jobs::reading::now::Change;
 use reconciler_jobs::restore_execute::facts::{EvidenceFacts, Facts, RestoreStatus, RunStatus};
 use reconciler_jobs::restore_execute::results::{
     Counters, Exception, Finding, ItemFacts, Part, Tally,
@@ -152,6 +154,48 @@ fn an_altered_ledger_is_told_before_anything_else() {
     let mut found = closed(proven());
     found.verdict.as_mut().unwrap().facts.push(' ');
     insta::assert_snapshot!("run_ledger_altered", page(&found, SEES_ALL));
+}
+
+/// A success that is written over what the recorded facts say, in a column of the ledger.
+fn written_over() -> RunInFull {
+    let mut found = closed(Facts {
+        evidence: EvidenceFacts::default(),
+        ..proven()
+    });
+    let verdict = found.verdict.as_mut().unwrap();
+    "succeeded".clone_into(&mut verdict.outcome);
+    "restore.proof_complete".clone_into(&mut verdict.reason_code);
+    found.seen.assessment.facts.evidence = proven().evidence;
+    found.seen.assessment.decision = decide(&found.seen.assessment.facts);
+    found
+}
+
+#[test]
+fn columns_that_contradict_the_recorded_facts_prove_nothing() {
+    let found = written_over();
+    insta::assert_snapshot!("run_record_contradicted", page(&found, SEES_ALL));
+    let answer = RunDetail::of(&found, SEES_ALL, &Thresholds::default());
+    assert_eq!(answer.card.tone, Tone::Danger);
+    assert_eq!(answer.verdict_reason, None);
+    let explained = Explanation::of(&found);
+    assert_eq!(explained.change, Change::RecordContradicted);
+    assert_eq!(explained.recorded, None);
+    let shown = text(&ExplainPage {
+        shell: &shell("Now"),
+        answer: &explained,
+    });
+    insta::assert_snapshot!("explain_record_contradicted", shown);
+}
+
+#[test]
+fn a_verdict_of_other_rules_is_shown_and_not_called_proven() {
+    let mut found = closed(proven());
+    "restore.execute/0".clone_into(&mut found.verdict.as_mut().unwrap().ruleset);
+    let answer = RunDetail::of(&found, SEES_ALL, &Thresholds::default());
+    assert_eq!(answer.card.tone, Tone::Warning);
+    let shown = page(&found, SEES_ALL);
+    assert!(shown.contains("cannot judge the verdict again."), "{shown}");
+    assert!(!shown.contains("altered"), "{shown}");
 }
 
 #[test]

@@ -131,7 +131,8 @@ pub(super) fn decided(then: &Facts, mut facts: Facts) -> RunInFull {
     facts.run.outcome = RunOutcome::parse(outcome.name());
     let canonical = canonicalise(then).unwrap();
     let verdict = RecordedVerdict {
-        decision_id: "0198-decision".to_owned(),
+        run: then.run.id,
+        decision_id: canonical.digest.chars().take(32).collect(),
         outcome: outcome.name().to_owned(),
         reason_code: decision.reason.code().to_owned(),
         ruleset: RULESET.to_owned(),
@@ -139,7 +140,7 @@ pub(super) fn decided(then: &Facts, mut facts: Facts) -> RunInFull {
         facts_digest: canonical.digest,
         decision: canonicalise(&decision).unwrap().text,
         worker: "worker-1".to_owned(),
-        decided_at: moment("2026-11-21T09:20:00Z"),
+        decided_at: then.as_of,
     };
     let seen = VerdictSeen {
         outcome: verdict.outcome.clone(),
