@@ -11,7 +11,7 @@
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -32,6 +32,7 @@ use super::access::{
 use super::connections::Client;
 use super::headers::secure;
 use super::login;
+use super::pages::Looker;
 use super::problem::Problem;
 use super::serve::Patience;
 use crate::clock::Stopwatch;
@@ -116,10 +117,18 @@ impl Guard {
     }
 
     /// The request as a page gets it, or what is answered instead.
-    async fn admit(&self, client: SocketAddr, request: Request) -> Result<Request, Response> {
+    async fn admit(
+        &self,
+        client: SocketAddr,
+        request: Request,
+        known: &OnceLock<Looker>,
+    ) -> Result<Request, Response> {
         let (parts, body) = request.into_parts();
         self.check_shape(&parts).map_err(Problem::into_response)?;
         let who = self.identify(&parts);
+        if let Some(looker) = self.looker(&who) {
+            known.get_or_init(|| looker);
+        }
         let asker = match who {
             Who::Bearer(id) | Who::Session(id, _) => Asker::Token(id),
             Who::Local | Who::Refused | Who::Nobody => Asker::at(client.ip()),
@@ -127,31 +136,41 @@ impl Guard {
         self.requests
             .take(asker, self.now())
             .map_err(|wait| Problem::too_many_requests(wait).into_response())?;
-        let (viewer, form_token) = match &who {
-            Who::Local => (Some(Viewer::on_this_machine()), self.local.clone()),
-            Who::Bearer(id) => (self.tokens.viewer(*id).cloned(), FormToken::default()),
-            Who::Session(id, form_token) => (self.tokens.viewer(*id).cloned(), form_token.clone()),
+        match who {
+            Who::Local | Who::Bearer(_) | Who::Session(..) => {}
             Who::Refused => return Err(Problem::unauthorized().into_response()),
-            Who::Nobody if is_open(parts.uri.path()) => (None, FormToken::default()),
+            Who::Nobody if is_open(parts.uri.path()) => {}
             Who::Nobody => return Err(turn_away(&parts)),
-        };
+        }
         let body = read_body(&parts, body, self.patience.request / 2)
             .await
             .map_err(Problem::into_response)?;
         let by_form = matches!(who, Who::Local | Who::Session(..));
         if by_form && !is_safe(&parts.method) && parts.uri.path() != login::LOGIN {
-            let sent = sent_form_token(&parts, &body);
-            if !sent.is_some_and(|sent| form_token.is(&sent)) {
+            let sent = sent_form_token(&parts, &body).unwrap_or_default();
+            let is_ours = |looker: &Looker| looker.form_token.is(&sent);
+            if !known.get().is_some_and(is_ours) {
                 return Err(Problem::foreign().into_response());
             }
         }
         let mut request = Request::from_parts(parts, Body::from(body));
-        let extensions = request.extensions_mut();
-        extensions.insert(form_token);
-        if let Some(viewer) = viewer {
-            extensions.insert(viewer);
+        if let Some(looker) = known.get().cloned() {
+            let extensions = request.extensions_mut();
+            extensions.insert(looker.form_token);
+            extensions.insert(looker.viewer);
         }
         Ok(request)
+    }
+
+    /// Somebody known, with what their forms send back.
+    fn looker(&self, who: &Who) -> Option<Looker> {
+        let (viewer, form_token) = match who {
+            Who::Local => (Viewer::on_this_machine(), self.local.clone()),
+            Who::Bearer(id) => (self.tokens.viewer(*id)?.clone(), FormToken::default()),
+            Who::Session(id, form_token) => (self.tokens.viewer(*id)?.clone(), form_token.clone()),
+            Who::Refused | Who::Nobody => return None,
+        };
+        Some(Looker { viewer, form_token })
     }
 
     /// What can be refused without knowing who asks.
@@ -199,8 +218,14 @@ impl Guard {
     }
 
     /// Answers when it is this request's turn, or at once that there are too many before it.
-    async fn answer(&self, client: SocketAddr, request: Request, next: Next) -> Response {
-        let request = match self.admit(client, request).await {
+    async fn answer(
+        &self,
+        client: SocketAddr,
+        request: Request,
+        next: Next,
+        known: &OnceLock<Looker>,
+    ) -> Response {
+        let request = match self.admit(client, request, known).await {
             Ok(request) => request,
             Err(answer) => return answer,
         };
@@ -219,7 +244,8 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let is_api = is_api(request.uri().path());
-    let answering = guard.answer(client.address, request, next);
+    let known = OnceLock::new();
+    let answering = guard.answer(client.address, request, next, &known);
     let answering = AssertUnwindSafe(answering).catch_unwind();
     let response = match tokio::time::timeout(guard.patience.request, answering).await {
         Ok(Ok(response)) => response,
@@ -229,7 +255,7 @@ pub(super) async fn guard(
         }
         Err(_) => Problem::unavailable().into_response(),
     };
-    let mut response = finish(response, is_api, guard.behind_tls);
+    let mut response = finish(response, is_api, known.get(), guard.behind_tls);
     if client.should_end() {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
@@ -238,7 +264,7 @@ pub(super) async fn guard(
 }
 
 /// Gives every refusal one of two forms, and every answer its headers.
-fn finish(response: Response, is_api: bool, behind_tls: bool) -> Response {
+fn finish(response: Response, is_api: bool, looker: Option<&Looker>, behind_tls: bool) -> Response {
     let status = response.status();
     let is_refusal = status.is_client_error() || status.is_server_error();
     let is_finished = response.extensions().get::<OwnPage>().is_some();
@@ -251,7 +277,7 @@ fn finish(response: Response, is_api: bool, behind_tls: bool) -> Response {
         let mut refusal = if is_api {
             problem.as_json()
         } else {
-            problem.as_page()
+            problem.as_page(looker)
         };
         if let Some(allowed) = response.headers().get(header::ALLOW) {
             refusal.headers_mut().insert(header::ALLOW, allowed.clone());
@@ -389,6 +415,8 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_that_says_nothing_is_given_words() {
         let page = ask("/says-no-more").await;
+        assert!(page.contains("<nav aria-label=\"Main\">"), "{page}");
+        assert!(!page.contains("Log out"), "nobody logged in: {page}");
         assert!(page.starts_with("HTTP/1.1 409 "), "{page}");
         assert!(
             page.contains(">The request cannot be understood</h1>"),

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::access::Capability;
-use super::pages::render_problem_page;
+use super::pages::{Looker, render_problem_page};
 use crate::storage::{ErrorKind, StoreError};
 
 /// Why a request was not answered. Every one that leaves the console is finished by the guard, which knows
@@ -179,9 +179,9 @@ impl Problem {
         self.answer("application/problem+json", body)
     }
 
-    /// The answer to whoever asked for a page.
-    pub(super) fn as_page(&self) -> Response {
-        let page = render_problem_page(self.title, self.detail(), self.status.as_u16());
+    /// The answer to whoever asked for a page; to nobody known, without a menu.
+    pub(super) fn as_page(&self, looker: Option<&Looker>) -> Response {
+        let page = render_problem_page(self.title, self.detail(), self.status.as_u16(), looker);
         self.answer("text/html; charset=utf-8", page.into_bytes())
     }
 
@@ -255,7 +255,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_cannot_be_broken_out_of() {
-        let response = Problem::bad_request("<script>\"'&").as_page();
+        let response = Problem::bad_request("<script>\"'&").as_page(None);
         let body = body(response).await;
         assert!(body.contains("&#60;script&#62;&#34;&#39;&#38;"), "{body}");
         assert!(!body.contains("<script"), "{body}");
@@ -266,10 +266,10 @@ mod tests {
         let wait = Problem::too_many_requests(Duration::from_millis(1_200)).as_json();
         assert_eq!(wait.headers()["retry-after"], "2");
         assert_eq!(
-            Problem::unavailable().as_page().headers()["retry-after"],
+            Problem::unavailable().as_page(None).headers()["retry-after"],
             "1"
         );
-        let challenge = Problem::unauthorized().as_page();
+        let challenge = Problem::unauthorized().as_page(None);
         assert_eq!(challenge.headers()["www-authenticate"], "Bearer");
     }
 

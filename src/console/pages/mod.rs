@@ -16,6 +16,7 @@ use reconciler_jobs::restore_execute::facts::RunStatus;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::review::Standing;
 
+use super::access::{Capability, FormToken, Viewer};
 use super::answers::Moment;
 use super::answers::explain::Explanation;
 use super::answers::overview::Overview;
@@ -68,6 +69,36 @@ struct Place {
     href: &'static str,
     label: &'static str,
     is_current: bool,
+}
+
+/// Who looks, and with which form token.
+#[derive(Clone)]
+pub(super) struct Looker {
+    pub(super) viewer: Viewer,
+    pub(super) form_token: FormToken,
+}
+
+impl Looker {
+    /// Around a page for this viewer.
+    fn shell(
+        &self,
+        title: impl Into<String>,
+        current: Option<Menu>,
+        as_of: Option<Moment>,
+    ) -> Shell {
+        Shell {
+            title: title.into(),
+            current,
+            is_in: true,
+            viewer: self.viewer.name.to_string(),
+            can_log_out: !self.viewer.is_local(),
+            can_reconcile: self.viewer.can.contains(&Capability::RunsReconcile),
+            can_see_evidence: self.viewer.can.contains(&Capability::EvidenceView),
+            csrf: self.form_token.0.to_string(),
+            as_of,
+            claim_boundary: CLAIM_BOUNDARY,
+        }
+    }
 }
 
 impl Shell {
@@ -192,9 +223,17 @@ pub(super) fn render_login_page(back: &str, has_failed: bool) -> String {
     })
 }
 
-/// A problem as a page. It says nothing of who looks.
-pub(super) fn render_problem_page(title: &str, detail: Option<&str>, status: u16) -> String {
-    let shell = &Shell::outside(title);
+/// A problem as a page, with the menu for whoever is let in.
+pub(super) fn render_problem_page(
+    title: &str,
+    detail: Option<&str>,
+    status: u16,
+    looker: Option<&Looker>,
+) -> String {
+    let shell = &looker.map_or_else(
+        || Shell::outside(title),
+        |looker| looker.shell(title, None, None),
+    );
     render_alone(&ProblemPage {
         shell,
         title,

@@ -8,14 +8,12 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
-use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 
 use super::{
-    EvidencePage, ExplainPage, Form, Menu, OverviewPage, QueuePage, RestorePage, RunPage, RunsPage,
-    Shell, download,
+    EvidencePage, ExplainPage, Form, Looker, Menu, OverviewPage, QueuePage, RestorePage, RunPage,
+    RunsPage, download,
 };
-use crate::console::access::{Capability, FormToken, Viewer};
-use crate::console::answers::Moment;
+use crate::console::access::{FormToken, Viewer};
 use crate::console::api::{restore_of, run_of};
 use crate::console::asked::{EnvironmentQuery, RunQuery};
 use crate::console::problem::Problem;
@@ -46,29 +44,6 @@ pub(in crate::console) fn routes() -> Router<Arc<Console>> {
         .route("/assets/icon.svg", get(icon))
 }
 
-/// Who looks, and with which form token.
-struct Looker {
-    viewer: Viewer,
-    form_token: FormToken,
-}
-
-impl Looker {
-    fn shell(&self, title: impl Into<String>, current: Option<Menu>, as_of: Moment) -> Shell {
-        Shell {
-            title: title.into(),
-            current,
-            is_in: true,
-            viewer: self.viewer.name.to_string(),
-            can_log_out: !self.viewer.is_local(),
-            can_reconcile: self.viewer.can.contains(&Capability::RunsReconcile),
-            can_see_evidence: self.viewer.can.contains(&Capability::EvidenceView),
-            csrf: self.form_token.0.to_string(),
-            as_of: Some(as_of),
-            claim_boundary: CLAIM_BOUNDARY,
-        }
-    }
-}
-
 fn render(page: &impl Template) -> Result<Response, Problem> {
     match page.render() {
         Ok(text) => Ok(Html(text).into_response()),
@@ -88,7 +63,7 @@ async fn overview(
     let query = EnvironmentQuery::parse(&query.unwrap_or_default())?;
     let answer = console.overview(&viewer, &query, "/").await?;
     let looker = Looker { viewer, form_token };
-    let shell = looker.shell("Overview", Some(Menu::Overview), answer.as_of);
+    let shell = looker.shell("Overview", Some(Menu::Overview), Some(answer.as_of));
     render(&OverviewPage {
         shell: &shell,
         answer: &answer,
@@ -104,7 +79,7 @@ async fn runs(
     let query = RunQuery::parse_form(&query.unwrap_or_default())?;
     let answer = console.runs(&viewer, &query, RUNS).await?;
     let looker = Looker { viewer, form_token };
-    let shell = looker.shell("Runs", Some(Menu::Runs), answer.as_of);
+    let shell = looker.shell("Runs", Some(Menu::Runs), Some(answer.as_of));
     let text = query.text(None);
     render(&RunsPage {
         shell: &shell,
@@ -166,7 +141,7 @@ async fn run(
 ) -> Result<Response, Problem> {
     let answer = console.run(&viewer, run_of(&id)?).await?;
     let looker = Looker { viewer, form_token };
-    let shell = looker.shell(format!("Run {id}"), Some(Menu::Runs), answer.as_of);
+    let shell = looker.shell(format!("Run {id}"), Some(Menu::Runs), Some(answer.as_of));
     render(&RunPage {
         shell: &shell,
         answer: &answer,
@@ -182,7 +157,7 @@ async fn evidence(
     let answer = console.evidence(&viewer, run_of(&id)?).await?;
     let looker = Looker { viewer, form_token };
     let title = format!("Evidence of run {id}");
-    let shell = looker.shell(title, Some(Menu::Runs), answer.as_of);
+    let shell = looker.shell(title, Some(Menu::Runs), Some(answer.as_of));
     render(&EvidencePage {
         shell: &shell,
         answer: &answer,
@@ -198,7 +173,7 @@ async fn explain(
     let answer = console.explain(&viewer, run_of(&id)?).await?;
     let looker = Looker { viewer, form_token };
     let title = format!("Run {id} now");
-    let shell = looker.shell(title, Some(Menu::Runs), answer.as_of);
+    let shell = looker.shell(title, Some(Menu::Runs), Some(answer.as_of));
     render(&ExplainPage {
         shell: &shell,
         answer: &answer,
@@ -223,7 +198,7 @@ async fn restore(
 ) -> Result<Response, Problem> {
     let answer = console.restore(&viewer, restore_of(&id)?).await?;
     let looker = Looker { viewer, form_token };
-    let shell = looker.shell(format!("Restore {id}"), None, answer.as_of);
+    let shell = looker.shell(format!("Restore {id}"), None, Some(answer.as_of));
     render(&RestorePage {
         shell: &shell,
         answer: &answer,
@@ -238,7 +213,7 @@ async fn queue(
     let queue = console.queue(&viewer).await?;
     let sweeps = console.sweeps(&viewer).await?;
     let looker = Looker { viewer, form_token };
-    let shell = looker.shell("Queue and sweeps", Some(Menu::Queue), queue.as_of);
+    let shell = looker.shell("Queue and sweeps", Some(Menu::Queue), Some(queue.as_of));
     render(&QueuePage {
         shell: &shell,
         queue: &queue,

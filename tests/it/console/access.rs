@@ -129,6 +129,45 @@ async fn a_login_gives_a_cookie_that_no_script_reads_and_a_logout_ends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_refused_leads_those_on_who_are_known() {
+    const MENU: &str = "<nav aria-label=\"Main\">";
+    let server = Server::start().await;
+    let cookie = server.log_in(GUEST);
+    let missing = server.ask(&Ask::get("/nothing").cookie(&cookie));
+    let forbidden =
+        server.ask(&Ask::get(&format!("/runs/{}/explain", id(OWN, RUNNING))).cookie(&cookie));
+    let late = Ask::post("/logout")
+        .cookie(&cookie)
+        .form(&[("csrf", "old")]);
+    let late = server.ask(&late);
+    for (refused, status) in [(&missing, 404), (&forbidden, 403), (&late, 403)] {
+        assert_eq!(refused.status, status, "{refused:?}");
+        assert!(refused.body.contains(MENU), "{refused:?}");
+        assert!(refused.body.contains("<span>guest</span>"), "{refused:?}");
+    }
+    // From another site, even a session is nobody's.
+    let elsewhere = Ask::post("/logout")
+        .cookie(&cookie)
+        .header("origin", "https://evil.example");
+    let unknown = Ask::get("/runs").bearer("rrt_nobody");
+    for (refused, status) in [(elsewhere, 403), (unknown, 401)] {
+        let refused = server.ask(&refused);
+        assert_eq!(refused.status, status, "{refused:?}");
+        assert!(!refused.body.contains(MENU), "{refused:?}");
+        assert!(!refused.body.contains("csrf"), "{refused:?}");
+    }
+    // What stands there to log out does so.
+    let csrf = missing.form_token();
+    let out = server.ask(
+        &Ask::post("/logout")
+            .cookie(&cookie)
+            .form(&[("csrf", &csrf)]),
+    );
+    assert_eq!(out.status, 303, "{out:?}");
+    assert_eq!(server.ask(&Ask::get("/").cookie(&cookie)).status, 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn behind_tls_the_cookie_comes_back_over_tls_only() {
     let settings = config::Console {
         behind_tls: true,
