@@ -165,6 +165,10 @@ reasons! {
         "Validation found nothing that blocks; its warnings are worth a look."
         next: "Review validation warnings"
     }
+    ChecksUncounted: Warning {
+        "Validation found nothing that blocks. How many warnings there are is not known."
+        next: "Review validation"
+    }
     ChecksBlocked: Blocked {
         "Validation found blockers."
         next: "Resolve validation blockers"

@@ -95,7 +95,8 @@ pub struct SweepsShown {
 pub struct SweepLine {
     /// Its id.
     pub id: i64,
-    /// Who swept; none for a viewer who may not see all workspaces.
+    /// Who swept; none for a viewer who may not see all workspaces, also where the sweep was confined to one that
+    /// the viewer sees: workers are everybody's, and so is what their names tell of hosts.
     pub worker: Option<String>,
     /// The workspace that it was confined to.
     pub workspace: Option<WorkspaceId>,

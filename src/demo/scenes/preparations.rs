@@ -160,7 +160,7 @@ const SCOPES: [Scene; 9] = [
     ("Scope recorded", |it| it.only("scoped")),
 ];
 
-const CHECKS: [Scene; 10] = [
+const CHECKS: [Scene; 11] = [
     ("Validation blocked", |it| {
         it.only("checked");
         it.note("check_basis", "blocking_count", json!(2));
@@ -168,6 +168,10 @@ const CHECKS: [Scene; 10] = [
     ("Validation with warnings", |it| {
         it.only("checked");
         it.note("check_basis", "warning_count", json!(3));
+    }),
+    ("Validation, warnings not counted", |it| {
+        it.only("checked");
+        it.note("check_basis", "warning_count", json!(null));
     }),
     ("Validation of an earlier scope", |it| {
         it.only("checked");

@@ -87,13 +87,11 @@ fn validation(facts: &PreparationFacts, passed: bool) -> GateReason {
     }
     match is_current(basis, facts) {
         Some(false) => GateReason::ChecksOutdated,
-        Some(true) if basis.is_clear() && steps(facts.status) >= 2 => {
-            if basis.warnings == Some(0) {
-                GateReason::ChecksPassed
-            } else {
-                GateReason::ChecksWarned
-            }
-        }
+        Some(true) if basis.is_clear() && steps(facts.status) >= 2 => match basis.warnings {
+            Some(0) => GateReason::ChecksPassed,
+            Some(_) => GateReason::ChecksWarned,
+            None => GateReason::ChecksUncounted,
+        },
         _ => GateReason::ChecksMissing,
     }
 }

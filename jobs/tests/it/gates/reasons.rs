@@ -72,7 +72,7 @@ const ROWS: &str = r#"
     /check_basis/blocking_count | null | validation | checks_missing
     /check_basis/blocking_count | 1 | validation | checks_blocked
     /check_basis/warning_count | 2 | validation | checks_warned
-    /check_basis/warning_count | null | validation | checks_warned
+    /check_basis/warning_count | null | validation | checks_uncounted
     preview | null | preview | preview_missing
     preview | [] | preview | preview_missing
     preview | true | preview | preview_missing
