@@ -19,9 +19,11 @@
 //! | `restores` | a restore that may have no run, and what a restore points at |
 //! | `environments` | pages of environments |
 //! | `rows` | rows as statements return them |
+//! | `names` | names as they are shown |
 
 mod environments;
 mod look;
+mod names;
 mod open;
 mod postgres;
 mod reading;
@@ -45,6 +47,7 @@ use reconciler_jobs::restore_execute::{Outcome, Policy, ReasonCode};
 use super::oversight::{QueueListing, QueueState};
 use super::{Assessment, Backend, RecordedVerdict, StoreError, Tally};
 
+pub use names::{is_invisible, is_joiner};
 pub use open::{Requests, open_reader, open_requests};
 
 /// How many runs are looked at to fill one page, where a filter leaves some out.
@@ -147,8 +150,6 @@ pub struct RunSeen {
     pub environment_name: Option<String>,
     /// The verdict's place in the ledger.
     pub verdict: Option<VerdictSeen>,
-    /// Why the run is on the watch list, if it is.
-    pub watched_reason: Option<String>,
 }
 
 /// A verdict without the texts that it was made from.

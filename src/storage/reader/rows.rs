@@ -10,6 +10,7 @@ use reconciler_jobs::reading::gates::PreparationRow;
 use reconciler_jobs::stamp::Stamp;
 use sqlx::FromRow;
 
+use super::names::shown;
 use super::{OpenRuns, SweepSeen, VerdictSeen, WorkerSeen};
 use crate::storage::Tally;
 use crate::storage::records::{Ask, Word, moment};
@@ -28,7 +29,6 @@ pub(super) struct DescribedRecord {
     outcome: Option<Word>,
     reason_code: Option<Word>,
     decided_at: Option<i64>,
-    watched_reason: Option<Word>,
 }
 
 /// A run that may be seen, without its facts.
@@ -37,7 +37,6 @@ pub(super) struct DescribedRun {
     pub(super) workspace_name: String,
     pub(super) environment_name: Option<String>,
     pub(super) verdict: Option<VerdictSeen>,
-    pub(super) watched_reason: Option<String>,
 }
 
 impl TryFrom<DescribedRecord> for DescribedRun {
@@ -54,10 +53,9 @@ impl TryFrom<DescribedRecord> for DescribedRun {
         };
         Ok(Self {
             run: RunId(record.id),
-            workspace_name: record.workspace_name.into(),
-            environment_name: record.environment_name.map(String::from),
+            workspace_name: shown(record.workspace_name),
+            environment_name: record.environment_name.map(shown),
             verdict,
-            watched_reason: record.watched_reason.map(String::from),
         })
     }
 }
@@ -104,9 +102,9 @@ impl From<PreparationRecord> for FoundRestore {
             workspace: WorkspaceId(record.workspace_id),
             environment: EnvironmentId(record.environment_id),
             points_at: record.points_at.map(RunId),
-            workspace_name: record.workspace_name.into(),
-            environment_name: record.environment_name.into(),
-            requested_by: record.requested_by.map(String::from),
+            workspace_name: shown(record.workspace_name),
+            environment_name: shown(record.environment_name),
+            requested_by: record.requested_by.map(shown),
             preparation: PreparationRow {
                 is_dry_run: record.is_dry_run,
                 status: record.status.into(),
@@ -186,9 +184,9 @@ impl From<EnvironmentRecord> for ListedEnvironment {
     fn from(record: EnvironmentRecord) -> Self {
         Self {
             workspace: WorkspaceId(record.workspace_id),
-            workspace_name: record.workspace_name.into(),
+            workspace_name: shown(record.workspace_name),
             environment: EnvironmentId(record.environment_id),
-            name: record.name.into(),
+            name: shown(record.name),
         }
     }
 }
@@ -239,7 +237,7 @@ impl From<SetRecord> for FoundSet {
             owner: record.owner,
             row: BackupSetRow {
                 id: BackupSetId(record.id),
-                name: record.name.into(),
+                name: shown(record.name),
                 status: record.status.into(),
                 completed_at: Stamp::parse(record.completed_at, record.has_completed_at),
                 is_deleted: record.is_deleted,

@@ -212,7 +212,6 @@ async fn load_seen(
                 workspace_name: described.workspace_name,
                 environment_name: described.environment_name,
                 verdict: described.verdict,
-                watched_reason: described.watched_reason,
             },
         ))
     };

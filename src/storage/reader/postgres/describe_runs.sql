@@ -1,12 +1,11 @@
 -- describe_runs: those of some runs that a viewer may see, with the names and the verdicts that belong to them.
 SELECT
     run.id,
-    left(coalesce(workspace.name, ''), 255)::text AS workspace_name,
-    left(environment.name, 255)::text AS environment_name,
+    left(coalesce(workspace.name, ''), 256)::text AS workspace_name,
+    left(environment.name, 256)::text AS environment_name,
     entry.outcome,
     entry.reason_code,
-    (extract(epoch FROM entry.decided_at) * 1000000)::bigint AS decided_at,
-    watch.reason_code AS watched_reason
+    (extract(epoch FROM entry.decided_at) * 1000000)::bigint AS decided_at
 FROM operation_runs AS run
 JOIN workspaces AS workspace ON workspace.id = run.workspace_id
 LEFT JOIN managed_environments AS environment
@@ -15,8 +14,6 @@ LEFT JOIN managed_environments AS environment
  AND environment.deleted_at IS NULL
 LEFT JOIN reconciler.ledger AS entry
   ON entry.operation_run_id = run.id AND entry.workspace_id = run.workspace_id
-LEFT JOIN reconciler.watch_list AS watch
-  ON watch.operation_run_id = run.id AND watch.workspace_id = run.workspace_id
 WHERE run.id = ANY ($2::bigint[])
   -- IS TRUE leaves the choice of the index to the ids.
   AND (run.type = 'restore.execute') IS TRUE

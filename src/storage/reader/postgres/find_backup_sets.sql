@@ -2,7 +2,7 @@
 SELECT DISTINCT ON (ask.environment_id)
     ask.environment_id AS owner,
     source.id,
-    left(coalesce(source.name, ''), 255)::text AS name,
+    left(coalesce(source.name, ''), 256)::text AS name,
     coalesce(source.status, '')::text AS status,
     CASE WHEN source.completed_at >= '1970-01-01' AND source.completed_at < '10000-01-01'
         THEN (extract(epoch FROM source.completed_at) * 1000000)::bigint END AS completed_at,

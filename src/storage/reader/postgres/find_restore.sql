@@ -3,9 +3,9 @@ SELECT
     restore.workspace_id,
     restore.managed_environment_id AS environment_id,
     restore.operation_run_id AS points_at,
-    left(coalesce(workspace.name, ''), 255)::text AS workspace_name,
-    left(coalesce(environment.name, ''), 255)::text AS environment_name,
-    left(restore.requested_by, 255)::text AS requested_by,
+    left(coalesce(workspace.name, ''), 256)::text AS workspace_name,
+    left(coalesce(environment.name, ''), 256)::text AS environment_name,
+    left(restore.requested_by, 256)::text AS requested_by,
     restore.is_dry_run,
     coalesce(restore.status, '')::text AS status,
     CASE WHEN octet_length(document.requested_items) <= $3

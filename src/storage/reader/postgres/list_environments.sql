@@ -1,9 +1,9 @@
 -- list_environments: a viewer's live environments after one, at most $4, in the order of workspaces.
 SELECT
     environment.workspace_id,
-    left(coalesce(workspace.name, ''), 255)::text AS workspace_name,
+    left(coalesce(workspace.name, ''), 256)::text AS workspace_name,
     environment.id AS environment_id,
-    left(coalesce(environment.name, ''), 255)::text AS name
+    left(coalesce(environment.name, ''), 256)::text AS name
 FROM managed_environments AS environment
 JOIN workspaces AS workspace ON workspace.id = environment.workspace_id
 WHERE environment.deleted_at IS NULL

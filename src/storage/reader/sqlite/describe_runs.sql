@@ -1,12 +1,11 @@
 -- describe_runs: those of some runs that a viewer may see, with the names and the verdicts that belong to them.
 SELECT
     run.id,
-    CAST(substr(coalesce(workspace.name, ''), 1, 255) AS TEXT) AS workspace_name,
-    CAST(substr(environment.name, 1, 255) AS TEXT) AS environment_name,
+    CAST(substr(coalesce(workspace.name, ''), 1, 256) AS TEXT) AS workspace_name,
+    CAST(substr(environment.name, 1, 256) AS TEXT) AS environment_name,
     entry.outcome,
     entry.reason_code,
-    entry.decided_at,
-    watch.reason_code AS watched_reason
+    entry.decided_at
 FROM operation_runs AS run
 JOIN workspaces AS workspace ON workspace.id = run.workspace_id
 LEFT JOIN managed_environments AS environment
@@ -15,8 +14,6 @@ LEFT JOIN managed_environments AS environment
  AND environment.deleted_at IS NULL
 LEFT JOIN reconciler_ledger AS entry
   ON entry.operation_run_id = run.id AND +entry.workspace_id = run.workspace_id
-LEFT JOIN reconciler_watch_list AS watch
-  ON watch.operation_run_id = run.id AND watch.workspace_id = run.workspace_id
 WHERE run.id IN (SELECT value FROM json_each(?2))
   -- A plus leaves the choice of the index to the ids.
   AND +run.type = 'restore.execute'

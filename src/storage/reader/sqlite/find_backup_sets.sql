@@ -2,7 +2,7 @@
 SELECT
     latest.owner,
     latest.id,
-    CAST(substr(coalesce(latest.name, ''), 1, 255) AS TEXT) AS name,
+    CAST(substr(coalesce(latest.name, ''), 1, 256) AS TEXT) AS name,
     CAST(coalesce(latest.status, '') AS TEXT) AS status,
     CASE WHEN typeof(latest.completed_at) = 'integer' THEN latest.completed_at END AS completed_at,
     latest.completed_at IS NOT NULL AS has_completed_at,

@@ -3,9 +3,9 @@ SELECT
     restore.workspace_id,
     restore.managed_environment_id AS environment_id,
     restore.operation_run_id AS points_at,
-    CAST(substr(coalesce(workspace.name, ''), 1, 255) AS TEXT) AS workspace_name,
-    CAST(substr(coalesce(environment.name, ''), 1, 255) AS TEXT) AS environment_name,
-    CAST(substr(restore.requested_by, 1, 255) AS TEXT) AS requested_by,
+    CAST(substr(coalesce(workspace.name, ''), 1, 256) AS TEXT) AS workspace_name,
+    CAST(substr(coalesce(environment.name, ''), 1, 256) AS TEXT) AS environment_name,
+    CAST(substr(restore.requested_by, 1, 256) AS TEXT) AS requested_by,
     restore.is_dry_run <> 0 AS is_dry_run,
     CAST(coalesce(restore.status, '') AS TEXT) AS status,
     CASE WHEN octet_length(restore.requested_items) <= ?3

@@ -2,7 +2,7 @@
 SELECT
     restore.id AS owner,
     source.id,
-    CAST(substr(coalesce(source.name, ''), 1, 255) AS TEXT) AS name,
+    CAST(substr(coalesce(source.name, ''), 1, 256) AS TEXT) AS name,
     CAST(coalesce(source.status, '') AS TEXT) AS status,
     CASE WHEN typeof(source.completed_at) = 'integer' THEN source.completed_at END AS completed_at,
     source.completed_at IS NOT NULL AS has_completed_at,

@@ -1,9 +1,9 @@
 -- list_environments: a viewer's live environments after one, at most ?4, in the order of workspaces.
 SELECT
     environment.workspace_id,
-    CAST(substr(coalesce(workspace.name, ''), 1, 255) AS TEXT) AS workspace_name,
+    CAST(substr(coalesce(workspace.name, ''), 1, 256) AS TEXT) AS workspace_name,
     environment.id AS environment_id,
-    CAST(substr(coalesce(environment.name, ''), 1, 255) AS TEXT) AS name
+    CAST(substr(coalesce(environment.name, ''), 1, 256) AS TEXT) AS name
 FROM managed_environments AS environment
 JOIN workspaces AS workspace ON workspace.id = environment.workspace_id
 WHERE environment.deleted_at IS NULL

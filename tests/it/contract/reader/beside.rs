@@ -1,18 +1,22 @@
 //! What is shown beside runs: backups, verdicts, the queue, sweeps and workers; and asking for a run.
 
-use reconciler_jobs::ids::{BackupSetId, RunId, WorkspaceId};
-use reconciler_jobs::restore_execute::Outcome;
+use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::freshness::Thresholds;
+use reconciler_jobs::restore_execute::{Outcome, Policy};
+use restore_reconciler::console::answers::Sight;
+use restore_reconciler::console::answers::runs::RunLine;
 use restore_reconciler::storage::oversight::QueueState;
 use restore_reconciler::storage::reader::{Workspaces, open_requests};
 use restore_reconciler::storage::{Limits, Tally};
 
 use super::{delete, moved, only, reader};
-use crate::support::case::{CREATED, Case, FOREIGN, HOME};
+use crate::support::case::{CREATED, Case, FOREIGN, HOME, restore_of};
 use crate::support::store::{Fixture, on_both};
 
 on_both!(
     backup_items_are_counted_and_their_payloads_are_left_alone,
     verdicts_queue_and_sweeps_are_those_of_the_viewer,
+    no_name_looks_like_another_one,
     a_queue_that_is_not_there_is_empty,
     asking_for_a_run_queues_a_job,
 );
@@ -59,6 +63,53 @@ async fn backup_items_are_counted_and_their_payloads_are_left_alone(on: Fixture)
     let latest = backup().await;
     assert_eq!((latest.id, latest.quality.items), (BackupSetId(901), 0));
     assert_eq!(latest.completed_at.moment(), CREATED.parse().ok());
+}
+
+/// Names come from three tables through five statements.
+async fn no_name_looks_like_another_one(on: Fixture) {
+    on.plant([Case::proven(1)]).await;
+    let long = on.either("text", "varchar(5000)");
+    let widen = format!("ALTER TABLE backup_sets ALTER COLUMN name TYPE {long}");
+    on.execute(on.either("SELECT 1", &widen)).await;
+    on.execute(&format!(
+        "UPDATE workspaces SET name = 'Con\u{200b}toso\u{202e}x';
+         UPDATE managed_environments SET name = 'Prod\u{1b}[31m';
+         UPDATE restore_runs SET requested_by = 'eve\u{2066}@example';
+         UPDATE backup_sets SET name = '{}', completed_at = {}",
+        "n".repeat(300),
+        on.either("1740823200000000", "'2025-03-01 10:00:00'"),
+    ))
+    .await;
+    let reader = reader(&on).await;
+    let of = only(HOME.0);
+    let found = reader.load_run(&of, RunId(1), &Policy::default()).await;
+    let found = found.unwrap().expect("the run").seen;
+    let page = reader.load_environments(&of, None, None, 10).await.unwrap();
+    let environment = &page.rows[0];
+    let restore = RestoreId(restore_of(1));
+    let restore = reader.load_restore(&of, restore, &Policy::default()).await;
+    let restore = restore.unwrap().expect("the restore");
+    let workspace = "Con\u{fffd}toso\u{fffd}x";
+    assert_eq!(found.workspace_name, workspace);
+    assert_eq!(environment.workspace_name, workspace);
+    assert_eq!(restore.workspace_name, workspace);
+    let name = "Prod\u{fffd}[31m";
+    assert_eq!(found.environment_name.as_deref(), Some(name));
+    assert_eq!(environment.name, name);
+    assert_eq!(restore.environment_name, name);
+    assert_eq!(restore.requested_by.as_deref(), Some("eve\u{fffd}@example"));
+    let cut = format!("{}…", "n".repeat(254));
+    assert_eq!(environment.backup.as_ref().expect("a set").name, cut);
+    assert_eq!(
+        restore.preparation.source.as_ref().expect("a set").name,
+        cut
+    );
+    // As the API writes it.
+    let limits = Thresholds::default();
+    let line = RunLine::of(&found, Sight { evidence: true }, &limits);
+    let line = serde_json::to_value(&line).unwrap();
+    assert_eq!(line["place"]["workspace"]["name"], workspace);
+    assert_eq!(line["place"]["environment"]["name"], name);
 }
 
 async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
