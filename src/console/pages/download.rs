@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::console::answers::runs::RunLine;
 use crate::console::answers::said::stored_word;
+use crate::storage::reader::{is_invisible, is_joiner};
 
 const COLUMNS: [&str; 14] = [
     "run",
@@ -60,13 +61,32 @@ fn row(run: &RunLine) -> [String; 14] {
     ]
 }
 
-/// A cell that no spreadsheet takes for a formula. Names are whatever somebody typed.
+/// What makes a spreadsheet read a cell as a formula, or as a call to another program, in each width.
+const BEGINS_FORMULA: [char; 18] = [
+    '=', '+', '-', '@', '|', '%', '＝', '＋', '－', '＠', '｜', '％', '﹢', '﹣', '﹦', '﹫', '−',
+    '﹪',
+];
+
+/// A cell that no spreadsheet takes for a formula. Names are whatever somebody typed, and some programs pass over
+/// what cannot be seen before they look.
 fn inert(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
+    let is_control = cell
+        .chars()
+        .take_while(|c| is_unseen(*c))
+        .any(char::is_control);
+    let begins_formula = cell
+        .trim_start_matches(is_unseen)
+        .starts_with(BEGINS_FORMULA);
+    if is_control || begins_formula {
         Cow::Owned(format!("'{cell}"))
     } else {
         Cow::Borrowed(cell)
     }
+}
+
+/// Blanks, and what takes no place at all.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || is_invisible(c) || is_joiner(c)
 }
 
 #[cfg(test)]
@@ -75,10 +95,58 @@ mod tests {
 
     #[test]
     fn a_name_is_never_a_formula() {
-        for formula in ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1"] {
-            assert!(inert(formula).starts_with('\''), "{formula}");
+        let formulas = [
+            "=1+1", "+1", "-1", "@sum", "|cmd", "%0A=1", "＝1", "＋1", "－1", "＠sum", "﹦1", "−1",
+        ];
+        let before = [
+            "",
+            " ",
+            "   ",
+            "\t",
+            "\r",
+            "\n",
+            "\0",
+            "\u{b}",
+            "\u{85}",
+            "\u{a0}",
+            "\u{ad}",
+            "\u{2003}",
+            "\u{3000}",
+            "\u{200b}",
+            "\u{200c}",
+            "\u{200d}",
+            "\u{200e}",
+            "\u{202e}",
+            "\u{2060}",
+            "\u{2066}",
+            "\u{feff}",
+            " \u{200b} ",
+            "\u{feff}\t ",
+        ];
+        for formula in formulas {
+            for before in before {
+                let cell = format!("{before}{formula}");
+                assert_eq!(inert(&cell), format!("'{cell}"), "{cell:?}");
+            }
         }
-        assert_eq!(inert("Contoso = Fabrikam"), "Contoso = Fabrikam");
-        assert_eq!(inert(""), "");
+        for cell in ["\tname", " \rname", "\n"] {
+            assert!(inert(cell).starts_with('\''), "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_none_stays_as_it_is() {
+        for cell in [
+            "",
+            " ",
+            "Contoso = Fabrikam",
+            " Contoso",
+            "100 %",
+            "Nord-Süd",
+            "5",
+            "\u{fffd}=1",
+        ] {
+            assert_eq!(inert(cell), cell);
+        }
     }
 }
