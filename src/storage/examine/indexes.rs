@@ -36,7 +36,7 @@ enum Demand {
 }
 
 /// The indexes without which a query reads a whole table.
-pub(super) const WANTED: [Wanted; 4] = [
+pub(super) const WANTED: [Wanted; 5] = [
     Wanted {
         table: "operation_runs",
         name: "operation_runs_open_restores_index",
@@ -86,6 +86,17 @@ pub(super) const WANTED: [Wanted; 4] = [
             "action",
         ],
         demanded: &[Demand::OneOf("resource_type", &["restore_run"])],
+    },
+    Wanted {
+        table: "backup_items",
+        name: "backup_items_live_backup_set_id_index",
+        definition: "(backup_set_id) WHERE deleted_at IS NULL",
+        definition_on_sqlite: "(backup_set_id) WHERE deleted_at IS NULL",
+        purpose: "the console (`serve`) reads all backup items to find those of the sets that a page shows; \
+            workers do not",
+        key: "backup_set_id",
+        compared: &["backup_set_id"],
+        demanded: &[Demand::IsNull("deleted_at")],
     },
 ];
 

@@ -1,7 +1,8 @@
 //! What our statements need of a database: the one list that `doctor` goes by.
 //!
 //! **Invariant:** the list names every platform column that a settlement reads or writes, and no
-//! other. A test takes the columns away one by one, and all others at once.
+//! other. A test takes the columns away one by one, and all others at once. What the console reads is a
+//! list of its own: a worker works without it.
 
 /// A table of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,3 +208,111 @@ pub(super) const QUEUE: [OwnTable; 2] = [
         privileges: &["SELECT", "INSERT", "UPDATE", "DELETE"],
     },
 ];
+
+/// What a console reads of one platform table. It writes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Read {
+    pub(super) table: &'static str,
+    pub(super) columns: &'static [&'static str],
+}
+
+/// What the console reads of the platform's tables. Only `serve` needs it.
+pub(super) const CONSOLE: [Read; 8] = [
+    Read {
+        table: "workspaces",
+        columns: &["id", "name"],
+    },
+    Read {
+        table: "managed_environments",
+        columns: &["id", "workspace_id", "name", "deleted_at"],
+    },
+    Read {
+        table: "operation_runs",
+        columns: &[
+            "id",
+            "workspace_id",
+            "managed_environment_id",
+            "type",
+            "status",
+            "outcome",
+            "summary_counts",
+            "failure_summary",
+            "context",
+            "started_at",
+            "created_at",
+        ],
+    },
+    Read {
+        table: "restore_runs",
+        columns: &[
+            "id",
+            "workspace_id",
+            "managed_environment_id",
+            "backup_set_id",
+            "operation_run_id",
+            "requested_by",
+            "is_dry_run",
+            "status",
+            "requested_items",
+            "group_mapping",
+            "preview",
+            "results",
+            "metadata",
+            "failure_reason",
+            "started_at",
+            "completed_at",
+            "deleted_at",
+            "created_at",
+        ],
+    },
+    Read {
+        table: "evidence_snapshots",
+        columns: &[
+            "id",
+            "workspace_id",
+            "managed_environment_id",
+            "operation_run_id",
+            "status",
+            "completeness_state",
+            "generated_at",
+            "expires_at",
+        ],
+    },
+    Read {
+        table: "audit_logs",
+        columns: &[
+            "id",
+            "workspace_id",
+            "managed_environment_id",
+            "action",
+            "resource_type",
+            "resource_id",
+            "status",
+            "outcome",
+            "recorded_at",
+        ],
+    },
+    Read {
+        table: "backup_sets",
+        columns: &[
+            "id",
+            "workspace_id",
+            "managed_environment_id",
+            "name",
+            "status",
+            "completed_at",
+            "deleted_at",
+        ],
+    },
+    Read {
+        table: "backup_items",
+        columns: &["id", "backup_set_id", "payload", "metadata", "deleted_at"],
+    },
+];
+
+/// What the console reads of our own tables on PostgreSQL.
+pub(super) const CONSOLE_OWN: [&str; 5] =
+    ["migrations", "ledger", "sweeps", "watch_list", "attempts"];
+
+/// What the console calls to ask for a run, in our own schema on PostgreSQL.
+pub(super) const CONSOLE_CALLS: [&str; 2] = ["request", "run_of"];

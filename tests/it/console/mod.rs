@@ -6,3 +6,5 @@ mod platform;
 mod program;
 mod role;
 mod server;
+
+pub(crate) use role::grants_in_the_readme;

@@ -12,7 +12,7 @@ use crate::support::worker::{said_by, stage};
 use restore_reconciler::storage::{Access, Limits, connect_standin};
 
 /// What the README grants to the console, as it stands there.
-fn grants_in_the_readme(role: &str) -> String {
+pub(crate) fn grants_in_the_readme(role: &str) -> String {
     let readme = include_str!("../../../README.md");
     let (_, rest) = readme.split_once("-- The console: ").expect("its grants");
     let (block, _) = rest.split_once("```").expect("their end");

@@ -219,7 +219,7 @@ async fn a_fresh_database_wants_indexes_and_nothing_else(store: &dyn Standin) {
             .filter(|subject| subject.starts_with("index on"))
             .count()
     };
-    assert_eq!(indexes(&checks), 4, "{checks:#?}");
+    assert_eq!(indexes(&checks), 5, "{checks:#?}");
     for check in checks
         .iter()
         .filter(|check| check.subject.starts_with("index on"))

@@ -8,6 +8,7 @@ use super::{
     about, action, assert_sweep_works, examine, open, pass, prepare, problems, renames, run,
     run_lines, subjects,
 };
+use crate::console::grants_in_the_readme;
 use crate::support::cluster::{TestDatabase, database};
 
 /// A role's name that must be quoted wherever it is written.
@@ -69,9 +70,10 @@ async fn the_printed_grants_are_enough(shape: &'static str) {
     let checks = examine(&*worker).await;
     assert_eq!(about(&checks, "role").level, Level::Good);
     assert!(pass(&*worker).await.is_err(), "nothing is granted yet");
+    // What the console needs is advice of its own, and nothing for a worker.
     let granted = |check: &&Check| {
         let action = check.action.as_deref().unwrap_or_default();
-        action.starts_with("GRANT")
+        action.starts_with("GRANT") && check.subject != "console"
     };
     let grants: Vec<&Check> = checks.iter().filter(granted).collect();
     for check in problems(&checks) {
@@ -85,6 +87,96 @@ async fn the_printed_grants_are_enough(shape: &'static str) {
     assert_eq!(about(&checks, "schema reconciler").level, Level::Good);
     assert_sweep_works(&*worker).await;
     assert_few_rights(&database, &role).await;
+}
+
+/// All that a role may do beyond everybody: what, of which table, which column.
+async fn rights(database: &TestDatabase, role: &str) -> Vec<(String, String, String)> {
+    let mut connection = database
+        .url()
+        .parse::<PgConnectOptions>()
+        .expect("a URL")
+        .connect()
+        .await
+        .expect("a connection");
+    sqlx::query_as(
+        "SELECT privilege_type::text, (table_schema || '.' || table_name)::text, column_name::text
+         FROM information_schema.column_privileges WHERE grantee = $1
+         UNION ALL
+         SELECT granted.privilege_type, 'schema ' || namespace.nspname, ''
+         FROM pg_namespace AS namespace, aclexplode(namespace.nspacl) AS granted
+         WHERE granted.grantee = (SELECT oid FROM pg_roles WHERE rolname = $1)
+         UNION ALL
+         SELECT granted.privilege_type, 'function ' || called.proname, ''
+         FROM pg_proc AS called, aclexplode(called.proacl) AS granted
+         WHERE granted.grantee = (SELECT oid FROM pg_roles WHERE rolname = $1)
+         ORDER BY 1, 2, 3",
+    )
+    .bind(role)
+    .fetch_all(&mut connection)
+    .await
+    .expect("rights")
+}
+
+/// What a console's role lacks is told apart, and is what the README grants it: no more and no less.
+#[tokio::test]
+async fn what_a_console_lacks_is_advice_and_what_the_readme_grants() {
+    let database = database().await;
+    let owner = open(&database.url()).await;
+    prepare(&*owner).await;
+    restore_reconciler::worker::set_up(&*owner).await.unwrap();
+    run(
+        &*owner,
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC;
+         REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM PUBLIC"
+            .to_owned(),
+    )
+    .await;
+    assert_eq!(about(&examine(&*owner).await, "console").level, Level::Good);
+
+    let (role, quoted) = role_of(&database);
+    let by_readme = format!("console_{}", database.name());
+    run(
+        &*owner,
+        format!("CREATE ROLE {quoted} LOGIN; CREATE ROLE {by_readme} LOGIN"),
+    )
+    .await;
+    run(&*owner, grants_in_the_readme(&by_readme)).await;
+    let console = open(&url_as(&database, &role)).await;
+    let checks = examine(&*console).await;
+    let check = about(&checks, "console");
+    assert_eq!(check.level, Level::Advice);
+    assert!(
+        check
+            .finding
+            .contains("only the console (`serve`) needs that"),
+        "{check:?}"
+    );
+    run_lines(&*owner, action(&checks, "console")).await;
+    let checks = examine(&*console).await;
+    assert_eq!(about(&checks, "console").level, Level::Good, "{checks:#?}");
+    let granted = rights(&database, &role).await;
+    assert!(granted.len() > 60, "{granted:?}");
+    assert_eq!(granted, rights(&database, &by_readme).await);
+
+    // What is not there is no problem of a worker.
+    run(
+        &*owner,
+        "ALTER TABLE backup_items RENAME TO gone".to_owned(),
+    )
+    .await;
+    let checks = examine(&*owner).await;
+    assert!(
+        about(&checks, "console")
+            .finding
+            .starts_with("backup_items cannot be found;")
+    );
+    assert_eq!(problems(&checks), Vec::<&Check>::new());
+    assert_sweep_works(&*owner).await;
+    run(
+        &*owner,
+        format!("DROP OWNED BY {quoted}, {by_readme}; DROP ROLE {quoted}, {by_readme}"),
+    )
+    .await;
 }
 
 /// What was printed grants no more than is needed.

@@ -49,6 +49,14 @@ async fn every_advised_index_is_chosen_on_sqlite() {
                 include_str!("../../../src/storage/sqlite/load_audits.sql")
             ),
         ),
+        (
+            "index on backup_items",
+            "backup_set_id=?",
+            concat!(
+                "EXPLAIN QUERY PLAN ",
+                include_str!("../../../src/storage/reader/sqlite/load_backup_items.sql")
+            ),
+        ),
     ] {
         let checks = examine(&*store).await;
         let statement = action(&checks, subject);

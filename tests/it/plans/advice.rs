@@ -39,7 +39,7 @@ async fn advised(store: &dyn Workbench) -> BTreeSet<String> {
 
 async fn what_is_measured_is_what_is_advised(store: Arc<dyn Workbench>, script: &str) {
     let wanted = advised(&*store).await;
-    assert_eq!(wanted.len(), 4);
+    assert_eq!(wanted.len(), 5);
     assert_eq!(statements(script), wanted);
     store.set_advised_indexes(true).await.expect("indexes");
     assert_eq!(advised(&*store).await, BTreeSet::new());

@@ -7,13 +7,14 @@ use std::path::Path;
 use super::day::PAGE;
 
 /// Tables that grow for ever.
-pub(super) const LARGE: [&str; 6] = [
+pub(super) const LARGE: [&str; 7] = [
     "operation_runs",
     "restore_runs",
     "evidence_snapshots",
     "audit_logs",
     "ledger",
     "sweeps",
+    "backup_items",
 ];
 
 /// One statement, named as its file is.
@@ -129,7 +130,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("find_preparing", NONE),
     reads("count_open_runs", ALL_OPEN),
     reads_through("find_backup_sets", NONE, &["backup_sets"]),
-    reads_through("load_backup_items", NONE, &["backup_items"]),
+    reads_through("load_backup_items", 4 * A_PAGE, &["backup_items"]),
     reads("load_recent_verdicts", 50 * A_PAGE),
     reads("list_sweeps", A_PAGE),
     reads("list_workers", NONE),

@@ -79,6 +79,13 @@ pub(super) struct FoundIndex {
     pub(super) predicate: Option<String>,
 }
 
+/// A function of our own schema.
+#[derive(Debug, Clone, FromRow)]
+pub(super) struct FoundFunction {
+    pub(super) name: String,
+    pub(super) may_execute: bool,
+}
+
 /// What queues jobs, and for whom. Names are quoted where they must be.
 #[derive(Debug, Clone, FromRow)]
 pub(super) struct Around {
@@ -148,6 +155,17 @@ pub(super) async fn load_indexes(
         .fetch_all(connection)
         .await
         .during("look for indexes")
+}
+
+pub(super) async fn load_functions(
+    connection: &mut PgConnection,
+    names: &[&str],
+) -> Result<Vec<FoundFunction>, StoreError> {
+    sqlx::query_as(include_str!("functions.sql"))
+        .bind(names)
+        .fetch_all(connection)
+        .await
+        .during("look for functions")
 }
 
 pub(super) async fn load_applied(

@@ -5,6 +5,7 @@
 
 mod facts;
 mod own;
+mod pages;
 mod platform;
 mod privileges;
 mod queue;
@@ -12,7 +13,7 @@ mod server;
 
 use sqlx::postgres::PgConnection;
 
-use self::facts::{FoundColumn, FoundIndex, FoundTable, Server};
+use self::facts::{FoundColumn, FoundTable, Server};
 use super::needs::{OWN, PLATFORM, QUEUE, Table};
 use super::{Applied, Check, MIGRATE, answer, judge_clock};
 use crate::clock;
@@ -28,7 +29,6 @@ struct Placed {
     need: &'static Table,
     table: FoundTable,
     columns: Vec<FoundColumn>,
-    indexes: Vec<FoundIndex>,
 }
 
 /// Our own schema, as far as it is there and may be read.
@@ -52,7 +52,15 @@ pub(in crate::storage) async fn examine(store: &PostgresStore) -> Result<Vec<Che
             checks.push(server::judge_role(&server, &platform));
             checks.extend(platform::judge_tables(&server, &platform));
             checks.extend(privileges::judge_platform(&server, &platform));
-            checks.extend(platform::judge_indexes(&platform));
+            let is_there = !platform.is_empty();
+            match answer(pages::SUBJECT, pages::load(&mut connection).await)? {
+                Ok(sources) => {
+                    checks.extend(platform::judge_indexes(&sources));
+                    // Without a platform, there is nothing to advise yet.
+                    checks.extend(is_there.then(|| pages::judge(&server, &sources)));
+                }
+                Err(check) => checks.push(*check),
+            }
         }
         Err(check) => checks.push(*check),
     }
@@ -88,18 +96,14 @@ async fn load_platform(connection: &mut PgConnection) -> Result<Vec<Placed>, Sto
     let tables = facts::load_tables(connection, &names, None).await?;
     let oids: Vec<_> = tables.iter().map(|table| table.oid).collect();
     let columns = facts::load_columns(connection, &oids).await?;
-    let indexes = facts::load_indexes(connection, &oids).await?;
     let place = |need: &'static Table| {
         let table = tables.iter().find(|table| table.name == need.name)?.clone();
         let of_table = |column: &&FoundColumn| column.table_oid == table.oid;
         let columns = columns.iter().filter(of_table).cloned().collect();
-        let over_table = |index: &&FoundIndex| index.table_oid == table.oid;
-        let indexes = indexes.iter().filter(over_table).cloned().collect();
         Some(Placed {
             need,
             table,
             columns,
-            indexes,
         })
     };
     Ok(PLATFORM.iter().filter_map(place).collect())

@@ -1,6 +1,7 @@
 //! The platform's tables: are they there, of types that our statements work on, and quick to search?
 
-use super::facts::{FoundColumn, FoundIndex, Server};
+use super::facts::{FoundColumn, FoundIndex, FoundTable, Server};
+use super::pages::Sources;
 use super::{Check, PLATFORM, Placed};
 use crate::storage::examine::CHECK_THE_URL;
 use crate::storage::examine::indexes::{WANTED, Wanted};
@@ -138,37 +139,37 @@ fn judge_column(table: &str, need: &Column, found: Option<&FoundColumn>) -> Opti
     })
 }
 
-pub(super) fn judge_indexes(platform: &[Placed]) -> Vec<Check> {
+/// The console reads every table that anything is looked for in.
+pub(super) fn judge_indexes(sources: &Sources) -> Vec<Check> {
     WANTED
         .iter()
         .filter_map(|wanted| {
-            let placed = platform
-                .iter()
-                .find(|placed| placed.need.name == wanted.table && placed.table.is_table)?;
-            Some(judge_index(wanted, placed))
+            let mut tables = sources.tables.iter();
+            let table = tables.find(|table| table.name == wanted.table && table.is_table)?;
+            let over_table = |index: &&FoundIndex| index.table_oid == table.oid;
+            let indexes: Vec<&FoundIndex> = sources.indexes.iter().filter(over_table).collect();
+            Some(judge_index(wanted, table, &indexes))
         })
         .collect()
 }
 
-fn judge_index(wanted: &Wanted, placed: &Placed) -> Check {
+fn judge_index(wanted: &Wanted, table: &FoundTable, indexes: &[&FoundIndex]) -> Check {
     let subject = format!("index on {}", wanted.table);
     let serves =
         |index: &&FoundIndex| wanted.is_served_by(&index.columns, index.predicate.as_deref());
-    let mut serving = placed.indexes.iter().filter(serves);
+    let mut serving = indexes.iter().copied().filter(serves);
     if let Some(index) = serving.clone().find(|index| index.is_valid) {
         return Check::good(subject, format!("{} serves.", index.qualified_name));
     }
     let create = format!(
         "CREATE INDEX CONCURRENTLY IF NOT EXISTS {} ON {} {};",
-        wanted.name, placed.table.qualified_name, wanted.definition
+        wanted.name, table.qualified_name, wanted.definition
     );
     // Left by an attempt that failed. It slows writes and helps nobody, and under the same name it
     // would keep the statement from doing anything.
     let torn = serving.find(|index| !index.is_valid).or_else(|| {
-        placed
-            .indexes
-            .iter()
-            .find(|index| index.name == wanted.name && !index.is_valid)
+        let mut indexes = indexes.iter().copied();
+        indexes.find(|index| index.name == wanted.name && !index.is_valid)
     });
     match torn {
         Some(torn) => Check::advice(

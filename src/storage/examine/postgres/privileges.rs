@@ -8,9 +8,9 @@ use super::{Check, Placed};
 use crate::storage::examine::needs::{Column, OwnTable};
 
 /// A privilege that is missing, in words, and the statement that grants it.
-struct Lack {
-    what: String,
-    grant: String,
+pub(super) struct Lack {
+    pub(super) what: String,
+    pub(super) grant: String,
 }
 
 pub(super) fn judge_platform(server: &Server, platform: &[Placed]) -> Vec<Check> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sqlx::{Connection as _, FromRow, SqliteConnection};
 
 use super::indexes::{WANTED, Wanted};
-use super::needs::{PLATFORM, Table};
+use super::needs::{CONSOLE, PLATFORM, Read, Table};
 use super::{Applied, CHECK_THE_URL, Check, MIGRATE, answer, judge_migrations};
 use crate::storage::error::{During as _, ErrorKind, StoreError};
 use crate::storage::queue::Queue as _;
@@ -69,6 +69,7 @@ pub(in crate::storage) async fn examine(store: &SqliteStore) -> Result<Vec<Check
         }
     };
     checks.extend(judge_platform(&tables));
+    checks.extend(judge_console(&tables));
     match answer("indexes", load_indexes(store).await)? {
         Ok(indexes) => checks.extend(judge_indexes(&tables, &indexes)),
         Err(check) => checks.push(*check),
@@ -189,6 +190,31 @@ fn judge_platform(tables: &Tables) -> Vec<Check> {
     );
     let judged = PLATFORM.iter().flat_map(|need| judge_table(tables, need));
     std::iter::once(stand_in).chain(judged).collect()
+}
+
+/// Nothing where all is there, or nothing of the platform. Workers do without what only the console reads.
+fn judge_console(tables: &Tables) -> Option<Check> {
+    let is_there = |read: &Read, name: &str| {
+        let columns = tables.get(read.table);
+        columns.is_some_and(|columns| columns.iter().any(|column| column.name == name))
+    };
+    let absent = CONSOLE.iter().flat_map(|read| {
+        let columns = read.columns.iter();
+        let absent = columns.filter(|name| !is_there(read, name));
+        absent.map(|name| format!("{}.{name}", read.table))
+    });
+    let absent: Vec<String> = absent.collect();
+    if absent.is_empty() || !PLATFORM.iter().any(|need| tables.contains_key(need.name)) {
+        return None;
+    }
+    Some(Check::advice(
+        "console",
+        format!(
+            "{} cannot be found; the console (`serve`) reads that, and workers do not need it.",
+            absent.join(", ")
+        ),
+        CHECK_THE_URL,
+    ))
 }
 
 fn judge_table(tables: &Tables, need: &Table) -> Vec<Check> {

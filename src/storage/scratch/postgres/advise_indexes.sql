@@ -7,3 +7,6 @@ CREATE INDEX IF NOT EXISTS restore_runs_live_operation_run_id_index
     WHERE deleted_at IS NULL;
 CREATE INDEX IF NOT EXISTS evidence_snapshots_operation_run_id_index ON evidence_snapshots (operation_run_id);
 CREATE INDEX IF NOT EXISTS audit_logs_resource_index ON audit_logs (resource_type, resource_id);
+CREATE INDEX IF NOT EXISTS backup_items_live_backup_set_id_index
+    ON backup_items (backup_set_id)
+    WHERE deleted_at IS NULL;
