@@ -44,44 +44,9 @@ pub enum Tone {
     Calm,
 }
 
-macro_rules! causes {
-    ($($variant:ident: $state:ident {
-        $summary:literal
-        next: $next:literal
-    })+) => {
-        /// What attention is due to.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum Cause {
-            $(#[doc = $summary] $variant,)+
-        }
-
-        impl Cause {
-            /// Every cause.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The state it leads to.
-            #[must_use]
-            pub const fn state(self) -> AttentionState {
-                match self { $(Self::$variant => AttentionState::$state,)+ }
-            }
-
-            /// What happened, in one sentence.
-            #[must_use]
-            pub const fn summary(self) -> &'static str {
-                match self { $(Self::$variant => $summary,)+ }
-            }
-
-            /// What to do next.
-            #[must_use]
-            pub const fn next_action(self) -> &'static str {
-                match self { $(Self::$variant => $next,)+ }
-            }
-        }
-    };
-}
-
-causes! {
+findings! {
+    /// What attention is due to.
+    pub enum Cause: state is AttentionState, summary;
     Preview: NotExecuted {
         "Nothing was executed: this record proves preview truth only."
         next: "Review the preview, or continue preparation."

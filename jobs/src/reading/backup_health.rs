@@ -136,44 +136,9 @@ impl BackupHealth {
 pub const BACKUP_CLAIM_BOUNDARY: &str =
     "Input quality does not prove that execution is safe or that an environment can be recovered.";
 
-macro_rules! findings {
-    ($($variant:ident: $health:ident {
-        $summary:literal
-        next: $next:literal
-    })+) => {
-        /// What was found of a backup set, in the order in which it decides.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum Finding {
-            $(#[doc = $summary] $variant,)+
-        }
-
-        impl Finding {
-            /// Every finding.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The state it leads to.
-            #[must_use]
-            pub const fn health(self) -> BackupHealth {
-                match self { $(Self::$variant => BackupHealth::$health,)+ }
-            }
-
-            /// What was found, in one sentence.
-            #[must_use]
-            pub const fn summary(self) -> &'static str {
-                match self { $(Self::$variant => $summary,)+ }
-            }
-
-            /// What to do next.
-            #[must_use]
-            pub const fn next_action(self) -> &'static str {
-                match self { $(Self::$variant => $next,)+ }
-            }
-        }
-    };
-}
-
 findings! {
+    /// What was found of a backup set, in the order in which it decides.
+    pub enum Finding: health is BackupHealth, summary;
     NoSet: Absent {
         "No completed backup set is available."
         next: "Create a backup set."

@@ -55,44 +55,9 @@ pub enum GateState {
     Unavailable,
 }
 
-macro_rules! reasons {
-    ($($variant:ident: $state:ident {
-        $reason:literal
-        next: $next:literal
-    })+) => {
-        /// Why a gate is in its state.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum GateReason {
-            $(#[doc = $reason] $variant,)+
-        }
-
-        impl GateReason {
-            /// Every reason.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The state it leads to.
-            #[must_use]
-            pub const fn state(self) -> GateState {
-                match self { $(Self::$variant => GateState::$state,)+ }
-            }
-
-            /// What was found, in one sentence.
-            #[must_use]
-            pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $reason,)+ }
-            }
-
-            /// What to do next.
-            #[must_use]
-            pub const fn next_action(self) -> &'static str {
-                match self { $(Self::$variant => $next,)+ }
-            }
-        }
-    };
-}
-
-reasons! {
+findings! {
+    /// Why a gate is in its state.
+    pub enum GateReason: state is GateState, sentence;
     SourceUsable: Complete {
         "The backup set holds captured items."
         next: "Review backup quality"

@@ -24,6 +24,48 @@
 //! come late, or expired. The two are shown beside each other and never mixed, so none of these functions is
 //! given a verdict to repeat.
 
+/// A table of what may be found: each finding leads to a state, is told in one sentence, and says what to do next.
+macro_rules! findings {
+    (
+        $(#[$doc:meta])*
+        pub enum $name:ident: $state_of:ident is $states:ident, $told_by:ident;
+        $($variant:ident: $state:ident {
+            $sentence:literal
+            next: $next:literal
+        })+
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name {
+            $(#[doc = $sentence] $variant,)+
+        }
+
+        impl $name {
+            /// Every one, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The state it leads to.
+            #[must_use]
+            pub const fn $state_of(self) -> $states {
+                match self { $(Self::$variant => $states::$state,)+ }
+            }
+
+            /// What was found, in one sentence.
+            #[must_use]
+            pub const fn $told_by(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)+ }
+            }
+
+            /// What to do next.
+            #[must_use]
+            pub const fn next_action(self) -> &'static str {
+                match self { $(Self::$variant => $next,)+ }
+            }
+        }
+    };
+}
+
 pub mod attention;
 pub mod backup_health;
 pub mod backup_items;
