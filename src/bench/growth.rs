@@ -83,6 +83,7 @@ impl Bench<'_> {
         store.migrate().await?;
         worker::set_up(&*store).await?;
         store.plant(&work::workspaces()).await?;
+        store.plant(&work::estate()).await?;
         store.close().await;
 
         let most = self.options.settled;

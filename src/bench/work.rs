@@ -9,8 +9,8 @@ use reconciler_jobs::restore_execute::facts::RUN_TYPE;
 use serde_json::{Map, Value, json};
 
 use crate::storage::standin::{
-    PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
-    PlantedSnapshot, PlantedWorkspace, PlatformRows,
+    PlantedAudit, PlantedBackupItem, PlantedBackupSet, PlantedEnvironment, PlantedRestore,
+    PlantedRun, PlantedSnapshot, PlantedWorkspace, PlatformRows,
 };
 
 /// How many workspaces share the runs.
@@ -108,6 +108,46 @@ pub(super) fn workspaces() -> PlatformRows {
 
 fn environment_of(workspace: i64) -> i64 {
     workspace * 10 + 1
+}
+
+/// The environments beside that one.
+fn others_of(workspace: i64) -> impl Iterator<Item = i64> {
+    let all = workspace * 10..(workspace + 1) * 10;
+    all.filter(move |id| *id != environment_of(workspace))
+}
+
+/// How many items a backup set has beside settled runs.
+const BACKUP_ITEMS: i64 = 20;
+
+/// What else the workspaces of years have: ten environments each, whose backup sets hold items.
+pub(super) fn estate() -> PlatformRows {
+    let mut rows = PlatformRows::default();
+    for workspace in 1..=WORKSPACES {
+        for id in others_of(workspace) {
+            rows.environments.push(PlantedEnvironment {
+                id,
+                workspace_id: workspace,
+                name: format!("Branch {id}"),
+            });
+            rows.backup_sets.push(PlantedBackupSet {
+                id,
+                workspace_id: workspace,
+                managed_environment_id: id,
+                ..PlantedBackupSet::default()
+            });
+        }
+        let sets = std::iter::once(environment_of(workspace)).chain(others_of(workspace));
+        rows.backup_items.extend(sets.flat_map(|set| {
+            (0..BACKUP_ITEMS).map(move |_| PlantedBackupItem {
+                backup_set_id: set,
+                policy_type: "deviceConfiguration".to_owned(),
+                payload: r#"{"settings": ["one", "another"]}"#.to_owned(),
+                captured_at: "2025-01-01T00:00:00Z".to_owned(),
+                ..PlantedBackupItem::default()
+            })
+        }));
+    }
+    rows
 }
 
 /// Due runs, each with a restore of `items` items, which have the runs' own numbers.
