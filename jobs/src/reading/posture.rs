@@ -167,15 +167,46 @@ pub struct WorkspacePosture {
     pub no_recent_issues_visible: u64,
 }
 
+impl WorkspacePosture {
+    /// Counts one more environment.
+    pub fn add(&mut self, posture: Posture) {
+        *match posture {
+            Posture::Weakened => &mut self.weakened,
+            Posture::Unvalidated => &mut self.unvalidated,
+            Posture::NoRecentIssuesVisible => &mut self.no_recent_issues_visible,
+        } += 1;
+    }
+
+    /// How many environments are in a posture.
+    #[must_use]
+    pub const fn of(&self, posture: Posture) -> u64 {
+        match posture {
+            Posture::Weakened => self.weakened,
+            Posture::Unvalidated => self.unvalidated,
+            Posture::NoRecentIssuesVisible => self.no_recent_issues_visible,
+        }
+    }
+
+    /// How many environments were counted.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.weakened + self.unvalidated + self.no_recent_issues_visible
+    }
+}
+
+impl std::ops::AddAssign for WorkspacePosture {
+    fn add_assign(&mut self, other: Self) {
+        self.weakened += other.weakened;
+        self.unvalidated += other.unvalidated;
+        self.no_recent_issues_visible += other.no_recent_issues_visible;
+    }
+}
+
 impl FromIterator<Posture> for WorkspacePosture {
     fn from_iter<I: IntoIterator<Item = Posture>>(environments: I) -> Self {
         let mut counts = Self::default();
         for posture in environments {
-            *match posture {
-                Posture::Weakened => &mut counts.weakened,
-                Posture::Unvalidated => &mut counts.unvalidated,
-                Posture::NoRecentIssuesVisible => &mut counts.no_recent_issues_visible,
-            } += 1;
+            counts.add(posture);
         }
         counts
     }

@@ -1,59 +1,157 @@
-//! Pages of environments. Each kind of row is read for the whole page at once.
+//! Pages of environments, and a walk through all of them. Each kind of row is read for many environments at once.
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
-use reconciler_jobs::restore_execute::facts::{EvidenceFacts, RestoreFacts, RunFacts};
+use reconciler_jobs::restore_execute::facts::RestoreFacts;
 
 use super::look::Look;
 use super::restores::PointedAt;
 use super::rows::{ListedEnvironment, ScopedRestore};
-use super::{EnvironmentPage, EnvironmentSeen, Workspaces};
+use super::{
+    EnvironmentPage, EnvironmentPassed, EnvironmentSeen, Latest, More, WALKED_AT_ONCE, Walk,
+    Walked, Workspaces,
+};
 use crate::storage::StoreError;
 use crate::storage::records::Ask;
-
-/// Longest page.
-const ENVIRONMENTS_MAX: u32 = 250;
 
 /// How many of the last restores of all are looked through for those of the page, before the restores of the
 /// environments that were not found there are read one and all: hardly any, or none.
 const RECENT_RESTORES: u32 = 10_000;
 
+/// An environment and its workspace, which lists are in the order of.
+type Key = (WorkspaceId, EnvironmentId);
+
+/// A part of a list of environments.
+struct Part {
+    listed: Vec<ListedEnvironment>,
+    asks: Vec<Ask>,
+    /// The first one that follows.
+    next: Option<Key>,
+}
+
+impl Part {
+    async fn list(
+        tx: &mut impl Look,
+        of: &Workspaces,
+        after: Option<Key>,
+        limit: u32,
+    ) -> Result<Self, StoreError> {
+        let limit = limit.clamp(1, WALKED_AT_ONCE);
+        let mut listed = tx.list_environments(of, after, limit + 1).await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let next = listed.get(limit).map(key_of);
+        listed.truncate(limit);
+        Ok(Self {
+            asks: listed.iter().map(ask_of).collect(),
+            listed,
+            next,
+        })
+    }
+
+    /// Its last one, where others follow.
+    fn after(&self) -> Option<Key> {
+        self.next.and(self.listed.last()).map(key_of)
+    }
+}
+
 pub(super) async fn load_page(
     tx: &mut impl Look,
     of: &Workspaces,
-    after: Option<(WorkspaceId, EnvironmentId)>,
+    after: Option<Key>,
     limit: u32,
 ) -> Result<EnvironmentPage, StoreError> {
-    let limit = limit.clamp(1, ENVIRONMENTS_MAX);
-    let mut listed = tx.list_environments(of, after, limit + 1).await?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let goes_on = listed.len() > limit;
-    listed.truncate(limit);
-    let after = listed.last().filter(|_| goes_on);
-    let after = after.map(|last| (last.workspace, last.environment));
-    let asks: Vec<Ask> = listed.iter().map(ask_of).collect();
+    let part = Part::list(tx, of, after, limit).await?;
+    let after = part.after();
+    let preparing = tx.find_preparing(&part.asks).await?;
+    let seen = |passed: EnvironmentPassed| {
+        let more = passed.more.unwrap_or_default();
+        EnvironmentSeen {
+            workspace: passed.workspace,
+            workspace_name: passed.workspace_name,
+            environment: passed.environment,
+            name: passed.name,
+            latest: passed.latest,
+            backup: more.backup,
+            preparing: preparing.get(&passed.environment).copied(),
+            open: more.open,
+        }
+    };
+    let passed = load_part(tx, part, true).await?;
+    Ok(EnvironmentPage {
+        as_of: tx.as_of(),
+        rows: passed.into_iter().map(seen).collect(),
+        after,
+    })
+}
 
-    let mut restores = load_latest(tx, &asks).await?;
-    let preparing = tx.find_preparing(&asks).await?;
-    let open = tx.count_open_runs(&asks).await?;
-    let sets = tx.find_backup_sets(&asks).await?;
-    let mut backups = tx.load_backups(sets).await?;
-    let seen = |listed: ListedEnvironment| EnvironmentSeen {
-        latest: restores.remove(&listed.environment),
-        backup: backups.remove(&listed.environment.0),
-        preparing: preparing.get(&listed.environment).copied(),
-        open: open.get(&listed.environment).copied().unwrap_or_default(),
+pub(super) async fn walk(
+    tx: &mut impl Look,
+    of: &Workspaces,
+    walk: &Walk,
+    visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentPassed>) + Send),
+) -> Result<Walked, StoreError> {
+    let as_of = tx.as_of();
+    let mut left = walk.environments_max.max(1);
+    let mut after = None;
+    loop {
+        let part = Part::list(tx, of, after, left.min(walk.at_once)).await?;
+        let next = part.next;
+        after = part.after();
+        left = left.saturating_sub(u32::try_from(part.listed.len()).unwrap_or(u32::MAX));
+        visit(as_of, load_part(tx, part, walk.with_more).await?);
+        if after.is_none() || left == 0 {
+            return Ok(Walked {
+                as_of,
+                ended_before: next,
+            });
+        }
+    }
+}
+
+async fn load_part(
+    tx: &mut impl Look,
+    part: Part,
+    with_more: bool,
+) -> Result<Vec<EnvironmentPassed>, StoreError> {
+    let mut latest = load_latest(tx, &part.asks).await?;
+    let mut more = if with_more {
+        Some(load_more(tx, &part.asks).await?)
+    } else {
+        None
+    };
+    let passed = |listed: ListedEnvironment| EnvironmentPassed {
+        latest: latest.remove(&listed.environment),
+        more: more
+            .as_mut()
+            .map(|more| more.remove(&listed.environment).unwrap_or_default()),
         workspace: listed.workspace,
         workspace_name: listed.workspace_name,
         environment: listed.environment,
         name: listed.name,
     };
-    Ok(EnvironmentPage {
-        as_of: tx.as_of(),
-        rows: listed.into_iter().map(seen).collect(),
-        after,
-    })
+    Ok(part.listed.into_iter().map(passed).collect())
+}
+
+/// What there is beside the history of each environment that has any of it.
+async fn load_more(
+    tx: &mut impl Look,
+    asks: &[Ask],
+) -> Result<HashMap<EnvironmentId, More>, StoreError> {
+    let mut more: HashMap<EnvironmentId, More> = HashMap::new();
+    for (environment, open) in tx.count_open_runs(asks).await? {
+        more.entry(environment).or_default().open = open;
+    }
+    let sets = tx.find_backup_sets(asks).await?;
+    for (environment, backup) in tx.load_backups(sets).await? {
+        more.entry(EnvironmentId(environment)).or_default().backup = Some(backup);
+    }
+    Ok(more)
+}
+
+fn key_of(listed: &ListedEnvironment) -> Key {
+    (listed.workspace, listed.environment)
 }
 
 /// Asks about an environment, and no run.
@@ -65,9 +163,6 @@ fn ask_of(listed: &ListedEnvironment) -> Ask {
         restore: None,
     }
 }
-
-/// A restore, the run that it points at, and that run's evidence.
-type Latest = (RestoreFacts, Option<RunFacts>, EvidenceFacts);
 
 /// The latest executed restore of each environment, with what it points at.
 async fn load_latest(

@@ -17,7 +17,7 @@
 //! | `reading` | the reader, written once over it |
 //! | `runs` | pages of runs, and one run in full |
 //! | `restores` | a restore that may have no run, and what a restore points at |
-//! | `environments` | pages of environments |
+//! | `environments` | pages of environments, and a walk through all of them |
 //! | `rows` | rows as statements return them |
 //! | `names` | names as they are shown |
 
@@ -64,6 +64,12 @@ pub const ITEM_METADATA_BYTES_MAX: i64 = 16 * 1024;
 
 /// Longest document about the preparation of a restore that is read, in bytes.
 pub const PREPARATION_BYTES_MAX: i64 = 8 * 1024 * 1024;
+
+/// How many environments are gone through for one answer, unless it says otherwise.
+pub const WALKED_MAX: u32 = 5_000;
+
+/// How many of them are in memory at a time: results of restores may be large.
+pub const WALKED_AT_ONCE: u32 = 250;
 
 /// How long ago a worker may have been heard of last to be listed.
 pub const HEARD_OF_WITHIN: Duration = Duration::from_hours(1);
@@ -195,6 +201,9 @@ pub struct RestoreSeen {
     pub preparation: PreparationFacts,
 }
 
+/// A restore, the run that it points at, and that run's evidence.
+pub type Latest = (RestoreFacts, Option<RunFacts>, EvidenceFacts);
+
 /// Environments, in the order of workspaces, then of environments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnvironmentPage {
@@ -217,15 +226,73 @@ pub struct EnvironmentSeen {
     pub environment: EnvironmentId,
     /// Its name.
     pub name: String,
-    /// The restore with the highest id that was executed to its end, with the run that it points at and that
-    /// run's evidence.
-    pub latest: Option<(RestoreFacts, Option<RunFacts>, EvidenceFacts)>,
+    /// The restore with the highest id that was executed to its end.
+    pub latest: Option<Latest>,
     /// The latest completed backup set.
     pub backup: Option<BackupSetFacts>,
     /// The restore that is being prepared and has the highest id.
     pub preparing: Option<RestoreId>,
     /// Open runs, and when the oldest was created.
     pub open: OpenRuns,
+}
+
+/// Which environments are gone through, from the first on, and what is read of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walk {
+    /// Those of this workspace alone, where one is given.
+    pub workspace: Option<WorkspaceId>,
+    /// How many at most.
+    pub environments_max: u32,
+    /// How many are read together; never more than [`WALKED_AT_ONCE`].
+    pub at_once: u32,
+    /// Whether more than its history is read of each.
+    pub with_more: bool,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self {
+            workspace: None,
+            environments_max: WALKED_MAX,
+            at_once: WALKED_AT_ONCE,
+            with_more: false,
+        }
+    }
+}
+
+/// One environment that is passed on a walk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnvironmentPassed {
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+    /// Its workspace's name.
+    pub workspace_name: String,
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// Its name.
+    pub name: String,
+    /// The restore with the highest id that was executed to its end.
+    pub latest: Option<Latest>,
+    /// What else was read; none where only histories were asked for.
+    pub more: Option<More>,
+}
+
+/// What may need somebody beside a history.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct More {
+    /// The latest completed backup set.
+    pub backup: Option<BackupSetFacts>,
+    /// Open runs, and when the oldest was created.
+    pub open: OpenRuns,
+}
+
+/// Where a walk came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walked {
+    /// The database's clock: everything was read as it was at this moment.
+    pub as_of: Timestamp,
+    /// The first environment that was not passed, where there were more than were asked for.
+    pub ended_before: Option<(WorkspaceId, EnvironmentId)>,
 }
 
 /// Open runs.
@@ -316,6 +383,15 @@ pub trait Reader: Send + Sync {
         after: Option<(WorkspaceId, EnvironmentId)>,
         limit: u32,
     ) -> Result<EnvironmentPage, StoreError>;
+
+    /// Goes through live environments in the order of [`EnvironmentPage`], and shows `visit` one part after the
+    /// other, each with the moment of [`Walked`]. What was shown is dropped before the next part is read.
+    async fn walk_environments(
+        &self,
+        of: &Workspaces,
+        walk: &Walk,
+        visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentPassed>) + Send),
+    ) -> Result<Walked, StoreError>;
 
     /// The latest verdicts of each of `workspaces` that may be seen, at most `limit` of each, in no particular
     /// order.

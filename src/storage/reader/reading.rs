@@ -9,8 +9,8 @@ use reconciler_jobs::restore_execute::{Outcome, Policy};
 
 use super::look::{Look, Source};
 use super::{
-    EnvironmentPage, Reader, RestoreSeen, RunFilter, RunInFull, RunPage, SweepSeen, WorkerSeen,
-    Workspaces, environments, restores, runs,
+    EnvironmentPage, EnvironmentPassed, Reader, RestoreSeen, RunFilter, RunInFull, RunPage,
+    SweepSeen, Walk, Walked, WorkerSeen, Workspaces, environments, restores, runs,
 };
 use crate::storage::oversight::{QueueListing, QueueScope, QueueState, ShardJobs};
 use crate::storage::settle::{Transaction as _, finish};
@@ -77,6 +77,19 @@ impl<S: Source + Send> Reader for Reading<S> {
         let mut tx = self.0.begin_read().await?;
         let page = environments::load_page(&mut tx, &of, after, limit).await;
         finish(tx, page).await
+    }
+
+    async fn walk_environments(
+        &self,
+        of: &Workspaces,
+        walk: &Walk,
+        visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentPassed>) + Send),
+    ) -> Result<Walked, StoreError> {
+        let workspace = walk.workspace;
+        let of = workspace.map_or_else(|| of.clone(), |workspace| of.narrowed(workspace));
+        let mut tx = self.0.begin_read().await?;
+        let walked = environments::walk(&mut tx, &of, walk, visit).await;
+        finish(tx, walked).await
     }
 
     async fn load_recent_verdicts(

@@ -7,7 +7,9 @@ use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 use restore_reconciler::storage::StoreError;
 use restore_reconciler::storage::oversight::QueueState;
-use restore_reconciler::storage::reader::{EnvironmentSeen, RunFilter, Workspaces};
+use restore_reconciler::storage::reader::{
+    EnvironmentPassed, EnvironmentSeen, RunFilter, Walk, Workspaces,
+};
 
 use super::place::{Place, WORKSPACES, scope_of};
 use crate::support::case::restore_of;
@@ -91,6 +93,15 @@ async fn rows(place: &Place, of: &Workspaces, run: i64) -> Result<(), StoreError
     let environments = reader.load_environments(of, None, None, PAGE).await?;
     let known = |seen: &EnvironmentSeen| seen.latest.is_some() || seen.environment == NEVER_USED;
     assert!(environments.rows.iter().all(known));
+    let walk = Walk {
+        with_more: true,
+        at_once: PAGE / 2,
+        ..Walk::default()
+    };
+    let mut passed = 0;
+    let mut visit = |_, part: Vec<EnvironmentPassed>| passed += part.len();
+    let walked = reader.walk_environments(of, &walk, &mut visit).await?;
+    assert!(passed > 0 && walked.ended_before.is_none());
     let all: Vec<WorkspaceId> = (1..=WORKSPACES).map(WorkspaceId).collect();
     let verdicts = reader.load_recent_verdicts(of, &all, PAGE).await?;
     assert!(verdicts.len() >= PAGE as usize);

@@ -4,6 +4,7 @@
 mod beside;
 mod pages;
 mod unseen;
+mod walks;
 
 use std::sync::{Arc, LazyLock};
 

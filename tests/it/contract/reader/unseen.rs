@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use restore_reconciler::storage::oversight::QueueState;
-use restore_reconciler::storage::reader::{RunFilter, Workspaces};
+use restore_reconciler::storage::reader::{EnvironmentPassed, RunFilter, Walk, Workspaces};
 
 use super::{POLICY, delete, ids, moved, only, page, reader};
 use crate::support::case::{Case, ENDED, FOREIGN, HOME, restore_of};
@@ -48,6 +48,13 @@ async fn everything(on: &Fixture, of: &Workspaces) -> String {
     }
     let environments = reader.load_environments(of, None, None, 100).await;
     said.push(format!("{environments:?}"));
+    let walk = Walk {
+        with_more: true,
+        ..Walk::default()
+    };
+    let mut passed = |_, passed: Vec<EnvironmentPassed>| said.push(format!("{passed:?}"));
+    let walked = reader.walk_environments(of, &walk, &mut passed).await;
+    said.push(format!("{walked:?}"));
     let workspaces = [HOME.0, FOREIGN.0, MARK].map(WorkspaceId);
     let verdicts = reader.load_recent_verdicts(of, &workspaces, 100).await;
     said.push(format!("{verdicts:?}"));

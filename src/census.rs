@@ -1,0 +1,121 @@
+//! How many environments are in which posture: all of them, read and judged part by part.
+//!
+//! A console counts for one viewer, a worker for whoever reads metrics. Both judge by [`posture`] alone.
+//!
+//! **Invariant:** what is counted says how far it goes. Environments that were not gone through are in no count,
+//! and [`Census::coverage`] tells so of each workspace.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
+use reconciler_jobs::reading::Seen;
+use reconciler_jobs::reading::attention::attention;
+use reconciler_jobs::reading::posture::{EnvironmentPosture, Posture, WorkspacePosture};
+use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::facts::At;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::storage::StoreError;
+use crate::storage::reader::{Latest, Reader, Walk, Walked, Workspaces};
+
+/// How many environments are in which posture, workspace by workspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census {
+    /// The counts. A workspace of which no environment was gone through is not among them.
+    pub workspaces: BTreeMap<WorkspaceId, WorkspacePosture>,
+    /// The first environment that was not gone through, where there were too many.
+    pub ended_before: Option<(WorkspaceId, EnvironmentId)>,
+}
+
+/// How many of the environments of a workspace were gone through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Coverage {
+    /// All of them.
+    All,
+    /// The first of them: there were too many.
+    First,
+    /// None of them: there were too many of other workspaces.
+    Nothing,
+}
+
+/// The posture of an environment whose latest executed restore this is. Without evidence, it is judged as by a
+/// viewer who may not see any.
+#[must_use]
+pub fn posture(latest: Option<&Latest>, at: At<'_>, with_evidence: bool) -> EnvironmentPosture {
+    let history = latest.map(|(restore, run, evidence)| {
+        let cause = attention(&Seen {
+            at,
+            restore,
+            run: run.as_ref(),
+            evidence: with_evidence.then_some(evidence),
+        });
+        (restore.id, cause.state())
+    });
+    EnvironmentPosture::of(history)
+}
+
+/// Goes through the environments that may be seen, at most so many, and counts them; with the moment as of which
+/// it was so.
+///
+/// Fails where the database does.
+pub async fn count(
+    reader: &dyn Reader,
+    of: &Workspaces,
+    walk: Walk,
+    policy: &Policy,
+    with_evidence: bool,
+) -> Result<(Timestamp, Census), StoreError> {
+    let mut census = Census::default();
+    let walked = reader
+        .walk_environments(of, &walk, &mut |as_of, passed| {
+            for environment in passed {
+                let at = At { as_of, policy };
+                let found = posture(environment.latest.as_ref(), at, with_evidence);
+                census.add(environment.workspace, found.posture());
+            }
+        })
+        .await?;
+    Ok((walked.as_of, census.ended(walked)))
+}
+
+impl Census {
+    /// Counts one more environment.
+    pub fn add(&mut self, workspace: WorkspaceId, posture: Posture) {
+        self.workspaces.entry(workspace).or_default().add(posture);
+    }
+
+    /// The same, knowing where the walk came to its end.
+    #[must_use]
+    pub fn ended(mut self, walked: Walked) -> Self {
+        self.ended_before = walked.ended_before;
+        self
+    }
+
+    /// The counts of all workspaces together.
+    #[must_use]
+    pub fn total(&self) -> WorkspacePosture {
+        let mut total = WorkspacePosture::default();
+        for counts in self.workspaces.values() {
+            total += *counts;
+        }
+        total
+    }
+
+    /// How many of the environments of a workspace are in the counts. Of one that nobody has seen, all are.
+    #[must_use]
+    pub fn coverage(&self, workspace: WorkspaceId) -> Coverage {
+        match self.ended_before {
+            Some((first, _)) if workspace >= first => {
+                if self.workspaces.contains_key(&workspace) {
+                    Coverage::First
+                } else {
+                    Coverage::Nothing
+                }
+            }
+            _ => Coverage::All,
+        }
+    }
+}
