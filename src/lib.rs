@@ -28,7 +28,7 @@
 //! | [`reconciler_jobs`] | every decision, as pure functions; start at `restore_execute::rules` |
 //! | [`storage`] | reads what the platform recorded, writes verdicts; start at `storage::Store::settle` |
 //! | [`sweep`] | one pass over all due runs |
-//! | [`census`] | how many environments are in which recovery posture |
+//! | [`postures`] | how many environments are in which recovery posture |
 //! | [`worker`] | the long-running process: jobs, the sweep schedule, runs looked at again in time |
 //! | [`config`] | settings, the environment, and the database URL with its secret |
 //! | [`cli`] | one file per verb |
@@ -59,13 +59,13 @@
 //! new statuses or outcomes, and a notion of "probably fine".
 
 pub mod bench;
-pub mod census;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
 pub mod demo;
 pub mod health;
+pub mod postures;
 pub mod runbook;
 pub mod storage;
 pub mod sweep;

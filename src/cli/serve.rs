@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::interruption::stop_on_signal;
 use super::session::Session;
-use crate::console::{Console, serve_console};
+use crate::console::{Console, Surveys, serve_console};
 use crate::storage::Access;
 use crate::storage::reader::{open_reader, open_requests};
 
@@ -34,6 +34,7 @@ pub(super) async fn show(
         requests: open_requests(url, &limits).await?,
         policy: session.config.rules.policy(),
         settings: session.config.console.clone(),
+        surveys: Surveys::default(),
     };
     let listen = console.settings.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| {

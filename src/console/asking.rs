@@ -3,6 +3,8 @@
 //! **Invariant:** what a viewer may not know to exist is not found, whatever else is wrong with the question; what
 //! exists and may not be seen is refused only after that.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health;
@@ -12,16 +14,18 @@ use super::access::{Capability, Viewer};
 use super::answers::Sight;
 use super::answers::explain::Explanation;
 use super::answers::mix::VERDICTS_MAX;
-use super::answers::overview::{Judging, Overview};
+use super::answers::overview::{Found, Judging, Overview};
 use super::answers::preparation::Preparation;
 use super::answers::queue::{QueueShown, SweepsShown};
 use super::answers::run::RunDetail;
 use super::answers::runs::RunList;
+use super::answers::survey::Survey;
 use super::asked::{EnvironmentQuery, LIMIT, LIMIT_MAX, RunQuery};
 use super::problem::Problem;
 use super::serve::Console;
+use super::surveys::Scope;
 use crate::storage::oversight::QueueState;
-use crate::storage::reader::{RunInFull, Workspaces};
+use crate::storage::reader::{EnvironmentPassed, RunInFull, Walk, Workspaces};
 
 /// How many environments a page has.
 const ENVIRONMENTS: u32 = 25;
@@ -70,24 +74,63 @@ impl Console {
     ) -> Result<Overview, Problem> {
         viewer.require(Capability::RunsView)?;
         let of = &viewer.workspaces;
-        let page = self
-            .reader
-            .load_environments(of, query.workspace, query.after, ENVIRONMENTS)
-            .await?;
-        let mut workspaces: Vec<WorkspaceId> = page.rows.iter().map(|row| row.workspace).collect();
-        workspaces.dedup();
-        let verdicts = self
-            .reader
-            .load_recent_verdicts(of, &workspaces, VERDICTS_MAX)
-            .await?;
         let judging = Judging {
             policy: &self.policy,
             freshness: &self.freshness(),
             backup: &self.backup(),
             sight: viewer.sight(),
         };
+        let page = self
+            .reader
+            .load_environments(of, query.workspace, query.after, ENVIRONMENTS)
+            .await?;
+        let survey = self.survey(viewer, query, page.as_of, judging).await?;
+        let mut workspaces: Vec<WorkspaceId> = page.rows.iter().map(|row| row.workspace).collect();
+        workspaces.dedup();
+        let verdicts = self
+            .reader
+            .load_recent_verdicts(of, &workspaces, VERDICTS_MAX)
+            .await?;
+        let found = Found {
+            page: &page,
+            verdicts: &verdicts,
+            survey: &survey,
+            is_of_one: query.workspace.is_some(),
+        };
         let next = |after| format!("{path}?{}", query.text(after));
-        Ok(Overview::of(&page, &verdicts, judging, next))
+        Ok(Overview::of(found, judging, next))
+    }
+
+    /// What is found of all environments that the query covers, on whatever page they stand, at `now` or a few
+    /// seconds before.
+    async fn survey(
+        &self,
+        viewer: &Viewer,
+        query: &EnvironmentQuery,
+        now: Timestamp,
+        judging: Judging<'_>,
+    ) -> Result<Arc<Survey>, Problem> {
+        let of = &viewer.workspaces;
+        let scope = Scope {
+            workspaces: query
+                .workspace
+                .map_or_else(|| Workspaces::clone(of), |only| of.narrowed(only)),
+            sight: judging.sight,
+        };
+        let walk = Walk {
+            workspace: query.workspace,
+            with_more: true,
+            ..Walk::default()
+        };
+        let look = async {
+            let mut survey = Survey::default();
+            let mut judge = |as_of: Timestamp, passed: Vec<EnvironmentPassed>| {
+                survey.add(&passed, as_of, judging);
+            };
+            let walked = self.reader.walk_environments(of, &walk, &mut judge).await?;
+            Ok(survey.ended(walked))
+        };
+        self.surveys.get(scope, now, look).await
     }
 
     /// A part of the list of runs; `path` is where the next part of it is.

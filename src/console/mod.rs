@@ -6,7 +6,7 @@
 //!                       └─ access: tokens, sessions, capabilities, origins, rates
 //! ```
 //!
-//! `connections` keeps whoever connects from holding the server, `problem` says what went wrong, `login` makes a
+//! `surveys` keeps for seconds what took long to count; `connections` keeps whoever connects from holding the server, `problem` says what went wrong, `login` makes a
 //! session of a token, and `headers` are what every answer tells the browser.
 //!
 //! **Invariants:**
@@ -27,6 +27,7 @@ mod pages;
 mod probes;
 mod problem;
 mod serve;
+mod surveys;
 
 use std::io;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::{Capability, NewToken, NoChance, TOKEN_PREFIX, UnknownCapability};
 pub use guard::{Clock, monotonic};
 pub use serve::{Console, Patience, serve_console, serve_console_within};
+pub use surveys::Surveys;
 
 use crate::health::Health;
 use connections::Connections;

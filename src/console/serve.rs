@@ -14,6 +14,7 @@ use super::Bounds;
 use super::connections::{Client, Connections};
 use super::guard::{Clock, Guard, guard, monotonic};
 use super::problem::Problem;
+use super::surveys::Surveys;
 use super::{api, login, pages};
 use crate::config;
 use crate::storage::reader::{Reader, Requests};
@@ -31,6 +32,8 @@ pub struct Console {
     pub settings: config::Console,
     /// What counts as proof.
     pub policy: Policy,
+    /// What was counted lately.
+    pub surveys: Surveys,
 }
 
 /// What is not configured: how much is done at once, and how long anybody is waited for.

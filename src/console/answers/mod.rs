@@ -21,6 +21,7 @@ pub mod queue;
 pub mod run;
 pub mod runs;
 pub mod said;
+pub mod survey;
 pub mod timeline;
 
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};

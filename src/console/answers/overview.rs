@@ -6,67 +6,48 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{BackupSetId, EnvironmentId, RestoreId, RunId, WorkspaceId};
-use reconciler_jobs::reading::Seen;
-use reconciler_jobs::reading::attention::{Tone, attention};
+use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::backup_health::{
     self, BackupHealth, BackupReading, BackupSetFacts, Finding, Quality,
 };
 use reconciler_jobs::reading::freshness::Thresholds;
-use reconciler_jobs::reading::posture::{
-    EnvironmentPosture, Posture, PostureReason, WorkspacePosture,
-};
+use reconciler_jobs::reading::posture::{Posture, PostureReason, WorkspacePosture};
 use reconciler_jobs::restore_execute::facts::At;
 use reconciler_jobs::restore_execute::{Outcome, Policy};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::mix::Mix;
+use super::survey::{Needs, Survey};
 use super::{Moment, Named, Sight};
-use crate::storage::reader::{EnvironmentPage, EnvironmentSeen, OpenRuns};
+use crate::postures::{self, Coverage};
+use crate::storage::reader::{EnvironmentPage, EnvironmentSeen, Latest, OpenRuns};
 
 /// Workspaces and their environments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Overview {
     /// The database's clock.
     pub as_of: Moment,
-    /// What needs somebody, the most urgent first.
-    pub needs_attention: Vec<AttentionLine>,
-    /// The workspaces.
+    /// When the environments were gone through, by the same clock: at most 15 seconds before.
+    pub counted_at: Moment,
+    /// The environments that were gone through for what needs attention and for the counts of postures: those on
+    /// all pages, not of this one alone.
+    pub covered: Covered,
+    /// What needs somebody, on whatever page it stands.
+    pub needs_attention: Needs,
+    /// The workspaces of the environments on this page.
     pub workspaces: Vec<WorkspaceShown>,
     /// Asks for the environments after these; none at the end.
     pub next: Option<String>,
 }
 
-/// What needs somebody, in the order in which it is listed where it is as urgent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "NeedSubject")]
-pub enum Subject {
-    /// A restore history.
-    RecoveryPosture,
-    /// Operations that nobody has closed.
-    UndecidedRuns,
-    /// Backup inputs.
-    BackupHealth,
-}
-
-/// Something that needs somebody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct AttentionLine {
-    /// How urgent it looks.
-    pub tone: Tone,
-    /// What needs somebody.
-    pub subject: Subject,
-    /// Which workspace.
-    pub workspace: Named<WorkspaceId>,
-    /// Which environment.
-    pub environment: Named<EnvironmentId>,
-    /// What was found.
-    pub summary: &'static str,
-    /// What to do next.
-    pub next_action: &'static str,
-    /// The page that leads on.
-    pub href: String,
+/// Which environments were gone through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Covered {
+    /// How many.
+    pub environments: u64,
+    /// Whether there are no others. Else they are the first ones, in the order of pages.
+    pub is_all: bool,
 }
 
 /// One workspace.
@@ -74,9 +55,13 @@ pub struct AttentionLine {
 pub struct WorkspaceShown {
     /// The workspace.
     pub workspace: Named<WorkspaceId>,
-    /// How many of the environments shown here are in which posture.
+    /// How many of its environments are in which posture, whether or not they are on this page.
     pub postures: WorkspacePosture,
-    /// The environments.
+    /// How many of its environments were counted.
+    pub coverage: Coverage,
+    /// Where this workspace is counted alone; none where that makes no difference.
+    pub alone: Option<String>,
+    /// Its environments on this page.
     pub environments: Vec<EnvironmentShown>,
     /// The latest verdicts over time.
     pub mix: Mix,
@@ -182,89 +167,71 @@ pub struct Judging<'a> {
     pub sight: Sight,
 }
 
+/// What was read for an overview.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// The page.
+    pub page: &'a EnvironmentPage,
+    /// The latest verdicts of its workspaces.
+    pub verdicts: &'a [(WorkspaceId, Timestamp, Outcome)],
+    /// What was found of all environments that the question covers.
+    pub survey: &'a Survey,
+    /// Whether the question covers one workspace alone.
+    pub is_of_one: bool,
+}
+
 impl Overview {
-    /// From a page of environments and the latest verdicts of their workspaces; `next` is how to ask for more.
+    /// From what was read; `next` is how to ask for more environments.
     #[must_use]
     pub fn of(
-        page: &EnvironmentPage,
-        verdicts: &[(WorkspaceId, Timestamp, Outcome)],
+        found: Found<'_>,
         judging: Judging<'_>,
         next: impl Fn((WorkspaceId, EnvironmentId)) -> String,
     ) -> Self {
+        let page = found.page;
         let mut workspaces: BTreeMap<WorkspaceId, WorkspaceShown> = BTreeMap::new();
         for row in &page.rows {
             let shown = EnvironmentShown::of(row, page.as_of, judging);
             workspaces
                 .entry(row.workspace)
-                .or_insert_with(|| WorkspaceShown::empty(row, verdicts))
+                .or_insert_with(|| WorkspaceShown::empty(row, found))
                 .environments
                 .push(shown);
         }
-        let workspaces: Vec<_> = workspaces
-            .into_values()
-            .map(WorkspaceShown::counted)
-            .collect();
-        let mut needs_attention: Vec<_> = workspaces.iter().flat_map(needs).collect();
-        needs_attention.sort_by_key(|line| (urgency(line.tone), line.subject));
+        let counted = &found.survey.postures;
         Self {
-            as_of: Moment(page.as_of),
-            needs_attention,
-            workspaces,
+            // Nothing is from a moment that is still to come.
+            as_of: Moment(page.as_of.max(found.survey.as_of)),
+            counted_at: Moment(found.survey.as_of),
+            covered: Covered {
+                environments: counted.total().total(),
+                is_all: counted.ended_before.is_none(),
+            },
+            needs_attention: found.survey.needs.clone(),
+            workspaces: workspaces.into_values().collect(),
             next: page.after.map(next),
         }
     }
 }
 
-/// How many of the most urgent are shown at once.
-const MOST_URGENT: usize = 10;
-
-impl Overview {
-    /// The most urgent of what needs somebody.
-    #[must_use]
-    pub fn most_urgent(&self) -> &[AttentionLine] {
-        self.split().0
-    }
-
-    /// What needs somebody beside that.
-    #[must_use]
-    pub fn less_urgent(&self) -> &[AttentionLine] {
-        self.split().1
-    }
-
-    fn split(&self) -> (&[AttentionLine], &[AttentionLine]) {
-        let shown = self.needs_attention.len().min(MOST_URGENT);
-        self.needs_attention.split_at(shown)
-    }
-}
-
-/// The most urgent first.
-const fn urgency(tone: Tone) -> u8 {
-    match tone {
-        Tone::Danger => 0,
-        Tone::Warning => 1,
-        Tone::Neutral => 2,
-        Tone::Calm => 3,
-    }
-}
-
 impl WorkspaceShown {
-    fn empty(row: &EnvironmentSeen, verdicts: &[(WorkspaceId, Timestamp, Outcome)]) -> Self {
-        let own = verdicts.iter().filter(|(id, ..)| *id == row.workspace);
+    fn empty(row: &EnvironmentSeen, found: Found<'_>) -> Self {
+        let id = row.workspace;
+        let own = found.verdicts.iter().filter(|(of, ..)| *of == id);
+        let counted = &found.survey.postures;
+        let coverage = counted.coverage(id);
+        let makes_a_difference = coverage != Coverage::All && counted.ended_before.is_some();
         Self {
             workspace: Named {
-                id: row.workspace,
+                id,
                 name: row.workspace_name.clone(),
             },
-            postures: WorkspacePosture::default(),
+            postures: counted.workspaces.get(&id).copied().unwrap_or_default(),
+            coverage,
+            alone: (makes_a_difference && !found.is_of_one).then(|| format!("/?workspace={id}")),
             environments: Vec::new(),
             mix: Mix::of(own.map(|(_, at, outcome)| (*at, *outcome))),
         }
-    }
-
-    fn counted(mut self) -> Self {
-        let states = self.environments.iter().map(|it| it.posture.state);
-        self.postures = states.collect();
-        self
     }
 }
 
@@ -275,7 +242,7 @@ impl EnvironmentShown {
                 id: row.environment,
                 name: row.name.clone(),
             },
-            posture: PostureShown::of(row, as_of, judging),
+            posture: PostureShown::of(row.latest.as_ref(), as_of, judging),
             backup: BackupShown::of(row.backup.as_ref(), as_of, judging.backup),
             undecided: UndecidedShown::of(row.open, as_of, judging.freshness),
             preparing: row.preparing,
@@ -284,22 +251,16 @@ impl EnvironmentShown {
 }
 
 impl PostureShown {
-    fn of(row: &EnvironmentSeen, as_of: Timestamp, judging: Judging<'_>) -> Self {
-        let history = row.latest.iter().map(|(restore, run, evidence)| {
-            let cause = attention(&Seen {
-                at: At {
-                    as_of,
-                    policy: judging.policy,
-                },
-                restore,
-                run: run.as_ref(),
-                evidence: judging.sight.evidence.then_some(evidence),
-            });
-            (restore.id, cause.state())
-        });
-        let found = EnvironmentPosture::of(history);
+    /// From the latest executed restore.
+    #[must_use]
+    pub fn of(latest: Option<&Latest>, as_of: Timestamp, judging: Judging<'_>) -> Self {
+        let at = At {
+            as_of,
+            policy: judging.policy,
+        };
+        let found = postures::posture(latest, at, judging.sight.evidence);
         let state = found.posture();
-        let run = row.latest.as_ref().and_then(|(_, run, _)| run.as_ref());
+        let run = latest.and_then(|(_, run, _)| run.as_ref());
         Self {
             state,
             headline: state.headline(),
@@ -359,7 +320,9 @@ impl BackupShown {
 }
 
 impl UndecidedShown {
-    fn of(open: OpenRuns, as_of: Timestamp, limits: &Thresholds) -> Self {
+    /// From the open runs.
+    #[must_use]
+    pub fn of(open: OpenRuns, as_of: Timestamp, limits: &Thresholds) -> Self {
         Self {
             runs: open.runs,
             oldest: open.oldest.map(Moment),
@@ -370,54 +333,4 @@ impl UndecidedShown {
                 }),
         }
     }
-}
-
-/// What needs somebody in a workspace.
-fn needs(workspace: &WorkspaceShown) -> impl Iterator<Item = AttentionLine> + '_ {
-    workspace.environments.iter().flat_map(move |shown| {
-        let line = |subject, tone, summary, next_action, href| AttentionLine {
-            tone,
-            subject,
-            workspace: workspace.workspace.clone(),
-            environment: shown.environment.clone(),
-            summary,
-            next_action,
-            href,
-        };
-        let list = format!("/runs?environment={}", shown.environment.id);
-        let posture = &shown.posture;
-        let backup = &shown.backup;
-        let weakened = (posture.state == Posture::Weakened).then(|| {
-            let href = posture.href().unwrap_or_else(|| list.clone());
-            line(
-                Subject::RecoveryPosture,
-                posture.tone,
-                posture.summary,
-                posture.next_action,
-                href,
-            )
-        });
-        let overdue = shown.undecided.is_overdue.then(|| {
-            line(
-                Subject::UndecidedRuns,
-                Tone::Warning,
-                "Operations have been open for longer than expected.",
-                "Open the first undecided run.",
-                shown.undecided.first.map_or_else(
-                    || format!("{list}&undecided=true"),
-                    |run| format!("/runs/{run}"),
-                ),
-            )
-        });
-        let inputs = (backup.state != BackupHealth::Healthy).then(|| {
-            line(
-                Subject::BackupHealth,
-                backup.tone,
-                backup.summary,
-                backup.next_action,
-                format!("#environment-{}", shown.environment.id),
-            )
-        });
-        [weakened, overdue, inputs].into_iter().flatten()
-    })
 }

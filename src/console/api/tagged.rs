@@ -29,7 +29,9 @@ impl Tagged {
         let body = serde_json::to_vec(answer).map_err(failed)?;
         let mut said = serde_json::to_value(answer).map_err(failed)?;
         if let Some(members) = said.as_object_mut() {
-            members.remove("as_of");
+            for moment in ["as_of", "counted_at"] {
+                members.remove(moment);
+            }
         }
         let digest = digest_of(&said.to_string());
         let digits: String = digest.chars().take(TAG_DIGITS).collect();

@@ -24,6 +24,7 @@ use super::answers::preparation::Preparation;
 use super::answers::queue::{QueueShown, SweepsShown};
 use super::answers::run::RunDetail;
 use super::answers::runs::RunList;
+use crate::postures::Coverage;
 use form::Form;
 pub(super) use routes::routes;
 

@@ -5,6 +5,8 @@
     reason = "a template hands over references"
 )]
 
+use std::borrow::Borrow;
+
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::restore_execute::Outcome;
 use serde::Serialize;
@@ -56,6 +58,19 @@ pub(super) fn outcome_text(word: &str) -> &'static str {
     Outcome::parse(word).map_or("not readable by this version", |outcome| {
         outcome_label(&outcome)
     })
+}
+
+/// A count, its thousands set apart.
+pub(super) fn grouped(count: impl Borrow<u64>) -> String {
+    let digits = count.borrow().to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// The class that a leg is drawn with.

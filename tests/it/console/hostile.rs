@@ -486,6 +486,54 @@ async fn what_lies_elsewhere_is_like_what_does_not_exist() {
     }
 }
 
+/// What is counted over all pages is counted of the asker's workspaces alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_counted_among_others() {
+    let server = start().await;
+    let posture = |token: &str, query: &str| {
+        let answer = server.ask(&Ask::get(&format!("/api/v1/posture{query}")).bearer(token));
+        let answer: serde_json::Value = serde_json::from_str(&answer.body).expect(&answer.body);
+        let workspaces = answer["workspaces"].as_array().unwrap();
+        let weakened: Vec<i64> = workspaces
+            .iter()
+            .filter_map(|shown| shown["postures"]["weakened"].as_i64())
+            .collect();
+        let needs = &answer["needs_attention"];
+        let mut whose: Vec<i64> = needs["listed"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|line| line["workspace"]["id"].as_i64())
+            .collect();
+        whose.sort_unstable();
+        whose.dedup();
+        assert_eq!(answer["covered"]["is_all"], true, "{answer}");
+        let covered = answer["covered"]["environments"].as_u64().unwrap();
+        (
+            covered,
+            weakened,
+            whose,
+            needs["unlisted"].as_u64().unwrap(),
+        )
+    };
+    for token in [GUEST, MEMBER] {
+        for query in ["", "?workspace=1", "?after=1.1"] {
+            let weakened = if query == "?after=1.1" {
+                vec![]
+            } else {
+                vec![1]
+            };
+            let own = (1, weakened, vec![OWN], 0);
+            assert_eq!(posture(token, query), own, "{query}");
+        }
+        let nothing = (0, vec![], vec![], 0);
+        assert_eq!(posture(token, "?workspace=2"), nothing);
+        assert_eq!(posture(token, "?workspace=9"), nothing);
+    }
+    let both = (2, vec![1, 1], vec![OWN, ELSEWHERE], 0);
+    assert_eq!(posture(CHIEF, ""), both);
+}
+
 /// The one who may see everything shows that there was something to see.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_else_sees_is_there() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use restore_reconciler::config::{self, All, Reach};
-use restore_reconciler::console::{Capability, Console, Patience, serve_console_within};
+use restore_reconciler::console::{Capability, Console, Patience, Surveys, serve_console_within};
 use restore_reconciler::storage::Limits;
 use restore_reconciler::storage::reader::{open_reader, open_requests};
 use tokio::net::TcpListener;
@@ -300,5 +300,6 @@ pub(crate) async fn console_over(platform: &Platform, settings: config::Console)
             .expect("requests"),
         settings,
         policy: Policy::default(),
+        surveys: Surveys::default(),
     }
 }

@@ -13,12 +13,14 @@ use reconciler_jobs::restore_execute::{Outcome, Policy};
 use super::scene::{at, backup, decided, moment, now, open, proven, restore, with_restore};
 use super::*;
 use crate::console::answers::Sight;
-use crate::console::answers::overview::Judging;
+use crate::console::answers::overview::{Found, Judging};
+use crate::console::answers::survey::Survey;
 use crate::console::asked::{EnvironmentQuery, RunQuery};
 use crate::storage::Tally;
 use crate::storage::oversight::{QueueCount, QueueEntry, QueueListing, QueueState, ShardJobs};
 use crate::storage::reader::{
-    EnvironmentPage, EnvironmentSeen, OpenRuns, RunPage, SweepSeen, WorkerSeen,
+    EnvironmentPage, EnvironmentPassed, EnvironmentSeen, More, OpenRuns, RunPage, SweepSeen,
+    Walked, WorkerSeen,
 };
 
 fn runs(page: &RunPage, query: &str) -> String {
@@ -85,7 +87,26 @@ fn environment(id: i64, name: &str, latest: Option<RestoreFacts>) -> Environment
     }
 }
 
-fn overview(rows: Vec<EnvironmentSeen>) -> String {
+fn passed(seen: &EnvironmentSeen) -> EnvironmentPassed {
+    EnvironmentPassed {
+        workspace: seen.workspace,
+        workspace_name: seen.workspace_name.clone(),
+        environment: seen.environment,
+        name: seen.name.clone(),
+        latest: seen.latest.clone(),
+        more: Some(More {
+            backup: seen.backup.clone(),
+            open: seen.open,
+        }),
+    }
+}
+
+/// The page of `rows`, where a walk through `all` ended before an environment.
+fn overview_beside(
+    rows: Vec<EnvironmentSeen>,
+    all: &[EnvironmentPassed],
+    ended_before: Option<(WorkspaceId, EnvironmentId)>,
+) -> String {
     let page = EnvironmentPage {
         as_of: now(),
         rows,
@@ -104,14 +125,102 @@ fn overview(rows: Vec<EnvironmentSeen>) -> String {
         backup: &backup_health::Thresholds::default(),
         sight: Sight { evidence: true },
     };
-    let query = EnvironmentQuery::default();
-    let answer = Overview::of(&page, &verdicts, judging, |after| {
-        format!("/?{}", query.text(after))
+    let mut survey = Survey::default();
+    survey.add(all, now(), judging);
+    let survey = survey.ended(Walked {
+        as_of: now() - SignedDuration::from_secs(12),
+        ended_before,
     });
+    let found = Found {
+        page: &page,
+        verdicts: &verdicts,
+        survey: &survey,
+        is_of_one: false,
+    };
+    let query = EnvironmentQuery::default();
+    let answer = Overview::of(found, judging, |after| format!("/?{}", query.text(after)));
     text(&OverviewPage {
         shell: &shell("Overview"),
         answer: &answer,
     })
+}
+
+fn overview(rows: Vec<EnvironmentSeen>) -> String {
+    let all: Vec<_> = rows.iter().map(passed).collect();
+    overview_beside(rows, &all, None)
+}
+
+/// So many environments whose backups are fine and whose latest restore was this.
+fn row_of(first: i64, number: i64, latest: Option<&RestoreFacts>) -> Vec<EnvironmentPassed> {
+    let ids = first..first + number;
+    let each = |id| passed(&environment(id, &format!("Branch {id}"), latest.cloned()));
+    ids.map(each).collect()
+}
+
+#[test]
+fn whole_workspaces_are_counted_and_the_most_urgent_is_listed_wherever_it_stands() {
+    let failed = RestoreFacts {
+        status: RestoreStatus::Failed,
+        ..restore()
+    };
+    let page = vec![environment(11, "Quiet", Some(restore()))];
+    let mut all = row_of(11, 1_300, Some(&restore()));
+    all.extend(row_of(2_000, 1, Some(&failed)));
+    let shown = overview_beside(page.clone(), &all, None);
+    assert!(shown.contains("The latest restore failed"), "{shown}");
+    assert!(shown.contains("Contoso / Branch 2000"), "{shown}");
+    assert!(shown.contains("Of its 1,301 environments:"), "{shown}");
+    assert!(shown.contains("Weakened\n1\n"), "{shown}");
+    assert!(!shown.contains("first"), "{shown}");
+
+    // More than are listed.
+    let mut all = row_of(11, 1, Some(&restore()));
+    for seen in &mut all {
+        seen.more.as_mut().unwrap().backup = None;
+    }
+    all.extend(row_of(2_000, 1_111, Some(&failed)));
+    let shown = overview_beside(page, &all, None);
+    let (urgent, less) = shown.split_once("90 more, of 1,102").expect(&shown);
+    assert_eq!(urgent.matches("Branch 2").count(), 10, "{shown}");
+    assert_eq!(less.matches("Branch 2").count(), 90, "{shown}");
+    assert!(
+        less.contains("1,012 that are no more urgent are not listed."),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_was_not_counted_is_said() {
+    let page = || vec![environment(11, "Quiet", Some(restore()))];
+    let own = row_of(11, 3, Some(&restore()));
+    let ended = |workspace, environment| Some((WorkspaceId(workspace), EnvironmentId(environment)));
+    let alone = "Count this workspace alone[→ /?workspace=1]";
+    let all = overview_beside(page(), &own, ended(2, 99));
+    assert!(
+        all.contains("Of the first 3 environments, counted 12 s ago."),
+        "{all}"
+    );
+    assert!(all.contains("Of its 3 environments:"), "{all}");
+    assert!(!all.contains(alone), "{all}");
+    let first = overview_beside(page(), &own, ended(1, 14));
+    assert!(
+        first.contains("Of the first 3 of its environments:"),
+        "{first}"
+    );
+    assert!(first.contains(alone), "{first}");
+    let none = overview_beside(page(), &[], ended(1, 11));
+    assert!(
+        none.contains("None of its environments is among the first"),
+        "{none}"
+    );
+    assert!(none.contains(alone) && !none.contains("Weakened"), "{none}");
+    // It came after the count.
+    let new = overview_beside(page(), &[], None);
+    assert!(
+        new.contains("It had no environments when they were counted."),
+        "{new}"
+    );
+    assert!(!new.contains(alone), "{new}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
 use reconciler_jobs::reading::posture::WorkspacePosture;
-use restore_reconciler::census::{Census, Coverage, count};
+use restore_reconciler::postures::{Coverage, Postures, count};
 use restore_reconciler::storage::reader::{EnvironmentPassed, EnvironmentSeen, Walk, Workspaces};
 
 use super::{POLICY, delete, moved, only, reader};
@@ -59,12 +59,12 @@ async fn furnish(on: &Fixture) {
     delete(on, "managed_environments", far).await;
 }
 
-async fn census(on: &Fixture, of: &Workspaces, walk: Walk) -> Census {
+async fn counted(on: &Fixture, of: &Workspaces, walk: Walk) -> Postures {
     let reader = reader(on).await;
     let counted = count(&*reader, of, walk, &POLICY, true).await;
-    let (as_of, census) = counted.expect("a census");
+    let (as_of, counted) = counted.expect("counts");
     assert!(as_of <= reader.now().await.unwrap());
-    census
+    counted
 }
 
 async fn whole_workspaces_are_counted(on: Fixture) {
@@ -75,7 +75,7 @@ async fn whole_workspaces_are_counted(on: Fixture) {
             at_once,
             ..Walk::default()
         };
-        let all = census(&on, &Workspaces::All, walk).await;
+        let all = counted(&on, &Workspaces::All, walk).await;
         let home = counts(1, MORE.unsigned_abs(), 1);
         assert_eq!(all.workspaces[&WorkspaceId(HOME.0)], home);
         let foreign = counts(1, 0, 0);
@@ -85,16 +85,16 @@ async fn whole_workspaces_are_counted(on: Fixture) {
         assert_eq!(all.ended_before, None);
         assert_eq!(all.coverage(WorkspaceId(HOME.0)), Coverage::All);
 
-        let own = census(&on, &only(HOME.0), walk).await;
+        let own = counted(&on, &only(HOME.0), walk).await;
         let seen: Vec<_> = own.workspaces.into_iter().collect();
         assert_eq!(seen, [(WorkspaceId(HOME.0), home)]);
         let elsewhere = Walk {
             workspace: Some(WorkspaceId(FOREIGN.0)),
             ..walk
         };
-        let narrowed = census(&on, &only(HOME.0), elsewhere).await;
-        assert_eq!(narrowed, Census::default());
-        let narrowed = census(&on, &Workspaces::All, elsewhere).await;
+        let narrowed = counted(&on, &only(HOME.0), elsewhere).await;
+        assert_eq!(narrowed, Postures::default());
+        let narrowed = counted(&on, &Workspaces::All, elsewhere).await;
         assert_eq!(narrowed.total(), foreign);
     }
 }
@@ -108,7 +108,7 @@ async fn a_count_that_ends_early_says_so(on: Fixture) {
             at_once,
             ..Walk::default()
         };
-        census(&on, &Workspaces::All, walk)
+        counted(&on, &Workspaces::All, walk)
     };
     // The home workspace has two environments, and forty.
     for at_once in [250, 10, 4] {

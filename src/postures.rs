@@ -3,7 +3,7 @@
 //! A console counts for one viewer, a worker for whoever reads metrics. Both judge by [`posture`] alone.
 //!
 //! **Invariant:** what is counted says how far it goes. Environments that were not gone through are in no count,
-//! and [`Census::coverage`] tells so of each workspace.
+//! and [`Postures::coverage`] tells so of each workspace.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use crate::storage::reader::{Latest, Reader, Walk, Walked, Workspaces};
 
 /// How many environments are in which posture, workspace by workspace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct Postures {
     /// The counts. A workspace of which no environment was gone through is not among them.
     pub workspaces: BTreeMap<WorkspaceId, WorkspacePosture>,
     /// The first environment that was not gone through, where there were too many.
@@ -37,7 +37,7 @@ pub enum Coverage {
     All,
     /// The first of them: there were too many.
     First,
-    /// None of them: there were too many of other workspaces.
+    /// None of them: there were too many of other workspaces, or it had none.
     Nothing,
 }
 
@@ -67,21 +67,21 @@ pub async fn count(
     walk: Walk,
     policy: &Policy,
     with_evidence: bool,
-) -> Result<(Timestamp, Census), StoreError> {
-    let mut census = Census::default();
+) -> Result<(Timestamp, Postures), StoreError> {
+    let mut counted = Postures::default();
     let walked = reader
         .walk_environments(of, &walk, &mut |as_of, passed| {
             for environment in passed {
                 let at = At { as_of, policy };
                 let found = posture(environment.latest.as_ref(), at, with_evidence);
-                census.add(environment.workspace, found.posture());
+                counted.add(environment.workspace, found.posture());
             }
         })
         .await?;
-    Ok((walked.as_of, census.ended(walked)))
+    Ok((walked.as_of, counted.ended(walked)))
 }
 
-impl Census {
+impl Postures {
     /// Counts one more environment.
     pub fn add(&mut self, workspace: WorkspaceId, posture: Posture) {
         self.workspaces.entry(workspace).or_default().add(posture);
@@ -104,18 +104,16 @@ impl Census {
         total
     }
 
-    /// How many of the environments of a workspace are in the counts. Of one that nobody has seen, all are.
+    /// How many of the environments of a workspace are in the counts.
     #[must_use]
     pub fn coverage(&self, workspace: WorkspaceId) -> Coverage {
-        match self.ended_before {
-            Some((first, _)) if workspace >= first => {
-                if self.workspaces.contains_key(&workspace) {
-                    Coverage::First
-                } else {
-                    Coverage::Nothing
-                }
-            }
-            _ => Coverage::All,
+        let is_cut = |(first, _)| workspace >= first;
+        if !self.workspaces.contains_key(&workspace) {
+            Coverage::Nothing
+        } else if self.ended_before.is_some_and(is_cut) {
+            Coverage::First
+        } else {
+            Coverage::All
         }
     }
 }

@@ -1,0 +1,174 @@
+//! What was found of all environments, kept for a few seconds: whoever asks next within them is told the same.
+//!
+//! Going through thousands of environments takes longer than a page may. Each survey is made once for everybody
+//! who may see the same, however many ask at once, and the pages say when.
+//!
+//! **Invariant:** what one viewer is told was found within that viewer's workspaces, with that viewer's sight.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex as Waiting;
+
+use super::answers::Sight;
+use super::answers::survey::Survey;
+use crate::storage::reader::Workspaces;
+
+/// How long what was found is told again, by the database's clock.
+const KEPT_FOR: SignedDuration = SignedDuration::from_secs(15);
+
+/// For how many different questions.
+const KEPT_MAX: usize = 64;
+
+/// Whose environments were gone through, and as seen by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Scope {
+    pub(super) workspaces: Workspaces,
+    pub(super) sight: Sight,
+}
+
+/// What was found last; held by whoever looks.
+type Latest = Arc<Waiting<Option<Arc<Survey>>>>;
+
+/// What was found lately, the scope that was asked for last at the end.
+#[derive(Debug, Default)]
+pub struct Surveys(Mutex<Vec<(Scope, Latest)>>);
+
+impl Surveys {
+    /// What was found at `now` or a little before; else what `look` finds.
+    ///
+    /// Fails where `look` does, which the next one then tries again.
+    pub(super) async fn get<E>(
+        &self,
+        scope: Scope,
+        now: Timestamp,
+        look: impl Future<Output = Result<Survey, E>>,
+    ) -> Result<Arc<Survey>, E> {
+        let latest = self.latest_of(scope);
+        let mut latest = latest.lock().await;
+        // While this one waited, somebody else may have looked, later than its own now.
+        let is_fresh = |found: &&Arc<Survey>| now.duration_since(found.as_of) < KEPT_FOR;
+        if let Some(found) = latest.as_ref().filter(is_fresh) {
+            return Ok(Arc::clone(found));
+        }
+        let found = Arc::new(look.await?);
+        *latest = Some(Arc::clone(&found));
+        Ok(found)
+    }
+
+    fn latest_of(&self, scope: Scope) -> Latest {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.iter().position(|(of, _)| *of == scope);
+        let latest = known.map_or_else(Latest::default, |place| all.remove(place).1);
+        if all.len() >= KEPT_MAX {
+            all.remove(0);
+        }
+        all.push((scope, Arc::clone(&latest)));
+        latest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use reconciler_jobs::ids::WorkspaceId;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn only(workspace: i64) -> Scope {
+        Scope {
+            workspaces: Workspaces::Only(BTreeSet::from([WorkspaceId(workspace)])),
+            sight: Sight { evidence: true },
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_000 + second).unwrap()
+    }
+
+    /// Looks at once, and says whether it had to.
+    async fn ask(surveys: &Surveys, scope: Scope, second: i64) -> (i64, bool) {
+        let mut has_looked = false;
+        let look = async {
+            has_looked = true;
+            Ok::<_, Infallible>(Survey {
+                as_of: at(second),
+                ..Survey::default()
+            })
+        };
+        let Ok(found) = surveys.get(scope, at(second), look).await;
+        (found.as_of.as_second() - 1_000, has_looked)
+    }
+
+    #[tokio::test]
+    async fn what_was_found_is_told_again_for_a_while_and_to_those_who_see_the_same() {
+        let surveys = Surveys::default();
+        assert_eq!(ask(&surveys, only(1), 0).await, (0, true));
+        assert_eq!(ask(&surveys, only(1), 14).await, (0, false));
+        assert_eq!(ask(&surveys, only(1), -3).await, (0, false));
+        assert_eq!(ask(&surveys, only(2), 14).await, (14, true));
+        let all = Scope {
+            workspaces: Workspaces::All,
+            ..only(1)
+        };
+        assert_eq!(ask(&surveys, all, 14).await, (14, true));
+        let blind = Scope {
+            sight: Sight { evidence: false },
+            ..only(1)
+        };
+        assert_eq!(ask(&surveys, blind, 14).await, (14, true));
+        assert_eq!(ask(&surveys, only(1), 15).await, (15, true));
+        assert_eq!(ask(&surveys, only(1), 29).await, (15, false));
+    }
+
+    #[tokio::test]
+    async fn the_scope_that_nobody_asked_for_longest_is_forgotten_first() {
+        let surveys = Surveys::default();
+        let number = i64::try_from(KEPT_MAX).unwrap();
+        for workspace in 0..number {
+            ask(&surveys, only(workspace), 0).await;
+        }
+        assert_eq!(ask(&surveys, only(0), 1).await, (0, false));
+        assert_eq!(ask(&surveys, only(number), 1).await, (1, true));
+        assert_eq!(ask(&surveys, only(0), 1).await, (0, false));
+        assert_eq!(ask(&surveys, only(1), 1).await, (1, true));
+        assert_eq!(surveys.0.lock().unwrap().len(), KEPT_MAX);
+    }
+
+    #[tokio::test]
+    async fn those_who_ask_at_once_wait_for_the_one_who_looks() {
+        let surveys = Surveys::default();
+        let (looks, go_on) = (AtomicUsize::new(0), Semaphore::new(0));
+        let asking = || {
+            surveys.get(only(1), at(0), async {
+                looks.fetch_add(1, Ordering::Relaxed);
+                drop(go_on.acquire().await);
+                Ok::<_, Infallible>(Survey {
+                    as_of: at(1),
+                    ..Survey::default()
+                })
+            })
+        };
+        let (one, other, ()) =
+            futures_util::join!(asking(), asking(), async { go_on.add_permits(2) });
+        assert!(Arc::ptr_eq(&one.unwrap(), &other.unwrap()));
+        assert_eq!(looks.into_inner(), 1);
+    }
+
+    #[tokio::test]
+    async fn whoever_fails_or_gives_up_leaves_it_to_the_next() {
+        let surveys = Surveys::default();
+        let failed = surveys.get(only(1), at(0), async { Err::<Survey, _>("away") });
+        assert_eq!(failed.await.unwrap_err(), "away");
+        let never = std::future::pending::<Result<Survey, Infallible>>();
+        let mut given_up = Box::pin(surveys.get(only(1), at(0), never));
+        assert!(futures_util::poll!(&mut given_up).is_pending());
+        drop(given_up);
+        assert_eq!(ask(&surveys, only(1), 0).await, (0, true));
+    }
+}
