@@ -6,7 +6,7 @@
 //!                       └─ access: tokens, sessions, capabilities, origins, rates
 //! ```
 //!
-//! `connections` keeps whoever connects from holding the server, `problem` says what went wrong, `login` makes a
+//! `connections` keeps whoever connects from holding the server, `turns` gives each asker a share of it, `problem` says what went wrong, `login` makes a
 //! session of a token, and `headers` are what every answer tells the browser.
 //!
 //! **Invariants:**
@@ -27,6 +27,7 @@ mod pages;
 mod probes;
 mod problem;
 mod serve;
+mod turns;
 
 use std::io;
 use std::sync::Arc;
