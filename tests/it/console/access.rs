@@ -552,7 +552,7 @@ async fn without_tokens_nobody_else_is_listened_to() {
         seconds: Arc::default(),
         stop,
         task: serving,
-        _platform: platform,
+        platform,
     };
     assert_eq!(server.ask(&Ask::get("/").bearer(GUEST)).status, 200);
     server.stop.cancel();

@@ -6,3 +6,4 @@ mod platform;
 mod program;
 mod role;
 mod server;
+mod weight;
