@@ -1,5 +1,6 @@
 //! What is shown beside runs: backups, verdicts, the queue, sweeps and workers; and asking for a run.
 
+use futures_util::future::join_all;
 use reconciler_jobs::ids::{BackupSetId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Outcome;
 use restore_reconciler::storage::oversight::QueueState;
@@ -15,6 +16,7 @@ on_both!(
     verdicts_queue_and_sweeps_are_those_of_the_viewer,
     a_queue_that_is_not_there_is_empty,
     asking_for_a_run_queues_a_job,
+    ten_requests_make_one_job,
 );
 
 async fn backup_items_are_counted_and_their_payloads_are_left_alone(on: Fixture) {
@@ -174,10 +176,9 @@ async fn asking_for_a_run_queues_a_job(on: Fixture) {
     let requests = open_requests(&on.url, &Limits::default()).await.unwrap();
     let before = on.store.fingerprint().await.unwrap();
     assert!(requests.request(RunId(1), "console").await.unwrap());
-    assert!(requests.request(RunId(1), "console").await.unwrap());
     assert!(!requests.request(RunId(2), "console").await.unwrap());
     assert!(!requests.request(RunId(99), "console").await.unwrap());
-    assert_eq!(on.store.count_unfinished().await.unwrap(), 2);
+    assert_eq!(on.store.count_unfinished().await.unwrap(), 1);
     assert_eq!(on.store.fingerprint().await.unwrap(), before);
     let queue = reader(&on).await;
     let queue = queue.load_queue(&Workspaces::All, &[QueueState::Waiting], 10);
@@ -185,4 +186,38 @@ async fn asking_for_a_run_queues_a_job(on: Fixture) {
     assert_eq!(queue.entries[0].cause.as_deref(), Some("console"));
     on.settle(&[1]).await;
     assert_eq!(on.count("SELECT count(*) FROM reconciler.ledger").await, 2);
+}
+
+async fn ten_requests_make_one_job(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant([Case::proven(1), Case::proven(11)]).await;
+    let requests = open_requests(&on.url, &Limits::default()).await.unwrap();
+    let ask = async |run: i64| {
+        let asking = (0..10).map(|_| requests.request(RunId(run), "console"));
+        let asked = join_all(asking).await.into_iter();
+        assert!(asked.map(Result::unwrap).all(|is_open| is_open));
+    };
+    // What says nothing of a run, or of another one only, is in nobody's way.
+    on.execute_on_queue(&format!(
+        "INSERT INTO Jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority)
+         VALUES ('odd', 'restore.execute', {}, 'Pending', 0, 1, {}, 0)",
+        on.either("CAST('{1' AS BLOB)", "convert_to('{1', 'UTF8')"),
+        on.either("unixepoch('now')", "now()"),
+    ))
+    .await;
+    ask(11).await;
+    ask(1).await;
+    let jobs = async |status: &str| {
+        let count = format!("SELECT count(*) FROM apalis.jobs WHERE status = '{status}'");
+        on.count(&count).await
+    };
+    assert_eq!(jobs("Pending").await, 3);
+    for (status, expected) in [("Queued", 3), ("Running", 3), ("Done", 3)] {
+        on.execute_on_queue(&format!("UPDATE Jobs SET status = '{status}'"))
+            .await;
+        ask(1).await;
+        assert_eq!(jobs(status).await, expected, "{status}");
+        let more = i64::from(status == "Done");
+        assert_eq!(jobs("Pending").await, more, "after {status}");
+    }
 }
