@@ -67,15 +67,13 @@ impl Queue for SqliteStore {
         }
         let step = "queue a job";
         let payload = super::document(step, &request_for(run, cause))?;
-        with_retries(RETRIES_MAX, async || {
-            sqlx::query(include_str!("sqlite/request_once.sql"))
-                .bind(run.0)
-                .bind(&payload)
-                .execute(self.queue())
-                .await
-                .during(step)
-        })
-        .await?;
+        // Somebody waits for the answer: no longer than for one lock.
+        sqlx::query(include_str!("sqlite/request_once.sql"))
+            .bind(run.0)
+            .bind(&payload)
+            .execute(self.queue())
+            .await
+            .during(step)?;
         Ok(true)
     }
 

@@ -1,14 +1,18 @@
 //! What is shown beside runs: backups, verdicts, the queue, sweeps and workers; and asking for a run.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use reconciler_jobs::ids::{BackupSetId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Outcome;
+use restore_reconciler::clock::Stopwatch;
 use restore_reconciler::storage::oversight::QueueState;
 use restore_reconciler::storage::reader::{Workspaces, open_requests};
-use restore_reconciler::storage::{Limits, Tally};
+use restore_reconciler::storage::{ErrorKind, Limits, Tally};
 
 use super::{delete, moved, only, reader};
 use crate::support::case::{CREATED, Case, FOREIGN, HOME};
+use crate::support::hold::Writer;
 use crate::support::store::{Fixture, on_both};
 
 on_both!(
@@ -186,6 +190,27 @@ async fn asking_for_a_run_queues_a_job(on: Fixture) {
     assert_eq!(queue.entries[0].cause.as_deref(), Some("console"));
     on.settle(&[1]).await;
     assert_eq!(on.count("SELECT count(*) FROM reconciler.ledger").await, 2);
+}
+
+#[tokio::test]
+async fn a_queue_that_somebody_holds_is_waited_for_no_longer_than_a_lock() {
+    let on = Fixture::sqlite().await.with_queue().await;
+    on.plant([Case::proven(1)]).await;
+    let limits = Limits {
+        lock_timeout: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let requests = open_requests(&on.url, &limits).await.unwrap();
+    let writer = Writer::of_queue(&on.url).await;
+    let watch = Stopwatch::start();
+    let refused = requests.request(RunId(1), "console").await.unwrap_err();
+    let waited = watch.elapsed();
+    println!("waited {waited:?}");
+    assert_eq!(refused.kind(), ErrorKind::Transient, "{refused}");
+    assert!(waited >= limits.lock_timeout, "{waited:?}");
+    assert!(waited < limits.lock_timeout * 3, "{waited:?}");
+    writer.let_go().await;
+    assert!(requests.request(RunId(1), "console").await.unwrap());
 }
 
 async fn ten_requests_make_one_job(on: Fixture) {
