@@ -203,11 +203,12 @@ impl Guard {
     }
 
     /// Answers when it is this request's turn, or that there are too many before it.
-    async fn answer(&self, client: SocketAddr, request: Request, next: Next) -> Response {
-        let (asker, request) = match self.admit(client, request).await {
+    async fn answer(&self, client: &Client, request: Request, next: Next) -> Response {
+        let (asker, request) = match self.admit(client.address, request).await {
             Ok(admitted) => admitted,
             Err(answer) => return answer,
         };
+        let _answering = client.begin();
         let Some(_turn) = self.turns.take(asker).await else {
             return Problem::unavailable().into_response();
         };
@@ -223,7 +224,7 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let is_api = is_api(request.uri().path());
-    let answering = guard.answer(client.address, request, next);
+    let answering = guard.answer(&client, request, next);
     let answering = AssertUnwindSafe(answering).catch_unwind();
     let response = match tokio::time::timeout(guard.patience.request, answering).await {
         Ok(Ok(response)) => response,
@@ -335,9 +336,11 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::Semaphore;
 
+    use super::super::Bounds;
     use super::super::connections::Connections;
     use super::*;
 
+    const CONNECTIONS_MAX: usize = 8;
     const ONE: &str = "rrt_one";
     const OTHER: &str = "rrt_other";
 
@@ -396,6 +399,10 @@ mod tests {
             let patience = Patience {
                 requests_max,
                 turn,
+                connections: Bounds {
+                    connections_max: CONNECTIONS_MAX,
+                    ..Patience::default().connections
+                },
                 ..Patience::default()
             };
             Self::set(settings, patience).await
@@ -449,6 +456,23 @@ mod tests {
         assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
         assert!(refused.contains("retry-after: 1"), "{refused}");
         let answer = stage.ask("/is-quick", OTHER).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn connections_that_say_nothing_break_no_answer_off() {
+        let stage = Stage::with_turns(8, Duration::ZERO).await;
+        let waiting = tokio::spawn(stage.ask("/waits", ONE));
+        stage.entered.acquire().await.unwrap().forget();
+        let mut silent = Vec::new();
+        for _ in 0..2 * CONNECTIONS_MAX {
+            silent.push(TcpStream::connect(stage.address).await.unwrap());
+        }
+        // Accepted after all of them.
+        let answer = stage.ask("/is-quick", OTHER).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        stage.gate.add_permits(1);
+        let answer = waiting.await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
 

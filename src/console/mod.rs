@@ -51,8 +51,8 @@ use connections::Connections;
 /// What a client may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// How many connections are open at most. One more ends the oldest, so that clients who say
-    /// nothing cannot keep out one who does.
+    /// How many connections are open at most. One more ends the oldest on which no request is being answered,
+    /// so that clients who say nothing cannot keep out one who does; where there is none, it ends itself.
     pub connections_max: usize,
     /// How long a connection lasts.
     pub lifetime: Duration,
