@@ -42,7 +42,7 @@ pub struct Patience {
     pub requests_max: usize,
     /// How long a request waits for that before it is refused.
     pub turn: Duration,
-    /// How many logins are tried from one address in a minute.
+    /// How many logins may fail from one address in a minute.
     pub logins_per_minute: u32,
     /// What a connection may take.
     pub connections: Bounds,
