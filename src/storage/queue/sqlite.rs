@@ -62,10 +62,12 @@ impl Queue for SqliteStore {
     }
 
     async fn request_once(&self, run: RunId, cause: &str) -> Result<bool, StoreError> {
+        let step = "queue a job";
+        self.check_file(step)?;
+        self.has_queue_file(step)?;
         if self.load_open(&[run]).await?.is_empty() {
             return Ok(false);
         }
-        let step = "queue a job";
         let payload = super::document(step, &request_for(run, cause))?;
         // Somebody waits for the answer: no longer than for one lock.
         sqlx::query(include_str!("sqlite/request_once.sql"))
@@ -91,7 +93,8 @@ impl Queue for SqliteStore {
 
     async fn keep_alive(&self, workers: &[String]) -> Result<(), StoreError> {
         let step = "say that this worker is alive";
-        self.check_queue_file(step)?;
+        self.check_file(step)?;
+        self.has_queue_file(step)?;
         sqlx::query(include_str!("sqlite/keep_alive.sql"))
             .bind(super::document(step, workers)?)
             .execute(self.queue())

@@ -4,6 +4,7 @@ mod access;
 mod hostile;
 mod platform;
 mod program;
+mod replaced;
 mod role;
 mod server;
 mod weight;

@@ -219,8 +219,8 @@ async fn ten_requests_make_one_job(on: Fixture) {
     let requests = open_requests(&on.url, &Limits::default()).await.unwrap();
     let ask = async |run: i64| {
         let asking = (0..10).map(|_| requests.request(RunId(run), "console"));
-        let asked = join_all(asking).await.into_iter();
-        assert!(asked.map(Result::unwrap).all(|is_open| is_open));
+        let mut asked = join_all(asking).await.into_iter();
+        assert!(asked.all(Result::unwrap));
     };
     // What says nothing of a run, or of another one only, is in nobody's way.
     on.execute_on_queue(&format!(
