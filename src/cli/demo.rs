@@ -107,11 +107,18 @@ async fn serve(
         listen_url: session.environment.listen_url()?,
         ..ThroughQueue::default()
     };
-    let working = demo::keep_working(store, &through).await?;
+    let mut working = demo::keep_working(store, &through).await?;
     let url = place.url(session)?;
-    let shown = serve::show(session, &url, stop).await;
-    working.end().await;
-    shown
+    tokio::select! {
+        shown = serve::show(session, &url, stop) => {
+            working.end().await;
+            shown
+        }
+        () = working.broken() => Err(Failure::new(
+            "the worker of the demonstration stopped",
+            "Most likely a file of its database was removed or replaced. Run the demonstration again.",
+        ).into()),
+    }
 }
 
 fn through_queue(session: &Session<'_>, args: &Args) -> anyhow::Result<Option<ThroughQueue>> {

@@ -1,11 +1,11 @@
-//! Connections that end: each has a lifetime and a limit of bytes, and the oldest makes room.
+//! Connections that end: each has a lifetime and a limit of bytes, and the oldest that waits for nothing makes room.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,12 +19,48 @@ use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOw
 use super::Bounds;
 use crate::clock::Stopwatch;
 
+/// A connection as others see it.
+struct Open {
+    /// Cancelled when it has ended, or to end it.
+    token: CancellationToken,
+    turn: Arc<Turn>,
+}
+
+/// Whose turn it is on a connection.
+#[derive(Debug, Default)]
+struct Turn(AtomicU8);
+
+impl Turn {
+    /// The client's: nothing is asked, or not to the end.
+    const CLIENT: u8 = 0;
+    /// Ours: a request is being answered.
+    const OURS: u8 = 1;
+    /// The answer is made, and not sent to its end.
+    const SENDING: u8 = 2;
+
+    fn is_clients(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Self::CLIENT
+    }
+
+    fn set(&self, turn: u8) {
+        self.0.store(turn, Ordering::Relaxed);
+    }
+
+    fn is_sent(&self) {
+        let (from, to) = (Self::SENDING, Self::CLIENT);
+        // Whatever else it was, it stays.
+        self.0
+            .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
+            .ok();
+    }
+}
+
 /// Accepts connections within [`Bounds`].
 pub(super) struct Connections {
     listener: TcpListener,
     bounds: Bounds,
-    /// A token per connection, the oldest first; cancelled when it has ended, or to end it.
-    open: VecDeque<CancellationToken>,
+    /// The oldest first.
+    open: VecDeque<Open>,
 }
 
 impl Connections {
@@ -36,24 +72,28 @@ impl Connections {
         }
     }
 
-    fn admit(&mut self, stream: TcpStream) -> Connection {
-        self.open.retain(|connection| !connection.is_cancelled());
+    /// Makes room by ending the oldest connection on which nothing is answered; none where there is no such one.
+    fn admit(&mut self, stream: TcpStream) -> Option<Connection> {
+        self.open.retain(|open| !open.token.is_cancelled());
         while self.open.len() >= self.bounds.connections_max {
-            let Some(oldest) = self.open.pop_front() else {
-                break;
-            };
-            oldest.cancel();
+            let oldest = self.open.iter().position(|open| open.turn.is_clients())?;
+            self.open.remove(oldest)?.token.cancel();
         }
         let token = CancellationToken::new();
-        self.open.push_back(token.clone());
-        Connection {
+        let turn = Arc::<Turn>::default();
+        self.open.push_back(Open {
+            token: token.clone(),
+            turn: Arc::clone(&turn),
+        });
+        Some(Connection {
             stream,
+            turn,
             bounds: self.bounds,
             bytes_left: self.bounds.bytes_max,
             lifetime: Box::pin(sleep(self.bounds.lifetime)),
             ended: Box::pin(token.clone().cancelled_owned()),
             _end: token.drop_guard(),
-        }
+        })
     }
 }
 
@@ -62,9 +102,13 @@ impl Listener for Connections {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        // Waits out a lack of descriptors; any other failure is one connection's.
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        (self.admit(stream), address)
+        loop {
+            // Waits out a lack of descriptors; any other failure is one connection's.
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            if let Some(connection) = self.admit(stream) {
+                return (connection, address);
+            }
+        }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -75,6 +119,7 @@ impl Listener for Connections {
 /// One connection, which fails once it is too old, too talkative, or in another's way.
 pub(super) struct Connection {
     stream: TcpStream,
+    turn: Arc<Turn>,
     bounds: Bounds,
     bytes_left: usize,
     lifetime: Pin<Box<Sleep>>,
@@ -123,7 +168,11 @@ impl AsyncWrite for Connection {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check(context)?;
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.turn.is_sent();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -143,9 +192,25 @@ pub(super) struct Client {
     since: Stopwatch,
     lifetime: Duration,
     requests: Arc<AtomicU32>,
+    turn: Arc<Turn>,
+}
+
+/// A request is being answered, until this is dropped and the answer is sent.
+pub(super) struct Answering(Arc<Turn>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.set(Turn::SENDING);
+    }
 }
 
 impl Client {
+    /// Keeps the connection from making room for another.
+    pub(super) fn begin(&self) -> Answering {
+        self.turn.set(Turn::OURS);
+        Answering(Arc::clone(&self.turn))
+    }
+
     /// Counts one request, and says whether the connection had better end with it than break off a later one.
     pub(super) fn should_end(&self) -> bool {
         let before = self.requests.fetch_add(1, Ordering::Relaxed);
@@ -160,6 +225,50 @@ impl Connected<IncomingStream<'_, Connections>> for Client {
             since: Stopwatch::start(),
             lifetime: stream.io().bounds.lifetime,
             requests: Arc::default(),
+            turn: Arc::clone(&stream.io().turn),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_oldest_that_waits_for_nothing_makes_room() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let bounds = Bounds {
+            connections_max: 2,
+            ..Bounds::default()
+        };
+        let mut connections = Connections::new(listener, bounds);
+        let mut come = async || connections.admit(TcpStream::connect(address).await.unwrap());
+        let is_open = |connection: &mut Connection| {
+            connection
+                .check(&mut Context::from_waker(Waker::noop()))
+                .is_ok()
+        };
+        let mut asking = come().await.unwrap();
+        asking.turn.set(Turn::OURS);
+        let mut silent = come().await.unwrap();
+        let mut next = come().await.unwrap();
+        assert_eq!(
+            [&mut asking, &mut silent, &mut next].map(is_open),
+            [true, false, true]
+        );
+        next.turn.set(Turn::OURS);
+        assert!(come().await.is_none(), "both are being answered");
+        next.turn.set(Turn::SENDING);
+        assert!(come().await.is_none(), "an answer is being sent");
+        next.turn.is_sent();
+        asking.turn.is_sent();
+        let mut last = come().await.unwrap();
+        assert_eq!(
+            [&mut asking, &mut next, &mut last].map(is_open),
+            [true, false, true]
+        );
     }
 }

@@ -22,7 +22,6 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use futures_util::FutureExt as _;
-use tokio::sync::Semaphore;
 use url::form_urlencoded;
 
 use super::access::{
@@ -35,6 +34,7 @@ use super::login;
 use super::pages::Looker;
 use super::problem::Problem;
 use super::serve::Patience;
+use super::turns::Turns;
 use crate::clock::Stopwatch;
 use crate::config;
 
@@ -66,7 +66,7 @@ pub(super) struct Guard {
     pub(super) logins: Rates,
     pub(super) cookie: Cookie,
     requests: Rates,
-    turns: Semaphore,
+    turns: Turns,
     patience: Patience,
     behind_tls: bool,
     /// What forms send back where nobody logs in.
@@ -104,7 +104,7 @@ impl Guard {
             logins: Rates::per_minute(patience.logins_per_minute),
             cookie: Cookie::new(settings.behind_tls),
             requests: Rates::per_minute(settings.requests_per_minute),
-            turns: Semaphore::new(patience.requests_max),
+            turns: Turns::new(patience.requests_max, patience.turn),
             patience,
             behind_tls: settings.behind_tls,
             local: FormToken::of(&chance()?),
@@ -116,13 +116,13 @@ impl Guard {
         (self.clock)()
     }
 
-    /// The request as a page gets it, or what is answered instead.
+    /// The request as a page gets it, and who asks; or what is answered instead.
     async fn admit(
         &self,
         client: SocketAddr,
         request: Request,
         known: &OnceLock<Looker>,
-    ) -> Result<Request, Response> {
+    ) -> Result<(Asker, Request), Response> {
         let (parts, body) = request.into_parts();
         self.check_shape(&parts).map_err(Problem::into_response)?;
         let who = self.identify(&parts);
@@ -159,7 +159,7 @@ impl Guard {
             extensions.insert(looker.form_token);
             extensions.insert(looker.viewer);
         }
-        Ok(request)
+        Ok((asker, request))
     }
 
     /// Somebody known, with what their forms send back.
@@ -217,19 +217,20 @@ impl Guard {
         }
     }
 
-    /// Answers when it is this request's turn, or at once that there are too many before it.
+    /// Answers when it is this request's turn, or that there are too many before it.
     async fn answer(
         &self,
-        client: SocketAddr,
+        client: &Client,
         request: Request,
         next: Next,
         known: &OnceLock<Looker>,
     ) -> Response {
-        let request = match self.admit(client, request, known).await {
-            Ok(request) => request,
+        let (asker, request) = match self.admit(client.address, request, known).await {
+            Ok(admitted) => admitted,
             Err(answer) => return answer,
         };
-        let Ok(_turn) = self.turns.try_acquire() else {
+        let _answering = client.begin();
+        let Some(_turn) = self.turns.take(asker).await else {
             return Problem::unavailable().into_response();
         };
         next.run(request).await
@@ -245,7 +246,7 @@ pub(super) async fn guard(
 ) -> Response {
     let is_api = is_api(request.uri().path());
     let known = OnceLock::new();
-    let answering = guard.answer(client.address, request, next, &known);
+    let answering = guard.answer(&client, request, next, &known);
     let answering = AssertUnwindSafe(answering).catch_unwind();
     let response = match tokio::time::timeout(guard.patience.request, answering).await {
         Ok(Ok(response)) => response,
@@ -352,42 +353,163 @@ mod tests {
     use axum::Router;
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
+    use reconciler_jobs::restore_execute::canonical::digest_of;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::Semaphore;
 
+    use super::super::Bounds;
     use super::super::connections::Connections;
     use super::*;
 
-    /// Asks for `path` among pages that fail in their own ways.
+    const CONNECTIONS_MAX: usize = 8;
+    const ONE: &str = "rrt_one";
+    const OTHER: &str = "rrt_other";
+
+    /// Pages that fail in their own ways, before a guard.
+    struct Stage {
+        address: SocketAddr,
+        guard: Arc<Guard>,
+        /// Says that somebody waits for the page that waits.
+        entered: Arc<Semaphore>,
+        /// Lets one of them go on.
+        gate: Arc<Semaphore>,
+    }
+
+    impl Stage {
+        async fn set(settings: config::Console, patience: Patience) -> Self {
+            let guarding = Arc::new(Guard::new(&settings, patience, monotonic()).unwrap());
+            let (entered, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+            let (enter, pass) = (Arc::clone(&entered), Arc::clone(&gate));
+            let waits = async move || {
+                enter.add_permits(1);
+                pass.acquire().await.unwrap().forget();
+            };
+            let pages = Router::new()
+                .route("/panics", get(|| async { panic!("rrt_secret") as () }))
+                .route("/api/panics", get(|| async { panic!("rrt_secret") as () }))
+                .route("/hangs", get(std::future::pending::<()>))
+                .route("/waits", get(waits))
+                .route("/is-quick", get(|| async {}))
+                .route("/says-no-more", get(|| async { StatusCode::CONFLICT }))
+                .layer(from_fn_with_state(Arc::clone(&guarding), guard))
+                .into_make_service_with_connect_info::<Client>();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let connections = Connections::new(listener, patience.connections);
+            tokio::spawn(axum::serve(connections, pages).into_future());
+            Self {
+                address,
+                guard: guarding,
+                entered,
+                gate,
+            }
+        }
+
+        /// With two tokens, for a few pages at once.
+        async fn with_turns(requests_max: usize, turn: Duration) -> Self {
+            let token = |name: &str| config::Token {
+                name: name.to_owned(),
+                sha256: digest_of(name),
+                workspaces: config::Reach::All(config::All::All),
+                capabilities: [].into(),
+            };
+            let settings = config::Console {
+                tokens: vec![token(ONE), token(OTHER)],
+                ..config::Console::default()
+            };
+            let patience = Patience {
+                requests_max,
+                turn,
+                connections: Bounds {
+                    connections_max: CONNECTIONS_MAX,
+                    ..Patience::default().connections
+                },
+                ..Patience::default()
+            };
+            Self::set(settings, patience).await
+        }
+
+        /// Asks for `path`, and reads to the end of the answer.
+        fn ask(&self, path: &str, token: &str) -> impl Future<Output = String> + 'static {
+            let address = self.address;
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+                 authorization: Bearer {token}\r\n\r\n"
+            );
+            async move {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).await.unwrap();
+                assert!(
+                    answer.contains("content-security-policy: default-src 'none'"),
+                    "{answer}"
+                );
+                answer
+            }
+        }
+
+        /// Has so many pages made that wait.
+        async fn occupy(&self, pages: u32, token: &str) {
+            for _ in 0..pages {
+                tokio::spawn(self.ask("/waits", token));
+            }
+            let entered = self.entered.acquire_many(pages).await;
+            entered.unwrap().forget();
+        }
+    }
+
+    /// Asks for `path` where nobody logs in.
     async fn ask(path: &str) -> String {
         let patience = Patience {
             request: Duration::from_millis(100),
             ..Patience::default()
         };
-        let settings = config::Console::default();
-        let guarding = Guard::new(&settings, patience, monotonic()).unwrap();
-        let pages = Router::new()
-            .route("/panics", get(|| async { panic!("rrt_secret") as () }))
-            .route("/api/panics", get(|| async { panic!("rrt_secret") as () }))
-            .route("/hangs", get(std::future::pending::<()>))
-            .route("/says-no-more", get(|| async { StatusCode::CONFLICT }))
-            .layer(from_fn_with_state(Arc::new(guarding), guard))
-            .into_make_service_with_connect_info::<Client>();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let connections = Connections::new(listener, patience.connections);
-        tokio::spawn(axum::serve(connections, pages).into_future());
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert!(
-            answer.contains("content-security-policy: default-src 'none'"),
-            "{answer}"
-        );
-        answer
+        let stage = Stage::set(config::Console::default(), patience).await;
+        stage.ask(path, "").await
+    }
+
+    #[tokio::test]
+    async fn whoever_has_many_pages_made_keeps_nobody_else_out() {
+        let stage = Stage::with_turns(8, Duration::from_millis(10)).await;
+        stage.occupy(2, ONE).await;
+        let refused = stage.ask("/is-quick", ONE).await;
+        assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+        assert!(refused.contains("retry-after: 1"), "{refused}");
+        let answer = stage.ask("/is-quick", OTHER).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn connections_that_say_nothing_break_no_answer_off() {
+        let stage = Stage::with_turns(8, Duration::ZERO).await;
+        let waiting = tokio::spawn(stage.ask("/waits", ONE));
+        stage.entered.acquire().await.unwrap().forget();
+        let mut silent = Vec::new();
+        for _ in 0..2 * CONNECTIONS_MAX {
+            silent.push(TcpStream::connect(stage.address).await.unwrap());
+        }
+        // Accepted after all of them.
+        let answer = stage.ask("/is-quick", OTHER).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        stage.gate.add_permits(1);
+        let answer = waiting.await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_its_turn() {
+        let stage = Stage::with_turns(4, Duration::from_secs(10)).await;
+        stage.occupy(1, ONE).await;
+        let waiting = tokio::spawn(stage.ask("/is-quick", ONE));
+        while stage.guard.turns.waiting() == 0 && !waiting.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!waiting.is_finished());
+        stage.gate.add_permits(1);
+        let answer = waiting.await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
 
     #[tokio::test]

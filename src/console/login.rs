@@ -71,9 +71,10 @@ async fn log_in(
     if guard.tokens.is_empty() {
         return Ok(Redirect::to(START).into_response());
     }
+    let asker = Asker::at(client.address.ip());
     guard
         .logins
-        .take(Asker::at(client.address.ip()), guard.now())
+        .take(asker, guard.now())
         .map_err(Problem::too_many_requests)?;
     let back = place(field(&form, "next"));
     let shown = field(&form, "token").unwrap_or_default();
@@ -81,6 +82,8 @@ async fn log_in(
         tracing::warn!(from = %client.address.ip(), "a login failed");
         return Ok(refuse(&back));
     };
+    // Only guesses count; what anybody may ask at all is counted elsewhere.
+    guard.logins.give_back(asker);
     let id = guard.sessions.begin(token, guard.now()).map_err(|error| {
         tracing::error!(%error, "no session can begin");
         Problem::unavailable()

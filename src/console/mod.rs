@@ -6,8 +6,9 @@
 //!                       └─ access: tokens, sessions, capabilities, origins, rates
 //! ```
 //!
-//! `surveys` keeps for seconds what took long to count; `connections` keeps whoever connects from holding the server, `problem` says what went wrong, `login` makes a
-//! session of a token, and `headers` are what every answer tells the browser.
+//! `connections` keeps whoever connects from holding the server, `turns` gives each asker a share of it, `surveys`
+//! keeps for seconds what took long to count, `problem` says what went wrong, `login` makes a session of a token, and
+//! `headers` are what every answer tells the browser.
 //!
 //! **Invariants:**
 //! - Nothing here works or knows who works. A probe waits for no database: its answer takes no longer than its
@@ -28,6 +29,7 @@ mod probes;
 mod problem;
 mod serve;
 mod surveys;
+mod turns;
 
 use std::io;
 use std::sync::Arc;
@@ -52,8 +54,8 @@ use connections::Connections;
 /// What a client may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// How many connections are open at most. One more ends the oldest, so that clients who say
-    /// nothing cannot keep out one who does.
+    /// How many connections are open at most. One more ends the oldest on which no request is being answered,
+    /// so that clients who say nothing cannot keep out one who does; where there is none, it ends itself.
     pub connections_max: usize,
     /// How long a connection lasts.
     pub lifetime: Duration,

@@ -139,6 +139,13 @@ impl Problem {
             .after(Duration::from_secs(1))
     }
 
+    /// What is open is not what is in its place any more.
+    pub(super) fn replaced() -> Self {
+        let title = "The database's file, or its queue's, was removed or replaced";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "database-replaced", title)
+            .saying("Put the file back if it was removed, then start the console again. Its log names the file.")
+    }
+
     /// Something failed that should not. The log says what.
     pub(super) const fn internal() -> Self {
         let title = "Something failed; the log of the console says what";
@@ -213,6 +220,7 @@ impl From<StoreError> for Problem {
     /// Logs what the database said, and says nothing of it.
     fn from(error: StoreError) -> Self {
         let problem = match error.kind() {
+            _ if error.needs_restart() => Self::replaced(),
             ErrorKind::Transient => Self::unavailable(),
             ErrorKind::Refused | ErrorKind::Fatal => Self::internal(),
         };

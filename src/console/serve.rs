@@ -41,9 +41,11 @@ pub struct Console {
 pub struct Patience {
     /// How long one request may take, from its headers to the beginning of its answer.
     pub request: Duration,
-    /// How many pages are made at once; further requests are refused until one is done.
+    /// How many pages are made at once, a quarter of them for one viewer; further requests wait for one to be done.
     pub requests_max: usize,
-    /// How many logins are tried from one address in a minute.
+    /// How long a request waits for that before it is refused.
+    pub turn: Duration,
+    /// How many logins may fail from one address in a minute.
     pub logins_per_minute: u32,
     /// What a connection may take.
     pub connections: Bounds,
@@ -54,6 +56,7 @@ impl Default for Patience {
         Self {
             request: Duration::from_secs(15),
             requests_max: 64,
+            turn: Duration::from_secs(1),
             logins_per_minute: 10,
             connections: Bounds {
                 connections_max: 256,

@@ -87,6 +87,12 @@ impl Working {
         }
     }
 
+    /// Waits until the worker has ended by itself, as it does where it cannot go on.
+    pub async fn broken(&mut self) {
+        // Whatever it says, nobody told it to.
+        let _ = (&mut self.ended).await;
+    }
+
     /// Stops the worker, and returns once it has let go of the database.
     pub async fn end(self) {
         drop(self.stop);

@@ -8,7 +8,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
 
 use super::queue::Unheard;
-use super::sqlite::QueueFileGone;
+use super::sqlite::FileGone;
 
 /// Where PostgreSQL raises what a function's `RAISE` says.
 const RAISED: &str = "exec_stmt_raise";
@@ -144,7 +144,7 @@ impl StoreError {
     /// Whether this process cannot go on with what it has opened, and a new one could.
     #[must_use]
     pub fn needs_restart(&self) -> bool {
-        self.source.is::<QueueFileGone>()
+        self.source.is::<FileGone>()
     }
 
     /// What an operator should do, where that is known.
@@ -155,11 +155,19 @@ impl StoreError {
                 "Set RECONCILER_LISTEN_URL to a URL that leads to the PostgreSQL server itself.",
             );
         }
-        if self.source.is::<QueueFileGone>() {
-            return Some(
-                "Run `restore-reconciler migrate`, then start the worker again. No verdict depends on jobs: \
-                 sweeps find what they asked for.",
-            );
+        match self.source.downcast_ref() {
+            Some(FileGone::Queue(_)) => {
+                return Some(
+                    "Run `restore-reconciler migrate`, then start this program again. No verdict depends on \
+                     jobs: sweeps find what they asked for.",
+                );
+            }
+            Some(FileGone::Database(_)) => {
+                return Some(
+                    "Put the file back in its place if it was removed, then start this program again.",
+                );
+            }
+            None => {}
         }
         let source = self.source.downcast_ref::<sqlx::Error>()?;
         let text = source.to_string();

@@ -27,6 +27,7 @@ mod connect;
 mod error;
 pub mod examine;
 mod limits;
+mod parsing;
 pub mod postgres;
 pub mod queue;
 pub mod reader;

@@ -196,6 +196,17 @@ pub(super) struct RestoreRecord {
     has_created_at: bool,
 }
 
+impl RestoreRecord {
+    /// How much there is to parse.
+    pub(super) fn document_bytes(&self) -> usize {
+        [&self.requested_items, &self.results, &self.metadata]
+            .into_iter()
+            .flatten()
+            .map(Vec::len)
+            .sum()
+    }
+}
+
 impl From<RestoreRecord> for RestoreRow {
     fn from(record: RestoreRecord) -> Self {
         Self {

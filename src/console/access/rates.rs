@@ -75,6 +75,19 @@ impl Rates {
             }
         }
     }
+
+    /// Gives back one request that was taken and shall not count.
+    pub(in crate::console) fn give_back(&self, asker: Asker) {
+        let mut spent = self
+            .spent_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = spent.contains_key(&asker);
+        let asker = if known { asker } else { Asker::Stranger };
+        if let Some(until) = spent.get_mut(&asker) {
+            *until = until.saturating_sub(self.interval);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +121,21 @@ mod tests {
             );
         }
         assert!(rates.take(asker, seconds(1_000)).is_err());
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let rates = Rates::per_minute(2);
+        let asker = Asker::Token(1);
+        for _ in 0..10 {
+            assert_eq!(rates.take(asker, seconds(5)), Ok(()));
+            rates.give_back(asker);
+        }
+        for _ in 0..5 {
+            rates.give_back(asker);
+        }
+        let taken = [(); 3].map(|()| rates.take(asker, seconds(5)).is_ok());
+        assert_eq!(taken, [true, true, false], "never more than a minute's");
     }
 
     #[test]

@@ -7,12 +7,13 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::json::BYTES_MAX;
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
-use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, RestoreRow, SnapshotRow};
+use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
 use serde::Serialize;
 use sqlx::{PgConnection, Postgres, Row as _};
 
 use crate::storage::error::{During as _, StoreError};
 use crate::storage::limits::Limits;
+use crate::storage::parsing::Parsed;
 use crate::storage::queue::HeldJob;
 use crate::storage::records::{
     Ask, AuditRecord, CandidateRecord, FoundRun, RestoreRecord, RunRecord, SnapshotRecord,
@@ -25,6 +26,7 @@ use crate::storage::{AUDITS_PER_RESTORE_MAX, RUN_COLUMN_BYTES_MAX};
 pub(in crate::storage) struct PostgresTransaction {
     tx: sqlx::Transaction<'static, Postgres>,
     as_of: Timestamp,
+    bytes_parsed: usize,
 }
 
 /// The columns of a list of asks, as arrays.
@@ -59,7 +61,11 @@ impl PostgresTransaction {
             .during("read the database's clock")?;
         let micros: i64 = row.try_get("as_of").during("read the database's clock")?;
         let as_of = moment(micros).during("read the database's clock")?;
-        Ok(Self { tx, as_of })
+        Ok(Self {
+            tx,
+            as_of,
+            bytes_parsed: 0,
+        })
     }
 
     /// The connection inside of the transaction, for statements that no settlement sends.
@@ -124,6 +130,10 @@ impl Transaction for PostgresTransaction {
         self.as_of
     }
 
+    fn bytes_parsed(&self) -> usize {
+        self.bytes_parsed
+    }
+
     async fn lock_open_runs(
         &mut self,
         runs: &[RunId],
@@ -170,11 +180,12 @@ impl Transaction for PostgresTransaction {
             .bind(columns.environments)
             .bind(bytes_max())
             .fetch(&mut *self.tx);
-        let mut restores = Vec::with_capacity(asks.len());
+        let mut parsed = Parsed::default();
         while let Some(record) = records.try_next().await.during("read restores")? {
-            restores.push(RestoreFacts::parse(&RestoreRow::from(record)));
+            parsed.add(record).await?;
         }
-        Ok(restores)
+        self.bytes_parsed = self.bytes_parsed.saturating_add(parsed.bytes);
+        Ok(parsed.restores)
     }
 
     async fn load_audits(

@@ -103,6 +103,10 @@ pub trait Queue: Send + Sync {
     /// Queues a job for each of `runs` that is an open `restore.execute` run, and says which those are.
     async fn request(&self, runs: &[RunId], cause: &str) -> Result<Vec<RunId>, StoreError>;
 
+    /// Queues a job for `run` if it is an open `restore.execute` run, unless one that asks for it is not finished,
+    /// and says whether the run is open. On PostgreSQL, two who ask at the same moment may both queue one.
+    async fn request_once(&self, run: RunId, cause: &str) -> Result<bool, StoreError>;
+
     /// How many jobs that ask for one run are not finished: they wait, are in hand, or will be tried
     /// again.
     async fn count_unfinished(&self) -> Result<u64, StoreError>;

@@ -55,6 +55,15 @@ impl Queue for PostgresStore {
         Ok(queued.into_iter().map(RunId).collect())
     }
 
+    async fn request_once(&self, run: RunId, cause: &str) -> Result<bool, StoreError> {
+        sqlx::query_scalar(include_str!("postgres/request_once.sql"))
+            .bind(run.0)
+            .bind(cause)
+            .fetch_one(self.pool())
+            .await
+            .during("queue a job")
+    }
+
     async fn count_unfinished(&self) -> Result<u64, StoreError> {
         let count: i64 = sqlx::query_scalar(include_str!("postgres/count_unfinished.sql"))
             .fetch_one(self.pool())

@@ -54,22 +54,29 @@ impl Queue for SqliteStore {
     }
 
     async fn request(&self, runs: &[RunId], cause: &str) -> Result<Vec<RunId>, StoreError> {
-        let step = "queue jobs";
-        let open: Vec<i64> = sqlx::query_scalar(include_str!("sqlite/load_open.sql"))
-            .bind(super::document(step, runs)?)
-            .fetch_all(self.pool())
-            .await
-            .during(step)?;
-        let open: Vec<RunId> = open.into_iter().map(RunId).collect();
-        let cause: String = cause.chars().take(request::CAUSE_CHARS_MAX).collect();
-        let requests = open.iter().map(|run| Request {
-            run: *run,
-            cause: Some(cause.clone()),
-            traceparent: None,
-        });
+        let open = self.load_open(runs).await?;
+        let requests = open.iter().map(|run| request_for(*run, cause));
         self.queue_jobs(request::QUEUE, &super::payloads(requests)?)
             .await?;
         Ok(open)
+    }
+
+    async fn request_once(&self, run: RunId, cause: &str) -> Result<bool, StoreError> {
+        let step = "queue a job";
+        self.check_file(step)?;
+        self.has_queue_file(step)?;
+        if self.load_open(&[run]).await?.is_empty() {
+            return Ok(false);
+        }
+        let payload = super::document(step, &request_for(run, cause))?;
+        // Somebody waits for the answer: no longer than for one lock.
+        sqlx::query(include_str!("sqlite/request_once.sql"))
+            .bind(run.0)
+            .bind(&payload)
+            .execute(self.queue())
+            .await
+            .during(step)?;
+        Ok(true)
     }
 
     async fn count_unfinished(&self) -> Result<u64, StoreError> {
@@ -86,7 +93,8 @@ impl Queue for SqliteStore {
 
     async fn keep_alive(&self, workers: &[String]) -> Result<(), StoreError> {
         let step = "say that this worker is alive";
-        self.check_queue_file(step)?;
+        self.check_file(step)?;
+        self.has_queue_file(step)?;
         sqlx::query(include_str!("sqlite/keep_alive.sql"))
             .bind(super::document(step, workers)?)
             .execute(self.queue())
@@ -209,7 +217,27 @@ impl Queue for SqliteStore {
     }
 }
 
+/// What a job says that asks for a run.
+fn request_for(run: RunId, cause: &str) -> Request {
+    Request {
+        run,
+        cause: Some(cause.chars().take(request::CAUSE_CHARS_MAX).collect()),
+        traceparent: None,
+    }
+}
+
 impl SqliteStore {
+    /// The open `restore.execute` runs among `runs`.
+    async fn load_open(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        let step = "look for open runs";
+        let open: Vec<i64> = sqlx::query_scalar(include_str!("sqlite/load_open.sql"))
+            .bind(super::document(step, runs)?)
+            .fetch_all(self.pool())
+            .await
+            .during(step)?;
+        Ok(open.into_iter().map(RunId).collect())
+    }
+
     async fn queue_jobs(&self, queue: &str, payloads: &[String]) -> Result<(), StoreError> {
         let step = "queue jobs";
         if payloads.is_empty() {

@@ -56,6 +56,9 @@ pub const LOOKED_AT_MAX: u32 = 2_000;
 /// The same where each has to be judged to know whether it belongs on the page.
 pub const JUDGED_MAX: u32 = 250;
 
+/// How many bytes of restores' documents are parsed for one page of runs, or a few more: a tenth of a second's work.
+pub const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// How many items of a backup set are looked at.
 pub const ITEMS_MAX: u32 = 2_000;
 
@@ -141,7 +144,7 @@ pub struct RunPage {
     /// The runs.
     pub rows: Vec<RunSeen>,
     /// Where to go on: below this id. None at the end of the list. A page may be short, or empty, and still not
-    /// be the last one: then [`LOOKED_AT_MAX`] or [`JUDGED_MAX`] runs were looked at.
+    /// be the last one: then [`LOOKED_AT_MAX`] or [`JUDGED_MAX`] runs were looked at, or [`PAGE_BYTES_MAX`] read.
     pub below: Option<RunId>,
 }
 

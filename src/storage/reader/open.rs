@@ -38,7 +38,8 @@ async fn open_file(url: &str, limits: &Limits) -> Result<SqliteStore, StoreError
 /// Asks for runs to be looked at. Whoever has this can do nothing else.
 #[async_trait]
 pub trait Requests: Send + Sync {
-    /// Asks for a run; whether it is open, and so was asked for. Asking twice does no harm.
+    /// Asks for a run; whether it is open, and so was asked for. Where a job that asks for it is not finished,
+    /// none is added.
     ///
     /// Nobody is asked whether the run may be seen: that is for the caller to know.
     async fn request(&self, run: RunId, cause: &str) -> Result<bool, StoreError>;
@@ -59,8 +60,7 @@ struct Asking(Arc<dyn Store>);
 #[async_trait]
 impl Requests for Asking {
     async fn request(&self, run: RunId, cause: &str) -> Result<bool, StoreError> {
-        let asked = self.0.request(&[run], cause).await?;
-        Ok(asked.contains(&run))
+        self.0.request_once(run, cause).await
     }
 }
 

@@ -8,6 +8,7 @@ use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health::BackupSetFacts;
+use tokio::task::consume_budget;
 
 use super::look::{Look, OUTCOMES, RunsAsked, Source};
 use super::rows::{
@@ -281,6 +282,8 @@ impl Look for PostgresTransaction {
                     .fetch(self.connection());
             while let Some(record) = records.try_next().await.during(step)? {
                 gathering.add(record);
+                // Items that have arrived together are read without a pause.
+                consume_budget().await;
             }
         }
         Ok(gathering.finish())

@@ -11,6 +11,7 @@ use super::look::Look;
 use super::rows::ScopedRestore;
 use super::{RestoreSeen, Workspaces};
 use crate::storage::StoreError;
+use crate::storage::parsing::away;
 use crate::storage::records::Ask;
 
 /// Runs of our type that restores point at, each with the restore that the link rule ties to it and the evidence that
@@ -108,6 +109,9 @@ pub(super) async fn load_one(
     let (run, evidence) = PointedAt::by(tx, &[scoped]).await?.of(&scoped);
     let sources = tx.find_sources(&asks).await?;
     let source = tx.load_backups(sources).await?.remove(&restore.0);
+    let row = found.preparation;
+    let gather = move || PreparationFacts::gather(&row, source);
+    let preparation = away("read how a restore was prepared", gather).await?;
     Ok(Some(RestoreSeen {
         as_of: tx.as_of(),
         restore: facts,
@@ -116,6 +120,6 @@ pub(super) async fn load_one(
         workspace_name: found.workspace_name,
         environment_name: found.environment_name,
         requested_by: found.requested_by,
-        preparation: PreparationFacts::gather(&found.preparation, source),
+        preparation,
     }))
 }

@@ -14,7 +14,8 @@ use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 use super::look::{Look, OUTCOMES, RunsAsked};
 use super::rows::DescribedRun;
 use super::{
-    JUDGED_MAX, LOOKED_AT_MAX, RunFilter, RunInFull, RunPage, RunSeen, Workspaces, restores,
+    JUDGED_MAX, LOOKED_AT_MAX, PAGE_BYTES_MAX, RunFilter, RunInFull, RunPage, RunSeen, Workspaces,
+    restores,
 };
 use crate::storage::settle::assess_within;
 use crate::storage::{Assessment, StoreError};
@@ -25,6 +26,9 @@ const LOOKED_AT_FIRST: u32 = 250;
 
 /// How many runs are judged before all of [`JUDGED_MAX`] are, where only some of them may be wanted.
 const JUDGED_FIRST: usize = 50;
+
+/// How many runs are read before it is known how large they are.
+const READ_FIRST: usize = 10;
 
 /// What a page is made for.
 struct Wish<'a> {
@@ -75,7 +79,8 @@ pub(super) async fn load_page(
     Ok(page)
 }
 
-/// Fills a page with what is wanted, from the first on, and says how many of these runs were dealt with.
+/// Fills a page with what is wanted, from the first on, and says how many of these runs were dealt with. Ends early
+/// where these were so large that the next would be too much.
 async fn fill(
     tx: &mut impl Look,
     wish: &Wish<'_>,
@@ -85,11 +90,16 @@ async fn fill(
     let judged_max = usize_of(wish.judged_max).min(wanted.len());
     let mut dealt_with = 0;
     while dealt_with < judged_max && rows.len() < wish.limit {
-        let until = match (wish.filter.state, dealt_with) {
-            (Some(_), 0) => judged_max.min(JUDGED_FIRST),
+        let judged_first = wish.filter.state.map_or(judged_max, |_| JUDGED_FIRST);
+        let until = match dealt_with {
+            few if few < judged_first => judged_max.min(judged_first),
             _ => judged_max,
         };
+        let until = until.min(dealt_with.saturating_add(fitting(dealt_with, tx.bytes_parsed())));
         let batch = wanted.get(dealt_with..until).unwrap_or_default();
+        if batch.is_empty() {
+            break;
+        }
         let mut seen = load_seen(tx, wish.of, batch, wish.policy).await?;
         for run in batch {
             if rows.len() == wish.limit {
@@ -104,6 +114,14 @@ async fn fill(
         }
     }
     Ok(dealt_with)
+}
+
+/// How many more runs are read on a page where so many came to so many bytes.
+fn fitting(runs: usize, bytes: usize) -> usize {
+    let mean = bytes.checked_div(runs);
+    mean.map_or(READ_FIRST, |mean| {
+        PAGE_BYTES_MAX.saturating_sub(bytes) / mean.max(1)
+    })
 }
 
 /// What to ask the database for; nothing where nothing can be found.
@@ -246,4 +264,21 @@ pub(super) async fn load_one(
 
 fn usize_of(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_runs_are_read_as_fit_at_the_size_of_those_before() {
+        let mib = 1024 * 1024;
+        assert_eq!(fitting(0, 0), READ_FIRST);
+        assert!(fitting(10, 0) >= usize_of(JUDGED_MAX));
+        assert!(fitting(10, 10 * 2_000) >= usize_of(JUDGED_MAX));
+        assert_eq!(fitting(10, 10 * mib), 6);
+        assert_eq!(fitting(15, 15 * mib + 2), 0, "the next would be too much");
+        assert_eq!(fitting(10, PAGE_BYTES_MAX), 0);
+        assert_eq!(fitting(1, PAGE_BYTES_MAX * 4), 0);
+    }
 }

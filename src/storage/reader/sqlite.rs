@@ -6,6 +6,7 @@ use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health::BackupSetFacts;
+use tokio::task::consume_budget;
 
 use super::look::{Look, OUTCOMES, RunsAsked, Source};
 use super::rows::{
@@ -31,13 +32,16 @@ impl Source for SqliteStore {
     }
 
     async fn list_queue(&self, scope: &QueueScope) -> Result<QueueListing, StoreError> {
-        let has_jobs = self.has_queue_file() && self.has_queue().await?;
+        let step = "list the queue";
+        self.check_file(step)?;
+        let has_jobs = self.has_queue_file(step)? && self.has_queue().await?;
         self.list_entries(scope, has_jobs).await
     }
 
     async fn list_workers(&self, limit: u32) -> Result<Vec<WorkerSeen>, StoreError> {
         let step = "list workers";
-        if !self.has_queue_file() || !self.has_queue().await? {
+        self.check_file(step)?;
+        if !self.has_queue_file(step)? || !self.has_queue().await? {
             return Ok(Vec::new());
         }
         let records: Vec<WorkerRecord> = sqlx::query_as(include_str!("sqlite/list_workers.sql"))
@@ -269,6 +273,8 @@ impl Look for SqliteTransaction {
                     .fetch(self.connection());
             while let Some(record) = records.try_next().await.during(step)? {
                 gathering.add(record);
+                // Items that have arrived together are read without a pause.
+                consume_budget().await;
             }
         }
         Ok(gathering.finish())

@@ -46,6 +46,9 @@ pub(in crate::storage) trait Transaction: Send {
     /// The database's clock, read when the transaction began.
     fn as_of(&self) -> Timestamp;
 
+    /// How many bytes of restores' documents were parsed in it so far.
+    fn bytes_parsed(&self) -> usize;
+
     /// Locks the open `restore.execute` runs among `runs` that nobody else holds, and says which.
     fn lock_open_runs(
         &mut self,

@@ -61,7 +61,9 @@ pub struct SqliteStore {
     pool: SqlitePool,
     /// Opened by the first statement that is sent through it.
     queue: SqlitePool,
-    /// Where the jobs' own file is, and which one it was when it was first seen there.
+    /// Where the file is, and which one it was when it was opened.
+    file_seen: Arc<Seen>,
+    /// The same of the jobs' own file, when it was first seen.
     queue_seen: Arc<Seen>,
 }
 
@@ -72,13 +74,37 @@ struct Seen {
     device_and_node: OnceLock<(u64, u64)>,
 }
 
-/// The file with the jobs is not the one that is open.
+impl Seen {
+    fn at(place: PathBuf) -> Self {
+        Self {
+            place,
+            device_and_node: OnceLock::new(),
+        }
+    }
+
+    /// Whether the file is the one that it was when this was first asked and found one; none if there was none yet.
+    fn is_same(&self) -> Option<bool> {
+        let found = std::fs::metadata(&self.place)
+            .ok()
+            .map(|file| (file.dev(), file.ino()));
+        match found {
+            Some(found) => Some(*self.device_and_node.get_or_init(|| found) == found),
+            None => self.device_and_node.get().map(|_| false),
+        }
+    }
+}
+
+/// A file is not the one that is open.
 ///
-/// A file that was removed goes on for those who have it open, and for nobody else: jobs that others queue
-/// would never be seen.
+/// A file that was removed goes on for those who have it open, and for nobody else: what others write, such as jobs
+/// that they queue, would never be seen.
 #[derive(Debug, thiserror::Error)]
-#[error("the queue's file {0} was removed or replaced under a running process")]
-pub(super) struct QueueFileGone(PathBuf);
+pub(super) enum FileGone {
+    #[error("the database's file {0} was removed or replaced under a running process")]
+    Database(PathBuf),
+    #[error("the queue's file {0} was removed or replaced under a running process")]
+    Queue(PathBuf),
+}
 
 impl SqliteStore {
     /// Opens the file that `url` names.
@@ -101,10 +127,8 @@ impl SqliteStore {
                 .max_connections(limits.connections_max)
                 .acquire_timeout(limits.connect_timeout)
         };
-        let queue_seen = Arc::new(Seen {
-            place: queue.clone(),
-            device_and_node: OnceLock::new(),
-        });
+        let file_seen = Seen::at(options.get_filename().to_owned());
+        let queue_seen = Seen::at(queue.clone());
         let queue = options
             .clone()
             .filename(queue)
@@ -114,10 +138,13 @@ impl SqliteStore {
             .await
             .during("open the SQLite file")?;
         let queue = pools().connect_lazy_with(queue);
+        file_seen.is_same();
+        queue_seen.is_same();
         Ok(Self {
             pool,
             queue,
-            queue_seen,
+            file_seen: Arc::new(file_seen),
+            queue_seen: Arc::new(queue_seen),
         })
     }
 
@@ -126,25 +153,24 @@ impl SqliteStore {
         &self.queue
     }
 
-    /// Whether there is a file with jobs.
-    pub(super) fn has_queue_file(&self) -> bool {
-        self.queue_seen.place.exists()
-    }
-
-    /// Fails once the file with the jobs is not the one that it was when this was first asked.
-    pub(super) fn check_queue_file(&self, step: &'static str) -> Result<(), StoreError> {
-        let Seen {
-            place,
-            device_and_node,
-        } = &*self.queue_seen;
-        let found = std::fs::metadata(place)
-            .ok()
-            .map(|file| (file.dev(), file.ino()));
-        let is_same = found.is_some_and(|found| *device_and_node.get_or_init(|| found) == found);
-        if is_same {
+    /// Fails once the database's file is not the one that was opened. One in memory always is.
+    pub(super) fn check_file(&self, step: &'static str) -> Result<(), StoreError> {
+        if self.file_seen.is_same() != Some(false) {
             return Ok(());
         }
-        Err(StoreError::fatal(step, QueueFileGone(place.clone())))
+        let place = self.file_seen.place.clone();
+        Err(StoreError::fatal(step, FileGone::Database(place)))
+    }
+
+    /// Whether there is a file with jobs. Fails once it is not the one that was first seen.
+    pub(super) fn has_queue_file(&self, step: &'static str) -> Result<bool, StoreError> {
+        match self.queue_seen.is_same() {
+            Some(false) => {
+                let place = self.queue_seen.place.clone();
+                Err(StoreError::fatal(step, FileGone::Queue(place)))
+            }
+            same => Ok(same.is_some()),
+        }
     }
 
     /// The pool, for the examination of a database before its schema is trusted.
@@ -193,6 +219,7 @@ impl Transactions for SqliteStore {
     }
 
     async fn begin_read(&self) -> Result<SqliteTransaction, StoreError> {
+        self.check_file("begin to read")?;
         let tx = self.pool.begin_with("BEGIN DEFERRED").await;
         SqliteTransaction::open(tx.during("begin to read")?).await
     }

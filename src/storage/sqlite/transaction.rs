@@ -7,11 +7,12 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::json::BYTES_MAX;
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
-use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, RestoreRow, SnapshotRow};
+use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
 use serde::Serialize;
 use sqlx::{Sqlite, SqliteConnection};
 
 use crate::storage::error::{During as _, StoreError};
+use crate::storage::parsing::Parsed;
 use crate::storage::queue::HeldJob;
 use crate::storage::records::{
     Ask, AuditRecord, CandidateRecord, FoundRun, LedgerWrite, RestoreRecord, RunRecord, RunWrite,
@@ -24,6 +25,7 @@ use crate::storage::{AUDITS_PER_RESTORE_MAX, RUN_COLUMN_BYTES_MAX};
 pub(in crate::storage) struct SqliteTransaction {
     tx: sqlx::Transaction<'static, Sqlite>,
     as_of: Timestamp,
+    bytes_parsed: usize,
 }
 
 impl SqliteTransaction {
@@ -35,7 +37,11 @@ impl SqliteTransaction {
             .await
             .during("read the clock")?;
         let as_of = moment(micros).during("read the clock")?;
-        Ok(Self { tx, as_of })
+        Ok(Self {
+            tx,
+            as_of,
+            bytes_parsed: 0,
+        })
     }
 
     /// The connection inside of the transaction, for statements that no settlement sends.
@@ -73,6 +79,10 @@ fn document<R: Serialize>(step: &'static str, rows: &[R]) -> Result<String, Stor
 impl Transaction for SqliteTransaction {
     fn as_of(&self) -> Timestamp {
         self.as_of
+    }
+
+    fn bytes_parsed(&self) -> usize {
+        self.bytes_parsed
     }
 
     async fn lock_open_runs(
@@ -119,11 +129,12 @@ impl Transaction for SqliteTransaction {
             .bind(document(step, asks)?)
             .bind(bytes_max())
             .fetch(&mut *self.tx);
-        let mut restores = Vec::with_capacity(asks.len());
+        let mut parsed = Parsed::default();
         while let Some(record) = records.try_next().await.during(step)? {
-            restores.push(RestoreFacts::parse(&RestoreRow::from(record)));
+            parsed.add(record).await?;
         }
-        Ok(restores)
+        self.bytes_parsed = self.bytes_parsed.saturating_add(parsed.bytes);
+        Ok(parsed.restores)
     }
 
     async fn load_audits(

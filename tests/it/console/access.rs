@@ -359,6 +359,19 @@ async fn tokens_are_not_guessed_by_the_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_a_token_may_log_in_as_often_as_ask() {
+    let server = Server::start().await;
+    for _ in 0..15 {
+        server.log_in(GUEST);
+    }
+    let guess = Ask::post("/login").form(&[("token", "guess")]);
+    for _ in 0..10 {
+        assert_eq!(server.ask(&guess).status, 401);
+    }
+    assert_eq!(server.ask(&guess).status, 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_capability_is_named() {
     let server = Server::start().await;
     let answer = server.ask(&Ask::get("/api/v1/runs").bearer(PROBE));
@@ -591,7 +604,7 @@ async fn without_tokens_nobody_else_is_listened_to() {
         seconds: Arc::default(),
         stop,
         task: serving,
-        _platform: platform,
+        platform,
     };
     assert_eq!(server.ask(&Ask::get("/").bearer(GUEST)).status, 200);
     server.stop.cancel();

@@ -4,7 +4,9 @@ mod access;
 mod hostile;
 mod platform;
 mod program;
+mod replaced;
 mod role;
 mod server;
+mod weight;
 
 pub(crate) use role::grants_in_the_readme;

@@ -49,7 +49,7 @@ impl Settings {
         Self(directory)
     }
 
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         self.0.path().join("console.toml").display().to_string()
     }
 }

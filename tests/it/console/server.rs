@@ -51,7 +51,7 @@ pub(crate) struct Server {
     pub(crate) stop: CancellationToken,
     pub(crate) task: JoinHandle<std::io::Result<()>>,
     /// Gone with the server.
-    pub(crate) _platform: Platform,
+    pub(crate) platform: Platform,
 }
 
 impl Server {
@@ -80,7 +80,7 @@ impl Server {
             seconds,
             stop,
             task: tokio::spawn(serving),
-            _platform: platform,
+            platform,
         }
     }
 

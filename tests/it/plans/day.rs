@@ -119,6 +119,11 @@ async fn jobs(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
         .await?;
     take(place).await;
     store.release_all("host-1-2").await?;
+    assert!(
+        store
+            .request_once(RunId(runs[0].0 + PAGE), "console")
+            .await?
+    );
     store
         .request(&page(runs[0].0 + PAGE)[..1], "platform")
         .await?;

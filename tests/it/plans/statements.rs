@@ -116,6 +116,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("retry", A_PAGE),
     reads("drop_dead_letters", NONE),
     // A console.
+    reads_through("request_once", ONE, QUEUE),
     reads("has_queue", NONE),
     reads("look_for_runs", BESIDE_OTHERS),
     reads("look_for_open_runs", ALL_OPEN),

@@ -1,16 +1,21 @@
 //! What is shown beside runs: backups, verdicts, the queue, sweeps and workers; and asking for a run.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::freshness::Thresholds;
 use reconciler_jobs::restore_execute::{Outcome, Policy};
+use restore_reconciler::clock::Stopwatch;
 use restore_reconciler::console::answers::Sight;
 use restore_reconciler::console::answers::runs::RunLine;
 use restore_reconciler::storage::oversight::QueueState;
 use restore_reconciler::storage::reader::{Workspaces, open_requests};
-use restore_reconciler::storage::{Limits, Tally};
+use restore_reconciler::storage::{ErrorKind, Limits, Tally};
 
 use super::{delete, moved, only, reader};
 use crate::support::case::{CREATED, Case, FOREIGN, HOME, restore_of};
+use crate::support::hold::Writer;
 use crate::support::store::{Fixture, on_both};
 
 on_both!(
@@ -19,6 +24,7 @@ on_both!(
     no_name_looks_like_another_one,
     a_queue_that_is_not_there_is_empty,
     asking_for_a_run_queues_a_job,
+    ten_requests_make_one_job,
 );
 
 async fn backup_items_are_counted_and_their_payloads_are_left_alone(on: Fixture) {
@@ -225,10 +231,9 @@ async fn asking_for_a_run_queues_a_job(on: Fixture) {
     let requests = open_requests(&on.url, &Limits::default()).await.unwrap();
     let before = on.store.fingerprint().await.unwrap();
     assert!(requests.request(RunId(1), "console").await.unwrap());
-    assert!(requests.request(RunId(1), "console").await.unwrap());
     assert!(!requests.request(RunId(2), "console").await.unwrap());
     assert!(!requests.request(RunId(99), "console").await.unwrap());
-    assert_eq!(on.store.count_unfinished().await.unwrap(), 2);
+    assert_eq!(on.store.count_unfinished().await.unwrap(), 1);
     assert_eq!(on.store.fingerprint().await.unwrap(), before);
     let queue = reader(&on).await;
     let queue = queue.load_queue(&Workspaces::All, &[QueueState::Waiting], 10);
@@ -236,4 +241,59 @@ async fn asking_for_a_run_queues_a_job(on: Fixture) {
     assert_eq!(queue.entries[0].cause.as_deref(), Some("console"));
     on.settle(&[1]).await;
     assert_eq!(on.count("SELECT count(*) FROM reconciler.ledger").await, 2);
+}
+
+#[tokio::test]
+async fn a_queue_that_somebody_holds_is_waited_for_no_longer_than_a_lock() {
+    let on = Fixture::sqlite().await.with_queue().await;
+    on.plant([Case::proven(1)]).await;
+    let limits = Limits {
+        lock_timeout: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let requests = open_requests(&on.url, &limits).await.unwrap();
+    let writer = Writer::of_queue(&on.url).await;
+    let watch = Stopwatch::start();
+    let refused = requests.request(RunId(1), "console").await.unwrap_err();
+    let waited = watch.elapsed();
+    println!("waited {waited:?}");
+    assert_eq!(refused.kind(), ErrorKind::Transient, "{refused}");
+    assert!(waited >= limits.lock_timeout, "{waited:?}");
+    assert!(waited < limits.lock_timeout * 3, "{waited:?}");
+    writer.let_go().await;
+    assert!(requests.request(RunId(1), "console").await.unwrap());
+}
+
+async fn ten_requests_make_one_job(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant([Case::proven(1), Case::proven(11)]).await;
+    let requests = open_requests(&on.url, &Limits::default()).await.unwrap();
+    let ask = async |run: i64| {
+        let asking = (0..10).map(|_| requests.request(RunId(run), "console"));
+        let mut asked = join_all(asking).await.into_iter();
+        assert!(asked.all(Result::unwrap));
+    };
+    // What says nothing of a run, or of another one only, is in nobody's way.
+    on.execute_on_queue(&format!(
+        "INSERT INTO Jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority)
+         VALUES ('odd', 'restore.execute', {}, 'Pending', 0, 1, {}, 0)",
+        on.either("CAST('{1' AS BLOB)", "convert_to('{1', 'UTF8')"),
+        on.either("unixepoch('now')", "now()"),
+    ))
+    .await;
+    ask(11).await;
+    ask(1).await;
+    let jobs = async |status: &str| {
+        let count = format!("SELECT count(*) FROM apalis.jobs WHERE status = '{status}'");
+        on.count(&count).await
+    };
+    assert_eq!(jobs("Pending").await, 3);
+    for (status, expected) in [("Queued", 3), ("Running", 3), ("Done", 3)] {
+        on.execute_on_queue(&format!("UPDATE Jobs SET status = '{status}'"))
+            .await;
+        ask(1).await;
+        assert_eq!(jobs(status).await, expected, "{status}");
+        let more = i64::from(status == "Done");
+        assert_eq!(jobs("Pending").await, more, "after {status}");
+    }
 }

@@ -1,0 +1,113 @@
+//! Restores so large that reading them takes long: everybody else is answered meanwhile, and a page of them ends early.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::thread;
+
+use restore_reconciler::clock::Stopwatch;
+use restore_reconciler::config;
+use restore_reconciler::console::Patience;
+use restore_reconciler::storage::standin::{PlantedRestore, PlantedRun, PlatformRows};
+use restore_reconciler::storage::{self, Access, Limits};
+use serde_json::Value;
+
+use super::platform::OWN;
+use super::server::{Answer, Ask, CHIEF, GUEST, Server, send_to, with_tokens};
+
+/// How many runs are planted, each with a restore of so many items.
+const RUNS: i64 = 50;
+const ITEMS: usize = 20_000;
+/// The id before the first of them.
+const BELOW: i64 = 5_000;
+/// How long a small answer may take, in milliseconds.
+const SMALL_MAX_MS: u128 = 500;
+
+fn results() -> String {
+    let mut items = String::new();
+    for item in 1..=ITEMS {
+        write!(items, r#","{item}":{{"status":"applied"}}"#).unwrap();
+    }
+    format!("{{\"foundations\": [], \"items\": {{{}}}}}", &items[1..])
+}
+
+async fn plant(url: &str) {
+    let results = results();
+    let ids = BELOW + 1..=BELOW + RUNS;
+    let moment = || Some("2026-01-02T03:04:05Z".to_owned());
+    let run = |id| PlantedRun {
+        id,
+        workspace_id: OWN,
+        managed_environment_id: Some(OWN),
+        r#type: "restore.execute".into(),
+        status: "running".into(),
+        outcome: "pending".into(),
+        created_at: moment(),
+        ..PlantedRun::default()
+    };
+    let restore = |id| PlantedRestore {
+        id,
+        workspace_id: OWN,
+        managed_environment_id: OWN,
+        backup_set_id: OWN,
+        operation_run_id: Some(id),
+        status: "completed".into(),
+        results: Some(results.clone()),
+        completed_at: moment(),
+        ..PlantedRestore::default()
+    };
+    let rows = PlatformRows {
+        runs: ids.clone().map(run).collect(),
+        restores: ids.map(restore).collect(),
+        ..PlatformRows::default()
+    };
+    let limits = Limits::default();
+    let store = storage::connect_standin(url, Access::Write, &limits).await;
+    store.unwrap().plant(&rows).await.unwrap();
+}
+
+/// One thread answers, so that whatever holds it up holds up everybody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn whoever_reads_much_holds_nobody_up() {
+    let settings = config::Console {
+        requests_per_minute: 1_000_000,
+        ..with_tokens()
+    };
+    let server = Server::start_with(settings, Patience::default()).await;
+    plant(&server.platform.url).await;
+    let address = server.address;
+    let ask = move |target: &str, token| {
+        let request = Ask::get(target).bearer(token).bytes(address);
+        send_to(address, &request).expect("an answer")
+    };
+    let watch = Stopwatch::start();
+    let reading = thread::spawn(move || ask("/api/v1/runs", CHIEF));
+    let mut slowest = 0;
+    while !reading.is_finished() {
+        let watch = Stopwatch::start();
+        assert_eq!(ask("/login", GUEST).status, 200);
+        slowest = slowest.max(watch.elapsed().as_millis());
+    }
+    let mut page: Answer = reading.join().unwrap();
+    println!("the list: {:?}; beside it: {slowest} ms", watch.elapsed());
+    assert!(slowest < SMALL_MAX_MS, "{slowest} ms");
+
+    let mut seen = BTreeSet::new();
+    for pages in 1.. {
+        assert_eq!(page.status, 200, "{page:?}");
+        let list: Value = serde_json::from_str(&page.body).unwrap();
+        let runs = list["runs"].as_array().unwrap();
+        assert!(!runs.is_empty() && runs.len() < 50, "{}", runs.len());
+        for run in runs {
+            let id = run["run"].as_i64().unwrap();
+            assert!(seen.insert(id), "{id} stands there twice");
+            assert!(id <= BELOW || run["restore"] == id, "{run}");
+        }
+        let Some(next) = list["next"].as_str() else {
+            assert!(pages >= 2, "{pages}");
+            break;
+        };
+        page = ask(next, CHIEF);
+    }
+    let planted = seen.into_iter().filter(|id| *id > BELOW);
+    assert!(planted.eq(BELOW + 1..=BELOW + RUNS));
+}
