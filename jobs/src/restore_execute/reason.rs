@@ -13,6 +13,8 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::decision::Outcome;
+
 /// Stands wherever something positive is said about a restore.
 pub const CLAIM_BOUNDARY: &str = "Completion and evidence do not prove environment recovery.";
 
@@ -343,6 +345,60 @@ impl ReasonCode {
             .iter()
             .copied()
             .find(|reason| reason.code() == text)
+    }
+
+    /// The outcome of a verdict that has this primary reason; none where nothing is ever decided for it.
+    ///
+    /// Exhaustive on purpose: a new code does not compile until somebody says what it comes to.
+    #[must_use]
+    pub const fn outcome(self) -> Option<Outcome> {
+        match self {
+            Self::UnsupportedType
+            | Self::AlreadyTerminal
+            | Self::RunStatusUnknown
+            | Self::ContextMalformed
+            | Self::SettleFailed
+            | Self::ProofUnavailable
+            | Self::PreviewOnly
+            | Self::NotExecuted
+            | Self::InProgress
+            | Self::StatusUnknown
+            | Self::Settling => None,
+            Self::Aborted | Self::ExecutionFailed | Self::AllItemsFailed => Some(Outcome::Failed),
+            Self::Cancelled
+            | Self::WorkspaceMismatch
+            | Self::TenantNotEntitled
+            | Self::MissingCapability
+            | Self::TenantNotOperable
+            | Self::TenantMissing
+            | Self::InitiatorMissing
+            | Self::InitiatorNotEntitled
+            | Self::ProviderConnectionInvalid
+            | Self::WriteGateBlocked
+            | Self::ExecutionPrerequisiteInvalid
+            | Self::RbacNotConfigured
+            | Self::RbacUnhealthy
+            | Self::RbacStale
+            | Self::OperationalControlPaused => Some(Outcome::Blocked),
+            Self::CancelledAfterWrites
+            | Self::AbortedAfterWrites
+            | Self::BlockedAfterWrites
+            | Self::ItemsMissing
+            | Self::ItemsUnrecognised
+            | Self::ItemsMixed
+            | Self::ItemsUnexpected
+            | Self::CountsConflict
+            | Self::AuditMissing
+            | Self::AuditContradicts
+            | Self::EvidenceMissing
+            | Self::EvidenceInProgress
+            | Self::EvidenceIncomplete
+            | Self::EvidenceExpired
+            | Self::EvidencePredatesRestore
+            | Self::EvidenceNotCurrent
+            | Self::ClearanceUnreadable => Some(Outcome::PartiallySucceeded),
+            Self::ProofComplete => Some(Outcome::Succeeded),
+        }
     }
 
     /// Whether the run itself is in the way: closed, of another type, or in a state that nobody knows.

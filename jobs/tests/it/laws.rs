@@ -366,6 +366,7 @@ proptest! {
         let decision = case.decide();
         let record = case.record();
         prop_assert_eq!(record.is_some(), decision.outcome().is_some());
+        prop_assert_eq!(decision.outcome(), decision.reason.outcome());
         if let Some(record) = record {
             let reviewed = review(&Recorded::from(&record.ledger)).unwrap();
             let standing = Standing::of(&Recorded::from(&record.ledger), &Name::from(&record.ledger));

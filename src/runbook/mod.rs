@@ -1,12 +1,16 @@
 //! The runbook page: every reason code, with what it means and what to do next.
 //!
-//! The page is written from the registry, so that it can say neither more nor less than the product
-//! does.
+//! What a code says is written from the registry, so that the page can say neither more nor less than the product
+//! does; `notes` says how it is misread and where to look.
+
+mod notes;
 
 use std::fmt::Write as _;
 
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+
+use notes::notes;
 
 /// What a reason code is about; one chapter of the page each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,8 +117,9 @@ pub fn runbook() -> String {
     let mut page = format!(
         "# Reason codes\n\n\
          Every decision about a `restore.execute` run carries one primary reason and every gap that\n\
-         was found, as codes. This page says for each code what was found, what that means, and what\n\
-         to do next. `restore-reconciler explain RUN` shows which of them hold for one run.\n\n\
+         was found, as codes. This page says for each code what was found, what that means and what\n\
+         it does not mean, what to look at, and what to do. `restore-reconciler explain RUN` shows\n\
+         which of them hold for one run.\n\n\
          {CLAIM_BOUNDARY}\n\n\
          This page is generated from the registry of codes; a test fails where the two differ.\n"
     );
@@ -132,13 +137,17 @@ pub fn runbook() -> String {
 
 fn push_entry(page: &mut String, reason: ReasonCode) {
     let explanation = reason.explanation();
+    let notes = notes(reason);
     push(
         page,
         format_args!(
-            "\n<a id=\"{}\"></a>\n\n### `{reason}`\n\n{}\n\n- **Impact:** {}\n- **Next:** {}\n",
+            "\n<a id=\"{}\"></a>\n\n### `{reason}`\n\n{}\n\n- **What it means:** {}\n\
+             - **What it does not mean:** {}\n- **What to look at:** {}\n- **What to do:** {}\n",
             reason.anchor(),
             explanation.sentence,
             explanation.impact,
+            notes.does_not_mean,
+            notes.look_at,
             explanation.next_action,
         ),
     );
@@ -157,7 +166,7 @@ mod tests {
     fn the_checked_in_page_is_the_generated_one() {
         let generated = runbook();
         assert!(
-            include_str!("../config/runbooks/reasons.md") == generated,
+            include_str!("../../config/runbooks/reasons.md") == generated,
             "config/runbooks/reasons.md is out of date; it must hold:\n{generated}"
         );
     }
@@ -169,7 +178,15 @@ mod tests {
             let anchor = format!("<a id=\"{}\"></a>\n\n### `{reason}`\n", reason.anchor());
             assert_eq!(page.matches(&anchor).count(), 1, "{reason}");
             let said = reason.explanation();
-            for text in [said.sentence, said.impact, said.next_action] {
+            let more = notes(*reason);
+            let said = [
+                said.sentence,
+                said.impact,
+                said.next_action,
+                more.does_not_mean,
+                more.look_at,
+            ];
+            for text in said {
                 assert!(page.contains(text), "{reason}: {text}");
             }
         }
