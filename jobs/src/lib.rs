@@ -12,6 +12,7 @@
 //! | [`restore_execute`] | is this restore proven, and if not, what is missing? |
 //! | [`reading`] | what operators are shown of restores, derived each time |
 //! | [`sweep`] | when runs are looked at: whose turn it is in a pass, and when a deferred run is due again |
+//! | [`trace`] | which trace a job belongs to |
 //! | [`attempt`] | when a run that may have ended a process is tried again, and when no more |
 //!
 //! **Invariant:** no input or output, no clock, no randomness, no async. The dependency list in
@@ -30,3 +31,4 @@ pub mod reading;
 pub mod restore_execute;
 pub mod stamp;
 pub mod sweep;
+pub mod trace;

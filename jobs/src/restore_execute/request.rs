@@ -2,9 +2,12 @@
 //!
 //! A job is a hint. It carries no facts, so it can be lost, repeated or late without harm.
 
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::ids::RunId;
+use crate::trace::TraceContext;
 
 /// The name of the queue, which is the type of the runs that are asked for.
 pub const QUEUE: &str = "restore.execute";
@@ -20,7 +23,57 @@ pub struct Request {
     /// Who asked: `platform`, `restore`, `evidence`, `command`, or a word of the caller's.
     #[serde(default)]
     pub cause: Option<String>,
-    /// The caller's W3C trace context, if it gave one.
+    /// The caller's W3C trace context, if it gave one. Whatever the caller gave: see [`Request::trace`].
     #[serde(default)]
     pub traceparent: Option<String>,
+    /// When, in microseconds since 1970 by the database's clock. Says how long the run waited, and nothing else:
+    /// what cannot be read is as good as absent.
+    #[serde(default, deserialize_with = "integer_or_none")]
+    pub asked_at: Option<i64>,
+}
+
+impl Request {
+    /// When the run was asked for, where that is a moment.
+    #[must_use]
+    pub fn asked_at(&self) -> Option<Timestamp> {
+        Timestamp::from_microsecond(self.asked_at?).ok()
+    }
+
+    /// The trace that the job belongs to, where the caller's context is well-formed.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceContext> {
+        TraceContext::parse(self.traceparent.as_deref()?)
+    }
+}
+
+fn integer_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_i64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked_at(text: &str) -> Option<i64> {
+        let request: Request = serde_json::from_str(text).unwrap();
+        request.asked_at().map(Timestamp::as_microsecond)
+    }
+
+    #[test]
+    fn a_request_says_when_it_was_made_or_nothing() {
+        let micros = 1_700_000_000_123_456;
+        assert_eq!(
+            asked_at(r#"{"run":1,"asked_at":1700000000123456}"#),
+            Some(micros)
+        );
+        for text in [
+            r#"{"run":1}"#,
+            r#"{"run":1,"asked_at":null}"#,
+            r#"{"run":1,"asked_at":"yesterday"}"#,
+            r#"{"run":1,"asked_at":{"seconds":5}}"#,
+            r#"{"run":1,"asked_at":9223372036854775807}"#,
+        ] {
+            assert_eq!(asked_at(text), None, "{text}");
+        }
+    }
 }
