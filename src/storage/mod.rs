@@ -23,6 +23,7 @@
 //! implementation over `sqlx::Database` was rejected as well: its bounds take more lines than the calls
 //! they would share, which do no more than bind values to a statement.
 
+pub mod census;
 mod connect;
 mod error;
 pub mod examine;
@@ -55,6 +56,7 @@ use reconciler_jobs::sweep::{Schedule, Watch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use census::Counting;
 pub use connect::{connect, connect_standin};
 pub use error::{ErrorKind, StoreError};
 pub use limits::{Access, Limits};
@@ -77,7 +79,7 @@ pub const AUDITS_PER_RESTORE_MAX: i64 = 32;
 
 /// A database that holds the platform's tables and our own.
 #[async_trait]
-pub trait Store: Queue + Oversight {
+pub trait Store: Queue + Oversight + Counting {
     /// Which database this is.
     fn backend(&self) -> Backend;
 

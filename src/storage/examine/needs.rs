@@ -170,7 +170,7 @@ pub(super) struct OwnTable {
 }
 
 /// Our own tables. What the record of migrations says is judged together with it.
-pub(super) const OWN: [OwnTable; 6] = [
+pub(super) const OWN: [OwnTable; 7] = [
     OwnTable {
         name: "ledger",
         privileges: &["SELECT", "INSERT"],
@@ -190,6 +190,10 @@ pub(super) const OWN: [OwnTable; 6] = [
     OwnTable {
         name: "ticks",
         privileges: &["SELECT", "INSERT", "DELETE"],
+    },
+    OwnTable {
+        name: "census",
+        privileges: &["SELECT", "INSERT", "UPDATE"],
     },
     OwnTable {
         name: "migrations",

@@ -5,6 +5,7 @@
 //! that Laravel could have given them.
 
 mod attempts;
+mod census;
 mod documents;
 mod due;
 mod jobs;

@@ -75,6 +75,12 @@ impl QueueState {
             Self::Deferred => "deferred",
         }
     }
+
+    /// The state of that word.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
 }
 
 /// What is to be listed.

@@ -1,0 +1,2 @@
+-- load_census: what was counted last.
+SELECT counts FROM reconciler.census

@@ -1,0 +1,34 @@
+-- count_runs: open runs, those of them that are due and since when, verdicts on record, and runs that say
+-- something else than theirs. Due is what load_due_workspaces says it is.
+WITH moment AS (
+    SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000 AS now
+), open AS MATERIALIZED (
+    SELECT run.id, CASE WHEN typeof(run.created_at) = 'integer' THEN run.created_at END AS created_at
+    FROM operation_runs AS run
+    WHERE run.type = 'restore.execute' AND run.status IN ('queued', 'running')
+), due AS (
+    SELECT CASE
+        WHEN watch.look_again_at IS NULL THEN coalesce(attempt.try_again_at, open.created_at)
+        ELSE max(watch.look_again_at, coalesce(attempt.try_again_at, watch.look_again_at))
+    END AS since
+    FROM open
+    CROSS JOIN moment
+    LEFT JOIN reconciler_watch_list AS watch ON watch.operation_run_id = open.id
+    LEFT JOIN reconciler_attempts AS attempt ON attempt.operation_run_id = open.id
+    WHERE coalesce(watch.look_again_at, 0) <= moment.now
+      AND attempt.dead_at IS NULL
+      AND coalesce(attempt.try_again_at, 0) <= moment.now
+), latest AS (
+    SELECT operation_run_id, outcome FROM reconciler_ledger ORDER BY operation_run_id DESC LIMIT ?1
+)
+SELECT
+    (SELECT now FROM moment) AS as_of,
+    (SELECT count(*) FROM open) AS open_runs,
+    (SELECT count(*) FROM due) AS due_runs,
+    (SELECT min(since) FROM due) AS due_since,
+    (SELECT count(*) FROM reconciler_ledger) AS ledger_rows,
+    (
+        SELECT count(*)
+        FROM latest JOIN operation_runs AS run ON run.id = latest.operation_run_id
+        WHERE run.status IS NOT 'completed' OR run.outcome IS NOT latest.outcome
+    ) AS disagreements
