@@ -36,6 +36,7 @@
 //! | [`runbook`] | the page about reason codes, generated from their registry |
 //! | [`health`] | what a long-running process knows about itself |
 //! | [`console`] | what is answered over HTTP: the probes of a worker; pages and an API for who may look |
+//! | [`metrics`] | every number that is exported, declared once |
 //! | [`telemetry`], [`clock`] | log lines; the one place that reads a clock |
 //!
 //! # Invariants
@@ -65,6 +66,7 @@ pub mod config;
 pub mod console;
 pub mod demo;
 pub mod health;
+pub mod metrics;
 pub mod postures;
 pub mod runbook;
 pub mod storage;

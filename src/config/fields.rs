@@ -240,6 +240,7 @@ mod tests {
             ("console.queued_max", "1m", "8760h"),
             ("console.running_max", "1m", "8760h"),
             ("console.backup_age_max", "1h", "8760h"),
+            ("metrics.census_every", "1s", "10m"),
             ("database.connect_timeout", "1s", "5m"),
             ("database.statement_timeout", "1s", "1h"),
             ("database.lock_timeout", "100ms", "10m"),

@@ -1,8 +1,8 @@
 //! What can be set, where it may come from, and the only place that reads the environment.
 //!
 //! Settings come from the built-in default, then from one TOML file. Secrets come from the
-//! environment alone and never print. This file says which settings there are, `sweep`, `worker` and
-//! `console` those of their sections; `source` knows the text of a file, `fields` reads single values,
+//! environment alone and never print. This file says which settings there are, `sweep`, `worker`,
+//! `console` and `metrics` those of their sections; `source` knows the text of a file, `fields` reads single values,
 //! `environment` holds the variables.
 //!
 //! **Invariant:** a [`Config`] that came from a file is within every range stated on its fields, and
@@ -17,6 +17,7 @@ mod console;
 mod environment;
 mod error;
 mod fields;
+mod metrics;
 mod source;
 mod sweep;
 mod worker;
@@ -42,6 +43,7 @@ pub use environment::{
 };
 pub use error::ConfigError;
 use fields::{audit_actions, duration, friendly, log_filter, log_format, summary_keys, whole};
+pub use metrics::Metrics;
 use source::{Source, value_at};
 pub use sweep::{Cron, CronError, Sweep};
 pub use worker::Worker;
@@ -77,6 +79,8 @@ pub struct Config {
     pub worker: Worker,
     /// Who gets into the console, and where it listens.
     pub console: Console,
+    /// What is exported for dashboards.
+    pub metrics: Metrics,
     /// The connection to the database.
     pub database: Database,
     /// Log lines, on standard error.

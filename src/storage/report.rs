@@ -1,57 +1,156 @@
 //! Counts and logs what was committed: called after a commit, with what that commit did.
 
-use super::{Settled, Settlement};
+use std::collections::HashMap;
 
-/// Verdicts committed, by decision and reason.
-const VERDICTS: &str = "reconciler_verdicts_total";
-/// Looks that left a run open, by reason.
-const DEFERRALS: &str = "reconciler_deferrals_total";
-/// Runs that the database refused to close.
-const REFUSALS: &str = "reconciler_refusals_total";
+use reconciler_jobs::ids::RunId;
+use tracing::field;
 
-/// Reports one committed transaction. Labels and fields hold ids and registered codes only.
-pub(super) fn committed(results: &[Settled]) {
-    for Settled { run, result } in results {
-        let run = run.0;
-        match result {
-            Settlement::Committed(assessment) => {
-                let decision = assessment.decision.name();
-                let reason = assessment.decision.reason.code();
-                metrics::counter!(VERDICTS, "decision" => decision, "reason" => reason)
-                    .increment(1);
-                let workspace = assessment.facts.run.workspace_id.0;
-                tracing::info!(
-                    run,
-                    workspace,
-                    decision,
-                    reason,
-                    "run {run} is {decision}: {reason}"
-                );
-            }
-            Settlement::Deferred(assessment, _) => {
-                let reason = assessment.decision.reason.code();
-                metrics::counter!(DEFERRALS, "reason" => reason).increment(1);
-                tracing::debug!(run, reason, "run {run} stays open: {reason}");
-            }
-            Settlement::Refused { error, .. } => {
-                metrics::counter!(REFUSALS).increment(1);
-                tracing::error!(
-                    run,
-                    error,
-                    "the database refused to record a verdict for run {run}"
-                );
-            }
-            Settlement::Lost
-            | Settlement::Locked
-            | Settlement::Suspended { .. }
-            | Settlement::Absent => {
-                tracing::debug!(
-                    run,
-                    ?result,
-                    "run {run} was dealt with elsewhere, or does not exist"
-                );
-            }
+use super::queue::HeldJob;
+use super::settle::Round;
+use super::{Assessment, Settled, Settlement};
+use crate::metrics::{
+    BATCH_DURATION, BATCH_RUNS, DEFERRALS, RUNS, STAGE_DURATION, VERDICT_LAG, VERDICTS, number,
+};
+use crate::telemetry::names::{
+    DECISION_ID, JOB_ID, OUTCOME, REASON, RUN_ID, TRACE_ID, WORKSPACE_ID, decided,
+};
+
+/// Reports one committed transaction: how it went, and what it did to each run.
+pub(super) fn round(round: &Round, jobs: &[HeldJob]) {
+    let stages = &round.stages;
+    BATCH_RUNS.observe([], number(round.settled.len()));
+    BATCH_DURATION.took([], stages.whole());
+    for (stage, took) in stages.each() {
+        STAGE_DURATION.took([stage.name()], took);
+    }
+    let asked = Asked::of(jobs);
+    for Settled { run, result } in &round.settled {
+        let Settlement::Committed(assessment) = result else {
+            without_verdict(*run, result);
+            continue;
+        };
+        RUNS.add([name(result)], 1);
+        let jobs = asked.jobs(*run);
+        if let Some(at) = jobs.iter().filter_map(|job| job.asked_at).min() {
+            let waited = assessment.facts.as_of.duration_since(at);
+            // The database's clock was read when the transaction had begun.
+            let lag = waited.as_secs_f64().max(0.0) + stages.since_begun().as_secs_f64();
+            VERDICT_LAG.observe([], lag);
         }
+        let decision = round.decisions.get(run).map_or("", String::as_str);
+        verdict(assessment, decision, jobs);
+    }
+}
+
+/// Reports what became of a run without a verdict, in a transaction of its own that was committed.
+pub(super) fn alone(settled: &Settled) {
+    without_verdict(settled.run, &settled.result);
+}
+
+/// Reports that nobody tries a run again by himself.
+pub(super) fn gave_up(run: RunId) {
+    tracing::error!(
+        { { RUN_ID } = run.0 },
+        "run {run} is a dead letter: its settlements never ended; see `queue show {run}`"
+    );
+}
+
+/// One line per verdict. Labels and fields hold ids and registered codes only.
+fn verdict(assessment: &Assessment, decision: &str, jobs: &[&HeldJob]) {
+    let run = assessment.facts.run.id;
+    let outcome = assessment.decision.name();
+    let reason = assessment.decision.reason.code();
+    VERDICTS.add([outcome, reason], 1);
+    for job in jobs {
+        decided(&job.span, decision, outcome, reason);
+    }
+    let traces = jobs.iter().filter_map(|job| job.trace);
+    tracing::info!(
+        {
+            { RUN_ID } = run.0,
+            { WORKSPACE_ID } = assessment.facts.run.workspace_id.0,
+            { OUTCOME } = outcome,
+            { REASON } = reason,
+            { DECISION_ID } = decision,
+            { JOB_ID } = listed(jobs.iter().map(|job| &job.id)).map(field::display),
+            { TRACE_ID } = listed(traces.map(|trace| trace.trace_id())).map(field::display),
+        },
+        "run {run} is {outcome}: {reason}"
+    );
+}
+
+fn without_verdict(run: RunId, result: &Settlement) {
+    RUNS.add([name(result)], 1);
+    match result {
+        Settlement::Deferred(assessment, _) if assessment.decision.stays_open() => {
+            let reason = assessment.decision.reason.code();
+            DEFERRALS.add([reason], 1);
+            tracing::debug!(
+                { { RUN_ID } = run.0, { REASON } = reason },
+                "run {run} stays open: {reason}"
+            );
+        }
+        Settlement::Refused { error, .. } => {
+            tracing::error!(
+                { { RUN_ID } = run.0, error },
+                "the database refused to record a verdict for run {run}"
+            );
+        }
+        Settlement::Deferred(assessment, _) => {
+            let reason = assessment.decision.reason.code();
+            tracing::debug!(
+                { { RUN_ID } = run.0, { REASON } = reason },
+                "run {run} is passed over: {reason}"
+            );
+        }
+        Settlement::Committed(_)
+        | Settlement::Lost
+        | Settlement::Locked
+        | Settlement::Suspended { .. }
+        | Settlement::Absent => {
+            tracing::debug!(
+                { { RUN_ID } = run.0, ?result },
+                "run {run} was dealt with elsewhere, or does not exist"
+            );
+        }
+    }
+}
+
+/// Jobs by the run that they ask for.
+struct Asked<'a>(HashMap<RunId, Vec<&'a HeldJob>>);
+
+impl<'a> Asked<'a> {
+    fn of(jobs: &'a [HeldJob]) -> Self {
+        let mut asked: HashMap<RunId, Vec<&HeldJob>> = HashMap::with_capacity(jobs.len());
+        for job in jobs {
+            asked.entry(job.run).or_default().push(job);
+        }
+        Self(asked)
+    }
+
+    fn jobs(&self, run: RunId) -> &[&'a HeldJob] {
+        self.0.get(&run).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Several jobs may ask for one run, and it has one line.
+fn listed(items: impl Iterator<Item = impl ToString>) -> Option<String> {
+    let mut listed: Vec<String> = items.map(|item| item.to_string()).collect();
+    listed.dedup();
+    (!listed.is_empty()).then(|| listed.join(","))
+}
+
+/// What became of a run, as a label says it.
+fn name(result: &Settlement) -> &'static str {
+    match result {
+        Settlement::Committed(_) => "committed",
+        Settlement::Deferred(assessment, _) if assessment.decision.stays_open() => "deferred",
+        Settlement::Deferred(..) => "passed_over",
+        Settlement::Lost => "lost",
+        Settlement::Locked => "locked",
+        Settlement::Suspended { .. } => "suspended",
+        Settlement::Absent => "absent",
+        Settlement::Refused { .. } => "refused",
     }
 }
 
@@ -103,19 +202,32 @@ mod tests {
             error: "no".to_owned(),
         };
         metrics::with_local_recorder(&counts, || {
-            committed(&[
+            for settled in [
                 settled(1, Settlement::Lost),
                 settled(2, Settlement::Locked),
                 settled(3, Settlement::Absent),
                 settled(4, refused()),
                 settled(5, refused()),
-            ]);
+            ] {
+                alone(&settled);
+            }
         });
         let counts = counts.0.into_inner().unwrap();
-        let counted: Vec<_> = counts
+        let counted: BTreeMap<&str, u64> = counts
             .iter()
-            .map(|(key, count)| (key.contains(REFUSALS), count.load(Ordering::Relaxed)))
+            .map(|(key, count)| (key.as_str(), count.load(Ordering::Relaxed)))
             .collect();
-        assert_eq!(counted, [(true, 2)]);
+        let expected = [("absent", 1), ("locked", 1), ("lost", 1), ("refused", 2)];
+        let expected = expected.map(|(result, count)| {
+            (
+                format!("Key(reconciler_runs_total, [result = {result}])"),
+                count,
+            )
+        });
+        let expected: BTreeMap<&str, u64> = expected
+            .iter()
+            .map(|(key, count)| (key.as_str(), *count))
+            .collect();
+        assert_eq!(counted, expected);
     }
 }

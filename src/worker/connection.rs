@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Shared;
 use crate::health::{Database, Schema};
+use crate::metrics::{DATABASE_UP, RECONNECTS};
 use crate::storage::StoreError;
 
 /// How often the database is asked.
@@ -22,23 +23,29 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Watches the database until the process stops, or cannot go on.
 pub(super) async fn keep_watch(shared: &Shared) {
     let mut asked: u32 = 0;
+    let mut was_away = false;
     loop {
         let (found, error) = match ask(shared).await {
             Ok(answer) => answer,
             Err(error) => {
                 let why = "it is not the one that was opened; the log says what to do";
                 shared.health.database(Database::Away { why });
+                DATABASE_UP.set([], 0.0);
                 tracing::error!(%error, advice = error.advice(), "the worker cannot go on");
                 return;
             }
         };
+        let is_up = found == Database::Up;
+        DATABASE_UP.set([], f64::from(u8::from(is_up)));
+        RECONNECTS.add([], u64::from(is_up && was_away));
+        was_away = !is_up;
         if shared.health.database(found) {
             match error {
                 None => tracing::info!("the database is there"),
                 Some(error) => tracing::warn!(error, "the database is away; waiting for it"),
             }
         }
-        if found == Database::Up && asked.is_multiple_of(SCHEMA_EVERY) {
+        if is_up && asked.is_multiple_of(SCHEMA_EVERY) {
             judge_schema(shared).await;
         }
         asked = asked.wrapping_add(1);

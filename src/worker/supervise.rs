@@ -12,6 +12,8 @@ use super::Shared;
 use super::wiring::Line;
 use crate::clock::Stopwatch;
 use crate::health::Loop;
+use crate::metrics::RESTARTS;
+use crate::telemetry::names::QUEUE_NAME;
 
 /// Pause before the first restart; doubled each time.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -56,21 +58,32 @@ where
             pause = PAUSE_MIN;
         }
         match ended {
-            Ok(Ok(())) => tracing::warn!(queue, "a worker ended; it is restarted"),
+            Ok(Ok(())) => {
+                tracing::warn!({ { QUEUE_NAME } = queue }, "a worker ended; it is restarted");
+            }
             Ok(Err(error)) => {
                 let error = error.to_string();
                 // The loss of the database has been said once, by whoever watches it.
                 if shared.health.database_is_up() && said.as_ref() != Some(&error) {
-                    tracing::warn!(queue, error, "a worker failed; it is restarted");
+                    tracing::warn!(
+                        { { QUEUE_NAME } = queue, error },
+                        "a worker failed; it is restarted"
+                    );
                 } else {
-                    tracing::debug!(queue, error, "a worker failed; it is restarted");
+                    tracing::debug!(
+                        { { QUEUE_NAME } = queue, error },
+                        "a worker failed; it is restarted"
+                    );
                 }
                 said = Some(error);
                 shared.discard_unreadable(turns).await;
             }
-            Err(_) => tracing::error!(queue, "a worker panicked; it is restarted"),
+            Err(_) => {
+                tracing::error!({ { QUEUE_NAME } = queue }, "a worker panicked; it is restarted");
+            }
         }
         restarts += 1;
+        RESTARTS.add([queue], 1);
         if shared.pause_beating(turns, pause).await.is_err() {
             return;
         }

@@ -101,6 +101,16 @@ impl Posture {
         Self::NoRecentIssuesVisible,
     ];
 
+    /// The word for it, in answers and labels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Weakened => "weakened",
+            Self::Unvalidated => "unvalidated",
+            Self::NoRecentIssuesVisible => "no_recent_issues_visible",
+        }
+    }
+
     /// For people.
     #[must_use]
     pub const fn headline(self) -> &'static str {

@@ -16,6 +16,7 @@ use crate::storage::queue::HeldJob;
 use crate::storage::records::WatchWrite;
 use crate::storage::report;
 use crate::storage::{Settled, Settlement, Settling};
+use crate::telemetry::names::RUN_ID;
 
 /// Settles a suspected run if its time has come, after writing down that it is being tried.
 pub(super) async fn attempt<T: Transactions>(
@@ -27,9 +28,12 @@ pub(super) async fn attempt<T: Transactions>(
     let begun = with_retries(with.retries_max, || begin(store, run, jobs, with)).await?;
     let seen = match begun {
         Begun::Try(seen) => seen,
-        Begun::Suspended(result) => {
+        Begun::Suspended { result, gave_up } => {
+            if gave_up {
+                report::gave_up(run);
+            }
             let settled = Settled { run, result };
-            report::committed(std::slice::from_ref(&settled));
+            report::alone(&settled);
             return Ok(settled);
         }
     };
@@ -41,7 +45,10 @@ pub(super) async fn attempt<T: Transactions>(
         }
         (Err(error), Some(seen)) => {
             if let Err(lost) = take_back(store, run, &seen, with).await {
-                tracing::debug!(%lost, run = run.0, "a try that failed is counted all the same");
+                tracing::debug!(
+                    { %lost, { RUN_ID } = run.0 },
+                    "a try that failed is counted all the same"
+                );
             }
             Err(error)
         }
@@ -65,7 +72,6 @@ async fn settle_suspect<T: Transactions>(
     });
     match tried.await {
         Ok(round) => {
-            report::committed(&round.settled);
             let gone = Settled {
                 run,
                 result: Settlement::Absent,
@@ -81,7 +87,11 @@ enum Begun {
     /// It begins. Holds what was remembered before; nothing where somebody else has since come to the end of it.
     Try(Option<Attempts>),
     /// It does not.
-    Suspended(Settlement),
+    Suspended {
+        result: Settlement,
+        /// Whether the run has just become a dead letter.
+        gave_up: bool,
+    },
 }
 
 /// Writes down that a try begins, if it does.
@@ -106,6 +116,7 @@ async fn begin_within(
         return Ok(Begun::Try(None));
     };
     let worker = &with.by.worker;
+    let mut gave_up = false;
     let until = match seen.next(tx.as_of(), with.attempts_max, &with.schedule) {
         Trial::Begin(next) => {
             tx.note_attempt(run, &next, worker).await?;
@@ -113,6 +124,7 @@ async fn begin_within(
         }
         Trial::GiveUp(dead) => {
             tx.note_attempt(run, &dead, worker).await?;
+            gave_up = true;
             None
         }
         Trial::Wait(until) => Some(until),
@@ -125,7 +137,10 @@ async fn begin_within(
     let settled = [Settled { run, result }];
     acknowledge(tx, &settled, jobs).await?;
     let [settled] = settled;
-    Ok(Begun::Suspended(settled.result))
+    Ok(Begun::Suspended {
+        result: settled.result,
+        gave_up,
+    })
 }
 
 /// Remembers again what was remembered before a try.
@@ -163,7 +178,7 @@ pub(super) async fn give_way<T: Transactions>(
         return Err(error);
     };
     let settled = Settled { run, result };
-    report::committed(std::slice::from_ref(&settled));
+    report::alone(&settled);
     Ok(settled)
 }
 
@@ -177,7 +192,7 @@ pub(super) async fn blame<T: Transactions>(
 ) -> Result<Settled, StoreError> {
     let result = isolate(store, run, jobs, with, error).await?;
     let settled = Settled { run, result };
-    report::committed(std::slice::from_ref(&settled));
+    report::alone(&settled);
     Ok(settled)
 }
 

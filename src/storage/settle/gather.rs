@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use jiff::Timestamp;
 use reconciler_jobs::ids::{RestoreId, RunId};
 use reconciler_jobs::restore_execute::facts::{Candidate, RestoreFacts, RunFacts};
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
@@ -11,6 +12,16 @@ use super::transaction::Transaction;
 use crate::storage::Assessment;
 use crate::storage::error::StoreError;
 use crate::storage::records::Ask;
+use crate::telemetry::names::{REASON, RULE, RUN_ID};
+
+/// What was read about a batch's runs beside themselves.
+pub(super) struct Proofs {
+    candidates: HashMap<RunId, Vec<CandidateRow>>,
+    chosen: HashMap<RunId, RestoreId>,
+    restores: BTreeMap<RestoreId, RestoreFacts>,
+    audits: HashMap<RestoreId, Vec<AuditRow>>,
+    snapshots: HashMap<RunId, Vec<SnapshotRow>>,
+}
 
 /// Loads what the rules need, set by set, and decides each run.
 pub(super) async fn assess_rows(
@@ -18,48 +29,74 @@ pub(super) async fn assess_rows(
     runs: Vec<RunFacts>,
     policy: &Policy,
 ) -> Result<Vec<Assessment>, StoreError> {
-    let asks: Vec<Ask> = runs.iter().filter_map(Ask::candidates_of).collect();
-    let candidates = group(tx.load_candidates(&asks).await?, |row: &CandidateRow| {
-        row.run_id
-    });
-    let linked: Vec<Ask> = runs
-        .iter()
-        .filter_map(|run| linked_ask(run, &candidates))
-        .collect();
-    let restores = load_restores(tx, &linked).await?;
-    let audits = tx
-        .load_audits(&distinct_restores(&linked), &policy.audit_actions)
-        .await?;
-    let audits = group(audits, |row: &AuditRow| row.restore_id);
-    let snapshots = group(tx.load_snapshots(&linked).await?, |row: &SnapshotRow| {
-        row.run_id
-    });
-    let chosen: HashMap<RunId, RestoreId> = linked
-        .iter()
-        .filter_map(|ask| Some((ask.run, ask.restore?)))
-        .collect();
+    let proofs = Proofs::load(tx, &runs, policy).await?;
+    Ok(proofs.decide(runs, tx.as_of(), policy))
+}
 
-    let as_of = tx.as_of();
-    let assess = |run: RunFacts| {
-        let id = run.id;
-        let restore = chosen
-            .get(&id)
-            .and_then(|restore| restores.get(restore))
-            .cloned();
-        let about = restore.as_ref().and_then(|restore| audits.get(&restore.id));
-        let facts = Facts::gather(
-            as_of,
-            policy,
-            run,
-            candidates.get(&id).map_or(&[], Vec::as_slice),
-            restore,
-            about.map_or(&[], Vec::as_slice),
-            snapshots.get(&id).map_or(&[], Vec::as_slice),
-        );
-        let decision = decide(&facts);
-        Assessment { facts, decision }
-    };
-    Ok(runs.into_iter().map(assess).collect())
+impl Proofs {
+    pub(super) async fn load(
+        tx: &mut impl Transaction,
+        runs: &[RunFacts],
+        policy: &Policy,
+    ) -> Result<Self, StoreError> {
+        let asks: Vec<Ask> = runs.iter().filter_map(Ask::candidates_of).collect();
+        let candidates = group(tx.load_candidates(&asks).await?, |row| row.run_id);
+        let linked: Vec<Ask> = runs
+            .iter()
+            .filter_map(|run| linked_ask(run, &candidates))
+            .collect();
+        let restores = load_restores(tx, &linked).await?;
+        let audits = tx
+            .load_audits(&distinct_restores(&linked), &policy.audit_actions)
+            .await?;
+        let snapshots = tx.load_snapshots(&linked).await?;
+        let chosen = linked.iter();
+        Ok(Self {
+            candidates,
+            chosen: chosen
+                .filter_map(|ask| Some((ask.run, ask.restore?)))
+                .collect(),
+            restores,
+            audits: group(audits, |row| row.restore_id),
+            snapshots: group(snapshots, |row| row.run_id),
+        })
+    }
+
+    pub(super) fn decide(
+        &self,
+        runs: Vec<RunFacts>,
+        as_of: Timestamp,
+        policy: &Policy,
+    ) -> Vec<Assessment> {
+        let assess = |run: RunFacts| {
+            let id = run.id;
+            let restore = self
+                .chosen
+                .get(&id)
+                .and_then(|restore| self.restores.get(restore))
+                .cloned();
+            let about = restore
+                .as_ref()
+                .and_then(|restore| self.audits.get(&restore.id));
+            let facts = Facts::gather(
+                as_of,
+                policy,
+                run,
+                self.candidates.get(&id).map_or(&[], Vec::as_slice),
+                restore,
+                about.map_or(&[], Vec::as_slice),
+                self.snapshots.get(&id).map_or(&[], Vec::as_slice),
+            );
+            let decision = decide(&facts);
+            let (rule, reason) = (decision.rule, decision.reason.code());
+            tracing::debug!(
+                { { RUN_ID } = id.0, { RULE } = rule, { REASON } = reason },
+                "rule {rule} decides run {id}: {reason}"
+            );
+            Assessment { facts, decision }
+        };
+        runs.into_iter().map(assess).collect()
+    }
 }
 
 /// Asks about the restore that the link rule chooses.
@@ -76,7 +113,7 @@ fn linked_ask(run: &RunFacts, candidates: &HashMap<RunId, Vec<CandidateRow>>) ->
     match link::resolve(run, &rows) {
         Ok(restore) => Some(ask.about(restore)),
         Err(gap) => {
-            tracing::debug!(run = run.id.0, ?gap, "no restore can be tied to this run");
+            tracing::debug!({ { RUN_ID } = run.id.0, ?gap }, "no restore can be tied to this run");
             None
         }
     }

@@ -35,11 +35,11 @@ use reconciler_jobs::restore_execute::facts::RunFacts;
 
 use super::error::{ErrorKind, StoreError};
 use super::queue::HeldJob;
-use super::report;
 use super::{Assessment, Settled, Settlement, Settling};
 use gather::assess_rows;
-use once::{Round, settle_once};
+use once::settle_once;
 
+pub(super) use once::Round;
 pub(super) use transaction::{Lock, Transaction, Transactions, finish, with_retries};
 
 /// See [`super::Store::settle_jobs`].
@@ -64,7 +64,6 @@ pub(super) async fn settle<T: Transactions>(
     while let Some(batch) = pending.pop() {
         match settle_together(store, batch, jobs, with).await {
             Ok(round) => {
-                report::committed(&round.settled);
                 settled.extend(round.settled);
                 for run in round.suspects {
                     let tried = alone::attempt(store, run, jobs, with).await;

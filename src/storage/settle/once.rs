@@ -1,6 +1,8 @@
 //! One transaction: lock, look, decide, write.
 
 use std::collections::{HashMap, HashSet};
+use std::iter;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
@@ -8,23 +10,74 @@ use reconciler_jobs::restore_execute::facts::{RunFacts, RunStatus};
 use reconciler_jobs::restore_execute::record::{Record, record};
 use reconciler_jobs::restore_execute::{Facts, Policy, decide};
 use reconciler_jobs::sweep::Watch;
+use tracing::{Instrument as _, Span};
 
-use super::gather::assess_rows;
+use super::gather::Proofs;
 use super::transaction::{Lock, Transaction, Transactions, finish};
+use crate::clock::Stopwatch;
+use crate::metrics::Stage;
 use crate::storage::error::StoreError;
 use crate::storage::queue::HeldJob;
 use crate::storage::records::{FoundRun, WatchWrite};
+use crate::storage::report;
 use crate::storage::{Assessment, Settled, Settlement, Settling};
+use crate::telemetry::names;
 
 /// What one transaction came to.
-pub(super) struct Round {
+pub(in crate::storage) struct Round {
     /// Runs that were dealt with.
-    pub(super) settled: Vec<Settled>,
+    pub(in crate::storage) settled: Vec<Settled>,
+    /// The ids of the verdicts among them.
+    pub(in crate::storage) decisions: HashMap<RunId, String>,
     /// Open runs of which unfinished settlements are remembered.
     pub(super) suspects: Vec<RunId>,
+    /// How long each stage took, the commit included.
+    pub(in crate::storage) stages: Laps,
+    /// What its verdicts are logged under until they are committed.
+    commit: Span,
 }
 
-/// One transaction: lock, look, decide, write, commit.
+/// How long each stage of a transaction took, in the order in which they ended.
+#[derive(Debug, Clone)]
+pub(in crate::storage) struct Laps {
+    since_start: Stopwatch,
+    ended: Vec<(Stage, Duration)>,
+}
+
+impl Laps {
+    fn begin() -> Self {
+        Self {
+            since_start: Stopwatch::start(),
+            ended: Vec::with_capacity(Stage::ALL.len()),
+        }
+    }
+
+    fn end(&mut self, stage: Stage) {
+        self.ended.push((stage, self.since_start.elapsed()));
+    }
+
+    /// How long it took from the beginning to the end of the last stage.
+    pub(in crate::storage) fn whole(&self) -> Duration {
+        self.ended.last().map_or(Duration::ZERO, |(_, at)| *at)
+    }
+
+    /// The same from the end of the first stage, when the transaction had begun.
+    pub(in crate::storage) fn since_begun(&self) -> Duration {
+        let begun = self.ended.first().map_or(Duration::ZERO, |(_, at)| *at);
+        self.whole().saturating_sub(begun)
+    }
+
+    /// How long each stage took by itself.
+    pub(in crate::storage) fn each(&self) -> impl Iterator<Item = (Stage, Duration)> + '_ {
+        let begun = iter::once(Duration::ZERO).chain(self.ended.iter().map(|(_, at)| *at));
+        let ended = self.ended.iter();
+        ended
+            .zip(begun)
+            .map(|((stage, at), before)| (*stage, at.saturating_sub(before)))
+    }
+}
+
+/// One transaction: lock, look, decide, write, commit. Reports what was committed.
 pub(super) async fn settle_once<T: Transactions>(
     store: &T,
     batch: &[RunId],
@@ -32,9 +85,38 @@ pub(super) async fn settle_once<T: Transactions>(
     with: &Settling,
     lock: Lock,
 ) -> Result<Round, StoreError> {
+    let span = names::settle_batch(batch.len());
+    for job in jobs {
+        if !job.span.is_none() && batch.contains(&job.run) {
+            span.follows_from(&job.span);
+        }
+    }
+    let settling = async {
+        let round = transact(store, batch, jobs, with, lock).await?;
+        report::round(&round, jobs);
+        Ok(round)
+    };
+    settling.instrument(span).await
+}
+
+async fn transact<T: Transactions>(
+    store: &T,
+    batch: &[RunId],
+    jobs: &[HeldJob],
+    with: &Settling,
+    lock: Lock,
+) -> Result<Round, StoreError> {
+    let mut stages = Laps::begin();
     let mut tx = store.begin().await?;
-    let result = settle_within(&mut tx, batch, jobs, with, lock).await;
-    finish(tx, result).await
+    stages.end(Stage::Begin);
+    let result = settle_within(&mut tx, batch, jobs, with, lock, stages).await;
+    let commit = result
+        .as_ref()
+        .map_or_else(|_| Span::none(), |round| round.commit.clone());
+    let mut round = finish(tx, result).instrument(commit).await?;
+    round.commit = Span::none();
+    round.stages.end(Stage::Commit);
+    Ok(round)
 }
 
 async fn settle_within(
@@ -43,26 +125,40 @@ async fn settle_within(
     jobs: &[HeldJob],
     with: &Settling,
     lock: Lock,
+    mut stages: Laps,
 ) -> Result<Round, StoreError> {
     let ids = tx.lock_open_runs(batch, lock).await?;
+    stages.end(Stage::Lock);
     let locked = tx.load_runs(&ids).await?;
     let rows: Vec<RunFacts> = locked.iter().map(|run| RunFacts::parse(&run.row)).collect();
-    let assessments = assess_rows(tx, rows, &with.policy).await?;
+    let loading = Proofs::load(tx, &rows, &with.policy);
+    let proofs = loading.instrument(names::facts_load(rows.len())).await?;
+    stages.end(Stage::Load);
+    let assessments = proofs.decide(rows, tx.as_of(), &with.policy);
     let (records, deferred) = prepare(&locked, assessments, with)?;
+    stages.end(Stage::Decide);
 
-    let closed = write_verdicts(tx, &records).await?;
+    let commit = if records.is_empty() {
+        Span::none()
+    } else {
+        names::verdict_commit(records.len())
+    };
+    let writing = write_verdicts(tx, &records);
+    let closed = writing.instrument(commit.clone()).await?;
     let watches: Vec<_> = deferred.iter().filter_map(Deferral::watch_write).collect();
     tx.watch(&watches).await?;
     tx.forget_attempts(&ids).await?;
-    let mut round = look_past(tx, batch, &locked, lock, &with.policy).await?;
+    let mut round = look_past(tx, batch, &locked, lock, &with.policy, stages).await?;
     round
         .settled
         .extend(deferred.into_iter().map(Deferral::into_settled));
-    round.settled.extend(records.into_iter().map(|verdict| {
+    for verdict in records {
         let won = closed.contains(&verdict.run());
-        verdict.into_settled(won)
-    }));
+        round.add(verdict, won);
+    }
+    round.commit = commit;
     acknowledge(tx, &round.settled, jobs).await?;
+    round.stages.end(Stage::Write);
     Ok(round)
 }
 
@@ -99,17 +195,21 @@ impl Verdict {
     fn run(&self) -> RunId {
         self.assessment.facts.run.id
     }
+}
 
+impl Round {
     /// Losing is normal: whoever closed the run saw the same facts or newer ones, so our verdict is
     /// dropped, never merged.
-    fn into_settled(self, won: bool) -> Settled {
-        let run = self.run();
+    fn add(&mut self, verdict: Verdict, won: bool) {
+        let run = verdict.run();
         let result = if won {
-            Settlement::Committed(Box::new(self.assessment))
+            let decision = verdict.record.ledger.decision_id;
+            self.decisions.insert(run, decision);
+            Settlement::Committed(Box::new(verdict.assessment))
         } else {
             Settlement::Lost
         };
-        Settled { run, result }
+        self.settled.push(Settled { run, result });
     }
 }
 
@@ -194,10 +294,14 @@ async fn look_past(
     locked: &[FoundRun],
     lock: Lock,
     policy: &Policy,
+    stages: Laps,
 ) -> Result<Round, StoreError> {
     let mut round = Round {
         settled: Vec::with_capacity(batch.len()),
+        decisions: HashMap::with_capacity(locked.len()),
         suspects: Vec::new(),
+        stages,
+        commit: Span::none(),
     };
     let held: HashSet<RunId> = locked.iter().map(|run| run.row.id).collect();
     let rest: Vec<RunId> = batch

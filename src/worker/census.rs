@@ -1,0 +1,74 @@
+//! The numbers about the whole database: counted by one worker at a time, exported by every one.
+//!
+//! No verdict waits for it. A census that fails leaves what was counted before, with the time when that was.
+
+use super::Shared;
+use crate::metrics::{
+    CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, LEDGER_ROWS, OPEN_RUNS,
+    QUEUE_AGE, QUEUE_ENTRIES, number, seconds_of,
+};
+use crate::storage::StoreError;
+use crate::storage::census::Census;
+use crate::storage::oversight::QueueState;
+
+/// Takes its turn at counting, and exports what was counted, until the process stops.
+pub(super) async fn keep_counting(shared: &Shared) {
+    let mut failing = false;
+    loop {
+        let counted = tokio::time::timeout(shared.options.attempt_timeout, count(shared)).await;
+        let error = match counted {
+            Ok(Ok(census)) => {
+                census.iter().for_each(export);
+                None
+            }
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the database took too long".to_owned()),
+        };
+        // Said once: the age of the census says how long it lasts.
+        if let Some(error) = &error
+            && !failing
+            && shared.health.database_is_up()
+        {
+            tracing::warn!(
+                error,
+                "the census failed; metrics keep what was counted before"
+            );
+        }
+        failing = error.is_some();
+        if shared.rest(shared.metrics.census_every).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn count(shared: &Shared) -> Result<Option<Census>, StoreError> {
+    let worker = shared.name.as_str();
+    // A little early, so that the same worker need not miss every other turn of its own.
+    let every = shared.metrics.census_every.mul_f64(0.9);
+    if shared.store.claim_census(worker, every).await? {
+        let census = shared.store.take_census().await?;
+        shared.store.publish_census(&census).await?;
+    }
+    shared.store.load_census().await
+}
+
+fn export(census: &Census) {
+    // As of the census: an age that grew while nobody counts would tell of runs that are long settled.
+    let age = |since| census.age(since).as_secs_f64();
+    CENSUS_TAKEN.set([], seconds_of(census.as_of));
+    CENSUS_DURATION.set([], number(census.took_micros) / 1e6);
+    OPEN_RUNS.set([], number(census.open_runs));
+    DUE_RUNS.set([], number(census.due_runs));
+    DUE_AGE.set([], census.due_since.map_or(0.0, age));
+    LEDGER_ROWS.set([], number(census.ledger_rows));
+    DISAGREEMENTS.set([], number(census.disagreements));
+    for state in QueueState::ALL {
+        let listed = census.queue.get(&state);
+        let entries = listed.map_or(0, |listed| listed.entries);
+        QUEUE_ENTRIES.set([state.name()], number(entries));
+        QUEUE_AGE.set(
+            [state.name()],
+            listed.map_or(0.0, |listed| age(listed.oldest)),
+        );
+    }
+}
