@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::fmt;
 
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
@@ -19,13 +20,26 @@ const ROW_CHECK: &str = "ExecWithCheckOptions";
 /// A step that failed, and what may be done about it.
 ///
 /// A restore without proof is not an error; this type means that we could not do our own work.
-#[derive(Debug, thiserror::Error)]
+///
+/// Neither form of it shows more of what the database said than its message: details and contexts quote
+/// rows, and with them whatever a column holds.
+#[derive(thiserror::Error)]
 #[error("cannot {step}: {source}")]
 pub struct StoreError {
     step: &'static str,
     kind: ErrorKind,
     #[source]
     source: Box<dyn StdError + Send + Sync>,
+}
+
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreError")
+            .field("step", &self.step)
+            .field("kind", &self.kind)
+            .field("source", &format_args!("{}", self.source))
+            .finish()
+    }
 }
 
 /// What to do about a failed step.

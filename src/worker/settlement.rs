@@ -12,6 +12,7 @@ use reconciler_jobs::restore_execute::record::Source;
 
 use super::Shared;
 use crate::storage::{ErrorKind, HeldJob, Settled, StoreError};
+use crate::telemetry::names::BATCH_RUNS;
 
 /// Pause after a failure that will pass.
 const PAUSE_TRANSIENT: Duration = Duration::from_millis(250);
@@ -53,18 +54,21 @@ impl Trouble {
     pub(super) fn tell(&self, runs: &[RunId]) {
         match self {
             Self::Store(error) if error.kind() == ErrorKind::Transient => {
-                tracing::debug!(%error, runs = runs.len(), "runs will be settled again in a moment");
+                tracing::debug!(
+                    { %error, { BATCH_RUNS } = runs.len() },
+                    "runs will be settled again in a moment"
+                );
             }
             Self::Store(error) => {
-                tracing::error!(%error, runs = runs.len(), "runs cannot be settled");
+                tracing::error!({ %error, { BATCH_RUNS } = runs.len() }, "runs cannot be settled");
             }
             Self::Cut => {
                 tracing::debug!(
-                    runs = runs.len(),
+                    { { BATCH_RUNS } = runs.len() },
                     "runs will be settled once the database is there"
                 );
             }
-            Self::Hung => tracing::error!(
+            Self::Hung => tracing::warn!(
                 ?runs,
                 "a settlement took too long; its runs are settled one by one"
             ),

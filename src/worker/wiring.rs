@@ -12,6 +12,7 @@ use apalis::prelude::{Attempt, Codec, Event};
 use apalis_postgres::PostgresStorage;
 use apalis_sqlite::SqliteStorage;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::wake::Looked;
 use crate::config;
@@ -42,8 +43,22 @@ pub(super) struct Payload(Vec<u8>);
 
 impl Payload {
     /// What the job says.
-    pub(super) fn parse<J: DeserializeOwned>(&self) -> Result<J, serde_json::Error> {
+    pub(super) fn parse<J: DeserializeOwned>(&self) -> Result<J, NotThisJob> {
         serde_json::from_slice(&self.0)
+            .map_err(|error| NotThisJob(error.classify(), error.column()))
+    }
+}
+
+/// Why a payload is no job of its queue. The parser's own words would quote what it holds.
+#[derive(Debug, thiserror::Error)]
+#[error("it is no job of this queue: {} at byte {}", problem(self.0), self.1)]
+pub(super) struct NotThisJob(Category, usize);
+
+fn problem(category: Category) -> &'static str {
+    match category {
+        Category::Io | Category::Eof => "it ends too early",
+        Category::Syntax => "it is no JSON",
+        Category::Data => "a value is missing or of another type",
     }
 }
 

@@ -4,12 +4,13 @@
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::ReasonCode;
+use reconciler_jobs::restore_execute::facts::RunStatus;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{
-    Attempts, ClaimBoundary, Document, Job, QueueShown, State, Verdict, Watch, Word,
+    Attempts, ClaimBoundary, Document, Job, QueueShown, State, Verdict, Watch, Word, stored_word,
 };
 use crate::cli::screen::{Output, Screen, Tint};
 use crate::cli::session::Session;
@@ -49,8 +50,8 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         watch: standing.watch.as_ref().map(Watch::from),
         jobs: jobs.iter().map(Job::from).collect(),
         verdict,
-        run_type: standing.run_type,
-        run_status: standing.status,
+        run_type: shown_type(&standing.run_type).to_owned(),
+        run_status: stored_word(&RunStatus::parse(&standing.status)),
         claim_boundary: ClaimBoundary::default(),
     };
     if session.screen.output == Output::Json {
@@ -60,6 +61,16 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         show(&shown, session.screen)?;
     }
     Ok(Exit::Done)
+}
+
+/// The type of a run where it is a word, as every type of the platform is.
+fn shown_type(run_type: &str) -> &str {
+    let is_word = |c: char| c.is_ascii_lowercase() || matches!(c, '.' | '_');
+    if run_type.chars().all(is_word) {
+        run_type
+    } else {
+        "unknown type"
+    }
 }
 
 /// What to do next, in a sentence or two.

@@ -217,7 +217,7 @@ impl Producer for SqliteStore {
             tx.commit().await.during(step)
         })
         .await?;
-        if last == LastStep::Request && self.request(&[run], "platform").await?.is_empty() {
+        if last == LastStep::Request && self.request(&[run], "platform", None).await?.is_empty() {
             return Err(StoreError::fatal(step, ASKED_IN_VAIN));
         }
         Ok(())

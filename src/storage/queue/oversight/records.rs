@@ -40,9 +40,7 @@ impl EntryRecord {
 
     /// The entry, and the count of its state.
     pub(super) fn read(self) -> Result<(QueueEntry, QueueCount), sqlx::Error> {
-        let state = QueueState::ALL
-            .into_iter()
-            .find(|state| state.name() == self.state)
+        let state = QueueState::parse(&self.state)
             .ok_or_else(|| sqlx::Error::Decode(format!("no state: {}", self.state).into()))?;
         let count = QueueCount {
             state,

@@ -87,7 +87,7 @@ impl Oversight for SqliteStore {
             .collect();
         changed.sort_unstable();
         changed.dedup();
-        self.request(&changed, CAUSE).await?;
+        self.request(&changed, CAUSE, None).await?;
         Ok(changed)
     }
 
