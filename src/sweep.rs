@@ -12,8 +12,10 @@ use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{READ_AHEAD_RUNS, Turns};
 use tokio::sync::{Mutex, Semaphore};
+use tracing::Instrument as _;
 
 use crate::storage::{Backend, Settled, Settling, Store, StoreError, SweepStart, Tally};
+use crate::telemetry::names;
 
 /// What a pass covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +62,17 @@ pub struct Pass {
 /// which page is in hand, before it is settled, and keeps what the pass came to, also when it ends in
 /// an error. A pass that finds nothing due leaves no trace.
 pub async fn sweep(
+    store: &dyn Store,
+    scope: Scope,
+    with: &Settling,
+    progress: impl FnMut(&[Settled]) -> ControlFlow<()>,
+) -> Result<Pass, StoreError> {
+    let shard = (scope.shard.index(), scope.shard.of());
+    let span = names::sweep_pass(scope.tick, shard, scope.workspace);
+    pass(store, scope, with, progress).instrument(span).await
+}
+
+async fn pass(
     store: &dyn Store,
     scope: Scope,
     with: &Settling,

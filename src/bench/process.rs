@@ -243,9 +243,10 @@ pub(super) struct Verdicts(watch::Sender<HashMap<RunId, Timestamp>>);
 #[derive(Deserialize)]
 struct VerdictLine {
     timestamp: Timestamp,
+    #[serde(rename = "run.id")]
     run: i64,
-    #[serde(rename = "decision")]
-    _decision: IgnoredAny,
+    #[serde(rename = "verdict.outcome")]
+    _outcome: IgnoredAny,
 }
 
 impl Verdicts {
@@ -327,6 +328,7 @@ fn peak_in(status: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::names::{OUTCOME, RUN_ID};
 
     #[test]
     fn the_peak_is_found_among_the_other_sizes() {
@@ -338,9 +340,11 @@ mod tests {
     #[tokio::test]
     async fn a_verdict_is_noted_once_and_other_lines_are_none() {
         let verdicts = Verdicts::new();
-        let line = r#"{"timestamp":"2025-03-01T10:00:00.000001Z","run":7,"decision":"blocked","message":"x"}"#;
-        assert!(verdicts.note(line) && verdicts.note(line));
-        assert!(!verdicts.note(r#"{"timestamp":"2025-03-01T10:00:00.000001Z","run":8}"#));
+        let timestamp = r#""timestamp":"2025-03-01T10:00:00.000001Z""#;
+        // Spelled as the log spells them, so that nothing is waited for that is called otherwise.
+        let line = format!(r#"{{{timestamp},"{RUN_ID}":7,"{OUTCOME}":"blocked","message":"x"}}"#);
+        assert!(verdicts.note(&line) && verdicts.note(&line));
+        assert!(!verdicts.note(&format!(r#"{{{timestamp},"{RUN_ID}":8}}"#)));
         assert!(!verdicts.note("thread panicked"));
         let noted = verdicts.until(1).await.unwrap();
         assert_eq!(noted.len(), 1);

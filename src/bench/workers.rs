@@ -95,7 +95,7 @@ impl Bench<'_> {
         let runs: Vec<_> = self.runs().collect();
         let working = Stopwatch::start();
         for some in runs.chunks(REQUESTS) {
-            site.store.request(some, "bench").await?;
+            site.store.request(some, "bench", None).await?;
         }
         let settled = verdicts.until(runs.len() as u64).await?.len();
         let rate = self.rate(settled as u64, working)?;

@@ -24,7 +24,8 @@ pub(super) struct Args {
     runs: Vec<i64>,
 }
 
-/// Queues jobs and says for each run whether one was queued, and why not. A worker decides the runs.
+/// Queues jobs and says for each run whether one was queued, and why not. A worker decides the runs. The jobs
+/// belong to the trace that the environment names.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let store = session.open_for_work().await?;
     let runs = distinct(&args.runs);
@@ -34,7 +35,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         .copied()
         .filter(|run| found.get(run).is_some_and(may_be_queued))
         .collect();
-    let queued: HashSet<RunId> = store.request(&open, CAUSE).await?.into_iter().collect();
+    let trace = session.environment.trace();
+    let queued = store.request(&open, CAUSE, trace).await?;
+    let queued: HashSet<RunId> = queued.into_iter().collect();
     let state = |standing: &Standing| match standing {
         _ if queued.contains(&standing.run) => AskedState::Queued,
         _ if standing.is_dead() => AskedState::DeadLetter,

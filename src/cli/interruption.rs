@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use crate::storage::StoreError;
+use crate::telemetry::Verbosity;
 
 /// Whether somebody wants the command to stop.
 #[derive(Debug, Default)]
@@ -71,4 +72,15 @@ pub(super) fn stop_on_signal() -> std::io::Result<CancellationToken> {
         told.cancel();
     });
     Ok(stop)
+}
+
+/// Each SIGUSR1 has the program say more than was configured, and the next one no more than that.
+pub(super) fn say_more_on_signal(verbosity: Verbosity) -> std::io::Result<()> {
+    let mut told = signal(SignalKind::user_defined1())?;
+    tokio::spawn(async move {
+        while told.recv().await.is_some() {
+            verbosity.switch();
+        }
+    });
+    Ok(())
 }

@@ -172,12 +172,14 @@ fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::
             let config = Session::load_config(cli.config.as_deref(), &environment)?;
             let no_color = environment.no_color() || cli.color == Colour::Never;
             let filter = log_filter(&config.log, cli.verbose, &verb);
-            telemetry::start(filter, config.log.format, no_color)
+            let collector = environment.collector();
+            let telemetry = telemetry::start(filter, config.log.format, no_color, collector)
                 .context("cannot start logging")?;
             let session = Session {
                 screen,
                 config,
                 environment,
+                verbosity: telemetry.verbosity(),
             };
             on_database(session, verb)
         }

@@ -6,8 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::interruption::stop_on_signal;
+use super::interruption::{say_more_on_signal, stop_on_signal};
 use super::session::Session;
+use crate::clock;
 use crate::console::{Console, Surveys, serve_console};
 use crate::storage::Access;
 use crate::storage::reader::{open_reader, open_requests};
@@ -15,6 +16,7 @@ use crate::storage::reader::{open_reader, open_requests};
 /// Shows it. Where it listens and who gets in is in the configuration.
 pub(super) async fn run(session: &mut Session<'_>) -> anyhow::Result<Exit> {
     let stop = stop_on_signal().context("cannot wait for signals")?;
+    say_more_on_signal(session.verbosity.clone()).context("cannot wait for signals")?;
     // Says what is wrong with the database, or its schema, before anything is listened on.
     session.open_migrated(Access::Read).await?;
     let url = session.database_url()?;
@@ -35,6 +37,8 @@ pub(super) async fn show(
         policy: session.config.rules.policy(),
         settings: session.config.console.clone(),
         surveys: Surveys::default(),
+        metrics: session.config.metrics.clone(),
+        started: clock::wall(),
     };
     let listen = console.settings.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| {

@@ -10,12 +10,14 @@ use super::screen::Screen;
 use crate::clock;
 use crate::config::{Config, DATABASE_URL_VARIABLE, DatabaseUrl, Environment};
 use crate::storage::{self, Access, Backend, Limits, Settling, Standin, Store};
+use crate::telemetry::Verbosity;
 
 /// One invocation of the program.
 pub(super) struct Session<'a> {
     pub(super) screen: &'a mut Screen,
     pub(super) config: Config,
     pub(super) environment: Environment,
+    pub(super) verbosity: Verbosity,
 }
 
 impl Session<'_> {

@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::interruption::stop_on_signal;
+use super::interruption::{say_more_on_signal, stop_on_signal};
 use super::session::Session;
 use crate::console;
 use crate::health::{self, Database, Health, Loop, Schema};
+use crate::metrics::{Exporter, Role};
 use crate::storage::{ErrorKind, Store, StoreError};
 use crate::{clock, worker};
 
@@ -33,7 +34,7 @@ const SWEEPS_MISSED_MAX: u32 = 3;
 /// How this process answers probes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where to answer probes: /livez and /readyz. Port 0 picks a free one; what was picked is printed.
+    /// Where to answer probes, /livez and /readyz, and /metrics. Port 0 picks a free one; what was picked is printed.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 }
@@ -41,10 +42,14 @@ pub(super) struct Args {
 /// Works until the process is told to stop.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let stop = stop_on_signal().context("cannot wait for signals")?;
+    say_more_on_signal(session.verbosity.clone()).context("cannot wait for signals")?;
     // Before anything is listened on: without a URL nothing will ever work.
     session.database_url()?;
     let listen_url = session.environment.listen_url()?;
     let health = Health::new(limits(session), &Loop::ALL);
+    let exported = Exporter::new(&[Role::Worker], clock::wall())
+        .and_then(Exporter::install)
+        .context("metrics cannot be exported")?;
     let listener = TcpListener::bind(args.listen).await.with_context(|| {
         Failure::new(
             format!("cannot listen on {}", args.listen),
@@ -59,8 +64,10 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let probes = tokio::spawn(console::serve(
         listener,
         Arc::clone(&health),
+        exported.clone(),
         answering.clone(),
     ));
+    let tidying = tokio::spawn(async move { exported.keep_tidy().await });
     session.screen.line(&format!("listening on {address}"))?;
     let worked = match connect(session, &health, &stop).await? {
         None => Ok(()),
@@ -69,12 +76,14 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
             let options = worker::Options {
                 worker: session.config.worker.clone(),
                 sweep: session.config.sweep.clone(),
+                metrics: session.config.metrics.clone(),
                 listen_url,
                 settling,
             };
             worker::run(store, health, options, stop).await
         }
     };
+    tidying.abort();
     answering.cancel();
     probes
         .await

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::str::FromStr;
 
+use reconciler_jobs::trace::TraceContext;
 use thiserror::Error;
 use url::Url;
 
@@ -21,6 +22,11 @@ pub const DATABASE_URL_VARIABLE: &str = "RECONCILER_DATABASE_URL";
 /// URL leads through a pooler in transaction mode, which passes no notifications on.
 pub const LISTEN_URL_VARIABLE: &str = "RECONCILER_LISTEN_URL";
 
+/// Holds the W3C trace context of whoever started this program.
+const TRACE_VARIABLE: &str = "TRACEPARENT";
+/// Holds the address of a collector of traces, as OpenTelemetry names it.
+const COLLECTOR_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
 /// The variables this program reads, as they were when it started.
 ///
 /// Values are judged when they are asked for, so that a verb that needs no database is not stopped
@@ -30,6 +36,8 @@ pub struct Environment {
     config: Option<OsString>,
     database_url: Option<OsString>,
     listen_url: Option<OsString>,
+    trace: Option<OsString>,
+    collector: Option<OsString>,
     no_color: bool,
 }
 
@@ -50,6 +58,8 @@ impl Environment {
             config: lookup(CONFIG_VARIABLE),
             database_url: lookup(DATABASE_URL_VARIABLE),
             listen_url: lookup(LISTEN_URL_VARIABLE),
+            trace: lookup(TRACE_VARIABLE),
+            collector: lookup(COLLECTOR_VARIABLE),
             no_color: lookup("NO_COLOR").is_some_and(|value| !value.is_empty()),
         }
     }
@@ -58,6 +68,22 @@ impl Environment {
     #[must_use]
     pub fn no_color(&self) -> bool {
         self.no_color
+    }
+
+    /// Where spans are sent, if anywhere. Empty is as good as absent, as the variable's own specification has it.
+    #[must_use]
+    pub fn collector(&self) -> Option<&str> {
+        self.collector
+            .as_ref()?
+            .to_str()
+            .filter(|text| !text.is_empty())
+    }
+
+    /// The trace that this program is part of. Others set the variable for others, so what is malformed is as
+    /// good as absent.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceContext> {
+        TraceContext::parse(self.trace.as_ref()?.to_str()?)
     }
 
     /// The URL of the database, if one is given.
@@ -344,6 +370,19 @@ mod tests {
         };
         assert!(no_color(Some("1")) && no_color(Some("0")));
         assert!(!no_color(Some("")) && !no_color(None));
+    }
+
+    #[test]
+    fn a_trace_context_counts_where_it_is_one() {
+        const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let trace = |value: Option<&'static str>| {
+            Environment::from_lookup(|name| {
+                value.filter(|_| name == "TRACEPARENT").map(OsString::from)
+            })
+            .trace()
+        };
+        assert_eq!(trace(Some(TRACE)).unwrap().to_string(), TRACE);
+        assert_eq!((trace(Some("nonsense")), trace(None)), (None, None));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use reconciler_jobs::ids::{RestoreId, RunId};
+use reconciler_jobs::trace::TraceContext;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -193,9 +194,10 @@ async fn reconcile(
     State(console): Asked,
     viewer: Viewer,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let run = run_of(&id)?;
-    let asked = console.reconcile(&viewer, run).await?;
+    let asked = console.reconcile(&viewer, run, trace_of(&headers)).await?;
     let href = format!("{RUNS}/{run}");
     let location = HeaderValue::try_from(href.as_str()).map_err(|_| Problem::internal())?;
     let taken = RequestTaken { run, asked, href };
@@ -255,6 +257,11 @@ impl From<QueryError> for Problem {
 /// What is no id names nothing that exists.
 pub(super) fn run_of(id: &str) -> Result<RunId, Problem> {
     parse_id(id).map(RunId).ok_or_else(Problem::not_found)
+}
+
+/// The trace that a request is part of.
+pub(super) fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
+    TraceContext::parse(headers.get("traceparent")?.to_str().ok()?)
 }
 
 /// As [`run_of`].

@@ -15,6 +15,7 @@ use super::connections::Client;
 use super::guard::{Guard, OwnPage, field};
 use super::pages::render_login_page;
 use super::problem::Problem;
+use crate::telemetry::names::{CLIENT_ADDRESS, VIEWER_NAME};
 
 /// Where one logs in.
 pub(super) const LOGIN: &str = "/login";
@@ -79,7 +80,7 @@ async fn log_in(
     let back = place(field(&form, "next"));
     let shown = field(&form, "token").unwrap_or_default();
     let Some(token) = guard.tokens.find(shown.trim()) else {
-        tracing::warn!(from = %client.address.ip(), "a login failed");
+        tracing::warn!({ { CLIENT_ADDRESS } = %client.address.ip() }, "a login failed");
         return Ok(refuse(&back));
     };
     // Only guesses count; what anybody may ask at all is counted elsewhere.
@@ -93,7 +94,10 @@ async fn log_in(
         guard.sessions.end(before);
     }
     if let Some(viewer) = guard.tokens.viewer(token) {
-        tracing::info!(viewer = %viewer.name, from = %client.address.ip(), "logged in");
+        tracing::info!(
+            { { VIEWER_NAME } = %viewer.name, { CLIENT_ADDRESS } = %client.address.ip() },
+            "logged in"
+        );
     }
     let mut response = Redirect::to(&back).into_response();
     if let Some(cookie) = guard.cookie.set(&id) {

@@ -76,6 +76,7 @@ impl Working {
         let options = worker::Options {
             worker: through.worker.clone(),
             sweep: hardly_ever(),
+            metrics: config::Metrics::default(),
             listen_url: through.listen_url.clone(),
             settling,
         };
@@ -163,7 +164,7 @@ async fn request(
 ) -> Result<Vec<RunId>, StoreError> {
     let trying = Stopwatch::start();
     loop {
-        match store.request(page, CAUSE).await {
+        match store.request(page, CAUSE, None).await {
             Err(error)
                 if error.kind() == ErrorKind::Transient
                     && trying.elapsed() < through.stalled_after =>

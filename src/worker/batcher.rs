@@ -17,6 +17,7 @@ use super::Shared;
 use super::settlement::settle_once;
 use crate::health::Loop;
 use crate::storage::{HeldJob, Settled};
+use crate::telemetry::names::BATCH_JOBS;
 
 /// How many settlements of jobs are under way at once. A second one keeps a batch that waits for a lock
 /// from holding up all others; more only compete for the same processors.
@@ -198,7 +199,10 @@ impl Open {
             return;
         }
         if let Err(error) = shared.store.release(&self.jobs()).await {
-            tracing::debug!(%error, jobs = self.len(), "jobs could not be given back; they are taken over later");
+            tracing::debug!(
+                { %error, { BATCH_JOBS } = self.len() },
+                "jobs could not be given back; they are taken over later"
+            );
         }
     }
 }

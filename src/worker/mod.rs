@@ -17,6 +17,7 @@
 //! | `wake` | when a queue is looked at |
 //! | `supervise` | keeps a worker running |
 //! | `connection` | whether the database is there |
+//! | `census` | numbers about the whole database, for dashboards |
 //! | `name` | names that nobody else has |
 //!
 //! **Invariants:**
@@ -27,6 +28,7 @@
 
 mod awaited;
 mod batcher;
+mod census;
 mod connection;
 mod name;
 mod restore_execute;
@@ -50,6 +52,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{self, DatabaseUrl};
 use crate::health::{Health, Loop};
 use crate::storage::{Settling, Store};
+use crate::telemetry::names::{BATCH_JOBS, WORKER_NAME, WORKER_PART};
 use batcher::Batcher;
 use name::Name;
 use wake::Wake;
@@ -74,6 +77,8 @@ pub struct Options {
     pub worker: config::Worker,
     /// When sweeps happen, and how large they are.
     pub sweep: config::Sweep,
+    /// How often the database is counted.
+    pub metrics: config::Metrics,
     /// Leads to the database around a pooler that cannot pass notices on.
     pub listen_url: Option<DatabaseUrl>,
     /// How runs are settled, whoever settles them and why.
@@ -86,6 +91,7 @@ struct Shared {
     health: Arc<Health>,
     options: config::Worker,
     sweep: config::Sweep,
+    metrics: config::Metrics,
     listen_url: Option<DatabaseUrl>,
     settling: Settling,
     name: Name,
@@ -133,7 +139,10 @@ impl Shared {
         match self.answered(which, DISCARD_WITHIN, discarding).await {
             Some(Ok(jobs)) => {
                 if jobs > 0 {
-                    tracing::error!(jobs, "jobs whose rows nobody can read were discarded");
+                    tracing::warn!(
+                        { { BATCH_JOBS } = jobs },
+                        "jobs whose rows nobody can read were discarded"
+                    );
                 }
                 true
             }
@@ -230,6 +239,7 @@ pub async fn run(
         health,
         options: options.worker,
         sweep: options.sweep,
+        metrics: options.metrics,
         listen_url: options.listen_url,
         settling: options.settling,
         name: Name::of_this_process(),
@@ -238,7 +248,7 @@ pub async fn run(
         broken: AtomicBool::new(false),
         stop: stop.clone(),
     });
-    tracing::info!(worker = shared.name.as_str(), "working");
+    tracing::info!({ { WORKER_NAME } = shared.name.as_str() }, "working");
     let tasks = start(&shared);
     stop.cancelled().await;
     shared.health.stopping();
@@ -266,7 +276,9 @@ async fn give_back(shared: &Shared) {
         tokio::time::sleep(wait).await;
         match shared.store.release_all(shared.name.as_str()).await {
             Ok(0) => {}
-            Ok(jobs) => tracing::debug!(jobs, "gave back jobs that were not begun"),
+            Ok(jobs) => {
+                tracing::debug!({ { BATCH_JOBS } = jobs }, "gave back jobs that were not begun");
+            }
             Err(error) => tracing::debug!(%error, "jobs may be left; they are taken over later"),
         }
     }
@@ -298,6 +310,10 @@ fn start(shared: &Arc<Shared>) -> TaskTracker {
     spawn(&tasks, shared, "connection", async move {
         connection::keep_watch(&own).await;
     });
+    let own = Arc::clone(shared);
+    spawn(&tasks, shared, "census", async move {
+        census::keep_counting(&own).await;
+    });
     tasks.close();
     tasks
 }
@@ -315,7 +331,7 @@ fn spawn(
         let ended = AssertUnwindSafe(work).catch_unwind().await;
         if ended.is_err() || !shared.stop.is_cancelled() {
             tracing::error!(
-                part,
+                { { WORKER_PART } = part },
                 "a part of the worker ended by itself; the process stops"
             );
             shared.broken.store(true, Ordering::Relaxed);

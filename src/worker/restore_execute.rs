@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use apalis::prelude::{AbortError, Attempt, BoxDynError, Data, TaskId, WorkerContext};
 use reconciler_jobs::restore_execute::request::{QUEUE, Request};
+use tracing::{Instrument as _, Span, field};
 
 use super::batcher::Batcher;
 use super::wake::{Looks, Wake};
@@ -11,6 +12,7 @@ use super::wiring::{Line, Payload, was_delivered_before, work_on};
 use super::{Shared, supervise};
 use crate::health::Loop;
 use crate::storage::HeldJob;
+use crate::telemetry::names::{self, CAUSE, JOB_AGAIN, JOB_ID, RUN_ID, TRACE_ID};
 
 /// Takes jobs until the process stops.
 pub(super) async fn work(shared: Arc<Shared>, wake: &Wake, batcher: Batcher) {
@@ -46,32 +48,62 @@ async fn reconcile(
     worker: WorkerContext,
     hands: Data<Hands>,
 ) -> Result<(), BoxDynError> {
+    let id = id.to_string();
+    let receiving = names::trigger_receive(&id);
     let request: Request = match payload.parse() {
         Ok(request) => request,
         Err(error) => {
-            tracing::error!(job = %id, %error, "a job cannot be read and is discarded");
-            hands
-                .shared
-                .store
-                .discard(&id.to_string(), worker.name())
-                .await?;
+            tracing::warn!({ { JOB_ID } = id, %error }, "a job cannot be read and is discarded");
+            hands.shared.store.discard(&id, worker.name()).await?;
             return Err(Box::new(AbortError::new(error)));
         }
     };
     let again = was_delivered_before(&attempt);
+    let trace = request.trace();
+    receive(&receiving, &request, again);
+    let span = names::job_run(&id, request.run, trace);
+    span.follows_from(&receiving);
+    drop(receiving);
+    let job = HeldJob {
+        id,
+        worker: worker.name().to_owned(),
+        run: request.run,
+        asked_at: request.asked_at(),
+        trace,
+        span: span.clone(),
+    };
+    let settling = async {
+        hands.batcher.settle(job, again).await?;
+        tracing::debug!({ { RUN_ID } = request.run.0 }, "run {} was dealt with", request.run);
+        Ok(())
+    };
+    settling.instrument(span).await
+}
+
+/// Says what a job asks for.
+fn receive(span: &Span, request: &Request, again: bool) {
+    let trace = request.trace();
+    let cause = request.cause.as_deref();
+    span.record(RUN_ID, request.run.0)
+        .record(CAUSE, cause)
+        .record(
+            TRACE_ID,
+            trace.map(|trace| field::display(trace.trace_id())),
+        );
+    names::join(span, trace);
+    let _received = span.enter();
+    if trace.is_none() && request.traceparent.is_some() {
+        // Nor repeated: what is no trace context could be anything.
+        tracing::debug!("a trace context is malformed and ignored");
+    }
     tracing::debug!(
-        run = request.run.0,
-        cause = request.cause.as_deref(),
-        traceparent = request.traceparent,
-        again,
+        {
+            { RUN_ID } = request.run.0,
+            { JOB_AGAIN } = again,
+            { CAUSE } = cause,
+            { TRACE_ID } = trace.map(|trace| field::display(trace.trace_id())),
+        },
         "asked to look at run {}",
         request.run
     );
-    let job = HeldJob {
-        id: id.to_string(),
-        worker: worker.name().to_owned(),
-        run: request.run,
-    };
-    hands.batcher.settle(job, again).await?;
-    Ok(())
 }

@@ -22,9 +22,15 @@ use super::settlement::Trouble;
 use super::wake::Looks;
 use super::wiring::{Line, Payload, was_delivered_before, work_on};
 use super::{BEAT_EVERY, Shared, supervise};
+use crate::clock::{self, Stopwatch};
 use crate::health::Loop;
+use crate::metrics::{COMPLETED, FAILED, SWEEP_DURATION, SWEEP_SUCCEEDED, SWEEPS, seconds_of};
 use crate::storage::{Retention, StoreError, Tally};
 use crate::sweep::{Pass, Scope, sweep};
+use crate::telemetry::names::{
+    BATCH_DEFERRED, BATCH_RUNS, BATCH_VERDICTS, JOB_ID, SWEEP_COMPLETE, SWEEP_SHARD, SWEEP_SHARDS,
+    SWEEP_TICK,
+};
 
 /// How many shards of a sweep one host works on at a time.
 const SHARDS_IN_HAND: usize = 1;
@@ -72,8 +78,18 @@ async fn on_tick(shared: &Shared, second: u64) {
     let won = shared.answered(Loop::Schedule, TICK_WITHIN, win(shared, tick));
     match won.await {
         Some(Ok(())) => {}
-        Some(Err(error)) => tracing::debug!(%error, %tick, "this host takes no part in the tick"),
-        None => tracing::debug!(%tick, "the database did not answer in time for the tick"),
+        Some(Err(error)) => {
+            tracing::debug!(
+                { %error, { SWEEP_TICK } = %tick },
+                "this host takes no part in the tick"
+            );
+        }
+        None => {
+            tracing::debug!(
+                { { SWEEP_TICK } = %tick },
+                "the database did not answer in time for the tick"
+            );
+        }
     }
 }
 
@@ -91,7 +107,11 @@ async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
     let Some(shards) = won else {
         return Ok(());
     };
-    tracing::debug!(%tick, shards, "won the tick");
+    if shards == 0 {
+        // Nothing is due, and this host has just looked.
+        SWEEP_SUCCEEDED.set([], seconds_of(clock::wall()));
+    }
+    tracing::debug!({ { SWEEP_TICK } = %tick, { SWEEP_SHARDS } = shards }, "won the tick");
     let keep = Retention {
         jobs: shared.options.retain_jobs,
         workers: RETAIN_WORKERS,
@@ -128,24 +148,44 @@ async fn sweep_shard(
     let job: SweepJob = match payload.parse() {
         Ok(job) => job,
         Err(error) => {
-            tracing::error!(job = %id, %error, "a job cannot be read and is discarded");
+            tracing::warn!({ { JOB_ID } = %id, %error }, "a job cannot be read and is discarded");
             return Err(Box::new(AbortError::new(error)));
         }
     };
     let Some(part) = job.part() else {
-        tracing::error!(job = %id, ?job, "a job names a shard that does not exist and is discarded");
+        tracing::warn!(
+            { { JOB_ID } = %id, ?job },
+            "a job names a shard that does not exist and is discarded"
+        );
         return Ok(());
     };
+    let since_start = Stopwatch::start();
     match pass(&hands, job.tick, part, was_delivered_before(&attempt)).await {
         Ok(pass) => {
+            SWEEPS.add([COMPLETED], 1);
+            SWEEP_SUCCEEDED.set([], seconds_of(clock::wall()));
+            SWEEP_DURATION.took([], since_start.elapsed());
             let Tally { deferred, .. } = pass.tally;
             let (verdicts, complete) = (pass.tally.verdicts(), pass.is_complete);
-            tracing::info!(tick = %job.tick, shard = job.shard, verdicts, deferred, complete, "swept");
+            tracing::info!(
+                {
+                    { SWEEP_TICK } = %job.tick,
+                    { SWEEP_SHARD } = job.shard,
+                    { BATCH_VERDICTS } = verdicts,
+                    { BATCH_DEFERRED } = deferred,
+                    { SWEEP_COMPLETE } = complete,
+                },
+                "swept"
+            );
         }
         Err(trouble) => {
+            SWEEPS.add([FAILED], 1);
             hands.health.sweep_failed();
             hands.sweep_failed.store(true, Ordering::Relaxed);
-            tracing::warn!(tick = %job.tick, shard = job.shard, ?trouble, "a sweep failed; the next tick goes on");
+            tracing::warn!(
+                { { SWEEP_TICK } = %job.tick, { SWEEP_SHARD } = job.shard, ?trouble },
+                "a sweep failed; the next tick goes on"
+            );
         }
     }
     Ok(())
@@ -210,7 +250,7 @@ async fn take_over(shared: &Shared, same: Option<(Timestamp, Shard)>) -> Result<
     if !suspects.is_empty() {
         let runs = suspects.len();
         tracing::warn!(
-            runs,
+            { { BATCH_RUNS } = runs },
             "a sweep ended with a page in hand; its runs are settled one by one"
         );
     }

@@ -69,6 +69,17 @@ const RULES: &[Rule] = &[
         reason: "inside, an error's variant names the failed step, so that callers can act on it",
     },
     Rule {
+        name: "subscribers and exporters only in telemetry",
+        within: SHIPPED,
+        except: &["src/telemetry/"],
+        words: &[
+            Crate("tracing_subscriber"),
+            Crate("opentelemetry"),
+            Crate("tracing_opentelemetry"),
+        ],
+        reason: "whoever says something knows nothing of who listens",
+    },
+    Rule {
         name: "storage knows nobody above it",
         within: &["src/storage/"],
         except: &[],
@@ -488,6 +499,11 @@ mod tests {
             "src/worker/mod.rs",
             "pub async fn page() -> axum::Json<()> {",
             "axum and askama only in console",
+        ),
+        (
+            "src/cli/work.rs",
+            "let layer = tracing_opentelemetry::layer();",
+            "subscribers and exporters only in telemetry",
         ),
         (
             "src/cli/demo.rs",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 
@@ -14,7 +14,7 @@ use super::{
     RunsPage, download,
 };
 use crate::console::access::{FormToken, Viewer};
-use crate::console::api::{restore_of, run_of};
+use crate::console::api::{restore_of, run_of, trace_of};
 use crate::console::asked::{EnvironmentQuery, RunQuery};
 use crate::console::problem::Problem;
 use crate::console::serve::Console;
@@ -184,9 +184,10 @@ async fn reconcile(
     State(console): Asked,
     viewer: Viewer,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Redirect, Problem> {
     let run = run_of(&id)?;
-    console.reconcile(&viewer, run).await?;
+    console.reconcile(&viewer, run, trace_of(&headers)).await?;
     Ok(Redirect::to(&format!("{RUNS}/{run}#verdict")))
 }
 

@@ -17,15 +17,17 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::sweep::turns::DueWorkspace;
+use reconciler_jobs::trace::TraceContext;
 use serde::Serialize;
 use sqlx::migrate::Migrator;
 use sqlx::{PgPool, SqlitePool};
+use tracing::Span;
 
 use super::StoreError;
 pub(super) use postgres::Unheard;
 
 /// A job that a worker has taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HeldJob {
     /// The job.
     pub id: String,
@@ -33,6 +35,12 @@ pub struct HeldJob {
     pub worker: String,
     /// The run it asks for.
     pub run: RunId,
+    /// When the run was asked for, by the database's clock.
+    pub asked_at: Option<Timestamp>,
+    /// The trace it belongs to, if any.
+    pub trace: Option<TraceContext>,
+    /// What it is logged under; [`Span::none`] where nobody listens.
+    pub span: Span,
 }
 
 /// Runs whose time has come, and how long nothing else will happen by itself.
@@ -100,12 +108,24 @@ pub trait Queue: Send + Sync {
     /// Whether the library's own tables are there.
     async fn has_queue(&self) -> Result<bool, StoreError>;
 
-    /// Queues a job for each of `runs` that is an open `restore.execute` run, and says which those are.
-    async fn request(&self, runs: &[RunId], cause: &str) -> Result<Vec<RunId>, StoreError>;
+    /// Queues a job for each of `runs` that is an open `restore.execute` run, and says which those are. The jobs
+    /// belong to `trace`.
+    async fn request(
+        &self,
+        runs: &[RunId],
+        cause: &str,
+        trace: Option<TraceContext>,
+    ) -> Result<Vec<RunId>, StoreError>;
 
     /// Queues a job for `run` if it is an open `restore.execute` run, unless one that asks for it is not finished,
-    /// and says whether the run is open. On PostgreSQL, two who ask at the same moment may both queue one.
-    async fn request_once(&self, run: RunId, cause: &str) -> Result<bool, StoreError>;
+    /// and says whether the run is open. The job belongs to `trace`. On PostgreSQL, two who ask at the same moment
+    /// may both queue one.
+    async fn request_once(
+        &self,
+        run: RunId,
+        cause: &str,
+        trace: Option<TraceContext>,
+    ) -> Result<bool, StoreError>;
 
     /// How many jobs that ask for one run are not finished: they wait, are in hand, or will be tried
     /// again.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::sweep::shard::{Shard, SweepJob};
+use reconciler_jobs::trace::TraceContext;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
@@ -44,21 +45,33 @@ impl Queue for PostgresStore {
             .during("look for the queue's tables")
     }
 
-    async fn request(&self, runs: &[RunId], cause: &str) -> Result<Vec<RunId>, StoreError> {
+    async fn request(
+        &self,
+        runs: &[RunId],
+        cause: &str,
+        trace: Option<TraceContext>,
+    ) -> Result<Vec<RunId>, StoreError> {
         let ids: Vec<i64> = runs.iter().map(|run| run.0).collect();
         let queued: Vec<i64> = sqlx::query_scalar(include_str!("postgres/request.sql"))
             .bind(ids)
             .bind(cause)
+            .bind(trace.map(|trace| trace.to_string()))
             .fetch_all(self.pool())
             .await
             .during("queue jobs")?;
         Ok(queued.into_iter().map(RunId).collect())
     }
 
-    async fn request_once(&self, run: RunId, cause: &str) -> Result<bool, StoreError> {
+    async fn request_once(
+        &self,
+        run: RunId,
+        cause: &str,
+        trace: Option<TraceContext>,
+    ) -> Result<bool, StoreError> {
         sqlx::query_scalar(include_str!("postgres/request_once.sql"))
             .bind(run.0)
             .bind(cause)
+            .bind(trace.map(|trace| trace.to_string()))
             .fetch_one(self.pool())
             .await
             .during("queue a job")

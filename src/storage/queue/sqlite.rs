@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::request::{self, Request};
 use reconciler_jobs::sweep::shard::{self, Shard, SweepJob};
+use reconciler_jobs::trace::TraceContext;
 use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 
@@ -53,22 +54,36 @@ impl Queue for SqliteStore {
             .during("look for the queue's tables")
     }
 
-    async fn request(&self, runs: &[RunId], cause: &str) -> Result<Vec<RunId>, StoreError> {
+    async fn request(
+        &self,
+        runs: &[RunId],
+        cause: &str,
+        trace: Option<TraceContext>,
+    ) -> Result<Vec<RunId>, StoreError> {
         let open = self.load_open(runs).await?;
-        let requests = open.iter().map(|run| request_for(*run, cause));
+        let asked_at = self.now().await?;
+        let requests = open
+            .iter()
+            .map(|run| request_for(*run, cause, trace, asked_at));
         self.queue_jobs(request::QUEUE, &super::payloads(requests)?)
             .await?;
         Ok(open)
     }
 
-    async fn request_once(&self, run: RunId, cause: &str) -> Result<bool, StoreError> {
+    async fn request_once(
+        &self,
+        run: RunId,
+        cause: &str,
+        trace: Option<TraceContext>,
+    ) -> Result<bool, StoreError> {
         let step = "queue a job";
         self.check_file(step)?;
         self.has_queue_file(step)?;
         if self.load_open(&[run]).await?.is_empty() {
             return Ok(false);
         }
-        let payload = super::document(step, &request_for(run, cause))?;
+        let asked_at = self.now().await?;
+        let payload = super::document(step, &request_for(run, cause, trace, asked_at))?;
         // Somebody waits for the answer: no longer than for one lock.
         sqlx::query(include_str!("sqlite/request_once.sql"))
             .bind(run.0)
@@ -218,11 +233,17 @@ impl Queue for SqliteStore {
 }
 
 /// What a job says that asks for a run.
-fn request_for(run: RunId, cause: &str) -> Request {
+fn request_for(
+    run: RunId,
+    cause: &str,
+    trace: Option<TraceContext>,
+    asked_at: Timestamp,
+) -> Request {
     Request {
         run,
         cause: Some(cause.chars().take(request::CAUSE_CHARS_MAX).collect()),
-        traceparent: None,
+        traceparent: trace.map(|trace| trace.to_string()),
+        asked_at: Some(asked_at.as_microsecond()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use reconciler_jobs::ids::RunId;
+use reconciler_jobs::trace::TraceContext;
 
 use super::Reader;
 use super::reading::Reading;
@@ -39,10 +40,15 @@ async fn open_file(url: &str, limits: &Limits) -> Result<SqliteStore, StoreError
 #[async_trait]
 pub trait Requests: Send + Sync {
     /// Asks for a run; whether it is open, and so was asked for. Where a job that asks for it is not finished,
-    /// none is added.
+    /// none is added; else the job belongs to `trace`.
     ///
     /// Nobody is asked whether the run may be seen: that is for the caller to know.
-    async fn request(&self, run: RunId, cause: &str) -> Result<bool, StoreError>;
+    async fn request(
+        &self,
+        run: RunId,
+        cause: &str,
+        trace: Option<TraceContext>,
+    ) -> Result<bool, StoreError>;
 }
 
 /// Opens the database that `url` names, to ask for runs and for nothing else, over one connection.
@@ -59,8 +65,13 @@ struct Asking(Arc<dyn Store>);
 
 #[async_trait]
 impl Requests for Asking {
-    async fn request(&self, run: RunId, cause: &str) -> Result<bool, StoreError> {
-        self.0.request_once(run, cause).await
+    async fn request(
+        &self,
+        run: RunId,
+        cause: &str,
+        trace: Option<TraceContext>,
+    ) -> Result<bool, StoreError> {
+        self.0.request_once(run, cause, trace).await
     }
 }
 

@@ -6,6 +6,7 @@ use reconciler_jobs::ids::RunId;
 use restore_reconciler::storage::{ErrorKind, HeldJob, Settled, Settlement, Settling, StoreError};
 use restore_reconciler::worker::set_up;
 use sqlx::{Connection as _, PgConnection, raw_sql};
+use tracing::Span;
 
 use crate::support::case::Case;
 use crate::support::store::{Columns, Fixture, settling};
@@ -47,6 +48,9 @@ async fn held(on: &Fixture, runs: impl IntoIterator<Item = i64>, worker: &str) -
             id: row["id"].clone().unwrap(),
             worker: worker.to_owned(),
             run: RunId(row["run"].as_ref().unwrap().parse().unwrap()),
+            asked_at: None,
+            trace: None,
+            span: Span::none(),
         })
         .collect();
     jobs.sort_by(|a, b| (a.run, &a.id).cmp(&(b.run, &b.id)));

@@ -43,6 +43,7 @@ impl Hands {
         let options = Options {
             worker: config.worker,
             sweep: config.sweep,
+            metrics: config.metrics,
             listen_url: None,
             settling: settling(),
         };
@@ -96,7 +97,7 @@ async fn a_queue_whose_looks_fail_is_not_polled(on: Fixture) {
          WHEN (NEW.status = 'Queued') EXECUTE FUNCTION keep()",
     ))
     .await;
-    on.store.request(&[RunId(1)], "test").await.unwrap();
+    on.store.request(&[RunId(1)], "test", None).await.unwrap();
     let report = hands
         .until("no look", |report| !check(report, "queue").ok)
         .await;

@@ -119,7 +119,7 @@ async fn open_runs_get_a_job_and_others_do_not(on: Fixture) {
     let cause = format!("\"run\": 7, {}", "ü".repeat(100));
     let queued = on
         .store
-        .request(&ids(&[1, 2, 3, 999]), &cause)
+        .request(&ids(&[1, 2, 3, 999]), &cause, None)
         .await
         .unwrap();
     assert_eq!(queued, ids(&[1]));
@@ -142,9 +142,9 @@ async fn what_is_listed_is_worst_first_counted_and_cut(on: Fixture) {
     attempts(&on, 4, true, true).await;
     watched(&on, 5, "run.settle_failed").await;
     watched(&on, 6, "restore.in_progress").await;
-    on.store.request(&ids(&[7]), "first").await.unwrap();
+    on.store.request(&ids(&[7]), "first", None).await.unwrap();
     take_all(&on).await;
-    on.store.request(&ids(&[8]), "second").await.unwrap();
+    on.store.request(&ids(&[8]), "second", None).await.unwrap();
 
     let listing = list(&on, &QueueState::UNSETTLED, 100).await;
     let unsettled = [
@@ -202,7 +202,7 @@ async fn a_list_keeps_to_its_workspace(on: Fixture) {
     other.run.workspace_id = FOREIGN.0;
     other.run.managed_environment_id = Some(FOREIGN.1);
     on.plant([Case::proven(1), other]).await;
-    on.store.request(&ids(&[1, 2]), "test").await.unwrap();
+    on.store.request(&ids(&[1, 2]), "test", None).await.unwrap();
     attempts(&on, 1, true, false).await;
     for (workspace, expected) in [
         (
@@ -231,7 +231,7 @@ async fn a_list_keeps_to_its_workspace(on: Fixture) {
 async fn a_job_that_nobody_can_read_hides_no_other(on: Fixture) {
     let on = on.with_queue().await;
     on.plant([Case::proven(1)]).await;
-    on.store.request(&ids(&[1]), "test").await.unwrap();
+    on.store.request(&ids(&[1]), "test", None).await.unwrap();
     let payloads = [
         ("a", "x'ff00fe'", r"'\xff00fe'"),
         ("b", "CAST('no JSON' AS BLOB)", "'no JSON'"),
@@ -388,7 +388,7 @@ async fn a_closed_or_untroubled_run_never_starts_over(on: Fixture) {
 async fn a_dropped_dead_letter_stays_open_and_is_left_alone(on: Fixture) {
     let on = on.with_queue().await;
     on.plant([Case::proven(1), Case::proven(2)]).await;
-    on.store.request(&ids(&[1, 2]), "test").await.unwrap();
+    on.store.request(&ids(&[1, 2]), "test", None).await.unwrap();
     attempts(&on, 1, true, false).await;
     let before = on.platform().await;
     assert_eq!(
@@ -420,7 +420,10 @@ async fn only_dead_letters_are_dropped(on: Fixture) {
     on.plant((1..=3).map(Case::proven)).await;
     attempts(&on, 1, false, false).await;
     watched(&on, 2, "run.settle_failed").await;
-    on.store.request(&ids(&[1, 2, 3]), "test").await.unwrap();
+    on.store
+        .request(&ids(&[1, 2, 3]), "test", None)
+        .await
+        .unwrap();
     let before = on.rows("SELECT * FROM reconciler.attempts").await;
     assert_eq!(
         on.store

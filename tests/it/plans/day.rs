@@ -10,6 +10,7 @@ use restore_reconciler::storage::oversight::{QueueScope, QueueState};
 use restore_reconciler::storage::reader::Workspaces;
 use restore_reconciler::storage::{HeldJob, Retention, StoreError, SweepStart, Workbench};
 use restore_reconciler::sweep::{Scope, sweep};
+use tracing::Span;
 
 use super::looks;
 use super::place::{Place, WORKER, scope_of};
@@ -103,7 +104,10 @@ pub(super) async fn settle_one(place: &Place, first: i64) -> Result<(), StoreErr
 /// Jobs are queued, taken, given back, and settled.
 async fn jobs(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     let store = &*place.store;
-    assert_eq!(store.request(runs, "platform").await?.len(), runs.len());
+    assert_eq!(
+        store.request(runs, "platform", None).await?.len(),
+        runs.len()
+    );
     store.count_unfinished().await?;
     let jobs = take(place).await;
     store.release(&jobs).await?;
@@ -115,17 +119,17 @@ async fn jobs(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
         .settle_jobs(&runs[..runs.len() - 1], &jobs, &settling(), &mut Vec::new())
         .await?;
     store
-        .request(&page(runs[0].0 + PAGE)[..10], "platform")
+        .request(&page(runs[0].0 + PAGE)[..10], "platform", None)
         .await?;
     take(place).await;
     store.release_all("host-1-2").await?;
     assert!(
         store
-            .request_once(RunId(runs[0].0 + PAGE), "console")
+            .request_once(RunId(runs[0].0 + PAGE), "console", None)
             .await?
     );
     store
-        .request(&page(runs[0].0 + PAGE)[..1], "platform")
+        .request(&page(runs[0].0 + PAGE)[..1], "platform", None)
         .await?;
     Ok(())
 }
@@ -145,6 +149,9 @@ async fn take(place: &Place) -> Vec<HeldJob> {
         id,
         worker: WORKER.to_owned(),
         run: RunId(run),
+        asked_at: None,
+        trace: None,
+        span: Span::none(),
     };
     taken.into_iter().map(held).collect()
 }

@@ -54,7 +54,7 @@ async fn can_write(on: &Fixture, store: &dyn Store, run: i64) {
     assert_eq!(on.count(&seen).await, 1, "run {run}");
     let jobs = "SELECT count(*) FROM apalis.jobs";
     let before = on.count(jobs).await;
-    let queued = store.request(&[RunId(run)], "test").await;
+    let queued = store.request(&[RunId(run)], "test", None).await;
     assert_eq!(queued.expect("a job"), [RunId(run)]);
     assert_eq!(on.count(jobs).await, before + 1, "run {run}");
 }

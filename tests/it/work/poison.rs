@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use restore_reconciler::telemetry::names::RUN_ID;
 use restore_reconciler::{
     clock::Stopwatch,
     config::{Config, Worker as Options},
@@ -26,7 +27,9 @@ use tracing_subscriber::{
 
 use crate::support::case::Case;
 use crate::support::hold::WAITING;
-use crate::support::scene::{OPEN_JOBS, PATIENCE, POLL, Scene, TICKS, VERDICTS, dismiss};
+use crate::support::scene::{
+    OPEN_JOBS, PATIENCE, POLL, Scene, TICKS, VERDICTS, dismiss, until_said,
+};
 use crate::support::store::{Fixture, on_both, settling};
 use crate::support::worker::Worker;
 
@@ -175,8 +178,13 @@ async fn a_trace_context_goes_along_and_a_malformed_one_stops_nobody(on: Fixture
     scene.until(discarded, 2, &worker).await;
     scene.until(OPEN_JOBS, 0, &worker).await;
     let said = worker.said();
-    let told = said.lines().find(|line| line.contains("run=1 "));
-    assert!(told.is_some_and(|line| line.contains(TRACE)), "{said}");
+    let told = said
+        .lines()
+        .find(|line| line.contains("asked to look at run 1 "));
+    assert!(
+        told.is_some_and(|line| line.contains("4bf92f3577b34da6a3ce929d0e0e4736")),
+        "{said}"
+    );
     assert!(!said.contains('\u{1b}'), "{said}");
     dismiss(worker).await;
 }
@@ -265,6 +273,11 @@ async fn is_found_and_given_up(asked: bool, first_deferred: bool) {
         scene.request(1..=21).await;
     }
     let (kills, worker) = kill_until_dead_letter(&scene).await;
+    let dead = "run 7 is a dead letter";
+    until_said(&worker, dead).await;
+    let said = worker.said();
+    let lines: Vec<&str> = said.lines().filter(|line| line.contains(dead)).collect();
+    assert!(lines.len() == 1 && lines[0].contains("ERROR"), "{said}");
     // One more may have been inside already when somebody else found out.
     assert!((2..=3).contains(&kills), "{kills} kills");
     assert_eq!(
@@ -311,7 +324,7 @@ struct About {
 
 impl Visit for About {
     fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
-        if field.name() == "run" {
+        if field.name() == RUN_ID {
             self.run = Some(value);
         }
     }
@@ -373,6 +386,7 @@ async fn a_panic_is_survived(watched: bool) {
             ..config.worker
         },
         sweep: config.sweep,
+        metrics: config.metrics,
         listen_url: None,
         settling: with,
     };

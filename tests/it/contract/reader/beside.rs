@@ -124,7 +124,7 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
     on.plant([moved(Case::failed(6), FOREIGN)]).await;
     on.settle(&[1]).await;
     on.settle(&[2, 6]).await;
-    on.store.request(&[RunId(3)], "test").await.unwrap();
+    on.store.request(&[RunId(3)], "test", None).await.unwrap();
     on.execute_on_queue(&format!(
         "INSERT INTO Jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority)
          VALUES ('unreadable', 'restore.execute', {0}, 'Pending', 0, 1, {1}, 0),
@@ -230,9 +230,9 @@ async fn asking_for_a_run_queues_a_job(on: Fixture) {
     on.settle(&[2]).await;
     let requests = open_requests(&on.url, &Limits::default()).await.unwrap();
     let before = on.store.fingerprint().await.unwrap();
-    assert!(requests.request(RunId(1), "console").await.unwrap());
-    assert!(!requests.request(RunId(2), "console").await.unwrap());
-    assert!(!requests.request(RunId(99), "console").await.unwrap());
+    assert!(requests.request(RunId(1), "console", None).await.unwrap());
+    assert!(!requests.request(RunId(2), "console", None).await.unwrap());
+    assert!(!requests.request(RunId(99), "console", None).await.unwrap());
     assert_eq!(on.store.count_unfinished().await.unwrap(), 1);
     assert_eq!(on.store.fingerprint().await.unwrap(), before);
     let queue = reader(&on).await;
@@ -254,14 +254,17 @@ async fn a_queue_that_somebody_holds_is_waited_for_no_longer_than_a_lock() {
     let requests = open_requests(&on.url, &limits).await.unwrap();
     let writer = Writer::of_queue(&on.url).await;
     let watch = Stopwatch::start();
-    let refused = requests.request(RunId(1), "console").await.unwrap_err();
+    let refused = requests
+        .request(RunId(1), "console", None)
+        .await
+        .unwrap_err();
     let waited = watch.elapsed();
     println!("waited {waited:?}");
     assert_eq!(refused.kind(), ErrorKind::Transient, "{refused}");
     assert!(waited >= limits.lock_timeout, "{waited:?}");
     assert!(waited < limits.lock_timeout * 3, "{waited:?}");
     writer.let_go().await;
-    assert!(requests.request(RunId(1), "console").await.unwrap());
+    assert!(requests.request(RunId(1), "console", None).await.unwrap());
 }
 
 async fn ten_requests_make_one_job(on: Fixture) {
@@ -269,7 +272,7 @@ async fn ten_requests_make_one_job(on: Fixture) {
     on.plant([Case::proven(1), Case::proven(11)]).await;
     let requests = open_requests(&on.url, &Limits::default()).await.unwrap();
     let ask = async |run: i64| {
-        let asking = (0..10).map(|_| requests.request(RunId(run), "console"));
+        let asking = (0..10).map(|_| requests.request(RunId(run), "console", None));
         let mut asked = join_all(asking).await.into_iter();
         assert!(asked.all(Result::unwrap));
     };

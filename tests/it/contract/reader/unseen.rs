@@ -113,7 +113,7 @@ async fn what_is_elsewhere_does_not_exist(on: Fixture) {
     on.plant(cases).await;
     on.settle(&[1, MARK + 10, MARK + 11, MARK + 22]).await;
     let all = [1, 2, 3, MARK + 10, MARK + 12, MARK + 21].map(RunId);
-    on.store.request(&all, "test").await.unwrap();
+    on.store.request(&all, "test", None).await.unwrap();
     on.execute(&format!(
         "INSERT INTO reconciler.sweeps (worker, workspace_id, started_at)
          VALUES ('host', {MARK}, {0}), ('host', {1}, {0})",
@@ -174,7 +174,7 @@ async fn what_is_deleted_does_not_exist(on: Fixture) {
     on.plant(cases).await;
     on.settle(&[MARK + 10]).await;
     let all = [1, MARK + 11].map(RunId);
-    on.store.request(&all, "test").await.unwrap();
+    on.store.request(&all, "test", None).await.unwrap();
     on.execute(&format!(
         "INSERT INTO reconciler.watch_list (operation_run_id, workspace_id, managed_environment_id,
              reason_code, first_seen_at, last_looked_at, look_again_at, tries)

@@ -1,4 +1,5 @@
-//! Log lines, on standard error, so that standard output stays what was asked for.
+//! Log lines, on standard error, so that standard output stays what was asked for; and the spans that they are
+//! written in.
 //!
 //! **Invariant:** every event passes through the one subscriber set here; nothing else writes logs.
 //!
@@ -6,6 +7,11 @@
 //!
 //! Filters are levels, alone or per module. Filters on spans and field values would need a regular
 //! expression engine, and have nothing to select here.
+
+#[cfg(feature = "otlp")]
+mod export;
+pub mod names;
+mod verbosity;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -20,15 +26,25 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::clock;
+pub use verbosity::Verbosity;
 
 /// The longest filter text that is read, in bytes.
 pub const FILTER_BYTES_MAX: usize = 1_000;
 
 /// The library that delivers jobs. What its workers die of is said once, by whoever restarts them.
 const QUIET: [&str; 3] = ["apalis_core", "apalis_postgres", "apalis_sqlite"];
+
+/// What is ours, as filters name it.
+const OURS: [&str; 2] = ["restore_reconciler", "reconciler_jobs"];
+
+fn is_ours(target: &str) -> bool {
+    OURS.iter().any(|ours| target.starts_with(ours))
+}
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -101,22 +117,70 @@ fn is_module_path(text: &str) -> bool {
     !text.is_empty() && text.chars().all(allowed)
 }
 
-/// Sends all events from here on to standard error.
+/// What was set up. Spans that wait to be sent are sent when it is dropped.
+#[derive(Debug)]
+pub struct Telemetry {
+    verbosity: Verbosity,
+    #[cfg(feature = "otlp")]
+    _export: Option<export::Export>,
+}
+
+impl Telemetry {
+    /// Changes how much is said.
+    #[must_use]
+    pub fn verbosity(&self) -> Verbosity {
+        self.verbosity.clone()
+    }
+}
+
+/// Sends all events from here on to standard error, and spans to the collector at this address, if the program
+/// was built with the feature `otlp`.
 ///
 /// Colour appears where standard error is a terminal and `no_color` is false. Fails on a filter that
 /// cannot be read, and when called twice.
-pub fn start(filter: &str, format: Format, no_color: bool) -> Result<(), TelemetryError> {
+pub fn start(
+    filter: &str,
+    format: Format,
+    no_color: bool,
+    collector: Option<&str>,
+) -> Result<Telemetry, TelemetryError> {
     let colour = !no_color && io::stderr().is_terminal();
-    subscriber(parse_filter(filter)?, format, colour, io::stderr).try_init()?;
-    Ok(())
+    let (verbosity, filter) = Verbosity::new(parse_filter(filter)?);
+    let lines = subscriber(filter, format, colour, io::stderr);
+    #[cfg(feature = "otlp")]
+    {
+        let (export, failure) = match collector.map(export::Export::to).transpose() {
+            Ok(export) => (export, None),
+            Err(error) => (None, Some(error)),
+        };
+        let spans = export.as_ref().map(export::Export::layer);
+        lines.with(spans).try_init()?;
+        if let Some(error) = failure {
+            tracing::warn!(%error, "spans are sent nowhere");
+        }
+        Ok(Telemetry {
+            verbosity,
+            _export: export,
+        })
+    }
+    #[cfg(not(feature = "otlp"))]
+    {
+        lines.try_init()?;
+        if collector.is_some() {
+            tracing::debug!(
+                "spans are sent nowhere: this program was built without the feature otlp"
+            );
+        }
+        Ok(Telemetry { verbosity })
+    }
 }
 
 fn subscriber<W>(
-    filter: Targets,
+    filter: reload::Layer<Targets, Registry>,
     format: Format,
     colour: bool,
     writer: W,
-) -> impl Subscriber + Send + Sync
+) -> impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -125,7 +189,12 @@ where
         .with_timer(WallClock);
     let lines = match format {
         Format::Text => lines.with_ansi(colour).boxed(),
-        Format::Json => lines.with_ansi(false).json().flatten_event(true).boxed(),
+        Format::Json => lines
+            .with_ansi(false)
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .boxed(),
     };
     tracing_subscriber::registry().with(lines.with_filter(filter))
 }
@@ -163,7 +232,7 @@ mod tests {
     fn logged(filter: &str, format: Format, colour: bool) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let filter = parse_filter(filter).unwrap();
+        let (_verbosity, filter) = Verbosity::new(parse_filter(filter).unwrap());
         let subscriber = subscriber(filter, format, colour, move || writer.clone());
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(runs = 3, "settled");
