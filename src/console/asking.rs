@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health;
 use reconciler_jobs::reading::freshness::Thresholds;
+use reconciler_jobs::trace::TraceContext;
+use tracing::field;
 
 use super::access::{Capability, Viewer};
 use super::answers::Sight;
@@ -26,6 +28,7 @@ use super::serve::Console;
 use super::surveys::Scope;
 use crate::storage::oversight::QueueState;
 use crate::storage::reader::{EnvironmentPassed, RunInFull, Walk, Workspaces};
+use crate::telemetry::names::{RUN_ID, TRACE_ID, VIEWER_NAME};
 
 /// How many environments a page has.
 const ENVIRONMENTS: u32 = 25;
@@ -99,6 +102,19 @@ impl Console {
         };
         let next = |after| format!("{path}?{}", query.text(after));
         Ok(Overview::of(found, judging, next))
+    }
+
+    /// What the overview of everything that this viewer sees is made of.
+    pub(super) async fn survey_of_all(&self, viewer: &Viewer) -> Result<Arc<Survey>, Problem> {
+        let judging = Judging {
+            policy: &self.policy,
+            freshness: &self.freshness(),
+            backup: &self.backup(),
+            sight: viewer.sight(),
+        };
+        let now = self.reader.now().await?;
+        let everything = EnvironmentQuery::default();
+        self.survey(viewer, &everything, now, judging).await
     }
 
     /// What is found of all environments that the query covers, on whatever page they stand, at `now` or a few
@@ -215,12 +231,26 @@ impl Console {
         Ok(Explanation::of(&found))
     }
 
-    /// Asks for one run to be looked at; whether it is open, so that there is something to look at.
-    pub(super) async fn reconcile(&self, viewer: &Viewer, run: RunId) -> Result<bool, Problem> {
+    /// Asks for one run to be looked at, as part of `trace`; whether it is open, so that there is something to
+    /// look at.
+    pub(super) async fn reconcile(
+        &self,
+        viewer: &Viewer,
+        run: RunId,
+        trace: Option<TraceContext>,
+    ) -> Result<bool, Problem> {
         self.find(viewer, run).await?;
         viewer.require(Capability::RunsReconcile)?;
-        let asked = self.requests.request(run, CAUSE).await?;
-        tracing::info!(run = run.0, viewer = %viewer.name, asked, "a run was asked for");
+        let asked = self.requests.request(run, CAUSE, trace).await?;
+        tracing::info!(
+            {
+                { RUN_ID } = run.0,
+                { VIEWER_NAME } = %viewer.name,
+                { TRACE_ID } = trace.map(|trace| field::display(trace.trace_id())),
+                asked,
+            },
+            "a run was asked for"
+        );
         Ok(asked)
     }
 

@@ -29,6 +29,7 @@ use super::access::{
     is_from_elsewhere, names_this_machine,
 };
 use super::connections::Client;
+use super::exported::METRICS;
 use super::headers::secure;
 use super::login;
 use super::pages::Looker;
@@ -296,8 +297,9 @@ fn is_open(path: &str) -> bool {
     path == login::LOGIN || path.starts_with("/assets/")
 }
 
+/// Whether it is programs that ask there.
 fn is_api(path: &str) -> bool {
-    path == "/api" || path.starts_with("/api/")
+    path == METRICS || path == "/api" || path.starts_with("/api/")
 }
 
 fn is_safe(method: &Method) -> bool {

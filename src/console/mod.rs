@@ -1,14 +1,14 @@
 //! What a long-running process answers over HTTP: a worker its probes, `serve` the console.
 //!
 //! ```text
-//! probe ───────────────────────▶ probes ─▶ health, in memory
+//! probe, Prometheus ───────────▶ probes ─▶ health and metrics, in memory
 //! browser, program ─▶ guard ───▶ pages, api ─▶ Reader, which writes nothing
 //!                       └─ access: tokens, sessions, capabilities, origins, rates
 //! ```
 //!
 //! `connections` keeps whoever connects from holding the server, `turns` gives each asker a share of it, `surveys`
-//! keeps for seconds what took long to count, `problem` says what went wrong, `login` makes a session of a token, and
-//! `headers` are what every answer tells the browser.
+//! keeps for seconds what took long to count, `problem` says what went wrong, `login` makes a session of a token,
+//! `exported` answers Prometheus, and `headers` are what every answer tells the browser.
 //!
 //! **Invariants:**
 //! - Nothing here works or knows who works. A probe waits for no database: its answer takes no longer than its
@@ -21,6 +21,7 @@ mod api;
 mod asked;
 mod asking;
 mod connections;
+mod exported;
 mod guard;
 mod headers;
 mod login;
@@ -49,7 +50,9 @@ pub use serve::{Console, Patience, serve_console, serve_console_within};
 pub use surveys::Surveys;
 
 use crate::health::Health;
+use crate::metrics::Exported;
 use connections::Connections;
+use probes::Known;
 
 /// What a client may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,16 +79,18 @@ impl Default for Bounds {
 /// How long an answer that was begun may go on after the server was told to stop.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-/// Answers probes until `stop`: `GET /livez` and `GET /readyz`, each 200 `ok` or 503 `not ok`.
+/// Answers probes until `stop`: `GET /livez` and `GET /readyz`, each 200 `ok` or 503 `not ok`. `GET /metrics`
+/// answers with what this process exports.
 ///
 /// With `?verbose` they list their checks, one per line; with `Accept: application/json` the answer
 /// is the whole [`Report`](crate::health::Report).
 pub async fn serve(
     listener: TcpListener,
     health: Arc<Health>,
+    exported: Exported,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    serve_within(Bounds::default(), listener, health, stop).await
+    serve_within(Bounds::default(), listener, health, exported, stop).await
 }
 
 /// The same within other bounds.
@@ -93,11 +98,13 @@ pub async fn serve_within(
     bounds: Bounds,
     listener: TcpListener,
     health: Arc<Health>,
+    exported: Exported,
     stop: CancellationToken,
 ) -> io::Result<()> {
+    let known = Known { health, exported };
     let connections = Connections::new(listener, bounds);
     let stopped = stop.clone().cancelled_owned();
-    let server = axum::serve(connections, router(health)).with_graceful_shutdown(stopped);
+    let server = axum::serve(connections, router(known)).with_graceful_shutdown(stopped);
     tokio::select! {
         ended = server.into_future() => ended,
         () = async {
@@ -107,14 +114,15 @@ pub async fn serve_within(
     }
 }
 
-fn router(health: Arc<Health>) -> Router {
+fn router(known: Known) -> Router {
     Router::new()
         .route("/livez", get(probes::livez))
         .route("/readyz", get(probes::readyz))
+        .route("/metrics", get(probes::metrics))
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
         .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n") })
         .layer(map_response(finish))
-        .with_state(health)
+        .with_state(known)
 }
 
 /// An answer is true for its moment only, and a probe asks once.

@@ -1,4 +1,4 @@
-//! The probes: `/livez` and `/readyz`.
+//! The probes, `/livez` and `/readyz`, and what Prometheus asks for, `/metrics`.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -8,25 +8,46 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::health::{Check, Health, Report};
+use crate::metrics::Exported;
+
+/// What is known of this process, in memory.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) health: Arc<Health>,
+    pub(super) exported: Exported,
+}
+
+/// The media type of the text format of Prometheus.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Everything that this process exports.
+pub(super) async fn metrics(State(known): State<Known>) -> Response {
+    exposition(known.exported.render())
+}
+
+/// Metrics as an answer.
+pub(super) fn exposition(text: String) -> Response {
+    ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response()
+}
 
 /// Whether a restart would help: 503 if a loop has fallen silent.
 pub(super) async fn livez(
-    State(health): State<Arc<Health>>,
+    State(known): State<Known>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let report = health.report();
+    let report = known.health.report();
     let is_vital = |check: &Check| check.vital;
     answer(report.live, &report, is_vital, query.as_deref(), &headers)
 }
 
 /// Whether work gets done: 503 while it does not.
 pub(super) async fn readyz(
-    State(health): State<Arc<Health>>,
+    State(known): State<Known>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let report = health.report();
+    let report = known.health.report();
     answer(report.ready, &report, |_| true, query.as_deref(), &headers)
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use jiff::Timestamp;
 use reconciler_jobs::restore_execute::Policy;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ use super::connections::{Client, Connections};
 use super::guard::{Clock, Guard, guard, monotonic};
 use super::problem::Problem;
 use super::surveys::Surveys;
-use super::{api, login, pages};
+use super::{api, exported, login, pages};
 use crate::config;
 use crate::storage::reader::{Reader, Requests};
 
@@ -34,6 +35,10 @@ pub struct Console {
     pub policy: Policy,
     /// What was counted lately.
     pub surveys: Surveys,
+    /// What is exported for dashboards.
+    pub metrics: config::Metrics,
+    /// When this process started, by its own clock.
+    pub started: Timestamp,
 }
 
 /// What is not configured: how much is done at once, and how long anybody is waited for.
@@ -111,6 +116,7 @@ fn router(console: Arc<Console>, guarding: Arc<Guard>) -> Router {
     Router::new()
         .merge(pages::routes())
         .merge(api::routes())
+        .merge(exported::routes())
         .merge(login::routes(Arc::clone(&guarding)))
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use restore_reconciler::console::{Bounds, serve_within};
 use restore_reconciler::health::{Database, Health, Limits, Loop, Schema};
+use restore_reconciler::metrics::{Exporter, Role};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +36,16 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its number");
         let stop = CancellationToken::new();
-        let task = tokio::spawn(serve_within(bounds, listener, health.clone(), stop.clone()));
+        let exported = Exporter::new(&[Role::Worker], Timestamp::UNIX_EPOCH)
+            .expect("metrics")
+            .exported();
+        let task = tokio::spawn(serve_within(
+            bounds,
+            listener,
+            health.clone(),
+            exported,
+            stop.clone(),
+        ));
         Self {
             address,
             health,

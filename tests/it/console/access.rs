@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use restore_reconciler::config;
 use restore_reconciler::console::{Patience, serve_console};
+use serde_json::{Value, json};
+use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::platform::{OWN, Platform, RUNNING, id};
+use super::platform::{LINKED, OWN, Platform, RUNNING, id};
 use super::server::{Answer, Ask, CHIEF, GUEST, PROBE, Server, console_over, with_tokens};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -613,4 +615,30 @@ async fn without_tokens_nobody_else_is_listened_to() {
         .expect("in time")
         .expect("no panic")
         .expect("a clean end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_asked_for_as_part_of_the_callers_trace() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let server = Server::start().await;
+    // A run that is asked for already gets no second job.
+    for (kind, given) in [(RUNNING, TRACE), (LINKED, "00-zz-zz-00")] {
+        let path = format!("/api/v1/runs/{}/reconcile", id(OWN, kind));
+        let post = Ask::post(&path).bearer(CHIEF);
+        let asked = server.ask(&post.header("traceparent", given));
+        assert_eq!(asked.status, 202, "{given}");
+    }
+    let queue = server
+        .platform
+        .url
+        .replace("platform.sqlite", "platform.sqlite.queue");
+    let queue = SqlitePool::connect(&queue).await.unwrap();
+    let text =
+        "SELECT CAST(job AS TEXT) FROM Jobs WHERE job_type = 'restore.execute' ORDER BY rowid";
+    let jobs: Vec<String> = sqlx::query_scalar(text).fetch_all(&queue).await.unwrap();
+    let traces: Vec<Value> = jobs
+        .iter()
+        .map(|job| serde_json::from_str::<Value>(job).unwrap()["traceparent"].clone())
+        .collect();
+    assert_eq!(traces, [json!(TRACE), Value::Null]);
 }

@@ -2,11 +2,14 @@
 
 mod access;
 mod hostile;
+mod metrics;
 mod platform;
 mod program;
 mod replaced;
 mod role;
-mod server;
+pub(crate) mod server;
 mod weight;
 
+pub(crate) use program::{Serving, Settings};
 pub(crate) use role::grants_in_the_readme;
+pub(crate) use server::Ask;

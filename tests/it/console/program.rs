@@ -40,30 +40,30 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A configuration file, gone afterwards.
-pub(super) struct Settings(TempDir);
+pub(crate) struct Settings(TempDir);
 
 impl Settings {
-    pub(super) fn holding(text: &str) -> Self {
+    pub(crate) fn holding(text: &str) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         fs::write(directory.path().join("console.toml"), text).unwrap();
         Self(directory)
     }
 
-    pub(super) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         self.0.path().join("console.toml").display().to_string()
     }
 }
 
 /// A running console.
-pub(super) struct Serving {
+pub(crate) struct Serving {
     child: Child,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Where it wrote its address; closed, it could not write any more.
     _stdout: Lines<BufReader<ChildStdout>>,
 }
 
 impl Serving {
-    pub(super) async fn start(url: &str, settings: &Settings) -> Self {
+    pub(crate) async fn start(url: &str, settings: &Settings) -> Self {
         let serve = program(url, &["--config", &settings.path(), "serve"]);
         let mut child = tokio::process::Command::from(serve)
             .stdout(Stdio::piped())
@@ -84,12 +84,12 @@ impl Serving {
         }
     }
 
-    pub(super) fn ask(&self, request: &Ask) -> Answer {
+    pub(crate) fn ask(&self, request: &Ask) -> Answer {
         send_to(self.address, &request.bytes(self.address)).expect("an answer")
     }
 
     /// Tells it to stop, and returns what it logged.
-    pub(super) async fn stop(mut self) -> String {
+    pub(crate) async fn stop(mut self) -> String {
         let pid = i32::try_from(self.child.id().expect("it runs")).unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
         let ended = timeout(DEADLINE, self.child.wait()).await.expect("in time");

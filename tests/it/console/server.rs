@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use restore_reconciler::config::{self, All, Reach};
@@ -66,6 +67,14 @@ impl Server {
     }
 
     pub(crate) async fn start_with(settings: config::Console, patience: Patience) -> Self {
+        Self::start_exporting(settings, config::Metrics::default(), patience).await
+    }
+
+    pub(crate) async fn start_exporting(
+        settings: config::Console,
+        metrics: config::Metrics,
+        patience: Patience,
+    ) -> Self {
         let seconds = Arc::new(AtomicU64::new(0));
         let clock = Arc::clone(&seconds);
         let clock = Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
@@ -73,7 +82,10 @@ impl Server {
         let address = listener.local_addr().expect("its number");
         let stop = CancellationToken::new();
         let platform = Platform::planted().await;
-        let console = console_over(&platform, settings).await;
+        let console = Console {
+            metrics,
+            ..console_over(&platform, settings).await
+        };
         let serving = serve_console_within(patience, clock, listener, console, stop.clone());
         Self {
             address,
@@ -301,5 +313,7 @@ pub(crate) async fn console_over(platform: &Platform, settings: config::Console)
         settings,
         policy: Policy::default(),
         surveys: Surveys::default(),
+        metrics: config::Metrics::default(),
+        started: Timestamp::UNIX_EPOCH,
     }
 }

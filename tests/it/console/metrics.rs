@@ -1,0 +1,72 @@
+//! What `serve` exports, and to whom.
+
+use restore_reconciler::config;
+use restore_reconciler::console::Patience;
+
+use super::platform::{ELSEWHERE, OWN};
+use super::server::{Answer, Ask, CHIEF, GUEST, MEMBER, PROBE, Server, with_tokens};
+use crate::support::exposition::Exposition;
+
+const METRICS: &str = "/metrics";
+
+/// Environments in any posture, as an answer counts them.
+fn environments(answer: &Answer) -> i64 {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    let counts = Exposition::parse(&answer.body).counts("reconciler_environments");
+    counts.values().sum()
+}
+
+/// Environments that the overview counts for the same viewer.
+fn on_the_overview(server: &Server, token: &str) -> i64 {
+    let answer = server.ask(&Ask::get("/api/v1/posture").bearer(token));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let overview: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let workspaces = overview["workspaces"].as_array().unwrap().iter();
+    let counts = workspaces.flat_map(|shown| shown["postures"].as_object().unwrap().values());
+    counts.map(|count| count.as_i64().unwrap()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_for_whoever_may_see_them_and_of_what_they_may_see() {
+    let server = Server::start().await;
+    let nobody = server.ask(&Ask::get(METRICS));
+    assert_eq!(
+        (nobody.status, nobody.problem().as_str()),
+        (401, "unauthorized"),
+        "a scraper is not led to a login"
+    );
+    let guest = server.ask(&Ask::get(METRICS).bearer(GUEST));
+    assert_eq!((guest.status, guest.problem().as_str()), (403, "forbidden"));
+
+    let [probe, chief, member] =
+        [PROBE, CHIEF, MEMBER].map(|token| server.ask(&Ask::get(METRICS).bearer(token)));
+    let (all, own) = (environments(&chief), environments(&member));
+    assert_eq!(environments(&probe), all);
+    assert!(0 < own && own < all, "{own} of {all}");
+    assert_eq!(all, on_the_overview(&server, CHIEF));
+    assert_eq!(own, on_the_overview(&server, MEMBER));
+    for answer in [&probe, &chief, &member] {
+        assert!(!answer.body.contains("workspace"), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workspaces_are_named_where_the_configuration_asks_for_it_and_only_to_their_own() {
+    let metrics = config::Metrics {
+        by_workspace: true,
+        ..config::Metrics::default()
+    };
+    let server = Server::start_exporting(with_tokens(), metrics, Patience::default()).await;
+    let names = |token: &str, workspace: i64| {
+        let answer = server.ask(&Ask::get(METRICS).bearer(token));
+        assert!(environments(&answer) > 0);
+        answer.body.contains(&format!("workspace=\"{workspace}\""))
+    };
+    assert!(names(PROBE, OWN) && names(PROBE, ELSEWHERE));
+    assert!(names(MEMBER, OWN));
+    assert!(!names(MEMBER, ELSEWHERE));
+}
