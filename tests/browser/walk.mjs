@@ -7,14 +7,13 @@
 //
 // Prints a line per finding: page, width, scheme, rule, selector or text. The last line is a summary.
 
-import { existsSync, mkdirSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import puppeteer from 'puppeteer-core';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { launch } from './browser.mjs';
 import { Tab } from './page.mjs';
 import { States } from './states.mjs';
 
 const WIDTHS = [390, 1440];
-const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 /** Pages that have a picture in the dark, too. */
 const DARK_PICTURES = ['overview', 'run-needs-review'];
 
@@ -306,26 +305,6 @@ async function walkWithoutEvidence(tab, { runs }) {
   tab.expect(!text.includes(String(evidence.snapshot.id)), 'evidence', `shows snapshot ${evidence.snapshot.id}`);
   await tab.says('Post-run evidence Unavailable');
   await inspect(tab, 'run-without-evidence');
-}
-
-function findBrowser() {
-  const places = process.env.PATH.split(delimiter);
-  const found = BROWSERS.flatMap((name) => places.map((place) => join(place, name))).find(existsSync);
-  if (!found) throw new Error(`there is none of ${BROWSERS.join(', ')} on PATH`);
-  return found;
-}
-
-function launch() {
-  return puppeteer.launch({
-    executablePath: findBrowser(),
-    pipe: true, // ends with this program, however this ends
-    args: [
-      ...(process.getuid() === 0 ? ['--no-sandbox'] : []), // the sandbox refuses root
-      '--disable-dev-shm-usage', // small machines have a small one
-      '--disable-gpu',
-      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', // the browser's own requests lead nowhere
-    ],
-  });
 }
 
 async function walk(browser) {

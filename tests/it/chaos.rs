@@ -8,7 +8,7 @@
 //! that failed, though not the moments at which they fell.
 
 mod crew;
-mod dice;
+pub(crate) mod dice;
 mod faults;
 mod platform;
 

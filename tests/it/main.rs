@@ -19,11 +19,15 @@ mod console;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod dashboards;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod history;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
@@ -32,6 +36,8 @@ mod pooling;
 mod probes;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod redaction;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -10,15 +10,15 @@ const SEED: &str = "RECONCILER_TEST_SEED";
 
 /// A generator of numbers (`SplitMix64`): equal seeds, equal numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn from(seed: u64) -> Self {
+    pub(crate) fn from(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Others, as repeatable as these, for somebody who throws at his own pace.
-    pub(super) fn for_another(&mut self) -> Self {
+    pub(crate) fn for_another(&mut self) -> Self {
         Self(self.number())
     }
 
@@ -31,17 +31,17 @@ impl Dice {
     }
 
     /// A number below `sides`.
-    pub(super) fn below(&mut self, sides: usize) -> usize {
+    pub(crate) fn below(&mut self, sides: usize) -> usize {
         let sides = u64::try_from(sides).expect("a count");
         usize::try_from(self.number() % sides).expect("below a count")
     }
 
     /// True `percent` times of a hundred.
-    pub(super) fn chance(&mut self, percent: usize) -> bool {
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    pub(super) fn shuffle<T>(&mut self, cards: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, cards: &mut [T]) {
         for last in (1..cards.len()).rev() {
             cards.swap(last, self.below(last + 1));
         }
@@ -49,7 +49,7 @@ impl Dice {
 }
 
 /// The seed that the environment names, or one that nobody has used before.
-pub(super) fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     environment(SEED).map_or_else(
         || RandomState::new().build_hasher().finish(),
         |text| text.parse().expect("RECONCILER_TEST_SEED is a number"),

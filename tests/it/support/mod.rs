@@ -2,6 +2,7 @@
 
 pub(crate) mod case;
 pub(crate) mod cluster;
+pub(crate) mod exposition;
 pub(crate) mod hold;
 pub(crate) mod pooler;
 pub(crate) mod proxy;

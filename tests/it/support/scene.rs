@@ -10,7 +10,7 @@ use restore_reconciler::clock::Stopwatch;
 use serde_json::Value;
 use sqlx::PgConnection;
 use tempfile::TempDir;
-use tokio::time::interval;
+use tokio::time::{interval, timeout};
 
 use super::case::Case;
 use super::cluster::TestDatabase;
@@ -208,11 +208,19 @@ impl Scene {
     /// Asks for open runs, all in one transaction.
     pub(crate) async fn request(&self, runs: impl IntoIterator<Item = i64>) {
         let mut runs: Vec<RunId> = runs.into_iter().map(RunId).collect();
-        let queued = self.database.store.request(&runs, "platform").await;
+        let queued = self.database.store.request(&runs, "platform", None).await;
         let mut queued = queued.expect("the queue is there");
         runs.sort_unstable();
         queued.sort_unstable();
         assert_eq!(queued, runs);
+    }
+
+    /// The same where a sweep may have been quicker.
+    pub(crate) async fn request_open(&self, runs: impl IntoIterator<Item = i64>) {
+        let runs: Vec<RunId> = runs.into_iter().map(RunId).collect();
+        let queued = self.database.store.request(&runs, "platform", None).await;
+        let queued = queued.expect("the queue is there");
+        assert!(queued.iter().all(|run| runs.contains(run)), "{queued:?}");
     }
 
     /// Makes the settlement of `run` wait until it is let go. PostgreSQL.
@@ -374,4 +382,16 @@ pub(crate) async fn until_ready(worker: &Worker) {
 pub(crate) async fn dismiss(worker: Worker) {
     let (code, said) = worker.terminate().await;
     assert_eq!(code, Some(0), "a worker that was told to stop\n{said}");
+}
+
+/// Waits until a worker has said so.
+pub(crate) async fn until_said(worker: &Worker, words: &str) {
+    let said = async {
+        let mut poll = interval(POLL);
+        while !worker.said().contains(words) {
+            poll.tick().await;
+        }
+    };
+    let is_said = timeout(PATIENCE, said).await.is_ok();
+    assert!(is_said, "never {words:?}:\n{}", worker.said());
 }

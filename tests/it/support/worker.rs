@@ -124,6 +124,11 @@ impl Worker {
         self.pid.as_raw_nonzero().get()
     }
 
+    /// Where it answers probes and exports metrics.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.probes
+    }
+
     /// The last lines of its standard error, for the message of a failure.
     pub(crate) fn said(&self) -> String {
         self.said.to_string()

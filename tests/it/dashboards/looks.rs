@@ -1,0 +1,186 @@
+//! What a reader of a dashboard sees before any number: that each panel says what it shows, in what, and what not.
+
+use std::collections::BTreeSet;
+
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+
+use super::files::{Dashboard, Link, Panel, dashboards, files, root, text};
+
+/// Dashboards are written for this version of Grafana's format; older ones are converted when they are loaded.
+const SCHEMA_VERSION: u32 = 39;
+
+#[test]
+fn every_panel_says_what_it_shows_and_in_what() {
+    for dashboard in dashboards() {
+        let title = &dashboard.title;
+        assert_eq!(dashboard.schema_version, SCHEMA_VERSION, "{title}");
+        assert!(!dashboard.description.is_empty(), "{title}");
+        for panel in dashboard.shown() {
+            let what = format!("{title}: {}", panel.title);
+            assert!(panel.title.ends_with('?'), "{what}");
+            assert!(
+                panel.description.ends_with('.'),
+                "{what}: {}",
+                panel.description
+            );
+            assert!(
+                panel.field_config.defaults.unit.is_some(),
+                "{what}: its unit"
+            );
+            assert!(!panel.targets.is_empty(), "{what} shows nothing");
+            let of_targets = panel.targets.iter().map(|target| &target.datasource);
+            for source in of_targets.chain(&panel.datasource) {
+                assert_eq!(source.uid, "${datasource}", "{what}");
+            }
+            assert!(panel.datasource.is_some(), "{what}");
+        }
+    }
+}
+
+/// A verdict, a posture and a count of verdicts read well; none of them says that anything recovered.
+#[test]
+fn panels_that_read_well_say_what_is_not_proven() {
+    let speaks_of_success = |panel: &&Panel| {
+        let asks = |name: &str| {
+            panel
+                .targets
+                .iter()
+                .any(|target| target.expr.contains(name))
+        };
+        asks("sum by (outcome)") && !asks("outcome!=")
+            || asks("reconciler_ledger_rows")
+            || asks("reconciler_environments)")
+    };
+    let dashboards = dashboards();
+    let panels: Vec<&Panel> = dashboards
+        .iter()
+        .flat_map(Dashboard::shown)
+        .filter(speaks_of_success)
+        .collect();
+    assert_eq!(panels.len(), 3);
+    for panel in panels {
+        assert!(
+            panel.description.contains(CLAIM_BOUNDARY),
+            "{}",
+            panel.title
+        );
+    }
+}
+
+#[test]
+fn panels_lie_beside_each_other_and_have_names_of_their_own() {
+    let mut uids = BTreeSet::new();
+    for dashboard in dashboards() {
+        let title = &dashboard.title;
+        assert!(uids.insert(dashboard.uid.clone()), "{title}");
+        let mut taken = BTreeSet::new();
+        let (mut ids, mut titles) = (BTreeSet::new(), BTreeSet::new());
+        for panel in &dashboard.panels {
+            let what = format!("{title}: {}", panel.title);
+            assert!(
+                ids.insert(panel.id) && titles.insert(&panel.title),
+                "{what}"
+            );
+            let place = panel.grid_pos;
+            assert!(place.x + place.w <= 24, "{what} is wider than a dashboard");
+            for cell in (place.y..place.y + place.h)
+                .flat_map(|y| (place.x..place.x + place.w).map(move |x| (x, y)))
+            {
+                assert!(taken.insert(cell), "{what} lies on another panel");
+            }
+        }
+    }
+}
+
+#[test]
+fn links_lead_to_pages_of_the_console_to_runbooks_and_to_the_other_dashboard() {
+    let dashboards = dashboards();
+    let uids: Vec<&str> = dashboards.iter().map(|it| it.uid.as_str()).collect();
+    for dashboard in &dashboards {
+        let defaults: Vec<_> = dashboard
+            .templating
+            .list
+            .iter()
+            .map(|variable| (variable.name.as_str(), variable.query.as_str()))
+            .collect();
+        assert_eq!(
+            defaults,
+            [
+                ("datasource", "prometheus"),
+                ("console", "http://127.0.0.1:8717"),
+                ("runbooks", "config/runbooks"),
+            ]
+        );
+        let of_panels = dashboard
+            .shown()
+            .flat_map(|panel| &panel.field_config.defaults.links);
+        let links: Vec<&Link> = dashboard.links.iter().chain(of_panels).collect();
+        assert!(links.len() > 10, "{}", dashboard.title);
+        for Link { title, url } in links {
+            assert!(
+                leads_somewhere(url, &uids),
+                "{}: {title}: {url}",
+                dashboard.title
+            );
+        }
+    }
+}
+
+fn leads_somewhere(url: &str, uids: &[&str]) -> bool {
+    if let Some(file) = url.strip_prefix("${runbooks:raw}/") {
+        root().join("config/runbooks").join(file).exists()
+    } else if let Some(page) = url.strip_prefix("${console:raw}") {
+        is_page(page)
+    } else {
+        url.strip_prefix("/d/")
+            .is_some_and(|uid| uids.contains(&uid))
+    }
+}
+
+/// Whether the console has this page, and takes the parameters of its address.
+pub(super) fn is_page(address: &str) -> bool {
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let source = |file: &str| text(&root().join("src/console").join(file));
+    let has = |text: &str, word: &str| text.contains(&format!("\"{word}\""));
+    let asked = source("asked.rs");
+    has(&source("pages/routes.rs"), path)
+        && query
+            .split('&')
+            .filter_map(|pair| Some(pair.split_once('=')?.0))
+            .all(|name| has(&asked, name))
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_found() {
+    let uids = ["one"];
+    for url in [
+        "${runbooks:raw}/nothing.md",
+        "${console:raw}/nothing",
+        "${console:raw}/runs?nothing=1",
+        "/d/two",
+        "https://example.com/",
+    ] {
+        assert!(!leads_somewhere(url, &uids), "{url}");
+    }
+    for url in [
+        "${runbooks:raw}/reasons.md",
+        "${console:raw}/runs?reason=x",
+        "/d/one",
+    ] {
+        assert!(leads_somewhere(url, &uids), "{url}");
+    }
+}
+
+#[test]
+fn grafana_finds_both_dashboards_where_it_is_told_to_look() {
+    assert_eq!(files("config/grafana/dashboards", "json").len(), 2);
+    let providers =
+        text(&root().join("config/grafana/provisioning/dashboards/restore-reconciler.yml"));
+    assert!(
+        providers.contains("type: file") && providers.contains("path: /"),
+        "{providers}"
+    );
+    let sources =
+        text(&root().join("config/grafana/provisioning/datasources/restore-reconciler.yml"));
+    assert!(sources.contains("type: prometheus"), "{sources}");
+}

@@ -1,0 +1,4 @@
+//! What a worker exports, held against its database.
+
+mod sweeps;
+mod truth;

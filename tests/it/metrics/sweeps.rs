@@ -1,0 +1,60 @@
+//! A sweep that fails is nobody's success.
+
+use restore_reconciler::clock::Stopwatch;
+use tokio::time::interval;
+
+use crate::support::case::Case;
+use crate::support::exposition::Exposition;
+use crate::support::scene::{PATIENCE, POLL, SWEEPS, Scene, VERDICTS, dismiss};
+use crate::support::worker::Worker;
+
+const FAILED: &str = "reconciler_sweeps_total{result=\"failed\"}";
+const SUCCEEDED: &str = "reconciler_sweep_last_success_timestamp_seconds";
+
+/// One host wins a tick and another does the sweep: neither may take the other's failure for success.
+#[tokio::test]
+async fn no_host_takes_a_failed_sweep_for_a_success() {
+    let scene = Scene::new(SWEEPS).await;
+    scene.plant([Case::proven(1)]).await;
+    scene
+        .execute("ALTER TABLE reconciler.sweeps RENAME TO hidden")
+        .await;
+    let workers = [scene.worker().await, scene.worker().await];
+    until(&workers, |all| {
+        all.iter().map(|one| one.count(FAILED)).sum::<i64>() >= 4
+    })
+    .await;
+    for worker in &workers {
+        let exported = Exposition::of(worker).await;
+        assert!(exported.is_zero(SUCCEEDED), "{exported:#?}");
+    }
+    assert_eq!(scene.count(VERDICTS).await, 0);
+
+    scene
+        .execute("ALTER TABLE reconciler.hidden RENAME TO sweeps")
+        .await;
+    until(&workers, |all| {
+        all.iter().any(|one| !one.is_zero(SUCCEEDED))
+    })
+    .await;
+    for worker in workers {
+        dismiss(worker).await;
+    }
+}
+
+/// Polls until what the workers export is so.
+async fn until(workers: &[Worker], is_so: impl Fn(&[Exposition]) -> bool) {
+    let began = Stopwatch::start();
+    let mut poll = interval(POLL * 10);
+    loop {
+        assert!(began.elapsed() < PATIENCE, "{}", workers[0].said());
+        poll.tick().await;
+        let mut all = Vec::new();
+        for worker in workers {
+            all.push(Exposition::of(worker).await);
+        }
+        if is_so(&all) {
+            return;
+        }
+    }
+}

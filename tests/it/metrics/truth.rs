@@ -1,0 +1,253 @@
+//! Metrics and the database tell one story, whatever happens to the processes that count.
+
+use std::collections::BTreeMap;
+
+use restore_reconciler::clock::Stopwatch;
+use tokio::time::interval;
+
+use crate::chaos::dice::{Dice, seed};
+use crate::support::case::Case;
+use crate::support::exposition::Exposition;
+use crate::support::scene::{OPEN, PATIENCE, POLL, Scene, dismiss, text_of};
+use crate::support::worker::Worker;
+
+/// Sweeps and requests compete for the same runs; what a worker had in hand is taken over soon.
+const CONFIG: &str = "
+[sweep]
+schedule = \"* * * * * *\"
+batch_runs_max = 20
+lanes = 2
+[worker]
+orphan_after = \"2s\"
+[metrics]
+census_every = \"1s\"
+";
+
+const ROUNDS: usize = 30;
+
+/// Has every third transaction fail after it was decided, in a way that is tried again: whoever counts what was
+/// tried counts too much.
+const DISTURB: &str = "
+    CREATE FUNCTION disturb() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF random() < 0.33 THEN
+            RAISE EXCEPTION 'disturbed' USING ERRCODE = 'serialization_failure';
+        END IF;
+        RETURN NULL;
+    END
+    $$;
+    CREATE TRIGGER disturbed BEFORE INSERT ON reconciler.ledger FOR EACH STATEMENT EXECUTE FUNCTION disturb()";
+
+/// Runs that stay open: their restore goes on.
+const GOING_ON: i64 = 7;
+
+/// A worker that is there, and what it exported when last asked.
+struct Place {
+    worker: Worker,
+    seen: Exposition,
+}
+
+/// One that ended, with what it exported when last asked.
+struct Gone {
+    pid: i32,
+    seen: Exposition,
+}
+
+fn verdicts_in(exposition: &Exposition) -> BTreeMap<String, i64> {
+    exposition.counts("reconciler_verdicts_total")
+}
+
+/// Verdicts on record of one process, or of all, labelled as they are exported.
+async fn verdicts_of(scene: &Scene, pid: Option<i32>) -> BTreeMap<String, i64> {
+    let whose = pid.map_or("true".to_owned(), |pid| format!("worker LIKE '%-{pid}-%'"));
+    let rows = scene
+        .rows(&format!(
+            "SELECT outcome, reason_code, count(*) AS verdicts
+             FROM reconciler.ledger WHERE {whose} GROUP BY outcome, reason_code"
+        ))
+        .await;
+    let rows = rows.iter().map(|row| {
+        let labels = format!(
+            "outcome=\"{}\",reason=\"{}\"",
+            text_of(row, "outcome"),
+            text_of(row, "reason_code")
+        );
+        (labels, text_of(row, "verdicts").parse().expect("a count"))
+    });
+    rows.collect()
+}
+
+/// Polls until what is exported is as the database says. That is soon: a worker counts right after its commit.
+async fn until_equal<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    mut look: impl AsyncFnMut() -> (T, T),
+) {
+    let began = Stopwatch::start();
+    let mut poll = interval(POLL);
+    loop {
+        poll.tick().await;
+        let (exported, recorded) = look().await;
+        if exported == recorded {
+            return;
+        }
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{what}: exported {exported:#?}\nrecorded {recorded:#?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn verdicts_counted_and_lost_are_the_ledger_and_gauges_are_a_select() {
+    let seed = seed();
+    println!("RECONCILER_TEST_SEED={seed} repeats the choices of this run");
+    let mut dice = Dice::from(seed);
+    let scene = Scene::new(CONFIG).await;
+    scene.execute(DISTURB).await;
+    let mut places = Vec::new();
+    for _ in 0..3 {
+        places.push(Place {
+            worker: scene.worker().await,
+            seen: Exposition::default(),
+        });
+    }
+    let mut gone: Vec<Gone> = Vec::new();
+    let mut next = 1;
+    for _ in 0..ROUNDS {
+        let place = dice.below(places.len());
+        match dice.below(6) {
+            0 => {
+                let Place { worker, seen } = places.swap_remove(place);
+                let pid = worker.pid();
+                if dice.chance(70) {
+                    worker.kill().await;
+                } else {
+                    dismiss(worker).await;
+                }
+                gone.push(Gone { pid, seen });
+                places.push(Place {
+                    worker: scene.worker().await,
+                    seen: Exposition::default(),
+                });
+            }
+            1 => {
+                let place = &mut places[place];
+                place.seen = Exposition::of(&place.worker).await;
+            }
+            _ => {
+                let runs = next..next + 10 + i64::try_from(dice.below(40)).expect("a few");
+                next = runs.end;
+                let cases = runs.clone().map(|run| match dice.below(3) {
+                    0 => Case::failed(run),
+                    _ => Case::proven(run),
+                });
+                let cases: Vec<Case> = cases.collect();
+                scene.plant(cases).await;
+                if dice.chance(60) {
+                    scene.request_open(runs).await;
+                }
+            }
+        }
+    }
+    scene
+        .plant((next..next + GOING_ON).map(Case::in_progress))
+        .await;
+    scene.until(OPEN, GOING_ON, &places[0].worker).await;
+
+    let mut lost = verdicts_of(&scene, None).await;
+    for Place { worker, .. } in &places {
+        let pid = worker.pid();
+        until_equal("verdicts of a worker that is there", async || {
+            let exported = verdicts_in(&Exposition::of(worker).await);
+            (exported, verdicts_of(&scene, Some(pid)).await)
+        })
+        .await;
+        for (labels, counted) in verdicts_in(&Exposition::of(worker).await) {
+            *lost.get_mut(&labels).expect("a verdict of that kind") -= counted;
+        }
+    }
+    for Gone { pid, seen } in &gone {
+        let recorded = verdicts_of(&scene, Some(*pid)).await;
+        for (labels, counted) in verdicts_in(seen) {
+            let recorded = recorded.get(&labels).copied().unwrap_or_default();
+            assert!(
+                counted <= recorded,
+                "{pid} counted {counted} {labels}, the ledger {recorded}"
+            );
+        }
+        for (labels, recorded) in recorded {
+            *lost.get_mut(&labels).expect("a verdict of that kind") -= recorded;
+        }
+    }
+    assert!(
+        lost.values().all(|left| *left == 0),
+        "nobody committed {lost:?}"
+    );
+    assert!(
+        next > 200,
+        "the dice planted {next} runs: too few to show anything"
+    );
+
+    gauges_are_a_select(&scene, &places).await;
+    for Place { worker, .. } in places {
+        dismiss(worker).await;
+    }
+}
+
+/// On every worker alike, after somebody has counted again. Also of a run that somebody has rewritten.
+async fn gauges_are_a_select(scene: &Scene, places: &[Place]) {
+    const SELECTS: [(&str, &str); 7] = [
+        ("reconciler_ledger_rows", "SELECT count(*) FROM reconciler.ledger"),
+        (
+            "reconciler_open_runs",
+            "SELECT count(*) FROM operation_runs WHERE type = 'restore.execute' AND status IN ('queued', 'running')",
+        ),
+        (
+            "reconciler_queue_entries{state=\"deferred\"}",
+            "SELECT count(*) FROM reconciler.watch_list",
+        ),
+        (
+            "reconciler_queue_entries{state=\"waiting\"}",
+            "SELECT count(*) FROM apalis.jobs WHERE job_type = 'restore.execute' AND status = 'Pending'",
+        ),
+        (
+            "reconciler_queue_entries{state=\"dead_letter\"}",
+            "SELECT count(*) FROM reconciler.attempts WHERE dead_at IS NOT NULL",
+        ),
+        (
+            "reconciler_due_runs",
+            "SELECT count(*) FROM operation_runs AS run
+             WHERE status IN ('queued', 'running') AND id NOT IN (
+                 SELECT operation_run_id FROM reconciler.watch_list WHERE look_again_at > now()
+             )",
+        ),
+        (
+            "reconciler_ledger_disagreements",
+            "SELECT count(*) FROM reconciler.ledger AS entry JOIN operation_runs AS run ON run.id = entry.operation_run_id
+             WHERE (run.status, run.outcome) IS DISTINCT FROM ('completed', entry.outcome)",
+        ),
+    ];
+    scene
+        .execute(
+            "UPDATE operation_runs SET outcome = 'succeeded' WHERE id IN (
+                 SELECT operation_run_id FROM reconciler.ledger WHERE outcome = 'failed' LIMIT 3
+             )",
+        )
+        .await;
+    // No look is due any more while these are compared.
+    scene
+        .execute("UPDATE reconciler.watch_list SET look_again_at = now() + interval '1 hour'")
+        .await;
+    for place in places {
+        for (series, select) in SELECTS {
+            until_equal(series, async || {
+                let exported = Exposition::of(&place.worker).await.count(series);
+                (exported, scene.count(select).await)
+            })
+            .await;
+        }
+        let exposition = Exposition::of(&place.worker).await;
+        assert_eq!(exposition.count("reconciler_ledger_disagreements"), 3);
+        assert_eq!(exposition.count("reconciler_open_runs"), GOING_ON);
+    }
+}
