@@ -215,6 +215,24 @@ impl From<&Settlement> for Seen {
     }
 }
 
+/// The rows of every named scenario and, where wanted, those of the scenes beside them, to be planted in this
+/// order.
+#[must_use]
+pub fn platform(now: Timestamp, with_scenes: bool) -> Vec<PlatformRows> {
+    let mut rows = PlatformRows::default();
+    case::plant_foreign_workspace(&mut rows);
+    for (id, name) in scenarios::WORKSPACES {
+        case::plant_workspace(&mut rows, id, name);
+    }
+    for (scenario, place) in scenarios::placed() {
+        let mut case = Case::proven(place, now);
+        (scenario.differs)(&mut case);
+        case.plant(&mut rows);
+    }
+    let scenes = with_scenes.then(|| scenes::before(now));
+    [rows].into_iter().chain(scenes).collect()
+}
+
 /// Fills the platform's tables, and has one audit entry refused from then on.
 async fn plant(
     store: &dyn Standin,
@@ -222,19 +240,6 @@ async fn plant(
     volume: &mut Volume,
     mut progress: impl FnMut(DemoProgress),
 ) -> Result<(), DemoError> {
-    let rows = |now| {
-        let mut rows = PlatformRows::default();
-        case::plant_foreign_workspace(&mut rows);
-        for (id, name) in scenarios::WORKSPACES {
-            case::plant_workspace(&mut rows, id, name);
-        }
-        for (scenario, place) in scenarios::placed() {
-            let mut case = Case::proven(place, now);
-            (scenario.differs)(&mut case);
-            case.plant(&mut rows);
-        }
-        rows
-    };
     let named = scenarios::all().count() as u64;
     let total = named.saturating_add(options.runs);
     let mut planted = |done| {
@@ -246,9 +251,8 @@ async fn plant(
     };
     planted(0);
     let now = whole_seconds(store.now().await?);
-    store.plant(&rows(now)).await?;
-    if options.scenes {
-        store.plant(&scenes::before(now)).await?;
+    for rows in platform(now, options.scenes) {
+        store.plant(&rows).await?;
     }
     planted(named);
     volume
