@@ -9,3 +9,4 @@ mod patience;
 mod poison;
 mod sqlite;
 mod ticks;
+mod trace;

@@ -1,0 +1,259 @@
+//! What a worker sends, and what it costs it that nobody takes it.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::trace::TraceContext;
+use restore_reconciler::storage::{self, Access, Limits, Standin};
+use restore_reconciler::worker;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::{interval, timeout};
+
+use crate::case::{Case, rows_of, world};
+use crate::collector::{Collector, Span};
+
+/// Debug builds on a busy machine are slow; nothing waits longer than it must.
+const PATIENCE: Duration = Duration::from_mins(1);
+const POLL: Duration = Duration::from_millis(10);
+
+/// No sweep within the time of any test.
+const NO_SWEEPS: &str = "[sweep]\nschedule = \"0 0 0 1 1 *\"\n";
+/// Every span and every line that there is.
+const LOUD: &str = "[log]\nfilter = \"trace\"\n";
+
+const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const CALLER: &str = "00f067aa0ba902b7";
+
+/// What every secret begins with.
+const SECRET: &str = "hunter2hunter2";
+
+/// A SQLite file with open runs, and a worker that sends its spans to `collector`.
+struct Scene {
+    store: Arc<dyn Standin>,
+    worker: Child,
+    directory: TempDir,
+}
+
+impl Scene {
+    /// With so many runs whose restore failed.
+    async fn new(runs: i64, collector: &str) -> Self {
+        Self::with((1..=runs).map(Case::failed), "", collector).await
+    }
+
+    async fn with(cases: impl IntoIterator<Item = Case>, log: &str, collector: &str) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let url = format!(
+            "sqlite://{}",
+            directory.path().join("platform.sqlite").display()
+        );
+        let store = storage::connect_standin(&url, Access::Create, &Limits::default())
+            .await
+            .expect("a file");
+        store.install().await.expect("the stand-in");
+        store.plant(&world()).await.expect("the world");
+        store.plant(&rows_of(cases)).await.expect("rows");
+        store.migrate().await.expect("our tables");
+        worker::set_up(&*store).await.expect("the queue");
+        let config = directory.path().join("reconciler.toml");
+        std::fs::write(&config, format!("{NO_SWEEPS}{log}")).expect("a file");
+        let mut worker = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"))
+            .args(["work", "--listen", "127.0.0.1:0"])
+            .env_clear()
+            .env("RECONCILER_DATABASE_URL", &url)
+            .env("RECONCILER_CONFIG", &config)
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+            .env("OTEL_BSP_SCHEDULE_DELAY", "50")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary was built");
+        let mut stdout = BufReader::new(worker.stdout.take().expect("piped")).lines();
+        let line = timeout(PATIENCE, stdout.next_line())
+            .await
+            .expect("in time");
+        assert!(
+            line.expect("a line")
+                .is_some_and(|line| line.starts_with("listening on "))
+        );
+        Self {
+            store,
+            worker,
+            directory,
+        }
+    }
+
+    async fn request(&self, run: i64, trace: Option<TraceContext>) {
+        let asked = self.store.request(&[RunId(run)], "test", trace).await;
+        assert_eq!(asked.expect("a job"), [RunId(run)]);
+    }
+
+    /// Waits for the verdict of a run, and returns its id.
+    async fn verdict(&self, run: i64) -> String {
+        let settled = async {
+            let mut poll = interval(POLL);
+            loop {
+                poll.tick().await;
+                let found = self.store.load_verdict(RunId(run)).await;
+                if let Some(verdict) = found.expect("the ledger") {
+                    return verdict.decision_id;
+                }
+            }
+        };
+        timeout(PATIENCE, settled).await.expect("a verdict")
+    }
+
+    /// SIGTERM, and what it said.
+    async fn end(mut self) -> String {
+        let pid = i32::try_from(self.worker.id().expect("it runs")).expect("an id");
+        kill_process(Pid::from_raw(pid).expect("not zero"), Signal::TERM).expect("it is ours");
+        let mut said = String::new();
+        let mut stderr = self.worker.stderr.take().expect("piped");
+        let end = async {
+            stderr.read_to_string(&mut said).await.expect("text");
+            self.worker.wait().await.expect("it is ours")
+        };
+        let status = timeout(PATIENCE, end).await.expect("it ends");
+        assert!(status.success(), "{status}\n{said}");
+        drop(self.directory);
+        said
+    }
+}
+
+fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
+    let found: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+    assert_eq!(found.len(), 1, "{name}: {spans:#?}");
+    found[0]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_part_of_the_trace_of_whoever_asked() {
+    let (collector, address) = Collector::start().await;
+    let scene = Scene::new(1, &address).await;
+    let trace = TraceContext::parse(&format!("00-{TRACE_ID}-{CALLER}-01"));
+    assert!(trace.is_some());
+    scene.request(1, trace).await;
+    let decision = scene.verdict(1).await;
+    let said = scene.end().await;
+
+    let heads = collector.heads();
+    assert!(!heads.is_empty(), "{said}");
+    for head in heads {
+        assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains("application/x-protobuf"), "{head}");
+    }
+    let spans = collector.spans();
+    let (received, running) = (named(&spans, "trigger.receive"), named(&spans, "job.run"));
+    for span in [received, running] {
+        assert_eq!(
+            (span.trace.as_str(), span.parent.as_str()),
+            (TRACE_ID, CALLER)
+        );
+        assert_eq!(span.fields["run.id"], "1");
+        assert_eq!(span.fields["trace.id"], TRACE_ID);
+    }
+    assert_eq!(received.fields["job.id"], running.fields["job.id"]);
+    assert_eq!(running.fields["verdict.decision_id"], decision);
+    assert_eq!(running.links, [received.id.as_str()]);
+
+    let batch = named(&spans, "settle.batch");
+    assert_eq!(batch.links, [running.id.as_str()]);
+    let line = |event: &&_| BTreeMap::contains_key(*event, "verdict.decision_id");
+    let lines: Vec<_> = batch.events.iter().filter(line).collect();
+    assert_eq!(lines.len(), 1, "{batch:#?}");
+    assert_eq!(lines[0]["verdict.decision_id"], decision);
+    for part in ["facts.load", "verdict.commit"] {
+        let part = named(&spans, part);
+        assert_eq!((&part.trace, &part.parent), (&batch.trace, &batch.id));
+    }
+    assert!(
+        spans.iter().all(|span| span.name.contains('.')),
+        "{spans:#?}"
+    );
+}
+
+/// Jobs are settled, the loss is said once, and the end does not wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_collector_costs_nothing_and_is_said_once() {
+    let scene = Scene::new(5, "http://127.0.0.1:1").await;
+    for run in 1..=5 {
+        scene.request(run, None).await;
+        scene.verdict(run).await;
+    }
+    let said = scene.end().await;
+    assert_eq!(said.matches("spans cannot be sent").count(), 1, "{said}");
+    assert_eq!(said.matches(" is failed").count(), 5, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_none_stops_nobody() {
+    for address in ["https://127.0.0.1:1", "nonsense", "http://"] {
+        let scene = Scene::new(1, address).await;
+        scene.request(1, None).await;
+        scene.verdict(1).await;
+        let said = scene.end().await;
+        assert!(said.contains("spans"), "{address}: {said}");
+    }
+}
+
+/// In every column that holds a text or a document, as a value and as a key.
+fn sown(id: i64) -> Case {
+    let mut case = Case::failed(id);
+    let secret = |column: &str| format!("{SECRET}-{column}");
+    let document = |column: &str| {
+        let secret = secret(column);
+        Some(format!(
+            r#"{{"{secret}": ["{secret}", {{"deep": "{secret}"}}]}}"#
+        ))
+    };
+    let restore = case.restore.id;
+    let in_context = secret("context");
+    case.run.context = Some(format!(
+        r#"{{"restore_run_id": {restore}, "{in_context}": "{in_context}"}}"#
+    ));
+    case.run.failure_summary = Some(format!(r#"[{{"note": "{}"}}]"#, secret("failure_summary")));
+    case.run.summary_counts = document("summary_counts");
+    case.restore.requested_by = Some(secret("requested_by"));
+    case.restore.group_mapping = document("group_mapping");
+    case.restore.preview = document("preview");
+    case.restore.metadata = document("metadata");
+    case.restore.failure_reason = Some(secret("failure_reason"));
+    let in_results = secret("results");
+    case.restore.results = Some(format!(
+        r#"{{"foundations": [{{"reason": "{in_results}"}}],
+            "items": {{"7": {{"status": "failed", "error": "{in_results}"}}}}}}"#
+    ));
+    case
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_span_holds_what_the_platform_wrote() {
+    let (collector, address) = Collector::start().await;
+    let deferred = Case {
+        restore: Case::in_progress(2).restore,
+        ..sown(2)
+    };
+    let scene = Scene::with([sown(1), deferred], LOUD, &address).await;
+    scene.request(2, None).await;
+    scene.request(1, None).await;
+    scene.verdict(1).await;
+    let said = scene.end().await;
+    assert!(!said.contains(SECRET), "{said}");
+    let spans = collector.spans();
+    assert!(spans.iter().any(|span| span.name == "facts.load"));
+    let sent = collector.bodies();
+    let found = sent
+        .windows(SECRET.len())
+        .any(|piece| piece == SECRET.as_bytes());
+    assert!(!found, "{spans:#?}");
+    // That it would be seen: what the worker says of the run is among what was sent.
+    let decided = b"restore.execution_failed";
+    assert!(sent.windows(decided.len()).any(|piece| piece == decided));
+}
