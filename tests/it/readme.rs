@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use restore_reconciler::metrics;
+
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -74,4 +76,28 @@ fn every_file_it_links_to_is_there() {
             "{link}"
         );
     }
+}
+
+/// Generated, so that neither a name nor a label can be described that is not exported.
+#[test]
+fn its_table_of_metrics_is_the_one_that_is_declared() {
+    let table = metrics::table();
+    assert!(
+        read("README.md").contains(&format!("\n\n{table}\n")),
+        "the README must hold this table:\n{table}"
+    );
+}
+
+/// An alert that nobody is told of in the README, or one that is not there.
+#[test]
+fn its_alerts_are_those_that_are_configured() {
+    let named = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric());
+        let alerts = words.filter(|word| word.len() > 10 && word.starts_with("Reconciler"));
+        alerts.map(str::to_owned).collect()
+    };
+    let configured = read("config/prometheus/alerts.yml");
+    let configured = configured.lines().filter(|line| line.contains("- alert:"));
+    let configured: Vec<&str> = configured.collect();
+    assert_eq!(named(&read("README.md")), named(&configured.join("\n")));
 }
