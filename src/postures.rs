@@ -1,6 +1,6 @@
 //! How many environments are in which posture: all of them, read and judged part by part.
 //!
-//! A console counts for one viewer, a worker for whoever reads metrics. Both judge by [`posture`] alone.
+//! Pages and metrics of the console count for one viewer each, and judge by [`posture`] alone.
 //!
 //! **Invariant:** what is counted says how far it goes. Environments that were not gone through are in no count,
 //! and [`Postures::coverage`] tells so of each workspace.
