@@ -19,6 +19,8 @@ mod console;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod contracts;
+#[cfg(test)]
 mod dashboards;
 #[cfg(test)]
 mod demo;

@@ -1,0 +1,195 @@
+//! Every page and every answer of the console over the demonstration, and what it and a worker export.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use reconciler_jobs::restore_execute::canonical::digest_of;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::mask::{mask, without_between};
+use super::program;
+
+/// Answers that are kept as they are, one of each kind.
+const WHOLE: [&str; 12] = [
+    "/api/v1/",
+    "/api/v1/queue",
+    "/api/v1/runs?limit=3",
+    "/api/v1/runs/1001",
+    "/api/v1/runs/1001/explain",
+    "/api/v1/runs/1003",
+    "/api/v1/sweeps",
+    "/api/v1/posture?workspace=11&limit=2",
+    "/api/v1/restores/70029/gates",
+    "/api/v1/restores/999/gates",
+    "/api/v1/runs?outcom=failed",
+    "/api/v1/nothing",
+];
+
+/// A program that serves, ended with this value.
+struct Serving {
+    child: Child,
+    address: String,
+    _directory: TempDir,
+}
+
+impl Serving {
+    /// Starts `verb`, which says where it listens behind `prefix`.
+    fn start(verb: &[&str], prefix: &str) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let settings = "[console]\nlisten = \"127.0.0.1:0\"\nrequests_per_minute = 1000000\n";
+        fs::write(directory.path().join("settings.toml"), settings).expect("a file");
+        let mut child = program(directory.path())
+            .args(["--config", "settings.toml"])
+            .args(verb)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary was built");
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let line = stdout
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| Some(line.strip_prefix(prefix)?.to_owned()));
+        Self {
+            address: line.expect("it says where it listens"),
+            child,
+            _directory: directory,
+        }
+    }
+
+    /// The status, the type and the text of an answer.
+    fn get(&self, path: &str) -> (String, String, String) {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        let address = &self.address;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+        let (status, headers) = head.split_once("\r\n").unwrap_or((head, ""));
+        let kind = headers
+            .lines()
+            .find_map(|line| line.strip_prefix("content-type: "));
+        let status = status.trim_start_matches("HTTP/1.1 ");
+        (
+            status.to_owned(),
+            kind.unwrap_or_default().to_owned(),
+            body.to_owned(),
+        )
+    }
+
+    /// An answer without what differs between two runs.
+    fn masked(&self, path: &str) -> String {
+        let (status, kind, body) = self.get(path);
+        let body = if kind.starts_with("application/") {
+            match serde_json::from_str::<Value>(&body) {
+                Ok(mut json) => {
+                    // Whether the demonstration's worker has shown itself yet is a matter of moments.
+                    json.as_object_mut().map(|answer| answer.remove("workers"));
+                    format!("{json:#}")
+                }
+                Err(_) => body,
+            }
+        } else {
+            // Both the moment and the age beside it.
+            without_between(&body, "<time", "</time>")
+        };
+        format!("{path}: {status}, {kind}\n{}\n", mask(&body))
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it was killed");
+    }
+}
+
+/// Where the pages lead to that are reached from `/`, in the order of their addresses.
+fn crawl(serving: &Serving) -> BTreeMap<String, String> {
+    let mut seen = BTreeMap::new();
+    let mut known = BTreeSet::from(["/".to_owned()]);
+    let mut ahead = VecDeque::from(["/".to_owned()]);
+    while let Some(path) = ahead.pop_front() {
+        let answer = serving.masked(&path);
+        for href in hrefs(&answer) {
+            if known.insert(href.clone()) {
+                ahead.push_back(href);
+            }
+        }
+        seen.insert(path, answer);
+    }
+    seen
+}
+
+/// Addresses of this console that a page leads to.
+fn hrefs(page: &str) -> impl Iterator<Item = String> {
+    page.split("href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|href| href.starts_with('/'))
+        .map(|href| {
+            let href = href.replace("&#38;", "&");
+            href.split('#').next().unwrap_or_default().to_owned()
+        })
+}
+
+/// One line per answer: its address and its digest. The answers are left below `target`.
+fn digests(answers: &BTreeMap<String, String>) -> String {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contracts");
+    fs::create_dir_all(&directory).expect("a directory");
+    let lines = answers.iter().map(|(path, answer)| {
+        let name = path.replace(|it: char| !it.is_ascii_alphanumeric(), "_");
+        fs::write(directory.join(name), answer).expect("a file");
+        format!("{} {path}\n", &digest_of(answer)[..16])
+    });
+    lines.collect()
+}
+
+#[test]
+fn every_page_and_every_answer_reads_as_it_read() {
+    let serving = Serving::start(&["demo", "--serve"], "listening on http://");
+    let whole: String = WHOLE.map(|path| serving.masked(path)).join("\n");
+    insta::assert_snapshot!("api", whole);
+    let (_, _, openapi) = serving.get("/api/v1/openapi.json");
+    let openapi: Value = serde_json::from_str(&openapi).expect("JSON");
+    insta::assert_snapshot!("openapi", format!("{openapi:#}"));
+
+    let pages = crawl(&serving);
+    assert!(pages.len() > 300, "{} pages", pages.len());
+    insta::assert_snapshot!("pages", digests(&pages));
+    let answers = pages.keys().filter_map(|path| {
+        let (first, id) = path.trim_start_matches('/').split_once('/')?;
+        let of = match first {
+            "runs" => format!("/api/v1/runs/{id}"),
+            "restores" => format!("/api/v1/restores/{id}/gates"),
+            _ => return None,
+        };
+        (!of.contains("evidence")).then(|| (of.clone(), serving.masked(&of)))
+    });
+    insta::assert_snapshot!("answers", digests(&answers.collect()));
+}
+
+/// The lines that describe metrics, and each series without its value.
+fn described(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.rsplit_once(' ') {
+        Some((series, _)) if !line.starts_with('#') => series.to_owned() + "\n",
+        _ => line.to_owned() + "\n",
+    });
+    // The order in which metrics are written is nobody's promise.
+    let lines: BTreeSet<String> = lines.collect();
+    lines.into_iter().collect()
+}
+
+#[test]
+fn what_is_exported_keeps_its_names() {
+    let serving = Serving::start(&["demo", "--serve"], "listening on http://");
+    let (_, _, exported) = serving.get("/metrics");
+    insta::assert_snapshot!("console_metrics", described(&exported));
+}
