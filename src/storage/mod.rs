@@ -24,7 +24,9 @@
 //! they would share, which do no more than bind values to a statement.
 
 pub mod census;
+mod column;
 mod connect;
+mod connection;
 mod error;
 pub mod examine;
 mod limits;
@@ -38,6 +40,7 @@ pub mod scratch;
 mod settle;
 pub mod sqlite;
 pub mod standin;
+mod statement;
 mod sweeps;
 
 use std::time::Duration;

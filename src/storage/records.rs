@@ -1,8 +1,7 @@
 //! Rows as queries return them, and rows as statements take them.
 //!
-//! Both databases name their columns alike, so one struct serves both. Moments travel as
-//! microseconds since 1970 with a flag for "something is there that is no moment"; JSON columns as
-//! bytes with a flag for "there is something, but it was too long to fetch".
+//! Both databases name their columns alike, so one struct serves both. JSON columns travel as bytes with a flag for
+//! "there is something, but it was too long to fetch".
 
 use jiff::Timestamp;
 use reconciler_jobs::attempt::Attempts;
@@ -10,21 +9,18 @@ use reconciler_jobs::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId,
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::context::{ContextFacts, NamedRestore};
 use reconciler_jobs::restore_execute::facts::RunFacts;
-use reconciler_jobs::restore_execute::record::{LedgerEntry, RunUpdate};
 use reconciler_jobs::restore_execute::rows::{
     AuditRow, CandidateRow, RestoreRow, RunRow, SnapshotRow,
 };
-use reconciler_jobs::stamp::Stamp;
 use reconciler_jobs::sweep::{Watch, Watched};
 use serde::Serialize;
-use serde_json::value::RawValue;
-use sqlx::postgres::{PgTypeInfo, PgValueRef, Postgres};
-use sqlx::sqlite::{Sqlite, SqliteTypeInfo, SqliteValueRef};
-use sqlx::{Decode, FromRow, Type};
+use sqlx::FromRow;
 
 use super::RecordedVerdict;
+use super::column::{Moment, Word};
 use super::error::StoreError;
 use super::standin::Finding;
+use super::statement::Table;
 
 /// A moment that we wrote ourselves, or that the database's clock gave.
 pub(super) fn moment(micros: i64) -> Result<Timestamp, sqlx::Error> {
@@ -32,59 +28,22 @@ pub(super) fn moment(micros: i64) -> Result<Timestamp, sqlx::Error> {
         .map_err(|error| sqlx::Error::Decode(error.to_string().into()))
 }
 
-/// A row of the attempts: tries, when the next may begin, and whether there will be none.
-pub(super) fn attempts(
-    (tries, try_again_at, dead): (i64, i64, bool),
-) -> Result<Attempts, sqlx::Error> {
-    Ok(Attempts {
-        tries: u32::try_from(tries).unwrap_or(u32::MAX),
-        try_again_at: moment(try_again_at)?,
-        dead,
-    })
+/// A row of the attempts.
+#[derive(FromRow)]
+pub(super) struct AttemptsRecord {
+    tries: i64,
+    #[sqlx(try_from = "Moment")]
+    try_again_at: Timestamp,
+    is_dead: bool,
 }
 
-/// Text of a column that the platform wrote.
-///
-/// SQLite does not promise UTF-8. Bytes that are none are replaced, so that the text equals no word
-/// that a rule knows: one odd word must not make a row, and with it a batch, unreadable.
-pub(super) struct Word(String);
-
-impl Type<Postgres> for Word {
-    fn type_info() -> PgTypeInfo {
-        <String as Type<Postgres>>::type_info()
-    }
-
-    fn compatible(found: &PgTypeInfo) -> bool {
-        <String as Type<Postgres>>::compatible(found)
-    }
-}
-
-impl<'r> Decode<'r, Postgres> for Word {
-    fn decode(value: PgValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
-        <String as Decode<'r, Postgres>>::decode(value).map(Self)
-    }
-}
-
-impl Type<Sqlite> for Word {
-    fn type_info() -> SqliteTypeInfo {
-        <String as Type<Sqlite>>::type_info()
-    }
-
-    fn compatible(found: &SqliteTypeInfo) -> bool {
-        <Vec<u8> as Type<Sqlite>>::compatible(found)
-    }
-}
-
-impl<'r> Decode<'r, Sqlite> for Word {
-    fn decode(value: SqliteValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
-        let bytes = <&[u8] as Decode<'r, Sqlite>>::decode(value)?;
-        Ok(Self(String::from_utf8_lossy(bytes).into_owned()))
-    }
-}
-
-impl From<Word> for String {
-    fn from(word: Word) -> Self {
-        word.0
+impl From<AttemptsRecord> for Attempts {
+    fn from(record: AttemptsRecord) -> Self {
+        Self {
+            tries: u32::try_from(record.tries).unwrap_or(u32::MAX),
+            try_again_at: record.try_again_at,
+            dead: record.is_dead,
+        }
     }
 }
 
@@ -107,10 +66,8 @@ pub(super) struct RunRecord {
     has_failure_summary: bool,
     summary_counts: Option<Vec<u8>>,
     has_summary_counts: bool,
-    started_at: Option<i64>,
-    has_started_at: bool,
-    created_at: Option<i64>,
-    has_created_at: bool,
+    started_at: Moment,
+    created_at: Moment,
     watched_reason: Option<Word>,
     watched_tries: Option<i64>,
     is_suspect: bool,
@@ -142,8 +99,8 @@ impl From<RunRecord> for FoundRun {
             context: Column::fetched(record.context, record.has_context),
             failure_summary: Column::fetched(record.failure_summary, record.has_failure_summary),
             summary_counts: Column::fetched(record.summary_counts, record.has_summary_counts),
-            started_at: Stamp::parse(record.started_at, record.has_started_at),
-            created_at: Stamp::parse(record.created_at, record.has_created_at),
+            started_at: record.started_at.into(),
+            created_at: record.created_at.into(),
         };
         Self {
             row,
@@ -171,10 +128,6 @@ impl From<CandidateRecord> for CandidateRow {
 }
 
 #[derive(FromRow)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one flag per nullable column, as the query names them"
-)]
 pub(super) struct RestoreRecord {
     id: i64,
     workspace_id: i64,
@@ -188,12 +141,9 @@ pub(super) struct RestoreRecord {
     metadata: Option<Vec<u8>>,
     has_metadata: bool,
     failure_reason: Option<Word>,
-    started_at: Option<i64>,
-    has_started_at: bool,
-    completed_at: Option<i64>,
-    has_completed_at: bool,
-    created_at: Option<i64>,
-    has_created_at: bool,
+    started_at: Moment,
+    completed_at: Moment,
+    created_at: Moment,
 }
 
 impl RestoreRecord {
@@ -219,9 +169,9 @@ impl From<RestoreRecord> for RestoreRow {
             results: Column::fetched(record.results, record.has_results),
             metadata: Column::fetched(record.metadata, record.has_metadata),
             failure_reason: record.failure_reason.map(String::from),
-            started_at: Stamp::parse(record.started_at, record.has_started_at),
-            completed_at: Stamp::parse(record.completed_at, record.has_completed_at),
-            created_at: Stamp::parse(record.created_at, record.has_created_at),
+            started_at: record.started_at.into(),
+            completed_at: record.completed_at.into(),
+            created_at: record.created_at.into(),
         }
     }
 }
@@ -233,8 +183,7 @@ pub(super) struct AuditRecord {
     action: Word,
     status: Option<Word>,
     outcome: Option<Word>,
-    recorded_at: Option<i64>,
-    has_recorded_at: bool,
+    recorded_at: Moment,
 }
 
 impl From<AuditRecord> for AuditRow {
@@ -245,7 +194,7 @@ impl From<AuditRecord> for AuditRow {
             action: record.action.into(),
             status: record.status.map(String::from),
             outcome: record.outcome.map(String::from),
-            recorded_at: Stamp::parse(record.recorded_at, record.has_recorded_at),
+            recorded_at: record.recorded_at.into(),
         }
     }
 }
@@ -256,10 +205,8 @@ pub(super) struct SnapshotRecord {
     id: i64,
     status: Word,
     completeness: Option<Word>,
-    generated_at: Option<i64>,
-    has_generated_at: bool,
-    expires_at: Option<i64>,
-    has_expires_at: bool,
+    generated_at: Moment,
+    expires_at: Moment,
 }
 
 impl From<SnapshotRecord> for SnapshotRow {
@@ -269,8 +216,8 @@ impl From<SnapshotRecord> for SnapshotRow {
             id: SnapshotId(record.id),
             status: record.status.into(),
             completeness: record.completeness.map(String::from),
-            generated_at: Stamp::parse(record.generated_at, record.has_generated_at),
-            expires_at: Stamp::parse(record.expires_at, record.has_expires_at),
+            generated_at: record.generated_at.into(),
+            expires_at: record.expires_at.into(),
         }
     }
 }
@@ -356,6 +303,23 @@ impl Ask {
         })
     }
 
+    /// A table of asks: their ids of one kind, and the scope of each.
+    pub(super) fn scoped(
+        asks: &[Self],
+        name: &'static str,
+        id: impl Fn(&Self) -> Option<i64>,
+    ) -> Table<'static> {
+        Table::default()
+            .integers(name, asks.iter().map(id))
+            .integers("workspace", asks.iter().map(|ask| ask.workspace.0))
+            .integers("environment", asks.iter().map(|ask| ask.environment.0))
+    }
+
+    /// The restores that are asked about, and the scope of each.
+    pub(super) fn restores(asks: &[Self]) -> Table<'static> {
+        Self::scoped(asks, "restore", |ask| ask.restore.map(|id| id.0))
+    }
+
     /// Asks about one restore of the same run.
     pub(super) fn about(self, restore: RestoreId) -> Self {
         Self {
@@ -365,67 +329,14 @@ impl Ask {
     }
 }
 
-/// New values of a run as SQLite takes them: documents travel as text, because its JSON functions
-/// would write their content anew, and moments as the integers that its columns hold.
-#[derive(Serialize)]
-pub(super) struct RunWrite<'a> {
-    id: RunId,
-    workspace_id: WorkspaceId,
-    managed_environment_id: Option<EnvironmentId>,
-    outcome: &'static str,
-    started_at: Option<i64>,
-    completed_at: i64,
-    updated_at: i64,
-    summary_counts: Option<&'a str>,
-    failure_summary: Option<&'a str>,
-    context: &'a str,
-}
-
-impl<'a> From<&'a RunUpdate> for RunWrite<'a> {
-    fn from(update: &'a RunUpdate) -> Self {
-        Self {
-            id: update.id,
-            workspace_id: update.workspace_id,
-            managed_environment_id: update.managed_environment_id,
-            outcome: update.outcome,
-            started_at: update.started_at.map(Timestamp::as_microsecond),
-            completed_at: update.completed_at.as_microsecond(),
-            updated_at: update.updated_at.as_microsecond(),
-            summary_counts: update.summary_counts.as_deref().map(RawValue::get),
-            failure_summary: update.failure_summary.as_deref().map(RawValue::get),
-            context: update.context.get(),
-        }
-    }
-}
-
-/// A ledger row as a statement takes it; SQLite has no timestamps, so the moment travels twice.
-#[derive(Serialize)]
-pub(super) struct LedgerWrite<'a> {
-    #[serde(flatten)]
-    pub(super) entry: &'a LedgerEntry,
-    pub(super) decided_at_micros: i64,
-}
-
-impl<'a> From<&'a LedgerEntry> for LedgerWrite<'a> {
-    fn from(entry: &'a LedgerEntry) -> Self {
-        Self {
-            entry,
-            decided_at_micros: entry.decided_at.as_microsecond(),
-        }
-    }
-}
-
-/// A watch list row as a statement takes it.
-#[derive(Serialize)]
+/// A row for the watch list.
 pub(super) struct WatchWrite {
-    operation_run_id: RunId,
-    workspace_id: WorkspaceId,
-    managed_environment_id: Option<EnvironmentId>,
-    reason_code: &'static str,
-    look_again_at: Timestamp,
-    look_again_at_micros: i64,
-    tries: u32,
-    error: Option<String>,
+    pub(super) run: RunId,
+    pub(super) workspace: WorkspaceId,
+    pub(super) environment: Option<EnvironmentId>,
+    pub(super) watch: Watch,
+    /// What the database said, where it refused.
+    pub(super) error: Option<String>,
 }
 
 /// The longest error that is kept, in characters.
@@ -442,14 +353,11 @@ impl WatchWrite {
 
     pub(super) fn new(run: &RunRow, watch: &Watch) -> Self {
         Self {
+            run: run.id,
+            workspace: run.workspace_id,
+            environment: run.environment_id,
+            watch: *watch,
             error: None,
-            operation_run_id: run.id,
-            workspace_id: run.workspace_id,
-            managed_environment_id: run.environment_id,
-            reason_code: watch.reason.code(),
-            look_again_at: watch.look_again_at,
-            look_again_at_micros: watch.look_again_at.as_microsecond(),
-            tries: watch.tries,
         }
     }
 }

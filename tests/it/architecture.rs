@@ -358,7 +358,8 @@ fn sql_violations(sql: &Files, rust: &Files) -> Vec<String> {
     found
 }
 
-/// How often the Rust file `user` includes the file `path`, which its text names relative to itself.
+/// How often the Rust file `user` includes the file `path`, which its text names relative to itself, or as a statement
+/// of both databases or of one.
 fn inclusions(user: &str, text: &str, path: &str) -> usize {
     let directory = Path::new(user).parent().unwrap();
     let text: String = text
@@ -366,11 +367,32 @@ fn inclusions(user: &str, text: &str, path: &str) -> usize {
         .filter(|line| !line.trim_start().starts_with("//"))
         .flat_map(str::split_whitespace)
         .collect();
-    text.split("include_str!(\"")
+    let included = text
+        .split("include_str!(\"")
         .skip(1)
         .filter_map(|rest| rest.split('"').next())
-        .filter(|relative| normalized(&directory.join(relative)) == Path::new(path))
-        .count()
+        .filter(|relative| normalized(&directory.join(relative)) == Path::new(path));
+    let stated = text
+        .split("statement!(")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|arguments| is_stated(arguments, path));
+    included.count() + stated.count()
+}
+
+/// Whether `statement!` with these arguments, which stand without spaces, includes the file `path`.
+fn is_stated(arguments: &str, path: &str) -> bool {
+    let Some(name) = arguments.rsplit('"').nth(1) else {
+        return false;
+    };
+    let databases: &[&str] = if arguments.contains(",postgres\"") {
+        &["postgres"]
+    } else {
+        &["postgres", "sqlite"]
+    };
+    databases
+        .iter()
+        .any(|database| path == format!("src/storage/{database}/sql/{name}.sql"))
 }
 
 fn normalized(path: &Path) -> PathBuf {

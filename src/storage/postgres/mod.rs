@@ -31,11 +31,12 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 
 use self::transaction::PostgresTransaction;
+use super::column::Moment;
 use super::error::{During as _, StoreError};
 use super::examine::Check;
 use super::limits::Limits;
 use super::queue::HeldJob;
-use super::records::{FindingRecord, VerdictRecord, moment};
+use super::records::{FindingRecord, VerdictRecord};
 use super::settle::{self, Transaction as _, Transactions};
 use super::standin::{Finding, PlatformRows, Standin};
 use super::{
@@ -187,12 +188,12 @@ pub(super) async fn run_migrations(
     mut all: Migrator,
 ) -> Result<(), StoreError> {
     let mut tx = pool.begin().await.during(step)?;
-    sqlx::query(include_str!("lock_migrations.sql"))
+    sqlx::query(include_str!("sql/lock_migrations.sql"))
         .execute(&mut *tx)
         .await
         .during(step)?;
     // Extensions belong beside the platform's tables: "$user" may lead into a schema of ours.
-    sqlx::query(include_str!("stay_beside_platform.sql"))
+    sqlx::query(include_str!("sql/stay_beside_platform.sql"))
         .execute(&mut *tx)
         .await
         .during(step)?;
@@ -256,14 +257,14 @@ impl Store for PostgresStore {
 
     async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
         let step = "read the version of our schema";
-        let exists: bool = sqlx::query_scalar(include_str!("has_schema.sql"))
+        let exists: bool = sqlx::query_scalar(include_str!("sql/has_schema.sql"))
             .fetch_one(&self.pool)
             .await
             .during(step)?;
         if !exists {
             return Ok(None);
         }
-        sqlx::query_scalar(include_str!("schema_version.sql"))
+        sqlx::query_scalar(include_str!("sql/schema_version.sql"))
             .fetch_one(&self.pool)
             .await
             .during(step)
@@ -304,7 +305,7 @@ impl Store for PostgresStore {
     }
 
     async fn load_verdict(&self, run: RunId) -> Result<Option<RecordedVerdict>, StoreError> {
-        let record: Option<VerdictRecord> = sqlx::query_as(include_str!("load_verdict.sql"))
+        let record: Option<VerdictRecord> = sqlx::query_as(include_str!("sql/load_verdict.sql"))
             .bind(run.0)
             .fetch_optional(&self.pool)
             .await
@@ -337,7 +338,7 @@ impl Store for PostgresStore {
     }
 
     async fn has_platform(&self) -> Result<bool, StoreError> {
-        sqlx::query_scalar(include_str!("has_platform.sql"))
+        sqlx::query_scalar(include_str!("sql/has_platform.sql"))
             .fetch_one(&self.pool)
             .await
             .during("look for the platform's tables")
@@ -348,11 +349,12 @@ impl Store for PostgresStore {
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
-        let micros: i64 = sqlx::query_scalar(include_str!("now.sql"))
+        let step = "read the database's clock";
+        let now: Moment = sqlx::query_scalar(include_str!("sql/now.sql"))
             .fetch_one(&self.pool)
             .await
-            .during("read the database's clock")?;
-        moment(micros).during("read the database's clock")
+            .during(step)?;
+        now.read(step)
     }
 }
 

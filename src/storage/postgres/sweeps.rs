@@ -20,7 +20,7 @@ pub(in crate::storage) async fn due_workspaces(
     workspace: Option<WorkspaceId>,
     shard: Shard,
 ) -> Result<Vec<DueWorkspace>, StoreError> {
-    let due: Vec<DueWorkspaceRecord> = sqlx::query_as(include_str!("load_due_workspaces.sql"))
+    let due: Vec<DueWorkspaceRecord> = sqlx::query_as(include_str!("sql/load_due_workspaces.sql"))
         .bind(workspace.map(|id| id.0))
         .bind(i64::from(shard.index()))
         .bind(i64::from(shard.of()))
@@ -51,7 +51,7 @@ impl PostgresStore {
         let afters: Vec<i64> = spans().map(|[_, after, _]| after).collect();
         let lasts: Vec<i64> = spans().map(|[.., last]| last).collect();
         let mut tx = self.begin_read().await?;
-        let due: Vec<DueRunRecord> = sqlx::query_as(include_str!("load_due.sql"))
+        let due: Vec<DueRunRecord> = sqlx::query_as(include_str!("sql/load_due.sql"))
             .bind(workspaces)
             .bind(afters)
             .bind(lasts)
@@ -64,7 +64,7 @@ impl PostgresStore {
     }
 
     pub(super) async fn begin_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError> {
-        sqlx::query_scalar(include_str!("open_sweep.sql"))
+        sqlx::query_scalar(include_str!("sql/open_sweep.sql"))
             .bind(start.by)
             .bind(start.workspace.map(|id| id.0))
             .bind(start.tick.map(Timestamp::as_microsecond))
@@ -81,7 +81,7 @@ impl PostgresStore {
         sweep: i64,
         runs: &[RunId],
     ) -> Result<(), StoreError> {
-        sqlx::query(include_str!("note_page.sql"))
+        sqlx::query(include_str!("sql/note_page.sql"))
             .bind(sweep)
             .bind(raw(runs))
             .execute(&self.pool)
@@ -91,7 +91,7 @@ impl PostgresStore {
     }
 
     pub(super) async fn end_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError> {
-        let mut statement = sqlx::query(include_str!("close_sweep.sql")).bind(sweep);
+        let mut statement = sqlx::query(include_str!("sql/close_sweep.sql")).bind(sweep);
         for count in tally.columns() {
             statement = statement.bind(count);
         }
@@ -100,8 +100,8 @@ impl PostgresStore {
             .await
             .during("note the end of a sweep")?;
         for statement in [
-            include_str!("forget_closed.sql"),
-            include_str!("forget_closed_attempts.sql"),
+            include_str!("sql/forget_closed.sql"),
+            include_str!("sql/forget_closed_attempts.sql"),
         ] {
             sqlx::query(statement)
                 .execute(&self.pool)
@@ -117,7 +117,7 @@ impl PostgresStore {
         silent_for: Duration,
         by: &str,
     ) -> Result<Vec<RunId>, StoreError> {
-        let suspects: Vec<i64> = sqlx::query_scalar(include_str!("take_over_sweeps.sql"))
+        let suspects: Vec<i64> = sqlx::query_scalar(include_str!("sql/take_over_sweeps.sql"))
             .bind(tick.map(|(tick, _)| tick.as_microsecond()))
             .bind(tick.map(|(_, shard)| i64::from(shard.index())))
             .bind(micros(silent_for))

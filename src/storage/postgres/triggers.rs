@@ -13,15 +13,15 @@ pub(super) async fn set(store: &PostgresStore, wanted: bool) -> Result<(), Store
         (
             "add triggers to the platform's tables",
             &[
-                include_str!("triggers/create_function.sql"),
-                include_str!("triggers/watch_restores.sql"),
-                include_str!("triggers/watch_evidence.sql"),
+                include_str!("sql/triggers/create_function.sql"),
+                include_str!("sql/triggers/watch_restores.sql"),
+                include_str!("sql/triggers/watch_evidence.sql"),
             ],
         )
     } else {
         (
             "remove the triggers from the platform's tables",
-            &[include_str!("triggers/remove.sql")],
+            &[include_str!("sql/triggers/remove.sql")],
         )
     };
     let mut tx = store.begin().await?;

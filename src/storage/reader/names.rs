@@ -3,7 +3,7 @@
 //! A name is shown as text wherever it goes, so markup in it does no harm. What remains is a name that looks like
 //! another one: cut off without a word, written backwards, or with something in it that nobody sees.
 
-use crate::storage::records::Word;
+use crate::storage::column::Word;
 
 /// The longest name that is shown, in characters. Statements fetch one more, so that a cut is noticed.
 const CHARS_MAX: usize = 255;

@@ -13,7 +13,8 @@ use sqlx::FromRow;
 use super::names::shown;
 use super::{OpenRuns, SweepSeen, VerdictSeen, WorkerSeen};
 use crate::storage::Tally;
-use crate::storage::records::{Ask, Word, moment};
+use crate::storage::column::Word;
+use crate::storage::records::{Ask, moment};
 
 /// A moment that may be missing.
 fn optional(micros: Option<i64>) -> Result<Option<Timestamp>, sqlx::Error> {

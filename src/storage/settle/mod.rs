@@ -25,6 +25,7 @@
 mod alone;
 mod gather;
 mod once;
+mod statements;
 mod transaction;
 
 use std::collections::BTreeSet;

@@ -38,7 +38,7 @@ use super::{
 };
 
 /// The clock of a database that has none of its own: the machine's, asked for through SQL.
-const NOW: &str = include_str!("now.sql");
+const NOW: &str = include_str!("sql/now.sql");
 
 /// What the name of the jobs' file has after that of the database.
 const QUEUE_SUFFIX: &str = ".queue";
@@ -244,14 +244,14 @@ impl Store for SqliteStore {
 
     async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
         let step = "read the version of our schema";
-        let exists: bool = sqlx::query_scalar(include_str!("has_schema.sql"))
+        let exists: bool = sqlx::query_scalar(include_str!("sql/has_schema.sql"))
             .fetch_one(&self.pool)
             .await
             .during(step)?;
         if !exists {
             return Ok(None);
         }
-        sqlx::query_scalar(include_str!("schema_version.sql"))
+        sqlx::query_scalar(include_str!("sql/schema_version.sql"))
             .fetch_one(&self.pool)
             .await
             .during(step)
@@ -292,7 +292,7 @@ impl Store for SqliteStore {
     }
 
     async fn load_verdict(&self, run: RunId) -> Result<Option<RecordedVerdict>, StoreError> {
-        let record: Option<VerdictRecord> = sqlx::query_as(include_str!("load_verdict.sql"))
+        let record: Option<VerdictRecord> = sqlx::query_as(include_str!("sql/load_verdict.sql"))
             .bind(run.0)
             .fetch_optional(&self.pool)
             .await
@@ -325,7 +325,7 @@ impl Store for SqliteStore {
     }
 
     async fn has_platform(&self) -> Result<bool, StoreError> {
-        sqlx::query_scalar(include_str!("has_platform.sql"))
+        sqlx::query_scalar(include_str!("sql/has_platform.sql"))
             .fetch_one(&self.pool)
             .await
             .during("look for the platform's tables")

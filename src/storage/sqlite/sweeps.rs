@@ -20,13 +20,14 @@ impl SqliteStore {
         workspace: Option<WorkspaceId>,
         shard: Shard,
     ) -> Result<Vec<DueWorkspace>, StoreError> {
-        let due: Vec<DueWorkspaceRecord> = sqlx::query_as(include_str!("load_due_workspaces.sql"))
-            .bind(workspace.map(|id| id.0))
-            .bind(i64::from(shard.index()))
-            .bind(i64::from(shard.of()))
-            .fetch_all(&self.pool)
-            .await
-            .during("count due runs")?;
+        let due: Vec<DueWorkspaceRecord> =
+            sqlx::query_as(include_str!("sql/load_due_workspaces.sql"))
+                .bind(workspace.map(|id| id.0))
+                .bind(i64::from(shard.index()))
+                .bind(i64::from(shard.of()))
+                .fetch_all(&self.pool)
+                .await
+                .during("count due runs")?;
         Ok(due.into_iter().map(DueWorkspace::from).collect())
     }
 
@@ -36,7 +37,7 @@ impl SqliteStore {
     ) -> Result<Vec<(WorkspaceId, RunId)>, StoreError> {
         let step = "look for due runs";
         let spans: Vec<[i64; 3]> = reading.spans.iter().map(columns).collect();
-        let due: Vec<DueRunRecord> = sqlx::query_as(include_str!("load_due.sql"))
+        let due: Vec<DueRunRecord> = sqlx::query_as(include_str!("sql/load_due.sql"))
             .bind(list(step, &spans)?)
             .bind(i64::from(reading.each))
             .fetch_all(&self.pool)
@@ -47,7 +48,7 @@ impl SqliteStore {
 
     pub(super) async fn begin_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError> {
         let step = "note the beginning of a sweep";
-        sqlx::query_scalar(include_str!("open_sweep.sql"))
+        sqlx::query_scalar(include_str!("sql/open_sweep.sql"))
             .bind(start.by)
             .bind(start.workspace.map(|id| id.0))
             .bind(start.tick.map(Timestamp::as_microsecond))
@@ -65,7 +66,7 @@ impl SqliteStore {
         runs: &[RunId],
     ) -> Result<(), StoreError> {
         let step = "note a page of a sweep";
-        sqlx::query(include_str!("note_page.sql"))
+        sqlx::query(include_str!("sql/note_page.sql"))
             .bind(sweep)
             .bind(list(step, runs)?)
             .execute(&self.pool)
@@ -75,7 +76,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn end_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError> {
-        let mut statement = sqlx::query(include_str!("close_sweep.sql")).bind(sweep);
+        let mut statement = sqlx::query(include_str!("sql/close_sweep.sql")).bind(sweep);
         for count in tally.columns() {
             statement = statement.bind(count);
         }
@@ -84,8 +85,8 @@ impl SqliteStore {
             .await
             .during("note the end of a sweep")?;
         for statement in [
-            include_str!("forget_closed.sql"),
-            include_str!("forget_closed_attempts.sql"),
+            include_str!("sql/forget_closed.sql"),
+            include_str!("sql/forget_closed_attempts.sql"),
         ] {
             sqlx::query(statement)
                 .execute(&self.pool)
@@ -108,21 +109,21 @@ impl SqliteStore {
         let silent_since = now.saturating_sub(micros(silent_for));
         let at = tick.map(|(tick, _)| tick.as_microsecond());
         let shard = tick.map(|(_, shard)| i64::from(shard.index()));
-        let suspects: Vec<i64> = sqlx::query_scalar(include_str!("load_suspects.sql"))
+        let suspects: Vec<i64> = sqlx::query_scalar(include_str!("sql/load_suspects.sql"))
             .bind(at)
             .bind(shard)
             .bind(silent_since)
             .fetch_all(tx.connection())
             .await
             .during(step)?;
-        sqlx::query(include_str!("mark_suspects.sql"))
+        sqlx::query(include_str!("sql/mark_suspects.sql"))
             .bind(list(step, &suspects)?)
             .bind(by)
             .bind(now)
             .execute(tx.connection())
             .await
             .during(step)?;
-        sqlx::query(include_str!("empty_dead_sweeps.sql"))
+        sqlx::query(include_str!("sql/empty_dead_sweeps.sql"))
             .bind(at)
             .bind(shard)
             .bind(silent_since)

@@ -236,14 +236,14 @@ fn every_query_that_reads_proof_carries_the_scope() {
         };
     }
     for (name, text) in [
-        query!("postgres/load_candidates"),
-        query!("postgres/load_restores"),
-        query!("postgres/load_audits"),
-        query!("postgres/load_snapshots"),
-        query!("sqlite/load_candidates"),
-        query!("sqlite/load_restores"),
-        query!("sqlite/load_audits"),
-        query!("sqlite/load_snapshots"),
+        query!("postgres/sql/load_candidates"),
+        query!("postgres/sql/load_restores"),
+        query!("postgres/sql/load_audits"),
+        query!("postgres/sql/load_snapshots"),
+        query!("sqlite/sql/load_candidates"),
+        query!("sqlite/sql/load_restores"),
+        query!("sqlite/sql/load_audits"),
+        query!("sqlite/sql/load_snapshots"),
     ] {
         let count = |part: &str| text.matches(part).count();
         let reads = ["restore_runs AS", "audit_logs AS", "evidence_snapshots AS"];
@@ -261,10 +261,10 @@ fn every_query_that_reads_proof_carries_the_scope() {
 #[test]
 fn what_locks_and_what_closes_carries_the_guard() {
     for text in [
-        include_str!("../../../src/storage/postgres/lock_open_runs.sql"),
-        include_str!("../../../src/storage/postgres/close_runs.sql"),
-        include_str!("../../../src/storage/sqlite/lock_open_runs.sql"),
-        include_str!("../../../src/storage/sqlite/close_runs.sql"),
+        include_str!("../../../src/storage/postgres/sql/lock_open_runs.sql"),
+        include_str!("../../../src/storage/postgres/sql/close_runs.sql"),
+        include_str!("../../../src/storage/sqlite/sql/lock_open_runs.sql"),
+        include_str!("../../../src/storage/sqlite/sql/close_runs.sql"),
     ] {
         assert!(text.contains("status IN ('queued', 'running')"), "{text}");
         assert!(text.contains("type = 'restore.execute'"), "{text}");

@@ -22,7 +22,7 @@ async fn every_advised_index_is_chosen_on_sqlite() {
             "workspace_id=? AND id>?",
             concat!(
                 "EXPLAIN QUERY PLAN ",
-                include_str!("../../../src/storage/sqlite/load_due.sql")
+                include_str!("../../../src/storage/sqlite/sql/load_due.sql")
             ),
         ),
         (
@@ -30,7 +30,7 @@ async fn every_advised_index_is_chosen_on_sqlite() {
             "operation_run_id=?",
             concat!(
                 "EXPLAIN QUERY PLAN ",
-                include_str!("../../../src/storage/sqlite/load_candidates.sql")
+                include_str!("../../../src/storage/sqlite/sql/load_candidates.sql")
             ),
         ),
         (
@@ -38,7 +38,7 @@ async fn every_advised_index_is_chosen_on_sqlite() {
             "operation_run_id=?",
             concat!(
                 "EXPLAIN QUERY PLAN ",
-                include_str!("../../../src/storage/sqlite/load_snapshots.sql")
+                include_str!("../../../src/storage/sqlite/sql/load_snapshots.sql")
             ),
         ),
         (
@@ -46,7 +46,7 @@ async fn every_advised_index_is_chosen_on_sqlite() {
             "resource_id=?",
             concat!(
                 "EXPLAIN QUERY PLAN ",
-                include_str!("../../../src/storage/sqlite/load_audits.sql")
+                include_str!("../../../src/storage/sqlite/sql/load_audits.sql")
             ),
         ),
         (

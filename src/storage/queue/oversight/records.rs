@@ -11,7 +11,8 @@ use super::{
     AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueState, Standing,
     WatchOnRecord,
 };
-use crate::storage::records::{Word, moment};
+use crate::storage::column::Word;
+use crate::storage::records::moment;
 
 /// A row of `load_entries`.
 #[derive(FromRow)]

@@ -22,9 +22,7 @@ SELECT
     entry.action,
     entry.status,
     entry.outcome,
-    CASE WHEN entry.recorded_at >= '1970-01-01' AND entry.recorded_at < '10000-01-01'
-        THEN (extract(epoch FROM entry.recorded_at) * 1000000)::bigint END AS recorded_at,
-    entry.recorded_at IS NOT NULL AS has_recorded_at
+    entry.recorded_at
 FROM (
     SELECT
         ask.restore_id,

@@ -15,15 +15,9 @@ SELECT
         THEN convert_to(document.metadata, 'UTF8') END AS metadata,
     restore.metadata IS NOT NULL AS has_metadata,
     left(restore.failure_reason, 256) AS failure_reason,
-    CASE WHEN restore.started_at >= '1970-01-01' AND restore.started_at < '10000-01-01'
-        THEN (extract(epoch FROM restore.started_at) * 1000000)::bigint END AS started_at,
-    restore.started_at IS NOT NULL AS has_started_at,
-    CASE WHEN restore.completed_at >= '1970-01-01' AND restore.completed_at < '10000-01-01'
-        THEN (extract(epoch FROM restore.completed_at) * 1000000)::bigint END AS completed_at,
-    restore.completed_at IS NOT NULL AS has_completed_at,
-    CASE WHEN restore.created_at >= '1970-01-01' AND restore.created_at < '10000-01-01'
-        THEN (extract(epoch FROM restore.created_at) * 1000000)::bigint END AS created_at,
-    restore.created_at IS NOT NULL AS has_created_at
+    restore.started_at,
+    restore.completed_at,
+    restore.created_at
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
     AS ask (restore_id, workspace_id, environment_id)
 JOIN restore_runs AS restore

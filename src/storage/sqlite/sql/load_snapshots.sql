@@ -11,10 +11,8 @@ SELECT
     latest.id,
     latest.status,
     latest.completeness,
-    CASE WHEN typeof(latest.generated_at) = 'integer' THEN latest.generated_at END AS generated_at,
-    latest.generated_at IS NOT NULL AS has_generated_at,
-    CASE WHEN typeof(latest.expires_at) = 'integer' THEN latest.expires_at END AS expires_at,
-    latest.expires_at IS NOT NULL AS has_expires_at
+    latest.generated_at,
+    latest.expires_at
 FROM (
     SELECT
         ask.run_id,

@@ -15,12 +15,9 @@ SELECT
         THEN CAST(restore.metadata AS BLOB) END AS metadata,
     restore.metadata IS NOT NULL AS has_metadata,
     CAST(substr(restore.failure_reason, 1, 256) AS TEXT) AS failure_reason,
-    CASE WHEN typeof(restore.started_at) = 'integer' THEN restore.started_at END AS started_at,
-    restore.started_at IS NOT NULL AS has_started_at,
-    CASE WHEN typeof(restore.completed_at) = 'integer' THEN restore.completed_at END AS completed_at,
-    restore.completed_at IS NOT NULL AS has_completed_at,
-    CASE WHEN typeof(restore.created_at) = 'integer' THEN restore.created_at END AS created_at,
-    restore.created_at IS NOT NULL AS has_created_at
+    restore.started_at,
+    restore.completed_at,
+    restore.created_at
 FROM json_each(?1) AS ask
 JOIN restore_runs AS restore
   ON restore.id = ask.value ->> '$.restore'

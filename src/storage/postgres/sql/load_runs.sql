@@ -12,12 +12,8 @@ SELECT
     run.failure_summary IS NOT NULL AS has_failure_summary,
     CASE WHEN octet_length(document.summary_counts) <= $2 THEN convert_to(document.summary_counts, 'UTF8') END AS summary_counts,
     run.summary_counts IS NOT NULL AS has_summary_counts,
-    CASE WHEN run.started_at >= '1970-01-01' AND run.started_at < '10000-01-01'
-        THEN (extract(epoch FROM run.started_at) * 1000000)::bigint END AS started_at,
-    run.started_at IS NOT NULL AS has_started_at,
-    CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01'
-        THEN (extract(epoch FROM run.created_at) * 1000000)::bigint END AS created_at,
-    run.created_at IS NOT NULL AS has_created_at,
+    run.started_at,
+    run.created_at,
     watch.reason_code AS watched_reason,
     watch.tries::bigint AS watched_tries,
     EXISTS (

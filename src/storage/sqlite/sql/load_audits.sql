@@ -13,8 +13,7 @@ SELECT
     entry.action,
     entry.status,
     entry.outcome,
-    CASE WHEN typeof(entry.recorded_at) = 'integer' THEN entry.recorded_at END AS recorded_at,
-    entry.recorded_at IS NOT NULL AS has_recorded_at
+    entry.recorded_at
 FROM (
     SELECT
         ask.restore_id,

@@ -3,6 +3,6 @@ UPDATE reconciler.attempts
 SET tries         = $2,
     worker        = $3,
     last_tried_at = CASE WHEN $5 THEN last_tried_at ELSE statement_timestamp() END,
-    try_again_at  = to_timestamp($4 / 1000000.0),
+    try_again_at  = $4,
     dead_at       = CASE WHEN $5 THEN coalesce(dead_at, statement_timestamp()) END
 WHERE operation_run_id = $1

@@ -14,10 +14,8 @@ SELECT
     CASE WHEN octet_length(run.summary_counts) <= ?2
         THEN CAST(run.summary_counts AS BLOB) END AS summary_counts,
     run.summary_counts IS NOT NULL AS has_summary_counts,
-    CASE WHEN typeof(run.started_at) = 'integer' THEN run.started_at END AS started_at,
-    run.started_at IS NOT NULL AS has_started_at,
-    CASE WHEN typeof(run.created_at) = 'integer' THEN run.created_at END AS created_at,
-    run.created_at IS NOT NULL AS has_created_at,
+    run.started_at,
+    run.created_at,
     watch.reason_code AS watched_reason,
     watch.tries AS watched_tries,
     EXISTS (

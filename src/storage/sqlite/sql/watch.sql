@@ -6,7 +6,7 @@ INSERT INTO reconciler_watch_list (
 SELECT
     value ->> '$.operation_run_id', value ->> '$.workspace_id',
     value ->> '$.managed_environment_id', value ->> '$.reason_code', ?2, ?2,
-    value ->> '$.look_again_at_micros', value ->> '$.tries', value ->> '$.error'
+    value ->> '$.look_again_at', value ->> '$.tries', value ->> '$.error'
 FROM json_each(?1)
 WHERE true -- without it the parser takes ON CONFLICT for a join condition
 ON CONFLICT (operation_run_id) DO UPDATE

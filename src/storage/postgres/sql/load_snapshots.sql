@@ -4,12 +4,8 @@ SELECT DISTINCT ON (ask.run_id, snapshot.status)
     snapshot.id,
     coalesce(snapshot.status, '')::text AS status,
     snapshot.completeness_state::text AS completeness,
-    CASE WHEN snapshot.generated_at >= '1970-01-01' AND snapshot.generated_at < '10000-01-01'
-        THEN (extract(epoch FROM snapshot.generated_at) * 1000000)::bigint END AS generated_at,
-    snapshot.generated_at IS NOT NULL AS has_generated_at,
-    CASE WHEN snapshot.expires_at >= '1970-01-01' AND snapshot.expires_at < '10000-01-01'
-        THEN (extract(epoch FROM snapshot.expires_at) * 1000000)::bigint END AS expires_at,
-    snapshot.expires_at IS NOT NULL AS has_expires_at
+    snapshot.generated_at,
+    snapshot.expires_at
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS ask (run_id, workspace_id, environment_id)
 JOIN evidence_snapshots AS snapshot
   ON snapshot.operation_run_id = ask.run_id

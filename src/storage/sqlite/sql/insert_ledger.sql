@@ -8,5 +8,5 @@ SELECT
     value ->> '$.managed_environment_id', value ->> '$.outcome', value ->> '$.reason_code',
     value ->> '$.ruleset', value ->> '$.facts', value ->> '$.facts_digest',
     value ->> '$.decision', value ->> '$.worker', value ->> '$.source',
-    value ->> '$.decided_at_micros'
+    value ->> '$.decided_at'
 FROM json_each(?1)

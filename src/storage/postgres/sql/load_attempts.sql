@@ -1,5 +1,5 @@
 -- load_attempts: what is remembered of a run's unfinished settlements.
-SELECT tries::bigint, (extract(epoch FROM try_again_at) * 1000000)::bigint, dead_at IS NOT NULL
+SELECT tries::bigint, try_again_at, dead_at IS NOT NULL AS is_dead
 FROM reconciler.attempts
 WHERE operation_run_id = $1
 FOR UPDATE

@@ -2,7 +2,7 @@
 -- Plans are made for the batch at hand: a generic one expects arrays of ten, and walks tables that
 -- have no index once for each element.
 SELECT
-    (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AS as_of,
+    statement_timestamp() AS as_of,
     set_config('TimeZone', 'UTC', true),
     set_config('plan_cache_mode', 'force_custom_plan', true),
     -- A process that was suspended in the middle must not keep the platform from its own rows.

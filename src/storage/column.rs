@@ -1,0 +1,227 @@
+//! Columns as either database returns them.
+//!
+//! Moments are timestamps on PostgreSQL and microseconds since 1970 on SQLite. Those that the platform wrote may be
+//! null, infinite, or no moment at all; those that we wrote are.
+
+use jiff::Timestamp;
+use reconciler_jobs::ids::{
+    AuditId, BackupSetId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId,
+};
+use reconciler_jobs::stamp::Stamp;
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteTypeInfo, SqliteValueRef};
+use sqlx::{Decode, Encode, Type, TypeInfo as _, ValueRef as _};
+
+use super::error::StoreError;
+
+/// 2000-01-01, from which PostgreSQL counts, in microseconds since 1970.
+const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
+/// 9999-01-01, in microseconds since 1970.
+const YEAR_9999: i64 = 253_370_764_800_000_000;
+
+/// `timestamptz`, as every PostgreSQL numbers its types.
+const TIMESTAMPTZ: PgTypeInfo = PgTypeInfo::with_oid(Oid(1184));
+
+/// A moment that is bound to a statement of PostgreSQL.
+#[derive(Clone, Copy)]
+pub(super) struct PostgresMoment(pub(super) Timestamp);
+
+impl Type<Postgres> for PostgresMoment {
+    fn type_info() -> PgTypeInfo {
+        TIMESTAMPTZ
+    }
+}
+
+impl Encode<'_, Postgres> for PostgresMoment {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        let micros = self.0.as_microsecond().saturating_sub(POSTGRES_EPOCH);
+        Encode::<Postgres>::encode(micros, buffer)
+    }
+}
+
+/// A moment as a column has it.
+pub(super) enum Moment {
+    Null,
+    /// Microseconds since 1970. PostgreSQL's infinities are as far away as numbers go.
+    At(i64),
+    /// Something that is no moment; only SQLite lets a column hold that.
+    Other,
+}
+
+impl Moment {
+    /// One that must be there.
+    pub(super) fn read(self, step: &'static str) -> Result<Timestamp, StoreError> {
+        Timestamp::try_from(self).map_err(|error| StoreError::refused(step, error))
+    }
+}
+
+impl Type<Postgres> for Moment {
+    fn type_info() -> PgTypeInfo {
+        TIMESTAMPTZ
+    }
+
+    /// With a time zone or without: that is for the platform to choose, and the session's is UTC.
+    fn compatible(found: &PgTypeInfo) -> bool {
+        matches!(found.name(), "TIMESTAMPTZ" | "TIMESTAMP")
+    }
+}
+
+impl Decode<'_, Postgres> for Moment {
+    fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
+        if value.is_null() {
+            return Ok(Self::Null);
+        }
+        Ok(Self::At(
+            match i64::from_be_bytes(value.as_bytes()?.try_into()?) {
+                infinity @ (i64::MIN | i64::MAX) => infinity,
+                since_2000 => since_2000.saturating_add(POSTGRES_EPOCH),
+            },
+        ))
+    }
+}
+
+impl Type<Sqlite> for Moment {
+    fn type_info() -> SqliteTypeInfo {
+        <i64 as Type<Sqlite>>::type_info()
+    }
+
+    fn compatible(_: &SqliteTypeInfo) -> bool {
+        true
+    }
+}
+
+impl Decode<'_, Sqlite> for Moment {
+    fn decode(value: SqliteValueRef<'_>) -> Result<Self, BoxDynError> {
+        if value.is_null() {
+            Ok(Self::Null)
+        } else if value.type_info().name() == "INTEGER" {
+            Ok(Self::At(<i64 as Decode<Sqlite>>::decode(value)?))
+        } else {
+            Ok(Self::Other)
+        }
+    }
+}
+
+/// As the rules read what the platform wrote.
+impl From<Moment> for Stamp {
+    fn from(column: Moment) -> Self {
+        match column {
+            Moment::Null => Self::Absent,
+            Moment::At(micros) => Self::parse(Some(micros), true),
+            Moment::Other => Self::Unreadable,
+        }
+    }
+}
+
+/// A moment that we wrote, or that the database's clock gave, is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("it holds no moment")]
+pub(super) struct NoMoment;
+
+/// Infinity is the beginning of 1970, or of the year 9999.
+impl TryFrom<Moment> for Timestamp {
+    type Error = NoMoment;
+
+    fn try_from(column: Moment) -> Result<Self, NoMoment> {
+        let Moment::At(micros) = column else {
+            return Err(NoMoment);
+        };
+        Self::from_microsecond(micros.clamp(0, YEAR_9999)).map_err(|_| NoMoment)
+    }
+}
+
+impl TryFrom<Moment> for Option<Timestamp> {
+    type Error = NoMoment;
+
+    fn try_from(column: Moment) -> Result<Self, NoMoment> {
+        match column {
+            Moment::Null => Ok(None),
+            at => Timestamp::try_from(at).map(Some),
+        }
+    }
+}
+
+/// An id as a column has it.
+#[derive(Debug, Clone, Copy, Type)]
+#[sqlx(transparent)]
+pub(super) struct Id(i64);
+
+/// An id that may be null.
+#[derive(Debug, Clone, Copy, Type)]
+#[sqlx(transparent)]
+pub(super) struct OptionalId(Option<i64>);
+
+macro_rules! ids {
+    ($($id:ident),+) => {$(
+        impl From<Id> for $id {
+            fn from(column: Id) -> Self {
+                Self(column.0)
+            }
+        }
+
+        impl From<OptionalId> for Option<$id> {
+            fn from(column: OptionalId) -> Self {
+                column.0.map($id)
+            }
+        }
+    )+};
+}
+
+ids!(
+    AuditId,
+    BackupSetId,
+    EnvironmentId,
+    RestoreId,
+    RunId,
+    SnapshotId,
+    WorkspaceId
+);
+
+/// Text of a column that the platform wrote.
+///
+/// SQLite does not promise UTF-8. Bytes that are none are replaced, so that the text equals no word
+/// that a rule knows: one odd word must not make a row, and with it a batch, unreadable.
+pub(super) struct Word(String);
+
+impl Type<Postgres> for Word {
+    fn type_info() -> PgTypeInfo {
+        <String as Type<Postgres>>::type_info()
+    }
+
+    fn compatible(found: &PgTypeInfo) -> bool {
+        <String as Type<Postgres>>::compatible(found)
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for Word {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        <String as Decode<'r, Postgres>>::decode(value).map(Self)
+    }
+}
+
+impl Type<Sqlite> for Word {
+    fn type_info() -> SqliteTypeInfo {
+        <String as Type<Sqlite>>::type_info()
+    }
+
+    fn compatible(found: &SqliteTypeInfo) -> bool {
+        <Vec<u8> as Type<Sqlite>>::compatible(found)
+    }
+}
+
+impl<'r> Decode<'r, Sqlite> for Word {
+    fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
+        let bytes = <&[u8] as Decode<'r, Sqlite>>::decode(value)?;
+        Ok(Self(String::from_utf8_lossy(bytes).into_owned()))
+    }
+}
+
+impl From<Word> for String {
+    fn from(word: Word) -> Self {
+        word.0
+    }
+}

@@ -1,0 +1,280 @@
+//! The statements of a settlement.
+
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use reconciler_jobs::attempt::Attempts;
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::json::BYTES_MAX;
+use reconciler_jobs::restore_execute::facts::RestoreFacts;
+use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
+use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
+use serde_json::value::RawValue;
+
+use super::transaction::{Lock, Transaction};
+use crate::storage::connection::{Connection, Session};
+use crate::storage::error::StoreError;
+use crate::storage::parsing::Parsed;
+use crate::storage::queue::HeldJob;
+use crate::storage::records::{
+    Ask, AttemptsRecord, AuditRecord, CandidateRecord, FoundRun, RestoreRecord, RunRecord,
+    SnapshotRecord, WatchWrite,
+};
+use crate::storage::statement::{Statement, Table, Value, statement, values};
+use crate::storage::{AUDITS_PER_RESTORE_MAX, RUN_COLUMN_BYTES_MAX};
+
+impl<S: Session> Transaction for S {
+    fn as_of(&self) -> Timestamp {
+        self.state().as_of
+    }
+
+    fn bytes_parsed(&self) -> usize {
+        self.state().bytes_parsed
+    }
+
+    async fn lock_open_runs(
+        &mut self,
+        runs: &[RunId],
+        lock: Lock,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let statement = statement!("lock runs", "lock_open_runs");
+        let as_of = self.as_of();
+        let locked = self
+            .driver()
+            .fetch_column(
+                statement,
+                values![runs, lock.due_only, lock.suspects, as_of],
+            )
+            .await?;
+        Ok(locked.into_iter().map(RunId).collect())
+    }
+
+    async fn load_runs(&mut self, runs: &[RunId]) -> Result<Vec<FoundRun>, StoreError> {
+        let statement = statement!("read runs", "load_runs");
+        let records: Vec<RunRecord> = self
+            .driver()
+            .fetch_all(statement, values![runs, RUN_COLUMN_BYTES_MAX])
+            .await?;
+        Ok(records.into_iter().map(FoundRun::from).collect())
+    }
+
+    async fn load_candidates(&mut self, asks: &[Ask]) -> Result<Vec<CandidateRow>, StoreError> {
+        let statement = statement!("look for restores", "load_candidates");
+        let asks = Ask::scoped(asks, "run", |ask| Some(ask.run.0))
+            .integers("restore", asks.iter().map(|ask| ask.restore.map(|id| id.0)));
+        let records: Vec<CandidateRecord> =
+            self.driver().fetch_all(statement, values![asks]).await?;
+        Ok(records.into_iter().map(CandidateRow::from).collect())
+    }
+
+    async fn load_restores(&mut self, asks: &[Ask]) -> Result<Vec<RestoreFacts>, StoreError> {
+        let statement = statement!("read restores", "load_restores");
+        let bytes_max = i64::try_from(BYTES_MAX).unwrap_or(i64::MAX);
+        let mut records = self
+            .driver()
+            .stream::<RestoreRecord>(statement, values![Ask::restores(asks), bytes_max])?;
+        let mut parsed = Parsed::default();
+        while let Some(record) = records.try_next().await? {
+            parsed.add(record).await?;
+        }
+        drop(records);
+        let state = self.state_mut();
+        state.bytes_parsed = state.bytes_parsed.saturating_add(parsed.bytes);
+        Ok(parsed.restores)
+    }
+
+    async fn load_audits(
+        &mut self,
+        asks: &[Ask],
+        actions: &[String],
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let statement = statement!("read audit entries", "load_audits");
+        let values = values![Ask::restores(asks), actions, AUDITS_PER_RESTORE_MAX];
+        let records: Vec<AuditRecord> = self.driver().fetch_all(statement, values).await?;
+        Ok(records.into_iter().map(AuditRow::from).collect())
+    }
+
+    async fn load_snapshots(&mut self, asks: &[Ask]) -> Result<Vec<SnapshotRow>, StoreError> {
+        let statement = statement!("read evidence snapshots", "load_snapshots");
+        let asks = Ask::scoped(asks, "run", |ask| Some(ask.run.0));
+        let records: Vec<SnapshotRecord> =
+            self.driver().fetch_all(statement, values![asks]).await?;
+        Ok(records.into_iter().map(SnapshotRow::from).collect())
+    }
+
+    async fn close_runs(&mut self, updates: &[&RunUpdate]) -> Result<Vec<RunId>, StoreError> {
+        let statement = statement!("close runs", "close_runs");
+        let ids: Vec<i64> = updates.iter().map(|update| update.id.0).collect();
+        let connection = self.driver();
+        let document = match connection {
+            Connection::Postgres(_) => Value::document(statement.step, updates)?,
+            Connection::Sqlite(_) => Value::from(sqlite_rows(updates)),
+        };
+        let closed = connection
+            .fetch_column(statement, &[document, ids.into()])
+            .await?;
+        Ok(closed.into_iter().map(RunId).collect())
+    }
+
+    async fn insert_audits(&mut self, entries: &[&AuditEntry]) -> Result<(), StoreError> {
+        let statement = statement!("write audit entries", "insert_audits");
+        let document = Value::document(statement.step, entries)?;
+        write(self, entries.len(), statement, &[document]).await
+    }
+
+    async fn insert_ledger(&mut self, entries: &[&LedgerEntry]) -> Result<(), StoreError> {
+        let statement = statement!("write ledger entries", "insert_ledger");
+        let rows = || entries.iter().copied();
+        let ledger = Table::default()
+            .texts("decision_id", rows().map(|row| &*row.decision_id))
+            .integers("operation_run_id", rows().map(|row| row.operation_run_id.0))
+            .integers("workspace_id", rows().map(|row| row.workspace_id.0))
+            .integers(
+                "managed_environment_id",
+                rows().map(|row| row.managed_environment_id.map(|id| id.0)),
+            )
+            .texts("outcome", rows().map(|row| row.outcome))
+            .texts("reason_code", rows().map(|row| row.reason_code))
+            .texts("ruleset", rows().map(|row| row.ruleset))
+            .texts("facts", rows().map(|row| &*row.facts))
+            .texts("facts_digest", rows().map(|row| &*row.facts_digest))
+            .texts("decision", rows().map(|row| &*row.decision))
+            .texts("worker", rows().map(|row| &*row.worker))
+            .texts("source", rows().map(|row| row.source))
+            .integers(
+                "decided_at",
+                rows().map(|row| row.decided_at.as_microsecond()),
+            );
+        write(self, entries.len(), statement, values![ledger]).await
+    }
+
+    async fn watch(&mut self, entries: &[WatchWrite]) -> Result<(), StoreError> {
+        let statement = statement!("write the watch list", "watch");
+        let rows = || entries.iter();
+        let list = Table::default()
+            .integers("operation_run_id", rows().map(|row| row.run.0))
+            .integers("workspace_id", rows().map(|row| row.workspace.0))
+            .integers(
+                "managed_environment_id",
+                rows().map(|row| row.environment.map(|id| id.0)),
+            )
+            .texts("reason_code", rows().map(|row| row.watch.reason.code()))
+            .integers(
+                "look_again_at",
+                rows().map(|row| row.watch.look_again_at.as_microsecond()),
+            )
+            .integers("tries", rows().map(|row| i64::from(row.watch.tries)))
+            .texts("error", rows().map(|row| row.error.as_deref()));
+        let as_of = self.as_of();
+        write(self, entries.len(), statement, values![list, as_of]).await
+    }
+
+    async fn unwatch(&mut self, runs: &[RunId]) -> Result<(), StoreError> {
+        let statement = statement!("forget watched runs", "unwatch");
+        write(self, runs.len(), statement, values![runs]).await
+    }
+
+    async fn load_attempts(&mut self, run: RunId) -> Result<Option<Attempts>, StoreError> {
+        let statement = statement!("read earlier attempts", "load_attempts");
+        let found: Option<AttemptsRecord> = self
+            .driver()
+            .fetch_optional(statement, values![run])
+            .await?;
+        Ok(found.map(Attempts::from))
+    }
+
+    async fn note_attempt(
+        &mut self,
+        run: RunId,
+        attempts: &Attempts,
+        worker: &str,
+    ) -> Result<(), StoreError> {
+        let statement = statement!("note an attempt", "note_attempt");
+        let Attempts {
+            tries,
+            try_again_at,
+            dead,
+        } = *attempts;
+        let as_of = self.as_of();
+        let values = values![run, tries, worker, try_again_at, dead, as_of];
+        write(self, 1, statement, values).await
+    }
+
+    async fn forget_attempts(&mut self, runs: &[RunId]) -> Result<(), StoreError> {
+        let statement = statement!("forget earlier attempts", "forget_attempts");
+        write(self, runs.len(), statement, values![runs]).await
+    }
+
+    async fn finish_jobs(&mut self, jobs: &[&HeldJob]) -> Result<(), StoreError> {
+        let statement = statement!("finish jobs", postgres "finish_jobs");
+        write(self, jobs.len(), statement, values![claims(jobs)]).await
+    }
+
+    async fn release_jobs(&mut self, jobs: &[&HeldJob]) -> Result<(), StoreError> {
+        let statement = statement!("release jobs", postgres "release_jobs");
+        write(self, jobs.len(), statement, values![claims(jobs)]).await
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        Session::commit(self).await
+    }
+
+    async fn rollback(self) -> Result<(), StoreError> {
+        Session::rollback(self).await
+    }
+}
+
+/// Sends rows, if there are any.
+async fn write(
+    tx: &mut impl Session,
+    rows: usize,
+    statement: Statement,
+    values: &[Value<'_>],
+) -> Result<(), StoreError> {
+    if rows > 0 {
+        tx.driver().execute(statement, values).await?;
+    }
+    Ok(())
+}
+
+/// New values of runs as SQLite takes them: documents travel as text, because its JSON functions would write their
+/// content anew, and moments as the integers that its columns hold.
+fn sqlite_rows<'a>(updates: &[&'a RunUpdate]) -> Table<'a> {
+    let rows = || updates.iter().copied();
+    Table::default()
+        .integers("id", rows().map(|row| row.id.0))
+        .integers("workspace_id", rows().map(|row| row.workspace_id.0))
+        .integers(
+            "managed_environment_id",
+            rows().map(|row| row.managed_environment_id.map(|id| id.0)),
+        )
+        .texts("outcome", rows().map(|row| row.outcome))
+        .integers(
+            "started_at",
+            rows().map(|row| row.started_at.map(Timestamp::as_microsecond)),
+        )
+        .integers(
+            "completed_at",
+            rows().map(|row| row.completed_at.as_microsecond()),
+        )
+        .integers(
+            "updated_at",
+            rows().map(|row| row.updated_at.as_microsecond()),
+        )
+        .texts(
+            "summary_counts",
+            rows().map(|row| row.summary_counts.as_deref().map(RawValue::get)),
+        )
+        .texts(
+            "failure_summary",
+            rows().map(|row| row.failure_summary.as_deref().map(RawValue::get)),
+        )
+        .texts("context", rows().map(|row| row.context.get()))
+}
+
+/// Jobs, each with the worker that must still have it.
+fn claims<'a>(jobs: &[&'a HeldJob]) -> Table<'a> {
+    let rows = || jobs.iter().copied();
+    Table::default()
+        .texts("id", rows().map(|job| &*job.id))
+        .texts("worker", rows().map(|job| &*job.worker))
+}

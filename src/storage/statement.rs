@@ -1,0 +1,246 @@
+//! A statement in the words of both databases, and the values that go with it.
+//!
+//! What is sent is a `.sql` file and values beside it, never text that was put together. Both files of a statement
+//! take their values in the same order; a value that only one of them needs is passed over by the other.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use serde::Serialize;
+use serde_json::Map;
+use sqlx::Arguments as _;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::PgArguments;
+use sqlx::sqlite::SqliteArguments;
+
+use super::column::PostgresMoment;
+use super::error::StoreError;
+
+/// One step, as each database is told to do it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Statement {
+    /// Completes the sentence "cannot …" in errors.
+    pub(super) step: &'static str,
+    pub(super) postgres: &'static str,
+    /// Empty where there is nothing to do.
+    pub(super) sqlite: &'static str,
+}
+
+/// `statement!("close runs", "close_runs")`: the step, and the name of its file below `postgres/sql` and
+/// `sqlite/sql`; with `postgres` before the name, SQLite has nothing to do.
+macro_rules! statement {
+    ($step:expr, postgres $name:literal) => {
+        $crate::storage::statement::Statement {
+            step: $step,
+            postgres: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/src/storage/postgres/sql/",
+                $name,
+                ".sql"
+            )),
+            sqlite: "",
+        }
+    };
+    ($step:expr, $name:literal) => {
+        $crate::storage::statement::Statement {
+            step: $step,
+            postgres: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/src/storage/postgres/sql/",
+                $name,
+                ".sql"
+            )),
+            sqlite: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/src/storage/sqlite/sql/",
+                $name,
+                ".sql"
+            )),
+        }
+    };
+}
+pub(super) use statement;
+
+/// Values in the order of a statement's placeholders: `values![run, limit]`.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => {
+        &[$($crate::storage::statement::Value::from($value)),*]
+    };
+}
+pub(super) use values;
+
+/// What is bound to a placeholder. Lists are typed arrays on PostgreSQL and JSON text on SQLite.
+#[derive(Debug, Clone)]
+pub(super) enum Value<'a> {
+    Integer(Option<i64>),
+    Flag(bool),
+    Text(Option<Cow<'a, str>>),
+    /// `timestamptz` on PostgreSQL, microseconds since 1970 on SQLite.
+    Moment(Option<Timestamp>),
+    /// None is null, which stands for "all" where a statement says so.
+    Integers(Option<Vec<i64>>),
+    Texts(Vec<&'a str>),
+    Table(Table<'a>),
+}
+
+impl Value<'_> {
+    /// Rows as one JSON document.
+    pub(super) fn document<R: Serialize + ?Sized>(
+        step: &'static str,
+        rows: &R,
+    ) -> Result<Self, StoreError> {
+        let document =
+            serde_json::to_string(rows).map_err(|error| StoreError::refused(step, error))?;
+        Ok(Self::from(document))
+    }
+
+    fn add_to_postgres(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        match self {
+            Self::Integer(number) => arguments.add(number),
+            Self::Flag(flag) => arguments.add(flag),
+            Self::Text(text) => arguments.add(text.as_deref()),
+            Self::Moment(moment) => arguments.add(moment.map(PostgresMoment)),
+            Self::Integers(list) => arguments.add(list),
+            Self::Texts(list) => arguments.add(list),
+            Self::Table(table) => table
+                .columns
+                .iter()
+                .try_for_each(|(_, column)| match column {
+                    Column::Integers(list) => arguments.add(list),
+                    Column::Texts(list) => arguments.add(list),
+                }),
+        }
+    }
+
+    fn add_to_sqlite(&self, arguments: &mut SqliteArguments) -> Result<(), BoxDynError> {
+        match self {
+            Self::Integer(number) => arguments.add(number),
+            Self::Flag(flag) => arguments.add(flag),
+            Self::Text(text) => arguments.add(text.as_deref()),
+            Self::Moment(moment) => arguments.add(moment.map(Timestamp::as_microsecond)),
+            Self::Integers(None) => arguments.add(None::<String>),
+            Self::Integers(Some(list)) => arguments.add(serde_json::to_string(list)?),
+            Self::Texts(list) => arguments.add(serde_json::to_string(list)?),
+            Self::Table(table) => arguments.add(serde_json::to_string(&table.rows())?),
+        }
+    }
+}
+
+/// Rows that a statement works on: on PostgreSQL one array per column, each with a placeholder of its own, and on
+/// SQLite one JSON document with an object per row.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Table<'a> {
+    columns: Vec<(&'static str, Column<'a>)>,
+}
+
+#[derive(Debug, Clone)]
+enum Column<'a> {
+    Integers(Vec<Option<i64>>),
+    Texts(Vec<Option<&'a str>>),
+}
+
+impl<'a> Table<'a> {
+    /// Adds a column of numbers.
+    pub(super) fn integers<N: Into<Option<i64>>>(
+        mut self,
+        name: &'static str,
+        column: impl IntoIterator<Item = N>,
+    ) -> Self {
+        let column = column.into_iter().map(Into::into).collect();
+        self.columns.push((name, Column::Integers(column)));
+        self
+    }
+
+    /// Adds a column of texts.
+    pub(super) fn texts<T: Into<Option<&'a str>>>(
+        mut self,
+        name: &'static str,
+        column: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let column = column.into_iter().map(Into::into).collect();
+        self.columns.push((name, Column::Texts(column)));
+        self
+    }
+
+    fn rows(&self) -> Vec<Map<String, serde_json::Value>> {
+        let mut rows = Vec::new();
+        for (name, column) in &self.columns {
+            let cells: Vec<serde_json::Value> = match column {
+                Column::Integers(list) => list.iter().copied().map(Into::into).collect(),
+                Column::Texts(list) => list.iter().copied().map(Into::into).collect(),
+            };
+            rows.resize_with(cells.len(), Map::new);
+            for (row, cell) in rows.iter_mut().zip(cells) {
+                row.insert((*name).to_owned(), cell);
+            }
+        }
+        rows
+    }
+}
+
+pub(super) fn postgres_arguments(values: &[Value<'_>]) -> Result<PgArguments, sqlx::Error> {
+    let mut arguments = PgArguments::default();
+    values
+        .iter()
+        .try_for_each(|value| value.add_to_postgres(&mut arguments))
+        .map_err(sqlx::Error::Encode)?;
+    Ok(arguments)
+}
+
+pub(super) fn sqlite_arguments(values: &[Value<'_>]) -> Result<SqliteArguments, sqlx::Error> {
+    let mut arguments = SqliteArguments::default();
+    values
+        .iter()
+        .try_for_each(|value| value.add_to_sqlite(&mut arguments))
+        .map_err(sqlx::Error::Encode)?;
+    Ok(arguments)
+}
+
+/// Whole microseconds, as both databases count them.
+pub(super) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+macro_rules! from {
+    ($($given:ty => |$value:ident| $bound:expr),+ $(,)?) => {$(
+        impl<'a> From<$given> for Value<'a> {
+            fn from($value: $given) -> Self {
+                $bound
+            }
+        }
+    )+};
+}
+
+from! {
+    i64 => |number| Self::Integer(Some(number)),
+    u32 => |number| Self::Integer(Some(number.into())),
+    Option<i64> => |number| Self::Integer(number),
+    Duration => |duration| Self::Integer(Some(micros(duration))),
+    bool => |flag| Self::Flag(flag),
+    &'a str => |text| Self::Text(Some(text.into())),
+    String => |text| Self::Text(Some(text.into())),
+    Option<&'a str> => |text| Self::Text(text.map(Into::into)),
+    Option<String> => |text| Self::Text(text.map(Into::into)),
+    Timestamp => |moment| Self::Moment(Some(moment)),
+    Option<Timestamp> => |moment| Self::Moment(moment),
+    Vec<i64> => |list| Self::Integers(Some(list)),
+    Option<Vec<i64>> => |list| Self::Integers(list),
+    &[RunId] => |runs| Self::Integers(Some(runs.iter().map(|run| run.0).collect())),
+    &[WorkspaceId] => |list| Self::Integers(Some(list.iter().map(|id| id.0).collect())),
+    Vec<&'a str> => |list| Self::Texts(list),
+    &'a [String] => |list| Self::Texts(list.iter().map(String::as_str).collect()),
+    Table<'a> => |table| Self::Table(table),
+}
+
+macro_rules! from_ids {
+    ($($id:ty),+) => {
+        from! {$(
+            $id => |id| Self::Integer(Some(id.0)),
+            Option<$id> => |id| Self::Integer(id.map(|id| id.0)),
+        )+}
+    };
+}
+
+from_ids!(RunId, RestoreId, WorkspaceId, EnvironmentId);
