@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use crate::restore_execute::proof::shifted;
+use crate::stamp::shifted;
 use crate::sweep::Schedule;
 
 /// How often a run is tried unless configured otherwise.

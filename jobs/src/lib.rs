@@ -32,3 +32,4 @@ pub mod restore_execute;
 pub mod stamp;
 pub mod sweep;
 pub mod trace;
+mod vocabulary;

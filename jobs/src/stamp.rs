@@ -5,7 +5,7 @@
 //! without `expires_at` never expires, one whose `expires_at` cannot be read cannot be shown to be
 //! valid.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A timestamp column as it was found.
@@ -45,4 +45,15 @@ impl Stamp {
             Self::Absent | Self::Unreadable => None,
         }
     }
+}
+
+/// Moves a moment, stopping at the end of representable time.
+#[must_use]
+pub(crate) fn shifted(moment: Timestamp, by: SignedDuration) -> Timestamp {
+    let end_of_time = if by.is_negative() {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    moment.checked_add(by).unwrap_or(end_of_time)
 }

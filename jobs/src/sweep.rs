@@ -9,8 +9,8 @@ pub mod turns;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::restore_execute::proof::shifted;
 use crate::restore_execute::{Decision, ReasonCode, Ruling};
+use crate::stamp::shifted;
 
 /// How long to wait between looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

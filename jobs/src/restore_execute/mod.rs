@@ -32,6 +32,7 @@ pub mod decision;
 pub mod facts;
 pub mod link;
 mod merge;
+pub mod outcome;
 pub mod proof;
 pub mod reason;
 pub mod record;
@@ -41,7 +42,8 @@ pub mod review;
 pub mod rows;
 pub mod rules;
 
-pub use decision::{Decision, Outcome, Ruling};
+pub use decision::{Decision, Ruling};
 pub use facts::{Facts, Policy};
+pub use outcome::Outcome;
 pub use reason::ReasonCode;
 pub use rules::{RULESET, decide};

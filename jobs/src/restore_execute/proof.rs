@@ -28,83 +28,58 @@ use super::link;
 use super::reason::ReasonCode;
 use super::results::{Reading, Requested};
 use crate::ids::AuditId;
-use crate::stamp::Stamp;
+use crate::stamp::{Stamp, shifted};
+use crate::vocabulary;
 
-/// One of the eight things a success needs.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Leg {
-    /// Which restore belongs to the run.
-    Link,
-    /// Same workspace and environment.
-    Scope,
-    /// Meant to change something.
-    Intent,
-    /// Ran to its end.
-    Execution,
-    /// Did what was requested, item by item.
-    Items,
-    /// Independently recorded.
-    Audit,
-    /// Looked at afterwards.
-    Evidence,
-    /// Not stopped by anything.
-    Clearance,
-}
-
-impl Leg {
-    /// All legs, in the rulebook's order.
-    pub const ALL: [Self; 8] = [
-        Self::Link,
-        Self::Scope,
-        Self::Intent,
-        Self::Execution,
-        Self::Items,
-        Self::Audit,
-        Self::Evidence,
-        Self::Clearance,
-    ];
-
-    /// The leg's name, as stored and shown.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Link => "link",
-            Self::Scope => "scope",
-            Self::Intent => "intent",
-            Self::Execution => "execution",
-            Self::Items => "items",
-            Self::Audit => "audit",
-            Self::Evidence => "evidence",
-            Self::Clearance => "clearance",
-        }
+vocabulary! {
+    /// One of the eight things a success needs, in the rulebook's order.
+    #[derive(PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Leg {
+        /// The leg's name, as stored and shown.
+        name: &'static str,
+        /// What would have to be true for the leg to hold.
+        requirement: &'static str,
     }
-
-    /// What would have to be true for the leg to hold.
-    #[must_use]
-    pub const fn requirement(self) -> &'static str {
-        match self {
-            Self::Link => {
-                "One live restore of the same workspace and environment belongs to this run."
-            }
-            Self::Scope => "Restore and context agree with the run's workspace and environment.",
-            Self::Intent => "The restore is no preview and has left its preparation.",
-            Self::Execution => "The restore's status is completed.",
-            Self::Items => {
-                "Every requested item has exactly one result, every result is applied, and counters agree."
-            }
-            Self::Audit => {
-                "An audit entry records the restore's end, and no later one contradicts it."
-            }
-            Self::Evidence => {
-                "The active evidence snapshot of this run is complete, valid, and no older than the restore's end."
-            }
-            Self::Clearance => {
-                "No blocker is recorded on the run or its restore, and whatever could record one can be read."
-            }
-        }
+    /// Which restore belongs to the run.
+    Link {
+        name: "link",
+        requirement: "One live restore of the same workspace and environment belongs to this run.",
+    }
+    /// Same workspace and environment.
+    Scope {
+        name: "scope",
+        requirement: "Restore and context agree with the run's workspace and environment.",
+    }
+    /// Meant to change something.
+    Intent {
+        name: "intent",
+        requirement: "The restore is no preview and has left its preparation.",
+    }
+    /// Ran to its end.
+    Execution {
+        name: "execution",
+        requirement: "The restore's status is completed.",
+    }
+    /// Did what was requested, item by item.
+    Items {
+        name: "items",
+        requirement: "Every requested item has exactly one result, every result is applied, and counters agree.",
+    }
+    /// Independently recorded.
+    Audit {
+        name: "audit",
+        requirement: "An audit entry records the restore's end, and no later one contradicts it.",
+    }
+    /// Looked at afterwards.
+    Evidence {
+        name: "evidence",
+        requirement: "The active evidence snapshot of this run is complete, valid, and no older than the restore's end.",
+    }
+    /// Not stopped by anything.
+    Clearance {
+        name: "clearance",
+        requirement: "No blocker is recorded on the run or its restore, and whatever could record one can be read.",
     }
 }
 
@@ -455,17 +430,6 @@ pub(super) fn ended_at(restore: &RestoreFacts, at: At<'_>) -> Option<Timestamp> 
 /// The shortest duration has no opposite; the longest is as good.
 fn negated(duration: SignedDuration) -> SignedDuration {
     duration.checked_neg().unwrap_or(SignedDuration::MAX)
-}
-
-/// Moves a moment, stopping at the end of representable time.
-#[must_use]
-pub(crate) fn shifted(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    let end_of_time = if by.is_negative() {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    };
-    moment.checked_add(by).unwrap_or(end_of_time)
 }
 
 /// Blockers recorded on the run count even where no restore can be linked.

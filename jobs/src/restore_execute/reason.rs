@@ -13,7 +13,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::decision::Outcome;
+use super::outcome::Outcome;
 
 /// Stands wherever something positive is said about a restore.
 pub const CLAIM_BOUNDARY: &str = "Completion and evidence do not prove environment recovery.";
@@ -29,376 +29,401 @@ pub struct Explanation {
     pub next_action: &'static str,
 }
 
-macro_rules! registry {
-    ($($variant:ident = $code:literal {
-        $sentence:literal
-        impact: $impact:literal
-        next: $next:literal
-    })+) => {
-        /// Why a decision came out as it did, or what one leg lacks.
-        ///
-        /// The order of the variants is the order in which the rulebook lists them. It orders the
-        /// gaps of one leg, of which the first is the primary reason where that leg decides. Which
-        /// leg decides is the order of the decision table's rows, and that is another one: clearance
-        /// that cannot be read (row 18) comes before gaps of audit and evidence, although they are
-        /// listed before it, because no time could close it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum ReasonCode {
-            $(#[doc = concat!("`", $code, "`: ", $sentence)] $variant,)+
-        }
-
-        impl ReasonCode {
-            /// Every code, in registry order.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The code as it is stored and shown.
-            #[must_use]
-            pub const fn code(self) -> &'static str {
-                match self { $(Self::$variant => $code,)+ }
-            }
-
-            /// What the code means to a person.
-            #[must_use]
-            pub const fn explanation(self) -> Explanation {
-                match self {
-                    $(Self::$variant => Explanation {
-                        sentence: $sentence,
-                        impact: $impact,
-                        next_action: $next,
-                    },)+
-                }
-            }
-        }
-    };
+crate::vocabulary! {
+    /// What a reason code is about; the runbook has one chapter for each.
+    pub enum Chapter {
+        /// The heading of the chapter.
+        title,
+    }
+    Run = "The run itself"
+    Link = "Which restore belongs to the run"
+    Intent = "Whether anything was meant to change"
+    Execution = "How the restore ended"
+    Items = "Items and counters"
+    Audit = "Audit entries"
+    Evidence = "Evidence after the run"
+    Clearance = "Records of blockers"
+    Blocker = "Blockers recorded by the platform"
+    Proof = "Nothing is missing"
 }
 
-registry! {
-    UnsupportedType = "run.unsupported_type" {
-        "This run is not of type restore.execute."
-        impact: "Nothing was judged and nothing was written."
-        next: "Use the product's own page for this type of operation."
+/// The platform records blockers under its own codes; all of them are misread, and looked into, in one way.
+const BLOCKER_DOES_NOT_MEAN: &str =
+    "That it still holds: it is what the platform recorded when the restore was stopped.";
+const BLOCKER_LOOK_AT: &str = "`operation_runs.failure_summary` and `restore_runs.metadata` of the restore, and \
+                               the state of the gate today.";
+
+crate::vocabulary! {
+    /// Why a decision came out as it did, or what one leg lacks.
+    ///
+    /// The order of the variants is the order in which the rulebook lists them. It orders the
+    /// gaps of one leg, of which the first is the primary reason where that leg decides. Which
+    /// leg decides is the order of the decision table's rows, and that is another one: clearance
+    /// that cannot be read (row 18) comes before gaps of audit and evidence, although they are
+    /// listed before it, because no time could close it.
+    #[derive(PartialOrd, Ord)]
+    pub enum ReasonCode {
+        /// What was found, in one sentence that is safe to store and to show.
+        sentence,
+        /// The code as it is stored and shown.
+        code: &'static str,
+        /// What the code is about.
+        chapter: Chapter,
+        /// The outcome of a verdict that has this primary reason; none where nothing is ever decided for it.
+        outcome: Option<Outcome>,
+        /// What it means for somebody who relies on the restore.
+        impact: &'static str,
+        /// What the code does not say, though it may look so; for the runbook.
+        does_not_mean: &'static str,
+        /// What to look at before anything is done; for the runbook.
+        look_at: &'static str,
+        /// What to do next.
+        next_action: &'static str,
     }
-    AlreadyTerminal = "run.already_terminal" {
-        "This run is closed already; a closed run is never changed."
-        impact: "The outcome on the run stands as it is. It was not judged again."
-        next: "Read the run's recorded reconciliation, if it has one."
+    UnsupportedType = "This run is not of type restore.execute." {
+        code: "run.unsupported_type", chapter: Chapter::Run, outcome: None,
+        impact: "Nothing was judged and nothing was written.",
+        does_not_mean: "That anything is wrong with the run: other types are not this product's to judge.",
+        look_at: "`operation_runs.type` of the run, and whoever asked for it to be looked at.",
+        next_action: "Use the product's own page for this type of operation.",
     }
-    RunStatusUnknown = "run.status_unknown" {
-        "The run's own status is none of queued, running and completed."
-        impact: "Nothing can be written to a run whose state is unknown."
-        next: "Find out what wrote the status of this run and correct it there."
+    AlreadyTerminal = "This run is closed already; a closed run is never changed." {
+        code: "run.already_terminal", chapter: Chapter::Run, outcome: None,
+        impact: "The outcome on the run stands as it is. It was not judged again.",
+        does_not_mean: "That this product closed it, or would have closed it so.",
+        look_at: "`context.reconciliation` of the run, and its verdict: `restore-reconciler explain RUN`.",
+        next_action: "Read the run's recorded reconciliation, if it has one.",
     }
-    ContextMalformed = "run.context_malformed" {
-        "The run's context cannot be read as a map without losing part of it."
-        impact: "No verdict can be recorded, because recording one would damage the context."
-        next: "Repair operation_runs.context of this run; it is looked at again by itself."
+    RunStatusUnknown = "The run's own status is none of queued, running and completed." {
+        code: "run.status_unknown", chapter: Chapter::Run, outcome: None,
+        impact: "Nothing can be written to a run whose state is unknown.",
+        does_not_mean: "That the restore failed, or that it did not.",
+        look_at: "`operation_runs.status`, and the releases of the platform that write it.",
+        next_action: "Find out what wrote the status of this run and correct it there.",
     }
-    SettleFailed = "run.settle_failed" {
-        "The database refused to record a verdict for this run alone."
-        impact: "The run stays open; other runs are not affected."
-        next: "Read the worker's log for the refused step, repair the cause, and reconcile the run."
+    ContextMalformed = "The run's context cannot be read as a map without losing part of it." {
+        code: "run.context_malformed", chapter: Chapter::Run, outcome: None,
+        impact: "No verdict can be recorded, because recording one would damage the context.",
+        does_not_mean: "That the restore is at fault: it was not judged.",
+        look_at: "`operation_runs.context`: a list with members, a number, a key twice, or text that is not JSON.",
+        next_action: "Repair operation_runs.context of this run; it is looked at again by itself.",
     }
-    ProofUnavailable = "restore.proof_unavailable" {
-        "No restore record can be tied to this run with certainty."
-        impact: "Nothing can be said about the restore."
-        next: "Check which restore this run belongs to, then reconcile it again."
+    SettleFailed = "The database refused to record a verdict for this run alone." {
+        code: "run.settle_failed", chapter: Chapter::Run, outcome: None,
+        impact: "The run stays open; other runs are not affected.",
+        does_not_mean: "That the restore failed: a verdict may be ready and cannot be written.",
+        look_at: "`restore-reconciler queue show RUN`, which keeps what the database said; triggers and constraints on `operation_runs` and `audit_logs`.",
+        next_action: "Read the worker's log for the refused step, repair the cause, and reconcile the run.",
     }
-    PreviewOnly = "restore.preview_only" {
-        "The restore was a preview; nothing was executed."
-        impact: "A preview proves what would be done, not that anything was."
-        next: "Review the preview, or execute the restore."
+    ProofUnavailable = "No restore record can be tied to this run with certainty." {
+        code: "restore.proof_unavailable", chapter: Chapter::Link, outcome: None,
+        impact: "Nothing can be said about the restore.",
+        does_not_mean: "That there was no restore: there may be one that belongs elsewhere, was deleted, or is one of several.",
+        look_at: "`context.restore_run_id` of the run, and `restore_runs.operation_run_id` of restores of the same environment. The precise cause is in the worker's log at level debug.",
+        next_action: "Check which restore this run belongs to, then reconcile it again.",
     }
-    NotExecuted = "restore.not_executed" {
-        "The restore has not been executed yet."
-        impact: "There is nothing to prove yet."
-        next: "Continue preparing the restore, or discard it."
+    PreviewOnly = "The restore was a preview; nothing was executed." {
+        code: "restore.preview_only", chapter: Chapter::Intent, outcome: None,
+        impact: "A preview proves what would be done, not that anything was.",
+        does_not_mean: "That a restore was tried and stopped.",
+        look_at: "`restore_runs.is_dry_run`, and who started the restore and from where.",
+        next_action: "Review the preview, or execute the restore.",
     }
-    InProgress = "restore.in_progress" {
-        "The restore is still queued or running."
-        impact: "Results and evidence are not final."
-        next: "Wait for the restore to end; it is looked at again by itself."
+    NotExecuted = "The restore has not been executed yet." {
+        code: "restore.not_executed", chapter: Chapter::Intent, outcome: None,
+        impact: "There is nothing to prove yet.",
+        does_not_mean: "That the restore failed: nobody has begun it.",
+        look_at: "The restore's own page in the console, with its gates.",
+        next_action: "Continue preparing the restore, or discard it.",
     }
-    StatusUnknown = "restore.status_unknown" {
-        "The restore's status is not one this version knows."
-        impact: "An unknown status proves nothing, in either direction."
-        next: "Compare restore_runs.status with the statuses in the rulebook; upgrade the worker if the platform is newer."
+    InProgress = "The restore is still queued or running." {
+        code: "restore.in_progress", chapter: Chapter::Execution, outcome: None,
+        impact: "Results and evidence are not final.",
+        does_not_mean: "That the restore still moves: whoever executed it may be dead.",
+        look_at: "When the restore started, and whether its executing job is alive. Nothing here restarts it.",
+        next_action: "Wait for the restore to end; it is looked at again by itself.",
     }
-    Settling = "restore.settling" {
-        "The restore completed; its audit entry or its evidence may still arrive."
-        impact: "A verdict is final, so it waits until the settle window closes."
-        next: "Nothing; it is looked at again by itself."
+    StatusUnknown = "The restore's status is not one this version knows." {
+        code: "restore.status_unknown", chapter: Chapter::Execution, outcome: None,
+        impact: "An unknown status proves nothing, in either direction.",
+        does_not_mean: "That the restore ended, or that it did not.",
+        look_at: "`restore_runs.status`, and which release of the platform wrote it.",
+        next_action: "Compare restore_runs.status with the statuses in the rulebook; upgrade the worker if the platform is newer.",
     }
-    Cancelled = "restore.cancelled" {
-        "The restore was cancelled; no readable record shows that it applied anything."
-        impact: "Results that are missing, unreadable or unknown are listed as gaps and could hide changes; all others show none."
-        next: "Start a new restore if it is still wanted."
+    Settling = "The restore completed; its audit entry or its evidence may still arrive." {
+        code: "restore.settling", chapter: Chapter::Execution, outcome: None,
+        impact: "A verdict is final, so it waits until the settle window closes.",
+        does_not_mean: "That proof is lost: there is still time for it to arrive.",
+        look_at: "How long `rules.settle_window` is, and whether evidence is being generated.",
+        next_action: "Nothing; it is looked at again by itself.",
     }
-    CancelledAfterWrites = "restore.cancelled_after_writes" {
-        "The restore was cancelled after something had been applied."
-        impact: "The environment holds part of the restore."
-        next: "Review item outcomes, then restore the rest or undo what was applied."
+    Cancelled = "The restore was cancelled; no readable record shows that it applied anything." {
+        code: "restore.cancelled", chapter: Chapter::Execution, outcome: Some(Outcome::Blocked),
+        impact: "Results that are missing, unreadable or unknown are listed as gaps and could hide changes; all others show none.",
+        does_not_mean: "That the environment was left as it was: only that no record shows a change.",
+        look_at: "The gaps of this run, of which results that cannot be read are the ones that could hide a change.",
+        next_action: "Start a new restore if it is still wanted.",
     }
-    Aborted = "restore.aborted" {
-        "The restore was aborted; no readable record shows that it applied anything."
-        impact: "Results that are missing, unreadable or unknown are listed as gaps and could hide changes; all others show none."
-        next: "Find out why the restore was aborted, then start a new one."
+    CancelledAfterWrites = "The restore was cancelled after something had been applied." {
+        code: "restore.cancelled_after_writes", chapter: Chapter::Execution, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "The environment holds part of the restore.",
+        does_not_mean: "That what had been applied was undone.",
+        look_at: "Item outcomes of the run: what was applied, and what was not reached.",
+        next_action: "Review item outcomes, then restore the rest or undo what was applied.",
     }
-    AbortedAfterWrites = "restore.aborted_after_writes" {
-        "The restore was aborted after something had been applied."
-        impact: "The environment holds part of the restore."
-        next: "Review item outcomes, then restore the rest or undo what was applied."
+    Aborted = "The restore was aborted; no readable record shows that it applied anything." {
+        code: "restore.aborted", chapter: Chapter::Execution, outcome: Some(Outcome::Failed),
+        impact: "Results that are missing, unreadable or unknown are listed as gaps and could hide changes; all others show none.",
+        does_not_mean: "That the environment was left as it was: only that no record shows a change.",
+        look_at: "`restore_runs.failure_reason`, and the gaps of this run.",
+        next_action: "Find out why the restore was aborted, then start a new one.",
     }
-    ExecutionFailed = "restore.execution_failed" {
-        "The restore failed."
-        impact: "Some requested changes may not have been applied."
-        next: "Review failure details and item outcomes."
+    AbortedAfterWrites = "The restore was aborted after something had been applied." {
+        code: "restore.aborted_after_writes", chapter: Chapter::Execution, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "The environment holds part of the restore.",
+        does_not_mean: "That what had been applied was undone.",
+        look_at: "Item outcomes of the run: what was applied, and what was not reached.",
+        next_action: "Review item outcomes, then restore the rest or undo what was applied.",
     }
-    ItemsMissing = "restore.items_missing" {
-        "Results do not cover everything that was requested, or what was requested is not recorded."
-        impact: "Nobody can show that every requested item was restored."
-        next: "Compare requested items with recorded results; restore what has no result."
+    ExecutionFailed = "The restore failed." {
+        code: "restore.execution_failed", chapter: Chapter::Execution, outcome: Some(Outcome::Failed),
+        impact: "Some requested changes may not have been applied.",
+        does_not_mean: "That nothing was applied: a restore can fail half way.",
+        look_at: "`restore_runs.failure_reason`, and item outcomes of the run.",
+        next_action: "Review failure details and item outcomes.",
     }
-    ItemsUnrecognised = "restore.items_unrecognised" {
-        "Results cannot be read, or hold an outcome this version does not know."
-        impact: "What is not understood does not count as applied."
-        next: "Review the named items; upgrade the worker if the platform writes newer outcomes."
+    ItemsMissing = "Results do not cover everything that was requested, or what was requested is not recorded." {
+        code: "restore.items_missing", chapter: Chapter::Items, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "Nobody can show that every requested item was restored.",
+        does_not_mean: "That the missing items were not restored: nobody wrote down what became of them.",
+        look_at: "`restore_runs.requested_items` beside `results`; without rows for items, the counters, which must name a total.",
+        next_action: "Compare requested items with recorded results; restore what has no result.",
     }
-    ItemsMixed = "restore.items_mixed" {
-        "Some items were skipped, applied in part, or failed."
-        impact: "The restore is incomplete."
-        next: "Review item outcomes before relying on the result."
+    ItemsUnrecognised = "Results cannot be read, or hold an outcome this version does not know." {
+        code: "restore.items_unrecognised", chapter: Chapter::Items, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "What is not understood does not count as applied.",
+        does_not_mean: "That those items failed.",
+        look_at: "The items named under diagnostics of the run, and the platform's release notes for new outcomes.",
+        next_action: "Review the named items; upgrade the worker if the platform writes newer outcomes.",
     }
-    ItemsUnexpected = "restore.items_unexpected" {
-        "Results name an item that nobody requested, or one item twice."
-        impact: "Results and request do not describe the same restore."
-        next: "Compare requested items with recorded results."
+    ItemsMixed = "Some items were skipped, applied in part, or failed." {
+        code: "restore.items_mixed", chapter: Chapter::Items, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "The restore is incomplete.",
+        does_not_mean: "That the items that were applied are in doubt.",
+        look_at: "Item outcomes of the run, the failed and skipped ones first.",
+        next_action: "Review item outcomes before relying on the result.",
     }
-    CountsConflict = "restore.counts_conflict" {
-        "The recorded counters disagree with the recorded item outcomes."
-        impact: "One of the two records is wrong, so neither proves the restore."
-        next: "Compare counters and item outcomes of this restore."
+    ItemsUnexpected = "Results name an item that nobody requested, or one item twice." {
+        code: "restore.items_unexpected", chapter: Chapter::Items, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "Results and request do not describe the same restore.",
+        does_not_mean: "That something was restored that should not have been: the record may be wrong.",
+        look_at: "`restore_runs.results` for identifiers that `requested_items` does not name, or that stand there twice.",
+        next_action: "Compare requested items with recorded results.",
     }
-    AllItemsFailed = "restore.all_items_failed" {
-        "Every item failed."
-        impact: "The restore ended without applying any item."
-        next: "Review failure details."
+    CountsConflict = "The recorded counters disagree with the recorded item outcomes." {
+        code: "restore.counts_conflict", chapter: Chapter::Items, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "One of the two records is wrong, so neither proves the restore.",
+        does_not_mean: "That the items are wrong: the counters may be.",
+        look_at: "`restore_runs.metadata` and `operation_runs.summary_counts` beside the item outcomes.",
+        next_action: "Compare counters and item outcomes of this restore.",
     }
-    AuditMissing = "restore.audit_missing" {
-        "No audit entry records the end of this restore."
-        impact: "The restore's own record stands alone; nothing independent confirms it."
-        next: "Find out why the audit entry was not written."
+    AllItemsFailed = "Every item failed." {
+        code: "restore.all_items_failed", chapter: Chapter::Items, outcome: Some(Outcome::Failed),
+        impact: "The restore ended without applying any item.",
+        does_not_mean: "That the environment was not reached: each item was tried.",
+        look_at: "What the items' failures have in common: throttling, permissions, a provider that was away.",
+        next_action: "Review failure details.",
     }
-    AuditContradicts = "restore.audit_contradicts" {
-        "The audit log says something else than the restore's status."
-        impact: "Two records of the same restore disagree."
-        next: "Review the audit entries of this restore."
+    AuditMissing = "No audit entry records the end of this restore." {
+        code: "restore.audit_missing", chapter: Chapter::Audit, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "The restore's own record stands alone; nothing independent confirms it.",
+        does_not_mean: "That the restore did not end: its own record says that it did.",
+        look_at: "`audit_logs` of the restore, the actions in `rules.audit_actions`, and whatever writes the entry.",
+        next_action: "Find out why the audit entry was not written.",
     }
-    EvidenceMissing = "restore.evidence_missing" {
-        "No post-run evidence snapshot exists for this run."
-        impact: "Nobody looked at the environment after the restore."
-        next: "Capture evidence for this environment and review it by hand."
+    AuditContradicts = "The audit log says something else than the restore's status." {
+        code: "restore.audit_contradicts", chapter: Chapter::Audit, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "Two records of the same restore disagree.",
+        does_not_mean: "That the audit log is right and the restore's status is not, or the other way round.",
+        look_at: "All terminal audit entries of the restore, in the order of their ids.",
+        next_action: "Review the audit entries of this restore.",
     }
-    EvidenceInProgress = "restore.evidence_in_progress" {
-        "The post-run evidence snapshot was not finished."
-        impact: "There is no result to look at."
-        next: "Find out why the snapshot did not finish."
+    EvidenceMissing = "No post-run evidence snapshot exists for this run." {
+        code: "restore.evidence_missing", chapter: Chapter::Evidence, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "Nobody looked at the environment after the restore.",
+        does_not_mean: "That the restore failed, or that the environment is not as it should be.",
+        look_at: "`evidence_snapshots` of the run, and whether evidence was asked for after the restore.",
+        next_action: "Capture evidence for this environment and review it by hand.",
     }
-    EvidenceIncomplete = "restore.evidence_incomplete" {
-        "The post-run evidence snapshot is not complete."
-        impact: "What the snapshot does not hold stays unproven."
-        next: "Review the snapshot's gaps, or capture evidence again."
+    EvidenceInProgress = "The post-run evidence snapshot was not finished." {
+        code: "restore.evidence_in_progress", chapter: Chapter::Evidence, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "There is no result to look at.",
+        does_not_mean: "That evidence will come: it did not within the window.",
+        look_at: "The snapshot's job, and `rules.settle_window_in_progress`.",
+        next_action: "Find out why the snapshot did not finish.",
     }
-    EvidenceExpired = "restore.evidence_expired" {
-        "The post-run evidence snapshot has expired."
-        impact: "Expired evidence describes a state that may be gone."
-        next: "Capture evidence again and review it by hand."
+    EvidenceIncomplete = "The post-run evidence snapshot is not complete." {
+        code: "restore.evidence_incomplete", chapter: Chapter::Evidence, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "What the snapshot does not hold stays unproven.",
+        does_not_mean: "That what is in the snapshot is wrong.",
+        look_at: "The snapshot's own gaps, and the permissions it was taken with.",
+        next_action: "Review the snapshot's gaps, or capture evidence again.",
     }
-    EvidencePredatesRestore = "restore.evidence_predates_restore" {
-        "The evidence snapshot cannot be shown to be newer than the restore."
-        impact: "It describes the environment before the restore ended."
-        next: "Capture evidence again and review it by hand."
+    EvidenceExpired = "The post-run evidence snapshot has expired." {
+        code: "restore.evidence_expired", chapter: Chapter::Evidence, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "Expired evidence describes a state that may be gone.",
+        does_not_mean: "That the evidence was wrong when it was taken.",
+        look_at: "`evidence_snapshots.expires_at`, beside the moment of the verdict.",
+        next_action: "Capture evidence again and review it by hand.",
     }
-    EvidenceNotCurrent = "restore.evidence_not_current" {
-        "Evidence snapshots exist for this run, but none is active."
-        impact: "Superseded, expired or failed snapshots prove nothing."
-        next: "Capture evidence again and review it by hand."
+    EvidencePredatesRestore = "The evidence snapshot cannot be shown to be newer than the restore." {
+        code: "restore.evidence_predates_restore", chapter: Chapter::Evidence, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "It describes the environment before the restore ended.",
+        does_not_mean: "That the evidence is wrong: it shows another moment.",
+        look_at: "`evidence_snapshots.generated_at` beside `restore_runs.completed_at`, and the clocks of the hosts that wrote them.",
+        next_action: "Capture evidence again and review it by hand.",
     }
-    WorkspaceMismatch = "workspace_mismatch" {
-        "The restore was stopped because it belonged to another workspace."
-        impact: "The write gate refused the restore."
-        next: "Review blocker: the workspace the restore was started in."
+    EvidenceNotCurrent = "Evidence snapshots exist for this run, but none is active." {
+        code: "restore.evidence_not_current", chapter: Chapter::Evidence, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "Superseded, expired or failed snapshots prove nothing.",
+        does_not_mean: "That there was never any evidence.",
+        look_at: "The statuses of the snapshots of this run, and what superseded them.",
+        next_action: "Capture evidence again and review it by hand.",
     }
-    TenantNotEntitled = "tenant_not_entitled" {
-        "The restore was stopped because the environment was not entitled to it."
-        impact: "The write gate refused the restore."
-        next: "Review blocker: the environment's entitlement."
+    WorkspaceMismatch = "The restore was stopped because it belonged to another workspace." {
+        code: "workspace_mismatch", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "The write gate refused the restore.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: the workspace the restore was started in.",
     }
-    MissingCapability = "missing_capability" {
-        "The restore was stopped because a capability was missing."
-        impact: "The write gate refused the restore."
-        next: "Review blocker: the capabilities of whoever started the restore."
+    TenantNotEntitled = "The restore was stopped because the environment was not entitled to it." {
+        code: "tenant_not_entitled", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "The write gate refused the restore.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: the environment's entitlement.",
     }
-    TenantNotOperable = "tenant_not_operable" {
-        "The restore was stopped because the environment could not be operated on."
-        impact: "The write gate refused the restore."
-        next: "Review blocker: the environment's state."
+    MissingCapability = "The restore was stopped because a capability was missing." {
+        code: "missing_capability", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "The write gate refused the restore.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: the capabilities of whoever started the restore.",
     }
-    TenantMissing = "tenant_missing" {
-        "The restore was stopped because its environment no longer existed."
-        impact: "The write gate refused the restore."
-        next: "Review blocker: whether the environment was removed."
+    TenantNotOperable = "The restore was stopped because the environment could not be operated on." {
+        code: "tenant_not_operable", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "The write gate refused the restore.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: the environment's state.",
     }
-    InitiatorMissing = "initiator_missing" {
-        "The restore was stopped because whoever started it no longer existed."
-        impact: "The write gate refused the restore."
-        next: "Review blocker: start the restore again under a current account."
+    TenantMissing = "The restore was stopped because its environment no longer existed." {
+        code: "tenant_missing", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "The write gate refused the restore.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: whether the environment was removed.",
     }
-    InitiatorNotEntitled = "initiator_not_entitled" {
-        "The restore was stopped because whoever started it was not entitled to."
-        impact: "The write gate refused the restore."
-        next: "Review blocker: the entitlement of whoever started the restore."
+    InitiatorMissing = "The restore was stopped because whoever started it no longer existed." {
+        code: "initiator_missing", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "The write gate refused the restore.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: start the restore again under a current account.",
     }
-    ProviderConnectionInvalid = "provider_connection_invalid" {
-        "The restore was stopped because the provider connection was not valid."
-        impact: "The provider could not be written to."
-        next: "Review blocker: the provider connection of this environment."
+    InitiatorNotEntitled = "The restore was stopped because whoever started it was not entitled to." {
+        code: "initiator_not_entitled", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "The write gate refused the restore.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: the entitlement of whoever started the restore.",
     }
-    WriteGateBlocked = "write_gate_blocked" {
-        "The restore was stopped by the write gate."
-        impact: "Writes to the environment were not allowed."
-        next: "Review blocker: the write gate of this environment."
+    ProviderConnectionInvalid = "The restore was stopped because the provider connection was not valid." {
+        code: "provider_connection_invalid", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "The provider could not be written to.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: the provider connection of this environment.",
     }
-    ExecutionPrerequisiteInvalid = "execution_prerequisite_invalid" {
-        "The restore was stopped because a prerequisite did not hold."
-        impact: "The restore could not be executed safely."
-        next: "Review blocker: the prerequisites recorded with the restore."
+    WriteGateBlocked = "The restore was stopped by the write gate." {
+        code: "write_gate_blocked", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "Writes to the environment were not allowed.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: the write gate of this environment.",
     }
-    RbacNotConfigured = "intune_rbac.not_configured" {
-        "The restore was stopped because Intune role assignments were not configured."
-        impact: "Writes to the environment were not allowed."
-        next: "Review blocker: configure Intune role assignments."
+    ExecutionPrerequisiteInvalid = "The restore was stopped because a prerequisite did not hold." {
+        code: "execution_prerequisite_invalid", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "The restore could not be executed safely.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: the prerequisites recorded with the restore.",
     }
-    RbacUnhealthy = "intune_rbac.unhealthy" {
-        "The restore was stopped because the check of Intune role assignments had failed."
-        impact: "Writes to the environment were not allowed."
-        next: "Review blocker: repair Intune role assignments."
+    RbacNotConfigured = "The restore was stopped because Intune role assignments were not configured." {
+        code: "intune_rbac.not_configured", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "Writes to the environment were not allowed.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: configure Intune role assignments.",
     }
-    RbacStale = "intune_rbac.stale" {
-        "The restore was stopped because the check of Intune role assignments was too old."
-        impact: "Writes to the environment were not allowed."
-        next: "Review blocker: run the check of Intune role assignments again."
+    RbacUnhealthy = "The restore was stopped because the check of Intune role assignments had failed." {
+        code: "intune_rbac.unhealthy", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "Writes to the environment were not allowed.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: repair Intune role assignments.",
     }
-    OperationalControlPaused = "operational_control.paused" {
-        "The restore was stopped because operations were paused."
-        impact: "Writes to the environment were not allowed."
-        next: "Review blocker: who paused operations, and whether they were resumed."
+    RbacStale = "The restore was stopped because the check of Intune role assignments was too old." {
+        code: "intune_rbac.stale", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "Writes to the environment were not allowed.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: run the check of Intune role assignments again.",
     }
-    ClearanceUnreadable = "restore.clearance_unreadable" {
-        "A record that could name a blocker cannot be read."
-        impact: "Nobody can show that nothing stopped the restore."
-        next: "Repair failure_summary of the run or metadata of the restore."
+    OperationalControlPaused = "The restore was stopped because operations were paused." {
+        code: "operational_control.paused", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "Writes to the environment were not allowed.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: who paused operations, and whether they were resumed.",
     }
-    BlockedAfterWrites = "restore.blocked_after_writes" {
-        "A blocker stopped the restore after something had been applied."
-        impact: "The environment holds part of the restore."
-        next: "Review blocker and item outcomes, then restore the rest or undo what was applied."
+    ClearanceUnreadable = "A record that could name a blocker cannot be read." {
+        code: "restore.clearance_unreadable", chapter: Chapter::Clearance, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "Nobody can show that nothing stopped the restore.",
+        does_not_mean: "That a blocker stopped the restore.",
+        look_at: "`operation_runs.failure_summary` and `restore_runs.metadata`, as text.",
+        next_action: "Repair failure_summary of the run or metadata of the restore.",
     }
-    ProofComplete = "restore.proof_complete" {
-        "The proof bundle is complete. Completion and evidence do not prove environment recovery."
-        impact: "The restore ran as requested, and evidence was captured after it."
-        next: "Open evidence and review it."
+    BlockedAfterWrites = "A blocker stopped the restore after something had been applied." {
+        code: "restore.blocked_after_writes", chapter: Chapter::Clearance, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "The environment holds part of the restore.",
+        does_not_mean: "That what had been applied was undone.",
+        look_at: "The blocker among the gaps of the run, and item outcomes.",
+        next_action: "Review blocker and item outcomes, then restore the rest or undo what was applied.",
+    }
+    ProofComplete = "The proof bundle is complete. Completion and evidence do not prove environment recovery." {
+        code: "restore.proof_complete", chapter: Chapter::Proof, outcome: Some(Outcome::Succeeded),
+        impact: "The restore ran as requested, and evidence was captured after it.",
+        does_not_mean: "That the environment recovered, or that it is as it was when the backup was taken.",
+        look_at: "The evidence of the run: what it holds, and when it was taken.",
+        next_action: "Open evidence and review it.",
     }
 }
 
 impl ReasonCode {
-    /// Blockers that the platform's write gates and checks record, in registry order.
-    pub const BLOCKERS: &[Self] = &[
-        Self::WorkspaceMismatch,
-        Self::TenantNotEntitled,
-        Self::MissingCapability,
-        Self::TenantNotOperable,
-        Self::TenantMissing,
-        Self::InitiatorMissing,
-        Self::InitiatorNotEntitled,
-        Self::ProviderConnectionInvalid,
-        Self::WriteGateBlocked,
-        Self::ExecutionPrerequisiteInvalid,
-        Self::RbacNotConfigured,
-        Self::RbacUnhealthy,
-        Self::RbacStale,
-        Self::OperationalControlPaused,
-    ];
+    /// What the code means to a person.
+    #[must_use]
+    pub const fn explanation(self) -> Explanation {
+        Explanation {
+            sentence: self.sentence(),
+            impact: self.impact(),
+            next_action: self.next_action(),
+        }
+    }
+
+    /// Whether it is one of the blockers that the platform's write gates and checks record.
+    #[must_use]
+    pub const fn is_blocker(self) -> bool {
+        matches!(self.chapter(), Chapter::Blocker)
+    }
 
     /// The registered code that is exactly `text`: same case, no padding.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|reason| reason.code() == text)
+        Self::ALL.into_iter().find(|reason| reason.code() == text)
     }
 
     /// The blocker that is exactly `text`. Any other text names no blocker.
     #[must_use]
     pub fn parse_blocker(text: &str) -> Option<Self> {
-        Self::BLOCKERS
-            .iter()
-            .copied()
-            .find(|reason| reason.code() == text)
-    }
-
-    /// The outcome of a verdict that has this primary reason; none where nothing is ever decided for it.
-    ///
-    /// Exhaustive on purpose: a new code does not compile until somebody says what it comes to.
-    #[must_use]
-    pub const fn outcome(self) -> Option<Outcome> {
-        match self {
-            Self::UnsupportedType
-            | Self::AlreadyTerminal
-            | Self::RunStatusUnknown
-            | Self::ContextMalformed
-            | Self::SettleFailed
-            | Self::ProofUnavailable
-            | Self::PreviewOnly
-            | Self::NotExecuted
-            | Self::InProgress
-            | Self::StatusUnknown
-            | Self::Settling => None,
-            Self::Aborted | Self::ExecutionFailed | Self::AllItemsFailed => Some(Outcome::Failed),
-            Self::Cancelled
-            | Self::WorkspaceMismatch
-            | Self::TenantNotEntitled
-            | Self::MissingCapability
-            | Self::TenantNotOperable
-            | Self::TenantMissing
-            | Self::InitiatorMissing
-            | Self::InitiatorNotEntitled
-            | Self::ProviderConnectionInvalid
-            | Self::WriteGateBlocked
-            | Self::ExecutionPrerequisiteInvalid
-            | Self::RbacNotConfigured
-            | Self::RbacUnhealthy
-            | Self::RbacStale
-            | Self::OperationalControlPaused => Some(Outcome::Blocked),
-            Self::CancelledAfterWrites
-            | Self::AbortedAfterWrites
-            | Self::BlockedAfterWrites
-            | Self::ItemsMissing
-            | Self::ItemsUnrecognised
-            | Self::ItemsMixed
-            | Self::ItemsUnexpected
-            | Self::CountsConflict
-            | Self::AuditMissing
-            | Self::AuditContradicts
-            | Self::EvidenceMissing
-            | Self::EvidenceInProgress
-            | Self::EvidenceIncomplete
-            | Self::EvidenceExpired
-            | Self::EvidencePredatesRestore
-            | Self::EvidenceNotCurrent
-            | Self::ClearanceUnreadable => Some(Outcome::PartiallySucceeded),
-            Self::ProofComplete => Some(Outcome::Succeeded),
-        }
+        Self::parse(text).filter(|reason| reason.is_blocker())
     }
 
     /// Whether the run itself is in the way: closed, of another type, or in a state that nobody knows.
@@ -436,7 +461,7 @@ impl JsonSchema for ReasonCode {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let codes: Vec<_> = Self::ALL.iter().map(|reason| reason.code()).collect();
+        let codes = Self::ALL.map(Self::code).to_vec();
         json_schema!({ "type": "string", "enum": codes })
     }
 }
@@ -458,17 +483,14 @@ mod tests {
 
     #[test]
     fn codes_and_anchors_are_unique_and_read_back() {
-        let codes: BTreeSet<_> = ReasonCode::ALL.iter().map(|reason| reason.code()).collect();
-        let anchors: BTreeSet<_> = ReasonCode::ALL
-            .iter()
-            .map(|reason| reason.anchor())
-            .collect();
+        let codes = BTreeSet::from(ReasonCode::ALL.map(ReasonCode::code));
+        let anchors = BTreeSet::from(ReasonCode::ALL.map(ReasonCode::anchor));
         assert_eq!(
             (codes.len(), anchors.len()),
             (ReasonCode::ALL.len(), ReasonCode::ALL.len())
         );
         for reason in ReasonCode::ALL {
-            assert_eq!(ReasonCode::parse(reason.code()), Some(*reason));
+            assert_eq!(ReasonCode::parse(reason.code()), Some(reason));
             assert_eq!(ReasonCode::parse(&reason.code().to_uppercase()), None);
         }
     }

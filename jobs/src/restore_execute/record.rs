@@ -12,9 +12,10 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::canonical::{Canonical, CanonicalError, canonicalise};
-use super::decision::{Decision, Outcome};
+use super::decision::Decision;
 use super::facts::{Facts, RUN_TYPE, RestoreFacts, RunFacts};
 use super::merge::{is_rewritable, merge, raw_list};
+use super::outcome::Outcome;
 use super::proof::{Leg, supporting_audit};
 use super::reason::ReasonCode;
 use super::rows::RunRow;
@@ -22,6 +23,7 @@ use super::rules::RULESET;
 use crate::ids::{EnvironmentId, RunId, SnapshotId, WorkspaceId};
 use crate::json::Column;
 use crate::stamp::Stamp;
+use crate::vocabulary;
 
 /// How many entries `failure_summary` may hold. A full list is left as it is; the reason stands in
 /// `context.reconciliation` all the same.
@@ -42,31 +44,22 @@ pub struct Attribution {
     pub source: Source,
 }
 
-/// What made a worker look at a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// A pass over all due runs.
-    Sweep,
-    /// An operator's command.
-    Command,
-    /// A job: somebody asked for this run.
-    Request,
-    /// The time had come at which a run that stayed open was to be looked at again.
-    Watch,
-}
-
-impl Source {
-    /// The word that is stored.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sweep => "sweep",
-            Self::Command => "command",
-            Self::Request => "request",
-            Self::Watch => "watch",
-        }
+vocabulary! {
+    /// What made a worker look at a run.
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Source {
+        /// The word that is stored.
+        name: &'static str,
     }
+    /// A pass over all due runs.
+    Sweep { name: "sweep" }
+    /// An operator's command.
+    Command { name: "command" }
+    /// A job: somebody asked for this run.
+    Request { name: "request" }
+    /// The time had come at which a run that stayed open was to be looked at again.
+    Watch { name: "watch" }
 }
 
 /// Everything one verdict writes.

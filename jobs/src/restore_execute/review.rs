@@ -14,11 +14,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canonical::{self, ReadError, canonicalise, digest_of};
-use super::decision::{Decision, Outcome};
+use super::decision::Decision;
 use super::facts::Facts;
+use super::outcome::Outcome;
 use super::record::{LedgerEntry, decision_id};
 use super::rules::{RULESET, decide};
 use crate::ids::RunId;
+use crate::vocabulary;
 
 /// What the ledger says about one verdict, column by column.
 #[derive(Debug, Clone, Copy)]
@@ -92,32 +94,37 @@ pub enum Doubt {
     },
 }
 
-/// What a verdict on record is worth to whoever reads it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
+vocabulary! {
+    /// What a verdict on record is worth to whoever reads it.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Standing {
+        /// For people.
+        sentence: &'static str,
+    }
     /// This version would record it again.
-    Stands,
+    Stands {
+        sentence: "The verdict follows from the facts recorded with it.",
+    }
     /// Other rules decided than this version holds, so it can only be read.
-    OtherRules,
+    OtherRules {
+        sentence: "Other rules decided than this version holds, so this version cannot judge the verdict again.",
+    }
     /// The facts on record do not have the recorded digest.
-    FactsAltered,
+    FactsAltered {
+        sentence: "The facts on record do not have the recorded digest: the ledger was altered.",
+    }
     /// The facts on record have it, and this version could not have written them.
-    FactsUnreadable,
+    FactsUnreadable {
+        sentence: "The facts on record are not as this version writes them: the ledger was altered.",
+    }
     /// Other columns say something else than follows from the facts on record.
-    Contradicted,
+    Contradicted {
+        sentence: "The ledger's columns contradict the facts on record: the ledger was altered.",
+    }
 }
 
 impl Standing {
-    /// Every standing.
-    pub const ALL: [Self; 5] = [
-        Self::Stands,
-        Self::OtherRules,
-        Self::FactsAltered,
-        Self::FactsUnreadable,
-        Self::Contradicted,
-    ];
-
     /// Reviews a verdict that the ledger calls by `name`.
     #[must_use]
     pub fn of(recorded: &Recorded<'_>, name: &Name<'_>) -> Self {
@@ -134,26 +141,6 @@ impl Standing {
     #[must_use]
     pub const fn is_readable(self) -> bool {
         matches!(self, Self::Stands | Self::OtherRules)
-    }
-
-    /// For people.
-    #[must_use]
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::Stands => "The verdict follows from the facts recorded with it.",
-            Self::OtherRules => {
-                "Other rules decided than this version holds, so this version cannot judge the verdict again."
-            }
-            Self::FactsAltered => {
-                "The facts on record do not have the recorded digest: the ledger was altered."
-            }
-            Self::FactsUnreadable => {
-                "The facts on record are not as this version writes them: the ledger was altered."
-            }
-            Self::Contradicted => {
-                "The ledger's columns contradict the facts on record: the ledger was altered."
-            }
-        }
     }
 }
 

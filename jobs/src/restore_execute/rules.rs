@@ -56,10 +56,12 @@
 use jiff::Timestamp;
 
 use super::context::ContextFacts;
-use super::decision::{Decision, Outcome, Ruling};
+use super::decision::{Decision, Ruling};
 use super::facts::{Facts, RestoreFacts, RestoreStatus, RunStatus};
+use super::outcome::Outcome;
 use super::proof::{self, Leg, Proof};
 use super::reason::ReasonCode;
+use crate::stamp::shifted;
 
 /// Version of the table and of everything it reads. Every change that could change a decision or a
 /// digest raises it; the ledger keeps it with each verdict.
@@ -250,5 +252,5 @@ fn settle_window_end(facts: &Facts) -> Option<Timestamp> {
     } else {
         policy.settle_window
     };
-    Some(proof::shifted(ended, window))
+    Some(shifted(ended, window))
 }

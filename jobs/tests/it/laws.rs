@@ -328,7 +328,7 @@ proptest! {
         gone.candidates.clear();
         let unseen = gone.decide();
         prop_assert_eq!(&seen, &unseen);
-        let spoken = seen.proof.gaps().into_iter().filter(|gap| !ReasonCode::BLOCKERS.contains(gap));
+        let spoken = seen.proof.gaps().into_iter().filter(|gap| !gap.is_blocker());
         for gap in spoken {
             prop_assert!(matches!(gap, ReasonCode::ProofUnavailable | ReasonCode::ClearanceUnreadable), "{}", gap);
         }

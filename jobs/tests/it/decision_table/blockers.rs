@@ -35,7 +35,7 @@ pub(super) fn blocker_rows() -> Vec<Row> {
     const BLOCKED: &str = "blocked write_gate_blocked";
     let mut rows = Vec::new();
     for (place, recorded) in PLACES {
-        for blocker in ReasonCode::BLOCKERS {
+        for blocker in ReasonCode::ALL.into_iter().filter(|it| it.is_blocker()) {
             let code = blocker.code();
             rows.push(row(
                 9,
