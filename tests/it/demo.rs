@@ -372,8 +372,8 @@ async fn scenes_stand_beside_the_scenarios_on(stage: Stage, through_queue: Optio
     ];
     for change in Change::ALL {
         assert_eq!(
-            changes.contains(change),
-            !unrecorded.contains(change),
+            changes.contains(&change),
+            !unrecorded.contains(&change),
             "{change:?}"
         );
     }

@@ -8,27 +8,52 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Seen;
+use super::seen::Seen;
 use super::summary::counted;
 use crate::restore_execute::facts::{RestoreFacts, RestoreStatus, RunOutcome};
 use crate::restore_execute::proof;
 use crate::restore_execute::reason::{CLAIM_BOUNDARY, ReasonCode};
+use crate::vocabulary;
 
-/// The states, in the order in which they are looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AttentionState {
+vocabulary! {
+    /// The states, in the order in which they are looked for.
+    #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum AttentionState {
+        /// How urgent it looks.
+        tone: Tone,
+        /// What the state does not prove.
+        claim_boundary: &'static str,
+    }
     /// A preview, not begun, or not at its end: no history yet.
-    NotExecuted,
+    NotExecuted {
+        tone: Tone::Neutral,
+        claim_boundary: "A preview does not prove that anything was restored.",
+    }
     /// Failed, or stopped before it did anything.
-    Failed,
+    Failed {
+        tone: Tone::Danger,
+        claim_boundary: "No recovery claim can be made.",
+    }
     /// Some items failed or were applied in part.
-    Partial,
+    Partial {
+        tone: Tone::Warning,
+        claim_boundary: PARTIAL_CLAIM_BOUNDARY,
+    }
     /// Completed; skipped or undone work, or doubt about it, weakens confidence.
-    CompletedWithFollowUp,
+    CompletedWithFollowUp {
+        tone: Tone::Warning,
+        claim_boundary: PARTIAL_CLAIM_BOUNDARY,
+    }
     /// Completed, and nothing of that is visible.
-    Completed,
+    Completed {
+        tone: Tone::Calm,
+        claim_boundary: CLAIM_BOUNDARY,
+    }
 }
+
+const PARTIAL_CLAIM_BOUNDARY: &str =
+    "Completion of some items does not prove environment recovery.";
 
 /// How urgent it looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
@@ -44,65 +69,65 @@ pub enum Tone {
     Calm,
 }
 
-findings! {
+vocabulary! {
     /// What attention is due to.
-    pub enum Cause: state is AttentionState, summary;
-    Preview: NotExecuted {
-        "Nothing was executed: this record proves preview truth only."
-        next: "Review the preview, or continue preparation."
+    #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Cause {
+        /// What was found, in one sentence.
+        summary,
+        /// The state it leads to.
+        state: AttentionState,
+        /// What to do next.
+        next_action: &'static str,
     }
-    NotEnded: NotExecuted {
-        "The restore has not ended; there is no result yet."
-        next: "View operation progress."
+    Preview = "Nothing was executed: this record proves preview truth only." {
+        state: AttentionState::NotExecuted,
+        next_action: "Review the preview, or continue preparation.",
     }
-    ExecutionFailed: Failed {
-        "The execution failed."
-        next: "Review failure details."
+    NotEnded = "The restore has not ended; there is no result yet." {
+        state: AttentionState::NotExecuted,
+        next_action: "View operation progress.",
     }
-    Stopped: Failed {
-        "The restore was stopped before it changed anything."
-        next: "Review the blocker."
+    ExecutionFailed = "The execution failed." {
+        state: AttentionState::Failed,
+        next_action: "Review failure details.",
     }
-    StoppedAfterWrites: Partial {
-        "The restore was stopped after it had changed the environment."
-        next: "Review item outcomes."
+    Stopped = "The restore was stopped before it changed anything." {
+        state: AttentionState::Failed,
+        next_action: "Review the blocker.",
     }
-    StatusUnknown: Partial {
-        "The restore's status is not one that this version knows."
-        next: "Review diagnostics."
+    StoppedAfterWrites = "The restore was stopped after it had changed the environment." {
+        state: AttentionState::Partial,
+        next_action: "Review item outcomes.",
     }
-    ItemsFailed: Partial {
-        "Some items or assignments failed or were applied in part."
-        next: "Review item outcomes."
+    StatusUnknown = "The restore's status is not one that this version knows." {
+        state: AttentionState::Partial,
+        next_action: "Review diagnostics.",
     }
-    ItemsLeftOut: CompletedWithFollowUp {
-        "Some items, assignments or foundations were skipped or not applied."
-        next: "Review what was left out."
+    ItemsFailed = "Some items or assignments failed or were applied in part." {
+        state: AttentionState::Partial,
+        next_action: "Review item outcomes.",
     }
-    ItemsUnclear: CompletedWithFollowUp {
-        "Some item outcomes are missing or cannot be understood."
-        next: "Compare requested items with recorded results."
+    ItemsLeftOut = "Some items, assignments or foundations were skipped or not applied." {
+        state: AttentionState::CompletedWithFollowUp,
+        next_action: "Review what was left out.",
     }
-    NotProven: CompletedWithFollowUp {
-        "The operation was not closed as a success."
-        next: "Open the operation and see what is missing."
+    ItemsUnclear = "Some item outcomes are missing or cannot be understood." {
+        state: AttentionState::CompletedWithFollowUp,
+        next_action: "Compare requested items with recorded results.",
     }
-    Nothing: Completed {
-        "The restore completed, and no follow-up is visible."
-        next: "Open the restore and review its proof."
+    NotProven = "The operation was not closed as a success." {
+        state: AttentionState::CompletedWithFollowUp,
+        next_action: "Open the operation and see what is missing.",
+    }
+    Nothing = "The restore completed, and no follow-up is visible." {
+        state: AttentionState::Completed,
+        next_action: "Open the restore and review its proof.",
     }
 }
 
 impl AttentionState {
-    /// Every state.
-    pub const ALL: [Self; 5] = [
-        Self::NotExecuted,
-        Self::Failed,
-        Self::Partial,
-        Self::CompletedWithFollowUp,
-        Self::Completed,
-    ];
-
     /// Whether somebody has to look.
     #[must_use]
     pub const fn needs_follow_up(self) -> bool {
@@ -110,30 +135,6 @@ impl AttentionState {
             self,
             Self::Failed | Self::Partial | Self::CompletedWithFollowUp
         )
-    }
-
-    /// How urgent it looks.
-    #[must_use]
-    pub const fn tone(self) -> Tone {
-        match self {
-            Self::NotExecuted => Tone::Neutral,
-            Self::Failed => Tone::Danger,
-            Self::Partial | Self::CompletedWithFollowUp => Tone::Warning,
-            Self::Completed => Tone::Calm,
-        }
-    }
-
-    /// What the state does not prove.
-    #[must_use]
-    pub const fn claim_boundary(self) -> &'static str {
-        match self {
-            Self::NotExecuted => "A preview does not prove that anything was restored.",
-            Self::Failed => "No recovery claim can be made.",
-            Self::Partial | Self::CompletedWithFollowUp => {
-                "Completion of some items does not prove environment recovery."
-            }
-            Self::Completed => CLAIM_BOUNDARY,
-        }
     }
 }
 

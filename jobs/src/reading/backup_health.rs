@@ -12,6 +12,7 @@ use super::attention::Tone;
 pub use super::backup_items::{BackupItemRow, Quality};
 use crate::ids::BackupSetId;
 use crate::stamp::Stamp;
+use crate::vocabulary;
 
 /// A row of `backup_sets`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,45 +87,27 @@ impl Default for Thresholds {
     }
 }
 
-/// What is known of what could be restored, the state that claims least first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BackupHealth {
+vocabulary! {
+    /// What is known of what could be restored, the state that claims least first.
+    #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum BackupHealth {
+        /// For people.
+        label: &'static str,
+        /// How urgent it looks.
+        tone: Tone,
+    }
     /// There is nothing that could be restored.
-    Absent,
+    Absent { label: "No usable backup inputs", tone: Tone::Danger }
     /// There is, and it is too old, or its age is unknown.
-    Stale,
+    Stale { label: "Backup inputs out of date", tone: Tone::Warning }
     /// It is recent, and not whole.
-    Degraded,
+    Degraded { label: "Backup inputs incomplete", tone: Tone::Warning }
     /// It is recent, and nothing speaks against it. Says nothing about recovery.
-    Healthy,
+    Healthy { label: "Recent backup inputs captured", tone: Tone::Calm }
 }
 
 impl BackupHealth {
-    /// Every state.
-    pub const ALL: [Self; 4] = [Self::Absent, Self::Stale, Self::Degraded, Self::Healthy];
-
-    /// For people.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Absent => "No usable backup inputs",
-            Self::Stale => "Backup inputs out of date",
-            Self::Degraded => "Backup inputs incomplete",
-            Self::Healthy => "Recent backup inputs captured",
-        }
-    }
-
-    /// How urgent it looks.
-    #[must_use]
-    pub const fn tone(self) -> Tone {
-        match self {
-            Self::Absent => Tone::Danger,
-            Self::Stale | Self::Degraded => Tone::Warning,
-            Self::Healthy => Tone::Calm,
-        }
-    }
-
     /// What the state does not prove.
     #[must_use]
     pub const fn claim_boundary(self) -> &'static str {
@@ -136,56 +119,65 @@ impl BackupHealth {
 pub const BACKUP_CLAIM_BOUNDARY: &str =
     "Input quality does not prove that execution is safe or that an environment can be recovered.";
 
-findings! {
+vocabulary! {
     /// What was found of a backup set, in the order in which it decides.
-    pub enum Finding: health is BackupHealth, summary;
-    NoSet: Absent {
-        "No completed backup set is available."
-        next: "Create a backup set."
+    #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Finding {
+        /// What was found, in one sentence.
+        summary,
+        /// The state it leads to.
+        health: BackupHealth,
+        /// What to do next.
+        next_action: &'static str,
     }
-    Deleted: Absent {
-        "The backup set was deleted."
-        next: "Create a backup set."
+    NoSet = "No completed backup set is available." {
+        health: BackupHealth::Absent,
+        next_action: "Create a backup set.",
     }
-    NotCompleted: Absent {
-        "The backup set has not been completed."
-        next: "Open the backup set."
+    Deleted = "The backup set was deleted." {
+        health: BackupHealth::Absent,
+        next_action: "Create a backup set.",
     }
-    NothingCaptured: Absent {
-        "The backup set holds no captured items."
-        next: "Open the backup set and find out why nothing was captured."
+    NotCompleted = "The backup set has not been completed." {
+        health: BackupHealth::Absent,
+        next_action: "Open the backup set.",
     }
-    AgeUnknown: Stale {
-        "When the backup set was completed is not recorded, or cannot be true."
-        next: "Capture a new backup set."
+    NothingCaptured = "The backup set holds no captured items." {
+        health: BackupHealth::Absent,
+        next_action: "Open the backup set and find out why nothing was captured.",
     }
-    TooOld: Stale {
-        "The backup set is older than it may be."
-        next: "Capture a new backup set."
+    AgeUnknown = "When the backup set was completed is not recorded, or cannot be true." {
+        health: BackupHealth::Stale,
+        next_action: "Capture a new backup set.",
     }
-    NotLookedAt: Degraded {
-        "The backup set has more items than were looked at."
-        next: "Open the backup set and review its items."
+    TooOld = "The backup set is older than it may be." {
+        health: BackupHealth::Stale,
+        next_action: "Capture a new backup set.",
     }
-    MetadataOnly: Degraded {
-        "Some items were captured without their settings."
-        next: "Review the metadata-only items."
+    NotLookedAt = "The backup set has more items than were looked at." {
+        health: BackupHealth::Degraded,
+        next_action: "Open the backup set and review its items.",
     }
-    AssignmentIssues: Degraded {
-        "The assignments of some items could not be captured."
-        next: "Review the items with assignment issues."
+    MetadataOnly = "Some items were captured without their settings." {
+        health: BackupHealth::Degraded,
+        next_action: "Review the metadata-only items.",
     }
-    OrphanedAssignments: Degraded {
-        "Assignments of some items name what no longer exists."
-        next: "Review the items with orphaned assignments."
+    AssignmentIssues = "The assignments of some items could not be captured." {
+        health: BackupHealth::Degraded,
+        next_action: "Review the items with assignment issues.",
     }
-    OtherFaults: Degraded {
-        "Some items carry a warning, or their metadata cannot be read."
-        next: "Review the degraded items."
+    OrphanedAssignments = "Assignments of some items name what no longer exists." {
+        health: BackupHealth::Degraded,
+        next_action: "Review the items with orphaned assignments.",
     }
-    Captured: Healthy {
-        "The backup set is recent, and no fault of its items is recorded."
-        next: "Review the backup set before a restore relies on it."
+    OtherFaults = "Some items carry a warning, or their metadata cannot be read." {
+        health: BackupHealth::Degraded,
+        next_action: "Review the degraded items.",
+    }
+    Captured = "The backup set is recent, and no fault of its items is recorded." {
+        health: BackupHealth::Healthy,
+        next_action: "Review the backup set before a restore relies on it.",
     }
 }
 

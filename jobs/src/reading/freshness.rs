@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::restore_execute::facts::{RunFacts, RunOutcome, RunStatus};
 use crate::stamp::Stamp;
+use crate::vocabulary;
 
 /// How long an operation may stay open before it is taken for stuck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,44 +29,27 @@ impl Default for Thresholds {
     }
 }
 
-/// Whether an operation still moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Freshness {
+vocabulary! {
+    /// Whether an operation still moves.
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Freshness {
+        /// For people.
+        label: &'static str,
+    }
     /// Open, and not for too long.
-    FreshActive,
+    FreshActive { label: "Active" }
     /// Open for too long.
-    LikelyStale,
+    LikelyStale { label: "Open for longer than expected" }
     /// Closed as failed by reconciliation, because nobody else did.
-    ReconciledFailed,
+    ReconciledFailed { label: "Closed as failed by reconciliation" }
     /// Closed.
-    TerminalNormal,
+    TerminalNormal { label: "Closed" }
     /// Nothing can be said.
-    Unknown,
+    Unknown { label: "Unknown" }
 }
 
 impl Freshness {
-    /// Every state.
-    pub const ALL: [Self; 5] = [
-        Self::FreshActive,
-        Self::LikelyStale,
-        Self::ReconciledFailed,
-        Self::TerminalNormal,
-        Self::Unknown,
-    ];
-
-    /// For people.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::FreshActive => "Active",
-            Self::LikelyStale => "Open for longer than expected",
-            Self::ReconciledFailed => "Closed as failed by reconciliation",
-            Self::TerminalNormal => "Closed",
-            Self::Unknown => "Unknown",
-        }
-    }
-
     /// Reads a run. `is_reconciled` says whether its verdict is one of this product's.
     #[must_use]
     pub fn of(run: &RunFacts, is_reconciled: bool, as_of: Timestamp, limits: &Thresholds) -> Self {

@@ -7,7 +7,7 @@
 //! **Invariant:** a gate is complete only where something recorded says so, and the last one never is: what was
 //! executed, and what proves it, is the result's story.
 
-mod card;
+mod gate;
 mod judge;
 
 use schemars::JsonSchema;
@@ -17,258 +17,62 @@ use super::attention::Tone;
 pub use super::preparation::{
     Basis, GroupCache, MappingSummary, PreparationFacts, PreparationRow, Scope,
 };
-pub use card::{CardStatus, DecisionCard};
+use crate::vocabulary;
+pub use gate::{Gate, GateReason, GateState};
 
-/// The gates, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Gate {
-    /// A backup set that something could be restored from.
-    Source,
-    /// An environment to restore to.
-    Target,
-    /// What is restored, and which groups become which.
-    Scope,
-    /// What checks found.
-    Validation,
-    /// What would be changed.
-    Preview,
-    /// Somebody said yes to exactly that.
-    Confirmation,
-    /// It was executed, and looked at afterwards.
-    Execution,
-}
-
-/// Whether a gate is passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum GateState {
-    /// Passed.
-    Complete,
-    /// Somebody has to do something.
-    Required,
-    /// Something recorded stands in the way.
-    Blocked,
-    /// Passed, and worth a look.
-    Warning,
-    /// Not its turn.
-    Unavailable,
-}
-
-findings! {
-    /// Why a gate is in its state.
-    pub enum GateReason: state is GateState, sentence;
-    SourceUsable: Complete {
-        "The backup set holds captured items."
-        next: "Review backup quality"
+vocabulary! {
+    /// How a preparation stands.
+    #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum CardStatus {
+        /// For people.
+        label,
+        /// How urgent it looks.
+        tone: Tone,
+        /// What that means for whoever wants to execute it.
+        impact: &'static str,
     }
-    SourceDegraded: Warning {
-        "No item of the backup set is known to be captured without a fault."
-        next: "Review backup quality"
+    Blocked = "Restore blocked" {
+        tone: Tone::Danger,
+        impact: "The restore cannot be executed until this is resolved.",
     }
-    SourceMissing: Required {
-        "No backup set that can be used is selected."
-        next: "Select a backup set"
+    PreviewOnly = "Preview only" {
+        tone: Tone::Neutral,
+        impact: "Nothing will be changed, and nothing will be proven.",
     }
-    SourceUnusable: Blocked {
-        "The backup set was deleted, or has not been completed."
-        next: "Select another backup set"
+    ActionRequired = "Preparation incomplete" {
+        tone: Tone::Warning,
+        impact: "The restore cannot be executed yet.",
     }
-    SourceEmpty: Blocked {
-        "The backup set holds no captured items."
-        next: "Select another backup set"
+    ReadyWithWarnings = "Ready to execute, with warnings" {
+        tone: Tone::Warning,
+        impact: "Execution would change the target environment. Review the warnings first.",
     }
-    TargetSelected: Complete {
-        "The target environment is selected."
-        next: "Continue preparation"
+    Ready = "Ready to execute" {
+        tone: Tone::Calm,
+        impact: "Execution would change the target environment. Passed gates prove nothing about recovery.",
     }
-    TargetMissing: Blocked {
-        "The target environment is not available."
-        next: "Select a target environment"
+    Executed = "Preparation is over" {
+        tone: Tone::Neutral,
+        impact: "What counts from here on is the result and its evidence.",
     }
-    ScopeRecorded: Complete {
-        "The scope is recorded, and every mapping that it needs is resolved."
-        next: "Continue preparation"
-    }
-    MappingsSkipped: Warning {
-        "The scope is recorded; the assignments of some groups are left out."
-        next: "Review skipped mappings"
-    }
-    ScopeUnreadable: Required {
-        "The requested items cannot be read."
-        next: "Select the items to restore"
-    }
-    NothingSelected: Required {
-        "No items are selected."
-        next: "Select the items to restore"
-    }
-    MappingUnreadable: Required {
-        "The group mapping cannot be read."
-        next: "Resolve target mappings"
-    }
-    MappingsUnresolved: Required {
-        "Required group mappings are unresolved."
-        next: "Resolve target mappings"
-    }
-    GroupsNotCached: Required {
-        "Required group mappings are unresolved, and no directory groups are cached to choose from."
-        next: "Open group sync"
-    }
-    ScopeNotRecorded: Required {
-        "The scope is not recorded."
-        next: "Confirm the scope"
-    }
-    NotItsTurn: Unavailable {
-        "An earlier gate is not passed."
-        next: "Pass the earlier gates"
-    }
-    ChecksPassed: Complete {
-        "Validation found nothing that stands in the way."
-        next: "Continue preparation"
-    }
-    ChecksWarned: Warning {
-        "Validation found nothing that blocks; its warnings are worth a look."
-        next: "Review validation warnings"
-    }
-    ChecksUncounted: Warning {
-        "Validation found nothing that blocks. How many warnings there are is not known."
-        next: "Review validation"
-    }
-    ChecksBlocked: Blocked {
-        "Validation found blockers."
-        next: "Resolve validation blockers"
-    }
-    ChecksMissing: Required {
-        "No validation is recorded, or it cannot be read."
-        next: "Run validation"
-    }
-    ChecksOutdated: Required {
-        "The scope has changed since validation."
-        next: "Run validation again"
-    }
-    PreviewMade: Complete {
-        "A preview of this scope is recorded."
-        next: "Review preview"
-    }
-    PreviewMissing: Required {
-        "No preview is recorded, or it cannot be read."
-        next: "Generate preview"
-    }
-    PreviewOutdated: Required {
-        "The scope has changed since the preview."
-        next: "Generate preview again"
-    }
-    Confirmed: Complete {
-        "This scope was confirmed for execution."
-        next: "Review what was confirmed"
-    }
-    NotConfirmed: Required {
-        "Nobody has confirmed the execution."
-        next: "Review preview and confirm"
-    }
-    ConfirmationOutdated: Required {
-        "The scope has changed since it was confirmed."
-        next: "Review preview and confirm again"
-    }
-    ConfirmationBlocked: Blocked {
-        "The safety snapshot of the confirmation records blockers."
-        next: "Resolve the recorded blockers"
-    }
-    PreviewOnly: Unavailable {
-        "This record is a preview only; it cannot be executed."
-        next: "Review preview"
-    }
-    ReadyToExecute: Unavailable {
-        "Nothing was executed yet. Every gate before it is passed."
-        next: "Execute restore"
-    }
-    NotExecuted: Unavailable {
-        "Nothing was executed yet, and an earlier gate is not passed."
-        next: "Pass the earlier gates"
-    }
-    Executing: Required {
-        "The restore is being executed; results and evidence are not final."
-        next: "View operation progress"
-    }
-    Executed: Warning {
-        "The restore has ended. What its execution proves is shown with its result."
-        next: "Open restore result"
-    }
-    ExecutionStopped: Blocked {
-        "The restore failed or was stopped."
-        next: "Open restore result"
-    }
-    StatusUnknown: Unavailable {
-        "The restore's status is not one that this version knows."
-        next: "Review diagnostics"
+    StatusUnknown = "Status not recognised" {
+        tone: Tone::Warning,
+        impact: "Nothing can be said about this preparation. Do not rely on it.",
     }
 }
 
-impl Gate {
-    /// Every gate.
-    pub const ALL: [Self; 7] = [
-        Self::Source,
-        Self::Target,
-        Self::Scope,
-        Self::Validation,
-        Self::Preview,
-        Self::Confirmation,
-        Self::Execution,
-    ];
-
-    /// For people.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Source => "Usable source selected",
-            Self::Target => "Target selected",
-            Self::Scope => "Scope and dependency mapping",
-            Self::Validation => "Validation",
-            Self::Preview => "Preview",
-            Self::Confirmation => "Confirmation",
-            Self::Execution => "Execution and evidence",
-        }
-    }
-}
-
-impl GateState {
-    /// Every state.
-    pub const ALL: [Self; 5] = [
-        Self::Complete,
-        Self::Required,
-        Self::Blocked,
-        Self::Warning,
-        Self::Unavailable,
-    ];
-
-    /// For people.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Complete => "Complete",
-            Self::Required => "Required",
-            Self::Blocked => "Blocked",
-            Self::Warning => "Warning",
-            Self::Unavailable => "Unavailable",
-        }
-    }
-
-    /// Whether what comes after it may go on.
-    #[must_use]
-    pub const fn is_passed(self) -> bool {
-        matches!(self, Self::Complete | Self::Warning)
-    }
-
-    /// How urgent it looks.
-    #[must_use]
-    pub const fn tone(self) -> Tone {
-        match self {
-            Self::Complete => Tone::Calm,
-            Self::Required | Self::Warning => Tone::Warning,
-            Self::Blocked => Tone::Danger,
-            Self::Unavailable => Tone::Neutral,
-        }
-    }
+/// The first thing that is said about a preparation: status, reason, impact and primary next action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct DecisionCard {
+    /// How it stands.
+    pub status: CardStatus,
+    /// Why, in one sentence.
+    pub reason: &'static str,
+    /// What that means.
+    pub impact: &'static str,
+    /// What to do next.
+    pub next_action: &'static str,
 }
 
 /// One gate.
@@ -350,5 +154,36 @@ impl Gates {
     #[must_use]
     pub fn compact(&self) -> String {
         format!("{}/{} gates complete", self.completed(), self.gates.len())
+    }
+
+    /// What is said first: a blocker, or else the first gate that is not passed.
+    #[must_use]
+    pub fn card(&self) -> DecisionCard {
+        let [.., last] = &self.gates;
+        let blocked = self.iter().find(|it| it.state == GateState::Blocked);
+        let next = self.next().unwrap_or(last);
+        let (status, told) = match (last.reason, blocked) {
+            (GateReason::Executing | GateReason::Executed | GateReason::ExecutionStopped, _) => {
+                (CardStatus::Executed, last)
+            }
+            (GateReason::StatusUnknown, _) => (CardStatus::StatusUnknown, last),
+            (_, Some(blocked)) => (CardStatus::Blocked, blocked),
+            (GateReason::PreviewOnly, None) => (CardStatus::PreviewOnly, next),
+            (GateReason::ReadyToExecute, None) if self.has_warnings() => {
+                (CardStatus::ReadyWithWarnings, last)
+            }
+            (GateReason::ReadyToExecute, None) => (CardStatus::Ready, last),
+            _ => (CardStatus::ActionRequired, next),
+        };
+        DecisionCard {
+            status,
+            reason: told.reason.sentence(),
+            impact: status.impact(),
+            next_action: told.reason.next_action(),
+        }
+    }
+
+    fn has_warnings(&self) -> bool {
+        self.iter().any(|it| it.state == GateState::Warning)
     }
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::restore_execute::facts::{Facts, RunStatus};
 use crate::restore_execute::proof::{Leg, LegState};
 use crate::restore_execute::{Decision, Outcome, ReasonCode, decide};
+use crate::vocabulary;
 
 /// One of the eight legs, then and now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,59 +26,24 @@ pub struct LegThenAndNow {
     pub now: LegState,
 }
 
-macro_rules! changes {
-    ($($variant:ident { $sentence:literal })+) => {
-        /// How what would be said now relates to what was recorded.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum Change {
-            $(#[doc = $sentence] $variant,)+
-        }
-
-        impl Change {
-            /// Every relation.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// For people.
-            #[must_use]
-            pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $sentence,)+ }
-            }
-        }
-    };
-}
-
-changes! {
-    OpenUndecided {
-        "No verdict is recorded. The run is open, and this is what the rules say of it now."
+vocabulary! {
+    /// How what would be said now relates to what was recorded.
+    #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Change {
+        /// For people.
+        sentence,
     }
-    RecordUnreadable {
-        "A verdict is on record, and it cannot be read or was altered. Do not rely on it. This is what the rules say now."
-    }
-    RecordContradicted {
-        "A verdict is on record, and the ledger's columns contradict the facts recorded with it. Do not rely on it. This is what the rules say now."
-    }
-    ClosedElsewhere {
-        "No verdict of this product is recorded. The run was closed by another writer, and a closed run is never changed; this is what the rules would say of it now."
-    }
-    Same {
-        "The rules say now what was recorded. A terminal verdict never changes."
-    }
-    SameOtherGaps {
-        "The rules would come to the recorded outcome for the same reason, with other gaps. A terminal verdict never changes."
-    }
-    EvidenceLate {
-        "Evidence that the verdict lacked is available now: it came too late to be considered. A terminal verdict never changes."
-    }
-    Stronger {
-        "The rules would say more now than was recorded. A terminal verdict never changes."
-    }
-    Weaker {
-        "The rules would say less now than was recorded. A terminal verdict never changes."
-    }
-    OtherReason {
-        "The rules would give another reason now than was recorded. A terminal verdict never changes."
-    }
+    OpenUndecided = "No verdict is recorded. The run is open, and this is what the rules say of it now."
+    RecordUnreadable = "A verdict is on record, and it cannot be read or was altered. Do not rely on it. This is what the rules say now."
+    RecordContradicted = "A verdict is on record, and the ledger's columns contradict the facts recorded with it. Do not rely on it. This is what the rules say now."
+    ClosedElsewhere = "No verdict of this product is recorded. The run was closed by another writer, and a closed run is never changed; this is what the rules would say of it now."
+    Same = "The rules say now what was recorded. A terminal verdict never changes."
+    SameOtherGaps = "The rules would come to the recorded outcome for the same reason, with other gaps. A terminal verdict never changes."
+    EvidenceLate = "Evidence that the verdict lacked is available now: it came too late to be considered. A terminal verdict never changes."
+    Stronger = "The rules would say more now than was recorded. A terminal verdict never changes."
+    Weaker = "The rules would say less now than was recorded. A terminal verdict never changes."
+    OtherReason = "The rules would give another reason now than was recorded. A terminal verdict never changes."
 }
 
 /// What the rules would say of a run now if it were still open.

@@ -10,34 +10,74 @@ use serde::Serialize;
 use super::attention::AttentionState;
 use crate::ids::RestoreId;
 use crate::restore_execute::reason::CLAIM_BOUNDARY;
+use crate::vocabulary;
 
-/// What the history says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Posture {
+vocabulary! {
+    /// What the history says, the posture that needs somebody first.
+    #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Posture {
+        /// The word for it, in answers and labels.
+        name: &'static str,
+        /// For people.
+        headline: &'static str,
+    }
     /// The latest restore failed, or needs somebody.
-    Weakened,
+    Weakened { name: "weakened", headline: "Recovery confidence is weakened" }
     /// Nothing was ever executed.
-    Unvalidated,
+    Unvalidated { name: "unvalidated", headline: "Recovery confidence is unvalidated" }
     /// The latest restore shows no issue.
-    NoRecentIssuesVisible,
+    NoRecentIssuesVisible {
+        name: "no_recent_issues_visible",
+        headline: "No recent restore issues visible",
+    }
 }
 
-/// Why, in the words that lead to the list of restores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PostureReason {
+vocabulary! {
+    /// Why, in the words that lead to the list of restores.
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum PostureReason {
+        /// The posture it leads to.
+        posture: Posture,
+        /// What was found, in one sentence.
+        summary: &'static str,
+        /// What to do next.
+        next_action: &'static str,
+    }
     /// Nothing was ever executed.
-    NoHistory,
+    NoHistory {
+        posture: Posture::Unvalidated,
+        summary: "No restore was executed here, so nothing is known of recovery.",
+        next_action: "Review the restore history, and plan a restore test.",
+    }
     /// The latest failed.
-    Failed,
+    Failed {
+        posture: Posture::Weakened,
+        summary: "The latest restore failed or was stopped.",
+        next_action: OPEN_LATEST,
+    }
     /// The latest did some of it.
-    Partial,
+    Partial {
+        posture: Posture::Weakened,
+        summary: "The latest restore did only a part of what was requested.",
+        next_action: OPEN_LATEST,
+    }
     /// The latest completed and needs somebody.
-    CompletedWithFollowUp,
+    CompletedWithFollowUp {
+        posture: Posture::Weakened,
+        summary: "The latest restore completed and needs follow-up.",
+        next_action: OPEN_LATEST,
+    }
     /// The latest completed.
-    NoRecentIssuesVisible,
+    NoRecentIssuesVisible {
+        posture: Posture::NoRecentIssuesVisible,
+        summary: "The latest restore completed without visible issues.",
+        next_action: "Review the evidence of the latest restore.",
+    }
 }
+
+const OPEN_LATEST: &str = "Open the latest restore.";
 
 /// The posture of one environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -48,79 +88,7 @@ pub struct EnvironmentPosture {
     pub latest: Option<RestoreId>,
 }
 
-impl PostureReason {
-    /// Every reason.
-    pub const ALL: [Self; 5] = [
-        Self::NoHistory,
-        Self::Failed,
-        Self::Partial,
-        Self::CompletedWithFollowUp,
-        Self::NoRecentIssuesVisible,
-    ];
-
-    /// The posture it leads to.
-    #[must_use]
-    pub const fn posture(self) -> Posture {
-        match self {
-            Self::NoHistory => Posture::Unvalidated,
-            Self::Failed | Self::Partial | Self::CompletedWithFollowUp => Posture::Weakened,
-            Self::NoRecentIssuesVisible => Posture::NoRecentIssuesVisible,
-        }
-    }
-
-    /// What was found, in one sentence.
-    #[must_use]
-    pub const fn summary(self) -> &'static str {
-        match self {
-            Self::NoHistory => "No restore was executed here, so nothing is known of recovery.",
-            Self::Failed => "The latest restore failed or was stopped.",
-            Self::Partial => "The latest restore did only a part of what was requested.",
-            Self::CompletedWithFollowUp => "The latest restore completed and needs follow-up.",
-            Self::NoRecentIssuesVisible => "The latest restore completed without visible issues.",
-        }
-    }
-
-    /// What to do next.
-    #[must_use]
-    pub const fn next_action(self) -> &'static str {
-        match self {
-            Self::NoHistory => "Review the restore history, and plan a restore test.",
-            Self::Failed | Self::Partial | Self::CompletedWithFollowUp => {
-                "Open the latest restore."
-            }
-            Self::NoRecentIssuesVisible => "Review the evidence of the latest restore.",
-        }
-    }
-}
-
 impl Posture {
-    /// Every posture, the one that needs somebody first.
-    pub const ALL: [Self; 3] = [
-        Self::Weakened,
-        Self::Unvalidated,
-        Self::NoRecentIssuesVisible,
-    ];
-
-    /// The word for it, in answers and labels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Weakened => "weakened",
-            Self::Unvalidated => "unvalidated",
-            Self::NoRecentIssuesVisible => "no_recent_issues_visible",
-        }
-    }
-
-    /// For people.
-    #[must_use]
-    pub const fn headline(self) -> &'static str {
-        match self {
-            Self::Weakened => "Recovery confidence is weakened",
-            Self::Unvalidated => "Recovery confidence is unvalidated",
-            Self::NoRecentIssuesVisible => "No recent restore issues visible",
-        }
-    }
-
     /// What stands beside it.
     #[must_use]
     pub const fn claim_boundary(self) -> &'static str {

@@ -26,6 +26,7 @@ use serde::Serialize;
 use super::backup_health::BackupSetFacts;
 use crate::json::{Column, Json};
 use crate::restore_execute::facts::RestoreStatus;
+use crate::vocabulary;
 
 /// The target of a group whose assignments are left out.
 pub const SKIP: &str = "SKIP";
@@ -119,16 +120,31 @@ pub struct MappingSummary {
     pub unresolved_groups: Vec<String>,
 }
 
-/// Whether directory groups of the target are cached, so that one can be chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum GroupCache {
+vocabulary! {
+    /// Whether directory groups of the target are cached, so that one can be chosen.
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum GroupCache {
+        /// What is known of the cache; it says nothing about which groups exist.
+        summary: &'static str,
+        /// How a target group is found.
+        next_action: &'static str,
+    }
     /// Some are.
-    Available,
+    Available {
+        summary: "Cached directory groups are available to choose from.",
+        next_action: "Resolve target mappings",
+    }
     /// None are, which says nothing about the target itself.
-    Empty,
+    Empty {
+        summary: "No directory groups are cached yet. The cache is empty; that does not mean that the tenant has no groups.",
+        next_action: "Open group sync",
+    }
     /// Nobody noted.
-    Unknown,
+    Unknown {
+        summary: "Whether directory groups are cached is not recorded.",
+        next_action: "Open group sync",
+    }
 }
 
 /// One of the records that a preparation leaves behind. What is none is not recorded, or cannot be read.
@@ -261,35 +277,11 @@ fn required_groups<'a>(listed: &'a Json<'_>) -> Option<Vec<&'a str>> {
 }
 
 impl GroupCache {
-    /// Every state.
-    pub const ALL: [Self; 3] = [Self::Available, Self::Empty, Self::Unknown];
-
     fn parse(count: &Json<'_>) -> Self {
         match count.integer() {
             Some(0) => Self::Empty,
             Some(count) if count > 0 => Self::Available,
             _ => Self::Unknown,
-        }
-    }
-
-    /// What is known of the cache; it says nothing about which groups exist.
-    #[must_use]
-    pub const fn summary(self) -> &'static str {
-        match self {
-            Self::Available => "Cached directory groups are available to choose from.",
-            Self::Empty => {
-                "No directory groups are cached yet. The cache is empty; that does not mean that the tenant has no groups."
-            }
-            Self::Unknown => "Whether directory groups are cached is not recorded.",
-        }
-    }
-
-    /// How a target group is found.
-    #[must_use]
-    pub const fn next_action(self) -> &'static str {
-        match self {
-            Self::Available => "Resolve target mappings",
-            Self::Empty | Self::Unknown => "Open group sync",
         }
     }
 }

@@ -11,266 +11,155 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::attention::Tone;
-use super::summary::Summary;
-use super::{Availability, Seen};
+use super::seen::{Availability, Seen};
+use super::summary::{Summary, Uncounted};
 use crate::restore_execute::facts::{RestoreStatus, RunOutcome, RunStatus};
 use crate::restore_execute::proof;
 use crate::restore_execute::reason::CLAIM_BOUNDARY;
+use crate::vocabulary;
 
-/// The states of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ResultState {
+vocabulary! {
+    /// The states of the contract, in its order.
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum ResultState {
+        /// The status of the contract.
+        label: &'static str,
+        /// How urgent it looks. Nothing is calmer than neutral: no state proves recovery.
+        tone: Tone,
+    }
     /// A preview, or not begun.
-    NotExecuted,
+    NotExecuted { label: Situation::NotExecuted.label(), tone: Tone::Neutral }
     /// Not at its end, or its run is not.
-    InProgress,
+    InProgress { label: Situation::InProgress.label(), tone: Tone::Neutral }
     /// Completed, and nothing shows what the environment was like afterwards.
-    CompletedProofIncomplete,
+    CompletedProofIncomplete { label: Situation::CompletedProofIncomplete.label(), tone: Tone::Warning }
     /// Completed, and there is evidence to be reviewed.
-    CompletedWithEvidence,
+    CompletedWithEvidence { label: Situation::CompletedWithEvidence.label(), tone: Tone::Neutral }
     /// Some items were not applied.
-    NeedsReview,
+    NeedsReview { label: Situation::NeedsReview.label(), tone: Tone::Warning }
     /// It failed.
-    Failed,
+    Failed { label: Situation::Failed.label(), tone: Tone::Danger }
     /// It was stopped.
-    BlockedOrCancelled,
+    BlockedOrCancelled { label: Situation::Stopped.label(), tone: Tone::Danger }
 }
 
-macro_rules! situations {
-    ($($variant:ident: $state:ident {
-        $label:literal
-        reason: $reason:literal
-        impact: $impact:literal
-    })+) => {
-        /// What a restore is in; several share a state where their words differ.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum Situation {
-            $(#[doc = $reason] $variant,)+
-        }
-
-        impl Situation {
-            /// Every situation.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The state of the contract.
-            #[must_use]
-            pub const fn state(self) -> ResultState {
-                match self { $(Self::$variant => ResultState::$state,)+ }
-            }
-
-            /// The status, as it is shown.
-            #[must_use]
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label,)+ }
-            }
-
-            /// Why.
-            #[must_use]
-            pub const fn reason(self) -> &'static str {
-                match self { $(Self::$variant => $reason,)+ }
-            }
-
-            /// What that means for whoever relies on the restore.
-            #[must_use]
-            pub const fn impact(self) -> &'static str {
-                match self { $(Self::$variant => $impact,)+ }
-            }
-        }
-    };
-}
-
-situations! {
-    NotExecuted: NotExecuted {
-        "Not executed"
-        reason: "This record proves preview truth, not environment recovery."
-        impact: "No execution proof or post-run evidence exists yet."
+vocabulary! {
+    /// What a restore is in; several share a state where their words differ.
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Situation {
+        /// Why.
+        reason,
+        /// The state of the contract.
+        state: ResultState,
+        /// The status, as it is shown.
+        label: &'static str,
+        /// What that means for whoever relies on the restore.
+        impact: &'static str,
     }
-    InProgress: InProgress {
-        "Execution in progress"
-        reason: "Restore execution is currently running."
-        impact: "Results and evidence are not final yet."
+    NotExecuted = "This record proves preview truth, not environment recovery." {
+        state: ResultState::NotExecuted,
+        label: "Not executed",
+        impact: "No execution proof or post-run evidence exists yet.",
     }
-    RunOpen: InProgress {
-        "Execution in progress"
-        reason: "The restore has ended; its operation has not been closed yet."
-        impact: "Results and evidence are not final yet."
+    InProgress = "Restore execution is currently running." {
+        state: ResultState::InProgress,
+        label: "Execution in progress",
+        impact: "Results and evidence are not final yet.",
     }
-    Failed: Failed {
-        "Restore failed"
-        reason: "The restore did not complete successfully."
-        impact: "Some requested changes may not have been applied."
+    RunOpen = "The restore has ended; its operation has not been closed yet." {
+        state: ResultState::InProgress,
+        label: "Execution in progress",
+        impact: "Results and evidence are not final yet.",
     }
-    Stopped: BlockedOrCancelled {
-        "Restore blocked / cancelled"
-        reason: "Restore did not execute due to cancellation or blocker."
-        impact: "No recovery proof exists."
+    Failed = "The restore did not complete successfully." {
+        state: ResultState::Failed,
+        label: "Restore failed",
+        impact: "Some requested changes may not have been applied.",
     }
-    StoppedAfterWrites: BlockedOrCancelled {
-        "Restore blocked / cancelled"
-        reason: "The restore was stopped after it had changed the environment."
-        impact: "No recovery proof exists. Some requested changes were applied and others were not."
+    Stopped = "Restore did not execute due to cancellation or blocker." {
+        state: ResultState::BlockedOrCancelled,
+        label: "Restore blocked / cancelled",
+        impact: "No recovery proof exists.",
     }
-    NeedsReview: NeedsReview {
-        "Completed with items needing review"
-        reason: "Some items were skipped, partially applied, or failed."
-        impact: "Review item outcomes before relying on the result."
+    StoppedAfterWrites = "The restore was stopped after it had changed the environment." {
+        state: ResultState::BlockedOrCancelled,
+        label: "Restore blocked / cancelled",
+        impact: "No recovery proof exists. Some requested changes were applied and others were not.",
     }
-    StatusUnknown: NeedsReview {
-        "Status not recognised"
-        reason: "The restore's status is not one that this version knows."
-        impact: "Nothing can be said about its result. Do not rely on it."
+    NeedsReview = "Some items were skipped, partially applied, or failed." {
+        state: ResultState::NeedsReview,
+        label: "Completed with items needing review",
+        impact: "Review item outcomes before relying on the result.",
     }
-    CompletedWithEvidence: CompletedWithEvidence {
-        "Completed with evidence available"
-        reason: "Execution proof and post-run evidence are available."
-        impact: "Review evidence before treating the restore as recovery proof."
+    StatusUnknown = "The restore's status is not one that this version knows." {
+        state: ResultState::NeedsReview,
+        label: "Status not recognised",
+        impact: "Nothing can be said about its result. Do not rely on it.",
     }
-    CompletedProofIncomplete: CompletedProofIncomplete {
-        "Completed, recovery proof incomplete"
-        reason: "Execution completed, but post-run evidence is not available yet."
-        impact: "Do not treat this restore as verified recovery until evidence has been reviewed."
+    CompletedWithEvidence = "Execution proof and post-run evidence are available." {
+        state: ResultState::CompletedWithEvidence,
+        label: "Completed with evidence available",
+        impact: "Review evidence before treating the restore as recovery proof.",
+    }
+    CompletedProofIncomplete = "Execution completed, but post-run evidence is not available yet." {
+        state: ResultState::CompletedProofIncomplete,
+        label: "Completed, recovery proof incomplete",
+        impact: "Do not treat this restore as verified recovery until evidence has been reviewed.",
     }
 }
 
-impl ResultState {
-    /// Every state, in the contract's order.
-    pub const ALL: [Self; 7] = [
-        Self::NotExecuted,
-        Self::InProgress,
-        Self::CompletedProofIncomplete,
-        Self::CompletedWithEvidence,
-        Self::NeedsReview,
-        Self::Failed,
-        Self::BlockedOrCancelled,
-    ];
-
-    /// The status of the contract.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::NotExecuted => Situation::NotExecuted.label(),
-            Self::InProgress => Situation::InProgress.label(),
-            Self::CompletedProofIncomplete => Situation::CompletedProofIncomplete.label(),
-            Self::CompletedWithEvidence => Situation::CompletedWithEvidence.label(),
-            Self::NeedsReview => Situation::NeedsReview.label(),
-            Self::Failed => Situation::Failed.label(),
-            Self::BlockedOrCancelled => Situation::Stopped.label(),
-        }
+vocabulary! {
+    /// What to do next.
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum NextAction {
+        /// For people.
+        label: &'static str,
     }
-
-    /// How urgent it looks. Nothing is calmer than neutral: no state proves recovery.
-    #[must_use]
-    pub const fn tone(self) -> Tone {
-        match self {
-            Self::NotExecuted | Self::InProgress | Self::CompletedWithEvidence => Tone::Neutral,
-            Self::CompletedProofIncomplete | Self::NeedsReview => Tone::Warning,
-            Self::Failed | Self::BlockedOrCancelled => Tone::Danger,
-        }
-    }
-}
-
-/// What to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NextAction {
     /// Of a preview.
-    ReviewPreview,
+    ReviewPreview { label: "Review preview" }
     /// Of a restore that has not begun.
-    ContinuePreparation,
+    ContinuePreparation { label: "Continue preparation" }
     /// Of one that runs.
-    ViewProgress,
+    ViewProgress { label: "View operation progress" }
     /// Of one whose evidence is missing, where its run can be opened.
-    OpenOperationProof,
+    OpenOperationProof { label: "Open operation proof" }
     /// The same where it cannot.
-    ReviewProofGap,
+    ReviewProofGap { label: "Review proof gap" }
     /// Of one with evidence.
-    OpenEvidence,
+    OpenEvidence { label: "Open evidence" }
     /// Of one with troubled items.
-    ReviewItems,
+    ReviewItems { label: "Review item outcomes" }
     /// Of one that failed.
-    ReviewFailure,
+    ReviewFailure { label: "Review failure details" }
     /// Of one that was stopped.
-    ReviewBlocker,
+    ReviewBlocker { label: "Review blocker" }
     /// Of one whose status nobody knows.
-    ReviewDiagnostics,
+    ReviewDiagnostics { label: "Review diagnostics" }
 }
 
-impl NextAction {
-    /// Every action.
-    pub const ALL: [Self; 10] = [
-        Self::ReviewPreview,
-        Self::ContinuePreparation,
-        Self::ViewProgress,
-        Self::OpenOperationProof,
-        Self::ReviewProofGap,
-        Self::OpenEvidence,
-        Self::ReviewItems,
-        Self::ReviewFailure,
-        Self::ReviewBlocker,
-        Self::ReviewDiagnostics,
-    ];
-
-    /// For people.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::ReviewPreview => "Review preview",
-            Self::ContinuePreparation => "Continue preparation",
-            Self::ViewProgress => "View operation progress",
-            Self::OpenOperationProof => "Open operation proof",
-            Self::ReviewProofGap => "Review proof gap",
-            Self::OpenEvidence => "Open evidence",
-            Self::ReviewItems => "Review item outcomes",
-            Self::ReviewFailure => "Review failure details",
-            Self::ReviewBlocker => "Review blocker",
-            Self::ReviewDiagnostics => "Review diagnostics",
-        }
+vocabulary! {
+    /// The most that may be claimed of a restore. Beside each of them stands [`CLAIM_BOUNDARY`].
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Claim {
+        /// For people.
+        label: &'static str,
     }
-}
-
-/// The most that may be claimed of a restore. Beside each of them stands [`CLAIM_BOUNDARY`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Claim {
     /// Somebody looked ahead.
-    PreviewExists,
+    PreviewExists { label: "Preview evidence exists" }
     /// It runs.
-    InProgress,
+    InProgress { label: "Execution in progress" }
     /// The run can be opened.
-    ExecutionProof,
+    ExecutionProof { label: "Execution proof available" }
     /// The snapshot can be opened.
-    EvidenceSnapshot,
+    EvidenceSnapshot { label: "Evidence snapshot available" }
     /// Somebody has to look.
-    FollowUpRequired,
+    FollowUpRequired { label: "Follow-up required" }
     /// It failed.
-    ExecutionFailed,
-}
-
-impl Claim {
-    /// Every claim.
-    pub const ALL: [Self; 6] = [
-        Self::PreviewExists,
-        Self::InProgress,
-        Self::ExecutionProof,
-        Self::EvidenceSnapshot,
-        Self::FollowUpRequired,
-        Self::ExecutionFailed,
-    ];
-
-    /// For people.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::PreviewExists => "Preview evidence exists",
-            Self::InProgress => "Execution in progress",
-            Self::ExecutionProof => "Execution proof available",
-            Self::EvidenceSnapshot => "Evidence snapshot available",
-            Self::FollowUpRequired => "Follow-up required",
-            Self::ExecutionFailed => "Execution failed",
-        }
-    }
+    ExecutionFailed { label: "Execution failed" }
 }
 
 /// The first screen of a restore. Diagnostics are collapsed on it in every state.
@@ -307,7 +196,7 @@ impl RestoreResult {
             evidence,
             further_evidence_in_progress: evidence == Availability::Available
                 && seen.evidence.is_some_and(|stored| stored.in_progress),
-            summary: Summary::of(seen.restore, situation),
+            summary: Summary::of(seen.restore, uncounted(situation)),
             claim: claim(seen, situation, operation_proof),
         }
     }
@@ -357,6 +246,16 @@ fn situation(seen: &Seen<'_>, evidence: Availability) -> Situation {
         }
         (RestoreStatus::Completed, _) => Situation::CompletedProofIncomplete,
         _ => Situation::StatusUnknown,
+    }
+}
+
+/// What is said where nobody counted.
+fn uncounted(situation: Situation) -> Uncounted {
+    match situation {
+        Situation::InProgress | Situation::RunOpen => Uncounted::InProgress,
+        Situation::Failed => Uncounted::FailureDetailsRequired,
+        Situation::Stopped | Situation::StoppedAfterWrites => Uncounted::Stopped,
+        _ => Uncounted::Unavailable,
     }
 }
 

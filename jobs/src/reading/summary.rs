@@ -6,52 +6,26 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::result_state::Situation;
 use crate::restore_execute::facts::RestoreFacts;
 use crate::restore_execute::results::{Counter, Counters};
+use crate::vocabulary;
 
-/// What is said where nobody counted. Which one depends on the state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Uncounted {
+vocabulary! {
+    /// What is said where nobody counted. Which one depends on the state.
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Uncounted {
+        /// For people.
+        label: &'static str,
+    }
     /// Of a restore in any other state.
-    Unavailable,
+    Unavailable { label: "Result summary unavailable" }
     /// Of one that runs.
-    InProgress,
+    InProgress { label: "In progress" }
     /// Of one that failed.
-    FailureDetailsRequired,
+    FailureDetailsRequired { label: "Failure details required" }
     /// Of one that was stopped.
-    Stopped,
-}
-
-impl Uncounted {
-    /// Every one.
-    pub const ALL: [Self; 4] = [
-        Self::Unavailable,
-        Self::InProgress,
-        Self::FailureDetailsRequired,
-        Self::Stopped,
-    ];
-
-    fn of(situation: Situation) -> Self {
-        match situation {
-            Situation::InProgress | Situation::RunOpen => Self::InProgress,
-            Situation::Failed => Self::FailureDetailsRequired,
-            Situation::Stopped | Situation::StoppedAfterWrites => Self::Stopped,
-            _ => Self::Unavailable,
-        }
-    }
-
-    /// For people.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Unavailable => "Result summary unavailable",
-            Self::InProgress => "In progress",
-            Self::FailureDetailsRequired => "Failure details required",
-            Self::Stopped => "Unavailable",
-        }
-    }
+    Stopped { label: "Unavailable" }
 }
 
 /// What is known of how a restore's items fared.
@@ -119,10 +93,10 @@ impl Counts {
 }
 
 impl Summary {
-    pub(super) fn of(restore: &RestoreFacts, situation: Situation) -> Self {
+    pub(super) fn of(restore: &RestoreFacts, uncounted: Uncounted) -> Self {
         let counts = Counts::of(&restore.counters);
         if counts == Counts::default() {
-            return Self::Uncounted(Uncounted::of(situation));
+            return Self::Uncounted(uncounted);
         }
         if has_rows(restore) {
             Self::Counted(counts)

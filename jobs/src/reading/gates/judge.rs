@@ -1,7 +1,8 @@
 //! How one gate is judged from what a preparation recorded.
 
-use super::{Basis, Gate, GateReason, GroupCache, PreparationFacts, Scope};
+use super::gate::{Gate, GateReason};
 use crate::reading::backup_health::BackupSetFacts;
+use crate::reading::preparation::{Basis, GroupCache, PreparationFacts, Scope};
 use crate::restore_execute::facts::RestoreStatus;
 
 /// `passed` says whether every gate before this one is.
