@@ -7,12 +7,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use reconciler_jobs::reading::{backup_health, freshness};
 use schemars::JsonSchema;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::error::ConfigError;
-use super::fields::{address, any, duration, friendly, whole, yes_or_no};
-use super::{HOUR_MS, MINUTE_MS, YEAR_MS};
+use super::fields::{text_of, yes_or_no};
+use super::section::{Found, section};
 use crate::console::Capability;
 
 /// The longest list of tokens.
@@ -26,61 +25,31 @@ const SHA256_DIGITS: usize = 64;
 /// Where the console listens unless told otherwise.
 const PORT: u16 = 8717;
 
-/// Who gets into the console, and where it listens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Console {
-    /// Where to listen: an address and a port; port 0 picks a free one. Without tokens it must be an
-    /// address of this machine alone.
-    #[serde(deserialize_with = "address")]
-    #[schemars(with = "String")]
-    pub listen: SocketAddr,
-    /// Who gets in. Without any, whoever can reach the address from this machine sees everything.
-    #[serde(deserialize_with = "tokens")]
-    #[schemars(length(max = TOKENS_MAX))]
-    pub tokens: Vec<Token>,
-    /// How long a login lasts without a request. "1m" to "24h", not longer than `session_max`.
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, MINUTE_MS, { 24 * HOUR_MS }>"
-    )]
-    #[schemars(with = "String")]
-    pub session_idle: Duration,
-    /// How long a login lasts at most. "1m" to "168h".
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, MINUTE_MS, { 168 * HOUR_MS }>"
-    )]
-    #[schemars(with = "String")]
-    pub session_max: Duration,
-    /// How many requests one token, or one address without a token, may make in a minute.
-    #[serde(deserialize_with = "whole::<_, 10, 1_000_000>")]
-    #[schemars(range(min = 10, max = 1_000_000))]
-    pub requests_per_minute: u32,
-    /// Whether browsers reach the console through a proxy that speaks TLS.
-    #[serde(deserialize_with = "yes_or_no")]
-    pub behind_tls: bool,
-    /// How long an operation may be queued before it is shown as open for too long. "1m" to "8760h".
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, MINUTE_MS, YEAR_MS>"
-    )]
-    #[schemars(with = "String")]
-    pub queued_max: SignedDuration,
-    /// The same while it is running. "1m" to "8760h".
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, MINUTE_MS, YEAR_MS>"
-    )]
-    #[schemars(with = "String")]
-    pub running_max: SignedDuration,
-    /// From which age on the latest backup set is shown as out of date. "1h" to "8760h".
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, HOUR_MS, YEAR_MS>"
-    )]
-    #[schemars(with = "String")]
-    pub backup_age_max: SignedDuration,
+section! {
+    /// Who gets into the console, and where it listens.
+    pub struct Console {
+        /// Where to listen: an address and a port; port 0 picks a free one. Without tokens it must be an
+        /// address of this machine alone.
+        #[schemars(with = "String")]
+        listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), by address;
+        /// Who gets in. Without any, whoever can reach the address from this machine sees everything.
+        #[schemars(length(max = TOKENS_MAX))]
+        tokens: Vec<Token> = Vec::new(), by tokens;
+        /// How long a login lasts without a request. "1m" to "24h", not longer than `session_max`.
+        session_idle: Duration = Duration::from_mins(30), "1m" to "24h";
+        /// How long a login lasts at most. "1m" to "168h".
+        session_max: Duration = Duration::from_hours(12), "1m" to "168h";
+        /// How many requests one token, or one address without a token, may make in a minute.
+        requests_per_minute: u32 = 600, whole 10 to 1_000_000;
+        /// Whether browsers reach the console through a proxy that speaks TLS.
+        behind_tls: bool = false, by yes_or_no;
+        /// How long an operation may be queued before it is shown as open for too long. "1m" to "8760h".
+        queued_max: SignedDuration = freshness::Thresholds::default().queued, "1m" to "8760h";
+        /// The same while it is running. "1m" to "8760h".
+        running_max: SignedDuration = freshness::Thresholds::default().running, "1m" to "8760h";
+        /// From which age on the latest backup set is shown as out of date. "1h" to "8760h".
+        backup_age_max: SignedDuration = backup_health::Thresholds::default().age_max, "1h" to "8760h";
+    }
 }
 
 /// Somebody who gets in.
@@ -118,22 +87,6 @@ pub enum All {
     All,
 }
 
-impl Default for Console {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
-            tokens: Vec::new(),
-            session_idle: Duration::from_mins(30),
-            session_max: Duration::from_hours(12),
-            requests_per_minute: 600,
-            behind_tls: false,
-            queued_max: freshness::Thresholds::default().queued,
-            running_max: freshness::Thresholds::default().running,
-            backup_age_max: backup_health::Thresholds::default().age_max,
-        }
-    }
-}
-
 impl Console {
     /// Refuses an address that others can reach where nothing tells them apart.
     pub(super) fn check_reach(&self, file: &str) -> Result<(), ConfigError> {
@@ -147,39 +100,40 @@ impl Console {
     }
 }
 
+/// An address with its port. Names would mean another address tomorrow.
+fn address(found: Found<'_>) -> Result<SocketAddr, String> {
+    let address = text_of(found).and_then(|text| text.parse().ok());
+    address.ok_or_else(|| {
+        "it must be a text of an address and a port, such as \"127.0.0.1:8717\" or \
+         \"[::1]:8717\""
+            .to_owned()
+    })
+}
+
 /// A list of tokens, no two with one name or one hash. Errors name an entry by its place, because what
 /// stands in it may be a token in the wrong place.
-fn tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Token>, D::Error> {
-    let value = any(deserializer);
-    let list = value
-        .as_ref()
+fn tokens(found: Found<'_>) -> Result<Vec<Token>, String> {
+    let list = found
         .and_then(toml::Value::as_array)
         .filter(|list| list.len() <= TOKENS_MAX)
-        .ok_or_else(|| {
-            D::Error::custom(format!(
-                "it must be at most {TOKENS_MAX} sections `[[console.tokens]]`"
-            ))
-        })?;
+        .ok_or_else(|| format!("it must be at most {TOKENS_MAX} sections `[[console.tokens]]`"))?;
     let mut names = BTreeSet::new();
     let mut hashes = BTreeSet::new();
-    let mut found = Vec::with_capacity(list.len());
+    let mut tokens = Vec::with_capacity(list.len());
     for (number, entry) in (1..).zip(list) {
-        let refused = |fault: String| D::Error::custom(format!("entry {number}: {fault}"));
-        let token = read_token(entry).map_err(refused)?;
+        let refused = |fault: &str| format!("entry {number}: {fault}");
+        let token = read_token(entry).map_err(|fault| refused(&fault))?;
         if !names.insert(token.name.clone()) {
-            return Err(refused(
-                "its name must be another than those before it".to_owned(),
-            ));
+            return Err(refused("its name must be another than those before it"));
         }
         if !hashes.insert(token.sha256.clone()) {
             return Err(refused(
-                "its sha256 must be another than those before it: one token is one viewer"
-                    .to_owned(),
+                "its sha256 must be another than those before it: one token is one viewer",
             ));
         }
-        found.push(token);
+        tokens.push(token);
     }
-    Ok(found)
+    Ok(tokens)
 }
 
 const TOKEN_KEYS: [&str; 4] = ["name", "sha256", "workspaces", "capabilities"];

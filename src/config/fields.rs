@@ -1,20 +1,17 @@
-//! How single values are read and written, each with the range that its field documents.
+//! How single values are read and written, each with the range that its key documents.
 //!
 //! **Invariant:** an error says what is allowed and never repeats the value, which may be a secret in
 //! the wrong place.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use jiff::fmt::friendly::SpanParser;
-use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::Serializer;
 
-use super::{AUDIT_ACTION_CHARS_MAX, AUDIT_ACTIONS_MAX, Cron, CronError};
-use crate::telemetry::{self, Format};
+use super::section::Found;
 
+/// Writes a duration as a friendly text, such as "1h 30m".
 pub(super) fn friendly<S: Serializer, T>(duration: &T, serializer: S) -> Result<S::Ok, S::Error>
 where
     T: Copy + TryInto<SignedDuration>,
@@ -25,150 +22,65 @@ where
     serializer.collect_str(&format_args!("{duration:#}"))
 }
 
-/// Whatever stands there. None for an integer that no type holds; each reader says what it takes.
-pub(super) fn any<'de, D: Deserializer<'de>>(deserializer: D) -> Option<toml::Value> {
-    toml::Value::deserialize(deserializer).ok()
-}
-
-/// A duration from `MIN` to `MAX` milliseconds, in jiff's friendly format.
-pub(super) fn duration<'de, D, T, const MIN: u64, const MAX: u64>(
-    deserializer: D,
-) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: TryFrom<SignedDuration>,
-{
-    let value = any(deserializer);
-    let duration = value
-        .as_ref()
-        .and_then(toml::Value::as_str)
-        .and_then(|text| SpanParser::new().parse_duration(text).ok());
-    let range = Duration::from_millis(MIN)..=Duration::from_millis(MAX);
-    duration
-        .filter(|duration| !duration.is_negative() && range.contains(&duration.unsigned_abs()))
-        .and_then(|duration| T::try_from(duration).ok())
-        .ok_or_else(|| {
-            let [min, max] = [range.start(), range.end()].map(|limit| {
-                SignedDuration::try_from(*limit).map_or(String::new(), |text| format!("{text:#}"))
-            });
+/// Reads a duration from `min` to `max`. All three are texts in jiff's friendly format.
+pub(super) fn duration<T: TryFrom<SignedDuration>>(
+    min: &'static str,
+    max: &'static str,
+) -> impl FnOnce(Found<'_>) -> Result<T, String> {
+    let parse = |text: &str| SpanParser::new().parse_duration(text).ok();
+    move |found| {
+        let duration = text_of(found).and_then(parse);
+        let in_range = |duration: &SignedDuration| {
+            parse(min).is_some_and(|min| *duration >= min)
+                && parse(max).is_some_and(|max| *duration <= max)
+        };
+        let read = duration
+            .filter(in_range)
+            .and_then(|it| T::try_from(it).ok());
+        read.ok_or_else(|| {
             let fault = match duration {
                 Some(duration) if duration.is_negative() => "a duration cannot be negative",
                 Some(_) => "it is out of range",
                 None => "it is not a duration",
             };
-            D::Error::custom(format!(
+            format!(
                 "{fault}; allowed is a text from \"{min}\" to \"{max}\", such as \"1m 30s\", in \
                  hours, minutes, seconds and milliseconds"
-            ))
+            )
         })
+    }
 }
 
-/// A whole number from `MIN` to `MAX`.
-pub(super) fn whole<'de, D, const MIN: u32, const MAX: u32>(
-    deserializer: D,
-) -> Result<u32, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    any(deserializer)
-        .and_then(|value| value.as_integer())
-        .and_then(|number| u32::try_from(number).ok())
-        .filter(|number| (MIN..=MAX).contains(number))
-        .ok_or_else(|| D::Error::custom(format!("it must be a whole number from {MIN} to {MAX}")))
+/// Reads a whole number from `min` to `max`.
+pub(super) fn whole(min: u32, max: u32) -> impl FnOnce(Found<'_>) -> Result<u32, String> {
+    move |found| {
+        found
+            .and_then(toml::Value::as_integer)
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| (min..=max).contains(number))
+            .ok_or_else(|| format!("it must be a whole number from {min} to {max}"))
+    }
+}
+
+pub(super) fn yes_or_no(found: Found<'_>) -> Result<bool, String> {
+    found
+        .and_then(toml::Value::as_bool)
+        .ok_or_else(|| "it must be true or false".to_owned())
+}
+
+pub(super) fn text_of(found: Found<'_>) -> Option<&str> {
+    found.and_then(toml::Value::as_str)
 }
 
 /// A list of texts, all different.
-fn distinct_texts(value: &toml::Value) -> Option<Vec<String>> {
-    let list = value.as_array()?;
-    let texts: Vec<String> = list
+pub(super) fn distinct_texts(found: Found<'_>) -> Option<Vec<String>> {
+    let texts: Vec<String> = found?
+        .as_array()?
         .iter()
         .map(|item| item.as_str().map(str::to_owned))
         .collect::<Option<_>>()?;
-    let repeats = (1..texts.len()).any(|n| {
-        let (before, rest) = texts.split_at(n);
-        rest.first().is_some_and(|text| before.contains(text))
-    });
-    (!repeats).then_some(texts)
-}
-
-pub(super) fn audit_actions<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<String>, D::Error> {
-    let is_action = |text: &String| {
-        !text.is_empty()
-            && text.chars().count() <= AUDIT_ACTION_CHARS_MAX
-            && !text.contains(|c: char| c.is_whitespace() || c.is_control())
-    };
-    any(deserializer)
-        .and_then(|value| distinct_texts(&value))
-        .filter(|actions| (1..=AUDIT_ACTIONS_MAX).contains(&actions.len()))
-        .filter(|actions| actions.iter().all(is_action))
-        .ok_or_else(|| {
-            D::Error::custom(format!(
-                "it must be a list of 1 to {AUDIT_ACTIONS_MAX} different action names without \
-                 blanks, of at most {AUDIT_ACTION_CHARS_MAX} characters each"
-            ))
-        })
-}
-
-pub(super) fn summary_keys<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<String>, D::Error> {
-    any(deserializer)
-        .and_then(|value| distinct_texts(&value))
-        .filter(|keys| keys.iter().all(|key| SUMMARY_KEYS.contains(&key.as_str())))
-        .ok_or_else(|| {
-            D::Error::custom(format!(
-                "it must be a list of different keys out of those that can be counted ({})",
-                SUMMARY_KEYS.join(", ")
-            ))
-        })
-}
-
-pub(super) fn cron<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cron, D::Error> {
-    any(deserializer)
-        .as_ref()
-        .and_then(toml::Value::as_str)
-        .ok_or(CronError::Malformed)
-        .and_then(str::parse)
-        .map_err(D::Error::custom)
-}
-
-pub(super) fn log_filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    match any(deserializer) {
-        Some(toml::Value::String(text)) => telemetry::parse_filter(&text)
-            .map(|_| text)
-            .map_err(D::Error::custom),
-        _ => Err(D::Error::custom(telemetry::TelemetryError::Filter)),
-    }
-}
-
-pub(super) fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Format, D::Error> {
-    match any(deserializer).as_ref().and_then(toml::Value::as_str) {
-        Some("text") => Ok(Format::Text),
-        Some("json") => Ok(Format::Json),
-        _ => Err(D::Error::custom("it must be \"text\" or \"json\"")),
-    }
-}
-
-/// An address with its port. Names would mean another address tomorrow.
-pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    any(deserializer)
-        .as_ref()
-        .and_then(toml::Value::as_str)
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(|| {
-            D::Error::custom(
-                "it must be a text of an address and a port, such as \"127.0.0.1:8717\" or \
-                 \"[::1]:8717\"",
-            )
-        })
-}
-
-pub(super) fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    any(deserializer)
-        .and_then(|value| value.as_bool())
-        .ok_or_else(|| D::Error::custom("it must be true or false"))
+    let distinct: BTreeSet<&String> = texts.iter().collect();
+    (distinct.len() == texts.len()).then_some(texts)
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! What can be set, where it may come from, and the only place that reads the environment.
 //!
 //! Settings come from the built-in default, then from one TOML file. Secrets come from the
-//! environment alone and never print. This file says which settings there are, `sweep`, `worker`,
-//! `console` and `metrics` those of their sections; `source` knows the text of a file, `fields` reads single values,
-//! `environment` holds the variables.
+//! environment alone and never print. Each section has a file of its own, in which `section!` declares its keys;
+//! `source` knows the text of a file, `fields` reads single values, `environment` holds the variables.
 //!
 //! **Invariant:** a [`Config`] that came from a file is within every range stated on its fields, and
 //! no error of this module holds a secret: errors show a value only where it cannot be a URL.
@@ -14,10 +13,14 @@
 //! force, and a mistyped variable, which nobody could refuse, is not a way to change a verdict.
 
 mod console;
+mod database;
 mod environment;
 mod error;
 mod fields;
+mod log;
 mod metrics;
+mod rules;
+mod section;
 mod source;
 mod sweep;
 mod worker;
@@ -25,11 +28,7 @@ mod worker;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
 
-use jiff::SignedDuration;
-use reconciler_jobs::restore_execute::Policy;
-use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -37,33 +36,23 @@ use toml::de::DeTable;
 
 pub(crate) use console::is_token_name;
 pub use console::{All, Console, Reach, TOKENS_MAX, Token};
+pub use database::Database;
 pub use environment::{
     CONFIG_VARIABLE, DATABASE_URL_VARIABLE, DatabaseUrl, DatabaseUrlError, Environment,
     LISTEN_URL_VARIABLE,
 };
 pub use error::ConfigError;
-use fields::{audit_actions, duration, friendly, log_filter, log_format, summary_keys, whole};
+pub use log::Log;
 pub use metrics::Metrics;
+pub use rules::{AUDIT_ACTION_CHARS_MAX, AUDIT_ACTIONS_MAX, Rules};
 use source::{Source, value_at};
 pub use sweep::{Cron, CronError, Sweep};
 pub use worker::Worker;
 
 pub use crate::storage::Backend;
-use crate::storage::Limits;
-use crate::telemetry::Format;
 
 /// The largest configuration file that is read.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
-/// The longest list of audit actions.
-pub const AUDIT_ACTIONS_MAX: usize = 50;
-/// The longest audit action, in characters; the platform's column holds no more.
-pub const AUDIT_ACTION_CHARS_MAX: usize = 255;
-
-const SECOND_MS: u64 = 1_000;
-const MINUTE_MS: u64 = 60 * SECOND_MS;
-const HOUR_MS: u64 = 60 * MINUTE_MS;
-const WEEK_MS: u64 = 168 * HOUR_MS;
-const YEAR_MS: u64 = 8_760 * HOUR_MS;
 
 /// Settings of restore-reconciler.
 ///
@@ -85,178 +74,6 @@ pub struct Config {
     pub database: Database,
     /// Log lines, on standard error.
     pub log: Log,
-}
-
-/// What counts as proof. All of it can change a verdict and is recorded with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Rules {
-    /// How long after a restore's end its audit entry and its evidence may still arrive. "0s" to
-    /// "168h", not longer than `settle_window_in_progress`.
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, 0, WEEK_MS>"
-    )]
-    #[schemars(with = "String")]
-    pub settle_window: SignedDuration,
-    /// The same while an evidence snapshot of the run is queued or generating. "0s" to "168h".
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, 0, WEEK_MS>"
-    )]
-    #[schemars(with = "String")]
-    pub settle_window_in_progress: SignedDuration,
-    /// How far a restore's end may lie in the future before it is taken as unknown. "0s" to "1h".
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, 0, HOUR_MS>"
-    )]
-    #[schemars(with = "String")]
-    pub clock_skew_max: SignedDuration,
-    /// How much older than the restore's end evidence may be and still count as newer. "0s" to "1h".
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, 0, HOUR_MS>"
-    )]
-    #[schemars(with = "String")]
-    pub evidence_skew_max: SignedDuration,
-    /// Audit actions that record the end of a restore.
-    #[serde(deserialize_with = "audit_actions")]
-    #[schemars(length(min = 1, max = AUDIT_ACTIONS_MAX), extend("uniqueItems" = true))]
-    #[schemars(inner(length(min = 1, max = AUDIT_ACTION_CHARS_MAX)))]
-    pub audit_actions: Vec<String>,
-    /// Keys of `summary_counts` that a verdict may write.
-    #[serde(deserialize_with = "summary_keys")]
-    #[schemars(extend(
-        "uniqueItems" = true,
-        "items" = serde_json::json!({"type": "string", "enum": SUMMARY_KEYS})
-    ))]
-    pub summary_keys: Vec<String>,
-}
-
-/// The connection to the database. Its URL is a secret and comes from the environment alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Database {
-    /// How many connections are open at most.
-    #[serde(deserialize_with = "whole::<_, 1, 100>")]
-    #[schemars(range(min = 1, max = 100))]
-    pub connections_max: u32,
-    /// How long to wait for a connection. "1s" to "5m".
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, SECOND_MS, { 5 * MINUTE_MS }>"
-    )]
-    #[schemars(with = "String")]
-    pub connect_timeout: Duration,
-    /// How long one statement of a look or a settlement may take. "1s" to "1h".
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, SECOND_MS, HOUR_MS>"
-    )]
-    #[schemars(with = "String")]
-    pub statement_timeout: Duration,
-    /// How long one statement may wait for a lock. "100ms" to "10m", not longer than
-    /// `statement_timeout` and `worker.attempt_timeout`.
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, 100, { 10 * MINUTE_MS }>"
-    )]
-    #[schemars(with = "String")]
-    pub lock_timeout: Duration,
-    /// How often a transaction is tried again after a passing failure.
-    #[serde(deserialize_with = "whole::<_, 0, 20>")]
-    #[schemars(range(min = 0, max = 20))]
-    pub retries_max: u32,
-}
-
-/// Log lines, on standard error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Log {
-    /// A level, or a list such as "info,sqlx=warn" that sets other levels for single modules.
-    #[serde(deserialize_with = "log_filter")]
-    pub filter: String,
-    /// "text" for people, "json" for machines.
-    #[serde(deserialize_with = "log_format")]
-    pub format: Format,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        let Policy {
-            settle_window,
-            settle_window_in_progress,
-            clock_skew_max,
-            evidence_skew_max,
-            audit_actions,
-            summary_keys,
-        } = Policy::default();
-        Self {
-            settle_window,
-            settle_window_in_progress,
-            clock_skew_max,
-            evidence_skew_max,
-            audit_actions,
-            summary_keys,
-        }
-    }
-}
-
-impl Default for Database {
-    fn default() -> Self {
-        let Limits {
-            connections_max,
-            connect_timeout,
-            statement_timeout,
-            lock_timeout,
-        } = Limits::default();
-        Self {
-            connections_max,
-            connect_timeout,
-            statement_timeout,
-            lock_timeout,
-            retries_max: 5,
-        }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            filter: "info".to_owned(),
-            format: Format::Text,
-        }
-    }
-}
-
-impl Rules {
-    /// These settings as the pure rules take them.
-    #[must_use]
-    pub fn policy(&self) -> Policy {
-        let rules = self.clone();
-        Policy {
-            settle_window: rules.settle_window,
-            settle_window_in_progress: rules.settle_window_in_progress,
-            clock_skew_max: rules.clock_skew_max,
-            evidence_skew_max: rules.evidence_skew_max,
-            audit_actions: rules.audit_actions,
-            summary_keys: rules.summary_keys,
-        }
-    }
-}
-
-impl Database {
-    /// These settings as a store takes them.
-    #[must_use]
-    pub fn limits(&self) -> Limits {
-        Limits {
-            connections_max: self.connections_max,
-            connect_timeout: self.connect_timeout,
-            statement_timeout: self.statement_timeout,
-            lock_timeout: self.lock_timeout,
-        }
-    }
 }
 
 impl Config {
@@ -386,11 +203,16 @@ mod tests {
     use std::collections::BTreeSet;
     use std::ffi::OsString;
     use std::path::PathBuf;
+    use std::time::Duration;
 
+    use jiff::SignedDuration;
+    use reconciler_jobs::restore_execute::Policy;
     use reconciler_jobs::sweep::Schedule;
 
     use super::source::joined;
     use super::*;
+    use crate::storage::Limits;
+    use crate::telemetry::Format;
 
     pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
         Config::parse(text, "x.toml")

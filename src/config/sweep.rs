@@ -9,70 +9,42 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use jiff_cron::TimeUnitSpec;
 use reconciler_jobs::sweep::Schedule;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use super::fields::{cron, duration, friendly, whole};
-use super::{HOUR_MS, SECOND_MS};
+use super::fields::text_of;
+use super::section::{Found, section};
 use crate::storage::BATCH_RUNS_MAX;
 
-/// How runs are swept, and when a run that stayed open is looked at again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Sweep {
-    /// When a worker begins a sweep: a cron expression of six fields in UTC, the second first, such
-    /// as "0 */5 * * * *". Sweeps cannot be turned off.
-    #[serde(deserialize_with = "cron")]
-    #[schemars(with = "String")]
-    pub schedule: Cron,
-    /// How many runs one pass of a worker looks at; the next sweep finds the others.
-    #[serde(deserialize_with = "whole::<_, 1, 10_000_000>")]
-    #[schemars(range(min = 1, max = 10_000_000))]
-    pub runs_max: u32,
-    /// A worker's sweep of more due runs than this is shared out among the workers.
-    #[serde(deserialize_with = "whole::<_, 100, 10_000_000>")]
-    #[schemars(range(min = 100, max = 10_000_000))]
-    pub shard_runs: u32,
-    /// How many runs one transaction settles at most.
-    #[serde(deserialize_with = "whole::<_, 1, 5_000>")]
-    #[schemars(range(min = 1, max = 5_000))]
-    pub batch_runs_max: u32,
-    /// How many of these transactions one pass has under way at once, each on a connection of its own: more settle a
-    /// backlog sooner and keep requests waiting longer.
-    #[serde(deserialize_with = "whole::<_, 1, 8>")]
-    #[schemars(range(min = 1, max = 8))]
-    pub lanes: u32,
-    /// The wait after the first look at a run that stays open; doubled after each further look. "1s"
-    /// to "1h", not longer than `wait_max`.
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, SECOND_MS, HOUR_MS>"
-    )]
-    #[schemars(with = "String")]
-    pub wait_min: SignedDuration,
-    /// The longest wait between two looks. "1s" to "24h".
-    #[serde(
-        serialize_with = "friendly",
-        deserialize_with = "duration::<_, _, SECOND_MS, { 24 * HOUR_MS }>"
-    )]
-    #[schemars(with = "String")]
-    pub wait_max: SignedDuration,
+section! {
+    /// How runs are swept, and when a run that stayed open is looked at again.
+    pub struct Sweep {
+        /// When a worker begins a sweep: a cron expression of six fields in UTC, the second first, such
+        /// as "0 */5 * * * *". Sweeps cannot be turned off.
+        #[schemars(with = "String")]
+        schedule: Cron = Cron::every_minute(), by cron;
+        /// How many runs one pass of a worker looks at; the next sweep finds the others.
+        runs_max: u32 = 100_000, whole 1 to 10_000_000;
+        /// A worker's sweep of more due runs than this is shared out among the workers.
+        shard_runs: u32 = 20_000, whole 100 to 10_000_000;
+        /// How many runs one transaction settles at most.
+        batch_runs_max: u32 = BATCH_RUNS_MAX, whole 1 to 5_000;
+        /// How many of these transactions one pass has under way at once, each on a connection of its own: more settle a
+        /// backlog sooner and keep requests waiting longer.
+        lanes: u32 = 1, whole 1 to 8;
+        /// The wait after the first look at a run that stays open; doubled after each further look. "1s"
+        /// to "1h", not longer than `wait_max`.
+        wait_min: SignedDuration = Schedule::default().wait_min, "1s" to "1h";
+        /// The longest wait between two looks. "1s" to "24h".
+        wait_max: SignedDuration = Schedule::default().wait_max, "1s" to "24h";
+    }
 }
 
-impl Default for Sweep {
-    fn default() -> Self {
-        let Schedule { wait_min, wait_max } = Schedule::default();
-        Self {
-            schedule: Cron::every_minute(),
-            runs_max: 100_000,
-            shard_runs: 20_000,
-            batch_runs_max: BATCH_RUNS_MAX,
-            lanes: 1,
-            wait_min,
-            wait_max,
-        }
-    }
+fn cron(found: Found<'_>) -> Result<Cron, String> {
+    text_of(found)
+        .ok_or(CronError::Malformed)
+        .and_then(str::parse)
+        .map_err(|error| error.to_string())
 }
 
 impl Sweep {

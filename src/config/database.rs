@@ -1,0 +1,36 @@
+//! The connection to the database.
+
+use std::time::Duration;
+
+use super::section::section;
+use crate::storage::Limits;
+
+section! {
+    /// The connection to the database. Its URL is a secret and comes from the environment alone.
+    pub struct Database {
+        /// How many connections are open at most.
+        connections_max: u32 = Limits::default().connections_max, whole 1 to 100;
+        /// How long to wait for a connection. "1s" to "5m".
+        connect_timeout: Duration = Limits::default().connect_timeout, "1s" to "5m";
+        /// How long one statement of a look or a settlement may take. "1s" to "1h".
+        statement_timeout: Duration = Limits::default().statement_timeout, "1s" to "1h";
+        /// How long one statement may wait for a lock. "100ms" to "10m", not longer than
+        /// `statement_timeout` and `worker.attempt_timeout`.
+        lock_timeout: Duration = Limits::default().lock_timeout, "100ms" to "10m";
+        /// How often a transaction is tried again after a passing failure.
+        retries_max: u32 = 5, whole 0 to 20;
+    }
+}
+
+impl Database {
+    /// These settings as a store takes them.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            connections_max: self.connections_max,
+            connect_timeout: self.connect_timeout,
+            statement_timeout: self.statement_timeout,
+            lock_timeout: self.lock_timeout,
+        }
+    }
+}
