@@ -21,7 +21,6 @@
 //! not counted, and verbs that end export nothing. That is why the ledger's rows are exported too: where the two
 //! differ, the ledger is right.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -423,37 +422,6 @@ impl Kind {
             Self::Histogram(_) => "histogram",
         }
     }
-}
-
-impl Role {
-    /// The verbs whose processes export it.
-    #[must_use]
-    pub const fn verbs(self) -> &'static str {
-        match self {
-            Self::Worker => "`work`",
-            Self::Console => "`serve`",
-            Self::Any => "both",
-        }
-    }
-}
-
-/// All of it as a table in Markdown, as the README has it.
-#[must_use]
-pub fn table() -> String {
-    let mut table = "| Metric and its labels | Kind | By | |\n|---|---|---|---|\n".to_owned();
-    for declared in DECLARED {
-        let Declared { name, help, .. } = declared;
-        let labels: Vec<String> = declared
-            .labels
-            .iter()
-            .map(|label| format!(" `{label}`"))
-            .collect();
-        let (labels, kind) = (labels.join(","), declared.kind.name());
-        let by = declared.role.verbs();
-        // Writing to a String cannot fail.
-        let _ = writeln!(table, "| `{name}`{labels} | {kind} | {by} | {help} |");
-    }
-    table
 }
 
 /// Why metrics could not be set up.

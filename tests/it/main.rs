@@ -29,6 +29,8 @@ mod doctor;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod plans;
@@ -36,8 +38,6 @@ mod plans;
 mod pooling;
 #[cfg(test)]
 mod probes;
-#[cfg(test)]
-mod readme;
 #[cfg(test)]
 mod redaction;
 #[cfg(test)]

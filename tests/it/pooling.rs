@@ -23,6 +23,7 @@ use tokio::time::{interval, timeout};
 
 use crate::contract::READING_WRITES;
 use crate::history::{System, assert_sound};
+use crate::manual::grants_of_a_worker;
 use crate::support::case::{Case, rows_of};
 use crate::support::cluster::{TestDatabase, database};
 use crate::support::hold::{WAITING, hold};
@@ -401,18 +402,8 @@ async fn a_worker_that_hears_nothing_leaves_no_ear_in_the_poolers_sessions() {
     }
 }
 
-/// What README says to grant, run as it stands there.
-fn grants_in_the_readme() -> String {
-    let readme = include_str!("../../README.md");
-    let (_, rest) = readme
-        .split_once("```sql\n")
-        .expect("a block of statements");
-    let (block, _) = rest.split_once("```").expect("its end");
-    block.to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_and_a_platform_need_no_more_than_the_readme_grants() {
+async fn a_worker_and_a_platform_need_no_more_than_the_manual_grants() {
     let (database, files) = (database().await, Files::new());
     let pool = stage(&database.url()).await;
     let [worker, platform] =
@@ -422,7 +413,7 @@ async fn a_worker_and_a_platform_need_no_more_than_the_readme_grants() {
         "REVOKE ALL ON SCHEMA public FROM PUBLIC; REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM PUBLIC;
          CREATE ROLE {worker} LOGIN; CREATE ROLE {platform} LOGIN; GRANT USAGE ON SCHEMA public TO {platform};"
     );
-    let grants = grants_in_the_readme();
+    let grants = grants_of_a_worker();
     assert!(
         grants.contains(" TO reconciler;") && grants.contains(" TO platform;"),
         "{grants}"

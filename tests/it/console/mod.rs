@@ -11,5 +11,5 @@ pub(crate) mod server;
 mod weight;
 
 pub(crate) use program::{Serving, Settings};
-pub(crate) use role::grants_in_the_readme;
+pub(crate) use role::grants_in_the_manual;
 pub(crate) use server::Ask;

@@ -1,4 +1,4 @@
-//! The console as a role that may do what the README grants it, and no more.
+//! The console as a role that may do what the manual grants it, and no more.
 
 use restore_reconciler::config::Reach;
 use restore_reconciler::console::Capability;
@@ -6,23 +6,21 @@ use sqlx::{PgPool, raw_sql};
 
 use super::program::{Serving, Settings};
 use super::server::{Ask, CHIEF, entry};
+use crate::manual::grants_of_a_console;
 use crate::support::case::{Case, rows_of};
 use crate::support::cluster::database;
 use crate::support::worker::{said_by, stage};
 use restore_reconciler::storage::{Access, Limits, connect_standin};
 
-/// What the README grants to the console, as it stands there.
-pub(crate) fn grants_in_the_readme(role: &str) -> String {
-    let readme = include_str!("../../../README.md");
-    let (_, rest) = readme.split_once("-- The console: ").expect("its grants");
-    let (block, _) = rest.split_once("```").expect("their end");
-    let grants = format!("-- {block}");
+/// What the manual grants to the console, as it stands there.
+pub(crate) fn grants_in_the_manual(role: &str) -> String {
+    let grants = grants_of_a_console();
     assert!(grants.contains(" TO console;"), "{grants}");
     grants.replace(" TO console;", &format!(" TO {role};"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_console_needs_no_more_than_the_readme_grants() {
+async fn a_console_needs_no_more_than_the_manual_grants() {
     let database = database().await;
     let pool = stage(&database.url()).await;
     let store = connect_standin(&database.url(), Access::Write, &Limits::default())
@@ -39,7 +37,7 @@ async fn a_console_needs_no_more_than_the_readme_grants() {
          CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA public TO {role};"
     );
     execute(&pool, made).await;
-    execute(&pool, grants_in_the_readme(&role)).await;
+    execute(&pool, grants_in_the_manual(&role)).await;
 
     let url = database
         .url()

@@ -8,7 +8,7 @@ use super::{
     about, action, assert_sweep_works, examine, open, pass, prepare, problems, renames, run,
     run_lines, subjects,
 };
-use crate::console::grants_in_the_readme;
+use crate::console::grants_in_the_manual;
 use crate::support::cluster::{TestDatabase, database};
 
 /// A role's name that must be quoted wherever it is written.
@@ -117,9 +117,9 @@ async fn rights(database: &TestDatabase, role: &str) -> Vec<(String, String, Str
     .expect("rights")
 }
 
-/// What a console's role lacks is told apart, and is what the README grants it: no more and no less.
+/// What a console's role lacks is told apart, and is what the manual grants it: no more and no less.
 #[tokio::test]
-async fn what_a_console_lacks_is_advice_and_what_the_readme_grants() {
+async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
     let database = database().await;
     let owner = open(&database.url()).await;
     prepare(&*owner).await;
@@ -134,13 +134,13 @@ async fn what_a_console_lacks_is_advice_and_what_the_readme_grants() {
     assert_eq!(about(&examine(&*owner).await, "console").level, Level::Good);
 
     let (role, quoted) = role_of(&database);
-    let by_readme = format!("console_{}", database.name());
+    let by_manual = format!("console_{}", database.name());
     run(
         &*owner,
-        format!("CREATE ROLE {quoted} LOGIN; CREATE ROLE {by_readme} LOGIN"),
+        format!("CREATE ROLE {quoted} LOGIN; CREATE ROLE {by_manual} LOGIN"),
     )
     .await;
-    run(&*owner, grants_in_the_readme(&by_readme)).await;
+    run(&*owner, grants_in_the_manual(&by_manual)).await;
     let console = open(&url_as(&database, &role)).await;
     let checks = examine(&*console).await;
     let check = about(&checks, "console");
@@ -156,7 +156,7 @@ async fn what_a_console_lacks_is_advice_and_what_the_readme_grants() {
     assert_eq!(about(&checks, "console").level, Level::Good, "{checks:#?}");
     let granted = rights(&database, &role).await;
     assert!(granted.len() > 60, "{granted:?}");
-    assert_eq!(granted, rights(&database, &by_readme).await);
+    assert_eq!(granted, rights(&database, &by_manual).await);
 
     // What is not there is no problem of a worker.
     run(
@@ -174,7 +174,7 @@ async fn what_a_console_lacks_is_advice_and_what_the_readme_grants() {
     assert_sweep_works(&*owner).await;
     run(
         &*owner,
-        format!("DROP OWNED BY {quoted}, {by_readme}; DROP ROLE {quoted}, {by_readme}"),
+        format!("DROP OWNED BY {quoted}, {by_manual}; DROP ROLE {quoted}, {by_manual}"),
     )
     .await;
 }
