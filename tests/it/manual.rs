@@ -1,13 +1,21 @@
-//! The README and the manual say what the code does: the parts that can be compared are compared.
+//! The README and the manual say what the code does: the parts that can be compared are compared, and what can be
+//! run is run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use reconciler_jobs::restore_execute::proof::Leg;
+use reconciler_jobs::restore_execute::results::{EXCEPTIONS_MAX, ITEMS_MAX};
+use reconciler_jobs::{json, restore_execute::record::FAILURE_SUMMARY_MAX};
 use restore_reconciler::metrics::{DECLARED, Role};
+use serde_json::Value;
 
 /// Pages with more bytes than this are not read to their end.
 const README_BYTES_MAX: usize = 12 << 10;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_restore-reconciler");
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -52,6 +60,14 @@ fn fenced<'p>(page: &'p str, language: &str) -> impl Iterator<Item = &'p str> {
     let blocks = page.split("\n```").skip(1).step_by(2);
     let prefix = format!("{language}\n");
     blocks.filter_map(move |block| block.strip_prefix(&prefix))
+}
+
+/// What stands between single backticks, outside of blocks.
+fn spans(page: &str) -> Vec<&str> {
+    let prose = page.split("\n```").step_by(2);
+    prose
+        .flat_map(|text| text.split('`').skip(1).step_by(2))
+        .collect()
 }
 
 /// Everything that stands between an opening and the next end.
@@ -106,6 +122,58 @@ fn the_decision_table_is_the_one_beside_the_rules() {
 }
 
 #[test]
+fn the_legs_are_those_that_are_looked_at() {
+    let page = read("config/manual/rules.md");
+    let (_, table) = page.split_once("| Leg |").expect("the table of legs");
+    let rows = rows(table);
+    let legs: Vec<&str> = rows.iter().map(|row| &*row[0]).skip(1).take(8).collect();
+    assert_eq!(legs, Leg::ALL.map(Leg::name));
+}
+
+#[test]
+fn the_limits_are_those_that_are_kept() {
+    let page = read("config/manual/rules.md");
+    let grouped = |number: usize| {
+        let digits = number.to_string();
+        let groups: Vec<&str> = digits
+            .as_bytes()
+            .rchunks(3)
+            .rev()
+            .map(|group| str::from_utf8(group).expect("digits"))
+            .collect();
+        groups.join(",")
+    };
+    for (what, limit) in [
+        (
+            "a JSON column of a restore",
+            format!("{} MiB", json::BYTES_MAX >> 20),
+        ),
+        (
+            "a JSON column of a restore",
+            format!("{} values", grouped(json::VALUES_MAX as usize)),
+        ),
+        ("nesting of JSON", format!("{} levels", json::DEPTH_MAX)),
+        ("items of a restore", grouped(ITEMS_MAX)),
+        (
+            "words, such as a status",
+            format!("{} bytes", json::TEXT_BYTES_MAX),
+        ),
+        (
+            "troubled items named per verdict",
+            EXCEPTIONS_MAX.to_string(),
+        ),
+        (
+            "entries in failure_summary",
+            FAILURE_SUMMARY_MAX.to_string(),
+        ),
+    ] {
+        let rows = rows(&page);
+        let row = rows.iter().find(|row| row[0] == what).expect(what);
+        assert!(row[1].contains(&limit), "{what}: {limit} in {}", row[1]);
+    }
+}
+
+#[test]
 fn every_link_resolves() {
     let mut found = 0;
     for (path, page) in pages() {
@@ -132,6 +200,153 @@ fn has_heading(page: &Path, anchor: &str) -> bool {
         let heading = line.trim_start_matches('#').trim().to_lowercase();
         line.starts_with('#') && heading.replace(' ', "-") == anchor
     })
+}
+
+#[test]
+fn every_file_and_module_that_is_named_is_there() {
+    const FOLDERS: [&str; 5] = ["config/", "jobs/", "migrations/", "src/", "tests/"];
+    let mut found = 0;
+    for (path, page) in pages() {
+        let is_path = |span: &&str| FOLDERS.iter().any(|folder| span.starts_with(folder));
+        for span in spans(&page).into_iter().filter(is_path) {
+            let file = span.split_whitespace().next().expect("a word");
+            assert!(root().join(file).exists(), "{path}: {span}");
+            found += 1;
+        }
+        for module in between(&page, "restore_reconciler::", ' ') {
+            let file = format!("src/{}", module.trim_end_matches(':').replace("::", "/"));
+            let files = [format!("{file}.rs"), format!("{file}/mod.rs")];
+            assert!(
+                files.iter().any(|file| root().join(file).exists()),
+                "{path}: {module}"
+            );
+            found += 1;
+        }
+    }
+    assert!(found > 20, "{found}");
+}
+
+#[test]
+fn every_command_is_one_that_the_program_takes() {
+    let mut found = BTreeSet::new();
+    for (path, page) in pages() {
+        let lines = fenced(&page, "console").flat_map(str::lines);
+        for line in lines.filter(|line| line.starts_with("$ ")) {
+            let (command, _) = line.split_once(" #").unwrap_or((line, ""));
+            let Some((_, arguments)) = command.split_once("restore-reconciler ") else {
+                continue;
+            };
+            let output = Command::new(PROGRAM)
+                .args(arguments.split_whitespace())
+                .arg("--help")
+                .output()
+                .expect("the program was built");
+            assert!(output.status.success(), "{path}: {line}");
+            found.extend(arguments.split_whitespace().next().map(str::to_owned));
+        }
+    }
+    assert!(found.len() > 8, "{found:?}");
+}
+
+#[test]
+fn the_settings_exist_and_have_the_defaults_that_are_named() {
+    /// Of a capability and of files, whose names look like those of settings.
+    const NO_KEYS: [&str; 2] = ["view", "yml"];
+    let defaults: Value = toml::from_str(&read("config/reconciler.toml")).expect("TOML");
+    let sections = defaults.as_object().expect("sections");
+    let default = |name: &str| {
+        let (section, key) = name.split_once('.')?;
+        let value = defaults.get(section)?.get(key)?;
+        Some(value.as_str().map_or(value.to_string(), str::to_owned))
+    };
+    let (mut found, mut compared) = (0, 0);
+    for (path, page) in pages() {
+        for span in spans(&page) {
+            let name = span.split_whitespace().next().unwrap_or_default();
+            let is_key = name.split_once('.').is_some_and(|(section, key)| {
+                sections.contains_key(section) && !NO_KEYS.contains(&key)
+            });
+            assert!(!is_key || default(name).is_some(), "{path}: {span}");
+            found += usize::from(is_key);
+        }
+        for row in rows(&page).iter().filter(|row| row.len() == 3) {
+            if let Some(default) = default(&row[0]) {
+                assert_eq!(row[1], default, "{path}: {}", row[0]);
+                compared += 1;
+            }
+        }
+    }
+    assert!(found > 15 && compared > 5, "{found} {compared}");
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let help = Command::new(PROGRAM).arg("--help").output();
+    let help = String::from_utf8(help.expect("the program was built").stdout).expect("text");
+    let (_, codes) = help.split_once("Exit codes:\n").expect("exit codes");
+    let codes = codes
+        .lines()
+        .map_while(|line| line.split_whitespace().next());
+    let codes: Vec<&str> = codes.collect();
+    let page = read("config/manual/operate.md");
+    let (_, table) = page.split_once("## Exit codes").expect("the section");
+    let rows = numbered_rows(table);
+    let named: Vec<&str> = rows.iter().map(|row| &*row[0]).collect();
+    assert_eq!(named, codes);
+}
+
+/// The scenarios of the README's sample come out as it shows them, and as many of them.
+#[test]
+fn the_demo_prints_what_the_readme_shows() {
+    let output = Command::new(PROGRAM)
+        .args(["demo", "--color", "never"])
+        .env_remove("RECONCILER_DATABASE_URL")
+        .output()
+        .expect("the program was built");
+    let printed = String::from_utf8(output.stdout).expect("text");
+    let readme = read("README.md");
+    let sample = fenced(&readme, "text").next().expect("the sample");
+    let (shown, all) = (cells(sample), cells(&printed));
+    assert!(!shown.is_empty() && all.len() > 90, "{}", all.len());
+    for row in &shown {
+        assert!(all.contains(row), "{row:?}");
+    }
+    let more = format!("… {} more scenarios", all.len() - shown.len());
+    assert!(sample.contains(&more), "{more}");
+    let (_, summary) = sample.split_once("\n\n").expect("a summary");
+    for line in summary.lines().filter(|line| !line.contains(" per second")) {
+        assert!(printed.lines().any(|printed| printed == line), "{line}");
+    }
+}
+
+/// The rows below the heading of the demo's first table, whatever its width: the words of each cell in one line.
+fn cells(printed: &str) -> Vec<Vec<String>> {
+    let mut lines = printed.lines();
+    let heading = lines
+        .find(|line| line.starts_with(" SCENARIO"))
+        .expect("a heading");
+    let starts: Vec<usize> = ["SCENARIO", "VERDICT", "NEXT ACTION"]
+        .map(|title| heading.find(title).expect(title))
+        .into();
+    let table: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    let rows = table.split(|line| line.starts_with(['─', '═']));
+    rows.filter(|row| row.iter().any(|line| !line.starts_with(" …")))
+        .map(|row| {
+            let column = |at: usize| {
+                let words = row.iter().flat_map(|line| {
+                    let end = starts
+                        .get(at + 1)
+                        .map_or(usize::MAX, |next| next - starts[at]);
+                    let cell: String = line.chars().skip(starts[at]).take(end).collect();
+                    cell.split_whitespace()
+                        .map(str::to_owned)
+                        .collect::<Vec<_>>()
+                });
+                words.collect::<Vec<_>>().join(" ")
+            };
+            (0..starts.len()).map(column).collect()
+        })
+        .collect()
 }
 
 /// Generated, so that neither a name nor a label can be described that is not exported.
