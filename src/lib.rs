@@ -36,6 +36,7 @@
 //! | [`runbook`] | the page about reason codes, generated from their registry |
 //! | [`health`] | what a long-running process knows about itself |
 //! | [`console`] | what is answered over HTTP: the probes of a worker; pages and an API for who may look |
+//! | [`views`] | the shapes in which runs, restores, environments and the queue are shown, whoever shows them |
 //! | [`metrics`] | every number that is exported, declared once |
 //! | [`telemetry`], [`clock`] | log lines; the one place that reads a clock |
 //!
@@ -72,4 +73,5 @@ pub mod runbook;
 pub mod storage;
 pub mod sweep;
 pub mod telemetry;
+pub mod views;
 pub mod worker;

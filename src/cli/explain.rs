@@ -15,9 +15,9 @@ use super::reconcile::decided;
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
 use super::verdict;
-use crate::console::answers::Sight;
-use crate::console::answers::run::legs;
 use crate::storage::{Access, Assessment};
+use crate::views::Visibility;
+use crate::views::run::legs;
 
 /// A run to explain.
 #[derive(Debug, clap::Args)]
@@ -88,7 +88,7 @@ fn explained(assessment: &Assessment, verdict: Option<Verdict>) -> Explained {
             is_dry_run: restore.is_dry_run,
             completed_at: moment(restore.completed_at.moment()),
         }),
-        legs: legs(assessment, Sight { evidence: true }),
+        legs: legs(assessment, Visibility { evidence: true }),
         exceptions: items.map_or_else(Vec::new, |items| {
             items.exceptions.iter().map(Exception::from).collect()
         }),

@@ -21,15 +21,15 @@ use serde::Serialize;
 use self::describe::{Operation, Parameters};
 use self::tagged::Tagged;
 use super::access::{Capability, Viewer};
-use super::answers::explain::Explanation;
-use super::answers::overview::Overview;
-use super::answers::preparation::Preparation;
-use super::answers::queue::{QueueShown, SweepsShown};
-use super::answers::run::RunDetail;
-use super::answers::runs::RunList;
 use super::asked::{EnvironmentQuery, QueryError, RunQuery, parse_id};
 use super::problem::Problem;
 use super::serve::Console;
+use crate::views::explain::Explanation;
+use crate::views::overview::Overview;
+use crate::views::queue::{QueueShown, SweepsShown};
+use crate::views::restore::Preparation;
+use crate::views::run::RunDetail;
+use crate::views::runs::RunList;
 
 /// What every handler gets.
 type Asked = State<Arc<Console>>;

@@ -12,9 +12,9 @@ use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use url::form_urlencoded;
 
-use super::answers::Sight;
-use super::answers::said::stored_word;
 use crate::storage::reader::RunFilter;
+use crate::views::Visibility;
+use crate::views::verdict::stored_word;
 
 /// How many runs a page has unless it is told otherwise.
 pub(super) const LIMIT: u32 = 50;
@@ -144,7 +144,7 @@ impl RunQuery {
     }
 
     /// The filter at `now`, for whoever sees so much.
-    pub(super) fn filter(&self, now: Timestamp, sight: Sight) -> RunFilter {
+    pub(super) fn filter(&self, now: Timestamp, visibility: Visibility) -> RunFilter {
         let before = |age: SignedDuration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
         RunFilter {
             workspace: self.workspace,
@@ -152,7 +152,7 @@ impl RunQuery {
             outcome: self.outcome,
             reason: self.reason,
             state: self.state,
-            with_evidence: sight.evidence,
+            with_evidence: visibility.evidence,
             undecided: self.undecided,
             created_from: self.younger_than.map(before),
             created_before: self.older_than.map(before),

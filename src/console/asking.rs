@@ -13,15 +13,6 @@ use reconciler_jobs::trace::TraceContext;
 use tracing::field;
 
 use super::access::{Capability, Viewer};
-use super::answers::Sight;
-use super::answers::explain::Explanation;
-use super::answers::mix::VERDICTS_MAX;
-use super::answers::overview::{Found, Judging, Overview};
-use super::answers::preparation::Preparation;
-use super::answers::queue::{QueueShown, SweepsShown};
-use super::answers::run::RunDetail;
-use super::answers::runs::RunList;
-use super::answers::survey::Survey;
 use super::asked::{EnvironmentQuery, LIMIT, LIMIT_MAX, RunQuery};
 use super::problem::Problem;
 use super::serve::Console;
@@ -29,6 +20,15 @@ use super::surveys::Scope;
 use crate::storage::oversight::QueueState;
 use crate::storage::reader::{EnvironmentPassed, RunInFull, Walk, Workspaces};
 use crate::telemetry::names::{RUN_ID, TRACE_ID, VIEWER_NAME};
+use crate::views::Visibility;
+use crate::views::explain::Explanation;
+use crate::views::mix::VERDICTS_MAX;
+use crate::views::overview::{Found, Judging, Overview};
+use crate::views::queue::{QueueShown, SweepsShown};
+use crate::views::restore::Preparation;
+use crate::views::run::RunDetail;
+use crate::views::runs::RunList;
+use crate::views::survey::Survey;
 
 /// How many environments a page has.
 const ENVIRONMENTS: u32 = 25;
@@ -46,8 +46,8 @@ const DOWNLOAD_PARTS_MAX: usize = 40;
 const CAUSE: &str = "console";
 
 impl Viewer {
-    pub(super) fn sight(&self) -> Sight {
-        Sight {
+    pub(super) fn visibility(&self) -> Visibility {
+        Visibility {
             evidence: self.can.contains(&Capability::EvidenceView),
         }
     }
@@ -81,7 +81,7 @@ impl Console {
             policy: &self.policy,
             freshness: &self.freshness(),
             backup: &self.backup(),
-            sight: viewer.sight(),
+            visibility: viewer.visibility(),
         };
         let page = self
             .reader
@@ -110,7 +110,7 @@ impl Console {
             policy: &self.policy,
             freshness: &self.freshness(),
             backup: &self.backup(),
-            sight: viewer.sight(),
+            visibility: viewer.visibility(),
         };
         let now = self.reader.now().await?;
         let everything = EnvironmentQuery::default();
@@ -131,7 +131,7 @@ impl Console {
             workspaces: query
                 .workspace
                 .map_or_else(|| Workspaces::clone(of), |only| of.narrowed(only)),
-            sight: judging.sight,
+            visibility: judging.visibility,
         };
         let walk = Walk {
             workspace: query.workspace,
@@ -163,7 +163,7 @@ impl Console {
             Timestamp::UNIX_EPOCH
         };
         let limit = query.limit.unwrap_or(LIMIT);
-        let filter = query.filter(now, viewer.sight());
+        let filter = query.filter(now, viewer.visibility());
         let page = self
             .reader
             .load_runs(
@@ -175,7 +175,12 @@ impl Console {
             )
             .await?;
         let next = |below| format!("{path}?{}", query.text(Some(below)));
-        Ok(RunList::of(&page, viewer.sight(), &self.freshness(), next))
+        Ok(RunList::of(
+            &page,
+            viewer.visibility(),
+            &self.freshness(),
+            next,
+        ))
     }
 
     /// The list from its top, as long as a download may be.
@@ -209,7 +214,11 @@ impl Console {
     pub(super) async fn run(&self, viewer: &Viewer, run: RunId) -> Result<RunDetail, Problem> {
         let found = self.find(viewer, run).await?;
         viewer.require(Capability::RunsView)?;
-        Ok(RunDetail::of(&found, viewer.sight(), &self.freshness()))
+        Ok(RunDetail::of(
+            &found,
+            viewer.visibility(),
+            &self.freshness(),
+        ))
     }
 
     /// One run's evidence, for whoever may see it.
@@ -277,7 +286,7 @@ impl Console {
             policy: &self.policy,
             freshness: &self.freshness(),
             backup: &self.backup(),
-            sight: viewer.sight(),
+            visibility: viewer.visibility(),
         };
         Ok(Preparation::of(&found, judging))
     }

@@ -16,7 +16,6 @@
 //! - What a viewer sees is what the reader gives for the viewer's workspaces; see [`Capability`] for what it may do.
 
 mod access;
-pub mod answers;
 mod api;
 mod asked;
 mod asking;

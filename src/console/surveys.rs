@@ -3,7 +3,7 @@
 //! Going through thousands of environments takes longer than a page may. Each survey is made once for everybody
 //! who may see the same, however many ask at once, and the pages say when.
 //!
-//! **Invariant:** what one viewer is told was found within that viewer's workspaces, with that viewer's sight.
+//! **Invariant:** what one viewer is told was found within that viewer's workspaces, with that viewer's visibility.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex as Waiting;
 
-use super::answers::Sight;
-use super::answers::survey::Survey;
 use crate::storage::reader::Workspaces;
+use crate::views::Visibility;
+use crate::views::survey::Survey;
 
 /// How long what was found is told again, by the database's clock.
 const KEPT_FOR: SignedDuration = SignedDuration::from_secs(15);
@@ -25,7 +25,7 @@ const KEPT_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scope {
     pub(super) workspaces: Workspaces,
-    pub(super) sight: Sight,
+    pub(super) visibility: Visibility,
 }
 
 /// What was found last; held by whoever looks.
@@ -83,7 +83,7 @@ mod tests {
     fn only(workspace: i64) -> Scope {
         Scope {
             workspaces: Workspaces::Only(BTreeSet::from([WorkspaceId(workspace)])),
-            sight: Sight { evidence: true },
+            visibility: Visibility { evidence: true },
         }
     }
 
@@ -118,7 +118,7 @@ mod tests {
         };
         assert_eq!(ask(&surveys, all, 14).await, (14, true));
         let blind = Scope {
-            sight: Sight { evidence: false },
+            visibility: Visibility { evidence: false },
             ..only(1)
         };
         assert_eq!(ask(&surveys, blind, 14).await, (14, true));

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ClaimBoundary;
 use crate::cli::exit::Exit;
-pub use crate::console::answers::said::{Exception, LegResult, LegWord, Reason, Verdict};
-pub(in crate::cli) use crate::console::answers::said::{codes, missing, moment, stored_word};
+pub use crate::views::verdict::{Exception, LegResult, LegWord, Reason, Verdict};
+pub(in crate::cli) use crate::views::verdict::{codes, missing, moment, stored_word};
 
 /// What `reconcile` came to, run by run, in the order in which they were asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::words;
-use crate::console::answers::mix::{Mix, Period};
+use crate::views::mix::{Mix, Period};
 
 /// Height of the chart; widths follow from the number of bars.
 const HEIGHT: u64 = 60;

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::console::answers::runs::RunLine;
-use crate::console::answers::said::stored_word;
 use crate::storage::reader::{is_invisible, is_joiner};
+use crate::views::runs::RunLine;
+use crate::views::verdict::stored_word;
 
 const COLUMNS: [&str; 14] = [
     "run",

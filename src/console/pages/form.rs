@@ -4,8 +4,8 @@ use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 
 use super::words;
-use crate::console::answers::said::stored_word;
 use crate::console::asked::RunQuery;
+use crate::views::verdict::stored_word;
 
 /// The filters.
 pub(in crate::console) struct Form {

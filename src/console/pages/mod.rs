@@ -17,14 +17,14 @@ use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::review::Standing;
 
 use super::access::{Capability, FormToken, Viewer};
-use super::answers::Moment;
-use super::answers::explain::Explanation;
-use super::answers::overview::Overview;
-use super::answers::preparation::Preparation;
-use super::answers::queue::{QueueShown, SweepsShown};
-use super::answers::run::RunDetail;
-use super::answers::runs::RunList;
 use crate::postures::Coverage;
+use crate::views::Moment;
+use crate::views::explain::Explanation;
+use crate::views::overview::Overview;
+use crate::views::queue::{QueueShown, SweepsShown};
+use crate::views::restore::Preparation;
+use crate::views::run::RunDetail;
+use crate::views::runs::RunList;
 use form::Form;
 pub(super) use routes::routes;
 

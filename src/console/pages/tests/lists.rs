@@ -12,9 +12,6 @@ use reconciler_jobs::restore_execute::{Outcome, Policy};
 
 use super::scene::{at, backup, decided, moment, now, open, proven, restore, with_restore};
 use super::*;
-use crate::console::answers::Sight;
-use crate::console::answers::overview::{Found, Judging};
-use crate::console::answers::survey::Survey;
 use crate::console::asked::{EnvironmentQuery, RunQuery};
 use crate::storage::Tally;
 use crate::storage::oversight::{QueueCount, QueueEntry, QueueListing, QueueState, ShardJobs};
@@ -22,12 +19,15 @@ use crate::storage::reader::{
     EnvironmentPage, EnvironmentPassed, EnvironmentSeen, More, OpenRuns, RunPage, SweepSeen,
     Walked, WorkerSeen,
 };
+use crate::views::Visibility;
+use crate::views::overview::{Found, Judging};
+use crate::views::survey::Survey;
 
 fn runs(page: &RunPage, query: &str) -> String {
     let query = RunQuery::parse(query).unwrap();
-    let sight = Sight { evidence: true };
+    let visibility = Visibility { evidence: true };
     let next = |below| format!("/runs?{}", query.text(Some(below)));
-    let answer = RunList::of(page, sight, &Thresholds::default(), next);
+    let answer = RunList::of(page, visibility, &Thresholds::default(), next);
     text(&RunsPage {
         shell: &shell("Runs"),
         answer: &answer,
@@ -123,7 +123,7 @@ fn overview_beside(
         policy: &policy,
         freshness: &Thresholds::default(),
         backup: &backup_health::Thresholds::default(),
-        sight: Sight { evidence: true },
+        visibility: Visibility { evidence: true },
     };
     let mut survey = Survey::default();
     survey.add(all, now(), judging);

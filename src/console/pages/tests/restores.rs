@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use super::scene::{backup, now, proven, restore};
 use super::*;
-use crate::console::answers::Sight;
-use crate::console::answers::overview::Judging;
 use crate::storage::reader::RestoreSeen;
+use crate::views::Visibility;
+use crate::views::overview::Judging;
 
 /// What a preparation has recorded.
 struct Recorded {
@@ -95,7 +95,7 @@ fn page(found: &RestoreSeen) -> String {
             policy: &policy,
             freshness: &Thresholds::default(),
             backup: &backup_health::Thresholds::default(),
-            sight: Sight { evidence: true },
+            visibility: Visibility { evidence: true },
         },
     );
     text(&RestorePage {

@@ -12,15 +12,15 @@ use reconciler_jobs::stamp::Stamp;
 
 use super::scene::{at, decided, open, proven, with_restore};
 use super::*;
-use crate::console::answers::Sight;
-use crate::console::answers::runs::RunLine;
 use crate::storage::reader::RunInFull;
+use crate::views::Visibility;
+use crate::views::runs::RunLine;
 
-const SEES_ALL: Sight = Sight { evidence: true };
-const SEES_RUNS: Sight = Sight { evidence: false };
+const SEES_ALL: Visibility = Visibility { evidence: true };
+const SEES_RUNS: Visibility = Visibility { evidence: false };
 
-fn page(found: &RunInFull, sight: Sight) -> String {
-    let answer = RunDetail::of(found, sight, &Thresholds::default());
+fn page(found: &RunInFull, visibility: Visibility) -> String {
+    let answer = RunDetail::of(found, visibility, &Thresholds::default());
     text(&RunPage {
         shell: &shell("Run"),
         answer: &answer,
@@ -143,8 +143,9 @@ fn whoever_may_not_see_evidence_reads_that_there_is_none() {
         assessment.decision = decide(&assessment.facts);
         assert_eq!(page(&found, SEES_RUNS), page(&gone, SEES_RUNS));
         assert_ne!(page(&found, SEES_ALL), page(&gone, SEES_ALL));
-        let line =
-            |found: &RunInFull, sight| RunLine::of(&found.seen, sight, &Thresholds::default());
+        let line = |found: &RunInFull, visibility| {
+            RunLine::of(&found.seen, visibility, &Thresholds::default())
+        };
         assert_eq!(line(&found, SEES_RUNS), line(&gone, SEES_RUNS));
     }
 }

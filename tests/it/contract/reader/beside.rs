@@ -7,11 +7,11 @@ use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::freshness::Thresholds;
 use reconciler_jobs::restore_execute::{Outcome, Policy};
 use restore_reconciler::clock::Stopwatch;
-use restore_reconciler::console::answers::Sight;
-use restore_reconciler::console::answers::runs::RunLine;
 use restore_reconciler::storage::oversight::QueueState;
 use restore_reconciler::storage::reader::{Workspaces, open_requests};
 use restore_reconciler::storage::{ErrorKind, Limits, Tally};
+use restore_reconciler::views::Visibility;
+use restore_reconciler::views::runs::RunLine;
 
 use super::{delete, moved, only, reader};
 use crate::support::case::{CREATED, Case, FOREIGN, HOME, restore_of};
@@ -112,7 +112,7 @@ async fn no_name_looks_like_another_one(on: Fixture) {
     );
     // As the API writes it.
     let limits = Thresholds::default();
-    let line = RunLine::of(&found, Sight { evidence: true }, &limits);
+    let line = RunLine::of(&found, Visibility { evidence: true }, &limits);
     let line = serde_json::to_value(&line).unwrap();
     assert_eq!(line["place"]["workspace"]["name"], workspace);
     assert_eq!(line["place"]["environment"]["name"], name);

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::overview::{BackupShown, Judging};
 use super::run::{AttentionShown, Card, SummaryShown, attention_shown, labelled, summary, tone};
-use super::{Labelled, Moment, Named, Sight, Step};
+use super::{Labelled, Moment, Named, Step, Visibility};
 use crate::storage::reader::RestoreSeen;
 
 /// One restore.
@@ -112,7 +112,7 @@ impl Preparation {
     /// From one restore.
     #[must_use]
     pub fn of(found: &RestoreSeen, judging: Judging<'_>) -> Self {
-        let seen = seen(found, judging.policy, judging.sight);
+        let seen = seen(found, judging.policy, judging.visibility);
         let result = RestoreResult::of(&seen);
         let gates = Gates::of(&found.preparation);
         let is_executed = result.state() != ResultState::NotExecuted;
@@ -187,7 +187,7 @@ impl GateLine {
     }
 }
 
-fn seen<'a>(found: &'a RestoreSeen, policy: &'a Policy, sight: Sight) -> Seen<'a> {
+fn seen<'a>(found: &'a RestoreSeen, policy: &'a Policy, visibility: Visibility) -> Seen<'a> {
     Seen {
         at: At {
             as_of: found.as_of,
@@ -195,7 +195,7 @@ fn seen<'a>(found: &'a RestoreSeen, policy: &'a Policy, sight: Sight) -> Seen<'a
         },
         restore: &found.restore,
         run: found.run.as_ref(),
-        evidence: sight.evidence.then_some(&found.evidence),
+        evidence: visibility.evidence.then_some(&found.evidence),
     }
 }
 

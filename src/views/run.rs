@@ -19,9 +19,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::runs::{freshness, place, reason_now, seen};
-use super::said::{Exception, LegResult, LegWord, Reason, Verdict, leg_state, stored_word};
 use super::timeline::{Event, events};
-use super::{Labelled, Moment, Place, Sight, Step};
+use super::verdict::{Exception, LegResult, LegWord, Reason, Verdict, leg_state, stored_word};
+use super::{Labelled, Moment, Place, Step, Visibility};
 use crate::storage::Assessment;
 use crate::storage::reader::RunInFull;
 
@@ -221,10 +221,10 @@ impl ItemsShown {
 impl RunDetail {
     /// From one run.
     #[must_use]
-    pub fn of(found: &RunInFull, sight: Sight, limits: &Thresholds) -> Self {
+    pub fn of(found: &RunInFull, visibility: Visibility, limits: &Thresholds) -> Self {
         let row = &found.seen;
         let facts = &row.assessment.facts;
-        let seen = seen(&row.assessment, sight);
+        let seen = seen(&row.assessment, visibility);
         let result = seen.as_ref().map(RestoreResult::of);
         let verdict = found.verdict.as_ref().map(Verdict::from);
         Self {
@@ -246,12 +246,12 @@ impl RunDetail {
             operation_proof: labelled(
                 result.map_or(Availability::Unavailable, |result| result.operation_proof),
             ),
-            evidence: evidence(&row.assessment, result.as_ref(), sight),
-            legs: legs(&row.assessment, sight),
+            evidence: evidence(&row.assessment, result.as_ref(), visibility),
+            legs: legs(&row.assessment, visibility),
             summary: result.map(|result| summary(result.summary)),
             items: seen.map(|seen| items(seen.restore)),
             attention: seen.as_ref().map(attention_shown),
-            timeline: events(&row.assessment, verdict.as_ref(), sight),
+            timeline: events(&row.assessment, verdict.as_ref(), visibility),
             verdict_reason: verdict
                 .as_ref()
                 .filter(|verdict| verdict.standing.is_readable())
@@ -259,7 +259,7 @@ impl RunDetail {
                 .map(Reason::from),
             claim: result.and_then(|result| result.claim).map(Claim::label),
             claim_boundary: CLAIM_BOUNDARY,
-            diagnostics: diagnostics(&row.assessment, verdict.as_ref(), sight),
+            diagnostics: diagnostics(&row.assessment, verdict.as_ref(), visibility),
             verdict,
         }
     }
@@ -384,10 +384,10 @@ fn restore_line(restore: &RestoreFacts, backup_set: Option<BackupSetId>) -> Rest
 fn evidence(
     assessment: &Assessment,
     result: Option<&RestoreResult>,
-    sight: Sight,
+    visibility: Visibility,
 ) -> EvidenceShown {
     let state = result.map_or(Availability::Unavailable, |result| result.evidence);
-    let may_show = sight.evidence && result.is_some();
+    let may_show = visibility.evidence && result.is_some();
     let stored = assessment.facts.evidence;
     let snapshot = stored.active.filter(|_| may_show);
     let gaps = if may_show {
@@ -411,12 +411,12 @@ fn evidence(
 
 /// The legs; those that look at the restore are not shown where it is not certain whose it is, and evidence is
 /// not shown to whoever may not see it.
-pub(crate) fn legs(assessment: &Assessment, sight: Sight) -> Vec<LegResult> {
+pub(crate) fn legs(assessment: &Assessment, visibility: Visibility) -> Vec<LegResult> {
     let judged = assessment.restore().is_some();
     let comes_first =
         |leg| matches!(leg, Leg::Link | Leg::Scope) && assessment.facts.run.is_restore_execute;
     let shown = |(leg, state): (Leg, _)| {
-        let (state, gaps) = if leg == Leg::Evidence && !sight.evidence {
+        let (state, gaps) = if leg == Leg::Evidence && !visibility.evidence {
             (LegWord::NotShown, Vec::new())
         } else if judged || comes_first(leg) {
             leg_state(state)
@@ -484,7 +484,7 @@ pub(super) fn attention_shown(seen: &reconciler_jobs::reading::Seen<'_>) -> Atte
 fn diagnostics(
     assessment: &Assessment,
     verdict: Option<&Verdict>,
-    sight: Sight,
+    visibility: Visibility,
 ) -> Vec<Diagnostic> {
     let Assessment { facts, decision } = assessment;
     let mut lines = vec![
@@ -492,7 +492,7 @@ fn diagnostics(
         ("run outcome", stored_word(&facts.run.outcome)),
     ];
     let is_closed = facts.run.status == RunStatus::Completed;
-    if let Some(reason) = reason_now(decision, sight).filter(|_| !is_closed) {
+    if let Some(reason) = reason_now(decision, visibility).filter(|_| !is_closed) {
         lines.push(("rule that matched now", decision.rule.to_string()));
         lines.push(("reason now", reason.code().to_owned()));
     }

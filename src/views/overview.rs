@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::mix::Mix;
 use super::survey::{Needs, Survey};
-use super::{Moment, Named, Sight};
+use super::{Moment, Named, Visibility};
 use crate::postures::{self, Coverage};
 use crate::storage::reader::{EnvironmentPage, EnvironmentSeen, Latest, OpenRuns};
 
@@ -164,7 +164,7 @@ pub struct Judging<'a> {
     /// When backup inputs are too old.
     pub backup: &'a backup_health::Thresholds,
     /// What the viewer may see.
-    pub sight: Sight,
+    pub visibility: Visibility,
 }
 
 /// What was read for an overview.
@@ -258,7 +258,7 @@ impl PostureShown {
             as_of,
             policy: judging.policy,
         };
-        let found = postures::posture(latest, at, judging.sight.evidence);
+        let found = postures::posture(latest, at, judging.visibility.evidence);
         let state = found.posture();
         let run = latest.and_then(|(_, run, _)| run.as_ref());
         Self {

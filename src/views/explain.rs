@@ -9,7 +9,7 @@ use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::said::{LegWord, Reason, leg_state};
+use super::verdict::{LegWord, Reason, leg_state};
 use super::{Moment, Place};
 use crate::storage::RecordedVerdict;
 use crate::storage::reader::RunInFull;

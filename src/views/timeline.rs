@@ -6,8 +6,8 @@ use reconciler_jobs::restore_execute::facts::{AuditFacts, RestoreStatus};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::said::{Verdict, stored_word};
-use super::{Moment, Sight};
+use super::verdict::{Verdict, stored_word};
+use super::{Moment, Visibility};
 use crate::storage::Assessment;
 
 /// What an event is about.
@@ -54,7 +54,11 @@ pub struct Event {
 
 /// Events about a run, the earliest first. Of events at one moment, what is about the run comes first.
 #[must_use]
-pub fn events(assessment: &Assessment, verdict: Option<&Verdict>, sight: Sight) -> Vec<Event> {
+pub fn events(
+    assessment: &Assessment,
+    verdict: Option<&Verdict>,
+    visibility: Visibility,
+) -> Vec<Event> {
     let mut events = Vec::new();
     let mut note = |at: Option<jiff::Timestamp>, subject, text: String| {
         if let Some(at) = at {
@@ -86,7 +90,7 @@ pub fn events(assessment: &Assessment, verdict: Option<&Verdict>, sight: Sight) 
         for audit in &facts.audits {
             note(audit.recorded_at, Subject::Audit, entry(audit));
         }
-        if let Some(snapshot) = facts.evidence.active.filter(|_| sight.evidence) {
+        if let Some(snapshot) = facts.evidence.active.filter(|_| visibility.evidence) {
             let captured = format!("snapshot {} captured", snapshot.id);
             note(snapshot.generated_at.moment(), Subject::Evidence, captured);
             let expired = snapshot.expires_at.moment();

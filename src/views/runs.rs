@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::run::tone;
-use super::said::Reason;
-use super::{Labelled, Moment, Named, Place, Sight};
+use super::verdict::Reason;
+use super::{Labelled, Moment, Named, Place, Visibility};
 use crate::storage::Assessment;
 use crate::storage::reader::{RunPage, RunSeen};
 
@@ -71,7 +71,7 @@ impl RunList {
     #[must_use]
     pub fn of(
         page: &RunPage,
-        sight: Sight,
+        visibility: Visibility,
         limits: &Thresholds,
         next: impl Fn(RunId) -> String,
     ) -> Self {
@@ -80,7 +80,7 @@ impl RunList {
             runs: page
                 .rows
                 .iter()
-                .map(|row| RunLine::of(row, sight, limits))
+                .map(|row| RunLine::of(row, visibility, limits))
                 .collect(),
             next: page.below.map(next),
         }
@@ -90,10 +90,10 @@ impl RunList {
 impl RunLine {
     /// From one run.
     #[must_use]
-    pub fn of(row: &RunSeen, sight: Sight, limits: &Thresholds) -> Self {
+    pub fn of(row: &RunSeen, visibility: Visibility, limits: &Thresholds) -> Self {
         let Assessment { facts, decision } = &row.assessment;
         let run = &facts.run;
-        let result = seen(&row.assessment, sight).map(|seen| RestoreResult::of(&seen));
+        let result = seen(&row.assessment, visibility).map(|seen| RestoreResult::of(&seen));
         let is_closed = run.status == RunStatus::Completed;
         Self {
             run: run.id,
@@ -113,7 +113,7 @@ impl RunLine {
                 reason: ReasonCode::parse(&verdict.reason_code).map(Reason::from),
                 decided_at: Moment(verdict.decided_at),
             }),
-            open_reason: reason_now(decision, sight)
+            open_reason: reason_now(decision, visibility)
                 .filter(|_| !is_closed)
                 .map(Reason::from),
         }
@@ -141,18 +141,18 @@ impl RunLine {
 }
 
 /// The restore that is tied to a run, as a viewer may see it.
-pub(super) fn seen(assessment: &Assessment, sight: Sight) -> Option<Seen<'_>> {
+pub(super) fn seen(assessment: &Assessment, visibility: Visibility) -> Option<Seen<'_>> {
     let facts = &assessment.facts;
     Some(Seen {
         at: facts.at(),
         restore: assessment.restore()?,
         run: Some(&facts.run),
-        evidence: sight.evidence.then_some(&facts.evidence),
+        evidence: visibility.evidence.then_some(&facts.evidence),
     })
 }
 
 /// The primary reason now, unless it could only be told by looking at evidence that the viewer may not see.
-pub(super) fn reason_now(decision: &Decision, sight: Sight) -> Option<ReasonCode> {
+pub(super) fn reason_now(decision: &Decision, visibility: Visibility) -> Option<ReasonCode> {
     use ReasonCode::{
         EvidenceExpired, EvidenceInProgress, EvidenceIncomplete, EvidenceMissing,
         EvidenceNotCurrent, EvidencePredatesRestore, ProofComplete,
@@ -166,7 +166,7 @@ pub(super) fn reason_now(decision: &Decision, sight: Sight) -> Option<ReasonCode
         EvidenceNotCurrent,
         ProofComplete,
     ];
-    Some(decision.reason).filter(|reason| sight.evidence || !tells.contains(reason))
+    Some(decision.reason).filter(|reason| visibility.evidence || !tells.contains(reason))
 }
 
 pub(super) fn place(row: &RunSeen) -> Place {

@@ -1,13 +1,14 @@
-//! What the console says: one model per page, which the page renders and the API writes as it is.
+//! The shapes in which anything is shown: pages, the API and the command line render the same view.
 //!
 //! ```text
-//! reader ─▶ facts and rows ─▶ pure readings ─▶ answer ─┬▶ template ─▶ page
-//!                                                      └▶ JSON
+//! reader ─▶ facts and rows ─▶ pure readings ─▶ view ─┬▶ template ─▶ page
+//!                                                    ├▶ JSON of the API
+//!                                                    └▶ table or JSON of a command
 //! ```
 //!
 //! **Invariants:**
-//! - An answer is a function of what was read and of what its viewer may see. It reads no clock: every age is
-//!   measured against the database's clock, which the answer carries.
+//! - A view is a function of what was read and of what its viewer may see. It reads no clock: every age is measured
+//!   against the database's clock, which the view carries.
 //! - Whoever lacks `evidence.view` is told that evidence is unavailable, and nothing that could only be told by looking
 //!   at it. A verdict is a record of the run: it is shown as it was written.
 //! - Sentences about restores are the pure crate's.
@@ -16,13 +17,13 @@ pub mod explain;
 pub mod mix;
 pub mod moment;
 pub mod overview;
-pub mod preparation;
 pub mod queue;
+pub mod restore;
 pub mod run;
 pub mod runs;
-pub mod said;
 pub mod survey;
 pub mod timeline;
+pub mod verdict;
 
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
 use schemars::JsonSchema;
@@ -68,9 +69,9 @@ pub struct Step {
     pub href: Option<String>,
 }
 
-/// What a viewer may see beside runs.
+/// What a viewer may see of a run beside its row and its verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sight {
+pub struct Visibility {
     /// Whether evidence is shown.
     pub evidence: bool,
 }
