@@ -34,7 +34,7 @@ use reconciler_jobs::restore_execute::{RULESET, ReasonCode};
 use thiserror::Error;
 
 use crate::postures::Postures;
-use crate::storage::oversight::QueueState;
+use crate::storage::QueueState;
 
 /// What is called what.
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::interruption::stop_on_signal;
-use super::output::{Document, stored_word};
+use super::output::Document;
 use super::progress::{Progress, per_second};
 use super::screen::{Output, Screen, Tint};
 use super::serve;
@@ -24,6 +24,7 @@ use crate::demo::{
     ThroughQueue, VolumeReport,
 };
 use crate::storage::{self, Access, Standin, Tally};
+use crate::views::stored_word;
 
 /// The most runs that are generated.
 const RUNS_MAX: u64 = 10_000_000;

@@ -6,12 +6,13 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 
 use super::exit::Exit;
-use super::output::{Asked, AskedRun, AskedState, ClaimBoundary, Document, State, Word};
+use super::output::{Document, Requested};
 use super::screen::{Output, Screen};
 use super::session::Session;
-use super::verdict;
-use crate::storage::Store;
-use crate::storage::oversight::Standing;
+use crate::storage::reader::{Reader, Standing, Workspaces};
+use crate::views::ClaimBoundary;
+use crate::views::queue::{RequestState, RequestedRun};
+use crate::views::verdict::{DecisionWord, RunResult, RunState, Verdict};
 
 /// Why a job was queued, as its payload says it.
 const CAUSE: &str = "command";
@@ -28,35 +29,33 @@ pub(super) struct Args {
 /// belong to the trace that the environment names.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let store = session.open_for_work().await?;
+    let reader = store.reader();
     let runs = distinct(&args.runs);
-    let found = look_up(&*store, &runs).await?;
-    let open: Vec<RunId> = runs
+    let found = reader.load_standings(&Workspaces::All, &runs).await?;
+    let open: Vec<RunId> = found
         .iter()
-        .copied()
-        .filter(|run| found.get(run).is_some_and(may_be_queued))
+        .filter(|run| run.is_ours() && run.is_open() && !run.is_dead())
+        .map(|run| run.run)
         .collect();
     let trace = session.environment.trace();
     let queued = store.request(&open, CAUSE, trace).await?;
-    let queued: HashSet<RunId> = queued.into_iter().collect();
-    let state = |standing: &Standing| match standing {
-        _ if queued.contains(&standing.run) => AskedState::Queued,
-        _ if standing.is_dead() => AskedState::DeadLetter,
-        _ => AskedState::NotQueued,
-    };
+    let queued: HashSet<i64> = queued.into_iter().map(|run| run.0).collect();
     // Looked up again: a run that the queue took no job for may have been closed meanwhile.
-    let found = look_up(&*store, &runs).await?;
-    let mut answers = Vec::with_capacity(runs.len());
-    for run in runs {
-        answers.push(match found.get(&run) {
-            Some(standing) if queued.contains(&run) => answer(standing, AskedState::Queued),
-            standing => answer_for(&*store, run, standing, state).await?,
-        });
+    let mut results = results_of(&*reader, &runs, |standing| {
+        if standing.is_dead() {
+            RequestState::DeadLetter
+        } else {
+            RequestState::NotQueued
+        }
+    })
+    .await?;
+    let is_queued =
+        |it: &&mut RequestedRun| queued.contains(&it.run) && it.state != RequestState::Absent;
+    for result in results.iter_mut().filter(is_queued) {
+        result.state = RequestState::Queued;
+        result.decision = None;
     }
-    show(answers, Document::Enqueue, session.screen)
-}
-
-fn may_be_queued(standing: &Standing) -> bool {
-    standing.is_ours() && standing.is_open() && !standing.is_dead()
+    show(results, Document::Enqueue, session.screen)
 }
 
 /// The runs that were named, each once, in their order.
@@ -66,99 +65,101 @@ pub(super) fn distinct(runs: &[i64]) -> Vec<RunId> {
     runs.filter(|run| seen.insert(*run)).collect()
 }
 
-/// What is remembered of the runs that exist.
-pub(super) async fn look_up(
-    store: &dyn Store,
+/// What became of runs: `state` says it of those that are open, the runs themselves of all others.
+pub(super) async fn results_of(
+    reader: &dyn Reader,
     runs: &[RunId],
-) -> anyhow::Result<HashMap<RunId, Standing>> {
-    let standings = store.load_standings(runs).await?;
-    Ok(standings
-        .into_iter()
-        .map(|standing| (standing.run, standing))
-        .collect())
-}
-
-/// What became of a run: `state` says it of one that is open, the run itself of all others.
-pub(super) async fn answer_for(
-    store: &dyn Store,
-    run: RunId,
-    standing: Option<&Standing>,
-    state: impl Fn(&Standing) -> AskedState,
-) -> anyhow::Result<AskedRun> {
-    let Some(standing) = standing else {
-        return Ok(AskedRun {
+    state: impl Fn(&Standing) -> RequestState,
+) -> anyhow::Result<Vec<RequestedRun>> {
+    let found = reader.load_standings(&Workspaces::All, runs).await?;
+    let found: HashMap<RunId, Standing> = found.into_iter().map(|run| (run.run, run)).collect();
+    let mut results = Vec::with_capacity(runs.len());
+    for run in runs {
+        let standing = found.get(run);
+        let (state, decision) = match standing {
+            None => (RequestState::Absent, None),
+            Some(standing) if !standing.is_ours() => (RequestState::UnsupportedType, None),
+            Some(standing) if standing.is_open() => (state(standing), None),
+            Some(_) => {
+                let record = reader.load_verdict(&Workspaces::All, *run).await?;
+                let verdict = record.as_ref().map(Verdict::from);
+                let closed = RunResult::closed(*run, verdict.as_ref());
+                let state = match closed.state {
+                    RunState::DecidedBefore => RequestState::DecidedBefore,
+                    RunState::LedgerAltered => RequestState::LedgerAltered,
+                    _ => RequestState::ClosedElsewhere,
+                };
+                (state, closed.decision)
+            }
+        };
+        results.push(RequestedRun {
             run: run.0,
-            state: AskedState::Absent,
-            decision: None,
-            workspace: None,
-            environment: None,
+            state,
+            decision,
+            workspace: standing.map(|standing| standing.workspace.0),
+            environment: standing.and_then(|standing| Some(standing.environment?.0)),
         });
-    };
-    if !standing.is_ours() {
-        return Ok(answer(standing, AskedState::UnsupportedType));
     }
-    if standing.is_open() {
-        return Ok(answer(standing, state(standing)));
-    }
-    let on_record = verdict::on_record(store, run).await?;
-    let closed = verdict::closed(run, on_record.as_ref());
-    let state = match closed.state {
-        State::DecidedBefore => AskedState::DecidedBefore,
-        State::LedgerAltered => AskedState::LedgerAltered,
-        _ => AskedState::ClosedElsewhere,
-    };
-    Ok(AskedRun {
-        decision: closed.decision,
-        ..answer(standing, state)
-    })
+    Ok(results)
 }
 
-fn answer(standing: &Standing, state: AskedState) -> AskedRun {
-    AskedRun {
-        run: standing.run.0,
-        state,
-        decision: None,
-        workspace: Some(standing.workspace.0),
-        environment: standing.environment.map(|id| id.0),
+impl From<&RequestedRun> for Exit {
+    /// The code for this run alone.
+    fn from(requested: &RequestedRun) -> Self {
+        match requested.state {
+            RequestState::Queued
+            | RequestState::StartsOver
+            | RequestState::DueAlready
+            | RequestState::NotInTrouble
+            | RequestState::Dropped
+            | RequestState::DroppedBefore => Self::Done,
+            RequestState::DecidedBefore => requested.decision.map_or(Self::Undecided, Self::from),
+            RequestState::DeadLetter
+            | RequestState::NotDead
+            | RequestState::LedgerAltered
+            | RequestState::ClosedElsewhere
+            | RequestState::UnsupportedType => Self::Undecided,
+            RequestState::NotQueued | RequestState::Absent => Self::CouldNotRun,
+        }
     }
 }
 
 /// Shows what became of each run, and derives the exit code from it.
 pub(super) fn show(
-    runs: Vec<AskedRun>,
-    document: impl Fn(Asked) -> Document,
+    runs: Vec<RequestedRun>,
+    document: impl Fn(Requested) -> Document,
     screen: &mut Screen,
 ) -> anyhow::Result<Exit> {
-    let exit = Exit::of_all(runs.iter().map(AskedRun::exit));
-    let asked = Asked {
+    let exit = Exit::of_all(runs.iter().map(Exit::from));
+    let requested = Requested {
         runs,
         claim_boundary: ClaimBoundary::default(),
     };
     if screen.output == Output::Json {
-        screen.json(&document(asked))?;
+        screen.json(&document(requested))?;
         return Ok(exit);
     }
     screen.table(
         ["RUN", "WORKSPACE", "ENVIRONMENT", "STATE", "NEXT"],
-        asked.runs.iter().map(row),
+        requested.runs.iter().map(row),
     )?;
-    let claims = |asked: &AskedRun| asked.decision == Some(Word::Succeeded);
-    if asked.runs.iter().any(claims) {
+    let claims = |run: &RequestedRun| run.decision == Some(DecisionWord::Succeeded);
+    if requested.runs.iter().any(claims) {
         screen.line(CLAIM_BOUNDARY)?;
     }
     Ok(exit)
 }
 
-fn row(asked: &AskedRun) -> [String; 5] {
-    let (state, next) = in_words(asked.state);
-    let state = match asked.decision {
+fn row(requested: &RequestedRun) -> [String; 5] {
+    let (state, next) = in_words(requested.state);
+    let state = match requested.decision {
         Some(decision) => format!("{state}: {}", decision.name()),
         None => state.to_owned(),
     };
     [
-        asked.run.to_string(),
-        id(asked.workspace),
-        id(asked.environment),
+        requested.run.to_string(),
+        id(requested.workspace),
+        id(requested.environment),
         state,
         next.to_owned(),
     ]
@@ -170,49 +171,49 @@ pub(super) fn id(id: Option<i64>) -> String {
 }
 
 /// What became of a run, and what to do next.
-fn in_words(state: AskedState) -> (&'static str, &'static str) {
+fn in_words(state: RequestState) -> (&'static str, &'static str) {
     match state {
-        AskedState::Queued => ("a job was queued", "A worker looks at the run soon."),
-        AskedState::NotQueued => (
+        RequestState::Queued => ("a job was queued", "A worker looks at the run soon."),
+        RequestState::NotQueued => (
             "open, but no job was queued",
             "Run `restore-reconciler doctor`; the next sweep finds the run.",
         ),
-        AskedState::DeadLetter => (
+        RequestState::DeadLetter => (
             "a dead letter; no job was queued",
             "Read `restore-reconciler queue show RUN`, then let it start over with `queue retry RUN`.",
         ),
-        AskedState::StartsOver => ("starts over", "A worker looks at the run soon."),
-        AskedState::DueAlready => ("due already", "A worker looks at the run soon."),
-        AskedState::NotInTrouble => (
+        RequestState::StartsOver => ("starts over", "A worker looks at the run soon."),
+        RequestState::DueAlready => ("due already", "A worker looks at the run soon."),
+        RequestState::NotInTrouble => (
             "open and not in trouble; nothing to retry",
             "To have it looked at soon, use `restore-reconciler enqueue RUN`.",
         ),
-        AskedState::Dropped => (
+        RequestState::Dropped => (
             "dropped; the run stays open, nothing is proven",
             "It is never tried again until `restore-reconciler queue retry RUN`.",
         ),
-        AskedState::DroppedBefore => (
+        RequestState::DroppedBefore => (
             "dropped before; the run stays open, nothing is proven",
             "It is never tried again until `restore-reconciler queue retry RUN`.",
         ),
-        AskedState::NotDead => (
+        RequestState::NotDead => (
             "open and no dead letter; nothing was dropped",
             "Read `restore-reconciler queue show RUN`.",
         ),
-        AskedState::DecidedBefore => ("closed, with a verdict on record", "Nothing."),
-        AskedState::LedgerAltered => (
+        RequestState::DecidedBefore => ("closed, with a verdict on record", "Nothing."),
+        RequestState::LedgerAltered => (
             "closed; its ledger entry was altered",
             "Find out who changed the ledger.",
         ),
-        AskedState::ClosedElsewhere => (
+        RequestState::ClosedElsewhere => (
             "closed elsewhere; not proven",
             "Find out who closed the run; no verdict of ours is on record.",
         ),
-        AskedState::UnsupportedType => (
+        RequestState::UnsupportedType => (
             "not a restore.execute run",
             "Name a run of type restore.execute.",
         ),
-        AskedState::Absent => ("does not exist", "Check the run's id."),
+        RequestState::Absent => ("does not exist", "Check the run's id."),
     }
 }
 
@@ -220,21 +221,21 @@ fn in_words(state: AskedState) -> (&'static str, &'static str) {
 mod tests {
     use super::*;
 
-    const STATES: [AskedState; 14] = [
-        AskedState::Queued,
-        AskedState::NotQueued,
-        AskedState::DeadLetter,
-        AskedState::StartsOver,
-        AskedState::DueAlready,
-        AskedState::NotInTrouble,
-        AskedState::Dropped,
-        AskedState::DroppedBefore,
-        AskedState::NotDead,
-        AskedState::DecidedBefore,
-        AskedState::LedgerAltered,
-        AskedState::ClosedElsewhere,
-        AskedState::UnsupportedType,
-        AskedState::Absent,
+    const STATES: [RequestState; 14] = [
+        RequestState::Queued,
+        RequestState::NotQueued,
+        RequestState::DeadLetter,
+        RequestState::StartsOver,
+        RequestState::DueAlready,
+        RequestState::NotInTrouble,
+        RequestState::Dropped,
+        RequestState::DroppedBefore,
+        RequestState::NotDead,
+        RequestState::DecidedBefore,
+        RequestState::LedgerAltered,
+        RequestState::ClosedElsewhere,
+        RequestState::UnsupportedType,
+        RequestState::Absent,
     ];
 
     /// A dropped run is still open. Whoever reads only its line must not take it for done.
@@ -247,7 +248,7 @@ mod tests {
                 assert!(!text.contains(claim), "{state:?}: {text}");
             }
         }
-        for state in [AskedState::Dropped, AskedState::DroppedBefore] {
+        for state in [RequestState::Dropped, RequestState::DroppedBefore] {
             let said = in_words(state).0;
             assert!(
                 said.contains("stays open") && said.contains("nothing is proven"),

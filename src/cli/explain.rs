@@ -1,23 +1,19 @@
 //! `explain RUN`: every leg, every gap, and what would have to be true. Writes nothing.
 
 use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::Ruling;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
-use reconciler_jobs::restore_execute::{ReasonCode, Ruling};
 use reconciler_jobs::sweep::Schedule;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::output::{
-    ClaimBoundary, Document, Exception, Explained, LegResult, Restore, RunResult, State, Verdict,
-    Word, moment, stored_word,
-};
-use super::reconcile::decided;
+use super::output::Document;
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
-use super::verdict;
+use crate::storage::reader::Workspaces;
 use crate::storage::{Access, Assessment};
-use crate::views::Visibility;
-use crate::views::run::legs;
+use crate::views::explain::Explained;
+use crate::views::verdict::{DecisionWord, LegResult, RunResult, RunState, Verdict};
 
 /// A run to explain.
 #[derive(Debug, clap::Args)]
@@ -32,7 +28,8 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let store = session.open(Access::Read).await?;
     let run = RunId(args.run);
     let policy = session.config.rules.policy();
-    let assessed = store.assess(&[run], &policy).await?;
+    let reader = store.reader();
+    let assessed = reader.assess(&Workspaces::All, &[run], &policy).await?;
     let Some(assessment) = assessed.into_iter().next() else {
         return Err(Failure::new(
             format!("run {run} does not exist"),
@@ -40,9 +37,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         )
         .into());
     };
-    let verdict = verdict::on_record(&*store, run).await?;
-    let explained = explained(&assessment, verdict);
-    let exit = exit_of(&explained.result);
+    let verdict = reader.load_verdict(&Workspaces::All, run).await?;
+    let explained = Explained::new(&assessment, verdict.as_ref().map(Verdict::from));
+    let exit = Exit::from(&explained.result);
     if session.screen.output == Output::Json {
         let document = Document::Explain(Box::new(explained));
         session.screen.json(&document)?;
@@ -51,51 +48,6 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         show(&explained, &when, session.screen)?;
     }
     Ok(exit)
-}
-
-fn exit_of(result: &RunResult) -> Exit {
-    match (result.state, result.decision) {
-        (State::Decidable, Some(decision)) => decision.exit(),
-        _ => result.exit(),
-    }
-}
-
-fn explained(assessment: &Assessment, verdict: Option<Verdict>) -> Explained {
-    let Assessment { facts, decision } = assessment;
-    let result = match decision.ruling {
-        _ if decision.reason == ReasonCode::AlreadyTerminal => {
-            verdict::closed(facts.run.id, verdict.as_ref())
-        }
-        Ruling::Verdict(_) => decided(State::Decidable, assessment),
-        Ruling::Deferred { look_again_at } => RunResult {
-            look_again_at: moment(look_again_at),
-            ..decided(State::Deferred, assessment)
-        },
-    };
-    // A restore that cannot be tied to the run with certainty may be somebody else's.
-    let restore = assessment.restore();
-    let items = restore.map(|restore| &restore.items);
-    Explained {
-        result,
-        as_of: facts.as_of.to_string(),
-        workspace: facts.run.workspace_id.0,
-        environment: facts.run.environment_id.map(|id| id.0),
-        run_status: stored_word(&facts.run.status),
-        run_outcome: stored_word(&facts.run.outcome),
-        restore: restore.map(|restore| Restore {
-            id: restore.id.0,
-            status: stored_word(&restore.status),
-            is_dry_run: restore.is_dry_run,
-            completed_at: moment(restore.completed_at.moment()),
-        }),
-        legs: legs(assessment, Visibility { evidence: true }),
-        exceptions: items.map_or_else(Vec::new, |items| {
-            items.exceptions.iter().map(Exception::from).collect()
-        }),
-        exceptions_omitted: items.map_or(0, |items| items.exceptions_omitted),
-        verdict,
-        claim_boundary: ClaimBoundary::default(),
-    }
 }
 
 /// When the run will be looked at again, in a sentence.
@@ -127,13 +79,16 @@ fn show(explained: &Explained, when: &str, screen: &mut Screen) -> anyhow::Resul
         screen.line(&format!("  {}: {}", reason.code, reason.sentence))?;
         screen.line(&format!("  Impact: {}", reason.impact))?;
     }
-    let next = verdict::next_action(&explained.result);
+    let next = explained.result.next_action();
     screen.line(&format!("  Next: {next}"))?;
     screen.line(&format!("  Looked at again: {when}"))?;
     screen.line("")?;
     screen.tinted(
         Tint::Heading,
-        &format!("Proof, as the database stood at {}", explained.as_of),
+        &format!(
+            "Proof, as the database stood at {}",
+            explained.as_of.rfc3339()
+        ),
     )?;
     screen.table(
         ["LEG", "STATE", "WHAT MUST BE TRUE, AND WHAT IS MISSING"],
@@ -151,8 +106,8 @@ fn show(explained: &Explained, when: &str, screen: &mut Screen) -> anyhow::Resul
 }
 
 fn says_succeeded(explained: &Explained) -> bool {
-    let succeeded = Word::Succeeded.name();
-    explained.result.decision == Some(Word::Succeeded)
+    let succeeded = DecisionWord::Succeeded.name();
+    explained.result.decision == Some(DecisionWord::Succeeded)
         || explained.run_outcome == succeeded
         || explained
             .verdict
@@ -178,8 +133,7 @@ fn show_run(explained: &Explained, screen: &mut Screen) -> anyhow::Result<()> {
         };
         let ended = restore
             .completed_at
-            .as_deref()
-            .unwrap_or("no recorded moment");
+            .map_or_else(|| "no recorded moment".to_owned(), |at| at.rfc3339());
         screen.line(&format!(
             "  {kind} {}, {}, ended at {ended}",
             restore.id, restore.status
@@ -190,16 +144,16 @@ fn show_run(explained: &Explained, screen: &mut Screen) -> anyhow::Result<()> {
 
 fn tint(result: &RunResult) -> Tint {
     match result.decision {
-        Some(Word::Succeeded) => Tint::Good,
-        Some(Word::Blocked | Word::Failed) => Tint::Bad,
+        Some(DecisionWord::Succeeded) => Tint::Good,
+        Some(DecisionWord::Blocked | DecisionWord::Failed) => Tint::Bad,
         _ => Tint::Notice,
     }
 }
 
 fn decision_line(result: &RunResult) -> String {
-    let words = verdict::in_words(result);
+    let words = result.in_words();
     match (result.state, result.rule) {
-        (State::Decidable, Some(rule)) => {
+        (RunState::Decidable, Some(rule)) => {
             format!("Decision, if it were reconciled now: {words} (rule {rule})")
         }
         (_, Some(rule)) => format!("Decision: {words} (rule {rule})"),
@@ -263,7 +217,7 @@ fn show_verdict(verdict: &Verdict, screen: &mut Screen) -> anyhow::Result<()> {
         ("missing", missing),
         (
             "decided",
-            format!("{} by {}", verdict.decided_at, verdict.worker),
+            format!("{} by {}", verdict.decided_at.rfc3339(), verdict.worker),
         ),
         ("rules", verdict.ruleset.clone()),
         ("digest", format!("{}; {digest}", verdict.facts_digest)),

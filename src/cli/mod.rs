@@ -29,7 +29,6 @@ mod session;
 mod settings;
 mod sweep;
 mod token;
-mod verdict;
 mod work;
 
 use std::ffi::OsString;

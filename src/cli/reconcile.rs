@@ -1,6 +1,6 @@
 //! `reconcile RUN…`: decides the runs that are named, now.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::ReasonCode;
@@ -8,12 +8,15 @@ use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::record::Source;
 use reconciler_jobs::sweep::Watch;
 
+use super::enqueue::distinct;
 use super::exit::Exit;
-use super::output::{ClaimBoundary, Document, Reconciled, RunResult, State, Word, missing, moment};
+use super::output::{Document, Reconciled};
 use super::screen::{Output, Screen};
 use super::session::Session;
-use super::verdict;
-use crate::storage::{Access, Assessment, Settlement, Store, StoreError};
+use crate::storage::reader::{Reader, Workspaces};
+use crate::storage::{Access, Settlement, StoreError};
+use crate::views::verdict::{DecisionWord, RunResult, RunState, Verdict};
+use crate::views::{ClaimBoundary, Moment};
 
 /// Runs to reconcile.
 #[derive(Debug, clap::Args)]
@@ -26,9 +29,7 @@ pub(super) struct Args {
 /// Settles the runs and shows what became of each. After an error, shows what was committed before.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let store = session.open_migrated(Access::Write).await?;
-    let mut seen = HashSet::new();
-    let runs: Vec<RunId> = args.runs.iter().copied().map(RunId).collect();
-    let runs: Vec<RunId> = runs.into_iter().filter(|run| seen.insert(*run)).collect();
+    let runs = distinct(&args.runs);
     let mut settled = Vec::with_capacity(runs.len());
     let settling = session.settling(Source::Command);
     let mut done = store.settle(&runs, &settling, &mut settled).await;
@@ -37,17 +38,18 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         .into_iter()
         .map(|settled| (settled.run, settled.result))
         .collect();
+    let reader = store.reader();
     let mut found = Vec::with_capacity(runs.len());
     for run in runs {
         let Some(settlement) = results.remove(&run) else {
             continue;
         };
-        match result_of(&*store, run, settlement).await {
+        match result_of(&*reader, run, settlement).await {
             Ok(result) => found.push(result),
             Err(error) => done = done.and(Err(error)),
         }
     }
-    let exit = Exit::of_all(found.iter().map(RunResult::exit));
+    let exit = Exit::of_all(found.iter().map(Exit::from));
     let reconciled = Reconciled {
         complete: done.is_ok(),
         runs: found,
@@ -59,73 +61,63 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
 }
 
 async fn result_of(
-    store: &dyn Store,
+    reader: &dyn Reader,
     run: RunId,
     settlement: Settlement,
 ) -> Result<RunResult, StoreError> {
-    let state = match settlement {
-        Settlement::Committed(assessment) => return Ok(decided(State::Decided, &assessment)),
-        Settlement::Deferred(assessment, _)
-            if assessment.decision.reason == ReasonCode::AlreadyTerminal =>
+    let again_at = |watch: Option<Watch>| watch.map(|watch| watch.look_again_at.into());
+    Ok(match settlement {
+        Settlement::Committed(assessment) => RunResult::decided(RunState::Decided, &assessment),
+        Settlement::Deferred(assessment, watch)
+            if assessment.decision.reason != ReasonCode::AlreadyTerminal =>
         {
-            State::ClosedElsewhere
+            RunResult {
+                look_again_at: again_at(watch),
+                ..RunResult::decided(RunState::Deferred, &assessment)
+            }
         }
-        Settlement::Deferred(assessment, watch) => {
-            let look_again_at = moment(watch.map(|watch| watch.look_again_at));
-            return Ok(RunResult {
-                look_again_at,
-                ..decided(State::Deferred, &assessment)
-            });
+        Settlement::Deferred(..) | Settlement::Lost => {
+            let record = reader.load_verdict(&Workspaces::All, run).await?;
+            RunResult::closed(run, record.as_ref().map(Verdict::from).as_ref())
         }
-        Settlement::Refused { watch, error } => return Ok(refused(run, watch, error)),
-        Settlement::Suspended { until, .. } => {
-            return Ok(RunResult {
-                look_again_at: moment(until),
-                ..undecided(run, State::Suspended)
-            });
-        }
-        Settlement::Lost => State::ClosedElsewhere,
-        Settlement::Locked => State::Locked,
-        Settlement::Absent => State::Absent,
-    };
-    if state == State::ClosedElsewhere {
-        let on_record = verdict::on_record(store, run).await?;
-        return Ok(verdict::closed(run, on_record.as_ref()));
-    }
-    Ok(undecided(run, state))
+        Settlement::Refused { watch, error } => RunResult {
+            reason: Some(ReasonCode::SettleFailed.into()),
+            look_again_at: again_at(watch),
+            error: Some(error),
+            ..RunResult::undecided(run, RunState::Refused)
+        },
+        Settlement::Suspended { until, .. } => RunResult {
+            look_again_at: until.map(Moment),
+            ..RunResult::undecided(run, RunState::Suspended)
+        },
+        Settlement::Locked => RunResult::undecided(run, RunState::Locked),
+        Settlement::Absent => RunResult::undecided(run, RunState::Absent),
+    })
 }
 
-/// A run with a decision of this moment.
-pub(super) fn decided(state: State, assessment: &Assessment) -> RunResult {
-    let Assessment { facts, decision } = assessment;
-    RunResult {
-        decision: Some(Word::of(decision)),
-        reason: Some(decision.reason.into()),
-        rule: Some(decision.rule),
-        missing: missing(decision),
-        ..undecided(facts.run.id, state)
+impl From<&RunResult> for Exit {
+    /// The code for this run alone. What is only foreseen counts as if it were decided.
+    fn from(result: &RunResult) -> Self {
+        match (result.state, result.decision) {
+            (RunState::Absent, _) => Self::CouldNotRun,
+            (RunState::Decided | RunState::Decidable | RunState::DecidedBefore, Some(decision)) => {
+                Self::from(decision)
+            }
+            _ => Self::Undecided,
+        }
     }
 }
 
-fn refused(run: RunId, watch: Option<Watch>, error: String) -> RunResult {
-    RunResult {
-        reason: Some(ReasonCode::SettleFailed.into()),
-        look_again_at: moment(watch.map(|watch| watch.look_again_at)),
-        error: Some(error),
-        ..undecided(run, State::Refused)
-    }
-}
-
-fn undecided(run: RunId, state: State) -> RunResult {
-    RunResult {
-        run: run.0,
-        state,
-        decision: None,
-        reason: None,
-        rule: None,
-        missing: Vec::new(),
-        look_again_at: None,
-        error: None,
+impl From<DecisionWord> for Exit {
+    /// The code for a run with this decision.
+    fn from(decision: DecisionWord) -> Self {
+        match decision {
+            DecisionWord::Succeeded => Self::Done,
+            DecisionWord::PartiallySucceeded | DecisionWord::Blocked | DecisionWord::Failed => {
+                Self::BelowSucceeded
+            }
+            DecisionWord::Deferred => Self::Undecided,
+        }
     }
 }
 
@@ -144,7 +136,7 @@ fn show(reconciled: Reconciled, screen: &mut Screen) -> anyhow::Result<()> {
     }
     if runs
         .iter()
-        .any(|result| result.decision == Some(Word::Succeeded))
+        .any(|result| result.decision == Some(DecisionWord::Succeeded))
     {
         screen.line(CLAIM_BOUNDARY)?;
     }
@@ -156,8 +148,75 @@ fn row(result: &RunResult) -> [String; 4] {
     let missing = result.missing.iter().map(|code| format!("- {code}"));
     [
         result.run.to_string(),
-        verdict::in_words(result),
+        result.in_words(),
         reason.chain(missing).collect::<Vec<_>>().join("\n"),
-        verdict::next_action(result),
+        result.next_action(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use reconciler_jobs::restore_execute::review::Standing;
+
+    use super::*;
+
+    fn verdict(outcome: &str, standing: Standing) -> Verdict {
+        Verdict {
+            decision_id: "id".to_owned(),
+            outcome: outcome.to_owned(),
+            reason_code: ReasonCode::ProofComplete.code().to_owned(),
+            missing: Some(Vec::new()),
+            ruleset: "restore.execute/1".to_owned(),
+            facts_digest: "digest".to_owned(),
+            digest_matches: standing != Standing::FactsAltered,
+            standing,
+            worker: "worker".to_owned(),
+            decided_at: jiff::Timestamp::UNIX_EPOCH.into(),
+        }
+    }
+
+    #[test]
+    fn only_an_intact_verdict_of_ours_counts() {
+        let cases = [
+            (
+                Some(verdict("succeeded", Standing::Stands)),
+                RunState::DecidedBefore,
+                Exit::Done,
+            ),
+            (
+                Some(verdict("failed", Standing::Stands)),
+                RunState::DecidedBefore,
+                Exit::BelowSucceeded,
+            ),
+            (
+                Some(verdict("succeeded", Standing::FactsAltered)),
+                RunState::LedgerAltered,
+                Exit::Undecided,
+            ),
+            (
+                Some(verdict("succeeded", Standing::Contradicted)),
+                RunState::LedgerAltered,
+                Exit::Undecided,
+            ),
+            (
+                Some(verdict("Succeeded", Standing::OtherRules)),
+                RunState::LedgerAltered,
+                Exit::Undecided,
+            ),
+            (None, RunState::ClosedElsewhere, Exit::Undecided),
+        ];
+        for (verdict, state, exit) in cases {
+            let result = RunResult::closed(RunId(1), verdict.as_ref());
+            assert_eq!(
+                (result.state, Exit::from(&result)),
+                (state, exit),
+                "{verdict:?}"
+            );
+            assert_eq!(
+                result.in_words().contains("succeeded"),
+                exit == Exit::Done,
+                "{result:?}"
+            );
+        }
+    }
 }

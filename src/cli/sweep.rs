@@ -11,14 +11,17 @@ use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
 
 use super::exit::Exit;
 use super::interruption::Interruption;
-use super::output::{ClaimBoundary, Document, ReasonCount, Refusal, Swept, Word};
+use super::output::{Document, ReasonCount, Refusal, Swept};
 use super::progress::{Progress, per_second};
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
+use crate::storage::reader::{Reader, Workspaces};
 use crate::storage::{
     Access, Assessment, ErrorKind, Settled, Settlement, Settling, Store, StoreError, Tally,
 };
 use crate::sweep::{DuePages, Scope, sweep};
+use crate::views::ClaimBoundary;
+use crate::views::verdict::DecisionWord;
 
 /// How many refused runs are named; the rest are counted.
 const REFUSALS_SHOWN_MAX: usize = 20;
@@ -52,7 +55,7 @@ impl Args {
 #[derive(Default)]
 struct Findings {
     tally: Tally,
-    reasons: BTreeMap<(Word, ReasonCode), u64>,
+    reasons: BTreeMap<(DecisionWord, ReasonCode), u64>,
     refusals: Vec<Refusal>,
 }
 
@@ -79,7 +82,7 @@ impl Findings {
     fn add_reason(&mut self, decision: &Decision) {
         *self
             .reasons
-            .entry((Word::of(decision), decision.reason))
+            .entry((DecisionWord::from(decision), decision.reason))
             .or_default() += 1;
     }
 
@@ -210,9 +213,10 @@ async fn look(
     with: &Settling,
     mut each: impl FnMut(usize, Vec<Look>) -> ControlFlow<()>,
 ) -> Result<bool, StoreError> {
+    let reader = store.reader();
     let mut pages = DuePages::new(scope, with.batch_runs_max);
     while let Some(runs) = pages.next(store).await? {
-        let looks = look_at(store, &runs, &with.policy).await?;
+        let looks = look_at(&*reader, &runs, &with.policy).await?;
         if each(runs.len(), looks).is_break() {
             break;
         }
@@ -223,14 +227,14 @@ async fn look(
 /// A run whose rows the database refuses to hand over is isolated by halving, as it is when runs
 /// are settled, so that a dry run announces what the pass would do.
 async fn look_at(
-    store: &dyn Store,
+    reader: &dyn Reader,
     runs: &[RunId],
     policy: &Policy,
 ) -> Result<Vec<Look>, StoreError> {
     let mut looks = Vec::with_capacity(runs.len());
     let mut pending = vec![runs];
     while let Some(batch) = pending.pop() {
-        match store.assess(batch, policy).await {
+        match reader.assess(&Workspaces::All, batch, policy).await {
             Ok(assessed) => {
                 let gone = batch.len().saturating_sub(assessed.len());
                 let assessed = assessed.into_iter().map(Box::new).map(Look::Assessed);
@@ -317,15 +321,15 @@ fn row(count: &ReasonCount) -> [String; 4] {
 /// Every outcome with its count, the ones that never happened left out beyond the verdicts.
 fn outcomes(counts: &Tally) -> Vec<(Tint, &'static str, u64)> {
     let always = [
-        (Tint::Good, Word::Succeeded.name(), counts.succeeded),
+        (Tint::Good, DecisionWord::Succeeded.name(), counts.succeeded),
         (
             Tint::Notice,
-            Word::PartiallySucceeded.name(),
+            DecisionWord::PartiallySucceeded.name(),
             counts.partially_succeeded,
         ),
-        (Tint::Bad, Word::Blocked.name(), counts.blocked),
-        (Tint::Bad, Word::Failed.name(), counts.failed),
-        (Tint::Notice, Word::Deferred.name(), counts.deferred),
+        (Tint::Bad, DecisionWord::Blocked.name(), counts.blocked),
+        (Tint::Bad, DecisionWord::Failed.name(), counts.failed),
+        (Tint::Notice, DecisionWord::Deferred.name(), counts.deferred),
     ];
     let sometimes = [
         (Tint::Bad, "refused", counts.refused),

@@ -26,7 +26,7 @@ use super::problem::Problem;
 use super::serve::Console;
 use crate::views::explain::Explanation;
 use crate::views::overview::Overview;
-use crate::views::queue::{QueueShown, SweepsShown};
+use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
@@ -107,7 +107,7 @@ const OPERATIONS: &[Operation] = &[
         id: "get_queue",
         summary: "What is queued, in hand or in trouble, and who works",
         parameters: Parameters::None,
-        answer: describe::of::<QueueShown>,
+        answer: describe::of::<QueueView>,
         route: || get(queue),
         is_write: false,
     },

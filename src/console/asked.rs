@@ -14,7 +14,7 @@ use url::form_urlencoded;
 
 use crate::storage::reader::RunFilter;
 use crate::views::Visibility;
-use crate::views::verdict::stored_word;
+use crate::views::stored_word;
 
 /// How many runs a page has unless it is told otherwise.
 pub(super) const LIMIT: u32 = 50;

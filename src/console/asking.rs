@@ -17,14 +17,14 @@ use super::asked::{EnvironmentQuery, LIMIT, LIMIT_MAX, RunQuery};
 use super::problem::Problem;
 use super::serve::Console;
 use super::surveys::Scope;
-use crate::storage::oversight::QueueState;
-use crate::storage::reader::{EnvironmentPassed, RunInFull, Walk, Workspaces};
+use crate::storage::QueueState;
+use crate::storage::reader::{EnvironmentPassed, QueueScope, RunInFull, Walk, Workspaces};
 use crate::telemetry::names::{RUN_ID, TRACE_ID, VIEWER_NAME};
 use crate::views::Visibility;
 use crate::views::explain::Explanation;
 use crate::views::mix::VERDICTS_MAX;
 use crate::views::overview::{Found, Judging, Overview};
-use crate::views::queue::{QueueShown, SweepsShown};
+use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
@@ -292,15 +292,19 @@ impl Console {
     }
 
     /// The queue and whoever works on it.
-    pub(super) async fn queue(&self, viewer: &Viewer) -> Result<QueueShown, Problem> {
+    pub(super) async fn queue(&self, viewer: &Viewer) -> Result<QueueView, Problem> {
         viewer.require(Capability::RunsView)?;
         let listing = self
             .reader
-            .load_queue(&viewer.workspaces, &QueueState::ALL, LISTED)
+            .load_queue(&QueueScope::for_viewer(
+                &viewer.workspaces,
+                &QueueState::ALL,
+                LISTED,
+            ))
             .await?;
         let workers = self.reader.load_workers(LISTED).await?;
         let sees_all = *viewer.workspaces == Workspaces::All;
-        Ok(QueueShown::of(&listing, &workers, sees_all))
+        Ok(QueueView::of(&listing, &workers, sees_all))
     }
 
     /// The latest sweeps.

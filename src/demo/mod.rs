@@ -42,6 +42,7 @@ use self::case::Case;
 use self::scenarios::Scenario;
 use self::volume::Volume;
 use crate::clock::Stopwatch;
+use crate::storage::reader::Workspaces;
 use crate::storage::standin::PlatformRows;
 use crate::storage::{
     Assessment, BATCH_RUNS_MAX, Backend, RecordedVerdict, Settlement, Settling, Standin,
@@ -420,14 +421,21 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
     /// A verdict as the ledger has it. Nothing where the ledger has none, or one that cannot be read
     /// back: then there is nothing to show for it.
     async fn load_verdict(&self, run: RunId) -> Result<Found, DemoError> {
-        let verdict = self.store.load_verdict(run).await?;
+        let verdict = self
+            .store
+            .reader()
+            .load_verdict(&Workspaces::All, run)
+            .await?;
         let found = verdict.as_ref().and_then(recorded);
         Ok(found.unwrap_or_else(|| Found::of(Seen::NOTHING, None)))
     }
 
     /// What the facts of a run show that stays open, or that was closed by somebody else.
     async fn assess(&self, run: RunId, seen: Seen) -> Result<Found, DemoError> {
-        let assessed = self.store.assess(&[run], &Policy::default()).await?;
+        let reader = self.store.reader();
+        let assessed = reader
+            .assess(&Workspaces::All, &[run], &Policy::default())
+            .await?;
         Ok(Found::of(seen, assessed.first()))
     }
 

@@ -43,6 +43,7 @@ pub mod standin;
 mod statement;
 mod sweeps;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -63,12 +64,14 @@ pub use census::Counting;
 pub use connect::{connect, connect_standin};
 pub use error::{ErrorKind, StoreError};
 pub use limits::{Access, Limits};
-pub use queue::oversight::{self, Oversight};
-pub use queue::{Awaited, HeldJob, Pruned, Queue, QueuePool, Retention, Wakes};
+pub use queue::oversight::Oversight;
+pub use queue::{Awaited, HeldJob, Pruned, Queue, QueuePool, QueueState, Retention, Wakes};
 pub use scratch::{LastStep, Producer, RowsTouched, Scratch, Workbench};
 pub use sqlite::queue_file;
 pub use standin::Standin;
 pub use sweeps::SweepStart;
+
+use reader::Reader;
 
 /// How many runs are settled together unless configured otherwise.
 pub const BATCH_RUNS_MAX: u32 = 500;
@@ -85,6 +88,9 @@ pub const AUDITS_PER_RESTORE_MAX: i64 = 32;
 pub trait Store: Queue + Oversight + Counting {
     /// Which database this is.
     fn backend(&self) -> Backend;
+
+    /// Reads through this store's own connections, each answer in a transaction that cannot write.
+    fn reader(&self) -> Arc<dyn Reader>;
 
     /// Creates or upgrades our own schema. Platform tables are never touched. Several processes may
     /// call this at once; one works, the others wait.
@@ -148,13 +154,6 @@ pub trait Store: Queue + Oversight + Counting {
         with: &Settling,
         settled: &mut Vec<Settled>,
     ) -> Result<(), StoreError>;
-
-    /// Decides `runs` as they stand, each from one consistent snapshot. Writes nothing. Runs that do
-    /// not exist are absent from the result.
-    async fn assess(&self, runs: &[RunId], policy: &Policy) -> Result<Vec<Assessment>, StoreError>;
-
-    /// The verdict on record for a run, if we reached one.
-    async fn load_verdict(&self, run: RunId) -> Result<Option<RecordedVerdict>, StoreError>;
 
     /// Opens a sweep's row, with its first page in hand, and returns its id.
     async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError>;

@@ -7,12 +7,13 @@ use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::review::Standing;
 use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::verdict::{LegWord, Reason, leg_state};
-use super::{Moment, Place};
-use crate::storage::RecordedVerdict;
+use super::run::legs;
+use super::verdict::{Exception, LegResult, LegWord, Reason, RunResult, Verdict, leg_state};
+use super::{ClaimBoundary, Moment, Place, Visibility, stored_word};
 use crate::storage::reader::RunInFull;
+use crate::storage::{Assessment, RecordedVerdict};
 
 /// What the rules say of a run now, and what was recorded of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -147,4 +148,81 @@ fn reasons(gaps: &[ReasonCode], judged: bool) -> Vec<Reason> {
         .copied()
         .map(Reason::from)
         .collect()
+}
+
+/// Everything about one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Explained {
+    /// The run and what became of it, or would.
+    pub result: RunResult,
+    /// The database's clock when it was read, RFC 3339.
+    #[schemars(with = "String")]
+    pub as_of: Moment,
+    /// The run's workspace.
+    pub workspace: i64,
+    /// The run's environment.
+    pub environment: Option<i64>,
+    /// The run's status.
+    pub run_status: String,
+    /// The run's outcome.
+    pub run_outcome: String,
+    /// The restore, where it can be tied to the run.
+    pub restore: Option<LinkedRestore>,
+    /// The eight legs as the database stands now.
+    pub legs: Vec<LegResult>,
+    /// The first items that are in trouble.
+    pub exceptions: Vec<Exception>,
+    /// How many more there are.
+    pub exceptions_omitted: u64,
+    /// The verdict on record.
+    pub verdict: Option<Verdict>,
+    /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
+}
+
+/// A restore, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Restore")]
+pub struct LinkedRestore {
+    /// The restore.
+    pub id: i64,
+    /// Its status.
+    pub status: String,
+    /// Whether it was a preview.
+    pub is_dry_run: bool,
+    /// When it ended, RFC 3339, where that can be read.
+    #[schemars(with = "Option<String>")]
+    pub completed_at: Option<Moment>,
+}
+
+impl Explained {
+    /// From one run as an operator sees it, evidence and all.
+    #[must_use]
+    pub fn new(assessment: &Assessment, verdict: Option<Verdict>) -> Self {
+        let facts = &assessment.facts;
+        // A restore that cannot be tied to the run with certainty may be somebody else's.
+        let restore = assessment.restore();
+        let items = restore.map(|restore| &restore.items);
+        Self {
+            result: RunResult::foreseen(assessment, verdict.as_ref()),
+            as_of: facts.as_of.into(),
+            workspace: facts.run.workspace_id.0,
+            environment: facts.run.environment_id.map(|id| id.0),
+            run_status: stored_word(&facts.run.status),
+            run_outcome: stored_word(&facts.run.outcome),
+            restore: restore.map(|restore| LinkedRestore {
+                id: restore.id.0,
+                status: stored_word(&restore.status),
+                is_dry_run: restore.is_dry_run,
+                completed_at: restore.completed_at.moment().map(Moment),
+            }),
+            legs: legs(assessment, Visibility { evidence: true }),
+            exceptions: items.map_or_else(Vec::new, |items| {
+                items.exceptions.iter().map(Exception::from).collect()
+            }),
+            exceptions_omitted: items.map_or(0, |items| items.exceptions_omitted),
+            verdict,
+            claim_boundary: ClaimBoundary::default(),
+        }
+    }
 }

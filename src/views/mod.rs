@@ -26,8 +26,9 @@ pub mod timeline;
 pub mod verdict;
 
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use moment::Moment;
 
@@ -74,4 +75,24 @@ pub struct Step {
 pub struct Visibility {
     /// Whether evidence is shown.
     pub evidence: bool,
+}
+
+/// The fixed sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("const" = CLAIM_BOUNDARY))]
+pub struct ClaimBoundary(String);
+
+impl Default for ClaimBoundary {
+    fn default() -> Self {
+        Self(CLAIM_BOUNDARY.to_owned())
+    }
+}
+
+/// The word under which a value is stored, for enums that are written as one.
+pub(crate) fn stored_word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
 }

@@ -2,20 +2,26 @@
 
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::ReasonCode;
+use reconciler_jobs::restore_execute::facts::RunStatus;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::Moment;
-use crate::storage::Tally;
-use crate::storage::oversight::{QueueEntry, QueueListing, QueueState, ShardJobs};
-use crate::storage::reader::{SweepSeen, WorkerSeen};
+use super::verdict::{DecisionWord, RunResult, RunState, Verdict};
+use super::{ClaimBoundary, Moment, stored_word};
+use crate::storage::reader::{
+    AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueListing, ShardJobs,
+    Standing, SweepSeen, WatchOnRecord, WorkerSeen,
+};
+use crate::storage::{QueueState, Tally};
 
 /// How long a worker may be silent and still count as alive: it shows itself several times in that.
 const ALIVE_FOR: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is queued, in hand or in trouble.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct QueueShown {
+#[schemars(rename = "QueueShown")]
+pub struct QueueView {
     /// The database's clock.
     pub as_of: Moment,
     /// How many entries are in each state that has any, worst first.
@@ -126,7 +132,7 @@ pub const fn label(state: QueueState) -> &'static str {
     }
 }
 
-impl QueueShown {
+impl QueueView {
     /// From what was read. `sees_all` says whether the viewer may see every workspace.
     #[must_use]
     pub fn of(listing: &QueueListing, workers: &[WorkerSeen], sees_all: bool) -> Self {
@@ -202,5 +208,223 @@ impl SweepsShown {
             as_of: Moment(as_of),
             sweeps: sweeps.iter().map(line).collect(),
         }
+    }
+}
+
+/// What became of one run that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AskedRun")]
+pub struct RequestedRun {
+    /// The run.
+    pub run: i64,
+    /// What became of it.
+    pub state: RequestState,
+    /// The decision on record, where the run has a verdict of ours.
+    pub decision: Option<DecisionWord>,
+    /// The run's workspace; none where there is no such run.
+    pub workspace: Option<i64>,
+    /// The run's environment.
+    pub environment: Option<i64>,
+}
+
+/// What became of a run that an operator asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "AskedState")]
+pub enum RequestState {
+    /// A job was queued.
+    Queued,
+    /// The run is open, and the queue took no job for it.
+    NotQueued,
+    /// The run is a dead letter, so a job would change nothing.
+    DeadLetter,
+    /// The run starts over, and a job was queued.
+    StartsOver,
+    /// The run is in trouble, and its time has come already.
+    DueAlready,
+    /// The run is open and not in trouble.
+    NotInTrouble,
+    /// The dead letter is acknowledged. The run stays open, and nothing is proven.
+    Dropped,
+    /// The dead letter was acknowledged before.
+    DroppedBefore,
+    /// The run is open and no dead letter.
+    NotDead,
+    /// The run is closed, with a verdict that the ledger holds.
+    DecidedBefore,
+    /// The run is closed, and the ledger's entry for it was altered: its columns, facts and digest disagree.
+    LedgerAltered,
+    /// Somebody else closed the run. The ledger holds no verdict, so nothing was proven.
+    ClosedElsewhere,
+    /// The run is of a type that is not judged here.
+    UnsupportedType,
+    /// There is no such run.
+    Absent,
+}
+
+/// What `queue list` shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct QueueListed {
+    /// The database's clock when it was read, RFC 3339.
+    #[schemars(with = "String")]
+    pub as_of: Moment,
+    /// The workspace that the list is confined to.
+    pub workspace: Option<i64>,
+    /// One count per state that has entries, worst first.
+    pub counts: Vec<StateCount>,
+    /// Jobs that ask for a shard of a sweep, of all workspaces.
+    pub sweep_jobs: ShardJobs,
+    /// Entries, worst state first, and the oldest of each state first.
+    pub entries: Vec<QueueEntry>,
+    /// How many more there are.
+    pub omitted: u64,
+}
+
+/// How many entries are in one state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StateCount {
+    /// The state.
+    pub state: QueueState,
+    /// How many there are.
+    pub entries: u64,
+    /// Since when the oldest one is in it, RFC 3339.
+    #[schemars(with = "String")]
+    pub oldest_since: Moment,
+    /// How long that is, in seconds.
+    pub oldest_age_s: u64,
+}
+
+impl QueueListed {
+    /// From what was read for an operator, who may have asked for one workspace only.
+    #[must_use]
+    pub fn new(listing: QueueListing, workspace: Option<i64>) -> Self {
+        let as_of = listing.as_of;
+        let count = |count: &QueueCount| StateCount {
+            state: count.state,
+            entries: count.entries,
+            oldest_since: count.oldest.into(),
+            oldest_age_s: u64::try_from(as_of.duration_since(count.oldest).as_secs())
+                .unwrap_or_default(),
+        };
+        Self {
+            as_of: as_of.into(),
+            workspace,
+            omitted: listing.omitted(),
+            counts: listing.counts.iter().map(count).collect(),
+            sweep_jobs: listing.shards,
+            entries: listing.entries,
+        }
+    }
+}
+
+/// What `queue show` shows: everything that is remembered of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "QueueShown")]
+pub struct RunInQueue {
+    /// The run.
+    pub run: i64,
+    /// Its workspace.
+    pub workspace: i64,
+    /// Its environment.
+    pub environment: Option<i64>,
+    /// Its type.
+    pub run_type: String,
+    /// Its status.
+    pub run_status: String,
+    /// Settlements that never ended.
+    pub attempts: Option<AttemptsOnRecord>,
+    /// Its entry on the watch list.
+    pub watch: Option<WatchOnRecord>,
+    /// The latest jobs that asked for it, the latest first.
+    pub jobs: Vec<JobOnRecord>,
+    /// The verdict on record.
+    pub verdict: Option<Verdict>,
+    /// What to do next.
+    pub next_action: String,
+    /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
+}
+
+impl RunInQueue {
+    /// From what is remembered of a run.
+    #[must_use]
+    pub fn new(standing: Standing, jobs: Vec<JobOnRecord>, verdict: Option<Verdict>) -> Self {
+        Self {
+            run: standing.run.0,
+            workspace: standing.workspace.0,
+            environment: standing.environment.map(|id| id.0),
+            next_action: next_action(&standing, &jobs, verdict.as_ref()),
+            run_type: shown_type(&standing.run_type).to_owned(),
+            run_status: stored_word(&RunStatus::parse(&standing.status)),
+            attempts: standing.attempts,
+            watch: standing.watch,
+            jobs,
+            verdict,
+            claim_boundary: ClaimBoundary::default(),
+        }
+    }
+}
+
+/// The type of a run where it is a word, as every type of the platform is.
+fn shown_type(run_type: &str) -> &str {
+    let is_word = |c: char| c.is_ascii_lowercase() || matches!(c, '.' | '_');
+    if run_type.chars().all(is_word) {
+        run_type
+    } else {
+        "unknown type"
+    }
+}
+
+/// What to do next, in a sentence or two.
+fn next_action(standing: &Standing, jobs: &[JobOnRecord], verdict: Option<&Verdict>) -> String {
+    let run = standing.run;
+    if !standing.is_ours() {
+        return "Nothing: only runs of type restore.execute are judged here.".to_owned();
+    }
+    if !standing.is_open() {
+        let closed = RunResult::closed(run, verdict);
+        return match closed.state {
+            RunState::DecidedBefore => {
+                format!("Nothing here; `restore-reconciler explain {run}` shows the verdict.")
+            }
+            _ => closed.next_action(),
+        };
+    }
+    let refused = ReasonCode::SettleFailed.code();
+    let job = |state| jobs.iter().any(|job| job.state == state);
+    match (&standing.attempts, &standing.watch) {
+        (Some(attempts), _) if attempts.dropped_at.is_some() => format!(
+            "The dead letter was acknowledged. The run is still open and nothing is proven; \
+             `restore-reconciler queue retry {run}` lets it start over."
+        ),
+        (Some(attempts), _) => match attempts.try_again_at {
+            None => format!(
+                "Find out what ended worker {} while it settled this run: its log, and memory limits. Then let \
+             the run start over with `restore-reconciler queue retry {run}`, or leave it alone with \
+             `restore-reconciler queue drop {run}`.",
+                attempts.worker
+            ),
+            Some(at) => format!(
+                "Nothing: it is tried again, alone, from {at} on. `restore-reconciler queue retry {run}` makes \
+                 that now."
+            ),
+        },
+        (None, Some(watch)) if watch.reason_code == refused => format!(
+            "Put right what the database objects to. The run is tried again by itself at {}; \
+             `restore-reconciler queue retry {run}` makes that now.",
+            watch.look_again_at
+        ),
+        (None, Some(watch)) => format!(
+            "Nothing here: it is looked at again at {}. `restore-reconciler explain {run}` shows what is \
+             missing.",
+            watch.look_again_at
+        ),
+        (None, None) if job(JobState::InHand) => "Nothing: a worker has it in hand.".to_owned(),
+        (None, None) if job(JobState::Waiting) => {
+            "See that a worker is running: a job waits for it.".to_owned()
+        }
+        (None, None) => format!(
+            "Nothing: the next sweep looks at it. `restore-reconciler enqueue {run}` has that done sooner."
+        ),
     }
 }

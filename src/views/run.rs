@@ -20,8 +20,8 @@ use serde::Serialize;
 
 use super::runs::{freshness, place, reason_now, seen};
 use super::timeline::{Event, events};
-use super::verdict::{Exception, LegResult, LegWord, Reason, Verdict, leg_state, stored_word};
-use super::{Labelled, Moment, Place, Step, Visibility};
+use super::verdict::{Exception, LegResult, LegWord, Reason, Verdict, leg_state};
+use super::{Labelled, Moment, Place, Step, Visibility, stored_word};
 use crate::storage::Assessment;
 use crate::storage::reader::RunInFull;
 
@@ -262,13 +262,6 @@ impl RunDetail {
             diagnostics: diagnostics(&row.assessment, verdict.as_ref(), visibility),
             verdict,
         }
-    }
-
-    /// When the verdict on record was reached.
-    #[must_use]
-    pub fn decided_at(&self) -> Option<Moment> {
-        let verdict = self.verdict.as_ref()?;
-        verdict.decided_at.parse().ok().map(Moment)
     }
 
     /// Whether anybody can still close the run.

@@ -6,8 +6,8 @@ use reconciler_jobs::restore_execute::facts::{AuditFacts, RestoreStatus};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::verdict::{Verdict, stored_word};
-use super::{Moment, Visibility};
+use super::verdict::Verdict;
+use super::{Moment, Visibility, stored_word};
 use crate::storage::Assessment;
 
 /// What an event is about.
@@ -107,7 +107,7 @@ pub fn events(
         } else {
             "recorded, and cannot be relied on".to_owned()
         };
-        note(verdict.decided_at.parse().ok(), Subject::Verdict, text);
+        note(Some(verdict.decided_at.0), Subject::Verdict, text);
     }
     events.sort();
     events

@@ -1,13 +1,14 @@
-//! What is said of one run, on a terminal as on a page.
+//! Verdicts, reasons and legs, and what became of a run, on a terminal as on a page.
 
-use jiff::Timestamp;
+use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::proof::LegState;
 use reconciler_jobs::restore_execute::review::Standing;
-use reconciler_jobs::restore_execute::{self as rules, ReasonCode, results};
+use reconciler_jobs::restore_execute::{self as rules, Outcome, ReasonCode, Ruling, results};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::storage::RecordedVerdict;
+use super::{Moment, stored_word};
+use crate::storage::{Assessment, RecordedVerdict};
 
 /// A registered reason with what it means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -141,7 +142,8 @@ pub struct Verdict {
     /// Who decided.
     pub worker: String,
     /// When, RFC 3339.
-    pub decided_at: String,
+    #[schemars(with = "String")]
+    pub decided_at: Moment,
 }
 
 impl From<&RecordedVerdict> for Verdict {
@@ -157,20 +159,221 @@ impl From<&RecordedVerdict> for Verdict {
             digest_matches: rules::canonical::digest_of(&record.facts) == record.facts_digest,
             standing: record.standing(),
             worker: record.worker.clone(),
-            decided_at: record.decided_at.to_string(),
+            decided_at: record.decided_at.into(),
         }
     }
 }
 
-/// A moment as documents hold it.
-pub(crate) fn moment(at: Option<Timestamp>) -> Option<String> {
-    at.map(|at| at.to_string())
+/// What became of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunResult {
+    /// The run.
+    pub run: i64,
+    /// What became of it.
+    pub state: RunState,
+    /// The decision; none where there is none of ours.
+    pub decision: Option<DecisionWord>,
+    /// The primary reason.
+    pub reason: Option<Reason>,
+    /// The row of the decision table that matched.
+    pub rule: Option<u8>,
+    /// The codes of everything that is missing.
+    pub missing: Vec<String>,
+    /// When it is due again at the latest, RFC 3339.
+    #[schemars(with = "Option<String>")]
+    pub look_again_at: Option<Moment>,
+    /// What the database said, where it refused.
+    pub error: Option<String>,
 }
 
-/// The word under which a value is stored, for enums that are written as one.
-pub(crate) fn stored_word(value: &impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
+impl RunResult {
+    /// A run of which no more is known than what became of it.
+    #[must_use]
+    pub fn undecided(run: RunId, state: RunState) -> Self {
+        Self {
+            run: run.0,
+            state,
+            decision: None,
+            reason: None,
+            rule: None,
+            missing: Vec::new(),
+            look_again_at: None,
+            error: None,
+        }
+    }
+
+    /// A run with a decision of this moment.
+    #[must_use]
+    pub fn decided(state: RunState, assessment: &Assessment) -> Self {
+        let Assessment { facts, decision } = assessment;
+        Self {
+            decision: Some(decision.into()),
+            reason: Some(decision.reason.into()),
+            rule: Some(decision.rule),
+            missing: missing(decision),
+            ..Self::undecided(facts.run.id, state)
+        }
+    }
+
+    /// What would become of a run if it were reconciled now.
+    #[must_use]
+    pub fn foreseen(assessment: &Assessment, verdict: Option<&Verdict>) -> Self {
+        let Assessment { facts, decision } = assessment;
+        match decision.ruling {
+            _ if decision.reason == ReasonCode::AlreadyTerminal => {
+                Self::closed(facts.run.id, verdict)
+            }
+            Ruling::Verdict(_) => Self::decided(RunState::Decidable, assessment),
+            Ruling::Deferred { look_again_at } => Self {
+                look_again_at: look_again_at.map(Moment),
+                ..Self::decided(RunState::Deferred, assessment)
+            },
+        }
+    }
+
+    /// A closed run. Its own outcome column is not asked: anybody can write that.
+    #[must_use]
+    pub fn closed(run: RunId, verdict: Option<&Verdict>) -> Self {
+        let reason = verdict.and_then(|verdict| ReasonCode::parse(&verdict.reason_code));
+        let outcome = verdict.and_then(|verdict| Outcome::parse(&verdict.outcome));
+        let state = match verdict {
+            None => RunState::ClosedElsewhere,
+            Some(verdict) if verdict.standing.is_readable() && outcome.is_some() => {
+                RunState::DecidedBefore
+            }
+            Some(_) => RunState::LedgerAltered,
+        };
+        let decision = outcome
+            .filter(|_| state == RunState::DecidedBefore)
+            .map(DecisionWord::from);
+        Self {
+            decision,
+            reason: match state {
+                RunState::ClosedElsewhere => Some(ReasonCode::AlreadyTerminal.into()),
+                RunState::DecidedBefore => reason.map(Reason::from),
+                _ => None,
+            },
+            missing: verdict
+                .filter(|_| state == RunState::DecidedBefore)
+                .and_then(|verdict| verdict.missing.clone())
+                .unwrap_or_default(),
+            ..Self::undecided(run, state)
+        }
+    }
+
+    /// What became of a run, in the words of a table. Says who decided where it was not this command.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let decision = self.decision.map_or("undecided", DecisionWord::name);
+        match self.state {
+            RunState::Decided | RunState::Decidable | RunState::Deferred => decision.to_owned(),
+            RunState::DecidedBefore => format!("{decision} (on record)"),
+            RunState::LedgerAltered => "closed; its ledger entry was altered".to_owned(),
+            RunState::ClosedElsewhere => "closed elsewhere; not proven".to_owned(),
+            RunState::Locked => "held by another writer".to_owned(),
+            RunState::Suspended => "suspended after attempts that never ended".to_owned(),
+            RunState::Refused => "refused by the database".to_owned(),
+            RunState::Absent => "does not exist".to_owned(),
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn next_action(&self) -> String {
+        let advice = match self.state {
+            RunState::LedgerAltered => {
+                "What the ledger holds of this run contradicts itself; find out who changed the ledger."
+            }
+            RunState::Locked => "Reconcile the run again in a moment.",
+            RunState::Suspended => {
+                "Read `restore-reconciler queue show RUN`; a dead letter is tried again by `queue retry RUN`."
+            }
+            RunState::Absent => "Check the run's id.",
+            _ => {
+                return self
+                    .reason
+                    .as_ref()
+                    .map(|reason| reason.next_action.clone())
+                    .unwrap_or_default();
+            }
+        };
+        advice.to_owned()
+    }
+}
+
+/// What became of a run that was to be decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "State")]
+pub enum RunState {
+    /// A verdict was reached and written.
+    Decided,
+    /// A verdict would be reached if the run were reconciled now. Nothing was written.
+    Decidable,
+    /// The run stays as it is.
+    Deferred,
+    /// The run was closed before, with a verdict that the ledger holds.
+    DecidedBefore,
+    /// The run is closed, and the ledger's entry for it was altered: its columns, facts and digest disagree.
+    LedgerAltered,
+    /// Somebody else closed the run. The ledger holds no verdict, so nothing was proven.
+    ClosedElsewhere,
+    /// Another writer holds the run right now.
+    Locked,
+    /// Earlier settlements of this run ended the process that tried them. Nothing was tried now.
+    Suspended,
+    /// The database refused to record a verdict.
+    Refused,
+    /// There is no such run.
+    Absent,
+}
+
+/// A decision in one word.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Word")]
+pub enum DecisionWord {
+    /// The proof bundle is complete.
+    Succeeded,
+    /// Something is missing.
+    PartiallySucceeded,
+    /// The restore was stopped.
+    Blocked,
+    /// The restore failed.
+    Failed,
+    /// The run stays open.
+    Deferred,
+}
+
+impl DecisionWord {
+    /// The word itself.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => Outcome::Succeeded.name(),
+            Self::PartiallySucceeded => Outcome::PartiallySucceeded.name(),
+            Self::Blocked => Outcome::Blocked.name(),
+            Self::Failed => Outcome::Failed.name(),
+            Self::Deferred => "deferred",
+        }
+    }
+}
+
+impl From<Outcome> for DecisionWord {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Succeeded => Self::Succeeded,
+            Outcome::PartiallySucceeded => Self::PartiallySucceeded,
+            Outcome::Blocked => Self::Blocked,
+            Outcome::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<&rules::Decision> for DecisionWord {
+    fn from(decision: &rules::Decision) -> Self {
+        decision.outcome().map_or(Self::Deferred, Self::from)
     }
 }

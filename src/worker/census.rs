@@ -7,9 +7,9 @@ use crate::metrics::{
     CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, LEDGER_ROWS, OPEN_RUNS,
     QUEUE_AGE, QUEUE_ENTRIES, number, seconds_of,
 };
+use crate::storage::QueueState;
 use crate::storage::StoreError;
 use crate::storage::census::Census;
-use crate::storage::oversight::QueueState;
 
 /// Takes its turn at counting, and exports what was counted, until the process stops.
 pub(super) async fn keep_counting(shared: &Shared) {

@@ -14,6 +14,7 @@ use restore_reconciler::demo::{
     self, DemoError, DemoOptions, DemoProgress, DemoReport, HIDDEN_IDS, Phase, QueueReport,
     ThroughQueue,
 };
+use restore_reconciler::storage::reader::Workspaces;
 use restore_reconciler::storage::{
     Access, Backend, Limits, QueuePool, Standin, Tally, connect_standin,
 };
@@ -342,9 +343,13 @@ async fn changes_since(stage: &Stage) -> BTreeSet<Change> {
     let mut changes = BTreeSet::new();
     for (run, _) in stage.ledger().await {
         let run = RunId(run);
-        let verdict = stage.store.load_verdict(run).await.unwrap().unwrap();
+        let reader = stage.store.reader();
+        let verdict = reader.load_verdict(&Workspaces::All, run).await;
+        let verdict = verdict.unwrap().unwrap();
         let recorded: Decision = serde_json::from_str(&verdict.decision).unwrap();
-        let assessed = stage.store.assess(&[run], &Policy::default()).await;
+        let assessed = reader
+            .assess(&Workspaces::All, &[run], &Policy::default())
+            .await;
         let now = Now::of(&assessed.unwrap()[0].facts, Some(&recorded));
         changes.insert(now.change);
     }

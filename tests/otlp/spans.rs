@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::trace::TraceContext;
+use restore_reconciler::storage::reader::Workspaces;
 use restore_reconciler::storage::{self, Access, Limits, Standin};
 use restore_reconciler::worker;
 use rustix::process::{Pid, Signal, kill_process};
@@ -101,7 +102,8 @@ impl Scene {
             let mut poll = interval(POLL);
             loop {
                 poll.tick().await;
-                let found = self.store.load_verdict(RunId(run)).await;
+                let reader = self.store.reader();
+                let found = reader.load_verdict(&Workspaces::All, RunId(run)).await;
                 if let Some(verdict) = found.expect("the ledger") {
                     return verdict.decision_id;
                 }

@@ -7,13 +7,13 @@ use std::collections::HashSet;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::ReasonCode;
 
-use crate::cli::enqueue::{answer_for, distinct, look_up, show};
+use crate::cli::enqueue::{distinct, results_of, show};
 use crate::cli::exit::Exit;
-use crate::cli::output::{AskedRun, AskedState, Document};
+use crate::cli::output::Document;
 use crate::cli::session::Session;
-use crate::storage::Store;
-use crate::storage::oversight::{QueueScope, QueueState, Standing};
-use crate::storage::reader::Workspaces;
+use crate::storage::reader::{QueueScope, Standing, Workspaces};
+use crate::storage::{QueueState, Store};
+use crate::views::queue::{RequestState, RequestedRun};
 
 /// How many dead letters start over together.
 const PAGE_MAX: u32 = 1_000;
@@ -42,48 +42,50 @@ pub(in crate::cli) struct DropArgs {
 /// due now.
 pub(super) async fn retry(session: &mut Session<'_>, args: &RetryArgs) -> anyhow::Result<Exit> {
     let store = session.open_for_work().await?;
-    let answers = if args.dead {
+    let results = if args.dead {
         retry_dead(&*store).await?
     } else {
         retry_runs(&*store, &distinct(&args.runs)).await?
     };
-    if args.dead && answers.is_empty() {
+    if args.dead && results.is_empty() {
         session.screen.note("There are no dead letters.");
     }
-    show(answers, Document::QueueRetry, session.screen)
+    show(results, Document::QueueRetry, session.screen)
 }
 
 /// Page after page; a page of which no run starts over is the last one.
-async fn retry_dead(store: &dyn Store) -> anyhow::Result<Vec<AskedRun>> {
+async fn retry_dead(store: &dyn Store) -> anyhow::Result<Vec<RequestedRun>> {
     let scope = QueueScope {
         states: vec![QueueState::DeadLetter],
-        workspaces: Workspaces::All,
+        of: Workspaces::All,
+        workspace: None,
         live_only: false,
         limit: PAGE_MAX,
     };
-    let mut answers = Vec::new();
+    let reader = store.reader();
+    let mut results = Vec::new();
     loop {
-        let entries = store.load_entries(&scope).await?.entries;
+        let entries = reader.load_queue(&scope).await?.entries;
         let runs: Vec<RunId> = entries.iter().filter_map(|entry| entry.run).collect();
         let page = retry_runs(store, &runs).await?;
         let any = page
             .iter()
-            .any(|answer| answer.state == AskedState::StartsOver);
-        answers.extend(page);
+            .any(|result| result.state == RequestState::StartsOver);
+        results.extend(page);
         if !any {
-            return Ok(answers);
+            return Ok(results);
         }
     }
 }
 
-async fn retry_runs(store: &dyn Store, runs: &[RunId]) -> anyhow::Result<Vec<AskedRun>> {
+async fn retry_runs(store: &dyn Store, runs: &[RunId]) -> anyhow::Result<Vec<RequestedRun>> {
     let changed: HashSet<RunId> = store.retry(runs).await?.into_iter().collect();
     let state = |standing: &Standing| match standing {
-        _ if changed.contains(&standing.run) => AskedState::StartsOver,
-        _ if is_in_trouble(standing) => AskedState::DueAlready,
-        _ => AskedState::NotInTrouble,
+        _ if changed.contains(&standing.run) => RequestState::StartsOver,
+        _ if is_in_trouble(standing) => RequestState::DueAlready,
+        _ => RequestState::NotInTrouble,
     };
-    answers(store, runs, state).await
+    results_of(&*store.reader(), runs, state).await
 }
 
 fn is_in_trouble(standing: &Standing) -> bool {
@@ -102,23 +104,10 @@ pub(super) async fn drop_letters(
     let dropped = store.drop_dead_letters(&runs).await?;
     let dropped: HashSet<RunId> = dropped.into_iter().collect();
     let state = |standing: &Standing| match standing {
-        _ if dropped.contains(&standing.run) => AskedState::Dropped,
-        _ if standing.is_dead() => AskedState::DroppedBefore,
-        _ => AskedState::NotDead,
+        _ if dropped.contains(&standing.run) => RequestState::Dropped,
+        _ if standing.is_dead() => RequestState::DroppedBefore,
+        _ => RequestState::NotDead,
     };
-    let answers = answers(&*store, &runs, state).await?;
-    show(answers, Document::QueueDrop, session.screen)
-}
-
-async fn answers(
-    store: &dyn Store,
-    runs: &[RunId],
-    state: impl Fn(&Standing) -> AskedState,
-) -> anyhow::Result<Vec<AskedRun>> {
-    let found = look_up(store, runs).await?;
-    let mut answers = Vec::with_capacity(runs.len());
-    for run in runs {
-        answers.push(answer_for(store, *run, found.get(run), &state).await?);
-    }
-    Ok(answers)
+    let results = results_of(&*store.reader(), &runs, state).await?;
+    show(results, Document::QueueDrop, session.screen)
 }

@@ -1,17 +1,16 @@
 //! `queue list`: what is queued, in hand or in trouble, worst first.
 
-use std::collections::BTreeSet;
-
 use jiff::SignedDuration;
 use reconciler_jobs::ids::WorkspaceId;
 
 use crate::cli::enqueue::id;
 use crate::cli::exit::Exit;
-use crate::cli::output::{Document, ListedEntry, QueueListed, StateCount};
+use crate::cli::output::Document;
 use crate::cli::screen::{Output, Screen, Tint};
 use crate::cli::session::Session;
-use crate::storage::oversight::{QueueListing, QueueScope, QueueState};
-use crate::storage::reader::Workspaces;
+use crate::storage::QueueState;
+use crate::storage::reader::{QueueEntry, QueueScope, Workspaces};
+use crate::views::queue::{QueueListed, StateCount};
 
 /// How many entries are listed unless asked for otherwise.
 const ENTRIES_MAX: u32 = 100;
@@ -68,9 +67,8 @@ impl Args {
         };
         QueueScope {
             states,
-            workspaces: self.workspace.map_or(Workspaces::All, |id| {
-                Workspaces::Only(BTreeSet::from([WorkspaceId(id)]))
-            }),
+            of: Workspaces::All,
+            workspace: self.workspace.map(WorkspaceId),
             live_only: false,
             limit: self.limit,
         }
@@ -79,25 +77,9 @@ impl Args {
 
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let store = session.open_for_work().await?;
-    let listing = store.load_entries(&args.scope()).await?;
-    show(listed(listing, args.workspace), session.screen)?;
+    let listing = store.reader().load_queue(&args.scope()).await?;
+    show(QueueListed::new(listing, args.workspace), session.screen)?;
     Ok(Exit::Done)
-}
-
-fn listed(listing: QueueListing, workspace: Option<i64>) -> QueueListed {
-    let as_of = listing.as_of;
-    QueueListed {
-        as_of: as_of.to_string(),
-        workspace,
-        omitted: listing.omitted(),
-        counts: listing
-            .counts
-            .iter()
-            .map(|count| StateCount::at(count, as_of))
-            .collect(),
-        sweep_jobs: listing.shards,
-        entries: listing.entries.into_iter().map(ListedEntry::from).collect(),
-    }
 }
 
 fn show(listed: QueueListed, screen: &mut Screen) -> anyhow::Result<()> {
@@ -159,15 +141,13 @@ fn count_line(count: &StateCount) -> String {
     )
 }
 
-fn row(entry: &ListedEntry) -> [String; 9] {
+fn row(entry: &QueueEntry) -> [String; 9] {
     let dash = || "-".to_owned();
-    let next = entry.next_at.clone().unwrap_or_else(|| {
-        match entry.state {
-            QueueState::DeadLetter | QueueState::Dropped => "never",
-            _ => "-",
-        }
-        .to_owned()
-    });
+    let next = match (entry.next_at, entry.state) {
+        (Some(at), _) => at.to_string(),
+        (None, QueueState::DeadLetter | QueueState::Dropped) => "never".to_owned(),
+        (None, _) => dash(),
+    };
     let why = [&entry.reason, &entry.error, &entry.cause]
         .into_iter()
         .flatten()
@@ -176,11 +156,11 @@ fn row(entry: &ListedEntry) -> [String; 9] {
         .join("\n");
     [
         entry.state.name().to_owned(),
-        id(entry.run),
-        id(entry.workspace),
-        id(entry.environment),
+        id(entry.run.map(|id| id.0)),
+        id(entry.workspace.map(|id| id.0)),
+        id(entry.environment.map(|id| id.0)),
         entry.tries.to_string(),
-        entry.since.clone(),
+        entry.since.to_string(),
         next,
         entry.worker.clone().unwrap_or_else(dash),
         why,

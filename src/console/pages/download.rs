@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::storage::reader::{is_invisible, is_joiner};
 use crate::views::runs::RunLine;
-use crate::views::verdict::stored_word;
+use crate::views::stored_word;
 
 const COLUMNS: [&str; 14] = [
     "run",

@@ -5,7 +5,7 @@ use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 
 use super::words;
 use crate::console::asked::RunQuery;
-use crate::views::verdict::stored_word;
+use crate::views::stored_word;
 
 /// The filters.
 pub(in crate::console) struct Form {

@@ -21,7 +21,7 @@ use crate::postures::Coverage;
 use crate::views::Moment;
 use crate::views::explain::Explanation;
 use crate::views::overview::Overview;
-use crate::views::queue::{QueueShown, SweepsShown};
+use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
@@ -191,7 +191,7 @@ struct RestorePage<'a> {
 #[template(path = "queue.html", config = "src/console/askama.toml")]
 struct QueuePage<'a> {
     shell: &'a Shell,
-    queue: &'a QueueShown,
+    queue: &'a QueueView,
     sweeps: &'a SweepsShown,
 }
 

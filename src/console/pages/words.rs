@@ -11,7 +11,8 @@ use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::restore_execute::Outcome;
 use serde::Serialize;
 
-use crate::views::verdict::{LegWord, stored_word};
+use crate::views::stored_word;
+use crate::views::verdict::LegWord;
 
 /// The class that a tone is drawn with.
 pub(super) const fn tone_class(tone: &Tone) -> &'static str {

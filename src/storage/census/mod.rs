@@ -19,8 +19,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
+use super::QueueState;
 use super::StoreError;
-use super::oversight::QueueState;
 use super::records::moment;
 
 /// How many of the verdicts on record are compared with their runs: those of the runs with the highest ids.

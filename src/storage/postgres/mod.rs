@@ -16,13 +16,13 @@ pub(super) mod sweeps;
 pub(super) mod transaction;
 mod triggers;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
-use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
@@ -36,12 +36,11 @@ use super::error::{During as _, StoreError};
 use super::examine::Check;
 use super::limits::Limits;
 use super::queue::HeldJob;
-use super::records::{FindingRecord, VerdictRecord};
+use super::reader::{self, Reader};
+use super::records::FindingRecord;
 use super::settle::{self, Transaction as _, Transactions};
 use super::standin::{Finding, PlatformRows, Standin};
-use super::{
-    Assessment, Backend, RecordedVerdict, Settled, Settling, Store, SweepStart, Tally, examine,
-};
+use super::{Backend, Settled, Settling, Store, SweepStart, Tally, examine};
 
 /// In the order of [`PlatformRows::documents`].
 const PLANT: [&str; 8] = [
@@ -247,6 +246,10 @@ impl Store for PostgresStore {
         Backend::Postgres
     }
 
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::new(reader::Reading(self.clone()))
+    }
+
     async fn migrate(&self) -> Result<(), StoreError> {
         run_migrations(&self.pool, "migrate schema reconciler", migrator()).await
     }
@@ -298,22 +301,6 @@ impl Store for PostgresStore {
         settled: &mut Vec<Settled>,
     ) -> Result<(), StoreError> {
         settle::settle(self, runs, jobs, with, settled).await
-    }
-
-    async fn assess(&self, runs: &[RunId], policy: &Policy) -> Result<Vec<Assessment>, StoreError> {
-        settle::assess(self, runs, policy).await
-    }
-
-    async fn load_verdict(&self, run: RunId) -> Result<Option<RecordedVerdict>, StoreError> {
-        let record: Option<VerdictRecord> = sqlx::query_as(include_str!("sql/load_verdict.sql"))
-            .bind(run.0)
-            .fetch_optional(&self.pool)
-            .await
-            .during("read the ledger")?;
-        record
-            .map(RecordedVerdict::try_from)
-            .transpose()
-            .during("read the ledger")
     }
 
     async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError> {

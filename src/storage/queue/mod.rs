@@ -10,6 +10,7 @@
 pub mod oversight;
 mod postgres;
 mod sqlite;
+mod state;
 
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use tracing::Span;
 
 use super::StoreError;
 pub(super) use postgres::Unheard;
+pub use state::QueueState;
+pub(super) use state::{cause_of, run_of};
 
 /// A job that a worker has taken.
 #[derive(Debug, Clone, PartialEq)]

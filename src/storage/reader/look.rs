@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health::BackupSetFacts;
 
+use super::queue::{JobOnRecord, QueueListing, QueueScope, Standing};
 use super::rows::{DescribedRun, FoundRestore, FoundSet, ListedEnvironment, ScopedRestore};
 use super::{OpenRuns, SweepSeen, WorkerSeen, Workspaces};
-use crate::storage::oversight::{QueueListing, QueueScope};
 use crate::storage::records::Ask;
 use crate::storage::settle::{Transaction, Transactions};
 use crate::storage::{Backend, RecordedVerdict, StoreError};
@@ -61,6 +61,13 @@ pub(super) trait Source: Transactions<Transaction: Look> {
         scope: &QueueScope,
     ) -> impl Future<Output = Result<QueueListing, StoreError>> + Send;
 
+    /// The latest jobs that ask for `run`, the latest first; none where there is no queue.
+    fn load_jobs(
+        &self,
+        run: RunId,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<JobOnRecord>, StoreError>> + Send;
+
     /// Workers of the queue; none where there is no queue.
     fn list_workers(
         &self,
@@ -83,11 +90,17 @@ pub(super) trait Look: Transaction {
         runs: &[RunId],
     ) -> impl Future<Output = Result<Vec<DescribedRun>, StoreError>> + Send;
 
-    /// The verdict on record for a run of a workspace.
-    fn load_scoped_verdict(
+    /// What is remembered of `runs`, in ascending order. Runs that do not exist are absent.
+    fn load_standings(
         &mut self,
+        runs: &[RunId],
+    ) -> impl Future<Output = Result<Vec<Standing>, StoreError>> + Send;
+
+    /// The verdict on record for a run, if it is of a workspace that may be seen.
+    fn load_verdict(
+        &mut self,
+        of: &Workspaces,
         run: RunId,
-        workspace: WorkspaceId,
     ) -> impl Future<Output = Result<Option<RecordedVerdict>, StoreError>> + Send;
 
     /// The workspace of a live environment.

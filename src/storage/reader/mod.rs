@@ -1,14 +1,16 @@
-//! What the console shows is read here, and nothing can be written here.
+//! What the console and the command line show is read here, and nothing can be written here.
 //!
-//! A [`Reader`] has connections of its own, which refuse to write: on PostgreSQL each session is read-only, on
-//! SQLite the file is opened so. What it returns are facts and rows; the pure crate says what they mean.
+//! The console's [`Reader`] has connections of its own, which refuse to write: on PostgreSQL each session is
+//! read-only, on SQLite the file is opened so. A command reads through the connections of its store. What is
+//! returned are facts and rows; the pure crate says what they mean.
 //!
 //! **Invariants:**
-//! - Every statement carries the viewer's [`Workspaces`]. What lies outside of them is absent, exactly as if it
+//! - Every answer keeps to the viewer's [`Workspaces`]. What lies outside of them is absent, exactly as if it
 //!   did not exist; deleted rows are absent for everybody.
 //! - Every list has a limit, and so has the number of rows that are looked at to fill it.
 //! - A row of an environment that is deleted, or is another workspace's than its own, is absent like the
-//!   environment.
+//!   environment. Operators see such runs, and those of other types, through [`Reader::assess`],
+//!   [`Reader::load_standings`] and a [`QueueScope`] that is not `live_only`.
 //!
 //! | Module | Story |
 //! |---|---|
@@ -18,7 +20,8 @@
 //! | `runs` | pages of runs, and one run in full |
 //! | `restores` | a restore that may have no run, and what a restore points at |
 //! | `environments` | pages of environments, and a walk through all of them |
-//! | `rows` | rows as statements return them |
+//! | `queue` | the queue, and what is remembered of a run |
+//! | `rows`, `queue_rows` | rows as statements return them |
 //! | `names` | names as they are shown |
 
 mod environments;
@@ -26,6 +29,8 @@ mod look;
 mod names;
 mod open;
 mod postgres;
+mod queue;
+mod queue_rows;
 mod reading;
 mod restores;
 mod rows;
@@ -44,11 +49,15 @@ use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::facts::{EvidenceFacts, RestoreFacts, RunFacts, RunOutcome};
 use reconciler_jobs::restore_execute::{Outcome, Policy, ReasonCode};
 
-use super::oversight::{QueueListing, QueueState};
 use super::{Assessment, Backend, RecordedVerdict, StoreError, Tally};
 
 pub use names::{is_invisible, is_joiner};
 pub use open::{Requests, open_reader, open_requests};
+pub use queue::{
+    AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueListing, QueueScope,
+    ShardJobs, Standing, WatchOnRecord,
+};
+pub(super) use reading::Reading;
 
 /// How many runs are looked at to fill one page, where a filter leaves some out.
 pub const LOOKED_AT_MAX: u32 = 2_000;
@@ -370,6 +379,35 @@ pub trait Reader: Send + Sync {
         policy: &Policy,
     ) -> Result<Option<RunInFull>, StoreError>;
 
+    /// Decides runs of any type as they stand, all from one snapshot. Those that do not exist are absent.
+    async fn assess(
+        &self,
+        of: &Workspaces,
+        runs: &[RunId],
+        policy: &Policy,
+    ) -> Result<Vec<Assessment>, StoreError>;
+
+    /// The verdict on record for a run, if we reached one.
+    async fn load_verdict(
+        &self,
+        of: &Workspaces,
+        run: RunId,
+    ) -> Result<Option<RecordedVerdict>, StoreError>;
+
+    /// What is remembered of runs of any type, in ascending order. Those that do not exist are absent.
+    async fn load_standings(
+        &self,
+        of: &Workspaces,
+        runs: &[RunId],
+    ) -> Result<Vec<Standing>, StoreError>;
+
+    /// The latest jobs that ask for a run that may be seen, at most `limit`, the latest first.
+    ///
+    /// Every job that is kept is passed over, since none of the library's indexes is by run, and one of ours
+    /// would be paid for each time that a job is queued, taken and finished. Only those that contain the
+    /// run's digits are parsed.
+    async fn load_jobs(&self, run: RunId, limit: u32) -> Result<Vec<JobOnRecord>, StoreError>;
+
     /// One live restore.
     async fn load_restore(
         &self,
@@ -405,14 +443,9 @@ pub trait Reader: Send + Sync {
         limit: u32,
     ) -> Result<Vec<(WorkspaceId, Timestamp, Outcome)>, StoreError>;
 
-    /// What is queued, in hand or in trouble, at most `limit` entries. Jobs that name no run are everybody's who
-    /// may see all workspaces, and nobody else's; so are the jobs of sweeps.
-    async fn load_queue(
-        &self,
-        of: &Workspaces,
-        states: &[QueueState],
-        limit: u32,
-    ) -> Result<QueueListing, StoreError>;
+    /// What is queued, in hand or in trouble, within `scope`. Jobs that name no run are everybody's who may see all
+    /// workspaces, and nobody else's; so are the jobs of sweeps.
+    async fn load_queue(&self, scope: &QueueScope) -> Result<QueueListing, StoreError>;
 
     /// The latest sweeps, the latest first. Those over all workspaces are shown to everybody, but what they came
     /// to only to those who may see all workspaces: others read a tally of zeros.

@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::trace::TraceContext;
 
-use super::Reader;
-use super::reading::Reading;
+use super::{Reader, Reading};
 use crate::storage::connect::{connect, no_database};
 use crate::storage::limits::{Access, Limits};
 use crate::storage::postgres::PostgresStore;

@@ -11,6 +11,8 @@ use reconciler_jobs::reading::backup_health::BackupSetFacts;
 use tokio::task::consume_budget;
 
 use super::look::{Look, OUTCOMES, RunsAsked, Source};
+use super::queue::{JobOnRecord, QueueListing, QueueScope, ShardJobs, Standing};
+use super::queue_rows::{EntryRecord, JobRecord, StandingRecord, read_all};
 use super::rows::{
     DescribedRecord, DescribedRun, EnvironmentRecord, FoundRestore, FoundSet, Gathering,
     ItemRecord, LatestRecord, ListedEnvironment, OpenRecord, PreparationRecord, ScopedRestore,
@@ -21,12 +23,11 @@ use super::{
     SweepSeen, WorkerSeen, Workspaces,
 };
 use crate::storage::error::During as _;
-use crate::storage::oversight::{Oversight as _, QueueListing, QueueScope};
 use crate::storage::postgres::PostgresStore;
 use crate::storage::postgres::transaction::PostgresTransaction;
 use crate::storage::records::{Ask, VerdictRecord, moment};
-use crate::storage::settle::{Transactions as _, finish};
-use crate::storage::{Backend, Queue as _, RecordedVerdict, StoreError};
+use crate::storage::settle::{Transaction as _, Transactions as _, finish};
+use crate::storage::{Backend, Queue as _, QueueState, RecordedVerdict, StoreError};
 
 impl Source for PostgresStore {
     fn backend(&self) -> Backend {
@@ -34,7 +35,45 @@ impl Source for PostgresStore {
     }
 
     async fn list_queue(&self, scope: &QueueScope) -> Result<QueueListing, StoreError> {
-        self.load_entries(scope).await
+        let step = "list the queue";
+        let states: Vec<&str> = scope.states.iter().copied().map(QueueState::name).collect();
+        let mut tx = self.begin_read().await?;
+        let records: Vec<EntryRecord> = sqlx::query_as(include_str!("postgres/load_entries.sql"))
+            .bind(states)
+            .bind(scope.workspaces().ids())
+            .bind(i64::from(scope.limit))
+            .bind(scope.live_only)
+            .fetch_all(tx.connection())
+            .await
+            .during(step)?;
+        let shards: ShardJobs = sqlx::query_as(include_str!("postgres/count_shards.sql"))
+            .fetch_one(tx.connection())
+            .await
+            .during(step)?;
+        let as_of = tx.as_of();
+        tx.commit().await?;
+        let (entries, counts) = read_all(records).during(step)?;
+        Ok(QueueListing::cut(
+            as_of,
+            entries,
+            counts,
+            shards,
+            scope.limit,
+        ))
+    }
+
+    async fn load_jobs(&self, run: RunId, limit: u32) -> Result<Vec<JobOnRecord>, StoreError> {
+        let step = "look up jobs";
+        let mut tx = self.begin_read().await?;
+        let records: Vec<JobRecord> = sqlx::query_as(include_str!("postgres/load_jobs.sql"))
+            .bind(run.0)
+            .bind(i64::from(limit))
+            .fetch_all(tx.connection())
+            .await
+            .during(step)?;
+        tx.commit().await?;
+        let jobs: sqlx::Result<_> = records.into_iter().map(JobOnRecord::try_from).collect();
+        jobs.during(step)
     }
 
     async fn list_workers(&self, limit: u32) -> Result<Vec<WorkerSeen>, StoreError> {
@@ -115,16 +154,28 @@ impl Look for PostgresTransaction {
         described.during(step)
     }
 
-    async fn load_scoped_verdict(
+    async fn load_standings(&mut self, runs: &[RunId]) -> Result<Vec<Standing>, StoreError> {
+        let step = "look up runs";
+        let records: Vec<StandingRecord> =
+            sqlx::query_as(include_str!("postgres/load_standings.sql"))
+                .bind(ids(runs))
+                .fetch_all(self.connection())
+                .await
+                .during(step)?;
+        let standings: sqlx::Result<_> = records.into_iter().map(Standing::try_from).collect();
+        standings.during(step)
+    }
+
+    async fn load_verdict(
         &mut self,
+        of: &Workspaces,
         run: RunId,
-        workspace: WorkspaceId,
     ) -> Result<Option<RecordedVerdict>, StoreError> {
         let step = "read the ledger";
         let record: Option<VerdictRecord> =
-            sqlx::query_as(include_str!("postgres/load_scoped_verdict.sql"))
+            sqlx::query_as(include_str!("postgres/load_verdict.sql"))
                 .bind(run.0)
-                .bind(workspace.0)
+                .bind(of.ids())
                 .fetch_optional(self.connection())
                 .await
                 .during(step)?;

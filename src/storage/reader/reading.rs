@@ -8,16 +8,16 @@ use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::{Outcome, Policy};
 
 use super::look::{Look, Source};
+use super::queue::{JobOnRecord, QueueListing, QueueScope, ShardJobs, Standing};
 use super::{
     EnvironmentPage, EnvironmentPassed, Reader, RestoreSeen, RunFilter, RunInFull, RunPage,
     SweepSeen, Walk, Walked, WorkerSeen, Workspaces, environments, restores, runs,
 };
-use crate::storage::oversight::{QueueListing, QueueScope, QueueState, ShardJobs};
-use crate::storage::settle::{Transaction as _, finish};
-use crate::storage::{Backend, StoreError, Tally};
+use crate::storage::settle::{Transaction as _, assess_within, finish};
+use crate::storage::{Assessment, Backend, RecordedVerdict, StoreError, Tally};
 
-/// Looks at a database through connections that cannot write.
-pub(super) struct Reading<S>(pub(super) S);
+/// Looks at a database and changes nothing.
+pub(in crate::storage) struct Reading<S>(pub(in crate::storage) S);
 
 #[async_trait]
 impl<S: Source + Send> Reader for Reading<S> {
@@ -114,20 +114,48 @@ impl<S: Source + Send> Reader for Reading<S> {
             .collect())
     }
 
-    async fn load_queue(
+    async fn assess(
         &self,
         of: &Workspaces,
-        states: &[QueueState],
-        limit: u32,
-    ) -> Result<QueueListing, StoreError> {
-        let scope = QueueScope {
-            states: states.to_vec(),
-            workspaces: of.clone(),
-            live_only: true,
-            limit,
-        };
-        let mut listing = self.0.list_queue(&scope).await?;
-        if *of != Workspaces::All {
+        runs: &[RunId],
+        policy: &Policy,
+    ) -> Result<Vec<Assessment>, StoreError> {
+        let mut tx = self.0.begin_read().await?;
+        let assessed = assess_within(&mut tx, runs, policy).await;
+        let mut assessed = finish(tx, assessed).await?;
+        assessed.retain(|it| of.may_include(Some(it.facts.run.workspace_id)));
+        Ok(assessed)
+    }
+
+    async fn load_verdict(
+        &self,
+        of: &Workspaces,
+        run: RunId,
+    ) -> Result<Option<RecordedVerdict>, StoreError> {
+        let mut tx = self.0.begin_read().await?;
+        let found = tx.load_verdict(of, run).await;
+        finish(tx, found).await
+    }
+
+    async fn load_standings(
+        &self,
+        of: &Workspaces,
+        runs: &[RunId],
+    ) -> Result<Vec<Standing>, StoreError> {
+        let mut tx = self.0.begin_read().await?;
+        let found = tx.load_standings(runs).await;
+        let mut standings = finish(tx, found).await?;
+        standings.retain(|standing| of.may_include(Some(standing.workspace)));
+        Ok(standings)
+    }
+
+    async fn load_jobs(&self, run: RunId, limit: u32) -> Result<Vec<JobOnRecord>, StoreError> {
+        self.0.load_jobs(run, limit).await
+    }
+
+    async fn load_queue(&self, scope: &QueueScope) -> Result<QueueListing, StoreError> {
+        let mut listing = self.0.list_queue(scope).await?;
+        if scope.of != Workspaces::All {
             listing.shards = ShardJobs::default();
         }
         Ok(listing)

@@ -17,7 +17,7 @@ use crate::storage::column::Word;
 use crate::storage::records::{Ask, moment};
 
 /// A moment that may be missing.
-fn optional(micros: Option<i64>) -> Result<Option<Timestamp>, sqlx::Error> {
+pub(super) fn optional(micros: Option<i64>) -> Result<Option<Timestamp>, sqlx::Error> {
     micros.map(moment).transpose()
 }
 

@@ -245,8 +245,8 @@ pub(super) async fn load_one(
     let Some(seen) = load_seen(tx, of, &[run], policy).await?.remove(&run) else {
         return Ok(None);
     };
-    let workspace = seen.assessment.facts.run.workspace_id;
-    let verdict = tx.load_scoped_verdict(run, workspace).await?;
+    let own = Workspaces::All.narrowed(seen.assessment.facts.run.workspace_id);
+    let verdict = tx.load_verdict(&own, run).await?;
     let backup_set = match seen.assessment.restore() {
         Some(restore) => {
             let asks = [restores::ask_about(restore)];

@@ -153,18 +153,7 @@ async fn settle_together<T: Transactions>(
     .await
 }
 
-/// See [`super::Store::assess`].
-pub(super) async fn assess<T: Transactions>(
-    store: &T,
-    runs: &[RunId],
-    policy: &Policy,
-) -> Result<Vec<Assessment>, StoreError> {
-    let mut tx = store.begin_read().await?;
-    let result = assess_within(&mut tx, runs, policy).await;
-    finish(tx, result).await
-}
-
-/// The same within a transaction.
+/// Decides `runs` as they stand in the transaction's snapshot. Runs that do not exist are absent.
 pub(super) async fn assess_within(
     tx: &mut impl Transaction,
     runs: &[RunId],

@@ -16,7 +16,6 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
-use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
@@ -30,12 +29,11 @@ use super::error::{During as _, StoreError};
 use super::examine::Check;
 use super::limits::{Access, Limits};
 use super::queue::HeldJob;
-use super::records::{FindingRecord, VerdictRecord, moment};
+use super::reader::{self, Reader};
+use super::records::{FindingRecord, moment};
 use super::settle::{self, Transactions};
 use super::standin::{Finding, PlatformRows, Standin};
-use super::{
-    Assessment, Backend, RecordedVerdict, Settled, Settling, Store, SweepStart, Tally, examine,
-};
+use super::{Backend, Settled, Settling, Store, SweepStart, Tally, examine};
 
 /// The clock of a database that has none of its own: the machine's, asked for through SQL.
 const NOW: &str = include_str!("sql/now.sql");
@@ -231,6 +229,10 @@ impl Store for SqliteStore {
         Backend::Sqlite
     }
 
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::new(reader::Reading(self.clone()))
+    }
+
     async fn migrate(&self) -> Result<(), StoreError> {
         run_migrations(&self.pool, "migrate the reconciler_ tables", &migrator()).await
     }
@@ -285,22 +287,6 @@ impl Store for SqliteStore {
         settled: &mut Vec<Settled>,
     ) -> Result<(), StoreError> {
         settle::settle(self, runs, jobs, with, settled).await
-    }
-
-    async fn assess(&self, runs: &[RunId], policy: &Policy) -> Result<Vec<Assessment>, StoreError> {
-        settle::assess(self, runs, policy).await
-    }
-
-    async fn load_verdict(&self, run: RunId) -> Result<Option<RecordedVerdict>, StoreError> {
-        let record: Option<VerdictRecord> = sqlx::query_as(include_str!("sql/load_verdict.sql"))
-            .bind(run.0)
-            .fetch_optional(&self.pool)
-            .await
-            .during("read the ledger")?;
-        record
-            .map(RecordedVerdict::try_from)
-            .transpose()
-            .during("read the ledger")
     }
 
     async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError> {

@@ -1,8 +1,9 @@
 //! `enqueue`, `queue` and the trigger options of `migrate`, by running them.
 
 use restore_reconciler::{
-    cli::output::{AskedState, Document, TriggerWord},
-    storage::{Access, oversight::QueueState},
+    cli::output::{Document, TriggerWord},
+    storage::{Access, QueueState},
+    views::queue::RequestState,
 };
 
 use super::stage::{File, open, plant, run};
@@ -57,9 +58,9 @@ async fn enqueueing_says_for_each_run_whether_and_why_not() {
     assert_eq!(
         states,
         [
-            (6, AskedState::Queued, Some(2)),
-            (1, AskedState::DeadLetter, Some(1)),
-            (999, AskedState::Absent, None)
+            (6, RequestState::Queued, Some(2)),
+            (1, RequestState::DeadLetter, Some(1)),
+            (999, RequestState::Absent, None)
         ]
     );
 }
@@ -93,7 +94,7 @@ async fn a_list_begins_with_what_is_worst_and_says_what_it_leaves_out() {
     let states: Vec<_> = listed
         .entries
         .iter()
-        .map(|entry| (entry.state, entry.run))
+        .map(|entry| (entry.state, entry.run.map(|run| run.0)))
         .collect();
     assert_eq!(
         states,

@@ -5,7 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use restore_reconciler::cli::output::{Document, State, Word};
+use restore_reconciler::cli::output::Document;
+use restore_reconciler::views::verdict::{DecisionWord, RunState};
 use tempfile::TempDir;
 
 use super::stage::{FAILED, File, NOBODY, program, ran, run};
@@ -52,8 +53,8 @@ async fn json_is_one_document_that_reads_back_into_its_type() {
     assert_eq!(
         found,
         [
-            (FAILED, State::DecidedBefore, Some(Word::Failed)),
-            (NOBODY, State::Absent, None)
+            (FAILED, RunState::DecidedBefore, Some(DecisionWord::Failed)),
+            (NOBODY, RunState::Absent, None)
         ]
     );
 }

@@ -2,11 +2,10 @@
 
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::request::Request;
-use restore_reconciler::storage::Settlement;
-use restore_reconciler::storage::oversight::{
-    JobState, QueueListing, QueueScope, QueueState, Standing,
+use restore_reconciler::storage::reader::{
+    JobState, QueueListing, QueueScope, Standing, Workspaces,
 };
-use restore_reconciler::storage::reader::Workspaces;
+use restore_reconciler::storage::{QueueState, Settlement};
 
 use crate::support::case::{Case, FOREIGN, HOME};
 use crate::support::store::{Fixture, on_both};
@@ -84,11 +83,12 @@ async fn take_all(on: &Fixture) {
 async fn list(on: &Fixture, states: &[QueueState], limit: u32) -> QueueListing {
     let scope = QueueScope {
         states: states.to_vec(),
-        workspaces: Workspaces::All,
+        of: Workspaces::All,
+        workspace: None,
         live_only: false,
         limit,
     };
-    on.store.load_entries(&scope).await.unwrap()
+    on.store.reader().load_queue(&scope).await.unwrap()
 }
 
 fn shown(listing: &QueueListing) -> Vec<(QueueState, Option<i64>)> {
@@ -99,12 +99,17 @@ fn shown(listing: &QueueListing) -> Vec<(QueueState, Option<i64>)> {
 }
 
 async fn standing(on: &Fixture, run: i64) -> Standing {
-    let mut found = on.store.load_standings(&[RunId(run)]).await.unwrap();
+    let mut found = on
+        .store
+        .reader()
+        .load_standings(&Workspaces::All, &[RunId(run)])
+        .await
+        .unwrap();
     found.remove(0)
 }
 
 async fn jobs(on: &Fixture, run: i64) -> Vec<JobState> {
-    let jobs = on.store.load_jobs(RunId(run), 10).await.unwrap();
+    let jobs = on.store.reader().load_jobs(RunId(run), 10).await.unwrap();
     jobs.iter().map(|job| job.state).collect()
 }
 
@@ -127,7 +132,13 @@ async fn open_runs_get_a_job_and_others_do_not(on: Fixture) {
     for (run, count) in [(1, 1), (2, 0), (3, 0), (7, 0), (999, 0)] {
         assert_eq!(jobs(&on, run).await.len(), count, "run {run}");
     }
-    let job = on.store.load_jobs(RunId(1), 10).await.unwrap().remove(0);
+    let job = on
+        .store
+        .reader()
+        .load_jobs(RunId(1), 10)
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!((job.state, job.deliveries), (JobState::Waiting, 0));
     let expected: String = cause.chars().take(64).collect();
     assert_eq!(job.cause, Some(expected));
@@ -217,11 +228,12 @@ async fn a_list_keeps_to_its_workspace(on: Fixture) {
     ] {
         let scope = QueueScope {
             states: QueueState::ALL.to_vec(),
-            workspaces: Workspaces::Only([WorkspaceId(workspace)].into()),
+            of: Workspaces::All,
+            workspace: Some(WorkspaceId(workspace)),
             live_only: false,
             limit: 10,
         };
-        let listing = on.store.load_entries(&scope).await.unwrap();
+        let listing = on.store.reader().load_queue(&scope).await.unwrap();
         assert_eq!(shown(&listing), expected);
         assert_eq!(listing.omitted(), 0);
         assert_eq!(listing.counts.len(), expected.len());
@@ -311,7 +323,15 @@ async fn a_jobs_run_is_the_one_that_a_worker_reads(on: Fixture) {
         let asked = read.iter().filter(|other| **other == Some(*run)).count();
         assert_eq!(jobs(&on, run.0).await.len(), asked, "run {run:?}");
     }
-    assert_eq!(on.store.load_jobs(RunId(7), 2).await.unwrap().len(), 2);
+    assert_eq!(
+        on.store
+            .reader()
+            .load_jobs(RunId(7), 2)
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
 
     attempts(&on, 7, true, false).await;
     assert_eq!(

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
+use restore_reconciler::storage::reader::Workspaces;
 use restore_reconciler::storage::{Access, Limits, Standin, connect_standin};
 
 use crate::support::case::Case;
@@ -18,17 +19,20 @@ async fn an_assessment_says_what_a_settlement_would_do(on: Fixture) {
         .await;
     let runs: Vec<RunId> = [1, 2, 3, 404].map(RunId).into();
     let before = on.store.fingerprint().await.unwrap();
-    let assessed = on.store.assess(&runs, &Policy::default()).await.unwrap();
+    let reader = on.store.reader();
+    let assessed = reader
+        .assess(&Workspaces::All, &runs, &Policy::default())
+        .await;
+    let assessed = assessed.unwrap();
     assert_eq!(before, on.store.fingerprint().await.unwrap());
     let words: Vec<_> = assessed.iter().map(|each| each.decision.name()).collect();
     assert_eq!(words, ["succeeded", "failed", "deferred"]);
 
     on.settle(&[1]).await;
-    let closed = on
-        .store
-        .assess(&runs[..1], &Policy::default())
-        .await
-        .unwrap();
+    let closed = reader
+        .assess(&Workspaces::All, &runs[..1], &Policy::default())
+        .await;
+    let closed = closed.unwrap();
     assert_eq!(closed[0].decision.reason.code(), "run.already_terminal");
     assert!(
         closed[0].facts.restore.is_some(),
@@ -39,9 +43,13 @@ async fn an_assessment_says_what_a_settlement_would_do(on: Fixture) {
 /// Everything that `explain` and a dry run ask for.
 async fn look(store: &dyn Standin) {
     let runs: Vec<RunId> = (1..=20).map(RunId).collect();
-    store.assess(&runs, &Policy::default()).await.unwrap();
+    let (reader, all) = (store.reader(), Workspaces::All);
+    reader
+        .assess(&all, &runs, &Policy::default())
+        .await
+        .unwrap();
     store.count_due(None).await.unwrap();
-    store.load_verdict(RunId(1)).await.unwrap();
+    reader.load_verdict(&all, RunId(1)).await.unwrap();
     store.has_platform().await.unwrap();
     store.now().await.unwrap();
 }

@@ -49,7 +49,13 @@ async fn a_job_is_queued_with_the_callers_transaction_or_not_at_all() {
     assert_eq!(jobs(&on).await, 0);
     on.execute(&format!("BEGIN; {ASK}; COMMIT")).await;
     assert_eq!(jobs(&on).await, 1);
-    let job = on.store.load_jobs(RunId(1), 10).await.unwrap().remove(0);
+    let job = on
+        .store
+        .reader()
+        .load_jobs(RunId(1), 10)
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!(job.cause.as_deref(), Some("test"));
 }
 
@@ -142,7 +148,7 @@ async fn usage_of_the_schema_is_all_that_a_caller_needs_and_tricks_change_nothin
         .await
         .unwrap();
     assert!(honest);
-    let found = on.store.load_jobs(RunId(1), 10).await.unwrap();
+    let found = on.store.reader().load_jobs(RunId(1), 10).await.unwrap();
     assert_eq!(found[0].cause.as_deref(), Some("again"));
     caller.close().await.unwrap();
     forget(&on, &role).await;

@@ -57,7 +57,7 @@ async fn the_end_of_a_restore_asks_for_its_run_once() {
         on.execute(&restore_becomes(status)).await;
     }
     assert_eq!(jobs(&on).await, expected);
-    let causes = on.store.load_jobs(RunId(1), 10).await.unwrap();
+    let causes = on.store.reader().load_jobs(RunId(1), 10).await.unwrap();
     assert!(
         causes
             .iter()
@@ -93,7 +93,7 @@ async fn evidence_asks_for_its_run_when_it_is_active() {
     ))
     .await;
     assert_eq!(jobs(&on).await, 2);
-    let causes = on.store.load_jobs(RunId(1), 10).await.unwrap();
+    let causes = on.store.reader().load_jobs(RunId(1), 10).await.unwrap();
     assert!(
         causes
             .iter()

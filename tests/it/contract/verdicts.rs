@@ -5,6 +5,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::canonical::{canonicalise, digest_of};
 use reconciler_jobs::restore_execute::{Facts, RULESET, decide};
 use restore_reconciler::storage::Settlement;
+use restore_reconciler::storage::reader::Workspaces;
 use serde_json::{Value, json};
 
 use crate::support::case::{Case, ENDED, STARTED, audit, restore_of, snapshot_of};
@@ -401,7 +402,9 @@ async fn a_verdict_takes_its_run_off_the_watch_list(on: Fixture) {
 async fn a_verdict_on_record_can_be_read_back(on: Fixture) {
     on.plant([Case::proven(1), Case::in_progress(2)]).await;
     let written = on.verdict(1).await;
-    let recorded = on.store.load_verdict(RunId(1)).await.unwrap().unwrap();
+    let reader = on.store.reader();
+    let recorded = reader.load_verdict(&Workspaces::All, RunId(1)).await;
+    let recorded = recorded.unwrap().unwrap();
     assert_eq!(recorded.outcome, "succeeded");
     assert_eq!(recorded.reason_code, "restore.proof_complete");
     assert_eq!(recorded.decided_at, written.assessment.facts.as_of);
@@ -411,7 +414,8 @@ async fn a_verdict_on_record_can_be_read_back(on: Fixture) {
     assert_eq!(Some(recorded.decision_id), written.ledger["decision_id"]);
     assert_eq!(recorded.worker, "worker-of-a-test");
     assert_eq!(recorded.ruleset, RULESET);
-    assert_eq!(on.store.load_verdict(RunId(2)).await.unwrap(), None);
+    let none = reader.load_verdict(&Workspaces::All, RunId(2)).await;
+    assert_eq!(none.unwrap(), None);
 }
 
 async fn one_pass_over_many_outcomes_writes_each_once(on: Fixture) {

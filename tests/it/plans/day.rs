@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::sweep::shard::Shard;
-use restore_reconciler::storage::oversight::{QueueScope, QueueState};
-use restore_reconciler::storage::reader::Workspaces;
+use restore_reconciler::storage::QueueState;
+use restore_reconciler::storage::reader::{QueueScope, Workspaces};
 use restore_reconciler::storage::{HeldJob, Retention, StoreError, SweepStart, Workbench};
 use restore_reconciler::sweep::{Scope, sweep};
 use tracing::Span;
@@ -157,12 +157,13 @@ async fn take(place: &Place) -> Vec<HeldJob> {
 }
 
 async fn looks(store: &dyn Workbench, runs: &[RunId]) -> Result<(), StoreError> {
-    store.assess(runs, &settling().policy).await?;
-    store.assess(&runs[..1], &settling().policy).await?;
-    assert!(store.load_verdict(runs[1]).await?.is_some());
+    let (reader, all) = (store.reader(), Workspaces::All);
+    reader.assess(&all, runs, &settling().policy).await?;
+    reader.assess(&all, &runs[..1], &settling().policy).await?;
+    assert!(reader.load_verdict(&all, runs[1]).await?.is_some());
     store.load_awaited(500).await?;
-    store.load_standings(runs).await?;
-    store.load_jobs(runs[1], 20).await?;
+    reader.load_standings(&all, runs).await?;
+    reader.load_jobs(runs[1], 20).await?;
     Ok(())
 }
 
@@ -192,11 +193,12 @@ async fn operators(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     for states in [&QueueState::ALL[..], &QueueState::UNSETTLED] {
         let scope = QueueScope {
             states: states.to_vec(),
-            workspaces: Workspaces::All,
+            of: Workspaces::All,
+            workspace: None,
             live_only: false,
             limit: 100,
         };
-        store.load_entries(&scope).await?;
+        store.reader().load_queue(&scope).await?;
     }
     store.drop_dead_letters(&runs[..250]).await?;
     assert_eq!(store.retry(runs).await?.len(), runs.len());

@@ -5,10 +5,10 @@ use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
+use restore_reconciler::storage::QueueState;
 use restore_reconciler::storage::StoreError;
-use restore_reconciler::storage::oversight::QueueState;
 use restore_reconciler::storage::reader::{
-    EnvironmentPassed, EnvironmentSeen, RunFilter, Walk, Workspaces,
+    EnvironmentPassed, EnvironmentSeen, QueueScope, RunFilter, Walk, Workspaces,
 };
 
 use super::place::{Place, WORKSPACES, scope_of};
@@ -105,7 +105,8 @@ async fn rows(place: &Place, of: &Workspaces, run: i64) -> Result<(), StoreError
     let all: Vec<WorkspaceId> = (1..=WORKSPACES).map(WorkspaceId).collect();
     let verdicts = reader.load_recent_verdicts(of, &all, PAGE).await?;
     assert!(verdicts.len() >= PAGE as usize);
-    reader.load_queue(of, &QueueState::ALL, PAGE).await?;
+    let queue = QueueScope::for_viewer(of, &QueueState::ALL, PAGE);
+    reader.load_queue(&queue).await?;
     reader.load_sweeps(of, PAGE).await?;
     Ok(())
 }

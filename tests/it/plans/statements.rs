@@ -121,7 +121,6 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("look_for_runs", BESIDE_OTHERS),
     reads("look_for_open_runs", ALL_OPEN),
     reads("describe_runs", A_PAGE),
-    reads("load_scoped_verdict", ONE),
     reads("find_environment", NONE),
     reads("find_restore", ONE),
     reads("find_sources", ONE),

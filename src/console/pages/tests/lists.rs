@@ -13,11 +13,11 @@ use reconciler_jobs::restore_execute::{Outcome, Policy};
 use super::scene::{at, backup, decided, moment, now, open, proven, restore, with_restore};
 use super::*;
 use crate::console::asked::{EnvironmentQuery, RunQuery};
+use crate::storage::QueueState;
 use crate::storage::Tally;
-use crate::storage::oversight::{QueueCount, QueueEntry, QueueListing, QueueState, ShardJobs};
 use crate::storage::reader::{
-    EnvironmentPage, EnvironmentPassed, EnvironmentSeen, More, OpenRuns, RunPage, SweepSeen,
-    Walked, WorkerSeen,
+    EnvironmentPage, EnvironmentPassed, EnvironmentSeen, More, OpenRuns, QueueCount, QueueEntry,
+    QueueListing, RunPage, ShardJobs, SweepSeen, Walked, WorkerSeen,
 };
 use crate::views::Visibility;
 use crate::views::overview::{Found, Judging};
@@ -335,7 +335,7 @@ fn the_queue_and_whoever_works_on_it() {
         ];
         text(&QueuePage {
             shell: &shell("Queue"),
-            queue: &QueueShown::of(&listing, &workers, sees_all),
+            queue: &QueueView::of(&listing, &workers, sees_all),
             sweeps: &SweepsShown::of(now(), std::slice::from_ref(&sweep), sees_all),
         })
     };

@@ -7,8 +7,8 @@ use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::freshness::Thresholds;
 use reconciler_jobs::restore_execute::{Outcome, Policy};
 use restore_reconciler::clock::Stopwatch;
-use restore_reconciler::storage::oversight::QueueState;
-use restore_reconciler::storage::reader::{Workspaces, open_requests};
+use restore_reconciler::storage::QueueState;
+use restore_reconciler::storage::reader::{QueueScope, Workspaces, open_requests};
 use restore_reconciler::storage::{ErrorKind, Limits, Tally};
 use restore_reconciler::views::Visibility;
 use restore_reconciler::views::runs::RunLine;
@@ -170,7 +170,8 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
 
     let states = [QueueState::Waiting];
     let queue = async |of: &Workspaces| {
-        let listing = reader.load_queue(of, &states, 10).await.unwrap();
+        let scope = QueueScope::for_viewer(of, &states, 10);
+        let listing = reader.load_queue(&scope).await.unwrap();
         let entries = listing
             .counts
             .iter()
@@ -217,8 +218,8 @@ async fn a_queue_that_is_not_there_is_empty(on: Fixture) {
     if on.is_sqlite() {
         on.plant([Case::in_progress(1)]).await;
         on.settle(&[1]).await;
-        let listing = reader.load_queue(&Workspaces::All, &QueueState::ALL, 10);
-        let listing = listing.await.unwrap();
+        let scope = QueueScope::for_viewer(&Workspaces::All, &QueueState::ALL, 10);
+        let listing = reader.load_queue(&scope).await.unwrap();
         assert_eq!(listing.entries.len(), 1);
         assert_eq!(listing.entries[0].state, QueueState::Deferred);
     }
@@ -236,8 +237,8 @@ async fn asking_for_a_run_queues_a_job(on: Fixture) {
     assert_eq!(on.store.count_unfinished().await.unwrap(), 1);
     assert_eq!(on.store.fingerprint().await.unwrap(), before);
     let queue = reader(&on).await;
-    let queue = queue.load_queue(&Workspaces::All, &[QueueState::Waiting], 10);
-    let queue = queue.await.unwrap();
+    let scope = QueueScope::for_viewer(&Workspaces::All, &[QueueState::Waiting], 10);
+    let queue = queue.load_queue(&scope).await.unwrap();
     assert_eq!(queue.entries[0].cause.as_deref(), Some("console"));
     on.settle(&[1]).await;
     assert_eq!(on.count("SELECT count(*) FROM reconciler.ledger").await, 2);

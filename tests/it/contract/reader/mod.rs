@@ -103,8 +103,9 @@ async fn a_run_is_seen_as_it_would_be_judged(on: Fixture) {
     for run in 1..=3 {
         let full = reader.load_run(&only(HOME.0), RunId(run), &POLICY).await;
         let full = full.unwrap().expect("a run of the viewer");
-        let mut judged = on.store.assess(&[RunId(run)], &POLICY).await.unwrap();
-        let mut judged = judged.remove(0);
+        let own = on.store.reader();
+        let judged = own.assess(&Workspaces::All, &[RunId(run)], &POLICY).await;
+        let mut judged = judged.unwrap().remove(0);
         judged.facts.as_of = full.seen.assessment.facts.as_of;
         assert_eq!(full.seen.assessment, judged);
         assert_eq!(full.seen.workspace_name, "Workspace 1");
@@ -115,7 +116,9 @@ async fn a_run_is_seen_as_it_would_be_judged(on: Fixture) {
         assert_eq!(full.backup_set, Some(BackupSetId(HOME.1)));
         assert_eq!(
             full.verdict,
-            on.store.load_verdict(RunId(run)).await.unwrap()
+            own.load_verdict(&Workspaces::All, RunId(run))
+                .await
+                .unwrap()
         );
         let short = full.seen.verdict;
         assert_eq!(

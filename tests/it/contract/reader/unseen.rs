@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
-use restore_reconciler::storage::oversight::QueueState;
-use restore_reconciler::storage::reader::{EnvironmentPassed, RunFilter, Walk, Workspaces};
+use restore_reconciler::storage::QueueState;
+use restore_reconciler::storage::reader::{
+    EnvironmentPassed, QueueScope, RunFilter, Walk, Workspaces,
+};
 
 use super::{POLICY, delete, ids, moved, only, page, reader};
 use crate::support::case::{Case, ENDED, FOREIGN, HOME, restore_of};
@@ -58,7 +60,8 @@ async fn everything(on: &Fixture, of: &Workspaces) -> String {
     let workspaces = [HOME.0, FOREIGN.0, MARK].map(WorkspaceId);
     let verdicts = reader.load_recent_verdicts(of, &workspaces, 100).await;
     said.push(format!("{verdicts:?}"));
-    let queue = reader.load_queue(of, &QueueState::ALL, 100).await;
+    let scope = QueueScope::for_viewer(of, &QueueState::ALL, 100);
+    let queue = reader.load_queue(&scope).await;
     said.push(format!("{queue:?}"));
     said.push(format!("{:?}", reader.load_sweeps(of, 100).await));
     let said = said.join("\n");

@@ -7,30 +7,19 @@
 //! **Invariant:** every document that can hold `succeeded` holds `claim_boundary`, so that nobody
 //! reads the one without the other.
 
-mod queue;
-mod runs;
-
-use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
-
-pub use queue::{
-    Asked, AskedRun, AskedState, Attempts, Job, ListedEntry, QueueListed, QueueShown, StateCount,
-    Watch,
-};
-use runs::codes;
-pub use runs::{
-    Exception, Explained, LegResult, LegWord, Reason, Reconciled, Restore, RunResult, State,
-    Verdict, Word,
-};
-pub(super) use runs::{missing, moment, stored_word};
 
 use crate::bench::BenchReport;
 use crate::config::{Config, Token};
 use crate::demo::DemoReport;
 use crate::storage::Tally;
 use crate::storage::examine::{Check, Level};
+use crate::views::ClaimBoundary;
+use crate::views::explain::Explained;
+use crate::views::queue::{QueueListed, RequestedRun, RunInQueue};
+use crate::views::verdict::{DecisionWord, RunResult, codes};
 
 /// What a command came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,15 +34,15 @@ pub enum Document {
     /// `explain`
     Explain(Box<Explained>),
     /// `enqueue`
-    Enqueue(Asked),
+    Enqueue(Requested),
     /// `queue list`
     QueueList(QueueListed),
     /// `queue show`
-    QueueShow(Box<QueueShown>),
+    QueueShow(Box<RunInQueue>),
     /// `queue retry`
-    QueueRetry(Asked),
+    QueueRetry(Requested),
     /// `queue drop`
-    QueueDrop(Asked),
+    QueueDrop(Requested),
     /// `doctor`
     Doctor(Examined),
     /// `config default` and `config check`
@@ -129,7 +118,7 @@ pub struct Swept {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReasonCount {
     /// The decision.
-    pub decision: Word,
+    pub decision: DecisionWord,
     /// The reason's code.
     #[schemars(extend("enum" = codes()))]
     pub code: String,
@@ -144,6 +133,27 @@ pub struct Refusal {
     pub run: i64,
     /// What the database said.
     pub error: String,
+}
+
+/// What `reconcile` came to, run by run, in the order in which they were asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reconciled {
+    /// Whether every run was dealt with. If not, standard error says why, and runs are missing here.
+    pub complete: bool,
+    /// One entry per run.
+    pub runs: Vec<RunResult>,
+    /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
+}
+
+/// What `enqueue`, `queue retry` or `queue drop` came to, run by run. None of them decides anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Asked")]
+pub struct Requested {
+    /// One entry per run, in the order in which they were asked for.
+    pub runs: Vec<RequestedRun>,
+    /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
 }
 
 /// What `doctor` found.
@@ -211,18 +221,6 @@ pub struct TokenMade {
     pub entry: Token,
 }
 
-/// The fixed sentence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-#[schemars(extend("const" = CLAIM_BOUNDARY))]
-pub struct ClaimBoundary(String);
-
-impl Default for ClaimBoundary {
-    fn default() -> Self {
-        Self(CLAIM_BOUNDARY.to_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,7 +229,7 @@ mod tests {
     fn the_checked_in_schema_is_the_generated_one() {
         let generated = serde_json::to_string_pretty(&Document::schema()).unwrap() + "\n";
         assert!(
-            include_str!("../../../config/output.schema.json") == generated,
+            include_str!("../../config/output.schema.json") == generated,
             "config/output.schema.json is out of date; it must hold what \
              `restore-reconciler config schema --of output` prints:\n{generated}"
         );

@@ -1,17 +1,16 @@
-//! Rows of the operator's queries. Both databases name their columns alike.
+//! Rows of the queue as statements return them. Both databases name their columns alike.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
-use reconciler_jobs::restore_execute::request::Request;
 use sqlx::FromRow;
 
-use super::{
-    AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueState, Standing,
-    WatchOnRecord,
+use super::queue::{
+    AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, Standing, WatchOnRecord,
 };
+use super::rows::optional;
 use crate::storage::column::Word;
+use crate::storage::queue::{QueueState, cause_of, run_of};
 use crate::storage::records::moment;
 
 /// A row of `load_entries`.
@@ -121,21 +120,21 @@ impl TryFrom<StandingRecord> for Standing {
 
 impl StandingRecord {
     fn attempts(&self) -> Result<Option<AttemptsOnRecord>, sqlx::Error> {
-        let (Some(tries), Some(worker), Some(first_seen_at), Some(try_again_at)) = (
+        let (Some(tries), Some(worker), Some(first_seen_at)) = (
             self.attempts_tries,
             &self.attempts_worker,
             self.attempts_first_seen_at,
-            self.attempts_try_again_at,
         ) else {
             return Ok(None);
         };
+        let dead_at = optional(self.attempts_dead_at)?;
         Ok(Some(AttemptsOnRecord {
             tries: counted(tries),
             worker: worker.clone(),
             first_seen_at: moment(first_seen_at)?,
             last_tried_at: optional(self.attempts_last_tried_at)?,
-            try_again_at: moment(try_again_at)?,
-            dead_at: optional(self.attempts_dead_at)?,
+            try_again_at: optional(self.attempts_try_again_at.filter(|_| dead_at.is_none()))?,
+            dead_at,
             dropped_at: optional(self.attempts_dropped_at)?,
         }))
     }
@@ -204,23 +203,6 @@ impl TryFrom<JobRecord> for JobOnRecord {
     }
 }
 
-/// The run that a payload asks for, as a worker reads it. PostgreSQL has a function that agrees.
-pub(super) fn run_of(payload: &[u8]) -> Option<RunId> {
-    request_of(payload).map(|request| request.run)
-}
-
-fn cause_of(payload: &[u8]) -> Option<String> {
-    request_of(payload)?.cause
-}
-
-fn request_of(payload: &[u8]) -> Option<Request> {
-    serde_json::from_slice(payload).ok()
-}
-
 fn counted(number: i64) -> u32 {
     u32::try_from(number.max(0)).unwrap_or(u32::MAX)
-}
-
-fn optional(micros: Option<i64>) -> Result<Option<Timestamp>, sqlx::Error> {
-    micros.map(moment).transpose()
 }

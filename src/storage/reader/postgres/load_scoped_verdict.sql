@@ -1,6 +1,0 @@
--- load_scoped_verdict: the verdict on record for a run of one workspace.
-SELECT
-    operation_run_id, decision_id, outcome, reason_code, ruleset, facts, facts_digest, decision, worker,
-    (extract(epoch FROM decided_at) * 1000000)::bigint AS decided_at
-FROM reconciler.ledger
-WHERE operation_run_id = $1 AND workspace_id = $2
