@@ -9,7 +9,7 @@ use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::run::legs;
+use super::run::{legs, place};
 use super::verdict::{Exception, LegResult, LegWord, Reason, RunResult, Verdict, leg_state};
 use super::{ClaimBoundary, Moment, Place, Visibility, stored_word};
 use crate::storage::reader::RunInFull;
@@ -89,7 +89,7 @@ impl Explanation {
         Self {
             as_of: Moment(now.as_of),
             run: assessment.facts.run.id,
-            place: super::runs::place(&found.seen),
+            place: place(&found.seen),
             sentence: now.sentence(),
             differs: now.differs(),
             change: now.change,

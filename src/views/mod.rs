@@ -13,6 +13,7 @@
 //!   at it. A verdict is a record of the run: it is shown as it was written.
 //! - Sentences about restores are the pure crate's.
 
+pub mod environment;
 pub mod explain;
 pub mod mix;
 pub mod moment;
@@ -22,7 +23,6 @@ pub mod restore;
 pub mod run;
 pub mod runs;
 pub mod survey;
-pub mod timeline;
 pub mod verdict;
 
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};

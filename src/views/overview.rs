@@ -5,23 +5,18 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use reconciler_jobs::ids::{BackupSetId, EnvironmentId, RestoreId, RunId, WorkspaceId};
-use reconciler_jobs::reading::attention::Tone;
-use reconciler_jobs::reading::backup_health::{
-    self, BackupHealth, BackupReading, BackupSetFacts, Finding, Quality,
-};
-use reconciler_jobs::reading::freshness::Thresholds;
-use reconciler_jobs::reading::posture::{Posture, PostureReason, WorkspacePosture};
-use reconciler_jobs::restore_execute::facts::At;
-use reconciler_jobs::restore_execute::{Outcome, Policy};
+use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
+use reconciler_jobs::reading::posture::WorkspacePosture;
+use reconciler_jobs::restore_execute::Outcome;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::environment::{EnvironmentShown, Judging};
 use super::mix::Mix;
 use super::survey::{Needs, Survey};
-use super::{Moment, Named, Visibility};
-use crate::postures::{self, Coverage};
-use crate::storage::reader::{EnvironmentPage, EnvironmentSeen, Latest, OpenRuns};
+use super::{Moment, Named};
+use crate::postures::Coverage;
+use crate::storage::reader::{EnvironmentPage, EnvironmentSeen};
 
 /// Workspaces and their environments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -65,106 +60,6 @@ pub struct WorkspaceShown {
     pub environments: Vec<EnvironmentShown>,
     /// The latest verdicts over time.
     pub mix: Mix,
-}
-
-/// One environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct EnvironmentShown {
-    /// The environment.
-    pub environment: Named<EnvironmentId>,
-    /// What its restore history says.
-    pub posture: PostureShown,
-    /// What its backup inputs say.
-    pub backup: BackupShown,
-    /// Runs that nobody has closed.
-    pub undecided: UndecidedShown,
-    /// The restore that is being prepared.
-    pub preparing: Option<RestoreId>,
-}
-
-/// What a restore history says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct PostureShown {
-    /// The state.
-    pub state: Posture,
-    /// For people.
-    pub headline: &'static str,
-    /// Why it is what it is.
-    pub reason: PostureReason,
-    /// The same in one sentence.
-    pub summary: &'static str,
-    /// What to do next.
-    pub next_action: &'static str,
-    /// What it does not prove.
-    pub claim_boundary: &'static str,
-    /// How urgent it looks.
-    pub tone: Tone,
-    /// The restore that decided, and its run.
-    pub latest_restore: Option<RestoreId>,
-    /// The run of that restore.
-    pub latest_run: Option<RunId>,
-}
-
-/// What backup inputs say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct BackupShown {
-    /// The state.
-    pub state: BackupHealth,
-    /// For people.
-    pub label: &'static str,
-    /// What decided.
-    pub finding: Finding,
-    /// The same in one sentence.
-    pub summary: &'static str,
-    /// What else was found.
-    pub further: Vec<&'static str>,
-    /// What to do next.
-    pub next_action: &'static str,
-    /// What it does not prove.
-    pub claim_boundary: &'static str,
-    /// How urgent it looks.
-    pub tone: Tone,
-    /// The set that was judged.
-    pub set: Option<BackupSetShown>,
-}
-
-/// A backup set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct BackupSetShown {
-    /// The set.
-    pub id: BackupSetId,
-    /// Its name.
-    pub name: String,
-    /// When it was completed, where that can be read.
-    pub completed_at: Option<Moment>,
-    /// What was captured.
-    pub quality: Quality,
-}
-
-/// Runs that nobody has closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct UndecidedShown {
-    /// How many.
-    pub runs: u64,
-    /// When the oldest was created, where that can be read.
-    pub oldest: Option<Moment>,
-    /// The one with the lowest id.
-    pub first: Option<RunId>,
-    /// Whether the oldest has been open for longer than an operation may be, or nobody knows for how long.
-    pub is_overdue: bool,
-}
-
-/// How what was read is judged.
-#[derive(Debug, Clone, Copy)]
-pub struct Judging<'a> {
-    /// The rules' settings.
-    pub policy: &'a Policy,
-    /// When an operation is taken for stuck.
-    pub freshness: &'a Thresholds,
-    /// When backup inputs are too old.
-    pub backup: &'a backup_health::Thresholds,
-    /// What the viewer may see.
-    pub visibility: Visibility,
 }
 
 /// What was read for an overview.
@@ -231,106 +126,6 @@ impl WorkspaceShown {
             alone: (makes_a_difference && !found.is_of_one).then(|| format!("/?workspace={id}")),
             environments: Vec::new(),
             mix: Mix::of(own.map(|(_, at, outcome)| (*at, *outcome))),
-        }
-    }
-}
-
-impl EnvironmentShown {
-    fn of(row: &EnvironmentSeen, as_of: Timestamp, judging: Judging<'_>) -> Self {
-        Self {
-            environment: Named {
-                id: row.environment,
-                name: row.name.clone(),
-            },
-            posture: PostureShown::of(row.latest.as_ref(), as_of, judging),
-            backup: BackupShown::of(row.backup.as_ref(), as_of, judging.backup),
-            undecided: UndecidedShown::of(row.open, as_of, judging.freshness),
-            preparing: row.preparing,
-        }
-    }
-}
-
-impl PostureShown {
-    /// From the latest executed restore.
-    #[must_use]
-    pub fn of(latest: Option<&Latest>, as_of: Timestamp, judging: Judging<'_>) -> Self {
-        let at = At {
-            as_of,
-            policy: judging.policy,
-        };
-        let found = postures::posture(latest, at, judging.visibility.evidence);
-        let state = found.posture();
-        let run = latest.and_then(|(_, run, _)| run.as_ref());
-        Self {
-            state,
-            headline: state.headline(),
-            reason: found.reason,
-            summary: found.reason.summary(),
-            next_action: found.reason.next_action(),
-            claim_boundary: state.claim_boundary(),
-            tone: tone(found.reason),
-            latest_restore: found.latest,
-            latest_run: run.filter(|_| found.latest.is_some()).map(|run| run.id),
-        }
-    }
-
-    /// The page that leads on.
-    #[must_use]
-    pub fn href(&self) -> Option<String> {
-        let run = self.latest_run.map(|run| format!("/runs/{run}"));
-        run.or_else(|| Some(format!("/restores/{}", self.latest_restore?)))
-    }
-}
-
-const fn tone(reason: PostureReason) -> Tone {
-    match reason {
-        PostureReason::Failed => Tone::Danger,
-        PostureReason::Partial | PostureReason::CompletedWithFollowUp => Tone::Warning,
-        PostureReason::NoHistory => Tone::Neutral,
-        PostureReason::NoRecentIssuesVisible => Tone::Calm,
-    }
-}
-
-impl BackupShown {
-    /// From the set that is judged.
-    #[must_use]
-    pub fn of(
-        set: Option<&BackupSetFacts>,
-        as_of: Timestamp,
-        limits: &backup_health::Thresholds,
-    ) -> Self {
-        let read = BackupReading::of(set, as_of, limits);
-        Self {
-            state: read.health,
-            label: read.health.label(),
-            finding: read.finding,
-            summary: read.finding.summary(),
-            further: read.further.iter().map(|it| it.summary()).collect(),
-            next_action: read.finding.next_action(),
-            claim_boundary: read.health.claim_boundary(),
-            tone: read.health.tone(),
-            set: set.map(|set| BackupSetShown {
-                id: set.id,
-                name: set.name.clone(),
-                completed_at: set.completed_at.moment().map(Moment),
-                quality: set.quality,
-            }),
-        }
-    }
-}
-
-impl UndecidedShown {
-    /// From the open runs.
-    #[must_use]
-    pub fn of(open: OpenRuns, as_of: Timestamp, limits: &Thresholds) -> Self {
-        Self {
-            runs: open.runs,
-            oldest: open.oldest.map(Moment),
-            first: open.first,
-            is_overdue: open.runs > 0
-                && open.oldest.is_none_or(|oldest| {
-                    as_of.duration_since(oldest) >= limits.queued.min(limits.running)
-                }),
         }
     }
 }

@@ -14,7 +14,7 @@ use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::overview::{BackupShown, Judging};
+use super::environment::{BackupShown, Judging};
 use super::run::{AttentionShown, Card, SummaryShown, attention_shown, labelled, summary, tone};
 use super::{Labelled, Moment, Named, Step, Visibility};
 use crate::storage::reader::RestoreSeen;

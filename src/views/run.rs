@@ -1,29 +1,29 @@
-//! One run: the decision first, then what it rests on.
+//! One run: the decision first, then what it rests on and what happened.
+//!
+//! **Invariant:** an event is shown only with a moment that somebody recorded. Nothing is put in between.
 
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, SnapshotId};
-use reconciler_jobs::reading::Availability;
-use reconciler_jobs::reading::attention::{AttentionState, Tone, attention};
+use reconciler_jobs::reading::attention::{AttentionState, Cause, Tone, attention};
 use reconciler_jobs::reading::freshness::{Freshness, Thresholds};
 use reconciler_jobs::reading::result_state::{Claim, NextAction, RestoreResult, ResultState};
 use reconciler_jobs::reading::summary::{METADATA_ONLY, Summary};
 use reconciler_jobs::reading::unlinked::Unlinked;
+use reconciler_jobs::reading::{Availability, Seen};
 use reconciler_jobs::restore_execute::facts::{
-    Facts, RestoreFacts, RestoreStatus, RunOutcome, RunStatus,
+    AuditFacts, Facts, RestoreFacts, RestoreStatus, RunOutcome, RunStatus,
 };
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::results::{Reading, Requested, Tally};
 use reconciler_jobs::restore_execute::review::Standing;
-use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
+use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::runs::{freshness, place, reason_now, seen};
-use super::timeline::{Event, events};
 use super::verdict::{Exception, LegResult, LegWord, Reason, Verdict, leg_state};
-use super::{Labelled, Moment, Place, Step, Visibility, stored_word};
+use super::{Labelled, Moment, Named, Place, Step, Visibility, stored_word};
 use crate::storage::Assessment;
-use crate::storage::reader::RunInFull;
+use crate::storage::reader::{RunInFull, RunSeen};
 
 /// Everything about one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -189,7 +189,7 @@ pub struct AttentionShown {
     /// What to do next.
     pub primary_next_action: &'static str,
     /// What it is due to.
-    pub primary_cause_family: reconciler_jobs::reading::attention::Cause,
+    pub primary_cause_family: Cause,
     /// What it does not prove.
     pub recovery_claim_boundary: &'static str,
     /// How urgent it looks.
@@ -460,7 +460,7 @@ fn items(restore: &RestoreFacts) -> ItemsShown {
     }
 }
 
-pub(super) fn attention_shown(seen: &reconciler_jobs::reading::Seen<'_>) -> AttentionShown {
+pub(super) fn attention_shown(seen: &Seen<'_>) -> AttentionShown {
     let cause = attention(seen);
     let state = cause.state();
     AttentionShown {
@@ -525,4 +525,180 @@ fn listed(codes: &[&str]) -> String {
     } else {
         codes.join(", ")
     }
+}
+
+/// The restore that is tied to a run, as a viewer may see it.
+pub(super) fn seen(assessment: &Assessment, visibility: Visibility) -> Option<Seen<'_>> {
+    let facts = &assessment.facts;
+    Some(Seen {
+        at: facts.at(),
+        restore: assessment.restore()?,
+        run: Some(&facts.run),
+        evidence: visibility.evidence.then_some(&facts.evidence),
+    })
+}
+
+/// The primary reason now, unless it could only be told by looking at evidence that the viewer may not see.
+pub(super) fn reason_now(decision: &Decision, visibility: Visibility) -> Option<ReasonCode> {
+    use ReasonCode::{
+        EvidenceExpired, EvidenceInProgress, EvidenceIncomplete, EvidenceMissing,
+        EvidenceNotCurrent, EvidencePredatesRestore, ProofComplete,
+    };
+    let tells = [
+        EvidenceMissing,
+        EvidenceInProgress,
+        EvidenceIncomplete,
+        EvidenceExpired,
+        EvidencePredatesRestore,
+        EvidenceNotCurrent,
+        ProofComplete,
+    ];
+    Some(decision.reason).filter(|reason| visibility.evidence || !tells.contains(reason))
+}
+
+pub(super) fn place(row: &RunSeen) -> Place {
+    let run = &row.assessment.facts.run;
+    let environment = run.environment_id.zip(row.environment_name.clone());
+    Place {
+        workspace: Named {
+            id: run.workspace_id,
+            name: row.workspace_name.clone(),
+        },
+        environment: environment.map(|(id, name)| Named { id, name }),
+    }
+}
+
+pub(super) fn freshness(row: &RunSeen, limits: &Thresholds) -> Labelled<Freshness> {
+    let facts = &row.assessment.facts;
+    let state = Freshness::of(&facts.run, row.verdict.is_some(), facts.as_of, limits);
+    Labelled {
+        state,
+        label: state.label(),
+    }
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "EventSubject")]
+pub enum EventSubject {
+    /// The operation run.
+    Run,
+    /// The restore.
+    Restore,
+    /// An entry of the audit log.
+    Audit,
+    /// A snapshot of evidence.
+    Evidence,
+    /// Our verdict.
+    Verdict,
+}
+
+impl EventSubject {
+    /// For people.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Run => "Operation",
+            Self::Restore => "Restore",
+            Self::Audit => "Audit",
+            Self::Evidence => "Evidence",
+            Self::Verdict => "Verdict",
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct Event {
+    /// When.
+    pub at: Moment,
+    /// What it is about.
+    pub subject: EventSubject,
+    /// What happened, in words and ids.
+    pub text: String,
+}
+
+/// Events about a run, the earliest first. Of events at one moment, what is about the run comes first.
+fn events(
+    assessment: &Assessment,
+    verdict: Option<&Verdict>,
+    visibility: Visibility,
+) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut note = |at: Option<jiff::Timestamp>, subject, text: String| {
+        if let Some(at) = at {
+            let at = Moment(at);
+            events.push(Event { at, subject, text });
+        }
+    };
+    let facts = &assessment.facts;
+    let run = &facts.run;
+    note(
+        run.created_at.moment(),
+        EventSubject::Run,
+        "created".to_owned(),
+    );
+    note(
+        run.started_at.moment(),
+        EventSubject::Run,
+        "started".to_owned(),
+    );
+    if let Some(restore) = assessment.restore() {
+        let about = |what: &str| format!("restore {} {what}", restore.id);
+        note(
+            restore.created_at.moment(),
+            EventSubject::Restore,
+            about("created"),
+        );
+        note(
+            restore.started_at.moment(),
+            EventSubject::Restore,
+            about("started"),
+        );
+        note(
+            restore.completed_at.moment(),
+            EventSubject::Restore,
+            about(&ended_as(restore.status)),
+        );
+        for audit in &facts.audits {
+            note(audit.recorded_at, EventSubject::Audit, entry(audit));
+        }
+        if let Some(snapshot) = facts.evidence.active.filter(|_| visibility.evidence) {
+            let captured = format!("snapshot {} captured", snapshot.id);
+            note(
+                snapshot.generated_at.moment(),
+                EventSubject::Evidence,
+                captured,
+            );
+            let expired = snapshot.expires_at.moment();
+            note(
+                expired.filter(|at| *at <= facts.as_of),
+                EventSubject::Evidence,
+                format!("snapshot {} expired", snapshot.id),
+            );
+        }
+    }
+    if let Some(verdict) = verdict {
+        let text = if verdict.standing.is_readable() {
+            format!("{}, {}", verdict.outcome, verdict.reason_code)
+        } else {
+            "recorded, and cannot be relied on".to_owned()
+        };
+        note(Some(verdict.decided_at.0), EventSubject::Verdict, text);
+    }
+    events.sort();
+    events
+}
+
+fn ended_as(status: RestoreStatus) -> String {
+    format!("ended as {}", stored_word(&status))
+}
+
+fn entry(audit: &AuditFacts) -> String {
+    let voices = [audit.action, audit.status, audit.outcome].map(|voice| stored_word(&voice));
+    format!(
+        "entry {}: action says {}, status {}, outcome {}",
+        audit.id, voices[0], voices[1], voices[2]
+    )
 }

@@ -1,18 +1,17 @@
 //! The list of runs.
 
 use reconciler_jobs::ids::{RestoreId, RunId};
-use reconciler_jobs::reading::Seen;
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::{Freshness, Thresholds};
 use reconciler_jobs::reading::result_state::{RestoreResult, ResultState};
 use reconciler_jobs::restore_execute::facts::{RunOutcome, RunStatus};
-use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
+use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::run::tone;
+use super::run::{freshness, place, reason_now, seen, tone};
 use super::verdict::Reason;
-use super::{Labelled, Moment, Named, Place, Visibility};
+use super::{Labelled, Moment, Place, Visibility};
 use crate::storage::Assessment;
 use crate::storage::reader::{RunPage, RunSeen};
 
@@ -137,55 +136,5 @@ impl RunLine {
             .as_ref()
             .map(|verdict| verdict.reason_code.as_str())
             .or(open)
-    }
-}
-
-/// The restore that is tied to a run, as a viewer may see it.
-pub(super) fn seen(assessment: &Assessment, visibility: Visibility) -> Option<Seen<'_>> {
-    let facts = &assessment.facts;
-    Some(Seen {
-        at: facts.at(),
-        restore: assessment.restore()?,
-        run: Some(&facts.run),
-        evidence: visibility.evidence.then_some(&facts.evidence),
-    })
-}
-
-/// The primary reason now, unless it could only be told by looking at evidence that the viewer may not see.
-pub(super) fn reason_now(decision: &Decision, visibility: Visibility) -> Option<ReasonCode> {
-    use ReasonCode::{
-        EvidenceExpired, EvidenceInProgress, EvidenceIncomplete, EvidenceMissing,
-        EvidenceNotCurrent, EvidencePredatesRestore, ProofComplete,
-    };
-    let tells = [
-        EvidenceMissing,
-        EvidenceInProgress,
-        EvidenceIncomplete,
-        EvidenceExpired,
-        EvidencePredatesRestore,
-        EvidenceNotCurrent,
-        ProofComplete,
-    ];
-    Some(decision.reason).filter(|reason| visibility.evidence || !tells.contains(reason))
-}
-
-pub(super) fn place(row: &RunSeen) -> Place {
-    let run = &row.assessment.facts.run;
-    let environment = run.environment_id.zip(row.environment_name.clone());
-    Place {
-        workspace: Named {
-            id: run.workspace_id,
-            name: row.workspace_name.clone(),
-        },
-        environment: environment.map(|(id, name)| Named { id, name }),
-    }
-}
-
-pub(super) fn freshness(row: &RunSeen, limits: &Thresholds) -> Labelled<Freshness> {
-    let facts = &row.assessment.facts;
-    let state = Freshness::of(&facts.run, row.verdict.is_some(), facts.as_of, limits);
-    Labelled {
-        state,
-        label: state.label(),
     }
 }

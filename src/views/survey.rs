@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Named;
-use super::overview::{BackupShown, Judging, PostureShown, UndecidedShown};
+use super::environment::{BackupShown, Judging, PostureShown, UndecidedShown};
 use crate::postures::Postures;
 use crate::storage::reader::{EnvironmentPassed, Walked};
 
@@ -26,7 +26,7 @@ const MOST_URGENT: usize = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "NeedSubject")]
-pub enum Subject {
+pub enum NeedSubject {
     /// A restore history.
     RecoveryPosture,
     /// Operations that nobody has closed.
@@ -41,7 +41,7 @@ pub struct AttentionLine {
     /// How urgent it looks.
     pub tone: Tone,
     /// What needs somebody.
-    pub subject: Subject,
+    pub subject: NeedSubject,
     /// Which workspace.
     pub workspace: Named<WorkspaceId>,
     /// Which environment.
@@ -172,7 +172,7 @@ fn lines(
     let list = format!("/runs?environment={}", passed.environment);
     let weakened = (posture.state == Posture::Weakened).then(|| {
         line(
-            Subject::RecoveryPosture,
+            NeedSubject::RecoveryPosture,
             posture.tone,
             posture.summary,
             posture.next_action,
@@ -183,7 +183,7 @@ fn lines(
     let undecided = more.map(|more| UndecidedShown::of(more.open, as_of, judging.freshness));
     let overdue = undecided.filter(|it| it.is_overdue).map(|undecided| {
         line(
-            Subject::UndecidedRuns,
+            NeedSubject::UndecidedRuns,
             Tone::Warning,
             "Operations have been open for longer than expected.",
             "Open the first undecided run.",
@@ -198,7 +198,7 @@ fn lines(
         .filter(|backup| backup.state != BackupHealth::Healthy)
         .map(|backup| {
             line(
-                Subject::BackupHealth,
+                NeedSubject::BackupHealth,
                 backup.tone,
                 backup.summary,
                 backup.next_action,

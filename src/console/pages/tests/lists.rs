@@ -20,7 +20,8 @@ use crate::storage::reader::{
     QueueListing, RunPage, ShardJobs, SweepSeen, Walked, WorkerSeen,
 };
 use crate::views::Visibility;
-use crate::views::overview::{Found, Judging};
+use crate::views::environment::Judging;
+use crate::views::overview::Found;
 use crate::views::survey::Survey;
 
 fn runs(page: &RunPage, query: &str) -> String {

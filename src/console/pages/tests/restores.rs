@@ -15,7 +15,7 @@ use super::scene::{backup, now, proven, restore};
 use super::*;
 use crate::storage::reader::RestoreSeen;
 use crate::views::Visibility;
-use crate::views::overview::Judging;
+use crate::views::environment::Judging;
 
 /// What a preparation has recorded.
 struct Recorded {
