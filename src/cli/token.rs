@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::exit::Exit;
 use super::output::{Document, TokenMade};
 use super::screen::{Output, Screen};
-use crate::config::{All, Reach, Token};
-use crate::console::{Capability, NewToken};
+use crate::config::{All, Capability, Reach, Token};
+use crate::console::NewToken;
 
 /// Whose token it is, and what it opens.
 #[derive(Debug, clap::Args)]

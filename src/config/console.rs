@@ -9,10 +9,13 @@ use reconciler_jobs::reading::{backup_health, freshness};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::capability::Capability;
 use super::error::ConfigError;
 use super::fields::{text_of, yes_or_no};
 use super::section::{Found, section};
-use crate::console::Capability;
+
+/// What every token begins with, so that one is recognised where it does not belong.
+pub const TOKEN_PREFIX: &str = "rrt_";
 
 /// The longest list of tokens.
 pub const TOKENS_MAX: usize = 1_000;
@@ -185,7 +188,7 @@ pub(crate) fn is_token_name(name: &str) -> bool {
     let is_sign = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
     (1..=NAME_CHARS_MAX).contains(&name.len())
         && name.chars().all(is_sign)
-        && !name.contains(crate::console::TOKEN_PREFIX)
+        && !name.contains(TOKEN_PREFIX)
 }
 
 fn read_reach(value: &toml::Value) -> Option<Reach> {

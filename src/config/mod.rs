@@ -12,6 +12,7 @@
 //! Single settings cannot be overridden by environment variables or flags. One file says what is in
 //! force, and a mistyped variable, which nobody could refuse, is not a way to change a verdict.
 
+mod capability;
 mod console;
 mod database;
 mod environment;
@@ -34,8 +35,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use toml::de::DeTable;
 
+pub use capability::{Capability, UnknownCapability};
 pub(crate) use console::is_token_name;
-pub use console::{All, Console, Reach, TOKENS_MAX, Token};
+pub use console::{All, Console, Reach, TOKEN_PREFIX, TOKENS_MAX, Token};
 pub use database::Database;
 pub use environment::{
     CONFIG_VARIABLE, DATABASE_URL_VARIABLE, DatabaseUrl, DatabaseUrlError, Environment,

@@ -6,9 +6,9 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::console::TOKEN_PREFIX;
 use super::environment::{DATABASE_URL_VARIABLE, LISTEN_URL_VARIABLE};
 use super::error::ConfigError;
-use crate::console::TOKEN_PREFIX;
 
 const SHOWN_CHARS_MAX: usize = 80;
 /// Keys that people try to put a database URL or password under, with the variable each belongs in.

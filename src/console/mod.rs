@@ -13,7 +13,8 @@
 //! **Invariants:**
 //! - Nothing here works or knows who works. A probe waits for no database: its answer takes no longer than its
 //!   bytes.
-//! - What a viewer sees is what the reader gives for the viewer's workspaces; see [`Capability`] for what it may do.
+//! - What a viewer sees is what the reader gives for the viewer's workspaces; see
+//!   [`Capability`](crate::config::Capability) for what it may do.
 
 mod access;
 mod api;
@@ -43,7 +44,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use access::{Capability, NewToken, NoChance, TOKEN_PREFIX, UnknownCapability};
+pub use access::{NewToken, NoChance};
 pub use guard::{Clock, monotonic};
 pub use serve::{Console, Patience, serve_console, serve_console_within};
 pub use surveys::Surveys;

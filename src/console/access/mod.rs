@@ -7,7 +7,6 @@
 //! - Tokens and the ids of sessions are kept as hashes only, and compared in a time that says nothing.
 //! - Whatever grows with those who ask has a limit: sessions, and those whose requests are counted.
 
-mod capability;
 mod cookie;
 mod origin;
 mod rates;
@@ -17,11 +16,11 @@ mod viewer;
 
 use axum::http::request::Parts;
 
-pub use capability::{Capability, UnknownCapability};
+pub(super) use crate::config::Capability;
 pub(super) use cookie::Cookie;
 pub(super) use rates::{Asker, Rates};
 pub(super) use sessions::Sessions;
-pub use tokens::{NewToken, NoChance, TOKEN_PREFIX};
+pub use tokens::{NewToken, NoChance};
 pub(super) use tokens::{TokenId, Tokens};
 pub(super) use viewer::{FormToken, Viewer};
 

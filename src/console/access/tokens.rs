@@ -7,10 +7,7 @@ use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use thiserror::Error;
 
 use super::viewer::Viewer;
-use crate::config;
-
-/// What every token begins with, so that one is recognised where it does not belong.
-pub const TOKEN_PREFIX: &str = "rrt_";
+use crate::config::{self, TOKEN_PREFIX};
 
 /// Bytes of chance in a token, and in the id of a session.
 const CHANCE_BYTES: usize = 32;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use restore_reconciler::cli::output::{Document, TokenMade};
+use restore_reconciler::config::Capability;
 use restore_reconciler::config::{All, Reach};
-use restore_reconciler::console::Capability;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};

@@ -1,7 +1,7 @@
 //! The console as a role that may do what the manual grants it, and no more.
 
+use restore_reconciler::config::Capability;
 use restore_reconciler::config::Reach;
-use restore_reconciler::console::Capability;
 use sqlx::{PgPool, raw_sql};
 
 use super::program::{Serving, Settings};

@@ -1,4 +1,4 @@
-//! What a viewer may do.
+//! What a token may do in the console.
 
 use std::fmt;
 use std::str::FromStr;
