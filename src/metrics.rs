@@ -33,9 +33,6 @@ use reconciler_jobs::reading::posture::Posture;
 use reconciler_jobs::restore_execute::{RULESET, ReasonCode};
 use thiserror::Error;
 
-use crate::postures::Postures;
-use crate::storage::QueueState;
-
 /// What is called what.
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
 
@@ -315,6 +312,17 @@ pub(crate) const RESULTS: [&str; 8] = [
     "refused",
 ];
 
+/// The lists of the queue, as a label says them.
+pub(crate) const QUEUE_STATES: [&str; 7] = [
+    "dead_letter",
+    "suspended",
+    "refused",
+    "in_hand",
+    "waiting",
+    "dropped",
+    "deferred",
+];
+
 /// The stages of one transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -348,9 +356,9 @@ impl Stage {
     }
 }
 
-/// How a pass ended.
+/// A pass came to its end.
 pub(crate) const COMPLETED: &str = "completed";
-/// The other way.
+/// A pass failed before its end.
 pub(crate) const FAILED: &str = "failed";
 
 fn one() -> Vec<Vec<&'static str>> {
@@ -401,7 +409,7 @@ fn queues() -> Vec<Vec<&'static str>> {
 }
 
 fn queue_states() -> Vec<Vec<&'static str>> {
-    each(QueueState::ALL.map(QueueState::name))
+    each(QUEUE_STATES)
 }
 
 fn postures() -> Vec<Vec<&'static str>> {
@@ -479,24 +487,9 @@ impl Exporter {
         self.exported.clone()
     }
 
-    /// Says how many environments are in which posture, and of each workspace too if asked to.
-    pub(crate) fn say_postures(&self, as_of: Timestamp, postures: &Postures, by_workspace: bool) {
-        metrics::with_local_recorder(&self.recorder, || {
-            POSTURES_READ.set([], seconds_of(as_of));
-            let is_whole = postures.ended_before.is_none();
-            POSTURES_WHOLE.set([], f64::from(u8::from(is_whole)));
-            let total = postures.total();
-            for posture in Posture::ALL {
-                ENVIRONMENTS.set([posture.name()], number(total.of(posture)));
-            }
-            let each = postures.workspaces.iter().filter(|_| by_workspace);
-            for (workspace, counts) in each {
-                for posture in Posture::ALL {
-                    let count = number(counts.of(posture));
-                    WORKSPACE_ENVIRONMENTS.set_for(*workspace, posture.name(), count);
-                }
-            }
-        });
+    /// Keeps what `count` counts here, instead of where this process counts everything else.
+    pub(crate) fn record(&self, count: impl FnOnce()) {
+        metrics::with_local_recorder(&self.recorder, count);
     }
 
     /// Counts from here on what this process does. Fails in a process that counts already.

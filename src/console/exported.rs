@@ -9,12 +9,19 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use jiff::Timestamp;
+use reconciler_jobs::reading::posture::Posture;
 
-use super::access::{Capability, Viewer};
+use super::access::Viewer;
 use super::probes::exposition;
 use super::problem::Problem;
 use super::serve::Console;
-use crate::metrics::{Exporter, Role};
+use crate::config::Capability;
+use crate::metrics::{
+    ENVIRONMENTS, Exporter, POSTURES_READ, POSTURES_WHOLE, Role, WORKSPACE_ENVIRONMENTS, number,
+    seconds_of,
+};
+use crate::postures::Postures;
 
 /// The address that Prometheus asks.
 pub(super) const METRICS: &str = "/metrics";
@@ -30,6 +37,25 @@ async fn metrics(State(console): State<Arc<Console>>, viewer: Viewer) -> Result<
         tracing::error!(%error, "metrics cannot be exported");
         Problem::internal()
     })?;
-    exporter.say_postures(survey.as_of, &survey.postures, console.metrics.by_workspace);
+    let by_workspace = console.metrics.by_workspace;
+    exporter.record(|| count(survey.as_of, &survey.postures, by_workspace));
     Ok(exposition(exporter.exported().render()))
+}
+
+/// Counts environments by posture, and those of each workspace too if asked to.
+fn count(as_of: Timestamp, postures: &Postures, by_workspace: bool) {
+    POSTURES_READ.set([], seconds_of(as_of));
+    let is_whole = postures.ended_before.is_none();
+    POSTURES_WHOLE.set([], f64::from(u8::from(is_whole)));
+    let total = postures.total();
+    for posture in Posture::ALL {
+        ENVIRONMENTS.set([posture.name()], number(total.of(posture)));
+    }
+    let each = postures.workspaces.iter().filter(|_| by_workspace);
+    for (workspace, counts) in each {
+        for posture in Posture::ALL {
+            let count = number(counts.of(posture));
+            WORKSPACE_ENVIRONMENTS.set_for(*workspace, posture.name(), count);
+        }
+    }
 }

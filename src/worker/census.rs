@@ -72,3 +72,14 @@ fn export(census: &Census) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::QUEUE_STATES;
+
+    #[test]
+    fn every_state_of_the_queue_has_its_series() {
+        assert_eq!(QueueState::ALL.map(QueueState::name), QUEUE_STATES);
+    }
+}
