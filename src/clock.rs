@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** no other module reads the time of day or the monotonic clock.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
@@ -52,6 +53,17 @@ impl Stopwatch {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// Tells how long ago a process began. It is a parameter of what counts in seconds or minutes, so that tests can
+/// move it by hand; everybody else passes [`monotonic`].
+pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// A clock that begins now.
+#[must_use]
+pub fn monotonic() -> Clock {
+    let since = Stopwatch::start();
+    Arc::new(move || since.elapsed())
 }
 
 #[cfg(test)]

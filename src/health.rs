@@ -23,7 +23,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::clock::Stopwatch;
+use crate::clock::{self, Clock};
 
 /// A loop that must not silently stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,7 +121,7 @@ pub struct Check {
 /// What a process knows about itself.
 pub struct Health {
     limits: Limits,
-    clock: Box<dyn Fn() -> Duration + Send + Sync>,
+    clock: Clock,
     state: Mutex<State>,
     database_is_up: watch::Sender<bool>,
 }
@@ -146,24 +146,19 @@ impl Health {
     /// Begins, with nothing known. It takes a beat of each of `loops` to be ready.
     #[must_use]
     pub fn new(limits: Limits, loops: &[Loop]) -> Arc<Self> {
-        let since_start = Stopwatch::start();
-        Self::with_clock(limits, loops, move || since_start.elapsed())
+        Self::with_clock(limits, loops, clock::monotonic())
     }
 
-    /// The same by another clock, which says how long ago the process began; for tests.
+    /// Begins with a clock that somebody moves by hand.
     #[must_use]
-    pub fn with_clock(
-        limits: Limits,
-        loops: &[Loop],
-        clock: impl Fn() -> Duration + Send + Sync + 'static,
-    ) -> Arc<Self> {
+    pub fn with_clock(limits: Limits, loops: &[Loop], clock: Clock) -> Arc<Self> {
         let state = State {
             beats: loops.iter().map(|name| (*name, None)).collect(),
             ..State::default()
         };
         Arc::new(Self {
             limits,
-            clock: Box::new(clock),
+            clock,
             state: Mutex::new(state),
             database_is_up: watch::Sender::new(false),
         })
@@ -441,9 +436,8 @@ mod tests {
                 silence: Duration::from_secs(15),
                 sweep_age: Duration::from_mins(3),
             };
-            let health = Health::with_clock(limits, loops, move || {
-                Duration::from_millis(clock.load(Ordering::Relaxed))
-            });
+            let clock = Arc::new(move || Duration::from_millis(clock.load(Ordering::Relaxed)));
+            let health = Health::with_clock(limits, loops, clock);
             Self { health, now }
         }
 

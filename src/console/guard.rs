@@ -36,7 +36,7 @@ use super::pages::Looker;
 use super::problem::Problem;
 use super::serve::Patience;
 use super::turns::Turns;
-use crate::clock::Stopwatch;
+use crate::clock::Clock;
 use crate::config;
 
 /// The longest target of a request, in bytes.
@@ -49,16 +49,6 @@ const HEADERS_MAX: usize = 64;
 const BODY_BYTES_MAX: usize = 16 << 10;
 /// The header that scripts may send instead of the field `csrf` of a form.
 const FORM_TOKEN_HEADER: &str = "x-csrf-token";
-
-/// Tells the time since some moment. Tests choose theirs.
-pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
-
-/// A clock that starts now.
-#[must_use]
-pub fn monotonic() -> Clock {
-    let since = Stopwatch::start();
-    Arc::new(move || since.elapsed())
-}
 
 /// What the guard knows.
 pub(super) struct Guard {
@@ -363,6 +353,7 @@ mod tests {
     use super::super::Bounds;
     use super::super::connections::Connections;
     use super::*;
+    use crate::clock::monotonic;
 
     const CONNECTIONS_MAX: usize = 8;
     const ONE: &str = "rrt_one";

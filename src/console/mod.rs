@@ -45,7 +45,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use access::{NewToken, NoChance};
-pub use guard::{Clock, monotonic};
 pub use serve::{Console, Patience, serve_console, serve_console_within};
 pub use surveys::Surveys;
 

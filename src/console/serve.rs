@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Bounds;
 use super::connections::{Client, Connections};
-use super::guard::{Clock, Guard, guard, monotonic};
+use super::guard::{Guard, guard};
 use super::problem::Problem;
 use super::surveys::Surveys;
 use super::{api, exported, login, pages};
+use crate::clock::{Clock, monotonic};
 use crate::config;
 use crate::storage::reader::{Reader, Requests};
 

@@ -30,9 +30,8 @@ impl Server {
     async fn start(bounds: Bounds) -> Self {
         let seconds = Arc::new(AtomicU64::new(0));
         let clock = seconds.clone();
-        let health = Health::with_clock(Limits::default(), &[Loop::Queue], move || {
-            Duration::from_secs(clock.load(Ordering::Relaxed))
-        });
+        let clock = Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
+        let health = Health::with_clock(Limits::default(), &[Loop::Queue], clock);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its number");
         let stop = CancellationToken::new();
