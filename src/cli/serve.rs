@@ -8,8 +8,8 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::interruption::{say_more_on_signal, stop_on_signal};
 use super::session::Session;
-use crate::clock;
-use crate::console::{Console, Surveys, serve_console};
+use crate::clock::{self, monotonic};
+use crate::console::{Console, ConsoleLimits, Surveys, serve_console};
 use crate::storage::Access;
 use crate::storage::reader::{open_reader, open_requests};
 
@@ -53,7 +53,8 @@ pub(super) async fn show(
     session
         .screen
         .line(&format!("listening on http://{address}"))?;
-    serve_console(listener, console, stop)
+    let limits = ConsoleLimits::default();
+    serve_console(listener, console, limits, monotonic(), stop)
         .await
         .context("the console was no longer shown")
 }

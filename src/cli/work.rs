@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::interruption::{say_more_on_signal, stop_on_signal};
 use super::session::Session;
-use crate::console;
+use crate::console::{ConnectionLimits, serve_probes};
 use crate::health::{self, Database, Health, Loop, Schema};
 use crate::metrics::{Exporter, Role};
 use crate::storage::{ErrorKind, Store, StoreError};
@@ -61,8 +61,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         .context("cannot read the address listened on")?;
     // Probes are answered until the very end, also while what is in hand is finished.
     let answering = CancellationToken::new();
-    let probes = tokio::spawn(console::serve(
+    let probes = tokio::spawn(serve_probes(
         listener,
+        ConnectionLimits::default(),
         Arc::clone(&health),
         exported.clone(),
         answering.clone(),

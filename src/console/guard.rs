@@ -28,13 +28,13 @@ use super::access::{
     Asker, Cookie, FormToken, NoChance, Rates, Sessions, Shown, TokenId, Tokens, Viewer, chance,
     is_from_elsewhere, names_this_machine,
 };
-use super::connections::Client;
 use super::exported::METRICS;
 use super::headers::secure;
 use super::login;
 use super::pages::Looker;
 use super::problem::Problem;
-use super::serve::Patience;
+use super::serve::ConsoleLimits;
+use super::server::Client;
 use super::turns::Turns;
 use crate::clock::Clock;
 use crate::config;
@@ -58,7 +58,7 @@ pub(super) struct Guard {
     pub(super) cookie: Cookie,
     requests: Rates,
     turns: Turns,
-    patience: Patience,
+    limits: ConsoleLimits,
     behind_tls: bool,
     /// What forms send back where nobody logs in.
     local: FormToken,
@@ -86,17 +86,17 @@ pub(super) struct OwnPage;
 impl Guard {
     pub(super) fn new(
         settings: &config::Console,
-        patience: Patience,
+        limits: ConsoleLimits,
         clock: Clock,
     ) -> Result<Self, NoChance> {
         Ok(Self {
             tokens: Tokens::new(&settings.tokens),
             sessions: Sessions::new(settings.session_idle, settings.session_max),
-            logins: Rates::per_minute(patience.logins_per_minute),
+            logins: Rates::per_minute(limits.logins_per_minute),
             cookie: Cookie::new(settings.behind_tls),
             requests: Rates::per_minute(settings.requests_per_minute),
-            turns: Turns::new(patience.requests_max, patience.turn),
-            patience,
+            turns: Turns::new(limits.requests_max, limits.permit_timeout),
+            limits,
             behind_tls: settings.behind_tls,
             local: FormToken::of(&chance()?),
             clock,
@@ -133,7 +133,7 @@ impl Guard {
             Who::Nobody if is_open(parts.uri.path()) => {}
             Who::Nobody => return Err(turn_away(&parts)),
         }
-        let body = read_body(&parts, body, self.patience.request / 2)
+        let body = read_body(&parts, body, self.limits.request_timeout / 2)
             .await
             .map_err(Problem::into_response)?;
         let by_form = matches!(who, Who::Local | Who::Session(..));
@@ -239,7 +239,7 @@ pub(super) async fn guard(
     let known = OnceLock::new();
     let answering = guard.answer(&client, request, next, &known);
     let answering = AssertUnwindSafe(answering).catch_unwind();
-    let response = match tokio::time::timeout(guard.patience.request, answering).await {
+    let response = match tokio::time::timeout(guard.limits.request_timeout, answering).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             tracing::error!("a page panicked");
@@ -350,8 +350,9 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::Semaphore;
 
-    use super::super::Bounds;
-    use super::super::connections::Connections;
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::server::{ConnectionLimits, serve};
     use super::*;
     use crate::clock::monotonic;
 
@@ -370,8 +371,8 @@ mod tests {
     }
 
     impl Stage {
-        async fn set(settings: config::Console, patience: Patience) -> Self {
-            let guarding = Arc::new(Guard::new(&settings, patience, monotonic()).unwrap());
+        async fn set(settings: config::Console, limits: ConsoleLimits) -> Self {
+            let guarding = Arc::new(Guard::new(&settings, limits, monotonic()).unwrap());
             let (entered, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
             let (enter, pass) = (Arc::clone(&entered), Arc::clone(&gate));
             let waits = async move || {
@@ -385,12 +386,11 @@ mod tests {
                 .route("/waits", get(waits))
                 .route("/is-quick", get(|| async {}))
                 .route("/says-no-more", get(|| async { StatusCode::CONFLICT }))
-                .layer(from_fn_with_state(Arc::clone(&guarding), guard))
-                .into_make_service_with_connect_info::<Client>();
+                .layer(from_fn_with_state(Arc::clone(&guarding), guard));
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let connections = Connections::new(listener, patience.connections);
-            tokio::spawn(axum::serve(connections, pages).into_future());
+            let never = CancellationToken::new();
+            tokio::spawn(serve(listener, limits.connections, pages, never));
             Self {
                 address,
                 guard: guarding,
@@ -400,7 +400,7 @@ mod tests {
         }
 
         /// With two tokens, for a few pages at once.
-        async fn with_turns(requests_max: usize, turn: Duration) -> Self {
+        async fn with_turns(requests_max: usize, permit_timeout: Duration) -> Self {
             let token = |name: &str| config::Token {
                 name: name.to_owned(),
                 sha256: digest_of(name),
@@ -411,16 +411,16 @@ mod tests {
                 tokens: vec![token(ONE), token(OTHER)],
                 ..config::Console::default()
             };
-            let patience = Patience {
+            let limits = ConsoleLimits {
                 requests_max,
-                turn,
-                connections: Bounds {
+                permit_timeout,
+                connections: ConnectionLimits {
                     connections_max: CONNECTIONS_MAX,
-                    ..Patience::default().connections
+                    ..ConsoleLimits::default().connections
                 },
-                ..Patience::default()
+                ..ConsoleLimits::default()
             };
-            Self::set(settings, patience).await
+            Self::set(settings, limits).await
         }
 
         /// Asks for `path`, and reads to the end of the answer.
@@ -455,11 +455,11 @@ mod tests {
 
     /// Asks for `path` where nobody logs in.
     async fn ask(path: &str) -> String {
-        let patience = Patience {
-            request: Duration::from_millis(100),
-            ..Patience::default()
+        let limits = ConsoleLimits {
+            request_timeout: Duration::from_millis(100),
+            ..ConsoleLimits::default()
         };
-        let stage = Stage::set(config::Console::default(), patience).await;
+        let stage = Stage::set(config::Console::default(), limits).await;
         stage.ask(path, "").await
     }
 

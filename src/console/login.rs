@@ -11,10 +11,10 @@ use axum::routing::{get, post};
 use url::form_urlencoded;
 
 use super::access::Asker;
-use super::connections::Client;
 use super::guard::{Guard, OwnPage, field};
 use super::pages::render_login_page;
 use super::problem::Problem;
+use super::server::Client;
 use crate::telemetry::names::{CLIENT_ADDRESS, VIEWER_NAME};
 
 /// Where one logs in.

@@ -3,25 +3,48 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 
 use crate::health::{Check, Health, Report};
 use crate::metrics::Exported;
 
 /// What is known of this process, in memory.
 #[derive(Clone)]
-pub(super) struct Known {
-    pub(super) health: Arc<Health>,
-    pub(super) exported: Exported,
+struct Known {
+    health: Arc<Health>,
+    exported: Exported,
 }
 
 /// The media type of the text format of Prometheus.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// `GET /livez`, `GET /readyz`, and `GET /metrics`.
+pub(super) fn routes(health: Arc<Health>, exported: Exported) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
+        .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n") })
+        .layer(map_response(for_this_moment))
+        .with_state(Known { health, exported })
+}
+
+/// An answer is true for its moment only, and a probe asks once.
+async fn for_this_moment(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// Everything that this process exports.
-pub(super) async fn metrics(State(known): State<Known>) -> Response {
+async fn metrics(State(known): State<Known>) -> Response {
     exposition(known.exported.render())
 }
 
@@ -31,7 +54,7 @@ pub(super) fn exposition(text: String) -> Response {
 }
 
 /// Whether a restart would help: 503 if a loop has fallen silent.
-pub(super) async fn livez(
+async fn livez(
     State(known): State<Known>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -42,7 +65,7 @@ pub(super) async fn livez(
 }
 
 /// Whether work gets done: 503 while it does not.
-pub(super) async fn readyz(
+async fn readyz(
     State(known): State<Known>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,

@@ -11,18 +11,14 @@ use reconciler_jobs::restore_execute::Policy;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::Bounds;
-use super::connections::{Client, Connections};
 use super::guard::{Guard, guard};
 use super::problem::Problem;
+use super::server::{ConnectionLimits, serve};
 use super::surveys::Surveys;
 use super::{api, exported, login, pages};
-use crate::clock::{Clock, monotonic};
+use crate::clock::Clock;
 use crate::config;
 use crate::storage::reader::{Reader, Requests};
-
-/// How long answers that were begun may go on after the server was told to stop.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What the console shows, and to whom.
 pub struct Console {
@@ -42,54 +38,46 @@ pub struct Console {
     pub started: Timestamp,
 }
 
-/// What is not configured: how much is done at once, and how long anybody is waited for.
+/// What is not configured: how much the console does at once, and how long it waits for anybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// How long one request may take, from its headers to the beginning of its answer.
-    pub request: Duration,
-    /// How many pages are made at once, a quarter of them for one viewer; further requests wait for one to be done.
+pub struct ConsoleLimits {
+    /// How long one request may take, from its headers to the beginning of its answer; half of that for its body.
+    pub request_timeout: Duration,
+    /// How many pages are made at once, a quarter of them for one caller; further requests wait for one to be done.
     pub requests_max: usize,
     /// How long a request waits for that before it is refused.
-    pub turn: Duration,
+    pub permit_timeout: Duration,
     /// How many logins may fail from one address in a minute.
     pub logins_per_minute: u32,
-    /// What a connection may take.
-    pub connections: Bounds,
+    /// What clients may take.
+    pub connections: ConnectionLimits,
 }
 
-impl Default for Patience {
+impl Default for ConsoleLimits {
     fn default() -> Self {
         Self {
-            request: Duration::from_secs(15),
+            request_timeout: Duration::from_secs(15),
             requests_max: 64,
-            turn: Duration::from_secs(1),
+            permit_timeout: Duration::from_secs(1),
             logins_per_minute: 10,
-            connections: Bounds {
+            connections: ConnectionLimits {
                 connections_max: 256,
                 lifetime: Duration::from_mins(1),
                 bytes_max: 2 << 20,
+                shutdown_grace: Duration::from_secs(5),
             },
         }
     }
 }
 
-/// Shows the console until `stop`.
+/// Shows the console until `stop`. Sessions and rates go by `clock`, connections by the machine's own.
 ///
 /// Fails where `listener` can be reached from elsewhere and there are no tokens.
 pub async fn serve_console(
     listener: TcpListener,
     console: Console,
-    stop: CancellationToken,
-) -> io::Result<()> {
-    serve_console_within(Patience::default(), monotonic(), listener, console, stop).await
-}
-
-/// The same with another patience, by another clock. Connections last as long as the machine's clock says.
-pub async fn serve_console_within(
-    patience: Patience,
+    limits: ConsoleLimits,
     clock: Clock,
-    listener: TcpListener,
-    console: Console,
     stop: CancellationToken,
 ) -> io::Result<()> {
     if console.settings.tokens.is_empty() && !listener.local_addr()?.ip().is_loopback() {
@@ -98,19 +86,9 @@ pub async fn serve_console_within(
             "without tokens, the console listens on this machine's own address only",
         ));
     }
-    let guard = Guard::new(&console.settings, patience, clock).map_err(io::Error::other)?;
-    let service =
-        router(Arc::new(console), Arc::new(guard)).into_make_service_with_connect_info::<Client>();
-    let connections = Connections::new(listener, patience.connections);
-    let stopped = stop.clone().cancelled_owned();
-    let server = axum::serve(connections, service).with_graceful_shutdown(stopped);
-    tokio::select! {
-        ended = server.into_future() => ended,
-        () = async {
-            stop.cancelled().await;
-            tokio::time::sleep(FAREWELL).await;
-        } => Ok(()),
-    }
+    let guard = Guard::new(&console.settings, limits, clock).map_err(io::Error::other)?;
+    let router = router(Arc::new(console), Arc::new(guard));
+    serve(listener, limits.connections, router, stop).await
 }
 
 fn router(console: Arc<Console>, guarding: Arc<Guard>) -> Router {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use restore_reconciler::console::{Bounds, serve_within};
+use restore_reconciler::console::{ConnectionLimits, serve_probes};
 use restore_reconciler::health::{Database, Health, Limits, Loop, Schema};
 use restore_reconciler::metrics::{Exporter, Role};
 use tokio::net::TcpListener;
@@ -27,7 +27,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(bounds: Bounds) -> Self {
+    async fn start(limits: ConnectionLimits) -> Self {
         let seconds = Arc::new(AtomicU64::new(0));
         let clock = seconds.clone();
         let clock = Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
@@ -38,9 +38,9 @@ impl Server {
         let exported = Exporter::new(&[Role::Worker], Timestamp::UNIX_EPOCH)
             .expect("metrics")
             .exported();
-        let task = tokio::spawn(serve_within(
-            bounds,
+        let task = tokio::spawn(serve_probes(
             listener,
+            limits,
             health.clone(),
             exported,
             stop.clone(),
@@ -56,7 +56,7 @@ impl Server {
 
     /// One in which all is well.
     async fn ready() -> Self {
-        let server = Self::start(Bounds::default()).await;
+        let server = Self::start(ConnectionLimits::default()).await;
         server.health.beat(Loop::Queue);
         server.health.polled();
         server.health.database(Database::Up);
@@ -218,7 +218,7 @@ async fn other_paths_and_methods_are_refused_and_nothing_is_cached() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn head_says_what_get_says_without_its_body() {
-    let server = Server::start(Bounds::default()).await;
+    let server = Server::start(ConnectionLimits::default()).await;
     let [get, head] = ["GET", "HEAD"].map(|method| server.ask(method, "/readyz?verbose", ""));
     assert_eq!((head.status.as_str(), head.body.as_str()), ("503", ""));
     let length = format!("content-length: {}", get.body.len());
@@ -238,12 +238,12 @@ async fn servers_beside_each_other_do_not_collide() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_say_nothing_keep_nobody_out() {
-    let bounds = Bounds {
+    let limits = ConnectionLimits {
         connections_max: 4,
         lifetime: Duration::from_hours(1),
-        ..Bounds::default()
+        ..ConnectionLimits::default()
     };
-    let server = Server::start(bounds).await;
+    let server = Server::start(limits).await;
     let mut slow: Vec<_> = (0..4).map(|_| server.connect()).collect();
     for stream in &mut slow {
         stream.write_all(b"GET /livez HTTP/1.1\r\nhost: ").unwrap();
@@ -258,11 +258,11 @@ async fn clients_that_say_nothing_keep_nobody_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_dawdles_is_cut_off() {
-    let bounds = Bounds {
+    let limits = ConnectionLimits {
         lifetime: Duration::from_millis(100),
-        ..Bounds::default()
+        ..ConnectionLimits::default()
     };
-    let server = Server::start(bounds).await;
+    let server = Server::start(limits).await;
     for begun in ["", "GET /livez HTTP/1.1\r\nhost: x\r\n"] {
         let mut stream = server.connect();
         stream.write_all(begun.as_bytes()).unwrap();
@@ -272,12 +272,12 @@ async fn a_client_that_dawdles_is_cut_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_sends_too_much_is_cut_off() {
-    let bounds = Bounds {
+    let limits = ConnectionLimits {
         lifetime: Duration::from_hours(1),
-        ..Bounds::default()
+        ..ConnectionLimits::default()
     };
-    let server = Server::start(bounds).await;
-    let long = "y".repeat(bounds.bytes_max);
+    let server = Server::start(limits).await;
+    let long = "y".repeat(limits.bytes_max);
     for start in [
         format!("GET /{long}"),
         format!("GET /livez HTTP/1.1\r\nx: {long}"),
@@ -305,11 +305,11 @@ async fn what_is_no_request_ends_its_own_connection_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_told_to_stop_waits_for_no_slow_client() {
-    let bounds = Bounds {
+    let limits = ConnectionLimits {
         lifetime: Duration::from_hours(1),
-        ..Bounds::default()
+        ..ConnectionLimits::default()
     };
-    let server = Server::start(bounds).await;
+    let server = Server::start(limits).await;
     let mut slow = server.connect();
     slow.write_all(b"GET /livez HTTP/1.1\r\n").unwrap();
     assert_eq!(

@@ -4,8 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use restore_reconciler::clock::monotonic;
 use restore_reconciler::config;
-use restore_reconciler::console::{Patience, serve_console};
+use restore_reconciler::console::{Console, ConsoleLimits, serve_console};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
@@ -175,7 +176,7 @@ async fn behind_tls_the_cookie_comes_back_over_tls_only() {
         behind_tls: true,
         ..with_tokens()
     };
-    let server = Server::start_with(settings, Patience::default()).await;
+    let server = Server::start_with(settings, ConsoleLimits::default()).await;
     let answer = server.ask(&Ask::post("/login").form(&[("token", GUEST)]));
     let set = answer.header("set-cookie").unwrap();
     assert!(set.starts_with("__Host-restore-reconciler="), "{set}");
@@ -311,7 +312,7 @@ async fn each_token_and_each_address_has_its_own_allowance() {
         requests_per_minute: 10,
         ..with_tokens()
     };
-    let server = Server::start_with(settings, Patience::default()).await;
+    let server = Server::start_with(settings, ConsoleLimits::default()).await;
     let page = Ask::get("/api/v1/");
     let askers = [
         page.clone(),
@@ -489,20 +490,20 @@ async fn whoever_sends_too_much_is_told_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_waited_for_long() {
-    let patience = Patience {
-        request: Duration::from_millis(200),
-        ..Patience::default()
+    let limits = ConsoleLimits {
+        request_timeout: Duration::from_millis(200),
+        ..ConsoleLimits::default()
     };
-    let server = Server::start_with(with_tokens(), patience).await;
+    let server = Server::start_with(with_tokens(), limits).await;
     let promised = Ask::post("/api/v1/")
         .bearer(CHIEF)
         .header("content-length", "10");
     let answer = server.ask(&promised.body(b"123"));
     assert_eq!(answer.status, 408, "{answer:?}");
 
-    let crowded = Patience {
+    let crowded = ConsoleLimits {
         requests_max: 0,
-        ..Patience::default()
+        ..ConsoleLimits::default()
     };
     let server = Server::start_with(with_tokens(), crowded).await;
     let answer = server.ask(&Ask::get("/api/v1/").bearer(CHIEF));
@@ -587,12 +588,28 @@ async fn every_answer_has_the_security_headers_and_is_kept_by_nobody() {
     }
 }
 
+/// As the program itself shows it.
+async fn serve(
+    listener: TcpListener,
+    console: Console,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    serve_console(
+        listener,
+        console,
+        ConsoleLimits::default(),
+        monotonic(),
+        stop,
+    )
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_tokens_nobody_else_is_listened_to() {
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let platform = Platform::planted().await;
     let console = console_over(&platform, config::Console::default()).await;
-    let refused = serve_console(listener, console, CancellationToken::new()).await;
+    let refused = serve(listener, console, CancellationToken::new()).await;
     let error = refused.expect_err("it must not listen").to_string();
     assert!(error.contains("without tokens"), "{error}");
 
@@ -600,7 +617,7 @@ async fn without_tokens_nobody_else_is_listened_to() {
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let console = console_over(&platform, with_tokens()).await;
-    let serving = tokio::spawn(serve_console(listener, console, stop.clone()));
+    let serving = tokio::spawn(serve(listener, console, stop.clone()));
     let server = Server {
         address: ([127, 0, 0, 1], address.port()).into(),
         seconds: Arc::default(),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use restore_reconciler::config;
-use restore_reconciler::console::Patience;
+use restore_reconciler::console::ConsoleLimits;
 
 use super::platform::{
     DELETED, ELSEWHERE, FAILED, KINDS, LINKED, MARKER, OWN, RUNNING, SECRET, id,
@@ -357,11 +357,11 @@ async fn start() -> Server {
         requests_per_minute: 1_000_000,
         ..with_tokens()
     };
-    let patience = Patience {
+    let limits = ConsoleLimits {
         logins_per_minute: 1_000_000,
-        ..Patience::default()
+        ..ConsoleLimits::default()
     };
-    Server::start_with(settings, patience).await
+    Server::start_with(settings, limits).await
 }
 
 /// What is wrong with an answer.

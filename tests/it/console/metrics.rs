@@ -1,7 +1,7 @@
 //! What `serve` exports, and to whom.
 
 use restore_reconciler::config;
-use restore_reconciler::console::Patience;
+use restore_reconciler::console::ConsoleLimits;
 
 use super::platform::{ELSEWHERE, OWN};
 use super::server::{Answer, Ask, CHIEF, GUEST, MEMBER, PROBE, Server, with_tokens};
@@ -60,7 +60,7 @@ async fn workspaces_are_named_where_the_configuration_asks_for_it_and_only_to_th
         by_workspace: true,
         ..config::Metrics::default()
     };
-    let server = Server::start_exporting(with_tokens(), metrics, Patience::default()).await;
+    let server = Server::start_exporting(with_tokens(), metrics, ConsoleLimits::default()).await;
     let names = |token: &str, workspace: i64| {
         let answer = server.ask(&Ask::get(METRICS).bearer(token));
         assert!(environments(&answer) > 0);

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use restore_reconciler::config::{self, All, Capability, Reach};
-use restore_reconciler::console::{Console, Patience, Surveys, serve_console_within};
+use restore_reconciler::console::{Console, ConsoleLimits, Surveys, serve_console};
 use restore_reconciler::storage::Limits;
 use restore_reconciler::storage::reader::{open_reader, open_requests};
 use tokio::net::TcpListener;
@@ -58,22 +58,22 @@ pub(crate) struct Server {
 impl Server {
     /// One with the tokens above.
     pub(crate) async fn start() -> Self {
-        Self::start_with(with_tokens(), Patience::default()).await
+        Self::start_with(with_tokens(), ConsoleLimits::default()).await
     }
 
     /// One that knows everybody on this machine.
     pub(crate) async fn start_open() -> Self {
-        Self::start_with(config::Console::default(), Patience::default()).await
+        Self::start_with(config::Console::default(), ConsoleLimits::default()).await
     }
 
-    pub(crate) async fn start_with(settings: config::Console, patience: Patience) -> Self {
-        Self::start_exporting(settings, config::Metrics::default(), patience).await
+    pub(crate) async fn start_with(settings: config::Console, limits: ConsoleLimits) -> Self {
+        Self::start_exporting(settings, config::Metrics::default(), limits).await
     }
 
     pub(crate) async fn start_exporting(
         settings: config::Console,
         metrics: config::Metrics,
-        patience: Patience,
+        limits: ConsoleLimits,
     ) -> Self {
         let seconds = Arc::new(AtomicU64::new(0));
         let clock = Arc::clone(&seconds);
@@ -86,7 +86,7 @@ impl Server {
             metrics,
             ..console_over(&platform, settings).await
         };
-        let serving = serve_console_within(patience, clock, listener, console, stop.clone());
+        let serving = serve_console(listener, console, limits, clock, stop.clone());
         Self {
             address,
             seconds,

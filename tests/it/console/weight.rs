@@ -6,7 +6,7 @@ use std::thread;
 
 use restore_reconciler::clock::Stopwatch;
 use restore_reconciler::config;
-use restore_reconciler::console::Patience;
+use restore_reconciler::console::ConsoleLimits;
 use restore_reconciler::storage::standin::{PlantedRestore, PlantedRun, PlatformRows};
 use restore_reconciler::storage::{self, Access, Limits};
 use serde_json::Value;
@@ -72,7 +72,7 @@ async fn whoever_reads_much_holds_nobody_up() {
         requests_per_minute: 1_000_000,
         ..with_tokens()
     };
-    let server = Server::start_with(settings, Patience::default()).await;
+    let server = Server::start_with(settings, ConsoleLimits::default()).await;
     plant(&server.platform.url).await;
     let address = server.address;
     let ask = move |target: &str, token| {

@@ -16,58 +16,82 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 
-use super::Bounds;
 use crate::clock::Stopwatch;
 
-/// A connection as others see it.
+/// What clients may take of a server. The default is meant for probes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// How many connections are open at most. One more ends the oldest on which no request is being answered,
+    /// so that clients who say nothing cannot keep out one who does; where there is none, it ends itself.
+    pub connections_max: usize,
+    /// How long a connection lasts.
+    pub lifetime: Duration,
+    /// How many bytes a client may send.
+    pub bytes_max: usize,
+    /// How long answers that were begun may go on after the server was told to stop.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 64,
+            lifetime: Duration::from_secs(5),
+            bytes_max: 16 << 10,
+            shutdown_grace: Duration::from_millis(500),
+        }
+    }
+}
+
+/// A connection, as the server sees it that accepted it.
 struct Open {
     /// Cancelled when it has ended, or to end it.
     token: CancellationToken,
-    turn: Arc<Turn>,
+    activity: Arc<Activity>,
 }
 
-/// Whose turn it is on a connection.
+/// What happens on a connection.
 #[derive(Debug, Default)]
-struct Turn(AtomicU8);
+struct Activity(AtomicU8);
 
-impl Turn {
-    /// The client's: nothing is asked, or not to the end.
-    const CLIENT: u8 = 0;
-    /// Ours: a request is being answered.
-    const OURS: u8 = 1;
+impl Activity {
+    /// No request has arrived to its end.
+    const IDLE: u8 = 0;
+    /// A request is being answered.
+    const ANSWERING: u8 = 1;
     /// The answer is made, and not sent to its end.
     const SENDING: u8 = 2;
 
-    fn is_clients(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == Self::CLIENT
+    fn is_idle(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Self::IDLE
     }
 
-    fn set(&self, turn: u8) {
-        self.0.store(turn, Ordering::Relaxed);
+    fn set(&self, activity: u8) {
+        self.0.store(activity, Ordering::Relaxed);
     }
 
-    fn is_sent(&self) {
-        let (from, to) = (Self::SENDING, Self::CLIENT);
-        // Whatever else it was, it stays.
+    fn flushed(&self) {
+        let (from, to) = (Self::SENDING, Self::IDLE);
+        // While a request is being answered, a flush says nothing of its answer.
         self.0
             .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
             .ok();
     }
 }
 
-/// Accepts connections within [`Bounds`].
+/// Accepts connections within [`ConnectionLimits`].
 pub(super) struct Connections {
     listener: TcpListener,
-    bounds: Bounds,
+    limits: ConnectionLimits,
     /// The oldest first.
     open: VecDeque<Open>,
 }
 
 impl Connections {
-    pub(super) fn new(listener: TcpListener, bounds: Bounds) -> Self {
+    pub(super) fn new(listener: TcpListener, limits: ConnectionLimits) -> Self {
         Self {
             listener,
-            bounds,
+            limits,
             open: VecDeque::new(),
         }
     }
@@ -75,22 +99,22 @@ impl Connections {
     /// Makes room by ending the oldest connection on which nothing is answered; none where there is no such one.
     fn admit(&mut self, stream: TcpStream) -> Option<Connection> {
         self.open.retain(|open| !open.token.is_cancelled());
-        while self.open.len() >= self.bounds.connections_max {
-            let oldest = self.open.iter().position(|open| open.turn.is_clients())?;
+        while self.open.len() >= self.limits.connections_max {
+            let oldest = self.open.iter().position(|open| open.activity.is_idle())?;
             self.open.remove(oldest)?.token.cancel();
         }
         let token = CancellationToken::new();
-        let turn = Arc::<Turn>::default();
+        let activity = Arc::<Activity>::default();
         self.open.push_back(Open {
             token: token.clone(),
-            turn: Arc::clone(&turn),
+            activity: Arc::clone(&activity),
         });
         Some(Connection {
             stream,
-            turn,
-            bounds: self.bounds,
-            bytes_left: self.bounds.bytes_max,
-            lifetime: Box::pin(sleep(self.bounds.lifetime)),
+            activity,
+            limits: self.limits,
+            bytes_left: self.limits.bytes_max,
+            lifetime: Box::pin(sleep(self.limits.lifetime)),
             ended: Box::pin(token.clone().cancelled_owned()),
             _end: token.drop_guard(),
         })
@@ -119,8 +143,8 @@ impl Listener for Connections {
 /// One connection, which fails once it is too old, too talkative, or in another's way.
 pub(super) struct Connection {
     stream: TcpStream,
-    turn: Arc<Turn>,
-    bounds: Bounds,
+    activity: Arc<Activity>,
+    limits: ConnectionLimits,
     bytes_left: usize,
     lifetime: Pin<Box<Sleep>>,
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -170,7 +194,7 @@ impl AsyncWrite for Connection {
         self.check(context)?;
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         if flushed.is_ready() {
-            self.turn.is_sent();
+            self.activity.flushed();
         }
         flushed
     }
@@ -182,37 +206,37 @@ impl AsyncWrite for Connection {
 }
 
 /// Requests after which a connection ends in an orderly way. What they may send together is well below
-/// [`Bounds::bytes_max`].
+/// [`ConnectionLimits::bytes_max`].
 const REQUESTS_MAX: u32 = 32;
 
 /// Whoever is at the other end of a connection that may carry several requests.
 #[derive(Debug, Clone)]
-pub(super) struct Client {
-    pub(super) address: SocketAddr,
+pub(in crate::console) struct Client {
+    pub(in crate::console) address: SocketAddr,
     since: Stopwatch,
     lifetime: Duration,
     requests: Arc<AtomicU32>,
-    turn: Arc<Turn>,
+    activity: Arc<Activity>,
 }
 
 /// A request is being answered, until this is dropped and the answer is sent.
-pub(super) struct Answering(Arc<Turn>);
+pub(in crate::console) struct Answering(Arc<Activity>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.set(Turn::SENDING);
+        self.0.set(Activity::SENDING);
     }
 }
 
 impl Client {
     /// Keeps the connection from making room for another.
-    pub(super) fn begin(&self) -> Answering {
-        self.turn.set(Turn::OURS);
-        Answering(Arc::clone(&self.turn))
+    pub(in crate::console) fn begin(&self) -> Answering {
+        self.activity.set(Activity::ANSWERING);
+        Answering(Arc::clone(&self.activity))
     }
 
     /// Counts one request, and says whether the connection had better end with it than break off a later one.
-    pub(super) fn should_end(&self) -> bool {
+    pub(in crate::console) fn should_end(&self) -> bool {
         let before = self.requests.fetch_add(1, Ordering::Relaxed);
         before + 1 >= REQUESTS_MAX || self.since.elapsed() >= self.lifetime / 2
     }
@@ -223,9 +247,9 @@ impl Connected<IncomingStream<'_, Connections>> for Client {
         Self {
             address: *stream.remote_addr(),
             since: Stopwatch::start(),
-            lifetime: stream.io().bounds.lifetime,
+            lifetime: stream.io().limits.lifetime,
             requests: Arc::default(),
-            turn: Arc::clone(&stream.io().turn),
+            activity: Arc::clone(&stream.io().activity),
         }
     }
 }
@@ -240,11 +264,11 @@ mod tests {
     async fn the_oldest_that_waits_for_nothing_makes_room() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let bounds = Bounds {
+        let limits = ConnectionLimits {
             connections_max: 2,
-            ..Bounds::default()
+            ..ConnectionLimits::default()
         };
-        let mut connections = Connections::new(listener, bounds);
+        let mut connections = Connections::new(listener, limits);
         let mut come = async || connections.admit(TcpStream::connect(address).await.unwrap());
         let is_open = |connection: &mut Connection| {
             connection
@@ -252,19 +276,19 @@ mod tests {
                 .is_ok()
         };
         let mut asking = come().await.unwrap();
-        asking.turn.set(Turn::OURS);
+        asking.activity.set(Activity::ANSWERING);
         let mut silent = come().await.unwrap();
         let mut next = come().await.unwrap();
         assert_eq!(
             [&mut asking, &mut silent, &mut next].map(is_open),
             [true, false, true]
         );
-        next.turn.set(Turn::OURS);
+        next.activity.set(Activity::ANSWERING);
         assert!(come().await.is_none(), "both are being answered");
-        next.turn.set(Turn::SENDING);
+        next.activity.set(Activity::SENDING);
         assert!(come().await.is_none(), "an answer is being sent");
-        next.turn.is_sent();
-        asking.turn.is_sent();
+        next.activity.flushed();
+        asking.activity.flushed();
         let mut last = come().await.unwrap();
         assert_eq!(
             [&mut asking, &mut next, &mut last].map(is_open),
