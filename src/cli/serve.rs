@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::interruption::{say_more_on_signal, stop_on_signal};
 use super::session::Session;
 use crate::clock::{self, monotonic};
-use crate::console::{Console, ConsoleLimits, Surveys, serve_console};
+use crate::console::{Console, ConsoleLimits, serve_console};
 use crate::storage::Access;
 use crate::storage::reader::{open_reader, open_requests};
 
@@ -31,16 +31,10 @@ pub(super) async fn show(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let limits = session.config.database.limits();
-    let console = Console {
-        reader: open_reader(url, &limits).await?,
-        requests: open_requests(url, &limits).await?,
-        policy: session.config.rules.policy(),
-        settings: session.config.console.clone(),
-        surveys: Surveys::default(),
-        metrics: session.config.metrics.clone(),
-        started: clock::wall(),
-    };
-    let listen = console.settings.listen;
+    let reader = open_reader(url, &limits).await?;
+    let requests = open_requests(url, &limits).await?;
+    let console = Console::new(reader, requests, &session.config, clock::wall());
+    let listen = session.config.console.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| {
         Failure::new(
             format!("cannot listen on {listen}"),

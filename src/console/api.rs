@@ -9,21 +9,23 @@ mod tagged;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use reconciler_jobs::ids::{RestoreId, RunId};
-use reconciler_jobs::trace::TraceContext;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use self::describe::{Operation, Parameters};
 use self::tagged::Tagged;
-use super::access::{Capability, Viewer};
-use super::asked::{EnvironmentQuery, QueryError, RunQuery, parse_id};
+use super::access::Viewer;
+use super::load::Console;
 use super::problem::Problem;
-use super::serve::Console;
+use super::query::{EnvironmentQuery, Id, Query, RunQuery, trace_of};
+use crate::config::Capability;
 use crate::views::explain::Explanation;
 use crate::views::overview::Overview;
 use crate::views::queue::{QueueView, SweepsShown};
@@ -31,8 +33,11 @@ use crate::views::restore::Preparation;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
 
-/// What every handler gets.
-type Asked = State<Arc<Console>>;
+/// What every handler reads from.
+type Source = State<Arc<Console>>;
+
+/// What handlers answer that read.
+type Answer<T> = Result<Tagged<T>, Problem>;
 
 const RUNS: &str = "/api/v1/runs";
 const POSTURE: &str = "/api/v1/posture";
@@ -132,6 +137,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .iter()
         .fold(Router::new(), add)
         .route("/api/v1/openapi.json", get(openapi))
+        .layer(from_fn(tagged::not_modified))
 }
 
 /// Who asks.
@@ -154,54 +160,42 @@ struct RequestTaken {
     href: String,
 }
 
-async fn viewer(viewer: Viewer, headers: HeaderMap) -> Result<Response, Problem> {
-    let shown = ViewerShown {
+async fn viewer(viewer: Viewer) -> Tagged<ViewerShown> {
+    Tagged(ViewerShown {
         viewer: viewer.name.to_string(),
         capabilities: viewer.can.iter().copied().collect(),
-    };
-    Tagged::of(&shown)?.answer(&headers)
+    })
 }
 
 async fn runs(
-    State(console): Asked,
+    State(console): Source,
     viewer: Viewer,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let query = RunQuery::parse(&query.unwrap_or_default())?;
-    Tagged::of(&console.runs(&viewer, &query, RUNS).await?)?.answer(&headers)
+    Query(query): Query<RunQuery>,
+) -> Answer<RunList> {
+    Ok(Tagged(console.runs(&viewer, &query, RUNS).await?))
 }
 
-async fn run(
-    State(console): Asked,
-    viewer: Viewer,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    Tagged::of(&console.run(&viewer, run_of(&id)?).await?)?.answer(&headers)
+async fn run(State(console): Source, viewer: Viewer, Id(run): Id) -> Answer<RunDetail> {
+    Ok(Tagged(console.run(&viewer, RunId(run)).await?))
 }
 
-async fn explain(
-    State(console): Asked,
-    viewer: Viewer,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    Tagged::of(&console.explain(&viewer, run_of(&id)?).await?)?.answer(&headers)
+async fn explain(State(console): Source, viewer: Viewer, Id(run): Id) -> Answer<Explanation> {
+    Ok(Tagged(console.explain(&viewer, RunId(run)).await?))
 }
 
 async fn reconcile(
-    State(console): Asked,
+    State(console): Source,
     viewer: Viewer,
-    Path(id): Path<String>,
+    Id(run): Id,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let run = run_of(&id)?;
+    let run = RunId(run);
     let asked = console.reconcile(&viewer, run, trace_of(&headers)).await?;
     let href = format!("{RUNS}/{run}");
-    let location = HeaderValue::try_from(href.as_str()).map_err(|_| Problem::internal())?;
+    let location =
+        HeaderValue::try_from(href.as_str()).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     let taken = RequestTaken { run, asked, href };
-    let body = serde_json::to_vec(&taken).map_err(|_| Problem::internal())?;
+    let body = serde_json::to_vec(&taken).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     let headers = [
         (header::CONTENT_TYPE, tagged::JSON),
         (header::LOCATION, location),
@@ -210,61 +204,25 @@ async fn reconcile(
 }
 
 async fn posture(
-    State(console): Asked,
+    State(console): Source,
     viewer: Viewer,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let query = EnvironmentQuery::parse(&query.unwrap_or_default())?;
-    Tagged::of(&console.overview(&viewer, &query, POSTURE).await?)?.answer(&headers)
+    Query(query): Query<EnvironmentQuery>,
+) -> Answer<Overview> {
+    Ok(Tagged(console.overview(&viewer, &query, POSTURE).await?))
 }
 
-async fn gates(
-    State(console): Asked,
-    viewer: Viewer,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    Tagged::of(&console.restore(&viewer, restore_of(&id)?).await?)?.answer(&headers)
+async fn gates(State(console): Source, viewer: Viewer, Id(restore): Id) -> Answer<Preparation> {
+    Ok(Tagged(console.restore(&viewer, RestoreId(restore)).await?))
 }
 
-async fn queue(
-    State(console): Asked,
-    viewer: Viewer,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    Tagged::of(&console.queue(&viewer).await?)?.answer(&headers)
+async fn queue(State(console): Source, viewer: Viewer) -> Answer<QueueView> {
+    Ok(Tagged(console.queue(&viewer).await?))
 }
 
-async fn sweeps(
-    State(console): Asked,
-    viewer: Viewer,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    Tagged::of(&console.sweeps(&viewer).await?)?.answer(&headers)
+async fn sweeps(State(console): Source, viewer: Viewer) -> Answer<SweepsShown> {
+    Ok(Tagged(console.sweeps(&viewer).await?))
 }
 
-async fn openapi(_: Viewer, headers: HeaderMap) -> Result<Response, Problem> {
-    Tagged::of(&describe::document(OPERATIONS))?.answer(&headers)
-}
-
-impl From<QueryError> for Problem {
-    fn from(error: QueryError) -> Self {
-        Self::bad_request(error.to_string())
-    }
-}
-
-/// What is no id names nothing that exists.
-pub(super) fn run_of(id: &str) -> Result<RunId, Problem> {
-    parse_id(id).map(RunId).ok_or_else(Problem::not_found)
-}
-
-/// The trace that a request is part of.
-pub(super) fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
-    TraceContext::parse(headers.get("traceparent")?.to_str().ok()?)
-}
-
-/// As [`run_of`].
-pub(super) fn restore_of(id: &str) -> Result<RestoreId, Problem> {
-    parse_id(id).map(RestoreId).ok_or_else(Problem::not_found)
+async fn openapi(_: Viewer) -> Tagged<Value> {
+    Tagged(describe::document(OPERATIONS))
 }

@@ -22,17 +22,16 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use futures_util::FutureExt as _;
-use url::form_urlencoded;
 
 use super::access::{
     Asker, Cookie, FormToken, NoChance, Rates, Sessions, Shown, TokenId, Tokens, Viewer, chance,
     is_from_elsewhere, names_this_machine,
 };
-use super::exported::METRICS;
 use super::headers::secure;
-use super::login;
-use super::pages::Looker;
-use super::problem::Problem;
+use super::login::{self, field};
+use super::metrics::METRICS;
+use super::pages::render_problem_page;
+use super::problem::{OwnPage, Problem};
 use super::serve::ConsoleLimits;
 use super::server::Client;
 use super::turns::Turns;
@@ -79,10 +78,6 @@ enum Who {
     Nobody,
 }
 
-/// An answer of its own to a status that would otherwise become a [`Problem`].
-#[derive(Clone, Copy)]
-pub(super) struct OwnPage;
-
 impl Guard {
     pub(super) fn new(
         settings: &config::Console,
@@ -98,7 +93,7 @@ impl Guard {
             turns: Turns::new(limits.requests_max, limits.permit_timeout),
             limits,
             behind_tls: settings.behind_tls,
-            local: FormToken::of(&chance()?),
+            local: FormToken::new(&chance()?),
             clock,
         })
     }
@@ -112,13 +107,13 @@ impl Guard {
         &self,
         client: SocketAddr,
         request: Request,
-        known: &OnceLock<Looker>,
+        known: &OnceLock<Viewer>,
     ) -> Result<(Asker, Request), Response> {
         let (parts, body) = request.into_parts();
         self.check_shape(&parts).map_err(Problem::into_response)?;
         let who = self.identify(&parts);
-        if let Some(looker) = self.looker(&who) {
-            known.get_or_init(|| looker);
+        if let Some(viewer) = self.viewer(&who) {
+            known.get_or_init(|| viewer);
         }
         let asker = match who {
             Who::Bearer(id) | Who::Session(id, _) => Asker::Token(id),
@@ -129,7 +124,7 @@ impl Guard {
             .map_err(|wait| Problem::too_many_requests(wait).into_response())?;
         match who {
             Who::Local | Who::Bearer(_) | Who::Session(..) => {}
-            Who::Refused => return Err(Problem::unauthorized().into_response()),
+            Who::Refused => return Err(StatusCode::UNAUTHORIZED.into_response()),
             Who::Nobody if is_open(parts.uri.path()) => {}
             Who::Nobody => return Err(turn_away(&parts)),
         }
@@ -139,29 +134,27 @@ impl Guard {
         let by_form = matches!(who, Who::Local | Who::Session(..));
         if by_form && !is_safe(&parts.method) && parts.uri.path() != login::LOGIN {
             let sent = sent_form_token(&parts, &body).unwrap_or_default();
-            let is_ours = |looker: &Looker| looker.form_token.is(&sent);
-            if !known.get().is_some_and(is_ours) {
+            let token = known.get().and_then(|viewer| viewer.form_token.as_ref());
+            if !token.is_some_and(|token| token.is(&sent)) {
                 return Err(Problem::foreign().into_response());
             }
         }
         let mut request = Request::from_parts(parts, Body::from(body));
-        if let Some(looker) = known.get().cloned() {
-            let extensions = request.extensions_mut();
-            extensions.insert(looker.form_token);
-            extensions.insert(looker.viewer);
-        }
+        request.extensions_mut().insert(known.get().cloned());
         Ok((asker, request))
     }
 
     /// Somebody known, with what their forms send back.
-    fn looker(&self, who: &Who) -> Option<Looker> {
-        let (viewer, form_token) = match who {
-            Who::Local => (Viewer::on_this_machine(), self.local.clone()),
-            Who::Bearer(id) => (self.tokens.viewer(*id)?.clone(), FormToken::default()),
-            Who::Session(id, form_token) => (self.tokens.viewer(*id)?.clone(), form_token.clone()),
-            Who::Refused | Who::Nobody => return None,
-        };
-        Some(Looker { viewer, form_token })
+    fn viewer(&self, who: &Who) -> Option<Viewer> {
+        match who {
+            Who::Local => Some(Viewer::local(self.local.clone())),
+            Who::Bearer(id) => self.tokens.viewer(*id).cloned(),
+            Who::Session(id, form_token) => Some(Viewer {
+                form_token: Some(form_token.clone()),
+                ..self.tokens.viewer(*id)?.clone()
+            }),
+            Who::Refused | Who::Nobody => None,
+        }
     }
 
     /// What can be refused without knowing who asks.
@@ -171,7 +164,7 @@ impl Guard {
             .path_and_query()
             .map_or(0, |target| target.as_str().len());
         if target > TARGET_BYTES_MAX {
-            return Err(Problem::uri_too_long());
+            return Err(StatusCode::URI_TOO_LONG.into());
         }
         let bytes: usize = parts
             .headers
@@ -179,7 +172,7 @@ impl Guard {
             .map(|(name, value)| name.as_str().len() + value.len())
             .sum();
         if bytes > HEADER_BYTES_MAX || parts.headers.len() > HEADERS_MAX {
-            return Err(Problem::headers_too_large());
+            return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into());
         }
         if parts.headers.get_all(header::HOST).iter().count() > 1 {
             return Err(Problem::bad_request("There may be one Host header."));
@@ -203,7 +196,7 @@ impl Guard {
             Shown::Session(id) => self
                 .sessions
                 .find(id, self.now())
-                .map_or(Who::Nobody, |token| Who::Session(token, FormToken::of(id))),
+                .map_or(Who::Nobody, |token| Who::Session(token, FormToken::new(id))),
             Shown::Nothing => Who::Nobody,
         }
     }
@@ -214,7 +207,7 @@ impl Guard {
         client: &Client,
         request: Request,
         next: Next,
-        known: &OnceLock<Looker>,
+        known: &OnceLock<Viewer>,
     ) -> Response {
         let (asker, request) = match self.admit(client.address, request, known).await {
             Ok(admitted) => admitted,
@@ -222,7 +215,7 @@ impl Guard {
         };
         let _answering = client.begin();
         let Some(_turn) = self.turns.take(asker).await else {
-            return Problem::unavailable().into_response();
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
         };
         next.run(request).await
     }
@@ -243,9 +236,9 @@ pub(super) async fn guard(
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             tracing::error!("a page panicked");
-            Problem::internal().into_response()
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
-        Err(_) => Problem::unavailable().into_response(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     };
     let mut response = finish(response, is_api, known.get(), guard.behind_tls);
     if client.should_end() {
@@ -256,7 +249,7 @@ pub(super) async fn guard(
 }
 
 /// Gives every refusal one of two forms, and every answer its headers.
-fn finish(response: Response, is_api: bool, looker: Option<&Looker>, behind_tls: bool) -> Response {
+fn finish(response: Response, is_api: bool, viewer: Option<&Viewer>, behind_tls: bool) -> Response {
     let status = response.status();
     let is_refusal = status.is_client_error() || status.is_server_error();
     let is_finished = response.extensions().get::<OwnPage>().is_some();
@@ -265,11 +258,11 @@ fn finish(response: Response, is_api: bool, looker: Option<&Looker>, behind_tls:
             .extensions()
             .get()
             .cloned()
-            .unwrap_or_else(|| Problem::of_status(status));
+            .unwrap_or_else(|| Problem::from(status));
         let mut refusal = if is_api {
-            problem.as_json()
+            problem.to_json()
         } else {
-            problem.as_page(looker)
+            to_page(&problem, viewer)
         };
         if let Some(allowed) = response.headers().get(header::ALLOW) {
             refusal.headers_mut().insert(header::ALLOW, allowed.clone());
@@ -280,6 +273,13 @@ fn finish(response: Response, is_api: bool, looker: Option<&Looker>, behind_tls:
     };
     secure(response.headers_mut(), is_refusal, behind_tls);
     response
+}
+
+/// The page for whoever asked; for nobody known, without a menu.
+fn to_page(problem: &Problem, viewer: Option<&Viewer>) -> Response {
+    let status = problem.status.as_u16();
+    let page = render_problem_page(problem.title, problem.detail(), status, viewer);
+    problem.with_body("text/html; charset=utf-8", page.into_bytes())
 }
 
 /// Pages that nobody needs to be known for: those that a login is made of.
@@ -299,7 +299,7 @@ fn is_safe(method: &Method) -> bool {
 /// Sends a browser to the login, which leads back, and tells a program what it needs.
 fn turn_away(parts: &Parts) -> Response {
     if is_api(parts.uri.path()) {
-        return Problem::unauthorized().into_response();
+        return StatusCode::UNAUTHORIZED.into_response();
     }
     let target = parts.uri.path_and_query().map(PathAndQuery::as_str);
     let back = target.filter(|_| is_safe(&parts.method));
@@ -311,7 +311,7 @@ async fn read_body(parts: &Parts, body: Body, within: Duration) -> Result<Bytes,
     let length = parts.headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > BODY_BYTES_MAX) {
-        return Err(Problem::payload_too_large());
+        return Err(StatusCode::PAYLOAD_TOO_LARGE.into());
     }
     if is_safe(&parts.method) {
         return Ok(Bytes::new());
@@ -320,8 +320,8 @@ async fn read_body(parts: &Parts, body: Body, within: Duration) -> Result<Bytes,
     DefaultBodyLimit::max(BODY_BYTES_MAX).apply(&mut limited);
     match tokio::time::timeout(within, Bytes::from_request(limited, &())).await {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(refused)) => Err(Problem::of_status(refused.status())),
-        Err(_) => Err(Problem::of_status(StatusCode::REQUEST_TIMEOUT)),
+        Ok(Err(refused)) => Err(refused.status().into()),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT.into()),
     }
 }
 
@@ -331,13 +331,6 @@ fn sent_form_token(parts: &Parts, body: &Bytes) -> Option<Vec<u8>> {
         return Some(sent.as_bytes().to_vec());
     }
     field(body, "csrf").map(String::into_bytes)
-}
-
-/// The first value of a field of a form.
-pub(super) fn field(form: &[u8], name: &str) -> Option<String> {
-    form_urlencoded::parse(form)
-        .find(|(field, _)| field == name)
-        .map(|(_, value)| value.into_owned())
 }
 
 #[cfg(test)]
@@ -542,5 +535,22 @@ mod tests {
                 .await
                 .contains(">There is nothing here</h1>")
         );
+    }
+
+    #[tokio::test]
+    async fn a_page_cannot_be_broken_out_of() {
+        let response = to_page(&Problem::bad_request("<script>\"'&"), None);
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 16).await;
+        let body = String::from_utf8(bytes.unwrap().to_vec()).unwrap();
+        assert!(body.contains("&#60;script&#62;&#34;&#39;&#38;"), "{body}");
+        assert!(!body.contains("<script"), "{body}");
+    }
+
+    #[test]
+    fn whoever_must_wait_or_log_in_is_told() {
+        let wait = to_page(&StatusCode::SERVICE_UNAVAILABLE.into(), None);
+        assert_eq!(wait.headers()["retry-after"], "1");
+        let challenge = to_page(&StatusCode::UNAUTHORIZED.into(), None);
+        assert_eq!(challenge.headers()["www-authenticate"], "Bearer");
     }
 }

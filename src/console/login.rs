@@ -11,9 +11,9 @@ use axum::routing::{get, post};
 use url::form_urlencoded;
 
 use super::access::Asker;
-use super::guard::{Guard, OwnPage, field};
+use super::guard::Guard;
 use super::pages::render_login_page;
-use super::problem::Problem;
+use super::problem::{OwnPage, Problem};
 use super::server::Client;
 use crate::telemetry::names::{CLIENT_ADDRESS, VIEWER_NAME};
 
@@ -87,7 +87,7 @@ async fn log_in(
     guard.logins.give_back(asker);
     let id = guard.sessions.begin(token, guard.now()).map_err(|error| {
         tracing::error!(%error, "no session can begin");
-        Problem::unavailable()
+        StatusCode::SERVICE_UNAVAILABLE
     })?;
     // The one before, if any, is of no use to anybody from now on.
     if let Some(before) = guard.cookie.read(&headers) {
@@ -106,7 +106,7 @@ async fn log_in(
     Ok(response)
 }
 
-/// The same page, which says that the token is nobody's.
+/// The form again, which says that the token is nobody's.
 fn refuse(back: &str) -> Response {
     let page = Html(render_login_page(back, true));
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
@@ -126,6 +126,14 @@ async fn log_out(State(guard): State<Arc<Guard>>, headers: HeaderMap) -> Respons
     response
 }
 
+/// The first value of a field of a form.
+pub(super) fn field(form: &[u8], name: &str) -> Option<String> {
+    form_urlencoded::parse(form)
+        .find(|(field, _)| field == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// Where a login leads that came from `back`.
 fn place(back: Option<String>) -> String {
     back.filter(|back| is_place(back))
         .unwrap_or_else(|| START.to_owned())

@@ -6,9 +6,10 @@
 //!                       └─ access: tokens, sessions, capabilities, origins, rates
 //! ```
 //!
-//! `server` keeps whoever connects from holding the process, `turns` gives each asker a share of it, `surveys`
+//! `server` keeps whoever connects from holding the process, `turns` gives each asker a share of it, `query` reads what
+//! is asked for, `load` answers it within what the viewer may see, `cache`
 //! keeps for seconds what took long to count, `problem` says what went wrong, `login` makes a session of a token,
-//! `exported` answers Prometheus, and `headers` are what every answer tells the browser.
+//! `metrics` answers Prometheus, and `headers` are what every answer tells the browser.
 //!
 //! **Invariants:**
 //! - Nothing here works or knows who works. A probe waits for no database: its answer takes no longer than its
@@ -18,18 +19,18 @@
 
 mod access;
 mod api;
-mod asked;
-mod asking;
-mod exported;
+mod cache;
 mod guard;
 mod headers;
+mod load;
 mod login;
+mod metrics;
 mod pages;
 mod probes;
 mod problem;
+mod query;
 mod serve;
 mod server;
-mod surveys;
 mod turns;
 
 use std::io;
@@ -39,9 +40,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use access::{NewToken, NoChance};
-pub use serve::{Console, ConsoleLimits, serve_console};
+pub use load::Console;
+pub use serve::{ConsoleLimits, serve_console};
 pub use server::ConnectionLimits;
-pub use surveys::Surveys;
 
 use crate::health::Health;
 use crate::metrics::Exported;

@@ -5,24 +5,28 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::access::Capability;
-use super::pages::{Looker, render_problem_page};
+use super::access::Forbidden;
 use crate::storage::{ErrorKind, StoreError};
 
-/// Why a request was not answered. Every one that leaves the console is finished by the guard, which knows
-/// whether JSON or a page was asked for.
+/// Why a request was not answered. Every one that leaves the console is given its form by the middleware,
+/// which knows whether JSON or a page was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
-    status: StatusCode,
+    pub(super) status: StatusCode,
     kind: &'static str,
-    title: &'static str,
+    pub(super) title: &'static str,
     detail: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
 }
+
+/// Goes with a refusal that is a page of its own, and stays as it is.
+#[derive(Clone, Copy)]
+pub(super) struct OwnPage;
 
 /// The members that RFC 9457 gives names to.
 #[derive(Serialize)]
@@ -59,17 +63,6 @@ impl Problem {
         }
     }
 
-    /// What does not exist, and what the viewer may not know to exist: one body for both.
-    pub(super) const fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here")
-    }
-
-    /// The viewer may see this place, but not do this.
-    pub(super) fn forbidden(missing: Capability) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "You may not do this")
-            .saying(format!("Your token has no capability {missing}."))
-    }
-
     /// The request came from another site's page, or from a form that is too old.
     pub(super) fn foreign() -> Self {
         let kind = "foreign-request";
@@ -80,48 +73,13 @@ impl Problem {
 
     /// The request cannot be understood. `detail` says what is allowed and never repeats the request.
     pub(super) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
-        let title = "The request cannot be understood";
-        Self::new(StatusCode::BAD_REQUEST, "bad-request", title).saying(detail)
-    }
-
-    /// Nobody known asks.
-    pub(super) fn unauthorized() -> Self {
-        let title = "A token is needed";
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", title)
-            .saying("Send a valid token as `Authorization: Bearer TOKEN`, or log in.")
+        Self::from(StatusCode::BAD_REQUEST).saying(detail)
     }
 
     /// The allowance is spent for `wait`.
     pub(super) fn too_many_requests(wait: Duration) -> Self {
         let title = "Too many requests";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", title).after(wait)
-    }
-
-    /// The body is too long.
-    pub(super) const fn payload_too_large() -> Self {
-        let title = "The request's body is too long";
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", title)
-    }
-
-    /// The target is too long.
-    pub(super) const fn uri_too_long() -> Self {
-        let title = "The request's address is too long";
-        Self::new(StatusCode::URI_TOO_LONG, "uri-too-long", title)
-    }
-
-    /// The headers are too long, or too many.
-    pub(super) const fn headers_too_large() -> Self {
-        Self::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "headers-too-large",
-            "The request's headers are too long",
-        )
-    }
-
-    /// The place exists, the method does not.
-    pub(super) const fn method_not_allowed() -> Self {
-        let title = "This method means nothing here";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", title)
     }
 
     /// The request names another host than this machine, and nobody here has a token.
@@ -131,50 +89,19 @@ impl Problem {
             .saying("Ask for localhost or 127.0.0.1, or configure tokens.")
     }
 
-    /// The database is away, or too much is asked for at once.
-    pub(super) fn unavailable() -> Self {
-        let title = "This cannot be answered right now";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title)
-            .saying("Try again in a moment.")
-            .after(Duration::from_secs(1))
-    }
-
     /// What is open is not what is in its place any more.
-    pub(super) fn replaced() -> Self {
+    fn replaced() -> Self {
         let title = "The database's file, or its queue's, was removed or replaced";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "database-replaced", title)
             .saying("Put the file back if it was removed, then start the console again. Its log names the file.")
     }
 
-    /// Something failed that should not. The log says what.
-    pub(super) const fn internal() -> Self {
-        let title = "Something failed; the log of the console says what";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", title)
-    }
-
-    /// What a status means that was answered without saying more.
-    pub(super) fn of_status(status: StatusCode) -> Self {
-        match status {
-            StatusCode::NOT_FOUND => Self::not_found(),
-            StatusCode::METHOD_NOT_ALLOWED => Self::method_not_allowed(),
-            StatusCode::PAYLOAD_TOO_LARGE => Self::payload_too_large(),
-            StatusCode::URI_TOO_LONG => Self::uri_too_long(),
-            StatusCode::UNAUTHORIZED => Self::unauthorized(),
-            StatusCode::SERVICE_UNAVAILABLE => Self::unavailable(),
-            status if status.is_client_error() => {
-                let title = "The request cannot be understood";
-                Self::new(status, "bad-request", title)
-            }
-            _ => Self::internal(),
-        }
-    }
-
-    fn detail(&self) -> Option<&str> {
+    pub(super) fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
     }
 
     /// The answer on the API.
-    pub(super) fn as_json(&self) -> Response {
+    pub(super) fn to_json(&self) -> Response {
         let body = Body {
             r#type: format!("urn:restore-reconciler:problem:{}", self.kind),
             title: self.title,
@@ -183,16 +110,11 @@ impl Problem {
         };
         // Fails for maps with keys that are no text, and there are none.
         let body = serde_json::to_vec(&body).unwrap_or_default();
-        self.answer("application/problem+json", body)
+        self.with_body("application/problem+json", body)
     }
 
-    /// The answer to whoever asked for a page; to nobody known, without a menu.
-    pub(super) fn as_page(&self, looker: Option<&Looker>) -> Response {
-        let page = render_problem_page(self.title, self.detail(), self.status.as_u16(), looker);
-        self.answer("text/html; charset=utf-8", page.into_bytes())
-    }
-
-    fn answer(&self, content_type: &'static str, body: Vec<u8>) -> Response {
+    /// The answer in one of its forms.
+    pub(super) fn with_body(&self, content_type: &'static str, body: Vec<u8>) -> Response {
         let content_type = [(header::CONTENT_TYPE, content_type)];
         let mut response = (self.status, content_type, body).into_response();
         let headers = response.headers_mut();
@@ -209,10 +131,51 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
+    /// An answer that the middleware gives its form.
     fn into_response(self) -> Response {
-        let mut response = self.as_json();
-        response.extensions_mut().insert(self);
-        response
+        (self.status, Extension(self)).into_response()
+    }
+}
+
+impl From<StatusCode> for Problem {
+    /// What a status means where there is no more to say. What failed that should not is for the log to tell.
+    fn from(status: StatusCode) -> Self {
+        let new = |kind, title| Self::new(status, kind, title);
+        match status {
+            // What does not exist, and what the viewer may not know to exist: one body for both.
+            StatusCode::NOT_FOUND => new("not-found", "There is nothing here"),
+            StatusCode::UNAUTHORIZED => new("unauthorized", "A token is needed")
+                .saying("Send a valid token as `Authorization: Bearer TOKEN`, or log in."),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                new("method-not-allowed", "This method means nothing here")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                new("payload-too-large", "The request's body is too long")
+            }
+            StatusCode::URI_TOO_LONG => new("uri-too-long", "The request's address is too long"),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                new("headers-too-large", "The request's headers are too long")
+            }
+            // The database is away, or too much is asked for at once.
+            StatusCode::SERVICE_UNAVAILABLE => {
+                new("unavailable", "This cannot be answered right now")
+                    .saying("Try again in a moment.")
+                    .after(Duration::from_secs(1))
+            }
+            _ if status.is_client_error() => new("bad-request", "The request cannot be understood"),
+            _ => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something failed; the log of the console says what",
+            ),
+        }
+    }
+}
+
+impl From<Forbidden> for Problem {
+    fn from(Forbidden(capability): Forbidden) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "You may not do this")
+            .saying(format!("Your token has no capability {capability}."))
     }
 }
 
@@ -221,8 +184,8 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let problem = match error.kind() {
             _ if error.needs_restart() => Self::replaced(),
-            ErrorKind::Transient => Self::unavailable(),
-            ErrorKind::Refused | ErrorKind::Fatal => Self::internal(),
+            ErrorKind::Transient => StatusCode::SERVICE_UNAVAILABLE.into(),
+            ErrorKind::Refused | ErrorKind::Fatal => StatusCode::INTERNAL_SERVER_ERROR.into(),
         };
         let status = problem.status.as_u16();
         tracing::warn!(%error, status, "the database could not be read");
@@ -235,21 +198,18 @@ mod tests {
     use axum::body::to_bytes;
 
     use super::*;
-
-    async fn body(response: Response) -> String {
-        let bytes = to_bytes(response.into_body(), 1 << 16).await.unwrap();
-        String::from_utf8(bytes.to_vec()).unwrap()
-    }
+    use crate::config::Capability;
 
     #[tokio::test]
     async fn the_api_says_it_in_problem_details() {
-        let response = Problem::forbidden(Capability::RunsReconcile).as_json();
+        let response = Problem::from(Forbidden(Capability::RunsReconcile)).to_json();
         assert_eq!(response.status(), 403);
         assert_eq!(
             response.headers()["content-type"],
             "application/problem+json"
         );
-        let body: serde_json::Value = serde_json::from_str(&body(response).await).unwrap();
+        let bytes = to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(
             body,
             serde_json::json!({
@@ -261,31 +221,17 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn a_page_cannot_be_broken_out_of() {
-        let response = Problem::bad_request("<script>\"'&").as_page(None);
-        let body = body(response).await;
-        assert!(body.contains("&#60;script&#62;&#34;&#39;&#38;"), "{body}");
-        assert!(!body.contains("<script"), "{body}");
-    }
-
     #[test]
-    fn whoever_must_wait_or_log_in_is_told() {
-        let wait = Problem::too_many_requests(Duration::from_millis(1_200)).as_json();
+    fn whoever_must_wait_is_told_for_how_many_whole_seconds() {
+        let wait = Problem::too_many_requests(Duration::from_millis(1_200)).to_json();
         assert_eq!(wait.headers()["retry-after"], "2");
-        assert_eq!(
-            Problem::unavailable().as_page(None).headers()["retry-after"],
-            "1"
-        );
-        let challenge = Problem::unauthorized().as_page(None);
-        assert_eq!(challenge.headers()["www-authenticate"], "Bearer");
     }
 
     #[test]
     fn every_refusal_has_a_problem_of_its_status() {
         for status in 400..600 {
             let status = StatusCode::from_u16(status).unwrap();
-            let problem = Problem::of_status(status);
+            let problem = Problem::from(status);
             let expected = match status.as_u16() {
                 503 => 503,
                 500.. => 500,

@@ -5,38 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use jiff::Timestamp;
-use reconciler_jobs::restore_execute::Policy;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::guard::{Guard, guard};
-use super::problem::Problem;
+use super::load::Console;
 use super::server::{ConnectionLimits, serve};
-use super::surveys::Surveys;
-use super::{api, exported, login, pages};
+use super::{api, login, metrics, pages};
 use crate::clock::Clock;
-use crate::config;
-use crate::storage::reader::{Reader, Requests};
-
-/// What the console shows, and to whom.
-pub struct Console {
-    /// Where everything is read.
-    pub reader: Arc<dyn Reader>,
-    /// Where runs are asked for: the only thing that is ever written.
-    pub requests: Arc<dyn Requests>,
-    /// Who gets in.
-    pub settings: config::Console,
-    /// What counts as proof.
-    pub policy: Policy,
-    /// What was counted lately.
-    pub surveys: Surveys,
-    /// What is exported for dashboards.
-    pub metrics: config::Metrics,
-    /// When this process started, by its own clock.
-    pub started: Timestamp,
-}
 
 /// What is not configured: how much the console does at once, and how long it waits for anybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,10 +73,10 @@ fn router(console: Arc<Console>, guarding: Arc<Guard>) -> Router {
     Router::new()
         .merge(pages::routes())
         .merge(api::routes())
-        .merge(exported::routes())
+        .merge(metrics::routes())
         .merge(login::routes(Arc::clone(&guarding)))
-        .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .with_state(console)
         .layer(from_fn_with_state(guarding, guard))
 }

@@ -16,17 +16,14 @@ mod viewer;
 
 use axum::http::request::Parts;
 
-pub(super) use crate::config::Capability;
 pub(super) use cookie::Cookie;
 pub(super) use rates::{Asker, Rates};
 pub(super) use sessions::Sessions;
+pub(super) use tokens::Tokens;
 pub use tokens::{NewToken, NoChance};
-pub(super) use tokens::{TokenId, Tokens};
-pub(super) use viewer::{FormToken, Viewer};
+pub(super) use viewer::{Forbidden, FormToken, TokenId, Viewer};
 
 use axum::http::{HeaderValue, header};
-use reconciler_jobs::restore_execute::canonical::digest_of;
-use subtle::ConstantTimeEq as _;
 
 /// What a request shows to get in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,18 +51,6 @@ impl<'r> Shown<'r> {
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map_or(Self::Nonsense, |(_, token)| Self::Bearer(token.trim()))
-    }
-}
-
-impl FormToken {
-    /// What forms of this session send back. Whoever knows it does not know the session's id.
-    pub(super) fn of(secret: &str) -> Self {
-        Self(digest_of(&format!("form {secret}")).into())
-    }
-
-    /// Whether it was sent back.
-    pub(super) fn is(&self, sent: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(sent).into()
     }
 }
 

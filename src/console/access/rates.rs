@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::tokens::TokenId;
+use super::viewer::TokenId;
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// How many are told apart. Beyond them, strangers share one allowance.

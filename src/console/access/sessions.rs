@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use reconciler_jobs::restore_execute::canonical::digest_of;
 
-use super::tokens::{NoChance, TokenId, chance};
+use super::tokens::{NoChance, chance};
+use super::viewer::TokenId;
 
 /// How many sessions there are at most. One more ends the one that was silent for the longest time.
 const SESSIONS_MAX: usize = 1_000;

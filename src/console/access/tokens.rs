@@ -6,7 +6,7 @@ use reconciler_jobs::restore_execute::canonical::digest_of;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use thiserror::Error;
 
-use super::viewer::Viewer;
+use super::viewer::{TokenId, Viewer};
 use crate::config::{self, TOKEN_PREFIX};
 
 /// Bytes of chance in a token, and in the id of a session.
@@ -47,16 +47,13 @@ impl NewToken {
     }
 }
 
-/// Which token, by its place in the configuration.
-pub(in crate::console) type TokenId = u32;
-
 /// Those who get in.
 pub(in crate::console) struct Tokens(Vec<(TokenId, String, Viewer)>);
 
 impl Tokens {
     pub(in crate::console) fn new(entries: &[config::Token]) -> Self {
         let entry = |(id, token): (TokenId, &config::Token)| {
-            (id, token.sha256.clone(), Viewer::of_token(token))
+            (id, token.sha256.clone(), Viewer::new(id, token))
         };
         Self((0..).zip(entries).map(entry).collect())
     }
@@ -95,7 +92,7 @@ mod tests {
             name: name.to_owned(),
             sha256: token.sha256.clone(),
             workspaces: config::Reach::Only([1].into()),
-            capabilities: [super::super::Capability::RunsView].into(),
+            capabilities: [config::Capability::RunsView].into(),
         }
     }
 

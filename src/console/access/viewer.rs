@@ -1,19 +1,23 @@
-//! Who asks, what they see, and what they may do.
+//! Who looks, what they see, and what they may do.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use reconciler_jobs::ids::WorkspaceId;
+use reconciler_jobs::restore_execute::canonical::digest_of;
+use subtle::ConstantTimeEq as _;
 
-use super::Capability;
-use crate::config::{self, Reach};
-use crate::console::problem::Problem;
+use crate::config::{self, Capability, Reach};
 use crate::storage::reader::Workspaces;
 
-/// Who asks. The guard puts it on every request that it lets through; cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which token, by its place in the configuration.
+pub(in crate::console) type TokenId = u32;
+
+/// Who looks. The middleware puts it on every request that it lets through; cheap to clone.
+#[derive(Clone)]
 pub(in crate::console) struct Viewer {
     /// The name of the token.
     pub(in crate::console) name: Arc<str>,
@@ -21,11 +25,19 @@ pub(in crate::console) struct Viewer {
     pub(in crate::console) workspaces: Arc<Workspaces>,
     /// What it may do.
     pub(in crate::console) can: Arc<BTreeSet<Capability>>,
-    is_local: bool,
+    /// Its token; none where there are no tokens.
+    pub(super) token: Option<TokenId>,
+    /// What its forms send back. None for those who sent a bearer token, whom no other site can imitate.
+    pub(in crate::console) form_token: Option<FormToken>,
 }
 
+/// The viewer lacks a capability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::console) struct Forbidden(pub(in crate::console) Capability);
+
 impl Viewer {
-    pub(super) fn of_token(token: &config::Token) -> Self {
+    /// Whoever holds this token.
+    pub(super) fn new(id: TokenId, token: &config::Token) -> Self {
         let workspaces = match &token.workspaces {
             Reach::All(_) => Workspaces::All,
             Reach::Only(ids) => Workspaces::Only(ids.iter().copied().map(WorkspaceId).collect()),
@@ -34,76 +46,58 @@ impl Viewer {
             name: token.name.as_str().into(),
             workspaces: workspaces.into(),
             can: token.capabilities.clone().into(),
-            is_local: false,
+            token: Some(id),
+            form_token: None,
         }
     }
 
     /// Whoever is on this machine, where no tokens are configured: sees everything, may do everything.
-    pub(in crate::console) fn on_this_machine() -> Self {
+    pub(super) fn local(form_token: FormToken) -> Self {
         Self {
             name: "this machine".into(),
             workspaces: Workspaces::All.into(),
             can: BTreeSet::from(Capability::ALL).into(),
-            is_local: true,
+            token: None,
+            form_token: Some(form_token),
         }
     }
 
     /// Whether it is whoever is on this machine, who has no session to end.
     pub(in crate::console) fn is_local(&self) -> bool {
-        self.is_local
+        self.token.is_none()
     }
 
     /// Refuses who may not.
-    pub(in crate::console) fn require(&self, capability: Capability) -> Result<(), Problem> {
+    pub(in crate::console) fn require(&self, capability: Capability) -> Result<(), Forbidden> {
         if self.can.contains(&capability) {
             Ok(())
         } else {
-            Err(Problem::forbidden(capability))
+            Err(Forbidden(capability))
         }
     }
 }
 
 impl<S: Sync> FromRequestParts<S> for Viewer {
-    type Rejection = Problem;
+    type Rejection = StatusCode;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let viewer = parts.extensions.get().cloned();
-        viewer.ok_or_else(Problem::unauthorized)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        let viewer = parts.extensions.get::<Option<Self>>();
+        viewer.cloned().flatten().ok_or(StatusCode::UNAUTHORIZED)
     }
 }
 
-/// The secret that every form of a viewer's pages sends back as `csrf`. Empty for those who sent a bearer
-/// token, whom no other site can imitate.
-#[derive(Clone, PartialEq, Eq, Default)]
+/// The secret that every form of a viewer's pages sends back as `csrf`.
+#[derive(Clone)]
 pub(in crate::console) struct FormToken(pub(in crate::console) Arc<str>);
 
-impl<S: Sync> FromRequestParts<S> for FormToken {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(parts.extensions.get().cloned().unwrap_or_default())
+impl FormToken {
+    /// What forms of the session with this id send back. Whoever knows it does not know the id.
+    pub(super) fn new(id: &str) -> Self {
+        Self(digest_of(&format!("form {id}")).into())
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_token_does_not_list_is_neither_seen_nor_done() {
-        let viewer = Viewer::of_token(&config::Token {
-            name: "ops".to_owned(),
-            sha256: String::new(),
-            workspaces: Reach::Only([3, 1].into()),
-            capabilities: [Capability::RunsView].into(),
-        });
-        assert_eq!(
-            *viewer.workspaces,
-            Workspaces::Only([WorkspaceId(1), WorkspaceId(3)].into())
-        );
-        assert!(viewer.require(Capability::RunsView).is_ok());
-        for other in &Capability::ALL[1..] {
-            assert!(viewer.require(*other).is_err(), "{other}");
-        }
+    /// Whether it was sent back.
+    pub(in crate::console) fn is(&self, sent: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(sent).into()
     }
 }

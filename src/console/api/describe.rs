@@ -7,8 +7,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::console::asked::LIMIT_MAX;
-use crate::console::serve::Console;
+use crate::console::load::Console;
+use crate::console::query::LIMIT_MAX;
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RunOutcome;

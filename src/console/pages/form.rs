@@ -4,7 +4,7 @@ use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 
 use super::words;
-use crate::console::asked::RunQuery;
+use crate::console::query::RunQuery;
 use crate::views::stored_word;
 
 /// The filters.

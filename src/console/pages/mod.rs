@@ -16,7 +16,8 @@ use reconciler_jobs::restore_execute::facts::RunStatus;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::review::Standing;
 
-use super::access::{Capability, FormToken, Viewer};
+use super::access::Viewer;
+use crate::config::Capability;
 use crate::postures::Coverage;
 use crate::views::Moment;
 use crate::views::explain::Explanation;
@@ -72,48 +73,34 @@ struct Place {
     is_current: bool,
 }
 
-/// Who looks, and with which form token.
-#[derive(Clone)]
-pub(super) struct Looker {
-    pub(super) viewer: Viewer,
-    pub(super) form_token: FormToken,
-}
-
-impl Looker {
-    /// Around a page for this viewer.
-    fn shell(
-        &self,
+impl Shell {
+    /// Around a page of what was read at `as_of`.
+    fn new(
+        viewer: &Viewer,
         title: impl Into<String>,
         current: Option<Menu>,
-        as_of: Option<Moment>,
-    ) -> Shell {
-        Shell {
-            title: title.into(),
+        as_of: Moment,
+    ) -> Self {
+        Self {
             current,
-            is_in: true,
-            viewer: self.viewer.name.to_string(),
-            can_log_out: !self.viewer.is_local(),
-            can_reconcile: self.viewer.can.contains(&Capability::RunsReconcile),
-            can_see_evidence: self.viewer.can.contains(&Capability::EvidenceView),
-            csrf: self.form_token.0.to_string(),
-            as_of,
-            claim_boundary: CLAIM_BOUNDARY,
+            as_of: Some(as_of),
+            ..Self::around(title, Some(viewer))
         }
     }
-}
 
-impl Shell {
-    /// Around a page for nobody in particular.
-    fn outside(title: &str) -> Self {
+    /// Around a page of nothing that was read, perhaps for nobody in particular.
+    fn around(title: impl Into<String>, viewer: Option<&Viewer>) -> Self {
+        let may = |what| viewer.is_some_and(|viewer| viewer.can.contains(&what));
+        let form_token = viewer.and_then(|viewer| viewer.form_token.as_ref());
         Self {
-            title: title.to_owned(),
+            title: title.into(),
             current: None,
-            is_in: false,
-            viewer: String::new(),
-            can_log_out: false,
-            can_reconcile: false,
-            can_see_evidence: false,
-            csrf: String::new(),
+            is_in: viewer.is_some(),
+            viewer: viewer.map_or_else(String::new, |viewer| viewer.name.to_string()),
+            can_log_out: viewer.is_some_and(|viewer| !viewer.is_local()),
+            can_reconcile: may(Capability::RunsReconcile),
+            can_see_evidence: may(Capability::EvidenceView),
+            csrf: form_token.map_or_else(String::new, |token| token.0.to_string()),
             as_of: None,
             claim_boundary: CLAIM_BOUNDARY,
         }
@@ -216,9 +203,8 @@ struct ProblemPage<'a> {
 
 /// The form for a token, which leads back to `back`.
 pub(super) fn render_login_page(back: &str, has_failed: bool) -> String {
-    let shell = &Shell::outside("Log in");
     render_alone(&LoginPage {
-        shell,
+        shell: &Shell::around("Log in", None),
         back,
         has_failed,
     })
@@ -229,14 +215,10 @@ pub(super) fn render_problem_page(
     title: &str,
     detail: Option<&str>,
     status: u16,
-    looker: Option<&Looker>,
+    viewer: Option<&Viewer>,
 ) -> String {
-    let shell = &looker.map_or_else(
-        || Shell::outside(title),
-        |looker| looker.shell(title, None, None),
-    );
     render_alone(&ProblemPage {
-        shell,
+        shell: &Shell::around(title, viewer),
         title,
         detail,
         status,

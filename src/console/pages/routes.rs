@@ -4,23 +4,25 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
+use reconciler_jobs::ids::{RestoreId, RunId};
 
 use super::{
-    EvidencePage, ExplainPage, Form, Looker, Menu, OverviewPage, QueuePage, RestorePage, RunPage,
-    RunsPage, download,
+    EvidencePage, ExplainPage, Form, Menu, OverviewPage, QueuePage, RestorePage, RunPage, RunsPage,
+    Shell, download,
 };
-use crate::console::access::{FormToken, Viewer};
-use crate::console::api::{restore_of, run_of, trace_of};
-use crate::console::asked::{EnvironmentQuery, RunQuery};
+use crate::console::access::Viewer;
+use crate::console::load::Console;
 use crate::console::problem::Problem;
-use crate::console::serve::Console;
+use crate::console::query::{EnvironmentQuery, FormQuery, Id, Query, RunQuery, trace_of};
 
-/// What every handler gets.
-type Asked = State<Arc<Console>>;
+/// What every handler reads from.
+type Source = State<Arc<Console>>;
+
+type Page = Result<Html<String>, Problem>;
 
 const RUNS: &str = "/runs";
 
@@ -44,46 +46,33 @@ pub(in crate::console) fn routes() -> Router<Arc<Console>> {
         .route("/assets/icon.svg", get(icon))
 }
 
-fn render(page: &impl Template) -> Result<Response, Problem> {
-    match page.render() {
-        Ok(text) => Ok(Html(text).into_response()),
-        Err(error) => {
-            tracing::error!(%error, "a page cannot be rendered");
-            Err(Problem::internal())
-        }
-    }
-}
-
-async fn overview(
-    State(console): Asked,
-    viewer: Viewer,
-    form_token: FormToken,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let query = EnvironmentQuery::parse(&query.unwrap_or_default())?;
-    let answer = console.overview(&viewer, &query, "/").await?;
-    let looker = Looker { viewer, form_token };
-    let shell = looker.shell("Overview", Some(Menu::Overview), Some(answer.as_of));
-    render(&OverviewPage {
-        shell: &shell,
-        answer: &answer,
+fn render(page: &impl Template) -> Page {
+    page.render().map(Html).map_err(|error| {
+        tracing::error!(%error, "a page cannot be rendered");
+        StatusCode::INTERNAL_SERVER_ERROR.into()
     })
 }
 
-async fn runs(
-    State(console): Asked,
+async fn overview(
+    State(console): Source,
     viewer: Viewer,
-    form_token: FormToken,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let query = RunQuery::parse_form(&query.unwrap_or_default())?;
-    let answer = console.runs(&viewer, &query, RUNS).await?;
-    let looker = Looker { viewer, form_token };
-    let shell = looker.shell("Runs", Some(Menu::Runs), Some(answer.as_of));
+    Query(query): Query<EnvironmentQuery>,
+) -> Page {
+    let answer = &console.overview(&viewer, &query, "/").await?;
+    let shell = &Shell::new(&viewer, "Overview", Some(Menu::Overview), answer.as_of);
+    render(&OverviewPage { shell, answer })
+}
+
+async fn runs(
+    State(console): Source,
+    viewer: Viewer,
+    FormQuery(query): FormQuery<RunQuery>,
+) -> Page {
+    let answer = &console.runs(&viewer, &query, RUNS).await?;
     let text = query.text(None);
     render(&RunsPage {
-        shell: &shell,
-        answer: &answer,
+        shell: &Shell::new(&viewer, "Runs", Some(Menu::Runs), answer.as_of),
+        answer,
         form: &Form::of(&query),
         csv: format!("{RUNS}.csv?{text}"),
         json: format!("{RUNS}.json?{text}"),
@@ -91,32 +80,26 @@ async fn runs(
 }
 
 async fn csv(
-    State(console): Asked,
+    State(console): Source,
     viewer: Viewer,
-    RawQuery(query): RawQuery,
+    FormQuery(query): FormQuery<RunQuery>,
 ) -> Result<Response, Problem> {
-    let query = RunQuery::parse_form(&query.unwrap_or_default())?;
     let list = console.all_runs(&viewer, &query, "/runs.csv").await?;
     let body = download::csv(&list.runs).map_err(|error| {
         tracing::error!(%error, "a table cannot be written");
-        Problem::internal()
+        StatusCode::INTERNAL_SERVER_ERROR
     })?;
-    Ok(file(
-        "text/csv; charset=utf-8",
-        "csv",
-        list.next.is_some(),
-        body,
-    ))
+    let is_cut = list.next.is_some();
+    Ok(file("text/csv; charset=utf-8", "csv", is_cut, body))
 }
 
 async fn json(
-    State(console): Asked,
+    State(console): Source,
     viewer: Viewer,
-    RawQuery(query): RawQuery,
+    FormQuery(query): FormQuery<RunQuery>,
 ) -> Result<Response, Problem> {
-    let query = RunQuery::parse_form(&query.unwrap_or_default())?;
     let list = console.all_runs(&viewer, &query, "/runs.json").await?;
-    let body = serde_json::to_vec(&list).map_err(|_| Problem::internal())?;
+    let body = serde_json::to_vec(&list).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(file("application/json", "json", list.next.is_some(), body))
 }
 
@@ -133,92 +116,53 @@ fn file(content_type: &'static str, ending: &str, is_cut: bool, body: Vec<u8>) -
     response
 }
 
-async fn run(
-    State(console): Asked,
-    viewer: Viewer,
-    form_token: FormToken,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let answer = console.run(&viewer, run_of(&id)?).await?;
-    let looker = Looker { viewer, form_token };
-    let shell = looker.shell(format!("Run {id}"), Some(Menu::Runs), Some(answer.as_of));
-    render(&RunPage {
-        shell: &shell,
-        answer: &answer,
-    })
+async fn run(State(console): Source, viewer: Viewer, Id(run): Id) -> Page {
+    let answer = &console.run(&viewer, RunId(run)).await?;
+    let title = format!("Run {run}");
+    let shell = &Shell::new(&viewer, title, Some(Menu::Runs), answer.as_of);
+    render(&RunPage { shell, answer })
 }
 
-async fn evidence(
-    State(console): Asked,
-    viewer: Viewer,
-    form_token: FormToken,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let answer = console.evidence(&viewer, run_of(&id)?).await?;
-    let looker = Looker { viewer, form_token };
-    let title = format!("Evidence of run {id}");
-    let shell = looker.shell(title, Some(Menu::Runs), Some(answer.as_of));
-    render(&EvidencePage {
-        shell: &shell,
-        answer: &answer,
-    })
+async fn evidence(State(console): Source, viewer: Viewer, Id(run): Id) -> Page {
+    let answer = &console.evidence(&viewer, RunId(run)).await?;
+    let title = format!("Evidence of run {run}");
+    let shell = &Shell::new(&viewer, title, Some(Menu::Runs), answer.as_of);
+    render(&EvidencePage { shell, answer })
 }
 
-async fn explain(
-    State(console): Asked,
-    viewer: Viewer,
-    form_token: FormToken,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let answer = console.explain(&viewer, run_of(&id)?).await?;
-    let looker = Looker { viewer, form_token };
-    let title = format!("Run {id} now");
-    let shell = looker.shell(title, Some(Menu::Runs), Some(answer.as_of));
-    render(&ExplainPage {
-        shell: &shell,
-        answer: &answer,
-    })
+async fn explain(State(console): Source, viewer: Viewer, Id(run): Id) -> Page {
+    let answer = &console.explain(&viewer, RunId(run)).await?;
+    let title = format!("Run {run} now");
+    let shell = &Shell::new(&viewer, title, Some(Menu::Runs), answer.as_of);
+    render(&ExplainPage { shell, answer })
 }
 
 async fn reconcile(
-    State(console): Asked,
+    State(console): Source,
     viewer: Viewer,
-    Path(id): Path<String>,
+    Id(run): Id,
     headers: HeaderMap,
 ) -> Result<Redirect, Problem> {
-    let run = run_of(&id)?;
-    console.reconcile(&viewer, run, trace_of(&headers)).await?;
+    let trace = trace_of(&headers);
+    console.reconcile(&viewer, RunId(run), trace).await?;
     Ok(Redirect::to(&format!("{RUNS}/{run}#verdict")))
 }
 
-async fn restore(
-    State(console): Asked,
-    viewer: Viewer,
-    form_token: FormToken,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let answer = console.restore(&viewer, restore_of(&id)?).await?;
-    let looker = Looker { viewer, form_token };
-    let shell = looker.shell(format!("Restore {id}"), None, Some(answer.as_of));
-    render(&RestorePage {
-        shell: &shell,
-        answer: &answer,
-    })
+async fn restore(State(console): Source, viewer: Viewer, Id(restore): Id) -> Page {
+    let answer = &console.restore(&viewer, RestoreId(restore)).await?;
+    let title = format!("Restore {restore}");
+    let shell = &Shell::new(&viewer, title, None, answer.as_of);
+    render(&RestorePage { shell, answer })
 }
 
-async fn queue(
-    State(console): Asked,
-    viewer: Viewer,
-    form_token: FormToken,
-) -> Result<Response, Problem> {
-    let queue = console.queue(&viewer).await?;
-    let sweeps = console.sweeps(&viewer).await?;
-    let looker = Looker { viewer, form_token };
-    let shell = looker.shell("Queue and sweeps", Some(Menu::Queue), Some(queue.as_of));
+async fn queue(State(console): Source, viewer: Viewer) -> Page {
+    let queue = &console.queue(&viewer).await?;
+    let sweeps = &console.sweeps(&viewer).await?;
+    let shell = &Shell::new(&viewer, "Queue and sweeps", Some(Menu::Queue), queue.as_of);
     render(&QueuePage {
-        shell: &shell,
-        queue: &queue,
-        sweeps: &sweeps,
+        shell,
+        queue,
+        sweeps,
     })
 }
 

@@ -13,7 +13,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::platform::{LINKED, OWN, Platform, RUNNING, id};
-use super::server::{Answer, Ask, CHIEF, GUEST, PROBE, Server, console_over, with_tokens};
+use super::server::{
+    Answer, Ask, CHIEF, GUEST, PROBE, Server, config_with, console_over, with_tokens,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bearer_token_gets_in_and_nothing_else_does() {
@@ -608,7 +610,7 @@ async fn serve(
 async fn without_tokens_nobody_else_is_listened_to() {
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let platform = Platform::planted().await;
-    let console = console_over(&platform, config::Console::default()).await;
+    let console = console_over(&platform, config::Config::default()).await;
     let refused = serve(listener, console, CancellationToken::new()).await;
     let error = refused.expect_err("it must not listen").to_string();
     assert!(error.contains("without tokens"), "{error}");
@@ -616,7 +618,7 @@ async fn without_tokens_nobody_else_is_listened_to() {
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let console = console_over(&platform, with_tokens()).await;
+    let console = console_over(&platform, config_with(with_tokens())).await;
     let serving = tokio::spawn(serve(listener, console, stop.clone()));
     let server = Server {
         address: ([127, 0, 0, 1], address.port()).into(),

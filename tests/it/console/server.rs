@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::canonical::digest_of;
-use restore_reconciler::config::{self, All, Capability, Reach};
-use restore_reconciler::console::{Console, ConsoleLimits, Surveys, serve_console};
+use restore_reconciler::config::{self, All, Capability, Config, Reach};
+use restore_reconciler::console::{Console, ConsoleLimits, serve_console};
 use restore_reconciler::storage::Limits;
 use restore_reconciler::storage::reader::{open_reader, open_requests};
 use tokio::net::TcpListener;
@@ -82,10 +81,11 @@ impl Server {
         let address = listener.local_addr().expect("its number");
         let stop = CancellationToken::new();
         let platform = Platform::planted().await;
-        let console = Console {
+        let config = Config {
             metrics,
-            ..console_over(&platform, settings).await
+            ..config_with(settings)
         };
+        let console = console_over(&platform, config).await;
         let serving = serve_console(listener, console, limits, clock, stop.clone());
         Self {
             address,
@@ -303,17 +303,17 @@ pub(crate) fn with_tokens() -> config::Console {
     }
 }
 
-pub(crate) async fn console_over(platform: &Platform, settings: config::Console) -> Console {
-    let limits = Limits::default();
-    Console {
-        reader: open_reader(&platform.url, &limits).await.expect("a reader"),
-        requests: open_requests(&platform.url, &limits)
-            .await
-            .expect("requests"),
-        settings,
-        policy: Policy::default(),
-        surveys: Surveys::default(),
-        metrics: config::Metrics::default(),
-        started: Timestamp::UNIX_EPOCH,
+pub(crate) fn config_with(console: config::Console) -> Config {
+    Config {
+        console,
+        ..Config::default()
     }
+}
+
+pub(crate) async fn console_over(platform: &Platform, config: Config) -> Console {
+    let limits = Limits::default();
+    let reader = open_reader(&platform.url, &limits).await.expect("a reader");
+    let requests = open_requests(&platform.url, &limits).await;
+    let requests = requests.expect("requests");
+    Console::new(reader, requests, &config, Timestamp::UNIX_EPOCH)
 }

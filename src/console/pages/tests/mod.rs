@@ -96,7 +96,7 @@ fn whoever_is_not_in_sees_a_form_and_no_menu() {
     insta::assert_snapshot!(
         "login",
         text(&LoginPage {
-            shell: &Shell::outside("Log in"),
+            shell: &Shell::around("Log in", None),
             back: "/runs?outcome=failed",
             has_failed: true,
         })
@@ -110,7 +110,7 @@ fn a_problem_is_a_page_like_others() {
     insta::assert_snapshot!(
         "problem",
         text(&ProblemPage {
-            shell: &Shell::outside("There is nothing here"),
+            shell: &Shell::around("There is nothing here", None),
             title: "There is nothing here",
             detail: Some("<b>"),
             status: 404,

@@ -5,13 +5,18 @@
 
 use std::str::FromStr;
 
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
+use reconciler_jobs::trace::TraceContext;
 use url::form_urlencoded;
 
+use super::problem::Problem;
 use crate::storage::reader::RunFilter;
 use crate::views::Visibility;
 use crate::views::stored_word;
@@ -19,7 +24,7 @@ use crate::views::stored_word;
 /// How many runs a page has unless it is told otherwise.
 pub(super) const LIMIT: u32 = 50;
 
-/// How many it has at most.
+/// How many runs a page has at most.
 pub(super) const LIMIT_MAX: u32 = 200;
 
 /// The longest age that can be asked for: longer than any platform has existed.
@@ -53,7 +58,7 @@ pub(super) struct EnvironmentQuery {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum QueryError {
     #[error("there is no parameter of that name; there are: {known}")]
-    Unknown { known: &'static str },
+    Unknown { known: String },
     #[error("`{name}` is given more than once")]
     Twice { name: &'static str },
     #[error("a parameter has no value; leave it out instead")]
@@ -65,23 +70,33 @@ pub(super) enum QueryError {
     },
 }
 
-/// The names of a query for runs.
-const RUN_NAMES: &str = "workspace, environment, outcome, reason, state, undecided, older_than, younger_than, \
-                         below, limit";
+/// The parameters behind a question mark.
+pub(super) trait Parameters: Default {
+    /// What they are called.
+    const NAMES: &'static [&'static str];
 
-impl RunQuery {
-    /// Reads the text behind the question mark.
-    pub(super) fn parse(text: &str) -> Result<Self, QueryError> {
-        refuse_empty(text)?;
+    /// Sets the one of this name.
+    fn set(&mut self, name: &'static str, value: Option<&str>) -> Result<(), QueryError>;
+
+    /// Reads what a program sends. A parameter without a value is a filter that somebody meant to set.
+    fn parse(text: &str) -> Result<Self, QueryError> {
+        let mut parameters = form_urlencoded::parse(text.as_bytes());
+        if parameters.any(|(_, value)| value.is_empty()) {
+            return Err(QueryError::Empty);
+        }
         Self::parse_form(text)
     }
 
-    /// The same of a form, which sends an empty value for every field that was left empty.
-    pub(super) fn parse_form(text: &str) -> Result<Self, QueryError> {
+    /// Reads what a form sends, which has an empty value for every field that was left empty.
+    fn parse_form(text: &str) -> Result<Self, QueryError> {
         let mut query = Self::default();
         let mut given = Vec::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            let name = query.read(&name, &value)?;
+            let known = Self::NAMES.iter().copied().find(|known| *known == name);
+            let name = known.ok_or_else(|| QueryError::Unknown {
+                known: Self::NAMES.join(", "),
+            })?;
+            query.set(name, Some(&*value).filter(|value| !value.is_empty()))?;
             if given.contains(&name) {
                 return Err(QueryError::Twice { name });
             }
@@ -89,55 +104,105 @@ impl RunQuery {
         }
         Ok(query)
     }
+}
 
-    fn read(&mut self, name: &str, value: &str) -> Result<&'static str, QueryError> {
-        let value = Some(value).filter(|value| !value.is_empty());
-        Ok(match name {
-            "workspace" => {
-                self.workspace = id("workspace", value)?.map(WorkspaceId);
-                "workspace"
-            }
-            "environment" => {
-                self.environment = id("environment", value)?.map(EnvironmentId);
-                "environment"
-            }
-            "outcome" => {
-                self.outcome = read("outcome", value, "an outcome, or pending", outcome)?;
-                "outcome"
-            }
-            "reason" => {
-                self.reason = read("reason", value, "a reason code", ReasonCode::parse)?;
-                "reason"
-            }
-            "state" => {
-                self.state = read("state", value, "a state of a restore's result", state)?;
-                "state"
-            }
-            "undecided" => {
-                let found = read("undecided", value, "true or false", |it| it.parse().ok())?;
-                self.undecided = found.unwrap_or_default();
-                "undecided"
-            }
-            "older_than" => {
-                self.older_than = age("older_than", value)?;
-                "older_than"
-            }
-            "younger_than" => {
-                self.younger_than = age("younger_than", value)?;
-                "younger_than"
-            }
-            "below" => {
-                self.below = id("below", value)?.map(RunId);
-                "below"
-            }
-            "limit" => {
-                self.limit = read("limit", value, "a number from 1 to 200", limit)?;
-                "limit"
-            }
-            _ => return Err(QueryError::Unknown { known: RUN_NAMES }),
-        })
+/// The parameters of a request of a program.
+pub(super) struct Query<Q>(pub(super) Q);
+
+/// The parameters of a request of a form.
+pub(super) struct FormQuery<Q>(pub(super) Q);
+
+/// An id in a path.
+pub(super) struct Id(pub(super) i64);
+
+impl<S: Sync, Q: Parameters> FromRequestParts<S> for Query<Q> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let text = parts.uri.query().unwrap_or_default();
+        Ok(Self(Q::parse(text)?))
     }
+}
 
+impl<S: Sync, Q: Parameters> FromRequestParts<S> for FormQuery<Q> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let text = parts.uri.query().unwrap_or_default();
+        Ok(Self(Q::parse_form(text)?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    /// What is no id names nothing that exists.
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| Problem::from(rejection.status()))?;
+        Ok(Self(parse_id(&text).ok_or(StatusCode::NOT_FOUND)?))
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+/// The trace that a request is part of.
+pub(super) fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
+    TraceContext::parse(headers.get("traceparent")?.to_str().ok()?)
+}
+
+impl Parameters for RunQuery {
+    const NAMES: &'static [&'static str] = &[
+        "workspace",
+        "environment",
+        "outcome",
+        "reason",
+        "state",
+        "undecided",
+        "older_than",
+        "younger_than",
+        "below",
+        "limit",
+    ];
+
+    fn set(&mut self, name: &'static str, value: Option<&str>) -> Result<(), QueryError> {
+        match name {
+            "workspace" => self.workspace = id(name, value)?.map(WorkspaceId),
+            "environment" => self.environment = id(name, value)?.map(EnvironmentId),
+            "outcome" => self.outcome = read(name, value, "an outcome, or pending", outcome)?,
+            "reason" => self.reason = read(name, value, "a reason code", ReasonCode::parse)?,
+            "state" => self.state = read(name, value, "a state of a restore's result", state)?,
+            "undecided" => {
+                let found = read(name, value, "true or false", |it| it.parse().ok())?;
+                self.undecided = found.unwrap_or_default();
+            }
+            "older_than" => self.older_than = age(name, value)?,
+            "younger_than" => self.younger_than = age(name, value)?,
+            "below" => self.below = id(name, value)?.map(RunId),
+            _ => self.limit = read(name, value, "a number from 1 to 200", limit)?,
+        }
+        Ok(())
+    }
+}
+
+impl Parameters for EnvironmentQuery {
+    const NAMES: &'static [&'static str] = &["workspace", "after"];
+
+    fn set(&mut self, name: &'static str, value: Option<&str>) -> Result<(), QueryError> {
+        match name {
+            "workspace" => self.workspace = id(name, value)?.map(WorkspaceId),
+            _ => self.after = read(name, value, "as a page before gave it", after)?,
+        }
+        Ok(())
+    }
+}
+
+impl RunQuery {
     /// Whether ages are asked for, which are measured from the database's clock.
     pub(super) fn needs_clock(&self) -> bool {
         self.older_than.is_some() || self.younger_than.is_some()
@@ -193,35 +258,6 @@ impl RunQuery {
 }
 
 impl EnvironmentQuery {
-    /// Reads the text behind the question mark.
-    pub(super) fn parse(text: &str) -> Result<Self, QueryError> {
-        refuse_empty(text)?;
-        let mut query = Self::default();
-        let mut given = Vec::new();
-        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            let value = Some(&*value).filter(|value| !value.is_empty());
-            let name = match &*name {
-                "workspace" => {
-                    query.workspace = id("workspace", value)?.map(WorkspaceId);
-                    "workspace"
-                }
-                "after" => {
-                    query.after = read("after", value, "as a page before gave it", after)?;
-                    "after"
-                }
-                _ => {
-                    let known = "workspace, after";
-                    return Err(QueryError::Unknown { known });
-                }
-            };
-            if given.contains(&name) {
-                return Err(QueryError::Twice { name });
-            }
-            given.push(name);
-        }
-        Ok(query)
-    }
-
     /// The same query after an environment.
     pub(super) fn text(&self, (workspace, environment): (WorkspaceId, EnvironmentId)) -> String {
         let mut text = form_urlencoded::Serializer::new(String::new());
@@ -234,19 +270,10 @@ impl EnvironmentQuery {
 }
 
 /// An id in a path or a query: a positive number, written as numbers are.
-pub(super) fn parse_id(text: &str) -> Option<i64> {
+fn parse_id(text: &str) -> Option<i64> {
     let id = i64::from_str(text).ok().filter(|id| *id > 0)?;
     // Neither `+1` nor `01`: one thing has one address.
     (id.to_string() == text).then_some(id)
-}
-
-/// A parameter without a value is a filter that somebody meant to set.
-fn refuse_empty(text: &str) -> Result<(), QueryError> {
-    let mut parameters = form_urlencoded::parse(text.as_bytes());
-    if parameters.any(|(_, value)| value.is_empty()) {
-        return Err(QueryError::Empty);
-    }
-    Ok(())
 }
 
 fn id(name: &'static str, value: Option<&str>) -> Result<Option<i64>, QueryError> {

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use jiff::Timestamp;
 use reconciler_jobs::reading::posture::Posture;
 
 use super::access::Viewer;
+use super::load::Console;
 use super::probes::exposition;
 use super::problem::Problem;
-use super::serve::Console;
 use crate::config::Capability;
 use crate::metrics::{
     ENVIRONMENTS, Exporter, POSTURES_READ, POSTURES_WHOLE, Role, WORKSPACE_ENVIRONMENTS, number,
@@ -35,7 +36,7 @@ async fn metrics(State(console): State<Arc<Console>>, viewer: Viewer) -> Result<
     let survey = console.survey_of_all(&viewer).await?;
     let exporter = Exporter::new(&[Role::Console], console.started).map_err(|error| {
         tracing::error!(%error, "metrics cannot be exported");
-        Problem::internal()
+        StatusCode::INTERNAL_SERVER_ERROR
     })?;
     let by_workspace = console.metrics.by_workspace;
     exporter.record(|| count(survey.as_of, &survey.postures, by_workspace));

@@ -4,12 +4,17 @@
 //! who may see the same, however many ask at once, and the pages say when.
 //!
 //! **Invariant:** what one viewer is told was found within that viewer's workspaces, with that viewer's visibility.
+//!
+//! # Design notes
+//!
+//! What is kept ages by the database's clock, as everything does that pages show: a cache of the field's own, such as
+//! moka, goes by the machine's.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex as Waiting;
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::storage::reader::Workspaces;
 use crate::views::Visibility;
@@ -18,7 +23,7 @@ use crate::views::survey::Survey;
 /// How long what was found is told again, by the database's clock.
 const KEPT_FOR: SignedDuration = SignedDuration::from_secs(15);
 
-/// For how many different questions.
+/// How many scopes are kept.
 const KEPT_MAX: usize = 64;
 
 /// Whose environments were gone through, and as seen by whom.
@@ -28,22 +33,22 @@ pub(super) struct Scope {
     pub(super) visibility: Visibility,
 }
 
-/// What was found last; held by whoever looks.
-type Latest = Arc<Waiting<Option<Arc<Survey>>>>;
+/// What was found last; locked by whoever goes through environments.
+type Latest = Arc<AsyncMutex<Option<Arc<Survey>>>>;
 
 /// What was found lately, the scope that was asked for last at the end.
 #[derive(Debug, Default)]
-pub struct Surveys(Mutex<Vec<(Scope, Latest)>>);
+pub(super) struct SurveyCache(Mutex<Vec<(Scope, Latest)>>);
 
-impl Surveys {
-    /// What was found at `now` or a little before; else what `look` finds.
+impl SurveyCache {
+    /// What was found at `now` or a little before; else what `walking` finds.
     ///
-    /// Fails where `look` does, which the next one then tries again.
+    /// Fails where `walking` does; whoever asks next then tries again.
     pub(super) async fn get<E>(
         &self,
         scope: Scope,
         now: Timestamp,
-        look: impl Future<Output = Result<Survey, E>>,
+        walking: impl Future<Output = Result<Survey, E>>,
     ) -> Result<Arc<Survey>, E> {
         let latest = self.latest_of(scope);
         let mut latest = latest.lock().await;
@@ -52,7 +57,7 @@ impl Surveys {
         if let Some(found) = latest.as_ref().filter(is_fresh) {
             return Ok(Arc::clone(found));
         }
-        let found = Arc::new(look.await?);
+        let found = Arc::new(walking.await?);
         *latest = Some(Arc::clone(&found));
         Ok(found)
     }
@@ -92,7 +97,7 @@ mod tests {
     }
 
     /// Looks at once, and says whether it had to.
-    async fn ask(surveys: &Surveys, scope: Scope, second: i64) -> (i64, bool) {
+    async fn ask(cache: &SurveyCache, scope: Scope, second: i64) -> (i64, bool) {
         let mut has_looked = false;
         let look = async {
             has_looked = true;
@@ -101,51 +106,51 @@ mod tests {
                 ..Survey::default()
             })
         };
-        let Ok(found) = surveys.get(scope, at(second), look).await;
+        let Ok(found) = cache.get(scope, at(second), look).await;
         (found.as_of.as_second() - 1_000, has_looked)
     }
 
     #[tokio::test]
     async fn what_was_found_is_told_again_for_a_while_and_to_those_who_see_the_same() {
-        let surveys = Surveys::default();
-        assert_eq!(ask(&surveys, only(1), 0).await, (0, true));
-        assert_eq!(ask(&surveys, only(1), 14).await, (0, false));
-        assert_eq!(ask(&surveys, only(1), -3).await, (0, false));
-        assert_eq!(ask(&surveys, only(2), 14).await, (14, true));
+        let cache = SurveyCache::default();
+        assert_eq!(ask(&cache, only(1), 0).await, (0, true));
+        assert_eq!(ask(&cache, only(1), 14).await, (0, false));
+        assert_eq!(ask(&cache, only(1), -3).await, (0, false));
+        assert_eq!(ask(&cache, only(2), 14).await, (14, true));
         let all = Scope {
             workspaces: Workspaces::All,
             ..only(1)
         };
-        assert_eq!(ask(&surveys, all, 14).await, (14, true));
+        assert_eq!(ask(&cache, all, 14).await, (14, true));
         let blind = Scope {
             visibility: Visibility { evidence: false },
             ..only(1)
         };
-        assert_eq!(ask(&surveys, blind, 14).await, (14, true));
-        assert_eq!(ask(&surveys, only(1), 15).await, (15, true));
-        assert_eq!(ask(&surveys, only(1), 29).await, (15, false));
+        assert_eq!(ask(&cache, blind, 14).await, (14, true));
+        assert_eq!(ask(&cache, only(1), 15).await, (15, true));
+        assert_eq!(ask(&cache, only(1), 29).await, (15, false));
     }
 
     #[tokio::test]
     async fn the_scope_that_nobody_asked_for_longest_is_forgotten_first() {
-        let surveys = Surveys::default();
+        let cache = SurveyCache::default();
         let number = i64::try_from(KEPT_MAX).unwrap();
         for workspace in 0..number {
-            ask(&surveys, only(workspace), 0).await;
+            ask(&cache, only(workspace), 0).await;
         }
-        assert_eq!(ask(&surveys, only(0), 1).await, (0, false));
-        assert_eq!(ask(&surveys, only(number), 1).await, (1, true));
-        assert_eq!(ask(&surveys, only(0), 1).await, (0, false));
-        assert_eq!(ask(&surveys, only(1), 1).await, (1, true));
-        assert_eq!(surveys.0.lock().unwrap().len(), KEPT_MAX);
+        assert_eq!(ask(&cache, only(0), 1).await, (0, false));
+        assert_eq!(ask(&cache, only(number), 1).await, (1, true));
+        assert_eq!(ask(&cache, only(0), 1).await, (0, false));
+        assert_eq!(ask(&cache, only(1), 1).await, (1, true));
+        assert_eq!(cache.0.lock().unwrap().len(), KEPT_MAX);
     }
 
     #[tokio::test]
     async fn those_who_ask_at_once_wait_for_the_one_who_looks() {
-        let surveys = Surveys::default();
+        let cache = SurveyCache::default();
         let (looks, go_on) = (AtomicUsize::new(0), Semaphore::new(0));
         let asking = || {
-            surveys.get(only(1), at(0), async {
+            cache.get(only(1), at(0), async {
                 looks.fetch_add(1, Ordering::Relaxed);
                 drop(go_on.acquire().await);
                 Ok::<_, Infallible>(Survey {
@@ -162,13 +167,13 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_fails_or_gives_up_leaves_it_to_the_next() {
-        let surveys = Surveys::default();
-        let failed = surveys.get(only(1), at(0), async { Err::<Survey, _>("away") });
+        let cache = SurveyCache::default();
+        let failed = cache.get(only(1), at(0), async { Err::<Survey, _>("away") });
         assert_eq!(failed.await.unwrap_err(), "away");
         let never = std::future::pending::<Result<Survey, Infallible>>();
-        let mut given_up = Box::pin(surveys.get(only(1), at(0), never));
+        let mut given_up = Box::pin(cache.get(only(1), at(0), never));
         assert!(futures_util::poll!(&mut given_up).is_pending());
         drop(given_up);
-        assert_eq!(ask(&surveys, only(1), 0).await, (0, true));
+        assert_eq!(ask(&cache, only(1), 0).await, (0, true));
     }
 }

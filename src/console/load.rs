@@ -1,24 +1,28 @@
-//! From a viewer's question to an answer: reads within the viewer's workspaces, then derives.
+//! From what a viewer asks for to a view: reads within the viewer's workspaces, then derives.
 //!
 //! **Invariant:** what a viewer may not know to exist is not found, whatever else is wrong with the question; what
 //! exists and may not be seen is refused only after that.
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health;
 use reconciler_jobs::reading::freshness::Thresholds;
+use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::trace::TraceContext;
 use tracing::field;
 
-use super::access::{Capability, Viewer};
-use super::asked::{EnvironmentQuery, LIMIT, LIMIT_MAX, RunQuery};
+use super::access::Viewer;
+use super::cache::{Scope, SurveyCache};
 use super::problem::Problem;
-use super::serve::Console;
-use super::surveys::Scope;
+use super::query::{EnvironmentQuery, LIMIT, LIMIT_MAX, Parameters as _, RunQuery};
+use crate::config::{self, Capability, Config};
 use crate::storage::QueueState;
-use crate::storage::reader::{EnvironmentPassed, QueueScope, RunInFull, Walk, Workspaces};
+use crate::storage::reader::{
+    EnvironmentPassed, QueueScope, Reader, Requests, RunInFull, Walk, Workspaces,
+};
 use crate::telemetry::names::{RUN_ID, TRACE_ID, VIEWER_NAME};
 use crate::views::Visibility;
 use crate::views::environment::Judging;
@@ -46,8 +50,24 @@ const DOWNLOAD_PARTS_MAX: usize = 40;
 /// What is said in the ledger of runs that were asked for here.
 const CAUSE: &str = "console";
 
+/// What the console shows, and to whom.
+pub struct Console {
+    reader: Arc<dyn Reader>,
+    requests: Arc<dyn Requests>,
+    policy: Policy,
+    freshness: Thresholds,
+    backup: backup_health::Thresholds,
+    cache: SurveyCache,
+    /// Who gets in.
+    pub(super) settings: config::Console,
+    /// What is exported for dashboards.
+    pub(super) metrics: config::Metrics,
+    /// When this process started, by its own clock.
+    pub(super) started: Timestamp,
+}
+
 impl Viewer {
-    pub(super) fn visibility(&self) -> Visibility {
+    fn visibility(&self) -> Visibility {
         Visibility {
             evidence: self.can.contains(&Capability::EvidenceView),
         }
@@ -55,17 +75,40 @@ impl Viewer {
 }
 
 impl Console {
-    fn freshness(&self) -> Thresholds {
-        Thresholds {
-            queued: self.settings.queued_max,
-            running: self.settings.running_max,
+    /// Everything is read through `reader`; asking for runs through `requests` is the only thing that writes.
+    #[must_use]
+    pub fn new(
+        reader: Arc<dyn Reader>,
+        requests: Arc<dyn Requests>,
+        config: &Config,
+        started: Timestamp,
+    ) -> Self {
+        let settings = config.console.clone();
+        Self {
+            reader,
+            requests,
+            policy: config.rules.policy(),
+            freshness: Thresholds {
+                queued: settings.queued_max,
+                running: settings.running_max,
+            },
+            backup: backup_health::Thresholds {
+                age_max: settings.backup_age_max,
+                ..backup_health::Thresholds::default()
+            },
+            cache: SurveyCache::default(),
+            settings,
+            metrics: config.metrics.clone(),
+            started,
         }
     }
 
-    fn backup(&self) -> backup_health::Thresholds {
-        backup_health::Thresholds {
-            age_max: self.settings.backup_age_max,
-            ..backup_health::Thresholds::default()
+    fn judging(&self, viewer: &Viewer) -> Judging<'_> {
+        Judging {
+            policy: &self.policy,
+            freshness: &self.freshness,
+            backup: &self.backup,
+            visibility: viewer.visibility(),
         }
     }
 
@@ -78,17 +121,12 @@ impl Console {
     ) -> Result<Overview, Problem> {
         viewer.require(Capability::RunsView)?;
         let of = &viewer.workspaces;
-        let judging = Judging {
-            policy: &self.policy,
-            freshness: &self.freshness(),
-            backup: &self.backup(),
-            visibility: viewer.visibility(),
-        };
+        let judging = self.judging(viewer);
         let page = self
             .reader
             .load_environments(of, query.workspace, query.after, ENVIRONMENTS)
             .await?;
-        let survey = self.survey(viewer, query, page.as_of, judging).await?;
+        let survey = self.survey(viewer, query, page.as_of).await?;
         let mut workspaces: Vec<WorkspaceId> = page.rows.iter().map(|row| row.workspace).collect();
         workspaces.dedup();
         let verdicts = self
@@ -107,15 +145,9 @@ impl Console {
 
     /// What the overview of everything that this viewer sees is made of.
     pub(super) async fn survey_of_all(&self, viewer: &Viewer) -> Result<Arc<Survey>, Problem> {
-        let judging = Judging {
-            policy: &self.policy,
-            freshness: &self.freshness(),
-            backup: &self.backup(),
-            visibility: viewer.visibility(),
-        };
         let now = self.reader.now().await?;
         let everything = EnvironmentQuery::default();
-        self.survey(viewer, &everything, now, judging).await
+        self.survey(viewer, &everything, now).await
     }
 
     /// What is found of all environments that the query covers, on whatever page they stand, at `now` or a few
@@ -125,9 +157,8 @@ impl Console {
         viewer: &Viewer,
         query: &EnvironmentQuery,
         now: Timestamp,
-        judging: Judging<'_>,
     ) -> Result<Arc<Survey>, Problem> {
-        let of = &viewer.workspaces;
+        let (of, judging) = (&viewer.workspaces, self.judging(viewer));
         let scope = Scope {
             workspaces: query
                 .workspace
@@ -139,7 +170,7 @@ impl Console {
             with_more: true,
             ..Walk::default()
         };
-        let look = async {
+        let walking = async {
             let mut survey = Survey::default();
             let mut judge = |as_of: Timestamp, passed: Vec<EnvironmentPassed>| {
                 survey.add(&passed, as_of, judging);
@@ -147,7 +178,7 @@ impl Console {
             let walked = self.reader.walk_environments(of, &walk, &mut judge).await?;
             Ok(survey.ended(walked))
         };
-        self.surveys.get(scope, now, look).await
+        self.cache.get(scope, now, walking).await
     }
 
     /// A part of the list of runs; `path` is where the next part of it is.
@@ -179,7 +210,7 @@ impl Console {
         Ok(RunList::of(
             &page,
             viewer.visibility(),
-            &self.freshness(),
+            &self.freshness,
             next,
         ))
     }
@@ -215,11 +246,7 @@ impl Console {
     pub(super) async fn run(&self, viewer: &Viewer, run: RunId) -> Result<RunDetail, Problem> {
         let found = self.find(viewer, run).await?;
         viewer.require(Capability::RunsView)?;
-        Ok(RunDetail::of(
-            &found,
-            viewer.visibility(),
-            &self.freshness(),
-        ))
+        Ok(RunDetail::of(&found, viewer.visibility(), &self.freshness))
     }
 
     /// One run's evidence, for whoever may see it.
@@ -265,10 +292,8 @@ impl Console {
     }
 
     async fn find(&self, viewer: &Viewer, run: RunId) -> Result<RunInFull, Problem> {
-        self.reader
-            .load_run(&viewer.workspaces, run, &self.policy)
-            .await?
-            .ok_or_else(Problem::not_found)
+        let reading = self.reader.load_run(&viewer.workspaces, run, &self.policy);
+        Ok(reading.await?.ok_or(StatusCode::NOT_FOUND)?)
     }
 
     /// One restore, prepared or executed.
@@ -281,15 +306,9 @@ impl Console {
             .reader
             .load_restore(&viewer.workspaces, restore, &self.policy)
             .await?
-            .ok_or_else(Problem::not_found)?;
+            .ok_or(StatusCode::NOT_FOUND)?;
         viewer.require(Capability::RunsView)?;
-        let judging = Judging {
-            policy: &self.policy,
-            freshness: &self.freshness(),
-            backup: &self.backup(),
-            visibility: viewer.visibility(),
-        };
-        Ok(Preparation::of(&found, judging))
+        Ok(Preparation::of(&found, self.judging(viewer)))
     }
 
     /// The queue and whoever works on it.
