@@ -10,8 +10,7 @@ use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use url::form_urlencoded;
 
-use super::access::Asker;
-use super::guard::Guard;
+use super::access::{Access, Caller};
 use super::pages::render_login_page;
 use super::problem::{OwnPage, Problem};
 use super::server::Client;
@@ -25,11 +24,11 @@ const START: &str = "/";
 /// The longest path that a login leads back to, in bytes.
 const BACK_BYTES_MAX: usize = 512;
 
-pub(super) fn routes<S>(guard: Arc<Guard>) -> Router<S> {
+pub(super) fn routes<S>(access: Arc<Access>) -> Router<S> {
     Router::new()
         .route(LOGIN, get(show).post(log_in))
         .route(LOGOUT, post(log_out))
-        .with_state(guard)
+        .with_state(access)
 }
 
 /// The address of the login that leads back to `back`, where that is a place of this console.
@@ -55,8 +54,8 @@ fn is_place(path: &str) -> bool {
         && ![LOGIN, LOGOUT].contains(&path.split(['?', '#']).next().unwrap_or_default())
 }
 
-async fn show(State(guard): State<Arc<Guard>>, RawQuery(query): RawQuery) -> Response {
-    if guard.tokens.is_empty() {
+async fn show(State(access): State<Arc<Access>>, RawQuery(query): RawQuery) -> Response {
+    if access.tokens.is_empty() {
         return Redirect::to(START).into_response();
     }
     let back = field(query.unwrap_or_default().as_bytes(), "next");
@@ -64,43 +63,46 @@ async fn show(State(guard): State<Arc<Guard>>, RawQuery(query): RawQuery) -> Res
 }
 
 async fn log_in(
-    State(guard): State<Arc<Guard>>,
+    State(access): State<Arc<Access>>,
     ConnectInfo(client): ConnectInfo<Client>,
     headers: HeaderMap,
     form: Bytes,
 ) -> Result<Response, Problem> {
-    if guard.tokens.is_empty() {
+    if access.tokens.is_empty() {
         return Ok(Redirect::to(START).into_response());
     }
-    let asker = Asker::at(client.address.ip());
-    guard
+    let caller = Caller::from(client.address.ip());
+    access
         .logins
-        .take(asker, guard.now())
+        .take(caller, access.now())
         .map_err(Problem::too_many_requests)?;
     let back = place(field(&form, "next"));
     let shown = field(&form, "token").unwrap_or_default();
-    let Some(token) = guard.tokens.find(shown.trim()) else {
+    let Some(token) = access.tokens.find(shown.trim()) else {
         tracing::warn!({ { CLIENT_ADDRESS } = %client.address.ip() }, "a login failed");
         return Ok(refuse(&back));
     };
     // Only guesses count; what anybody may ask at all is counted elsewhere.
-    guard.logins.give_back(asker);
-    let id = guard.sessions.begin(token, guard.now()).map_err(|error| {
-        tracing::error!(%error, "no session can begin");
-        StatusCode::SERVICE_UNAVAILABLE
-    })?;
+    access.logins.give_back(caller);
+    let id = access
+        .sessions
+        .begin(token, access.now())
+        .map_err(|error| {
+            tracing::error!(%error, "no session can begin");
+            StatusCode::SERVICE_UNAVAILABLE
+        })?;
     // The one before, if any, is of no use to anybody from now on.
-    if let Some(before) = guard.cookie.read(&headers) {
-        guard.sessions.end(before);
+    if let Some(before) = access.cookie.read(&headers) {
+        access.sessions.end(before);
     }
-    if let Some(viewer) = guard.tokens.viewer(token) {
+    if let Some(viewer) = access.tokens.viewer(token) {
         tracing::info!(
             { { VIEWER_NAME } = %viewer.name, { CLIENT_ADDRESS } = %client.address.ip() },
             "logged in"
         );
     }
     let mut response = Redirect::to(&back).into_response();
-    if let Some(cookie) = guard.cookie.set(&id) {
+    if let Some(cookie) = access.cookie.set(&id) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     Ok(response)
@@ -115,12 +117,12 @@ fn refuse(back: &str) -> Response {
     response
 }
 
-async fn log_out(State(guard): State<Arc<Guard>>, headers: HeaderMap) -> Response {
-    if let Some(id) = guard.cookie.read(&headers) {
-        guard.sessions.end(id);
+async fn log_out(State(access): State<Arc<Access>>, headers: HeaderMap) -> Response {
+    if let Some(id) = access.cookie.read(&headers) {
+        access.sessions.end(id);
     }
     let mut response = Redirect::to(LOGIN).into_response();
-    if let Some(cookie) = guard.cookie.forget() {
+    if let Some(cookie) = access.cookie.forget() {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response

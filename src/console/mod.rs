@@ -1,15 +1,15 @@
 //! What a long-running process answers over HTTP: a worker its probes, `serve` the console.
 //!
 //! ```text
-//! probe, Prometheus ───────────▶ probes ─▶ health and metrics, in memory
-//! browser, program ─▶ guard ───▶ pages, api ─▶ Reader, which writes nothing
-//!                       └─ access: tokens, sessions, capabilities, origins, rates
+//! probe, Prometheus ─▶ server ─▶ probes ─▶ health and metrics, in memory
+//! browser, program ──▶ server ─▶ middleware ─▶ login, pages, api, metrics ─▶ load ─▶ Reader, which writes nothing
+//!                                    └─ access: tokens, sessions, origins, rates
 //! ```
 //!
-//! `server` keeps whoever connects from holding the process, `turns` gives each asker a share of it, `query` reads what
-//! is asked for, `load` answers it within what the viewer may see, `cache`
-//! keeps for seconds what took long to count, `problem` says what went wrong, `login` makes a session of a token,
-//! `metrics` answers Prometheus, and `headers` are what every answer tells the browser.
+//! `server` keeps whoever connects from holding a process, `middleware` lets requests through to pages, `query` reads
+//! what is asked for, `load` answers it within what the viewer may see, `cache` keeps for seconds what took long to
+//! count, and `problem` says what went wrong. Each file uses those before it in this list only: `access`, `server`,
+//! `problem`, `query`, `cache`, `load`, `probes`, `metrics`, `pages`, `api`, `login`, `middleware`.
 //!
 //! **Invariants:**
 //! - Nothing here works or knows who works. A probe waits for no database: its answer takes no longer than its
@@ -20,32 +20,34 @@
 mod access;
 mod api;
 mod cache;
-mod guard;
-mod headers;
 mod load;
 mod login;
 mod metrics;
+mod middleware;
 mod pages;
 mod probes;
 mod problem;
 mod query;
-mod serve;
 mod server;
-mod turns;
 
 use std::io;
 use std::sync::Arc;
 
+use axum::Router;
+use axum::http::StatusCode;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use access::{NewToken, NoChance};
-pub use load::Console;
-pub use serve::{ConsoleLimits, serve_console};
-pub use server::ConnectionLimits;
-
+use crate::clock::Clock;
 use crate::health::Health;
 use crate::metrics::Exported;
+use access::Access;
+pub use access::{NewToken, NoRandomness};
+pub use load::Console;
+pub use middleware::ConsoleLimits;
+use middleware::{Concurrency, protect};
+pub use server::ConnectionLimits;
+use server::serve;
 
 /// Answers probes until `stop`: `GET /livez` and `GET /readyz`, each 200 `ok` or 503 `not ok`. `GET /metrics`
 /// answers with what this process exports.
@@ -59,6 +61,36 @@ pub async fn serve_probes(
     exported: Exported,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let router = probes::routes(health, exported);
-    server::serve(listener, limits, router, stop).await
+    serve(listener, limits, probes::routes(health, exported), stop).await
+}
+
+/// Shows the console until `stop`. Sessions and rates go by `clock`, connections by the machine's own.
+///
+/// Fails where `listener` can be reached from elsewhere and there are no tokens.
+pub async fn serve_console(
+    listener: TcpListener,
+    console: Console,
+    limits: ConsoleLimits,
+    clock: Clock,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    if console.settings.tokens.is_empty() && !listener.local_addr()?.ip().is_loopback() {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "without tokens, the console listens on this machine's own address only",
+        ));
+    }
+    let access = Access::new(&console.settings, limits.logins_per_minute, clock);
+    let access = Arc::new(access.map_err(io::Error::other)?);
+    let concurrency = Concurrency::new(limits.requests_max, limits.permit_timeout);
+    let router = Router::new()
+        .merge(pages::routes())
+        .merge(api::routes())
+        .merge(metrics::routes())
+        .merge(login::routes(Arc::clone(&access)))
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .with_state(Arc::new(console));
+    let router = protect(router, &access, concurrency.into(), limits.request_timeout);
+    serve(listener, limits.connections, router, stop).await
 }

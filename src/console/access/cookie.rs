@@ -79,19 +79,4 @@ mod tests {
         assert_eq!(read(&["__Host-restore-reconciler=x1"]), None);
         assert_eq!(read(&[]), None);
     }
-
-    #[test]
-    fn no_script_reads_it_and_no_other_site_sends_it() {
-        let plain = Cookie::new(false).set("x1").unwrap();
-        assert_eq!(
-            plain,
-            "restore-reconciler=x1; Path=/; HttpOnly; SameSite=Strict"
-        );
-        let secure = Cookie::new(true).set("x1").unwrap();
-        assert_eq!(
-            secure,
-            "__Host-restore-reconciler=x1; Path=/; HttpOnly; SameSite=Strict; Secure"
-        );
-        assert!(Cookie::new(true).set("x1\r\nset-cookie: a=b").is_none());
-    }
 }

@@ -1,58 +1,129 @@
 //! Who gets in, what they see and may do, and how they are kept in bounds.
 //!
-//! Everything here but chance is a function of what it is given, moments included; `guard` asks it about each
-//! request.
+//! Everything here but randomness is a function of what it is given, moments included; the middleware asks it about
+//! each request.
 //!
 //! **Invariants:**
 //! - Tokens and the ids of sessions are kept as hashes only, and compared in a time that says nothing.
-//! - Whatever grows with those who ask has a limit: sessions, and those whose requests are counted.
+//! - Whatever grows with those who ask has a limit: sessions, and callers whose requests are counted.
 
 mod cookie;
 mod origin;
-mod rates;
+mod rate;
 mod sessions;
 mod tokens;
 mod viewer;
 
-use axum::http::request::Parts;
+use std::time::Duration;
 
-pub(super) use cookie::Cookie;
-pub(super) use rates::{Asker, Rates};
-pub(super) use sessions::Sessions;
-pub(super) use tokens::Tokens;
-pub use tokens::{NewToken, NoChance};
-pub(super) use viewer::{Forbidden, FormToken, TokenId, Viewer};
+use axum::http::{HeaderMap, HeaderValue, header};
 
-use axum::http::{HeaderValue, header};
+use crate::clock::Clock;
+use crate::config;
+use cookie::Cookie;
+pub(super) use origin::{is_from_elsewhere, names_this_machine};
+pub(super) use rate::{Caller, RateLimiter};
+use sessions::Sessions;
+pub use tokens::{NewToken, NoRandomness};
+use tokens::{Tokens, random_text};
+pub(super) use viewer::{Forbidden, FormToken, Viewer};
+
+/// Who gets in, and what is remembered of those who asked.
+pub(super) struct Access {
+    pub(super) tokens: Tokens,
+    pub(super) sessions: Sessions,
+    pub(super) cookie: Cookie,
+    pub(super) requests: RateLimiter,
+    pub(super) logins: RateLimiter,
+    /// Whether browsers reach the console through a proxy that speaks TLS.
+    pub(super) behind_tls: bool,
+    /// What forms send back where nobody logs in.
+    local: FormToken,
+    clock: Clock,
+}
+
+/// Who calls, as far as the request shows it.
+pub(super) enum Identity {
+    /// Somebody with a token or a session, or, where there are no tokens, whoever is on this machine.
+    Known(Viewer),
+    /// A token that is nobody's.
+    Refused,
+    /// Who showed nothing, or a session that has ended.
+    Nobody,
+}
 
 /// What a request shows to get in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown<'r> {
+enum Credentials<'r> {
     /// A bearer token.
     Bearer(&'r str),
     /// A header of authorization that holds none, or two of them.
-    Nonsense,
+    Malformed,
     /// The id of a session.
     Session(&'r str),
     /// Nothing.
-    Nothing,
+    Missing,
 }
 
-impl<'r> Shown<'r> {
-    /// A header of authorization counts before a cookie, also where it is wrong.
-    pub(super) fn by(parts: &'r Parts, cookie: Cookie) -> Self {
-        if !parts.headers.contains_key(header::AUTHORIZATION) {
-            let id = cookie.read(&parts.headers);
-            return id.map_or(Self::Nothing, Self::Session);
+impl Access {
+    pub(super) fn new(
+        settings: &config::Console,
+        logins_per_minute: u32,
+        clock: Clock,
+    ) -> Result<Self, NoRandomness> {
+        Ok(Self {
+            tokens: Tokens::new(&settings.tokens),
+            sessions: Sessions::new(settings.session_idle, settings.session_max),
+            cookie: Cookie::new(settings.behind_tls),
+            requests: RateLimiter::per_minute(settings.requests_per_minute),
+            logins: RateLimiter::per_minute(logins_per_minute),
+            behind_tls: settings.behind_tls,
+            local: FormToken::new(&random_text()?),
+            clock,
+        })
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        (self.clock)()
+    }
+
+    pub(super) fn identify(&self, headers: &HeaderMap) -> Identity {
+        if self.tokens.is_empty() {
+            return Identity::Known(Viewer::local(self.local.clone()));
         }
-        origin::only(&parts.headers, header::AUTHORIZATION)
+        let viewer = |token| self.tokens.viewer(token).cloned();
+        match Credentials::new(headers, self.cookie) {
+            Credentials::Bearer(token) => {
+                let viewer = self.tokens.find(token).and_then(viewer);
+                viewer.map_or(Identity::Refused, Identity::Known)
+            }
+            Credentials::Malformed => Identity::Refused,
+            Credentials::Session(id) => {
+                let viewer = self.sessions.find(id, self.now()).and_then(viewer);
+                viewer.map_or(Identity::Nobody, |viewer| {
+                    Identity::Known(Viewer {
+                        form_token: Some(FormToken::new(id)),
+                        ..viewer
+                    })
+                })
+            }
+            Credentials::Missing => Identity::Nobody,
+        }
+    }
+}
+
+impl<'r> Credentials<'r> {
+    /// A header of authorization counts before a cookie, also where it is wrong.
+    fn new(headers: &'r HeaderMap, cookie: Cookie) -> Self {
+        if !headers.contains_key(header::AUTHORIZATION) {
+            let id = cookie.read(headers);
+            return id.map_or(Self::Missing, Self::Session);
+        }
+        origin::only(headers, header::AUTHORIZATION)
             .map(HeaderValue::to_str)
             .and_then(Result::ok)
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map_or(Self::Nonsense, |(_, token)| Self::Bearer(token.trim()))
+            .map_or(Self::Malformed, |(_, token)| Self::Bearer(token.trim()))
     }
 }
-
-pub(super) use origin::{is_from_elsewhere, names_this_machine};
-pub(super) use tokens::chance;

@@ -2,17 +2,16 @@
 
 use std::net::IpAddr;
 
-use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
 /// Whether every host that the request names is this machine by its own name.
 ///
 /// Where everybody on this machine gets in, so would a page of another site whose name was made to lead here;
 /// its requests carry that name.
-pub(in crate::console) fn names_this_machine(parts: &Parts) -> bool {
-    let named_in_target = parts.uri.authority().is_none_or(is_this_machine);
-    let host = only(&parts.headers, &header::HOST);
+pub(in crate::console) fn names_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
+    let named_in_target = uri.authority().is_none_or(is_this_machine);
+    let host = only(headers, &header::HOST);
     named_in_target
         && host
             .and_then(authority)
@@ -39,27 +38,26 @@ fn is_this_machine(authority: &Authority) -> bool {
 /// What the browser says of itself in `Sec-Fetch-Site` decides; browsers that do not, and those that reach the
 /// console without TLS, send the origin, which must be the host that they asked. Programs that send neither are
 /// no browser: they hold no cookie that was not given to them on purpose.
-pub(in crate::console) fn is_from_elsewhere(parts: &Parts) -> bool {
-    if parts.headers.contains_key("sec-fetch-site") {
-        let site = only(&parts.headers, "sec-fetch-site");
+pub(in crate::console) fn is_from_elsewhere(uri: &Uri, headers: &HeaderMap) -> bool {
+    if headers.contains_key("sec-fetch-site") {
+        let site = only(headers, "sec-fetch-site");
         return !matches!(
             site.map(HeaderValue::as_bytes),
             Some(b"same-origin" | b"none")
         );
     }
-    if !parts.headers.contains_key(header::ORIGIN) {
+    if !headers.contains_key(header::ORIGIN) {
         return false;
     }
-    let origin = only(&parts.headers, &header::ORIGIN)
+    let origin = only(headers, &header::ORIGIN)
         .and_then(|origin| origin.to_str().ok())
         .and_then(|origin| origin.split_once("://"))
         .filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
         .and_then(|(_, authority)| authority.parse::<Authority>().ok());
-    let asked = parts
-        .uri
+    let asked = uri
         .authority()
         .cloned()
-        .or_else(|| only(&parts.headers, &header::HOST).and_then(authority));
+        .or_else(|| only(headers, &header::HOST).and_then(authority));
     match (origin, asked) {
         (Some(origin), Some(asked)) => origin != asked,
         _ => true,
@@ -82,13 +80,19 @@ mod tests {
 
     use super::*;
 
-    fn parts(target: &str, headers: &[(&str, &str)]) -> Parts {
+    /// Whether a request names this machine, and whether it is from elsewhere.
+    fn origin(target: &str, headers: &[(&str, &str)]) -> (bool, bool) {
         let request = headers
             .iter()
             .fold(Request::builder().uri(target), |request, (name, value)| {
                 request.header(*name, *value)
             });
-        request.body(()).unwrap().into_parts().0
+        let request = request.body(()).unwrap();
+        let (uri, headers) = (request.uri(), request.headers());
+        (
+            names_this_machine(uri, headers),
+            is_from_elsewhere(uri, headers),
+        )
     }
 
     #[test]
@@ -100,7 +104,7 @@ mod tests {
             "127.9.9.9",
             "[::1]:8717",
         ] {
-            assert!(names_this_machine(&parts("/", &[("host", host)])), "{host}");
+            assert!(origin("/", &[("host", host)]).0, "{host}");
         }
         for host in [
             "evil.example",
@@ -115,17 +119,14 @@ mod tests {
             "",
             "a b",
         ] {
-            assert!(
-                !names_this_machine(&parts("/", &[("host", host)])),
-                "{host}"
-            );
+            assert!(!origin("/", &[("host", host)]).0, "{host}");
         }
-        assert!(!names_this_machine(&parts("/", &[])));
+        assert!(!origin("/", &[]).0);
         let twice = [("host", "localhost"), ("host", "evil.example")];
-        assert!(!names_this_machine(&parts("/", &twice)));
+        assert!(!origin("/", &twice).0);
         let local = [("host", "localhost")];
-        assert!(!names_this_machine(&parts("http://evil.example/", &local)));
-        assert!(names_this_machine(&parts("http://localhost/", &local)));
+        assert!(!origin("http://evil.example/", &local).0);
+        assert!(origin("http://localhost/", &local).0);
     }
 
     #[test]
@@ -172,11 +173,7 @@ mod tests {
         for (headers, elsewhere) in cases {
             let mut all = vec![("host", "here:1")];
             all.extend_from_slice(headers);
-            assert_eq!(
-                is_from_elsewhere(&parts("/", &all)),
-                *elsewhere,
-                "{headers:?}"
-            );
+            assert_eq!(origin("/", &all).1, *elsewhere, "{headers:?}");
         }
     }
 }

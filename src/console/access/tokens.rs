@@ -9,20 +9,20 @@ use thiserror::Error;
 use super::viewer::{TokenId, Viewer};
 use crate::config::{self, TOKEN_PREFIX};
 
-/// Bytes of chance in a token, and in the id of a session.
-const CHANCE_BYTES: usize = 32;
+/// Random bytes in a token, and in the id of a session.
+const RANDOM_BYTES: usize = 32;
 /// No token of ours is longer.
 const TOKEN_CHARS_MAX: usize = 256;
 
 /// The system gives no random bytes.
 #[derive(Debug, Error)]
 #[error("the system gives no random bytes: {0}")]
-pub struct NoChance(getrandom::Error);
+pub struct NoRandomness(getrandom::Error);
 
-/// A text of [`CHANCE_BYTES`] random bytes, as hexadecimal digits.
-pub(in crate::console) fn chance() -> Result<String, NoChance> {
-    let mut bytes = [0; CHANCE_BYTES];
-    getrandom::fill(&mut bytes).map_err(NoChance)?;
+/// A text of [`RANDOM_BYTES`] random bytes, as hexadecimal digits.
+pub(in crate::console) fn random_text() -> Result<String, NoRandomness> {
+    let mut bytes = [0; RANDOM_BYTES];
+    getrandom::fill(&mut bytes).map_err(NoRandomness)?;
     Ok(bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a text cannot fail.
         write!(text, "{byte:02x}").ok();
@@ -40,8 +40,8 @@ pub struct NewToken {
 
 impl NewToken {
     /// Makes one.
-    pub fn make() -> Result<Self, NoChance> {
-        let text = format!("{TOKEN_PREFIX}{}", chance()?);
+    pub fn make() -> Result<Self, NoRandomness> {
+        let text = format!("{TOKEN_PREFIX}{}", random_text()?);
         let sha256 = digest_of(&text);
         Ok(Self { text, sha256 })
     }
@@ -101,9 +101,9 @@ mod tests {
         let [one, two] = [NewToken::make().unwrap(), NewToken::make().unwrap()];
         assert_ne!(one.text, two.text);
         for token in [one, two] {
-            let chance = token.text.strip_prefix("rrt_").unwrap();
-            assert_eq!(chance.len(), 64);
-            assert!(chance.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            let digits = token.text.strip_prefix("rrt_").unwrap();
+            assert_eq!(digits.len(), 64);
+            assert!(digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
             assert_eq!(token.sha256, digest_of(&token.text));
         }
     }

@@ -1,6 +1,7 @@
 //! What every answer tells the browser: run nothing, frame nothing, keep nothing.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Response, header};
+use tower_http::set_header::response::{SetMultipleResponseHeadersLayer, SetResponseHeaderLayer};
 
 /// Headers that every answer has.
 const ALWAYS: [(HeaderName, &str); 8] = [
@@ -33,34 +34,15 @@ const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// For answers that say nothing of their own about caches.
 const KEEP_NOTHING: HeaderValue = HeaderValue::from_static("private, no-store");
 
-/// Adds them; what an answer says about caches stays where it is no refusal.
-pub(super) fn secure(headers: &mut HeaderMap, is_refusal: bool, behind_tls: bool) {
-    for (name, value) in ALWAYS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    if behind_tls {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, TLS_ONLY);
-    }
-    if is_refusal || !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, KEEP_NOTHING);
-    }
+/// Adds [`ALWAYS`], and that browsers come back over TLS only where there is TLS.
+pub(super) fn security<B>(behind_tls: bool) -> SetMultipleResponseHeadersLayer<Response<B>> {
+    let always = ALWAYS.map(|(name, value)| (name, HeaderValue::from_static(value)).into());
+    let tls_only = behind_tls.then_some(TLS_ONLY);
+    let tls_only = (header::STRICT_TRANSPORT_SECURITY, tls_only).into();
+    SetMultipleResponseHeadersLayer::overriding(always.into_iter().chain([tls_only]).collect())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_may_say_how_long_it_is_kept_and_a_refusal_may_not() {
-        let mut kept = HeaderMap::new();
-        let own = HeaderValue::from_static("private, no-cache");
-        kept.insert(header::CACHE_CONTROL, own.clone());
-        let mut refused = kept.clone();
-        secure(&mut kept, false, false);
-        secure(&mut refused, true, true);
-        assert_eq!(kept[header::CACHE_CONTROL], own);
-        assert_eq!(refused[header::CACHE_CONTROL], KEEP_NOTHING);
-        assert!(!kept.contains_key(header::STRICT_TRANSPORT_SECURITY));
-        assert!(refused.contains_key(header::STRICT_TRANSPORT_SECURITY));
-    }
+/// Lets nobody keep an answer that does not say for itself for how long.
+pub(super) fn caching() -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, KEEP_NOTHING)
 }
