@@ -288,37 +288,31 @@ impl Health {
         now: Duration,
     ) -> Check {
         let silent = beat.map(|beat| now.saturating_sub(beat));
+        let ok = silent.is_some_and(|silent| silent <= self.limits.silence);
+        let detail = silent.map_or_else(
+            || "has not begun".to_owned(),
+            |silent| format!("last turn {} ago", seconds(silent)),
+        );
         Check {
-            name: name.check_name(),
-            ok: silent.is_some_and(|silent| silent <= self.limits.silence),
             vital: silent.is_some() && !state.stopping,
-            detail: silent.map_or_else(
-                || "has not begun".to_owned(),
-                |silent| format!("last turn {} ago", seconds(silent)),
-            ),
+            ..Check::new(name.check_name(), ok, detail)
         }
     }
 
     fn check_queue(&self, state: &State, now: Duration) -> Check {
         let age = state.polled.map(|polled| now.saturating_sub(polled));
-        Check {
-            name: "queue",
-            ok: age.is_some_and(|age| age <= self.limits.silence),
-            vital: false,
-            detail: age.map_or_else(
-                || "not polled yet".to_owned(),
-                |age| format!("polled {} ago", seconds(age)),
-            ),
-        }
+        let ok = age.is_some_and(|age| age <= self.limits.silence);
+        let detail = age.map_or_else(
+            || "not polled yet".to_owned(),
+            |age| format!("polled {} ago", seconds(age)),
+        );
+        Check::new("queue", ok, detail)
     }
 
     fn check_sweep(&self, state: &State, now: Duration) -> Check {
         // While the database was away no sweep could succeed.
-        let counted_from = state
-            .database
-            .map(|(_, since)| since)
-            .max(state.sweep_succeeded)
-            .unwrap_or_default();
+        let up_since = state.database.map(|(_, since)| since);
+        let counted_from = up_since.max(state.sweep_succeeded).unwrap_or_default();
         let ago = |moment: Duration| seconds(now.saturating_sub(moment));
         let succeeded = match state.sweep_succeeded {
             Some(moment) => format!("last success {} ago", ago(moment)),
@@ -328,28 +322,33 @@ impl Health {
             .sweep_failed
             .filter(|failed| state.sweep_succeeded < Some(*failed))
             .map(|moment| format!(", last failure {} ago", ago(moment)));
-        Check {
-            name: "sweep",
-            ok: now.saturating_sub(counted_from) <= self.limits.sweep_age,
+        let ok = now.saturating_sub(counted_from) <= self.limits.sweep_age;
+        Check::new("sweep", ok, succeeded + &failed.unwrap_or_default())
+    }
+}
+
+impl Check {
+    /// One that counts for readiness only.
+    fn new(name: &'static str, ok: bool, detail: impl Into<String>) -> Self {
+        Self {
+            name,
+            ok,
             vital: false,
-            detail: succeeded + &failed.unwrap_or_default(),
+            detail: detail.into(),
         }
     }
 }
 
 fn check_database(state: &State, now: Duration) -> Check {
-    let detail = match state.database {
-        None => "not reached yet".to_owned(),
-        Some((Database::Up, since)) => format!("up for {}", seconds(now.saturating_sub(since))),
-        Some((Database::Away { why }, since)) => {
-            format!("away for {}: {why}", seconds(now.saturating_sub(since)))
+    let ago = |since| seconds(now.saturating_sub(since));
+    match state.database {
+        None => Check::new("database", false, "not reached yet"),
+        Some((Database::Up, since)) => {
+            Check::new("database", true, format!("up for {}", ago(since)))
         }
-    };
-    Check {
-        name: "database",
-        ok: matches!(state.database, Some((Database::Up, _))),
-        vital: false,
-        detail,
+        Some((Database::Away { why }, since)) => {
+            Check::new("database", false, format!("away for {}: {why}", ago(since)))
+        }
     }
 }
 
@@ -362,12 +361,7 @@ fn check_schema(state: &State) -> Check {
         }
         Some(Schema::Newer) => "newer than this program; upgrade restore-reconciler on this host",
     };
-    Check {
-        name: "schema",
-        ok: state.schema == Some(Schema::Fits),
-        vital: false,
-        detail: detail.to_owned(),
-    }
+    Check::new("schema", state.schema == Some(Schema::Fits), detail)
 }
 
 fn check_settling(state: &State) -> Check {
@@ -376,12 +370,7 @@ fn check_settling(state: &State) -> Check {
     } else {
         "nothing is in its way"
     };
-    Check {
-        name: "settling",
-        ok: !state.cannot_settle,
-        vital: false,
-        detail: detail.to_owned(),
-    }
+    Check::new("settling", !state.cannot_settle, detail)
 }
 
 fn check_running(state: &State) -> Check {
@@ -390,12 +379,7 @@ fn check_running(state: &State) -> Check {
     } else {
         "takes new work"
     };
-    Check {
-        name: "running",
-        ok: !state.stopping,
-        vital: false,
-        detail: detail.to_owned(),
-    }
+    Check::new("running", !state.stopping, detail)
 }
 
 fn seconds(duration: Duration) -> String {
