@@ -36,7 +36,7 @@ pub use verbosity::Verbosity;
 /// The longest filter text that is read, in bytes.
 pub const FILTER_BYTES_MAX: usize = 1_000;
 
-/// The library that delivers jobs. What its workers die of is said once, by whoever restarts them.
+/// apalis. What its workers die of is said once, by whoever restarts them.
 const QUIET: [&str; 3] = ["apalis_core", "apalis_postgres", "apalis_sqlite"];
 
 /// What is ours, as filters name it.
@@ -77,7 +77,7 @@ pub enum TelemetryError {
 /// A lone word that is no level is refused. Taken as a module, as is usual, a mistyped `inof` would
 /// silence everything else.
 ///
-/// The library that delivers jobs is silent unless it is named: what its workers die of is said once, by
+/// apalis is silent unless it is named: what its workers die of is said once, by
 /// whoever restarts them.
 pub fn parse_filter(text: &str) -> Result<Targets, TelemetryError> {
     if text.len() > FILTER_BYTES_MAX {

@@ -2,6 +2,8 @@
 //!
 //! No verdict waits for it. A census that fails leaves what was counted before, with the time when that was.
 
+use std::sync::Arc;
+
 use super::Shared;
 use crate::metrics::{
     CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, LEDGER_ROWS, OPEN_RUNS,
@@ -12,10 +14,11 @@ use crate::storage::StoreError;
 use crate::storage::census::Census;
 
 /// Takes its turn at counting, and exports what was counted, until the process stops.
-pub(super) async fn keep_counting(shared: &Shared) {
+pub(super) async fn keep_counting(shared: Arc<Shared>) {
     let mut failing = false;
     loop {
-        let counted = tokio::time::timeout(shared.options.attempt_timeout, count(shared)).await;
+        let limit = shared.options.worker.attempt_timeout;
+        let counted = tokio::time::timeout(limit, count(&shared)).await;
         let error = match counted {
             Ok(Ok(census)) => {
                 census.iter().for_each(export);
@@ -35,7 +38,11 @@ pub(super) async fn keep_counting(shared: &Shared) {
             );
         }
         failing = error.is_some();
-        if shared.rest(shared.metrics.census_every).await.is_err() {
+        if shared
+            .rest(shared.options.metrics.census_every)
+            .await
+            .is_err()
+        {
             return;
         }
     }
@@ -44,7 +51,7 @@ pub(super) async fn keep_counting(shared: &Shared) {
 async fn count(shared: &Shared) -> Result<Option<Census>, StoreError> {
     let worker = shared.name.as_str();
     // A little early, so that the same worker need not miss every other turn of its own.
-    let every = shared.metrics.census_every.mul_f64(0.9);
+    let every = shared.options.metrics.census_every.mul_f64(0.9);
     if shared.store.claim_census(worker, every).await? {
         let census = shared.store.take_census().await?;
         shared.store.publish_census(&census).await?;

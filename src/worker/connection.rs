@@ -1,9 +1,9 @@
 //! Whether the database is there. Asked all the time, said once per change.
 //!
-//! The question is also a sign of life: the library that delivers jobs sends none while jobs wait in its
-//! buffer, and a worker that waits would be taken for dead, and its jobs from it.
+//! The question is also a sign of life: apalis sends none while jobs wait in its buffer, and a worker that waits would be taken for dead, and its jobs from it.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Shared;
@@ -21,11 +21,11 @@ const SCHEMA_EVERY: u32 = 60;
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Watches the database until the process stops, or cannot go on.
-pub(super) async fn keep_watch(shared: &Shared) {
+pub(super) async fn keep_watch(shared: Arc<Shared>) {
     let mut asked: u32 = 0;
     let mut was_away = false;
     loop {
-        let (found, error) = match ask(shared).await {
+        let (found, error) = match ask(&shared).await {
             Ok(answer) => answer,
             Err(error) => {
                 let why = "it is not the one that was opened; the log says what to do";
@@ -46,7 +46,7 @@ pub(super) async fn keep_watch(shared: &Shared) {
             }
         }
         if is_up && asked.is_multiple_of(SCHEMA_EVERY) {
-            judge_schema(shared).await;
+            judge_schema(&shared).await;
         }
         asked = asked.wrapping_add(1);
         if shared.pause(ASK_EVERY).await.is_err() {

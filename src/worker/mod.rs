@@ -1,21 +1,21 @@
 //! The long-running process: takes jobs, sweeps on a schedule, and looks again when it is time.
 //!
 //! ```text
-//! notice, interval ─▶ queue `restore.execute` ─▶ handler ─▶ batcher ─┐
+//! NOTIFY, interval ─▶ queue `restore.execute` ─▶ handler ─▶ batcher ─┐
 //! tick ─▶ won? ─▶ queue `restore.sweep` ─▶ handler ─▶ sweep ─────────┼─▶ Store::settle
-//! look_again_at, try_again_at ─▶ awaited ────────────────────────────┘
+//! look_again_at, try_again_at ─▶ recheck ────────────────────────────┘
 //! ```
 //!
 //! | Module | Story |
 //! |---|---|
-//! | `wiring` | one queue's worker, on either database |
-//! | `restore_execute` | the handler of jobs that ask for one run |
-//! | `batcher` | gathers jobs and settles their runs together |
-//! | `sweeps` | ticks of the schedule, and the handler of jobs that ask for a shard |
-//! | `settlement` | one settlement, and what its not coming to an end says about its runs |
-//! | `awaited` | runs that stayed open, looked at again when their time comes |
-//! | `wake` | when a queue is looked at |
+//! | `runtime` | one queue's worker, on either database |
 //! | `supervise` | keeps a worker running |
+//! | `notify` | when a queue is polled |
+//! | `restore_execute` | the handler of jobs that ask for one run |
+//! | `batch` | gathers jobs and settles their runs together |
+//! | `attempt` | one attempt to settle runs, and what its not coming to an end says about them |
+//! | `recheck` | runs that stayed open, settled again when their time comes |
+//! | `sweeps` | ticks of the schedule, and the handler of jobs that ask for a shard |
 //! | `connection` | whether the database is there |
 //! | `census` | numbers about the whole database, for dashboards |
 //! | `name` | names that nobody else has |
@@ -26,17 +26,17 @@
 //!   queue, by another process, or by the next sweep.
 //! - Every loop reports that it still turns, whether or not the database is there.
 
-mod awaited;
-mod batcher;
+mod attempt;
+mod batch;
 mod census;
 mod connection;
 mod name;
+mod notify;
+mod recheck;
 mod restore_execute;
-mod settlement;
+mod runtime;
 mod supervise;
 mod sweeps;
-mod wake;
-mod wiring;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -46,6 +46,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -53,17 +54,16 @@ use crate::config::{self, DatabaseUrl};
 use crate::health::{Health, Loop};
 use crate::storage::{Settling, Store};
 use crate::telemetry::names::{BATCH_JOBS, WORKER_NAME, WORKER_PART};
-use batcher::Batcher;
+use batch::Batcher;
 use name::Name;
-use wake::Wake;
 
-pub use wiring::set_up;
+pub use runtime::set_up;
 
 /// How often a loop that waits reports that it still turns.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a look that was dropped may take to be committed all the same.
-const LOOK_LANDS_WITHIN: Duration = Duration::from_millis(100);
+/// How long a poll that was dropped may take to be committed all the same.
+const POLL_LANDS_WITHIN: Duration = Duration::from_millis(100);
 
 /// How long looking for rows that nobody can read may take.
 const DISCARD_WITHIN: Duration = Duration::from_secs(10);
@@ -79,7 +79,7 @@ pub struct Options {
     pub sweep: config::Sweep,
     /// How often the database is counted.
     pub metrics: config::Metrics,
-    /// Leads to the database around a pooler that cannot pass notices on.
+    /// Leads to the database around a pooler that cannot pass notifications on.
     pub listen_url: Option<DatabaseUrl>,
     /// How runs are settled, whoever settles them and why.
     pub settling: Settling,
@@ -89,11 +89,7 @@ pub struct Options {
 struct Shared {
     store: Arc<dyn Store>,
     health: Arc<Health>,
-    options: config::Worker,
-    sweep: config::Sweep,
-    metrics: config::Metrics,
-    listen_url: Option<DatabaseUrl>,
-    settling: Settling,
+    options: Options,
     name: Name,
     /// The names under which this process takes jobs now, by queue.
     workers: Mutex<BTreeMap<&'static str, String>>,
@@ -116,7 +112,7 @@ impl Shared {
                 source,
             },
             due_only: source != Source::Request,
-            ..self.settling.clone()
+            ..self.options.settling.clone()
         }
     }
 
@@ -132,8 +128,8 @@ impl Shared {
         workers.values().cloned().collect()
     }
 
-    /// Removes what may end a worker: the library gives up on a whole look when it cannot read one row. Returns
-    /// whether the queue was looked through.
+    /// Removes what may end a worker: apalis gives up on a whole poll when it cannot read one row. Returns whether
+    /// the queue was gone through.
     async fn discard_unreadable(&self, which: Loop) -> bool {
         let discarding = self.store.discard_unreadable();
         match self.answered(which, DISCARD_WITHIN, discarding).await {
@@ -237,11 +233,7 @@ pub async fn run(
     let shared = Arc::new(Shared {
         store,
         health,
-        options: options.worker,
-        sweep: options.sweep,
-        metrics: options.metrics,
-        listen_url: options.listen_url,
-        settling: options.settling,
+        options,
         name: Name::of_this_process(),
         workers: Mutex::default(),
         sweep_failed: AtomicBool::new(false),
@@ -269,10 +261,10 @@ pub async fn run(
     Ok(())
 }
 
-/// Gives back jobs that were taken and never begun: the library drops a look that is under way when it is told
-/// to stop, and the database may commit it a moment later.
+/// Gives back jobs that were taken and never begun: apalis drops a poll that is under way when it is told to
+/// stop, and the database may commit it a moment later.
 async fn give_back(shared: &Shared) {
-    for wait in [Duration::ZERO, LOOK_LANDS_WITHIN] {
+    for wait in [Duration::ZERO, POLL_LANDS_WITHIN] {
         tokio::time::sleep(wait).await;
         match shared.store.release_all(shared.name.as_str()).await {
             Ok(0) => {}
@@ -286,34 +278,24 @@ async fn give_back(shared: &Shared) {
 
 fn start(shared: &Arc<Shared>) -> TaskTracker {
     let tasks = TaskTracker::new();
-    let wake = Wake::default();
+    let own = || Arc::clone(shared);
+    let jobs_wait = Arc::new(Notify::new());
     let (batcher, gathering) = Batcher::new(shared);
+    let listening = notify::listen(own(), Arc::clone(&jobs_wait));
+    let taking_jobs = restore_execute::work(own(), jobs_wait, batcher);
     spawn(&tasks, shared, "batcher", gathering);
-    let (own, own_wake) = (Arc::clone(shared), wake.clone());
-    spawn(&tasks, shared, "listening", async move {
-        wake::listen(&own, &own_wake).await;
-    });
-    let (own, own_wake) = (Arc::clone(shared), wake);
-    spawn(&tasks, shared, "queue", async move {
-        restore_execute::work(own, &own_wake, batcher).await;
-    });
-    spawn(&tasks, shared, "sweeps", sweeps::work(Arc::clone(shared)));
-    let own = Arc::clone(shared);
-    spawn(&tasks, shared, "schedule", async move {
-        sweeps::keep_time(&own).await;
-    });
-    let own = Arc::clone(shared);
-    spawn(&tasks, shared, "awaited runs", async move {
-        awaited::look_again(&own).await;
-    });
-    let own = Arc::clone(shared);
-    spawn(&tasks, shared, "connection", async move {
-        connection::keep_watch(&own).await;
-    });
-    let own = Arc::clone(shared);
-    spawn(&tasks, shared, "census", async move {
-        census::keep_counting(&own).await;
-    });
+    spawn(&tasks, shared, "listening", listening);
+    spawn(&tasks, shared, "queue", taking_jobs);
+    spawn(&tasks, shared, "sweeps", sweeps::work(own()));
+    spawn(&tasks, shared, "schedule", sweeps::keep_time(own()));
+    spawn(
+        &tasks,
+        shared,
+        "awaited runs",
+        recheck::keep_rechecking(own()),
+    );
+    spawn(&tasks, shared, "connection", connection::keep_watch(own()));
+    spawn(&tasks, shared, "census", census::keep_counting(own()));
     tasks.close();
     tasks
 }

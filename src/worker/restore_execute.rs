@@ -4,38 +4,40 @@ use std::sync::Arc;
 
 use apalis::prelude::{AbortError, Attempt, BoxDynError, Data, TaskId, WorkerContext};
 use reconciler_jobs::restore_execute::request::{QUEUE, Request};
+use tokio::sync::Notify;
 use tracing::{Instrument as _, Span, field};
 
-use super::batcher::Batcher;
-use super::wake::{Looks, Wake};
-use super::wiring::{Line, Payload, was_delivered_before, work_on};
+use super::batch::Batcher;
+use super::notify::Polls;
+use super::runtime::{Payload, QueueSpec, was_delivered_before, work_on};
 use super::{Shared, supervise};
 use crate::health::Loop;
 use crate::storage::HeldJob;
 use crate::telemetry::names::{self, CAUSE, JOB_AGAIN, JOB_ID, RUN_ID, TRACE_ID};
 
 /// Takes jobs until the process stops.
-pub(super) async fn work(shared: Arc<Shared>, wake: &Wake, batcher: Batcher) {
-    let hands = Hands {
+pub(super) async fn work(shared: Arc<Shared>, jobs_wait: Arc<Notify>, batcher: Batcher) {
+    let options = &shared.options.worker;
+    let queue = QueueSpec {
+        name: QUEUE,
+        beats_as: Loop::Queue,
+        jobs_max: options.jobs_max as usize,
+        acknowledges: false,
+    };
+    let context = Context {
         shared: Arc::clone(&shared),
         batcher,
     };
-    let line = Line {
-        queue: QUEUE,
-        turns: Loop::Queue,
-        jobs_max: shared.options.jobs_max as usize,
-        acknowledges: false,
-    };
-    supervise::keep_running(&shared, line, |name| {
-        let looks = Looks::when_woken(wake, shared.options.poll_interval, &hands.batcher);
-        work_on!(shared, line, name, looks, hands.clone(), reconcile)
+    supervise::keep_running(&shared, queue, |worker| {
+        let polls = Polls::when_notified(&jobs_wait, options.poll_interval, &context.batcher);
+        work_on!(shared, queue, worker, polls, context.clone(), reconcile)
     })
     .await;
 }
 
 /// What the handler works with.
 #[derive(Clone)]
-struct Hands {
+struct Context {
     shared: Arc<Shared>,
     batcher: Batcher,
 }
@@ -46,7 +48,7 @@ async fn reconcile(
     id: TaskId,
     attempt: Attempt,
     worker: WorkerContext,
-    hands: Data<Hands>,
+    context: Data<Context>,
 ) -> Result<(), BoxDynError> {
     let id = id.to_string();
     let receiving = names::trigger_receive(&id);
@@ -54,7 +56,7 @@ async fn reconcile(
         Ok(request) => request,
         Err(error) => {
             tracing::warn!({ { JOB_ID } = id, %error }, "a job cannot be read and is discarded");
-            hands.shared.store.discard(&id, worker.name()).await?;
+            context.shared.store.discard(&id, worker.name()).await?;
             return Err(Box::new(AbortError::new(error)));
         }
     };
@@ -73,7 +75,7 @@ async fn reconcile(
         span: span.clone(),
     };
     let settling = async {
-        hands.batcher.settle(job, again).await?;
+        context.batcher.deliver(job, again).await?;
         tracing::debug!({ { RUN_ID } = request.run.0 }, "run {} was dealt with", request.run);
         Ok(())
     };

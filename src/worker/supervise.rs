@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use super::Shared;
-use super::wiring::Line;
+use super::runtime::QueueSpec;
 use crate::clock::Stopwatch;
 use crate::health::Loop;
 use crate::metrics::RESTARTS;
@@ -28,24 +28,24 @@ const STEADY_AFTER: Duration = Duration::from_secs(30);
 pub(super) type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 /// Runs what `start` builds, again and again, each time under a name of its own.
-pub(super) async fn keep_running<F>(shared: &Shared, line: Line, start: impl Fn(String) -> F)
+pub(super) async fn keep_running<F>(shared: &Shared, queue: QueueSpec, start: impl Fn(String) -> F)
 where
     F: Future<Output = Ended>,
 {
-    let Line { queue, turns, .. } = line;
+    let QueueSpec { name, beats_as, .. } = queue;
     let mut restarts = 0;
     let mut said = None;
     let mut pause = PAUSE_MIN;
-    // A worker says only with its second heartbeat that a look was answered; until then this was one.
-    if turns == Loop::Queue && shared.discard_unreadable(turns).await {
+    // A worker says only with its second heartbeat that a poll was answered; until then this was one.
+    if beats_as == Loop::Queue && shared.discard_unreadable(beats_as).await {
         shared.health.polled();
     }
     while !shared.stop.is_cancelled() {
-        shared.health.beat(turns);
+        shared.health.beat(beats_as);
         let since_start = Stopwatch::start();
-        let name = shared.name.worker(queue, restarts);
-        shared.takes_jobs_as(queue, &name);
-        let running = AssertUnwindSafe(start(name)).catch_unwind();
+        let worker = shared.name.worker(name, restarts);
+        shared.takes_jobs_as(name, &worker);
+        let running = AssertUnwindSafe(start(worker)).catch_unwind();
         let ended = tokio::select! {
             ended = running => ended,
             // What waits for an answer from there would wait for as long as the network likes.
@@ -59,32 +59,32 @@ where
         }
         match ended {
             Ok(Ok(())) => {
-                tracing::warn!({ { QUEUE_NAME } = queue }, "a worker ended; it is restarted");
+                tracing::warn!({ { QUEUE_NAME } = name }, "a worker ended; it is restarted");
             }
             Ok(Err(error)) => {
                 let error = error.to_string();
                 // The loss of the database has been said once, by whoever watches it.
                 if shared.health.database_is_up() && said.as_ref() != Some(&error) {
                     tracing::warn!(
-                        { { QUEUE_NAME } = queue, error },
+                        { { QUEUE_NAME } = name, error },
                         "a worker failed; it is restarted"
                     );
                 } else {
                     tracing::debug!(
-                        { { QUEUE_NAME } = queue, error },
+                        { { QUEUE_NAME } = name, error },
                         "a worker failed; it is restarted"
                     );
                 }
                 said = Some(error);
-                shared.discard_unreadable(turns).await;
+                shared.discard_unreadable(beats_as).await;
             }
             Err(_) => {
-                tracing::error!({ { QUEUE_NAME } = queue }, "a worker panicked; it is restarted");
+                tracing::error!({ { QUEUE_NAME } = name }, "a worker panicked; it is restarted");
             }
         }
         restarts += 1;
-        RESTARTS.add([queue], 1);
-        if shared.pause_beating(turns, pause).await.is_err() {
+        RESTARTS.add([name], 1);
+        if shared.pause_beating(beats_as, pause).await.is_err() {
             return;
         }
         pause = pause.saturating_mul(2).min(PAUSE_MAX);

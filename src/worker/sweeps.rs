@@ -18,9 +18,9 @@ use jiff::tz::TimeZone;
 use reconciler_jobs::restore_execute::record::Source;
 use reconciler_jobs::sweep::shard::{QUEUE, SHARDS_MAX, Shard, SweepJob, shards_for};
 
-use super::settlement::Trouble;
-use super::wake::Looks;
-use super::wiring::{Line, Payload, was_delivered_before, work_on};
+use super::attempt::Trouble;
+use super::notify::Polls;
+use super::runtime::{Payload, QueueSpec, was_delivered_before, work_on};
 use super::{BEAT_EVERY, Shared, supervise};
 use crate::clock::{self, Stopwatch};
 use crate::health::Loop;
@@ -48,8 +48,8 @@ const TICK_WITHIN: Duration = Duration::from_mins(2);
 const RETAIN_TICKS: Duration = Duration::from_hours(24);
 
 /// Takes part in every tick until the process stops.
-pub(super) async fn keep_time(shared: &Shared) {
-    let schedule = shared.sweep.schedule.parsed().clone();
+pub(super) async fn keep_time(shared: Arc<Shared>) {
+    let schedule = shared.options.sweep.schedule.parsed().clone();
     loop {
         let scheduler = CronScheduler::new(schedule.clone()).with_timezone(TimeZone::UTC);
         let mut ticks = std::pin::pin!(scheduler.into_stream());
@@ -59,7 +59,7 @@ pub(super) async fn keep_time(shared: &Shared) {
                 () = shared.stop.cancelled() => return,
                 () = tokio::time::sleep(BEAT_EVERY) => {}
                 tick = ticks.next() => match tick {
-                    Some(Ok(tick)) => on_tick(shared, tick.get_timestamp()).await,
+                    Some(Ok(tick)) => on_tick(&shared, tick.get_timestamp()).await,
                     // The clock was set, or the machine slept: the schedule is read afresh.
                     Some(Err(_)) | None => break,
                 }
@@ -94,7 +94,7 @@ async fn on_tick(shared: &Shared, second: u64) {
 }
 
 async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
-    let plan = |due| shards_for(due, u64::from(shared.sweep.shard_runs), SHARDS_MAX);
+    let plan = |due| shards_for(due, u64::from(shared.options.sweep.shard_runs), SHARDS_MAX);
     // Whoever did the sweeps before this tick: they were done, and the last one here did not fail.
     let failed = shared.sweep_failed.swap(false, Ordering::Relaxed);
     if !failed && !shared.store.has_late_shards(tick).await? {
@@ -113,7 +113,7 @@ async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
     }
     tracing::debug!({ { SWEEP_TICK } = %tick, { SWEEP_SHARDS } = shards }, "won the tick");
     let keep = Retention {
-        jobs: shared.options.retain_jobs,
+        jobs: shared.options.worker.retain_jobs,
         workers: RETAIN_WORKERS,
         ticks: RETAIN_TICKS,
     };
@@ -124,16 +124,22 @@ async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
 
 /// Takes shards until the process stops.
 pub(super) async fn work(shared: Arc<Shared>) {
-    let line = Line {
-        queue: QUEUE,
-        turns: Loop::Sweeps,
+    let queue = QueueSpec {
+        name: QUEUE,
+        beats_as: Loop::Sweeps,
         jobs_max: SHARDS_IN_HAND,
         acknowledges: true,
     };
-    supervise::keep_running(&shared, line, |name| {
-        let looks = Looks::every(shared.options.poll_interval);
-        let hands = Arc::clone(&shared);
-        work_on!(shared, line, name, looks, hands, sweep_shard)
+    supervise::keep_running(&shared, queue, |worker| {
+        let polls = Polls::every(shared.options.worker.poll_interval);
+        work_on!(
+            shared,
+            queue,
+            worker,
+            polls,
+            Arc::clone(&shared),
+            sweep_shard
+        )
     })
     .await;
 }
@@ -143,7 +149,7 @@ async fn sweep_shard(
     payload: Payload,
     id: TaskId,
     attempt: Attempt,
-    hands: Data<Arc<Shared>>,
+    shared: Data<Arc<Shared>>,
 ) -> Result<(), BoxDynError> {
     let job: SweepJob = match payload.parse() {
         Ok(job) => job,
@@ -160,7 +166,7 @@ async fn sweep_shard(
         return Ok(());
     };
     let since_start = Stopwatch::start();
-    match pass(&hands, job.tick, part, was_delivered_before(&attempt)).await {
+    match pass(&shared, job.tick, part, was_delivered_before(&attempt)).await {
         Ok(pass) => {
             SWEEPS.add([COMPLETED], 1);
             SWEEP_SUCCEEDED.set([], seconds_of(clock::wall()));
@@ -180,8 +186,8 @@ async fn sweep_shard(
         }
         Err(trouble) => {
             SWEEPS.add([FAILED], 1);
-            hands.health.sweep_failed();
-            hands.sweep_failed.store(true, Ordering::Relaxed);
+            shared.health.sweep_failed();
+            shared.sweep_failed.store(true, Ordering::Relaxed);
             tracing::warn!(
                 { { SWEEP_TICK } = %job.tick, { SWEEP_SHARD } = job.shard, ?trouble },
                 "a sweep failed; the next tick goes on"
@@ -197,8 +203,8 @@ async fn pass(shared: &Shared, tick: Timestamp, part: Shard, again: bool) -> Res
     let scope = Scope {
         tick: Some(tick),
         shard: part,
-        limit: Some(u64::from(shared.sweep.runs_max)),
-        lanes: shared.sweep.lanes(),
+        limit: Some(u64::from(shared.options.sweep.runs_max)),
+        lanes: shared.options.sweep.lanes(),
         ..Scope::default()
     };
     let with = shared.settling(Source::Sweep);
@@ -228,7 +234,7 @@ async fn while_it_moves(
     sweeping: impl Future<Output = Result<Pass, StoreError>>,
 ) -> Result<Pass, Trouble> {
     // A page is settled within one attempt, unless it is halved; then it has time for another.
-    let limit = shared.options.attempt_timeout * 2;
+    let limit = shared.options.worker.attempt_timeout * 2;
     let mut sweeping = std::pin::pin!(AssertUnwindSafe(sweeping).catch_unwind());
     loop {
         let before = pages.load(Ordering::Relaxed);

@@ -1,28 +1,28 @@
-//! Runs that stayed open, looked at again when their time comes.
+//! Runs that stayed open, settled again when their time comes.
 //!
-//! Nothing notes what such a look has in hand. A run that ends the process would be the first thing the next
-//! one looks at, for ever; so what is due already when a process begins is settled one by one, each try
+//! Nothing notes which runs a recheck has in hand. A run that ends the process would be the first that the next
+//! process meets, for ever; so what is due already when a process begins is settled one by one, each attempt
 //! written down, and the others, which nobody held up, are few.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::Source;
 
-use super::settlement::{Trouble, settle_once};
+use super::attempt::{Trouble, attempt};
 use super::{BEAT_EVERY, Shared};
 use crate::health::Loop;
 use crate::storage::Settlement;
 
-/// The longest wait between two looks at the clock of the watch list: runs that others put there
-/// meanwhile are found by then.
-const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// The longest wait between two rechecks: runs that others put on the watch list meanwhile are found by then.
+const RECHECK_EVERY: Duration = Duration::from_millis(400);
 
 /// The wait before the next page when more have become due than fit into one.
 const NEXT_PAGE_AFTER: Duration = Duration::from_millis(20);
 
-/// How the runs of a look are settled.
+/// How the runs of a recheck are settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Care {
     /// As suspects.
@@ -30,13 +30,14 @@ enum Care {
     Together,
 }
 
-/// Looks again until the process stops.
-pub(super) async fn look_again(shared: &Shared) {
+/// Settles what becomes due until the process stops.
+pub(super) async fn keep_rechecking(shared: Arc<Shared>) {
     let mut care = Care::OneByOne;
     loop {
-        // Longer than a settlement may take, which has a limit of its own and says what it had in hand.
-        let limit = shared.options.attempt_timeout * 2;
-        let paused = match shared.answered(Loop::Due, limit, look(shared, care)).await {
+        // Longer than an attempt may take, which has a limit of its own and says what it had in hand.
+        let limit = shared.options.worker.attempt_timeout * 2;
+        let rechecking = recheck(&shared, care);
+        let paused = match shared.answered(Loop::Due, limit, rechecking).await {
             Some(Ok(wait)) => {
                 care = Care::Together;
                 shared.pause(wait).await
@@ -50,9 +51,9 @@ pub(super) async fn look_again(shared: &Shared) {
     }
 }
 
-/// Settles what has become due, and says how long until the next look.
-async fn look(shared: &Shared, care: Care) -> Result<Duration, Trouble> {
-    let limit = shared.settling.batch_runs_max;
+/// Settles what has become due, and says how long until the next recheck.
+async fn recheck(shared: &Shared, care: Care) -> Result<Duration, Trouble> {
+    let limit = shared.options.settling.batch_runs_max;
     let awaited = match shared.store.load_awaited(limit).await {
         Ok(awaited) => awaited,
         Err(error) => {
@@ -62,25 +63,25 @@ async fn look(shared: &Shared, care: Care) -> Result<Duration, Trouble> {
         }
     };
     let is_full = awaited.runs.len() >= limit as usize;
-    let any = !awaited.runs.is_empty() && settle(shared, awaited.runs, care).await?;
+    let any = !awaited.runs.is_empty() && attempt_all(shared, awaited.runs, care).await?;
     if is_full && any {
         return Ok(NEXT_PAGE_AFTER);
     }
-    let next = awaited.next_in.map_or(LOOK_EVERY, |next| {
+    let next = awaited.next_in.map_or(RECHECK_EVERY, |next| {
         Duration::try_from(next).unwrap_or_default()
     });
-    Ok(next.min(LOOK_EVERY))
+    Ok(next.min(RECHECK_EVERY))
 }
 
 /// Settles runs, and says whether any of them was not in other hands. What it had in hand when it failed
 /// because of one of them is suspected.
-async fn settle(shared: &Shared, mut runs: Vec<RunId>, care: Care) -> Result<bool, Trouble> {
+async fn attempt_all(shared: &Shared, mut runs: Vec<RunId>, care: Care) -> Result<bool, Trouble> {
     let suspects = match care {
         Care::OneByOne => runs.as_slice(),
         Care::Together => &[],
     };
     let mut settled = Vec::with_capacity(runs.len());
-    let settling = settle_once(shared, Source::Watch, (&runs, &[]), suspects, &mut settled);
+    let settling = attempt(shared, Source::Watch, (&runs, &[]), suspects, &mut settled);
     let Err(trouble) = settling.await else {
         return Ok(settled
             .iter()

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
-use super::settlement::settle_once;
+use super::attempt::attempt;
 use crate::health::Loop;
 use crate::storage::{HeldJob, Settled};
 use crate::telemetry::names::BATCH_JOBS;
@@ -49,7 +49,7 @@ pub(super) struct Batcher {
     lanes: Lanes,
 }
 
-/// The job was not settled; whoever delivers jobs will do so again.
+/// The job was not settled; apalis will deliver it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the job was given back unsettled")]
 pub(super) struct GivenBack;
@@ -57,7 +57,7 @@ pub(super) struct GivenBack;
 impl Batcher {
     /// A batcher, and the loop that works for it until every clone of the batcher is gone.
     pub(super) fn new(shared: &Arc<Shared>) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (deliveries, receiver) = mpsc::channel(shared.options.jobs_max as usize);
+        let (deliveries, receiver) = mpsc::channel(shared.options.worker.jobs_max as usize);
         let lanes = Lanes {
             free: Arc::new(Semaphore::new(LANES)),
             left: Arc::default(),
@@ -67,17 +67,17 @@ impl Batcher {
     }
 
     /// Returns at once if a job would be settled at once. Otherwise it is as well off in the queue, from which
-    /// one look takes all that have gathered meanwhile: returns when a lane becomes free, or after a short while.
+    /// one poll takes all that have gathered meanwhile: returns when a lane becomes free, or after a short while.
     pub(super) async fn ready_for_more(&self) {
         let left = self.lanes.left.notified(); // told of every lane that is left from now on
         if self.lanes.free.available_permits() == 0 {
-            // A lane stays busy for as long as its batch takes; that is no reason not to look.
+            // A lane stays busy for as long as its batch takes; that is no reason not to poll.
             let _ = tokio::time::timeout(BUSY_WAIT, left).await;
         }
     }
 
-    /// Returns once the run was dealt with in a committed transaction.
-    pub(super) async fn settle(&self, job: HeldJob, again: bool) -> Result<(), GivenBack> {
+    /// Returns once the job's run was dealt with in a committed transaction.
+    pub(super) async fn deliver(&self, job: HeldJob, again: bool) -> Result<(), GivenBack> {
         let (settled, done) = oneshot::channel();
         let delivery = Delivery {
             job,
@@ -94,7 +94,7 @@ impl Batcher {
 
 async fn gather(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Delivery>, lanes: Lanes) {
     let settlements = TaskTracker::new();
-    let batch_max = usize::try_from(shared.settling.batch_runs_max).unwrap_or(usize::MAX);
+    let batch_max = usize::try_from(shared.options.settling.batch_runs_max).unwrap_or(usize::MAX);
     let mut waiting = Vec::new();
     while deliveries.recv_many(&mut waiting, batch_max).await > 0 {
         let Ok(lane) = Arc::clone(&lanes.free).acquire_owned().await else {
@@ -105,7 +105,7 @@ async fn gather(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Delivery>, l
         {
             waiting.push(delivery);
         }
-        let settling = settle(Arc::clone(&shared), std::mem::take(&mut waiting), lane);
+        let settling = settle_batch(Arc::clone(&shared), std::mem::take(&mut waiting), lane);
         let left = Arc::clone(&lanes.left);
         settlements.spawn(async move {
             settling.await;
@@ -118,7 +118,7 @@ async fn gather(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Delivery>, l
 
 /// Settles a batch, however long that takes, and tells each handler when its run was dealt with. What is
 /// dropped untold was given back.
-async fn settle(shared: Arc<Shared>, batch: Vec<Delivery>, lane: OwnedSemaphorePermit) {
+async fn settle_batch(shared: Arc<Shared>, batch: Vec<Delivery>, lane: OwnedSemaphorePermit) {
     let again: Vec<RunId> = batch
         .iter()
         .filter(|delivery| delivery.again)
@@ -130,7 +130,7 @@ async fn settle(shared: Arc<Shared>, batch: Vec<Delivery>, lane: OwnedSemaphoreP
         let (runs, jobs) = (open.runs(), open.jobs());
         let mut settled = Vec::with_capacity(runs.len());
         let asked = (runs.as_slice(), jobs.as_slice());
-        let settling = settle_once(&shared, Source::Request, asked, &suspects, &mut settled);
+        let settling = attempt(&shared, Source::Request, asked, &suspects, &mut settled);
         // The loop that takes jobs is silent while those it has taken wait.
         let result = shared.beating(Loop::Queue, settling).await;
         open.close(&settled);

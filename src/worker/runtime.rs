@@ -1,9 +1,8 @@
 //! One queue's worker, on either database.
 //!
-//! The library that delivers jobs has its own ideas about retries, acknowledgements and panics. They are
-//! switched off or kept away here: a handler returns once its run was dealt with, a job is finished by
-//! the transaction that did so, and whatever a payload holds can be decoded, because a payload that
-//! cannot would end the worker each time it is delivered.
+//! apalis has its own ideas about retries, acknowledgements and panics. They are switched off or kept away here: a
+//! handler returns once its run was dealt with, a job is finished by the transaction that did so, and whatever a
+//! payload holds can be decoded, because a payload that cannot would end the worker each time it is delivered.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,8 +13,7 @@ use apalis_sqlite::SqliteStorage;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::wake::Looked;
-use crate::config;
+use super::notify::Polled;
 use crate::health::{Health, Loop};
 use crate::storage::{Backend, Store, StoreError};
 
@@ -86,15 +84,14 @@ pub(super) fn was_delivered_before(attempt: &Attempt) -> bool {
 
 /// How a worker shows that it is alive.
 #[derive(Debug, Clone, Copy)]
-struct Rhythm {
-    heartbeat: Duration,
-    missed: u32,
+pub(super) struct Rhythm {
+    pub(super) heartbeat: Duration,
+    pub(super) missed: u32,
 }
 
 impl Rhythm {
-    /// A worker that was silent for `orphan_after` loses its jobs, and not before. The library counts whole
-    /// seconds, so that a rhythm even a millisecond too short would cost a whole one.
-    fn of(orphan_after: Duration) -> Self {
+    /// A worker that was silent for `orphan_after` loses its jobs, and not before. apalis counts whole seconds, so that a rhythm even a millisecond too short would cost a whole one.
+    pub(super) fn new(orphan_after: Duration) -> Self {
         let whole = orphan_after.as_secs() + u64::from(orphan_after.subsec_nanos() > 0);
         let whole = Duration::from_secs(whole);
         let heartbeat = whole.div_f64(BEATS_PER_ORPHAN).min(HEARTBEAT_MAX);
@@ -111,14 +108,14 @@ impl Rhythm {
 
 /// A queue, and how it is worked on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line {
-    /// Its name.
-    pub(super) queue: &'static str,
-    /// Who reports that it is worked on.
-    pub(super) turns: Loop,
+pub(super) struct QueueSpec {
+    /// What apalis and the queue's rows call it.
+    pub(super) name: &'static str,
+    /// The loop whose turns its workers' signs of life are.
+    pub(super) beats_as: Loop,
     /// How many jobs are in hand at the same time, and are fetched at most.
     pub(super) jobs_max: usize,
-    /// Whether the library acknowledges jobs on PostgreSQL; else the settlement does.
+    /// Whether apalis acknowledges jobs on PostgreSQL; else the settling transaction does.
     pub(super) acknowledges: bool,
 }
 
@@ -127,19 +124,27 @@ pub(super) struct Line {
 ///
 /// A macro, because the two backends share no name for all that a worker asks of them.
 macro_rules! work_on {
-    ($shared:expr, $line:expr, $name:expr, $looks:expr, $hands:expr, $handler:expr) => {{
-        use $crate::worker::wiring::{on_postgres, on_sqlite, run_worker};
+    ($shared:expr, $queue:expr, $worker:expr, $polls:expr, $context:expr, $handler:expr) => {{
+        use $crate::storage::QueuePool;
+        use $crate::worker::runtime::run_worker;
         let shared = std::sync::Arc::clone(&$shared);
-        let (line, name, looks, hands) = ($line, $name, $looks, $hands);
+        let (queue, worker, polls, context) = ($queue, $worker, $polls, $context);
         async move {
             match shared.store.queue_pool() {
-                $crate::storage::QueuePool::Postgres(pool) => {
-                    let storage = on_postgres(&pool, line, &shared.options);
-                    run_worker!(storage, shared, line, name, looks, hands, $handler)
+                QueuePool::Postgres(pool) => {
+                    let storage = apalis_postgres::PostgresStorage::new(&pool);
+                    let config =
+                        apalis_postgres::Config::default().persist_results(queue.acknowledges);
+                    run_worker!(
+                        storage, config, shared, queue, worker, polls, context, $handler
+                    )
                 }
-                $crate::storage::QueuePool::Sqlite(pool) => {
-                    let storage = on_sqlite(&pool, line, &shared.options);
-                    run_worker!(storage, shared, line, name, looks, hands, $handler)
+                QueuePool::Sqlite(pool) => {
+                    let storage = apalis_sqlite::SqliteStorage::new(&pool);
+                    let config = apalis_sqlite::Config::default().persist_results(true);
+                    run_worker!(
+                        storage, config, shared, queue, worker, polls, context, $handler
+                    )
                 }
             }
         }
@@ -148,20 +153,29 @@ macro_rules! work_on {
 pub(super) use work_on;
 
 macro_rules! run_worker {
-    ($storage:expr, $shared:expr, $line:expr, $name:expr, $looks:expr, $hands:expr, $handler:expr) => {{
+    ($storage:expr, $config:expr, $shared:expr, $queue:expr, $worker:expr, $polls:expr, $context:expr,
+     $handler:expr) => {{
         use apalis::prelude::*;
-        let context = WorkerContext::new(&$name);
-        let looked = $looks.looked();
+        let rhythm = $crate::worker::runtime::Rhythm::new($shared.options.worker.orphan_after);
+        let config = $config
+            .queue($queue.name)
+            .batch_size($queue.jobs_max)
+            .heartbeat_interval(rhythm.heartbeat)
+            .missed_heartbeats(rhythm.missed as usize)
+            .lock_tasks(false);
+        let polled = $polls.polled();
         let backend = $storage
-            .with_codec($crate::worker::wiring::AsIs)
-            .poll_with_strategy($looks);
+            .with_config(config)
+            .with_codec($crate::worker::runtime::AsIs)
+            .poll_with_strategy($polls);
         let health = std::sync::Arc::clone(&$shared.health);
-        let worker = WorkerBuilder::new(&context)
+        let running = WorkerContext::new(&$worker);
+        let worker = WorkerBuilder::new(&running)
             .backend(backend)
-            .concurrency($line.jobs_max)
-            .data($hands)
+            .concurrency($queue.jobs_max)
+            .data($context)
             .on_event(move |_, event| {
-                $crate::worker::wiring::note(&health, $line.turns, &looked, event);
+                $crate::worker::runtime::note(&health, $queue.beats_as, &polled, event);
             })
             .build($handler)
             .run();
@@ -171,7 +185,7 @@ macro_rules! run_worker {
             ended = &mut worker => ended,
             () = $shared.stop.cancelled() => {
                 // It has begun: its first turn came before this one.
-                let _ = context.stop();
+                let _ = running.stop();
                 worker.await
             }
         };
@@ -181,50 +195,18 @@ macro_rules! run_worker {
 pub(super) use run_worker;
 
 /// Takes a worker's events for signs of life. A heartbeat was written to the database, and is also how one
-/// learns that a look at the queue was answered.
-pub(super) fn note(health: &Health, which: Loop, looked: &Looked, event: &Event) {
+/// learns that a poll of the queue was answered.
+pub(super) fn note(health: &Health, which: Loop, polled: &Polled, event: &Event) {
     match event {
         Event::HeartBeat => {
             health.beat(which);
-            if looked.is_answered() && which == Loop::Queue {
+            if polled.is_answered() && which == Loop::Queue {
                 health.polled();
             }
         }
         Event::Success(_) | Event::Error(_) => health.beat(which),
         _ => {}
     }
-}
-
-pub(super) fn on_postgres(
-    pool: &apalis_postgres::PgPool,
-    line: Line,
-    options: &config::Worker,
-) -> PostgresStorage<Payload> {
-    let rhythm = Rhythm::of(options.orphan_after);
-    let config = apalis_postgres::Config::default()
-        .queue(line.queue)
-        .batch_size(line.jobs_max)
-        .heartbeat_interval(rhythm.heartbeat)
-        .missed_heartbeats(rhythm.missed as usize)
-        .lock_tasks(false)
-        .persist_results(line.acknowledges);
-    PostgresStorage::new(pool).with_config(config)
-}
-
-pub(super) fn on_sqlite(
-    pool: &apalis_sqlite::SqlitePool,
-    line: Line,
-    options: &config::Worker,
-) -> SqliteStorage<Payload> {
-    let rhythm = Rhythm::of(options.orphan_after);
-    let config = apalis_sqlite::Config::default()
-        .queue(line.queue)
-        .batch_size(line.jobs_max)
-        .heartbeat_interval(rhythm.heartbeat)
-        .missed_heartbeats(rhythm.missed as usize)
-        .lock_tasks(false)
-        .persist_results(true);
-    SqliteStorage::new(pool).with_config(config)
 }
 
 #[cfg(test)]
@@ -235,7 +217,7 @@ mod tests {
     fn no_worker_loses_its_jobs_too_early_or_seems_silent() {
         for millis in (2_000..=600_000).step_by(50) {
             let orphan_after = Duration::from_millis(millis);
-            let rhythm = Rhythm::of(orphan_after);
+            let rhythm = Rhythm::new(orphan_after);
             let counted = (rhythm.heartbeat * rhythm.missed).as_secs();
             let late = Duration::from_secs(counted).checked_sub(orphan_after);
             assert!(

@@ -1,6 +1,6 @@
-//! One settlement, and what its not coming to an end says about its runs.
+//! One attempt to settle runs, and what its not coming to an end says about them.
 //!
-//! A settlement that hangs or panics takes down neither its caller nor the process. One of its runs may be
+//! An attempt that hangs or panics takes down neither its caller nor the process. One of its runs may be
 //! the reason, so all of them are remembered as suspects, and settled one by one from then on.
 
 use std::panic::AssertUnwindSafe;
@@ -20,7 +20,7 @@ const PAUSE_TRANSIENT: Duration = Duration::from_millis(250);
 /// Pause after a failure that somebody has to put right.
 const PAUSE_FATAL: Duration = Duration::from_secs(5);
 
-/// Why a settlement did not come to its end.
+/// Why an attempt did not come to its end.
 #[derive(Debug)]
 pub(super) enum Trouble {
     Store(StoreError),
@@ -80,9 +80,9 @@ impl Trouble {
     }
 }
 
-/// Settles runs, those among them that are `suspects` one by one, within the time that the options set.
+/// Tries to settle runs, those among them that are `suspects` one by one, within the time that the options set.
 /// `settled` holds what was committed, also where it did not come to its end.
-pub(super) async fn settle_once(
+pub(super) async fn attempt(
     shared: &Shared,
     source: Source,
     (runs, jobs): (&[RunId], &[HeldJob]),
@@ -97,7 +97,7 @@ pub(super) async fn settle_once(
         shared.store.settle_jobs(runs, jobs, &with, settled).await
     };
     let settling = AssertUnwindSafe(settling).catch_unwind();
-    match tokio::time::timeout(shared.options.attempt_timeout, settling).await {
+    match tokio::time::timeout(shared.options.worker.attempt_timeout, settling).await {
         Ok(Ok(result)) => {
             let refused = |error: &StoreError| error.kind() != ErrorKind::Transient;
             shared.health.settled(!result.as_ref().is_err_and(refused));
