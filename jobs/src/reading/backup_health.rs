@@ -61,12 +61,6 @@ impl BackupSetFacts {
             quality: Quality::count(row.items, items),
         }
     }
-
-    /// Whether anything could be restored from it, however old or partial.
-    #[must_use]
-    pub fn is_usable(&self) -> bool {
-        self.is_completed && !self.is_deleted && self.quality.items > 0
-    }
 }
 
 /// When the inputs of a backup are too old.

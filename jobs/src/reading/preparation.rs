@@ -208,12 +208,6 @@ impl Scope {
             items => Self::Items(items),
         }
     }
-
-    /// Whether it says what is to be restored.
-    #[must_use]
-    pub fn is_chosen(self) -> bool {
-        matches!(self, Self::All | Self::Items(_))
-    }
 }
 
 /// What became of one source group.

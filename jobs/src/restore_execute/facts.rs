@@ -17,6 +17,7 @@ use super::rows::{AuditRow, CandidateRow, RestoreRow, RunRow, SnapshotRow};
 use super::{blockers, context, results};
 use crate::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId};
 use crate::stamp::Stamp;
+use crate::vocabulary;
 
 /// The one operation type this product judges.
 pub const RUN_TYPE: &str = "restore.execute";
@@ -114,36 +115,44 @@ pub struct RunFacts {
     pub blockers_readable: bool,
 }
 
-/// `operation_runs.status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RunStatus {
+vocabulary! {
+    /// `operation_runs.status`.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum RunStatus {
+        /// The platform's word.
+        word: &'static str,
+    }
     /// Not started.
-    Queued,
+    Queued { word: "queued" }
     /// Started.
-    Running,
+    Running { word: "running" }
     /// Closed; immutable from here on.
-    Completed,
+    Completed { word: "completed" }
     /// Any other text, other case and padding included.
-    Unknown,
+    Unknown { word: "unknown" }
 }
 
-/// `operation_runs.outcome`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RunOutcome {
+vocabulary! {
+    /// `operation_runs.outcome`.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum RunOutcome {
+        /// The platform's word.
+        word: &'static str,
+    }
     /// None yet.
-    Pending,
+    Pending { word: "pending" }
     /// Proven.
-    Succeeded,
+    Succeeded { word: "succeeded" }
     /// Something is missing.
-    PartiallySucceeded,
+    PartiallySucceeded { word: "partially_succeeded" }
     /// Stopped before it did anything.
-    Blocked,
+    Blocked { word: "blocked" }
     /// Failed.
-    Failed,
+    Failed { word: "failed" }
     /// Any other text.
-    Unknown,
+    Unknown { word: "unknown" }
 }
 
 /// A live restore in the run's scope that may belong to the run.
@@ -184,38 +193,48 @@ pub struct RestoreFacts {
     pub metadata_readable: bool,
 }
 
-/// `restore_runs.status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RestoreStatus {
+vocabulary! {
+    /// `restore_runs.status`.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum RestoreStatus {
+        /// The platform's word.
+        word: &'static str,
+        /// Whether the restore has not begun to change anything.
+        is_pre_execution: bool,
+        /// What an audit entry has to say to agree with this status. None before the restore ended.
+        voice: Option<Voice>,
+    }
     /// Before execution.
-    Draft,
+    Draft { word: "draft", is_pre_execution: true, voice: None }
     /// Before execution.
-    Scoped,
+    Scoped { word: "scoped", is_pre_execution: true, voice: None }
     /// Before execution.
-    Checked,
+    Checked { word: "checked", is_pre_execution: true, voice: None }
     /// Before execution.
-    Previewed,
+    Previewed { word: "previewed", is_pre_execution: true, voice: None }
     /// Before execution.
-    Pending,
+    Pending { word: "pending", is_pre_execution: true, voice: None }
     /// Executing.
-    Queued,
+    Queued { word: "queued", is_pre_execution: false, voice: None }
     /// Executing.
-    Running,
+    Running { word: "running", is_pre_execution: false, voice: None }
     /// Ended; says nothing about recovery.
-    Completed,
+    Completed { word: "completed", is_pre_execution: false, voice: Some(Voice::Completed) }
     /// Ended with some items undone.
-    Partial,
+    Partial { word: "partial", is_pre_execution: false, voice: Some(Voice::Partial) }
     /// Ended in failure.
-    Failed,
+    Failed { word: "failed", is_pre_execution: false, voice: Some(Voice::Failed) }
     /// Stopped by somebody.
-    Cancelled,
+    Cancelled { word: "cancelled", is_pre_execution: false, voice: Some(Voice::Stopped) }
     /// Stopped; no longer written, still present.
-    Aborted,
+    Aborted { word: "aborted", is_pre_execution: false, voice: Some(Voice::Stopped) }
     /// As [`Self::Partial`]; no longer written, still present.
-    CompletedWithErrors,
+    CompletedWithErrors {
+        word: "completed_with_errors", is_pre_execution: false, voice: Some(Voice::Partial)
+    }
     /// Any other text, other case and padding included.
-    Unknown,
+    Unknown { word: "unknown", is_pre_execution: false, voice: None }
 }
 
 /// A terminal audit entry about the restore.
@@ -397,12 +416,8 @@ impl RunStatus {
     /// Exactly one of the platform's words, or [`Self::Unknown`].
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        match text {
-            "queued" => Self::Queued,
-            "running" => Self::Running,
-            "completed" => Self::Completed,
-            _ => Self::Unknown,
-        }
+        let known = Self::ALL.into_iter().find(|status| status.word() == text);
+        known.unwrap_or(Self::Unknown)
     }
 }
 
@@ -410,14 +425,8 @@ impl RunOutcome {
     /// Exactly one of the platform's words, or [`Self::Unknown`].
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        match text {
-            "pending" => Self::Pending,
-            "succeeded" => Self::Succeeded,
-            "partially_succeeded" => Self::PartiallySucceeded,
-            "blocked" => Self::Blocked,
-            "failed" => Self::Failed,
-            _ => Self::Unknown,
-        }
+        let known = Self::ALL.into_iter().find(|outcome| outcome.word() == text);
+        known.unwrap_or(Self::Unknown)
     }
 }
 
@@ -425,43 +434,8 @@ impl RestoreStatus {
     /// Exactly one of the platform's words, or [`Self::Unknown`].
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        match text {
-            "draft" => Self::Draft,
-            "scoped" => Self::Scoped,
-            "checked" => Self::Checked,
-            "previewed" => Self::Previewed,
-            "pending" => Self::Pending,
-            "queued" => Self::Queued,
-            "running" => Self::Running,
-            "completed" => Self::Completed,
-            "partial" => Self::Partial,
-            "failed" => Self::Failed,
-            "cancelled" => Self::Cancelled,
-            "aborted" => Self::Aborted,
-            "completed_with_errors" => Self::CompletedWithErrors,
-            _ => Self::Unknown,
-        }
-    }
-
-    /// Whether the restore has not begun to change anything.
-    #[must_use]
-    pub fn is_pre_execution(self) -> bool {
-        matches!(
-            self,
-            Self::Draft | Self::Scoped | Self::Checked | Self::Previewed | Self::Pending
-        )
-    }
-
-    /// What an audit entry has to say to agree with this status. None before the restore ended.
-    #[must_use]
-    pub fn voice(self) -> Option<Voice> {
-        match self {
-            Self::Completed => Some(Voice::Completed),
-            Self::Partial | Self::CompletedWithErrors => Some(Voice::Partial),
-            Self::Failed => Some(Voice::Failed),
-            Self::Cancelled | Self::Aborted => Some(Voice::Stopped),
-            _ => None,
-        }
+        let known = Self::ALL.into_iter().find(|status| status.word() == text);
+        known.unwrap_or(Self::Unknown)
     }
 }
 

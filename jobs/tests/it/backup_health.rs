@@ -360,7 +360,7 @@ proptest! {
         let quality = facts.quality;
         prop_assert!(quality.degraded + quality.not_looked_at <= quality.items);
         if set.read().health == BackupHealth::Healthy {
-            prop_assert!(facts.is_usable());
+            prop_assert!(facts.is_completed && !facts.is_deleted && facts.quality.items > 0);
             prop_assert_eq!((quality.degraded, quality.not_looked_at), (0, 0));
             prop_assert!(facts.completed_at.moment().is_some());
         }
