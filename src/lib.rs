@@ -33,7 +33,6 @@
 //! | [`config`] | settings, the environment, and the database URL with its secret |
 //! | [`cli`] | one file per verb |
 //! | [`demo`] | named scenarios on a stand-in for the platform, each built to tempt an overclaim |
-//! | [`runbook`] | the page about reason codes, generated from their registry |
 //! | [`health`] | what a long-running process knows about itself |
 //! | [`console`] | what is answered over HTTP: the probes of a worker; pages and an API for who may look |
 //! | [`views`] | the shapes in which runs, restores, environments and the queue are shown, whoever shows them |
@@ -69,7 +68,6 @@ pub mod demo;
 pub mod health;
 pub mod metrics;
 pub mod postures;
-pub mod runbook;
 pub mod storage;
 pub mod sweep;
 pub mod telemetry;

@@ -4,70 +4,29 @@ use std::process::ExitCode;
 
 use crate::storage::Tally;
 
-/// How a command ended. Scripts may rely on these numbers; they never change their meaning.
-///
-/// | Code | Meaning |
-/// |---|---|
-/// | 0 | done; every run asked for is proven to have succeeded, or there was nothing to do |
-/// | 1 | could not run, or a run does not exist |
-/// | 2 | the command line cannot be understood |
-/// | 3 | `doctor` found a problem |
-/// | 10 | at least one verdict is below succeeded |
-/// | 11 | at least one run is undecided, and no verdict is below succeeded |
-///
-/// A run that is closed without a verdict of ours counts as undecided: nothing was proven.
-///
-/// `enqueue` and `queue` decide nothing: their 0 says that what was asked for was done. Where a run is closed
-/// instead, their code is the one that `reconcile` would have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Exit {
-    /// Done, and nothing speaks against it.
-    Done = 0,
-    /// The command could not do its work.
-    CouldNotRun = 1,
-    /// The command line cannot be understood.
-    Usage = 2,
-    /// `doctor` found a problem.
-    ProblemFound = 3,
-    /// At least one verdict is below succeeded.
-    BelowSucceeded = 10,
-    /// At least one run is undecided.
-    Undecided = 11,
+reconciler_jobs::vocabulary! {
+    /// How a command ended. Scripts may rely on these numbers; they never change their meaning.
+    ///
+    /// A run that is closed without a verdict of ours counts as undecided: nothing was proven.
+    ///
+    /// `enqueue` and `queue` decide nothing: their 0 says that what was asked for was done. Where a run is closed
+    /// instead, their code is the one that `reconcile` would have.
+    #[derive(PartialOrd, Ord)]
+    pub enum Exit {
+        /// What the number means, as `--help` says it.
+        meaning,
+        /// The number.
+        code: u8,
+    }
+    Done = "done; every run asked for is proven to have succeeded, or there was nothing to do" { code: 0 }
+    CouldNotRun = "could not run, or a run does not exist" { code: 1 }
+    Usage = "the command line cannot be understood" { code: 2 }
+    ProblemFound = "`doctor` found a problem" { code: 3 }
+    BelowSucceeded = "at least one verdict is below succeeded" { code: 10 }
+    Undecided = "at least one run is undecided, and no verdict is below succeeded" { code: 11 }
 }
 
 impl Exit {
-    /// Every code, in order.
-    pub const ALL: [Self; 6] = [
-        Self::Done,
-        Self::CouldNotRun,
-        Self::Usage,
-        Self::ProblemFound,
-        Self::BelowSucceeded,
-        Self::Undecided,
-    ];
-
-    /// The number.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// What the number means, as `--help` says it.
-    #[must_use]
-    pub const fn meaning(self) -> &'static str {
-        match self {
-            Self::Done => {
-                "done; every run asked for is proven to have succeeded, or there was nothing to do"
-            }
-            Self::CouldNotRun => "could not run, or a run does not exist",
-            Self::Usage => "the command line cannot be understood",
-            Self::ProblemFound => "`doctor` found a problem",
-            Self::BelowSucceeded => "at least one verdict is below succeeded",
-            Self::Undecided => "at least one run is undecided, and no verdict is below succeeded",
-        }
-    }
-
     /// The code for several runs: what could not be done first, then what is worst.
     #[must_use]
     pub fn of_all(each: impl IntoIterator<Item = Self>) -> Self {
@@ -104,15 +63,6 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_table_above_says_what_the_help_says() {
-        let source = include_str!("exit.rs");
-        for exit in Exit::ALL {
-            let row = format!("/// | {} | {} |", exit.code(), exit.meaning());
-            assert!(source.contains(&row), "{row}");
-        }
-    }
 
     #[test]
     fn the_worst_of_several_runs_decides() {

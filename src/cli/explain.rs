@@ -1,13 +1,14 @@
 //! `explain RUN`: every leg, every gap, and what would have to be true. Writes nothing.
 
 use reconciler_jobs::ids::RunId;
-use reconciler_jobs::restore_execute::Ruling;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use reconciler_jobs::restore_execute::{ReasonCode, Ruling};
 use reconciler_jobs::sweep::Schedule;
 
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Document;
+use super::reason;
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
 use crate::storage::reader::Workspaces;
@@ -15,18 +16,29 @@ use crate::storage::{Access, Assessment};
 use crate::views::explain::Explained;
 use crate::views::verdict::{DecisionWord, LegResult, RunResult, RunState, Verdict};
 
-/// A run to explain.
+/// A run to explain, or a reason code.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Id of an operation run.
-    #[arg(value_name = "RUN", value_parser = clap::value_parser!(i64).range(1..))]
-    run: i64,
+    #[arg(
+        value_name = "RUN",
+        value_parser = clap::value_parser!(i64).range(1..),
+        required_unless_present = "reason"
+    )]
+    run: Option<i64>,
+    /// Print what the runbook says of this reason code instead; needs no database.
+    #[arg(long, value_name = "CODE", value_parser = reason::parse, conflicts_with = "run")]
+    reason: Option<ReasonCode>,
 }
 
 /// Shows what the rules see in one run. The exit code is the one that `reconcile` would have.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    if let Some(code) = args.reason {
+        return reason::run(session.screen, code);
+    }
     let store = session.open(Access::Read).await?;
-    let run = RunId(args.run);
+    // Without a code, a run is required.
+    let run = RunId(args.run.unwrap_or_default());
     let policy = session.config.rules.policy();
     let reader = store.reader();
     let assessed = reader.assess(&Workspaces::All, &[run], &policy).await?;

@@ -22,6 +22,7 @@ mod migrate;
 pub mod output;
 mod progress;
 mod queue;
+mod reason;
 mod reconcile;
 mod screen;
 mod serve;

@@ -143,13 +143,7 @@ impl Session<'_> {
 
     /// What this program may take from the database.
     pub(super) fn limits(&self) -> Limits {
-        let database = &self.config.database;
-        Limits {
-            connections_max: database.connections_max,
-            connect_timeout: database.connect_timeout,
-            statement_timeout: database.statement_timeout,
-            lock_timeout: database.lock_timeout,
-        }
+        self.config.database.limits()
     }
 
     /// Reads the settings that are in force.

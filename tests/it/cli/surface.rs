@@ -125,6 +125,15 @@ fn verbs_about_the_configuration_need_no_database_and_no_working_file() {
             .exits(0)
             .says(&["reconcile"], &[]);
     }
+    run("", &["explain", "--reason", "restore.items_missing"])
+        .exits(0)
+        .says(
+            &[
+                "### `restore.items_missing`",
+                "**What it does not mean:** That the missing items were not restored",
+            ],
+            &[],
+        );
     run("", &["--help"])
         .exits(0)
         .says(&["Exit codes:", "  11  "], &[]);
@@ -169,6 +178,8 @@ fn a_command_line_that_cannot_be_understood_is_a_usage_error() {
         &["reconcile", "9223372036854775808"],
         &["explain"],
         &["explain", "1", "2"],
+        &["explain", "--reason", "restore.nothing"],
+        &["explain", "1", "--reason", "restore.items_missing"],
         &["enqueue"],
         &["queue"],
         &["queue", "retry"],
