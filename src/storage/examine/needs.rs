@@ -1,322 +1,282 @@
 //! What our statements need of a database: the one list that `doctor` goes by.
 //!
-//! **Invariant:** the list names every platform column that a settlement reads or writes, and no
-//! other. A test takes the columns away one by one, and all others at once. What the console reads is a
-//! list of its own: a worker works without it.
+//! **Invariant:** the list names every platform column that a settlement reads or writes, and every one that the
+//! console reads, and no other. A test takes the columns away one by one, and all others at once. A worker works
+//! without what the console alone reads.
 
-/// A table of the platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use serde::Serialize;
+
+/// What is needed of one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Table {
+    /// Whose table it is, and so which check speaks of it.
+    pub(super) part: Part,
+    /// Where it must be; nothing where the search path leads to it.
+    pub(super) schema: Option<&'static str>,
     /// Its name.
     pub name: &'static str,
-    /// The privilege that covers what is written; nothing where the table is only read.
-    pub written_with: Option<&'static str>,
-    /// The columns that are used.
-    pub columns: &'static [Column],
+    /// The privilege that covers what a worker writes to single columns; nothing where it writes to none.
+    pub(super) written_with: Option<&'static str>,
+    /// What a worker does with whole rows of our own tables.
+    privileges: &'static [&'static str],
+    /// Whether the console reads it.
+    is_shown: bool,
+    /// The columns that are used, of a table of the platform.
+    pub(super) columns: &'static [Column],
+}
+
+/// Whose table it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Part {
+    /// The platform's; workers need it.
+    Platform,
+    /// The platform's; only the console reads it.
+    Console,
+    /// Ours, in schema `reconciler`.
+    Own,
+    /// The queue's, in schema `apalis`. Only long-running workers need it.
+    Queue,
 }
 
 /// A column of a platform table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Column {
     /// Its name.
     pub name: &'static str,
-    /// What it holds.
-    pub kind: Kind,
-    /// Whether it is read.
-    pub is_read: bool,
-    /// Whether it is written.
-    pub is_written: bool,
-}
-
-/// What a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A number that names a row.
-    Id,
-    /// A short text.
-    Text,
-    /// A JSON document.
-    Json,
-    /// A point in time.
-    Moment,
-    /// Yes or no.
-    Flag,
-}
-
-impl Kind {
     /// The types of PostgreSQL that the statements work on, as the server spells them.
-    ///
-    /// `integer` is no type of an id: Laravel's ids are `bigint`, and rows are read as such.
-    #[must_use]
-    pub fn accepted_types(self) -> &'static [&'static str] {
-        match self {
-            Self::Id => &["bigint"],
-            Self::Text => &["character varying", "text"],
-            Self::Json => &["json", "jsonb", "text"],
-            Self::Moment => &["timestamp without time zone", "timestamp with time zone"],
-            Self::Flag => &["boolean"],
-        }
-    }
+    types: &'static [&'static str],
+    /// Whether a worker reads it.
+    is_read: bool,
+    /// Whether a worker writes it.
+    is_written: bool,
+    /// Whether the console reads it.
+    is_shown: bool,
 }
 
-const fn read(name: &'static str, kind: Kind) -> Column {
+/// `integer` is no type of an id: Laravel's ids are `bigint`, and rows are read as such.
+const ID: &[&str] = &["bigint"];
+const TEXT: &[&str] = &["character varying", "text"];
+const JSON: &[&str] = &["json", "jsonb", "text"];
+const MOMENT: &[&str] = &["timestamp without time zone", "timestamp with time zone"];
+const FLAG: &[&str] = &["boolean"];
+
+/// What a worker reads, the console reads too.
+const fn read(name: &'static str, types: &'static [&'static str]) -> Column {
     Column {
         name,
-        kind,
+        types,
         is_read: true,
         is_written: false,
+        is_shown: true,
     }
 }
 
-const fn written(name: &'static str, kind: Kind) -> Column {
+const fn both(name: &'static str, types: &'static [&'static str]) -> Column {
     Column {
-        name,
-        kind,
+        is_written: true,
+        ..read(name, types)
+    }
+}
+
+const fn written(name: &'static str, types: &'static [&'static str]) -> Column {
+    Column {
         is_read: false,
-        is_written: true,
+        is_shown: false,
+        ..both(name, types)
     }
 }
 
-const fn both(name: &'static str, kind: Kind) -> Column {
+const fn shown(name: &'static str, types: &'static [&'static str]) -> Column {
     Column {
-        name,
-        kind,
-        is_read: true,
-        is_written: true,
+        is_read: false,
+        ..read(name, types)
     }
 }
 
-/// The platform's tables, as far as they are used.
-pub const PLATFORM: [Table; 4] = [
+const fn platform(name: &'static str, columns: &'static [Column]) -> Table {
     Table {
-        name: "operation_runs",
-        written_with: Some("UPDATE"),
-        columns: &[
-            read("id", Kind::Id),
-            read("workspace_id", Kind::Id),
-            read("managed_environment_id", Kind::Id),
-            read("type", Kind::Text),
-            both("status", Kind::Text),
-            both("outcome", Kind::Text),
-            both("summary_counts", Kind::Json),
-            both("failure_summary", Kind::Json),
-            both("context", Kind::Json),
-            both("started_at", Kind::Moment),
-            written("completed_at", Kind::Moment),
-            read("created_at", Kind::Moment),
-            written("updated_at", Kind::Moment),
-        ],
-    },
-    Table {
-        name: "restore_runs",
+        part: Part::Platform,
+        schema: None,
+        name,
         written_with: None,
-        columns: &[
-            read("id", Kind::Id),
-            read("workspace_id", Kind::Id),
-            read("managed_environment_id", Kind::Id),
-            read("operation_run_id", Kind::Id),
-            read("is_dry_run", Kind::Flag),
-            read("status", Kind::Text),
-            read("requested_items", Kind::Json),
-            read("results", Kind::Json),
-            read("metadata", Kind::Json),
-            read("failure_reason", Kind::Text),
-            read("started_at", Kind::Moment),
-            read("completed_at", Kind::Moment),
-            read("deleted_at", Kind::Moment),
-            read("created_at", Kind::Moment),
-        ],
-    },
-    Table {
-        name: "evidence_snapshots",
-        written_with: None,
-        columns: &[
-            read("id", Kind::Id),
-            read("workspace_id", Kind::Id),
-            read("managed_environment_id", Kind::Id),
-            read("operation_run_id", Kind::Id),
-            read("status", Kind::Text),
-            read("completeness_state", Kind::Text),
-            read("generated_at", Kind::Moment),
-            read("expires_at", Kind::Moment),
-        ],
-    },
-    Table {
-        name: "audit_logs",
-        written_with: Some("INSERT"),
-        columns: &[
-            read("id", Kind::Id),
-            both("workspace_id", Kind::Id),
-            both("managed_environment_id", Kind::Id),
-            written("actor_type", Kind::Text),
-            written("actor_label", Kind::Text),
-            both("action", Kind::Text),
-            both("resource_type", Kind::Text),
-            both("resource_id", Kind::Text),
-            both("status", Kind::Text),
-            both("outcome", Kind::Text),
-            written("summary", Kind::Text),
-            written("metadata", Kind::Json),
-            both("recorded_at", Kind::Moment),
-        ],
-    },
-];
-
-/// A table of our own on PostgreSQL, and what a worker does with its rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OwnTable {
-    pub(super) name: &'static str,
-    pub(super) privileges: &'static [&'static str],
-}
-
-/// Our own tables. What the record of migrations says is judged together with it.
-pub(super) const OWN: [OwnTable; 7] = [
-    OwnTable {
-        name: "ledger",
-        privileges: &["SELECT", "INSERT"],
-    },
-    OwnTable {
-        name: "watch_list",
-        privileges: &["SELECT", "INSERT", "UPDATE", "DELETE"],
-    },
-    OwnTable {
-        name: "attempts",
-        privileges: &["SELECT", "INSERT", "UPDATE", "DELETE"],
-    },
-    OwnTable {
-        name: "sweeps",
-        privileges: &["SELECT", "INSERT", "UPDATE"],
-    },
-    OwnTable {
-        name: "ticks",
-        privileges: &["SELECT", "INSERT", "DELETE"],
-    },
-    OwnTable {
-        name: "census",
-        privileges: &["SELECT", "INSERT", "UPDATE"],
-    },
-    OwnTable {
-        name: "migrations",
         privileges: &[],
-    },
-];
-
-/// The tables of the library that delivers jobs, in schema `apalis`. Only long-running workers need them.
-pub(super) const QUEUE: [OwnTable; 2] = [
-    OwnTable {
-        name: "jobs",
-        privileges: &["SELECT", "INSERT", "UPDATE", "DELETE"],
-    },
-    OwnTable {
-        name: "workers",
-        privileges: &["SELECT", "INSERT", "UPDATE", "DELETE"],
-    },
-];
-
-/// What a console reads of one platform table. It writes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Read {
-    pub(super) table: &'static str,
-    pub(super) columns: &'static [&'static str],
+        is_shown: true,
+        columns,
+    }
 }
 
-/// What the console reads of the platform's tables. Only `serve` needs it.
-pub(super) const CONSOLE: [Read; 8] = [
-    Read {
-        table: "workspaces",
-        columns: &["id", "name"],
-    },
-    Read {
-        table: "managed_environments",
-        columns: &["id", "workspace_id", "name", "deleted_at"],
-    },
-    Read {
-        table: "operation_runs",
-        columns: &[
-            "id",
-            "workspace_id",
-            "managed_environment_id",
-            "type",
-            "status",
-            "outcome",
-            "summary_counts",
-            "failure_summary",
-            "context",
-            "started_at",
-            "created_at",
-        ],
-    },
-    Read {
-        table: "restore_runs",
-        columns: &[
-            "id",
-            "workspace_id",
-            "managed_environment_id",
-            "backup_set_id",
-            "operation_run_id",
-            "requested_by",
-            "is_dry_run",
-            "status",
-            "requested_items",
-            "group_mapping",
-            "preview",
-            "results",
-            "metadata",
-            "failure_reason",
-            "started_at",
-            "completed_at",
-            "deleted_at",
-            "created_at",
-        ],
-    },
-    Read {
-        table: "evidence_snapshots",
-        columns: &[
-            "id",
-            "workspace_id",
-            "managed_environment_id",
-            "operation_run_id",
-            "status",
-            "completeness_state",
-            "generated_at",
-            "expires_at",
-        ],
-    },
-    Read {
-        table: "audit_logs",
-        columns: &[
-            "id",
-            "workspace_id",
-            "managed_environment_id",
-            "action",
-            "resource_type",
-            "resource_id",
-            "status",
-            "outcome",
-            "recorded_at",
-        ],
-    },
-    Read {
-        table: "backup_sets",
-        columns: &[
-            "id",
-            "workspace_id",
-            "managed_environment_id",
-            "name",
-            "status",
-            "completed_at",
-            "deleted_at",
-        ],
-    },
-    Read {
-        table: "backup_items",
-        columns: &["id", "backup_set_id", "payload", "metadata", "deleted_at"],
-    },
-];
+const fn console(name: &'static str, columns: &'static [Column]) -> Table {
+    Table {
+        part: Part::Console,
+        ..platform(name, columns)
+    }
+}
 
-/// What the console reads of our own tables on PostgreSQL.
-pub(super) const CONSOLE_OWN: [&str; 5] =
-    ["migrations", "ledger", "sweeps", "watch_list", "attempts"];
+const fn own(name: &'static str, privileges: &'static [&'static str], is_shown: bool) -> Table {
+    Table {
+        part: Part::Own,
+        schema: Some("reconciler"),
+        privileges,
+        is_shown,
+        ..platform(name, &[])
+    }
+}
+
+const fn queue(name: &'static str) -> Table {
+    Table {
+        part: Part::Queue,
+        schema: Some("apalis"),
+        privileges: &["SELECT", "INSERT", "UPDATE", "DELETE"],
+        ..platform(name, &[])
+    }
+}
+
+/// Every table, in the order in which checks speak of them.
+pub(super) const TABLES: [Table; 17] = [
+    console("workspaces", &[shown("id", ID), shown("name", TEXT)]),
+    console(
+        "managed_environments",
+        &[
+            shown("id", ID),
+            shown("workspace_id", ID),
+            shown("name", TEXT),
+            shown("deleted_at", MOMENT),
+        ],
+    ),
+    Table {
+        written_with: Some("UPDATE"),
+        ..platform(
+            "operation_runs",
+            &[
+                read("id", ID),
+                read("workspace_id", ID),
+                read("managed_environment_id", ID),
+                read("type", TEXT),
+                both("status", TEXT),
+                both("outcome", TEXT),
+                both("summary_counts", JSON),
+                both("failure_summary", JSON),
+                both("context", JSON),
+                both("started_at", MOMENT),
+                written("completed_at", MOMENT),
+                read("created_at", MOMENT),
+                written("updated_at", MOMENT),
+            ],
+        )
+    },
+    platform(
+        "restore_runs",
+        &[
+            read("id", ID),
+            read("workspace_id", ID),
+            read("managed_environment_id", ID),
+            shown("backup_set_id", ID),
+            read("operation_run_id", ID),
+            shown("requested_by", TEXT),
+            read("is_dry_run", FLAG),
+            read("status", TEXT),
+            read("requested_items", JSON),
+            shown("group_mapping", JSON),
+            shown("preview", JSON),
+            read("results", JSON),
+            read("metadata", JSON),
+            read("failure_reason", TEXT),
+            read("started_at", MOMENT),
+            read("completed_at", MOMENT),
+            read("deleted_at", MOMENT),
+            read("created_at", MOMENT),
+        ],
+    ),
+    platform(
+        "evidence_snapshots",
+        &[
+            read("id", ID),
+            read("workspace_id", ID),
+            read("managed_environment_id", ID),
+            read("operation_run_id", ID),
+            read("status", TEXT),
+            read("completeness_state", TEXT),
+            read("generated_at", MOMENT),
+            read("expires_at", MOMENT),
+        ],
+    ),
+    Table {
+        written_with: Some("INSERT"),
+        ..platform(
+            "audit_logs",
+            &[
+                read("id", ID),
+                both("workspace_id", ID),
+                both("managed_environment_id", ID),
+                written("actor_type", TEXT),
+                written("actor_label", TEXT),
+                both("action", TEXT),
+                both("resource_type", TEXT),
+                both("resource_id", TEXT),
+                both("status", TEXT),
+                both("outcome", TEXT),
+                written("summary", TEXT),
+                written("metadata", JSON),
+                both("recorded_at", MOMENT),
+            ],
+        )
+    },
+    console(
+        "backup_sets",
+        &[
+            shown("id", ID),
+            shown("workspace_id", ID),
+            shown("managed_environment_id", ID),
+            shown("name", TEXT),
+            shown("status", TEXT),
+            shown("completed_at", MOMENT),
+            shown("deleted_at", MOMENT),
+        ],
+    ),
+    console(
+        "backup_items",
+        &[
+            shown("id", ID),
+            shown("backup_set_id", ID),
+            shown("payload", JSON),
+            shown("metadata", JSON),
+            shown("deleted_at", MOMENT),
+        ],
+    ),
+    own("ledger", &["SELECT", "INSERT"], true),
+    own(
+        "watch_list",
+        &["SELECT", "INSERT", "UPDATE", "DELETE"],
+        true,
+    ),
+    own("attempts", &["SELECT", "INSERT", "UPDATE", "DELETE"], true),
+    own("sweeps", &["SELECT", "INSERT", "UPDATE"], true),
+    own("ticks", &["SELECT", "INSERT", "DELETE"], false),
+    own("census", &["SELECT", "INSERT", "UPDATE"], false),
+    // Whether it may be read is judged together with what it says.
+    own("migrations", &[], true),
+    queue("jobs"),
+    queue("workers"),
+];
 
 /// What the console calls to ask for a run, in our own schema on PostgreSQL.
 pub(super) const CONSOLE_CALLS: [&str; 2] = ["request", "run_of"];
+
+/// The platform's tables that a worker needs.
+pub fn platform_tables() -> impl Iterator<Item = &'static Table> {
+    TABLES.iter().filter(|table| table.part == Part::Platform)
+}
+
+impl Table {
+    /// The columns that a worker reads or writes.
+    pub fn worker_columns(&self) -> impl Iterator<Item = &'static Column> {
+        let columns = self.columns.iter();
+        columns.filter(|column| column.is_read || column.is_written)
+    }
+
+    /// The columns that the console reads.
+    pub(super) fn console_columns(&self) -> impl Iterator<Item = &'static Column> {
+        self.columns.iter().filter(|column| column.is_shown)
+    }
+}

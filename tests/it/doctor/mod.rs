@@ -16,7 +16,7 @@ use crate::support::cluster::database;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use reconciler_jobs::sweep::Schedule;
-use restore_reconciler::storage::examine::needs::PLATFORM;
+use restore_reconciler::storage::examine::needs::platform_tables;
 use restore_reconciler::storage::examine::{Check, Level};
 use restore_reconciler::storage::standin::{
     PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
@@ -246,8 +246,8 @@ async fn a_fresh_database_wants_indexes_and_nothing_else_on_sqlite() {
 /// Every entry of the list is needed: without it no sweep works, and the check names it.
 async fn each_listed_column_is_needed(store: &dyn Standin) {
     prepare(store).await;
-    for table in PLATFORM {
-        for column in table.columns {
+    for table in platform_tables() {
+        for column in table.worker_columns() {
             let (table, column) = (table.name, column.name);
             run(
                 store,
@@ -284,8 +284,8 @@ async fn each_listed_column_is_needed_on_sqlite() {
 fn renames(columns: &[(String, String)]) -> String {
     let mut script = String::new();
     for (table, column) in columns {
-        let is_listed = PLATFORM.iter().any(|need| {
-            need.name == table && need.columns.iter().any(|listed| listed.name == column)
+        let is_listed = platform_tables().any(|need| {
+            need.name == table && need.worker_columns().any(|listed| listed.name == *column)
         });
         if !is_listed {
             writeln!(

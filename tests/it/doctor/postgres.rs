@@ -563,3 +563,62 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
     );
     run(&*owner, format!("ALTER TABLE operation_runs OWNER TO CURRENT_USER; DROP OWNED BY {quoted}; DROP ROLE {quoted}")).await;
 }
+
+/// What the statement about the server says of one that answers otherwise than the one that runs it.
+async fn checks_of_a_server(
+    answers: &[(&str, &str)],
+) -> Vec<(String, String, String, Option<String>)> {
+    let mut statement = include_str!("../../../src/storage/examine/postgres/server.sql").to_owned();
+    for (question, answer) in answers {
+        assert!(statement.contains(question), "{question}");
+        statement = statement.replace(question, answer);
+    }
+    let statement: &'static str = statement.leak();
+    let database = database().await;
+    let options: PgConnectOptions = database.url().parse().expect("a URL");
+    let mut connection = options.connect().await.expect("a connection");
+    sqlx::query_as(statement)
+        .fetch_all(&mut connection)
+        .await
+        .expect(statement)
+}
+
+#[tokio::test]
+async fn old_servers_and_other_products_are_problems() {
+    let version = |text: &'static str, number: &'static str| {
+        [
+            ("version()", text),
+            ("current_setting('server_version_num')", number),
+        ]
+    };
+    let fourteen = version("'PostgreSQL 14.0 on x86_64'", "'140000'");
+    assert_eq!(checks_of_a_server(&fourteen).await[0].1, "good");
+    let thirteen =
+        &checks_of_a_server(&version("'PostgreSQL 13.9 on x86_64'", "'130009'")).await[0];
+    assert_eq!(thirteen.1, "problem");
+    assert_eq!(
+        thirteen.3.as_deref(),
+        Some("Upgrade the server to PostgreSQL 14 or newer.")
+    );
+    let other = version("'CockroachDB CCL v23.1 (x86_64)'", "'130000'");
+    let other = &checks_of_a_server(&other).await[0];
+    assert_eq!(other.1, "problem");
+    assert!(
+        other.2.contains("no PostgreSQL but CockroachDB"),
+        "{other:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_replica_takes_no_writes() {
+    let replica = [
+        ("pg_is_in_recovery()", "true"),
+        ("current_setting('transaction_read_only')::boolean", "true"),
+    ];
+    let writes = &checks_of_a_server(&replica).await[1];
+    assert_eq!(
+        (writes.0.as_str(), writes.1.as_str()),
+        ("writes", "problem")
+    );
+    assert!(writes.3.as_deref().unwrap().contains("primary"));
+}

@@ -1,13 +1,43 @@
--- server: what answers, and as whom we are here.
-SELECT
-    version() AS version,
-    current_setting('server_version_num')::integer AS version_number,
-    pg_is_in_recovery() AS is_replica,
-    current_setting('transaction_read_only')::boolean AS is_read_only,
-    quote_ident(current_database()) AS database,
-    quote_ident(current_user) AS role,
-    (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS is_superuser,
-    current_setting('search_path') AS search_path,
-    has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
-    (SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = 'reconciler')
-        AS may_use_own_schema
+-- server: what answers, and whether it takes writes from this role.
+WITH me AS (
+    SELECT
+        split_part(version(), ' on ', 1) AS product,
+        version() LIKE 'PostgreSQL%' AS is_postgresql,
+        current_setting('server_version_num')::integer >= 140000 AS is_new_enough,
+        pg_is_in_recovery() AS is_replica,
+        current_setting('transaction_read_only')::boolean AS is_read_only,
+        quote_ident(current_database()) AS database,
+        quote_ident(current_user) AS role
+)
+SELECT 'server' AS subject, checked.*
+FROM me, LATERAL (
+    SELECT
+        'problem' AS level,
+        format('What answers is no PostgreSQL but %s.', product) AS finding,
+        'Point RECONCILER_DATABASE_URL at the platform''s PostgreSQL server.' AS action
+    WHERE NOT is_postgresql
+    UNION ALL
+    SELECT 'problem', format('%s is too old.', product), 'Upgrade the server to PostgreSQL 14 or newer.'
+    WHERE is_postgresql AND NOT is_new_enough
+    UNION ALL
+    SELECT 'good', format('%s answers, database %s.', product, database), NULL
+    WHERE is_postgresql AND is_new_enough
+) AS checked
+UNION ALL
+SELECT 'writes', checked.*
+FROM me, LATERAL (
+    SELECT
+        'problem',
+        'The server is a replica and takes no writes.',
+        'Point RECONCILER_DATABASE_URL at the primary.'
+    WHERE is_replica
+    UNION ALL
+    SELECT
+        'problem',
+        'Transactions of this role are read-only unless they ask for more, and ours do not.',
+        format('ALTER ROLE %s IN DATABASE %s SET default_transaction_read_only = off;', role, database)
+    WHERE NOT is_replica AND is_read_only
+    UNION ALL
+    SELECT 'good', 'The server takes writes.', NULL
+    WHERE NOT is_replica AND NOT is_read_only
+) AS checked

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sqlx::{Connection as _, FromRow, SqliteConnection};
 
 use super::indexes::{WANTED, Wanted};
-use super::needs::{CONSOLE, PLATFORM, Read, Table};
+use super::needs::{TABLES, Table, platform_tables};
 use super::{Applied, CHECK_THE_URL, Check, MIGRATE, answer, judge_migrations};
 use crate::storage::error::{During as _, ErrorKind, StoreError};
 use crate::storage::queue::Queue as _;
@@ -173,12 +173,13 @@ fn judge_journal(file: &File) -> Check {
 
 fn judge_platform(tables: &Tables) -> Vec<Check> {
     let subject = "platform";
-    if !PLATFORM.iter().any(|need| tables.contains_key(need.name)) {
+    if !is_platform(tables) {
+        let names: Vec<&str> = platform_tables().map(|table| table.name).collect();
         return vec![Check::problem(
             subject,
             format!(
                 "The file holds none of the platform's tables ({}).",
-                PLATFORM.map(|table| table.name).join(", ")
+                names.join(", ")
             ),
             CHECK_THE_URL,
         )];
@@ -188,23 +189,27 @@ fn judge_platform(tables: &Tables) -> Vec<Check> {
         "This is the embedded default with a stand-in for the platform's tables, not the \
          platform's database.",
     );
-    let judged = PLATFORM.iter().flat_map(|need| judge_table(tables, need));
+    let judged = platform_tables().flat_map(|need| judge_table(tables, need));
     std::iter::once(stand_in).chain(judged).collect()
+}
+
+fn is_platform(tables: &Tables) -> bool {
+    platform_tables().any(|need| tables.contains_key(need.name))
 }
 
 /// Nothing where all is there, or nothing of the platform. Workers do without what only the console reads.
 fn judge_console(tables: &Tables) -> Option<Check> {
-    let is_there = |read: &Read, name: &str| {
-        let columns = tables.get(read.table);
+    let is_there = |table: &str, name: &str| {
+        let columns = tables.get(table);
         columns.is_some_and(|columns| columns.iter().any(|column| column.name == name))
     };
-    let absent = CONSOLE.iter().flat_map(|read| {
-        let columns = read.columns.iter();
-        let absent = columns.filter(|name| !is_there(read, name));
-        absent.map(|name| format!("{}.{name}", read.table))
+    let absent = TABLES.iter().flat_map(|need| {
+        let columns = need.console_columns().map(|column| column.name);
+        let absent = columns.filter(|name| !is_there(need.name, name));
+        absent.map(|name| format!("{}.{name}", need.name))
     });
     let absent: Vec<String> = absent.collect();
-    if absent.is_empty() || !PLATFORM.iter().any(|need| tables.contains_key(need.name)) {
+    if absent.is_empty() || !is_platform(tables) {
         return None;
     }
     Some(Check::advice(
@@ -227,7 +232,9 @@ fn judge_table(tables: &Tables, need: &Table) -> Vec<Check> {
         )];
     };
     let is_there = |name: &str| columns.iter().any(|column| column.name == name);
-    let missing = need.columns.iter().filter(|column| !is_there(column.name));
+    let missing = need
+        .worker_columns()
+        .filter(|column| !is_there(column.name));
     let mut checks: Vec<Check> = missing
         .map(|column| {
             Check::problem(
@@ -238,7 +245,7 @@ fn judge_table(tables: &Tables, need: &Table) -> Vec<Check> {
         })
         .collect();
     if need.written_with == Some("INSERT") {
-        let is_used = |name: &str| need.columns.iter().any(|column| column.name == name);
+        let is_used = |name: &str| need.worker_columns().any(|column| column.name == name);
         let unfilled = columns
             .iter()
             .filter(|column| column.must_be_given && !is_used(&column.name));
@@ -251,7 +258,7 @@ fn judge_table(tables: &Tables, need: &Table) -> Vec<Check> {
         }));
     }
     if checks.is_empty() {
-        let count = need.columns.len();
+        let count = need.worker_columns().count();
         checks.push(Check::good(
             subject,
             format!("All {count} columns that are used are there."),

@@ -1,0 +1,242 @@
+//! What `doctor` looks at on PostgreSQL: a list of statements, and one runner.
+//!
+//! Each statement judges what the catalogue says, which every role may read, and returns its checks. They run on one
+//! connection, one by one and not in a transaction: what is wrong with one must not take the others along.
+
+use serde::Deserialize;
+use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
+
+use super::indexes::{WANTED, Wanted};
+use super::needs::{CONSOLE_CALLS, TABLES};
+use super::{Applied, CHECK_THE_URL, Check, Level, MIGRATE, answer, judge_clock, judge_migrations};
+use crate::clock;
+use crate::storage::Store as _;
+use crate::storage::error::{During as _, StoreError};
+use crate::storage::postgres::{PostgresStore, migrator};
+
+/// One statement that returns checks.
+struct Probe {
+    /// What is said to be unexaminable where the statement fails.
+    subject: &'static str,
+    /// The step that is named then.
+    step: &'static str,
+    statement: &'static str,
+}
+
+const SERVER: Probe = Probe {
+    subject: "server",
+    step: "ask the server what it is",
+    statement: include_str!("postgres/server.sql"),
+};
+const NEEDED: Probe = Probe {
+    subject: "platform",
+    step: "look for tables",
+    statement: include_str!("postgres/tables.sql"),
+};
+const OWN: Probe = Probe {
+    subject: "schema reconciler",
+    step: "look for our own schema",
+    statement: include_str!("postgres/own.sql"),
+};
+const QUEUE: Probe = Probe {
+    subject: "queue",
+    step: "look for the queue",
+    statement: include_str!("postgres/queue.sql"),
+};
+
+/// A check as a statement returns it.
+#[derive(FromRow)]
+struct Found {
+    /// Whose tables it is about; only [`NEEDED`] speaks of several.
+    #[sqlx(default)]
+    part: String,
+    subject: String,
+    level: String,
+    finding: String,
+    action: Option<String>,
+}
+
+impl From<Found> for Check {
+    fn from(found: Found) -> Self {
+        Self {
+            subject: found.subject,
+            level: match found.level.as_str() {
+                "good" => Level::Good,
+                "advice" => Level::Advice,
+                _ => Level::Problem,
+            },
+            finding: found.finding,
+            action: found.action,
+        }
+    }
+}
+
+impl Probe {
+    async fn run(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Result<Vec<Found>, Box<Check>>, StoreError> {
+        // Holds nothing but texts and flags, so it can be written.
+        let needs = serde_json::to_string(&TABLES).unwrap_or_default();
+        let found = sqlx::query_as(self.statement)
+            .bind(needs)
+            .bind(CHECK_THE_URL)
+            .bind(MIGRATE)
+            .bind(&CONSOLE_CALLS[..])
+            .fetch_all(connection)
+            .await
+            .during(self.step);
+        answer(self.subject, found)
+    }
+}
+
+pub(in crate::storage) async fn examine(store: &PostgresStore) -> Result<Vec<Check>, StoreError> {
+    let mut connection = store.pool().acquire().await.during("reach the database")?;
+    let mut checks = match SERVER.run(&mut connection).await? {
+        Ok(found) => checks_of(found),
+        Err(check) => return Ok(vec![*check]),
+    };
+    let mut needed = NEEDED.run(&mut connection).await?.unwrap_or_else(|check| {
+        checks.push(*check);
+        Vec::new()
+    });
+    let mut of = |part: &str| checks_of(needed.extract_if(.., |found| found.part == part));
+    checks.extend(of("platform"));
+    match answer("console", load_tables(&mut connection).await)? {
+        Ok(tables) => checks.extend(judge_indexes(&tables)),
+        Err(check) => checks.push(*check),
+    }
+    checks.extend(of("console"));
+    match examine_own(&mut connection).await? {
+        Ok(found) => {
+            checks.extend(found);
+            checks.extend(of("own"));
+        }
+        Err(check) => checks.push(*check),
+    }
+    checks.extend(of("queue"));
+    match QUEUE.run(&mut connection).await? {
+        Ok(found) => checks.extend(checks_of(found)),
+        Err(check) => checks.push(*check),
+    }
+    // The clock is read through the pool, which may hold no more than this one.
+    drop(connection);
+    checks.push(look_at_clock(store).await?);
+    Ok(checks)
+}
+
+fn checks_of(found: impl IntoIterator<Item = Found>) -> Vec<Check> {
+    found.into_iter().map(Check::from).collect()
+}
+
+/// Our own schema: there, whole, and of this program's age.
+async fn examine_own(
+    connection: &mut PgConnection,
+) -> Result<Result<Vec<Check>, Box<Check>>, StoreError> {
+    let mut found = match OWN.run(connection).await? {
+        Ok(found) => found,
+        Err(check) => return Ok(Err(check)),
+    };
+    let is_recorded = found.first().is_some_and(|state| state.level == "record");
+    let mut checks = Vec::new();
+    if is_recorded {
+        let applied = sqlx::query_as::<_, Applied>(include_str!("postgres/applied.sql"))
+            .fetch_all(connection)
+            .await
+            .during("read which migrations were run");
+        match answer(OWN.subject, applied)? {
+            Ok(applied) => checks.push(judge_migrations(OWN.subject, &applied, &migrator())),
+            Err(check) => return Ok(Err(check)),
+        }
+        found.remove(0);
+    }
+    checks.extend(checks_of(found));
+    // Tables that a migration is yet to create are its business.
+    if checks
+        .first()
+        .is_some_and(|state| state.action.as_deref() == Some(MIGRATE))
+    {
+        checks.truncate(1);
+    }
+    Ok(Ok(checks))
+}
+
+async fn look_at_clock(store: &PostgresStore) -> Result<Check, StoreError> {
+    let before = clock::wall();
+    let database = answer("clock", store.now().await)?;
+    let after = clock::wall();
+    Ok(match database {
+        Ok(database) => judge_clock(before, database, after),
+        Err(check) => *check,
+    })
+}
+
+/// A table that an index is wanted on.
+#[derive(FromRow)]
+struct Indexed {
+    name: String,
+    qualified_name: String,
+    is_table: bool,
+    /// A JSON list of [`Index`].
+    indexes: String,
+}
+
+#[derive(Deserialize)]
+struct Index {
+    name: String,
+    qualified_name: String,
+    is_valid: bool,
+    columns: Vec<String>,
+    /// As the server prints it.
+    predicate: Option<String>,
+}
+
+async fn load_tables(connection: &mut PgConnection) -> Result<Vec<Indexed>, StoreError> {
+    let names: Vec<&str> = WANTED.iter().map(|wanted| wanted.table).collect();
+    sqlx::query_as(include_str!("postgres/indexes.sql"))
+        .bind(names)
+        .fetch_all(connection)
+        .await
+        .during("look for indexes")
+}
+
+fn judge_indexes(tables: &[Indexed]) -> impl Iterator<Item = Check> {
+    WANTED.iter().filter_map(|wanted| {
+        let table = tables
+            .iter()
+            .find(|it| it.is_table && it.name == wanted.table)?;
+        Some(judge_index(wanted, table))
+    })
+}
+
+fn judge_index(wanted: &Wanted, table: &Indexed) -> Check {
+    let subject = format!("index on {}", wanted.table);
+    let indexes: Vec<Index> = serde_json::from_str(&table.indexes).unwrap_or_default();
+    let serves = |index: &&Index| wanted.is_served_by(&index.columns, index.predicate.as_deref());
+    let mut serving = indexes.iter().filter(serves);
+    if let Some(index) = serving.clone().find(|index| index.is_valid) {
+        return Check::good(subject, format!("{} serves.", index.qualified_name));
+    }
+    let create = format!(
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS {} ON {} {};",
+        wanted.name, table.qualified_name, wanted.definition
+    );
+    // Left by an attempt that failed. It slows writes and helps nobody, and under the same name it
+    // would keep the statement from doing anything.
+    let is_torn = |index: &&Index| index.name == wanted.name && !index.is_valid;
+    match serving.next().or_else(|| indexes.iter().find(is_torn)) {
+        Some(torn) => Check::advice(
+            subject,
+            format!(
+                "{} was not built to its end; without it, {}.",
+                torn.qualified_name, wanted.purpose
+            ),
+            format!(
+                "DROP INDEX CONCURRENTLY IF EXISTS {};\n{create}",
+                torn.qualified_name
+            ),
+        ),
+        None => Check::advice(subject, format!("Without one, {}.", wanted.purpose), create),
+    }
+}
