@@ -308,7 +308,7 @@ fn headline(swept: &Swept) -> String {
 
 fn row(count: &ReasonCount) -> [String; 4] {
     let meaning = ReasonCode::parse(&count.code)
-        .map(|reason| reason.explanation().sentence)
+        .map(ReasonCode::sentence)
         .unwrap_or_default();
     [
         count.decision.name().to_owned(),

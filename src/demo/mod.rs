@@ -449,7 +449,7 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
             decision: found.seen.decision,
             reason_code: reason,
             missing: found.missing,
-            next_action: reason.map_or("", |reason| reason.explanation().next_action),
+            next_action: reason.map_or("", ReasonCode::next_action),
             expected_decision: scenario.expected.0,
             expected_reason: scenario.expected.1,
             as_expected: found.seen.is(scenario.expected),

@@ -26,18 +26,17 @@ pub struct Reason {
 
 impl From<ReasonCode> for Reason {
     fn from(reason: ReasonCode) -> Self {
-        let said = reason.explanation();
         Self {
             code: reason.code().to_owned(),
-            sentence: said.sentence.to_owned(),
-            impact: said.impact.to_owned(),
-            next_action: said.next_action.to_owned(),
+            sentence: reason.sentence().to_owned(),
+            impact: reason.impact().to_owned(),
+            next_action: reason.next_action().to_owned(),
         }
     }
 }
 
 pub(crate) fn codes() -> Vec<&'static str> {
-    ReasonCode::ALL.iter().map(|reason| reason.code()).collect()
+    ReasonCode::ALL.map(ReasonCode::code).to_vec()
 }
 
 /// The codes of every gap worth telling.

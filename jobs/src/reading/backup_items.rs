@@ -112,7 +112,7 @@ impl Faults {
 }
 
 impl Quality {
-    /// Of `total` items, of which these were looked at.
+    /// Counts what was captured of a set of `total` items, as far as `items` were looked at.
     pub(super) fn count(total: u64, items: &[BackupItemRow]) -> Self {
         let looked_at = u64::try_from(items.len()).unwrap_or(u64::MAX);
         let mut quality = Self {

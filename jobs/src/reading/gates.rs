@@ -140,7 +140,7 @@ impl Gates {
         self.execution_available
     }
 
-    /// The same for people.
+    /// Whether it could be executed now, in words for people.
     #[must_use]
     pub fn execution_label(&self) -> &'static str {
         if self.execution_available {

@@ -92,7 +92,7 @@ impl Now {
         }
     }
 
-    /// The same where there is a record that cannot be relied on, and so was not handed in.
+    /// Says that a record exists which cannot be relied on, and so was not handed in.
     #[must_use]
     pub fn beside_unreadable(self) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Now {
         }
     }
 
-    /// The same where what the record claims does not follow from the facts recorded with it.
+    /// Says that what the record claims does not follow from the facts recorded with it.
     #[must_use]
     pub fn beside_contradicted(self) -> Self {
         Self {

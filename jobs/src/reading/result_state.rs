@@ -116,28 +116,18 @@ vocabulary! {
     #[serde(rename_all = "snake_case")]
     pub enum NextAction {
         /// For people.
-        label: &'static str,
+        label,
     }
-    /// Of a preview.
-    ReviewPreview { label: "Review preview" }
-    /// Of a restore that has not begun.
-    ContinuePreparation { label: "Continue preparation" }
-    /// Of one that runs.
-    ViewProgress { label: "View operation progress" }
-    /// Of one whose evidence is missing, where its run can be opened.
-    OpenOperationProof { label: "Open operation proof" }
-    /// The same where it cannot.
-    ReviewProofGap { label: "Review proof gap" }
-    /// Of one with evidence.
-    OpenEvidence { label: "Open evidence" }
-    /// Of one with troubled items.
-    ReviewItems { label: "Review item outcomes" }
-    /// Of one that failed.
-    ReviewFailure { label: "Review failure details" }
-    /// Of one that was stopped.
-    ReviewBlocker { label: "Review blocker" }
-    /// Of one whose status nobody knows.
-    ReviewDiagnostics { label: "Review diagnostics" }
+    ReviewPreview = "Review preview"
+    ContinuePreparation = "Continue preparation"
+    ViewProgress = "View operation progress"
+    OpenOperationProof = "Open operation proof"
+    ReviewProofGap = "Review proof gap"
+    OpenEvidence = "Open evidence"
+    ReviewItems = "Review item outcomes"
+    ReviewFailure = "Review failure details"
+    ReviewBlocker = "Review blocker"
+    ReviewDiagnostics = "Review diagnostics"
 }
 
 vocabulary! {
@@ -146,20 +136,14 @@ vocabulary! {
     #[serde(rename_all = "snake_case")]
     pub enum Claim {
         /// For people.
-        label: &'static str,
+        label,
     }
-    /// Somebody looked ahead.
-    PreviewExists { label: "Preview evidence exists" }
-    /// It runs.
-    InProgress { label: "Execution in progress" }
-    /// The run can be opened.
-    ExecutionProof { label: "Execution proof available" }
-    /// The snapshot can be opened.
-    EvidenceSnapshot { label: "Evidence snapshot available" }
-    /// Somebody has to look.
-    FollowUpRequired { label: "Follow-up required" }
-    /// It failed.
-    ExecutionFailed { label: "Execution failed" }
+    PreviewExists = "Preview evidence exists"
+    InProgress = "Execution in progress"
+    ExecutionProof = "Execution proof available"
+    EvidenceSnapshot = "Evidence snapshot available"
+    FollowUpRequired = "Follow-up required"
+    ExecutionFailed = "Execution failed"
 }
 
 /// The first screen of a restore. Diagnostics are collapsed on it in every state.

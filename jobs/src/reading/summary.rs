@@ -16,16 +16,12 @@ vocabulary! {
     #[serde(rename_all = "snake_case")]
     pub enum Uncounted {
         /// For people.
-        label: &'static str,
+        label,
     }
-    /// Of a restore in any other state.
-    Unavailable { label: "Result summary unavailable" }
-    /// Of one that runs.
-    InProgress { label: "In progress" }
-    /// Of one that failed.
-    FailureDetailsRequired { label: "Failure details required" }
-    /// Of one that was stopped.
-    Stopped { label: "Unavailable" }
+    Unavailable = "Result summary unavailable"
+    InProgress = "In progress"
+    FailureDetailsRequired = "Failure details required"
+    Stopped = "Unavailable"
 }
 
 /// What is known of how a restore's items fared.

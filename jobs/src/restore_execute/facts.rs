@@ -46,7 +46,7 @@ pub struct Facts {
 pub struct Policy {
     /// How long after a restore's end its audit entry and its evidence may still arrive.
     pub settle_window: SignedDuration,
-    /// The same while a snapshot of the run is queued or generating.
+    /// How long both may still arrive while a snapshot of the run is queued or generating.
     pub settle_window_in_progress: SignedDuration,
     /// How far a restore's end may lie in the future before it is taken as unknown.
     pub clock_skew_max: SignedDuration,

@@ -18,17 +18,6 @@ use super::outcome::Outcome;
 /// Stands wherever something positive is said about a restore.
 pub const CLAIM_BOUNDARY: &str = "Completion and evidence do not prove environment recovery.";
 
-/// What a code means to a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Explanation {
-    /// What was found, in one sentence that is safe to store and to show.
-    pub sentence: &'static str,
-    /// What it means for somebody who relies on the restore.
-    pub impact: &'static str,
-    /// What to do next.
-    pub next_action: &'static str,
-}
-
 crate::vocabulary! {
     /// What a reason code is about; the runbook has one chapter for each.
     pub enum Chapter {
@@ -398,16 +387,6 @@ crate::vocabulary! {
 }
 
 impl ReasonCode {
-    /// What the code means to a person.
-    #[must_use]
-    pub const fn explanation(self) -> Explanation {
-        Explanation {
-            sentence: self.sentence(),
-            impact: self.impact(),
-            next_action: self.next_action(),
-        }
-    }
-
     /// Whether it is one of the blockers that the platform's write gates and checks record.
     #[must_use]
     pub const fn is_blocker(self) -> bool {
@@ -427,7 +406,7 @@ impl ReasonCode {
     }
 
     /// Whether the run itself is in the way: closed, of another type, or in a state that nobody knows.
-    /// Such a run is never due, and no look of ours can change that.
+    /// A run in that state is never due, and looking at it again cannot change that.
     #[must_use]
     pub const fn is_never_due(self) -> bool {
         matches!(
@@ -498,11 +477,8 @@ mod tests {
     #[test]
     fn no_sentence_claims_what_a_restore_cannot_prove() {
         for reason in ReasonCode::ALL {
-            let Explanation {
-                sentence,
-                impact,
-                next_action,
-            } = reason.explanation();
+            let sentence = reason.sentence();
+            let (impact, next_action) = (reason.impact(), reason.next_action());
             let words = format!(" {sentence} {impact} {next_action} ").to_lowercase();
             for claim in [
                 "recovery verified",
@@ -523,12 +499,8 @@ mod tests {
                 "{reason}"
             );
         }
-        assert!(
-            ReasonCode::ProofComplete
-                .explanation()
-                .sentence
-                .contains(CLAIM_BOUNDARY)
-        );
+        let proven = ReasonCode::ProofComplete.sentence();
+        assert!(proven.contains(CLAIM_BOUNDARY));
     }
 
     #[test]

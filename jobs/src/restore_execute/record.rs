@@ -262,7 +262,7 @@ impl Verdict<'_> {
             "ruleset": RULESET,
             "decision": self.outcome,
             "reason_code": self.decision.reason,
-            "reason": self.decision.reason.explanation().sentence,
+            "reason": self.decision.reason.sentence(),
             "previous": { "status": run.status, "outcome": run.outcome },
             "proof": proof,
             "missing": self.decision.proof.gaps(),
@@ -301,7 +301,7 @@ impl Verdict<'_> {
             summary: format!(
                 "Reconciled as {}. {}",
                 self.outcome,
-                self.decision.reason.explanation().sentence
+                self.decision.reason.sentence()
             ),
             metadata: json!({
                 "operation_run_id": run.id,
@@ -369,7 +369,7 @@ impl Verdict<'_> {
         let mut entry = json!({
             "code": reason,
             "reason_code": reason,
-            "message": reason.explanation().sentence,
+            "message": reason.sentence(),
         });
         if let (Some(count), Some(fields)) = (self.troubled_items(), entry.as_object_mut()) {
             fields.insert("count".to_owned(), Value::from(count));

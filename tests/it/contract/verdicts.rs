@@ -94,7 +94,7 @@ fn check_run(
         .map(|(leg, holds)| (leg.to_owned(), json!(holds)))
         .collect::<serde_json::Map<_, _>>()
         .into();
-    let reason = written.assessment.decision.reason.explanation().sentence;
+    let reason = written.assessment.decision.reason.sentence();
     assert_eq!(
         json_of(run["context"].as_ref()),
         json!({
@@ -163,7 +163,7 @@ fn check_run(
 
 fn check_audit(written: &Written, expected: &Expected, now: Timestamp, digest: &str) {
     let entry = &written.audit;
-    let sentence = written.assessment.decision.reason.explanation().sentence;
+    let sentence = written.assessment.decision.reason.sentence();
     for (column, value) in [
         ("workspace_id", Some("1")),
         ("managed_environment_id", Some("11")),
