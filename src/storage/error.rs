@@ -3,13 +3,11 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::path::PathBuf;
 
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
-
-use super::queue::Unheard;
-use super::sqlite::FileGone;
 
 /// Where PostgreSQL raises what a function's `RAISE` says.
 const RAISED: &str = "exec_stmt_raise";
@@ -52,6 +50,25 @@ pub enum ErrorKind {
     /// Nothing will work until somebody changes something.
     Fatal,
 }
+
+/// A file is not the one that is open.
+///
+/// A file that was removed goes on for those who have it open, and for nobody else: what others write, such as jobs
+/// that they queue, would never be seen.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FileGone {
+    #[error("the database's file {0} was removed or replaced under a running process")]
+    Database(PathBuf),
+    #[error("the queue's file {0} was removed or replaced under a running process")]
+    Queue(PathBuf),
+}
+
+/// A connection was told to listen, and does not hear what is said.
+///
+/// A pooler in transaction mode takes the order, gives it to one session of many, and forgets who gave it.
+#[derive(Debug, thiserror::Error)]
+#[error("notices do not arrive, as behind a pooler in transaction mode")]
+pub(super) struct Unheard;
 
 impl StoreError {
     /// A failure of our own, before any statement was sent.

@@ -25,7 +25,6 @@ use sqlx::{PgPool, SqlitePool};
 use tracing::Span;
 
 use super::StoreError;
-pub(super) use postgres::Unheard;
 pub use state::QueueState;
 pub(super) use state::{cause_of, run_of};
 

@@ -14,7 +14,7 @@ use super::{
     Awaited, HeldJob, PRUNE_ROWS_MAX, PRUNE_WORKERS_MAX, Pruned, Queue, QueuePool, Retention,
     ShardPlan, Wakes, remove_all,
 };
-use crate::storage::error::{During as _, StoreError};
+use crate::storage::error::{During as _, StoreError, Unheard};
 use crate::storage::postgres::sweeps::due_workspaces;
 use crate::storage::postgres::{PostgresStore, answering, as_we_are, run_migrations};
 use crate::storage::settle::{Transaction as _, Transactions as _};
@@ -218,13 +218,6 @@ impl Queue for PostgresStore {
         })
     }
 }
-
-/// A connection was told to listen, and does not hear what is said.
-///
-/// A pooler in transaction mode takes the order, gives it to one session of many, and forgets who gave it.
-#[derive(Debug, thiserror::Error)]
-#[error("notices do not arrive, as behind a pooler in transaction mode")]
-pub(in crate::storage) struct Unheard;
 
 impl PostgresStore {
     /// Removes what is older than `keep`, at most `limit` rows, and says how many.

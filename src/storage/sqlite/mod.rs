@@ -25,7 +25,7 @@ use sqlx::sqlite::{
 };
 
 use self::transaction::SqliteTransaction;
-use super::error::{During as _, StoreError};
+use super::error::{During as _, FileGone, StoreError};
 use super::examine::Check;
 use super::limits::{Access, Limits};
 use super::queue::HeldJob;
@@ -90,18 +90,6 @@ impl Seen {
             None => self.device_and_node.get().map(|_| false),
         }
     }
-}
-
-/// A file is not the one that is open.
-///
-/// A file that was removed goes on for those who have it open, and for nobody else: what others write, such as jobs
-/// that they queue, would never be seen.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum FileGone {
-    #[error("the database's file {0} was removed or replaced under a running process")]
-    Database(PathBuf),
-    #[error("the queue's file {0} was removed or replaced under a running process")]
-    Queue(PathBuf),
 }
 
 impl SqliteStore {
