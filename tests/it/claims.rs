@@ -74,6 +74,8 @@ fn claims(file: &Path) -> io::Result<Vec<String>> {
 fn lines(text: &str) -> Vec<usize> {
     let claims = |line: &str| {
         let line = line.replace(A_CODE, "");
+        // Declared in a vocabulary, with words beside it that are looked at.
+        let line = line.trim().strip_prefix("Healthy {").unwrap_or(&line);
         let is_code =
             line.contains("::Healthy") || line.contains(": Healthy {") || line.trim() == "Healthy,";
         let lower = line.to_lowercase();
