@@ -3,7 +3,7 @@
 //! `restore-reconciler` looks at `restore.execute` runs whose restore has ended, gathers every proof
 //! the platform's database holds, decides `succeeded`, `partially_succeeded`, `blocked` or `failed`,
 //! and writes the verdict, its reasons and an audit entry in one transaction. It claims no more than
-//! it can prove: a status that says `completed` is where it begins to ask.
+//! it can prove: a status that says `completed` proves nothing yet.
 //!
 //! # Bird's eye
 //!
@@ -17,9 +17,9 @@
 //!             └───────────────────────────────────────┴─────────────────┴─────────────────┘
 //! ```
 //!
-//! The run's row is the truth. Whatever points at a run — a job in the queue, an operator, a pass over
-//! all due runs — is a hint that it is time to look; a hint may be lost or come twice without harm,
-//! because a pass finds what was lost and a closed run is never locked again.
+//! The run's row is the truth. A job in the queue is a hint that it is time to look at a run; a hint may
+//! be lost or come twice without harm, because the sweep finds what was lost and a closed run is never
+//! locked again.
 //!
 //! # Where things are
 //!
@@ -29,7 +29,7 @@
 //! | [`storage`] | reads what the platform recorded, writes verdicts; start at `storage::Store::settle` |
 //! | [`sweep`] | one pass over all due runs |
 //! | [`postures`] | how many environments are in which recovery posture |
-//! | [`worker`] | the long-running process: jobs, the sweep schedule, runs looked at again in time |
+//! | [`worker`] | the long-running process: jobs, the sweep's schedule, rechecks of runs that stayed open |
 //! | [`config`] | settings, the environment, and the database URL with its secret |
 //! | [`cli`] | one file per verb |
 //! | [`demo`] | named scenarios on a stand-in for the platform, each built to tempt an overclaim |
@@ -51,7 +51,7 @@
 //! - Platform tables are never migrated, but for a trigger on two of them where `migrate` is told to add it;
 //!   restores are never retried, closed runs are never changed.
 //! - A worker can be killed at any moment: what was not committed is found again by the queue, by
-//!   another process, or by the next pass.
+//!   another process, or by the next sweep.
 //! - `sqlx` is named in [`storage`] only, `apalis` in [`worker`] only, `axum` in [`console`] only,
 //!   `anyhow` in [`cli`] only, the wall clock in [`clock`] only. A test reads the sources and holds
 //!   them to it.
