@@ -61,7 +61,7 @@ pub enum Role {
 /// A metric, as it is declared.
 #[derive(Debug, Clone, Copy)]
 pub struct Declared {
-    /// Its name.
+    /// The name that Prometheus knows it by.
     pub name: &'static str,
     /// Which process exports it.
     pub role: Role,
@@ -106,7 +106,7 @@ impl<const LABELS: usize> Gauge<LABELS> {
 }
 
 impl Gauge<2> {
-    /// The same, of a workspace.
+    /// Sets the series of one workspace, whose id is its first label.
     pub(crate) fn set_for(self, workspace: WorkspaceId, value: &'static str, count: f64) {
         let [first, second] = self.0.labels else {
             return;

@@ -87,7 +87,7 @@ impl Postures {
         self.workspaces.entry(workspace).or_default().add(posture);
     }
 
-    /// The same, knowing where the walk came to its end.
+    /// Notes where the walk came to its end, which says whether these are all environments.
     #[must_use]
     pub fn ended(mut self, walked: Walked) -> Self {
         self.ended_before = walked.ended_before;

@@ -40,7 +40,7 @@ impl Capability {
         Self::MetricsView,
     ];
 
-    /// Its name in the configuration and in answers.
+    /// The capability as the configuration and answers spell it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

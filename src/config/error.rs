@@ -101,13 +101,13 @@ pub enum ConfigError {
         file: String,
         /// The setting that may not be longer.
         shorter: &'static str,
-        /// Its value.
+        /// The value of the setting that must not be the longer one.
         shorter_value: String,
         /// How the two stand to each other.
         fault: &'static str,
         /// The setting that may not be shorter.
         longer: &'static str,
-        /// Its value.
+        /// The value of the setting that it must not exceed.
         longer_value: String,
     },
     /// A console that everybody could read.

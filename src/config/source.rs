@@ -26,7 +26,7 @@ const SECRET_KEYS: [(&str, &str); 7] = [
 pub(super) struct Source<'t> {
     pub(super) text: &'t str,
     pub(super) file: &'t str,
-    /// Its keys are all keys there are.
+    /// Every key that there is, with its default.
     pub(super) default: Json,
 }
 

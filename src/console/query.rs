@@ -224,7 +224,7 @@ impl RunQuery {
         }
     }
 
-    /// The same query further down the list, or from its top, as the text behind the question mark.
+    /// The query as the text behind the question mark: from the run `below` on, or from the top of the list.
     pub(super) fn text(&self, below: Option<RunId>) -> String {
         let mut text = form_urlencoded::Serializer::new(String::new());
         for (name, value) in self.pairs() {
@@ -258,7 +258,7 @@ impl RunQuery {
 }
 
 impl EnvironmentQuery {
-    /// The same query after an environment.
+    /// The query as the text behind the question mark, from the environment after this one on.
     pub(super) fn text(&self, (workspace, environment): (WorkspaceId, EnvironmentId)) -> String {
         let mut text = form_urlencoded::Serializer::new(String::new());
         if let Some(only) = self.workspace {

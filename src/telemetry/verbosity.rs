@@ -48,7 +48,7 @@ impl Verbosity {
     }
 }
 
-/// The same, with everything of ours at `debug`, also what was set for single modules.
+/// The configured filter with every module of this program at `debug`, also those set singly.
 fn with_debug(configured: &Targets) -> Targets {
     let others = configured.iter().filter(|(target, _)| !is_ours(target));
     let default = configured.default_level().unwrap_or(LevelFilter::OFF);

@@ -292,7 +292,7 @@ pub(super) fn labelled(state: Availability) -> Labelled<Availability> {
     }
 }
 
-/// The same card, as urgent as it gets where the verdict on record cannot be relied on.
+/// Makes a card as urgent as can be where the verdict on record cannot be relied on.
 fn told(card: Card, verdict: Option<&Verdict>) -> Card {
     let is_altered = verdict.is_some_and(|verdict| !verdict.standing.is_readable());
     Card {

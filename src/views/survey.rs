@@ -94,7 +94,7 @@ impl Needs {
         }
     }
 
-    /// Of what is as urgent, what was found first stays first.
+    /// Keeps the most urgent lines; of equally urgent ones, those that were found first.
     fn cut(&mut self) {
         self.listed
             .sort_by_key(|line| (urgency(line.tone), line.subject));

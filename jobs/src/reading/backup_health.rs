@@ -36,7 +36,7 @@ pub struct BackupSetRow {
 pub struct BackupSetFacts {
     /// The set.
     pub id: BackupSetId,
-    /// Its name.
+    /// The set's name, as its workspace chose it.
     pub name: String,
     /// Whether its status is exactly `completed`.
     pub is_completed: bool,

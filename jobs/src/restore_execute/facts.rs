@@ -92,15 +92,15 @@ impl Default for Policy {
 pub struct RunFacts {
     /// The run.
     pub id: RunId,
-    /// Its workspace.
+    /// The workspace that the run belongs to.
     pub workspace_id: WorkspaceId,
-    /// Its environment; none for workspace housekeeping, which no restore can match.
+    /// The environment that it acts on; none for workspace housekeeping, which no restore can match.
     pub environment_id: Option<EnvironmentId>,
     /// Whether its type is [`RUN_TYPE`].
     pub is_restore_execute: bool,
-    /// Its status.
+    /// The run's status when it was read.
     pub status: RunStatus,
-    /// Its outcome so far, recorded as the previous one.
+    /// The outcome on the run's row before this verdict, recorded as the previous one.
     pub outcome: RunOutcome,
     /// When it was created.
     pub created_at: Stamp,
@@ -169,13 +169,13 @@ pub struct Candidate {
 pub struct RestoreFacts {
     /// The restore.
     pub id: RestoreId,
-    /// Its workspace.
+    /// The workspace that the restore belongs to.
     pub workspace_id: WorkspaceId,
-    /// Its environment.
+    /// The environment that was restored.
     pub environment_id: EnvironmentId,
     /// Whether it was a preview. Null in the column counts as one.
     pub is_dry_run: bool,
-    /// Its status.
+    /// The restore's own status, which is a claim and no proof.
     pub status: RestoreStatus,
     /// When it was created.
     pub created_at: Stamp,

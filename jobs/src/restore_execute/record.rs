@@ -78,9 +78,9 @@ pub struct Record {
 pub struct RunUpdate {
     /// Which run.
     pub id: RunId,
-    /// Its workspace, part of the guard.
+    /// The run's workspace: the update matches no row of another one.
     pub workspace_id: WorkspaceId,
-    /// Its environment, part of the guard.
+    /// The run's environment: the update matches no row of another one.
     pub managed_environment_id: Option<EnvironmentId>,
     /// The verdict.
     pub outcome: &'static str,

@@ -47,7 +47,7 @@ impl NewToken {
     }
 }
 
-/// Those who get in.
+/// The configured tokens with the viewer that each stands for.
 pub(in crate::console) struct Tokens(Vec<(TokenId, String, Viewer)>);
 
 impl Tokens {

@@ -25,7 +25,7 @@ pub(in crate::console) struct Viewer {
     pub(in crate::console) workspaces: Arc<Workspaces>,
     /// What it may do.
     pub(in crate::console) can: Arc<BTreeSet<Capability>>,
-    /// Its token; none where there are no tokens.
+    /// The token that it came by; none where no tokens are configured.
     pub(super) token: Option<TokenId>,
     /// What its forms send back. None for those who sent a bearer token, whom no other site can imitate.
     pub(in crate::console) form_token: Option<FormToken>,

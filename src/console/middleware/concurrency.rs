@@ -19,7 +19,7 @@ pub(in crate::console) struct Concurrency {
     all: Permits,
     share_max: usize,
     wait_max: Duration,
-    /// Of those who make pages or wait for it.
+    /// Permits of the callers that make pages or wait to.
     shares: Mutex<HashMap<Caller, Arc<Permits>>>,
 }
 

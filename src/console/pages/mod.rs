@@ -137,7 +137,7 @@ struct RunsPage<'a> {
     form: &'a Form,
     /// The filtered list for spreadsheets.
     csv: String,
-    /// The same for machines.
+    /// The address of this list as JSON.
     json: String,
 }
 

@@ -34,7 +34,7 @@ pub(super) const fn tone_mark(tone: &Tone) -> &'static str {
     }
 }
 
-/// The same in a word.
+/// The word for a tone, so that nothing is said by colour alone.
 pub(super) const fn tone_word(tone: &Tone) -> &'static str {
     match tone {
         Tone::Neutral => "Note",
@@ -54,7 +54,7 @@ pub(super) const fn outcome_label(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// The same of a word that may not be one.
+/// The text for the name of an outcome, or that this version does not know the name.
 pub(super) fn outcome_text(word: &str) -> &'static str {
     Outcome::parse(word).map_or("not readable by this version", |outcome| {
         outcome_label(&outcome)
