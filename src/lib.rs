@@ -27,6 +27,7 @@
 //! |---|---|
 //! | [`reconciler_jobs`] | every decision, as pure functions; start at `restore_execute::rules` |
 //! | [`storage`] | reads what the platform recorded, writes verdicts; start at `storage::Store::settle` |
+//! | [`doctor`] | what is looked at before a database is trusted: checks as statements, and one list of needs |
 //! | [`sweep`] | one pass over all due runs |
 //! | [`postures`] | how many environments are in which recovery posture |
 //! | [`worker`] | the long-running process: jobs, the sweep's schedule, rechecks of runs that stayed open |
@@ -52,7 +53,7 @@
 //!   restores are never retried, closed runs are never changed.
 //! - A worker can be killed at any moment: what was not committed is found again by the queue, by
 //!   another process, or by the next sweep.
-//! - `sqlx` is named in [`storage`] only, `apalis` in [`worker`] only, `axum` in [`console`] only,
+//! - `sqlx` is named in [`storage`] and [`doctor`] only, `apalis` in [`worker`] only, `axum` in [`console`] only,
 //!   `anyhow` in [`cli`] only, the wall clock in [`clock`] only. A test reads the sources and holds
 //!   them to it.
 //!
@@ -65,6 +66,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod doctor;
 pub mod health;
 pub mod metrics;
 pub mod postures;

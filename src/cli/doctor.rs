@@ -7,6 +7,7 @@ use super::failure;
 use super::output::{Document, Examined, Finding, LevelWord};
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
+use crate::doctor;
 use crate::storage::Access;
 
 /// Shows what was found, problems first. That the database cannot be reached is one of them; that
@@ -29,7 +30,7 @@ pub(super) async fn run(session: &mut Session<'_>) -> anyhow::Result<Exit> {
 
 async fn examine(session: &Session<'_>) -> anyhow::Result<Vec<Finding>> {
     let store = session.connect(Access::Read).await?;
-    let checks = store.examine().await?;
+    let checks = doctor::examine(&*store).await?;
     Ok(checks.into_iter().map(Finding::from).collect())
 }
 

@@ -239,7 +239,7 @@ impl StoreError {
 }
 
 /// Names the step that a database error interrupted.
-pub(super) trait During<T> {
+pub(crate) trait During<T> {
     /// `step` completes the sentence "cannot …".
     fn during(self, step: &'static str) -> Result<T, StoreError>;
 }

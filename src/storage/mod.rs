@@ -28,7 +28,6 @@ mod column;
 mod connect;
 mod connection;
 mod error;
-pub mod examine;
 mod limits;
 mod parsing;
 pub mod postgres;
@@ -62,6 +61,7 @@ use serde::{Deserialize, Serialize};
 
 pub use census::Counting;
 pub use connect::{connect, connect_standin};
+pub(crate) use error::During;
 pub use error::{ErrorKind, StoreError};
 pub use limits::{Access, Limits};
 pub use queue::oversight::Oversight;
@@ -180,8 +180,8 @@ pub trait Store: Queue + Oversight + Counting {
     /// Whether the platform's tables are there.
     async fn has_platform(&self) -> Result<bool, StoreError>;
 
-    /// Looks at the database the way an operator would before trusting it.
-    async fn examine(&self) -> Result<Vec<examine::Check>, StoreError>;
+    /// The driver, for those who have questions of their own to the database.
+    fn driver(&self) -> Driver<'_>;
 
     /// The database's clock.
     async fn now(&self) -> Result<Timestamp, StoreError>;
@@ -194,6 +194,15 @@ pub enum Backend {
     Postgres,
     /// A file of our own.
     Sqlite,
+}
+
+/// The pool of connections behind a store.
+#[derive(Debug, Clone, Copy)]
+pub enum Driver<'s> {
+    /// To a PostgreSQL server.
+    Postgres(&'s sqlx::PgPool),
+    /// To a SQLite file.
+    Sqlite(&'s sqlx::SqlitePool),
 }
 
 /// How runs are settled.

@@ -33,14 +33,13 @@ use sqlx::{Connection as _, PgConnection};
 use self::transaction::PostgresTransaction;
 use super::column::Moment;
 use super::error::{During as _, StoreError};
-use super::examine::Check;
 use super::limits::Limits;
 use super::queue::HeldJob;
 use super::reader::{self, Reader};
 use super::records::FindingRecord;
 use super::settle::{self, Transaction as _, Transactions};
 use super::standin::{Finding, PlatformRows, Standin};
-use super::{Backend, Settled, Settling, Store, SweepStart, Tally, examine};
+use super::{Backend, Driver, Settled, Settling, Store, SweepStart, Tally};
 
 /// In the order of [`PlatformRows::documents`].
 const PLANT: [&str; 8] = [
@@ -205,7 +204,7 @@ pub(super) async fn run_migrations(
 }
 
 /// The migrations of our own schema.
-pub(super) fn migrator() -> Migrator {
+pub(crate) fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("migrations/postgres");
     migrator.create_schema("reconciler");
     migrator.dangerous_set_table_name("reconciler.migrations");
@@ -331,8 +330,8 @@ impl Store for PostgresStore {
             .during("look for the platform's tables")
     }
 
-    async fn examine(&self) -> Result<Vec<Check>, StoreError> {
-        examine::postgres::examine(self).await
+    fn driver(&self) -> Driver<'_> {
+        Driver::Postgres(&self.pool)
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {

@@ -26,14 +26,13 @@ use sqlx::sqlite::{
 
 use self::transaction::SqliteTransaction;
 use super::error::{During as _, FileGone, StoreError};
-use super::examine::Check;
 use super::limits::{Access, Limits};
 use super::queue::HeldJob;
 use super::reader::{self, Reader};
 use super::records::{FindingRecord, moment};
 use super::settle::{self, Transactions};
 use super::standin::{Finding, PlatformRows, Standin};
-use super::{Backend, Settled, Settling, Store, SweepStart, Tally, examine};
+use super::{Backend, Driver, Settled, Settling, Store, SweepStart, Tally};
 
 /// The clock of a database that has none of its own: the machine's, asked for through SQL.
 const NOW: &str = include_str!("sql/now.sql");
@@ -190,7 +189,7 @@ pub fn queue_file(file: &Path) -> PathBuf {
 }
 
 /// The migrations of our own tables.
-pub(super) fn migrator() -> Migrator {
+pub(crate) fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("migrations/sqlite");
     migrator.dangerous_set_table_name("reconciler_migrations");
     migrator
@@ -305,8 +304,8 @@ impl Store for SqliteStore {
             .during("look for the platform's tables")
     }
 
-    async fn examine(&self) -> Result<Vec<Check>, StoreError> {
-        examine::sqlite::examine(self).await
+    fn driver(&self) -> Driver<'_> {
+        Driver::Sqlite(&self.pool)
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {

@@ -16,8 +16,8 @@ use crate::support::cluster::database;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use reconciler_jobs::sweep::Schedule;
-use restore_reconciler::storage::examine::needs::platform_tables;
-use restore_reconciler::storage::examine::{Check, Level};
+use restore_reconciler::doctor::needs::platform_tables;
+use restore_reconciler::doctor::{Check, Level};
 use restore_reconciler::storage::standin::{
     PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
     PlantedSnapshot, PlantedWorkspace, PlatformRows,
@@ -35,7 +35,9 @@ async fn open(url: &str) -> Arc<dyn Standin> {
 
 /// What `doctor` says, with what holds for everything that it ever says.
 async fn examine(store: &dyn Standin) -> Vec<Check> {
-    let checks = store.examine().await.expect("the connection holds");
+    let checks = restore_reconciler::doctor::examine(store)
+        .await
+        .expect("the connection holds");
     for check in &checks {
         assert!(check.finding.ends_with('.'), "{check:?}");
         assert!(!check.subject.is_empty(), "{check:?}");

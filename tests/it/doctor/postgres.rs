@@ -1,6 +1,6 @@
 //! What only PostgreSQL has: roles, types, schemas, row security, and indexes that were not finished.
 
-use restore_reconciler::storage::examine::{Check, Level};
+use restore_reconciler::doctor::{Check, Level};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
@@ -480,7 +480,7 @@ async fn only_a_lost_connection_is_an_error() {
     let store = open(&database.url()).await;
     prepare(&*store).await;
     drop(database);
-    assert!(store.examine().await.is_err());
+    assert!(restore_reconciler::doctor::examine(&*store).await.is_err());
 }
 
 /// What brings runs to a worker sooner than a sweep is looked at, and what is advised is enough.
@@ -568,7 +568,7 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
 async fn checks_of_a_server(
     answers: &[(&str, &str)],
 ) -> Vec<(String, String, String, Option<String>)> {
-    let mut statement = include_str!("../../../src/storage/examine/postgres/server.sql").to_owned();
+    let mut statement = include_str!("../../../src/doctor/postgres/server.sql").to_owned();
     for (question, answer) in answers {
         assert!(statement.contains(question), "{question}");
         statement = statement.replace(question, answer);

@@ -1,6 +1,6 @@
 //! What only SQLite has: a file, its journal, and a planner without figures.
 
-use restore_reconciler::storage::examine::{Check, Level};
+use restore_reconciler::doctor::{Check, Level};
 use restore_reconciler::storage::{Access, Limits, connect_standin};
 use sqlx::{Connection as _, SqliteConnection};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use restore_reconciler::storage::examine::Level;
+use restore_reconciler::doctor::Level;
 use restore_reconciler::storage::{Limits, Scratch, Workbench};
 
 use crate::support::store::Fixture;
@@ -28,7 +28,9 @@ fn statements(script: &str) -> BTreeSet<String> {
 }
 
 async fn advised(store: &dyn Workbench) -> BTreeSet<String> {
-    let checks = store.examine().await.expect("the database can be examined");
+    let checks = restore_reconciler::doctor::examine(store)
+        .await
+        .expect("the database can be examined");
     let about_indexes = checks
         .iter()
         .filter(|check| check.level == Level::Advice && check.subject.starts_with("index on "));

@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Connection as _, FromRow, SqliteConnection};
+use sqlx::{Connection as _, FromRow, SqliteConnection, SqlitePool};
 
 use super::indexes::{WANTED, Wanted};
 use super::needs::{TABLES, Table, platform_tables};
 use super::{Applied, CHECK_THE_URL, Check, MIGRATE, answer, judge_migrations};
-use crate::storage::error::{During as _, ErrorKind, StoreError};
-use crate::storage::queue::Queue as _;
-use crate::storage::sqlite::{SqliteStore, migrator};
+use crate::storage::sqlite::migrator;
+use crate::storage::{During as _, ErrorKind, Store, StoreError};
 
 const OWN_SUBJECT: &str = "tables of reconciler";
 
@@ -52,16 +51,19 @@ struct FoundIndex {
 /// Columns by table.
 type Tables = BTreeMap<String, Vec<FoundColumn>>;
 
-pub(in crate::storage) async fn examine(store: &SqliteStore) -> Result<Vec<Check>, StoreError> {
-    let mut checks = match answer("file", load_file(store).await)? {
+pub(super) async fn examine(
+    store: &dyn Store,
+    pool: &SqlitePool,
+) -> Result<Vec<Check>, StoreError> {
+    let mut checks = match answer("file", load_file(pool).await)? {
         Ok(file) => vec![
             judge_version(&file),
-            look_at_writes(store, &file).await,
+            look_at_writes(pool, &file).await,
             judge_journal(&file),
         ],
         Err(check) => return Ok(vec![*check]),
     };
-    let tables = match answer("platform", load_tables(store).await)? {
+    let tables = match answer("platform", load_tables(pool).await)? {
         Ok(tables) => tables,
         Err(check) => {
             checks.push(*check);
@@ -70,24 +72,24 @@ pub(in crate::storage) async fn examine(store: &SqliteStore) -> Result<Vec<Check
     };
     checks.extend(judge_platform(&tables));
     checks.extend(judge_console(&tables));
-    match answer("indexes", load_indexes(store).await)? {
+    match answer("indexes", load_indexes(pool).await)? {
         Ok(indexes) => checks.extend(judge_indexes(&tables, &indexes)),
         Err(check) => checks.push(*check),
     }
-    checks.extend(look_at_own(store, &tables).await?);
+    checks.extend(look_at_own(store, pool, &tables).await?);
     Ok(checks)
 }
 
-async fn load_file(store: &SqliteStore) -> Result<File, StoreError> {
-    sqlx::query_as(include_str!("file.sql"))
-        .fetch_one(store.pool())
+async fn load_file(pool: &SqlitePool) -> Result<File, StoreError> {
+    sqlx::query_as(include_str!("sqlite/file.sql"))
+        .fetch_one(pool)
         .await
         .during("ask which file this is")
 }
 
-async fn load_tables(store: &SqliteStore) -> Result<Tables, StoreError> {
-    let columns: Vec<FoundColumn> = sqlx::query_as(include_str!("columns.sql"))
-        .fetch_all(store.pool())
+async fn load_tables(pool: &SqlitePool) -> Result<Tables, StoreError> {
+    let columns: Vec<FoundColumn> = sqlx::query_as(include_str!("sqlite/columns.sql"))
+        .fetch_all(pool)
         .await
         .during("look for tables")?;
     let mut tables = Tables::new();
@@ -98,9 +100,9 @@ async fn load_tables(store: &SqliteStore) -> Result<Tables, StoreError> {
     Ok(tables)
 }
 
-async fn load_indexes(store: &SqliteStore) -> Result<Vec<FoundIndex>, StoreError> {
-    sqlx::query_as(include_str!("indexes.sql"))
-        .fetch_all(store.pool())
+async fn load_indexes(pool: &SqlitePool) -> Result<Vec<FoundIndex>, StoreError> {
+    sqlx::query_as(include_str!("sqlite/indexes.sql"))
+        .fetch_all(pool)
         .await
         .during("look for indexes")
 }
@@ -115,7 +117,7 @@ fn judge_version(file: &File) -> Check {
 /// `BEGIN IMMEDIATE` alone would not tell: on a file that may not be written it begins to read. To
 /// open the file past SQLite would be a trap: closing it again drops the locks that this process
 /// holds on it.
-async fn look_at_writes(store: &SqliteStore, file: &File) -> Check {
+async fn look_at_writes(pool: &SqlitePool, file: &File) -> Check {
     let subject = "file";
     let Some(path) = file.path.as_deref().filter(|path| !path.is_empty()) else {
         return Check::advice(
@@ -124,7 +126,7 @@ async fn look_at_writes(store: &SqliteStore, file: &File) -> Check {
             "Name a file: RECONCILER_DATABASE_URL=sqlite://FILE",
         );
     };
-    match try_to_write(store).await {
+    match try_to_write(pool).await {
         Ok(()) => Check::good(subject, format!("{path} may be written.")),
         Err(error) if error.kind() == ErrorKind::Transient => Check::advice(
             subject,
@@ -139,9 +141,9 @@ async fn look_at_writes(store: &SqliteStore, file: &File) -> Check {
     }
 }
 
-async fn try_to_write(store: &SqliteStore) -> Result<(), StoreError> {
+async fn try_to_write(pool: &SqlitePool) -> Result<(), StoreError> {
     let step = "begin to write";
-    let options = store.pool().connect_options().as_ref().clone();
+    let options = pool.connect_options().as_ref().clone();
     let options = options.read_only(false).create_if_missing(false);
     let mut connection = SqliteConnection::connect_with(&options)
         .await
@@ -150,7 +152,7 @@ async fn try_to_write(store: &SqliteStore) -> Result<(), StoreError> {
         .begin_with("BEGIN IMMEDIATE")
         .await
         .during(step)?;
-    sqlx::query(include_str!("try_write.sql"))
+    sqlx::query(include_str!("sqlite/try_write.sql"))
         .execute(&mut *tx)
         .await
         .during(step)?;
@@ -307,13 +309,17 @@ fn predicate_of(index: &FoundIndex) -> String {
         .join(" ")
 }
 
-async fn look_at_own(store: &SqliteStore, tables: &Tables) -> Result<Vec<Check>, StoreError> {
+async fn look_at_own(
+    store: &dyn Store,
+    pool: &SqlitePool,
+    tables: &Tables,
+) -> Result<Vec<Check>, StoreError> {
     if !tables.contains_key("reconciler_migrations") {
         let finding = "They do not exist yet.";
         return Ok(vec![Check::problem(OWN_SUBJECT, finding, MIGRATE)]);
     }
-    let applied = sqlx::query_as::<_, Applied>(include_str!("applied.sql"))
-        .fetch_all(store.pool())
+    let applied = sqlx::query_as::<_, Applied>(include_str!("sqlite/applied.sql"))
+        .fetch_all(pool)
         .await
         .during("read which migrations were run");
     let state = match answer(OWN_SUBJECT, applied)? {
@@ -337,7 +343,7 @@ async fn look_at_own(store: &SqliteStore, tables: &Tables) -> Result<Vec<Check>,
 }
 
 /// The jobs' file. That it cannot be opened mostly means that nobody has made it yet.
-async fn look_at_queue(store: &SqliteStore) -> Check {
+async fn look_at_queue(store: &dyn Store) -> Check {
     let subject = "queue";
     if store.has_queue().await.unwrap_or(false) {
         return Check::good(

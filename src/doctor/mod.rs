@@ -9,8 +9,8 @@
 
 mod indexes;
 pub mod needs;
-pub(super) mod postgres;
-pub(super) mod sqlite;
+mod postgres;
+mod sqlite;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::FromRow;
 use sqlx::migrate::Migrator;
 
-use super::error::{ErrorKind, StoreError};
+use crate::storage::{Driver, ErrorKind, Store, StoreError};
 
 /// How far this machine's clock and the database's may lie apart without a word.
 pub const CLOCK_SKEW_MAX: SignedDuration = SignedDuration::from_secs(5);
@@ -89,6 +89,14 @@ impl Check {
             action: Some(action.into()),
             ..Self::good(subject, finding)
         }
+    }
+}
+
+/// Examines the database behind a store.
+pub async fn examine(store: &dyn Store) -> Result<Vec<Check>, StoreError> {
+    match store.driver() {
+        Driver::Postgres(pool) => postgres::examine(store, pool).await,
+        Driver::Sqlite(pool) => sqlite::examine(store, pool).await,
     }
 }
 

@@ -5,15 +5,14 @@
 
 use serde::Deserialize;
 use sqlx::FromRow;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgPool};
 
 use super::indexes::{WANTED, Wanted};
 use super::needs::{CONSOLE_CALLS, TABLES};
 use super::{Applied, CHECK_THE_URL, Check, Level, MIGRATE, answer, judge_clock, judge_migrations};
 use crate::clock;
-use crate::storage::Store as _;
-use crate::storage::error::{During as _, StoreError};
-use crate::storage::postgres::{PostgresStore, migrator};
+use crate::storage::postgres::migrator;
+use crate::storage::{During as _, Store, StoreError};
 
 /// One statement that returns checks.
 struct Probe {
@@ -91,8 +90,8 @@ impl Probe {
     }
 }
 
-pub(in crate::storage) async fn examine(store: &PostgresStore) -> Result<Vec<Check>, StoreError> {
-    let mut connection = store.pool().acquire().await.during("reach the database")?;
+pub(super) async fn examine(store: &dyn Store, pool: &PgPool) -> Result<Vec<Check>, StoreError> {
+    let mut connection = pool.acquire().await.during("reach the database")?;
     let mut checks = match SERVER.run(&mut connection).await? {
         Ok(found) => checks_of(found),
         Err(check) => return Ok(vec![*check]),
@@ -162,7 +161,7 @@ async fn examine_own(
     Ok(Ok(checks))
 }
 
-async fn look_at_clock(store: &PostgresStore) -> Result<Check, StoreError> {
+async fn look_at_clock(store: &dyn Store) -> Result<Check, StoreError> {
     let before = clock::wall();
     let database = answer("clock", store.now().await)?;
     let after = clock::wall();
