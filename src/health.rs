@@ -54,14 +54,14 @@ impl Loop {
 
 /// How long something may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct HealthLimits {
     /// How long a loop may be silent, and the queue be without a poll.
     pub silence: Duration,
     /// How long no sweep may have succeeded while the database was there.
     pub sweep_age: Duration,
 }
 
-impl Default for Limits {
+impl Default for HealthLimits {
     /// 15 seconds, and three sweeps of the default schedule.
     fn default() -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Default for Limits {
 
 /// Whether the database answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Database {
+pub enum DatabaseState {
     /// It does.
     Up,
     /// It does not.
@@ -102,12 +102,12 @@ pub struct Report {
     /// All checks are well.
     pub ready: bool,
     /// All that was checked, in a fixed order.
-    pub checks: Vec<Check>,
+    pub checks: Vec<HealthCheck>,
 }
 
 /// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
+pub struct HealthCheck {
     /// What was checked.
     pub name: &'static str,
     /// Whether it is well.
@@ -120,20 +120,20 @@ pub struct Check {
 
 /// What a process knows about itself.
 pub struct Health {
-    limits: Limits,
+    limits: HealthLimits,
     clock: Clock,
-    state: Mutex<State>,
+    state: Mutex<HealthState>,
     database_is_up: watch::Sender<bool>,
 }
 
 /// Moments are times since the process began.
 #[derive(Debug, Default)]
-struct State {
+struct HealthState {
     /// The last beat of each loop that is expected; none before the first.
     beats: BTreeMap<Loop, Option<Duration>>,
     polled: Option<Duration>,
     /// What is known of the database, and since when it is up or away.
-    database: Option<(Database, Duration)>,
+    database: Option<(DatabaseState, Duration)>,
     schema: Option<Schema>,
     sweep_succeeded: Option<Duration>,
     sweep_failed: Option<Duration>,
@@ -145,16 +145,16 @@ struct State {
 impl Health {
     /// Begins, with nothing known. It takes a beat of each of `loops` to be ready.
     #[must_use]
-    pub fn new(limits: Limits, loops: &[Loop]) -> Arc<Self> {
+    pub fn new(limits: HealthLimits, loops: &[Loop]) -> Arc<Self> {
         Self::with_clock(limits, loops, clock::monotonic())
     }
 
     /// Begins with a clock that somebody moves by hand.
     #[must_use]
-    pub fn with_clock(limits: Limits, loops: &[Loop], clock: Clock) -> Arc<Self> {
-        let state = State {
+    pub fn with_clock(limits: HealthLimits, loops: &[Loop], clock: Clock) -> Arc<Self> {
+        let state = HealthState {
             beats: loops.iter().map(|name| (*name, None)).collect(),
-            ..State::default()
+            ..HealthState::default()
         };
         Arc::new(Self {
             limits,
@@ -180,13 +180,13 @@ impl Health {
 
     /// The database was found up or away. True where it was not so before, so that whoever logs can
     /// log changes only; another reason to be away is no change.
-    pub fn database(&self, found: Database) -> bool {
+    pub fn database(&self, found: DatabaseState) -> bool {
         let now = (self.clock)();
-        let is_up = found == Database::Up;
+        let is_up = found == DatabaseState::Up;
         let mut state = self.state();
         let since = state
             .database
-            .filter(|(before, _)| (*before == Database::Up) == is_up)
+            .filter(|(before, _)| (*before == DatabaseState::Up) == is_up)
             .map(|(_, since)| since);
         state.database = Some((found, since.unwrap_or(now)));
         // Under the lock, so that those who wait hear of changes in their order.
@@ -275,41 +275,41 @@ impl Health {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, HealthState> {
         // Nothing in here can be half written: each change is one assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_loop(
         &self,
-        state: &State,
+        state: &HealthState,
         name: Loop,
         beat: Option<Duration>,
         now: Duration,
-    ) -> Check {
+    ) -> HealthCheck {
         let silent = beat.map(|beat| now.saturating_sub(beat));
         let ok = silent.is_some_and(|silent| silent <= self.limits.silence);
         let detail = silent.map_or_else(
             || "has not begun".to_owned(),
             |silent| format!("last turn {} ago", seconds(silent)),
         );
-        Check {
+        HealthCheck {
             vital: silent.is_some() && !state.stopping,
-            ..Check::new(name.check_name(), ok, detail)
+            ..HealthCheck::new(name.check_name(), ok, detail)
         }
     }
 
-    fn check_queue(&self, state: &State, now: Duration) -> Check {
+    fn check_queue(&self, state: &HealthState, now: Duration) -> HealthCheck {
         let age = state.polled.map(|polled| now.saturating_sub(polled));
         let ok = age.is_some_and(|age| age <= self.limits.silence);
         let detail = age.map_or_else(
             || "not polled yet".to_owned(),
             |age| format!("polled {} ago", seconds(age)),
         );
-        Check::new("queue", ok, detail)
+        HealthCheck::new("queue", ok, detail)
     }
 
-    fn check_sweep(&self, state: &State, now: Duration) -> Check {
+    fn check_sweep(&self, state: &HealthState, now: Duration) -> HealthCheck {
         // While the database was away no sweep could succeed.
         let up_since = state.database.map(|(_, since)| since);
         let counted_from = up_since.max(state.sweep_succeeded).unwrap_or_default();
@@ -323,11 +323,11 @@ impl Health {
             .filter(|failed| state.sweep_succeeded < Some(*failed))
             .map(|moment| format!(", last failure {} ago", ago(moment)));
         let ok = now.saturating_sub(counted_from) <= self.limits.sweep_age;
-        Check::new("sweep", ok, succeeded + &failed.unwrap_or_default())
+        HealthCheck::new("sweep", ok, succeeded + &failed.unwrap_or_default())
     }
 }
 
-impl Check {
+impl HealthCheck {
     /// One that counts for readiness only.
     fn new(name: &'static str, ok: bool, detail: impl Into<String>) -> Self {
         Self {
@@ -339,20 +339,20 @@ impl Check {
     }
 }
 
-fn check_database(state: &State, now: Duration) -> Check {
+fn check_database(state: &HealthState, now: Duration) -> HealthCheck {
     let ago = |since| seconds(now.saturating_sub(since));
     match state.database {
-        None => Check::new("database", false, "not reached yet"),
-        Some((Database::Up, since)) => {
-            Check::new("database", true, format!("up for {}", ago(since)))
+        None => HealthCheck::new("database", false, "not reached yet"),
+        Some((DatabaseState::Up, since)) => {
+            HealthCheck::new("database", true, format!("up for {}", ago(since)))
         }
-        Some((Database::Away { why }, since)) => {
-            Check::new("database", false, format!("away for {}: {why}", ago(since)))
+        Some((DatabaseState::Away { why }, since)) => {
+            HealthCheck::new("database", false, format!("away for {}: {why}", ago(since)))
         }
     }
 }
 
-fn check_schema(state: &State) -> Check {
+fn check_schema(state: &HealthState) -> HealthCheck {
     let detail = match state.schema {
         None => "not looked at yet",
         Some(Schema::Fits) => "fits this program",
@@ -361,25 +361,25 @@ fn check_schema(state: &State) -> Check {
         }
         Some(Schema::Newer) => "newer than this program; upgrade restore-reconciler on this host",
     };
-    Check::new("schema", state.schema == Some(Schema::Fits), detail)
+    HealthCheck::new("schema", state.schema == Some(Schema::Fits), detail)
 }
 
-fn check_settling(state: &State) -> Check {
+fn check_settling(state: &HealthState) -> HealthCheck {
     let detail = if state.cannot_settle {
         "the last settlement was refused as a whole; the log says why"
     } else {
         "nothing is in its way"
     };
-    Check::new("settling", !state.cannot_settle, detail)
+    HealthCheck::new("settling", !state.cannot_settle, detail)
 }
 
-fn check_running(state: &State) -> Check {
+fn check_running(state: &HealthState) -> HealthCheck {
     let detail = if state.stopping {
         "stopping: takes no new work"
     } else {
         "takes new work"
     };
-    Check::new("running", !state.stopping, detail)
+    HealthCheck::new("running", !state.stopping, detail)
 }
 
 fn seconds(duration: Duration) -> String {
@@ -402,7 +402,7 @@ mod tests {
 
     use super::*;
 
-    const AWAY: Database = Database::Away {
+    const AWAY: DatabaseState = DatabaseState::Away {
         why: "connection refused",
     };
 
@@ -416,7 +416,7 @@ mod tests {
         fn new(loops: &[Loop]) -> Self {
             let now = Arc::new(AtomicU64::new(0));
             let clock = now.clone();
-            let limits = Limits {
+            let limits = HealthLimits {
                 silence: Duration::from_secs(15),
                 sweep_age: Duration::from_mins(3),
             };
@@ -430,7 +430,7 @@ mod tests {
             let stage = Self::new(&Loop::ALL);
             stage.pass(10_000);
             stage.turn();
-            stage.health.database(Database::Up);
+            stage.health.database(DatabaseState::Up);
             stage.health.schema(Schema::Fits);
             stage.health.sweep_succeeded();
             stage
@@ -486,7 +486,7 @@ mod tests {
     #[test]
     fn a_process_without_a_worker_is_not_asked_for_one() {
         let stage = Stage::new(&[]);
-        stage.health.database(Database::Up);
+        stage.health.database(DatabaseState::Up);
         stage.health.schema(Schema::Fits);
         stage.pass(10_000_000);
         assert_eq!(stage.found(), (true, true, vec![]));
@@ -529,7 +529,7 @@ mod tests {
             "away for 2h 46m 40s: connection refused"
         );
 
-        stage.health.database(Database::Up);
+        stage.health.database(DatabaseState::Up);
         stage.health.polled();
         assert_eq!(
             stage.found(),
@@ -541,13 +541,21 @@ mod tests {
     #[test]
     fn a_change_of_the_database_is_told_once() {
         let stage = Stage::new(&[]);
-        let other = Database::Away { why: "no route" };
-        let told = [AWAY, AWAY, other, Database::Up, Database::Up, AWAY].map(|found| {
+        let other = DatabaseState::Away { why: "no route" };
+        let told = [
+            AWAY,
+            AWAY,
+            other,
+            DatabaseState::Up,
+            DatabaseState::Up,
+            AWAY,
+        ]
+        .map(|found| {
             stage.pass(1_000);
             stage.health.database(found)
         });
         assert_eq!(told, [true, false, false, true, false, true]);
-        assert!(Stage::new(&[]).health.database(Database::Up));
+        assert!(Stage::new(&[]).health.database(DatabaseState::Up));
 
         let stage = Stage::new(&[]);
         stage.health.database(AWAY);
@@ -567,10 +575,10 @@ mod tests {
         assert!(!is_over());
         let mut watched = health.watch_database();
         assert!(!*watched.borrow_and_update());
-        health.database(Database::Up);
+        health.database(DatabaseState::Up);
         assert!(is_over());
         assert!(watched.has_changed().unwrap() && *watched.borrow_and_update());
-        health.database(Database::Up);
+        health.database(DatabaseState::Up);
         assert!(!watched.has_changed().unwrap(), "nothing is new");
     }
 
@@ -616,7 +624,7 @@ mod tests {
     #[test]
     fn a_first_sweep_that_never_comes_ends_readiness() {
         let stage = Stage::new(&[Loop::Sweeps]);
-        stage.health.database(Database::Up);
+        stage.health.database(DatabaseState::Up);
         stage.health.schema(Schema::Fits);
         stage.pass(180_001);
         stage.health.beat(Loop::Sweeps);
@@ -649,9 +657,9 @@ mod tests {
 
     #[test]
     fn its_own_clock_goes_on() {
-        let limits = Limits {
+        let limits = HealthLimits {
             silence: Duration::ZERO,
-            ..Limits::default()
+            ..HealthLimits::default()
         };
         let health = Health::new(limits, &[]);
         health.beat(Loop::Queue);

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::interruption::{say_more_on_signal, stop_on_signal};
 use super::session::Session;
 use crate::clock::{self, monotonic};
-use crate::console::{Console, ConsoleLimits, serve_console};
+use crate::console::{ConsoleLimits, ConsoleState, serve_console};
 use crate::storage::Access;
 use crate::storage::reader::{open_reader, open_requests};
 
@@ -33,7 +33,7 @@ pub(super) async fn show(
     let limits = session.config.database.limits();
     let reader = open_reader(url, &limits).await?;
     let requests = open_requests(url, &limits).await?;
-    let console = Console::new(reader, requests, &session.config, clock::wall());
+    let console = ConsoleState::new(reader, requests, &session.config, clock::wall());
     let listen = session.config.console.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| {
         Failure::new(

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::interruption::{say_more_on_signal, stop_on_signal};
 use super::session::Session;
 use crate::console::{ConnectionLimits, serve_probes};
-use crate::health::{self, Database, Health, Loop, Schema};
+use crate::health::{self, DatabaseState, Health, Loop, Schema};
 use crate::metrics::{Exporter, Role};
 use crate::storage::{ErrorKind, Store, StoreError};
 use crate::{clock, worker};
@@ -142,7 +142,7 @@ async fn try_to_connect(
         Err(_) => format!("no answer within {ANSWER_WITHIN:?}"),
     };
     let why = "it cannot be reached";
-    if health.database(Database::Away { why }) {
+    if health.database(DatabaseState::Away { why }) {
         tracing::warn!(error, "the database is away; waiting for it");
     }
     Ok(None)
@@ -155,10 +155,10 @@ fn is_away(error: &anyhow::Error) -> bool {
         .any(|error| error.kind() == ErrorKind::Transient)
 }
 
-fn limits(session: &Session<'_>) -> health::Limits {
+fn limits(session: &Session<'_>) -> health::HealthLimits {
     let gap = session.config.sweep.schedule.longest_gap(clock::wall());
-    health::Limits {
+    health::HealthLimits {
         sweep_age: gap.saturating_mul(SWEEPS_MISSED_MAX),
-        ..health::Limits::default()
+        ..health::HealthLimits::default()
     }
 }

@@ -22,9 +22,9 @@ use serde_json::Value;
 use self::describe::{Operation, Parameters};
 use self::tagged::Tagged;
 use super::access::Viewer;
-use super::load::Console;
+use super::load::ConsoleState;
 use super::problem::Problem;
-use super::query::{EnvironmentQuery, Id, Query, RunQuery, trace_of};
+use super::query::{EnvironmentQuery, PathId, Query, RunQuery, trace_of};
 use crate::config::Capability;
 use crate::views::explain::Explanation;
 use crate::views::overview::Overview;
@@ -34,7 +34,7 @@ use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
 
 /// What every handler reads from.
-type Source = State<Arc<Console>>;
+type AppState = State<Arc<ConsoleState>>;
 
 /// What handlers answer that read.
 type Answer<T> = Result<Tagged<T>, Problem>;
@@ -128,9 +128,9 @@ const OPERATIONS: &[Operation] = &[
 ];
 
 /// The paths of the API.
-pub(super) fn routes() -> Router<Arc<Console>> {
-    let add = |router: Router<Arc<Console>>, operation: &Operation| {
-        let route: MethodRouter<Arc<Console>> = (operation.route)();
+pub(super) fn routes() -> Router<Arc<ConsoleState>> {
+    let add = |router: Router<Arc<ConsoleState>>, operation: &Operation| {
+        let route: MethodRouter<Arc<ConsoleState>> = (operation.route)();
         router.route(operation.path, route)
     };
     OPERATIONS
@@ -168,25 +168,29 @@ async fn viewer(viewer: Viewer) -> Tagged<ViewerShown> {
 }
 
 async fn runs(
-    State(console): Source,
+    State(console): AppState,
     viewer: Viewer,
     Query(query): Query<RunQuery>,
 ) -> Answer<RunList> {
     Ok(Tagged(console.runs(&viewer, &query, RUNS).await?))
 }
 
-async fn run(State(console): Source, viewer: Viewer, Id(run): Id) -> Answer<RunDetail> {
+async fn run(State(console): AppState, viewer: Viewer, PathId(run): PathId) -> Answer<RunDetail> {
     Ok(Tagged(console.run(&viewer, RunId(run)).await?))
 }
 
-async fn explain(State(console): Source, viewer: Viewer, Id(run): Id) -> Answer<Explanation> {
+async fn explain(
+    State(console): AppState,
+    viewer: Viewer,
+    PathId(run): PathId,
+) -> Answer<Explanation> {
     Ok(Tagged(console.explain(&viewer, RunId(run)).await?))
 }
 
 async fn reconcile(
-    State(console): Source,
+    State(console): AppState,
     viewer: Viewer,
-    Id(run): Id,
+    PathId(run): PathId,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let run = RunId(run);
@@ -204,22 +208,26 @@ async fn reconcile(
 }
 
 async fn posture(
-    State(console): Source,
+    State(console): AppState,
     viewer: Viewer,
     Query(query): Query<EnvironmentQuery>,
 ) -> Answer<Overview> {
     Ok(Tagged(console.overview(&viewer, &query, POSTURE).await?))
 }
 
-async fn gates(State(console): Source, viewer: Viewer, Id(restore): Id) -> Answer<Preparation> {
+async fn gates(
+    State(console): AppState,
+    viewer: Viewer,
+    PathId(restore): PathId,
+) -> Answer<Preparation> {
     Ok(Tagged(console.restore(&viewer, RestoreId(restore)).await?))
 }
 
-async fn queue(State(console): Source, viewer: Viewer) -> Answer<QueueView> {
+async fn queue(State(console): AppState, viewer: Viewer) -> Answer<QueueView> {
     Ok(Tagged(console.queue(&viewer).await?))
 }
 
-async fn sweeps(State(console): Source, viewer: Viewer) -> Answer<SweepsShown> {
+async fn sweeps(State(console): AppState, viewer: Viewer) -> Answer<SweepsShown> {
     Ok(Tagged(console.sweeps(&viewer).await?))
 }
 

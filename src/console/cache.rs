@@ -28,17 +28,17 @@ const KEPT_MAX: usize = 64;
 
 /// Whose environments were gone through, and as seen by whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Scope {
+pub(super) struct SurveyScope {
     pub(super) workspaces: Workspaces,
     pub(super) visibility: Visibility,
 }
 
 /// What was found last; locked by whoever goes through environments.
-type Latest = Arc<AsyncMutex<Option<Arc<Survey>>>>;
+type LatestSurvey = Arc<AsyncMutex<Option<Arc<Survey>>>>;
 
 /// What was found lately, the scope that was asked for last at the end.
 #[derive(Debug, Default)]
-pub(super) struct SurveyCache(Mutex<Vec<(Scope, Latest)>>);
+pub(super) struct SurveyCache(Mutex<Vec<(SurveyScope, LatestSurvey)>>);
 
 impl SurveyCache {
     /// What was found at `now` or a little before; else what `walking` finds.
@@ -46,7 +46,7 @@ impl SurveyCache {
     /// Fails where `walking` does; whoever asks next then tries again.
     pub(super) async fn get<E>(
         &self,
-        scope: Scope,
+        scope: SurveyScope,
         now: Timestamp,
         walking: impl Future<Output = Result<Survey, E>>,
     ) -> Result<Arc<Survey>, E> {
@@ -62,10 +62,10 @@ impl SurveyCache {
         Ok(found)
     }
 
-    fn latest_of(&self, scope: Scope) -> Latest {
+    fn latest_of(&self, scope: SurveyScope) -> LatestSurvey {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.iter().position(|(of, _)| *of == scope);
-        let latest = known.map_or_else(Latest::default, |place| all.remove(place).1);
+        let latest = known.map_or_else(LatestSurvey::default, |place| all.remove(place).1);
         if all.len() >= KEPT_MAX {
             all.remove(0);
         }
@@ -85,8 +85,8 @@ mod tests {
 
     use super::*;
 
-    fn only(workspace: i64) -> Scope {
-        Scope {
+    fn only(workspace: i64) -> SurveyScope {
+        SurveyScope {
             workspaces: Workspaces::Only(BTreeSet::from([WorkspaceId(workspace)])),
             visibility: Visibility { evidence: true },
         }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     /// Looks at once, and says whether it had to.
-    async fn ask(cache: &SurveyCache, scope: Scope, second: i64) -> (i64, bool) {
+    async fn ask(cache: &SurveyCache, scope: SurveyScope, second: i64) -> (i64, bool) {
         let mut has_looked = false;
         let look = async {
             has_looked = true;
@@ -117,12 +117,12 @@ mod tests {
         assert_eq!(ask(&cache, only(1), 14).await, (0, false));
         assert_eq!(ask(&cache, only(1), -3).await, (0, false));
         assert_eq!(ask(&cache, only(2), 14).await, (14, true));
-        let all = Scope {
+        let all = SurveyScope {
             workspaces: Workspaces::All,
             ..only(1)
         };
         assert_eq!(ask(&cache, all, 14).await, (14, true));
-        let blind = Scope {
+        let blind = SurveyScope {
             visibility: Visibility { evidence: false },
             ..only(1)
         };

@@ -15,9 +15,9 @@ use reconciler_jobs::trace::TraceContext;
 use tracing::field;
 
 use super::access::Viewer;
-use super::cache::{Scope, SurveyCache};
+use super::cache::{SurveyCache, SurveyScope};
 use super::problem::Problem;
-use super::query::{EnvironmentQuery, LIMIT, LIMIT_MAX, Parameters as _, RunQuery};
+use super::query::{EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, RunQuery};
 use crate::config::{self, Capability, Config};
 use crate::storage::QueueState;
 use crate::storage::reader::{
@@ -51,7 +51,7 @@ const DOWNLOAD_PARTS_MAX: usize = 40;
 const CAUSE: &str = "console";
 
 /// What the console shows, and to whom.
-pub struct Console {
+pub struct ConsoleState {
     reader: Arc<dyn Reader>,
     requests: Arc<dyn Requests>,
     policy: Policy,
@@ -74,7 +74,7 @@ impl Viewer {
     }
 }
 
-impl Console {
+impl ConsoleState {
     /// Everything is read through `reader`; asking for runs through `requests` is the only thing that writes.
     #[must_use]
     pub fn new(
@@ -159,7 +159,7 @@ impl Console {
         now: Timestamp,
     ) -> Result<Arc<Survey>, Problem> {
         let (of, judging) = (&viewer.workspaces, self.judging(viewer));
-        let scope = Scope {
+        let scope = SurveyScope {
             workspaces: query
                 .workspace
                 .map_or_else(|| Workspaces::clone(of), |only| of.narrowed(only)),

@@ -10,7 +10,7 @@ use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use url::form_urlencoded;
 
-use super::access::{Access, Caller};
+use super::access::{AccessControl, Caller};
 use super::pages::render_login_page;
 use super::problem::{OwnPage, Problem};
 use super::server::Client;
@@ -24,7 +24,7 @@ const START: &str = "/";
 /// The longest path that a login leads back to, in bytes.
 const BACK_BYTES_MAX: usize = 512;
 
-pub(super) fn routes<S>(access: Arc<Access>) -> Router<S> {
+pub(super) fn routes<S>(access: Arc<AccessControl>) -> Router<S> {
     Router::new()
         .route(LOGIN, get(show).post(log_in))
         .route(LOGOUT, post(log_out))
@@ -54,7 +54,7 @@ fn is_place(path: &str) -> bool {
         && ![LOGIN, LOGOUT].contains(&path.split(['?', '#']).next().unwrap_or_default())
 }
 
-async fn show(State(access): State<Arc<Access>>, RawQuery(query): RawQuery) -> Response {
+async fn show(State(access): State<Arc<AccessControl>>, RawQuery(query): RawQuery) -> Response {
     if access.tokens.is_empty() {
         return Redirect::to(START).into_response();
     }
@@ -63,7 +63,7 @@ async fn show(State(access): State<Arc<Access>>, RawQuery(query): RawQuery) -> R
 }
 
 async fn log_in(
-    State(access): State<Arc<Access>>,
+    State(access): State<Arc<AccessControl>>,
     ConnectInfo(client): ConnectInfo<Client>,
     headers: HeaderMap,
     form: Bytes,
@@ -117,7 +117,7 @@ fn refuse(back: &str) -> Response {
     response
 }
 
-async fn log_out(State(access): State<Arc<Access>>, headers: HeaderMap) -> Response {
+async fn log_out(State(access): State<Arc<AccessControl>>, headers: HeaderMap) -> Response {
     if let Some(id) = access.cookie.read(&headers) {
         access.sessions.end(id);
     }

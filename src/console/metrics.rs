@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use reconciler_jobs::reading::posture::Posture;
 
 use super::access::Viewer;
-use super::load::Console;
+use super::load::ConsoleState;
 use super::probes::exposition;
 use super::problem::Problem;
 use crate::config::Capability;
@@ -27,11 +27,14 @@ use crate::postures::Postures;
 /// The address that Prometheus asks.
 pub(super) const METRICS: &str = "/metrics";
 
-pub(super) fn routes() -> Router<Arc<Console>> {
+pub(super) fn routes() -> Router<Arc<ConsoleState>> {
     Router::new().route(METRICS, get(metrics))
 }
 
-async fn metrics(State(console): State<Arc<Console>>, viewer: Viewer) -> Result<Response, Problem> {
+async fn metrics(
+    State(console): State<Arc<ConsoleState>>,
+    viewer: Viewer,
+) -> Result<Response, Problem> {
     viewer.require(Capability::MetricsView)?;
     let survey = console.survey_of_all(&viewer).await?;
     let exporter = Exporter::new(&[Role::Console], console.started).map_err(|error| {

@@ -41,9 +41,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::metrics::Exported;
-use access::Access;
+use access::AccessControl;
 pub use access::{NewToken, NoRandomness};
-pub use load::Console;
+pub use load::ConsoleState;
 pub use middleware::ConsoleLimits;
 use middleware::{Concurrency, protect};
 pub use server::ConnectionLimits;
@@ -69,7 +69,7 @@ pub async fn serve_probes(
 /// Fails where `listener` can be reached from elsewhere and there are no tokens.
 pub async fn serve_console(
     listener: TcpListener,
-    console: Console,
+    console: ConsoleState,
     limits: ConsoleLimits,
     clock: Clock,
     stop: CancellationToken,
@@ -80,7 +80,7 @@ pub async fn serve_console(
             "without tokens, the console listens on this machine's own address only",
         ));
     }
-    let access = Access::new(&console.settings, limits.logins_per_minute, clock);
+    let access = AccessControl::new(&console.settings, limits.logins_per_minute, clock);
     let access = Arc::new(access.map_err(io::Error::other)?);
     let concurrency = Concurrency::new(limits.requests_max, limits.permit_timeout);
     let router = Router::new()

@@ -10,7 +10,7 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::health::{Check, Health, Report};
+use crate::health::{Health, HealthCheck, Report};
 use crate::metrics::Exported;
 
 /// What is known of this process, in memory.
@@ -60,7 +60,7 @@ async fn livez(
     headers: HeaderMap,
 ) -> Response {
     let report = known.health.report();
-    let is_vital = |check: &Check| check.vital;
+    let is_vital = |check: &HealthCheck| check.vital;
     answer(report.live, &report, is_vital, query.as_deref(), &headers)
 }
 
@@ -79,7 +79,7 @@ async fn readyz(
 fn answer(
     ok: bool,
     report: &Report,
-    counts: impl Fn(&Check) -> bool,
+    counts: impl Fn(&HealthCheck) -> bool,
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Response {

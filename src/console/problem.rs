@@ -30,7 +30,7 @@ pub(super) struct OwnPage;
 
 /// The members that RFC 9457 gives names to.
 #[derive(Serialize)]
-struct Body<'p> {
+struct ProblemBody<'p> {
     r#type: String,
     title: &'p str,
     status: u16,
@@ -102,7 +102,7 @@ impl Problem {
 
     /// The answer on the API.
     pub(super) fn to_json(&self) -> Response {
-        let body = Body {
+        let body = ProblemBody {
             r#type: format!("urn:restore-reconciler:problem:{}", self.kind),
             title: self.title,
             status: self.status.as_u16(),

@@ -71,7 +71,7 @@ pub(super) enum QueryError {
 }
 
 /// The parameters behind a question mark.
-pub(super) trait Parameters: Default {
+pub(super) trait QueryParameters: Default {
     /// What they are called.
     const NAMES: &'static [&'static str];
 
@@ -113,9 +113,9 @@ pub(super) struct Query<Q>(pub(super) Q);
 pub(super) struct FormQuery<Q>(pub(super) Q);
 
 /// An id in a path.
-pub(super) struct Id(pub(super) i64);
+pub(super) struct PathId(pub(super) i64);
 
-impl<S: Sync, Q: Parameters> FromRequestParts<S> for Query<Q> {
+impl<S: Sync, Q: QueryParameters> FromRequestParts<S> for Query<Q> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -124,7 +124,7 @@ impl<S: Sync, Q: Parameters> FromRequestParts<S> for Query<Q> {
     }
 }
 
-impl<S: Sync, Q: Parameters> FromRequestParts<S> for FormQuery<Q> {
+impl<S: Sync, Q: QueryParameters> FromRequestParts<S> for FormQuery<Q> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -133,7 +133,7 @@ impl<S: Sync, Q: Parameters> FromRequestParts<S> for FormQuery<Q> {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Id {
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
     type Rejection = Problem;
 
     /// What is no id names nothing that exists.
@@ -156,7 +156,7 @@ pub(super) fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
     TraceContext::parse(headers.get("traceparent")?.to_str().ok()?)
 }
 
-impl Parameters for RunQuery {
+impl QueryParameters for RunQuery {
     const NAMES: &'static [&'static str] = &[
         "workspace",
         "environment",
@@ -190,7 +190,7 @@ impl Parameters for RunQuery {
     }
 }
 
-impl Parameters for EnvironmentQuery {
+impl QueryParameters for EnvironmentQuery {
     const NAMES: &'static [&'static str] = &["workspace", "after"];
 
     fn set(&mut self, name: &'static str, value: Option<&str>) -> Result<(), QueryError> {

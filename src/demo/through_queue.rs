@@ -20,7 +20,7 @@ use super::report::{Conclusion, DemoProgress, PassReport, Phase, QueueReport, mi
 use super::{DemoError, Seen};
 use crate::clock::Stopwatch;
 use crate::config::{self, Cron, DatabaseUrl};
-use crate::health::{Health, Limits, Loop};
+use crate::health::{Health, HealthLimits, Loop};
 use crate::storage::standin::Finding;
 use crate::storage::{ErrorKind, Settling, Standin, StoreError, Tally};
 use crate::worker;
@@ -80,7 +80,7 @@ impl Working {
             listen_url: through.listen_url.clone(),
             settling,
         };
-        let health = Health::new(Limits::default(), &Loop::ALL);
+        let health = Health::new(HealthLimits::default(), &Loop::ALL);
         let ended = tokio::spawn(worker::run(store, health, options, stop.clone()));
         Self {
             stop: stop.drop_guard(),

@@ -124,7 +124,7 @@ async fn settle_batch(shared: Arc<Shared>, batch: Vec<Delivery>, lane: OwnedSema
         .filter(|delivery| delivery.again)
         .map(|delivery| delivery.job.run)
         .collect();
-    let mut open = Open::new(batch);
+    let mut open = OpenJobs::new(batch);
     let mut suspects = again;
     while !open.is_empty() {
         let (runs, jobs) = (open.runs(), open.jobs());
@@ -152,9 +152,9 @@ async fn settle_batch(shared: Arc<Shared>, batch: Vec<Delivery>, lane: OwnedSema
 }
 
 /// Jobs of a batch that were not dealt with yet, by run.
-struct Open(HashMap<RunId, Vec<Delivery>>);
+struct OpenJobs(HashMap<RunId, Vec<Delivery>>);
 
-impl Open {
+impl OpenJobs {
     fn new(batch: Vec<Delivery>) -> Self {
         let mut open: HashMap<RunId, Vec<Delivery>> = HashMap::new();
         for delivery in batch {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Shared;
-use crate::health::{Database, Schema};
+use crate::health::{DatabaseState, Schema};
 use crate::metrics::{DATABASE_UP, RECONNECTS};
 use crate::storage::StoreError;
 
@@ -29,13 +29,13 @@ pub(super) async fn keep_watch(shared: Arc<Shared>) {
             Ok(answer) => answer,
             Err(error) => {
                 let why = "it is not the one that was opened; the log says what to do";
-                shared.health.database(Database::Away { why });
+                shared.health.database(DatabaseState::Away { why });
                 DATABASE_UP.set([], 0.0);
                 tracing::error!(%error, advice = error.advice(), "the worker cannot go on");
                 return;
             }
         };
-        let is_up = found == Database::Up;
+        let is_up = found == DatabaseState::Up;
         DATABASE_UP.set([], f64::from(u8::from(is_up)));
         RECONNECTS.add([], u64::from(is_up && was_away));
         was_away = !is_up;
@@ -71,11 +71,11 @@ async fn judge_schema(shared: &Shared) {
 }
 
 /// What was found, and the error if there was one. Fails where this process cannot go on.
-async fn ask(shared: &Shared) -> Result<(Database, Option<String>), StoreError> {
+async fn ask(shared: &Shared) -> Result<(DatabaseState, Option<String>), StoreError> {
     let (why, error) =
         match tokio::time::timeout(ANSWER_WITHIN, shared.store.keep_alive(&shared.workers())).await
         {
-            Ok(Ok(())) => return Ok((Database::Up, None)),
+            Ok(Ok(())) => return Ok((DatabaseState::Up, None)),
             Ok(Err(error)) if error.needs_restart() => return Err(error),
             Ok(Err(error)) => ("it cannot be asked", error.to_string()),
             Err(_) => (
@@ -83,5 +83,5 @@ async fn ask(shared: &Shared) -> Result<(Database, Option<String>), StoreError> 
                 format!("no answer within {ANSWER_WITHIN:?}"),
             ),
         };
-    Ok((Database::Away { why }, Some(error)))
+    Ok((DatabaseState::Away { why }, Some(error)))
 }

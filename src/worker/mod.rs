@@ -55,7 +55,7 @@ use crate::health::{Health, Loop};
 use crate::storage::{Settling, Store};
 use crate::telemetry::names::{BATCH_JOBS, WORKER_NAME, WORKER_PART};
 use batch::Batcher;
-use name::Name;
+use name::ProcessName;
 
 pub use runtime::set_up;
 
@@ -90,7 +90,7 @@ struct Shared {
     store: Arc<dyn Store>,
     health: Arc<Health>,
     options: Options,
-    name: Name,
+    name: ProcessName,
     /// The names under which this process takes jobs now, by queue.
     workers: Mutex<BTreeMap<&'static str, String>>,
     /// Whether a sweep has failed here since the last tick.
@@ -234,7 +234,7 @@ pub async fn run(
         store,
         health,
         options,
-        name: Name::of_this_process(),
+        name: ProcessName::of_this_process(),
         workers: Mutex::default(),
         sweep_failed: AtomicBool::new(false),
         broken: AtomicBool::new(false),

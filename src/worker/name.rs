@@ -10,9 +10,9 @@ const HOST_CHARS_MAX: usize = 48;
 
 /// The name of this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Name(String);
+pub(super) struct ProcessName(String);
 
-impl Name {
+impl ProcessName {
     /// From the host's name, the process's number, and the moment.
     pub(super) fn of_this_process() -> Self {
         let host = gethostname::gethostname();
@@ -54,7 +54,7 @@ mod tests {
         let mut names = BTreeSet::new();
         for host in ["a", "b"] {
             for (process, micros) in [(1, 10), (1, 11), (2, 10)] {
-                let name = Name::new(host, process, micros);
+                let name = ProcessName::new(host, process, micros);
                 for queue in ["restore.execute", "restore.sweep"] {
                     for restarts in 0..3 {
                         names.insert(name.worker(queue, restarts));
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_hosts_name_cannot_break_out_of_a_line_or_a_column() {
-        let name = Name::new(&"x\n\u{1b}'".repeat(200), 1, 2);
+        let name = ProcessName::new(&"x\n\u{1b}'".repeat(200), 1, 2);
         assert_eq!(name.as_str(), format!("{}-1-2", "x".repeat(HOST_CHARS_MAX)));
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn work(shared: Arc<Shared>, jobs_wait: Arc<Notify>, batcher: B
         jobs_max: options.jobs_max as usize,
         acknowledges: false,
     };
-    let context = Context {
+    let context = HandlerContext {
         shared: Arc::clone(&shared),
         batcher,
     };
@@ -37,7 +37,7 @@ pub(super) async fn work(shared: Arc<Shared>, jobs_wait: Arc<Notify>, batcher: B
 
 /// What the handler works with.
 #[derive(Clone)]
-struct Context {
+struct HandlerContext {
     shared: Arc<Shared>,
     batcher: Batcher,
 }
@@ -48,7 +48,7 @@ async fn reconcile(
     id: TaskId,
     attempt: Attempt,
     worker: WorkerContext,
-    context: Data<Context>,
+    context: Data<HandlerContext>,
 ) -> Result<(), BoxDynError> {
     let id = id.to_string();
     let receiving = names::trigger_receive(&id);

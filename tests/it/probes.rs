@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use restore_reconciler::console::{ConnectionLimits, serve_probes};
-use restore_reconciler::health::{Database, Health, Limits, Loop, Schema};
+use restore_reconciler::health::{DatabaseState, Health, HealthLimits, Loop, Schema};
 use restore_reconciler::metrics::{Exporter, Role};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -31,7 +31,7 @@ impl Server {
         let seconds = Arc::new(AtomicU64::new(0));
         let clock = seconds.clone();
         let clock = Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
-        let health = Health::with_clock(Limits::default(), &[Loop::Queue], clock);
+        let health = Health::with_clock(HealthLimits::default(), &[Loop::Queue], clock);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its number");
         let stop = CancellationToken::new();
@@ -59,7 +59,7 @@ impl Server {
         let server = Self::start(ConnectionLimits::default()).await;
         server.health.beat(Loop::Queue);
         server.health.polled();
-        server.health.database(Database::Up);
+        server.health.database(DatabaseState::Up);
         server.health.schema(Schema::Fits);
         server
     }
@@ -124,9 +124,11 @@ async fn each_state_of_a_process_has_its_answers() {
     let (good, bad) = (said("200", "ok\n"), said("503", "not ok\n"));
     assert_eq!(both(), (good.clone(), good.clone()));
 
-    server.health.database(Database::Away { why: "no route" });
+    server
+        .health
+        .database(DatabaseState::Away { why: "no route" });
     assert_eq!(both(), (good.clone(), bad.clone()), "the database is away");
-    server.health.database(Database::Up);
+    server.health.database(DatabaseState::Up);
     assert_eq!(both(), (good.clone(), good.clone()), "it is back");
 
     server.seconds.store(16, Ordering::Relaxed);
@@ -165,7 +167,9 @@ async fn verbose_lists_the_checks_that_led_to_the_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_for_json_gets_the_report() {
     let server = Server::ready().await;
-    server.health.database(Database::Away { why: "no route" });
+    server
+        .health
+        .database(DatabaseState::Away { why: "no route" });
     for (path, status) in [("/livez", "200"), ("/readyz", "503")] {
         let answer = server.ask(
             "GET",

@@ -29,7 +29,7 @@ use tokens::{Tokens, random_text};
 pub(super) use viewer::{Forbidden, FormToken, Viewer};
 
 /// Who gets in, and what is remembered of those who asked.
-pub(super) struct Access {
+pub(super) struct AccessControl {
     pub(super) tokens: Tokens,
     pub(super) sessions: Sessions,
     pub(super) cookie: Cookie,
@@ -65,7 +65,7 @@ enum Credentials<'r> {
     Missing,
 }
 
-impl Access {
+impl AccessControl {
     pub(super) fn new(
         settings: &config::Console,
         logins_per_minute: u32,

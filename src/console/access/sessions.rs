@@ -23,10 +23,10 @@ const ID_CHARS_MAX: usize = 64;
 pub(in crate::console) struct Sessions {
     idle: Duration,
     max: Duration,
-    open: Mutex<HashMap<String, Session>>,
+    open: Mutex<HashMap<String, LoginSession>>,
 }
 
-struct Session {
+struct LoginSession {
     token: TokenId,
     began: Duration,
     seen: Duration,
@@ -61,7 +61,7 @@ impl Sessions {
         if open.len() >= SESSIONS_MAX {
             end_most_silent(&mut open, |_| true);
         }
-        let session = Session {
+        let session = LoginSession {
             token,
             began: now,
             seen: now,
@@ -91,16 +91,19 @@ impl Sessions {
         self.lock().remove(&digest_of(id));
     }
 
-    fn lasts(&self, session: &Session, now: Duration) -> bool {
+    fn lasts(&self, session: &LoginSession, now: Duration) -> bool {
         now.saturating_sub(session.seen) < self.idle && now.saturating_sub(session.began) < self.max
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, LoginSession>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn end_most_silent(open: &mut HashMap<String, Session>, among: impl Fn(&Session) -> bool) {
+fn end_most_silent(
+    open: &mut HashMap<String, LoginSession>,
+    among: impl Fn(&LoginSession) -> bool,
+) {
     let most_silent = open
         .iter()
         .filter(|(_, session)| among(session))

@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::console::load::Console;
+use crate::console::load::ConsoleState;
 use crate::console::query::LIMIT_MAX;
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::ReasonCode;
@@ -20,7 +20,7 @@ pub(super) struct Operation {
     pub(super) summary: &'static str,
     pub(super) parameters: Parameters,
     pub(super) answer: fn(&mut SchemaGenerator) -> Schema,
-    pub(super) route: fn() -> MethodRouter<Arc<Console>>,
+    pub(super) route: fn() -> MethodRouter<Arc<ConsoleState>>,
     pub(super) is_write: bool,
 }
 

@@ -8,7 +8,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
-use crate::console::access::{Access, Caller, Identity};
+use crate::console::access::{AccessControl, Caller, Identity};
 use crate::console::login::{self, LOGIN};
 use crate::console::metrics::METRICS;
 use crate::console::problem::Problem;
@@ -17,7 +17,7 @@ use crate::console::server::Client;
 /// Lets known viewers in, and everybody to what a login is made of. The viewer goes with the request, and with the
 /// answer for whoever makes a page of it.
 pub(super) async fn identify(
-    State(access): State<Arc<Access>>,
+    State(access): State<Arc<AccessControl>>,
     ConnectInfo(client): ConnectInfo<Client>,
     mut request: Request,
     next: Next,

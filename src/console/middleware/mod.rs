@@ -35,7 +35,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::map_request_body::MapRequestBodyLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::access::{Access, Caller, Viewer, is_from_elsewhere, names_this_machine};
+use super::access::{AccessControl, Caller, Viewer, is_from_elsewhere, names_this_machine};
 use super::login::{LOGIN, field};
 use super::problem::Problem;
 use super::server::{Client, ConnectionLimits};
@@ -88,7 +88,7 @@ impl Default for ConsoleLimits {
 /// Puts everything here before the pages of `router`.
 pub(super) fn protect(
     router: Router,
-    access: &Arc<Access>,
+    access: &Arc<AccessControl>,
     concurrency: Arc<Concurrency>,
     request_timeout: Duration,
 ) -> Router {
@@ -127,7 +127,7 @@ async fn close_in_order(
 
 /// Refuses what can be refused without knowing who calls.
 async fn check_shape(
-    State(access): State<Arc<Access>>,
+    State(access): State<Arc<AccessControl>>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {

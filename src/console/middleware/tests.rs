@@ -30,7 +30,7 @@ struct Stage {
 
 impl Stage {
     async fn set(settings: config::Console, limits: ConsoleLimits) -> Self {
-        let access = Arc::new(Access::new(&settings, 10, clock::monotonic()).unwrap());
+        let access = Arc::new(AccessControl::new(&settings, 10, clock::monotonic()).unwrap());
         let concurrency = Concurrency::new(limits.requests_max, limits.permit_timeout);
         let concurrency = Arc::new(concurrency);
         let (entered, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));

@@ -67,7 +67,7 @@ enum Menu {
 }
 
 /// A place of the menu on a page.
-struct Place {
+struct MenuLink {
     href: &'static str,
     label: &'static str,
     is_current: bool,
@@ -106,13 +106,13 @@ impl Shell {
         }
     }
 
-    fn places(&self) -> [Place; 3] {
+    fn places(&self) -> [MenuLink; 3] {
         [
             (Menu::Overview, "/", "Overview"),
             (Menu::Runs, "/runs", "Runs"),
             (Menu::Queue, "/queue", "Queue and sweeps"),
         ]
-        .map(|(menu, href, label)| Place {
+        .map(|(menu, href, label)| MenuLink {
             href,
             label,
             is_current: self.current == Some(menu),

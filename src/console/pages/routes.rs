@@ -15,14 +15,14 @@ use super::{
     Shell, download,
 };
 use crate::console::access::Viewer;
-use crate::console::load::Console;
+use crate::console::load::ConsoleState;
 use crate::console::problem::Problem;
-use crate::console::query::{EnvironmentQuery, FormQuery, Id, Query, RunQuery, trace_of};
+use crate::console::query::{EnvironmentQuery, FormQuery, PathId, Query, RunQuery, trace_of};
 
 /// What every handler reads from.
-type Source = State<Arc<Console>>;
+type AppState = State<Arc<ConsoleState>>;
 
-type Page = Result<Html<String>, Problem>;
+type HtmlPage = Result<Html<String>, Problem>;
 
 const RUNS: &str = "/runs";
 
@@ -30,7 +30,7 @@ const RUNS: &str = "/runs";
 const KEEP_ASSETS: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
 /// The pages.
-pub(in crate::console) fn routes() -> Router<Arc<Console>> {
+pub(in crate::console) fn routes() -> Router<Arc<ConsoleState>> {
     Router::new()
         .route("/", get(overview))
         .route(RUNS, get(runs))
@@ -46,7 +46,7 @@ pub(in crate::console) fn routes() -> Router<Arc<Console>> {
         .route("/assets/icon.svg", get(icon))
 }
 
-fn render(page: &impl Template) -> Page {
+fn render(page: &impl Template) -> HtmlPage {
     page.render().map(Html).map_err(|error| {
         tracing::error!(%error, "a page cannot be rendered");
         StatusCode::INTERNAL_SERVER_ERROR.into()
@@ -54,20 +54,20 @@ fn render(page: &impl Template) -> Page {
 }
 
 async fn overview(
-    State(console): Source,
+    State(console): AppState,
     viewer: Viewer,
     Query(query): Query<EnvironmentQuery>,
-) -> Page {
+) -> HtmlPage {
     let answer = &console.overview(&viewer, &query, "/").await?;
     let shell = &Shell::new(&viewer, "Overview", Some(Menu::Overview), answer.as_of);
     render(&OverviewPage { shell, answer })
 }
 
 async fn runs(
-    State(console): Source,
+    State(console): AppState,
     viewer: Viewer,
     FormQuery(query): FormQuery<RunQuery>,
-) -> Page {
+) -> HtmlPage {
     let answer = &console.runs(&viewer, &query, RUNS).await?;
     let text = query.text(None);
     render(&RunsPage {
@@ -80,7 +80,7 @@ async fn runs(
 }
 
 async fn csv(
-    State(console): Source,
+    State(console): AppState,
     viewer: Viewer,
     FormQuery(query): FormQuery<RunQuery>,
 ) -> Result<Response, Problem> {
@@ -94,7 +94,7 @@ async fn csv(
 }
 
 async fn json(
-    State(console): Source,
+    State(console): AppState,
     viewer: Viewer,
     FormQuery(query): FormQuery<RunQuery>,
 ) -> Result<Response, Problem> {
@@ -116,21 +116,21 @@ fn file(content_type: &'static str, ending: &str, is_cut: bool, body: Vec<u8>) -
     response
 }
 
-async fn run(State(console): Source, viewer: Viewer, Id(run): Id) -> Page {
+async fn run(State(console): AppState, viewer: Viewer, PathId(run): PathId) -> HtmlPage {
     let answer = &console.run(&viewer, RunId(run)).await?;
     let title = format!("Run {run}");
     let shell = &Shell::new(&viewer, title, Some(Menu::Runs), answer.as_of);
     render(&RunPage { shell, answer })
 }
 
-async fn evidence(State(console): Source, viewer: Viewer, Id(run): Id) -> Page {
+async fn evidence(State(console): AppState, viewer: Viewer, PathId(run): PathId) -> HtmlPage {
     let answer = &console.evidence(&viewer, RunId(run)).await?;
     let title = format!("Evidence of run {run}");
     let shell = &Shell::new(&viewer, title, Some(Menu::Runs), answer.as_of);
     render(&EvidencePage { shell, answer })
 }
 
-async fn explain(State(console): Source, viewer: Viewer, Id(run): Id) -> Page {
+async fn explain(State(console): AppState, viewer: Viewer, PathId(run): PathId) -> HtmlPage {
     let answer = &console.explain(&viewer, RunId(run)).await?;
     let title = format!("Run {run} now");
     let shell = &Shell::new(&viewer, title, Some(Menu::Runs), answer.as_of);
@@ -138,9 +138,9 @@ async fn explain(State(console): Source, viewer: Viewer, Id(run): Id) -> Page {
 }
 
 async fn reconcile(
-    State(console): Source,
+    State(console): AppState,
     viewer: Viewer,
-    Id(run): Id,
+    PathId(run): PathId,
     headers: HeaderMap,
 ) -> Result<Redirect, Problem> {
     let trace = trace_of(&headers);
@@ -148,14 +148,14 @@ async fn reconcile(
     Ok(Redirect::to(&format!("{RUNS}/{run}#verdict")))
 }
 
-async fn restore(State(console): Source, viewer: Viewer, Id(restore): Id) -> Page {
+async fn restore(State(console): AppState, viewer: Viewer, PathId(restore): PathId) -> HtmlPage {
     let answer = &console.restore(&viewer, RestoreId(restore)).await?;
     let title = format!("Restore {restore}");
     let shell = &Shell::new(&viewer, title, None, answer.as_of);
     render(&RestorePage { shell, answer })
 }
 
-async fn queue(State(console): Source, viewer: Viewer) -> Page {
+async fn queue(State(console): AppState, viewer: Viewer) -> HtmlPage {
     let queue = &console.queue(&viewer).await?;
     let sweeps = &console.sweeps(&viewer).await?;
     let shell = &Shell::new(&viewer, "Queue and sweeps", Some(Menu::Queue), queue.as_of);

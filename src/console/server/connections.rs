@@ -44,7 +44,7 @@ impl Default for ConnectionLimits {
 }
 
 /// A connection, as the server sees it that accepted it.
-struct Open {
+struct OpenConnection {
     /// Cancelled when it has ended, or to end it.
     token: CancellationToken,
     activity: Arc<Activity>,
@@ -84,7 +84,7 @@ pub(super) struct Connections {
     listener: TcpListener,
     limits: ConnectionLimits,
     /// The oldest first.
-    open: VecDeque<Open>,
+    open: VecDeque<OpenConnection>,
 }
 
 impl Connections {
@@ -97,7 +97,7 @@ impl Connections {
     }
 
     /// Makes room by ending the oldest connection on which nothing is answered; none where there is no such one.
-    fn admit(&mut self, stream: TcpStream) -> Option<Connection> {
+    fn admit(&mut self, stream: TcpStream) -> Option<ClientConnection> {
         self.open.retain(|open| !open.token.is_cancelled());
         while self.open.len() >= self.limits.connections_max {
             let oldest = self.open.iter().position(|open| open.activity.is_idle())?;
@@ -105,11 +105,11 @@ impl Connections {
         }
         let token = CancellationToken::new();
         let activity = Arc::<Activity>::default();
-        self.open.push_back(Open {
+        self.open.push_back(OpenConnection {
             token: token.clone(),
             activity: Arc::clone(&activity),
         });
-        Some(Connection {
+        Some(ClientConnection {
             stream,
             activity,
             limits: self.limits,
@@ -122,10 +122,10 @@ impl Connections {
 }
 
 impl Listener for Connections {
-    type Io = Connection;
+    type Io = ClientConnection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+    async fn accept(&mut self) -> (ClientConnection, SocketAddr) {
         loop {
             // Waits out a lack of descriptors; any other failure is one connection's.
             let (stream, address) = Listener::accept(&mut self.listener).await;
@@ -141,7 +141,7 @@ impl Listener for Connections {
 }
 
 /// One connection, which fails once it is too old, too talkative, or in another's way.
-pub(super) struct Connection {
+pub(super) struct ClientConnection {
     stream: TcpStream,
     activity: Arc<Activity>,
     limits: ConnectionLimits,
@@ -151,7 +151,7 @@ pub(super) struct Connection {
     _end: DropGuard,
 }
 
-impl Connection {
+impl ClientConnection {
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let is_over = self.lifetime.as_mut().poll(context).is_ready()
             || self.ended.as_mut().poll(context).is_ready();
@@ -162,7 +162,7 @@ impl Connection {
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for ClientConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -180,7 +180,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for ClientConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -270,7 +270,7 @@ mod tests {
         };
         let mut connections = Connections::new(listener, limits);
         let mut come = async || connections.admit(TcpStream::connect(address).await.unwrap());
-        let is_open = |connection: &mut Connection| {
+        let is_open = |connection: &mut ClientConnection| {
             connection
                 .check(&mut Context::from_waker(Waker::noop()))
                 .is_ok()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use restore_reconciler::clock::monotonic;
 use restore_reconciler::config;
-use restore_reconciler::console::{Console, ConsoleLimits, serve_console};
+use restore_reconciler::console::{ConsoleLimits, ConsoleState, serve_console};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
@@ -593,7 +593,7 @@ async fn every_answer_has_the_security_headers_and_is_kept_by_nobody() {
 /// As the program itself shows it.
 async fn serve(
     listener: TcpListener,
-    console: Console,
+    console: ConsoleState,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     serve_console(

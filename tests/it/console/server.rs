@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use restore_reconciler::config::{self, All, Capability, Config, Reach};
-use restore_reconciler::console::{Console, ConsoleLimits, serve_console};
+use restore_reconciler::console::{ConsoleLimits, ConsoleState, serve_console};
 use restore_reconciler::storage::Limits;
 use restore_reconciler::storage::reader::{open_reader, open_requests};
 use tokio::net::TcpListener;
@@ -310,10 +310,10 @@ pub(crate) fn config_with(console: config::Console) -> Config {
     }
 }
 
-pub(crate) async fn console_over(platform: &Platform, config: Config) -> Console {
+pub(crate) async fn console_over(platform: &Platform, config: Config) -> ConsoleState {
     let limits = Limits::default();
     let reader = open_reader(&platform.url, &limits).await.expect("a reader");
     let requests = open_requests(&platform.url, &limits).await;
     let requests = requests.expect("requests");
-    Console::new(reader, requests, &config, Timestamp::UNIX_EPOCH)
+    ConsoleState::new(reader, requests, &config, Timestamp::UNIX_EPOCH)
 }

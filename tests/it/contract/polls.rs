@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reconciler_jobs::ids::RunId;
 use restore_reconciler::config::Config;
-use restore_reconciler::health::{Check, Health, Limits, Loop, Report};
+use restore_reconciler::health::{Health, HealthCheck, HealthLimits, Loop, Report};
 use restore_reconciler::worker::{self, Broken, Options};
 use sqlx::{Connection as _, PgConnection, raw_sql};
 use tokio::task::JoinHandle;
@@ -34,9 +34,9 @@ struct Hands {
 impl Hands {
     async fn on(fixture: &Fixture) -> Self {
         let config = Config::parse("[sweep]\nschedule = \"0 0 0 1 1 *\"\n", "test").unwrap();
-        let limits = Limits {
+        let limits = HealthLimits {
             silence: SILENCE,
-            ..Limits::default()
+            ..HealthLimits::default()
         };
         let health = Health::new(limits, &Loop::ALL);
         let stop = CancellationToken::new();
@@ -78,7 +78,7 @@ impl Hands {
     }
 }
 
-fn check<'a>(report: &'a Report, name: &str) -> &'a Check {
+fn check<'a>(report: &'a Report, name: &str) -> &'a HealthCheck {
     let found = report.checks.iter().find(|check| check.name == name);
     found.unwrap_or_else(|| panic!("{name}: {report:?}"))
 }

@@ -373,7 +373,7 @@ async fn a_panic_is_survived(watched: bool) {
     // What is due when a worker begins is settled one by one: this one is, and the others are due later.
     scene.plant([Case::failed(22)]).await;
     scene.watch("id = 22").await;
-    let health = Health::new(health::Limits::default(), &Loop::ALL);
+    let health = Health::new(health::HealthLimits::default(), &Loop::ALL);
     let stop = CancellationToken::new();
     let mut with = settling();
     with.attempts_max = TRIES;

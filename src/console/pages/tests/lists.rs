@@ -12,7 +12,7 @@ use reconciler_jobs::restore_execute::{Outcome, Policy};
 
 use super::scene::{at, backup, decided, moment, now, open, proven, restore, with_restore};
 use super::*;
-use crate::console::query::{EnvironmentQuery, Parameters as _, RunQuery};
+use crate::console::query::{EnvironmentQuery, QueryParameters as _, RunQuery};
 use crate::storage::QueueState;
 use crate::storage::Tally;
 use crate::storage::reader::{
