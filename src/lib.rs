@@ -60,7 +60,6 @@
 //! Deliberately absent: calls to Microsoft Graph or any other provider, further operation types,
 //! new statuses or outcomes, and a notion of "probably fine".
 
-pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use reconciler_fixtures::Standin;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ use crate::demo::{
     self, DemoError, DemoOptions, DemoReport, PassReport, QueueReport, ScenarioReport,
     ThroughQueue, VolumeReport,
 };
-use crate::storage::{self, Access, Standin, Tally};
+use crate::storage::{self, Access, Store, Tally};
 use crate::views::stored_word;
 
 /// The most runs that are generated.
@@ -65,6 +66,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let stop = stop_on_signal_if(args.serve)?;
     let place = Place::choose(session, args)?;
     let store = place.open(session).await?;
+    let standin = Standin::new(&place.url(session)?)?;
     let options = DemoOptions {
         runs: args.runs,
         batch_runs_max: session.config.sweep.batch_runs_max,
@@ -74,7 +76,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     };
     let mut progress = Progress::new(session.screen, "planting", 0);
     let shown = |step: demo::DemoProgress| progress.show(step.phase.name(), step.done, step.total);
-    let report = demo::run(&store, &options, shown).await;
+    let report = demo::run(&store, &standin, &options, shown).await;
     drop(progress);
     let report = report.map_err(refusal)?;
 
@@ -100,7 +102,7 @@ fn stop_on_signal_if(serve: bool) -> anyhow::Result<Option<CancellationToken>> {
 async fn serve(
     session: &mut Session<'_>,
     place: &Place,
-    store: Arc<dyn Standin>,
+    store: Arc<dyn Store>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let through = ThroughQueue {
@@ -136,6 +138,7 @@ fn through_queue(session: &Session<'_>, args: &Args) -> anyhow::Result<Option<Th
 fn refusal(error: DemoError) -> anyhow::Error {
     match error {
         DemoError::Store(error) => error.into(),
+        DemoError::Standin(error) => error.into(),
         DemoError::Stalled { .. } => {
             let advice = "Run it again with --verbose, or without --through-queue.";
             anyhow::Error::from(error)
@@ -187,12 +190,12 @@ impl Place {
         Ok(Self::Kept(file.to_owned(), queue))
     }
 
-    async fn open(&self, session: &Session<'_>) -> anyhow::Result<Arc<dyn Standin>> {
+    async fn open(&self, session: &Session<'_>) -> anyhow::Result<Arc<dyn Store>> {
         if matches!(self, Self::Named) {
-            return session.connect_standin(Access::Create).await;
+            return session.connect(Access::Create).await;
         }
         let url = self.url(session)?;
-        Ok(storage::connect_standin(&url, Access::Create, &session.limits()).await?)
+        Ok(storage::connect(&url, Access::Create, &session.limits()).await?)
     }
 
     /// The URL, which may hold a password.

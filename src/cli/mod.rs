@@ -9,7 +9,6 @@
 //! - What a verb found is one [`output::Document`]; the table shows what is in it and the JSON is it.
 //! - The exit code is derived from the same document. See [`Exit`].
 
-mod bench;
 mod completions;
 mod demo;
 mod doctor;
@@ -109,8 +108,6 @@ enum OnDatabase {
     Doctor,
     /// Judge a platform of named scenarios, twice; needs no database.
     Demo(demo::Args),
-    /// Measure how fast runs are settled, on databases of its own.
-    Bench(bench::Args),
 }
 
 /// The program. Reads its own arguments and environment, and returns its exit code.
@@ -195,8 +192,6 @@ fn log_filter<'a>(log: &'a Log, verbose: bool, verb: &OnDatabase) -> &'a str {
         _ if configured => &log.filter,
         OnDatabase::Demo(_) => "off",
         OnDatabase::Work(_) | OnDatabase::Serve => &log.filter,
-        // Planting a million rows takes as long as it takes.
-        OnDatabase::Bench(_) => "warn,sqlx::query=error",
         _ => "warn",
     }
 }
@@ -205,7 +200,7 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
     // One thread serves a command. A worker has a second one, so that probes are answered and heartbeats
     // are sent while a large batch is being decided.
     let works = match &verb {
-        OnDatabase::Work(_) | OnDatabase::Serve | OnDatabase::Bench(_) => true,
+        OnDatabase::Work(_) | OnDatabase::Serve => true,
         OnDatabase::Demo(args) => args.through_queue,
         _ => false,
     };
@@ -232,7 +227,6 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
             OnDatabase::Queue(command) => queue::run(session, &command).await,
             OnDatabase::Doctor => doctor::run(session).await,
             OnDatabase::Demo(args) => demo::run(session, &args).await,
-            OnDatabase::Bench(args) => bench::run(session, &args).await,
         }
     })
 }

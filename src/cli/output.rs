@@ -11,7 +11,6 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use crate::bench::BenchReport;
 use crate::config::{Config, Token};
 use crate::demo::DemoReport;
 use crate::doctor::{Check, Level};
@@ -52,9 +51,6 @@ pub enum Document {
     /// `demo`
     #[serde(skip_deserializing)]
     Demo(Box<DemoReport>),
-    /// `bench`
-    #[serde(skip_deserializing)]
-    Bench(Box<BenchReport>),
 }
 
 impl Document {

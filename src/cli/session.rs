@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::screen::Screen;
 use crate::clock;
 use crate::config::{Config, DATABASE_URL_VARIABLE, DatabaseUrl, Environment};
-use crate::storage::{self, Access, Backend, Limits, Settling, Standin, Store};
+use crate::storage::{self, Access, Backend, Limits, Settling, Store};
 use crate::telemetry::Verbosity;
 
 /// One invocation of the program.
@@ -38,13 +38,8 @@ impl Session<'_> {
 
     /// Connects to the database, whatever it holds.
     pub(super) async fn connect(&self, access: Access) -> anyhow::Result<Arc<dyn Store>> {
-        Ok(self.connect_standin(access).await?)
-    }
-
-    /// The same, for a database that a demonstration is to fill.
-    pub(super) async fn connect_standin(&self, access: Access) -> anyhow::Result<Arc<dyn Standin>> {
         let url = self.database_url()?;
-        let store = storage::connect_standin(url.expose_secret(), access, &self.limits()).await;
+        let store = storage::connect(url.expose_secret(), access, &self.limits()).await;
         store.map_err(|error| match error.advice() {
             Some(_) => error.into(),
             None => anyhow::Error::from(error).context(Failure::new(

@@ -4,13 +4,12 @@
 //! are whole seconds, as the platform's columns are.
 
 use jiff::{SignedDuration, Timestamp};
-use reconciler_jobs::restore_execute::facts::RUN_TYPE;
-use serde_json::{Map, Value, json};
-
-use crate::storage::standin::{
+use reconciler_fixtures::{
     PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
     PlantedSnapshot, PlantedWorkspace, PlatformRows,
 };
+use reconciler_jobs::restore_execute::facts::RUN_TYPE;
+use serde_json::{Map, Value, json};
 
 /// Rows of other workspaces and environments, of other runs, and deleted rows have ids from here on.
 /// No verdict may mention one of them.

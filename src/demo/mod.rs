@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
+use reconciler_fixtures::{PlatformRows, Standin, StandinError};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::facts::RestoreStatus;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
@@ -43,10 +44,9 @@ use self::scenarios::Scenario;
 use self::volume::Volume;
 use crate::clock::Stopwatch;
 use crate::storage::reader::Workspaces;
-use crate::storage::standin::PlatformRows;
 use crate::storage::{
-    Assessment, BATCH_RUNS_MAX, Backend, RecordedVerdict, Settlement, Settling, Standin,
-    StoreError, Tally,
+    Assessment, BATCH_RUNS_MAX, Backend, RecordedVerdict, Settlement, Settling, Store, StoreError,
+    Tally,
 };
 use crate::sweep::{Scope, sweep};
 use crate::worker;
@@ -108,19 +108,23 @@ pub enum DemoError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The platform's tables could not be created, filled or read.
+    #[error(transparent)]
+    Standin(#[from] StandinError),
 }
 
 /// Plants the scenarios and `options.runs` generated runs, judges them twice, and says what came of
 /// it. The rows stay in the database.
 pub async fn run(
-    store: &Arc<dyn Standin>,
+    store: &Arc<dyn Store>,
+    standin: &Standin,
     options: &DemoOptions,
     mut progress: impl FnMut(DemoProgress),
 ) -> Result<DemoReport, DemoError> {
     if store.has_platform().await? {
         return Err(DemoError::PlatformPresent);
     }
-    store.install().await?;
+    standin.install().await?;
     store.migrate().await?;
     if options.through_queue.is_some() {
         worker::set_up(&**store).await?;
@@ -128,11 +132,12 @@ pub async fn run(
 
     let planting = Stopwatch::start();
     let mut volume = Volume::new(options.runs);
-    plant(&**store, options, &mut volume, &mut progress).await?;
+    plant(&**store, standin, options, &mut volume, &mut progress).await?;
     let planting_ms = report::milliseconds(planting.elapsed());
 
     let mut passes = Passes {
         store: &**store,
+        standin,
         options,
         progress,
     };
@@ -146,7 +151,7 @@ pub async fn run(
     }
     if options.scenes {
         let now = whole_seconds(store.now().await?);
-        store.plant(&scenes::afterwards(now)).await?;
+        standin.plant(&scenes::afterwards(now)).await?;
     }
     judged
 }
@@ -171,7 +176,7 @@ fn settling(options: &DemoOptions, source: Source) -> Settling {
 
 /// Keeps a worker at work on what was demonstrated: it does what is asked for, and sweeps by itself hardly ever.
 pub async fn keep_working(
-    store: Arc<dyn Standin>,
+    store: Arc<dyn Store>,
     through: &ThroughQueue,
 ) -> Result<Working, DemoError> {
     worker::set_up(&*store).await?;
@@ -236,7 +241,8 @@ pub fn platform(now: Timestamp, with_scenes: bool) -> Vec<PlatformRows> {
 
 /// Fills the platform's tables, and has one audit entry refused from then on.
 async fn plant(
-    store: &dyn Standin,
+    store: &dyn Store,
+    standin: &Standin,
     options: &DemoOptions,
     volume: &mut Volume,
     mut progress: impl FnMut(DemoProgress),
@@ -253,13 +259,13 @@ async fn plant(
     planted(0);
     let now = whole_seconds(store.now().await?);
     for rows in platform(now, options.scenes) {
-        store.plant(&rows).await?;
+        standin.plant(&rows).await?;
     }
     planted(named);
     volume
-        .plant(store, now, |generated| planted(named + generated))
+        .plant(standin, now, |generated| planted(named + generated))
         .await?;
-    store
+    standin
         .execute_script(match store.backend() {
             Backend::Postgres => include_str!("postgres/refuse_audit.sql"),
             Backend::Sqlite => include_str!("sqlite/refuse_audit.sql"),
@@ -267,7 +273,7 @@ async fn plant(
         .await?;
     // A platform in use has statistics. Rows planted a moment ago have none, and plans made without
     // them would show a speed that no platform has.
-    store.execute_script("ANALYZE").await?;
+    standin.execute_script("ANALYZE").await?;
     Ok(())
 }
 
@@ -285,7 +291,8 @@ fn is_named(run: RunId) -> bool {
 
 /// What the passes have in common.
 struct Passes<'a, P> {
-    store: &'a dyn Standin,
+    store: &'a dyn Store,
+    standin: &'a Standin,
     options: &'a DemoOptions,
     progress: P,
 }
@@ -321,10 +328,10 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
     }
 
     /// A job looks at an open run whenever it asks for it, and when that was is written down.
-    async fn fingerprint(&self) -> Result<String, StoreError> {
+    async fn fingerprint(&self) -> Result<String, StandinError> {
         match self.options.through_queue {
-            None => self.store.fingerprint().await,
-            Some(_) => self.store.fingerprint_but_looks().await,
+            None => self.standin.fingerprint().await,
+            Some(_) => self.standin.fingerprint_but_looks().await,
         }
     }
 
@@ -340,8 +347,8 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
                 let named = scenarios::placed().map(|(_, place)| RunId(place.run));
                 let beside = scenes::runs().filter(|_| self.options.scenes);
                 let runs = named.chain(volume::runs(self.options.runs)).chain(beside);
-                let (store, progress) = (self.store, &mut self.progress);
-                through_queue::pass(store, through, phase, runs, progress, &mut observe).await?
+                let (on, progress) = ((self.store, self.standin), &mut self.progress);
+                through_queue::pass(on, through, phase, runs, progress, &mut observe).await?
             }
         };
         report.by_command = self.settle_never_due(observe).await?;

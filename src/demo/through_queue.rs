@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reconciler_fixtures::{Finding, Standin};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::Source;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
@@ -21,8 +22,7 @@ use super::{DemoError, Seen};
 use crate::clock::Stopwatch;
 use crate::config::{self, Cron, DatabaseUrl};
 use crate::health::{Health, HealthLimits, Loop};
-use crate::storage::standin::Finding;
-use crate::storage::{ErrorKind, Settling, Standin, StoreError, Tally};
+use crate::storage::{ErrorKind, Settling, Store, StoreError, Tally};
 use crate::worker;
 
 /// What the jobs say about who asked.
@@ -67,11 +67,7 @@ pub struct Working {
 }
 
 impl Working {
-    pub(super) fn begin(
-        store: Arc<dyn Standin>,
-        through: &ThroughQueue,
-        settling: Settling,
-    ) -> Self {
+    pub(super) fn begin(store: Arc<dyn Store>, through: &ThroughQueue, settling: Settling) -> Self {
         let stop = CancellationToken::new();
         let options = worker::Options {
             worker: through.worker.clone(),
@@ -112,7 +108,7 @@ fn hardly_ever() -> config::Sweep {
 
 /// Asks for all of `runs`, waits until every job is finished, and reads what was written.
 pub(super) async fn pass(
-    store: &dyn Standin,
+    (store, standin): (&dyn Store, &Standin),
     through: &ThroughQueue,
     phase: Phase,
     runs: impl Iterator<Item = RunId>,
@@ -128,7 +124,7 @@ pub(super) async fn pass(
     })
     .await?;
     let sweep_ms = milliseconds(working.elapsed());
-    let mut swept = read(store, since, observe).await?;
+    let mut swept = read(standin, since, observe).await?;
     // Whatever has a job and no finding was dealt with by somebody else, or by nobody.
     swept.passed_over += total.saturating_sub(swept.looked_at());
     Ok(PassReport {
@@ -140,7 +136,7 @@ pub(super) async fn pass(
 }
 
 async fn ask(
-    store: &dyn Standin,
+    store: &dyn Store,
     through: &ThroughQueue,
     mut runs: impl Iterator<Item = RunId>,
 ) -> Result<QueueReport, DemoError> {
@@ -158,7 +154,7 @@ async fn ask(
 
 /// The worker writes to the queue all the time, and a file has one writer at a time.
 async fn request(
-    store: &dyn Standin,
+    store: &dyn Store,
     through: &ThroughQueue,
     page: &[RunId],
 ) -> Result<Vec<RunId>, StoreError> {
@@ -177,7 +173,7 @@ async fn request(
 }
 
 async fn wait(
-    store: &dyn Standin,
+    store: &dyn Store,
     through: &ThroughQueue,
     queued: u64,
     mut progress: impl FnMut(u64),
@@ -206,14 +202,14 @@ async fn wait(
 }
 
 async fn read(
-    store: &dyn Standin,
+    standin: &Standin,
     since: Timestamp,
     mut observe: impl FnMut(RunId, Seen),
 ) -> Result<Tally, DemoError> {
     let mut tally = Tally::default();
     let mut after = RunId(i64::MIN);
     loop {
-        let page = store.load_findings(since, after, PAGE_RUNS).await?;
+        let page = standin.load_findings(since, after, PAGE_RUNS).await?;
         let Some(last) = page.last() else {
             return Ok(tally);
         };

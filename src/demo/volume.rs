@@ -6,14 +6,13 @@
 //! **Invariant:** memory does not grow with the number of runs.
 
 use jiff::Timestamp;
+use reconciler_fixtures::{PlatformRows, Standin};
 use reconciler_jobs::ids::RunId;
 
 use super::case::{Case, Place, plant_workspace};
 use super::report::{KindReport, VolumeReport};
 use super::scenarios::{self, Scenario};
 use super::{DemoError, Seen};
-use crate::storage::Standin;
-use crate::storage::standin::PlatformRows;
 
 /// The first generated run; all are above the named scenarios.
 const FIRST_RUN: i64 = 1_000_000;
@@ -93,14 +92,14 @@ impl Volume {
     /// Plants all runs, chunk by chunk, and tells `progress` how many there are after each.
     pub(super) async fn plant(
         &mut self,
-        store: &dyn Standin,
+        standin: &Standin,
         now: Timestamp,
         mut progress: impl FnMut(u64),
     ) -> Result<(), DemoError> {
         if self.runs == 0 {
             return Ok(());
         }
-        store.plant(&self.workspace_rows()).await?;
+        standin.plant(&self.workspace_rows()).await?;
         let mut planted = 0;
         while planted < self.runs {
             let chunk = planted..self.runs.min(planted + CHUNK_RUNS);
@@ -109,7 +108,7 @@ impl Volume {
             for number in chunk {
                 self.plant_run(number, now, &mut rows);
             }
-            store.plant(&rows).await?;
+            standin.plant(&rows).await?;
             progress(planted);
         }
         Ok(())

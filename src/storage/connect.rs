@@ -7,7 +7,6 @@ use super::error::StoreError;
 use super::limits::{Access, Limits};
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
-use super::standin::Standin;
 
 /// Connects to the database that `url` names, by its scheme: `postgres`, `postgresql` or `sqlite`.
 ///
@@ -17,15 +16,6 @@ pub async fn connect(
     access: Access,
     limits: &Limits,
 ) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(connect_standin(url, access, limits).await?)
-}
-
-/// As [`connect`], for a database whose platform tables are a stand-in, or are about to be.
-pub async fn connect_standin(
-    url: &str,
-    access: Access,
-    limits: &Limits,
-) -> Result<Arc<dyn Standin>, StoreError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some("postgres" | "postgresql") => Ok(Arc::new(PostgresStore::connect(url, limits).await?)),
         Some("sqlite") => Ok(Arc::new(SqliteStore::connect(url, access, limits).await?)),

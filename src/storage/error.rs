@@ -222,11 +222,6 @@ impl StoreError {
                  and max_prepared_statements above 0, or pool_mode=session for this user; or connect to \
                  the server itself.",
             ),
-            Some("42P04") if text.contains("restore_reconciler_bench") => Some(
-                "Somebody measures on this server, or was killed while measuring. If nobody does: \
-                 DROP DATABASE restore_reconciler_bench WITH (FORCE), and the same of \
-                 restore_reconciler_bench_copy.",
-            ),
             Some("28P01" | "28000" | "3D000") => {
                 Some("Check user, password and database name in RECONCILER_DATABASE_URL.")
             }

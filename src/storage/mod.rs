@@ -35,10 +35,8 @@ pub mod queue;
 pub mod reader;
 mod records;
 mod report;
-pub mod scratch;
 mod settle;
 pub mod sqlite;
-pub mod standin;
 mod statement;
 mod sweeps;
 
@@ -60,15 +58,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use census::Counting;
-pub use connect::{connect, connect_standin};
+pub use connect::connect;
 pub(crate) use error::During;
 pub use error::{ErrorKind, StoreError};
 pub use limits::{Access, Limits};
 pub use queue::oversight::Oversight;
 pub use queue::{Awaited, HeldJob, Pruned, Queue, QueuePool, QueueState, Retention, Wakes};
-pub use scratch::{LastStep, Producer, RowsTouched, Scratch, Workbench};
 pub use sqlite::queue_file;
-pub use standin::Standin;
 pub use sweeps::SweepStart;
 
 use reader::Reader;

@@ -19,7 +19,6 @@ use sqlx::FromRow;
 use super::RecordedVerdict;
 use super::column::{Moment, Word};
 use super::error::StoreError;
-use super::standin::Finding;
 use super::statement::Table;
 
 /// A moment that we wrote ourselves, or that the database's clock gave.
@@ -252,25 +251,6 @@ impl TryFrom<VerdictRecord> for RecordedVerdict {
             worker: record.worker,
             decided_at: moment(record.decided_at)?,
         })
-    }
-}
-
-#[derive(FromRow)]
-pub(super) struct FindingRecord {
-    operation_run_id: i64,
-    outcome: Option<String>,
-    reason_code: String,
-    source: Option<String>,
-}
-
-impl From<FindingRecord> for Finding {
-    fn from(record: FindingRecord) -> Self {
-        Self {
-            run: RunId(record.operation_run_id),
-            outcome: record.outcome,
-            reason_code: record.reason_code,
-            source: record.source,
-        }
     }
 }
 

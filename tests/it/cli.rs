@@ -7,10 +7,10 @@ mod queue;
 mod stage;
 mod surface;
 
-use restore_reconciler::{cli::output::Document, storage::Access};
+use restore_reconciler::cli::output::Document;
 
 use stage::{
-    CLOSED, FAILED, FOREIGN, File, NOBODY, OTHER_TYPE, PROVEN, RUNNING, UNPROVEN, open, run,
+    CLOSED, FAILED, FOREIGN, File, NOBODY, OTHER_TYPE, PROVEN, RUNNING, UNPROVEN, execute, run,
 };
 
 #[tokio::test]
@@ -107,14 +107,12 @@ async fn nothing_is_said_of_a_restore_that_may_be_somebody_elses() {
 async fn an_altered_ledger_proves_nothing() {
     let file = File::planted().await;
     run(&file.url(), &["reconcile", "1"]).exits(0);
-    let store = open(&file.url(), Access::Write).await;
-    store
-        .execute_script(
-            "DROP TRIGGER reconciler_ledger_rows_are_not_updated;
-             UPDATE reconciler_ledger SET facts = replace(facts, 'completed', 'complexed');",
-        )
-        .await
-        .unwrap();
+    execute(
+        &file.url(),
+        "DROP TRIGGER reconciler_ledger_rows_are_not_updated;
+         UPDATE reconciler_ledger SET facts = replace(facts, 'completed', 'complexed');",
+    )
+    .await;
     run(&file.url(), &["reconcile", "1"])
         .exits(11)
         .says(&["its ledger entry was altered"], &[]);
@@ -127,14 +125,12 @@ async fn an_altered_ledger_proves_nothing() {
 async fn a_column_that_contradicts_the_recorded_facts_proves_nothing() {
     let file = File::planted().await;
     run(&file.url(), &["reconcile", "1"]).exits(0);
-    let store = open(&file.url(), Access::Write).await;
-    store
-        .execute_script(
-            "DROP TRIGGER reconciler_ledger_rows_are_not_updated;
-             UPDATE reconciler_ledger SET reason_code = 'restore.evidence_missing';",
-        )
-        .await
-        .unwrap();
+    execute(
+        &file.url(),
+        "DROP TRIGGER reconciler_ledger_rows_are_not_updated;
+         UPDATE reconciler_ledger SET reason_code = 'restore.evidence_missing';",
+    )
+    .await;
     for verb in ["reconcile", "explain"] {
         run(&file.url(), &[verb, "1"])
             .exits(11)
@@ -194,14 +190,12 @@ async fn a_sweep_keeps_to_its_workspace_and_its_limit() {
 #[tokio::test]
 async fn a_run_that_the_database_refuses_is_named_with_the_reason() {
     let file = File::planted().await;
-    let store = open(&file.url(), Access::Write).await;
-    store
-        .execute_script(
-            "CREATE TRIGGER refuse BEFORE UPDATE ON operation_runs WHEN OLD.id = 1
-             BEGIN SELECT RAISE(ABORT, 'not this one'); END;",
-        )
-        .await
-        .unwrap();
+    execute(
+        &file.url(),
+        "CREATE TRIGGER refuse BEFORE UPDATE ON operation_runs WHEN OLD.id = 1
+         BEGIN SELECT RAISE(ABORT, 'not this one'); END;",
+    )
+    .await;
     let swept = run(&file.url(), &["sweep", "--workspace", "1"]).exits(10);
     swept.says(&["refused", "Run 1 was refused", "not this one"], &[]);
     run(&file.url(), &["reconcile", "1"])

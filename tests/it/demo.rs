@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reconciler_fixtures::Standin;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::reading::now::{Change, Now};
 use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
@@ -15,9 +16,7 @@ use restore_reconciler::demo::{
     ThroughQueue,
 };
 use restore_reconciler::storage::reader::Workspaces;
-use restore_reconciler::storage::{
-    Access, Backend, Limits, QueuePool, Standin, Tally, connect_standin,
-};
+use restore_reconciler::storage::{Access, Backend, Limits, QueuePool, Store, Tally, connect};
 use restore_reconciler::worker;
 use serde_json::Value;
 use sqlx::{PgPool, SqlitePool};
@@ -26,7 +25,8 @@ use crate::support::cluster::database;
 
 /// An empty database, a store on it, and a way past the store.
 struct Stage {
-    store: Arc<dyn Standin>,
+    store: Arc<dyn Store>,
+    standin: Standin,
     beside: Beside,
     _until_the_end: Box<dyn Any + Send>,
 }
@@ -67,12 +67,13 @@ impl Stage {
     async fn sqlite(name: &str) -> Self {
         let file = TemporaryFile::new(name);
         let url = format!("sqlite:{}", file.0.display());
-        let store = connect_standin(&url, Access::Create, &Limits::default())
+        let store = connect(&url, Access::Create, &Limits::default())
             .await
             .unwrap();
         let pool = SqlitePool::connect(&url).await.unwrap();
         Self {
             store,
+            standin: Standin::new(&url).unwrap(),
             beside: Beside::Sqlite(pool),
             _until_the_end: Box::new(file),
         }
@@ -80,12 +81,13 @@ impl Stage {
 
     async fn postgres() -> Self {
         let database = database().await;
-        let store = connect_standin(&database.url(), Access::Write, &Limits::default())
+        let store = connect(&database.url(), Access::Write, &Limits::default())
             .await
             .unwrap();
         let pool = PgPool::connect(&database.url()).await.unwrap();
         Self {
             store,
+            standin: Standin::new(&database.url()).unwrap(),
             beside: Beside::Postgres(pool),
             _until_the_end: Box::new(database),
         }
@@ -114,7 +116,10 @@ impl Stage {
             ..DemoOptions::default()
         };
         let mut said = Vec::new();
-        let report = demo::run(&self.store, &options, |progress| said.push(progress)).await?;
+        let report = demo::run(&self.store, &self.standin, &options, |progress| {
+            said.push(progress);
+        })
+        .await?;
         Ok((report, said))
     }
 
@@ -322,10 +327,10 @@ async fn scenarios_hold_on(stage: Stage) {
     assert_nothing_foreign_is_mentioned(&stage).await;
     assert_progress_is_usable(&said);
 
-    let before = stage.store.fingerprint().await.unwrap();
+    let before = stage.standin.fingerprint().await.unwrap();
     let again = stage.demonstrate(0).await;
     assert!(matches!(again, Err(DemoError::PlatformPresent)));
-    assert_eq!(stage.store.fingerprint().await.unwrap(), before);
+    assert_eq!(stage.standin.fingerprint().await.unwrap(), before);
 }
 
 #[tokio::test]
@@ -363,7 +368,9 @@ async fn scenes_stand_beside_the_scenarios_on(stage: Stage, through_queue: Optio
         through_queue,
         ..DemoOptions::default()
     };
-    let report = demo::run(&stage.store, &options, |_| ()).await.unwrap();
+    let report = demo::run(&stage.store, &stage.standin, &options, |_| ())
+        .await
+        .unwrap();
     assert!(report.unchanged && report.is_as_expected(), "{report:#?}");
     assert_every_code_is_a_primary_reason(&report);
     assert_written_once(&stage, &report).await;
@@ -491,17 +498,20 @@ async fn assert_digests_tell_looks_from_changes(stage: &Stage) {
             "UPDATE reconciler_watch_list SET reason_code = 'other'",
         ],
     };
-    let (store, run) = (&stage.store, "UPDATE operation_runs SET outcome = 'other'");
-    let whole = store.fingerprint().await.unwrap();
-    let before = store.fingerprint_but_looks().await.unwrap();
-    store.execute_script(look).await.unwrap();
-    assert_ne!(store.fingerprint().await.unwrap(), whole);
-    assert_eq!(store.fingerprint_but_looks().await.unwrap(), before);
-    store.execute_script(reason).await.unwrap();
-    let watched = store.fingerprint_but_looks().await.unwrap();
+    let (standin, run) = (
+        &stage.standin,
+        "UPDATE operation_runs SET outcome = 'other'",
+    );
+    let whole = standin.fingerprint().await.unwrap();
+    let before = standin.fingerprint_but_looks().await.unwrap();
+    standin.execute_script(look).await.unwrap();
+    assert_ne!(standin.fingerprint().await.unwrap(), whole);
+    assert_eq!(standin.fingerprint_but_looks().await.unwrap(), before);
+    standin.execute_script(reason).await.unwrap();
+    let watched = standin.fingerprint_but_looks().await.unwrap();
     assert_ne!(watched, before);
-    store.execute_script(run).await.unwrap();
-    assert_ne!(store.fingerprint_but_looks().await.unwrap(), watched);
+    standin.execute_script(run).await.unwrap();
+    assert_ne!(standin.fingerprint_but_looks().await.unwrap(), watched);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

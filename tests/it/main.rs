@@ -6,8 +6,6 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
-mod bench;
-#[cfg(test)]
 mod chaos;
 mod claims;
 #[cfg(test)]

@@ -9,10 +9,11 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
+use reconciler_fixtures::Standin;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
+use restore_reconciler::storage::Limits;
 use restore_reconciler::storage::reader::{Workspaces, open_reader};
-use restore_reconciler::storage::{Access, Limits, connect_standin};
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -86,9 +87,8 @@ impl Files {
 }
 
 async fn plant(url: &str, cases: impl IntoIterator<Item = Case>) {
-    connect_standin(url, Access::Write, &Limits::default())
-        .await
-        .expect("the server is there")
+    Standin::new(url)
+        .expect("a URL")
         .plant(&rows_of(cases))
         .await
         .expect("rows can be planted");
@@ -263,14 +263,13 @@ async fn verbs_work(url: &str) {
         said
     };
     assert!(said(&["migrate"], 0).await.contains("nothing was changed"));
-    let store = connect_standin(url, Access::Write, &Limits::default()).await;
-    let store = store.expect("the pooler is there");
-    store
+    let standin = Standin::new(url).expect("a URL");
+    standin
         .plant(&crate::support::case::world())
         .await
         .expect("the world");
     let cases = [Case::proven(101), Case::proven(102)];
-    store.plant(&rows_of(cases)).await.expect("runs");
+    standin.plant(&rows_of(cases)).await.expect("runs");
     let examined = said(&["doctor"], 0).await;
     assert!(examined.contains("problems: 0"), "{examined}");
     said(&["sweep", "--dry-run"], 0).await;
@@ -289,8 +288,7 @@ async fn verbs_work(url: &str) {
 /// Migrates twice at the same time, so that each transaction gets a connection that others had.
 async fn verbs_work_through(mode: Mode) {
     let database = database().await;
-    let standin = connect_standin(&database.url(), Access::Write, &Limits::default()).await;
-    let standin = standin.expect("the server is there");
+    let standin = Standin::new(&database.url()).expect("a URL");
     standin.install().await.expect("the stand-in");
     let pooler = Pooler::before(&database.url(), mode, 6).await;
     let (url, migrate) = (pooler.url(), ["migrate"]);

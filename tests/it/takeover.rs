@@ -6,7 +6,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use restore_reconciler::storage::{Access, Limits, connect_standin};
+use reconciler_fixtures::Standin;
 use sqlx::{PgPool, raw_sql};
 use tempfile::TempDir;
 use tokio::{
@@ -102,9 +102,7 @@ async fn prepared(cluster: &Cluster) -> cluster::TestDatabase {
 /// Kills whoever settles each of these runs, and measures how long the other takes to do it instead.
 async fn take_over(url: &str, config: &Path, runs: impl Iterator<Item = i64>) -> Vec<Duration> {
     let pool = PgPool::connect(url).await.expect("the server is there");
-    let store = connect_standin(url, Access::Write, &Limits::default())
-        .await
-        .expect("the server is there");
+    let standin = Standin::new(url).expect("a URL");
     let start = async |name: &str| {
         let url = url.replacen("reconciler@", &format!("{name}@"), 1);
         Worker::start(&url, Some(config))
@@ -117,7 +115,7 @@ async fn take_over(url: &str, config: &Path, runs: impl Iterator<Item = i64>) ->
         let held = hold(url, run).await;
         // Complete proof, and no way to a verdict within the time of this test but the request.
         let rows = rows_of([Case::proven(run)]);
-        store.plant(&rows).await.expect("rows can be planted");
+        standin.plant(&rows).await.expect("rows can be planted");
         request(&pool, run).await;
 
         let inside = poll(&pool, WHO_WAITS, run, &workers).await;

@@ -5,10 +5,11 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reconciler_fixtures::Standin;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::trace::TraceContext;
 use restore_reconciler::storage::reader::Workspaces;
-use restore_reconciler::storage::{self, Access, Limits, Standin};
+use restore_reconciler::storage::{self, Access, Limits, Store};
 use restore_reconciler::worker;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -36,7 +37,7 @@ const SECRET: &str = "hunter2hunter2";
 
 /// A SQLite file with open runs, and a worker that sends its spans to `collector`.
 struct Scene {
-    store: Arc<dyn Standin>,
+    store: Arc<dyn Store>,
     worker: Child,
     directory: TempDir,
 }
@@ -53,12 +54,13 @@ impl Scene {
             "sqlite://{}",
             directory.path().join("platform.sqlite").display()
         );
-        let store = storage::connect_standin(&url, Access::Create, &Limits::default())
+        let store = storage::connect(&url, Access::Create, &Limits::default())
             .await
             .expect("a file");
-        store.install().await.expect("the stand-in");
-        store.plant(&world()).await.expect("the world");
-        store.plant(&rows_of(cases)).await.expect("rows");
+        let standin = Standin::new(&url).expect("a URL");
+        standin.install().await.expect("the stand-in");
+        standin.plant(&world()).await.expect("the world");
+        standin.plant(&rows_of(cases)).await.expect("rows");
         store.migrate().await.expect("our tables");
         worker::set_up(&*store).await.expect("the queue");
         let config = directory.path().join("reconciler.toml");

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Stage;
 use crate::storage::reader::ITEMS_MAX;
-use crate::storage::standin::{PlantedBackupItem, PlantedBackupSet};
+use reconciler_fixtures::{PlantedBackupItem, PlantedBackupSet};
 
 const DAY: i64 = 24 * 60;
 
@@ -143,7 +143,7 @@ pub(super) mod tests {
     use reconciler_jobs::stamp::Stamp;
 
     use super::*;
-    use crate::storage::standin::PlatformRows;
+    use reconciler_fixtures::PlatformRows;
 
     /// What a reader makes of a planted set.
     pub(crate) fn facts(set: &PlantedBackupSet, rows: &PlatformRows) -> BackupSetFacts {

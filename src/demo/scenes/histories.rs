@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{FIRST_RESTORE, FIRST_RUN, Stage, next};
 use crate::demo::case::{Case, Part, Place};
-use crate::storage::standin::{PlantedRestore, PlatformRows};
+use reconciler_fixtures::{PlantedRestore, PlatformRows};
 
 /// One environment with one restore. It differs from a proven one before it is judged, and something may be added
 /// afterwards.

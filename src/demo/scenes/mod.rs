@@ -19,7 +19,7 @@ use reconciler_jobs::ids::RunId;
 use serde_json::json;
 
 use super::case::Place;
-use crate::storage::standin::{
+use reconciler_fixtures::{
     PlantedBackupItem, PlantedBackupSet, PlantedEnvironment, PlantedWorkspace, PlatformRows,
 };
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::backups::Backup;
 use super::{FIRST_RESTORE, Stage, next};
-use crate::storage::standin::{PlantedBackupSet, PlantedRestore};
+use reconciler_fixtures::{PlantedBackupSet, PlantedRestore};
 
 /// A restore that is being prepared. Ready to be executed until a scene changes something.
 struct Preparation {
@@ -238,7 +238,7 @@ mod tests {
 
     use super::super::backups::tests::{column, facts};
     use super::*;
-    use crate::storage::standin::PlatformRows;
+    use reconciler_fixtures::PlatformRows;
 
     fn gates(restore: &PlantedRestore, rows: &PlatformRows) -> Gates {
         let own = rows.backup_sets.iter().find(|set| {

@@ -20,10 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::{FutureExt as _, TryStreamExt as _};
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
-use reconciler_jobs::restore_execute::canonical::digest_of;
 use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
 use sqlx::migrate::Migrator;
@@ -36,22 +35,8 @@ use super::error::{During as _, StoreError};
 use super::limits::Limits;
 use super::queue::HeldJob;
 use super::reader::{self, Reader};
-use super::records::FindingRecord;
-use super::settle::{self, Transaction as _, Transactions};
-use super::standin::{Finding, PlatformRows, Standin};
+use super::settle::{self, Transactions};
 use super::{Backend, Driver, Settled, Settling, Store, SweepStart, Tally};
-
-/// In the order of [`PlatformRows::documents`].
-const PLANT: [&str; 8] = [
-    include_str!("plant_workspaces.sql"),
-    include_str!("plant_environments.sql"),
-    include_str!("plant_backup_sets.sql"),
-    include_str!("plant_backup_items.sql"),
-    include_str!("plant_runs.sql"),
-    include_str!("plant_restores.sql"),
-    include_str!("plant_snapshots.sql"),
-    include_str!("plant_audits.sql"),
-];
 
 /// Connections of the library that delivers jobs: each of two queues looks, and shows that it is alive.
 const QUEUE_CONNECTIONS_MAX: u32 = 2;
@@ -341,76 +326,5 @@ impl Store for PostgresStore {
             .await
             .during(step)?;
         now.read(step)
-    }
-}
-
-#[async_trait]
-impl Standin for PostgresStore {
-    async fn install(&self) -> Result<(), StoreError> {
-        self.execute_script(include_str!(
-            "../../../migrations/platform/postgres/platform.sql"
-        ))
-        .await
-    }
-
-    async fn plant(&self, rows: &PlatformRows) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        let documents = rows
-            .documents()
-            .map_err(|error| StoreError::fatal("serialise planted rows", error))?;
-        for (document, statement) in documents.into_iter().zip(PLANT) {
-            sqlx::query(statement)
-                .bind(document)
-                .execute(tx.connection())
-                .await
-                .during("plant rows")?;
-        }
-        tx.commit().await
-    }
-
-    async fn execute_script(&self, script: &'static str) -> Result<(), StoreError> {
-        sqlx::raw_sql(script)
-            .execute(&self.pool)
-            .await
-            .during("execute a script")?;
-        Ok(())
-    }
-
-    async fn fingerprint(&self) -> Result<String, StoreError> {
-        self.digest(true).await
-    }
-
-    async fn fingerprint_but_looks(&self) -> Result<String, StoreError> {
-        self.digest(false).await
-    }
-
-    async fn load_findings(
-        &self,
-        since: Timestamp,
-        after: RunId,
-        limit: u32,
-    ) -> Result<Vec<Finding>, StoreError> {
-        let rows: Vec<FindingRecord> = sqlx::query_as(include_str!("load_findings.sql"))
-            .bind(since.as_microsecond())
-            .bind(after.0)
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await
-            .during("read what was written")?;
-        Ok(rows.into_iter().map(Finding::from).collect())
-    }
-}
-
-impl PostgresStore {
-    /// A digest of what was written, with or without when open runs are looked at.
-    async fn digest(&self, looks: bool) -> Result<String, StoreError> {
-        let mut rows = sqlx::query_scalar::<_, String>(include_str!("fingerprint.sql"))
-            .bind(looks)
-            .fetch(&self.pool);
-        let mut digest = String::new();
-        while let Some(row) = rows.try_next().await.during("read written rows")? {
-            digest = digest_of(&(digest + &row));
-        }
-        Ok(digest)
     }
 }

@@ -13,10 +13,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
-use reconciler_jobs::restore_execute::canonical::digest_of;
 use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
 use sqlx::migrate::Migrator;
@@ -29,9 +27,8 @@ use super::error::{During as _, FileGone, StoreError};
 use super::limits::{Access, Limits};
 use super::queue::HeldJob;
 use super::reader::{self, Reader};
-use super::records::{FindingRecord, moment};
+use super::records::moment;
 use super::settle::{self, Transactions};
-use super::standin::{Finding, PlatformRows, Standin};
 use super::{Backend, Driver, Settled, Settling, Store, SweepStart, Tally};
 
 /// The clock of a database that has none of its own: the machine's, asked for through SQL.
@@ -39,18 +36,6 @@ const NOW: &str = include_str!("sql/now.sql");
 
 /// What the name of the jobs' file has after that of the database.
 const QUEUE_SUFFIX: &str = ".queue";
-
-/// In the order of [`PlatformRows::documents`].
-const PLANT: [&str; 8] = [
-    include_str!("plant_workspaces.sql"),
-    include_str!("plant_environments.sql"),
-    include_str!("plant_backup_sets.sql"),
-    include_str!("plant_backup_items.sql"),
-    include_str!("plant_runs.sql"),
-    include_str!("plant_restores.sql"),
-    include_str!("plant_snapshots.sql"),
-    include_str!("plant_audits.sql"),
-];
 
 /// A SQLite file.
 #[derive(Debug, Clone)]
@@ -314,80 +299,5 @@ impl Store for SqliteStore {
             .await
             .during("read the clock")?;
         moment(micros).during("read the clock")
-    }
-}
-
-#[async_trait]
-impl Standin for SqliteStore {
-    async fn install(&self) -> Result<(), StoreError> {
-        self.execute_script(include_str!(
-            "../../../migrations/platform/sqlite/platform.sql"
-        ))
-        .await
-    }
-
-    async fn plant(&self, rows: &PlatformRows) -> Result<(), StoreError> {
-        let mut tx = self
-            .pool
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .during("begin a transaction")?;
-        let documents = rows
-            .documents()
-            .map_err(|error| StoreError::fatal("serialise planted rows", error))?;
-        for (document, statement) in documents.into_iter().zip(PLANT) {
-            sqlx::query(statement)
-                .bind(document)
-                .execute(&mut *tx)
-                .await
-                .during("plant rows")?;
-        }
-        tx.commit().await.during("commit planted rows")
-    }
-
-    async fn execute_script(&self, script: &'static str) -> Result<(), StoreError> {
-        sqlx::raw_sql(script)
-            .execute(&self.pool)
-            .await
-            .during("execute a script")?;
-        Ok(())
-    }
-
-    async fn fingerprint(&self) -> Result<String, StoreError> {
-        self.digest(true).await
-    }
-
-    async fn fingerprint_but_looks(&self) -> Result<String, StoreError> {
-        self.digest(false).await
-    }
-
-    async fn load_findings(
-        &self,
-        since: Timestamp,
-        after: RunId,
-        limit: u32,
-    ) -> Result<Vec<Finding>, StoreError> {
-        let rows: Vec<FindingRecord> = sqlx::query_as(include_str!("load_findings.sql"))
-            .bind(since.as_microsecond())
-            .bind(after.0)
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await
-            .during("read what was written")?;
-        Ok(rows.into_iter().map(Finding::from).collect())
-    }
-}
-
-impl SqliteStore {
-    /// A digest of what was written, with or without when open runs are looked at.
-    async fn digest(&self, looks: bool) -> Result<String, StoreError> {
-        let mut rows = sqlx::query_scalar::<_, Vec<u8>>(include_str!("fingerprint.sql"))
-            .bind(looks)
-            .fetch(&self.pool);
-        let mut digest = String::new();
-        while let Some(row) = rows.try_next().await.during("read written rows")? {
-            digest = digest_of(&(digest + &String::from_utf8_lossy(&row)));
-        }
-        Ok(digest)
     }
 }

@@ -2,22 +2,22 @@
 
 use std::fs;
 
-use restore_reconciler::{cli::output::Document, storage::Access};
+use restore_reconciler::cli::output::Document;
 use tempfile::TempDir;
 
-use super::stage::{File, SECRET, open, plant, program, ran, run};
+use super::stage::{File, SECRET, execute, plant, program, ran, run};
 use crate::support::cluster::{self, TestDatabase};
 
 async fn planted_postgres() -> TestDatabase {
     let database = cluster::database().await;
-    plant(&*open(&database.url(), Access::Write).await).await;
+    plant(&database.url()).await;
     database
 }
 
 #[tokio::test]
 async fn migrating_says_what_it_did_and_does_it_once() {
     let file = File::new();
-    plant(&*file.create().await).await;
+    plant(&file.url()).await;
     let url = file.url();
     run(&url, &["migrate"])
         .exits(0)
@@ -31,14 +31,9 @@ async fn migrating_says_what_it_did_and_does_it_once() {
 #[tokio::test]
 async fn a_database_that_cannot_be_used_gets_a_clear_message() {
     let half = File::new();
-    plant(&*half.create().await).await;
+    plant(&half.url()).await;
     let wrong = File::new();
-    wrong
-        .create()
-        .await
-        .execute_script("CREATE TABLE customers (id INTEGER)")
-        .await
-        .unwrap();
+    execute(&wrong.url(), "CREATE TABLE customers (id INTEGER)").await;
     let garbage = File::new();
     fs::write(garbage.path(), "not a database ".repeat(100)).unwrap();
     let missing = File::new();
@@ -72,14 +67,12 @@ async fn a_database_that_cannot_be_used_gets_a_clear_message() {
 #[tokio::test]
 async fn nothing_is_written_into_a_schema_of_a_later_release() {
     let file = File::planted().await;
-    file.create()
-        .await
-        .execute_script(
+    execute(
+        &file.url(),
             "INSERT INTO reconciler_migrations (version, description, success, checksum, execution_time)
              VALUES (99, 'later', true, x'00', 0)",
-        )
-        .await
-        .unwrap();
+    )
+    .await;
     let before = file.bytes();
     for verb in [&["sweep"][..], &["reconcile", "1"]] {
         run(&file.url(), verb)
@@ -93,7 +86,7 @@ async fn nothing_is_written_into_a_schema_of_a_later_release() {
 async fn one_table_of_the_same_name_does_not_make_a_platform() {
     let file = File::new();
     let script = "CREATE TABLE operation_runs (managed_environment_id INTEGER)";
-    file.create().await.execute_script(script).await.unwrap();
+    execute(&file.url(), script).await;
     for verb in [&["migrate"][..], &["sweep"]] {
         run(&file.url(), verb)
             .exits(1)
@@ -117,7 +110,7 @@ async fn a_database_that_may_only_be_read_can_be_explained_and_not_swept() {
     run(&url, &["sweep", "--dry-run"]).exits(10);
 
     let half = File::new();
-    plant(&*half.create().await).await;
+    plant(&half.url()).await;
     run(&format!("{}?mode=ro", half.url()), &["migrate"])
         .exits(1)
         .says(&[], &["cannot migrate", "to do: "]);
@@ -164,11 +157,10 @@ async fn on_postgres_a_dry_run_needs_no_right_to_write() {
         .exits(1)
         .says(&[], &["restore-reconciler migrate"]);
     run(&url, &["migrate"]).exits(0).says(&["was created"], &[]);
-    let store = open(&url, Access::Write).await;
     let set_read_only = "DO $$ BEGIN
         EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database());
     END $$";
-    store.execute_script(set_read_only).await.unwrap();
+    execute(&url, set_read_only).await;
     let dry = run(&url, &["sweep", "--dry-run", "--output", "json"]).exits(10);
     run(&url, &["explain", "1"]).exits(0);
     for verb in [&["sweep"][..], &["reconcile", "1"]] {
@@ -179,7 +171,7 @@ async fn on_postgres_a_dry_run_needs_no_right_to_write() {
     let reset = "BEGIN READ WRITE; DO $$ BEGIN
         EXECUTE format('ALTER DATABASE %I RESET default_transaction_read_only', current_database());
     END $$; COMMIT";
-    store.execute_script(reset).await.unwrap();
+    execute(&url, reset).await;
     let wet = run(&url, &["sweep", "--output", "json"]).exits(10);
     let (Document::Sweep(dry), Document::Sweep(wet)) = (dry.document(), wet.document()) else {
         panic!("both are sweeps")

@@ -2,11 +2,11 @@
 
 use restore_reconciler::{
     cli::output::{Document, TriggerWord},
-    storage::{Access, QueueState},
+    storage::QueueState,
     views::queue::RequestState,
 };
 
-use super::stage::{File, open, plant, run};
+use super::stage::{File, execute, plant, run};
 use crate::support::cluster;
 
 const NOW: &str = "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000";
@@ -22,8 +22,7 @@ async fn troubled() -> File {
              operation_run_id, workspace_id, reason_code, first_seen_at, last_looked_at, look_again_at, tries, error
          ) VALUES (3, 1, 'run.settle_failed', {NOW}, {NOW}, {NOW} + 3600000000, 4, 'the disk is full');"
     );
-    let store = open(&file.url(), Access::Write).await;
-    store.execute_script(script.leak()).await.unwrap();
+    execute(&file.url(), script.leak()).await;
     file
 }
 
@@ -233,7 +232,7 @@ async fn a_dropped_dead_letter_is_said_to_be_open() {
 async fn without_the_queues_tables_its_verbs_say_what_to_do() {
     let file = File::new();
     let store = file.create().await;
-    plant(&*store).await;
+    plant(&file.url()).await;
     store.migrate().await.unwrap();
     for verb in [
         &["enqueue", "1"][..],
@@ -249,7 +248,7 @@ async fn without_the_queues_tables_its_verbs_say_what_to_do() {
 #[tokio::test]
 async fn on_sqlite_a_platform_trigger_is_refused_before_anything_is_done() {
     let file = File::new();
-    plant(&*file.create().await).await;
+    plant(&file.url()).await;
     for option in ["--with-platform-trigger", "--without-platform-trigger"] {
         run(&file.url(), &["migrate", option]).exits(1).says(
             &[],
@@ -269,8 +268,7 @@ async fn on_sqlite_a_platform_trigger_is_refused_before_anything_is_done() {
 async fn on_postgres_a_platform_trigger_is_added_named_kept_and_removed() {
     let database = cluster::database().await;
     let url = database.url();
-    let store = open(&url, Access::Write).await;
-    plant(&*store).await;
+    plant(&url).await;
     run(&url, &["migrate", "--with-platform-trigger"])
         .exits(0)
         .says(
@@ -298,7 +296,7 @@ async fn on_postgres_a_platform_trigger_is_added_named_kept_and_removed() {
     run(&url, &["doctor"]).exits(0).says(&[installed], &[]);
 
     let ended = "UPDATE restore_runs SET status = 'partial' WHERE operation_run_id = 1";
-    store.execute_script(ended).await.unwrap();
+    execute(&url, ended).await;
     run(&url, &["queue", "show", "1"])
         .exits(0)
         .says(&["restore", "waiting"], &[]);

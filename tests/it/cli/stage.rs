@@ -9,17 +9,15 @@ use std::{
 };
 
 use jiff::SignedDuration;
+use reconciler_fixtures::{
+    PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
+    PlantedSnapshot, PlantedWorkspace, PlatformRows, Standin,
+};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use restore_reconciler::{
     cli::output::Document,
     clock,
-    storage::{
-        self, Access, Limits, Standin,
-        standin::{
-            PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
-            PlantedSnapshot, PlantedWorkspace, PlatformRows,
-        },
-    },
+    storage::{self, Access, Limits, Store},
     worker,
 };
 use tempfile::TempDir;
@@ -128,7 +126,7 @@ pub(crate) struct File {
     directory: TempDir,
     /// The connection that planted it. Whoever closes the last one moves the log into the file, at
     /// a moment of its own, so this one stays open where bytes are compared.
-    store: Option<Arc<dyn Standin>>,
+    store: Option<Arc<dyn Store>>,
 }
 
 impl File {
@@ -147,7 +145,7 @@ impl File {
         format!("sqlite://{}", self.path().display())
     }
 
-    pub(crate) async fn create(&self) -> Arc<dyn Standin> {
+    pub(crate) async fn create(&self) -> Arc<dyn Store> {
         open(&self.url(), Access::Create).await
     }
 
@@ -155,7 +153,7 @@ impl File {
     pub(crate) async fn planted() -> Self {
         let mut file = Self::new();
         let store = file.create().await;
-        plant(&*store).await;
+        plant(&file.url()).await;
         store.migrate().await.unwrap();
         worker::set_up(&*store).await.unwrap();
         file.store = Some(store);
@@ -183,15 +181,23 @@ impl File {
     }
 }
 
-pub(crate) async fn open(url: &str, access: Access) -> Arc<dyn Standin> {
-    storage::connect_standin(url, access, &Limits::default())
+pub(crate) async fn open(url: &str, access: Access) -> Arc<dyn Store> {
+    storage::connect(url, access, &Limits::default())
         .await
         .unwrap()
 }
 
-pub(crate) async fn plant(store: &dyn Standin) {
-    store.install().await.unwrap();
-    store.plant(&platform()).await.unwrap();
+/// The platform's tables and rows.
+pub(crate) async fn plant(url: &str) {
+    let standin = Standin::new(url).unwrap();
+    standin.install().await.unwrap();
+    standin.plant(&platform()).await.unwrap();
+}
+
+/// Runs statements beside the program.
+pub(crate) async fn execute(url: &str, script: &'static str) {
+    let standin = Standin::new(url).unwrap();
+    standin.execute_script(script).await.unwrap();
 }
 
 fn ago(minutes: i64) -> String {

@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use jiff::SignedDuration;
-use restore_reconciler::storage::standin::{
+use reconciler_fixtures::{
     PlantedAudit, PlantedBackupItem, PlantedBackupSet, PlantedEnvironment, PlantedRestore,
-    PlantedRun, PlantedSnapshot, PlantedWorkspace, PlatformRows,
+    PlantedRun, PlantedSnapshot, PlantedWorkspace, PlatformRows, Standin,
 };
 use restore_reconciler::storage::{self, Access, Limits};
 use restore_reconciler::{clock, worker};
@@ -53,11 +53,12 @@ impl Platform {
             "sqlite://{}",
             directory.path().join("platform.sqlite").display()
         );
-        let store = storage::connect_standin(&url, Access::Create, &Limits::default())
+        let store = storage::connect(&url, Access::Create, &Limits::default())
             .await
             .unwrap();
-        store.install().await.unwrap();
-        store.plant(&rows()).await.unwrap();
+        let standin = Standin::new(&url).unwrap();
+        standin.install().await.unwrap();
+        standin.plant(&rows()).await.unwrap();
         store.migrate().await.unwrap();
         worker::set_up(&*store).await.unwrap();
         drop(store);

@@ -1,5 +1,6 @@
 //! The console as a role that may do what the manual grants it, and no more.
 
+use reconciler_fixtures::Standin;
 use restore_reconciler::config::Capability;
 use restore_reconciler::config::Reach;
 use sqlx::{PgPool, raw_sql};
@@ -10,7 +11,6 @@ use crate::manual::grants_of_a_console;
 use crate::support::case::{Case, rows_of};
 use crate::support::cluster::database;
 use crate::support::worker::{said_by, stage};
-use restore_reconciler::storage::{Access, Limits, connect_standin};
 
 /// What the manual grants to the console, as it stands there.
 pub(crate) fn grants_in_the_manual(role: &str) -> String {
@@ -23,11 +23,9 @@ pub(crate) fn grants_in_the_manual(role: &str) -> String {
 async fn a_console_needs_no_more_than_the_manual_grants() {
     let database = database().await;
     let pool = stage(&database.url()).await;
-    let store = connect_standin(&database.url(), Access::Write, &Limits::default())
-        .await
-        .unwrap();
+    let standin = Standin::new(&database.url()).unwrap();
     let cases = [Case::proven(1), Case::in_progress(2)];
-    store.plant(&rows_of(cases)).await.unwrap();
+    standin.plant(&rows_of(cases)).await.unwrap();
     // One run stays open.
     assert_eq!(said_by(&database.url(), &["sweep"]).await.0, Some(11));
     let role = format!("console_{}", database.name());

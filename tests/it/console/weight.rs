@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::thread;
 
+use reconciler_fixtures::{PlantedRestore, PlantedRun, PlatformRows, Standin};
 use restore_reconciler::clock::Stopwatch;
 use restore_reconciler::config;
 use restore_reconciler::console::ConsoleLimits;
-use restore_reconciler::storage::standin::{PlantedRestore, PlantedRun, PlatformRows};
-use restore_reconciler::storage::{self, Access, Limits};
 use serde_json::Value;
 
 use super::platform::OWN;
@@ -60,9 +59,8 @@ async fn plant(url: &str) {
         restores: ids.map(restore).collect(),
         ..PlatformRows::default()
     };
-    let limits = Limits::default();
-    let store = storage::connect_standin(url, Access::Write, &limits).await;
-    store.unwrap().plant(&rows).await.unwrap();
+    let standin = Standin::new(url).unwrap();
+    standin.plant(&rows).await.unwrap();
 }
 
 /// One thread answers, so that whatever holds it up holds up everybody.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use reconciler_fixtures::{PlantedRun, PlantedWorkspace, PlatformRows};
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{DueWorkspace, Reading, Span};
 use restore_reconciler::storage::Settlement;
-use restore_reconciler::storage::standin::{PlantedRun, PlantedWorkspace, PlatformRows};
 
 use crate::support::case::{Case, FOREIGN, HOME};
 use crate::support::store::{Fixture, on_both};
@@ -114,7 +114,7 @@ async fn shards_are_divided_as_the_pure_crate_does(on: Fixture) {
             .collect(),
         ..PlatformRows::default()
     };
-    on.store.plant(&rows).await.unwrap();
+    on.standin.plant(&rows).await.unwrap();
     for of in [1, 2, 3, 7, 16] {
         for index in 0..of {
             let shard = Shard::new(index, of).unwrap();

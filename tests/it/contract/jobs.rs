@@ -137,7 +137,7 @@ async fn a_commit_that_fails_leaves_neither_verdict_nor_finished_job() {
     on.plant((6..=8).map(Case::failed)).await;
     let jobs = held(&on, 6..=8, WORKER).await;
     let rows = on.rows("SELECT * FROM apalis.jobs ORDER BY id").await;
-    let before = on.store.fingerprint().await.unwrap();
+    let before = on.standin.fingerprint().await.unwrap();
     refuse_seven(&on, true, "insufficient_privilege").await;
     on.execute(
         "CREATE CONSTRAINT TRIGGER refuse_others AFTER INSERT ON reconciler.ledger DEFERRABLE INITIALLY DEFERRED
@@ -147,7 +147,7 @@ async fn a_commit_that_fails_leaves_neither_verdict_nor_finished_job() {
     let (settled, result) = try_settle(&on, &jobs, &settling()).await;
     assert_eq!(result.unwrap_err().kind(), ErrorKind::Fatal);
     assert_eq!(settled, []);
-    assert_eq!(before, on.store.fingerprint().await.unwrap());
+    assert_eq!(before, on.standin.fingerprint().await.unwrap());
     assert_eq!(rows, on.rows("SELECT * FROM apalis.jobs ORDER BY id").await);
 
     on.execute("DROP FUNCTION refuse() CASCADE").await;
@@ -193,10 +193,10 @@ async fn a_job_that_waits_again_is_not_finished_by_whoever_had_it() {
     assert_eq!(before, job(&on, &jobs[0].id).await);
     // Delivered once more, it finds nothing to do and is done.
     let again = held(&on, [], OTHER).await;
-    let fingerprint = on.store.fingerprint().await.unwrap();
+    let fingerprint = on.standin.fingerprint().await.unwrap();
     settle(&on, &again).await;
     assert_eq!(status(&on, &again[0]).await, "Done");
-    assert_eq!(fingerprint, on.store.fingerprint().await.unwrap());
+    assert_eq!(fingerprint, on.standin.fingerprint().await.unwrap());
 }
 
 #[tokio::test]
@@ -253,11 +253,11 @@ async fn jobs_of_runs_that_are_closed_or_gone_are_finished() {
          DELETE FROM operation_runs WHERE id = 3",
     )
     .await;
-    let before = on.store.fingerprint().await.unwrap();
+    let before = on.standin.fingerprint().await.unwrap();
     let results = settle(&on, &jobs).await;
     assert_eq!(results[&3], Settlement::Absent);
     assert_eq!(statuses(&on).await, [("Done".to_owned(), 3)]);
-    assert_eq!(before, on.store.fingerprint().await.unwrap());
+    assert_eq!(before, on.standin.fingerprint().await.unwrap());
 }
 
 async fn refused_run_is_watched(deferred: bool, code: &str) {
@@ -339,11 +339,11 @@ async fn jobs_of_suspects_are_done_whatever_becomes_of_them() {
     on.assert_one_of_each(3).await;
     assert_eq!(statuses(&on).await, [("Done".to_owned(), 6)]);
     // Asked for again, a dead letter is a dead letter, and the job is done.
-    let fingerprint = on.store.fingerprint().await.unwrap();
+    let fingerprint = on.standin.fingerprint().await.unwrap();
     let attempts = on.rows("SELECT * FROM reconciler.attempts").await;
     let again = held(&on, [1], OTHER).await;
     settle(&on, &again).await;
     assert_eq!(status(&on, &again[0]).await, "Done");
-    assert_eq!(fingerprint, on.store.fingerprint().await.unwrap());
+    assert_eq!(fingerprint, on.standin.fingerprint().await.unwrap());
     assert_eq!(attempts, on.rows("SELECT * FROM reconciler.attempts").await);
 }

@@ -1,6 +1,6 @@
 //! Moments and words that a column may hold although nobody meant it to.
 
-use restore_reconciler::storage::{Access, Limits, connect_standin};
+use restore_reconciler::storage::{Access, Limits, connect};
 
 use crate::support::case::{Case, ENDED, STARTED};
 use crate::support::store::{Fixture, moment, on_all, settle, settling};
@@ -155,13 +155,8 @@ async fn the_time_zone_of_a_session_does_not_matter() {
             connections_max: 1,
             ..Limits::default()
         };
-        let store = connect_standin(&on.url, Access::Write, &limits)
-            .await
-            .unwrap();
-        store
-            .execute_script("SET TIME ZONE 'Asia/Kolkata'")
-            .await
-            .unwrap();
+        let elsewhere = format!("{}&options[TimeZone]=Asia/Kolkata", on.url);
+        let store = connect(&elsewhere, Access::Write, &limits).await.unwrap();
         let before = store.now().await.unwrap();
         settle(store.as_ref(), &[1], &settling()).await;
         let run = on.run(1).await;

@@ -129,7 +129,7 @@ async fn what_refuses_every_run_alike_blames_nobody(on: Fixture) {
     on.plant((1..=9).map(Case::failed)).await;
     let runs: Vec<RunId> = (1..=9).map(RunId).collect();
     break_on(&on, "NEW.status = 'completed'", "42501").await;
-    let before = on.store.fingerprint().await.unwrap();
+    let before = on.standin.fingerprint().await.unwrap();
     for batch_runs_max in [500, 4] {
         let with = Settling {
             batch_runs_max,
@@ -139,7 +139,7 @@ async fn what_refuses_every_run_alike_blames_nobody(on: Fixture) {
         let result = on.store.settle(&runs, &with, &mut settled).await;
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Fatal);
         assert_eq!(settled, []);
-        assert_eq!(before, on.store.fingerprint().await.unwrap());
+        assert_eq!(before, on.standin.fingerprint().await.unwrap());
         let watched = "SELECT count(*) FROM reconciler.watch_list";
         assert_eq!(on.count(watched).await, 0);
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
 use restore_reconciler::storage::reader::Workspaces;
-use restore_reconciler::storage::{Access, Limits, Standin, connect_standin};
+use restore_reconciler::storage::{Access, Limits, Store, connect};
 
 use crate::support::case::Case;
 use crate::support::cluster;
@@ -18,13 +18,13 @@ async fn an_assessment_says_what_a_settlement_would_do(on: Fixture) {
     on.plant([Case::proven(1), Case::failed(2), Case::in_progress(3)])
         .await;
     let runs: Vec<RunId> = [1, 2, 3, 404].map(RunId).into();
-    let before = on.store.fingerprint().await.unwrap();
+    let before = on.standin.fingerprint().await.unwrap();
     let reader = on.store.reader();
     let assessed = reader
         .assess(&Workspaces::All, &runs, &Policy::default())
         .await;
     let assessed = assessed.unwrap();
-    assert_eq!(before, on.store.fingerprint().await.unwrap());
+    assert_eq!(before, on.standin.fingerprint().await.unwrap());
     let words: Vec<_> = assessed.iter().map(|each| each.decision.name()).collect();
     assert_eq!(words, ["succeeded", "failed", "deferred"]);
 
@@ -41,7 +41,7 @@ async fn an_assessment_says_what_a_settlement_would_do(on: Fixture) {
 }
 
 /// Everything that `explain` and a dry run ask for.
-async fn look(store: &dyn Standin) {
+async fn look(store: &dyn Store) {
     let runs: Vec<RunId> = (1..=20).map(RunId).collect();
     let (reader, all) = (store.reader(), Workspaces::All);
     reader
@@ -63,7 +63,7 @@ async fn reading_a_sqlite_file_changes_no_byte_of_it() {
     on.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
     let file = on.url.strip_prefix("sqlite:").unwrap();
     let before = fs::read(file).unwrap();
-    let store = connect_standin(&on.url, Access::Read, &Limits::default())
+    let store = connect(&on.url, Access::Read, &Limits::default())
         .await
         .unwrap();
     look(store.as_ref()).await;
@@ -93,7 +93,7 @@ async fn a_sqlite_file_that_nobody_has_open_can_be_read_too() {
     fs::copy(file, &copy).unwrap();
     let before = fs::read(&copy).unwrap();
     let url = format!("sqlite:{copy}");
-    let store = connect_standin(&url, Access::Read, &Limits::default())
+    let store = connect(&url, Access::Read, &Limits::default())
         .await
         .unwrap();
     look(store.as_ref()).await;

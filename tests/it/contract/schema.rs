@@ -1,6 +1,6 @@
 //! Our own schema: created once however often and from wherever, and a ledger that only grows.
 
-use restore_reconciler::storage::{Access, Limits, QueuePool, connect_standin};
+use restore_reconciler::storage::{Access, Limits, QueuePool, connect};
 use restore_reconciler::worker::set_up;
 
 use crate::support::case::Case;
@@ -17,9 +17,9 @@ on_both!(
 async fn migrating_again_changes_nothing(on: Fixture) {
     on.plant([Case::proven(1)]).await;
     on.verdict(1).await;
-    let before = on.store.fingerprint().await.unwrap();
+    let before = on.standin.fingerprint().await.unwrap();
     on.store.migrate().await.unwrap();
-    assert_eq!(before, on.store.fingerprint().await.unwrap());
+    assert_eq!(before, on.standin.fingerprint().await.unwrap());
 }
 
 async fn two_connections_may_migrate_at_once(on: Fixture) {
@@ -30,8 +30,8 @@ async fn two_connections_may_migrate_at_once(on: Fixture) {
         } else {
             Fixture::empty_postgres().await
         };
-        fresh.store.install().await.unwrap();
-        let other = connect_standin(&fresh.url, Access::Write, &Limits::default())
+        fresh.standin.install().await.unwrap();
+        let other = connect(&fresh.url, Access::Write, &Limits::default())
             .await
             .unwrap();
         let (one, two) = tokio::join!(fresh.store.migrate(), other.migrate());
@@ -133,7 +133,7 @@ async fn a_database_without_the_platform_is_told_apart(on: Fixture) {
         "{error}"
     );
 
-    empty.store.install().await.unwrap();
+    empty.standin.install().await.unwrap();
     let error = empty.store.count_due(None).await.unwrap_err();
     assert!(error.advice().unwrap().contains("migrate"), "{error}");
 }

@@ -4,11 +4,9 @@ use std::num::NonZeroU32;
 use std::ops::ControlFlow::{Break, Continue};
 
 use jiff::Timestamp;
+use reconciler_fixtures::{PlantedBackupSet, PlantedEnvironment, PlantedWorkspace, PlatformRows};
 use reconciler_jobs::ids::WorkspaceId;
 use reconciler_jobs::sweep::shard::Shard;
-use restore_reconciler::storage::standin::{
-    PlantedBackupSet, PlantedEnvironment, PlantedWorkspace, PlatformRows,
-};
 use restore_reconciler::storage::{Access, Limits, Settled, Tally, connect};
 use restore_reconciler::sweep::{Pass, Scope, sweep};
 
@@ -107,9 +105,9 @@ async fn a_pass_settles_what_is_due_and_a_second_one_finds_nothing(on: Fixture) 
     assert_eq!(row["in_hand"].as_deref(), Some(on.either("[]", "{}")));
     assert_eq!(row["tick_at"], None);
 
-    let before = on.store.fingerprint().await.unwrap();
+    let before = on.standin.fingerprint().await.unwrap();
     assert_eq!(pass(&on, Scope::default()).await, Tally::default());
-    assert_eq!(before, on.store.fingerprint().await.unwrap());
+    assert_eq!(before, on.standin.fingerprint().await.unwrap());
     assert_eq!(on.count("SELECT count(*) FROM reconciler.sweeps").await, 1);
 }
 
@@ -140,9 +138,9 @@ async fn a_pass_of_several_lanes_settles_each_run_once(on: Fixture) {
     assert_counts(&row, &tally);
     assert_eq!(row["in_hand"].as_deref(), Some(on.either("[]", "{}")));
 
-    let before = on.store.fingerprint().await.unwrap();
+    let before = on.standin.fingerprint().await.unwrap();
     assert_eq!(pass(&on, lanes(3)).await, Tally::default());
-    assert_eq!(before, on.store.fingerprint().await.unwrap());
+    assert_eq!(before, on.standin.fingerprint().await.unwrap());
 }
 
 /// Told to stop after its first page, when another may be in hand and one more was read.
@@ -394,7 +392,7 @@ async fn a_workspace_with_much_to_settle_does_not_keep_others_waiting(on: Fixtur
     const LARGE: i64 = 100;
     let small = 101..=120;
     for id in small.clone().chain([LARGE]) {
-        on.store.plant(&place(id)).await.unwrap();
+        on.standin.plant(&place(id)).await.unwrap();
     }
     on.plant((1..=5_000).map(|run| failed_in(LARGE, run))).await;
     let runs_of = |place: i64| (0..3).map(move |number| failed_in(place, place * 100 + number));

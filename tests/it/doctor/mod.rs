@@ -8,33 +8,49 @@ mod postgres;
 mod sqlite;
 
 use std::fmt::Write as _;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::support::cluster::database;
+use reconciler_fixtures::{
+    PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
+    PlantedSnapshot, PlantedWorkspace, PlatformRows, Standin,
+};
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use reconciler_jobs::sweep::Schedule;
 use restore_reconciler::doctor::needs::platform_tables;
 use restore_reconciler::doctor::{Check, Level};
-use restore_reconciler::storage::standin::{
-    PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
-    PlantedSnapshot, PlantedWorkspace, PlatformRows,
-};
 use restore_reconciler::storage::{
-    Access, Limits, Settled, Settling, Standin, StoreError, Tally, connect_standin,
+    Access, Limits, Settled, Settling, Store, StoreError, Tally, connect,
 };
 use restore_reconciler::sweep::{Scope, sweep};
 
-async fn open(url: &str) -> Arc<dyn Standin> {
-    connect_standin(url, Access::Create, &Limits::default())
-        .await
-        .expect("the database can be reached")
+/// A store, and a way past it into the same database.
+struct Opened {
+    store: Arc<dyn Store>,
+    standin: Standin,
+}
+
+impl Deref for Opened {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.store
+    }
+}
+
+async fn open(url: &str) -> Opened {
+    let store = connect(url, Access::Create, &Limits::default()).await;
+    Opened {
+        store: store.expect("the database can be reached"),
+        standin: Standin::new(url).expect("a URL"),
+    }
 }
 
 /// What `doctor` says, with what holds for everything that it ever says.
-async fn examine(store: &dyn Standin) -> Vec<Check> {
+async fn examine(store: &dyn Store) -> Vec<Check> {
     let checks = restore_reconciler::doctor::examine(store)
         .await
         .expect("the connection holds");
@@ -75,16 +91,16 @@ fn action<'c>(checks: &'c [Check], subject: &str) -> &'c str {
     about(checks, subject).action.as_deref().expect("an action")
 }
 
-async fn run(store: &dyn Standin, script: String) {
+async fn run(on: &Opened, script: String) {
     // A script is `'static`, because the program only knows scripts that were compiled into it.
     let script: &'static str = script.leak();
-    store.execute_script(script).await.expect(script);
+    on.standin.execute_script(script).await.expect(script);
 }
 
 /// Runs each line of what was printed, as `psql` would, one statement at a time.
-async fn run_lines(store: &dyn Standin, lines: &str) {
+async fn run_lines(on: &Opened, lines: &str) {
     for line in lines.lines() {
-        run(store, line.to_owned()).await;
+        run(on, line.to_owned()).await;
     }
 }
 
@@ -158,13 +174,13 @@ fn one_run() -> PlatformRows {
     }
 }
 
-async fn prepare(store: &dyn Standin) {
-    store.install().await.expect("the stand-in");
-    store.migrate().await.expect("our own schema");
-    store.plant(&one_run()).await.expect("one run");
+async fn prepare(on: &Opened) {
+    on.standin.install().await.expect("the stand-in");
+    on.migrate().await.expect("our own schema");
+    on.standin.plant(&one_run()).await.expect("one run");
 }
 
-async fn pass(store: &dyn Standin) -> Result<Tally, StoreError> {
+async fn pass(store: &dyn Store) -> Result<Tally, StoreError> {
     let settling = Settling {
         policy: Policy::default(),
         schedule: Schedule::default(),
@@ -182,7 +198,7 @@ async fn pass(store: &dyn Standin) -> Result<Tally, StoreError> {
     Ok(pass.tally)
 }
 
-async fn assert_sweep_works(store: &dyn Standin) {
+async fn assert_sweep_works(store: &dyn Store) {
     let tally = pass(store).await.expect("the sweep works");
     assert_eq!((tally.failed, tally.looked_at()), (1, 1), "{tally:?}");
 }
@@ -211,9 +227,9 @@ impl Drop for TempFile {
     }
 }
 
-async fn a_fresh_database_wants_indexes_and_nothing_else(store: &dyn Standin) {
-    prepare(store).await;
-    let checks = examine(store).await;
+async fn a_fresh_database_wants_indexes_and_nothing_else(on: &Opened) {
+    prepare(on).await;
+    let checks = examine(&**on).await;
     assert_eq!(problems(&checks), Vec::<&Check>::new());
     let indexes = |checks: &[Check]| {
         let advised = subjects(checks, Level::Advice).into_iter();
@@ -226,60 +242,60 @@ async fn a_fresh_database_wants_indexes_and_nothing_else(store: &dyn Standin) {
         .iter()
         .filter(|check| check.subject.starts_with("index on"))
     {
-        run_lines(store, check.action.as_deref().unwrap()).await;
+        run_lines(on, check.action.as_deref().unwrap()).await;
     }
-    let checks = examine(store).await;
+    let checks = examine(&**on).await;
     assert_eq!(indexes(&checks), 0, "{checks:#?}");
-    assert_sweep_works(store).await;
+    assert_sweep_works(&**on).await;
 }
 
 #[tokio::test]
 async fn a_fresh_database_wants_indexes_and_nothing_else_on_postgres() {
     let database = database().await;
-    a_fresh_database_wants_indexes_and_nothing_else(&*open(&database.url()).await).await;
+    a_fresh_database_wants_indexes_and_nothing_else(&open(&database.url()).await).await;
 }
 
 #[tokio::test]
 async fn a_fresh_database_wants_indexes_and_nothing_else_on_sqlite() {
     let file = TempFile::new("fresh");
-    a_fresh_database_wants_indexes_and_nothing_else(&*open(&file.url()).await).await;
+    a_fresh_database_wants_indexes_and_nothing_else(&open(&file.url()).await).await;
 }
 
 /// Every entry of the list is needed: without it no sweep works, and the check names it.
-async fn each_listed_column_is_needed(store: &dyn Standin) {
-    prepare(store).await;
+async fn each_listed_column_is_needed(on: &Opened) {
+    prepare(on).await;
     for table in platform_tables() {
         for column in table.worker_columns() {
             let (table, column) = (table.name, column.name);
             run(
-                store,
+                on,
                 format!("ALTER TABLE {table} RENAME COLUMN {column} TO gone"),
             )
             .await;
             let subject = format!("column {table}.{column}");
-            let checks = examine(store).await;
+            let checks = examine(&**on).await;
             assert_eq!(about(&checks, &subject).level, Level::Problem, "{subject}");
-            assert!(pass(store).await.is_err(), "{subject} is not needed");
+            assert!(pass(&**on).await.is_err(), "{subject} is not needed");
             run(
-                store,
+                on,
                 format!("ALTER TABLE {table} RENAME COLUMN gone TO {column}"),
             )
             .await;
         }
     }
-    assert_sweep_works(store).await;
+    assert_sweep_works(&**on).await;
 }
 
 #[tokio::test]
 async fn each_listed_column_is_needed_on_postgres() {
     let database = database().await;
-    each_listed_column_is_needed(&*open(&database.url()).await).await;
+    each_listed_column_is_needed(&open(&database.url()).await).await;
 }
 
 #[tokio::test]
 async fn each_listed_column_is_needed_on_sqlite() {
     let file = TempFile::new("needed");
-    each_listed_column_is_needed(&*open(&file.url()).await).await;
+    each_listed_column_is_needed(&open(&file.url()).await).await;
 }
 
 /// Statements that give every column a new name that the list does not know.
@@ -300,9 +316,9 @@ fn renames(columns: &[(String, String)]) -> String {
     script
 }
 
-async fn a_database_of_another_product_is_said_to_be_one(store: &dyn Standin) {
-    run(store, "CREATE TABLE invoices (id integer)".to_owned()).await;
-    let checks = examine(store).await;
+async fn a_database_of_another_product_is_said_to_be_one(on: &Opened) {
+    run(on, "CREATE TABLE invoices (id integer)".to_owned()).await;
+    let checks = examine(&**on).await;
     let found = problems(&checks);
     assert_eq!(found.len(), 2, "{checks:#?}");
     assert!(found[0].finding.contains("none of the platform's tables"));
@@ -322,30 +338,26 @@ async fn a_database_of_another_product_is_said_to_be_one(store: &dyn Standin) {
 #[tokio::test]
 async fn a_database_of_another_product_is_said_to_be_one_on_postgres() {
     let database = database().await;
-    a_database_of_another_product_is_said_to_be_one(&*open(&database.url()).await).await;
+    a_database_of_another_product_is_said_to_be_one(&open(&database.url()).await).await;
 }
 
 #[tokio::test]
 async fn a_database_of_another_product_is_said_to_be_one_on_sqlite() {
     let file = TempFile::new("another");
-    a_database_of_another_product_is_said_to_be_one(&*open(&file.url()).await).await;
+    a_database_of_another_product_is_said_to_be_one(&open(&file.url()).await).await;
 }
 
 /// `own` is the schema's name and separator, or the prefix that stands for it.
-async fn a_half_migrated_database_is_examined_to_its_end(
-    store: &dyn Standin,
-    subject: &str,
-    own: &str,
-) {
-    prepare(store).await;
-    run(store, "DROP TABLE audit_logs".to_owned()).await;
+async fn a_half_migrated_database_is_examined_to_its_end(on: &Opened, subject: &str, own: &str) {
+    prepare(on).await;
+    run(on, "DROP TABLE audit_logs".to_owned()).await;
     run(
-        store,
+        on,
         "ALTER TABLE restore_runs DROP COLUMN results".to_owned(),
     )
     .await;
-    run(store, format!("DROP TABLE {own}watch_list")).await;
-    let checks = examine(store).await;
+    run(on, format!("DROP TABLE {own}watch_list")).await;
+    let checks = examine(&**on).await;
     assert_eq!(
         subjects(&checks, Level::Problem),
         [
@@ -356,33 +368,33 @@ async fn a_half_migrated_database_is_examined_to_its_end(
     );
 
     run(
-        store,
+        on,
         format!(
             "INSERT INTO {own}migrations (version, description, success, checksum, execution_time)
              SELECT 9999, description, success, checksum, execution_time FROM {own}migrations WHERE version = 1"
         ),
     )
     .await;
-    assert!(action(&examine(store).await, subject).starts_with("Upgrade restore-reconciler"));
-    run(store, format!("DELETE FROM {own}migrations")).await;
+    assert!(action(&examine(&**on).await, subject).starts_with("Upgrade restore-reconciler"));
+    run(on, format!("DELETE FROM {own}migrations")).await;
     assert!(
-        about(&examine(store).await, subject)
+        about(&examine(&**on).await, subject)
             .finding
             .contains("missing: 1")
     );
     run(
-        store,
+        on,
         format!("ALTER TABLE {own}migrations DROP COLUMN checksum"),
     )
     .await;
     assert!(
-        about(&examine(store).await, subject)
+        about(&examine(&**on).await, subject)
             .finding
             .contains("could not be examined")
     );
-    run(store, format!("DROP TABLE {own}migrations")).await;
+    run(on, format!("DROP TABLE {own}migrations")).await;
     assert_eq!(
-        action(&examine(store).await, subject),
+        action(&examine(&**on).await, subject),
         "Run `restore-reconciler migrate`."
     );
 }
@@ -392,7 +404,7 @@ async fn a_half_migrated_database_is_examined_to_its_end_on_postgres() {
     let database = database().await;
     let store = open(&database.url()).await;
     let subject = "schema reconciler";
-    a_half_migrated_database_is_examined_to_its_end(&*store, subject, "reconciler.").await;
+    a_half_migrated_database_is_examined_to_its_end(&store, subject, "reconciler.").await;
 }
 
 #[tokio::test]
@@ -400,5 +412,5 @@ async fn a_half_migrated_database_is_examined_to_its_end_on_sqlite() {
     let file = TempFile::new("half");
     let store = open(&file.url()).await;
     let subject = "tables of reconciler";
-    a_half_migrated_database_is_examined_to_its_end(&*store, subject, "reconciler_").await;
+    a_half_migrated_database_is_examined_to_its_end(&store, subject, "reconciler_").await;
 }

@@ -31,7 +31,7 @@ fn role_of(database: &TestDatabase) -> (String, String) {
 async fn no_other_column_is_needed_on_postgres() {
     let database = database().await;
     let store = open(&database.url()).await;
-    prepare(&*store).await;
+    prepare(&store).await;
     let mut connection = database
         .url()
         .parse::<PgConnectOptions>()
@@ -51,7 +51,7 @@ async fn no_other_column_is_needed_on_postgres() {
         script.contains("restore_runs RENAME COLUMN preview"),
         "{script}"
     );
-    run(&*store, script).await;
+    run(&store, script).await;
     assert_eq!(problems(&examine(&*store).await), Vec::<&Check>::new());
     assert_sweep_works(&*store).await;
 }
@@ -61,10 +61,10 @@ async fn no_other_column_is_needed_on_postgres() {
 async fn the_printed_grants_are_enough(shape: &'static str) {
     let database = database().await;
     let owner = open(&database.url()).await;
-    prepare(&*owner).await;
-    owner.execute_script(shape).await.expect(shape);
+    prepare(&owner).await;
+    owner.standin.execute_script(shape).await.expect(shape);
     let (role, quoted) = role_of(&database);
-    run(&*owner, format!("CREATE ROLE {quoted} LOGIN")).await;
+    run(&owner, format!("CREATE ROLE {quoted} LOGIN")).await;
 
     let worker = open(&url_as(&database, &role)).await;
     let checks = examine(&*worker).await;
@@ -80,7 +80,7 @@ async fn the_printed_grants_are_enough(shape: &'static str) {
         assert!(grants.contains(&check), "{check:#?}");
     }
     for check in &grants {
-        run_lines(&*owner, check.action.as_deref().unwrap()).await;
+        run_lines(&owner, check.action.as_deref().unwrap()).await;
     }
     let checks = examine(&*worker).await;
     assert_eq!(problems(&checks), Vec::<&Check>::new());
@@ -122,10 +122,10 @@ async fn rights(database: &TestDatabase, role: &str) -> Vec<(String, String, Str
 async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
     let database = database().await;
     let owner = open(&database.url()).await;
-    prepare(&*owner).await;
+    prepare(&owner).await;
     restore_reconciler::worker::set_up(&*owner).await.unwrap();
     run(
-        &*owner,
+        &owner,
         "REVOKE ALL ON SCHEMA public FROM PUBLIC;
          REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM PUBLIC"
             .to_owned(),
@@ -136,11 +136,11 @@ async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
     let (role, quoted) = role_of(&database);
     let by_manual = format!("console_{}", database.name());
     run(
-        &*owner,
+        &owner,
         format!("CREATE ROLE {quoted} LOGIN; CREATE ROLE {by_manual} LOGIN"),
     )
     .await;
-    run(&*owner, grants_in_the_manual(&by_manual)).await;
+    run(&owner, grants_in_the_manual(&by_manual)).await;
     let console = open(&url_as(&database, &role)).await;
     let checks = examine(&*console).await;
     let check = about(&checks, "console");
@@ -151,7 +151,7 @@ async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
             .contains("only the console (`serve`) needs that"),
         "{check:?}"
     );
-    run_lines(&*owner, action(&checks, "console")).await;
+    run_lines(&owner, action(&checks, "console")).await;
     let checks = examine(&*console).await;
     assert_eq!(about(&checks, "console").level, Level::Good, "{checks:#?}");
     let granted = rights(&database, &role).await;
@@ -159,11 +159,7 @@ async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
     assert_eq!(granted, rights(&database, &by_manual).await);
 
     // What is not there is no problem of a worker.
-    run(
-        &*owner,
-        "ALTER TABLE backup_items RENAME TO gone".to_owned(),
-    )
-    .await;
+    run(&owner, "ALTER TABLE backup_items RENAME TO gone".to_owned()).await;
     let checks = examine(&*owner).await;
     assert!(
         about(&checks, "console")
@@ -173,7 +169,7 @@ async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
     assert_eq!(problems(&checks), Vec::<&Check>::new());
     assert_sweep_works(&*owner).await;
     run(
-        &*owner,
+        &owner,
         format!("DROP OWNED BY {quoted}, {by_manual}; DROP ROLE {quoted}, {by_manual}"),
     )
     .await;
@@ -226,7 +222,7 @@ async fn the_printed_grants_are_enough_for_serial_keys() {
 async fn a_role_that_may_do_much_is_advised_against() {
     let database = database().await;
     let store = open(&database.url()).await;
-    prepare(&*store).await;
+    prepare(&store).await;
     assert!(
         about(&examine(&*store).await, "role")
             .finding
@@ -234,9 +230,9 @@ async fn a_role_that_may_do_much_is_advised_against() {
     );
 
     let (role, quoted) = role_of(&database);
-    run(&*store, format!("CREATE ROLE {quoted} LOGIN")).await;
+    run(&store, format!("CREATE ROLE {quoted} LOGIN")).await;
     run(
-        &*store,
+        &store,
         format!("ALTER TABLE restore_runs OWNER TO {quoted}"),
     )
     .await;
@@ -254,9 +250,9 @@ async fn a_role_that_may_do_much_is_advised_against() {
 async fn a_schema_that_this_role_may_not_create_is_for_another_to_migrate() {
     let database = database().await;
     let store = open(&database.url()).await;
-    store.install().await.expect("the stand-in");
+    store.standin.install().await.expect("the stand-in");
     let (role, quoted) = role_of(&database);
-    run(&*store, format!("CREATE ROLE {quoted} LOGIN")).await;
+    run(&store, format!("CREATE ROLE {quoted} LOGIN")).await;
     let worker = open(&url_as(&database, &role)).await;
     let checks = examine(&*worker).await;
     assert!(action(&checks, "schema reconciler").contains("as a role that may create schemas"));
@@ -267,10 +263,10 @@ async fn a_schema_that_this_role_may_not_create_is_for_another_to_migrate() {
 async fn tables_beside_the_search_path_are_found_and_the_path_is_told() {
     let database = database().await;
     let store = open(&database.url()).await;
-    prepare(&*store).await;
+    prepare(&store).await;
     let (role, quoted) = role_of(&database);
     run(
-        &*store,
+        &store,
         format!(
             "CREATE ROLE {quoted} SUPERUSER LOGIN; CREATE SCHEMA \"Tenant Atlas\";
              ALTER TABLE operation_runs SET SCHEMA \"Tenant Atlas\";"
@@ -280,7 +276,7 @@ async fn tables_beside_the_search_path_are_found_and_the_path_is_told() {
     let worker = open(&url_as(&database, &role)).await;
     let checks = examine(&*worker).await;
     assert_eq!(subjects(&checks, Level::Problem), ["table operation_runs"]);
-    run_lines(&*worker, action(&checks, "table operation_runs")).await;
+    run_lines(&worker, action(&checks, "table operation_runs")).await;
 
     let worker = open(&url_as(&database, &role)).await;
     assert_eq!(problems(&examine(&*worker).await), Vec::<&Check>::new());
@@ -291,10 +287,10 @@ async fn tables_beside_the_search_path_are_found_and_the_path_is_told() {
 async fn a_read_only_role_is_a_problem_with_the_statement_that_ends_it() {
     let database = database().await;
     let store = open(&database.url()).await;
-    prepare(&*store).await;
+    prepare(&store).await;
     let (role, quoted) = role_of(&database);
     run(
-        &*store,
+        &store,
         format!(
             "CREATE ROLE {quoted} SUPERUSER LOGIN;
              ALTER ROLE {quoted} SET default_transaction_read_only = on;"
@@ -305,7 +301,7 @@ async fn a_read_only_role_is_a_problem_with_the_statement_that_ends_it() {
     let checks = examine(&*worker).await;
     assert_eq!(subjects(&checks, Level::Problem), ["writes"]);
     assert!(pass(&*worker).await.is_err());
-    run_lines(&*store, action(&checks, "writes")).await;
+    run_lines(&store, action(&checks, "writes")).await;
 
     let worker = open(&url_as(&database, &role)).await;
     assert_eq!(problems(&examine(&*worker).await), Vec::<&Check>::new());
@@ -316,12 +312,12 @@ async fn a_read_only_role_is_a_problem_with_the_statement_that_ends_it() {
 async fn types_are_accepted(changes: &[(&str, &str)]) {
     let database = database().await;
     let store = open(&database.url()).await;
-    prepare(&*store).await;
+    prepare(&store).await;
     for (columns, type_name) in changes {
         for column in columns.split_whitespace() {
             let (table, column) = column.split_once('.').expect("table.column");
             run(
-                &*store,
+                &store,
                 format!(
                     "ALTER TABLE {table} ALTER COLUMN {column} TYPE {type_name}
                      USING {column}::{type_name}"
@@ -369,7 +365,7 @@ async fn json_in_text_columns_is_accepted() {
 async fn types_that_no_statement_works_on_are_named() {
     let database = database().await;
     let store = open(&database.url()).await;
-    prepare(&*store).await;
+    prepare(&store).await;
     for (column, to, found) in [
         (
             "restore_runs.is_dry_run",
@@ -386,10 +382,10 @@ async fn types_that_no_statement_works_on_are_named() {
         let (table, name) = column.split_once('.').expect("table.column");
         let defaults = format!("ALTER TABLE {table} ALTER COLUMN {name} DROP DEFAULT");
         if name == "is_dry_run" {
-            run(&*store, defaults).await;
+            run(&store, defaults).await;
         }
         run(
-            &*store,
+            &store,
             format!("ALTER TABLE {table} ALTER COLUMN {name} TYPE {to}"),
         )
         .await;
@@ -413,10 +409,10 @@ async fn types_that_no_statement_works_on_are_named() {
 async fn a_column_that_nobody_fills_is_a_problem_of_the_audit_log() {
     let database = database().await;
     let store = open(&database.url()).await;
-    prepare(&*store).await;
+    prepare(&store).await;
     let column = "ALTER TABLE audit_logs ADD COLUMN tenant_ref text NOT NULL";
-    run(&*store, "TRUNCATE audit_logs".to_owned()).await;
-    run(&*store, column.to_owned()).await;
+    run(&store, "TRUNCATE audit_logs".to_owned()).await;
+    run(&store, column.to_owned()).await;
     let checks = examine(&*store).await;
     assert_eq!(
         subjects(&checks, Level::Problem),
@@ -428,10 +424,10 @@ async fn a_column_that_nobody_fills_is_a_problem_of_the_audit_log() {
 async fn row_security_is_pointed_out_and_the_printed_policy_ends_it() {
     let database = database().await;
     let store = open(&database.url()).await;
-    prepare(&*store).await;
+    prepare(&store).await;
     let (role, quoted) = role_of(&database);
     run(
-        &*store,
+        &store,
         format!(
             "CREATE ROLE {quoted} LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO {quoted};
              GRANT USAGE ON SCHEMA reconciler TO {quoted};
@@ -448,7 +444,7 @@ async fn row_security_is_pointed_out_and_the_printed_policy_ends_it() {
         0,
         "all are hidden"
     );
-    run_lines(&*store, action(&checks, "table operation_runs")).await;
+    run_lines(&store, action(&checks, "table operation_runs")).await;
     assert_sweep_works(&*worker).await;
 }
 
@@ -456,12 +452,12 @@ async fn row_security_is_pointed_out_and_the_printed_policy_ends_it() {
 async fn an_index_that_was_not_built_to_its_end_is_dropped_first() {
     let database = database().await;
     let store = open(&database.url()).await;
-    prepare(&*store).await;
+    prepare(&store).await;
     let subject = "index on restore_runs";
-    run_lines(&*store, action(&examine(&*store).await, subject)).await;
+    run_lines(&store, action(&examine(&*store).await, subject)).await;
     assert_eq!(about(&examine(&*store).await, subject).level, Level::Good);
     run(
-        &*store,
+        &store,
         "UPDATE pg_index SET indisvalid = false
          WHERE indexrelid = 'restore_runs_live_operation_run_id_index'::regclass"
             .to_owned(),
@@ -470,7 +466,7 @@ async fn an_index_that_was_not_built_to_its_end_is_dropped_first() {
     let checks = examine(&*store).await;
     assert_eq!(about(&checks, subject).level, Level::Advice);
     assert!(action(&checks, subject).starts_with("DROP INDEX CONCURRENTLY IF EXISTS public."));
-    run_lines(&*store, action(&checks, subject)).await;
+    run_lines(&store, action(&checks, subject)).await;
     assert_eq!(about(&examine(&*store).await, subject).level, Level::Good);
 }
 
@@ -478,7 +474,7 @@ async fn an_index_that_was_not_built_to_its_end_is_dropped_first() {
 async fn only_a_lost_connection_is_an_error() {
     let database = database().await;
     let store = open(&database.url()).await;
-    prepare(&*store).await;
+    prepare(&store).await;
     drop(database);
     assert!(restore_reconciler::doctor::examine(&*store).await.is_err());
 }
@@ -488,7 +484,7 @@ async fn only_a_lost_connection_is_an_error() {
 async fn what_the_queue_lacks_is_told_with_what_to_do() {
     let database = database().await;
     let owner = open(&database.url()).await;
-    prepare(&*owner).await;
+    prepare(&owner).await;
     let checks = examine(&*owner).await;
     assert_eq!(about(&checks, "queue").level, Level::Advice);
     assert!(about(&checks, "extensions").finding.contains("hstore"));
@@ -517,30 +513,30 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
     // The platform connects as another role, and so do we.
     let (role, quoted) = role_of(&database);
     run(
-        &*owner,
+        &owner,
         format!("CREATE ROLE {quoted} LOGIN; GRANT USAGE ON SCHEMA reconciler TO {quoted}"),
     )
     .await;
     let worker = open(&url_as(&database, &role)).await;
     let checks = examine(&*worker).await;
     assert_eq!(about(&checks, "queue").level, Level::Advice);
-    run_lines(&*owner, action(&checks, "queue")).await;
+    run_lines(&owner, action(&checks, "queue")).await;
     assert_eq!(about(&examine(&*worker).await, "queue").level, Level::Good);
     assert!(worker.has_queue().await.unwrap());
 
     run(
-        &*owner,
+        &owner,
         format!("REVOKE USAGE ON SCHEMA reconciler FROM {quoted}; ALTER TABLE operation_runs OWNER TO {quoted}"),
     )
     .await;
     let checks = examine(&*owner).await;
     assert_eq!(about(&checks, "reconciler.request").level, Level::Advice);
-    run_lines(&*owner, action(&checks, "reconciler.request")).await;
+    run_lines(&owner, action(&checks, "reconciler.request")).await;
     let checks = examine(&*owner).await;
     assert_eq!(about(&checks, "reconciler.request").level, Level::Good);
 
     run(
-        &*owner,
+        &owner,
         "ALTER TABLE restore_runs DISABLE TRIGGER restore_reconciler_request".to_owned(),
     )
     .await;
@@ -551,7 +547,7 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
             .contains("switched off on public.restore_runs")
     );
     run(
-        &*owner,
+        &owner,
         "DROP TRIGGER restore_reconciler_request ON restore_runs".to_owned(),
     )
     .await;
@@ -561,7 +557,7 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
             .finding
             .contains("evidence_snapshots only")
     );
-    run(&*owner, format!("ALTER TABLE operation_runs OWNER TO CURRENT_USER; DROP OWNED BY {quoted}; DROP ROLE {quoted}")).await;
+    run(&owner, format!("ALTER TABLE operation_runs OWNER TO CURRENT_USER; DROP OWNED BY {quoted}; DROP ROLE {quoted}")).await;
 }
 
 /// What the statement about the server says of one that answers otherwise than the one that runs it.

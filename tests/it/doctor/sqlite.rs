@@ -1,7 +1,7 @@
 //! What only SQLite has: a file, its journal, and a planner without figures.
 
 use restore_reconciler::doctor::{Check, Level};
-use restore_reconciler::storage::{Access, Limits, connect_standin};
+use restore_reconciler::storage::{Access, Limits, connect};
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 async fn every_advised_index_is_chosen_on_sqlite() {
     let file = TempFile::new("plans");
     let store = open(&file.url()).await;
-    prepare(&*store).await;
+    prepare(&store).await;
     for (subject, searched_by, explain) in [
         (
             "index on operation_runs",
@@ -61,7 +61,7 @@ async fn every_advised_index_is_chosen_on_sqlite() {
         let checks = examine(&*store).await;
         let statement = action(&checks, subject);
         let name = statement.split_whitespace().nth(5).expect("its name");
-        run_lines(&*store, statement).await;
+        run_lines(&store, statement).await;
         // To explain a statement does not notice that the schema has changed; a new connection does.
         let mut connection = SqliteConnection::connect(&file.url())
             .await
@@ -83,7 +83,7 @@ async fn every_advised_index_is_chosen_on_sqlite() {
 async fn no_other_column_is_needed_on_sqlite() {
     let file = TempFile::new("others");
     let store = open(&file.url()).await;
-    prepare(&*store).await;
+    prepare(&store).await;
     let mut connection = SqliteConnection::connect(&file.url())
         .await
         .expect("a connection");
@@ -96,7 +96,7 @@ async fn no_other_column_is_needed_on_sqlite() {
     .fetch_all(&mut connection)
     .await
     .expect("columns");
-    run(&*store, renames(&columns)).await;
+    run(&store, renames(&columns)).await;
     assert_eq!(problems(&examine(&*store).await), Vec::<&Check>::new());
     assert_sweep_works(&*store).await;
 }
@@ -105,10 +105,10 @@ async fn no_other_column_is_needed_on_sqlite() {
 async fn a_sqlite_file_is_examined_without_a_change_to_it() {
     let file = TempFile::new("untouched");
     let store = open(&file.url()).await;
-    prepare(&*store).await;
-    run(&*store, "PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await;
+    prepare(&store).await;
+    run(&store, "PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await;
     let before = std::fs::read(&file.0).expect("the file");
-    let reader = connect_standin(&file.url(), Access::Read, &Limits::default())
+    let reader = connect(&file.url(), Access::Read, &Limits::default())
         .await
         .expect("the file opens");
     let checks = examine(&*reader).await;
@@ -129,7 +129,7 @@ async fn a_file_that_is_no_database_is_examined_too() {
         "This is a letter, and long enough to have a header. ".repeat(99),
     )
     .expect("a file");
-    let reader = connect_standin(&file.url(), Access::Read, &Limits::default())
+    let reader = connect(&file.url(), Access::Read, &Limits::default())
         .await
         .expect("SQLite opens whatever it is given");
     let checks = examine(&*reader).await;
@@ -143,7 +143,7 @@ async fn a_file_that_is_no_database_is_examined_too() {
 async fn a_sqlite_file_with_a_rollback_journal_is_advised_on() {
     let file = TempFile::new("rollback");
     std::fs::write(&file.0, b"").expect("an empty file");
-    let reader = connect_standin(&file.url(), Access::Read, &Limits::default())
+    let reader = connect(&file.url(), Access::Read, &Limits::default())
         .await
         .expect("the file opens");
     let checks = examine(&*reader).await;
@@ -167,7 +167,7 @@ async fn a_sqlite_file_that_may_not_be_written_is_a_problem() {
         .append(true)
         .open(&file.0)
         .is_err();
-    let reader = connect_standin(&file.url(), Access::Read, &Limits::default())
+    let reader = connect(&file.url(), Access::Read, &Limits::default())
         .await
         .expect("the file opens");
     let checks = examine(&*reader).await;
@@ -183,8 +183,8 @@ async fn a_sqlite_file_that_may_not_be_written_is_a_problem() {
 async fn a_queue_that_is_not_there_is_told_and_not_made() {
     let file = TempFile::new("queue");
     let store = open(&file.url()).await;
-    prepare(&*store).await;
-    let reader = connect_standin(&file.url(), Access::Read, &Limits::default())
+    prepare(&store).await;
+    let reader = connect(&file.url(), Access::Read, &Limits::default())
         .await
         .unwrap();
     let checks = examine(&*reader).await;

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use reconciler_fixtures::PlatformRows;
 use reconciler_jobs::restore_execute::record::Source;
-use restore_reconciler::storage::standin::PlatformRows;
 use restore_reconciler::storage::{Settlement, Settling};
 use restore_reconciler::sweep::{Scope, sweep};
 
@@ -155,7 +155,7 @@ async fn late_evidence_and_a_platform_that_closes_runs_are_no_findings(on: Fixtu
         snapshots: vec![snapshot],
         ..PlatformRows::default()
     };
-    on.store.plant(&rows).await.expect("rows can be planted");
+    on.standin.plant(&rows).await.expect("rows can be planted");
     let mut by_command = patient();
     by_command.by.source = Source::Command;
     let settled = settle(on.store.as_ref(), &[1, 2, 3], &by_command).await;

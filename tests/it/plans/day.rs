@@ -8,7 +8,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::sweep::shard::Shard;
 use restore_reconciler::storage::QueueState;
 use restore_reconciler::storage::reader::{QueueScope, Workspaces};
-use restore_reconciler::storage::{HeldJob, Retention, StoreError, SweepStart, Workbench};
+use restore_reconciler::storage::{HeldJob, Retention, Store, StoreError, SweepStart};
 use restore_reconciler::sweep::{Scope, sweep};
 use tracing::Span;
 
@@ -52,7 +52,7 @@ fn cases(first: i64) -> impl Iterator<Item = Case> {
 
 pub(super) async fn prepare(place: &Place, first: i64) {
     let rows = rows_of(cases(first));
-    place.store.plant(&rows).await.expect("due runs");
+    place.standin.plant(&rows).await.expect("due runs");
 }
 
 fn page(first: i64) -> Vec<RunId> {
@@ -156,7 +156,7 @@ async fn take(place: &Place) -> Vec<HeldJob> {
     taken.into_iter().map(held).collect()
 }
 
-async fn looks(store: &dyn Workbench, runs: &[RunId]) -> Result<(), StoreError> {
+async fn looks(store: &dyn Store, runs: &[RunId]) -> Result<(), StoreError> {
     let (reader, all) = (store.reader(), Workspaces::All);
     reader.assess(&all, runs, &settling().policy).await?;
     reader.assess(&all, &runs[..1], &settling().policy).await?;
@@ -206,7 +206,7 @@ async fn operators(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn ticks(store: &dyn Workbench) -> Result<(), StoreError> {
+async fn ticks(store: &dyn Store) -> Result<(), StoreError> {
     let tick = store.now().await?;
     let plan = |_| 4;
     assert_eq!(store.win_tick(tick, WORKER, &plan).await?, Some(4));

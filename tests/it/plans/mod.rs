@@ -172,17 +172,17 @@ fn is_large(table: &str) -> bool {
 async fn no_statement_reads_what_was_settled_long_ago() {
     let mut place = Place::furnished().await;
     place
-        .store
+        .standin
         .set_advised_indexes(true)
         .await
         .expect("indexes");
-    place.store.analyse().await.expect("statistics");
+    place.execute("ANALYZE").await;
     let advised = Day::spent(&place, 0).await;
     place.reopen_after(GENERIC).await;
     let generic = Day::spent(&place, 1).await;
     place.reopen_after(CUSTOM).await;
     place
-        .store
+        .standin
         .set_advised_indexes(false)
         .await
         .expect("no more of them");

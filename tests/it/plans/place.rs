@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::future::join;
+use reconciler_fixtures::{
+    PlantedBackupSet, PlantedEnvironment, PlantedWorkspace, PlatformRows, Standin,
+};
 use reconciler_jobs::ids::RunId;
 use restore_reconciler::storage::reader::{Reader, open_reader};
-use restore_reconciler::storage::standin::{
-    PlantedBackupSet, PlantedEnvironment, PlantedWorkspace, PlatformRows,
-};
-use restore_reconciler::storage::{Limits, Scratch, Workbench};
+use restore_reconciler::storage::{Access, Limits, Store, connect};
 use restore_reconciler::worker::set_up;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
@@ -99,7 +99,9 @@ RESET session_replication_role;";
 /// The database, and two ways into it.
 pub(super) struct Place {
     /// As the program is connected; its statements are explained.
-    pub(super) store: Arc<dyn Workbench>,
+    pub(super) store: Arc<dyn Store>,
+    /// As rows are planted.
+    pub(super) standin: Standin,
     /// As a console is.
     pub(super) reader: Arc<dyn Reader>,
     /// The test's own, which are not.
@@ -120,6 +122,7 @@ impl Place {
             .expect("a connection");
         let place = Self {
             store: open(&database).await,
+            standin: standin(&database),
             reader: look(&database).await,
             own,
             settled,
@@ -129,10 +132,10 @@ impl Place {
     }
 
     async fn fill(mut self) -> Self {
-        self.store.install().await.expect("the stand-in");
+        self.standin.install().await.expect("the stand-in");
         self.store.migrate().await.expect("our schema");
         set_up(&*self.store).await.expect("the queue's tables");
-        self.store.plant(&scopes()).await.expect("workspaces");
+        self.standin.plant(&scopes()).await.expect("workspaces");
         self.reopen_after(HURRY).await;
         let next = AtomicI64::new(0);
         join(self.plant(&next), self.plant(&next)).await;
@@ -150,7 +153,7 @@ impl Place {
             }
             let last = self.settled.min(first + CHUNK_RUNS) - 1;
             let run = |number| RunId(1 + number);
-            let planted = self.store.plant_settled(run(first), run(last)).await;
+            let planted = self.standin.plant_settled(run(first), run(last)).await;
             planted.expect("settled runs");
         }
     }
@@ -168,9 +171,9 @@ impl Place {
 
     /// Executes statements that change the settings of connections, and opens the store's again.
     pub(super) async fn reopen_after(&mut self, statements: &'static str) {
-        self.store.close().await;
         self.execute(statements).await;
         self.store = open(&self.database).await;
+        self.standin = standin(&self.database);
         self.reader = look(&self.database).await;
     }
 
@@ -180,11 +183,13 @@ impl Place {
     }
 }
 
-async fn open(database: &TestDatabase) -> Arc<dyn Workbench> {
-    let url = database.url();
-    let scratch = Scratch::on_server(&url).await.expect("the server answers");
-    let store = scratch.open(&url, &Limits::default()).await;
+async fn open(database: &TestDatabase) -> Arc<dyn Store> {
+    let store = connect(&database.url(), Access::Write, &Limits::default()).await;
     store.expect("the database accepts connections")
+}
+
+fn standin(database: &TestDatabase) -> Standin {
+    Standin::new(&database.url()).expect("a URL")
 }
 
 async fn look(database: &TestDatabase) -> Arc<dyn Reader> {

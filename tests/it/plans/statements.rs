@@ -139,14 +139,6 @@ pub(super) const STATEMENTS: &[Statement] = &[
 /// Files that no day needs, and why.
 const OTHERS: &[(&str, &str)] = &[
     ("check_deferred", "is a setting, and has no plan"),
-    (
-        "fingerprint",
-        "reads everything, for demonstrations and tests",
-    ),
-    (
-        "load_findings",
-        "is for demonstrations, on a database of their own",
-    ),
     ("has_platform", "reads the catalogue"),
     ("has_schema", "reads the catalogue"),
     ("schema_version", "reads a row per migration"),
@@ -154,14 +146,6 @@ const OTHERS: &[(&str, &str)] = &[
     ("stay_beside_platform", "reads the catalogue"),
     ("new_word", "reads nothing"),
     ("send_notice", "reads nothing"),
-    ("plant_workspaces", "fills a stand-in"),
-    ("plant_environments", "fills a stand-in"),
-    ("plant_backup_sets", "fills a stand-in"),
-    ("plant_backup_items", "fills a stand-in"),
-    ("plant_runs", "fills a stand-in"),
-    ("plant_restores", "fills a stand-in"),
-    ("plant_snapshots", "fills a stand-in"),
-    ("plant_audits", "fills a stand-in"),
 ];
 
 #[test]

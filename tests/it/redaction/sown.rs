@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use reconciler_fixtures::PlantedRestore;
 use reconciler_jobs::restore_execute::ReasonCode;
-use restore_reconciler::{clock, demo, storage::standin::PlantedRestore};
+use restore_reconciler::{clock, demo};
 use serde_json::{Map, Value, json};
 
 use super::secrets::Secrets;
@@ -96,7 +97,7 @@ pub(super) struct World {
 /// Plants everything.
 pub(super) async fn sow(on: &Fixture, secrets: &mut Secrets) -> World {
     for rows in demo::platform(clock::wall(), true) {
-        on.store.plant(&rows).await.expect("the scenarios");
+        on.standin.plant(&rows).await.expect("the scenarios");
     }
     let rough: Vec<Case> = (FIRST_ROUGH..)
         .zip(ROUGH)
@@ -111,7 +112,7 @@ pub(super) async fn sow(on: &Fixture, secrets: &mut Secrets) -> World {
     let mut rows = rows_of(rough.into_iter().chain(plain));
     rows.restores.push(preparation(secrets));
     let preparing = vec![PREPARATION];
-    on.store.plant(&rows).await.expect("more runs");
+    on.standin.plant(&rows).await.expect("more runs");
     on.execute(&format!(
         "UPDATE backup_sets SET status = '{}' WHERE id = {}",
         secrets.make("backup_sets.status"),

@@ -1,6 +1,6 @@
 //! Platform rows for tests: one restore whose proof is complete, which each test then changes.
 
-use restore_reconciler::storage::standin::{
+use reconciler_fixtures::{
     PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
     PlantedSnapshot, PlantedWorkspace, PlatformRows,
 };

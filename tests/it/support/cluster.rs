@@ -15,6 +15,7 @@
 use std::{
     io::{BufRead, BufReader, Write as _},
     os::unix::process::CommandExt,
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     sync::OnceLock,
     thread,
@@ -156,7 +157,13 @@ impl Cluster {
     }
 
     fn start() -> Self {
-        let mut supervisor = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres"))
+        // The measurements' own test, in another package, has a cluster too.
+        let directories = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let program = directories
+            .map(|directory| directory.join("tests/postgres"))
+            .find(|program| program.is_file())
+            .expect("the repository is whole");
+        let mut supervisor = Command::new(program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0) // Ctrl-C ends the tests; the end of the tests ends the cluster

@@ -315,13 +315,13 @@ impl Scene {
 
     /// Once everything is settled: jobs that are delivered again, and a sweep, write nothing.
     pub(crate) async fn again_changes_nothing(&self, worker: &Worker) {
-        let store = &self.database.store;
-        let before = store.fingerprint_but_looks().await;
+        let standin = &self.database.standin;
+        let before = standin.fingerprint_but_looks().await;
         self.deliver_again(1).await;
         self.until(OPEN_JOBS, 0, worker).await;
         let (code, said) = said_by(self.url(), &["sweep"]).await;
         assert_eq!(code, Some(0), "{said}");
-        let after = store.fingerprint_but_looks().await;
+        let after = standin.fingerprint_but_looks().await;
         assert_eq!(
             before.expect("a fingerprint"),
             after.expect("a fingerprint")
@@ -330,7 +330,7 @@ impl Scene {
 
     /// Everything that a verdict writes or could change.
     pub(crate) async fn fingerprint(&self) -> String {
-        let fingerprint = self.database.store.fingerprint().await;
+        let fingerprint = self.database.standin.fingerprint().await;
         fingerprint.expect("a fingerprint")
     }
 }

@@ -15,6 +15,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use reconciler_fixtures::Standin;
 use reconciler_jobs::{
     ids::RunId,
     restore_execute::{
@@ -24,8 +25,7 @@ use reconciler_jobs::{
     sweep::Schedule,
 };
 use restore_reconciler::storage::{
-    Access, Assessment, Limits, QueuePool, Settlement, Settling, Standin, connect_standin,
-    queue_file,
+    Access, Assessment, Limits, QueuePool, Settlement, Settling, Store, connect, queue_file,
 };
 use sqlx::{
     AssertSqlSafe, Column as _, PgPool, Row, SqlitePool, ValueRef as _,
@@ -103,7 +103,8 @@ $$";
 
 /// A store, migrated, with the stand-in's tables and the scopes of [`world`].
 pub(crate) struct Fixture {
-    pub(crate) store: Arc<dyn Standin>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) standin: Standin,
     pub(crate) url: String,
     raw: Raw,
     _home: Home,
@@ -153,7 +154,7 @@ impl Fixture {
         let directory = Directory::create();
         let file = directory.0.join("platform.sqlite");
         let url = format!("sqlite:{}", file.display());
-        let store = connect_standin(&url, Access::Create, &Limits::default())
+        let store = connect(&url, Access::Create, &Limits::default())
             .await
             .expect("the file opens");
         let pool = SqlitePoolOptions::new()
@@ -162,6 +163,7 @@ impl Fixture {
             .expect("the file opens twice");
         Self {
             store,
+            standin: Standin::new(&url).expect("a URL"),
             url,
             raw: Raw::Sqlite(pool),
             _home: Home::Directory(directory),
@@ -177,10 +179,10 @@ impl Fixture {
     /// With the other of the two types that each JSON and each time column may have.
     pub(crate) async fn postgres_variant() -> Self {
         let fixture = Self::empty_postgres().await;
-        fixture.store.install().await.expect("the stand-in");
+        fixture.standin.install().await.expect("the stand-in");
         fixture.execute(OTHER_COLUMN_TYPES).await;
         fixture.store.migrate().await.expect("our schema");
-        fixture.store.plant(&world()).await.expect("the world");
+        fixture.standin.plant(&world()).await.expect("the world");
         fixture
     }
 
@@ -192,7 +194,7 @@ impl Fixture {
     /// The same, in a database on some other cluster.
     pub(crate) async fn in_database(database: TestDatabase) -> Self {
         let url = database.url();
-        let store = connect_standin(&url, Access::Write, &Limits::default())
+        let store = connect(&url, Access::Write, &Limits::default())
             .await
             .expect("the database accepts connections");
         let pool = PgPoolOptions::new()
@@ -202,6 +204,7 @@ impl Fixture {
             .expect("the database accepts more connections");
         Self {
             store,
+            standin: Standin::new(&url).expect("a URL"),
             url,
             raw: Raw::Postgres(pool),
             _home: Home::Database(Box::new(database)),
@@ -210,9 +213,9 @@ impl Fixture {
 
     /// Tables and the scopes that rows refer to.
     pub(crate) async fn furnish(&self) {
-        self.store.install().await.expect("the stand-in");
+        self.standin.install().await.expect("the stand-in");
         self.store.migrate().await.expect("our schema");
-        self.store.plant(&world()).await.expect("the world");
+        self.standin.plant(&world()).await.expect("the world");
     }
 
     /// With the tables of the library that delivers jobs, in schema `apalis` for this side of the test on both
@@ -261,7 +264,10 @@ impl Fixture {
     /// Adds the rows of these cases.
     pub(crate) async fn plant(&self, cases: impl IntoIterator<Item = Case>) {
         let rows = rows_of(cases);
-        self.store.plant(&rows).await.expect("rows can be planted");
+        self.standin
+            .plant(&rows)
+            .await
+            .expect("rows can be planted");
     }
 
     pub(crate) fn is_sqlite(&self) -> bool {
@@ -405,14 +411,14 @@ impl Fixture {
         let Settlement::Committed(assessment) = result else {
             panic!("run {run}: {result:?}");
         };
-        let fingerprint = self.store.fingerprint().await.expect("a fingerprint");
+        let fingerprint = self.standin.fingerprint().await.expect("a fingerprint");
         let again = self.settle_one(run).await;
         assert!(
             matches!(&again, Settlement::Deferred(closed, None)
                 if closed.decision.reason.code() == "run.already_terminal"),
             "{again:?}"
         );
-        let unchanged = self.store.fingerprint().await.expect("a fingerprint");
+        let unchanged = self.standin.fingerprint().await.expect("a fingerprint");
         assert_eq!(fingerprint, unchanged, "a second pass writes nothing");
         Written {
             assessment: *assessment,
@@ -514,7 +520,7 @@ pub(crate) fn settling() -> Settling {
 
 /// Settles runs and returns what became of each; fails the test on an error.
 pub(crate) async fn settle(
-    store: &dyn Standin,
+    store: &dyn Store,
     runs: &[i64],
     with: &Settling,
 ) -> BTreeMap<i64, Settlement> {

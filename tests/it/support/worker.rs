@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use restore_reconciler::storage::{Access, Limits, connect_standin};
+use reconciler_fixtures::Standin;
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::{
@@ -196,15 +196,13 @@ impl Worker {
 /// Prepares the database at `url` for workers: the platform's stand-in, our schema and the queue, the scopes
 /// of [`world`]. Returns a pool that finds its way back to a server that was away.
 pub(crate) async fn stage(url: &str) -> PgPool {
-    let store = connect_standin(url, Access::Write, &Limits::default())
-        .await
-        .expect("the database accepts connections");
-    store.install().await.expect("the stand-in");
+    let standin = Standin::new(url).expect("a URL");
+    standin.install().await.expect("the stand-in");
     let mut migrate = without_heirs(env!("CARGO_BIN_EXE_restore-reconciler"));
     migrate.arg("migrate").env("RECONCILER_DATABASE_URL", url);
     let migrated = migrate.output().await.expect("the binary was built");
     assert!(migrated.status.success(), "{migrated:?}");
-    store.plant(&world()).await.expect("the world");
+    standin.plant(&world()).await.expect("the world");
     PgPoolOptions::new()
         .max_connections(2)
         .connect(url)

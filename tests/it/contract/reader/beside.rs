@@ -230,12 +230,12 @@ async fn asking_for_a_run_queues_a_job(on: Fixture) {
     on.plant([Case::proven(1), Case::proven(2)]).await;
     on.settle(&[2]).await;
     let requests = open_requests(&on.url, &Limits::default()).await.unwrap();
-    let before = on.store.fingerprint().await.unwrap();
+    let before = on.standin.fingerprint().await.unwrap();
     assert!(requests.request(RunId(1), "console", None).await.unwrap());
     assert!(!requests.request(RunId(2), "console", None).await.unwrap());
     assert!(!requests.request(RunId(99), "console", None).await.unwrap());
     assert_eq!(on.store.count_unfinished().await.unwrap(), 1);
-    assert_eq!(on.store.fingerprint().await.unwrap(), before);
+    assert_eq!(on.standin.fingerprint().await.unwrap(), before);
     let queue = reader(&on).await;
     let scope = QueueScope::for_viewer(&Workspaces::All, &[QueueState::Waiting], 10);
     let queue = queue.load_queue(&scope).await.unwrap();

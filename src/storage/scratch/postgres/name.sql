@@ -1,2 +1,0 @@
--- name: which database this is.
-SELECT current_database()::text

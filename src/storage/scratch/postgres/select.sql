@@ -1,2 +1,0 @@
--- select: does nothing, and comes and goes like a statement that does something.
-SELECT true

@@ -1,2 +1,0 @@
--- analyse: tells the planner what the tables hold.
-ANALYZE

@@ -1,0 +1,291 @@
+//! Measures how fast runs are settled, on databases of its own.
+//!
+//! ```text
+//! create ─▶ plant ─▶ for each round: for each subject: copy ─▶ settle ─▶ note ─▶ … ─▶ remove
+//! ```
+//!
+//! **Invariants:**
+//! - What settles the standard work takes turns, and each time begins with a fresh copy of the same database, so
+//!   that whatever else the machine does disturbs all of it alike. Connecting is part of what is measured.
+//! - Growth is measured on a database of its own, which grows; the least and the most settled runs take turns.
+//! - A rate counts verdicts that were committed; a measurement that settles fewer runs than it was given fails.
+
+use std::time::Duration;
+
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::record::{Attribution, Source};
+use reconciler_jobs::sweep::Schedule;
+use restore_reconciler::storage::{BATCH_RUNS_MAX, Limits, Settled, Settling};
+use restore_reconciler::worker;
+use serde::Serialize;
+
+use crate::error::BenchError;
+use crate::report::{Figure, Report, Series, Unit, Work};
+use crate::scratch::Scratch;
+use crate::settling::{PAGES_AT_A_TIME, ROWS_AT_A_TIME};
+use crate::workbench::Workbench;
+use crate::{machine, targets, work};
+
+/// A run that is settled before anything is measured: its verdict is the ready-made one.
+pub(crate) const LIKE: RunId = RunId(50);
+
+/// The first run that is measured.
+const FIRST: i64 = 101;
+
+/// How many runs are planted in one transaction.
+const CHUNK_RUNS: usize = 1_000;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Subject {
+    /// A sweep of a backlog.
+    Sweep,
+    /// The same backlog, one run in each transaction.
+    RowAtATime,
+    /// The same rows read and written by set-based statements with a verdict that is ready.
+    Ceiling,
+    /// A sweep of a few due runs beside many settled ones.
+    Growth,
+    /// A sweep that finds nothing due.
+    IdleSweep,
+    /// Rows that such a sweep reads.
+    IdleRowsRead,
+    /// Rows that such a sweep writes.
+    IdleRowsWritten,
+    /// One run with ten thousand items.
+    BigRun,
+    /// A worker, from its start until it is ready.
+    Start,
+    /// A backlog that is asked for run by run, and settled by workers.
+    Queued,
+    /// Runs that are settled one by one.
+    One,
+    /// Runs that are asked for while a worker is idle, from the commit of the request to that of the verdict.
+    Latency,
+    /// Restores that the platform ends, with and without a request for the run in the same transaction.
+    Producers,
+    /// A worker that sweeps a backlog.
+    Memory,
+    /// A page of the console.
+    Page,
+}
+
+impl Subject {
+    /// In words.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sweep => "sweep",
+            Self::RowAtATime => "row at a time",
+            Self::Ceiling => "ceiling",
+            Self::Growth => "growth",
+            Self::IdleSweep => "idle sweep",
+            Self::IdleRowsRead => "rows read by an idle sweep",
+            Self::IdleRowsWritten => "rows written by an idle sweep",
+            Self::BigRun => "big run",
+            Self::Start => "start",
+            Self::Queued => "queued",
+            Self::One => "one run settled alone",
+            Self::Latency => "latency",
+            Self::Producers => "restores ended",
+            Self::Memory => "memory of a sweep",
+            Self::Page => "page",
+        }
+    }
+}
+
+/// What to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// Runs of one measurement.
+    pub(crate) runs: u32,
+    /// Items of each restore.
+    pub(crate) items: u32,
+    /// Rounds.
+    pub(crate) rounds: u32,
+    /// The most settled runs beside which growth is measured.
+    pub(crate) settled: u64,
+    /// How long requests are made at a fixed rate, or as fast as it goes.
+    pub(crate) duration: Duration,
+}
+
+/// How far a measurement has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// What is being done.
+    pub(crate) step: &'static str,
+    /// How much of it is done.
+    pub(crate) done: u64,
+    /// Of how much.
+    pub(crate) total: u64,
+}
+
+pub(crate) struct Bench<'a> {
+    pub(crate) scratch: &'a Scratch,
+    pub(crate) options: Options,
+    pub(crate) limits: Limits,
+    pub(crate) settling: Settling,
+}
+
+/// Measures everything, and removes its databases, unless it is dropped: then [`Scratch::remove`] is for the caller.
+///
+/// Fails where a database or a worker does, and where not all runs were settled.
+pub(crate) async fn run(
+    scratch: &Scratch,
+    options: Options,
+    mut progress: impl FnMut(Progress),
+) -> Result<Report, BenchError> {
+    let bench = Bench {
+        scratch,
+        options,
+        limits: Limits::default(),
+        settling: settling(),
+    };
+    let url = scratch.create().await?;
+    let measured = bench.measure(&url, &mut progress).await;
+    let removed = scratch.remove().await;
+    let report = measured?;
+    removed?;
+    Ok(report)
+}
+
+/// The rules' settings are the built-in ones, whatever the operator configured.
+pub(crate) fn settling() -> Settling {
+    Settling {
+        policy: Policy::default(),
+        schedule: Schedule::default(),
+        batch_runs_max: BATCH_RUNS_MAX,
+        retries_max: 3,
+        attempts_max: 3,
+        due_only: true,
+        by: Attribution {
+            worker: "bench".to_owned(),
+            source: Source::Sweep,
+        },
+    }
+}
+
+/// Fails where not all runs were settled: a time would mean nothing.
+pub(crate) fn all(verdicts: u64, wanted: u64) -> Result<(), BenchError> {
+    if verdicts == wanted {
+        Ok(())
+    } else {
+        Err(BenchError::Incomplete { verdicts, wanted })
+    }
+}
+
+/// For people and for ratios, not for sums.
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
+
+impl Bench<'_> {
+    async fn measure(
+        &self,
+        url: &str,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<Report, BenchError> {
+        self.prepare(url, progress).await?;
+        let mut figures = Vec::new();
+        figures.extend(self.rates(progress).await?);
+        figures.extend(self.with_workers(progress).await?);
+        figures.extend(self.big_run().await?);
+        figures.extend(self.growth(progress).await?);
+        Ok(Report {
+            machine: machine::describe(),
+            database: self.scratch.describe().await?,
+            work: Work {
+                runs: self.options.runs,
+                items: self.options.items,
+                results_bytes: work::results_bytes(self.options.items),
+                rounds: self.options.rounds,
+                settled: self.options.settled,
+            },
+            targets: targets::targets(&figures),
+            figures,
+        })
+    }
+
+    /// Plants the runs and the ready-made verdict, and lets go of the database.
+    async fn prepare(
+        &self,
+        url: &str,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<(), BenchError> {
+        let on = self.furnish(url).await?;
+        let store = &on.store;
+        let (now, items) = (store.now().await?, self.options.items);
+        on.plant(&work::runs(std::iter::once(LIKE.0), items, now))
+            .await?;
+        let mut settled: Vec<Settled> = Vec::new();
+        store.settle(&[LIKE], &self.settling, &mut settled).await?;
+        let total = i64::from(self.options.runs);
+        for first in (0..total).step_by(CHUNK_RUNS) {
+            let chunk = first..total.min(first + CHUNK_RUNS.cast_signed() as i64);
+            let done = chunk.end.unsigned_abs();
+            on.plant(&work::runs(chunk.map(|number| FIRST + number), items, now))
+                .await?;
+            progress(Progress {
+                step: "planting",
+                done,
+                total: total.unsigned_abs(),
+            });
+        }
+        on.analyse().await?;
+        on.close().await
+    }
+
+    /// Creates the platform's tables, ours and the queue's, and the workspaces of the standard work.
+    pub(crate) async fn furnish(&self, url: &str) -> Result<Workbench, BenchError> {
+        let on = self.open(url).await?;
+        on.standin.install().await?;
+        on.store.migrate().await?;
+        worker::set_up(&*on.store).await?;
+        on.plant(&work::workspaces()).await?;
+        Ok(on)
+    }
+
+    pub(crate) async fn open(&self, url: &str) -> Result<Workbench, BenchError> {
+        Workbench::open(url, &self.limits).await
+    }
+
+    pub(crate) fn runs(&self) -> impl Iterator<Item = RunId> {
+        (FIRST..FIRST + i64::from(self.options.runs)).map(RunId)
+    }
+
+    /// How far a step is after a round, in which each measure settles all runs.
+    pub(crate) fn after(&self, step: &'static str, round: u32) -> Progress {
+        let runs = u64::from(self.options.runs);
+        Progress {
+            step,
+            done: u64::from(round + 1) * runs,
+            total: u64::from(self.options.rounds) * runs,
+        }
+    }
+
+    async fn rates(&self, progress: &mut impl FnMut(Progress)) -> Result<Vec<Figure>, BenchError> {
+        let series = |subject, connections| {
+            let variant = match connections {
+                1 => "1 connection".to_owned(),
+                more => format!("{more} connections"),
+            };
+            Series::new(subject, variant, Unit::VerdictsPerSecond)
+        };
+        let mut sweeps = PAGES_AT_A_TIME.map(|lanes| series(Subject::Sweep, lanes));
+        let mut row = series(Subject::RowAtATime, ROWS_AT_A_TIME);
+        let mut ceilings = PAGES_AT_A_TIME.map(|lanes| series(Subject::Ceiling, lanes));
+        for round in 0..self.options.rounds {
+            for (lanes, series) in PAGES_AT_A_TIME.into_iter().zip(&mut sweeps) {
+                series.add(self.sweep(lanes).await?);
+            }
+            row.add(self.row_at_a_time().await?);
+            for (lanes, series) in PAGES_AT_A_TIME.into_iter().zip(&mut ceilings) {
+                series.add(self.ceiling(lanes).await?);
+            }
+            progress(self.after("settling", round));
+        }
+        let measured = sweeps.into_iter().chain([row]).chain(ceilings);
+        Ok(measured.filter_map(|series| series.figure()).collect())
+    }
+}

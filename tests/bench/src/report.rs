@@ -1,0 +1,214 @@
+//! What a measurement came to: figures, each the median of several rounds, and how they compare to each other.
+
+use serde::Serialize;
+
+use crate::bench::Subject;
+
+/// All that was measured in one run of the program.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "command", rename = "bench")]
+pub(crate) struct Report {
+    /// The machine: processor, cores, memory, system.
+    pub(crate) machine: String,
+    /// The database: its version, and how it keeps what was committed.
+    pub(crate) database: String,
+    /// What was settled.
+    pub(crate) work: Work,
+    /// In the order in which they were asked for.
+    pub(crate) figures: Vec<Figure>,
+    /// Ratios of figures, all of this one run, and some figures themselves.
+    pub(crate) targets: Vec<Target>,
+}
+
+/// The standard work, and how often it was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Work {
+    /// Runs that one measurement settles.
+    pub(crate) runs: u32,
+    /// Items of each restore.
+    pub(crate) items: u32,
+    /// Bytes of the results of one restore whose proof is complete.
+    pub(crate) results_bytes: usize,
+    /// How often each rate was measured, one after the other in turns.
+    pub(crate) rounds: u32,
+    /// Settled runs beside which growth was measured.
+    pub(crate) settled: u64,
+}
+
+/// One figure: the median of what the rounds gave, with the least and the most.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Figure {
+    /// What was measured.
+    pub(crate) subject: Subject,
+    /// What stands beside the subject: how many connections, which percentile.
+    pub(crate) variant: String,
+    /// What one of it is.
+    pub(crate) unit: Unit,
+    /// In the middle.
+    pub(crate) median: f64,
+    /// The least.
+    pub(crate) min: f64,
+    /// The most.
+    pub(crate) max: f64,
+    /// How many values there were.
+    pub(crate) values: usize,
+}
+
+impl Figure {
+    /// What was measured, in words.
+    pub(crate) fn name(&self) -> String {
+        format!("{}, {}", self.subject.name(), self.variant)
+    }
+
+    /// The median with its unit.
+    pub(crate) fn value(&self) -> String {
+        format!("{} {}", rounded(self.median), self.unit.symbol())
+    }
+}
+
+/// With as many digits as say something.
+pub(crate) fn rounded(value: f64) -> String {
+    let digits = match value.abs() {
+        large if large >= 100.0 => 0,
+        middling if middling >= 10.0 => 1,
+        _ => 2,
+    };
+    format!("{value:.digits$}")
+}
+
+/// What a figure counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unit {
+    /// Verdicts a second.
+    VerdictsPerSecond,
+    /// Transactions a second.
+    TransactionsPerSecond,
+    /// Milliseconds.
+    Milliseconds,
+    /// Mebibytes.
+    Mebibytes,
+    /// Rows.
+    Rows,
+    /// Hundredths.
+    Percent,
+}
+
+impl Unit {
+    /// As it stands behind a number.
+    pub(crate) const fn symbol(self) -> &'static str {
+        match self {
+            Self::VerdictsPerSecond => "verdicts/s",
+            Self::TransactionsPerSecond => "tx/s",
+            Self::Milliseconds => "ms",
+            Self::Mebibytes => "MiB",
+            Self::Rows => "rows",
+            Self::Percent => "%",
+        }
+    }
+}
+
+/// What a ratio, or a figure, should be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Target {
+    /// What is compared.
+    pub(crate) name: &'static str,
+    /// Whether more is better.
+    pub(crate) at_least: bool,
+    /// The least, or the most, that it should be.
+    pub(crate) bound: f64,
+    /// What it is.
+    pub(crate) value: f64,
+    /// What both are counted in: nothing for a ratio.
+    pub(crate) unit: Option<Unit>,
+    /// Whether it is as it should be.
+    pub(crate) held: bool,
+}
+
+impl Target {
+    pub(crate) fn at_least(name: &'static str, bound: f64, value: f64) -> Self {
+        Self {
+            name,
+            at_least: true,
+            bound,
+            value,
+            unit: None,
+            held: value >= bound,
+        }
+    }
+
+    pub(crate) fn at_most(name: &'static str, bound: f64, value: f64, unit: Option<Unit>) -> Self {
+        Self {
+            name,
+            at_least: false,
+            bound,
+            value,
+            unit,
+            held: value <= bound,
+        }
+    }
+}
+
+/// Values of one subject, as they come in.
+#[derive(Debug, Clone)]
+pub(crate) struct Series {
+    subject: Subject,
+    variant: String,
+    unit: Unit,
+    values: Vec<f64>,
+}
+
+impl Series {
+    pub(crate) fn new(subject: Subject, variant: impl Into<String>, unit: Unit) -> Self {
+        Self {
+            subject,
+            variant: variant.into(),
+            unit,
+            values: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, value: f64) {
+        self.values.push(value);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    pub(crate) fn add_count(&mut self, count: u64) {
+        self.add(count as f64);
+    }
+
+    /// Nothing where nothing was measured.
+    pub(crate) fn figure(&self) -> Option<Figure> {
+        Some(Figure {
+            subject: self.subject,
+            variant: self.variant.clone(),
+            unit: self.unit,
+            median: percentile(&self.values, 50)?,
+            min: percentile(&self.values, 0)?,
+            max: percentile(&self.values, 100)?,
+            values: self.values.len(),
+        })
+    }
+}
+
+/// The least value that so many percent of all do not exceed.
+pub(crate) fn percentile(values: &[f64], percent: usize) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(place).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_one_of_the_values() {
+        let values = [5.0, 1.0, 4.0, 2.0, 3.0];
+        let at = |percent| percentile(&values, percent);
+        assert_eq!([at(0), at(20), at(50)], [Some(1.0), Some(1.0), Some(3.0)]);
+        assert_eq!([at(99), at(100)], [Some(5.0), Some(5.0)]);
+        assert_eq!(percentile(&[], 50), None);
+    }
+}

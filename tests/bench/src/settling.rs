@@ -1,0 +1,114 @@
+//! Settling a backlog: swept in batches, row by row, and by set-based statements with a ready-made verdict, which
+//! is the most that the database could do: one statement a page.
+
+use std::num::NonZeroU32;
+use std::ops::ControlFlow;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use reconciler_jobs::ids::RunId;
+
+use restore_reconciler::clock::Stopwatch;
+use restore_reconciler::storage::{Settled, Settlement, Store};
+use restore_reconciler::sweep::{Scope, sweep};
+
+use crate::bench::{Bench, LIKE, Subject, all, milliseconds};
+use crate::error::BenchError;
+use crate::report::{Figure, Series, Unit};
+use crate::work;
+
+/// Items of a big run.
+const BIG_ITEMS: u32 = 10_000;
+
+/// The first big run, and how far the next one is: all have complete proof.
+const BIG_FIRST: i64 = 50_000_000;
+const BIG_EVERY: i64 = 50;
+
+/// How many transactions settle pages at once.
+pub(crate) const PAGES_AT_A_TIME: [u32; 3] = [1, 2, 4];
+
+/// How many transactions of one run each are under way at once.
+pub(crate) const ROWS_AT_A_TIME: u32 = 16;
+
+impl Bench<'_> {
+    /// Verdicts a second by a sweep that settles so many pages at once.
+    pub(crate) async fn sweep(&self, lanes: u32) -> Result<f64, BenchError> {
+        let on = self.copy(lanes + 1).await?;
+        let scope = Scope {
+            lanes: NonZeroU32::new(lanes).unwrap_or(NonZeroU32::MIN),
+            ..Scope::default()
+        };
+        let working = Stopwatch::start();
+        let go_on = |_: &[Settled]| ControlFlow::Continue(());
+        let pass = sweep(&*on.store, scope, &self.settling, go_on).await?;
+        let rate = self.rate(pass.tally.verdicts(), working);
+        on.close().await?;
+        rate
+    }
+
+    /// Verdicts a second by the same store, which is given one run at a time, by so many at once.
+    pub(crate) async fn row_at_a_time(&self) -> Result<f64, BenchError> {
+        let on = self.copy(ROWS_AT_A_TIME).await?;
+        let runs: Vec<RunId> = self.runs().collect();
+        let working = Stopwatch::start();
+        let verdicts = stream::iter(runs)
+            .map(|run| settle_one(&*on.store, self, run))
+            .buffer_unordered(ROWS_AT_A_TIME as usize)
+            .try_fold(0, |sum, verdicts| async move { Ok(sum + verdicts) })
+            .await?;
+        let rate = self.rate(verdicts, working);
+        on.close().await?;
+        rate
+    }
+
+    /// Verdicts a second if nothing had to be decided, by so many statements at once.
+    pub(crate) async fn ceiling(&self, connections: u32) -> Result<f64, BenchError> {
+        let on = self.copy(connections).await?;
+        let runs: Vec<RunId> = self.runs().collect();
+        let working = Stopwatch::start();
+        let closed = stream::iter(runs.chunks(self.settling.batch_runs_max as usize))
+            .map(|page| on.close_like(page, LIKE, &self.settling))
+            .buffer_unordered(connections as usize)
+            .try_fold(0, |sum, closed| async move { Ok(sum + closed) })
+            .await?;
+        let rate = self.rate(closed, working);
+        on.close().await?;
+        rate
+    }
+
+    /// Milliseconds for one run with many items, alone.
+    pub(crate) async fn big_run(&self) -> Result<Option<Figure>, BenchError> {
+        let variant = format!("{BIG_ITEMS} items");
+        let mut series = Series::new(Subject::BigRun, variant, Unit::Milliseconds);
+        let on = self.copy(1).await?;
+        let now = on.store.now().await?;
+        for round in 0..i64::from(self.options.rounds) {
+            let run = RunId(BIG_FIRST + round * BIG_EVERY);
+            on.plant(&work::runs(std::iter::once(run.0), BIG_ITEMS, now))
+                .await?;
+            let working = Stopwatch::start();
+            let verdicts = settle_one(&*on.store, self, run).await?;
+            series.add(milliseconds(working.elapsed()));
+            all(verdicts, 1)?;
+        }
+        on.close().await?;
+        Ok(series.figure())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    pub(crate) fn rate(&self, verdicts: u64, working: Stopwatch) -> Result<f64, BenchError> {
+        let seconds = working.elapsed().as_secs_f64();
+        all(verdicts, u64::from(self.options.runs))?;
+        Ok(verdicts as f64 / seconds)
+    }
+}
+
+pub(crate) async fn settle_one(
+    store: &dyn Store,
+    bench: &Bench<'_>,
+    run: RunId,
+) -> Result<u64, BenchError> {
+    let mut settled = Vec::with_capacity(1);
+    store.settle(&[run], &bench.settling, &mut settled).await?;
+    let verdict = |settled: &&Settled| matches!(settled.result, Settlement::Committed(_));
+    Ok(settled.iter().filter(verdict).count() as u64)
+}

@@ -1,0 +1,228 @@
+//! A database that is measured: the product's store, the stand-in beside it, and statements for measurements alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reconciler_fixtures::{PlatformRows, Standin};
+use reconciler_jobs::ids::RunId;
+use restore_reconciler::storage::{
+    AUDITS_PER_RESTORE_MAX, Access, Limits, Settling, Store, connect,
+};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection};
+
+use crate::error::{BenchError, During as _};
+
+/// How long a statement may take: one without an index beside millions of rows takes a while.
+const STATEMENT_WITHIN: Duration = Duration::from_mins(30);
+
+/// How many other sessions are in this database.
+const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
+/// A session ends a moment after it was closed.
+const ALONE_LOOKS: u32 = 500;
+const ALONE_LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Rows of tables that were read, and written, since the server began to count. What other sessions did counts once
+/// they were idle for a second, or ended.
+const ROWS_TOUCHED: &str = "SELECT
+        coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint,
+        coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint
+    FROM pg_stat_user_tables";
+
+/// Writes a restore's row as its end does, documents included, and leaves in it what was planted.
+const END_RESTORE: &str = "UPDATE restore_runs
+    SET status = status, results = results::text::json, metadata = metadata::text::json,
+        completed_at = completed_at, updated_at = localtimestamp
+    WHERE id = $1";
+
+/// The platform's audit entry about the end of a restore.
+const NOTE_END: &str = "INSERT INTO audit_logs (
+        workspace_id, managed_environment_id, actor_type, action, resource_type, resource_id, status, outcome,
+        recorded_at
+    )
+    SELECT
+        workspace_id, managed_environment_id, 'system', 'restore.completed', 'restore_run', id::text, 'success',
+        'success', completed_at
+    FROM restore_runs
+    WHERE id = $1";
+
+/// As a settlement begins: plans are made for the runs at hand.
+const PLAN_ANEW: &str = "SET LOCAL plan_cache_mode = force_custom_plan";
+
+/// Asks for a run as the platform does.
+const REQUEST: &str = "SELECT reconciler.request($1)";
+
+/// Does nothing, and comes and goes like a statement that does something.
+const SELECT: &str = "SELECT true";
+
+/// One of the databases of a measurement.
+#[derive(Clone)]
+pub(crate) struct Workbench {
+    /// Where it is, for workers to find it.
+    pub(crate) url: String,
+    /// The product's own way into it.
+    pub(crate) store: Arc<dyn Store>,
+    /// Fills it.
+    pub(crate) standin: Standin,
+    /// For statements of our own.
+    own: PgPool,
+}
+
+/// Rows of tables, as the server counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowsTouched {
+    /// Read from a table or an index.
+    pub(crate) read: u64,
+    /// Inserted, updated or deleted.
+    pub(crate) written: u64,
+}
+
+impl Workbench {
+    pub(crate) async fn open(url: &str, limits: &Limits) -> Result<Self, BenchError> {
+        let limits = Limits {
+            statement_timeout: limits.statement_timeout.max(STATEMENT_WITHIN),
+            ..*limits
+        };
+        let store = connect(url, Access::Write, &limits).await?;
+        let options: PgConnectOptions = url.parse().during("connect to PostgreSQL")?;
+        Ok(Self {
+            url: url.to_owned(),
+            store,
+            standin: Standin::new(url)?,
+            own: PgPoolOptions::new()
+                .max_connections(limits.connections_max)
+                .connect_lazy_with(options),
+        })
+    }
+
+    /// Adds rows of the platform.
+    pub(crate) async fn plant(&self, rows: &PlatformRows) -> Result<(), BenchError> {
+        Ok(self.standin.plant(rows).await?)
+    }
+
+    /// Tells the planner what the tables hold.
+    pub(crate) async fn analyse(&self) -> Result<(), BenchError> {
+        Ok(self.standin.execute_script("ANALYZE").await?)
+    }
+
+    /// Closes due runs by one statement, which reads what a settlement reads and writes what it writes, with the
+    /// verdict that was reached about `like`. Returns how many it closed.
+    pub(crate) async fn close_like(
+        &self,
+        runs: &[RunId],
+        like: RunId,
+        with: &Settling,
+    ) -> Result<u64, BenchError> {
+        let step = "close runs by one statement";
+        let ids: Vec<i64> = runs.iter().map(|run| run.0).collect();
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+        let mut tx = self.own.begin_with(begin).await.during(step)?;
+        sqlx::query(PLAN_ANEW)
+            .execute(&mut *tx)
+            .await
+            .during(step)?;
+        let closed: i64 = sqlx::query_scalar(include_str!("close_like.sql"))
+            .bind(ids)
+            .bind(like.0)
+            .bind(&with.policy.audit_actions)
+            .bind(AUDITS_PER_RESTORE_MAX)
+            .fetch_one(&mut *tx)
+            .await
+            .during(step)?;
+        tx.commit().await.during(step)?;
+        Ok(closed.unsigned_abs())
+    }
+
+    /// How many rows statements have read and written in this database so far, by sessions that have ended.
+    pub(crate) async fn rows_touched(&self) -> Result<RowsTouched, BenchError> {
+        let (read, written): (i64, i64) = sqlx::query_as(ROWS_TOUCHED)
+            .fetch_one(&self.own)
+            .await
+            .during("read the server's counters")?;
+        Ok(RowsTouched {
+            read: read.unsigned_abs(),
+            written: written.unsigned_abs(),
+        })
+    }
+
+    /// Connects once more, as the platform does.
+    pub(crate) async fn producer(&self) -> Result<Producer, BenchError> {
+        PgConnection::connect_with(&self.own.connect_options())
+            .await
+            .map(Producer)
+            .during("connect as the platform does")
+    }
+
+    /// Lets go of the database, and returns once nobody else is connected to it either.
+    pub(crate) async fn close(self) -> Result<(), BenchError> {
+        let Self {
+            store,
+            standin,
+            own,
+            ..
+        } = self;
+        drop((store, standin));
+        for _ in 0..ALONE_LOOKS {
+            let others: i64 = sqlx::query_scalar(OTHERS)
+                .fetch_one(&own)
+                .await
+                .during("let go of a database")?;
+            // The pool's other connections are closed below.
+            if others < i64::from(own.size()) {
+                break;
+            }
+            tokio::time::sleep(ALONE_LOOK_EVERY).await;
+        }
+        own.close().await;
+        Ok(())
+    }
+}
+
+/// One of the platform's connections: whatever it does waits for what it did before.
+pub(crate) struct Producer(PgConnection);
+
+/// What a producer does last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LastStep {
+    /// Nothing more.
+    None,
+    /// It sends a statement that does nothing: the least that anything more could cost.
+    Select,
+    /// It asks for the run, in the same transaction.
+    Request,
+}
+
+impl Producer {
+    /// Writes the end of a planted run's restore, with its documents and an audit entry, and commits it. Fails if it
+    /// asked in vain, because the run is not open.
+    pub(crate) async fn end_restore(
+        &mut self,
+        run: RunId,
+        last: LastStep,
+    ) -> Result<(), BenchError> {
+        let step = "end a restore";
+        let mut tx = self.0.begin().await.during(step)?;
+        for statement in [END_RESTORE, NOTE_END] {
+            let statement = sqlx::query(statement).bind(run.0);
+            statement.execute(&mut *tx).await.during(step)?;
+        }
+        let is_queued: bool = match last {
+            LastStep::None => true,
+            LastStep::Select => sqlx::query_scalar(SELECT)
+                .fetch_one(&mut *tx)
+                .await
+                .during(step)?,
+            LastStep::Request => sqlx::query_scalar(REQUEST)
+                .bind(run.0)
+                .fetch_one(&mut *tx)
+                .await
+                .during(step)?,
+        };
+        if !is_queued {
+            return Err(BenchError::NotQueued(run));
+        }
+        tx.commit().await.during(step)
+    }
+}
