@@ -62,7 +62,7 @@ pub fn posture(latest: Option<&Latest>, at: At<'_>, with_evidence: bool) -> Envi
 ///
 /// Fails where the database does.
 pub async fn count(
-    reader: &dyn Reader,
+    reader: &Reader,
     of: &Workspaces,
     walk: Walk,
     policy: &Policy,

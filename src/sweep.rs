@@ -62,7 +62,7 @@ pub struct Pass {
 /// which page is in hand, before it is settled, and keeps what the pass came to, also when it ends in
 /// an error. A pass that finds nothing due leaves no trace.
 pub async fn sweep(
-    store: &dyn Store,
+    store: &Store,
     scope: Scope,
     with: &Settling,
     progress: impl FnMut(&[Settled]) -> ControlFlow<()>,
@@ -73,7 +73,7 @@ pub async fn sweep(
 }
 
 async fn pass(
-    store: &dyn Store,
+    store: &Store,
     scope: Scope,
     with: &Settling,
     mut progress: impl FnMut(&[Settled]) -> ControlFlow<()>,
@@ -125,7 +125,7 @@ async fn pass(
 /// Settles pages, as many at once as there are lanes, and reads the page after them meanwhile. Returns whether
 /// all were settled. Once `progress` says stop, or a page has failed, what is in hand is settled and no more.
 async fn settle_pages(
-    store: &dyn Store,
+    store: &Store,
     in_hand: &InHand,
     pages: Pages<'_>,
     with: &Settling,
@@ -171,7 +171,7 @@ impl Pages<'_> {
     /// Reads them one after the other, until an error or until it is over.
     fn read(
         self,
-        store: &dyn Store,
+        store: &Store,
         over: &AtomicBool,
     ) -> impl Stream<Item = Result<Vec<RunId>, StoreError>> {
         stream::unfold((Some(self.first), self.rest), |(first, rest)| async {
@@ -194,7 +194,7 @@ struct InHand {
 
 impl InHand {
     /// Notes them before they are settled. The notes of two pages must not overtake each other.
-    async fn take(&self, store: &dyn Store, page: &[RunId]) -> Result<(), StoreError> {
+    async fn take(&self, store: &Store, page: &[RunId]) -> Result<(), StoreError> {
         let mut runs = self.runs.lock().await;
         let noted = runs.len();
         runs.extend(page);
@@ -246,7 +246,7 @@ impl DuePages {
     }
 
     /// The next page; nothing after the last one.
-    pub async fn next(&mut self, store: &dyn Store) -> Result<Option<Vec<RunId>>, StoreError> {
+    pub async fn next(&mut self, store: &Store) -> Result<Option<Vec<RunId>>, StoreError> {
         let page_max = u64::from(self.page_max).min(self.left);
         let page_max = usize::try_from(page_max).unwrap_or(usize::MAX);
         let turns = match &mut self.turns {

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use reconciler_fixtures::Standin;
@@ -102,7 +101,7 @@ fn stop_on_signal_if(serve: bool) -> anyhow::Result<Option<CancellationToken>> {
 async fn serve(
     session: &mut Session<'_>,
     place: &Place,
-    store: Arc<dyn Store>,
+    store: Store,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let through = ThroughQueue {
@@ -190,7 +189,7 @@ impl Place {
         Ok(Self::Kept(file.to_owned(), queue))
     }
 
-    async fn open(&self, session: &Session<'_>) -> anyhow::Result<Arc<dyn Store>> {
+    async fn open(&self, session: &Session<'_>) -> anyhow::Result<Store> {
         if matches!(self, Self::Named) {
             return session.connect(Access::Create).await;
         }

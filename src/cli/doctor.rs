@@ -30,7 +30,7 @@ pub(super) async fn run(session: &mut Session<'_>) -> anyhow::Result<Exit> {
 
 async fn examine(session: &Session<'_>) -> anyhow::Result<Vec<Finding>> {
     let store = session.connect(Access::Read).await?;
-    let checks = doctor::examine(&*store).await?;
+    let checks = doctor::examine(&store).await?;
     Ok(checks.into_iter().map(Finding::from).collect())
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let queued = store.request(&open, CAUSE, trace).await?;
     let queued: HashSet<i64> = queued.into_iter().map(|run| run.0).collect();
     // Looked up again: a run that the queue took no job for may have been closed meanwhile.
-    let mut results = results_of(&*reader, &runs, |standing| {
+    let mut results = results_of(&reader, &runs, |standing| {
         if standing.is_dead() {
             RequestState::DeadLetter
         } else {
@@ -67,7 +67,7 @@ pub(super) fn distinct(runs: &[i64]) -> Vec<RunId> {
 
 /// What became of runs: `state` says it of those that are open, the runs themselves of all others.
 pub(super) async fn results_of(
-    reader: &dyn Reader,
+    reader: &Reader,
     runs: &[RunId],
     state: impl Fn(&Standing) -> RequestState,
 ) -> anyhow::Result<Vec<RequestedRun>> {

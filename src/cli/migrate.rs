@@ -46,9 +46,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     }
     let before = store.schema_version().await?;
     store.migrate().await?;
-    worker::set_up(&*store).await?;
+    worker::set_up(&store).await?;
     if let Some(wanted) = triggers {
-        set_triggers(&*store, wanted).await?;
+        set_triggers(&store, wanted).await?;
     }
     let after = store.schema_version().await?;
     let migrated = Migrated {
@@ -58,12 +58,12 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     };
     match session.screen.output {
         Output::Json => session.screen.json(&Document::Migrate(migrated))?,
-        Output::Table => session.screen.line(&sentence(&*store, &migrated))?,
+        Output::Table => session.screen.line(&sentence(&store, &migrated))?,
     }
     Ok(Exit::Done)
 }
 
-async fn set_triggers(store: &dyn Store, wanted: TriggerWord) -> anyhow::Result<()> {
+async fn set_triggers(store: &Store, wanted: TriggerWord) -> anyhow::Result<()> {
     let (what, advice) = match wanted {
         TriggerWord::Added => (
             "our schema is in place, but the triggers could not be added",
@@ -81,7 +81,7 @@ async fn set_triggers(store: &dyn Store, wanted: TriggerWord) -> anyhow::Result<
         .with_context(|| Failure::new(what, advice))
 }
 
-fn sentence(store: &dyn Store, migrated: &Migrated) -> String {
+fn sentence(store: &Store, migrated: &Migrated) -> String {
     let schema = match store.backend() {
         Backend::Postgres => "The schema `reconciler`",
         Backend::Sqlite => "The schema (tables `reconciler_…`)",

@@ -44,7 +44,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         let Some(settlement) = results.remove(&run) else {
             continue;
         };
-        match result_of(&*reader, run, settlement).await {
+        match result_of(&reader, run, settlement).await {
             Ok(result) => found.push(result),
             Err(error) => done = done.and(Err(error)),
         }
@@ -61,7 +61,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
 }
 
 async fn result_of(
-    reader: &dyn Reader,
+    reader: &Reader,
     run: RunId,
     settlement: Settlement,
 ) -> Result<RunResult, StoreError> {

@@ -1,7 +1,5 @@
 //! What a verb works with: the screen, the settings, and the way to the database.
 
-use std::sync::Arc;
-
 use anyhow::Context as _;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
 
@@ -37,7 +35,7 @@ impl Session<'_> {
     }
 
     /// Connects to the database, whatever it holds.
-    pub(super) async fn connect(&self, access: Access) -> anyhow::Result<Arc<dyn Store>> {
+    pub(super) async fn connect(&self, access: Access) -> anyhow::Result<Store> {
         let url = self.database_url()?;
         let store = storage::connect(url.expose_secret(), access, &self.limits()).await;
         store.map_err(|error| match error.advice() {
@@ -61,7 +59,7 @@ impl Session<'_> {
     ///
     /// Asked first, so that nobody is sent to create our schema beside tables that are not the
     /// platform's.
-    pub(super) async fn open(&self, access: Access) -> anyhow::Result<Arc<dyn Store>> {
+    pub(super) async fn open(&self, access: Access) -> anyhow::Result<Store> {
         let store = self.connect(access).await?;
         if !store.has_platform().await? {
             let url = self.database_url()?;
@@ -81,7 +79,7 @@ impl Session<'_> {
     ///
     /// A schema of a later release may mean something else by the same names, so nothing is written
     /// into it.
-    pub(super) async fn open_migrated(&self, access: Access) -> anyhow::Result<Arc<dyn Store>> {
+    pub(super) async fn open_migrated(&self, access: Access) -> anyhow::Result<Store> {
         let store = self.open(access).await?;
         let known = store.schema_version_known();
         match store.schema_version().await? {
@@ -102,7 +100,7 @@ impl Session<'_> {
     }
 
     /// Connects to a database that a worker can work on: our schema and the queue's tables are there.
-    pub(super) async fn open_for_work(&self) -> anyhow::Result<Arc<dyn Store>> {
+    pub(super) async fn open_for_work(&self) -> anyhow::Result<Store> {
         let store = self.open_migrated(Access::Write).await?;
         if !store.has_queue().await? {
             return Err(Failure::new(

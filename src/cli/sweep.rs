@@ -118,7 +118,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
             progress.advance(runs);
             interruption.wish()
         };
-        let look = look(&*store, scope, &settling, each);
+        let look = look(&store, scope, &settling, each);
         interruption.heed_during(look).await
     } else {
         let each = |settled: &[Settled]| {
@@ -129,7 +129,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
             interruption.wish()
         };
         let sweep = async {
-            let pass = sweep(&*store, scope, &settling, each).await?;
+            let pass = sweep(&store, scope, &settling, each).await?;
             Ok(pass.is_complete)
         };
         interruption.heed_during(sweep).await
@@ -208,7 +208,7 @@ impl Look {
 /// Decides every due run within `scope` and writes nothing: no verdict, no watch list, no sweep. Says
 /// whether it came to the end.
 async fn look(
-    store: &dyn Store,
+    store: &Store,
     scope: Scope,
     with: &Settling,
     mut each: impl FnMut(usize, Vec<Look>) -> ControlFlow<()>,
@@ -216,7 +216,7 @@ async fn look(
     let reader = store.reader();
     let mut pages = DuePages::new(scope, with.batch_runs_max);
     while let Some(runs) = pages.next(store).await? {
-        let looks = look_at(&*reader, &runs, &with.policy).await?;
+        let looks = look_at(&reader, &runs, &with.policy).await?;
         if each(runs.len(), looks).is_break() {
             break;
         }
@@ -227,7 +227,7 @@ async fn look(
 /// A run whose rows the database refuses to hand over is isolated by halving, as it is when runs
 /// are settled, so that a dry run announces what the pass would do.
 async fn look_at(
-    reader: &dyn Reader,
+    reader: &Reader,
     runs: &[RunId],
     policy: &Policy,
 ) -> Result<Vec<Look>, StoreError> {

@@ -102,7 +102,7 @@ async fn connect(
     session: &Session<'_>,
     health: &Health,
     stop: &CancellationToken,
-) -> anyhow::Result<Option<Arc<dyn Store>>> {
+) -> anyhow::Result<Option<Store>> {
     let connecting = async {
         loop {
             if let Some(store) = try_to_connect(session, health).await? {
@@ -127,10 +127,7 @@ async fn connect(
 }
 
 /// A store; nothing where the database is away or does not answer.
-async fn try_to_connect(
-    session: &Session<'_>,
-    health: &Health,
-) -> anyhow::Result<Option<Arc<dyn Store>>> {
+async fn try_to_connect(session: &Session<'_>, health: &Health) -> anyhow::Result<Option<Store>> {
     let opened = tokio::time::timeout(ANSWER_WITHIN, session.open_for_work()).await;
     let error = match opened {
         Ok(Ok(store)) => {

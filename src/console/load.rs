@@ -52,8 +52,8 @@ const CAUSE: &str = "console";
 
 /// What the console shows, and to whom.
 pub struct ConsoleState {
-    reader: Arc<dyn Reader>,
-    requests: Arc<dyn Requests>,
+    reader: Reader,
+    requests: Requests,
     policy: Policy,
     freshness: Thresholds,
     backup: backup_health::Thresholds,
@@ -77,12 +77,7 @@ impl Viewer {
 impl ConsoleState {
     /// Everything is read through `reader`; asking for runs through `requests` is the only thing that writes.
     #[must_use]
-    pub fn new(
-        reader: Arc<dyn Reader>,
-        requests: Arc<dyn Requests>,
-        config: &Config,
-        started: Timestamp,
-    ) -> Self {
+    pub fn new(reader: Reader, requests: Requests, config: &Config, started: Timestamp) -> Self {
         let settings = config.console.clone();
         Self {
             reader,

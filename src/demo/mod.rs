@@ -26,7 +26,6 @@ mod volume;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
@@ -116,7 +115,7 @@ pub enum DemoError {
 /// Plants the scenarios and `options.runs` generated runs, judges them twice, and says what came of
 /// it. The rows stay in the database.
 pub async fn run(
-    store: &Arc<dyn Store>,
+    store: &Store,
     standin: &Standin,
     options: &DemoOptions,
     mut progress: impl FnMut(DemoProgress),
@@ -127,23 +126,23 @@ pub async fn run(
     standin.install().await?;
     store.migrate().await?;
     if options.through_queue.is_some() {
-        worker::set_up(&**store).await?;
+        worker::set_up(store).await?;
     }
 
     let planting = Stopwatch::start();
     let mut volume = Volume::new(options.runs);
-    plant(&**store, standin, options, &mut volume, &mut progress).await?;
+    plant(store, standin, options, &mut volume, &mut progress).await?;
     let planting_ms = report::milliseconds(planting.elapsed());
 
     let mut passes = Passes {
-        store: &**store,
+        store: store,
         standin,
         options,
         progress,
     };
     let working = options.through_queue.as_ref().map(|through| {
         let settling = settling(options, Source::Request);
-        Working::begin(Arc::clone(store), through, settling)
+        Working::begin(store.clone(), through, settling)
     });
     let judged = passes.judge(volume, planting_ms).await;
     if let Some(working) = working {
@@ -175,11 +174,8 @@ fn settling(options: &DemoOptions, source: Source) -> Settling {
 }
 
 /// Keeps a worker at work on what was demonstrated: it does what is asked for, and sweeps by itself hardly ever.
-pub async fn keep_working(
-    store: Arc<dyn Store>,
-    through: &ThroughQueue,
-) -> Result<Working, DemoError> {
-    worker::set_up(&*store).await?;
+pub async fn keep_working(store: Store, through: &ThroughQueue) -> Result<Working, DemoError> {
+    worker::set_up(&store).await?;
     let settling = settling(&DemoOptions::default(), Source::Request);
     Ok(Working::begin(store, through, settling))
 }
@@ -241,7 +237,7 @@ pub fn platform(now: Timestamp, with_scenes: bool) -> Vec<PlatformRows> {
 
 /// Fills the platform's tables, and has one audit entry refused from then on.
 async fn plant(
-    store: &dyn Store,
+    store: &Store,
     standin: &Standin,
     options: &DemoOptions,
     volume: &mut Volume,
@@ -291,7 +287,7 @@ fn is_named(run: RunId) -> bool {
 
 /// What the passes have in common.
 struct Passes<'a, P> {
-    store: &'a dyn Store,
+    store: &'a Store,
     standin: &'a Standin,
     options: &'a DemoOptions,
     progress: P,

@@ -6,7 +6,6 @@
 //!   job does not count.
 //! - A pass has ended when no job is unfinished. Time says only how long nothing may happen.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -67,7 +66,7 @@ pub struct Working {
 }
 
 impl Working {
-    pub(super) fn begin(store: Arc<dyn Store>, through: &ThroughQueue, settling: Settling) -> Self {
+    pub(super) fn begin(store: Store, through: &ThroughQueue, settling: Settling) -> Self {
         let stop = CancellationToken::new();
         let options = worker::Options {
             worker: through.worker.clone(),
@@ -108,7 +107,7 @@ fn hardly_ever() -> config::Sweep {
 
 /// Asks for all of `runs`, waits until every job is finished, and reads what was written.
 pub(super) async fn pass(
-    (store, standin): (&dyn Store, &Standin),
+    (store, standin): (&Store, &Standin),
     through: &ThroughQueue,
     phase: Phase,
     runs: impl Iterator<Item = RunId>,
@@ -136,7 +135,7 @@ pub(super) async fn pass(
 }
 
 async fn ask(
-    store: &dyn Store,
+    store: &Store,
     through: &ThroughQueue,
     mut runs: impl Iterator<Item = RunId>,
 ) -> Result<QueueReport, DemoError> {
@@ -154,7 +153,7 @@ async fn ask(
 
 /// The worker writes to the queue all the time, and a file has one writer at a time.
 async fn request(
-    store: &dyn Store,
+    store: &Store,
     through: &ThroughQueue,
     page: &[RunId],
 ) -> Result<Vec<RunId>, StoreError> {
@@ -173,7 +172,7 @@ async fn request(
 }
 
 async fn wait(
-    store: &dyn Store,
+    store: &Store,
     through: &ThroughQueue,
     queued: u64,
     mut progress: impl FnMut(u64),

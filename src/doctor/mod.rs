@@ -93,7 +93,7 @@ impl Check {
 }
 
 /// Examines the database behind a store.
-pub async fn examine(store: &dyn Store) -> Result<Vec<Check>, StoreError> {
+pub async fn examine(store: &Store) -> Result<Vec<Check>, StoreError> {
     match store.driver() {
         Driver::Postgres(pool) => postgres::examine(store, pool).await,
         Driver::Sqlite(pool) => sqlite::examine(store, pool).await,

@@ -90,7 +90,7 @@ impl Probe {
     }
 }
 
-pub(super) async fn examine(store: &dyn Store, pool: &PgPool) -> Result<Vec<Check>, StoreError> {
+pub(super) async fn examine(store: &Store, pool: &PgPool) -> Result<Vec<Check>, StoreError> {
     let mut connection = pool.acquire().await.during("reach the database")?;
     let mut checks = match SERVER.run(&mut connection).await? {
         Ok(found) => checks_of(found),
@@ -161,7 +161,7 @@ async fn examine_own(
     Ok(Ok(checks))
 }
 
-async fn look_at_clock(store: &dyn Store) -> Result<Check, StoreError> {
+async fn look_at_clock(store: &Store) -> Result<Check, StoreError> {
     let before = clock::wall();
     let database = answer("clock", store.now().await)?;
     let after = clock::wall();

@@ -52,7 +52,7 @@ struct FoundIndex {
 type Tables = BTreeMap<String, Vec<FoundColumn>>;
 
 pub(super) async fn examine(
-    store: &dyn Store,
+    store: &Store,
     pool: &SqlitePool,
 ) -> Result<Vec<Check>, StoreError> {
     let mut checks = match answer("file", load_file(pool).await)? {
@@ -310,7 +310,7 @@ fn predicate_of(index: &FoundIndex) -> String {
 }
 
 async fn look_at_own(
-    store: &dyn Store,
+    store: &Store,
     pool: &SqlitePool,
     tables: &Tables,
 ) -> Result<Vec<Check>, StoreError> {
@@ -343,7 +343,7 @@ async fn look_at_own(
 }
 
 /// The jobs' file. That it cannot be opened mostly means that nobody has made it yet.
-async fn look_at_queue(store: &dyn Store) -> Check {
+async fn look_at_queue(store: &Store) -> Check {
     let subject = "queue";
     if store.has_queue().await.unwrap_or(false) {
         return Check::good(

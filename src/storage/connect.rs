@@ -1,32 +1,38 @@
 //! Opens a store by URL. The one place that chooses between the databases.
 
-use std::sync::Arc;
-
-use super::Store;
+use super::Backend;
 use super::error::StoreError;
 use super::limits::{Access, Limits};
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
+use super::store::{Database, Store};
 
 /// Connects to the database that `url` names, by its scheme: `postgres`, `postgresql` or `sqlite`.
 ///
 /// The URL is never part of an error: it may hold a password.
-pub async fn connect(
-    url: &str,
-    access: Access,
-    limits: &Limits,
-) -> Result<Arc<dyn Store>, StoreError> {
-    match url.split_once(':').map(|(scheme, _)| scheme) {
-        Some("postgres" | "postgresql") => Ok(Arc::new(PostgresStore::connect(url, limits).await?)),
-        Some("sqlite") => Ok(Arc::new(SqliteStore::connect(url, access, limits).await?)),
-        _ => Err(no_database()),
-    }
+pub async fn connect(url: &str, access: Access, limits: &Limits) -> Result<Store, StoreError> {
+    let database = match scheme_of(url)? {
+        Backend::Postgres => Database::Postgres(PostgresStore::connect(url, limits).await?),
+        Backend::Sqlite => Database::Sqlite(SqliteStore::connect(url, access, limits).await?),
+    };
+    Ok(Store { database })
 }
 
-/// Of a URL of some other kind.
-pub(super) fn no_database() -> StoreError {
-    StoreError::fatal(
-        "choose a database",
-        "the URL must begin with postgres:// or sqlite:",
-    )
+/// As [`connect`], but nothing can be written, whatever is sent.
+pub(super) async fn connect_to_read(url: &str, limits: &Limits) -> Result<Database, StoreError> {
+    Ok(match scheme_of(url)? {
+        Backend::Postgres => Database::Postgres(PostgresStore::connect_to_read(url, limits).await?),
+        Backend::Sqlite => Database::Sqlite(SqliteStore::connect(url, Access::Read, limits).await?),
+    })
+}
+
+fn scheme_of(url: &str) -> Result<Backend, StoreError> {
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => Ok(Backend::Postgres),
+        Some("sqlite") => Ok(Backend::Sqlite),
+        _ => Err(StoreError::fatal(
+            "choose a database",
+            "the URL must begin with postgres:// or sqlite:",
+        )),
+    }
 }

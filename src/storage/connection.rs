@@ -2,12 +2,10 @@
 
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use jiff::Timestamp;
 use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
 use sqlx::{FromRow, query_as_with, query_with};
 
-use super::column::Moment;
 use super::error::{During as _, StoreError};
 use super::statement::{Statement, Value, postgres_arguments, sqlite_arguments};
 
@@ -68,6 +66,16 @@ impl<'c> Connection<'c> {
         Ok(self.fetch_all(statement, values).await?.pop())
     }
 
+    /// The one row that a statement always returns.
+    pub(super) async fn fetch_one<R: Record + 'c>(
+        self,
+        statement: Statement,
+        values: &[Value<'_>],
+    ) -> Result<R, StoreError> {
+        let row = self.fetch_optional(statement, values).await?;
+        row.ok_or(sqlx::Error::RowNotFound).during(statement.step)
+    }
+
     /// The one column of every row that a statement returns.
     pub(super) async fn fetch_column<T: 'c>(
         self,
@@ -81,7 +89,20 @@ impl<'c> Connection<'c> {
         Ok(rows.into_iter().map(|(value,)| value).collect())
     }
 
-    /// How many rows a statement wrote.
+    /// The one column of the one row that a statement always returns.
+    pub(super) async fn fetch_value<T: 'c>(
+        self,
+        statement: Statement,
+        values: &[Value<'_>],
+    ) -> Result<T, StoreError>
+    where
+        (T,): Record,
+    {
+        let (value,) = self.fetch_one(statement, values).await?;
+        Ok(value)
+    }
+
+    /// How many rows a statement wrote; none where this database has nothing to do.
     pub(super) async fn execute(
         self,
         statement: Statement,
@@ -89,6 +110,7 @@ impl<'c> Connection<'c> {
     ) -> Result<u64, StoreError> {
         let step = statement.step;
         match self {
+            Self::Postgres(_) if statement.postgres.is_empty() => Ok(0),
             Self::Postgres(connection) => {
                 let arguments = postgres_arguments(values).during(step)?;
                 let query = query_with::<Postgres, _>(statement.postgres, arguments);
@@ -103,36 +125,5 @@ impl<'c> Connection<'c> {
                 Ok(done.rows_affected())
             }
         }
-    }
-}
-
-/// A transaction of either database.
-pub(super) trait Session: Send + Sized {
-    fn state(&self) -> &State;
-
-    fn state_mut(&mut self) -> &mut State;
-
-    /// The connection inside of the transaction.
-    fn driver(&mut self) -> Connection<'_>;
-
-    fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    fn rollback(self) -> impl Future<Output = Result<(), StoreError>> + Send;
-}
-
-/// What a transaction knows of itself.
-pub(super) struct State {
-    /// The database's clock, read when the transaction began.
-    pub(super) as_of: Timestamp,
-    /// How many bytes of restores' documents were parsed in it so far.
-    pub(super) bytes_parsed: usize,
-}
-
-impl State {
-    pub(super) fn at(step: &'static str, as_of: Moment) -> Result<Self, StoreError> {
-        Ok(Self {
-            as_of: as_of.read(step)?,
-            bytes_parsed: 0,
-        })
     }
 }

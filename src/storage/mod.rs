@@ -4,10 +4,18 @@
 //! settle(runs) ─▶ begin ─▶ lock ─▶ load facts ─▶ decide (pure) ─▶ close, audit, ledger ─▶ commit
 //! ```
 //!
-//! One [`Store`] trait, two implementations, chosen by URL: PostgreSQL for the platform's own
-//! database, SQLite as the embedded default. What they share is written once: the order of a
-//! settlement in `settle`, the shape of rows in `records`. What differs is SQL, one file per query
-//! beside the code that runs it.
+//! One [`Store`], over one of two databases, chosen by URL: PostgreSQL for the platform's own, SQLite as the
+//! embedded default. Whatever is done is written once; what differs is SQL, one file per statement below
+//! `postgres/sql` and `sqlite/sql`, and what a database needs around it: connections, migrations, notifications.
+//!
+//! | Module | Story |
+//! |---|---|
+//! | `statement`, `column` | what is sent to a database, and what comes back |
+//! | `connection`, `transaction` | the two drivers, and all that is asked of them |
+//! | `postgres`, `sqlite` | what one database needs that the other does not |
+//! | `store`, `sweeps`, `census`, `queue` | what the store does, written once |
+//! | `settle` | the one settling path |
+//! | `reader` | what is shown |
 //!
 //! **Invariants:**
 //! - Every query that reads proof carries the run's workspace and environment.
@@ -19,9 +27,9 @@
 //!
 //! `sqlx::Any` was rejected: it speaks the smallest language both databases share, and set-based
 //! statements are not in it. Checked query macros were rejected because they check against one
-//! database at build time; instead, one contract suite runs every statement on both. One generic
-//! implementation over `sqlx::Database` was rejected as well: its bounds take more lines than the calls
-//! they would share, which do no more than bind values to a statement.
+//! database at build time; instead, one contract suite runs every statement on both. Generic code
+//! over `sqlx::Database` was rejected as well: its bounds would follow every function that sends a statement. An
+//! enum of the two drivers stops them at `connection`.
 
 pub mod census;
 mod column;
@@ -38,36 +46,32 @@ mod report;
 mod settle;
 pub mod sqlite;
 mod statement;
+mod store;
 mod sweeps;
+mod transaction;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use async_trait::async_trait;
 use jiff::Timestamp;
-use reconciler_jobs::ids::{RunId, WorkspaceId};
+use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::Attribution;
 use reconciler_jobs::restore_execute::review::{Name, Recorded, Standing};
 use reconciler_jobs::restore_execute::{Decision, Facts, Outcome, Policy};
-use reconciler_jobs::sweep::shard::Shard;
-use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
 use reconciler_jobs::sweep::{Schedule, Watch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
 
-pub use census::Counting;
+use column::{Id, Moment};
+
 pub use connect::connect;
 pub(crate) use error::During;
 pub use error::{ErrorKind, StoreError};
 pub use limits::{Access, Limits};
-pub use queue::oversight::Oversight;
-pub use queue::{Awaited, HeldJob, Pruned, Queue, QueuePool, QueueState, Retention, Wakes};
+pub use queue::{ClaimedJob, Listener, Pruned, QueuePool, QueueState, Rechecks, Retention};
 pub use sqlite::queue_file;
+pub use store::Store;
 pub use sweeps::SweepStart;
-
-use reader::Reader;
 
 /// How many runs are settled together unless configured otherwise.
 pub const BATCH_RUNS_MAX: u32 = 500;
@@ -78,110 +82,6 @@ pub const RUN_COLUMN_BYTES_MAX: i64 = 1024 * 1024;
 
 /// How many audit entries of one restore are read: the latest ones, which overrule the others.
 pub const AUDITS_PER_RESTORE_MAX: i64 = 32;
-
-/// A database that holds the platform's tables and our own.
-#[async_trait]
-pub trait Store: Queue + Oversight + Counting {
-    /// Which database this is.
-    fn backend(&self) -> Backend;
-
-    /// Reads through this store's own connections, each answer in a transaction that cannot write.
-    fn reader(&self) -> Arc<dyn Reader>;
-
-    /// Creates or upgrades our own schema. Platform tables are never touched. Several processes may
-    /// call this at once; one works, the others wait.
-    async fn migrate(&self) -> Result<(), StoreError>;
-
-    /// Lets the platform's own writes ask for runs, or no longer: a trigger on `restore_runs` and one on
-    /// `evidence_snapshots` that call `reconciler.request`. They never fail a write. Doing either again
-    /// does nothing. Only PostgreSQL has somebody to ask.
-    async fn set_platform_triggers(&self, wanted: bool) -> Result<(), StoreError>;
-
-    /// The newest migration of our own schema that was applied; nothing where there is none.
-    async fn schema_version(&self) -> Result<Option<i64>, StoreError>;
-
-    /// The newest migration that this program brings along.
-    fn schema_version_known(&self) -> i64;
-
-    /// The workspaces of `shard` that have open `restore.execute` runs due now, in ascending order; or
-    /// only `workspace`.
-    async fn load_due_workspaces(
-        &self,
-        workspace: Option<WorkspaceId>,
-        shard: Shard,
-    ) -> Result<Vec<DueWorkspace>, StoreError>;
-
-    /// Due runs, of each span the lowest ids, in ascending order within a workspace.
-    async fn load_due(&self, reading: &Reading) -> Result<Vec<(WorkspaceId, RunId)>, StoreError>;
-
-    /// How many runs are due now.
-    async fn count_due(&self, workspace: Option<WorkspaceId>) -> Result<u64, StoreError> {
-        let due = self.load_due_workspaces(workspace, Shard::WHOLE).await?;
-        Ok(due.iter().map(|due| due.runs).sum())
-    }
-
-    /// Decides `runs` and commits the verdicts, in batches of at most `with.batch_runs_max`.
-    ///
-    /// Each run given appears exactly once in `settled`, in no particular order, after the
-    /// transaction that dealt with it was committed. On an error, `settled` holds what had been
-    /// committed before it. A run that the database refuses is isolated by halving its batch, put
-    /// on the watch list, and reported; it never holds up the others. Where every single run is refused
-    /// alike, and not for what it holds, nobody is to blame, and that is the error. A run that other writers
-    /// disturb at every try is left to a later pass in the same way.
-    ///
-    /// A run that was in the hands of a process that ended is settled alone, after the try was
-    /// written down: see [`reconciler_jobs::attempt`].
-    async fn settle(
-        &self,
-        runs: &[RunId],
-        with: &Settling,
-        settled: &mut Vec<Settled>,
-    ) -> Result<(), StoreError> {
-        self.settle_jobs(runs, &[], with, settled).await
-    }
-
-    /// As [`Self::settle`], and where the queue is in the same database, finishes the jobs that asked
-    /// for these runs in the transaction that deals with their run. A job whose run somebody else
-    /// holds goes back to its queue. A job that was taken from its worker meanwhile is left alone.
-    async fn settle_jobs(
-        &self,
-        runs: &[RunId],
-        jobs: &[HeldJob],
-        with: &Settling,
-        settled: &mut Vec<Settled>,
-    ) -> Result<(), StoreError>;
-
-    /// Opens a sweep's row, with its first page in hand, and returns its id.
-    async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError>;
-
-    /// Notes that a sweep is alive and about to settle `runs`. Whatever it noted before was settled.
-    async fn note_page(&self, sweep: i64, runs: &[RunId]) -> Result<(), StoreError>;
-
-    /// Ends a sweep's row with what the sweep did, and forgets watched runs, and attempts at runs, that
-    /// somebody else closed.
-    async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError>;
-
-    /// Takes what dead sweeps had in hand: those that never ended and were asked for by the same tick
-    /// for the same shard, or have noted nothing for longer than `silent_for`. Returns the runs among it
-    /// that are still open, now listed as attempts of `by` unless they were before, due at once.
-    ///
-    /// Several may call this at once; what was in hand is returned to one of them.
-    async fn take_over_sweeps(
-        &self,
-        tick: Option<(Timestamp, Shard)>,
-        silent_for: Duration,
-        by: &str,
-    ) -> Result<Vec<RunId>, StoreError>;
-
-    /// Whether the platform's tables are there.
-    async fn has_platform(&self) -> Result<bool, StoreError>;
-
-    /// The driver, for those who have questions of their own to the database.
-    fn driver(&self) -> Driver<'_>;
-
-    /// The database's clock.
-    async fn now(&self) -> Result<Timestamp, StoreError>;
-}
 
 /// Which database a store speaks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,9 +182,10 @@ pub enum Settlement {
 }
 
 /// A verdict as the ledger holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct RecordedVerdict {
     /// The run that it is filed under.
+    #[sqlx(rename = "operation_run_id", try_from = "Id")]
     pub run: RunId,
     /// Names the verdict.
     pub decision_id: String,
@@ -303,6 +204,7 @@ pub struct RecordedVerdict {
     /// Who decided.
     pub worker: String,
     /// When, by the database's clock.
+    #[sqlx(try_from = "Moment")]
     pub decided_at: Timestamp,
 }
 

@@ -13,19 +13,11 @@ use reconciler_jobs::restore_execute::rows::{
     AuditRow, CandidateRow, RestoreRow, RunRow, SnapshotRow,
 };
 use reconciler_jobs::sweep::{Watch, Watched};
-use serde::Serialize;
 use sqlx::FromRow;
 
-use super::RecordedVerdict;
 use super::column::{Moment, Word};
 use super::error::StoreError;
 use super::statement::Table;
-
-/// A moment that we wrote ourselves, or that the database's clock gave.
-pub(super) fn moment(micros: i64) -> Result<Timestamp, sqlx::Error> {
-    Timestamp::from_microsecond(micros)
-        .map_err(|error| sqlx::Error::Decode(error.to_string().into()))
-}
 
 /// A row of the attempts.
 #[derive(FromRow)]
@@ -221,41 +213,8 @@ impl From<SnapshotRecord> for SnapshotRow {
     }
 }
 
-#[derive(FromRow)]
-pub(super) struct VerdictRecord {
-    operation_run_id: i64,
-    decision_id: String,
-    outcome: String,
-    reason_code: String,
-    ruleset: String,
-    facts: String,
-    facts_digest: String,
-    decision: String,
-    worker: String,
-    decided_at: i64,
-}
-
-impl TryFrom<VerdictRecord> for RecordedVerdict {
-    type Error = sqlx::Error;
-
-    fn try_from(record: VerdictRecord) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            run: RunId(record.operation_run_id),
-            decision_id: record.decision_id,
-            outcome: record.outcome,
-            reason_code: record.reason_code,
-            ruleset: record.ruleset,
-            facts: record.facts,
-            facts_digest: record.facts_digest,
-            decision: record.decision,
-            worker: record.worker,
-            decided_at: moment(record.decided_at)?,
-        })
-    }
-}
-
 /// What a query about one run's proof asks for: always with the run's scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ask {
     pub(super) run: RunId,
     pub(super) workspace: WorkspaceId,
@@ -289,8 +248,17 @@ impl Ask {
         name: &'static str,
         id: impl Fn(&Self) -> Option<i64>,
     ) -> Table<'static> {
-        Table::default()
-            .integers(name, asks.iter().map(id))
+        let ids = Table::default().integers(name, asks.iter().map(id));
+        Self::with_scopes(ids, asks)
+    }
+
+    /// The environments that are asked about, each with its workspace.
+    pub(super) fn environments(asks: &[Self]) -> Table<'static> {
+        Self::with_scopes(Table::default(), asks)
+    }
+
+    fn with_scopes(table: Table<'static>, asks: &[Self]) -> Table<'static> {
+        table
             .integers("workspace", asks.iter().map(|ask| ask.workspace.0))
             .integers("environment", asks.iter().map(|ask| ask.environment.0))
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use reconciler_jobs::ids::RunId;
 use tracing::field;
 
-use super::queue::HeldJob;
+use super::queue::ClaimedJob;
 use super::settle::Round;
 use super::{Assessment, Settled, Settlement};
 use crate::metrics::{
@@ -16,7 +16,7 @@ use crate::telemetry::names::{
 };
 
 /// Reports one committed transaction: how it went, and what it did to each run.
-pub(super) fn round(round: &Round, jobs: &[HeldJob]) {
+pub(super) fn round(round: &Round, jobs: &[ClaimedJob]) {
     let stages = &round.stages;
     BATCH_RUNS.observe([], number(round.settled.len()));
     BATCH_DURATION.took([], stages.whole());
@@ -56,7 +56,7 @@ pub(super) fn gave_up(run: RunId) {
 }
 
 /// One line per verdict. Labels and fields hold ids and registered codes only.
-fn verdict(assessment: &Assessment, decision: &str, jobs: &[&HeldJob]) {
+fn verdict(assessment: &Assessment, decision: &str, jobs: &[&ClaimedJob]) {
     let run = assessment.facts.run.id;
     let outcome = assessment.decision.name();
     let reason = assessment.decision.reason.code();
@@ -117,18 +117,18 @@ fn without_verdict(run: RunId, result: &Settlement) {
 }
 
 /// Jobs by the run that they ask for.
-struct Asked<'a>(HashMap<RunId, Vec<&'a HeldJob>>);
+struct Asked<'a>(HashMap<RunId, Vec<&'a ClaimedJob>>);
 
 impl<'a> Asked<'a> {
-    fn of(jobs: &'a [HeldJob]) -> Self {
-        let mut asked: HashMap<RunId, Vec<&HeldJob>> = HashMap::with_capacity(jobs.len());
+    fn of(jobs: &'a [ClaimedJob]) -> Self {
+        let mut asked: HashMap<RunId, Vec<&ClaimedJob>> = HashMap::with_capacity(jobs.len());
         for job in jobs {
             asked.entry(job.run).or_default().push(job);
         }
         Self(asked)
     }
 
-    fn jobs(&self, run: RunId) -> &[&'a HeldJob] {
+    fn jobs(&self, run: RunId) -> &[&'a ClaimedJob] {
         self.0.get(&run).map_or(&[], Vec::as_slice)
     }
 }

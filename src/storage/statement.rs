@@ -23,42 +23,62 @@ use super::error::StoreError;
 pub(super) struct Statement {
     /// Completes the sentence "cannot …" in errors.
     pub(super) step: &'static str,
-    pub(super) postgres: &'static str,
+    /// Whether it is for the file with the jobs, where they have one of their own.
+    pub(super) in_queue: bool,
     /// Empty where there is nothing to do.
+    pub(super) postgres: &'static str,
     pub(super) sqlite: &'static str,
 }
 
-/// `statement!("close runs", "close_runs")`: the step, and the name of its file below `postgres/sql` and
-/// `sqlite/sql`; with `postgres` before the name, SQLite has nothing to do.
+impl Statement {
+    /// A step of PostgreSQL alone, with its text.
+    pub(super) const fn of_postgres(step: &'static str, text: &'static str) -> Self {
+        Self {
+            step,
+            in_queue: false,
+            postgres: text,
+            sqlite: "",
+        }
+    }
+}
+
+/// `statement!("close runs", "close_runs")`: the step, and the name of its file below `postgres/sql` and `sqlite/sql`.
+///
+/// `postgres` or `sqlite` before the name: the other database has nothing to do. `queue`: on SQLite, it is for the
+/// file with the jobs.
 macro_rules! statement {
-    ($step:expr, postgres $name:literal) => {
+    (@text $database:literal $name:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/storage/",
+            $database,
+            "/sql/",
+            $name,
+            ".sql"
+        ))
+    };
+    (@ $step:expr, $in_queue:literal, [$($postgres:literal)?], [$($sqlite:literal)?]) => {
         $crate::storage::statement::Statement {
             step: $step,
-            postgres: include_str!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/src/storage/postgres/sql/",
-                $name,
-                ".sql"
-            )),
-            sqlite: "",
+            in_queue: $in_queue,
+            postgres: concat!($($crate::storage::statement::statement!(@text "postgres" $postgres))?),
+            sqlite: concat!($($crate::storage::statement::statement!(@text "sqlite" $sqlite))?),
         }
     };
     ($step:expr, $name:literal) => {
-        $crate::storage::statement::Statement {
-            step: $step,
-            postgres: include_str!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/src/storage/postgres/sql/",
-                $name,
-                ".sql"
-            )),
-            sqlite: include_str!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/src/storage/sqlite/sql/",
-                $name,
-                ".sql"
-            )),
-        }
+        $crate::storage::statement::statement!(@ $step, false, [$name], [$name])
+    };
+    ($step:expr, queue $name:literal) => {
+        $crate::storage::statement::statement!(@ $step, true, [$name], [$name])
+    };
+    ($step:expr, postgres $name:literal) => {
+        $crate::storage::statement::statement!(@ $step, false, [$name], [])
+    };
+    ($step:expr, sqlite $name:literal) => {
+        $crate::storage::statement::statement!(@ $step, false, [], [$name])
+    };
+    ($step:expr, sqlite queue $name:literal) => {
+        $crate::storage::statement::statement!(@ $step, true, [], [$name])
     };
 }
 pub(super) use statement;

@@ -1,21 +1,30 @@
-//! What the store remembers of a pass while it goes on, and what it asks of the one that begins.
+//! What is due, and what the store remembers of a sweep while it goes on.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::sweep::shard::Shard;
-use reconciler_jobs::sweep::turns::{DueWorkspace, Span};
+use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
 use sqlx::FromRow;
 
-/// A pass whose first page is about to be settled.
+use super::Tally;
+use super::column::Id;
+use super::error::StoreError;
+use super::queue::SUSPECT;
+use super::settle::{Transactions as _, finish};
+use super::statement::{Table, statement, values};
+use super::store::{Database, Store};
+use super::transaction::DatabaseTransaction;
+
+/// A sweep whose first page is about to be settled.
 #[derive(Debug, Clone, Copy)]
 pub struct SweepStart<'a> {
     /// Who sweeps.
     pub by: &'a str,
     /// Only this workspace.
     pub workspace: Option<WorkspaceId>,
-    /// The tick that asked for the pass; none where a person did.
+    /// The tick that asked for the sweep; none where a person did.
     pub tick: Option<Timestamp>,
     /// The part of the workspaces that it covers.
     pub shard: Shard,
@@ -24,8 +33,8 @@ pub struct SweepStart<'a> {
 }
 
 /// A row of `load_due_workspaces`.
-#[derive(Debug, FromRow)]
-pub(super) struct DueWorkspaceRecord {
+#[derive(FromRow)]
+struct DueWorkspaceRecord {
     workspace_id: i64,
     runs: i64,
     last: i64,
@@ -41,29 +50,148 @@ impl From<DueWorkspaceRecord> for DueWorkspace {
     }
 }
 
-/// A row of `load_due`.
-#[derive(Debug, FromRow)]
-pub(super) struct DueRunRecord {
-    workspace_id: i64,
-    id: i64,
+/// The workspaces with due runs, as this transaction sees them.
+pub(super) async fn load_due_workspaces(
+    tx: &mut DatabaseTransaction,
+    workspace: Option<WorkspaceId>,
+    shard: Shard,
+) -> Result<Vec<DueWorkspace>, StoreError> {
+    let statement = statement!("count due runs", "load_due_workspaces");
+    let values = values![workspace, shard.index(), shard.of()];
+    let due: Vec<DueWorkspaceRecord> = tx.driver().fetch_all(statement, values).await?;
+    Ok(due.into_iter().map(DueWorkspace::from).collect())
 }
 
-impl From<DueRunRecord> for (WorkspaceId, RunId) {
-    fn from(record: DueRunRecord) -> Self {
-        (WorkspaceId(record.workspace_id), RunId(record.id))
+impl Store {
+    /// The workspaces of `shard` that have open `restore.execute` runs due now, in ascending order; or
+    /// only `workspace`.
+    pub async fn load_due_workspaces(
+        &self,
+        workspace: Option<WorkspaceId>,
+        shard: Shard,
+    ) -> Result<Vec<DueWorkspace>, StoreError> {
+        let mut tx = self.database.begin_read().await?;
+        let due = load_due_workspaces(&mut tx, workspace, shard).await;
+        finish(tx, due).await
     }
-}
 
-/// The columns of a span, in the order of the statements.
-pub(super) fn columns(span: &Span) -> [i64; 3] {
-    [span.workspace.0, span.after.0, span.last.0]
-}
+    /// Due runs, of each span the lowest ids, in ascending order within a workspace.
+    pub async fn load_due(
+        &self,
+        reading: &Reading,
+    ) -> Result<Vec<(WorkspaceId, RunId)>, StoreError> {
+        let statement = statement!("look for due runs", "load_due");
+        let spans = || reading.spans.iter();
+        let spans = Table::default()
+            .integers("workspace", spans().map(|span| span.workspace.0))
+            .integers("after", spans().map(|span| span.after.0))
+            .integers("last", spans().map(|span| span.last.0));
+        let mut tx = self.database.begin_read().await?;
+        let values = values![spans, reading.each];
+        let due = tx.driver().fetch_all::<(Id, Id)>(statement, values).await;
+        let due = finish(tx, due).await?.into_iter();
+        Ok(due
+            .map(|(workspace, run)| (workspace.into(), run.into()))
+            .collect())
+    }
 
-pub(super) fn raw(runs: &[RunId]) -> Vec<i64> {
-    runs.iter().map(|run| run.0).collect()
-}
+    /// How many runs are due now.
+    pub async fn count_due(&self, workspace: Option<WorkspaceId>) -> Result<u64, StoreError> {
+        let due = self.load_due_workspaces(workspace, Shard::WHOLE).await?;
+        Ok(due.iter().map(|due| due.runs).sum())
+    }
 
-/// Whole microseconds, as both databases count them.
-pub(super) fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+    /// Opens a sweep's row, with its first page in hand, and returns its id.
+    pub async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError> {
+        let statement = statement!("note the beginning of a sweep", "open_sweep");
+        let SweepStart {
+            by,
+            workspace,
+            tick,
+            shard,
+            in_hand,
+        } = *start;
+        let values = values![by, workspace, tick, shard.index(), shard.of(), in_hand];
+        self.database.fetch_value(statement, values).await
+    }
+
+    /// Notes that a sweep is alive and about to settle `runs`. Whatever it noted before was settled.
+    pub async fn note_page(&self, sweep: i64, runs: &[RunId]) -> Result<(), StoreError> {
+        let statement = statement!("note a page of a sweep", "note_page");
+        self.database
+            .execute(statement, values![sweep, runs])
+            .await?;
+        Ok(())
+    }
+
+    /// Ends a sweep's row with what the sweep did, and forgets watched runs, and attempts at runs, that
+    /// somebody else closed.
+    pub async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError> {
+        let statement = statement!("note the end of a sweep", "close_sweep");
+        let [
+            succeeded,
+            partially,
+            blocked,
+            failed,
+            deferred,
+            refused,
+            passed_over,
+        ] = tally.columns();
+        let values = values![
+            sweep,
+            succeeded,
+            partially,
+            blocked,
+            failed,
+            deferred,
+            refused,
+            passed_over
+        ];
+        self.database.execute(statement, values).await?;
+        let step = "forget closed runs";
+        for statement in [
+            statement!(step, "forget_closed"),
+            statement!(step, "forget_closed_attempts"),
+        ] {
+            self.database.execute(statement, &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what dead sweeps had in hand: those that never ended and were asked for by the same tick
+    /// for the same shard, or have noted nothing for longer than `silent_for`. Returns the runs among it
+    /// that are still open, now listed as attempts of `by` unless they were before, due at once.
+    ///
+    /// Several may call this at once; what was in hand is returned to one of them.
+    pub async fn take_over_sweeps(
+        &self,
+        tick: Option<(Timestamp, Shard)>,
+        silent_for: Duration,
+        by: &str,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let step = "take over from dead sweeps";
+        let at = tick.map(|(tick, _)| tick);
+        let shard = tick.map(|(_, shard)| i64::from(shard.index()));
+        let take_over = statement!(step, "take_over_sweeps");
+        let values = values![at, shard, silent_for, by];
+        let suspects: Vec<Id> = match &self.database {
+            Database::Postgres(_) => self.database.fetch_column(take_over, values).await?,
+            // Three statements where PostgreSQL has one; the transaction keeps everybody else out meanwhile.
+            Database::Sqlite(_) => {
+                let mut tx = self.database.begin().await?;
+                let taken = async {
+                    let suspects: Vec<Id> = tx.driver().fetch_column(take_over, values).await?;
+                    let runs: Vec<RunId> = suspects.iter().copied().map(RunId::from).collect();
+                    let marked = values![&*runs, by];
+                    tx.driver().execute(SUSPECT, marked).await?;
+                    let empty = statement!(step, sqlite "empty_dead_sweeps");
+                    tx.driver().execute(empty, values).await?;
+                    Ok(suspects)
+                };
+                let taken = taken.await;
+                finish(tx, taken).await?
+            }
+        };
+        Ok(suspects.into_iter().map(RunId::from).collect())
+    }
 }

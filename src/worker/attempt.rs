@@ -11,7 +11,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::Source;
 
 use super::Shared;
-use crate::storage::{ErrorKind, HeldJob, Settled, StoreError};
+use crate::storage::{ClaimedJob, ErrorKind, Settled, StoreError};
 use crate::telemetry::names::BATCH_RUNS;
 
 /// Pause after a failure that will pass.
@@ -85,7 +85,7 @@ impl Trouble {
 pub(super) async fn attempt(
     shared: &Shared,
     source: Source,
-    (runs, jobs): (&[RunId], &[HeldJob]),
+    (runs, jobs): (&[RunId], &[ClaimedJob]),
     suspects: &[RunId],
     settled: &mut Vec<Settled>,
 ) -> Result<(), Trouble> {

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::Shared;
 use super::attempt::attempt;
 use crate::health::Loop;
-use crate::storage::{HeldJob, Settled};
+use crate::storage::{ClaimedJob, Settled};
 use crate::telemetry::names::BATCH_JOBS;
 
 /// How many settlements of jobs are under way at once. A second one keeps a batch that waits for a lock
@@ -36,7 +36,7 @@ struct Lanes {
 
 /// A job on its way to a settlement.
 struct Delivery {
-    job: HeldJob,
+    job: ClaimedJob,
     /// Whether it was in the hands of a worker that ended.
     again: bool,
     settled: oneshot::Sender<()>,
@@ -77,7 +77,7 @@ impl Batcher {
     }
 
     /// Returns once the job's run was dealt with in a committed transaction.
-    pub(super) async fn deliver(&self, job: HeldJob, again: bool) -> Result<(), GivenBack> {
+    pub(super) async fn deliver(&self, job: ClaimedJob, again: bool) -> Result<(), GivenBack> {
         let (settled, done) = oneshot::channel();
         let delivery = Delivery {
             job,
@@ -175,7 +175,7 @@ impl OpenJobs {
         self.0.keys().copied().collect()
     }
 
-    fn jobs(&self) -> Vec<HeldJob> {
+    fn jobs(&self) -> Vec<ClaimedJob> {
         self.0
             .values()
             .flatten()

@@ -87,7 +87,7 @@ pub struct Options {
 
 /// What all parts of the process share.
 struct Shared {
-    store: Arc<dyn Store>,
+    store: Store,
     health: Arc<Health>,
     options: Options,
     name: ProcessName,
@@ -224,7 +224,7 @@ pub struct Broken;
 ///
 /// Where one of its parts ends before that, the process is to be started afresh: it stops by itself.
 pub async fn run(
-    store: Arc<dyn Store>,
+    store: Store,
     health: Arc<Health>,
     options: Options,
     stop: CancellationToken,

@@ -54,7 +54,7 @@ pub(super) async fn keep_rechecking(shared: Arc<Shared>) {
 /// Settles what has become due, and says how long until the next recheck.
 async fn recheck(shared: &Shared, care: Care) -> Result<Duration, Trouble> {
     let limit = shared.options.settling.batch_runs_max;
-    let awaited = match shared.store.load_awaited(limit).await {
+    let awaited = match shared.store.load_rechecks(limit).await {
         Ok(awaited) => awaited,
         Err(error) => {
             let trouble = Trouble::from(error);

@@ -12,7 +12,7 @@ use super::notify::Polls;
 use super::runtime::{Payload, QueueSpec, was_delivered_before, work_on};
 use super::{Shared, supervise};
 use crate::health::Loop;
-use crate::storage::HeldJob;
+use crate::storage::ClaimedJob;
 use crate::telemetry::names::{self, CAUSE, JOB_AGAIN, JOB_ID, RUN_ID, TRACE_ID};
 
 /// Takes jobs until the process stops.
@@ -66,7 +66,7 @@ async fn reconcile(
     let span = names::job_run(&id, request.run, trace);
     span.follows_from(&receiving);
     drop(receiving);
-    let job = HeldJob {
+    let job = ClaimedJob {
         id,
         worker: worker.name().to_owned(),
         run: request.run,

@@ -27,7 +27,7 @@ const HEARTBEAT_MAX: Duration = Duration::from_secs(2);
 /// on SQLite. Several processes may call this at once.
 ///
 /// On PostgreSQL it needs the extensions hstore and pgcrypto, or the right to create them.
-pub async fn set_up(store: &dyn Store) -> Result<(), StoreError> {
+pub async fn set_up(store: &Store) -> Result<(), StoreError> {
     let migrations = match store.backend() {
         Backend::Postgres => PostgresStorage::migrations(),
         Backend::Sqlite => SqliteStorage::migrations(),

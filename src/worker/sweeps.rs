@@ -209,7 +209,7 @@ async fn pass(shared: &Shared, tick: Timestamp, part: Shard, again: bool) -> Res
     };
     let with = shared.settling(Source::Sweep);
     let pages = AtomicU64::new(0);
-    let sweeping = sweep(&*shared.store, scope, &with, |_| {
+    let sweeping = sweep(&shared.store, scope, &with, |_| {
         pages.fetch_add(1, Ordering::Relaxed);
         if shared.stop.is_cancelled() {
             ControlFlow::Break(())

@@ -396,6 +396,8 @@ fn is_stated(arguments: &str, path: &str) -> bool {
     };
     let databases: &[&str] = if arguments.contains(",postgres\"") {
         &["postgres"]
+    } else if arguments.contains(",sqlite") {
+        &["sqlite"]
     } else {
         &["postgres", "sqlite"]
     };

@@ -35,12 +35,9 @@ async fn sweep_until_nothing_is_due(url: &str, worker: &str) -> u64 {
         .expect("the database accepts connections");
     let mut committed = 0;
     while store.count_due(None).await.expect("a count") > 0 {
-        let tally = sweep(
-            store.as_ref(),
-            Scope::default(),
-            &small_batches(worker),
-            |_| ControlFlow::Continue(()),
-        )
+        let tally = sweep(&store, Scope::default(), &small_batches(worker), |_| {
+            ControlFlow::Continue(())
+        })
         .await
         .expect("contention is no error")
         .tally;
@@ -233,17 +230,12 @@ async fn a_large_sweep_writes_one_of_each(on: Fixture, count: i64) {
     }))
     .await;
     let mut looks = 0;
-    let tally = sweep(
-        on.store.as_ref(),
-        Scope::default(),
-        &settling(),
-        |settled| {
-            let committed = |result: &Settlement| matches!(result, Settlement::Committed(_));
-            assert!(settled.iter().all(|run| committed(&run.result)));
-            looks += 1;
-            ControlFlow::Continue(())
-        },
-    )
+    let tally = sweep(&on.store, Scope::default(), &settling(), |settled| {
+        let committed = |result: &Settlement| matches!(result, Settlement::Committed(_));
+        assert!(settled.iter().all(|run| committed(&run.result)));
+        looks += 1;
+        ControlFlow::Continue(())
+    })
     .await
     .expect("a sweep")
     .tally;
@@ -254,7 +246,7 @@ async fn a_large_sweep_writes_one_of_each(on: Fixture, count: i64) {
 
     let before = on.standin.fingerprint().await.expect("a fingerprint");
     let go_on = |_: &[Settled]| ControlFlow::Continue(());
-    let again = sweep(on.store.as_ref(), Scope::default(), &settling(), go_on).await;
+    let again = sweep(&on.store, Scope::default(), &settling(), go_on).await;
     assert_eq!(again.expect("a sweep").tally, Tally::default());
     assert_eq!(
         before,

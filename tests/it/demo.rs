@@ -4,7 +4,6 @@
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use reconciler_fixtures::Standin;
@@ -25,7 +24,7 @@ use crate::support::cluster::database;
 
 /// An empty database, a store on it, and a way past the store.
 struct Stage {
-    store: Arc<dyn Store>,
+    store: Store,
     standin: Standin,
     beside: Beside,
     _until_the_end: Box<dyn Any + Send>,
@@ -188,7 +187,7 @@ impl Stage {
 
     /// Queues a job that no worker will take in this century.
     async fn plant_a_job_for_later(&self) {
-        worker::set_up(&*self.store).await.unwrap();
+        worker::set_up(&self.store).await.unwrap();
         match self.store.queue_pool() {
             QueuePool::Postgres(pool) => sqlx::raw_sql(
                 "INSERT INTO apalis.jobs

@@ -37,7 +37,7 @@ const SECRET: &str = "hunter2hunter2";
 
 /// A SQLite file with open runs, and a worker that sends its spans to `collector`.
 struct Scene {
-    store: Arc<dyn Store>,
+    store: Store,
     worker: Child,
     directory: TempDir,
 }
@@ -62,7 +62,7 @@ impl Scene {
         standin.plant(&world()).await.expect("the world");
         standin.plant(&rows_of(cases)).await.expect("rows");
         store.migrate().await.expect("our tables");
-        worker::set_up(&*store).await.expect("the queue");
+        worker::set_up(&store).await.expect("the queue");
         let config = directory.path().join("reconciler.toml");
         std::fs::write(&config, format!("{NO_SWEEPS}{log}")).expect("a file");
         let mut worker = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"))

@@ -43,9 +43,9 @@ pub(in crate::cli) struct DropArgs {
 pub(super) async fn retry(session: &mut Session<'_>, args: &RetryArgs) -> anyhow::Result<Exit> {
     let store = session.open_for_work().await?;
     let results = if args.dead {
-        retry_dead(&*store).await?
+        retry_dead(&store).await?
     } else {
-        retry_runs(&*store, &distinct(&args.runs)).await?
+        retry_runs(&store, &distinct(&args.runs)).await?
     };
     if args.dead && results.is_empty() {
         session.screen.note("There are no dead letters.");
@@ -54,7 +54,7 @@ pub(super) async fn retry(session: &mut Session<'_>, args: &RetryArgs) -> anyhow
 }
 
 /// Page after page; a page of which no run starts over is the last one.
-async fn retry_dead(store: &dyn Store) -> anyhow::Result<Vec<RequestedRun>> {
+async fn retry_dead(store: &Store) -> anyhow::Result<Vec<RequestedRun>> {
     let scope = QueueScope {
         states: vec![QueueState::DeadLetter],
         of: Workspaces::All,
@@ -78,14 +78,14 @@ async fn retry_dead(store: &dyn Store) -> anyhow::Result<Vec<RequestedRun>> {
     }
 }
 
-async fn retry_runs(store: &dyn Store, runs: &[RunId]) -> anyhow::Result<Vec<RequestedRun>> {
+async fn retry_runs(store: &Store, runs: &[RunId]) -> anyhow::Result<Vec<RequestedRun>> {
     let changed: HashSet<RunId> = store.retry(runs).await?.into_iter().collect();
     let state = |standing: &Standing| match standing {
         _ if changed.contains(&standing.run) => RequestState::StartsOver,
         _ if is_in_trouble(standing) => RequestState::DueAlready,
         _ => RequestState::NotInTrouble,
     };
-    results_of(&*store.reader(), runs, state).await
+    results_of(&store.reader(), runs, state).await
 }
 
 fn is_in_trouble(standing: &Standing) -> bool {
@@ -108,6 +108,6 @@ pub(super) async fn drop_letters(
         _ if standing.is_dead() => RequestState::DroppedBefore,
         _ => RequestState::NotDead,
     };
-    let results = results_of(&*store.reader(), &runs, state).await?;
+    let results = results_of(&store.reader(), &runs, state).await?;
     show(results, Document::QueueDrop, session.screen)
 }

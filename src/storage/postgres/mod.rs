@@ -12,31 +12,23 @@
 //! `UNNEST` would need the column types in the statement, and whether a column is `json` or `jsonb`,
 //! with or without time zone, is for Laravel's migrations to choose.
 
-pub(super) mod sweeps;
-pub(super) mod transaction;
-mod triggers;
+pub(super) mod triggers;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::FutureExt as _;
-use jiff::Timestamp;
-use reconciler_jobs::ids::{RunId, WorkspaceId};
-use reconciler_jobs::sweep::shard::Shard;
-use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 
-use self::transaction::PostgresTransaction;
 use super::column::Moment;
 use super::error::{During as _, StoreError};
 use super::limits::Limits;
-use super::queue::HeldJob;
-use super::reader::{self, Reader};
-use super::settle::{self, Transactions};
-use super::{Backend, Driver, Settled, Settling, Store, SweepStart, Tally};
+use super::statement::{Statement, statement, values};
+use super::transaction::{DatabaseTransaction, Tx};
+
+/// Sets a transaction's time zone and limits.
+const OPEN: Statement = statement!("read the database's clock", postgres "open_transaction");
 
 /// Connections of the library that delivers jobs: each of two queues looks, and shows that it is alive.
 const QUEUE_CONNECTIONS_MAX: u32 = 2;
@@ -69,7 +61,7 @@ impl PostgresStore {
     }
 
     /// Connects to look, and never to write: sessions refuse it by themselves, not only the transactions of
-    /// [`Transactions::begin_read`]. A pooler that takes no settings with a connection leaves those alone.
+    /// [`Self::begin_read`]. A pooler that takes no settings with a connection leaves those alone.
     pub(super) async fn connect_to_read(url: &str, limits: &Limits) -> Result<Self, StoreError> {
         let options = options_of(url)?;
         let refusing = options.clone().options([READ_ONLY]);
@@ -104,6 +96,34 @@ impl PostgresStore {
             queue: of_at_most(QUEUE_CONNECTIONS_MAX),
             limits: *limits,
         })
+    }
+
+    /// A transaction that may write.
+    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        let tx = begin_whole(&self.pool, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
+        self.set_up(tx.during("begin a transaction")?).await
+    }
+
+    /// A transaction that sees one snapshot and cannot write.
+    pub(super) async fn begin_read(&self) -> Result<DatabaseTransaction, StoreError> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+        let tx = begin_whole(&self.pool, begin).await;
+        self.set_up(tx.during("begin to read")?).await
+    }
+
+    async fn set_up(
+        &self,
+        tx: sqlx::Transaction<'static, sqlx::Postgres>,
+    ) -> Result<DatabaseTransaction, StoreError> {
+        let in_text = |limit: Duration| format!("{}ms", limit.as_millis());
+        let values = values![
+            in_text(self.limits.statement_timeout),
+            in_text(self.limits.lock_timeout),
+        ];
+        let mut tx = Tx::Postgres(tx);
+        let (as_of, ..): (Moment, String, String, String, String, String) =
+            tx.driver().fetch_one(OPEN, values).await?;
+        Ok(DatabaseTransaction::new(tx, as_of.read(OPEN.step)?))
     }
 
     /// The connections of the library that delivers jobs.
@@ -196,21 +216,6 @@ pub(crate) fn migrator() -> Migrator {
     migrator
 }
 
-impl Transactions for PostgresStore {
-    type Transaction = PostgresTransaction;
-
-    async fn begin(&self) -> Result<PostgresTransaction, StoreError> {
-        let tx = begin_whole(&self.pool, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
-        PostgresTransaction::open(tx.during("begin a transaction")?, &self.limits).await
-    }
-
-    async fn begin_read(&self) -> Result<PostgresTransaction, StoreError> {
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-        let tx = begin_whole(&self.pool, begin).await;
-        PostgresTransaction::open(tx.during("begin to read")?, &self.limits).await
-    }
-}
-
 /// Begins a transaction in a task of its own, which comes to its end when the caller is dropped meanwhile: the
 /// driver undoes what was begun, but not what is beginning, and the next statement on that connection would be
 /// part of it.
@@ -222,109 +227,4 @@ async fn begin_whole(
     tokio::spawn(async move { pool.begin_with(begin).await })
         .await
         .unwrap_or(Err(sqlx::Error::WorkerCrashed))
-}
-
-#[async_trait]
-impl Store for PostgresStore {
-    fn backend(&self) -> Backend {
-        Backend::Postgres
-    }
-
-    fn reader(&self) -> Arc<dyn Reader> {
-        Arc::new(reader::Reading(self.clone()))
-    }
-
-    async fn migrate(&self) -> Result<(), StoreError> {
-        run_migrations(&self.pool, "migrate schema reconciler", migrator()).await
-    }
-
-    async fn set_platform_triggers(&self, wanted: bool) -> Result<(), StoreError> {
-        triggers::set(self, wanted).await
-    }
-
-    async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
-        let step = "read the version of our schema";
-        let exists: bool = sqlx::query_scalar(include_str!("sql/has_schema.sql"))
-            .fetch_one(&self.pool)
-            .await
-            .during(step)?;
-        if !exists {
-            return Ok(None);
-        }
-        sqlx::query_scalar(include_str!("sql/schema_version.sql"))
-            .fetch_one(&self.pool)
-            .await
-            .during(step)
-    }
-
-    fn schema_version_known(&self) -> i64 {
-        migrator()
-            .iter()
-            .map(|migration| migration.version)
-            .max()
-            .unwrap_or_default()
-    }
-
-    async fn load_due_workspaces(
-        &self,
-        workspace: Option<WorkspaceId>,
-        shard: Shard,
-    ) -> Result<Vec<DueWorkspace>, StoreError> {
-        self.read_due_workspaces(workspace, shard).await
-    }
-
-    async fn load_due(&self, reading: &Reading) -> Result<Vec<(WorkspaceId, RunId)>, StoreError> {
-        self.read_due(reading).await
-    }
-
-    async fn settle_jobs(
-        &self,
-        runs: &[RunId],
-        jobs: &[HeldJob],
-        with: &Settling,
-        settled: &mut Vec<Settled>,
-    ) -> Result<(), StoreError> {
-        settle::settle(self, runs, jobs, with, settled).await
-    }
-
-    async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError> {
-        self.begin_sweep(start).await
-    }
-
-    async fn note_page(&self, sweep: i64, runs: &[RunId]) -> Result<(), StoreError> {
-        self.continue_sweep(sweep, runs).await
-    }
-
-    async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError> {
-        self.end_sweep(sweep, tally).await
-    }
-
-    async fn take_over_sweeps(
-        &self,
-        tick: Option<(Timestamp, Shard)>,
-        silent_for: Duration,
-        by: &str,
-    ) -> Result<Vec<RunId>, StoreError> {
-        self.mark_suspects(tick, silent_for, by).await
-    }
-
-    async fn has_platform(&self) -> Result<bool, StoreError> {
-        sqlx::query_scalar(include_str!("sql/has_platform.sql"))
-            .fetch_one(&self.pool)
-            .await
-            .during("look for the platform's tables")
-    }
-
-    fn driver(&self) -> Driver<'_> {
-        Driver::Postgres(&self.pool)
-    }
-
-    async fn now(&self) -> Result<Timestamp, StoreError> {
-        let step = "read the database's clock";
-        let now: Moment = sqlx::query_scalar(include_str!("sql/now.sql"))
-            .fetch_one(&self.pool)
-            .await
-            .during(step)?;
-        now.read(step)
-    }
 }

@@ -4,11 +4,11 @@
 //! migrations. The next sweep finds what a trigger missed.
 
 use super::PostgresStore;
-use crate::storage::error::{During as _, StoreError};
-use crate::storage::settle::{Transaction as _, Transactions as _};
+use crate::storage::error::StoreError;
+use crate::storage::statement::Statement;
 
 /// Adds the triggers, or removes them with all that belongs to them.
-pub(super) async fn set(store: &PostgresStore, wanted: bool) -> Result<(), StoreError> {
+pub(in crate::storage) async fn set(store: &PostgresStore, wanted: bool) -> Result<(), StoreError> {
     let (step, statements): (_, &[&'static str]) = if wanted {
         (
             "add triggers to the platform's tables",
@@ -26,10 +26,8 @@ pub(super) async fn set(store: &PostgresStore, wanted: bool) -> Result<(), Store
     };
     let mut tx = store.begin().await?;
     for statement in statements {
-        sqlx::query(*statement)
-            .execute(tx.connection())
-            .await
-            .during(step)?;
+        let statement = Statement::of_postgres(step, statement);
+        tx.driver().execute(statement, &[]).await?;
     }
     tx.commit().await
 }

@@ -1,23 +1,24 @@
-//! Jobs as rows: who asked for which run, what is awaited, and who won a tick.
+//! Jobs as rows: who asked for which run, what is due for a recheck, and who won a tick.
 //!
-//! A queue library delivers the jobs; this module holds every statement of ours that touches them,
+//! apalis delivers the jobs; this module holds every statement of ours that touches them,
 //! because jobs are queued by the platform's own transactions and finished by settlements. On
-//! PostgreSQL they stand in schema `apalis`, beside our own; on SQLite in a file of their own.
+//! PostgreSQL they stand in schema `apalis`, beside our own; on SQLite in a file of their own: apalis
+//! numbers its migrations in the table that ours would use, and its writers and ours would wait for each other.
+//! A file of its own costs the common transaction: a settlement is acknowledged afterwards, and a crash in between
+//! delivers the job once more.
 //!
 //! **Invariant:** no row here is needed for a run to be found. A job lost, repeated or delivered late
 //! costs time, never a verdict.
 
-pub mod oversight;
-mod postgres;
-mod sqlite;
+mod file;
+mod listener;
 mod state;
 
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
-use reconciler_jobs::sweep::turns::DueWorkspace;
+use reconciler_jobs::sweep::shard::{self, Shard, SweepJob};
 use reconciler_jobs::trace::TraceContext;
 use serde::Serialize;
 use sqlx::migrate::Migrator;
@@ -25,12 +26,22 @@ use sqlx::{PgPool, SqlitePool};
 use tracing::Span;
 
 use super::StoreError;
+use super::column::Id;
+use super::error::During as _;
+use super::settle::{Transaction as _, Transactions as _, finish, with_retries};
+use super::statement::{Statement, Value, statement, values};
+use super::store::{Database, Store};
+use super::sweeps::load_due_workspaces;
+use super::transaction::DatabaseTransaction;
+use super::{Backend, postgres, sqlite};
+use file::RETRIES_MAX;
+pub use listener::Listener;
 pub use state::QueueState;
 pub(super) use state::{cause_of, run_of};
 
 /// A job that a worker has taken.
 #[derive(Debug, Clone, PartialEq)]
-pub struct HeldJob {
+pub struct ClaimedJob {
     /// The job.
     pub id: String,
     /// The worker that took it. Another name in its row means that it was taken away since.
@@ -47,7 +58,7 @@ pub struct HeldJob {
 
 /// Runs whose time has come, and how long nothing else will happen by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Awaited {
+pub struct Rechecks {
     /// Open runs whose time to be looked at again, or to be tried again, has come.
     pub runs: Vec<RunId>,
     /// How long until the next such moment that is known by now.
@@ -76,7 +87,7 @@ pub struct Pruned {
     pub ticks: u64,
 }
 
-/// Connections to the database that holds the jobs, for the library that delivers them.
+/// Connections to the database that holds the jobs, for apalis.
 #[derive(Debug, Clone)]
 pub enum QueuePool {
     /// The platform's database.
@@ -85,144 +96,310 @@ pub enum QueuePool {
     Sqlite(SqlitePool),
 }
 
-/// Notices that jobs were queued.
-#[async_trait]
-pub trait Wakes: Send {
-    /// Waits for the next notice. A notice may be lost, and one may stand for many jobs. Returns also
-    /// after the connection was lost and is there again, because notices were missed meanwhile.
-    async fn next(&mut self) -> Result<(), StoreError>;
-}
-
 /// Decides how many shards a sweep of so many due runs is cut into.
 pub type ShardPlan<'a> = &'a (dyn Fn(u64) -> u32 + Send + Sync);
-
-/// A database that holds jobs.
-#[async_trait]
-pub trait Queue: Send + Sync {
-    /// Connections for the library that delivers jobs.
-    fn queue_pool(&self) -> QueuePool;
-
-    /// Creates or upgrades the tables of the library that delivers jobs, from its own migrations, and
-    /// corrects them where they make jobs slow. Several processes may call this at once; one works, the
-    /// others wait.
-    async fn migrate_queue(&self, migrations: Migrator) -> Result<(), StoreError>;
-
-    /// Whether the library's own tables are there.
-    async fn has_queue(&self) -> Result<bool, StoreError>;
-
-    /// Queues a job for each of `runs` that is an open `restore.execute` run, and says which those are. The jobs
-    /// belong to `trace`.
-    async fn request(
-        &self,
-        runs: &[RunId],
-        cause: &str,
-        trace: Option<TraceContext>,
-    ) -> Result<Vec<RunId>, StoreError>;
-
-    /// Queues a job for `run` if it is an open `restore.execute` run, unless one that asks for it is not finished,
-    /// and says whether the run is open. The job belongs to `trace`. On PostgreSQL, two who ask at the same moment
-    /// may both queue one.
-    async fn request_once(
-        &self,
-        run: RunId,
-        cause: &str,
-        trace: Option<TraceContext>,
-    ) -> Result<bool, StoreError>;
-
-    /// How many jobs that ask for one run are not finished: they wait, are in hand, or will be tried
-    /// again.
-    async fn count_unfinished(&self) -> Result<u64, StoreError>;
-
-    /// Waits for jobs, on a connection of its own. `url` leads around a pooler that cannot pass notices on.
-    ///
-    /// Sends itself a notice first. One that does not arrive is [`ErrorKind::Fatal`](super::ErrorKind::Fatal).
-    async fn listen(&self, url: Option<&str>) -> Result<Box<dyn Wakes>, StoreError>;
-
-    /// Says that these workers are alive. Where jobs are in a file that is not the one that was opened any
-    /// more, the error [needs a restart](super::StoreError::needs_restart).
-    async fn keep_alive(&self, workers: &[String]) -> Result<(), StoreError>;
-
-    /// Remembers that these runs were in the hands of a process that ended before they were settled.
-    async fn suspect(&self, runs: &[RunId], worker: &str) -> Result<(), StoreError>;
-
-    /// Gives jobs back to their queue that their worker still holds.
-    async fn release(&self, jobs: &[HeldJob]) -> Result<(), StoreError>;
-
-    /// Gives all jobs back to their queue that workers of this process still hold, and says how many. `process`
-    /// is what their names begin with, before a slash.
-    async fn release_all(&self, process: &str) -> Result<u64, StoreError>;
-
-    /// Marks a job as one that nobody can read.
-    async fn discard(&self, job: &str, worker: &str) -> Result<(), StoreError>;
-
-    /// Marks rows as discarded that the library that delivers jobs cannot read, and says how many. One of them
-    /// would keep it from all the others.
-    async fn discard_unreadable(&self) -> Result<u64, StoreError>;
-
-    /// Deferred, refused and suspected runs whose time has come, at most `limit`.
-    async fn load_awaited(&self, limit: u32) -> Result<Awaited, StoreError>;
-
-    /// Takes part in the race for a tick. The winner queues the sweep's shards, in the same transaction
-    /// where the queue is in the same database, and is told how many; `plan` decides that from the number of due runs, and none where nothing is
-    /// due. The others get nothing.
-    async fn win_tick(
-        &self,
-        tick: Timestamp,
-        worker: &str,
-        plan: ShardPlan<'_>,
-    ) -> Result<Option<u32>, StoreError>;
-
-    /// Whether a shard of a sweep that was asked for before `tick` is still not done.
-    async fn has_late_shards(&self, tick: Timestamp) -> Result<bool, StoreError>;
-
-    /// Removes what nobody needs any more, in statements that each remove little: whoever writes meanwhile
-    /// waits for one of them at most. What one call leaves is the next one's, after 100,000 jobs.
-    async fn prune(&self, keep: &Retention) -> Result<Pruned, StoreError>;
-}
 
 /// How many jobs, or ticks, one statement removes at most.
 const PRUNE_ROWS_MAX: u32 = 5_000;
 
-/// The same of workers, for each of which the database looks for jobs that still name it.
+/// How many workers, for each of which the database looks for jobs that still name it.
 const PRUNE_WORKERS_MAX: u32 = 100;
 
 /// How many such statements follow each other.
 const PRUNE_STATEMENTS_MAX: u32 = 20;
 
-/// Repeats a statement that removes at most `rows_max` rows until it finds fewer, and says how many went.
-async fn remove_all<F>(rows_max: u32, mut remove: impl FnMut(i64) -> F) -> Result<u64, StoreError>
-where
-    F: Future<Output = Result<u64, StoreError>>,
-{
-    let mut removed = 0;
-    for _ in 0..PRUNE_STATEMENTS_MAX {
-        let rows = remove(i64::from(rows_max)).await?;
-        removed += rows;
-        if rows < u64::from(rows_max) {
-            break;
+/// Remembers that open runs were in the hands of a process that ended.
+pub(super) const SUSPECT: Statement = statement!("note suspected runs", "suspect");
+
+impl Store {
+    /// Connections for apalis.
+    #[must_use]
+    pub fn queue_pool(&self) -> QueuePool {
+        match &self.database {
+            Database::Postgres(database) => QueuePool::Postgres(database.queue().clone()),
+            Database::Sqlite(database) => QueuePool::Sqlite(database.queue().clone()),
         }
     }
-    Ok(removed)
+
+    /// Creates or upgrades apalis's tables, from its own migrations, and
+    /// corrects them where they make jobs slow. Several processes may call this at once; one works, the
+    /// others wait.
+    pub async fn migrate_queue(&self, migrations: Migrator) -> Result<(), StoreError> {
+        match &self.database {
+            Database::Postgres(database) => {
+                postgres::run_migrations(database.pool(), "migrate schema apalis", migrations).await
+            }
+            Database::Sqlite(database) => {
+                let step = "migrate the queue's file";
+                let drop_index = include_str!("../sqlite/sql/drop_lock_index.sql");
+                // A file that two processes create at once is locked while it gets its journal.
+                with_retries(RETRIES_MAX, async || {
+                    sqlite::run_migrations(database.queue(), step, &migrations).await?;
+                    let drop_index = sqlx::query(drop_index).execute(database.queue());
+                    drop_index.await.during(step).map(drop)
+                })
+                .await
+            }
+        }
+    }
+
+    /// Whether apalis's own tables are there.
+    pub async fn has_queue(&self) -> Result<bool, StoreError> {
+        self.database.has_queue().await
+    }
+
+    /// Queues a job for each of `runs` that is an open `restore.execute` run, and says which those are. The jobs
+    /// belong to `trace`.
+    pub async fn request(
+        &self,
+        runs: &[RunId],
+        cause: &str,
+        trace: Option<TraceContext>,
+    ) -> Result<Vec<RunId>, StoreError> {
+        if self.has_queue_file() {
+            return self.request_in_file(runs, cause, trace).await;
+        }
+        let statement = statement!("queue jobs", postgres "request");
+        let trace = trace.map(|trace| trace.to_string());
+        let values = values![runs, cause, trace];
+        self.fetch_runs(statement, values).await
+    }
+
+    /// Queues a job for `run` if it is an open `restore.execute` run, unless one that asks for it is not finished,
+    /// and says whether the run is open. The job belongs to `trace`. On PostgreSQL, two who ask at the same moment
+    /// may both queue one.
+    pub async fn request_once(
+        &self,
+        run: RunId,
+        cause: &str,
+        trace: Option<TraceContext>,
+    ) -> Result<bool, StoreError> {
+        if self.has_queue_file() {
+            return self.request_once_in_file(run, cause, trace).await;
+        }
+        let statement = statement!("queue a job", postgres "request_once");
+        let trace = trace.map(|trace| trace.to_string());
+        let values = values![run, cause, trace];
+        self.database.fetch_value(statement, values).await
+    }
+
+    /// How many jobs that ask for one run are not finished: they wait, are in hand, or will be tried
+    /// again.
+    pub async fn count_unfinished(&self) -> Result<u64, StoreError> {
+        let statement = statement!("count unfinished jobs", queue "count_unfinished");
+        let count: i64 = self.database.fetch_value(statement, &[]).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Says that these workers are alive. Where jobs are in a file that is not the one that was opened any
+    /// more, the error [needs a restart](super::StoreError::needs_restart).
+    pub async fn keep_alive(&self, workers: &[String]) -> Result<(), StoreError> {
+        let statement = statement!("say that this worker is alive", queue "keep_alive");
+        self.database.check_files(statement.step)?;
+        self.database.execute(statement, values![workers]).await?;
+        Ok(())
+    }
+
+    /// Remembers that these runs were in the hands of a process that ended before they were settled.
+    pub async fn suspect(&self, runs: &[RunId], worker: &str) -> Result<(), StoreError> {
+        self.database
+            .execute(SUSPECT, values![runs, worker])
+            .await?;
+        Ok(())
+    }
+
+    /// Gives jobs back to their queue that their worker still holds. On SQLite, whoever took a job does so himself.
+    pub async fn release(&self, jobs: &[ClaimedJob]) -> Result<(), StoreError> {
+        if self.has_queue_file() {
+            return Ok(());
+        }
+        let jobs: Vec<&ClaimedJob> = jobs.iter().collect();
+        let mut tx = self.database.begin().await?;
+        let released = tx.release_jobs(&jobs).await;
+        finish(tx, released).await
+    }
+
+    /// Gives all jobs back to their queue that workers of this process still hold, and says how many. `process`
+    /// is what their names begin with, before a slash.
+    pub async fn release_all(&self, process: &str) -> Result<u64, StoreError> {
+        let statement = statement!("give jobs back", queue "release_all");
+        self.database.execute(statement, values![process]).await
+    }
+
+    /// Marks a job as one that nobody can read. On SQLite, whoever took the job acknowledges it as killed.
+    pub async fn discard(&self, job: &str, worker: &str) -> Result<(), StoreError> {
+        let statement = statement!("discard a job", postgres "discard");
+        self.database
+            .execute(statement, values![job, worker])
+            .await?;
+        Ok(())
+    }
+
+    /// Marks rows as discarded that apalis cannot read, and says how many. One of them
+    /// would keep it from all the others.
+    pub async fn discard_unreadable(&self) -> Result<u64, StoreError> {
+        let step = "discard jobs that nobody can read";
+        let statement = statement!(step, queue "discard_unreadable");
+        self.database.execute(statement, &[]).await
+    }
+
+    /// Deferred, refused and suspected runs whose time has come, at most `limit`.
+    pub async fn load_rechecks(&self, limit: u32) -> Result<Rechecks, StoreError> {
+        let step = "look for awaited runs";
+        let (due, next) = (
+            statement!(step, "load_awaited"),
+            statement!(step, "next_awaited"),
+        );
+        let mut tx = self.database.begin_read().await?;
+        let as_of = tx.as_of();
+        let found = async {
+            let runs: Vec<Id> = tx.driver().fetch_column(due, values![limit, as_of]).await?;
+            let next_in: Option<i64> = tx.driver().fetch_value(next, values![as_of]).await?;
+            Ok(Rechecks {
+                runs: runs.into_iter().map(RunId::from).collect(),
+                next_in: next_in.map(SignedDuration::from_micros),
+            })
+        };
+        let found = found.await;
+        finish(tx, found).await
+    }
+
+    /// Takes part in the race for a tick. The winner queues the sweep's shards, in the same transaction
+    /// where the queue is in the same database, and is told how many; `plan` decides that from the number of due
+    /// runs, and none where nothing is due. The others get nothing.
+    pub async fn win_tick(
+        &self,
+        tick: Timestamp,
+        worker: &str,
+        plan: ShardPlan<'_>,
+    ) -> Result<Option<u32>, StoreError> {
+        let mut tx = self.database.begin().await?;
+        let won = win_tick(&mut tx, tick, worker, plan).await;
+        let Some(jobs) = finish(tx, won).await? else {
+            return Ok(None);
+        };
+        if self.has_queue_file() {
+            self.queue_in_file(shard::QUEUE, &jobs).await?;
+        }
+        Ok(Some(u32::try_from(jobs.len()).unwrap_or(u32::MAX)))
+    }
+
+    /// Whether a shard of a sweep that was asked for before `tick` is still not done.
+    pub async fn has_late_shards(&self, tick: Timestamp) -> Result<bool, StoreError> {
+        let statement = statement!("look for late shards", queue "has_late_shards");
+        self.database.fetch_value(statement, values![tick]).await
+    }
+
+    /// Removes what nobody needs any more, in statements that each remove little: whoever writes meanwhile
+    /// waits for one of them at most. What one call leaves is the next one's, after 100,000 jobs.
+    pub async fn prune(&self, keep: &Retention) -> Result<Pruned, StoreError> {
+        let step = "remove what is finished";
+        let jobs = statement!(step, queue "prune_jobs");
+        let workers = statement!(step, queue "prune_workers");
+        let ticks = statement!(step, "prune_ticks");
+        Ok(Pruned {
+            jobs: self.remove(jobs, keep.jobs, PRUNE_ROWS_MAX).await?,
+            workers: self
+                .remove(workers, keep.workers, PRUNE_WORKERS_MAX)
+                .await?,
+            ticks: self.remove(ticks, keep.ticks, PRUNE_ROWS_MAX).await?,
+        })
+    }
+
+    /// Repeats a statement that removes what is older than `keep`, at most `rows_max` rows, until it finds fewer, and
+    /// says how many went.
+    async fn remove(
+        &self,
+        statement: Statement,
+        keep: Duration,
+        rows_max: u32,
+    ) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        for _ in 0..PRUNE_STATEMENTS_MAX {
+            let values = values![keep, rows_max];
+            let rows = self.database.execute(statement, values).await?;
+            removed += rows;
+            if rows < u64::from(rows_max) {
+                break;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Lets open runs start over that are dead letters, suspended or refused, queues a job for each, and
+    /// says which those are. A suspect stays one, so that it is still settled alone. A run whose time has
+    /// come already is left as it is.
+    pub async fn retry(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        if self.has_queue_file() {
+            return self.retry_in_file(runs).await;
+        }
+        let statement = statement!("let runs start over", postgres "retry");
+        self.fetch_runs(statement, values![runs]).await
+    }
+
+    /// Takes dead letters among `runs` out of the lists, removes the jobs that wait for them, and says
+    /// which were not dropped before. The runs stay open. Of the jobs, those that wait are read, and no other.
+    pub async fn drop_dead_letters(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        if self.has_queue_file() {
+            return self.drop_in_file(runs).await;
+        }
+        let statement = statement!("drop dead letters", postgres "drop_dead_letters");
+        self.fetch_runs(statement, values![runs]).await
+    }
+
+    async fn fetch_runs(
+        &self,
+        statement: Statement,
+        values: &[Value<'_>],
+    ) -> Result<Vec<RunId>, StoreError> {
+        let runs: Vec<Id> = self.database.fetch_column(statement, values).await?;
+        Ok(runs.into_iter().map(RunId::from).collect())
+    }
+
+    /// Whether jobs are in a file of their own.
+    fn has_queue_file(&self) -> bool {
+        self.backend() == Backend::Sqlite
+    }
 }
 
-pub(super) fn document<R: Serialize + ?Sized>(
-    step: &'static str,
-    rows: &R,
-) -> Result<String, StoreError> {
-    serde_json::to_string(rows).map_err(|error| StoreError::refused(step, error))
+/// The jobs of the sweep that a tick asks for; nothing where somebody else won it. Where the queue is in the same
+/// database, they are queued with it.
+async fn win_tick(
+    tx: &mut DatabaseTransaction,
+    tick: Timestamp,
+    worker: &str,
+    plan: ShardPlan<'_>,
+) -> Result<Option<Vec<String>>, StoreError> {
+    let step = "win a tick";
+    let (win, queue) = (
+        statement!(step, "win_tick"),
+        // Whoever takes them looks often enough, so nobody is notified.
+        statement!(step, postgres "queue_shards"),
+    );
+    let as_of = tx.as_of();
+    let won = tx
+        .driver()
+        .execute(win, values![tick, worker, as_of])
+        .await?;
+    if won == 0 {
+        return Ok(None);
+    }
+    let due = load_due_workspaces(tx, None, Shard::WHOLE).await?;
+    let shards = match due.iter().map(|due| due.runs).sum() {
+        0 => 0,
+        runs => plan(runs),
+    };
+    let jobs = payloads(SweepJob::all(tick, shards))?;
+    tx.driver().execute(queue, values![&*jobs]).await?;
+    Ok(Some(jobs))
 }
 
 /// Each job's payload, as JSON.
 fn payloads<J: Serialize>(jobs: impl IntoIterator<Item = J>) -> Result<Vec<String>, StoreError> {
     jobs.into_iter()
-        .map(|job| document("write jobs", &job))
+        .map(|job| {
+            let job = serde_json::to_string(&job);
+            job.map_err(|error| StoreError::refused("write jobs", error))
+        })
         .collect()
-}
-
-/// Into how many shards a sweep is cut: into none where nothing is due.
-fn shards(due: &[DueWorkspace], plan: ShardPlan<'_>) -> u32 {
-    match due.iter().map(|due| due.runs).sum() {
-        0 => 0,
-        runs => plan(runs),
-    }
 }

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 
-use super::look::Look;
 use super::restores::PointedAt;
 use super::rows::{ListedEnvironment, ScopedRestore};
 use super::{
@@ -15,6 +14,8 @@ use super::{
 };
 use crate::storage::StoreError;
 use crate::storage::records::Ask;
+use crate::storage::settle::Transaction as _;
+use crate::storage::transaction::DatabaseTransaction;
 
 /// How many of the last restores of all are looked through for those of the page, before the restores of the
 /// environments that were not found there are read one and all: hardly any, or none.
@@ -33,7 +34,7 @@ struct Part {
 
 impl Part {
     async fn list(
-        tx: &mut impl Look,
+        tx: &mut DatabaseTransaction,
         of: &Workspaces,
         after: Option<Key>,
         limit: u32,
@@ -57,7 +58,7 @@ impl Part {
 }
 
 pub(super) async fn load_page(
-    tx: &mut impl Look,
+    tx: &mut DatabaseTransaction,
     of: &Workspaces,
     after: Option<Key>,
     limit: u32,
@@ -87,7 +88,7 @@ pub(super) async fn load_page(
 }
 
 pub(super) async fn walk(
-    tx: &mut impl Look,
+    tx: &mut DatabaseTransaction,
     of: &Workspaces,
     walk: &Walk,
     visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentPassed>) + Send),
@@ -111,7 +112,7 @@ pub(super) async fn walk(
 }
 
 async fn load_part(
-    tx: &mut impl Look,
+    tx: &mut DatabaseTransaction,
     part: Part,
     with_more: bool,
 ) -> Result<Vec<EnvironmentPassed>, StoreError> {
@@ -136,7 +137,7 @@ async fn load_part(
 
 /// What there is beside the history of each environment that has any of it.
 async fn load_more(
-    tx: &mut impl Look,
+    tx: &mut DatabaseTransaction,
     asks: &[Ask],
 ) -> Result<HashMap<EnvironmentId, More>, StoreError> {
     let mut more: HashMap<EnvironmentId, More> = HashMap::new();
@@ -166,7 +167,7 @@ fn ask_of(listed: &ListedEnvironment) -> Ask {
 
 /// The latest executed restore of each environment, with what it points at.
 async fn load_latest(
-    tx: &mut impl Look,
+    tx: &mut DatabaseTransaction,
     asks: &[Ask],
 ) -> Result<HashMap<EnvironmentId, Latest>, StoreError> {
     let mut found = tx.find_recent_restores(asks, RECENT_RESTORES).await?;

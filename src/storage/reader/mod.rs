@@ -15,8 +15,8 @@
 //! | Module | Story |
 //! |---|---|
 //! | `open` | connections that cannot write, and the one thing that may be asked for |
-//! | `look` | what a database has to offer to whoever looks |
-//! | `reading` | the reader, written once over it |
+//! | `statements` | the statements of a look |
+//! | `reading` | the reader |
 //! | `runs` | pages of runs, and one run in full |
 //! | `restores` | a restore that may have no run, and what a restore points at |
 //! | `environments` | pages of environments, and a walk through all of them |
@@ -25,31 +25,30 @@
 //! | `names` | names as they are shown |
 
 mod environments;
-mod look;
 mod names;
 mod open;
-mod postgres;
 mod queue;
 mod queue_rows;
 mod reading;
 mod restores;
 mod rows;
 mod runs;
-mod sqlite;
+mod statements;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use reconciler_jobs::ids::{BackupSetId, EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health::BackupSetFacts;
 use reconciler_jobs::reading::gates::PreparationFacts;
 use reconciler_jobs::reading::result_state::ResultState;
+use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::{EvidenceFacts, RestoreFacts, RunFacts, RunOutcome};
-use reconciler_jobs::restore_execute::{Outcome, Policy, ReasonCode};
+use sqlx::FromRow;
 
-use super::{Assessment, Backend, RecordedVerdict, StoreError, Tally};
+use super::column::Moment;
+use super::{Assessment, RecordedVerdict, Tally};
 
 pub use names::{is_invisible, is_joiner};
 pub use open::{Requests, open_reader, open_requests};
@@ -57,7 +56,7 @@ pub use queue::{
     AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueListing, QueueScope,
     ShardJobs, Standing, WatchOnRecord,
 };
-pub(super) use reading::Reading;
+pub use reading::Reader;
 
 /// How many runs are looked at to fill one page, where a filter leaves some out.
 pub const LOOKED_AT_MAX: u32 = 2_000;
@@ -342,115 +341,13 @@ pub struct SweepSeen {
 }
 
 /// A worker of the queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct WorkerSeen {
     /// Its name.
     pub name: String,
     /// Which queue it serves.
     pub queue: String,
     /// When it was last heard of.
+    #[sqlx(try_from = "Moment")]
     pub last_seen_at: Timestamp,
-}
-
-/// A database that can be looked at, within a viewer's workspaces.
-#[async_trait]
-pub trait Reader: Send + Sync {
-    /// Which database this is.
-    fn backend(&self) -> Backend;
-
-    /// The database's clock. Fails where the database is away.
-    async fn now(&self) -> Result<Timestamp, StoreError>;
-
-    /// Runs of type `restore.execute` below `below`, at most `limit`.
-    async fn load_runs(
-        &self,
-        of: &Workspaces,
-        filter: &RunFilter,
-        below: Option<RunId>,
-        limit: u32,
-        policy: &Policy,
-    ) -> Result<RunPage, StoreError>;
-
-    /// One run of type `restore.execute`.
-    async fn load_run(
-        &self,
-        of: &Workspaces,
-        run: RunId,
-        policy: &Policy,
-    ) -> Result<Option<RunInFull>, StoreError>;
-
-    /// Decides runs of any type as they stand, all from one snapshot. Those that do not exist are absent.
-    async fn assess(
-        &self,
-        of: &Workspaces,
-        runs: &[RunId],
-        policy: &Policy,
-    ) -> Result<Vec<Assessment>, StoreError>;
-
-    /// The verdict on record for a run, if we reached one.
-    async fn load_verdict(
-        &self,
-        of: &Workspaces,
-        run: RunId,
-    ) -> Result<Option<RecordedVerdict>, StoreError>;
-
-    /// What is remembered of runs of any type, in ascending order. Those that do not exist are absent.
-    async fn load_standings(
-        &self,
-        of: &Workspaces,
-        runs: &[RunId],
-    ) -> Result<Vec<Standing>, StoreError>;
-
-    /// The latest jobs that ask for a run that may be seen, at most `limit`, the latest first.
-    ///
-    /// Every job that is kept is passed over, since none of the library's indexes is by run, and one of ours
-    /// would be paid for each time that a job is queued, taken and finished. Only those that contain the
-    /// run's digits are parsed.
-    async fn load_jobs(&self, run: RunId, limit: u32) -> Result<Vec<JobOnRecord>, StoreError>;
-
-    /// One live restore.
-    async fn load_restore(
-        &self,
-        of: &Workspaces,
-        restore: RestoreId,
-        policy: &Policy,
-    ) -> Result<Option<RestoreSeen>, StoreError>;
-
-    /// Live environments after `after`, at most `limit`; only those of `workspace` where one is given.
-    async fn load_environments(
-        &self,
-        of: &Workspaces,
-        workspace: Option<WorkspaceId>,
-        after: Option<(WorkspaceId, EnvironmentId)>,
-        limit: u32,
-    ) -> Result<EnvironmentPage, StoreError>;
-
-    /// Goes through live environments in the order of [`EnvironmentPage`], and shows `visit` one part after the
-    /// other, each with the moment of [`Walked`]. What was shown is dropped before the next part is read.
-    async fn walk_environments(
-        &self,
-        of: &Workspaces,
-        walk: &Walk,
-        visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentPassed>) + Send),
-    ) -> Result<Walked, StoreError>;
-
-    /// The latest verdicts of each of `workspaces` that may be seen, at most `limit` of each, in no particular
-    /// order.
-    async fn load_recent_verdicts(
-        &self,
-        of: &Workspaces,
-        workspaces: &[WorkspaceId],
-        limit: u32,
-    ) -> Result<Vec<(WorkspaceId, Timestamp, Outcome)>, StoreError>;
-
-    /// What is queued, in hand or in trouble, within `scope`. Jobs that name no run are everybody's who may see all
-    /// workspaces, and nobody else's; so are the jobs of sweeps.
-    async fn load_queue(&self, scope: &QueueScope) -> Result<QueueListing, StoreError>;
-
-    /// The latest sweeps, the latest first. Those over all workspaces are shown to everybody, but what they came
-    /// to only to those who may see all workspaces: others read a tally of zeros.
-    async fn load_sweeps(&self, of: &Workspaces, limit: u32) -> Result<Vec<SweepSeen>, StoreError>;
-
-    /// Workers that were heard of lately, at most `limit`, the latest first.
-    async fn load_workers(&self, limit: u32) -> Result<Vec<WorkerSeen>, StoreError>;
 }

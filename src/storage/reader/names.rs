@@ -11,6 +11,17 @@ const CHARS_MAX: usize = 255;
 /// Stands for a character that is not shown.
 const NOT_SHOWN: char = char::REPLACEMENT_CHARACTER;
 
+/// A column with a name.
+#[derive(sqlx::Type)]
+#[sqlx(transparent, no_pg_array)]
+pub(super) struct Name(Word);
+
+impl From<Name> for String {
+    fn from(column: Name) -> Self {
+        shown(column.0)
+    }
+}
+
 /// A name as it is shown.
 pub(super) fn shown(name: Word) -> String {
     visible(&String::from(name))

@@ -1,70 +1,31 @@
 //! Connections that cannot write, and the one thing that may be asked for.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::trace::TraceContext;
 
-use super::{Reader, Reading};
-use crate::storage::connect::{connect, no_database};
+use super::Reader;
+use crate::storage::connect::{connect, connect_to_read};
 use crate::storage::limits::{Access, Limits};
-use crate::storage::postgres::PostgresStore;
-use crate::storage::sqlite::SqliteStore;
 use crate::storage::{Store, StoreError};
 
 /// Opens the database that `url` names, to look at it and for nothing else.
 ///
 /// The URL is never part of an error: it may hold a password.
-pub async fn open_reader(url: &str, limits: &Limits) -> Result<Arc<dyn Reader>, StoreError> {
-    match url.split_once(':').map(|(scheme, _)| scheme) {
-        Some("postgres" | "postgresql") => {
-            let store = PostgresStore::connect_to_read(url, limits).await?;
-            Ok(Arc::new(Reading(store)))
-        }
-        Some("sqlite") => {
-            let store = open_file(url, limits).await?;
-            Ok(Arc::new(Reading(store)))
-        }
-        _ => Err(no_database()),
-    }
-}
-
-/// The file that `url` names, and the queue's beside it, opened so that nothing can be written.
-async fn open_file(url: &str, limits: &Limits) -> Result<SqliteStore, StoreError> {
-    SqliteStore::connect(url, Access::Read, limits).await
+pub async fn open_reader(url: &str, limits: &Limits) -> Result<Reader, StoreError> {
+    let database = connect_to_read(url, limits).await?;
+    Ok(Reader { database })
 }
 
 /// Asks for runs to be looked at. Whoever has this can do nothing else.
-#[async_trait]
-pub trait Requests: Send + Sync {
+#[derive(Debug, Clone)]
+pub struct Requests(Store);
+
+impl Requests {
     /// Asks for a run; whether it is open, and so was asked for. Where a job that asks for it is not finished,
     /// none is added; else the job belongs to `trace`.
     ///
     /// Nobody is asked whether the run may be seen: that is for the caller to know.
-    async fn request(
-        &self,
-        run: RunId,
-        cause: &str,
-        trace: Option<TraceContext>,
-    ) -> Result<bool, StoreError>;
-}
-
-/// Opens the database that `url` names, to ask for runs and for nothing else, over one connection.
-pub async fn open_requests(url: &str, limits: &Limits) -> Result<Arc<dyn Requests>, StoreError> {
-    let limits = Limits {
-        connections_max: 1,
-        ..*limits
-    };
-    let store = connect(url, Access::Write, &limits).await?;
-    Ok(Arc::new(Asking(store)))
-}
-
-struct Asking(Arc<dyn Store>);
-
-#[async_trait]
-impl Requests for Asking {
-    async fn request(
+    pub async fn request(
         &self,
         run: RunId,
         cause: &str,
@@ -74,11 +35,22 @@ impl Requests for Asking {
     }
 }
 
+/// Opens the database that `url` names, to ask for runs and for nothing else, over one connection.
+pub async fn open_requests(url: &str, limits: &Limits) -> Result<Requests, StoreError> {
+    let limits = Limits {
+        connections_max: 1,
+        ..*limits
+    };
+    let store = connect(url, Access::Write, &limits).await?;
+    Ok(Requests(store))
+}
+
 #[cfg(test)]
 mod tests {
     use sqlx::error::DatabaseError;
 
     use super::*;
+    use crate::storage::sqlite::SqliteStore;
 
     const PREPARE: &str = "CREATE TABLE written (id INTEGER)";
     const WRITE: &str = "INSERT INTO written VALUES (1)";
@@ -95,7 +67,9 @@ mod tests {
             sqlx::query(PREPARE).execute(file).await.unwrap();
             sqlx::query(WRITE).execute(file).await.unwrap();
         }
-        let store = open_file(&url, &limits).await.unwrap();
+        let store = SqliteStore::connect(&url, Access::Read, &limits)
+            .await
+            .unwrap();
         for file in [store.pool(), store.queue()] {
             let refused = sqlx::query(WRITE).execute(file).await.unwrap_err();
             let code = refused.as_database_error().and_then(DatabaseError::code);

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use sqlx::FromRow;
 
 use super::queue::{
     AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, Standing, WatchOnRecord,
 };
-use super::rows::optional;
-use crate::storage::column::Word;
+use crate::storage::column::{Moment, Word};
 use crate::storage::queue::{QueueState, cause_of, run_of};
-use crate::storage::records::moment;
 
 /// A row of `load_entries`.
 #[derive(FromRow)]
@@ -24,12 +23,15 @@ pub(super) struct EntryRecord {
     payload: Option<Vec<u8>>,
     worker: Option<String>,
     tries: i64,
-    since: i64,
-    next_at: Option<i64>,
+    #[sqlx(try_from = "Moment")]
+    since: Timestamp,
+    #[sqlx(try_from = "Moment")]
+    next_at: Option<Timestamp>,
     reason: Option<String>,
     error: Option<String>,
     in_state: i64,
-    oldest: i64,
+    #[sqlx(try_from = "Moment")]
+    oldest: Timestamp,
 }
 
 impl EntryRecord {
@@ -45,7 +47,7 @@ impl EntryRecord {
         let count = QueueCount {
             state,
             entries: self.in_state.unsigned_abs(),
-            oldest: moment(self.oldest)?,
+            oldest: self.oldest,
         };
         let entry = QueueEntry {
             state,
@@ -56,8 +58,8 @@ impl EntryRecord {
             cause: self.payload.as_deref().and_then(cause_of),
             worker: self.worker,
             tries: counted(self.tries),
-            since: moment(self.since)?,
-            next_at: optional(self.next_at)?,
+            since: self.since,
+            next_at: self.next_at,
             reason: self.reason,
             error: self.error,
         };
@@ -89,73 +91,64 @@ pub(super) struct StandingRecord {
     status: Word,
     attempts_tries: Option<i64>,
     attempts_worker: Option<String>,
-    attempts_first_seen_at: Option<i64>,
-    attempts_last_tried_at: Option<i64>,
-    attempts_try_again_at: Option<i64>,
-    attempts_dead_at: Option<i64>,
-    attempts_dropped_at: Option<i64>,
+    #[sqlx(try_from = "Moment")]
+    attempts_first_seen_at: Option<Timestamp>,
+    #[sqlx(try_from = "Moment")]
+    attempts_last_tried_at: Option<Timestamp>,
+    #[sqlx(try_from = "Moment")]
+    attempts_try_again_at: Option<Timestamp>,
+    #[sqlx(try_from = "Moment")]
+    attempts_dead_at: Option<Timestamp>,
+    #[sqlx(try_from = "Moment")]
+    attempts_dropped_at: Option<Timestamp>,
     watch_reason_code: Option<String>,
     watch_tries: Option<i64>,
-    watch_first_seen_at: Option<i64>,
-    watch_last_looked_at: Option<i64>,
-    watch_look_again_at: Option<i64>,
+    #[sqlx(try_from = "Moment")]
+    watch_first_seen_at: Option<Timestamp>,
+    #[sqlx(try_from = "Moment")]
+    watch_last_looked_at: Option<Timestamp>,
+    #[sqlx(try_from = "Moment")]
+    watch_look_again_at: Option<Timestamp>,
     watch_error: Option<String>,
 }
 
-impl TryFrom<StandingRecord> for Standing {
-    type Error = sqlx::Error;
-
-    fn try_from(record: StandingRecord) -> Result<Self, sqlx::Error> {
-        Ok(Self {
+impl From<StandingRecord> for Standing {
+    fn from(record: StandingRecord) -> Self {
+        Self {
             run: RunId(record.run),
             workspace: WorkspaceId(record.workspace),
             environment: record.environment.map(EnvironmentId),
-            attempts: record.attempts()?,
-            watch: record.watch()?,
+            attempts: record.attempts(),
+            watch: record.watch(),
             run_type: record.run_type.into(),
             status: record.status.into(),
-        })
+        }
     }
 }
 
 impl StandingRecord {
-    fn attempts(&self) -> Result<Option<AttemptsOnRecord>, sqlx::Error> {
-        let (Some(tries), Some(worker), Some(first_seen_at)) = (
-            self.attempts_tries,
-            &self.attempts_worker,
-            self.attempts_first_seen_at,
-        ) else {
-            return Ok(None);
-        };
-        let dead_at = optional(self.attempts_dead_at)?;
-        Ok(Some(AttemptsOnRecord {
-            tries: counted(tries),
-            worker: worker.clone(),
-            first_seen_at: moment(first_seen_at)?,
-            last_tried_at: optional(self.attempts_last_tried_at)?,
-            try_again_at: optional(self.attempts_try_again_at.filter(|_| dead_at.is_none()))?,
+    fn attempts(&self) -> Option<AttemptsOnRecord> {
+        let dead_at = self.attempts_dead_at;
+        Some(AttemptsOnRecord {
+            tries: counted(self.attempts_tries?),
+            worker: self.attempts_worker.clone()?,
+            first_seen_at: self.attempts_first_seen_at?,
+            last_tried_at: self.attempts_last_tried_at,
+            try_again_at: self.attempts_try_again_at.filter(|_| dead_at.is_none()),
             dead_at,
-            dropped_at: optional(self.attempts_dropped_at)?,
-        }))
+            dropped_at: self.attempts_dropped_at,
+        })
     }
 
-    fn watch(&self) -> Result<Option<WatchOnRecord>, sqlx::Error> {
-        let (Some(reason_code), Some(first), Some(last), Some(again)) = (
-            &self.watch_reason_code,
-            self.watch_first_seen_at,
-            self.watch_last_looked_at,
-            self.watch_look_again_at,
-        ) else {
-            return Ok(None);
-        };
-        Ok(Some(WatchOnRecord {
-            reason_code: reason_code.clone(),
-            tries: counted(self.watch_tries.unwrap_or_default()),
-            first_seen_at: moment(first)?,
-            last_looked_at: moment(last)?,
-            look_again_at: moment(again)?,
+    fn watch(&self) -> Option<WatchOnRecord> {
+        Some(WatchOnRecord {
+            reason_code: self.watch_reason_code.clone()?,
+            tries: counted(self.watch_tries?),
+            first_seen_at: self.watch_first_seen_at?,
+            last_looked_at: self.watch_last_looked_at?,
+            look_again_at: self.watch_look_again_at?,
             error: self.watch_error.clone(),
-        }))
+        })
     }
 }
 
@@ -167,9 +160,12 @@ pub(super) struct JobRecord {
     payload: Vec<u8>,
     worker: Option<String>,
     deliveries: i64,
-    run_at: i64,
-    taken_at: Option<i64>,
-    done_at: Option<i64>,
+    #[sqlx(try_from = "Moment")]
+    run_at: Timestamp,
+    #[sqlx(try_from = "Moment")]
+    taken_at: Option<Timestamp>,
+    #[sqlx(try_from = "Moment")]
+    done_at: Option<Timestamp>,
 }
 
 impl JobRecord {
@@ -179,10 +175,8 @@ impl JobRecord {
     }
 }
 
-impl TryFrom<JobRecord> for JobOnRecord {
-    type Error = sqlx::Error;
-
-    fn try_from(record: JobRecord) -> Result<Self, sqlx::Error> {
+impl From<JobRecord> for JobOnRecord {
+    fn from(record: JobRecord) -> Self {
         let state = match record.status.as_str() {
             "Pending" => JobState::Waiting,
             "Queued" | "Running" => JobState::InHand,
@@ -190,16 +184,16 @@ impl TryFrom<JobRecord> for JobOnRecord {
             "Killed" => JobState::Killed,
             _ => JobState::Failed,
         };
-        Ok(Self {
+        Self {
             id: record.id,
             state,
             cause: cause_of(&record.payload),
             worker: record.worker,
             deliveries: counted(record.deliveries),
-            run_at: moment(record.run_at)?,
-            taken_at: optional(record.taken_at)?,
-            done_at: optional(record.done_at)?,
-        })
+            run_at: record.run_at,
+            taken_at: record.taken_at,
+            done_at: record.done_at,
+        }
     }
 }
 

@@ -2,36 +2,40 @@
 
 use std::collections::BTreeSet;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::{Outcome, Policy};
 
-use super::look::{Look, Source};
-use super::queue::{JobOnRecord, QueueListing, QueueScope, ShardJobs, Standing};
+use super::queue::{self, JobOnRecord, QueueListing, QueueScope, ShardJobs, Standing};
 use super::{
-    EnvironmentPage, EnvironmentPassed, Reader, RestoreSeen, RunFilter, RunInFull, RunPage,
-    SweepSeen, Walk, Walked, WorkerSeen, Workspaces, environments, restores, runs,
+    EnvironmentPage, EnvironmentPassed, RestoreSeen, RunFilter, RunInFull, RunPage, SweepSeen,
+    Walk, Walked, WorkerSeen, Workspaces, environments, restores, runs,
 };
-use crate::storage::settle::{Transaction as _, assess_within, finish};
+use crate::storage::settle::{Transactions as _, assess_within, finish};
+use crate::storage::store::Database;
 use crate::storage::{Assessment, Backend, RecordedVerdict, StoreError, Tally};
 
-/// Looks at a database and changes nothing.
-pub(in crate::storage) struct Reading<S>(pub(in crate::storage) S);
+/// Looks at a database, within a viewer's workspaces, and changes nothing. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pub(in crate::storage) database: Database,
+}
 
-#[async_trait]
-impl<S: Source + Send> Reader for Reading<S> {
-    fn backend(&self) -> Backend {
-        self.0.backend()
+impl Reader {
+    /// Which database this is.
+    pub fn backend(&self) -> Backend {
+        self.database.backend()
     }
 
-    async fn now(&self) -> Result<Timestamp, StoreError> {
-        let tx = self.0.begin_read().await?;
+    /// The database's clock. Fails where the database is away.
+    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        let tx = self.database.begin_read().await?;
         let now = tx.as_of();
         finish(tx, Ok(now)).await
     }
 
-    async fn load_runs(
+    /// Runs of type `restore.execute` below `below`, at most `limit`.
+    pub async fn load_runs(
         &self,
         of: &Workspaces,
         filter: &RunFilter,
@@ -39,34 +43,37 @@ impl<S: Source + Send> Reader for Reading<S> {
         limit: u32,
         policy: &Policy,
     ) -> Result<RunPage, StoreError> {
-        let mut tx = self.0.begin_read().await?;
+        let mut tx = self.database.begin_read().await?;
         let page = runs::load_page(&mut tx, of, filter, below, limit, policy).await;
         finish(tx, page).await
     }
 
-    async fn load_run(
+    /// One run of type `restore.execute`.
+    pub async fn load_run(
         &self,
         of: &Workspaces,
         run: RunId,
         policy: &Policy,
     ) -> Result<Option<RunInFull>, StoreError> {
-        let mut tx = self.0.begin_read().await?;
+        let mut tx = self.database.begin_read().await?;
         let found = runs::load_one(&mut tx, of, run, policy).await;
         finish(tx, found).await
     }
 
-    async fn load_restore(
+    /// One live restore.
+    pub async fn load_restore(
         &self,
         of: &Workspaces,
         restore: RestoreId,
         _: &Policy,
     ) -> Result<Option<RestoreSeen>, StoreError> {
-        let mut tx = self.0.begin_read().await?;
+        let mut tx = self.database.begin_read().await?;
         let found = restores::load_one(&mut tx, of, restore).await;
         finish(tx, found).await
     }
 
-    async fn load_environments(
+    /// Live environments after `after`, at most `limit`; only those of `workspace` where one is given.
+    pub async fn load_environments(
         &self,
         of: &Workspaces,
         workspace: Option<WorkspaceId>,
@@ -74,12 +81,14 @@ impl<S: Source + Send> Reader for Reading<S> {
         limit: u32,
     ) -> Result<EnvironmentPage, StoreError> {
         let of = workspace.map_or_else(|| of.clone(), |workspace| of.narrowed(workspace));
-        let mut tx = self.0.begin_read().await?;
+        let mut tx = self.database.begin_read().await?;
         let page = environments::load_page(&mut tx, &of, after, limit).await;
         finish(tx, page).await
     }
 
-    async fn walk_environments(
+    /// Goes through live environments in the order of [`EnvironmentPage`], and shows `visit` one part after the
+    /// other, each with the moment of [`Walked`]. What was shown is dropped before the next part is read.
+    pub async fn walk_environments(
         &self,
         of: &Workspaces,
         walk: &Walk,
@@ -87,12 +96,14 @@ impl<S: Source + Send> Reader for Reading<S> {
     ) -> Result<Walked, StoreError> {
         let workspace = walk.workspace;
         let of = workspace.map_or_else(|| of.clone(), |workspace| of.narrowed(workspace));
-        let mut tx = self.0.begin_read().await?;
+        let mut tx = self.database.begin_read().await?;
         let walked = environments::walk(&mut tx, &of, walk, visit).await;
         finish(tx, walked).await
     }
 
-    async fn load_recent_verdicts(
+    /// The latest verdicts of each of `workspaces` that may be seen, at most `limit` of each, in no particular
+    /// order.
+    pub async fn load_recent_verdicts(
         &self,
         of: &Workspaces,
         workspaces: &[WorkspaceId],
@@ -104,7 +115,7 @@ impl<S: Source + Send> Reader for Reading<S> {
             .filter(|workspace| of.may_include(Some(*workspace)))
             .collect();
         let seen: Vec<WorkspaceId> = seen.into_iter().collect();
-        let mut tx = self.0.begin_read().await?;
+        let mut tx = self.database.begin_read().await?;
         let found = tx.load_recent_verdicts(&seen, limit).await;
         let verdicts = finish(tx, found).await?.into_iter();
         Ok(verdicts
@@ -114,55 +125,71 @@ impl<S: Source + Send> Reader for Reading<S> {
             .collect())
     }
 
-    async fn assess(
+    /// Decides runs of any type as they stand, all from one snapshot. Those that do not exist are absent.
+    pub async fn assess(
         &self,
         of: &Workspaces,
         runs: &[RunId],
         policy: &Policy,
     ) -> Result<Vec<Assessment>, StoreError> {
-        let mut tx = self.0.begin_read().await?;
+        let mut tx = self.database.begin_read().await?;
         let assessed = assess_within(&mut tx, runs, policy).await;
         let mut assessed = finish(tx, assessed).await?;
         assessed.retain(|it| of.may_include(Some(it.facts.run.workspace_id)));
         Ok(assessed)
     }
 
-    async fn load_verdict(
+    /// The verdict on record for a run, if we reached one.
+    pub async fn load_verdict(
         &self,
         of: &Workspaces,
         run: RunId,
     ) -> Result<Option<RecordedVerdict>, StoreError> {
-        let mut tx = self.0.begin_read().await?;
+        let mut tx = self.database.begin_read().await?;
         let found = tx.load_verdict(of, run).await;
         finish(tx, found).await
     }
 
-    async fn load_standings(
+    /// What is remembered of runs of any type, in ascending order. Those that do not exist are absent.
+    pub async fn load_standings(
         &self,
         of: &Workspaces,
         runs: &[RunId],
     ) -> Result<Vec<Standing>, StoreError> {
-        let mut tx = self.0.begin_read().await?;
+        let mut tx = self.database.begin_read().await?;
         let found = tx.load_standings(runs).await;
         let mut standings = finish(tx, found).await?;
         standings.retain(|standing| of.may_include(Some(standing.workspace)));
         Ok(standings)
     }
 
-    async fn load_jobs(&self, run: RunId, limit: u32) -> Result<Vec<JobOnRecord>, StoreError> {
-        self.0.load_jobs(run, limit).await
+    /// The latest jobs that ask for a run that may be seen, at most `limit`, the latest first.
+    ///
+    /// Every job that is kept is passed over, since none of the library's indexes is by run, and one of ours
+    /// would be paid for each time that a job is queued, taken and finished. Only those that contain the
+    /// run's digits are parsed.
+    pub async fn load_jobs(&self, run: RunId, limit: u32) -> Result<Vec<JobOnRecord>, StoreError> {
+        queue::load_jobs(&self.database, run, limit).await
     }
 
-    async fn load_queue(&self, scope: &QueueScope) -> Result<QueueListing, StoreError> {
-        let mut listing = self.0.list_queue(scope).await?;
+    /// What is queued, in hand or in trouble, within `scope`. Jobs that name no run are everybody's who may see all
+    /// workspaces, and nobody else's; so are the jobs of sweeps.
+    pub async fn load_queue(&self, scope: &QueueScope) -> Result<QueueListing, StoreError> {
+        let mut listing = queue::load_entries(&self.database, scope).await?;
         if scope.of != Workspaces::All {
             listing.shards = ShardJobs::default();
         }
         Ok(listing)
     }
 
-    async fn load_sweeps(&self, of: &Workspaces, limit: u32) -> Result<Vec<SweepSeen>, StoreError> {
-        let mut tx = self.0.begin_read().await?;
+    /// The latest sweeps, the latest first. Those over all workspaces are shown to everybody, but what they came
+    /// to only to those who may see all workspaces: others read a tally of zeros.
+    pub async fn load_sweeps(
+        &self,
+        of: &Workspaces,
+        limit: u32,
+    ) -> Result<Vec<SweepSeen>, StoreError> {
+        let mut tx = self.database.begin_read().await?;
         let found = tx.list_sweeps(of, limit).await;
         let mut sweeps = finish(tx, found).await?;
         for sweep in &mut sweeps {
@@ -173,7 +200,8 @@ impl<S: Source + Send> Reader for Reading<S> {
         Ok(sweeps)
     }
 
-    async fn load_workers(&self, limit: u32) -> Result<Vec<WorkerSeen>, StoreError> {
-        self.0.list_workers(limit).await
+    /// Workers that were heard of lately, at most `limit`, the latest first.
+    pub async fn load_workers(&self, limit: u32) -> Result<Vec<WorkerSeen>, StoreError> {
+        queue::load_workers(&self.database, limit).await
     }
 }

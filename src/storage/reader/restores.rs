@@ -7,12 +7,13 @@ use reconciler_jobs::reading::gates::PreparationFacts;
 use reconciler_jobs::restore_execute::facts::{Candidate, EvidenceFacts, RestoreFacts, RunFacts};
 use reconciler_jobs::restore_execute::link;
 
-use super::look::Look;
 use super::rows::ScopedRestore;
 use super::{RestoreSeen, Workspaces};
 use crate::storage::StoreError;
 use crate::storage::parsing::away;
 use crate::storage::records::Ask;
+use crate::storage::settle::Transaction as _;
+use crate::storage::transaction::DatabaseTransaction;
 
 /// Runs of our type that restores point at, each with the restore that the link rule ties to it and the evidence that
 /// was captured for it in its own scope.
@@ -20,7 +21,7 @@ pub(super) struct PointedAt(HashMap<RunId, (RunFacts, RestoreId, EvidenceFacts)>
 
 impl PointedAt {
     pub(super) async fn by(
-        tx: &mut impl Look,
+        tx: &mut DatabaseTransaction,
         restores: &[ScopedRestore],
     ) -> Result<Self, StoreError> {
         let ids: Vec<RunId> = restores
@@ -89,7 +90,7 @@ pub(super) fn ask_about(restore: &RestoreFacts) -> Ask {
 }
 
 pub(super) async fn load_one(
-    tx: &mut impl Look,
+    tx: &mut DatabaseTransaction,
     of: &Workspaces,
     restore: RestoreId,
 ) -> Result<Option<RestoreSeen>, StoreError> {

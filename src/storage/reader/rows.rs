@@ -10,16 +10,11 @@ use reconciler_jobs::reading::gates::PreparationRow;
 use reconciler_jobs::stamp::Stamp;
 use sqlx::FromRow;
 
-use super::names::shown;
-use super::{OpenRuns, SweepSeen, VerdictSeen, WorkerSeen};
+use super::names::{Name, shown};
+use super::{OpenRuns, SweepSeen, VerdictSeen};
 use crate::storage::Tally;
-use crate::storage::column::Word;
-use crate::storage::records::{Ask, moment};
-
-/// A moment that may be missing.
-pub(super) fn optional(micros: Option<i64>) -> Result<Option<Timestamp>, sqlx::Error> {
-    micros.map(moment).transpose()
-}
+use crate::storage::column::{Id, Moment, OptionalId, Word};
+use crate::storage::records::Ask;
 
 /// What stands beside a run.
 #[derive(FromRow)]
@@ -29,7 +24,8 @@ pub(super) struct DescribedRecord {
     environment_name: Option<Word>,
     outcome: Option<Word>,
     reason_code: Option<Word>,
-    decided_at: Option<i64>,
+    #[sqlx(try_from = "Moment")]
+    decided_at: Option<Timestamp>,
 }
 
 /// A run that may be seen, without its facts.
@@ -40,24 +36,22 @@ pub(super) struct DescribedRun {
     pub(super) verdict: Option<VerdictSeen>,
 }
 
-impl TryFrom<DescribedRecord> for DescribedRun {
-    type Error = sqlx::Error;
-
-    fn try_from(record: DescribedRecord) -> Result<Self, sqlx::Error> {
+impl From<DescribedRecord> for DescribedRun {
+    fn from(record: DescribedRecord) -> Self {
         let verdict = match (record.outcome, record.reason_code, record.decided_at) {
             (Some(outcome), Some(reason_code), Some(decided_at)) => Some(VerdictSeen {
                 outcome: outcome.into(),
                 reason_code: reason_code.into(),
-                decided_at: moment(decided_at)?,
+                decided_at,
             }),
             _ => None,
         };
-        Ok(Self {
+        Self {
             run: RunId(record.id),
             workspace_name: shown(record.workspace_name),
             environment_name: record.environment_name.map(shown),
             verdict,
-        })
+        }
     }
 }
 
@@ -123,21 +117,16 @@ impl From<PreparationRecord> for FoundRestore {
     }
 }
 
-/// A restore of an environment.
-#[derive(Debug, Clone, Copy, FromRow)]
-pub(super) struct LatestRecord {
-    restore_id: i64,
-    workspace_id: i64,
-    environment_id: i64,
-    points_at: Option<i64>,
-}
-
 /// A restore in its own scope, and the run that it points at.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, FromRow)]
 pub(super) struct ScopedRestore {
+    #[sqlx(rename = "restore_id", try_from = "Id")]
     pub(super) restore: RestoreId,
+    #[sqlx(rename = "workspace_id", try_from = "Id")]
     pub(super) workspace: WorkspaceId,
+    #[sqlx(rename = "environment_id", try_from = "Id")]
     pub(super) environment: EnvironmentId,
+    #[sqlx(try_from = "OptionalId")]
     pub(super) points_at: Option<RunId>,
 }
 
@@ -153,43 +142,17 @@ impl ScopedRestore {
     }
 }
 
-impl From<LatestRecord> for ScopedRestore {
-    fn from(record: LatestRecord) -> Self {
-        Self {
-            restore: RestoreId(record.restore_id),
-            workspace: WorkspaceId(record.workspace_id),
-            environment: EnvironmentId(record.environment_id),
-            points_at: record.points_at.map(RunId),
-        }
-    }
-}
-
 /// A live environment.
 #[derive(FromRow)]
-pub(super) struct EnvironmentRecord {
-    workspace_id: i64,
-    workspace_name: Word,
-    environment_id: i64,
-    name: Word,
-}
-
-/// The same, as the reader takes it.
 pub(super) struct ListedEnvironment {
+    #[sqlx(rename = "workspace_id", try_from = "Id")]
     pub(super) workspace: WorkspaceId,
+    #[sqlx(try_from = "Name")]
     pub(super) workspace_name: String,
+    #[sqlx(rename = "environment_id", try_from = "Id")]
     pub(super) environment: EnvironmentId,
+    #[sqlx(try_from = "Name")]
     pub(super) name: String,
-}
-
-impl From<EnvironmentRecord> for ListedEnvironment {
-    fn from(record: EnvironmentRecord) -> Self {
-        Self {
-            workspace: WorkspaceId(record.workspace_id),
-            workspace_name: shown(record.workspace_name),
-            environment: EnvironmentId(record.environment_id),
-            name: shown(record.name),
-        }
-    }
 }
 
 /// The open runs of an environment.
@@ -197,7 +160,7 @@ impl From<EnvironmentRecord> for ListedEnvironment {
 pub(super) struct OpenRecord {
     environment_id: i64,
     runs: i64,
-    oldest: Option<i64>,
+    oldest: Moment,
     first: Option<i64>,
 }
 
@@ -206,7 +169,7 @@ impl OpenRecord {
         let open = OpenRuns {
             runs: self.runs.unsigned_abs(),
             // The platform's own moment: what cannot be read is none.
-            oldest: self.oldest.and_then(|micros| moment(micros).ok()),
+            oldest: Stamp::from(self.oldest).moment(),
             first: self.first.map(RunId),
         };
         (EnvironmentId(self.environment_id), open)
@@ -220,8 +183,7 @@ pub(super) struct SetRecord {
     id: i64,
     name: Word,
     status: Word,
-    completed_at: Option<i64>,
-    has_completed_at: bool,
+    completed_at: Moment,
     is_deleted: bool,
 }
 
@@ -240,7 +202,7 @@ impl From<SetRecord> for FoundSet {
                 id: BackupSetId(record.id),
                 name: shown(record.name),
                 status: record.status.into(),
-                completed_at: Stamp::parse(record.completed_at, record.has_completed_at),
+                completed_at: record.completed_at.into(),
                 is_deleted: record.is_deleted,
                 items: 0,
             },
@@ -316,12 +278,16 @@ pub(super) struct SweepRecord {
     id: i64,
     worker: String,
     workspace_id: Option<i64>,
-    started_at: i64,
-    ended_at: Option<i64>,
-    tick_at: Option<i64>,
+    #[sqlx(try_from = "Moment")]
+    started_at: Timestamp,
+    #[sqlx(try_from = "Moment")]
+    ended_at: Option<Timestamp>,
+    #[sqlx(try_from = "Moment")]
+    tick_at: Option<Timestamp>,
     shard: i64,
     shards: i64,
-    beat_at: Option<i64>,
+    #[sqlx(try_from = "Moment")]
+    beat_at: Option<Timestamp>,
     succeeded: i64,
     partially_succeeded: i64,
     blocked: i64,
@@ -331,19 +297,17 @@ pub(super) struct SweepRecord {
     passed_over: i64,
 }
 
-impl TryFrom<SweepRecord> for SweepSeen {
-    type Error = sqlx::Error;
-
-    fn try_from(record: SweepRecord) -> Result<Self, sqlx::Error> {
-        Ok(Self {
+impl From<SweepRecord> for SweepSeen {
+    fn from(record: SweepRecord) -> Self {
+        Self {
             id: record.id,
             worker: record.worker,
             workspace: record.workspace_id.map(WorkspaceId),
-            started_at: moment(record.started_at)?,
-            ended_at: optional(record.ended_at)?,
-            tick_at: optional(record.tick_at)?,
+            started_at: record.started_at,
+            ended_at: record.ended_at,
+            tick_at: record.tick_at,
             shard: (record.shard, record.shards),
-            beat_at: optional(record.beat_at)?,
+            beat_at: record.beat_at,
             tally: Tally {
                 succeeded: record.succeeded.unsigned_abs(),
                 partially_succeeded: record.partially_succeeded.unsigned_abs(),
@@ -353,26 +317,6 @@ impl TryFrom<SweepRecord> for SweepSeen {
                 refused: record.refused.unsigned_abs(),
                 passed_over: record.passed_over.unsigned_abs(),
             },
-        })
-    }
-}
-
-/// A row of the queue's workers.
-#[derive(FromRow)]
-pub(super) struct WorkerRecord {
-    name: String,
-    queue: String,
-    last_seen_at: i64,
-}
-
-impl TryFrom<WorkerRecord> for WorkerSeen {
-    type Error = sqlx::Error;
-
-    fn try_from(record: WorkerRecord) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            name: record.name,
-            queue: record.queue,
-            last_seen_at: moment(record.last_seen_at)?,
-        })
+        }
     }
 }

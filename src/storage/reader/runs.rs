@@ -11,13 +11,14 @@ use reconciler_jobs::reading::result_state::{RestoreResult, ResultState};
 use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 
-use super::look::{Look, OUTCOMES, RunsAsked};
 use super::rows::DescribedRun;
+use super::statements::{OUTCOMES, RunsQuery};
 use super::{
     JUDGED_MAX, LOOKED_AT_MAX, PAGE_BYTES_MAX, RunFilter, RunInFull, RunPage, RunSeen, Workspaces,
     restores,
 };
-use crate::storage::settle::assess_within;
+use crate::storage::settle::{Transaction as _, assess_within};
+use crate::storage::transaction::DatabaseTransaction;
 use crate::storage::{Assessment, StoreError};
 
 /// How many runs are looked at before all of [`LOOKED_AT_MAX`] are, where a filter may leave some out. Most filters
@@ -42,7 +43,7 @@ struct Wish<'a> {
 }
 
 pub(super) async fn load_page(
-    tx: &mut impl Look,
+    tx: &mut DatabaseTransaction,
     of: &Workspaces,
     filter: &RunFilter,
     below: Option<RunId>,
@@ -82,7 +83,7 @@ pub(super) async fn load_page(
 /// Fills a page with what is wanted, from the first on, and says how many of these runs were dealt with. Ends early
 /// where these were so large that the next would be too much.
 async fn fill(
-    tx: &mut impl Look,
+    tx: &mut DatabaseTransaction,
     wish: &Wish<'_>,
     wanted: &[RunId],
     rows: &mut Vec<RunSeen>,
@@ -126,11 +127,11 @@ fn fitting(runs: usize, bytes: usize) -> usize {
 
 /// What to ask the database for; nothing where nothing can be found.
 async fn asked(
-    tx: &mut impl Look,
+    tx: &mut DatabaseTransaction,
     of: &Workspaces,
     filter: &RunFilter,
     below: Option<RunId>,
-) -> Result<Option<RunsAsked>, StoreError> {
+) -> Result<Option<RunsQuery>, StoreError> {
     let mut of = of.clone();
     if let Some(workspace) = filter.workspace {
         of = of.narrowed(workspace);
@@ -142,7 +143,7 @@ async fn asked(
         };
         of = of.narrowed(workspace);
     }
-    Ok(Some(RunsAsked {
+    Ok(Some(RunsQuery {
         of,
         environment: filter.environment,
         is_open: filter.undecided,
@@ -158,8 +159,8 @@ async fn asked(
 /// Looks at runs until more than `wanted_max` are wanted or enough were looked at, the highest ids first; and
 /// whether there may be more below them.
 async fn look(
-    tx: &mut impl Look,
-    mut asked: RunsAsked,
+    tx: &mut DatabaseTransaction,
+    mut asked: RunsQuery,
     wanted_max: u32,
 ) -> Result<(Vec<(RunId, bool)>, bool), StoreError> {
     let first = LOOKED_AT_FIRST.max(wanted_max + 1);
@@ -209,7 +210,7 @@ fn is_in(seen: &RunSeen, state: ResultState, with_evidence: bool) -> bool {
 
 /// Those of `runs` that may be seen.
 async fn load_seen(
-    tx: &mut impl Look,
+    tx: &mut DatabaseTransaction,
     of: &Workspaces,
     runs: &[RunId],
     policy: &Policy,
@@ -237,7 +238,7 @@ async fn load_seen(
 }
 
 pub(super) async fn load_one(
-    tx: &mut impl Look,
+    tx: &mut DatabaseTransaction,
     of: &Workspaces,
     run: RunId,
     policy: &Policy,

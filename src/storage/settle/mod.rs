@@ -13,17 +13,17 @@
 //! either, and all fail alike, it concerns everyone, and nobody is put on the watch list. Runs that were to blame
 //! before are to blame again: they often come back without the others.
 //!
-//! Runs that cannot share a batch are the story of `alone`.
+//! Runs that cannot share a batch are the story of `isolate`.
 //!
 //! | Module | Story |
 //! |---|---|
 //! | `transaction` | what a database has to offer |
 //! | `gather` | what the rules need to know, read set by set |
 //! | `once` | one transaction: lock, look, decide, write |
-//! | `alone` | runs that cannot share a batch |
+//! | `isolate` | runs that cannot share a batch |
 
-mod alone;
 mod gather;
+mod isolate;
 mod once;
 mod statements;
 mod transaction;
@@ -35,7 +35,7 @@ use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RunFacts;
 
 use super::error::{ErrorKind, StoreError};
-use super::queue::HeldJob;
+use super::queue::ClaimedJob;
 use super::{Assessment, Settled, Settlement, Settling};
 use gather::assess_rows;
 use once::settle_once;
@@ -47,7 +47,7 @@ pub(super) use transaction::{Lock, Transaction, Transactions, finish, with_retri
 pub(super) async fn settle<T: Transactions>(
     store: &T,
     runs: &[RunId],
-    jobs: &[HeldJob],
+    jobs: &[ClaimedJob],
     with: &Settling,
     settled: &mut Vec<Settled>,
 ) -> Result<(), StoreError> {
@@ -67,7 +67,7 @@ pub(super) async fn settle<T: Transactions>(
             Ok(round) => {
                 settled.extend(round.settled);
                 for run in round.suspects {
-                    let tried = alone::attempt(store, run, jobs, with).await;
+                    let tried = isolate::attempt(store, run, jobs, with).await;
                     settled.extend(hold_back(run, tried, &mut failed)?);
                 }
             }
@@ -77,21 +77,21 @@ pub(super) async fn settle<T: Transactions>(
                     pending.extend([right, left]);
                 }
                 [run] => {
-                    let tried = alone::give_way(store, *run, jobs, with, error).await;
+                    let tried = isolate::give_way(store, *run, jobs, with, error).await;
                     settled.extend(hold_back(*run, tried, &mut failed)?);
                 }
                 _ => return Err(error),
             },
         }
     }
-    if concerns_everyone(&failed, settled) && !alone::were_to_blame(store, &failed).await? {
+    if concerns_everyone(&failed, settled) && !isolate::were_to_blame(store, &failed).await? {
         return failed
             .into_iter()
             .next()
             .map_or(Ok(()), |(_, error)| Err(error));
     }
     for (run, error) in failed {
-        settled.push(alone::blame(store, run, jobs, with, &error).await?);
+        settled.push(isolate::blame(store, run, jobs, with, &error).await?);
     }
     Ok(())
 }
@@ -140,7 +140,7 @@ fn concerns_everyone(failed: &[(RunId, StoreError)], settled: &[Settled]) -> boo
 async fn settle_together<T: Transactions>(
     store: &T,
     batch: &[RunId],
-    jobs: &[HeldJob],
+    jobs: &[ClaimedJob],
     with: &Settling,
 ) -> Result<Round, StoreError> {
     let lock = Lock {

@@ -17,7 +17,7 @@ use super::transaction::{Lock, Transaction, Transactions, finish};
 use crate::clock::Stopwatch;
 use crate::metrics::Stage;
 use crate::storage::error::StoreError;
-use crate::storage::queue::HeldJob;
+use crate::storage::queue::ClaimedJob;
 use crate::storage::records::{FoundRun, WatchWrite};
 use crate::storage::report;
 use crate::storage::{Assessment, Settled, Settlement, Settling};
@@ -81,7 +81,7 @@ impl Laps {
 pub(super) async fn settle_once<T: Transactions>(
     store: &T,
     batch: &[RunId],
-    jobs: &[HeldJob],
+    jobs: &[ClaimedJob],
     with: &Settling,
     lock: Lock,
 ) -> Result<Round, StoreError> {
@@ -102,7 +102,7 @@ pub(super) async fn settle_once<T: Transactions>(
 async fn transact<T: Transactions>(
     store: &T,
     batch: &[RunId],
-    jobs: &[HeldJob],
+    jobs: &[ClaimedJob],
     with: &Settling,
     lock: Lock,
 ) -> Result<Round, StoreError> {
@@ -122,7 +122,7 @@ async fn transact<T: Transactions>(
 async fn settle_within(
     tx: &mut impl Transaction,
     batch: &[RunId],
-    jobs: &[HeldJob],
+    jobs: &[ClaimedJob],
     with: &Settling,
     lock: Lock,
     mut stages: Laps,
@@ -166,7 +166,7 @@ async fn settle_within(
 pub(super) async fn acknowledge(
     tx: &mut impl Transaction,
     settled: &[Settled],
-    jobs: &[HeldJob],
+    jobs: &[ClaimedJob],
 ) -> Result<(), StoreError> {
     if jobs.is_empty() {
         return Ok(());

@@ -11,24 +11,25 @@ use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow
 use serde_json::value::RawValue;
 
 use super::transaction::{Lock, Transaction};
-use crate::storage::connection::{Connection, Session};
+use crate::storage::connection::Connection;
 use crate::storage::error::StoreError;
 use crate::storage::parsing::Parsed;
-use crate::storage::queue::HeldJob;
+use crate::storage::queue::ClaimedJob;
 use crate::storage::records::{
     Ask, AttemptsRecord, AuditRecord, CandidateRecord, FoundRun, RestoreRecord, RunRecord,
     SnapshotRecord, WatchWrite,
 };
 use crate::storage::statement::{Statement, Table, Value, statement, values};
+use crate::storage::transaction::DatabaseTransaction;
 use crate::storage::{AUDITS_PER_RESTORE_MAX, RUN_COLUMN_BYTES_MAX};
 
-impl<S: Session> Transaction for S {
+impl Transaction for DatabaseTransaction {
     fn as_of(&self) -> Timestamp {
-        self.state().as_of
+        self.as_of()
     }
 
     fn bytes_parsed(&self) -> usize {
-        self.state().bytes_parsed
+        self.bytes_parsed
     }
 
     async fn lock_open_runs(
@@ -77,8 +78,7 @@ impl<S: Session> Transaction for S {
             parsed.add(record).await?;
         }
         drop(records);
-        let state = self.state_mut();
-        state.bytes_parsed = state.bytes_parsed.saturating_add(parsed.bytes);
+        self.bytes_parsed = self.bytes_parsed.saturating_add(parsed.bytes);
         Ok(parsed.restores)
     }
 
@@ -204,28 +204,28 @@ impl<S: Session> Transaction for S {
         write(self, runs.len(), statement, values![runs]).await
     }
 
-    async fn finish_jobs(&mut self, jobs: &[&HeldJob]) -> Result<(), StoreError> {
+    async fn finish_jobs(&mut self, jobs: &[&ClaimedJob]) -> Result<(), StoreError> {
         let statement = statement!("finish jobs", postgres "finish_jobs");
         write(self, jobs.len(), statement, values![claims(jobs)]).await
     }
 
-    async fn release_jobs(&mut self, jobs: &[&HeldJob]) -> Result<(), StoreError> {
+    async fn release_jobs(&mut self, jobs: &[&ClaimedJob]) -> Result<(), StoreError> {
         let statement = statement!("release jobs", postgres "release_jobs");
         write(self, jobs.len(), statement, values![claims(jobs)]).await
     }
 
     async fn commit(self) -> Result<(), StoreError> {
-        Session::commit(self).await
+        self.commit().await
     }
 
     async fn rollback(self) -> Result<(), StoreError> {
-        Session::rollback(self).await
+        self.rollback().await
     }
 }
 
 /// Sends rows, if there are any.
 async fn write(
-    tx: &mut impl Session,
+    tx: &mut DatabaseTransaction,
     rows: usize,
     statement: Statement,
     values: &[Value<'_>],
@@ -272,7 +272,7 @@ fn sqlite_rows<'a>(updates: &[&'a RunUpdate]) -> Table<'a> {
 }
 
 /// Jobs, each with the worker that must still have it.
-fn claims<'a>(jobs: &[&'a HeldJob]) -> Table<'a> {
+fn claims<'a>(jobs: &[&'a ClaimedJob]) -> Table<'a> {
     let rows = || jobs.iter().copied();
     Table::default()
         .texts("id", rows().map(|job| &*job.id))

@@ -11,7 +11,7 @@ use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdat
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
 
 use crate::storage::error::{ErrorKind, StoreError};
-use crate::storage::queue::HeldJob;
+use crate::storage::queue::ClaimedJob;
 use crate::storage::records::{Ask, FoundRun, WatchWrite};
 
 /// Pause before the first retry of a transient failure; doubled each time.
@@ -139,13 +139,13 @@ pub(in crate::storage) trait Transaction: Send {
     /// Marks jobs as done that their worker still holds.
     fn finish_jobs(
         &mut self,
-        jobs: &[&HeldJob],
+        jobs: &[&ClaimedJob],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Gives jobs back to their queue that their worker still holds, for a little later.
     fn release_jobs(
         &mut self,
-        jobs: &[&HeldJob],
+        jobs: &[&ClaimedJob],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Makes everything above permanent.

@@ -4,35 +4,20 @@
 //! writers before it has read anything, and never fails half-way because it could not upgrade.
 //! Moments are integer microseconds.
 
-mod sweeps;
-pub(super) mod transaction;
-
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use async_trait::async_trait;
-use jiff::Timestamp;
-use reconciler_jobs::ids::{RunId, WorkspaceId};
-use reconciler_jobs::sweep::shard::Shard;
-use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use self::transaction::SqliteTransaction;
+use super::column::Moment;
 use super::error::{During as _, FileGone, StoreError};
 use super::limits::{Access, Limits};
-use super::queue::HeldJob;
-use super::reader::{self, Reader};
-use super::records::moment;
-use super::settle::{self, Transactions};
-use super::{Backend, Driver, Settled, Settling, Store, SweepStart, Tally};
-
-/// The clock of a database that has none of its own: the machine's, asked for through SQL.
-const NOW: &str = include_str!("sql/now.sql");
+use super::store::NOW;
+use super::transaction::{DatabaseTransaction, Tx};
 
 /// What the name of the jobs' file has after that of the database.
 const QUEUE_SUFFIX: &str = ".queue";
@@ -118,6 +103,30 @@ impl SqliteStore {
         })
     }
 
+    /// A transaction that may write, and keeps every other writer out.
+    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        self.begin_with("begin a transaction", "BEGIN IMMEDIATE")
+            .await
+    }
+
+    /// A transaction that sees one snapshot and does not write.
+    pub(super) async fn begin_read(&self) -> Result<DatabaseTransaction, StoreError> {
+        let step = "begin to read";
+        self.check_file(step)?;
+        self.begin_with(step, "BEGIN DEFERRED").await
+    }
+
+    async fn begin_with(
+        &self,
+        step: &'static str,
+        begin: &'static str,
+    ) -> Result<DatabaseTransaction, StoreError> {
+        let tx = self.pool.begin_with(begin).await.during(step)?;
+        let mut tx = Tx::Sqlite(tx);
+        let as_of: Moment = tx.driver().fetch_value(NOW, &[]).await?;
+        Ok(DatabaseTransaction::new(tx, as_of.read(NOW.step)?))
+    }
+
     /// The jobs' own file.
     pub(super) fn queue(&self) -> &SqlitePool {
         &self.queue
@@ -178,126 +187,4 @@ pub(crate) fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("migrations/sqlite");
     migrator.dangerous_set_table_name("reconciler_migrations");
     migrator
-}
-
-impl Transactions for SqliteStore {
-    type Transaction = SqliteTransaction;
-
-    async fn begin(&self) -> Result<SqliteTransaction, StoreError> {
-        let tx = self.pool.begin_with("BEGIN IMMEDIATE").await;
-        SqliteTransaction::open(tx.during("begin a transaction")?).await
-    }
-
-    async fn begin_read(&self) -> Result<SqliteTransaction, StoreError> {
-        self.check_file("begin to read")?;
-        let tx = self.pool.begin_with("BEGIN DEFERRED").await;
-        SqliteTransaction::open(tx.during("begin to read")?).await
-    }
-}
-
-#[async_trait]
-impl Store for SqliteStore {
-    fn backend(&self) -> Backend {
-        Backend::Sqlite
-    }
-
-    fn reader(&self) -> Arc<dyn Reader> {
-        Arc::new(reader::Reading(self.clone()))
-    }
-
-    async fn migrate(&self) -> Result<(), StoreError> {
-        run_migrations(&self.pool, "migrate the reconciler_ tables", &migrator()).await
-    }
-
-    async fn set_platform_triggers(&self, _: bool) -> Result<(), StoreError> {
-        Err(StoreError::fatal(
-            "set triggers on the platform's tables",
-            "only PostgreSQL has them: on SQLite, jobs are in another file",
-        ))
-    }
-
-    async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
-        let step = "read the version of our schema";
-        let exists: bool = sqlx::query_scalar(include_str!("sql/has_schema.sql"))
-            .fetch_one(&self.pool)
-            .await
-            .during(step)?;
-        if !exists {
-            return Ok(None);
-        }
-        sqlx::query_scalar(include_str!("sql/schema_version.sql"))
-            .fetch_one(&self.pool)
-            .await
-            .during(step)
-    }
-
-    fn schema_version_known(&self) -> i64 {
-        migrator()
-            .iter()
-            .map(|migration| migration.version)
-            .max()
-            .unwrap_or_default()
-    }
-
-    async fn load_due_workspaces(
-        &self,
-        workspace: Option<WorkspaceId>,
-        shard: Shard,
-    ) -> Result<Vec<DueWorkspace>, StoreError> {
-        self.read_due_workspaces(workspace, shard).await
-    }
-
-    async fn load_due(&self, reading: &Reading) -> Result<Vec<(WorkspaceId, RunId)>, StoreError> {
-        self.read_due(reading).await
-    }
-
-    async fn settle_jobs(
-        &self,
-        runs: &[RunId],
-        jobs: &[HeldJob],
-        with: &Settling,
-        settled: &mut Vec<Settled>,
-    ) -> Result<(), StoreError> {
-        settle::settle(self, runs, jobs, with, settled).await
-    }
-
-    async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError> {
-        self.begin_sweep(start).await
-    }
-
-    async fn note_page(&self, sweep: i64, runs: &[RunId]) -> Result<(), StoreError> {
-        self.continue_sweep(sweep, runs).await
-    }
-
-    async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError> {
-        self.end_sweep(sweep, tally).await
-    }
-
-    async fn take_over_sweeps(
-        &self,
-        tick: Option<(Timestamp, Shard)>,
-        silent_for: Duration,
-        by: &str,
-    ) -> Result<Vec<RunId>, StoreError> {
-        self.mark_suspects(tick, silent_for, by).await
-    }
-
-    async fn has_platform(&self) -> Result<bool, StoreError> {
-        sqlx::query_scalar(include_str!("sql/has_platform.sql"))
-            .fetch_one(&self.pool)
-            .await
-            .during("look for the platform's tables")
-    }
-
-    fn driver(&self) -> Driver<'_> {
-        Driver::Sqlite(&self.pool)
-    }
-
-    async fn now(&self) -> Result<Timestamp, StoreError> {
-        let micros: i64 = sqlx::query_scalar(NOW)
-            .fetch_one(&self.pool)
-            .await
-            .during("read the clock")?;
-        moment(micros).during("read the clock")
-    }
 }

@@ -241,7 +241,7 @@ impl Bench<'_> {
         let on = self.open(url).await?;
         on.standin.install().await?;
         on.store.migrate().await?;
-        worker::set_up(&*on.store).await?;
+        worker::set_up(&on.store).await?;
         on.plant(&work::workspaces()).await?;
         Ok(on)
     }

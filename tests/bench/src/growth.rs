@@ -152,7 +152,7 @@ impl Bench<'_> {
             level.next = due.end;
             let now = on.store.now().await?;
             on.plant(&work::runs(due, self.options.items, now)).await?;
-            series.add(self.pass(&*on.store, DUE.unsigned_abs()).await?);
+            series.add(self.pass(&on.store, DUE.unsigned_abs()).await?);
         }
         on.close().await
     }
@@ -172,14 +172,14 @@ impl Bench<'_> {
             for _ in 0..self.options.rounds {
                 let before = self.rows_touched(url).await?;
                 let on = self.open(url).await?;
-                self.pass(&*on.store, 0).await?;
+                self.pass(&on.store, 0).await?;
                 on.close().await?;
                 let after = self.rows_touched(url).await?;
                 read.add_count(after.read.saturating_sub(before.read));
                 written.add_count(after.written.saturating_sub(before.written));
                 let on = self.open(url).await?;
-                self.pass(&*on.store, 0).await?; // connects
-                times.add(self.pass(&*on.store, 0).await?);
+                self.pass(&on.store, 0).await?; // connects
+                times.add(self.pass(&on.store, 0).await?);
                 on.close().await?;
             }
             figures.extend([times, read, written].iter().filter_map(Series::figure));
@@ -196,7 +196,7 @@ impl Bench<'_> {
     }
 
     /// Milliseconds of a pass that settles so many runs.
-    async fn pass(&self, store: &dyn Store, due: u64) -> Result<f64, BenchError> {
+    async fn pass(&self, store: &Store, due: u64) -> Result<f64, BenchError> {
         let scope = Scope {
             lanes: NonZeroU32::MIN,
             ..Scope::default()

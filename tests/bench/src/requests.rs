@@ -31,7 +31,7 @@ impl Bench<'_> {
         let mut verdicts = 0;
         for run in self.runs_for(ONE_BY_ONE) {
             let working = Stopwatch::start();
-            verdicts += settle_one(&*on.store, self, run).await?;
+            verdicts += settle_one(&on.store, self, run).await?;
             times.push(milliseconds(working.elapsed()));
         }
         on.close().await?;

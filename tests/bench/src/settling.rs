@@ -39,7 +39,7 @@ impl Bench<'_> {
         };
         let working = Stopwatch::start();
         let go_on = |_: &[Settled]| ControlFlow::Continue(());
-        let pass = sweep(&*on.store, scope, &self.settling, go_on).await?;
+        let pass = sweep(&on.store, scope, &self.settling, go_on).await?;
         let rate = self.rate(pass.tally.verdicts(), working);
         on.close().await?;
         rate
@@ -51,7 +51,7 @@ impl Bench<'_> {
         let runs: Vec<RunId> = self.runs().collect();
         let working = Stopwatch::start();
         let verdicts = stream::iter(runs)
-            .map(|run| settle_one(&*on.store, self, run))
+            .map(|run| settle_one(&on.store, self, run))
             .buffer_unordered(ROWS_AT_A_TIME as usize)
             .try_fold(0, |sum, verdicts| async move { Ok(sum + verdicts) })
             .await?;
@@ -86,7 +86,7 @@ impl Bench<'_> {
             on.plant(&work::runs(std::iter::once(run.0), BIG_ITEMS, now))
                 .await?;
             let working = Stopwatch::start();
-            let verdicts = settle_one(&*on.store, self, run).await?;
+            let verdicts = settle_one(&on.store, self, run).await?;
             series.add(milliseconds(working.elapsed()));
             all(verdicts, 1)?;
         }
@@ -103,7 +103,7 @@ impl Bench<'_> {
 }
 
 pub(crate) async fn settle_one(
-    store: &dyn Store,
+    store: &Store,
     bench: &Bench<'_>,
     run: RunId,
 ) -> Result<u64, BenchError> {

@@ -350,7 +350,7 @@ mod tests {
 
         let mut found = Vec::new();
         let with = settling();
-        sweep(&*store, Scope::default(), &with, |settled| {
+        sweep(&store, Scope::default(), &with, |settled| {
             found.extend(settled.iter().map(|settled| match &settled.result {
                 Settlement::Committed(it) => (settled.run, it.decision.reason),
                 other => panic!("{}: {other:?}", settled.run.0),

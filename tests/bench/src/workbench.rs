@@ -1,6 +1,5 @@
 //! A database that is measured: the product's store, the stand-in beside it, and statements for measurements alone.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use reconciler_fixtures::{PlatformRows, Standin};
@@ -63,7 +62,7 @@ pub(crate) struct Workbench {
     /// Where it is, for workers to find it.
     pub(crate) url: String,
     /// The product's own way into it.
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Store,
     /// Fills it.
     pub(crate) standin: Standin,
     /// For statements of our own.

@@ -5,7 +5,6 @@ use std::{
     fs,
     path::PathBuf,
     process::{Command, Stdio},
-    sync::Arc,
 };
 
 use jiff::SignedDuration;
@@ -126,7 +125,7 @@ pub(crate) struct File {
     directory: TempDir,
     /// The connection that planted it. Whoever closes the last one moves the log into the file, at
     /// a moment of its own, so this one stays open where bytes are compared.
-    store: Option<Arc<dyn Store>>,
+    store: Option<Store>,
 }
 
 impl File {
@@ -145,7 +144,7 @@ impl File {
         format!("sqlite://{}", self.path().display())
     }
 
-    pub(crate) async fn create(&self) -> Arc<dyn Store> {
+    pub(crate) async fn create(&self) -> Store {
         open(&self.url(), Access::Create).await
     }
 
@@ -155,7 +154,7 @@ impl File {
         let store = file.create().await;
         plant(&file.url()).await;
         store.migrate().await.unwrap();
-        worker::set_up(&*store).await.unwrap();
+        worker::set_up(&store).await.unwrap();
         file.store = Some(store);
         file
     }
@@ -181,7 +180,7 @@ impl File {
     }
 }
 
-pub(crate) async fn open(url: &str, access: Access) -> Arc<dyn Store> {
+pub(crate) async fn open(url: &str, access: Access) -> Store {
     storage::connect(url, access, &Limits::default())
         .await
         .unwrap()

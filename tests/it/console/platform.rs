@@ -60,7 +60,7 @@ impl Platform {
         standin.install().await.unwrap();
         standin.plant(&rows()).await.unwrap();
         store.migrate().await.unwrap();
-        worker::set_up(&*store).await.unwrap();
+        worker::set_up(&store).await.unwrap();
         drop(store);
         let swept = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"))
             .env_clear()

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::storage::{Awaited, Settlement};
+use restore_reconciler::storage::{Rechecks, Settlement};
 use restore_reconciler::sweep::{Scope, sweep};
 use sqlx::{Connection as _, PgConnection, raw_sql};
 
@@ -39,8 +39,8 @@ async fn attempts(on: &Fixture) -> Vec<Columns> {
         .await
 }
 
-async fn awaited(on: &Fixture, limit: u32) -> (Vec<i64>, Awaited) {
-    let awaited = on.store.load_awaited(limit).await.unwrap();
+async fn awaited(on: &Fixture, limit: u32) -> (Vec<i64>, Rechecks) {
+    let awaited = on.store.load_rechecks(limit).await.unwrap();
     (awaited.runs.iter().map(|run| run.0).collect(), awaited)
 }
 
@@ -224,7 +224,7 @@ async fn after_the_last_try_a_run_is_a_dead_letter(on: Fixture) {
     assert_eq!(rows[0]["tries"].as_deref(), Some("5"));
     assert_eq!(rows[0]["last_tried_at"], None, "no try began");
     assert_eq!(on.store.count_due(None).await.unwrap(), 1);
-    assert_eq!(awaited(&on, 10).await, (vec![], Awaited::default()));
+    assert_eq!(awaited(&on, 10).await, (vec![], Rechecks::default()));
 
     let fingerprint = on.standin.fingerprint().await.unwrap();
     assert_eq!(on.settle_one(1).await, given_up);
@@ -233,7 +233,7 @@ async fn after_the_last_try_a_run_is_a_dead_letter(on: Fixture) {
 
     let mut swept = Vec::new();
     let with = settling();
-    let pass = sweep(&*on.store, Scope::default(), &with, |settled| {
+    let pass = sweep(&on.store, Scope::default(), &with, |settled| {
         swept.extend(settled.iter().map(|settled| settled.run.0));
         ControlFlow::Continue(())
     });
@@ -273,21 +273,21 @@ async fn only_a_request_looks_before_its_time(on: Fixture) {
     let watched = on.rows("SELECT * FROM reconciler.watch_list").await;
     let mut with = settling();
     with.due_only = true;
-    let results = settle(on.store.as_ref(), &[1], &with).await;
+    let results = settle(&on.store, &[1], &with).await;
     assert_eq!(results[&1], Settlement::Locked);
     assert_eq!(
         watched,
         on.rows("SELECT * FROM reconciler.watch_list").await
     );
     with.due_only = false;
-    let results = settle(on.store.as_ref(), &[1], &with).await;
+    let results = settle(&on.store, &[1], &with).await;
     assert!(
         matches!(&results[&1], Settlement::Deferred(_, Some(watch)) if watch.tries == 2),
         "{results:?}"
     );
     set_moment(&on, "reconciler.watch_list", "look_again_at", -1, 1).await;
     with.due_only = true;
-    let results = settle(on.store.as_ref(), &[1], &with).await;
+    let results = settle(&on.store, &[1], &with).await;
     assert!(
         matches!(&results[&1], Settlement::Deferred(_, Some(watch)) if watch.tries == 3),
         "{results:?}"
@@ -297,7 +297,7 @@ async fn only_a_request_looks_before_its_time(on: Fixture) {
 async fn what_is_awaited_is_open_and_its_time_has_come(on: Fixture) {
     on.plant((1..=4).map(Case::in_progress)).await;
     on.plant((11..=14).map(Case::failed)).await;
-    assert_eq!(awaited(&on, 10).await, (vec![], Awaited::default()));
+    assert_eq!(awaited(&on, 10).await, (vec![], Rechecks::default()));
     on.settle(&[1, 2, 3, 4]).await;
     suspect(&on, &[11, 12, 13, 14]).await;
     let watched = async |run, seconds| {
@@ -383,7 +383,7 @@ async fn of_several_who_look_when_it_is_time_one_looks() {
     for round in 2..12 {
         on.execute("UPDATE reconciler.watch_list SET look_again_at = now()")
             .await;
-        let look = || settle(on.store.as_ref(), &runs, &with);
+        let look = || settle(&on.store, &runs, &with);
         let looks = tokio::join!(look(), look(), look(), look());
         let deferred: usize = [looks.0, looks.1, looks.2, looks.3]
             .iter()
@@ -426,11 +426,11 @@ async fn workspaces_are_awaited_in_turns(on: Fixture) {
     suspect(&on, &all).await;
     on.execute("UPDATE operation_runs SET type = 'inventory.sync' WHERE id = 1")
         .await;
-    let first = on.store.load_awaited(4).await.unwrap().runs;
+    let first = on.store.load_rechecks(4).await.unwrap().runs;
     assert!(
         first.contains(&RunId(31)) && first.contains(&RunId(32)),
         "{first:?}"
     );
-    let every = on.store.load_awaited(100).await.unwrap().runs;
+    let every = on.store.load_rechecks(100).await.unwrap().runs;
     assert!(every.len() == 21 && !every.contains(&RunId(1)), "{every:?}");
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::storage::{ErrorKind, HeldJob, Settled, Settlement, Settling, StoreError};
+use restore_reconciler::storage::{
+    ClaimedJob, ErrorKind, Settled, Settlement, Settling, StoreError,
+};
 use restore_reconciler::worker::set_up;
 use sqlx::{Connection as _, PgConnection, raw_sql};
 use tracing::Span;
@@ -18,7 +20,7 @@ const OTHER: &str = "host-3-4/restore.execute/0";
 /// A database with the queue's tables, and two workers that are registered there.
 async fn prepared() -> Fixture {
     let on = Fixture::postgres().await;
-    set_up(&*on.store).await.unwrap();
+    set_up(&on.store).await.unwrap();
     for worker in [WORKER, OTHER] {
         on.execute(&format!(
             "INSERT INTO apalis.workers (id, worker_type, storage_name)
@@ -30,7 +32,7 @@ async fn prepared() -> Fixture {
 }
 
 /// Asks for runs as the platform does, and has `worker` take the jobs.
-async fn held(on: &Fixture, runs: impl IntoIterator<Item = i64>, worker: &str) -> Vec<HeldJob> {
+async fn held(on: &Fixture, runs: impl IntoIterator<Item = i64>, worker: &str) -> Vec<ClaimedJob> {
     for run in runs {
         let asked = on.value(&format!("SELECT reconciler.request({run})")).await;
         assert_eq!(asked.as_deref(), Some("t"), "run {run}");
@@ -44,7 +46,7 @@ async fn held(on: &Fixture, runs: impl IntoIterator<Item = i64>, worker: &str) -
         .await;
     let mut jobs: Vec<_> = taken
         .into_iter()
-        .map(|row| HeldJob {
+        .map(|row| ClaimedJob {
             id: row["id"].clone().unwrap(),
             worker: worker.to_owned(),
             run: RunId(row["run"].as_ref().unwrap().parse().unwrap()),
@@ -59,7 +61,7 @@ async fn held(on: &Fixture, runs: impl IntoIterator<Item = i64>, worker: &str) -
 
 async fn try_settle(
     on: &Fixture,
-    jobs: &[HeldJob],
+    jobs: &[ClaimedJob],
     with: &Settling,
 ) -> (Vec<Settled>, Result<(), StoreError>) {
     let runs: Vec<RunId> = jobs.iter().map(|job| job.run).collect();
@@ -68,7 +70,7 @@ async fn try_settle(
     (settled, result)
 }
 
-async fn settle(on: &Fixture, jobs: &[HeldJob]) -> BTreeMap<i64, Settlement> {
+async fn settle(on: &Fixture, jobs: &[ClaimedJob]) -> BTreeMap<i64, Settlement> {
     let (settled, result) = try_settle(on, jobs, &settling()).await;
     result.unwrap();
     let count = settled.len();
@@ -85,7 +87,7 @@ async fn job(on: &Fixture, id: &str) -> Columns {
         .await
 }
 
-async fn status(on: &Fixture, job_of: &HeldJob) -> String {
+async fn status(on: &Fixture, job_of: &ClaimedJob) -> String {
     job(on, &job_of.id).await["status"].clone().unwrap()
 }
 

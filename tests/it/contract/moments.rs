@@ -158,7 +158,7 @@ async fn the_time_zone_of_a_session_does_not_matter() {
         let elsewhere = format!("{}&options[TimeZone]=Asia/Kolkata", on.url);
         let store = connect(&elsewhere, Access::Write, &limits).await.unwrap();
         let before = store.now().await.unwrap();
-        settle(store.as_ref(), &[1], &settling()).await;
+        settle(&store, &[1], &settling()).await;
         let run = on.run(1).await;
         assert_eq!(
             moment(run["started_at"].as_ref()),

@@ -283,7 +283,7 @@ async fn a_missing_permission_stops_the_pass_with_advice() {
         .await
         .unwrap();
     let before = on.platform().await;
-    let error = sweep(store.as_ref(), Scope::default(), &settling(), |settled| {
+    let error = sweep(&store, Scope::default(), &settling(), |settled| {
         assert!(settled.is_empty(), "{settled:?}");
         ControlFlow::Continue(())
     })
@@ -319,7 +319,7 @@ async fn a_run_that_is_always_disturbed_holds_up_nobody() {
     let mut with = settling();
     with.retries_max = 1;
     let runs: Vec<i64> = (1..=20).collect();
-    let results = settle(on.store.as_ref(), &runs, &with).await;
+    let results = settle(&on.store, &runs, &with).await;
     assert_eq!(results[&7], Settlement::Locked);
     on.assert_one_of_each(19).await;
     assert_eq!(

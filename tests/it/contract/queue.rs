@@ -350,7 +350,7 @@ async fn a_dead_letter_that_starts_over_is_due_and_settled_alone(on: Fixture) {
     let Settlement::Suspended { until: None, .. } = on.settle_one(1).await else {
         panic!("a dead letter is left alone")
     };
-    assert_eq!(on.store.load_awaited(10).await.unwrap().runs, []);
+    assert_eq!(on.store.load_rechecks(10).await.unwrap().runs, []);
 
     assert_eq!(on.store.retry(&ids(&[1, 2])).await.unwrap(), ids(&[1]));
     let kept = standing(&on, 1)
@@ -360,7 +360,7 @@ async fn a_dead_letter_that_starts_over_is_due_and_settled_alone(on: Fixture) {
     assert_eq!((kept.tries, kept.dead_at, kept.dropped_at), (0, None, None));
     assert_eq!(jobs(&on, 1).await, [JobState::Waiting]);
     assert_eq!(jobs(&on, 2).await, []);
-    assert_eq!(on.store.load_awaited(10).await.unwrap().runs, ids(&[1]));
+    assert_eq!(on.store.load_rechecks(10).await.unwrap().runs, ids(&[1]));
     on.verdict(1).await;
     assert_eq!(standing(&on, 1).await.attempts, None);
 }
@@ -385,7 +385,7 @@ async fn a_refused_run_is_due_at_once(on: Fixture) {
     watched(&on, 1, "run.settle_failed").await;
     watched(&on, 2, "restore.in_progress").await;
     assert_eq!(on.store.retry(&ids(&[1, 2])).await.unwrap(), ids(&[1]));
-    assert_eq!(on.store.load_awaited(10).await.unwrap().runs, ids(&[1]));
+    assert_eq!(on.store.load_rechecks(10).await.unwrap().runs, ids(&[1]));
     assert_eq!(jobs(&on, 1).await, [JobState::Waiting]);
     assert_eq!(standing(&on, 1).await.watch.unwrap().tries, 3);
     assert_eq!(on.store.retry(&ids(&[1])).await.unwrap(), []);
@@ -423,7 +423,7 @@ async fn a_dropped_dead_letter_stays_open_and_is_left_alone(on: Fixture) {
     assert_eq!(shown(&unsettled), [(QueueState::Waiting, Some(2))]);
     let all = list(&on, &QueueState::ALL, 10).await;
     assert!(shown(&all).contains(&(QueueState::Dropped, Some(1))));
-    assert_eq!(on.store.load_awaited(10).await.unwrap().runs, []);
+    assert_eq!(on.store.load_rechecks(10).await.unwrap().runs, []);
     let Settlement::Suspended { until: None, .. } = on.settle_one(1).await else {
         panic!("a dropped run is left alone")
     };

@@ -41,7 +41,7 @@ async fn an_assessment_says_what_a_settlement_would_do(on: Fixture) {
 }
 
 /// Everything that `explain` and a dry run ask for.
-async fn look(store: &dyn Store) {
+async fn look(store: &Store) {
     let runs: Vec<RunId> = (1..=20).map(RunId).collect();
     let (reader, all) = (store.reader(), Workspaces::All);
     reader
@@ -66,7 +66,7 @@ async fn reading_a_sqlite_file_changes_no_byte_of_it() {
     let store = connect(&on.url, Access::Read, &Limits::default())
         .await
         .unwrap();
-    look(store.as_ref()).await;
+    look(&store).await;
     assert_eq!(before, fs::read(file).unwrap());
     let log = fs::metadata(format!("{file}-wal")).map_or(0, |log| log.len());
     assert_eq!(log, 0, "nothing waits to be written either");
@@ -96,7 +96,7 @@ async fn a_sqlite_file_that_nobody_has_open_can_be_read_too() {
     let store = connect(&url, Access::Read, &Limits::default())
         .await
         .unwrap();
-    look(store.as_ref()).await;
+    look(&store).await;
     drop(store);
     assert_eq!(before, fs::read(&copy).unwrap());
 }
@@ -137,13 +137,13 @@ async fn reading_postgresql_writes_nothing_to_its_log() {
     on.settle(&[1]).await;
     on.execute("VACUUM (FREEZE, ANALYZE)").await;
     // Fills the caches of plans and of the catalogue.
-    look(on.store.as_ref()).await;
+    look(&on.store).await;
     look_through_the_program(&on.url);
     on.execute("CHECKPOINT").await;
 
     let position = "SELECT pg_current_wal_insert_lsn()::text";
     let before = on.value(position).await;
-    look(on.store.as_ref()).await;
+    look(&on.store).await;
     look_through_the_program(&on.url);
     assert_eq!(before, on.value(position).await);
 

@@ -37,7 +37,7 @@ async fn two_connections_may_migrate_at_once(on: Fixture) {
         let (one, two) = tokio::join!(fresh.store.migrate(), other.migrate());
         one.unwrap();
         two.unwrap();
-        let (one, two) = tokio::join!(set_up(&*fresh.store), set_up(&*other));
+        let (one, two) = tokio::join!(set_up(&fresh.store), set_up(&other));
         one.unwrap();
         two.unwrap();
         assert!(fresh.store.has_queue().await.unwrap());

@@ -30,7 +30,7 @@ on_both!(
 /// A pass to its end.
 async fn pass(on: &Fixture, scope: Scope) -> Tally {
     let go_on = |_: &[Settled]| Continue(());
-    let pass = sweep(on.store.as_ref(), scope, &settling(), go_on).await;
+    let pass = sweep(&on.store, scope, &settling(), go_on).await;
     let Pass { tally, is_complete } = pass.unwrap();
     assert!(is_complete);
     tally
@@ -78,13 +78,12 @@ async fn a_pass_settles_what_is_due_and_a_second_one_finds_nothing(on: Fixture) 
     let mut with = settling();
     with.batch_runs_max = 4;
     let mut pages = Vec::new();
-    let Pass { tally, is_complete } =
-        sweep(on.store.as_ref(), Scope::default(), &with, |settled| {
-            pages.push(settled.len());
-            Continue(())
-        })
-        .await
-        .unwrap();
+    let Pass { tally, is_complete } = sweep(&on.store, Scope::default(), &with, |settled| {
+        pages.push(settled.len());
+        Continue(())
+    })
+    .await
+    .unwrap();
     assert!(is_complete);
     let expected = Tally {
         succeeded: 5,
@@ -124,7 +123,7 @@ async fn a_pass_of_several_lanes_settles_each_run_once(on: Fixture) {
     let mut with = settling();
     with.batch_runs_max = 4;
     let mut runs = Vec::new();
-    let all = sweep(on.store.as_ref(), lanes(3), &with, |settled| {
+    let all = sweep(&on.store, lanes(3), &with, |settled| {
         runs.extend(settled.iter().map(|settled| settled.run.0));
         Continue(())
     });
@@ -149,7 +148,7 @@ async fn a_pass_that_stops_settles_what_its_lanes_have_in_hand_and_no_more(on: F
     let mut with = settling();
     with.batch_runs_max = 4;
     let mut pages = 0;
-    let stopped = sweep(on.store.as_ref(), lanes(2), &with, |settled| {
+    let stopped = sweep(&on.store, lanes(2), &with, |settled| {
         assert_eq!(settled.len(), 4);
         pages += 1;
         Break(())
@@ -237,14 +236,14 @@ async fn a_pass_that_finds_nothing_due_writes_nothing(on: Fixture) {
         .await
         .unwrap();
     let go_on = |_: &[Settled]| panic!("there is no page");
-    let pass = sweep(store.as_ref(), Scope::default(), &settling(), go_on).await;
+    let pass = sweep(&store, Scope::default(), &settling(), go_on).await;
     let pass = pass.unwrap();
     assert_eq!((pass.tally, pass.is_complete), (Tally::default(), true));
 
     on.execute("UPDATE reconciler.watch_list SET look_again_at = first_seen_at")
         .await;
     let go_on = |_: &[Settled]| Continue(());
-    let refused = sweep(store.as_ref(), Scope::default(), &settling(), go_on).await;
+    let refused = sweep(&store, Scope::default(), &settling(), go_on).await;
     let refused = refused.unwrap_err();
     assert!(refused.advice().unwrap().contains("read-only"), "{refused}");
 }
@@ -277,7 +276,7 @@ async fn what_several_lanes_have_in_hand_is_noted_before_it_is_settled(on: Fixtu
     let mut with = settling();
     with.batch_runs_max = 3;
     let go_on = |_: &[Settled]| Continue(());
-    let pass = sweep(on.store.as_ref(), lanes(3), &with, go_on).await;
+    let pass = sweep(&on.store, lanes(3), &with, go_on).await;
     assert_eq!(pass.unwrap().tally.failed, 100);
     let seen = on.count("SELECT count(*) FROM witness WHERE was_in_hand = 1");
     assert_eq!(seen.await, 100);
@@ -291,7 +290,7 @@ async fn what_is_in_hand_is_noted_before_it_is_settled(on: Fixture) {
     let mut with = settling();
     with.batch_runs_max = 3;
     let mut pages = 0;
-    sweep(on.store.as_ref(), Scope::default(), &with, |_| {
+    sweep(&on.store, Scope::default(), &with, |_| {
         pages += 1;
         Continue(())
     })
@@ -331,7 +330,7 @@ async fn a_pass_stops_between_pages_where_it_is_told_to(on: Fixture) {
     on.plant((1..=9).map(Case::failed)).await;
     let mut with = settling();
     with.batch_runs_max = 3;
-    let stopped = sweep(on.store.as_ref(), Scope::default(), &with, |_| Break(())).await;
+    let stopped = sweep(&on.store, Scope::default(), &with, |_| Break(())).await;
     let Pass { tally, is_complete } = stopped.unwrap();
     assert_eq!((tally.failed, is_complete), (3, false));
     let row = last_sweep(&on).await;
@@ -346,7 +345,7 @@ async fn a_pass_stops_between_pages_where_it_is_told_to(on: Fixture) {
         ..Scope::default()
     };
     for scope in [limited, Scope::default()] {
-        let stopped = sweep(on.store.as_ref(), scope, &with, |_| Break(())).await;
+        let stopped = sweep(&on.store, scope, &with, |_| Break(())).await;
         let Pass { tally, is_complete } = stopped.unwrap();
         assert_eq!((tally.failed, is_complete), (3, true), "{scope:?}");
     }
@@ -401,7 +400,7 @@ async fn a_workspace_with_much_to_settle_does_not_keep_others_waiting(on: Fixtur
     let mut with = settling();
     with.batch_runs_max = 50;
     let mut pages = 0;
-    let stopped = sweep(on.store.as_ref(), Scope::default(), &with, |settled| {
+    let stopped = sweep(&on.store, Scope::default(), &with, |settled| {
         assert_eq!(settled.len(), 50);
         pages += 1;
         if pages == 2 { Break(()) } else { Continue(()) }
@@ -424,7 +423,7 @@ async fn dies_midway(on: Fixture) {
     let mut with = settling();
     with.batch_runs_max = 10;
     let mut pages = 0;
-    let error = sweep(on.store.as_ref(), Scope::default(), &with, |_| {
+    let error = sweep(&on.store, Scope::default(), &with, |_| {
         pages += 1;
         if pages == 1 {
             let gone = on.execute("ALTER TABLE audit_logs RENAME TO audit_logs_gone");

@@ -10,7 +10,6 @@ mod sqlite;
 use std::fmt::Write as _;
 use std::ops::{ControlFlow, Deref};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::support::cluster::database;
 use reconciler_fixtures::{
@@ -29,15 +28,15 @@ use restore_reconciler::sweep::{Scope, sweep};
 
 /// A store, and a way past it into the same database.
 struct Opened {
-    store: Arc<dyn Store>,
+    store: Store,
     standin: Standin,
 }
 
 impl Deref for Opened {
-    type Target = dyn Store;
+    type Target = Store;
 
     fn deref(&self) -> &Self::Target {
-        &*self.store
+        &self.store
     }
 }
 
@@ -50,7 +49,7 @@ async fn open(url: &str) -> Opened {
 }
 
 /// What `doctor` says, with what holds for everything that it ever says.
-async fn examine(store: &dyn Store) -> Vec<Check> {
+async fn examine(store: &Store) -> Vec<Check> {
     let checks = restore_reconciler::doctor::examine(store)
         .await
         .expect("the connection holds");
@@ -180,7 +179,7 @@ async fn prepare(on: &Opened) {
     on.standin.plant(&one_run()).await.expect("one run");
 }
 
-async fn pass(store: &dyn Store) -> Result<Tally, StoreError> {
+async fn pass(store: &Store) -> Result<Tally, StoreError> {
     let settling = Settling {
         policy: Policy::default(),
         schedule: Schedule::default(),
@@ -198,7 +197,7 @@ async fn pass(store: &dyn Store) -> Result<Tally, StoreError> {
     Ok(pass.tally)
 }
 
-async fn assert_sweep_works(store: &dyn Store) {
+async fn assert_sweep_works(store: &Store) {
     let tally = pass(store).await.expect("the sweep works");
     assert_eq!((tally.failed, tally.looked_at()), (1, 1), "{tally:?}");
 }

@@ -52,8 +52,8 @@ async fn no_other_column_is_needed_on_postgres() {
         "{script}"
     );
     run(&store, script).await;
-    assert_eq!(problems(&examine(&*store).await), Vec::<&Check>::new());
-    assert_sweep_works(&*store).await;
+    assert_eq!(problems(&examine(&store).await), Vec::<&Check>::new());
+    assert_sweep_works(&store).await;
 }
 
 /// Prepares a platform as `shape` leaves it and a role that may do nothing, runs every statement
@@ -224,7 +224,7 @@ async fn a_role_that_may_do_much_is_advised_against() {
     let store = open(&database.url()).await;
     prepare(&store).await;
     assert!(
-        about(&examine(&*store).await, "role")
+        about(&examine(&store).await, "role")
             .finding
             .contains("superuser")
     );
@@ -326,8 +326,8 @@ async fn types_are_accepted(changes: &[(&str, &str)]) {
             .await;
         }
     }
-    assert_eq!(problems(&examine(&*store).await), Vec::<&Check>::new());
-    assert_sweep_works(&*store).await;
+    assert_eq!(problems(&examine(&store).await), Vec::<&Check>::new());
+    assert_sweep_works(&store).await;
 }
 
 const JSON: &str = "operation_runs.context operation_runs.failure_summary \
@@ -389,14 +389,14 @@ async fn types_that_no_statement_works_on_are_named() {
             format!("ALTER TABLE {table} ALTER COLUMN {name} TYPE {to}"),
         )
         .await;
-        let checks = examine(&*store).await;
+        let checks = examine(&store).await;
         let check = about(&checks, &format!("column {column}"));
         assert_eq!(check.level, Level::Problem);
         assert_eq!(
             check.finding,
             format!("Its type is {found}, which is not understood.")
         );
-        let tally = pass(&*store).await;
+        let tally = pass(&store).await;
         let is_settled = tally.is_ok_and(|tally| tally.verdicts() > 0);
         assert!(
             !is_settled,
@@ -413,7 +413,7 @@ async fn a_column_that_nobody_fills_is_a_problem_of_the_audit_log() {
     let column = "ALTER TABLE audit_logs ADD COLUMN tenant_ref text NOT NULL";
     run(&store, "TRUNCATE audit_logs".to_owned()).await;
     run(&store, column.to_owned()).await;
-    let checks = examine(&*store).await;
+    let checks = examine(&store).await;
     assert_eq!(
         subjects(&checks, Level::Problem),
         ["column audit_logs.tenant_ref"]
@@ -454,8 +454,8 @@ async fn an_index_that_was_not_built_to_its_end_is_dropped_first() {
     let store = open(&database.url()).await;
     prepare(&store).await;
     let subject = "index on restore_runs";
-    run_lines(&store, action(&examine(&*store).await, subject)).await;
-    assert_eq!(about(&examine(&*store).await, subject).level, Level::Good);
+    run_lines(&store, action(&examine(&store).await, subject)).await;
+    assert_eq!(about(&examine(&store).await, subject).level, Level::Good);
     run(
         &store,
         "UPDATE pg_index SET indisvalid = false
@@ -463,11 +463,11 @@ async fn an_index_that_was_not_built_to_its_end_is_dropped_first() {
             .to_owned(),
     )
     .await;
-    let checks = examine(&*store).await;
+    let checks = examine(&store).await;
     assert_eq!(about(&checks, subject).level, Level::Advice);
     assert!(action(&checks, subject).starts_with("DROP INDEX CONCURRENTLY IF EXISTS public."));
     run_lines(&store, action(&checks, subject)).await;
-    assert_eq!(about(&examine(&*store).await, subject).level, Level::Good);
+    assert_eq!(about(&examine(&store).await, subject).level, Level::Good);
 }
 
 #[tokio::test]
@@ -476,7 +476,7 @@ async fn only_a_lost_connection_is_an_error() {
     let store = open(&database.url()).await;
     prepare(&store).await;
     drop(database);
-    assert!(restore_reconciler::doctor::examine(&*store).await.is_err());
+    assert!(restore_reconciler::doctor::examine(&store).await.is_err());
 }
 
 /// What brings runs to a worker sooner than a sweep is looked at, and what is advised is enough.

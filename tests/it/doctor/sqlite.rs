@@ -54,11 +54,11 @@ async fn every_advised_index_is_chosen_on_sqlite() {
             "backup_set_id=?",
             concat!(
                 "EXPLAIN QUERY PLAN ",
-                include_str!("../../../src/storage/reader/sqlite/load_backup_items.sql")
+                include_str!("../../../src/storage/sqlite/sql/load_backup_items.sql")
             ),
         ),
     ] {
-        let checks = examine(&*store).await;
+        let checks = examine(&store).await;
         let statement = action(&checks, subject);
         let name = statement.split_whitespace().nth(5).expect("its name");
         run_lines(&store, statement).await;
@@ -75,7 +75,7 @@ async fn every_advised_index_is_chosen_on_sqlite() {
             .iter()
             .any(|(.., step)| step.contains(&format!("{name} ({searched_by}")));
         assert!(uses_it, "{name} is not in {plan:#?}");
-        assert_eq!(about(&examine(&*store).await, subject).level, Level::Good);
+        assert_eq!(about(&examine(&store).await, subject).level, Level::Good);
     }
 }
 
@@ -97,8 +97,8 @@ async fn no_other_column_is_needed_on_sqlite() {
     .await
     .expect("columns");
     run(&store, renames(&columns)).await;
-    assert_eq!(problems(&examine(&*store).await), Vec::<&Check>::new());
-    assert_sweep_works(&*store).await;
+    assert_eq!(problems(&examine(&store).await), Vec::<&Check>::new());
+    assert_sweep_works(&store).await;
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn a_sqlite_file_is_examined_without_a_change_to_it() {
     let reader = connect(&file.url(), Access::Read, &Limits::default())
         .await
         .expect("the file opens");
-    let checks = examine(&*reader).await;
+    let checks = examine(&reader).await;
     assert_eq!(problems(&checks), Vec::<&Check>::new());
     assert_eq!(
         about(&checks, "journal").finding,
@@ -132,7 +132,7 @@ async fn a_file_that_is_no_database_is_examined_too() {
     let reader = connect(&file.url(), Access::Read, &Limits::default())
         .await
         .expect("SQLite opens whatever it is given");
-    let checks = examine(&*reader).await;
+    let checks = examine(&reader).await;
     assert!(
         problems(&checks)[0].finding.contains("not a database"),
         "{checks:#?}"
@@ -146,7 +146,7 @@ async fn a_sqlite_file_with_a_rollback_journal_is_advised_on() {
     let reader = connect(&file.url(), Access::Read, &Limits::default())
         .await
         .expect("the file opens");
-    let checks = examine(&*reader).await;
+    let checks = examine(&reader).await;
     assert!(
         about(&checks, "journal")
             .finding
@@ -170,7 +170,7 @@ async fn a_sqlite_file_that_may_not_be_written_is_a_problem() {
     let reader = connect(&file.url(), Access::Read, &Limits::default())
         .await
         .expect("the file opens");
-    let checks = examine(&*reader).await;
+    let checks = examine(&reader).await;
     let expected = if is_closed {
         Level::Problem
     } else {
@@ -187,10 +187,10 @@ async fn a_queue_that_is_not_there_is_told_and_not_made() {
     let reader = connect(&file.url(), Access::Read, &Limits::default())
         .await
         .unwrap();
-    let checks = examine(&*reader).await;
+    let checks = examine(&reader).await;
     assert_eq!(about(&checks, "queue").level, Level::Advice);
-    let again = examine(&*reader).await;
+    let again = examine(&reader).await;
     assert_eq!(about(&again, "queue").level, Level::Advice);
-    restore_reconciler::worker::set_up(&*store).await.unwrap();
-    assert_eq!(about(&examine(&*store).await, "queue").level, Level::Good);
+    restore_reconciler::worker::set_up(&store).await.unwrap();
+    assert_eq!(about(&examine(&store).await, "queue").level, Level::Good);
 }

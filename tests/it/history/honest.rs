@@ -101,7 +101,7 @@ async fn a_swept_mixture_has_no_findings(on: Fixture) {
     );
     assert_sound(&on.url, System::Busy).await;
 
-    let pass = sweep(on.store.as_ref(), Scope::default(), &patient(), |_| {
+    let pass = sweep(&on.store, Scope::default(), &patient(), |_| {
         ControlFlow::Continue(())
     })
     .await
@@ -132,7 +132,7 @@ async fn late_evidence_and_a_platform_that_closes_runs_are_no_findings(on: Fixtu
     let without = with(late, |case| case.snapshots.clear());
     on.plant([without, Case::in_progress(2), Case::proven(3)])
         .await;
-    let waiting = settle(on.store.as_ref(), &[1, 2], &patient()).await;
+    let waiting = settle(&on.store, &[1, 2], &patient()).await;
     assert!(
         matches!(&waiting[&1], Settlement::Deferred(assessment, Some(_))
             if assessment.decision.reason.code() == "restore.settling")
@@ -158,7 +158,7 @@ async fn late_evidence_and_a_platform_that_closes_runs_are_no_findings(on: Fixtu
     on.standin.plant(&rows).await.expect("rows can be planted");
     let mut by_command = patient();
     by_command.by.source = Source::Command;
-    let settled = settle(on.store.as_ref(), &[1, 2, 3], &by_command).await;
+    let settled = settle(&on.store, &[1, 2, 3], &by_command).await;
     assert!(matches!(settled[&1], Settlement::Committed(_)));
     assert!(matches!(settled[&3], Settlement::Deferred(_, None)));
     assert_sound(&on.url, System::QUIET).await;
@@ -175,7 +175,7 @@ fn literal(on: &Fixture, moment: Timestamp) -> String {
 
 async fn a_run_is_lost_only_in_a_quiet_system_and_only_once_overdue(on: Fixture) {
     on.plant([Case::in_progress(1)]).await;
-    settle(on.store.as_ref(), &[1], &patient()).await;
+    settle(&on.store, &[1], &patient()).await;
     assert_sound(&on.url, System::QUIET).await;
 
     let now = on.store.now().await.expect("the time");

@@ -288,7 +288,7 @@ const TABLE: &[Violation] = &[
 /// A settled mixture whose tables refuse nothing any more, and whose JSON is plain text.
 async fn settle_and_disarm(on: &Fixture) {
     on.plant((1..=2 * VARIETY).map(mixture)).await;
-    sweep(on.store.as_ref(), Scope::default(), &patient(), |_| {
+    sweep(&on.store, Scope::default(), &patient(), |_| {
         ControlFlow::Continue(())
     })
     .await

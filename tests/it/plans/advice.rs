@@ -25,7 +25,7 @@ fn statements(script: &str) -> BTreeSet<String> {
         .collect()
 }
 
-async fn advised(store: &dyn Store) -> BTreeSet<String> {
+async fn advised(store: &Store) -> BTreeSet<String> {
     let checks = restore_reconciler::doctor::examine(store)
         .await
         .expect("the database can be examined");
@@ -40,14 +40,14 @@ async fn advised(store: &dyn Store) -> BTreeSet<String> {
 #[tokio::test]
 async fn what_is_measured_is_what_is_advised() {
     let on = Fixture::postgres().await;
-    let wanted = advised(&*on.store).await;
+    let wanted = advised(&on.store).await;
     assert_eq!(wanted.len(), 5);
     assert_eq!(statements(ADVISED), wanted);
     on.standin.set_advised_indexes(true).await.expect("indexes");
-    assert_eq!(advised(&*on.store).await, BTreeSet::new());
+    assert_eq!(advised(&on.store).await, BTreeSet::new());
     on.standin
         .set_advised_indexes(false)
         .await
         .expect("no more of them");
-    assert_eq!(advised(&*on.store).await, wanted);
+    assert_eq!(advised(&on.store).await, wanted);
 }

@@ -8,7 +8,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::sweep::shard::Shard;
 use restore_reconciler::storage::QueueState;
 use restore_reconciler::storage::reader::{QueueScope, Workspaces};
-use restore_reconciler::storage::{HeldJob, Retention, Store, StoreError, SweepStart};
+use restore_reconciler::storage::{ClaimedJob, Retention, Store, StoreError, SweepStart};
 use restore_reconciler::sweep::{Scope, sweep};
 use tracing::Span;
 
@@ -61,7 +61,7 @@ fn page(first: i64) -> Vec<RunId> {
 
 /// Does it all, with the runs that were prepared.
 pub(super) async fn spend(place: &Place, first: i64) -> Result<(), StoreError> {
-    let store = &*place.store;
+    let store = &place.store;
     looks::look(place, first).await?;
     jobs(place, &page(first)).await?;
     looks(store, &page(first)).await?;
@@ -103,7 +103,7 @@ pub(super) async fn settle_one(place: &Place, first: i64) -> Result<(), StoreErr
 
 /// Jobs are queued, taken, given back, and settled.
 async fn jobs(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
-    let store = &*place.store;
+    let store = &place.store;
     assert_eq!(
         store.request(runs, "platform", None).await?.len(),
         runs.len()
@@ -135,7 +135,7 @@ async fn jobs(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
 }
 
 /// As the library that delivers jobs does.
-async fn take(place: &Place) -> Vec<HeldJob> {
+async fn take(place: &Place) -> Vec<ClaimedJob> {
     let taken: Vec<(String, i64)> = sqlx::query_as(
         "UPDATE apalis.jobs SET status = 'Queued', lock_by = $1, lock_at = now()
          WHERE status = 'Pending' AND job_type = 'restore.execute'
@@ -145,7 +145,7 @@ async fn take(place: &Place) -> Vec<HeldJob> {
     .fetch_all(&place.own)
     .await
     .expect("jobs");
-    let held = |(id, run)| HeldJob {
+    let held = |(id, run)| ClaimedJob {
         id,
         worker: WORKER.to_owned(),
         run: RunId(run),
@@ -156,12 +156,12 @@ async fn take(place: &Place) -> Vec<HeldJob> {
     taken.into_iter().map(held).collect()
 }
 
-async fn looks(store: &dyn Store, runs: &[RunId]) -> Result<(), StoreError> {
+async fn looks(store: &Store, runs: &[RunId]) -> Result<(), StoreError> {
     let (reader, all) = (store.reader(), Workspaces::All);
     reader.assess(&all, runs, &settling().policy).await?;
     reader.assess(&all, &runs[..1], &settling().policy).await?;
     assert!(reader.load_verdict(&all, runs[1]).await?.is_some());
-    store.load_awaited(500).await?;
+    store.load_rechecks(500).await?;
     reader.load_standings(&all, runs).await?;
     reader.load_jobs(runs[1], 20).await?;
     Ok(())
@@ -169,7 +169,7 @@ async fn looks(store: &dyn Store, runs: &[RunId]) -> Result<(), StoreError> {
 
 /// Runs that were in the hands of a process that ended.
 async fn suspects(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
-    let store = &*place.store;
+    let store = &place.store;
     store.suspect(&runs[..20], WORKER).await?;
     store
         .settle(&runs[..5], &settling(), &mut Vec::new())
@@ -180,12 +180,12 @@ async fn suspects(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     place
         .execute("UPDATE reconciler.watch_list SET look_again_at = statement_timestamp()")
         .await;
-    assert!(!store.load_awaited(500).await?.runs.is_empty());
+    assert!(!store.load_rechecks(500).await?.runs.is_empty());
     Ok(())
 }
 
 async fn operators(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
-    let store = &*place.store;
+    let store = &place.store;
     store.suspect(runs, WORKER).await?;
     place
         .execute("UPDATE reconciler.attempts SET tries = 5, dead_at = statement_timestamp()")
@@ -206,7 +206,7 @@ async fn operators(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn ticks(store: &dyn Store) -> Result<(), StoreError> {
+async fn ticks(store: &Store) -> Result<(), StoreError> {
     let tick = store.now().await?;
     let plan = |_| 4;
     assert_eq!(store.win_tick(tick, WORKER, &plan).await?, Some(4));

@@ -1,6 +1,5 @@
 //! A database as it is after years: a million settled runs, and a queue that has delivered many jobs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::future::join;
@@ -99,11 +98,11 @@ RESET session_replication_role;";
 /// The database, and two ways into it.
 pub(super) struct Place {
     /// As the program is connected; its statements are explained.
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Store,
     /// As rows are planted.
     pub(super) standin: Standin,
     /// As a console is.
-    pub(super) reader: Arc<dyn Reader>,
+    pub(super) reader: Reader,
     /// The test's own, which are not.
     pub(super) own: PgPool,
     settled: i64,
@@ -134,7 +133,7 @@ impl Place {
     async fn fill(mut self) -> Self {
         self.standin.install().await.expect("the stand-in");
         self.store.migrate().await.expect("our schema");
-        set_up(&*self.store).await.expect("the queue's tables");
+        set_up(&self.store).await.expect("the queue's tables");
         self.standin.plant(&scopes()).await.expect("workspaces");
         self.reopen_after(HURRY).await;
         let next = AtomicI64::new(0);
@@ -183,7 +182,7 @@ impl Place {
     }
 }
 
-async fn open(database: &TestDatabase) -> Arc<dyn Store> {
+async fn open(database: &TestDatabase) -> Store {
     let store = connect(&database.url(), Access::Write, &Limits::default()).await;
     store.expect("the database accepts connections")
 }
@@ -192,7 +191,7 @@ fn standin(database: &TestDatabase) -> Standin {
     Standin::new(&database.url()).expect("a URL")
 }
 
-async fn look(database: &TestDatabase) -> Arc<dyn Reader> {
+async fn look(database: &TestDatabase) -> Reader {
     let reader = open_reader(&database.url(), &Limits::default()).await;
     reader.expect("the database accepts connections")
 }

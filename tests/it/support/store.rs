@@ -8,10 +8,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use jiff::Timestamp;
@@ -103,7 +100,7 @@ $$";
 
 /// A store, migrated, with the stand-in's tables and the scopes of [`world`].
 pub(crate) struct Fixture {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Store,
     pub(crate) standin: Standin,
     pub(crate) url: String,
     raw: Raw,
@@ -221,7 +218,7 @@ impl Fixture {
     /// With the tables of the library that delivers jobs, in schema `apalis` for this side of the test on both
     /// databases.
     pub(crate) async fn with_queue(mut self) -> Self {
-        restore_reconciler::worker::set_up(&*self.store)
+        restore_reconciler::worker::set_up(&self.store)
             .await
             .expect("the queue's tables");
         if let Raw::Sqlite(pool) = &self.raw {
@@ -382,7 +379,7 @@ impl Fixture {
 
     /// Settles runs once.
     pub(crate) async fn settle(&self, runs: &[i64]) -> BTreeMap<i64, Settlement> {
-        settle(self.store.as_ref(), runs, &settling()).await
+        settle(&self.store, runs, &settling()).await
     }
 
     /// Settles one run once.
@@ -520,7 +517,7 @@ pub(crate) fn settling() -> Settling {
 
 /// Settles runs and returns what became of each; fails the test on an error.
 pub(crate) async fn settle(
-    store: &dyn Store,
+    store: &Store,
     runs: &[i64],
     with: &Settling,
 ) -> BTreeMap<i64, Settlement> {

@@ -2,7 +2,6 @@
 //! same connection would be part of it, and never be committed.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::Poll;
 
 use reconciler_jobs::ids::RunId;
@@ -37,7 +36,7 @@ async fn dropped<F: Future>(waits: i64, future: F) -> Option<()> {
 }
 
 /// With one connection, so that the next statement gets the one that was in use.
-async fn with_one_connection(on: &Fixture) -> Arc<dyn Store> {
+async fn with_one_connection(on: &Fixture) -> Store {
     let limits = Limits {
         connections_max: 1,
         ..Limits::default()
@@ -48,7 +47,7 @@ async fn with_one_connection(on: &Fixture) -> Arc<dyn Store> {
 }
 
 /// Statements that are sent by themselves are seen by others afterwards.
-async fn can_write(on: &Fixture, store: &dyn Store, run: i64) {
+async fn can_write(on: &Fixture, store: &Store, run: i64) {
     store.suspect(&[RunId(run)], "a test").await.expect("a row");
     let seen = format!("SELECT count(*) FROM reconciler.attempts WHERE operation_run_id = {run}");
     assert_eq!(on.count(&seen).await, 1, "run {run}");
@@ -68,7 +67,7 @@ async fn a_settlement_that_is_dropped_swallows_no_later_statement(on: Fixture) {
     for waits in 0..WAITS_MAX {
         let (asked, mut settled) = ([RunId(1)], Vec::new());
         let settling = dropped(waits, store.settle(&asked, &with, &mut settled)).await;
-        can_write(&on, &*store, waits + 2).await;
+        can_write(&on, &store, waits + 2).await;
         verdicts = on.count("SELECT count(*) FROM reconciler.ledger").await;
         on.assert_one_of_each(verdicts).await;
         if settling.is_none() {
@@ -88,7 +87,7 @@ async fn a_look_that_is_dropped_swallows_no_later_statement(on: Fixture) {
             QueuePool::Postgres(pool) => dropped(waits, look(&pool)).await,
             QueuePool::Sqlite(pool) => dropped(waits, look(&pool)).await,
         };
-        can_write(&on, &*store, waits + 1).await;
+        can_write(&on, &store, waits + 1).await;
         if looking.is_none() {
             return;
         }
@@ -117,6 +116,6 @@ async fn what_is_left_open_on_the_queue_s_connections_swallows_nothing_of_ours()
     drop(left_open);
     on.plant((1..=4).map(Case::proven)).await;
     for run in 1..=4 {
-        can_write(&on, &*store, run).await;
+        can_write(&on, &store, run).await;
     }
 }

@@ -390,7 +390,7 @@ async fn a_panic_is_survived(watched: bool) {
         listen_url: None,
         settling: with,
     };
-    let store: Arc<dyn Store> = scene.database.store.clone();
+    let store: Store = scene.database.store.clone();
     let working = tokio::spawn(worker::run(
         store,
         Arc::clone(&health),

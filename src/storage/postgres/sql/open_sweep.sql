@@ -3,7 +3,7 @@ INSERT INTO reconciler.sweeps (
     worker, workspace_id, tick_at, shard, shards, in_hand, started_at, beat_at
 )
 VALUES (
-    $1, $2, 'epoch'::timestamptz + $3::bigint * interval '1 microsecond', $4, $5, $6,
+    $1, $2, $3, $4, $5, $6,
     statement_timestamp(), statement_timestamp()
 )
 RETURNING id

@@ -8,7 +8,7 @@ WITH dead AS MATERIALIZED (
     WHERE sweep.in_hand <> '{}'
       AND sweep.ended_at IS NULL
       AND (
-          (sweep.tick_at = 'epoch'::timestamptz + $1::bigint * interval '1 microsecond' AND sweep.shard = $2)
+          (sweep.tick_at = $1 AND sweep.shard = $2)
           OR sweep.beat_at < statement_timestamp() - $3::bigint * interval '1 microsecond'
       )
     FOR UPDATE SKIP LOCKED

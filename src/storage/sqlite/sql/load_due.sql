@@ -8,9 +8,9 @@ FROM (
     -- The cross join keeps the planner from walking through all runs and the list for each.
     FROM json_each(?1) AS span
     CROSS JOIN operation_runs AS run
-    WHERE run.workspace_id = span.value ->> 0
-      AND run.id > span.value ->> 1
-      AND run.id <= span.value ->> 2
+    WHERE run.workspace_id = span.value ->> '$.workspace'
+      AND run.id > span.value ->> '$.after'
+      AND run.id <= span.value ->> '$.last'
       AND run.type = 'restore.execute'
       AND run.status IN ('queued', 'running')
       AND NOT EXISTS (

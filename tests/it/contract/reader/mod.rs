@@ -6,7 +6,7 @@ mod pages;
 mod unseen;
 mod walks;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
@@ -31,7 +31,7 @@ on_all!(
     what_cannot_be_read_hides_nothing,
 );
 
-async fn reader(on: &Fixture) -> Arc<dyn Reader> {
+async fn reader(on: &Fixture) -> Reader {
     let reader = open_reader(&on.url, &Limits::default()).await;
     reader.expect("the database opens")
 }
@@ -57,7 +57,7 @@ fn moved(mut case: Case, (workspace, environment): (i64, i64)) -> Case {
 }
 
 async fn page(
-    reader: &dyn Reader,
+    reader: &Reader,
     of: &Workspaces,
     filter: &RunFilter,
     below: Option<RunId>,
@@ -73,7 +73,7 @@ fn ids(page: &RunPage) -> Vec<i64> {
 }
 
 /// All runs that a filter leaves, over pages of `limit`.
-async fn all(reader: &dyn Reader, of: &Workspaces, filter: &RunFilter, limit: u32) -> Vec<i64> {
+async fn all(reader: &Reader, of: &Workspaces, filter: &RunFilter, limit: u32) -> Vec<i64> {
     let mut below = None;
     let mut found = Vec::new();
     loop {
@@ -127,7 +127,7 @@ async fn a_run_is_seen_as_it_would_be_judged(on: Fixture) {
                 .map(|verdict| (verdict.outcome, verdict.reason_code, verdict.decided_at)),
         );
     }
-    let listed = page(&*reader, &Workspaces::All, &RunFilter::default(), None, 10).await;
+    let listed = page(&reader, &Workspaces::All, &RunFilter::default(), None, 10).await;
     assert_eq!(ids(&listed), [3, 2, 1]);
     assert_eq!(listed.below, None);
     assert!(listed.rows[1].verdict.is_some());
@@ -328,7 +328,7 @@ async fn what_cannot_be_read_hides_nothing(on: Fixture) {
     .await;
     let reader = reader(&on).await;
     let of = Workspaces::All;
-    let listed = page(&*reader, &of, &RunFilter::default(), None, 10).await;
+    let listed = page(&reader, &of, &RunFilter::default(), None, 10).await;
     assert_eq!(ids(&listed), [1]);
     assert!(
         reader
@@ -354,11 +354,11 @@ async fn what_cannot_be_read_hides_nothing(on: Fixture) {
             ..RunFilter::default()
         },
     ] {
-        assert_eq!(all(&*reader, &of, &filter, 10).await, [0; 0]);
+        assert_eq!(all(&reader, &of, &filter, 10).await, [0; 0]);
     }
     let unknown = RunFilter {
         outcome: Some(RunOutcome::Unknown),
         ..RunFilter::default()
     };
-    assert_eq!(all(&*reader, &of, &unknown, 10).await, [1]);
+    assert_eq!(all(&reader, &of, &unknown, 10).await, [1]);
 }

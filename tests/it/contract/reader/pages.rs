@@ -121,11 +121,11 @@ async fn each_filter_leaves_out_the_others(on: Fixture) {
     let reader = reader(&on).await;
     for (filter, expected) in filters() {
         for limit in [1, 2, 100] {
-            let found = all(&*reader, &Workspaces::All, &filter, limit).await;
+            let found = all(&reader, &Workspaces::All, &filter, limit).await;
             assert_eq!(found, expected, "{filter:?} by {limit}");
         }
         let own: Vec<i64> = expected.iter().copied().filter(|run| *run != 9).collect();
-        let found = all(&*reader, &only(HOME.0), &filter, 3).await;
+        let found = all(&reader, &only(HOME.0), &filter, 3).await;
         assert_eq!(found, own, "{filter:?}");
     }
 }
@@ -148,7 +148,7 @@ async fn pages_hold_each_run_once_while_others_come_and_close(on: Fixture) {
         let mut found = Vec::new();
         let mut next = on.count("SELECT max(id) FROM operation_runs").await + 1;
         loop {
-            let page = page(&*reader, &only(HOME.0), &filter, below, 7).await;
+            let page = page(&reader, &only(HOME.0), &filter, below, 7).await;
             found.extend(ids(&page));
             below = page.below;
             // What was on a page is closed behind it, and something new begins.
@@ -203,21 +203,21 @@ async fn a_page_looks_at_so_many_runs_and_no_more(on: Fixture) {
             outcome: Some(RunOutcome::Failed),
             ..RunFilter::default()
         };
-        let first = page(&*reader, &of, &failed, None, 10).await;
+        let first = page(&reader, &of, &failed, None, 10).await;
         assert_eq!((ids(&first), first.below), (vec![], Some(RunId(11))));
-        let second = page(&*reader, &of, &failed, first.below, 10).await;
+        let second = page(&reader, &of, &failed, first.below, 10).await;
         assert_eq!((ids(&second), second.below), (vec![5], None));
         let state = RunFilter {
             state: Some(ResultState::Failed),
             ..RunFilter::default()
         };
-        let first = page(&*reader, &of, &state, None, 10).await;
+        let first = page(&reader, &of, &state, None, 10).await;
         let last = RunId(i64::from(number - JUDGED_MAX + 1));
         assert_eq!((ids(&first), first.below), (vec![], Some(last)));
-        let most = page(&*reader, &of, &RunFilter::default(), None, u32::MAX).await;
+        let most = page(&reader, &of, &RunFilter::default(), None, u32::MAX).await;
         assert_eq!(most.rows.len(), JUDGED_MAX as usize);
         assert_eq!(most.below, Some(last));
-        let smallest = page(&*reader, &of, &RunFilter::default(), Some(RunId(3)), 0).await;
+        let smallest = page(&reader, &of, &RunFilter::default(), Some(RunId(3)), 0).await;
         assert_eq!((ids(&smallest), smallest.below), (vec![2], Some(RunId(2))));
     }
 }

@@ -36,7 +36,7 @@ async fn everything(on: &Fixture, of: &Workspaces) -> String {
             undecided,
             ..RunFilter::default()
         };
-        let page = page(&*reader, of, &filter, None, 100).await;
+        let page = page(&reader, of, &filter, None, 100).await;
         for seen in &page.rows {
             let run = seen.assessment.facts.run.id;
             said.push(format!("{:?}", reader.load_run(of, run, &POLICY).await));
@@ -145,13 +145,13 @@ async fn what_is_elsewhere_does_not_exist(on: Fixture) {
         workspace: Some(WorkspaceId(MARK)),
         ..RunFilter::default()
     };
-    let found = page(&*reader, &only(HOME.0), &filter, None, 10).await;
+    let found = page(&reader, &only(HOME.0), &filter, None, 10).await;
     assert_eq!((ids(&found), found.below), (vec![], None));
     let filter = RunFilter {
         environment: Some(EnvironmentId(elsewhere)),
         ..RunFilter::default()
     };
-    let found = page(&*reader, &only(HOME.0), &filter, None, 10).await;
+    let found = page(&reader, &only(HOME.0), &filter, None, 10).await;
     assert_eq!((ids(&found), found.below), (vec![], None));
 }
 

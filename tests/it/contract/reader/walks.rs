@@ -61,7 +61,7 @@ async fn furnish(on: &Fixture) {
 
 async fn counted(on: &Fixture, of: &Workspaces, walk: Walk) -> Postures {
     let reader = reader(on).await;
-    let counted = count(&*reader, of, walk, &POLICY, true).await;
+    let counted = count(&reader, of, walk, &POLICY, true).await;
     let (as_of, counted) = counted.expect("counts");
     assert!(as_of <= reader.now().await.unwrap());
     counted

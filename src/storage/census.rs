@@ -1,0 +1,175 @@
+//! The census: what is true of the whole database, as numbers for a dashboard.
+//!
+//! ```text
+//! worker A ─▶ claim: yes ─▶ count ─▶ publish ─┐
+//! worker B ─▶ claim: no ──────────────────────┴▶ load ─▶ every worker exports the same numbers
+//! ```
+//!
+//! One worker counts at a time, however many there are, and none is needed for it: one that dies while it counts
+//! loses its turn to whoever asks next. A worker that has just started exports what was counted before it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+
+use super::StoreError;
+use super::column::Moment;
+use super::error::During as _;
+use super::queue::QueueState;
+use super::settle::{Transactions as _, finish};
+use super::statement::{Value, statement, values};
+use super::store::{Database, Store};
+use crate::clock::Stopwatch;
+
+/// How many of the verdicts on record are compared with their runs: those of the runs with the highest ids.
+pub const COMPARED_MAX: i64 = 10_000;
+
+/// What was counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Census {
+    /// The database's clock when it began.
+    pub as_of: Timestamp,
+    /// How long it took, in microseconds.
+    pub took_micros: u64,
+    /// Runs that nobody has closed.
+    pub open_runs: u64,
+    /// Those of them whose time to be looked at has come.
+    pub due_runs: u64,
+    /// Since when the oldest of these is due; none where none is, or nobody knows since when.
+    pub due_since: Option<Timestamp>,
+    /// What is in each list of the queue that holds anything.
+    pub queue: BTreeMap<QueueState, Listed>,
+    /// Verdicts on record.
+    pub ledger_rows: u64,
+    /// Runs that say something else than the verdict on record, among [`COMPARED_MAX`].
+    pub disagreements: u64,
+}
+
+/// What is in one list of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// How many entries.
+    pub entries: u64,
+    /// Since when the oldest is in it.
+    pub oldest: Timestamp,
+}
+
+impl Census {
+    /// How long ago something was when this was counted; never less than no time.
+    #[must_use]
+    pub fn age(&self, since: Timestamp) -> SignedDuration {
+        self.as_of.duration_since(since).max(SignedDuration::ZERO)
+    }
+}
+
+impl Store {
+    /// Whether this worker is to count now: nobody was told to for `every`, by the database's clock.
+    pub async fn claim_census(&self, worker: &str, every: Duration) -> Result<bool, StoreError> {
+        let statement = statement!("claim the census", "claim_census");
+        let values = values![worker, every];
+        Ok(self.database.execute(statement, values).await? > 0)
+    }
+
+    /// Counts. Needs the queue's tables. Reads no document and no payload, so that it costs little beside a settlement.
+    pub async fn take_census(&self) -> Result<Census, StoreError> {
+        let step = "take the census";
+        let (count_runs, count_queue) = (
+            statement!(step, "count_runs"),
+            statement!(step, "count_queue"),
+        );
+        let since_start = Stopwatch::start();
+        let mut tx = self.database.begin_read().await?;
+        let counted = async {
+            let runs: RunsRecord = tx
+                .driver()
+                .fetch_one(count_runs, values![COMPARED_MAX])
+                .await?;
+            let queue: Vec<ListRecord> = tx.driver().fetch_all(count_queue, &[]).await?;
+            Ok((runs, queue))
+        };
+        let counted = counted.await;
+        let (runs, mut queue) = finish(tx, counted).await?;
+        if let Database::Sqlite(_) = self.database {
+            let count_jobs = statement!(step, sqlite queue "count_jobs");
+            queue.extend(
+                self.database
+                    .fetch_all::<ListRecord>(count_jobs, &[])
+                    .await?,
+            );
+        }
+        runs.read(queue, since_start.elapsed()).during(step)
+    }
+
+    /// Leaves what was counted for all workers, unless something newer is there.
+    pub async fn publish_census(&self, census: &Census) -> Result<(), StoreError> {
+        let statement = statement!("publish the census", "publish_census");
+        let counts = Value::document(statement.step, census)?;
+        let values = &[census.as_of.into(), counts];
+        self.database.execute(statement, values).await?;
+        Ok(())
+    }
+
+    /// What was counted last; nothing where nobody has counted yet, or a later release counted something else.
+    pub async fn load_census(&self) -> Result<Option<Census>, StoreError> {
+        let statement = statement!("read the census", "load_census");
+        let counts: Vec<Option<String>> = self.database.fetch_column(statement, &[]).await?;
+        let counts = counts.into_iter().flatten().next();
+        // What cannot be read was counted by another release.
+        Ok(counts.and_then(|counts| serde_json::from_str(&counts).ok()))
+    }
+}
+
+/// A row of `count_runs`.
+#[derive(FromRow)]
+struct RunsRecord {
+    #[sqlx(try_from = "Moment")]
+    as_of: Timestamp,
+    open_runs: i64,
+    due_runs: i64,
+    #[sqlx(try_from = "Moment")]
+    due_since: Option<Timestamp>,
+    ledger_rows: i64,
+    disagreements: i64,
+}
+
+impl RunsRecord {
+    fn read(self, queue: Vec<ListRecord>, took: Duration) -> sqlx::Result<Census> {
+        Ok(Census {
+            as_of: self.as_of,
+            took_micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            open_runs: self.open_runs.unsigned_abs(),
+            due_runs: self.due_runs.unsigned_abs(),
+            due_since: self.due_since,
+            queue: queue
+                .into_iter()
+                .map(ListRecord::read)
+                .collect::<sqlx::Result<_>>()?,
+            ledger_rows: self.ledger_rows.unsigned_abs(),
+            disagreements: self.disagreements.unsigned_abs(),
+        })
+    }
+}
+
+/// A row of `count_queue`, or of `count_jobs`.
+#[derive(FromRow)]
+struct ListRecord {
+    state: String,
+    entries: i64,
+    #[sqlx(try_from = "Moment")]
+    oldest: Timestamp,
+}
+
+impl ListRecord {
+    fn read(self) -> sqlx::Result<(QueueState, Listed)> {
+        let state = QueueState::parse(&self.state)
+            .ok_or_else(|| sqlx::Error::Decode(format!("no state: {}", self.state).into()))?;
+        let listed = Listed {
+            entries: self.entries.unsigned_abs(),
+            oldest: self.oldest,
+        };
+        Ok((state, listed))
+    }
+}

@@ -1,0 +1,37 @@
+-- count_runs: open runs, those of them that are due and since when, verdicts on record, and runs that say
+-- something else than theirs. Due is what load_due_workspaces says it is.
+WITH open AS MATERIALIZED (
+    SELECT
+        run.id,
+        CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END AS created_at
+    FROM operation_runs AS run
+    WHERE run.type = 'restore.execute'
+      AND run.status IN ('queued', 'running')
+      -- As in load_due_workspaces.
+      AND (run.managed_environment_id IS NULL OR run.managed_environment_id IS NOT NULL)
+), due AS (
+    SELECT coalesce(greatest(watch.look_again_at, attempt.try_again_at), open.created_at) AS since
+    FROM open
+    LEFT JOIN reconciler.watch_list AS watch ON watch.operation_run_id = open.id
+    LEFT JOIN reconciler.attempts AS attempt ON attempt.operation_run_id = open.id
+    WHERE (watch.look_again_at <= statement_timestamp()) IS NOT FALSE
+      AND attempt.dead_at IS NULL
+      AND (attempt.try_again_at <= statement_timestamp()) IS NOT FALSE
+), latest AS (
+    SELECT operation_run_id, outcome FROM reconciler.ledger ORDER BY operation_run_id DESC LIMIT $1
+)
+SELECT
+    statement_timestamp() AS as_of,
+    (SELECT count(*) FROM open) AS open_runs,
+    (SELECT count(*) FROM due) AS due_runs,
+    (SELECT min(since) FROM due) AS due_since,
+    (SELECT count(*) FROM reconciler.ledger) AS ledger_rows,
+    (
+        SELECT count(*)
+        FROM latest
+        -- OFFSET has each run looked up by its id: a planner that joins reads all that ever ran.
+        CROSS JOIN LATERAL (
+            SELECT status, outcome FROM operation_runs WHERE id = latest.operation_run_id OFFSET 0
+        ) AS run
+        WHERE run.status IS DISTINCT FROM 'completed' OR run.outcome IS DISTINCT FROM latest.outcome
+    ) AS disagreements

@@ -1,0 +1,21 @@
+-- describe_runs: those of some runs that a viewer may see, with the names and the verdicts that belong to them.
+SELECT
+    run.id,
+    left(coalesce(workspace.name, ''), 256)::text AS workspace_name,
+    left(environment.name, 256)::text AS environment_name,
+    entry.outcome,
+    entry.reason_code,
+    entry.decided_at
+FROM operation_runs AS run
+JOIN workspaces AS workspace ON workspace.id = run.workspace_id
+LEFT JOIN managed_environments AS environment
+  ON environment.id = run.managed_environment_id
+ AND environment.workspace_id = run.workspace_id
+ AND environment.deleted_at IS NULL
+LEFT JOIN reconciler.ledger AS entry
+  ON entry.operation_run_id = run.id AND entry.workspace_id = run.workspace_id
+WHERE run.id = ANY ($2::bigint[])
+  -- IS TRUE leaves the choice of the index to the ids.
+  AND (run.type = 'restore.execute') IS TRUE
+  AND ($1::bigint[] IS NULL OR run.workspace_id = ANY ($1)) IS TRUE
+  AND (run.managed_environment_id IS NULL OR environment.id IS NOT NULL)

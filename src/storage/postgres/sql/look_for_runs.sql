@@ -1,0 +1,54 @@
+-- look_for_runs: the highest of a viewer's runs below $3, at most $4 of them, and which of these are wanted.
+-- What is null is constant when the plan is made, and costs nothing.
+WITH looked AS MATERIALIZED (
+    SELECT run.id, run.workspace_id, run.outcome, run.created_at
+    FROM operation_runs AS run
+    WHERE run.type = 'restore.execute'
+      AND ($1::bigint[] IS NULL OR run.workspace_id = ANY ($1))
+      AND ($2::bigint IS NULL OR run.managed_environment_id = $2)
+      AND ($3::bigint IS NULL OR run.id < $3)
+      AND (
+          run.managed_environment_id IS NULL
+          OR (run.managed_environment_id, run.workspace_id) IN (
+              SELECT environment.id, environment.workspace_id
+              FROM managed_environments AS environment
+              WHERE environment.deleted_at IS NULL
+          )
+      )
+    ORDER BY run.id DESC
+    LIMIT $4
+)
+SELECT
+    looked.id,
+    coalesce(
+        (
+            $5::text IS NULL
+            OR coalesce(looked.outcome, '') = $5
+            OR ($5 = 'unknown' AND coalesce(looked.outcome, '') <> ALL ($9::text[]))
+        )
+        AND (
+            $6::text IS NULL
+            OR EXISTS (
+                SELECT
+                FROM reconciler.ledger AS entry
+                WHERE entry.operation_run_id = looked.id
+                  AND entry.workspace_id = looked.workspace_id
+                  AND entry.reason_code = $6
+            )
+            OR EXISTS (
+                SELECT
+                FROM reconciler.watch_list AS watch
+                WHERE watch.operation_run_id = looked.id
+                  AND watch.workspace_id = looked.workspace_id
+                  AND watch.reason_code = $6
+            )
+        )
+        AND ($7::timestamptz IS NULL OR created.at >= $7)
+        AND ($8::timestamptz IS NULL OR created.at < $8),
+        false
+    ) AS is_wanted
+FROM looked
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN looked.created_at >= '1970-01-01' AND looked.created_at < '10000-01-01' THEN looked.created_at END AS at
+) AS created
+ORDER BY looked.id DESC

@@ -1,0 +1,147 @@
+//! Jobs in a file of their own, beside a SQLite database: what is one statement where both are in one database takes
+//! several here.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::request::{self, Request};
+use reconciler_jobs::trace::TraceContext;
+
+use super::{payloads, run_of};
+use crate::storage::column::Id;
+use crate::storage::error::StoreError;
+use crate::storage::settle::{Transactions as _, finish, with_retries};
+use crate::storage::statement::{statement, values};
+use crate::storage::store::Store;
+
+/// How often the file is written to again when somebody else held it for too long.
+pub(super) const RETRIES_MAX: u32 = 5;
+
+/// What the operator himself asked for.
+const CAUSE: &str = "command";
+
+impl Store {
+    pub(super) async fn request_in_file(
+        &self,
+        runs: &[RunId],
+        cause: &str,
+        trace: Option<TraceContext>,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let open = self.load_open(runs).await?;
+        let asked_at = self.now().await?;
+        let requests = open
+            .iter()
+            .map(|run| request_for(*run, cause, trace, asked_at));
+        let jobs = payloads(requests)?;
+        self.queue_in_file(request::QUEUE, &jobs).await?;
+        Ok(open)
+    }
+
+    pub(super) async fn request_once_in_file(
+        &self,
+        run: RunId,
+        cause: &str,
+        trace: Option<TraceContext>,
+    ) -> Result<bool, StoreError> {
+        let statement = statement!("queue a job", sqlite queue "request_once");
+        self.database.check_files(statement.step)?;
+        if self.load_open(&[run]).await?.is_empty() {
+            return Ok(false);
+        }
+        let asked_at = self.now().await?;
+        let jobs = payloads([request_for(run, cause, trace, asked_at)])?;
+        // Somebody waits for the answer: no longer than for one lock.
+        for job in jobs {
+            self.database.execute(statement, values![run, job]).await?;
+        }
+        Ok(true)
+    }
+
+    /// The open `restore.execute` runs among `runs`.
+    async fn load_open(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        let statement = statement!("look for open runs", sqlite "load_open");
+        self.fetch_runs(statement, values![runs]).await
+    }
+
+    pub(super) async fn retry_in_file(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        let step = "let runs start over";
+        let mut tx = self.database.begin().await?;
+        let as_of = tx.as_of();
+        let changed = async {
+            let mut changed: Vec<Id> = Vec::new();
+            for statement in [
+                statement!(step, sqlite "start_over"),
+                statement!(step, sqlite "make_due"),
+            ] {
+                let values = values![runs, as_of];
+                changed.extend(tx.driver().fetch_column::<Id>(statement, values).await?);
+            }
+            Ok(changed)
+        };
+        let changed = changed.await;
+        let changed: BTreeSet<RunId> = finish(tx, changed)
+            .await?
+            .into_iter()
+            .map(RunId::from)
+            .collect();
+        let changed: Vec<RunId> = changed.into_iter().collect();
+        self.request_in_file(&changed, CAUSE, None).await?;
+        Ok(changed)
+    }
+
+    pub(super) async fn drop_in_file(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        let step = "drop dead letters";
+        let (drop, load_dead) = (
+            statement!(step, sqlite "drop_dead"),
+            statement!(step, sqlite "load_dead"),
+        );
+        let (load_waiting, kill) = (
+            statement!(step, sqlite queue "load_waiting"),
+            statement!(step, sqlite queue "kill_jobs"),
+        );
+        let as_of = self.now().await?;
+        let mut dropped = self.fetch_runs(drop, values![runs, as_of]).await?;
+        dropped.sort_unstable();
+        let dead = self.fetch_runs(load_dead, values![runs]).await?;
+        let waiting: Vec<(String, Vec<u8>)> = self.database.fetch_all(load_waiting, &[]).await?;
+        let jobs: Vec<&str> = waiting
+            .iter()
+            .filter(|(_, payload)| run_of(payload).is_some_and(|run| dead.contains(&run)))
+            .map(|(job, _)| job.as_str())
+            .collect();
+        self.database.execute(kill, values![jobs]).await?;
+        Ok(dropped)
+    }
+
+    pub(super) async fn queue_in_file(
+        &self,
+        queue: &str,
+        jobs: &[String],
+    ) -> Result<(), StoreError> {
+        let statement = statement!("queue jobs", sqlite queue "queue_jobs");
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        // Whoever takes and acknowledges jobs writes into the same file.
+        let queued = with_retries(RETRIES_MAX, async || {
+            self.database.execute(statement, values![queue, jobs]).await
+        });
+        queued.await.map(drop)
+    }
+}
+
+/// What a job says that asks for a run.
+fn request_for(
+    run: RunId,
+    cause: &str,
+    trace: Option<TraceContext>,
+    asked_at: Timestamp,
+) -> Request {
+    Request {
+        run,
+        cause: Some(cause.chars().take(request::CAUSE_CHARS_MAX).collect()),
+        traceparent: trace.map(|trace| trace.to_string()),
+        asked_at: Some(asked_at.as_microsecond()),
+    }
+}

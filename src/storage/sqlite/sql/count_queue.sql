@@ -1,0 +1,24 @@
+-- count_queue: how many runs are in which list of trouble, and since when the oldest is. The lists are those of
+-- load_entries.
+SELECT state, count(*) AS entries, min(since) AS oldest
+FROM (
+    SELECT
+        CASE
+            WHEN attempt.dead_at IS NULL THEN 'suspended'
+            WHEN attempt.dropped_at IS NULL THEN 'dead_letter'
+            ELSE 'dropped'
+        END AS state,
+        coalesce(attempt.dropped_at, attempt.dead_at, attempt.first_seen_at) AS since
+    FROM reconciler_attempts AS attempt
+    JOIN operation_runs AS run ON run.id = attempt.operation_run_id AND run.status IN ('queued', 'running')
+    UNION ALL
+    SELECT
+        CASE WHEN watch.reason_code = 'run.settle_failed' THEN 'refused' ELSE 'deferred' END,
+        watch.first_seen_at
+    FROM reconciler_watch_list AS watch
+    JOIN operation_runs AS run ON run.id = watch.operation_run_id AND run.status IN ('queued', 'running')
+    WHERE NOT EXISTS (
+        SELECT 1 FROM reconciler_attempts AS attempt WHERE attempt.operation_run_id = watch.operation_run_id
+    )
+) AS entry
+GROUP BY state

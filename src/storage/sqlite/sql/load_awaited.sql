@@ -1,0 +1,18 @@
+-- load_awaited: open runs whose time to be looked at again, or to be tried again, has come by ?2; workspaces in turns.
+SELECT awaited.run
+FROM (
+    SELECT watch.operation_run_id AS run, watch.workspace_id AS workspace, watch.look_again_at AS moment
+    FROM reconciler_watch_list AS watch
+    WHERE watch.look_again_at <= ?2
+      AND NOT EXISTS (
+          SELECT 1 FROM reconciler_attempts AS attempt WHERE attempt.operation_run_id = watch.operation_run_id
+      )
+    UNION ALL
+    SELECT attempt.operation_run_id, attempt.workspace_id, attempt.try_again_at
+    FROM reconciler_attempts AS attempt
+    WHERE attempt.dead_at IS NULL AND attempt.try_again_at <= ?2
+) AS awaited
+JOIN operation_runs AS run
+    ON run.id = awaited.run AND run.type = 'restore.execute' AND run.status IN ('queued', 'running')
+ORDER BY row_number() OVER (PARTITION BY awaited.workspace ORDER BY awaited.moment), awaited.moment
+LIMIT ?1

@@ -1,0 +1,49 @@
+-- load_entries: runs in trouble, the oldest of each state first, each with the number of all in its state.
+SELECT
+    state, run, workspace, environment, NULL AS job, NULL AS payload, worker, tries, since, next_at, reason, error,
+    in_state, oldest
+FROM (
+    SELECT
+        entry.*,
+        row_number() OVER (PARTITION BY state ORDER BY since, run) AS place,
+        count(*) OVER (PARTITION BY state) AS in_state,
+        min(since) OVER (PARTITION BY state) AS oldest
+    FROM (
+        SELECT
+            CASE
+                WHEN attempt.dead_at IS NULL THEN 'suspended'
+                WHEN attempt.dropped_at IS NULL THEN 'dead_letter'
+                ELSE 'dropped'
+            END AS state,
+            run.id AS run, run.workspace_id AS workspace, run.managed_environment_id AS environment,
+            attempt.worker AS worker, attempt.tries AS tries,
+            coalesce(attempt.dropped_at, attempt.dead_at, attempt.first_seen_at) AS since,
+            CASE WHEN attempt.dead_at IS NULL THEN attempt.try_again_at END AS next_at,
+            NULL AS reason, NULL AS error
+        FROM reconciler_attempts AS attempt
+        JOIN operation_runs AS run ON run.id = attempt.operation_run_id AND run.status IN ('queued', 'running')
+        UNION ALL
+        SELECT
+            CASE WHEN watch.reason_code = 'run.settle_failed' THEN 'refused' ELSE 'deferred' END,
+            run.id, run.workspace_id, run.managed_environment_id,
+            NULL, watch.tries, watch.first_seen_at, watch.look_again_at, watch.reason_code, watch.error
+        FROM reconciler_watch_list AS watch
+        JOIN operation_runs AS run ON run.id = watch.operation_run_id AND run.status IN ('queued', 'running')
+        WHERE NOT EXISTS (
+            SELECT 1 FROM reconciler_attempts AS attempt WHERE attempt.operation_run_id = watch.operation_run_id
+        )
+    ) AS entry
+    WHERE state IN (SELECT value FROM json_each(?1))
+      AND (?2 IS NULL OR workspace IN (SELECT value FROM json_each(?2)))
+      AND (
+          NOT ?4
+          OR environment IS NULL
+          OR EXISTS (
+              SELECT 1
+              FROM managed_environments AS live
+              WHERE live.id = environment AND live.workspace_id = workspace AND live.deleted_at IS NULL
+          )
+      )
+) AS placed
+WHERE place <= ?3
+ORDER BY state, place

@@ -1,0 +1,55 @@
+-- look_for_runs: the highest of a viewer's runs below ?3, open ones alone where ?10 says so, at most ?4 of them, and
+-- which of these are wanted.
+WITH looked AS MATERIALIZED (
+    SELECT run.id, run.workspace_id, CAST(coalesce(run.outcome, '') AS TEXT) AS outcome, run.created_at
+    FROM operation_runs AS run
+    WHERE +run.type = 'restore.execute'
+      -- Nothing but the order of ids is to choose the way.
+      AND (?1 IS NULL OR +run.workspace_id IN (SELECT value FROM json_each(?1)))
+      AND (?2 IS NULL OR +run.managed_environment_id = ?2)
+      AND (NOT ?10 OR run.status IN ('queued', 'running'))
+      AND run.id < coalesce(?3, 9223372036854775807)
+      AND (
+          run.managed_environment_id IS NULL
+          OR EXISTS (
+              SELECT 1
+              FROM managed_environments AS environment
+              WHERE environment.id = run.managed_environment_id
+                AND environment.workspace_id = run.workspace_id
+                AND environment.deleted_at IS NULL
+          )
+      )
+    ORDER BY run.id DESC
+    LIMIT ?4
+)
+SELECT
+    looked.id,
+    coalesce(
+        (
+            ?5 IS NULL
+            OR looked.outcome = ?5
+            OR (?5 = 'unknown' AND looked.outcome NOT IN (SELECT value FROM json_each(?9)))
+        )
+        AND (
+            ?6 IS NULL
+            OR EXISTS (
+                SELECT 1
+                FROM reconciler_ledger AS entry
+                WHERE entry.operation_run_id = looked.id
+                  AND +entry.workspace_id = looked.workspace_id
+                  AND entry.reason_code = ?6
+            )
+            OR EXISTS (
+                SELECT 1
+                FROM reconciler_watch_list AS watch
+                WHERE watch.operation_run_id = looked.id
+                  AND watch.workspace_id = looked.workspace_id
+                  AND watch.reason_code = ?6
+            )
+        )
+        AND (?7 IS NULL OR (typeof(looked.created_at) = 'integer' AND looked.created_at >= max(?7, 0)))
+        AND (?8 IS NULL OR (typeof(looked.created_at) = 'integer' AND looked.created_at BETWEEN 0 AND ?8 - 1)),
+        0
+    ) AS is_wanted
+FROM looked
+ORDER BY looked.id DESC

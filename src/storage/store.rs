@@ -1,0 +1,294 @@
+//! The store: one behaviour over a database of either kind.
+
+use jiff::Timestamp;
+use reconciler_jobs::ids::RunId;
+use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
+use sqlx::{Postgres, Sqlite};
+
+use super::column::Moment;
+use super::connection::{Connection, Record};
+use super::error::{During as _, StoreError};
+use super::postgres::{self, PostgresStore};
+use super::queue::ClaimedJob;
+use super::reader::Reader;
+use super::settle::{self, Transactions};
+use super::sqlite::{self, SqliteStore};
+use super::statement::{Statement, Value, statement};
+use super::transaction::DatabaseTransaction;
+use super::{Backend, Driver, Settled, Settling};
+
+/// The database's clock. SQLite has none of its own: it is the machine's, asked for through SQL.
+pub(super) const NOW: Statement = statement!("read the database's clock", "now");
+
+/// A database that holds the platform's tables and our own. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(super) database: Database,
+}
+
+/// A database of either kind.
+#[derive(Debug, Clone)]
+pub(super) enum Database {
+    Postgres(PostgresStore),
+    Sqlite(SqliteStore),
+}
+
+/// A connection that goes back to its pool.
+enum Lent {
+    Postgres(PoolConnection<Postgres>),
+    Sqlite(PoolConnection<Sqlite>),
+}
+
+impl Lent {
+    fn driver(&mut self) -> Connection<'_> {
+        match self {
+            Self::Postgres(connection) => Connection::Postgres(connection),
+            Self::Sqlite(connection) => Connection::Sqlite(connection),
+        }
+    }
+}
+
+impl Database {
+    async fn lend(&self, statement: Statement) -> Result<Lent, StoreError> {
+        let lent = match self {
+            Self::Postgres(database) => database.pool().acquire().await.map(Lent::Postgres),
+            Self::Sqlite(database) if statement.in_queue => {
+                database.queue().acquire().await.map(Lent::Sqlite)
+            }
+            Self::Sqlite(database) => database.pool().acquire().await.map(Lent::Sqlite),
+        };
+        lent.during(statement.step)
+    }
+
+    pub(super) async fn fetch_all<R: Record>(
+        &self,
+        statement: Statement,
+        values: &[Value<'_>],
+    ) -> Result<Vec<R>, StoreError> {
+        let mut lent = self.lend(statement).await?;
+        lent.driver().fetch_all(statement, values).await
+    }
+
+    pub(super) async fn fetch_one<R: Record>(
+        &self,
+        statement: Statement,
+        values: &[Value<'_>],
+    ) -> Result<R, StoreError> {
+        let mut lent = self.lend(statement).await?;
+        lent.driver().fetch_one(statement, values).await
+    }
+
+    pub(super) async fn fetch_column<T>(
+        &self,
+        statement: Statement,
+        values: &[Value<'_>],
+    ) -> Result<Vec<T>, StoreError>
+    where
+        (T,): Record,
+    {
+        let mut lent = self.lend(statement).await?;
+        lent.driver().fetch_column(statement, values).await
+    }
+
+    pub(super) async fn fetch_value<T>(
+        &self,
+        statement: Statement,
+        values: &[Value<'_>],
+    ) -> Result<T, StoreError>
+    where
+        (T,): Record,
+    {
+        let mut lent = self.lend(statement).await?;
+        lent.driver().fetch_value(statement, values).await
+    }
+
+    pub(super) async fn execute(
+        &self,
+        statement: Statement,
+        values: &[Value<'_>],
+    ) -> Result<u64, StoreError> {
+        let mut lent = self.lend(statement).await?;
+        lent.driver().execute(statement, values).await
+    }
+}
+
+impl Database {
+    pub(super) fn backend(&self) -> Backend {
+        match self {
+            Self::Postgres(_) => Backend::Postgres,
+            Self::Sqlite(_) => Backend::Sqlite,
+        }
+    }
+
+    /// Fails once a file is not the one that was opened.
+    pub(super) fn check_files(&self, step: &'static str) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(_) => Ok(()),
+            Self::Sqlite(database) => {
+                database.check_file(step)?;
+                database.has_queue_file(step).map(drop)
+            }
+        }
+    }
+
+    /// Whether apalis's own tables are there.
+    pub(super) async fn has_queue(&self) -> Result<bool, StoreError> {
+        let statement = statement!("look for the queue's tables", queue "has_queue");
+        self.fetch_value(statement, &[]).await
+    }
+
+    /// Whether jobs are in a file of their own, and that is there.
+    pub(super) async fn has_queue_file(&self, step: &'static str) -> Result<bool, StoreError> {
+        match self {
+            Self::Postgres(_) => Ok(false),
+            Self::Sqlite(database) => {
+                database.check_file(step)?;
+                Ok(database.has_queue_file(step)? && self.has_queue().await?)
+            }
+        }
+    }
+}
+
+impl Transactions for Database {
+    type Transaction = DatabaseTransaction;
+
+    async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        match self {
+            Self::Postgres(database) => database.begin().await,
+            Self::Sqlite(database) => database.begin().await,
+        }
+    }
+
+    async fn begin_read(&self) -> Result<DatabaseTransaction, StoreError> {
+        match self {
+            Self::Postgres(database) => database.begin_read().await,
+            Self::Sqlite(database) => database.begin_read().await,
+        }
+    }
+}
+
+impl Store {
+    /// Which database this is.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.database.backend()
+    }
+
+    /// Reads through this store's own connections, each answer in a transaction that cannot write.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader {
+            database: self.database.clone(),
+        }
+    }
+
+    /// Creates or upgrades our own schema. Platform tables are never touched. Several processes may
+    /// call this at once; one works, the others wait.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        match &self.database {
+            Database::Postgres(database) => {
+                let step = "migrate schema reconciler";
+                postgres::run_migrations(database.pool(), step, postgres::migrator()).await
+            }
+            Database::Sqlite(database) => {
+                let step = "migrate the reconciler_ tables";
+                sqlite::run_migrations(database.pool(), step, &sqlite::migrator()).await
+            }
+        }
+    }
+
+    /// Lets the platform's own writes ask for runs, or no longer: a trigger on `restore_runs` and one on
+    /// `evidence_snapshots` that call `reconciler.request`. They never fail a write. Doing either again
+    /// does nothing. Only PostgreSQL has somebody to ask.
+    pub async fn set_platform_triggers(&self, wanted: bool) -> Result<(), StoreError> {
+        match &self.database {
+            Database::Postgres(database) => postgres::triggers::set(database, wanted).await,
+            Database::Sqlite(_) => Err(StoreError::fatal(
+                "set triggers on the platform's tables",
+                "only PostgreSQL has them: on SQLite, jobs are in another file",
+            )),
+        }
+    }
+
+    /// The newest migration of our own schema that was applied; nothing where there is none.
+    pub async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
+        let step = "read the version of our schema";
+        let database = &self.database;
+        if database
+            .fetch_value(statement!(step, "has_schema"), &[])
+            .await?
+        {
+            database
+                .fetch_value(statement!(step, "schema_version"), &[])
+                .await
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// The newest migration that this program brings along.
+    #[must_use]
+    pub fn schema_version_known(&self) -> i64 {
+        let migrator: Migrator = match self.database {
+            Database::Postgres(_) => postgres::migrator(),
+            Database::Sqlite(_) => sqlite::migrator(),
+        };
+        let versions = migrator.iter().map(|migration| migration.version);
+        versions.max().unwrap_or_default()
+    }
+
+    /// Decides `runs` and commits the verdicts, in batches of at most `with.batch_runs_max`.
+    ///
+    /// Each run given appears exactly once in `settled`, in no particular order, after the
+    /// transaction that dealt with it was committed. On an error, `settled` holds what had been
+    /// committed before it. A run that the database refuses is isolated by halving its batch, put
+    /// on the watch list, and reported; it never holds up the others. Where every single run is refused
+    /// alike, and not for what it holds, nobody is to blame, and that is the error. A run that other writers
+    /// disturb at every try is left to a later pass in the same way.
+    ///
+    /// A run that was in the hands of a process that ended is settled alone, after the try was
+    /// written down: see [`reconciler_jobs::attempt`].
+    pub async fn settle(
+        &self,
+        runs: &[RunId],
+        with: &Settling,
+        settled: &mut Vec<Settled>,
+    ) -> Result<(), StoreError> {
+        self.settle_jobs(runs, &[], with, settled).await
+    }
+
+    /// As [`Self::settle`], and where the queue is in the same database, finishes the jobs that asked
+    /// for these runs in the transaction that deals with their run. A job whose run somebody else
+    /// holds goes back to its queue. A job that was taken from its worker meanwhile is left alone.
+    pub async fn settle_jobs(
+        &self,
+        runs: &[RunId],
+        jobs: &[ClaimedJob],
+        with: &Settling,
+        settled: &mut Vec<Settled>,
+    ) -> Result<(), StoreError> {
+        settle::settle(&self.database, runs, jobs, with, settled).await
+    }
+
+    /// Whether the platform's tables are there.
+    pub async fn has_platform(&self) -> Result<bool, StoreError> {
+        let statement = statement!("look for the platform's tables", "has_platform");
+        self.database.fetch_value(statement, &[]).await
+    }
+
+    /// The driver, for those who have questions of their own to the database.
+    #[must_use]
+    pub fn driver(&self) -> Driver<'_> {
+        match &self.database {
+            Database::Postgres(database) => Driver::Postgres(database.pool()),
+            Database::Sqlite(database) => Driver::Sqlite(database.pool()),
+        }
+    }
+
+    /// The database's clock.
+    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        let now: Moment = self.database.fetch_value(NOW, &[]).await?;
+        now.read(NOW.step)
+    }
+}

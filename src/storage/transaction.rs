@@ -1,0 +1,83 @@
+//! A transaction of either database, with its moment.
+
+use jiff::Timestamp;
+use sqlx::{Postgres, Sqlite};
+
+use super::connection::Connection;
+use super::error::{During as _, StoreError};
+
+/// Rolled back unless it is committed.
+pub(super) struct DatabaseTransaction {
+    tx: Tx,
+    /// The database's clock, read when the transaction began.
+    as_of: Timestamp,
+    /// How many bytes of restores' documents were parsed in it so far.
+    pub(super) bytes_parsed: usize,
+}
+
+/// A transaction of one driver.
+pub(super) enum Tx {
+    Postgres(sqlx::Transaction<'static, Postgres>),
+    /// One that may write keeps every other writer out.
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+}
+
+impl Tx {
+    pub(super) fn driver(&mut self) -> Connection<'_> {
+        match self {
+            Self::Postgres(tx) => Connection::Postgres(tx),
+            Self::Sqlite(tx) => Connection::Sqlite(tx),
+        }
+    }
+}
+
+impl DatabaseTransaction {
+    pub(super) fn new(tx: Tx, as_of: Timestamp) -> Self {
+        Self {
+            tx,
+            as_of,
+            bytes_parsed: 0,
+        }
+    }
+
+    pub(super) fn as_of(&self) -> Timestamp {
+        self.as_of
+    }
+
+    /// The connection inside of the transaction.
+    pub(super) fn driver(&mut self) -> Connection<'_> {
+        self.tx.driver()
+    }
+
+    /// Makes everything permanent.
+    ///
+    /// PostgreSQL tells of a commit that fails before it has let go of the locks, and nothing waits for that:
+    /// the next try, on another connection, might find its own runs held. So what a commit would refuse is
+    /// refused before it, and the rollback is waited for.
+    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+        let step = "commit";
+        if let Tx::Postgres(tx) = &mut self.tx {
+            let check = sqlx::query(include_str!("postgres/sql/check_deferred.sql"));
+            if let Err(error) = check.execute(&mut **tx).await.during(step) {
+                if let Err(lost) = self.rollback().await {
+                    tracing::debug!(%lost, "the connection ended, and with it the transaction");
+                }
+                return Err(error);
+            }
+        }
+        match self.tx {
+            Tx::Postgres(tx) => tx.commit().await,
+            Tx::Sqlite(tx) => tx.commit().await,
+        }
+        .during(step)
+    }
+
+    /// Undoes everything, and returns once its locks are released.
+    pub(super) async fn rollback(self) -> Result<(), StoreError> {
+        match self.tx {
+            Tx::Postgres(tx) => tx.rollback().await,
+            Tx::Sqlite(tx) => tx.rollback().await,
+        }
+        .during("roll back")
+    }
+}
