@@ -135,7 +135,7 @@ pub async fn run(
     let planting_ms = report::milliseconds(planting.elapsed());
 
     let mut passes = Passes {
-        store: store,
+        store,
         standin,
         options,
         progress,

@@ -51,10 +51,7 @@ struct FoundIndex {
 /// Columns by table.
 type Tables = BTreeMap<String, Vec<FoundColumn>>;
 
-pub(super) async fn examine(
-    store: &Store,
-    pool: &SqlitePool,
-) -> Result<Vec<Check>, StoreError> {
+pub(super) async fn examine(store: &Store, pool: &SqlitePool) -> Result<Vec<Check>, StoreError> {
     let mut checks = match answer("file", load_file(pool).await)? {
         Ok(file) => vec![
             judge_version(&file),

@@ -1,6 +1,6 @@
 //! The two drivers, and all that is asked of them. Whatever is above this module is written once.
 
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
@@ -27,7 +27,7 @@ pub(super) enum Connection<'c> {
 }
 
 impl<'c> Connection<'c> {
-    /// The rows that a statement returns, as they arrive.
+    /// The rows that a statement returns, as they arrive; none where this database has nothing to do.
     pub(super) fn stream<R: Record + 'c>(
         self,
         statement: Statement,
@@ -35,6 +35,8 @@ impl<'c> Connection<'c> {
     ) -> Result<BoxStream<'c, Result<R, StoreError>>, StoreError> {
         let step = statement.step;
         let rows = match self {
+            Self::Postgres(_) if statement.postgres.is_empty() => stream::empty().boxed(),
+            Self::Sqlite(_) if statement.sqlite.is_empty() => stream::empty().boxed(),
             Self::Postgres(connection) => {
                 let arguments = postgres_arguments(values).during(step)?;
                 query_as_with::<Postgres, R, _>(statement.postgres, arguments).fetch(connection)

@@ -6,20 +6,16 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::{Postgres, Sqlite};
 
-use super::column::Moment;
 use super::connection::{Connection, Record};
 use super::error::{During as _, StoreError};
 use super::postgres::{self, PostgresStore};
 use super::queue::ClaimedJob;
 use super::reader::Reader;
-use super::settle::{self, Transactions};
+use super::settle::{self, Transactions, finish};
 use super::sqlite::{self, SqliteStore};
 use super::statement::{Statement, Value, statement};
 use super::transaction::DatabaseTransaction;
 use super::{Backend, Driver, Settled, Settling};
-
-/// The database's clock. SQLite has none of its own: it is the machine's, asked for through SQL.
-pub(super) const NOW: Statement = statement!("read the database's clock", "now");
 
 /// A database that holds the platform's tables and our own. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -51,12 +47,19 @@ impl Lent {
 
 impl Database {
     async fn lend(&self, statement: Statement) -> Result<Lent, StoreError> {
+        // Boxed: it is large, and part of whatever sends a statement.
         let lent = match self {
-            Self::Postgres(database) => database.pool().acquire().await.map(Lent::Postgres),
-            Self::Sqlite(database) if statement.in_queue => {
-                database.queue().acquire().await.map(Lent::Sqlite)
+            Self::Postgres(database) => Box::pin(database.pool().acquire())
+                .await
+                .map(Lent::Postgres),
+            Self::Sqlite(database) => {
+                let pool = if statement.in_queue {
+                    database.queue()
+                } else {
+                    database.pool()
+                };
+                Box::pin(pool.acquire()).await.map(Lent::Sqlite)
             }
-            Self::Sqlite(database) => database.pool().acquire().await.map(Lent::Sqlite),
         };
         lent.during(statement.step)
     }
@@ -268,7 +271,8 @@ impl Store {
         with: &Settling,
         settled: &mut Vec<Settled>,
     ) -> Result<(), StoreError> {
-        settle::settle(&self.database, runs, jobs, with, settled).await
+        // Boxed: whoever settles would have to carry all of it in a future of his own.
+        Box::pin(settle::settle(&self.database, runs, jobs, with, settled)).await
     }
 
     /// Whether the platform's tables are there.
@@ -288,7 +292,8 @@ impl Store {
 
     /// The database's clock.
     pub async fn now(&self) -> Result<Timestamp, StoreError> {
-        let now: Moment = self.database.fetch_value(NOW, &[]).await?;
-        now.read(NOW.step)
+        let tx = self.database.begin_read().await?;
+        let now = tx.as_of();
+        finish(tx, Ok(now)).await
     }
 }

@@ -151,7 +151,7 @@ impl Store {
         let step = "forget closed runs";
         for statement in [
             statement!(step, "forget_closed"),
-            statement!(step, "forget_closed_attempts"),
+            statement!(step, sqlite "forget_closed_attempts"),
         ] {
             self.database.execute(statement, &[]).await?;
         }

@@ -8,10 +8,10 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::request::{self, Request};
 use reconciler_jobs::trace::TraceContext;
 
-use super::{payloads, run_of};
+use super::payloads;
 use crate::storage::column::Id;
 use crate::storage::error::StoreError;
-use crate::storage::settle::{Transactions as _, finish, with_retries};
+use crate::storage::settle::{Lock, Transaction as _, Transactions as _, finish, with_retries};
 use crate::storage::statement::{statement, values};
 use crate::storage::store::Store;
 
@@ -28,8 +28,7 @@ impl Store {
         cause: &str,
         trace: Option<TraceContext>,
     ) -> Result<Vec<RunId>, StoreError> {
-        let open = self.load_open(runs).await?;
-        let asked_at = self.now().await?;
+        let (open, asked_at) = self.load_open(runs).await?;
         let requests = open
             .iter()
             .map(|run| request_for(*run, cause, trace, asked_at));
@@ -46,10 +45,10 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let statement = statement!("queue a job", sqlite queue "request_once");
         self.database.check_files(statement.step)?;
-        if self.load_open(&[run]).await?.is_empty() {
+        let (open, asked_at) = self.load_open(&[run]).await?;
+        if open.is_empty() {
             return Ok(false);
         }
-        let asked_at = self.now().await?;
         let jobs = payloads([request_for(run, cause, trace, asked_at)])?;
         // Somebody waits for the answer: no longer than for one lock.
         for job in jobs {
@@ -58,10 +57,16 @@ impl Store {
         Ok(true)
     }
 
-    /// The open `restore.execute` runs among `runs`.
-    async fn load_open(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
-        let statement = statement!("look for open runs", sqlite "load_open");
-        self.fetch_runs(statement, values![runs]).await
+    /// The open `restore.execute` runs among `runs`, and what time it is.
+    async fn load_open(&self, runs: &[RunId]) -> Result<(Vec<RunId>, Timestamp), StoreError> {
+        let all = Lock {
+            due_only: false,
+            suspects: true,
+        };
+        let mut tx = self.database.begin_read().await?;
+        let as_of = tx.as_of();
+        let open = tx.lock_open_runs(runs, all).await;
+        Ok((finish(tx, open).await?, as_of))
     }
 
     pub(super) async fn retry_in_file(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
@@ -96,21 +101,12 @@ impl Store {
             statement!(step, sqlite "drop_dead"),
             statement!(step, sqlite "load_dead"),
         );
-        let (load_waiting, kill) = (
-            statement!(step, sqlite queue "load_waiting"),
-            statement!(step, sqlite queue "kill_jobs"),
-        );
+        let kill = statement!(step, sqlite queue "kill_jobs");
         let as_of = self.now().await?;
         let mut dropped = self.fetch_runs(drop, values![runs, as_of]).await?;
         dropped.sort_unstable();
         let dead = self.fetch_runs(load_dead, values![runs]).await?;
-        let waiting: Vec<(String, Vec<u8>)> = self.database.fetch_all(load_waiting, &[]).await?;
-        let jobs: Vec<&str> = waiting
-            .iter()
-            .filter(|(_, payload)| run_of(payload).is_some_and(|run| dead.contains(&run)))
-            .map(|(job, _)| job.as_str())
-            .collect();
-        self.database.execute(kill, values![jobs]).await?;
+        self.database.execute(kill, values![&*dead]).await?;
         Ok(dropped)
     }
 

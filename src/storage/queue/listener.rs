@@ -78,10 +78,8 @@ async fn is_heard_by(
     database: &PostgresStore,
     listener: &mut PgListener,
 ) -> Result<bool, StoreError> {
-    let word: String = sqlx::query_scalar(include_str!("../postgres/sql/new_word.sql"))
-        .fetch_one(database.pool())
-        .await
-        .during(LISTEN)?;
+    let word = getrandom::u64().map_err(|error| StoreError::fatal(LISTEN, error))?;
+    let word = format!("reconciler_{word:016x}");
     listener.listen(&word).await.during(LISTEN)?;
     let sent = sqlx::query(include_str!("../postgres/sql/send_notice.sql"))
         .bind(&word)

@@ -1,11 +1,10 @@
 //! Jobs as rows: who asked for which run, what is due for a recheck, and who won a tick.
 //!
-//! apalis delivers the jobs; this module holds every statement of ours that touches them,
-//! because jobs are queued by the platform's own transactions and finished by settlements. On
-//! PostgreSQL they stand in schema `apalis`, beside our own; on SQLite in a file of their own: apalis
-//! numbers its migrations in the table that ours would use, and its writers and ours would wait for each other.
-//! A file of its own costs the common transaction: a settlement is acknowledged afterwards, and a crash in between
-//! delivers the job once more.
+//! apalis delivers the jobs; this module holds every statement of ours that touches them, because jobs are queued by
+//! the platform's own transactions and finished by settlements. On PostgreSQL they stand in schema `apalis`, beside
+//! our own. On SQLite they have a file of their own, because apalis numbers its migrations in the table that ours
+//! would use, and its writers and ours would wait for each other. That costs the common transaction: a settlement is
+//! acknowledged afterwards, and a crash in between delivers the job once more.
 //!
 //! **Invariant:** no row here is needed for a run to be found. A job lost, repeated or delivered late
 //! costs time, never a verdict.
@@ -26,7 +25,7 @@ use sqlx::{PgPool, SqlitePool};
 use tracing::Span;
 
 use super::StoreError;
-use super::column::Id;
+use super::column::{Id, OptionalId};
 use super::error::During as _;
 use super::settle::{Transaction as _, Transactions as _, finish, with_retries};
 use super::statement::{Statement, Value, statement, values};
@@ -121,9 +120,8 @@ impl Store {
         }
     }
 
-    /// Creates or upgrades apalis's tables, from its own migrations, and
-    /// corrects them where they make jobs slow. Several processes may call this at once; one works, the
-    /// others wait.
+    /// Creates or upgrades apalis's tables, from its own migrations, and corrects them where they make jobs slow.
+    /// Several processes may call this at once; one works, the others wait.
     pub async fn migrate_queue(&self, migrations: Migrator) -> Result<(), StoreError> {
         match &self.database {
             Database::Postgres(database) => {
@@ -235,8 +233,8 @@ impl Store {
         Ok(())
     }
 
-    /// Marks rows as discarded that apalis cannot read, and says how many. One of them
-    /// would keep it from all the others.
+    /// Marks rows as discarded that apalis cannot read, and says how many. One of them would keep it from all the
+    /// others.
     pub async fn discard_unreadable(&self) -> Result<u64, StoreError> {
         let step = "discard jobs that nobody can read";
         let statement = statement!(step, queue "discard_unreadable");
@@ -245,23 +243,17 @@ impl Store {
 
     /// Deferred, refused and suspected runs whose time has come, at most `limit`.
     pub async fn load_rechecks(&self, limit: u32) -> Result<Rechecks, StoreError> {
-        let step = "look for awaited runs";
-        let (due, next) = (
-            statement!(step, "load_awaited"),
-            statement!(step, "next_awaited"),
-        );
+        let statement = statement!("look for awaited runs", "load_awaited");
         let mut tx = self.database.begin_read().await?;
-        let as_of = tx.as_of();
-        let found = async {
-            let runs: Vec<Id> = tx.driver().fetch_column(due, values![limit, as_of]).await?;
-            let next_in: Option<i64> = tx.driver().fetch_value(next, values![as_of]).await?;
-            Ok(Rechecks {
-                runs: runs.into_iter().map(RunId::from).collect(),
-                next_in: next_in.map(SignedDuration::from_micros),
-            })
-        };
-        let found = found.await;
-        finish(tx, found).await
+        let values = values![limit, tx.as_of()];
+        let found = tx.driver().fetch_all(statement, values).await;
+        let found: Vec<(OptionalId, Option<i64>)> = finish(tx, found).await?;
+        let next_in = found.iter().find_map(|(_, next_in)| *next_in);
+        let runs = found.into_iter().filter_map(|(run, _)| run.into());
+        Ok(Rechecks {
+            runs: runs.collect(),
+            next_in: next_in.map(SignedDuration::from_micros),
+        })
     }
 
     /// Takes part in the race for a tick. The winner queues the sweep's shards, in the same transaction
@@ -274,7 +266,7 @@ impl Store {
         plan: ShardPlan<'_>,
     ) -> Result<Option<u32>, StoreError> {
         let mut tx = self.database.begin().await?;
-        let won = win_tick(&mut tx, tick, worker, plan).await;
+        let won = Box::pin(win_tick(&mut tx, tick, worker, plan)).await;
         let Some(jobs) = finish(tx, won).await? else {
             return Ok(None);
         };

@@ -23,6 +23,7 @@ pub struct Reader {
 
 impl Reader {
     /// Which database this is.
+    #[must_use]
     pub fn backend(&self) -> Backend {
         self.database.backend()
     }

@@ -179,13 +179,14 @@ impl DatabaseTransaction {
         self.driver().fetch_all(statement, values).await
     }
 
-    /// The latest executed restore of each environment, as far as it is among the last `window` of all.
+    /// The latest executed restore of each environment, as far as it is among the last `window` of all. None on
+    /// SQLite, which has few of them.
     pub(super) async fn find_recent_restores(
         &mut self,
         environments: &[Ask],
         window: u32,
     ) -> Result<Vec<ScopedRestore>, StoreError> {
-        let statement = statement!("look for recent restores", "find_recent_restores");
+        let statement = statement!("look for recent restores", postgres "find_recent_restores");
         let values = values![Ask::environments(environments), window];
         self.driver().fetch_all(statement, values).await
     }

@@ -16,8 +16,11 @@ use sqlx::sqlite::{
 use super::column::Moment;
 use super::error::{During as _, FileGone, StoreError};
 use super::limits::{Access, Limits};
-use super::store::NOW;
+use super::statement::{Statement, statement};
 use super::transaction::{DatabaseTransaction, Tx};
+
+/// The clock of a database that has none of its own: the machine's, asked for through SQL.
+const NOW: Statement = statement!("read the database's clock", sqlite "now");
 
 /// What the name of the jobs' file has after that of the database.
 const QUEUE_SUFFIX: &str = ".queue";
@@ -121,7 +124,8 @@ impl SqliteStore {
         step: &'static str,
         begin: &'static str,
     ) -> Result<DatabaseTransaction, StoreError> {
-        let tx = self.pool.begin_with(begin).await.during(step)?;
+        // Boxed: it is large, and part of whatever begins a transaction.
+        let tx = Box::pin(self.pool.begin_with(begin)).await.during(step)?;
         let mut tx = Tx::Sqlite(tx);
         let as_of: Moment = tx.driver().fetch_value(NOW, &[]).await?;
         Ok(DatabaseTransaction::new(tx, as_of.read(NOW.step)?))

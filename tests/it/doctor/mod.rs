@@ -228,7 +228,7 @@ impl Drop for TempFile {
 
 async fn a_fresh_database_wants_indexes_and_nothing_else(on: &Opened) {
     prepare(on).await;
-    let checks = examine(&**on).await;
+    let checks = examine(on).await;
     assert_eq!(problems(&checks), Vec::<&Check>::new());
     let indexes = |checks: &[Check]| {
         let advised = subjects(checks, Level::Advice).into_iter();
@@ -243,9 +243,9 @@ async fn a_fresh_database_wants_indexes_and_nothing_else(on: &Opened) {
     {
         run_lines(on, check.action.as_deref().unwrap()).await;
     }
-    let checks = examine(&**on).await;
+    let checks = examine(on).await;
     assert_eq!(indexes(&checks), 0, "{checks:#?}");
-    assert_sweep_works(&**on).await;
+    assert_sweep_works(on).await;
 }
 
 #[tokio::test]
@@ -272,9 +272,9 @@ async fn each_listed_column_is_needed(on: &Opened) {
             )
             .await;
             let subject = format!("column {table}.{column}");
-            let checks = examine(&**on).await;
+            let checks = examine(on).await;
             assert_eq!(about(&checks, &subject).level, Level::Problem, "{subject}");
-            assert!(pass(&**on).await.is_err(), "{subject} is not needed");
+            assert!(pass(on).await.is_err(), "{subject} is not needed");
             run(
                 on,
                 format!("ALTER TABLE {table} RENAME COLUMN gone TO {column}"),
@@ -282,7 +282,7 @@ async fn each_listed_column_is_needed(on: &Opened) {
             .await;
         }
     }
-    assert_sweep_works(&**on).await;
+    assert_sweep_works(on).await;
 }
 
 #[tokio::test]
@@ -317,7 +317,7 @@ fn renames(columns: &[(String, String)]) -> String {
 
 async fn a_database_of_another_product_is_said_to_be_one(on: &Opened) {
     run(on, "CREATE TABLE invoices (id integer)".to_owned()).await;
-    let checks = examine(&**on).await;
+    let checks = examine(on).await;
     let found = problems(&checks);
     assert_eq!(found.len(), 2, "{checks:#?}");
     assert!(found[0].finding.contains("none of the platform's tables"));
@@ -356,7 +356,7 @@ async fn a_half_migrated_database_is_examined_to_its_end(on: &Opened, subject: &
     )
     .await;
     run(on, format!("DROP TABLE {own}watch_list")).await;
-    let checks = examine(&**on).await;
+    let checks = examine(on).await;
     assert_eq!(
         subjects(&checks, Level::Problem),
         [
@@ -374,10 +374,10 @@ async fn a_half_migrated_database_is_examined_to_its_end(on: &Opened, subject: &
         ),
     )
     .await;
-    assert!(action(&examine(&**on).await, subject).starts_with("Upgrade restore-reconciler"));
+    assert!(action(&examine(on).await, subject).starts_with("Upgrade restore-reconciler"));
     run(on, format!("DELETE FROM {own}migrations")).await;
     assert!(
-        about(&examine(&**on).await, subject)
+        about(&examine(on).await, subject)
             .finding
             .contains("missing: 1")
     );
@@ -387,13 +387,13 @@ async fn a_half_migrated_database_is_examined_to_its_end(on: &Opened, subject: &
     )
     .await;
     assert!(
-        about(&examine(&**on).await, subject)
+        about(&examine(on).await, subject)
             .finding
             .contains("could not be examined")
     );
     run(on, format!("DROP TABLE {own}migrations")).await;
     assert_eq!(
-        action(&examine(&**on).await, subject),
+        action(&examine(on).await, subject),
         "Run `restore-reconciler migrate`."
     );
 }

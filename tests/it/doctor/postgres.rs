@@ -67,9 +67,9 @@ async fn the_printed_grants_are_enough(shape: &'static str) {
     run(&owner, format!("CREATE ROLE {quoted} LOGIN")).await;
 
     let worker = open(&url_as(&database, &role)).await;
-    let checks = examine(&*worker).await;
+    let checks = examine(&worker).await;
     assert_eq!(about(&checks, "role").level, Level::Good);
-    assert!(pass(&*worker).await.is_err(), "nothing is granted yet");
+    assert!(pass(&worker).await.is_err(), "nothing is granted yet");
     // What the console needs is advice of its own, and nothing for a worker.
     let granted = |check: &&Check| {
         let action = check.action.as_deref().unwrap_or_default();
@@ -82,10 +82,10 @@ async fn the_printed_grants_are_enough(shape: &'static str) {
     for check in &grants {
         run_lines(&owner, check.action.as_deref().unwrap()).await;
     }
-    let checks = examine(&*worker).await;
+    let checks = examine(&worker).await;
     assert_eq!(problems(&checks), Vec::<&Check>::new());
     assert_eq!(about(&checks, "schema reconciler").level, Level::Good);
-    assert_sweep_works(&*worker).await;
+    assert_sweep_works(&worker).await;
     assert_few_rights(&database, &role).await;
 }
 
@@ -123,7 +123,7 @@ async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
     let database = database().await;
     let owner = open(&database.url()).await;
     prepare(&owner).await;
-    restore_reconciler::worker::set_up(&*owner).await.unwrap();
+    restore_reconciler::worker::set_up(&owner).await.unwrap();
     run(
         &owner,
         "REVOKE ALL ON SCHEMA public FROM PUBLIC;
@@ -131,7 +131,7 @@ async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
             .to_owned(),
     )
     .await;
-    assert_eq!(about(&examine(&*owner).await, "console").level, Level::Good);
+    assert_eq!(about(&examine(&owner).await, "console").level, Level::Good);
 
     let (role, quoted) = role_of(&database);
     let by_manual = format!("console_{}", database.name());
@@ -142,7 +142,7 @@ async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
     .await;
     run(&owner, grants_in_the_manual(&by_manual)).await;
     let console = open(&url_as(&database, &role)).await;
-    let checks = examine(&*console).await;
+    let checks = examine(&console).await;
     let check = about(&checks, "console");
     assert_eq!(check.level, Level::Advice);
     assert!(
@@ -152,7 +152,7 @@ async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
         "{check:?}"
     );
     run_lines(&owner, action(&checks, "console")).await;
-    let checks = examine(&*console).await;
+    let checks = examine(&console).await;
     assert_eq!(about(&checks, "console").level, Level::Good, "{checks:#?}");
     let granted = rights(&database, &role).await;
     assert!(granted.len() > 60, "{granted:?}");
@@ -160,14 +160,14 @@ async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
 
     // What is not there is no problem of a worker.
     run(&owner, "ALTER TABLE backup_items RENAME TO gone".to_owned()).await;
-    let checks = examine(&*owner).await;
+    let checks = examine(&owner).await;
     assert!(
         about(&checks, "console")
             .finding
             .starts_with("backup_items cannot be found;")
     );
     assert_eq!(problems(&checks), Vec::<&Check>::new());
-    assert_sweep_works(&*owner).await;
+    assert_sweep_works(&owner).await;
     run(
         &owner,
         format!("DROP OWNED BY {quoted}, {by_manual}; DROP ROLE {quoted}, {by_manual}"),
@@ -237,7 +237,7 @@ async fn a_role_that_may_do_much_is_advised_against() {
     )
     .await;
     let owner = open(&url_as(&database, &role)).await;
-    let checks = examine(&*owner).await;
+    let checks = examine(&owner).await;
     assert_eq!(about(&checks, "role").level, Level::Advice);
     assert!(
         about(&checks, "role")
@@ -254,7 +254,7 @@ async fn a_schema_that_this_role_may_not_create_is_for_another_to_migrate() {
     let (role, quoted) = role_of(&database);
     run(&store, format!("CREATE ROLE {quoted} LOGIN")).await;
     let worker = open(&url_as(&database, &role)).await;
-    let checks = examine(&*worker).await;
+    let checks = examine(&worker).await;
     assert!(action(&checks, "schema reconciler").contains("as a role that may create schemas"));
     assert!(worker.migrate().await.is_err());
 }
@@ -274,13 +274,13 @@ async fn tables_beside_the_search_path_are_found_and_the_path_is_told() {
     )
     .await;
     let worker = open(&url_as(&database, &role)).await;
-    let checks = examine(&*worker).await;
+    let checks = examine(&worker).await;
     assert_eq!(subjects(&checks, Level::Problem), ["table operation_runs"]);
     run_lines(&worker, action(&checks, "table operation_runs")).await;
 
     let worker = open(&url_as(&database, &role)).await;
-    assert_eq!(problems(&examine(&*worker).await), Vec::<&Check>::new());
-    assert_sweep_works(&*worker).await;
+    assert_eq!(problems(&examine(&worker).await), Vec::<&Check>::new());
+    assert_sweep_works(&worker).await;
 }
 
 #[tokio::test]
@@ -298,14 +298,14 @@ async fn a_read_only_role_is_a_problem_with_the_statement_that_ends_it() {
     )
     .await;
     let worker = open(&url_as(&database, &role)).await;
-    let checks = examine(&*worker).await;
+    let checks = examine(&worker).await;
     assert_eq!(subjects(&checks, Level::Problem), ["writes"]);
-    assert!(pass(&*worker).await.is_err());
+    assert!(pass(&worker).await.is_err());
     run_lines(&store, action(&checks, "writes")).await;
 
     let worker = open(&url_as(&database, &role)).await;
-    assert_eq!(problems(&examine(&*worker).await), Vec::<&Check>::new());
-    assert_sweep_works(&*worker).await;
+    assert_eq!(problems(&examine(&worker).await), Vec::<&Check>::new());
+    assert_sweep_works(&worker).await;
 }
 
 /// Changes the type of every column of some kinds, then examines and sweeps.
@@ -437,15 +437,15 @@ async fn row_security_is_pointed_out_and_the_printed_policy_ends_it() {
     )
     .await;
     let worker = open(&url_as(&database, &role)).await;
-    let checks = examine(&*worker).await;
+    let checks = examine(&worker).await;
     assert_eq!(about(&checks, "table operation_runs").level, Level::Problem);
     assert_eq!(
-        pass(&*worker).await.expect("a sweep").looked_at(),
+        pass(&worker).await.expect("a sweep").looked_at(),
         0,
         "all are hidden"
     );
     run_lines(&store, action(&checks, "table operation_runs")).await;
-    assert_sweep_works(&*worker).await;
+    assert_sweep_works(&worker).await;
 }
 
 #[tokio::test]
@@ -485,7 +485,7 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
     let database = database().await;
     let owner = open(&database.url()).await;
     prepare(&owner).await;
-    let checks = examine(&*owner).await;
+    let checks = examine(&owner).await;
     assert_eq!(about(&checks, "queue").level, Level::Advice);
     assert!(about(&checks, "extensions").finding.contains("hstore"));
     assert!(
@@ -498,9 +498,9 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
             .finding
             .contains("not installed")
     );
-    restore_reconciler::worker::set_up(&*owner).await.unwrap();
+    restore_reconciler::worker::set_up(&owner).await.unwrap();
     owner.set_platform_triggers(true).await.unwrap();
-    let checks = examine(&*owner).await;
+    let checks = examine(&owner).await;
     for subject in [
         "queue",
         "extensions",
@@ -518,10 +518,10 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
     )
     .await;
     let worker = open(&url_as(&database, &role)).await;
-    let checks = examine(&*worker).await;
+    let checks = examine(&worker).await;
     assert_eq!(about(&checks, "queue").level, Level::Advice);
     run_lines(&owner, action(&checks, "queue")).await;
-    assert_eq!(about(&examine(&*worker).await, "queue").level, Level::Good);
+    assert_eq!(about(&examine(&worker).await, "queue").level, Level::Good);
     assert!(worker.has_queue().await.unwrap());
 
     run(
@@ -529,10 +529,10 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
         format!("REVOKE USAGE ON SCHEMA reconciler FROM {quoted}; ALTER TABLE operation_runs OWNER TO {quoted}"),
     )
     .await;
-    let checks = examine(&*owner).await;
+    let checks = examine(&owner).await;
     assert_eq!(about(&checks, "reconciler.request").level, Level::Advice);
     run_lines(&owner, action(&checks, "reconciler.request")).await;
-    let checks = examine(&*owner).await;
+    let checks = examine(&owner).await;
     assert_eq!(about(&checks, "reconciler.request").level, Level::Good);
 
     run(
@@ -540,7 +540,7 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
         "ALTER TABLE restore_runs DISABLE TRIGGER restore_reconciler_request".to_owned(),
     )
     .await;
-    let off = examine(&*owner).await;
+    let off = examine(&owner).await;
     assert!(
         about(&off, "platform trigger")
             .finding
@@ -551,7 +551,7 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
         "DROP TRIGGER restore_reconciler_request ON restore_runs".to_owned(),
     )
     .await;
-    let one = examine(&*owner).await;
+    let one = examine(&owner).await;
     assert!(
         about(&one, "platform trigger")
             .finding

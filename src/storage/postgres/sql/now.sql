@@ -1,2 +1,0 @@
--- now: the database's clock.
-SELECT clock_timestamp()
