@@ -13,7 +13,7 @@ use crate::restore_execute::reason::CLAIM_BOUNDARY;
 use crate::vocabulary;
 
 vocabulary! {
-    /// What the history says, the posture that needs somebody first.
+    /// What the history says.
     #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum Posture {

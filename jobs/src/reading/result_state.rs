@@ -19,7 +19,7 @@ use crate::restore_execute::reason::CLAIM_BOUNDARY;
 use crate::vocabulary;
 
 vocabulary! {
-    /// The states of the contract, in its order.
+    /// The states of the contract.
     #[derive(Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum ResultState {

@@ -32,7 +32,7 @@ use crate::stamp::{Stamp, shifted};
 use crate::vocabulary;
 
 vocabulary! {
-    /// One of the eight things a success needs, in the rulebook's order.
+    /// One of the eight things a success needs.
     #[derive(PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum Leg {
