@@ -24,7 +24,7 @@ mod load;
 mod login;
 mod metrics;
 mod middleware;
-mod pages;
+pub mod pages;
 mod probes;
 mod problem;
 mod query;
@@ -46,6 +46,7 @@ pub use access::{NewToken, NoRandomness};
 pub use load::ConsoleState;
 pub use middleware::ConsoleLimits;
 use middleware::{Concurrency, protect};
+pub use query::RunQuery;
 pub use server::ConnectionLimits;
 use server::serve;
 

@@ -32,19 +32,27 @@ const AGE_MAX: SignedDuration = SignedDuration::from_hours(24 * 365 * 50);
 
 /// A query for runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct RunQuery {
-    pub(super) workspace: Option<WorkspaceId>,
-    pub(super) environment: Option<EnvironmentId>,
-    pub(super) outcome: Option<RunOutcome>,
-    pub(super) reason: Option<ReasonCode>,
-    pub(super) state: Option<ResultState>,
-    pub(super) undecided: bool,
-    /// Created so long ago or longer.
-    pub(super) older_than: Option<SignedDuration>,
-    /// Created less long ago.
-    pub(super) younger_than: Option<SignedDuration>,
-    pub(super) below: Option<RunId>,
-    pub(super) limit: Option<u32>,
+pub struct RunQuery {
+    /// Only runs of this workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Only runs of this environment.
+    pub environment: Option<EnvironmentId>,
+    /// Only runs whose row has this outcome.
+    pub outcome: Option<RunOutcome>,
+    /// Only runs whose verdict, or whose entry on the watch list, has this reason.
+    pub reason: Option<ReasonCode>,
+    /// Only runs whose restore reads so now.
+    pub state: Option<ResultState>,
+    /// Only runs that are queued or running.
+    pub undecided: bool,
+    /// Only runs that were created so long ago, or longer.
+    pub older_than: Option<SignedDuration>,
+    /// Only runs that were created less long ago.
+    pub younger_than: Option<SignedDuration>,
+    /// Only runs below this one, where the page before ended.
+    pub below: Option<RunId>,
+    /// At most so many runs.
+    pub limit: Option<u32>,
 }
 
 /// A query for environments.
@@ -225,7 +233,8 @@ impl RunQuery {
     }
 
     /// The query as the text behind the question mark: from the run `below` on, or from the top of the list.
-    pub(super) fn text(&self, below: Option<RunId>) -> String {
+    #[must_use]
+    pub fn text(&self, below: Option<RunId>) -> String {
         let mut text = form_urlencoded::Serializer::new(String::new());
         for (name, value) in self.pairs() {
             text.append_pair(name, &value);

@@ -8,7 +8,7 @@ use crate::console::query::RunQuery;
 use crate::views::stored_word;
 
 /// The filters.
-pub(in crate::console) struct Form {
+pub struct Form {
     pub(super) fields: Vec<Field>,
     pub(super) undecided: bool,
 }
@@ -29,8 +29,8 @@ pub(super) struct Choice {
     pub(super) label: String,
 }
 
-impl Form {
-    pub(in crate::console) fn of(query: &RunQuery) -> Self {
+impl From<&RunQuery> for Form {
+    fn from(query: &RunQuery) -> Self {
         let given = query.pairs();
         let field = |name: &'static str, label, mode, choices| {
             let found = given.iter().find(|(given, _)| *given == name);

@@ -26,7 +26,7 @@ use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
-use form::Form;
+pub use form::Form;
 pub(super) use routes::routes;
 
 /// What every page is framed by.
@@ -35,34 +35,37 @@ pub(super) use routes::routes;
     clippy::struct_excessive_bools,
     reason = "each shows a part of the page, or leaves it out"
 )]
-struct Shell {
+pub struct Shell {
     /// The page's title.
-    title: String,
+    pub title: String,
     /// The place in the menu that it belongs to.
-    current: Option<Menu>,
+    pub current: Option<Menu>,
     /// Whether somebody is let in, so that the menu is shown.
-    is_in: bool,
+    pub is_in: bool,
     /// Who looks.
-    viewer: String,
+    pub viewer: String,
     /// Whether there is a session to end.
-    can_log_out: bool,
+    pub can_log_out: bool,
     /// Whether the viewer may ask for runs.
-    can_reconcile: bool,
+    pub can_reconcile: bool,
     /// Whether the viewer may see evidence.
-    can_see_evidence: bool,
+    pub can_see_evidence: bool,
     /// Goes with every form.
-    csrf: String,
+    pub csrf: String,
     /// The database's clock when the page's answer was read.
-    as_of: Option<Moment>,
+    pub as_of: Option<Moment>,
     /// Stands on every page.
-    claim_boundary: &'static str,
+    pub claim_boundary: &'static str,
 }
 
 /// The places of the menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Menu {
+pub enum Menu {
+    /// The overview of environments.
     Overview,
+    /// The list of runs, and single ones.
     Runs,
+    /// The queue and the sweeps.
     Queue,
 }
 
@@ -123,82 +126,105 @@ impl Shell {
 /// Recovery posture and backup health, and what needs somebody.
 #[derive(Template)]
 #[template(path = "overview.html", config = "src/console/askama.toml")]
-struct OverviewPage<'a> {
-    shell: &'a Shell,
-    answer: &'a Overview,
+pub struct OverviewPage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+    /// What it shows.
+    pub answer: &'a Overview,
 }
 
 /// The list of runs.
 #[derive(Template)]
 #[template(path = "runs.html", config = "src/console/askama.toml")]
-struct RunsPage<'a> {
-    shell: &'a Shell,
-    answer: &'a RunList,
-    form: &'a Form,
+pub struct RunsPage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+    /// What it shows.
+    pub answer: &'a RunList,
+    /// The filters above the list.
+    pub form: &'a Form,
     /// The filtered list for spreadsheets.
-    csv: String,
+    pub csv: String,
     /// The address of this list as JSON.
-    json: String,
+    pub json: String,
 }
 
 /// One run.
 #[derive(Template)]
 #[template(path = "run.html", config = "src/console/askama.toml")]
-struct RunPage<'a> {
-    shell: &'a Shell,
-    answer: &'a RunDetail,
+pub struct RunPage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+    /// What it shows.
+    pub answer: &'a RunDetail,
 }
 
 /// The evidence of one run.
 #[derive(Template)]
 #[template(path = "evidence.html", config = "src/console/askama.toml")]
-struct EvidencePage<'a> {
-    shell: &'a Shell,
-    answer: &'a RunDetail,
+pub struct EvidencePage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+    /// What it shows.
+    pub answer: &'a RunDetail,
 }
 
 /// What the rules say of a run now.
 #[derive(Template)]
 #[template(path = "explain.html", config = "src/console/askama.toml")]
-struct ExplainPage<'a> {
-    shell: &'a Shell,
-    answer: &'a Explanation,
+pub struct ExplainPage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+    /// What it shows.
+    pub answer: &'a Explanation,
 }
 
 /// One restore.
 #[derive(Template)]
 #[template(path = "restore.html", config = "src/console/askama.toml")]
-struct RestorePage<'a> {
-    shell: &'a Shell,
-    answer: &'a Preparation,
+pub struct RestorePage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+    /// What it shows.
+    pub answer: &'a Preparation,
 }
 
 /// The queue and the sweeps.
 #[derive(Template)]
 #[template(path = "queue.html", config = "src/console/askama.toml")]
-struct QueuePage<'a> {
-    shell: &'a Shell,
-    queue: &'a QueueView,
-    sweeps: &'a SweepsShown,
+pub struct QueuePage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+    /// The queue and whoever works on it.
+    pub queue: &'a QueueView,
+    /// The latest sweeps.
+    pub sweeps: &'a SweepsShown,
 }
 
 /// The form for a token.
 #[derive(Template)]
 #[template(path = "login.html", config = "src/console/askama.toml")]
-struct LoginPage<'a> {
-    shell: &'a Shell,
-    back: &'a str,
-    has_failed: bool,
+pub struct LoginPage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+    /// Where a login leads.
+    pub back: &'a str,
+    /// Whether the token before was nobody's.
+    pub has_failed: bool,
 }
 
 /// Why there is no page.
 #[derive(Template)]
 #[template(path = "problem.html", config = "src/console/askama.toml")]
-struct ProblemPage<'a> {
-    shell: &'a Shell,
-    title: &'a str,
-    detail: Option<&'a str>,
-    status: u16,
+pub struct ProblemPage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+    /// What went wrong.
+    pub title: &'a str,
+    /// More about it.
+    pub detail: Option<&'a str>,
+    /// The HTTP status.
+    pub status: u16,
 }
 
 /// The form for a token, which leads back to `back`.
@@ -232,6 +258,3 @@ fn render_alone(page: &impl Template) -> String {
         String::new()
     })
 }
-
-#[cfg(test)]
-mod tests;

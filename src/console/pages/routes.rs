@@ -73,7 +73,7 @@ async fn runs(
     render(&RunsPage {
         shell: &Shell::new(&viewer, "Runs", Some(Menu::Runs), answer.as_of),
         answer,
-        form: &Form::of(&query),
+        form: &Form::from(&query),
         csv: format!("{RUNS}.csv?{text}"),
         json: format!("{RUNS}.json?{text}"),
     })

@@ -3,6 +3,7 @@
 mod access;
 mod hostile;
 mod metrics;
+mod pages;
 mod platform;
 mod program;
 mod replaced;

@@ -1,0 +1,358 @@
+//! Pages that list things.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::backup_health::{self, BackupSetFacts, Quality};
+use reconciler_jobs::reading::freshness::Thresholds;
+use reconciler_jobs::restore_execute::facts::{
+    EvidenceFacts, RestoreFacts, RestoreStatus, RunOutcome,
+};
+use reconciler_jobs::restore_execute::results::Tally as ItemTally;
+use reconciler_jobs::restore_execute::{Outcome, Policy};
+use restore_reconciler::console::RunQuery;
+use restore_reconciler::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
+use restore_reconciler::storage::reader::{
+    EnvironmentPage, EnvironmentPassed, EnvironmentSeen, More, OpenRuns, QueueCount, QueueEntry,
+    QueueListing, RunPage, ShardJobs, SweepSeen, Walked, WorkerSeen,
+};
+use restore_reconciler::storage::{QueueState, Tally};
+use restore_reconciler::views::Visibility;
+use restore_reconciler::views::environment::Judging;
+use restore_reconciler::views::overview::{Found, Overview};
+use restore_reconciler::views::queue::{QueueView, SweepsShown};
+use restore_reconciler::views::runs::RunList;
+use restore_reconciler::views::survey::Survey;
+
+use super::scene::{at, backup, decided, moment, now, open, proven, restore, with_restore};
+use super::{shell, text};
+
+fn runs(page: &RunPage, query: &RunQuery) -> String {
+    let visibility = Visibility { evidence: true };
+    let next = |below| format!("/runs?{}", query.text(Some(below)));
+    let answer = RunList::of(page, visibility, &Thresholds::default(), next);
+    text(&RunsPage {
+        shell: &shell("Runs"),
+        answer: &answer,
+        form: &Form::from(query),
+        csv: "/runs.csv".to_owned(),
+        json: "/runs.json".to_owned(),
+    })
+}
+
+#[test]
+fn runs_with_filters_and_without_any_run() {
+    let rows = vec![
+        decided(&proven(), proven()).seen,
+        open(with_restore(|restore| {
+            restore.status = RestoreStatus::Running;
+        }))
+        .seen,
+        open({
+            let mut facts = proven();
+            facts.restore = None;
+            facts.candidates.clear();
+            facts
+        })
+        .seen,
+    ];
+    let page = RunPage {
+        as_of: now(),
+        rows,
+        below: Some(RunId(4000)),
+    };
+    insta::assert_snapshot!(
+        "runs",
+        runs(
+            &page,
+            &RunQuery {
+                outcome: Some(RunOutcome::Failed),
+                older_than: Some(SignedDuration::from_mins(90)),
+                undecided: true,
+                ..RunQuery::default()
+            },
+        )
+    );
+    let none = RunPage {
+        rows: Vec::new(),
+        ..page
+    };
+    insta::assert_snapshot!("runs_none_so_far", runs(&none, &RunQuery::default()));
+    let end = RunPage {
+        below: None,
+        ..none
+    };
+    insta::assert_snapshot!("runs_none", runs(&end, &RunQuery::default()));
+}
+
+fn environment(id: i64, name: &str, latest: Option<RestoreFacts>) -> EnvironmentSeen {
+    EnvironmentSeen {
+        workspace: WorkspaceId(1),
+        workspace_name: "Contoso".to_owned(),
+        environment: EnvironmentId(id),
+        name: name.to_owned(),
+        latest: latest.map(|latest| (latest, None, EvidenceFacts::default())),
+        backup: Some(backup()),
+        preparing: None,
+        open: OpenRuns::default(),
+    }
+}
+
+fn passed(seen: &EnvironmentSeen) -> EnvironmentPassed {
+    EnvironmentPassed {
+        workspace: seen.workspace,
+        workspace_name: seen.workspace_name.clone(),
+        environment: seen.environment,
+        name: seen.name.clone(),
+        latest: seen.latest.clone(),
+        more: Some(More {
+            backup: seen.backup.clone(),
+            open: seen.open,
+        }),
+    }
+}
+
+/// The page of `rows`, where a walk through `all` ended before an environment.
+fn overview_beside(
+    rows: Vec<EnvironmentSeen>,
+    all: &[EnvironmentPassed],
+    ended_before: Option<(WorkspaceId, EnvironmentId)>,
+) -> String {
+    let page = EnvironmentPage {
+        as_of: now(),
+        rows,
+        after: Some((WorkspaceId(1), EnvironmentId(14))),
+    };
+    let verdicts = [
+        ("2026-11-21T09:20:00Z", Outcome::Succeeded),
+        ("2026-11-21T09:40:00Z", Outcome::Failed),
+        ("2026-11-21T11:00:00Z", Outcome::PartiallySucceeded),
+    ]
+    .map(|(at, outcome)| (WorkspaceId(1), moment(at), outcome));
+    let policy = Policy::default();
+    let judging = Judging {
+        policy: &policy,
+        freshness: &Thresholds::default(),
+        backup: &backup_health::Thresholds::default(),
+        visibility: Visibility { evidence: true },
+    };
+    let mut survey = Survey::default();
+    survey.add(all, now(), judging);
+    let survey = survey.ended(Walked {
+        as_of: now() - SignedDuration::from_secs(12),
+        ended_before,
+    });
+    let found = Found {
+        page: &page,
+        verdicts: &verdicts,
+        survey: &survey,
+        is_of_one: false,
+    };
+    let answer = Overview::of(found, judging, |(workspace, environment)| {
+        format!("/?after={workspace}.{environment}")
+    });
+    text(&OverviewPage {
+        shell: &shell("Overview"),
+        answer: &answer,
+    })
+}
+
+fn overview(rows: Vec<EnvironmentSeen>) -> String {
+    let all: Vec<_> = rows.iter().map(passed).collect();
+    overview_beside(rows, &all, None)
+}
+
+/// So many environments whose backups are fine and whose latest restore was this.
+fn row_of(first: i64, number: i64, latest: Option<&RestoreFacts>) -> Vec<EnvironmentPassed> {
+    let ids = first..first + number;
+    let each = |id| passed(&environment(id, &format!("Branch {id}"), latest.cloned()));
+    ids.map(each).collect()
+}
+
+#[test]
+fn whole_workspaces_are_counted_and_the_most_urgent_is_listed_wherever_it_stands() {
+    let failed = RestoreFacts {
+        status: RestoreStatus::Failed,
+        ..restore()
+    };
+    let page = vec![environment(11, "Quiet", Some(restore()))];
+    let mut all = row_of(11, 1_300, Some(&restore()));
+    all.extend(row_of(2_000, 1, Some(&failed)));
+    let shown = overview_beside(page.clone(), &all, None);
+    assert!(shown.contains("The latest restore failed"), "{shown}");
+    assert!(shown.contains("Contoso / Branch 2000"), "{shown}");
+    assert!(shown.contains("Of its 1,301 environments:"), "{shown}");
+    assert!(shown.contains("Weakened\n1\n"), "{shown}");
+    assert!(!shown.contains("first"), "{shown}");
+
+    // More than are listed.
+    let mut all = row_of(11, 1, Some(&restore()));
+    for seen in &mut all {
+        seen.more.as_mut().unwrap().backup = None;
+    }
+    all.extend(row_of(2_000, 1_111, Some(&failed)));
+    let shown = overview_beside(page, &all, None);
+    let (urgent, less) = shown.split_once("90 more, of 1,102").expect(&shown);
+    assert_eq!(urgent.matches("Branch 2").count(), 10, "{shown}");
+    assert_eq!(less.matches("Branch 2").count(), 90, "{shown}");
+    assert!(
+        less.contains("1,012 that are no more urgent are not listed."),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_was_not_counted_is_said() {
+    let page = || vec![environment(11, "Quiet", Some(restore()))];
+    let own = row_of(11, 3, Some(&restore()));
+    let ended = |workspace, environment| Some((WorkspaceId(workspace), EnvironmentId(environment)));
+    let alone = "Count this workspace alone[→ /?workspace=1]";
+    let all = overview_beside(page(), &own, ended(2, 99));
+    assert!(
+        all.contains("Of the first 3 environments, counted 12 s ago."),
+        "{all}"
+    );
+    assert!(all.contains("Of its 3 environments:"), "{all}");
+    assert!(!all.contains(alone), "{all}");
+    let first = overview_beside(page(), &own, ended(1, 14));
+    assert!(
+        first.contains("Of the first 3 of its environments:"),
+        "{first}"
+    );
+    assert!(first.contains(alone), "{first}");
+    let none = overview_beside(page(), &[], ended(1, 11));
+    assert!(
+        none.contains("None of its environments is among the first"),
+        "{none}"
+    );
+    assert!(none.contains(alone) && !none.contains("Weakened"), "{none}");
+    // It came after the count.
+    let new = overview_beside(page(), &[], None);
+    assert!(
+        new.contains("It had no environments when they were counted."),
+        "{new}"
+    );
+    assert!(!new.contains(alone), "{new}");
+}
+
+#[test]
+fn posture_and_backup_stand_side_by_side_in_every_state() {
+    let failed = RestoreFacts {
+        status: RestoreStatus::Failed,
+        ..restore()
+    };
+    let mut followed_up = restore();
+    followed_up.items.items = ItemTally {
+        applied: 2,
+        skipped: 1,
+        ..ItemTally::default()
+    };
+    let degraded = BackupSetFacts {
+        quality: Quality {
+            items: 40,
+            degraded: 2,
+            metadata_only: 2,
+            ..Quality::default()
+        },
+        ..backup()
+    };
+    let stale = BackupSetFacts {
+        completed_at: at("2026-10-01T00:00:00Z"),
+        ..backup()
+    };
+    insta::assert_snapshot!(
+        "overview",
+        overview(vec![
+            environment(11, "Quiet", Some(restore())),
+            EnvironmentSeen {
+                backup: Some(stale),
+                open: OpenRuns {
+                    runs: 2,
+                    oldest: Some(moment("2026-11-21T08:00:00Z")),
+                    first: Some(RunId(4711)),
+                },
+                ..environment(12, "Failed", Some(failed))
+            },
+            EnvironmentSeen {
+                backup: Some(degraded),
+                preparing: Some(RestoreId(900)),
+                ..environment(13, "Followed up", Some(followed_up))
+            },
+            EnvironmentSeen {
+                backup: None,
+                ..environment(14, "Untouched", None)
+            },
+        ])
+    );
+}
+
+#[test]
+fn nobody_sees_an_environment_that_is_not_there() {
+    assert!(overview(Vec::new()).contains("There is no environment that you may see."));
+}
+
+#[test]
+fn the_queue_and_whoever_works_on_it() {
+    let before = |length: Duration| now() - SignedDuration::try_from(length).unwrap();
+    let listing = QueueListing {
+        as_of: now(),
+        entries: vec![QueueEntry {
+            state: QueueState::DeadLetter,
+            run: Some(RunId(4711)),
+            workspace: Some(WorkspaceId(1)),
+            environment: Some(EnvironmentId(11)),
+            job: None,
+            cause: None,
+            worker: Some("worker-1".to_owned()),
+            tries: 3,
+            since: before(Duration::from_mins(90)),
+            next_at: None,
+            reason: Some("run.settle_failed".to_owned()),
+            error: Some("a secret of the database".to_owned()),
+        }],
+        counts: vec![QueueCount {
+            state: QueueState::DeadLetter,
+            entries: 12,
+            oldest: before(Duration::from_hours(30)),
+        }],
+        shards: ShardJobs {
+            waiting: 1,
+            in_hand: 0,
+        },
+    };
+    let worker = |name: &str, silent| WorkerSeen {
+        name: name.to_owned(),
+        queue: "restore.execute".to_owned(),
+        last_seen_at: before(silent),
+    };
+    let sweep = SweepSeen {
+        id: 9,
+        worker: "worker-1".to_owned(),
+        workspace: None,
+        started_at: before(Duration::from_secs(40)),
+        ended_at: Some(before(Duration::from_secs(39))),
+        tick_at: None,
+        shard: (0, 2),
+        beat_at: None,
+        tally: Tally {
+            succeeded: 5,
+            deferred: 1,
+            ..Tally::default()
+        },
+    };
+    let show = |sees_all| {
+        let workers = [
+            worker("worker-1", Duration::from_secs(3)),
+            worker("worker-2", Duration::from_mins(10)),
+        ];
+        text(&QueuePage {
+            shell: &shell("Queue"),
+            queue: &QueueView::of(&listing, &workers, sees_all),
+            sweeps: &SweepsShown::of(now(), std::slice::from_ref(&sweep), sees_all),
+        })
+    };
+    insta::assert_snapshot!("queue", show(true));
+    assert!(show(false).contains("over workspaces that you may not all see"));
+    assert!(!show(true).contains("secret"));
+}

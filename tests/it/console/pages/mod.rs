@@ -1,0 +1,138 @@
+//! Every page in every state, as its text reads.
+//!
+//! A snapshot is the text of a page without its markup, one line per element that has any; a link is followed by
+//! where it leads. What it looks like is for the browser to show.
+
+mod lists;
+mod restores;
+mod runs;
+mod scene;
+
+use askama::Template;
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use restore_reconciler::console::pages::{LoginPage, ProblemPage, Shell};
+use restore_reconciler::views::Moment;
+
+/// Elements that do not end a line.
+const INLINE: [&str; 8] = ["a", "span", "strong", "code", "time", "th", "td", "dd"];
+
+fn shell(title: &str) -> Shell {
+    Shell {
+        title: title.to_owned(),
+        current: None,
+        is_in: true,
+        viewer: "ops".to_owned(),
+        can_log_out: true,
+        can_reconcile: true,
+        can_see_evidence: true,
+        csrf: "form-token".to_owned(),
+        as_of: Some(Moment(scene::now())),
+        claim_boundary: CLAIM_BOUNDARY,
+    }
+}
+
+/// Around a page for somebody who is not in.
+fn outside(title: &str) -> Shell {
+    Shell {
+        is_in: false,
+        viewer: String::new(),
+        can_log_out: false,
+        can_reconcile: false,
+        can_see_evidence: false,
+        csrf: String::new(),
+        as_of: None,
+        ..shell(title)
+    }
+}
+
+/// The text between `<main>` and `</main>`.
+fn text(page: &impl Template) -> String {
+    let html = page.render().unwrap();
+    assert_sound(&html);
+    let (_, main) = html.split_once("<main").unwrap();
+    let (main, _) = main.split_once("</main>").unwrap();
+    let mut text = String::new();
+    for piece in main.split('<').skip(1) {
+        let (tag, words) = piece.split_once('>').unwrap();
+        let name: String = tag
+            .trim_start_matches('/')
+            .chars()
+            .take_while(char::is_ascii_alphanumeric)
+            .collect();
+        if tag.starts_with("/a") && name == "a" {
+            text.push(' ');
+        }
+        if !INLINE.contains(&name.as_str()) {
+            text.push('\n');
+        } else if !tag.starts_with('/') {
+            text.push(' ');
+        }
+        text.push_str(&words.replace(['\n', '\r'], " "));
+        if name == "a" && !tag.starts_with('/') {
+            let (_, href) = tag.split_once("href=\"").unwrap_or_default();
+            let href = href.split('"').next().unwrap_or_default();
+            for part in ["[→ ", href, "]"] {
+                text.push_str(part);
+            }
+        }
+    }
+    let lines = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What holds of every page: nothing that the content policy forbids, and no word that claims too much.
+fn assert_sound(html: &str) {
+    // A reason code of the platform, and no claim.
+    let lower = html.to_lowercase().replace("intune_rbac.unhealthy", "");
+    for forbidden in [
+        "<script",
+        "style=",
+        "javascript:",
+        " onclick",
+        "http://",
+        "https://",
+        "recovery verified",
+        "healthy",
+        "compliant",
+        "customer-safe",
+    ] {
+        assert!(!lower.contains(forbidden), "{forbidden}: {html}");
+    }
+    assert!(html.contains(CLAIM_BOUNDARY));
+    assert_eq!(html.matches("<h1").count(), 1, "{html}");
+}
+
+#[test]
+fn whoever_is_not_in_sees_a_form_and_no_menu() {
+    insta::assert_snapshot!(
+        "login",
+        text(&LoginPage {
+            shell: &outside("Log in"),
+            back: "/runs?outcome=failed",
+            has_failed: true,
+        })
+    );
+    let page = LoginPage {
+        shell: &outside("Log in"),
+        back: "/",
+        has_failed: false,
+    };
+    let page = page.render().unwrap();
+    assert!(!page.contains("<nav") && !page.contains("role=\"alert\""));
+}
+
+#[test]
+fn a_problem_is_a_page_like_others() {
+    insta::assert_snapshot!(
+        "problem",
+        text(&ProblemPage {
+            shell: &outside("There is nothing here"),
+            title: "There is nothing here",
+            detail: Some("<b>"),
+            status: 404,
+        })
+    );
+}
