@@ -135,7 +135,7 @@ impl ConsoleState {
             is_of_one: query.workspace.is_some(),
         };
         let next = |after| format!("{path}?{}", query.text(after));
-        Ok(Overview::of(found, judging, next))
+        Ok(Overview::new(found, judging, next))
     }
 
     /// What the overview of everything that this viewer sees is made of.
@@ -202,7 +202,7 @@ impl ConsoleState {
             )
             .await?;
         let next = |below| format!("{path}?{}", query.text(Some(below)));
-        Ok(RunList::of(
+        Ok(RunList::new(
             &page,
             viewer.visibility(),
             &self.freshness,
@@ -241,7 +241,7 @@ impl ConsoleState {
     pub(super) async fn run(&self, viewer: &Viewer, run: RunId) -> Result<RunDetail, Problem> {
         let found = self.find(viewer, run).await?;
         viewer.require(Capability::RunsView)?;
-        Ok(RunDetail::of(&found, viewer.visibility(), &self.freshness))
+        Ok(RunDetail::new(&found, viewer.visibility(), &self.freshness))
     }
 
     /// One run's evidence, for whoever may see it.
@@ -260,7 +260,7 @@ impl ConsoleState {
         let found = self.find(viewer, run).await?;
         viewer.require(Capability::RunsView)?;
         viewer.require(Capability::EvidenceView)?;
-        Ok(Explanation::of(&found))
+        Ok(Explanation::new(&found))
     }
 
     /// Asks for one run to be looked at, as part of `trace`; whether it is open, so that there is something to
@@ -303,7 +303,7 @@ impl ConsoleState {
             .await?
             .ok_or(StatusCode::NOT_FOUND)?;
         viewer.require(Capability::RunsView)?;
-        Ok(Preparation::of(&found, self.judging(viewer)))
+        Ok(Preparation::new(&found, self.judging(viewer)))
     }
 
     /// The queue and whoever works on it.
@@ -319,7 +319,7 @@ impl ConsoleState {
             .await?;
         let workers = self.reader.load_workers(LISTED).await?;
         let sees_all = *viewer.workspaces == Workspaces::All;
-        Ok(QueueView::of(&listing, &workers, sees_all))
+        Ok(QueueView::new(&listing, &workers, sees_all))
     }
 
     /// The latest sweeps.
@@ -328,7 +328,7 @@ impl ConsoleState {
         let sweeps = self.reader.load_sweeps(&viewer.workspaces, LISTED).await?;
         let sees_all = *viewer.workspaces == Workspaces::All;
         let as_of = self.reader.now().await?;
-        Ok(SweepsShown::of(as_of, &sweeps, sees_all))
+        Ok(SweepsShown::new(as_of, &sweeps, sees_all))
     }
 }
 

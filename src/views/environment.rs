@@ -120,15 +120,15 @@ pub struct Judging<'a> {
 }
 
 impl EnvironmentShown {
-    pub(super) fn of(row: &EnvironmentSeen, as_of: Timestamp, judging: Judging<'_>) -> Self {
+    pub(super) fn new(row: &EnvironmentSeen, as_of: Timestamp, judging: Judging<'_>) -> Self {
         Self {
             environment: Named {
                 id: row.environment,
                 name: row.name.clone(),
             },
-            posture: PostureShown::of(row.latest.as_ref(), as_of, judging),
-            backup: BackupShown::of(row.backup.as_ref(), as_of, judging.backup),
-            undecided: UndecidedShown::of(row.open, as_of, judging.freshness),
+            posture: PostureShown::new(row.latest.as_ref(), as_of, judging),
+            backup: BackupShown::new(row.backup.as_ref(), as_of, judging.backup),
+            undecided: UndecidedShown::new(row.open, as_of, judging.freshness),
             preparing: row.preparing,
         }
     }
@@ -137,7 +137,7 @@ impl EnvironmentShown {
 impl PostureShown {
     /// From the latest executed restore.
     #[must_use]
-    pub fn of(latest: Option<&Latest>, as_of: Timestamp, judging: Judging<'_>) -> Self {
+    pub fn new(latest: Option<&Latest>, as_of: Timestamp, judging: Judging<'_>) -> Self {
         let at = At {
             as_of,
             policy: judging.policy,
@@ -178,7 +178,7 @@ const fn tone(reason: PostureReason) -> Tone {
 impl BackupShown {
     /// From the set that is judged.
     #[must_use]
-    pub fn of(
+    pub fn new(
         set: Option<&BackupSetFacts>,
         as_of: Timestamp,
         limits: &backup_health::Thresholds,
@@ -206,7 +206,7 @@ impl BackupShown {
 impl UndecidedShown {
     /// From the open runs.
     #[must_use]
-    pub fn of(open: OpenRuns, as_of: Timestamp, limits: &Thresholds) -> Self {
+    pub fn new(open: OpenRuns, as_of: Timestamp, limits: &Thresholds) -> Self {
         Self {
             runs: open.runs,
             oldest: open.oldest.map(Moment),

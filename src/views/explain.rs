@@ -75,7 +75,7 @@ pub struct LegLine {
 impl Explanation {
     /// From one run, for a viewer who may see evidence.
     #[must_use]
-    pub fn of(found: &RunInFull) -> Self {
+    pub fn new(found: &RunInFull) -> Self {
         let assessment = &found.seen.assessment;
         let standing = found.verdict.as_ref().map(RecordedVerdict::standing);
         let recorded: Option<Decision> = found.verdict.as_ref().and_then(readable);
@@ -101,15 +101,15 @@ impl Explanation {
                 .collect(),
             closed_gaps: reasons(&now.closed_gaps, judged),
             opened_gaps: reasons(&now.opened_gaps, judged),
-            now: Said::of(&now.decision),
-            recorded: recorded.as_ref().map(Said::of),
+            now: Said::from(&now.decision),
+            recorded: recorded.as_ref().map(Said::from),
             claim_boundary: CLAIM_BOUNDARY,
         }
     }
 }
 
-impl Said {
-    fn of(decision: &Decision) -> Self {
+impl From<&Decision> for Said {
+    fn from(decision: &Decision) -> Self {
         Self {
             outcome: decision.outcome(),
             reason: Reason::from(decision.reason),

@@ -89,7 +89,7 @@ impl Period {
 impl Mix {
     /// From verdicts in any order. Those from before the first period that fits are left out of the periods.
     #[must_use]
-    pub fn of(verdicts: impl IntoIterator<Item = (Timestamp, Outcome)>) -> Self {
+    pub fn new(verdicts: impl IntoIterator<Item = (Timestamp, Outcome)>) -> Self {
         let verdicts: Vec<_> = verdicts.into_iter().collect();
         let seconds = |at: &Timestamp| at.as_second();
         let first = verdicts.iter().map(|(at, _)| seconds(at)).min();
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn periods_are_as_short_as_fits_and_have_no_gaps() {
-        let hours = Mix::of([
+        let hours = Mix::new([
             (at("2026-11-21T10:59:00Z"), Outcome::Failed),
             (at("2026-11-21T08:00:00Z"), Outcome::Succeeded),
         ]);
@@ -164,7 +164,7 @@ mod tests {
         let counts: Vec<_> = hours.periods.iter().map(Period::total).collect();
         assert_eq!(counts, [1, 0, 1]);
 
-        let days = Mix::of([
+        let days = Mix::new([
             (at("2026-11-21T10:59:00Z"), Outcome::Failed),
             (at("2026-11-01T08:00:00Z"), Outcome::Succeeded),
         ]);
@@ -175,8 +175,8 @@ mod tests {
 
     #[test]
     fn no_verdicts_and_very_old_ones_are_no_trouble() {
-        assert_eq!(Mix::of([]).periods, []);
-        let ages = Mix::of([
+        assert_eq!(Mix::new([]).periods, []);
+        let ages = Mix::new([
             (Timestamp::MIN, Outcome::Failed),
             (Timestamp::MAX, Outcome::Succeeded),
         ]);

@@ -78,7 +78,7 @@ pub struct Found<'a> {
 impl Overview {
     /// From what was read; `next` is how to ask for more environments.
     #[must_use]
-    pub fn of(
+    pub fn new(
         found: Found<'_>,
         judging: Judging<'_>,
         next: impl Fn((WorkspaceId, EnvironmentId)) -> String,
@@ -86,7 +86,7 @@ impl Overview {
         let page = found.page;
         let mut workspaces: BTreeMap<WorkspaceId, WorkspaceShown> = BTreeMap::new();
         for row in &page.rows {
-            let shown = EnvironmentShown::of(row, page.as_of, judging);
+            let shown = EnvironmentShown::new(row, page.as_of, judging);
             workspaces
                 .entry(row.workspace)
                 .or_insert_with(|| WorkspaceShown::empty(row, found))
@@ -125,7 +125,7 @@ impl WorkspaceShown {
             coverage,
             alone: (makes_a_difference && !found.is_of_one).then(|| format!("/?workspace={id}")),
             environments: Vec::new(),
-            mix: Mix::of(own.map(|(_, at, outcome)| (*at, *outcome))),
+            mix: Mix::new(own.map(|(_, at, outcome)| (*at, *outcome))),
         }
     }
 }

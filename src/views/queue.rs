@@ -135,7 +135,7 @@ pub const fn label(state: QueueState) -> &'static str {
 impl QueueView {
     /// From what was read. `sees_all` says whether the viewer may see every workspace.
     #[must_use]
-    pub fn of(listing: &QueueListing, workers: &[WorkerSeen], sees_all: bool) -> Self {
+    pub fn new(listing: &QueueListing, workers: &[WorkerSeen], sees_all: bool) -> Self {
         let counts = listing.counts.iter().map(|count| StateLine {
             state: count.state,
             label: label(count.state),
@@ -146,11 +146,11 @@ impl QueueView {
             as_of: Moment(listing.as_of),
             counts: counts.collect(),
             sweep_jobs: sees_all.then_some(listing.shards),
-            entries: listing.entries.iter().map(EntryLine::of).collect(),
+            entries: listing.entries.iter().map(EntryLine::from).collect(),
             entries_omitted: listing.omitted(),
             workers: workers
                 .iter()
-                .map(|worker| WorkerLine::of(worker, listing.as_of, sees_all))
+                .map(|worker| WorkerLine::new(worker, listing.as_of, sees_all))
                 .collect(),
         }
     }
@@ -162,8 +162,8 @@ impl QueueView {
     }
 }
 
-impl EntryLine {
-    fn of(entry: &QueueEntry) -> Self {
+impl From<&QueueEntry> for EntryLine {
+    fn from(entry: &QueueEntry) -> Self {
         Self {
             state: entry.state,
             label: label(entry.state),
@@ -180,7 +180,7 @@ impl EntryLine {
 }
 
 impl WorkerLine {
-    fn of(worker: &WorkerSeen, as_of: Timestamp, sees_all: bool) -> Self {
+    fn new(worker: &WorkerSeen, as_of: Timestamp, sees_all: bool) -> Self {
         Self {
             name: sees_all.then(|| worker.name.clone()),
             queue: worker.queue.clone(),
@@ -193,7 +193,7 @@ impl WorkerLine {
 impl SweepsShown {
     /// From what was read. `sees_all` says whether the viewer may see every workspace.
     #[must_use]
-    pub fn of(as_of: Timestamp, sweeps: &[SweepSeen], sees_all: bool) -> Self {
+    pub fn new(as_of: Timestamp, sweeps: &[SweepSeen], sees_all: bool) -> Self {
         let line = |sweep: &SweepSeen| SweepLine {
             id: sweep.id,
             worker: sees_all.then(|| sweep.worker.clone()),

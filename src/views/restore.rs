@@ -111,12 +111,12 @@ pub struct ProofAside {
 impl Preparation {
     /// From one restore.
     #[must_use]
-    pub fn of(found: &RestoreSeen, judging: Judging<'_>) -> Self {
+    pub fn new(found: &RestoreSeen, judging: Judging<'_>) -> Self {
         let seen = seen(found, judging.policy, judging.visibility);
         let result = RestoreResult::of(&seen);
         let gates = Gates::of(&found.preparation);
         let is_executed = result.state() != ResultState::NotExecuted;
-        let lines: Vec<_> = gates.iter().copied().map(GateLine::of).collect();
+        let lines: Vec<_> = gates.iter().copied().map(GateLine::from).collect();
         Self {
             as_of: Moment(found.as_of),
             restore: found.restore.id,
@@ -138,11 +138,11 @@ impl Preparation {
                 gates_card(&gates)
             },
             compact: gates.compact(),
-            next_gate: gates.next().copied().map(GateLine::of),
+            next_gate: gates.next().copied().map(GateLine::from),
             execution_available: gates.execution_available(),
             execution: gates.execution_label(),
             gates: lines,
-            source: BackupShown::of(
+            source: BackupShown::new(
                 found.preparation.source.as_ref(),
                 found.as_of,
                 judging.backup,
@@ -172,8 +172,8 @@ impl Preparation {
     }
 }
 
-impl GateLine {
-    fn of(read: GateReading) -> Self {
+impl From<GateReading> for GateLine {
+    fn from(read: GateReading) -> Self {
         Self {
             gate: read.gate,
             label: read.gate.label(),

@@ -221,7 +221,7 @@ impl ItemsShown {
 impl RunDetail {
     /// From one run.
     #[must_use]
-    pub fn of(found: &RunInFull, visibility: Visibility, limits: &Thresholds) -> Self {
+    pub fn new(found: &RunInFull, visibility: Visibility, limits: &Thresholds) -> Self {
         let row = &found.seen;
         let facts = &row.assessment.facts;
         let seen = seen(&row.assessment, visibility);

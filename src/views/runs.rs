@@ -68,7 +68,7 @@ pub struct VerdictLine {
 impl RunList {
     /// From a page of runs; `next` is how to ask for the one below.
     #[must_use]
-    pub fn of(
+    pub fn new(
         page: &RunPage,
         visibility: Visibility,
         limits: &Thresholds,
@@ -79,7 +79,7 @@ impl RunList {
             runs: page
                 .rows
                 .iter()
-                .map(|row| RunLine::of(row, visibility, limits))
+                .map(|row| RunLine::new(row, visibility, limits))
                 .collect(),
             next: page.below.map(next),
         }
@@ -89,7 +89,7 @@ impl RunList {
 impl RunLine {
     /// From one run.
     #[must_use]
-    pub fn of(row: &RunSeen, visibility: Visibility, limits: &Thresholds) -> Self {
+    pub fn new(row: &RunSeen, visibility: Visibility, limits: &Thresholds) -> Self {
         let Assessment { facts, decision } = &row.assessment;
         let run = &facts.run;
         let result = seen(&row.assessment, visibility).map(|seen| RestoreResult::of(&seen));

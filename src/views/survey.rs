@@ -129,7 +129,7 @@ impl Survey {
     /// Judges environments, and keeps nothing of them but what was found.
     pub fn add(&mut self, passed: &[EnvironmentPassed], as_of: Timestamp, judging: Judging<'_>) {
         for environment in passed {
-            let posture = PostureShown::of(environment.latest.as_ref(), as_of, judging);
+            let posture = PostureShown::new(environment.latest.as_ref(), as_of, judging);
             self.postures.add(environment.workspace, posture.state);
             for line in lines(environment, &posture, as_of, judging) {
                 self.needs.add(line);
@@ -180,7 +180,7 @@ fn lines(
         )
     });
     let more = passed.more.as_ref();
-    let undecided = more.map(|more| UndecidedShown::of(more.open, as_of, judging.freshness));
+    let undecided = more.map(|more| UndecidedShown::new(more.open, as_of, judging.freshness));
     let overdue = undecided.filter(|it| it.is_overdue).map(|undecided| {
         line(
             NeedSubject::UndecidedRuns,
@@ -193,7 +193,7 @@ fn lines(
             ),
         )
     });
-    let backup = more.map(|more| BackupShown::of(more.backup.as_ref(), as_of, judging.backup));
+    let backup = more.map(|more| BackupShown::new(more.backup.as_ref(), as_of, judging.backup));
     let inputs = backup
         .filter(|backup| backup.state != BackupHealth::Healthy)
         .map(|backup| {

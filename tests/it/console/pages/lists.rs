@@ -31,7 +31,7 @@ use super::{shell, text};
 fn runs(page: &RunPage, query: &RunQuery) -> String {
     let visibility = Visibility { evidence: true };
     let next = |below| format!("/runs?{}", query.text(Some(below)));
-    let answer = RunList::of(page, visibility, &Thresholds::default(), next);
+    let answer = RunList::new(page, visibility, &Thresholds::default(), next);
     text(&RunsPage {
         shell: &shell("Runs"),
         answer: &answer,
@@ -149,7 +149,7 @@ fn overview_beside(
         survey: &survey,
         is_of_one: false,
     };
-    let answer = Overview::of(found, judging, |(workspace, environment)| {
+    let answer = Overview::new(found, judging, |(workspace, environment)| {
         format!("/?after={workspace}.{environment}")
     });
     text(&OverviewPage {
@@ -348,8 +348,8 @@ fn the_queue_and_whoever_works_on_it() {
         ];
         text(&QueuePage {
             shell: &shell("Queue"),
-            queue: &QueueView::of(&listing, &workers, sees_all),
-            sweeps: &SweepsShown::of(now(), std::slice::from_ref(&sweep), sees_all),
+            queue: &QueueView::new(&listing, &workers, sees_all),
+            sweeps: &SweepsShown::new(now(), std::slice::from_ref(&sweep), sees_all),
         })
     };
     insta::assert_snapshot!("queue", show(true));

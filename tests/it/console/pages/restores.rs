@@ -91,7 +91,7 @@ impl Recorded {
 
 fn page(found: &RestoreSeen) -> String {
     let policy = Policy::default();
-    let answer = Preparation::of(
+    let answer = Preparation::new(
         found,
         Judging {
             policy: &policy,

@@ -23,7 +23,7 @@ const SEES_ALL: Visibility = Visibility { evidence: true };
 const SEES_RUNS: Visibility = Visibility { evidence: false };
 
 fn page(found: &RunInFull, visibility: Visibility) -> String {
-    let answer = RunDetail::of(found, visibility, &Thresholds::default());
+    let answer = RunDetail::new(found, visibility, &Thresholds::default());
     text(&RunPage {
         shell: &shell("Run"),
         answer: &answer,
@@ -147,7 +147,7 @@ fn whoever_may_not_see_evidence_reads_that_there_is_none() {
         assert_eq!(page(&found, SEES_RUNS), page(&gone, SEES_RUNS));
         assert_ne!(page(&found, SEES_ALL), page(&gone, SEES_ALL));
         let line = |found: &RunInFull, visibility| {
-            RunLine::of(&found.seen, visibility, &Thresholds::default())
+            RunLine::new(&found.seen, visibility, &Thresholds::default())
         };
         assert_eq!(line(&found, SEES_RUNS), line(&gone, SEES_RUNS));
     }
@@ -178,10 +178,10 @@ fn written_over() -> RunInFull {
 fn columns_that_contradict_the_recorded_facts_prove_nothing() {
     let found = written_over();
     insta::assert_snapshot!("run_record_contradicted", page(&found, SEES_ALL));
-    let answer = RunDetail::of(&found, SEES_ALL, &Thresholds::default());
+    let answer = RunDetail::new(&found, SEES_ALL, &Thresholds::default());
     assert_eq!(answer.card.tone, Tone::Danger);
     assert_eq!(answer.verdict_reason, None);
-    let explained = Explanation::of(&found);
+    let explained = Explanation::new(&found);
     assert_eq!(explained.change, Change::RecordContradicted);
     assert_eq!(explained.recorded, None);
     let shown = text(&ExplainPage {
@@ -195,7 +195,7 @@ fn columns_that_contradict_the_recorded_facts_prove_nothing() {
 fn a_verdict_of_other_rules_is_shown_and_not_called_proven() {
     let mut found = closed(proven());
     "restore.execute/0".clone_into(&mut found.verdict.as_mut().unwrap().ruleset);
-    let answer = RunDetail::of(&found, SEES_ALL, &Thresholds::default());
+    let answer = RunDetail::new(&found, SEES_ALL, &Thresholds::default());
     assert_eq!(answer.card.tone, Tone::Warning);
     let shown = page(&found, SEES_ALL);
     assert!(shown.contains("cannot judge the verdict again."), "{shown}");
@@ -205,7 +205,7 @@ fn a_verdict_of_other_rules_is_shown_and_not_called_proven() {
 #[test]
 fn the_evidence_of_a_run() {
     let show = |facts: Facts| {
-        let answer = RunDetail::of(&closed(facts), SEES_ALL, &Thresholds::default());
+        let answer = RunDetail::new(&closed(facts), SEES_ALL, &Thresholds::default());
         text(&EvidencePage {
             shell: &shell("Evidence"),
             answer: &answer,
@@ -223,7 +223,7 @@ fn what_the_rules_say_now_stands_beside_what_was_recorded() {
     let show = |found: &RunInFull| {
         text(&ExplainPage {
             shell: &shell("Now"),
-            answer: &Explanation::of(found),
+            answer: &Explanation::new(found),
         })
     };
     let mut early = proven();

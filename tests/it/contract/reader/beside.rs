@@ -112,7 +112,7 @@ async fn no_name_looks_like_another_one(on: Fixture) {
     );
     // As the API writes it.
     let limits = Thresholds::default();
-    let line = RunLine::of(&found, Visibility { evidence: true }, &limits);
+    let line = RunLine::new(&found, Visibility { evidence: true }, &limits);
     let line = serde_json::to_value(&line).unwrap();
     assert_eq!(line["place"]["workspace"]["name"], workspace);
     assert_eq!(line["place"]["environment"]["name"], name);
