@@ -253,13 +253,14 @@ fn assert_none(found: &[String]) {
 /// Every rule that one Rust file breaks, one line per place.
 fn violations(path: &str, text: &str) -> Vec<String> {
     let is_under = |roots: &[&str]| roots.iter().any(|root| path.starts_with(root));
-    let mut found = Vec::new();
-    for rule in RULES
+    let rules: Vec<&Rule> = RULES
         .iter()
         .filter(|rule| is_under(rule.within) && !is_under(rule.except))
-    {
-        for (number, line) in (1..).zip(text.lines()) {
-            let code = code_of(line);
+        .collect();
+    let mut found = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let code = code_of(line);
+        for rule in &rules {
             if rule.words.iter().any(|word| word.occurs_in(&code)) {
                 found.push(format!(
                     "{path}:{number}: {}, because {}",
@@ -336,6 +337,10 @@ fn code_of(line: &str) -> String {
 
 /// Every `.sql` file whose first line does not name it, or that is not included exactly once.
 fn sql_violations(sql: &Files, rust: &Files) -> Vec<String> {
+    let included: Vec<PathBuf> = rust
+        .iter()
+        .flat_map(|(user, text)| inclusions(user, text))
+        .collect();
     let mut found = Vec::new();
     for (path, text) in sql {
         let name = Path::new(path).file_stem().unwrap().to_str().unwrap();
@@ -354,10 +359,7 @@ fn sql_violations(sql: &Files, rust: &Files) -> Vec<String> {
                 "{path}:1: begins with `-- {name}: purpose`, because the server's log shows that line"
             ));
         }
-        let uses: usize = rust
-            .iter()
-            .map(|(user, text)| inclusions(user, text, path))
-            .sum();
+        let uses = included.iter().filter(|it| *it == Path::new(path)).count();
         if uses != 1 {
             found.push(format!(
                 "{path}: included {uses} times instead of once, so it is dead or shared"
@@ -367,9 +369,9 @@ fn sql_violations(sql: &Files, rust: &Files) -> Vec<String> {
     found
 }
 
-/// How often the Rust file `user` includes the file `path`, which its text names relative to itself, or as a statement
-/// of both databases or of one.
-fn inclusions(user: &str, text: &str, path: &str) -> usize {
+/// The files that the Rust file `user` includes, once for each time; its text names them relative to itself, or as a
+/// statement of both databases or of one.
+fn inclusions(user: &str, text: &str) -> Vec<PathBuf> {
     let directory = Path::new(user).parent().unwrap();
     let text: String = text
         .lines()
@@ -380,19 +382,19 @@ fn inclusions(user: &str, text: &str, path: &str) -> usize {
         .split("include_str!(\"")
         .skip(1)
         .filter_map(|rest| rest.split('"').next())
-        .filter(|relative| normalized(&directory.join(relative)) == Path::new(path));
+        .map(|relative| normalized(&directory.join(relative)));
     let stated = text
         .split("statement!(")
         .skip(1)
         .filter_map(|rest| rest.split(')').next())
-        .filter(|arguments| is_stated(arguments, path));
-    included.count() + stated.count()
+        .flat_map(stated);
+    included.chain(stated).collect()
 }
 
-/// Whether `statement!` with these arguments, which stand without spaces, includes the file `path`.
-fn is_stated(arguments: &str, path: &str) -> bool {
+/// The files that `statement!` with these arguments, which stand without spaces, includes.
+fn stated(arguments: &str) -> Vec<PathBuf> {
     let Some(name) = arguments.rsplit('"').nth(1) else {
-        return false;
+        return Vec::new();
     };
     let databases: &[&str] = if arguments.contains(",postgres\"") {
         &["postgres"]
@@ -403,7 +405,8 @@ fn is_stated(arguments: &str, path: &str) -> bool {
     };
     databases
         .iter()
-        .any(|database| path == format!("src/storage/{database}/sql/{name}.sql"))
+        .map(|database| format!("src/storage/{database}/sql/{name}.sql").into())
+        .collect()
 }
 
 fn normalized(path: &Path) -> PathBuf {
