@@ -8,7 +8,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::request::{self, Request};
 use reconciler_jobs::trace::TraceContext;
 
-use super::payloads;
+use super::{payloads, run_of};
 use crate::storage::column::Id;
 use crate::storage::error::StoreError;
 use crate::storage::settle::{Lock, Transaction as _, Transactions as _, finish, with_retries};
@@ -101,12 +101,23 @@ impl Store {
             statement!(step, sqlite "drop_dead"),
             statement!(step, sqlite "load_dead"),
         );
-        let kill = statement!(step, sqlite queue "kill_jobs");
+        let (load_waiting, kill) = (
+            statement!(step, sqlite queue "load_waiting"),
+            statement!(step, sqlite queue "kill_jobs"),
+        );
         let as_of = self.now().await?;
         let mut dropped = self.fetch_runs(drop, values![runs, as_of]).await?;
         dropped.sort_unstable();
         let dead = self.fetch_runs(load_dead, values![runs]).await?;
-        self.database.execute(kill, values![&*dead]).await?;
+        let waiting: Vec<(String, Vec<u8>)> =
+            self.database.fetch_all(load_waiting, values![]).await?;
+        let asks_in_vain = |payload: &[u8]| run_of(payload).is_some_and(|run| dead.contains(&run));
+        let jobs: Vec<&str> = waiting
+            .iter()
+            .filter(|(_, payload)| asks_in_vain(payload))
+            .map(|(job, _)| job.as_str())
+            .collect();
+        self.database.execute(kill, values![jobs]).await?;
         Ok(dropped)
     }
 

@@ -142,6 +142,17 @@ const OTHERS: &[(&str, &str)] = &[
     ("lock_migrations", "reads nothing"),
     ("stay_beside_platform", "reads the catalogue"),
     ("send_notice", "reads nothing"),
+    ("claim_census", "reads the census's one row"),
+    ("load_census", "reads the census's one row"),
+    ("publish_census", "writes the census's one row"),
+    (
+        "count_queue",
+        "counts all jobs, for all workers once per interval",
+    ),
+    (
+        "count_runs",
+        "counts the whole ledger, for all workers once per interval",
+    ),
 ];
 
 #[test]

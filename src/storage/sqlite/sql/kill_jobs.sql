@@ -1,6 +1,4 @@
--- kill_jobs: removes jobs from the queue that wait and ask for one of these runs.
+-- kill_jobs: removes jobs that still wait from the queue.
 UPDATE Jobs
 SET status = 'Killed', done_at = unixepoch('now')
-WHERE job_type = 'restore.execute'
-  AND status = 'Pending'
-  AND CASE WHEN json_valid(CAST(job AS TEXT)) THEN CAST(job AS TEXT) ->> '$.run' END IN (SELECT value FROM json_each(?1))
+WHERE status = 'Pending' AND id IN (SELECT value FROM json_each(?1))
