@@ -142,12 +142,12 @@ pub(super) fn is_page(address: &str) -> bool {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let source = |file: &str| text(&root().join("src/console").join(file));
     let has = |text: &str, word: &str| text.contains(&format!("\"{word}\""));
-    let asked = source("asked.rs");
+    let query_names = source("query.rs");
     has(&source("pages/routes.rs"), path)
         && query
             .split('&')
             .filter_map(|pair| Some(pair.split_once('=')?.0))
-            .all(|name| has(&asked, name))
+            .all(|name| has(&query_names, name))
 }
 
 #[test]
