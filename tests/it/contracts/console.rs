@@ -92,13 +92,14 @@ impl Serving {
                 Ok(mut json) => {
                     // Whether the demonstration's worker has shown itself yet is a matter of moments.
                     json.as_object_mut().map(|answer| answer.remove("workers"));
+                    sort_events(&mut json);
                     format!("{json:#}")
                 }
                 Err(_) => body,
             }
         } else {
             // Both the moment and the age beside it.
-            without_between(&body, "<time", "</time>")
+            with_sorted_events(&without_between(&body, "<time", "</time>"))
         };
         format!("{path}: {status}, {kind}\n{}\n", mask(&body))
     }
@@ -109,6 +110,25 @@ impl Drop for Serving {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it was killed");
     }
+}
+
+/// Evidence has whole seconds, verdicts have not: which of them comes first in a timeline depends on when the second
+/// ended.
+fn sort_events(answer: &mut Value) {
+    if let Some(Value::Array(events)) = answer.get_mut("timeline") {
+        events.sort_by_key(|event| mask(&event.to_string()));
+    }
+}
+
+/// The same in a page.
+fn with_sorted_events(page: &str) -> String {
+    let is_event = |line: &&str| line.starts_with("<li><time");
+    let (mut events, others): (Vec<&str>, Vec<&str>) = page
+        .lines()
+        .filter(|line| !line.is_empty())
+        .partition(is_event);
+    events.sort_unstable();
+    [others, events].concat().join("\n")
 }
 
 /// Where the pages lead to that are reached from `/`, in the order of their addresses.
