@@ -353,8 +353,8 @@ async fn work(stage: &Stage) -> Vec<Said> {
     let mut said = Vec::new();
     for address in ["/metrics", "/readyz", "/readyz?verbose", "/livez?verbose"] {
         let ask = Ask::get(address);
-        said.push(worker.ask(Surface::Metrics, &ask));
-        said.push(worker.ask(Surface::Metrics, &ask.header("accept", "application/json")));
+        said.push(worker.probe(&ask));
+        said.push(worker.probe(&ask.header("accept", "application/json")));
     }
     said.push(worker.end().await);
     said

@@ -12,7 +12,7 @@ use tokio::process::Child;
 use tokio::time::{interval, timeout};
 
 use super::said::{Said, Surface};
-use crate::console::server::{Ask, send_to};
+use crate::console::server::{Answer, Ask, send_to};
 use crate::support::scene::{PATIENCE, POLL};
 
 /// How the binary is called.
@@ -96,11 +96,26 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// The whole answer, headers included.
+    /// The whole answer, headers included, which is no failure.
     pub(super) fn ask(&self, surface: Surface, request: &Ask) -> Said {
-        let answer = send_to(self.address, &request.bytes(self.address)).expect("an answer");
+        let answer = self.answer(request);
+        assert!(answer.status < 500, "{}: {answer:?}", request.target);
+        Self::said(surface, request, &answer)
+    }
+
+    /// What it says of its own state, be it ready or not: on a busy machine it may rightly not be.
+    pub(super) fn probe(&self, request: &Ask) -> Said {
+        let answer = self.answer(request);
+        assert!([200, 503].contains(&answer.status), "{answer:?}");
+        Self::said(Surface::Metrics, request, &answer)
+    }
+
+    fn answer(&self, request: &Ask) -> Answer {
+        send_to(self.address, &request.bytes(self.address)).expect("an answer")
+    }
+
+    fn said(surface: Surface, request: &Ask, answer: &Answer) -> Said {
         let by = format!("{} {}", request.method, request.target);
-        assert!(answer.status < 500, "{by}: {answer:?}");
         Said::new(
             surface,
             by,

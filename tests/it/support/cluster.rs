@@ -321,10 +321,11 @@ mod tests {
         }
 
         // This binary again, running this test only, which then takes the branch above.
+        let (_, this_module) = module_path!().split_once("::").expect("a crate");
         let this_test =
-            "support::cluster::tests::a_killed_test_process_leaves_neither_server_nor_directory";
+            format!("{this_module}::a_killed_test_process_leaves_neither_server_nor_directory");
         let mut holder = Command::new(std::env::current_exe().expect("this binary"))
-            .args(["--exact", this_test, "--nocapture"])
+            .args(["--exact", &this_test, "--nocapture"])
             .env(HOLD, "yes")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
