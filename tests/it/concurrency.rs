@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use reconciler_jobs::restore_execute::record::Source;
@@ -30,7 +31,12 @@ fn small_batches(worker: &str) -> Settling {
 
 /// Sweeps until nothing is due, and counts what this worker committed itself.
 async fn sweep_until_nothing_is_due(url: &str, worker: &str) -> u64 {
-    let store = connect(url, Access::Write, &Limits::default())
+    // A file has one writer at a time, in no order, and on a busy machine each takes long.
+    let limits = Limits {
+        lock_timeout: Duration::from_mins(1),
+        ..Limits::default()
+    };
+    let store = connect(url, Access::Write, &limits)
         .await
         .expect("the database accepts connections");
     let mut committed = 0;
