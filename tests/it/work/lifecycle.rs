@@ -12,7 +12,7 @@ use crate::support::hold::WAITING;
 use crate::support::proxy::Proxy;
 use crate::support::scene::{
     DONE, IN_HAND, NO_SWEEPS, OPEN, PATIENCE, POLL, SWEEPS, Scene, dismiss, until_answered,
-    until_ready,
+    until_ready, until_said,
 };
 use crate::support::worker::Worker;
 
@@ -167,6 +167,7 @@ async fn it_outlasts_a_server_that_dies() {
     cluster.survive_kills().await;
     let scene = Scene::in_database(cluster.database().await, NO_SWEEPS).await;
     let worker = scene.worker().await;
+    until_said(&worker, "the database is there").await;
     let cluster = std::cell::RefCell::new(cluster);
     for run in [1, 2] {
         let away = || cluster.borrow_mut().kill();
@@ -191,6 +192,7 @@ async fn it_outlasts_a_server_that_refuses_connections() {
     let scene = Scene::new(SWEEPS).await;
     let proxy = Proxy::before(scene.url());
     let worker = scene.worker_at(&proxy.url(scene.url())).await;
+    until_said(&worker, "the database is there").await;
     let away = || {
         proxy.refuse();
         proxy.reset_connections();
@@ -209,6 +211,7 @@ async fn it_outlasts_a_network_that_says_nothing() {
     let scene = Scene::new(&config).await;
     let proxy = Proxy::before(scene.url());
     let worker = scene.worker_at(&proxy.url(scene.url())).await;
+    until_said(&worker, "the database is there").await;
     for (run, length) in [(1, Duration::from_secs(8)), (2, LONG)] {
         weather(
             &scene,
