@@ -30,6 +30,7 @@ use sqlx::{
     raw_sql,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
+use tokio::sync::OnceCell;
 
 use super::case::{Case, rows_of, world};
 use super::cluster::{self, TestDatabase};
@@ -104,7 +105,7 @@ pub(crate) struct Fixture {
     pub(crate) standin: Standin,
     pub(crate) url: String,
     raw: Raw,
-    _home: Home,
+    home: Home,
 }
 
 enum Raw {
@@ -163,24 +164,44 @@ impl Fixture {
             standin: Standin::new(&url).expect("a URL"),
             url,
             raw: Raw::Sqlite(pool),
-            _home: Home::Directory(directory),
+            home: Home::Directory(directory),
         }
     }
 
     pub(crate) async fn postgres() -> Self {
-        let fixture = Self::empty_postgres().await;
-        fixture.furnish().await;
-        fixture
+        static FURNISHED: OnceCell<TestDatabase> = OnceCell::const_new();
+        Self::copy_of(&FURNISHED, Self::furnish).await
     }
 
     /// With the other of the two types that each JSON and each time column may have.
     pub(crate) async fn postgres_variant() -> Self {
-        let fixture = Self::empty_postgres().await;
-        fixture.standin.install().await.expect("the stand-in");
-        fixture.execute(OTHER_COLUMN_TYPES).await;
-        fixture.store.migrate().await.expect("our schema");
-        fixture.standin.plant(&world()).await.expect("the world");
-        fixture
+        static FURNISHED: OnceCell<TestDatabase> = OnceCell::const_new();
+        let furnish = async |fixture: &Self| {
+            fixture.standin.install().await.expect("the stand-in");
+            fixture.execute(OTHER_COLUMN_TYPES).await;
+            fixture.store.migrate().await.expect("our schema");
+            fixture.standin.plant(&world()).await.expect("the world");
+        };
+        Self::copy_of(&FURNISHED, furnish).await
+    }
+
+    /// A copy of a database that is furnished once for all tests of this process: to copy it costs less.
+    async fn copy_of(
+        template: &'static OnceCell<TestDatabase>,
+        furnish: impl AsyncFnOnce(&Self),
+    ) -> Self {
+        let make = async || {
+            let fixture = Self::empty_postgres().await;
+            furnish(&fixture).await;
+            // A template has no connections. The server waits a moment for those of the store to end.
+            fixture.pg().close().await;
+            match fixture.home {
+                Home::Database(database) => *database,
+                Home::Directory(_) => panic!("it is on PostgreSQL"),
+            }
+        };
+        let template = template.get_or_init(make).await;
+        Self::in_database(cluster::database_from(template.name()).await).await
     }
 
     /// A database without any table.
@@ -204,7 +225,7 @@ impl Fixture {
             standin: Standin::new(&url).expect("a URL"),
             url,
             raw: Raw::Postgres(pool),
-            _home: Home::Database(Box::new(database)),
+            home: Home::Database(Box::new(database)),
         }
     }
 
