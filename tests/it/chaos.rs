@@ -16,14 +16,10 @@ use std::{
     collections::BTreeMap,
     fmt::Display,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use sqlx::PgPool;
-use tokio::{
-    sync::watch,
-    time::{Instant, interval, timeout},
-};
+use tokio::{sync::watch, time::Instant};
 
 use self::crew::Crew;
 use self::dice::{Dice, seed};
@@ -31,16 +27,12 @@ use self::faults::{Amount, cause};
 use self::platform::{Books, Platform};
 use crate::history::{System, assert_sound};
 use crate::support::cluster::{self, environment};
+use crate::support::time::eventually;
 use crate::support::worker::stage;
 
 /// How many workers and servers are killed; `tests/chaos` sets them.
 const WORKER_KILLS: &str = "RECONCILER_TEST_CHAOS_KILLS";
 const SERVER_KILLS: &str = "RECONCILER_TEST_CHAOS_SERVER_KILLS";
-
-/// How long the workers may take for what is left once nothing fails any more.
-const RECOVERY: Duration = Duration::from_mins(1);
-/// Between two looks at what is left.
-const POLL: Duration = Duration::from_millis(100);
 
 const STILL_OPEN: &str = "
     SELECT count(*) FROM operation_runs
@@ -144,20 +136,15 @@ fn summary(books: &Books) -> String {
 }
 
 async fn until_nothing_is_open(pool: &PgPool, crew: &Crew) {
-    let mut looks = interval(POLL);
-    let closed = timeout(RECOVERY, async {
-        while count(pool, STILL_OPEN).await > 0 {
-            looks.tick().await;
-        }
-    });
-    if closed.await.is_err() {
+    let are_closed = async || (count(pool, STILL_OPEN).await == 0).then_some(());
+    let state = async || {
         let left: Vec<String> = sqlx::query_scalar(WHY_OPEN)
             .fetch_all(pool)
             .await
             .expect("nothing fails any more");
-        let (left, said) = (left.join("\n"), crew.said().await);
-        panic!("runs are open after {RECOVERY:?}\n{left}\n{said}");
-    }
+        format!("runs are open\n{}\n{}", left.join("\n"), crew.said().await)
+    };
+    eventually(are_closed, state).await;
 }
 
 async fn count(pool: &PgPool, query: &'static str) -> i64 {

@@ -8,7 +8,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use reconciler_jobs::restore_execute::record::Source;
@@ -18,6 +17,7 @@ use restore_reconciler::sweep::{Scope, sweep};
 use crate::support::case::Case;
 use crate::support::cluster::environment;
 use crate::support::store::{Fixture, settling};
+use crate::support::time::TIMEOUT;
 
 const RUNS: i64 = 2_000;
 
@@ -33,7 +33,7 @@ fn small_batches(worker: &str) -> Settling {
 async fn sweep_until_nothing_is_due(url: &str, worker: &str) -> u64 {
     // A file has one writer at a time, in no order, and on a busy machine each takes long.
     let limits = Limits {
-        lock_timeout: Duration::from_mins(1),
+        lock_timeout: TIMEOUT,
         ..Limits::default()
     };
     let store = connect(url, Access::Write, &limits)

@@ -527,7 +527,7 @@ async fn the_queue_comes_to_the_same_as_a_sweep_on_postgres() {
 async fn a_job_that_is_left_is_told_on(stage: Stage) {
     stage.plant_a_job_for_later().await;
     let impatient = ThroughQueue {
-        stalled_after: Duration::from_secs(2),
+        stalled_after: Duration::from_secs(6), // some are finished in less, on a busy machine too
         ..ThroughQueue::default()
     };
     let error = stage.demonstrate_as(0, Some(impatient)).await.unwrap_err();
@@ -535,7 +535,7 @@ async fn a_job_that_is_left_is_told_on(stage: Stage) {
         panic!("{error}");
     };
     assert!(0 < left && left < queued, "{left} of {queued}");
-    assert!(error.to_string().ends_with("none was finished for 2s"));
+    assert!(error.to_string().ends_with("none was finished for 6s"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

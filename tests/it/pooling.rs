@@ -12,6 +12,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use reconciler_fixtures::Standin;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
+use restore_reconciler::clock::Stopwatch;
 use restore_reconciler::storage::Limits;
 use restore_reconciler::storage::reader::{Workspaces, open_reader};
 use sqlx::{
@@ -20,7 +21,6 @@ use sqlx::{
     raw_sql,
 };
 use tempfile::TempDir;
-use tokio::time::{interval, timeout};
 
 use crate::contract::READING_WRITES;
 use crate::history::{System, assert_sound};
@@ -29,17 +29,16 @@ use crate::support::case::{Case, rows_of};
 use crate::support::cluster::{TestDatabase, database};
 use crate::support::hold::{WAITING, hold};
 use crate::support::pooler::{Mode, Pooler};
+use crate::support::scene::until_said;
 use crate::support::store::Fixture;
+use crate::support::time::{Machine, eventually};
 use crate::support::worker::{Worker, said_by, stage};
 
 const RUNS: i64 = 300;
 
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(40);
-/// How soon a notice leads to a verdict, with much to spare; without it the queue is looked at each ten seconds.
+/// How soon a notice leads to a verdict, on a machine with processors to spare, and with much to spare itself;
+/// without it the queue is looked at each ten seconds.
 const WOKEN_WITHIN: Duration = Duration::from_secs(3);
-/// Between two looks.
-const POLL: Duration = Duration::from_millis(10);
 
 /// What a worker says that hears no notices.
 const POLLED: &str = "nobody says when there are new jobs";
@@ -132,28 +131,13 @@ async fn count(pool: &PgPool, query: &'static str) -> i64 {
 
 /// Waits until a query's answer is at least `least`.
 async fn until(pool: &PgPool, query: &'static str, least: i64, workers: &[&Worker]) {
-    let mut looks = interval(POLL);
-    let reached = async {
-        while count(pool, query).await < least {
-            looks.tick().await;
-        }
-    };
-    if timeout(PATIENCE, reached).await.is_err() {
+    let reached = async || (count(pool, query).await >= least).then_some(());
+    let state = async || {
         let said: String = workers.iter().map(|worker| worker.said()).collect();
         let now = count(pool, query).await;
-        panic!("{query}: {now}, not {least}\n{said}");
-    }
-}
-
-async fn until_said(worker: &Worker, words: &str) {
-    let mut poll = interval(POLL);
-    let said = async {
-        while !worker.said().contains(words) {
-            poll.tick().await;
-        }
+        format!("{query}: {now}, not {least}\n{said}")
     };
-    let is_said = timeout(PATIENCE, said).await.is_ok();
-    assert!(is_said, "never {words:?}:\n{}", worker.said());
+    eventually(reached, state).await;
 }
 
 async fn end(worker: Worker) {
@@ -241,12 +225,12 @@ async fn woken_by_a_request(
     let platform = platform(pooler).await;
     request(&platform, 1..=1).await;
     until(pool, VERDICTS, 1, &[&worker]).await;
+    let machine = Machine::watch();
     for run in 2..=5 {
-        let asked = async {
-            request(&platform, run..=run).await;
-            until(pool, VERDICTS, run, &[&worker]).await;
-        };
-        let is_woken = timeout(WOKEN_WITHIN, asked).await.is_ok();
+        let asked = Stopwatch::start();
+        request(&platform, run..=run).await;
+        until(pool, VERDICTS, run, &[&worker]).await;
+        let is_woken = asked.elapsed() < machine.grants(WOKEN_WITHIN);
         assert!(is_woken, "polled, not woken:\n{}", worker.said());
     }
     assert!(!worker.said().contains(POLLED), "{}", worker.said());

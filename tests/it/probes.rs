@@ -14,8 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Longer than any answer takes, so that a server that does not answer fails its test.
-const DEADLINE: Duration = Duration::from_secs(10);
+use crate::support::time::{TIMEOUT, in_time};
 
 /// A server on a port of its own, with a clock that stands still until it is told to go on.
 struct Server {
@@ -66,7 +65,7 @@ impl Server {
 
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream
     }
 
@@ -322,9 +321,8 @@ async fn a_server_that_is_told_to_stop_waits_for_no_slow_client() {
         "the slow client was accepted before"
     );
     server.stop.cancel();
-    let ended = tokio::time::timeout(DEADLINE, server.task).await;
-    ended
-        .expect("in time")
+    in_time("its end", server.task)
+        .await
         .expect("no panic")
         .expect("a clean end");
     assert!(

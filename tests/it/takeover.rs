@@ -17,6 +17,7 @@ use tokio::{
 use crate::support::case::{Case, rows_of};
 use crate::support::cluster::{self, Cluster};
 use crate::support::hold::hold;
+use crate::support::time::{Machine, POLL, TIMEOUT};
 use crate::support::worker::{Worker, stage};
 
 const KILLS: i64 = 50;
@@ -24,13 +25,8 @@ const LANES: i64 = 4;
 /// In each lane: one to be killed, and another.
 const WORKERS: [&str; 2] = ["one", "two"];
 
-/// What is promised.
+/// What is promised, on a machine with processors to spare.
 const P99: Duration = Duration::from_secs(5);
-
-/// How long to wait before it is a failure and not a measurement.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks.
-const POLL: Duration = Duration::from_millis(5);
 
 /// Lanes share one server, and sweeps must not be what finds a run.
 const CONFIG: &str = r#"
@@ -70,6 +66,7 @@ async fn a_run_in_hand_of_a_killed_worker_is_settled_by_another_within_seconds()
     let config = directory.path().join("reconciler.toml");
     fs::write(&config, CONFIG).expect("a file");
 
+    let machine = Machine::watch();
     let mut lanes = JoinSet::new();
     let mut databases = Vec::new();
     for lane in 0..LANES {
@@ -88,7 +85,7 @@ async fn a_run_in_hand_of_a_killed_worker_is_settled_by_another_within_seconds()
     let at = |percent: usize| waits[(waits.len() * percent).div_ceil(100) - 1];
     let (p50, p99, max) = (at(50), at(99), at(100));
     println!("takeover: {KILLS} kills, p50 {p50:.2?}, p99 {p99:.2?}, max {max:.2?}");
-    assert!(p99 < P99, "p99 {p99:?}: {waits:?}");
+    assert!(p99 < machine.grants(P99), "p99 {p99:?}: {waits:?}");
 }
 
 async fn prepared(cluster: &Cluster) -> cluster::TestDatabase {
@@ -159,21 +156,17 @@ async fn request(pool: &PgPool, run: i64) {
 
 /// The first answer of a query about a run, as soon as there is one.
 async fn poll(pool: &PgPool, query: &'static str, run: i64, workers: &[Worker]) -> String {
-    let mut looks = interval(POLL);
     let asked = async {
+        let mut looks = interval(POLL);
         loop {
             looks.tick().await;
-            let answer = sqlx::query_scalar(query)
-                .bind(run)
-                .fetch_optional(pool)
-                .await
-                .expect("an answer");
-            if let Some(answer) = answer {
+            let asked = sqlx::query_scalar(query).bind(run).fetch_optional(pool);
+            if let Some(answer) = asked.await.expect("an answer") {
                 return answer;
             }
         }
     };
-    timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
+    timeout(TIMEOUT, asked).await.unwrap_or_else(|_| {
         let said: String = workers.iter().map(Worker::said).collect();
         panic!("run {run}: no answer to {query}\n{said}")
     })

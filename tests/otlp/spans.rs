@@ -20,7 +20,7 @@ use crate::case::{Case, rows_of, world};
 use crate::collector::{Collector, Span};
 
 /// Debug builds on a busy machine are slow; nothing waits longer than it must.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(10);
 
 /// No sweep within the time of any test.
@@ -78,9 +78,7 @@ impl Scene {
             .spawn()
             .expect("the binary was built");
         let mut stdout = BufReader::new(worker.stdout.take().expect("piped")).lines();
-        let line = timeout(PATIENCE, stdout.next_line())
-            .await
-            .expect("in time");
+        let line = timeout(TIMEOUT, stdout.next_line()).await.expect("in time");
         assert!(
             line.expect("a line")
                 .is_some_and(|line| line.starts_with("listening on "))
@@ -110,7 +108,7 @@ impl Scene {
                 }
             }
         };
-        timeout(PATIENCE, settled).await.expect("a verdict")
+        timeout(TIMEOUT, settled).await.expect("a verdict")
     }
 
     /// SIGTERM, and what it said.
@@ -123,7 +121,7 @@ impl Scene {
             stderr.read_to_string(&mut said).await.expect("text");
             self.worker.wait().await.expect("it is ours")
         };
-        let status = timeout(PATIENCE, end).await.expect("it ends");
+        let status = timeout(TIMEOUT, end).await.expect("it ends");
         assert!(status.success(), "{status}\n{said}");
         drop(self.directory);
         said

@@ -16,7 +16,8 @@ use tokio::{
     time::interval,
 };
 
-use crate::support::proxy::{Proxy, in_time};
+use crate::support::proxy::Proxy;
+use crate::support::time::in_time;
 use crate::support::worker::Worker;
 
 /// Short times, so that much happens in a short run. Jobs are kept, because they are counted at the end.

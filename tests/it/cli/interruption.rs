@@ -4,19 +4,16 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
-use restore_reconciler::{cli::output::Document, clock::Stopwatch};
+use restore_reconciler::cli::output::Document;
 use sqlx::{Connection as _, PgConnection, raw_sql};
 use tempfile::TempDir;
 
 use super::stage::{Ran, program};
 use crate::support::case::Case;
 use crate::support::store::Fixture;
-
-/// Longer than anything here takes on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(30);
+use crate::support::time::eventually;
 
 const RUNS: i64 = 60;
 const PAGE: u64 = 5;
@@ -46,7 +43,7 @@ impl HeldSweep {
         let settings = TempDir::new().unwrap();
         let file = settings.path().join("small-pages.toml");
         let toml = format!(
-            "[sweep]\nbatch_runs_max = {PAGE}\nlanes = 2\n[database]\nlock_timeout = \"50s\"\n[worker]\nattempt_timeout = \"60s\""
+            "[sweep]\nbatch_runs_max = {PAGE}\nlanes = 2\n[database]\nlock_timeout = \"4m\"\nstatement_timeout = \"4m\"\n[worker]\nattempt_timeout = \"5m\""
         );
         fs::write(&file, toml).unwrap();
         let arguments = [
@@ -69,10 +66,8 @@ impl HeldSweep {
             said,
             _settings: settings,
         };
-        let start = Stopwatch::start();
-        while held.in_hand().await != IN_HAND.cast_signed() {
-            assert!(start.elapsed() < DEADLINE, "no two pages are in hand");
-        }
+        let are_in_hand = async || (held.in_hand().await == IN_HAND.cast_signed()).then_some(());
+        eventually(are_in_hand, async || "no two pages are in hand".to_owned()).await;
         held
     }
 

@@ -16,6 +16,7 @@ use super::platform::{LINKED, OWN, Platform, RUNNING, id};
 use super::server::{
     Answer, Ask, CHIEF, GUEST, PROBE, Server, config_with, console_over, with_tokens,
 };
+use crate::support::time::in_time;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bearer_token_gets_in_and_nothing_else_does() {
@@ -629,9 +630,8 @@ async fn without_tokens_nobody_else_is_listened_to() {
     };
     assert_eq!(server.ask(&Ask::get("/").bearer(GUEST)).status, 200);
     server.stop.cancel();
-    let ended = tokio::time::timeout(Duration::from_secs(10), server.task).await;
-    ended
-        .expect("in time")
+    in_time("its end", server.task)
+        .await
         .expect("no panic")
         .expect("a clean end");
 }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use restore_reconciler::cli::output::{Document, TokenMade};
@@ -13,13 +12,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
-use tokio::time::timeout;
 
 use super::platform::{OWN, PROVEN, Platform, SECRET, id};
 use super::server::{Answer, Ask, send_to};
-
-/// Longer than a start and an orderly end take on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(30);
+use crate::support::time::in_time;
 
 pub(super) fn program(url: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"));
@@ -72,9 +68,7 @@ impl Serving {
             .spawn()
             .expect("the binary was built");
         let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = timeout(DEADLINE, stdout.next_line())
-            .await
-            .expect("in time");
+        let line = in_time("its first line", stdout.next_line()).await;
         let line = line.unwrap().expect("where it listens");
         let address = line.strip_prefix("listening on http://").expect(&line);
         Self {
@@ -92,7 +86,7 @@ impl Serving {
     pub(crate) async fn stop(mut self) -> String {
         let pid = i32::try_from(self.child.id().expect("it runs")).unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
-        let ended = timeout(DEADLINE, self.child.wait()).await.expect("in time");
+        let ended = in_time("its end", self.child.wait()).await;
         assert_eq!(ended.unwrap().code(), Some(0));
         let mut said = String::new();
         let mut stderr = self.child.stderr.take().unwrap();

@@ -2,17 +2,13 @@
 
 use std::fs;
 use std::process::Stdio;
-use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
-use tokio::time::timeout;
 
 use super::program::Settings;
 use super::server::{Ask, CHIEF, Server};
-
-/// Longer than it takes to be noticed, and to demonstrate before.
-const DEADLINE: Duration = Duration::from_mins(1);
+use crate::support::time::in_time;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_say_that_their_file_is_not_there_any_more() {
@@ -80,11 +76,11 @@ async fn a_demonstration_ends_with_its_database() {
             said.push_str(&String::from_utf8_lossy(&bytes[..read]));
         }
     };
-    timeout(DEADLINE, listening).await.expect("in time");
+    in_time("an address", listening).await;
     for place in fs::read_dir(directory.path()).unwrap() {
         fs::remove_dir_all(place.unwrap().path()).unwrap();
     }
-    let ended = timeout(DEADLINE, child.wait()).await.expect("in time");
+    let ended = in_time("its end", child.wait()).await;
     assert_eq!(ended.unwrap().code(), Some(1));
     let mut complaint = String::new();
     let mut stderr = child.stderr.take().unwrap();

@@ -17,9 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::platform::{OWN, Platform};
-
-/// Longer than any answer takes, so that a server that does not answer fails its test.
-const DEADLINE: Duration = Duration::from_secs(10);
+use crate::support::time::TIMEOUT;
 
 /// Sees everything.
 pub(crate) const CHIEF: &str = "rrt_chief-5a0d8e";
@@ -125,7 +123,7 @@ impl Server {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 

@@ -15,8 +15,8 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::case::Case;
-use crate::support::proxy::in_time;
 use crate::support::store::{Fixture, on_both, settling};
+use crate::support::time::{POLL, in_time};
 use crate::support::worker::{Worker, said_by};
 
 on_both!(a_queue_whose_looks_fail_is_not_polled);
@@ -59,7 +59,7 @@ impl Hands {
     }
 
     async fn until(&self, what: &str, found: impl Fn(&Report) -> bool) -> Report {
-        let mut poll = interval(Duration::from_millis(20));
+        let mut poll = interval(POLL);
         in_time(what, async {
             loop {
                 poll.tick().await;
@@ -170,7 +170,7 @@ async fn a_worker_whose_queue_file_is_removed_says_what_to_do() {
         let (code, said) = said_by(&on.url, &["migrate"]).await;
         assert_eq!(code, Some(0), "{said}");
         let worker = Worker::start(&on.url, None).await.unwrap();
-        let mut poll = interval(Duration::from_millis(20));
+        let mut poll = interval(POLL);
         in_time("readiness", async {
             while worker.probe("/readyz").await.0 != 200 {
                 poll.tick().await;

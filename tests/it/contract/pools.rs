@@ -6,8 +6,9 @@ use restore_reconciler::storage::{Access, Limits, QueuePool, connect};
 use sqlx::PgPool;
 use tokio::time::{interval, timeout};
 
-use crate::support::proxy::{Proxy, in_time};
+use crate::support::proxy::Proxy;
 use crate::support::store::Fixture;
+use crate::support::time::{POLL, in_time};
 
 /// One of a store's pools, all of which are made alike, through a proxy; with room for two connections, and
 /// time for whoever waits for one.
@@ -27,7 +28,7 @@ async fn pool_behind(proxy: &Proxy, url: &str) -> PgPool {
 }
 
 async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let mut poll = interval(Duration::from_millis(10));
+    let mut poll = interval(POLL);
     in_time(what, async {
         while !is_so() {
             poll.tick().await;

@@ -11,7 +11,8 @@ use super::server::Prometheus;
 use super::stage::Stage;
 use crate::support::case::Case;
 use crate::support::cluster::environment;
-use crate::support::scene::{PATIENCE, SWEEPS, Scene, VERDICTS};
+use crate::support::scene::{SWEEPS, Scene, VERDICTS};
+use crate::support::time::TIMEOUT;
 
 /// The census is as fast as the scrapes.
 const CENSUS: &str = "[metrics]\ncensus_every = \"1s\"\n";
@@ -47,7 +48,7 @@ impl Watch {
 
     /// Waits for the next look, and fails where there have been too many.
     async fn look(&mut self, what: &str) {
-        assert!(self.began.elapsed() < PATIENCE, "still nothing: {what}");
+        assert!(self.began.elapsed() < TIMEOUT, "still nothing: {what}");
         self.looks.tick().await;
     }
 

@@ -7,7 +7,6 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 
 use restore_reconciler::clock;
 use serde_json::Value;
@@ -15,13 +14,10 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, Command};
-use tokio::time::timeout;
 
 use super::files::{files, text};
 use super::stage::{Stage, TOKEN_MADE_BY};
-
-/// How long it may take to start, or to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::time::in_time;
 
 /// The file that the example names for the console's token.
 const TOKEN: &str = "restore-reconciler.token";
@@ -95,9 +91,7 @@ impl Prometheus {
             .spawn()
             .expect("setpriv is installed, as tests/postgres needs it too");
         let mut said = BufReader::new(running.stderr.take().expect("stderr is piped")).lines();
-        let address = timeout(PATIENCE, listening(&mut said))
-            .await
-            .expect("it says where it listens");
+        let address = in_time("where it listens", listening(&mut said)).await;
         // A pipe that nobody reads fills up.
         tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
         Self {
@@ -129,8 +123,8 @@ impl Prometheus {
     async fn result(&self, how: &str, expression: &str, more: &str) -> Vec<Value> {
         let query: String = url::form_urlencoded::byte_serialize(expression.as_bytes()).collect();
         let path = format!("/api/v1/{how}?query={query}{more}");
-        let answer = timeout(PATIENCE, self.get(&path)).await;
-        let answer = answer.expect("an answer in time").expect("a connection");
+        let answer = in_time("an answer", self.get(&path)).await;
+        let answer = answer.expect("a connection");
         let Ok(mut answer) = serde_json::from_str::<Value>(&answer) else {
             return Vec::new(); // it has not read its storage yet, and says so in words
         };

@@ -1,11 +1,9 @@
 //! A sweep that fails is nobody's success.
 
-use restore_reconciler::clock::Stopwatch;
-use tokio::time::interval;
-
 use crate::support::case::Case;
 use crate::support::exposition::Exposition;
-use crate::support::scene::{PATIENCE, POLL, SWEEPS, Scene, VERDICTS, dismiss};
+use crate::support::scene::{SWEEPS, Scene, VERDICTS, dismiss};
+use crate::support::time::eventually;
 use crate::support::worker::Worker;
 
 const FAILED: &str = "reconciler_sweeps_total{result=\"failed\"}";
@@ -44,17 +42,12 @@ async fn no_host_takes_a_failed_sweep_for_a_success() {
 
 /// Polls until what the workers export is so.
 async fn until(workers: &[Worker], is_so: impl Fn(&[Exposition]) -> bool) {
-    let began = Stopwatch::start();
-    let mut poll = interval(POLL * 10);
-    loop {
-        assert!(began.elapsed() < PATIENCE, "{}", workers[0].said());
-        poll.tick().await;
+    let exported = async || {
         let mut all = Vec::new();
         for worker in workers {
             all.push(Exposition::of(worker).await);
         }
-        if is_so(&all) {
-            return;
-        }
-    }
+        is_so(&all).then_some(())
+    };
+    eventually(exported, async || workers[0].said()).await;
 }

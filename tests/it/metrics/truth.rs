@@ -1,14 +1,13 @@
 //! Metrics and the database tell one story, whatever happens to the processes that count.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-
-use restore_reconciler::clock::Stopwatch;
-use tokio::time::interval;
 
 use crate::chaos::dice::{Dice, seed};
 use crate::support::case::Case;
 use crate::support::exposition::Exposition;
-use crate::support::scene::{OPEN, PATIENCE, POLL, Scene, dismiss, text_of};
+use crate::support::scene::{OPEN, Scene, dismiss, text_of};
+use crate::support::time::eventually;
 use crate::support::worker::Worker;
 
 /// Sweeps and requests compete for the same runs; what a worker had in hand is taken over soon.
@@ -82,19 +81,15 @@ async fn until_equal<T: PartialEq + std::fmt::Debug>(
     what: &str,
     mut look: impl AsyncFnMut() -> (T, T),
 ) {
-    let began = Stopwatch::start();
-    let mut poll = interval(POLL);
-    loop {
-        poll.tick().await;
+    let last = RefCell::new(None);
+    let are_equal = async || {
         let (exported, recorded) = look().await;
-        if exported == recorded {
-            return;
-        }
-        assert!(
-            began.elapsed() < PATIENCE,
-            "{what}: exported {exported:#?}\nrecorded {recorded:#?}"
-        );
-    }
+        let are_equal = exported == recorded;
+        last.replace(Some((exported, recorded)));
+        are_equal.then_some(())
+    };
+    let state = async || format!("{what}: exported and recorded {:#?}", last.borrow());
+    eventually(are_equal, state).await;
 }
 
 #[tokio::test]

@@ -21,10 +21,8 @@ use std::fs;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use reconciler_jobs::sweep::shard::Shard;
-use restore_reconciler::clock::Stopwatch;
 use restore_reconciler::storage::SweepStart;
 use tempfile::TempDir;
-use tokio::time::interval;
 use url::Url;
 
 use self::product::{Call, Running};
@@ -33,8 +31,9 @@ use self::secrets::Secrets;
 use self::sown::{ASKED, DEAD, REFUSED, World, sow};
 use crate::console::server::Ask;
 use crate::support::case::Case;
-use crate::support::scene::{PATIENCE, POLL, VERDICTS};
+use crate::support::scene::VERDICTS;
 use crate::support::store::Fixture;
+use crate::support::time::eventually;
 
 /// A table or a statement, and what it is about.
 type Query = (Surface, &'static str, &'static str);
@@ -138,23 +137,14 @@ impl Stage {
     }
 
     async fn until(&self, query: &str, wanted: impl Fn(i64) -> bool, working: &Running) {
-        let began = Stopwatch::start();
-        let mut poll = interval(POLL);
-        loop {
-            poll.tick().await;
-            let found = self.on.count(query).await;
-            if wanted(found) {
-                return;
-            }
-            let log = working.log();
+        let is_so = async || wanted(self.on.count(query).await).then_some(());
+        let state = async || {
+            let (found, log) = (self.on.count(query).await, working.log());
             let bad = |line: &&str| line.contains("WARN") || line.contains("ERROR");
             let last: Vec<&str> = log.lines().rev().filter(bad).take(20).collect();
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{found}: {query}\n{}",
-                last.join("\n")
-            );
-        }
+            format!("{found}: {query}\n{}", last.join("\n"))
+        };
+        eventually(is_so, state).await;
     }
 
     fn dialect<'q>(&self, [sqlite, postgres]: [&'q str; 2]) -> &'q str {

@@ -5,15 +5,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use restore_reconciler::clock::Stopwatch;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::process::Child;
-use tokio::time::{interval, timeout};
 
 use super::said::{Said, Surface};
 use crate::console::server::{Answer, Ask, send_to};
-use crate::support::scene::{PATIENCE, POLL};
+use crate::support::time::{eventually, in_time};
 
 /// How the binary is called.
 #[derive(Debug, Clone)]
@@ -60,19 +58,14 @@ impl Call {
             .kill_on_drop(true)
             .spawn()
             .expect("the binary was built");
-        let began = Stopwatch::start();
-        let mut poll = interval(POLL);
-        let address = loop {
-            poll.tick().await;
+        let listening = async || {
             let said = read(&stdout);
-            let line = said.lines().next().filter(|_| said.ends_with('\n'));
-            let address = line.and_then(|line| line.strip_prefix("listening on "));
-            if let Some(address) = address {
-                let address = address.strip_prefix("http://").unwrap_or(address);
-                break address.parse().expect("an address");
-            }
-            assert!(began.elapsed() < PATIENCE, "{}", read(&stderr));
+            let line = said.lines().next().filter(|_| said.ends_with('\n'))?;
+            let address = line.strip_prefix("listening on ")?;
+            let address = address.strip_prefix("http://").unwrap_or(address);
+            Some(address.parse().expect("an address"))
         };
+        let address = eventually(listening, async || read(&stderr)).await;
         Running {
             by: arguments.join(" "),
             child,
@@ -103,7 +96,7 @@ impl Running {
         Self::said(surface, request, &answer)
     }
 
-    /// What it says of its own state, be it ready or not: on a busy machine it may rightly not be.
+    /// What is said of its state, be it well or not: on a busy machine it may rightly not be ready.
     pub(super) fn probe(&self, request: &Ask) -> Said {
         let answer = self.answer(request);
         assert!([200, 503].contains(&answer.status), "{answer:?}");
@@ -132,7 +125,7 @@ impl Running {
     pub(super) async fn end(mut self) -> Said {
         let pid = i32::try_from(self.child.id().expect("it runs")).expect("a process id");
         kill_process(Pid::from_raw(pid).expect("not zero"), Signal::TERM).expect("it is ours");
-        let ended = timeout(PATIENCE, self.child.wait()).await.expect("in time");
+        let ended = in_time("its end", self.child.wait()).await;
         assert_eq!(ended.expect("it is ours").code(), Some(0), "{}", self.by);
         let stdout = read(&self.directory.path().join("stdout"));
         Said::new(Surface::Log, &self.by, stdout + &self.log())

@@ -8,4 +8,5 @@ pub(crate) mod pooler;
 pub(crate) mod proxy;
 pub(crate) mod scene;
 pub(crate) mod store;
+pub(crate) mod time;
 pub(crate) mod worker;

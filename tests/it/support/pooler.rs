@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::cluster::environment;
-use super::proxy::in_time;
+use super::time::in_time;
 
 /// Names a `PgBouncer` to use instead of the installed one. `tests/run` sets it where that is too old.
 const PROGRAM_VARIABLE: &str = "RECONCILER_TEST_PGBOUNCER";

@@ -8,7 +8,6 @@
 //! A second socket, bound to the same port and never listening, keeps the port from being given away.
 
 use std::{
-    future::Future,
     io,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -253,19 +252,12 @@ async fn pump(
     }
 }
 
-/// Waits for what should have happened long before.
-pub(crate) async fn in_time<T>(what: &str, event: impl Future<Output = T>) -> T {
-    let limit = Duration::from_secs(30);
-    tokio::time::timeout(limit, event)
-        .await
-        .unwrap_or_else(|_| panic!("{what}: not within {limit:?}"))
-}
-
 mod tests {
     use sqlx::{Connection as _, PgConnection};
 
     use super::*;
     use crate::support::cluster;
+    use crate::support::time::in_time;
 
     /// A server that says everything back, and a proxy before it.
     async fn echo() -> Proxy {

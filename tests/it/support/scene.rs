@@ -10,19 +10,13 @@ use restore_reconciler::clock::Stopwatch;
 use serde_json::Value;
 use sqlx::PgConnection;
 use tempfile::TempDir;
-use tokio::time::{interval, timeout};
 
 use super::case::Case;
 use super::cluster::TestDatabase;
 use super::hold::{Held, hold};
 use super::store::{Columns, Fixture};
+use super::time::eventually;
 use super::worker::{Worker, said_by};
-
-/// How long to wait before it is a failure. Debug builds on a busy machine are slow; nothing waits longer than
-/// it must.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
-/// Between two looks.
-pub(crate) const POLL: Duration = Duration::from_millis(10);
 
 /// No sweep within the time of any test, so that a request is the only way to a verdict.
 pub(crate) const NO_SWEEPS: &str = "[sweep]\nschedule = \"0 0 0 1 1 *\"\n";
@@ -269,18 +263,12 @@ impl Scene {
         worker: &Worker,
     ) -> Duration {
         let began = Stopwatch::start();
-        let mut poll = interval(POLL);
-        loop {
-            poll.tick().await;
-            let found = self.count(query).await;
-            if is_so(found) {
-                return began.elapsed();
-            }
-            if began.elapsed() > PATIENCE {
-                let jobs = self.rows(UNFINISHED).await;
-                panic!("{found}: {query}\n{jobs:#?}\n{}", worker.said());
-            }
-        }
+        let took = async || is_so(self.count(query).await).then(|| began.elapsed());
+        let state = async || {
+            let (found, jobs) = (self.count(query).await, self.rows(UNFINISHED).await);
+            format!("{found}: {query}\n{jobs:#?}\n{}", worker.said())
+        };
+        eventually(took, state).await
     }
 
     /// Waits until so many runs have a verdict, and says how long that took.
@@ -359,18 +347,12 @@ pub(crate) fn text_of<'a>(row: &'a Columns, column: &str) -> &'a str {
 
 /// Waits until a probe is answered with this status.
 pub(crate) async fn until_answered(worker: &Worker, path: &str, wanted: u16) {
-    let began = Stopwatch::start();
-    let mut poll = interval(POLL);
-    loop {
-        poll.tick().await;
-        if worker.probe(path).await.0 == wanted {
-            return;
-        }
-        if began.elapsed() > PATIENCE {
-            let (_, state) = worker.probe("/readyz?verbose").await;
-            panic!("{path} is not {wanted}: {state}\n{}", worker.said());
-        }
-    }
+    let is_so = async || (worker.probe(path).await.0 == wanted).then_some(());
+    let state = async || {
+        let (_, state) = worker.probe("/readyz?verbose").await;
+        format!("{path} is not {wanted}: {state}\n{}", worker.said())
+    };
+    eventually(is_so, state).await;
 }
 
 /// Waits until a worker says that it is ready.
@@ -386,12 +368,9 @@ pub(crate) async fn dismiss(worker: Worker) {
 
 /// Waits until a worker has said so.
 pub(crate) async fn until_said(worker: &Worker, words: &str) {
-    let said = async {
-        let mut poll = interval(POLL);
-        while !worker.said().contains(words) {
-            poll.tick().await;
-        }
-    };
-    let is_said = timeout(PATIENCE, said).await.is_ok();
-    assert!(is_said, "never {words:?}:\n{}", worker.said());
+    let is_said = async || worker.said().contains(words).then_some(());
+    eventually(is_said, async || {
+        format!("never {words:?}:\n{}", worker.said())
+    })
+    .await;
 }

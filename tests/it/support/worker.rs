@@ -11,7 +11,6 @@ use std::{
     path::Path,
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use reconciler_fixtures::Standin;
@@ -26,10 +25,8 @@ use tokio::{
 };
 
 use super::case::world;
+use super::time::TIMEOUT;
 
-/// How long a worker may take to listen, to answer a probe, or to end when asked to. Debug builds on a busy
-/// machine are slow; nothing waits longer than it must.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How many of the last lines on standard error are kept.
 const LINES_KEPT: usize = 200;
 
@@ -95,11 +92,11 @@ impl Worker {
         let listening = tokio::spawn(said.clone().listen(stderr));
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
 
-        let first = timeout(PATIENCE, stdout.next_line()).await;
+        let first = timeout(TIMEOUT, stdout.next_line()).await;
         let line = match first {
             Ok(Ok(Some(line))) => line,
             Ok(Ok(None)) => {
-                let end = timeout(PATIENCE, child.wait()).await;
+                let end = timeout(TIMEOUT, child.wait()).await;
                 return Err(NotStarted(format!("it ended: {end:?}\n{said}")));
             }
             other => return Err(NotStarted(format!("it says nothing: {other:?}\n{said}"))),
@@ -162,12 +159,12 @@ impl Worker {
 
     /// Waits for the end: its exit code, and what it said.
     pub(crate) async fn ended(mut self) -> (Option<i32>, String) {
-        let status = timeout(PATIENCE, self.child.wait())
+        let status = timeout(TIMEOUT, self.child.wait())
             .await
             .unwrap_or_else(|_| panic!("it does not end\n{}", self.said))
             .expect("it is ours to wait for");
         // Its last words may still be on their way.
-        timeout(PATIENCE, self.listening)
+        timeout(TIMEOUT, self.listening)
             .await
             .unwrap_or_else(|_| panic!("somebody else keeps its standard error\n{}", self.said))
             .expect("listening never fails");
@@ -181,7 +178,7 @@ impl Worker {
 
     /// The status and the body of an answer to `GET path`.
     pub(crate) async fn probe(&self, path: &str) -> (u16, String) {
-        timeout(PATIENCE, get(self.probes, path))
+        timeout(TIMEOUT, get(self.probes, path))
             .await
             .unwrap_or_else(|_| panic!("GET {path}: no answer\n{}", self.said))
             .unwrap_or_else(|error| panic!("GET {path}: {error}\n{}", self.said))
@@ -214,7 +211,7 @@ pub(crate) async fn stage(url: &str) -> PgPool {
 pub(crate) async fn said_by(url: &str, verb: &[&str]) -> (Option<i32>, String) {
     let mut command = without_heirs(env!("CARGO_BIN_EXE_restore-reconciler"));
     command.args(verb).env("RECONCILER_DATABASE_URL", url);
-    let output = timeout(PATIENCE, command.kill_on_drop(true).output())
+    let output = timeout(TIMEOUT, command.kill_on_drop(true).output())
         .await
         .unwrap_or_else(|_| panic!("{verb:?} does not end"))
         .expect("setpriv is installed");
@@ -277,7 +274,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::support::proxy::in_time;
+    use crate::support::time::in_time;
 
     /// A program that does what is expected of a worker, and listens nowhere.
     async fn stand_in(script: &str) -> Result<Worker, NotStarted> {

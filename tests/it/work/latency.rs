@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::history::{System, assert_sound};
 use crate::support::cluster::{self, Cluster, environment};
 use crate::support::scene::{NO_SWEEPS, OPEN, Scene, dismiss};
+use crate::support::time::Machine;
 
 /// How many runs of one workspace are swept; 20,000 where it is not set.
 const DUE: &str = "RECONCILER_TEST_DUE";
@@ -98,14 +99,15 @@ async fn an_idle_worker_settles_what_is_asked_for() {
     assert_sound(scene.url(), System::QUIET).await;
 }
 
-/// A bound of 2 s, which a debug build on a busy machine keeps: without turns it would be the length of the
-/// whole sweep. The promise of 250 ms is for a release build on a machine of its own; the figure is printed.
+/// A bound of 2 s, which a debug build keeps, and as much longer as a busy machine takes: without turns it would be
+/// the length of the whole sweep. The promise of 250 ms is for a release build on a machine of its own; the figure is printed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_of_one_workspace_does_not_hold_up_requests_of_another() {
     const BOUND: Duration = Duration::from_secs(2);
     const REQUESTS_MIN: i64 = 100;
     let due: i64 = environment(DUE).map_or(20_000, |text| text.parse().expect("a number"));
     assert!((1..FIRST).contains(&due), "{DUE}");
+    let machine = Machine::watch();
     let (_cluster, database) = stopwatched().await;
     let scene = Scene::in_database(database, "[sweep]\nschedule = \"*/5 * * * * *\"\n").await;
     scene.plant_proven(1, due, 1, 1).await;
@@ -149,7 +151,11 @@ async fn a_sweep_of_one_workspace_does_not_hold_up_requests_of_another() {
         .fetch_all(scene.database.pg())
         .await
         .expect("an answer");
-    assert!(p99 < BOUND, "{p99:?}: {waits:#?}\n{}", worker.said());
+    assert!(
+        p99 < machine.grants(BOUND),
+        "{p99:?}: {waits:#?}\n{}",
+        worker.said()
+    );
     dismiss(worker).await;
     assert_sound(scene.url(), System::QUIET).await;
 }

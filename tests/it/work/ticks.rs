@@ -12,9 +12,10 @@ use crate::history::{System, assert_sound};
 use crate::support::case::Case;
 use crate::support::hold::WAITING;
 use crate::support::scene::{
-    OPEN, PATIENCE, POLL, SWEEPS, Scene, TICKS, dismiss, text_of, until_answered, until_ready,
+    OPEN, SWEEPS, Scene, TICKS, dismiss, text_of, until_answered, until_ready,
 };
 use crate::support::store::{Fixture, moment, on_both};
+use crate::support::time::{Machine, POLL, TIMEOUT};
 use crate::support::worker::Worker;
 
 /// Between two probes.
@@ -72,6 +73,7 @@ async fn won(scene: &Scene) -> Vec<Timestamp> {
 }
 
 async fn every_tick_is_won_once_and_brings_a_pass_where_something_is_due(on: Fixture) {
+    let machine = Machine::watch();
     let scene = Scene::on(on, SWEEPS).await;
     let workers = [scene.worker().await, scene.worker().await];
     let mut last = 0;
@@ -95,9 +97,12 @@ async fn every_tick_is_won_once_and_brings_a_pass_where_something_is_due(on: Fix
     dismiss(two).await;
     assert_in_order(&scene).await;
     let won = won(&scene).await;
+    // A busy machine may have given neither of them a processor while a tick passed.
+    let second = machine.grants(Duration::from_secs(1));
+    let second = SignedDuration::try_from(second).expect("short");
     let gaps = won
         .windows(2)
-        .filter(|pair| pair[1].duration_since(pair[0]) != SignedDuration::from_secs(1));
+        .filter(|pair| pair[1].duration_since(pair[0]) > second);
     assert_eq!(
         gaps.count(),
         0,
@@ -111,7 +116,7 @@ async fn every_tick_is_won_once_and_brings_a_pass_where_something_is_due(on: Fix
 /// Waits for some ticks, none of which asks for a pass.
 async fn quiet(scene: &Scene, workers: &[Worker]) {
     let mut poll = interval(POLL);
-    let awaited = timeout(PATIENCE, async {
+    let awaited = timeout(TIMEOUT, async {
         loop {
             let (ticks, shards) = (scene.count(TICKS).await, scene.count(SHARDS).await);
             while scene.count(TICKS).await < ticks + 3 {
@@ -317,14 +322,16 @@ async fn a_host_that_never_wins_is_ready_until_sweeps_are_not_done(on: Fixture) 
         ))
         .await;
     let worker = scene.worker().await;
-    // Three ticks without a sweep are too many; these are more.
+    // Three ticks without a sweep are too many; these are more. Other checks may fail on a busy machine.
     let since = Stopwatch::start();
     let mut poll = interval(PROBE_EVERY);
     while since.elapsed() < Duration::from_secs(7) {
         poll.tick().await;
-        let (status, state) = worker.probe("/readyz?verbose").await;
-        assert_eq!(status, 200, "{state}\n{}", worker.said());
+        let (_, state) = worker.probe("/readyz?verbose").await;
+        let is_ready = state.contains("[+] sweep: last success ");
+        assert!(is_ready, "{state}\n{}", worker.said());
     }
+    until_ready(&worker).await;
     let won = "SELECT count(*) FROM reconciler.ticks WHERE worker <> 'another'";
     assert_eq!(scene.count(won).await, 0);
 
