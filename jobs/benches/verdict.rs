@@ -5,13 +5,13 @@
 //! cargo bench -p reconciler-jobs -- --test    runs each once
 //! ```
 
-// Marked as test code for the same reason as in `tests/it`, with which the benches share a bundle.
+// Marked as test code for the same reason as in `tests/laws`, with which the benches share a bundle.
 #[cfg(test)]
-#[path = "../tests/it/bundle.rs"]
+#[path = "../tests/laws/bundle.rs"]
 mod bundle;
 #[cfg(test)]
 #[expect(dead_code, reason = "most of it is for tests")]
-#[path = "../tests/it/support.rs"]
+#[path = "../tests/laws/support.rs"]
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
