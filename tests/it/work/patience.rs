@@ -24,7 +24,7 @@ on_both!(a_worker_that_waits_for_a_lock_keeps_its_jobs_and_suspects_nobody);
 const IMPATIENT: &str = r#"
 [worker]
 jobs_max = 100
-orphan_after = "2s"
+orphan_after = "5s"
 attempt_timeout = "3s"
 
 [database]

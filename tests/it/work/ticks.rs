@@ -15,7 +15,7 @@ use crate::support::scene::{
     OPEN, SWEEPS, Scene, TICKS, dismiss, text_of, until_answered, until_ready,
 };
 use crate::support::store::{Fixture, moment, on_both};
-use crate::support::time::{Machine, POLL, TIMEOUT};
+use crate::support::time::{Machine, POLL, TIMEOUT, eventually};
 use crate::support::worker::Worker;
 
 /// Between two probes.
@@ -322,14 +322,16 @@ async fn a_host_that_never_wins_is_ready_until_sweeps_are_not_done(on: Fixture) 
         ))
         .await;
     let worker = scene.worker().await;
+    let probe = async || worker.probe("/readyz?verbose").await.1;
+    let has_success = |state: &str| state.contains("[+] sweep: last success ");
+    eventually(async || has_success(&probe().await).then_some(()), &probe).await;
     // Three ticks without a sweep are too many; these are more. Other checks may fail on a busy machine.
     let since = Stopwatch::start();
     let mut poll = interval(PROBE_EVERY);
     while since.elapsed() < Duration::from_secs(7) {
         poll.tick().await;
-        let (_, state) = worker.probe("/readyz?verbose").await;
-        let is_ready = state.contains("[+] sweep: last success ");
-        assert!(is_ready, "{state}\n{}", worker.said());
+        let state = probe().await;
+        assert!(has_success(&state), "{state}\n{}", worker.said());
     }
     until_ready(&worker).await;
     let won = "SELECT count(*) FROM reconciler.ticks WHERE worker <> 'another'";
