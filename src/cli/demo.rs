@@ -258,7 +258,7 @@ fn claim(file: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// In a URL, a question mark would end the name.
+/// The URL of a file. A question mark would end the name, so there it is escaped.
 fn sqlite_url(file: &Path) -> anyhow::Result<String> {
     let name = file.to_str().context("the file's name is not UTF-8")?;
     let name = name

@@ -197,7 +197,7 @@ pub enum LevelWord {
     Problem,
     /// It works, but could work better.
     Advice,
-    /// As it must be.
+    /// What was checked is as it must be.
     Good,
 }
 
@@ -213,7 +213,7 @@ pub struct Settings {
 pub struct TokenMade {
     /// The token. It is a secret, and is shown nowhere else.
     pub token: String,
-    /// Its entry of `console.tokens` in the configuration.
+    /// The token's entry of `console.tokens` in the configuration.
     pub entry: Token,
 }
 

@@ -142,7 +142,7 @@ impl Screen {
         let _ = self.notes.write(&visible(text), "\n");
     }
 
-    /// As [`Self::note`], in colour.
+    /// Writes a note like [`Self::note`], in colour.
     pub(super) fn tinted_note(&mut self, tint: Tint, text: &str) {
         let _ = self.notes.write_tinted(tint, text);
     }

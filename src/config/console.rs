@@ -48,7 +48,7 @@ section! {
         behind_tls: bool = false, by yes_or_no;
         /// How long an operation may be queued before it is shown as open for too long. "1m" to "8760h".
         queued_max: SignedDuration = freshness::Thresholds::default().queued, "1m" to "8760h";
-        /// The same while it is running. "1m" to "8760h".
+        /// How long an operation may run before it is shown as open for too long. "1m" to "8760h".
         running_max: SignedDuration = freshness::Thresholds::default().running, "1m" to "8760h";
         /// From which age on the latest backup set is shown as out of date. "1h" to "8760h".
         backup_age_max: SignedDuration = backup_health::Thresholds::default().age_max, "1h" to "8760h";
@@ -76,9 +76,9 @@ pub struct Token {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Reach {
-    /// Those of every workspace: the text "all".
+    /// What belongs to every workspace: the text "all".
     All(All),
-    /// Those of the workspaces with these ids.
+    /// What belongs to the workspaces with these ids.
     Only(#[schemars(length(min = 1, max = WORKSPACES_MAX), inner(range(min = 1)))] BTreeSet<i64>),
 }
 

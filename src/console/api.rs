@@ -149,7 +149,7 @@ struct ViewerShown {
     capabilities: Vec<Capability>,
 }
 
-/// That a run was asked for, and where to look.
+/// The answer to a request for a verdict: that it was taken, and where to look.
 #[derive(Serialize, JsonSchema)]
 struct RequestTaken {
     /// The run.

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) table: &'static str,
-    /// Its name, where somebody creates it as advised.
+    /// The name that the advised statement gives the index.
     pub(super) name: &'static str,
     /// Its columns and predicate, where somebody creates it as advised on PostgreSQL.
     pub(super) definition: &'static str,
@@ -242,13 +242,13 @@ mod tests {
             .is_served_by(&columns, predicate)
     }
 
-    /// As PostgreSQL prints it for `varchar` columns.
+    /// A partial index's condition as PostgreSQL prints it for `varchar` columns.
     const OPEN_VARCHAR: &str = "(((type)::text = 'restore.execute'::text) AND ((status)::text = ANY \
         ((ARRAY['queued'::character varying, 'running'::character varying])::text[])))";
-    /// As PostgreSQL prints it for `text` columns.
+    /// A partial index's condition as PostgreSQL prints it for `text` columns.
     const OPEN_TEXT: &str = "((type = 'restore.execute'::text) AND (status = ANY \
         (ARRAY['running'::text, 'queued'::text])))";
-    /// As SQLite keeps it.
+    /// A partial index's condition as SQLite keeps it.
     const OPEN_SQLITE: &str = "type='restore.execute' and status in('queued','running')";
 
     #[test]

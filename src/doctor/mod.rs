@@ -49,7 +49,7 @@ pub struct Check {
 /// How a check was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// As it must be.
+    /// What was checked is as it must be.
     Good,
     /// It works, but could work better.
     Advice,

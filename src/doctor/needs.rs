@@ -13,7 +13,7 @@ pub struct Table {
     pub(super) part: Part,
     /// Where it must be; nothing where the search path leads to it.
     pub(super) schema: Option<&'static str>,
-    /// Its name.
+    /// The table's name, without its schema.
     pub name: &'static str,
     /// The privilege that covers what a worker writes to single columns; nothing where it writes to none.
     pub(super) written_with: Option<&'static str>,
@@ -42,7 +42,7 @@ pub(super) enum Part {
 /// A column of a platform table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Column {
-    /// Its name.
+    /// The column's name.
     pub name: &'static str,
     /// The types of PostgreSQL that the statements work on, as the server spells them.
     types: &'static [&'static str],

@@ -187,7 +187,7 @@ struct Index {
     qualified_name: String,
     is_valid: bool,
     columns: Vec<String>,
-    /// As the server prints it.
+    /// A partial index's condition, as the server prints it.
     predicate: Option<String>,
 }
 

@@ -36,7 +36,7 @@ pub struct Census {
     pub took_micros: u64,
     /// Runs that nobody has closed.
     pub open_runs: u64,
-    /// Those of them whose time to be looked at has come.
+    /// How many of these are due: their time to be looked at has come.
     pub due_runs: u64,
     /// Since when the oldest of these is due; none where none is, or nobody knows since when.
     pub due_since: Option<Timestamp>,

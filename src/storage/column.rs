@@ -106,7 +106,7 @@ impl Decode<'_, Sqlite> for Moment {
     }
 }
 
-/// As the rules read what the platform wrote.
+/// A moment as the rules read what the platform wrote.
 impl From<Moment> for Stamp {
     fn from(column: Moment) -> Self {
         match column {

@@ -18,7 +18,7 @@ pub async fn connect(url: &str, access: Access, limits: &Limits) -> Result<Store
     Ok(Store { database })
 }
 
-/// As [`connect`], but nothing can be written, whatever is sent.
+/// Connects like [`connect`], but nothing can be written through it, whatever is sent.
 pub(super) async fn connect_to_read(url: &str, limits: &Limits) -> Result<Database, StoreError> {
     Ok(match scheme_of(url)? {
         Backend::Postgres => Database::Postgres(PostgresStore::connect_to_read(url, limits).await?),

@@ -39,11 +39,11 @@ pub struct EnvironmentShown {
 pub struct PostureShown {
     /// The state.
     pub state: Posture,
-    /// For people.
+    /// The heading that pages show.
     pub headline: &'static str,
     /// Why it is what it is.
     pub reason: PostureReason,
-    /// The same in one sentence.
+    /// What the heading means, in one sentence.
     pub summary: &'static str,
     /// What to do next.
     pub next_action: &'static str,
@@ -62,11 +62,11 @@ pub struct PostureShown {
 pub struct BackupShown {
     /// The state.
     pub state: BackupHealth,
-    /// For people.
+    /// What pages call this state of backups.
     pub label: &'static str,
     /// What decided.
     pub finding: Finding,
-    /// The same in one sentence.
+    /// What the label means, in one sentence.
     pub summary: &'static str,
     /// What else was found.
     pub further: Vec<&'static str>,
@@ -85,7 +85,7 @@ pub struct BackupShown {
 pub struct BackupSetShown {
     /// The set.
     pub id: BackupSetId,
-    /// Its name.
+    /// The backup set's name.
     pub name: String,
     /// When it was completed, where that can be read.
     pub completed_at: Option<Moment>,

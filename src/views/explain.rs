@@ -30,7 +30,7 @@ pub struct Explanation {
     pub recorded: Option<Said>,
     /// How the two relate.
     pub change: Change,
-    /// The same in one sentence.
+    /// What the comparison came to, in one sentence.
     pub sentence: &'static str,
     /// Whether anything would be said now that was not recorded.
     pub differs: bool,
@@ -62,11 +62,11 @@ pub struct Said {
 pub struct LegLine {
     /// The leg.
     pub leg: Leg,
-    /// For people.
+    /// What pages call the leg.
     pub name: &'static str,
-    /// As it was recorded.
+    /// The leg's state as the verdict recorded it.
     pub then: Option<LegWord>,
-    /// As the rules see it now.
+    /// The leg's state as the rules see it now.
     pub now: LegWord,
     /// Whether the two differ.
     pub differs: bool,
@@ -186,7 +186,7 @@ pub struct Explained {
 pub struct LinkedRestore {
     /// The restore.
     pub id: i64,
-    /// Its status.
+    /// The platform's status of the restore.
     pub status: String,
     /// Whether it was a preview.
     pub is_dry_run: bool,

@@ -36,18 +36,18 @@ pub use moment::Moment;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "Named{Id}")]
 pub struct Named<Id> {
-    /// Its id.
+    /// The row's id.
     pub id: Id,
-    /// Its name.
+    /// The row's name, as the platform shows it.
     pub name: String,
 }
 
 /// Where something belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Place {
-    /// Its workspace.
+    /// The workspace that something belongs to.
     pub workspace: Named<WorkspaceId>,
-    /// Its environment; none for what belongs to the workspace alone.
+    /// The environment; none for what belongs to the workspace alone.
     pub environment: Option<Named<EnvironmentId>>,
 }
 
@@ -57,14 +57,14 @@ pub struct Place {
 pub struct Labelled<State> {
     /// The state.
     pub state: State,
-    /// For people.
+    /// The label that pages and tables show.
     pub label: &'static str,
 }
 
 /// Something to do, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Step {
-    /// For people.
+    /// The text of the link.
     pub label: &'static str,
     /// The page of this console that it leads to; none where it is done elsewhere.
     pub href: Option<String>,

@@ -35,7 +35,7 @@ impl From<Timestamp> for Moment {
 }
 
 impl Moment {
-    /// For machines, where text is asked for.
+    /// The moment in RFC 3339, for attributes and files that machines read.
     #[must_use]
     pub fn rfc3339(&self) -> String {
         self.0.to_string()

@@ -56,7 +56,7 @@ pub struct WorkspaceShown {
     pub coverage: Coverage,
     /// Where this workspace is counted alone; none where that makes no difference.
     pub alone: Option<String>,
-    /// Its environments on this page.
+    /// The environments of the workspace that are on this page.
     pub environments: Vec<EnvironmentShown>,
     /// The latest verdicts over time.
     pub mix: Mix,

@@ -41,7 +41,7 @@ pub struct QueueView {
 pub struct StateLine {
     /// The state.
     pub state: QueueState,
-    /// For people.
+    /// What pages call this state of a job.
     pub label: &'static str,
     /// How many.
     pub entries: u64,
@@ -54,7 +54,7 @@ pub struct StateLine {
 pub struct EntryLine {
     /// Why it is listed.
     pub state: QueueState,
-    /// For people.
+    /// What pages call this state of a job.
     pub label: &'static str,
     /// The run; none where a job names none that can be read.
     pub run: Option<RunId>,
@@ -77,7 +77,7 @@ pub struct EntryLine {
 /// A worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WorkerLine {
-    /// Its name; none for a viewer who may not see all workspaces.
+    /// The worker's name; none for a viewer who may not see all workspaces.
     pub name: Option<String>,
     /// Which queue it serves.
     pub queue: String,
@@ -99,7 +99,7 @@ pub struct SweepsShown {
 /// A sweep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SweepLine {
-    /// Its id.
+    /// The job's id.
     pub id: i64,
     /// Who swept; none for a viewer who may not see all workspaces, also where the sweep was confined to one that
     /// the viewer sees: workers are everybody's, and so is what their names tell of hosts.
@@ -118,7 +118,7 @@ pub struct SweepLine {
     pub counts: Option<Tally>,
 }
 
-/// For people.
+/// What pages call a state of a job.
 #[must_use]
 pub const fn label(state: QueueState) -> &'static str {
     match state {
@@ -323,17 +323,17 @@ impl QueueListed {
 pub struct RunInQueue {
     /// The run.
     pub run: i64,
-    /// Its workspace.
+    /// The workspace that the run belongs to.
     pub workspace: i64,
-    /// Its environment.
+    /// The environment that the run belongs to; none for a run of the whole workspace.
     pub environment: Option<i64>,
-    /// Its type.
+    /// The platform's type of the run.
     pub run_type: String,
-    /// Its status.
+    /// The platform's status of the run.
     pub run_status: String,
     /// Settlements that never ended.
     pub attempts: Option<AttemptsOnRecord>,
-    /// Its entry on the watch list.
+    /// The run's entry on the watch list; none if it is not watched.
     pub watch: Option<WatchOnRecord>,
     /// The latest jobs that asked for it, the latest first.
     pub jobs: Vec<JobOnRecord>,

@@ -30,11 +30,11 @@ pub struct Preparation {
     pub as_of: Moment,
     /// The restore.
     pub restore: RestoreId,
-    /// Its workspace.
+    /// The workspace that the restore belongs to.
     pub workspace: Named<WorkspaceId>,
-    /// Its environment.
+    /// The environment that the restore belongs to.
     pub environment: Named<EnvironmentId>,
-    /// Its status.
+    /// The platform's status of the restore.
     pub status: RestoreStatus,
     /// Whether it can only be a preview.
     pub is_dry_run: bool,
@@ -52,7 +52,7 @@ pub struct Preparation {
     pub next_gate: Option<GateLine>,
     /// Whether it could be executed now.
     pub execution_available: bool,
-    /// The same for people.
+    /// Where the execution stands, as pages say it.
     pub execution: &'static str,
     /// What it would restore from.
     pub source: BackupShown,
@@ -77,17 +77,17 @@ pub struct Preparation {
 pub struct GateLine {
     /// Which.
     pub gate: Gate,
-    /// For people.
+    /// What pages call the gate.
     pub label: &'static str,
     /// Whether it is passed.
     pub state: GateState,
-    /// For people.
+    /// What pages call the gate's state.
     pub state_label: &'static str,
     /// How urgent it looks.
     pub tone: Tone,
     /// Why it is in its state.
     pub reason: GateReason,
-    /// The same in one sentence.
+    /// What the state means, in one sentence.
     pub sentence: &'static str,
     /// What to do next.
     pub next_action: &'static str,

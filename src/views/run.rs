@@ -68,7 +68,7 @@ pub struct RunDetail {
     pub claim: Option<&'static str>,
     /// What none of this claims.
     pub claim_boundary: &'static str,
-    /// For whoever has to look closer: words, counts and ids.
+    /// Words, counts and ids for whoever has to look closer.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -94,7 +94,7 @@ pub struct Card {
 pub struct RestoreLine {
     /// The restore.
     pub id: RestoreId,
-    /// Its status.
+    /// The platform's status of the restore.
     pub status: RestoreStatus,
     /// Whether it was a preview.
     pub is_dry_run: bool,
@@ -595,7 +595,7 @@ pub enum EventSubject {
 }
 
 impl EventSubject {
-    /// For people.
+    /// The label that pages show.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {

@@ -73,7 +73,7 @@ pub enum LegWord {
 }
 
 impl LegWord {
-    /// For people.
+    /// The label that pages and tables show.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {

@@ -25,7 +25,7 @@ const NEXT_PAGE_AFTER: Duration = Duration::from_millis(20);
 /// How the runs of a recheck are settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Care {
-    /// As suspects.
+    /// One run a transaction, as suspects are settled.
     OneByOne,
     Together,
 }

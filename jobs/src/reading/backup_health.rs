@@ -86,7 +86,7 @@ vocabulary! {
     #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum BackupHealth {
-        /// For people.
+        /// The label that pages show.
         label: &'static str,
         /// How urgent it looks.
         tone: Tone,

@@ -34,7 +34,7 @@ vocabulary! {
     #[derive(Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum Freshness {
-        /// For people.
+        /// The label that pages show.
         label: &'static str,
     }
     /// Open, and not for too long.

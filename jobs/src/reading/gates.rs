@@ -25,7 +25,7 @@ vocabulary! {
     #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum CardStatus {
-        /// For people.
+        /// The label that pages show.
         label,
         /// How urgent it looks.
         tone: Tone,
@@ -150,7 +150,7 @@ impl Gates {
         }
     }
 
-    /// In one line: `2/7 gates complete`.
+    /// How far preparation is, in one line: `2/7 gates complete`.
     #[must_use]
     pub fn compact(&self) -> String {
         format!("{}/{} gates complete", self.completed(), self.gates.len())

@@ -20,9 +20,9 @@ use crate::vocabulary;
 pub struct LegThenAndNow {
     /// Which.
     pub leg: Leg,
-    /// As it was recorded; none without a record.
+    /// The leg's state as it was recorded; none without a record.
     pub then: Option<LegState>,
-    /// As the rules see it now.
+    /// The leg's state as the rules see it now.
     pub now: LegState,
 }
 
@@ -31,7 +31,7 @@ vocabulary! {
     #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum Change {
-        /// For people.
+        /// The comparison in one sentence.
         sentence,
     }
     OpenUndecided = "No verdict is recorded. The run is open, and this is what the rules say of it now."

@@ -19,7 +19,7 @@ vocabulary! {
     pub enum Posture {
         /// The word for it, in answers and labels.
         name: &'static str,
-        /// For people.
+        /// The heading that pages show.
         headline: &'static str,
     }
     /// The latest restore failed, or needs somebody.
@@ -141,7 +141,7 @@ pub struct WorkspacePosture {
     pub weakened: u64,
     /// Environments without executed restores.
     pub unvalidated: u64,
-    /// The others.
+    /// Environments that are in neither of these postures.
     pub no_recent_issues_visible: u64,
 }
 

@@ -110,11 +110,11 @@ pub enum Scope {
 pub struct MappingSummary {
     /// Source groups that need a decision.
     pub required: u64,
-    /// Those that have a target.
+    /// How many assignments have a target.
     pub resolved: u64,
-    /// Those that are left out on purpose.
+    /// How many assignments are left out on purpose.
     pub skipped: u64,
-    /// Those that have neither.
+    /// How many assignments have neither a target nor a reason to be left out.
     pub unresolved: u64,
     /// Ids of the first [`UNRESOLVED_MAX`] of these, in order.
     pub unresolved_groups: Vec<String>,

@@ -115,7 +115,7 @@ vocabulary! {
     #[derive(Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum NextAction {
-        /// For people.
+        /// The label that pages show.
         label,
     }
     ReviewPreview = "Review preview"
@@ -135,7 +135,7 @@ vocabulary! {
     #[derive(Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum Claim {
-        /// For people.
+        /// The label that pages show.
         label,
     }
     PreviewExists = "Preview evidence exists"

@@ -26,7 +26,7 @@ vocabulary! {
     #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum Availability {
-        /// For people.
+        /// The label that pages show.
         label: &'static str,
     }
     /// There is none that this viewer may see.

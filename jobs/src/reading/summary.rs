@@ -15,7 +15,7 @@ vocabulary! {
     #[derive(Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum Uncounted {
-        /// For people.
+        /// The label that pages show.
         label,
     }
     Unavailable = "Result summary unavailable"

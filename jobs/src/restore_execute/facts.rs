@@ -229,7 +229,7 @@ vocabulary! {
     Cancelled { word: "cancelled", is_pre_execution: false, voice: Some(Voice::Stopped) }
     /// Stopped; no longer written, still present.
     Aborted { word: "aborted", is_pre_execution: false, voice: Some(Voice::Stopped) }
-    /// As [`Self::Partial`]; no longer written, still present.
+    /// The older word for `partial`: no longer written, and rows with it remain.
     CompletedWithErrors {
         word: "completed_with_errors", is_pre_execution: false, voice: Some(Voice::Partial)
     }

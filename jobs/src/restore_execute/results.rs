@@ -154,7 +154,7 @@ pub enum Finding {
     Skipped,
     /// Not applied.
     NotApplied,
-    /// Its outcome is not known.
+    /// The item's outcome is a word that the rules do not know.
     Unrecognised,
     /// Requested, but without a row.
     Missing,
@@ -162,7 +162,7 @@ pub enum Finding {
     Unexpected,
     /// One id twice.
     Repeated,
-    /// Its assignment list and counts disagree.
+    /// The item's assignment list and its counts disagree.
     Conflicting,
 }
 

@@ -99,7 +99,7 @@ vocabulary! {
     #[derive(Serialize, Deserialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum Standing {
-        /// For people.
+        /// What the review found, in one sentence.
         sentence: &'static str,
     }
     /// This version would record it again.

@@ -177,7 +177,7 @@ mod tests {
             .collect()
     }
 
-    /// As the store reads.
+    /// Reads spans of the runs that are due, in the order in which the store reads.
     fn read(due: &Due, reading: &Reading) -> Vec<(WorkspaceId, RunId)> {
         let of = |span: &Span| {
             let runs = &due[&span.workspace.0];

@@ -105,7 +105,7 @@ mod tests {
     const A: Caller = Caller::Token(0);
     const B: Caller = Caller::Token(1);
 
-    /// As many permits as `caller` gets at once.
+    /// Takes as many permits as `caller` gets at once.
     async fn acquired(concurrency: &Concurrency, caller: Caller) -> Vec<Permit> {
         let mut permits = Vec::new();
         while let Some(permit) = concurrency.acquire(caller).await {

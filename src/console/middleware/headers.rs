@@ -31,7 +31,7 @@ const ALWAYS: [(HeaderName, &str); 8] = [
 
 /// How long a browser comes back over TLS only: a year, in seconds.
 const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
-/// For answers that say nothing of their own about caches.
+/// What answers that say nothing of their own about caches are sent with.
 const KEEP_NOTHING: HeaderValue = HeaderValue::from_static("private, no-store");
 
 /// Adds [`ALWAYS`], and that browsers come back over TLS only where there is TLS.

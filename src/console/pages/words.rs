@@ -44,7 +44,7 @@ pub(super) const fn tone_word(tone: &Tone) -> &'static str {
     }
 }
 
-/// For people.
+/// What pages call an outcome.
 pub(super) const fn outcome_label(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Succeeded => "succeeded",

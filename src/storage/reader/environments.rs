@@ -51,7 +51,7 @@ impl Part {
         })
     }
 
-    /// Its last one, where others follow.
+    /// Where the next page begins: behind the last environment listed, if others follow.
     fn after(&self) -> Option<Key> {
         self.next.and(self.listed.last()).map(key_of)
     }

@@ -90,7 +90,7 @@ pub const HEARD_OF_WITHIN: Duration = Duration::from_hours(1);
 pub enum Workspaces {
     /// Everybody's.
     All,
-    /// Those of these workspaces.
+    /// The rows of these workspaces.
     Only(BTreeSet<WorkspaceId>),
 }
 
@@ -112,7 +112,7 @@ impl Workspaces {
         }
     }
 
-    /// As statements take them: null stands for all.
+    /// The ids as statements take them: null stands for all.
     pub(super) fn ids(&self) -> Option<Vec<i64>> {
         match self {
             Self::All => None,
@@ -124,9 +124,9 @@ impl Workspaces {
 /// Which runs are to be listed. What is none says nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFilter {
-    /// Of this workspace.
+    /// Only runs of this workspace.
     pub workspace: Option<WorkspaceId>,
-    /// Of this environment.
+    /// Only runs of this environment.
     pub environment: Option<EnvironmentId>,
     /// Whose outcome column says so.
     pub outcome: Option<RunOutcome>,
@@ -136,7 +136,7 @@ pub struct RunFilter {
     pub state: Option<ResultState>,
     /// Whether that restore is read with the evidence of its run, as whoever may see evidence reads it.
     pub with_evidence: bool,
-    /// That are queued or running.
+    /// Only runs that are queued or running.
     pub undecided: bool,
     /// Created at this moment or later.
     pub created_from: Option<Timestamp>,
@@ -161,9 +161,9 @@ pub struct RunPage {
 pub struct RunSeen {
     /// The run's facts, and what the rules say of them as they stand.
     pub assessment: Assessment,
-    /// Its workspace's name.
+    /// The name of the run's workspace.
     pub workspace_name: String,
-    /// Its environment's name; none for a run without one.
+    /// The name of the run's environment; none for a run without one.
     pub environment_name: Option<String>,
     /// The verdict's place in the ledger.
     pub verdict: Option<VerdictSeen>,
@@ -229,13 +229,13 @@ pub struct EnvironmentPage {
 /// One environment with what its posture and its backup health are read from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnvironmentSeen {
-    /// Its workspace.
+    /// The workspace that the environment belongs to.
     pub workspace: WorkspaceId,
-    /// Its workspace's name.
+    /// The name of that workspace.
     pub workspace_name: String,
     /// The environment.
     pub environment: EnvironmentId,
-    /// Its name.
+    /// The environment's name.
     pub name: String,
     /// The restore with the highest id that was executed to its end.
     pub latest: Option<Latest>,
@@ -250,7 +250,7 @@ pub struct EnvironmentSeen {
 /// Which environments are gone through, from the first on, and what is read of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Walk {
-    /// Those of this workspace alone, where one is given.
+    /// Only environments of this workspace, where one is given.
     pub workspace: Option<WorkspaceId>,
     /// How many at most.
     pub environments_max: u32,
@@ -274,13 +274,13 @@ impl Default for Walk {
 /// One environment that is passed on a walk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnvironmentPassed {
-    /// Its workspace.
+    /// The workspace that the environment belongs to.
     pub workspace: WorkspaceId,
-    /// Its workspace's name.
+    /// The name of that workspace.
     pub workspace_name: String,
     /// The environment.
     pub environment: EnvironmentId,
-    /// Its name.
+    /// The environment's name.
     pub name: String,
     /// The restore with the highest id that was executed to its end.
     pub latest: Option<Latest>,
@@ -320,7 +320,7 @@ pub struct OpenRuns {
 /// A pass over the due runs, as its row says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepSeen {
-    /// Its id.
+    /// The sweep's id.
     pub id: i64,
     /// Who swept.
     pub worker: String,
@@ -343,7 +343,7 @@ pub struct SweepSeen {
 /// A worker of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct WorkerSeen {
-    /// Its name.
+    /// The worker's name.
     pub name: String,
     /// Which queue it serves.
     pub queue: String,

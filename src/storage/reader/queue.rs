@@ -160,17 +160,17 @@ impl QueueListing {
 pub struct Standing {
     /// The run.
     pub run: RunId,
-    /// Its workspace.
+    /// The workspace that the run belongs to.
     pub workspace: WorkspaceId,
-    /// Its environment.
+    /// The environment that the run belongs to; none for a run of the whole workspace.
     pub environment: Option<EnvironmentId>,
-    /// Its type.
+    /// The platform's type of the run.
     pub run_type: String,
-    /// Its status.
+    /// The platform's status of the run.
     pub status: String,
     /// Settlements that never ended.
     pub attempts: Option<AttemptsOnRecord>,
-    /// Its entry on the watch list.
+    /// The run's entry on the watch list; none if it is not watched.
     pub watch: Option<WatchOnRecord>,
 }
 

@@ -80,7 +80,7 @@ pub(super) struct PreparationRecord {
     has_metadata: bool,
 }
 
-/// The same, as the reader takes it.
+/// A restore as the reader takes it from a row.
 pub(super) struct FoundRestore {
     pub(super) workspace: WorkspaceId,
     pub(super) environment: EnvironmentId,
@@ -187,9 +187,9 @@ pub(super) struct SetRecord {
     is_deleted: bool,
 }
 
-/// The same, as the reader takes it; its items are not counted yet.
+/// A backup set as the reader takes it from a row; its items are not counted yet.
 pub(super) struct FoundSet {
-    /// Of the environment or of the restore.
+    /// The environment or the restore that the set was looked for by.
     pub(super) owner: i64,
     pub(super) row: BackupSetRow,
 }

@@ -208,7 +208,7 @@ fn is_in(seen: &RunSeen, state: ResultState, with_evidence: bool) -> bool {
     })
 }
 
-/// Those of `runs` that may be seen.
+/// Loads those of `runs` that may be seen.
 async fn load_seen(
     tx: &mut DatabaseTransaction,
     of: &Workspaces,

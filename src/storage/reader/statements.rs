@@ -95,7 +95,7 @@ impl DatabaseTransaction {
             .collect())
     }
 
-    /// Those of `runs` that may be seen.
+    /// Loads those of `runs` that may be seen.
     pub(super) async fn describe_runs(
         &mut self,
         of: &Workspaces,

@@ -33,7 +33,7 @@ pub struct SqliteStore {
     queue: SqlitePool,
     /// Where the file is, and which one it was when it was opened.
     file_seen: Arc<Seen>,
-    /// The same of the jobs' own file, when it was first seen.
+    /// The jobs' own file, as it was when it was first seen.
     queue_seen: Arc<Seen>,
 }
 

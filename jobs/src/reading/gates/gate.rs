@@ -11,7 +11,7 @@ vocabulary! {
     #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum Gate {
-        /// For people.
+        /// The label that pages show.
         label: &'static str,
     }
     /// A backup set that something could be restored from.
@@ -35,7 +35,7 @@ vocabulary! {
     #[derive(Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum GateState {
-        /// For people.
+        /// The label that pages show.
         label: &'static str,
         /// Whether what comes after it may go on.
         is_passed: bool,
