@@ -1,4 +1,5 @@
-//! What `doctor` looks at on SQLite.
+//! What `doctor` looks at on SQLite: the file, and that all tables are there. Indexes are not advised: nobody has a
+//! million runs in the embedded default.
 //!
 //! Types are not looked at: SQLite gives a type to each value and not to a column, and the parsers
 //! make a gap of a value that is not what it should be.
@@ -7,7 +8,6 @@ use std::collections::BTreeMap;
 
 use sqlx::{Connection as _, FromRow, SqliteConnection, SqlitePool};
 
-use super::indexes::{WANTED, Wanted};
 use super::needs::{TABLES, Table, platform_tables};
 use super::{Applied, CHECK_THE_URL, Check, MIGRATE, answer, judge_migrations};
 use crate::storage::sqlite::migrator;
@@ -38,16 +38,6 @@ struct FoundColumn {
     must_be_given: bool,
 }
 
-#[derive(Debug, FromRow)]
-struct FoundIndex {
-    table_name: String,
-    name: String,
-    /// A JSON list of names; an expression has none.
-    columns: String,
-    is_partial: bool,
-    definition: Option<String>,
-}
-
 /// Columns by table.
 type Tables = BTreeMap<String, Vec<FoundColumn>>;
 
@@ -69,10 +59,6 @@ pub(super) async fn examine(store: &Store, pool: &SqlitePool) -> Result<Vec<Chec
     };
     checks.extend(judge_platform(&tables));
     checks.extend(judge_console(&tables));
-    match answer("indexes", load_indexes(pool).await)? {
-        Ok(indexes) => checks.extend(judge_indexes(&tables, &indexes)),
-        Err(check) => checks.push(*check),
-    }
     checks.extend(look_at_own(store, pool, &tables).await?);
     Ok(checks)
 }
@@ -95,13 +81,6 @@ async fn load_tables(pool: &SqlitePool) -> Result<Tables, StoreError> {
         table.push(column);
     }
     Ok(tables)
-}
-
-async fn load_indexes(pool: &SqlitePool) -> Result<Vec<FoundIndex>, StoreError> {
-    sqlx::query_as(include_str!("sqlite/indexes.sql"))
-        .fetch_all(pool)
-        .await
-        .during("look for indexes")
 }
 
 fn judge_version(file: &File) -> Check {
@@ -264,46 +243,6 @@ fn judge_table(tables: &Tables, need: &Table) -> Vec<Check> {
         ));
     }
     checks
-}
-
-fn judge_indexes(tables: &Tables, indexes: &[FoundIndex]) -> Vec<Check> {
-    WANTED
-        .iter()
-        .filter(|wanted| tables.contains_key(wanted.table))
-        .map(|wanted| judge_index(wanted, indexes))
-        .collect()
-}
-
-fn judge_index(wanted: &Wanted, indexes: &[FoundIndex]) -> Check {
-    let subject = format!("index on {}", wanted.table);
-    let serves = |index: &&FoundIndex| {
-        let columns: Vec<String> = serde_json::from_str(&index.columns).unwrap_or_default();
-        let predicate = index.is_partial.then(|| predicate_of(index));
-        index.table_name == wanted.table
-            && wanted.is_served_on_sqlite_by(&columns, predicate.as_deref())
-    };
-    match indexes.iter().find(serves) {
-        Some(index) => Check::good(subject, format!("{} serves.", index.name)),
-        None => Check::advice(
-            subject,
-            format!("Without one, {}.", wanted.purpose),
-            format!(
-                "CREATE INDEX IF NOT EXISTS {} ON {} {};",
-                wanted.name, wanted.table, wanted.definition_on_sqlite
-            ),
-        ),
-    }
-}
-
-/// What stands behind WHERE, in whatever case and with whatever blanks it was written.
-fn predicate_of(index: &FoundIndex) -> String {
-    let definition = index.definition.as_deref().unwrap_or_default();
-    let words: Vec<&str> = definition.split_whitespace().collect();
-    words
-        .split(|word| word.eq_ignore_ascii_case("where"))
-        .nth(1)
-        .unwrap_or_default()
-        .join(" ")
 }
 
 async fn look_at_own(

@@ -13,8 +13,7 @@ use std::path::PathBuf;
 
 use crate::support::cluster::database;
 use reconciler_fixtures::{
-    PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
-    PlantedSnapshot, PlantedWorkspace, PlatformRows, Standin,
+    PlantedAudit, PlantedRestore, PlantedRun, PlantedSnapshot, PlatformRows, Standin,
 };
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
@@ -106,23 +105,7 @@ async fn run_lines(on: &Opened, lines: &str) {
 /// One run whose restore failed, so that a sweep reads every table and writes a verdict.
 fn one_run() -> PlatformRows {
     let moment = || Some("2026-01-01T00:00:00Z".to_owned());
-    PlatformRows {
-        workspaces: vec![PlantedWorkspace {
-            id: 1,
-            name: "W".to_owned(),
-        }],
-        environments: vec![PlantedEnvironment {
-            id: 2,
-            workspace_id: 1,
-            name: "E".to_owned(),
-        }],
-        backup_sets: vec![PlantedBackupSet {
-            id: 3,
-            workspace_id: 1,
-            managed_environment_id: 2,
-            ..PlantedBackupSet::default()
-        }],
-        backup_items: Vec::new(),
+    let mut rows = PlatformRows {
         runs: vec![PlantedRun {
             id: 4,
             workspace_id: 1,
@@ -139,7 +122,7 @@ fn one_run() -> PlatformRows {
             id: 5,
             workspace_id: 1,
             managed_environment_id: 2,
-            backup_set_id: 3,
+            backup_set_id: 2,
             operation_run_id: Some(4),
             status: "failed".to_owned(),
             results: Some(r#"{"items":{"7":{"status":"failed"}}}"#.to_owned()),
@@ -170,7 +153,10 @@ fn one_run() -> PlatformRows {
             outcome: Some("failure".to_owned()),
             recorded_at: "2026-01-01T00:00:00Z".to_owned(),
         }],
-    }
+        ..PlatformRows::default()
+    };
+    rows.add_environments(1, "W", [(2, "E")]);
+    rows
 }
 
 async fn prepare(on: &Opened) {
@@ -226,9 +212,12 @@ impl Drop for TempFile {
     }
 }
 
-async fn a_fresh_database_wants_indexes_and_nothing_else(on: &Opened) {
-    prepare(on).await;
-    let checks = examine(on).await;
+#[tokio::test]
+async fn a_fresh_database_wants_indexes_and_nothing_else_on_postgres() {
+    let database = database().await;
+    let on = open(&database.url()).await;
+    prepare(&on).await;
+    let checks = examine(&on).await;
     assert_eq!(problems(&checks), Vec::<&Check>::new());
     let indexes = |checks: &[Check]| {
         let advised = subjects(checks, Level::Advice).into_iter();
@@ -241,23 +230,22 @@ async fn a_fresh_database_wants_indexes_and_nothing_else(on: &Opened) {
         .iter()
         .filter(|check| check.subject.starts_with("index on"))
     {
-        run_lines(on, check.action.as_deref().unwrap()).await;
+        run_lines(&on, check.action.as_deref().unwrap()).await;
     }
-    let checks = examine(on).await;
+    let checks = examine(&on).await;
     assert_eq!(indexes(&checks), 0, "{checks:#?}");
-    assert_sweep_works(on).await;
+    assert_sweep_works(&on).await;
 }
 
 #[tokio::test]
-async fn a_fresh_database_wants_indexes_and_nothing_else_on_postgres() {
-    let database = database().await;
-    a_fresh_database_wants_indexes_and_nothing_else(&open(&database.url()).await).await;
-}
-
-#[tokio::test]
-async fn a_fresh_database_wants_indexes_and_nothing_else_on_sqlite() {
+async fn a_fresh_file_wants_its_queue_and_nothing_else() {
     let file = TempFile::new("fresh");
-    a_fresh_database_wants_indexes_and_nothing_else(&open(&file.url()).await).await;
+    let on = open(&file.url()).await;
+    prepare(&on).await;
+    let checks = examine(&on).await;
+    assert_eq!(problems(&checks), Vec::<&Check>::new());
+    assert_eq!(subjects(&checks, Level::Advice), ["queue"]);
+    assert_sweep_works(&on).await;
 }
 
 /// Every entry of the list is needed: without it no sweep works, and the check names it.

@@ -1,4 +1,4 @@
-//! What only SQLite has: a file, its journal, and a planner without figures.
+//! What only SQLite has: a file and its journal.
 
 use restore_reconciler::doctor::{Check, Level};
 use restore_reconciler::storage::{Access, Limits, connect};
@@ -6,78 +6,7 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use super::{
     TempFile, about, action, assert_sweep_works, examine, open, prepare, problems, renames, run,
-    run_lines,
 };
-
-/// SQLite's planner knows no figures of a file that nobody analysed, so that its plans are the same
-/// however many rows there are.
-#[tokio::test]
-async fn every_advised_index_is_chosen_on_sqlite() {
-    let file = TempFile::new("plans");
-    let store = open(&file.url()).await;
-    prepare(&store).await;
-    for (subject, searched_by, explain) in [
-        (
-            "index on operation_runs",
-            "workspace_id=? AND id>?",
-            concat!(
-                "EXPLAIN QUERY PLAN ",
-                include_str!("../../../src/storage/sqlite/sql/load_due.sql")
-            ),
-        ),
-        (
-            "index on restore_runs",
-            "operation_run_id=?",
-            concat!(
-                "EXPLAIN QUERY PLAN ",
-                include_str!("../../../src/storage/sqlite/sql/load_candidates.sql")
-            ),
-        ),
-        (
-            "index on evidence_snapshots",
-            "operation_run_id=?",
-            concat!(
-                "EXPLAIN QUERY PLAN ",
-                include_str!("../../../src/storage/sqlite/sql/load_snapshots.sql")
-            ),
-        ),
-        (
-            "index on audit_logs",
-            "resource_id=?",
-            concat!(
-                "EXPLAIN QUERY PLAN ",
-                include_str!("../../../src/storage/sqlite/sql/load_audits.sql")
-            ),
-        ),
-        (
-            "index on backup_items",
-            "backup_set_id=?",
-            concat!(
-                "EXPLAIN QUERY PLAN ",
-                include_str!("../../../src/storage/sqlite/sql/load_backup_items.sql")
-            ),
-        ),
-    ] {
-        let checks = examine(&store).await;
-        let statement = action(&checks, subject);
-        let name = statement.split_whitespace().nth(5).expect("its name");
-        run_lines(&store, statement).await;
-        // To explain a statement does not notice that the schema has changed; a new connection does.
-        let mut connection = SqliteConnection::connect(&file.url())
-            .await
-            .expect("a connection");
-        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain)
-            .fetch_all(&mut connection)
-            .await
-            .expect("a plan");
-        // Not only chosen, but searched by what is asked for, row by row.
-        let uses_it = plan
-            .iter()
-            .any(|(.., step)| step.contains(&format!("{name} ({searched_by}")));
-        assert!(uses_it, "{name} is not in {plan:#?}");
-        assert_eq!(about(&examine(&store).await, subject).level, Level::Good);
-    }
-}
 
 #[tokio::test]
 async fn no_other_column_is_needed_on_sqlite() {
