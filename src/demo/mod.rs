@@ -17,10 +17,7 @@
 //! scenarios say what those must come to. Deferred runs wait for a day, so that the second pass finds
 //! them waiting however long the first one took.
 
-mod case;
 mod report;
-mod scenarios;
-mod scenes;
 mod through_queue;
 mod volume;
 
@@ -29,7 +26,10 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
-use reconciler_fixtures::{PlatformRows, Standin, StandinError};
+use reconciler_fixtures::{
+    Conclusion, LARGE_BACKUP_ITEMS, Scenario, Standin, StandinError, late_rows, placed_scenarios,
+    platform, scenarios, scene_runs,
+};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::facts::RestoreStatus;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
@@ -38,24 +38,23 @@ use reconciler_jobs::restore_execute::{Outcome, Policy, ReasonCode};
 use reconciler_jobs::sweep::Schedule;
 use thiserror::Error;
 
-use self::case::Case;
-use self::scenarios::Scenario;
 use self::volume::Volume;
 use crate::clock::Stopwatch;
-use crate::storage::reader::Workspaces;
+use crate::storage::reader::{ITEMS_MAX, Workspaces};
 use crate::storage::{
-    Assessment, BATCH_RUNS_MAX, Backend, RecordedVerdict, Settlement, Settling, Store, StoreError,
-    Tally,
+    Assessment, BATCH_RUNS_MAX, RecordedVerdict, Settlement, Settling, Store, StoreError, Tally,
 };
 use crate::sweep::{Scope, sweep};
 use crate::worker;
 
-pub use case::HIDDEN_IDS;
 pub use report::{
-    Conclusion, DemoProgress, DemoReport, KindReport, PassReport, Phase, QueueReport,
-    ScenarioReport, VolumeReport,
+    DemoProgress, DemoReport, KindReport, PassReport, Phase, QueueReport, ScenarioReport,
+    VolumeReport,
 };
 pub use through_queue::{ThroughQueue, Working};
+
+// A scene shows what a reader does with a backup set that it does not look through to its end.
+const _: () = assert!(LARGE_BACKUP_ITEMS > ITEMS_MAX as usize);
 
 /// How long deferred runs wait.
 const WAIT: SignedDuration = SignedDuration::from_hours(24);
@@ -150,7 +149,7 @@ pub async fn run(
     }
     if options.scenes {
         let now = whole_seconds(store.now().await?);
-        standin.plant(&scenes::afterwards(now)).await?;
+        standin.plant(&late_rows(now)).await?;
     }
     judged
 }
@@ -217,24 +216,6 @@ impl From<&Settlement> for Seen {
     }
 }
 
-/// The rows of every named scenario and, where wanted, those of the scenes beside them, to be planted in this
-/// order.
-#[must_use]
-pub fn platform(now: Timestamp, with_scenes: bool) -> Vec<PlatformRows> {
-    let mut rows = PlatformRows::default();
-    case::plant_foreign_workspace(&mut rows);
-    for (id, name) in scenarios::WORKSPACES {
-        case::plant_workspace(&mut rows, id, name);
-    }
-    for (scenario, place) in scenarios::placed() {
-        let mut case = Case::proven(place, now);
-        (scenario.differs)(&mut case);
-        case.plant(&mut rows);
-    }
-    let scenes = with_scenes.then(|| scenes::before(now));
-    [rows].into_iter().chain(scenes).collect()
-}
-
 /// Fills the platform's tables, and has one audit entry refused from then on.
 async fn plant(
     store: &Store,
@@ -243,7 +224,7 @@ async fn plant(
     volume: &mut Volume,
     mut progress: impl FnMut(DemoProgress),
 ) -> Result<(), DemoError> {
-    let named = scenarios::all().count() as u64;
+    let named = scenarios().count() as u64;
     let total = named.saturating_add(options.runs);
     let mut planted = |done| {
         progress(DemoProgress {
@@ -261,12 +242,7 @@ async fn plant(
     volume
         .plant(standin, now, |generated| planted(named + generated))
         .await?;
-    standin
-        .execute_script(match store.backend() {
-            Backend::Postgres => include_str!("postgres/refuse_audit.sql"),
-            Backend::Sqlite => include_str!("sqlite/refuse_audit.sql"),
-        })
-        .await?;
+    standin.refuse_audit().await?;
     // A platform in use has statistics. Rows planted a moment ago have none, and plans made without
     // them would show a speed that no platform has.
     standin.execute_script("ANALYZE").await?;
@@ -282,7 +258,7 @@ fn whole_seconds(moment: Timestamp) -> Timestamp {
 }
 
 fn is_named(run: RunId) -> bool {
-    scenarios::placed().any(|(_, place)| place.run == run.0)
+    placed_scenarios().any(|(_, ids)| ids.run == run.0)
 }
 
 /// What the passes have in common.
@@ -340,8 +316,8 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
         let mut report = match &self.options.through_queue {
             None => self.sweep(phase, &mut observe).await?,
             Some(through) => {
-                let named = scenarios::placed().map(|(_, place)| RunId(place.run));
-                let beside = scenes::runs().filter(|_| self.options.scenes);
+                let named = placed_scenarios().map(|(_, ids)| RunId(ids.run));
+                let beside = scene_runs().filter(|_| self.options.scenes);
                 let runs = named.chain(volume::runs(self.options.runs)).chain(beside);
                 let (on, progress) = ((self.store, self.standin), &mut self.progress);
                 through_queue::pass(on, through, phase, runs, progress, &mut observe).await?
@@ -381,9 +357,9 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
         &self,
         mut observe: impl FnMut(RunId, Seen),
     ) -> Result<Tally, DemoError> {
-        let runs: Vec<RunId> = scenarios::placed()
+        let runs: Vec<RunId> = placed_scenarios()
             .filter(|(scenario, _)| scenario.reached_by() == Source::Command)
-            .map(|(_, place)| RunId(place.run))
+            .map(|(_, ids)| RunId(ids.run))
             .collect();
         let with = settling(self.options, Source::Command);
         let mut settled = Vec::new();
@@ -401,10 +377,10 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
         &mut self,
         seen: &HashMap<RunId, Seen>,
     ) -> Result<Vec<ScenarioReport>, DemoError> {
-        let total = scenarios::all().count() as u64;
+        let total = scenarios().count() as u64;
         let mut reports = Vec::new();
-        for ((scenario, place), done) in scenarios::placed().zip(1..) {
-            let run = RunId(place.run);
+        for ((scenario, ids), done) in placed_scenarios().zip(1..) {
+            let run = RunId(ids.run);
             let seen = seen.get(&run).copied().unwrap_or(Seen::NOTHING);
             let found = if seen.decision.is_verdict() {
                 self.load_verdict(run).await?

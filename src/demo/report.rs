@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use reconciler_fixtures::Conclusion;
 use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RestoreStatus;
 use reconciler_jobs::restore_execute::record::Source;
-use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -81,65 +82,6 @@ pub struct ScenarioReport {
     /// queue, or `command` for runs that are never due and that no job can ask for.
     #[schemars(with = "String")]
     pub reached_by: Source,
-}
-
-/// How a run came out: a verdict's outcome, or why there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Conclusion {
-    /// The proof bundle is complete.
-    Succeeded,
-    /// Something is missing.
-    PartiallySucceeded,
-    /// The restore was stopped; nothing shows that it applied anything.
-    Blocked,
-    /// The restore failed.
-    Failed,
-    /// Nothing was written to the platform.
-    Deferred,
-    /// The database refused to record the verdict. The run stays open.
-    Refused,
-    /// Nobody looked at the run, or somebody else dealt with it.
-    PassedOver,
-}
-
-impl Conclusion {
-    /// The word that is shown and serialised.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Succeeded => Outcome::Succeeded.name(),
-            Self::PartiallySucceeded => Outcome::PartiallySucceeded.name(),
-            Self::Blocked => Outcome::Blocked.name(),
-            Self::Failed => Outcome::Failed.name(),
-            Self::Deferred => "deferred",
-            Self::Refused => "refused",
-            Self::PassedOver => "passed_over",
-        }
-    }
-
-    /// Whether a verdict was committed.
-    #[must_use]
-    pub const fn is_verdict(self) -> bool {
-        !matches!(self, Self::Deferred | Self::Refused | Self::PassedOver)
-    }
-}
-
-impl From<&Decision> for Conclusion {
-    fn from(decision: &Decision) -> Self {
-        decision.outcome().map_or(Self::Deferred, Self::from)
-    }
-}
-
-impl From<Outcome> for Conclusion {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Succeeded => Self::Succeeded,
-            Outcome::PartiallySucceeded => Self::PartiallySucceeded,
-            Outcome::Blocked => Self::Blocked,
-            Outcome::Failed => Self::Failed,
-        }
-    }
 }
 
 /// The generated runs and what became of them.

@@ -9,14 +9,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reconciler_fixtures::{Finding, Standin};
+use reconciler_fixtures::{Conclusion, Finding, Standin};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::Source;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::report::{Conclusion, DemoProgress, PassReport, Phase, QueueReport, milliseconds};
+use super::report::{DemoProgress, PassReport, Phase, QueueReport, milliseconds};
 use super::{DemoError, Seen};
 use crate::clock::Stopwatch;
 use crate::config::{self, Cron, DatabaseUrl};

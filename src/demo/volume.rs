@@ -6,12 +6,10 @@
 //! **Invariant:** memory does not grow with the number of runs.
 
 use jiff::Timestamp;
-use reconciler_fixtures::{PlatformRows, Standin};
+use reconciler_fixtures::{CaseIds, PlatformRows, Scenario, Standin, scenarios};
 use reconciler_jobs::ids::RunId;
 
-use super::case::{Case, Place, plant_workspace};
 use super::report::{KindReport, VolumeReport};
-use super::scenarios::{self, Scenario};
 use super::{DemoError, Seen};
 
 /// The first generated run; all are above the named scenarios.
@@ -75,7 +73,7 @@ struct Kind {
 impl Volume {
     pub(super) fn new(runs: u64) -> Self {
         let kind = |(weight, name): (u64, &str)| {
-            let scenario = scenarios::all().find(|scenario| scenario.name == name)?;
+            let scenario = scenarios().find(|scenario| scenario.name == name)?;
             Some(Kind {
                 scenario,
                 weight,
@@ -117,19 +115,17 @@ impl Volume {
     fn workspace_rows(&self) -> PlatformRows {
         let mut rows = PlatformRows::default();
         for (id, number) in (FIRST_WORKSPACE..).zip(1..=self.workspaces()) {
-            plant_workspace(&mut rows, id, &format!("Customer {number}"));
+            rows.add_workspace(id, &format!("Customer {number}"));
         }
         rows
     }
 
     fn plant_run(&mut self, number: u64, now: Timestamp, rows: &mut PlatformRows) {
         let workspace = FIRST_WORKSPACE + signed(scatter(!number) % self.workspaces());
-        let place = Place::of(FIRST_RUN + signed(number), workspace);
+        let ids = CaseIds::alternating(FIRST_RUN + signed(number), workspace);
         if let Some(kind) = self.kind_of(number) {
             kind.planted += 1;
-            let mut case = Case::proven(place, now);
-            (kind.scenario.differs)(&mut case);
-            case.plant(rows);
+            rows.extend([kind.scenario.case(ids, now)]);
         }
     }
 

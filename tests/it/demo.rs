@@ -6,13 +6,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reconciler_fixtures::Standin;
+use reconciler_fixtures::{HIDDEN_IDS, Standin};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::reading::now::{Change, Now};
 use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
 use restore_reconciler::demo::{
-    self, DemoError, DemoOptions, DemoProgress, DemoReport, HIDDEN_IDS, Phase, QueueReport,
-    ThroughQueue,
+    self, DemoError, DemoOptions, DemoProgress, DemoReport, Phase, QueueReport, ThroughQueue,
 };
 use restore_reconciler::storage::reader::Workspaces;
 use restore_reconciler::storage::{Access, Backend, Limits, QueuePool, Store, Tally, connect};

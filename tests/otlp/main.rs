@@ -3,10 +3,6 @@
 //! One binary of its own, so that the large one is not linked a second time for it.
 
 #[cfg(test)]
-#[expect(dead_code, reason = "the other tests need more of it")]
-#[path = "../it/support/case.rs"]
-mod case;
-#[cfg(test)]
 mod collector;
 #[cfg(test)]
 mod protobuf;

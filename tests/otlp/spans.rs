@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use reconciler_fixtures::Standin;
+use reconciler_fixtures::proven::{Case, rows_of, world};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::trace::TraceContext;
 use restore_reconciler::storage::reader::Workspaces;
@@ -16,7 +17,6 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{interval, timeout};
 
-use crate::case::{Case, rows_of, world};
 use crate::collector::{Collector, Span};
 
 /// Debug builds on a busy machine are slow; nothing waits longer than it must.
@@ -237,10 +237,8 @@ fn sown(id: i64) -> Case {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_span_holds_what_the_platform_wrote() {
     let (collector, address) = Collector::start().await;
-    let deferred = Case {
-        restore: Case::in_progress(2).restore,
-        ..sown(2)
-    };
+    let mut deferred = sown(2);
+    deferred.restore = Case::in_progress(2).restore;
     let scene = Scene::with([sown(1), deferred], LOUD, &address).await;
     scene.request(2, None).await;
     scene.request(1, None).await;

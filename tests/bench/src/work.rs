@@ -3,68 +3,61 @@
 //! Seven of ten have complete proof; the others are spread evenly over the reasons for which a verdict is
 //! below `succeeded`. Nothing is random: run N is the same in every measurement.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use reconciler_jobs::restore_execute::ReasonCode;
-use reconciler_jobs::restore_execute::facts::RUN_TYPE;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use reconciler_fixtures::{
-    PlantedAudit, PlantedBackupItem, PlantedBackupSet, PlantedEnvironment, PlantedRestore,
-    PlantedRun, PlantedSnapshot, PlantedWorkspace, PlatformRows,
+    Case, CaseIds, PlantedBackupItem, PlantedBackupSet, PlantedEnvironment, PlatformRows,
 };
 
 /// How many workspaces share the runs.
 const WORKSPACES: i64 = 50;
 
-/// When restores ended, in minutes before they are planted: longer than any settle window.
-const ENDED: i64 = 120;
+/// The first item of each restore.
+const FIRST_ITEM: i64 = 1_000;
 
-/// What a verdict will say, and what makes it say so.
-type Flaw = (ReasonCode, fn(&mut Bundle));
+/// What a verdict will say, and what makes it say so, in a restore of so many items.
+type Flaw = (ReasonCode, fn(&mut Case, i64));
 
 /// The runs below `succeeded`, as often as each other.
 const FLAWS: [Flaw; 15] = [
-    (ReasonCode::ItemsMixed, |it| it.set_item(0, "skipped")),
-    (ReasonCode::ItemsMissing, |it| {
-        it.items.pop();
+    (ReasonCode::ItemsMixed, |it, _| set_first(it, "skipped")),
+    (ReasonCode::ItemsMissing, |it, items| {
+        it.without_item(&(FIRST_ITEM + items - 1).to_string());
+        it.recount();
     }),
-    (ReasonCode::ItemsUnrecognised, |it| {
-        it.set_item(0, "applied_with_warnings");
+    (ReasonCode::ItemsUnrecognised, |it, _| {
+        set_first(it, "applied_with_warnings");
     }),
-    (ReasonCode::ItemsUnexpected, |it| {
-        it.requested.pop();
+    (ReasonCode::ItemsUnexpected, |it, items| {
+        let requested: Vec<i64> = (FIRST_ITEM..FIRST_ITEM + items - 1).collect();
+        it.restore.requested_items = Some(json!(requested).to_string());
     }),
-    (ReasonCode::AllItemsFailed, |it| {
-        (0..it.items.len()).for_each(|item| it.set_item(item, "failed"));
+    (ReasonCode::AllItemsFailed, |it, _| it.every_item("failed")),
+    (ReasonCode::ExecutionFailed, |it, _| it.ended("failed")),
+    (ReasonCode::Cancelled, |it, _| {
+        it.ended("cancelled");
+        it.without_items();
+        it.recount();
     }),
-    (ReasonCode::ExecutionFailed, |it| {
-        it.end("failed", "restore.failed", "failure");
+    (ReasonCode::CancelledAfterWrites, |it, _| {
+        it.ended("cancelled");
     }),
-    (ReasonCode::Cancelled, |it| {
-        it.end("cancelled", "restore.cancelled", "blocked");
-        it.items.clear();
+    (ReasonCode::AbortedAfterWrites, |it, _| it.ended("aborted")),
+    (ReasonCode::AuditMissing, |it, _| it.audits.clear()),
+    (ReasonCode::AuditContradicts, |it, _| it.audited("failed")),
+    (ReasonCode::EvidenceMissing, |it, _| it.snapshots.clear()),
+    (ReasonCode::EvidenceIncomplete, |it, _| {
+        it.each_snapshot(|snapshot| "partial".clone_into(&mut snapshot.completeness_state));
     }),
-    (ReasonCode::CancelledAfterWrites, |it| {
-        it.end("cancelled", "restore.cancelled", "blocked");
+    (ReasonCode::EvidencePredatesRestore, |it, _| {
+        let before = it.ago(130);
+        it.each_snapshot(|snapshot| snapshot.generated_at = Some(before.clone()));
     }),
-    (ReasonCode::AbortedAfterWrites, |it| {
-        it.end("aborted", "restore.cancelled", "blocked");
-    }),
-    (ReasonCode::AuditMissing, |it| it.audit = None),
-    (ReasonCode::AuditContradicts, |it| {
-        it.end("completed", "restore.failed", "failure");
-    }),
-    (ReasonCode::EvidenceMissing, |it| it.snapshot = None),
-    (ReasonCode::EvidenceIncomplete, |it| {
-        it.set_snapshot(|snapshot| "partial".clone_into(&mut snapshot.completeness_state));
-    }),
-    (ReasonCode::EvidencePredatesRestore, |it| {
-        let before = it.ago(ENDED + 10);
-        it.set_snapshot(|snapshot| snapshot.generated_at = Some(before));
-    }),
-    (ReasonCode::EvidenceExpired, |it| {
-        let before = it.ago(ENDED / 2);
-        it.set_snapshot(|snapshot| snapshot.expires_at = Some(before));
+    (ReasonCode::EvidenceExpired, |it, _| {
+        let before = it.ago(60);
+        it.each_snapshot(|snapshot| snapshot.expires_at = Some(before.clone()));
     }),
 ];
 
@@ -87,21 +80,8 @@ fn flaw(run: i64) -> Option<&'static Flaw> {
 pub(crate) fn workspaces() -> PlatformRows {
     let mut rows = PlatformRows::default();
     for id in 1..=WORKSPACES {
-        rows.workspaces.push(PlantedWorkspace {
-            id,
-            name: format!("Customer {id}"),
-        });
-        rows.environments.push(PlantedEnvironment {
-            id: environment_of(id),
-            workspace_id: id,
-            name: "Production".to_owned(),
-        });
-        rows.backup_sets.push(PlantedBackupSet {
-            id: environment_of(id),
-            workspace_id: id,
-            managed_environment_id: environment_of(id),
-            ..PlantedBackupSet::default()
-        });
+        let environments = [(environment_of(id), "Production")];
+        rows.add_environments(id, &format!("Customer {id}"), environments);
     }
     rows
 }
@@ -152,167 +132,43 @@ pub(crate) fn estate() -> PlatformRows {
 
 /// Due runs, each with a restore of `items` items, which have the runs' own numbers.
 pub(crate) fn runs(numbers: impl Iterator<Item = i64>, items: u32, now: Timestamp) -> PlatformRows {
-    let mut rows = PlatformRows::default();
-    for run in numbers {
-        let mut bundle = Bundle::proven(run, items, now);
-        if let Some((_, differs)) = flaw(run) {
-            differs(&mut bundle);
-        }
-        bundle.plant(&mut rows);
+    numbers
+        .map(|run| case(run, i64::from(items), now))
+        .collect()
+}
+
+fn case(run: i64, items: i64, now: Timestamp) -> Case {
+    let workspace = 1 + run.rem_euclid(WORKSPACES);
+    let ids = CaseIds {
+        run,
+        restore: run,
+        workspace,
+        environment: environment_of(workspace),
+    };
+    let mut case = Case::new(ids, now);
+    case.without_foundation();
+    case.request((FIRST_ITEM..FIRST_ITEM + items).map(|number| (number, item(number, "applied"))));
+    if let Some((_, differs)) = flaw(run) {
+        differs(&mut case, items);
     }
-    rows
+    case
 }
 
 /// How long the results of one proven restore are.
 pub(crate) fn results_bytes(items: u32) -> usize {
-    let rows = runs(std::iter::once(0), items, Timestamp::UNIX_EPOCH);
-    let results = rows
-        .restores
-        .iter()
-        .filter_map(|restore| restore.results.as_ref());
-    results.map(String::len).sum()
+    let case = case(0, i64::from(items), Timestamp::UNIX_EPOCH);
+    case.restore.results.map_or(0, |results| results.len())
 }
 
-/// The rows of one run.
-struct Bundle {
-    now: Timestamp,
-    run: i64,
-    workspace: i64,
-    status: &'static str,
-    requested: Vec<i64>,
-    items: Vec<(i64, Value)>,
-    audit: Option<PlantedAudit>,
-    snapshot: Option<PlantedSnapshot>,
-}
-
-impl Bundle {
-    fn proven(run: i64, items: u32, now: Timestamp) -> Self {
-        let workspace = 1 + run.rem_euclid(WORKSPACES);
-        let environment = environment_of(workspace);
-        let numbers = 1_000..1_000 + i64::from(items);
-        let mut bundle = Self {
-            now,
-            run,
-            workspace,
-            status: "",
-            requested: numbers.clone().collect(),
-            items: numbers.map(|number| (number, item(number))).collect(),
-            audit: Some(PlantedAudit {
-                workspace_id: Some(workspace),
-                managed_environment_id: Some(environment),
-                resource_type: "restore_run".to_owned(),
-                resource_id: run.to_string(),
-                ..PlantedAudit::default()
-            }),
-            snapshot: Some(PlantedSnapshot {
-                id: run,
-                workspace_id: workspace,
-                managed_environment_id: environment,
-                operation_run_id: Some(run),
-                status: "active".to_owned(),
-                completeness_state: "complete".to_owned(),
-                ..PlantedSnapshot::default()
-            }),
-        };
-        let (captured, expires) = (bundle.ago(ENDED - 10), bundle.ago(-24 * 60));
-        bundle.set_snapshot(|snapshot| {
-            snapshot.generated_at = Some(captured);
-            snapshot.expires_at = Some(expires);
-        });
-        bundle.end("completed", "restore.completed", "success");
-        bundle
-    }
-
-    fn ago(&self, minutes: i64) -> String {
-        let ago = SignedDuration::from_mins(minutes);
-        self.now.checked_sub(ago).unwrap_or(self.now).to_string()
-    }
-
-    fn set_item(&mut self, place: usize, outcome: &str) {
-        if let Some((_, Value::Object(item))) = self.items.get_mut(place) {
-            item.insert("status".to_owned(), json!(outcome));
-        }
-    }
-
-    fn set_snapshot(&mut self, differs: impl FnOnce(&mut PlantedSnapshot)) {
-        self.snapshot.as_mut().map(differs);
-    }
-
-    fn end(&mut self, status: &'static str, action: &str, outcome: &str) {
-        self.status = status;
-        let ended = self.ago(ENDED);
-        if let Some(audit) = &mut self.audit {
-            action.clone_into(&mut audit.action);
-            outcome.clone_into(&mut audit.status);
-            audit.outcome = Some(outcome.to_owned());
-            audit.recorded_at = ended;
-        }
-    }
-
-    fn counters(&self) -> Value {
-        let of = |outcome: &str| {
-            let has = |(_, item): &&(i64, Value)| item.get("status") == Some(&json!(outcome));
-            self.items.iter().filter(has).count()
-        };
-        let (failed, skipped) = (of("failed"), of("skipped"));
-        json!({
-            "total": self.items.len(), "succeeded": of("applied"), "failed": failed, "skipped": skipped,
-            "partial": 0, "non_applied": failed + skipped, "foundations_skipped": 0,
-        })
-    }
-
-    fn plant(self, rows: &mut PlatformRows) {
-        let (created, started, ended) =
-            (self.ago(ENDED + 65), self.ago(ENDED + 60), self.ago(ENDED));
-        let environment = environment_of(self.workspace);
-        let context = json!({
-            "restore_run_id": self.run,
-            "target_scope": { "workspace_id": self.workspace, "managed_environment_id": environment },
-        });
-        rows.runs.push(PlantedRun {
-            id: self.run,
-            workspace_id: self.workspace,
-            managed_environment_id: Some(environment),
-            r#type: RUN_TYPE.to_owned(),
-            status: "running".to_owned(),
-            outcome: "pending".to_owned(),
-            summary_counts: Some("{}".to_owned()),
-            failure_summary: Some("[]".to_owned()),
-            context: Some(context.to_string()),
-            started_at: Some(started.clone()),
-            created_at: Some(created.clone()),
-            ..PlantedRun::default()
-        });
-        let metadata = self.counters().to_string();
-        let items: Map<String, Value> = self
-            .items
-            .into_iter()
-            .map(|(number, item)| (number.to_string(), item))
-            .collect();
-        rows.restores.push(PlantedRestore {
-            id: self.run,
-            workspace_id: self.workspace,
-            managed_environment_id: environment,
-            backup_set_id: environment,
-            operation_run_id: Some(self.run),
-            status: self.status.to_owned(),
-            requested_items: Some(json!(self.requested).to_string()),
-            results: Some(json!({ "foundations": [], "items": items }).to_string()),
-            metadata: Some(metadata),
-            started_at: Some(started),
-            completed_at: Some(ended),
-            created_at: Some(created),
-            ..PlantedRestore::default()
-        });
-        rows.audits.extend(self.audit);
-        rows.snapshots.extend(self.snapshot);
-    }
+fn set_first(case: &mut Case, outcome: &str) {
+    case.item(&FIRST_ITEM.to_string(), item(FIRST_ITEM, outcome));
+    case.recount();
 }
 
 /// What the platform writes about one policy.
-fn item(number: i64) -> Value {
+fn item(number: i64, outcome: &str) -> Value {
     json!({
-        "status": "applied",
+        "status": outcome,
         "policy_type": "deviceConfiguration",
         "policy_identifier": format!("6f1d2b8e-0c55-4b1e-9a7d-{number:012}"),
         "created_policy_id": format!("c2a94e07-77b1-4f3a-8c60-{number:012}"),

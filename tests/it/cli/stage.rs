@@ -9,8 +9,7 @@ use std::{
 
 use jiff::SignedDuration;
 use reconciler_fixtures::{
-    PlantedAudit, PlantedBackupSet, PlantedEnvironment, PlantedRestore, PlantedRun,
-    PlantedSnapshot, PlantedWorkspace, PlatformRows, Standin,
+    PlantedAudit, PlantedRestore, PlantedRun, PlantedSnapshot, PlatformRows, Standin,
 };
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use restore_reconciler::{
@@ -223,29 +222,7 @@ fn platform() -> PlatformRows {
             r#"{"11": {"status": "applied"}, "\u001b[2J": {"status": "failed"}}"#,
         ),
     ];
-    PlatformRows {
-        workspaces: [1, 2]
-            .map(|id| PlantedWorkspace {
-                id,
-                name: format!("workspace {id}"),
-            })
-            .into(),
-        environments: [1, 2]
-            .map(|id| PlantedEnvironment {
-                id,
-                workspace_id: id,
-                name: format!("environment {id}"),
-            })
-            .into(),
-        backup_sets: [1, 2]
-            .map(|id| PlantedBackupSet {
-                id,
-                workspace_id: id,
-                managed_environment_id: id,
-                ..PlantedBackupSet::default()
-            })
-            .into(),
-        backup_items: Vec::new(),
+    let mut rows = PlatformRows {
         runs: runs
             .map(|(id, kind, status)| planted_run(id, kind, status))
             .into(),
@@ -263,7 +240,15 @@ fn platform() -> PlatformRows {
             expires_at: None,
         }],
         audits: [PROVEN, UNPROVEN].map(planted_audit).into(),
+        ..PlatformRows::default()
+    };
+    for (id, workspace, environment) in [
+        (1, "workspace 1", "environment 1"),
+        (2, "workspace 2", "environment 2"),
+    ] {
+        rows.add_environments(id, workspace, [(id, environment)]);
     }
+    rows
 }
 
 fn workspace_of(run: i64) -> i64 {

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::ops::ControlFlow::{Break, Continue};
 
 use jiff::Timestamp;
-use reconciler_fixtures::{PlantedBackupSet, PlantedEnvironment, PlantedWorkspace, PlatformRows};
+use reconciler_fixtures::PlatformRows;
 use reconciler_jobs::ids::WorkspaceId;
 use reconciler_jobs::sweep::shard::Shard;
 use restore_reconciler::storage::{Access, Limits, Settled, Tally, connect};
@@ -353,35 +353,16 @@ async fn a_pass_stops_between_pages_where_it_is_told_to(on: Fixture) {
 
 /// A workspace with an environment of the same id.
 fn place(id: i64) -> PlatformRows {
+    let mut rows = PlatformRows::default();
     let name = format!("Place {id}");
-    PlatformRows {
-        workspaces: vec![PlantedWorkspace {
-            id,
-            name: name.clone(),
-        }],
-        environments: vec![PlantedEnvironment {
-            id,
-            workspace_id: id,
-            name,
-        }],
-        backup_sets: vec![PlantedBackupSet {
-            id,
-            workspace_id: id,
-            managed_environment_id: id,
-            ..PlantedBackupSet::default()
-        }],
-        ..PlatformRows::default()
-    }
+    rows.add_environments(id, &name, [(id, name.as_str())]);
+    rows
 }
 
 /// A failed restore in such a workspace, with nothing else recorded about it.
 fn failed_in(place: i64, run: i64) -> Case {
     let mut case = Case::failed(run);
-    case.run.workspace_id = place;
-    case.run.managed_environment_id = Some(place);
-    case.restore.workspace_id = place;
-    case.restore.managed_environment_id = place;
-    case.restore.backup_set_id = place;
+    case.move_to(place, place);
     case.audits.clear();
     case.snapshots.clear();
     case

@@ -75,19 +75,7 @@ fn with(mut case: Case, change: impl FnOnce(&mut Case)) -> Case {
 }
 
 fn in_foreign_scope(case: &mut Case) {
-    case.run.workspace_id = FOREIGN.0;
-    case.run.managed_environment_id = Some(FOREIGN.1);
-    case.restore.workspace_id = FOREIGN.0;
-    case.restore.managed_environment_id = FOREIGN.1;
-    case.restore.backup_set_id = FOREIGN.1;
-    for audit in &mut case.audits {
-        audit.workspace_id = Some(FOREIGN.0);
-        audit.managed_environment_id = Some(FOREIGN.1);
-    }
-    for snapshot in &mut case.snapshots {
-        snapshot.workspace_id = FOREIGN.0;
-        snapshot.managed_environment_id = FOREIGN.1;
-    }
+    case.move_to(FOREIGN.0, FOREIGN.1);
 }
 
 async fn a_swept_mixture_has_no_findings(on: Fixture) {

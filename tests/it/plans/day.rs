@@ -35,17 +35,7 @@ fn cases(first: i64) -> impl Iterator<Item = Case> {
             Case::proven(id)
         };
         let (workspace, environment) = scope_of(id);
-        (case.run.workspace_id, case.run.managed_environment_id) = (workspace, Some(environment));
-        case.restore.workspace_id = workspace;
-        case.restore.managed_environment_id = environment;
-        case.restore.backup_set_id = environment;
-        for audit in &mut case.audits {
-            (audit.workspace_id, audit.managed_environment_id) =
-                (Some(workspace), Some(environment));
-        }
-        for snapshot in &mut case.snapshots {
-            (snapshot.workspace_id, snapshot.managed_environment_id) = (workspace, environment);
-        }
+        case.move_to(workspace, environment);
         case
     })
 }

@@ -3,9 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::future::join;
-use reconciler_fixtures::{
-    PlantedBackupSet, PlantedEnvironment, PlantedWorkspace, PlatformRows, Standin,
-};
+use reconciler_fixtures::{PlatformRows, Standin};
 use reconciler_jobs::ids::RunId;
 use restore_reconciler::storage::reader::{Reader, open_reader};
 use restore_reconciler::storage::{Access, Limits, Store, connect};
@@ -209,21 +207,9 @@ fn environment_of(workspace: i64) -> i64 {
 fn scopes() -> PlatformRows {
     let mut rows = PlatformRows::default();
     for id in 1..=WORKSPACES {
-        rows.workspaces.push(PlantedWorkspace {
-            id,
-            name: format!("Workspace {id}"),
-        });
-        rows.environments.push(PlantedEnvironment {
-            id: environment_of(id),
-            workspace_id: id,
-            name: format!("Environment of {id}"),
-        });
-        rows.backup_sets.push(PlantedBackupSet {
-            id: environment_of(id),
-            workspace_id: id,
-            managed_environment_id: environment_of(id),
-            ..PlantedBackupSet::default()
-        });
+        let environment = format!("Environment of {id}");
+        let environments = [(environment_of(id), environment.as_str())];
+        rows.add_environments(id, &format!("Workspace {id}"), environments);
     }
     rows
 }

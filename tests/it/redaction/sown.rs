@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use reconciler_fixtures::PlantedRestore;
+use reconciler_fixtures::{PlantedRestore, platform};
 use reconciler_jobs::restore_execute::ReasonCode;
-use restore_reconciler::{clock, demo};
+use restore_reconciler::clock;
 use serde_json::{Map, Value, json};
 
 use super::secrets::Secrets;
@@ -96,7 +96,7 @@ pub(super) struct World {
 
 /// Plants everything.
 pub(super) async fn sow(on: &Fixture, secrets: &mut Secrets) -> World {
-    for rows in demo::platform(clock::wall(), true) {
+    for rows in platform(clock::wall(), true) {
         on.standin.plant(&rows).await.expect("the scenarios");
     }
     let rough: Vec<Case> = (FIRST_ROUGH..)

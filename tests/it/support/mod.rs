@@ -1,6 +1,5 @@
 //! What several subjects share.
 
-pub(crate) mod case;
 pub(crate) mod cluster;
 pub(crate) mod exposition;
 pub(crate) mod hold;
@@ -10,3 +9,5 @@ pub(crate) mod scene;
 pub(crate) mod store;
 pub(crate) mod time;
 pub(crate) mod worker;
+
+pub(crate) use reconciler_fixtures::proven as case;

@@ -42,17 +42,7 @@ fn only(workspace: i64) -> Workspaces {
 
 /// The case in another scope.
 fn moved(mut case: Case, (workspace, environment): (i64, i64)) -> Case {
-    case.run.workspace_id = workspace;
-    case.run.managed_environment_id = Some(environment);
-    case.restore.workspace_id = workspace;
-    case.restore.managed_environment_id = environment;
-    case.restore.backup_set_id = environment;
-    for audit in &mut case.audits {
-        (audit.workspace_id, audit.managed_environment_id) = (Some(workspace), Some(environment));
-    }
-    for snapshot in &mut case.snapshots {
-        (snapshot.workspace_id, snapshot.managed_environment_id) = (workspace, environment);
-    }
+    case.move_to(workspace, environment);
     case
 }
 
