@@ -24,14 +24,14 @@ on_both!(a_worker_that_waits_for_a_lock_keeps_its_jobs_and_suspects_nobody);
 const IMPATIENT: &str = r#"
 [worker]
 jobs_max = 100
-orphan_after = "5s"
-attempt_timeout = "3s"
+orphan_after = "10s"
+attempt_timeout = "10s"
 
 [database]
-statement_timeout = "2s"
+statement_timeout = "5s"
 lock_timeout = "250ms"
 "#;
-const LONGER: Duration = Duration::from_secs(7);
+const LONGER: Duration = Duration::from_secs(13);
 /// More than two workers have in hand and in their buffers.
 const RUNS: i64 = 500;
 
