@@ -30,18 +30,6 @@ pub(super) struct Statement {
     pub(super) sqlite: &'static str,
 }
 
-impl Statement {
-    /// A step of PostgreSQL alone, with its text.
-    pub(super) const fn of_postgres(step: &'static str, text: &'static str) -> Self {
-        Self {
-            step,
-            in_queue: false,
-            postgres: text,
-            sqlite: "",
-        }
-    }
-}
-
 /// `statement!("close runs", "close_runs")`: the step, and the name of its file below `postgres/sql` and `sqlite/sql`.
 ///
 /// `postgres` or `sqlite` before the name: the other database has nothing to do. `queue`: on SQLite, it is for the

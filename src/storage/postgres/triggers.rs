@@ -3,31 +3,28 @@
 //! **Invariant:** a trigger never fails the write that fires it, and never stands in the way of the platform's
 //! migrations. The next sweep finds what a trigger missed.
 
+use sqlx::raw_sql;
+
 use super::PostgresStore;
-use crate::storage::error::StoreError;
-use crate::storage::statement::Statement;
+use crate::storage::connection::Connection;
+use crate::storage::error::{During as _, StoreError};
 
 /// Adds the triggers, or removes them with all that belongs to them.
 pub(in crate::storage) async fn set(store: &PostgresStore, wanted: bool) -> Result<(), StoreError> {
-    let (step, statements): (_, &[&'static str]) = if wanted {
+    let (step, script) = if wanted {
         (
             "add triggers to the platform's tables",
-            &[
-                include_str!("sql/triggers/create_function.sql"),
-                include_str!("sql/triggers/watch_restores.sql"),
-                include_str!("sql/triggers/watch_evidence.sql"),
-            ],
+            include_str!("sql/add_triggers.sql"),
         )
     } else {
         (
             "remove the triggers from the platform's tables",
-            &[include_str!("sql/triggers/remove.sql")],
+            include_str!("sql/remove_triggers.sql"),
         )
     };
     let mut tx = store.begin().await?;
-    for statement in statements {
-        let statement = Statement::of_postgres(step, statement);
-        tx.driver().execute(statement, &[]).await?;
+    if let Connection::Postgres(connection) = tx.driver() {
+        raw_sql(script).execute(connection).await.during(step)?;
     }
     tx.commit().await
 }

@@ -1,2 +1,0 @@
--- remove: removes the triggers with the function that they call, which needs no rights on their tables.
-DROP FUNCTION IF EXISTS reconciler.row_changed() CASCADE
