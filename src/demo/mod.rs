@@ -31,7 +31,6 @@ use reconciler_fixtures::{
     platform, scenarios, scene_runs,
 };
 use reconciler_jobs::ids::RunId;
-use reconciler_jobs::restore_execute::facts::RestoreStatus;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use reconciler_jobs::restore_execute::{Outcome, Policy, ReasonCode};
@@ -382,12 +381,12 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
         for ((scenario, ids), done) in placed_scenarios().zip(1..) {
             let run = RunId(ids.run);
             let seen = seen.get(&run).copied().unwrap_or(Seen::NOTHING);
-            let found = if seen.decision.is_verdict() {
+            let (seen, assessment) = if seen.decision.is_verdict() {
                 self.load_verdict(run).await?
             } else {
-                self.assess(run, seen).await?
+                (seen, self.assess(run).await?)
             };
-            reports.push(self.report_on(scenario, run, found));
+            reports.push(self.report_on(scenario, run, seen, assessment.as_ref()));
             (self.progress)(DemoProgress {
                 phase: Phase::Reading,
                 done,
@@ -399,39 +398,46 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
 
     /// A verdict as the ledger has it. Nothing where the ledger has none, or one that cannot be read
     /// back: then there is nothing to show for it.
-    async fn load_verdict(&self, run: RunId) -> Result<Found, DemoError> {
-        let verdict = self
-            .store
-            .reader()
-            .load_verdict(&Workspaces::All, run)
-            .await?;
-        let found = verdict.as_ref().and_then(recorded);
-        Ok(found.unwrap_or_else(|| Found::of(Seen::NOTHING, None)))
+    async fn load_verdict(&self, run: RunId) -> Result<(Seen, Option<Assessment>), DemoError> {
+        let reader = self.store.reader();
+        let verdict = reader.load_verdict(&Workspaces::All, run).await?;
+        let recorded = verdict.as_ref().and_then(recorded);
+        Ok(
+            recorded.map_or((Seen::NOTHING, None), |(seen, assessment)| {
+                (seen, Some(assessment))
+            }),
+        )
     }
 
     /// What the facts of a run show that stays open, or that was closed by somebody else.
-    async fn assess(&self, run: RunId, seen: Seen) -> Result<Found, DemoError> {
+    async fn assess(&self, run: RunId) -> Result<Option<Assessment>, DemoError> {
         let reader = self.store.reader();
         let assessed = reader
             .assess(&Workspaces::All, &[run], &Policy::default())
             .await?;
-        Ok(Found::of(seen, assessed.first()))
+        Ok(assessed.into_iter().next())
     }
 
-    fn report_on(&self, scenario: &Scenario, run: RunId, found: Found) -> ScenarioReport {
-        let reason = found.seen.reason;
+    fn report_on(
+        &self,
+        scenario: &Scenario,
+        run: RunId,
+        seen: Seen,
+        assessment: Option<&Assessment>,
+    ) -> ScenarioReport {
+        let restore = assessment.and_then(Assessment::restore);
         ScenarioReport {
             name: scenario.name,
             temptation: scenario.temptation,
             run,
-            restore_status: found.restore_status,
-            decision: found.seen.decision,
-            reason_code: reason,
-            missing: found.missing,
-            next_action: reason.map_or("", ReasonCode::next_action),
+            restore_status: restore.map(|restore| restore.status),
+            decision: seen.decision,
+            reason_code: seen.reason,
+            missing: assessment.map_or_else(Vec::new, |it| it.decision.missing()),
+            next_action: seen.reason.map_or("", ReasonCode::next_action),
             expected_decision: scenario.expected.0,
             expected_reason: scenario.expected.1,
-            as_expected: found.seen.is(scenario.expected),
+            as_expected: seen.is(scenario.expected),
             reached_by: self.reached_by(scenario),
         }
     }
@@ -444,25 +450,7 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
     }
 }
 
-/// What was found about one scenario.
-struct Found {
-    seen: Seen,
-    restore_status: Option<RestoreStatus>,
-    missing: Vec<ReasonCode>,
-}
-
-impl Found {
-    fn of(seen: Seen, assessment: Option<&Assessment>) -> Self {
-        let restore = assessment.and_then(Assessment::restore);
-        Self {
-            seen,
-            restore_status: restore.map(|restore| restore.status),
-            missing: assessment.map_or_else(Vec::new, |assessment| assessment.decision.missing()),
-        }
-    }
-}
-
-fn recorded(verdict: &RecordedVerdict) -> Option<Found> {
+fn recorded(verdict: &RecordedVerdict) -> Option<(Seen, Assessment)> {
     let seen = Seen {
         decision: Conclusion::from(Outcome::parse(&verdict.outcome)?),
         reason: ReasonCode::parse(&verdict.reason_code),
@@ -471,5 +459,5 @@ fn recorded(verdict: &RecordedVerdict) -> Option<Found> {
         facts: serde_json::from_str(&verdict.facts).ok()?,
         decision: serde_json::from_str(&verdict.decision).ok()?,
     };
-    Some(Found::of(seen, Some(&assessment)))
+    Some((seen, assessment))
 }

@@ -1,220 +1,81 @@
 //! The demonstration, on both databases: every reason code, nothing foreign, and a second pass that
 //! changes nothing.
 
-use std::any::Any;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use reconciler_fixtures::{HIDDEN_IDS, Standin};
+use reconciler_fixtures::HIDDEN_IDS;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::reading::now::{Change, Now};
 use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
 use restore_reconciler::demo::{
     self, DemoError, DemoOptions, DemoProgress, DemoReport, Phase, QueueReport, ThroughQueue,
 };
+use restore_reconciler::storage::Tally;
 use restore_reconciler::storage::reader::Workspaces;
-use restore_reconciler::storage::{Access, Backend, Limits, QueuePool, Store, Tally, connect};
-use restore_reconciler::worker;
 use serde_json::Value;
-use sqlx::{PgPool, SqlitePool};
 
-use crate::support::cluster::database;
+use crate::support::store::{Columns, Fixture, on_both_empty};
 
-/// An empty database, a store on it, and a way past the store.
-struct Stage {
-    store: Store,
-    standin: Standin,
-    beside: Beside,
-    _until_the_end: Box<dyn Any + Send>,
+on_both_empty!(
+    every_scenario_comes_out_as_the_rulebook_demands,
+    scenes_stand_beside_the_scenarios,
+    the_queue_comes_to_the_same_as_a_sweep,
+    a_job_that_nobody_finishes_ends_the_wait_and_is_told,
+);
+
+async fn demonstrate(
+    on: &Fixture,
+    options: &DemoOptions,
+) -> Result<(DemoReport, Vec<DemoProgress>), DemoError> {
+    let mut said = Vec::new();
+    let report = demo::run(&on.store, &on.standin, options, |progress| {
+        said.push(progress);
+    })
+    .await?;
+    Ok((report, said))
 }
 
-enum Beside {
-    Postgres(PgPool),
-    Sqlite(SqlitePool),
-}
-
-/// A SQLite file, removed with this value.
-struct TemporaryFile(PathBuf);
-
-impl TemporaryFile {
-    fn new(name: &str) -> Self {
-        let name = format!("demo-{name}-{}.sqlite", std::process::id());
-        let file = Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name));
-        file.remove(); // a killed process with the same id may have left one
-        file
-    }
-
-    fn remove(&self) {
-        let suffixes = ["", "-wal", "-shm", ".queue", ".queue-wal", ".queue-shm"];
-        for suffix in suffixes {
-            let mut path = self.0.clone().into_os_string();
-            path.push(suffix);
-            drop(std::fs::remove_file(path)); // usually not there
-        }
+/// With so many generated runs beside the scenarios.
+fn with_runs(runs: u64) -> DemoOptions {
+    DemoOptions {
+        runs,
+        ..DemoOptions::default()
     }
 }
 
-impl Drop for TemporaryFile {
-    fn drop(&mut self) {
-        self.remove();
-    }
+/// A query's columns `run` and `text`.
+async fn texts(on: &Fixture, query: &str) -> Vec<(i64, String)> {
+    let mut rows = on.rows(query).await;
+    let column = |row: &mut Columns, name| row.remove(name).flatten().expect(name);
+    let texts = rows.iter_mut().map(|row| {
+        let run = column(row, "run").parse().expect("an id");
+        (run, column(row, "text"))
+    });
+    texts.collect()
 }
 
-impl Stage {
-    async fn sqlite(name: &str) -> Self {
-        let file = TemporaryFile::new(name);
-        let url = format!("sqlite:{}", file.0.display());
-        let store = connect(&url, Access::Create, &Limits::default())
-            .await
-            .unwrap();
-        let pool = SqlitePool::connect(&url).await.unwrap();
-        Self {
-            store,
-            standin: Standin::new(&url).unwrap(),
-            beside: Beside::Sqlite(pool),
-            _until_the_end: Box::new(file),
-        }
-    }
-
-    async fn postgres() -> Self {
-        let database = database().await;
-        let store = connect(&database.url(), Access::Write, &Limits::default())
-            .await
-            .unwrap();
-        let pool = PgPool::connect(&database.url()).await.unwrap();
-        Self {
-            store,
-            standin: Standin::new(&database.url()).unwrap(),
-            beside: Beside::Postgres(pool),
-            _until_the_end: Box::new(database),
-        }
-    }
-
-    async fn demonstrate(&self, runs: u64) -> Result<(DemoReport, Vec<DemoProgress>), DemoError> {
-        self.demonstrate_as(runs, None).await
-    }
-
-    async fn demonstrate_through_queue(
-        &self,
-        runs: u64,
-    ) -> Result<(DemoReport, Vec<DemoProgress>), DemoError> {
-        self.demonstrate_as(runs, Some(ThroughQueue::default()))
-            .await
-    }
-
-    async fn demonstrate_as(
-        &self,
-        runs: u64,
-        through_queue: Option<ThroughQueue>,
-    ) -> Result<(DemoReport, Vec<DemoProgress>), DemoError> {
-        let options = DemoOptions {
-            runs,
-            through_queue,
-            ..DemoOptions::default()
-        };
-        let mut said = Vec::new();
-        let report = demo::run(&self.store, &self.standin, &options, |progress| {
-            said.push(progress);
-        })
-        .await?;
-        Ok((report, said))
-    }
-
-    /// Runs the statement for this database; each row is a run and a text.
-    async fn rows(&self, postgres: &'static str, sqlite: &'static str) -> Vec<(i64, String)> {
-        match &self.beside {
-            Beside::Postgres(pool) => sqlx::query_as(postgres).fetch_all(pool).await.unwrap(),
-            Beside::Sqlite(pool) => sqlx::query_as(sqlite).fetch_all(pool).await.unwrap(),
-        }
-    }
-
-    async fn reconciliations(&self) -> Vec<(i64, String)> {
-        self.rows(
-            "SELECT id, context ->> 'reconciliation' FROM operation_runs
-             WHERE status = 'completed' AND jsonb_typeof(context) = 'object'
-               AND context ? 'reconciliation'",
-            "SELECT id, context ->> '$.reconciliation' FROM operation_runs
-             WHERE status = 'completed' AND context ->> '$.reconciliation' IS NOT NULL",
-        )
-        .await
-    }
-
-    async fn audits(&self) -> Vec<(i64, String)> {
-        self.rows(
-            "SELECT resource_id::bigint, jsonb_build_array(metadata, summary, resource_id)::text
-             FROM audit_logs WHERE action = 'operation_run.reconciled'",
-            "SELECT CAST(resource_id AS INTEGER), json_array(json(metadata), summary, resource_id)
-             FROM audit_logs WHERE action = 'operation_run.reconciled'",
-        )
-        .await
-    }
-
-    async fn ledger(&self) -> Vec<(i64, String)> {
-        self.rows(
-            "SELECT operation_run_id, '[' || facts || ',' || decision || ',' || workspace_id || ']'
-             FROM reconciler.ledger",
-            "SELECT operation_run_id, '[' || facts || ',' || decision || ',' || workspace_id || ']'
-             FROM reconciler_ledger",
-        )
-        .await
-    }
-
-    async fn sources(&self) -> BTreeSet<String> {
-        let rows = self
-            .rows(
-                "SELECT operation_run_id, source FROM reconciler.ledger",
-                "SELECT operation_run_id, source FROM reconciler_ledger",
-            )
-            .await;
-        rows.into_iter().map(|(_, source)| source).collect()
-    }
-
-    /// How many jobs there are in each state.
-    async fn jobs(&self) -> Vec<(i64, String)> {
-        match self.store.queue_pool() {
-            QueuePool::Postgres(pool) => {
-                let jobs = "SELECT count(*), status FROM apalis.jobs GROUP BY status";
-                sqlx::query_as(jobs).fetch_all(&pool).await.unwrap()
-            }
-            QueuePool::Sqlite(pool) => {
-                let jobs = "SELECT count(*), status FROM Jobs GROUP BY status";
-                sqlx::query_as(jobs).fetch_all(&pool).await.unwrap()
-            }
-        }
-    }
-
-    /// Queues a job that no worker will take in this century.
-    async fn plant_a_job_for_later(&self) {
-        worker::set_up(&self.store).await.unwrap();
-        match self.store.queue_pool() {
-            QueuePool::Postgres(pool) => sqlx::raw_sql(
-                "INSERT INTO apalis.jobs
-                     (id, job_type, job, status, attempts, max_attempts, run_at, priority)
-                 VALUES ('00000000000000000000000000', 'restore.execute', '{}', 'Pending', 0, 1, '2200-01-01', 0)",
-            )
-            .execute(&pool)
-            .await
-            .map(drop),
-            QueuePool::Sqlite(pool) => sqlx::raw_sql(
-                "INSERT INTO Jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority)
-                 VALUES ('00000000000000000000000000', 'restore.execute', '{}', 'Pending', 0, 1, 7258118400, 0)",
-            )
-            .execute(&pool)
-            .await
-            .map(drop),
-        }
-        .unwrap();
-    }
-
-    /// Everything that verdicts wrote: three texts per verdict, each a JSON document.
-    async fn written(&self) -> [Vec<(i64, String)>; 3] {
-        [
-            self.reconciliations().await,
-            self.audits().await,
-            self.ledger().await,
-        ]
-    }
+/// Everything that verdicts wrote: three texts per verdict, each a JSON document.
+async fn written(on: &Fixture) -> [Vec<(i64, String)>; 3] {
+    let reconciliations = on.either(
+        "SELECT id AS run, context ->> '$.reconciliation' AS text FROM operation_runs
+         WHERE status = 'completed' AND context ->> '$.reconciliation' IS NOT NULL",
+        "SELECT id AS run, context ->> 'reconciliation' AS text FROM operation_runs
+         WHERE status = 'completed' AND jsonb_typeof(context) = 'object' AND context ? 'reconciliation'",
+    );
+    let audits = on.either(
+        "SELECT resource_id AS run, json_array(json(metadata), summary, resource_id) AS text
+         FROM audit_logs WHERE action = 'operation_run.reconciled'",
+        "SELECT resource_id AS run, jsonb_build_array(metadata, summary, resource_id) AS text
+         FROM audit_logs WHERE action = 'operation_run.reconciled'",
+    );
+    let ledger = "SELECT operation_run_id AS run, '[' || facts || ',' || decision || ',' || workspace_id || ']' AS text
+         FROM reconciler.ledger";
+    [
+        texts(on, reconciliations).await,
+        texts(on, audits).await,
+        texts(on, ledger).await,
+    ]
 }
 
 fn assert_as_expected(report: &DemoReport) {
@@ -249,10 +110,10 @@ fn assert_every_code_is_a_primary_reason(report: &DemoReport) {
 }
 
 /// One entry of each kind per verdict, and none for any other run.
-async fn assert_written_once(stage: &Stage, report: &DemoReport) {
+async fn assert_written_once(on: &Fixture, report: &DemoReport) {
     let first = &report.first.swept;
     let verdicts = first.succeeded + first.partially_succeeded + first.blocked + first.failed;
-    let written = stage.written().await;
+    let written = written(on).await;
     let runs: Vec<BTreeSet<i64>> = written
         .iter()
         .map(|rows| rows.iter().map(|(run, _)| *run).collect())
@@ -273,9 +134,9 @@ fn runs_of(written: &[Vec<(i64, String)>; 3]) -> Option<BTreeSet<i64>> {
     Some(rows.iter().map(|(run, _)| *run).collect())
 }
 
-async fn assert_nothing_foreign_is_mentioned(stage: &Stage) {
+async fn assert_nothing_foreign_is_mentioned(on: &Fixture) {
     let mut numbers = 0;
-    for (run, text) in stage.written().await.iter().flatten() {
+    for (run, text) in written(on).await.iter().flatten() {
         let document: Value = serde_json::from_str(text).unwrap();
         each_number(&document, &mut |number| {
             assert!(number < HIDDEN_IDS, "run {run} mentions {number}: {text}");
@@ -317,36 +178,27 @@ fn assert_progress_is_usable(said: &[DemoProgress]) {
     }
 }
 
-async fn scenarios_hold_on(stage: Stage) {
-    let (report, said) = stage.demonstrate(0).await.unwrap();
+async fn every_scenario_comes_out_as_the_rulebook_demands(on: Fixture) {
+    let (report, said) = demonstrate(&on, &with_runs(0)).await.unwrap();
     assert_as_expected(&report);
     assert_every_code_is_a_primary_reason(&report);
-    assert_written_once(&stage, &report).await;
-    assert_nothing_foreign_is_mentioned(&stage).await;
+    assert_written_once(&on, &report).await;
+    assert_nothing_foreign_is_mentioned(&on).await;
     assert_progress_is_usable(&said);
 
-    let before = stage.standin.fingerprint().await.unwrap();
-    let again = stage.demonstrate(0).await;
+    let before = on.standin.fingerprint().await.unwrap();
+    let again = demonstrate(&on, &with_runs(0)).await;
     assert!(matches!(again, Err(DemoError::PlatformPresent)));
-    assert_eq!(stage.standin.fingerprint().await.unwrap(), before);
-}
-
-#[tokio::test]
-async fn every_scenario_comes_out_as_the_rulebook_demands_on_sqlite() {
-    scenarios_hold_on(Stage::sqlite("scenarios").await).await;
-}
-
-#[tokio::test]
-async fn every_scenario_comes_out_as_the_rulebook_demands_on_postgres() {
-    scenarios_hold_on(Stage::postgres().await).await;
+    assert_eq!(on.standin.fingerprint().await.unwrap(), before);
 }
 
 /// How what would be said now relates to each recorded verdict.
-async fn changes_since(stage: &Stage) -> BTreeSet<Change> {
+async fn changes_since(on: &Fixture) -> BTreeSet<Change> {
     let mut changes = BTreeSet::new();
-    for (run, _) in stage.ledger().await {
+    let [.., ledger] = written(on).await;
+    for (run, _) in ledger {
         let run = RunId(run);
-        let reader = stage.store.reader();
+        let reader = on.store.reader();
         let verdict = reader.load_verdict(&Workspaces::All, run).await;
         let verdict = verdict.unwrap().unwrap();
         let recorded: Decision = serde_json::from_str(&verdict.decision).unwrap();
@@ -360,20 +212,18 @@ async fn changes_since(stage: &Stage) -> BTreeSet<Change> {
 }
 
 /// Scenes change nothing of what is demonstrated, and every way in which proof can come late is among them.
-async fn scenes_stand_beside_the_scenarios_on(stage: Stage, through_queue: Option<ThroughQueue>) {
+async fn scenes_stand_beside_the_scenarios(on: Fixture) {
     let options = DemoOptions {
         scenes: true,
-        through_queue,
+        through_queue: (!on.is_sqlite()).then(ThroughQueue::default),
         ..DemoOptions::default()
     };
-    let report = demo::run(&stage.store, &stage.standin, &options, |_| ())
-        .await
-        .unwrap();
+    let (report, _) = demonstrate(&on, &options).await.unwrap();
     assert!(report.unchanged && report.is_as_expected(), "{report:#?}");
     assert_every_code_is_a_primary_reason(&report);
-    assert_written_once(&stage, &report).await;
-    assert_nothing_foreign_is_mentioned(&stage).await;
-    let changes = changes_since(&stage).await;
+    assert_written_once(&on, &report).await;
+    assert_nothing_foreign_is_mentioned(&on).await;
+    let changes = changes_since(&on).await;
     let unrecorded = [
         Change::OpenUndecided,
         Change::RecordUnreadable,
@@ -390,25 +240,15 @@ async fn scenes_stand_beside_the_scenarios_on(stage: Stage, through_queue: Optio
 }
 
 #[tokio::test]
-async fn scenes_stand_beside_the_scenarios_on_sqlite() {
-    scenes_stand_beside_the_scenarios_on(Stage::sqlite("scenes").await, None).await;
-}
-
-#[tokio::test]
-async fn scenes_stand_beside_the_scenarios_on_postgres() {
-    let through_queue = Some(ThroughQueue::default());
-    scenes_stand_beside_the_scenarios_on(Stage::postgres().await, through_queue).await;
-}
-
-#[tokio::test]
 async fn two_thousand_generated_runs_come_out_alike_on_both_databases() {
-    let [sqlite, postgres] = [Stage::sqlite("volume").await, Stage::postgres().await];
-    let (on_sqlite, _) = sqlite.demonstrate(2_000).await.unwrap();
-    let (on_postgres, said) = postgres.demonstrate(2_000).await.unwrap();
-    for (stage, report) in [(&sqlite, &on_sqlite), (&postgres, &on_postgres)] {
+    let sqlite = Fixture::empty_sqlite().await;
+    let postgres = Fixture::empty_postgres().await;
+    let (on_sqlite, _) = demonstrate(&sqlite, &with_runs(2_000)).await.unwrap();
+    let (on_postgres, said) = demonstrate(&postgres, &with_runs(2_000)).await.unwrap();
+    for (on, report) in [(&sqlite, &on_sqlite), (&postgres, &on_postgres)] {
         assert_as_expected(report);
-        assert_written_once(stage, report).await;
-        assert_nothing_foreign_is_mentioned(stage).await;
+        assert_written_once(on, report).await;
+        assert_nothing_foreign_is_mentioned(on).await;
     }
     assert_progress_is_usable(&said);
     for (left, right) in on_sqlite.scenarios.iter().zip(&on_postgres.scenarios) {
@@ -464,9 +304,14 @@ fn assert_passes_went_through_the_queue(report: &DemoReport) {
     assert_eq!(second.swept, stayed_open);
 }
 
-async fn queue_comes_to_the_same_on(swept: Stage, queued: Stage) {
-    let (by_sweep, _) = swept.demonstrate(200).await.unwrap();
-    let (report, said) = queued.demonstrate_through_queue(200).await.unwrap();
+async fn the_queue_comes_to_the_same_as_a_sweep(queued: Fixture) {
+    let swept = queued.empty_one_beside().await;
+    let (by_sweep, _) = demonstrate(&swept, &with_runs(200)).await.unwrap();
+    let through_queue = DemoOptions {
+        through_queue: Some(ThroughQueue::default()),
+        ..with_runs(200)
+    };
+    let (report, said) = demonstrate(&queued, &through_queue).await.unwrap();
     assert_same_verdicts(&by_sweep, &report);
     assert_passes_went_through_the_queue(&report);
     assert!(report.is_as_expected(), "{report:#?}");
@@ -474,62 +319,51 @@ async fn queue_comes_to_the_same_on(swept: Stage, queued: Stage) {
     assert_nothing_foreign_is_mentioned(&queued).await;
     assert_progress_is_usable(&said);
 
-    assert_eq!(swept.sources().await, BTreeSet::from(["sweep".to_owned()]));
-    assert_eq!(
-        queued.sources().await,
-        BTreeSet::from(["request".to_owned()])
-    );
+    for (on, source) in [(&swept, "sweep"), (&queued, "request")] {
+        let found = on.value("SELECT DISTINCT source FROM reconciler.ledger");
+        assert_eq!(found.await.as_deref(), Some(source));
+    }
     let jobs = [report.first, report.second].map(|pass| pass.queue.unwrap().queued);
     let jobs = i64::try_from(jobs.iter().sum::<u64>()).unwrap();
-    assert_eq!(queued.jobs().await, [(jobs, "Done".to_owned())]);
+    let queued = queued.with_queue().await;
+    let by_status = "SELECT count(*) AS run, status AS text FROM apalis.jobs GROUP BY status";
+    assert_eq!(texts(&queued, by_status).await, [(jobs, "Done".to_owned())]);
     assert_digests_tell_looks_from_changes(&queued).await;
 }
 
-async fn assert_digests_tell_looks_from_changes(stage: &Stage) {
-    let [look, reason] = match stage.store.backend() {
-        Backend::Postgres => [
-            "UPDATE reconciler.watch_list SET tries = tries + 1",
-            "UPDATE reconciler.watch_list SET reason_code = 'other'",
-        ],
-        Backend::Sqlite => [
-            "UPDATE reconciler_watch_list SET tries = tries + 1",
-            "UPDATE reconciler_watch_list SET reason_code = 'other'",
-        ],
-    };
-    let (standin, run) = (
-        &stage.standin,
-        "UPDATE operation_runs SET outcome = 'other'",
-    );
-    let whole = standin.fingerprint().await.unwrap();
-    let before = standin.fingerprint_but_looks().await.unwrap();
-    standin.execute_script(look).await.unwrap();
-    assert_ne!(standin.fingerprint().await.unwrap(), whole);
-    assert_eq!(standin.fingerprint_but_looks().await.unwrap(), before);
-    standin.execute_script(reason).await.unwrap();
-    let watched = standin.fingerprint_but_looks().await.unwrap();
+async fn assert_digests_tell_looks_from_changes(on: &Fixture) {
+    let whole = on.standin.fingerprint().await.unwrap();
+    let but_looks = async || on.standin.fingerprint_but_looks().await.unwrap();
+    let before = but_looks().await;
+    on.execute("UPDATE reconciler.watch_list SET tries = tries + 1")
+        .await;
+    assert_ne!(on.standin.fingerprint().await.unwrap(), whole);
+    assert_eq!(but_looks().await, before);
+    on.execute("UPDATE reconciler.watch_list SET reason_code = 'other'")
+        .await;
+    let watched = but_looks().await;
     assert_ne!(watched, before);
-    standin.execute_script(run).await.unwrap();
-    assert_ne!(standin.fingerprint_but_looks().await.unwrap(), watched);
+    on.execute("UPDATE operation_runs SET outcome = 'other'")
+        .await;
+    assert_ne!(but_looks().await, watched);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_queue_comes_to_the_same_as_a_sweep_on_sqlite() {
-    let stages = (Stage::sqlite("swept").await, Stage::sqlite("queued").await);
-    queue_comes_to_the_same_on(stages.0, stages.1).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_queue_comes_to_the_same_as_a_sweep_on_postgres() {
-    queue_comes_to_the_same_on(Stage::postgres().await, Stage::postgres().await).await;
-}
-
-async fn a_job_that_is_left_is_told_on(stage: Stage) {
-    stage.plant_a_job_for_later().await;
-    let impatient = ThroughQueue {
-        stalled_after: Duration::from_secs(6), // some are finished in less, on a busy machine too
-        ..ThroughQueue::default()
+async fn a_job_that_nobody_finishes_ends_the_wait_and_is_told(on: Fixture) {
+    let on = on.with_queue().await;
+    let next_century = on.either("7258118400", "'2200-01-01'");
+    on.execute(&format!(
+        "INSERT INTO apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority)
+         VALUES ('00000000000000000000000000', 'restore.execute', '{{}}', 'Pending', 0, 1, {next_century}, 0)"
+    ))
+    .await;
+    let options = DemoOptions {
+        through_queue: Some(ThroughQueue {
+            stalled_after: Duration::from_secs(6), // some are finished in less, on a busy machine too
+            ..ThroughQueue::default()
+        }),
+        ..DemoOptions::default()
     };
-    let error = stage.demonstrate_as(0, Some(impatient)).await.unwrap_err();
+    let error = demonstrate(&on, &options).await.unwrap_err();
     let DemoError::Stalled { left, queued, .. } = error else {
         panic!("{error}");
     };
@@ -537,20 +371,10 @@ async fn a_job_that_is_left_is_told_on(stage: Stage) {
     assert!(error.to_string().ends_with("none was finished for 6s"));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_that_nobody_finishes_ends_the_wait_and_is_told_on_sqlite() {
-    a_job_that_is_left_is_told_on(Stage::sqlite("stalled").await).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_that_nobody_finishes_ends_the_wait_and_is_told_on_postgres() {
-    a_job_that_is_left_is_told_on(Stage::postgres().await).await;
-}
-
 #[tokio::test]
 async fn a_report_says_the_same_words_as_json() {
-    let stage = Stage::sqlite("words").await;
-    let (report, _) = stage.demonstrate(1).await.unwrap();
+    let on = Fixture::empty_sqlite().await;
+    let (report, _) = demonstrate(&on, &with_runs(1)).await.unwrap();
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["volume"]["runs"], 1);
     for (scenario, json) in report

@@ -7,10 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use jiff::SignedDuration;
-use reconciler_fixtures::{
-    PlantedAudit, PlantedRestore, PlantedRun, PlantedSnapshot, PlatformRows, Standin,
-};
+use reconciler_fixtures::{Case, CaseIds, PlatformRows, Standin};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use restore_reconciler::{
     cli::output::Document,
@@ -18,6 +15,7 @@ use restore_reconciler::{
     storage::{self, Access, Limits, Store},
     worker,
 };
+use serde_json::json;
 use tempfile::TempDir;
 
 /// Complete proof.
@@ -198,107 +196,58 @@ pub(crate) async fn execute(url: &str, script: &'static str) {
     standin.execute_script(script).await.unwrap();
 }
 
-fn ago(minutes: i64) -> String {
-    (clock::wall() - SignedDuration::from_mins(minutes)).to_string()
-}
-
 fn platform() -> PlatformRows {
-    let runs = [
-        (PROVEN, "restore.execute", "running"),
-        (FAILED, "restore.execute", "running"),
-        (RUNNING, "restore.execute", "queued"),
-        (OTHER_TYPE, "backup.execute", "running"),
-        (CLOSED, "restore.execute", "completed"),
-        (UNPROVEN, "restore.execute", "running"),
-        (FOREIGN, "restore.execute", "running"),
-    ];
-    let restores = [
-        (PROVEN, "completed", r#"{"11": {"status": "applied"}}"#),
-        (FAILED, "failed", r#"{"11": {"status": "failed"}}"#),
-        (RUNNING, "running", "[]"),
-        (
-            UNPROVEN,
-            "completed",
-            r#"{"11": {"status": "applied"}, "\u001b[2J": {"status": "failed"}}"#,
-        ),
-    ];
-    let mut rows = PlatformRows {
-        runs: runs
-            .map(|(id, kind, status)| planted_run(id, kind, status))
-            .into(),
-        restores: restores
-            .map(|(run, status, items)| planted_restore(run, status, items))
-            .into(),
-        snapshots: vec![PlantedSnapshot {
-            id: 1,
-            workspace_id: 1,
-            managed_environment_id: 1,
-            operation_run_id: Some(PROVEN),
-            status: "active".into(),
-            completeness_state: "complete".into(),
-            generated_at: Some(ago(110)),
-            expires_at: None,
-        }],
-        audits: [PROVEN, UNPROVEN].map(planted_audit).into(),
-        ..PlatformRows::default()
-    };
+    let mut rows = PlatformRows::default();
     for (id, workspace, environment) in [
         (1, "workspace 1", "environment 1"),
         (2, "workspace 2", "environment 2"),
     ] {
         rows.add_environments(id, workspace, [(id, environment)]);
     }
+    rows.extend((PROVEN..=FOREIGN).map(case));
     rows
 }
 
-fn workspace_of(run: i64) -> i64 {
-    if run == UNPROVEN { 2 } else { 1 }
-}
-
-fn planted_run(id: i64, kind: &str, status: &str) -> PlantedRun {
-    let outcome = if id == CLOSED { "succeeded" } else { "pending" };
-    // The restore of a run in another workspace.
-    let context = (id == FOREIGN).then(|| r#"{"restore_run_id": 1006}"#.to_owned());
-    PlantedRun {
-        id,
-        workspace_id: workspace_of(id),
-        managed_environment_id: Some(workspace_of(id)),
-        r#type: kind.into(),
-        status: status.into(),
-        outcome: outcome.into(),
-        context,
-        created_at: Some(ago(150)),
-        started_at: Some(ago(140)),
-        ..PlantedRun::default()
+fn case(run: i64) -> Case {
+    let workspace = if run == UNPROVEN { 2 } else { 1 };
+    let ids = CaseIds {
+        run,
+        restore: 1_000 + run,
+        workspace,
+        environment: workspace,
+    };
+    let mut case = Case::new(ids, clock::wall());
+    case.without_foundation();
+    case.request([(11, json!({ "status": "applied" }))]);
+    case.restore.metadata = None;
+    case.run.context = None;
+    case.run.summary_counts = None;
+    if run != PROVEN {
+        case.snapshots.clear();
     }
-}
-
-fn planted_restore(run: i64, status: &str, items: &str) -> PlantedRestore {
-    PlantedRestore {
-        id: 1_000 + run,
-        workspace_id: workspace_of(run),
-        managed_environment_id: workspace_of(run),
-        backup_set_id: workspace_of(run),
-        operation_run_id: Some(run),
-        status: status.into(),
-        requested_items: Some("[11]".into()),
-        results: Some(format!(r#"{{"foundations": [], "items": {items}}}"#)),
-        created_at: Some(ago(150)),
-        started_at: Some(ago(140)),
-        completed_at: Some(ago(120)),
-        ..PlantedRestore::default()
+    if ![PROVEN, UNPROVEN].contains(&run) {
+        case.audits.clear();
     }
-}
-
-fn planted_audit(run: i64) -> PlantedAudit {
-    PlantedAudit {
-        workspace_id: Some(workspace_of(run)),
-        managed_environment_id: Some(workspace_of(run)),
-        action: "restore.completed".into(),
-        resource_type: "restore_run".into(),
-        resource_id: (1_000 + run).to_string(),
-        status: "success".into(),
-        outcome: Some("success".into()),
-        recorded_at: ago(119),
+    case.has_restore = [PROVEN, FAILED, RUNNING, UNPROVEN].contains(&run);
+    match run {
+        FAILED => {
+            "failed".clone_into(&mut case.restore.status);
+            case.item("11", json!({ "status": "failed" }));
+        }
+        RUNNING => {
+            "queued".clone_into(&mut case.run.status);
+            "running".clone_into(&mut case.restore.status);
+            case.without_items();
+        }
+        OTHER_TYPE => "backup.execute".clone_into(&mut case.run.r#type),
+        CLOSED => {
+            "completed".clone_into(&mut case.run.status);
+            "succeeded".clone_into(&mut case.run.outcome);
+        }
+        UNPROVEN => case.item("\u{1b}[2J", json!({ "status": "failed" })),
+        // The restore of a run in another workspace.
+        FOREIGN => case.run.context = Some(r#"{"restore_run_id": 1006}"#.to_owned()),
+        _ => {}
     }
+    case
 }

@@ -2,13 +2,11 @@
 
 use std::process::Command;
 
-use jiff::SignedDuration;
-use reconciler_fixtures::{
-    PlantedAudit, PlantedBackupItem, PlantedBackupSet, PlantedEnvironment, PlantedRestore,
-    PlantedRun, PlantedSnapshot, PlantedWorkspace, PlatformRows, Standin,
-};
+use jiff::Timestamp;
+use reconciler_fixtures::{Case, CaseIds, PlantedBackupItem, PlatformRows, Standin};
 use restore_reconciler::storage::{self, Access, Limits};
 use restore_reconciler::{clock, worker};
+use serde_json::json;
 use tempfile::TempDir;
 
 /// The guest's workspace, and the first of its ids.
@@ -76,136 +74,73 @@ impl Platform {
     }
 }
 
-fn ago(minutes: i64) -> String {
-    (clock::wall() - SignedDuration::from_mins(minutes)).to_string()
-}
-
 fn rows() -> PlatformRows {
+    let now = clock::wall();
     let both = [OWN, ELSEWHERE];
-    let name = |workspace: i64, what: &str| match workspace {
-        OWN => format!("own {what}"),
-        _ => format!("{MARKER} {what}"),
+    let each_kind = |workspace| KINDS.map(|kind| case(workspace, kind, now));
+    let mut rows: PlatformRows = both.into_iter().flat_map(each_kind).collect();
+    for (id, whose) in both.into_iter().zip(["own", MARKER]) {
+        let environment = format!("{whose} environment");
+        rows.add_environments(
+            id,
+            &format!("{whose} workspace"),
+            [(id, environment.as_str())],
+        );
+        rows.backup_items.push(PlantedBackupItem {
+            backup_set_id: id,
+            policy_type: "deviceConfiguration".into(),
+            payload: format!("{{\"id\": \"{MARKER} payload\"}}"),
+            metadata: Some(marked("metadata")),
+            captured_at: case(id, PROVEN, now).ago(201),
+            ..PlantedBackupItem::default()
+        });
+    }
+    for set in &mut rows.backup_sets {
+        set.completed_at = Some(case(set.id, PROVEN, now).ago(200));
+        set.metadata = Some(marked("metadata"));
+    }
+    rows
+}
+
+/// A map with a remark that nobody is shown.
+fn marked(what: &str) -> String {
+    format!("{{\"note\": \"{MARKER} {what}\"}}")
+}
+
+fn case(workspace: i64, kind: i64, now: Timestamp) -> Case {
+    let ids = CaseIds {
+        run: id(workspace, kind),
+        restore: id(workspace, kind),
+        workspace,
+        environment: workspace,
     };
-    let each = |of: fn(i64, i64) -> PlantedRun| {
-        both.iter()
-            .flat_map(|workspace| KINDS.map(|kind| of(*workspace, kind)))
-            .collect()
-    };
-    PlatformRows {
-        workspaces: both
-            .map(|id| PlantedWorkspace {
-                id,
-                name: name(id, "workspace"),
-            })
-            .into(),
-        environments: both
-            .map(|id| PlantedEnvironment {
-                id,
-                workspace_id: id,
-                name: name(id, "environment"),
-            })
-            .into(),
-        backup_sets: both
-            .map(|id| PlantedBackupSet {
-                id,
-                workspace_id: id,
-                managed_environment_id: id,
-                status: "completed".into(),
-                completed_at: Some(ago(200)),
-                metadata: Some(format!("{{\"note\": \"{MARKER} metadata\"}}")),
-                ..PlantedBackupSet::default()
-            })
-            .into(),
-        backup_items: both
-            .map(|id| PlantedBackupItem {
-                backup_set_id: id,
-                policy_type: "deviceConfiguration".into(),
-                payload: format!("{{\"id\": \"{MARKER} payload\"}}"),
-                metadata: Some(format!("{{\"note\": \"{MARKER} metadata\"}}")),
-                captured_at: ago(201),
-                ..PlantedBackupItem::default()
-            })
-            .into(),
-        runs: each(run),
-        restores: both
-            .iter()
-            .flat_map(|workspace| {
-                [PROVEN, FAILED, RUNNING, DELETED].map(|kind| restore(*workspace, kind))
-            })
-            .collect(),
-        snapshots: both.map(snapshot).into(),
-        audits: both.map(audit).into(),
+    let mut case = Case::new(ids, now);
+    case.without_foundation();
+    case.request([(11, json!({ "status": "applied" }))]);
+    case.restore.metadata = Some(marked("metadata"));
+    case.restore.failure_reason = (workspace != OWN).then(|| format!("{MARKER} failure"));
+    case.run.context = Some(marked("context"));
+    if kind != PROVEN {
+        case.audits.clear();
+        case.snapshots.clear();
     }
-}
-
-fn run(workspace: i64, kind: i64) -> PlantedRun {
-    let other = OWN + ELSEWHERE - workspace;
-    let named = (kind == LINKED).then(|| format!("{{\"restore_run_id\": {}}}", id(other, FAILED)));
-    PlantedRun {
-        id: id(workspace, kind),
-        workspace_id: workspace,
-        managed_environment_id: Some(workspace),
-        r#type: "restore.execute".into(),
-        status: "running".into(),
-        outcome: "pending".into(),
-        context: named.or_else(|| Some(format!("{{\"note\": \"{MARKER} context\"}}"))),
-        created_at: Some(ago(150)),
-        started_at: Some(ago(140)),
-        ..PlantedRun::default()
+    match kind {
+        FAILED => {
+            "failed".clone_into(&mut case.restore.status);
+            case.item("11", json!({ "status": "failed" }));
+        }
+        RUNNING => {
+            "running".clone_into(&mut case.restore.status);
+            case.item("11", json!({ "status": "pending" }));
+            case.restore.completed_at = None;
+        }
+        LINKED => {
+            let other = id(OWN + ELSEWHERE - workspace, FAILED);
+            case.run.context = Some(json!({ "restore_run_id": other }).to_string());
+            case.has_restore = false;
+        }
+        DELETED => case.restore.deleted_at = Some(case.ago(60)),
+        _ => {}
     }
-}
-
-fn restore(workspace: i64, kind: i64) -> PlantedRestore {
-    let is_over = kind != RUNNING;
-    let (status, item) = match kind {
-        FAILED => ("failed", "failed"),
-        RUNNING => ("running", "pending"),
-        _ => ("completed", "applied"),
-    };
-    let said = (workspace != OWN).then(|| format!("{MARKER} failure"));
-    PlantedRestore {
-        id: id(workspace, kind),
-        workspace_id: workspace,
-        managed_environment_id: workspace,
-        backup_set_id: workspace,
-        operation_run_id: Some(id(workspace, kind)),
-        status: status.into(),
-        requested_items: Some("[11]".into()),
-        results: Some(format!(
-            "{{\"foundations\": [], \"items\": {{\"11\": {{\"status\": \"{item}\"}}}}}}"
-        )),
-        metadata: Some(format!("{{\"note\": \"{MARKER} metadata\"}}")),
-        failure_reason: said,
-        created_at: Some(ago(150)),
-        started_at: Some(ago(140)),
-        completed_at: is_over.then(|| ago(120)),
-        deleted_at: (kind == DELETED).then(|| ago(60)),
-        ..PlantedRestore::default()
-    }
-}
-
-fn snapshot(workspace: i64) -> PlantedSnapshot {
-    PlantedSnapshot {
-        id: workspace,
-        workspace_id: workspace,
-        managed_environment_id: workspace,
-        operation_run_id: Some(id(workspace, PROVEN)),
-        status: "active".into(),
-        completeness_state: "complete".into(),
-        generated_at: Some(ago(110)),
-        expires_at: None,
-    }
-}
-
-fn audit(workspace: i64) -> PlantedAudit {
-    PlantedAudit {
-        workspace_id: Some(workspace),
-        managed_environment_id: Some(workspace),
-        action: "restore.completed".into(),
-        resource_type: "restore_run".into(),
-        resource_id: id(workspace, PROVEN).to_string(),
-        status: "success".into(),
-        outcome: Some("success".into()),
-        recorded_at: ago(119),
-    }
+    case
 }

@@ -1,15 +1,14 @@
 //! Restores so large that reading them takes long: everybody else is answered meanwhile, and a page of them ends early.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::thread;
 use std::time::Duration;
 
-use reconciler_fixtures::{PlantedRestore, PlantedRun, PlatformRows, Standin};
-use restore_reconciler::clock::Stopwatch;
+use reconciler_fixtures::{Case, CaseIds, Standin};
+use restore_reconciler::clock::{self, Stopwatch};
 use restore_reconciler::config;
 use restore_reconciler::console::ConsoleLimits;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::platform::OWN;
 use super::server::{Answer, Ask, CHIEF, GUEST, Server, send_to, with_tokens};
@@ -17,52 +16,31 @@ use crate::support::time::Machine;
 
 /// How many runs are planted, each with a restore of so many items.
 const RUNS: i64 = 50;
-const ITEMS: usize = 20_000;
+const ITEMS: i64 = 20_000;
 /// The id before the first of them.
 const BELOW: i64 = 5_000;
 /// How long a small answer may take, on a machine with processors to spare.
 const SMALL_MAX: Duration = Duration::from_millis(500);
 
-fn results() -> String {
-    let mut items = String::new();
-    for item in 1..=ITEMS {
-        write!(items, r#","{item}":{{"status":"applied"}}"#).unwrap();
-    }
-    format!("{{\"foundations\": [], \"items\": {{{}}}}}", &items[1..])
-}
-
 async fn plant(url: &str) {
-    let results = results();
-    let ids = BELOW + 1..=BELOW + RUNS;
-    let moment = || Some("2026-01-02T03:04:05Z".to_owned());
-    let run = |id| PlantedRun {
-        id,
-        workspace_id: OWN,
-        managed_environment_id: Some(OWN),
-        r#type: "restore.execute".into(),
-        status: "running".into(),
-        outcome: "pending".into(),
-        created_at: moment(),
-        ..PlantedRun::default()
+    let case = |id| {
+        let ids = CaseIds {
+            run: id,
+            restore: id,
+            workspace: OWN,
+            environment: OWN,
+        };
+        Case::new(ids, clock::wall())
     };
-    let restore = |id| PlantedRestore {
-        id,
-        workspace_id: OWN,
-        managed_environment_id: OWN,
-        backup_set_id: OWN,
-        operation_run_id: Some(id),
-        status: "completed".into(),
-        results: Some(results.clone()),
-        completed_at: moment(),
-        ..PlantedRestore::default()
-    };
-    let rows = PlatformRows {
-        runs: ids.clone().map(run).collect(),
-        restores: ids.map(restore).collect(),
-        ..PlatformRows::default()
-    };
+    let mut large = case(BELOW);
+    large.request((1..=ITEMS).map(|item| (item, json!({ "status": "applied" }))));
+    let cases = (BELOW + 1..=BELOW + RUNS).map(|id| {
+        let mut case = case(id);
+        case.restore.results.clone_from(&large.restore.results);
+        case
+    });
     let standin = Standin::new(url).unwrap();
-    standin.plant(&rows).await.unwrap();
+    standin.plant(&cases.collect()).await.unwrap();
 }
 
 /// One thread answers, so that whatever holds it up holds up everybody.

@@ -25,11 +25,7 @@ async fn migrating_again_changes_nothing(on: Fixture) {
 async fn two_connections_may_migrate_at_once(on: Fixture) {
     // The fixture has migrated already; a race needs databases in which nobody has.
     for _ in 0..5 {
-        let fresh = if on.is_sqlite() {
-            Fixture::empty_sqlite().await
-        } else {
-            Fixture::empty_postgres().await
-        };
+        let fresh = on.empty_one_beside().await;
         fresh.standin.install().await.unwrap();
         let other = connect(&fresh.url, Access::Write, &Limits::default())
             .await
@@ -121,11 +117,7 @@ async fn the_ledger_only_grows(on: Fixture) {
 
 async fn a_database_without_the_platform_is_told_apart(on: Fixture) {
     assert!(on.store.has_platform().await.unwrap());
-    let empty = if on.is_sqlite() {
-        Fixture::empty_sqlite().await
-    } else {
-        Fixture::empty_postgres().await
-    };
+    let empty = on.empty_one_beside().await;
     assert!(!empty.store.has_platform().await.unwrap());
     let error = empty.store.count_due(None).await.unwrap_err();
     assert!(

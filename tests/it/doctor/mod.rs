@@ -7,45 +7,22 @@
 mod postgres;
 mod sqlite;
 
-use std::fmt::Write as _;
-use std::ops::{ControlFlow, Deref};
-use std::path::PathBuf;
+use std::ops::ControlFlow;
 
-use crate::support::cluster::database;
-use reconciler_fixtures::{
-    PlantedAudit, PlantedRestore, PlantedRun, PlantedSnapshot, PlatformRows, Standin,
-};
-use reconciler_jobs::restore_execute::Policy;
-use reconciler_jobs::restore_execute::record::{Attribution, Source};
-use reconciler_jobs::sweep::Schedule;
 use restore_reconciler::doctor::needs::platform_tables;
 use restore_reconciler::doctor::{Check, Level};
-use restore_reconciler::storage::{
-    Access, Limits, Settled, Settling, Store, StoreError, Tally, connect,
-};
+use restore_reconciler::storage::{Settled, Store, StoreError, Tally};
 use restore_reconciler::sweep::{Scope, sweep};
 
-/// A store, and a way past it into the same database.
-struct Opened {
-    store: Store,
-    standin: Standin,
-}
+use crate::support::case::Case;
+use crate::support::store::{Fixture, on_both, settling};
 
-impl Deref for Opened {
-    type Target = Store;
-
-    fn deref(&self) -> &Self::Target {
-        &self.store
-    }
-}
-
-async fn open(url: &str) -> Opened {
-    let store = connect(url, Access::Create, &Limits::default()).await;
-    Opened {
-        store: store.expect("the database can be reached"),
-        standin: Standin::new(url).expect("a URL"),
-    }
-}
+on_both!(
+    each_listed_column_is_needed,
+    no_other_column_is_needed,
+    a_database_of_another_product_is_said_to_be_one,
+    a_half_migrated_database_is_examined_to_its_end,
+);
 
 /// What `doctor` says, with what holds for everything that it ever says.
 async fn examine(store: &Store) -> Vec<Check> {
@@ -89,97 +66,33 @@ fn action<'c>(checks: &'c [Check], subject: &str) -> &'c str {
     about(checks, subject).action.as_deref().expect("an action")
 }
 
-async fn run(on: &Opened, script: String) {
-    // A script is `'static`, because the program only knows scripts that were compiled into it.
-    let script: &'static str = script.leak();
-    on.standin.execute_script(script).await.expect(script);
+#[track_caller]
+fn assert_finds(checks: &[Check], subject: &str, text: &str) {
+    let check = about(checks, subject);
+    assert!(check.finding.contains(text), "{text:?} in {check:?}");
 }
 
-/// Runs each line of what was printed, as `psql` would, one statement at a time.
-async fn run_lines(on: &Opened, lines: &str) {
-    for line in lines.lines() {
-        run(on, line.to_owned()).await;
+#[track_caller]
+fn assert_level(checks: &[Check], subject: &str, level: Level) {
+    let check = about(checks, subject);
+    assert_eq!(check.level, level, "{check:?}");
+}
+
+/// Runs each line of what was printed about a subject, as `psql` would, one statement at a time.
+async fn follow(on: &Fixture, checks: &[Check], subject: &str) {
+    for line in action(checks, subject).lines() {
+        on.execute(line).await;
     }
 }
 
-/// One run whose restore failed, so that a sweep reads every table and writes a verdict.
-fn one_run() -> PlatformRows {
-    let moment = || Some("2026-01-01T00:00:00Z".to_owned());
-    let mut rows = PlatformRows {
-        runs: vec![PlantedRun {
-            id: 4,
-            workspace_id: 1,
-            managed_environment_id: Some(2),
-            r#type: "restore.execute".to_owned(),
-            status: "running".to_owned(),
-            outcome: "pending".to_owned(),
-            summary_counts: Some("[]".to_owned()),
-            context: Some(r#"{"kept":true}"#.to_owned()),
-            created_at: moment(),
-            ..PlantedRun::default()
-        }],
-        restores: vec![PlantedRestore {
-            id: 5,
-            workspace_id: 1,
-            managed_environment_id: 2,
-            backup_set_id: 2,
-            operation_run_id: Some(4),
-            status: "failed".to_owned(),
-            results: Some(r#"{"items":{"7":{"status":"failed"}}}"#.to_owned()),
-            requested_items: Some("[7]".to_owned()),
-            metadata: Some(r#"{"failed":1}"#.to_owned()),
-            started_at: moment(),
-            completed_at: moment(),
-            created_at: moment(),
-            ..PlantedRestore::default()
-        }],
-        snapshots: vec![PlantedSnapshot {
-            id: 6,
-            workspace_id: 1,
-            managed_environment_id: 2,
-            operation_run_id: Some(4),
-            status: "active".to_owned(),
-            completeness_state: "complete".to_owned(),
-            generated_at: moment(),
-            expires_at: moment(),
-        }],
-        audits: vec![PlantedAudit {
-            workspace_id: Some(1),
-            managed_environment_id: Some(2),
-            action: "restore.failed".to_owned(),
-            resource_type: "restore_run".to_owned(),
-            resource_id: "5".to_owned(),
-            status: "failed".to_owned(),
-            outcome: Some("failure".to_owned()),
-            recorded_at: "2026-01-01T00:00:00Z".to_owned(),
-        }],
-        ..PlatformRows::default()
-    };
-    rows.add_environments(1, "W", [(2, "E")]);
-    rows
-}
-
-async fn prepare(on: &Opened) {
-    on.standin.install().await.expect("the stand-in");
-    on.migrate().await.expect("our own schema");
-    on.standin.plant(&one_run()).await.expect("one run");
+/// Adds one run whose restore failed, so that a sweep reads every table and writes a verdict.
+async fn plant_one(on: &Fixture) {
+    on.plant([Case::failed(1)]).await;
 }
 
 async fn pass(store: &Store) -> Result<Tally, StoreError> {
-    let settling = Settling {
-        policy: Policy::default(),
-        schedule: Schedule::default(),
-        batch_runs_max: 500,
-        retries_max: 0,
-        attempts_max: 5,
-        due_only: false,
-        by: Attribution {
-            worker: "doctor-test".to_owned(),
-            source: Source::Sweep,
-        },
-    };
     let go_on = |_: &[Settled]| ControlFlow::Continue(());
-    let pass = sweep(store, Scope::default(), &settling, go_on).await?;
+    let pass = sweep(store, Scope::default(), &settling(), go_on).await?;
     Ok(pass.tally)
 }
 
@@ -188,216 +101,109 @@ async fn assert_sweep_works(store: &Store) {
     assert_eq!((tally.failed, tally.looked_at()), (1, 1), "{tally:?}");
 }
 
-/// A SQLite file of one test.
-struct TempFile(PathBuf);
-
-impl TempFile {
-    fn new(name: &str) -> Self {
-        let name = format!("reconciler-doctor-{}-{name}.sqlite", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-
-    fn url(&self) -> String {
-        format!("sqlite://{}", self.0.display())
-    }
-}
-
-impl Drop for TempFile {
-    fn drop(&mut self) {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut path = self.0.clone().into_os_string();
-            path.push(suffix);
-            std::fs::remove_file(path).ok();
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_fresh_database_wants_indexes_and_nothing_else_on_postgres() {
-    let database = database().await;
-    let on = open(&database.url()).await;
-    prepare(&on).await;
-    let checks = examine(&on).await;
-    assert_eq!(problems(&checks), Vec::<&Check>::new());
-    let indexes = |checks: &[Check]| {
-        let advised = subjects(checks, Level::Advice).into_iter();
-        advised
-            .filter(|subject| subject.starts_with("index on"))
-            .count()
-    };
-    assert_eq!(indexes(&checks), 5, "{checks:#?}");
-    for check in checks
-        .iter()
-        .filter(|check| check.subject.starts_with("index on"))
-    {
-        run_lines(&on, check.action.as_deref().unwrap()).await;
-    }
-    let checks = examine(&on).await;
-    assert_eq!(indexes(&checks), 0, "{checks:#?}");
-    assert_sweep_works(&on).await;
-}
-
-#[tokio::test]
-async fn a_fresh_file_wants_its_queue_and_nothing_else() {
-    let file = TempFile::new("fresh");
-    let on = open(&file.url()).await;
-    prepare(&on).await;
-    let checks = examine(&on).await;
-    assert_eq!(problems(&checks), Vec::<&Check>::new());
-    assert_eq!(subjects(&checks, Level::Advice), ["queue"]);
-    assert_sweep_works(&on).await;
+/// The database is whole for a worker: nothing is a problem, and a sweep works.
+async fn assert_serves(store: &Store) {
+    assert_eq!(problems(&examine(store).await), Vec::<&Check>::new());
+    assert_sweep_works(store).await;
 }
 
 /// Every entry of the list is needed: without it no sweep works, and the check names it.
-async fn each_listed_column_is_needed(on: &Opened) {
-    prepare(on).await;
+async fn each_listed_column_is_needed(on: Fixture) {
+    plant_one(&on).await;
+    let rename = async |table: &str, from: &str, to: &str| {
+        // On one connection: on SQLite another one may not have noticed the last change yet.
+        let script = format!("ALTER TABLE {table} RENAME COLUMN {from} TO {to}").leak();
+        on.standin.execute_script(script).await.expect(script);
+    };
     for table in platform_tables() {
         for column in table.worker_columns() {
             let (table, column) = (table.name, column.name);
-            run(
-                on,
-                format!("ALTER TABLE {table} RENAME COLUMN {column} TO gone"),
-            )
-            .await;
+            rename(table, column, "gone").await;
             let subject = format!("column {table}.{column}");
-            let checks = examine(on).await;
-            assert_eq!(about(&checks, &subject).level, Level::Problem, "{subject}");
-            assert!(pass(on).await.is_err(), "{subject} is not needed");
-            run(
-                on,
-                format!("ALTER TABLE {table} RENAME COLUMN gone TO {column}"),
-            )
-            .await;
+            assert_level(&examine(&on.store).await, &subject, Level::Problem);
+            assert!(pass(&on.store).await.is_err(), "{subject} is not needed");
+            rename(table, "gone", column).await;
         }
     }
-    assert_sweep_works(on).await;
+    assert_sweep_works(&on.store).await;
 }
 
-#[tokio::test]
-async fn each_listed_column_is_needed_on_postgres() {
-    let database = database().await;
-    each_listed_column_is_needed(&open(&database.url()).await).await;
-}
-
-#[tokio::test]
-async fn each_listed_column_is_needed_on_sqlite() {
-    let file = TempFile::new("needed");
-    each_listed_column_is_needed(&open(&file.url()).await).await;
-}
-
-/// Statements that give every column a new name that the list does not know.
-fn renames(columns: &[(String, String)]) -> String {
-    let mut script = String::new();
-    for (table, column) in columns {
+/// Every other column of the platform gets a name that the list does not know.
+async fn no_other_column_is_needed(on: Fixture) {
+    plant_one(&on).await;
+    let columns = on.either(
+        "SELECT relation.name AS table_name, attribute.name AS column_name
+         FROM sqlite_schema AS relation JOIN pragma_table_info(relation.name) AS attribute
+         WHERE relation.type = 'table' AND relation.name NOT LIKE 'reconciler%'
+           AND relation.name NOT LIKE 'sqlite%'",
+        "SELECT table_name::text, column_name::text
+         FROM information_schema.columns WHERE table_schema = 'public'",
+    );
+    let mut renamed = Vec::new();
+    for row in on.rows(columns).await {
+        let [table, column] = ["table_name", "column_name"].map(|it| row[it].as_deref().unwrap());
         let is_listed = platform_tables().any(|need| {
-            need.name == table && need.worker_columns().any(|listed| listed.name == *column)
+            need.name == table && need.worker_columns().any(|listed| listed.name == column)
         });
         if !is_listed {
-            writeln!(
-                script,
-                "ALTER TABLE {table} RENAME COLUMN {column} TO {column}_gone;"
-            )
-            .expect("text grows");
+            on.execute(&format!(
+                "ALTER TABLE {table} RENAME COLUMN {column} TO {column}_gone"
+            ))
+            .await;
+            renamed.push(format!("{table}.{column}"));
         }
     }
-    script
+    assert!(renamed.contains(&"restore_runs.preview".to_owned()));
+    assert_serves(&on.store).await;
 }
 
-async fn a_database_of_another_product_is_said_to_be_one(on: &Opened) {
-    run(on, "CREATE TABLE invoices (id integer)".to_owned()).await;
-    let checks = examine(on).await;
+async fn a_database_of_another_product_is_said_to_be_one(on: Fixture) {
+    let on = on.empty_one_beside().await;
+    on.execute("CREATE TABLE invoices (id integer)").await;
+    let checks = examine(&on.store).await;
     let found = problems(&checks);
     assert_eq!(found.len(), 2, "{checks:#?}");
     assert!(found[0].finding.contains("none of the platform's tables"));
-    assert!(
-        found[0]
-            .action
-            .as_ref()
-            .unwrap()
-            .contains("RECONCILER_DATABASE_URL")
-    );
-    assert_eq!(
-        found[1].action.as_deref(),
-        Some("Run `restore-reconciler migrate`.")
-    );
+    let action = |check: &Check| check.action.clone().unwrap();
+    assert!(action(found[0]).contains("RECONCILER_DATABASE_URL"));
+    assert_eq!(action(found[1]), "Run `restore-reconciler migrate`.");
 }
 
-#[tokio::test]
-async fn a_database_of_another_product_is_said_to_be_one_on_postgres() {
-    let database = database().await;
-    a_database_of_another_product_is_said_to_be_one(&open(&database.url()).await).await;
-}
-
-#[tokio::test]
-async fn a_database_of_another_product_is_said_to_be_one_on_sqlite() {
-    let file = TempFile::new("another");
-    a_database_of_another_product_is_said_to_be_one(&open(&file.url()).await).await;
-}
-
-/// `own` is the schema's name and separator, or the prefix that stands for it.
-async fn a_half_migrated_database_is_examined_to_its_end(on: &Opened, subject: &str, own: &str) {
-    prepare(on).await;
-    run(on, "DROP TABLE audit_logs".to_owned()).await;
-    run(
-        on,
-        "ALTER TABLE restore_runs DROP COLUMN results".to_owned(),
+async fn a_half_migrated_database_is_examined_to_its_end(on: Fixture) {
+    let subject = on.either("tables of reconciler", "schema reconciler");
+    on.execute(
+        "DROP TABLE audit_logs; ALTER TABLE restore_runs DROP COLUMN results; DROP TABLE reconciler.watch_list",
     )
     .await;
-    run(on, format!("DROP TABLE {own}watch_list")).await;
-    let checks = examine(on).await;
     assert_eq!(
-        subjects(&checks, Level::Problem),
+        subjects(&examine(&on.store).await, Level::Problem),
         [
-            "column restore_runs.results".to_owned(),
-            "table audit_logs".to_owned(),
-            format!("table {own}watch_list"),
+            "column restore_runs.results",
+            "table audit_logs",
+            on.either("table reconciler_watch_list", "table reconciler.watch_list"),
         ]
     );
 
-    run(
-        on,
-        format!(
-            "INSERT INTO {own}migrations (version, description, success, checksum, execution_time)
-             SELECT 9999, description, success, checksum, execution_time FROM {own}migrations WHERE version = 1"
+    on.execute(
+        "INSERT INTO reconciler.migrations (version, description, success, checksum, execution_time)
+         SELECT 9999, description, success, checksum, execution_time FROM reconciler.migrations WHERE version = 1",
+    )
+    .await;
+    let newer = examine(&on.store).await;
+    assert!(action(&newer, subject).starts_with("Upgrade restore-reconciler"));
+    for (statement, found) in [
+        ("DELETE FROM reconciler.migrations", "missing: 1"),
+        (
+            "ALTER TABLE reconciler.migrations DROP COLUMN checksum",
+            "could not be examined",
         ),
-    )
-    .await;
-    assert!(action(&examine(on).await, subject).starts_with("Upgrade restore-reconciler"));
-    run(on, format!("DELETE FROM {own}migrations")).await;
-    assert!(
-        about(&examine(on).await, subject)
-            .finding
-            .contains("missing: 1")
-    );
-    run(
-        on,
-        format!("ALTER TABLE {own}migrations DROP COLUMN checksum"),
-    )
-    .await;
-    assert!(
-        about(&examine(on).await, subject)
-            .finding
-            .contains("could not be examined")
-    );
-    run(on, format!("DROP TABLE {own}migrations")).await;
+    ] {
+        on.execute(statement).await;
+        assert_finds(&examine(&on.store).await, subject, found);
+    }
+    on.execute("DROP TABLE reconciler.migrations").await;
     assert_eq!(
-        action(&examine(on).await, subject),
+        action(&examine(&on.store).await, subject),
         "Run `restore-reconciler migrate`."
     );
-}
-
-#[tokio::test]
-async fn a_half_migrated_database_is_examined_to_its_end_on_postgres() {
-    let database = database().await;
-    let store = open(&database.url()).await;
-    let subject = "schema reconciler";
-    a_half_migrated_database_is_examined_to_its_end(&store, subject, "reconciler.").await;
-}
-
-#[tokio::test]
-async fn a_half_migrated_database_is_examined_to_its_end_on_sqlite() {
-    let file = TempFile::new("half");
-    let store = open(&file.url()).await;
-    let subject = "tables of reconciler";
-    a_half_migrated_database_is_examined_to_its_end(&store, subject, "reconciler_").await;
 }

@@ -1,74 +1,80 @@
 //! What only PostgreSQL has: roles, types, schemas, row security, and indexes that were not finished.
 
 use restore_reconciler::doctor::{Check, Level};
-use sqlx::ConnectOptions as _;
-use sqlx::postgres::PgConnectOptions;
+use restore_reconciler::storage::{Access, Limits, Store, connect};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{
-    about, action, assert_sweep_works, examine, open, pass, prepare, problems, renames, run,
-    run_lines, subjects,
+    about, action, assert_finds, assert_level, assert_serves, assert_sweep_works, examine, follow,
+    pass, plant_one, problems, subjects,
 };
 use crate::console::grants_in_the_manual;
-use crate::support::cluster::{TestDatabase, database};
+use crate::support::store::Fixture;
 
-/// A role's name that must be quoted wherever it is written.
-const AWKWARD: &str = "the \"worker\" of";
-
-/// Where a role finds the database. The cluster trusts every name.
-fn url_as(database: &TestDatabase, role: &str) -> String {
-    let options: PgConnectOptions = database.url().parse().expect("a URL");
-    options.username(role).to_url_lossy().to_string()
+/// With one run.
+async fn prepared() -> Fixture {
+    let on = Fixture::postgres().await;
+    plant_one(&on).await;
+    on
 }
 
-/// A role's name that no other test uses, and the same quoted.
-fn role_of(database: &TestDatabase) -> (String, String) {
-    let role = format!("{AWKWARD} {}", &database.name()[..20]);
-    let quoted = format!("\"{}\"", role.replace('"', "\"\""));
-    (role, quoted)
+/// A role that no other test uses, whose name must be quoted wherever it is written.
+struct Role {
+    name: String,
+    quoted: String,
+    /// Where it finds the database. The cluster trusts every name.
+    url: String,
+}
+
+impl Role {
+    /// One that may do what `options` say.
+    async fn new(on: &Fixture, options: &str) -> Self {
+        let connection: PgConnectOptions = on.url.parse().expect("a URL");
+        let database = connection.get_database().expect("a name");
+        let name = format!("the \"worker\" of {}", &database[..20]);
+        let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+        on.execute(&format!("CREATE ROLE {quoted} {options}")).await;
+        let url = connection.username(&name).to_url_lossy().to_string();
+        Self { name, quoted, url }
+    }
+
+    /// The database as this role sees it, on connections that are new.
+    async fn store(&self) -> Store {
+        connect(&self.url, Access::Write, &Limits::default())
+            .await
+            .expect("the database can be reached")
+    }
 }
 
 #[tokio::test]
-async fn no_other_column_is_needed_on_postgres() {
-    let database = database().await;
-    let store = open(&database.url()).await;
-    prepare(&store).await;
-    let mut connection = database
-        .url()
-        .parse::<PgConnectOptions>()
-        .expect("a URL")
-        .connect()
-        .await
-        .expect("a connection");
-    let columns: Vec<(String, String)> = sqlx::query_as(
-        "SELECT table_name::text, column_name::text
-         FROM information_schema.columns WHERE table_schema = 'public'",
-    )
-    .fetch_all(&mut connection)
-    .await
-    .expect("columns");
-    let script = renames(&columns);
-    assert!(
-        script.contains("restore_runs RENAME COLUMN preview"),
-        "{script}"
-    );
-    run(&store, script).await;
-    assert_eq!(problems(&examine(&store).await), Vec::<&Check>::new());
-    assert_sweep_works(&store).await;
+async fn a_fresh_database_wants_indexes_and_nothing_else() {
+    let on = prepared().await;
+    let checks = examine(&on.store).await;
+    assert_eq!(problems(&checks), Vec::<&Check>::new());
+    let indexes = |checks: &[Check]| {
+        let advised = subjects(checks, Level::Advice).into_iter();
+        let indexes = advised.filter(|subject| subject.starts_with("index on"));
+        indexes.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let advised = indexes(&checks);
+    assert_eq!(advised.len(), 5, "{checks:#?}");
+    for subject in &advised {
+        follow(&on, &checks, subject).await;
+    }
+    assert_eq!(indexes(&examine(&on.store).await), Vec::<String>::new());
+    assert_sweep_works(&on.store).await;
 }
 
 /// Prepares a platform as `shape` leaves it and a role that may do nothing, runs every statement
 /// that `doctor` prints for it, and sweeps as that role.
-async fn the_printed_grants_are_enough(shape: &'static str) {
-    let database = database().await;
-    let owner = open(&database.url()).await;
-    prepare(&owner).await;
-    owner.standin.execute_script(shape).await.expect(shape);
-    let (role, quoted) = role_of(&database);
-    run(&owner, format!("CREATE ROLE {quoted} LOGIN")).await;
-
-    let worker = open(&url_as(&database, &role)).await;
+async fn the_printed_grants_are_enough(shape: &str) {
+    let on = prepared().await;
+    on.execute(shape).await;
+    let role = Role::new(&on, "LOGIN").await;
+    let worker = role.store().await;
     let checks = examine(&worker).await;
-    assert_eq!(about(&checks, "role").level, Level::Good);
+    assert_level(&checks, "role", Level::Good);
     assert!(pass(&worker).await.is_err(), "nothing is granted yet");
     // What the console needs is advice of its own, and nothing for a worker.
     let granted = |check: &&Check| {
@@ -80,24 +86,17 @@ async fn the_printed_grants_are_enough(shape: &'static str) {
         assert!(grants.contains(&check), "{check:#?}");
     }
     for check in &grants {
-        run_lines(&owner, check.action.as_deref().unwrap()).await;
+        follow(&on, &checks, &check.subject).await;
     }
     let checks = examine(&worker).await;
     assert_eq!(problems(&checks), Vec::<&Check>::new());
-    assert_eq!(about(&checks, "schema reconciler").level, Level::Good);
+    assert_level(&checks, "schema reconciler", Level::Good);
     assert_sweep_works(&worker).await;
-    assert_few_rights(&database, &role).await;
+    assert_few_rights(&role).await;
 }
 
 /// All that a role may do beyond everybody: what, of which table, which column.
-async fn rights(database: &TestDatabase, role: &str) -> Vec<(String, String, String)> {
-    let mut connection = database
-        .url()
-        .parse::<PgConnectOptions>()
-        .expect("a URL")
-        .connect()
-        .await
-        .expect("a connection");
+async fn rights(on: &Fixture, role: &str) -> Vec<(String, String, String)> {
     sqlx::query_as(
         "SELECT privilege_type::text, (table_schema || '.' || table_name)::text, column_name::text
          FROM information_schema.column_privileges WHERE grantee = $1
@@ -112,7 +111,7 @@ async fn rights(database: &TestDatabase, role: &str) -> Vec<(String, String, Str
          ORDER BY 1, 2, 3",
     )
     .bind(role)
-    .fetch_all(&mut connection)
+    .fetch_all(on.pg())
     .await
     .expect("rights")
 }
@@ -120,67 +119,48 @@ async fn rights(database: &TestDatabase, role: &str) -> Vec<(String, String, Str
 /// What a console's role lacks is told apart, and is what the manual grants it: no more and no less.
 #[tokio::test]
 async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
-    let database = database().await;
-    let owner = open(&database.url()).await;
-    prepare(&owner).await;
-    restore_reconciler::worker::set_up(&owner).await.unwrap();
-    run(
-        &owner,
+    let on = prepared().await;
+    restore_reconciler::worker::set_up(&on.store).await.unwrap();
+    on.execute(
         "REVOKE ALL ON SCHEMA public FROM PUBLIC;
-         REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM PUBLIC"
-            .to_owned(),
+         REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM PUBLIC",
     )
     .await;
-    assert_eq!(about(&examine(&owner).await, "console").level, Level::Good);
+    assert_level(&examine(&on.store).await, "console", Level::Good);
 
-    let (role, quoted) = role_of(&database);
-    let by_manual = format!("console_{}", database.name());
-    run(
-        &owner,
-        format!("CREATE ROLE {quoted} LOGIN; CREATE ROLE {by_manual} LOGIN"),
-    )
-    .await;
-    run(&owner, grants_in_the_manual(&by_manual)).await;
-    let console = open(&url_as(&database, &role)).await;
+    let role = Role::new(&on, "LOGIN").await;
+    let by_manual = role.name.replace("the \"worker\" of ", "console_");
+    on.execute(&format!("CREATE ROLE {by_manual} LOGIN")).await;
+    on.execute(&grants_in_the_manual(&by_manual)).await;
+    let console = role.store().await;
     let checks = examine(&console).await;
-    let check = about(&checks, "console");
-    assert_eq!(check.level, Level::Advice);
-    assert!(
-        check
-            .finding
-            .contains("only the console (`serve`) needs that"),
-        "{check:?}"
-    );
-    run_lines(&owner, action(&checks, "console")).await;
-    let checks = examine(&console).await;
-    assert_eq!(about(&checks, "console").level, Level::Good, "{checks:#?}");
-    let granted = rights(&database, &role).await;
+    assert_level(&checks, "console", Level::Advice);
+    assert_finds(&checks, "console", "only the console (`serve`) needs that");
+    follow(&on, &checks, "console").await;
+    assert_level(&examine(&console).await, "console", Level::Good);
+    let granted = rights(&on, &role.name).await;
     assert!(granted.len() > 60, "{granted:?}");
-    assert_eq!(granted, rights(&database, &by_manual).await);
+    assert_eq!(granted, rights(&on, &by_manual).await);
 
     // What is not there is no problem of a worker.
-    run(&owner, "ALTER TABLE backup_items RENAME TO gone".to_owned()).await;
-    let checks = examine(&owner).await;
+    on.execute("ALTER TABLE backup_items RENAME TO gone").await;
+    let absent = examine(&on.store).await;
     assert!(
-        about(&checks, "console")
+        about(&absent, "console")
             .finding
             .starts_with("backup_items cannot be found;")
     );
-    assert_eq!(problems(&checks), Vec::<&Check>::new());
-    assert_sweep_works(&owner).await;
-    run(
-        &owner,
-        format!("DROP OWNED BY {quoted}, {by_manual}; DROP ROLE {quoted}, {by_manual}"),
-    )
+    assert_serves(&on.store).await;
+    let quoted = &role.quoted;
+    on.execute(&format!(
+        "DROP OWNED BY {quoted}, {by_manual}; DROP ROLE {quoted}, {by_manual}"
+    ))
     .await;
 }
 
 /// What was printed grants no more than is needed.
-async fn assert_few_rights(database: &TestDatabase, role: &str) {
-    let mut connection = url_as(database, role)
-        .parse::<PgConnectOptions>()
-        .expect("a URL")
-        .connect()
+async fn assert_few_rights(role: &Role) {
+    let mut connection = PgConnection::connect(&role.url)
         .await
         .expect("a connection");
     for statement in [
@@ -220,40 +200,23 @@ async fn the_printed_grants_are_enough_for_serial_keys() {
 
 #[tokio::test]
 async fn a_role_that_may_do_much_is_advised_against() {
-    let database = database().await;
-    let store = open(&database.url()).await;
-    prepare(&store).await;
-    assert!(
-        about(&examine(&store).await, "role")
-            .finding
-            .contains("superuser")
-    );
+    let on = prepared().await;
+    assert_finds(&examine(&on.store).await, "role", "superuser");
 
-    let (role, quoted) = role_of(&database);
-    run(&store, format!("CREATE ROLE {quoted} LOGIN")).await;
-    run(
-        &store,
-        format!("ALTER TABLE restore_runs OWNER TO {quoted}"),
-    )
-    .await;
-    let owner = open(&url_as(&database, &role)).await;
-    let checks = examine(&owner).await;
-    assert_eq!(about(&checks, "role").level, Level::Advice);
-    assert!(
-        about(&checks, "role")
-            .finding
-            .contains("owns restore_runs,")
-    );
+    let role = Role::new(&on, "LOGIN").await;
+    let quoted = &role.quoted;
+    on.execute(&format!("ALTER TABLE restore_runs OWNER TO {quoted}"))
+        .await;
+    let checks = examine(&role.store().await).await;
+    assert_level(&checks, "role", Level::Advice);
+    assert_finds(&checks, "role", "owns restore_runs,");
 }
 
 #[tokio::test]
 async fn a_schema_that_this_role_may_not_create_is_for_another_to_migrate() {
-    let database = database().await;
-    let store = open(&database.url()).await;
-    store.standin.install().await.expect("the stand-in");
-    let (role, quoted) = role_of(&database);
-    run(&store, format!("CREATE ROLE {quoted} LOGIN")).await;
-    let worker = open(&url_as(&database, &role)).await;
+    let on = Fixture::empty_postgres().await;
+    on.standin.install().await.expect("the stand-in");
+    let worker = Role::new(&on, "LOGIN").await.store().await;
     let checks = examine(&worker).await;
     assert!(action(&checks, "schema reconciler").contains("as a role that may create schemas"));
     assert!(worker.migrate().await.is_err());
@@ -261,73 +224,48 @@ async fn a_schema_that_this_role_may_not_create_is_for_another_to_migrate() {
 
 #[tokio::test]
 async fn tables_beside_the_search_path_are_found_and_the_path_is_told() {
-    let database = database().await;
-    let store = open(&database.url()).await;
-    prepare(&store).await;
-    let (role, quoted) = role_of(&database);
-    run(
-        &store,
-        format!(
-            "CREATE ROLE {quoted} SUPERUSER LOGIN; CREATE SCHEMA \"Tenant Atlas\";
-             ALTER TABLE operation_runs SET SCHEMA \"Tenant Atlas\";"
-        ),
+    let on = prepared().await;
+    on.execute(
+        "CREATE SCHEMA \"Tenant Atlas\"; ALTER TABLE operation_runs SET SCHEMA \"Tenant Atlas\"",
     )
     .await;
-    let worker = open(&url_as(&database, &role)).await;
-    let checks = examine(&worker).await;
+    let role = Role::new(&on, "SUPERUSER LOGIN").await;
+    let checks = examine(&role.store().await).await;
     assert_eq!(subjects(&checks, Level::Problem), ["table operation_runs"]);
-    run_lines(&worker, action(&checks, "table operation_runs")).await;
-
-    let worker = open(&url_as(&database, &role)).await;
-    assert_eq!(problems(&examine(&worker).await), Vec::<&Check>::new());
-    assert_sweep_works(&worker).await;
+    follow(&on, &checks, "table operation_runs").await;
+    assert_serves(&role.store().await).await;
 }
 
 #[tokio::test]
 async fn a_read_only_role_is_a_problem_with_the_statement_that_ends_it() {
-    let database = database().await;
-    let store = open(&database.url()).await;
-    prepare(&store).await;
-    let (role, quoted) = role_of(&database);
-    run(
-        &store,
-        format!(
-            "CREATE ROLE {quoted} SUPERUSER LOGIN;
-             ALTER ROLE {quoted} SET default_transaction_read_only = on;"
-        ),
-    )
+    let on = prepared().await;
+    let role = Role::new(&on, "SUPERUSER LOGIN").await;
+    let quoted = &role.quoted;
+    on.execute(&format!(
+        "ALTER ROLE {quoted} SET default_transaction_read_only = on"
+    ))
     .await;
-    let worker = open(&url_as(&database, &role)).await;
+    let worker = role.store().await;
     let checks = examine(&worker).await;
     assert_eq!(subjects(&checks, Level::Problem), ["writes"]);
     assert!(pass(&worker).await.is_err());
-    run_lines(&store, action(&checks, "writes")).await;
-
-    let worker = open(&url_as(&database, &role)).await;
-    assert_eq!(problems(&examine(&worker).await), Vec::<&Check>::new());
-    assert_sweep_works(&worker).await;
+    follow(&on, &checks, "writes").await;
+    assert_serves(&role.store().await).await;
 }
 
 /// Changes the type of every column of some kinds, then examines and sweeps.
 async fn types_are_accepted(changes: &[(&str, &str)]) {
-    let database = database().await;
-    let store = open(&database.url()).await;
-    prepare(&store).await;
+    let on = prepared().await;
     for (columns, type_name) in changes {
         for column in columns.split_whitespace() {
             let (table, column) = column.split_once('.').expect("table.column");
-            run(
-                &store,
-                format!(
-                    "ALTER TABLE {table} ALTER COLUMN {column} TYPE {type_name}
-                     USING {column}::{type_name}"
-                ),
-            )
+            on.execute(&format!(
+                "ALTER TABLE {table} ALTER COLUMN {column} TYPE {type_name} USING {column}::{type_name}"
+            ))
             .await;
         }
     }
-    assert_eq!(problems(&examine(&store).await), Vec::<&Check>::new());
-    assert_sweep_works(&store).await;
+    assert_serves(&on.store).await;
 }
 
 const JSON: &str = "operation_runs.context operation_runs.failure_summary \
@@ -363,201 +301,151 @@ async fn json_in_text_columns_is_accepted() {
 
 #[tokio::test]
 async fn types_that_no_statement_works_on_are_named() {
-    let database = database().await;
-    let store = open(&database.url()).await;
-    prepare(&store).await;
-    for (column, to, found) in [
-        (
-            "restore_runs.is_dry_run",
-            "integer USING is_dry_run::integer",
-            "integer",
-        ),
-        ("restore_runs.id", "integer", "integer"),
-        (
-            "audit_logs.resource_id",
-            "bigint USING resource_id::bigint",
-            "bigint",
-        ),
-    ] {
-        let (table, name) = column.split_once('.').expect("table.column");
-        let defaults = format!("ALTER TABLE {table} ALTER COLUMN {name} DROP DEFAULT");
-        if name == "is_dry_run" {
-            run(&store, defaults).await;
-        }
-        run(
-            &store,
-            format!("ALTER TABLE {table} ALTER COLUMN {name} TYPE {to}"),
-        )
+    let on = prepared().await;
+    on.execute("ALTER TABLE restore_runs ALTER COLUMN is_dry_run DROP DEFAULT")
         .await;
-        let checks = examine(&store).await;
-        let check = about(&checks, &format!("column {column}"));
-        assert_eq!(check.level, Level::Problem);
+    for (table, name, found) in [
+        ("restore_runs", "is_dry_run", "integer"),
+        ("restore_runs", "id", "integer"),
+        ("audit_logs", "resource_id", "bigint"),
+    ] {
+        on.execute(&format!(
+            "ALTER TABLE {table} ALTER COLUMN {name} TYPE {found} USING {name}::{found}"
+        ))
+        .await;
+        let checks = examine(&on.store).await;
+        let subject = format!("column {table}.{name}");
+        assert_level(&checks, &subject, Level::Problem);
         assert_eq!(
-            check.finding,
+            about(&checks, &subject).finding,
             format!("Its type is {found}, which is not understood.")
         );
-        let tally = pass(&store).await;
+        let tally = pass(&on.store).await;
         let is_settled = tally.is_ok_and(|tally| tally.verdicts() > 0);
         assert!(
             !is_settled,
-            "{column} works as {found}, so the list is too short"
+            "{subject} works as {found}, so the list is too short"
         );
     }
 }
 
 #[tokio::test]
 async fn a_column_that_nobody_fills_is_a_problem_of_the_audit_log() {
-    let database = database().await;
-    let store = open(&database.url()).await;
-    prepare(&store).await;
-    let column = "ALTER TABLE audit_logs ADD COLUMN tenant_ref text NOT NULL";
-    run(&store, "TRUNCATE audit_logs".to_owned()).await;
-    run(&store, column.to_owned()).await;
-    let checks = examine(&store).await;
+    let on = prepared().await;
+    on.execute("TRUNCATE audit_logs; ALTER TABLE audit_logs ADD COLUMN tenant_ref text NOT NULL")
+        .await;
     assert_eq!(
-        subjects(&checks, Level::Problem),
+        subjects(&examine(&on.store).await, Level::Problem),
         ["column audit_logs.tenant_ref"]
     );
 }
 
 #[tokio::test]
 async fn row_security_is_pointed_out_and_the_printed_policy_ends_it() {
-    let database = database().await;
-    let store = open(&database.url()).await;
-    prepare(&store).await;
-    let (role, quoted) = role_of(&database);
-    run(
-        &store,
-        format!(
-            "CREATE ROLE {quoted} LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO {quoted};
-             GRANT USAGE ON SCHEMA reconciler TO {quoted};
-             GRANT ALL ON ALL TABLES IN SCHEMA reconciler TO {quoted};
-             ALTER TABLE operation_runs ENABLE ROW LEVEL SECURITY;"
-        ),
-    )
+    let on = prepared().await;
+    let role = Role::new(&on, "LOGIN").await;
+    let quoted = &role.quoted;
+    on.execute(&format!(
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO {quoted};
+         GRANT USAGE ON SCHEMA reconciler TO {quoted};
+         GRANT ALL ON ALL TABLES IN SCHEMA reconciler TO {quoted};
+         ALTER TABLE operation_runs ENABLE ROW LEVEL SECURITY;"
+    ))
     .await;
-    let worker = open(&url_as(&database, &role)).await;
+    let worker = role.store().await;
     let checks = examine(&worker).await;
-    assert_eq!(about(&checks, "table operation_runs").level, Level::Problem);
-    assert_eq!(
-        pass(&worker).await.expect("a sweep").looked_at(),
-        0,
-        "all are hidden"
-    );
-    run_lines(&store, action(&checks, "table operation_runs")).await;
+    assert_level(&checks, "table operation_runs", Level::Problem);
+    let tally = pass(&worker).await.expect("a sweep");
+    assert_eq!(tally.looked_at(), 0, "all are hidden");
+    follow(&on, &checks, "table operation_runs").await;
     assert_sweep_works(&worker).await;
 }
 
 #[tokio::test]
 async fn an_index_that_was_not_built_to_its_end_is_dropped_first() {
-    let database = database().await;
-    let store = open(&database.url()).await;
-    prepare(&store).await;
+    let on = prepared().await;
     let subject = "index on restore_runs";
-    run_lines(&store, action(&examine(&store).await, subject)).await;
-    assert_eq!(about(&examine(&store).await, subject).level, Level::Good);
-    run(
-        &store,
+    follow(&on, &examine(&on.store).await, subject).await;
+    assert_level(&examine(&on.store).await, subject, Level::Good);
+    on.execute(
         "UPDATE pg_index SET indisvalid = false
-         WHERE indexrelid = 'restore_runs_live_operation_run_id_index'::regclass"
-            .to_owned(),
+         WHERE indexrelid = 'restore_runs_live_operation_run_id_index'::regclass",
     )
     .await;
-    let checks = examine(&store).await;
-    assert_eq!(about(&checks, subject).level, Level::Advice);
+    let checks = examine(&on.store).await;
+    assert_level(&checks, subject, Level::Advice);
     assert!(action(&checks, subject).starts_with("DROP INDEX CONCURRENTLY IF EXISTS public."));
-    run_lines(&store, action(&checks, subject)).await;
-    assert_eq!(about(&examine(&store).await, subject).level, Level::Good);
+    follow(&on, &checks, subject).await;
+    assert_level(&examine(&on.store).await, subject, Level::Good);
 }
 
 #[tokio::test]
 async fn only_a_lost_connection_is_an_error() {
-    let database = database().await;
-    let store = open(&database.url()).await;
-    prepare(&store).await;
-    drop(database);
+    let on = prepared().await;
+    let store = on.store.clone();
+    drop(on);
     assert!(restore_reconciler::doctor::examine(&store).await.is_err());
 }
 
 /// What brings runs to a worker sooner than a sweep is looked at, and what is advised is enough.
 #[tokio::test]
 async fn what_the_queue_lacks_is_told_with_what_to_do() {
-    let database = database().await;
-    let owner = open(&database.url()).await;
-    prepare(&owner).await;
-    let checks = examine(&owner).await;
-    assert_eq!(about(&checks, "queue").level, Level::Advice);
-    assert!(about(&checks, "extensions").finding.contains("hstore"));
-    assert!(
-        about(&checks, "reconciler.request")
-            .finding
-            .contains("may call it")
-    );
-    assert!(
-        about(&checks, "platform trigger")
-            .finding
-            .contains("not installed")
-    );
-    restore_reconciler::worker::set_up(&owner).await.unwrap();
-    owner.set_platform_triggers(true).await.unwrap();
-    let checks = examine(&owner).await;
+    let on = prepared().await;
+    let checks = examine(&on.store).await;
+    assert_level(&checks, "queue", Level::Advice);
+    assert_finds(&checks, "extensions", "hstore");
+    assert_finds(&checks, "reconciler.request", "may call it");
+    assert_finds(&checks, "platform trigger", "not installed");
+    restore_reconciler::worker::set_up(&on.store).await.unwrap();
+    on.store.set_platform_triggers(true).await.unwrap();
+    let checks = examine(&on.store).await;
     for subject in [
         "queue",
         "extensions",
         "reconciler.request",
         "platform trigger",
     ] {
-        assert_eq!(about(&checks, subject).level, Level::Good, "{subject}");
+        assert_level(&checks, subject, Level::Good);
     }
 
     // The platform connects as another role, and so do we.
-    let (role, quoted) = role_of(&database);
-    run(
-        &owner,
-        format!("CREATE ROLE {quoted} LOGIN; GRANT USAGE ON SCHEMA reconciler TO {quoted}"),
-    )
-    .await;
-    let worker = open(&url_as(&database, &role)).await;
+    let role = Role::new(&on, "LOGIN").await;
+    let quoted = &role.quoted;
+    on.execute(&format!("GRANT USAGE ON SCHEMA reconciler TO {quoted}"))
+        .await;
+    let worker = role.store().await;
     let checks = examine(&worker).await;
-    assert_eq!(about(&checks, "queue").level, Level::Advice);
-    run_lines(&owner, action(&checks, "queue")).await;
-    assert_eq!(about(&examine(&worker).await, "queue").level, Level::Good);
+    assert_level(&checks, "queue", Level::Advice);
+    follow(&on, &checks, "queue").await;
+    assert_level(&examine(&worker).await, "queue", Level::Good);
     assert!(worker.has_queue().await.unwrap());
 
-    run(
-        &owner,
-        format!("REVOKE USAGE ON SCHEMA reconciler FROM {quoted}; ALTER TABLE operation_runs OWNER TO {quoted}"),
-    )
+    on.execute(&format!(
+        "REVOKE USAGE ON SCHEMA reconciler FROM {quoted}; ALTER TABLE operation_runs OWNER TO {quoted}"
+    ))
     .await;
-    let checks = examine(&owner).await;
-    assert_eq!(about(&checks, "reconciler.request").level, Level::Advice);
-    run_lines(&owner, action(&checks, "reconciler.request")).await;
-    let checks = examine(&owner).await;
-    assert_eq!(about(&checks, "reconciler.request").level, Level::Good);
+    let checks = examine(&on.store).await;
+    assert_level(&checks, "reconciler.request", Level::Advice);
+    follow(&on, &checks, "reconciler.request").await;
+    assert_level(&examine(&on.store).await, "reconciler.request", Level::Good);
 
-    run(
-        &owner,
-        "ALTER TABLE restore_runs DISABLE TRIGGER restore_reconciler_request".to_owned(),
-    )
+    for (statement, found) in [
+        (
+            "ALTER TABLE restore_runs DISABLE TRIGGER restore_reconciler_request",
+            "switched off on public.restore_runs",
+        ),
+        (
+            "DROP TRIGGER restore_reconciler_request ON restore_runs",
+            "evidence_snapshots only",
+        ),
+    ] {
+        on.execute(statement).await;
+        assert_finds(&examine(&on.store).await, "platform trigger", found);
+    }
+    on.execute(&format!(
+        "ALTER TABLE operation_runs OWNER TO CURRENT_USER; DROP OWNED BY {quoted}; DROP ROLE {quoted}"
+    ))
     .await;
-    let off = examine(&owner).await;
-    assert!(
-        about(&off, "platform trigger")
-            .finding
-            .contains("switched off on public.restore_runs")
-    );
-    run(
-        &owner,
-        "DROP TRIGGER restore_reconciler_request ON restore_runs".to_owned(),
-    )
-    .await;
-    let one = examine(&owner).await;
-    assert!(
-        about(&one, "platform trigger")
-            .finding
-            .contains("evidence_snapshots only")
-    );
-    run(&owner, format!("ALTER TABLE operation_runs OWNER TO CURRENT_USER; DROP OWNED BY {quoted}; DROP ROLE {quoted}")).await;
 }
 
 /// What the statement about the server says of one that answers otherwise than the one that runs it.
@@ -570,11 +458,9 @@ async fn checks_of_a_server(
         statement = statement.replace(question, answer);
     }
     let statement: &'static str = statement.leak();
-    let database = database().await;
-    let options: PgConnectOptions = database.url().parse().expect("a URL");
-    let mut connection = options.connect().await.expect("a connection");
+    let on = Fixture::empty_postgres().await;
     sqlx::query_as(statement)
-        .fetch_all(&mut connection)
+        .fetch_all(on.pg())
         .await
         .expect(statement)
 }

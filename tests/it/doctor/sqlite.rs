@@ -1,66 +1,64 @@
 //! What only SQLite has: a file and its journal.
 
+use std::fs;
+use std::path::PathBuf;
+
 use restore_reconciler::doctor::{Check, Level};
-use restore_reconciler::storage::{Access, Limits, connect};
-use sqlx::{Connection as _, SqliteConnection};
+use restore_reconciler::storage::{Access, Limits, Store, connect};
+use tempfile::TempDir;
 
 use super::{
-    TempFile, about, action, assert_sweep_works, examine, open, prepare, problems, renames, run,
+    about, action, assert_finds, assert_level, assert_sweep_works, examine, plant_one, problems,
+    subjects,
 };
+use crate::support::store::Fixture;
+
+/// A file that holds this, and no more than a look into it.
+async fn reader_of(bytes: &[u8]) -> (TempDir, PathBuf, Store) {
+    let directory = TempDir::new().expect("a temporary directory");
+    let file = directory.path().join("platform.sqlite");
+    fs::write(&file, bytes).expect("a file");
+    let reader = reader(&format!("sqlite://{}", file.display())).await;
+    (directory, file, reader)
+}
+
+async fn reader(url: &str) -> Store {
+    connect(url, Access::Read, &Limits::default())
+        .await
+        .expect("SQLite opens whatever it is given")
+}
 
 #[tokio::test]
-async fn no_other_column_is_needed_on_sqlite() {
-    let file = TempFile::new("others");
-    let store = open(&file.url()).await;
-    prepare(&store).await;
-    let mut connection = SqliteConnection::connect(&file.url())
-        .await
-        .expect("a connection");
-    let columns: Vec<(String, String)> = sqlx::query_as(
-        "SELECT relation.name, attribute.name
-         FROM sqlite_schema AS relation JOIN pragma_table_info(relation.name) AS attribute
-         WHERE relation.type = 'table' AND relation.name NOT LIKE 'reconciler%'
-           AND relation.name NOT LIKE 'sqlite%'",
-    )
-    .fetch_all(&mut connection)
-    .await
-    .expect("columns");
-    run(&store, renames(&columns)).await;
-    assert_eq!(problems(&examine(&store).await), Vec::<&Check>::new());
-    assert_sweep_works(&store).await;
+async fn a_fresh_file_wants_its_queue_and_nothing_else() {
+    let on = Fixture::sqlite().await;
+    plant_one(&on).await;
+    let checks = examine(&on.store).await;
+    assert_eq!(problems(&checks), Vec::<&Check>::new());
+    assert_eq!(subjects(&checks, Level::Advice), ["queue"]);
+    assert_sweep_works(&on.store).await;
 }
 
 #[tokio::test]
 async fn a_sqlite_file_is_examined_without_a_change_to_it() {
-    let file = TempFile::new("untouched");
-    let store = open(&file.url()).await;
-    prepare(&store).await;
-    run(&store, "PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await;
-    let before = std::fs::read(&file.0).expect("the file");
-    let reader = connect(&file.url(), Access::Read, &Limits::default())
-        .await
-        .expect("the file opens");
-    let checks = examine(&reader).await;
+    let on = Fixture::sqlite().await;
+    plant_one(&on).await;
+    on.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
+    let file = on.url.trim_start_matches("sqlite:");
+    let before = fs::read(file).expect("the file");
+    let checks = examine(&reader(&on.url).await).await;
     assert_eq!(problems(&checks), Vec::<&Check>::new());
     assert_eq!(
         about(&checks, "journal").finding,
         "The journal mode is wal."
     );
     assert!(about(&checks, "file").finding.ends_with("may be written."));
-    assert!(std::fs::read(&file.0).expect("the file") == before);
+    assert!(fs::read(file).expect("the file") == before);
 }
 
 #[tokio::test]
 async fn a_file_that_is_no_database_is_examined_too() {
-    let file = TempFile::new("nonsense");
-    std::fs::write(
-        &file.0,
-        "This is a letter, and long enough to have a header. ".repeat(99),
-    )
-    .expect("a file");
-    let reader = connect(&file.url(), Access::Read, &Limits::default())
-        .await
-        .expect("SQLite opens whatever it is given");
+    let letter = "This is a letter, and long enough to have a header. ".repeat(99);
+    let (_directory, _, reader) = reader_of(letter.as_bytes()).await;
     let checks = examine(&reader).await;
     assert!(
         problems(&checks)[0].finding.contains("not a database"),
@@ -70,56 +68,35 @@ async fn a_file_that_is_no_database_is_examined_too() {
 
 #[tokio::test]
 async fn a_sqlite_file_with_a_rollback_journal_is_advised_on() {
-    let file = TempFile::new("rollback");
-    std::fs::write(&file.0, b"").expect("an empty file");
-    let reader = connect(&file.url(), Access::Read, &Limits::default())
-        .await
-        .expect("the file opens");
+    let (_directory, _, reader) = reader_of(b"").await;
     let checks = examine(&reader).await;
-    assert!(
-        about(&checks, "journal")
-            .finding
-            .contains("journal mode is delete")
-    );
+    assert_finds(&checks, "journal", "journal mode is delete");
     assert_eq!(action(&checks, "journal"), "PRAGMA journal_mode = WAL;");
 }
 
 #[tokio::test]
 async fn a_sqlite_file_that_may_not_be_written_is_a_problem() {
-    let file = TempFile::new("closed");
-    std::fs::write(&file.0, b"").expect("an empty file");
-    let mut permissions = std::fs::metadata(&file.0).expect("the file").permissions();
+    let (_directory, file, reader) = reader_of(b"").await;
+    let mut permissions = fs::metadata(&file).expect("the file").permissions();
     permissions.set_readonly(true);
-    std::fs::set_permissions(&file.0, permissions).expect("the file is ours");
+    fs::set_permissions(&file, permissions).expect("the file is ours");
     // Root may write whatever the permissions say.
-    let is_closed = std::fs::OpenOptions::new()
-        .append(true)
-        .open(&file.0)
-        .is_err();
-    let reader = connect(&file.url(), Access::Read, &Limits::default())
-        .await
-        .expect("the file opens");
-    let checks = examine(&reader).await;
+    let is_closed = fs::OpenOptions::new().append(true).open(&file).is_err();
     let expected = if is_closed {
         Level::Problem
     } else {
         Level::Good
     };
-    assert_eq!(about(&checks, "file").level, expected);
+    assert_level(&examine(&reader).await, "file", expected);
 }
 
 #[tokio::test]
 async fn a_queue_that_is_not_there_is_told_and_not_made() {
-    let file = TempFile::new("queue");
-    let store = open(&file.url()).await;
-    prepare(&store).await;
-    let reader = connect(&file.url(), Access::Read, &Limits::default())
-        .await
-        .unwrap();
-    let checks = examine(&reader).await;
-    assert_eq!(about(&checks, "queue").level, Level::Advice);
-    let again = examine(&reader).await;
-    assert_eq!(about(&again, "queue").level, Level::Advice);
-    restore_reconciler::worker::set_up(&store).await.unwrap();
-    assert_eq!(about(&examine(&store).await, "queue").level, Level::Good);
+    let on = Fixture::sqlite().await;
+    let reader = reader(&on.url).await;
+    for _ in 0..2 {
+        assert_level(&examine(&reader).await, "queue", Level::Advice);
+    }
+    restore_reconciler::worker::set_up(&on.store).await.unwrap();
+    assert_level(&examine(&on.store).await, "queue", Level::Good);
 }

@@ -3,15 +3,15 @@
 //! Jobs are in schema `apalis` on PostgreSQL and in a file of their own on SQLite, which this side of the test
 //! attaches under that name: a query about `apalis.jobs` reads them on both.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, ops::RangeInclusive, path::PathBuf, time::Duration};
 
+use reconciler_fixtures::{PlatformRows, plant_within};
 use reconciler_jobs::ids::RunId;
 use restore_reconciler::clock::Stopwatch;
 use serde_json::Value;
-use sqlx::PgConnection;
 use tempfile::TempDir;
 
-use super::case::Case;
+use super::case::{Case, FOREIGN, HOME, rows_of};
 use super::cluster::TestDatabase;
 use super::hold::{Held, hold};
 use super::store::{Columns, Fixture};
@@ -42,61 +42,6 @@ pub(crate) const DONE: &str = "SELECT count(*) FROM apalis.jobs WHERE status = '
 /// of shards, and on SQLite all.
 pub(crate) const TAKEN_AWAY: &str = "SELECT count(*) FROM apalis.jobs
     WHERE job_type = 'restore.execute' AND status <> 'Done' AND attempts > 0";
-
-const WORKSPACES: &str = "
-    WITH workspace AS (
-        INSERT INTO workspaces (id, name)
-        SELECT id, 'Workspace ' || id FROM generate_series($1, $1 + $2 - 1) AS id
-        ON CONFLICT DO NOTHING
-    ),
-    environment AS (
-        INSERT INTO managed_environments (id, workspace_id, name)
-        SELECT id * 10 + 1, id, 'Environment' FROM generate_series($1, $1 + $2 - 1) AS id
-        ON CONFLICT DO NOTHING
-    )
-    INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status)
-    SELECT id * 10 + 1, id, id * 10 + 1, 'Backup', 'completed' FROM generate_series($1, $1 + $2 - 1) AS id
-    ON CONFLICT DO NOTHING";
-
-/// The same rows as those of [`crate::support::case::Case::proven`], a whole set at once.
-const RUNS: &str = r#"
-    WITH one AS (
-        SELECT id, $3 + id % $4 AS workspace, ($3 + id % $4) * 10 + 1 AS environment
-        FROM generate_series($1, $2) AS id
-    ),
-    run AS (
-        INSERT INTO operation_runs (
-            id, workspace_id, managed_environment_id, initiator_name, type, status, outcome,
-            run_identity_hash, context, created_at, updated_at
-        )
-        SELECT id, workspace, environment, 'A. Operator', 'restore.execute', 'running', 'pending', 'run-' || id,
-            jsonb_build_object('restore_run_id', 1000000 + id), '2025-03-01 10:00:00', '2025-03-01 10:00:00'
-        FROM one
-    ),
-    restore AS (
-        INSERT INTO restore_runs (
-            id, workspace_id, managed_environment_id, backup_set_id, operation_run_id, status,
-            requested_items, results, metadata, started_at, completed_at, created_at
-        )
-        SELECT 1000000 + id, workspace, environment, environment, id, 'completed', '[7,8]',
-            '{"foundations":[],"items":{"7":{"status":"applied"},"8":{"status":"applied"}}}',
-            '{"total":2,"succeeded":2}',
-            '2025-03-01 10:00:10', '2025-03-01 10:05:00', '2025-03-01 10:00:00'
-        FROM one
-    ),
-    audit AS (
-        INSERT INTO audit_logs (
-            workspace_id, managed_environment_id, action, resource_type, resource_id, status, outcome, recorded_at
-        )
-        SELECT workspace, environment, 'restore.completed', 'restore_run', 1000000 + id, 'success', 'success',
-            '2025-03-01 10:05:01'
-        FROM one
-    )
-    INSERT INTO evidence_snapshots (
-        id, workspace_id, managed_environment_id, operation_run_id, status, completeness_state, generated_at
-    )
-    SELECT 2000000 + id, workspace, environment, id, 'active', 'complete', '2025-03-01 10:06:00+00'
-    FROM one"#;
 
 /// Jobs that are not done, and who has them; for the message of a failure.
 const UNFINISHED: &str = "
@@ -175,21 +120,20 @@ impl Scene {
         workspace: i64,
         workspaces: i64,
     ) {
-        let mut tx = self.database.pg().begin().await.expect("a transaction");
-        sqlx::query(WORKSPACES)
-            .bind(workspace)
-            .bind(workspaces)
-            .execute(&mut *tx)
-            .await
-            .expect("workspaces");
-        plant_proven(&mut tx, first, last, workspace, workspaces).await;
-        tx.commit().await.expect("a commit");
+        let mut rows = proven_in(first..=last, workspace, workspaces);
+        for id in (workspace..workspace + workspaces).filter(|id| ![HOME.0, FOREIGN.0].contains(id))
+        {
+            let environments = [(environment_of(id), "Environment")];
+            rows.add_environments(id, &format!("Workspace {id}"), environments);
+        }
+        self.database.standin.plant(&rows).await.expect("runs");
     }
 
     /// One run of a workspace that is there, and the request for it, in one transaction. PostgreSQL.
     pub(crate) async fn plant_and_request(&self, run: i64, workspace: i64) {
         let mut tx = self.database.pg().begin().await.expect("a transaction");
-        plant_proven(&mut tx, run, run, workspace, 1).await;
+        let rows = proven_in(run..=run, workspace, 1);
+        plant_within(&mut tx, &rows).await.expect("a run");
         let queued: bool = sqlx::query_scalar("SELECT reconciler.request($1)")
             .bind(run)
             .fetch_one(&mut *tx)
@@ -323,21 +267,18 @@ impl Scene {
     }
 }
 
-async fn plant_proven(
-    session: &mut PgConnection,
-    first: i64,
-    last: i64,
-    workspace: i64,
-    workspaces: i64,
-) {
-    sqlx::query(RUNS)
-        .bind(first)
-        .bind(last)
-        .bind(workspace)
-        .bind(workspaces)
-        .execute(session)
-        .await
-        .expect("runs");
+fn environment_of(workspace: i64) -> i64 {
+    workspace * 10 + 1
+}
+
+fn proven_in(runs: RangeInclusive<i64>, workspace: i64, workspaces: i64) -> PlatformRows {
+    let case = |run| {
+        let mut case = Case::proven(run);
+        let workspace = workspace + run % workspaces;
+        case.move_to(workspace, environment_of(workspace));
+        case
+    };
+    rows_of(runs.map(case))
 }
 
 /// A column that is never null.

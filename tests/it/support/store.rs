@@ -57,6 +57,25 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
+/// As [`on_both`], in a database without any table, and with a thread for whatever works beside the test.
+macro_rules! on_both_empty {
+    ($($name:ident),+ $(,)?) => {
+        mod on_sqlite { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::support::store::Fixture::empty_sqlite().await).await;
+            }
+        )+ }
+        mod on_postgres { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::support::store::Fixture::empty_postgres().await).await;
+            }
+        )+ }
+    };
+}
+pub(crate) use on_both_empty;
+
 /// As [`on_both`], and on a PostgreSQL whose columns have the other type that Laravel could have
 /// given them: `json` for `jsonb` and the reverse, with a time zone and without.
 macro_rules! on_all {
@@ -209,7 +228,16 @@ impl Fixture {
         Self::in_database(cluster::database().await).await
     }
 
-    /// The same, in a database on some other cluster.
+    /// Another database without any table, on the same system.
+    pub(crate) async fn empty_one_beside(&self) -> Self {
+        if self.is_sqlite() {
+            Self::empty_sqlite().await
+        } else {
+            Self::empty_postgres().await
+        }
+    }
+
+    /// A database without any table on some other cluster.
     pub(crate) async fn in_database(database: TestDatabase) -> Self {
         let url = database.url();
         let store = connect(&url, Access::Write, &Limits::default())
