@@ -12,6 +12,7 @@ use reconciler_jobs::reading::backup_health::{
 };
 use reconciler_jobs::stamp::Stamp;
 
+use crate::generate::{cases, word_of};
 use crate::support::{at, json, moment};
 
 /// A completed set, an hour old at noon, of one item that nothing speaks against.
@@ -234,37 +235,18 @@ fn what_does_not_decide_is_told_as_well() {
     assert_eq!(shown["health"], "healthy");
 }
 
-const VALUES: &[&str] = &[
-    "null",
-    "true",
-    "false",
-    "0",
-    "1",
-    "\"\"",
-    "\"false\"",
-    "\"metadata_only\"",
-    "\"graph\"",
-    "\"captured\"",
-    "[]",
-    "{}",
-    "[1]",
-    "{\"a\":1}",
-    "1e999",
-    "\"\\ud800\"",
-];
+const VALUES: &str = r#"
+    null true false 0 1 "" "false" "metadata_only" "graph" "captured" [] {} [1] {"a":1}
+    1e999 "\ud800"
+"#;
 
-const KEYS: &[&str] = &[
-    "source",
-    "snapshot_source",
-    "assignments_fetch_failed",
-    "assignment_capture_reason",
-    "has_orphaned_assignments",
-    "integrity_warning",
-    "note",
-];
+const KEYS: &str = "
+    source snapshot_source assignments_fetch_failed assignment_capture_reason
+    has_orphaned_assignments integrity_warning note
+";
 
 fn any_metadata() -> impl Strategy<Value = Column> {
-    let entry = (prop::sample::select(KEYS), prop::sample::select(VALUES));
+    let entry = (word_of(KEYS), word_of(VALUES));
     let map = prop::collection::vec(entry, 0..3).prop_map(|entries| {
         let entries: Vec<_> = entries
             .iter()
@@ -274,7 +256,7 @@ fn any_metadata() -> impl Strategy<Value = Column> {
     });
     prop_oneof![
         6 => map,
-        2 => prop::sample::select(VALUES).prop_map(json),
+        2 => word_of(VALUES).prop_map(json),
         1 => prop::collection::vec(any::<u8>(), 0..20).prop_map(Column::Bytes),
         1 => Just(Column::Null),
     ]
@@ -344,11 +326,7 @@ const WEAKER: &[fn(&mut Set)] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 1_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases(1_000))]
 
     /// Whatever the columns hold: items in any order read the same, and only what was looked at is fine.
     #[test]

@@ -10,6 +10,20 @@ use reconciler_jobs::stamp::Stamp;
 
 use crate::support::{Case, RESTORE, RUN, audit, candidate, moment, snapshot};
 
+/// So many cases, and no file of those that failed.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// One of the words of a text.
+pub(crate) fn word_of(text: &'static str) -> impl Strategy<Value = &'static str> {
+    prop::sample::select(text.split_whitespace().collect::<Vec<_>>())
+}
+
 /// A document that can be written with its keys in either order.
 #[derive(Debug, Clone)]
 pub(crate) enum Doc {
@@ -91,40 +105,12 @@ const WORDS: &[&str] = &[
     "é\u{1F600}",
 ];
 
-const KEYS: &[&str] = &[
-    "items",
-    "foundations",
-    "status",
-    "decision",
-    "backup_item_id",
-    "assignment_outcomes",
-    "assignment_summary",
-    "101",
-    "102",
-    "0101",
-    "0",
-    "1",
-    "total",
-    "succeeded",
-    "failed",
-    "skipped",
-    "partial",
-    "non_applied",
-    "processed",
-    "foundations_skipped",
-    "blocked_reason",
-    "code",
-    "reason_code",
-    "restore_run_id",
-    "target_scope",
-    "workspace_id",
-    "managed_environment_id",
-    "execution_legitimacy",
-    "reconciliation",
-    "note",
-    "é\u{1F600}",
-    "a\"b\\c",
-];
+const KEYS: &str = r#"
+    items foundations status decision backup_item_id assignment_outcomes assignment_summary
+    101 102 0101 0 1 total succeeded failed skipped partial non_applied processed
+    foundations_skipped blocked_reason code reason_code restore_run_id target_scope
+    workspace_id managed_environment_id execution_legitimacy reconciliation note é😀 a"b\c
+"#;
 
 fn leaf() -> BoxedStrategy<Doc> {
     let raw = |text: &str| Doc::Raw(text.to_owned());
@@ -145,7 +131,7 @@ fn leaf() -> BoxedStrategy<Doc> {
 
 fn key() -> impl Strategy<Value = String> {
     prop_oneof![
-        9 => prop::sample::select(KEYS).prop_map(str::to_owned),
+        9 => word_of(KEYS).prop_map(str::to_owned),
         1 => any::<String>(),
     ]
 }

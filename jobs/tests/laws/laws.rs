@@ -19,16 +19,8 @@ use reconciler_jobs::stamp::Stamp;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::generate::any_twins;
+use crate::generate::{any_twins, cases};
 use crate::support::{Case, at, attribution, audit, candidate, json, line, snapshot};
-
-fn cases() -> ProptestConfig {
-    ProptestConfig {
-        cases: 1_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
 
 /// Whether a value, or a list of such values, names a blocker by itself or under its codes.
 fn names_a_blocker(value: &Value) -> bool {
@@ -277,7 +269,7 @@ const COUNTS: [&str; 7] = [
 ];
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn law_1_no_overclaim(twins in any_twins()) {

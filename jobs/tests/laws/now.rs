@@ -8,7 +8,7 @@ use reconciler_jobs::restore_execute::facts::RunStatus;
 use reconciler_jobs::restore_execute::proof::{Leg, LegState};
 use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode, decide};
 
-use crate::generate::any_twins;
+use crate::generate::{any_twins, cases};
 use crate::support::{Case, moment, snapshot};
 
 /// The verdict on an open run, and what is read of it once it is closed and something has changed.
@@ -135,11 +135,7 @@ fn nothing_recorded_is_said_to_be_that() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 1_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases(1_000))]
 
     /// Beside its own record, nothing has changed; and only the status of a closed run is ever put back.
     #[test]

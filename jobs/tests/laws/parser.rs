@@ -3,10 +3,8 @@
 
 use std::time::Instant;
 
-use reconciler_jobs::ids::RestoreId;
 use reconciler_jobs::json::{Column, Fault};
-use reconciler_jobs::restore_execute::ReasonCode;
-use reconciler_jobs::restore_execute::context::{ContextFacts, NamedRestore};
+use reconciler_jobs::restore_execute::context::ContextFacts;
 use reconciler_jobs::restore_execute::facts::{Facts, RestoreFacts, RunFacts};
 use reconciler_jobs::restore_execute::results::{
     Counter, EXCEPTIONS_MAX, Finding, Reading, Requested, Tally,
@@ -45,6 +43,17 @@ fn nested(depth: usize) -> String {
 
 fn huge_text() -> String {
     format!("\"{}\"", "x".repeat(1 << 20))
+}
+
+/// The cells of a table's rows. `HUGE` stands for a text of a megabyte, `NESTED` for lists in each other.
+fn rows<const CELLS: usize>(table: &str) -> Vec<[String; CELLS]> {
+    let lines = table.lines().map(str::trim).filter(|it| !it.is_empty());
+    let filled = |cell: &str| {
+        cell.replace("HUGE", &huge_text())
+            .replace("NESTED", &nested(61))
+    };
+    let cells = |line: &str| line.split(" | ").map(filled).collect::<Vec<_>>();
+    lines.map(|line| cells(line).try_into().unwrap()).collect()
 }
 
 /// Documents that no column can read, whatever its shape.
@@ -118,496 +127,233 @@ fn what_no_column_can_read_is_a_named_fault_in_every_column() {
     }
 }
 
+/// Documents in `results`: what they are read as, and the tally of their items.
+const RESULTS: &str = r#"
+    an empty PHP array | [] | Absent | 0/0/0/0/0/0
+    an empty map | {} | Absent | 0/0/0/0/0/0
+    null | null | Absent | 0/0/0/0/0/0
+    a map without items | {"summary":{}} | Read | 0/0/0/0/0/0
+    items null | {"items":null} | Read | 0/0/0/0/0/0
+    items [] | {"items":[]} | Read | 0/0/0/0/0/0
+    items as a map | {"items":{"5":{"status":"created"}}} | Read | 1/0/0/0/0/0
+    items as a list | {"items":[{"status":"error"},{"status":"ignored"}]} | Read | 0/0/1/0/1/0
+    one of each | {"items":[{"status":"applied"},{"status":"partial"},{"status":"failed"},{"status":"skipped"},{"status":"dry_run"},{"status":"?"}]} | Read | 1/1/1/1/1/1
+    rows of wrong types | {"items":[null,1,"applied",true,[],{},{"status":["applied"]}]} | Read | 0/0/0/0/0/7
+    one key twice in a row | {"items":[{"status":"applied","x":{"y":1,"y":1}}]} | Read | 0/0/0/0/0/1
+    a list at the top | [{"status":"applied"}] | Unreadable(Shape) | 0/0/0/0/0/0
+    text | "applied" | Unreadable(Shape) | 0/0/0/0/0/0
+    items are text | {"items":"applied"} | Unreadable(Shape) | 0/0/0/0/0/0
+    foundations are a number | {"items":[{"status":"applied"}],"foundations":1} | Unreadable(Shape) | 0/0/0/0/0/0
+    items twice | {"items":[],"items":[{"status":"applied"}]} | Unreadable(DuplicateKey) | 0/0/0/0/0/0
+    64 deep is read | {"items":[{"status":"applied","x":NESTED}]} | Read | 1/0/0/0/0/0
+    a status of a megabyte | {"items":[{"status":HUGE}]} | Read | 0/0/0/0/0/1
+    NUL in text | {"items":[{"status":"applied\u0000"},{"status":"applied","note":"\u0000"}]} | Read | 1/0/0/0/0/1
+"#;
+
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table is as long as its rulebook")]
 fn results_are_counted_by_what_is_known() {
-    let rows = [
-        ("an empty PHP array", "[]", Reading::Absent, "0/0/0/0/0/0"),
-        ("an empty map", "{}", Reading::Absent, "0/0/0/0/0/0"),
-        ("null", "null", Reading::Absent, "0/0/0/0/0/0"),
-        (
-            "a map without items",
-            r#"{"summary":{}}"#,
-            Reading::Read,
-            "0/0/0/0/0/0",
-        ),
-        (
-            "items null",
-            r#"{"items":null}"#,
-            Reading::Read,
-            "0/0/0/0/0/0",
-        ),
-        ("items []", r#"{"items":[]}"#, Reading::Read, "0/0/0/0/0/0"),
-        (
-            "items as a map",
-            r#"{"items":{"5":{"status":"created"}}}"#,
-            Reading::Read,
-            "1/0/0/0/0/0",
-        ),
-        (
-            "items as a list",
-            r#"{"items":[{"status":"error"},{"status":"ignored"}]}"#,
-            Reading::Read,
-            "0/0/1/0/1/0",
-        ),
-        (
-            "one of each",
-            r#"{"items":[{"status":"applied"},{"status":"partial"},{"status":"failed"},{"status":"skipped"},{"status":"dry_run"},{"status":"?"}]}"#,
-            Reading::Read,
-            "1/1/1/1/1/1",
-        ),
-        (
-            "rows of wrong types",
-            r#"{"items":[null,1,"applied",true,[],{},{"status":["applied"]}]}"#,
-            Reading::Read,
-            "0/0/0/0/0/7",
-        ),
-        (
-            "one key twice in a row",
-            r#"{"items":[{"status":"applied","x":{"y":1,"y":1}}]}"#,
-            Reading::Read,
-            "0/0/0/0/0/1",
-        ),
-        (
-            "a list at the top",
-            r#"[{"status":"applied"}]"#,
-            Reading::Unreadable(Fault::Shape),
-            "0/0/0/0/0/0",
-        ),
-        (
-            "text",
-            r#""applied""#,
-            Reading::Unreadable(Fault::Shape),
-            "0/0/0/0/0/0",
-        ),
-        (
-            "items are text",
-            r#"{"items":"applied"}"#,
-            Reading::Unreadable(Fault::Shape),
-            "0/0/0/0/0/0",
-        ),
-        (
-            "foundations are a number",
-            r#"{"items":[{"status":"applied"}],"foundations":1}"#,
-            Reading::Unreadable(Fault::Shape),
-            "0/0/0/0/0/0",
-        ),
-        (
-            "items twice",
-            r#"{"items":[],"items":[{"status":"applied"}]}"#,
-            Reading::Unreadable(Fault::DuplicateKey),
-            "0/0/0/0/0/0",
-        ),
-        (
-            "64 deep is read",
-            &format!(r#"{{"items":[{{"status":"applied","x":{}}}]}}"#, nested(61)),
-            Reading::Read,
-            "1/0/0/0/0/0",
-        ),
-        (
-            "a status of a megabyte",
-            &format!(r#"{{"items":[{{"status":{}}}]}}"#, huge_text()),
-            Reading::Read,
-            "0/0/0/0/0/1",
-        ),
-        (
-            "NUL in text",
-            r#"{"items":[{"status":"applied\u0000"},{"status":"applied","note":"\u0000"}]}"#,
-            Reading::Read,
-            "1/0/0/0/0/1",
-        ),
-    ];
-    for (name, document, reading, tally) in rows {
-        let facts = restore(|case| case.restore.results = json(document));
-        assert_eq!(
-            (facts.items.reading, tallied(&facts.items.items).as_str()),
-            (reading, tally),
-            "{name}"
-        );
+    for [name, document, reading, tally] in rows(RESULTS) {
+        let items = restore(|case| case.restore.results = json(&document)).items;
+        let found = (format!("{:?}", items.reading), tallied(&items.items));
+        assert_eq!(found, (reading, tally), "{name}");
     }
 }
 
+/// Documents in an item's `assignment_summary`, and the tally of assignments.
+const ASSIGNMENTS: &str = r#"
+    numbers as text | {"success":"2","failed":"0"} | 2/0/0/0/0/0
+    a null count | {"success":null} | 0/0/0/0/0/0
+    2^53 | {"success":9007199254740992} | 9007199254740992/0/0/0/0/0
+    beyond 2^53 is no count | {"success":9007199254740993} | 0/0/0/0/0/1
+    sums stop at 2^53 | {"success":9007199254740992,"created":9007199254740992} | 9007199254740992/0/0/0/0/0
+    negative, fraction, text | {"success":-1,"failed":0.5,"skipped":"two"} | 0/0/0/0/0/3
+    a list | [1] | 0/0/0/0/0/1
+    one key twice: the item says nothing | {"success":1,"success":1} | 0/0/0/0/0/0
+"#;
+
 #[test]
 fn assignment_counts_are_bounded_and_exact() {
-    let rows = [
-        (
-            "numbers as text",
-            r#"{"success":"2","failed":"0"}"#,
-            "2/0/0/0/0/0",
-        ),
-        ("a null count", r#"{"success":null}"#, "0/0/0/0/0/0"),
-        (
-            "2^53",
-            r#"{"success":9007199254740992}"#,
-            "9007199254740992/0/0/0/0/0",
-        ),
-        (
-            "beyond 2^53 is no count",
-            r#"{"success":9007199254740993}"#,
-            "0/0/0/0/0/1",
-        ),
-        (
-            "sums stop at 2^53",
-            r#"{"success":9007199254740992,"created":9007199254740992}"#,
-            "9007199254740992/0/0/0/0/0",
-        ),
-        (
-            "negative, fraction, text",
-            r#"{"success":-1,"failed":0.5,"skipped":"two"}"#,
-            "0/0/0/0/0/3",
-        ),
-        ("a list", "[1]", "0/0/0/0/0/1"),
-        (
-            "one key twice: the item says nothing",
-            r#"{"success":1,"success":1}"#,
-            "0/0/0/0/0/0",
-        ),
-    ];
-    for (name, summary, tally) in rows {
-        let facts = restore(|case| {
-            case.one_item(&format!(
-                r#"{{"status":"applied","assignment_summary":{summary}}}"#
-            ));
-        });
+    for [name, summary, tally] in rows(ASSIGNMENTS) {
+        let item = format!(r#"{{"status":"applied","assignment_summary":{summary}}}"#);
+        let facts = restore(|case| case.one_item(&item));
         assert_eq!(tallied(&facts.items.assignments), tally, "{name}");
     }
 }
 
+/// Documents in `requested_items`: what they are read as, and how many ids are missing, unexpected and repeated.
+const REQUESTS: &str = r#"
+    null | null | NotItemised | 0 0 0
+    an empty PHP array | [] | Listed(0) | 0 2 0
+    numbers and text | [101,"102"] | Listed(2) | 0 0 0
+    a map with keys 0 and 2 | {"0":101,"2":102} | Listed(2) | 0 0 0
+    one missing, one unexpected | [101,103] | Listed(2) | 1 1 0
+    one id twice | [101,102,"101"] | Listed(2) | 0 0 1
+    one key twice | {"0":101,"0":102} | Listed(2) | 0 0 0
+    no numbers | ["policy-é"] | Listed(1) | 1 2 0
+    null among the ids | [101,null] | Unreadable(Shape) | 0 0 0
+    a fraction | [101.5] | Unreadable(Shape) | 0 0 0
+    a fraction of nothing | [101,102.0] | Unreadable(Shape) | 0 0 0
+    beyond 2^53 | [9007199254740993] | Unreadable(Shape) | 0 0 0
+    lists | [[101],[102]] | Unreadable(Shape) | 0 0 0
+    maps | [{"id":101}] | Unreadable(Shape) | 0 0 0
+    text | "101" | Unreadable(Shape) | 0 0 0
+    a number | 101 | Unreadable(Shape) | 0 0 0
+    text of a megabyte | [HUGE] | Unreadable(Shape) | 0 0 0
+"#;
+
 #[test]
 fn the_request_is_a_set_of_ids_or_unreadable() {
-    let shape = Requested::Unreadable(Fault::Shape);
-    let rows = [
-        ("null", "null", Requested::NotItemised, [0, 0, 0]),
-        ("an empty PHP array", "[]", Requested::Listed(0), [0, 2, 0]),
-        (
-            "numbers and text",
-            r#"[101,"102"]"#,
-            Requested::Listed(2),
-            [0, 0, 0],
-        ),
-        (
-            "a map with keys 0 and 2",
-            r#"{"0":101,"2":102}"#,
-            Requested::Listed(2),
-            [0, 0, 0],
-        ),
-        (
-            "one missing, one unexpected",
-            "[101,103]",
-            Requested::Listed(2),
-            [1, 1, 0],
-        ),
-        (
-            "one id twice",
-            r#"[101,102,"101"]"#,
-            Requested::Listed(2),
-            [0, 0, 1],
-        ),
-        (
-            "one key twice",
-            r#"{"0":101,"0":102}"#,
-            Requested::Listed(2),
-            [0, 0, 0],
-        ),
-        (
-            "no numbers",
-            r#"["policy-é"]"#,
-            Requested::Listed(1),
-            [1, 2, 0],
-        ),
-        ("null among the ids", "[101,null]", shape, [0, 0, 0]),
-        ("a fraction", "[101.5]", shape, [0, 0, 0]),
-        ("a fraction of nothing", "[101,102.0]", shape, [0, 0, 0]),
-        ("beyond 2^53", "[9007199254740993]", shape, [0, 0, 0]),
-        ("lists", "[[101],[102]]", shape, [0, 0, 0]),
-        ("maps", r#"[{"id":101}]"#, shape, [0, 0, 0]),
-        ("text", r#""101""#, shape, [0, 0, 0]),
-        ("a number", "101", shape, [0, 0, 0]),
-    ];
-    for (name, document, requested, counts) in rows {
-        let items = restore(|case| case.restore.requested_items = json(document)).items;
-        let found = [items.missing, items.unexpected, items.repeated];
-        assert_eq!((items.requested, found), (requested, counts), "{name}");
+    for [name, document, requested, counts] in rows(REQUESTS) {
+        let items = restore(|case| case.restore.requested_items = json(&document)).items;
+        let found = format!("{} {} {}", items.missing, items.unexpected, items.repeated);
+        let found = (format!("{:?}", items.requested), found);
+        assert_eq!(found, (requested, counts), "{name}");
     }
-    let megabyte = json(&format!("[{}]", huge_text()));
-    assert_eq!(
-        restore(|case| case.restore.requested_items = megabyte)
-            .items
-            .requested,
-        shape
-    );
 }
+
+/// Documents in `metadata`, and the counter `total`.
+const TOTALS: &str = r#"
+    absent | {} | Absent
+    null | {"total":null} | Absent
+    a PHP list | [] | Absent
+    zero | {"total":0} | Count(0)
+    minus zero | {"total":-0} | Unreadable
+    text | {"total":"12"} | Count(12)
+    a whole float | {"total":12.0} | Unreadable
+    12e0 | {"total":12e0} | Unreadable
+    a fraction too small for a double | {"total":2.00000000000000000001} | Unreadable
+    2^53 | {"total":9007199254740992} | Count(9007199254740992)
+    2^53 + 1 | {"total":9007199254740993} | Unreadable
+    negative | {"total":-1} | Unreadable
+    a fraction | {"total":1.5} | Unreadable
+    a fraction as text | {"total":"1.5"} | Unreadable
+    empty text | {"total":""} | Unreadable
+    padded text | {"total":" 1"} | Unreadable
+    true | {"total":true} | Unreadable
+    a list | {"total":[1]} | Unreadable
+    one key twice | {"total":1,"total":1} | Unreadable
+    a list for a map | [1] | Unreadable
+    text for a map | "total" | Unreadable
+"#;
 
 #[test]
 fn counters_are_counts_or_unreadable_and_never_a_silent_zero() {
-    let rows = [
-        ("absent", "{}", Counter::Absent),
-        ("null", r#"{"total":null}"#, Counter::Absent),
-        ("a PHP list", "[]", Counter::Absent),
-        ("zero", r#"{"total":0}"#, Counter::Count(0)),
-        ("minus zero", r#"{"total":-0}"#, Counter::Unreadable),
-        ("text", r#"{"total":"12"}"#, Counter::Count(12)),
-        ("a whole float", r#"{"total":12.0}"#, Counter::Unreadable),
-        ("12e0", r#"{"total":12e0}"#, Counter::Unreadable),
-        (
-            "a fraction too small for a double",
-            r#"{"total":2.00000000000000000001}"#,
-            Counter::Unreadable,
-        ),
-        (
-            "2^53",
-            r#"{"total":9007199254740992}"#,
-            Counter::Count(1 << 53),
-        ),
-        (
-            "2^53 + 1",
-            r#"{"total":9007199254740993}"#,
-            Counter::Unreadable,
-        ),
-        ("negative", r#"{"total":-1}"#, Counter::Unreadable),
-        ("a fraction", r#"{"total":1.5}"#, Counter::Unreadable),
-        (
-            "a fraction as text",
-            r#"{"total":"1.5"}"#,
-            Counter::Unreadable,
-        ),
-        ("empty text", r#"{"total":""}"#, Counter::Unreadable),
-        ("padded text", r#"{"total":" 1"}"#, Counter::Unreadable),
-        ("true", r#"{"total":true}"#, Counter::Unreadable),
-        ("a list", r#"{"total":[1]}"#, Counter::Unreadable),
-        (
-            "one key twice",
-            r#"{"total":1,"total":1}"#,
-            Counter::Unreadable,
-        ),
-        ("a list for a map", "[1]", Counter::Unreadable),
-        ("text for a map", r#""total""#, Counter::Unreadable),
-    ];
-    for (name, metadata, total) in rows {
-        let facts = restore(|case| case.restore.metadata = json(metadata));
-        assert_eq!(facts.counters.total, total, "{name}");
+    for [name, metadata, total] in rows(TOTALS) {
+        let facts = restore(|case| case.restore.metadata = json(&metadata));
+        assert_eq!(format!("{:?}", facts.counters.total), total, "{name}");
     }
 }
+
+/// Documents in `context`, and the restore that they name.
+const CONTEXTS: &str = r#"
+    a PHP list | [] | Unnamed
+    a number | {"restore_run_id":7} | Id(RestoreId(7))
+    a numeric string | {"restore_run_id":"7"} | Id(RestoreId(7))
+    2^53 | {"restore_run_id":9007199254740992} | Id(RestoreId(9007199254740992))
+    2^53 + 1 | {"restore_run_id":9007199254740993} | Impossible
+    a fraction | {"restore_run_id":7.5} | Impossible
+    a fraction too small for a double | {"restore_run_id":7.0000000000000000001} | Impossible
+    padded | {"restore_run_id":"\t7"} | Impossible
+    a megabyte | {"restore_run_id":HUGE} | Impossible
+    text | {"restore_run_id":"seven"} | Unnamed
+    a list | {"restore_run_id":[7]} | Unnamed
+    another scope | {"target_scope":{"workspace_id":3}} | Unnamed, scope contradicts
+    a scope of no meaning | {"target_scope":{"workspace_id":{}}} | Unnamed, scope contradicts
+    one key twice | {"a":1,"a":1} | Malformed
+    one key twice, deep down | {"a":[{"b":1,"b":1}]} | Malformed
+    NUL, which jsonb refuses | {"a":"\u0000"} | Malformed
+    NUL in a key | {"\u0000":1} | Malformed
+    a list of one | [1] | Malformed
+    a number for a map | 0 | Malformed
+    empty text for a map | "" | Malformed
+    false for a map | false | Malformed
+"#;
 
 #[test]
 fn context_is_a_map_that_names_a_restore_or_not() {
-    let map = |restore, scope_contradicts| ContextFacts::Map {
-        restore,
-        scope_contradicts,
-    };
-    let id = |id| NamedRestore::Id(RestoreId(id));
-    let rows = [
-        ("a PHP list", "[]", map(NamedRestore::Unnamed, false)),
-        ("a number", r#"{"restore_run_id":7}"#, map(id(7), false)),
-        (
-            "a numeric string",
-            r#"{"restore_run_id":"7"}"#,
-            map(id(7), false),
-        ),
-        (
-            "2^53",
-            r#"{"restore_run_id":9007199254740992}"#,
-            map(id(1 << 53), false),
-        ),
-        (
-            "2^53 + 1",
-            r#"{"restore_run_id":9007199254740993}"#,
-            map(NamedRestore::Impossible, false),
-        ),
-        (
-            "a fraction",
-            r#"{"restore_run_id":7.5}"#,
-            map(NamedRestore::Impossible, false),
-        ),
-        (
-            "a fraction too small for a double",
-            r#"{"restore_run_id":7.0000000000000000001}"#,
-            map(NamedRestore::Impossible, false),
-        ),
-        (
-            "padded",
-            r#"{"restore_run_id":"\t7"}"#,
-            map(NamedRestore::Impossible, false),
-        ),
-        (
-            "a megabyte",
-            &format!(r#"{{"restore_run_id":{}}}"#, huge_text()),
-            map(NamedRestore::Impossible, false),
-        ),
-        (
-            "text",
-            r#"{"restore_run_id":"seven"}"#,
-            map(NamedRestore::Unnamed, false),
-        ),
-        (
-            "a list",
-            r#"{"restore_run_id":[7]}"#,
-            map(NamedRestore::Unnamed, false),
-        ),
-        (
-            "another scope",
-            r#"{"target_scope":{"workspace_id":3}}"#,
-            map(NamedRestore::Unnamed, true),
-        ),
-        (
-            "a scope of no meaning",
-            r#"{"target_scope":{"workspace_id":{}}}"#,
-            map(NamedRestore::Unnamed, true),
-        ),
-        ("one key twice", r#"{"a":1,"a":1}"#, ContextFacts::Malformed),
-        (
-            "one key twice, deep down",
-            r#"{"a":[{"b":1,"b":1}]}"#,
-            ContextFacts::Malformed,
-        ),
-        (
-            "NUL, which jsonb refuses",
-            r#"{"a":"\u0000"}"#,
-            ContextFacts::Malformed,
-        ),
-        ("NUL in a key", r#"{"\u0000":1}"#, ContextFacts::Malformed),
-        ("a list of one", "[1]", ContextFacts::Malformed),
-        ("a number for a map", "0", ContextFacts::Malformed),
-        ("empty text for a map", r#""""#, ContextFacts::Malformed),
-        ("false for a map", "false", ContextFacts::Malformed),
-    ];
-    for (name, document, expected) in rows {
-        assert_eq!(
-            run(|case| case.run.context = json(document)).context,
-            expected,
-            "{name}"
-        );
+    for [name, document, expected] in rows(CONTEXTS) {
+        let found = match run(|case| case.run.context = json(&document)).context {
+            ContextFacts::Malformed => "Malformed".to_owned(),
+            ContextFacts::Map {
+                restore,
+                scope_contradicts: false,
+            } => format!("{restore:?}"),
+            ContextFacts::Map { restore, .. } => format!("{restore:?}, scope contradicts"),
+        };
+        assert_eq!(found, expected, "{name}");
     }
 }
 
+/// Documents in `failure_summary`, and the blockers that they name.
+const SUMMARIES: &str = r#"
+    null | null | nothing
+    a list of nothings | [null,[],{},{"code":null},{"code":[],"reason_code":false}] | nothing
+    numbers as codes | [{"code":500},{"code":"x","reason_code":-1}] | nothing
+    a code too long to keep | [{"code":HUGE}] | nothing
+    one entry, numbered | {"code":500} | nothing
+    a bare code | ["write_gate_blocked"] | unreadable
+    a bare number | [1] | unreadable
+    a bare code among nothings | [null,[],"write_gate_blocked"] | unreadable
+    a list as a code | [{"code":["write_gate_blocked"]}] | unreadable
+    a map as a reason code | [{"code":"x","reason_code":{"value":"write_gate_blocked"}}] | unreadable
+    a list in a list | [[{"code":"write_gate_blocked"}]] | unreadable
+    one entry, a list as its code | {"code":["write_gate_blocked"]} | unreadable
+    a bare code under a key | {"1":"write_gate_blocked"} | unreadable
+    a code | [{"code":"write_gate_blocked"}] | write_gate_blocked
+    a reason code | [{"code":"x","reason_code":"write_gate_blocked"}] | write_gate_blocked
+    twice the same | [{"code":"write_gate_blocked","reason_code":"write_gate_blocked"}] | write_gate_blocked
+    one entry outside of a list | {"code":"write_gate_blocked"} | write_gate_blocked
+    a map with keys | {"1":{"code":"write_gate_blocked"}} | write_gate_blocked
+    one key twice | [{"code":"x","code":"write_gate_blocked"}] | unreadable
+    text | "write_gate_blocked" | unreadable
+    a number | 1 | unreadable
+"#;
+
 #[test]
 fn failure_summary_names_blockers_or_cannot_be_read() {
-    let gate = &[ReasonCode::WriteGateBlocked][..];
-    let rows: [(&str, &str, Option<&[ReasonCode]>); 21] = [
-        ("null", "null", Some(&[])),
-        (
-            "a list of nothings",
-            r#"[null,[],{},{"code":null},{"code":[],"reason_code":false}]"#,
-            Some(&[]),
-        ),
-        (
-            "numbers as codes",
-            r#"[{"code":500},{"code":"x","reason_code":-1}]"#,
-            Some(&[]),
-        ),
-        (
-            "a code too long to keep",
-            &format!(r#"[{{"code":{}}}]"#, huge_text()),
-            Some(&[]),
-        ),
-        ("one entry, numbered", r#"{"code":500}"#, Some(&[])),
-        ("a bare code", r#"["write_gate_blocked"]"#, None),
-        ("a bare number", "[1]", None),
-        (
-            "a bare code among nothings",
-            r#"[null,[],"write_gate_blocked"]"#,
-            None,
-        ),
-        (
-            "a list as a code",
-            r#"[{"code":["write_gate_blocked"]}]"#,
-            None,
-        ),
-        (
-            "a map as a reason code",
-            r#"[{"code":"x","reason_code":{"value":"write_gate_blocked"}}]"#,
-            None,
-        ),
-        (
-            "a list in a list",
-            r#"[[{"code":"write_gate_blocked"}]]"#,
-            None,
-        ),
-        (
-            "one entry, a list as its code",
-            r#"{"code":["write_gate_blocked"]}"#,
-            None,
-        ),
-        (
-            "a bare code under a key",
-            r#"{"1":"write_gate_blocked"}"#,
-            None,
-        ),
-        ("a code", r#"[{"code":"write_gate_blocked"}]"#, Some(gate)),
-        (
-            "a reason code",
-            r#"[{"code":"x","reason_code":"write_gate_blocked"}]"#,
-            Some(gate),
-        ),
-        (
-            "twice the same",
-            r#"[{"code":"write_gate_blocked","reason_code":"write_gate_blocked"}]"#,
-            Some(gate),
-        ),
-        (
-            "one entry outside of a list",
-            r#"{"code":"write_gate_blocked"}"#,
-            Some(gate),
-        ),
-        (
-            "a map with keys",
-            r#"{"1":{"code":"write_gate_blocked"}}"#,
-            Some(gate),
-        ),
-        (
-            "one key twice",
-            r#"[{"code":"x","code":"write_gate_blocked"}]"#,
-            None,
-        ),
-        ("text", r#""write_gate_blocked""#, None),
-        ("a number", "1", None),
-    ];
-    for (name, document, blockers) in rows {
-        let facts = run(|case| case.run.failure_summary = json(document));
-        let found = facts.blockers_readable.then_some(facts.blockers.as_slice());
-        assert_eq!(found, blockers, "{name}");
+    for [name, document, expected] in rows(SUMMARIES) {
+        let facts = run(|case| case.run.failure_summary = json(&document));
+        let found = match (facts.blockers_readable, facts.blockers.as_slice()) {
+            (false, _) => "unreadable",
+            (true, []) => "nothing",
+            (true, [blocker]) => blocker.code(),
+            (true, several) => panic!("{name}: {several:?}"),
+        };
+        assert_eq!(found, expected, "{name}");
     }
 }
+
+/// What `summary_counts` holds, and what becomes of it: counts are merged behind other keys, or it is left alone.
+const COUNTS: &str = r#"
+    SQL null | NULL | merged
+    null | null | merged
+    a PHP list | [] | merged
+    stale counts | {"total":9,"succeeded":"9"} | merged
+    other keys | { "a" : [ 1.50, null ] } | merged "a":[ 1.50, null ],
+    a big number | {"a":12345678901234567890.10} | merged "a":12345678901234567890.10,
+    a list | [1] | left alone
+    text | "2 of 2" | left alone
+    broken | { | left alone
+    one key twice | {"a":1,"a":2} | left alone
+    NUL | {"a":"\u0000"} | left alone
+    too large to fetch | OVERSIZED | left alone
+"#;
 
 #[test]
 fn summary_counts_are_merged_or_left_alone() {
     let counted = r#""failed":0,"non_applied":0,"partial":0,"processed":2,"skipped":0,"succeeded":2,"total":2"#;
-    let merged = |before: &str| Some(format!("{{{before}{counted}}}"));
-    let rows = [
-        ("SQL null", Column::Null, merged("")),
-        ("null", json("null"), merged("")),
-        ("a PHP list", json("[]"), merged("")),
-        (
-            "stale counts",
-            json(r#"{"total":9,"succeeded":"9"}"#),
-            merged(""),
-        ),
-        (
-            "other keys",
-            json(r#"{ "a" : [ 1.50, null ] }"#),
-            merged(r#""a":[ 1.50, null ],"#),
-        ),
-        (
-            "a big number",
-            json(r#"{"a":12345678901234567890.10}"#),
-            merged(r#""a":12345678901234567890.10,"#),
-        ),
-        ("a list", json("[1]"), None),
-        ("text", json(r#""2 of 2""#), None),
-        ("broken", json("{"), None),
-        ("one key twice", json(r#"{"a":1,"a":2}"#), None),
-        ("NUL", json(r#"{"a":"\u0000"}"#), None),
-        ("too large to fetch", Column::Oversized, None),
-    ];
-    for (name, column, expected) in rows {
+    let merged = |before: &str| format!("{{{}{counted}}}", before.trim_start());
+    for [name, document, expected] in rows(COUNTS) {
         let mut case = Case::proven();
-        case.run.summary_counts = column;
+        case.run.summary_counts = match document.as_str() {
+            "NULL" => Column::Null,
+            "OVERSIZED" => Column::Oversized,
+            text => json(text),
+        };
         let written = case.record().unwrap().run.summary_counts;
-        assert_eq!(
-            written.map(|counts| counts.get().to_owned()),
-            expected,
-            "{name}"
-        );
+        let expected = expected.strip_prefix("merged").map(merged);
+        let written = written.map(|counts| counts.get().to_owned());
+        assert_eq!(written, expected, "{name}");
     }
 }
 

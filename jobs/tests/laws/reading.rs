@@ -20,7 +20,7 @@ use reconciler_jobs::restore_execute::facts::{At, Facts, RunFacts};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::stamp::Stamp;
 
-use crate::generate::any_twins;
+use crate::generate::{any_twins, cases};
 use crate::support::{Case, at, json, moment, snapshot};
 
 /// A proven restore whose run is closed.
@@ -257,53 +257,36 @@ fn claims_are_those_of_the_state_and_no_more() {
 /// Each cause, one by one.
 #[test]
 fn every_cause_of_attention_is_found() {
-    let items = |items: &'static str| move |case: &mut Case| case.one_item(items);
+    let items = |items: &str| cause(|case| case.one_item(items));
+    let metadata = |text: &str| cause(|case| case.restore.metadata = json(text));
+    let stopped = |case: &mut Case| {
+        status("cancelled")(case);
+        case.nothing_applied();
+    };
+    let more_requested = |case: &mut Case| case.restore.requested_items = json("[101,102,103]");
+    let without_results = |case: &mut Case| case.restore.results = Column::Null;
     let found = [
         (Cause::Preview, cause(|case| case.restore.is_dry_run = None)),
         (Cause::NotEnded, cause(status("running"))),
         (Cause::ExecutionFailed, cause(status("failed"))),
         (Cause::ExecutionFailed, cause(outcome("failed"))),
-        (
-            Cause::ExecutionFailed,
-            cause(items(r#"{"status":"failed"}"#)),
-        ),
-        (
-            Cause::Stopped,
-            cause(|case| {
-                status("cancelled")(case);
-                case.nothing_applied();
-            }),
-        ),
+        (Cause::ExecutionFailed, items(r#"{"status":"failed"}"#)),
+        (Cause::Stopped, cause(stopped)),
         (Cause::StoppedAfterWrites, cause(status("aborted"))),
         (Cause::StatusUnknown, cause(status("done"))),
         (Cause::ItemsFailed, cause(status("partial"))),
-        (Cause::ItemsFailed, cause(items(r#"{"status":"partial"}"#))),
-        (
-            Cause::ItemsFailed,
-            cause(|case| case.restore.metadata = json(r#"{"failed":1}"#)),
-        ),
-        (Cause::ItemsLeftOut, cause(items(r#"{"status":"skipped"}"#))),
+        (Cause::ItemsFailed, items(r#"{"status":"partial"}"#)),
+        (Cause::ItemsFailed, metadata(r#"{"failed":1}"#)),
+        (Cause::ItemsLeftOut, items(r#"{"status":"skipped"}"#)),
         (
             Cause::ItemsLeftOut,
-            cause(|case| case.restore.metadata = json(r#"{"foundations_skipped":1}"#)),
+            metadata(r#"{"foundations_skipped":1}"#),
         ),
-        (Cause::ItemsUnclear, cause(items(r#"{"status":"fine"}"#))),
-        (
-            Cause::ItemsUnclear,
-            cause(|case| case.restore.requested_items = json("[101,102,103]")),
-        ),
-        (
-            Cause::ItemsUnclear,
-            cause(|case| case.restore.metadata = json(r#"{"total":-1}"#)),
-        ),
-        (
-            Cause::ItemsUnclear,
-            cause(|case| case.restore.results = Column::Null),
-        ),
-        (
-            Cause::ItemsUnclear,
-            cause(|case| case.restore.metadata = json(r#"{"succeeded":9}"#)),
-        ),
+        (Cause::ItemsUnclear, items(r#"{"status":"fine"}"#)),
+        (Cause::ItemsUnclear, cause(more_requested)),
+        (Cause::ItemsUnclear, metadata(r#"{"total":-1}"#)),
+        (Cause::ItemsUnclear, cause(without_results)),
+        (Cause::ItemsUnclear, metadata(r#"{"succeeded":9}"#)),
         (Cause::NotProven, cause(outcome("partially_succeeded"))),
         (Cause::NotProven, cause(outcome("SUCCEEDED"))),
         (Cause::Nothing, cause(|_| ())),
@@ -318,45 +301,21 @@ fn every_cause_of_attention_is_found() {
 #[test]
 fn the_latest_executed_restore_decides_the_posture() {
     use AttentionState::{Completed, CompletedWithFollowUp, Failed, NotExecuted, Partial};
-    let posture = |history: &[(i64, AttentionState)]| {
-        EnvironmentPosture::of(history.iter().map(|(id, state)| (RestoreId(*id), *state)))
+    use PostureReason as Reason;
+    let check = |history: &[(i64, AttentionState)], reason, latest: Option<i64>| {
+        let history = history.iter().map(|(id, state)| (RestoreId(*id), *state));
+        let read = EnvironmentPosture::of(history);
+        assert_eq!((read.reason, read.latest), (reason, latest.map(RestoreId)));
     };
-    for (history, reason, latest) in [
-        (&[][..], PostureReason::NoHistory, None),
-        (&[(1, NotExecuted)][..], PostureReason::NoHistory, None),
-        (
-            &[(1, Completed), (2, Failed)][..],
-            PostureReason::Failed,
-            Some(2),
-        ),
-        (
-            &[(2, Partial), (1, Completed)][..],
-            PostureReason::Partial,
-            Some(2),
-        ),
-        (
-            &[(1, Failed), (3, NotExecuted), (2, CompletedWithFollowUp)][..],
-            PostureReason::CompletedWithFollowUp,
-            Some(2),
-        ),
-        (
-            &[(1, Failed), (2, Completed)][..],
-            PostureReason::NoRecentIssuesVisible,
-            Some(2),
-        ),
-        (
-            &[(1, Completed), (1, Failed)][..],
-            PostureReason::Failed,
-            Some(1),
-        ),
-    ] {
-        let read = posture(history);
-        assert_eq!(
-            (read.reason, read.latest),
-            (reason, latest.map(RestoreId)),
-            "{history:?}"
-        );
-    }
+    let follow_up = [(1, Failed), (3, NotExecuted), (2, CompletedWithFollowUp)];
+    let calm = [(1, Failed), (2, Completed)];
+    check(&[], Reason::NoHistory, None);
+    check(&[(1, NotExecuted)], Reason::NoHistory, None);
+    check(&[(1, Completed), (2, Failed)], Reason::Failed, Some(2));
+    check(&[(2, Partial), (1, Completed)], Reason::Partial, Some(2));
+    check(&follow_up, Reason::CompletedWithFollowUp, Some(2));
+    check(&calm, Reason::NoRecentIssuesVisible, Some(2));
+    check(&[(1, Completed), (1, Failed)], Reason::Failed, Some(1));
     let counts: WorkspacePosture = [
         Posture::Weakened,
         Posture::Unvalidated,
@@ -365,15 +324,22 @@ fn the_latest_executed_restore_decides_the_posture() {
     ]
     .into_iter()
     .collect();
-    assert_eq!(
-        (
-            counts.weakened,
-            counts.unvalidated,
-            counts.no_recent_issues_visible
-        ),
-        (2, 1, 1)
-    );
+    assert_eq!((counts.weakened, counts.unvalidated), (2, 1));
+    assert_eq!(counts.no_recent_issues_visible, 1);
 }
+
+/// An open run's moments at noon, and what they say.
+const FRESHNESS: &str = "
+    status  created    started    freshness
+    queued  11:45:01   absent     FreshActive
+    queued  11:45:00   absent     LikelyStale
+    queued  12:30:00   absent     FreshActive
+    queued  unreadable 11:59:00   Unknown
+    running 09:00:00   11:00:01   FreshActive
+    running 09:00:00   11:00:00   LikelyStale
+    running 11:30:00   unreadable Unknown
+    gone    11:30:00   11:30:00   Unknown
+";
 
 #[test]
 fn freshness_is_measured_from_moments_that_can_be_read() {
@@ -390,69 +356,27 @@ fn freshness_is_measured_from_moments_that_can_be_read() {
     let failed = |case: &mut Case| "failed".clone_into(&mut case.run.outcome);
     assert_eq!(read(true, failed), Freshness::ReconciledFailed);
     assert_eq!(read(false, failed), Freshness::TerminalNormal);
-    let rows: [(&str, Stamp, Stamp, Freshness); 8] = [
-        (
-            "queued",
-            at("11:45:01"),
-            Stamp::Absent,
-            Freshness::FreshActive,
-        ),
-        (
-            "queued",
-            at("11:45:00"),
-            Stamp::Absent,
-            Freshness::LikelyStale,
-        ),
-        (
-            "queued",
-            at("12:30:00"),
-            Stamp::Absent,
-            Freshness::FreshActive,
-        ),
-        (
-            "queued",
-            Stamp::Unreadable,
-            at("11:59:00"),
-            Freshness::Unknown,
-        ),
-        (
-            "running",
-            at("09:00:00"),
-            at("11:00:01"),
-            Freshness::FreshActive,
-        ),
-        (
-            "running",
-            at("09:00:00"),
-            at("11:00:00"),
-            Freshness::LikelyStale,
-        ),
-        (
-            "running",
-            at("11:30:00"),
-            Stamp::Unreadable,
-            Freshness::Unknown,
-        ),
-        ("gone", at("11:30:00"), at("11:30:00"), Freshness::Unknown),
-    ];
-    for (word, created, started, expected) in rows {
+    let stamp = |text: &str| match text {
+        "absent" => Stamp::Absent,
+        "unreadable" => Stamp::Unreadable,
+        clock => at(clock),
+    };
+    let rows = FRESHNESS.lines().filter(|line| !line.is_empty()).skip(1);
+    for line in rows {
+        let cells: Vec<&str> = line.split_whitespace().collect();
         let mut case = closed();
-        word.clone_into(&mut case.run.status);
-        (case.run.created_at, case.run.started_at) = (created, started);
+        cells[0].clone_into(&mut case.run.status);
+        (case.run.created_at, case.run.started_at) = (stamp(cells[1]), stamp(cells[2]));
         let facts = case.facts();
         let limits = Thresholds::default();
         let found = Freshness::of(&facts.run, false, facts.as_of, &limits);
-        assert_eq!(found, expected, "{word} {created:?} {started:?}");
+        assert_eq!(format!("{found:?}"), cells[3], "{line}");
     }
     assert!(Thresholds::default().queued < SignedDuration::from_hours(1));
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 1_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases(1_000))]
 
     /// Whatever the columns hold: the same rows read the same, evidence is never shown where there is none, and
     /// nothing calm is said of a restore that anything speaks against.

@@ -90,41 +90,26 @@ fn a_verdict_below_success_says_what_is_missing() {
 #[test]
 fn only_evidence_that_holds_is_named() {
     type Spoil = fn(&mut Case);
-    let rows: [(&str, Spoil, &str); 4] = [
-        (
-            "expired",
-            |case| case.snapshots[0].expires_at = Stamp::At(case.as_of),
-            "restore.evidence_expired",
-        ),
-        (
-            "older than the end",
-            |case| case.snapshots[0].generated_at = at("11:29:59"),
-            "restore.evidence_predates_restore",
-        ),
-        (
-            "incomplete",
-            |case| case.snapshots[0].completeness = None,
-            "restore.evidence_incomplete",
-        ),
-        (
-            "none",
-            |case| case.snapshots.clear(),
-            "restore.evidence_missing",
-        ),
+    let rows: [(&str, Spoil); 4] = [
+        ("restore.evidence_expired", |case| {
+            case.snapshots[0].expires_at = Stamp::At(case.as_of);
+        }),
+        ("restore.evidence_predates_restore", |case| {
+            case.snapshots[0].generated_at = at("11:29:59");
+        }),
+        ("restore.evidence_incomplete", |case| {
+            case.snapshots[0].completeness = None;
+        }),
+        ("restore.evidence_missing", |case| case.snapshots.clear()),
     ];
-    for (name, spoil, reason) in rows {
+    for (reason, spoil) in rows {
         let mut case = Case::proven();
         spoil(&mut case);
         let found = reconciliation(&case);
-        assert_eq!(found["reason_code"], reason, "{name}");
-        assert_eq!(
-            (
-                &found["evidence"]["evidence_snapshot_id"],
-                &found["evidence"]["audit_log_id"]
-            ),
-            (&Value::Null, &value!(900)),
-            "{name}"
-        );
+        assert_eq!(found["reason_code"], reason);
+        let evidence = &found["evidence"];
+        assert_eq!(evidence["evidence_snapshot_id"], Value::Null, "{reason}");
+        assert_eq!(evidence["audit_log_id"], 900, "{reason}");
     }
     let mut case = Case::proven();
     case.audits.clear();
@@ -149,19 +134,21 @@ fn an_older_reconciliation_is_replaced_and_nothing_else() {
 
 #[test]
 fn the_failure_summary_is_bounded() {
-    for (held, written) in [
+    for (held, expected) in [
         (FAILURE_SUMMARY_MAX - 1, true),
         (FAILURE_SUMMARY_MAX, false),
     ] {
-        let mut case = Case::proven();
-        case.audits.clear();
-        case.run.failure_summary = json(&format!("[{}]", vec![r#"{"code":"x"}"#; held].join(",")));
-        assert_eq!(
-            case.record().unwrap().run.failure_summary.is_some(),
-            written,
-            "{held}"
-        );
+        let summary = format!("[{}]", vec![r#"{"code":"x"}"#; held].join(","));
+        assert_eq!(is_added_to(&summary), expected, "{held}");
     }
+}
+
+/// Whether a verdict below success adds its failure to a summary.
+fn is_added_to(summary: &str) -> bool {
+    let mut case = Case::proven();
+    case.audits.clear();
+    case.run.failure_summary = json(summary);
+    case.record().unwrap().run.failure_summary.is_some()
 }
 
 #[test]
@@ -173,14 +160,7 @@ fn a_failure_summary_that_is_no_list_is_left_alone() {
         ("5", false),
         (r#"["\u0000"]"#, false),
     ] {
-        let mut case = Case::proven();
-        case.audits.clear();
-        case.run.failure_summary = json(document);
-        assert_eq!(
-            case.record().unwrap().run.failure_summary.is_some(),
-            written,
-            "{document}"
-        );
+        assert_eq!(is_added_to(document), written, "{document}");
     }
     let mut case = Case::proven();
     case.run.failure_summary = Column::Oversized;
@@ -189,25 +169,20 @@ fn a_failure_summary_that_is_no_list_is_left_alone() {
 
 #[test]
 fn a_run_ends_with_its_restore_or_now() {
-    let rows: [(&str, Stamp, &str); 6] = [
-        (
-            "within the run's life, whole seconds",
-            at("11:30:00.9"),
-            "11:30:00",
-        ),
-        ("exactly at the run's creation", at("10:59:00"), "10:59:00"),
-        ("before the run's creation", at("10:58:59"), "12:00:00"),
-        ("exactly now", at("12:00:00"), "12:00:00"),
-        ("after now", at("12:00:01"), "12:00:00"),
-        ("unknown", Stamp::Unreadable, "12:00:00"),
-    ];
-    for (name, ended, expected) in rows {
+    for (ended, expected) in [
+        (at("11:30:00.9"), "11:30:00"), // in whole seconds
+        (at("10:59:00"), "10:59:00"),   // exactly at the run's creation
+        (at("10:58:59"), "12:00:00"),
+        (at("12:00:00"), "12:00:00"), // exactly now
+        (at("12:00:01"), "12:00:00"),
+        (Stamp::Unreadable, "12:00:00"),
+    ] {
         let mut case = Case::proven();
         case.restore.completed_at = ended;
         // The window would defer some of these; what is tested is the moment that is written.
         case.policy.settle_window = jiff::SignedDuration::ZERO;
         let record = case.record().unwrap();
-        assert_eq!(record.run.completed_at, moment(expected), "{name}");
+        assert_eq!(record.run.completed_at, moment(expected), "{ended:?}");
     }
 }
 

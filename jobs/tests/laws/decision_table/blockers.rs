@@ -3,8 +3,17 @@
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::ReasonCode;
 
-use super::{Row, each, row};
+use super::{Expected, Row, SUCCEEDED};
 use crate::support::{Case, audit, json};
+
+const BLOCKED: Expected = Expected(9, "blocked write_gate_blocked");
+const MISSING_CAPABILITY: Expected = Expected(9, "blocked missing_capability");
+const TENANT_MISSING: Expected = Expected(9, "blocked tenant_missing");
+const AFTER: Expected = Expected(10, "partially_succeeded restore.blocked_after_writes");
+const EXECUTION_FAILED: Expected = Expected(14, "failed restore.execution_failed");
+const ALL_ITEMS_FAILED: Expected = Expected(15, "failed restore.all_items_failed");
+const ITEMS_MIXED: Expected = Expected(16, "partially_succeeded restore.items_mixed");
+const ITEMS_UNRECOGNISED: Expected = Expected(17, "partially_succeeded restore.items_unrecognised");
 
 type Recorded = fn(&mut Case, &str);
 
@@ -31,29 +40,22 @@ const PLACES: [(&str, Recorded); 5] = [
 
 /// Rules 9 and 10.
 pub(super) fn blocker_rows() -> Vec<Row> {
-    const AFTER: &str = "partially_succeeded restore.blocked_after_writes";
-    const BLOCKED: &str = "blocked write_gate_blocked";
     let mut rows = Vec::new();
     for (place, recorded) in PLACES {
         for blocker in ReasonCode::ALL.into_iter().filter(|it| it.is_blocker()) {
             let code = blocker.code();
-            rows.push(row(
-                9,
+            rows.push(Expected(9, &format!("blocked {code}")).row(
                 &format!("{code} in {place}, nothing applied"),
-                &format!("blocked {code}"),
                 |case| {
                     case.nothing_applied();
                     recorded(case, code);
                 },
             ));
-            rows.push(row(
-                10,
-                &format!("{code} in {place}, something applied"),
-                AFTER,
-                |case| {
+            rows.push(
+                AFTER.row(&format!("{code} in {place}, something applied"), |case| {
                     recorded(case, code);
-                },
-            ));
+                }),
+            );
         }
         for no_code in [
             "Write_Gate_Blocked",
@@ -62,14 +64,11 @@ pub(super) fn blocker_rows() -> Vec<Row> {
             "blocked",
             "",
         ] {
-            rows.push(row(
-                22,
-                &format!("{no_code:?} in {place} is no code"),
-                "succeeded restore.proof_complete",
-                |case| {
+            rows.push(
+                SUCCEEDED.row(&format!("{no_code:?} in {place} is no code"), |case| {
                     recorded(case, no_code);
-                },
-            ));
+                }),
+            );
         }
     }
     let blocked = |case: &mut Case| {
@@ -83,19 +82,15 @@ pub(super) fn blocker_rows() -> Vec<Row> {
         "partial",
         "completed_with_errors",
     ] {
-        rows.push(row(
-            9,
+        rows.push(BLOCKED.row(
             &format!("{status} with a blocker, nothing applied"),
-            BLOCKED,
             |case| {
                 blocked(case);
                 case.restore.status = status.to_owned();
             },
         ));
-        rows.push(row(
-            10,
+        rows.push(AFTER.row(
             &format!("{status} with a blocker, something applied"),
-            AFTER,
             |case| {
                 case.restore.status = status.to_owned();
                 case.restore.failure_reason = Some("write_gate_blocked".to_owned());
@@ -103,89 +98,59 @@ pub(super) fn blocker_rows() -> Vec<Row> {
         ));
     }
     rows.extend([
-        row(
-            9,
-            "two blockers: the first in the registry is the reason",
-            "blocked missing_capability",
-            |case| {
-                blocked(case);
-                case.run.failure_summary = json(
-                    r#"[{"code":"operational_control.paused"},{"code":"missing_capability"}]"#,
-                );
-            },
-        )
+        MISSING_CAPABILITY.row("two blockers: the first in the registry is the reason", |case| {
+            blocked(case);
+            case.run.failure_summary = json(
+                r#"[{"code":"operational_control.paused"},{"code":"missing_capability"}]"#,
+            );
+        })
         .gaps(
             "restore.items_mixed missing_capability write_gate_blocked operational_control.paused",
         ),
-        row(
-            9,
-            "failure_summary is one entry outside of a list",
-            "blocked tenant_missing",
-            |case| {
-                case.nothing_applied();
-                case.run.failure_summary = json(r#"{"code":"tenant_missing"}"#);
-            },
-        ),
-        row(
-            9,
-            "failure_summary is a map with keys 0 and 2",
-            "blocked tenant_missing",
-            |case| {
-                case.nothing_applied();
-                case.run.failure_summary =
-                    json(r#"{"0":{"code":"x"},"2":{"reason_code":"tenant_missing"}}"#);
-            },
-        ),
-        row(
-            9,
-            "failure_summary names a blocker beside an entry that cannot be read",
-            "blocked tenant_missing",
-            |case| {
-                case.nothing_applied();
-                case.run.failure_summary =
-                    json(r#"["?",{"code":[1],"reason_code":"tenant_missing"}]"#);
-            },
-        )
+        TENANT_MISSING.row("failure_summary is one entry outside of a list", |case| {
+            case.nothing_applied();
+            case.run.failure_summary = json(r#"{"code":"tenant_missing"}"#);
+        }),
+        TENANT_MISSING.row("failure_summary is a map with keys 0 and 2", |case| {
+            case.nothing_applied();
+            case.run.failure_summary =
+                json(r#"{"0":{"code":"x"},"2":{"reason_code":"tenant_missing"}}"#);
+        }),
+        TENANT_MISSING.row("failure_summary names a blocker beside an entry that cannot be read", |case| {
+            case.nothing_applied();
+            case.run.failure_summary =
+                json(r#"["?",{"code":[1],"reason_code":"tenant_missing"}]"#);
+        })
         .gaps("restore.items_mixed tenant_missing restore.clearance_unreadable"),
-        row(9, "no rows at all and nothing counted", BLOCKED, |case| {
+        BLOCKED.row("no rows at all and nothing counted", |case| {
             blocked(case);
             case.restore.results = Column::Null;
         }),
-        row(9, "counters only: succeeded 0", BLOCKED, |case| {
+        BLOCKED.row("counters only: succeeded 0", |case| {
             blocked(case);
             case.restore.results = Column::Null;
             case.restore.metadata = json(r#"{"total":3,"succeeded":0,"partial":0,"skipped":3}"#);
         }),
-        row(10, "counters only: succeeded 1", AFTER, |case| {
+        AFTER.row("counters only: succeeded 1", |case| {
             blocked(case);
             case.restore.results = json("[]");
             case.restore.metadata = json(r#"{"total":3,"succeeded":1}"#);
         }),
-        row(10, "counters only: partial \"1\"", AFTER, |case| {
+        AFTER.row("counters only: partial \"1\"", |case| {
             blocked(case);
             case.restore.results = json(r#"{"items":[]}"#);
             case.restore.metadata = json(r#"{"partial":"1"}"#);
         }),
-        row(
-            9,
-            "counters do not count where there are rows",
-            BLOCKED,
-            |case| {
-                blocked(case);
-                case.restore.metadata = json(r#"{"succeeded":1}"#);
-            },
-        ),
-        row(
-            9,
-            "a counter that is no number counts nothing",
-            BLOCKED,
-            |case| {
-                blocked(case);
-                case.restore.results = Column::Null;
-                case.restore.metadata = json(r#"{"succeeded":1.5,"partial":"many"}"#);
-            },
-        ),
-        row(9, "an unknown outcome is not applied", BLOCKED, |case| {
+        BLOCKED.row("counters do not count where there are rows", |case| {
+            blocked(case);
+            case.restore.metadata = json(r#"{"succeeded":1}"#);
+        }),
+        BLOCKED.row("a counter that is no number counts nothing", |case| {
+            blocked(case);
+            case.restore.results = Column::Null;
+            case.restore.metadata = json(r#"{"succeeded":1.5,"partial":"many"}"#);
+        }),
+        BLOCKED.row("an unknown outcome is not applied", |case| {
             blocked(case);
             case.one_item(r#"{"status":"Applied"}"#);
         }),
@@ -240,16 +205,13 @@ pub(super) fn stopped_and_failed_rows() -> Vec<Row> {
                 r#"{"items":{"101":{"status":"failed","assignment_summary":{"success":0,"skipped":2}}}}"#,
             ),
         ] {
-            rows.push(row(
-                rule_idle,
-                &format!("{stopped}, {name}"),
-                idle,
-                |case| {
+            rows.push(
+                Expected(rule_idle, idle).row(&format!("{stopped}, {name}"), |case| {
                     status(case, stopped);
                     case.restore.metadata = Column::Null;
                     case.restore.results = json(results);
-                },
-            ));
+                }),
+            );
         }
         for (name, results) in [
             ("applied", r#"{"items":{"101":{"status":"applied"}}}"#),
@@ -282,21 +244,16 @@ pub(super) fn stopped_and_failed_rows() -> Vec<Row> {
                 r#"{"items":{"101":{"status":"skipped","assignment_summary":{"partial":1}}}}"#,
             ),
         ] {
-            rows.push(row(
-                rule_applied,
-                &format!("{stopped}, {name}"),
-                applied,
-                |case| {
+            rows.push(
+                Expected(rule_applied, applied).row(&format!("{stopped}, {name}"), |case| {
                     status(case, stopped);
                     case.restore.metadata = Column::Null;
                     case.restore.results = json(results);
-                },
-            ));
+                }),
+            );
         }
-        rows.push(row(
-            rule_applied,
+        rows.push(Expected(rule_applied, applied).row(
             &format!("{stopped}, counted without rows"),
-            applied,
             |case| {
                 status(case, stopped);
                 case.restore.results = Column::Null;
@@ -304,35 +261,33 @@ pub(super) fn stopped_and_failed_rows() -> Vec<Row> {
         ));
     }
     rows.extend([
-        row(14, "failed, although everything was applied", "failed restore.execution_failed", |case| {
+        EXECUTION_FAILED.row("failed, although everything was applied", |case| {
             status(case, "failed");
             case.audits = vec![audit(900, "restore.failed", "11:31:00")];
         })
         .gaps("restore.execution_failed"),
-        row(14, "failed and every item failed", "failed restore.execution_failed", |case| {
+        EXECUTION_FAILED.row("failed and every item failed", |case| {
             status(case, "failed");
             case.one_item(r#"{"status":"failed"}"#);
         }),
-        row(15, "completed, every item failed, although a foundation was created", "failed restore.all_items_failed", |case| {
+        ALL_ITEMS_FAILED.row("completed, every item failed, although a foundation was created", |case| {
             case.restore.metadata = Column::Null;
             case.restore.results = json(
                 r#"{"foundations":[{"decision":"created"}],"items":{"101":{"status":"failed"},"102":{"status":"error"}}}"#,
             );
         })
         .gaps("restore.items_mixed restore.all_items_failed"),
-        row(15, "partial, every item failed", "failed restore.all_items_failed", |case| {
+        ALL_ITEMS_FAILED.row("partial, every item failed", |case| {
             status(case, "partial");
             case.one_item(r#"{"status":"failed"}"#);
         }),
-        row(17, "one failed, one unknown: not every item failed", "partially_succeeded restore.items_unrecognised", |case| {
+        ITEMS_UNRECOGNISED.row("one failed, one unknown: not every item failed", |case| {
             case.items(r#"{"101":{"status":"failed"},"102":{"status":"exploded"}}"#);
         }),
     ]);
-    rows.extend(each(
-        16,
+    rows.extend(ITEMS_MIXED.each(
         "ended in part, although every item was applied",
-        "partially_succeeded restore.items_mixed",
-        &["partial", "completed_with_errors"],
+        "partial completed_with_errors",
         status,
     ));
     rows

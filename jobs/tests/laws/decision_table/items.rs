@@ -3,188 +3,131 @@
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::results::ITEMS_MAX;
 
-use super::{Row, each, row};
+use super::{Expected, Row, SUCCEEDED};
 use crate::support::{Case, json, moment};
+
+const MISSING: Expected = Expected(17, "partially_succeeded restore.items_missing");
+const UNRECOGNISED: Expected = Expected(17, "partially_succeeded restore.items_unrecognised");
+const MIXED: Expected = Expected(17, "partially_succeeded restore.items_mixed");
+const UNEXPECTED: Expected = Expected(17, "partially_succeeded restore.items_unexpected");
+const CONFLICT: Expected = Expected(17, "partially_succeeded restore.counts_conflict");
 
 /// Rule 17: item rows.
 pub(super) fn item_rows() -> Vec<Row> {
-    const MIXED: &str = "partially_succeeded restore.items_mixed";
-    const MISSING: &str = "partially_succeeded restore.items_missing";
-    const UNEXPECTED: &str = "partially_succeeded restore.items_unexpected";
-    const UNRECOGNISED: &str = "partially_succeeded restore.items_unrecognised";
     let second = |case: &mut Case, word: &str| {
         case.restore.metadata = Column::Null;
         case.items(&format!(
             r#"{{"101":{{"status":"applied"}},"102":{{"status":{word}}}}}"#
         ));
     };
-    let mut rows = each(
-        17,
+    let mut rows = MIXED.each(
         "one of two items is",
-        MIXED,
-        &[
-            r#""failed""#,
-            r#""error""#,
-            r#""partial""#,
-            r#""skipped""#,
-            r#""preview_only""#,
-            r#""dry_run""#,
-            r#""manual_required""#,
-            r#""not_applied""#,
-            r#""ignored""#,
-        ],
+        r#""failed" "error" "partial" "skipped" "preview_only" "dry_run" "manual_required"
+            "not_applied" "ignored""#,
         second,
     );
-    rows.extend(each(
-        17,
+    rows.extend(UNRECOGNISED.each(
         "one of two items is",
-        UNRECOGNISED,
-        &[
-            "null",
-            "1",
-            "true",
-            "[]",
-            "{}",
-            r#""""#,
-            r#""Applied""#,
-            r#""applied ""#,
-            r#"" applied""#,
-            r#""APPLIED""#,
-            r#""applied\u0000""#,
-            r#""restored""#,
-            r#""ok""#,
-        ],
+        r#"null 1 true [] {} "" "Applied" "applied␣" "␣applied" "APPLIED" "applied\u0000"
+            "restored" "ok""#,
         second,
     ));
-    rows.extend(each(
-        22,
+    rows.extend(SUCCEEDED.each(
         "one of two items is",
-        "succeeded restore.proof_complete",
-        &[
-            r#""applied""#,
-            r#""succeeded""#,
-            r#""success""#,
-            r#""created""#,
-            r#""updated""#,
-            r#""mapped_existing""#,
-            r#""created_copy""#,
-        ],
+        r#""applied" "succeeded" "success" "created" "updated" "mapped_existing" "created_copy""#,
         second,
     ));
-    rows.extend(each(
-        17,
+    rows.extend(UNRECOGNISED.each(
         "an item that is no map",
-        UNRECOGNISED,
-        &[r#""applied""#, "null", "[]", "1", r#"["applied"]"#],
+        r#""applied" null [] 1 ["applied"]"#,
         |case, item| {
             case.restore.metadata = Column::Null;
             case.items(&format!(r#"{{"101":{{"status":"applied"}},"102":{item}}}"#));
         },
     ));
-    rows.extend(each(
-        17,
+    rows.extend(UNRECOGNISED.each(
         "results cannot be read",
-        UNRECOGNISED,
-        &[
-            "",
-            "{",
-            "5",
-            "true",
-            r#""done""#,
-            r#"[{"status":"applied"}]"#,
-            r#"{"items":"all"}"#,
-            r#"{"items":2}"#,
-            r#"{"foundations":"none","items":{"101":{"status":"applied"}}}"#,
-            r#"{"items":{},"items":{"101":{"status":"applied"},"102":{"status":"applied"}}}"#,
-            r#"{"items":{"101":{"status":"applied"},"102":{"status":"applied","x":"\ud800"}}}"#,
-        ],
+        r#"∅ { 5 true "done" [{"status":"applied"}] {"items":"all"} {"items":2}
+            {"foundations":"none","items":{"101":{"status":"applied"}}}
+            {"items":{},"items":{"101":{"status":"applied"},"102":{"status":"applied"}}}
+            {"items":{"101":{"status":"applied"},"102":{"status":"applied","x":"\ud800"}}}"#,
         |case, results| case.restore.results = json(results),
     ));
-    rows.extend(each(
-        17,
+    rows.extend(MISSING.each(
         "results without rows, whatever the counters say",
-        MISSING,
-        &[
-            "null",
-            "[]",
-            "{}",
-            r#"{"items":[]}"#,
-            r#"{"items":{}}"#,
-            r#"{"items":null}"#,
-            r#"{"foundations":[]}"#,
-        ],
+        r#"null [] {} {"items":[]} {"items":{}} {"items":null} {"foundations":[]}"#,
         |case, results| case.restore.results = json(results),
     ));
     rows.extend([
-        row(17, "results too large to fetch", UNRECOGNISED, |case| case.restore.results = Column::Oversized),
-        row(17, "results are SQL null", MISSING, |case| case.restore.results = Column::Null),
-        row(17, "results not UTF-8", UNRECOGNISED, |case| {
+        UNRECOGNISED.row("results too large to fetch", |case| case.restore.results = Column::Oversized),
+        MISSING.row("results are SQL null", |case| case.restore.results = Column::Null),
+        UNRECOGNISED.row("results not UTF-8", |case| {
             case.restore.results = Column::Bytes(b"{\"items\":{\"\xff\":{}}}".to_vec());
         }),
-        row(17, "a requested item without a row", MISSING, |case| {
+        MISSING.row("a requested item without a row", |case| {
             case.restore.metadata = Column::Null;
             case.items(r#"{"101":{"status":"applied"}}"#);
         })
         .gaps("restore.items_missing"),
-        row(17, "a row that nobody requested", UNEXPECTED, |case| {
+        UNEXPECTED.row("a row that nobody requested", |case| {
             case.restore.requested_items = json("[101]");
         })
         .gaps("restore.items_unexpected"),
-        row(17, "one row instead of another: missing comes first", MISSING, |case| {
+        MISSING.row("one row instead of another: missing comes first", |case| {
             case.restore.requested_items = json("[101,103]");
         })
         .gaps("restore.items_missing restore.items_unexpected"),
-        row(17, "one id twice among the rows", UNEXPECTED, |case| {
+        UNEXPECTED.row("one id twice among the rows", |case| {
             case.restore.metadata = Column::Null;
             case.items(r#"{"101":{"status":"applied"},"102":{"status":"applied"},"101":{"status":"applied"}}"#);
         })
         .gaps("restore.items_unexpected"),
-        row(17, "one id twice, written 101 and 0101", UNEXPECTED, |case| {
+        UNEXPECTED.row("one id twice, written 101 and 0101", |case| {
             case.restore.metadata = Column::Null;
             case.items(r#"{"101":{"status":"applied"},"102":{"status":"applied"},"0101":{"status":"applied"}}"#);
         }),
-        row(17, "one id twice in the request", UNEXPECTED, |case| {
+        UNEXPECTED.row("one id twice in the request", |case| {
             case.restore.requested_items = json(r#"[101,102,"101"]"#);
         })
         .gaps("restore.items_unexpected"),
-        row(17, "one key twice in an item", UNRECOGNISED, |case| {
+        UNRECOGNISED.row("one key twice in an item", |case| {
             case.restore.metadata = Column::Null;
             case.items(r#"{"101":{"status":"failed","status":"applied"},"102":{"status":"applied"}}"#);
         }),
-        row(17, "every gap of the leg but one at once", MISSING, |case| {
+        MISSING.row("every gap of the leg but one at once", |case| {
             case.items(r#"{"101":{"status":"applied"},"7":{"status":"skipped"},"8":{"status":"vanished"}}"#);
         })
         .gaps("restore.items_missing restore.items_unrecognised restore.items_mixed restore.items_unexpected restore.counts_conflict"),
-        row(17, "items before audit, evidence and the open window", MISSING, |case| {
+        MISSING.row("items before audit, evidence and the open window", |case| {
             case.as_of = moment("11:36:00");
             case.restore.results = Column::Null;
             case.audits.clear();
             case.snapshots.clear();
         })
         .gaps("restore.items_missing restore.audit_missing restore.evidence_missing"),
-        row(22, "items as a list whose rows carry their ids", "succeeded restore.proof_complete", |case| {
+        SUCCEEDED.row("items as a list whose rows carry their ids", |case| {
             case.items(r#"[{"backup_item_id":101,"status":"applied"},{"backup_item_id":"102","status":"applied"}]"#);
         }),
-        row(17, "two rows that give themselves each other's id", UNRECOGNISED, |case| {
+        UNRECOGNISED.row("two rows that give themselves each other's id", |case| {
             case.items(r#"{"101":{"backup_item_id":102,"status":"applied"},"102":{"backup_item_id":101,"status":"applied"}}"#);
         }),
-        row(17, "a row that gives itself a requested id its key is not", UNRECOGNISED, |case| {
+        UNRECOGNISED.row("a row that gives itself a requested id its key is not", |case| {
             case.items(r#"{"101":{"status":"applied"},"102":{"backup_item_id":1.5,"status":"applied"}}"#);
         }),
-        row(22, "rows that repeat their key", "succeeded restore.proof_complete", |case| {
+        SUCCEEDED.row("rows that repeat their key", |case| {
             case.items(r#"{"101":{"backup_item_id":"101","status":"applied"},"102":{"backup_item_id":102,"status":"applied"}}"#);
         }),
-        row(17, "more items than are read", UNRECOGNISED, |case| {
+        UNRECOGNISED.row("more items than are read", |case| {
             let rows: Vec<_> = (0..=ITEMS_MAX).map(|id| format!(r#""{id}":{{"status":"applied"}}"#)).collect();
             case.items(&format!("{{{}}}", rows.join(",")));
             case.restore.requested_items = Column::Null;
             case.restore.metadata = Column::Null;
         }),
-        row(22, "items as a list because the ids are 0 and 1", "succeeded restore.proof_complete", |case| {
+        SUCCEEDED.row("items as a list because the ids are 0 and 1", |case| {
             case.items(r#"[{"status":"applied"},{"status":"applied"}]"#);
             case.restore.requested_items = json("[0,1]");
         }),
-        row(17, "items as a list of other ids than requested", MISSING, |case| {
+        MISSING.row("items as a list of other ids than requested", |case| {
             case.items(r#"[{"status":"applied"},{"status":"applied"}]"#);
         })
         .gaps("restore.items_missing restore.items_unexpected"),
@@ -194,10 +137,6 @@ pub(super) fn item_rows() -> Vec<Row> {
 
 /// Rule 17: what stands under an item, and beside the items.
 pub(super) fn assignment_and_foundation_rows() -> Vec<Row> {
-    const MIXED: &str = "partially_succeeded restore.items_mixed";
-    const CONFLICT: &str = "partially_succeeded restore.counts_conflict";
-    const UNRECOGNISED: &str = "partially_succeeded restore.items_unrecognised";
-    const SUCCEEDED: &str = "succeeded restore.proof_complete";
     let with = |case: &mut Case, fields: &str| {
         case.one_item(&format!(r#"{{"status":"applied",{fields}}}"#));
     };
@@ -206,281 +145,157 @@ pub(super) fn assignment_and_foundation_rows() -> Vec<Row> {
             r#"{{"foundations":{list},"items":{{"101":{{"status":"applied"}},"102":{{"status":"applied"}}}}}}"#
         ));
     };
-    let mut rows = each(
-        17,
+    let mut rows = MIXED.each(
         "assignments not applied",
-        MIXED,
-        &[
-            r#""assignment_outcomes":[{"status":"success"},{"status":"failed"}]"#,
-            r#""assignment_outcomes":{"0":{"status":"skipped"}}"#,
-            r#""assignment_summary":{"success":3,"failed":1}"#,
-            r#""assignment_summary":{"skipped":"1"}"#,
-        ],
+        r#""assignment_outcomes":[{"status":"success"},{"status":"failed"}]
+            "assignment_outcomes":{"0":{"status":"skipped"}}
+            "assignment_summary":{"success":3,"failed":1} "assignment_summary":{"skipped":"1"}"#,
         with,
     );
-    rows.extend(each(
-        17,
+    rows.extend(UNRECOGNISED.each(
         "assignments not understood",
-        UNRECOGNISED,
-        &[
-            r#""assignment_outcomes":"all""#,
-            r#""assignment_outcomes":1"#,
-            r#""assignment_outcomes":["success"]"#,
-            r#""assignment_outcomes":[{"status":null}]"#,
-            r#""assignment_outcomes":[{}]"#,
-            r#""assignment_summary":{"success":1,"unclear":1}"#,
-            r#""assignment_summary":{"success":-1}"#,
-            r#""assignment_summary":{"success":1.5}"#,
-            r#""assignment_summary":{"failed":"none"}"#,
-            r#""assignment_summary":[1,2]"#,
-            r#""assignment_summary":"2 of 2""#,
-        ],
+        r#""assignment_outcomes":"all" "assignment_outcomes":1
+            "assignment_outcomes":["success"] "assignment_outcomes":[{"status":null}]
+            "assignment_outcomes":[{}] "assignment_summary":{"success":1,"unclear":1}
+            "assignment_summary":{"success":-1} "assignment_summary":{"success":1.5}
+            "assignment_summary":{"failed":"none"} "assignment_summary":[1,2]
+            "assignment_summary":"2␣of␣2""#,
         with,
     ));
-    rows.extend(each(
-        22,
+    rows.extend(SUCCEEDED.each(
         "assignments applied, or none",
-        SUCCEEDED,
-        &[
-            r#""assignment_outcomes":[]"#,
-            r#""assignment_outcomes":null,"assignment_summary":null"#,
-            r#""assignment_summary":[]"#,
-            r#""assignment_summary":{"total":2,"success":"2","failed":0,"skipped":null}"#,
-            r#""assignment_outcomes":[{"status":"success"}],"assignment_summary":{"success":1}"#,
-            r#""assignment_outcomes":[{"status":"success"}],"assignment_summary":{"applied":1,"failed":0}"#,
-        ],
+        r#""assignment_outcomes":[] "assignment_outcomes":null,"assignment_summary":null
+            "assignment_summary":[]
+            "assignment_summary":{"total":2,"success":"2","failed":0,"skipped":null}
+            "assignment_outcomes":[{"status":"success"}],"assignment_summary":{"success":1}
+            "assignment_outcomes":[{"status":"success"}],"assignment_summary":{"applied":1,"failed":0}"#,
         with,
     ));
-    rows.extend(each(
-        17,
+    rows.extend(CONFLICT.each(
         "assignment list and counts disagree",
-        CONFLICT,
-        &[
-            r#""assignment_outcomes":[{"status":"success"}],"assignment_summary":{"success":2}"#,
-            r#""assignment_outcomes":[],"assignment_summary":{"success":1}"#,
-            r#""assignment_outcomes":[{"status":"success"}],"assignment_summary":[]"#,
-            r#""assignment_outcomes":[{"status":"success"}],"assignment_summary":{"failed":1}"#,
-            r#""assignment_summary":{"total":5,"success":2}"#,
-            r#""assignment_summary":{"total":"some","success":2}"#,
-        ],
+        r#""assignment_outcomes":[{"status":"success"}],"assignment_summary":{"success":2}
+            "assignment_outcomes":[],"assignment_summary":{"success":1}
+            "assignment_outcomes":[{"status":"success"}],"assignment_summary":[]
+            "assignment_outcomes":[{"status":"success"}],"assignment_summary":{"failed":1}
+            "assignment_summary":{"total":5,"success":2}
+            "assignment_summary":{"total":"some","success":2}"#,
         with,
     ));
-    rows.extend(each(
-        17,
+    rows.extend(MIXED.each(
         "a foundation is not applied",
-        MIXED,
-        &[
-            r#"[{"decision":"skipped"}]"#,
-            r#"[{"decision":"created"},{"decision":"failed"}]"#,
-            r#"{"3":{"decision":"partial"}}"#,
-        ],
+        r#"[{"decision":"skipped"}] [{"decision":"created"},{"decision":"failed"}]
+            {"3":{"decision":"partial"}}"#,
         foundations,
     ));
-    rows.extend(each(
-        17,
+    rows.extend(UNRECOGNISED.each(
         "a foundation is not understood",
-        UNRECOGNISED,
-        &[
-            r#"[{"status":"created"}]"#,
-            r#"["created"]"#,
-            "[null]",
-            r#"[{"decision":"Created"}]"#,
-            r#"[{"decision":"failed","decision":"created"}]"#,
-        ],
+        r#"[{"status":"created"}] ["created"] [null] [{"decision":"Created"}]
+            [{"decision":"failed","decision":"created"}]"#,
         foundations,
     ));
-    rows.extend(each(
-        22,
+    rows.extend(SUCCEEDED.each(
         "foundations are applied, or none",
-        SUCCEEDED,
-        &[
-            "[]",
-            "null",
-            "{}",
-            r#"[{"decision":"created"}]"#,
-            r#"{"0":{"decision":"created_copy"}}"#,
-        ],
+        r#"[] null {} [{"decision":"created"}] {"0":{"decision":"created_copy"}}"#,
         foundations,
     ));
-    rows.push(row(
-        17,
-        "only foundations",
-        "partially_succeeded restore.items_missing",
-        |case| {
-            case.restore.metadata = Column::Null;
-            case.restore.results = json(r#"{"foundations":[{"decision":"created"}]}"#);
-        },
-    ));
+    rows.push(MISSING.row("only foundations", |case| {
+        case.restore.metadata = Column::Null;
+        case.restore.results = json(r#"{"foundations":[{"decision":"created"}]}"#);
+    }));
     rows
 }
 
 /// Rule 17: `requested_items`.
 pub(super) fn request_rows() -> Vec<Row> {
-    const MISSING: &str = "partially_succeeded restore.items_missing";
     let request = |case: &mut Case, value: &str| case.restore.requested_items = json(value);
-    let mut rows = each(
-        17,
+    let mut rows = UNRECOGNISED.each(
         "requested_items cannot be read",
-        "partially_succeeded restore.items_unrecognised",
-        &[
-            "",
-            "{",
-            "true",
-            "2",
-            r#""101,102""#,
-            "[101,null]",
-            "[101,102.5]",
-            "[[101,102]]",
-            r#"[{"id":101}]"#,
-            r#"{"101":true}"#,
-        ],
+        r#"∅ { true 2 "101,102" [101,null] [101,102.5] [[101,102]] [{"id":101}] {"101":true}"#,
         request,
     );
-    rows.extend(each(
-        22,
+    rows.extend(SUCCEEDED.each(
         "requested_items",
-        "succeeded restore.proof_complete",
-        &[
-            "[102,101]",
-            r#"["101",102]"#,
-            r#"{"0":101,"2":102}"#,
-            r#"["0101","102"]"#,
-        ],
+        r#"[102,101] ["101",102] {"0":101,"2":102} ["0101","102"]"#,
         request,
     ));
-    rows.extend(each(
-        17,
+    rows.extend(UNEXPECTED.each(
         "nothing was requested, yet there are rows",
-        "partially_succeeded restore.items_unexpected",
-        &["[]", "{}"],
+        "[] {}",
         request,
     ));
     rows.extend([
-        row(
-            17,
-            "requested_items too large to fetch",
-            "partially_succeeded restore.items_unrecognised",
-            |case| {
-                case.restore.requested_items = Column::Oversized;
-            },
-        ),
-        row(
-            22,
+        UNRECOGNISED.row("requested_items too large to fetch", |case| {
+            case.restore.requested_items = Column::Oversized;
+        }),
+        SUCCEEDED.row(
             "not itemised, and the counter total says how much it was",
-            "succeeded restore.proof_complete",
             |case| {
                 case.restore.requested_items = Column::Null;
             },
         ),
-        row(17, "not itemised, and no counter total", MISSING, |case| {
-            case.restore.requested_items = json("null");
-            case.restore.metadata = json(r#"{"succeeded":2}"#);
-        })
-        .gaps("restore.items_missing"),
-        row(
-            17,
-            "not itemised, and the counter total says another number",
-            MISSING,
-            |case| {
+        MISSING
+            .row("not itemised, and no counter total", |case| {
                 case.restore.requested_items = json("null");
-                case.restore.metadata = json(r#"{"total":3}"#);
-            },
-        )
-        .gaps("restore.items_missing restore.counts_conflict"),
-        row(
-            17,
-            "an unsafe integer names no item",
-            "partially_succeeded restore.items_unrecognised",
-            |case| {
-                request(case, "[101,9007199254740993]");
-            },
-        ),
-        row(
-            17,
-            "a number with a fraction names no item",
-            "partially_succeeded restore.items_unrecognised",
-            |case| {
-                request(case, "[101,102.0]");
-            },
-        ),
+                case.restore.metadata = json(r#"{"succeeded":2}"#);
+            })
+            .gaps("restore.items_missing"),
+        MISSING
+            .row(
+                "not itemised, and the counter total says another number",
+                |case| {
+                    case.restore.requested_items = json("null");
+                    case.restore.metadata = json(r#"{"total":3}"#);
+                },
+            )
+            .gaps("restore.items_missing restore.counts_conflict"),
+        UNRECOGNISED.row("an unsafe integer names no item", |case| {
+            request(case, "[101,9007199254740993]");
+        }),
+        UNRECOGNISED.row("a number with a fraction names no item", |case| {
+            request(case, "[101,102.0]");
+        }),
     ]);
     rows
 }
 
 /// Rule 17: counters of `metadata`.
 pub(super) fn counter_rows() -> Vec<Row> {
-    const CONFLICT: &str = "partially_succeeded restore.counts_conflict";
     let metadata = |case: &mut Case, value: &str| case.restore.metadata = json(value);
-    let mut rows = each(
-        17,
+    let mut rows = CONFLICT.each(
         "a counter that is no count, or disagrees",
-        CONFLICT,
-        &[
-            r#"{"total":-2}"#,
-            r#"{"total":2.5}"#,
-            r#"{"total":2.0}"#,
-            r#"{"total":2e0}"#,
-            r#"{"total":2.00000000000000000001}"#,
-            r#"{"total":"two"}"#,
-            r#"{"total":"2.0"}"#,
-            r#"{"total":" 2"}"#,
-            r#"{"total":true}"#,
-            r#"{"total":[]}"#,
-            r#"{"total":9007199254740993}"#,
-            r#"{"total":1e30}"#,
-            r#"{"total":3}"#,
-            r#"{"total":0}"#,
-            r#"{"succeeded":1}"#,
-            r#"{"succeeded":"3"}"#,
-            r#"{"failed":1}"#,
-            r#"{"failed":-1}"#,
-            r#"{"partial":1}"#,
-            r#"{"skipped":1}"#,
-            r#"{"non_applied":1}"#,
-            r#"{"foundations_skipped":1}"#,
-        ],
+        r#"{"total":-2} {"total":2.5} {"total":2.0} {"total":2e0}
+            {"total":2.00000000000000000001} {"total":"two"} {"total":"2.0"} {"total":"␣2"}
+            {"total":true} {"total":[]} {"total":9007199254740993} {"total":1e30} {"total":3}
+            {"total":0} {"succeeded":1} {"succeeded":"3"} {"failed":1} {"failed":-1}
+            {"partial":1} {"skipped":1} {"non_applied":1} {"foundations_skipped":1}"#,
         metadata,
     );
-    rows.extend(each(
-        22,
+    rows.extend(SUCCEEDED.each(
         "counters agree, or nobody counted",
-        "succeeded restore.proof_complete",
-        &[
-            "null", "[]", "{}", r#"{"total":2}"#, r#"{"total":"2","succeeded":"2"}"#, r#"{"failed":null}"#,
-            r#"{"total":2,"succeeded":2,"failed":0,"skipped":0,"partial":0,"non_applied":0,"foundations_skipped":0}"#,
-            r#"{"execution_safety_snapshot":[],"preview_basis":"x","scope_basis":{"total":9}}"#,
-        ],
+        r#"null [] {} {"total":2} {"total":"2","succeeded":"2"} {"failed":null}
+            {"total":2,"succeeded":2,"failed":0,"skipped":0,"partial":0,"non_applied":0,"foundations_skipped":0}
+            {"execution_safety_snapshot":[],"preview_basis":"x","scope_basis":{"total":9}}"#,
         metadata,
     ));
-    rows.extend(each(
-        17,
+    rows.extend(CONFLICT.each(
         "metadata cannot be read",
-        CONFLICT,
-        &[
-            "",
-            "{",
-            "5",
-            r#""none""#,
-            "[1]",
-            r#"{"total":2,"total":2}"#,
-            r#"{"a":{"b":1,"b":1}}"#,
-        ],
+        r#"∅ { 5 "none" [1] {"total":2,"total":2} {"a":{"b":1,"b":1}}"#,
         metadata,
     ));
     rows.extend([
-        row(17, "metadata that cannot be read also hides blockers", CONFLICT, |case| metadata(case, "[1]"))
+        CONFLICT.row("metadata that cannot be read also hides blockers", |case| metadata(case, "[1]"))
             .gaps("restore.counts_conflict restore.clearance_unreadable"),
-        row(17, "skipped is counted, and so it is among the rows", "partially_succeeded restore.items_mixed", |case| {
+        MIXED.row("skipped is counted, and so it is among the rows", |case| {
             case.one_item(r#"{"status":"skipped"}"#);
             case.restore.metadata = json(r#"{"total":1,"succeeded":0,"skipped":1,"non_applied":1}"#);
         })
         .gaps("restore.items_mixed"),
-        row(17, "more is counted as skipped than the rows hold", "partially_succeeded restore.items_mixed", |case| {
+        MIXED.row("more is counted as skipped than the rows hold", |case| {
             case.one_item(r#"{"status":"skipped"}"#);
             case.restore.metadata = json(r#"{"skipped":2}"#);
         })
         .gaps("restore.items_mixed restore.counts_conflict"),
-        row(17, "a skipped foundation is counted", "partially_succeeded restore.items_mixed", |case| {
+        MIXED.row("a skipped foundation is counted", |case| {
             case.one_item(r#"{"status":"applied"}"#);
             case.restore.results = json(r#"{"foundations":[{"decision":"skipped"}],"items":{"101":{"status":"applied"}}}"#);
             case.restore.metadata = json(r#"{"foundations_skipped":1}"#);

@@ -3,86 +3,59 @@
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::json::Column;
 
-use super::{Row, each, row};
+use super::{Expected, Row, SUCCEEDED};
 use crate::support::{Case, RESTORE, RUN, candidate, json};
+
+const UNSUPPORTED_TYPE: Expected = Expected(1, "deferred run.unsupported_type");
+const ALREADY_TERMINAL: Expected = Expected(2, "deferred run.already_terminal");
+const RUN_STATUS_UNKNOWN: Expected = Expected(3, "deferred run.status_unknown");
+const CONTEXT_MALFORMED: Expected = Expected(4, "deferred run.context_malformed");
+const UNAVAILABLE: Expected = Expected(5, "deferred restore.proof_unavailable");
+const PREVIEW_ONLY: Expected = Expected(6, "deferred restore.preview_only");
+const NOT_EXECUTED: Expected = Expected(6, "deferred restore.not_executed");
+const IN_PROGRESS: Expected = Expected(7, "deferred restore.in_progress");
+const STATUS_UNKNOWN: Expected = Expected(8, "deferred restore.status_unknown");
 
 /// Rules 1 to 3.
 pub(super) fn run_rows() -> Vec<Row> {
-    let mut rows = each(
-        1,
+    let mut rows = UNSUPPORTED_TYPE.each(
         "type is not restore.execute",
-        "deferred run.unsupported_type",
-        &[
-            "restore.verify",
-            "restore.rollback.execute",
-            "promotion.execute",
-            "Restore.Execute",
-            " restore.execute",
-            "restore.execute ",
-            "",
-        ],
+        "restore.verify restore.rollback.execute promotion.execute Restore.Execute
+            ␣restore.execute restore.execute␣ ∅",
         |case, value| case.run.run_type = value.to_owned(),
     );
-    rows.push(row(
-        1,
-        "another type and closed already",
-        "deferred run.unsupported_type",
-        |case| {
+    rows.push(
+        UNSUPPORTED_TYPE.row("another type and closed already", |case| {
             case.run.run_type = "policy.sync".to_owned();
             case.run.status = "completed".to_owned();
-        },
-    ));
-    rows.push(row(
-        2,
-        "run is completed already, whatever else is wrong",
-        "deferred run.already_terminal",
-        |case| {
+        }),
+    );
+    rows.push(
+        ALREADY_TERMINAL.row("run is completed already, whatever else is wrong", |case| {
             case.run.status = "completed".to_owned();
             case.run.context = json("\"text\"");
-        },
-    ));
-    rows.extend(each(
-        3,
+        }),
+    );
+    rows.extend(RUN_STATUS_UNKNOWN.each(
         "run status",
-        "deferred run.status_unknown",
-        &["Running", "running ", "RUNNING", "processing", "failed", ""],
+        "Running running␣ RUNNING processing failed ∅",
         |case, value| case.run.status = value.to_owned(),
     ));
-    rows.push(row(
-        22,
-        "run is queued",
-        "succeeded restore.proof_complete",
-        |case| {
-            case.run.status = "queued".to_owned();
-        },
-    ));
+    rows.push(SUCCEEDED.row("run is queued", |case| {
+        case.run.status = "queued".to_owned();
+    }));
     rows
 }
 
 /// Rule 4.
 pub(super) fn context_rows() -> Vec<Row> {
-    let mut rows = each(
-        4,
+    let mut rows = CONTEXT_MALFORMED.each(
         "context",
-        "deferred run.context_malformed",
-        &[
-            "\"text\"",
-            "5",
-            "true",
-            "[7]",
-            r#"[{"restore_run_id":7}]"#,
-            "",
-            " ",
-            "{",
-            r#"{"restore_run_id":7}}"#,
-            r#"{"restore_run_id":7,"restore_run_id":7}"#,
-            r#"{"restore_run_id":7,"a":{"b":1,"b":2}}"#,
-            r#"{"restore_run_id":7,"\u0072estore_run_id":8}"#,
-            r#"{"restore_run_id":7,"note":"a\u0000b"}"#,
-            r#"{"restore_run_id":7,"note":"\ud800"}"#,
-            r#"{"restore_run_id":7,"n":1e999}"#,
-            r#"{"restore_run_id":7,"n":NaN}"#,
-        ],
+        r#""text" 5 true [7] [{"restore_run_id":7}] ∅ ␣ { {"restore_run_id":7}}
+            {"restore_run_id":7,"restore_run_id":7} {"restore_run_id":7,"a":{"b":1,"b":2}}
+            {"restore_run_id":7,"\u0072estore_run_id":8} {"restore_run_id":7,"note":"a\u0000b"}
+            {"restore_run_id":7,"note":"\ud800"} {"restore_run_id":7,"n":1e999}
+            {"restore_run_id":7,"n":NaN}"#,
         |case, value| case.run.context = json(value),
     );
     for (name, context) in [
@@ -91,12 +64,9 @@ pub(super) fn context_rows() -> Vec<Row> {
         ("nested 65 deep", json(&nested(65))),
         ("nested 100,000 deep", json(&nested(100_000))),
     ] {
-        rows.push(row(
-            4,
-            &format!("context {name}"),
-            "deferred run.context_malformed",
-            |case| case.run.context = context,
-        ));
+        rows.push(CONTEXT_MALFORMED.row(&format!("context {name}"), |case| {
+            case.run.context = context;
+        }));
     }
     for (name, context) in [
         ("SQL null", Column::Null),
@@ -110,10 +80,8 @@ pub(super) fn context_rows() -> Vec<Row> {
         ("nested 64 deep", json(&nested(64))),
         ("a big number", json(r#"{"n":12345678901234567890.10}"#)),
     ] {
-        rows.push(row(
-            22,
+        rows.push(SUCCEEDED.row(
             &format!("context is {name}, and the restore points at the run"),
-            "succeeded restore.proof_complete",
             |case| case.run.context = context,
         ));
     }
@@ -130,72 +98,41 @@ fn named(case: &mut Case, value: &str) {
 
 /// Rule 5: the link leg.
 pub(super) fn link_rows() -> Vec<Row> {
-    const UNAVAILABLE: &str = "deferred restore.proof_unavailable";
     const OTHER: RestoreId = RestoreId(8);
     let mut rows = vec![
-        row(
-            5,
-            "nothing named, nothing points here",
-            UNAVAILABLE,
-            |case| {
+        UNAVAILABLE
+            .row("nothing named, nothing points here", |case| {
                 case.run.context = json("[]");
                 case.candidates.clear();
-            },
-        )
-        .gaps("restore.proof_unavailable"),
-        row(
-            5,
-            "the named row is deleted or foreign",
-            UNAVAILABLE,
-            |case| {
-                case.candidates.clear();
-            },
-        ),
-        row(
-            5,
+            })
+            .gaps("restore.proof_unavailable"),
+        UNAVAILABLE.row("the named row is deleted or foreign", |case| {
+            case.candidates.clear();
+        }),
+        UNAVAILABLE.row(
             "no falling back from a deleted named row to one that points here",
-            UNAVAILABLE,
             |case| {
                 named(case, "6");
             },
         ),
-        row(
-            5,
-            "the named row points at another run",
-            UNAVAILABLE,
-            |case| {
-                case.candidates = vec![candidate(RESTORE, Some(RunId(71)))];
-            },
-        ),
-        row(
-            5,
-            "another row claims the run that names this one",
-            UNAVAILABLE,
-            |case| {
-                case.candidates.push(candidate(OTHER, Some(RUN)));
-            },
-        ),
-        row(
-            5,
-            "an older row claims the run that names this one",
-            UNAVAILABLE,
-            |case| {
-                case.candidates.push(candidate(RestoreId(6), Some(RUN)));
-            },
-        ),
-        row(
-            5,
+        UNAVAILABLE.row("the named row points at another run", |case| {
+            case.candidates = vec![candidate(RESTORE, Some(RunId(71)))];
+        }),
+        UNAVAILABLE.row("another row claims the run that names this one", |case| {
+            case.candidates.push(candidate(OTHER, Some(RUN)));
+        }),
+        UNAVAILABLE.row("an older row claims the run that names this one", |case| {
+            case.candidates.push(candidate(RestoreId(6), Some(RUN)));
+        }),
+        UNAVAILABLE.row(
             "two rows claim a run that names none, and the newer one cannot be loaded",
-            UNAVAILABLE,
             |case| {
                 case.run.context = json("[]");
                 case.candidates.push(candidate(OTHER, Some(RUN)));
             },
         ),
-        row(
-            6,
+        NOT_EXECUTED.row(
             "two rows claim a run that names none: the newer one is judged",
-            "deferred restore.not_executed",
             |case| {
                 case.run.context = json("[]");
                 case.candidates.push(candidate(OTHER, Some(RUN)));
@@ -203,98 +140,39 @@ pub(super) fn link_rows() -> Vec<Row> {
                 case.restore.status = "draft".to_owned();
             },
         ),
-        row(
-            5,
-            "nothing named, and the row points at no run",
-            UNAVAILABLE,
-            |case| {
-                case.run.context = json("[]");
-                case.candidates = vec![candidate(RESTORE, None)];
-            },
-        ),
-        row(
-            22,
-            "the named row points at no run",
-            "succeeded restore.proof_complete",
-            |case| {
-                case.candidates = vec![candidate(RESTORE, None)];
-            },
-        ),
-        row(
-            22,
-            "the named row, and another that points at no run",
-            "succeeded restore.proof_complete",
-            |case| {
-                case.candidates.push(candidate(OTHER, None));
-            },
-        ),
-        row(
-            5,
-            "proof unavailable, and a blocker on the run is still a gap",
-            UNAVAILABLE,
-            |case| {
-                case.candidates.clear();
-                case.run.failure_summary = json(r#"[{"code":"write_gate_blocked"}]"#);
-            },
-        )
-        .gaps("restore.proof_unavailable write_gate_blocked"),
+        UNAVAILABLE.row("nothing named, and the row points at no run", |case| {
+            case.run.context = json("[]");
+            case.candidates = vec![candidate(RESTORE, None)];
+        }),
+        SUCCEEDED.row("the named row points at no run", |case| {
+            case.candidates = vec![candidate(RESTORE, None)];
+        }),
+        SUCCEEDED.row("the named row, and another that points at no run", |case| {
+            case.candidates.push(candidate(OTHER, None));
+        }),
+        UNAVAILABLE
+            .row(
+                "proof unavailable, and a blocker on the run is still a gap",
+                |case| {
+                    case.candidates.clear();
+                    case.run.failure_summary = json(r#"[{"code":"write_gate_blocked"}]"#);
+                },
+            )
+            .gaps("restore.proof_unavailable write_gate_blocked"),
     ];
-    rows.extend(each(
-        5,
+    rows.extend(UNAVAILABLE.each(
         "numeric, but no row has this id, and there is no falling back to the one that points here",
-        UNAVAILABLE,
-        &[
-            "7.5",
-            "7.0",
-            "7e0",
-            "7.0000000000000000001",
-            "-7",
-            "0",
-            "9007199254740993",
-            "18446744073709551616",
-            "1e30",
-            "\" 7\"",
-            "\"7 \"",
-            "\"7.0\"",
-            "\"+7\"",
-            "\"7e0\"",
-            "\".7\"",
-            "\"9007199254740993\"",
-            "\"1e999\"",
-            "\"-1e999\"",
-        ],
+        r#"7.5 7.0 7e0 7.0000000000000000001 -7 0 9007199254740993 18446744073709551616 1e30
+            "␣7" "7␣" "7.0" "+7" "7e0" ".7" "9007199254740993" "1e999" "-1e999""#,
         named,
     ));
-    rows.push(row(
-        5,
-        "a numeric string of 300 digits",
-        UNAVAILABLE,
-        |case| {
-            named(case, &format!("\"{}\"", "7".repeat(300)));
-        },
-    ));
-    rows.extend(each(
-        22,
-        "the restore is named as",
-        "succeeded restore.proof_complete",
-        &["7", "\"7\"", "\"007\""],
-        named,
-    ));
-    rows.extend(each(
-        22,
+    rows.push(UNAVAILABLE.row("a numeric string of 300 digits", |case| {
+        named(case, &format!("\"{}\"", "7".repeat(300)));
+    }));
+    rows.extend(SUCCEEDED.each("the restore is named as", r#"7 "7" "007""#, named));
+    rows.extend(SUCCEEDED.each(
         "names nothing numeric, and the restore points here",
-        "succeeded restore.proof_complete",
-        &[
-            "null",
-            "true",
-            "\"\"",
-            "\"seven\"",
-            "\"nan\"",
-            "\"inf\"",
-            "\"0x7\"",
-            "[7]",
-            "{\"id\":7}",
-        ],
+        r#"null true "" "seven" "nan" "inf" "0x7" [7] {"id":7}"#,
         named,
     ));
     rows
@@ -302,66 +180,32 @@ pub(super) fn link_rows() -> Vec<Row> {
 
 /// Rule 5: the scope leg.
 pub(super) fn scope_rows() -> Vec<Row> {
-    const UNAVAILABLE: &str = "deferred restore.proof_unavailable";
     let scoped = |case: &mut Case, scope: &str| {
         case.run.context = json(&format!(r#"{{"restore_run_id":7,"target_scope":{scope}}}"#));
     };
     let mut rows = vec![
-        row(
-            5,
-            "the restore's workspace is another one",
-            UNAVAILABLE,
-            |case| {
-                case.restore.workspace_id = WorkspaceId(9);
-            },
-        ),
-        row(
-            5,
-            "the restore's environment is another one",
-            UNAVAILABLE,
-            |case| {
-                case.restore.environment_id = EnvironmentId(9);
-            },
-        ),
-        row(
-            5,
-            "the run is workspace housekeeping",
-            UNAVAILABLE,
-            |case| {
-                case.run.environment_id = None;
-                case.run.context = json(r#"{"restore_run_id":7}"#);
-            },
-        ),
+        UNAVAILABLE.row("the restore's workspace is another one", |case| {
+            case.restore.workspace_id = WorkspaceId(9);
+        }),
+        UNAVAILABLE.row("the restore's environment is another one", |case| {
+            case.restore.environment_id = EnvironmentId(9);
+        }),
+        UNAVAILABLE.row("the run is workspace housekeeping", |case| {
+            case.run.environment_id = None;
+            case.run.context = json(r#"{"restore_run_id":7}"#);
+        }),
     ];
-    rows.extend(each(
-        5,
+    rows.extend(UNAVAILABLE.each(
         "target_scope contradicts",
-        UNAVAILABLE,
-        &[
-            r#"{"workspace_id":9}"#,
-            r#"{"workspace_id":"9"}"#,
-            r#"{"managed_environment_id":9}"#,
-            r#"{"workspace_id":1,"managed_environment_id":1}"#,
-            r#"{"workspace_id":"one"}"#,
-            r#"{"workspace_id":1.5}"#,
-            r#"{"workspace_id":true}"#,
-            r#"{"workspace_id":[1]}"#,
-            r#"{"workspace_id":1.0}"#,
-            r#"{"workspace_id":0.99999999999999999999}"#,
-        ],
+        r#"{"workspace_id":9} {"workspace_id":"9"} {"managed_environment_id":9}
+            {"workspace_id":1,"managed_environment_id":1} {"workspace_id":"one"}
+            {"workspace_id":1.5} {"workspace_id":true} {"workspace_id":[1]} {"workspace_id":1.0}
+            {"workspace_id":0.99999999999999999999}"#,
         scoped,
     ));
-    rows.extend(each(
-        22,
+    rows.extend(SUCCEEDED.each(
         "target_scope agrees or says nothing",
-        "succeeded restore.proof_complete",
-        &[
-            "null",
-            "[]",
-            "{}",
-            r#"{"workspace_id":"1","managed_environment_id":2}"#,
-            r#"{"workspace_id":null}"#,
-        ],
+        r#"null [] {} {"workspace_id":"1","managed_environment_id":2} {"workspace_id":null}"#,
         scoped,
     ));
     rows
@@ -371,90 +215,45 @@ pub(super) fn scope_rows() -> Vec<Row> {
 pub(super) fn intent_and_execution_rows() -> Vec<Row> {
     let status = |case: &mut Case, value: &str| case.restore.status = value.to_owned();
     let mut rows = vec![
-        row(
-            6,
-            "a preview marked completed",
-            "deferred restore.preview_only",
-            |case| {
+        PREVIEW_ONLY
+            .row("a preview marked completed", |case| {
                 case.restore.is_dry_run = Some(true);
-            },
-        )
-        .gaps("restore.preview_only"),
-        row(
-            6,
-            "is_dry_run is null",
-            "deferred restore.preview_only",
-            |case| {
-                case.restore.is_dry_run = None;
-            },
-        ),
-        row(
-            6,
-            "a preview in draft: both gaps",
-            "deferred restore.preview_only",
-            |case| {
+            })
+            .gaps("restore.preview_only"),
+        PREVIEW_ONLY.row("is_dry_run is null", |case| {
+            case.restore.is_dry_run = None;
+        }),
+        PREVIEW_ONLY
+            .row("a preview in draft: both gaps", |case| {
                 case.restore.is_dry_run = Some(true);
                 case.restore.status = "draft".to_owned();
                 case.audits.clear();
-            },
-        )
-        .gaps("restore.preview_only restore.not_executed restore.audit_missing"),
-        row(
-            6,
-            "a preview with a blocker",
-            "deferred restore.preview_only",
-            |case| {
+            })
+            .gaps("restore.preview_only restore.not_executed restore.audit_missing"),
+        PREVIEW_ONLY
+            .row("a preview with a blocker", |case| {
                 case.restore.is_dry_run = Some(true);
                 case.restore.failure_reason = Some("missing_capability".to_owned());
-            },
-        )
-        .gaps("restore.preview_only missing_capability"),
-        row(
-            7,
-            "a running restore with a blocker",
-            "deferred restore.in_progress",
-            |case| {
-                case.restore.status = "running".to_owned();
-                case.restore.failure_reason = Some("missing_capability".to_owned());
-            },
-        ),
-        row(
-            8,
-            "a status nobody knows, with a blocker",
-            "deferred restore.status_unknown",
-            |case| {
-                case.restore.status = "rolled_back".to_owned();
-                case.restore.failure_reason = Some("missing_capability".to_owned());
-            },
-        ),
+            })
+            .gaps("restore.preview_only missing_capability"),
+        IN_PROGRESS.row("a running restore with a blocker", |case| {
+            case.restore.status = "running".to_owned();
+            case.restore.failure_reason = Some("missing_capability".to_owned());
+        }),
+        STATUS_UNKNOWN.row("a status nobody knows, with a blocker", |case| {
+            case.restore.status = "rolled_back".to_owned();
+            case.restore.failure_reason = Some("missing_capability".to_owned());
+        }),
     ];
-    rows.extend(each(
-        6,
+    rows.extend(NOT_EXECUTED.each(
         "status before execution",
-        "deferred restore.not_executed",
-        &["draft", "scoped", "checked", "previewed", "pending"],
+        "draft scoped checked previewed pending",
         status,
     ));
-    rows.extend(each(
-        7,
-        "executing",
-        "deferred restore.in_progress",
-        &["queued", "running"],
-        status,
-    ));
-    rows.extend(each(
-        8,
+    rows.extend(IN_PROGRESS.each("executing", "queued running", status));
+    rows.extend(STATUS_UNKNOWN.each(
         "status",
-        "deferred restore.status_unknown",
-        &[
-            "Completed",
-            "COMPLETED",
-            " completed",
-            "completed ",
-            "completed\0",
-            "done",
-            "",
-        ],
+        "Completed COMPLETED ␣completed completed␣ completed\0 done ∅",
         status,
     ));
     rows

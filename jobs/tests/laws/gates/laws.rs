@@ -6,27 +6,13 @@ use reconciler_jobs::reading::gates::{GateState, Gates};
 use serde_json::{Value, json};
 
 use super::Draft;
+use crate::generate::{cases, word_of};
 use crate::support;
 
-const VALUES: &[&str] = &[
-    "null",
-    "true",
-    "false",
-    "0",
-    "1",
-    "-1",
-    "\"f1\"",
-    "\"f2\"",
-    "\"\"",
-    "[]",
-    "{}",
-    "[1]",
-    "[\"g1\"]",
-    "{\"g1\":null}",
-    "{\"fingerprint\":\"f1\"}",
-    "{\"fingerprint\":\"f1\",\"blocking_count\":0}",
-    "2.5",
-];
+const VALUES: &str = r#"
+    null true false 0 1 -1 "f1" "f2" "" [] {} [1] ["g1"] {"g1":null} {"fingerprint":"f1"}
+    {"fingerprint":"f1","blocking_count":0} 2.5
+"#;
 
 const POINTERS: &[&str] = &[
     "/scope_basis",
@@ -44,31 +30,23 @@ const POINTERS: &[&str] = &[
     "/execution_safety_snapshot/blocking_count",
 ];
 
-const STATUSES: &[&str] = &[
-    "draft",
-    "scoped",
-    "checked",
-    "previewed",
-    "pending",
-    "running",
-    "completed",
-    "failed",
-    "odd",
-];
+const STATUSES: &str = "
+    draft scoped checked previewed pending running completed failed odd
+";
 
 fn any_column() -> impl Strategy<Value = Column> {
     prop_oneof![
         Just(Column::Null),
         Just(Column::Oversized),
-        prop::sample::select(VALUES).prop_map(support::json),
+        word_of(VALUES).prop_map(support::json),
         prop::collection::vec(any::<u8>(), 0..12).prop_map(Column::Bytes),
     ]
 }
 
 fn any_draft() -> impl Strategy<Value = Draft> {
-    let change = (prop::sample::select(POINTERS), prop::sample::select(VALUES));
+    let change = (prop::sample::select(POINTERS), word_of(VALUES));
     (
-        prop::sample::select(STATUSES),
+        word_of(STATUSES),
         prop::collection::vec(change, 0..3),
         prop::collection::vec((0..3_usize, any_column()), 0..2),
         prop::bool::weighted(0.1),
@@ -124,11 +102,7 @@ fn weaken(draft: &mut Draft, which: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 2_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases(2_000))]
 
     /// Whatever the columns hold, execution is available only behind six passed gates of one scope.
     #[test]

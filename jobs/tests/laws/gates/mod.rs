@@ -133,49 +133,27 @@ fn the_compact_form_counts_what_is_complete() {
 
 #[test]
 fn the_card_says_what_decides() {
+    use CardStatus as Status;
+    let skipped = mapping(r#"{"g1":"SKIP"}"#, basis());
+    let uncached = mapping(r#"{"g1":null}"#, json!({"cached_groups": 0}));
+    let preview = with(|it| it.row.is_dry_run = None);
+    let blocked = with(|it| {
+        it.row.requested_items = support::json("[]");
+        it.metadata["check_basis"]["blocking_count"] = json!(1);
+    });
+    let failed = with(|it| {
+        it.set = None;
+        "failed".clone_into(&mut it.row.status);
+    });
     let rows = [
-        (CardStatus::Ready, with(|_| ()), "Execute restore"),
-        (
-            CardStatus::ReadyWithWarnings,
-            mapping(r#"{"g1":"SKIP"}"#, basis()),
-            "Execute restore",
-        ),
-        (
-            CardStatus::ActionRequired,
-            status("draft"),
-            "Confirm the scope",
-        ),
-        (
-            CardStatus::ActionRequired,
-            mapping(r#"{"g1":null}"#, json!({"cached_groups": 0})),
-            "Open group sync",
-        ),
-        (
-            CardStatus::Blocked,
-            with(|it| {
-                it.row.requested_items = support::json("[]");
-                it.metadata["check_basis"]["blocking_count"] = json!(1);
-            }),
-            "Resolve validation blockers",
-        ),
-        (
-            CardStatus::PreviewOnly,
-            with(|it| it.row.is_dry_run = None),
-            "Review preview",
-        ),
-        (
-            CardStatus::Executed,
-            with(|it| {
-                it.set = None;
-                "failed".clone_into(&mut it.row.status);
-            }),
-            "Open restore result",
-        ),
-        (
-            CardStatus::StatusUnknown,
-            status("odd"),
-            "Review diagnostics",
-        ),
+        (Status::Ready, with(|_| ()), "Execute restore"),
+        (Status::ReadyWithWarnings, skipped, "Execute restore"),
+        (Status::ActionRequired, status("draft"), "Confirm the scope"),
+        (Status::ActionRequired, uncached, "Open group sync"),
+        (Status::Blocked, blocked, "Resolve validation blockers"),
+        (Status::PreviewOnly, preview, "Review preview"),
+        (Status::Executed, failed, "Open restore result"),
+        (Status::StatusUnknown, status("odd"), "Review diagnostics"),
     ];
     for (expected, gates, next) in &rows {
         let card = gates.card();
@@ -199,15 +177,8 @@ fn unresolved_groups_are_named_up_to_a_bound() {
     })
     .facts();
     let mapping = facts.mapping.unwrap();
-    assert_eq!(
-        (
-            mapping.required,
-            mapping.resolved,
-            mapping.skipped,
-            mapping.unresolved
-        ),
-        (33, 1, 1, 31)
-    );
+    assert_eq!((mapping.required, mapping.resolved), (33, 1));
+    assert_eq!((mapping.skipped, mapping.unresolved), (1, 31));
     assert_eq!(mapping.unresolved_groups.len(), 20);
     assert!(mapping.unresolved_groups.iter().all(|id| id.len() == 64));
     assert!(mapping.unresolved_groups.is_sorted());
