@@ -12,6 +12,7 @@
 
 use std::time::Duration;
 
+use anyhow::ensure;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
@@ -20,10 +21,10 @@ use restore_reconciler::storage::{BATCH_RUNS_MAX, Limits, Settled, Settling};
 use restore_reconciler::worker;
 use serde::Serialize;
 
-use crate::error::BenchError;
-use crate::report::{Figure, Report, Series, Unit, Work};
+use crate::report::{Measured, Report, Unit, Work};
 use crate::scratch::Scratch;
 use crate::settling::{PAGES_AT_A_TIME, ROWS_AT_A_TIME};
+use crate::shown::ProgressLines;
 use crate::workbench::Workbench;
 use crate::{machine, targets, work};
 
@@ -110,17 +111,6 @@ pub(crate) struct Options {
     pub(crate) duration: Duration,
 }
 
-/// How far a measurement has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// What is being done.
-    pub(crate) step: &'static str,
-    /// How much of it is done.
-    pub(crate) done: u64,
-    /// Of how much.
-    pub(crate) total: u64,
-}
-
 pub(crate) struct Bench<'a> {
     pub(crate) scratch: &'a Scratch,
     pub(crate) options: Options,
@@ -128,14 +118,16 @@ pub(crate) struct Bench<'a> {
     pub(crate) settling: Settling,
 }
 
+/// What a measurement has come to so far, and how far that is.
+pub(crate) struct Record {
+    pub(crate) measured: Measured,
+    pub(crate) progress: ProgressLines,
+}
+
 /// Measures everything, and removes its databases, unless it is dropped: then [`Scratch::remove`] is for the caller.
 ///
 /// Fails where a database or a worker does, and where not all runs were settled.
-pub(crate) async fn run(
-    scratch: &Scratch,
-    options: Options,
-    mut progress: impl FnMut(Progress),
-) -> Result<Report, BenchError> {
+pub(crate) async fn run(scratch: &Scratch, options: Options) -> anyhow::Result<Report> {
     let bench = Bench {
         scratch,
         options,
@@ -143,7 +135,7 @@ pub(crate) async fn run(
         settling: settling(),
     };
     let url = scratch.create().await?;
-    let measured = bench.measure(&url, &mut progress).await;
+    let measured = bench.measure(&url).await;
     let removed = scratch.remove().await;
     let report = measured?;
     removed?;
@@ -167,12 +159,12 @@ pub(crate) fn settling() -> Settling {
 }
 
 /// Fails where not all runs were settled: a time would mean nothing.
-pub(crate) fn all(verdicts: u64, wanted: u64) -> Result<(), BenchError> {
-    if verdicts == wanted {
-        Ok(())
-    } else {
-        Err(BenchError::Incomplete { verdicts, wanted })
-    }
+pub(crate) fn all(verdicts: u64, wanted: u64) -> anyhow::Result<()> {
+    ensure!(
+        verdicts == wanted,
+        "{verdicts} of {wanted} runs were settled, so that the time says nothing"
+    );
+    Ok(())
 }
 
 /// For people and for ratios, not for sums.
@@ -181,17 +173,17 @@ pub(crate) fn milliseconds(duration: Duration) -> f64 {
 }
 
 impl Bench<'_> {
-    async fn measure(
-        &self,
-        url: &str,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<Report, BenchError> {
-        self.prepare(url, progress).await?;
-        let mut figures = Vec::new();
-        figures.extend(self.rates(progress).await?);
-        figures.extend(self.with_workers(progress).await?);
-        figures.extend(self.big_run().await?);
-        figures.extend(self.growth(progress).await?);
+    async fn measure(&self, url: &str) -> anyhow::Result<Report> {
+        let mut record = Record {
+            measured: Measured::default(),
+            progress: ProgressLines::new(),
+        };
+        self.prepare(url, &mut record).await?;
+        self.rates(&mut record).await?;
+        self.with_workers(&mut record).await?;
+        self.big_run(&mut record).await?;
+        self.growth(&mut record).await?;
+        let figures = record.measured.figures();
         Ok(Report {
             machine: machine::describe(),
             database: self.scratch.describe().await?,
@@ -208,11 +200,7 @@ impl Bench<'_> {
     }
 
     /// Plants the runs and the ready-made verdict, and lets go of the database.
-    async fn prepare(
-        &self,
-        url: &str,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<(), BenchError> {
+    async fn prepare(&self, url: &str, record: &mut Record) -> anyhow::Result<()> {
         let on = self.furnish(url).await?;
         let store = &on.store;
         let (now, items) = (store.now().await?, self.options.items);
@@ -226,18 +214,15 @@ impl Bench<'_> {
             let done = chunk.end.unsigned_abs();
             on.plant(&work::runs(chunk.map(|number| FIRST + number), items, now))
                 .await?;
-            progress(Progress {
-                step: "planting",
-                done,
-                total: total.unsigned_abs(),
-            });
+            let total = total.unsigned_abs();
+            record.progress.show("planting", done, total);
         }
         on.analyse().await?;
         on.close().await
     }
 
     /// Creates the platform's tables, ours and the queue's, and the workspaces of the standard work.
-    pub(crate) async fn furnish(&self, url: &str) -> Result<Workbench, BenchError> {
+    pub(crate) async fn furnish(&self, url: &str) -> anyhow::Result<Workbench> {
         let on = self.open(url).await?;
         on.standin.install().await?;
         on.store.migrate().await?;
@@ -246,7 +231,7 @@ impl Bench<'_> {
         Ok(on)
     }
 
-    pub(crate) async fn open(&self, url: &str) -> Result<Workbench, BenchError> {
+    pub(crate) async fn open(&self, url: &str) -> anyhow::Result<Workbench> {
         Workbench::open(url, &self.limits).await
     }
 
@@ -254,38 +239,36 @@ impl Bench<'_> {
         (FIRST..FIRST + i64::from(self.options.runs)).map(RunId)
     }
 
-    /// How far a step is after a round, in which each measure settles all runs.
-    pub(crate) fn after(&self, step: &'static str, round: u32) -> Progress {
+    /// Says how far a step is after a round, in which each measure settles all runs.
+    pub(crate) fn after(&self, record: &mut Record, step: &str, round: u32) {
         let runs = u64::from(self.options.runs);
-        Progress {
-            step,
-            done: u64::from(round + 1) * runs,
-            total: u64::from(self.options.rounds) * runs,
-        }
+        let done = u64::from(round + 1) * runs;
+        let total = u64::from(self.options.rounds) * runs;
+        record.progress.show(step, done, total);
     }
 
-    async fn rates(&self, progress: &mut impl FnMut(Progress)) -> Result<Vec<Figure>, BenchError> {
-        let series = |subject, connections| {
-            let variant = match connections {
-                1 => "1 connection".to_owned(),
-                more => format!("{more} connections"),
-            };
-            Series::new(subject, variant, Unit::VerdictsPerSecond)
+    async fn rates(&self, record: &mut Record) -> anyhow::Result<()> {
+        let connections = |lanes| match lanes {
+            1 => "1 connection".to_owned(),
+            more => format!("{more} connections"),
         };
-        let mut sweeps = PAGES_AT_A_TIME.map(|lanes| series(Subject::Sweep, lanes));
-        let mut row = series(Subject::RowAtATime, ROWS_AT_A_TIME);
-        let mut ceilings = PAGES_AT_A_TIME.map(|lanes| series(Subject::Ceiling, lanes));
         for round in 0..self.options.rounds {
-            for (lanes, series) in PAGES_AT_A_TIME.into_iter().zip(&mut sweeps) {
-                series.add(self.sweep(lanes).await?);
+            let mut add = |subject, lanes, rate| {
+                let unit = Unit::VerdictsPerSecond;
+                record
+                    .measured
+                    .add(subject, &connections(lanes), unit, rate);
+            };
+            for lanes in PAGES_AT_A_TIME {
+                add(Subject::Sweep, lanes, self.sweep(lanes).await?);
             }
-            row.add(self.row_at_a_time().await?);
-            for (lanes, series) in PAGES_AT_A_TIME.into_iter().zip(&mut ceilings) {
-                series.add(self.ceiling(lanes).await?);
+            let rate = self.row_at_a_time().await?;
+            add(Subject::RowAtATime, ROWS_AT_A_TIME, rate);
+            for lanes in PAGES_AT_A_TIME {
+                add(Subject::Ceiling, lanes, self.ceiling(lanes).await?);
             }
-            progress(self.after("settling", round));
+            self.after(record, "settling", round);
         }
-        let measured = sweeps.into_iter().chain([row]).chain(ceilings);
-        Ok(measured.filter_map(|series| series.figure()).collect())
+        Ok(())
     }
 }

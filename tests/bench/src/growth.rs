@@ -9,9 +9,8 @@ use restore_reconciler::clock::Stopwatch;
 use restore_reconciler::storage::Store;
 use restore_reconciler::sweep::{Scope, sweep};
 
-use crate::bench::{Bench, Progress, Subject, all, milliseconds};
-use crate::error::BenchError;
-use crate::report::{Figure, Series, Unit};
+use crate::bench::{Bench, Record, Subject, all, milliseconds};
+use crate::report::Unit;
 use crate::work;
 use crate::workbench::{RowsTouched, Workbench};
 
@@ -51,7 +50,7 @@ impl Indexes {
     }
 
     /// Has a database have these and no others.
-    pub(crate) async fn put(self, on: &Workbench) -> Result<(), BenchError> {
+    pub(crate) async fn put(self, on: &Workbench) -> anyhow::Result<()> {
         let advised = self == Self::Advised;
         Ok(on.standin.set_advised_indexes(advised).await?)
     }
@@ -60,31 +59,20 @@ impl Indexes {
 /// A database with so many settled runs.
 struct Level {
     url: String,
+    settled: u64,
     /// The first run that is planted next.
     next: i64,
-    sweeps: [Series; 2],
 }
 
 impl Level {
-    fn new(url: String, settled: u64) -> Self {
-        let series = |indexes: Indexes| {
-            let variant = format!("{DUE} due, {settled} settled, {}", indexes.name());
-            Series::new(Subject::Growth, variant, Unit::Milliseconds)
-        };
-        Self {
-            url,
-            next: 1,
-            sweeps: Indexes::BOTH.map(series),
-        }
+    fn variant(settled: u64, indexes: Indexes) -> String {
+        format!("{DUE} due, {settled} settled, {}", indexes.name())
     }
 }
 
 impl Bench<'_> {
     /// The least and the most settled runs are measured in turns; those in between on the way.
-    pub(crate) async fn growth(
-        &self,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<Vec<Figure>, BenchError> {
+    pub(crate) async fn growth(&self, record: &mut Record) -> anyhow::Result<()> {
         self.scratch.remove().await?;
         let url = self.scratch.create().await?;
         let on = self.furnish(&url).await?;
@@ -93,39 +81,40 @@ impl Bench<'_> {
 
         let most = self.options.settled;
         let (least, more) = (most / LEAST, most / MIDDLE);
-        self.grow(&url, 0, least, progress).await?;
-        let mut low = Level::new(self.scratch.copy().await?, least);
-        self.grow(&url, least, more, progress).await?;
-        let mut middle = Level::new(url.clone(), more);
-        for _ in 0..self.options.rounds {
-            self.sweep_beside(&mut middle).await?;
+        for settled in [least, more, most] {
+            for indexes in Indexes::BOTH {
+                let variant = Level::variant(settled, indexes);
+                let measured = &mut record.measured;
+                measured.expect(Subject::Growth, &variant, Unit::Milliseconds);
+            }
         }
-        self.grow(&url, more, most, progress).await?;
+        self.grow(&url, 0, least, record).await?;
+        let mut low = Level {
+            url: self.scratch.copy().await?,
+            settled: least,
+            next: 1,
+        };
+        self.grow(&url, least, more, record).await?;
         let mut high = Level {
-            next: middle.next,
-            ..Level::new(url.clone(), most)
+            url: url.clone(),
+            settled: more,
+            next: 1,
         };
         for _ in 0..self.options.rounds {
-            self.sweep_beside(&mut low).await?;
-            self.sweep_beside(&mut high).await?;
+            self.sweep_beside(&mut high, record).await?;
         }
-        let sweeps = [low, middle, high]
-            .into_iter()
-            .flat_map(|level| level.sweeps);
-        let mut figures: Vec<Figure> = sweeps.filter_map(|series| series.figure()).collect();
-        figures.extend(self.idle(&url, most).await?);
+        self.grow(&url, more, most, record).await?;
+        high.settled = most;
+        for _ in 0..self.options.rounds {
+            self.sweep_beside(&mut low, record).await?;
+            self.sweep_beside(&mut high, record).await?;
+        }
+        self.idle(&url, most, record).await?;
         let middle = SETTLED_FIRST.saturating_add_unsigned(most / 2);
-        figures.extend(self.pages(&url, middle, progress).await?);
-        Ok(figures)
+        self.pages(&url, middle, record).await
     }
 
-    async fn grow(
-        &self,
-        url: &str,
-        from: u64,
-        to: u64,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<(), BenchError> {
+    async fn grow(&self, url: &str, from: u64, to: u64, record: &mut Record) -> anyhow::Result<()> {
         let on = self.open(url).await?;
         let run = |settled: u64| RunId(SETTLED_FIRST.saturating_add_unsigned(settled));
         let mut settled = from;
@@ -133,39 +122,35 @@ impl Bench<'_> {
             let end = to.min(settled + CHUNK_RUNS);
             on.standin.plant_settled(run(settled), run(end - 1)).await?;
             settled = end;
-            progress(Progress {
-                step: "planting settled runs",
-                done: settled,
-                total: self.options.settled,
-            });
+            let (step, total) = ("planting settled runs", self.options.settled);
+            record.progress.show(step, settled, total);
         }
         on.analyse().await?;
         on.close().await
     }
 
     /// Sweeps some due runs, with each kind of indexes.
-    async fn sweep_beside(&self, level: &mut Level) -> Result<(), BenchError> {
+    async fn sweep_beside(&self, level: &mut Level, record: &mut Record) -> anyhow::Result<()> {
         let on = self.open(&level.url).await?;
-        for (indexes, series) in Indexes::BOTH.into_iter().zip(&mut level.sweeps) {
+        for indexes in Indexes::BOTH {
             indexes.put(&on).await?;
             let due = level.next..level.next + DUE;
             level.next = due.end;
             let now = on.store.now().await?;
             on.plant(&work::runs(due, self.options.items, now)).await?;
-            series.add(self.pass(&on.store, DUE.unsigned_abs()).await?);
+            let took = self.pass(&on.store, DUE.unsigned_abs()).await?;
+            let variant = Level::variant(level.settled, indexes);
+            let measured = &mut record.measured;
+            measured.add(Subject::Growth, &variant, Unit::Milliseconds, took);
         }
         on.close().await
     }
 
     /// What a pass costs that finds nothing, in milliseconds and in rows.
-    async fn idle(&self, url: &str, settled: u64) -> Result<Vec<Figure>, BenchError> {
-        let mut figures = Vec::new();
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    async fn idle(&self, url: &str, settled: u64, record: &mut Record) -> anyhow::Result<()> {
         for indexes in Indexes::BOTH {
             let variant = format!("{settled} settled, {}", indexes.name());
-            let series = |subject, unit| Series::new(subject, variant.clone(), unit);
-            let mut times = series(Subject::IdleSweep, Unit::Milliseconds);
-            let mut read = series(Subject::IdleRowsRead, Unit::Rows);
-            let mut written = series(Subject::IdleRowsWritten, Unit::Rows);
             let on = self.open(url).await?;
             indexes.put(&on).await?;
             on.close().await?;
@@ -175,20 +160,25 @@ impl Bench<'_> {
                 self.pass(&on.store, 0).await?;
                 on.close().await?;
                 let after = self.rows_touched(url).await?;
-                read.add_count(after.read.saturating_sub(before.read));
-                written.add_count(after.written.saturating_sub(before.written));
+                let read = after.read.saturating_sub(before.read) as f64;
+                let written = after.written.saturating_sub(before.written) as f64;
                 let on = self.open(url).await?;
                 self.pass(&on.store, 0).await?; // connects
-                times.add(self.pass(&on.store, 0).await?);
+                let took = self.pass(&on.store, 0).await?;
                 on.close().await?;
+                let mut add = |subject, unit, value| {
+                    record.measured.add(subject, &variant, unit, value);
+                };
+                add(Subject::IdleSweep, Unit::Milliseconds, took);
+                add(Subject::IdleRowsRead, Unit::Rows, read);
+                add(Subject::IdleRowsWritten, Unit::Rows, written);
             }
-            figures.extend([times, read, written].iter().filter_map(Series::figure));
         }
-        Ok(figures)
+        Ok(())
     }
 
     /// A server counts what a session did once the session has ended.
-    async fn rows_touched(&self, url: &str) -> Result<RowsTouched, BenchError> {
+    async fn rows_touched(&self, url: &str) -> anyhow::Result<RowsTouched> {
         let on = self.open(url).await?;
         let touched = on.rows_touched().await?;
         on.close().await?;
@@ -196,7 +186,7 @@ impl Bench<'_> {
     }
 
     /// Milliseconds of a pass that settles so many runs.
-    async fn pass(&self, store: &Store, due: u64) -> Result<f64, BenchError> {
+    async fn pass(&self, store: &Store, due: u64) -> anyhow::Result<f64> {
         let scope = Scope {
             lanes: NonZeroU32::MIN,
             ..Scope::default()

@@ -9,7 +9,6 @@
 
 mod bench;
 mod chart;
-mod error;
 mod growth;
 mod machine;
 mod pages;
@@ -40,7 +39,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::bench::Options;
 use self::process::OPERATED_AS;
 use self::scratch::Scratch;
-use self::shown::ProgressLines;
 
 /// Threads of this program, as many as a worker has.
 const THREADS: usize = 2;
@@ -156,9 +154,8 @@ async fn measure(url: &DatabaseUrl, args: &Args) -> anyhow::Result<report::Repor
         settled: args.settled,
         duration: Duration::from_secs(args.duration),
     };
-    let mut progress = ProgressLines::new();
     tokio::select! {
-        report = bench::run(&scratch, options, |step| progress.show(step)) => return Ok(report?),
+        report = bench::run(&scratch, options) => return report,
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }

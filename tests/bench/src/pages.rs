@@ -8,16 +8,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use restore_reconciler::clock::Stopwatch;
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::bench::{Bench, Progress, Subject, milliseconds};
-use crate::error::BenchError;
+use crate::bench::{Bench, Record, Subject, milliseconds};
 use crate::growth::Indexes;
 use crate::process::OwnProcess;
-use crate::report::{Figure, Series, Unit, percentile};
+use crate::report::{Unit, percentile};
 
 /// How often each page is asked for in a round, with the indexes that `doctor` advises.
 const REQUESTS: usize = 50;
@@ -31,59 +30,28 @@ const UNMEASURED: usize = 2;
 /// How long an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A run in the middle of the settled ones, as the API tells of it.
-#[derive(Deserialize)]
-struct Listed {
-    runs: Vec<Example>,
-}
-
-#[derive(Deserialize)]
-struct Example {
-    run: i64,
-    restore: Option<i64>,
-    place: Place,
-}
-
-#[derive(Deserialize)]
-struct Place {
-    workspace: Named,
-    environment: Option<Named>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    id: i64,
-}
-
-/// A page and what it is called.
-struct Page {
-    path: String,
-    series: Series,
-}
-
 impl Bench<'_> {
     /// Asks for every kind of page. `middle` is the id of a run with as many settled ones above it as below.
     pub(crate) async fn pages(
         &self,
         url: &str,
         middle: i64,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<Vec<Figure>, BenchError> {
-        let mut figures = Vec::new();
+        record: &mut Record,
+    ) -> anyhow::Result<()> {
         for indexes in Indexes::BOTH {
             let on = self.open(url).await?;
             indexes.put(&on).await?;
             on.analyse().await?;
             on.close().await?;
             let console = OwnProcess::console(url).await?;
-            let measured = self
-                .ask_for_pages(console.address(), middle, indexes, progress)
+            let asked = self
+                .ask_for_pages(console.address(), middle, indexes, record)
                 .await
                 .map_err(|error| console.failed("did not answer as it should", &error));
             console.stop().await?;
-            figures.extend(measured?);
+            asked?;
         }
-        Ok(figures)
+        Ok(())
     }
 
     async fn ask_for_pages(
@@ -91,95 +59,72 @@ impl Bench<'_> {
         console: SocketAddr,
         middle: i64,
         indexes: Indexes,
-        progress: &mut impl FnMut(Progress),
-    ) -> io::Result<Vec<Figure>> {
+        record: &mut Record,
+    ) -> io::Result<()> {
         let listed = get(console, &format!("/api/v1/runs?limit=1&below={middle}")).await?;
-        let listed: Listed = serde_json::from_slice(&listed).map_err(io::Error::other)?;
-        let example = listed.runs.into_iter().next();
-        let example = example.ok_or_else(|| io::Error::other("it shows no run"))?;
-        let mut pages = pages(&example, self.options.settled, indexes);
+        let listed: Value = serde_json::from_slice(&listed).map_err(io::Error::other)?;
+        let example = listed.pointer("/runs/0");
+        let pages = pages(example.ok_or_else(|| io::Error::other("it shows no run"))?);
         let requests = match indexes {
             Indexes::Advised => REQUESTS,
             Indexes::Own => REQUESTS_SLOW,
         };
-        for round in 0..self.options.rounds {
-            for page in &mut pages {
+        let (settled, rounds) = (self.options.settled, self.options.rounds);
+        for round in 0..rounds {
+            for (name, path) in &pages {
                 let mut times = Vec::with_capacity(requests);
                 for number in 0..UNMEASURED + requests {
                     let asking = Stopwatch::start();
-                    get(console, &page.path).await?;
+                    get(console, path).await?;
                     if number >= UNMEASURED {
                         times.push(milliseconds(asking.elapsed()));
                     }
                 }
-                times.sort_by(f64::total_cmp);
                 if let Some(slow) = percentile(&times, 99) {
-                    page.series.add(slow);
+                    let variant = format!("{name}, p99, {settled} settled, {}", indexes.name());
+                    let measured = &mut record.measured;
+                    measured.add(Subject::Page, &variant, Unit::Milliseconds, slow);
                 }
             }
-            progress(Progress {
-                step: "asking for pages",
-                done: u64::from(round + 1),
-                total: u64::from(self.options.rounds),
-            });
+            let (done, total) = (u64::from(round + 1), u64::from(rounds));
+            record.progress.show("asking for pages", done, total);
         }
-        Ok(pages
-            .iter()
-            .filter_map(|page| page.series.figure())
-            .collect())
+        Ok(())
     }
 }
 
-fn pages(example: &Example, settled: u64, indexes: Indexes) -> Vec<Page> {
-    let run = example.run;
-    let workspace = example.place.workspace.id;
-    let environment = example.place.environment.as_ref().map(|it| it.id);
-    let page = |name: &str, path: String| Page {
-        path,
-        series: Series::new(
-            Subject::Page,
-            format!("{name}, p99, {settled} settled, {}", indexes.name()),
-            Unit::Milliseconds,
-        ),
-    };
-    let some = |name: &str, path: Option<String>| path.map(|path| page(name, path));
-    [
-        Some(page("overview", "/".to_owned())),
-        Some(page(
-            "overview of a workspace",
-            format!("/?workspace={workspace}"),
-        )),
-        Some(page("runs", "/runs".to_owned())),
-        Some(page("runs, half way down", format!("/runs?below={run}"))),
-        Some(page(
-            "runs of a workspace",
-            format!("/runs?workspace={workspace}"),
-        )),
-        some(
+/// What each page is called, and where it is, for a run in the middle of the settled ones as the API tells of it.
+fn pages(example: &Value) -> Vec<(&'static str, String)> {
+    let id = |pointer: &str| example.pointer(pointer).and_then(Value::as_i64);
+    let with = |before: &str, pointer| Some(format!("{before}{}", id(pointer)?));
+    let run = with("/runs/", "/run");
+    let workspace = "/place/workspace/id";
+    let pages = [
+        ("overview", Some("/".to_owned())),
+        ("overview of a workspace", with("/?workspace=", workspace)),
+        ("runs", Some("/runs".to_owned())),
+        ("runs, half way down", with("/runs?below=", "/run")),
+        ("runs of a workspace", with("/runs?workspace=", workspace)),
+        (
             "runs of an environment",
-            environment.map(|id| format!("/runs?environment={id}")),
+            with("/runs?environment=", "/place/environment/id"),
         ),
-        Some(page("runs by outcome", "/runs?outcome=failed".to_owned())),
-        Some(page(
+        ("runs by outcome", Some("/runs?outcome=failed".to_owned())),
+        (
             "runs by reason",
-            "/runs?reason=restore.items_mixed".to_owned(),
-        )),
-        Some(page("runs by result", "/runs?state=failed".to_owned())),
-        Some(page("undecided runs", "/runs?undecided=true".to_owned())),
-        Some(page("one run", format!("/runs/{run}"))),
-        Some(page(
-            "what the rules say now",
-            format!("/runs/{run}/explain"),
-        )),
-        some(
-            "one restore",
-            example.restore.map(|id| format!("/restores/{id}")),
+            Some("/runs?reason=restore.items_mixed".to_owned()),
         ),
-        Some(page("queue and sweeps", "/queue".to_owned())),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+        ("runs by result", Some("/runs?state=failed".to_owned())),
+        ("undecided runs", Some("/runs?undecided=true".to_owned())),
+        ("one run", run.clone()),
+        ("what the rules say now", run.map(|run| run + "/explain")),
+        ("one restore", with("/restores/", "/restore")),
+        ("queue and sweeps", Some("/queue".to_owned())),
+    ];
+    let known = pages.into_iter();
+    known
+        .filter_map(|(name, path)| Some((name, path?)))
+        .collect()
 }
 
 /// The body of an answer that is 200.

@@ -12,6 +12,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::anyhow;
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
 use restore_reconciler::clock::Stopwatch;
@@ -26,7 +27,7 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::error::BenchError;
+use crate::bench::all;
 
 /// The name under which this program is the operator's.
 pub(crate) const OPERATED_AS: &str = "restore-reconciler";
@@ -43,23 +44,10 @@ const SILENT_FOR: Duration = Duration::from_secs(30);
 /// How many of its last words are kept, for the message of a failure.
 const LINES_KEPT: usize = 20;
 
-/// When a worker sweeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sweeps {
-    /// Not while anything is measured.
-    HardlyEver,
-    /// Every second.
-    Always,
-}
-
-impl Sweeps {
-    const fn cron(self) -> &'static str {
-        match self {
-            Self::HardlyEver => "0 0 0 29 2 *",
-            Self::Always => "* * * * * *",
-        }
-    }
-}
+/// A schedule of sweeps that does not come while anything is measured.
+pub(crate) const HARDLY_EVER: &str = "0 0 0 29 2 *";
+/// A schedule of sweeps without a break.
+pub(crate) const EVERY_SECOND: &str = "* * * * * *";
 
 /// A running worker or console.
 #[derive(Debug)]
@@ -74,78 +62,52 @@ pub(crate) struct OwnProcess {
     _config: NamedTempFile,
 }
 
-/// What a process does, and how it says where it listens.
-struct Verb {
-    arguments: &'static [&'static str],
-    config: String,
-    says: &'static str,
-}
-
-impl Verb {
-    /// Works, with the built-in settings, but for what a measurement has to know.
-    fn work(sweeps: Sweeps) -> Self {
-        let schedule = sweeps.cron();
-        Self {
-            arguments: &["work", "--listen", "127.0.0.1:0"],
-            config: format!("[sweep]\nschedule = \"{schedule}\"\n[log]\nformat = \"json\"\n"),
-            says: "listening on ",
-        }
-    }
-
-    /// Shows the console to whoever asks, as often as it can.
-    fn serve() -> Self {
-        Self {
-            arguments: &["serve"],
-            config: "[console]\nlisten = \"127.0.0.1:0\"\nrequests_per_minute = 1000000\n"
-                .to_owned(),
-            says: "listening on http://",
-        }
-    }
-}
-
 impl OwnProcess {
-    /// Starts a worker on the database that `url` names, and returns when it says that it is ready. What it
-    /// commits from then on is found in `verdicts`.
+    /// Starts a worker on the database that `url` names, with the built-in settings but for what a measurement has to
+    /// know, and returns when it says that it is ready. What it commits from then on is found in `verdicts`.
     pub(crate) async fn worker(
         url: &str,
-        sweeps: Sweeps,
+        sweeps: &str,
         verdicts: &Verdicts,
-    ) -> Result<Self, BenchError> {
-        Self::start(url, &Verb::work(sweeps), verdicts, is_ready).await
+    ) -> anyhow::Result<Self> {
+        let arguments = ["work", "--listen", "127.0.0.1:0"];
+        let config = format!("[sweep]\nschedule = \"{sweeps}\"\n[log]\nformat = \"json\"\n");
+        Self::start(url, &arguments, &config, verdicts).await
     }
 
-    /// Shows the console over the database that `url` names, and returns when it listens.
-    pub(crate) async fn console(url: &str) -> Result<Self, BenchError> {
-        Self::start(url, &Verb::serve(), &Verdicts::new(), async |_| Ok(true)).await
+    /// Shows the console over the database that `url` names to whoever asks, as often as it can, and returns when it
+    /// listens.
+    pub(crate) async fn console(url: &str) -> anyhow::Result<Self> {
+        let config = "[console]\nlisten = \"127.0.0.1:0\"\nrequests_per_minute = 1000000\n";
+        Self::start(url, &["serve"], config, &Verdicts::new()).await
     }
 
     async fn start(
         url: &str,
-        verb: &Verb,
+        arguments: &[&str],
+        config: &str,
         verdicts: &Verdicts,
-        is_ready: impl AsyncFn(SocketAddr) -> io::Result<bool>,
-    ) -> Result<Self, BenchError> {
+    ) -> anyhow::Result<Self> {
         let said = Said::default();
-        Self::spawn(url, verb, verdicts, &said, is_ready)
-            .await
-            .map_err(|problem| said.process("did not become ready", &problem))
+        let started = Self::spawn(url, arguments, config, verdicts, &said).await;
+        started.map_err(|problem| said.failed("did not become ready", &problem))
     }
 
     async fn spawn(
         url: &str,
-        verb: &Verb,
+        arguments: &[&str],
+        config: &str,
         verdicts: &Verdicts,
         said: &Said,
-        is_ready: impl AsyncFn(SocketAddr) -> io::Result<bool>,
     ) -> io::Result<Self> {
-        let mut config = NamedTempFile::new()?;
-        config.write_all(verb.config.as_bytes())?;
+        let mut file = NamedTempFile::new()?;
+        file.write_all(config.as_bytes())?;
         let mut command = Command::new(std::env::current_exe()?);
         command
             .arg0(OPERATED_AS)
-            .args(verb.arguments)
+            .args(arguments)
             .env(DATABASE_URL_VARIABLE, url)
-            .env(CONFIG_VARIABLE, config.path())
+            .env(CONFIG_VARIABLE, file.path())
             // Notices are sent within one database, and this variable names another.
             .env_remove(LISTEN_URL_VARIABLE)
             .stdin(Stdio::null())
@@ -161,12 +123,7 @@ impl OwnProcess {
         };
         tokio::spawn(listen(stderr, verdicts.clone(), said.clone()));
         let mut stdout = BufReader::new(stdout).lines();
-        let address = timeout(
-            PROCESS_TIMEOUT,
-            become_ready(&mut stdout, verb.says, is_ready),
-        )
-        .await
-        .unwrap_or_else(|_| Err(io::Error::other("it takes too long")))?;
+        let address = in_time(become_ready(&mut stdout)).await?;
         Ok(Self {
             child,
             pid,
@@ -174,7 +131,7 @@ impl OwnProcess {
             ready_after: starting.elapsed(),
             said: said.clone(),
             _stdout: stdout,
-            _config: config,
+            _config: file,
         })
     }
 
@@ -184,8 +141,8 @@ impl OwnProcess {
     }
 
     /// What it says where something went wrong with it.
-    pub(crate) fn failed(&self, problem: &'static str, why: &io::Error) -> BenchError {
-        self.said.process(problem, why)
+    pub(crate) fn failed(&self, problem: &str, why: &io::Error) -> anyhow::Error {
+        self.said.failed(problem, why)
     }
 
     /// How long it took from its start until it was ready.
@@ -200,34 +157,32 @@ impl OwnProcess {
     }
 
     /// Has it finish what it has in hand, and waits for its end.
-    pub(crate) async fn stop(mut self) -> Result<(), BenchError> {
-        let ended = async {
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        let ended = in_time(async {
             // It was not waited for yet, so that the id cannot be somebody else's.
             kill_process(self.pid, Signal::TERM)?;
-            let status = timeout(PROCESS_TIMEOUT, self.child.wait()).await;
-            let status = status.unwrap_or_else(|_| Err(io::Error::other("it takes too long")))?;
-            if status.success() {
-                Ok(())
-            } else {
-                Err(io::Error::other(status.to_string()))
-            }
-        };
-        let ended: io::Result<()> = ended.await;
-        ended.map_err(|problem| self.said.process("did not end well", &problem))
+            let status = self.child.wait().await?;
+            let failed = || io::Error::other(status.to_string());
+            status.success().then_some(()).ok_or_else(failed)
+        });
+        let ended = ended.await;
+        ended.map_err(|problem| self.said.failed("did not end well", &problem))
     }
 }
 
-async fn become_ready(
-    stdout: &mut Lines<BufReader<ChildStdout>>,
-    says: &str,
-    is_ready: impl AsyncFn(SocketAddr) -> io::Result<bool>,
-) -> io::Result<SocketAddr> {
-    let line = stdout.next_line().await?;
-    let address: SocketAddr = line
-        .as_deref()
-        .and_then(|line| line.strip_prefix(says)?.parse().ok())
-        .ok_or_else(|| io::Error::other("it does not say where it listens"))?;
-    while !is_ready(address).await? {
+async fn in_time<T>(what: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let done = timeout(PROCESS_TIMEOUT, what).await;
+    done.unwrap_or_else(|_| Err(io::Error::other("it takes too long")))
+}
+
+/// Where it listens, as soon as it answers there: a worker as long as it is not ready does not say 200.
+async fn become_ready(stdout: &mut Lines<BufReader<ChildStdout>>) -> io::Result<SocketAddr> {
+    let line = stdout.next_line().await?.unwrap_or_default();
+    let said = line.strip_prefix("listening on ").unwrap_or_default();
+    let console = said.strip_prefix("http://");
+    let unknown = |_| io::Error::other("it does not say where it listens");
+    let address = console.unwrap_or(said).parse().map_err(unknown)?;
+    while console.is_none() && !is_ready(address).await? {
         tokio::time::sleep(ASK_EVERY).await;
     }
     Ok(address)
@@ -274,7 +229,7 @@ impl Verdicts {
     }
 
     /// Returns as soon as there are so many, and fails where no more of them come.
-    pub(crate) async fn until(&self, wanted: u64) -> Result<HashMap<RunId, Timestamp>, BenchError> {
+    pub(crate) async fn until(&self, wanted: u64) -> anyhow::Result<HashMap<RunId, Timestamp>> {
         let mut noted = self.0.subscribe();
         loop {
             let verdicts = noted.borrow_and_update().len() as u64;
@@ -283,7 +238,7 @@ impl Verdicts {
             }
             let another = timeout(SILENT_FOR, noted.changed()).await;
             if !matches!(another, Ok(Ok(()))) {
-                return Err(BenchError::Incomplete { verdicts, wanted });
+                all(verdicts, wanted)?;
             }
         }
     }
@@ -311,17 +266,12 @@ impl Said {
         kept.push_back(line);
     }
 
-    fn process(&self, problem: &'static str, why: &io::Error) -> BenchError {
-        let mut said = String::new();
-        for line in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            said.push('\n');
-            said.push_str(line);
-        }
-        BenchError::Process {
-            problem,
-            why: why.to_string(),
-            said,
-        }
+    fn failed(&self, problem: &str, why: &io::Error) -> anyhow::Error {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = kept
+            .iter()
+            .fold(String::new(), |said, line| said + "\n" + line);
+        anyhow!("a process of its own {problem}: {why}. Its last words:{said}")
     }
 }
 

@@ -112,7 +112,7 @@ impl Unit {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Target {
     /// What is compared.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// Whether more is better.
     pub(crate) at_least: bool,
     /// The least, or the most, that it should be.
@@ -125,33 +125,13 @@ pub(crate) struct Target {
     pub(crate) held: bool,
 }
 
-impl Target {
-    pub(crate) fn at_least(name: &'static str, bound: f64, value: f64) -> Self {
-        Self {
-            name,
-            at_least: true,
-            bound,
-            value,
-            unit: None,
-            held: value >= bound,
-        }
-    }
+/// Values as they come in, by what they are of.
+#[derive(Debug, Default)]
+pub(crate) struct Measured(Vec<Series>);
 
-    pub(crate) fn at_most(name: &'static str, bound: f64, value: f64, unit: Option<Unit>) -> Self {
-        Self {
-            name,
-            at_least: false,
-            bound,
-            value,
-            unit,
-            held: value <= bound,
-        }
-    }
-}
-
-/// Values of one subject, as they come in.
-#[derive(Debug, Clone)]
-pub(crate) struct Series {
+/// Values of one subject and variant.
+#[derive(Debug)]
+struct Series {
     subject: Subject,
     variant: String,
     unit: Unit,
@@ -159,35 +139,47 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    pub(crate) fn new(subject: Subject, variant: impl Into<String>, unit: Unit) -> Self {
-        Self {
-            subject,
-            variant: variant.into(),
-            unit,
-            values: Vec::new(),
+    fn is_of(&self, subject: Subject, variant: &str, unit: Unit) -> bool {
+        (self.subject, &*self.variant, self.unit) == (subject, variant, unit)
+    }
+}
+
+impl Measured {
+    /// Has figures of a variant stand before those of whatever is measured later.
+    pub(crate) fn expect(&mut self, subject: Subject, variant: &str, unit: Unit) {
+        if !self.0.iter().any(|it| it.is_of(subject, variant, unit)) {
+            self.0.push(Series {
+                subject,
+                variant: variant.to_owned(),
+                unit,
+                values: Vec::new(),
+            });
         }
     }
 
-    pub(crate) fn add(&mut self, value: f64) {
-        self.values.push(value);
+    /// Adds a value to those of its variant.
+    pub(crate) fn add(&mut self, subject: Subject, variant: &str, unit: Unit, value: f64) {
+        self.expect(subject, variant, unit);
+        let mut all = self.0.iter_mut();
+        if let Some(series) = all.find(|it| it.is_of(subject, variant, unit)) {
+            series.values.push(value);
+        }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-    pub(crate) fn add_count(&mut self, count: u64) {
-        self.add(count as f64);
-    }
-
-    /// Nothing where nothing was measured.
-    pub(crate) fn figure(&self) -> Option<Figure> {
-        Some(Figure {
-            subject: self.subject,
-            variant: self.variant.clone(),
-            unit: self.unit,
-            median: percentile(&self.values, 50)?,
-            min: percentile(&self.values, 0)?,
-            max: percentile(&self.values, 100)?,
-            values: self.values.len(),
-        })
+    /// Nothing of what has no values.
+    pub(crate) fn figures(&self) -> Vec<Figure> {
+        let figure = |series: &Series| {
+            Some(Figure {
+                subject: series.subject,
+                variant: series.variant.clone(),
+                unit: series.unit,
+                median: percentile(&series.values, 50)?,
+                min: percentile(&series.values, 0)?,
+                max: percentile(&series.values, 100)?,
+                values: series.values.len(),
+            })
+        };
+        self.0.iter().filter_map(figure).collect()
     }
 }
 

@@ -11,8 +11,7 @@ use restore_reconciler::clock::{self, Stopwatch};
 use tokio::task::JoinSet;
 
 use crate::bench::{Bench, all, milliseconds};
-use crate::error::BenchError;
-use crate::process::{OwnProcess, Sweeps, Verdicts};
+use crate::process::{HARDLY_EVER, OwnProcess, Verdicts};
 use crate::report::percentile;
 use crate::settling::settle_one;
 use crate::workbench::{LastStep, Producer, Workbench};
@@ -25,7 +24,7 @@ const ONE_BY_ONE: u32 = 50;
 
 impl Bench<'_> {
     /// Milliseconds that half of the runs take at most that are settled one by one, on one connection.
-    pub(crate) async fn one(&self) -> Result<f64, BenchError> {
+    pub(crate) async fn one(&self) -> anyhow::Result<f64> {
         let on = self.copy(1).await?;
         let mut times = Vec::new();
         let mut verdicts = 0;
@@ -45,10 +44,10 @@ impl Bench<'_> {
     /// Requests are made when it is time, whether or not earlier ones were answered. A first one, which has the
     /// worker prepare its statements, does not count. Beside them stands how many requests a second there were:
     /// less than `rate` where it could not be kept.
-    pub(crate) async fn latency(&self, rate: u32) -> Result<([f64; 3], f64), BenchError> {
+    pub(crate) async fn latency(&self, rate: u32) -> anyhow::Result<([f64; 3], f64)> {
         let on = self.copy(1 + CONNECTIONS).await?;
         let verdicts = Verdicts::new();
-        let worker = OwnProcess::worker(&on.url, Sweeps::HardlyEver, &verdicts).await?;
+        let worker = OwnProcess::worker(&on.url, HARDLY_EVER, &verdicts).await?;
         let mut runs = self.runs_for(rate);
         let mut asked = Vec::new();
         if let Some(first) = runs.next() {
@@ -73,14 +72,11 @@ impl Bench<'_> {
     }
 
     /// Transactions a second of connections that end restores as fast as they can, while nobody settles anything.
-    pub(crate) async fn producers(&self, last: LastStep) -> Result<f64, BenchError> {
+    pub(crate) async fn producers(&self, last: LastStep) -> anyhow::Result<f64> {
         let on = self.copy(1).await?;
         let runs: Arc<[RunId]> = self.runs().collect();
         let next = Arc::new(AtomicUsize::new(0));
-        let mut lanes = Vec::new();
-        for _ in 0..CONNECTIONS {
-            lanes.push(on.producer().await?);
-        }
+        let lanes = connect(&on).await?;
         let working = Stopwatch::start();
         let mut busy = JoinSet::new();
         for producer in lanes {
@@ -106,12 +102,9 @@ impl Bench<'_> {
         on: &Workbench,
         runs: Arc<[RunId]>,
         rate: u32,
-    ) -> Result<Vec<(RunId, Timestamp)>, BenchError> {
+    ) -> anyhow::Result<Vec<(RunId, Timestamp)>> {
         let next = Arc::new(AtomicUsize::new(0));
-        let mut lanes = Vec::new();
-        for _ in 0..CONNECTIONS {
-            lanes.push(on.producer().await?);
-        }
+        let lanes = connect(on).await?;
         let since = Stopwatch::start();
         let mut busy = JoinSet::new();
         for producer in lanes {
@@ -126,6 +119,15 @@ impl Bench<'_> {
         let seconds = usize::try_from(self.options.duration.as_secs()).unwrap_or(usize::MAX);
         self.runs().take(seconds.saturating_mul(rate as usize))
     }
+}
+
+/// Connects as the platform does.
+async fn connect(on: &Workbench) -> anyhow::Result<Vec<Producer>> {
+    let mut lanes = Vec::new();
+    for _ in 0..CONNECTIONS {
+        lanes.push(on.producer().await?);
+    }
+    Ok(lanes)
 }
 
 /// How many commits a second there were between the first and the last.
@@ -148,7 +150,7 @@ async fn ask_in_time(
     next: Arc<AtomicUsize>,
     since: Stopwatch,
     rate: u32,
-) -> Result<Vec<(RunId, Timestamp)>, BenchError> {
+) -> anyhow::Result<Vec<(RunId, Timestamp)>> {
     let mut asked = Vec::new();
     loop {
         let place = next.fetch_add(1, Ordering::Relaxed);
@@ -170,7 +172,7 @@ async fn end_restores(
     last: LastStep,
     since: Stopwatch,
     duration: Duration,
-) -> Result<u32, BenchError> {
+) -> anyhow::Result<u32> {
     let mut transactions = 0;
     while since.elapsed() < duration {
         let place = next.fetch_add(1, Ordering::Relaxed) % runs.len().max(1);
@@ -182,9 +184,7 @@ async fn end_restores(
 }
 
 /// What each of them came to. Fails with the first that fails, and ends the others.
-async fn ended<T: Send + 'static>(
-    mut busy: JoinSet<Result<T, BenchError>>,
-) -> Result<Vec<T>, BenchError> {
+async fn ended<T: Send + 'static>(mut busy: JoinSet<anyhow::Result<T>>) -> anyhow::Result<Vec<T>> {
     let mut results = Vec::with_capacity(busy.len());
     while let Some(end) = busy.join_next().await {
         match end {

@@ -6,13 +6,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::{Context as _, bail, ensure};
 use restore_reconciler::storage::Limits;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use url::Url;
-
-use crate::error::{BenchError, During as _};
 
 /// The database that is prepared, and its copy.
 const PREPARED: &str = "restore_reconciler_bench";
@@ -34,6 +33,9 @@ const DESCRIBE: &str = "SELECT format(
 /// What a server says where a database of that name is there already.
 const DUPLICATE_DATABASE: &str = "42P04";
 
+const OCCUPIED: &str = "somebody measures on this server, or was killed while measuring. If nobody does: \
+    DROP DATABASE restore_reconciler_bench WITH (FORCE), and the same of restore_reconciler_bench_copy";
+
 const NAME: &str = "SELECT current_database()::text";
 
 /// A PostgreSQL server, and which databases on it are ours.
@@ -48,17 +50,17 @@ pub(crate) struct Scratch {
 impl Scratch {
     /// On the server that `url` names, whose user must be allowed to create databases. The database that `url` names
     /// is connected to and not touched.
-    pub(crate) async fn on_server(url: &str) -> Result<Self, BenchError> {
-        let step = "connect to PostgreSQL";
+    pub(crate) async fn on_server(url: &str) -> anyhow::Result<Self> {
+        let step = "cannot connect to PostgreSQL";
         // Neither error may repeat the URL, and with it the password.
         let malformed = |_| sqlx::Error::Configuration("its URL is malformed".into());
-        let parsed = Url::parse(url).map_err(malformed).during(step)?;
+        let parsed = Url::parse(url).map_err(malformed).context(step)?;
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(Limits::default().connect_timeout)
             .connect(url)
             .await
-            .during(step)?;
+            .context(step)?;
         Ok(Self {
             url: parsed,
             pool,
@@ -68,15 +70,15 @@ impl Scratch {
 
     /// Creates the database that is to be prepared, empty, and returns its URL. Fails if there is one: somebody else
     /// measures on this server, or was killed while measuring.
-    pub(crate) async fn create(&self) -> Result<String, BenchError> {
+    pub(crate) async fn create(&self) -> anyhow::Result<String> {
         // Before it is there: whoever is interrupted meanwhile removes it.
         self.is_ours.store(true, Ordering::Relaxed);
         if let Err(error) = sqlx::raw_sql(CREATE).execute(&self.pool).await {
             self.is_ours.store(false, Ordering::Relaxed);
             let code = error.as_database_error().and_then(DatabaseError::code);
             return match code.as_deref() {
-                Some(DUPLICATE_DATABASE) => Err(BenchError::Occupied),
-                _ => Err(error).during("create a database to prepare"),
+                Some(DUPLICATE_DATABASE) => bail!(OCCUPIED),
+                _ => Err(error).context("cannot create a database to prepare"),
             };
         }
         let url = self.url_of(PREPARED);
@@ -89,7 +91,7 @@ impl Scratch {
 
     /// Copies the prepared database, to which nobody may be connected, in place of an earlier copy, and returns the
     /// copy's URL.
-    pub(crate) async fn copy(&self) -> Result<String, BenchError> {
+    pub(crate) async fn copy(&self) -> anyhow::Result<String> {
         execute(&self.pool, "remove the copy of a database", REMOVE_COPY).await?;
         execute(&self.pool, "copy the prepared database", COPY_PREPARED).await?;
         Ok(self.url_of(COPY))
@@ -98,16 +100,16 @@ impl Scratch {
     /// Removes both, whoever is still connected to them.
     ///
     /// On a connection of its own: a statement that was broken off keeps the other one until it ends.
-    pub(crate) async fn remove(&self) -> Result<(), BenchError> {
+    pub(crate) async fn remove(&self) -> anyhow::Result<()> {
         if !self.is_ours.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        let step = "remove the databases of a measurement";
+        let step = "cannot remove the databases of a measurement";
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .connect_with((*self.pool.connect_options()).clone())
             .await
-            .during(step)?;
+            .context(step)?;
         execute(&pool, step, REMOVE_COPY).await?;
         execute(&pool, step, REMOVE_PREPARED).await?;
         pool.close().await;
@@ -115,11 +117,11 @@ impl Scratch {
     }
 
     /// What the server says of itself: its version, and how it keeps what was committed.
-    pub(crate) async fn describe(&self) -> Result<String, BenchError> {
+    pub(crate) async fn describe(&self) -> anyhow::Result<String> {
         sqlx::query_scalar(DESCRIBE)
             .fetch_one(&self.pool)
             .await
-            .during("ask the server about itself")
+            .context("cannot ask the server about itself")
     }
 
     /// A database's name in the URL's parameters would overrule the one in its path.
@@ -139,30 +141,26 @@ impl Scratch {
     }
 }
 
-async fn execute(
-    pool: &PgPool,
-    step: &'static str,
-    statement: &'static str,
-) -> Result<(), BenchError> {
+async fn execute(pool: &PgPool, step: &'static str, statement: &'static str) -> anyhow::Result<()> {
     sqlx::raw_sql(statement)
         .execute(pool)
         .await
         .map(drop)
-        .during(step)
+        .context(step)
 }
 
 /// Fails where the URL, which was made from somebody's, leads to a database that is not the new one.
-async fn assert_leads_to_prepared(url: &str) -> Result<(), BenchError> {
-    let step = "open the database to prepare";
-    let mut session = PgConnection::connect(url).await.during(step)?;
+async fn assert_leads_to_prepared(url: &str) -> anyhow::Result<()> {
+    let step = "cannot open the database to prepare";
+    let mut session = PgConnection::connect(url).await.context(step)?;
     let name: String = sqlx::query_scalar(NAME)
         .fetch_one(&mut session)
         .await
-        .during(step)?;
-    session.close().await.during(step)?;
-    if name == PREPARED {
-        Ok(())
-    } else {
-        Err(BenchError::Misled)
-    }
+        .context(step)?;
+    session.close().await.context(step)?;
+    ensure!(
+        name == PREPARED,
+        "the URL of the database to prepare leads to another one"
+    );
+    Ok(())
 }

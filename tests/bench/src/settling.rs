@@ -11,9 +11,8 @@ use restore_reconciler::clock::Stopwatch;
 use restore_reconciler::storage::{Settled, Settlement, Store};
 use restore_reconciler::sweep::{Scope, sweep};
 
-use crate::bench::{Bench, LIKE, Subject, all, milliseconds};
-use crate::error::BenchError;
-use crate::report::{Figure, Series, Unit};
+use crate::bench::{Bench, LIKE, Record, Subject, all, milliseconds};
+use crate::report::Unit;
 use crate::work;
 
 /// Items of a big run.
@@ -31,7 +30,7 @@ pub(crate) const ROWS_AT_A_TIME: u32 = 16;
 
 impl Bench<'_> {
     /// Verdicts a second by a sweep that settles so many pages at once.
-    pub(crate) async fn sweep(&self, lanes: u32) -> Result<f64, BenchError> {
+    pub(crate) async fn sweep(&self, lanes: u32) -> anyhow::Result<f64> {
         let on = self.copy(lanes + 1).await?;
         let scope = Scope {
             lanes: NonZeroU32::new(lanes).unwrap_or(NonZeroU32::MIN),
@@ -46,7 +45,7 @@ impl Bench<'_> {
     }
 
     /// Verdicts a second by the same store, which is given one run at a time, by so many at once.
-    pub(crate) async fn row_at_a_time(&self) -> Result<f64, BenchError> {
+    pub(crate) async fn row_at_a_time(&self) -> anyhow::Result<f64> {
         let on = self.copy(ROWS_AT_A_TIME).await?;
         let runs: Vec<RunId> = self.runs().collect();
         let working = Stopwatch::start();
@@ -61,7 +60,7 @@ impl Bench<'_> {
     }
 
     /// Verdicts a second if nothing had to be decided, by so many statements at once.
-    pub(crate) async fn ceiling(&self, connections: u32) -> Result<f64, BenchError> {
+    pub(crate) async fn ceiling(&self, connections: u32) -> anyhow::Result<f64> {
         let on = self.copy(connections).await?;
         let runs: Vec<RunId> = self.runs().collect();
         let working = Stopwatch::start();
@@ -76,9 +75,8 @@ impl Bench<'_> {
     }
 
     /// Milliseconds for one run with many items, alone.
-    pub(crate) async fn big_run(&self) -> Result<Option<Figure>, BenchError> {
+    pub(crate) async fn big_run(&self, record: &mut Record) -> anyhow::Result<()> {
         let variant = format!("{BIG_ITEMS} items");
-        let mut series = Series::new(Subject::BigRun, variant, Unit::Milliseconds);
         let on = self.copy(1).await?;
         let now = on.store.now().await?;
         for round in 0..i64::from(self.options.rounds) {
@@ -87,15 +85,16 @@ impl Bench<'_> {
                 .await?;
             let working = Stopwatch::start();
             let verdicts = settle_one(&on.store, self, run).await?;
-            series.add(milliseconds(working.elapsed()));
+            let took = milliseconds(working.elapsed());
+            let measured = &mut record.measured;
+            measured.add(Subject::BigRun, &variant, Unit::Milliseconds, took);
             all(verdicts, 1)?;
         }
-        on.close().await?;
-        Ok(series.figure())
+        on.close().await
     }
 
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-    pub(crate) fn rate(&self, verdicts: u64, working: Stopwatch) -> Result<f64, BenchError> {
+    pub(crate) fn rate(&self, verdicts: u64, working: Stopwatch) -> anyhow::Result<f64> {
         let seconds = working.elapsed().as_secs_f64();
         all(verdicts, u64::from(self.options.runs))?;
         Ok(verdicts as f64 / seconds)
@@ -106,7 +105,7 @@ pub(crate) async fn settle_one(
     store: &Store,
     bench: &Bench<'_>,
     run: RunId,
-) -> Result<u64, BenchError> {
+) -> anyhow::Result<u64> {
     let mut settled = Vec::with_capacity(1);
     store.settle(&[run], &bench.settling, &mut settled).await?;
     let verdict = |settled: &&Settled| matches!(settled.result, Settlement::Committed(_));

@@ -8,7 +8,6 @@ use comfy_table::{ContentArrangement, LineStyle, Table, presets};
 use restore_reconciler::clock::Stopwatch;
 use terminal_size::terminal_size_of;
 
-use crate::bench::Progress;
 use crate::report::{Figure, Report, Target, Unit, Work, rounded};
 
 /// Columns of a table that is not shown on a terminal.
@@ -58,7 +57,7 @@ fn target(target: &Target) -> [String; 4] {
     let unit = target.unit.map_or("×", Unit::symbol);
     let sign = if target.at_least { "≥" } else { "≤" };
     [
-        target.name.to_owned(),
+        target.name.clone(),
         format!("{sign} {} {unit}", rounded(target.bound)),
         format!("{} {unit}", rounded(target.value)),
         if target.held { "held" } else { "MISSED" }.to_owned(),
@@ -87,10 +86,9 @@ impl ProgressLines {
     }
 
     /// Writes a line if the last one was written a while ago.
-    pub(crate) fn show(&mut self, progress: Progress) {
+    pub(crate) fn show(&mut self, step: &str, done: u64, total: u64) {
         if self.0.elapsed() >= LINE_EVERY {
             self.0 = Stopwatch::start();
-            let Progress { step, done, total } = progress;
             note(&format!("{step}: {done} of {total}\n"));
         }
     }

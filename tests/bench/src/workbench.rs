@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::{Context as _, ensure};
 use reconciler_fixtures::{PlatformRows, Standin};
 use reconciler_jobs::ids::RunId;
 use restore_reconciler::storage::{
@@ -9,8 +10,6 @@ use restore_reconciler::storage::{
 };
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
-
-use crate::error::{BenchError, During as _};
 
 /// How long a statement may take: one without an index beside millions of rows takes a while.
 const STATEMENT_WITHIN: Duration = Duration::from_mins(30);
@@ -79,13 +78,13 @@ pub(crate) struct RowsTouched {
 }
 
 impl Workbench {
-    pub(crate) async fn open(url: &str, limits: &Limits) -> Result<Self, BenchError> {
+    pub(crate) async fn open(url: &str, limits: &Limits) -> anyhow::Result<Self> {
         let limits = Limits {
             statement_timeout: limits.statement_timeout.max(STATEMENT_WITHIN),
             ..*limits
         };
         let store = connect(url, Access::Write, &limits).await?;
-        let options: PgConnectOptions = url.parse().during("connect to PostgreSQL")?;
+        let options: PgConnectOptions = url.parse().context("cannot connect to PostgreSQL")?;
         Ok(Self {
             url: url.to_owned(),
             store,
@@ -97,12 +96,12 @@ impl Workbench {
     }
 
     /// Adds rows of the platform.
-    pub(crate) async fn plant(&self, rows: &PlatformRows) -> Result<(), BenchError> {
+    pub(crate) async fn plant(&self, rows: &PlatformRows) -> anyhow::Result<()> {
         Ok(self.standin.plant(rows).await?)
     }
 
     /// Tells the planner what the tables hold.
-    pub(crate) async fn analyse(&self) -> Result<(), BenchError> {
+    pub(crate) async fn analyse(&self) -> anyhow::Result<()> {
         Ok(self.standin.execute_script("ANALYZE").await?)
     }
 
@@ -113,15 +112,15 @@ impl Workbench {
         runs: &[RunId],
         like: RunId,
         with: &Settling,
-    ) -> Result<u64, BenchError> {
-        let step = "close runs by one statement";
+    ) -> anyhow::Result<u64> {
+        let step = "cannot close runs by one statement";
         let ids: Vec<i64> = runs.iter().map(|run| run.0).collect();
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ";
-        let mut tx = self.own.begin_with(begin).await.during(step)?;
+        let mut tx = self.own.begin_with(begin).await.context(step)?;
         sqlx::query(PLAN_ANEW)
             .execute(&mut *tx)
             .await
-            .during(step)?;
+            .context(step)?;
         let closed: i64 = sqlx::query_scalar(include_str!("close_like.sql"))
             .bind(ids)
             .bind(like.0)
@@ -129,17 +128,17 @@ impl Workbench {
             .bind(AUDITS_PER_RESTORE_MAX)
             .fetch_one(&mut *tx)
             .await
-            .during(step)?;
-        tx.commit().await.during(step)?;
+            .context(step)?;
+        tx.commit().await.context(step)?;
         Ok(closed.unsigned_abs())
     }
 
     /// How many rows statements have read and written in this database so far, by sessions that have ended.
-    pub(crate) async fn rows_touched(&self) -> Result<RowsTouched, BenchError> {
+    pub(crate) async fn rows_touched(&self) -> anyhow::Result<RowsTouched> {
         let (read, written): (i64, i64) = sqlx::query_as(ROWS_TOUCHED)
             .fetch_one(&self.own)
             .await
-            .during("read the server's counters")?;
+            .context("cannot read the server's counters")?;
         Ok(RowsTouched {
             read: read.unsigned_abs(),
             written: written.unsigned_abs(),
@@ -147,15 +146,15 @@ impl Workbench {
     }
 
     /// Connects once more, as the platform does.
-    pub(crate) async fn producer(&self) -> Result<Producer, BenchError> {
+    pub(crate) async fn producer(&self) -> anyhow::Result<Producer> {
         PgConnection::connect_with(&self.own.connect_options())
             .await
             .map(Producer)
-            .during("connect as the platform does")
+            .context("cannot connect as the platform does")
     }
 
     /// Lets go of the database, and returns once nobody else is connected to it either.
-    pub(crate) async fn close(self) -> Result<(), BenchError> {
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
         let Self {
             store,
             standin,
@@ -167,7 +166,7 @@ impl Workbench {
             let others: i64 = sqlx::query_scalar(OTHERS)
                 .fetch_one(&own)
                 .await
-                .during("let go of a database")?;
+                .context("cannot let go of a database")?;
             // The pool's other connections are closed below.
             if others < i64::from(own.size()) {
                 break;
@@ -196,32 +195,26 @@ pub(crate) enum LastStep {
 impl Producer {
     /// Writes the end of a planted run's restore, with its documents and an audit entry, and commits it. Fails if it
     /// asked in vain, because the run is not open.
-    pub(crate) async fn end_restore(
-        &mut self,
-        run: RunId,
-        last: LastStep,
-    ) -> Result<(), BenchError> {
-        let step = "end a restore";
-        let mut tx = self.0.begin().await.during(step)?;
+    pub(crate) async fn end_restore(&mut self, run: RunId, last: LastStep) -> anyhow::Result<()> {
+        let step = "cannot end a restore";
+        let mut tx = self.0.begin().await.context(step)?;
         for statement in [END_RESTORE, NOTE_END] {
             let statement = sqlx::query(statement).bind(run.0);
-            statement.execute(&mut *tx).await.during(step)?;
+            statement.execute(&mut *tx).await.context(step)?;
         }
         let is_queued: bool = match last {
             LastStep::None => true,
-            LastStep::Select => sqlx::query_scalar(SELECT)
-                .fetch_one(&mut *tx)
-                .await
-                .during(step)?,
-            LastStep::Request => sqlx::query_scalar(REQUEST)
-                .bind(run.0)
-                .fetch_one(&mut *tx)
-                .await
-                .during(step)?,
+            LastStep::Select => sqlx::query_scalar(SELECT).fetch_one(&mut *tx).await?,
+            LastStep::Request => {
+                let request = sqlx::query_scalar(REQUEST).bind(run.0);
+                request.fetch_one(&mut *tx).await?
+            }
         };
-        if !is_queued {
-            return Err(BenchError::NotQueued(run));
-        }
-        tx.commit().await.during(step)
+        ensure!(
+            is_queued,
+            "run {} was not queued: it is not open, or the queue cannot be written to",
+            run.0
+        );
+        tx.commit().await.context(step)
     }
 }

@@ -4,10 +4,9 @@
 use restore_reconciler::clock::Stopwatch;
 use restore_reconciler::storage::Limits;
 
-use crate::bench::{Bench, Progress, Subject, milliseconds};
-use crate::error::BenchError;
-use crate::process::{OwnProcess, Sweeps, Verdicts};
-use crate::report::{Figure, Series, Unit};
+use crate::bench::{Bench, Record, Subject, milliseconds};
+use crate::process::{EVERY_SECOND, HARDLY_EVER, OwnProcess, Verdicts};
+use crate::report::{Measured, Unit};
 use crate::workbench::{LastStep, Workbench};
 
 /// How many runs one transaction asks for.
@@ -29,47 +28,50 @@ const LAST_STEPS: [(LastStep, &str); 3] = [
 
 impl Bench<'_> {
     /// All figures that need workers, or stand beside one that does. Each round measures each of them once.
-    pub(crate) async fn with_workers(
-        &self,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<Vec<Figure>, BenchError> {
-        let mut measured = Measured::new(self.options.runs);
-        let rounds = self.options.rounds;
-        for round in 0..rounds {
-            self.measure_once(&mut measured).await?;
-            progress(self.after("working", round));
+    pub(crate) async fn with_workers(&self, record: &mut Record) -> anyhow::Result<()> {
+        for round in 0..self.options.rounds {
+            self.measure_once(&mut record.measured).await?;
+            self.after(record, "working", round);
         }
-        Ok(measured.figures())
+        Ok(())
     }
 
-    async fn measure_once(&self, measured: &mut Measured) -> Result<(), BenchError> {
-        measured.start.add(self.start().await?);
-        for (workers, series) in [1, 2].into_iter().zip(&mut measured.queued) {
-            series.add(self.queued(workers).await?);
+    async fn measure_once(&self, measured: &mut Measured) -> anyhow::Result<()> {
+        let ms = Unit::Milliseconds;
+        measured.add(Subject::Start, "until ready", ms, self.start().await?);
+        for (workers, variant) in [(1, "1 worker"), (2, "2 workers")] {
+            let rate = self.queued(workers).await?;
+            measured.add(Subject::Queued, variant, Unit::VerdictsPerSecond, rate);
         }
-        measured.one.add(self.one().await?);
-        let series = measured.latency.iter_mut().zip(&mut measured.attained);
-        for (rate, (latency, attained)) in RATES.into_iter().zip(series) {
-            let (percentiles, per_second) = self.latency(rate).await?;
-            for (series, milliseconds) in latency.iter_mut().zip(percentiles) {
-                series.add(milliseconds);
+        measured.add(Subject::One, "p50", ms, self.one().await?);
+        let per_second = Unit::TransactionsPerSecond;
+        let mut attained = Vec::new();
+        for rate in RATES {
+            let (percentiles, made) = self.latency(rate).await?;
+            for (name, latency) in ["p50", "p95", "p99"].into_iter().zip(percentiles) {
+                let variant = format!("{name} at {rate}/s");
+                measured.add(Subject::Latency, &variant, ms, latency);
             }
-            attained.add(per_second);
+            attained.push((format!("requests made of {rate}/s"), made));
         }
-        for ((last, _), series) in LAST_STEPS.into_iter().zip(&mut measured.producers) {
-            series.add(self.producers(last).await?);
+        for (variant, made) in attained {
+            measured.add(Subject::Latency, &variant, per_second, made);
         }
-        self.memory()
-            .await?
-            .into_iter()
-            .for_each(|peak| measured.memory.add(peak));
+        for (last, variant) in LAST_STEPS {
+            let rate = self.producers(last).await?;
+            measured.add(Subject::Producers, variant, per_second, rate);
+        }
+        if let Some(peak) = self.memory().await? {
+            let variant = format!("peak, {} due", self.options.runs);
+            measured.add(Subject::Memory, &variant, Unit::Mebibytes, peak);
+        }
         Ok(())
     }
 
     /// Milliseconds from the start of a worker until it is ready.
-    async fn start(&self) -> Result<f64, BenchError> {
+    async fn start(&self) -> anyhow::Result<f64> {
         let on = self.copy(1).await?;
-        let worker = OwnProcess::worker(&on.url, Sweeps::HardlyEver, &Verdicts::new()).await?;
+        let worker = OwnProcess::worker(&on.url, HARDLY_EVER, &Verdicts::new()).await?;
         let ready_after = worker.ready_after();
         worker.stop().await?;
         on.close().await?;
@@ -77,12 +79,12 @@ impl Bench<'_> {
     }
 
     /// Verdicts a second by so many workers, from the first request until the last verdict.
-    async fn queued(&self, workers: usize) -> Result<f64, BenchError> {
+    async fn queued(&self, workers: usize) -> anyhow::Result<f64> {
         let on = self.copy(1).await?;
         let verdicts = Verdicts::new();
         let mut crew = Vec::with_capacity(workers);
         for _ in 0..workers {
-            crew.push(OwnProcess::worker(&on.url, Sweeps::HardlyEver, &verdicts).await?);
+            crew.push(OwnProcess::worker(&on.url, HARDLY_EVER, &verdicts).await?);
         }
         let runs: Vec<_> = self.runs().collect();
         let working = Stopwatch::start();
@@ -99,10 +101,10 @@ impl Bench<'_> {
     }
 
     /// The most memory a worker takes that sweeps the whole backlog, in MiB.
-    async fn memory(&self) -> Result<Option<f64>, BenchError> {
+    async fn memory(&self) -> anyhow::Result<Option<f64>> {
         let on = self.copy(1).await?;
         let verdicts = Verdicts::new();
-        let worker = OwnProcess::worker(&on.url, Sweeps::Always, &verdicts).await?;
+        let worker = OwnProcess::worker(&on.url, EVERY_SECOND, &verdicts).await?;
         verdicts.until(u64::from(self.options.runs)).await?;
         let peak = worker.peak_resident();
         worker.stop().await?;
@@ -111,66 +113,11 @@ impl Bench<'_> {
     }
 
     /// A fresh copy of the prepared database, with so many connections to it. The next copy takes its place.
-    pub(crate) async fn copy(&self, connections_max: u32) -> Result<Workbench, BenchError> {
+    pub(crate) async fn copy(&self, connections_max: u32) -> anyhow::Result<Workbench> {
         let limits = Limits {
             connections_max,
             ..self.limits
         };
         Workbench::open(&self.scratch.copy().await?, &limits).await
-    }
-}
-
-/// What the rounds gave so far.
-struct Measured {
-    start: Series,
-    queued: [Series; 2],
-    one: Series,
-    latency: [[Series; 3]; 2],
-    attained: [Series; 2],
-    producers: [Series; 3],
-    memory: Series,
-}
-
-impl Measured {
-    fn new(runs: u32) -> Self {
-        let in_milliseconds =
-            |subject, variant: &str| Series::new(subject, variant, Unit::Milliseconds);
-        Self {
-            start: in_milliseconds(Subject::Start, "until ready"),
-            queued: ["1 worker", "2 workers"]
-                .map(|workers| Series::new(Subject::Queued, workers, Unit::VerdictsPerSecond)),
-            one: in_milliseconds(Subject::One, "p50"),
-            latency: RATES.map(|rate| {
-                ["p50", "p95", "p99"].map(|percentile| {
-                    in_milliseconds(Subject::Latency, &format!("{percentile} at {rate}/s"))
-                })
-            }),
-            attained: RATES.map(|rate| {
-                let variant = format!("requests made of {rate}/s");
-                Series::new(Subject::Latency, variant, Unit::TransactionsPerSecond)
-            }),
-            producers: LAST_STEPS.map(|(_, variant)| {
-                Series::new(Subject::Producers, variant, Unit::TransactionsPerSecond)
-            }),
-            memory: Series::new(
-                Subject::Memory,
-                format!("peak, {runs} due"),
-                Unit::Mebibytes,
-            ),
-        }
-    }
-
-    /// Nothing for what was not measured here.
-    fn figures(self) -> Vec<Figure> {
-        let latency = self.latency.into_iter().flatten();
-        std::iter::once(self.start)
-            .chain(self.queued)
-            .chain([self.one])
-            .chain(latency)
-            .chain(self.attained)
-            .chain(self.producers)
-            .chain([self.memory])
-            .filter_map(|series| series.figure())
-            .collect()
     }
 }
