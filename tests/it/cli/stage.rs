@@ -1,11 +1,6 @@
 //! The real binary, and a small platform for it to judge.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use reconciler_fixtures::{Case, CaseIds, PlatformRows, Standin};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
@@ -17,6 +12,8 @@ use restore_reconciler::{
 };
 use serde_json::json;
 use tempfile::TempDir;
+
+pub(crate) use crate::support::process::program;
 
 /// Complete proof.
 pub(crate) const PROVEN: i64 = 1;
@@ -91,17 +88,6 @@ impl Ran {
 fn says_succeeded(text: &str) -> bool {
     text.match_indices("succeeded")
         .any(|(start, _)| !text[..start].ends_with('_'))
-}
-
-/// The binary with nothing in its environment but the URL.
-pub(crate) fn program(url: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"));
-    command
-        .env_clear()
-        .env("RECONCILER_DATABASE_URL", url)
-        .args(arguments)
-        .stdin(Stdio::null());
-    command
 }
 
 pub(crate) fn run(url: &str, arguments: &[&str]) -> Ran {

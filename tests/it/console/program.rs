@@ -2,29 +2,17 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use restore_reconciler::cli::output::{Document, TokenMade};
 use restore_reconciler::config::Capability;
 use restore_reconciler::config::{All, Reach};
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout};
 
 use super::platform::{OWN, PROVEN, Platform, SECRET, id};
 use super::server::{Answer, Ask, send_to};
-use crate::support::time::in_time;
-
-pub(super) fn program(url: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"));
-    command.env_clear().args(arguments).stdin(Stdio::null());
-    if !url.is_empty() {
-        command.env("RECONCILER_DATABASE_URL", url);
-    }
-    command
-}
+use crate::support::process::{Process, program};
 
 fn run(url: &str, arguments: &[&str]) -> Output {
     let output = program(url, arguments).output();
@@ -51,46 +39,29 @@ impl Settings {
 }
 
 /// A running console.
-pub(crate) struct Serving {
-    child: Child,
-    pub(crate) address: SocketAddr,
-    /// Where it wrote its address; closed, it could not write any more.
-    _stdout: Lines<BufReader<ChildStdout>>,
-}
+pub(crate) struct Serving(Process);
 
 impl Serving {
     pub(crate) async fn start(url: &str, settings: &Settings) -> Self {
         let serve = program(url, &["--config", &settings.path(), "serve"]);
-        let mut child = tokio::process::Command::from(serve)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the binary was built");
-        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = in_time("its first line", stdout.next_line()).await;
-        let line = line.unwrap().expect("where it listens");
-        let address = line.strip_prefix("listening on http://").expect(&line);
-        Self {
-            address: address.parse().expect(&line),
-            child,
-            _stdout: stdout,
-        }
+        // What it must not say, it must not have said at any time.
+        let process = Process::spawn(&serve, usize::MAX).await;
+        Self(process.unwrap_or_else(|why| panic!("{why}")))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.address()
     }
 
     pub(crate) fn ask(&self, request: &Ask) -> Answer {
-        send_to(self.address, &request.bytes(self.address)).expect("an answer")
+        let address = self.address();
+        send_to(address, &request.bytes(address)).expect("an answer")
     }
 
     /// Tells it to stop, and returns what it logged.
-    pub(crate) async fn stop(mut self) -> String {
-        let pid = i32::try_from(self.child.id().expect("it runs")).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
-        let ended = in_time("its end", self.child.wait()).await;
-        assert_eq!(ended.unwrap().code(), Some(0));
-        let mut said = String::new();
-        let mut stderr = self.child.stderr.take().unwrap();
-        stderr.read_to_string(&mut said).await.unwrap();
+    pub(crate) async fn stop(self) -> String {
+        let (code, said) = self.0.terminate().await;
+        assert_eq!(code, Some(0), "{said}");
         said
     }
 }

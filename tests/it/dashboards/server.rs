@@ -53,7 +53,7 @@ impl Place {
             ),
             (
                 "- 127.0.0.1:8717\n",
-                &format!("- {}\n", stage.console.address),
+                &format!("- {}\n", stage.console.address()),
             ),
         ] {
             assert!(example.contains(before), "{before}: {example}");

@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 pub(crate) mod exposition;
 pub(crate) mod hold;
 pub(crate) mod pooler;
+pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod scene;
 pub(crate) mod store;

@@ -1,7 +1,5 @@
 //! What joins a job's row, log lines, spans and the record of a verdict, and how much is said of it.
 
-use std::process::Stdio;
-
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::trace::TraceContext;
 use rustix::process::Signal;
@@ -9,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::case::Case;
+use crate::support::process::program;
 use crate::support::scene::{NO_SWEEPS, OPEN_JOBS, Scene, until_said};
 use crate::support::store::{Fixture, on_both};
 use crate::support::worker::said_by;
@@ -167,13 +166,8 @@ async fn jobs_belong_to_the_trace_that_was_given(on: Fixture) {
         1
     );
     for (run, given) in [("4", TRACE), ("3", "nonsense")] {
-        let asked = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"))
-            .args(["enqueue", run])
-            .env_clear()
-            .env("RECONCILER_DATABASE_URL", scene.url())
-            .env("TRACEPARENT", given)
-            .stdin(Stdio::null())
-            .output();
+        let mut enqueue = Command::from(program(scene.url(), &["enqueue", run]));
+        let asked = enqueue.env("TRACEPARENT", given).output();
         let asked = asked.await.expect("the binary was built");
         assert!(asked.status.success(), "{asked:?}");
     }
