@@ -266,20 +266,8 @@ fn duration() -> BoxedStrategy<SignedDuration> {
     .boxed()
 }
 
-const RESTORE_STATUSES: &[&str] = &[
-    "completed",
-    "completed",
-    "completed",
-    "partial",
-    "failed",
-    "cancelled",
-    "aborted",
-    "queued",
-    "completed_with_errors",
-    "draft",
-    "Completed",
-    "",
-];
+const RESTORE_STATUSES: &str = "completed,completed,completed,partial,failed,cancelled,aborted,queued,\
+    completed_with_errors,draft,Completed,";
 
 fn twin_run() -> BoxedStrategy<Twins> {
     (
@@ -335,7 +323,9 @@ fn twin_restore() -> BoxedStrategy<Twins> {
         sometimes(columns()),
         sometimes(columns()),
         sometimes(prop::option::of(any::<bool>())),
-        sometimes(prop::sample::select(RESTORE_STATUSES)),
+        sometimes(prop::sample::select(
+            RESTORE_STATUSES.split(',').collect::<Vec<_>>(),
+        )),
         sometimes(prop::option::of(prop::sample::select(WORDS))),
         (sometimes(stamp()), sometimes(stamp()), sometimes(stamp())),
         prop::option::weighted(0.05, (1_i64..4, 1_i64..4)),

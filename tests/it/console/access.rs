@@ -43,11 +43,7 @@ async fn a_bearer_token_gets_in_and_nothing_else_does() {
         Ask::get(&format!("/api/v1/?token={GUEST}")),
     ] {
         let answer = server.ask(&refused);
-        assert_eq!(
-            (answer.status, answer.problem().as_str()),
-            (401, "unauthorized"),
-            "{refused:?}"
-        );
+        answer.is_refused(401, "unauthorized");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     }
 }
@@ -62,18 +58,11 @@ async fn a_browser_is_led_to_the_login_and_back() {
         ("//evil.example/x", "/login"),
     ] {
         let answer = server.ask(&Ask::get(target));
-        assert_eq!(
-            (answer.status, answer.header("location")),
-            (303, Some(login)),
-            "{target}"
-        );
+        answer.leads_to(login);
         assert_eq!(answer.header("set-cookie"), None);
     }
     let lost = server.ask(&Ask::post("/runs/1").form(&[("a", "b")]));
-    assert_eq!(
-        (lost.status, lost.header("location")),
-        (303, Some("/login"))
-    );
+    lost.leads_to("/login");
 
     let form = server.ask(&Ask::get("/login?next=%2Fruns%3Fundecided%3D1"));
     assert!(
@@ -124,10 +113,7 @@ async fn a_login_gives_a_cookie_that_no_script_reads_and_a_logout_ends_it() {
         .cookie(pair)
         .form(&[("csrf", &page.form_token())]);
     let answer = server.ask(&log_out);
-    assert_eq!(
-        (answer.status, answer.header("location")),
-        (303, Some("/login"))
-    );
+    answer.leads_to("/login");
     let forgotten = "restore-reconciler=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict";
     assert_eq!(answer.header("set-cookie"), Some(forgotten));
     assert_eq!(server.ask(&Ask::get("/").cookie(pair)).status, 303);
@@ -327,10 +313,7 @@ async fn each_token_and_each_address_has_its_own_allowance() {
             assert_eq!(server.ask(asker).status, usual);
         }
         let refused = server.ask(asker);
-        assert_eq!(
-            (refused.status, refused.problem().as_str()),
-            (429, "too-many-requests")
-        );
+        refused.is_refused(429, "too-many-requests");
         assert_eq!(refused.header("retry-after"), Some("6"));
     }
     assert_eq!(
@@ -381,10 +364,7 @@ async fn whoever_has_a_token_may_log_in_as_often_as_ask() {
 async fn a_missing_capability_is_named() {
     let server = Server::start().await;
     let answer = server.ask(&Ask::get("/api/v1/runs").bearer(PROBE));
-    assert_eq!(
-        (answer.status, answer.problem().as_str()),
-        (403, "forbidden")
-    );
+    answer.is_refused(403, "forbidden");
     assert!(
         answer.body.contains("no capability runs.view"),
         "{answer:?}"
@@ -510,10 +490,7 @@ async fn nobody_is_waited_for_long() {
     };
     let server = Server::start_with(with_tokens(), crowded).await;
     let answer = server.ask(&Ask::get("/api/v1/").bearer(CHIEF));
-    assert_eq!(
-        (answer.status, answer.problem().as_str()),
-        (503, "unavailable")
-    );
+    answer.is_refused(503, "unavailable");
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
 
@@ -561,15 +538,7 @@ async fn every_answer_has_the_security_headers_and_is_kept_by_nobody() {
     let server = Server::start().await;
     let cookie = server.log_in(CHIEF);
     for method in ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "TRACE"] {
-        for target in [
-            "/",
-            "/login",
-            "/logout",
-            "/assets/x",
-            "/api/v1/",
-            "/api",
-            "/nothing",
-        ] {
+        for target in "/ /login /logout /assets/x /api/v1/ /api /nothing".split(' ') {
             let asked = Ask::new(method, target);
             for asked in [
                 asked.clone(),

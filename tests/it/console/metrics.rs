@@ -34,13 +34,9 @@ fn on_the_overview(server: &Server, token: &str) -> i64 {
 async fn metrics_are_for_whoever_may_see_them_and_of_what_they_may_see() {
     let server = Server::start().await;
     let nobody = server.ask(&Ask::get(METRICS));
-    assert_eq!(
-        (nobody.status, nobody.problem().as_str()),
-        (401, "unauthorized"),
-        "a scraper is not led to a login"
-    );
+    nobody.is_refused(401, "unauthorized");
     let guest = server.ask(&Ask::get(METRICS).bearer(GUEST));
-    assert_eq!((guest.status, guest.problem().as_str()), (403, "forbidden"));
+    guest.is_refused(403, "forbidden");
 
     let [probe, chief, member] =
         [PROBE, CHIEF, MEMBER].map(|token| server.ask(&Ask::get(METRICS).bearer(token)));

@@ -271,6 +271,20 @@ impl Answer {
         kind.rsplit(':').next().unwrap().to_owned()
     }
 
+    /// Asserts that the API refuses, and as what.
+    #[track_caller]
+    pub(crate) fn is_refused(&self, status: u16, problem: &str) {
+        let found = (self.status, self.problem());
+        assert_eq!(found, (status, problem.to_owned()), "{self:?}");
+    }
+
+    /// Asserts that a browser is led on.
+    #[track_caller]
+    pub(crate) fn leads_to(&self, location: &str) {
+        let found = (self.status, self.header("location"));
+        assert_eq!(found, (303, Some(location)), "{self:?}");
+    }
+
     pub(crate) fn has_security_headers(&self) -> bool {
         ALWAYS
             .iter()

@@ -161,14 +161,7 @@ async fn foreign_audit_entries_neither_prove_nor_contradict(on: Fixture) {
     cases.push(mistaken);
     expected.push((200, "restore.audit_missing"));
     on.plant(cases).await;
-    let runs: Vec<i64> = expected.iter().map(|(run, _)| *run).collect();
-    let results = on.settle(&runs).await;
-    for (run, reason) in expected {
-        let Settlement::Committed(assessment) = &results[&run] else {
-            panic!("run {run}: {:?}", results[&run]);
-        };
-        assert_eq!(assessment.decision.reason.code(), reason, "run {run}");
-    }
+    on.assert_verdicts(&expected).await;
 }
 
 async fn foreign_evidence_neither_proves_nor_replaces(on: Fixture) {
@@ -203,14 +196,7 @@ async fn foreign_evidence_neither_proves_nor_replaces(on: Fixture) {
     }
     expected[0].1 = "restore.proof_complete"; // snapshot 201 was captured for run 1 after all
     on.plant(cases).await;
-    let runs: Vec<i64> = expected.iter().map(|(run, _)| *run).collect();
-    let results = on.settle(&runs).await;
-    for (run, reason) in expected {
-        let Settlement::Committed(assessment) = &results[&run] else {
-            panic!("run {run}: {:?}", results[&run]);
-        };
-        assert_eq!(assessment.decision.reason.code(), reason, "run {run}");
-    }
+    on.assert_verdicts(&expected).await;
 }
 
 async fn a_run_without_an_environment_has_no_proof(on: Fixture) {

@@ -28,14 +28,7 @@ async fn the_end_of_a_restore_asks_for_its_run_once() {
     let on = watched_platform().await;
     assert_eq!(jobs(&on).await, 0, "nothing happened yet");
     let mut expected = 0;
-    for status in [
-        "completed",
-        "partial",
-        "failed",
-        "cancelled",
-        "aborted",
-        "completed_with_errors",
-    ] {
+    for status in "completed partial failed cancelled aborted completed_with_errors".split(' ') {
         on.execute(&restore_becomes("running")).await;
         assert_eq!(jobs(&on).await, expected, "not before {status}");
         on.execute(&restore_becomes(status)).await;

@@ -84,6 +84,34 @@ async fn every_expression_asks_for_what_is_exported_and_all_of_it_is_asked_for()
     assert!(unseen.is_empty(), "in no panel and no alert: {unseen:?}");
 }
 
+/// Expressions, and what is wrong with each.
+const WRONG: &str = r#"
+    sum(rate(verdicts_total[5m]) ⇒ cannot be parsed
+    sum(rate(verdict_total[5m])) ⇒ no metric is called verdict_total
+    max(lag_seconds) ⇒ no metric is called lag_seconds
+    sum by (reason) (rate(verdicts_total[5m])) ⇒ no label reason
+    sum(rate(verdicts_total{reason="x"}[5m])) ⇒ no label reason
+    sum(rate(verdicts_total{outcome="fail"}[5m])) ⇒ matches no series
+    sum(rate(lag_seconds_bucket{le="7"}[5m])) ⇒ matches no series
+    sum(verdicts_total) ⇒ counts up
+    histogram_quantile(0.9, sum(rate(lag_seconds_bucket[5m]))) ⇒ no label le
+    open and on (outcome) open ⇒ no label outcome
+    sum by (outcome) (sum(rate(verdicts_total[5m]))) ⇒ no label outcome
+"#;
+
+/// Expressions with nothing wrong, and a text beside each.
+const RIGHT: &str = r#"
+    sum by (outcome) (increase(verdicts_total{outcome!="x"}[5m])) > 0 ⇒ {{outcome}}
+    topk(3, sum by (outcome) (rate(verdicts_total[5m]))) ⇒ {{ $labels.outcome }}
+    histogram_quantile(0.9, sum by (le) (rate(lag_seconds_bucket[5m]))) ⇒ half
+    open and on (instance, job) open ⇒ {{instance}} {{ $value | humanize }}
+"#;
+
+/// Both cells of each row.
+fn rows(table: &str) -> impl Iterator<Item = (&str, &str)> {
+    table.lines().filter_map(|row| row.trim().split_once(" ⇒ "))
+}
+
 /// Whoever changes a check finds out here whether it still sees what it is for.
 #[test]
 fn a_wrong_expression_is_found() {
@@ -94,61 +122,11 @@ fn a_wrong_expression_is_found() {
          # TYPE open gauge\nopen 1\n",
     );
     let faults = |text: &str, texts: &[&str]| Reading::of(text, texts, &known).faults;
-    for (text, fault) in [
-        ("sum(rate(verdicts_total[5m])", "cannot be parsed"),
-        (
-            "sum(rate(verdict_total[5m]))",
-            "no metric is called verdict_total",
-        ),
-        ("max(lag_seconds)", "no metric is called lag_seconds"),
-        (
-            "sum by (reason) (rate(verdicts_total[5m]))",
-            "no label reason",
-        ),
-        (
-            "sum(rate(verdicts_total{reason=\"x\"}[5m]))",
-            "no label reason",
-        ),
-        (
-            "sum(rate(verdicts_total{outcome=\"fail\"}[5m]))",
-            "matches no series",
-        ),
-        (
-            "sum(rate(lag_seconds_bucket{le=\"7\"}[5m]))",
-            "matches no series",
-        ),
-        ("sum(verdicts_total)", "counts up"),
-        (
-            "histogram_quantile(0.9, sum(rate(lag_seconds_bucket[5m])))",
-            "no label le",
-        ),
-        ("open and on (outcome) open", "no label outcome"),
-        (
-            "sum by (outcome) (sum(rate(verdicts_total[5m])))",
-            "no label outcome",
-        ),
-    ] {
+    for (text, fault) in rows(WRONG) {
         let found = faults(text, &[]).concat();
         assert!(found.contains(fault), "{text}: {found:?}");
     }
-    for (text, shown) in [
-        (
-            "sum by (outcome) (increase(verdicts_total{outcome!=\"x\"}[5m])) > 0",
-            "{{outcome}}",
-        ),
-        (
-            "topk(3, sum by (outcome) (rate(verdicts_total[5m])))",
-            "{{ $labels.outcome }}",
-        ),
-        (
-            "histogram_quantile(0.9, sum by (le) (rate(lag_seconds_bucket[5m])))",
-            "half",
-        ),
-        (
-            "open and on (instance, job) open",
-            "{{instance}} {{ $value | humanize }}",
-        ),
-    ] {
+    for (text, shown) in rows(RIGHT) {
         assert_eq!(faults(text, &[shown]), [""; 0], "{text}");
     }
     let gone = faults("max(open)", &["{{instance}}"]).concat();

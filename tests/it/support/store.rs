@@ -412,12 +412,7 @@ impl Fixture {
     /// Everything in the platform's tables that a verdict could touch.
     pub(crate) async fn platform(&self) -> Vec<Vec<Columns>> {
         let mut tables = Vec::new();
-        for table in [
-            "operation_runs",
-            "audit_logs",
-            "restore_runs",
-            "evidence_snapshots",
-        ] {
+        for table in "operation_runs audit_logs restore_runs evidence_snapshots".split(' ') {
             tables.push(
                 self.rows(&format!("SELECT * FROM {table} ORDER BY id"))
                     .await,
@@ -480,6 +475,18 @@ impl Fixture {
                     "SELECT * FROM reconciler.ledger WHERE operation_run_id = {run}"
                 ))
                 .await,
+        }
+    }
+
+    /// Settles runs at once, each of which must get a verdict for its reason.
+    pub(crate) async fn assert_verdicts(&self, expected: &[(i64, &str)]) {
+        let runs: Vec<i64> = expected.iter().map(|(run, _)| *run).collect();
+        let results = self.settle(&runs).await;
+        for (run, reason) in expected {
+            let Settlement::Committed(assessment) = &results[run] else {
+                panic!("run {run}: {:?}", results[run]);
+            };
+            assert_eq!(assessment.decision.reason.code(), *reason, "run {run}");
         }
     }
 

@@ -75,13 +75,7 @@ pub(super) fn blocker_rows() -> Vec<Row> {
         case.restore.failure_reason = Some("write_gate_blocked".to_owned());
         case.nothing_applied();
     };
-    for status in [
-        "failed",
-        "cancelled",
-        "aborted",
-        "partial",
-        "completed_with_errors",
-    ] {
+    for status in "failed cancelled aborted partial completed_with_errors".split(' ') {
         rows.push(BLOCKED.row(
             &format!("{status} with a blocker, nothing applied"),
             |case| {

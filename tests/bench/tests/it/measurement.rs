@@ -11,21 +11,10 @@ use tempfile::TempDir;
 use crate::cluster;
 
 /// What is measured.
-const SUBJECTS: [&str; 13] = [
-    "sweep",
-    "row_at_a_time",
-    "ceiling",
-    "start",
-    "queued",
-    "one",
-    "latency",
-    "memory",
-    "big_run",
-    "growth",
-    "idle_sweep",
-    "page",
-    "producers",
-];
+const SUBJECTS: &str = "
+    sweep row_at_a_time ceiling start queued one latency memory big_run
+    growth idle_sweep page producers
+";
 
 /// Ids of processes whose environment names `directory`.
 fn processes_of(directory: &Path) -> Vec<String> {
@@ -46,16 +35,7 @@ fn measure(database_url: &str) -> (Value, String) {
     let chart = directory.path().join("chart.svg");
     let mut command = Command::new(env!("CARGO_BIN_EXE_reconciler-bench"));
     command
-        .args([
-            "--output",
-            "json",
-            "--runs",
-            "100",
-            "--rounds",
-            "1",
-            "--duration",
-            "1",
-        ])
+        .args("--output json --runs 100 --rounds 1 --duration 1".split(' '))
         .args(["--settled", "1000", "--chart"])
         .arg(&chart)
         .env_clear()
@@ -85,7 +65,7 @@ fn assert_whole(document: &Value, drawn: &str) {
         .filter(|figure| figure["median"].as_f64().is_some_and(|median| median > 0.0))
         .filter_map(|figure| figure["subject"].as_str())
         .collect();
-    for subject in SUBJECTS {
+    for subject in SUBJECTS.split_whitespace() {
         assert!(found.contains(subject), "{subject}: {found:?}");
     }
     let targets = document["targets"].as_array().expect("targets");
