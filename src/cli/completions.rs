@@ -1,9 +1,8 @@
 //! `completions SHELL`: a script that completes this program's commands in a shell.
 
-use clap::CommandFactory as _;
+use clap::Command;
 use clap_complete::{Shell, generate};
 
-use super::Cli;
 use super::exit::Exit;
 use super::screen::Screen;
 
@@ -15,15 +14,10 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-/// Prints the script. It is the same with `--output json`.
-pub(super) fn run(screen: &mut Screen, args: &Args) -> anyhow::Result<Exit> {
+/// Prints the script for `program`. It is the same with `--output json`.
+pub(super) fn run(screen: &mut Screen, args: &Args, program: &mut Command) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
-    generate(
-        args.shell,
-        &mut Cli::command(),
-        env!("CARGO_PKG_NAME"),
-        &mut script,
-    );
+    generate(args.shell, program, env!("CARGO_PKG_NAME"), &mut script);
     screen.text(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Done)
 }

@@ -160,7 +160,7 @@ fn exit_codes() -> String {
 
 fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::Result<Exit> {
     match cli.command {
-        Command::Completions(args) => completions::run(screen, &args),
+        Command::Completions(args) => completions::run(screen, &args, &mut Cli::command()),
         Command::Token(args) => token::run(screen, &args),
         Command::Config(command) => {
             settings::run(screen, &command, cli.config.as_deref(), &environment)

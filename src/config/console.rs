@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::capability::Capability;
 use super::error::ConfigError;
-use super::fields::{text_of, yes_or_no};
-use super::section::{Found, section};
+use super::fields::{Found, text_of, yes_or_no};
+use super::section::section;
 
 /// What every token begins with, so that one is recognised where it does not belong.
 pub const TOKEN_PREFIX: &str = "rrt_";

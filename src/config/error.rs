@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
-use super::FILE_BYTES_MAX;
-use super::environment::DatabaseUrlError;
+use super::database_url::DatabaseUrlError;
+
+/// The largest configuration file that is read.
+pub const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Why the configuration or the environment could not be used. Texts never hold a secret.
 #[derive(Debug, Error)]

@@ -9,7 +9,8 @@ use jiff::SignedDuration;
 use jiff::fmt::friendly::SpanParser;
 use serde::Serializer;
 
-use super::section::Found;
+/// What stands under a key. None for an integer that no type holds; each reader says what it takes.
+pub(super) type Found<'a> = Option<&'a toml::Value>;
 
 /// Writes a duration as a friendly text, such as "1h 30m".
 pub(super) fn friendly<S: Serializer, T>(duration: &T, serializer: S) -> Result<S::Ok, S::Error>

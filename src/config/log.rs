@@ -1,7 +1,7 @@
 //! Log lines, on standard error.
 
-use super::fields::text_of;
-use super::section::{Found, section};
+use super::fields::{Found, text_of};
+use super::section::section;
 use crate::telemetry::{self, Format};
 
 section! {

@@ -15,6 +15,7 @@
 mod capability;
 mod console;
 mod database;
+mod database_url;
 mod environment;
 mod error;
 mod fields;
@@ -39,11 +40,9 @@ pub use capability::{Capability, UnknownCapability};
 pub(crate) use console::is_token_name;
 pub use console::{All, Console, Reach, TOKEN_PREFIX, TOKENS_MAX, Token};
 pub use database::Database;
-pub use environment::{
-    CONFIG_VARIABLE, DATABASE_URL_VARIABLE, DatabaseUrl, DatabaseUrlError, Environment,
-    LISTEN_URL_VARIABLE,
-};
-pub use error::ConfigError;
+pub use database_url::{DatabaseUrl, DatabaseUrlError};
+pub use environment::{CONFIG_VARIABLE, DATABASE_URL_VARIABLE, Environment, LISTEN_URL_VARIABLE};
+pub use error::{ConfigError, FILE_BYTES_MAX};
 pub use log::Log;
 pub use metrics::Metrics;
 pub use rules::{AUDIT_ACTION_CHARS_MAX, AUDIT_ACTIONS_MAX, Rules};
@@ -52,9 +51,6 @@ pub use sweep::{Cron, CronError, Sweep};
 pub use worker::Worker;
 
 pub use crate::storage::Backend;
-
-/// The largest configuration file that is read.
-pub const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Settings of restore-reconciler.
 ///

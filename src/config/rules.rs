@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
 
-use super::fields::distinct_texts;
-use super::section::{Found, section};
+use super::fields::{Found, distinct_texts};
+use super::section::section;
 
 /// The longest list of audit actions.
 pub const AUDIT_ACTIONS_MAX: usize = 50;

@@ -5,8 +5,7 @@ use std::fmt;
 use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
-/// What stands under a key. None for an integer that no type holds; each reader says what it takes.
-pub(super) type Found<'a> = Option<&'a toml::Value>;
+use super::fields::Found;
 
 /// Declares a section: `key: Type = default, range;`, with what the key means above it.
 ///

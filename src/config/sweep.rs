@@ -12,8 +12,8 @@ use reconciler_jobs::sweep::Schedule;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use super::fields::text_of;
-use super::section::{Found, section};
+use super::fields::{Found, text_of};
+use super::section::section;
 use crate::storage::BATCH_RUNS_MAX;
 
 section! {

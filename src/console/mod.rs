@@ -85,7 +85,7 @@ pub async fn serve_console(
     let access = Arc::new(access.map_err(io::Error::other)?);
     let concurrency = Concurrency::new(limits.requests_max, limits.permit_timeout);
     let router = Router::new()
-        .merge(pages::routes())
+        .merge(pages::routes::routes())
         .merge(api::routes())
         .merge(metrics::routes())
         .merge(login::routes(Arc::clone(&access)))

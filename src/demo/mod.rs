@@ -17,13 +17,14 @@
 //! scenarios say what those must come to. Deferred runs wait for a day, so that the second pass finds
 //! them waiting however long the first one took.
 
+mod error;
 mod report;
+mod seen;
 mod through_queue;
 mod volume;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
 use reconciler_fixtures::{
@@ -35,17 +36,16 @@ use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use reconciler_jobs::restore_execute::{Outcome, Policy, ReasonCode};
 use reconciler_jobs::sweep::Schedule;
-use thiserror::Error;
 
+use self::seen::Seen;
 use self::volume::Volume;
 use crate::clock::Stopwatch;
 use crate::storage::reader::{ITEMS_MAX, Workspaces};
-use crate::storage::{
-    Assessment, BATCH_RUNS_MAX, RecordedVerdict, Settlement, Settling, Store, StoreError, Tally,
-};
+use crate::storage::{Assessment, BATCH_RUNS_MAX, RecordedVerdict, Settling, Store, Tally};
 use crate::sweep::{Scope, sweep};
 use crate::worker;
 
+pub use error::DemoError;
 pub use report::{
     DemoProgress, DemoReport, KindReport, PassReport, Phase, QueueReport, ScenarioReport,
     VolumeReport,
@@ -84,30 +84,6 @@ impl Default for DemoOptions {
             through_queue: None,
         }
     }
-}
-
-/// Why a demonstration did not take place.
-#[derive(Debug, Error)]
-pub enum DemoError {
-    /// The database may be a real one. Nothing was written.
-    #[error("this database already holds the platform's tables; a demonstration needs one without")]
-    PlatformPresent,
-    /// Jobs were left that nobody finished.
-    #[error("{left} of {queued} jobs are left, and none was finished for {silent:?}")]
-    Stalled {
-        /// How many are not finished.
-        left: u64,
-        /// How many were queued in this pass.
-        queued: u64,
-        /// How long none was finished.
-        silent: Duration,
-    },
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The platform's tables could not be created, filled or read.
-    #[error(transparent)]
-    Standin(#[from] StandinError),
 }
 
 /// Plants the scenarios and `options.runs` generated runs, judges them twice, and says what came of
@@ -176,43 +152,6 @@ pub async fn keep_working(store: Store, through: &ThroughQueue) -> Result<Workin
     worker::set_up(&store).await?;
     let settling = settling(&DemoOptions::default(), Source::Request);
     Ok(Working::begin(store, through, settling))
-}
-
-/// What a pass said about one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    decision: Conclusion,
-    reason: Option<ReasonCode>,
-}
-
-impl Seen {
-    const NOTHING: Self = Self {
-        decision: Conclusion::PassedOver,
-        reason: None,
-    };
-
-    fn is(self, (decision, reason): (Conclusion, ReasonCode)) -> bool {
-        self.decision == decision && self.reason == Some(reason)
-    }
-}
-
-impl From<&Settlement> for Seen {
-    fn from(settlement: &Settlement) -> Self {
-        match settlement {
-            Settlement::Committed(assessment) | Settlement::Deferred(assessment, _) => Self {
-                decision: Conclusion::from(&assessment.decision),
-                reason: Some(assessment.decision.reason),
-            },
-            Settlement::Refused { .. } => Self {
-                decision: Conclusion::Refused,
-                reason: Some(ReasonCode::SettleFailed),
-            },
-            Settlement::Lost
-            | Settlement::Locked
-            | Settlement::Suspended { .. }
-            | Settlement::Absent => Self::NOTHING,
-        }
-    }
 }
 
 /// Fills the platform's tables, and has one audit entry refused from then on.

@@ -16,8 +16,9 @@ use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::error::DemoError;
 use super::report::{DemoProgress, PassReport, Phase, QueueReport, milliseconds};
-use super::{DemoError, Seen};
+use super::seen::Seen;
 use crate::clock::Stopwatch;
 use crate::config::{self, Cron, DatabaseUrl};
 use crate::health::{Health, HealthLimits, Loop};

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use reconciler_fixtures::{CaseIds, PlatformRows, Scenario, Standin, scenarios};
 use reconciler_jobs::ids::RunId;
 
+use super::error::DemoError;
 use super::report::{KindReport, VolumeReport};
-use super::{DemoError, Seen};
+use super::seen::Seen;
 
 /// The first generated run; all are above the named scenarios.
 const FIRST_RUN: i64 = 1_000_000;

@@ -7,9 +7,11 @@ use serde::Deserialize;
 use sqlx::FromRow;
 use sqlx::postgres::{PgConnection, PgPool};
 
+use super::check::{
+    Applied, CHECK_THE_URL, Check, Level, MIGRATE, answer, judge_clock, judge_migrations,
+};
 use super::indexes::{WANTED, Wanted};
 use super::needs::{CONSOLE_CALLS, TABLES};
-use super::{Applied, CHECK_THE_URL, Check, Level, MIGRATE, answer, judge_clock, judge_migrations};
 use crate::clock;
 use crate::storage::postgres::migrator;
 use crate::storage::{During as _, Store, StoreError};

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use sqlx::{Connection as _, FromRow, SqliteConnection, SqlitePool};
 
+use super::check::{Applied, CHECK_THE_URL, Check, MIGRATE, answer, judge_migrations};
 use super::needs::{TABLES, Table, platform_tables};
-use super::{Applied, CHECK_THE_URL, Check, MIGRATE, answer, judge_migrations};
 use crate::storage::sqlite::migrator;
 use crate::storage::{During as _, ErrorKind, Store, StoreError};
 

@@ -15,9 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::StoreError;
 use super::column::Moment;
-use super::error::During as _;
+use super::error::{During as _, StoreError};
 use super::queue::QueueState;
 use super::settle::{Transactions as _, finish};
 use super::statement::{Value, statement, values};

@@ -1,8 +1,8 @@
 //! Opens a store by URL. The one place that chooses between the databases.
 
-use super::Backend;
 use super::error::StoreError;
 use super::limits::{Access, Limits};
+use super::model::Backend;
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
 use super::store::{Database, Store};

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use reconciler_jobs::ids::RunId;
 use tracing::field;
 
-use super::queue::ClaimedJob;
-use super::settle::Round;
-use super::{Assessment, Settled, Settlement};
+use super::model::{Assessment, ClaimedJob, Settled, Settlement};
+use super::settle::round::Round;
 use crate::metrics::{
     BATCH_DURATION, BATCH_RUNS, DEFERRALS, RUNS, STAGE_DURATION, VERDICT_LAG, VERDICTS, number,
 };

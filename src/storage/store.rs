@@ -8,14 +8,12 @@ use sqlx::{Postgres, Sqlite};
 
 use super::connection::{Connection, Record};
 use super::error::{During as _, StoreError};
+use super::model::{Backend, ClaimedJob, Driver, Settled, Settling};
 use super::postgres::{self, PostgresStore};
-use super::queue::ClaimedJob;
-use super::reader::Reader;
 use super::settle::{self, Transactions, finish};
 use super::sqlite::{self, SqliteStore};
 use super::statement::{Statement, Value, statement};
 use super::transaction::DatabaseTransaction;
-use super::{Backend, Driver, Settled, Settling};
 
 /// A database that holds the platform's tables and our own. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -176,14 +174,6 @@ impl Store {
     #[must_use]
     pub fn backend(&self) -> Backend {
         self.database.backend()
-    }
-
-    /// Reads through this store's own connections, each answer in a transaction that cannot write.
-    #[must_use]
-    pub fn reader(&self) -> Reader {
-        Reader {
-            database: self.database.clone(),
-        }
     }
 
     /// Creates or upgrades our own schema. Platform tables are never touched. Several processes may

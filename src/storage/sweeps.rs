@@ -8,14 +8,16 @@ use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
 use sqlx::FromRow;
 
-use super::Tally;
 use super::column::Id;
 use super::error::StoreError;
-use super::queue::SUSPECT;
+use super::model::Tally;
 use super::settle::{Transactions as _, finish};
-use super::statement::{Table, statement, values};
+use super::statement::{Statement, Table, statement, values};
 use super::store::{Database, Store};
 use super::transaction::DatabaseTransaction;
+
+/// Remembers that open runs were in the hands of a process that ended.
+pub(super) const SUSPECT: Statement = statement!("note suspected runs", "suspect");
 
 /// A sweep whose first page is about to be settled.
 #[derive(Debug, Clone, Copy)]

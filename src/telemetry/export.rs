@@ -37,7 +37,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::is_ours;
+use super::verbosity::is_ours;
 
 /// Where a collector takes spans, after its own address.
 const PATH: &str = "/v1/traces";

@@ -39,13 +39,6 @@ pub const FILTER_BYTES_MAX: usize = 1_000;
 /// apalis. What its workers die of is said once, by whoever restarts them.
 const QUIET: [&str; 3] = ["apalis_core", "apalis_postgres", "apalis_sqlite"];
 
-/// What is ours, as filters name it.
-const OURS: [&str; 2] = ["restore_reconciler", "reconciler_jobs"];
-
-fn is_ours(target: &str) -> bool {
-    OURS.iter().any(|ours| target.starts_with(ours))
-}
-
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

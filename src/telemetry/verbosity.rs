@@ -7,8 +7,14 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::registry::Registry;
 
-use super::{OURS, is_ours};
 use tracing_subscriber::reload;
+
+/// The crates whose lines are this program's own, as filters name them.
+const OURS: [&str; 2] = ["restore_reconciler", "reconciler_jobs"];
+
+pub(super) fn is_ours(target: &str) -> bool {
+    OURS.iter().any(|ours| target.starts_with(ours))
+}
 
 /// Switches between what was configured and more.
 #[derive(Debug, Clone)]

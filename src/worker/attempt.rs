@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::Source;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::storage::{ClaimedJob, ErrorKind, Settled, StoreError};
 use crate::telemetry::names::BATCH_RUNS;
 

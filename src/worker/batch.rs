@@ -13,8 +13,8 @@ use reconciler_jobs::restore_execute::record::Source;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::Shared;
 use super::attempt::attempt;
+use super::shared::Shared;
 use crate::health::Loop;
 use crate::storage::{ClaimedJob, Settled};
 use crate::telemetry::names::BATCH_JOBS;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::metrics::{
     CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, LEDGER_ROWS, OPEN_RUNS,
     QUEUE_AGE, QUEUE_ENTRIES, number, seconds_of,

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::health::{DatabaseState, Schema};
 use crate::metrics::{DATABASE_UP, RECONNECTS};
 use crate::storage::StoreError;

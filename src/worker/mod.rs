@@ -8,6 +8,7 @@
 //!
 //! | Module | Story |
 //! |---|---|
+//! | `shared` | what all parts of the process share |
 //! | `runtime` | one queue's worker, on either database |
 //! | `supervise` | keeps a worker running |
 //! | `notify` | when a queue is polled |
@@ -35,184 +36,34 @@ mod notify;
 mod recheck;
 mod restore_execute;
 mod runtime;
+mod shared;
 mod supervise;
 mod sweeps;
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{self, DatabaseUrl};
-use crate::health::{Health, Loop};
-use crate::storage::{Settling, Store};
+use crate::health::Health;
+use crate::storage::Store;
 use crate::telemetry::names::{BATCH_JOBS, WORKER_NAME, WORKER_PART};
 use batch::Batcher;
-use name::ProcessName;
+use shared::Shared;
 
 pub use runtime::set_up;
-
-/// How often a loop that waits reports that it still turns.
-const BEAT_EVERY: Duration = Duration::from_secs(1);
+pub use shared::Options;
 
 /// How long a poll that was dropped may take to be committed all the same.
 const POLL_LANDS_WITHIN: Duration = Duration::from_millis(100);
 
-/// How long looking for rows that nobody can read may take.
-const DISCARD_WITHIN: Duration = Duration::from_secs(10);
-
 /// How long a process that ends may take to give back what it did not begin.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
-
-/// What a worker works with.
-pub struct Options {
-    /// How jobs are taken, given up on, and stopped.
-    pub worker: config::Worker,
-    /// When sweeps happen, and how large they are.
-    pub sweep: config::Sweep,
-    /// How often the database is counted.
-    pub metrics: config::Metrics,
-    /// Leads to the database around a pooler that cannot pass notifications on.
-    pub listen_url: Option<DatabaseUrl>,
-    /// How runs are settled, whoever settles them and why.
-    pub settling: Settling,
-}
-
-/// What all parts of the process share.
-struct Shared {
-    store: Store,
-    health: Arc<Health>,
-    options: Options,
-    name: ProcessName,
-    /// The names under which this process takes jobs now, by queue.
-    workers: Mutex<BTreeMap<&'static str, String>>,
-    /// Whether a sweep has failed here since the last tick.
-    sweep_failed: AtomicBool,
-    /// Whether a part has ended that must not.
-    broken: AtomicBool,
-    stop: CancellationToken,
-}
-
-/// The process was told to stop.
-struct Stopped;
-
-impl Shared {
-    /// How runs are settled for this reason.
-    fn settling(&self, source: Source) -> Settling {
-        Settling {
-            by: Attribution {
-                worker: self.name.as_str().to_owned(),
-                source,
-            },
-            due_only: source != Source::Request,
-            ..self.options.settling.clone()
-        }
-    }
-
-    /// Notes the name under which this process takes a queue's jobs from now on.
-    fn takes_jobs_as(&self, queue: &'static str, worker: &str) {
-        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        workers.insert(queue, worker.to_owned());
-    }
-
-    /// The names under which this process takes jobs now.
-    fn workers(&self) -> Vec<String> {
-        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        workers.values().cloned().collect()
-    }
-
-    /// Removes what may end a worker: apalis gives up on a whole poll when it cannot read one row. Returns whether
-    /// the queue was gone through.
-    async fn discard_unreadable(&self, which: Loop) -> bool {
-        let discarding = self.store.discard_unreadable();
-        match self.answered(which, DISCARD_WITHIN, discarding).await {
-            Some(Ok(jobs)) => {
-                if jobs > 0 {
-                    tracing::warn!(
-                        { { BATCH_JOBS } = jobs },
-                        "jobs whose rows nobody can read were discarded"
-                    );
-                }
-                true
-            }
-            Some(Err(error)) => {
-                tracing::debug!(%error, "rows that nobody can read may be left");
-                false
-            }
-            None => false,
-        }
-    }
-
-    /// Waits, unless the process is told to stop.
-    async fn pause(&self, length: Duration) -> Result<(), Stopped> {
-        tokio::select! {
-            () = self.stop.cancelled() => Err(Stopped),
-            () = tokio::time::sleep(length) => Ok(()),
-        }
-    }
-
-    /// Waits so long and until the database is there.
-    async fn rest(&self, length: Duration) -> Result<(), Stopped> {
-        let rested = async {
-            tokio::time::sleep(length).await;
-            self.health.database_up().await;
-        };
-        tokio::select! {
-            () = self.stop.cancelled() => Err(Stopped),
-            () = rested => Ok(()),
-        }
-    }
-
-    /// Returns when the database, having been there, is away.
-    async fn database_gone(&self) {
-        self.health.database_up().await;
-        let mut up = self.health.watch_database();
-        // Fails when nobody watches the database any more, and then nobody will say that it is away.
-        if up.wait_for(|up| !up).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Waits so long and until the database is there, and reports meanwhile that the loop still turns.
-    async fn pause_beating(&self, which: Loop, length: Duration) -> Result<(), Stopped> {
-        self.beating(which, self.rest(length)).await
-    }
-
-    /// Works on what the database has to answer, and reports meanwhile that the loop still turns: how long an
-    /// answer takes says nothing about the loop. Nothing if the database went away before it answered, or took
-    /// longer than `limit`.
-    async fn answered<T>(
-        &self,
-        which: Loop,
-        limit: Duration,
-        work: impl Future<Output = T>,
-    ) -> Option<T> {
-        let answer = async {
-            tokio::select! {
-                answer = tokio::time::timeout(limit, work) => answer.ok(),
-                () = self.database_gone() => None,
-            }
-        };
-        self.beating(which, answer).await
-    }
-
-    async fn beating<T>(&self, which: Loop, work: impl Future<Output = T>) -> T {
-        let mut work = std::pin::pin!(work);
-        loop {
-            self.health.beat(which);
-            if let Ok(done) = tokio::time::timeout(BEAT_EVERY, &mut work).await {
-                return done;
-            }
-        }
-    }
-}
 
 /// A part of the process ended that must not end; what it was is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -230,16 +81,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), Broken> {
     let drain_timeout = options.worker.drain_timeout;
-    let shared = Arc::new(Shared {
-        store,
-        health,
-        options,
-        name: ProcessName::of_this_process(),
-        workers: Mutex::default(),
-        sweep_failed: AtomicBool::new(false),
-        broken: AtomicBool::new(false),
-        stop: stop.clone(),
-    });
+    let shared = Arc::new(Shared::new(store, health, options, stop.clone()));
     tracing::info!({ { WORKER_NAME } = shared.name.as_str() }, "working");
     let tasks = start(&shared);
     stop.cancelled().await;

@@ -14,8 +14,8 @@ use apalis::prelude::{PollSnapshot, PollStrategy};
 use futures_util::stream::{BoxStream, Stream, StreamExt as _, unfold};
 use tokio::sync::Notify;
 
-use super::Shared;
 use super::batch::Batcher;
+use super::shared::Shared;
 use crate::config::DatabaseUrl;
 use crate::storage::{ErrorKind, StoreError};
 

@@ -12,7 +12,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::Source;
 
 use super::attempt::{Trouble, attempt};
-use super::{BEAT_EVERY, Shared};
+use super::shared::{BEAT_EVERY, Shared};
 use crate::health::Loop;
 use crate::storage::Settlement;
 

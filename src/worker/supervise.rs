@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::Shared;
 use super::runtime::QueueSpec;
+use super::shared::Shared;
 use crate::clock::Stopwatch;
 use crate::health::Loop;
 use crate::metrics::RESTARTS;

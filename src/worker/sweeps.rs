@@ -21,7 +21,8 @@ use reconciler_jobs::sweep::shard::{QUEUE, SHARDS_MAX, Shard, SweepJob, shards_f
 use super::attempt::Trouble;
 use super::notify::Polls;
 use super::runtime::{Payload, QueueSpec, was_delivered_before, work_on};
-use super::{BEAT_EVERY, Shared, supervise};
+use super::shared::{BEAT_EVERY, Shared};
+use super::supervise;
 use crate::clock::{self, Stopwatch};
 use crate::health::Loop;
 use crate::metrics::{COMPLETED, FAILED, SWEEP_DURATION, SWEEP_SUCCEEDED, SWEEPS, seconds_of};

@@ -37,6 +37,8 @@ mod pooling;
 #[cfg(test)]
 mod probes;
 #[cfg(test)]
+mod ranking;
+#[cfg(test)]
 mod redaction;
 #[cfg(test)]
 mod support;

@@ -10,7 +10,6 @@
 //! | `gates` | what stands before an execution: a row per reason, and laws |
 //! | `laws` | the laws over generated rows |
 //! | `now` | a verdict beside what would be said today |
-//! | `ranking` | modules use lower ones only |
 //! | `reading` | what operators are shown: a row per state and trigger, and laws |
 //! | `record` | what a verdict writes |
 //! | `review` | a recorded verdict judged again, and what makes it fall |
@@ -35,8 +34,6 @@ mod laws;
 mod now;
 #[cfg(test)]
 mod parser;
-#[cfg(test)]
-mod ranking;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]

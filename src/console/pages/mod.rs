@@ -6,7 +6,7 @@
 mod chart;
 mod download;
 mod form;
-mod routes;
+pub(super) mod routes;
 mod words;
 
 use askama::Template;
@@ -27,7 +27,6 @@ use crate::views::restore::Preparation;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
 pub use form::Form;
-pub(super) use routes::routes;
 
 /// What every page is framed by.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::request::{self, Request};
 use reconciler_jobs::trace::TraceContext;
 
-use super::{payloads, run_of};
+use super::state::{payloads, run_of};
 use crate::storage::column::Id;
 use crate::storage::error::StoreError;
 use crate::storage::settle::{Lock, Transaction as _, Transactions as _, finish, with_retries};

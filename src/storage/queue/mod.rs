@@ -22,38 +22,22 @@ use reconciler_jobs::trace::TraceContext;
 use serde::Serialize;
 use sqlx::migrate::Migrator;
 use sqlx::{PgPool, SqlitePool};
-use tracing::Span;
 
-use super::StoreError;
 use super::column::{Id, OptionalId};
-use super::error::During as _;
+use super::error::{During as _, StoreError};
+use super::model::Backend;
+use super::model::ClaimedJob;
 use super::settle::{Transaction as _, Transactions as _, finish, with_retries};
 use super::statement::{Statement, Value, statement, values};
 use super::store::{Database, Store};
-use super::sweeps::load_due_workspaces;
+use super::sweeps::{SUSPECT, load_due_workspaces};
 use super::transaction::DatabaseTransaction;
-use super::{Backend, postgres, sqlite};
+use super::{postgres, sqlite};
 use file::RETRIES_MAX;
 pub use listener::Listener;
 pub use state::QueueState;
+use state::payloads;
 pub(super) use state::{cause_of, run_of};
-
-/// A job that a worker has taken.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ClaimedJob {
-    /// The job.
-    pub id: String,
-    /// The worker that took it. Another name in its row means that it was taken away since.
-    pub worker: String,
-    /// The run it asks for.
-    pub run: RunId,
-    /// When the run was asked for, by the database's clock.
-    pub asked_at: Option<Timestamp>,
-    /// The trace it belongs to, if any.
-    pub trace: Option<TraceContext>,
-    /// What it is logged under; [`Span::none`] where nobody listens.
-    pub span: Span,
-}
 
 /// Runs whose time has come, and how long nothing else will happen by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -106,9 +90,6 @@ const PRUNE_WORKERS_MAX: u32 = 100;
 
 /// How many such statements follow each other.
 const PRUNE_STATEMENTS_MAX: u32 = 20;
-
-/// Remembers that open runs were in the hands of a process that ended.
-pub(super) const SUSPECT: Statement = statement!("note suspected runs", "suspect");
 
 impl Store {
     /// Connections for apalis.
@@ -384,14 +365,4 @@ async fn win_tick(
     let jobs = payloads(SweepJob::all(tick, shards))?;
     tx.driver().execute(queue, values![&*jobs]).await?;
     Ok(Some(jobs))
-}
-
-/// Each job's payload, as JSON.
-fn payloads<J: Serialize>(jobs: impl IntoIterator<Item = J>) -> Result<Vec<String>, StoreError> {
-    jobs.into_iter()
-        .map(|job| {
-            let job = serde_json::to_string(&job);
-            job.map_err(|error| StoreError::refused("write jobs", error))
-        })
-        .collect()
 }

@@ -5,6 +5,8 @@ use reconciler_jobs::restore_execute::request::Request;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::storage::error::StoreError;
+
 /// Why a run or a job is listed, worst first.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -81,4 +83,16 @@ pub(in crate::storage) fn cause_of(payload: &[u8]) -> Option<String> {
 
 fn request_of(payload: &[u8]) -> Option<Request> {
     serde_json::from_slice(payload).ok()
+}
+
+/// Each job's payload, as JSON.
+pub(super) fn payloads<J: Serialize>(
+    jobs: impl IntoIterator<Item = J>,
+) -> Result<Vec<String>, StoreError> {
+    jobs.into_iter()
+        .map(|job| {
+            let job = serde_json::to_string(&job);
+            job.map_err(|error| StoreError::refused("write jobs", error))
+        })
+        .collect()
 }

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 
-use super::restores::PointedAt;
-use super::rows::{ListedEnvironment, ScopedRestore};
-use super::{
+use super::model::{
     EnvironmentPage, EnvironmentPassed, EnvironmentSeen, Latest, More, WALKED_AT_ONCE, Walk,
     Walked, Workspaces,
 };
-use crate::storage::StoreError;
+use super::restores::PointedAt;
+use super::rows::{ListedEnvironment, ScopedRestore};
+use crate::storage::error::StoreError;
 use crate::storage::records::Ask;
 use crate::storage::settle::Transaction as _;
 use crate::storage::transaction::DatabaseTransaction;

@@ -3,10 +3,11 @@
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::trace::TraceContext;
 
-use super::Reader;
+use super::reading::Reader;
 use crate::storage::connect::{connect, connect_to_read};
+use crate::storage::error::StoreError;
 use crate::storage::limits::{Access, Limits};
-use crate::storage::{Store, StoreError};
+use crate::storage::store::Store;
 
 /// Opens the database that `url` names, to look at it and for nothing else.
 ///
@@ -43,6 +44,16 @@ pub async fn open_requests(url: &str, limits: &Limits) -> Result<Requests, Store
     };
     let store = connect(url, Access::Write, &limits).await?;
     Ok(Requests(store))
+}
+
+impl Store {
+    /// Reads through this store's own connections, each answer in a transaction that cannot write.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader {
+            database: self.database.clone(),
+        }
+    }
 }
 
 #[cfg(test)]

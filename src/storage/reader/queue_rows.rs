@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use sqlx::FromRow;
 
-use super::queue::{
+use super::listing::{
     AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, Standing, WatchOnRecord,
 };
 use crate::storage::column::{Moment, Word};

@@ -6,14 +6,17 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::{Outcome, Policy};
 
-use super::queue::{self, JobOnRecord, QueueListing, QueueScope, ShardJobs, Standing};
-use super::{
+use super::listing::{JobOnRecord, QueueListing, QueueScope, ShardJobs, Standing};
+use super::model::{
     EnvironmentPage, EnvironmentPassed, RestoreSeen, RunFilter, RunInFull, RunPage, SweepSeen,
-    Walk, Walked, WorkerSeen, Workspaces, environments, restores, runs,
+    Walk, Walked, WorkerSeen, Workspaces,
 };
+use super::queue::{self};
+use super::{environments, restores, runs};
+use crate::storage::error::StoreError;
+use crate::storage::model::{Assessment, Backend, RecordedVerdict, Tally};
 use crate::storage::settle::{Transactions as _, assess_within, finish};
 use crate::storage::store::Database;
-use crate::storage::{Assessment, Backend, RecordedVerdict, StoreError, Tally};
 
 /// Looks at a database, within a viewer's workspaces, and changes nothing. Clones share its connections.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use reconciler_jobs::reading::gates::PreparationFacts;
 use reconciler_jobs::restore_execute::facts::{Candidate, EvidenceFacts, RestoreFacts, RunFacts};
 use reconciler_jobs::restore_execute::link;
 
+use super::model::{RestoreSeen, Workspaces};
 use super::rows::ScopedRestore;
-use super::{RestoreSeen, Workspaces};
-use crate::storage::StoreError;
+use crate::storage::error::StoreError;
 use crate::storage::parsing::away;
 use crate::storage::records::Ask;
 use crate::storage::settle::Transaction as _;

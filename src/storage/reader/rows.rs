@@ -10,10 +10,10 @@ use reconciler_jobs::reading::gates::PreparationRow;
 use reconciler_jobs::stamp::Stamp;
 use sqlx::FromRow;
 
+use super::model::{OpenRuns, SweepSeen, VerdictSeen};
 use super::names::{Name, shown};
-use super::{OpenRuns, SweepSeen, VerdictSeen};
-use crate::storage::Tally;
 use crate::storage::column::{Id, Moment, OptionalId, Word};
+use crate::storage::model::Tally;
 use crate::storage::records::Ask;
 
 /// What stands beside a run.

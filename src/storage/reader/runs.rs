@@ -11,15 +11,16 @@ use reconciler_jobs::reading::result_state::{RestoreResult, ResultState};
 use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 
+use super::model::{
+    JUDGED_MAX, LOOKED_AT_MAX, PAGE_BYTES_MAX, RunFilter, RunInFull, RunPage, RunSeen, Workspaces,
+};
+use super::restores;
 use super::rows::DescribedRun;
 use super::statements::{OUTCOMES, RunsQuery};
-use super::{
-    JUDGED_MAX, LOOKED_AT_MAX, PAGE_BYTES_MAX, RunFilter, RunInFull, RunPage, RunSeen, Workspaces,
-    restores,
-};
+use crate::storage::error::StoreError;
+use crate::storage::model::Assessment;
 use crate::storage::settle::{Transaction as _, assess_within};
 use crate::storage::transaction::DatabaseTransaction;
-use crate::storage::{Assessment, StoreError};
 
 /// How many runs are looked at before all of [`LOOKED_AT_MAX`] are, where a filter may leave some out. Most filters
 /// leave enough of these, and the database finds few at less expense.

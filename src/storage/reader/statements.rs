@@ -13,21 +13,22 @@ use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health::BackupSetFacts;
 use tokio::task::consume_budget;
 
-use super::queue::Standing;
+use super::listing::Standing;
+use super::model::{
+    ITEM_METADATA_BYTES_MAX, ITEMS_MAX, OpenRuns, PREPARATION_BYTES_MAX, SweepSeen, Workspaces,
+};
 use super::queue_rows::StandingRecord;
 use super::rows::{
     DescribedRecord, DescribedRun, FoundRestore, FoundSet, Gathering, ItemRecord,
     ListedEnvironment, OpenRecord, PreparationRecord, ScopedRestore, SetRecord, SweepRecord,
 };
-use super::{
-    ITEM_METADATA_BYTES_MAX, ITEMS_MAX, OpenRuns, PREPARATION_BYTES_MAX, SweepSeen, Workspaces,
-};
 use crate::storage::column::{Id, Moment};
 use crate::storage::connection::Connection;
+use crate::storage::error::StoreError;
+use crate::storage::model::RecordedVerdict;
 use crate::storage::records::Ask;
 use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
-use crate::storage::{RecordedVerdict, StoreError};
 
 /// Words of `operation_runs.outcome` that are known.
 pub(super) const OUTCOMES: [&str; 5] = [

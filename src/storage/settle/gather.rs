@@ -9,8 +9,8 @@ use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow
 use reconciler_jobs::restore_execute::{Facts, Policy, decide, link};
 
 use super::transaction::Transaction;
-use crate::storage::Assessment;
 use crate::storage::error::StoreError;
+use crate::storage::model::Assessment;
 use crate::storage::records::Ask;
 use crate::telemetry::names::{REASON, RULE, RUN_ID};
 

@@ -12,10 +12,9 @@ use reconciler_jobs::sweep::Watch;
 use super::once::{acknowledge, settle_once};
 use super::transaction::{Lock, Transaction, Transactions, finish, with_retries};
 use crate::storage::error::{ErrorKind, StoreError};
-use crate::storage::queue::ClaimedJob;
+use crate::storage::model::{ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::records::WatchWrite;
 use crate::storage::report;
-use crate::storage::{Settled, Settlement, Settling};
 use crate::telemetry::names::RUN_ID;
 
 /// Settles a suspected run if its time has come, after writing down that it is being tried.

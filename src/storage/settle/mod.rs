@@ -25,6 +25,7 @@
 mod gather;
 mod isolate;
 mod once;
+pub(super) mod round;
 mod statements;
 mod transaction;
 
@@ -35,12 +36,11 @@ use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RunFacts;
 
 use super::error::{ErrorKind, StoreError};
-use super::queue::ClaimedJob;
-use super::{Assessment, Settled, Settlement, Settling};
+use super::model::{Assessment, ClaimedJob, Settled, Settlement, Settling};
 use gather::assess_rows;
 use once::settle_once;
+use round::Round;
 
-pub(super) use once::Round;
 pub(super) use transaction::{Lock, Transaction, Transactions, finish, with_retries};
 
 /// See [`super::Store::settle_jobs`].

@@ -1,8 +1,6 @@
 //! One transaction: lock, look, decide, write.
 
 use std::collections::{HashMap, HashSet};
-use std::iter;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
@@ -13,69 +11,14 @@ use reconciler_jobs::sweep::Watch;
 use tracing::{Instrument as _, Span};
 
 use super::gather::Proofs;
+use super::round::{Laps, Round};
 use super::transaction::{Lock, Transaction, Transactions, finish};
-use crate::clock::Stopwatch;
 use crate::metrics::Stage;
 use crate::storage::error::StoreError;
-use crate::storage::queue::ClaimedJob;
+use crate::storage::model::{Assessment, ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::records::{FoundRun, WatchWrite};
 use crate::storage::report;
-use crate::storage::{Assessment, Settled, Settlement, Settling};
 use crate::telemetry::names;
-
-/// What one transaction came to.
-pub(in crate::storage) struct Round {
-    /// Runs that were dealt with.
-    pub(in crate::storage) settled: Vec<Settled>,
-    /// The ids of the verdicts among them.
-    pub(in crate::storage) decisions: HashMap<RunId, String>,
-    /// Open runs of which unfinished settlements are remembered.
-    pub(super) suspects: Vec<RunId>,
-    /// How long each stage took, the commit included.
-    pub(in crate::storage) stages: Laps,
-    /// What its verdicts are logged under until they are committed.
-    commit: Span,
-}
-
-/// How long each stage of a transaction took, in the order in which they ended.
-#[derive(Debug, Clone)]
-pub(in crate::storage) struct Laps {
-    since_start: Stopwatch,
-    ended: Vec<(Stage, Duration)>,
-}
-
-impl Laps {
-    fn begin() -> Self {
-        Self {
-            since_start: Stopwatch::start(),
-            ended: Vec::with_capacity(Stage::ALL.len()),
-        }
-    }
-
-    fn end(&mut self, stage: Stage) {
-        self.ended.push((stage, self.since_start.elapsed()));
-    }
-
-    /// How long it took from the beginning to the end of the last stage.
-    pub(in crate::storage) fn whole(&self) -> Duration {
-        self.ended.last().map_or(Duration::ZERO, |(_, at)| *at)
-    }
-
-    /// The same from the end of the first stage, when the transaction had begun.
-    pub(in crate::storage) fn since_begun(&self) -> Duration {
-        let begun = self.ended.first().map_or(Duration::ZERO, |(_, at)| *at);
-        self.whole().saturating_sub(begun)
-    }
-
-    /// How long each stage took by itself.
-    pub(in crate::storage) fn each(&self) -> impl Iterator<Item = (Stage, Duration)> + '_ {
-        let begun = iter::once(Duration::ZERO).chain(self.ended.iter().map(|(_, at)| *at));
-        let ended = self.ended.iter();
-        ended
-            .zip(begun)
-            .map(|((stage, at), before)| (*stage, at.saturating_sub(before)))
-    }
-}
 
 /// One transaction: lock, look, decide, write, commit. Reports what was committed.
 pub(super) async fn settle_once<T: Transactions>(

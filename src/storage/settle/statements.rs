@@ -13,15 +13,14 @@ use serde_json::value::RawValue;
 use super::transaction::{Lock, Transaction};
 use crate::storage::connection::Connection;
 use crate::storage::error::StoreError;
+use crate::storage::model::{AUDITS_PER_RESTORE_MAX, ClaimedJob, RUN_COLUMN_BYTES_MAX};
 use crate::storage::parsing::Parsed;
-use crate::storage::queue::ClaimedJob;
 use crate::storage::records::{
     Ask, AttemptsRecord, AuditRecord, CandidateRecord, FoundRun, RestoreRecord, RunRecord,
     SnapshotRecord, WatchWrite,
 };
 use crate::storage::statement::{Statement, Table, Value, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
-use crate::storage::{AUDITS_PER_RESTORE_MAX, RUN_COLUMN_BYTES_MAX};
 
 impl Transaction for DatabaseTransaction {
     fn as_of(&self) -> Timestamp {

@@ -11,7 +11,7 @@ use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdat
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
 
 use crate::storage::error::{ErrorKind, StoreError};
-use crate::storage::queue::ClaimedJob;
+use crate::storage::model::ClaimedJob;
 use crate::storage::records::{Ask, FoundRun, WatchWrite};
 
 /// Pause before the first retry of a transient failure; doubled each time.

@@ -1,0 +1,269 @@
+//! What goes into the store and comes out of it: how runs are settled, what became of each, and the verdict on record.
+
+use jiff::Timestamp;
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::facts::RestoreFacts;
+use reconciler_jobs::restore_execute::proof::Leg;
+use reconciler_jobs::restore_execute::record::Attribution;
+use reconciler_jobs::restore_execute::review::{Name, Recorded, Standing};
+use reconciler_jobs::restore_execute::{Decision, Facts, Outcome, Policy};
+use reconciler_jobs::sweep::{Schedule, Watch};
+use reconciler_jobs::trace::TraceContext;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+use tracing::Span;
+
+use super::column::{Id, Moment};
+
+/// How many runs are settled together unless configured otherwise.
+pub const BATCH_RUNS_MAX: u32 = 500;
+
+/// Longest JSON column of a run that is read, in bytes. A batch holds those of all its runs until it is
+/// committed, so they are bounded more tightly than a restore's, which are read one by one.
+pub const RUN_COLUMN_BYTES_MAX: i64 = 1024 * 1024;
+
+/// How many audit entries of one restore are read: the latest ones, which overrule the others.
+pub const AUDITS_PER_RESTORE_MAX: i64 = 32;
+
+/// Which database a store speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// The platform's own database.
+    Postgres,
+    /// A file of our own.
+    Sqlite,
+}
+
+/// The pool of connections behind a store.
+#[derive(Debug, Clone, Copy)]
+pub enum Driver<'s> {
+    /// To a PostgreSQL server.
+    Postgres(&'s sqlx::PgPool),
+    /// To a SQLite file.
+    Sqlite(&'s sqlx::SqlitePool),
+}
+
+/// How runs are settled.
+#[derive(Debug, Clone)]
+pub struct Settling {
+    /// The rules' settings.
+    pub policy: Policy,
+    /// How long deferred runs wait.
+    pub schedule: Schedule,
+    /// How many runs share one transaction.
+    pub batch_runs_max: u32,
+    /// How often a transient failure is tried again.
+    pub retries_max: u32,
+    /// How often a run whose settlement ended its process is tried.
+    pub attempts_max: u32,
+    /// Whether a run whose time to be looked at again has not come is passed over.
+    pub due_only: bool,
+    /// Who settles, and why.
+    pub by: Attribution,
+}
+
+/// A job that a worker has taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimedJob {
+    /// The job.
+    pub id: String,
+    /// The worker that took it. Another name in its row means that it was taken away since.
+    pub worker: String,
+    /// The run it asks for.
+    pub run: RunId,
+    /// When the run was asked for, by the database's clock.
+    pub asked_at: Option<Timestamp>,
+    /// The trace it belongs to, if any.
+    pub trace: Option<TraceContext>,
+    /// What it is logged under; [`Span::none`] where nobody listens.
+    pub span: Span,
+}
+
+/// A run's facts and what was decided from them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assessment {
+    /// What was known.
+    pub facts: Facts,
+    /// What follows.
+    pub decision: Decision,
+}
+
+impl Assessment {
+    /// The restore that may be spoken of: none where the run is of another type, and none that
+    /// cannot be tied to the run with certainty.
+    #[must_use]
+    pub fn restore(&self) -> Option<&RestoreFacts> {
+        let proof = &self.decision.proof;
+        let certain = proof.holds(Leg::Link) && proof.holds(Leg::Scope);
+        self.facts
+            .restore
+            .as_ref()
+            .filter(|_| certain && self.facts.run.is_restore_execute)
+    }
+}
+
+/// What became of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The run.
+    pub run: RunId,
+    /// What became of it.
+    pub result: Settlement,
+}
+
+/// What became of a run that was to be settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// The verdict was committed.
+    Committed(Box<Assessment>),
+    /// The decision was to wait; the platform was not touched.
+    Deferred(Box<Assessment>, Option<Watch>),
+    /// Another writer closed the run between our look and our write. Nothing of ours was written.
+    Lost,
+    /// Another writer holds the run right now, or has just looked at it.
+    Locked,
+    /// Earlier settlements of this run never ended. Nothing was tried.
+    Suspended {
+        /// How many there were.
+        tries: u32,
+        /// When it is tried again; never by itself where there is no such moment: it is a dead letter.
+        until: Option<Timestamp>,
+    },
+    /// There is no such run.
+    Absent,
+    /// The database refused to record a verdict for this run alone.
+    Refused {
+        /// When it is tried again.
+        watch: Option<Watch>,
+        /// What the database said.
+        error: String,
+    },
+}
+
+/// A verdict as the ledger holds it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct RecordedVerdict {
+    /// The run that it is filed under.
+    #[sqlx(rename = "operation_run_id", try_from = "Id")]
+    pub run: RunId,
+    /// Names the verdict.
+    pub decision_id: String,
+    /// The outcome that was written to the run.
+    pub outcome: String,
+    /// The primary reason.
+    pub reason_code: String,
+    /// Version of the rules.
+    pub ruleset: String,
+    /// The facts, in canonical form.
+    pub facts: String,
+    /// SHA-256 of `facts`.
+    pub facts_digest: String,
+    /// The decision, in canonical form.
+    pub decision: String,
+    /// Who decided.
+    pub worker: String,
+    /// When, by the database's clock.
+    #[sqlx(try_from = "Moment")]
+    pub decided_at: Timestamp,
+}
+
+impl RecordedVerdict {
+    /// Whether its columns say what follows from the facts on record.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let recorded = Recorded {
+            outcome: &self.outcome,
+            reason_code: &self.reason_code,
+            ruleset: &self.ruleset,
+            facts: &self.facts,
+            facts_digest: &self.facts_digest,
+            decision: &self.decision,
+        };
+        let name = Name {
+            run: self.run,
+            decision_id: &self.decision_id,
+            decided_at: self.decided_at,
+        };
+        Standing::of(&recorded, &name)
+    }
+}
+
+/// How many runs ended in which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Tally {
+    /// Verdicts `succeeded`.
+    pub succeeded: u64,
+    /// Verdicts `partially_succeeded`.
+    pub partially_succeeded: u64,
+    /// Verdicts `blocked`.
+    pub blocked: u64,
+    /// Verdicts `failed`.
+    pub failed: u64,
+    /// Runs that stay open.
+    pub deferred: u64,
+    /// Runs that the database refused to close.
+    pub refused: u64,
+    /// Runs that somebody else dealt with, that are not ours to judge, or that do not exist.
+    pub passed_over: u64,
+}
+
+impl Tally {
+    /// Counts one run.
+    pub fn add(&mut self, result: &Settlement) {
+        match result {
+            Settlement::Committed(assessment) | Settlement::Deferred(assessment, _) => {
+                self.add_decision(&assessment.decision);
+            }
+            Settlement::Refused { .. } => self.refused += 1,
+            Settlement::Lost
+            | Settlement::Locked
+            | Settlement::Suspended { .. }
+            | Settlement::Absent => self.passed_over += 1,
+        }
+    }
+
+    /// Counts one decision.
+    pub fn add_decision(&mut self, decision: &Decision) {
+        match decision.outcome() {
+            Some(outcome) => *self.slot(outcome) += 1,
+            None if decision.stays_open() => self.deferred += 1,
+            None => self.passed_over += 1,
+        }
+    }
+
+    fn slot(&mut self, outcome: Outcome) -> &mut u64 {
+        match outcome {
+            Outcome::Succeeded => &mut self.succeeded,
+            Outcome::PartiallySucceeded => &mut self.partially_succeeded,
+            Outcome::Blocked => &mut self.blocked,
+            Outcome::Failed => &mut self.failed,
+        }
+    }
+
+    /// The counts as the sweeps table has them, in the order of its columns.
+    pub(super) fn columns(&self) -> [i64; 7] {
+        [
+            self.succeeded,
+            self.partially_succeeded,
+            self.blocked,
+            self.failed,
+            self.deferred,
+            self.refused,
+            self.passed_over,
+        ]
+        .map(|count| i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    /// All verdicts.
+    #[must_use]
+    pub fn verdicts(&self) -> u64 {
+        self.succeeded + self.partially_succeeded + self.blocked + self.failed
+    }
+
+    /// All runs.
+    #[must_use]
+    pub fn looked_at(&self) -> u64 {
+        self.verdicts() + self.deferred + self.refused + self.passed_over
+    }
+}

@@ -1,0 +1,182 @@
+//! What all parts of the process share: the store, what is known of its state, and how to wait without seeming dead.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reconciler_jobs::restore_execute::record::{Attribution, Source};
+use tokio_util::sync::CancellationToken;
+
+use super::name::ProcessName;
+use crate::config::{self, DatabaseUrl};
+use crate::health::{Health, Loop};
+use crate::storage::{Settling, Store};
+use crate::telemetry::names::BATCH_JOBS;
+
+/// How often a loop that waits reports that it still turns.
+pub(super) const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// How long looking for rows that nobody can read may take.
+const DISCARD_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a worker works with.
+pub struct Options {
+    /// How jobs are taken, given up on, and stopped.
+    pub worker: config::Worker,
+    /// When sweeps happen, and how large they are.
+    pub sweep: config::Sweep,
+    /// How often the database is counted.
+    pub metrics: config::Metrics,
+    /// Leads to the database around a pooler that cannot pass notifications on.
+    pub listen_url: Option<DatabaseUrl>,
+    /// How runs are settled, whoever settles them and why.
+    pub settling: Settling,
+}
+
+/// What all parts of the process share.
+pub(super) struct Shared {
+    pub(super) store: Store,
+    pub(super) health: Arc<Health>,
+    pub(super) options: Options,
+    pub(super) name: ProcessName,
+    /// The names under which this process takes jobs now, by queue.
+    workers: Mutex<BTreeMap<&'static str, String>>,
+    /// Whether a sweep has failed here since the last tick.
+    pub(super) sweep_failed: AtomicBool,
+    /// Whether a part has ended that must not.
+    pub(super) broken: AtomicBool,
+    pub(super) stop: CancellationToken,
+}
+
+/// The process was told to stop.
+pub(super) struct Stopped;
+
+impl Shared {
+    pub(super) fn new(
+        store: Store,
+        health: Arc<Health>,
+        options: Options,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            store,
+            health,
+            options,
+            name: ProcessName::of_this_process(),
+            workers: Mutex::default(),
+            sweep_failed: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            stop,
+        }
+    }
+
+    /// How runs are settled for this reason.
+    pub(super) fn settling(&self, source: Source) -> Settling {
+        Settling {
+            by: Attribution {
+                worker: self.name.as_str().to_owned(),
+                source,
+            },
+            due_only: source != Source::Request,
+            ..self.options.settling.clone()
+        }
+    }
+
+    /// Notes the name under which this process takes a queue's jobs from now on.
+    pub(super) fn takes_jobs_as(&self, queue: &'static str, worker: &str) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.insert(queue, worker.to_owned());
+    }
+
+    /// The names under which this process takes jobs now.
+    pub(super) fn workers(&self) -> Vec<String> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.values().cloned().collect()
+    }
+
+    /// Removes what may end a worker: apalis gives up on a whole poll when it cannot read one row. Returns whether
+    /// the queue was gone through.
+    pub(super) async fn discard_unreadable(&self, which: Loop) -> bool {
+        let discarding = self.store.discard_unreadable();
+        match self.answered(which, DISCARD_WITHIN, discarding).await {
+            Some(Ok(jobs)) => {
+                if jobs > 0 {
+                    tracing::warn!(
+                        { { BATCH_JOBS } = jobs },
+                        "jobs whose rows nobody can read were discarded"
+                    );
+                }
+                true
+            }
+            Some(Err(error)) => {
+                tracing::debug!(%error, "rows that nobody can read may be left");
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Waits, unless the process is told to stop.
+    pub(super) async fn pause(&self, length: Duration) -> Result<(), Stopped> {
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Stopped),
+            () = tokio::time::sleep(length) => Ok(()),
+        }
+    }
+
+    /// Waits so long and until the database is there.
+    pub(super) async fn rest(&self, length: Duration) -> Result<(), Stopped> {
+        let rested = async {
+            tokio::time::sleep(length).await;
+            self.health.database_up().await;
+        };
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Stopped),
+            () = rested => Ok(()),
+        }
+    }
+
+    /// Returns when the database, having been there, is away.
+    pub(super) async fn database_gone(&self) {
+        self.health.database_up().await;
+        let mut up = self.health.watch_database();
+        // Fails when nobody watches the database any more, and then nobody will say that it is away.
+        if up.wait_for(|up| !up).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits so long and until the database is there, and reports meanwhile that the loop still turns.
+    pub(super) async fn pause_beating(&self, which: Loop, length: Duration) -> Result<(), Stopped> {
+        self.beating(which, self.rest(length)).await
+    }
+
+    /// Works on what the database has to answer, and reports meanwhile that the loop still turns: how long an
+    /// answer takes says nothing about the loop. Nothing if the database went away before it answered, or took
+    /// longer than `limit`.
+    pub(super) async fn answered<T>(
+        &self,
+        which: Loop,
+        limit: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let answer = async {
+            tokio::select! {
+                answer = tokio::time::timeout(limit, work) => answer.ok(),
+                () = self.database_gone() => None,
+            }
+        };
+        self.beating(which, answer).await
+    }
+
+    pub(super) async fn beating<T>(&self, which: Loop, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            self.health.beat(which);
+            if let Ok(done) = tokio::time::timeout(BEAT_EVERY, &mut work).await {
+                return done;
+            }
+        }
+    }
+}
