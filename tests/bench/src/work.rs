@@ -7,9 +7,7 @@ use jiff::Timestamp;
 use reconciler_jobs::restore_execute::ReasonCode;
 use serde_json::{Value, json};
 
-use reconciler_fixtures::{
-    Case, CaseIds, PlantedBackupItem, PlantedBackupSet, PlantedEnvironment, PlatformRows,
-};
+use reconciler_fixtures::{Case, CaseIds, PlantedBackupItem, PlatformRows};
 
 /// How many workspaces share the runs.
 const WORKSPACES: i64 = 50;
@@ -81,7 +79,7 @@ pub(crate) fn workspaces() -> PlatformRows {
     let mut rows = PlatformRows::default();
     for id in 1..=WORKSPACES {
         let environments = [(environment_of(id), "Production")];
-        rows.add_environments(id, &format!("Customer {id}"), environments);
+        rows.add_environments(id, format!("Customer {id}"), environments);
     }
     rows
 }
@@ -103,19 +101,8 @@ const BACKUP_ITEMS: i64 = 20;
 pub(crate) fn estate() -> PlatformRows {
     let mut rows = PlatformRows::default();
     for workspace in 1..=WORKSPACES {
-        for id in others_of(workspace) {
-            rows.environments.push(PlantedEnvironment {
-                id,
-                workspace_id: workspace,
-                name: format!("Branch {id}"),
-            });
-            rows.backup_sets.push(PlantedBackupSet {
-                id,
-                workspace_id: workspace,
-                managed_environment_id: id,
-                ..PlantedBackupSet::default()
-            });
-        }
+        let branches = others_of(workspace).map(|id| (id, format!("Branch {id}")));
+        rows.add_branches(workspace, branches);
         let sets = std::iter::once(environment_of(workspace)).chain(others_of(workspace));
         rows.backup_items.extend(sets.flat_map(|set| {
             (0..BACKUP_ITEMS).map(move |_| PlantedBackupItem {

@@ -80,12 +80,8 @@ fn rows() -> PlatformRows {
     let each_kind = |workspace| KINDS.map(|kind| case(workspace, kind, now));
     let mut rows: PlatformRows = both.into_iter().flat_map(each_kind).collect();
     for (id, whose) in both.into_iter().zip(["own", MARKER]) {
-        let environment = format!("{whose} environment");
-        rows.add_environments(
-            id,
-            &format!("{whose} workspace"),
-            [(id, environment.as_str())],
-        );
+        let environment = (id, format!("{whose} environment"));
+        rows.add_environments(id, format!("{whose} workspace"), [environment]);
         rows.backup_items.push(PlantedBackupItem {
             backup_set_id: id,
             policy_type: "deviceConfiguration".into(),

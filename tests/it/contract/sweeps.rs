@@ -355,7 +355,7 @@ async fn a_pass_stops_between_pages_where_it_is_told_to(on: Fixture) {
 fn place(id: i64) -> PlatformRows {
     let mut rows = PlatformRows::default();
     let name = format!("Place {id}");
-    rows.add_environments(id, &name, [(id, name.as_str())]);
+    rows.add_environments(id, name.clone(), [(id, name)]);
     rows
 }
 

@@ -207,9 +207,8 @@ fn environment_of(workspace: i64) -> i64 {
 fn scopes() -> PlatformRows {
     let mut rows = PlatformRows::default();
     for id in 1..=WORKSPACES {
-        let environment = format!("Environment of {id}");
-        let environments = [(environment_of(id), environment.as_str())];
-        rows.add_environments(id, &format!("Workspace {id}"), environments);
+        let environment = (environment_of(id), format!("Environment of {id}"));
+        rows.add_environments(id, format!("Workspace {id}"), [environment]);
     }
     rows
 }
