@@ -3,7 +3,12 @@
 //! Jobs are in schema `apalis` on PostgreSQL and in a file of their own on SQLite, which this side of the test
 //! attaches under that name: a query about `apalis.jobs` reads them on both.
 
-use std::{fs, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    ops::{Deref, RangeInclusive},
+    path::PathBuf,
+    time::Duration,
+};
 
 use reconciler_fixtures::{PlatformRows, plant_within};
 use reconciler_jobs::ids::RunId;
@@ -57,6 +62,14 @@ pub(crate) struct Scene {
     _directory: TempDir,
 }
 
+impl Deref for Scene {
+    type Target = Fixture;
+
+    fn deref(&self) -> &Fixture {
+        &self.database
+    }
+}
+
 impl Scene {
     /// On PostgreSQL, with this configuration for its workers.
     pub(crate) async fn new(config: &str) -> Self {
@@ -107,10 +120,6 @@ impl Scene {
             .unwrap_or_else(|why| panic!("{why}"))
     }
 
-    pub(crate) async fn plant(&self, cases: impl IntoIterator<Item = Case>) {
-        self.database.plant(cases).await;
-    }
-
     /// Runs with complete proof, from `first` to `last`, spread over `workspaces`, numbered from `workspace` on.
     /// PostgreSQL, where there may be many.
     pub(crate) async fn plant_proven(
@@ -124,14 +133,14 @@ impl Scene {
         for id in (workspace..workspace + workspaces).filter(|id| ![HOME.0, FOREIGN.0].contains(id))
         {
             let environments = [(environment_of(id), "Environment")];
-            rows.add_environments(id, &format!("Workspace {id}"), environments);
+            rows.add_environments(id, format!("Workspace {id}"), environments);
         }
-        self.database.standin.plant(&rows).await.expect("runs");
+        self.standin.plant(&rows).await.expect("runs");
     }
 
     /// One run of a workspace that is there, and the request for it, in one transaction. PostgreSQL.
     pub(crate) async fn plant_and_request(&self, run: i64, workspace: i64) {
-        let mut tx = self.database.pg().begin().await.expect("a transaction");
+        let mut tx = self.pg().begin().await.expect("a transaction");
         let rows = proven_in(run..=run, workspace, 1);
         plant_within(&mut tx, &rows).await.expect("a run");
         let queued: bool = sqlx::query_scalar("SELECT reconciler.request($1)")
@@ -146,7 +155,7 @@ impl Scene {
     /// Asks for open runs, all in one transaction.
     pub(crate) async fn request(&self, runs: impl IntoIterator<Item = i64>) {
         let mut runs: Vec<RunId> = runs.into_iter().map(RunId).collect();
-        let queued = self.database.store.request(&runs, "platform", None).await;
+        let queued = self.store.request(&runs, "platform", None).await;
         let mut queued = queued.expect("the queue is there");
         runs.sort_unstable();
         queued.sort_unstable();
@@ -156,7 +165,7 @@ impl Scene {
     /// The same where a sweep may have been quicker.
     pub(crate) async fn request_open(&self, runs: impl IntoIterator<Item = i64>) {
         let runs: Vec<RunId> = runs.into_iter().map(RunId).collect();
-        let queued = self.database.store.request(&runs, "platform", None).await;
+        let queued = self.store.request(&runs, "platform", None).await;
         let queued = queued.expect("the queue is there");
         assert!(queued.iter().all(|run| runs.contains(run)), "{queued:?}");
     }
@@ -164,18 +173,6 @@ impl Scene {
     /// Makes the settlement of `run` wait until it is let go. PostgreSQL.
     pub(crate) async fn hold(&self, run: i64) -> Held {
         hold(self.url(), run).await
-    }
-
-    pub(crate) async fn execute(&self, statements: &str) {
-        self.database.execute(statements).await;
-    }
-
-    pub(crate) async fn rows(&self, query: &str) -> Vec<Columns> {
-        self.database.rows(query).await
-    }
-
-    pub(crate) async fn count(&self, query: &str) -> i64 {
-        self.database.count(query).await
     }
 
     /// What the jobs of a queue say.
@@ -222,7 +219,7 @@ impl Scene {
 
     /// As if these runs had been looked at before, and their time had come.
     pub(crate) async fn watch(&self, which: &str) {
-        let now = self.database.either(
+        let now = self.either(
             "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000",
             "now()",
         );
@@ -247,7 +244,7 @@ impl Scene {
 
     /// Once everything is settled: jobs that are delivered again, and a sweep, write nothing.
     pub(crate) async fn again_changes_nothing(&self, worker: &Worker) {
-        let standin = &self.database.standin;
+        let standin = &self.standin;
         let before = standin.fingerprint_but_looks().await;
         self.deliver_again(1).await;
         self.until(OPEN_JOBS, 0, worker).await;
@@ -262,7 +259,7 @@ impl Scene {
 
     /// Everything that a verdict writes or could change.
     pub(crate) async fn fingerprint(&self) -> String {
-        let fingerprint = self.database.standin.fingerprint().await;
+        let fingerprint = self.standin.fingerprint().await;
         fingerprint.expect("a fingerprint")
     }
 }

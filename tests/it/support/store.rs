@@ -38,21 +38,24 @@ use super::cluster::{self, TestDatabase};
 /// One row, by column, as text.
 pub(crate) type Columns = BTreeMap<String, Option<String>>;
 
+/// A module of tests, each with a fixture of its own: `async fn name(on: Fixture)`.
+macro_rules! with_fixture {
+    (#[$test:meta] $module:ident, $fixture:ident: $($name:ident),+) => {
+        mod $module { $(
+            #[$test]
+            async fn $name() {
+                super::$name($crate::support::store::Fixture::$fixture().await).await;
+            }
+        )+ }
+    };
+}
+pub(crate) use with_fixture;
+
 /// Runs each named test on both databases: `async fn name(on: Fixture)`.
 macro_rules! on_both {
     ($($name:ident),+ $(,)?) => {
-        mod on_sqlite { $(
-            #[tokio::test]
-            async fn $name() {
-                super::$name($crate::support::store::Fixture::sqlite().await).await;
-            }
-        )+ }
-        mod on_postgres { $(
-            #[tokio::test]
-            async fn $name() {
-                super::$name($crate::support::store::Fixture::postgres().await).await;
-            }
-        )+ }
+        $crate::support::store::with_fixture!(#[tokio::test] on_sqlite, sqlite: $($name),+);
+        $crate::support::store::with_fixture!(#[tokio::test] on_postgres, postgres: $($name),+);
     };
 }
 pub(crate) use on_both;
@@ -60,18 +63,12 @@ pub(crate) use on_both;
 /// As [`on_both`], in a database without any table, and with a thread for whatever works beside the test.
 macro_rules! on_both_empty {
     ($($name:ident),+ $(,)?) => {
-        mod on_sqlite { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name($crate::support::store::Fixture::empty_sqlite().await).await;
-            }
-        )+ }
-        mod on_postgres { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name($crate::support::store::Fixture::empty_postgres().await).await;
-            }
-        )+ }
+        $crate::support::store::with_fixture!(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)] on_sqlite, empty_sqlite: $($name),+
+        );
+        $crate::support::store::with_fixture!(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)] on_postgres, empty_postgres: $($name),+
+        );
     };
 }
 pub(crate) use on_both_empty;
@@ -81,12 +78,9 @@ pub(crate) use on_both_empty;
 macro_rules! on_all {
     ($($name:ident),+ $(,)?) => {
         $crate::support::store::on_both!($($name),+);
-        mod on_postgres_with_other_column_types { $(
-            #[tokio::test]
-            async fn $name() {
-                super::$name($crate::support::store::Fixture::postgres_variant().await).await;
-            }
-        )+ }
+        $crate::support::store::with_fixture!(
+            #[tokio::test] on_postgres_with_other_column_types, postgres_variant: $($name),+
+        );
     };
 }
 pub(crate) use on_all;
