@@ -1,7 +1,7 @@
-//! The program `restore-reconciler`. See [`restore_reconciler::cli`].
+//! The program `restore-reconciler`. See [`restore_reconciler::main`].
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    restore_reconciler::cli::main()
+    restore_reconciler::main()
 }

@@ -36,21 +36,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use toml::de::DeTable;
 
-pub use capability::{Capability, UnknownCapability};
+pub use capability::Capability;
 pub(crate) use console::is_token_name;
-pub use console::{All, Console, Reach, TOKEN_PREFIX, TOKENS_MAX, Token};
+pub use console::{All, Console, Reach, TOKEN_PREFIX, Token};
 pub use database::Database;
-pub use database_url::{DatabaseUrl, DatabaseUrlError};
+pub use database_url::DatabaseUrl;
 pub use environment::{CONFIG_VARIABLE, DATABASE_URL_VARIABLE, Environment, LISTEN_URL_VARIABLE};
 pub use error::{ConfigError, FILE_BYTES_MAX};
 pub use log::Log;
 pub use metrics::Metrics;
-pub use rules::{AUDIT_ACTION_CHARS_MAX, AUDIT_ACTIONS_MAX, Rules};
+pub use rules::Rules;
 use source::{Source, value_at};
-pub use sweep::{Cron, CronError, Sweep};
+pub use sweep::{Cron, Sweep};
 pub use worker::Worker;
 
-pub use crate::storage::Backend;
 
 /// Settings of restore-reconciler.
 ///

@@ -42,7 +42,7 @@ use crate::clock::Clock;
 use crate::health::Health;
 use crate::metrics::Exported;
 use access::AccessControl;
-pub use access::{NewToken, NoRandomness};
+pub use access::NewToken;
 pub use load::ConsoleState;
 pub use middleware::ConsoleLimits;
 use middleware::{Concurrency, protect};

@@ -47,8 +47,7 @@ use crate::worker;
 
 pub use error::DemoError;
 pub use report::{
-    DemoProgress, DemoReport, KindReport, PassReport, Phase, QueueReport, ScenarioReport,
-    VolumeReport,
+    DemoProgress, DemoReport, PassReport, Phase, QueueReport, ScenarioReport, VolumeReport,
 };
 pub use through_queue::{ThroughQueue, Working};
 

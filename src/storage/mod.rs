@@ -60,7 +60,7 @@ pub use model::{
     AUDITS_PER_RESTORE_MAX, Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, Driver,
     RUN_COLUMN_BYTES_MAX, RecordedVerdict, Settled, Settlement, Settling, Tally,
 };
-pub use queue::{Listener, Pruned, QueuePool, QueueState, Rechecks, Retention};
+pub use queue::{Pruned, QueuePool, QueueState, Rechecks, Retention};
 pub use sqlite::queue_file;
 pub use store::Store;
 pub use sweeps::SweepStart;

@@ -7,7 +7,7 @@ mod queue;
 mod stage;
 mod surface;
 
-use restore_reconciler::cli::output::Document;
+use restore_reconciler::internals::cli::output::Document;
 
 use stage::{
     CLOSED, FAILED, FOREIGN, File, NOBODY, OTHER_TYPE, PROVEN, RUNNING, UNPROVEN, execute, run,

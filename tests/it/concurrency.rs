@@ -11,8 +11,10 @@ use std::{
 };
 
 use reconciler_jobs::restore_execute::record::Source;
-use restore_reconciler::storage::{Access, Limits, Settled, Settlement, Settling, Tally, connect};
-use restore_reconciler::sweep::{Scope, sweep};
+use restore_reconciler::internals::storage::{
+    Access, Limits, Settled, Settlement, Settling, Tally, connect,
+};
+use restore_reconciler::internals::sweep::{Scope, sweep};
 
 use crate::support::case::Case;
 use crate::support::cluster::environment;

@@ -8,11 +8,11 @@ use reconciler_fixtures::HIDDEN_IDS;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::reading::now::{Change, Now};
 use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
-use restore_reconciler::demo::{
+use restore_reconciler::internals::demo::{
     self, DemoError, DemoOptions, DemoProgress, DemoReport, Phase, QueueReport, ThroughQueue,
 };
-use restore_reconciler::storage::Tally;
-use restore_reconciler::storage::reader::Workspaces;
+use restore_reconciler::internals::storage::Tally;
+use restore_reconciler::internals::storage::reader::Workspaces;
 use serde_json::Value;
 
 use crate::support::store::{Columns, Fixture, on_both_empty};

@@ -9,7 +9,7 @@ use std::process::Command;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::results::{EXCEPTIONS_MAX, ITEMS_MAX};
 use reconciler_jobs::{json, restore_execute::record::FAILURE_SUMMARY_MAX};
-use restore_reconciler::metrics::{DECLARED, Role};
+use restore_reconciler::internals::metrics::{DECLARED, Role};
 use serde_json::Value;
 
 /// Pages with more bytes than this are not read to their end.

@@ -12,9 +12,9 @@ use std::{fs, path::PathBuf, time::Duration};
 use reconciler_fixtures::Standin;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
-use restore_reconciler::clock::Stopwatch;
-use restore_reconciler::storage::Limits;
-use restore_reconciler::storage::reader::{Workspaces, open_reader};
+use restore_reconciler::internals::clock::Stopwatch;
+use restore_reconciler::internals::storage::Limits;
+use restore_reconciler::internals::storage::reader::{Workspaces, open_reader};
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},

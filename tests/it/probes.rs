@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use restore_reconciler::console::{ConnectionLimits, serve_probes};
-use restore_reconciler::health::{DatabaseState, Health, HealthLimits, Loop, Schema};
-use restore_reconciler::metrics::{Exporter, Role};
+use restore_reconciler::internals::console::{ConnectionLimits, serve_probes};
+use restore_reconciler::internals::health::{DatabaseState, Health, HealthLimits, Loop, Schema};
+use restore_reconciler::internals::metrics::{Exporter, Role};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -142,6 +142,7 @@ const LIBRARY: Ranks = &[
         "cli::work",
     ],
     &["cli"],
+    &["internals"],
 ];
 
 /// Modules with others below them, of which neither runs the other: what they share is beneath both.

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use restore_reconciler::config::Config;
+use restore_reconciler::internals::config::Config;
 use tempfile::TempDir;
 
 const UNIT: &str = include_str!("../../config/systemd/restore-reconciler.service");

@@ -17,8 +17,8 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use reconciler_jobs::sweep::Schedule;
-use restore_reconciler::storage::{BATCH_RUNS_MAX, Limits, Settled, Settling};
-use restore_reconciler::worker;
+use restore_reconciler::internals::storage::{BATCH_RUNS_MAX, Limits, Settled, Settling};
+use restore_reconciler::internals::worker;
 use serde::Serialize;
 
 use crate::report::{Measured, Report, Unit, Work};

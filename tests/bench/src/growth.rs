@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use reconciler_jobs::ids::RunId;
 
-use restore_reconciler::clock::Stopwatch;
-use restore_reconciler::storage::Store;
-use restore_reconciler::sweep::{Scope, sweep};
+use restore_reconciler::internals::clock::Stopwatch;
+use restore_reconciler::internals::storage::Store;
+use restore_reconciler::internals::sweep::{Scope, sweep};
 
 use crate::bench::{Bench, Record, Subject, all, milliseconds};
 use crate::report::Unit;

@@ -31,9 +31,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum};
-use restore_reconciler::config::{DATABASE_URL_VARIABLE, DatabaseUrl, Environment};
-use restore_reconciler::storage::Backend;
-use restore_reconciler::telemetry;
+use restore_reconciler::internals::config::{DATABASE_URL_VARIABLE, DatabaseUrl, Environment};
+use restore_reconciler::internals::storage::Backend;
+use restore_reconciler::internals::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::bench::Options;
@@ -93,7 +93,7 @@ fn main() -> ExitCode {
         .next()
         .is_some_and(|name| name == OPERATED_AS)
     {
-        return restore_reconciler::cli::main();
+        return restore_reconciler::main();
     }
     let args = Args::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -15,8 +15,10 @@ use std::time::Duration;
 use anyhow::anyhow;
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::clock::Stopwatch;
-use restore_reconciler::config::{CONFIG_VARIABLE, DATABASE_URL_VARIABLE, LISTEN_URL_VARIABLE};
+use restore_reconciler::internals::clock::Stopwatch;
+use restore_reconciler::internals::config::{
+    CONFIG_VARIABLE, DATABASE_URL_VARIABLE, LISTEN_URL_VARIABLE,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -285,7 +287,7 @@ fn peak_in(status: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use restore_reconciler::telemetry::names::{OUTCOME, RUN_ID};
+    use restore_reconciler::internals::telemetry::names::{OUTCOME, RUN_ID};
 
     use super::*;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::clock::{self, Stopwatch};
+use restore_reconciler::internals::clock::{self, Stopwatch};
 use tokio::task::JoinSet;
 
 use crate::bench::{Bench, all, milliseconds};

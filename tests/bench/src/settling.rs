@@ -7,9 +7,9 @@ use std::ops::ControlFlow;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reconciler_jobs::ids::RunId;
 
-use restore_reconciler::clock::Stopwatch;
-use restore_reconciler::storage::{Settled, Settlement, Store};
-use restore_reconciler::sweep::{Scope, sweep};
+use restore_reconciler::internals::clock::Stopwatch;
+use restore_reconciler::internals::storage::{Settled, Settlement, Store};
+use restore_reconciler::internals::sweep::{Scope, sweep};
 
 use crate::bench::{Bench, LIKE, Record, Subject, all, milliseconds};
 use crate::report::Unit;

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, LineStyle, Table, presets};
-use restore_reconciler::clock::Stopwatch;
+use restore_reconciler::internals::clock::Stopwatch;
 use terminal_size::terminal_size_of;
 
 use crate::report::{Figure, Report, Target, Unit, Work, rounded};

@@ -168,8 +168,8 @@ mod tests {
 
     use reconciler_fixtures::Standin;
     use reconciler_jobs::ids::RunId;
-    use restore_reconciler::storage::{Access, Limits, Settlement, connect};
-    use restore_reconciler::sweep::{Scope, sweep};
+    use restore_reconciler::internals::storage::{Access, Limits, Settlement, connect};
+    use restore_reconciler::internals::sweep::{Scope, sweep};
 
     use super::*;
     use crate::bench::settling;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use reconciler_fixtures::{PlatformRows, Standin};
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::storage::{
+use restore_reconciler::internals::storage::{
     AUDITS_PER_RESTORE_MAX, Access, Limits, Settling, Store, connect,
 };
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};

@@ -1,8 +1,8 @@
 //! What only real workers show: how soon one is ready, how fast they empty a queue, and how much memory one
 //! takes.
 
-use restore_reconciler::clock::Stopwatch;
-use restore_reconciler::storage::Limits;
+use restore_reconciler::internals::clock::Stopwatch;
+use restore_reconciler::internals::storage::Limits;
 
 use crate::bench::{Bench, Record, Subject, milliseconds};
 use crate::process::{EVERY_SECOND, HARDLY_EVER, OwnProcess, Verdicts};

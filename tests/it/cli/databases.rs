@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use restore_reconciler::cli::output::Document;
+use restore_reconciler::internals::cli::output::Document;
 use tempfile::TempDir;
 
 use super::stage::{File, SECRET, execute, plant, program, ran, run};

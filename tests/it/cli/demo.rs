@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::stage::{File, Ran, open, program, ran, run};
 use crate::support::cluster;
-use restore_reconciler::storage::Access;
+use restore_reconciler::internals::storage::Access;
 
 /// Runs `demo` with no database named and its temporary files in `directory`.
 fn demo(directory: &TempDir, arguments: &[&str]) -> Ran {

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use restore_reconciler::cli::output::Document;
+use restore_reconciler::internals::cli::output::Document;
 use sqlx::{Connection as _, PgConnection, raw_sql};
 use tempfile::TempDir;
 

@@ -1,6 +1,6 @@
 //! `enqueue`, `queue` and the trigger options of `migrate`, by running them.
 
-use restore_reconciler::{
+use restore_reconciler::internals::{
     cli::output::{Document, TriggerWord},
     storage::QueueState,
     views::queue::RequestState,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use reconciler_fixtures::{Case, CaseIds, PlatformRows, Standin};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
-use restore_reconciler::{
+use restore_reconciler::internals::{
     cli::output::Document,
     clock,
     storage::{self, Access, Limits, Store},

@@ -5,8 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use restore_reconciler::cli::output::Document;
-use restore_reconciler::views::verdict::{DecisionWord, RunState};
+use restore_reconciler::internals::cli::output::Document;
+use restore_reconciler::internals::views::verdict::{DecisionWord, RunState};
 use tempfile::TempDir;
 
 use super::stage::{FAILED, File, NOBODY, program, ran, run};

@@ -4,9 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use restore_reconciler::clock::monotonic;
-use restore_reconciler::config;
-use restore_reconciler::console::{ConsoleLimits, ConsoleState, serve_console};
+use restore_reconciler::internals::clock::monotonic;
+use restore_reconciler::internals::config;
+use restore_reconciler::internals::console::{ConsoleLimits, ConsoleState, serve_console};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;

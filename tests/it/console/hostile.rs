@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restore_reconciler::config;
-use restore_reconciler::console::ConsoleLimits;
+use restore_reconciler::internals::config;
+use restore_reconciler::internals::console::ConsoleLimits;
 
 use super::platform::{
     DELETED, ELSEWHERE, FAILED, KINDS, LINKED, MARKER, OWN, RUNNING, SECRET, id,

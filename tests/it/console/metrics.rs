@@ -1,7 +1,7 @@
 //! What `serve` exports, and to whom.
 
-use restore_reconciler::config;
-use restore_reconciler::console::ConsoleLimits;
+use restore_reconciler::internals::config;
+use restore_reconciler::internals::console::ConsoleLimits;
 
 use super::platform::{ELSEWHERE, OWN};
 use super::server::{Answer, Ask, CHIEF, GUEST, MEMBER, PROBE, Server, with_tokens};

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use jiff::Timestamp;
 use reconciler_fixtures::{Case, CaseIds, PlantedBackupItem, PlatformRows, Standin};
-use restore_reconciler::storage::{self, Access, Limits};
-use restore_reconciler::{clock, worker};
+use restore_reconciler::internals::storage::{self, Access, Limits};
+use restore_reconciler::internals::{clock, worker};
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -5,9 +5,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::Output;
 
 use reconciler_jobs::restore_execute::canonical::digest_of;
-use restore_reconciler::cli::output::{Document, TokenMade};
-use restore_reconciler::config::Capability;
-use restore_reconciler::config::{All, Reach};
+use restore_reconciler::internals::cli::output::{Document, TokenMade};
+use restore_reconciler::internals::config::Capability;
+use restore_reconciler::internals::config::{All, Reach};
 use tempfile::TempDir;
 
 use super::platform::{OWN, PROVEN, Platform, SECRET, id};

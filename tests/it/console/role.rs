@@ -1,8 +1,8 @@
 //! The console as a role that may do what the manual grants it, and no more.
 
 use reconciler_fixtures::Standin;
-use restore_reconciler::config::Capability;
-use restore_reconciler::config::Reach;
+use restore_reconciler::internals::config::Capability;
+use restore_reconciler::internals::config::Reach;
 use sqlx::{PgPool, raw_sql};
 
 use super::program::{Serving, Settings};

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reconciler_jobs::restore_execute::canonical::digest_of;
-use restore_reconciler::config::{self, All, Capability, Config, Reach};
-use restore_reconciler::console::{ConsoleLimits, ConsoleState, serve_console};
-use restore_reconciler::storage::Limits;
-use restore_reconciler::storage::reader::{open_reader, open_requests};
+use restore_reconciler::internals::config::{self, All, Capability, Config, Reach};
+use restore_reconciler::internals::console::{ConsoleLimits, ConsoleState, serve_console};
+use restore_reconciler::internals::storage::Limits;
+use restore_reconciler::internals::storage::reader::{open_reader, open_requests};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use reconciler_fixtures::{Case, CaseIds, Standin};
-use restore_reconciler::clock::{self, Stopwatch};
-use restore_reconciler::config;
-use restore_reconciler::console::ConsoleLimits;
+use restore_reconciler::internals::clock::{self, Stopwatch};
+use restore_reconciler::internals::config;
+use restore_reconciler::internals::console::ConsoleLimits;
 use serde_json::{Value, json};
 
 use super::platform::OWN;

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::storage::{Rechecks, Settlement};
-use restore_reconciler::sweep::{Scope, sweep};
+use restore_reconciler::internals::storage::{Rechecks, Settlement};
+use restore_reconciler::internals::sweep::{Scope, sweep};
 use sqlx::{Connection as _, PgConnection, raw_sql};
 
 use crate::support::case::{Case, FOREIGN};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::storage::QueueState;
-use restore_reconciler::storage::census::Census;
+use restore_reconciler::internals::storage::QueueState;
+use restore_reconciler::internals::storage::census::Census;
 
 use crate::support::case::Case;
 use crate::support::store::{Fixture, on_both, settling};

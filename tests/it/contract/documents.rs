@@ -107,7 +107,7 @@ async fn a_context_that_is_no_map_is_left_alone(on: Fixture) {
     assert_eq!(before, after);
     assert!(matches!(
         results[&99],
-        restore_reconciler::storage::Settlement::Committed(_)
+        restore_reconciler::internals::storage::Settlement::Committed(_)
     ));
 }
 
@@ -273,7 +273,8 @@ async fn text_that_jsonb_refuses_harms_nobody(on: Fixture) {
 
     let results = on.settle(&runs).await;
     for run in 1..=count {
-        let restore_reconciler::storage::Settlement::Deferred(assessment, Some(_)) = &results[&run]
+        let restore_reconciler::internals::storage::Settlement::Deferred(assessment, Some(_)) =
+            &results[&run]
         else {
             panic!("run {run}: {:?}", results[&run]);
         };

@@ -6,7 +6,7 @@ use reconciler_fixtures::{PlantedRun, PlantedWorkspace, PlatformRows};
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{DueWorkspace, Reading, Span};
-use restore_reconciler::storage::Settlement;
+use restore_reconciler::internals::storage::Settlement;
 
 use crate::support::case::{Case, FOREIGN, HOME};
 use crate::support::store::{Fixture, on_both};

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::storage::{
+use restore_reconciler::internals::storage::{
     ClaimedJob, ErrorKind, Settled, Settlement, Settling, StoreError,
 };
-use restore_reconciler::worker::set_up;
+use restore_reconciler::internals::worker::set_up;
 use sqlx::{Connection as _, PgConnection, raw_sql};
 use tracing::Span;
 

@@ -1,7 +1,7 @@
 //! Which rows a run's proof is read from: the link rule, the latest audit entries, the snapshot with
 //! the highest id.
 
-use restore_reconciler::storage::{AUDITS_PER_RESTORE_MAX, Settlement};
+use restore_reconciler::internals::storage::{AUDITS_PER_RESTORE_MAX, Settlement};
 
 use crate::support::case::{Case, RECORDED, audit, restore_of, snapshot, snapshot_of};
 use crate::support::store::{Fixture, Written, on_both};

@@ -1,6 +1,6 @@
 //! Moments and words that a column may hold although nobody meant it to.
 
-use restore_reconciler::storage::{Access, Limits, connect};
+use restore_reconciler::internals::storage::{Access, Limits, connect};
 
 use crate::support::case::{Case, ENDED, STARTED};
 use crate::support::store::{Fixture, moment, on_all, settle, settling};
@@ -122,7 +122,7 @@ async fn odd_words_are_known_by_no_rule(on: Fixture) {
         "restore.evidence_not_current",
     ];
     for (run, reason) in runs.iter().zip(expected) {
-        use restore_reconciler::storage::Settlement::{Committed, Deferred};
+        use restore_reconciler::internals::storage::Settlement::{Committed, Deferred};
         let (Committed(assessment) | Deferred(assessment, Some(_))) = &results[run] else {
             panic!("run {run}: {:?}", results[run]);
         };

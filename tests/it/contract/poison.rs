@@ -3,8 +3,10 @@
 use std::ops::ControlFlow;
 
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::storage::{Access, ErrorKind, Limits, Settlement, Settling, connect};
-use restore_reconciler::sweep::{Scope, sweep};
+use restore_reconciler::internals::storage::{
+    Access, ErrorKind, Limits, Settlement, Settling, connect,
+};
+use restore_reconciler::internals::sweep::{Scope, sweep};
 
 use crate::support::case::Case;
 use crate::support::store::{Fixture, on_both, settle, settling};
@@ -174,7 +176,7 @@ async fn two_runs_that_are_refused_together_are_watched_if_that_was_meant() {
         .settle(&runs, &settling(), &mut settled)
         .await
         .unwrap();
-    let is_watched = |settled: &&restore_reconciler::storage::Settled| {
+    let is_watched = |settled: &&restore_reconciler::internals::storage::Settled| {
         matches!(settled.result, Settlement::Refused { watch: Some(_), .. })
     };
     assert_eq!(settled.iter().filter(is_watched).count(), 2, "{settled:?}");

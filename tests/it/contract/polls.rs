@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::config::Config;
-use restore_reconciler::health::{Health, HealthCheck, HealthLimits, Loop, Report};
-use restore_reconciler::worker::{self, Broken, Options};
+use restore_reconciler::internals::config::Config;
+use restore_reconciler::internals::health::{Health, HealthCheck, HealthLimits, Loop, Report};
+use restore_reconciler::internals::worker::{self, Broken, Options};
 use sqlx::{Connection as _, PgConnection, raw_sql};
 use tokio::task::JoinHandle;
 use tokio::time::interval;

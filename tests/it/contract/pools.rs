@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restore_reconciler::storage::{Access, Limits, QueuePool, connect};
+use restore_reconciler::internals::storage::{Access, Limits, QueuePool, connect};
 use sqlx::PgPool;
 use tokio::time::{interval, timeout};
 

@@ -2,10 +2,10 @@
 
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::request::Request;
-use restore_reconciler::storage::reader::{
+use restore_reconciler::internals::storage::reader::{
     JobState, QueueListing, QueueScope, Standing, Workspaces,
 };
-use restore_reconciler::storage::{QueueState, Settlement};
+use restore_reconciler::internals::storage::{QueueState, Settlement};
 
 use crate::support::case::{Case, FOREIGN, HOME};
 use crate::support::store::{Fixture, on_both};

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
-use restore_reconciler::storage::reader::Workspaces;
-use restore_reconciler::storage::{Access, Limits, Store, connect};
+use restore_reconciler::internals::storage::reader::Workspaces;
+use restore_reconciler::internals::storage::{Access, Limits, Store, connect};
 
 use crate::support::case::Case;
 use crate::support::cluster;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restore_reconciler::storage::{Pruned, QueuePool, Retention};
+use restore_reconciler::internals::storage::{Pruned, QueuePool, Retention};
 
 use crate::support::store::{Fixture, on_both};
 

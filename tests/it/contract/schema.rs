@@ -1,7 +1,7 @@
 //! Our own schema: created once however often and from wherever, and a ledger that only grows.
 
-use restore_reconciler::storage::{Access, Limits, QueuePool, connect};
-use restore_reconciler::worker::set_up;
+use restore_reconciler::internals::storage::{Access, Limits, QueuePool, connect};
+use restore_reconciler::internals::worker::set_up;
 
 use crate::support::case::Case;
 use crate::support::store::{Fixture, on_both};

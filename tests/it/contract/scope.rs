@@ -1,6 +1,6 @@
 //! Rows of another workspace or environment, and deleted ones, change nothing and show up nowhere.
 
-use restore_reconciler::storage::Settlement;
+use restore_reconciler::internals::storage::Settlement;
 
 use crate::support::case::{Case, FOREIGN, HOME, NEIGHBOUR, RECORDED, restore_of};
 use crate::support::store::{Fixture, on_both};

@@ -2,8 +2,8 @@
 
 use reconciler_jobs::json::{BYTES_MAX, Fault};
 use reconciler_jobs::restore_execute::results::Reading;
-use restore_reconciler::clock::Stopwatch;
-use restore_reconciler::storage::{RUN_COLUMN_BYTES_MAX, Settlement};
+use restore_reconciler::internals::clock::Stopwatch;
+use restore_reconciler::internals::storage::{RUN_COLUMN_BYTES_MAX, Settlement};
 
 use crate::support::case::Case;
 use crate::support::store::{Fixture, on_both};
@@ -89,7 +89,7 @@ async fn a_document_beyond_the_limit_is_a_gap_of_its_own_run_only(on: Fixture) {
         watch.elapsed()
     );
     let reason = |run: i64| {
-        use restore_reconciler::storage::Settlement::{Committed, Deferred};
+        use restore_reconciler::internals::storage::Settlement::{Committed, Deferred};
         let (Committed(assessment) | Deferred(assessment, Some(_))) = &results[&run] else {
             panic!("run {run}: {:?}", results[&run]);
         };

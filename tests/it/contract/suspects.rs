@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::sweep::shard::Shard;
-use restore_reconciler::storage::{SweepStart, Tally};
+use restore_reconciler::internals::storage::{SweepStart, Tally};
 
 use crate::support::case::{Case, HOME};
 use crate::support::store::{Fixture, on_both};

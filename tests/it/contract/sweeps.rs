@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use reconciler_fixtures::PlatformRows;
 use reconciler_jobs::ids::WorkspaceId;
 use reconciler_jobs::sweep::shard::Shard;
-use restore_reconciler::storage::{Access, Limits, Settled, Tally, connect};
-use restore_reconciler::sweep::{Pass, Scope, sweep};
+use restore_reconciler::internals::storage::{Access, Limits, Settled, Tally, connect};
+use restore_reconciler::internals::sweep::{Pass, Scope, sweep};
 
 use crate::support::case::{Case, FOREIGN, restore_of};
 use crate::support::store::{Columns, Fixture, moment, on_both, settling};

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::canonical::{canonicalise, digest_of};
 use reconciler_jobs::restore_execute::{Facts, RULESET, decide};
-use restore_reconciler::storage::Settlement;
-use restore_reconciler::storage::reader::Workspaces;
+use restore_reconciler::internals::storage::Settlement;
+use restore_reconciler::internals::storage::reader::Workspaces;
 use serde_json::{Value, json};
 
 use crate::support::case::{Case, ENDED, STARTED, audit, restore_of, snapshot_of};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restore_reconciler::clock::Stopwatch;
+use restore_reconciler::internals::clock::Stopwatch;
 use tokio::time::{Interval, interval};
 
 use super::files::{Dashboard, dashboards};

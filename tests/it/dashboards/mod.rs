@@ -19,7 +19,7 @@ mod stage;
 
 use std::collections::BTreeSet;
 
-use restore_reconciler::metrics::DECLARED;
+use restore_reconciler::internals::metrics::DECLARED;
 
 use crate::support::scene::NO_SWEEPS;
 use expression::Reading;

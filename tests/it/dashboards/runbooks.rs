@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use restore_reconciler::config::Config;
-use restore_reconciler::storage::census::COMPARED_MAX;
+use restore_reconciler::internals::config::Config;
+use restore_reconciler::internals::storage::census::COMPARED_MAX;
 use serde_json::Value;
 
 use super::files::{Dashboard, dashboards, files, root, rules, text};

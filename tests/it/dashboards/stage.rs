@@ -1,6 +1,6 @@
 //! A worker and a console on one database, as Prometheus finds them.
 
-use restore_reconciler::cli::output::{Document, TokenMade};
+use restore_reconciler::internals::cli::output::{Document, TokenMade};
 
 use crate::console::{Ask, Serving, Settings};
 use crate::support::scene::{Scene, dismiss};

@@ -9,10 +9,10 @@ mod sqlite;
 
 use std::ops::ControlFlow;
 
-use restore_reconciler::doctor::needs::platform_tables;
-use restore_reconciler::doctor::{Check, Level};
-use restore_reconciler::storage::{Settled, Store, StoreError, Tally};
-use restore_reconciler::sweep::{Scope, sweep};
+use restore_reconciler::internals::doctor::needs::platform_tables;
+use restore_reconciler::internals::doctor::{Check, Level};
+use restore_reconciler::internals::storage::{Settled, Store, StoreError, Tally};
+use restore_reconciler::internals::sweep::{Scope, sweep};
 
 use crate::support::case::Case;
 use crate::support::store::{Fixture, on_both, settling};
@@ -26,7 +26,7 @@ on_both!(
 
 /// What `doctor` says, with what holds for everything that it ever says.
 async fn examine(store: &Store) -> Vec<Check> {
-    let checks = restore_reconciler::doctor::examine(store)
+    let checks = restore_reconciler::internals::doctor::examine(store)
         .await
         .expect("the connection holds");
     for check in &checks {

@@ -1,7 +1,7 @@
 //! What only PostgreSQL has: roles, types, schemas, row security, and indexes that were not finished.
 
-use restore_reconciler::doctor::{Check, Level};
-use restore_reconciler::storage::{Access, Limits, Store, connect};
+use restore_reconciler::internals::doctor::{Check, Level};
+use restore_reconciler::internals::storage::{Access, Limits, Store, connect};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -120,7 +120,9 @@ async fn rights(on: &Fixture, role: &str) -> Vec<(String, String, String)> {
 #[tokio::test]
 async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
     let on = prepared().await;
-    restore_reconciler::worker::set_up(&on.store).await.unwrap();
+    restore_reconciler::internals::worker::set_up(&on.store)
+        .await
+        .unwrap();
     on.execute(
         "REVOKE ALL ON SCHEMA public FROM PUBLIC;
          REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM PUBLIC",
@@ -384,7 +386,11 @@ async fn only_a_lost_connection_is_an_error() {
     let on = prepared().await;
     let store = on.store.clone();
     drop(on);
-    assert!(restore_reconciler::doctor::examine(&store).await.is_err());
+    assert!(
+        restore_reconciler::internals::doctor::examine(&store)
+            .await
+            .is_err()
+    );
 }
 
 /// What brings runs to a worker sooner than a sweep is looked at, and what is advised is enough.
@@ -396,7 +402,9 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
     assert_finds(&checks, "extensions", "hstore");
     assert_finds(&checks, "reconciler.request", "may call it");
     assert_finds(&checks, "platform trigger", "not installed");
-    restore_reconciler::worker::set_up(&on.store).await.unwrap();
+    restore_reconciler::internals::worker::set_up(&on.store)
+        .await
+        .unwrap();
     on.store.set_platform_triggers(true).await.unwrap();
     let checks = examine(&on.store).await;
     for subject in [

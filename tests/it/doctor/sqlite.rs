@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use restore_reconciler::doctor::{Check, Level};
-use restore_reconciler::storage::{Access, Limits, Store, connect};
+use restore_reconciler::internals::doctor::{Check, Level};
+use restore_reconciler::internals::storage::{Access, Limits, Store, connect};
 use tempfile::TempDir;
 
 use super::{
@@ -97,6 +97,8 @@ async fn a_queue_that_is_not_there_is_told_and_not_made() {
     for _ in 0..2 {
         assert_level(&examine(&reader).await, "queue", Level::Advice);
     }
-    restore_reconciler::worker::set_up(&on.store).await.unwrap();
+    restore_reconciler::internals::worker::set_up(&on.store)
+        .await
+        .unwrap();
     assert_level(&examine(&on.store).await, "queue", Level::Good);
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use reconciler_fixtures::PlatformRows;
 use reconciler_jobs::restore_execute::record::Source;
-use restore_reconciler::storage::{Settlement, Settling};
-use restore_reconciler::sweep::{Scope, sweep};
+use restore_reconciler::internals::storage::{Settlement, Settling};
+use restore_reconciler::internals::sweep::{Scope, sweep};
 
 use super::{Kind, System, assert_sound, check};
 use crate::support::case::{Case, FOREIGN, STARTED, restore_of};

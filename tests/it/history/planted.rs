@@ -5,7 +5,7 @@
 //! happens where somebody has done the same.
 
 use reconciler_jobs::restore_execute::canonical::digest_of;
-use restore_reconciler::sweep::{Scope, sweep};
+use restore_reconciler::internals::sweep::{Scope, sweep};
 use std::ops::ControlFlow;
 
 use super::Kind::{self, *};

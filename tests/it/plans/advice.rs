@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use restore_reconciler::doctor::Level;
-use restore_reconciler::storage::Store;
+use restore_reconciler::internals::doctor::Level;
+use restore_reconciler::internals::storage::Store;
 
 use crate::support::store::Fixture;
 
@@ -26,7 +26,7 @@ fn statements(script: &str) -> BTreeSet<String> {
 }
 
 async fn advised(store: &Store) -> BTreeSet<String> {
-    let checks = restore_reconciler::doctor::examine(store)
+    let checks = restore_reconciler::internals::doctor::examine(store)
         .await
         .expect("the database can be examined");
     let about_indexes = checks

@@ -6,10 +6,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::sweep::shard::Shard;
-use restore_reconciler::storage::QueueState;
-use restore_reconciler::storage::reader::{QueueScope, Workspaces};
-use restore_reconciler::storage::{ClaimedJob, Retention, Store, StoreError, SweepStart};
-use restore_reconciler::sweep::{Scope, sweep};
+use restore_reconciler::internals::storage::QueueState;
+use restore_reconciler::internals::storage::reader::{QueueScope, Workspaces};
+use restore_reconciler::internals::storage::{
+    ClaimedJob, Retention, Store, StoreError, SweepStart,
+};
+use restore_reconciler::internals::sweep::{Scope, sweep};
 use tracing::Span;
 
 use super::looks;

@@ -5,9 +5,9 @@ use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
-use restore_reconciler::storage::QueueState;
-use restore_reconciler::storage::StoreError;
-use restore_reconciler::storage::reader::{
+use restore_reconciler::internals::storage::QueueState;
+use restore_reconciler::internals::storage::StoreError;
+use restore_reconciler::internals::storage::reader::{
     EnvironmentPassed, EnvironmentSeen, QueueScope, RunFilter, Walk, Workspaces,
 };
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use futures_util::future::join;
 use reconciler_fixtures::{PlatformRows, Standin};
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::storage::reader::{Reader, open_reader};
-use restore_reconciler::storage::{Access, Limits, Store, connect};
-use restore_reconciler::worker::set_up;
+use restore_reconciler::internals::storage::reader::{Reader, open_reader};
+use restore_reconciler::internals::storage::{Access, Limits, Store, connect};
+use restore_reconciler::internals::worker::set_up;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use super::server::EXPLAIN;

@@ -21,7 +21,7 @@ use std::fs;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use reconciler_jobs::sweep::shard::Shard;
-use restore_reconciler::storage::SweepStart;
+use restore_reconciler::internals::storage::SweepStart;
 use tempfile::TempDir;
 use url::Url;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use reconciler_fixtures::{PlantedRestore, platform};
 use reconciler_jobs::restore_execute::ReasonCode;
-use restore_reconciler::clock;
+use restore_reconciler::internals::clock;
 use serde_json::{Map, Value, json};
 
 use super::secrets::Secrets;

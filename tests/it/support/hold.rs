@@ -4,7 +4,7 @@
 //! the first write of a settlement and its commit when the test does something to it. On SQLite everybody who
 //! would write into a file.
 
-use restore_reconciler::storage::queue_file;
+use restore_reconciler::internals::storage::queue_file;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection, raw_sql};
 

@@ -12,7 +12,7 @@ use std::{
 
 use reconciler_fixtures::{PlatformRows, plant_within};
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::clock::Stopwatch;
+use restore_reconciler::internals::clock::Stopwatch;
 use serde_json::Value;
 use tempfile::TempDir;
 

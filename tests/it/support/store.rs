@@ -21,7 +21,7 @@ use reconciler_jobs::{
     },
     sweep::Schedule,
 };
-use restore_reconciler::storage::{
+use restore_reconciler::internals::storage::{
     Access, Assessment, Limits, QueuePool, Settlement, Settling, Store, connect, queue_file,
 };
 use sqlx::{
@@ -261,7 +261,7 @@ impl Fixture {
     /// With the tables of the library that delivers jobs, in schema `apalis` for this side of the test on both
     /// databases.
     pub(crate) async fn with_queue(mut self) -> Self {
-        restore_reconciler::worker::set_up(&self.store)
+        restore_reconciler::internals::worker::set_up(&self.store)
             .await
             .expect("the queue's tables");
         if let Raw::Sqlite(pool) = &self.raw {

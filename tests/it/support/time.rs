@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use restore_reconciler::clock::Stopwatch;
+use restore_reconciler::internals::clock::Stopwatch;
 use tokio::time::{interval, timeout};
 
 /// How long to wait before it is a failure. Nothing waits longer than it must; debug builds on a busy machine are

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use reconciler_jobs::ids::RunId;
-use restore_reconciler::storage::{Access, Limits, QueuePool, Store, connect};
+use restore_reconciler::internals::storage::{Access, Limits, QueuePool, Store, connect};
 use sqlx::raw_sql;
 
 use crate::support::case::Case;

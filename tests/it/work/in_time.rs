@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use restore_reconciler::clock::Stopwatch;
+use restore_reconciler::internals::clock::Stopwatch;
 use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use restore_reconciler::clock::Stopwatch;
+use restore_reconciler::internals::clock::Stopwatch;
 use sqlx::{Connection as _, PgConnection, PgPool, raw_sql};
 use tokio::time::{MissedTickBehavior, interval};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restore_reconciler::clock::Stopwatch;
+use restore_reconciler::internals::clock::Stopwatch;
 use rustix::process::Signal;
 use tokio::time::{interval, timeout};
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use restore_reconciler::clock::Stopwatch;
+use restore_reconciler::internals::clock::Stopwatch;
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::interval;
 

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use restore_reconciler::telemetry::names::RUN_ID;
-use restore_reconciler::{
+use restore_reconciler::internals::telemetry::names::RUN_ID;
+use restore_reconciler::internals::{
     clock::Stopwatch,
     config::{Config, Worker as Options},
     health::{self, Health, Loop},

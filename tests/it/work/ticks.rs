@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::sweep::shard::{QUEUE, SweepJob};
-use restore_reconciler::clock::Stopwatch;
+use restore_reconciler::internals::clock::Stopwatch;
 use tokio::time::{interval, timeout};
 
 use crate::history::{System, assert_sound};

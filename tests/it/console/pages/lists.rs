@@ -11,19 +11,19 @@ use reconciler_jobs::restore_execute::facts::{
 };
 use reconciler_jobs::restore_execute::results::Tally as ItemTally;
 use reconciler_jobs::restore_execute::{Outcome, Policy};
-use restore_reconciler::console::RunQuery;
-use restore_reconciler::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
-use restore_reconciler::storage::reader::{
+use restore_reconciler::internals::console::RunQuery;
+use restore_reconciler::internals::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
+use restore_reconciler::internals::storage::reader::{
     EnvironmentPage, EnvironmentPassed, EnvironmentSeen, More, OpenRuns, QueueCount, QueueEntry,
     QueueListing, RunPage, ShardJobs, SweepSeen, Walked, WorkerSeen,
 };
-use restore_reconciler::storage::{QueueState, Tally};
-use restore_reconciler::views::Visibility;
-use restore_reconciler::views::environment::Judging;
-use restore_reconciler::views::overview::{Found, Overview};
-use restore_reconciler::views::queue::{QueueView, SweepsShown};
-use restore_reconciler::views::runs::RunList;
-use restore_reconciler::views::survey::Survey;
+use restore_reconciler::internals::storage::{QueueState, Tally};
+use restore_reconciler::internals::views::Visibility;
+use restore_reconciler::internals::views::environment::Judging;
+use restore_reconciler::internals::views::overview::{Found, Overview};
+use restore_reconciler::internals::views::queue::{QueueView, SweepsShown};
+use restore_reconciler::internals::views::runs::RunList;
+use restore_reconciler::internals::views::survey::Survey;
 
 use super::scene::{at, backup, decided, moment, now, open, proven, restore, with_restore};
 use super::{shell, text};

@@ -10,8 +10,8 @@ mod scene;
 
 use askama::Template;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
-use restore_reconciler::console::pages::{LoginPage, ProblemPage, Shell};
-use restore_reconciler::views::Moment;
+use restore_reconciler::internals::console::pages::{LoginPage, ProblemPage, Shell};
+use restore_reconciler::internals::views::Moment;
 
 /// Elements that do not end a line.
 const INLINE: [&str; 8] = ["a", "span", "strong", "code", "time", "th", "td", "dd"];

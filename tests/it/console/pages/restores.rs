@@ -9,11 +9,11 @@ use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::{EvidenceFacts, RestoreStatus, RunStatus};
 use reconciler_jobs::restore_execute::results::{Counters, ItemFacts};
 use reconciler_jobs::stamp::Stamp;
-use restore_reconciler::console::pages::RestorePage;
-use restore_reconciler::storage::reader::RestoreSeen;
-use restore_reconciler::views::Visibility;
-use restore_reconciler::views::environment::Judging;
-use restore_reconciler::views::restore::Preparation;
+use restore_reconciler::internals::console::pages::RestorePage;
+use restore_reconciler::internals::storage::reader::RestoreSeen;
+use restore_reconciler::internals::views::Visibility;
+use restore_reconciler::internals::views::environment::Judging;
+use restore_reconciler::internals::views::restore::Preparation;
 use serde_json::{Value, json};
 
 use super::scene::{backup, now, proven, restore};

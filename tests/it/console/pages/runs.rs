@@ -9,12 +9,12 @@ use reconciler_jobs::restore_execute::results::{
 };
 use reconciler_jobs::restore_execute::{ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
-use restore_reconciler::console::pages::{EvidencePage, ExplainPage, RunPage};
-use restore_reconciler::storage::reader::RunInFull;
-use restore_reconciler::views::Visibility;
-use restore_reconciler::views::explain::Explanation;
-use restore_reconciler::views::run::RunDetail;
-use restore_reconciler::views::runs::RunLine;
+use restore_reconciler::internals::console::pages::{EvidencePage, ExplainPage, RunPage};
+use restore_reconciler::internals::storage::reader::RunInFull;
+use restore_reconciler::internals::views::Visibility;
+use restore_reconciler::internals::views::explain::Explanation;
+use restore_reconciler::internals::views::run::RunDetail;
+use restore_reconciler::internals::views::runs::RunLine;
 
 use super::scene::{at, decided, open, proven, with_restore};
 use super::{shell, text};

@@ -18,8 +18,8 @@ use reconciler_jobs::restore_execute::rules::RULESET;
 use reconciler_jobs::restore_execute::{Decision, decide};
 use reconciler_jobs::stamp::Stamp;
 
-use restore_reconciler::storage::reader::{RunInFull, RunSeen, VerdictSeen};
-use restore_reconciler::storage::{Assessment, RecordedVerdict};
+use restore_reconciler::internals::storage::reader::{RunInFull, RunSeen, VerdictSeen};
+use restore_reconciler::internals::storage::{Assessment, RecordedVerdict};
 
 pub(super) const RUN: RunId = RunId(4711);
 pub(super) const RESTORE: RestoreId = RestoreId(815);

@@ -6,12 +6,12 @@ use futures_util::future::join_all;
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::freshness::Thresholds;
 use reconciler_jobs::restore_execute::{Outcome, Policy};
-use restore_reconciler::clock::Stopwatch;
-use restore_reconciler::storage::QueueState;
-use restore_reconciler::storage::reader::{QueueScope, Workspaces, open_requests};
-use restore_reconciler::storage::{ErrorKind, Limits, Tally};
-use restore_reconciler::views::Visibility;
-use restore_reconciler::views::runs::RunLine;
+use restore_reconciler::internals::clock::Stopwatch;
+use restore_reconciler::internals::storage::QueueState;
+use restore_reconciler::internals::storage::reader::{QueueScope, Workspaces, open_requests};
+use restore_reconciler::internals::storage::{ErrorKind, Limits, Tally};
+use restore_reconciler::internals::views::Visibility;
+use restore_reconciler::internals::views::runs::RunLine;
 
 use super::{delete, moved, only, reader};
 use crate::support::case::{CREATED, Case, FOREIGN, HOME, restore_of};

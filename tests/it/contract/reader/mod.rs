@@ -12,8 +12,10 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::{RestoreStatus, RunOutcome};
-use restore_reconciler::storage::Limits;
-use restore_reconciler::storage::reader::{Reader, RunFilter, RunPage, Workspaces, open_reader};
+use restore_reconciler::internals::storage::Limits;
+use restore_reconciler::internals::storage::reader::{
+    Reader, RunFilter, RunPage, Workspaces, open_reader,
+};
 
 use crate::support::case::{
     CREATED, Case, ENDED, FOREIGN, HOME, NEIGHBOUR, restore_of, snapshot_of,

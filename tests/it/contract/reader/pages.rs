@@ -6,7 +6,9 @@ use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
-use restore_reconciler::storage::reader::{JUDGED_MAX, LOOKED_AT_MAX, RunFilter, Workspaces};
+use restore_reconciler::internals::storage::reader::{
+    JUDGED_MAX, LOOKED_AT_MAX, RunFilter, Workspaces,
+};
 
 use super::{all, ids, moved, only, page, reader};
 use crate::support::case::{CREATED, Case, FOREIGN, HOME, NEIGHBOUR};

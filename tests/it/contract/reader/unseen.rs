@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
-use restore_reconciler::storage::QueueState;
-use restore_reconciler::storage::reader::{
+use restore_reconciler::internals::storage::QueueState;
+use restore_reconciler::internals::storage::reader::{
     EnvironmentPassed, QueueScope, RunFilter, Walk, Workspaces,
 };
 

@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
 use reconciler_jobs::reading::posture::WorkspacePosture;
-use restore_reconciler::postures::{Coverage, Postures, count};
-use restore_reconciler::storage::reader::{EnvironmentPassed, EnvironmentSeen, Walk, Workspaces};
+use restore_reconciler::internals::postures::{Coverage, Postures, count};
+use restore_reconciler::internals::storage::reader::{
+    EnvironmentPassed, EnvironmentSeen, Walk, Workspaces,
+};
 
 use super::{POLICY, delete, moved, only, reader};
 use crate::support::case::{Case, FOREIGN, HOME};

@@ -1,0 +1,114 @@
+//! The narrow door: what the integration tests and the bench crate use of this library, and nobody else.
+//!
+//! The library has one public function, [`main`](crate::main). What is not listed here and is used by no
+//! other module is dead, and the compiler says so.
+
+pub mod cli {
+    pub mod output {
+        pub use crate::cli::output::{Document, TokenMade, TriggerWord};
+    }
+}
+pub mod clock {
+    pub use crate::clock::{Stopwatch, monotonic, wall};
+}
+pub mod config {
+    pub use crate::config::{
+        All, CONFIG_VARIABLE, Capability, Config, Console, DATABASE_URL_VARIABLE, DatabaseUrl,
+        Environment, LISTEN_URL_VARIABLE, Metrics, Reach, Token, Worker,
+    };
+}
+pub mod console {
+    pub use crate::console::{
+        ConnectionLimits, ConsoleLimits, ConsoleState, RunQuery, serve_console, serve_probes,
+    };
+    pub mod pages {
+        pub use crate::console::pages::{
+            EvidencePage, ExplainPage, Form, LoginPage, OverviewPage, ProblemPage, QueuePage,
+            RestorePage, RunPage, RunsPage, Shell,
+        };
+    }
+}
+pub mod demo {
+    pub use crate::demo::{
+        DemoError, DemoOptions, DemoProgress, DemoReport, Phase, QueueReport, ThroughQueue, run,
+    };
+}
+pub mod doctor {
+    pub use crate::doctor::{Check, Level, examine};
+    pub mod needs {
+        pub use crate::doctor::needs::platform_tables;
+    }
+}
+pub mod health {
+    pub use crate::health::{
+        DatabaseState, Health, HealthCheck, HealthLimits, Loop, Report, Schema,
+    };
+}
+pub mod metrics {
+    pub use crate::metrics::{DECLARED, Exporter, Role};
+}
+pub mod postures {
+    pub use crate::postures::{Coverage, Postures, count};
+}
+pub mod storage {
+    pub use crate::storage::{
+        AUDITS_PER_RESTORE_MAX, Access, Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, ErrorKind,
+        Limits, Pruned, QueuePool, QueueState, RUN_COLUMN_BYTES_MAX, Rechecks, RecordedVerdict,
+        Retention, Settled, Settlement, Settling, Store, StoreError, SweepStart, Tally, connect,
+        queue_file,
+    };
+    pub mod census {
+        pub use crate::storage::census::{COMPARED_MAX, Census};
+    }
+    pub mod reader {
+        pub use crate::storage::reader::{
+            EnvironmentPage, EnvironmentPassed, EnvironmentSeen, JUDGED_MAX, JobState,
+            LOOKED_AT_MAX, More, OpenRuns, QueueCount, QueueEntry, QueueListing, QueueScope,
+            Reader, RestoreSeen, RunFilter, RunInFull, RunPage, RunSeen, ShardJobs, Standing,
+            SweepSeen, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader,
+            open_requests,
+        };
+    }
+}
+pub mod sweep {
+    pub use crate::sweep::{Pass, Scope, sweep};
+}
+pub mod telemetry {
+    pub use crate::telemetry::{Format, start};
+    pub mod names {
+        pub use crate::telemetry::names::{OUTCOME, RUN_ID};
+    }
+}
+pub mod views {
+    pub use crate::views::{Moment, Visibility};
+    pub mod environment {
+        pub use crate::views::environment::Judging;
+    }
+    pub mod explain {
+        pub use crate::views::explain::Explanation;
+    }
+    pub mod overview {
+        pub use crate::views::overview::{Found, Overview};
+    }
+    pub mod queue {
+        pub use crate::views::queue::{QueueView, RequestState, SweepsShown};
+    }
+    pub mod restore {
+        pub use crate::views::restore::Preparation;
+    }
+    pub mod run {
+        pub use crate::views::run::RunDetail;
+    }
+    pub mod runs {
+        pub use crate::views::runs::{RunLine, RunList};
+    }
+    pub mod survey {
+        pub use crate::views::survey::Survey;
+    }
+    pub mod verdict {
+        pub use crate::views::verdict::{DecisionWord, RunState};
+    }
+}
+pub mod worker {
+    pub use crate::worker::{Broken, Options, run, set_up};
+}
