@@ -64,8 +64,8 @@ pub mod storage {
         pub use crate::storage::reader::{
             EnvironmentPage, EnvironmentPassed, EnvironmentSeen, JUDGED_MAX, JobState,
             LOOKED_AT_MAX, More, OpenRuns, QueueCount, QueueEntry, QueueListing, QueueScope,
-            Reader, RestoreSeen, RunFilter, RunInFull, RunPage, RunSeen, ShardJobs, Standing,
-            SweepSeen, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader,
+            QueueStanding, Reader, RestoreSeen, RunFilter, RunInFull, RunListing, RunSeen,
+            ShardJobs, SweepSeen, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader,
             open_requests,
         };
     }
@@ -88,7 +88,7 @@ pub mod views {
         pub use crate::views::explain::Explanation;
     }
     pub mod overview {
-        pub use crate::views::overview::{Found, Overview};
+        pub use crate::views::overview::{Overview, OverviewFacts};
     }
     pub mod queue {
         pub use crate::views::queue::{QueueView, RequestState, SweepsShown};

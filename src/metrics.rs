@@ -38,7 +38,7 @@ const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, N
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Counts up, from zero at the start of the process.
     Counter,
     /// Goes up and down.
@@ -66,7 +66,7 @@ pub struct Declared {
     /// Which process exports it.
     pub role: Role,
     /// What it is.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// What it counts or measures in.
     pub unit: Unit,
     /// The names of its labels.
@@ -148,17 +148,17 @@ impl Declared {
         let name = KeyName::from_const_str(self.name);
         let help = SharedString::const_str(self.help);
         match self.kind {
-            Kind::Counter => recorder.describe_counter(name, Some(self.unit), help),
-            Kind::Gauge => recorder.describe_gauge(name, Some(self.unit), help),
-            Kind::Histogram(_) => recorder.describe_histogram(name, Some(self.unit), help),
+            MetricKind::Counter => recorder.describe_counter(name, Some(self.unit), help),
+            MetricKind::Gauge => recorder.describe_gauge(name, Some(self.unit), help),
+            MetricKind::Histogram(_) => recorder.describe_histogram(name, Some(self.unit), help),
         }
         for values in (self.series)() {
             let key = self.key(values);
             match self.kind {
-                Kind::Counter => recorder.register_counter(&key, &METADATA).increment(0),
-                Kind::Gauge => recorder.register_gauge(&key, &METADATA).set(0.0),
+                MetricKind::Counter => recorder.register_counter(&key, &METADATA).increment(0),
+                MetricKind::Gauge => recorder.register_gauge(&key, &METADATA).set(0.0),
                 // Made by being asked for.
-                Kind::Histogram(_) => drop(recorder.register_histogram(&key, &METADATA)),
+                MetricKind::Histogram(_) => drop(recorder.register_histogram(&key, &METADATA)),
             }
         }
     }
@@ -189,8 +189,8 @@ macro_rules! declare {
     };
     (@count) => { 0 };
     (@count $first:literal $($rest:literal)*) => { 1 + declare!(@count $($rest)*) };
-    (@kind Histogram $buckets:ident) => { Kind::Histogram($buckets) };
-    (@kind $kind:ident) => { Kind::$kind };
+    (@kind Histogram $buckets:ident) => { MetricKind::Histogram($buckets) };
+    (@kind $kind:ident) => { MetricKind::$kind };
 }
 
 declare! {
@@ -325,7 +325,7 @@ pub(crate) const QUEUE_STATES: [&str; 7] = [
 
 /// The stages of one transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum TransactionStage {
     Begin,
     Lock,
     Load,
@@ -334,7 +334,7 @@ pub(crate) enum Stage {
     Commit,
 }
 
-impl Stage {
+impl TransactionStage {
     pub(crate) const ALL: [Self; 6] = [
         Self::Begin,
         Self::Lock,
@@ -394,7 +394,7 @@ fn results() -> Vec<Vec<&'static str>> {
 }
 
 fn stages() -> Vec<Vec<&'static str>> {
-    each(Stage::ALL.map(Stage::name))
+    each(TransactionStage::ALL.map(TransactionStage::name))
 }
 
 fn sweeps() -> Vec<Vec<&'static str>> {
@@ -420,7 +420,7 @@ fn builds() -> Vec<Vec<&'static str>> {
     vec![vec![env!("CARGO_PKG_VERSION"), RULESET]]
 }
 
-impl Kind {
+impl MetricKind {
     /// Prometheus's word for it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -461,7 +461,7 @@ impl Exporter {
     pub fn new(roles: &[Role], started: Timestamp) -> Result<Self, MetricsError> {
         let mut builder = PrometheusBuilder::new();
         for declared in DECLARED {
-            if let Kind::Histogram(buckets) = declared.kind {
+            if let MetricKind::Histogram(buckets) = declared.kind {
                 let name = Matcher::Full(declared.name.to_owned());
                 builder = builder.set_buckets_for_metric(name, buckets)?;
             }
@@ -621,7 +621,7 @@ mod tests {
         metrics::with_local_recorder(&exporter.recorder, || {
             VERDICTS.add(["succeeded", "restore.proof_complete"], 2);
             DUE_RUNS.set([], 7.0);
-            STAGE_DURATION.took([Stage::Commit.name()], Duration::from_millis(3));
+            STAGE_DURATION.took([TransactionStage::Commit.name()], Duration::from_millis(3));
             WORKSPACE_ENVIRONMENTS.set_for(WorkspaceId(12), Posture::Weakened.name(), 4.0);
         });
         let text = exporter.exported().render();

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
-use reconciler_jobs::reading::Seen;
+use reconciler_jobs::reading::SeenRestore;
 use reconciler_jobs::reading::attention::attention;
 use reconciler_jobs::reading::posture::{EnvironmentPosture, Posture, WorkspacePosture};
 use reconciler_jobs::restore_execute::Policy;
@@ -46,7 +46,7 @@ pub enum Coverage {
 #[must_use]
 pub fn posture(latest: Option<&Latest>, at: At<'_>, with_evidence: bool) -> EnvironmentPosture {
     let history = latest.map(|(restore, run, evidence)| {
-        let cause = attention(&Seen {
+        let cause = attention(&SeenRestore {
             at,
             restore,
             run: run.as_ref(),

@@ -63,7 +63,7 @@ pub(super) struct Args {
 /// and a second pass changed nothing.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let stop = stop_on_signal_if(args.serve)?;
-    let place = Place::choose(session, args)?;
+    let place = DemoPlace::choose(session, args)?;
     let store = place.open(session).await?;
     let standin = Standin::new(&place.url(session)?)?;
     let options = DemoOptions {
@@ -100,7 +100,7 @@ fn stop_on_signal_if(serve: bool) -> anyhow::Result<Option<CancellationToken>> {
 /// Shows the console over what was demonstrated.
 async fn serve(
     session: &mut Session<'_>,
-    place: &Place,
+    place: &DemoPlace,
     store: Store,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -155,7 +155,7 @@ fn refusal(error: DemoError) -> anyhow::Error {
 }
 
 /// Where the demonstration takes place.
-enum Place {
+enum DemoPlace {
     /// A directory that is gone afterwards.
     Temporary(TempDir),
     /// A file of the operator's, and the queue's file beside it if there is one.
@@ -164,7 +164,7 @@ enum Place {
     Named,
 }
 
-impl Place {
+impl DemoPlace {
     fn choose(session: &Session<'_>, args: &Args) -> anyhow::Result<Self> {
         if let Some(file) = &args.keep {
             return Self::keep(file, args.through_queue || args.serve);

@@ -4,7 +4,7 @@ use anyhow::Error;
 
 use super::exit::Exit;
 use super::failure;
-use super::output::{Document, Examined, Finding, LevelWord};
+use super::output::{CheckShown, Document, Examined, LevelWord};
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
 use crate::doctor;
@@ -28,14 +28,14 @@ pub(super) async fn run(session: &mut Session<'_>) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-async fn examine(session: &Session<'_>) -> anyhow::Result<Vec<Finding>> {
+async fn examine(session: &Session<'_>) -> anyhow::Result<Vec<CheckShown>> {
     let store = session.connect(Access::Read).await?;
     let checks = doctor::examine(&store).await?;
-    Ok(checks.into_iter().map(Finding::from).collect())
+    Ok(checks.into_iter().map(CheckShown::from).collect())
 }
 
-fn unreachable(error: &Error) -> Finding {
-    Finding {
+fn unreachable(error: &Error) -> CheckShown {
+    CheckShown {
         level: LevelWord::Problem,
         subject: "connection".to_owned(),
         finding: failure::causes(error).join(": "),
@@ -79,7 +79,7 @@ fn show(examined: Examined, screen: &mut Screen) -> anyhow::Result<()> {
 }
 
 /// The action stands on lines of its own, so that it can be copied as it is.
-fn show_check(check: &Finding, screen: &mut Screen) -> anyhow::Result<()> {
+fn show_check(check: &CheckShown, screen: &mut Screen) -> anyhow::Result<()> {
     screen.line(&format!("  {}: {}", check.subject, check.finding))?;
     if let Some(action) = &check.action {
         for line in action.lines() {

@@ -6,10 +6,10 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 
 use super::exit::Exit;
-use super::output::{Document, Requested};
+use super::output::{Document, RequestReport};
 use super::screen::{Output, Screen};
 use super::session::Session;
-use crate::storage::reader::{Reader, Standing, Workspaces};
+use crate::storage::reader::{QueueStanding, Reader, Workspaces};
 use crate::views::ClaimBoundary;
 use crate::views::queue::{RequestState, RequestedRun};
 use crate::views::verdict::{DecisionWord, RunResult, RunState, Verdict};
@@ -69,10 +69,11 @@ pub(super) fn distinct(runs: &[i64]) -> Vec<RunId> {
 pub(super) async fn results_of(
     reader: &Reader,
     runs: &[RunId],
-    state: impl Fn(&Standing) -> RequestState,
+    state: impl Fn(&QueueStanding) -> RequestState,
 ) -> anyhow::Result<Vec<RequestedRun>> {
     let found = reader.load_standings(&Workspaces::All, runs).await?;
-    let found: HashMap<RunId, Standing> = found.into_iter().map(|run| (run.run, run)).collect();
+    let found: HashMap<RunId, QueueStanding> =
+        found.into_iter().map(|run| (run.run, run)).collect();
     let mut results = Vec::with_capacity(runs.len());
     for run in runs {
         let standing = found.get(run);
@@ -127,11 +128,11 @@ impl From<&RequestedRun> for Exit {
 /// Shows what became of each run, and derives the exit code from it.
 pub(super) fn show(
     runs: Vec<RequestedRun>,
-    document: impl Fn(Requested) -> Document,
+    document: impl Fn(RequestReport) -> Document,
     screen: &mut Screen,
 ) -> anyhow::Result<Exit> {
     let exit = Exit::of_all(runs.iter().map(Exit::from));
-    let requested = Requested {
+    let requested = RequestReport {
         runs,
         claim_boundary: ClaimBoundary::default(),
     };

@@ -33,15 +33,15 @@ pub enum Document {
     /// `explain`
     Explain(Box<Explained>),
     /// `enqueue`
-    Enqueue(Requested),
+    Enqueue(RequestReport),
     /// `queue list`
     QueueList(QueueListed),
     /// `queue show`
     QueueShow(Box<RunInQueue>),
     /// `queue retry`
-    QueueRetry(Requested),
+    QueueRetry(RequestReport),
     /// `queue drop`
-    QueueDrop(Requested),
+    QueueDrop(RequestReport),
     /// `doctor`
     Doctor(Examined),
     /// `config default` and `config check`
@@ -145,7 +145,7 @@ pub struct Reconciled {
 /// What `enqueue`, `queue retry` or `queue drop` came to, run by run. None of them decides anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Asked")]
-pub struct Requested {
+pub struct RequestReport {
     /// One entry per run, in the order in which they were asked for.
     pub runs: Vec<RequestedRun>,
     /// What no verdict claims.
@@ -156,12 +156,13 @@ pub struct Requested {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Examined {
     /// One entry per thing that was looked at, problems first.
-    pub checks: Vec<Finding>,
+    pub checks: Vec<CheckShown>,
 }
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Finding {
+#[schemars(rename = "Finding")]
+pub struct CheckShown {
     /// How it was found.
     pub level: LevelWord,
     /// What was looked at.
@@ -172,7 +173,7 @@ pub struct Finding {
     pub action: Option<String>,
 }
 
-impl From<Check> for Finding {
+impl From<Check> for CheckShown {
     fn from(check: Check) -> Self {
         Self {
             level: match check.level {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capability::Capability;
 use super::error::ConfigError;
-use super::fields::{Found, text_of, yes_or_no};
+use super::fields::{SectionValue, text_of, yes_or_no};
 use super::section::section;
 
 /// What every token begins with, so that one is recognised where it does not belong.
@@ -47,11 +47,11 @@ section! {
         /// Whether browsers reach the console through a proxy that speaks TLS.
         behind_tls: bool = false, by yes_or_no;
         /// How long an operation may be queued before it is shown as open for too long. "1m" to "8760h".
-        queued_max: SignedDuration = freshness::Thresholds::default().queued, "1m" to "8760h";
+        queued_max: SignedDuration = freshness::FreshnessThresholds::default().queued, "1m" to "8760h";
         /// How long an operation may run before it is shown as open for too long. "1m" to "8760h".
-        running_max: SignedDuration = freshness::Thresholds::default().running, "1m" to "8760h";
+        running_max: SignedDuration = freshness::FreshnessThresholds::default().running, "1m" to "8760h";
         /// From which age on the latest backup set is shown as out of date. "1h" to "8760h".
-        backup_age_max: SignedDuration = backup_health::Thresholds::default().age_max, "1h" to "8760h";
+        backup_age_max: SignedDuration = backup_health::BackupThresholds::default().age_max, "1h" to "8760h";
     }
 }
 
@@ -104,7 +104,7 @@ impl Console {
 }
 
 /// An address with its port. Names would mean another address tomorrow.
-fn address(found: Found<'_>) -> Result<SocketAddr, String> {
+fn address(found: SectionValue<'_>) -> Result<SocketAddr, String> {
     let address = text_of(found).and_then(|text| text.parse().ok());
     address.ok_or_else(|| {
         "it must be a text of an address and a port, such as \"127.0.0.1:8717\" or \
@@ -115,7 +115,7 @@ fn address(found: Found<'_>) -> Result<SocketAddr, String> {
 
 /// A list of tokens, no two with one name or one hash. Errors name an entry by its place, because what
 /// stands in it may be a token in the wrong place.
-fn tokens(found: Found<'_>) -> Result<Vec<Token>, String> {
+fn tokens(found: SectionValue<'_>) -> Result<Vec<Token>, String> {
     let list = found
         .and_then(toml::Value::as_array)
         .filter(|list| list.len() <= TOKENS_MAX)

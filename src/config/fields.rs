@@ -10,7 +10,7 @@ use jiff::fmt::friendly::SpanParser;
 use serde::Serializer;
 
 /// What stands under a key. None for an integer that no type holds; each reader says what it takes.
-pub(super) type Found<'a> = Option<&'a toml::Value>;
+pub(super) type SectionValue<'a> = Option<&'a toml::Value>;
 
 /// Writes a duration as a friendly text, such as "1h 30m".
 pub(super) fn friendly<S: Serializer, T>(duration: &T, serializer: S) -> Result<S::Ok, S::Error>
@@ -27,7 +27,7 @@ where
 pub(super) fn duration<T: TryFrom<SignedDuration>>(
     min: &'static str,
     max: &'static str,
-) -> impl FnOnce(Found<'_>) -> Result<T, String> {
+) -> impl FnOnce(SectionValue<'_>) -> Result<T, String> {
     let parse = |text: &str| SpanParser::new().parse_duration(text).ok();
     move |found| {
         let duration = text_of(found).and_then(parse);
@@ -53,7 +53,7 @@ pub(super) fn duration<T: TryFrom<SignedDuration>>(
 }
 
 /// Reads a whole number from `min` to `max`.
-pub(super) fn whole(min: u32, max: u32) -> impl FnOnce(Found<'_>) -> Result<u32, String> {
+pub(super) fn whole(min: u32, max: u32) -> impl FnOnce(SectionValue<'_>) -> Result<u32, String> {
     move |found| {
         found
             .and_then(toml::Value::as_integer)
@@ -63,18 +63,18 @@ pub(super) fn whole(min: u32, max: u32) -> impl FnOnce(Found<'_>) -> Result<u32,
     }
 }
 
-pub(super) fn yes_or_no(found: Found<'_>) -> Result<bool, String> {
+pub(super) fn yes_or_no(found: SectionValue<'_>) -> Result<bool, String> {
     found
         .and_then(toml::Value::as_bool)
         .ok_or_else(|| "it must be true or false".to_owned())
 }
 
-pub(super) fn text_of(found: Found<'_>) -> Option<&str> {
+pub(super) fn text_of(found: SectionValue<'_>) -> Option<&str> {
     found.and_then(toml::Value::as_str)
 }
 
 /// A list of texts, all different.
-pub(super) fn distinct_texts(found: Found<'_>) -> Option<Vec<String>> {
+pub(super) fn distinct_texts(found: SectionValue<'_>) -> Option<Vec<String>> {
     let texts: Vec<String> = found?
         .as_array()?
         .iter()

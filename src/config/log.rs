@@ -1,6 +1,6 @@
 //! Log lines, on standard error.
 
-use super::fields::{Found, text_of};
+use super::fields::{SectionValue, text_of};
 use super::section::section;
 use crate::telemetry::{self, Format};
 
@@ -14,13 +14,13 @@ section! {
     }
 }
 
-fn filter(found: Found<'_>) -> Result<String, String> {
+fn filter(found: SectionValue<'_>) -> Result<String, String> {
     let text = text_of(found).ok_or(telemetry::TelemetryError::Filter);
     text.and_then(|text| telemetry::parse_filter(text).map(|_| text.to_owned()))
         .map_err(|error| error.to_string())
 }
 
-fn format(found: Found<'_>) -> Result<Format, String> {
+fn format(found: SectionValue<'_>) -> Result<Format, String> {
     match text_of(found) {
         Some("text") => Ok(Format::Text),
         Some("json") => Ok(Format::Json),

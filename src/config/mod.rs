@@ -46,10 +46,9 @@ pub use error::{ConfigError, FILE_BYTES_MAX};
 pub use log::Log;
 pub use metrics::Metrics;
 pub use rules::Rules;
-use source::{Source, value_at};
+use source::{SourceText, value_at};
 pub use sweep::{Cron, Sweep};
 pub use worker::Worker;
-
 
 /// Settings of restore-reconciler.
 ///
@@ -103,7 +102,7 @@ impl Config {
 
     /// Reads settings from the text of a file. `file` is its name in errors.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        let source = Source {
+        let source = SourceText {
             text,
             file,
             default: Self::default().to_json(),

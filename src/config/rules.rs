@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
 
-use super::fields::{Found, distinct_texts};
+use super::fields::{SectionValue, distinct_texts};
 use super::section::section;
 
 /// The longest list of audit actions.
@@ -54,7 +54,7 @@ impl Rules {
     }
 }
 
-fn audit_actions(found: Found<'_>) -> Result<Vec<String>, String> {
+fn audit_actions(found: SectionValue<'_>) -> Result<Vec<String>, String> {
     let is_action = |text: &String| {
         !text.is_empty()
             && text.chars().count() <= AUDIT_ACTION_CHARS_MAX
@@ -71,7 +71,7 @@ fn audit_actions(found: Found<'_>) -> Result<Vec<String>, String> {
         })
 }
 
-fn summary_keys(found: Found<'_>) -> Result<Vec<String>, String> {
+fn summary_keys(found: SectionValue<'_>) -> Result<Vec<String>, String> {
     distinct_texts(found)
         .filter(|keys| keys.iter().all(|key| SUMMARY_KEYS.contains(&key.as_str())))
         .ok_or_else(|| {

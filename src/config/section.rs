@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
-use super::fields::Found;
+use super::fields::SectionValue;
 
 /// Declares a section: `key: Type = default, range;`, with what the key means above it.
 ///
@@ -92,14 +92,14 @@ pub(super) use section;
 /// Hands each key of a section to `set`, whose refusal becomes an error that knows its place in the file.
 pub(super) fn read_keys<'de, D: Deserializer<'de>>(
     deserializer: D,
-    set: impl FnMut(&str, Found<'_>) -> Result<(), String>,
+    set: impl FnMut(&str, SectionValue<'_>) -> Result<(), String>,
 ) -> Result<(), D::Error> {
     deserializer.deserialize_map(Keys(set))
 }
 
 struct Keys<F>(F);
 
-impl<'de, F: FnMut(&str, Found<'_>) -> Result<(), String>> Visitor<'de> for Keys<F> {
+impl<'de, F: FnMut(&str, SectionValue<'_>) -> Result<(), String>> Visitor<'de> for Keys<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,7 +120,9 @@ struct Setting<'a, F> {
     set: &'a mut F,
 }
 
-impl<'de, F: FnMut(&str, Found<'_>) -> Result<(), String>> DeserializeSeed<'de> for Setting<'_, F> {
+impl<'de, F: FnMut(&str, SectionValue<'_>) -> Result<(), String>> DeserializeSeed<'de>
+    for Setting<'_, F>
+{
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {

@@ -23,14 +23,14 @@ const SECRET_KEYS: [(&str, &str); 7] = [
 ];
 
 /// The text of a file, to say where in it something is wrong.
-pub(super) struct Source<'t> {
+pub(super) struct SourceText<'t> {
     pub(super) text: &'t str,
     pub(super) file: &'t str,
     /// Every key that there is, with its default.
     pub(super) default: Json,
 }
 
-impl Source<'_> {
+impl SourceText<'_> {
     /// File and line, from 1.
     fn place(&self, offset: usize) -> String {
         let before = self.text.get(..offset).unwrap_or(self.text);

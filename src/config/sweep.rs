@@ -12,7 +12,7 @@ use reconciler_jobs::sweep::Schedule;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use super::fields::{Found, text_of};
+use super::fields::{SectionValue, text_of};
 use super::section::section;
 use crate::storage::BATCH_RUNS_MAX;
 
@@ -40,7 +40,7 @@ section! {
     }
 }
 
-fn cron(found: Found<'_>) -> Result<Cron, String> {
+fn cron(found: SectionValue<'_>) -> Result<Cron, String> {
     text_of(found)
         .ok_or(CronError::Malformed)
         .and_then(str::parse)

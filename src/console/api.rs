@@ -22,7 +22,7 @@ use serde_json::Value;
 use self::describe::{Operation, Parameters};
 use self::tagged::Tagged;
 use super::access::Viewer;
-use super::load::ConsoleState;
+use super::load::{AppState, ConsoleState};
 use super::problem::Problem;
 use super::query::{EnvironmentQuery, PathId, Query, RunQuery, trace_of};
 use crate::config::Capability;
@@ -32,9 +32,6 @@ use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
-
-/// What every handler reads from.
-type AppState = State<Arc<ConsoleState>>;
 
 /// What handlers answer that read.
 type Answer<T> = Result<Tagged<T>, Problem>;

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health;
-use reconciler_jobs::reading::freshness::Thresholds;
+use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::trace::TraceContext;
 use tracing::field;
@@ -28,7 +29,7 @@ use crate::views::Visibility;
 use crate::views::environment::Judging;
 use crate::views::explain::Explanation;
 use crate::views::mix::VERDICTS_MAX;
-use crate::views::overview::{Found, Overview};
+use crate::views::overview::{Overview, OverviewFacts};
 use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
 use crate::views::run::RunDetail;
@@ -50,13 +51,16 @@ const DOWNLOAD_PARTS_MAX: usize = 40;
 /// What is said in the ledger of runs that were asked for here.
 const CAUSE: &str = "console";
 
+/// What every handler reads from.
+pub(super) type AppState = State<Arc<ConsoleState>>;
+
 /// What the console shows, and to whom.
 pub struct ConsoleState {
     reader: Reader,
     requests: Requests,
     policy: Policy,
-    freshness: Thresholds,
-    backup: backup_health::Thresholds,
+    freshness: FreshnessThresholds,
+    backup: backup_health::BackupThresholds,
     cache: SurveyCache,
     /// Who gets in.
     pub(super) settings: config::Console,
@@ -83,13 +87,13 @@ impl ConsoleState {
             reader,
             requests,
             policy: config.rules.policy(),
-            freshness: Thresholds {
+            freshness: FreshnessThresholds {
                 queued: settings.queued_max,
                 running: settings.running_max,
             },
-            backup: backup_health::Thresholds {
+            backup: backup_health::BackupThresholds {
                 age_max: settings.backup_age_max,
-                ..backup_health::Thresholds::default()
+                ..backup_health::BackupThresholds::default()
             },
             cache: SurveyCache::default(),
             settings,
@@ -128,7 +132,7 @@ impl ConsoleState {
             .reader
             .load_recent_verdicts(of, &workspaces, VERDICTS_MAX)
             .await?;
-        let found = Found {
+        let found = OverviewFacts {
             page: &page,
             verdicts: &verdicts,
             survey: &survey,

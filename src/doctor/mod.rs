@@ -15,7 +15,7 @@ mod sqlite;
 
 use crate::storage::{Driver, Store, StoreError};
 
-pub use check::{CLOCK_SKEW_MAX, Check, Level};
+pub use check::{Check, Level};
 
 /// Examines the database behind a store.
 pub async fn examine(store: &Store) -> Result<Vec<Check>, StoreError> {

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 /// What is needed of one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Table {
+pub struct NeededTable {
     /// Whose table it is, and so which check speaks of it.
-    pub(super) part: Part,
+    pub(super) part: Owner,
     /// Where it must be; nothing where the search path leads to it.
     pub(super) schema: Option<&'static str>,
     /// The table's name, without its schema.
@@ -22,13 +22,13 @@ pub struct Table {
     /// Whether the console reads it.
     is_shown: bool,
     /// The columns that are used, of a table of the platform.
-    pub(super) columns: &'static [Column],
+    pub(super) columns: &'static [NeededColumn],
 }
 
 /// Whose table it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Part {
+pub(super) enum Owner {
     /// The platform's; workers need it.
     Platform,
     /// The platform's; only the console reads it.
@@ -41,7 +41,7 @@ pub(super) enum Part {
 
 /// A column of a platform table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Column {
+pub struct NeededColumn {
     /// The column's name.
     pub name: &'static str,
     /// The types of PostgreSQL that the statements work on, as the server spells them.
@@ -62,8 +62,8 @@ const MOMENT: &[&str] = &["timestamp without time zone", "timestamp with time zo
 const FLAG: &[&str] = &["boolean"];
 
 /// What a worker reads, the console reads too.
-const fn read(name: &'static str, types: &'static [&'static str]) -> Column {
-    Column {
+const fn read(name: &'static str, types: &'static [&'static str]) -> NeededColumn {
+    NeededColumn {
         name,
         types,
         is_read: true,
@@ -72,31 +72,31 @@ const fn read(name: &'static str, types: &'static [&'static str]) -> Column {
     }
 }
 
-const fn both(name: &'static str, types: &'static [&'static str]) -> Column {
-    Column {
+const fn both(name: &'static str, types: &'static [&'static str]) -> NeededColumn {
+    NeededColumn {
         is_written: true,
         ..read(name, types)
     }
 }
 
-const fn written(name: &'static str, types: &'static [&'static str]) -> Column {
-    Column {
+const fn written(name: &'static str, types: &'static [&'static str]) -> NeededColumn {
+    NeededColumn {
         is_read: false,
         is_shown: false,
         ..both(name, types)
     }
 }
 
-const fn shown(name: &'static str, types: &'static [&'static str]) -> Column {
-    Column {
+const fn shown(name: &'static str, types: &'static [&'static str]) -> NeededColumn {
+    NeededColumn {
         is_read: false,
         ..read(name, types)
     }
 }
 
-const fn platform(name: &'static str, columns: &'static [Column]) -> Table {
-    Table {
-        part: Part::Platform,
+const fn platform(name: &'static str, columns: &'static [NeededColumn]) -> NeededTable {
+    NeededTable {
+        part: Owner::Platform,
         schema: None,
         name,
         written_with: None,
@@ -106,16 +106,20 @@ const fn platform(name: &'static str, columns: &'static [Column]) -> Table {
     }
 }
 
-const fn console(name: &'static str, columns: &'static [Column]) -> Table {
-    Table {
-        part: Part::Console,
+const fn console(name: &'static str, columns: &'static [NeededColumn]) -> NeededTable {
+    NeededTable {
+        part: Owner::Console,
         ..platform(name, columns)
     }
 }
 
-const fn own(name: &'static str, privileges: &'static [&'static str], is_shown: bool) -> Table {
-    Table {
-        part: Part::Own,
+const fn own(
+    name: &'static str,
+    privileges: &'static [&'static str],
+    is_shown: bool,
+) -> NeededTable {
+    NeededTable {
+        part: Owner::Own,
         schema: Some("reconciler"),
         privileges,
         is_shown,
@@ -123,9 +127,9 @@ const fn own(name: &'static str, privileges: &'static [&'static str], is_shown: 
     }
 }
 
-const fn queue(name: &'static str) -> Table {
-    Table {
-        part: Part::Queue,
+const fn queue(name: &'static str) -> NeededTable {
+    NeededTable {
+        part: Owner::Queue,
         schema: Some("apalis"),
         privileges: &["SELECT", "INSERT", "UPDATE", "DELETE"],
         ..platform(name, &[])
@@ -133,7 +137,7 @@ const fn queue(name: &'static str) -> Table {
 }
 
 /// Every table, in the order in which checks speak of them.
-pub(super) const TABLES: [Table; 17] = [
+pub(super) const TABLES: [NeededTable; 17] = [
     console("workspaces", &[shown("id", ID), shown("name", TEXT)]),
     console(
         "managed_environments",
@@ -144,7 +148,7 @@ pub(super) const TABLES: [Table; 17] = [
             shown("deleted_at", MOMENT),
         ],
     ),
-    Table {
+    NeededTable {
         written_with: Some("UPDATE"),
         ..platform(
             "operation_runs",
@@ -201,7 +205,7 @@ pub(super) const TABLES: [Table; 17] = [
             read("expires_at", MOMENT),
         ],
     ),
-    Table {
+    NeededTable {
         written_with: Some("INSERT"),
         ..platform(
             "audit_logs",
@@ -264,19 +268,19 @@ pub(super) const TABLES: [Table; 17] = [
 pub(super) const CONSOLE_CALLS: [&str; 2] = ["request", "run_of"];
 
 /// The platform's tables that a worker needs.
-pub fn platform_tables() -> impl Iterator<Item = &'static Table> {
-    TABLES.iter().filter(|table| table.part == Part::Platform)
+pub fn platform_tables() -> impl Iterator<Item = &'static NeededTable> {
+    TABLES.iter().filter(|table| table.part == Owner::Platform)
 }
 
-impl Table {
+impl NeededTable {
     /// The columns that a worker reads or writes.
-    pub fn worker_columns(&self) -> impl Iterator<Item = &'static Column> {
+    pub fn worker_columns(&self) -> impl Iterator<Item = &'static NeededColumn> {
         let columns = self.columns.iter();
         columns.filter(|column| column.is_read || column.is_written)
     }
 
     /// The columns that the console reads.
-    pub(super) fn console_columns(&self) -> impl Iterator<Item = &'static Column> {
+    pub(super) fn console_columns(&self) -> impl Iterator<Item = &'static NeededColumn> {
         self.columns.iter().filter(|column| column.is_shown)
     }
 }

@@ -48,7 +48,7 @@ const QUEUE: Probe = Probe {
 
 /// A check as a statement returns it.
 #[derive(FromRow)]
-struct Found {
+struct CheckRow {
     /// Whose tables it is about; only [`NEEDED`] speaks of several.
     #[sqlx(default)]
     part: String,
@@ -58,8 +58,8 @@ struct Found {
     action: Option<String>,
 }
 
-impl From<Found> for Check {
-    fn from(found: Found) -> Self {
+impl From<CheckRow> for Check {
+    fn from(found: CheckRow) -> Self {
         Self {
             subject: found.subject,
             level: match found.level.as_str() {
@@ -77,7 +77,7 @@ impl Probe {
     async fn run(
         &self,
         connection: &mut PgConnection,
-    ) -> Result<Result<Vec<Found>, Box<Check>>, StoreError> {
+    ) -> Result<Result<Vec<CheckRow>, Box<Check>>, StoreError> {
         // Holds nothing but texts and flags, so it can be written.
         let needs = serde_json::to_string(&TABLES).unwrap_or_default();
         let found = sqlx::query_as(self.statement)
@@ -127,7 +127,7 @@ pub(super) async fn examine(store: &Store, pool: &PgPool) -> Result<Vec<Check>, 
     Ok(checks)
 }
 
-fn checks_of(found: impl IntoIterator<Item = Found>) -> Vec<Check> {
+fn checks_of(found: impl IntoIterator<Item = CheckRow>) -> Vec<Check> {
     found.into_iter().map(Check::from).collect()
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use sqlx::{Connection as _, FromRow, SqliteConnection, SqlitePool};
 
 use super::check::{Applied, CHECK_THE_URL, Check, MIGRATE, answer, judge_migrations};
-use super::needs::{TABLES, Table, platform_tables};
+use super::needs::{NeededTable, TABLES, platform_tables};
 use crate::storage::sqlite::migrator;
 use crate::storage::{During as _, ErrorKind, Store, StoreError};
 
@@ -200,7 +200,7 @@ fn judge_console(tables: &Tables) -> Option<Check> {
     ))
 }
 
-fn judge_table(tables: &Tables, need: &Table) -> Vec<Check> {
+fn judge_table(tables: &Tables, need: &NeededTable) -> Vec<Check> {
     let subject = format!("table {}", need.name);
     let Some(columns) = tables.get(need.name) else {
         return vec![Check::problem(

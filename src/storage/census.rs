@@ -15,12 +15,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::column::Moment;
+use super::column::StoredMoment;
 use super::error::{During as _, StoreError};
 use super::queue::QueueState;
 use super::settle::{Transactions as _, finish};
 use super::statement::{Value, statement, values};
-use super::store::{Database, Store};
+use super::store::{EitherDatabase, Store};
 use crate::clock::Stopwatch;
 
 /// How many of the verdicts on record are compared with their runs: those of the runs with the highest ids.
@@ -91,7 +91,7 @@ impl Store {
         };
         let counted = counted.await;
         let (runs, mut queue) = finish(tx, counted).await?;
-        if let Database::Sqlite(_) = self.database {
+        if let EitherDatabase::Sqlite(_) = self.database {
             let count_jobs = statement!(step, sqlite queue "count_jobs");
             queue.extend(
                 self.database
@@ -124,11 +124,11 @@ impl Store {
 /// A row of `count_runs`.
 #[derive(FromRow)]
 struct RunsRecord {
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     as_of: Timestamp,
     open_runs: i64,
     due_runs: i64,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     due_since: Option<Timestamp>,
     ledger_rows: i64,
     disagreements: i64,
@@ -157,7 +157,7 @@ impl RunsRecord {
 struct ListRecord {
     state: String,
     entries: i64,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     oldest: Timestamp,
 }
 

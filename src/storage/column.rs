@@ -44,7 +44,7 @@ impl Encode<'_, Postgres> for PostgresMoment {
 }
 
 /// A moment as a column has it.
-pub(super) enum Moment {
+pub(super) enum StoredMoment {
     Null,
     /// Microseconds since 1970. PostgreSQL's infinities are as far away as numbers go.
     At(i64),
@@ -52,14 +52,14 @@ pub(super) enum Moment {
     Other,
 }
 
-impl Moment {
+impl StoredMoment {
     /// One that must be there.
     pub(super) fn read(self, step: &'static str) -> Result<Timestamp, StoreError> {
         Timestamp::try_from(self).map_err(|error| StoreError::refused(step, error))
     }
 }
 
-impl Type<Postgres> for Moment {
+impl Type<Postgres> for StoredMoment {
     fn type_info() -> PgTypeInfo {
         TIMESTAMPTZ
     }
@@ -70,7 +70,7 @@ impl Type<Postgres> for Moment {
     }
 }
 
-impl Decode<'_, Postgres> for Moment {
+impl Decode<'_, Postgres> for StoredMoment {
     fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
         if value.is_null() {
             return Ok(Self::Null);
@@ -84,7 +84,7 @@ impl Decode<'_, Postgres> for Moment {
     }
 }
 
-impl Type<Sqlite> for Moment {
+impl Type<Sqlite> for StoredMoment {
     fn type_info() -> SqliteTypeInfo {
         <i64 as Type<Sqlite>>::type_info()
     }
@@ -94,7 +94,7 @@ impl Type<Sqlite> for Moment {
     }
 }
 
-impl Decode<'_, Sqlite> for Moment {
+impl Decode<'_, Sqlite> for StoredMoment {
     fn decode(value: SqliteValueRef<'_>) -> Result<Self, BoxDynError> {
         if value.is_null() {
             Ok(Self::Null)
@@ -107,12 +107,12 @@ impl Decode<'_, Sqlite> for Moment {
 }
 
 /// A moment as the rules read what the platform wrote.
-impl From<Moment> for Stamp {
-    fn from(column: Moment) -> Self {
+impl From<StoredMoment> for Stamp {
+    fn from(column: StoredMoment) -> Self {
         match column {
-            Moment::Null => Self::Absent,
-            Moment::At(micros) => Self::parse(Some(micros), true),
-            Moment::Other => Self::Unreadable,
+            StoredMoment::Null => Self::Absent,
+            StoredMoment::At(micros) => Self::parse(Some(micros), true),
+            StoredMoment::Other => Self::Unreadable,
         }
     }
 }
@@ -123,23 +123,23 @@ impl From<Moment> for Stamp {
 pub(super) struct NoMoment;
 
 /// Infinity is the beginning of 1970, or of the year 9999.
-impl TryFrom<Moment> for Timestamp {
+impl TryFrom<StoredMoment> for Timestamp {
     type Error = NoMoment;
 
-    fn try_from(column: Moment) -> Result<Self, NoMoment> {
-        let Moment::At(micros) = column else {
+    fn try_from(column: StoredMoment) -> Result<Self, NoMoment> {
+        let StoredMoment::At(micros) = column else {
             return Err(NoMoment);
         };
         Self::from_microsecond(micros.clamp(0, YEAR_9999)).map_err(|_| NoMoment)
     }
 }
 
-impl TryFrom<Moment> for Option<Timestamp> {
+impl TryFrom<StoredMoment> for Option<Timestamp> {
     type Error = NoMoment;
 
-    fn try_from(column: Moment) -> Result<Self, NoMoment> {
+    fn try_from(column: StoredMoment) -> Result<Self, NoMoment> {
         match column {
-            Moment::Null => Ok(None),
+            StoredMoment::Null => Ok(None),
             at => Timestamp::try_from(at).map(Some),
         }
     }

@@ -5,24 +5,31 @@ use super::limits::{Access, Limits};
 use super::model::Backend;
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
-use super::store::{Database, Store};
+use super::store::{EitherDatabase, Store};
 
 /// Connects to the database that `url` names, by its scheme: `postgres`, `postgresql` or `sqlite`.
 ///
 /// The URL is never part of an error: it may hold a password.
 pub async fn connect(url: &str, access: Access, limits: &Limits) -> Result<Store, StoreError> {
     let database = match scheme_of(url)? {
-        Backend::Postgres => Database::Postgres(PostgresStore::connect(url, limits).await?),
-        Backend::Sqlite => Database::Sqlite(SqliteStore::connect(url, access, limits).await?),
+        Backend::Postgres => EitherDatabase::Postgres(PostgresStore::connect(url, limits).await?),
+        Backend::Sqlite => EitherDatabase::Sqlite(SqliteStore::connect(url, access, limits).await?),
     };
     Ok(Store { database })
 }
 
 /// Connects like [`connect`], but nothing can be written through it, whatever is sent.
-pub(super) async fn connect_to_read(url: &str, limits: &Limits) -> Result<Database, StoreError> {
+pub(super) async fn connect_to_read(
+    url: &str,
+    limits: &Limits,
+) -> Result<EitherDatabase, StoreError> {
     Ok(match scheme_of(url)? {
-        Backend::Postgres => Database::Postgres(PostgresStore::connect_to_read(url, limits).await?),
-        Backend::Sqlite => Database::Sqlite(SqliteStore::connect(url, Access::Read, limits).await?),
+        Backend::Postgres => {
+            EitherDatabase::Postgres(PostgresStore::connect_to_read(url, limits).await?)
+        }
+        Backend::Sqlite => {
+            EitherDatabase::Sqlite(SqliteStore::connect(url, Access::Read, limits).await?)
+        }
     })
 }
 

@@ -10,12 +10,12 @@ use super::error::{During as _, StoreError};
 use super::statement::{Statement, Value, postgres_arguments, sqlite_arguments};
 
 /// A row of either database. Both name their columns alike, so that one struct serves both.
-pub(super) trait Record:
+pub(super) trait EitherRow:
     for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
 {
 }
 
-impl<R> Record for R where
+impl<R> EitherRow for R where
     R: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
 {
 }
@@ -28,7 +28,7 @@ pub(super) enum Connection<'c> {
 
 impl<'c> Connection<'c> {
     /// The rows that a statement returns, as they arrive; none where this database has nothing to do.
-    pub(super) fn stream<R: Record + 'c>(
+    pub(super) fn stream<R: EitherRow + 'c>(
         self,
         statement: Statement,
         values: &[Value<'_>],
@@ -50,7 +50,7 @@ impl<'c> Connection<'c> {
     }
 
     /// Every row that a statement returns.
-    pub(super) async fn fetch_all<R: Record + 'c>(
+    pub(super) async fn fetch_all<R: EitherRow + 'c>(
         self,
         statement: Statement,
         values: &[Value<'_>],
@@ -60,7 +60,7 @@ impl<'c> Connection<'c> {
 
     /// The one row that a statement may return. The answer is read to its end: a constraint that is checked late
     /// fails after the row.
-    pub(super) async fn fetch_optional<R: Record + 'c>(
+    pub(super) async fn fetch_optional<R: EitherRow + 'c>(
         self,
         statement: Statement,
         values: &[Value<'_>],
@@ -69,7 +69,7 @@ impl<'c> Connection<'c> {
     }
 
     /// The one row that a statement always returns.
-    pub(super) async fn fetch_one<R: Record + 'c>(
+    pub(super) async fn fetch_one<R: EitherRow + 'c>(
         self,
         statement: Statement,
         values: &[Value<'_>],
@@ -85,7 +85,7 @@ impl<'c> Connection<'c> {
         values: &[Value<'_>],
     ) -> Result<Vec<T>, StoreError>
     where
-        (T,): Record,
+        (T,): EitherRow,
     {
         let rows: Vec<(T,)> = self.fetch_all(statement, values).await?;
         Ok(rows.into_iter().map(|(value,)| value).collect())
@@ -98,7 +98,7 @@ impl<'c> Connection<'c> {
         values: &[Value<'_>],
     ) -> Result<T, StoreError>
     where
-        (T,): Record,
+        (T,): EitherRow,
     {
         let (value,) = self.fetch_one(statement, values).await?;
         Ok(value)

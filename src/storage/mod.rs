@@ -29,7 +29,7 @@
 //! `sqlx::Any` was rejected: it speaks the smallest language both databases share, and set-based
 //! statements are not in it. Checked query macros were rejected because they check against one
 //! database at build time; instead, one contract suite runs every statement on both. Generic code
-//! over `sqlx::Database` was rejected as well: its bounds would follow every function that sends a statement. An
+//! over `sqlx::EitherDatabase` was rejected as well: its bounds would follow every function that sends a statement. An
 //! enum of the two drivers stops them at `connection`.
 
 pub mod census;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use tracing::Span;
 
-use super::column::{Id, Moment};
+use super::column::{Id, StoredMoment};
 
 /// How many runs are settled together unless configured otherwise.
 pub const BATCH_RUNS_MAX: u32 = 500;
@@ -164,7 +164,7 @@ pub struct RecordedVerdict {
     /// Who decided.
     pub worker: String,
     /// When, by the database's clock.
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     pub decided_at: Timestamp,
 }
 

@@ -15,7 +15,7 @@ use reconciler_jobs::restore_execute::rows::{
 use reconciler_jobs::sweep::{Watch, Watched};
 use sqlx::FromRow;
 
-use super::column::{Moment, Word};
+use super::column::{StoredMoment, Word};
 use super::error::StoreError;
 use super::statement::Table;
 
@@ -23,7 +23,7 @@ use super::statement::Table;
 #[derive(FromRow)]
 pub(super) struct AttemptsRecord {
     tries: i64,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     try_again_at: Timestamp,
     is_dead: bool,
 }
@@ -57,8 +57,8 @@ pub(super) struct RunRecord {
     has_failure_summary: bool,
     summary_counts: Option<Vec<u8>>,
     has_summary_counts: bool,
-    started_at: Moment,
-    created_at: Moment,
+    started_at: StoredMoment,
+    created_at: StoredMoment,
     watched_reason: Option<Word>,
     watched_tries: Option<i64>,
     is_suspect: bool,
@@ -132,9 +132,9 @@ pub(super) struct RestoreRecord {
     metadata: Option<Vec<u8>>,
     has_metadata: bool,
     failure_reason: Option<Word>,
-    started_at: Moment,
-    completed_at: Moment,
-    created_at: Moment,
+    started_at: StoredMoment,
+    completed_at: StoredMoment,
+    created_at: StoredMoment,
 }
 
 impl RestoreRecord {
@@ -174,7 +174,7 @@ pub(super) struct AuditRecord {
     action: Word,
     status: Option<Word>,
     outcome: Option<Word>,
-    recorded_at: Moment,
+    recorded_at: StoredMoment,
 }
 
 impl From<AuditRecord> for AuditRow {
@@ -196,8 +196,8 @@ pub(super) struct SnapshotRecord {
     id: i64,
     status: Word,
     completeness: Option<Word>,
-    generated_at: Moment,
-    expires_at: Moment,
+    generated_at: StoredMoment,
+    expires_at: StoredMoment,
 }
 
 impl From<SnapshotRecord> for SnapshotRow {

@@ -116,8 +116,8 @@ impl Value<'_> {
                 .columns
                 .iter()
                 .try_for_each(|(_, column)| match column {
-                    Column::Integers(list) => arguments.add(list),
-                    Column::Texts(list) => arguments.add(list),
+                    ColumnValues::Integers(list) => arguments.add(list),
+                    ColumnValues::Texts(list) => arguments.add(list),
                 }),
         }
     }
@@ -140,11 +140,11 @@ impl Value<'_> {
 /// SQLite one JSON document with an object per row.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table<'a> {
-    columns: Vec<(&'static str, Column<'a>)>,
+    columns: Vec<(&'static str, ColumnValues<'a>)>,
 }
 
 #[derive(Debug, Clone)]
-enum Column<'a> {
+enum ColumnValues<'a> {
     Integers(Vec<Option<i64>>),
     Texts(Vec<Option<&'a str>>),
 }
@@ -157,7 +157,7 @@ impl<'a> Table<'a> {
         column: impl IntoIterator<Item = N>,
     ) -> Self {
         let column = column.into_iter().map(Into::into).collect();
-        self.columns.push((name, Column::Integers(column)));
+        self.columns.push((name, ColumnValues::Integers(column)));
         self
     }
 
@@ -168,7 +168,7 @@ impl<'a> Table<'a> {
         column: impl IntoIterator<Item = T>,
     ) -> Self {
         let column = column.into_iter().map(Into::into).collect();
-        self.columns.push((name, Column::Texts(column)));
+        self.columns.push((name, ColumnValues::Texts(column)));
         self
     }
 
@@ -176,8 +176,8 @@ impl<'a> Table<'a> {
         let mut rows = Vec::new();
         for (name, column) in &self.columns {
             let cells: Vec<serde_json::Value> = match column {
-                Column::Integers(list) => list.iter().copied().map(Into::into).collect(),
-                Column::Texts(list) => list.iter().copied().map(Into::into).collect(),
+                ColumnValues::Integers(list) => list.iter().copied().map(Into::into).collect(),
+                ColumnValues::Texts(list) => list.iter().copied().map(Into::into).collect(),
             };
             rows.resize_with(cells.len(), Map::new);
             for (row, cell) in rows.iter_mut().zip(cells) {

@@ -6,7 +6,7 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::{Postgres, Sqlite};
 
-use super::connection::{Connection, Record};
+use super::connection::{Connection, EitherRow};
 use super::error::{During as _, StoreError};
 use super::model::{Backend, ClaimedJob, Driver, Settled, Settling};
 use super::postgres::{self, PostgresStore};
@@ -18,12 +18,12 @@ use super::transaction::DatabaseTransaction;
 /// A database that holds the platform's tables and our own. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(super) database: Database,
+    pub(super) database: EitherDatabase,
 }
 
 /// A database of either kind.
 #[derive(Debug, Clone)]
-pub(super) enum Database {
+pub(super) enum EitherDatabase {
     Postgres(PostgresStore),
     Sqlite(SqliteStore),
 }
@@ -43,7 +43,7 @@ impl Lent {
     }
 }
 
-impl Database {
+impl EitherDatabase {
     async fn lend(&self, statement: Statement) -> Result<Lent, StoreError> {
         // Boxed: it is large, and part of whatever sends a statement.
         let lent = match self {
@@ -62,7 +62,7 @@ impl Database {
         lent.during(statement.step)
     }
 
-    pub(super) async fn fetch_all<R: Record>(
+    pub(super) async fn fetch_all<R: EitherRow>(
         &self,
         statement: Statement,
         values: &[Value<'_>],
@@ -71,7 +71,7 @@ impl Database {
         lent.driver().fetch_all(statement, values).await
     }
 
-    pub(super) async fn fetch_one<R: Record>(
+    pub(super) async fn fetch_one<R: EitherRow>(
         &self,
         statement: Statement,
         values: &[Value<'_>],
@@ -86,7 +86,7 @@ impl Database {
         values: &[Value<'_>],
     ) -> Result<Vec<T>, StoreError>
     where
-        (T,): Record,
+        (T,): EitherRow,
     {
         let mut lent = self.lend(statement).await?;
         lent.driver().fetch_column(statement, values).await
@@ -98,7 +98,7 @@ impl Database {
         values: &[Value<'_>],
     ) -> Result<T, StoreError>
     where
-        (T,): Record,
+        (T,): EitherRow,
     {
         let mut lent = self.lend(statement).await?;
         lent.driver().fetch_value(statement, values).await
@@ -114,7 +114,7 @@ impl Database {
     }
 }
 
-impl Database {
+impl EitherDatabase {
     pub(super) fn backend(&self) -> Backend {
         match self {
             Self::Postgres(_) => Backend::Postgres,
@@ -151,7 +151,7 @@ impl Database {
     }
 }
 
-impl Transactions for Database {
+impl Transactions for EitherDatabase {
     type Transaction = DatabaseTransaction;
 
     async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
@@ -180,11 +180,11 @@ impl Store {
     /// call this at once; one works, the others wait.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.database {
-            Database::Postgres(database) => {
+            EitherDatabase::Postgres(database) => {
                 let step = "migrate schema reconciler";
                 postgres::run_migrations(database.pool(), step, postgres::migrator()).await
             }
-            Database::Sqlite(database) => {
+            EitherDatabase::Sqlite(database) => {
                 let step = "migrate the reconciler_ tables";
                 sqlite::run_migrations(database.pool(), step, &sqlite::migrator()).await
             }
@@ -196,8 +196,8 @@ impl Store {
     /// does nothing. Only PostgreSQL has somebody to ask.
     pub async fn set_platform_triggers(&self, wanted: bool) -> Result<(), StoreError> {
         match &self.database {
-            Database::Postgres(database) => postgres::triggers::set(database, wanted).await,
-            Database::Sqlite(_) => Err(StoreError::fatal(
+            EitherDatabase::Postgres(database) => postgres::triggers::set(database, wanted).await,
+            EitherDatabase::Sqlite(_) => Err(StoreError::fatal(
                 "set triggers on the platform's tables",
                 "only PostgreSQL has them: on SQLite, jobs are in another file",
             )),
@@ -224,8 +224,8 @@ impl Store {
     #[must_use]
     pub fn schema_version_known(&self) -> i64 {
         let migrator: Migrator = match self.database {
-            Database::Postgres(_) => postgres::migrator(),
-            Database::Sqlite(_) => sqlite::migrator(),
+            EitherDatabase::Postgres(_) => postgres::migrator(),
+            EitherDatabase::Sqlite(_) => sqlite::migrator(),
         };
         let versions = migrator.iter().map(|migration| migration.version);
         versions.max().unwrap_or_default()
@@ -275,8 +275,8 @@ impl Store {
     #[must_use]
     pub fn driver(&self) -> Driver<'_> {
         match &self.database {
-            Database::Postgres(database) => Driver::Postgres(database.pool()),
-            Database::Sqlite(database) => Driver::Sqlite(database.pool()),
+            EitherDatabase::Postgres(database) => Driver::Postgres(database.pool()),
+            EitherDatabase::Sqlite(database) => Driver::Sqlite(database.pool()),
         }
     }
 

@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::model::Tally;
 use super::settle::{Transactions as _, finish};
 use super::statement::{Statement, Table, statement, values};
-use super::store::{Database, Store};
+use super::store::{EitherDatabase, Store};
 use super::transaction::DatabaseTransaction;
 
 /// Remembers that open runs were in the hands of a process that ended.
@@ -177,9 +177,9 @@ impl Store {
         let take_over = statement!(step, "take_over_sweeps");
         let values = values![at, shard, silent_for, by];
         let suspects: Vec<Id> = match &self.database {
-            Database::Postgres(_) => self.database.fetch_column(take_over, values).await?,
+            EitherDatabase::Postgres(_) => self.database.fetch_column(take_over, values).await?,
             // Three statements where PostgreSQL has one; the transaction keeps everybody else out meanwhile.
-            Database::Sqlite(_) => {
+            EitherDatabase::Sqlite(_) => {
                 let mut tx = self.database.begin().await?;
                 let taken = async {
                     let suspects: Vec<Id> = tx.driver().fetch_column(take_over, values).await?;

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{BackupSetId, EnvironmentId, RestoreId, RunId};
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::backup_health::{
-    self, BackupHealth, BackupReading, BackupSetFacts, Finding, Quality,
+    self, BackupFinding, BackupHealth, BackupReading, BackupSetFacts, Quality,
 };
-use reconciler_jobs::reading::freshness::Thresholds;
+use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::posture::{Posture, PostureReason};
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::At;
@@ -65,7 +65,7 @@ pub struct BackupShown {
     /// What pages call this state of backups.
     pub label: &'static str,
     /// What decided.
-    pub finding: Finding,
+    pub finding: BackupFinding,
     /// What the label means, in one sentence.
     pub summary: &'static str,
     /// What else was found.
@@ -112,9 +112,9 @@ pub struct Judging<'a> {
     /// The rules' settings.
     pub policy: &'a Policy,
     /// When an operation is taken for stuck.
-    pub freshness: &'a Thresholds,
+    pub freshness: &'a FreshnessThresholds,
     /// When backup inputs are too old.
-    pub backup: &'a backup_health::Thresholds,
+    pub backup: &'a backup_health::BackupThresholds,
     /// What the viewer may see.
     pub visibility: Visibility,
 }
@@ -181,7 +181,7 @@ impl BackupShown {
     pub fn new(
         set: Option<&BackupSetFacts>,
         as_of: Timestamp,
-        limits: &backup_health::Thresholds,
+        limits: &backup_health::BackupThresholds,
     ) -> Self {
         let read = BackupReading::of(set, as_of, limits);
         Self {
@@ -206,7 +206,7 @@ impl BackupShown {
 impl UndecidedShown {
     /// From the open runs.
     #[must_use]
-    pub fn new(open: OpenRuns, as_of: Timestamp, limits: &Thresholds) -> Self {
+    pub fn new(open: OpenRuns, as_of: Timestamp, limits: &FreshnessThresholds) -> Self {
         Self {
             runs: open.runs,
             oldest: open.oldest.map(Moment),

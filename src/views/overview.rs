@@ -64,7 +64,7 @@ pub struct WorkspaceShown {
 
 /// What was read for an overview.
 #[derive(Debug, Clone, Copy)]
-pub struct Found<'a> {
+pub struct OverviewFacts<'a> {
     /// The page.
     pub page: &'a EnvironmentPage,
     /// The latest verdicts of its workspaces.
@@ -79,7 +79,7 @@ impl Overview {
     /// From what was read; `next` is how to ask for more environments.
     #[must_use]
     pub fn new(
-        found: Found<'_>,
+        found: OverviewFacts<'_>,
         judging: Judging<'_>,
         next: impl Fn((WorkspaceId, EnvironmentId)) -> String,
     ) -> Self {
@@ -110,7 +110,7 @@ impl Overview {
 }
 
 impl WorkspaceShown {
-    fn empty(row: &EnvironmentSeen, found: Found<'_>) -> Self {
+    fn empty(row: &EnvironmentSeen, found: OverviewFacts<'_>) -> Self {
         let id = row.workspace;
         let own = found.verdicts.iter().filter(|(of, ..)| *of == id);
         let counted = &found.survey.postures;

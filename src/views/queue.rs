@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::verdict::{DecisionWord, RunResult, RunState, Verdict};
 use super::{ClaimBoundary, Moment, stored_word};
 use crate::storage::reader::{
-    AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueListing, ShardJobs,
-    Standing, SweepSeen, WatchOnRecord, WorkerSeen,
+    AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueListing, QueueStanding,
+    ShardJobs, SweepSeen, WatchOnRecord, WorkerSeen,
 };
 use crate::storage::{QueueState, Tally};
 
@@ -348,7 +348,7 @@ pub struct RunInQueue {
 impl RunInQueue {
     /// From what is remembered of a run.
     #[must_use]
-    pub fn new(standing: Standing, jobs: Vec<JobOnRecord>, verdict: Option<Verdict>) -> Self {
+    pub fn new(standing: QueueStanding, jobs: Vec<JobOnRecord>, verdict: Option<Verdict>) -> Self {
         Self {
             run: standing.run.0,
             workspace: standing.workspace.0,
@@ -376,7 +376,11 @@ fn shown_type(run_type: &str) -> &str {
 }
 
 /// What to do next, in a sentence or two.
-fn next_action(standing: &Standing, jobs: &[JobOnRecord], verdict: Option<&Verdict>) -> String {
+fn next_action(
+    standing: &QueueStanding,
+    jobs: &[JobOnRecord],
+    verdict: Option<&Verdict>,
+) -> String {
     let run = standing.run;
     if !standing.is_ours() {
         return "Nothing: only runs of type restore.execute are judged here.".to_owned();

@@ -4,10 +4,10 @@ use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::gates::{
     Gate, GateReading, GateReason, GateState, Gates, GroupCache, MappingSummary, PreparationFacts,
-    Scope,
+    RestoreScope,
 };
 use reconciler_jobs::reading::result_state::{NextAction, RestoreResult, ResultState};
-use reconciler_jobs::reading::{Availability, Seen};
+use reconciler_jobs::reading::{Availability, SeenRestore};
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::{At, RestoreStatus};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
@@ -99,7 +99,7 @@ pub struct ProofAside {
     /// Who asked for it, as the platform noted.
     pub requested_by: Option<String>,
     /// What it restores.
-    pub scope: Scope,
+    pub scope: RestoreScope,
     /// The operation that shows what was executed.
     pub operation_proof: Labelled<Availability>,
     /// The operation.
@@ -164,10 +164,10 @@ impl Preparation {
     #[must_use]
     pub fn scope(&self) -> String {
         match self.proof.scope {
-            Scope::All => "everything in the backup set".to_owned(),
-            Scope::Items(items) => format!("{items} items"),
-            Scope::Nothing => "nothing is selected".to_owned(),
-            Scope::Unreadable => "cannot be read".to_owned(),
+            RestoreScope::All => "everything in the backup set".to_owned(),
+            RestoreScope::Items(items) => format!("{items} items"),
+            RestoreScope::Nothing => "nothing is selected".to_owned(),
+            RestoreScope::Unreadable => "cannot be read".to_owned(),
         }
     }
 }
@@ -187,8 +187,8 @@ impl From<GateReading> for GateLine {
     }
 }
 
-fn seen<'a>(found: &'a RestoreSeen, policy: &'a Policy, visibility: Visibility) -> Seen<'a> {
-    Seen {
+fn seen<'a>(found: &'a RestoreSeen, policy: &'a Policy, visibility: Visibility) -> SeenRestore<'a> {
+    SeenRestore {
         at: At {
             as_of: found.as_of,
             policy,

@@ -4,17 +4,17 @@
 
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, SnapshotId};
 use reconciler_jobs::reading::attention::{AttentionState, Cause, Tone, attention};
-use reconciler_jobs::reading::freshness::{Freshness, Thresholds};
+use reconciler_jobs::reading::freshness::{Freshness, FreshnessThresholds};
 use reconciler_jobs::reading::result_state::{Claim, NextAction, RestoreResult, ResultState};
 use reconciler_jobs::reading::summary::{METADATA_ONLY, Summary};
 use reconciler_jobs::reading::unlinked::Unlinked;
-use reconciler_jobs::reading::{Availability, Seen};
+use reconciler_jobs::reading::{Availability, SeenRestore};
 use reconciler_jobs::restore_execute::facts::{
     AuditFacts, Facts, RestoreFacts, RestoreStatus, RunOutcome, RunStatus,
 };
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
-use reconciler_jobs::restore_execute::results::{Reading, Requested, Tally};
+use reconciler_jobs::restore_execute::results::{ColumnState, PartTally, Requested};
 use reconciler_jobs::restore_execute::review::Standing;
 use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
 use schemars::JsonSchema;
@@ -156,11 +156,11 @@ pub struct Count {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ItemsShown {
     /// Rows of items.
-    pub items: Tally,
+    pub items: PartTally,
     /// Rows of foundations.
-    pub foundations: Tally,
+    pub foundations: PartTally,
     /// Assignments of any item.
-    pub assignments: Tally,
+    pub assignments: PartTally,
     /// Whether the recorded results could be read, or there are none.
     pub is_readable: bool,
     /// How many items were requested; none where the request does not list them.
@@ -207,7 +207,7 @@ pub struct Diagnostic {
 
 impl ItemsShown {
     /// Each part that has rows with their outcomes, in the order in which they are shown.
-    pub fn parts(&self) -> impl Iterator<Item = (&'static str, Tally)> {
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, PartTally)> {
         [
             ("items", self.items),
             ("foundations", self.foundations),
@@ -221,7 +221,7 @@ impl ItemsShown {
 impl RunDetail {
     /// From one run.
     #[must_use]
-    pub fn new(found: &RunInFull, visibility: Visibility, limits: &Thresholds) -> Self {
+    pub fn new(found: &RunInFull, visibility: Visibility, limits: &FreshnessThresholds) -> Self {
         let row = &found.seen;
         let facts = &row.assessment.facts;
         let seen = seen(&row.assessment, visibility);
@@ -444,7 +444,7 @@ fn items(restore: &RestoreFacts) -> ItemsShown {
     let found = &restore.items;
     let exceptions = found.exceptions.iter().map(Exception::from);
     ItemsShown {
-        is_readable: !matches!(found.reading, Reading::Unreadable(_)),
+        is_readable: !matches!(found.reading, ColumnState::Unreadable(_)),
         items: found.items,
         foundations: found.foundations,
         assignments: found.assignments,
@@ -460,7 +460,7 @@ fn items(restore: &RestoreFacts) -> ItemsShown {
     }
 }
 
-pub(super) fn attention_shown(seen: &Seen<'_>) -> AttentionShown {
+pub(super) fn attention_shown(seen: &SeenRestore<'_>) -> AttentionShown {
     let cause = attention(seen);
     let state = cause.state();
     AttentionShown {
@@ -528,9 +528,9 @@ fn listed(codes: &[&str]) -> String {
 }
 
 /// The restore that is tied to a run, as a viewer may see it.
-pub(super) fn seen(assessment: &Assessment, visibility: Visibility) -> Option<Seen<'_>> {
+pub(super) fn seen(assessment: &Assessment, visibility: Visibility) -> Option<SeenRestore<'_>> {
     let facts = &assessment.facts;
-    Some(Seen {
+    Some(SeenRestore {
         at: facts.at(),
         restore: assessment.restore()?,
         run: Some(&facts.run),
@@ -568,7 +568,7 @@ pub(super) fn place(row: &RunSeen) -> Place {
     }
 }
 
-pub(super) fn freshness(row: &RunSeen, limits: &Thresholds) -> Labelled<Freshness> {
+pub(super) fn freshness(row: &RunSeen, limits: &FreshnessThresholds) -> Labelled<Freshness> {
     let facts = &row.assessment.facts;
     let state = Freshness::of(&facts.run, row.verdict.is_some(), facts.as_of, limits);
     Labelled {

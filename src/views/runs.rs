@@ -2,7 +2,7 @@
 
 use reconciler_jobs::ids::{RestoreId, RunId};
 use reconciler_jobs::reading::attention::Tone;
-use reconciler_jobs::reading::freshness::{Freshness, Thresholds};
+use reconciler_jobs::reading::freshness::{Freshness, FreshnessThresholds};
 use reconciler_jobs::reading::result_state::{RestoreResult, ResultState};
 use reconciler_jobs::restore_execute::facts::{RunOutcome, RunStatus};
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
@@ -13,7 +13,7 @@ use super::run::{freshness, place, reason_now, seen, tone};
 use super::verdict::Reason;
 use super::{Labelled, Moment, Place, Visibility};
 use crate::storage::Assessment;
-use crate::storage::reader::{RunPage, RunSeen};
+use crate::storage::reader::{RunListing, RunSeen};
 
 /// A part of the list, the highest ids first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -69,9 +69,9 @@ impl RunList {
     /// From a page of runs; `next` is how to ask for the one below.
     #[must_use]
     pub fn new(
-        page: &RunPage,
+        page: &RunListing,
         visibility: Visibility,
-        limits: &Thresholds,
+        limits: &FreshnessThresholds,
         next: impl Fn(RunId) -> String,
     ) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl RunList {
 impl RunLine {
     /// From one run.
     #[must_use]
-    pub fn new(row: &RunSeen, visibility: Visibility, limits: &Thresholds) -> Self {
+    pub fn new(row: &RunSeen, visibility: Visibility, limits: &FreshnessThresholds) -> Self {
         let Assessment { facts, decision } = &row.assessment;
         let run = &facts.run;
         let result = seen(&row.assessment, visibility).map(|seen| RestoreResult::of(&seen));

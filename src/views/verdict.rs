@@ -108,8 +108,8 @@ pub struct Exception {
     pub finding: String,
 }
 
-impl From<&results::Exception> for Exception {
-    fn from(exception: &results::Exception) -> Self {
+impl From<&results::ItemException> for Exception {
+    fn from(exception: &results::ItemException) -> Self {
         Self {
             part: stored_word(&exception.part),
             id: exception.id.clone(),

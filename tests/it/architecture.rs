@@ -9,6 +9,8 @@
 //! against intent.
 //! Who may use whom among our own modules is a ranking of them all, in `ranking`.
 
+mod type_names;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

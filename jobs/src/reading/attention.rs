@@ -8,7 +8,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::seen::Seen;
+use super::seen::SeenRestore;
 use super::summary::counted;
 use crate::restore_execute::facts::{RestoreFacts, RestoreStatus, RunOutcome};
 use crate::restore_execute::proof;
@@ -140,7 +140,7 @@ impl AttentionState {
 
 /// Why the result of a restore needs somebody, or does not.
 #[must_use]
-pub fn attention(seen: &Seen<'_>) -> Cause {
+pub fn attention(seen: &SeenRestore<'_>) -> Cause {
     if seen.is_not_executed() {
         return Cause::Preview;
     }

@@ -65,14 +65,14 @@ impl BackupSetFacts {
 
 /// When the inputs of a backup are too old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Thresholds {
+pub struct BackupThresholds {
     /// Since the set was completed. One of exactly this age is stale.
     pub age_max: SignedDuration,
     /// How far in the future it may have been completed, where clocks differ.
     pub clock_skew_max: SignedDuration,
 }
 
-impl Default for Thresholds {
+impl Default for BackupThresholds {
     fn default() -> Self {
         Self {
             age_max: SignedDuration::from_hours(7 * 24),
@@ -117,7 +117,8 @@ vocabulary! {
     /// What was found of a backup set, in the order in which it decides.
     #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
-    pub enum Finding {
+    #[schemars(rename = "Finding")]
+    pub enum BackupFinding {
         /// What was found, in one sentence.
         summary,
         /// The state it leads to.
@@ -181,21 +182,21 @@ pub struct BackupReading {
     /// The state.
     pub health: BackupHealth,
     /// What decided.
-    pub finding: Finding,
+    pub finding: BackupFinding,
     /// What else was found, in order.
-    pub further: Vec<Finding>,
+    pub further: Vec<BackupFinding>,
 }
 
 impl BackupReading {
     /// Reads the latest completed set; none where there is none that the viewer may see.
     #[must_use]
-    pub fn of(set: Option<&BackupSetFacts>, as_of: Timestamp, limits: &Thresholds) -> Self {
+    pub fn of(set: Option<&BackupSetFacts>, as_of: Timestamp, limits: &BackupThresholds) -> Self {
         let mut found = match set {
-            None => vec![Finding::NoSet],
+            None => vec![BackupFinding::NoSet],
             Some(set) => findings(set, as_of, limits),
         }
         .into_iter();
-        let finding = found.next().unwrap_or(Finding::Captured);
+        let finding = found.next().unwrap_or(BackupFinding::Captured);
         Self {
             health: finding.health(),
             finding,
@@ -205,12 +206,16 @@ impl BackupReading {
 }
 
 /// Everything that speaks against a set. Of one that nothing can be restored from, that is all there is to say.
-fn findings(set: &BackupSetFacts, as_of: Timestamp, limits: &Thresholds) -> Vec<Finding> {
+fn findings(
+    set: &BackupSetFacts,
+    as_of: Timestamp,
+    limits: &BackupThresholds,
+) -> Vec<BackupFinding> {
     let quality = &set.quality;
     let unusable = [
-        (set.is_deleted, Finding::Deleted),
-        (!set.is_completed, Finding::NotCompleted),
-        (quality.items == 0, Finding::NothingCaptured),
+        (set.is_deleted, BackupFinding::Deleted),
+        (!set.is_completed, BackupFinding::NotCompleted),
+        (quality.items == 0, BackupFinding::NothingCaptured),
     ];
     if let Some((_, finding)) = unusable.into_iter().find(|(found, _)| *found) {
         return vec![finding];
@@ -220,19 +225,22 @@ fn findings(set: &BackupSetFacts, as_of: Timestamp, limits: &Thresholds) -> Vec<
         |age: &SignedDuration| age.saturating_add(limits.clock_skew_max) >= SignedDuration::ZERO;
     let age = age.filter(is_known);
     [
-        (age.is_none(), Finding::AgeUnknown),
+        (age.is_none(), BackupFinding::AgeUnknown),
         (
             age.is_some_and(|age| age >= limits.age_max),
-            Finding::TooOld,
+            BackupFinding::TooOld,
         ),
-        (quality.not_looked_at > 0, Finding::NotLookedAt),
-        (quality.metadata_only > 0, Finding::MetadataOnly),
-        (quality.assignment_issues > 0, Finding::AssignmentIssues),
+        (quality.not_looked_at > 0, BackupFinding::NotLookedAt),
+        (quality.metadata_only > 0, BackupFinding::MetadataOnly),
+        (
+            quality.assignment_issues > 0,
+            BackupFinding::AssignmentIssues,
+        ),
         (
             quality.orphaned_assignments > 0,
-            Finding::OrphanedAssignments,
+            BackupFinding::OrphanedAssignments,
         ),
-        (quality.other_faults > 0, Finding::OtherFaults),
+        (quality.other_faults > 0, BackupFinding::OtherFaults),
     ]
     .into_iter()
     .filter_map(|(found, finding)| found.then_some(finding))

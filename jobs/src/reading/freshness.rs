@@ -13,14 +13,14 @@ use crate::vocabulary;
 
 /// How long an operation may stay open before it is taken for stuck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Thresholds {
+pub struct FreshnessThresholds {
     /// Since it was created, while it is queued.
     pub queued: SignedDuration,
     /// Since it started, while it is running.
     pub running: SignedDuration,
 }
 
-impl Default for Thresholds {
+impl Default for FreshnessThresholds {
     fn default() -> Self {
         Self {
             queued: SignedDuration::from_mins(15),
@@ -52,7 +52,12 @@ vocabulary! {
 impl Freshness {
     /// Reads a run. `is_reconciled` says whether its verdict is one of this product's.
     #[must_use]
-    pub fn of(run: &RunFacts, is_reconciled: bool, as_of: Timestamp, limits: &Thresholds) -> Self {
+    pub fn of(
+        run: &RunFacts,
+        is_reconciled: bool,
+        as_of: Timestamp,
+        limits: &FreshnessThresholds,
+    ) -> Self {
         match run.status {
             RunStatus::Completed if is_reconciled && run.outcome == RunOutcome::Failed => {
                 Self::ReconciledFailed

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::attention::Tone;
 pub use super::preparation::{
-    Basis, GroupCache, MappingSummary, PreparationFacts, PreparationRow, Scope,
+    Basis, GroupCache, MappingSummary, PreparationFacts, PreparationRow, RestoreScope,
 };
 use crate::vocabulary;
 pub use gate::{Gate, GateReason, GateState};

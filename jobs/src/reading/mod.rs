@@ -37,4 +37,4 @@ mod seen;
 pub mod summary;
 pub mod unlinked;
 
-pub use seen::{Availability, Seen};
+pub use seen::{Availability, SeenRestore};

@@ -72,7 +72,7 @@ pub struct PreparationFacts {
     /// Whether its environment is live, and of its own workspace.
     pub has_target: bool,
     /// What it is meant to restore.
-    pub scope: Scope,
+    pub scope: RestoreScope,
     /// Which groups are mapped to which; none where that cannot be read.
     pub mapping: Option<MappingSummary>,
     /// Whether there are groups to choose targets from.
@@ -94,7 +94,8 @@ pub struct PreparationFacts {
 /// What a restore is meant to restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Scope {
+#[schemars(rename = "Scope")]
+pub enum RestoreScope {
     /// Everything that the backup set holds.
     All,
     /// So many of its items, at least one.
@@ -171,7 +172,7 @@ impl PreparationFacts {
             status: RestoreStatus::parse(&row.status),
             source,
             has_target: row.has_target,
-            scope: Scope::parse(&row.requested_items),
+            scope: RestoreScope::parse(&row.requested_items),
             mapping: MappingSummary::parse(&row.group_mapping, scope_basis.get("required_groups")),
             groups: GroupCache::parse(scope_basis.get("cached_groups")),
             scope_basis: Basis::parse(record("scope_basis")),
@@ -191,7 +192,7 @@ fn unambiguous(column: &Column) -> Option<Json<'_>> {
     (has_shape && !read.has_duplicate_keys()).then_some(read)
 }
 
-impl Scope {
+impl RestoreScope {
     /// PHP writes a list of which something was filtered out as a map.
     fn parse(column: &Column) -> Self {
         let ids: BTreeSet<Option<i64>> = match &unambiguous(column) {

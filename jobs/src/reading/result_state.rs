@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::attention::Tone;
-use super::seen::{Availability, Seen};
+use super::seen::{Availability, SeenRestore};
 use super::summary::{Summary, Uncounted};
 use crate::restore_execute::facts::{RestoreStatus, RunOutcome, RunStatus};
 use crate::restore_execute::proof;
@@ -168,7 +168,7 @@ pub struct RestoreResult {
 impl RestoreResult {
     /// Reads a restore.
     #[must_use]
-    pub fn of(seen: &Seen<'_>) -> Self {
+    pub fn of(seen: &SeenRestore<'_>) -> Self {
         let evidence_now = seen.evidence();
         let situation = situation(seen, evidence_now);
         let operation_proof = operation_proof(seen, situation);
@@ -199,7 +199,7 @@ impl RestoreResult {
 }
 
 /// In the contract's own order of safety: what claims less comes first.
-fn situation(seen: &Seen<'_>, evidence: Availability) -> Situation {
+fn situation(seen: &SeenRestore<'_>, evidence: Availability) -> Situation {
     let run = seen.scoped_run();
     let outcome = run.map(|run| run.outcome);
     let is_open = run.is_some_and(|run| run.status != RunStatus::Completed);
@@ -243,7 +243,7 @@ fn uncounted(situation: Situation) -> Uncounted {
     }
 }
 
-fn operation_proof(seen: &Seen<'_>, situation: Situation) -> Availability {
+fn operation_proof(seen: &SeenRestore<'_>, situation: Situation) -> Availability {
     match situation.state() {
         ResultState::NotExecuted => Availability::Unavailable,
         ResultState::InProgress => Availability::InProgress,
@@ -262,7 +262,7 @@ fn shown_evidence(situation: Situation, evidence: Availability) -> Availability 
     }
 }
 
-fn next_action(seen: &Seen<'_>, situation: Situation, proof: Availability) -> NextAction {
+fn next_action(seen: &SeenRestore<'_>, situation: Situation, proof: Availability) -> NextAction {
     match situation {
         Situation::NotExecuted if seen.restore.is_dry_run => NextAction::ReviewPreview,
         Situation::NotExecuted => NextAction::ContinuePreparation,
@@ -279,7 +279,7 @@ fn next_action(seen: &Seen<'_>, situation: Situation, proof: Availability) -> Ne
     }
 }
 
-fn claim(seen: &Seen<'_>, situation: Situation, proof: Availability) -> Option<Claim> {
+fn claim(seen: &SeenRestore<'_>, situation: Situation, proof: Availability) -> Option<Claim> {
     let is_previewed = seen.restore.is_dry_run || seen.restore.status == RestoreStatus::Previewed;
     match situation {
         Situation::NotExecuted => is_previewed.then_some(Claim::PreviewExists),

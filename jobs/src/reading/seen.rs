@@ -10,7 +10,7 @@ use crate::vocabulary;
 
 /// One restore as one viewer may see it.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
+pub struct SeenRestore<'a> {
     /// When it is looked at.
     pub at: At<'a>,
     /// The restore.
@@ -37,7 +37,7 @@ vocabulary! {
     Available { label: "Available" }
 }
 
-impl<'a> Seen<'a> {
+impl<'a> SeenRestore<'a> {
     /// The run, if it belongs to the restore's own workspace and environment.
     pub(super) fn scoped_run(&self) -> Option<&'a RunFacts> {
         self.run.filter(|run| {

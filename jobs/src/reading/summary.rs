@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::restore_execute::facts::RestoreFacts;
-use crate::restore_execute::results::{Counter, Counters};
+use crate::restore_execute::results::{Counters, MetadataCount};
 use crate::vocabulary;
 
 vocabulary! {
@@ -108,6 +108,6 @@ fn has_rows(restore: &RestoreFacts) -> bool {
 }
 
 /// Whether somebody counted at least one.
-pub(super) fn counted(counter: Counter) -> bool {
+pub(super) fn counted(counter: MetadataCount) -> bool {
     counter.count().is_some_and(|count| count > 0)
 }

@@ -26,7 +26,7 @@ use super::facts::{
 };
 use super::link;
 use super::reason::ReasonCode;
-use super::results::{Reading, Requested};
+use super::results::{ColumnState, Requested};
 use crate::ids::AuditId;
 use crate::stamp::{Stamp, shifted};
 use crate::vocabulary;
@@ -262,7 +262,8 @@ fn execution_gap(restore: &RestoreFacts) -> Option<ReasonCode> {
 #[must_use]
 pub(crate) fn something_applied(restore: &RestoreFacts) -> bool {
     let items = &restore.items;
-    let counted = |counter: super::results::Counter| counter.count().is_some_and(|count| count > 0);
+    let counted =
+        |counter: super::results::MetadataCount| counter.count().is_some_and(|count| count > 0);
     items.items.has_effect()
         || items.assignments.has_effect()
         || items.foundations_written > 0
@@ -274,7 +275,7 @@ pub(crate) fn something_applied(restore: &RestoreFacts) -> bool {
 pub(crate) fn items_gaps(restore: &RestoreFacts) -> Vec<ReasonCode> {
     let facts = &restore.items;
     let rows = facts.items.total();
-    let unreadable = matches!(facts.reading, Reading::Unreadable(_));
+    let unreadable = matches!(facts.reading, ColumnState::Unreadable(_));
     let uncovered =
         facts.requested == Requested::NotItemised && restore.counters.total.count() != Some(rows);
     let parts = [&facts.items, &facts.foundations, &facts.assignments];

@@ -195,7 +195,7 @@ pub fn record(
     };
     let canonical = canonicalise(facts).map_err(unrecordable)?;
     let ruling = canonicalise(decision).map_err(unrecordable)?;
-    let verdict = Verdict {
+    let verdict = VerdictParts {
         facts,
         decision,
         outcome,
@@ -218,7 +218,7 @@ pub fn record(
 }
 
 /// A verdict with all that is known about it.
-struct Verdict<'a> {
+struct VerdictParts<'a> {
     facts: &'a Facts,
     decision: &'a Decision,
     outcome: Outcome,
@@ -227,7 +227,7 @@ struct Verdict<'a> {
     by: &'a Attribution,
 }
 
-impl Verdict<'_> {
+impl VerdictParts<'_> {
     fn decision_id(&self) -> &str {
         decision_id(&self.canonical.digest)
     }

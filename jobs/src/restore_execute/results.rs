@@ -46,15 +46,15 @@ pub const SUMMARY_KEYS: [&str; 7] = [
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ItemFacts {
     /// Whether `results` could be read.
-    pub reading: Reading,
+    pub reading: ColumnState,
     /// One count per row of `results.items`, by the item's own status.
-    pub items: Tally,
+    pub items: PartTally,
     /// One count per row of `results.foundations`.
-    pub foundations: Tally,
+    pub foundations: PartTally,
     /// Foundations that changed the environment; mapping to an existing object does not.
     pub foundations_written: u64,
     /// One count per assignment of any item.
-    pub assignments: Tally,
+    pub assignments: PartTally,
     /// Items whose assignment list and assignment counts disagree.
     pub assignment_conflicts: u64,
     /// Whether and how `requested_items` lists the request.
@@ -66,7 +66,7 @@ pub struct ItemFacts {
     /// Ids that occur more than once, in the rows or in the request.
     pub repeated: u64,
     /// The first [`EXCEPTIONS_MAX`] troubled items, in order of part, id and finding.
-    pub exceptions: Vec<Exception>,
+    pub exceptions: Vec<ItemException>,
     /// How many findings there are beyond those. A row found twice counts twice.
     pub exceptions_omitted: u64,
 }
@@ -74,7 +74,7 @@ pub struct ItemFacts {
 /// Whether a column could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reading {
+pub enum ColumnState {
     /// Nothing is recorded.
     #[default]
     Absent,
@@ -99,8 +99,7 @@ pub enum Requested {
 
 /// Rows by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "PartTally")]
-pub struct Tally {
+pub struct PartTally {
     /// Applied in full.
     pub applied: u64,
     /// Applied in part.
@@ -117,13 +116,13 @@ pub struct Tally {
 
 /// A troubled item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Exception {
+pub struct ItemException {
     /// Where it was found.
     pub part: Part,
     /// The backup item's id, or the position of a foundation in its list.
     pub id: String,
     /// What is wrong with it.
-    pub finding: Finding,
+    pub finding: ItemFinding,
 }
 
 /// A part of the results.
@@ -145,7 +144,7 @@ pub enum Part {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
-pub enum Finding {
+pub enum ItemFinding {
     /// Applied in part.
     Partial,
     /// Failed.
@@ -170,7 +169,7 @@ pub enum Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
     Applied,
-    Trouble(Finding),
+    Trouble(ItemFinding),
 }
 
 impl Class {
@@ -179,24 +178,24 @@ impl Class {
         match word {
             "applied" | "succeeded" | "success" | "created" | "updated" | "mapped_existing"
             | "created_copy" => Self::Applied,
-            "partial" => Self::Trouble(Finding::Partial),
-            "failed" | "error" => Self::Trouble(Finding::Failed),
-            "skipped" => Self::Trouble(Finding::Skipped),
+            "partial" => Self::Trouble(ItemFinding::Partial),
+            "failed" | "error" => Self::Trouble(ItemFinding::Failed),
+            "skipped" => Self::Trouble(ItemFinding::Skipped),
             "preview_only" | "dry_run" | "manual_required" | "not_applied" | "ignored" => {
-                Self::Trouble(Finding::NotApplied)
+                Self::Trouble(ItemFinding::NotApplied)
             }
-            _ => Self::Trouble(Finding::Unrecognised),
+            _ => Self::Trouble(ItemFinding::Unrecognised),
         }
     }
 
     fn of(value: &Json) -> Self {
         value
             .text()
-            .map_or(Self::Trouble(Finding::Unrecognised), Self::of_word)
+            .map_or(Self::Trouble(ItemFinding::Unrecognised), Self::of_word)
     }
 }
 
-impl Tally {
+impl PartTally {
     /// All rows.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -226,10 +225,10 @@ impl Tally {
     fn add(&mut self, class: Class, count: u64) {
         let slot = match class {
             Class::Applied => &mut self.applied,
-            Class::Trouble(Finding::Partial) => &mut self.partial,
-            Class::Trouble(Finding::Failed) => &mut self.failed,
-            Class::Trouble(Finding::Skipped) => &mut self.skipped,
-            Class::Trouble(Finding::NotApplied) => &mut self.not_applied,
+            Class::Trouble(ItemFinding::Partial) => &mut self.partial,
+            Class::Trouble(ItemFinding::Failed) => &mut self.failed,
+            Class::Trouble(ItemFinding::Skipped) => &mut self.skipped,
+            Class::Trouble(ItemFinding::NotApplied) => &mut self.not_applied,
             Class::Trouble(_) => &mut self.unrecognised,
         };
         // Beyond what JSON carries exactly, more is not more: the ledger must hold the same number.
@@ -240,7 +239,7 @@ impl Tally {
 /// Reads `results` against `requested_items`.
 pub(super) fn parse_items(results: &Column, requested: &Column) -> ItemFacts {
     let document = results.parse();
-    let mut reader = Reader::default();
+    let mut reader = ResultsReader::default();
     reader.facts.reading = match document
         .as_ref()
         .map_err(|fault| *fault)
@@ -249,8 +248,8 @@ pub(super) fn parse_items(results: &Column, requested: &Column) -> ItemFacts {
         Ok(reading) => reading,
         Err(fault) => {
             // Half of a document proves as little as none of it.
-            reader = Reader::default();
-            Reading::Unreadable(fault)
+            reader = ResultsReader::default();
+            ColumnState::Unreadable(fault)
         }
     };
     reader.compare_with_request(requested);
@@ -258,17 +257,17 @@ pub(super) fn parse_items(results: &Column, requested: &Column) -> ItemFacts {
 }
 
 #[derive(Default)]
-struct Reader<'a> {
+struct ResultsReader<'a> {
     facts: ItemFacts,
     rows_by_id: BTreeMap<Cow<'a, str>, u64>,
-    exceptions: BTreeSet<Exception>,
+    exceptions: BTreeSet<ItemException>,
     findings: u64,
 }
 
-impl<'a> Reader<'a> {
-    fn read_results(&mut self, results: &'a Json<'a>) -> Result<Reading, Fault> {
+impl<'a> ResultsReader<'a> {
+    fn read_results(&mut self, results: &'a Json<'a>) -> Result<ColumnState, Fault> {
         if results.is_empty_map() {
-            return Ok(Reading::Absent);
+            return Ok(ColumnState::Absent);
         }
         let Json::Map(entries) = results else {
             return Err(Fault::Shape);
@@ -290,13 +289,13 @@ impl<'a> Reader<'a> {
         for (key, item) in rows {
             self.read_item(key, is_list, item);
         }
-        Ok(Reading::Read)
+        Ok(ColumnState::Read)
     }
 
     fn read_foundation(&mut self, position: &str, foundation: &Json) {
         let decision = unambiguous(foundation).get("decision");
         let class = Class::of(decision);
-        let written = matches!(class, Class::Applied | Class::Trouble(Finding::Partial));
+        let written = matches!(class, Class::Applied | Class::Trouble(ItemFinding::Partial));
         if written && decision.text() != Some("mapped_existing") {
             self.facts.foundations_written += 1;
         }
@@ -316,7 +315,7 @@ impl<'a> Reader<'a> {
         let class = if consistent && key.len() <= TEXT_BYTES_MAX {
             Class::of(item.get("status"))
         } else {
-            Class::Trouble(Finding::Unrecognised)
+            Class::Trouble(ItemFinding::Unrecognised)
         };
         let id = if is_list {
             stated_id.unwrap_or(key)
@@ -333,23 +332,26 @@ impl<'a> Reader<'a> {
         let summary = item.get("assignment_summary");
         let listed = tally_outcomes(item.get("assignment_outcomes"));
         let counted = tally_summary(summary);
-        let total = Counter::parse(summary.get("total"));
+        let total = MetadataCount::parse(summary.get("total"));
         let totals_agree = counted.is_none_or(|tally| total.agrees(|count| count == tally.total()));
         let lists_agree = listed.is_none() || counted.is_none() || listed == counted;
         if !(totals_agree && lists_agree) {
             self.facts.assignment_conflicts += 1;
-            self.except(Part::Assignment, id, Finding::Conflicting);
+            self.except(Part::Assignment, id, ItemFinding::Conflicting);
         }
         let Some(tally) = listed.or(counted) else {
             return;
         };
         for (class, count) in [
             (Class::Applied, tally.applied),
-            (Class::Trouble(Finding::Partial), tally.partial),
-            (Class::Trouble(Finding::Failed), tally.failed),
-            (Class::Trouble(Finding::Skipped), tally.skipped),
-            (Class::Trouble(Finding::NotApplied), tally.not_applied),
-            (Class::Trouble(Finding::Unrecognised), tally.unrecognised),
+            (Class::Trouble(ItemFinding::Partial), tally.partial),
+            (Class::Trouble(ItemFinding::Failed), tally.failed),
+            (Class::Trouble(ItemFinding::Skipped), tally.skipped),
+            (Class::Trouble(ItemFinding::NotApplied), tally.not_applied),
+            (
+                Class::Trouble(ItemFinding::Unrecognised),
+                tally.unrecognised,
+            ),
         ] {
             self.facts.assignments.add(class, count);
             if count > 0 {
@@ -373,14 +375,14 @@ impl<'a> Reader<'a> {
             .filter(|(_, count)| **count > 1)
             .map(|(id, _)| id)
             .collect();
-        self.facts.repeated = self.except_all(repeated, Finding::Repeated);
+        self.facts.repeated = self.except_all(repeated, ItemFinding::Repeated);
         self.facts.requested = match &request {
             Err(fault) => Requested::Unreadable(*fault),
             Ok(None) => Requested::NotItemised,
             Ok(Some(wanted)) => {
                 let missing = wanted.keys().filter(|id| rows.remove(*id).is_none());
-                self.facts.missing = self.except_all(missing, Finding::Missing);
-                self.facts.unexpected = self.except_all(rows.keys(), Finding::Unexpected);
+                self.facts.missing = self.except_all(missing, ItemFinding::Missing);
+                self.facts.unexpected = self.except_all(rows.keys(), ItemFinding::Unexpected);
                 Requested::Listed(wanted.len() as u64)
             }
         };
@@ -393,9 +395,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Keeps the first findings in their own order, so that the order of rows does not matter.
-    fn except(&mut self, part: Part, id: &str, finding: Finding) {
+    fn except(&mut self, part: Part, id: &str, finding: ItemFinding) {
         let id = id.chars().take(EXCEPTION_ID_CHARS_MAX).collect();
-        self.exceptions.insert(Exception { part, id, finding });
+        self.exceptions.insert(ItemException { part, id, finding });
         self.findings += 1;
         if self.exceptions.len() > EXCEPTIONS_MAX {
             self.exceptions.pop_last();
@@ -405,7 +407,7 @@ impl<'a> Reader<'a> {
     fn except_all<'i>(
         &mut self,
         ids: impl IntoIterator<Item = &'i Cow<'i, str>>,
-        finding: Finding,
+        finding: ItemFinding,
     ) -> u64 {
         let ids = ids.into_iter();
         ids.map(|id| self.except(Part::Item, id, finding)).count() as u64
@@ -490,11 +492,11 @@ fn parse_requested<'a>(
 
 /// `assignment_outcomes` of an item that says nothing twice: a list of `{status}`. Nothing where the item
 /// has none.
-fn tally_outcomes(outcomes: &Json) -> Option<Tally> {
+fn tally_outcomes(outcomes: &Json) -> Option<PartTally> {
     if *outcomes == Json::Null {
         return None;
     }
-    let mut tally = Tally::default();
+    let mut tally = PartTally::default();
     match values(outcomes) {
         Ok(rows) => {
             for row in rows {
@@ -507,20 +509,20 @@ fn tally_outcomes(outcomes: &Json) -> Option<Tally> {
 }
 
 /// `assignment_summary` of such an item: outcome word → count. Nothing where the item has none.
-fn tally_summary(summary: &Json) -> Option<Tally> {
+fn tally_summary(summary: &Json) -> Option<PartTally> {
     if *summary == Json::Null {
         return None;
     }
-    let mut tally = Tally::default();
+    let mut tally = PartTally::default();
     if !summary.is_empty_map() && summary.entries().is_empty() {
         tally.unrecognised = 1;
         return Some(tally);
     }
     for (word, value) in summary.entries().iter().filter(|(word, _)| word != "total") {
-        match Counter::parse(value) {
-            Counter::Absent => {}
-            Counter::Count(count) => tally.add(Class::of_word(word), count),
-            Counter::Unreadable => tally.add(Class::Trouble(Finding::Unrecognised), 1),
+        match MetadataCount::parse(value) {
+            MetadataCount::Absent => {}
+            MetadataCount::Count(count) => tally.add(Class::of_word(word), count),
+            MetadataCount::Unreadable => tally.add(Class::Trouble(ItemFinding::Unrecognised), 1),
         }
     }
     Some(tally)
@@ -529,7 +531,7 @@ fn tally_summary(summary: &Json) -> Option<Tally> {
 /// One counter of `metadata`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Counter {
+pub enum MetadataCount {
     /// Nobody counted.
     #[default]
     Absent,
@@ -540,7 +542,7 @@ pub enum Counter {
     Unreadable,
 }
 
-impl Counter {
+impl MetadataCount {
     fn parse(value: &Json) -> Self {
         match value {
             Json::Null => Self::Absent,
@@ -574,19 +576,19 @@ impl Counter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Items that were to be restored.
-    pub total: Counter,
+    pub total: MetadataCount,
     /// Items applied.
-    pub succeeded: Counter,
+    pub succeeded: MetadataCount,
     /// Items failed.
-    pub failed: Counter,
+    pub failed: MetadataCount,
     /// Items skipped.
-    pub skipped: Counter,
+    pub skipped: MetadataCount,
     /// Items applied in part.
-    pub partial: Counter,
+    pub partial: MetadataCount,
     /// Items not applied.
-    pub non_applied: Counter,
+    pub non_applied: MetadataCount,
     /// Foundations skipped.
-    pub foundations_skipped: Counter,
+    pub foundations_skipped: MetadataCount,
 }
 
 impl Counters {
@@ -606,7 +608,7 @@ impl Counters {
             self.non_applied,
             self.foundations_skipped,
         ];
-        if all.contains(&Counter::Unreadable) {
+        if all.contains(&MetadataCount::Unreadable) {
             return false;
         }
         let items = &facts.items;
@@ -645,7 +647,7 @@ pub(super) fn parse_metadata(metadata: &Column) -> Metadata {
     });
     let Some(document) = readable else {
         let counters = Counters {
-            total: Counter::Unreadable,
+            total: MetadataCount::Unreadable,
             ..Counters::default()
         };
         return Metadata {
@@ -654,7 +656,7 @@ pub(super) fn parse_metadata(metadata: &Column) -> Metadata {
             readable: false,
         };
     };
-    let counter = |key: &str| Counter::parse(document.get(key));
+    let counter = |key: &str| MetadataCount::parse(document.get(key));
     let blocked_reason = document.get("blocked_reason");
     Metadata {
         counters: Counters {

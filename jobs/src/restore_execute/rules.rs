@@ -71,7 +71,7 @@ pub const RULESET: &str = "restore.execute/1";
 #[must_use]
 pub fn decide(facts: &Facts) -> Decision {
     let proof = Proof::evaluate(facts);
-    let case = Case::new(facts, &proof);
+    let case = RuleInput::new(facts, &proof);
     let matched = RULES
         .iter()
         .zip(1..)
@@ -88,7 +88,7 @@ pub fn decide(facts: &Facts) -> Decision {
 }
 
 /// What the rows look at.
-struct Case<'a> {
+struct RuleInput<'a> {
     facts: &'a Facts,
     proof: &'a Proof,
     status: RestoreStatus,
@@ -97,7 +97,7 @@ struct Case<'a> {
     blocker: Option<ReasonCode>,
 }
 
-type Row = fn(&Case<'_>) -> Option<(Ruling, ReasonCode)>;
+type Row = fn(&RuleInput<'_>) -> Option<(Ruling, ReasonCode)>;
 
 const RULES: [Row; 22] = [
     |case| {
@@ -193,7 +193,7 @@ const RULES: [Row; 22] = [
     },
 ];
 
-impl<'a> Case<'a> {
+impl<'a> RuleInput<'a> {
     /// Without a linked restore the first rows decide, so what the later rows look at is moot.
     fn new(facts: &'a Facts, proof: &'a Proof) -> Self {
         let restore = facts.restore.as_ref().filter(|_| proof.holds(Leg::Link));

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use reconciler_jobs::ids::BackupSetId;
 use reconciler_jobs::json::Column;
 use reconciler_jobs::reading::backup_health::{
-    BackupHealth, BackupItemRow, BackupReading, BackupSetFacts, BackupSetRow, Finding, Quality,
-    Thresholds,
+    BackupFinding, BackupHealth, BackupItemRow, BackupReading, BackupSetFacts, BackupSetRow,
+    BackupThresholds, Quality,
 };
 use reconciler_jobs::stamp::Stamp;
 
@@ -65,7 +65,7 @@ fn noon() -> Timestamp {
 }
 
 fn read(set: Option<&BackupSetFacts>) -> BackupReading {
-    BackupReading::of(set, noon(), &Thresholds::default())
+    BackupReading::of(set, noon(), &BackupThresholds::default())
 }
 
 /// Metadata of one item, and its faults: metadata-only, assignment issue, orphaned assignments, or another one.
@@ -178,31 +178,40 @@ fn every_finding_decides_where_it_is_the_first() {
     };
     let of = |metadata: &str| Set::of(&["[]", metadata]).read();
     let rows = [
-        (Finding::NoSet, read(None)),
-        (Finding::Deleted, changed(&|set| set.row.is_deleted = true)),
+        (BackupFinding::NoSet, read(None)),
         (
-            Finding::NotCompleted,
+            BackupFinding::Deleted,
+            changed(&|set| set.row.is_deleted = true),
+        ),
+        (
+            BackupFinding::NotCompleted,
             changed(&|set| "Completed".clone_into(&mut set.row.status)),
         ),
-        (Finding::NothingCaptured, Set::of(&[]).read()),
-        (Finding::AgeUnknown, completed(Stamp::Absent)),
-        (Finding::AgeUnknown, completed(Stamp::Unreadable)),
-        (Finding::AgeUnknown, age(0, -301)),
-        (Finding::Captured, age(0, -300)),
-        (Finding::Captured, age(7, -1)),
-        (Finding::TooOld, age(7, 0)),
-        (Finding::NotLookedAt, changed(&|set| set.row.items = 2)),
-        (Finding::MetadataOnly, of(r#"{"source":"metadata_only"}"#)),
+        (BackupFinding::NothingCaptured, Set::of(&[]).read()),
+        (BackupFinding::AgeUnknown, completed(Stamp::Absent)),
+        (BackupFinding::AgeUnknown, completed(Stamp::Unreadable)),
+        (BackupFinding::AgeUnknown, age(0, -301)),
+        (BackupFinding::Captured, age(0, -300)),
+        (BackupFinding::Captured, age(7, -1)),
+        (BackupFinding::TooOld, age(7, 0)),
         (
-            Finding::AssignmentIssues,
+            BackupFinding::NotLookedAt,
+            changed(&|set| set.row.items = 2),
+        ),
+        (
+            BackupFinding::MetadataOnly,
+            of(r#"{"source":"metadata_only"}"#),
+        ),
+        (
+            BackupFinding::AssignmentIssues,
             of(r#"{"assignments_fetch_failed":true}"#),
         ),
         (
-            Finding::OrphanedAssignments,
+            BackupFinding::OrphanedAssignments,
             of(r#"{"has_orphaned_assignments":true}"#),
         ),
-        (Finding::OtherFaults, of("{")),
-        (Finding::Captured, of("{}")),
+        (BackupFinding::OtherFaults, of("{")),
+        (BackupFinding::Captured, of("{}")),
     ];
     for (expected, read) in &rows {
         assert_eq!(read.finding, *expected);
@@ -210,7 +219,11 @@ fn every_finding_decides_where_it_is_the_first() {
         assert!(read.further.is_empty(), "{read:?}");
     }
     let met: BTreeSet<_> = rows.iter().map(|(finding, _)| finding).collect();
-    assert_eq!(met.len(), Finding::ALL.len(), "every finding has a row");
+    assert_eq!(
+        met.len(),
+        BackupFinding::ALL.len(),
+        "every finding has a row"
+    );
     let states: BTreeSet<_> = rows.iter().map(|(_, read)| read.health).collect();
     assert_eq!(states.len(), BackupHealth::ALL.len());
 }
@@ -227,7 +240,7 @@ fn what_does_not_decide_is_told_as_well() {
     assert_eq!(read.health, BackupHealth::Stale);
     assert_eq!(
         read.further,
-        [Finding::MetadataOnly, Finding::AssignmentIssues]
+        [BackupFinding::MetadataOnly, BackupFinding::AssignmentIssues]
     );
     set.row.is_deleted = true;
     assert!(set.read().further.is_empty());

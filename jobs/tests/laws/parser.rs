@@ -7,14 +7,14 @@ use reconciler_jobs::json::{Column, Fault};
 use reconciler_jobs::restore_execute::context::ContextFacts;
 use reconciler_jobs::restore_execute::facts::{Facts, RestoreFacts, RunFacts};
 use reconciler_jobs::restore_execute::results::{
-    Counter, EXCEPTIONS_MAX, Finding, Reading, Requested, Tally,
+    ColumnState, EXCEPTIONS_MAX, ItemFinding, MetadataCount, PartTally, Requested,
 };
 
 use crate::support::{Case, json, line};
 
 /// A tally in one line: applied/partial/failed/skipped/not applied/unrecognised.
-fn tallied(tally: &Tally) -> String {
-    let Tally {
+fn tallied(tally: &PartTally) -> String {
+    let PartTally {
         applied,
         partial,
         failed,
@@ -106,8 +106,12 @@ fn unreadable() -> Vec<(&'static str, Column, Fault)> {
 fn what_no_column_can_read_is_a_named_fault_in_every_column() {
     for (name, column, fault) in unreadable() {
         let facts = restore(|case| case.restore.results = column.clone());
-        assert_eq!(facts.items.reading, Reading::Unreadable(fault), "{name}");
-        assert_eq!(facts.items.items, Tally::default(), "{name}");
+        assert_eq!(
+            facts.items.reading,
+            ColumnState::Unreadable(fault),
+            "{name}"
+        );
+        assert_eq!(facts.items.items, PartTally::default(), "{name}");
         let facts = restore(|case| case.restore.requested_items = column.clone());
         assert_eq!(
             facts.items.requested,
@@ -117,7 +121,7 @@ fn what_no_column_can_read_is_a_named_fault_in_every_column() {
         let facts = restore(|case| case.restore.metadata = column.clone());
         assert_eq!(
             (facts.metadata_readable, facts.counters.total),
-            (false, Counter::Unreadable),
+            (false, MetadataCount::Unreadable),
             "{name}"
         );
         let facts = run(|case| case.run.context = column.clone());
@@ -391,7 +395,7 @@ fn facts_stay_small_whatever_the_results_hold() {
         found
             .exceptions
             .iter()
-            .all(|each| each.finding == Finding::Failed)
+            .all(|each| each.finding == ItemFinding::Failed)
     );
     assert!(serde_json::to_string(&facts).unwrap().len() < 10_000);
     case.restore.metadata = Column::Null;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, WorkspaceId};
 use reconciler_jobs::json::Column;
 use reconciler_jobs::reading::attention::{AttentionState, Cause, attention};
-use reconciler_jobs::reading::freshness::{Freshness, Thresholds};
+use reconciler_jobs::reading::freshness::{Freshness, FreshnessThresholds};
 use reconciler_jobs::reading::posture::{
     EnvironmentPosture, Posture, PostureReason, WorkspacePosture,
 };
@@ -15,7 +15,7 @@ use reconciler_jobs::reading::result_state::{
     Claim, NextAction, RestoreResult, ResultState, Situation,
 };
 use reconciler_jobs::reading::summary::Summary;
-use reconciler_jobs::reading::{Availability, Seen};
+use reconciler_jobs::reading::{Availability, SeenRestore};
 use reconciler_jobs::restore_execute::facts::{At, Facts, RunFacts};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::stamp::Stamp;
@@ -37,8 +37,8 @@ fn with(change: impl FnOnce(&mut Case)) -> Facts {
     case.facts_with_any_restore()
 }
 
-fn seen(facts: &Facts) -> Seen<'_> {
-    Seen {
+fn seen(facts: &Facts) -> SeenRestore<'_> {
+    SeenRestore {
         at: At {
             as_of: facts.as_of,
             policy: &facts.policy,
@@ -155,14 +155,14 @@ fn every_trigger_leads_to_its_state() {
 fn what_is_not_in_sight_is_unavailable() {
     let facts = with(|_| ());
     let all = seen(&facts);
-    let unseen = Seen {
+    let unseen = SeenRestore {
         evidence: None,
         ..all
     };
     let read = RestoreResult::of(&unseen);
     assert_eq!(read.state(), ResultState::CompletedProofIncomplete);
     assert_eq!(read.evidence, Availability::Unavailable);
-    let imported = Seen { run: None, ..all };
+    let imported = SeenRestore { run: None, ..all };
     let read = RestoreResult::of(&imported);
     assert_eq!(read.next_action, NextAction::ReviewProofGap);
     assert_eq!(
@@ -177,7 +177,7 @@ fn what_is_not_in_sight_is_unavailable() {
     for change in foreign {
         let mut run = facts.run.clone();
         change(&mut run);
-        let beside = Seen {
+        let beside = SeenRestore {
             run: Some(&run),
             ..all
         };
@@ -349,7 +349,7 @@ fn freshness_is_measured_from_moments_that_can_be_read() {
             &facts.run,
             reconciled,
             moment("12:00:00"),
-            &Thresholds::default(),
+            &FreshnessThresholds::default(),
         )
     };
     assert_eq!(read(true, |_| ()), Freshness::TerminalNormal);
@@ -368,11 +368,11 @@ fn freshness_is_measured_from_moments_that_can_be_read() {
         cells[0].clone_into(&mut case.run.status);
         (case.run.created_at, case.run.started_at) = (stamp(cells[1]), stamp(cells[2]));
         let facts = case.facts();
-        let limits = Thresholds::default();
+        let limits = FreshnessThresholds::default();
         let found = Freshness::of(&facts.run, false, facts.as_of, &limits);
         assert_eq!(format!("{found:?}"), cells[3], "{line}");
     }
-    assert!(Thresholds::default().queued < SignedDuration::from_hours(1));
+    assert!(FreshnessThresholds::default().queued < SignedDuration::from_hours(1));
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use reconciler_jobs::reading::Availability;
 use reconciler_jobs::reading::attention::{AttentionState, Cause};
-use reconciler_jobs::reading::backup_health::{BackupHealth, Finding};
+use reconciler_jobs::reading::backup_health::{BackupFinding, BackupHealth};
 use reconciler_jobs::reading::freshness::Freshness;
 use reconciler_jobs::reading::gates::{CardStatus, Gate, GateReason, GateState, GroupCache};
 use reconciler_jobs::reading::now::Change;
@@ -38,7 +38,7 @@ fn told() -> BTreeSet<&'static str> {
         all.extend([posture.headline(), posture.claim_boundary()]);
     }
     all.extend(Freshness::ALL.map(Freshness::label));
-    for finding in Finding::ALL {
+    for finding in BackupFinding::ALL {
         all.extend([finding.summary(), finding.next_action()]);
     }
     for health in BackupHealth::ALL {

@@ -11,7 +11,7 @@ use crate::cli::enqueue::{distinct, results_of, show};
 use crate::cli::exit::Exit;
 use crate::cli::output::Document;
 use crate::cli::session::Session;
-use crate::storage::reader::{QueueScope, Standing, Workspaces};
+use crate::storage::reader::{QueueScope, QueueStanding, Workspaces};
 use crate::storage::{QueueState, Store};
 use crate::views::queue::{RequestState, RequestedRun};
 
@@ -80,7 +80,7 @@ async fn retry_dead(store: &Store) -> anyhow::Result<Vec<RequestedRun>> {
 
 async fn retry_runs(store: &Store, runs: &[RunId]) -> anyhow::Result<Vec<RequestedRun>> {
     let changed: HashSet<RunId> = store.retry(runs).await?.into_iter().collect();
-    let state = |standing: &Standing| match standing {
+    let state = |standing: &QueueStanding| match standing {
         _ if changed.contains(&standing.run) => RequestState::StartsOver,
         _ if is_in_trouble(standing) => RequestState::DueAlready,
         _ => RequestState::NotInTrouble,
@@ -88,7 +88,7 @@ async fn retry_runs(store: &Store, runs: &[RunId]) -> anyhow::Result<Vec<Request
     results_of(&store.reader(), runs, state).await
 }
 
-fn is_in_trouble(standing: &Standing) -> bool {
+fn is_in_trouble(standing: &QueueStanding) -> bool {
     let refused = ReasonCode::SettleFailed.code();
     let watch = standing.watch.as_ref();
     standing.attempts.is_some() || watch.is_some_and(|watch| watch.reason_code == refused)
@@ -103,7 +103,7 @@ pub(super) async fn drop_letters(
     let runs = distinct(&args.runs);
     let dropped = store.drop_dead_letters(&runs).await?;
     let dropped: HashSet<RunId> = dropped.into_iter().collect();
-    let state = |standing: &Standing| match standing {
+    let state = |standing: &QueueStanding| match standing {
         _ if dropped.contains(&standing.run) => RequestState::Dropped,
         _ if standing.is_dead() => RequestState::DroppedBefore,
         _ => RequestState::NotDead,

@@ -15,12 +15,9 @@ use super::{
     Shell, download,
 };
 use crate::console::access::Viewer;
-use crate::console::load::ConsoleState;
+use crate::console::load::{AppState, ConsoleState};
 use crate::console::problem::Problem;
 use crate::console::query::{EnvironmentQuery, FormQuery, PathId, Query, RunQuery, trace_of};
-
-/// What every handler reads from.
-type AppState = State<Arc<ConsoleState>>;
 
 type HtmlPage = Result<Html<String>, Problem>;
 

@@ -21,7 +21,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 
-use super::column::Moment;
+use super::column::StoredMoment;
 use super::error::{During as _, StoreError};
 use super::limits::Limits;
 use super::statement::{Statement, statement, values};
@@ -121,7 +121,7 @@ impl PostgresStore {
             in_text(self.limits.lock_timeout),
         ];
         let mut tx = Tx::Postgres(tx);
-        let (as_of, ..): (Moment, String, String, String, String, String) =
+        let (as_of, ..): (StoredMoment, String, String, String, String, String) =
             tx.driver().fetch_one(OPEN, values).await?;
         Ok(DatabaseTransaction::new(tx, as_of.read(OPEN.step)?))
     }

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use crate::storage::error::{During as _, StoreError, Unheard};
 use crate::storage::postgres::{PostgresStore, answering, as_we_are};
-use crate::storage::store::{Database, Store};
+use crate::storage::store::{EitherDatabase, Store};
 
 /// `reconciler.wake()` notifies it.
 const CHANNEL: &str = "reconciler_wake";
@@ -39,7 +39,7 @@ impl Store {
     ///
     /// Notifies itself first. What does not arrive is [`ErrorKind::Fatal`](crate::storage::ErrorKind::Fatal).
     pub async fn listen(&self, url: Option<&str>) -> Result<Listener, StoreError> {
-        let Database::Postgres(database) = &self.database else {
+        let EitherDatabase::Postgres(database) = &self.database else {
             return Ok(Listener(None));
         };
         let mut listener = connect(database, url).await?;

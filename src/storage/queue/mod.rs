@@ -29,12 +29,11 @@ use super::model::Backend;
 use super::model::ClaimedJob;
 use super::settle::{Transaction as _, Transactions as _, finish, with_retries};
 use super::statement::{Statement, Value, statement, values};
-use super::store::{Database, Store};
+use super::store::{EitherDatabase, Store};
 use super::sweeps::{SUSPECT, load_due_workspaces};
 use super::transaction::DatabaseTransaction;
 use super::{postgres, sqlite};
 use file::RETRIES_MAX;
-pub use listener::Listener;
 pub use state::QueueState;
 use state::payloads;
 pub(super) use state::{cause_of, run_of};
@@ -96,8 +95,8 @@ impl Store {
     #[must_use]
     pub fn queue_pool(&self) -> QueuePool {
         match &self.database {
-            Database::Postgres(database) => QueuePool::Postgres(database.queue().clone()),
-            Database::Sqlite(database) => QueuePool::Sqlite(database.queue().clone()),
+            EitherDatabase::Postgres(database) => QueuePool::Postgres(database.queue().clone()),
+            EitherDatabase::Sqlite(database) => QueuePool::Sqlite(database.queue().clone()),
         }
     }
 
@@ -105,10 +104,10 @@ impl Store {
     /// Several processes may call this at once; one works, the others wait.
     pub async fn migrate_queue(&self, migrations: Migrator) -> Result<(), StoreError> {
         match &self.database {
-            Database::Postgres(database) => {
+            EitherDatabase::Postgres(database) => {
                 postgres::run_migrations(database.pool(), "migrate schema apalis", migrations).await
             }
-            Database::Sqlite(database) => {
+            EitherDatabase::Sqlite(database) => {
                 let step = "migrate the queue's file";
                 let drop_index = include_str!("../sqlite/sql/drop_lock_index.sql");
                 // A file that two processes create at once is locked while it gets its journal.

@@ -22,21 +22,21 @@ use crate::storage::transaction::DatabaseTransaction;
 const RECENT_RESTORES: u32 = 10_000;
 
 /// An environment and its workspace, which lists are in the order of.
-type Key = (WorkspaceId, EnvironmentId);
+type EnvironmentKey = (WorkspaceId, EnvironmentId);
 
 /// A part of a list of environments.
-struct Part {
+struct ListedPart {
     listed: Vec<ListedEnvironment>,
     asks: Vec<Ask>,
     /// The first one that follows.
-    next: Option<Key>,
+    next: Option<EnvironmentKey>,
 }
 
-impl Part {
+impl ListedPart {
     async fn list(
         tx: &mut DatabaseTransaction,
         of: &Workspaces,
-        after: Option<Key>,
+        after: Option<EnvironmentKey>,
         limit: u32,
     ) -> Result<Self, StoreError> {
         let limit = limit.clamp(1, WALKED_AT_ONCE);
@@ -52,7 +52,7 @@ impl Part {
     }
 
     /// Where the next page begins: behind the last environment listed, if others follow.
-    fn after(&self) -> Option<Key> {
+    fn after(&self) -> Option<EnvironmentKey> {
         self.next.and(self.listed.last()).map(key_of)
     }
 }
@@ -60,10 +60,10 @@ impl Part {
 pub(super) async fn load_page(
     tx: &mut DatabaseTransaction,
     of: &Workspaces,
-    after: Option<Key>,
+    after: Option<EnvironmentKey>,
     limit: u32,
 ) -> Result<EnvironmentPage, StoreError> {
-    let part = Part::list(tx, of, after, limit).await?;
+    let part = ListedPart::list(tx, of, after, limit).await?;
     let after = part.after();
     let preparing = tx.find_preparing(&part.asks).await?;
     let seen = |passed: EnvironmentPassed| {
@@ -97,7 +97,7 @@ pub(super) async fn walk(
     let mut left = walk.environments_max.max(1);
     let mut after = None;
     loop {
-        let part = Part::list(tx, of, after, left.min(walk.at_once)).await?;
+        let part = ListedPart::list(tx, of, after, left.min(walk.at_once)).await?;
         let next = part.next;
         after = part.after();
         left = left.saturating_sub(u32::try_from(part.listed.len()).unwrap_or(u32::MAX));
@@ -113,7 +113,7 @@ pub(super) async fn walk(
 
 async fn load_part(
     tx: &mut DatabaseTransaction,
-    part: Part,
+    part: ListedPart,
     with_more: bool,
 ) -> Result<Vec<EnvironmentPassed>, StoreError> {
     let mut latest = load_latest(tx, &part.asks).await?;
@@ -151,7 +151,7 @@ async fn load_more(
     Ok(more)
 }
 
-fn key_of(listed: &ListedEnvironment) -> Key {
+fn key_of(listed: &ListedEnvironment) -> EnvironmentKey {
     (listed.workspace, listed.environment)
 }
 

@@ -151,7 +151,7 @@ impl QueueListing {
 /// What is remembered of a run beside its own row. Read without any of its documents, so that it can be
 /// shown also where looking at those ended a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct QueueStanding {
     /// The run.
     pub run: RunId,
     /// The workspace that the run belongs to.
@@ -168,7 +168,7 @@ pub struct Standing {
     pub watch: Option<WatchOnRecord>,
 }
 
-impl Standing {
+impl QueueStanding {
     /// Whether the run is of the type that is judged here.
     #[must_use]
     pub fn is_ours(&self) -> bool {

@@ -40,13 +40,12 @@ mod statements;
 
 pub use listing::{
     AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueListing, QueueScope,
-    ShardJobs, Standing, WatchOnRecord,
+    QueueStanding, ShardJobs, WatchOnRecord,
 };
 pub use model::{
-    EnvironmentPage, EnvironmentPassed, EnvironmentSeen, HEARD_OF_WITHIN, ITEM_METADATA_BYTES_MAX,
-    ITEMS_MAX, JUDGED_MAX, LOOKED_AT_MAX, Latest, More, OpenRuns, PAGE_BYTES_MAX,
-    PREPARATION_BYTES_MAX, RestoreSeen, RunFilter, RunInFull, RunPage, RunSeen, SweepSeen,
-    VerdictSeen, WALKED_AT_ONCE, WALKED_MAX, Walk, Walked, WorkerSeen, Workspaces,
+    EnvironmentPage, EnvironmentPassed, EnvironmentSeen, ITEMS_MAX, JUDGED_MAX, LOOKED_AT_MAX,
+    Latest, More, OpenRuns, RestoreSeen, RunFilter, RunInFull, RunListing, RunSeen, SweepSeen,
+    VerdictSeen, Walk, Walked, WorkerSeen, Workspaces,
 };
 pub use names::{is_invisible, is_joiner};
 pub use open::{Requests, open_reader, open_requests};

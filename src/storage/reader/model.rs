@@ -12,7 +12,7 @@ use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::{EvidenceFacts, RestoreFacts, RunFacts, RunOutcome};
 use sqlx::FromRow;
 
-use crate::storage::column::Moment;
+use crate::storage::column::StoredMoment;
 use crate::storage::model::{Assessment, RecordedVerdict, Tally};
 
 /// How many runs are looked at to fill one page, where a filter leaves some out.
@@ -103,7 +103,7 @@ pub struct RunFilter {
 
 /// A part of the list of runs, the highest ids first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunPage {
+pub struct RunListing {
     /// The database's clock.
     pub as_of: Timestamp,
     /// The runs.
@@ -305,6 +305,6 @@ pub struct WorkerSeen {
     /// Which queue it serves.
     pub queue: String,
     /// When it was last heard of.
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     pub last_seen_at: Timestamp,
 }

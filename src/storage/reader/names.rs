@@ -14,10 +14,10 @@ const NOT_SHOWN: char = char::REPLACEMENT_CHARACTER;
 /// A column with a name.
 #[derive(sqlx::Type)]
 #[sqlx(transparent, no_pg_array)]
-pub(super) struct Name(Word);
+pub(super) struct NameColumn(Word);
 
-impl From<Name> for String {
-    fn from(column: Name) -> Self {
+impl From<NameColumn> for String {
+    fn from(column: NameColumn) -> Self {
         shown(column.0)
     }
 }

@@ -11,7 +11,7 @@ use crate::storage::error::{During as _, StoreError};
 use crate::storage::queue::QueueState;
 use crate::storage::settle::{Transactions as _, finish};
 use crate::storage::statement::{Statement, statement, values};
-use crate::storage::store::Database;
+use crate::storage::store::EitherDatabase;
 
 /// The step, as errors name it.
 const LIST: &str = "list the queue";
@@ -20,7 +20,7 @@ const COUNT_SHARDS: Statement = statement!(LIST, queue "count_shards");
 
 /// What is queued, in hand or in trouble, within `scope`.
 pub(super) async fn load_entries(
-    database: &Database,
+    database: &EitherDatabase,
     scope: &QueueScope,
 ) -> Result<QueueListing, StoreError> {
     let statement = statement!(LIST, "load_entries");
@@ -33,8 +33,8 @@ pub(super) async fn load_entries(
     let found = async {
         let records: Vec<EntryRecord> = tx.driver().fetch_all(statement, values).await?;
         let shards: ShardJobs = match database {
-            Database::Postgres(_) => tx.driver().fetch_one(COUNT_SHARDS, &[]).await?,
-            Database::Sqlite(_) => ShardJobs::default(),
+            EitherDatabase::Postgres(_) => tx.driver().fetch_one(COUNT_SHARDS, &[]).await?,
+            EitherDatabase::Sqlite(_) => ShardJobs::default(),
         };
         Ok((records, shards))
     };
@@ -61,7 +61,7 @@ pub(super) async fn load_entries(
 /// read all at once, because their runs' workspaces are in the other file: a file that holds more of them than fit
 /// into memory is not what this database is for.
 async fn load_unfinished(
-    database: &Database,
+    database: &EitherDatabase,
     scope: &QueueScope,
 ) -> Result<Vec<QueueEntry>, StoreError> {
     let unfinished = statement!(LIST, sqlite queue "load_unfinished");
@@ -103,21 +103,21 @@ fn count(counts: &mut BTreeMap<QueueState, QueueCount>, job: &QueueEntry) {
 
 /// The latest jobs that ask for `run`, the latest first; none where there is no queue.
 pub(super) async fn load_jobs(
-    database: &Database,
+    database: &EitherDatabase,
     run: RunId,
     limit: u32,
 ) -> Result<Vec<JobOnRecord>, StoreError> {
     let statement = statement!("look up jobs", queue "load_jobs");
     let values = values![run, limit];
     let records: Vec<JobRecord> = match database {
-        Database::Postgres(_) => {
+        EitherDatabase::Postgres(_) => {
             let mut tx = database.begin_read().await?;
             let records = tx.driver().fetch_all(statement, values).await;
             finish(tx, records).await?
         }
-        Database::Sqlite(_) if !database.has_queue_file(statement.step).await? => Vec::new(),
+        EitherDatabase::Sqlite(_) if !database.has_queue_file(statement.step).await? => Vec::new(),
         // All whose payloads have the run's digits.
-        Database::Sqlite(_) => database.fetch_all(statement, values).await?,
+        EitherDatabase::Sqlite(_) => database.fetch_all(statement, values).await?,
     };
     let jobs = records.into_iter().filter(|record| record.asks_for(run));
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -126,19 +126,19 @@ pub(super) async fn load_jobs(
 
 /// Workers of the queue; none where there is no queue.
 pub(super) async fn load_workers(
-    database: &Database,
+    database: &EitherDatabase,
     limit: u32,
 ) -> Result<Vec<WorkerSeen>, StoreError> {
     let statement = statement!("list workers", queue "list_workers");
     let seconds = i64::try_from(HEARD_OF_WITHIN.as_secs()).unwrap_or(i64::MAX);
     let values = values![limit, seconds];
     match database {
-        Database::Postgres(_) if database.has_queue().await? => {
+        EitherDatabase::Postgres(_) if database.has_queue().await? => {
             let mut tx = database.begin_read().await?;
             let workers = tx.driver().fetch_all(statement, values).await;
             finish(tx, workers).await
         }
-        Database::Sqlite(_) if database.has_queue_file(statement.step).await? => {
+        EitherDatabase::Sqlite(_) if database.has_queue_file(statement.step).await? => {
             database.fetch_all(statement, values).await
         }
         _ => Ok(Vec::new()),

@@ -7,9 +7,9 @@ use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use sqlx::FromRow;
 
 use super::listing::{
-    AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, Standing, WatchOnRecord,
+    AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueStanding, WatchOnRecord,
 };
-use crate::storage::column::{Moment, Word};
+use crate::storage::column::{StoredMoment, Word};
 use crate::storage::queue::{QueueState, cause_of, run_of};
 
 /// A row of `load_entries`.
@@ -23,14 +23,14 @@ pub(super) struct EntryRecord {
     payload: Option<Vec<u8>>,
     worker: Option<String>,
     tries: i64,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     since: Timestamp,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     next_at: Option<Timestamp>,
     reason: Option<String>,
     error: Option<String>,
     in_state: i64,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     oldest: Timestamp,
 }
 
@@ -91,28 +91,28 @@ pub(super) struct StandingRecord {
     status: Word,
     attempts_tries: Option<i64>,
     attempts_worker: Option<String>,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     attempts_first_seen_at: Option<Timestamp>,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     attempts_last_tried_at: Option<Timestamp>,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     attempts_try_again_at: Option<Timestamp>,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     attempts_dead_at: Option<Timestamp>,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     attempts_dropped_at: Option<Timestamp>,
     watch_reason_code: Option<String>,
     watch_tries: Option<i64>,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     watch_first_seen_at: Option<Timestamp>,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     watch_last_looked_at: Option<Timestamp>,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     watch_look_again_at: Option<Timestamp>,
     watch_error: Option<String>,
 }
 
-impl From<StandingRecord> for Standing {
+impl From<StandingRecord> for QueueStanding {
     fn from(record: StandingRecord) -> Self {
         Self {
             run: RunId(record.run),
@@ -160,11 +160,11 @@ pub(super) struct JobRecord {
     payload: Vec<u8>,
     worker: Option<String>,
     deliveries: i64,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     run_at: Timestamp,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     taken_at: Option<Timestamp>,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     done_at: Option<Timestamp>,
 }
 

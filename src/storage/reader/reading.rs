@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::{Outcome, Policy};
 
-use super::listing::{JobOnRecord, QueueListing, QueueScope, ShardJobs, Standing};
+use super::listing::{JobOnRecord, QueueListing, QueueScope, QueueStanding, ShardJobs};
 use super::model::{
-    EnvironmentPage, EnvironmentPassed, RestoreSeen, RunFilter, RunInFull, RunPage, SweepSeen,
+    EnvironmentPage, EnvironmentPassed, RestoreSeen, RunFilter, RunInFull, RunListing, SweepSeen,
     Walk, Walked, WorkerSeen, Workspaces,
 };
 use super::queue::{self};
@@ -16,12 +16,12 @@ use super::{environments, restores, runs};
 use crate::storage::error::StoreError;
 use crate::storage::model::{Assessment, Backend, RecordedVerdict, Tally};
 use crate::storage::settle::{Transactions as _, assess_within, finish};
-use crate::storage::store::Database;
+use crate::storage::store::EitherDatabase;
 
 /// Looks at a database, within a viewer's workspaces, and changes nothing. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    pub(in crate::storage) database: Database,
+    pub(in crate::storage) database: EitherDatabase,
 }
 
 impl Reader {
@@ -46,7 +46,7 @@ impl Reader {
         below: Option<RunId>,
         limit: u32,
         policy: &Policy,
-    ) -> Result<RunPage, StoreError> {
+    ) -> Result<RunListing, StoreError> {
         let mut tx = self.database.begin_read().await?;
         let page = runs::load_page(&mut tx, of, filter, below, limit, policy).await;
         finish(tx, page).await
@@ -159,7 +159,7 @@ impl Reader {
         &self,
         of: &Workspaces,
         runs: &[RunId],
-    ) -> Result<Vec<Standing>, StoreError> {
+    ) -> Result<Vec<QueueStanding>, StoreError> {
         let mut tx = self.database.begin_read().await?;
         let found = tx.load_standings(runs).await;
         let mut standings = finish(tx, found).await?;

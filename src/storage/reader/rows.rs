@@ -11,8 +11,8 @@ use reconciler_jobs::stamp::Stamp;
 use sqlx::FromRow;
 
 use super::model::{OpenRuns, SweepSeen, VerdictSeen};
-use super::names::{Name, shown};
-use crate::storage::column::{Id, Moment, OptionalId, Word};
+use super::names::{NameColumn, shown};
+use crate::storage::column::{Id, OptionalId, StoredMoment, Word};
 use crate::storage::model::Tally;
 use crate::storage::records::Ask;
 
@@ -24,7 +24,7 @@ pub(super) struct DescribedRecord {
     environment_name: Option<Word>,
     outcome: Option<Word>,
     reason_code: Option<Word>,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     decided_at: Option<Timestamp>,
 }
 
@@ -147,11 +147,11 @@ impl ScopedRestore {
 pub(super) struct ListedEnvironment {
     #[sqlx(rename = "workspace_id", try_from = "Id")]
     pub(super) workspace: WorkspaceId,
-    #[sqlx(try_from = "Name")]
+    #[sqlx(try_from = "NameColumn")]
     pub(super) workspace_name: String,
     #[sqlx(rename = "environment_id", try_from = "Id")]
     pub(super) environment: EnvironmentId,
-    #[sqlx(try_from = "Name")]
+    #[sqlx(try_from = "NameColumn")]
     pub(super) name: String,
 }
 
@@ -160,7 +160,7 @@ pub(super) struct ListedEnvironment {
 pub(super) struct OpenRecord {
     environment_id: i64,
     runs: i64,
-    oldest: Moment,
+    oldest: StoredMoment,
     first: Option<i64>,
 }
 
@@ -183,7 +183,7 @@ pub(super) struct SetRecord {
     id: i64,
     name: Word,
     status: Word,
-    completed_at: Moment,
+    completed_at: StoredMoment,
     is_deleted: bool,
 }
 
@@ -278,15 +278,15 @@ pub(super) struct SweepRecord {
     id: i64,
     worker: String,
     workspace_id: Option<i64>,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     started_at: Timestamp,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     ended_at: Option<Timestamp>,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     tick_at: Option<Timestamp>,
     shard: i64,
     shards: i64,
-    #[sqlx(try_from = "Moment")]
+    #[sqlx(try_from = "StoredMoment")]
     beat_at: Option<Timestamp>,
     succeeded: i64,
     partially_succeeded: i64,

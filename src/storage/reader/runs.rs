@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 
 use reconciler_jobs::ids::RunId;
-use reconciler_jobs::reading::Seen;
+use reconciler_jobs::reading::SeenRestore;
 use reconciler_jobs::reading::result_state::{RestoreResult, ResultState};
 use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 
 use super::model::{
-    JUDGED_MAX, LOOKED_AT_MAX, PAGE_BYTES_MAX, RunFilter, RunInFull, RunPage, RunSeen, Workspaces,
+    JUDGED_MAX, LOOKED_AT_MAX, PAGE_BYTES_MAX, RunFilter, RunInFull, RunListing, RunSeen,
+    Workspaces,
 };
 use super::restores;
 use super::rows::DescribedRun;
@@ -50,7 +51,7 @@ pub(super) async fn load_page(
     below: Option<RunId>,
     limit: u32,
     policy: &Policy,
-) -> Result<RunPage, StoreError> {
+) -> Result<RunListing, StoreError> {
     let limit = limit.clamp(1, JUDGED_MAX);
     let wish = Wish {
         of,
@@ -59,7 +60,7 @@ pub(super) async fn load_page(
         limit: usize_of(limit),
         judged_max: filter.state.map_or(limit, |_| JUDGED_MAX),
     };
-    let mut page = RunPage {
+    let mut page = RunListing {
         as_of: tx.as_of(),
         rows: Vec::new(),
         below: None,
@@ -199,7 +200,7 @@ fn word_of(outcome: RunOutcome) -> &'static str {
 fn is_in(seen: &RunSeen, state: ResultState, with_evidence: bool) -> bool {
     let facts = &seen.assessment.facts;
     seen.assessment.restore().is_some_and(|restore| {
-        let result = RestoreResult::of(&Seen {
+        let result = RestoreResult::of(&SeenRestore {
             at: facts.at(),
             restore,
             run: Some(&facts.run),

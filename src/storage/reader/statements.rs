@@ -13,7 +13,7 @@ use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health::BackupSetFacts;
 use tokio::task::consume_budget;
 
-use super::listing::Standing;
+use super::listing::QueueStanding;
 use super::model::{
     ITEM_METADATA_BYTES_MAX, ITEMS_MAX, OpenRuns, PREPARATION_BYTES_MAX, SweepSeen, Workspaces,
 };
@@ -22,7 +22,7 @@ use super::rows::{
     DescribedRecord, DescribedRun, FoundRestore, FoundSet, Gathering, ItemRecord,
     ListedEnvironment, OpenRecord, PreparationRecord, ScopedRestore, SetRecord, SweepRecord,
 };
-use crate::storage::column::{Id, Moment};
+use crate::storage::column::{Id, StoredMoment};
 use crate::storage::connection::Connection;
 use crate::storage::error::StoreError;
 use crate::storage::model::RecordedVerdict;
@@ -112,11 +112,11 @@ impl DatabaseTransaction {
     pub(super) async fn load_standings(
         &mut self,
         runs: &[RunId],
-    ) -> Result<Vec<Standing>, StoreError> {
+    ) -> Result<Vec<QueueStanding>, StoreError> {
         let statement = statement!("look up runs", "load_standings");
         let records: Vec<StandingRecord> =
             self.driver().fetch_all(statement, values![runs]).await?;
-        Ok(records.into_iter().map(Standing::from).collect())
+        Ok(records.into_iter().map(QueueStanding::from).collect())
     }
 
     /// The verdict on record for a run, if it is of a workspace that may be seen.
@@ -267,7 +267,8 @@ impl DatabaseTransaction {
     ) -> Result<Vec<(WorkspaceId, Timestamp, String)>, StoreError> {
         let statement = statement!("read the latest verdicts", "load_recent_verdicts");
         let values = values![workspaces, limit];
-        let found: Vec<(Id, Moment, String)> = self.driver().fetch_all(statement, values).await?;
+        let found: Vec<(Id, StoredMoment, String)> =
+            self.driver().fetch_all(statement, values).await?;
         found
             .into_iter()
             .map(|(workspace, at, outcome)| {

@@ -13,7 +13,7 @@ use tracing::{Instrument as _, Span};
 use super::gather::Proofs;
 use super::round::{Laps, Round};
 use super::transaction::{Lock, Transaction, Transactions, finish};
-use crate::metrics::Stage;
+use crate::metrics::TransactionStage;
 use crate::storage::error::StoreError;
 use crate::storage::model::{Assessment, ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::records::{FoundRun, WatchWrite};
@@ -51,14 +51,14 @@ async fn transact<T: Transactions>(
 ) -> Result<Round, StoreError> {
     let mut stages = Laps::begin();
     let mut tx = store.begin().await?;
-    stages.end(Stage::Begin);
+    stages.end(TransactionStage::Begin);
     let result = settle_within(&mut tx, batch, jobs, with, lock, stages).await;
     let commit = result
         .as_ref()
         .map_or_else(|_| Span::none(), |round| round.commit.clone());
     let mut round = finish(tx, result).instrument(commit).await?;
     round.commit = Span::none();
-    round.stages.end(Stage::Commit);
+    round.stages.end(TransactionStage::Commit);
     Ok(round)
 }
 
@@ -71,15 +71,15 @@ async fn settle_within(
     mut stages: Laps,
 ) -> Result<Round, StoreError> {
     let ids = tx.lock_open_runs(batch, lock).await?;
-    stages.end(Stage::Lock);
+    stages.end(TransactionStage::Lock);
     let locked = tx.load_runs(&ids).await?;
     let rows: Vec<RunFacts> = locked.iter().map(|run| RunFacts::parse(&run.row)).collect();
     let loading = Proofs::load(tx, &rows, &with.policy);
     let proofs = loading.instrument(names::facts_load(rows.len())).await?;
-    stages.end(Stage::Load);
+    stages.end(TransactionStage::Load);
     let assessments = proofs.decide(rows, tx.as_of(), &with.policy);
     let (records, deferred) = prepare(&locked, assessments, with)?;
-    stages.end(Stage::Decide);
+    stages.end(TransactionStage::Decide);
 
     let commit = if records.is_empty() {
         Span::none()
@@ -101,7 +101,7 @@ async fn settle_within(
     }
     round.commit = commit;
     acknowledge(tx, &round.settled, jobs).await?;
-    round.stages.end(Stage::Write);
+    round.stages.end(TransactionStage::Write);
     Ok(round)
 }
 
@@ -129,12 +129,12 @@ pub(super) async fn acknowledge(
 }
 
 /// A verdict that is ready to be written.
-struct Verdict {
+struct PreparedVerdict {
     assessment: Assessment,
     record: Record,
 }
 
-impl Verdict {
+impl PreparedVerdict {
     fn run(&self) -> RunId {
         self.assessment.facts.run.id
     }
@@ -143,7 +143,7 @@ impl Verdict {
 impl Round {
     /// Losing is normal: whoever closed the run saw the same facts or newer ones, so our verdict is
     /// dropped, never merged.
-    fn add(&mut self, verdict: Verdict, won: bool) {
+    fn add(&mut self, verdict: PreparedVerdict, won: bool) {
         let run = verdict.run();
         let result = if won {
             let decision = verdict.record.ledger.decision_id;
@@ -184,7 +184,7 @@ fn prepare<'a>(
     locked: &'a [FoundRun],
     assessments: Vec<Assessment>,
     with: &Settling,
-) -> Result<(Vec<Verdict>, Vec<Deferral<'a>>), StoreError> {
+) -> Result<(Vec<PreparedVerdict>, Vec<Deferral<'a>>), StoreError> {
     let mut verdicts = Vec::new();
     let mut deferrals = Vec::new();
     for (found, assessment) in locked.iter().zip(assessments) {
@@ -192,7 +192,7 @@ fn prepare<'a>(
         let record = record(&found.row, facts, decision, &with.by)
             .map_err(|error| StoreError::refused("prepare a verdict", error))?;
         if let Some(record) = record {
-            verdicts.push(Verdict { assessment, record });
+            verdicts.push(PreparedVerdict { assessment, record });
         } else {
             let watched = found.watched.as_ref();
             let watch = Watch::after(decision, watched, facts.as_of, &with.schedule);
@@ -209,7 +209,7 @@ fn prepare<'a>(
 /// Closes runs, and writes the audit and ledger entries of exactly those it closed.
 async fn write_verdicts(
     tx: &mut impl Transaction,
-    verdicts: &[Verdict],
+    verdicts: &[PreparedVerdict],
 ) -> Result<HashSet<RunId>, StoreError> {
     if verdicts.is_empty() {
         return Ok(HashSet::new());
@@ -225,7 +225,7 @@ async fn write_verdicts(
     tx.insert_ledger(&ledger).await?;
     let audits: Vec<_> = won().map(|verdict| &verdict.record.audit).collect();
     tx.insert_audits(&audits).await?;
-    let runs: Vec<RunId> = won().map(Verdict::run).collect();
+    let runs: Vec<RunId> = won().map(PreparedVerdict::run).collect();
     tx.unwatch(&runs).await?;
     Ok(closed)
 }

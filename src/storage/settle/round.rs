@@ -8,7 +8,7 @@ use reconciler_jobs::ids::RunId;
 use tracing::Span;
 
 use crate::clock::Stopwatch;
-use crate::metrics::Stage;
+use crate::metrics::TransactionStage;
 use crate::storage::model::Settled;
 
 /// What one transaction came to.
@@ -29,18 +29,18 @@ pub(in crate::storage) struct Round {
 #[derive(Debug, Clone)]
 pub(in crate::storage) struct Laps {
     since_start: Stopwatch,
-    ended: Vec<(Stage, Duration)>,
+    ended: Vec<(TransactionStage, Duration)>,
 }
 
 impl Laps {
     pub(super) fn begin() -> Self {
         Self {
             since_start: Stopwatch::start(),
-            ended: Vec::with_capacity(Stage::ALL.len()),
+            ended: Vec::with_capacity(TransactionStage::ALL.len()),
         }
     }
 
-    pub(super) fn end(&mut self, stage: Stage) {
+    pub(super) fn end(&mut self, stage: TransactionStage) {
         self.ended.push((stage, self.since_start.elapsed()));
     }
 
@@ -56,7 +56,9 @@ impl Laps {
     }
 
     /// How long each stage took by itself.
-    pub(in crate::storage) fn each(&self) -> impl Iterator<Item = (Stage, Duration)> + '_ {
+    pub(in crate::storage) fn each(
+        &self,
+    ) -> impl Iterator<Item = (TransactionStage, Duration)> + '_ {
         let begun = iter::once(Duration::ZERO).chain(self.ended.iter().map(|(_, at)| *at));
         let ended = self.ended.iter();
         ended

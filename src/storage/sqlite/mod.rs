@@ -13,7 +13,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use super::column::Moment;
+use super::column::StoredMoment;
 use super::error::{During as _, FileGone, StoreError};
 use super::limits::{Access, Limits};
 use super::statement::{Statement, statement};
@@ -32,19 +32,19 @@ pub struct SqliteStore {
     /// Opened by the first statement that is sent through it.
     queue: SqlitePool,
     /// Where the file is, and which one it was when it was opened.
-    file_seen: Arc<Seen>,
+    file_seen: Arc<WatchedFile>,
     /// The jobs' own file, as it was when it was first seen.
-    queue_seen: Arc<Seen>,
+    queue_seen: Arc<WatchedFile>,
 }
 
 /// A file, and which of those that may have been in its place over time.
 #[derive(Debug)]
-struct Seen {
+struct WatchedFile {
     place: PathBuf,
     device_and_node: OnceLock<(u64, u64)>,
 }
 
-impl Seen {
+impl WatchedFile {
     fn at(place: PathBuf) -> Self {
         Self {
             place,
@@ -85,8 +85,8 @@ impl SqliteStore {
                 .max_connections(limits.connections_max)
                 .acquire_timeout(limits.connect_timeout)
         };
-        let file_seen = Seen::at(options.get_filename().to_owned());
-        let queue_seen = Seen::at(queue.clone());
+        let file_seen = WatchedFile::at(options.get_filename().to_owned());
+        let queue_seen = WatchedFile::at(queue.clone());
         let queue = options
             .clone()
             .filename(queue)
@@ -127,7 +127,7 @@ impl SqliteStore {
         // Boxed: it is large, and part of whatever begins a transaction.
         let tx = Box::pin(self.pool.begin_with(begin)).await.during(step)?;
         let mut tx = Tx::Sqlite(tx);
-        let as_of: Moment = tx.driver().fetch_value(NOW, &[]).await?;
+        let as_of: StoredMoment = tx.driver().fetch_value(NOW, &[]).await?;
         Ok(DatabaseTransaction::new(tx, as_of.read(NOW.step)?))
     }
 

@@ -3,7 +3,7 @@
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::request::Request;
 use restore_reconciler::internals::storage::reader::{
-    JobState, QueueListing, QueueScope, Standing, Workspaces,
+    JobState, QueueListing, QueueScope, QueueStanding, Workspaces,
 };
 use restore_reconciler::internals::storage::{QueueState, Settlement};
 
@@ -98,7 +98,7 @@ fn shown(listing: &QueueListing) -> Vec<(QueueState, Option<i64>)> {
         .collect()
 }
 
-async fn standing(on: &Fixture, run: i64) -> Standing {
+async fn standing(on: &Fixture, run: i64) -> QueueStanding {
     let mut found = on
         .store
         .reader()

@@ -1,7 +1,7 @@
 //! Documents as large as they get. Times are printed, not judged.
 
 use reconciler_jobs::json::{BYTES_MAX, Fault};
-use reconciler_jobs::restore_execute::results::Reading;
+use reconciler_jobs::restore_execute::results::ColumnState;
 use restore_reconciler::internals::clock::Stopwatch;
 use restore_reconciler::internals::storage::{RUN_COLUMN_BYTES_MAX, Settlement};
 
@@ -102,7 +102,7 @@ async fn a_document_beyond_the_limit_is_a_gap_of_its_own_run_only(on: Fixture) {
     assert_eq!(code, "restore.items_unrecognised");
     assert_eq!(
         restore.unwrap().items.reading,
-        Reading::Unreadable(Fault::Oversized)
+        ColumnState::Unreadable(Fault::Oversized)
     );
     assert_eq!(reason(2).0, "restore.proof_complete");
     assert_eq!(reason(3).0, "run.context_malformed");

@@ -135,6 +135,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
 
 /// Files that no day needs, and why.
 const OTHERS: &[(&str, &str)] = &[
+    ("add_triggers", "creates, and has no plan"),
+    ("remove_triggers", "drops, and has no plan"),
     ("check_deferred", "is a setting, and has no plan"),
     ("has_platform", "reads the catalogue"),
     ("has_schema", "reads the catalogue"),

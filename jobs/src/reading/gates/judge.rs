@@ -2,7 +2,7 @@
 
 use super::gate::{Gate, GateReason};
 use crate::reading::backup_health::BackupSetFacts;
-use crate::reading::preparation::{Basis, GroupCache, PreparationFacts, Scope};
+use crate::reading::preparation::{Basis, GroupCache, PreparationFacts, RestoreScope};
 use crate::restore_execute::facts::RestoreStatus;
 
 /// `passed` says whether every gate before this one is.
@@ -50,9 +50,9 @@ fn steps(status: RestoreStatus) -> u8 {
 
 fn scope(facts: &PreparationFacts) -> GateReason {
     match facts.scope {
-        Scope::Nothing => return GateReason::NothingSelected,
-        Scope::Unreadable => return GateReason::ScopeUnreadable,
-        Scope::All | Scope::Items(_) => {}
+        RestoreScope::Nothing => return GateReason::NothingSelected,
+        RestoreScope::Unreadable => return GateReason::ScopeUnreadable,
+        RestoreScope::All | RestoreScope::Items(_) => {}
     }
     let Some(mapping) = &facts.mapping else {
         return GateReason::MappingUnreadable;

@@ -14,7 +14,7 @@ use reconciler_jobs::ids::BackupSetId;
 use reconciler_jobs::json::Column;
 use reconciler_jobs::reading::backup_health::{BackupItemRow, BackupSetFacts, BackupSetRow};
 use reconciler_jobs::reading::gates::{
-    CardStatus, Gate, Gates, GroupCache, PreparationFacts, PreparationRow, Scope,
+    CardStatus, Gate, Gates, GroupCache, PreparationFacts, PreparationRow, RestoreScope,
 };
 use serde_json::{Value, json};
 
@@ -207,6 +207,6 @@ fn the_cache_and_the_scope_are_read_from_what_is_noted() {
             .facts()
             .scope
     };
-    assert_eq!(scope("[101,102,101]"), Scope::Items(2));
-    assert_eq!(scope("null"), Scope::All);
+    assert_eq!(scope("[101,102,101]"), RestoreScope::Items(2));
+    assert_eq!(scope("null"), RestoreScope::All);
 }

@@ -5,22 +5,22 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health::{self, BackupSetFacts, Quality};
-use reconciler_jobs::reading::freshness::Thresholds;
+use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::restore_execute::facts::{
     EvidenceFacts, RestoreFacts, RestoreStatus, RunOutcome,
 };
-use reconciler_jobs::restore_execute::results::Tally as ItemTally;
+use reconciler_jobs::restore_execute::results::PartTally;
 use reconciler_jobs::restore_execute::{Outcome, Policy};
 use restore_reconciler::internals::console::RunQuery;
 use restore_reconciler::internals::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
 use restore_reconciler::internals::storage::reader::{
     EnvironmentPage, EnvironmentPassed, EnvironmentSeen, More, OpenRuns, QueueCount, QueueEntry,
-    QueueListing, RunPage, ShardJobs, SweepSeen, Walked, WorkerSeen,
+    QueueListing, RunListing, ShardJobs, SweepSeen, Walked, WorkerSeen,
 };
 use restore_reconciler::internals::storage::{QueueState, Tally};
 use restore_reconciler::internals::views::Visibility;
 use restore_reconciler::internals::views::environment::Judging;
-use restore_reconciler::internals::views::overview::{Found, Overview};
+use restore_reconciler::internals::views::overview::{Overview, OverviewFacts};
 use restore_reconciler::internals::views::queue::{QueueView, SweepsShown};
 use restore_reconciler::internals::views::runs::RunList;
 use restore_reconciler::internals::views::survey::Survey;
@@ -28,10 +28,10 @@ use restore_reconciler::internals::views::survey::Survey;
 use super::scene::{at, backup, decided, moment, now, open, proven, restore, with_restore};
 use super::{shell, text};
 
-fn runs(page: &RunPage, query: &RunQuery) -> String {
+fn runs(page: &RunListing, query: &RunQuery) -> String {
     let visibility = Visibility { evidence: true };
     let next = |below| format!("/runs?{}", query.text(Some(below)));
-    let answer = RunList::new(page, visibility, &Thresholds::default(), next);
+    let answer = RunList::new(page, visibility, &FreshnessThresholds::default(), next);
     text(&RunsPage {
         shell: &shell("Runs"),
         answer: &answer,
@@ -57,7 +57,7 @@ fn runs_with_filters_and_without_any_run() {
         })
         .seen,
     ];
-    let page = RunPage {
+    let page = RunListing {
         as_of: now(),
         rows,
         below: Some(RunId(4000)),
@@ -74,12 +74,12 @@ fn runs_with_filters_and_without_any_run() {
             },
         )
     );
-    let none = RunPage {
+    let none = RunListing {
         rows: Vec::new(),
         ..page
     };
     insta::assert_snapshot!("runs_none_so_far", runs(&none, &RunQuery::default()));
-    let end = RunPage {
+    let end = RunListing {
         below: None,
         ..none
     };
@@ -133,8 +133,8 @@ fn overview_beside(
     let policy = Policy::default();
     let judging = Judging {
         policy: &policy,
-        freshness: &Thresholds::default(),
-        backup: &backup_health::Thresholds::default(),
+        freshness: &FreshnessThresholds::default(),
+        backup: &backup_health::BackupThresholds::default(),
         visibility: Visibility { evidence: true },
     };
     let mut survey = Survey::default();
@@ -143,7 +143,7 @@ fn overview_beside(
         as_of: now() - SignedDuration::from_secs(12),
         ended_before,
     });
-    let found = Found {
+    let found = OverviewFacts {
         page: &page,
         verdicts: &verdicts,
         survey: &survey,
@@ -243,10 +243,10 @@ fn posture_and_backup_stand_side_by_side_in_every_state() {
         ..restore()
     };
     let mut followed_up = restore();
-    followed_up.items.items = ItemTally {
+    followed_up.items.items = PartTally {
         applied: 2,
         skipped: 1,
-        ..ItemTally::default()
+        ..PartTally::default()
     };
     let degraded = BackupSetFacts {
         quality: Quality {

@@ -3,7 +3,7 @@
 use reconciler_jobs::json::Column;
 use reconciler_jobs::reading::backup_health;
 use reconciler_jobs::reading::backup_health::{BackupSetFacts, Quality};
-use reconciler_jobs::reading::freshness::Thresholds;
+use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::gates::{PreparationFacts, PreparationRow};
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::{EvidenceFacts, RestoreStatus, RunStatus};
@@ -95,8 +95,8 @@ fn page(found: &RestoreSeen) -> String {
         found,
         Judging {
             policy: &policy,
-            freshness: &Thresholds::default(),
-            backup: &backup_health::Thresholds::default(),
+            freshness: &FreshnessThresholds::default(),
+            backup: &backup_health::BackupThresholds::default(),
             visibility: Visibility { evidence: true },
         },
     );

@@ -1,11 +1,11 @@
 //! The pages of one run.
 
 use reconciler_jobs::reading::attention::Tone;
-use reconciler_jobs::reading::freshness::Thresholds;
+use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::now::Change;
 use reconciler_jobs::restore_execute::facts::{EvidenceFacts, Facts, RestoreStatus, RunStatus};
 use reconciler_jobs::restore_execute::results::{
-    Counters, Exception, Finding, ItemFacts, Part, Tally,
+    Counters, ItemException, ItemFacts, ItemFinding, Part, PartTally,
 };
 use reconciler_jobs::restore_execute::{ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
@@ -23,7 +23,7 @@ const SEES_ALL: Visibility = Visibility { evidence: true };
 const SEES_RUNS: Visibility = Visibility { evidence: false };
 
 fn page(found: &RunInFull, visibility: Visibility) -> String {
-    let answer = RunDetail::new(found, visibility, &Thresholds::default());
+    let answer = RunDetail::new(found, visibility, &FreshnessThresholds::default());
     text(&RunPage {
         shell: &shell("Run"),
         answer: &answer,
@@ -97,15 +97,15 @@ fn a_run_in_every_state() {
             "items_mixed",
             closed(with_restore(|restore| {
                 restore.status = RestoreStatus::Partial;
-                restore.items.items = Tally {
+                restore.items.items = PartTally {
                     applied: 2,
                     failed: 1,
-                    ..Tally::default()
+                    ..PartTally::default()
                 };
-                restore.items.exceptions = vec![Exception {
+                restore.items.exceptions = vec![ItemException {
                     part: Part::Item,
                     id: "<i>503".to_owned(),
-                    finding: Finding::Failed,
+                    finding: ItemFinding::Failed,
                 }];
                 restore.items.exceptions_omitted = 4;
             })),
@@ -147,7 +147,7 @@ fn whoever_may_not_see_evidence_reads_that_there_is_none() {
         assert_eq!(page(&found, SEES_RUNS), page(&gone, SEES_RUNS));
         assert_ne!(page(&found, SEES_ALL), page(&gone, SEES_ALL));
         let line = |found: &RunInFull, visibility| {
-            RunLine::new(&found.seen, visibility, &Thresholds::default())
+            RunLine::new(&found.seen, visibility, &FreshnessThresholds::default())
         };
         assert_eq!(line(&found, SEES_RUNS), line(&gone, SEES_RUNS));
     }
@@ -178,7 +178,7 @@ fn written_over() -> RunInFull {
 fn columns_that_contradict_the_recorded_facts_prove_nothing() {
     let found = written_over();
     insta::assert_snapshot!("run_record_contradicted", page(&found, SEES_ALL));
-    let answer = RunDetail::new(&found, SEES_ALL, &Thresholds::default());
+    let answer = RunDetail::new(&found, SEES_ALL, &FreshnessThresholds::default());
     assert_eq!(answer.card.tone, Tone::Danger);
     assert_eq!(answer.verdict_reason, None);
     let explained = Explanation::new(&found);
@@ -195,7 +195,7 @@ fn columns_that_contradict_the_recorded_facts_prove_nothing() {
 fn a_verdict_of_other_rules_is_shown_and_not_called_proven() {
     let mut found = closed(proven());
     "restore.execute/0".clone_into(&mut found.verdict.as_mut().unwrap().ruleset);
-    let answer = RunDetail::new(&found, SEES_ALL, &Thresholds::default());
+    let answer = RunDetail::new(&found, SEES_ALL, &FreshnessThresholds::default());
     assert_eq!(answer.card.tone, Tone::Warning);
     let shown = page(&found, SEES_ALL);
     assert!(shown.contains("cannot judge the verdict again."), "{shown}");
@@ -205,7 +205,7 @@ fn a_verdict_of_other_rules_is_shown_and_not_called_proven() {
 #[test]
 fn the_evidence_of_a_run() {
     let show = |facts: Facts| {
-        let answer = RunDetail::new(&closed(facts), SEES_ALL, &Thresholds::default());
+        let answer = RunDetail::new(&closed(facts), SEES_ALL, &FreshnessThresholds::default());
         text(&EvidencePage {
             shell: &shell("Evidence"),
             answer: &answer,

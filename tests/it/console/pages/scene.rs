@@ -12,7 +12,7 @@ use reconciler_jobs::restore_execute::facts::{
     RunOutcome, RunStatus, SnapshotFacts, Voice,
 };
 use reconciler_jobs::restore_execute::results::{
-    Counter, Counters, ItemFacts, Reading, Requested, Tally,
+    ColumnState, Counters, ItemFacts, MetadataCount, PartTally, Requested,
 };
 use reconciler_jobs::restore_execute::rules::RULESET;
 use reconciler_jobs::restore_execute::{Decision, decide};
@@ -85,9 +85,9 @@ pub(super) fn proven() -> Facts {
 }
 
 pub(super) fn restore() -> RestoreFacts {
-    let applied = |applied| Tally {
+    let applied = |applied| PartTally {
         applied,
-        ..Tally::default()
+        ..PartTally::default()
     };
     RestoreFacts {
         id: RESTORE,
@@ -99,7 +99,7 @@ pub(super) fn restore() -> RestoreFacts {
         started_at: at("2026-11-21T08:01:00Z"),
         completed_at: at("2026-11-21T09:00:00Z"),
         items: ItemFacts {
-            reading: Reading::Read,
+            reading: ColumnState::Read,
             items: applied(3),
             foundations: applied(1),
             foundations_written: 1,
@@ -107,8 +107,8 @@ pub(super) fn restore() -> RestoreFacts {
             ..ItemFacts::default()
         },
         counters: Counters {
-            total: Counter::Count(3),
-            succeeded: Counter::Count(3),
+            total: MetadataCount::Count(3),
+            succeeded: MetadataCount::Count(3),
             ..Counters::default()
         },
         blockers: Vec::new(),

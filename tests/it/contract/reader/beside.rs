@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
-use reconciler_jobs::reading::freshness::Thresholds;
+use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::restore_execute::{Outcome, Policy};
 use restore_reconciler::internals::clock::Stopwatch;
 use restore_reconciler::internals::storage::QueueState;
@@ -112,7 +112,7 @@ async fn no_name_looks_like_another_one(on: Fixture) {
         cut
     );
     // As the API writes it.
-    let limits = Thresholds::default();
+    let limits = FreshnessThresholds::default();
     let line = RunLine::new(&found, Visibility { evidence: true }, &limits);
     let line = serde_json::to_value(&line).unwrap();
     assert_eq!(line["place"]["workspace"]["name"], workspace);

@@ -14,7 +14,7 @@ use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::{RestoreStatus, RunOutcome};
 use restore_reconciler::internals::storage::Limits;
 use restore_reconciler::internals::storage::reader::{
-    Reader, RunFilter, RunPage, Workspaces, open_reader,
+    Reader, RunFilter, RunListing, Workspaces, open_reader,
 };
 
 use crate::support::case::{
@@ -54,12 +54,12 @@ async fn page(
     filter: &RunFilter,
     below: Option<RunId>,
     limit: u32,
-) -> RunPage {
+) -> RunListing {
     let page = reader.load_runs(of, filter, below, limit, &POLICY);
     page.await.expect("a page")
 }
 
-fn ids(page: &RunPage) -> Vec<i64> {
+fn ids(page: &RunListing) -> Vec<i64> {
     let runs = page.rows.iter();
     runs.map(|seen| seen.assessment.facts.run.id.0).collect()
 }
