@@ -106,7 +106,7 @@ async fn pass(
         },
     };
     let mut tally = Tally::default();
-    let settled = settle_pages(store, &in_hand, read, with, |settled| {
+    let settled = take_pages(store, &in_hand, read, with, |settled| {
         for run in settled {
             tally.add(&run.result);
         }
@@ -124,7 +124,7 @@ async fn pass(
 
 /// Settles pages, as many at once as there are lanes, and reads the page after them meanwhile. Returns whether
 /// all were settled. Once `progress` says stop, or a page has failed, what is in hand is settled and no more.
-async fn settle_pages(
+async fn take_pages(
     store: &Store,
     in_hand: &InHand,
     pages: Pages<'_>,

@@ -128,7 +128,7 @@ pub fn sweep_pass(
 
 /// One transaction is under way.
 #[must_use]
-pub fn settle_batch(runs: usize) -> Span {
+pub fn batch_span(runs: usize) -> Span {
     tracing::info_span!("settle.batch", { BATCH_RUNS } = runs)
 }
 

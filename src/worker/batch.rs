@@ -105,7 +105,7 @@ async fn gather(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Delivery>, l
         {
             waiting.push(delivery);
         }
-        let settling = settle_batch(Arc::clone(&shared), std::mem::take(&mut waiting), lane);
+        let settling = run_batch(Arc::clone(&shared), std::mem::take(&mut waiting), lane);
         let left = Arc::clone(&lanes.left);
         settlements.spawn(async move {
             settling.await;
@@ -118,7 +118,7 @@ async fn gather(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Delivery>, l
 
 /// Settles a batch, however long that takes, and tells each handler when its run was dealt with. What is
 /// dropped untold was given back.
-async fn settle_batch(shared: Arc<Shared>, batch: Vec<Delivery>, lane: OwnedSemaphorePermit) {
+async fn run_batch(shared: Arc<Shared>, batch: Vec<Delivery>, lane: OwnedSemaphorePermit) {
     let again: Vec<RunId> = batch
         .iter()
         .filter(|delivery| delivery.again)

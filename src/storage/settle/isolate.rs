@@ -9,7 +9,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::reason::ReasonCode;
 use reconciler_jobs::sweep::Watch;
 
-use super::once::{acknowledge, settle_once};
+use super::once::{acknowledge, commit_batch};
 use super::transaction::{Lock, Transaction, Transactions, finish, with_retries};
 use crate::storage::error::{ErrorKind, StoreError};
 use crate::storage::model::{ClaimedJob, Settled, Settlement, Settling};
@@ -37,7 +37,7 @@ pub(super) async fn attempt<T: Transactions>(
         }
     };
     // A try counts where it ends a process, and not where the run was in other hands or the database was lost.
-    match (settle_suspect(store, run, jobs, with).await, seen) {
+    match (try_alone(store, run, jobs, with).await, seen) {
         (Ok(settled), Some(seen)) if settled.result == Settlement::Locked => {
             with_retries(with.retries_max, || take_back(store, run, &seen, with)).await?;
             Ok(settled)
@@ -55,7 +55,7 @@ pub(super) async fn attempt<T: Transactions>(
     }
 }
 
-async fn settle_suspect<T: Transactions>(
+async fn try_alone<T: Transactions>(
     store: &T,
     run: RunId,
     jobs: &[ClaimedJob],
@@ -67,7 +67,7 @@ async fn settle_suspect<T: Transactions>(
     };
     let alone = [run];
     let tried = with_retries(with.retries_max, || {
-        settle_once(store, &alone, jobs, with, lock)
+        commit_batch(store, &alone, jobs, with, lock)
     });
     match tried.await {
         Ok(round) => {

@@ -38,7 +38,7 @@ use reconciler_jobs::restore_execute::facts::RunFacts;
 use super::error::{ErrorKind, StoreError};
 use super::model::{Assessment, ClaimedJob, Settled, Settlement, Settling};
 use gather::assess_rows;
-use once::settle_once;
+use once::commit_batch;
 use round::Round;
 
 pub(super) use transaction::{Lock, Transaction, Transactions, finish, with_retries};
@@ -63,7 +63,7 @@ pub(super) async fn settle<T: Transactions>(
     let mut pending: Vec<&[RunId]> = distinct.chunks(batch_max).rev().collect();
     let mut failed = Vec::new();
     while let Some(batch) = pending.pop() {
-        match settle_together(store, batch, jobs, with).await {
+        match try_together(store, batch, jobs, with).await {
             Ok(round) => {
                 settled.extend(round.settled);
                 for run in round.suspects {
@@ -137,7 +137,7 @@ fn concerns_everyone(failed: &[(RunId, StoreError)], settled: &[Settled]) -> boo
     }
 }
 
-async fn settle_together<T: Transactions>(
+async fn try_together<T: Transactions>(
     store: &T,
     batch: &[RunId],
     jobs: &[ClaimedJob],
@@ -148,7 +148,7 @@ async fn settle_together<T: Transactions>(
         suspects: false,
     };
     with_retries(with.retries_max, || {
-        settle_once(store, batch, jobs, with, lock)
+        commit_batch(store, batch, jobs, with, lock)
     })
     .await
 }

@@ -21,14 +21,14 @@ use crate::storage::report;
 use crate::telemetry::names;
 
 /// One transaction: lock, look, decide, write, commit. Reports what was committed.
-pub(super) async fn settle_once<T: Transactions>(
+pub(super) async fn commit_batch<T: Transactions>(
     store: &T,
     batch: &[RunId],
     jobs: &[ClaimedJob],
     with: &Settling,
     lock: Lock,
 ) -> Result<Round, StoreError> {
-    let span = names::settle_batch(batch.len());
+    let span = names::batch_span(batch.len());
     for job in jobs {
         if !job.span.is_none() && batch.contains(&job.run) {
             span.follows_from(&job.span);
@@ -52,7 +52,7 @@ async fn transact<T: Transactions>(
     let mut stages = Laps::begin();
     let mut tx = store.begin().await?;
     stages.end(TransactionStage::Begin);
-    let result = settle_within(&mut tx, batch, jobs, with, lock, stages).await;
+    let result = decide_and_write(&mut tx, batch, jobs, with, lock, stages).await;
     let commit = result
         .as_ref()
         .map_or_else(|_| Span::none(), |round| round.commit.clone());
@@ -62,7 +62,7 @@ async fn transact<T: Transactions>(
     Ok(round)
 }
 
-async fn settle_within(
+async fn decide_and_write(
     tx: &mut impl Transaction,
     batch: &[RunId],
     jobs: &[ClaimedJob],
