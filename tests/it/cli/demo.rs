@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::stage::{File, Ran, open, program, ran, run};
 use crate::support::cluster;
+use restore_reconciler::internals::demo::Phase;
 use restore_reconciler::internals::storage::Access;
 
 /// Runs `demo` with no database named and its temporary files in `directory`.
@@ -22,6 +23,13 @@ fn demo(directory: &TempDir, arguments: &[&str]) -> Ran {
 fn is_empty(directory: &TempDir) -> bool {
     fs::read_dir(directory.path()).unwrap().next().is_none()
 }
+
+const PHASES: [Phase; 4] = [
+    Phase::Planting,
+    Phase::FirstPass,
+    Phase::SecondPass,
+    Phase::Reading,
+];
 
 #[test]
 fn a_demonstration_shows_every_reason_and_leaves_nothing() {
@@ -40,10 +48,8 @@ fn a_demonstration_shows_every_reason_and_leaves_nothing() {
     assert!(!shown.stdout.contains("NOT AS EXPECTED"));
     for line in shown.stderr.lines() {
         // On a busy machine it takes long enough to say how far it has come.
-        assert!(
-            line.contains(" per second"),
-            "nothing goes wrong but on purpose: {line}"
-        );
+        let is_progress = PHASES.iter().any(|phase| line.starts_with(phase.name()));
+        assert!(is_progress, "nothing goes wrong but on purpose: {line}");
     }
     assert!(
         is_empty(&directory),
