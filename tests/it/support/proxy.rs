@@ -24,7 +24,10 @@ use tokio::{
     net::{TcpListener, TcpSocket, TcpStream, UnixStream},
     sync::watch,
     task::{AbortHandle, JoinSet},
+    time::interval,
 };
+
+use super::time::POLL;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 128;
@@ -141,6 +144,19 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     bound(address)?.listen(BACKLOG)
 }
 
+/// Listens where it did before. A process that is just being started holds a copy of every socket until its program
+/// begins, the one that was closed included.
+async fn listen_again(address: SocketAddr) -> TcpListener {
+    let mut poll = interval(POLL);
+    loop {
+        poll.tick().await;
+        match listen(address) {
+            Ok(listener) => return listener,
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{error}"),
+        }
+    }
+}
+
 /// Waits for orders like this, for ever once nobody can give any.
 async fn until(told: &mut watch::Receiver<Orders>, wanted: impl FnMut(&Orders) -> bool) {
     if told.wait_for(wanted).await.is_err() {
@@ -173,7 +189,7 @@ async fn serve(
             () = until(&mut refusal, |orders| orders.refuses) => {
                 drop(listener);
                 until(&mut refusal, |orders| !orders.refuses).await;
-                listener = listen(address).expect("the port was kept");
+                listener = listen_again(address).await;
             }
             Some(_) = open.join_next() => {}
         }
