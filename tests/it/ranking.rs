@@ -14,8 +14,9 @@ type Ranks = &'static [&'static [&'static str]];
 const LIBRARY: Ranks = &[
     &["clock"],
     &["health", "metrics"],
-    &["telemetry::names", "telemetry::verbosity"],
+    &["telemetry::verbosity"],
     &["telemetry::export"],
+    &["telemetry::names"],
     &["telemetry"],
     &["storage::error"],
     &["storage::queue::state"],
@@ -224,7 +225,7 @@ fn load_modules(root: &str) -> Modules {
 
 /// A module's text without comments, unit tests, and the paths of restricted visibility.
 fn code_of(text: &str) -> String {
-    let code = text.split("#[cfg(test)]").next().unwrap();
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let lines = code.lines().filter_map(|line| line.split("//").next());
     let code: String = lines.flat_map(|line| [line, "\n"]).collect();
     let mut pieces = code.split("pub(");
@@ -258,11 +259,12 @@ fn beginnings(module: &str, code: &str) -> Vec<(String, String)> {
 fn read_paths<'t>(text: &'t str, before: &str, found: &mut BTreeSet<String>) -> &'t str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {
-        while let Some(entry) = rest.trim_start().strip_prefix(',').or(Some(rest)) {
-            let after = read_paths(entry, before, found);
+        loop {
+            let after = read_paths(rest, before, found);
             rest = after.trim_start_matches(|c| c != ',' && c != '}');
-            if !rest.starts_with(',') {
-                return rest.get(1..).unwrap_or_default();
+            match rest.strip_prefix(',') {
+                Some(next) => rest = next,
+                None => return rest.get(1..).unwrap_or_default(),
             }
         }
     }
@@ -350,7 +352,7 @@ fn what_is_named_is_read_whatever_its_shape() {
          pub(crate) use crate::storage::error as e; // crate::demo
          // crate::worker
          fn g() { settle::run(crate::metrics::RUNS); other_settle::run(); }
-         #[cfg(test)] use crate::doctor;",
+#[cfg(test)]\nmod tests { use crate::doctor; }",
     );
     let found = named("storage", &code, &modules);
     let expected = [
