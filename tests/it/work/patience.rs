@@ -91,19 +91,26 @@ async fn a_worker_that_waits_for_a_lock_keeps_its_jobs_and_suspects_nobody(on: F
         assert_eq!(scene.count(SUSPECTS).await, 0);
         assert_eq!(scene.count(OPEN).await, RUNS);
     }
+    for worker in &workers {
+        let said = worker.said();
+        assert!(!said.contains("one by one"), "{said}");
+    }
     lock.let_go().await;
     let [worker, other] = workers;
     scene.until(OPEN, 0, &worker).await;
     scene.until(OPEN_JOBS, 0, &worker).await;
-    let counted = scene.database.either("attempts > 1", "attempts > 0");
-    let taken_away = format!("{DONE} AND job_type = 'restore.execute' AND {counted}");
-    assert_eq!(
-        (scene.count(&taken_away).await, scene.count(SUSPECTS).await),
-        (0, 0)
-    );
-    for worker in [worker, other] {
-        let said = worker.said();
+    // A file has one writer at a time, in no order: of two that settle all at once, one may starve for so long that
+    // it gives its jobs back or suspects its runs, after the lock that this is about.
+    if !scene.database.is_sqlite() {
+        let taken_away = format!("{DONE} AND job_type = 'restore.execute' AND attempts > 1");
+        assert_eq!(
+            (scene.count(&taken_away).await, scene.count(SUSPECTS).await),
+            (0, 0)
+        );
+        let said = [worker.said(), other.said()].concat();
         assert!(!said.contains("one by one"), "{said}");
+    }
+    for worker in [worker, other] {
         dismiss(worker).await;
     }
     assert_sound(scene.url(), System::QUIET).await;
