@@ -1,7 +1,7 @@
 //! The narrow door: what the integration tests and the bench crate use of this library, and nobody else.
 //!
-//! The library has one public function, [`main`](crate::main). What is not listed here and is used by no
-//! other module is dead, and the compiler says so.
+//! The library has one public function, [`main`](crate::main). What is not listed here and is used by no other module is
+//! dead, and the compiler says so; of a type that is listed, it takes every public method for used.
 
 pub mod cli {
     pub mod output {

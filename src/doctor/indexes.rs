@@ -12,7 +12,7 @@ pub(super) struct Wanted {
     pub(super) table: &'static str,
     /// The name that the advised statement gives the index.
     pub(super) name: &'static str,
-    /// Its columns and predicate, where somebody creates it as advised.
+    /// The columns and the predicate that the advised statement gives the index.
     pub(super) definition: &'static str,
     /// What is slow without it, as the end of a sentence.
     pub(super) purpose: &'static str,

@@ -18,7 +18,7 @@ use crate::storage::model::{Assessment, RecordedVerdict, Tally};
 /// How many runs are looked at to fill one page, where a filter leaves some out.
 pub const LOOKED_AT_MAX: u32 = 2_000;
 
-/// The same where each has to be judged to know whether it belongs on the page.
+/// How many runs are looked at to fill one page, where each has to be judged to know whether it belongs there.
 pub const JUDGED_MAX: u32 = 250;
 
 /// How many bytes of restores' documents are parsed for one page of runs, or a few more: a tenth of a second's work.
@@ -52,7 +52,7 @@ pub enum Workspaces {
 }
 
 impl Workspaces {
-    /// Those of them that are `workspace`: it, or none.
+    /// The given workspace alone if it may be seen, and none otherwise.
     #[must_use]
     pub fn narrowed(&self, workspace: WorkspaceId) -> Self {
         let narrowed = Some(workspace).filter(|_| self.may_include(Some(workspace)));

@@ -89,7 +89,7 @@ impl Expected<'_> {
         }
     }
 
-    /// The same change with each of several values. They are separated by white space; `␣` is a blank in one of
+    /// Rows that differ in the value of one change. The values are separated by white space; `␣` is a blank in one of
     /// them, and `∅` one without any text.
     fn each(self, name: &str, values: &str, change: impl Fn(&mut Case, &str)) -> Vec<Row> {
         let values = values.split_whitespace();
