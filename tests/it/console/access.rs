@@ -1,12 +1,11 @@
 //! Who gets in, for how long, and how often they may ask.
 
 use std::io::{Read as _, Write as _};
-use std::sync::Arc;
 use std::time::Duration;
 
 use restore_reconciler::internals::clock::monotonic;
-use restore_reconciler::internals::config;
-use restore_reconciler::internals::console::{ConsoleLimits, ConsoleState, serve_console};
+use restore_reconciler::internals::config::Config;
+use restore_reconciler::internals::console::{ConsoleLimits, serve_console};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
@@ -14,32 +13,31 @@ use tokio_util::sync::CancellationToken;
 
 use super::platform::{LINKED, OWN, Platform, RUNNING, id};
 use super::server::{
-    Answer, Ask, CHIEF, GUEST, PROBE, Server, config_with, console_over, with_tokens,
+    Answer, Ask, CHIEF, GUEST, PROBE, Server, ask, connect, console_over, send_to, with_tokens,
 };
 use crate::support::time::in_time;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bearer_token_gets_in_and_nothing_else_does() {
     let server = Server::start().await;
-    let answer = server.ask(&Ask::get("/api/v1/").bearer(GUEST));
+    let answer = server.get("/api/v1/", GUEST);
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(answer.body.contains("\"guest\""), "{answer:?}");
     let other_case = Ask::get("/api/v1/").header("authorization", &format!("bEARER  {GUEST} "));
     assert_eq!(server.ask(&other_case).status, 200);
 
-    let page = Ask::get("/api/v1/");
+    let page = || Ask::get("/api/v1/");
     let short = &GUEST[..GUEST.len() - 1];
     for refused in [
-        page.clone(),
-        page.clone().bearer(""),
-        page.clone().bearer(short),
-        page.clone().bearer(&format!("{GUEST}x")),
-        page.clone().bearer(&"x".repeat(8_000)),
-        page.clone().header("authorization", GUEST),
-        page.clone()
-            .header("authorization", &format!("Basic {GUEST}")),
-        page.clone().bearer(GUEST).bearer(GUEST),
-        page.clone().cookie(&format!("restore-reconciler={GUEST}")),
+        page(),
+        page().bearer(""),
+        page().bearer(short),
+        page().bearer(&format!("{GUEST}x")),
+        page().bearer(&"x".repeat(8_000)),
+        page().header("authorization", GUEST),
+        page().header("authorization", &format!("Basic {GUEST}")),
+        page().bearer(GUEST).bearer(GUEST),
+        page().cookie(&format!("restore-reconciler={GUEST}")),
         Ask::get(&format!("/api/v1/?token={GUEST}")),
     ] {
         let answer = server.ask(&refused);
@@ -65,23 +63,19 @@ async fn a_browser_is_led_to_the_login_and_back() {
     lost.leads_to("/login");
 
     let form = server.ask(&Ask::get("/login?next=%2Fruns%3Fundecided%3D1"));
-    assert!(
-        form.body.contains("value=\"/runs?undecided=1\""),
-        "{form:?}"
-    );
+    let next = "value=\"/runs?undecided=1\"";
+    assert!(form.body.contains(next), "{form:?}");
     let back = |next: &str| {
         let answer = server.ask(&Ask::post("/login").form(&[("next", next), ("token", GUEST)]));
         assert_eq!(answer.status, 303);
         answer.header("location").unwrap().to_owned()
     };
     assert_eq!(back("/runs?undecided=1"), "/runs?undecided=1");
-    for elsewhere in [
-        "//evil.example",
-        "https://evil.example",
-        "/\\evil.example",
-        "/a\r\nx: y",
-        "",
-    ] {
+    let hosts = ["//evil.example", "https://evil.example"];
+    for elsewhere in hosts
+        .into_iter()
+        .chain(["/\\evil.example", "/a\r\nx: y", ""])
+    {
         assert_eq!(back(elsewhere), "/", "{elsewhere}");
     }
 }
@@ -99,25 +93,21 @@ async fn a_login_gives_a_cookie_that_no_script_reads_and_a_logout_ends_it() {
 
     let page = server.ask(&Ask::get("/").cookie(pair));
     assert_eq!(page.status, 200);
-    assert!(
-        page.body.contains("chief") && !page.body.contains(id),
-        "{page:?}"
-    );
-    assert_ne!(
-        server.log_in(CHIEF),
-        pair,
-        "each login is a session of its own"
-    );
+    assert!(page.body.contains("chief"), "{page:?}");
+    assert!(!page.body.contains(id), "{page:?}");
+    assert_ne!(server.log_in(CHIEF), pair, "each has a session of its own");
 
-    let log_out = Ask::post("/logout")
-        .cookie(pair)
-        .form(&[("csrf", &page.form_token())]);
-    let answer = server.ask(&log_out);
+    let answer = server.ask(&log_out(pair, &page.form_token()));
     answer.leads_to("/login");
     let forgotten = "restore-reconciler=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict";
     assert_eq!(answer.header("set-cookie"), Some(forgotten));
-    assert_eq!(server.ask(&Ask::get("/").cookie(pair)).status, 303);
-    assert_eq!(server.ask(&Ask::get("/api/v1/").cookie(pair)).status, 401);
+    assert_eq!(server.status("/", pair), 303);
+    assert_eq!(server.status("/api/v1/", pair), 401);
+}
+
+fn log_out(cookie: &str, csrf: &str) -> Ask {
+    let log_out = Ask::post("/logout").cookie(cookie);
+    log_out.form(&[("csrf", csrf)])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,12 +116,9 @@ async fn a_page_that_is_refused_leads_those_on_who_are_known() {
     let server = Server::start().await;
     let cookie = server.log_in(GUEST);
     let missing = server.ask(&Ask::get("/nothing").cookie(&cookie));
-    let forbidden =
-        server.ask(&Ask::get(&format!("/runs/{}/explain", id(OWN, RUNNING))).cookie(&cookie));
-    let late = Ask::post("/logout")
-        .cookie(&cookie)
-        .form(&[("csrf", "old")]);
-    let late = server.ask(&late);
+    let forbidden = Ask::get(&format!("/runs/{}/explain", id(OWN, RUNNING)));
+    let forbidden = server.ask(&forbidden.cookie(&cookie));
+    let late = server.ask(&log_out(&cookie, "old"));
     for (refused, status) in [(&missing, 404), (&forbidden, 403), (&late, 403)] {
         assert_eq!(refused.status, status, "{refused:?}");
         assert!(refused.body.contains(MENU), "{refused:?}");
@@ -149,39 +136,25 @@ async fn a_page_that_is_refused_leads_those_on_who_are_known() {
         assert!(!refused.body.contains("csrf"), "{refused:?}");
     }
     // What stands there to log out does so.
-    let csrf = missing.form_token();
-    let out = server.ask(
-        &Ask::post("/logout")
-            .cookie(&cookie)
-            .form(&[("csrf", &csrf)]),
-    );
+    let out = server.ask(&log_out(&cookie, &missing.form_token()));
     assert_eq!(out.status, 303, "{out:?}");
-    assert_eq!(server.ask(&Ask::get("/").cookie(&cookie)).status, 303);
+    assert_eq!(server.status("/", &cookie), 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_tls_the_cookie_comes_back_over_tls_only() {
-    let settings = config::Console {
-        behind_tls: true,
-        ..with_tokens()
-    };
-    let server = Server::start_with(settings, ConsoleLimits::default()).await;
+    let server = Server::start_with(|config, _| config.console.behind_tls = true).await;
     let answer = server.ask(&Ask::post("/login").form(&[("token", GUEST)]));
     let set = answer.header("set-cookie").unwrap();
     assert!(set.starts_with("__Host-restore-reconciler="), "{set}");
-    assert!(
-        set.ends_with("; Path=/; HttpOnly; SameSite=Strict; Secure"),
-        "{set}"
-    );
+    let flags = "; Path=/; HttpOnly; SameSite=Strict; Secure";
+    assert!(set.ends_with(flags), "{set}");
     assert!(!set.contains("Domain"), "{set}");
     let year = Some("max-age=31536000");
     assert_eq!(answer.header("strict-transport-security"), year);
-    assert_eq!(
-        server.ask(&Ask::get("/").cookie(&answer.cookie())).status,
-        200
-    );
+    assert_eq!(server.status("/", &answer.cookie()), 200);
     let plain = answer.cookie().replace("__Host-", "");
-    assert_eq!(server.ask(&Ask::get("/").cookie(&plain)).status, 303);
+    assert_eq!(server.status("/", &plain), 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,18 +162,13 @@ async fn a_login_that_fails_says_only_that() {
     let server = Server::start().await;
     let refused = |token: &str| {
         let answer = server.ask(&Ask::post("/login").form(&[("token", token), ("next", "/x")]));
-        assert_eq!(
-            (answer.status, answer.header("set-cookie")),
-            (401, None),
-            "{answer:?}"
-        );
+        let found = (answer.status, answer.header("set-cookie"));
+        assert_eq!(found, (401, None), "{answer:?}");
         answer.body
     };
     let page = refused("rrt_nobody");
-    assert!(
-        page.contains("This token is not known.") && !page.contains("nobody"),
-        "{page}"
-    );
+    assert!(page.contains("This token is not known."), "{page}");
+    assert!(!page.contains("nobody"), "{page}");
     for token in ["", "<b>", &GUEST[..10], &"x".repeat(5_000)] {
         assert_eq!(refused(token), page, "{token}");
     }
@@ -215,40 +183,31 @@ async fn what_changes_something_needs_the_secret_of_its_own_forms() {
     let form_token = |cookie: &str| server.ask(&Ask::get("/").cookie(cookie)).form_token();
     let (secret, foreign) = (form_token(&own), form_token(&other));
     assert_ne!(secret, foreign);
-    assert_eq!(
-        form_token(&own),
-        secret,
-        "the same on every page of a session"
-    );
+    assert_eq!(form_token(&own), secret, "the same on every page");
 
-    let log_out = Ask::post("/logout").cookie(&own);
+    let nameless = || Ask::post("/logout").cookie(&own);
     let id = own.split_once('=').unwrap().1;
     for refused in [
-        log_out.clone(),
-        log_out.clone().form(&[("csrf", "")]),
-        log_out.clone().form(&[("csrf", &foreign)]),
-        log_out.clone().form(&[("csrf", &secret[1..])]),
-        log_out.clone().form(&[("csrf", id)]),
-        log_out.clone().form(&[("csrf", "x"), ("csrf", &secret)]),
-        log_out
-            .clone()
-            .header("x-csrf-token", &foreign)
-            .form(&[("csrf", &secret)]),
+        nameless(),
+        log_out(&own, ""),
+        log_out(&own, &foreign),
+        log_out(&own, &secret[1..]),
+        log_out(&own, id),
+        nameless().form(&[("csrf", "x"), ("csrf", &secret)]),
+        log_out(&own, &secret).header("x-csrf-token", &foreign),
         Ask::post(&format!("/logout?csrf={secret}")).cookie(&own),
     ] {
         let answer = server.ask(&refused);
         assert_eq!(answer.status, 403, "{refused:?}");
-        assert!(
-            answer.body.contains("did not come from the console"),
-            "{answer:?}"
-        );
+        let said = answer.body.contains("did not come from the console");
+        assert!(said, "{answer:?}");
     }
     for method in ["PUT", "PATCH", "DELETE", "OPTIONS", "X"] {
         let asked = Ask::new(method, "/api/v1/").cookie(&own);
         assert_eq!(server.ask(&asked).problem(), "foreign-request", "{method}");
     }
     // A page of another site cannot add this header.
-    let by_script = log_out.header("x-csrf-token", &secret);
+    let by_script = nameless().header("x-csrf-token", &secret);
     assert_eq!(server.ask(&by_script).status, 303);
     let bearer = Ask::post("/api/v1/").bearer(CHIEF);
     assert_eq!(server.ask(&bearer).problem(), "method-not-allowed");
@@ -297,17 +256,10 @@ async fn sessions_end_by_themselves() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_token_and_each_address_has_its_own_allowance() {
-    let settings = config::Console {
-        requests_per_minute: 10,
-        ..with_tokens()
-    };
-    let server = Server::start_with(settings, ConsoleLimits::default()).await;
-    let page = Ask::get("/api/v1/");
-    let askers = [
-        page.clone(),
-        page.clone().bearer(GUEST),
-        page.clone().bearer(CHIEF),
-    ];
+    let few = |config: &mut Config, _: &mut _| config.console.requests_per_minute = 10;
+    let server = Server::start_with(few).await;
+    let page = || Ask::get("/api/v1/");
+    let askers = [page(), page().bearer(GUEST), page().bearer(CHIEF)];
     for (asker, usual) in askers.iter().zip([401, 200, 200]) {
         for _ in 0..10 {
             assert_eq!(server.ask(asker).status, usual);
@@ -316,33 +268,25 @@ async fn each_token_and_each_address_has_its_own_allowance() {
         refused.is_refused(429, "too-many-requests");
         assert_eq!(refused.header("retry-after"), Some("6"));
     }
-    assert_eq!(
-        server.ask(&page.bearer("nobody's")).status,
-        429,
-        "by its address"
-    );
+    let unknown = server.get("/api/v1/", "nobody's");
+    assert_eq!(unknown.status, 429, "by its address");
     server.go_on(Duration::from_secs(6));
     for (asker, usual) in askers.iter().zip([401, 200, 200]) {
-        assert_eq!(
-            [server.ask(asker).status, server.ask(asker).status],
-            [usual, 429]
-        );
+        let twice = [(); 2].map(|()| server.ask(asker).status);
+        assert_eq!(twice, [usual, 429]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_not_guessed_by_the_form() {
     let server = Server::start().await;
-    let log_in = |token: &str| {
-        server
-            .ask(&Ask::post("/login").form(&[("token", token)]))
-            .status
-    };
+    let log_in = |token| server.ask(&Ask::post("/login").form(&[("token", token)]));
+    let log_in = |token| log_in(token).status;
     for _ in 0..10 {
         assert_eq!(log_in("guess"), 401);
     }
     assert_eq!([log_in("guess"), log_in(GUEST)], [429, 429]);
-    assert_eq!(server.ask(&Ask::get("/").bearer(GUEST)).status, 200);
+    assert_eq!(server.get("/", GUEST).status, 200);
     server.go_on(Duration::from_secs(6));
     assert_eq!(log_in(GUEST), 303);
 }
@@ -363,12 +307,10 @@ async fn whoever_has_a_token_may_log_in_as_often_as_ask() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_capability_is_named() {
     let server = Server::start().await;
-    let answer = server.ask(&Ask::get("/api/v1/runs").bearer(PROBE));
+    let answer = server.get("/api/v1/runs", PROBE);
     answer.is_refused(403, "forbidden");
-    assert!(
-        answer.body.contains("no capability runs.view"),
-        "{answer:?}"
-    );
+    let named = answer.body.contains("no capability runs.view");
+    assert!(named, "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -376,24 +318,17 @@ async fn what_is_not_there_has_one_body() {
     let server = Server::start().await;
     for (prefix, problem) in [("/api/v1/", true), ("/", false)] {
         let answers = ["x", "runs/999999999/x", "%2e%2e/etc/passwd", "x?y=z"].map(|path| {
-            let answer = server.ask(&Ask::get(&format!("{prefix}{path}")).bearer(GUEST));
+            let answer = server.get(&format!("{prefix}{path}"), GUEST);
             assert_eq!(answer.status, 404, "{path}");
-            assert_eq!(
-                answer.header("content-type") == Some("application/problem+json"),
-                problem
-            );
+            let kind = answer.header("content-type");
+            assert_eq!(kind == Some("application/problem+json"), problem);
             answer.body
         });
-        assert!(
-            answers.iter().all(|body| *body == answers[0]),
-            "{answers:?}"
-        );
+        let are_one = answers.iter().all(|body| *body == answers[0]);
+        assert!(are_one, "{answers:?}");
     }
-    assert_eq!(
-        server.ask(&Ask::get("/nothing")).status,
-        303,
-        "nobody learns what is there"
-    );
+    let unknown = server.ask(&Ask::get("/nothing"));
+    assert_eq!(unknown.status, 303, "nobody learns what is there");
     let method = server.ask(&Ask::new("DELETE", "/api/v1/").bearer(GUEST));
     assert_eq!(method.problem(), "method-not-allowed");
     assert_eq!(method.header("allow"), Some("GET,HEAD"));
@@ -401,7 +336,7 @@ async fn what_is_not_there_has_one_body() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_tokens_this_machine_gets_in_by_its_own_name_only() {
-    let server = Server::start_open().await;
+    let server = Server::start_with(|config, _| config.console.tokens.clear()).await;
     let page = server.ask(&Ask::get("/"));
     assert_eq!(page.status, 200, "{page:?}");
     assert!(page.body.contains("this machine"), "{page:?}");
@@ -419,7 +354,7 @@ async fn without_tokens_this_machine_gets_in_by_its_own_name_only() {
     }
     let absolute = Ask::get("http://rebound.example/api/v1/");
     assert_eq!(server.ask(&absolute).status, 421);
-    let nameless = server.send(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    let nameless = send_to(server.address, b"GET / HTTP/1.0\r\n\r\n").unwrap();
     assert_eq!(nameless.status, 421);
     assert!(nameless.has_security_headers());
 
@@ -431,10 +366,8 @@ async fn without_tokens_this_machine_gets_in_by_its_own_name_only() {
     assert_eq!(server.ask(&sent).status, 303);
     let elsewhere = sent.header("origin", "http://evil.example");
     assert_eq!(server.ask(&elsewhere).status, 403);
-    assert_eq!(
-        server.ask(&Ask::get("/login")).header("location"),
-        Some("/")
-    );
+    let login = server.ask(&Ask::get("/login"));
+    assert_eq!(login.header("location"), Some("/"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -455,41 +388,30 @@ async fn whoever_sends_too_much_is_told_so() {
     assert_eq!(ask(&large), said(431, "headers-too-large"));
     let many = (0..70).fold(page.clone(), |page, n| page.header(&format!("x{n}"), "y"));
     assert_eq!(ask(&many), said(431, "headers-too-large"));
-    assert_eq!(
-        ask(&page.clone().header("host", "a").header("host", "a")),
-        said(400, "bad-request")
-    );
+    let twice = page.header("host", "a").header("host", "a");
+    assert_eq!(ask(&twice), said(400, "bad-request"));
 
     let post = Ask::post("/api/v1/").bearer(CHIEF);
     let body = |bytes: usize| post.clone().body(&b"x".repeat(bytes));
     assert_eq!(ask(&body(16 << 10)), said(405, "method-not-allowed"));
     assert_eq!(ask(&body((16 << 10) + 1)), said(413, "payload-too-large"));
     let chunk = format!("4400\r\n{}\r\n0\r\n\r\n", "x".repeat(0x4400));
-    let chunked = post
-        .header("transfer-encoding", "chunked")
-        .body(chunk.as_bytes());
+    let chunked = post.header("transfer-encoding", "chunked");
+    let chunked = chunked.body(chunk.as_bytes());
     assert_eq!(ask(&chunked), said(413, "payload-too-large"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_waited_for_long() {
-    let limits = ConsoleLimits {
-        request_timeout: Duration::from_millis(200),
-        ..ConsoleLimits::default()
-    };
-    let server = Server::start_with(with_tokens(), limits).await;
-    let promised = Ask::post("/api/v1/")
-        .bearer(CHIEF)
-        .header("content-length", "10");
-    let answer = server.ask(&promised.body(b"123"));
+    let brief = Duration::from_millis(200);
+    let server = Server::start_with(|_, limits| limits.request_timeout = brief).await;
+    let promised = Ask::post("/api/v1/").bearer(CHIEF);
+    let promised = promised.header("content-length", "10").body(b"123");
+    let answer = server.ask(&promised);
     assert_eq!(answer.status, 408, "{answer:?}");
 
-    let crowded = ConsoleLimits {
-        requests_max: 0,
-        ..ConsoleLimits::default()
-    };
-    let server = Server::start_with(with_tokens(), crowded).await;
-    let answer = server.ask(&Ask::get("/api/v1/").bearer(CHIEF));
+    let crowded = Server::start_with(|_, limits| limits.requests_max = 0).await;
+    let answer = crowded.get("/api/v1/", CHIEF);
     answer.is_refused(503, "unavailable");
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
@@ -516,19 +438,15 @@ fn read_one(stream: &mut std::net::TcpStream) -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_carries_some_requests_and_ends_in_order() {
     let server = Server::start().await;
-    let mut stream = server.connect();
-    let request = Ask::get("/api/v1/")
-        .bearer(GUEST)
-        .header("connection", "keep-alive");
+    let mut stream = connect(server.address);
+    let request = Ask::get("/api/v1/").bearer(GUEST);
+    let request = request.header("connection", "keep-alive");
     for n in 1..=32 {
         stream.write_all(&request.bytes(server.address)).unwrap();
         let answer = read_one(&mut stream);
         assert_eq!(answer.status, 200, "{n}");
-        assert_eq!(
-            answer.header("connection").is_some(),
-            n == 32,
-            "{n}: {answer:?}"
-        );
+        let says_end = answer.header("connection").is_some();
+        assert_eq!(says_end, n == 32, "{n}: {answer:?}");
     }
     assert_eq!(stream.read(&mut [0; 1]).expect("an end"), 0);
 }
@@ -550,59 +468,36 @@ async fn every_answer_has_the_security_headers_and_is_kept_by_nobody() {
                 assert!(answer.has_security_headers(), "{asked:?}: {answer:?}");
                 let kept = answer.header("cache-control").unwrap();
                 let may_be_asked_again = answer.status == 200 && kept == "private, no-cache";
-                assert!(
-                    may_be_asked_again || kept == "private, no-store",
-                    "{asked:?}: {answer:?}"
-                );
+                let is_kept = !may_be_asked_again && kept != "private, no-store";
+                assert!(!is_kept, "{asked:?}: {answer:?}");
                 assert!(answer.status < 500, "{asked:?}: {answer:?}");
             }
         }
     }
 }
 
-/// As the program itself shows it.
-async fn serve(
-    listener: TcpListener,
-    console: ConsoleState,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    serve_console(
-        listener,
-        console,
-        ConsoleLimits::default(),
-        monotonic(),
-        stop,
-    )
-    .await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn without_tokens_nobody_else_is_listened_to() {
-    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let platform = Platform::planted().await;
-    let console = console_over(&platform, config::Config::default()).await;
-    let refused = serve(listener, console, CancellationToken::new()).await;
+    let serve = async |config: Config| {
+        let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let console = console_over(&platform, config).await;
+        let (limits, stop) = (ConsoleLimits::default(), CancellationToken::new());
+        let serving = serve_console(listener, console, limits, monotonic(), stop.clone());
+        (port, stop, tokio::spawn(serving))
+    };
+    let (_, _, refused) = serve(Config::default()).await;
+    let refused = in_time("its end", refused).await.expect("no panic");
     let error = refused.expect_err("it must not listen").to_string();
     assert!(error.contains("without tokens"), "{error}");
 
-    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let stop = CancellationToken::new();
-    let console = console_over(&platform, config_with(with_tokens())).await;
-    let serving = tokio::spawn(serve(listener, console, stop.clone()));
-    let server = Server {
-        address: ([127, 0, 0, 1], address.port()).into(),
-        seconds: Arc::default(),
-        stop,
-        task: serving,
-        platform,
-    };
-    assert_eq!(server.ask(&Ask::get("/").bearer(GUEST)).status, 200);
-    server.stop.cancel();
-    in_time("its end", server.task)
-        .await
-        .expect("no panic")
-        .expect("a clean end");
+    let (port, stop, serving) = serve(with_tokens()).await;
+    let answer = ask(([127, 0, 0, 1], port).into(), &Ask::get("/").bearer(GUEST));
+    assert_eq!(answer.status, 200);
+    stop.cancel();
+    let ended = in_time("its end", serving).await.expect("no panic");
+    ended.expect("a clean end");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -616,11 +511,8 @@ async fn a_run_is_asked_for_as_part_of_the_callers_trace() {
         let asked = server.ask(&post.header("traceparent", given));
         assert_eq!(asked.status, 202, "{given}");
     }
-    let queue = server
-        .platform
-        .url
-        .replace("platform.sqlite", "platform.sqlite.queue");
-    let queue = SqlitePool::connect(&queue).await.unwrap();
+    let file = server.platform.url.clone() + ".queue";
+    let queue = SqlitePool::connect(&file).await.unwrap();
     let text =
         "SELECT CAST(job AS TEXT) FROM Jobs WHERE job_type = 'restore.execute' ORDER BY rowid";
     let jobs: Vec<String> = sqlx::query_scalar(text).fetch_all(&queue).await.unwrap();

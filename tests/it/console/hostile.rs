@@ -5,13 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restore_reconciler::internals::config;
-use restore_reconciler::internals::console::ConsoleLimits;
+use serde_json::Value;
 
 use super::platform::{
     DELETED, ELSEWHERE, FAILED, KINDS, LINKED, MARKER, OWN, RUNNING, SECRET, id,
 };
-use super::server::{Answer, Ask, CHIEF, GUEST, MEMBER, Server, with_tokens};
+use super::server::{Answer, Ask, CHIEF, GUEST, MEMBER, Server, connect, send_to};
 
 /// What there is to ask for, and what there might be; `{}` is an id.
 const PATHS: &str = "
@@ -138,21 +137,9 @@ fn bodies() -> Vec<Vec<u8>> {
 }
 
 /// No answer may hold any of these.
-const MARKERS: &[&str] = &[
-    MARKER,
-    SECRET,
-    CHIEF,
-    GUEST,
-    MEMBER,
-    "postgres://",
-    "sqlite:",
-    "root:x:0:0",
-    "panicked",
-    "src/",
-    "<script",
-];
+const MARKERS: [&str; 5] = [MARKER, SECRET, CHIEF, GUEST, MEMBER];
+const MARKERS_OF_OTHERS: &str = "postgres:// sqlite: root:x:0:0 panicked src/ <script";
 
-/// The largest answer, in bytes.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 
 /// Requests, asked in turn by each of those who are not to see everything.
@@ -165,17 +152,12 @@ const ASKERS: usize = 4;
 
 /// Nobody, two tokens, and a session whose requests hold what its forms send back.
 fn askers(server: &Server) -> [Ask; ASKERS] {
-    let nobody = Ask::get("");
-    let cookie = server.log_in(MEMBER);
-    let page = server.ask(&Ask::get("/").cookie(&cookie));
-    [
-        nobody.clone(),
-        nobody.clone().bearer(GUEST),
-        nobody.clone().bearer(MEMBER),
-        nobody
-            .cookie(&cookie)
-            .header("x-csrf-token", &page.form_token()),
-    ]
+    let nobody = || Ask::get("");
+    let session = nobody().cookie(&server.log_in(MEMBER));
+    let page = server.ask(&Ask::get("/").cookie(&session.headers[0].1));
+    let session = session.header("x-csrf-token", &page.form_token());
+    let [guest, member] = [GUEST, MEMBER].map(|token| nobody().bearer(token));
+    [nobody(), guest, member, session]
 }
 
 impl Requests {
@@ -209,26 +191,23 @@ impl Requests {
         }
     }
 
-    /// With these headers and bodies.
     fn add_abuse(&mut self, path: &str) {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         for (name, value) in HEADERS {
             for method in ["GET", "POST"] {
                 let asked = self.add(method, path.to_owned());
-                asked
-                    .headers
-                    .push(((*name).to_owned(), (*value).to_owned()));
+                asked.headers.push(header(name, value));
             }
         }
         for body in bodies() {
-            for content_type in [
+            for kind in [
                 "application/json",
                 "application/x-www-form-urlencoded",
                 "multipart/form-data; boundary=x",
             ] {
                 let asked = self.add("POST", path.to_owned());
                 asked.body.clone_from(&body);
-                let header = ("content-type".to_owned(), content_type.to_owned());
-                asked.headers.push(header);
+                asked.headers.push(header("content-type", kind));
             }
         }
     }
@@ -250,18 +229,13 @@ fn requests(server: &Server) -> Vec<Ask> {
 
 /// A console whose limits are not in the way of those who ask thousands of times.
 async fn start() -> Server {
-    let settings = config::Console {
-        requests_per_minute: 1_000_000,
-        ..with_tokens()
-    };
-    let limits = ConsoleLimits {
-        logins_per_minute: 1_000_000,
-        ..ConsoleLimits::default()
-    };
-    Server::start_with(settings, limits).await
+    Server::start_with(|config, limits| {
+        config.console.requests_per_minute = 1_000_000;
+        limits.logins_per_minute = 1_000_000;
+    })
+    .await
 }
 
-/// What is wrong with an answer.
 fn faults(answer: &Answer, session: &str) -> Vec<String> {
     let mut found = Vec::new();
     if answer.status >= 500 || answer.status == 429 || answer.status < 200 {
@@ -275,16 +249,16 @@ fn faults(answer: &Answer, session: &str) -> Vec<String> {
     if answer.bytes > ANSWER_BYTES_MAX {
         found.push(format!("{} bytes", answer.bytes));
     }
-    let headers = answer.headers.iter();
-    let head: Vec<_> = headers
-        .flat_map(|(name, value)| [name.as_str(), value])
-        .collect();
-    let head = head.join("\n");
-    let markers = MARKERS.iter().chain([&session]);
-    for marker in markers.filter(|marker| head.contains(**marker) || answer.body.contains(**marker))
-    {
-        found.push(format!("holds {marker}"));
-    }
+    let texts = answer
+        .headers
+        .iter()
+        .flat_map(|(name, value)| [name, value]);
+    let texts: Vec<&String> = texts.chain([&answer.body]).collect();
+    let markers = MARKERS.into_iter().chain(MARKERS_OF_OTHERS.split(' '));
+    let held = markers
+        .chain([session])
+        .filter(|marker| texts.iter().any(|text| text.contains(marker)));
+    found.extend(held.map(|marker| format!("holds {marker}")));
     if let Some(location) = answer.header("location") {
         let is_here = location.starts_with('/') && !location.starts_with("//");
         if !is_here || location.contains('\\') {
@@ -304,7 +278,7 @@ async fn thousands_of_hostile_requests_come_to_nothing() {
     let mut statuses: BTreeMap<u16, u32> = BTreeMap::new();
     let mut found = Vec::new();
     for request in &requests {
-        let Some(answer) = server.send(&request.bytes(server.address)) else {
+        let Some(answer) = send_to(server.address, &request.bytes(server.address)) else {
             found.push(format!("{request:?}: no answer"));
             continue;
         };
@@ -312,10 +286,8 @@ async fn thousands_of_hostile_requests_come_to_nothing() {
         for fault in faults(&answer, &session) {
             found.push(format!("{request:?}: {fault}"));
         }
-        let is_nobody = !request
-            .headers
-            .iter()
-            .any(|(name, _)| name == "authorization" || name == "cookie");
+        let names = |(name, _): &(String, _)| name == "authorization" || name == "cookie";
+        let is_nobody = !request.headers.iter().any(names);
         let is_open = |open: &&str| request.target.starts_with(*open);
         let may_be_shown = ["/login", "/assets/"].iter().any(is_open);
         if is_nobody && answer.status == 200 && !may_be_shown {
@@ -325,23 +297,18 @@ async fn thousands_of_hostile_requests_come_to_nothing() {
     found.truncate(20);
     assert!(found.is_empty(), "{statuses:?}\n{}", found.join("\n"));
     for status in [200, 303, 400, 401, 403, 404, 405, 413] {
-        assert!(
-            statuses.contains_key(&status),
-            "nothing came to {status}: {statuses:?}"
-        );
+        let is_there = statuses.contains_key(&status);
+        assert!(is_there, "nothing came to {status}: {statuses:?}");
     }
-    let queue = server.ask(&Ask::get("/api/v1/queue").bearer(CHIEF));
-    let queue: serde_json::Value = serde_json::from_str(&queue.body).unwrap();
+    let queue = server.get("/api/v1/queue", CHIEF).json();
     let entries = queue["entries"].as_array().unwrap().iter();
     let waiting: BTreeSet<i64> = entries
         .filter(|entry| entry["state"] == "waiting")
         .filter_map(|entry| entry["run"].as_i64())
         .collect();
+    // The member asked for its own open runs, and nobody for others.
     let own = BTreeSet::from([RUNNING, LINKED, DELETED].map(|kind| id(OWN, kind)));
-    assert_eq!(
-        waiting, own,
-        "the member asked for its own open runs, and nobody for others"
-    );
+    assert_eq!(waiting, own);
 }
 
 /// Nobody learns of something by asking for it: not by what is said, and not by what is left out.
@@ -362,10 +329,8 @@ async fn what_lies_elsewhere_is_like_what_does_not_exist() {
         for path in PATHS.split_whitespace().filter(|path| path.contains("{}")) {
             for method in ["GET", "HEAD", "POST", "DELETE"] {
                 let expected = ask(method, path.replace("{}", absent));
-                assert!(
-                    [404, 405].contains(&expected.status),
-                    "{method} {path}: {expected:?}"
-                );
+                let is_refused = [404, 405].contains(&expected.status);
+                assert!(is_refused, "{method} {path}: {expected:?}");
                 for kind in KINDS {
                     let foreign = id(ELSEWHERE, kind).to_string();
                     let answer = ask(method, path.replace("{}", &foreign));
@@ -388,39 +353,27 @@ async fn what_lies_elsewhere_is_like_what_does_not_exist() {
 async fn nobody_is_counted_among_others() {
     let server = start().await;
     let posture = |token: &str, query: &str| {
-        let answer = server.ask(&Ask::get(&format!("/api/v1/posture{query}")).bearer(token));
-        let answer: serde_json::Value = serde_json::from_str(&answer.body).expect(&answer.body);
-        let workspaces = answer["workspaces"].as_array().unwrap();
-        let weakened: Vec<i64> = workspaces
-            .iter()
-            .filter_map(|shown| shown["postures"]["weakened"].as_i64())
-            .collect();
+        let target = format!("/api/v1/posture{query}");
+        let answer = server.get(&target, token).json();
+        let each = |list: &Value, field: &str| {
+            let list = list.as_array().unwrap().iter();
+            let ids = list.filter_map(|it| it.pointer(field)?.as_i64());
+            ids.collect::<Vec<i64>>()
+        };
+        let weakened = each(&answer["workspaces"], "/postures/weakened");
         let needs = &answer["needs_attention"];
-        let mut whose: Vec<i64> = needs["listed"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|line| line["workspace"]["id"].as_i64())
-            .collect();
+        let mut whose = each(&needs["listed"], "/workspace/id");
         whose.sort_unstable();
         whose.dedup();
         assert_eq!(answer["covered"]["is_all"], true, "{answer}");
-        let covered = answer["covered"]["environments"].as_u64().unwrap();
-        (
-            covered,
-            weakened,
-            whose,
-            needs["unlisted"].as_u64().unwrap(),
-        )
+        let covered = answer["covered"]["environments"].as_u64();
+        let unlisted = needs["unlisted"].as_u64();
+        (covered.unwrap(), weakened, whose, unlisted.unwrap())
     };
     for token in [GUEST, MEMBER] {
         for query in ["", "?workspace=1", "?after=1.1"] {
-            let weakened = if query == "?after=1.1" {
-                vec![]
-            } else {
-                vec![1]
-            };
-            let own = (1, weakened, vec![OWN], 0);
+            let shown = usize::from(query != "?after=1.1");
+            let own = (1, vec![1; shown], vec![OWN], 0);
             assert_eq!(posture(token, query), own, "{query}");
         }
         let nothing = (0, vec![], vec![], 0);
@@ -437,7 +390,7 @@ async fn what_nobody_else_sees_is_there() {
     let server = start().await;
     for path in PATHS.split_whitespace() {
         let path = path.replace("{}", &id(ELSEWHERE, FAILED).to_string());
-        let answer = server.ask(&Ask::get(&path).bearer(CHIEF));
+        let answer = server.get(&path, CHIEF);
         let expected = match path.as_str() {
             "/logout" => 405,
             path if path.ends_with("/reconcile") => 405,
@@ -448,9 +401,9 @@ async fn what_nobody_else_sees_is_there() {
         assert_eq!(answer.status, expected, "{path}: {answer:?}");
     }
     for path in "/ /runs /runs.csv /runs.json /api/v1/runs /api/v1/posture".split(' ') {
-        let answer = server.ask(&Ask::get(path).bearer(CHIEF));
+        let answer = server.get(path, CHIEF);
         assert!(answer.body.contains(MARKER), "{path}: {answer:?}");
-        let answer = server.ask(&Ask::get(path).bearer(MEMBER));
+        let answer = server.get(path, MEMBER);
         assert!(answer.body.contains("own workspace"), "{path}: {answer:?}");
     }
 }
@@ -515,20 +468,16 @@ fn mangled(request: &[u8], chance: &mut Chance) -> Vec<u8> {
 async fn what_is_hardly_a_request_comes_to_nothing() {
     let server = start().await;
     let host = server.address.to_string();
-    let mut raw: Vec<Vec<u8>> = RAW
-        .iter()
-        .map(|text| text.replace("{host}", &host).into_bytes())
-        .collect();
+    let filled = |text: &&str| text.replace("{host}", &host).into_bytes();
+    let mut raw: Vec<Vec<u8>> = RAW.iter().map(filled).collect();
     let mut chance = Chance(0x5eed);
     for path in ["/", "/login?next=%2Fruns", "/api/v1/runs/1"] {
-        let whole = Ask::get(path)
-            .bearer(GUEST)
-            .header("accept", "text/html")
-            .bytes(server.address);
+        let whole = Ask::get(path).bearer(GUEST).header("accept", "text/html");
+        let whole = whole.bytes(server.address);
         raw.extend((0..100).map(|_| mangled(&whole, &mut chance)));
     }
     for bytes in raw {
-        let mut stream = server.connect();
+        let mut stream = connect(server.address);
         std::io::Write::write_all(&mut stream, &bytes).ok();
         // Nothing more is said, so that nothing is waited for.
         stream.shutdown(std::net::Shutdown::Write).ok();
@@ -541,5 +490,5 @@ async fn what_is_hardly_a_request_comes_to_nothing() {
             assert!(faults.is_empty(), "{shown:?}: {faults:?}\n{answer:?}");
         }
     }
-    assert_eq!(server.ask(&Ask::get("/api/v1/").bearer(GUEST)).status, 200);
+    assert_eq!(server.get("/api/v1/", GUEST).status, 200);
 }

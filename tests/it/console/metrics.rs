@@ -1,10 +1,7 @@
 //! What `serve` exports, and to whom.
 
-use restore_reconciler::internals::config;
-use restore_reconciler::internals::console::ConsoleLimits;
-
 use super::platform::{ELSEWHERE, OWN};
-use super::server::{Answer, Ask, CHIEF, GUEST, MEMBER, PROBE, Server, with_tokens};
+use super::server::{Answer, Ask, CHIEF, GUEST, MEMBER, PROBE, Server};
 use crate::support::exposition::Exposition;
 
 const METRICS: &str = "/metrics";
@@ -12,19 +9,17 @@ const METRICS: &str = "/metrics";
 /// Environments in any posture, as an answer counts them.
 fn environments(answer: &Answer) -> i64 {
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(
-        answer.header("content-type"),
-        Some("text/plain; version=0.0.4; charset=utf-8")
-    );
+    let kind = Some("text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(answer.header("content-type"), kind);
     let counts = Exposition::parse(&answer.body).counts("reconciler_environments");
     counts.values().sum()
 }
 
 /// Environments that the overview counts for the same viewer.
 fn on_the_overview(server: &Server, token: &str) -> i64 {
-    let answer = server.ask(&Ask::get("/api/v1/posture").bearer(token));
+    let answer = server.get("/api/v1/posture", token);
     assert_eq!(answer.status, 200, "{answer:?}");
-    let overview: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let overview = answer.json();
     let workspaces = overview["workspaces"].as_array().unwrap().iter();
     let counts = workspaces.flat_map(|shown| shown["postures"].as_object().unwrap().values());
     counts.map(|count| count.as_i64().unwrap()).sum()
@@ -35,11 +30,10 @@ async fn metrics_are_for_whoever_may_see_them_and_of_what_they_may_see() {
     let server = Server::start().await;
     let nobody = server.ask(&Ask::get(METRICS));
     nobody.is_refused(401, "unauthorized");
-    let guest = server.ask(&Ask::get(METRICS).bearer(GUEST));
+    let guest = server.get(METRICS, GUEST);
     guest.is_refused(403, "forbidden");
 
-    let [probe, chief, member] =
-        [PROBE, CHIEF, MEMBER].map(|token| server.ask(&Ask::get(METRICS).bearer(token)));
+    let [probe, chief, member] = [PROBE, CHIEF, MEMBER].map(|token| server.get(METRICS, token));
     let (all, own) = (environments(&chief), environments(&member));
     assert_eq!(environments(&probe), all);
     assert!(0 < own && own < all, "{own} of {all}");
@@ -52,13 +46,9 @@ async fn metrics_are_for_whoever_may_see_them_and_of_what_they_may_see() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workspaces_are_named_where_the_configuration_asks_for_it_and_only_to_their_own() {
-    let metrics = config::Metrics {
-        by_workspace: true,
-        ..config::Metrics::default()
-    };
-    let server = Server::start_exporting(with_tokens(), metrics, ConsoleLimits::default()).await;
+    let server = Server::start_with(|config, _| config.metrics.by_workspace = true).await;
     let names = |token: &str, workspace: i64| {
-        let answer = server.ask(&Ask::get(METRICS).bearer(token));
+        let answer = server.get(METRICS, token);
         assert!(environments(&answer) > 0);
         answer.body.contains(&format!("workspace=\"{workspace}\""))
     };

@@ -1,13 +1,13 @@
 //! A platform of two workspaces: what the guest may see, and what must not exist for it.
 
-use std::process::Command;
-
 use jiff::Timestamp;
 use reconciler_fixtures::{Case, CaseIds, PlantedBackupItem, PlatformRows, Standin};
-use restore_reconciler::internals::storage::{self, Access, Limits};
+use restore_reconciler::internals::storage::{Access, Limits, connect};
 use restore_reconciler::internals::{clock, worker};
 use serde_json::json;
 use tempfile::TempDir;
+
+use crate::support::process::program;
 
 /// The guest's workspace, and the first of its ids.
 pub(crate) const OWN: i64 = 1;
@@ -30,7 +30,6 @@ pub(crate) const LINKED: i64 = 4;
 /// Its restore was deleted.
 pub(crate) const DELETED: i64 = 5;
 
-/// All of them.
 pub(crate) const KINDS: [i64; 5] = [PROVEN, FAILED, RUNNING, LINKED, DELETED];
 
 /// Runs and restores have one id.
@@ -47,25 +46,17 @@ pub(crate) struct Platform {
 impl Platform {
     pub(crate) async fn planted() -> Self {
         let directory = TempDir::with_prefix(SECRET).expect("a temporary directory");
-        let url = format!(
-            "sqlite://{}",
-            directory.path().join("platform.sqlite").display()
-        );
-        let store = storage::connect(&url, Access::Create, &Limits::default())
-            .await
-            .unwrap();
+        let url = format!("sqlite://{}/platform.sqlite", directory.path().display());
+        let limits = Limits::default();
+        let store = connect(&url, Access::Create, &limits).await.unwrap();
         let standin = Standin::new(&url).unwrap();
         standin.install().await.unwrap();
         standin.plant(&rows()).await.unwrap();
         store.migrate().await.unwrap();
         worker::set_up(&store).await.unwrap();
         drop(store);
-        let swept = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"))
-            .env_clear()
-            .env("RECONCILER_DATABASE_URL", &url)
-            .arg("sweep")
-            .output()
-            .expect("the binary was built");
+        let swept = program(&url, &["sweep"]).output();
+        let swept = swept.expect("the binary was built");
         assert_eq!(swept.status.code(), Some(10), "{swept:?}");
         Self {
             url,

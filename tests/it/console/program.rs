@@ -6,12 +6,11 @@ use std::process::Output;
 
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use restore_reconciler::internals::cli::output::{Document, TokenMade};
-use restore_reconciler::internals::config::Capability;
-use restore_reconciler::internals::config::{All, Reach};
+use restore_reconciler::internals::config::{All, Capability, Reach};
 use tempfile::TempDir;
 
 use super::platform::{OWN, PROVEN, Platform, SECRET, id};
-use super::server::{Answer, Ask, send_to};
+use super::server::{Answer, Ask, ask};
 use crate::support::process::{Process, program};
 
 fn run(url: &str, arguments: &[&str]) -> Output {
@@ -23,7 +22,6 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-/// A configuration file, gone afterwards.
 pub(crate) struct Settings(TempDir);
 
 impl Settings {
@@ -38,7 +36,6 @@ impl Settings {
     }
 }
 
-/// A running console.
 pub(crate) struct Serving(Process);
 
 impl Serving {
@@ -54,8 +51,7 @@ impl Serving {
     }
 
     pub(crate) fn ask(&self, request: &Ask) -> Answer {
-        let address = self.address();
-        send_to(address, &request.bytes(address)).expect("an answer")
+        ask(self.address(), request)
     }
 
     /// Tells it to stop, and returns what it logged.
@@ -66,34 +62,28 @@ impl Serving {
     }
 }
 
-#[test]
-fn a_token_is_shown_once_with_the_section_that_knows_it_again() {
-    let made = run(
-        "",
-        &["token", "ops", "--workspace", "7", "--workspace", "3"],
-    );
+/// A token, and the section that knows it again.
+fn made_token(line: &str) -> (String, String) {
+    let made = run("", &line.split(' ').collect::<Vec<_>>());
     let shown = text(&made.stdout);
     assert!(made.status.success() && made.stderr.is_empty(), "{shown}");
-    let token = shown
-        .split_whitespace()
-        .find(|word| word.starts_with("rrt_"))
-        .expect("a token");
-    let (_, section) = shown.split_once("[[console.tokens]]").expect("a section");
-    assert_eq!(
-        section,
-        format!(
-            "\nname = \"ops\"\nsha256 = \"{}\"\nworkspaces = [3, 7]\ncapabilities = [\"runs.view\"]\n",
-            digest_of(token)
-        )
-    );
+    let (before, section) = shown.split_once("[[console.tokens]]").expect("a section");
+    let mut words = before.split_whitespace();
+    let token = words.find(|word| word.starts_with("rrt_"));
+    (token.expect("a token").to_owned(), section.to_owned())
+}
 
-    let all = ["--can", "runs.view", "--can", "runs.reconcile"];
-    let as_json = [
-        &["token", "ops", "--all-workspaces", "--output", "json"][..],
-        &all,
-    ]
-    .concat();
-    let made = run("", &as_json);
+#[test]
+fn a_token_is_shown_once_with_the_section_that_knows_it_again() {
+    let (token, section) = made_token("token ops --workspace 7 --workspace 3");
+    let sha256 = digest_of(&token);
+    let expected = format!(
+        "\nname = \"ops\"\nsha256 = \"{sha256}\"\nworkspaces = [3, 7]\ncapabilities = [\"runs.view\"]\n"
+    );
+    assert_eq!(section, expected);
+
+    let all = "token ops --all-workspaces --output json --can runs.view --can runs.reconcile";
+    let made = run("", &all.split(' ').collect::<Vec<_>>());
     let Ok(Document::Token(TokenMade { token, entry })) = serde_json::from_slice(&made.stdout)
     else {
         panic!("{made:?}")
@@ -107,12 +97,7 @@ fn a_token_is_shown_once_with_the_section_that_knows_it_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_the_token_is_served_until_the_program_is_told_to_stop() {
     let platform = Platform::planted().await;
-    let made = text(&run("", &["token", "ops", "--workspace", &OWN.to_string()]).stdout);
-    let (before, section) = made.split_once("[[console.tokens]]").expect("a section");
-    let token = before
-        .split_whitespace()
-        .find(|word| word.starts_with("rrt_"))
-        .unwrap();
+    let (token, section) = made_token(&format!("token ops --workspace {OWN}"));
     let settings = Settings::holding(&format!(
         "[console]\nlisten = \"127.0.0.1:0\"\n\n[[console.tokens]]{section}"
     ));
@@ -120,16 +105,17 @@ async fn who_has_the_token_is_served_until_the_program_is_told_to_stop() {
     let run = format!("/api/v1/runs/{}", id(OWN, PROVEN));
     let ask = |request: Ask| serving.ask(&request);
     assert_eq!(ask(Ask::get(&run)).status, 401);
-    let answer = ask(Ask::get(&run).bearer(token));
+    let answer = ask(Ask::get(&run).bearer(&token));
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(answer.body.contains("own workspace"), "{answer:?}");
-    let login = ask(Ask::post("/login").form(&[("token", token)]));
+    let login = ask(Ask::post("/login").form(&[("token", &token)]));
     assert_eq!(login.status, 303, "{login:?}");
 
     let said = serving.stop().await;
     assert!(said.contains("logged in"), "{said}");
     let id = login.cookie().split_once('=').unwrap().1.to_owned();
-    for secret in [token, &digest_of(token), &id, SECRET] {
+    let digest = digest_of(&token);
+    for secret in [SECRET, &token, &digest, &id] {
         assert!(!said.contains(secret), "{said}");
     }
 }
@@ -138,34 +124,29 @@ async fn who_has_the_token_is_served_until_the_program_is_told_to_stop() {
 async fn a_console_that_cannot_be_shown_says_why_and_what_to_do() {
     let platform = Platform::planted().await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = Settings::holding(&format!(
-        "[console]\nlisten = \"{}\"",
-        taken.local_addr().unwrap()
-    ));
-    let open = Settings::holding("[console]\nlisten = \"0.0.0.0:0\"");
+    let listens = |address| Settings::holding(&format!("[console]\nlisten = \"{address}\""));
+    let taken = listens(taken.local_addr().unwrap());
+    let open = listens("0.0.0.0:0".parse().unwrap());
     let nothing = TempDir::new().unwrap();
-    let absent = format!("sqlite://{}", nothing.path().join("x.sqlite").display());
+    let absent = format!("sqlite://{}/x.sqlite", nothing.path().display());
+    let url = platform.url.as_str();
     for (url, settings, said) in [
         ("", None, "no database is named"),
-        (&*absent, None, "cannot open the database"),
-        (&*platform.url, Some(open.path()), "which others can reach"),
-        (
-            &*platform.url,
-            Some(taken.path()),
-            "cannot listen on 127.0.0.1:",
-        ),
+        (&absent, None, "cannot open the database"),
+        (url, Some(open), "which others can reach"),
+        (url, Some(taken), "cannot listen on 127.0.0.1:"),
     ] {
-        let config: Vec<_> = settings
-            .iter()
-            .flat_map(|path| ["--config", path])
-            .collect();
-        let ran = run(url, &[&config[..], &["serve"]].concat());
+        let mut serve = program(url, &["serve"]);
+        serve.args(
+            settings
+                .iter()
+                .flat_map(|file| ["--config".to_owned(), file.path()]),
+        );
+        let ran = serve.output().expect("the binary was built");
         let errors = text(&ran.stderr);
         assert_eq!(ran.status.code(), Some(1), "{errors}");
-        assert!(
-            errors.contains(said) && errors.contains("to do: "),
-            "{errors}"
-        );
+        assert!(errors.contains(said), "{errors}");
+        assert!(errors.contains("to do: "), "{errors}");
         assert!(ran.stdout.is_empty(), "{ran:?}");
     }
 }

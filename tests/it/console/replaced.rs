@@ -5,9 +5,11 @@ use std::process::Stdio;
 
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
 
 use super::program::Settings;
 use super::server::{Ask, CHIEF, Server};
+use crate::support::process::program;
 use crate::support::time::in_time;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,7 +22,7 @@ async fn pages_say_that_their_file_is_not_there_any_more() {
         let is_refused = answer.status == 503;
         (answer.status, is_refused.then(|| answer.problem()))
     };
-    let gone = || (503, Some("database-replaced".to_owned()));
+    let gone = (503, Some("database-replaced".to_owned()));
     let reconcile = "/api/v1/runs/1003/reconcile";
     let paths = [
         ("GET", "/api/v1/runs"),
@@ -31,20 +33,15 @@ async fn pages_say_that_their_file_is_not_there_any_more() {
     ];
     let away = format!("{database}-away");
     for file in [database, &queue] {
-        let is_concerned =
-            |path: &str| file == database || path == reconcile || path.ends_with("queue");
         fs::rename(file, &away).unwrap();
         for (method, path) in paths {
-            let expected = is_concerned(path).then(gone);
+            let is_concerned = file == database || path == reconcile || path.ends_with("queue");
             let found = ask(method, path);
-            assert_eq!(
-                Some(&found).filter(|found| found.0 == 503),
-                expected.as_ref(),
-                "{file} {path}"
-            );
+            assert_eq!(found == gone, is_concerned, "{file} {path}: {found:?}");
+            assert_eq!(found.0 == 503, is_concerned, "{file} {path}");
         }
         fs::copy(&away, file).unwrap();
-        assert_eq!(ask("POST", reconcile), gone(), "a copy is another file");
+        assert_eq!(ask("POST", reconcile), gone, "a copy is another file");
         fs::rename(&away, file).unwrap();
         for (method, path) in paths {
             let (status, problem) = ask(method, path);
@@ -57,9 +54,8 @@ async fn pages_say_that_their_file_is_not_there_any_more() {
 async fn a_demonstration_ends_with_its_database() {
     let directory = TempDir::new().unwrap();
     let settings = Settings::holding("[console]\nlisten = \"127.0.0.1:0\"\n");
-    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_restore-reconciler"))
-        .args(["--config", &settings.path(), "demo", "--serve"])
-        .env_remove("RECONCILER_DATABASE_URL")
+    let demo = program("", &["--config", &settings.path(), "demo", "--serve"]);
+    let mut child = Command::from(demo)
         .env("TMPDIR", directory.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -82,12 +78,10 @@ async fn a_demonstration_ends_with_its_database() {
     }
     let ended = in_time("its end", child.wait()).await;
     assert_eq!(ended.unwrap().code(), Some(1));
-    let mut complaint = String::new();
+    let mut said = String::new();
     let mut stderr = child.stderr.take().unwrap();
-    stderr.read_to_string(&mut complaint).await.unwrap();
-    assert!(
-        complaint.contains("the worker of the demonstration stopped"),
-        "{complaint}"
-    );
-    assert!(complaint.contains("was removed or replaced"), "{complaint}");
+    stderr.read_to_string(&mut said).await.unwrap();
+    let has_stopped = said.contains("the worker of the demonstration stopped");
+    assert!(has_stopped, "{said}");
+    assert!(said.contains("was removed or replaced"), "{said}");
 }

@@ -1,8 +1,7 @@
 //! The console as a role that may do what the manual grants it, and no more.
 
 use reconciler_fixtures::Standin;
-use restore_reconciler::internals::config::Capability;
-use restore_reconciler::internals::config::Reach;
+use restore_reconciler::internals::config::{Capability, Reach};
 use sqlx::{PgPool, raw_sql};
 
 use super::program::{Serving, Settings};
@@ -37,9 +36,8 @@ async fn a_console_needs_no_more_than_the_manual_grants() {
     execute(&pool, made).await;
     execute(&pool, grants_in_the_manual(&role)).await;
 
-    let url = database
-        .url()
-        .replacen("reconciler@", &format!("{role}@"), 1);
+    let (url, as_role) = (database.url(), format!("{role}@"));
+    let url = url.replacen("reconciler@", &as_role, 1);
     let sha256 = entry(CHIEF, Reach::Only([1].into()), &Capability::ALL).sha256;
     let settings = Settings::holding(&format!(
         "[console]\nlisten = \"127.0.0.1:0\"\n[[console.tokens]]\nname = \"chief\"\nsha256 = \"{sha256}\"\n\
@@ -47,29 +45,19 @@ async fn a_console_needs_no_more_than_the_manual_grants() {
     ));
     let serving = Serving::start(&url, &settings).await;
     let restore = rows_of([Case::proven(1)]).restores[0].id;
-    for path in [
-        "/",
-        "/runs",
-        "/runs?reason=restore.proof_complete",
-        "/runs?undecided=true",
-        "/runs?state=completed_with_evidence",
-        "/runs/1",
-        "/runs/1/evidence",
-        "/runs/1/explain",
-        &format!("/restores/{restore}"),
-        "/queue",
-        "/runs.csv",
-    ] {
+    let paths = format!(
+        "/ /runs /runs?reason=restore.proof_complete /runs?undecided=true /runs?state=completed_with_evidence \
+         /runs/1 /runs/1/evidence /runs/1/explain /restores/{restore} /queue /runs.csv"
+    );
+    for path in paths.split(' ') {
         let answer = serving.ask(&Ask::get(path).bearer(CHIEF));
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
     }
     let asked = serving.ask(&Ask::post("/api/v1/runs/2/reconcile").bearer(CHIEF));
     assert_eq!(asked.status, 202, "{asked:?}");
     assert!(asked.body.contains("\"asked\":true"), "{asked:?}");
-    let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM apalis.jobs")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    let jobs = sqlx::query_scalar("SELECT count(*) FROM apalis.jobs");
+    let jobs: i64 = jobs.fetch_one(&pool).await.unwrap();
     assert_eq!(jobs, 1);
     let said = serving.stop().await;
     assert!(!said.contains("permission denied"), "{said}");
@@ -93,10 +81,8 @@ async fn assert_few_rights(url: &str) {
     ] {
         let refused = sqlx::query(statement).execute(&pool).await;
         let refused = refused.expect_err(statement).to_string();
-        assert!(
-            refused.contains("permission denied"),
-            "{statement}: {refused}"
-        );
+        let is_denied = refused.contains("permission denied");
+        assert!(is_denied, "{statement}: {refused}");
     }
     pool.close().await;
 }
@@ -106,8 +92,6 @@ async fn assert_few_rights(url: &str) {
     reason = "names of roles cannot be bound, and each is made in this file"
 )]
 async fn execute(pool: &PgPool, script: String) {
-    raw_sql(sqlx::AssertSqlSafe(script.clone()))
-        .execute(pool)
-        .await
-        .expect(&script);
+    let statements = raw_sql(sqlx::AssertSqlSafe(script.clone()));
+    statements.execute(pool).await.expect(&script);
 }

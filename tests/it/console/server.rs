@@ -12,8 +12,8 @@ use restore_reconciler::internals::config::{self, All, Capability, Config, Reach
 use restore_reconciler::internals::console::{ConsoleLimits, ConsoleState, serve_console};
 use restore_reconciler::internals::storage::Limits;
 use restore_reconciler::internals::storage::reader::{open_reader, open_requests};
+use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::platform::{OWN, Platform};
@@ -29,7 +29,7 @@ pub(crate) const MEMBER: &str = "rrt_member-3be94a";
 pub(crate) const PROBE: &str = "rrt_probe-e9b304";
 
 /// What every answer has, whatever was asked.
-pub(crate) const ALWAYS: [(&str, &str); 6] = [
+const ALWAYS: [(&str, &str); 6] = [
     (
         "content-security-policy",
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
@@ -45,9 +45,7 @@ pub(crate) const ALWAYS: [(&str, &str); 6] = [
 /// A console, with a clock that stands still until it is told to go on.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    pub(crate) seconds: Arc<AtomicU64>,
-    pub(crate) stop: CancellationToken,
-    pub(crate) task: JoinHandle<std::io::Result<()>>,
+    seconds: Arc<AtomicU64>,
     /// Gone with the server.
     pub(crate) platform: Platform,
 }
@@ -55,41 +53,25 @@ pub(crate) struct Server {
 impl Server {
     /// One with the tokens above.
     pub(crate) async fn start() -> Self {
-        Self::start_with(with_tokens(), ConsoleLimits::default()).await
+        Self::start_with(|_, _| ()).await
     }
 
-    /// One that knows everybody on this machine.
-    pub(crate) async fn start_open() -> Self {
-        Self::start_with(config::Console::default(), ConsoleLimits::default()).await
-    }
-
-    pub(crate) async fn start_with(settings: config::Console, limits: ConsoleLimits) -> Self {
-        Self::start_exporting(settings, config::Metrics::default(), limits).await
-    }
-
-    pub(crate) async fn start_exporting(
-        settings: config::Console,
-        metrics: config::Metrics,
-        limits: ConsoleLimits,
-    ) -> Self {
+    /// The same, but for what `differs`.
+    pub(crate) async fn start_with(differs: impl FnOnce(&mut Config, &mut ConsoleLimits)) -> Self {
+        let (mut config, mut limits) = (with_tokens(), ConsoleLimits::default());
+        differs(&mut config, &mut limits);
         let seconds = Arc::new(AtomicU64::new(0));
         let clock = Arc::clone(&seconds);
         let clock = Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its number");
-        let stop = CancellationToken::new();
         let platform = Platform::planted().await;
-        let config = Config {
-            metrics,
-            ..config_with(settings)
-        };
         let console = console_over(&platform, config).await;
-        let serving = serve_console(listener, console, limits, clock, stop.clone());
+        let stop = CancellationToken::new();
+        tokio::spawn(serve_console(listener, console, limits, clock, stop));
         Self {
             address,
             seconds,
-            stop,
-            task: tokio::spawn(serving),
             platform,
         }
     }
@@ -98,22 +80,18 @@ impl Server {
         self.seconds.fetch_add(by.as_secs(), Ordering::Relaxed);
     }
 
-    pub(crate) fn connect(&self) -> TcpStream {
-        connect(self.address)
-    }
-
-    /// See [`send_to`].
-    pub(crate) fn send(&self, request: &[u8]) -> Option<Answer> {
-        send_to(self.address, request)
-    }
-
     pub(crate) fn ask(&self, request: &Ask) -> Answer {
-        let bytes = request.bytes(self.address);
-        let answer = self.send(&bytes);
-        answer.unwrap_or_else(|| panic!("no answer to {}", String::from_utf8_lossy(&bytes)))
+        ask(self.address, request)
     }
 
-    /// Logs in and returns the session's cookie.
+    pub(crate) fn get(&self, target: &str, token: &str) -> Answer {
+        self.ask(&Ask::get(target).bearer(token))
+    }
+
+    pub(crate) fn status(&self, target: &str, cookie: &str) -> u16 {
+        self.ask(&Ask::get(target).cookie(cookie)).status
+    }
+
     pub(crate) fn log_in(&self, token: &str) -> String {
         let answer = self.ask(&Ask::post("/login").form(&[("token", token)]));
         assert_eq!(answer.status, 303, "{answer:?}");
@@ -121,7 +99,7 @@ impl Server {
     }
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
@@ -135,6 +113,12 @@ pub(crate) fn send_to(address: SocketAddr, request: &[u8]) -> Option<Answer> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).ok();
     Answer::read(&bytes)
+}
+
+/// The answer to a request, which must not be broken off.
+pub(crate) fn ask(address: SocketAddr, request: &Ask) -> Answer {
+    let answer = send_to(address, &request.bytes(address));
+    answer.unwrap_or_else(|| panic!("no answer to {request:?}"))
 }
 
 /// A request under construction.
@@ -237,10 +221,7 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(own, _)| own == name);
         let value = found.next().map(|(_, value)| value.as_str());
-        assert!(
-            found.next().is_none(),
-            "{name} stands there twice: {self:?}"
-        );
+        assert!(found.next().is_none(), "{name} twice: {self:?}");
         value
     }
 
@@ -252,20 +233,20 @@ impl Answer {
 
     /// What the forms on this page send back.
     pub(crate) fn form_token(&self) -> String {
-        let (_, rest) = self
-            .body
-            .split_once("name=\"csrf\" value=\"")
-            .expect("a form");
+        let rest = self.body.split("name=\"csrf\" value=\"").nth(1);
+        let rest = rest.expect("a form");
         rest.split('"').next().unwrap().to_owned()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect(&self.body)
     }
 
     /// The problem's type, on the API.
     pub(crate) fn problem(&self) -> String {
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json")
-        );
-        let body: serde_json::Value = serde_json::from_str(&self.body).expect(&self.body);
+        let kind = self.header("content-type");
+        assert_eq!(kind, Some("application/problem+json"));
+        let body = self.json();
         assert_eq!(body["status"], self.status, "{body}");
         let kind = body["type"].as_str().expect("a type");
         kind.rsplit(':').next().unwrap().to_owned()
@@ -286,9 +267,8 @@ impl Answer {
     }
 
     pub(crate) fn has_security_headers(&self) -> bool {
-        ALWAYS
-            .iter()
-            .all(|(name, value)| self.header(name) == Some(value))
+        let mut always = ALWAYS.iter();
+        always.all(|(name, value)| self.header(name) == Some(value))
             && self.header("cache-control").is_some()
             && self.header("permissions-policy").is_some()
     }
@@ -303,23 +283,15 @@ pub(crate) fn entry(token: &str, workspaces: Reach, can: &[Capability]) -> confi
     }
 }
 
-pub(crate) fn with_tokens() -> config::Console {
-    config::Console {
-        tokens: vec![
-            entry(CHIEF, Reach::All(All::All), &Capability::ALL),
-            entry(GUEST, Reach::Only([OWN].into()), &[Capability::RunsView]),
-            entry(MEMBER, Reach::Only([OWN].into()), &Capability::ALL),
-            entry(PROBE, Reach::All(All::All), &[Capability::MetricsView]),
-        ],
-        ..config::Console::default()
-    }
-}
-
-pub(crate) fn config_with(console: config::Console) -> Config {
-    Config {
-        console,
-        ..Config::default()
-    }
+pub(crate) fn with_tokens() -> Config {
+    let mut config = Config::default();
+    config.console.tokens = vec![
+        entry(CHIEF, Reach::All(All::All), &Capability::ALL),
+        entry(GUEST, Reach::Only([OWN].into()), &[Capability::RunsView]),
+        entry(MEMBER, Reach::Only([OWN].into()), &Capability::ALL),
+        entry(PROBE, Reach::All(All::All), &[Capability::MetricsView]),
+    ];
+    config
 }
 
 pub(crate) async fn console_over(platform: &Platform, config: Config) -> ConsoleState {

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use reconciler_fixtures::{Case, CaseIds, Standin};
 use restore_reconciler::internals::clock::{self, Stopwatch};
-use restore_reconciler::internals::config;
-use restore_reconciler::internals::console::ConsoleLimits;
-use serde_json::{Value, json};
+use restore_reconciler::internals::config::Config;
+use serde_json::json;
 
 use super::platform::OWN;
-use super::server::{Answer, Ask, CHIEF, GUEST, Server, send_to, with_tokens};
+use super::server::{Answer, Ask, CHIEF, GUEST, Server, ask};
 use crate::support::time::Machine;
 
 /// How many runs are planted, each with a restore of so many items.
@@ -46,17 +45,11 @@ async fn plant(url: &str) {
 /// One thread answers, so that whatever holds it up holds up everybody.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn whoever_reads_much_holds_nobody_up() {
-    let settings = config::Console {
-        requests_per_minute: 1_000_000,
-        ..with_tokens()
-    };
-    let server = Server::start_with(settings, ConsoleLimits::default()).await;
+    let often = |config: &mut Config, _: &mut _| config.console.requests_per_minute = 1_000_000;
+    let server = Server::start_with(often).await;
     plant(&server.platform.url).await;
     let address = server.address;
-    let ask = move |target: &str, token| {
-        let request = Ask::get(target).bearer(token).bytes(address);
-        send_to(address, &request).expect("an answer")
-    };
+    let ask = move |target: &str, token| ask(address, &Ask::get(target).bearer(token));
     let (machine, watch) = (Machine::watch(), Stopwatch::start());
     let reading = thread::spawn(move || ask("/api/v1/runs", CHIEF));
     let mut slowest = Duration::ZERO;
@@ -72,7 +65,7 @@ async fn whoever_reads_much_holds_nobody_up() {
     let mut seen = BTreeSet::new();
     for pages in 1.. {
         assert_eq!(page.status, 200, "{page:?}");
-        let list: Value = serde_json::from_str(&page.body).unwrap();
+        let list = page.json();
         let runs = list["runs"].as_array().unwrap();
         assert!(!runs.is_empty() && runs.len() < 50, "{}", runs.len());
         for run in runs {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::said::{Said, Surface};
-use crate::console::server::{Answer, Ask, send_to};
+use crate::console::server::{Answer, Ask, ask};
 use crate::support::process::{Process, program};
 
 /// How the binary is called.
@@ -23,15 +23,12 @@ impl Call {
 
     /// What a verb says on both outputs, whatever came of it.
     pub(super) fn verb(&self, arguments: &[&str]) -> Said {
-        let output = self
-            .command(arguments)
-            .output()
-            .expect("the binary was built");
+        let output = self.command(arguments).output();
+        let output = output.expect("the binary was built");
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        let surface = if arguments[0] == "queue" {
-            Surface::QueueCommand
-        } else {
-            Surface::Command
+        let surface = match arguments[0] {
+            "queue" => Surface::QueueCommand,
+            _ => Surface::Command,
         };
         Said::new(surface, arguments.join(" "), text)
     }
@@ -55,30 +52,22 @@ pub(super) struct Running {
 impl Running {
     /// The whole answer, headers included, which is no failure.
     pub(super) fn ask(&self, surface: Surface, request: &Ask) -> Said {
-        let answer = self.answer(request);
+        let answer = ask(self.process.address(), request);
         assert!(answer.status < 500, "{}: {answer:?}", request.target);
         Self::said(surface, request, &answer)
     }
 
     /// What is said of its state, be it well or not: on a busy machine it may rightly not be ready.
     pub(super) fn probe(&self, request: &Ask) -> Said {
-        let answer = self.answer(request);
+        let answer = ask(self.process.address(), request);
         assert!([200, 503].contains(&answer.status), "{answer:?}");
         Self::said(Surface::Metrics, request, &answer)
     }
 
-    fn answer(&self, request: &Ask) -> Answer {
-        let address = self.process.address();
-        send_to(address, &request.bytes(address)).expect("an answer")
-    }
-
     fn said(surface: Surface, request: &Ask, answer: &Answer) -> Said {
         let by = format!("{} {}", request.method, request.target);
-        Said::new(
-            surface,
-            by,
-            format!("{:?}\n{}", answer.headers, answer.body),
-        )
+        let text = format!("{:?}\n{}", answer.headers, answer.body);
+        Said::new(surface, by, text)
     }
 
     /// Lines so far.
