@@ -3,9 +3,11 @@
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::now::Change;
-use reconciler_jobs::restore_execute::facts::{EvidenceFacts, Facts, RestoreStatus, RunStatus};
+use reconciler_jobs::restore_execute::facts::{
+    EvidenceFacts, Facts, RestoreFacts, RestoreStatus, RunStatus,
+};
 use reconciler_jobs::restore_execute::results::{
-    Counters, ItemException, ItemFacts, ItemFinding, Part, PartTally,
+    Counters, ItemException, ItemFacts, ItemFinding, Part,
 };
 use reconciler_jobs::restore_execute::{ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
@@ -22,8 +24,12 @@ use super::{shell, text};
 const SEES_ALL: Visibility = Visibility { evidence: true };
 const SEES_RUNS: Visibility = Visibility { evidence: false };
 
+fn detail(found: &RunInFull, visibility: Visibility) -> RunDetail {
+    RunDetail::new(found, visibility, &FreshnessThresholds::default())
+}
+
 fn page(found: &RunInFull, visibility: Visibility) -> String {
-    let answer = RunDetail::new(found, visibility, &FreshnessThresholds::default());
+    let answer = detail(found, visibility);
     text(&RunPage {
         shell: &shell("Run"),
         answer: &answer,
@@ -35,103 +41,71 @@ fn closed(facts: Facts) -> RunInFull {
     decided(&facts.clone(), facts)
 }
 
+fn without_evidence() -> Facts {
+    let mut facts = proven();
+    facts.evidence = EvidenceFacts::default();
+    facts
+}
+
 #[test]
 fn a_run_in_every_state() {
-    let without_evidence = || Facts {
-        evidence: EvidenceFacts::default(),
-        ..proven()
-    };
-    let unlinked = || Facts {
-        restore: None,
-        candidates: Vec::new(),
-        ..proven()
-    };
-    let cases = vec![
-        ("proven", closed(proven())),
-        ("evidence_missing", closed(without_evidence())),
-        (
-            "settling",
-            open({
-                let mut facts = without_evidence();
-                let restore = facts.restore.as_mut().unwrap();
-                restore.completed_at = at("2026-11-21T11:59:00Z");
-                facts.audits.clear();
-                facts
-            }),
-        ),
-        (
-            "running",
-            open(with_restore(|restore| {
-                restore.status = RestoreStatus::Running;
-                restore.completed_at = Stamp::Absent;
-            })),
-        ),
-        (
-            "preview",
-            open(with_restore(|restore| restore.is_dry_run = true)),
-        ),
-        (
-            "failed",
-            closed(with_restore(|restore| {
-                restore.status = RestoreStatus::Failed;
-                restore.counters = Counters::default();
-                restore.items = ItemFacts::default();
-            })),
-        ),
-        (
-            "blocked",
-            closed(with_restore(|restore| {
-                restore.status = RestoreStatus::Cancelled;
-                restore.items = ItemFacts::default();
-                restore.counters = Counters::default();
-                restore.blockers = vec![ReasonCode::WriteGateBlocked];
-            })),
-        ),
-        (
-            "stopped_after_writes",
-            closed(with_restore(|restore| {
-                restore.status = RestoreStatus::Cancelled;
-            })),
-        ),
-        (
-            "items_mixed",
-            closed(with_restore(|restore| {
-                restore.status = RestoreStatus::Partial;
-                restore.items.items = PartTally {
-                    applied: 2,
-                    failed: 1,
-                    ..PartTally::default()
-                };
-                restore.items.exceptions = vec![ItemException {
-                    part: Part::Item,
-                    id: "<i>503".to_owned(),
-                    finding: ItemFinding::Failed,
-                }];
-                restore.items.exceptions_omitted = 4;
-            })),
-        ),
-        (
-            "metadata_only",
-            closed(with_restore(|restore| {
-                restore.items = ItemFacts::default();
-            })),
-        ),
-        (
-            "status_unknown",
-            open(with_restore(|restore| {
-                restore.status = RestoreStatus::Unknown;
-            })),
-        ),
-        ("no_restore_open", open(unlinked())),
-        ("no_restore_closed", {
-            let mut facts = unlinked();
-            facts.run.status = RunStatus::Completed;
-            open(facts)
-        }),
-    ];
-    for (name, found) in cases {
+    let show = |name: &str, found: RunInFull| {
         insta::assert_snapshot!(format!("run_{name}"), page(&found, SEES_ALL));
-    }
+    };
+    show("proven", closed(proven()));
+    show("evidence_missing", closed(without_evidence()));
+    let mut settling = without_evidence();
+    settling.restore.as_mut().unwrap().completed_at = at("2026-11-21T11:59:00Z");
+    settling.audits.clear();
+    show("settling", open(settling));
+
+    let running = with_restore(|it| {
+        it.status = RestoreStatus::Running;
+        it.completed_at = Stamp::Absent;
+    });
+    show("running", open(running));
+    show("preview", open(with_restore(|it| it.is_dry_run = true)));
+    let in_status = |status| with_restore(|it| it.status = status);
+    show("status_unknown", open(in_status(RestoreStatus::Unknown)));
+    let cancelled = in_status(RestoreStatus::Cancelled);
+    show("stopped_after_writes", closed(cancelled));
+    let metadata_only = with_restore(|it| it.items = ItemFacts::default());
+    show("metadata_only", closed(metadata_only));
+
+    let without_items = |it: &mut RestoreFacts| {
+        it.items = ItemFacts::default();
+        it.counters = Counters::default();
+    };
+    let failed = with_restore(|it| {
+        it.status = RestoreStatus::Failed;
+        without_items(it);
+    });
+    show("failed", closed(failed));
+    let blocked = with_restore(|it| {
+        it.status = RestoreStatus::Cancelled;
+        without_items(it);
+        it.blockers = vec![ReasonCode::WriteGateBlocked];
+    });
+    show("blocked", closed(blocked));
+    let mixed = with_restore(|it| {
+        it.status = RestoreStatus::Partial;
+        it.items.items.applied = 2;
+        it.items.items.failed = 1;
+        it.items.exceptions = vec![ItemException {
+            part: Part::Item,
+            id: "<i>503".to_owned(),
+            finding: ItemFinding::Failed,
+        }];
+        it.items.exceptions_omitted = 4;
+    });
+    show("items_mixed", closed(mixed));
+
+    let mut unlinked = proven();
+    unlinked.restore = None;
+    unlinked.candidates.clear();
+    show("no_restore_open", open(unlinked.clone()));
+    unlinked.run.status = RunStatus::Completed;
+    show("no_restore_closed", open(unlinked));
 }
 
 #[test]
@@ -153,50 +127,40 @@ fn whoever_may_not_see_evidence_reads_that_there_is_none() {
     }
 }
 
-#[test]
-fn an_altered_ledger_is_told_before_anything_else() {
+/// With a ledger whose facts were changed.
+fn altered() -> RunInFull {
     let mut found = closed(proven());
     found.verdict.as_mut().unwrap().facts.push(' ');
-    insta::assert_snapshot!("run_ledger_altered", page(&found, SEES_ALL));
-}
-
-/// A success that is written over what the recorded facts say, in a column of the ledger.
-fn written_over() -> RunInFull {
-    let mut found = closed(Facts {
-        evidence: EvidenceFacts::default(),
-        ..proven()
-    });
-    let verdict = found.verdict.as_mut().unwrap();
-    "succeeded".clone_into(&mut verdict.outcome);
-    "restore.proof_complete".clone_into(&mut verdict.reason_code);
-    found.seen.assessment.facts.evidence = proven().evidence;
-    found.seen.assessment.decision = decide(&found.seen.assessment.facts);
     found
 }
 
 #[test]
+fn an_altered_ledger_is_told_before_anything_else() {
+    insta::assert_snapshot!("run_ledger_altered", page(&altered(), SEES_ALL));
+}
+
+/// As a success that is written over what the recorded facts say, in a column of the ledger.
+#[test]
 fn columns_that_contradict_the_recorded_facts_prove_nothing() {
-    let found = written_over();
+    let mut found = decided(&without_evidence(), proven());
+    let verdict = found.verdict.as_mut().unwrap();
+    "succeeded".clone_into(&mut verdict.outcome);
+    "restore.proof_complete".clone_into(&mut verdict.reason_code);
     insta::assert_snapshot!("run_record_contradicted", page(&found, SEES_ALL));
-    let answer = RunDetail::new(&found, SEES_ALL, &FreshnessThresholds::default());
+    let answer = detail(&found, SEES_ALL);
     assert_eq!(answer.card.tone, Tone::Danger);
     assert_eq!(answer.verdict_reason, None);
     let explained = Explanation::new(&found);
     assert_eq!(explained.change, Change::RecordContradicted);
     assert_eq!(explained.recorded, None);
-    let shown = text(&ExplainPage {
-        shell: &shell("Now"),
-        answer: &explained,
-    });
-    insta::assert_snapshot!("explain_record_contradicted", shown);
+    insta::assert_snapshot!("explain_record_contradicted", explain_page(&found));
 }
 
 #[test]
 fn a_verdict_of_other_rules_is_shown_and_not_called_proven() {
     let mut found = closed(proven());
     "restore.execute/0".clone_into(&mut found.verdict.as_mut().unwrap().ruleset);
-    let answer = RunDetail::new(&found, SEES_ALL, &FreshnessThresholds::default());
-    assert_eq!(answer.card.tone, Tone::Warning);
+    assert_eq!(detail(&found, SEES_ALL).card.tone, Tone::Warning);
     let shown = page(&found, SEES_ALL);
     assert!(shown.contains("cannot judge the verdict again."), "{shown}");
     assert!(!shown.contains("altered"), "{shown}");
@@ -205,10 +169,9 @@ fn a_verdict_of_other_rules_is_shown_and_not_called_proven() {
 #[test]
 fn the_evidence_of_a_run() {
     let show = |facts: Facts| {
-        let answer = RunDetail::new(&closed(facts), SEES_ALL, &FreshnessThresholds::default());
         text(&EvidencePage {
             shell: &shell("Evidence"),
-            answer: &answer,
+            answer: &detail(&closed(facts), SEES_ALL),
         })
     };
     insta::assert_snapshot!("evidence_that_counts", show(proven()));
@@ -218,23 +181,22 @@ fn the_evidence_of_a_run() {
     insta::assert_snapshot!("evidence_expired", show(expired));
 }
 
+fn explain_page(found: &RunInFull) -> String {
+    text(&ExplainPage {
+        shell: &shell("Now"),
+        answer: &Explanation::new(found),
+    })
+}
+
 #[test]
 fn what_the_rules_say_now_stands_beside_what_was_recorded() {
-    let show = |found: &RunInFull| {
-        text(&ExplainPage {
-            shell: &shell("Now"),
-            answer: &Explanation::new(found),
-        })
-    };
-    let mut early = proven();
-    early.evidence = EvidenceFacts::default();
-    insta::assert_snapshot!("explain_evidence_late", show(&decided(&early, proven())));
-    insta::assert_snapshot!("explain_weaker", show(&decided(&proven(), early)));
-    insta::assert_snapshot!("explain_same", show(&closed(proven())));
-    insta::assert_snapshot!("explain_open", show(&open(proven())));
-    let mut altered = closed(proven());
-    altered.verdict.as_mut().unwrap().facts.push(' ');
-    insta::assert_snapshot!("explain_ledger_altered", show(&altered));
+    let late = decided(&without_evidence(), proven());
+    insta::assert_snapshot!("explain_evidence_late", explain_page(&late));
+    let weaker = decided(&proven(), without_evidence());
+    insta::assert_snapshot!("explain_weaker", explain_page(&weaker));
+    insta::assert_snapshot!("explain_same", explain_page(&closed(proven())));
+    insta::assert_snapshot!("explain_open", explain_page(&open(proven())));
+    insta::assert_snapshot!("explain_ledger_altered", explain_page(&altered()));
 }
 
 #[test]
