@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
-use reconciler_jobs::reading::backup_health::{self, BackupSetFacts, Quality};
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
+use reconciler_jobs::restore_execute::Outcome;
 use reconciler_jobs::restore_execute::facts::{
     EvidenceFacts, RestoreFacts, RestoreStatus, RunOutcome,
 };
-use reconciler_jobs::restore_execute::results::PartTally;
-use reconciler_jobs::restore_execute::{Outcome, Policy};
 use restore_reconciler::internals::console::RunQuery;
 use restore_reconciler::internals::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
 use restore_reconciler::internals::storage::reader::{
@@ -19,14 +17,13 @@ use restore_reconciler::internals::storage::reader::{
 };
 use restore_reconciler::internals::storage::{QueueState, Tally};
 use restore_reconciler::internals::views::Visibility;
-use restore_reconciler::internals::views::environment::Judging;
 use restore_reconciler::internals::views::overview::{Overview, OverviewFacts};
 use restore_reconciler::internals::views::queue::{QueueView, SweepsShown};
 use restore_reconciler::internals::views::runs::RunList;
 use restore_reconciler::internals::views::survey::Survey;
 
 use super::scene::{at, backup, decided, moment, now, open, proven, restore, with_restore};
-use super::{shell, text};
+use super::{judging, shell, text};
 
 fn runs(page: &RunListing, query: &RunQuery) -> String {
     let visibility = Visibility { evidence: true };
@@ -43,47 +40,27 @@ fn runs(page: &RunListing, query: &RunQuery) -> String {
 
 #[test]
 fn runs_with_filters_and_without_any_run() {
-    let rows = vec![
-        decided(&proven(), proven()).seen,
-        open(with_restore(|restore| {
-            restore.status = RestoreStatus::Running;
-        }))
-        .seen,
-        open({
-            let mut facts = proven();
-            facts.restore = None;
-            facts.candidates.clear();
-            facts
-        })
-        .seen,
-    ];
-    let page = RunListing {
+    let running = with_restore(|restore| restore.status = RestoreStatus::Running);
+    let mut unlinked = proven();
+    unlinked.restore = None;
+    unlinked.candidates.clear();
+    let all = [decided(&proven(), proven()), open(running), open(unlinked)];
+    let mut page = RunListing {
         as_of: now(),
-        rows,
+        rows: all.map(|run| run.seen).into(),
         below: Some(RunId(4000)),
     };
-    insta::assert_snapshot!(
-        "runs",
-        runs(
-            &page,
-            &RunQuery {
-                outcome: Some(RunOutcome::Failed),
-                older_than: Some(SignedDuration::from_mins(90)),
-                undecided: true,
-                ..RunQuery::default()
-            },
-        )
-    );
-    let none = RunListing {
-        rows: Vec::new(),
-        ..page
+    let query = RunQuery {
+        outcome: Some(RunOutcome::Failed),
+        older_than: Some(SignedDuration::from_mins(90)),
+        undecided: true,
+        ..RunQuery::default()
     };
-    insta::assert_snapshot!("runs_none_so_far", runs(&none, &RunQuery::default()));
-    let end = RunListing {
-        below: None,
-        ..none
-    };
-    insta::assert_snapshot!("runs_none", runs(&end, &RunQuery::default()));
+    insta::assert_snapshot!("runs", runs(&page, &query));
+    page.rows.clear();
+    insta::assert_snapshot!("runs_none_so_far", runs(&page, &RunQuery::default()));
+    page.below = None;
+    insta::assert_snapshot!("runs_none", runs(&page, &RunQuery::default()));
 }
 
 fn environment(id: i64, name: &str, latest: Option<RestoreFacts>) -> EnvironmentSeen {
@@ -130,15 +107,8 @@ fn overview_beside(
         ("2026-11-21T11:00:00Z", Outcome::PartiallySucceeded),
     ]
     .map(|(at, outcome)| (WorkspaceId(1), moment(at), outcome));
-    let policy = Policy::default();
-    let judging = Judging {
-        policy: &policy,
-        freshness: &FreshnessThresholds::default(),
-        backup: &backup_health::BackupThresholds::default(),
-        visibility: Visibility { evidence: true },
-    };
     let mut survey = Survey::default();
-    survey.add(all, now(), judging);
+    judging(|judging| survey.add(all, now(), judging));
     let survey = survey.ended(Walked {
         as_of: now() - SignedDuration::from_secs(12),
         ended_before,
@@ -149,9 +119,8 @@ fn overview_beside(
         survey: &survey,
         is_of_one: false,
     };
-    let answer = Overview::new(found, judging, |(workspace, environment)| {
-        format!("/?after={workspace}.{environment}")
-    });
+    let after = |(workspace, environment)| format!("/?after={workspace}.{environment}");
+    let answer = judging(|judging| Overview::new(found, judging, after));
     text(&OverviewPage {
         shell: &shell("Overview"),
         answer: &answer,
@@ -196,10 +165,8 @@ fn whole_workspaces_are_counted_and_the_most_urgent_is_listed_wherever_it_stands
     let (urgent, less) = shown.split_once("90 more, of 1,102").expect(&shown);
     assert_eq!(urgent.matches("Branch 2").count(), 10, "{shown}");
     assert_eq!(less.matches("Branch 2").count(), 90, "{shown}");
-    assert!(
-        less.contains("1,012 that are no more urgent are not listed."),
-        "{shown}"
-    );
+    let unlisted = "1,012 that are no more urgent are not listed.";
+    assert!(less.contains(unlisted), "{shown}");
 }
 
 #[test]
@@ -209,30 +176,22 @@ fn what_was_not_counted_is_said() {
     let ended = |workspace, environment| Some((WorkspaceId(workspace), EnvironmentId(environment)));
     let alone = "Count this workspace alone[→ /?workspace=1]";
     let all = overview_beside(page(), &own, ended(2, 99));
-    assert!(
-        all.contains("Of the first 3 environments, counted 12 s ago."),
-        "{all}"
-    );
+    let counted = "Of the first 3 environments, counted 12 s ago.";
+    assert!(all.contains(counted), "{all}");
     assert!(all.contains("Of its 3 environments:"), "{all}");
     assert!(!all.contains(alone), "{all}");
     let first = overview_beside(page(), &own, ended(1, 14));
-    assert!(
-        first.contains("Of the first 3 of its environments:"),
-        "{first}"
-    );
+    let counted = "Of the first 3 of its environments:";
+    assert!(first.contains(counted), "{first}");
     assert!(first.contains(alone), "{first}");
     let none = overview_beside(page(), &[], ended(1, 11));
-    assert!(
-        none.contains("None of its environments is among the first"),
-        "{none}"
-    );
+    let counted = "None of its environments is among the first";
+    assert!(none.contains(counted), "{none}");
     assert!(none.contains(alone) && !none.contains("Weakened"), "{none}");
     // It came after the count.
     let new = overview_beside(page(), &[], None);
-    assert!(
-        new.contains("It had no environments when they were counted."),
-        "{new}"
-    );
+    let counted = "It had no environments when they were counted.";
+    assert!(new.contains(counted), "{new}");
     assert!(!new.contains(alone), "{new}");
 }
 
@@ -243,48 +202,35 @@ fn posture_and_backup_stand_side_by_side_in_every_state() {
         ..restore()
     };
     let mut followed_up = restore();
-    followed_up.items.items = PartTally {
-        applied: 2,
-        skipped: 1,
-        ..PartTally::default()
-    };
-    let degraded = BackupSetFacts {
-        quality: Quality {
-            items: 40,
-            degraded: 2,
-            metadata_only: 2,
-            ..Quality::default()
+    followed_up.items.items.applied = 2;
+    followed_up.items.items.skipped = 1;
+    let mut degraded = backup();
+    degraded.quality.degraded = 2;
+    degraded.quality.metadata_only = 2;
+    let mut stale = backup();
+    stale.completed_at = at("2026-10-01T00:00:00Z");
+    let rows = vec![
+        environment(11, "Quiet", Some(restore())),
+        EnvironmentSeen {
+            backup: Some(stale),
+            open: OpenRuns {
+                runs: 2,
+                oldest: Some(moment("2026-11-21T08:00:00Z")),
+                first: Some(RunId(4711)),
+            },
+            ..environment(12, "Failed", Some(failed))
         },
-        ..backup()
-    };
-    let stale = BackupSetFacts {
-        completed_at: at("2026-10-01T00:00:00Z"),
-        ..backup()
-    };
-    insta::assert_snapshot!(
-        "overview",
-        overview(vec![
-            environment(11, "Quiet", Some(restore())),
-            EnvironmentSeen {
-                backup: Some(stale),
-                open: OpenRuns {
-                    runs: 2,
-                    oldest: Some(moment("2026-11-21T08:00:00Z")),
-                    first: Some(RunId(4711)),
-                },
-                ..environment(12, "Failed", Some(failed))
-            },
-            EnvironmentSeen {
-                backup: Some(degraded),
-                preparing: Some(RestoreId(900)),
-                ..environment(13, "Followed up", Some(followed_up))
-            },
-            EnvironmentSeen {
-                backup: None,
-                ..environment(14, "Untouched", None)
-            },
-        ])
-    );
+        EnvironmentSeen {
+            backup: Some(degraded),
+            preparing: Some(RestoreId(900)),
+            ..environment(13, "Followed up", Some(followed_up))
+        },
+        EnvironmentSeen {
+            backup: None,
+            ..environment(14, "Untouched", None)
+        },
+    ];
+    insta::assert_snapshot!("overview", overview(rows));
 }
 
 #[test]

@@ -1,25 +1,19 @@
 //! The page of one restore: prepared, or executed.
 
 use reconciler_jobs::json::Column;
-use reconciler_jobs::reading::backup_health;
 use reconciler_jobs::reading::backup_health::{BackupSetFacts, Quality};
-use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::gates::{PreparationFacts, PreparationRow};
-use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::{EvidenceFacts, RestoreStatus, RunStatus};
 use reconciler_jobs::restore_execute::results::{Counters, ItemFacts};
 use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::pages::RestorePage;
 use restore_reconciler::internals::storage::reader::RestoreSeen;
-use restore_reconciler::internals::views::Visibility;
-use restore_reconciler::internals::views::environment::Judging;
 use restore_reconciler::internals::views::restore::Preparation;
 use serde_json::{Value, json};
 
 use super::scene::{backup, now, proven, restore};
-use super::{shell, text};
+use super::{judging, shell, text};
 
-/// What a preparation has recorded.
 struct Recorded {
     status: &'static str,
     is_dry_run: bool,
@@ -90,92 +84,58 @@ impl Recorded {
 }
 
 fn page(found: &RestoreSeen) -> String {
-    let policy = Policy::default();
-    let answer = Preparation::new(
-        found,
-        Judging {
-            policy: &policy,
-            freshness: &FreshnessThresholds::default(),
-            backup: &backup_health::BackupThresholds::default(),
-            visibility: Visibility { evidence: true },
-        },
-    );
     text(&RestorePage {
         shell: &shell("Restore"),
-        answer: &answer,
+        answer: &judging(|judging| Preparation::new(found, judging)),
     })
 }
 
 #[test]
 fn a_preparation_in_every_state() {
-    let cases = [
-        ("draft", Recorded::draft()),
-        ("ready", Recorded::ready()),
-        (
-            "nothing_captured",
-            Recorded {
-                source: Some(BackupSetFacts {
-                    quality: Quality::default(),
-                    ..backup()
-                }),
-                ..Recorded::draft()
-            },
-        ),
-        (
-            "source_gone",
-            Recorded {
-                source: None,
-                ..Recorded::draft()
-            },
-        ),
-        (
-            "groups_unresolved_and_none_cached",
-            Recorded {
-                status: "scoped",
-                mapping: json!({ "group-<1>": null, "group-2": "target-2", "group-3": "SKIP" }),
-                metadata: json!({ "scope_basis": { "fingerprint": "a", "cached_groups": 0 } }),
-                ..Recorded::draft()
-            },
-        ),
-        (
-            "validation_blocked",
-            Recorded {
-                status: "checked",
-                metadata: json!({
-                    "scope_basis": { "fingerprint": "a" },
-                    "check_basis": { "fingerprint": "a", "blocking_count": 2, "warning_count": 0 },
-                }),
-                ..Recorded::draft()
-            },
-        ),
-        (
-            "preview_only",
-            Recorded {
-                is_dry_run: true,
-                ..Recorded::ready()
-            },
-        ),
-    ];
-    for (name, recorded) in cases {
+    let show = |name: &str, recorded: Recorded| {
         insta::assert_snapshot!(format!("restore_{name}"), page(&recorded.seen()));
-    }
+    };
+    let draft = |differs: fn(&mut Recorded)| {
+        let mut recorded = Recorded::draft();
+        differs(&mut recorded);
+        recorded
+    };
+    show("draft", Recorded::draft());
+    show("ready", Recorded::ready());
+    let nothing_captured = draft(|it| it.source.as_mut().unwrap().quality = Quality::default());
+    show("nothing_captured", nothing_captured);
+    show("source_gone", draft(|it| it.source = None));
+    let unresolved = draft(|it| {
+        it.status = "scoped";
+        it.mapping = json!({ "group-<1>": null, "group-2": "target-2", "group-3": "SKIP" });
+        it.metadata = json!({ "scope_basis": { "fingerprint": "a", "cached_groups": 0 } });
+    });
+    show("groups_unresolved_and_none_cached", unresolved);
+    let blocked = draft(|it| {
+        it.status = "checked";
+        it.metadata = json!({
+            "scope_basis": { "fingerprint": "a" },
+            "check_basis": { "fingerprint": "a", "blocking_count": 2, "warning_count": 0 },
+        });
+    });
+    show("validation_blocked", blocked);
+    let mut preview_only = Recorded::ready();
+    preview_only.is_dry_run = true;
+    show("preview_only", preview_only);
 }
 
 #[test]
 fn an_executed_restore_shows_its_result_with_and_without_a_run() {
     let executed = |has_run: bool| {
-        let facts = proven();
-        let mut run = facts.run;
-        run.status = RunStatus::Completed;
+        let mut facts = proven();
+        facts.run.status = RunStatus::Completed;
+        let mut recorded = Recorded::ready();
+        recorded.status = "completed";
         RestoreSeen {
             restore: restore(),
-            run: has_run.then_some(run),
+            run: has_run.then_some(facts.run),
             evidence: facts.evidence,
-            ..Recorded {
-                status: "completed",
-                ..Recorded::ready()
-            }
-            .seen()
+            ..recorded.seen()
         }
     };
     insta::assert_snapshot!("restore_executed", page(&executed(true)));

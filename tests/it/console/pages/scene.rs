@@ -157,7 +157,6 @@ pub(super) fn decided(then: &Facts, mut facts: Facts) -> RunInFull {
     }
 }
 
-/// A run without a verdict.
 pub(super) fn open(facts: Facts) -> RunInFull {
     let decision: Decision = decide(&facts);
     RunInFull {
