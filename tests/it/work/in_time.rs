@@ -8,7 +8,7 @@ use restore_reconciler::internals::clock::Stopwatch;
 use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
 
-use crate::history::{System, assert_sound};
+use super::end_soundly;
 use crate::support::case::Case;
 use crate::support::proxy::Proxy;
 use crate::support::scene::{NO_SWEEPS, OPEN_JOBS, Scene, VERDICTS, dismiss, until_ready};
@@ -27,13 +27,7 @@ orphan_after = "30s"
 "#;
 
 /// A settle window that tests can wait for.
-const SHORT_WINDOW: &str = r#"
-[rules]
-settle_window = "2s"
-
-[sweep]
-schedule = "0 0 0 1 1 *"
-"#;
+const SHORT_WINDOW: &str = "[rules]\nsettle_window = \"2s\"\n";
 
 /// What is promised about a wake-up, on a machine with processors to spare. A tenth of it is usual.
 const PROMPT: Duration = Duration::from_secs(2);
@@ -59,29 +53,22 @@ on_both!(
 
 async fn a_deferred_run_gets_its_verdict_within_a_second_of_its_time(on: Fixture) {
     let machine = Machine::watch();
-    let scene = Scene::on(on, SHORT_WINDOW).await;
+    let scene = Scene::on(on, &format!("{NO_SWEEPS}{SHORT_WINDOW}")).await;
     let one = scene.worker().await;
     let two = scene.worker().await;
     let now = scene.database.store.now().await.expect("a clock");
     scene.plant((1..=8).map(|run| fresh(run, now))).await;
     scene.request(1..=8).await;
-    scene
-        .until("SELECT count(*) FROM reconciler.watch_list", 8, &one)
-        .await;
+    let watched = "SELECT count(*) FROM reconciler.watch_list";
+    scene.until(watched, 8, &one).await;
     // What was promised, before anybody looks again.
-    scene
-        .execute(
-            "CREATE TABLE promised AS
-             SELECT operation_run_id, look_again_at FROM reconciler.watch_list",
-        )
-        .await;
+    let promise = "CREATE TABLE promised AS
+        SELECT operation_run_id, look_again_at FROM reconciler.watch_list";
+    scene.execute(promise).await;
     scene.verdicts(8, &one).await;
-    let looks = scene
-        .rows(
-            "SELECT entry.decided_at, promised.look_again_at
-             FROM reconciler.ledger AS entry JOIN promised USING (operation_run_id)",
-        )
-        .await;
+    let looks = "SELECT entry.decided_at, promised.look_again_at
+        FROM reconciler.ledger AS entry JOIN promised USING (operation_run_id)";
+    let looks = scene.rows(looks).await;
     assert_eq!(looks.len(), 8);
     for look in looks {
         let [decided, promised] = ["decided_at", "look_again_at"]
@@ -90,28 +77,17 @@ async fn a_deferred_run_gets_its_verdict_within_a_second_of_its_time(on: Fixture
         let late = Duration::try_from(late).expect("not before its time");
         assert!(late <= machine.grants(A_SECOND), "{late:?}");
     }
-    assert_eq!(
-        scene.count("SELECT count(*) FROM reconciler.sweeps").await,
-        0
-    );
-    dismiss(one).await;
-    dismiss(two).await;
-    assert_sound(scene.url(), System::QUIET).await;
+    let sweeps = "SELECT count(*) FROM reconciler.sweeps";
+    assert_eq!(scene.count(sweeps).await, 0);
+    end_soundly(&scene, [one, two]).await;
 }
 
 /// Both workers see that the time has come; each look counts once and doubles the wait once.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_count_a_look_once() {
     let machine = Machine::watch();
-    let scene = Scene::new(
-        r#"
-        [sweep]
-        schedule = "0 0 0 1 1 *"
-        wait_min = "1s"
-        wait_max = "2s"
-        "#,
-    )
-    .await;
+    let waits = "wait_min = \"1s\"\nwait_max = \"2s\"\n";
+    let scene = Scene::new(&format!("{NO_SWEEPS}{waits}")).await;
     scene.execute(
         "CREATE TABLE look (run bigint, at timestamptz, tries integer, seen_until timestamptz);
          CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -126,13 +102,8 @@ async fn two_workers_count_a_look_once() {
     let two = scene.worker().await;
     scene.plant((1..=20).map(Case::in_progress)).await;
     scene.request(1..=20).await;
-    scene
-        .until(
-            "SELECT count(*) FROM reconciler.watch_list WHERE tries >= 4",
-            20,
-            &one,
-        )
-        .await;
+    let looked = "SELECT count(*) FROM reconciler.watch_list WHERE tries >= 4";
+    scene.until(looked, 20, &one).await;
     let early = "SELECT count(*) FROM look WHERE at < seen_until";
     assert_eq!(scene.count(early).await, 0, "looks before their time");
     let twice = "SELECT count(*) FROM (SELECT 1 FROM look GROUP BY run, tries HAVING count(*) > 1) AS twice";
@@ -167,10 +138,9 @@ async fn requests_that_come_at_the_same_time_are_dealt_with_at_once() {
     let scene = Scene::new(NO_POLLING).await;
     let worker = scene.worker().await;
     // It listens, which it says by dealing with a first request.
-    scene
-        .plant((0..=CONNECTIONS * EACH).map(|run| Case::failed(run + 1)))
-        .await;
-    scene.request([CONNECTIONS * EACH + 1]).await;
+    let last = CONNECTIONS * EACH + 1;
+    scene.plant((1..=last).map(Case::failed)).await;
+    scene.request([last]).await;
     scene.verdicts(1, &worker).await;
 
     let mut clients = JoinSet::new();
@@ -178,18 +148,15 @@ async fn requests_that_come_at_the_same_time_are_dealt_with_at_once() {
         let mut session = PgConnection::connect(scene.url()).await.expect("a session");
         clients.spawn(async move {
             for run in (client * EACH + 1)..=(client + 1) * EACH {
-                let queued: bool = sqlx::query_scalar("SELECT reconciler.request($1)")
-                    .bind(run)
-                    .fetch_one(&mut session)
-                    .await
-                    .expect("an answer");
+                let asked = sqlx::query_scalar("SELECT reconciler.request($1)").bind(run);
+                let queued: bool = asked.fetch_one(&mut session).await.expect("an answer");
                 assert!(queued, "run {run}");
             }
         });
     }
     clients.join_all().await;
     let asked = Stopwatch::start();
-    scene.verdicts(CONNECTIONS * EACH + 1, &worker).await;
+    scene.verdicts(last, &worker).await;
     let took = asked.elapsed();
     assert!(took < machine.grants(PROMPT), "{took:?}\n{}", worker.said());
     dismiss(worker).await;
@@ -202,9 +169,8 @@ async fn who_was_cut_off_from_notices_hears_them_again_within_seconds() {
     let scene = Scene::new(NO_POLLING).await;
     let proxy = Proxy::before(scene.url());
     let listen = proxy.url(scene.url());
-    let worker = Worker::start_listening(scene.url(), &listen, &scene.config)
-        .await
-        .unwrap_or_else(|why| panic!("{why}"));
+    let worker = Worker::start_listening(scene.url(), &listen, &scene.config).await;
+    let worker = worker.unwrap_or_else(|why| panic!("{why}"));
     until_ready(&worker).await;
     for run in 1..=4 {
         scene.plant([Case::failed(run)]).await;
@@ -220,12 +186,8 @@ async fn who_was_cut_off_from_notices_hears_them_again_within_seconds() {
             _ => {}
         }
         scene.request([run]).await;
-        let took = scene.verdicts(run, &worker).await;
-        assert!(
-            took < machine.grants(PROMPT),
-            "{run}: {took:?}\n{}",
-            worker.said()
-        );
+        let (took, said) = (scene.verdicts(run, &worker).await, worker.said());
+        assert!(took < machine.grants(PROMPT), "{run}: {took:?}\n{said}");
     }
     assert_eq!(proxy.connections(), 1, "it listens the same way as before");
     dismiss(worker).await;
@@ -245,8 +207,8 @@ async fn a_job_that_is_delivered_again_changes_nothing(on: Fixture) {
         scene.deliver_again(attempts).await;
         scene.until(OPEN_JOBS, 0, &worker).await;
         assert_eq!(fingerprint, scene.fingerprint().await);
-        let attempts = "SELECT count(*) FROM reconciler.attempts";
-        assert_eq!(scene.count(attempts).await, 0);
+        let suspects = "SELECT count(*) FROM reconciler.attempts";
+        assert_eq!(scene.count(suspects).await, 0);
     }
     dismiss(worker).await;
 }

@@ -6,7 +6,7 @@ use restore_reconciler::internals::clock::Stopwatch;
 use rustix::process::Signal;
 use tokio::time::{interval, timeout};
 
-use crate::history::{System, assert_sound};
+use super::{end_soundly, settle_the_rest};
 use crate::support::cluster;
 use crate::support::hold::WAITING;
 use crate::support::proxy::Proxy;
@@ -20,7 +20,12 @@ use crate::support::worker::Worker;
 const RECOVERY: Duration = Duration::from_secs(2);
 /// Longer than a loop may be silent in a process that is live.
 const LONG: Duration = Duration::from_secs(18);
-/// Between two probes.
+/// Names under which jobs are taken.
+const NAMES: &str =
+    "SELECT count(DISTINCT id) FROM apalis.workers WHERE worker_type = 'restore.execute'";
+/// Ends the sessions of all workers.
+const CUT_OFF: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'restore-reconciler'";
 const PROBE_EVERY: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,17 +47,12 @@ async fn told_to_stop_it_finishes_what_is_in_hand() {
         let (code, said) = worker.ended().await;
         assert_eq!(code, Some(0), "{signal:?}\n{said}");
         // What the database's driver says of the look that was dropped is no trouble of ours.
-        assert!(
-            !said.contains("WARN restore_reconciler"),
-            "it ends in peace\n{said}"
-        );
+        let is_troubled = said.contains("WARN restore_reconciler");
+        assert!(!is_troubled, "it ends in peace\n{said}");
         assert_eq!(scene.count(IN_HAND).await, 0, "{signal:?}\n{said}");
         assert!(scene.count(DONE).await >= in_hand, "{signal:?}\n{said}");
 
-        let other = scene.worker().await;
-        scene.until(OPEN, 0, &other).await;
-        dismiss(other).await;
-        assert_sound(scene.url(), System::QUIET).await;
+        settle_the_rest(&scene).await;
     }
 }
 
@@ -67,10 +67,7 @@ async fn told_to_stop_at_any_moment_it_keeps_no_job() {
         dismiss(worker).await;
         assert_eq!(scene.count(IN_HAND).await, 0, "round {round}");
     }
-    let other = scene.worker().await;
-    scene.until(OPEN, 0, &other).await;
-    dismiss(other).await;
-    assert_sound(scene.url(), System::QUIET).await;
+    settle_the_rest(&scene).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,19 +89,14 @@ async fn a_settlement_that_hangs_is_given_up_and_left_to_others() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("stopped with jobs in hand"), "{said}");
     // The lock itself would be waited for a minute.
-    assert!(
-        took < machine.grants(Duration::from_secs(4)),
-        "{took:?}\n{said}"
-    );
+    let granted = machine.grants(Duration::from_secs(4));
+    assert!(took < granted, "{took:?}\n{said}");
     // What was taken before it may have been settled in a batch of its own.
     let verdicts = "SELECT count(*) FROM reconciler.ledger WHERE operation_run_id = 5";
     assert_eq!(scene.count(verdicts).await, 0);
 
     held.let_go().await;
-    let other = scene.worker().await;
-    scene.until(OPEN, 0, &other).await;
-    dismiss(other).await;
-    assert_sound(scene.url(), System::QUIET).await;
+    settle_the_rest(&scene).await;
 }
 
 /// How often a worker said that its database is away, and that it is there.
@@ -119,7 +111,6 @@ async fn weather(
     scene: &Scene,
     worker: &Worker,
     [said_away, said_there]: [usize; 2],
-    run: i64,
     length: Duration,
     away: impl FnOnce(),
     back: impl FnOnce(),
@@ -132,37 +123,27 @@ async fn weather(
     while outage.elapsed() < length || !noticed {
         poll.tick().await;
         let (live, state) = worker.probe("/livez?verbose").await;
-        assert_eq!(
-            live,
-            200,
-            "{:?}: {state}\n{}",
-            outage.elapsed(),
-            worker.said()
-        );
+        let (since, said) = (outage.elapsed(), worker.said());
+        assert_eq!(live, 200, "{since:?}: {state}\n{said}");
         let (ready, state) = worker.probe("/readyz?verbose").await;
         assert!(ready == 503 || !noticed, "{state}\n{}", worker.said());
         noticed = ready == 503;
         assert!(noticed || outage.elapsed() < TIMEOUT, "{state}");
     }
-    assert_eq!(
-        changes(worker),
-        [said_away + 1, said_there],
-        "{}",
-        worker.said()
-    );
+    let state = worker.said();
+    assert_eq!(changes(worker), [said_away + 1, said_there], "{state}");
 
     back();
     let since_back = Stopwatch::start();
+    let run = i64::try_from(said_away + 1).expect("few");
     scene.plant_proven(run, run, 1, 1).await;
     scene.request(run..=run).await;
     until_ready(worker).await;
     let ready = since_back.elapsed();
     scene.until(OPEN, 0, worker).await;
     let settled = since_back.elapsed();
-    println!(
-        "away for {:.1?}: ready after {ready:.2?}, settled after {settled:.2?}",
-        outage.elapsed()
-    );
+    let away = outage.elapsed();
+    println!("away for {away:.1?}: ready after {ready:.2?}, settled after {settled:.2?}");
     let state = worker.said();
     let granted = machine.grants(RECOVERY);
     assert!(ready < granted, "ready after {ready:?}\n{state}");
@@ -178,22 +159,12 @@ async fn it_outlasts_a_server_that_dies() {
     let worker = scene.worker().await;
     until_said(&worker, "the database is there").await;
     let cluster = std::cell::RefCell::new(cluster);
-    for run in [1, 2] {
+    for length in [Duration::from_secs(4); 2] {
         let away = || cluster.borrow_mut().kill();
         let back = || cluster.borrow_mut().start_again();
-        weather(
-            &scene,
-            &worker,
-            changes(&worker),
-            run,
-            Duration::from_secs(4),
-            away,
-            back,
-        )
-        .await;
+        weather(&scene, &worker, changes(&worker), length, away, back).await;
     }
-    dismiss(worker).await;
-    assert_sound(scene.url(), System::QUIET).await;
+    end_soundly(&scene, [worker]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,10 +177,8 @@ async fn it_outlasts_a_server_that_refuses_connections() {
         proxy.refuse();
         proxy.reset_connections();
     };
-    weather(&scene, &worker, changes(&worker), 1, LONG, away, || {
-        proxy.heal();
-    })
-    .await;
+    let back = || proxy.heal();
+    weather(&scene, &worker, changes(&worker), LONG, away, back).await;
     dismiss(worker).await;
 }
 
@@ -221,17 +190,9 @@ async fn it_outlasts_a_network_that_says_nothing() {
     let proxy = Proxy::before(scene.url());
     let worker = scene.worker_at(&proxy.url(scene.url())).await;
     until_said(&worker, "the database is there").await;
-    for (run, length) in [(1, Duration::from_secs(8)), (2, LONG)] {
-        weather(
-            &scene,
-            &worker,
-            changes(&worker),
-            run,
-            length,
-            || proxy.stall(),
-            || proxy.heal(),
-        )
-        .await;
+    for length in [Duration::from_secs(8), LONG] {
+        let (away, back) = (|| proxy.stall(), || proxy.heal());
+        weather(&scene, &worker, changes(&worker), length, away, back).await;
     }
     dismiss(worker).await;
 }
@@ -248,12 +209,9 @@ async fn connections_that_are_reset_are_made_again() {
         scene.plant_proven(run, run, 1, 1).await;
         scene.request(run..=run).await;
         scene.until(OPEN, 0, &worker).await;
-        let settled = since_reset.elapsed();
-        assert!(
-            settled < machine.grants(RECOVERY * 2),
-            "{run}: {settled:?}\n{}",
-            worker.said()
-        );
+        let (settled, said) = (since_reset.elapsed(), worker.said());
+        let granted = machine.grants(RECOVERY * 2);
+        assert!(settled < granted, "{run}: {settled:?}\n{said}");
     }
     dismiss(worker).await;
 }
@@ -264,16 +222,8 @@ async fn started_without_a_database_it_waits_for_it() {
     let proxy = Proxy::before(scene.url());
     proxy.refuse();
     let worker = scene.unready_at(&proxy.url(scene.url())).await;
-    weather(
-        &scene,
-        &worker,
-        [0, 0],
-        1,
-        Duration::from_secs(3),
-        || (),
-        || proxy.heal(),
-    )
-    .await;
+    let (length, back) = (Duration::from_secs(3), || proxy.heal());
+    weather(&scene, &worker, [0, 0], length, || (), back).await;
     dismiss(worker).await;
 
     proxy.refuse();
@@ -284,52 +234,42 @@ async fn started_without_a_database_it_waits_for_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_tables_it_ends_and_says_what_to_do() {
     let scene = Scene::new(NO_SWEEPS).await;
-    for (script, problem) in [
-        (
-            "DROP TABLE apalis.jobs CASCADE",
-            "the queue's tables are not there",
-        ),
-        (
-            "DROP SCHEMA reconciler CASCADE",
-            "our schema is not in this database",
-        ),
-    ] {
-        scene.execute(script).await;
-        let ended = match Worker::start(scene.url(), Some(&scene.config)).await {
-            Ok(worker) => worker.ended().await,
-            Err(why) => panic!("it answers probes until it knows: {why}"),
-        };
-        let (code, said) = ended;
+    let problems = "
+        TABLE apalis.jobs: the queue's tables are not there
+        SCHEMA reconciler: our schema is not in this database";
+    for (what, problem) in problems.lines().filter_map(|line| line.split_once(": ")) {
+        scene.execute(&format!("DROP {what} CASCADE")).await;
+        // It answers probes until it knows.
+        let worker = scene.unready_at(scene.url()).await;
+        let (code, said) = worker.ended().await;
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains(problem), "{said}");
-        assert!(
-            said.contains("to do: Run `restore-reconciler migrate` first."),
-            "{said}"
-        );
+        let advice = "to do: Run `restore-reconciler migrate` first.";
+        assert!(said.contains(advice), "{said}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_on_one_host_keep_out_of_each_others_way_and_say_how_they_are() {
+    const EXPECTED: &str = "
+        [+] queue loop: last turn
+        [+] sweeps loop: last turn
+        [+] schedule loop: last turn
+        [+] due loop: last turn
+        [+] database: up for
+        [+] schema: fits this program
+        [+] queue: polled
+        [+] sweep: last success";
     let scene = Scene::new(SWEEPS).await;
     let mut workers = Vec::new();
     for _ in 0..3 {
         workers.push(scene.worker().await);
     }
-    let expected = [
-        "[+] queue loop: last turn ",
-        "[+] sweeps loop: last turn ",
-        "[+] schedule loop: last turn ",
-        "[+] due loop: last turn ",
-        "[+] database: up for ",
-        "[+] schema: fits this program",
-        "[+] queue: polled ",
-        "[+] sweep: last success ",
-    ];
     for worker in &workers {
         let all_said = async || {
             let (status, state) = worker.probe("/readyz?verbose").await;
-            (status == 200 && expected.iter().all(|line| state.contains(line))).then_some(())
+            let mut expected = EXPECTED.lines().map(str::trim);
+            (status == 200 && expected.all(|line| state.contains(line))).then_some(())
         };
         let state = async || {
             let state = worker.probe("/readyz?verbose").await;
@@ -337,9 +277,7 @@ async fn several_on_one_host_keep_out_of_each_others_way_and_say_how_they_are() 
         };
         eventually(all_said, state).await;
     }
-    let names =
-        "SELECT count(DISTINCT id) FROM apalis.workers WHERE worker_type = 'restore.execute'";
-    assert_eq!(scene.count(names).await, 3);
+    assert_eq!(scene.count(NAMES).await, 3);
     for worker in workers {
         dismiss(worker).await;
     }
@@ -349,23 +287,17 @@ async fn several_on_one_host_keep_out_of_each_others_way_and_say_how_they_are() 
 async fn a_queue_s_worker_that_fails_goes_on_under_a_new_name() {
     let scene = Scene::new(NO_SWEEPS).await;
     let worker = scene.worker().await;
-    let names = "SELECT count(*) FROM apalis.workers WHERE worker_type = 'restore.execute'";
     for run in [100, 200] {
         scene.plant_proven(run, run + 99, 1, 1).await;
         let held = scene.hold(run + 50).await;
         scene.request(run..=run + 99).await;
         scene.until(WAITING, 1, &worker).await;
-        let before = scene.count(names).await;
-        // All but our own, again and again: a connection that is idle ends unnoticed.
+        let before = scene.count(NAMES).await;
+        // Again and again: a connection that is idle ends unnoticed.
         let mut poll = interval(PROBE_EVERY);
         let renamed = timeout(TIMEOUT, async {
-            while scene.count(names).await == before {
-                scene
-                    .execute(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                         WHERE datname = current_database() AND application_name = 'restore-reconciler'",
-                    )
-                    .await;
+            while scene.count(NAMES).await == before {
+                scene.execute(CUT_OFF).await;
                 poll.tick().await;
             }
         });
@@ -375,6 +307,5 @@ async fn a_queue_s_worker_that_fails_goes_on_under_a_new_name() {
         scene.until(IN_HAND, 0, &worker).await;
     }
     until_ready(&worker).await;
-    dismiss(worker).await;
-    assert_sound(scene.url(), System::QUIET).await;
+    end_soundly(&scene, [worker]).await;
 }

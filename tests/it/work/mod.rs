@@ -3,6 +3,7 @@
 
 mod dropped;
 mod in_time;
+pub(crate) mod jobs;
 mod latency;
 mod lifecycle;
 mod patience;
@@ -10,3 +11,22 @@ mod poison;
 mod sqlite;
 mod ticks;
 mod trace;
+
+use crate::history::{System, assert_sound};
+use crate::support::scene::{OPEN, Scene, dismiss};
+use crate::support::worker::Worker;
+
+/// Ends workers in peace, after which everything that happened makes sense.
+async fn end_soundly(scene: &Scene, workers: impl IntoIterator<Item = Worker>) {
+    for worker in workers {
+        dismiss(worker).await;
+    }
+    assert_sound(scene.url(), System::QUIET).await;
+}
+
+/// Has another worker settle what is left.
+async fn settle_the_rest(scene: &Scene) {
+    let other = scene.worker().await;
+    scene.until(OPEN, 0, &other).await;
+    end_soundly(scene, [other]).await;
+}

@@ -1,35 +1,28 @@
 //! Something is wrong with one job or one run: everything else goes on, and the culprit is known in the end.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use restore_reconciler::internals::clock::Stopwatch;
+use restore_reconciler::internals::config::Config;
+use restore_reconciler::internals::health::{Health, HealthLimits, Loop};
 use restore_reconciler::internals::telemetry::names::RUN_ID;
-use restore_reconciler::internals::{
-    clock::Stopwatch,
-    config::{Config, Worker as Options},
-    health::{self, Health, Loop},
-    storage::Store,
-    worker,
-};
+use restore_reconciler::internals::worker;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
-use tracing::{Event, Subscriber, field::Visit};
-use tracing_subscriber::{
-    Layer,
-    layer::{Context, SubscriberExt as _},
-};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
+use super::jobs::queue;
 use crate::support::case::Case;
 use crate::support::hold::WAITING;
 use crate::support::scene::{OPEN_JOBS, Scene, TICKS, VERDICTS, dismiss, until_said};
 use crate::support::store::{Fixture, on_both, settling};
-use crate::support::time::{POLL, TIMEOUT};
+use crate::support::time::{POLL, TIMEOUT, eventually};
 use crate::support::worker::Worker;
 
 /// No sweep finds anything here, and what waits does not wait for long.
@@ -99,10 +92,8 @@ async fn a_run_that_the_database_refuses_is_watched_and_holds_up_nobody() {
     // Half a second after the first look at least, one after the second, two after the third, and who asked.
     let due = (2.0 * seconds + 1.0).log2() + 1.0;
     let is_few = |number: i64, most: f64| f64::from(u32::try_from(number).expect("few")) <= most;
-    assert!(
-        looks >= 1 && is_few(looks, due),
-        "{looks} looks in {seconds} s"
-    );
+    assert!(looks >= 1, "nobody looked");
+    assert!(is_few(looks, due), "{looks} looks in {seconds} s");
     assert!(is_few(refused, due + 1.0), "{refused} tries in {seconds} s");
 
     scene.plant([Case::failed(201)]).await;
@@ -162,20 +153,8 @@ async fn a_trace_context_goes_along_and_a_malformed_one_stops_nobody(on: Fixture
         r#"{"run":7,"cause":"x","traceparent":7}"#.to_owned(),
         r#"{"run":7,"cause":"x","traceparent":{}}"#.to_owned(),
     ];
-    let [bytes, now] = if scene.database.is_sqlite() {
-        ["CAST", "unixepoch('now')"]
-    } else {
-        ["convert_to", "now()"]
-    };
-    let encoding = scene.database.either(" AS BLOB", ", 'UTF8'");
-    for (number, payload) in payloads.iter().enumerate() {
-        scene
-            .execute(&format!(
-                "INSERT INTO apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority)
-                 VALUES ('{number:026}', 'restore.execute', {bytes}('{payload}'{encoding}), 'Pending', 0, 1, {now}, 0)"
-            ))
-            .await;
-    }
+    let jobs = payloads.map(|payload| ("restore.execute", payload));
+    queue(&scene, &jobs).await;
     scene.verdicts(5, &worker).await;
     scene.request([6]).await;
     scene.verdicts(6, &worker).await;
@@ -183,13 +162,10 @@ async fn a_trace_context_goes_along_and_a_malformed_one_stops_nobody(on: Fixture
     scene.until(discarded, 2, &worker).await;
     scene.until(OPEN_JOBS, 0, &worker).await;
     let said = worker.said();
-    let told = said
-        .lines()
-        .find(|line| line.contains("asked to look at run 1 "));
-    assert!(
-        told.is_some_and(|line| line.contains("4bf92f3577b34da6a3ce929d0e0e4736")),
-        "{said}"
-    );
+    let is_told = |line: &&str| line.contains("asked to look at run 1 ");
+    let told = said.lines().find(is_told).unwrap_or_default();
+    let trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    assert!(told.contains(trace_id), "{said}");
     assert!(!said.contains('\u{1b}'), "{said}");
     dismiss(worker).await;
 }
@@ -210,10 +186,8 @@ async fn a_request_takes_the_trace_context_of_its_transaction_along() {
         .await;
     let mut payloads = scene.payloads("restore.execute").await;
     payloads.sort_by_key(|payload| payload["run"].as_i64());
-    let traces: Vec<Option<&str>> = payloads
-        .iter()
-        .map(|payload| payload["traceparent"].as_str())
-        .collect();
+    let traces = payloads.iter().map(|it| it["traceparent"].as_str());
+    let traces: Vec<Option<&str>> = traces.collect();
     let cut = "f".repeat(128);
     assert_eq!(traces, [Some("00-00112233-01"), None, Some(cut.as_str())]);
     let worker = scene.worker().await;
@@ -221,6 +195,8 @@ async fn a_request_takes_the_trace_context_of_its_transaction_along() {
     dismiss(worker).await;
 }
 
+/// Others may be suspected with run 7, until they have their verdicts.
+const TRIES: &str = "SELECT tries::bigint FROM reconciler.attempts WHERE operation_run_id = 7";
 const DEAD_LETTERS: &str = "SELECT count(*) FROM reconciler.attempts WHERE dead_at IS NOT NULL";
 
 /// Kills every worker that is inside of run 7, until nobody tries it any more, and says how many that were
@@ -232,11 +208,8 @@ async fn kill_until_dead_letter(scene: &Scene) -> (i64, Worker) {
     let mut poll = interval(POLL);
     while scene.count(DEAD_LETTERS).await == 0 {
         poll.tick().await;
-        assert!(
-            began.elapsed() < TIMEOUT,
-            "no dead letter after {kills} tries\n{}",
-            worker.said()
-        );
+        let (is_late, said) = (began.elapsed() > TIMEOUT, worker.said());
+        assert!(!is_late, "no dead letter after {kills} tries\n{said}");
         if scene.count(WAITING).await == 0 {
             continue;
         }
@@ -255,9 +228,7 @@ async fn kill_until_dead_letter(scene: &Scene) -> (i64, Worker) {
 
 async fn nobody_tries_any_more(scene: &Scene, worker: &Worker) {
     let sweeps = scene.count(TICKS).await;
-    // Others may have been suspected with it, until they have their verdicts.
-    let attempts = "SELECT tries::bigint FROM reconciler.attempts WHERE operation_run_id = 7";
-    let tries = scene.count(attempts).await;
+    let tries = scene.count(TRIES).await;
     let mut poll = interval(POLL);
     let began = Stopwatch::start();
     while scene.count(TICKS).await < sweeps + 3 {
@@ -265,7 +236,7 @@ async fn nobody_tries_any_more(scene: &Scene, worker: &Worker) {
         assert_eq!(scene.count(WAITING).await, 0, "somebody tries it");
         assert!(began.elapsed() < TIMEOUT, "no sweeps\n{}", worker.said());
     }
-    assert_eq!(scene.count(attempts).await, tries);
+    assert_eq!(scene.count(TRIES).await, tries);
 }
 
 async fn is_found_and_given_up(asked: bool, first_deferred: bool) {
@@ -286,12 +257,7 @@ async fn is_found_and_given_up(asked: bool, first_deferred: bool) {
     assert!(lines.len() == 1 && lines[0].contains("ERROR"), "{said}");
     // One more may have been inside already when somebody else found out.
     assert!((2..=3).contains(&kills), "{kills} kills");
-    assert_eq!(
-        scene
-            .count("SELECT tries::bigint FROM reconciler.attempts WHERE operation_run_id = 7")
-            .await,
-        2
-    );
+    assert_eq!(scene.count(TRIES).await, 2);
     scene.verdicts(20, &worker).await;
     nobody_tries_any_more(&scene, &worker).await;
     scene.until(OPEN_JOBS, 0, &worker).await;
@@ -317,10 +283,9 @@ async fn a_run_that_kills_whoever_looks_again_becomes_a_dead_letter() {
     is_found_and_given_up(false, true).await;
 }
 
-/// Panics on an event of one run, inside of the transaction: a bug that nobody knows.
-struct Bug {
-    panics: Arc<AtomicU32>,
-}
+/// Panics on an event of one run, inside of the transaction: a bug that nobody knows. Counts how often it did.
+#[derive(Clone, Default)]
+struct Bug(Arc<AtomicU32>);
 
 #[derive(Default)]
 struct About {
@@ -329,13 +294,13 @@ struct About {
 }
 
 impl Visit for About {
-    fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
+    fn record_i64(&mut self, field: &Field, value: i64) {
         if field.name() == RUN_ID {
             self.run = Some(value);
         }
     }
 
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
             self.message = format!("{value:?}");
         }
@@ -347,85 +312,72 @@ impl<S: Subscriber> Layer<S> for Bug {
         let mut about = About::default();
         event.record(&mut about);
         if about.run == Some(POISON) && about.message == "no restore can be tied to this run" {
-            self.panics.fetch_add(1, Ordering::Relaxed);
+            self.0.fetch_add(1, Ordering::Relaxed);
             panic!("a bug, planted by a test");
         }
     }
 }
 
-/// A run that no restore can be tied to.
 fn no_restore(run: i64) -> Case {
     let mut case = Case::failed(run).with_context(None);
     case.restore.operation_run_id = None;
     case
 }
 
+/// Waits until there are so many dead letters and verdicts, or more.
+async fn until_counted(scene: &Scene, dead_letters: i64, verdicts: i64) {
+    let counts = async || (scene.count(DEAD_LETTERS).await, scene.count(VERDICTS).await);
+    let are_there = async || {
+        let (dead, decided) = counts().await;
+        (dead >= dead_letters && decided >= verdicts).then_some(())
+    };
+    eventually(are_there, async || format!("{:?}", counts().await)).await;
+}
+
 async fn a_panic_is_survived(watched: bool) {
     const TRIES: u32 = 3;
-    let panics = Arc::new(AtomicU32::new(0));
-    let bug = Bug {
-        panics: Arc::clone(&panics),
-    };
+    let bug = Bug::default();
     // Of this thread only, which is the one that everything runs on.
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(bug));
+    let subscriber = tracing_subscriber::registry().with(bug.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
 
     let scene = Scene::new("").await;
-    scene
-        .plant((1..=20).map(|run| match run {
-            POISON => no_restore(run),
-            _ => Case::failed(run),
-        }))
-        .await;
+    let cases = (1..=20).map(|run| match run {
+        POISON => no_restore(run),
+        _ => Case::failed(run),
+    });
+    scene.plant(cases).await;
     // What is due when a worker begins is settled one by one: this one is, and the others are due later.
     scene.plant([Case::failed(22)]).await;
     scene.watch("id = 22").await;
-    let health = Health::new(health::HealthLimits::default(), &Loop::ALL);
+    let health = Health::new(HealthLimits::default(), &Loop::ALL);
     let stop = CancellationToken::new();
     let mut with = settling();
     with.attempts_max = TRIES;
     with.schedule.wait_min = "1s".parse().expect("a second");
     let mut config = Config::default();
     config.sweep.schedule = "0 0 0 1 1 *".parse().expect("once a year");
+    config.worker.attempts_max = TRIES;
     let options = worker::Options {
-        worker: Options {
-            attempts_max: TRIES,
-            ..config.worker
-        },
+        worker: config.worker,
         sweep: config.sweep,
         metrics: config.metrics,
         listen_url: None,
         settling: with,
     };
-    let store: Store = scene.database.store.clone();
-    let working = tokio::spawn(worker::run(
-        store,
-        Arc::clone(&health),
-        options,
-        stop.clone(),
-    ));
+    let (store, health_of_it) = (scene.database.store.clone(), Arc::clone(&health));
+    let working = worker::run(store, health_of_it, options, stop.clone());
+    let working = tokio::spawn(working);
 
-    let began = Stopwatch::start();
-    let mut poll = interval(POLL);
-    while scene.count(VERDICTS).await < 1 {
-        poll.tick().await;
-        assert!(began.elapsed() < TIMEOUT, "no first look");
-    }
+    until_counted(&scene, 0, 1).await;
     if watched {
         scene.watch("id <= 20").await;
     } else {
         scene.request(1..=20).await;
     }
-    while scene.count(DEAD_LETTERS).await == 0 || scene.count(VERDICTS).await < 20 {
-        poll.tick().await;
-        assert!(
-            began.elapsed() < TIMEOUT,
-            "{} dead letters, {} verdicts",
-            scene.count(DEAD_LETTERS).await,
-            scene.count(VERDICTS).await
-        );
-    }
+    until_counted(&scene, 1, 20).await;
     // Once with the others, and then alone.
-    assert_eq!(panics.load(Ordering::Relaxed), 1 + TRIES);
+    assert_eq!(bug.0.load(Ordering::Relaxed), 1 + TRIES);
     let culprit = "SELECT operation_run_id FROM reconciler.attempts WHERE tries = 3";
     assert_eq!(scene.count(culprit).await, POISON);
     assert_eq!(scene.count(OPEN_JOBS).await, 0);
@@ -435,11 +387,8 @@ async fn a_panic_is_survived(watched: bool) {
     assert!(report.live, "{report:?}");
     scene.plant([Case::failed(21)]).await;
     scene.request([21]).await;
-    while scene.count(VERDICTS).await < 21 {
-        poll.tick().await;
-        assert!(began.elapsed() < TIMEOUT, "no verdict");
-    }
-    assert_eq!(panics.load(Ordering::Relaxed), 1 + TRIES);
+    until_counted(&scene, 1, 21).await;
+    assert_eq!(bug.0.load(Ordering::Relaxed), 1 + TRIES);
     stop.cancel();
     let ended = working.await.expect("it has not panicked");
     assert_eq!(ended, Ok(()));
