@@ -41,9 +41,8 @@ async fn with_one_connection(on: &Fixture) -> Store {
         connections_max: 1,
         ..Limits::default()
     };
-    connect(&on.url, Access::Write, &limits)
-        .await
-        .expect("the database is there")
+    let store = connect(&on.url, Access::Write, &limits).await;
+    store.expect("the database is there")
 }
 
 /// Statements that are sent by themselves are seen by others afterwards.
@@ -109,10 +108,8 @@ async fn what_is_left_open_on_the_queue_s_connections_swallows_nothing_of_ours()
         panic!("PostgreSQL");
     };
     let mut left_open = pool.acquire().await.expect("a connection");
-    raw_sql("BEGIN")
-        .execute(&mut *left_open)
-        .await
-        .expect("an order");
+    let begun = raw_sql("BEGIN").execute(&mut *left_open).await;
+    begun.expect("an order");
     drop(left_open);
     on.plant((1..=4).map(Case::proven)).await;
     for run in 1..=4 {

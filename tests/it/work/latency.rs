@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use restore_reconciler::internals::clock::Stopwatch;
 use sqlx::{Connection as _, PgConnection, PgPool, raw_sql};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::history::{System, assert_sound};
+use super::end_soundly;
 use crate::support::cluster::{self, Cluster, environment};
-use crate::support::scene::{NO_SWEEPS, OPEN, Scene, dismiss};
+use crate::support::scene::{NO_SWEEPS, OPEN, Scene};
 use crate::support::time::Machine;
 
 /// How many runs of one workspace are swept; 20,000 where it is not set.
@@ -44,40 +44,36 @@ const WAITS: &str = "
 async fn stopwatched() -> (Cluster, cluster::TestDatabase) {
     let mut cluster = cluster::private();
     let database = cluster.database().await;
-    let mut session = PgConnection::connect(&database.url())
-        .await
-        .expect("the server is there");
-    raw_sql("ALTER SYSTEM SET track_commit_timestamp = on")
-        .execute(&mut session)
-        .await
-        .expect("the server takes settings");
-    raw_sql("CHECKPOINT")
-        .execute(&mut session)
-        .await
-        .expect("the new database is kept");
+    let session = PgConnection::connect(&database.url()).await;
+    let mut session = session.expect("the server is there");
+    // Without a checkpoint, the new database would not be kept.
+    for order in ["ALTER SYSTEM SET track_commit_timestamp = on", "CHECKPOINT"] {
+        raw_sql(order).execute(&mut session).await.expect(order);
+    }
     drop(session);
     cluster.kill();
     cluster.start_again();
     (cluster, database)
 }
 
+/// Goes on at its pace after whatever took longer.
+fn pace(period: Duration) -> Interval {
+    let mut pace = interval(period);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pace
+}
+
 /// Prints how long the verdicts about the runs that were asked for took, and returns the 99th percentile.
 async fn report(what: &str, pool: &PgPool, asked: i64) -> Duration {
-    let sorted: Vec<f64> = sqlx::query_scalar(MILLISECONDS)
-        .bind(FIRST)
-        .fetch_all(pool)
-        .await
-        .expect("an answer");
+    let sorted = sqlx::query_scalar(MILLISECONDS).bind(FIRST);
+    let sorted: Vec<f64> = sorted.fetch_all(pool).await.expect("an answer");
     assert_eq!(i64::try_from(sorted.len()).expect("few"), asked);
     let at = |percent: usize| sorted[(sorted.len() * percent).div_ceil(100) - 1];
+    let [p50, p95, p99, max] = [50, 95, 99, 100].map(at);
     println!(
-        "{what}: {asked} requests, p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
-        at(50),
-        at(95),
-        at(99),
-        at(100)
+        "{what}: {asked} requests, p50 {p50:.1} ms, p95 {p95:.1} ms, p99 {p99:.1} ms, max {max:.1} ms"
     );
-    Duration::from_secs_f64(at(99) / 1000.0)
+    Duration::from_secs_f64(p99 / 1000.0)
 }
 
 /// Asserts that all are settled, and nothing about how long it took.
@@ -87,16 +83,14 @@ async fn an_idle_worker_settles_what_is_asked_for() {
     let (_cluster, database) = stopwatched().await;
     let scene = Scene::in_database(database, NO_SWEEPS).await;
     let worker = scene.worker().await;
-    let mut pace = interval(Duration::from_millis(33));
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pace = pace(Duration::from_millis(33));
     for run in FIRST..FIRST + REQUESTS {
         pace.tick().await;
         scene.plant_and_request(run, 2).await;
     }
     scene.until(OPEN, 0, &worker).await;
     report("an idle worker", scene.database.pg(), REQUESTS).await;
-    dismiss(worker).await;
-    assert_sound(scene.url(), System::QUIET).await;
+    end_soundly(&scene, [worker]).await;
 }
 
 /// A bound of 2 s, which a debug build keeps, and as much longer as a busy machine takes: without turns it would be
@@ -113,19 +107,13 @@ async fn a_sweep_of_one_workspace_does_not_hold_up_requests_of_another() {
     scene.plant_proven(1, due, 1, 1).await;
     scene.execute("ANALYZE").await;
     let worker = scene.worker().await;
-    scene
-        .until(
-            "SELECT least(count(*), 1) FROM reconciler.sweeps",
-            1,
-            &worker,
-        )
-        .await;
+    let sweeps = "SELECT count(*) FROM reconciler.sweeps";
+    scene.until_least(sweeps, 1, &worker).await;
 
     let since = Stopwatch::start();
-    let deadline =
-        Duration::from_mins(2) + Duration::from_millis(10) * u32::try_from(due).expect("few");
-    let mut pace = interval(Duration::from_millis(50));
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let for_all = Duration::from_millis(10) * u32::try_from(due).expect("few");
+    let deadline = Duration::from_mins(2) + for_all;
+    let mut pace = pace(Duration::from_millis(50));
     let mut asked = 0;
     let mut sweeping = None;
     while sweeping.is_none() || asked < REQUESTS_MIN {
@@ -136,26 +124,17 @@ async fn a_sweep_of_one_workspace_does_not_hold_up_requests_of_another() {
             let open = "SELECT count(*) FROM operation_runs WHERE workspace_id = 1 AND status <> 'completed'";
             sweeping = (scene.count(open).await == 0).then(|| (asked, since.elapsed()));
         }
-        assert!(
-            since.elapsed() < deadline,
-            "{asked} requests\n{}",
-            worker.said()
-        );
+        let is_late = since.elapsed() > deadline;
+        assert!(!is_late, "{asked} requests\n{}", worker.said());
     }
     scene.until(OPEN, 0, &worker).await;
     let (during, took) = sweeping.expect("it has ended");
     let what = format!("beside a sweep of {due} runs, {took:.1?}, {during} requests meanwhile");
     let p99 = report(&what, scene.database.pg(), asked).await;
-    let waits: Vec<String> = sqlx::query_scalar(WAITS)
-        .bind(FIRST)
-        .fetch_all(scene.database.pg())
-        .await
-        .expect("an answer");
-    assert!(
-        p99 < machine.grants(BOUND),
-        "{p99:?}: {waits:#?}\n{}",
-        worker.said()
-    );
-    dismiss(worker).await;
-    assert_sound(scene.url(), System::QUIET).await;
+    let waits = sqlx::query_scalar(WAITS).bind(FIRST);
+    let waits = waits.fetch_all(scene.database.pg()).await;
+    let (waits, said): (Vec<String>, _) = (waits.expect("an answer"), worker.said());
+    let is_prompt = p99 < machine.grants(BOUND);
+    assert!(is_prompt, "{p99:?}: {waits:#?}\n{said}");
+    end_soundly(&scene, [worker]).await;
 }

@@ -7,7 +7,7 @@ use restore_reconciler::internals::clock::Stopwatch;
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::interval;
 
-use crate::history::{System, assert_sound};
+use super::end_soundly;
 use crate::support::case::Case;
 use crate::support::hold::Writer;
 use crate::support::scene::{
@@ -15,6 +15,7 @@ use crate::support::scene::{
     until_ready,
 };
 use crate::support::store::{Fixture, on_both};
+use crate::support::worker::Worker;
 
 const SUSPECTS: &str = "SELECT count(*) FROM reconciler.attempts";
 
@@ -46,13 +47,11 @@ impl Lock {
         if scene.database.is_sqlite() {
             return Self::File(Writer::of_platform(scene.url()).await);
         }
-        let mut session = PgConnection::connect(scene.url())
-            .await
-            .expect("a connection");
-        sqlx::raw_sql("BEGIN; LOCK TABLE restore_runs IN ACCESS EXCLUSIVE MODE")
-            .execute(&mut session)
-            .await
-            .expect("a lock");
+        let session = PgConnection::connect(scene.url()).await;
+        let mut session = session.expect("a connection");
+        let lock = "BEGIN; LOCK TABLE restore_runs IN ACCESS EXCLUSIVE MODE";
+        let locked = sqlx::raw_sql(lock).execute(&mut session).await;
+        locked.expect("a lock");
         Self::Table(session)
     }
 
@@ -103,17 +102,12 @@ async fn a_worker_that_waits_for_a_lock_keeps_its_jobs_and_suspects_nobody(on: F
     // it gives its jobs back or suspects its runs, after the lock that this is about.
     if !scene.database.is_sqlite() {
         let taken_away = format!("{DONE} AND job_type = 'restore.execute' AND attempts > 1");
-        assert_eq!(
-            (scene.count(&taken_away).await, scene.count(SUSPECTS).await),
-            (0, 0)
-        );
+        assert_eq!(scene.count(&taken_away).await, 0);
+        assert_eq!(scene.count(SUSPECTS).await, 0);
         let said = [worker.said(), other.said()].concat();
         assert!(!said.contains("one by one"), "{said}");
     }
-    for worker in [worker, other] {
-        dismiss(worker).await;
-    }
-    assert_sound(scene.url(), System::QUIET).await;
+    end_soundly(&scene, [worker, other]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,15 +115,12 @@ async fn a_worker_whose_sweeps_fail_does_not_stay_ready() {
     let scene = Scene::new(SWEEPS).await;
     let worker = scene.worker().await;
     // Each pass ends with an error that no retry mends, as after a grant was revoked.
-    scene
-        .execute("ALTER TABLE reconciler.watch_list RENAME COLUMN tries TO something_else")
-        .await;
+    let rename = "ALTER TABLE reconciler.watch_list RENAME COLUMN";
+    scene.execute(&format!("{rename} tries TO other")).await;
     scene.plant_proven(1, 3, 1, 1).await;
     until_answered(&worker, "/readyz", 503).await;
     assert_eq!(worker.probe("/livez").await.0, 200);
-    scene
-        .execute("ALTER TABLE reconciler.watch_list RENAME COLUMN something_else TO tries")
-        .await;
+    scene.execute(&format!("{rename} other TO tries")).await;
     scene.until(OPEN, 0, &worker).await;
     until_ready(&worker).await;
     dismiss(worker).await;
@@ -151,54 +142,46 @@ async fn a_row_that_nobody_can_read_does_not_keep_the_others_waiting() {
     scene.until(OPEN, 0, &worker).await;
     let discarded = "SELECT count(*) FROM apalis.jobs WHERE status = 'Killed'";
     scene.until(discarded, 2, &worker).await;
-    assert!(
-        worker
-            .said()
-            .contains("jobs whose rows nobody can read were discarded")
-    );
+    let said = worker.said();
+    let told = "jobs whose rows nobody can read were discarded";
+    assert!(said.contains(told), "{said}");
     dismiss(worker).await;
+}
+
+/// Three thousand runs with complete proof in one workspace, and one of another.
+async fn thousands_and_one() -> Scene {
+    let scene = Scene::new(NO_SWEEPS).await;
+    scene.plant_proven(1, 3_000, 1, 1).await;
+    scene.plant_proven(3_001, 3_001, 2, 1).await;
+    scene
+}
+
+/// Waits for the one, after which more than `least` of the thousands are left, and then for those.
+async fn one_is_let_through(scene: &Scene, worker: &Worker, least: i64) {
+    let one = format!("{OPEN} AND id = 3001");
+    scene.until(&one, 0, worker).await;
+    let left = scene.count(OPEN).await;
+    assert!(left > least, "{left} of 3,000 were left by then");
+    scene.until(OPEN, 0, worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_for_thousands_of_runs_at_once_waits_behind_who_asks_for_one() {
-    let scene = Scene::new(NO_SWEEPS).await;
-    scene.plant_proven(1, 3_000, 1, 1).await;
-    scene.plant_proven(3_001, 3_001, 2, 1).await;
+    let scene = thousands_and_one().await;
     scene.request(1..=3_000).await;
     scene.request(3_001..=3_001).await;
     let worker = scene.worker().await;
-    scene
-        .until(
-            "SELECT count(*) FROM operation_runs WHERE id = 3001 AND status <> 'completed'",
-            0,
-            &worker,
-        )
-        .await;
-    let left = scene.count(OPEN).await;
-    assert!(
-        left > 1_500,
-        "{left} of 3,000 were left when the one was done"
-    );
-    scene.until(OPEN, 0, &worker).await;
+    one_is_let_through(&scene, &worker, 1_500).await;
     dismiss(worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thousands_whose_time_has_come_let_one_of_another_workspace_through() {
-    let scene = Scene::new(NO_SWEEPS).await;
-    scene.plant_proven(1, 3_000, 1, 1).await;
-    scene.plant_proven(3_001, 3_001, 2, 1).await;
+    let scene = thousands_and_one().await;
     let worker = scene.worker().await;
     scene.watch("id <= 3000").await;
     scene.watch("id = 3001").await;
-    let left = "SELECT count(*) FROM operation_runs WHERE id = 3001 AND status <> 'completed'";
-    scene.until(left, 0, &worker).await;
-    let left = scene.count(OPEN).await;
-    assert!(
-        left > 1_000,
-        "{left} of 3,000 were left when the one was done"
-    );
-    scene.until(OPEN, 0, &worker).await;
+    one_is_let_through(&scene, &worker, 1_000).await;
     let looked = "SELECT count(*) FROM reconciler.ledger WHERE source = 'watch'";
     assert_eq!(scene.count(looked).await, 3_001);
     dismiss(worker).await;

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::history::{System, assert_sound};
+use super::end_soundly;
 use crate::support::case::Case;
 use crate::support::hold::Writer;
 use crate::support::scene::{
-    DONE, IN_HAND, NO_SWEEPS, OPEN, OPEN_JOBS, SWEEPS, Scene, dismiss, until_answered,
+    DONE, IN_HAND, NO_SWEEPS, OPEN, OPEN_JOBS, SWEEPS, Scene, dismiss, text_of, until_answered,
 };
 use crate::support::store::Fixture;
 use crate::support::time::Machine;
-use crate::support::worker::said_by;
+use crate::support::worker::{Worker, said_by};
 
 /// Fewer in hand than wait, and a killed worker's go to others soon.
 const FEW_IN_HAND: &str = "[worker]\njobs_max = 20\norphan_after = \"2s\"\n";
@@ -42,9 +42,15 @@ async fn all_is_settled_once(scene: &Scene, runs: i64) {
     scene.database.assert_one_of_each(runs).await;
     let worker = scene.worker().await;
     scene.again_changes_nothing(&worker).await;
-    dismiss(worker).await;
+    end_soundly(scene, [worker]).await;
     scene.database.assert_one_of_each(runs).await;
-    assert_sound(scene.url(), System::QUIET).await;
+}
+
+/// All jobs are dealt with by another worker, soon enough.
+async fn takes_over(scene: &Scene, other: &Worker, machine: &Machine) {
+    let (took, said) = (scene.until(OPEN_JOBS, 0, other).await, other.said());
+    let granted = machine.grants(TAKEN_OVER_WITHIN);
+    assert!(took < granted, "{took:?}\n{said}");
 }
 
 #[tokio::test]
@@ -61,12 +67,8 @@ async fn what_is_enqueued_by_command_gets_its_verdict() {
 
     let outcomes = "SELECT operation_run_id, outcome FROM reconciler.ledger
                     WHERE source = 'request' ORDER BY operation_run_id";
-    let outcomes: Vec<_> = scene
-        .rows(outcomes)
-        .await
-        .into_iter()
-        .map(|row| row["outcome"].clone().expect("an outcome"))
-        .collect();
+    let outcomes = scene.rows(outcomes).await;
+    let outcomes: Vec<&str> = outcomes.iter().map(|row| text_of(row, "outcome")).collect();
     assert_eq!(outcomes, ["succeeded", "succeeded", "succeeded", "failed"]);
     let waits = "SELECT operation_run_id FROM reconciler.watch_list WHERE tries = 1";
     assert_eq!(scene.count(waits).await, 5);
@@ -120,21 +122,12 @@ async fn jobs_in_hand_of_a_killed_worker_go_to_another_process() {
     assert_eq!(scene.count(OPEN).await, 50, "it has committed nothing");
     writer.let_go().await;
 
-    let took = scene.until(OPEN_JOBS, 0, &other).await;
-    assert!(
-        took < machine.grants(TAKEN_OVER_WITHIN),
-        "{took:?}\n{}",
-        other.said()
-    );
+    takes_over(&scene, &other, &machine).await;
     assert_eq!(scene.count(OPEN).await, 0);
     let taken_over = scene.count(TAKEN_AWAY).await;
     assert!(taken_over >= 20, "{taken_over}\n{}", other.said());
     let suspects = "SELECT count(*) FROM reconciler.attempts";
-    assert_eq!(
-        scene.count(suspects).await,
-        0,
-        "nobody is suspected for good"
-    );
+    assert_eq!(scene.count(suspects).await, 0, "for good");
     dismiss(other).await;
     all_is_settled_once(&scene, 50).await;
 }
@@ -157,12 +150,7 @@ async fn a_verdict_that_was_not_acknowledged_is_not_given_twice() {
     let before = scene.fingerprint().await;
 
     let other = scene.worker().await;
-    let took = scene.until(OPEN_JOBS, 0, &other).await;
-    assert!(
-        took < machine.grants(TAKEN_OVER_WITHIN),
-        "{took:?}\n{}",
-        other.said()
-    );
+    takes_over(&scene, &other, &machine).await;
     assert_eq!(scene.count(TAKEN_AWAY).await, 20);
     assert_eq!(before, scene.fingerprint().await);
     dismiss(other).await;

@@ -8,7 +8,7 @@ use reconciler_jobs::sweep::shard::{QUEUE, SweepJob};
 use restore_reconciler::internals::clock::Stopwatch;
 use tokio::time::{interval, timeout};
 
-use crate::history::{System, assert_sound};
+use super::end_soundly;
 use crate::support::case::Case;
 use crate::support::hold::WAITING;
 use crate::support::scene::{
@@ -18,11 +18,7 @@ use crate::support::store::{Fixture, moment, on_both};
 use crate::support::time::{Machine, POLL, TIMEOUT, eventually};
 use crate::support::worker::Worker;
 
-/// Between two probes.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
-/// In seconds.
-const DAY: i64 = 24 * 60 * 60;
-
 const PASSES: &str = "SELECT count(*) FROM reconciler.sweeps";
 const SHARDS: &str = "SELECT count(*) FROM apalis.jobs WHERE job_type = 'restore.sweep'";
 
@@ -38,10 +34,8 @@ async fn assert_in_order(scene: &Scene) {
     let mut asked: BTreeMap<Timestamp, Vec<(u32, u32)>> = BTreeMap::new();
     for job in scene.payloads(QUEUE).await {
         let job: SweepJob = serde_json::from_value(job).expect("a part of a pass");
-        asked
-            .entry(job.tick)
-            .or_default()
-            .push((job.shard, job.shards));
+        let parts = asked.entry(job.tick).or_default();
+        parts.push((job.shard, job.shards));
     }
     for (tick, parts) in &mut asked {
         parts.sort_unstable();
@@ -62,14 +56,11 @@ async fn assert_in_order(scene: &Scene) {
     }
 }
 
-/// The ticks that somebody has won, in order.
 async fn won(scene: &Scene) -> Vec<Timestamp> {
     let ticks = "SELECT tick_at FROM reconciler.ticks ORDER BY tick_at";
     let ticks = scene.rows(ticks).await;
-    ticks
-        .iter()
-        .map(|tick| moment(tick["tick_at"].as_ref()).expect("a moment"))
-        .collect()
+    let won = ticks.iter().map(|tick| moment(tick["tick_at"].as_ref()));
+    won.map(|tick| tick.expect("a moment")).collect()
 }
 
 async fn every_tick_is_won_once_and_brings_a_pass_where_something_is_due(on: Fixture) {
@@ -92,25 +83,17 @@ async fn every_tick_is_won_once_and_brings_a_pass_where_something_is_due(on: Fix
     assert_eq!(scene.count(PASSES).await, passes, "nothing was due");
     assert_eq!(scene.fingerprint().await, before);
 
-    let [one, two] = workers;
-    dismiss(one).await;
-    dismiss(two).await;
+    end_soundly(&scene, workers).await;
     assert_in_order(&scene).await;
     let won = won(&scene).await;
     // A busy machine may have given neither of them a processor while a tick passed.
     let second = machine.grants(Duration::from_secs(1));
     let second = SignedDuration::try_from(second).expect("short");
-    let gaps = won
-        .windows(2)
-        .filter(|pair| pair[1].duration_since(pair[0]) > second);
-    assert_eq!(
-        gaps.count(),
-        0,
-        "with two hosts, no tick passes unnoticed: {won:?}"
-    );
+    let mut pairs = won.windows(2);
+    let has_gap = pairs.any(|pair| pair[1].duration_since(pair[0]) > second);
+    assert!(!has_gap, "with two hosts, no tick goes unnoticed: {won:?}");
     let by_sweeps = "SELECT count(*) FROM reconciler.ledger WHERE source = 'sweep'";
     assert_eq!(scene.count(by_sweeps).await, last);
-    assert_sound(scene.url(), System::QUIET).await;
 }
 
 /// Waits for some ticks, none of which asks for a pass.
@@ -140,23 +123,17 @@ async fn hosts_share_a_large_backlog() {
     let workers = [scene.worker().await, scene.worker().await];
     scene.plant_proven(1, 2_000, 101, 16).await;
     scene.until(OPEN, 0, &workers[0]).await;
-    let shared: i64 = scene
-        .count(
-            "SELECT max(workers) FROM (
-                 SELECT count(DISTINCT worker) AS workers FROM reconciler.sweeps GROUP BY tick_at
-             ) AS pass",
-        )
-        .await;
+    let shared = "SELECT max(workers) FROM (
+        SELECT count(DISTINCT worker) AS workers FROM reconciler.sweeps GROUP BY tick_at
+    ) AS pass";
+    let shared = scene.count(shared).await;
     assert_eq!(shared, 2, "both took shards of one tick");
     let cut = "SELECT max(shards)::bigint FROM reconciler.sweeps";
     assert_eq!(scene.count(cut).await, 16);
-    for worker in workers {
-        dismiss(worker).await;
-    }
+    end_soundly(&scene, workers).await;
     assert_in_order(&scene).await;
     let both = "SELECT count(DISTINCT worker) FROM reconciler.ledger";
     assert_eq!(scene.count(both).await, 2);
-    assert_sound(scene.url(), System::QUIET).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,13 +145,10 @@ async fn a_shard_in_hand_of_a_dead_host_is_taken_over() {
     scene.plant_proven(1, 10, 1, 1).await;
     scene.until(WAITING, 1, &worker).await;
     worker.kill().await;
-    scene
-        .execute(
-            "CREATE TABLE left_behind AS
-             SELECT id, lock_by, (SELECT id FROM reconciler.sweeps WHERE in_hand <> '{}') AS sweep
-             FROM apalis.jobs WHERE job_type = 'restore.sweep' AND status IN ('Queued', 'Running')",
-        )
-        .await;
+    let note = "CREATE TABLE left_behind AS
+        SELECT id, lock_by, (SELECT id FROM reconciler.sweeps WHERE in_hand <> '{}') AS sweep
+        FROM apalis.jobs WHERE job_type = 'restore.sweep' AND status IN ('Queued', 'Running')";
+    scene.execute(note).await;
     assert_eq!(scene.count("SELECT count(sweep) FROM left_behind").await, 1);
     held.let_go().await;
 
@@ -183,10 +157,16 @@ async fn a_shard_in_hand_of_a_dead_host_is_taken_over() {
         WHERE job.status = 'Done' AND job.lock_by <> left_behind.lock_by AND job.attempts > 0";
     scene.until(taken_over, 1, &other).await;
     scene.until(OPEN, 0, &other).await;
-    dismiss(other).await;
+    end_soundly(&scene, [other]).await;
     let emptied = "SELECT count(*) FROM reconciler.sweeps JOIN left_behind ON sweep = sweeps.id WHERE in_hand = '{}'";
     assert_eq!(scene.count(emptied).await, 1);
-    assert_sound(scene.url(), System::QUIET).await;
+}
+
+/// The words of each line that has any.
+fn fields<const N: usize>(table: &str) -> impl Iterator<Item = [&str; N]> {
+    let lines = table.lines().filter(|line| !line.is_empty());
+    let rows = lines.map(|line| line.split_whitespace().collect::<Vec<&str>>());
+    rows.map(|row| row.try_into().expect("as many words"))
 }
 
 /// Adds what must go and what must stay, by name.
@@ -194,55 +174,35 @@ async fn plant_old_and_new(on: &Fixture) {
     let second = on.either("unixepoch('now') + ", "now() + interval '1 s' * ");
     let ago = |seconds: i64| format!("{second}{}", -seconds);
     let bytes = on.either("x'7b7d'", "'{}'::bytea");
-    let workers = [
-        ("goes-dead", "restore.execute", ago(61 * 60)),
-        ("stays-dead-for-less", "restore.sweep", ago(50 * 60)),
-        ("stays-another", "mail", ago(2 * 60 * 60)),
-        ("stays-alive", "restore.sweep", ago(-60 * 60)),
-    ];
-    for (name, queue, seen) in workers {
+    // Names, their queues, and how many minutes ago they were seen.
+    let workers = "
+        goes-dead restore.execute 61
+        stays-dead-for-less restore.sweep 50
+        stays-another mail 120
+        stays-alive restore.sweep -60";
+    for [name, queue, seen] in fields(workers) {
+        let seen = ago(60 * seen.parse::<i64>().expect("minutes"));
         on.execute(&format!(
             "INSERT INTO apalis.workers (id, worker_type, storage_name, last_seen)
              VALUES ('{name}', '{queue}', 'a test', {seen})"
         ))
         .await;
     }
-    let jobs = [
-        ("goes-done", "restore.execute", "Done", ago(0), 61, "NULL"),
-        ("goes-shard", "restore.sweep", "Done", ago(0), 61, "NULL"),
-        (
-            "goes-killed",
-            "restore.execute",
-            "Killed",
-            ago(0),
-            DAY,
-            "NULL",
-        ),
-        ("stays-new", "restore.execute", "Done", ago(0), 0, "NULL"),
-        (
-            "stays-pending",
-            "restore.execute",
-            "Pending",
-            ago(-60 * 60),
-            DAY,
-            "NULL",
-        ),
-        (
-            "stays-running",
-            "restore.execute",
-            "Running",
-            ago(0),
-            DAY,
-            "'stays-alive'",
-        ),
-        ("stays-mail", "mail", "Done", ago(0), DAY, "NULL"),
-    ];
-    for (name, queue, status, run_at, finished, lock_by) in jobs {
+    // Names, their queues and states, how many seconds ago they were to run and were done, and who has them.
+    let jobs = "
+        goes-done restore.execute Done 0 61 NULL
+        goes-shard restore.sweep Done 0 61 NULL
+        goes-killed restore.execute Killed 0 86400 NULL
+        stays-new restore.execute Done 0 0 NULL
+        stays-pending restore.execute Pending -3600 86400 NULL
+        stays-running restore.execute Running 0 86400 'stays-alive'
+        stays-mail mail Done 0 86400 NULL";
+    for [name, queue, status, run_at, done_at, lock_by] in fields(jobs) {
+        let [run_at, done_at] = [run_at, done_at].map(|it| ago(it.parse().expect("seconds")));
         on.execute(&format!(
             "INSERT INTO apalis.jobs
                  (id, job_type, job, status, attempts, max_attempts, run_at, done_at, lock_by, priority)
-             VALUES ('{name}', '{queue}', {bytes}, '{status}', 1, 1, {run_at}, {}, {lock_by}, 0)",
-            ago(finished)
+             VALUES ('{name}', '{queue}', {bytes}, '{status}', 1, 1, {run_at}, {done_at}, {lock_by}, 0)"
         ))
         .await;
     }
@@ -272,25 +232,15 @@ async fn a_tick_removes_what_is_finished_and_nothing_else(on: Fixture) {
     scene.until(old, 0, &worker).await;
     let ticks = scene.count(TICKS).await;
     scene.until_least(TICKS, ticks + 2, &worker).await;
-    let left = scene
-        .rows(
-            "SELECT id FROM apalis.jobs WHERE id LIKE 'stays-%'
-             UNION ALL SELECT id FROM apalis.workers WHERE id LIKE 'stays-%'
-             UNION ALL SELECT 'tick' FROM reconciler.ticks WHERE worker = 'stays'",
-        )
-        .await;
+    let left = "SELECT id FROM apalis.jobs WHERE id LIKE 'stays-%'
+        UNION ALL SELECT id FROM apalis.workers WHERE id LIKE 'stays-%'
+        UNION ALL SELECT 'tick' FROM reconciler.ticks WHERE worker = 'stays'";
+    let left = scene.rows(left).await;
     let left: BTreeSet<&str> = left.iter().map(|row| text_of(row, "id")).collect();
-    let expected = [
-        "stays-alive",
-        "stays-another",
-        "stays-dead-for-less",
-        "stays-mail",
-        "stays-new",
-        "stays-pending",
-        "stays-running",
-        "tick",
-    ];
-    assert_eq!(left, BTreeSet::from(expected), "{}", worker.said());
+    let expected = "stays-alive stays-another stays-dead-for-less stays-mail stays-new stays-pending \
+        stays-running tick";
+    let expected = expected.split(' ').collect();
+    assert_eq!(left, expected, "{}", worker.said());
     let own = "SELECT count(*) FROM apalis.workers WHERE id NOT LIKE 'stays-%'";
     assert_eq!(scene.count(own).await, 2, "the worker of each queue");
     dismiss(worker).await;
@@ -298,21 +248,13 @@ async fn a_tick_removes_what_is_finished_and_nothing_else(on: Fixture) {
 
 async fn a_host_that_never_wins_is_ready_until_sweeps_are_not_done(on: Fixture) {
     let scene = Scene::on(on, SWEEPS).await;
-    let [tick, now, soon, bytes] = if scene.database.is_sqlite() {
-        [
-            "(unixepoch('now') - 60 + number) * 1000000",
-            "unixepoch('now')",
-            "unixepoch('now') + 3600",
-            "x'7b7d'",
-        ]
-    } else {
-        [
-            "date_trunc('second', now()) + interval '1 s' * (number - 60)",
-            "now()",
-            "now() + interval '1 h'",
-            "'{}'::bytea",
-        ]
-    };
+    let tick = scene.either(
+        "(unixepoch('now') - 60 + number) * 1000000",
+        "date_trunc('second', now()) + interval '1 s' * (number - 60)",
+    );
+    let now = scene.either("unixepoch('now')", "now()");
+    let hour = scene.either("3600", "interval '1 h'");
+    let bytes = scene.either("x'7b7d'", "'{}'::bytea");
     scene
         .execute(&format!(
             "WITH RECURSIVE numbers (number) AS (
@@ -341,7 +283,7 @@ async fn a_host_that_never_wins_is_ready_until_sweeps_are_not_done(on: Fixture) 
     scene
         .execute(&format!(
             "INSERT INTO apalis.workers (id, worker_type, storage_name, last_seen)
-             VALUES ('slow', 'restore.sweep', 'a test', {soon});
+             VALUES ('slow', 'restore.sweep', 'a test', {now} + {hour});
              INSERT INTO apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at, lock_by, priority)
              VALUES ('late', 'restore.sweep', {bytes}, 'Running', 0, 1, {now}, 'slow', 0)"
         ))
@@ -351,9 +293,8 @@ async fn a_host_that_never_wins_is_ready_until_sweeps_are_not_done(on: Fixture) 
     assert!(state.contains("[-] sweep: last success "), "{state}");
     assert_eq!(worker.probe("/livez").await.0, 200);
     // Once it is done, the next tick finds nothing late.
-    scene
-        .execute("UPDATE apalis.jobs SET status = 'Done' WHERE id = 'late'")
-        .await;
+    let done = "UPDATE apalis.jobs SET status = 'Done' WHERE id = 'late'";
+    scene.execute(done).await;
     until_ready(&worker).await;
     dismiss(worker).await;
 }

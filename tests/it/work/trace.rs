@@ -8,14 +8,13 @@ use tokio::process::Command;
 
 use crate::support::case::Case;
 use crate::support::process::program;
-use crate::support::scene::{NO_SWEEPS, OPEN_JOBS, Scene, until_said};
+use crate::support::scene::{NO_SWEEPS, OPEN_JOBS, Scene, text_of, until_said};
 use crate::support::store::{Fixture, on_both};
 use crate::support::worker::said_by;
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// Every line that a worker wrote as JSON.
 fn lines(said: &str) -> Vec<Value> {
     let lines = said.lines().map(serde_json::from_str);
     lines.collect::<Result<_, _>>().expect("JSON lines")
@@ -46,29 +45,24 @@ async fn one_id_joins_row_line_span_and_record() {
     let scene = Scene::new(&format!("{NO_SWEEPS}{log}")).await;
     scene.plant([Case::failed(1)]).await;
     let worker = scene.worker().await;
-    scene
-        .execute(&format!(
-            "BEGIN; SET LOCAL reconciler.traceparent = '{TRACE}'; SELECT reconciler.request(1); COMMIT"
-        ))
-        .await;
+    let asked = format!(
+        "BEGIN; SET LOCAL reconciler.traceparent = '{TRACE}'; SELECT reconciler.request(1); COMMIT"
+    );
+    scene.execute(&asked).await;
     scene.verdicts(1, &worker).await;
     scene.until(OPEN_JOBS, 0, &worker).await;
     until_said(&worker, "run 1 was dealt with").await;
     let (_, said) = worker.terminate().await;
 
-    let mut written = scene
-        .rows(
-            "SELECT ledger.decision_id, audit.metadata ->> 'decision_id' AS audited,
-                 run.context -> 'reconciliation' ->> 'decision_id' AS told,
-                 job.id AS job, convert_from(job.job, 'UTF8')::json ->> 'traceparent' AS trace
-             FROM reconciler.ledger AS ledger
-             JOIN operation_runs AS run ON run.id = ledger.operation_run_id
-             JOIN audit_logs AS audit ON audit.action = 'operation_run.reconciled' AND audit.resource_id = run.id::text
-             JOIN apalis.jobs AS job ON job.job_type = run.type",
-        )
-        .await;
-    assert_eq!(written.len(), 1, "{written:#?}");
-    let mut written = |name: &str| written[0].remove(name).flatten().expect("a value");
+    let written = "SELECT ledger.decision_id, audit.metadata ->> 'decision_id' AS audited,
+            run.context -> 'reconciliation' ->> 'decision_id' AS told,
+            job.id AS job, convert_from(job.job, 'UTF8')::json ->> 'traceparent' AS trace
+        FROM reconciler.ledger AS ledger
+        JOIN operation_runs AS run ON run.id = ledger.operation_run_id
+        JOIN audit_logs AS audit ON audit.action = 'operation_run.reconciled' AND audit.resource_id = run.id::text
+        JOIN apalis.jobs AS job ON job.job_type = run.type";
+    let written = scene.row(written).await;
+    let written = |name| text_of(&written, name);
     let (decision, job) = (json!(written("decision_id")), json!(written("job")));
     assert_eq!(decision.as_str().map(str::len), Some(32));
     assert_eq!(json!(written("audited")), decision);
@@ -90,17 +84,13 @@ async fn one_id_joins_row_line_span_and_record() {
     assert_eq!(verdict["level"], "INFO");
     assert_eq!(span(verdict, "settle.batch")["batch.runs"], 1);
     let received = span(line(&lines, "asked to look at run 1"), "trigger.receive");
-    assert_eq!(
-        (&received["job.id"], &received["run.id"]),
-        (&job, &json!(1))
-    );
+    assert_eq!(received["job.id"], job);
+    assert_eq!(received["run.id"], 1);
     assert_eq!(received["trace.id"], TRACE_ID);
     assert_eq!(received["trigger.cause"], "platform");
     let decided = line(&lines, "rule ");
-    assert_eq!(
-        (&decided["run.id"], &decided["verdict.rule"]),
-        (&json!(1), &json!(14))
-    );
+    assert_eq!(decided["run.id"], 1);
+    assert_eq!(decided["verdict.rule"], 14);
     assert_eq!(decided["level"], "DEBUG");
 }
 
@@ -120,31 +110,24 @@ async fn a_verdict_has_one_line_after_it_was_committed(on: Fixture) {
         said
     };
     let said = swept().await;
-    let rows = scene
-        .rows("SELECT operation_run_id AS run, decision_id FROM reconciler.ledger")
-        .await;
+    let rows = "SELECT operation_run_id AS run, decision_id FROM reconciler.ledger";
+    let rows = scene.rows(rows).await;
     assert_eq!(rows.len(), 2, "{said}");
     for row in rows {
-        let [run, decision] =
-            ["run", "decision_id"].map(|name| row[name].clone().expect("a value"));
+        let [run, decision] = ["run", "decision_id"].map(|name| text_of(&row, name));
         let of_run =
             |line: &&str| line.contains(" INFO ") && line.contains(&format!(": run {run} is "));
         let lines: Vec<&str> = said.lines().filter(of_run).collect();
         let [line] = lines[..] else {
             panic!("run {run}: {said}");
         };
-        assert!(
-            line.contains(&format!("verdict.decision_id=\"{decision}\"")),
-            "{line}"
-        );
-        assert!(
-            line.contains("sweep.pass{") && line.contains("settle.batch{"),
-            "{line}"
-        );
-        assert!(
-            !line.contains("job.id") && !line.contains("trace.id"),
-            "{line}"
-        );
+        let decision = format!("verdict.decision_id=\"{decision}\"");
+        for held in ["sweep.pass{", "settle.batch{", &decision] {
+            assert!(line.contains(held), "{line}");
+        }
+        for of_a_job in ["job.id", "trace.id"] {
+            assert!(!line.contains(of_a_job), "{line}");
+        }
     }
     assert_eq!(said.matches("verdict.decision_id").count(), 2, "{said}");
     assert!(!swept().await.contains("verdict.decision_id"));
@@ -154,37 +137,25 @@ async fn jobs_belong_to_the_trace_that_was_given(on: Fixture) {
     let scene = Scene::on(on, NO_SWEEPS).await;
     scene.plant((1..=4).map(Case::failed)).await;
     let trace = TraceContext::parse(TRACE);
-    let ids = [1, 2].map(RunId);
     let store = &scene.database.store;
-    assert_eq!(store.request(&ids, "test", trace).await.unwrap().len(), 2);
-    assert_eq!(
-        store
-            .request(&[RunId(3)], "test", None)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    for (runs, trace) in [(&[RunId(1), RunId(2)][..], trace), (&[RunId(3)], None)] {
+        let queued = store.request(runs, "test", trace).await.unwrap();
+        assert_eq!(queued.len(), runs.len());
+    }
     for (run, given) in [("4", TRACE), ("3", "nonsense")] {
         let mut enqueue = Command::from(program(scene.url(), &["enqueue", run]));
         let asked = enqueue.env("TRACEPARENT", given).output();
         let asked = asked.await.expect("the binary was built");
         assert!(asked.status.success(), "{asked:?}");
     }
-    let mut traces: Vec<_> = scene
-        .payloads("restore.execute")
-        .await
-        .into_iter()
-        .map(|payload| (payload["run"].as_i64(), payload["traceparent"].clone()))
-        .collect();
+    let payloads = scene.payloads("restore.execute").await;
+    let traces = payloads
+        .iter()
+        .map(|it| (it["run"].as_i64(), &it["traceparent"]));
+    let mut traces: Vec<_> = traces.collect();
     traces.sort_by_key(|(run, _)| *run);
-    let expected = [
-        (1, json!(TRACE)),
-        (2, json!(TRACE)),
-        (3, Value::Null),
-        (3, Value::Null),
-        (4, json!(TRACE)),
-    ];
+    let (given, none) = (&json!(TRACE), &Value::Null);
+    let expected = [(1, given), (2, given), (3, none), (3, none), (4, given)];
     assert_eq!(traces, expected.map(|(run, trace)| (Some(run), trace)));
 }
 
