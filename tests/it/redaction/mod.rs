@@ -28,12 +28,13 @@ use url::Url;
 use self::product::{Call, Running};
 use self::said::{Said, Surface, assert_exceptions_are_needed, assert_silent};
 use self::secrets::Secrets;
-use self::sown::{ASKED, DEAD, REFUSED, World, sow};
+use self::sown::{ASKED, DEAD, PREPARATION, REFUSED, sow};
 use crate::console::server::Ask;
 use crate::support::case::Case;
-use crate::support::scene::VERDICTS;
+use crate::support::scene::{VERDICTS, text_of};
 use crate::support::store::Fixture;
 use crate::support::time::eventually;
+use crate::work::jobs::queue;
 
 /// A table or a statement, and what it is about.
 type Query = (Surface, &'static str, &'static str);
@@ -55,18 +56,14 @@ const WRITTEN: &[Query] = &[
         "watch_list.error",
         "SELECT error FROM reconciler.watch_list WHERE error IS NOT NULL",
     ),
-    (
-        Surface::Own,
-        "attempts",
-        "SELECT * FROM reconciler.attempts",
-    ),
-    (Surface::Own, "sweeps", "SELECT * FROM reconciler.sweeps"),
-    (Surface::Own, "ticks", "SELECT * FROM reconciler.ticks"),
-    (Surface::Own, "census", "SELECT * FROM reconciler.census"),
-    (Surface::Own, "workers", "SELECT * FROM apalis.workers"),
     (Surface::Ledger, "ledger", "SELECT * FROM reconciler.ledger"),
 ];
 
+/// Our own tables that are read whole.
+const OWN: &str =
+    "reconciler.attempts reconciler.sweeps reconciler.ticks reconciler.census apalis.workers";
+
+/// On either system, as are the next two: what verdicts wrote into contexts.
 const RECONCILIATIONS: [&str; 2] = [
     "SELECT json_extract(context, '$.reconciliation') AS text FROM operation_runs
      WHERE id IN (SELECT operation_run_id FROM reconciler.ledger)",
@@ -103,7 +100,8 @@ const OPEN_JOBS: &str =
 struct Stage {
     on: Fixture,
     secrets: Secrets,
-    world: World,
+    /// Runs in which words are secrets.
+    rough: Vec<i64>,
     call: Call,
     token: String,
     directory: TempDir,
@@ -113,7 +111,7 @@ impl Stage {
     async fn new(on: Fixture, format: &str) -> Self {
         let on = on.with_queue().await;
         let mut secrets = Secrets::default();
-        let world = sow(&on, &mut secrets).await;
+        let rough = sow(&on, &mut secrets).await;
         if on.is_sqlite() {
             make_unreadable(&on, &mut secrets).await;
         }
@@ -129,7 +127,7 @@ impl Stage {
         Self {
             on,
             secrets,
-            world,
+            rough,
             call: Call { url, config },
             token,
             directory,
@@ -147,27 +145,25 @@ impl Stage {
         eventually(is_so, state).await;
     }
 
-    fn dialect<'q>(&self, [sqlite, postgres]: [&'q str; 2]) -> &'q str {
-        if self.on.is_sqlite() {
-            sqlite
-        } else {
-            postgres
-        }
-    }
-
     /// Everything that was written, column by column.
     async fn written(&self) -> Vec<Said> {
-        let mut queries = WRITTEN.to_vec();
-        queries.push((
-            Surface::Written,
-            "context.reconciliation",
-            self.dialect(RECONCILIATIONS),
-        ));
-        queries.push((Surface::Written, "failure_summary", self.dialect(FAILURES)));
-        queries.push((Surface::Own, "jobs", self.dialect(JOBS)));
+        let on_either = [
+            (Surface::Written, "context.reconciliation", RECONCILIATIONS),
+            (Surface::Written, "failure_summary", FAILURES),
+            (Surface::Own, "jobs", JOBS),
+        ];
+        let on_either = on_either.map(|(surface, by, [sqlite, postgres])| {
+            (surface, by, self.on.either(sqlite, postgres).to_owned())
+        });
+        let own = OWN
+            .split(' ')
+            .map(|table| (Surface::Own, table, format!("SELECT * FROM {table}")));
+        let others = WRITTEN
+            .iter()
+            .map(|(surface, by, query)| (*surface, *by, (*query).to_owned()));
         let mut said = Vec::new();
-        for (surface, by, query) in queries {
-            let rows = self.on.rows(query).await;
+        for (surface, by, query) in others.chain(own).chain(on_either) {
+            let rows = self.on.rows(&query).await;
             assert!(!rows.is_empty(), "{by}: nothing was written");
             said.push(Said::new(surface, by, format!("{rows:#?}")));
         }
@@ -208,8 +204,8 @@ fn with_password(on: &Fixture, secrets: &mut Secrets) -> String {
     }
     let mut url: Url = on.url.parse().expect("a URL");
     let password = secrets.core("the password of the database's URL");
-    url.set_password(Some(&password))
-        .expect("a URL with a host");
+    let is_set = url.set_password(Some(&password));
+    is_set.expect("a URL with a host");
     url.to_string()
 }
 
@@ -219,16 +215,15 @@ async fn refuse(on: &Fixture, secrets: &mut Secrets) {
     let message = secrets.make("the message of a refusal");
     let [by_trigger, by_constraint] = REFUSED;
     if on.is_sqlite() {
-        return on
-            .execute(&format!(
-                "CREATE TRIGGER refuse BEFORE INSERT ON audit_logs
-                 WHEN NEW.resource_type = 'operation_run' AND NEW.resource_id = '{by_trigger}'
-                 BEGIN SELECT RAISE(ABORT, '{message}'); END;
-                 CREATE TRIGGER refuse_too BEFORE UPDATE ON operation_runs
-                 WHEN NEW.id = {by_constraint} AND NEW.status = 'completed'
-                 BEGIN SELECT RAISE(ABORT, 'no'); END"
-            ))
-            .await;
+        let triggers = format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON audit_logs
+             WHEN NEW.resource_type = 'operation_run' AND NEW.resource_id = '{by_trigger}'
+             BEGIN SELECT RAISE(ABORT, '{message}'); END;
+             CREATE TRIGGER refuse_too BEFORE UPDATE ON operation_runs
+             WHEN NEW.id = {by_constraint} AND NEW.status = 'completed'
+             BEGIN SELECT RAISE(ABORT, 'no'); END"
+        );
+        return on.execute(&triggers).await;
     }
     let detail = secrets.make("the detail of a refusal");
     let hint = secrets.make("the hint of a refusal");
@@ -257,34 +252,17 @@ async fn ask_badly(on: &Fixture, secrets: &mut Secrets) {
     ]
     .map(|place| secrets.core(place));
     let [caused, traced] = ASKED;
-    let queue = "restore.execute";
     let jobs = [
-        (queue, format!(r#"{{"run":{caused},"cause":"{cause}"}}"#)),
-        (
-            queue,
-            format!(r#"{{"run":{traced},"traceparent":"{trace}"}}"#),
-        ),
-        (queue, format!(r#"{{"run":"{run}"}}"#)),
-        (queue, format!(r#"["{list}"]"#)),
-        (queue, format!(r#"{{"{key}":"{key}"#)),
-        (
-            "restore.sweep",
-            format!(r#"{{"tick":"{tick}","shard":0,"shards":1}}"#),
-        ),
+        format!(r#"{{"run":{caused},"cause":"{cause}"}}"#),
+        format!(r#"{{"run":{traced},"traceparent":"{trace}"}}"#),
+        format!(r#"{{"run":"{run}"}}"#),
+        format!(r#"["{list}"]"#),
+        format!(r#"{{"{key}":"{key}"#),
     ];
-    let [bytes, now] = if on.is_sqlite() {
-        ["CAST", "unixepoch('now')"]
-    } else {
-        ["convert_to", "now()"]
-    };
-    let encoding = on.either(" AS BLOB", ", 'UTF8'");
-    for (number, (queue, payload)) in jobs.iter().enumerate() {
-        on.execute(&format!(
-            "INSERT INTO apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority)
-             VALUES ('{number:026}', '{queue}', {bytes}('{payload}'{encoding}), 'Pending', 0, 1, {now}, 0)"
-        ))
-        .await;
-    }
+    let jobs = jobs.map(|job| ("restore.execute", job)).into_iter();
+    let shard = format!(r#"{{"tick":"{tick}","shard":0,"shards":1}}"#);
+    let jobs: Vec<_> = jobs.chain([("restore.sweep", shard)]).collect();
+    queue(on, &jobs).await;
 }
 
 /// A run that is a dead letter.
@@ -319,23 +297,18 @@ async fn make_unreadable(on: &Fixture, secrets: &mut Secrets) {
 /// Has a worker look at everything, by jobs and by sweeps, and says what it said.
 async fn work(stage: &Stage) -> Vec<Said> {
     let worker = stage.call.start(&["work", "--listen", "127.0.0.1:0"]).await;
-    let runs = stage
-        .on
-        .rows("SELECT id FROM operation_runs WHERE status IN ('queued', 'running')")
-        .await;
-    let runs: Vec<RunId> = runs
+    let open = "SELECT id FROM operation_runs WHERE status IN ('queued', 'running')";
+    let runs = stage.on.rows(open).await;
+    let runs = runs
         .iter()
-        .map(|run| RunId(run["id"].as_deref().expect("an id").parse().expect("an id")))
-        .collect();
+        .map(|run| RunId(text_of(run, "id").parse().expect("an id")));
     // Every other one is left to the sweeps.
-    let asked: Vec<RunId> = runs.into_iter().step_by(2).collect();
+    let asked: Vec<RunId> = runs.step_by(2).collect();
     let asked = stage.on.store.request(&asked, "platform", None).await;
     assert!(!asked.expect("the queue is there").is_empty());
     stage.until(OPEN_JOBS, |left| left == 0, &worker).await;
     stage.until(NOT_LOOKED_AT, |left| left == 0, &worker).await;
-    stage
-        .until(VERDICTS, |verdicts| verdicts > 40, &worker)
-        .await;
+    stage.until(VERDICTS, |found| found > 40, &worker).await;
     let swept = "SELECT count(*) FROM reconciler.sweeps WHERE ended_at IS NOT NULL";
     stage.until(swept, |sweeps| sweeps > 0, &worker).await;
     let counted = "SELECT count(*) FROM reconciler.census WHERE counts IS NOT NULL";
@@ -352,60 +325,33 @@ async fn work(stage: &Stage) -> Vec<Said> {
 
 /// Every verb that prints, on a database that is there.
 fn commands(stage: &Stage) -> Vec<Said> {
-    let text = |run: &i64| run.to_string();
-    let rough: Vec<String> = stage.world.rough.iter().map(text).collect();
-    let refused: Vec<String> = REFUSED
-        .iter()
-        .chain(&ASKED)
-        .chain([&DEAD])
-        .map(text)
-        .collect();
-    let rough_runs: Vec<&str> = rough.iter().map(String::as_str).collect();
-    let mut calls: Vec<Vec<&str>> = [
-        "sweep --dry-run",
-        "sweep",
-        "queue list --all",
-        "queue list --refused",
-        "doctor",
-        "config default",
-        "config check",
-        "--help",
-        "explain --help",
-        "queue --help",
-        "migrate",
-    ]
-    .map(|line| line.split(' ').collect())
-    .into();
-    calls.push([&["reconcile"], &rough_runs[..]].concat());
-    calls.push([&["enqueue"], &rough_runs[..]].concat());
-    let refusals: Vec<&str> = refused.iter().map(String::as_str).take(2).collect();
-    calls.push([&["reconcile"], &refusals[..]].concat());
-    let all: Vec<String> = (1_000..1_080)
-        .step_by(8)
-        .map(|run| run.to_string())
-        .chain(rough.clone())
-        .collect();
-    calls.extend(all.iter().map(|run| vec!["explain", run]));
-    calls.extend(
-        refused
-            .iter()
-            .chain(rough.iter().take(3))
-            .map(|run| vec!["queue", "show", run]),
+    let list = |runs: &[i64]| {
+        let runs: Vec<String> = runs.iter().map(i64::to_string).collect();
+        runs.join(" ")
+    };
+    let (rough, refused) = (list(&stage.rough), list(&REFUSED));
+    let lines = format!(
+        "sweep --dry-run; sweep; queue list --all; queue list --refused; doctor; config default; config check; \
+         --help; explain --help; queue --help; migrate; reconcile {rough}; enqueue {rough}; reconcile {refused}"
     );
-    let as_json = calls
-        .clone()
-        .into_iter()
-        .map(|call| [&call[..], &["--output", "json"]].concat());
-    let as_json: Vec<Vec<&str>> = as_json.collect();
-    calls.extend(as_json);
-    calls.iter().map(|call| stage.call.verb(call)).collect()
+    let mut lines: Vec<String> = lines.split("; ").map(str::to_owned).collect();
+    let scenarios = (1_000..1_080).step_by(8);
+    let explained = scenarios.chain(stage.rough.iter().copied());
+    lines.extend(explained.map(|run| format!("explain {run}")));
+    let in_trouble = REFUSED.into_iter().chain(ASKED).chain([DEAD]);
+    let shown = in_trouble.chain(stage.rough.iter().copied().take(3));
+    lines.extend(shown.map(|run| format!("queue show {run}")));
+    let as_json = lines.iter().map(|line| format!("{line} --output json"));
+    let all: Vec<String> = lines.iter().cloned().chain(as_json).collect();
+    let arguments = all.iter().map(|line| line.split(' ').collect::<Vec<_>>());
+    arguments.map(|call| stage.call.verb(&call)).collect()
 }
 
 /// Verbs that cannot do their work.
 fn failures(stage: &mut Stage) -> Vec<Said> {
-    let password = stage
-        .secrets
-        .core("the password of a URL that leads nowhere");
+    let secrets = &mut stage.secrets;
+    let password = secrets.core("the password of a URL that leads nowhere");
+    let bad = secrets.core("a configuration that cannot be read");
     let urls = [
         format!("postgres://app:{password}@127.0.0.1:1/none"),
         format!("postgres://app:{password}@no-such-host.invalid/none"),
@@ -415,25 +361,22 @@ fn failures(stage: &mut Stage) -> Vec<Said> {
         format!("mysql://app:{password}@127.0.0.1/none"),
         password.clone(),
     ];
-    let verbs = [
-        &["sweep"][..],
-        &["doctor"],
-        &["explain", "1"],
-        &["config", "check"],
-        &["serve"],
-    ];
     let mut said = Vec::new();
     for (number, url) in urls.into_iter().enumerate() {
-        let call = Call {
-            url,
-            ..stage.call.clone()
-        };
+        let mut call = stage.call.clone();
+        call.url = url;
+        said.push(call.verb(&["sweep"]));
         // One verb finds out all there is to say of a URL that is none.
-        for verb in verbs.iter().take(if number < 1 { verbs.len() } else { 1 }) {
-            said.push(call.verb(verb));
+        if number == 0 {
+            let others = [
+                &["doctor"][..],
+                &["explain", "1"],
+                &["config", "check"],
+                &["serve"],
+            ];
+            said.extend(others.map(|verb| call.verb(verb)));
         }
     }
-    let bad = stage.secrets.core("a configuration that cannot be read");
     let files = [
         format!("database_url = \"postgres://app:{bad}@h/d\"\n"),
         format!("[database]\nurl = \"postgres://app:{bad}@h/d\"\n"),
@@ -448,10 +391,8 @@ fn failures(stage: &mut Stage) -> Vec<Said> {
     for (number, text) in files.iter().enumerate() {
         let config = stage.directory.path().join(format!("bad-{number}.toml"));
         fs::write(&config, text).expect("a file");
-        let call = Call {
-            config,
-            ..stage.call.clone()
-        };
+        let mut call = stage.call.clone();
+        call.config = config;
         let mut tried = call.verb(&["config", "check"]);
         tried.by = format!("{}: {}", tried.by, text.replace(&bad, "SECRET"));
         said.push(tried);
@@ -462,49 +403,30 @@ fn failures(stage: &mut Stage) -> Vec<Said> {
 /// Pages and the API, and what the console logged meanwhile.
 async fn console(stage: &Stage) -> Vec<Said> {
     let console = stage.call.start(&["serve"]).await;
-    let mut addresses: Vec<String> = [
-        "/",
-        "/runs",
-        "/runs.csv",
-        "/runs.json",
-        "/queue",
-        "/api/v1/",
-        "/api/v1/runs",
-        "/api/v1/posture",
-        "/api/v1/queue",
-        "/api/v1/sweeps",
-        "/api/v1/openapi.json",
-        "/nowhere",
-        "/runs?status=nonsense",
-    ]
-    .map(str::to_owned)
-    .into();
+    let addresses = "/ /runs /runs.csv /runs.json /queue /api/v1/ /api/v1/runs /api/v1/posture /api/v1/queue \
+        /api/v1/sweeps /api/v1/openapi.json /nowhere /runs?status=nonsense";
+    let mut addresses: Vec<String> = addresses.split(' ').map(str::to_owned).collect();
+    let rough = || stage.rough.iter().copied();
     let scenarios = (1_000..1_080).step_by(8);
-    let runs = scenarios
-        .chain(stage.world.rough.iter().copied())
-        .chain(REFUSED)
-        .chain([DEAD]);
+    let runs = scenarios.chain(rough()).chain(REFUSED).chain([DEAD]);
     for run in runs {
         addresses.extend(["", "/evidence", "/explain"].map(|part| format!("/runs/{run}{part}")));
         addresses.extend(["", "/explain"].map(|part| format!("/api/v1/runs/{run}{part}")));
     }
-    let prepared = (70_001..70_031)
-        .step_by(3)
-        .chain(stage.world.preparing.iter().copied());
-    let executed = stage.world.rough.iter().map(|run| 1_000_000 + run);
+    let prepared = (70_001..70_031).step_by(3).chain([PREPARATION]);
+    let executed = rough().map(|run| 1_000_000 + run);
     for restore in prepared.chain(executed) {
         addresses.push(format!("/restores/{restore}"));
         addresses.push(format!("/api/v1/restores/{restore}/gates"));
     }
-    let mut said: Vec<Said> = addresses
+    let get = |address: &str| Ask::get(address).bearer(&stage.token);
+    let pages = addresses
         .iter()
-        .map(|address| console.ask(Surface::Console, &Ask::get(address).bearer(&stage.token)))
-        .collect();
-    said.push(console.ask(Surface::Metrics, &Ask::get("/metrics").bearer(&stage.token)));
-    said.push(console.ask(
-        Surface::Console,
-        &Ask::post("/login").form(&[("token", &stage.token)]),
-    ));
+        .map(|it| console.ask(Surface::Console, &get(it)));
+    let mut said: Vec<Said> = pages.collect();
+    said.push(console.ask(Surface::Metrics, &get("/metrics")));
+    let login = Ask::post("/login").form(&[("token", &stage.token)]);
+    said.push(console.ask(Surface::Console, &login));
     said.push(console.end().await);
     said
 }
@@ -519,11 +441,8 @@ async fn nothing_is_said(on: Fixture, format: &str, everywhere: bool) {
     }
     said.extend(stage.written().await);
     let bytes: usize = said.iter().map(|said| said.text.len()).sum();
-    println!(
-        "{} secrets, {} texts of {bytes} bytes",
-        stage.secrets.len(),
-        said.len()
-    );
+    let (secrets, texts) = (stage.secrets.len(), said.len());
+    println!("{secrets} secrets, {texts} texts of {bytes} bytes");
     assert_silent(&stage.secrets, &said);
     if everywhere && !stage.on.is_sqlite() {
         assert_exceptions_are_needed(&stage.secrets, &said);
@@ -568,11 +487,8 @@ async fn an_error_says_no_more_than_the_message_of_the_database() {
         shard: Shard::WHOLE,
         in_hand: &[RunId(1)],
     };
-    let error = on
-        .store
-        .open_sweep(&start)
-        .await
-        .expect_err("it is refused");
+    let refused = on.store.open_sweep(&start).await;
+    let error = refused.expect_err("it is refused");
     let text = format!("{error}\n{error:?}\n{error:#?}");
     assert!(text.contains("not today"), "{text}");
     assert_silent(&secrets, &[Said::new(Surface::Log, "an error", text)]);

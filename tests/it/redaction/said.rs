@@ -5,7 +5,6 @@ use std::fmt;
 
 use super::secrets::Secrets;
 
-/// Where something was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Surface {
     /// Lines on standard error of a worker or the console.
@@ -31,7 +30,6 @@ pub(super) enum Surface {
     Console,
 }
 
-/// Something that was said.
 #[derive(Debug)]
 pub(super) struct Said {
     pub(super) surface: Surface,
@@ -58,33 +56,27 @@ struct Exception {
     reason: &'static str,
 }
 
+const fn on_pages(place: &'static str, reason: &'static str) -> Exception {
+    let on = &[Surface::Console];
+    Exception { place, on, reason }
+}
+
 /// Everything that may be said of what the platform holds. All else may be said nowhere.
 const EXCEPTIONS: &[Exception] = &[
-    Exception {
-        place: "workspaces.name",
-        on: &[Surface::Console],
-        reason: "names are what an operator finds a workspace by",
-    },
-    Exception {
-        place: "managed_environments.name",
-        on: &[Surface::Console],
-        reason: "names are what an operator finds an environment by",
-    },
-    Exception {
-        place: "backup_sets.name",
-        on: &[Surface::Console],
-        reason: "the name is what an operator finds a backup set by",
-    },
-    Exception {
-        place: "restore_runs.requested_by",
-        on: &[Surface::Console],
-        reason: "who asked for a restore is said to whoever may see the restore",
-    },
-    Exception {
-        place: "restore_runs.group_mapping id",
-        on: &[Surface::Console],
-        reason: "groups without a target are named by their ids, so that somebody can map them",
-    },
+    on_pages("workspaces.name", "an operator finds a workspace by it"),
+    on_pages(
+        "managed_environments.name",
+        "an operator finds an environment by it",
+    ),
+    on_pages("backup_sets.name", "an operator finds a backup set by it"),
+    on_pages(
+        "restore_runs.requested_by",
+        "it is said to whoever may see the restore",
+    ),
+    on_pages(
+        "restore_runs.group_mapping id",
+        "groups without a target are to be mapped by somebody",
+    ),
     Exception {
         place: "restore_runs.results id",
         on: &[Surface::Ledger, Surface::Command, Surface::Console],
@@ -125,13 +117,8 @@ pub(super) struct Betrayal {
 
 impl fmt::Display for Betrayal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            place,
-            surface,
-            by,
-            around,
-        } = self;
-        write!(f, "{place} on {surface:?}, by {by}: …{around}…")
+        write!(f, "{} on {:?}, by ", self.place, self.surface)?;
+        write!(f, "{}: …{}…", self.by, self.around)
     }
 }
 
@@ -171,12 +158,8 @@ fn betrayals(secrets: &Secrets, said: &[Said]) -> Vec<Betrayal> {
 pub(super) fn assert_silent(secrets: &Secrets, said: &[Said]) {
     let betrayals = betrayals(secrets, said);
     let lines: Vec<String> = betrayals.iter().map(Betrayal::to_string).collect();
-    assert!(
-        betrayals.is_empty(),
-        "{} leak(s):\n{}",
-        lines.len(),
-        lines.join("\n")
-    );
+    let (number, lines) = (lines.len(), lines.join("\n"));
+    assert!(betrayals.is_empty(), "{number} leak(s):\n{lines}");
 }
 
 /// Fails where something may be said that nobody says: what is allowed in vain hides the next leak.
@@ -198,12 +181,9 @@ pub(super) fn assert_exceptions_are_needed(secrets: &Secrets, said: &[Said]) {
 #[test]
 fn what_was_said_is_held_against_whoever_said_it() {
     let mut secrets = Secrets::default();
-    let [name, item, other] = [
-        "workspaces.name 1",
-        "restore_runs.results id 1",
-        "restore_runs.preview 1",
-    ]
-    .map(|place| secrets.make(place));
+    let name = secrets.make("workspaces.name 1");
+    let item = secrets.make("restore_runs.results id 1");
+    let other = secrets.make("restore_runs.preview 1");
     let say = |surface, secret: &str| {
         let text = format!("all is well {secret}, and more");
         betrayals(&secrets, &[Said::new(surface, "somebody", text)])
@@ -218,15 +198,9 @@ fn what_was_said_is_held_against_whoever_said_it() {
     ] {
         let found = say(surface, secret);
         assert_eq!(found.len(), 1, "{surface:?}: {secret}");
-        assert!(
-            found[0]
-                .to_string()
-                .contains(&format!("{surface:?}, by somebody"))
-        );
+        let by = format!("{surface:?}, by somebody");
+        assert!(found[0].to_string().contains(&by));
     }
-    assert!(
-        EXCEPTIONS
-            .iter()
-            .all(|it| !it.on.is_empty() && !it.reason.is_empty())
-    );
+    let is_reasoned = |it: &Exception| !it.on.is_empty() && !it.reason.is_empty();
+    assert!(EXCEPTIONS.iter().all(is_reasoned));
 }

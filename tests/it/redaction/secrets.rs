@@ -69,9 +69,8 @@ impl Secrets {
 
     /// The same without a form around it, for places that take no more.
     pub(super) fn core(&mut self, place: impl Into<String>) -> String {
-        let core: String = characters(self.places.len(), b"abcdefghijklmnopqrstuvwxyz0123456789")
-            .take(CORE)
-            .collect();
+        let characters = characters(self.places.len(), b"abcdefghijklmnopqrstuvwxyz0123456789");
+        let core: String = characters.take(CORE).collect();
         self.know(&core, place.into());
         core
     }
@@ -81,10 +80,7 @@ impl Secrets {
         for piece in core.as_bytes().windows(PIECE) {
             let piece = piece.try_into().expect("as long as a piece");
             let before = self.pieces.insert(piece, number);
-            assert!(
-                before.is_none(),
-                "a piece of {place} is one of another secret"
-            );
+            assert!(before.is_none(), "{place}: a piece of another secret");
         }
         self.places.push(place);
     }
@@ -156,25 +152,17 @@ fn a_piece_of_a_secret_is_found_wherever_it_stands() {
         let expected = [format!("place {number}")];
         let places = |text: &str| {
             let leaks = secrets.find(text);
-            leaks
-                .iter()
-                .map(|leak| leak.place.to_owned())
-                .collect::<Vec<_>>()
+            let places = leaks.iter().map(|leak| leak.place.to_owned());
+            places.collect::<Vec<_>>()
         };
         assert_eq!(places(secret), expected, "{secret}");
         let form = FORMS[number % FORMS.len()];
         let begins = form.find(['@', '{']).expect("a core");
         let cut = &secret[begins + 5..begins + 5 + PIECE];
-        assert_eq!(
-            places(&format!("x{}y", cut.to_uppercase())),
-            expected,
-            "{secret}"
-        );
-        assert_eq!(
-            places(&format!("{:?}", cut.as_bytes())),
-            expected,
-            "{secret}"
-        );
+        let (shouted, bytes) = (cut.to_uppercase(), cut.as_bytes());
+        for text in [format!("x{shouted}y"), format!("{bytes:?}")] {
+            assert_eq!(places(&text), expected, "{secret}");
+        }
         assert!(places(&cut[..PIECE - 1]).is_empty(), "{secret}");
     }
     let unplanted = FORMS.join(" ");

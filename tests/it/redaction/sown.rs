@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::secrets::Secrets;
 use crate::support::case::{Case, HOME, audit, rows_of};
-use crate::support::store::{Columns, Fixture};
+use crate::support::scene::text_of;
+use crate::support::store::Fixture;
 
 /// What becomes of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,39 +87,26 @@ pub(super) const DEAD: i64 = 29_003;
 /// Runs that somebody asks for with a job that holds more than it should.
 pub(super) const ASKED: [i64; 2] = [29_004, 29_005];
 
-/// What was planted beside secrets.
-pub(super) struct World {
-    /// Runs in which words are secrets.
-    pub(super) rough: Vec<i64>,
-    /// Restores that are being prepared, with secrets for ids.
-    pub(super) preparing: Vec<i64>,
-}
-
-/// Plants everything.
-pub(super) async fn sow(on: &Fixture, secrets: &mut Secrets) -> World {
+/// Plants everything, and says in which runs words are secrets.
+pub(super) async fn sow(on: &Fixture, secrets: &mut Secrets) -> Vec<i64> {
     for rows in platform(clock::wall(), true) {
         on.standin.plant(&rows).await.expect("the scenarios");
     }
-    let rough: Vec<Case> = (FIRST_ROUGH..)
-        .zip(ROUGH)
-        .map(|(id, differs)| rough(id, *differs, secrets))
+    let mut rough: Vec<Case> = (FIRST_ROUGH..)
+        .map(Case::proven)
+        .take(ROUGH.len())
         .collect();
+    for (case, differs) in rough.iter_mut().zip(ROUGH) {
+        differs(case, secrets);
+    }
     let runs = rough.iter().map(|case| case.run.id).collect();
-    let plain = REFUSED
-        .into_iter()
-        .chain([DEAD])
-        .chain(ASKED)
-        .map(Case::failed);
-    let mut rows = rows_of(rough.into_iter().chain(plain));
+    let plain = REFUSED.into_iter().chain([DEAD]).chain(ASKED);
+    let mut rows = rows_of(rough.into_iter().chain(plain.map(Case::failed)));
     rows.restores.push(preparation(secrets));
-    let preparing = vec![PREPARATION];
     on.standin.plant(&rows).await.expect("more runs");
-    on.execute(&format!(
-        "UPDATE backup_sets SET status = '{}' WHERE id = {}",
-        secrets.make("backup_sets.status"),
-        HOME.1
-    ))
-    .await;
+    let (status, set) = (secrets.make("backup_sets.status"), HOME.1);
+    let replaced = format!("UPDATE backup_sets SET status = '{status}' WHERE id = {set}");
+    on.execute(&replaced).await;
     let tables: BTreeSet<&str> = COLUMNS.iter().map(|(table, ..)| *table).collect();
     for table in tables {
         assert_every_column_is_listed(on, table).await;
@@ -128,10 +116,7 @@ pub(super) async fn sow(on: &Fixture, secrets: &mut Secrets) -> World {
         let place = format!("{table}.{column}");
         assert!(secrets.has_any(&place), "no secret is in {place}, {sow:?}");
     }
-    World {
-        rough: runs,
-        preparing,
-    }
+    runs
 }
 
 async fn assert_every_column_is_listed(on: &Fixture, table: &str) {
@@ -142,9 +127,8 @@ async fn assert_every_column_is_listed(on: &Fixture, table: &str) {
     );
     for row in on.rows(&query.replace("TABLE", table)).await {
         let column = row["column_name"].as_deref().expect("a name");
-        let is_listed = COLUMNS
-            .iter()
-            .any(|listed| (listed.0, listed.1) == (table, column));
+        let mut listed = COLUMNS.iter().map(|(table, column, _)| (*table, *column));
+        let is_listed = listed.any(|it| it == (table, column));
         assert!(is_listed, "{table}.{column} gets no secret");
     }
 }
@@ -162,27 +146,20 @@ async fn sow_table(on: &Fixture, table: &str, secrets: &mut Secrets) {
             })
             .collect();
         if !changed.is_empty() {
-            let id = id_of(&row);
-            let changed = changed.join(", ");
-            statements.push_str(
-                &[
-                    "UPDATE ",
-                    table,
-                    " SET ",
-                    &changed,
-                    " WHERE id = ",
-                    id,
-                    ";\n",
-                ]
-                .concat(),
-            );
+            let (id, changed) = (text_of(&row, "id"), changed.join(", "));
+            let parts = [
+                "UPDATE ",
+                table,
+                " SET ",
+                &changed,
+                " WHERE id = ",
+                id,
+                ";\n",
+            ];
+            statements.extend(parts);
         }
     }
     on.execute(&(statements + "COMMIT")).await;
-}
-
-fn id_of(row: &Columns) -> &str {
-    row["id"].as_deref().expect("an id")
 }
 
 /// The new text of a column; none where it stays.
@@ -251,23 +228,18 @@ fn fill(value: &mut Value, place: &str, has_counted_keys: bool, secrets: &mut Se
 
 fn map_groups(groups: &mut Map<String, Value>, secrets: &mut Secrets) {
     for target in groups.values_mut() {
-        if target
-            .as_str()
-            .is_some_and(|target| !target.is_empty() && target != "SKIP")
-        {
+        let is_mapped = |target: &str| !target.is_empty() && target != "SKIP";
+        if target.as_str().is_some_and(is_mapped) {
             *target = json!(secrets.make("restore_runs.group_mapping target"));
         }
     }
     let [unmapped, mapped] = std::array::from_fn(|_| secrets.make("restore_runs.group_mapping id"));
-    groups.insert(unmapped, Value::Null);
-    groups.insert(
-        mapped,
-        json!(secrets.make("restore_runs.group_mapping target")),
-    );
+    let target = secrets.make("restore_runs.group_mapping target");
+    groups.extend([(unmapped, Value::Null), (mapped, json!(target))]);
 }
 
 /// The restore that is being prepared.
-const PREPARATION: i64 = 3_000_001;
+pub(super) const PREPARATION: i64 = 3_000_001;
 
 fn preparation(secrets: &mut Secrets) -> PlantedRestore {
     let case = Case::proven(FIRST_ROUGH);
@@ -294,12 +266,6 @@ fn preparation(secrets: &mut Secrets) -> PlantedRestore {
 
 /// Replaces what means something in one run.
 type Differs = fn(&mut Case, &mut Secrets);
-
-fn rough(id: i64, differs: Differs, secrets: &mut Secrets) -> Case {
-    let mut case = Case::proven(id);
-    differs(&mut case, secrets);
-    case
-}
 
 /// Results of which one item has `key` and `value`.
 fn item(case: &mut Case, key: &str, value: &Value) {
@@ -361,19 +327,13 @@ const ROUGH: &[Differs] = &[
     },
     |case, secrets| {
         let id = secrets.make("restore_runs.results backup_item_id");
-        item(
-            case,
-            "8",
-            &json!({ "status": "applied", "backup_item_id": id }),
-        );
+        let value = json!({ "status": "applied", "backup_item_id": id });
+        item(case, "8", &value);
     },
     |case, secrets| {
         let word = secrets.make("restore_runs.results item status");
-        item(
-            case,
-            "8",
-            &json!({ "status": word, "reason": secrets.make("restore_runs.results item reason") }),
-        );
+        let reason = secrets.make("restore_runs.results item reason");
+        item(case, "8", &json!({ "status": word, "reason": reason }));
     },
     |case, secrets| {
         let outcomes =
