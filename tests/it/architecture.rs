@@ -17,6 +17,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::manual::{between, read, root};
+
 /// One border: these words may not occur in the Rust files under `within`, save those under `except`.
 struct Rule {
     name: &'static str,
@@ -137,28 +139,12 @@ const RULES: &[Rule] = &[
 ];
 
 /// What the pure crate may depend on: none of these can open a socket, read a clock or spawn a task.
-const PURE_DEPENDENCIES: &[&str] = &[
-    "jiff",
-    "schemars",
-    "serde",
-    "serde_json",
-    "serde_json_canonicalizer",
-    "sha2",
-    "thiserror",
-];
+const PURE_DEPENDENCIES: &str =
+    "jiff schemars serde serde_json serde_json_canonicalizer sha2 thiserror";
 
 /// What the top of the repository may hold, besides dot-files and what `.gitignore` names.
-const TOP_LEVEL: &[&str] = &[
-    "Cargo.toml",
-    "Cargo.lock",
-    "src",
-    "jobs",
-    "migrations",
-    "tests",
-    "config",
-    "Dockerfile",
-    "README.md",
-];
+const TOP_LEVEL: &str =
+    "Cargo.toml Cargo.lock src jobs migrations tests config Dockerfile README.md";
 
 /// Repository-relative path, with `/`, to content.
 type Files = BTreeMap<String, String>;
@@ -167,68 +153,47 @@ type Files = BTreeMap<String, String>;
 fn the_source_tree_keeps_the_rules() {
     let rust = load_files(&["src", "jobs", "tests"], "rs");
     assert!(rust.contains_key("src/main.rs"), "the tree was not found");
-    let found: Vec<_> = rust
-        .iter()
-        .flat_map(|(path, text)| {
-            [violations(path, text), unreasoned_expectations(path, text)].concat()
-        })
-        .collect();
-    assert_none(&found);
+    let of_file = |(path, text): (&String, &String)| {
+        [violations(path, text), unreasoned_expectations(path, text)].concat()
+    };
+    assert_none(&rust.iter().flat_map(of_file).collect::<Vec<_>>());
 }
 
 #[test]
 fn every_sql_file_is_named_for_its_purpose_and_used_once() {
-    assert_none(&sql_violations(
-        &load_files(&["src", "tests/bench", "tests/fixtures"], "sql"),
-        &load_files(&["src", "tests/bench", "tests/fixtures"], "rs"),
-    ));
+    let load = |extension| load_files(&["src", "tests/bench", "tests/fixtures"], extension);
+    assert_none(&sql_violations(&load("sql"), &load("rs")));
 }
 
 #[test]
 fn the_pure_crate_depends_on_nothing_that_could_act() {
-    let workspace = load_file(&root().join("Cargo.toml"));
-    let jobs = load_file(&root().join("jobs/Cargo.toml"));
+    let [workspace, jobs] = ["Cargo.toml", "jobs/Cargo.toml"].map(read);
     assert_none(&dependency_violations(&workspace, &jobs));
 }
 
 #[test]
 fn the_top_level_holds_only_what_a_newcomer_is_told_about() {
-    let entries: Vec<String> = fs::read_dir(root())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    assert_none(&top_level_violations(
-        &entries,
-        &load_file(&root().join(".gitignore")),
-    ));
+    let entries = fs::read_dir(root()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names.collect();
+    assert_none(&top_level_violations(&names, &read(".gitignore")));
 }
 
 fn assert_none(found: &[String]) {
-    assert!(
-        found.is_empty(),
-        "{} violation(s):\n{}",
-        found.len(),
-        found.join("\n")
-    );
+    let (number, lines) = (found.len(), found.join("\n"));
+    assert_eq!(number, 0, "{number} violation(s):\n{lines}");
 }
 
 /// Every rule that one Rust file breaks, one line per place.
 fn violations(path: &str, text: &str) -> Vec<String> {
     let is_under = |roots: &[&str]| roots.iter().any(|root| path.starts_with(root));
-    let rules: Vec<&Rule> = RULES
-        .iter()
-        .filter(|rule| is_under(rule.within) && !is_under(rule.except))
-        .collect();
+    let holds = |rule: &&Rule| is_under(rule.within) && !is_under(rule.except);
     let mut found = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let code = code_of(line);
-        for rule in &rules {
-            if rule.words.iter().any(|word| word.occurs_in(&code)) {
-                found.push(format!(
-                    "{path}:{number}: {}, because {}",
-                    rule.name, rule.reason
-                ));
-            }
+        let breaks = |rule: &&Rule| rule.words.iter().any(|word| word.occurs_in(&code));
+        for Rule { name, reason, .. } in RULES.iter().filter(holds).filter(breaks) {
+            found.push(format!("{path}:{number}: {name}, because {reason}"));
         }
     }
     found
@@ -237,21 +202,16 @@ fn violations(path: &str, text: &str) -> Vec<String> {
 /// Every `#[expect]` that does not say why.
 fn unreasoned_expectations(path: &str, text: &str) -> Vec<String> {
     let code: String = text.lines().map(|line| code_of(line) + "\n").collect();
-    let attributes = ["#[expect(", "#![expect("];
-    let starts = attributes
-        .iter()
-        .flat_map(|opening| code.match_indices(opening));
-    starts
-        .filter(|(start, _)| {
-            let attribute = code[*start..].split(")]").next().unwrap_or_default();
-            !attribute.contains("reason")
-        })
-        .map(|(start, _)| {
-            let number = code[..start].matches('\n').count() + 1;
-            format!(
-                "{path}:{number}: an expectation gives its reason, because it outlives its author"
-            )
-        })
+    let openings = ["#[expect(", "#![expect("].into_iter();
+    let starts = openings.flat_map(|opening| code.match_indices(opening));
+    let unreasoned = starts.filter(|(start, _)| {
+        let attribute = code[*start..].split(")]").next().unwrap_or_default();
+        !attribute.contains("reason")
+    });
+    let numbers = unreasoned.map(|(start, _)| code[..start].matches('\n').count() + 1);
+    let why = "an expectation gives its reason, because it outlives its author";
+    numbers
+        .map(|number| format!("{path}:{number}: {why}"))
         .collect()
 }
 
@@ -290,24 +250,14 @@ fn code_of(line: &str) -> String {
 
 /// Every `.sql` file whose first line does not name it, or that is not included exactly once.
 fn sql_violations(sql: &Files, rust: &Files) -> Vec<String> {
-    let included: Vec<PathBuf> = rust
-        .iter()
-        .flat_map(|(user, text)| inclusions(user, text))
-        .collect();
+    let included = rust.iter().flat_map(|(user, text)| inclusions(user, text));
+    let included: Vec<PathBuf> = included.collect();
     let mut found = Vec::new();
     for (path, text) in sql {
         let name = Path::new(path).file_stem().unwrap().to_str().unwrap();
-        let purpose = text
-            .strip_prefix("-- ")
-            .and_then(|line| line.strip_prefix(name));
-        let purpose = purpose
-            .and_then(|line| line.strip_prefix(": "))
-            .unwrap_or_default();
-        if purpose
-            .lines()
-            .next()
-            .is_none_or(|purpose| purpose.trim().is_empty())
-        {
+        let line = text.lines().next().unwrap_or_default();
+        let purpose = line.strip_prefix(&format!("-- {name}: "));
+        if purpose.is_none_or(|purpose| purpose.trim().is_empty()) {
             found.push(format!(
                 "{path}:1: begins with `-- {name}: purpose`, because the server's log shows that line"
             ));
@@ -326,21 +276,12 @@ fn sql_violations(sql: &Files, rust: &Files) -> Vec<String> {
 /// statement of both databases or of one.
 fn inclusions(user: &str, text: &str) -> Vec<PathBuf> {
     let directory = Path::new(user).parent().unwrap();
-    let text: String = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .flat_map(str::split_whitespace)
-        .collect();
-    let included = text
-        .split("include_str!(\"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .map(|relative| normalized(&directory.join(relative)));
-    let stated = text
-        .split("statement!(")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next())
-        .flat_map(stated);
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let code = text.lines().filter(is_code);
+    let code: String = code.flat_map(str::split_whitespace).collect();
+    let included = between(&code, "include_str!(\"", '"');
+    let included = included.map(|relative| normalized(&directory.join(relative)));
+    let stated = between(&code, "statement!(", ')').flat_map(stated);
     included.chain(stated).collect()
 }
 
@@ -356,10 +297,8 @@ fn stated(arguments: &str) -> Vec<PathBuf> {
     } else {
         &["postgres", "sqlite"]
     };
-    databases
-        .iter()
-        .map(|database| format!("src/storage/{database}/sql/{name}.sql").into())
-        .collect()
+    let file = |database| format!("src/storage/{database}/sql/{name}.sql").into();
+    databases.iter().map(file).collect()
 }
 
 fn normalized(path: &Path) -> PathBuf {
@@ -375,34 +314,31 @@ fn normalized(path: &Path) -> PathBuf {
 /// What the pure crate depends on and should not, or jiff with a clock in it.
 fn dependency_violations(workspace: &str, jobs: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut names: Vec<&str> = section(jobs, "[dependencies]")
-        .filter_map(|line| key_of(line))
-        .collect();
+    let of_crate = section(jobs, "[dependencies]");
+    let mut names: Vec<&str> = of_crate.filter_map(|line| key_of(line)).collect();
     names.sort_unstable();
-    if names != PURE_DEPENDENCIES {
+    if names.join(" ") != PURE_DEPENDENCIES {
         found.push(format!(
-            "jobs/Cargo.toml: depends on {names:?} instead of {PURE_DEPENDENCIES:?}"
+            "jobs/Cargo.toml: depends on {names:?} instead of {PURE_DEPENDENCIES}"
         ));
     }
-    let tables = jobs
-        .lines()
-        .filter(|line| line.starts_with('[') && line.contains("dependencies"));
-    for table in tables.filter(|table| !["[dependencies]", "[dev-dependencies]"].contains(table)) {
+    let is_other = |line: &&str| !["[dependencies]", "[dev-dependencies]"].contains(line);
+    let tables = jobs.lines().filter(|line| line.starts_with('['));
+    let tables = tables.filter(|line| line.contains("dependencies"));
+    for table in tables.filter(is_other) {
         found.push(format!(
             "jobs/Cargo.toml: {table} hides a dependency from the list"
         ));
     }
-    let mut jiff =
-        section(workspace, "[workspace.dependencies]").filter(|line| key_of(line) == Some("jiff"));
+    let is_jiff = |line: &&str| key_of(line) == Some("jiff");
+    let mut jiff = section(workspace, "[workspace.dependencies]").filter(is_jiff);
     if !jiff.any(|line| line.contains("default-features = false") && !line.contains("\"std\"")) {
         found.push("Cargo.toml: jiff has its `std` feature, and with it a clock".to_owned());
     }
-    for line in section(jobs, "[dependencies]").filter(|line| key_of(line) == Some("jiff")) {
-        if line.contains("features") {
-            found.push(
-                "jobs/Cargo.toml: jiff's features are chosen in the workspace only".to_owned(),
-            );
-        }
+    let mut jiff = section(jobs, "[dependencies]").filter(is_jiff);
+    if jiff.any(|line| line.contains("features")) {
+        let fault = "jobs/Cargo.toml: jiff's features are chosen in the workspace only";
+        found.push(fault.to_owned());
     }
     found
 }
@@ -425,30 +361,17 @@ fn key_of(line: &str) -> Option<&str> {
 
 /// Entries that are neither in [`TOP_LEVEL`] nor dot-files nor ignored by one of git's plain patterns.
 fn top_level_violations(entries: &[String], gitignore: &str) -> Vec<String> {
-    let is_ignored = |entry: &str| {
-        gitignore
-            .lines()
-            .any(|pattern| match pattern.strip_prefix('*') {
-                Some(suffix) => !suffix.is_empty() && entry.ends_with(suffix),
-                None => pattern.trim_matches('/') == entry,
-            })
+    let ignores = |pattern: &str, entry: &str| match pattern.strip_prefix('*') {
+        Some(suffix) => !suffix.is_empty() && entry.ends_with(suffix),
+        None => pattern.trim_matches('/') == entry,
     };
-    entries
-        .iter()
-        .filter(|entry| !entry.starts_with('.') && !TOP_LEVEL.contains(&entry.as_str()))
-        .filter(|entry| !is_ignored(entry))
-        .map(|entry| {
-            format!("{entry}: the top level is a table of contents and has no place for it")
-        })
-        .collect()
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn load_file(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let is_stray = |entry: &&String| {
+        let is_ignored = gitignore.lines().any(|pattern| ignores(pattern, entry));
+        !is_ignored && !entry.starts_with('.') && !TOP_LEVEL.split(' ').any(|it| it == *entry)
+    };
+    let why = "the top level is a table of contents and has no place for it";
+    let strays = entries.iter().filter(is_stray);
+    strays.map(|entry| format!("{entry}: {why}")).collect()
 }
 
 fn load_files(directories: &[&str], extension: &str) -> Files {
@@ -461,7 +384,7 @@ fn load_files(directories: &[&str], extension: &str) -> Files {
                 pending.push(path);
             } else if path.extension().is_some_and(|found| found == extension) {
                 let relative = path.strip_prefix(root()).unwrap().to_str().unwrap();
-                files.insert(relative.to_owned(), load_file(&path));
+                files.insert(relative.to_owned(), read(relative));
             }
         }
     }
@@ -525,17 +448,14 @@ mod tests {
             ("src/storage/postgres/mod.rs", "use sqlx::postgres::PgPool;"),
             ("src/main.rs", "fn main() -> anyhow::Result<()> {"),
             ("src/clock.rs", "Timestamp::now()"),
+            ("src/cli/a.rs", "worker: String, // crate::apalis writes it"),
+            ("src/cli/a.rs", "//! Unlike sqlx::Any, this asks."),
             (
-                "src/storage/records.rs",
-                "worker: String, // crate::worker writes it",
-            ),
-            ("src/cli/doctor.rs", "//! Unlike sqlx::Any, this asks."),
-            (
-                "src/cli/doctor.rs",
-                "let advice = \"use sqlx::migrate, \\\"todo!\\\"\";",
+                "src/cli/a.rs",
+                "let a = \"use sqlx::migrate, \\\"todo!\\\"\";",
             ),
             (
-                "src/cli/doctor.rs",
+                "src/cli/a.rs",
                 "if c == '\"' || d == '\"' { let client = 1; }",
             ),
             ("tests/it/settle.rs", "use sqlx::PgPool;"),
@@ -557,11 +477,9 @@ mod tests {
 
     #[test]
     fn a_nameless_a_misnamed_a_dead_and_a_shared_sql_file_are_found() {
-        let user =
-            |text: &str| Files::from([("src/storage/postgres/mod.rs".to_owned(), text.to_owned())]);
-        let query = |text: &str| {
-            Files::from([("src/storage/sql/load_runs.sql".to_owned(), text.to_owned())])
-        };
+        let file = |path: &str, text: &str| Files::from([(path.to_owned(), text.to_owned())]);
+        let user = |text: &str| file("src/storage/postgres/mod.rs", text);
+        let query = |text: &str| file("src/storage/sql/load_runs.sql", text);
         let once = user("const A: &str = include_str!(\n    \"../sql/load_runs.sql\"\n);");
         let good = query("-- load_runs: the runs of a batch\nSELECT 1");
 
@@ -597,20 +515,14 @@ mod tests {
         let with_clock = workspace.replace("= false", "= false, features = [\"std\"]");
         let by_default = workspace.replace(", default-features = false", "");
         for workspace in [with_clock, by_default] {
-            assert_eq!(
-                dependency_violations(&workspace, jobs).len(),
-                1,
-                "{workspace}"
-            );
+            let found = dependency_violations(&workspace, jobs);
+            assert_eq!(found.len(), 1, "{workspace}");
         }
         for jobs in [
             jobs.replace("[dev-dependencies]", "tokio = \"1\"\n[dev-dependencies]"),
             jobs.replace("sha2 = { version = \"0.11\" }\n", ""),
             format!("{jobs}[target.'cfg(unix)'.dependencies]\nlibc = \"1\"\n"),
-            jobs.replace(
-                "jiff.workspace = true",
-                "jiff = { workspace = true, features = [\"std\"] }",
-            ),
+            jobs.replace("jiff.workspace = true", "jiff = { features = [\"std\"] }"),
         ] {
             assert_eq!(dependency_violations(workspace, &jobs).len(), 1, "{jobs}");
         }

@@ -12,26 +12,26 @@ use reconciler_jobs::{json, restore_execute::record::FAILURE_SUMMARY_MAX};
 use restore_reconciler::internals::metrics::{DECLARED, Role};
 use serde_json::Value;
 
+use crate::support::process::program;
+
 /// Pages with more bytes than this are not read to their end.
 const README_BYTES_MAX: usize = 12 << 10;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_restore-reconciler");
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The README and every page of the manual, by path.
 fn pages() -> BTreeMap<String, String> {
     let manual = fs::read_dir(root().join("config/manual")).expect("the manual");
-    let manual = manual.map(|entry| {
-        let name = entry.expect("an entry").file_name();
-        format!("config/manual/{}", name.display())
-    });
+    let manual = manual.map(|entry| entry.expect("an entry").file_name());
+    let manual = manual.map(|name| format!("config/manual/{}", name.display()));
     let names = manual.chain(["README.md".to_owned()]);
     let pages: BTreeMap<_, _> = names.map(|name| (name.clone(), read(&name))).collect();
     assert!(pages.len() > 6, "{:?}", pages.keys());
@@ -65,23 +65,24 @@ fn fenced<'p>(page: &'p str, language: &str) -> impl Iterator<Item = &'p str> {
 /// What stands between single backticks, outside of blocks.
 fn spans(page: &str) -> Vec<&str> {
     let prose = page.split("\n```").step_by(2);
-    prose
-        .flat_map(|text| text.split('`').skip(1).step_by(2))
-        .collect()
+    let spans = prose.flat_map(|text| text.split('`').skip(1).step_by(2));
+    spans.collect()
 }
 
 /// Everything that stands between an opening and the next end.
-fn between<'p>(page: &'p str, opening: &str, end: char) -> impl Iterator<Item = &'p str> {
+pub(crate) fn between<'p>(
+    page: &'p str,
+    opening: &str,
+    end: char,
+) -> impl Iterator<Item = &'p str> {
     let rests = page.split(opening).skip(1);
     rests.filter_map(move |rest| rest.split(end).next())
 }
 
 /// The cells of every row of every table, without typography.
 fn rows(text: &str) -> Vec<Vec<String>> {
-    let lines = text
-        .lines()
-        .map(|line| line.trim_start_matches("//!").trim());
-    let rows = lines.filter(|line| line.starts_with('|'));
+    let lines = text.lines().map(|line| line.trim_start_matches("//!"));
+    let rows = lines.map(str::trim).filter(|line| line.starts_with('|'));
     rows.map(|row| {
         let cells = row.replace('`', "");
         let cells = cells.trim_matches('|').split('|');
@@ -100,10 +101,8 @@ fn numbered_rows(text: &str) -> Vec<Vec<String>> {
 #[test]
 fn the_readme_can_be_read_at_one_sitting() {
     let bytes = read("README.md").len();
-    assert!(
-        bytes <= README_BYTES_MAX,
-        "{bytes}: what an operator looks up belongs to config/manual"
-    );
+    let what_to_do = "what an operator looks up belongs to config/manual";
+    assert!(bytes <= README_BYTES_MAX, "{bytes}: {what_to_do}");
 }
 
 #[test]
@@ -135,41 +134,26 @@ fn the_limits_are_those_that_are_kept() {
     let page = read("config/manual/rules.md");
     let grouped = |number: usize| {
         let digits = number.to_string();
-        let groups: Vec<&str> = digits
-            .as_bytes()
-            .rchunks(3)
-            .rev()
-            .map(|group| str::from_utf8(group).expect("digits"))
-            .collect();
-        groups.join(",")
+        let groups = digits.as_bytes().rchunks(3).rev();
+        let groups = groups.map(|group| str::from_utf8(group).expect("digits"));
+        groups.collect::<Vec<&str>>().join(",")
     };
-    for (what, limit) in [
-        (
-            "a JSON column of a restore",
-            format!("{} MiB", json::BYTES_MAX >> 20),
-        ),
-        (
-            "a JSON column of a restore",
-            format!("{} values", grouped(json::VALUES_MAX as usize)),
-        ),
-        ("nesting of JSON", format!("{} levels", json::DEPTH_MAX)),
-        ("items of a restore", grouped(ITEMS_MAX)),
-        (
-            "words, such as a status",
-            format!("{} bytes", json::TEXT_BYTES_MAX),
-        ),
-        (
-            "troubled items named per verdict",
-            EXCEPTIONS_MAX.to_string(),
-        ),
-        (
-            "entries in failure_summary",
-            FAILURE_SUMMARY_MAX.to_string(),
-        ),
-    ] {
+    let (mebibytes, depth, word) = (json::BYTES_MAX >> 20, json::DEPTH_MAX, json::TEXT_BYTES_MAX);
+    let (values, items) = (grouped(json::VALUES_MAX as usize), grouped(ITEMS_MAX));
+    let limits = format!(
+        "a JSON column of a restore: {mebibytes} MiB
+         a JSON column of a restore: {values} values
+         nesting of JSON: {depth} levels
+         items of a restore: {items}
+         words, such as a status: {word} bytes
+         troubled items named per verdict: {EXCEPTIONS_MAX}
+         entries in failure_summary: {FAILURE_SUMMARY_MAX}"
+    );
+    for limit in limits.lines() {
+        let (what, limit) = limit.trim().split_once(": ").expect("a limit");
         let rows = rows(&page);
         let row = rows.iter().find(|row| row[0] == what).expect(what);
-        assert!(row[1].contains(&limit), "{what}: {limit} in {}", row[1]);
+        assert!(row[1].contains(limit), "{what}: {limit} in {}", row[1]);
     }
 }
 
@@ -183,10 +167,8 @@ fn every_link_resolves() {
             let folder = root().join(&path);
             let target = folder.parent().expect("a folder").join(file);
             assert!(target.exists(), "{path}: {link}");
-            assert!(
-                anchor.is_empty() || has_heading(&target, anchor),
-                "{path}: {link}"
-            );
+            let is_there = anchor.is_empty() || has_heading(&target, anchor);
+            assert!(is_there, "{path}: {link}");
             found += 1;
         }
     }
@@ -215,15 +197,23 @@ fn every_file_and_module_that_is_named_is_there() {
         }
         for module in between(&page, "restore_reconciler::", ' ') {
             let file = format!("src/{}", module.trim_end_matches(':').replace("::", "/"));
-            let files = [format!("{file}.rs"), format!("{file}/mod.rs")];
-            assert!(
-                files.iter().any(|file| root().join(file).exists()),
-                "{path}: {module}"
-            );
+            let mut files = [".rs", "/mod.rs"]
+                .map(|end| format!("{file}{end}"))
+                .into_iter();
+            let is_there = files.any(|file| root().join(file).exists());
+            assert!(is_there, "{path}: {module}");
             found += 1;
         }
     }
     assert!(found > 20, "{found}");
+}
+
+/// Whether the program takes such a command line.
+pub(crate) fn is_taken(arguments: &str) -> bool {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments.split_whitespace()).arg("--help");
+    let output = command.output().expect("the program was built");
+    output.status.success()
 }
 
 #[test]
@@ -236,12 +226,7 @@ fn every_command_is_one_that_the_program_takes() {
             let Some((_, arguments)) = command.split_once("restore-reconciler ") else {
                 continue;
             };
-            let output = Command::new(PROGRAM)
-                .args(arguments.split_whitespace())
-                .arg("--help")
-                .output()
-                .expect("the program was built");
-            assert!(output.status.success(), "{path}: {line}");
+            assert!(is_taken(arguments), "{path}: {line}");
             found.extend(arguments.split_whitespace().next().map(str::to_owned));
         }
     }
@@ -284,10 +269,8 @@ fn the_exit_codes_are_those_of_the_program() {
     let help = Command::new(PROGRAM).arg("--help").output();
     let help = String::from_utf8(help.expect("the program was built").stdout).expect("text");
     let (_, codes) = help.split_once("Exit codes:\n").expect("exit codes");
-    let codes = codes
-        .lines()
-        .map_while(|line| line.split_whitespace().next());
-    let codes: Vec<&str> = codes.collect();
+    let first = |line| str::split_whitespace(line).next();
+    let codes: Vec<&str> = codes.lines().map_while(first).collect();
     let page = read("config/manual/operate.md");
     let (_, table) = page.split_once("## Exit codes").expect("the section");
     let rows = numbered_rows(table);
@@ -298,11 +281,8 @@ fn the_exit_codes_are_those_of_the_program() {
 /// The scenarios of the README's sample come out as it shows them, and as many of them.
 #[test]
 fn the_demo_prints_what_the_readme_shows() {
-    let output = Command::new(PROGRAM)
-        .args(["demo", "--color", "never"])
-        .env_remove("RECONCILER_DATABASE_URL")
-        .output()
-        .expect("the program was built");
+    let output = program("", &["demo", "--color", "never"]).output();
+    let output = output.expect("the program was built");
     let printed = String::from_utf8(output.stdout).expect("text");
     let readme = read("README.md");
     let sample = fenced(&readme, "text").next().expect("the sample");
@@ -322,27 +302,20 @@ fn the_demo_prints_what_the_readme_shows() {
 /// The rows below the heading of the demo's first table, whatever its width: the words of each cell in one line.
 fn cells(printed: &str) -> Vec<Vec<String>> {
     let mut lines = printed.lines();
-    let heading = lines
-        .find(|line| line.starts_with(" SCENARIO"))
-        .expect("a heading");
-    let starts: Vec<usize> = ["SCENARIO", "VERDICT", "NEXT ACTION"]
-        .map(|title| heading.find(title).expect(title))
-        .into();
+    let heading = lines.find(|line| line.starts_with(" SCENARIO"));
+    let start = |title: &str| heading.expect("a heading").find(title).expect(title);
+    let starts = ["SCENARIO", "VERDICT", "NEXT ACTION"].map(start);
     let table: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
     let rows = table.split(|line| line.starts_with(['─', '═']));
     rows.filter(|row| row.iter().any(|line| !line.starts_with(" …")))
         .map(|row| {
             let column = |at: usize| {
-                let words = row.iter().flat_map(|line| {
-                    let end = starts
-                        .get(at + 1)
-                        .map_or(usize::MAX, |next| next - starts[at]);
-                    let cell: String = line.chars().skip(starts[at]).take(end).collect();
-                    cell.split_whitespace()
-                        .map(str::to_owned)
-                        .collect::<Vec<_>>()
-                });
-                words.collect::<Vec<_>>().join(" ")
+                let next = starts.get(at + 1).copied().unwrap_or(usize::MAX);
+                let width = next - starts[at];
+                let part = |line: &&str| line.chars().skip(starts[at]).take(width).collect();
+                let cell: Vec<String> = row.iter().map(part).collect();
+                let cell = cell.join(" ");
+                cell.split_whitespace().collect::<Vec<_>>().join(" ")
             };
             (0..starts.len()).map(column).collect()
         })
@@ -361,10 +334,8 @@ fn the_table_of_metrics_is_the_one_that_is_declared() {
     let rows: String = rows.collect();
     let table = format!("| Metric and its labels | Kind | By | |\n|---|---|---|---|\n{rows}");
     let page = read("config/manual/metrics.md");
-    assert!(
-        page.contains(&format!("\n\n{table}\n")),
-        "config/manual/metrics.md must hold this table:\n{table}"
-    );
+    let is_held = page.contains(&format!("\n\n{table}\n"));
+    assert!(is_held, "config/manual/metrics.md must hold:\n{table}");
 }
 
 /// The verbs whose processes export it.
@@ -385,7 +356,6 @@ fn the_alerts_are_those_that_are_configured() {
     };
     let configured = read("config/prometheus/alerts.yml");
     let configured = configured.lines().filter(|line| line.contains("- alert:"));
-    let configured: Vec<&str> = configured.collect();
-    let page = read("config/manual/metrics.md");
-    assert_eq!(named(&page), named(&configured.join("\n")));
+    let configured = configured.flat_map(named).collect();
+    assert_eq!(named(&read("config/manual/metrics.md")), configured);
 }
