@@ -19,7 +19,6 @@ const CENSUS: &str = "[metrics]\ncensus_every = \"1s\"\n";
 /// What Grafana makes of a scrape each second: four times as long. The chosen time is longer than the test.
 const RATE_INTERVAL: &str = "4s";
 const RANGE: &str = "15m";
-/// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// For how many seconds work goes on, so that a picture has something to show. Without it, until every panel has.
@@ -68,15 +67,9 @@ async fn every_panel_has_something_to_show_and_an_overclaim_is_reported() {
     watch.until("reconciler_database_up == 1").await;
 
     let dashboards = dashboards();
-    let mut silent: Vec<(&str, String)> = dashboards
-        .iter()
-        .flat_map(Dashboard::targets)
-        .map(|(panel, target)| {
-            (
-                panel.title.as_str(),
-                target.expression(RATE_INTERVAL, RANGE),
-            )
-        })
+    let targets = dashboards.iter().flat_map(Dashboard::targets);
+    let mut silent: Vec<(&str, String)> = targets
+        .map(|(panel, target)| (&*panel.title, target.expression(RATE_INTERVAL, RANGE)))
         .collect();
     assert!(silent.len() > 30, "{silent:#?}");
     // Work goes on all the while: a rate over some seconds is soon none again.
@@ -107,18 +100,14 @@ async fn every_panel_has_something_to_show_and_an_overclaim_is_reported() {
 
     watch.began = Stopwatch::start();
     let verdicts = scene.count(VERDICTS).await;
-    watch
-        .until(&format!("max(reconciler_ledger_rows) >= {verdicts}"))
-        .await;
+    let counted = format!("max(reconciler_ledger_rows) >= {verdicts}");
+    watch.until(&counted).await;
 
     let fires = |name: &str| format!("ALERTS{{alertname=~\"{name}\", alertstate=\"firing\"}}");
-    assert!(
-        !watch.is_some(&fires("Reconciler.*")).await,
-        "all is well so far"
-    );
-    scene
-        .execute("UPDATE operation_runs SET outcome = 'succeeded' WHERE outcome = 'failed'")
-        .await;
+    let is_ill = watch.is_some(&fires("Reconciler.*")).await;
+    assert!(!is_ill, "all is well so far");
+    let overclaim = "UPDATE operation_runs SET outcome = 'succeeded' WHERE outcome = 'failed'";
+    scene.execute(overclaim).await;
     watch.until(&fires("ReconcilerLedgerDisagreement")).await;
     stage.clear().await;
 }

@@ -10,7 +10,6 @@ use super::known::Known;
 
 type Labels = BTreeSet<String>;
 
-/// An expression, as it was read.
 pub(super) struct Reading {
     /// The metrics that it asks for, as they are declared or recorded.
     pub(super) names: BTreeSet<String>,
@@ -30,9 +29,8 @@ impl Reading {
         let labels = match parser::parse(text) {
             Ok(expression) => reader.labels(&expression),
             Err(error) => {
-                reader
-                    .faults
-                    .push(format!("{text} cannot be parsed: {error}"));
+                let fault = format!("{text} cannot be parsed: {error}");
+                reader.faults.push(fault);
                 Labels::new()
             }
         };
@@ -49,11 +47,9 @@ impl Reading {
 
 /// The labels that `{{ label }}` and `{{ $labels.label }}` name.
 fn filled_in(text: &str) -> Vec<String> {
-    let inside = text
-        .split("{{")
-        .skip(1)
-        .filter_map(|rest| rest.split("}}").next());
+    let inside = text.split("{{").skip(1);
     inside
+        .filter_map(|rest| rest.split("}}").next())
         .map(str::trim)
         .filter(|inside| !inside.starts_with("$value"))
         .map(|inside| inside.trim_start_matches("$labels.").to_owned())
@@ -67,7 +63,6 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The labels of what `expression` results in.
     fn labels(&mut self, expression: &Expr) -> Labels {
         match expression {
             Expr::VectorSelector(selector) => self.selector(selector, false),
@@ -84,10 +79,8 @@ impl Reader<'_> {
     }
 
     fn selector(&mut self, selector: &VectorSelector, in_range: bool) -> Labels {
-        let name = selector
-            .name
-            .as_deref()
-            .expect("every selector names its metric");
+        let name = selector.name.as_deref();
+        let name = name.expect("every selector names its metric");
         let Some(metric) = self.known.metric(name) else {
             self.faults.push(format!("no metric is called {name}"));
             return Labels::new();
@@ -102,8 +95,8 @@ impl Reader<'_> {
         }
         // A counter begins anew with each process: only its growth says something.
         if metric.counts_up && !in_range {
-            self.faults
-                .push(format!("{name} counts up, and is asked for as it stands"));
+            let fault = format!("{name} counts up, and is asked for as it stands");
+            self.faults.push(fault);
         }
         metric.labels.clone()
     }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// A dashboard of Grafana.
+pub(super) use crate::manual::root;
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Dashboard {
@@ -134,10 +135,8 @@ pub(super) struct Rule {
 
 impl Rule {
     pub(super) fn name(&self) -> &str {
-        self.record
-            .as_deref()
-            .or(self.alert.as_deref())
-            .expect("a rule records or alerts")
+        let name = self.record.as_deref().or(self.alert.as_deref());
+        name.expect("a rule records or alerts")
     }
 
     pub(super) fn severity(&self) -> &str {
@@ -166,10 +165,6 @@ pub(super) struct AlertCase {
 #[derive(Debug, Deserialize)]
 pub(super) struct Firing {
     pub(super) exp_labels: BTreeMap<String, String>,
-}
-
-pub(super) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The files of a directory with this ending, in order; at least one.
@@ -204,7 +199,6 @@ pub(super) fn rules() -> Vec<Rule> {
     groups.flat_map(|group| group.rules).collect()
 }
 
-/// The cases of `promtool test rules`.
 pub(super) fn alert_cases() -> Vec<AlertCase> {
     let files = files("tests/prometheus", "yml");
     let cases = files.iter().flat_map(|path| yaml::<CaseFile>(path).tests);

@@ -7,7 +7,6 @@ use promql_parser::label::Matcher;
 /// What Prometheus adds to everything that it scrapes.
 const OF_THE_TARGET: [&str; 2] = ["instance", "job"];
 
-/// The labels of one series.
 type Series = BTreeMap<String, String>;
 
 #[derive(Debug, Default)]
@@ -29,26 +28,15 @@ pub(super) struct Metric {
 impl Known {
     /// From the text that Prometheus reads.
     pub(super) fn add_exported(&mut self, text: &str) {
-        let mut kinds = BTreeMap::new();
-        for line in text.lines() {
-            if let Some((name, kind)) = line
-                .strip_prefix("# TYPE ")
-                .and_then(|it| it.split_once(' '))
-            {
-                kinds.insert(name, kind);
-            }
-        }
-        for line in text
-            .lines()
-            .filter(|line| !line.starts_with('#') && !line.is_empty())
-        {
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let kinds: BTreeMap<_, _> = types.filter_map(|it| it.split_once(' ')).collect();
+        let is_series = |line: &&str| !line.starts_with('#') && !line.is_empty();
+        for line in text.lines().filter(is_series) {
             let (series, _value) = line.rsplit_once(' ').expect(line);
             let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
             let parts = ["_bucket", "_sum", "_count"].map(|end| name.strip_suffix(end));
-            let whole = parts
-                .into_iter()
-                .flatten()
-                .find(|it| kinds.get(it) == Some(&"histogram"));
+            let mut parts = parts.into_iter().flatten();
+            let whole = parts.find(|it| kinds.get(it) == Some(&"histogram"));
             let family = whole.unwrap_or(name);
             let metric = self.metrics.entry(name.to_owned()).or_default();
             family.clone_into(&mut metric.family);
@@ -82,12 +70,11 @@ impl Metric {
     /// Whether there is, or can be, a series that all of them match.
     pub(super) fn has_series(&self, matchers: &[Matcher]) -> bool {
         let is_matched = |series: &Series| {
-            matchers
-                .iter()
-                .filter(|matcher| !OF_THE_TARGET.contains(&matcher.name.as_str()))
-                .all(|matcher| {
-                    matcher.is_match(series.get(&matcher.name).map_or("", String::as_str))
-                })
+            let value = |name: &str| series.get(name).map_or("", String::as_str);
+            matchers.iter().all(|matcher| {
+                let name = matcher.name.as_str();
+                OF_THE_TARGET.contains(&name) || matcher.is_match(value(name))
+            })
         };
         self.series.is_empty() || self.series.iter().any(is_matched)
     }

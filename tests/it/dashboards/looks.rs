@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 
-use super::files::{Dashboard, Link, Panel, dashboards, files, root, text};
+use super::files::{Dashboard, Link, Panel, Place, dashboards, files, root, text};
 
 /// Dashboards are written for this version of Grafana's format; older ones are converted when they are loaded.
 const SCHEMA_VERSION: u32 = 39;
@@ -18,15 +18,10 @@ fn every_panel_says_what_it_shows_and_in_what() {
         for panel in dashboard.shown() {
             let what = format!("{title}: {}", panel.title);
             assert!(panel.title.ends_with('?'), "{what}");
-            assert!(
-                panel.description.ends_with('.'),
-                "{what}: {}",
-                panel.description
-            );
-            assert!(
-                panel.field_config.defaults.unit.is_some(),
-                "{what}: its unit"
-            );
+            let says = &panel.description;
+            assert!(says.ends_with('.'), "{what}: {says}");
+            let unit = &panel.field_config.defaults.unit;
+            assert!(unit.is_some(), "{what}: its unit");
             assert!(!panel.targets.is_empty(), "{what} shows nothing");
             let of_targets = panel.targets.iter().map(|target| &target.datasource);
             for source in of_targets.chain(&panel.datasource) {
@@ -41,29 +36,21 @@ fn every_panel_says_what_it_shows_and_in_what() {
 #[test]
 fn panels_that_read_well_say_what_is_not_proven() {
     let speaks_of_success = |panel: &&Panel| {
-        let asks = |name: &str| {
-            panel
-                .targets
-                .iter()
-                .any(|target| target.expr.contains(name))
-        };
+        let targets = &panel.targets;
+        let asks = |name: &str| targets.iter().any(|target| target.expr.contains(name));
         asks("sum by (outcome)") && !asks("outcome!=")
             || asks("reconciler_ledger_rows")
             || asks("reconciler_environments)")
     };
     let dashboards = dashboards();
-    let panels: Vec<&Panel> = dashboards
-        .iter()
-        .flat_map(Dashboard::shown)
-        .filter(speaks_of_success)
-        .collect();
+    let panels = dashboards.iter().flat_map(Dashboard::shown);
+    let panels: Vec<&Panel> = panels.filter(speaks_of_success).collect();
     assert_eq!(panels.len(), 3);
-    for panel in panels {
-        assert!(
-            panel.description.contains(CLAIM_BOUNDARY),
-            "{}",
-            panel.title
-        );
+    for Panel {
+        title, description, ..
+    } in panels
+    {
+        assert!(description.contains(CLAIM_BOUNDARY), "{title}");
     }
 }
 
@@ -77,17 +64,12 @@ fn panels_lie_beside_each_other_and_have_names_of_their_own() {
         let (mut ids, mut titles) = (BTreeSet::new(), BTreeSet::new());
         for panel in &dashboard.panels {
             let what = format!("{title}: {}", panel.title);
-            assert!(
-                ids.insert(panel.id) && titles.insert(&panel.title),
-                "{what}"
-            );
-            let place = panel.grid_pos;
-            assert!(place.x + place.w <= 24, "{what} is wider than a dashboard");
-            for cell in (place.y..place.y + place.h)
-                .flat_map(|y| (place.x..place.x + place.w).map(move |x| (x, y)))
-            {
-                assert!(taken.insert(cell), "{what} lies on another panel");
-            }
+            assert!(ids.insert(panel.id), "{what}");
+            assert!(titles.insert(&panel.title), "{what}");
+            let Place { x, y, w, h } = panel.grid_pos;
+            assert!(x + w <= 24, "{what} is wider than a dashboard");
+            let is_free = (y..y + h).all(|y| (x..x + w).all(|x| taken.insert((x, y))));
+            assert!(is_free, "{what} lies on another panel");
         }
     }
 }
@@ -97,31 +79,21 @@ fn links_lead_to_pages_of_the_console_to_runbooks_and_to_the_other_dashboard() {
     let dashboards = dashboards();
     let uids: Vec<&str> = dashboards.iter().map(|it| it.uid.as_str()).collect();
     for dashboard in &dashboards {
-        let defaults: Vec<_> = dashboard
-            .templating
-            .list
-            .iter()
-            .map(|variable| (variable.name.as_str(), variable.query.as_str()))
-            .collect();
-        assert_eq!(
-            defaults,
-            [
-                ("datasource", "prometheus"),
-                ("console", "http://127.0.0.1:8717"),
-                ("runbooks", "config/runbooks"),
-            ]
-        );
-        let of_panels = dashboard
-            .shown()
-            .flat_map(|panel| &panel.field_config.defaults.links);
+        let variables = dashboard.templating.list.iter();
+        let defaults: Vec<_> = variables.map(|it| (&*it.name, &*it.query)).collect();
+        let expected = [
+            ("datasource", "prometheus"),
+            ("console", "http://127.0.0.1:8717"),
+            ("runbooks", "config/runbooks"),
+        ];
+        assert_eq!(defaults, expected);
+        let of_panels = dashboard.shown().map(|panel| &panel.field_config.defaults);
+        let of_panels = of_panels.flat_map(|defaults| &defaults.links);
         let links: Vec<&Link> = dashboard.links.iter().chain(of_panels).collect();
-        assert!(links.len() > 10, "{}", dashboard.title);
+        let within = &dashboard.title;
+        assert!(links.len() > 10, "{within}");
         for Link { title, url } in links {
-            assert!(
-                leads_somewhere(url, &uids),
-                "{}: {title}: {url}",
-                dashboard.title
-            );
+            assert!(leads_somewhere(url, &uids), "{within}: {title}: {url}");
         }
     }
 }
@@ -152,35 +124,27 @@ pub(super) fn is_page(address: &str) -> bool {
 
 #[test]
 fn a_link_that_leads_nowhere_is_found() {
-    let uids = ["one"];
-    for url in [
-        "${runbooks:raw}/nothing.md",
-        "${console:raw}/nothing",
-        "${console:raw}/runs?nothing=1",
-        "/d/two",
-        "https://example.com/",
-    ] {
-        assert!(!leads_somewhere(url, &uids), "{url}");
+    let nowhere = "${runbooks:raw}/nothing.md ${console:raw}/nothing ${console:raw}/runs?nothing=1 /d/two \
+        https://example.com/";
+    for url in nowhere.split(' ') {
+        assert!(!leads_somewhere(url, &["one"]), "{url}");
     }
-    for url in [
-        "${runbooks:raw}/reasons.md",
-        "${console:raw}/runs?reason=x",
-        "/d/one",
-    ] {
-        assert!(leads_somewhere(url, &uids), "{url}");
+    let somewhere = "${runbooks:raw}/reasons.md ${console:raw}/runs?reason=x /d/one";
+    for url in somewhere.split(' ') {
+        assert!(leads_somewhere(url, &["one"]), "{url}");
     }
 }
 
 #[test]
 fn grafana_finds_both_dashboards_where_it_is_told_to_look() {
     assert_eq!(files("config/grafana/dashboards", "json").len(), 2);
-    let providers =
-        text(&root().join("config/grafana/provisioning/dashboards/restore-reconciler.yml"));
-    assert!(
-        providers.contains("type: file") && providers.contains("path: /"),
-        "{providers}"
-    );
-    let sources =
-        text(&root().join("config/grafana/provisioning/datasources/restore-reconciler.yml"));
-    assert!(sources.contains("type: prometheus"), "{sources}");
+    for (of, said) in [
+        ("dashboards", "type: file"),
+        ("dashboards", "path: /"),
+        ("datasources", "type: prometheus"),
+    ] {
+        let file = format!("config/grafana/provisioning/{of}/restore-reconciler.yml");
+        let provided = text(&root().join(file));
+        assert!(provided.contains(said), "{provided}");
+    }
 }

@@ -46,12 +46,8 @@ async fn every_expression_asks_for_what_is_exported_and_all_of_it_is_asked_for()
     let mut faults = Vec::new();
     let mut read = |origin: &str, text: &str, texts: &[&str], known: &Known| {
         let reading = Reading::of(text, texts, known);
-        faults.extend(
-            reading
-                .faults
-                .iter()
-                .map(|fault| format!("{origin}: {fault}")),
-        );
+        let found = reading.faults.iter();
+        faults.extend(found.map(|fault| format!("{origin}: {fault}")));
         reading
     };
     let rules = rules();
@@ -76,11 +72,8 @@ async fn every_expression_asks_for_what_is_exported_and_all_of_it_is_asked_for()
         assert!(asked.contains(name), "{name} is recorded for nobody");
         asked.extend(of);
     }
-    let unseen: Vec<&str> = DECLARED
-        .iter()
-        .map(|declared| declared.name)
-        .filter(|name| !asked.contains(*name))
-        .collect();
+    let declared = DECLARED.iter().map(|declared| declared.name);
+    let unseen: Vec<&str> = declared.filter(|name| !asked.contains(*name)).collect();
     assert!(unseen.is_empty(), "in no panel and no alert: {unseen:?}");
 }
 
@@ -107,7 +100,6 @@ const RIGHT: &str = r#"
     open and on (instance, job) open ⇒ {{instance}} {{ $value | humanize }}
 "#;
 
-/// Both cells of each row.
 fn rows(table: &str) -> impl Iterator<Item = (&str, &str)> {
     table.lines().filter_map(|row| row.trim().split_once(" ⇒ "))
 }

@@ -1,16 +1,18 @@
 //! What Prometheus's own checks say of rules, of their cases, of the example configuration and of our metrics.
 
-use std::ffi::OsStr;
 use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use super::exported;
 use super::files::{alert_cases, files, root, rules, text};
 use super::server::Place;
 
-fn promtool<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>, input: &str) -> Output {
+/// Has it look at files, or at `input`, and fails where it is not content.
+fn assert_content(what: &str, files: &[PathBuf], input: &str) {
     let mut tool = Command::new("promtool")
-        .args(arguments)
+        .args(what.split(' '))
+        .args(files)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -20,10 +22,7 @@ fn promtool<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>, input: &str
     // One that does not read ends the pipe, and says why in its output.
     stdin.write_all(input.as_bytes()).ok();
     drop(stdin);
-    tool.wait_with_output().expect("it is ours to wait for")
-}
-
-fn assert_content(output: &Output) {
+    let output = tool.wait_with_output().expect("it is ours to wait for");
     let said = [&output.stdout[..], &output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     assert!(output.status.success(), "{said}");
@@ -33,35 +32,23 @@ fn assert_content(output: &Output) {
 fn the_example_configuration_and_its_rules_are_valid() {
     let place = Place::of_the_example();
     let config = place.path("prometheus.yml");
-    assert_content(&promtool(
-        ["check", "config", "--lint=all", "--lint-fatal"]
-            .map(OsStr::new)
-            .into_iter()
-            .chain([config.as_os_str()]),
-        "",
-    ));
-    let rules = files("config/prometheus", "yml")
-        .into_iter()
-        .filter(|path| !path.ends_with("prometheus.yml"))
-        .map(std::path::PathBuf::into_os_string);
-    let arguments = ["check", "rules", "--lint=all", "--lint-fatal"].map(Into::into);
-    assert_content(&promtool(arguments.into_iter().chain(rules), ""));
+    assert_content("check config --lint=all --lint-fatal", &[config], "");
+    let mut rules = files("config/prometheus", "yml");
+    rules.retain(|path| !path.ends_with("prometheus.yml"));
+    assert_content("check rules --lint=all --lint-fatal", &rules, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_exported_is_named_and_described_as_it_should_be() {
     let (_, live) = exported().await;
     for text in &live {
-        assert_content(&promtool(["check", "metrics"], text));
+        assert_content("check metrics", &[], text);
     }
 }
 
 #[test]
 fn alerts_fire_and_stay_silent_when_they_should() {
-    let cases = files("tests/prometheus", "yml");
-    let arguments = ["test", "rules"].map(Into::into);
-    let cases = cases.into_iter().map(std::path::PathBuf::into_os_string);
-    assert_content(&promtool(arguments.into_iter().chain(cases), ""));
+    assert_content("test rules", &files("tests/prometheus", "yml"), "");
 }
 
 #[test]
@@ -70,34 +57,27 @@ fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() {
     let mut missing = Vec::new();
     for alert in rules().iter().filter(|rule| rule.alert.is_some()) {
         let of_alert = || cases.iter().filter(|case| case.alertname == alert.name());
-        let severity = alert.severity();
-        let fires = of_alert()
-            .flat_map(|case| &case.exp_alerts)
-            .any(|firing| firing.exp_labels["severity"] == severity);
+        let (name, severity) = (alert.name(), alert.severity());
+        let mut firings = of_alert().flat_map(|case| &case.exp_alerts);
+        let fires = firings.any(|firing| firing.exp_labels["severity"] == severity);
         let is_silent = of_alert().any(|case| case.exp_alerts.is_empty());
         if !(fires && is_silent) {
             missing.push(format!(
-                "{} ({severity}): fires {fires}, silent {is_silent}",
-                alert.name()
+                "{name} ({severity}): fires {fires}, silent {is_silent}"
             ));
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
     for case in &cases {
-        assert!(
-            rules().iter().any(|rule| rule.name() == case.alertname),
-            "{case:?}"
-        );
+        let is_there = rules().iter().any(|rule| rule.name() == case.alertname);
+        assert!(is_there, "{case:?}");
     }
     // Else promtool would test rules of somebody else.
     for file in files("tests/prometheus", "yml") {
         let text = text(&file);
         for rules in ["rules.yml", "alerts.yml"] {
-            assert!(
-                text.contains(&format!("- ../../config/prometheus/{rules}\n")),
-                "{}",
-                file.display()
-            );
+            let named = text.contains(&format!("- ../../config/prometheus/{rules}\n"));
+            assert!(named, "{}", file.display());
             assert!(root().join("config/prometheus").join(rules).exists());
         }
     }

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use restore_reconciler::internals::clock;
@@ -27,8 +27,8 @@ pub(super) struct Place(TempDir);
 
 impl Place {
     pub(super) fn of_the_example() -> Self {
-        let place =
-            Self(TempDir::with_prefix("restore-reconciler-prometheus-").expect("a directory"));
+        let directory = TempDir::with_prefix("restore-reconciler-prometheus-");
+        let place = Self(directory.expect("a directory"));
         for file in files("config/prometheus", "yml") {
             fs::copy(&file, place.path(file.file_name().expect("a file"))).expect("a copy");
         }
@@ -36,7 +36,7 @@ impl Place {
         place
     }
 
-    pub(super) fn path(&self, name: impl AsRef<std::path::Path>) -> PathBuf {
+    pub(super) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.path().join(name)
     }
 
@@ -45,16 +45,11 @@ impl Place {
         let config = self.path("prometheus.yml");
         let mut example = text(&config);
         assert!(example.contains(TOKEN_MADE_BY), "{example}");
+        let (worker, console) = (stage.worker.address(), stage.console.address());
         for (before, after) in [
             ("_interval: 15s", "_interval: 1s"),
-            (
-                "- 127.0.0.1:9646\n",
-                &format!("- {}\n", stage.worker.address()),
-            ),
-            (
-                "- 127.0.0.1:8717\n",
-                &format!("- {}\n", stage.console.address()),
-            ),
+            ("- 127.0.0.1:9646\n", &format!("- {worker}\n")),
+            ("- 127.0.0.1:8717\n", &format!("- {console}\n")),
         ] {
             assert!(example.contains(before), "{before}: {example}");
             example = example.replace(before, after);
@@ -65,7 +60,6 @@ impl Place {
     }
 }
 
-/// One that runs.
 pub(super) struct Prometheus {
     _running: Child,
     address: SocketAddr,
@@ -79,10 +73,8 @@ impl Prometheus {
         let option = |name: &str, file: &str| format!("--{name}={}", place.path(file).display());
         let mut running = Command::new("setpriv")
             .args(["--pdeathsig=KILL", "--", "prometheus"])
-            .args([
-                option("config.file", "prometheus.yml"),
-                option("storage.tsdb.path", "data"),
-            ])
+            .arg(option("config.file", "prometheus.yml"))
+            .arg(option("storage.tsdb.path", "data"))
             .arg("--web.listen-address=127.0.0.1:0")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -104,9 +96,8 @@ impl Prometheus {
     /// What an expression is now: a number for each series, or nothing as long as it cannot answer.
     pub(super) async fn ask(&self, expression: &str) -> Vec<f64> {
         let result = self.result("query", expression, "").await;
-        let values = result
-            .iter()
-            .map(|series| series["value"][1].as_str().expect("a number"));
+        let values = result.iter().map(|series| series["value"][1].as_str());
+        let values = values.map(|value| value.expect("a number"));
         values.map(|value| value.parse().expect(value)).collect()
     }
 
@@ -151,21 +142,12 @@ impl Prometheus {
 async fn listening(said: &mut Lines<BufReader<ChildStderr>>) -> SocketAddr {
     let mut all = Vec::new();
     while let Ok(Some(line)) = said.next_line().await {
-        let address = line
-            .contains("Listening on")
-            .then(|| {
-                line.split("address=")
-                    .nth(1)?
-                    .split(' ')
-                    .next()?
-                    .parse()
-                    .ok()
-            })
-            .flatten();
-        if let Some(address) = address {
-            return address;
+        let (_, address) = line.split_once("address=").unwrap_or_default();
+        let address = address.split(' ').next().unwrap_or_default().parse();
+        match address {
+            Ok(address) if line.contains("Listening on") => return address,
+            _ => all.push(line),
         }
-        all.push(line);
     }
     panic!(
         "Prometheus does not start; if it is not installed: apt-get install prometheus, or run tests/run\n{}",

@@ -40,7 +40,6 @@ impl Stage {
         }
     }
 
-    /// What each of them exports now.
     pub(super) async fn exported(&self) -> [String; 2] {
         let (status, worker) = self.worker.probe("/metrics").await;
         assert_eq!(status, 200, "{worker}");
@@ -56,10 +55,8 @@ impl Stage {
 }
 
 async fn made_token(url: &str) -> TokenMade {
-    let arguments: Vec<&str> = TOKEN_MADE_BY
-        .split(' ')
-        .chain(["--output", "json"])
-        .collect();
+    let words = TOKEN_MADE_BY.split(' ').chain(["--output", "json"]);
+    let arguments: Vec<&str> = words.collect();
     let (code, said) = said_by(url, &arguments).await;
     assert_eq!(code, Some(0), "{said}");
     match serde_json::from_str(&said) {
