@@ -15,7 +15,8 @@ use restore_reconciler::internals::storage::Tally;
 use restore_reconciler::internals::storage::reader::Workspaces;
 use serde_json::Value;
 
-use crate::support::store::{Columns, Fixture, on_both_empty};
+use crate::support::scene::text_of;
+use crate::support::store::{Fixture, on_both_empty};
 
 on_both_empty!(
     every_scenario_comes_out_as_the_rulebook_demands,
@@ -29,10 +30,8 @@ async fn demonstrate(
     options: &DemoOptions,
 ) -> Result<(DemoReport, Vec<DemoProgress>), DemoError> {
     let mut said = Vec::new();
-    let report = demo::run(&on.store, &on.standin, options, |progress| {
-        said.push(progress);
-    })
-    .await?;
+    let says = |progress| said.push(progress);
+    let report = demo::run(&on.store, &on.standin, options, says).await?;
     Ok((report, said))
 }
 
@@ -46,11 +45,10 @@ fn with_runs(runs: u64) -> DemoOptions {
 
 /// A query's columns `run` and `text`.
 async fn texts(on: &Fixture, query: &str) -> Vec<(i64, String)> {
-    let mut rows = on.rows(query).await;
-    let column = |row: &mut Columns, name| row.remove(name).flatten().expect(name);
-    let texts = rows.iter_mut().map(|row| {
-        let run = column(row, "run").parse().expect("an id");
-        (run, column(row, "text"))
+    let rows = on.rows(query).await;
+    let texts = rows.iter().map(|row| {
+        let run = text_of(row, "run").parse().expect("an id");
+        (run, text_of(row, "text").to_owned())
     });
     texts.collect()
 }
@@ -86,26 +84,18 @@ fn assert_as_expected(report: &DemoReport) {
     assert_eq!(volume.map_or(0, |volume| volume.unexpected), 0);
     assert!(report.unchanged);
     assert!(report.is_as_expected());
-    assert_eq!(report.first.swept.passed_over, 0);
-    assert_eq!(report.first.swept.refused, 1);
-    assert_eq!(
-        report.second.swept.looked_at(),
-        0,
-        "nothing is due any more"
-    );
-    assert_eq!(report.second.by_command, report.first.by_command);
+    let (first, second) = (&report.first, &report.second);
+    assert_eq!(first.swept.passed_over, 0);
+    assert_eq!(first.swept.refused, 1);
+    assert_eq!(second.swept.looked_at(), 0, "nothing is due any more");
+    assert_eq!(second.by_command, first.by_command);
 }
 
 fn assert_every_code_is_a_primary_reason(report: &DemoReport) {
-    let seen: BTreeSet<_> = report
-        .scenarios
-        .iter()
-        .filter_map(|scenario| scenario.reason_code)
-        .collect();
-    let never: Vec<_> = ReasonCode::ALL
-        .iter()
-        .filter(|code| !seen.contains(code))
-        .collect();
+    let seen = report.scenarios.iter().filter_map(|it| it.reason_code);
+    let seen: BTreeSet<_> = seen.collect();
+    let never = ReasonCode::ALL.iter().filter(|code| !seen.contains(code));
+    let never: Vec<_> = never.collect();
     assert!(never.is_empty(), "{never:?}");
 }
 
@@ -113,25 +103,19 @@ fn assert_every_code_is_a_primary_reason(report: &DemoReport) {
 async fn assert_written_once(on: &Fixture, report: &DemoReport) {
     let first = &report.first.swept;
     let verdicts = first.succeeded + first.partially_succeeded + first.blocked + first.failed;
-    let written = written(on).await;
-    let runs: Vec<BTreeSet<i64>> = written
-        .iter()
-        .map(|rows| rows.iter().map(|(run, _)| *run).collect())
-        .collect();
-    for (rows, runs) in written.iter().zip(&runs) {
+    let written = written(on).await.map(|rows| {
         assert_eq!(rows.len() as u64, verdicts);
-        assert_eq!(runs.len() as u64, verdicts, "one row per run");
-        assert_eq!(Some(runs), runs_of(&written).as_ref(), "for the same runs");
-    }
+        let runs = rows.into_iter().map(|(run, _)| run);
+        runs.collect::<BTreeSet<i64>>()
+    });
+    let [reconciled, audited, recorded] = &written;
+    assert_eq!(recorded.len() as u64, verdicts, "one row per run");
+    assert_eq!([reconciled, audited], [recorded; 2], "for the same runs");
     for scenario in &report.scenarios {
-        let written = runs.iter().all(|runs| runs.contains(&scenario.run.0));
-        assert_eq!(written, scenario.decision.is_verdict(), "{}", scenario.name);
+        let is_written = recorded.contains(&scenario.run.0);
+        let is_verdict = scenario.decision.is_verdict();
+        assert_eq!(is_written, is_verdict, "{}", scenario.name);
     }
-}
-
-fn runs_of(written: &[Vec<(i64, String)>; 3]) -> Option<BTreeSet<i64>> {
-    let rows = written.last()?;
-    Some(rows.iter().map(|(run, _)| *run).collect())
 }
 
 async fn assert_nothing_foreign_is_mentioned(on: &Fixture) {
@@ -169,10 +153,8 @@ fn each_number(value: &Value, visit: &mut impl FnMut(i64)) {
 fn assert_progress_is_usable(said: &[DemoProgress]) {
     assert!(said.is_sorted_by_key(|progress| (progress.phase, progress.done)));
     for phase in [Phase::Planting, Phase::FirstPass, Phase::Reading] {
-        let last = said
-            .iter()
-            .rfind(|progress| progress.phase == phase)
-            .unwrap();
+        let last = said.iter().rfind(|progress| progress.phase == phase);
+        let last = last.unwrap();
         assert!(last.total > 0);
         assert_eq!(last.done, last.total, "{phase:?}");
     }
@@ -199,13 +181,11 @@ async fn changes_since(on: &Fixture) -> BTreeSet<Change> {
     for (run, _) in ledger {
         let run = RunId(run);
         let reader = on.store.reader();
-        let verdict = reader.load_verdict(&Workspaces::All, run).await;
-        let verdict = verdict.unwrap().unwrap();
+        let (all, policy) = (&Workspaces::All, Policy::default());
+        let verdict = reader.load_verdict(all, run).await.unwrap().unwrap();
         let recorded: Decision = serde_json::from_str(&verdict.decision).unwrap();
-        let assessed = reader
-            .assess(&Workspaces::All, &[run], &Policy::default())
-            .await;
-        let now = Now::of(&assessed.unwrap()[0].facts, Some(&recorded));
+        let assessed = reader.assess(all, &[run], &policy).await.unwrap();
+        let now = Now::of(&assessed[0].facts, Some(&recorded));
         changes.insert(now.change);
     }
     changes
@@ -231,11 +211,8 @@ async fn scenes_stand_beside_the_scenarios(on: Fixture) {
         Change::ClosedElsewhere,
     ];
     for change in Change::ALL {
-        assert_eq!(
-            changes.contains(&change),
-            !unrecorded.contains(&change),
-            "{change:?}"
-        );
+        let is_expected = !unrecorded.contains(&change);
+        assert_eq!(changes.contains(&change), is_expected, "{change:?}");
     }
 }
 
@@ -251,10 +228,7 @@ async fn two_thousand_generated_runs_come_out_alike_on_both_databases() {
         assert_nothing_foreign_is_mentioned(on).await;
     }
     assert_progress_is_usable(&said);
-    for (left, right) in on_sqlite.scenarios.iter().zip(&on_postgres.scenarios) {
-        assert_eq!(left, right);
-    }
-    assert_eq!(on_sqlite.scenarios.len(), on_postgres.scenarios.len());
+    assert_eq!(on_sqlite.scenarios, on_postgres.scenarios);
     assert_eq!(on_sqlite.volume, on_postgres.volume);
     assert_eq!(on_sqlite.first.swept, on_postgres.first.swept);
 }
@@ -335,16 +309,16 @@ async fn assert_digests_tell_looks_from_changes(on: &Fixture) {
     let whole = on.standin.fingerprint().await.unwrap();
     let but_looks = async || on.standin.fingerprint_but_looks().await.unwrap();
     let before = but_looks().await;
-    on.execute("UPDATE reconciler.watch_list SET tries = tries + 1")
-        .await;
+    let looked = "UPDATE reconciler.watch_list SET tries = tries + 1";
+    on.execute(looked).await;
     assert_ne!(on.standin.fingerprint().await.unwrap(), whole);
     assert_eq!(but_looks().await, before);
-    on.execute("UPDATE reconciler.watch_list SET reason_code = 'other'")
-        .await;
+    let other_reason = "UPDATE reconciler.watch_list SET reason_code = 'other'";
+    on.execute(other_reason).await;
     let watched = but_looks().await;
     assert_ne!(watched, before);
-    on.execute("UPDATE operation_runs SET outcome = 'other'")
-        .await;
+    let other_outcome = "UPDATE operation_runs SET outcome = 'other'";
+    on.execute(other_outcome).await;
     assert_ne!(but_looks().await, watched);
 }
 
@@ -377,11 +351,8 @@ async fn a_report_says_the_same_words_as_json() {
     let (report, _) = demonstrate(&on, &with_runs(1)).await.unwrap();
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["volume"]["runs"], 1);
-    for (scenario, json) in report
-        .scenarios
-        .iter()
-        .zip(json["scenarios"].as_array().unwrap())
-    {
+    let scenarios = json["scenarios"].as_array().unwrap();
+    for (scenario, json) in report.scenarios.iter().zip(scenarios) {
         assert_eq!(json["decision"], scenario.decision.name());
         assert_eq!(json["reason_code"], scenario.expected_reason.code());
         assert_eq!(json["run"], scenario.run.0);

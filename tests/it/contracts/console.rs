@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::mask::{mask, without_between};
-use super::program;
+use crate::support::process::program;
 
 /// Answers that are kept as they are, one of each kind.
 const WHOLE: [&str; 12] = [
@@ -38,55 +38,46 @@ struct Serving {
 }
 
 impl Serving {
-    /// Starts `verb`, which says where it listens behind `prefix`.
-    fn start(verb: &[&str], prefix: &str) -> Self {
+    /// Starts the demonstration.
+    fn start() -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let settings = "[console]\nlisten = \"127.0.0.1:0\"\nrequests_per_minute = 1000000\n";
         fs::write(directory.path().join("settings.toml"), settings).expect("a file");
-        let mut child = program(directory.path())
-            .args(["--config", "settings.toml"])
-            .args(verb)
+        let mut child = program("", &["--config", "settings.toml", "demo", "--serve"])
+            .current_dir(directory.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("the binary was built");
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        let line = stdout
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| Some(line.strip_prefix(prefix)?.to_owned()));
+        let mut lines = stdout.lines().map_while(Result::ok);
+        let address = |line: String| Some(line.strip_prefix("listening on http://")?.to_owned());
         Self {
-            address: line.expect("it says where it listens"),
+            address: lines.find_map(address).expect("it says where it listens"),
             child,
             _directory: directory,
         }
     }
 
     /// The status, the type and the text of an answer.
-    fn get(&self, path: &str) -> (String, String, String) {
+    fn get(&self, path: &str) -> [String; 3] {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
-        let address = &self.address;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let own = format!("Host: {}\r\nConnection: close", self.address);
+        let request = format!("GET {path} HTTP/1.1\r\n{own}\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
         let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
         let (status, headers) = head.split_once("\r\n").unwrap_or((head, ""));
-        let kind = headers
-            .lines()
-            .find_map(|line| line.strip_prefix("content-type: "));
+        let mut headers = headers.lines();
+        let kind = headers.find_map(|line| line.strip_prefix("content-type: "));
         let status = status.trim_start_matches("HTTP/1.1 ");
-        (
-            status.to_owned(),
-            kind.unwrap_or_default().to_owned(),
-            body.to_owned(),
-        )
+        [status, kind.unwrap_or_default(), body].map(str::to_owned)
     }
 
     /// An answer without what differs between two runs.
     fn masked(&self, path: &str) -> String {
-        let (status, kind, body) = self.get(path);
+        let [status, kind, body] = self.get(path);
         let body = if kind.starts_with("application/") {
             match serde_json::from_str::<Value>(&body) {
                 Ok(mut json) => {
@@ -123,10 +114,8 @@ fn sort_events(answer: &mut Value) {
 /// The same in a page.
 fn with_sorted_events(page: &str) -> String {
     let is_event = |line: &&str| line.starts_with("<li><time");
-    let (mut events, others): (Vec<&str>, Vec<&str>) = page
-        .lines()
-        .filter(|line| !line.is_empty())
-        .partition(is_event);
+    let lines = page.lines().filter(|line| !line.is_empty());
+    let (mut events, others): (Vec<&str>, Vec<&str>) = lines.partition(is_event);
     events.sort_unstable();
     [others, events].concat().join("\n")
 }
@@ -174,10 +163,10 @@ fn digests(answers: &BTreeMap<String, String>) -> String {
 
 #[test]
 fn every_page_and_every_answer_reads_as_it_read() {
-    let serving = Serving::start(&["demo", "--serve"], "listening on http://");
+    let serving = Serving::start();
     let whole: String = WHOLE.map(|path| serving.masked(path)).join("\n");
     insta::assert_snapshot!("api", whole);
-    let (_, _, openapi) = serving.get("/api/v1/openapi.json");
+    let [.., openapi] = serving.get("/api/v1/openapi.json");
     let openapi: Value = serde_json::from_str(&openapi).expect("JSON");
     insta::assert_snapshot!("openapi", format!("{openapi:#}"));
 
@@ -209,7 +198,7 @@ fn described(text: &str) -> String {
 
 #[test]
 fn what_is_exported_keeps_its_names() {
-    let serving = Serving::start(&["demo", "--serve"], "listening on http://");
-    let (_, _, exported) = serving.get("/metrics");
+    let serving = Serving::start();
+    let [.., exported] = serving.get("/metrics");
     insta::assert_snapshot!("console_metrics", described(&exported));
 }

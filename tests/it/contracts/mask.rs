@@ -52,10 +52,8 @@ fn is_of_a_process(word: &str) -> bool {
 
 /// Whether the word is of the shape: a digit for each `0`, and otherwise the same.
 fn is_shaped(word: &str, shape: &str) -> bool {
-    let pairs = word.chars().zip(shape.chars());
-    pairs
-        .into_iter()
-        .all(|(found, wanted)| found == wanted || wanted == '0' && found.is_ascii_digit())
+    let mut pairs = word.chars().zip(shape.chars());
+    pairs.all(|(found, wanted)| found == wanted || wanted == '0' && found.is_ascii_digit())
 }
 
 fn without_numbers_after(name: &str, text: &str) -> String {

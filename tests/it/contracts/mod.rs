@@ -11,8 +11,8 @@ mod mask;
 mod verbs;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
+use crate::support::process::program;
 use mask::mask;
 
 /// What a run of the binary left behind.
@@ -24,11 +24,9 @@ struct Ran {
 
 /// Runs the binary in `directory` with nothing in its environment but the database named `platform.sqlite` there.
 fn run(directory: &Path, arguments: &[&str]) -> Ran {
-    let output = program(directory)
-        .args(arguments)
-        .env("RECONCILER_DATABASE_URL", "sqlite://platform.sqlite")
-        .output()
-        .expect("the binary was built");
+    let mut command = program("sqlite://platform.sqlite", arguments);
+    let output = command.current_dir(directory).output();
+    let output = output.expect("the binary was built");
     let here = directory.display().to_string();
     let text = |bytes| {
         let text = String::from_utf8(bytes).expect("UTF-8");
@@ -39,13 +37,4 @@ fn run(directory: &Path, arguments: &[&str]) -> Ran {
         stdout: text(output.stdout),
         stderr: text(output.stderr),
     }
-}
-
-fn program(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"));
-    command
-        .env_clear()
-        .current_dir(directory)
-        .stdin(Stdio::null());
-    command
 }

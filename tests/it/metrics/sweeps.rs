@@ -14,27 +14,21 @@ const SUCCEEDED: &str = "reconciler_sweep_last_success_timestamp_seconds";
 async fn no_host_takes_a_failed_sweep_for_a_success() {
     let scene = Scene::new(SWEEPS).await;
     scene.plant([Case::proven(1)]).await;
-    scene
-        .execute("ALTER TABLE reconciler.sweeps RENAME TO hidden")
-        .await;
+    let hide = "ALTER TABLE reconciler.sweeps RENAME TO hidden";
+    scene.execute(hide).await;
     let workers = [scene.worker().await, scene.worker().await];
-    until(&workers, |all| {
-        all.iter().map(|one| one.count(FAILED)).sum::<i64>() >= 4
-    })
-    .await;
+    let failed = |all: &[Exposition]| all.iter().map(|one| one.count(FAILED)).sum::<i64>();
+    until(&workers, |all| failed(all) >= 4).await;
     for worker in &workers {
         let exported = Exposition::of(worker).await;
         assert!(exported.is_zero(SUCCEEDED), "{exported:#?}");
     }
     assert_eq!(scene.count(VERDICTS).await, 0);
 
-    scene
-        .execute("ALTER TABLE reconciler.hidden RENAME TO sweeps")
-        .await;
-    until(&workers, |all| {
-        all.iter().any(|one| !one.is_zero(SUCCEEDED))
-    })
-    .await;
+    let show = "ALTER TABLE reconciler.hidden RENAME TO sweeps";
+    scene.execute(show).await;
+    let has_succeeded = |one: &Exposition| !one.is_zero(SUCCEEDED);
+    until(&workers, |all| all.iter().any(has_succeeded)).await;
     for worker in workers {
         dismiss(worker).await;
     }

@@ -46,10 +46,13 @@ struct Place {
     seen: Exposition,
 }
 
-/// One that ended, with what it exported when last asked.
-struct Gone {
-    pid: i32,
-    seen: Exposition,
+impl Place {
+    async fn in_scene(scene: &Scene) -> Self {
+        Self {
+            worker: scene.worker().await,
+            seen: Exposition::default(),
+        }
+    }
 }
 
 fn verdicts_in(exposition: &Exposition) -> BTreeMap<String, i64> {
@@ -59,18 +62,14 @@ fn verdicts_in(exposition: &Exposition) -> BTreeMap<String, i64> {
 /// Verdicts on record of one process, or of all, labelled as they are exported.
 async fn verdicts_of(scene: &Scene, pid: Option<i32>) -> BTreeMap<String, i64> {
     let whose = pid.map_or("true".to_owned(), |pid| format!("worker LIKE '%-{pid}-%'"));
-    let rows = scene
-        .rows(&format!(
-            "SELECT outcome, reason_code, count(*) AS verdicts
-             FROM reconciler.ledger WHERE {whose} GROUP BY outcome, reason_code"
-        ))
-        .await;
+    let verdicts = format!(
+        "SELECT outcome, reason_code, count(*) AS verdicts
+         FROM reconciler.ledger WHERE {whose} GROUP BY outcome, reason_code"
+    );
+    let rows = scene.rows(&verdicts).await;
     let rows = rows.iter().map(|row| {
-        let labels = format!(
-            "outcome=\"{}\",reason=\"{}\"",
-            text_of(row, "outcome"),
-            text_of(row, "reason_code")
-        );
+        let [outcome, reason] = ["outcome", "reason_code"].map(|column| text_of(row, column));
+        let labels = format!("outcome=\"{outcome}\",reason=\"{reason}\"");
         (labels, text_of(row, "verdicts").parse().expect("a count"))
     });
     rows.collect()
@@ -101,12 +100,10 @@ async fn verdicts_counted_and_lost_are_the_ledger_and_gauges_are_a_select() {
     scene.execute(DISTURB).await;
     let mut places = Vec::new();
     for _ in 0..3 {
-        places.push(Place {
-            worker: scene.worker().await,
-            seen: Exposition::default(),
-        });
+        places.push(Place::in_scene(&scene).await);
     }
-    let mut gone: Vec<Gone> = Vec::new();
+    // Those that ended, with what they exported when last asked.
+    let mut gone: Vec<(i32, Exposition)> = Vec::new();
     let mut next = 1;
     for _ in 0..ROUNDS {
         let place = dice.below(places.len());
@@ -119,11 +116,8 @@ async fn verdicts_counted_and_lost_are_the_ledger_and_gauges_are_a_select() {
                 } else {
                     dismiss(worker).await;
                 }
-                gone.push(Gone { pid, seen });
-                places.push(Place {
-                    worker: scene.worker().await,
-                    seen: Exposition::default(),
-                });
+                gone.push((pid, seen));
+                places.push(Place::in_scene(&scene).await);
             }
             1 => {
                 let place = &mut places[place];
@@ -144,9 +138,8 @@ async fn verdicts_counted_and_lost_are_the_ledger_and_gauges_are_a_select() {
             }
         }
     }
-    scene
-        .plant((next..next + GOING_ON).map(Case::in_progress))
-        .await;
+    let going_on = next..next + GOING_ON;
+    scene.plant(going_on.map(Case::in_progress)).await;
     scene.until(OPEN, GOING_ON, &places[0].worker).await;
 
     let mut lost = verdicts_of(&scene, None).await;
@@ -161,27 +154,20 @@ async fn verdicts_counted_and_lost_are_the_ledger_and_gauges_are_a_select() {
             *lost.get_mut(&labels).expect("a verdict of that kind") -= counted;
         }
     }
-    for Gone { pid, seen } in &gone {
-        let recorded = verdicts_of(&scene, Some(*pid)).await;
-        for (labels, counted) in verdicts_in(seen) {
+    for (pid, seen) in gone {
+        let recorded = verdicts_of(&scene, Some(pid)).await;
+        for (labels, counted) in verdicts_in(&seen) {
             let recorded = recorded.get(&labels).copied().unwrap_or_default();
-            assert!(
-                counted <= recorded,
-                "{pid} counted {counted} {labels}, the ledger {recorded}"
-            );
+            let said = format!("{pid} counted {counted} {labels}, the ledger {recorded}");
+            assert!(counted <= recorded, "{said}");
         }
         for (labels, recorded) in recorded {
             *lost.get_mut(&labels).expect("a verdict of that kind") -= recorded;
         }
     }
-    assert!(
-        lost.values().all(|left| *left == 0),
-        "nobody committed {lost:?}"
-    );
-    assert!(
-        next > 200,
-        "the dice planted {next} runs: too few to show anything"
-    );
+    lost.retain(|_, left| *left != 0);
+    assert!(lost.is_empty(), "nobody committed {lost:?}");
+    assert!(next > 200, "{next} runs are too few to show anything");
 
     gauges_are_a_select(&scene, &places).await;
     for Place { worker, .. } in places {
@@ -222,17 +208,13 @@ async fn gauges_are_a_select(scene: &Scene, places: &[Place]) {
              WHERE (run.status, run.outcome) IS DISTINCT FROM ('completed', entry.outcome)",
         ),
     ];
-    scene
-        .execute(
-            "UPDATE operation_runs SET outcome = 'succeeded' WHERE id IN (
-                 SELECT operation_run_id FROM reconciler.ledger WHERE outcome = 'failed' LIMIT 3
-             )",
-        )
-        .await;
     // No look is due any more while these are compared.
-    scene
-        .execute("UPDATE reconciler.watch_list SET look_again_at = now() + interval '1 hour'")
-        .await;
+    let changes = "
+        UPDATE operation_runs SET outcome = 'succeeded' WHERE id IN (
+            SELECT operation_run_id FROM reconciler.ledger WHERE outcome = 'failed' LIMIT 3
+        );
+        UPDATE reconciler.watch_list SET look_again_at = now() + interval '1 hour'";
+    scene.execute(changes).await;
     for place in places {
         for (series, select) in SELECTS {
             until_equal(series, async || {
