@@ -1,10 +1,8 @@
 //! Ctrl-C in the middle of a sweep.
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader, Read as _},
-    process::{Child, Command, Stdio},
-};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use restore_reconciler::internals::cli::output::Document;
 use sqlx::{Connection as _, PgConnection, raw_sql};
@@ -26,7 +24,7 @@ struct HeldSweep {
     /// Keeps everybody from writing audit entries while it is open.
     lock: PgConnection,
     child: Child,
-    said: BufReader<std::process::ChildStderr>,
+    said: BufReader<ChildStderr>,
     _settings: TempDir,
 }
 
@@ -35,10 +33,8 @@ impl HeldSweep {
         let on = Fixture::postgres().await;
         on.plant((1..=RUNS).map(Case::proven)).await;
         let mut lock = PgConnection::connect(&on.url).await.unwrap();
-        raw_sql("BEGIN; LOCK TABLE audit_logs IN SHARE MODE")
-            .execute(&mut lock)
-            .await
-            .unwrap();
+        let order = raw_sql("BEGIN; LOCK TABLE audit_logs IN SHARE MODE");
+        order.execute(&mut lock).await.unwrap();
 
         let settings = TempDir::new().unwrap();
         let file = settings.path().join("small-pages.toml");
@@ -46,14 +42,9 @@ impl HeldSweep {
             "[sweep]\nbatch_runs_max = {PAGE}\nlanes = 2\n[database]\nlock_timeout = \"4m\"\nstatement_timeout = \"4m\"\n[worker]\nattempt_timeout = \"5m\""
         );
         fs::write(&file, toml).unwrap();
-        let arguments = [
-            "--config",
-            file.to_str().unwrap(),
-            "sweep",
-            "--output",
-            "json",
-        ];
-        let mut child = program(&on.url, &arguments)
+        let mut child = program(&on.url, &["sweep", "--output", "json"])
+            .arg("--config")
+            .arg(file)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -77,9 +68,8 @@ impl HeldSweep {
     }
 
     fn interrupt(&self) {
-        let sent = Command::new("kill")
-            .args(["-INT", &self.child.id().to_string()])
-            .status();
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status();
         assert!(sent.unwrap().success());
     }
 
@@ -88,10 +78,8 @@ impl HeldSweep {
         self.interrupt();
         let mut line = String::new();
         self.said.read_line(&mut line).unwrap();
-        assert!(
-            line.contains("interrupted: finishing what is in hand"),
-            "{line}"
-        );
+        let is_noticed = line.contains("interrupted: finishing what is in hand");
+        assert!(is_noticed, "{line}");
     }
 
     fn finish(mut self) -> (Fixture, PgConnection, Ran) {
@@ -143,10 +131,7 @@ async fn a_sweep_that_is_interrupted_twice_does_not_wait_for_the_database() {
     on.assert_one_of_each(0).await;
     let row = on.row("SELECT * FROM reconciler.sweeps").await;
     assert_eq!(row["ended_at"], None);
-    let query = "SELECT cardinality(in_hand)::bigint FROM reconciler.sweeps";
-    assert_eq!(
-        on.count(query).await,
-        IN_HAND.cast_signed(),
-        "left for whoever takes over"
-    );
+    // Left for whoever takes over.
+    let in_hand = "SELECT cardinality(in_hand)::bigint FROM reconciler.sweeps";
+    assert_eq!(on.count(in_hand).await, IN_HAND.cast_signed());
 }

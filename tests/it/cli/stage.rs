@@ -29,8 +29,6 @@ pub(crate) const CLOSED: i64 = 5;
 pub(crate) const UNPROVEN: i64 = 6;
 /// Named a restore that belongs to somebody else.
 pub(crate) const FOREIGN: i64 = 7;
-/// No run has this id.
-pub(crate) const NOBODY: i64 = 999;
 
 pub(crate) const SECRET: &str = "hunter2-do-not-print";
 
@@ -55,13 +53,8 @@ impl Ran {
     pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{}", self.all());
         let said = self.all().to_lowercase();
-        for forbidden in [
-            SECRET,
-            "recovery verified",
-            "is healthy",
-            "compliant",
-            "customer-safe",
-        ] {
+        let claims = "recovery verified; is healthy; compliant; customer-safe";
+        for forbidden in claims.split("; ").chain([SECRET]) {
             assert!(!said.contains(forbidden), "{forbidden}: {said}");
         }
         // The configuration names a counter, which claims nothing.
@@ -92,6 +85,23 @@ fn says_succeeded(text: &str) -> bool {
 
 pub(crate) fn run(url: &str, arguments: &[&str]) -> Ran {
     ran(&mut program(url, arguments))
+}
+
+/// Runs one command line after the other. Each row is one, then `⇒`, its exit code, and what it says: behind `|` on
+/// standard output, behind `!` on standard error.
+#[track_caller]
+pub(crate) fn assert_says(url: &str, rows: &str) {
+    for row in rows.lines().map(str::trim) {
+        println!("{row}");
+        let (line, expected) = row.split_once(" ⇒ ").expect("a row");
+        let (stdout, stderr) = expected.split_once(" ! ").unwrap_or((expected, ""));
+        let (code, stdout) = stdout.split_once(" | ").unwrap_or((stdout, ""));
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        let [stdout, stderr] = [stdout.split(" | "), stderr.split(" ! ")].map(Vec::from_iter);
+        run(url, &arguments)
+            .exits(code.trim().parse().expect("an exit code"))
+            .says(&stdout, &stderr);
+    }
 }
 
 pub(crate) fn ran(command: &mut Command) -> Ran {
@@ -164,9 +174,8 @@ impl File {
 }
 
 pub(crate) async fn open(url: &str, access: Access) -> Store {
-    storage::connect(url, access, &Limits::default())
-        .await
-        .unwrap()
+    let store = storage::connect(url, access, &Limits::default()).await;
+    store.unwrap()
 }
 
 /// The platform's tables and rows.
@@ -184,11 +193,9 @@ pub(crate) async fn execute(url: &str, script: &'static str) {
 
 fn platform() -> PlatformRows {
     let mut rows = PlatformRows::default();
-    for (id, workspace, environment) in [
-        (1, "workspace 1", "environment 1"),
-        (2, "workspace 2", "environment 2"),
-    ] {
-        rows.add_environments(id, workspace, [(id, environment)]);
+    for id in [1, 2] {
+        let environment = (id, format!("environment {id}"));
+        rows.add_environments(id, format!("workspace {id}"), [environment]);
     }
     rows.extend((PROVEN..=FOREIGN).map(case));
     rows

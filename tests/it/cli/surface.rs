@@ -9,65 +9,41 @@ use restore_reconciler::internals::cli::output::Document;
 use restore_reconciler::internals::views::verdict::{DecisionWord, RunState};
 use tempfile::TempDir;
 
-use super::stage::{FAILED, File, NOBODY, program, ran, run};
+use super::stage::{FAILED, File, assert_says, program, ran, run};
 
 #[tokio::test]
 async fn json_is_one_document_that_reads_back_into_its_type() {
     let file = File::planted().await;
-    let verbs: &[&[&str]] = &[
-        &["migrate"],
-        &["doctor"],
-        &["explain", "6"],
-        &["sweep", "--dry-run"],
-        &["reconcile", "1", "2", "3", "4", "5", "999"],
-        &["explain", "1"],
-        &["sweep"],
-        &["enqueue", "1", "3", "4", "5", "999"],
-        &["queue", "list", "--all"],
-        &["queue", "show", "3"],
-        &["queue", "retry", "3"],
-        &["queue", "drop", "3"],
-        &["config", "default"],
-        &["config", "check"],
-        &["token", "ops", "--all-workspaces"],
-    ];
-    for verb in verbs {
-        let ran = run(&file.url(), &[verb, &["--output", "json"][..]].concat());
+    let verbs = "
+        migrate; doctor; explain 6; sweep --dry-run; reconcile 1 2 3 4 5 999; explain 1; sweep;
+        enqueue 1 3 4 5 999; queue list --all; queue show 3; queue retry 3; queue drop 3;
+        config default; config check; token ops --all-workspaces";
+    for verb in verbs.split(';') {
+        let mut arguments: Vec<&str> = verb.split_whitespace().collect();
+        arguments.extend(["--output", "json"]);
+        let ran = run(&file.url(), &arguments);
         let written: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
         let read_back = serde_json::to_value(ran.document()).unwrap();
-        assert_eq!(written, read_back, "{verb:?}");
-        assert!(written["command"].is_string(), "{verb:?}");
+        assert_eq!(written, read_back, "{verb}");
+        assert!(written["command"].is_string(), "{verb}");
     }
-    let reconciled = run(
-        &file.url(),
-        &["reconcile", "2", "999", "2", "--output", "json"],
-    );
+    let again = ["reconcile", "2", "999", "2", "--output", "json"];
+    let reconciled = run(&file.url(), &again);
     let Document::Reconcile(reconciled) = reconciled.exits(1).document() else {
         panic!("a reconciliation")
     };
-    let found: Vec<_> = reconciled
-        .runs
-        .iter()
-        .map(|result| (result.run, result.state, result.decision))
-        .collect();
-    assert_eq!(
-        found,
-        [
-            (FAILED, RunState::DecidedBefore, Some(DecisionWord::Failed)),
-            (NOBODY, RunState::Absent, None)
-        ]
-    );
+    let results = reconciled.runs.iter();
+    let found: Vec<_> = results.map(|it| (it.run, it.state, it.decision)).collect();
+    let decided = (FAILED, RunState::DecidedBefore, Some(DecisionWord::Failed));
+    assert_eq!(found, [decided, (999, RunState::Absent, None)]);
 }
 
 #[tokio::test]
 async fn colour_is_for_those_who_ask_and_never_with_no_color() {
     let file = File::planted().await;
     let coloured = run(&file.url(), &["explain", "1", "--color", "always"]);
-    assert!(
-        coloured.stdout.contains("\u{1b}[32m"),
-        "{}",
-        coloured.stdout
-    );
+    let shown = coloured.stdout;
+    assert!(shown.contains("\u{1b}[32m"), "{shown}");
     let mut plain = program(&file.url(), &["explain", "1", "--color", "always"]);
     ran(plain.env("NO_COLOR", "1")).exits(0);
 }
@@ -94,9 +70,7 @@ async fn logs_begin_at_warnings_and_verbose_shows_each_verdict() {
     let file = File::planted().await;
     let quiet = run(&file.url(), &["reconcile", "1"]).exits(0);
     assert_eq!(quiet.stderr, "");
-    run(&file.url(), &["-v", "reconcile", "2"])
-        .exits(10)
-        .says(&[], &["INFO", "run 2 is failed"]);
+    assert_says(&file.url(), "-v reconcile 2 ⇒ 10 ! INFO ! run 2 is failed");
 }
 
 #[test]
@@ -104,114 +78,78 @@ fn verbs_about_the_configuration_need_no_database_and_no_working_file() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("broken.toml");
     fs::write(&file, "[sweep]\nbatch_runs_maxx = 5\n").unwrap();
-    let file = file.to_str().unwrap();
-    run("", &["config", "default"])
-        .exits(0)
-        .says(&["batch_runs_max = 500"], &[]);
-    run("", &["--config", file, "config", "schema"])
-        .exits(0)
-        .says(&["batch_runs_max"], &[]);
-    run("", &["config", "schema", "--of", "output"])
-        .exits(0)
-        .says(&["claim_boundary"], &[]);
-    run("", &["config", "check", file])
-        .exits(1)
-        .says(&[], &["batch_runs_max", "to do: "]);
-    run("", &["--config", file, "sweep"])
-        .exits(1)
-        .says(&[], &["batch_runs_maxx"]);
+    let file = file.display();
+    assert_says(
+        "",
+        &format!(
+            "config default ⇒ 0 | batch_runs_max = 500
+             --config {file} config schema ⇒ 0 | batch_runs_max
+             config schema --of output ⇒ 0 | claim_boundary
+             config check {file} ⇒ 1 ! batch_runs_max ! to do:
+             --config {file} sweep ⇒ 1 ! batch_runs_maxx
+             explain --reason restore.items_missing ⇒ 0 | ### `restore.items_missing`
+             explain --reason restore.items_missing ⇒ 0 | **What it does not mean:** That the missing items were not restored
+             --version ⇒ 0"
+        ),
+    );
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        run("", &["completions", shell])
-            .exits(0)
-            .says(&["reconcile"], &[]);
+        assert_says("", &format!("completions {shell} ⇒ 0 | reconcile"));
     }
-    run("", &["explain", "--reason", "restore.items_missing"])
-        .exits(0)
-        .says(
-            &[
-                "### `restore.items_missing`",
-                "**What it does not mean:** That the missing items were not restored",
-            ],
-            &[],
-        );
-    run("", &["--help"])
-        .exits(0)
-        .says(&["Exit codes:", "  11  "], &[]);
-    run("", &["--version"]).exits(0);
+    let help = run("", &["--help"]).exits(0);
+    help.says(&["Exit codes:", "  11  "], &[]);
 }
 
 #[test]
 fn the_schema_describes_every_document() {
     let schema = include_str!("../../../config/output.schema.json");
-    for command in [
-        "migrate",
-        "sweep",
-        "reconcile",
-        "explain",
-        "doctor",
-        "demo",
-        "config",
-        "enqueue",
-        "queue_list",
-        "queue_show",
-        "queue_retry",
-        "queue_drop",
-        "token",
-    ] {
-        assert!(
-            schema.contains(&format!(r#""const": "{command}""#)),
-            "{command}"
-        );
+    let commands = "migrate sweep reconcile explain doctor demo config enqueue queue_list queue_show \
+        queue_retry queue_drop token";
+    for command in commands.split(' ') {
+        let of_command = format!(r#""const": "{command}""#);
+        assert!(schema.contains(&of_command), "{command}");
     }
 }
 
 #[test]
 fn a_command_line_that_cannot_be_understood_is_a_usage_error() {
-    let cases: &[&[&str]] = &[
-        &[],
-        &["reconsile", "1"],
-        &["reconcile"],
-        &["reconcile", "seven"],
-        &["reconcile", "1.5"],
-        &["reconcile", "0"],
-        &["reconcile", "--", "-1"],
-        &["reconcile", "9223372036854775808"],
-        &["explain"],
-        &["explain", "1", "2"],
-        &["explain", "--reason", "restore.nothing"],
-        &["explain", "1", "--reason", "restore.items_missing"],
-        &["enqueue"],
-        &["queue"],
-        &["queue", "retry"],
-        &["queue", "retry", "1", "--dead"],
-        &["queue", "drop"],
-        &["queue", "list", "--all", "--dead"],
-        &["queue", "list", "--limit", "0"],
-        &[
-            "migrate",
-            "--with-platform-trigger",
-            "--without-platform-trigger",
-        ],
-        &["sweep", "--limit", "0"],
-        &["sweep", "--workspace", "x"],
-        &["sweep", "--output", "yaml"],
-        &["completions", "cobol"],
-        &["serve", "127.0.0.1:1"],
-        &["token", "ops"],
-        &["token", "--all-workspaces"],
-        &["token", "o ps", "--all-workspaces"],
-        &["token", "ops", "--all-workspaces", "--workspace", "1"],
-        &["token", "ops", "--workspace", "0"],
-        &["token", "ops", "--workspace", "1", "--can", "runs.write"],
-        &["config"],
-    ];
-    for arguments in cases {
-        let ran = run("sqlite://nowhere", arguments).exits(2);
-        assert!(
-            ran.stdout.is_empty() && !ran.stderr.is_empty(),
-            "{arguments:?}: {}",
-            ran.all()
-        );
+    let lines = "
+        reconsile 1
+        reconcile
+        reconcile seven
+        reconcile 1.5
+        reconcile 0
+        reconcile -- -1
+        reconcile 9223372036854775808
+        explain
+        explain 1 2
+        explain --reason restore.nothing
+        explain 1 --reason restore.items_missing
+        enqueue
+        queue
+        queue retry
+        queue retry 1 --dead
+        queue drop
+        queue list --all --dead
+        queue list --limit 0
+        migrate --with-platform-trigger --without-platform-trigger
+        sweep --limit 0
+        sweep --workspace x
+        sweep --output yaml
+        completions cobol
+        serve 127.0.0.1:1
+        token ops
+        token --all-workspaces
+        token ops --all-workspaces --workspace 1
+        token ops --workspace 0
+        token ops --workspace 1 --can runs.write
+        config";
+    let lines = lines.lines().map(|line| line.split_whitespace().collect());
+    let with_a_space = vec!["token", "o ps", "--all-workspaces"];
+    for arguments in lines.chain([with_a_space]) {
+        let ran = run("sqlite://nowhere", &arguments).exits(2);
+        let said = ran.all();
+        assert!(ran.stdout.is_empty(), "{arguments:?}: {said}");
+        assert!(!ran.stderr.is_empty(), "{arguments:?}: {said}");
     }
 }
 
