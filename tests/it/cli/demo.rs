@@ -5,7 +5,7 @@ use std::fs;
 use reconciler_jobs::restore_execute::ReasonCode;
 use tempfile::TempDir;
 
-use super::stage::{File, Ran, open, program, ran, run};
+use super::stage::{File, Ran, assert_says, open, program, ran, run};
 use crate::support::cluster;
 use restore_reconciler::internals::demo::Phase;
 use restore_reconciler::internals::storage::Access;
@@ -13,11 +13,7 @@ use restore_reconciler::internals::storage::Access;
 /// Runs `demo` with no database named and its temporary files in `directory`.
 fn demo(directory: &TempDir, arguments: &[&str]) -> Ran {
     let mut command = program("", &["demo"]);
-    command
-        .env_remove("RECONCILER_DATABASE_URL")
-        .env("TMPDIR", directory.path())
-        .args(arguments);
-    ran(&mut command)
+    ran(command.env("TMPDIR", directory.path()).args(arguments))
 }
 
 fn is_empty(directory: &TempDir) -> bool {
@@ -51,10 +47,7 @@ fn a_demonstration_shows_every_reason_and_leaves_nothing() {
         let is_progress = PHASES.iter().any(|phase| line.starts_with(phase.name()));
         assert!(is_progress, "nothing goes wrong but on purpose: {line}");
     }
-    assert!(
-        is_empty(&directory),
-        "the temporary database is still there"
-    );
+    assert!(is_empty(&directory), "the database is still there");
 }
 
 #[test]
@@ -81,14 +74,13 @@ fn a_kept_demonstration_can_be_looked_into_and_is_never_overwritten() {
         .says(&[], &["exists already", "nothing is overwritten"]);
     assert!(kept == fs::read(&file).unwrap());
 
-    let url = format!(
-        "sqlite://{}/100%25 kept%3F.sqlite",
-        directory.path().display()
+    let directory = directory.path().display();
+    let url = format!("sqlite://{directory}/100%25 kept%3F.sqlite");
+    assert_says(
+        &url,
+        "sweep        ⇒ 0 | No run is due.
+         explain 1000 ⇒ 0",
     );
-    run(&url, &["sweep"])
-        .exits(0)
-        .says(&["No run is due."], &[]);
-    run(&url, &["explain", "1000"]).exits(0);
 }
 
 #[test]
@@ -109,10 +101,7 @@ fn a_demonstration_through_the_queue_shows_the_same_and_leaves_nothing() {
     };
     assert!(table(&swept).lines().count() > 200);
     assert_eq!(table(&swept), table(&queued));
-    assert!(
-        is_empty(&directory),
-        "the database or its queue is still there"
-    );
+    assert!(is_empty(&directory), "it or its queue is still there");
 }
 
 #[test]
@@ -132,19 +121,20 @@ fn a_kept_demonstration_keeps_its_queue_and_takes_no_other() {
     let said = format!("and its queue is {}", queue.display());
     demo(&directory, &keep).exits(0).says(&[&said], &[]);
     assert!(fs::read(&queue).unwrap().starts_with(b"SQLite format 3"));
-    let url = format!("sqlite://{}", path.display());
-    run(&url, &["sweep"])
-        .exits(0)
-        .says(&["No run is due."], &[]);
+    assert_says(
+        &format!("sqlite://{}", path.display()),
+        "sweep ⇒ 0 | No run is due.",
+    );
 }
 
 #[tokio::test]
 async fn a_demonstration_through_the_queue_on_postgres_says_where_its_jobs_are() {
     let database = cluster::database().await;
-    let shown = run(&database.url(), &["demo", "--through-queue"])
-        .exits(0)
-        .says(&["The rows and the finished jobs are in the database"], &[]);
-    assert!(shown.stdout.contains("The verdicts came through the queue"));
+    assert_says(
+        &database.url(),
+        "demo --through-queue ⇒ 0 | The rows and the finished jobs are in the database | \
+         The verdicts came through the queue",
+    );
     let store = open(&database.url(), Access::Read).await;
     assert_eq!(store.count_unfinished().await.unwrap(), 0);
 }
@@ -153,18 +143,20 @@ async fn a_demonstration_through_the_queue_on_postgres_says_where_its_jobs_are()
 async fn a_demonstration_refuses_a_database_that_may_be_real() {
     let file = File::planted().await;
     let before = file.bytes();
-    run(&file.url(), &["demo"])
-        .exits(1)
-        .says(&[], &["holds the platform's tables", "Nothing was written"]);
+    assert_says(
+        &file.url(),
+        "demo ⇒ 1 ! holds the platform's tables ! Nothing was written",
+    );
     assert!(before == file.bytes());
 }
 
 #[tokio::test]
 async fn a_demonstration_on_postgres_comes_out_the_same() {
     let database = cluster::database().await;
-    run(&database.url(), &["demo"])
-        .exits(0)
-        .says(&["The second pass changed nothing."], &[]);
+    assert_says(
+        &database.url(),
+        "demo ⇒ 0 | The second pass changed nothing.",
+    );
     let store = open(&database.url(), Access::Read).await;
     assert_eq!(store.count_due(None).await.unwrap(), 0);
     run(&database.url(), &["demo"]).exits(1);
