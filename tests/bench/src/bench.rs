@@ -37,11 +37,9 @@ const FIRST: i64 = 101;
 /// How many runs are planted in one transaction.
 const CHUNK_RUNS: usize = 1_000;
 
-/// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Subject {
-    /// A sweep of a backlog.
     Sweep,
     /// The same backlog, one run in each transaction.
     RowAtATime,
@@ -61,7 +59,6 @@ pub(crate) enum Subject {
     Start,
     /// A backlog that is asked for run by run, and settled by workers.
     Queued,
-    /// Runs that are settled one by one.
     One,
     /// Runs that are asked for while a worker is idle, from the commit of the request to that of the verdict.
     Latency,
@@ -69,12 +66,10 @@ pub(crate) enum Subject {
     Producers,
     /// A worker that sweeps a backlog.
     Memory,
-    /// A page of the console.
     Page,
 }
 
 impl Subject {
-    /// In words.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Sweep => "sweep",
@@ -96,14 +91,12 @@ impl Subject {
     }
 }
 
-/// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// Runs of one measurement.
+    /// Of one measurement.
     pub(crate) runs: u32,
-    /// Items of each restore.
+    /// Of each restore.
     pub(crate) items: u32,
-    /// Rounds.
     pub(crate) rounds: u32,
     /// The most settled runs beside which growth is measured.
     pub(crate) settled: u64,
@@ -160,8 +153,9 @@ pub(crate) fn settling() -> Settling {
 
 /// Fails where not all runs were settled: a time would mean nothing.
 pub(crate) fn all(verdicts: u64, wanted: u64) -> anyhow::Result<()> {
+    let is_whole = verdicts == wanted;
     ensure!(
-        verdicts == wanted,
+        is_whole,
         "{verdicts} of {wanted} runs were settled, so that the time says nothing"
     );
     Ok(())
@@ -204,18 +198,17 @@ impl Bench<'_> {
         let on = self.furnish(url).await?;
         let store = &on.store;
         let (now, items) = (store.now().await?, self.options.items);
-        on.plant(&work::runs(std::iter::once(LIKE.0), items, now))
-            .await?;
+        let like = work::runs(std::iter::once(LIKE.0), items, now);
+        on.plant(&like).await?;
         let mut settled: Vec<Settled> = Vec::new();
         store.settle(&[LIKE], &self.settling, &mut settled).await?;
-        let total = i64::from(self.options.runs);
-        for first in (0..total).step_by(CHUNK_RUNS) {
-            let chunk = first..total.min(first + CHUNK_RUNS.cast_signed() as i64);
-            let done = chunk.end.unsigned_abs();
-            on.plant(&work::runs(chunk.map(|number| FIRST + number), items, now))
-                .await?;
-            let total = total.unsigned_abs();
-            record.progress.show("planting", done, total);
+        let runs: Vec<RunId> = self.runs().collect();
+        let mut done = 0;
+        for chunk in runs.chunks(CHUNK_RUNS) {
+            let numbers = chunk.iter().map(|run| run.0);
+            on.plant(&work::runs(numbers, items, now)).await?;
+            done += chunk.len() as u64;
+            record.progress.show("planting", done, runs.len() as u64);
         }
         on.analyse().await?;
         on.close().await
@@ -241,9 +234,8 @@ impl Bench<'_> {
 
     /// Says how far a step is after a round, in which each measure settles all runs.
     pub(crate) fn after(&self, record: &mut Record, step: &str, round: u32) {
-        let runs = u64::from(self.options.runs);
-        let done = u64::from(round + 1) * runs;
-        let total = u64::from(self.options.rounds) * runs;
+        let of_rounds = |rounds: u32| u64::from(rounds) * u64::from(self.options.runs);
+        let (done, total) = (of_rounds(round + 1), of_rounds(self.options.rounds));
         record.progress.show(step, done, total);
     }
 
@@ -254,10 +246,8 @@ impl Bench<'_> {
         };
         for round in 0..self.options.rounds {
             let mut add = |subject, lanes, rate| {
-                let unit = Unit::VerdictsPerSecond;
-                record
-                    .measured
-                    .add(subject, &connections(lanes), unit, rate);
+                let (variant, unit) = (connections(lanes), Unit::VerdictsPerSecond);
+                record.measured.add(subject, &variant, unit, rate);
             };
             for lanes in PAGES_AT_A_TIME {
                 add(Subject::Sweep, lanes, self.sweep(lanes).await?);

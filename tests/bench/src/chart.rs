@@ -19,18 +19,12 @@ const BAR_WIDTH: f64 = 380.0;
 /// Between a bar and its value.
 const GAP: f64 = 6.0;
 
-/// In the order of the panels.
+/// In the order of the panels, and which of them is better.
 const PANELS: [(Unit, &str); 4] = [
-    (
-        Unit::VerdictsPerSecond,
-        "Verdicts per second: more is better",
-    ),
-    (
-        Unit::TransactionsPerSecond,
-        "Transactions per second: more is better",
-    ),
-    (Unit::Milliseconds, "Milliseconds: less is better"),
-    (Unit::Mebibytes, "Mebibytes: less is better"),
+    (Unit::VerdictsPerSecond, "Verdicts per second: more"),
+    (Unit::TransactionsPerSecond, "Transactions per second: more"),
+    (Unit::Milliseconds, "Milliseconds: less"),
+    (Unit::Mebibytes, "Mebibytes: less"),
 ];
 
 /// The drawing, from top to bottom. All lengths are pixels.
@@ -52,7 +46,6 @@ struct Line {
 struct Bar {
     y: u32,
     middle: u32,
-    /// How long the bar is.
     length: f64,
     /// Where its line begins and ends.
     least: f64,
@@ -62,7 +55,6 @@ struct Bar {
 }
 
 impl Report {
-    /// An SVG document.
     pub(crate) fn chart(&self) -> askama::Result<String> {
         let mut chart = Chart {
             width: WIDTH,
@@ -74,7 +66,8 @@ impl Report {
         chart.line(&self.database, ROW, false);
         for (unit, heading) in PANELS {
             let figures = self.figures.iter().filter(|figure| figure.unit == unit);
-            chart.panel(heading, &figures.collect::<Vec<_>>());
+            let heading = format!("{heading} is better");
+            chart.panel(&heading, &figures.collect::<Vec<_>>());
         }
         chart.render()
     }

@@ -14,7 +14,6 @@ use crate::report::Unit;
 use crate::work;
 use crate::workbench::{RowsTouched, Workbench};
 
-/// How many runs are due.
 const DUE: i64 = 1_000;
 
 /// The first settled run; all due runs come before.
@@ -30,12 +29,9 @@ const CHUNK_RUNS: u64 = 50_000;
 /// What a figure with the advised indexes is called.
 pub(crate) const ADVISED_INDEXES: &str = "the advised indexes";
 
-/// With which indexes a database is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Indexes {
-    /// Those that the platform creates.
     Own,
-    /// Those that `doctor` advises, too.
     Advised,
 }
 
@@ -65,6 +61,11 @@ struct Level {
 }
 
 impl Level {
+    fn new(url: String, settled: u64) -> Self {
+        let next = 1;
+        Self { url, settled, next }
+    }
+
     fn variant(settled: u64, indexes: Indexes) -> String {
         format!("{DUE} due, {settled} settled, {}", indexes.name())
     }
@@ -89,17 +90,9 @@ impl Bench<'_> {
             }
         }
         self.grow(&url, 0, least, record).await?;
-        let mut low = Level {
-            url: self.scratch.copy().await?,
-            settled: least,
-            next: 1,
-        };
+        let mut low = Level::new(self.scratch.copy().await?, least);
         self.grow(&url, least, more, record).await?;
-        let mut high = Level {
-            url: url.clone(),
-            settled: more,
-            next: 1,
-        };
+        let mut high = Level::new(url.clone(), more);
         for _ in 0..self.options.rounds {
             self.sweep_beside(&mut high, record).await?;
         }

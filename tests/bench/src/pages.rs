@@ -27,7 +27,6 @@ const REQUESTS_SLOW: usize = 3;
 /// How often it is asked for before, so that its rows are in memory.
 const UNMEASURED: usize = 2;
 
-/// How long an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Bench<'_> {
@@ -44,10 +43,10 @@ impl Bench<'_> {
             on.analyse().await?;
             on.close().await?;
             let console = OwnProcess::console(url).await?;
-            let asked = self
-                .ask_for_pages(console.address(), middle, indexes, record)
-                .await
-                .map_err(|error| console.failed("did not answer as it should", &error));
+            let asking = self.ask_for_pages(console.address(), middle, indexes, record);
+            let asked = asking.await;
+            let asked =
+                asked.map_err(|error| console.failed("did not answer as it should", &error));
             console.stop().await?;
             asked?;
         }
@@ -99,27 +98,26 @@ fn pages(example: &Value) -> Vec<(&'static str, String)> {
     let with = |before: &str, pointer| Some(format!("{before}{}", id(pointer)?));
     let run = with("/runs/", "/run");
     let workspace = "/place/workspace/id";
+    let environment = "/place/environment/id";
+    let always = |path: &str| Some(path.to_owned());
     let pages = [
-        ("overview", Some("/".to_owned())),
+        ("overview", always("/")),
         ("overview of a workspace", with("/?workspace=", workspace)),
-        ("runs", Some("/runs".to_owned())),
+        ("runs", always("/runs")),
         ("runs, half way down", with("/runs?below=", "/run")),
         ("runs of a workspace", with("/runs?workspace=", workspace)),
         (
             "runs of an environment",
-            with("/runs?environment=", "/place/environment/id"),
+            with("/runs?environment=", environment),
         ),
-        ("runs by outcome", Some("/runs?outcome=failed".to_owned())),
-        (
-            "runs by reason",
-            Some("/runs?reason=restore.items_mixed".to_owned()),
-        ),
-        ("runs by result", Some("/runs?state=failed".to_owned())),
-        ("undecided runs", Some("/runs?undecided=true".to_owned())),
+        ("runs by outcome", always("/runs?outcome=failed")),
+        ("runs by reason", always("/runs?reason=restore.items_mixed")),
+        ("runs by result", always("/runs?state=failed")),
+        ("undecided runs", always("/runs?undecided=true")),
         ("one run", run.clone()),
         ("what the rules say now", run.map(|run| run + "/explain")),
         ("one restore", with("/restores/", "/restore")),
-        ("queue and sweeps", Some("/queue".to_owned())),
+        ("queue and sweeps", always("/queue")),
     ];
     let known = pages.into_iter();
     known
@@ -138,9 +136,10 @@ async fn get(console: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
         connection.read_to_end(&mut answer).await?;
         Ok(answer)
     };
+    let too_long = |_| Err(io::Error::other(format!("{path} takes too long")));
     let answer = timeout(ANSWER_TIMEOUT, asking)
         .await
-        .unwrap_or_else(|_| Err(io::Error::other(format!("{path} takes too long"))))?;
+        .unwrap_or_else(too_long)?;
     let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
     let body = end.and_then(|end| answer.get(end + 4..));
     match body {
@@ -148,9 +147,8 @@ async fn get(console: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
         _ => {
             let head = String::from_utf8_lossy(&answer);
             let status = head.lines().next().unwrap_or("nothing");
-            Err(io::Error::other(format!(
-                "{path} is answered with {status}"
-            )))
+            let problem = format!("{path} is answered with {status}");
+            Err(io::Error::other(problem))
         }
     }
 }

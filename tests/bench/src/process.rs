@@ -137,7 +137,6 @@ impl OwnProcess {
         })
     }
 
-    /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -192,9 +191,8 @@ async fn become_ready(stdout: &mut Lines<BufReader<ChildStdout>>) -> io::Result<
 
 async fn is_ready(address: SocketAddr) -> io::Result<bool> {
     let mut connection = TcpStream::connect(address).await?;
-    connection
-        .write_all(b"GET /readyz HTTP/1.0\r\n\r\n")
-        .await?;
+    let request = b"GET /readyz HTTP/1.0\r\n\r\n";
+    connection.write_all(request).await?;
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).await?;
     Ok(answer.starts_with(b"HTTP/1.0 200 ") || answer.starts_with(b"HTTP/1.1 200 "))
@@ -270,19 +268,16 @@ impl Said {
 
     fn failed(&self, problem: &str, why: &io::Error) -> anyhow::Error {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = kept
-            .iter()
-            .fold(String::new(), |said, line| said + "\n" + line);
+        let said: String = kept.iter().flat_map(|line| ["\n", line]).collect();
         anyhow!("a process of its own {problem}: {why}. Its last words:{said}")
     }
 }
 
 /// The peak of resident memory, in KiB, in what Linux says about a process.
 fn peak_in(status: &str) -> Option<u32> {
-    let mut peaks = status
-        .lines()
-        .filter_map(|line| line.strip_prefix("VmHWM:"));
-    peaks.next()?.strip_suffix("kB")?.trim().parse().ok()
+    let mut lines = status.lines();
+    let peak = lines.find_map(|line| line.strip_prefix("VmHWM:"))?;
+    peak.strip_suffix("kB")?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -308,10 +303,7 @@ mod tests {
         assert!(!verdicts.note(&format!(r#"{{{timestamp},"{RUN_ID}":8}}"#)));
         assert!(!verdicts.note("thread panicked"));
         let noted = verdicts.until(1).await.unwrap();
-        assert_eq!(noted.len(), 1);
-        assert_eq!(
-            noted[&RunId(7)],
-            "2025-03-01T10:00:00.000001Z".parse().unwrap()
-        );
+        let at = "2025-03-01T10:00:00.000001Z".parse().unwrap();
+        assert_eq!(noted, HashMap::from([(RunId(7), at)]));
     }
 }

@@ -8,11 +8,9 @@ use crate::bench::Subject;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "command", rename = "bench")]
 pub(crate) struct Report {
-    /// The machine: processor, cores, memory, system.
     pub(crate) machine: String,
     /// The database: its version, and how it keeps what was committed.
     pub(crate) database: String,
-    /// What was settled.
     pub(crate) work: Work,
     /// In the order in which they were asked for.
     pub(crate) figures: Vec<Figure>,
@@ -23,9 +21,9 @@ pub(crate) struct Report {
 /// The standard work, and how often it was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Work {
-    /// Runs that one measurement settles.
+    /// Of one measurement.
     pub(crate) runs: u32,
-    /// Items of each restore.
+    /// Of each restore.
     pub(crate) items: u32,
     /// Bytes of the results of one restore whose proof is complete.
     pub(crate) results_bytes: usize,
@@ -38,19 +36,13 @@ pub(crate) struct Work {
 /// One figure: the median of what the rounds gave, with the least and the most.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Figure {
-    /// What was measured.
     pub(crate) subject: Subject,
     /// What stands beside the subject: how many connections, which percentile.
     pub(crate) variant: String,
-    /// What one of it is.
     pub(crate) unit: Unit,
-    /// In the middle.
     pub(crate) median: f64,
-    /// The least.
     pub(crate) min: f64,
-    /// The most.
     pub(crate) max: f64,
-    /// How many values there were.
     pub(crate) values: usize,
 }
 
@@ -76,21 +68,14 @@ pub(crate) fn rounded(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// What a figure counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
-    /// Verdicts a second.
     VerdictsPerSecond,
-    /// Transactions a second.
     TransactionsPerSecond,
-    /// Milliseconds.
     Milliseconds,
-    /// Mebibytes.
     Mebibytes,
-    /// Rows.
     Rows,
-    /// Hundredths.
     Percent,
 }
 
@@ -111,17 +96,13 @@ impl Unit {
 /// What a ratio, or a figure, should be.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Target {
-    /// What is compared.
     pub(crate) name: String,
     /// Whether more is better.
     pub(crate) at_least: bool,
-    /// The least, or the most, that it should be.
     pub(crate) bound: f64,
-    /// What it is.
     pub(crate) value: f64,
     /// What both are counted in: nothing for a ratio.
     pub(crate) unit: Option<Unit>,
-    /// Whether it is as it should be.
     pub(crate) held: bool,
 }
 

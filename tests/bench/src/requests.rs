@@ -16,7 +16,6 @@ use crate::report::percentile;
 use crate::settling::settle_one;
 use crate::workbench::{LastStep, Producer, Workbench};
 
-/// How many connections of the platform there are.
 const CONNECTIONS: u32 = 16;
 
 /// At which rate runs are settled one by one, so that there are as many of them as requests.
@@ -51,10 +50,8 @@ impl Bench<'_> {
         let mut runs = self.runs_for(rate);
         let mut asked = Vec::new();
         if let Some(first) = runs.next() {
-            on.producer()
-                .await?
-                .end_restore(first, LastStep::Request)
-                .await?;
+            let mut producer = on.producer().await?;
+            producer.end_restore(first, LastStep::Request).await?;
             verdicts.until(1).await?;
             asked = self.ask(&on, runs.collect(), rate).await?;
         }
@@ -62,11 +59,9 @@ impl Bench<'_> {
         worker.stop().await?;
         on.close().await?;
         let attained = attained(&asked);
-        let latencies: Vec<f64> = asked
-            .into_iter()
-            .filter_map(|(run, at)| Some(verdicts.get(&run)?.duration_since(at)))
-            .map(|latency| latency.as_secs_f64() * 1_000.0)
-            .collect();
+        let took = |(run, at)| Some(verdicts.get(&run)?.duration_since(at).as_secs_f64());
+        let took = asked.into_iter().filter_map(took);
+        let latencies: Vec<f64> = took.map(|seconds| seconds * 1_000.0).collect();
         let at = |percent| percentile(&latencies, percent).unwrap_or_default();
         Ok(([50, 95, 99].map(at), attained))
     }
@@ -81,14 +76,8 @@ impl Bench<'_> {
         let mut busy = JoinSet::new();
         for producer in lanes {
             let (runs, next) = (Arc::clone(&runs), Arc::clone(&next));
-            busy.spawn(end_restores(
-                producer,
-                runs,
-                next,
-                last,
-                working,
-                self.options.duration,
-            ));
+            let duration = self.options.duration;
+            busy.spawn(end_restores(producer, runs, next, last, working, duration));
         }
         let transactions: u32 = ended(busy).await?.into_iter().sum();
         let rate = f64::from(transactions) / working.elapsed().as_secs_f64();
@@ -121,7 +110,6 @@ impl Bench<'_> {
     }
 }
 
-/// Connects as the platform does.
 async fn connect(on: &Workbench) -> anyhow::Result<Vec<Producer>> {
     let mut lanes = Vec::new();
     for _ in 0..CONNECTIONS {

@@ -142,24 +142,20 @@ impl Scratch {
 }
 
 async fn execute(pool: &PgPool, step: &'static str, statement: &'static str) -> anyhow::Result<()> {
-    sqlx::raw_sql(statement)
-        .execute(pool)
-        .await
-        .map(drop)
-        .context(step)
+    let executed = sqlx::raw_sql(statement).execute(pool).await;
+    executed.map(drop).context(step)
 }
 
 /// Fails where the URL, which was made from somebody's, leads to a database that is not the new one.
 async fn assert_leads_to_prepared(url: &str) -> anyhow::Result<()> {
     let step = "cannot open the database to prepare";
     let mut session = PgConnection::connect(url).await.context(step)?;
-    let name: String = sqlx::query_scalar(NAME)
-        .fetch_one(&mut session)
-        .await
-        .context(step)?;
+    let name = sqlx::query_scalar(NAME).fetch_one(&mut session).await;
+    let name: String = name.context(step)?;
     session.close().await.context(step)?;
+    let is_prepared = name == PREPARED;
     ensure!(
-        name == PREPARED,
+        is_prepared,
         "the URL of the database to prepare leads to another one"
     );
     Ok(())

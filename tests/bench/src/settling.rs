@@ -15,14 +15,12 @@ use crate::bench::{Bench, LIKE, Record, Subject, all, milliseconds};
 use crate::report::Unit;
 use crate::work;
 
-/// Items of a big run.
 const BIG_ITEMS: u32 = 10_000;
 
 /// The first big run, and how far the next one is: all have complete proof.
 const BIG_FIRST: i64 = 50_000_000;
 const BIG_EVERY: i64 = 50;
 
-/// How many transactions settle pages at once.
 pub(crate) const PAGES_AT_A_TIME: [u32; 3] = [1, 2, 4];
 
 /// How many transactions of one run each are under way at once.
@@ -81,8 +79,8 @@ impl Bench<'_> {
         let now = on.store.now().await?;
         for round in 0..i64::from(self.options.rounds) {
             let run = RunId(BIG_FIRST + round * BIG_EVERY);
-            on.plant(&work::runs(std::iter::once(run.0), BIG_ITEMS, now))
-                .await?;
+            let big = work::runs(std::iter::once(run.0), BIG_ITEMS, now);
+            on.plant(&big).await?;
             let working = Stopwatch::start();
             let verdicts = settle_one(&on.store, self, run).await?;
             let took = milliseconds(working.elapsed());

@@ -8,7 +8,7 @@ use comfy_table::{ContentArrangement, LineStyle, Table, presets};
 use restore_reconciler::internals::clock::Stopwatch;
 use terminal_size::terminal_size_of;
 
-use crate::report::{Figure, Report, Target, Unit, Work, rounded};
+use crate::report::{Figure, Report, Target, Unit, rounded};
 
 /// Columns of a table that is not shown on a terminal.
 const PIPED_COLUMNS: u16 = 160;
@@ -19,38 +19,24 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 impl Report {
     /// What was measured, in two tables.
     pub(crate) fn tables(&self) -> String {
-        let Work {
-            runs,
-            items,
-            results_bytes,
-            rounds,
-            ..
-        } = self.work;
+        let (runs, items, rounds) = (self.work.runs, self.work.items, self.work.rounds);
         let (machine, database) = (&self.machine, &self.database);
+        let bytes = self.work.results_bytes;
         let mut text = format!(
             "{machine}\n{database}\n\
-             {runs} runs, {items} items each ({results_bytes} bytes of results); medians of {rounds} rounds\n"
+             {runs} runs, {items} items each ({bytes} bytes of results); medians of {rounds} rounds\n"
         );
-        let figures = table(
-            ["MEASURED", "MEDIAN", "LEAST", "MOST"],
-            self.figures.iter().map(figure),
-        );
-        let targets = table(
-            ["TARGET", "SHOULD BE", "IS", ""],
-            self.targets.iter().map(target),
-        );
-        text.extend([figures, targets]);
+        let figures = self.figures.iter().map(figure);
+        text += &table(["MEASURED", "MEDIAN", "LEAST", "MOST"], figures);
+        let targets = self.targets.iter().map(target);
+        text += &table(["TARGET", "SHOULD BE", "IS", ""], targets);
         text
     }
 }
 
 fn figure(figure: &Figure) -> [String; 4] {
-    [
-        figure.name(),
-        figure.value(),
-        rounded(figure.min),
-        rounded(figure.max),
-    ]
+    let [min, max] = [figure.min, figure.max].map(rounded);
+    [figure.name(), figure.value(), min, max]
 }
 
 fn target(target: &Target) -> [String; 4] {

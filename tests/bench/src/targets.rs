@@ -103,10 +103,7 @@ impl Medians<'_> {
     /// The medians of a subject's variants whose names hold `part`.
     fn all(&self, subject: Subject, part: &str) -> Vec<f64> {
         let wanted = |figure: &&Figure| figure.subject == subject && figure.variant.contains(part);
-        self.0
-            .iter()
-            .filter(wanted)
-            .map(|figure| figure.median)
-            .collect()
+        let figures = self.0.iter().filter(wanted);
+        figures.map(|figure| figure.median).collect()
     }
 }

@@ -119,9 +119,8 @@ pub(crate) fn estate() -> PlatformRows {
 
 /// Due runs, each with a restore of `items` items, which have the runs' own numbers.
 pub(crate) fn runs(numbers: impl Iterator<Item = i64>, items: u32, now: Timestamp) -> PlatformRows {
-    numbers
-        .map(|run| case(run, i64::from(items), now))
-        .collect()
+    let cases = numbers.map(|run| case(run, i64::from(items), now));
+    cases.collect()
 }
 
 fn case(run: i64, items: i64, now: Timestamp) -> Case {
@@ -177,10 +176,7 @@ mod tests {
     #[tokio::test]
     async fn each_run_comes_to_what_it_was_planted_for() {
         let directory = tempfile::tempdir().unwrap();
-        let url = format!(
-            "sqlite://{}",
-            directory.path().join("work.sqlite").display()
-        );
+        let url = format!("sqlite://{}/work.sqlite", directory.path().display());
         let limits = Limits::default();
         let store = connect(&url, Access::Create, &limits).await.unwrap();
         let standin = Standin::new(&url).unwrap();
@@ -205,10 +201,8 @@ mod tests {
         found.sort_by_key(|(run, _)| *run);
         let wanted: Vec<_> = all.map(|run| (RunId(run), expected(run))).collect();
         assert_eq!(found, wanted);
-        let proven = found
-            .iter()
-            .filter(|(_, reason)| *reason == ReasonCode::ProofComplete);
-        assert_eq!(proven.count(), 70);
+        let is_proven = |(_, reason): &&(RunId, ReasonCode)| *reason == ReasonCode::ProofComplete;
+        assert_eq!(found.iter().filter(is_proven).count(), 70);
     }
 
     #[test]

@@ -14,7 +14,6 @@ use sqlx::{Connection as _, PgConnection};
 /// How long a statement may take: one without an index beside millions of rows takes a while.
 const STATEMENT_WITHIN: Duration = Duration::from_mins(30);
 
-/// How many other sessions are in this database.
 const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
@@ -49,7 +48,6 @@ const NOTE_END: &str = "INSERT INTO audit_logs (
 /// As a settlement begins: plans are made for the runs at hand.
 const PLAN_ANEW: &str = "SET LOCAL plan_cache_mode = force_custom_plan";
 
-/// Asks for a run as the platform does.
 const REQUEST: &str = "SELECT reconciler.request($1)";
 
 /// Does nothing, and comes and goes like a statement that does something.
@@ -58,22 +56,17 @@ const SELECT: &str = "SELECT true";
 /// One of the databases of a measurement.
 #[derive(Clone)]
 pub(crate) struct Workbench {
-    /// Where it is, for workers to find it.
     pub(crate) url: String,
     /// The product's own way into it.
     pub(crate) store: Store,
-    /// Fills it.
     pub(crate) standin: Standin,
     /// For statements of our own.
     own: PgPool,
 }
 
-/// Rows of tables, as the server counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowsTouched {
-    /// Read from a table or an index.
     pub(crate) read: u64,
-    /// Inserted, updated or deleted.
     pub(crate) written: u64,
 }
 
@@ -95,7 +88,6 @@ impl Workbench {
         })
     }
 
-    /// Adds rows of the platform.
     pub(crate) async fn plant(&self, rows: &PlatformRows) -> anyhow::Result<()> {
         Ok(self.standin.plant(rows).await?)
     }
@@ -117,10 +109,8 @@ impl Workbench {
         let ids: Vec<i64> = runs.iter().map(|run| run.0).collect();
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ";
         let mut tx = self.own.begin_with(begin).await.context(step)?;
-        sqlx::query(PLAN_ANEW)
-            .execute(&mut *tx)
-            .await
-            .context(step)?;
+        let planned = sqlx::query(PLAN_ANEW).execute(&mut *tx).await;
+        planned.context(step)?;
         let closed: i64 = sqlx::query_scalar(include_str!("close_like.sql"))
             .bind(ids)
             .bind(like.0)
@@ -135,10 +125,8 @@ impl Workbench {
 
     /// How many rows statements have read and written in this database so far, by sessions that have ended.
     pub(crate) async fn rows_touched(&self) -> anyhow::Result<RowsTouched> {
-        let (read, written): (i64, i64) = sqlx::query_as(ROWS_TOUCHED)
-            .fetch_one(&self.own)
-            .await
-            .context("cannot read the server's counters")?;
+        let touched = sqlx::query_as(ROWS_TOUCHED).fetch_one(&self.own).await;
+        let (read, written): (i64, i64) = touched.context("cannot read the server's counters")?;
         Ok(RowsTouched {
             read: read.unsigned_abs(),
             written: written.unsigned_abs(),
@@ -155,18 +143,11 @@ impl Workbench {
 
     /// Lets go of the database, and returns once nobody else is connected to it either.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
-        let Self {
-            store,
-            standin,
-            own,
-            ..
-        } = self;
-        drop((store, standin));
+        let own = self.own;
+        drop((self.store, self.standin));
         for _ in 0..ALONE_LOOKS {
-            let others: i64 = sqlx::query_scalar(OTHERS)
-                .fetch_one(&own)
-                .await
-                .context("cannot let go of a database")?;
+            let others = sqlx::query_scalar(OTHERS).fetch_one(&own).await;
+            let others: i64 = others.context("cannot let go of a database")?;
             // The pool's other connections are closed below.
             if others < i64::from(own.size()) {
                 break;
@@ -181,10 +162,8 @@ impl Workbench {
 /// One of the platform's connections: whatever it does waits for what it did before.
 pub(crate) struct Producer(PgConnection);
 
-/// What a producer does last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LastStep {
-    /// Nothing more.
     None,
     /// It sends a statement that does nothing: the least that anything more could cost.
     Select,

@@ -10,7 +10,6 @@ use tempfile::TempDir;
 
 use crate::cluster;
 
-/// What is measured.
 const SUBJECTS: &str = "
     sweep row_at_a_time ceiling start queued one latency memory big_run
     growth idle_sweep page producers
@@ -19,14 +18,11 @@ const SUBJECTS: &str = "
 /// Ids of processes whose environment names `directory`.
 fn processes_of(directory: &Path) -> Vec<String> {
     let name = directory.to_str().expect("text").as_bytes();
-    fs::read_dir("/proc")
-        .expect("Linux")
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|id| {
-            fs::read(format!("/proc/{id}/environ"))
-                .is_ok_and(|all| all.windows(name.len()).any(|part| part == name))
-        })
-        .collect()
+    let names = |all: Vec<u8>| all.windows(name.len()).any(|part| part == name);
+    let is_ours = |id: &String| fs::read(format!("/proc/{id}/environ")).is_ok_and(names);
+    let entries = fs::read_dir("/proc").expect("Linux");
+    let ids = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    ids.filter(is_ours).collect()
 }
 
 /// Measures a little, and returns the document and the drawing.
@@ -47,14 +43,11 @@ fn measure(database_url: &str) -> (Value, String) {
     assert_eq!(processes_of(directory.path()), [""; 0]);
     let drawn = fs::read_to_string(&chart).expect("a chart");
     fs::remove_file(chart).expect("it was there");
-    let left: Vec<_> = fs::read_dir(directory.path())
-        .expect("still there")
-        .collect();
+    let left = fs::read_dir(directory.path()).expect("still there");
+    let left: Vec<_> = left.collect();
     assert!(left.is_empty(), "{left:?}");
-    (
-        serde_json::from_slice(&output.stdout).expect("a document"),
-        drawn,
-    )
+    let document = serde_json::from_slice(&output.stdout);
+    (document.expect("a document"), drawn)
 }
 
 /// Every subject has a figure above zero, every ratio a target, and the drawing shows each figure.
@@ -70,10 +63,8 @@ fn assert_whole(document: &Value, drawn: &str) {
     }
     let targets = document["targets"].as_array().expect("targets");
     assert_eq!(targets.len(), 17, "{targets:?}");
-    let bars = figures
-        .iter()
-        .filter(|figure| figure["unit"] != "rows")
-        .count();
+    let bars = figures.iter().filter(|figure| figure["unit"] != "rows");
+    let bars = bars.count();
     assert!(drawn.starts_with("<svg"), "{drawn}");
     assert!(drawn.matches("<rect").count() > bars, "{drawn}");
 }
@@ -86,19 +77,14 @@ async fn a_small_measurement_comes_to_its_end_and_leaves_nothing_behind() {
     let parameter = format!("{url}&dbname={}", database.name());
     let (document, drawn) = measure(&parameter);
     assert_whole(&document, &drawn);
-    let mut session = PgConnection::connect(&url)
-        .await
-        .expect("the server is there");
-    let left: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM pg_database WHERE datname LIKE 'restore_reconciler_bench%'",
-    )
-    .fetch_one(&mut session)
-    .await
-    .expect("an answer");
+    let session = PgConnection::connect(&url).await;
+    let mut session = session.expect("the server is there");
+    let left = "SELECT count(*) FROM pg_database WHERE datname LIKE 'restore_reconciler_bench%'";
+    let left = sqlx::query_scalar(left).fetch_one(&mut session).await;
+    let left: i64 = left.expect("an answer");
     assert_eq!(left, 0);
-    let touched: bool = sqlx::query_scalar("SELECT to_regclass('operation_runs') IS NOT NULL")
-        .fetch_one(&mut session)
-        .await
-        .expect("an answer");
+    let touched = "SELECT to_regclass('operation_runs') IS NOT NULL";
+    let touched = sqlx::query_scalar(touched).fetch_one(&mut session).await;
+    let touched: bool = touched.expect("an answer");
     assert!(!touched, "somebody's own database was measured on");
 }
