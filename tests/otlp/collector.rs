@@ -8,7 +8,6 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::protobuf::Message;
 
-/// A span, as it was sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Span {
     pub(crate) name: String,
@@ -78,10 +77,7 @@ impl Collector {
     /// The bytes of all requests.
     pub(crate) fn bodies(&self) -> Vec<u8> {
         let posted = self.0.lock().unwrap();
-        posted
-            .iter()
-            .flat_map(|posted| posted.body.clone())
-            .collect()
+        posted.iter().flat_map(|it| it.body.clone()).collect()
     }
 
     /// Every span, in the order in which they ended.
@@ -119,9 +115,8 @@ fn fields(of: &Message<'_>, number: u64) -> BTreeMap<String, String> {
             None => value.text(1),
         }
     };
-    of.messages(number)
-        .map(|field| (field.text(1), value(&field)))
-        .collect()
+    let fields = of.messages(number);
+    fields.map(|field| (field.text(1), value(&field))).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

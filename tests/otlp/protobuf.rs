@@ -36,7 +36,6 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// The same, of messages.
     pub(crate) fn messages(&self, number: u64) -> impl Iterator<Item = Message<'a>> {
         self.all(number).map(Message::read)
     }
