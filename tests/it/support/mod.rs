@@ -6,6 +6,7 @@ pub(crate) mod hold;
 pub(crate) mod pooler;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod role;
 pub(crate) mod scene;
 pub(crate) mod store;
 pub(crate) mod time;

@@ -3,12 +3,10 @@
 //! Jobs are in schema `apalis` on PostgreSQL and in a file of their own on SQLite, which this side of the test
 //! attaches under that name: a query about `apalis.jobs` reads them on both.
 
-use std::{
-    fs,
-    ops::{Deref, RangeInclusive},
-    path::PathBuf,
-    time::Duration,
-};
+use std::fs;
+use std::ops::{Deref, RangeInclusive};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use reconciler_fixtures::{PlatformRows, plant_within};
 use reconciler_jobs::ids::RunId;
@@ -19,7 +17,7 @@ use tempfile::TempDir;
 use super::case::{Case, FOREIGN, HOME, rows_of};
 use super::cluster::TestDatabase;
 use super::hold::{Held, hold};
-use super::store::{Columns, Fixture};
+use super::store::{Columns, Fixture, moved};
 use super::time::eventually;
 use super::worker::{Worker, said_by};
 
@@ -115,9 +113,8 @@ impl Scene {
 
     /// Starts a worker and waits until it answers probes.
     pub(crate) async fn unready_at(&self, url: &str) -> Worker {
-        Worker::start(url, Some(&self.config))
-            .await
-            .unwrap_or_else(|why| panic!("{why}"))
+        let worker = Worker::start(url, Some(&self.config)).await;
+        worker.unwrap_or_else(|why| panic!("{why}"))
     }
 
     /// Runs with complete proof, from `first` to `last`, spread over `workspaces`, numbered from `workspace` on.
@@ -143,11 +140,8 @@ impl Scene {
         let mut tx = self.pg().begin().await.expect("a transaction");
         let rows = proven_in(run..=run, workspace, 1);
         plant_within(&mut tx, &rows).await.expect("a run");
-        let queued: bool = sqlx::query_scalar("SELECT reconciler.request($1)")
-            .bind(run)
-            .fetch_one(&mut *tx)
-            .await
-            .expect("an answer");
+        let queued = sqlx::query_scalar("SELECT reconciler.request($1)").bind(run);
+        let queued: bool = queued.fetch_one(&mut *tx).await.expect("an answer");
         assert!(queued, "run {run}");
         tx.commit().await.expect("a commit");
     }
@@ -177,9 +171,7 @@ impl Scene {
 
     /// What the jobs of a queue say.
     pub(crate) async fn payloads(&self, queue: &str) -> Vec<Value> {
-        let text = self
-            .database
-            .either("CAST(job AS TEXT)", "convert_from(job, 'UTF8')");
+        let text = self.either("CAST(job AS TEXT)", "convert_from(job, 'UTF8')");
         let query = format!("SELECT {text} AS job FROM apalis.jobs WHERE job_type = '{queue}'");
         let jobs = self.rows(&query).await;
         jobs.iter()
@@ -219,10 +211,7 @@ impl Scene {
 
     /// As if these runs had been looked at before, and their time had come.
     pub(crate) async fn watch(&self, which: &str) {
-        let now = self.either(
-            "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000",
-            "now()",
-        );
+        let now = self.in_seconds(0);
         self.execute(&format!(
             "INSERT INTO reconciler.watch_list (operation_run_id, workspace_id, managed_environment_id,
                  reason_code, first_seen_at, last_looked_at, look_again_at, tries)
@@ -244,23 +233,13 @@ impl Scene {
 
     /// Once everything is settled: jobs that are delivered again, and a sweep, write nothing.
     pub(crate) async fn again_changes_nothing(&self, worker: &Worker) {
-        let standin = &self.standin;
-        let before = standin.fingerprint_but_looks().await;
+        let fingerprint = async || self.standin.fingerprint_but_looks().await.unwrap();
+        let before = fingerprint().await;
         self.deliver_again(1).await;
         self.until(OPEN_JOBS, 0, worker).await;
         let (code, said) = said_by(self.url(), &["sweep"]).await;
         assert_eq!(code, Some(0), "{said}");
-        let after = standin.fingerprint_but_looks().await;
-        assert_eq!(
-            before.expect("a fingerprint"),
-            after.expect("a fingerprint")
-        );
-    }
-
-    /// Everything that a verdict writes or could change.
-    pub(crate) async fn fingerprint(&self) -> String {
-        let fingerprint = self.standin.fingerprint().await;
-        fingerprint.expect("a fingerprint")
+        assert_eq!(before, fingerprint().await);
     }
 }
 
@@ -270,10 +249,8 @@ fn environment_of(workspace: i64) -> i64 {
 
 fn proven_in(runs: RangeInclusive<i64>, workspace: i64, workspaces: i64) -> PlatformRows {
     let case = |run| {
-        let mut case = Case::proven(run);
         let workspace = workspace + run % workspaces;
-        case.move_to(workspace, environment_of(workspace));
-        case
+        moved(Case::proven(run), (workspace, environment_of(workspace)))
     };
     rows_of(runs.map(case))
 }
@@ -307,8 +284,6 @@ pub(crate) async fn dismiss(worker: Worker) {
 /// Waits until a worker has said so.
 pub(crate) async fn until_said(worker: &Worker, words: &str) {
     let is_said = async || worker.said().contains(words).then_some(());
-    eventually(is_said, async || {
-        format!("never {words:?}:\n{}", worker.said())
-    })
-    .await;
+    let state = async || format!("never {words:?}:\n{}", worker.said());
+    eventually(is_said, state).await;
 }

@@ -4,33 +4,27 @@
 //! back as text, and both databases name tables alike here (`reconciler.ledger` reads
 //! `reconciler_ledger` on SQLite), so that one test serves both.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 use reconciler_fixtures::Standin;
-use reconciler_jobs::{
-    ids::RunId,
-    restore_execute::{
-        Policy,
-        record::{Attribution, Source},
-    },
-    sweep::Schedule,
-};
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::record::{Attribution, Source};
+use reconciler_jobs::sweep::{Schedule, Watch};
 use restore_reconciler::internals::storage::{
-    Access, Assessment, Limits, QueuePool, Settlement, Settling, Store, connect, queue_file,
+    Access, Assessment, ClaimedJob, Limits, QueuePool, Settled, Settlement, Settling, Store,
+    StoreError, connect, queue_file,
 };
-use sqlx::{
-    AssertSqlSafe, Column as _, PgPool, Row, SqlitePool, ValueRef as _,
-    postgres::PgPoolOptions,
-    raw_sql,
-    sqlite::{SqliteConnectOptions, SqlitePoolOptions},
-};
+use restore_reconciler::internals::sweep::{Pass, Scope, sweep};
+use restore_reconciler::internals::worker::set_up;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, Column as _, Row, ValueRef as _, raw_sql};
+use tempfile::TempDir;
 use tokio::sync::OnceCell;
+use tracing::Span;
 
 use super::case::{Case, rows_of, world};
 use super::cluster::{self, TestDatabase};
@@ -130,27 +124,7 @@ enum Raw {
 #[expect(dead_code, reason = "held for their destructors")]
 enum Home {
     Database(Box<TestDatabase>),
-    Directory(Directory),
-}
-
-/// A directory that is removed with this value.
-struct Directory(PathBuf);
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0)); // best effort: the system empties it one day
-    }
-}
-
-impl Directory {
-    fn create() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("restore-reconciler-test-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).expect("a fresh directory");
-        Self(path)
-    }
+    Directory(TempDir),
 }
 
 impl Fixture {
@@ -162,18 +136,16 @@ impl Fixture {
 
     /// A file without any table.
     pub(crate) async fn empty_sqlite() -> Self {
-        let directory = Directory::create();
-        let file = directory.0.join("platform.sqlite");
+        let directory = TempDir::with_prefix("restore-reconciler-test-").expect("a directory");
+        let file = directory.path().join("platform.sqlite");
         let url = format!("sqlite:{}", file.display());
-        let store = connect(&url, Access::Create, &Limits::default())
-            .await
-            .expect("the file opens");
+        let store = connect(&url, Access::Create, &Limits::default()).await;
         let pool = SqlitePoolOptions::new()
             .connect_with(SqliteConnectOptions::new().filename(&file))
             .await
             .expect("the file opens twice");
         Self {
-            store,
+            store: store.expect("the file opens"),
             standin: Standin::new(&url).expect("a URL"),
             url,
             raw: Raw::Sqlite(pool),
@@ -234,14 +206,9 @@ impl Fixture {
     /// A database without any table on some other cluster.
     pub(crate) async fn in_database(database: TestDatabase) -> Self {
         let url = database.url();
-        let store = connect(&url, Access::Write, &Limits::default())
-            .await
-            .expect("the database accepts connections");
-        let pool = PgPoolOptions::new()
-            .max_connections(2)
-            .connect(&url)
-            .await
-            .expect("the database accepts more connections");
+        let store = open(&url).await;
+        let pool = PgPoolOptions::new().max_connections(2).connect(&url).await;
+        let pool = pool.expect("the database accepts more connections");
         Self {
             store,
             standin: Standin::new(&url).expect("a URL"),
@@ -261,9 +228,7 @@ impl Fixture {
     /// With the tables of the library that delivers jobs, in schema `apalis` for this side of the test on both
     /// databases.
     pub(crate) async fn with_queue(mut self) -> Self {
-        restore_reconciler::internals::worker::set_up(&self.store)
-            .await
-            .expect("the queue's tables");
+        set_up(&self.store).await.expect("the queue's tables");
         if let Raw::Sqlite(pool) = &self.raw {
             self.raw = Raw::Sqlite(beside_its_queue(pool).await);
         }
@@ -288,26 +253,21 @@ impl Fixture {
             QueuePool::Postgres(pool) => {
                 let statements = statements.replace("Jobs", "apalis.jobs");
                 let statements = statements.replace("Workers", "apalis.workers");
-                raw_sql(AssertSqlSafe(statements))
-                    .execute(&pool)
-                    .await
-                    .map(drop)
+                let statements = raw_sql(AssertSqlSafe(statements));
+                statements.execute(&pool).await.map(drop)
             }
-            QueuePool::Sqlite(pool) => raw_sql(AssertSqlSafe(statements.to_owned()))
-                .execute(&pool)
-                .await
-                .map(drop),
+            QueuePool::Sqlite(pool) => {
+                let statements = raw_sql(AssertSqlSafe(statements.to_owned()));
+                statements.execute(&pool).await.map(drop)
+            }
         };
         done.unwrap_or_else(|error| panic!("{statements}: {error}"));
     }
 
     /// Adds the rows of these cases.
     pub(crate) async fn plant(&self, cases: impl IntoIterator<Item = Case>) {
-        let rows = rows_of(cases);
-        self.standin
-            .plant(&rows)
-            .await
-            .expect("rows can be planted");
+        let planted = self.standin.plant(&rows_of(cases)).await;
+        planted.expect("rows can be planted");
     }
 
     pub(crate) fn is_sqlite(&self) -> bool {
@@ -317,6 +277,17 @@ impl Fixture {
     /// Whichever text suits the database.
     pub(crate) fn either<'a>(&self, sqlite: &'a str, postgres: &'a str) -> &'a str {
         if self.is_sqlite() { sqlite } else { postgres }
+    }
+
+    /// SQL for a moment so many seconds from now, as our own tables hold it.
+    pub(crate) fn in_seconds(&self, seconds: i64) -> String {
+        if self.is_sqlite() {
+            format!(
+                "((CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) + {seconds} * 1000) * 1000)"
+            )
+        } else {
+            format!("(statement_timestamp() + interval '{seconds} s')")
+        }
     }
 
     /// Runs statements and fails the test if the database refuses them.
@@ -346,27 +317,24 @@ impl Fixture {
     pub(crate) async fn rows(&self, query: &str) -> Vec<Columns> {
         let query = self.dialect(query);
         let statement = raw_sql(AssertSqlSafe(query.clone()));
-        match &self.raw {
-            Raw::Postgres(pool) => {
-                let rows = statement.fetch_all(pool).await;
-                let rows = rows.unwrap_or_else(|error| panic!("{query}: {error}"));
+        let rows = match &self.raw {
+            Raw::Postgres(pool) => statement.fetch_all(pool).await.map(|rows| {
                 let text = |row: &sqlx::postgres::PgRow, at: usize| {
                     let value = row.try_get_raw(at).expect("a column");
                     (!value.is_null()).then(|| value.as_str().expect("text").to_owned())
                 };
                 rows.iter().map(|row| columns(row, text)).collect()
-            }
-            Raw::Sqlite(pool) => {
-                let rows = statement.fetch_all(pool).await;
-                let rows = rows.unwrap_or_else(|error| panic!("{query}: {error}"));
+            }),
+            Raw::Sqlite(pool) => statement.fetch_all(pool).await.map(|rows| {
                 let text = |row: &sqlx::sqlite::SqliteRow, at: usize| {
                     // SQLite gives any value as bytes of text; a test may have planted invalid UTF-8.
                     let bytes: Option<Vec<u8>> = row.try_get_unchecked(at).expect("bytes");
                     bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
                 };
                 rows.iter().map(|row| columns(row, text)).collect()
-            }
-        }
+            }),
+        };
+        rows.unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
     /// The only row of a query.
@@ -389,6 +357,25 @@ impl Fixture {
         value.parse().expect("a number")
     }
 
+    /// How many rows of a table there are, or of what else may follow `FROM`.
+    pub(crate) async fn number_of(&self, rows: &str) -> i64 {
+        self.count(&format!("SELECT count(*) FROM {rows}")).await
+    }
+
+    /// The numbers that a query gives, one a row.
+    pub(crate) async fn numbers(&self, query: &str) -> Vec<i64> {
+        let rows = self.rows(query).await.into_iter();
+        let values = rows.flat_map(Columns::into_values);
+        let numbers = values.map(|value| value.expect("a number").parse());
+        numbers.collect::<Result<_, _>>().expect("numbers")
+    }
+
+    /// Everything that a verdict writes or could change.
+    pub(crate) async fn fingerprint(&self) -> String {
+        let fingerprint = self.standin.fingerprint().await;
+        fingerprint.expect("a fingerprint")
+    }
+
     fn dialect(&self, statements: &str) -> String {
         if self.is_sqlite() {
             statements.replace("reconciler.", "reconciler_")
@@ -407,10 +394,8 @@ impl Fixture {
     pub(crate) async fn platform(&self) -> Vec<Vec<Columns>> {
         let mut tables = Vec::new();
         for table in "operation_runs audit_logs restore_runs evidence_snapshots".split(' ') {
-            tables.push(
-                self.rows(&format!("SELECT * FROM {table} ORDER BY id"))
-                    .await,
-            );
+            let rows = format!("SELECT * FROM {table} ORDER BY id");
+            tables.push(self.rows(&rows).await);
         }
         tables
     }
@@ -422,10 +407,8 @@ impl Fixture {
 
     /// Settles one run once.
     pub(crate) async fn settle_one(&self, run: i64) -> Settlement {
-        self.settle(&[run])
-            .await
-            .remove(&run)
-            .expect("an answer for the run")
+        let result = self.settle(&[run]).await.remove(&run);
+        result.expect("an answer for the run")
     }
 
     /// Settles a run that must be deferred, and checks that no platform row changed.
@@ -439,6 +422,20 @@ impl Fixture {
         *assessment
     }
 
+    /// Settles runs, each of which must be deferred for this reason, as [`Self::deferral`] does.
+    pub(crate) async fn assert_deferred(&self, runs: impl IntoIterator<Item = i64>, why: &str) {
+        for run in runs {
+            assert_eq!(reason(&self.deferral(run).await), why, "run {run}");
+        }
+    }
+
+    /// Settles runs, each of which must get a verdict for this reason, as [`Self::verdict`] does.
+    pub(crate) async fn assert_judged(&self, runs: impl IntoIterator<Item = i64>, why: &str) {
+        for run in runs {
+            assert_eq!(self.verdict(run).await.reason(), why, "run {run}");
+        }
+    }
+
     /// Settles a run that must get a verdict, settles it again, checks that the second pass changed
     /// nothing, and returns every row that the first one wrote.
     pub(crate) async fn verdict(&self, run: i64) -> Written {
@@ -446,29 +443,24 @@ impl Fixture {
         let Settlement::Committed(assessment) = result else {
             panic!("run {run}: {result:?}");
         };
-        let fingerprint = self.standin.fingerprint().await.expect("a fingerprint");
+        let before = self.fingerprint().await;
         let again = self.settle_one(run).await;
         assert!(
             matches!(&again, Settlement::Deferred(closed, None)
-                if closed.decision.reason.code() == "run.already_terminal"),
+                if reason(closed) == "run.already_terminal"),
             "{again:?}"
         );
-        let unchanged = self.standin.fingerprint().await.expect("a fingerprint");
-        assert_eq!(fingerprint, unchanged, "a second pass writes nothing");
+        let after = self.fingerprint().await;
+        assert_eq!(before, after, "a second pass writes nothing");
+        let audit = format!(
+            "SELECT * FROM audit_logs WHERE resource_type = 'operation_run' AND resource_id = '{run}'"
+        );
+        let ledger = format!("SELECT * FROM reconciler.ledger WHERE operation_run_id = {run}");
         Written {
             assessment: *assessment,
             run: self.run(run).await,
-            audit: self
-                .row(&format!(
-                    "SELECT * FROM audit_logs
-                     WHERE resource_type = 'operation_run' AND resource_id = '{run}'"
-                ))
-                .await,
-            ledger: self
-                .row(&format!(
-                    "SELECT * FROM reconciler.ledger WHERE operation_run_id = {run}"
-                ))
-                .await,
+            audit: self.row(&audit).await,
+            ledger: self.row(&ledger).await,
         }
     }
 
@@ -477,36 +469,54 @@ impl Fixture {
         let runs: Vec<i64> = expected.iter().map(|(run, _)| *run).collect();
         let results = self.settle(&runs).await;
         for (run, reason) in expected {
-            let Settlement::Committed(assessment) = &results[run] else {
-                panic!("run {run}: {:?}", results[run]);
-            };
-            assert_eq!(assessment.decision.reason.code(), *reason, "run {run}");
+            assert_eq!(self::reason(committed(&results[run])), *reason, "run {run}");
         }
     }
 
     /// Checks that every verdict has exactly one closed run, one ledger entry and one audit entry.
     pub(crate) async fn assert_one_of_each(&self, verdicts: i64) {
-        let ledger = "SELECT count(DISTINCT operation_run_id) FROM reconciler.ledger";
-        let audits = "SELECT count(DISTINCT resource_id) FROM audit_logs
-                      WHERE action = 'operation_run.reconciled'";
-        let all_audits = "SELECT count(*) FROM audit_logs
-                          WHERE action = 'operation_run.reconciled'";
-        let agreeing = "SELECT count(*) FROM operation_runs AS run
-                        JOIN reconciler.ledger AS entry ON entry.operation_run_id = run.id
-                        WHERE run.status = 'completed' AND run.outcome = entry.outcome";
         for query in [
             "SELECT count(*) FROM reconciler.ledger",
-            ledger,
-            all_audits,
-            audits,
-            agreeing,
+            "SELECT count(DISTINCT operation_run_id) FROM reconciler.ledger",
+            "SELECT count(*) FROM audit_logs WHERE action = 'operation_run.reconciled'",
+            "SELECT count(DISTINCT resource_id) FROM audit_logs WHERE action = 'operation_run.reconciled'",
+            "SELECT count(*) FROM operation_runs AS run
+             JOIN reconciler.ledger AS entry ON entry.operation_run_id = run.id
+             WHERE run.status = 'completed' AND run.outcome = entry.outcome",
         ] {
             assert_eq!(self.count(query).await, verdicts, "{query}");
         }
     }
+
+    /// Has the database refuse an event, such as `UPDATE ON operation_runs`, for rows that meet a condition.
+    pub(crate) async fn refuse(&self, event: &str, condition: &str) {
+        let name = event.replace([' ', '.'], "_");
+        self.execute(&if self.is_sqlite() {
+            format!(
+                "CREATE TRIGGER {name} BEFORE {event} WHEN {condition}
+                 BEGIN SELECT RAISE(ABORT, 'refused by a test'); END"
+            )
+        } else {
+            format!(
+                "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+                 BEGIN RAISE EXCEPTION 'refused by a test'; END $$;
+                 CREATE TRIGGER {name} BEFORE {event} FOR EACH ROW
+                 WHEN ({condition}) EXECUTE FUNCTION {name}()"
+            )
+        })
+        .await;
+    }
+
+    /// The end of [`Self::refuse`].
+    pub(crate) async fn permit(&self, event: &str) {
+        let name = event.replace([' ', '.'], "_");
+        let gone = self.either("TRIGGER {name}", "FUNCTION {name}() CASCADE");
+        let gone = gone.replace("{name}", &name);
+        self.execute(&format!("DROP {gone}")).await;
+    }
 }
 
-/// Connections to the same file that find the queue's own file in schema `apalis`.
+/// Connections to the same file/// Connections to the same file that find the queue's own file in schema `apalis`.
 async fn beside_its_queue(pool: &SqlitePool) -> SqlitePool {
     let options = pool.connect_options();
     let queue = queue_file(options.get_filename());
@@ -545,8 +555,104 @@ pub(crate) struct Written {
 
 impl Written {
     pub(crate) fn reason(&self) -> &'static str {
-        self.assessment.decision.reason.code()
+        reason(&self.assessment)
     }
+}
+
+/// Why a run is judged, or not, as it is.
+pub(crate) fn reason(assessment: &Assessment) -> &'static str {
+    assessment.decision.reason.code()
+}
+
+/// What was found about a run that must have a verdict now.
+#[track_caller]
+pub(crate) fn committed(result: &Settlement) -> &Assessment {
+    let Settlement::Committed(assessment) = result else {
+        panic!("{result:?}");
+    };
+    assessment
+}
+
+/// What was found about a run that must be watched now.
+#[track_caller]
+pub(crate) fn deferred(result: &Settlement) -> (&Assessment, Watch) {
+    let Settlement::Deferred(assessment, Some(watch)) = result else {
+        panic!("{result:?}");
+    };
+    (assessment, *watch)
+}
+
+/// What was found about a run that has a verdict now, or is watched.
+#[track_caller]
+pub(crate) fn assessed(result: &Settlement) -> &Assessment {
+    match result {
+        Settlement::Committed(assessment) | Settlement::Deferred(assessment, Some(_)) => assessment,
+        _ => panic!("{result:?}"),
+    }
+}
+
+/// Whether a run that the database refuses is watched now, and what the database said.
+#[track_caller]
+pub(crate) fn refused(result: &Settlement) -> (Option<Watch>, &str) {
+    let Settlement::Refused { watch, error } = result else {
+        panic!("{result:?}");
+    };
+    (*watch, error)
+}
+
+/// A store on the database at `url`, on connections of its own.
+pub(crate) async fn open(url: &str) -> Store {
+    let store = connect(url, Access::Write, &Limits::default()).await;
+    store.expect("the database accepts connections")
+}
+
+/// The same, for whoever only looks.
+pub(crate) async fn open_to_read(url: &str) -> Store {
+    let store = connect(url, Access::Read, &Limits::default()).await;
+    store.expect("the database accepts connections")
+}
+
+/// One pass over all that is due in a scope.
+pub(crate) async fn pass(store: &Store, scope: Scope, with: &Settling) -> Result<Pass, StoreError> {
+    sweep(store, scope, with, |_| ControlFlow::Continue(())).await
+}
+
+/// The same, with the runs of each page.
+pub(crate) async fn pages(store: &Store, scope: Scope, with: &Settling) -> (Pass, Vec<Vec<i64>>) {
+    let mut pages = Vec::new();
+    let pass = sweep(store, scope, with, |settled| {
+        pages.push(settled.iter().map(|settled| settled.run.0).collect());
+        ControlFlow::Continue(())
+    });
+    (pass.await.expect("a pass"), pages)
+}
+
+/// A job that asks for a run, in the hands of a worker.
+pub(crate) fn claimed(id: String, run: i64, worker: &str) -> ClaimedJob {
+    ClaimedJob {
+        id,
+        worker: worker.to_owned(),
+        run: RunId(run),
+        asked_at: None,
+        trace: None,
+        span: Span::none(),
+    }
+}
+
+pub(crate) fn run_ids(runs: &[i64]) -> Vec<RunId> {
+    runs.iter().copied().map(RunId).collect()
+}
+
+/// The case, changed.
+pub(crate) fn with(mut case: Case, change: impl FnOnce(&mut Case)) -> Case {
+    change(&mut case);
+    case
+}
+
+/// The case in another workspace and environment.
+pub(crate) fn moved(mut case: Case, (workspace, environment): (i64, i64)) -> Case {
+    case.move_to(workspace, environment);
+    case
 }
 
 /// The settings that tests settle with, unless they are about settings.
@@ -571,17 +677,17 @@ pub(crate) async fn settle(
     runs: &[i64],
     with: &Settling,
 ) -> BTreeMap<i64, Settlement> {
-    let runs: Vec<RunId> = runs.iter().copied().map(RunId).collect();
     let mut settled = Vec::new();
-    store
-        .settle(&runs, with, &mut settled)
-        .await
-        .expect("runs can be settled");
+    let result = store.settle(&run_ids(runs), with, &mut settled).await;
+    result.expect("runs can be settled");
+    by_run(settled)
+}
+
+/// What became of each run.
+pub(crate) fn by_run(settled: Vec<Settled>) -> BTreeMap<i64, Settlement> {
     let count = settled.len();
-    let by_run: BTreeMap<i64, Settlement> = settled
-        .into_iter()
-        .map(|settled| (settled.run.0, settled.result))
-        .collect();
+    let results = settled.into_iter();
+    let by_run: BTreeMap<_, _> = results.map(|it| (it.run.0, it.result)).collect();
     assert_eq!(by_run.len(), count, "one answer per run");
     by_run
 }
