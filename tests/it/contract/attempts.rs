@@ -1,15 +1,14 @@
 //! Runs whose settlement may have ended a process: tried alone, each try written down before it begins.
 
-use std::ops::ControlFlow;
-
-use jiff::Timestamp;
-use reconciler_jobs::ids::RunId;
 use restore_reconciler::internals::storage::{Rechecks, Settlement};
-use restore_reconciler::internals::sweep::{Scope, sweep};
+use restore_reconciler::internals::sweep::Scope;
 use sqlx::{Connection as _, PgConnection, raw_sql};
 
 use crate::support::case::{Case, FOREIGN};
-use crate::support::store::{Columns, Fixture, on_both, settle, settling};
+use crate::support::store::{
+    Columns, Fixture, committed, deferred, moment, moved, on_both, pages, refused, run_ids, settle,
+    settling,
+};
 
 on_both!(
     only_open_runs_are_suspected,
@@ -30,8 +29,15 @@ const SUSPECT: i64 = 25;
 const BATCH: i64 = 50;
 
 async fn suspect(on: &Fixture, runs: &[i64]) {
-    let runs: Vec<RunId> = runs.iter().copied().map(RunId).collect();
-    on.store.suspect(&runs, "heir").await.unwrap();
+    on.store.suspect(&run_ids(runs), "heir").await.unwrap();
+}
+
+/// A suspect that was tried so often.
+async fn tried(on: &Fixture, run: i64, tries: u32) {
+    on.plant([Case::failed(run)]).await;
+    suspect(on, &[run]).await;
+    on.execute(&format!("UPDATE reconciler.attempts SET tries = {tries}"))
+        .await;
 }
 
 async fn attempts(on: &Fixture) -> Vec<Columns> {
@@ -46,13 +52,7 @@ async fn awaited(on: &Fixture, limit: u32) -> (Vec<i64>, Rechecks) {
 
 /// Moves a moment of some rows by so many seconds from now.
 async fn set_moment(on: &Fixture, table: &str, column: &str, seconds: i64, run: i64) {
-    let now = on.store.now().await.unwrap();
-    let moment = now.as_microsecond() + seconds * 1_000_000;
-    let moment = if on.is_sqlite() {
-        moment.to_string()
-    } else {
-        format!("to_timestamp({moment} / 1000000.0)")
-    };
+    let moment = on.in_seconds(seconds);
     on.execute(&format!(
         "UPDATE {table} SET {column} = {moment} WHERE operation_run_id = {run}"
     ))
@@ -89,15 +89,17 @@ async fn only_open_runs_are_suspected(on: Fixture) {
         .await;
     suspect(&on, &[4, 3, 2, 1, 404]).await;
     let rows = attempts(&on).await;
-    let runs: Vec<_> = rows
-        .iter()
-        .map(|row| row["operation_run_id"].as_deref().unwrap())
-        .collect();
-    assert_eq!(runs, ["1", "4"]);
-    for row in &rows {
-        assert_eq!(row["tries"].as_deref(), Some("0"));
-        assert_eq!(row["worker"].as_deref(), Some("heir"));
-        assert_eq!((&row["last_tried_at"], &row["dead_at"]), (&None, &None));
+    assert_eq!(rows.len(), 2);
+    for (row, run) in rows.iter().zip(["1", "4"]) {
+        let text = [
+            "operation_run_id",
+            "tries",
+            "worker",
+            "last_tried_at",
+            "dead_at",
+        ];
+        let text = text.map(|column| row[column].as_deref());
+        assert_eq!(text, [Some(run), Some("0"), Some("heir"), None, None]);
         assert_eq!(row["try_again_at"], row["first_seen_at"], "at once");
     }
     on.execute("UPDATE reconciler.attempts SET tries = 3").await;
@@ -111,24 +113,13 @@ async fn a_suspect_is_settled_alone_and_the_others_together(on: Fixture) {
     witness(&on).await;
     suspect(&on, &[SUSPECT]).await;
     let results = on.settle(&(1..=BATCH).collect::<Vec<_>>()).await;
-    let committed = |result: &&Settlement| matches!(result, Settlement::Committed(_));
-    assert_eq!(results.values().filter(committed).count(), 50);
+    assert_eq!(results.values().map(committed).count(), 50);
     on.assert_one_of_each(BATCH).await;
     // A transaction closes all of its runs before it writes its first entry.
-    let seen = on
-        .rows("SELECT verdicts, tries, count(*) AS runs FROM witness GROUP BY verdicts, tries ORDER BY verdicts")
-        .await;
-    let seen: Vec<_> = seen
-        .iter()
-        .map(|row| ["verdicts", "tries", "runs"].map(|name| row[name].as_deref()))
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            [Some("0"), None, Some("49")],
-            [Some("49"), Some("1"), Some("1")]
-        ]
-    );
+    let seen = async |when: &str| on.number_of(&format!("witness WHERE {when}")).await;
+    assert_eq!(seen("verdicts = 0 AND tries IS NULL").await, 49);
+    assert_eq!(seen("verdicts = 49 AND tries = 1").await, 1);
+    assert_eq!(seen("true").await, BATCH);
     assert_eq!(attempts(&on).await, []);
 }
 
@@ -137,35 +128,21 @@ async fn a_suspect_that_is_deferred_is_no_longer_suspected(on: Fixture) {
         .await;
     suspect(&on, &[SUSPECT]).await;
     let results = on.settle(&[24, SUSPECT]).await;
-    let Settlement::Deferred(_, Some(watch)) = &results[&SUSPECT] else {
-        panic!("{:?}", results[&SUSPECT]);
-    };
-    assert_eq!(watch.tries, 1);
+    assert_eq!(deferred(&results[&SUSPECT]).1.tries, 1);
     assert_eq!(attempts(&on).await, []);
     on.assert_one_of_each(1).await;
 }
 
 async fn a_suspect_that_is_refused_is_no_longer_suspected(on: Fixture) {
     on.plant([Case::failed(24), Case::failed(SUSPECT)]).await;
-    on.execute(on.either(
-        "CREATE TRIGGER poison BEFORE UPDATE ON operation_runs WHEN NEW.id = 25
-         BEGIN SELECT RAISE(ABORT, 'refused by a test'); END",
-        "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN RAISE EXCEPTION 'refused by a test'; END $$;
-         CREATE TRIGGER poison BEFORE UPDATE ON operation_runs FOR EACH ROW
-         WHEN (NEW.id = 25) EXECUTE FUNCTION poison()",
-    ))
-    .await;
+    on.refuse("UPDATE ON operation_runs", "NEW.id = 25").await;
     suspect(&on, &[SUSPECT]).await;
     let results = on.settle(&[24, SUSPECT]).await;
-    let Settlement::Refused {
-        watch: Some(_),
-        error,
-    } = &results[&SUSPECT]
-    else {
-        panic!("{:?}", results[&SUSPECT]);
-    };
-    assert!(error.contains("refused by a test"), "{error}");
+    let (watch, error) = refused(&results[&SUSPECT]);
+    assert!(
+        watch.is_some() && error.contains("refused by a test"),
+        "{error}"
+    );
     assert_eq!(attempts(&on).await, []);
     let watched = on.row("SELECT * FROM reconciler.watch_list").await;
     assert_eq!(watched["reason_code"].as_deref(), Some("run.settle_failed"));
@@ -175,41 +152,28 @@ async fn a_suspect_that_is_refused_is_no_longer_suspected(on: Fixture) {
 
 /// Whatever ends the process inside of the second transaction, the first one has counted.
 async fn a_try_is_written_down_before_it_begins(on: Fixture) {
-    on.plant([Case::failed(1)]).await;
-    suspect(&on, &[1]).await;
+    tried(&on, 1, 0).await;
     // Nothing gets past this, and nobody may write to the watch list instead.
-    on.execute(on.either(
-        "CREATE TRIGGER stop BEFORE UPDATE ON operation_runs BEGIN SELECT RAISE(ABORT, 'stop'); END;
-         CREATE TRIGGER stop_too BEFORE INSERT ON reconciler.watch_list BEGIN SELECT RAISE(ABORT, 'stop'); END",
-        "CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'stop'; END $$;
-         CREATE TRIGGER stop BEFORE UPDATE ON operation_runs FOR EACH ROW EXECUTE FUNCTION stop();
-         CREATE TRIGGER stop BEFORE INSERT ON reconciler.watch_list FOR EACH ROW EXECUTE FUNCTION stop()",
-    ))
-    .await;
+    on.refuse("UPDATE ON operation_runs", "true").await;
+    on.refuse("INSERT ON reconciler.watch_list", "true").await;
     let before = on.store.now().await.unwrap();
     let result = on.settle_one(1).await;
-    assert!(
-        matches!(result, Settlement::Refused { watch: None, .. }),
-        "{result:?}"
-    );
-    let rows = attempts(&on).await;
-    assert_eq!(rows[0]["tries"].as_deref(), Some("1"));
-    assert_eq!(rows[0]["worker"].as_deref(), Some("worker-of-a-test"));
-    assert!(rows[0]["last_tried_at"].is_some());
+    assert_eq!(refused(&result).0, None);
+    let row = attempts(&on).await.remove(0);
+    assert_eq!(row["tries"].as_deref(), Some("1"));
+    assert_eq!(row["worker"].as_deref(), Some("worker-of-a-test"));
+    assert!(row["last_tried_at"].is_some());
     let (runs, awaited) = awaited(&on, 10).await;
     assert_eq!(runs, [0; 0]);
     let wait = awaited.next_in.unwrap();
     let waited = on.store.now().await.unwrap().duration_since(before) + wait;
-    assert!(
-        (30..=31).contains(&waited.as_secs()),
-        "the first wait: {waited}"
-    );
+    let waited = waited.as_secs();
+    assert!((30..=31).contains(&waited), "the first wait: {waited} s");
 }
 
 async fn after_the_last_try_a_run_is_a_dead_letter(on: Fixture) {
-    on.plant([1, 2].map(Case::failed)).await;
-    suspect(&on, &[1]).await;
-    on.execute("UPDATE reconciler.attempts SET tries = 5").await;
+    tried(&on, 1, 5).await;
+    on.plant([Case::failed(2)]).await;
     assert_eq!(on.store.count_due(None).await.unwrap(), 2);
     assert_eq!(awaited(&on, 10).await.0, [1]);
     let untouched = on.run(1).await;
@@ -226,27 +190,20 @@ async fn after_the_last_try_a_run_is_a_dead_letter(on: Fixture) {
     assert_eq!(on.store.count_due(None).await.unwrap(), 1);
     assert_eq!(awaited(&on, 10).await, (vec![], Rechecks::default()));
 
-    let fingerprint = on.standin.fingerprint().await.unwrap();
+    let fingerprint = on.fingerprint().await;
     assert_eq!(on.settle_one(1).await, given_up);
-    assert_eq!(fingerprint, on.standin.fingerprint().await.unwrap());
+    assert_eq!(fingerprint, on.fingerprint().await);
     assert_eq!(rows, attempts(&on).await, "a second look changes nothing");
 
-    let mut swept = Vec::new();
-    let with = settling();
-    let pass = sweep(&on.store, Scope::default(), &with, |settled| {
-        swept.extend(settled.iter().map(|settled| settled.run.0));
-        ControlFlow::Continue(())
-    });
-    assert_eq!(pass.await.unwrap().tally.verdicts(), 1);
-    assert_eq!(swept, [2], "a sweep passes it over");
+    let (pass, swept) = pages(&on.store, Scope::default(), &settling()).await;
+    assert_eq!(pass.tally.verdicts(), 1);
+    assert_eq!(swept, [[2]], "a sweep passes it over");
     assert_eq!(untouched, on.run(1).await);
     assert_eq!(rows, attempts(&on).await);
 }
 
 async fn a_suspect_whose_time_has_not_come_is_left_alone(on: Fixture) {
-    on.plant([Case::failed(1)]).await;
-    suspect(&on, &[1]).await;
-    on.execute("UPDATE reconciler.attempts SET tries = 2").await;
+    tried(&on, 1, 2).await;
     set_moment(&on, "reconciler.attempts", "try_again_at", 100, 1).await;
     let (rows, untouched) = (attempts(&on).await, on.run(1).await);
     let Settlement::Suspended {
@@ -263,35 +220,24 @@ async fn a_suspect_whose_time_has_not_come_is_left_alone(on: Fixture) {
     assert_eq!(on.store.count_due(None).await.unwrap(), 0);
 
     set_moment(&on, "reconciler.attempts", "try_again_at", -1, 1).await;
-    let result = on.settle_one(1).await;
-    assert!(matches!(result, Settlement::Committed(_)), "{result:?}");
+    committed(&on.settle_one(1).await);
 }
 
 async fn only_a_request_looks_before_its_time(on: Fixture) {
+    let watched = async || on.rows("SELECT * FROM reconciler.watch_list").await;
+    let look = async |due_only| {
+        let mut with = settling();
+        with.due_only = due_only;
+        settle(&on.store, &[1], &with).await.remove(&1).unwrap()
+    };
     on.plant([Case::in_progress(1)]).await;
     on.deferral(1).await;
-    let watched = on.rows("SELECT * FROM reconciler.watch_list").await;
-    let mut with = settling();
-    with.due_only = true;
-    let results = settle(&on.store, &[1], &with).await;
-    assert_eq!(results[&1], Settlement::Locked);
-    assert_eq!(
-        watched,
-        on.rows("SELECT * FROM reconciler.watch_list").await
-    );
-    with.due_only = false;
-    let results = settle(&on.store, &[1], &with).await;
-    assert!(
-        matches!(&results[&1], Settlement::Deferred(_, Some(watch)) if watch.tries == 2),
-        "{results:?}"
-    );
+    let before = watched().await;
+    assert_eq!(look(true).await, Settlement::Locked);
+    assert_eq!(before, watched().await);
+    assert_eq!(deferred(&look(false).await).1.tries, 2);
     set_moment(&on, "reconciler.watch_list", "look_again_at", -1, 1).await;
-    with.due_only = true;
-    let results = settle(&on.store, &[1], &with).await;
-    assert!(
-        matches!(&results[&1], Settlement::Deferred(_, Some(watch)) if watch.tries == 3),
-        "{results:?}"
-    );
+    assert_eq!(deferred(&look(true).await).1.tries, 3);
 }
 
 async fn what_is_awaited_is_open_and_its_time_has_come(on: Fixture) {
@@ -350,9 +296,8 @@ async fn remembered(on: &Fixture) -> Vec<Columns> {
 #[tokio::test]
 async fn a_try_that_meets_a_lock_does_not_count() {
     let on = Fixture::postgres().await;
-    on.plant([1, 2].map(Case::failed)).await;
-    suspect(&on, &[1]).await;
-    on.execute("UPDATE reconciler.attempts SET tries = 4").await;
+    tried(&on, 1, 4).await;
+    on.plant([Case::failed(2)]).await;
     let before = remembered(&on).await;
     let mut other = PgConnection::connect(&on.url).await.unwrap();
     raw_sql("BEGIN; SELECT FROM operation_runs WHERE id = 1 FOR UPDATE")
@@ -385,14 +330,12 @@ async fn of_several_who_look_when_it_is_time_one_looks() {
             .await;
         let look = || settle(&on.store, &runs, &with);
         let looks = tokio::join!(look(), look(), look(), look());
-        let deferred: usize = [looks.0, looks.1, looks.2, looks.3]
-            .iter()
-            .flat_map(|results| results.values())
-            .filter(|result| matches!(result, Settlement::Deferred(..)))
-            .count();
+        let looks = [looks.0, looks.1, looks.2, looks.3];
+        let results = looks.iter().flat_map(|results| results.values());
+        let deferred = results.filter(|result| matches!(result, Settlement::Deferred(..)));
+        assert_eq!(deferred.count(), 40, "round {round}");
         let tries = "SELECT max(tries) FROM reconciler.watch_list";
         assert_eq!(on.count(tries).await, round, "round {round}");
-        assert_eq!(deferred, 40, "round {round}");
     }
 }
 
@@ -400,37 +343,24 @@ async fn of_several_who_look_when_it_is_time_one_looks() {
 #[tokio::test]
 async fn a_dead_letter_says_when_it_became_one() {
     let on = Fixture::postgres().await;
-    on.plant([Case::failed(1)]).await;
-    suspect(&on, &[1]).await;
-    on.execute("UPDATE reconciler.attempts SET tries = 5").await;
-    let before: Timestamp = on.store.now().await.unwrap();
+    tried(&on, 1, 5).await;
+    let before = on.store.now().await.unwrap();
     on.settle_one(1).await;
     let after = on.store.now().await.unwrap();
-    let micros = on
-        .count("SELECT (extract(epoch FROM dead_at) * 1000000)::bigint FROM reconciler.attempts")
-        .await;
-    let dead_at = Timestamp::from_microsecond(micros).unwrap();
+    let dead_at = moment(attempts(&on).await[0]["dead_at"].as_ref()).unwrap();
     assert!(before <= dead_at && dead_at <= after);
 }
 
 async fn workspaces_are_awaited_in_turns(on: Fixture) {
-    let foreign = |id| {
-        let mut case = Case::proven(id);
-        case.run.workspace_id = FOREIGN.0;
-        case.run.managed_environment_id = Some(FOREIGN.1);
-        case
-    };
-    on.plant((1..=20).map(Case::proven).chain((31..=32).map(foreign)))
+    on.plant((1..=20).map(Case::proven)).await;
+    on.plant((31..=32).map(|id| moved(Case::proven(id), FOREIGN)))
         .await;
     let all: Vec<i64> = (1..=20).chain(31..=32).collect();
     suspect(&on, &all).await;
     on.execute("UPDATE operation_runs SET type = 'inventory.sync' WHERE id = 1")
         .await;
-    let first = on.store.load_rechecks(4).await.unwrap().runs;
-    assert!(
-        first.contains(&RunId(31)) && first.contains(&RunId(32)),
-        "{first:?}"
-    );
-    let every = on.store.load_rechecks(100).await.unwrap().runs;
-    assert!(every.len() == 21 && !every.contains(&RunId(1)), "{every:?}");
+    let (first, _) = awaited(&on, 4).await;
+    assert!(first.contains(&31) && first.contains(&32), "{first:?}");
+    let (every, _) = awaited(&on, 100).await;
+    assert!(every.len() == 21 && !every.contains(&1), "{every:?}");
 }

@@ -9,7 +9,7 @@ use reconciler_jobs::sweep::turns::{DueWorkspace, Reading, Span};
 use restore_reconciler::internals::storage::Settlement;
 
 use crate::support::case::{Case, FOREIGN, HOME};
-use crate::support::store::{Fixture, on_both};
+use crate::support::store::{Fixture, committed, moved, on_both, reason, with};
 
 on_both!(
     due_runs_are_read_by_key_a_share_of_each_workspace,
@@ -42,10 +42,7 @@ async fn due(on: &Fixture) -> Vec<i64> {
 }
 
 fn foreign(id: i64) -> Case {
-    let mut foreign = Case::proven(id);
-    foreign.run.workspace_id = FOREIGN.0;
-    foreign.run.managed_environment_id = Some(FOREIGN.1);
-    foreign
+    moved(Case::proven(id), FOREIGN)
 }
 
 async fn due_runs_are_read_by_key_a_share_of_each_workspace(on: Fixture) {
@@ -94,26 +91,18 @@ async fn workspaces_with_due_runs_are_counted(on: Fixture) {
 async fn shards_are_divided_as_the_pure_crate_does(on: Fixture) {
     let ids: BTreeSet<i64> = (-20..=20).chain([i64::MIN, i64::MAX, 1 << 40]).collect();
     let known = [HOME.0, FOREIGN.0];
-    let rows = PlatformRows {
-        workspaces: ids
-            .iter()
-            .filter(|id| !known.contains(id))
-            .map(|id| PlantedWorkspace {
-                id: *id,
-                name: "W".to_owned(),
-            })
-            .collect(),
-        runs: (1..)
-            .zip(&ids)
-            .map(|(id, workspace)| PlantedRun {
-                id,
-                workspace_id: *workspace,
-                managed_environment_id: None,
-                ..Case::proven(id).run
-            })
-            .collect(),
-        ..PlatformRows::default()
-    };
+    let mut rows = PlatformRows::default();
+    for (run, id) in (1..).zip(&ids) {
+        rows.runs.push(PlantedRun {
+            workspace_id: *id,
+            managed_environment_id: None,
+            ..Case::proven(run).run
+        });
+        if !known.contains(id) {
+            let name = "W".to_owned();
+            rows.workspaces.push(PlantedWorkspace { id: *id, name });
+        }
+    }
     on.standin.plant(&rows).await.unwrap();
     for of in [1, 2, 3, 7, 16] {
         for index in 0..of {
@@ -128,42 +117,37 @@ async fn shards_are_divided_as_the_pure_crate_does(on: Fixture) {
 }
 
 async fn only_open_restore_runs_are_due(on: Fixture) {
-    let with = |id, kind: &str, status: &str| {
-        let mut case = Case::proven(id);
-        case.run.r#type = kind.to_owned();
-        case.run.status = status.to_owned();
-        case
-    };
-    on.plant([
-        with(1, "restore.execute", "queued"),
-        with(2, "restore.execute", "running"),
-        with(3, "restore.execute", "completed"),
-        with(4, "restore.verify", "running"),
-        with(5, "Restore.Execute", "running"),
-        with(6, "restore.execute", "Running"),
-        with(7, "restore.execute", " running"),
-        with(8, "restore.execute ", "running"),
-    ])
+    let runs = [
+        ("restore.execute", "queued", None),
+        ("restore.execute", "running", None),
+        ("restore.execute", "completed", Some("run.already_terminal")),
+        ("restore.verify", "running", Some("run.unsupported_type")),
+        ("Restore.Execute", "running", Some("run.unsupported_type")),
+        ("restore.execute", "Running", Some("run.status_unknown")),
+        ("restore.execute", " running", Some("run.status_unknown")),
+        ("restore.execute ", "running", Some("run.unsupported_type")),
+    ];
+    on.plant((1..).zip(runs).map(|(id, (kind, status, _))| {
+        with(Case::proven(id), |case| {
+            case.run.r#type = kind.to_owned();
+            case.run.status = status.to_owned();
+        })
+    }))
     .await;
     assert_eq!(due(&on).await, [1, 2]);
     assert_eq!(on.store.count_due(None).await.unwrap(), 2);
 
     // Named all the same, none but the two is touched.
     let before = on.platform().await;
-    for (run, result) in on.settle(&[3, 4, 5, 6, 7, 8]).await {
+    let results = on.settle(&[3, 4, 5, 6, 7, 8]).await;
+    for ((run, result), (.., expected)) in results.iter().zip(&runs[2..]) {
         let Settlement::Deferred(assessment, None) = result else {
             panic!("run {run}: {result:?}");
         };
-        let expected = match run {
-            3 => "run.already_terminal",
-            4 | 5 | 8 => "run.unsupported_type",
-            _ => "run.status_unknown",
-        };
-        assert_eq!(assessment.decision.reason.code(), expected, "run {run}");
+        assert_eq!(Some(reason(assessment)), *expected, "run {run}");
     }
     assert_eq!(before, on.platform().await);
-    let watched = on.count("SELECT count(*) FROM reconciler.watch_list").await;
-    assert_eq!(watched, 0);
+    assert_eq!(on.number_of("reconciler.watch_list").await, 0);
 }
 
 async fn watched_runs_are_due_when_their_time_has_come(on: Fixture) {
@@ -180,10 +164,8 @@ async fn watched_runs_are_due_when_their_time_has_come(on: Fixture) {
 
 async fn attempted_runs_are_due_when_their_time_has_come_and_dead_ones_never(on: Fixture) {
     on.plant((1..=5).map(Case::proven)).await;
-    let (earlier, later) = (
-        on.either("1", "'2001-01-01'"),
-        on.either("9000000000000000", "'2250-01-01'"),
-    );
+    let earlier = on.either("1", "'2001-01-01'");
+    let later = on.either("9000000000000000", "'2250-01-01'");
     on.execute(&format!(
         "INSERT INTO reconciler.attempts
              (operation_run_id, workspace_id, worker, tries, first_seen_at, try_again_at, dead_at, dropped_at)
@@ -201,7 +183,7 @@ async fn attempted_runs_are_due_when_their_time_has_come_and_dead_ones_never(on:
 async fn a_run_that_does_not_exist_is_absent(on: Fixture) {
     on.plant([Case::proven(1)]).await;
     let results = on.settle(&[1, 404, -1, i64::MAX, i64::MIN]).await;
-    assert!(matches!(results[&1], Settlement::Committed(_)));
+    committed(&results[&1]);
     for run in [404, -1, i64::MAX, i64::MIN] {
         assert_eq!(results[&run], Settlement::Absent);
     }
