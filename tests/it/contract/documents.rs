@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::support::case::{Case, restore_of};
-use crate::support::store::{Fixture, on_all};
+use crate::support::store::{Columns, Fixture, committed, deferred, on_all, reason, with};
 
 on_all!(
     an_empty_map_is_a_map_however_php_wrote_it,
@@ -29,26 +29,22 @@ fn value(text: Option<&String>) -> Value {
 }
 
 fn raw_text(map: &Raw) -> BTreeMap<&str, &str> {
-    map.iter()
-        .map(|(key, value)| (key.as_str(), value.get()))
-        .collect()
+    let texts = map.iter().map(|(key, value)| (key.as_str(), value.get()));
+    texts.collect()
 }
 
 /// One case per text, with ids from 1.
 fn cases(texts: &[Option<&str>], set: impl Fn(&mut Case, Option<String>)) -> Vec<Case> {
-    texts
-        .iter()
-        .zip(1..)
-        .map(|(text, id)| {
-            let mut case = Case::proven(id);
-            set(&mut case, text.map(str::to_owned));
-            case
-        })
-        .collect()
+    let cases = texts.iter().zip(1..).map(|(text, id)| {
+        let text = text.map(str::to_owned);
+        with(Case::proven(id), |case| set(case, text))
+    });
+    cases.collect()
 }
 
-fn ids(cases: &[Case]) -> Vec<i64> {
-    cases.iter().map(|case| case.run.id).collect()
+async fn runs_below(on: &Fixture, id: i64) -> Vec<Columns> {
+    let runs = format!("SELECT * FROM operation_runs WHERE id < {id} ORDER BY id");
+    on.rows(&runs).await
 }
 
 async fn an_empty_map_is_a_map_however_php_wrote_it(on: Fixture) {
@@ -61,9 +57,8 @@ async fn an_empty_map_is_a_map_however_php_wrote_it(on: Fixture) {
         case.restore.metadata = text;
         case.restore.status = "failed".to_owned();
     });
-    let runs = ids(&cases);
     on.plant(cases).await;
-    for run in runs {
+    for run in 1..=4 {
         let written = on.verdict(run).await;
         let context = raw(written.run["context"].as_ref());
         assert_eq!(context.keys().collect::<Vec<_>>(), ["reconciliation"]);
@@ -77,38 +72,15 @@ async fn an_empty_map_is_a_map_however_php_wrote_it(on: Fixture) {
 async fn a_context_that_is_no_map_is_left_alone(on: Fixture) {
     let deep = "[".repeat(70) + &"]".repeat(70);
     let deep = format!(r#"{{"restore_run_id":1000006,"deep":{deep}}}"#);
-    let odd = [
-        Some(r#"["a"]"#),
-        Some(r#""text""#),
-        Some("12"),
-        Some("true"),
-        Some("[[]]"),
-        Some(deep.as_str()),
-    ];
-    let mut cases = cases(&odd, |case, text| case.run.context = text);
-    cases.push(Case::proven(99));
-    let runs = ids(&cases);
-    on.plant(cases).await;
-    let before = on
-        .rows("SELECT * FROM operation_runs WHERE id < 99 ORDER BY id")
+    let odd = [r#"["a"]"#, r#""text""#, "12", "true", "[[]]", &deep].map(Some);
+    on.plant(cases(&odd, |case, text| case.run.context = text))
         .await;
-    let results = on.settle(&runs).await;
-    for run in 1..=6 {
-        let assessment = on.deferral(run).await;
-        assert_eq!(
-            assessment.decision.reason.code(),
-            "run.context_malformed",
-            "run {run}"
-        );
-    }
-    let after = on
-        .rows("SELECT * FROM operation_runs WHERE id < 99 ORDER BY id")
-        .await;
-    assert_eq!(before, after);
-    assert!(matches!(
-        results[&99],
-        restore_reconciler::internals::storage::Settlement::Committed(_)
-    ));
+    on.plant([Case::proven(99)]).await;
+    let before = runs_below(&on, 99).await;
+    let results = on.settle(&[1, 2, 3, 4, 5, 6, 99]).await;
+    on.assert_deferred(1..=6, "run.context_malformed").await;
+    assert_eq!(before, runs_below(&on, 99).await);
+    committed(&results[&99]);
 }
 
 async fn every_other_key_of_a_context_is_untouched(on: Fixture) {
@@ -134,22 +106,16 @@ async fn every_other_key_of_a_context_is_untouched(on: Fixture) {
 }
 
 async fn counts_are_merged_into_maps_only(on: Fixture) {
-    let held = [
-        Some(r#"{"total": 9, "custom": 12345678901234567890.10, "nested": {"a": null}}"#),
-        Some("[1]"),
-        Some(r#""text""#),
-        Some("7"),
-    ];
+    let map = r#"{"total": 9, "custom": 12345678901234567890.10, "nested": {"a": null}}"#;
+    let held = [map, "[1]", r#""text""#, "7"].map(Some);
     let cases = cases(&held, |case, text| case.run.summary_counts = text);
     on.plant(cases).await;
     let merged = on.verdict(1).await.run["summary_counts"].clone();
     let merged = raw(merged.as_ref());
     assert_eq!(merged["total"].get(), "2");
     assert_eq!(merged["custom"].get(), "12345678901234567890.10");
-    assert_eq!(
-        value(Some(&merged["nested"].get().to_owned())),
-        json!({"a": null})
-    );
+    let nested = merged["nested"].get().to_owned();
+    assert_eq!(value(Some(&nested)), json!({"a": null}));
     for run in [2, 3, 4] {
         let before = on.run(run).await["summary_counts"].clone();
         let written = on.verdict(run).await;
@@ -163,27 +129,21 @@ async fn a_failure_summary_gains_one_entry_and_stops_at_twenty(on: Fixture) {
         let entry = r#"{"code":"x","message":"é","n":12345678901234567890.10,"none":null}"#;
         format!("[{}]", vec![entry; count].join(","))
     };
-    let (one, nineteen, twenty) = (entries(1), entries(19), entries(20));
-    let held = [
-        Some(one.as_str()),
-        Some(nineteen.as_str()),
-        Some(twenty.as_str()),
-        Some(r#"{"code":"x"}"#),
-        Some(r#""text""#),
-        Some("7"),
-    ];
+    let lists = [1, 19, 20].map(entries);
+    let no_lists = [r#"{"code":"x"}"#, r#""text""#, "7"];
+    let held = lists.iter().map(String::as_str).chain(no_lists);
+    let held: Vec<_> = held.map(Some).collect();
     let cases = cases(&held, |case, text| {
         case.run.failure_summary = text;
         case.restore.status = "failed".to_owned();
     });
     on.plant(cases).await;
     for (run, length) in [(1, 2), (2, 20), (3, 20)] {
-        let before = on.run(run).await["failure_summary"].clone().unwrap();
-        let after = on.verdict(run).await.run["failure_summary"]
-            .clone()
-            .unwrap();
-        let before: Vec<Box<RawValue>> = serde_json::from_str(&before).unwrap();
-        let after: Vec<Box<RawValue>> = serde_json::from_str(&after).unwrap();
+        let before = on.run(run).await;
+        let after = on.verdict(run).await.run;
+        let [before, after] = [before, after].map(|row| -> Vec<Box<RawValue>> {
+            serde_json::from_str(row["failure_summary"].as_deref().unwrap()).unwrap()
+        });
         assert_eq!(after.len(), length, "run {run}");
         for (before, after) in before.iter().zip(&after) {
             assert_eq!(before.get(), after.get(), "run {run}");
@@ -191,39 +151,18 @@ async fn a_failure_summary_gains_one_entry_and_stops_at_twenty(on: Fixture) {
     }
     for run in [4, 5, 6] {
         let before = on.run(run).await["failure_summary"].clone();
-        assert_eq!(
-            on.verdict(run).await.run["failure_summary"],
-            before,
-            "run {run}"
-        );
+        let after = on.verdict(run).await.run["failure_summary"].clone();
+        assert_eq!(before, after, "run {run}");
     }
 }
 
 async fn metadata_that_is_no_map_proves_nothing(on: Fixture) {
-    let held = [
-        None,
-        Some("[]"),
-        Some("{}"),
-        Some(r#""text""#),
-        Some("[1]"),
-        Some("7"),
-    ];
+    let odd = [r#""text""#, "[1]", "7"].map(Some);
+    let held = [[None, Some("[]"), Some("{}")], odd].concat();
     on.plant(cases(&held, |case, text| case.restore.metadata = text))
         .await;
-    for run in 1..=3 {
-        assert_eq!(
-            on.verdict(run).await.reason(),
-            "restore.proof_complete",
-            "run {run}"
-        );
-    }
-    for run in 4..=6 {
-        assert_eq!(
-            on.verdict(run).await.reason(),
-            "restore.counts_conflict",
-            "run {run}"
-        );
-    }
+    on.assert_judged(1..=3, "restore.proof_complete").await;
+    on.assert_judged(4..=6, "restore.counts_conflict").await;
 }
 
 /// What `json` and SQLite's text keep and `jsonb` would refuse: one such row must not cost the batch
@@ -257,9 +196,8 @@ async fn text_that_jsonb_refuses_harms_nobody(on: Fixture) {
     let mut spoilt = Case::failed(101);
     spoilt.run.failure_summary = Some(r#"[{"code":"x","message":"\u0000"}]"#.to_owned());
     spoilt.run.summary_counts = Some(r#"{"total":1,"total":2}"#.to_owned());
-    planted.push(spoilt);
-    planted.push(Case::proven(102));
-    let runs = ids(&planted);
+    planted.extend([spoilt, Case::proven(102)]);
+    let runs: Vec<i64> = planted.iter().map(|case| case.run.id).collect();
     on.plant(planted).await;
     if on.is_sqlite() {
         on.execute(
@@ -267,27 +205,15 @@ async fn text_that_jsonb_refuses_harms_nobody(on: Fixture) {
         )
         .await;
     }
-    let before = on
-        .rows("SELECT * FROM operation_runs WHERE id < 102 ORDER BY id")
-        .await;
+    let before = runs_below(&on, 102).await;
 
     let results = on.settle(&runs).await;
     for run in 1..=count {
-        let restore_reconciler::internals::storage::Settlement::Deferred(assessment, Some(_)) =
-            &results[&run]
-        else {
-            panic!("run {run}: {:?}", results[&run]);
-        };
-        assert_eq!(
-            assessment.decision.reason.code(),
-            "run.context_malformed",
-            "run {run}"
-        );
+        let (assessment, _) = deferred(&results[&run]);
+        assert_eq!(reason(assessment), "run.context_malformed", "run {run}");
     }
     on.assert_one_of_each(2).await;
-    let after = on
-        .rows("SELECT * FROM operation_runs WHERE id < 102 ORDER BY id")
-        .await;
+    let after = runs_below(&on, 102).await;
     let last = before.len() - 1;
     assert_eq!(before[..last], after[..last]);
     for column in ["failure_summary", "summary_counts"] {

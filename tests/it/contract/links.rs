@@ -1,10 +1,9 @@
-//! Which rows a run's proof is read from: the link rule, the latest audit entries, the snapshot with
-//! the highest id.
+//! Which rows a run's proof is read from: the link rule, the latest audit entries, the snapshot with the highest id.
 
-use restore_reconciler::internals::storage::{AUDITS_PER_RESTORE_MAX, Settlement};
+use restore_reconciler::internals::storage::{AUDITS_PER_RESTORE_MAX, Assessment};
 
 use crate::support::case::{Case, RECORDED, audit, restore_of, snapshot, snapshot_of};
-use crate::support::store::{Fixture, Written, on_both};
+use crate::support::store::{Fixture, committed, on_both, with};
 
 on_both!(
     a_named_restore_may_point_nowhere,
@@ -16,15 +15,9 @@ on_both!(
     the_snapshot_with_the_highest_id_of_each_status_counts,
 );
 
-fn linked(written: &Written) -> i64 {
-    written
-        .assessment
-        .facts
-        .restore
-        .as_ref()
-        .expect("a restore")
-        .id
-        .0
+fn linked(assessment: &Assessment) -> i64 {
+    let restore = assessment.facts.restore.as_ref();
+    restore.expect("a restore").id.0
 }
 
 /// A case whose context names no restore.
@@ -33,12 +26,11 @@ fn unnamed(id: i64) -> Case {
 }
 
 async fn a_named_restore_may_point_nowhere(on: Fixture) {
-    let mut case = Case::proven(1);
-    case.restore.operation_run_id = None;
+    let case = with(Case::proven(1), |case| case.restore.operation_run_id = None);
     on.plant([case]).await;
     let written = on.verdict(1).await;
     assert_eq!(written.reason(), "restore.proof_complete");
-    assert_eq!(linked(&written), restore_of(1));
+    assert_eq!(linked(&written.assessment), restore_of(1));
 }
 
 async fn the_highest_restore_that_points_here_counts_where_none_is_named(on: Fixture) {
@@ -53,33 +45,28 @@ async fn the_highest_restore_that_points_here_counts_where_none_is_named(on: Fix
     case.others[3].deleted_at = Some(RECORDED.to_owned());
     on.plant([case]).await;
     let written = on.verdict(1).await;
-    assert_eq!(linked(&written), restore_of(1) + 3);
+    assert_eq!(linked(&written.assessment), restore_of(1) + 3);
     assert_eq!(written.reason(), "restore.execution_failed");
 }
 
 async fn a_named_restore_that_cannot_be_used_is_not_replaced(on: Fixture) {
-    let elsewhere = Case::proven(9);
-    let mut cases = vec![elsewhere];
-    let named = |id, restore: i64| {
+    let named = |id, restore: &str| {
         Case::proven(id).with_context(Some(&format!(r#"{{"restore_run_id":{restore}}}"#)))
     };
-    // Points at another run; does not exist; exists nowhere that a number could lead to.
-    cases.push(named(1, restore_of(9)));
-    cases.push(named(2, 404));
-    cases.push(Case::proven(3).with_context(Some(r#"{"restore_run_id":1000003.5}"#)));
-    let mut deleted = Case::proven(4);
-    deleted.restore.deleted_at = Some(RECORDED.to_owned());
-    cases.push(deleted);
-    on.plant(cases).await;
-    for run in 1..=4 {
-        let deferred = on.deferral(run).await;
-        assert_eq!(
-            deferred.decision.reason.code(),
-            "restore.proof_unavailable",
-            "run {run}"
-        );
-    }
-    assert_eq!(on.verdict(9).await.reason(), "restore.proof_complete");
+    let deleted = with(Case::proven(4), |case| {
+        case.restore.deleted_at = Some(RECORDED.to_owned());
+    });
+    on.plant([
+        Case::proven(9),
+        // Points at another run; does not exist; exists nowhere that a number could lead to.
+        named(1, &restore_of(9).to_string()),
+        named(2, "404"),
+        named(3, "1000003.5"),
+        deleted,
+    ])
+    .await;
+    on.assert_deferred(1..=4, "restore.proof_unavailable").await;
+    on.assert_judged([9], "restore.proof_complete").await;
 }
 
 async fn two_restores_that_claim_one_run_prove_nothing(on: Fixture) {
@@ -88,12 +75,11 @@ async fn two_restores_that_claim_one_run_prove_nothing(on: Fixture) {
     rival.id = 17; // lower than the named one, so that "the highest" would not notice it
     case.others.push(rival);
     on.plant([case]).await;
-    let deferred = on.deferral(1).await;
-    assert_eq!(deferred.decision.reason.code(), "restore.proof_unavailable");
+    on.assert_deferred([1], "restore.proof_unavailable").await;
 
     on.execute("UPDATE restore_runs SET deleted_at = created_at WHERE id = 17")
         .await;
-    assert_eq!(on.verdict(1).await.reason(), "restore.proof_complete");
+    on.assert_judged([1], "restore.proof_complete").await;
 }
 
 async fn two_runs_may_name_one_restore(on: Fixture) {
@@ -103,12 +89,8 @@ async fn two_runs_may_name_one_restore(on: Fixture) {
     two.restore.operation_run_id = None;
     on.plant([one, two]).await;
     let results = on.settle(&[1, 2]).await;
-    for (run, result) in &results {
-        let Settlement::Committed(assessment) = result else {
-            panic!("run {run}: {result:?}");
-        };
-        let restore = assessment.facts.restore.as_ref().unwrap();
-        assert_eq!(restore.id.0, restore_of(1));
+    for assessment in results.values().map(committed) {
+        assert_eq!(linked(assessment), restore_of(1));
         assert_eq!(assessment.facts.audits.len(), 1, "each entry once");
     }
 }
@@ -135,35 +117,29 @@ async fn a_later_contradiction_counts_however_many_entries_there_are(on: Fixture
     let read = i64::try_from(first.assessment.facts.audits.len()).unwrap();
     assert_eq!(read, AUDITS_PER_RESTORE_MAX);
     // An entry whose time cannot be read counts as later than everything.
-    for run in 2..=5 {
-        assert_eq!(
-            on.verdict(run).await.reason(),
-            "restore.audit_contradicts",
-            "run {run}"
-        );
-    }
+    on.assert_judged(2..=5, "restore.audit_contradicts").await;
 }
 
 async fn the_snapshot_with_the_highest_id_of_each_status_counts(on: Fixture) {
-    let mut overtaken = Case::proven(1);
-    let mut newer = snapshot(snapshot_of(501), 1, "active");
-    newer.completeness_state = "partial".to_owned();
-    overtaken.snapshots.push(newer);
-    let mut improved = Case::proven(2);
-    improved.snapshots[0].completeness_state = "missing".to_owned();
-    improved
-        .snapshots
-        .push(snapshot(snapshot_of(502), 2, "active"));
-    improved
-        .snapshots
-        .push(snapshot(snapshot_of(602), 2, "superseded"));
-    let mut retired = Case::proven(3);
-    retired.snapshots[0].status = "superseded".to_owned();
-    retired
-        .snapshots
-        .push(snapshot(snapshot_of(503), 3, "expired"));
-    let mut case_matters = Case::proven(4);
-    case_matters.snapshots[0].status = "Active".to_owned();
+    let overtaken = with(Case::proven(1), |case| {
+        let mut newer = snapshot(snapshot_of(501), 1, "active");
+        newer.completeness_state = "partial".to_owned();
+        case.snapshots.push(newer);
+    });
+    let improved = with(Case::proven(2), |case| {
+        case.snapshots[0].completeness_state = "missing".to_owned();
+        let newer = [(502, "active"), (602, "superseded")];
+        let newer = newer.map(|(id, status)| snapshot(snapshot_of(id), 2, status));
+        case.snapshots.extend(newer);
+    });
+    let retired = with(Case::proven(3), |case| {
+        case.snapshots[0].status = "superseded".to_owned();
+        let expired = snapshot(snapshot_of(503), 3, "expired");
+        case.snapshots.push(expired);
+    });
+    let case_matters = with(Case::proven(4), |case| {
+        case.snapshots[0].status = "Active".to_owned();
+    });
     on.plant([overtaken, improved, retired, case_matters]).await;
 
     let expected = [
