@@ -11,12 +11,12 @@ use restore_reconciler::internals::health::{Health, HealthCheck, HealthLimits, L
 use restore_reconciler::internals::worker::{self, Broken, Options};
 use sqlx::{Connection as _, PgConnection, raw_sql};
 use tokio::task::JoinHandle;
-use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::case::Case;
+use crate::support::scene::until_ready;
 use crate::support::store::{Fixture, on_both, settling};
-use crate::support::time::{POLL, in_time};
+use crate::support::time::{eventually, in_time};
 use crate::support::worker::{Worker, said_by};
 
 on_both!(a_queue_whose_looks_fail_is_not_polled);
@@ -59,17 +59,8 @@ impl Hands {
     }
 
     async fn until(&self, what: &str, found: impl Fn(&Report) -> bool) -> Report {
-        let mut poll = interval(POLL);
-        in_time(what, async {
-            loop {
-                poll.tick().await;
-                let report = self.health.report();
-                if found(&report) {
-                    return report;
-                }
-            }
-        })
-        .await
+        let look = async || Some(self.health.report()).filter(&found);
+        eventually(look, async || format!("{what}: {:?}", self.health.report())).await
     }
 
     async fn dismiss(self) {
@@ -98,12 +89,12 @@ async fn a_queue_whose_looks_fail_is_not_polled(on: Fixture) {
     ))
     .await;
     on.store.request(&[RunId(1)], "test", None).await.unwrap();
-    let report = hands
-        .until("no look", |report| !check(report, "queue").ok)
-        .await;
+    let is_silent = |report: &Report| !check(report, "queue").ok;
+    let report = hands.until("no look", is_silent).await;
     assert!(!report.ready && report.live, "{report:?}");
-    assert!(check(&report, "queue loop").ok, "{report:?}");
-    assert!(check(&report, "database").ok, "{report:?}");
+    for name in ["queue loop", "database"] {
+        assert!(check(&report, name).ok, "{report:?}");
+    }
     assert!(check(&report, "queue").detail.starts_with("polled "));
 
     on.execute_on_queue(on.either("DROP TRIGGER keep", "DROP FUNCTION keep() CASCADE"))
@@ -122,11 +113,10 @@ async fn a_queue_whose_looks_hang_is_not_polled() {
         .execute(&mut other)
         .await
         .unwrap();
-    let report = hands
-        .until("no look", |report| {
-            !report.live && !check(report, "queue").ok && !check(report, "queue loop").ok
-        })
-        .await;
+    let is_silent = |report: &Report| {
+        !report.live && !check(report, "queue").ok && !check(report, "queue loop").ok
+    };
+    let report = hands.until("no look", is_silent).await;
     assert!(check(&report, "database").ok, "{report:?}");
     raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     hands
@@ -170,13 +160,7 @@ async fn a_worker_whose_queue_file_is_removed_says_what_to_do() {
         let (code, said) = said_by(&on.url, &["migrate"]).await;
         assert_eq!(code, Some(0), "{said}");
         let worker = Worker::start(&on.url, None).await.unwrap();
-        let mut poll = interval(POLL);
-        in_time("readiness", async {
-            while worker.probe("/readyz").await.0 != 200 {
-                poll.tick().await;
-            }
-        })
-        .await;
+        until_ready(&worker).await;
         remove_queue(&on);
         let (code, said) = worker.ended().await;
         assert_eq!(code, Some(1), "{said}");

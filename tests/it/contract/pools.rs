@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use restore_reconciler::internals::storage::{Access, Limits, QueuePool, connect};
 use sqlx::PgPool;
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 
 use crate::support::proxy::Proxy;
 use crate::support::store::Fixture;
-use crate::support::time::{POLL, in_time};
+use crate::support::time::{eventually, in_time};
 
 /// One of a store's pools, all of which are made alike, through a proxy; with room for two connections, and
 /// time for whoever waits for one.
@@ -17,10 +17,8 @@ async fn pool_behind(proxy: &Proxy, url: &str) -> PgPool {
         connect_timeout: Duration::from_mins(1),
         ..Limits::default()
     };
-    let store = connect(&proxy.url(url), Access::Write, &limits)
-        .await
-        .unwrap();
-    let QueuePool::Postgres(pool) = store.queue_pool() else {
+    let store = connect(&proxy.url(url), Access::Write, &limits).await;
+    let QueuePool::Postgres(pool) = store.unwrap().queue_pool() else {
         panic!("it is no file");
     };
     until("the first connection's end", || proxy.connections() == 0).await;
@@ -28,19 +26,19 @@ async fn pool_behind(proxy: &Proxy, url: &str) -> PgPool {
 }
 
 async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let mut poll = interval(POLL);
-    in_time(what, async {
-        while !is_so() {
-            poll.tick().await;
-        }
-    })
-    .await;
+    let look = async || is_so().then_some(());
+    eventually(look, async || what.to_owned()).await;
 }
 
-/// Whether another connection is opened long before whoever needs one runs out of time.
-async fn is_opened(proxy: &Proxy, connections: usize) -> bool {
+/// Whoever needs a connection while none that there is answers gets another: the one of this number.
+async fn gets_another(proxy: &Proxy, pool: PgPool, connections: usize) {
+    let asking = tokio::spawn(async move { pool.acquire().await.map(drop) });
     let opened = until("a connection", || proxy.connections() == connections);
-    timeout(Duration::from_secs(15), opened).await.is_ok()
+    // Long before whoever needs one runs out of time.
+    let opened = timeout(Duration::from_secs(15), opened).await;
+    assert!(opened.is_ok(), "those that do not answer keep their places");
+    proxy.heal();
+    in_time("an answer", asking).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -50,12 +48,8 @@ async fn an_idle_connection_that_does_not_answer_is_replaced() {
     let pool = pool_behind(&proxy, &on.url).await;
     drop(pool.acquire().await.unwrap());
     until("an idle connection", || pool.num_idle() == 1).await;
-
     proxy.stall();
-    let asking = tokio::spawn(async move { pool.acquire().await.map(drop) });
-    assert!(is_opened(&proxy, 2).await, "it still waits for the old one");
-    proxy.heal();
-    in_time("an answer", asking).await.unwrap().unwrap();
+    gets_another(&proxy, pool, 2).await;
 }
 
 #[tokio::test]
@@ -64,11 +58,7 @@ async fn connections_that_come_back_and_do_not_answer_make_room() {
     let proxy = Proxy::before(&on.url);
     let pool = pool_behind(&proxy, &on.url).await;
     let both = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
-
     proxy.stall();
     drop(both);
-    let asking = tokio::spawn(async move { pool.acquire().await.map(drop) });
-    assert!(is_opened(&proxy, 3).await, "both keep their places");
-    proxy.heal();
-    in_time("an answer", asking).await.unwrap().unwrap();
+    gets_another(&proxy, pool, 3).await;
 }

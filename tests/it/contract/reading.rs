@@ -6,50 +6,43 @@ use std::process::Command;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
 use restore_reconciler::internals::storage::reader::Workspaces;
-use restore_reconciler::internals::storage::{Access, Limits, Store, connect};
+use restore_reconciler::internals::storage::{Assessment, Store};
 
 use crate::support::case::Case;
 use crate::support::cluster;
-use crate::support::store::{Fixture, on_both};
+use crate::support::store::{Fixture, on_both, open_to_read, reason, run_ids, settling};
 
 on_both!(an_assessment_says_what_a_settlement_would_do);
 
 async fn an_assessment_says_what_a_settlement_would_do(on: Fixture) {
     on.plant([Case::proven(1), Case::failed(2), Case::in_progress(3)])
         .await;
-    let runs: Vec<RunId> = [1, 2, 3, 404].map(RunId).into();
-    let before = on.standin.fingerprint().await.unwrap();
-    let reader = on.store.reader();
-    let assessed = reader
-        .assess(&Workspaces::All, &runs, &Policy::default())
-        .await;
-    let assessed = assessed.unwrap();
-    assert_eq!(before, on.standin.fingerprint().await.unwrap());
+    let before = on.fingerprint().await;
+    let assessed = assess(&on.store, &[1, 2, 3, 404]).await;
+    assert_eq!(before, on.fingerprint().await);
     let words: Vec<_> = assessed.iter().map(|each| each.decision.name()).collect();
     assert_eq!(words, ["succeeded", "failed", "deferred"]);
 
     on.settle(&[1]).await;
-    let closed = reader
-        .assess(&Workspaces::All, &runs[..1], &Policy::default())
-        .await;
-    let closed = closed.unwrap();
-    assert_eq!(closed[0].decision.reason.code(), "run.already_terminal");
-    assert!(
-        closed[0].facts.restore.is_some(),
-        "a closed run can be explained too"
-    );
+    let closed = assess(&on.store, &[1]).await.remove(0);
+    assert_eq!(reason(&closed), "run.already_terminal");
+    let restore = closed.facts.restore;
+    assert!(restore.is_some(), "a closed run can be explained too");
+}
+
+async fn assess(store: &Store, runs: &[i64]) -> Vec<Assessment> {
+    let (reader, runs, policy) = (store.reader(), run_ids(runs), Policy::default());
+    let assessed = reader.assess(&Workspaces::All, &runs, &policy).await;
+    assessed.unwrap()
 }
 
 /// Everything that `explain` and a dry run ask for.
 async fn look(store: &Store) {
-    let runs: Vec<RunId> = (1..=20).map(RunId).collect();
-    let (reader, all) = (store.reader(), Workspaces::All);
-    reader
-        .assess(&all, &runs, &Policy::default())
-        .await
-        .unwrap();
+    assess(store, &(1..=20).collect::<Vec<_>>()).await;
     store.count_due(None).await.unwrap();
-    reader.load_verdict(&all, RunId(1)).await.unwrap();
+    let verdict = store.reader();
+    let verdict = verdict.load_verdict(&Workspaces::All, RunId(1)).await;
+    verdict.unwrap();
     store.has_platform().await.unwrap();
     store.now().await.unwrap();
 }
@@ -63,23 +56,15 @@ async fn reading_a_sqlite_file_changes_no_byte_of_it() {
     on.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
     let file = on.url.strip_prefix("sqlite:").unwrap();
     let before = fs::read(file).unwrap();
-    let store = connect(&on.url, Access::Read, &Limits::default())
-        .await
-        .unwrap();
+    let store = open_to_read(&on.url).await;
     look(&store).await;
     assert_eq!(before, fs::read(file).unwrap());
     let log = fs::metadata(format!("{file}-wal")).map_or(0, |log| log.len());
     assert_eq!(log, 0, "nothing waits to be written either");
 
-    let mut settled = Vec::new();
-    let refused = store
-        .settle(
-            &[RunId(2)],
-            &crate::support::store::settling(),
-            &mut settled,
-        )
-        .await
-        .unwrap_err();
+    let (with, mut settled) = (settling(), Vec::new());
+    let refused = store.settle(&[RunId(2)], &with, &mut settled).await;
+    let refused = refused.unwrap_err();
     assert!(refused.advice().unwrap().contains("read-only"), "{refused}");
 }
 
@@ -92,10 +77,7 @@ async fn a_sqlite_file_that_nobody_has_open_can_be_read_too() {
     on.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
     fs::copy(file, &copy).unwrap();
     let before = fs::read(&copy).unwrap();
-    let url = format!("sqlite:{copy}");
-    let store = connect(&url, Access::Read, &Limits::default())
-        .await
-        .unwrap();
+    let store = open_to_read(&format!("sqlite:{copy}")).await;
     look(&store).await;
     drop(store);
     assert_eq!(before, fs::read(&copy).unwrap());

@@ -1,10 +1,10 @@
 //! Our own schema: created once however often and from wherever, and a ledger that only grows.
 
-use restore_reconciler::internals::storage::{Access, Limits, QueuePool, connect};
+use restore_reconciler::internals::storage::{QueuePool, Store};
 use restore_reconciler::internals::worker::set_up;
 
 use crate::support::case::Case;
-use crate::support::store::{Fixture, on_both};
+use crate::support::store::{Fixture, on_both, open};
 
 on_both!(
     migrating_again_changes_nothing,
@@ -17,9 +17,9 @@ on_both!(
 async fn migrating_again_changes_nothing(on: Fixture) {
     on.plant([Case::proven(1)]).await;
     on.verdict(1).await;
-    let before = on.standin.fingerprint().await.unwrap();
+    let before = on.fingerprint().await;
     on.store.migrate().await.unwrap();
-    assert_eq!(before, on.standin.fingerprint().await.unwrap());
+    assert_eq!(before, on.fingerprint().await);
 }
 
 async fn two_connections_may_migrate_at_once(on: Fixture) {
@@ -27,9 +27,7 @@ async fn two_connections_may_migrate_at_once(on: Fixture) {
     for _ in 0..5 {
         let fresh = on.empty_one_beside().await;
         fresh.standin.install().await.unwrap();
-        let other = connect(&fresh.url, Access::Write, &Limits::default())
-            .await
-            .unwrap();
+        let other = open(&fresh.url).await;
         let (one, two) = tokio::join!(fresh.store.migrate(), other.migrate());
         one.unwrap();
         two.unwrap();
@@ -37,10 +35,7 @@ async fn two_connections_may_migrate_at_once(on: Fixture) {
         one.unwrap();
         two.unwrap();
         assert!(fresh.store.has_queue().await.unwrap());
-        assert_eq!(
-            fresh.count("SELECT count(*) FROM reconciler.ledger").await,
-            0
-        );
+        assert_eq!(fresh.number_of("reconciler.ledger").await, 0);
     }
 }
 
@@ -56,19 +51,15 @@ async fn the_queues_tables_are_not_among_ours(on: Fixture) {
     assert!(on.store.has_queue().await.unwrap());
     let found = on.rows(on.either(tables, schemas)).await;
     let names: Vec<_> = found.iter().map(|row| row["name"].as_deref()).collect();
-    assert_eq!(
-        names,
-        if on.is_sqlite() {
-            vec![]
-        } else {
-            vec![Some("apalis")]
-        }
-    );
+    let beside: &[_] = if on.is_sqlite() {
+        &[]
+    } else {
+        &[Some("apalis")]
+    };
+    assert_eq!(names, beside);
     if let QueuePool::Sqlite(pool) = on.store.queue_pool() {
-        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
-            .fetch_one(&pool)
-            .await
-            .unwrap();
+        let synchronous = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&pool);
+        let synchronous: i64 = synchronous.await.unwrap();
         assert_eq!(synchronous, 2, "FULL");
     }
 }
@@ -116,16 +107,15 @@ async fn the_ledger_only_grows(on: Fixture) {
 }
 
 async fn a_database_without_the_platform_is_told_apart(on: Fixture) {
+    let advice = async |store: &Store| {
+        let error = store.count_due(None).await.unwrap_err();
+        error.advice().unwrap().to_owned()
+    };
     assert!(on.store.has_platform().await.unwrap());
     let empty = on.empty_one_beside().await;
     assert!(!empty.store.has_platform().await.unwrap());
-    let error = empty.store.count_due(None).await.unwrap_err();
-    assert!(
-        error.advice().unwrap().contains("platform's tables"),
-        "{error}"
-    );
+    assert!(advice(&empty.store).await.contains("platform's tables"));
 
     empty.standin.install().await.unwrap();
-    let error = empty.store.count_due(None).await.unwrap_err();
-    assert!(error.advice().unwrap().contains("migrate"), "{error}");
+    assert!(advice(&empty.store).await.contains("migrate"));
 }
