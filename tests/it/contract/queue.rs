@@ -8,7 +8,7 @@ use restore_reconciler::internals::storage::reader::{
 use restore_reconciler::internals::storage::{QueueState, Settlement};
 
 use crate::support::case::{Case, FOREIGN, HOME};
-use crate::support::store::{Fixture, on_both};
+use crate::support::store::{Columns, Fixture, moved, on_both, run_ids as ids, with};
 
 on_both!(
     open_runs_get_a_job_and_others_do_not,
@@ -24,27 +24,9 @@ on_both!(
     only_dead_letters_are_dropped,
 );
 
-fn ids(runs: &[i64]) -> Vec<RunId> {
-    runs.iter().copied().map(RunId).collect()
-}
-
-fn now(on: &Fixture) -> &'static str {
-    on.either(
-        "(CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000)",
-        "statement_timestamp()",
-    )
-}
-
-fn later(on: &Fixture) -> &'static str {
-    on.either(
-        "((unixepoch('now') + 3600) * 1000000)",
-        "(statement_timestamp() + interval '1 hour')",
-    )
-}
-
 /// Remembers settlements of a run that never ended.
 async fn attempts(on: &Fixture, run: i64, dead: bool, dropped: bool) {
-    let (now, later) = (now(on), later(on));
+    let (now, later) = (&on.in_seconds(0), on.in_seconds(3600));
     let dead = if dead { now } else { "NULL" };
     let dropped = if dropped { now } else { "NULL" };
     on.execute(&format!(
@@ -57,7 +39,7 @@ async fn attempts(on: &Fixture, run: i64, dead: bool, dropped: bool) {
 }
 
 async fn watched(on: &Fixture, run: i64, reason: &str) {
-    let (now, later) = (now(on), later(on));
+    let (now, later) = (on.in_seconds(0), on.in_seconds(3600));
     on.execute(&format!(
         "INSERT INTO reconciler.watch_list (
             operation_run_id, workspace_id, reason_code, first_seen_at, last_looked_at, look_again_at, tries, error
@@ -81,10 +63,19 @@ async fn take_all(on: &Fixture) {
 }
 
 async fn list(on: &Fixture, states: &[QueueState], limit: u32) -> QueueListing {
+    list_in(on, None, states, limit).await
+}
+
+async fn list_in(
+    on: &Fixture,
+    workspace: Option<WorkspaceId>,
+    states: &[QueueState],
+    limit: u32,
+) -> QueueListing {
     let scope = QueueScope {
         states: states.to_vec(),
         of: Workspaces::All,
-        workspace: None,
+        workspace,
         live_only: false,
         limit,
     };
@@ -99,13 +90,9 @@ fn shown(listing: &QueueListing) -> Vec<(QueueState, Option<i64>)> {
 }
 
 async fn standing(on: &Fixture, run: i64) -> QueueStanding {
-    let mut found = on
-        .store
-        .reader()
-        .load_standings(&Workspaces::All, &[RunId(run)])
-        .await
-        .unwrap();
-    found.remove(0)
+    let (reader, run) = (on.store.reader(), RunId(run));
+    let found = reader.load_standings(&Workspaces::All, &[run]).await;
+    found.unwrap().remove(0)
 }
 
 async fn jobs(on: &Fixture, run: i64) -> Vec<JobState> {
@@ -113,32 +100,57 @@ async fn jobs(on: &Fixture, run: i64) -> Vec<JobState> {
     jobs.iter().map(|job| job.state).collect()
 }
 
+async fn remembered(on: &Fixture) -> Vec<Columns> {
+    on.rows("SELECT * FROM reconciler.attempts").await
+}
+
+async fn ask(on: &Fixture, runs: &[i64], cause: &str) -> Vec<RunId> {
+    on.store.request(&ids(runs), cause, None).await.unwrap()
+}
+
+async fn retry(on: &Fixture, runs: &[i64]) -> Vec<RunId> {
+    on.store.retry(&ids(runs)).await.unwrap()
+}
+
+async fn give_up(on: &Fixture, runs: &[i64]) -> Vec<RunId> {
+    on.store.drop_dead_letters(&ids(runs)).await.unwrap()
+}
+
+async fn awaited(on: &Fixture) -> Vec<RunId> {
+    on.store.load_rechecks(10).await.unwrap().runs
+}
+
+/// A dead letter is settled by nobody.
+async fn assert_left_alone(on: &Fixture, run: i64) {
+    let result = on.settle_one(run).await;
+    assert!(
+        matches!(result, Settlement::Suspended { until: None, .. }),
+        "{result:?}"
+    );
+    assert_eq!(awaited(on).await, []);
+}
+
+fn closed(id: i64) -> Case {
+    with(Case::proven(id), |case| {
+        case.run.status = "completed".to_owned();
+    })
+}
+
 async fn open_runs_get_a_job_and_others_do_not(on: Fixture) {
     let on = on.with_queue().await;
-    let mut closed = Case::proven(2);
-    closed.run.status = "completed".to_owned();
-    let mut foreign = Case::proven(3);
-    foreign.run.r#type = "backup.execute".to_owned();
-    on.plant([Case::proven(1), closed, foreign]).await;
+    let other = with(Case::proven(3), |case| {
+        case.run.r#type = "backup.execute".to_owned();
+    });
+    on.plant([Case::proven(1), closed(2), other]).await;
     let before = on.platform().await;
     let cause = format!("\"run\": 7, {}", "ü".repeat(100));
-    let queued = on
-        .store
-        .request(&ids(&[1, 2, 3, 999]), &cause, None)
-        .await
-        .unwrap();
-    assert_eq!(queued, ids(&[1]));
+    assert_eq!(ask(&on, &[1, 2, 3, 999], &cause).await, ids(&[1]));
     assert_eq!(before, on.platform().await);
     for (run, count) in [(1, 1), (2, 0), (3, 0), (7, 0), (999, 0)] {
         assert_eq!(jobs(&on, run).await.len(), count, "run {run}");
     }
-    let job = on
-        .store
-        .reader()
-        .load_jobs(RunId(1), 10)
-        .await
-        .unwrap()
-        .remove(0);
+    let job = on.store.reader().load_jobs(RunId(1), 10).await;
+    let job = job.unwrap().remove(0);
     assert_eq!((job.state, job.deliveries), (JobState::Waiting, 0));
     let expected: String = cause.chars().take(64).collect();
     assert_eq!(job.cause, Some(expected));
@@ -153,9 +165,9 @@ async fn what_is_listed_is_worst_first_counted_and_cut(on: Fixture) {
     attempts(&on, 4, true, true).await;
     watched(&on, 5, "run.settle_failed").await;
     watched(&on, 6, "restore.in_progress").await;
-    on.store.request(&ids(&[7]), "first", None).await.unwrap();
+    ask(&on, &[7], "first").await;
     take_all(&on).await;
-    on.store.request(&ids(&[8]), "second", None).await.unwrap();
+    ask(&on, &[8], "second").await;
 
     let listing = list(&on, &QueueState::UNSETTLED, 100).await;
     let unsettled = [
@@ -178,14 +190,9 @@ async fn what_is_listed_is_worst_first_counted_and_cut(on: Fixture) {
     assert_eq!(refused.error.as_deref(), Some("said the database"));
     assert!(refused.next_at.unwrap() > listing.as_of);
     assert_eq!(in_hand.worker.as_deref(), Some("hands"));
-    assert_eq!(
-        (in_hand.tries, in_hand.cause.as_deref()),
-        (2, Some("first"))
-    );
-    assert_eq!(
-        (waiting.tries, waiting.cause.as_deref()),
-        (0, Some("second"))
-    );
+    for (job, tries, cause) in [(in_hand, 2, "first"), (waiting, 0, "second")] {
+        assert_eq!((job.tries, job.cause.as_deref()), (tries, Some(cause)));
+    }
     for entry in &listing.entries {
         assert_eq!(entry.workspace, Some(WorkspaceId(HOME.0)));
         assert_eq!(entry.environment.map(|id| id.0), Some(HOME.1));
@@ -194,10 +201,11 @@ async fn what_is_listed_is_worst_first_counted_and_cut(on: Fixture) {
     }
 
     let all = list(&on, &QueueState::ALL, 100).await;
-    let mut everything = unsettled.to_vec();
-    everything.push((QueueState::Dropped, Some(4)));
-    everything.push((QueueState::Deferred, Some(6)));
-    assert_eq!(shown(&all), everything);
+    let rest = [
+        (QueueState::Dropped, Some(4)),
+        (QueueState::Deferred, Some(6)),
+    ];
+    assert_eq!(shown(&all), [&unsettled[..], &rest].concat());
 
     let cut = list(&on, &QueueState::UNSETTLED, 1).await;
     assert_eq!(shown(&cut), unsettled[..1]);
@@ -209,31 +217,19 @@ async fn what_is_listed_is_worst_first_counted_and_cut(on: Fixture) {
 
 async fn a_list_keeps_to_its_workspace(on: Fixture) {
     let on = on.with_queue().await;
-    let mut other = Case::proven(2);
-    other.run.workspace_id = FOREIGN.0;
-    other.run.managed_environment_id = Some(FOREIGN.1);
-    on.plant([Case::proven(1), other]).await;
-    on.store.request(&ids(&[1, 2]), "test", None).await.unwrap();
+    on.plant([Case::proven(1), moved(Case::proven(2), FOREIGN)])
+        .await;
+    ask(&on, &[1, 2], "test").await;
     attempts(&on, 1, true, false).await;
+    let waiting = |run| (QueueState::Waiting, Some(run));
+    let dead = (QueueState::DeadLetter, Some(1));
     for (workspace, expected) in [
-        (
-            HOME.0,
-            vec![
-                (QueueState::DeadLetter, Some(1)),
-                (QueueState::Waiting, Some(1)),
-            ],
-        ),
-        (FOREIGN.0, vec![(QueueState::Waiting, Some(2))]),
+        (HOME.0, vec![dead, waiting(1)]),
+        (FOREIGN.0, vec![waiting(2)]),
         (77, vec![]),
     ] {
-        let scope = QueueScope {
-            states: QueueState::ALL.to_vec(),
-            of: Workspaces::All,
-            workspace: Some(WorkspaceId(workspace)),
-            live_only: false,
-            limit: 10,
-        };
-        let listing = on.store.reader().load_queue(&scope).await.unwrap();
+        let workspace = Some(WorkspaceId(workspace));
+        let listing = list_in(&on, workspace, &QueueState::ALL, 10).await;
         assert_eq!(shown(&listing), expected);
         assert_eq!(listing.omitted(), 0);
         assert_eq!(listing.counts.len(), expected.len());
@@ -243,34 +239,32 @@ async fn a_list_keeps_to_its_workspace(on: Fixture) {
 async fn a_job_that_nobody_can_read_hides_no_other(on: Fixture) {
     let on = on.with_queue().await;
     on.plant([Case::proven(1)]).await;
-    on.store.request(&ids(&[1]), "test", None).await.unwrap();
-    let payloads = [
-        ("a", "x'ff00fe'", r"'\xff00fe'"),
-        ("b", "CAST('no JSON' AS BLOB)", "'no JSON'"),
-        ("c", r#"CAST('{"run": "1"}' AS BLOB)"#, r#"'{"run": "1"}'"#),
-        (
-            "d",
-            r#"CAST('{"run": 123456789012345678901234567890}' AS BLOB)"#,
-            r#"'{"run": 123456789012345678901234567890}'"#,
-        ),
-    ];
-    for (id, sqlite, postgres) in payloads {
-        let payload = on.either(sqlite, postgres);
+    ask(&on, &[1], "test").await;
+    let huge = r#"{"run": 123456789012345678901234567890}"#.as_bytes();
+    let payloads = [&b"\xff\x00\xfe"[..], b"no JSON", br#"{"run": "1"}"#, huge];
+    queue_payloads(&on, &payloads).await;
+    let listing = list(&on, &[QueueState::Waiting], 100).await;
+    assert_eq!(listing.entries.len(), 5);
+    let named = listing.entries.iter().filter_map(|entry| entry.run);
+    assert_eq!(named.collect::<Vec<_>>(), ids(&[1]));
+    assert_eq!(jobs(&on, 1).await, [JobState::Waiting]);
+    assert_eq!(give_up(&on, &[1]).await, []);
+}
+
+/// Adds jobs that wait and say this, whatever it is.
+async fn queue_payloads(on: &Fixture, payloads: &[&[u8]]) {
+    for (at, payload) in payloads.iter().enumerate() {
+        let hex: String = payload
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|digit| char::from_digit(digit.into(), 16))
+            .collect();
+        let bytes = on.either("x'", "'\\x").to_owned() + &hex;
         on.execute_on_queue(&format!(
-            "INSERT INTO Jobs (id, job_type, job, status) VALUES ('{id}', 'restore.execute', {payload}, 'Pending')"
+            "INSERT INTO Jobs (id, job_type, job, status) VALUES ('{at:02}', 'restore.execute', {bytes}', 'Pending')"
         ))
         .await;
     }
-    let listing = list(&on, &[QueueState::Waiting], 100).await;
-    assert_eq!(listing.entries.len(), 5);
-    let named: Vec<_> = listing
-        .entries
-        .iter()
-        .filter_map(|entry| entry.run)
-        .collect();
-    assert_eq!(named, ids(&[1]));
-    assert_eq!(jobs(&on, 1).await, [JobState::Waiting]);
-    assert_eq!(on.store.drop_dead_letters(&ids(&[1])).await.unwrap(), []);
 }
 
 /// Whatever a payload looks like: shown, found and dropped is the run that a worker would look at.
@@ -296,23 +290,9 @@ async fn a_jobs_run_is_the_one_that_a_worker_reads(on: Fixture) {
         b"{\"run\": 7, \"cause\": \"\xff\"}",
         b"7",
     ];
-    for (at, payload) in payloads.iter().enumerate() {
-        let hex: String = payload
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .filter_map(|digit| char::from_digit(digit.into(), 16))
-            .collect();
-        let bytes = on.either("x'", "'\\x").to_owned() + &hex;
-        on.execute_on_queue(&format!(
-            "INSERT INTO Jobs (id, job_type, job, status) VALUES ('{at:02}', 'restore.execute', {bytes}', 'Pending')"
-        ))
-        .await;
-    }
-    let read: Vec<Option<RunId>> = payloads
-        .iter()
-        .map(|payload| serde_json::from_slice::<Request>(payload).ok())
-        .map(|request| request.map(|request| request.run))
-        .collect();
+    queue_payloads(&on, &payloads).await;
+    let requests = payloads.map(|payload| serde_json::from_slice::<Request>(payload).ok());
+    let read = requests.map(|request| request.map(|request| request.run));
     assert_eq!(read.iter().flatten().count(), 8, "{read:?}");
 
     let mut listed = list(&on, &[QueueState::Waiting], 100).await.entries;
@@ -323,21 +303,11 @@ async fn a_jobs_run_is_the_one_that_a_worker_reads(on: Fixture) {
         let asked = read.iter().filter(|other| **other == Some(*run)).count();
         assert_eq!(jobs(&on, run.0).await.len(), asked, "run {run:?}");
     }
-    assert_eq!(
-        on.store
-            .reader()
-            .load_jobs(RunId(7), 2)
-            .await
-            .unwrap()
-            .len(),
-        2
-    );
+    let two = on.store.reader().load_jobs(RunId(7), 2).await;
+    assert_eq!(two.unwrap().len(), 2);
 
     attempts(&on, 7, true, false).await;
-    assert_eq!(
-        on.store.drop_dead_letters(&ids(&[7])).await.unwrap().len(),
-        1
-    );
+    assert_eq!(give_up(&on, &[7]).await.len(), 1);
     assert_eq!(jobs(&on, 7).await, [JobState::Killed; 5]);
     let waiting = list(&on, &[QueueState::Waiting], 100).await.entries;
     assert_eq!(waiting.len(), payloads.len() - 5);
@@ -347,20 +317,15 @@ async fn a_dead_letter_that_starts_over_is_due_and_settled_alone(on: Fixture) {
     let on = on.with_queue().await;
     on.plant([Case::proven(1), Case::proven(2)]).await;
     attempts(&on, 1, true, true).await;
-    let Settlement::Suspended { until: None, .. } = on.settle_one(1).await else {
-        panic!("a dead letter is left alone")
-    };
-    assert_eq!(on.store.load_rechecks(10).await.unwrap().runs, []);
+    assert_left_alone(&on, 1).await;
 
-    assert_eq!(on.store.retry(&ids(&[1, 2])).await.unwrap(), ids(&[1]));
-    let kept = standing(&on, 1)
-        .await
-        .attempts
-        .expect("a suspect stays one");
+    assert_eq!(retry(&on, &[1, 2]).await, ids(&[1]));
+    let kept = standing(&on, 1).await.attempts;
+    let kept = kept.expect("a suspect stays one");
     assert_eq!((kept.tries, kept.dead_at, kept.dropped_at), (0, None, None));
     assert_eq!(jobs(&on, 1).await, [JobState::Waiting]);
     assert_eq!(jobs(&on, 2).await, []);
-    assert_eq!(on.store.load_rechecks(10).await.unwrap().runs, ids(&[1]));
+    assert_eq!(awaited(&on).await, ids(&[1]));
     on.verdict(1).await;
     assert_eq!(standing(&on, 1).await.attempts, None);
 }
@@ -370,10 +335,10 @@ async fn starting_over_twice_does_it_once(on: Fixture) {
     on.plant([Case::proven(1), Case::proven(2)]).await;
     attempts(&on, 1, true, false).await;
     attempts(&on, 2, false, false).await;
-    assert_eq!(on.store.retry(&ids(&[2, 1])).await.unwrap(), ids(&[1, 2]));
-    let after = on.rows("SELECT * FROM reconciler.attempts").await;
-    assert_eq!(on.store.retry(&ids(&[1, 2])).await.unwrap(), []);
-    assert_eq!(after, on.rows("SELECT * FROM reconciler.attempts").await);
+    assert_eq!(retry(&on, &[2, 1]).await, ids(&[1, 2]));
+    let after = remembered(&on).await;
+    assert_eq!(retry(&on, &[1, 2]).await, []);
+    assert_eq!(after, remembered(&on).await);
     for run in [1, 2] {
         assert_eq!(jobs(&on, run).await, [JobState::Waiting]);
     }
@@ -384,23 +349,21 @@ async fn a_refused_run_is_due_at_once(on: Fixture) {
     on.plant([Case::proven(1), Case::proven(2)]).await;
     watched(&on, 1, "run.settle_failed").await;
     watched(&on, 2, "restore.in_progress").await;
-    assert_eq!(on.store.retry(&ids(&[1, 2])).await.unwrap(), ids(&[1]));
-    assert_eq!(on.store.load_rechecks(10).await.unwrap().runs, ids(&[1]));
+    assert_eq!(retry(&on, &[1, 2]).await, ids(&[1]));
+    assert_eq!(awaited(&on).await, ids(&[1]));
     assert_eq!(jobs(&on, 1).await, [JobState::Waiting]);
     assert_eq!(standing(&on, 1).await.watch.unwrap().tries, 3);
-    assert_eq!(on.store.retry(&ids(&[1])).await.unwrap(), []);
+    assert_eq!(retry(&on, &[1]).await, []);
     on.verdict(1).await;
 }
 
 async fn a_closed_or_untroubled_run_never_starts_over(on: Fixture) {
     let on = on.with_queue().await;
-    let mut closed = Case::proven(1);
-    closed.run.status = "completed".to_owned();
-    on.plant([closed, Case::proven(2)]).await;
+    on.plant([closed(1), Case::proven(2)]).await;
     attempts(&on, 1, true, false).await;
-    let before = on.rows("SELECT * FROM reconciler.attempts").await;
-    assert_eq!(on.store.retry(&ids(&[1, 2, 999])).await.unwrap(), []);
-    assert_eq!(before, on.rows("SELECT * FROM reconciler.attempts").await);
+    let before = remembered(&on).await;
+    assert_eq!(retry(&on, &[1, 2, 999]).await, []);
+    assert_eq!(before, remembered(&on).await);
     let all = list(&on, &QueueState::ALL, 10).await;
     assert_eq!(shown(&all), [], "a closed run is nobody's trouble");
 }
@@ -408,30 +371,24 @@ async fn a_closed_or_untroubled_run_never_starts_over(on: Fixture) {
 async fn a_dropped_dead_letter_stays_open_and_is_left_alone(on: Fixture) {
     let on = on.with_queue().await;
     on.plant([Case::proven(1), Case::proven(2)]).await;
-    on.store.request(&ids(&[1, 2]), "test", None).await.unwrap();
+    ask(&on, &[1, 2], "test").await;
     attempts(&on, 1, true, false).await;
     let before = on.platform().await;
-    assert_eq!(
-        on.store.drop_dead_letters(&ids(&[1])).await.unwrap(),
-        ids(&[1])
-    );
+    assert_eq!(give_up(&on, &[1]).await, ids(&[1]));
     assert_eq!(before, on.platform().await, "a drop closes nothing");
-    assert_eq!(on.count("SELECT count(*) FROM reconciler.ledger").await, 0);
+    assert_eq!(on.number_of("reconciler.ledger").await, 0);
     assert_eq!(jobs(&on, 1).await, [JobState::Killed]);
     assert_eq!(jobs(&on, 2).await, [JobState::Waiting]);
     let unsettled = list(&on, &QueueState::UNSETTLED, 10).await;
     assert_eq!(shown(&unsettled), [(QueueState::Waiting, Some(2))]);
     let all = list(&on, &QueueState::ALL, 10).await;
     assert!(shown(&all).contains(&(QueueState::Dropped, Some(1))));
-    assert_eq!(on.store.load_rechecks(10).await.unwrap().runs, []);
-    let Settlement::Suspended { until: None, .. } = on.settle_one(1).await else {
-        panic!("a dropped run is left alone")
-    };
+    assert_left_alone(&on, 1).await;
 
-    let row = on.rows("SELECT * FROM reconciler.attempts").await;
-    assert_eq!(on.store.drop_dead_letters(&ids(&[1])).await.unwrap(), []);
-    assert_eq!(row, on.rows("SELECT * FROM reconciler.attempts").await);
-    assert_eq!(on.store.retry(&ids(&[1])).await.unwrap(), ids(&[1]));
+    let row = remembered(&on).await;
+    assert_eq!(give_up(&on, &[1]).await, []);
+    assert_eq!(row, remembered(&on).await);
+    assert_eq!(retry(&on, &[1]).await, ids(&[1]));
     on.verdict(1).await;
 }
 
@@ -440,19 +397,10 @@ async fn only_dead_letters_are_dropped(on: Fixture) {
     on.plant((1..=3).map(Case::proven)).await;
     attempts(&on, 1, false, false).await;
     watched(&on, 2, "run.settle_failed").await;
-    on.store
-        .request(&ids(&[1, 2, 3]), "test", None)
-        .await
-        .unwrap();
-    let before = on.rows("SELECT * FROM reconciler.attempts").await;
-    assert_eq!(
-        on.store
-            .drop_dead_letters(&ids(&[1, 2, 3, 999]))
-            .await
-            .unwrap(),
-        []
-    );
-    assert_eq!(before, on.rows("SELECT * FROM reconciler.attempts").await);
+    ask(&on, &[1, 2, 3], "test").await;
+    let before = remembered(&on).await;
+    assert_eq!(give_up(&on, &[1, 2, 3, 999]).await, []);
+    assert_eq!(before, remembered(&on).await);
     for run in 1..=3 {
         assert_eq!(jobs(&on, run).await, [JobState::Waiting]);
     }

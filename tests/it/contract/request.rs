@@ -2,10 +2,11 @@
 //! whatever state the queue is in.
 
 use reconciler_jobs::ids::RunId;
-use sqlx::{Connection as _, PgConnection, raw_sql};
+use sqlx::{Connection as _, raw_sql};
 
 use crate::support::case::Case;
-use crate::support::store::Fixture;
+use crate::support::role::Role;
+use crate::support::store::{Fixture, with};
 
 /// Calls the function once, for run 1.
 const ASK: &str = "SELECT reconciler.request(1, 'test')";
@@ -13,33 +14,47 @@ const ASK: &str = "SELECT reconciler.request(1, 'test')";
 /// A database with an open run, a closed one and one of another type: 1, 2 and 3.
 pub(super) async fn platform() -> Fixture {
     let on = Fixture::postgres().await.with_queue().await;
-    let mut closed = Case::proven(2);
-    closed.run.status = "completed".to_owned();
-    let mut foreign = Case::proven(3);
-    foreign.run.r#type = "backup.execute".to_owned();
-    on.plant([Case::proven(1), closed, foreign]).await;
+    let closed = with(Case::proven(2), |case| {
+        case.run.status = "completed".to_owned();
+    });
+    let other = with(Case::proven(3), |case| {
+        case.run.r#type = "backup.execute".to_owned();
+    });
+    on.plant([Case::proven(1), closed, other]).await;
     on
 }
 
 pub(super) async fn jobs(on: &Fixture) -> i64 {
-    on.count("SELECT count(*) FROM apalis.jobs").await
+    on.number_of("apalis.jobs").await
+}
+
+/// Why each job of run 1 was queued, the last one first.
+pub(super) async fn causes(on: &Fixture) -> Vec<Option<String>> {
+    let jobs = on.store.reader().load_jobs(RunId(1), 10).await.unwrap();
+    jobs.into_iter().map(|job| job.cause).collect()
 }
 
 async fn asks(on: &Fixture, question: &str) -> bool {
     on.value(question).await.as_deref() == Some("t")
 }
 
-/// A role of this database's own that may do nothing.
-pub(super) async fn role(on: &Fixture) -> String {
-    let role = on.value("SELECT 'role_of_' || current_database()").await;
-    let role = role.unwrap();
-    on.execute(&format!("CREATE ROLE {role} LOGIN")).await;
-    role
-}
-
-async fn forget(on: &Fixture, role: &str) {
-    on.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
-        .await;
+/// Breaks a platform of its own in each of these ways, the last one being to give a function to a role that may do
+/// nothing, and has `act` see what becomes of whoever uses it.
+pub(super) async fn break_each(
+    breaks: &[&str],
+    function: &str,
+    platform: impl AsyncFn() -> Fixture,
+    act: impl AsyncFn(&Fixture, &str),
+) {
+    for broken in breaks.iter().copied().chain([function]) {
+        let on = platform().await;
+        let role = Role::new(&on, "LOGIN").await;
+        let weak = format!("ALTER FUNCTION {function} OWNER TO {}", role.quoted);
+        on.execute(if broken == function { &weak } else { broken })
+            .await;
+        act(&on, broken).await;
+        role.forget(&on).await;
+    }
 }
 
 #[tokio::test]
@@ -49,14 +64,7 @@ async fn a_job_is_queued_with_the_callers_transaction_or_not_at_all() {
     assert_eq!(jobs(&on).await, 0);
     on.execute(&format!("BEGIN; {ASK}; COMMIT")).await;
     assert_eq!(jobs(&on).await, 1);
-    let job = on
-        .store
-        .reader()
-        .load_jobs(RunId(1), 10)
-        .await
-        .unwrap()
-        .remove(0);
-    assert_eq!(job.cause.as_deref(), Some("test"));
+    assert_eq!(causes(&on).await, [Some("test".to_owned())]);
 }
 
 #[tokio::test]
@@ -73,7 +81,6 @@ async fn runs_that_are_not_ours_to_judge_get_no_job() {
 
 #[tokio::test]
 async fn a_caller_never_fails_whatever_is_broken() {
-    let weak = "ALTER FUNCTION reconciler.request(bigint, text) OWNER TO ";
     let breaks = [
         "DROP TABLE apalis.jobs CASCADE",
         "DROP SCHEMA apalis CASCADE",
@@ -83,39 +90,31 @@ async fn a_caller_never_fails_whatever_is_broken() {
         "ALTER TABLE operation_runs RENAME TO runs",
         "DROP FUNCTION reconciler.job_id()",
         "DROP FUNCTION reconciler.wake()",
-        weak,
     ];
-    for broken in breaks {
-        let on = platform().await;
-        let role = role(&on).await;
-        let broken = broken.to_owned() + if broken == weak { &role } else { "" };
-        on.execute(&broken).await;
+    let function = "reconciler.request(bigint, text)";
+    break_each(&breaks, function, platform, async |on, broken| {
         on.execute(&format!(
             "BEGIN; {ASK}; INSERT INTO workspaces (id, name) VALUES (88, 'kept'); COMMIT"
         ))
         .await;
-        assert!(!asks(&on, ASK).await, "{broken}");
-        let kept = on
-            .count("SELECT count(*) FROM workspaces WHERE id = 88")
-            .await;
+        assert!(!asks(on, ASK).await, "{broken}");
+        let kept = on.number_of("workspaces WHERE id = 88").await;
         assert_eq!(kept, 1, "{broken}");
-        forget(&on, &role).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn usage_of_the_schema_is_all_that_a_caller_needs_and_tricks_change_nothing() {
     let on = platform().await;
-    let role = role(&on).await;
-    let url = on.url.replacen("reconciler@", &format!("{role}@"), 1);
-    let mut caller = PgConnection::connect(&url).await.unwrap();
+    let role = Role::new(&on, "LOGIN").await;
+    let quoted = &role.quoted;
+    let mut caller = role.connection().await;
     let refused = raw_sql(ASK).execute(&mut caller).await.unwrap_err();
-    assert!(
-        refused.to_string().contains("permission denied"),
-        "{refused}"
-    );
+    let refused = refused.to_string();
+    assert!(refused.contains("permission denied"), "{refused}");
 
-    on.execute(&format!("GRANT USAGE ON SCHEMA reconciler TO {role}"))
+    on.execute(&format!("GRANT USAGE ON SCHEMA reconciler TO {quoted}"))
         .await;
     raw_sql(ASK).execute(&mut caller).await.unwrap();
     assert_eq!(jobs(&on).await, 1);
@@ -124,7 +123,7 @@ async fn usage_of_the_schema_is_all_that_a_caller_needs_and_tricks_change_nothin
     }
 
     // Tables of his own that say that closed runs are open, and functions that are found before the server's.
-    on.execute(&format!("CREATE SCHEMA tricks AUTHORIZATION {role}"))
+    on.execute(&format!("CREATE SCHEMA tricks AUTHORIZATION {quoted}"))
         .await;
     raw_sql(
         "CREATE TEMP TABLE operation_runs AS
@@ -138,18 +137,12 @@ async fn usage_of_the_schema_is_all_that_a_caller_needs_and_tricks_change_nothin
     .execute(&mut caller)
     .await
     .unwrap();
-    let tricked: bool = sqlx::query_scalar("SELECT reconciler.request(2)")
-        .fetch_one(&mut caller)
-        .await
-        .unwrap();
+    let asked = "SELECT reconciler.request(2), reconciler.request(1, 'again')";
+    let asked = sqlx::query_as(asked).fetch_one(&mut caller).await;
+    let (tricked, honest): (bool, bool) = asked.unwrap();
     assert!(!tricked, "a closed run got a job");
-    let honest: bool = sqlx::query_scalar("SELECT reconciler.request(1, 'again')")
-        .fetch_one(&mut caller)
-        .await
-        .unwrap();
     assert!(honest);
-    let found = on.store.reader().load_jobs(RunId(1), 10).await.unwrap();
-    assert_eq!(found[0].cause.as_deref(), Some("again"));
+    assert_eq!(causes(&on).await[0].as_deref(), Some("again"));
     caller.close().await.unwrap();
-    forget(&on, &role).await;
+    role.forget(&on).await;
 }

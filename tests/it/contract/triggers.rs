@@ -1,10 +1,10 @@
 //! The triggers on the platform's tables: they ask when something came to its end, and are never in the way.
 
-use reconciler_jobs::ids::RunId;
-use sqlx::{Connection as _, PgConnection, raw_sql};
+use sqlx::{Connection as _, raw_sql};
 
-use super::request::{jobs, platform, role};
+use super::request::{break_each, causes, jobs, platform};
 use crate::support::case::{restore_of, snapshot_of};
+use crate::support::role::Role;
 use crate::support::store::Fixture;
 
 async fn watched_platform() -> Fixture {
@@ -19,7 +19,7 @@ fn restore_becomes(status: &str) -> String {
 }
 
 async fn triggers(on: &Fixture) -> i64 {
-    on.count("SELECT count(*) FROM pg_trigger WHERE tgname = 'restore_reconciler_request'")
+    on.number_of("pg_trigger WHERE tgname = 'restore_reconciler_request'")
         .await
 }
 
@@ -39,23 +39,11 @@ async fn the_end_of_a_restore_asks_for_its_run_once() {
             .await;
         assert_eq!(jobs(&on).await, expected, "{status} is no change");
     }
-    for status in [
-        "draft",
-        "pending",
-        "queued",
-        "Completed",
-        "completed ",
-        "odd",
-    ] {
+    for status in "draft,pending,queued,Completed,completed ,odd".split(',') {
         on.execute(&restore_becomes(status)).await;
     }
     assert_eq!(jobs(&on).await, expected);
-    let causes = on.store.reader().load_jobs(RunId(1), 10).await.unwrap();
-    assert!(
-        causes
-            .iter()
-            .all(|job| job.cause.as_deref() == Some("restore"))
-    );
+    assert_eq!(causes(&on).await, vec![Some("restore".to_owned()); 6]);
 }
 
 #[tokio::test]
@@ -74,35 +62,26 @@ async fn evidence_asks_for_its_run_when_it_is_active() {
     becomes("active").await;
     becomes("active").await;
     assert_eq!(jobs(&on).await, 1);
-    let copy = "INSERT INTO evidence_snapshots (workspace_id, managed_environment_id, operation_run_id, status)
-                SELECT workspace_id, managed_environment_id, operation_run_id, ";
-    on.execute(&format!(
-        "{copy} 'queued' FROM evidence_snapshots WHERE id = {id}"
-    ))
-    .await;
-    assert_eq!(jobs(&on).await, 1);
-    on.execute(&format!(
-        "{copy} 'active' FROM evidence_snapshots WHERE id = {id}"
-    ))
-    .await;
-    assert_eq!(jobs(&on).await, 2);
-    let causes = on.store.reader().load_jobs(RunId(1), 10).await.unwrap();
-    assert!(
-        causes
-            .iter()
-            .all(|job| job.cause.as_deref() == Some("evidence"))
-    );
+    for (status, expected) in [("queued", 1), ("active", 2)] {
+        on.execute(&format!(
+            "INSERT INTO evidence_snapshots (workspace_id, managed_environment_id, operation_run_id, status)
+             SELECT workspace_id, managed_environment_id, operation_run_id, '{status}'
+             FROM evidence_snapshots WHERE id = {id}"
+        ))
+        .await;
+        assert_eq!(jobs(&on).await, expected);
+    }
+    assert_eq!(causes(&on).await, vec![Some("evidence".to_owned()); 2]);
 }
 
 #[tokio::test]
 async fn what_is_rolled_back_asks_for_nothing() {
     let on = watched_platform().await;
-    on.execute(&format!("BEGIN; {}; ROLLBACK", restore_becomes("failed")))
-        .await;
-    assert_eq!(jobs(&on).await, 0);
-    on.execute(&format!("BEGIN; {}; COMMIT", restore_becomes("failed")))
-        .await;
-    assert_eq!(jobs(&on).await, 1);
+    for (end, expected) in [("ROLLBACK", 0), ("COMMIT", 1)] {
+        on.execute(&format!("BEGIN; {}; {end}", restore_becomes("failed")))
+            .await;
+        assert_eq!(jobs(&on).await, expected, "{end}");
+    }
 }
 
 #[tokio::test]
@@ -119,7 +98,6 @@ async fn restores_of_no_run_or_of_closed_ones_ask_for_nothing() {
 
 #[tokio::test]
 async fn the_platforms_writes_never_fail_whatever_is_broken() {
-    let weak = "ALTER FUNCTION reconciler.row_changed() OWNER TO ";
     let breaks = [
         "DROP TABLE apalis.jobs CASCADE",
         "DROP SCHEMA apalis CASCADE",
@@ -129,22 +107,25 @@ async fn the_platforms_writes_never_fail_whatever_is_broken() {
         "ALTER TABLE restore_runs DROP COLUMN operation_run_id",
         "ALTER TABLE restore_runs ALTER operation_run_id TYPE text USING 'no number'",
         "DROP FUNCTION reconciler.request(bigint, text)",
-        weak,
     ];
-    for broken in breaks {
+    let without_foreign_key = async || {
         let on = watched_platform().await;
-        let role = role(&on).await;
-        let foreign_keys =
-            "ALTER TABLE restore_runs DROP CONSTRAINT restore_runs_operation_run_id_fkey";
-        on.execute(foreign_keys).await;
-        let broken = broken.to_owned() + if broken == weak { &role } else { "" };
-        on.execute(&broken).await;
-        on.execute(&restore_becomes("failed")).await;
-        let failed = "SELECT count(*) FROM restore_runs WHERE status = 'failed'";
-        assert_eq!(on.count(failed).await, 1, "{broken}");
-        on.execute(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"))
+        on.execute("ALTER TABLE restore_runs DROP CONSTRAINT restore_runs_operation_run_id_fkey")
             .await;
-    }
+        on
+    };
+    let function = "reconciler.row_changed()";
+    break_each(
+        &breaks,
+        function,
+        without_foreign_key,
+        async |on, broken| {
+            on.execute(&restore_becomes("failed")).await;
+            let failed = on.number_of("restore_runs WHERE status = 'failed'").await;
+            assert_eq!(failed, 1, "{broken}");
+        },
+    )
+    .await;
 }
 
 /// Types change and columns come and go as if nobody listened, and the triggers go on working.
@@ -170,19 +151,20 @@ async fn the_platforms_own_migrations_notice_nothing() {
 #[tokio::test]
 async fn a_role_that_knows_nothing_of_us_fires_the_trigger() {
     let on = watched_platform().await;
-    let role = role(&on).await;
-    on.execute(&format!("GRANT SELECT, UPDATE ON restore_runs TO {role}"))
-        .await;
-    let url = on.url.replacen("reconciler@", &format!("{role}@"), 1);
-    let mut writer = PgConnection::connect(&url).await.unwrap();
+    let role = Role::new(&on, "LOGIN").await;
+    on.execute(&format!(
+        "GRANT SELECT, UPDATE ON restore_runs TO {}",
+        role.quoted
+    ))
+    .await;
+    let mut writer = role.connection().await;
     raw_sql("UPDATE restore_runs SET status = 'failed'")
         .execute(&mut writer)
         .await
         .unwrap();
     assert_eq!(jobs(&on).await, 1);
     writer.close().await.unwrap();
-    on.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
-        .await;
+    role.forget(&on).await;
 }
 
 #[tokio::test]
