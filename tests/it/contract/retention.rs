@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use restore_reconciler::internals::storage::{Pruned, QueuePool, Retention};
+use restore_reconciler::internals::storage::{Pruned, Retention};
 
+use crate::support::scene::text_of;
 use crate::support::store::{Fixture, on_both};
 
 on_both!(
@@ -45,12 +46,10 @@ fn many(on: &Fixture, count: u32) -> String {
 async fn jobs(on: &Fixture, id: &str, state: &str, attempts: u32, done_at: &str, count: u32) {
     let many = many(on, count);
     let empty = on.either("x'7b7d'", "'{}'");
-    let kind = if id.starts_with("foreign") {
-        "backup.execute"
-    } else if id.starts_with("shard") {
-        "restore.sweep"
-    } else {
-        "restore.execute"
+    let kind = match id {
+        _ if id.starts_with("foreign") => "backup.execute",
+        _ if id.starts_with("shard") => "restore.sweep",
+        _ => "restore.execute",
     };
     on.execute_on_queue(&format!(
         "INSERT INTO Jobs (id, job_type, job, status, attempts, max_attempts, run_at, done_at)
@@ -71,31 +70,25 @@ async fn worker(on: &Fixture, id: &str, kind: &str, hours: u32) {
 
 /// The names of what is left.
 async fn ids(on: &Fixture, table: &str) -> Vec<String> {
-    let ids: sqlx::Result<Vec<String>> = match (on.store.queue_pool(), table) {
-        (QueuePool::Postgres(pool), "Jobs") => {
-            let rows = sqlx::query_scalar("SELECT id FROM apalis.jobs");
-            rows.fetch_all(&pool).await
-        }
-        (QueuePool::Postgres(pool), _) => {
-            let rows = sqlx::query_scalar("SELECT id FROM apalis.workers");
-            rows.fetch_all(&pool).await
-        }
-        (QueuePool::Sqlite(pool), "Jobs") => {
-            let rows = sqlx::query_scalar("SELECT id FROM Jobs");
-            rows.fetch_all(&pool).await
-        }
-        (QueuePool::Sqlite(pool), _) => {
-            let rows = sqlx::query_scalar("SELECT id FROM Workers");
-            rows.fetch_all(&pool).await
-        }
-    };
-    let mut ids = ids.unwrap();
+    let rows = on.rows(&format!("SELECT id FROM apalis.{table}")).await;
+    let mut ids: Vec<_> = rows
+        .iter()
+        .map(|row| text_of(row, "id").to_owned())
+        .collect();
     ids.sort_unstable();
     ids
 }
 
-async fn prune(on: &Fixture) -> Pruned {
-    on.store.prune(&KEEP).await.unwrap()
+/// So many jobs, workers and ticks go, and whatever is left stays where nothing has become older.
+async fn assert_pruned(on: &Fixture, jobs: u64, workers: u64, ticks: u64) {
+    let expected = Pruned {
+        jobs,
+        workers,
+        ticks,
+    };
+    for expected in [expected, Pruned::default()] {
+        assert_eq!(on.store.prune(&KEEP).await.unwrap(), expected);
+    }
 }
 
 async fn old_finished_jobs_go_and_all_others_stay(on: Fixture) {
@@ -122,16 +115,11 @@ async fn old_finished_jobs_go_and_all_others_stay(on: Fixture) {
     for (id, state, attempts, done_at) in stays {
         jobs(&on, &format!("{id}-"), state, attempts, done_at, 1).await;
     }
-    let expected = Pruned {
-        jobs: 4,
-        ..Pruned::default()
-    };
-    assert_eq!(prune(&on).await, expected);
+    assert_pruned(&on, 4, 0, 0).await;
     let mut kept: Vec<String> = stays.iter().map(|(id, ..)| format!("{id}-1")).collect();
     kept.extend(goes.iter().map(|(id, ..)| format!("{id}-young-1")));
     kept.sort_unstable();
-    assert_eq!(ids(&on, "Jobs").await, kept);
-    assert_eq!(prune(&on).await, Pruned::default());
+    assert_eq!(ids(&on, "jobs").await, kept);
 }
 
 async fn silent_workers_without_jobs_go(on: Fixture) {
@@ -148,36 +136,23 @@ async fn silent_workers_without_jobs_go(on: Fixture) {
         ))
         .await;
     }
-    let expected = Pruned {
-        workers: 2,
-        ..Pruned::default()
-    };
-    assert_eq!(prune(&on).await, expected);
-    assert_eq!(
-        ids(&on, "Workers").await,
-        ["foreign", "hands-full", "heard-of", "named"]
-    );
-    assert_eq!(prune(&on).await, Pruned::default());
+    assert_pruned(&on, 0, 2, 0).await;
+    let kept = ["foreign", "hands-full", "heard-of", "named"];
+    assert_eq!(ids(&on, "workers").await, kept);
 }
 
 async fn old_ticks_go(on: Fixture) {
     let on = on.with_queue().await;
     for (tick, hours) in [("old", 49), ("young", 47)] {
-        let ago = hours_ago(&on, hours);
-        let at = on.either("* 1000000", "");
+        let at = on.in_seconds(-3600 * hours);
         on.execute(&format!(
-            "INSERT INTO reconciler.ticks (tick_at, worker, won_at) VALUES ({ago} {at}, '{tick}', {ago} {at})"
+            "INSERT INTO reconciler.ticks (tick_at, worker, won_at) VALUES ({at}, '{tick}', {at})"
         ))
         .await;
     }
-    let expected = Pruned {
-        ticks: 1,
-        ..Pruned::default()
-    };
-    assert_eq!(prune(&on).await, expected);
+    assert_pruned(&on, 0, 0, 1).await;
     let left = on.value("SELECT worker FROM reconciler.ticks").await;
     assert_eq!(left.as_deref(), Some("young"));
-    assert_eq!(prune(&on).await, Pruned::default());
 }
 
 /// However many there are, one call removes a hundred thousand, and the next one the rest.
@@ -192,21 +167,16 @@ async fn a_limit_is_kept_and_the_rest_goes_next_time(on: Fixture) {
         hours_ago(&on, 2)
     ))
     .await;
-    for (jobs, workers) in [(100_000, 234), (7, 0), (0, 0)] {
-        let expected = Pruned {
-            jobs,
-            workers,
-            ticks: 0,
-        };
-        assert_eq!(prune(&on).await, expected);
-    }
-    assert_eq!(ids(&on, "Jobs").await.len(), 10);
+    let first = on.store.prune(&KEEP).await.unwrap();
+    assert_eq!((first.jobs, first.workers, first.ticks), (100_000, 234, 0));
+    assert_pruned(&on, 7, 0, 0).await;
+    assert_eq!(ids(&on, "jobs").await.len(), 10);
 }
 
 /// A dead letter is a run that waits for an operator; nobody else may forget it.
 async fn dead_letters_stay_however_old_they_are(on: Fixture) {
     let on = on.with_queue().await;
-    let ago = format!("{} {}", hours_ago(&on, 9_999), on.either("* 1000000", ""));
+    let ago = on.in_seconds(-3600 * 9_999);
     on.execute(&format!(
         "INSERT INTO reconciler.attempts (
             operation_run_id, workspace_id, tries, worker, first_seen_at, try_again_at, dead_at, dropped_at
@@ -216,7 +186,7 @@ async fn dead_letters_stay_however_old_they_are(on: Fixture) {
          ) VALUES (3, 1, 'run.settle_failed', {ago}, {ago}, {ago}, 9)"
     ))
     .await;
-    assert_eq!(prune(&on).await, Pruned::default());
-    let left = "SELECT (SELECT count(*) FROM reconciler.attempts) + (SELECT count(*) FROM reconciler.watch_list)";
-    assert_eq!(on.count(left).await, 3);
+    assert_pruned(&on, 0, 0, 0).await;
+    assert_eq!(on.number_of("reconciler.attempts").await, 2);
+    assert_eq!(on.number_of("reconciler.watch_list").await, 1);
 }

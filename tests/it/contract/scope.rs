@@ -1,9 +1,12 @@
 //! Rows of another workspace or environment, and deleted ones, change nothing and show up nowhere.
 
-use restore_reconciler::internals::storage::Settlement;
+use std::fs;
+use std::path::Path;
 
-use crate::support::case::{Case, FOREIGN, HOME, NEIGHBOUR, RECORDED, restore_of};
-use crate::support::store::{Fixture, on_both};
+use reconciler_fixtures::{PlantedAudit, PlantedRestore, PlantedSnapshot};
+
+use crate::support::case::{Case, FOREIGN, HOME, NEIGHBOUR, RECORDED, audit, restore_of};
+use crate::support::store::{Fixture, on_both, reason, with};
 
 on_both!(
     a_named_restore_outside_of_the_scope_does_not_exist,
@@ -35,34 +38,33 @@ async fn assert_unmentioned(on: &Fixture) {
     }
 }
 
-async fn assert_verdicts(on: &Fixture, expected: &[(i64, &str)]) {
-    let runs: Vec<i64> = expected.iter().map(|(run, _)| *run).collect();
-    let results = on.settle(&runs).await;
-    for (run, reason) in expected {
-        let Settlement::Committed(assessment) = &results[run] else {
-            panic!("run {run}: {:?}", results[run]);
-        };
-        assert_eq!(assessment.decision.reason.code(), *reason, "run {run}");
+/// A restore like the case's, in another scope.
+fn like(case: &Case, id: i64, (workspace, environment): (i64, i64)) -> PlantedRestore {
+    PlantedRestore {
+        id,
+        workspace_id: workspace,
+        managed_environment_id: environment,
+        ..case.restore.clone()
     }
-    assert_unmentioned(on).await;
 }
 
 async fn a_named_restore_outside_of_the_scope_does_not_exist(on: Fixture) {
     let mut cases = Vec::new();
     for (id, (workspace, environment)) in (1..).zip(OUTSIDE) {
-        let mut case = Case::proven(id);
-        case.restore.id = MARK + id;
-        case.restore.workspace_id = workspace;
-        case.restore.managed_environment_id = environment;
-        case.run.context = Some(format!(r#"{{"restore_run_id":{}}}"#, MARK + id));
-        cases.push(case);
+        cases.push(with(Case::proven(id), |case| {
+            case.restore = like(case, MARK + id, (workspace, environment));
+            case.run.context = Some(format!(r#"{{"restore_run_id":{}}}"#, MARK + id));
+        }));
     }
-    // Only one of the two differs: rows that no foreign key forbids.
-    let mut workspace_only = Case::proven(3);
-    workspace_only.restore.workspace_id = FOREIGN.0;
-    let mut deleted = Case::proven(4);
-    deleted.restore.deleted_at = Some(RECORDED.to_owned());
-    cases.extend([workspace_only, deleted]);
+    cases.extend([
+        // Only one of the two differs: rows that no foreign key forbids.
+        with(Case::proven(3), |case| {
+            case.restore.workspace_id = FOREIGN.0;
+        }),
+        with(Case::proven(4), |case| {
+            case.restore.deleted_at = Some(RECORDED.to_owned());
+        }),
+    ]);
     // In scope, but the context says that another scope was meant.
     let stated = [
         ("workspace_id", FOREIGN.0),
@@ -78,11 +80,7 @@ async fn a_named_restore_outside_of_the_scope_does_not_exist(on: Fixture) {
     on.plant(cases).await;
     for run in 1..=6 {
         let deferred = on.deferral(run).await;
-        assert_eq!(
-            deferred.decision.reason.code(),
-            "restore.proof_unavailable",
-            "run {run}"
-        );
+        assert_eq!(reason(&deferred), "restore.proof_unavailable", "run {run}");
         if run <= 4 {
             assert_eq!(deferred.facts.restore, None, "run {run}");
             assert_eq!(deferred.facts.candidates, [], "run {run}");
@@ -96,34 +94,23 @@ async fn foreign_restores_that_point_here_are_not_seen(on: Fixture) {
     let mut cases = [Case::proven(1), Case::proven(2).with_context(None)];
     let mut next = MARK;
     for case in &mut cases {
-        for (workspace, environment) in OUTSIDE {
+        for scope in [NEIGHBOUR, FOREIGN, (FOREIGN.0, HOME.1), HOME] {
             next += 1;
-            let mut other = case.restore.clone();
-            other.id = next; // higher than the real one
-            other.workspace_id = workspace;
-            other.managed_environment_id = environment;
-            case.others.push(other);
+            case.others.push(like(case, next, scope));
         }
-        next += 1;
-        let mut workspace_only = case.restore.clone();
-        workspace_only.id = next;
-        workspace_only.workspace_id = FOREIGN.0;
-        next += 1;
-        let mut deleted = case.restore.clone();
-        deleted.id = next;
-        deleted.deleted_at = Some(RECORDED.to_owned());
-        case.others.extend([workspace_only, deleted]);
+        // The one in the run's own scope was deleted.
+        case.others[3].deleted_at = Some(RECORDED.to_owned());
     }
     // With foreign ones only, there is none.
-    let mut alone = Case::proven(3).with_context(None);
-    alone.restore.workspace_id = FOREIGN.0;
-    alone.restore.managed_environment_id = FOREIGN.1;
+    let alone = with(Case::proven(3).with_context(None), |case| {
+        case.restore = like(case, restore_of(3), FOREIGN);
+    });
     on.plant(cases).await;
     on.plant([alone]).await;
     let expected = [(1, "restore.proof_complete"), (2, "restore.proof_complete")];
-    assert_verdicts(&on, &expected).await;
-    let deferred = on.deferral(3).await;
-    assert_eq!(deferred.decision.reason.code(), "restore.proof_unavailable");
+    on.assert_verdicts(&expected).await;
+    assert_unmentioned(&on).await;
+    on.assert_deferred([3], "restore.proof_unavailable").await;
 }
 
 /// Every way in which an audit entry can be outside of the scope.
@@ -139,26 +126,26 @@ async fn foreign_audit_entries_neither_prove_nor_contradict(on: Fixture) {
     let mut cases = Vec::new();
     let mut expected = Vec::new();
     for (id, (workspace_id, managed_environment_id)) in (1..).zip(ELSEWHERE) {
-        let mut unproven = Case::proven(id);
-        unproven.audits[0].workspace_id = workspace_id;
-        unproven.audits[0].managed_environment_id = managed_environment_id;
-        cases.push(unproven);
+        let elsewhere = |entry: PlantedAudit| PlantedAudit {
+            workspace_id,
+            managed_environment_id,
+            ..entry
+        };
+        cases.push(with(Case::proven(id), |case| {
+            case.audits = case.audits.drain(..).map(elsewhere).collect();
+        }));
         expected.push((id, "restore.audit_missing"));
 
-        let mut uncontradicted = Case::proven(id + 100);
-        let mut entry = uncontradicted.audits[0].clone();
-        "restore.failed".clone_into(&mut entry.action);
-        "2025-03-01T10:09:00Z".clone_into(&mut entry.recorded_at);
-        entry.workspace_id = workspace_id;
-        entry.managed_environment_id = managed_environment_id;
-        uncontradicted.audits.push(entry);
-        cases.push(uncontradicted);
+        cases.push(with(Case::proven(id + 100), |case| {
+            let entry = audit(case.restore.id, "restore.failed", "2025-03-01T10:09:00Z");
+            case.audits.push(elsewhere(entry));
+        }));
         expected.push((id + 100, "restore.proof_complete"));
     }
     // About something else that happens to have the restore's id.
-    let mut mistaken = Case::proven(200);
-    "operation_run".clone_into(&mut mistaken.audits[0].resource_type);
-    cases.push(mistaken);
+    cases.push(with(Case::proven(200), |case| {
+        "operation_run".clone_into(&mut case.audits[0].resource_type);
+    }));
     expected.push((200, "restore.audit_missing"));
     on.plant(cases).await;
     on.assert_verdicts(&expected).await;
@@ -169,29 +156,31 @@ async fn foreign_evidence_neither_proves_nor_replaces(on: Fixture) {
     let mut expected = Vec::new();
     let outside = [NEIGHBOUR, FOREIGN, (FOREIGN.0, HOME.1)];
     for (id, (workspace, environment)) in (1..).zip(outside) {
-        let mut unproven = Case::proven(id);
-        unproven.snapshots[0].id = MARK + id;
-        unproven.snapshots[0].workspace_id = workspace;
-        unproven.snapshots[0].managed_environment_id = environment;
-        cases.push(unproven);
+        let elsewhere = |case: &Case| PlantedSnapshot {
+            id: MARK + case.run.id,
+            workspace_id: workspace,
+            managed_environment_id: environment,
+            ..case.snapshots[0].clone()
+        };
+        cases.push(with(Case::proven(id), |case| {
+            case.snapshots = vec![elsewhere(case)];
+        }));
         expected.push((id, "restore.evidence_missing"));
 
-        let mut unreplaced = Case::proven(id + 100);
-        let mut newer = unreplaced.snapshots[0].clone();
-        newer.id = MARK + 100 + id;
-        newer.workspace_id = workspace;
-        newer.managed_environment_id = environment;
-        "partial".clone_into(&mut newer.completeness_state);
-        unreplaced.snapshots.push(newer);
-        cases.push(unreplaced);
+        cases.push(with(Case::proven(id + 100), |case| {
+            case.snapshots.push(PlantedSnapshot {
+                completeness_state: "partial".to_owned(),
+                ..elsewhere(case)
+            });
+        }));
         expected.push((id + 100, "restore.proof_complete"));
     }
     // The same scope, but captured for another run, or for none.
     for (id, run) in [(201, Some(1)), (202, None)] {
-        let mut unproven = Case::proven(id);
-        unproven.snapshots[0].id = MARK + id;
-        unproven.snapshots[0].operation_run_id = run;
-        cases.push(unproven);
+        cases.push(with(Case::proven(id), |case| {
+            case.snapshots[0].id = MARK + id;
+            case.snapshots[0].operation_run_id = run;
+        }));
         expected.push((id, "restore.evidence_missing"));
     }
     expected[0].1 = "restore.proof_complete"; // snapshot 201 was captured for run 1 after all
@@ -200,11 +189,11 @@ async fn foreign_evidence_neither_proves_nor_replaces(on: Fixture) {
 }
 
 async fn a_run_without_an_environment_has_no_proof(on: Fixture) {
-    let mut case = Case::proven(1);
-    case.run.managed_environment_id = None;
-    on.plant([case]).await;
-    let deferred = on.deferral(1).await;
-    assert_eq!(deferred.decision.reason.code(), "restore.proof_unavailable");
+    let homeless = with(Case::proven(1), |case| {
+        case.run.managed_environment_id = None;
+    });
+    on.plant([homeless]).await;
+    on.assert_deferred([1], "restore.proof_unavailable").await;
     let watched = on.row("SELECT * FROM reconciler.watch_list").await;
     assert_eq!(watched["managed_environment_id"], None);
 }
@@ -213,24 +202,11 @@ async fn a_run_without_an_environment_has_no_proof(on: Fixture) {
 /// without its own predicates, which is no reason for it to lack them.
 #[test]
 fn every_query_that_reads_proof_carries_the_scope() {
-    macro_rules! query {
-        ($name:literal) => {
-            (
-                $name,
-                include_str!(concat!("../../../src/storage/", $name, ".sql")),
-            )
-        };
-    }
-    for (name, text) in [
-        query!("postgres/sql/load_candidates"),
-        query!("postgres/sql/load_restores"),
-        query!("postgres/sql/load_audits"),
-        query!("postgres/sql/load_snapshots"),
-        query!("sqlite/sql/load_candidates"),
-        query!("sqlite/sql/load_restores"),
-        query!("sqlite/sql/load_audits"),
-        query!("sqlite/sql/load_snapshots"),
-    ] {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/storage");
+    let databases = ["postgres", "sqlite"];
+    let queries = "load_candidates load_restores load_audits load_snapshots".split(' ');
+    for name in queries.flat_map(|query| databases.map(|it| format!("{it}/sql/{query}.sql"))) {
+        let text = fs::read_to_string(sources.join(&name)).unwrap();
         let count = |part: &str| text.matches(part).count();
         let reads = ["restore_runs AS", "audit_logs AS", "evidence_snapshots AS"];
         let reads: usize = reads.into_iter().map(count).sum();

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::sweep::shard::Shard;
 use restore_reconciler::internals::storage::{SweepStart, Tally};
 
 use crate::support::case::{Case, HOME};
-use crate::support::store::{Fixture, on_both};
+use crate::support::scene::text_of;
+use crate::support::store::{Fixture, on_both, run_ids};
 
 on_both!(
     a_pass_that_is_asked_for_again_is_dead,
@@ -26,13 +28,12 @@ fn tick(text: &str) -> Timestamp {
 
 /// A pass that notes its first page and is never heard of again.
 async fn dead(on: &Fixture, tick: Option<(Timestamp, Shard)>, runs: &[i64]) -> i64 {
-    let in_hand: Vec<RunId> = runs.iter().copied().map(RunId).collect();
     let start = SweepStart {
         by: "dead-worker",
         workspace: None,
         tick: tick.map(|(tick, _)| tick),
         shard: tick.map(|(_, shard)| shard).unwrap_or_default(),
-        in_hand: &in_hand,
+        in_hand: &run_ids(runs),
     };
     on.store.open_sweep(&start).await.unwrap()
 }
@@ -48,18 +49,23 @@ async fn take_over(
 
 /// How many passes have something in hand.
 async fn in_hand(on: &Fixture) -> i64 {
-    on.count(on.either(
-        "SELECT count(*) FROM reconciler.sweeps WHERE in_hand <> '[]'",
-        "SELECT count(*) FROM reconciler.sweeps WHERE in_hand <> '{}'",
-    ))
-    .await
+    let none = on.either("[]", "{}");
+    on.number_of(&format!("reconciler.sweeps WHERE in_hand <> '{none}'"))
+        .await
+}
+
+/// One that has been silent for two hours.
+async fn silent(on: &Fixture, runs: &[i64]) -> i64 {
+    let sweep = dead(on, None, runs).await;
+    fall_silent(on, sweep).await;
+    sweep
 }
 
 /// As if it had been silent for two hours.
 async fn fall_silent(on: &Fixture, sweep: i64) {
+    let silent_since = on.in_seconds(-7200);
     on.execute(&format!(
-        "UPDATE reconciler.sweeps SET beat_at = beat_at - {} WHERE id = {sweep}",
-        on.either("7200000000", "interval '2 hours'")
+        "UPDATE reconciler.sweeps SET beat_at = {silent_since} WHERE id = {sweep}"
     ))
     .await;
 }
@@ -81,23 +87,24 @@ async fn a_pass_that_is_asked_for_again_is_dead(on: Fixture) {
     assert_eq!(in_hand(&on).await, 2);
     assert_eq!(take_over(&on, Some((noon, part(1))), HOUR).await, [0; 0]);
 
-    let rows = on
-        .rows("SELECT * FROM reconciler.attempts ORDER BY operation_run_id")
-        .await;
-    let runs: Vec<_> = rows.iter().map(|row| &row["operation_run_id"]).collect();
-    assert_eq!(runs, [&Some("1".to_owned()), &Some("2".to_owned())]);
+    let rows = "SELECT * FROM reconciler.attempts ORDER BY operation_run_id";
+    let rows = on.rows(rows).await;
+    let runs: Vec<_> = rows
+        .iter()
+        .map(|row| text_of(row, "operation_run_id"))
+        .collect();
+    assert_eq!(runs, ["1", "2"]);
     let row = &rows[0];
-    let text = |value: i64| Some(value.to_string());
-    assert_eq!(row["workspace_id"], text(HOME.0));
-    assert_eq!(row["managed_environment_id"], text(HOME.1));
-    assert_eq!(row["tries"], text(0));
-    assert_eq!(row["worker"].as_deref(), Some("heir"));
+    assert_eq!(text_of(row, "workspace_id"), HOME.0.to_string());
+    assert_eq!(text_of(row, "managed_environment_id"), HOME.1.to_string());
+    let (tries, worker) = (text_of(row, "tries"), text_of(row, "worker"));
+    assert_eq!((tries, worker), ("0", "heir"));
     assert_eq!(row["first_seen_at"], row["try_again_at"]);
     assert_eq!((&row["last_tried_at"], &row["dead_at"]), (&None, &None));
     // At once: nothing has been tried yet.
     assert_eq!(on.store.count_due(None).await.unwrap(), 3);
-    let ended = "SELECT count(*) FROM reconciler.sweeps WHERE ended_at IS NOT NULL";
-    assert_eq!(on.count(ended).await, 0, "a pass that died never ended");
+    let ended = on.number_of("reconciler.sweeps WHERE ended_at IS NOT NULL");
+    assert_eq!(ended.await, 0, "a pass that died never ended");
 }
 
 async fn a_pass_that_is_silent_for_too_long_is_dead(on: Fixture) {
@@ -115,10 +122,8 @@ async fn a_pass_that_is_silent_for_too_long_is_dead(on: Fixture) {
 
 async fn a_pass_that_ended_or_goes_on_is_left_alone(on: Fixture) {
     on.plant((1..=4).map(Case::failed)).await;
-    let ended = dead(&on, None, &[1]).await;
-    let going_on = dead(&on, None, &[2]).await;
-    fall_silent(&on, ended).await;
-    fall_silent(&on, going_on).await;
+    let ended = silent(&on, &[1]).await;
+    let going_on = silent(&on, &[2]).await;
     let end = Tally::default();
     on.store.close_sweep(ended, &end).await.unwrap();
     on.store.note_page(going_on, &[RunId(3)]).await.unwrap();
@@ -130,19 +135,16 @@ async fn a_pass_that_ended_or_goes_on_is_left_alone(on: Fixture) {
 
 async fn a_run_that_was_suspected_before_keeps_its_tries(on: Fixture) {
     on.plant([1, 2].map(Case::failed)).await;
-    let silent = dead(&on, None, &[1]).await;
-    fall_silent(&on, silent).await;
+    silent(&on, &[1]).await;
     take_over(&on, None, HOUR).await;
     on.execute("UPDATE reconciler.attempts SET tries = 2, worker = 'first heir'")
         .await;
-    let silent = dead(&on, None, &[1, 2]).await;
-    fall_silent(&on, silent).await;
+    silent(&on, &[1, 2]).await;
     assert_eq!(take_over(&on, None, HOUR).await, [1, 2]);
-    let row = on
-        .row("SELECT tries, worker FROM reconciler.attempts WHERE operation_run_id = 1")
-        .await;
-    assert_eq!(row["tries"].as_deref(), Some("2"));
-    assert_eq!(row["worker"].as_deref(), Some("first heir"));
+    let row = "SELECT * FROM reconciler.attempts WHERE operation_run_id = 1";
+    let row = on.row(row).await;
+    let kept = (text_of(&row, "tries"), text_of(&row, "worker"));
+    assert_eq!(kept, ("2", "first heir"));
 }
 
 async fn what_was_in_hand_goes_to_one_of_several(on: Fixture) {
@@ -150,16 +152,10 @@ async fn what_was_in_hand_goes_to_one_of_several(on: Fixture) {
     for round in 0..5 {
         for first in [1, 21, 41] {
             let runs: Vec<i64> = (first..first + 20).collect();
-            let silent = dead(&on, None, &runs).await;
-            fall_silent(&on, silent).await;
+            silent(&on, &runs).await;
         }
-        let (a, b, c, d) = tokio::join!(
-            take_over(&on, None, HOUR),
-            take_over(&on, None, HOUR),
-            take_over(&on, None, HOUR),
-            take_over(&on, None, HOUR),
-        );
-        let mut taken = [a, b, c, d].concat();
+        let heirs = (0..4).map(|_| take_over(&on, None, HOUR));
+        let mut taken = join_all(heirs).await.concat();
         taken.sort_unstable();
         assert_eq!(taken, (1..=60).collect::<Vec<i64>>(), "round {round}");
         on.execute("DELETE FROM reconciler.attempts").await;
