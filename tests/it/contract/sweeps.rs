@@ -7,11 +7,14 @@ use jiff::Timestamp;
 use reconciler_fixtures::PlatformRows;
 use reconciler_jobs::ids::WorkspaceId;
 use reconciler_jobs::sweep::shard::Shard;
-use restore_reconciler::internals::storage::{Access, Limits, Settled, Tally, connect};
+use restore_reconciler::internals::storage::{Settled, Settling, Tally};
 use restore_reconciler::internals::sweep::{Pass, Scope, sweep};
 
 use crate::support::case::{Case, FOREIGN, restore_of};
-use crate::support::store::{Columns, Fixture, moment, on_both, settling};
+use crate::support::store::{
+    self, Columns, Fixture, moment, moved, on_both, open_to_read, pages, settling, with,
+    with_fixture,
+};
 
 on_both!(
     a_pass_settles_what_is_due_and_a_second_one_finds_nothing,
@@ -29,11 +32,18 @@ on_both!(
 
 /// A pass to its end.
 async fn pass(on: &Fixture, scope: Scope) -> Tally {
-    let go_on = |_: &[Settled]| Continue(());
-    let pass = sweep(&on.store, scope, &settling(), go_on).await;
+    let pass = store::pass(&on.store, scope, &settling()).await;
     let Pass { tally, is_complete } = pass.unwrap();
     assert!(is_complete);
     tally
+}
+
+/// With batches, and so pages, of so many runs.
+fn by(batch_runs_max: u32) -> Settling {
+    Settling {
+        batch_runs_max,
+        ..settling()
+    }
 }
 
 async fn last_sweep(on: &Fixture) -> Columns {
@@ -55,18 +65,25 @@ fn assert_counts(sweep: &Columns, tally: &Tally) {
     }
 }
 
+/// Has come to its end with nothing in hand, and counted this.
+async fn assert_ended(on: &Fixture, tally: &Tally) -> Columns {
+    let row = last_sweep(on).await;
+    assert_counts(&row, tally);
+    assert!(row["started_at"].is_some() && row["ended_at"] >= row["started_at"]);
+    assert_eq!(row["in_hand"].as_deref(), Some(on.either("[]", "{}")));
+    row
+}
+
 /// One run of each outcome, and one that waits.
 fn mixed(first: i64) -> Vec<Case> {
-    let mut partial = Case::proven(first + 1);
-    partial.snapshots.clear();
-    let mut blocked = Case::proven(first + 2);
-    blocked.restore.status = "cancelled".to_owned();
-    blocked.restore.results = None;
-    blocked.restore.metadata = None;
     vec![
         Case::proven(first),
-        partial,
-        blocked,
+        with(Case::proven(first + 1), |case| case.snapshots.clear()),
+        with(Case::proven(first + 2), |case| {
+            case.restore.status = "cancelled".to_owned();
+            case.restore.results = None;
+            case.restore.metadata = None;
+        }),
         Case::failed(first + 3),
         Case::in_progress(first + 4),
     ]
@@ -75,15 +92,8 @@ fn mixed(first: i64) -> Vec<Case> {
 async fn a_pass_settles_what_is_due_and_a_second_one_finds_nothing(on: Fixture) {
     on.plant((0..5).flat_map(|round| mixed(1 + round * 5)))
         .await;
-    let mut with = settling();
-    with.batch_runs_max = 4;
-    let mut pages = Vec::new();
-    let Pass { tally, is_complete } = sweep(&on.store, Scope::default(), &with, |settled| {
-        pages.push(settled.len());
-        Continue(())
-    })
-    .await
-    .unwrap();
+    let with = by(4);
+    let (Pass { tally, is_complete }, pages) = pages(&on.store, Scope::default(), &with).await;
     assert!(is_complete);
     let expected = Tally {
         succeeded: 5,
@@ -94,20 +104,17 @@ async fn a_pass_settles_what_is_due_and_a_second_one_finds_nothing(on: Fixture) 
         ..Tally::default()
     };
     assert_eq!(tally, expected);
+    let pages: Vec<_> = pages.iter().map(Vec::len).collect();
     assert_eq!(pages, [4, 4, 4, 4, 4, 4, 1]);
     on.assert_one_of_each(20).await;
-    let row = last_sweep(&on).await;
-    assert_counts(&row, &tally);
+    let row = assert_ended(&on, &tally).await;
     assert_eq!(row["worker"].as_deref(), Some("worker-of-a-test"));
-    assert_eq!(row["workspace_id"], None);
-    assert!(row["started_at"].is_some() && row["ended_at"] >= row["started_at"]);
-    assert_eq!(row["in_hand"].as_deref(), Some(on.either("[]", "{}")));
-    assert_eq!(row["tick_at"], None);
+    assert_eq!((&row["workspace_id"], &row["tick_at"]), (&None, &None));
 
-    let before = on.standin.fingerprint().await.unwrap();
+    let before = on.fingerprint().await;
     assert_eq!(pass(&on, Scope::default()).await, Tally::default());
-    assert_eq!(before, on.standin.fingerprint().await.unwrap());
-    assert_eq!(on.count("SELECT count(*) FROM reconciler.sweeps").await, 1);
+    assert_eq!(before, on.fingerprint().await);
+    assert_eq!(on.number_of("reconciler.sweeps").await, 1);
 }
 
 fn lanes(lanes: u32) -> Scope {
@@ -120,33 +127,25 @@ fn lanes(lanes: u32) -> Scope {
 async fn a_pass_of_several_lanes_settles_each_run_once(on: Fixture) {
     on.plant((0..10).flat_map(|round| mixed(1 + round * 5)))
         .await;
-    let mut with = settling();
-    with.batch_runs_max = 4;
-    let mut runs = Vec::new();
-    let all = sweep(&on.store, lanes(3), &with, |settled| {
-        runs.extend(settled.iter().map(|settled| settled.run.0));
-        Continue(())
-    });
-    let Pass { tally, is_complete } = all.await.unwrap();
+    let with = by(4);
+    let (Pass { tally, is_complete }, pages) = pages(&on.store, lanes(3), &with).await;
     assert!(is_complete);
+    let mut runs = pages.concat();
     runs.sort_unstable();
     assert!(runs.into_iter().eq(1..=50));
     assert_eq!((tally.verdicts(), tally.deferred), (40, 10));
     on.assert_one_of_each(40).await;
-    let row = last_sweep(&on).await;
-    assert_counts(&row, &tally);
-    assert_eq!(row["in_hand"].as_deref(), Some(on.either("[]", "{}")));
+    assert_ended(&on, &tally).await;
 
-    let before = on.standin.fingerprint().await.unwrap();
+    let before = on.fingerprint().await;
     assert_eq!(pass(&on, lanes(3)).await, Tally::default());
-    assert_eq!(before, on.standin.fingerprint().await.unwrap());
+    assert_eq!(before, on.fingerprint().await);
 }
 
 /// Told to stop after its first page, when another may be in hand and one more was read.
 async fn a_pass_that_stops_settles_what_its_lanes_have_in_hand_and_no_more(on: Fixture) {
     on.plant((1..=40).map(Case::proven)).await;
-    let mut with = settling();
-    with.batch_runs_max = 4;
+    let with = by(4);
     let mut pages = 0;
     let stopped = sweep(&on.store, lanes(2), &with, |settled| {
         assert_eq!(settled.len(), 4);
@@ -163,17 +162,14 @@ async fn a_pass_that_stops_settles_what_its_lanes_have_in_hand_and_no_more(on: F
 }
 
 async fn a_pass_stays_within_its_scope(on: Fixture) {
-    let mut foreign = Case::proven(3);
-    foreign.run.workspace_id = FOREIGN.0;
-    foreign.run.managed_environment_id = Some(FOREIGN.1);
-    on.plant([Case::failed(1), Case::failed(2), Case::failed(4), foreign])
-        .await;
+    on.plant([1, 2, 4].map(Case::failed)).await;
+    on.plant([moved(Case::proven(3), FOREIGN)]).await;
     let elsewhere = Scope {
         workspace: Some(WorkspaceId(FOREIGN.0)),
         ..Scope::default()
     };
     let tally = pass(&on, elsewhere).await;
-    assert_eq!((tally.deferred, tally.looked_at()), (1, 1));
+    assert_eq!((tally.succeeded, tally.looked_at()), (1, 1));
     let workspace = last_sweep(&on).await["workspace_id"].clone();
     assert_eq!(workspace, Some(FOREIGN.0.to_string()));
     let limited = Scope {
@@ -232,9 +228,7 @@ async fn a_pass_that_finds_nothing_due_writes_nothing(on: Fixture) {
         Some((url, query)) => format!("{url}?{query}&{read_only}"),
         None => format!("{}?{read_only}", on.url),
     };
-    let store = connect(&url, Access::Read, &Limits::default())
-        .await
-        .unwrap();
+    let store = open_to_read(&url).await;
     let go_on = |_: &[Settled]| panic!("there is no page");
     let pass = sweep(&store, Scope::default(), &settling(), go_on).await;
     let pass = pass.unwrap();
@@ -242,13 +236,11 @@ async fn a_pass_that_finds_nothing_due_writes_nothing(on: Fixture) {
 
     on.execute("UPDATE reconciler.watch_list SET look_again_at = first_seen_at")
         .await;
-    let go_on = |_: &[Settled]| Continue(());
-    let refused = sweep(&store, Scope::default(), &settling(), go_on).await;
+    let refused = store::pass(&store, Scope::default(), &settling()).await;
     let refused = refused.unwrap_err();
     assert!(refused.advice().unwrap().contains("read-only"), "{refused}");
 }
 
-/// A trigger looks at the row of the pass at the moment at which a run is closed.
 /// Has the database note of each run that is closed whether it was in hand.
 async fn set_a_witness(on: &Fixture) {
     on.execute("CREATE TABLE witness (run bigint, was_in_hand bigint)")
@@ -273,42 +265,28 @@ async fn set_a_witness(on: &Fixture) {
 async fn what_several_lanes_have_in_hand_is_noted_before_it_is_settled(on: Fixture) {
     set_a_witness(&on).await;
     on.plant((1..=100).map(Case::failed)).await;
-    let mut with = settling();
-    with.batch_runs_max = 3;
-    let go_on = |_: &[Settled]| Continue(());
-    let pass = sweep(&on.store, lanes(3), &with, go_on).await;
-    assert_eq!(pass.unwrap().tally.failed, 100);
-    let seen = on.count("SELECT count(*) FROM witness WHERE was_in_hand = 1");
-    assert_eq!(seen.await, 100);
-    let row = last_sweep(&on).await;
-    assert_eq!(row["in_hand"].as_deref(), Some(on.either("[]", "{}")));
+    let with = by(3);
+    let pass = store::pass(&on.store, lanes(3), &with).await;
+    let tally = pass.unwrap().tally;
+    assert_eq!(tally.failed, 100);
+    assert_eq!(on.number_of("witness WHERE was_in_hand = 1").await, 100);
+    assert_ended(&on, &tally).await;
 }
 
 async fn what_is_in_hand_is_noted_before_it_is_settled(on: Fixture) {
     set_a_witness(&on).await;
     on.plant((1..=7).map(Case::failed)).await;
-    let mut with = settling();
-    with.batch_runs_max = 3;
-    let mut pages = 0;
-    sweep(&on.store, Scope::default(), &with, |_| {
-        pages += 1;
-        Continue(())
-    })
-    .await
-    .unwrap();
-    assert_eq!(pages, 3);
-    let seen = on.count("SELECT count(*) FROM witness WHERE was_in_hand = 1");
-    assert_eq!(seen.await, 7);
-    let row = last_sweep(&on).await;
+    let with = by(3);
+    let (Pass { tally, .. }, pages) = pages(&on.store, Scope::default(), &with).await;
+    assert_eq!(pages.len(), 3);
+    assert_eq!(on.number_of("witness WHERE was_in_hand = 1").await, 7);
+    let row = assert_ended(&on, &tally).await;
     assert!(moment(row["beat_at"].as_ref()) >= moment(row["started_at"].as_ref()));
-    assert_eq!(row["in_hand"].as_deref(), Some(on.either("[]", "{}")));
 }
 
 async fn a_pass_says_which_part_of_which_tick_it_is(on: Fixture) {
-    let mut foreign = Case::proven(2);
-    foreign.run.workspace_id = FOREIGN.0;
-    foreign.run.managed_environment_id = Some(FOREIGN.1);
-    on.plant([Case::failed(1), foreign]).await;
+    on.plant([Case::failed(1), moved(Case::proven(2), FOREIGN)])
+        .await;
     let tick: Timestamp = "2025-03-01T11:00:00Z".parse().unwrap();
     let part = |index| Scope {
         shard: Shard::new(index, 3).unwrap(),
@@ -317,26 +295,22 @@ async fn a_pass_says_which_part_of_which_tick_it_is(on: Fixture) {
     };
     // Workspace 1 is in the second part, workspace 2 in the third.
     assert_eq!(pass(&on, part(0)).await.looked_at(), 0);
-    assert_eq!(pass(&on, part(2)).await.deferred, 1);
+    assert_eq!(pass(&on, part(2)).await.succeeded, 1);
     assert_eq!(pass(&on, part(1)).await.failed, 1);
     let row = last_sweep(&on).await;
     assert_eq!(moment(row["tick_at"].as_ref()), Some(tick));
     assert_eq!(row["shard"].as_deref(), Some("1"));
     assert_eq!(row["shards"].as_deref(), Some("3"));
-    assert_eq!(on.count("SELECT count(*) FROM reconciler.sweeps").await, 2);
+    assert_eq!(on.number_of("reconciler.sweeps").await, 2);
 }
 
 async fn a_pass_stops_between_pages_where_it_is_told_to(on: Fixture) {
     on.plant((1..=9).map(Case::failed)).await;
-    let mut with = settling();
-    with.batch_runs_max = 3;
+    let with = by(3);
     let stopped = sweep(&on.store, Scope::default(), &with, |_| Break(())).await;
     let Pass { tally, is_complete } = stopped.unwrap();
     assert_eq!((tally.failed, is_complete), (3, false));
-    let row = last_sweep(&on).await;
-    assert_counts(&row, &tally);
-    assert!(row["ended_at"].is_some());
-    assert_eq!(row["in_hand"].as_deref(), Some(on.either("[]", "{}")));
+    assert_ended(&on, &tally).await;
     on.assert_one_of_each(3).await;
 
     // Told so at the end of its scope, it has come to its end all the same.
@@ -361,11 +335,10 @@ fn place(id: i64) -> PlatformRows {
 
 /// A failed restore in such a workspace, with nothing else recorded about it.
 fn failed_in(place: i64, run: i64) -> Case {
-    let mut case = Case::failed(run);
-    case.move_to(place, place);
-    case.audits.clear();
-    case.snapshots.clear();
-    case
+    with(moved(Case::failed(run), (place, place)), |case| {
+        case.audits.clear();
+        case.snapshots.clear();
+    })
 }
 
 async fn a_workspace_with_much_to_settle_does_not_keep_others_waiting(on: Fixture) {
@@ -378,31 +351,25 @@ async fn a_workspace_with_much_to_settle_does_not_keep_others_waiting(on: Fixtur
     let runs_of = |place: i64| (0..3).map(move |number| failed_in(place, place * 100 + number));
     on.plant(small.flat_map(runs_of)).await;
 
-    let mut with = settling();
-    with.batch_runs_max = 50;
+    let with = by(50);
     let mut pages = 0;
     let stopped = sweep(&on.store, Scope::default(), &with, |settled| {
         assert_eq!(settled.len(), 50);
         pages += 1;
         if pages == 2 { Break(()) } else { Continue(()) }
-    })
-    .await
-    .unwrap();
-    assert_eq!((stopped.tally.failed, stopped.is_complete), (100, false));
+    });
+    let Pass { tally, is_complete } = stopped.await.unwrap();
+    assert_eq!((tally.failed, is_complete), (100, false));
     let left = on.store.load_due_workspaces(None, Shard::WHOLE).await;
-    let left: Vec<(i64, u64)> = left
-        .unwrap()
-        .iter()
-        .map(|due| (due.workspace.0, due.runs))
-        .collect();
+    let left = left.unwrap().into_iter();
+    let left: Vec<_> = left.map(|due| (due.workspace.0, due.runs)).collect();
     assert_eq!(left, [(LARGE, 4_960)]);
 }
 
 /// The second page fails because a table has gone from under it; the first one is on record.
-async fn dies_midway(on: Fixture) {
+async fn a_pass_that_dies_midway_keeps_its_books(on: Fixture) {
     on.plant((1..=30).map(Case::failed)).await;
-    let mut with = settling();
-    with.batch_runs_max = 10;
+    let with = by(10);
     let mut pages = 0;
     let error = sweep(&on.store, Scope::default(), &with, |_| {
         pages += 1;
@@ -427,12 +394,9 @@ async fn dies_midway(on: Fixture) {
     on.assert_one_of_each(10).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pass_that_dies_midway_keeps_its_books_on_sqlite() {
-    dies_midway(Fixture::sqlite().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pass_that_dies_midway_keeps_its_books_on_postgresql() {
-    dies_midway(Fixture::postgres().await).await;
-}
+with_fixture!(
+    #[tokio::test(flavor = "multi_thread")] threaded_on_sqlite, sqlite: a_pass_that_dies_midway_keeps_its_books
+);
+with_fixture!(
+    #[tokio::test(flavor = "multi_thread")] threaded_on_postgres, postgres: a_pass_that_dies_midway_keeps_its_books
+);

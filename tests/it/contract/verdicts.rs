@@ -6,10 +6,10 @@ use reconciler_jobs::restore_execute::canonical::{canonicalise, digest_of};
 use reconciler_jobs::restore_execute::{Facts, RULESET, decide};
 use restore_reconciler::internals::storage::Settlement;
 use restore_reconciler::internals::storage::reader::Workspaces;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::support::case::{Case, ENDED, STARTED, audit, restore_of, snapshot_of};
-use crate::support::store::{Fixture, Written, moment, on_all};
+use crate::support::store::{Columns, Fixture, Written, moment, on_all, reason, with};
 
 on_all!(
     a_proven_restore_succeeds,
@@ -33,22 +33,23 @@ struct Expected {
     /// The count in the new failure entry.
     troubled: Option<u64>,
     missing: Vec<&'static str>,
-    holds: [bool; 8],
+    /// The legs that do not hold.
+    broken: &'static [&'static str],
     audit_log_id: Option<i64>,
 }
-
-const ALL_HOLD: [bool; 8] = [true; 8];
 
 fn json_of(text: Option<&String>) -> Value {
     serde_json::from_str(text.expect("a document")).expect("JSON")
 }
 
-fn text<'a>(columns: &'a crate::support::store::Columns, name: &str) -> Option<&'a str> {
+fn text<'a>(columns: &'a Columns, name: &str) -> Option<&'a str> {
     columns[name].as_deref()
 }
 
-/// Compares every row that a verdict on run 1 of [`Case::proven`] wrote, every column of it.
-async fn check(on: &Fixture, before: &crate::support::store::Columns, expected: &Expected) {
+/// Compares every row that a verdict on this case, which is of run 1, writes, every column of it.
+async fn check(on: &Fixture, case: Case, expected: &Expected) {
+    on.plant([case]).await;
+    let before = on.run(1).await;
     let earliest = on.store.now().await.unwrap();
     let written = on.verdict(1).await;
     let latest = on.store.now().await.unwrap();
@@ -57,44 +58,37 @@ async fn check(on: &Fixture, before: &crate::support::store::Columns, expected: 
     assert!((earliest - second..=latest).contains(&now), "{now}");
 
     let digest = text(&written.ledger, "facts_digest").unwrap().to_owned();
-    check_run(before, &written, expected, now, &digest);
+    check_run(&before, &written, expected, now, &digest);
     check_audit(&written, expected, now, &digest);
     check_ledger(&written, expected, &digest);
-    let others = on
-        .count("SELECT count(*) FROM audit_logs WHERE resource_type <> 'restore_run'")
-        .await;
+    let others = on.number_of("audit_logs WHERE resource_type <> 'restore_run'");
+    let others = others.await;
     assert_eq!(others, 1, "one entry of ours");
-    assert_eq!(
-        on.count("SELECT count(*) FROM reconciler.watch_list").await,
-        0
-    );
+    assert_eq!(on.number_of("reconciler.watch_list").await, 0);
+}
+
+/// Each of these columns holds this text, and nothing is in a column that no test knows.
+fn assert_columns(row: &Columns, known: usize, expected: &[(&str, Option<&str>)]) {
+    for (column, value) in expected {
+        assert_eq!(text(row, column), *value, "{column}");
+    }
+    let all = row.keys();
+    assert_eq!(all.len(), known, "a new column needs a rule: {all:?}");
 }
 
 fn check_run(
-    before: &crate::support::store::Columns,
+    before: &Columns,
     written: &Written,
     expected: &Expected,
     now: Timestamp,
     digest: &str,
 ) {
     let run = &written.run;
-    let legs = [
-        "link",
-        "scope",
-        "intent",
-        "execution",
-        "items",
-        "audit",
-        "evidence",
-        "clearance",
-    ];
-    let proof: Value = legs
-        .into_iter()
-        .zip(expected.holds)
-        .map(|(leg, holds)| (leg.to_owned(), json!(holds)))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
-    let reason = written.assessment.decision.reason.sentence();
+    let legs = "link scope intent execution items audit evidence clearance".split(' ');
+    let proof: Map<String, Value> = legs
+        .map(|leg| (leg.to_owned(), json!(!expected.broken.contains(&leg))))
+        .collect();
+    let sentence = written.assessment.decision.reason.sentence();
     assert_eq!(
         json_of(run["context"].as_ref()),
         json!({
@@ -106,7 +100,7 @@ fn check_run(
                 "ruleset": RULESET,
                 "decision": expected.outcome,
                 "reason_code": expected.reason,
-                "reason": reason,
+                "reason": sentence,
                 "previous": { "status": "running", "outcome": "pending" },
                 "proof": proof,
                 "missing": expected.missing,
@@ -129,42 +123,33 @@ fn check_run(
         assert_eq!(run["failure_summary"], None);
     } else {
         let mut entry = json!({
-            "code": expected.reason, "reason_code": expected.reason, "message": reason,
+            "code": expected.reason, "reason_code": expected.reason, "message": sentence,
         });
         if let Some(count) = expected.troubled {
             entry["count"] = json!(count);
         }
         assert_eq!(json_of(run["failure_summary"].as_ref()), json!([entry]));
     }
-    assert_eq!(text(run, "status"), Some("completed"));
-    assert_eq!(text(run, "outcome"), Some(expected.outcome));
-    assert_eq!(
-        moment(run["started_at"].as_ref()),
-        Some(STARTED.parse().unwrap())
-    );
-    assert_eq!(
-        moment(run["completed_at"].as_ref()),
-        Some(ENDED.parse().unwrap())
-    );
-    for untouched in [
-        "id",
-        "workspace_id",
-        "managed_environment_id",
-        "user_id",
-        "initiator_name",
-        "type",
-        "run_identity_hash",
-        "created_at",
-    ] {
-        assert_eq!(run[untouched], before[untouched], "{untouched}");
+    for (column, expected) in [("started_at", STARTED), ("completed_at", ENDED)] {
+        let found = moment(run[column].as_ref());
+        assert_eq!(found, Some(expected.parse().unwrap()), "{column}");
     }
-    assert_eq!(run.len(), 16, "a new column needs a rule: {:?}", run.keys());
+    let untouched = "id workspace_id managed_environment_id user_id initiator_name type run_identity_hash created_at";
+    for column in untouched.split(' ') {
+        assert_eq!(run[column], before[column], "{column}");
+    }
+    let closed = [
+        ("status", Some("completed")),
+        ("outcome", Some(expected.outcome)),
+    ];
+    assert_columns(run, 16, &closed);
 }
 
 fn check_audit(written: &Written, expected: &Expected, now: Timestamp, digest: &str) {
     let entry = &written.audit;
     let sentence = written.assessment.decision.reason.sentence();
-    for (column, value) in [
+    let summary = format!("Reconciled as {}. {sentence}", expected.outcome);
+    let columns = [
         ("workspace_id", Some("1")),
         ("managed_environment_id", Some("11")),
         ("actor_id", None),
@@ -177,11 +162,9 @@ fn check_audit(written: &Written, expected: &Expected, now: Timestamp, digest: &
         ("resource_id", Some("1")),
         ("status", Some(expected.audit)),
         ("outcome", Some(expected.audit)),
-    ] {
-        assert_eq!(text(entry, column), value, "{column}");
-    }
-    let summary = format!("Reconciled as {}. {sentence}", expected.outcome);
-    assert_eq!(text(entry, "summary"), Some(summary.as_str()));
+        ("summary", Some(summary.as_str())),
+    ];
+    assert_columns(entry, 16, &columns);
     assert_eq!(
         json_of(entry["metadata"].as_ref()),
         json!({
@@ -197,17 +180,11 @@ fn check_audit(written: &Written, expected: &Expected, now: Timestamp, digest: &
         })
     );
     assert_eq!(moment(entry["recorded_at"].as_ref()), Some(now));
-    assert_eq!(
-        entry.len(),
-        16,
-        "a new column needs a rule: {:?}",
-        entry.keys()
-    );
 }
 
 fn check_ledger(written: &Written, expected: &Expected, digest: &str) {
     let entry = &written.ledger;
-    for (column, value) in [
+    let columns = [
         ("decision_id", Some(&digest[..32])),
         ("operation_run_id", Some("1")),
         ("workspace_id", Some("1")),
@@ -217,15 +194,8 @@ fn check_ledger(written: &Written, expected: &Expected, digest: &str) {
         ("ruleset", Some(RULESET)),
         ("worker", Some("worker-of-a-test")),
         ("source", Some("sweep")),
-    ] {
-        assert_eq!(text(entry, column), value, "{column}");
-    }
-    assert_eq!(
-        entry.len(),
-        13,
-        "a new column needs a check: {:?}",
-        entry.keys()
-    );
+    ];
+    assert_columns(entry, 13, &columns);
 
     // The ledger alone must be enough to repeat the decision.
     let kept = text(entry, "facts").unwrap();
@@ -248,8 +218,6 @@ fn counts(applied: u64, failed: u64) -> Value {
 }
 
 async fn a_proven_restore_succeeds(on: Fixture) {
-    on.plant([Case::proven(1)]).await;
-    let before = on.run(1).await;
     let expected = Expected {
         outcome: "succeeded",
         reason: "restore.proof_complete",
@@ -257,21 +225,17 @@ async fn a_proven_restore_succeeds(on: Fixture) {
         counts: Some(counts(2, 0)),
         troubled: None,
         missing: vec![],
-        holds: ALL_HOLD,
+        broken: &[],
         audit_log_id: Some(1),
     };
-    check(&on, &before, &expected).await;
+    check(&on, Case::proven(1), &expected).await;
 }
 
 async fn a_mixed_restore_succeeds_in_part(on: Fixture) {
-    let mut case = Case::proven(1);
-    case.restore.results =
-        Some(r#"{"items":{"7":{"status":"applied"},"8":{"status":"failed"}}}"#.to_owned());
-    case.restore.metadata = Some("[]".to_owned());
-    on.plant([case]).await;
-    let before = on.run(1).await;
-    let mut holds = ALL_HOLD;
-    holds[4] = false;
+    let case = with(Case::proven(1), |case| {
+        case.item("8", json!({ "status": "failed" }));
+        case.restore.metadata = Some("[]".to_owned());
+    });
     let expected = Expected {
         outcome: "partially_succeeded",
         reason: "restore.items_mixed",
@@ -279,25 +243,21 @@ async fn a_mixed_restore_succeeds_in_part(on: Fixture) {
         counts: Some(counts(1, 1)),
         troubled: Some(1),
         missing: vec!["restore.items_mixed"],
-        holds,
+        broken: &["items"],
         audit_log_id: Some(1),
     };
-    check(&on, &before, &expected).await;
+    check(&on, case, &expected).await;
 }
 
 async fn a_cancelled_restore_is_blocked(on: Fixture) {
-    let mut case = Case::proven(1);
-    case.restore.status = "cancelled".to_owned();
-    case.restore.results = None;
-    case.restore.metadata = None;
-    case.audits = vec![audit(restore_of(1), "restore.cancelled", ENDED)];
-    case.audits[0].status = "cancelled".to_owned();
-    case.audits[0].outcome = Some("blocked".to_owned());
-    on.plant([case]).await;
-    let before = on.run(1).await;
-    let mut holds = ALL_HOLD;
-    holds[3] = false;
-    holds[4] = false;
+    let case = with(Case::proven(1), |case| {
+        case.restore.status = "cancelled".to_owned();
+        case.restore.results = None;
+        case.restore.metadata = None;
+        case.audits = vec![audit(restore_of(1), "restore.cancelled", ENDED)];
+        case.audits[0].status = "cancelled".to_owned();
+        case.audits[0].outcome = Some("blocked".to_owned());
+    });
     let expected = Expected {
         outcome: "blocked",
         reason: "restore.cancelled",
@@ -305,18 +265,13 @@ async fn a_cancelled_restore_is_blocked(on: Fixture) {
         counts: None, // nobody counted, so nobody writes zeros
         troubled: None,
         missing: vec!["restore.cancelled", "restore.items_missing"],
-        holds,
+        broken: &["execution", "items"],
         audit_log_id: Some(1),
     };
-    check(&on, &before, &expected).await;
+    check(&on, case, &expected).await;
 }
 
 async fn a_failed_restore_fails(on: Fixture) {
-    on.plant([Case::failed(1)]).await;
-    let before = on.run(1).await;
-    let mut holds = ALL_HOLD;
-    holds[3] = false;
-    holds[5] = false;
     let expected = Expected {
         outcome: "failed",
         reason: "restore.execution_failed",
@@ -324,40 +279,38 @@ async fn a_failed_restore_fails(on: Fixture) {
         counts: Some(counts(2, 0)),
         troubled: None,
         missing: vec!["restore.execution_failed", "restore.audit_contradicts"],
-        holds,
+        broken: &["execution", "audit"],
         audit_log_id: None,
     };
-    check(&on, &before, &expected).await;
+    check(&on, Case::failed(1), &expected).await;
 }
 
 async fn a_run_that_started_keeps_its_start(on: Fixture) {
-    let mut case = Case::proven(1);
-    case.run.started_at = Some("2025-03-01T10:00:03Z".to_owned());
+    let start = "2025-03-01T10:00:03Z";
+    let case = with(Case::proven(1), |case| {
+        case.run.started_at = Some(start.to_owned());
+    });
     on.plant([case]).await;
     let started = moment(on.verdict(1).await.run["started_at"].as_ref());
-    assert_eq!(started, Some("2025-03-01T10:00:03Z".parse().unwrap()));
+    assert_eq!(started, Some(start.parse().unwrap()));
 }
 
 async fn an_end_outside_of_the_runs_life_becomes_now(on: Fixture) {
-    let mut before_it = Case::failed(1);
-    before_it.restore.completed_at = Some("2025-03-01T09:59:59Z".to_owned());
-    let mut after_now = Case::failed(2);
     let ahead = on.store.now().await.unwrap() + SignedDuration::from_mins(90);
-    after_now.restore.completed_at = Some(ahead.to_string());
-    let mut never = Case::failed(3);
-    never.restore.completed_at = None;
-    on.plant([before_it, after_now, never]).await;
+    let before_it = Some("2025-03-01T09:59:59Z".to_owned());
+    let ends = [before_it, Some(ahead.to_string()), None];
+    on.plant(
+        (1..)
+            .zip(ends)
+            .map(|(id, end)| with(Case::failed(id), |case| case.restore.completed_at = end)),
+    )
+    .await;
     for run in [1, 2, 3] {
-        let written = on.verdict(run).await;
-        assert_eq!(
-            written.run["completed_at"], written.run["updated_at"],
-            "run {run}"
-        );
-        let written = moment(written.run["updated_at"].as_ref()).unwrap();
-        assert!(
-            written <= on.store.now().await.unwrap(),
-            "not in the future"
-        );
+        let written = on.verdict(run).await.run;
+        assert_eq!(written["completed_at"], written["updated_at"], "run {run}");
+        let written = moment(written["updated_at"].as_ref()).unwrap();
+        let now = on.store.now().await.unwrap();
+        assert!(written <= now, "not in the future");
     }
 }
 
@@ -366,7 +319,7 @@ async fn a_deferral_is_watched_with_growing_waits(on: Fixture) {
     let mut first_seen = None;
     for (tries, wait) in [(1, 30), (2, 60), (3, 120), (4, 240)] {
         let assessment = on.deferral(1).await;
-        assert_eq!(assessment.decision.reason.code(), "restore.in_progress");
+        assert_eq!(reason(&assessment), "restore.in_progress");
         let watched = on.row("SELECT * FROM reconciler.watch_list").await;
         for (column, value) in [
             ("operation_run_id", "1"),
@@ -384,7 +337,7 @@ async fn a_deferral_is_watched_with_growing_waits(on: Fixture) {
         let seen = first_seen.get_or_insert_with(|| watched["first_seen_at"].clone());
         assert_eq!(watched["first_seen_at"], *seen);
     }
-    assert_eq!(on.count("SELECT count(*) FROM reconciler.ledger").await, 0);
+    assert_eq!(on.number_of("reconciler.ledger").await, 0);
 }
 
 async fn a_verdict_takes_its_run_off_the_watch_list(on: Fixture) {
@@ -438,8 +391,5 @@ async fn one_pass_over_many_outcomes_writes_each_once(on: Fixture) {
         assert_eq!(outcome, expected, "run {run}");
     }
     on.assert_one_of_each(40).await;
-    assert_eq!(
-        on.count("SELECT count(*) FROM reconciler.watch_list").await,
-        20
-    );
+    assert_eq!(on.number_of("reconciler.watch_list").await, 20);
 }
