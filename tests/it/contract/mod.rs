@@ -27,4 +27,4 @@ mod sweeps;
 mod triggers;
 mod verdicts;
 
-pub(crate) use reader::READING_WRITES;
+pub(crate) use reader::{READING_WRITES, filter};

@@ -5,13 +5,13 @@ use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
-use restore_reconciler::internals::storage::QueueState;
-use restore_reconciler::internals::storage::StoreError;
 use restore_reconciler::internals::storage::reader::{
     EnvironmentPassed, EnvironmentSeen, QueueScope, RunFilter, Walk, Workspaces,
 };
+use restore_reconciler::internals::storage::{QueueState, StoreError};
 
 use super::place::{Place, WORKSPACES, scope_of};
+use crate::contract::filter;
 use crate::support::case::restore_of;
 
 /// An environment without restores, for which all there are would have to be looked through.
@@ -37,33 +37,14 @@ pub(super) async fn look(place: &Place, run: i64) -> Result<(), StoreError> {
 }
 
 fn filters(workspace: i64, environment: i64) -> Vec<RunFilter> {
-    let none = RunFilter::default;
     vec![
-        none(),
-        RunFilter {
-            workspace: Some(WorkspaceId(workspace)),
-            ..none()
-        },
-        RunFilter {
-            environment: Some(EnvironmentId(environment)),
-            ..none()
-        },
-        RunFilter {
-            outcome: Some(RunOutcome::Blocked),
-            ..none()
-        },
-        RunFilter {
-            reason: Some(ReasonCode::AuditMissing),
-            ..none()
-        },
-        RunFilter {
-            state: Some(ResultState::Failed),
-            ..none()
-        },
-        RunFilter {
-            undecided: true,
-            ..none()
-        },
+        RunFilter::default(),
+        filter(|it| it.workspace = Some(WorkspaceId(workspace))),
+        filter(|it| it.environment = Some(EnvironmentId(environment))),
+        filter(|it| it.outcome = Some(RunOutcome::Blocked)),
+        filter(|it| it.reason = Some(ReasonCode::AuditMissing)),
+        filter(|it| it.state = Some(ResultState::Failed)),
+        filter(|it| it.undecided = true),
     ]
 }
 
@@ -71,8 +52,7 @@ fn filters(workspace: i64, environment: i64) -> Vec<RunFilter> {
 async fn pages(place: &Place, of: &Workspaces, filter: &RunFilter) -> Result<(), StoreError> {
     let policy = Policy::default();
     let load = async |below| {
-        place
-            .reader
+        (place.reader)
             .load_runs(of, filter, below, PAGE, &policy)
             .await
     };

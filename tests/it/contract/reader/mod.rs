@@ -20,7 +20,7 @@ use restore_reconciler::internals::storage::reader::{
 use crate::support::case::{
     CREATED, Case, ENDED, FOREIGN, HOME, NEIGHBOUR, restore_of, snapshot_of,
 };
-use crate::support::store::{Fixture, on_all};
+use crate::support::store::{Fixture, moved, on_all, with};
 
 pub(crate) use unseen::READING_WRITES;
 
@@ -42,12 +42,6 @@ fn only(workspace: i64) -> Workspaces {
     Workspaces::Only([WorkspaceId(workspace)].into())
 }
 
-/// The case in another scope.
-fn moved(mut case: Case, (workspace, environment): (i64, i64)) -> Case {
-    case.move_to(workspace, environment);
-    case
-}
-
 async fn page(
     reader: &Reader,
     of: &Workspaces,
@@ -57,6 +51,13 @@ async fn page(
 ) -> RunListing {
     let page = reader.load_runs(of, filter, below, limit, &POLICY);
     page.await.expect("a page")
+}
+
+/// What the default leaves, and what is changed about it.
+pub(crate) fn filter(change: impl FnOnce(&mut RunFilter)) -> RunFilter {
+    let mut filter = RunFilter::default();
+    change(&mut filter);
+    filter
 }
 
 fn ids(page: &RunListing) -> Vec<i64> {
@@ -101,22 +102,15 @@ async fn a_run_is_seen_as_it_would_be_judged(on: Fixture) {
         judged.facts.as_of = full.seen.assessment.facts.as_of;
         assert_eq!(full.seen.assessment, judged);
         assert_eq!(full.seen.workspace_name, "Workspace 1");
-        assert_eq!(
-            full.seen.environment_name.as_deref(),
-            Some("Environment 11")
-        );
+        let environment = full.seen.environment_name.as_deref();
+        assert_eq!(environment, Some("Environment 11"));
         assert_eq!(full.backup_set, Some(BackupSetId(HOME.1)));
-        assert_eq!(
-            full.verdict,
-            own.load_verdict(&Workspaces::All, RunId(run))
-                .await
-                .unwrap()
-        );
+        let verdict = own.load_verdict(&Workspaces::All, RunId(run)).await;
+        assert_eq!(full.verdict, verdict.unwrap());
         let short = full.seen.verdict;
         assert_eq!(
-            short.map(|verdict| (verdict.outcome, verdict.reason_code, verdict.decided_at)),
-            full.verdict
-                .map(|verdict| (verdict.outcome, verdict.reason_code, verdict.decided_at)),
+            short.map(|it| (it.outcome, it.reason_code, it.decided_at)),
+            (full.verdict).map(|it| (it.outcome, it.reason_code, it.decided_at)),
         );
     }
     let listed = page(&reader, &Workspaces::All, &RunFilter::default(), None, 10).await;
@@ -124,29 +118,22 @@ async fn a_run_is_seen_as_it_would_be_judged(on: Fixture) {
     assert_eq!(listed.below, None);
     assert!(listed.rows[1].verdict.is_some());
     assert!(listed.rows[2].verdict.is_none());
-    assert_eq!(
-        reader
-            .now()
-            .await
-            .unwrap()
-            .duration_since(listed.as_of)
-            .as_mins(),
-        0
-    );
+    let age = reader.now().await.unwrap().duration_since(listed.as_of);
+    assert_eq!(age.as_mins(), 0);
 }
 
 async fn a_restore_is_seen_with_what_it_points_at(on: Fixture) {
-    let mut draft = Case::proven(2);
-    draft.restore.status = "draft".to_owned();
-    draft.restore.operation_run_id = None;
-    // Points at a run of another environment.
-    let mut astray = Case::proven(3);
-    astray.restore.operation_run_id = Some(4);
     on.plant([
         Case::proven(1),
-        draft,
+        with(Case::proven(2), |case| {
+            case.restore.status = "draft".to_owned();
+            case.restore.operation_run_id = None;
+        }),
         moved(Case::proven(4), NEIGHBOUR),
-        astray,
+        // Points at a run of another environment.
+        with(Case::proven(3), |case| {
+            case.restore.operation_run_id = Some(4);
+        }),
     ])
     .await;
     on.execute("UPDATE restore_runs SET requested_by = 'A. Operator', preview = '[1]'")
@@ -191,26 +178,26 @@ async fn a_restore_is_seen_with_what_it_points_at(on: Fixture) {
 }
 
 async fn environments_are_seen_with_their_latest(on: Fixture) {
-    let mut cases = vec![Case::proven(1), Case::failed(2)];
-    // Later ones that are no history: on their way, not begun, previews, or gone.
-    for (run, status) in [
-        (3, "running"),
-        (4, "queued"),
-        (5, "draft"),
-        (6, "previewed"),
-    ] {
-        let mut case = Case::proven(run);
-        case.restore.status = status.to_owned();
-        cases.push(case);
-    }
-    let mut preview = Case::proven(7);
-    preview.restore.is_dry_run = true;
-    let mut gone = Case::proven(8);
-    gone.restore.deleted_at = Some(ENDED.to_owned());
-    let mut odd = moved(Case::proven(9), NEIGHBOUR);
-    odd.restore.status = "Completed ".to_owned();
-    cases.extend([preview, gone, odd]);
-    on.plant(cases).await;
+    let becomes = |case, status: &str| {
+        with(case, |case: &mut Case| {
+            case.restore.status = status.to_owned();
+        })
+    };
+    on.plant([
+        Case::proven(1),
+        Case::failed(2),
+        // Later ones that are no history: on their way, not begun, previews, or gone.
+        becomes(Case::proven(3), "running"),
+        becomes(Case::proven(4), "queued"),
+        becomes(Case::proven(5), "draft"),
+        becomes(Case::proven(6), "previewed"),
+        with(Case::proven(7), |case| case.restore.is_dry_run = true),
+        with(Case::proven(8), |case| {
+            case.restore.deleted_at = Some(ENDED.to_owned());
+        }),
+        becomes(moved(Case::proven(9), NEIGHBOUR), "Completed "),
+    ])
+    .await;
     on.settle(&[1, 2]).await;
     let reader = reader(&on).await;
     let load = async |of: &Workspaces, after, limit| {
@@ -219,27 +206,20 @@ async fn environments_are_seen_with_their_latest(on: Fixture) {
     };
     let all = load(&Workspaces::All, None, 10).await;
     assert_eq!(all.after, None);
-    let scopes: Vec<(i64, i64)> = all
-        .rows
-        .iter()
-        .map(|seen| (seen.workspace.0, seen.environment.0))
-        .collect();
-    assert_eq!(scopes, [HOME, NEIGHBOUR, FOREIGN]);
+    let scopes = all.rows.iter();
+    let scopes = scopes.map(|seen| (seen.workspace.0, seen.environment.0));
+    assert!(scopes.eq([HOME, NEIGHBOUR, FOREIGN]), "{:?}", all.rows);
     let home = &all.rows[0];
     let (restore, run, evidence) = home.latest.as_ref().expect("a history");
     assert_eq!(restore.id.0, restore_of(2));
     assert_eq!(run.as_ref().map(|run| run.id), Some(RunId(2)));
-    assert_eq!(
-        evidence.active.map(|active| active.id.0),
-        Some(snapshot_of(2))
-    );
+    let active = evidence.active.map(|active| active.id.0);
+    assert_eq!(active, Some(snapshot_of(2)));
     assert_eq!(home.preparing, Some(RestoreId(restore_of(6))));
     assert_eq!((home.open.runs, home.open.first), (6, Some(RunId(3))));
     assert_eq!(home.open.oldest, Some(CREATED.parse().unwrap()));
-    assert_eq!(
-        home.backup.as_ref().map(|set| set.id),
-        Some(BackupSetId(HOME.1))
-    );
+    let backup = home.backup.as_ref().map(|set| set.id);
+    assert_eq!(backup, Some(BackupSetId(HOME.1)));
     let (restore, ..) = all.rows[1].latest.as_ref().expect("a history");
     assert_eq!(restore.status, RestoreStatus::Unknown);
     assert_eq!((&all.rows[2].latest, all.rows[2].preparing), (&None, None));
@@ -254,11 +234,9 @@ async fn environments_are_seen_with_their_latest(on: Fixture) {
     }
     assert_eq!(after, None);
     assert_eq!(load(&only(HOME.0), None, 10).await.rows, all.rows[..2]);
-    let foreign = Some(WorkspaceId(FOREIGN.0));
-    let narrowed = reader
-        .load_environments(&only(HOME.0), foreign, None, 10)
-        .await;
-    assert_eq!(narrowed.unwrap().rows, []);
+    let (own, foreign) = (only(HOME.0), WorkspaceId(FOREIGN.0));
+    let narrowed = reader.load_environments(&own, Some(foreign), None, 10);
+    assert_eq!(narrowed.await.unwrap().rows, []);
 
     // Older than what is looked through first.
     on.execute(&format!(
@@ -298,22 +276,19 @@ async fn what_cannot_be_read_hides_nothing(on: Fixture) {
     ] {
         *moment = Some("infinity".to_owned());
     }
-    for snapshot in &mut odd.snapshots {
+    odd.each_snapshot(|snapshot| {
         snapshot.generated_at = Some("infinity".to_owned());
         snapshot.expires_at = Some("infinity".to_owned());
-    }
+    });
     odd.run.status = String::new();
     odd.run.outcome = "Succeeded?".to_owned();
     odd.restore.status = "completed\u{a0}".to_owned();
     on.plant([odd]).await;
-    let (never, garbage) = (
-        on.either("'infinity'", "'infinity'"),
-        on.either("x'7b22ff'", "'[{}, 1e9, \"\\u2028\"]'"),
-    );
+    let garbage = on.either("x'7b22ff'", "'[{}, 1e9, \"\\u2028\"]'");
     on.execute(&format!(
-        "UPDATE backup_sets SET completed_at = {never}, metadata = {garbage};
+        "UPDATE backup_sets SET completed_at = 'infinity', metadata = {garbage};
          INSERT INTO backup_items (id, backup_set_id, policy_type, payload, metadata, captured_at)
-         VALUES (1, {}, '', {garbage}, {garbage}, {never});
+         VALUES (1, {}, '', {garbage}, {garbage}, 'infinity');
          UPDATE restore_runs SET preview = {garbage}, group_mapping = {garbage}",
         HOME.1
     ))
@@ -322,13 +297,8 @@ async fn what_cannot_be_read_hides_nothing(on: Fixture) {
     let of = Workspaces::All;
     let listed = page(&reader, &of, &RunFilter::default(), None, 10).await;
     assert_eq!(ids(&listed), [1]);
-    assert!(
-        reader
-            .load_run(&of, RunId(1), &POLICY)
-            .await
-            .unwrap()
-            .is_some()
-    );
+    let run = reader.load_run(&of, RunId(1), &POLICY).await;
+    assert!(run.unwrap().is_some());
     let restore = RestoreId(restore_of(1));
     let restore = reader.load_restore(&of, restore, &POLICY).await.unwrap();
     let source = restore.expect("a restore").preparation.source;
@@ -336,21 +306,11 @@ async fn what_cannot_be_read_hides_nothing(on: Fixture) {
     let environments = reader.load_environments(&of, None, None, 10).await.unwrap();
     assert!(environments.rows[0].latest.is_some());
     // No moment lies before or after one that cannot be read.
-    for filter in [
-        RunFilter {
-            created_from: Some(Timestamp::UNIX_EPOCH),
-            ..RunFilter::default()
-        },
-        RunFilter {
-            created_before: Some(Timestamp::MAX),
-            ..RunFilter::default()
-        },
-    ] {
+    let from = filter(|it| it.created_from = Some(Timestamp::UNIX_EPOCH));
+    let before = filter(|it| it.created_before = Some(Timestamp::MAX));
+    for filter in [from, before] {
         assert_eq!(all(&reader, &of, &filter, 10).await, [0; 0]);
     }
-    let unknown = RunFilter {
-        outcome: Some(RunOutcome::Unknown),
-        ..RunFilter::default()
-    };
+    let unknown = filter(|it| it.outcome = Some(RunOutcome::Unknown));
     assert_eq!(all(&reader, &of, &unknown, 10).await, [1]);
 }

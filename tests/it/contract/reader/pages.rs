@@ -1,7 +1,5 @@
 //! Pages of runs: what filters leave, and that nothing is lost between two pages.
 
-use std::collections::BTreeSet;
-
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::ReasonCode;
@@ -10,9 +8,9 @@ use restore_reconciler::internals::storage::reader::{
     JUDGED_MAX, LOOKED_AT_MAX, RunFilter, Workspaces,
 };
 
-use super::{all, ids, moved, only, page, reader};
+use super::{all, filter, ids, only, page, reader};
 use crate::support::case::{CREATED, Case, FOREIGN, HOME, NEIGHBOUR};
-use crate::support::store::{Fixture, on_both};
+use crate::support::store::{Fixture, moved, on_both, with};
 
 on_both!(
     each_filter_leaves_out_the_others,
@@ -22,45 +20,46 @@ on_both!(
 
 /// Runs 1 to 9 of all kinds; the first three were looked at.
 async fn plant_all_kinds(on: &Fixture) {
-    let mut late = Case::proven(5);
-    late.run.created_at = Some("2025-03-02T10:00:00Z".to_owned());
-    let mut housekeeping = Case::proven(6);
-    housekeeping.run.managed_environment_id = None;
-    let mut other_type = Case::proven(7);
-    other_type.run.r#type = "policy.sync".to_owned();
-    let mut closed = Case::proven(8);
-    closed.run.status = "completed".to_owned();
-    closed.run.outcome = "blocked".to_owned();
-    let (first, second, third) = (Case::proven(1), Case::failed(2), Case::in_progress(3));
-    on.plant([first, second, third, late, housekeeping, other_type, closed])
-        .await;
-    let neighbour = moved(Case::proven(4), NEIGHBOUR);
-    on.plant([neighbour, moved(Case::proven(9), FOREIGN)]).await;
+    on.plant([
+        Case::proven(1),
+        Case::failed(2),
+        Case::in_progress(3),
+        moved(Case::proven(4), NEIGHBOUR),
+        with(Case::proven(5), |late| {
+            late.run.created_at = Some("2025-03-02T10:00:00Z".to_owned());
+        }),
+        with(Case::proven(6), |it| it.run.managed_environment_id = None),
+        with(Case::proven(7), |it| {
+            it.run.r#type = "policy.sync".to_owned();
+        }),
+        with(Case::proven(8), |closed| {
+            closed.run.status = "completed".to_owned();
+            closed.run.outcome = "blocked".to_owned();
+        }),
+        moved(Case::proven(9), FOREIGN),
+    ])
+    .await;
     on.settle(&[1, 2, 3]).await;
 }
 
 /// What is wanted, and which of the runs that leaves.
 fn filters() -> Vec<(RunFilter, &'static [i64])> {
-    let with = |change: &dyn Fn(&mut RunFilter)| {
-        let mut filter = RunFilter::default();
-        change(&mut filter);
-        filter
-    };
-    let outcome = |outcome| with(&|filter| filter.outcome = Some(outcome));
-    let reason = |reason| with(&|filter| filter.reason = Some(reason));
-    let state = |state| {
-        with(&|filter| {
-            filter.state = Some(state);
-            filter.with_evidence = true;
+    let outcome = |outcome| filter(|it| it.outcome = Some(outcome));
+    let reason = |reason| filter(|it| it.reason = Some(reason));
+    let state = |state, with_evidence| {
+        filter(|it| {
+            it.state = Some(state);
+            // Whoever may not see evidence asks for what he reads.
+            it.with_evidence = with_evidence;
         })
     };
-    let workspace = |id| with(&|filter| filter.workspace = Some(WorkspaceId(id)));
-    let environment = |id| with(&|filter| filter.environment = Some(EnvironmentId(id)));
-    let undecided = with(&|filter| filter.undecided = true);
+    let workspace = |id| filter(|it| it.workspace = Some(WorkspaceId(id)));
+    let environment = |id| filter(|it| it.environment = Some(EnvironmentId(id)));
+    let undecided = filter(|it| it.undecided = true);
     let created = |from: Option<&str>, before: Option<&str>| {
-        with(&|filter| {
-            filter.created_from = from.map(|moment| moment.parse().expect("a moment"));
-            filter.created_before = before.map(|moment| moment.parse().expect("a moment"));
+        filter(|it| {
+            it.created_from = from.map(|moment| moment.parse().expect("a moment"));
+            it.created_before = before.map(|moment| moment.parse().expect("a moment"));
         })
     };
     let noon = Some("2025-03-01T12:00:00Z");
@@ -95,26 +94,13 @@ fn filters() -> Vec<(RunFilter, &'static [i64])> {
         (created(None, noon), &[9, 8, 6, 4, 3, 2, 1]),
         (created(Some(CREATED), noon), &[9, 8, 6, 4, 3, 2, 1]),
         (created(None, Some(CREATED)), &[]),
-        (state(ResultState::CompletedWithEvidence), &[1]),
-        // Whoever may not see evidence asks for what he reads.
-        (
-            RunFilter {
-                with_evidence: false,
-                ..state(ResultState::CompletedWithEvidence)
-            },
-            &[],
-        ),
-        (
-            RunFilter {
-                with_evidence: false,
-                ..state(ResultState::CompletedProofIncomplete)
-            },
-            &[1],
-        ),
-        (state(ResultState::Failed), &[2]),
-        (state(ResultState::InProgress), &[9, 5, 4, 3]),
-        (state(ResultState::BlockedOrCancelled), &[8]),
-        (state(ResultState::NotExecuted), &[]),
+        (state(ResultState::CompletedWithEvidence, true), &[1]),
+        (state(ResultState::CompletedWithEvidence, false), &[]),
+        (state(ResultState::CompletedProofIncomplete, false), &[1]),
+        (state(ResultState::Failed, true), &[2]),
+        (state(ResultState::InProgress, true), &[9, 5, 4, 3]),
+        (state(ResultState::BlockedOrCancelled, true), &[8]),
+        (state(ResultState::NotExecuted, true), &[]),
     ]
 }
 
@@ -136,16 +122,10 @@ async fn pages_hold_each_run_once_while_others_come_and_close(on: Fixture) {
     let old: Vec<i64> = (1..=60).collect();
     on.plant(old.iter().map(|run| Case::proven(*run))).await;
     let reader = reader(&on).await;
-    for (undecided, state) in [
-        (false, None),
-        (false, Some(ResultState::InProgress)),
-        (true, None),
-    ] {
-        let filter = RunFilter {
-            undecided,
-            state,
-            ..RunFilter::default()
-        };
+    let in_progress = filter(|it| it.state = Some(ResultState::InProgress));
+    let undecided = filter(|it| it.undecided = true);
+    for filter in [RunFilter::default(), in_progress, undecided] {
+        let is_any = filter == RunFilter::default();
         let mut below = None;
         let mut found = Vec::new();
         let mut next = on.count("SELECT max(id) FROM operation_runs").await + 1;
@@ -154,7 +134,7 @@ async fn pages_hold_each_run_once_while_others_come_and_close(on: Fixture) {
             found.extend(ids(&page));
             below = page.below;
             // What was on a page is closed behind it, and something new begins.
-            if !undecided && state.is_none() {
+            if is_any {
                 on.settle(&ids(&page)[..1]).await;
             }
             on.plant([Case::proven(next)]).await;
@@ -165,25 +145,10 @@ async fn pages_hold_each_run_once_while_others_come_and_close(on: Fixture) {
         }
         let ours: Vec<i64> = found.iter().copied().filter(|run| *run <= 60).collect();
         let closed = "SELECT id FROM operation_runs WHERE status = 'completed' AND id <= 60";
-        let closed: BTreeSet<i64> = on
-            .rows(closed)
-            .await
-            .iter()
-            .map(|row| {
-                row["id"]
-                    .as_deref()
-                    .expect("an id")
-                    .parse()
-                    .expect("a number")
-            })
-            .collect();
-        let expected: Vec<i64> = old
-            .iter()
-            .rev()
-            .copied()
-            .filter(|run| (!undecided && state.is_none()) || !closed.contains(run))
-            .collect();
-        assert_eq!(ours, expected);
+        let closed = on.numbers(closed).await;
+        let expected = old.iter().rev().copied();
+        let expected = expected.filter(|run| is_any || !closed.contains(run));
+        assert_eq!(ours, expected.collect::<Vec<_>>());
     }
 }
 
@@ -200,19 +165,13 @@ async fn a_page_looks_at_so_many_runs_and_no_more(on: Fixture) {
     ))
     .await;
     let reader = reader(&on).await;
+    let failed = filter(|it| it.outcome = Some(RunOutcome::Failed));
+    let state = filter(|it| it.state = Some(ResultState::Failed));
     for of in [Workspaces::All, only(HOME.0)] {
-        let failed = RunFilter {
-            outcome: Some(RunOutcome::Failed),
-            ..RunFilter::default()
-        };
         let first = page(&reader, &of, &failed, None, 10).await;
         assert_eq!((ids(&first), first.below), (vec![], Some(RunId(11))));
         let second = page(&reader, &of, &failed, first.below, 10).await;
         assert_eq!((ids(&second), second.below), (vec![5], None));
-        let state = RunFilter {
-            state: Some(ResultState::Failed),
-            ..RunFilter::default()
-        };
         let first = page(&reader, &of, &state, None, 10).await;
         let last = RunId(i64::from(number - JUDGED_MAX + 1));
         assert_eq!((ids(&first), first.below), (vec![], Some(last)));

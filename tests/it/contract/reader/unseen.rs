@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use reconciler_fixtures::{PlantedRestore, PlantedSnapshot};
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use restore_reconciler::internals::storage::QueueState;
 use restore_reconciler::internals::storage::reader::{
-    EnvironmentPassed, QueueScope, RunFilter, Walk, Workspaces,
+    EnvironmentPassed, QueueScope, Walk, Workspaces,
 };
 
-use super::{POLICY, delete, ids, moved, only, page, reader};
+use super::{POLICY, delete, filter, ids, only, page, reader};
 use crate::support::case::{Case, ENDED, FOREIGN, HOME, restore_of};
-use crate::support::store::{Fixture, on_both};
+use crate::support::store::{Fixture, moved, on_both, with};
 
 on_both!(
     what_is_elsewhere_does_not_exist,
@@ -32,19 +33,14 @@ async fn everything(on: &Fixture, of: &Workspaces) -> String {
     let reader = reader(on).await;
     let mut said = Vec::new();
     for undecided in [false, true] {
-        let filter = RunFilter {
-            undecided,
-            ..RunFilter::default()
-        };
+        let filter = filter(|it| it.undecided = undecided);
         let page = page(&reader, of, &filter, None, 100).await;
         for seen in &page.rows {
             let run = seen.assessment.facts.run.id;
-            said.push(format!("{:?}", reader.load_run(of, run, &POLICY).await));
             let restore = RestoreId(restore_of(run.0));
-            said.push(format!(
-                "{:?}",
-                reader.load_restore(of, restore, &POLICY).await
-            ));
+            said.push(format!("{:?}", reader.load_run(of, run, &POLICY).await));
+            let restore = reader.load_restore(of, restore, &POLICY).await;
+            said.push(format!("{restore:?}"));
         }
         said.push(format!("{page:?}"));
     }
@@ -86,33 +82,34 @@ async fn what_is_elsewhere_does_not_exist(on: Fixture) {
         .map(|run| moved(Case::proven(MARK + run), foreign))
         .collect();
     for (run, scope) in [(1, (HOME.0, elsewhere)), (2, (MARK, HOME.1))] {
-        let mut mixed = moved(Case::proven(MARK + 20 + run), HOME);
-        mixed.run.workspace_id = scope.0;
-        mixed.run.managed_environment_id = Some(scope.1);
-        mixed.restore.workspace_id = scope.0;
-        mixed.restore.managed_environment_id = scope.1;
-        cases.push(mixed);
+        cases.push(with(Case::proven(MARK + 20 + run), |mixed| {
+            mixed.run.workspace_id = scope.0;
+            mixed.run.managed_environment_id = Some(scope.1);
+            mixed.restore.workspace_id = scope.0;
+            mixed.restore.managed_environment_id = scope.1;
+        }));
     }
-    for (run, id) in [(1, MARK + 31), (2, MARK + 32)] {
-        let mut home = Case::proven(run);
-        let mut other = home.restore.clone();
-        other.id = id;
-        other.workspace_id = MARK;
-        if run == 2 {
-            (other.workspace_id, other.managed_environment_id) = (HOME.0, elsewhere);
-        }
-        home.others.push(other);
-        let mut evidence = home.snapshots[0].clone();
-        evidence.id = id;
-        evidence.workspace_id = MARK;
-        home.snapshots.push(evidence);
-        cases.push(home);
+    for (run, scope) in [(1, (MARK, HOME.1)), (2, (HOME.0, elsewhere))] {
+        cases.push(with(Case::proven(run), |home| {
+            let id = MARK + 30 + run;
+            home.others.push(PlantedRestore {
+                id,
+                workspace_id: scope.0,
+                managed_environment_id: scope.1,
+                ..home.restore.clone()
+            });
+            home.snapshots.push(PlantedSnapshot {
+                id,
+                workspace_id: MARK,
+                ..home.snapshots[0].clone()
+            });
+        }));
     }
     // A restore of the viewer that points at a run, and was made from a backup, of others.
-    let mut astray = Case::proven(3);
-    astray.restore.operation_run_id = Some(MARK + 10);
-    astray.restore.backup_set_id = elsewhere;
-    cases.push(astray);
+    cases.push(with(Case::proven(3), |astray| {
+        astray.restore.operation_run_id = Some(MARK + 10);
+        astray.restore.backup_set_id = elsewhere;
+    }));
     on.plant(cases).await;
     on.settle(&[1, MARK + 10, MARK + 11, MARK + 22]).await;
     let all = [1, 2, 3, MARK + 10, MARK + 12, MARK + 21].map(RunId);
@@ -141,18 +138,13 @@ async fn what_is_elsewhere_does_not_exist(on: Fixture) {
         let found = reader.load_restore(&only(HOME.0), restore, &POLICY).await;
         assert_eq!(found.unwrap(), None, "{run}");
     }
-    let filter = RunFilter {
-        workspace: Some(WorkspaceId(MARK)),
-        ..RunFilter::default()
-    };
-    let found = page(&reader, &only(HOME.0), &filter, None, 10).await;
-    assert_eq!((ids(&found), found.below), (vec![], None));
-    let filter = RunFilter {
-        environment: Some(EnvironmentId(elsewhere)),
-        ..RunFilter::default()
-    };
-    let found = page(&reader, &only(HOME.0), &filter, None, 10).await;
-    assert_eq!((ids(&found), found.below), (vec![], None));
+    for filter in [
+        filter(|it| it.workspace = Some(WorkspaceId(MARK))),
+        filter(|it| it.environment = Some(EnvironmentId(elsewhere))),
+    ] {
+        let found = page(&reader, &only(HOME.0), &filter, None, 10).await;
+        assert_eq!((ids(&found), found.below), (vec![], None), "{filter:?}");
+    }
 }
 
 async fn what_is_deleted_does_not_exist(on: Fixture) {
@@ -168,12 +160,13 @@ async fn what_is_deleted_does_not_exist(on: Fixture) {
     let mut cases: Vec<Case> = (10..14)
         .map(|run| moved(Case::proven(MARK + run), (HOME.0, marked)))
         .collect();
-    let mut deleted = Case::proven(1);
-    let mut other = deleted.restore.clone();
-    other.id = MARK + 31;
-    other.deleted_at = Some(ENDED.to_owned());
-    deleted.others.push(other);
-    cases.push(deleted);
+    cases.push(with(Case::proven(1), |case| {
+        case.others.push(PlantedRestore {
+            id: MARK + 31,
+            deleted_at: Some(ENDED.to_owned()),
+            ..case.restore.clone()
+        });
+    }));
     on.plant(cases).await;
     on.settle(&[MARK + 10]).await;
     let all = [1, MARK + 11].map(RunId);
@@ -223,6 +216,6 @@ async fn reading_cannot_be_made_to_write() {
     .await;
     let said = load().await;
     assert!(said.contains("sessions: on"), "{said}");
-    let written = "SELECT count(*) FROM audit_logs WHERE action = 'written'";
-    assert_eq!(on.count(written).await, 0);
+    let written = on.number_of("audit_logs WHERE action = 'written'").await;
+    assert_eq!(written, 0);
 }

@@ -8,9 +8,9 @@ use restore_reconciler::internals::storage::reader::{
     EnvironmentPassed, EnvironmentSeen, Walk, Workspaces,
 };
 
-use super::{POLICY, delete, moved, only, reader};
+use super::{POLICY, delete, only, reader};
 use crate::support::case::{Case, FOREIGN, HOME};
-use crate::support::store::{Fixture, on_both};
+use crate::support::store::{Fixture, moved, on_both};
 
 on_both!(
     whole_workspaces_are_counted,
@@ -147,14 +147,13 @@ async fn every_environment_is_passed_once_as_a_page_has_it(on: Fixture) {
         };
         let mut moments: Vec<Timestamp> = Vec::new();
         let mut all: Vec<EnvironmentPassed> = Vec::new();
-        let walked = reader
-            .walk_environments(&Workspaces::All, &walk, &mut |as_of, passed| {
-                assert!(passed.len() <= 5);
-                moments.push(as_of);
-                all.extend(passed);
-            })
-            .await
-            .unwrap();
+        let mut pass = |as_of, passed: Vec<EnvironmentPassed>| {
+            assert!(passed.len() <= 5);
+            moments.push(as_of);
+            all.extend(passed);
+        };
+        let walked = reader.walk_environments(&Workspaces::All, &walk, &mut pass);
+        let walked = walked.await.unwrap();
         assert_eq!(moments, vec![walked.as_of; 9]);
         assert_eq!(all.len(), page.rows.len());
         for (passed, seen) in all.into_iter().zip(&page.rows) {
