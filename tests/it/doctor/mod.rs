@@ -1,5 +1,4 @@
-//! `doctor`, on databases as operators really have them: half migrated, of another product, closed,
-//! read-only.
+//! `doctor`, on databases as operators really have them: half migrated, of another product, closed, read-only.
 //!
 //! Whatever it advises is run here as it is printed, and whatever it calls needed is taken away to
 //! see that a sweep then fails.
@@ -7,15 +6,13 @@
 mod postgres;
 mod sqlite;
 
-use std::ops::ControlFlow;
-
 use restore_reconciler::internals::doctor::needs::platform_tables;
-use restore_reconciler::internals::doctor::{Check, Level};
-use restore_reconciler::internals::storage::{Settled, Store, StoreError, Tally};
-use restore_reconciler::internals::sweep::{Scope, sweep};
+use restore_reconciler::internals::doctor::{self, Check, Level};
+use restore_reconciler::internals::storage::{Store, StoreError, Tally};
+use restore_reconciler::internals::sweep::Scope;
 
 use crate::support::case::Case;
-use crate::support::store::{Fixture, on_both, settling};
+use crate::support::store::{self, Fixture, on_both, settling};
 
 on_both!(
     each_listed_column_is_needed,
@@ -26,17 +23,12 @@ on_both!(
 
 /// What `doctor` says, with what holds for everything that it ever says.
 async fn examine(store: &Store) -> Vec<Check> {
-    let checks = restore_reconciler::internals::doctor::examine(store)
-        .await
-        .expect("the connection holds");
+    let checks = doctor::examine(store).await.expect("the connection holds");
     for check in &checks {
         assert!(check.finding.ends_with('.'), "{check:?}");
         assert!(!check.subject.is_empty(), "{check:?}");
-        assert_eq!(
-            check.action.is_some(),
-            check.level != Level::Good,
-            "{check:?}"
-        );
+        let is_good = check.level == Level::Good;
+        assert_eq!(check.action.is_none(), is_good, "{check:?}");
         let said = format!("{check:?}").to_lowercase();
         for word in ["recovery verified", "healthy", "compliant", "customer-safe"] {
             assert!(!said.contains(word), "{check:?}");
@@ -56,10 +48,8 @@ fn subjects(checks: &[Check], level: Level) -> Vec<&str> {
 }
 
 fn about<'c>(checks: &'c [Check], subject: &str) -> &'c Check {
-    checks
-        .iter()
-        .find(|check| check.subject == subject)
-        .unwrap_or_else(|| panic!("nothing about {subject}: {checks:#?}"))
+    let found = checks.iter().find(|check| check.subject == subject);
+    found.unwrap_or_else(|| panic!("nothing about {subject}: {checks:#?}"))
 }
 
 fn action<'c>(checks: &'c [Check], subject: &str) -> &'c str {
@@ -91,8 +81,7 @@ async fn plant_one(on: &Fixture) {
 }
 
 async fn pass(store: &Store) -> Result<Tally, StoreError> {
-    let go_on = |_: &[Settled]| ControlFlow::Continue(());
-    let pass = sweep(store, Scope::default(), &settling(), go_on).await?;
+    let pass = store::pass(store, Scope::default(), &settling()).await?;
     Ok(pass.tally)
 }
 
@@ -102,9 +91,19 @@ async fn assert_sweep_works(store: &Store) {
 }
 
 /// The database is whole for a worker: nothing is a problem, and a sweep works.
-async fn assert_serves(store: &Store) {
-    assert_eq!(problems(&examine(store).await), Vec::<&Check>::new());
+async fn assert_serves(store: &Store) -> Vec<Check> {
+    let checks = examine(store).await;
+    assert_eq!(problems(&checks), Vec::<&Check>::new());
     assert_sweep_works(store).await;
+    checks
+}
+
+/// Changes something, and says what is found about the subject then.
+async fn assert_found_after(on: &Fixture, subject: &str, changes: &[(&str, &str)]) {
+    for (statement, found) in changes {
+        on.execute(statement).await;
+        assert_finds(&examine(&on.store).await, subject, found);
+    }
 }
 
 /// Every entry of the list is needed: without it no sweep works, and the check names it.
@@ -146,10 +145,8 @@ async fn no_other_column_is_needed(on: Fixture) {
             need.name == table && need.worker_columns().any(|listed| listed.name == column)
         });
         if !is_listed {
-            on.execute(&format!(
-                "ALTER TABLE {table} RENAME COLUMN {column} TO {column}_gone"
-            ))
-            .await;
+            let rename = format!("ALTER TABLE {table} RENAME COLUMN {column} TO {column}_gone");
+            on.execute(&rename).await;
             renamed.push(format!("{table}.{column}"));
         }
     }
@@ -175,14 +172,12 @@ async fn a_half_migrated_database_is_examined_to_its_end(on: Fixture) {
         "DROP TABLE audit_logs; ALTER TABLE restore_runs DROP COLUMN results; DROP TABLE reconciler.watch_list",
     )
     .await;
-    assert_eq!(
-        subjects(&examine(&on.store).await, Level::Problem),
-        [
-            "column restore_runs.results",
-            "table audit_logs",
-            on.either("table reconciler_watch_list", "table reconciler.watch_list"),
-        ]
-    );
+    let missing = [
+        "column restore_runs.results",
+        "table audit_logs",
+        on.either("table reconciler_watch_list", "table reconciler.watch_list"),
+    ];
+    assert_eq!(subjects(&examine(&on.store).await, Level::Problem), missing);
 
     on.execute(
         "INSERT INTO reconciler.migrations (version, description, success, checksum, execution_time)
@@ -191,19 +186,16 @@ async fn a_half_migrated_database_is_examined_to_its_end(on: Fixture) {
     .await;
     let newer = examine(&on.store).await;
     assert!(action(&newer, subject).starts_with("Upgrade restore-reconciler"));
-    for (statement, found) in [
+    let unchecked = "ALTER TABLE reconciler.migrations DROP COLUMN checksum";
+    let changes = [
         ("DELETE FROM reconciler.migrations", "missing: 1"),
-        (
-            "ALTER TABLE reconciler.migrations DROP COLUMN checksum",
-            "could not be examined",
-        ),
-    ] {
-        on.execute(statement).await;
-        assert_finds(&examine(&on.store).await, subject, found);
-    }
+        (unchecked, "could not be examined"),
+    ];
+    assert_found_after(&on, subject, &changes).await;
     on.execute("DROP TABLE reconciler.migrations").await;
+    let checks = examine(&on.store).await;
     assert_eq!(
-        action(&examine(&on.store).await, subject),
+        action(&checks, subject),
         "Run `restore-reconciler migrate`."
     );
 }

@@ -4,28 +4,23 @@ use std::fs;
 use std::path::PathBuf;
 
 use restore_reconciler::internals::doctor::{Check, Level};
-use restore_reconciler::internals::storage::{Access, Limits, Store, connect};
+use restore_reconciler::internals::storage::Store;
+use restore_reconciler::internals::worker::set_up;
 use tempfile::TempDir;
 
 use super::{
     about, action, assert_finds, assert_level, assert_sweep_works, examine, plant_one, problems,
     subjects,
 };
-use crate::support::store::Fixture;
+use crate::support::store::{Fixture, open_to_read};
 
 /// A file that holds this, and no more than a look into it.
 async fn reader_of(bytes: &[u8]) -> (TempDir, PathBuf, Store) {
     let directory = TempDir::new().expect("a temporary directory");
     let file = directory.path().join("platform.sqlite");
     fs::write(&file, bytes).expect("a file");
-    let reader = reader(&format!("sqlite://{}", file.display())).await;
+    let reader = open_to_read(&format!("sqlite://{}", file.display())).await;
     (directory, file, reader)
-}
-
-async fn reader(url: &str) -> Store {
-    connect(url, Access::Read, &Limits::default())
-        .await
-        .expect("SQLite opens whatever it is given")
 }
 
 #[tokio::test]
@@ -45,12 +40,10 @@ async fn a_sqlite_file_is_examined_without_a_change_to_it() {
     on.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
     let file = on.url.trim_start_matches("sqlite:");
     let before = fs::read(file).expect("the file");
-    let checks = examine(&reader(&on.url).await).await;
+    let checks = examine(&open_to_read(&on.url).await).await;
     assert_eq!(problems(&checks), Vec::<&Check>::new());
-    assert_eq!(
-        about(&checks, "journal").finding,
-        "The journal mode is wal."
-    );
+    let journal = &about(&checks, "journal").finding;
+    assert_eq!(journal, "The journal mode is wal.");
     assert!(about(&checks, "file").finding.ends_with("may be written."));
     assert!(fs::read(file).expect("the file") == before);
 }
@@ -60,10 +53,8 @@ async fn a_file_that_is_no_database_is_examined_too() {
     let letter = "This is a letter, and long enough to have a header. ".repeat(99);
     let (_directory, _, reader) = reader_of(letter.as_bytes()).await;
     let checks = examine(&reader).await;
-    assert!(
-        problems(&checks)[0].finding.contains("not a database"),
-        "{checks:#?}"
-    );
+    let finding = &problems(&checks)[0].finding;
+    assert!(finding.contains("not a database"), "{checks:#?}");
 }
 
 #[tokio::test]
@@ -93,12 +84,10 @@ async fn a_sqlite_file_that_may_not_be_written_is_a_problem() {
 #[tokio::test]
 async fn a_queue_that_is_not_there_is_told_and_not_made() {
     let on = Fixture::sqlite().await;
-    let reader = reader(&on.url).await;
+    let reader = open_to_read(&on.url).await;
     for _ in 0..2 {
         assert_level(&examine(&reader).await, "queue", Level::Advice);
     }
-    restore_reconciler::internals::worker::set_up(&on.store)
-        .await
-        .unwrap();
+    set_up(&on.store).await.unwrap();
     assert_level(&examine(&on.store).await, "queue", Level::Good);
 }
