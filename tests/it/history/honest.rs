@@ -1,17 +1,18 @@
 //! Histories without findings: what correct workers, an unruly platform and waiting leave behind.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use reconciler_fixtures::PlatformRows;
 use reconciler_jobs::restore_execute::record::Source;
 use restore_reconciler::internals::storage::{Settlement, Settling};
-use restore_reconciler::internals::sweep::{Scope, sweep};
+use restore_reconciler::internals::sweep::Scope;
 
-use super::{Kind, System, assert_sound, check};
+use super::{Kind, System, assert_sound, check, summary};
 use crate::support::case::{Case, FOREIGN, STARTED, restore_of};
-use crate::support::store::{Fixture, on_all, settle, settling};
+use crate::support::store::{
+    Fixture, committed, deferred, moved, on_all, pass, reason, settle, settling, with,
+};
 
 on_all!(
     a_swept_mixture_has_no_findings,
@@ -61,7 +62,7 @@ pub(super) fn mixture(id: i64) -> Case {
             case.run.started_at = Some("infinity".to_owned());
         }),
         15 => with(case, |case| case.run.managed_environment_id = None),
-        16 => with(case, in_foreign_scope),
+        16 => moved(case, FOREIGN),
         17 => with(case, |case| case.restore.status = "cancelled".to_owned()),
         18 => with(case, |case| case.restore.completed_at = None),
         19 => with(case, |case| case.restore.workspace_id = FOREIGN.0),
@@ -69,32 +70,16 @@ pub(super) fn mixture(id: i64) -> Case {
     }
 }
 
-fn with(mut case: Case, change: impl FnOnce(&mut Case)) -> Case {
-    change(&mut case);
-    case
-}
-
-fn in_foreign_scope(case: &mut Case) {
-    case.move_to(FOREIGN.0, FOREIGN.1);
-}
-
 async fn a_swept_mixture_has_no_findings(on: Fixture) {
     const RUNS: i64 = 17 * VARIETY;
     on.plant((1..=RUNS).map(mixture)).await;
     let before = check(&on.url, System::QUIET).await;
-    assert!(
-        before.len() > 200 && before.iter().all(|found| found.kind == Kind::Lost),
-        "{}",
-        super::summary(&before)
-    );
+    let are_lost = before.iter().all(|found| found.kind == Kind::Lost);
+    assert!(before.len() > 200 && are_lost, "{}", summary(&before));
     assert_sound(&on.url, System::Busy).await;
 
-    let pass = sweep(&on.store, Scope::default(), &patient(), |_| {
-        ControlFlow::Continue(())
-    })
-    .await
-    .expect("a pass");
-    let tally = pass.tally;
+    let pass = pass(&on.store, Scope::default(), &patient()).await;
+    let tally = pass.expect("a pass").tally;
     assert!(tally.refused == 0 && tally.deferred > 50, "{tally:?}");
     let verdicts = [
         tally.succeeded,
@@ -121,44 +106,26 @@ async fn late_evidence_and_a_platform_that_closes_runs_are_no_findings(on: Fixtu
     on.plant([without, Case::in_progress(2), Case::proven(3)])
         .await;
     let waiting = settle(&on.store, &[1, 2], &patient()).await;
-    assert!(
-        matches!(&waiting[&1], Settlement::Deferred(assessment, Some(_))
-            if assessment.decision.reason.code() == "restore.settling")
-    );
-    assert_eq!(
-        check(&on.url, System::QUIET).await.len(),
-        1,
-        "nobody looked at the third"
-    );
+    assert_eq!(reason(deferred(&waiting[&1]).0), "restore.settling");
+    let findings = check(&on.url, System::QUIET).await;
+    assert_eq!(findings.len(), 1, "nobody looked at the third");
 
-    for run in [2, 3] {
-        on.execute(&format!(
-            "UPDATE operation_runs SET status = 'completed', outcome = 'succeeded' WHERE id = {run}"
-        ))
-        .await;
-    }
+    on.execute(
+        "UPDATE operation_runs SET status = 'completed', outcome = 'succeeded' WHERE id IN (2, 3)",
+    )
+    .await;
     assert_sound(&on.url, System::QUIET).await;
-    let snapshot = evidence.snapshots[0].clone();
     let rows = PlatformRows {
-        snapshots: vec![snapshot],
+        snapshots: evidence.snapshots,
         ..PlatformRows::default()
     };
     on.standin.plant(&rows).await.expect("rows can be planted");
     let mut by_command = patient();
     by_command.by.source = Source::Command;
     let settled = settle(&on.store, &[1, 2, 3], &by_command).await;
-    assert!(matches!(settled[&1], Settlement::Committed(_)));
+    committed(&settled[&1]);
     assert!(matches!(settled[&3], Settlement::Deferred(_, None)));
     assert_sound(&on.url, System::QUIET).await;
-}
-
-/// A moment as the database's own tables hold it.
-fn literal(on: &Fixture, moment: Timestamp) -> String {
-    if on.is_sqlite() {
-        moment.as_microsecond().to_string()
-    } else {
-        format!("'{moment}'")
-    }
 }
 
 async fn a_run_is_lost_only_in_a_quiet_system_and_only_once_overdue(on: Fixture) {
@@ -166,8 +133,7 @@ async fn a_run_is_lost_only_in_a_quiet_system_and_only_once_overdue(on: Fixture)
     settle(&on.store, &[1], &patient()).await;
     assert_sound(&on.url, System::QUIET).await;
 
-    let now = on.store.now().await.expect("the time");
-    let since = literal(&on, now - SignedDuration::from_mins(10));
+    let since = on.in_seconds(-600);
     on.execute(&format!(
         "UPDATE reconciler.watch_list SET look_again_at = {since}"
     ))
@@ -180,21 +146,16 @@ async fn a_run_is_lost_only_in_a_quiet_system_and_only_once_overdue(on: Fixture)
     for system in [overdue(5), System::QUIET] {
         let found = check(&on.url, system).await;
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(
-            found[0].to_string().starts_with(
-                "run 1: Lost: expected a verdict, or a time to look again; found running, due for 60"
-            ),
-            "{}",
-            found[0]
-        );
+        let expected =
+            "run 1: Lost: expected a verdict, or a time to look again; found running, due for 60";
+        let found = found[0].to_string();
+        assert!(found.starts_with(expected), "{found}");
     }
 }
 
 async fn a_run_waits_for_whichever_time_comes_last(on: Fixture) {
     on.plant((1..=4).map(Case::proven)).await;
-    let now = on.store.now().await.expect("the time");
-    let moment = |minutes| literal(&on, now + SignedDuration::from_mins(minutes));
-    let (past, future) = (moment(-5), moment(5));
+    let (past, future) = (on.in_seconds(-300), on.in_seconds(300));
     for (run, tried, watched) in [
         (1, &past, Some(&past)),
         (2, &past, Some(&future)),
@@ -217,8 +178,6 @@ async fn a_run_waits_for_whichever_time_comes_last(on: Fixture) {
         }
     }
     let found = check(&on.url, System::QUIET).await;
-    assert_eq!(
-        found.iter().map(|it| (it.kind, it.run)).collect::<Vec<_>>(),
-        [(Kind::Lost, 1)]
-    );
+    let found: Vec<_> = found.iter().map(|it| (it.kind, it.run)).collect();
+    assert_eq!(found, [(Kind::Lost, 1)]);
 }

@@ -16,11 +16,9 @@ pub(super) fn judge(said: &Said, system: System) -> Vec<Finding> {
     judge.count(Kind::TwoVerdicts, "ledger row", said.entries.len());
     judge.count(Kind::TwoAudits, "audit entry", said.audits.len());
     judge.count(Kind::TwoDecisions, "decision in the context", context.count);
-    let entries: Vec<(&Entry, Expected)> = said
-        .entries
-        .iter()
-        .map(|entry| (entry, judge.verdict(entry)))
-        .collect();
+    let entries = said.entries.iter();
+    let entries = entries.map(|entry| (entry, judge.verdict(entry)));
+    let entries: Vec<(&Entry, Expected)> = entries.collect();
     // Of two verdicts, the one that the run names is the one that the rest is held to.
     let named = entries.iter().find(|(entry, _)| {
         context.decision_id().is_some() && context.decision_id() == Some(entry.text("decision_id"))
@@ -121,11 +119,8 @@ impl Judge {
                 Doubt::Overclaim { .. } => Kind::Overclaim,
                 Doubt::WrongVerdict { .. } | Doubt::OtherRuleset(_) => Kind::WrongVerdict,
             };
-            self.find(
-                kind,
-                "a verdict that follows from its facts",
-                doubt.to_string(),
-            );
+            let expected = "a verdict that follows from its facts";
+            self.find(kind, expected, doubt.to_string());
         }
         self.compare(Kind::LedgerDiffers, &expected.ledger, &entry.columns);
         if entry.text("worker").trim().is_empty() {
@@ -137,11 +132,8 @@ impl Judge {
     fn audits(&mut self, said: &Said, entry: &Entry, expected: &Expected) {
         if said.audits.is_empty() {
             let decision = entry.text("decision_id");
-            self.find(
-                Kind::AuditMissing,
-                format!("an audit entry about decision {decision}"),
-                "none",
-            );
+            let entry = format!("an audit entry about decision {decision}");
+            self.find(Kind::AuditMissing, entry, "none");
         }
         for audit in &said.audits {
             self.compare(Kind::AuditDiffers, &expected.audit, audit);
@@ -164,33 +156,22 @@ impl Judge {
             return;
         };
         let outcome = |row: &Value| serde_json::json!({ "outcome": row["outcome"] });
-        self.compare(
-            Kind::OutcomeDiffers,
-            &outcome(&expected.run),
-            &outcome(&row.columns),
-        );
+        let outcomes = [&expected.run, &row.columns].map(outcome);
+        self.compare(Kind::OutcomeDiffers, &outcomes[0], &outcomes[1]);
         let mut rest = expected.run.clone();
         rest.as_object_mut().map(|rest| rest.remove("outcome"));
         self.compare(Kind::ChangedAfterwards, &rest, &row.columns);
-        let named = &reconciliation["decision_id"];
-        if *named == expected.reconciliation["decision_id"] {
-            self.compare(
-                Kind::ContextDiffers,
-                &expected.reconciliation,
-                reconciliation,
-            );
+        let expected = &expected.reconciliation;
+        let decisions = [expected, reconciliation].map(|it| &it["decision_id"]);
+        if decisions[0] == decisions[1] {
+            self.compare(Kind::ContextDiffers, expected, reconciliation);
         } else {
-            let decision = &expected.reconciliation["decision_id"];
-            self.find(
-                Kind::UnknownDecision,
-                format!("decision {decision}"),
-                format!("decision {named}"),
-            );
+            let [decision, named] = decisions.map(|id| format!("decision {id}"));
+            self.find(Kind::UnknownDecision, decision, named);
         }
     }
 
-    /// What there may be about a run that has no verdict: nothing of ours, and, in a quiet system, a reason
-    /// to wait.
+    /// What there may be about a run that has no verdict: nothing of ours, and, in a quiet system, a reason to wait.
     fn without_verdict(
         &mut self,
         said: &Said,
@@ -223,22 +204,15 @@ impl Judge {
         if watch.dead_at.is_some() {
             let tries = watch.tries.unwrap_or_default();
             let state = watch.dropped_at.map_or("dead", |_| "dropped");
-            self.find(
-                Kind::DeadLetter,
-                "a verdict, or a time to try again",
-                format!("{state} after {tries} tries"),
-            );
+            let found = format!("{state} after {tries} tries");
+            self.find(Kind::DeadLetter, "a verdict, or a time to try again", found);
         } else if let (Some(found), System::Quiet { overdue }) = (watch.due(), system)
             && found.since.is_none_or(|since| {
                 watch.now - since >= i64::try_from(overdue.as_micros()).unwrap_or(i64::MAX)
             })
         {
-            let status = &row.status;
-            self.find(
-                Kind::Lost,
-                "a verdict, or a time to look again",
-                format!("{status}, {}", found.text),
-            );
+            let found = format!("{}, {}", row.status, found.text);
+            self.find(Kind::Lost, "a verdict, or a time to look again", found);
         }
     }
 }

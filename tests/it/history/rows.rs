@@ -81,10 +81,8 @@ pub(super) async fn each_run(url: &str, mut judge: impl FnMut(&Said)) {
     } else {
         let mut connection = PgConnection::connect(url).await.expect("a connection");
         // Facts are sorted with their rows; without this, on disk.
-        sqlx::query("SET work_mem = '256MB'")
-            .execute(&mut connection)
-            .await
-            .expect("a setting");
+        let set = sqlx::query("SET work_mem = '256MB'");
+        set.execute(&mut connection).await.expect("a setting");
         let mut lines = sqlx::query(include_str!("postgres.sql")).fetch(&mut connection);
         while let Some(row) = lines.try_next().await.expect("rows") {
             hear(Line {
@@ -116,8 +114,8 @@ fn sqlite_line(row: &SqliteRow) -> Line {
 
 impl Said {
     fn add(&mut self, line: Line) {
-        let mut columns: Value =
-            serde_json::from_str(&line.body).expect("the statement's own JSON");
+        let columns = serde_json::from_str(&line.body);
+        let mut columns: Value = columns.expect("the statement's own JSON");
         match line.part {
             1 => {
                 self.row = Some(RunRow {
