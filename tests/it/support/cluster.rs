@@ -3,25 +3,22 @@
 //! `tests/postgres` starts the server and owns its clean-up. This module holds the pipe that keeps
 //! it alive, and gives each test a database of its own on it.
 //!
-//! **Invariant:** however the test process ends, SIGKILL included, no server and no directory stays
-//! behind.
+//! **Invariant:** however the test process ends, SIGKILL included, no server and no directory stays behind.
 //!
 //! # Design notes
-//! The cluster sits in a `static`, which is never dropped. Its clean-up therefore cannot be a
-//! destructor: it is the kernel closing this process's end of a pipe. A container was rejected,
-//! because the tests must run where only Rust, a C compiler and a package manager are; one cluster
-//! per test was, because starting one takes a second.
+//! The cluster sits in a `static`, which is never dropped. Its clean-up therefore cannot be a destructor: it is the
+//! kernel closing this process's end of a pipe. A container was rejected, because the tests must run where only Rust,
+//! a C compiler and a package manager are; one cluster per test was, because starting one takes a second.
 
-use std::{
-    io::{BufRead, BufReader, Write as _},
-    os::unix::process::CommandExt,
-    path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
-    sync::OnceLock,
-    thread,
-};
+use std::io::{BufRead, BufReader, Write as _};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
 
-use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions, raw_sql};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection, raw_sql};
 
 /// The URL of a cluster that already runs and that the caller looks after. `tests/run` sets it,
 /// which spares a process per test (cargo-nextest) a cluster per test.
@@ -32,8 +29,7 @@ pub(crate) async fn database() -> TestDatabase {
     database_from("template0").await
 }
 
-/// Creates a database as a copy of `template`, the name of one that nobody is connected to at the
-/// moment.
+/// Creates a database as a copy of `template`, the name of one that nobody is connected to at the moment.
 pub(crate) async fn database_from(template: &str) -> TestDatabase {
     create_database(cluster_url(), template).await
 }
@@ -41,22 +37,15 @@ pub(crate) async fn database_from(template: &str) -> TestDatabase {
 async fn create_database(cluster_url: &str, template: &str) -> TestDatabase {
     let maintenance: PgConnectOptions = cluster_url.parse().expect("a PostgreSQL URL");
     let mut connection = connect(&maintenance).await;
-    let name: String =
-        sqlx::query_scalar("SELECT 'test_' || replace(gen_random_uuid()::text, '-', '')")
-            .fetch_one(&mut connection)
-            .await
-            .expect("the server answers");
-    execute(
-        &mut connection,
-        format!(r#"CREATE DATABASE "{name}" TEMPLATE "{template}""#),
-    )
-    .await
-    .expect("the database is created");
+    let name = sqlx::query_scalar("SELECT 'test_' || replace(gen_random_uuid()::text, '-', '')");
+    let name: String = name.fetch_one(&mut connection).await.expect("an answer");
+    let create = format!(r#"CREATE DATABASE "{name}" TEMPLATE "{template}""#);
+    let created = execute(&mut connection, create).await;
+    created.expect("the database is created");
     TestDatabase { name, maintenance }
 }
 
-/// A database of one test. Dropped with this value if that is possible, and with the cluster
-/// otherwise.
+/// A database of one test. Dropped with this value if that is possible, and with the cluster otherwise.
 pub(crate) struct TestDatabase {
     name: String,
     maintenance: PgConnectOptions,
@@ -70,18 +59,14 @@ impl TestDatabase {
 
     /// Where the program under test finds it.
     pub(crate) fn url(&self) -> String {
-        self.maintenance
-            .clone()
-            .database(&self.name)
-            .to_url_lossy()
-            .to_string()
+        let options = self.maintenance.clone().database(&self.name);
+        options.to_url_lossy().to_string()
     }
 }
 
 impl Drop for TestDatabase {
-    // A destructor cannot await, and the runtime it is called on may be ending: hence a thread with
-    // a runtime of its own, joined so that the process does not end before it. Connections that a
-    // test left open are cut.
+    // A destructor cannot await, and the runtime it is called on may be ending: hence a thread with a runtime of its
+    // own, joined so that the process does not end before it. Connections that a test left open are cut.
     fn drop(&mut self) {
         let (name, maintenance) = (self.name.clone(), self.maintenance.clone());
         let dropping = thread::spawn(move || {
@@ -91,12 +76,8 @@ impl Drop for TestDatabase {
                 .ok()?;
             runtime.block_on(async {
                 let mut connection = PgConnection::connect_with(&maintenance).await.ok()?;
-                execute(
-                    &mut connection,
-                    format!(r#"DROP DATABASE "{name}" WITH (FORCE)"#),
-                )
-                .await
-                .ok()
+                let gone = format!(r#"DROP DATABASE "{name}" WITH (FORCE)"#);
+                execute(&mut connection, gone).await.ok()
             })
         });
         drop(dropping.join()); // best effort: the cluster goes soon, and its databases with it
@@ -109,8 +90,7 @@ pub(crate) fn private() -> Cluster {
     Cluster::start()
 }
 
-/// A running `tests/postgres`. Lives until this value's pipe closes, which is when this process
-/// ends at the latest.
+/// A running `tests/postgres`. Lives until this value's pipe closes, which is when this process ends at the latest.
 pub(crate) struct Cluster {
     url: String,
     supervisor: Child,
@@ -132,9 +112,8 @@ impl Cluster {
             "ALTER SYSTEM SET full_page_writes = on",
             "SELECT pg_reload_conf()",
         ] {
-            execute(&mut connection, statement.to_owned())
-                .await
-                .expect("the server takes settings");
+            let set = execute(&mut connection, statement.to_owned()).await;
+            set.expect("the server takes settings");
         }
     }
 
@@ -171,13 +150,9 @@ impl Cluster {
             .expect("tests/postgres is executable and bash is installed");
         let mut output = BufReader::new(supervisor.stdout.take().expect("stdout is piped"));
         let mut url = String::new();
-        output
-            .read_line(&mut url)
-            .expect("tests/postgres writes text");
-        assert!(
-            !url.is_empty(),
-            "tests/postgres could not start a cluster; it says why above"
-        );
+        output.read_line(&mut url).expect("text");
+        let has_started = !url.is_empty();
+        assert!(has_started, "tests/postgres says why above");
         Self {
             url: url.trim_end().to_owned(),
             supervisor,
@@ -206,9 +181,8 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 }
 
 async fn connect(options: &PgConnectOptions) -> PgConnection {
-    PgConnection::connect_with(options)
-        .await
-        .expect("the cluster accepts connections")
+    let connection = PgConnection::connect_with(options).await;
+    connection.expect("the cluster accepts connections")
 }
 
 #[expect(
@@ -216,10 +190,8 @@ async fn connect(options: &PgConnectOptions) -> PgConnection {
     reason = "a database's name cannot be bound, and each is made in this file"
 )]
 async fn execute(connection: &mut PgConnection, statement: String) -> sqlx::Result<()> {
-    raw_sql(sqlx::AssertSqlSafe(statement))
-        .execute(connection)
-        .await
-        .map(drop)
+    let statement = raw_sql(sqlx::AssertSqlSafe(statement));
+    statement.execute(connection).await.map(drop)
 }
 
 mod tests {
@@ -227,10 +199,14 @@ mod tests {
 
     use super::*;
 
+    async fn connected(database: &TestDatabase) -> PgConnection {
+        connect(&database.url().parse().expect("a URL")).await
+    }
+
     #[tokio::test]
     async fn the_server_answers_and_does_not_default_to_utc() {
         let database = database().await;
-        let mut connection = connect(&database.url().parse().expect("a URL")).await;
+        let mut connection = connected(&database).await;
         // Read from the server's file, because sqlx asks for UTC in each session that it opens.
         let (name, time_zone): (String, String) = sqlx::query_as(
             "SELECT current_database()::text, setting
@@ -246,36 +222,28 @@ mod tests {
     #[tokio::test]
     async fn a_database_starts_as_its_template_and_goes_its_own_way() {
         let template = database().await;
-        let mut connection = connect(&template.url().parse().expect("a URL")).await;
-        execute(&mut connection, "CREATE TABLE kept (id bigint)".into())
-            .await
-            .expect("a table");
-        connection
-            .close()
-            .await
-            .expect("a template must have no connections");
+        let mut connection = connected(&template).await;
+        let created = execute(&mut connection, "CREATE TABLE kept (id bigint)".into()).await;
+        created.expect("a table");
+        let closed = connection.close().await;
+        closed.expect("a template must have no connections");
 
         let copy = database_from(template.name()).await;
         assert_ne!(copy.name(), template.name());
-        let mut connection = connect(&copy.url().parse().expect("a URL")).await;
-        execute(&mut connection, "DROP TABLE kept".into())
-            .await
-            .expect("the copy has the table");
+        let dropped = execute(&mut connected(&copy).await, "DROP TABLE kept".into()).await;
+        dropped.expect("the copy has the table");
     }
 
     #[tokio::test]
     async fn a_dropped_database_is_gone_although_somebody_is_still_connected() {
         let database = database().await;
         let (name, maintenance) = (database.name().to_owned(), database.maintenance.clone());
-        let _left_open = connect(&database.url().parse().expect("a URL")).await;
+        let _left_open = connected(&database).await;
         drop(database);
-        let remaining: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM pg_database WHERE datname = $1")
-                .bind(name)
-                .fetch_one(&mut connect(&maintenance).await)
-                .await
-                .expect("the server answers");
-        assert_eq!(remaining, 0);
+        let remaining = sqlx::query_scalar("SELECT count(*) FROM pg_database WHERE datname = $1");
+        let mut connection = connect(&maintenance).await;
+        let remaining = remaining.bind(name).fetch_one(&mut connection).await;
+        assert_eq!(remaining.ok(), Some(0_i64));
     }
 
     #[tokio::test]
@@ -284,26 +252,20 @@ mod tests {
         cluster.survive_kills().await;
         let database = cluster.database().await;
         let options: PgConnectOptions = database.url().parse().expect("a URL");
-        let mut connection = connect(&options).await;
-        execute(&mut connection, "CREATE TABLE kept (id bigint)".into())
-            .await
-            .expect("a table");
-        execute(&mut connection, "INSERT INTO kept VALUES (1)".into())
-            .await
-            .expect("a row");
-        let mut open = connect(&options).await;
-        execute(&mut open, "BEGIN; INSERT INTO kept VALUES (2)".into())
-            .await
-            .expect("another row");
+        let rows = "CREATE TABLE kept (id bigint); INSERT INTO kept VALUES (1)";
+        let kept = execute(&mut connected(&database).await, rows.into()).await;
+        kept.expect("a table with a row");
+        let mut open = connected(&database).await;
+        let begun = execute(&mut open, "BEGIN; INSERT INTO kept VALUES (2)".into()).await;
+        begun.expect("another row");
 
         cluster.kill();
         assert!(PgConnection::connect_with(&options).await.is_err());
         assert!(execute(&mut open, "COMMIT".into()).await.is_err());
         cluster.start_again();
-        let kept: Vec<i64> = sqlx::query_scalar("SELECT id FROM kept")
-            .fetch_all(&mut connect(&options).await)
-            .await
-            .expect("the server has recovered");
+        let (kept, mut connection) = ("SELECT id FROM kept", connect(&options).await);
+        let kept = sqlx::query_scalar(kept).fetch_all(&mut connection).await;
+        let kept: Vec<i64> = kept.expect("the server has recovered");
         assert_eq!(kept, [1]);
     }
 
@@ -334,28 +296,20 @@ mod tests {
         let mut said = BufReader::new(holder.stderr.take().expect("stderr is piped"));
         let mut url = String::new();
         said.read_line(&mut url).expect("text");
-        let directory = Path::new(
-            url.trim_end()
-                .split_once("host=")
-                .expect("a socket directory")
-                .1,
-        );
-        let server =
-            fs::read_to_string(directory.join("data/postmaster.pid")).expect("a running server");
-        let server =
-            Path::new("/proc").join(server.lines().next().expect("the server's process id"));
+        let (_, directory) = url.trim_end().split_once("host=").expect("a directory");
+        let directory = Path::new(directory);
+        let server = fs::read_to_string(directory.join("data/postmaster.pid"));
+        let server = server.expect("a running server");
+        let pid = server.lines().next().expect("the server's process id");
+        let server = Path::new("/proc").join(pid);
         assert!(server.exists());
 
         holder.kill().expect("SIGKILL is sent");
         holder.wait().expect("the holder is dead");
-        // The supervisor shares that stderr and closes it last, so the end of it is the end of the
-        // clean-up.
+        // The supervisor shares that stderr and closes it last, so the end of it is the end of the clean-up.
         said.read_to_string(&mut String::new()).expect("text");
-        assert!(
-            !directory.exists(),
-            "{} is still there",
-            directory.display()
-        );
-        assert!(!server.exists(), "{} is still there", server.display());
+        for gone in [directory, &server] {
+            assert!(!gone.exists(), "{} is still there", gone.display());
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Keeps workers waiting for as long as a test likes.
 //!
-//! On PostgreSQL the settlement of a chosen run, inside of its transaction: a trigger has whoever closes run N wait for advisory lock N, which the test has. So a worker is surely between
-//! the first write of a settlement and its commit when the test does something to it. On SQLite everybody who
-//! would write into a file.
+//! On PostgreSQL the settlement of a chosen run, inside of its transaction: a trigger has whoever closes run N wait
+//! for advisory lock N, which the test has. So a worker is surely between the first write of a settlement and its
+//! commit when the test does something to it. On SQLite everybody who would write into a file.
 
 use restore_reconciler::internals::storage::queue_file;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -30,13 +30,10 @@ pub(crate) struct Held(PgConnection);
 /// Has the settlement of `run`, in the database at `url`, wait before it closes the run.
 pub(crate) async fn hold(url: &str, run: i64) -> Held {
     let mut session = PgConnection::connect(url).await.expect("a connection");
-    raw_sql(TRIGGER)
-        .execute(&mut session)
-        .await
-        .expect("a trigger");
-    sqlx::query("SELECT pg_advisory_lock($1)")
-        .bind(run)
-        .execute(&mut session)
+    let trigger = raw_sql(TRIGGER).execute(&mut session).await;
+    trigger.expect("a trigger");
+    let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(run);
+    lock.execute(&mut session)
         .await
         .expect("nobody else has it");
     Held(session)
@@ -44,10 +41,8 @@ pub(crate) async fn hold(url: &str, run: i64) -> Held {
 
 impl Held {
     pub(crate) async fn let_go(self) {
-        self.0
-            .close()
-            .await
-            .expect("the lock goes with its session");
+        let closed = self.0.close().await;
+        closed.expect("the lock goes with its session");
     }
 }
 
@@ -69,10 +64,8 @@ impl Writer {
 
     async fn of(options: SqliteConnectOptions) -> Self {
         let mut connection = options.connect().await.expect("the file opens");
-        raw_sql("BEGIN IMMEDIATE")
-            .execute(&mut connection)
-            .await
-            .expect("nobody else writes for long");
+        let begun = raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await;
+        begun.expect("nobody else writes for long");
         Self(connection)
     }
 

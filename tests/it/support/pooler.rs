@@ -4,14 +4,13 @@
 //! refuses to run as root. **Invariant:** it does not outlive the test: dropping it kills it, and so does the
 //! kernel when the thread that started it has ended.
 
-use std::{
-    fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -61,15 +60,14 @@ impl Pooler {
         // Copied, because its owner may have no right to where it was built.
         fs::copy(&program, path("pgbouncer")).expect("the program can be read");
         fs::write(path("users"), "\"reconciler\" \"\"\n").expect("a file");
-        let ini = settings(
-            &options,
-            &database,
-            directory.path(),
-            mode,
-            connections,
-            &program,
-        );
-        fs::write(path("ini"), ini).expect("a file");
+        let prepared = match mode {
+            Mode::Transaction => "max_prepared_statements = 200",
+            // Releases that follow none do not know the setting.
+            _ if version(&program) < FOLLOWS_STATEMENTS => "",
+            _ => "max_prepared_statements = 0",
+        };
+        let ini = settings(&options, directory.path(), mode, connections) + prepared;
+        fs::write(path("ini"), ini + "\n").expect("a file");
         fs::set_permissions(path("pgbouncer"), fs::Permissions::from_mode(0o755)).expect("ours");
         for name in ["pgbouncer", "users", "ini", ""] {
             chown(path(name), Some(own.uid()), Some(own.gid())).expect("ours, or we are root");
@@ -115,20 +113,12 @@ impl Pooler {
     }
 }
 
-fn settings(
-    server: &PgConnectOptions,
-    database: &str,
-    directory: &Path,
-    mode: Mode,
-    connections: u32,
-    program: &Path,
-) -> String {
-    let follows = match mode {
-        Mode::Transaction => "max_prepared_statements = 200",
-        // Releases that follow none do not know the setting.
-        _ if version(program) < FOLLOWS_STATEMENTS => "",
-        _ => "max_prepared_statements = 0",
+fn settings(server: &PgConnectOptions, directory: &Path, mode: Mode, connections: u32) -> String {
+    let pool_mode = match mode {
+        Mode::Session => "session",
+        Mode::Transaction | Mode::TransactionOnly => "transaction",
     };
+    let database = server.get_database().expect("a database");
     format!(
         "[databases]\n\
          {database} = host={} port={} dbname={database}\n\
@@ -139,16 +129,10 @@ fn settings(
          auth_type = trust\n\
          auth_file = {directory}/users\n\
          logfile = {directory}/log\n\
-         pool_mode = {}\n\
-         default_pool_size = {connections}\n\
-         {follows}\n",
+         pool_mode = {pool_mode}\n\
+         default_pool_size = {connections}\n",
         server.get_socket().expect("a directory").display(),
         server.get_port(),
-        if mode == Mode::Session {
-            "session"
-        } else {
-            "transaction"
-        },
         directory = directory.display(),
     )
 }

@@ -4,24 +4,19 @@
 //! the kernel kills it when the thread that started it has ended. Start processes on a thread that lives as long
 //! as the test, not on one lent for blocking work.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    net::{Ipv4Addr, SocketAddr},
-    process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::{
-    io::{
-        AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines,
-    },
-    net::TcpStream,
-    process::{Child, Command},
-    task::JoinHandle,
-    time::timeout,
-};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader, Lines};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::time::TIMEOUT;
 
@@ -242,7 +237,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::support::time::in_time;
+    use crate::support::time::{eventually, in_time};
 
     /// A program that does what is expected of a worker, and listens nowhere.
     async fn stand_in(script: &str) -> Result<Process, NotStarted> {
@@ -262,22 +257,18 @@ mod tests {
         stat.rsplit_once(") ")?.1.chars().next()
     }
 
-    async fn is_in_state(worker: &Process, wanted: impl Fn(Option<char>) -> bool) {
-        in_time("a state", async {
-            while !wanted(state(worker)) {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+    async fn until(what: &str, is_so: impl Fn() -> bool) {
+        let look = async || is_so().then_some(());
+        eventually(look, async || what.to_owned()).await;
     }
 
     #[tokio::test]
     async fn it_is_stopped_continued_and_asked_to_end() {
         let mut worker = stand_in(WAITS).await.expect("a worker");
         worker.stop();
-        is_in_state(&worker, |state| state == Some('T')).await;
+        until("it is stopped", || state(&worker) == Some('T')).await;
         worker.go_on();
-        is_in_state(&worker, |state| state != Some('T')).await;
+        until("it goes on", || state(&worker) != Some('T')).await;
         assert!(!worker.has_ended());
         assert_eq!(worker.terminate().await.0, Some(3));
     }
@@ -292,43 +283,31 @@ mod tests {
         let worker = stand_in(WAITS).await.expect("a worker");
         let stat = format!("/proc/{}/stat", worker.pid());
         drop(worker);
-        in_time("its death", async {
-            // Gone, or a zombie until the runtime reaps it.
-            while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        // Gone, or a zombie until the runtime reaps it.
+        let lives = || fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+        until("its death", || !lives()).await;
     }
 
     #[tokio::test]
     async fn one_that_ends_instead_of_listening_says_why() {
-        let refused = stand_in("echo 'no such verb' >&2; exit 2").await;
-        let Err(NotStarted(why)) = refused else {
-            panic!("it listens nowhere");
-        };
-        assert!(why.contains("it ended") && why.contains('2'), "{why}");
-        let Err(NotStarted(why)) = stand_in("echo nonsense").await else {
-            panic!("it listens nowhere");
-        };
-        assert!(why.contains("nonsense"), "{why}");
+        for (script, said) in [
+            ("echo 'no such verb' >&2; exit 2", ["it ended", "2"]),
+            ("echo nonsense", ["it said", "nonsense"]),
+        ] {
+            let Err(NotStarted(why)) = stand_in(script).await else {
+                panic!("it listens nowhere");
+            };
+            assert!(said.iter().all(|words| why.contains(words)), "{why}");
+        }
     }
 
     #[tokio::test]
     async fn only_the_last_lines_are_kept() {
-        let worker = stand_in(
-            "for i in {1..1000}; do echo line $i >&2; done; echo 'listening on 127.0.0.1:1'",
-        )
-        .await
-        .expect("a worker");
-        let said = worker.said.clone();
-        in_time("the last line", async {
-            while !said.to_string().contains("line 1000\n") {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        let said = said.to_string();
+        let script =
+            "for i in {1..1000}; do echo line $i >&2; done; echo 'listening on 127.0.0.1:1'";
+        let worker = stand_in(script).await.expect("a worker");
+        until("the last line", || worker.said().contains("line 1000\n")).await;
+        let said = worker.said();
         assert_eq!(said.lines().count(), LINES_KEPT);
         assert!(!said.contains("line 800\n") && said.contains("line 801\n"));
         assert_eq!(worker.ended().await.0, Some(0));
@@ -344,10 +323,8 @@ mod tests {
             while !request.ends_with(b"\r\n\r\n") {
                 client.read_buf(&mut request).await.unwrap();
             }
-            client
-                .write_all(b"HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\nnot ready\n")
-                .await
-                .unwrap();
+            let answer = b"HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\nnot ready\n";
+            client.write_all(answer).await.unwrap();
             request
         });
         let (status, body) = in_time("an answer", get(address, "/readyz")).await.unwrap();

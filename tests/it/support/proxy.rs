@@ -7,25 +7,18 @@
 //! While connections are refused nobody listens, so that a client sees what it sees of a server that is down.
 //! A second socket, bound to the same port and never listening, keeps the port from being given away.
 
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sqlx::postgres::PgConnectOptions;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::{TcpListener, TcpSocket, TcpStream, UnixStream},
-    sync::watch,
-    task::{AbortHandle, JoinSet},
-    time::interval,
-};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::interval;
 
 use super::time::POLL;
 
@@ -40,13 +33,6 @@ pub(crate) struct Proxy {
     listening: AbortHandle,
 }
 
-/// Where connections are forwarded to.
-#[derive(Debug, Clone)]
-pub(crate) enum Upstream {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
 /// What the proxy was told last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Orders {
@@ -57,8 +43,8 @@ struct Orders {
 }
 
 impl Proxy {
-    /// Serves on the runtime of the caller.
-    pub(crate) fn start(upstream: Upstream) -> Self {
+    /// Before a server's socket file, on the runtime of the caller.
+    fn start(upstream: PathBuf) -> Self {
         let keeper = bound(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
         let address = keeper.local_addr().expect("a bound socket");
         let (orders, told) = watch::channel(Orders::default());
@@ -79,11 +65,7 @@ impl Proxy {
         let options: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
         let directory = options.get_socket().expect("a directory of sockets");
         let file = format!(".s.PGSQL.{}", options.get_port());
-        Self::start(Upstream::Unix(directory.join(file)))
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        Self::start(directory.join(file))
     }
 
     /// `url`, of a database behind this proxy, with the way through it.
@@ -168,7 +150,7 @@ async fn until(told: &mut watch::Receiver<Orders>, wanted: impl FnMut(&Orders) -
 async fn serve(
     mut listener: TcpListener,
     _keeper: TcpSocket,
-    upstream: Upstream,
+    upstream: PathBuf,
     told: watch::Receiver<Orders>,
     connections: Arc<AtomicUsize>,
 ) {
@@ -213,37 +195,18 @@ impl Drop for Counted {
 }
 
 /// Carries bytes both ways until either side closes or the connection is to be reset.
-async fn forward(mut client: TcpStream, upstream: Upstream, told: watch::Receiver<Orders>) {
+async fn forward(mut client: TcpStream, upstream: PathBuf, told: watch::Receiver<Orders>) {
     let began_under = told.borrow().resets;
     // Unless both directions end in peace, closing means a reset. Halves that own their socket would end it
     // in peace on their way out, so they are borrowed.
     drop(client.set_zero_linger());
-    let client = client.split();
-    match upstream {
-        Upstream::Tcp(address) => {
-            let Ok(mut server) = TcpStream::connect(address).await else {
-                return;
-            };
-            drop(server.set_zero_linger());
-            carry(client, server.split(), told, began_under).await;
-        }
-        Upstream::Unix(file) => {
-            let Ok(mut server) = UnixStream::connect(file).await else {
-                return;
-            };
-            carry(client, server.split(), told, began_under).await;
-        }
-    }
-}
-
-async fn carry(
-    client: (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
-    server: (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
-    told: watch::Receiver<Orders>,
-    began_under: u64,
-) {
-    let up = pump(client.0, server.1, told.clone());
-    let down = pump(server.0, client.1, told.clone());
+    let Ok(mut server) = UnixStream::connect(upstream).await else {
+        return;
+    };
+    let (from_client, to_client) = client.split();
+    let (from_server, to_server) = server.split();
+    let up = pump(from_client, to_server, told.clone());
+    let down = pump(from_server, to_client, told.clone());
     let mut reset = told;
     tokio::select! {
         _ = async { tokio::try_join!(up, down) } => {}
@@ -269,18 +232,21 @@ async fn pump(
 }
 
 mod tests {
+    use std::time::Duration;
+
     use sqlx::{Connection as _, PgConnection};
+    use tempfile::TempDir;
+    use tokio::net::UnixListener;
 
     use super::*;
     use crate::support::cluster;
-    use crate::support::time::in_time;
+    use crate::support::time::{eventually, in_time};
 
     /// A server that says everything back, and a proxy before it.
-    async fn echo() -> Proxy {
-        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a free port");
-        let address = server.local_addr().expect("a bound socket");
+    fn echo() -> (Proxy, TempDir) {
+        let directory = TempDir::new().expect("a temporary directory");
+        let file = directory.path().join("socket");
+        let server = UnixListener::bind(&file).expect("nobody else listens there");
         tokio::spawn(async move {
             loop {
                 let (mut client, _) = server.accept().await.expect("a connection");
@@ -290,15 +256,24 @@ mod tests {
                 });
             }
         });
-        Proxy::start(Upstream::Tcp(address))
+        (Proxy::start(file), directory)
     }
 
     async fn connected(proxy: &Proxy) -> TcpStream {
-        let mut client = TcpStream::connect(proxy.address())
-            .await
-            .expect("the proxy accepts");
+        let client = TcpStream::connect(proxy.address).await;
+        let mut client = client.expect("the proxy accepts");
         assert_eq!(said_back(&mut client, b"hello").await.unwrap(), b"hello");
         client
+    }
+
+    /// Whether the system refuses connections: as for the proxy to be told so, it takes a moment.
+    async fn until_refused(proxy: &Proxy, wanted: bool) {
+        let look = async || {
+            let connected = TcpStream::connect(proxy.address).await;
+            let refused = connected.is_err_and(|it| it.kind() == io::ErrorKind::ConnectionRefused);
+            (refused == wanted).then_some(())
+        };
+        eventually(look, async || format!("refused is not {wanted}")).await;
     }
 
     async fn said_back(client: &mut TcpStream, words: &[u8]) -> io::Result<Vec<u8>> {
@@ -310,7 +285,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reset_ends_every_connection_abruptly_and_lets_new_ones_in() {
-        let proxy = echo().await;
+        let (proxy, _directory) = echo();
         let mut clients = [connected(&proxy).await, connected(&proxy).await];
         assert_eq!(proxy.connections(), 2);
         proxy.reset_connections();
@@ -324,84 +299,61 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_the_system_s_and_open_connections_go_on() {
-        let proxy = echo().await;
+        let (proxy, _directory) = echo();
         let mut open = connected(&proxy).await;
         for _ in 0..3 {
             proxy.refuse();
-            in_time("a refusal", async {
-                loop {
-                    match TcpStream::connect(proxy.address()).await {
-                        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => break,
-                        _ => tokio::task::yield_now().await,
-                    }
-                }
-            })
-            .await;
+            until_refused(&proxy, true).await;
             assert_eq!(said_back(&mut open, b"on").await.unwrap(), b"on");
             proxy.heal();
-            in_time("a connection", async {
-                while TcpStream::connect(proxy.address()).await.is_err() {
-                    tokio::task::yield_now().await;
-                }
-            })
-            .await;
+            until_refused(&proxy, false).await;
         }
         connected(&proxy).await;
     }
 
     #[tokio::test]
     async fn a_stall_holds_bytes_back_and_closes_nothing() {
-        let proxy = echo().await;
+        let (proxy, _directory) = echo();
         let mut open = connected(&proxy).await;
         proxy.stall();
-        open.write_all(b"late")
-            .await
-            .expect("the proxy still reads");
+        let written = open.write_all(b"late").await;
+        written.expect("the proxy still reads");
         let mut answer = [0; 4];
         let waited = Duration::from_millis(200);
         let early = tokio::time::timeout(waited, open.read_exact(&mut answer)).await;
         assert!(early.is_err(), "{early:?}");
-        let mut new = TcpStream::connect(proxy.address())
-            .await
-            .expect("the system accepts");
+        let new = TcpStream::connect(proxy.address).await;
+        let mut new = new.expect("the system accepts");
         new.write_all(b"also").await.expect("room in a buffer");
 
         proxy.heal();
         for (client, said) in [(&mut open, b"late"), (&mut new, b"also")] {
-            in_time("what was held back", client.read_exact(&mut answer))
-                .await
-                .expect("an echo");
+            let echo = in_time("what was held back", client.read_exact(&mut answer));
+            echo.await.expect("an echo");
             assert_eq!(&answer, said);
         }
     }
 
     #[tokio::test]
     async fn an_orderly_end_is_passed_on() {
-        let proxy = echo().await;
+        let (proxy, _directory) = echo();
         let mut client = connected(&proxy).await;
         client.shutdown().await.expect("half of it closes");
         let mut rest = Vec::new();
         let end = in_time("the end", client.read_to_end(&mut rest)).await;
         assert_eq!((end.expect("no reset"), rest), (0, Vec::new()));
-        in_time("the last connection", async {
-            while proxy.connections() > 0 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        let has_ended = async || (proxy.connections() == 0).then_some(());
+        eventually(has_ended, async || "it stays open".to_owned()).await;
     }
 
     #[tokio::test]
     async fn a_session_of_postgresql_passes_through_and_ends_with_a_reset() {
         let database = cluster::database().await;
         let proxy = Proxy::before(&database.url());
-        let mut session = PgConnection::connect(&proxy.url(&database.url()))
-            .await
-            .expect("the server is behind the proxy");
-        let name: String = sqlx::query_scalar("SELECT current_database()::text")
-            .fetch_one(&mut session)
-            .await
-            .expect("an answer");
+        let session = PgConnection::connect(&proxy.url(&database.url())).await;
+        let mut session = session.expect("the server is behind the proxy");
+        let name = sqlx::query_scalar("SELECT current_database()::text");
+        let name: String = name.fetch_one(&mut session).await.expect("an answer");
         assert_eq!(name, database.name());
         proxy.reset_connections();
         let ended = in_time("an error", session.ping()).await;

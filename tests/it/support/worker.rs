@@ -49,23 +49,16 @@ pub(crate) async fn stage(url: &str) -> PgPool {
     let migrated = migrated.expect("the binary was built");
     assert!(migrated.status.success(), "{migrated:?}");
     standin.plant(&world()).await.expect("the world");
-    PgPoolOptions::new()
-        .max_connections(2)
-        .connect(url)
-        .await
-        .expect("the database accepts more connections")
+    let pool = PgPoolOptions::new().max_connections(2).connect(url).await;
+    pool.expect("the database accepts more connections")
 }
 
 /// What a verb that ends by itself says on both outputs, and its exit code.
 pub(crate) async fn said_by(url: &str, verb: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::from(program(url, verb));
-    let output = timeout(TIMEOUT, command.kill_on_drop(true).output())
-        .await
-        .unwrap_or_else(|_| panic!("{verb:?} does not end"))
-        .expect("the binary was built");
-    let said = [output.stdout, output.stderr].concat();
-    (
-        output.status.code(),
-        String::from_utf8(said).expect("it says text"),
-    )
+    let output = timeout(TIMEOUT, command.kill_on_drop(true).output()).await;
+    let output = output.unwrap_or_else(|_| panic!("{verb:?} does not end"));
+    let output = output.expect("the binary was built");
+    let said = String::from_utf8([output.stdout, output.stderr].concat());
+    (output.status.code(), said.expect("it says text"))
 }
