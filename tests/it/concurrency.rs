@@ -1,24 +1,17 @@
 //! Many writers, one verdict each: duplicates and lost updates must be impossible, not improbable.
 
-use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    ops::ControlFlow,
-    process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use reconciler_jobs::restore_execute::record::Source;
-use restore_reconciler::internals::storage::{
-    Access, Limits, Settled, Settlement, Settling, Tally, connect,
-};
-use restore_reconciler::internals::sweep::{Scope, sweep};
+use restore_reconciler::internals::storage::{Access, Limits, Settling, Tally, connect};
+use restore_reconciler::internals::sweep::Scope;
+use tokio::task::JoinSet;
 
 use crate::support::case::Case;
 use crate::support::cluster::environment;
-use crate::support::store::{Fixture, settling};
+use crate::support::store::{Fixture, pages, pass, settling};
 use crate::support::time::TIMEOUT;
 
 const RUNS: i64 = 2_000;
@@ -27,7 +20,6 @@ fn small_batches(worker: &str) -> Settling {
     let mut with = settling();
     with.batch_runs_max = 100;
     with.by.worker = worker.to_owned();
-    with.by.source = Source::Sweep;
     with
 }
 
@@ -38,50 +30,43 @@ async fn sweep_until_nothing_is_due(url: &str, worker: &str) -> u64 {
         lock_timeout: TIMEOUT,
         ..Limits::default()
     };
-    let store = connect(url, Access::Write, &limits)
-        .await
-        .expect("the database accepts connections");
+    let store = connect(url, Access::Write, &limits).await;
+    let store = store.expect("the database accepts connections");
     let mut committed = 0;
     while store.count_due(None).await.expect("a count") > 0 {
-        let tally = sweep(&store, Scope::default(), &small_batches(worker), |_| {
-            ControlFlow::Continue(())
-        })
-        .await
-        .expect("contention is no error")
-        .tally;
+        let pass = pass(&store, Scope::default(), &small_batches(worker)).await;
+        let tally = pass.expect("contention is no error").tally;
         assert_eq!(tally.refused, 0);
         committed += tally.verdicts();
     }
     committed
 }
 
+/// Has each of these workers sweep in a task of its own, and counts what they committed.
+async fn sweep_together(url: &str, workers: &'static [&str]) -> i64 {
+    let mut sweeping = JoinSet::new();
+    for worker in workers {
+        let url = url.to_owned();
+        sweeping.spawn(async move { sweep_until_nothing_is_due(&url, worker).await });
+    }
+    let committed: u64 = sweeping.join_all().await.into_iter().sum();
+    committed.cast_signed()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_connections_settle_each_run_once() {
     let on = Fixture::postgres().await;
     on.plant((1..=RUNS).map(Case::proven)).await;
-    let workers: Vec<_> = (1..=8)
-        .map(|number| {
-            let url = on.url.clone();
-            tokio::spawn(async move {
-                sweep_until_nothing_is_due(&url, &format!("worker {number}")).await
-            })
-        })
-        .collect();
-    let mut committed = 0;
-    for worker in workers {
-        committed += worker.await.expect("no worker fails");
-    }
-    assert_eq!(committed, RUNS.unsigned_abs());
+    let workers = &["1", "2", "3", "4", "5", "6", "7", "8"];
+    assert_eq!(sweep_together(&on.url, workers).await, RUNS);
     on.assert_one_of_each(RUNS).await;
     assert_sweeps_add_up(&on).await;
 }
 
 /// What the sweeps table says is what was committed.
 async fn assert_sweeps_add_up(on: &Fixture) {
-    let counted = on
-        .count("SELECT CAST(sum(succeeded) AS BIGINT) FROM reconciler.sweeps")
-        .await;
-    assert_eq!(counted, RUNS);
+    let counted = "SELECT CAST(sum(succeeded) AS BIGINT) FROM reconciler.sweeps";
+    assert_eq!(on.count(counted).await, RUNS);
 }
 
 /// Set in the processes that the test below starts: the file that they settle.
@@ -91,9 +76,8 @@ const SETTLE: &str = "RECONCILER_TEST_SETTLE";
 async fn two_processes_settle_each_run_of_a_file_once() {
     if let Some(url) = environment(SETTLE) {
         println!("ready");
-        std::io::stdin()
-            .read_line(&mut String::new())
-            .expect("the word to start");
+        let word = std::io::stdin().read_line(&mut String::new());
+        word.expect("the word to start");
         let worker = format!("process {}", std::process::id());
         let committed = sweep_until_nothing_is_due(&url, &worker).await;
         println!("\ncommitted {committed}");
@@ -103,17 +87,12 @@ async fn two_processes_settle_each_run_of_a_file_once() {
     let on = Fixture::sqlite().await;
     on.plant((1..=RUNS).map(Case::proven)).await;
     // This binary again, running this test only, which then takes the branch above.
-    let mut settlers = [Settler::start(&on.url), Settler::start(&on.url)];
+    let mut settlers = [&on.url, &on.url].map(|url| Settler::start(url));
     for settler in &mut settlers {
         settler.line("ready");
     }
-    let mut committed = 0;
-    for settler in &mut settlers {
-        settler.go();
-    }
-    for settler in &mut settlers {
-        committed += settler.finish();
-    }
+    settlers.iter_mut().for_each(Settler::go);
+    let committed: i64 = settlers.iter_mut().map(Settler::finish).sum();
     assert_eq!(committed, RUNS);
     on.assert_one_of_each(RUNS).await;
     assert_sweeps_add_up(&on).await;
@@ -121,7 +100,7 @@ async fn two_processes_settle_each_run_of_a_file_once() {
 
 struct Settler {
     child: Child,
-    said: BufReader<std::process::ChildStdout>,
+    said: BufReader<ChildStdout>,
 }
 
 impl Settler {
@@ -170,27 +149,16 @@ async fn a_run_that_the_platform_closes_is_theirs_whole() {
     on.plant((1..=RUNS).map(Case::proven)).await;
     let done = Arc::new(AtomicBool::new(false));
     let platform = tokio::spawn(act_as_the_platform(Arc::clone(&on), Arc::clone(&done)));
-    let workers = ["one", "two"].map(|worker| {
-        let url = on.url.clone();
-        tokio::spawn(async move { sweep_until_nothing_is_due(&url, worker).await })
-    });
-    let mut committed = 0;
-    for worker in workers {
-        committed += worker.await.expect("no worker fails");
-    }
+    let committed = sweep_together(&on.url, &["one", "two"]).await;
     done.store(true, Ordering::Relaxed);
     platform.await.expect("the platform never fails");
 
-    let theirs = on
-        .count("SELECT count(*) FROM operation_runs WHERE outcome = 'failed'")
-        .await;
-    assert!(
-        theirs > 0 && committed > 0,
-        "both took part: {theirs} and {committed}"
-    );
-    on.assert_one_of_each(i64::try_from(committed).expect("a count"))
-        .await;
-    let mixed = "SELECT count(*) FROM operation_runs AS run
+    let theirs = "operation_runs WHERE outcome = 'failed'";
+    let theirs = on.number_of(theirs).await;
+    let both = format!("both took part: {theirs} and {committed}");
+    assert!(theirs > 0 && committed > 0, "{both}");
+    on.assert_one_of_each(committed).await;
+    let mixed = "operation_runs AS run
         LEFT JOIN reconciler.ledger AS entry ON entry.operation_run_id = run.id
         LEFT JOIN audit_logs AS audit
             ON audit.resource_type = 'operation_run' AND audit.resource_id = run.id::text
@@ -199,12 +167,9 @@ async fn a_run_that_the_platform_closes_is_theirs_whole() {
            OR (audit.id IS NULL) <> (run.outcome = 'failed')
            OR (run.context::jsonb ? 'reconciliation') <> (run.outcome = 'succeeded')
            OR coalesce(run.user_id = 1, false) <> (run.outcome = 'failed')";
-    assert_eq!(
-        on.count(mixed).await,
-        0,
-        "runs that are partly ours and partly theirs"
-    );
-    assert_eq!(theirs + i64::try_from(committed).expect("a count"), RUNS);
+    let mixed = on.number_of(mixed).await;
+    assert_eq!(mixed, 0, "runs that are partly ours and partly theirs");
+    assert_eq!(theirs + committed, RUNS);
 }
 
 /// Closes three runs at a time, guarded as the platform guards it, and touches ten others.
@@ -229,37 +194,19 @@ async fn act_as_the_platform(on: Arc<Fixture>, done: Arc<AtomicBool>) {
 }
 
 async fn a_large_sweep_writes_one_of_each(on: Fixture, count: i64) {
-    on.plant((1..=count).map(|id| {
-        if id % 2 == 0 {
-            Case::proven(id)
-        } else {
-            Case::failed(id)
-        }
-    }))
-    .await;
-    let mut looks = 0;
-    let tally = sweep(&on.store, Scope::default(), &settling(), |settled| {
-        let committed = |result: &Settlement| matches!(result, Settlement::Committed(_));
-        assert!(settled.iter().all(|run| committed(&run.result)));
-        looks += 1;
-        ControlFlow::Continue(())
-    })
-    .await
-    .expect("a sweep")
-    .tally;
+    on.plant((1..=count).step_by(2).map(Case::failed)).await;
+    on.plant((2..=count).step_by(2).map(Case::proven)).await;
+    let (swept, pages) = pages(&on.store, Scope::default(), &settling()).await;
     let half = count.unsigned_abs() / 2;
-    assert_eq!((tally.succeeded, tally.failed), (half, half));
-    assert_eq!(looks, count / 500);
+    assert_eq!((swept.tally.succeeded, swept.tally.failed), (half, half));
+    assert_eq!(swept.tally.looked_at(), count.unsigned_abs());
+    assert!(pages.iter().map(Vec::len).eq(vec![500; pages.len()]));
     on.assert_one_of_each(count).await;
 
-    let before = on.standin.fingerprint().await.expect("a fingerprint");
-    let go_on = |_: &[Settled]| ControlFlow::Continue(());
-    let again = sweep(&on.store, Scope::default(), &settling(), go_on).await;
+    let before = on.fingerprint().await;
+    let again = pass(&on.store, Scope::default(), &settling()).await;
     assert_eq!(again.expect("a sweep").tally, Tally::default());
-    assert_eq!(
-        before,
-        on.standin.fingerprint().await.expect("a fingerprint")
-    );
+    assert_eq!(before, on.fingerprint().await);
 }
 
 #[tokio::test]
