@@ -80,14 +80,18 @@ async fn assert_done(on: &Fixture, jobs: i64) {
     assert_eq!((done, on.number_of("apalis.jobs").await), (jobs, jobs));
 }
 
-/// Refuses, with this error code, whatever is done to run 7: at once, or at the end of the transaction.
-async fn refuse_seven(on: &Fixture, deferred: bool, code: &str) {
+/// Refuses, with this error code, whatever is done to runs such as `= 7`: at once, or at the end of the transaction.
+async fn refuse(on: &Fixture, runs: &str, deferred: bool, code: &str) {
     let trigger = if deferred {
-        "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON reconciler.ledger DEFERRABLE INITIALLY DEFERRED
-         FOR EACH ROW WHEN (new.operation_run_id = 7) EXECUTE FUNCTION refuse()"
+        format!(
+            "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON reconciler.ledger DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW WHEN (new.operation_run_id {runs}) EXECUTE FUNCTION refuse()"
+        )
     } else {
-        "CREATE TRIGGER refuse BEFORE UPDATE ON operation_runs FOR EACH ROW
-         WHEN (new.id = 7) EXECUTE FUNCTION refuse()"
+        format!(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON operation_runs FOR EACH ROW
+             WHEN (new.id {runs}) EXECUTE FUNCTION refuse()"
+        )
     };
     on.execute(&format!(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -115,12 +119,7 @@ async fn a_commit_that_fails_leaves_neither_verdict_nor_finished_job() {
     let jobs = held(&on, 6..=8, WORKER).await;
     let rows = on.rows("SELECT * FROM apalis.jobs ORDER BY id").await;
     let before = on.fingerprint().await;
-    refuse_seven(&on, true, "insufficient_privilege").await;
-    on.execute(
-        "CREATE CONSTRAINT TRIGGER refuse_others AFTER INSERT ON reconciler.ledger DEFERRABLE INITIALLY DEFERRED
-         FOR EACH ROW WHEN (new.operation_run_id <> 7) EXECUTE FUNCTION refuse()",
-    )
-    .await;
+    refuse(&on, "> 0", true, "insufficient_privilege").await;
     let (settled, result) = try_settle(&on, &jobs).await;
     assert_eq!(result.unwrap_err().kind(), ErrorKind::Fatal);
     assert_eq!(settled, []);
@@ -228,7 +227,7 @@ async fn jobs_of_runs_that_are_closed_or_gone_are_finished() {
 /// Refused at once, or at the commit.
 async fn refused_run_is_watched(deferred: bool, code: &str) {
     let on = prepared(1..=12).await;
-    refuse_seven(&on, deferred, code).await;
+    refuse(&on, "= 7", deferred, code).await;
     let jobs = held(&on, (1..=12).chain([7]), WORKER).await;
     let results = settle(&on, &jobs).await;
     assert!(refused(&results[&7]).0.is_some());
@@ -254,7 +253,7 @@ async fn a_refused_runs_job_is_done_and_the_run_is_watched() {
 #[tokio::test]
 async fn the_job_of_a_run_that_is_refused_even_its_place_on_the_watch_list_is_done() {
     let on = prepared(6..=8).await;
-    refuse_seven(&on, false, "raise_exception").await;
+    refuse(&on, "= 7", false, "raise_exception").await;
     on.execute(
         "CREATE TRIGGER refuse BEFORE INSERT ON reconciler.watch_list FOR EACH ROW
          EXECUTE FUNCTION refuse()",

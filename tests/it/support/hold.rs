@@ -33,9 +33,8 @@ pub(crate) async fn hold(url: &str, run: i64) -> Held {
     let trigger = raw_sql(TRIGGER).execute(&mut session).await;
     trigger.expect("a trigger");
     let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(run);
-    lock.execute(&mut session)
-        .await
-        .expect("nobody else has it");
+    let locked = lock.execute(&mut session).await;
+    locked.expect("nobody else has it");
     Held(session)
 }
 
