@@ -12,31 +12,27 @@ pub(crate) mod dice;
 mod faults;
 mod platform;
 
-use std::{
-    collections::BTreeMap,
-    fmt::Display,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex};
 
-use sqlx::PgPool;
 use tokio::{sync::watch, time::Instant};
 
-use self::crew::Crew;
+use self::crew::{CONFIG, Crew};
 use self::dice::{Dice, seed};
 use self::faults::{Amount, cause};
 use self::platform::{Books, Platform};
 use crate::history::{System, assert_sound};
 use crate::support::cluster::{self, environment};
+use crate::support::scene::Scene;
 use crate::support::time::eventually;
-use crate::support::worker::stage;
 
 /// How many workers and servers are killed; `tests/chaos` sets them.
 const WORKER_KILLS: &str = "RECONCILER_TEST_CHAOS_KILLS";
 const SERVER_KILLS: &str = "RECONCILER_TEST_CHAOS_SERVER_KILLS";
 
-const STILL_OPEN: &str = "
-    SELECT count(*) FROM operation_runs
-    WHERE type = 'restore.execute' AND status IN ('queued', 'running')";
+const STILL_OPEN: &str =
+    "operation_runs WHERE type = 'restore.execute' AND status IN ('queued', 'running')";
 
 /// What there is about the runs that are still open, and about the queue and the sweeps; for a failure's message.
 const WHY_OPEN: &str = "
@@ -89,13 +85,11 @@ async fn no_run_is_lost_doubled_or_overclaimed_whatever_fails() {
     let mut dice = Dice::from(seed);
     let cluster = cluster::private();
     cluster.survive_kills().await;
-    let database = cluster.database().await;
-    let url = database.url();
+    let scene = Scene::in_database(cluster.database().await, CONFIG).await;
     let cluster = Arc::new(Mutex::new(cluster));
-    let pool = stage(&url).await;
-    let crew = Crew::start(&url).await;
+    let crew = Crew::start(scene.url(), &scene.config).await;
     let (stop, told) = watch::channel(false);
-    let platform = Platform::new(&url, dice.for_another());
+    let platform = Platform::new(scene.url(), dice.for_another());
     let platform = tokio::spawn(platform.work(told));
     report(&"the platform and three workers are at work");
 
@@ -104,17 +98,17 @@ async fn no_run_is_lost_doubled_or_overclaimed_whatever_fails() {
     let books = platform.await.expect("the platform never fails");
     report(&format_args!("nothing fails any more; {}", summary(&books)));
 
-    until_nothing_is_open(&pool, &crew).await;
+    until_nothing_is_open(&scene, &crew).await;
     report(&"every run is closed");
     crew.dismiss().await;
+    let restarts = crew.restarts();
     report(&format_args!(
-        "workers left in peace; {} had to be started again",
-        crew.restarts()
+        "workers left in peace; {restarts} had to be started again"
     ));
 
-    assert_sound(&url, System::QUIET).await;
-    let verdicts = judge_by_the_books(&pool, &books).await;
-    assert_nothing_of_what_was_undone(&pool, &books).await;
+    assert_sound(scene.url(), System::QUIET).await;
+    let verdicts = judge_by_the_books(&scene, &books).await;
+    assert_nothing_of_what_was_undone(&scene, &books).await;
     report(&format_args!(
         "{} worker kills, {} server kills, {} runs, verdicts {verdicts:?}, 0 lost, 0 duplicates, 0 overclaims, \
          0 dead letters; seed {seed}",
@@ -135,59 +129,44 @@ fn summary(books: &Books) -> String {
     )
 }
 
-async fn until_nothing_is_open(pool: &PgPool, crew: &Crew) {
-    let are_closed = async || (count(pool, STILL_OPEN).await == 0).then_some(());
+async fn until_nothing_is_open(scene: &Scene, crew: &Crew) {
+    let are_closed = async || (scene.number_of(STILL_OPEN).await == 0).then_some(());
     let state = async || {
-        let left: Vec<String> = sqlx::query_scalar(WHY_OPEN)
-            .fetch_all(pool)
-            .await
-            .expect("nothing fails any more");
+        let left = sqlx::query_scalar(WHY_OPEN).fetch_all(scene.pg()).await;
+        let left: Vec<String> = left.expect("nothing fails any more");
         format!("runs are open\n{}\n{}", left.join("\n"), crew.said().await)
     };
     eventually(are_closed, state).await;
-}
-
-async fn count(pool: &PgPool, query: &'static str) -> i64 {
-    sqlx::query_scalar(query)
-        .fetch_one(pool)
-        .await
-        .expect("nothing fails any more")
 }
 
 /// A run's id, its outcome, who closed it if not we, and our verdict.
 type Closed = (i64, String, Option<i64>, Option<String>);
 
 /// Each run that the platform committed has one verdict that its proof allows, or the platform's own.
-async fn judge_by_the_books(pool: &PgPool, books: &Books) -> BTreeMap<String, usize> {
+async fn judge_by_the_books(scene: &Scene, books: &Books) -> BTreeMap<String, usize> {
     let closed: Vec<Closed> = sqlx::query_as(
         "SELECT run.id, run.outcome, run.user_id, entry.outcome
          FROM operation_runs AS run
          LEFT JOIN reconciler.ledger AS entry ON entry.operation_run_id = run.id
          ORDER BY run.id",
     )
-    .fetch_all(pool)
+    .fetch_all(scene.pg())
     .await
     .expect("nothing fails any more");
-    assert_eq!(
-        closed.iter().map(|(run, ..)| *run).collect::<Vec<_>>(),
-        books.runs.keys().copied().collect::<Vec<_>>(),
-        "the runs that are there are those that were committed"
-    );
+    // The runs that are there are those that were committed.
+    let there: Vec<&i64> = closed.iter().map(|(run, ..)| run).collect();
+    assert_eq!(there, books.runs.keys().collect::<Vec<_>>());
     let mut verdicts = BTreeMap::new();
     for (run, outcome, closed_by, verdict) in closed {
         let ending = books.runs[&run];
         let allowed = ending.verdicts();
         if closed_by.is_some() {
-            assert!(
-                books.closed.contains(&run) && verdict.is_none(),
-                "run {run}"
-            );
+            let is_theirs = books.closed.contains(&run) && verdict.is_none();
+            assert!(is_theirs, "run {run}");
         } else {
             assert_eq!(verdict.as_ref(), Some(&outcome), "run {run}");
-            assert!(
-                allowed.contains(&outcome.as_str()),
-                "run {run}: {ending:?} is {outcome}"
-            );
+            let is_allowed = allowed.contains(&outcome.as_str());
+            assert!(is_allowed, "run {run}: {ending:?} is {outcome}");
             *verdicts.entry(outcome).or_default() += 1;
         }
     }
@@ -197,13 +176,13 @@ async fn judge_by_the_books(pool: &PgPool, books: &Books) -> BTreeMap<String, us
          WHERE action = 'operation_run.reconciled'",
         "SELECT count(*) - count(DISTINCT operation_run_id) FROM reconciler.ledger",
     ] {
-        assert_eq!(count(pool, none).await, 0, "{none}");
+        assert_eq!(scene.count(none).await, 0, "{none}");
     }
     verdicts
 }
 
 /// A transaction that was rolled back has left neither a run nor a job.
-async fn assert_nothing_of_what_was_undone(pool: &PgPool, books: &Books) {
+async fn assert_nothing_of_what_was_undone(scene: &Scene, books: &Books) {
     assert!(!books.undone.is_empty(), "some were rolled back");
     let left: Vec<(String, i64)> = sqlx::query_as(
         "SELECT 'run', id FROM operation_runs WHERE id = ANY ($1)
@@ -217,13 +196,11 @@ async fn assert_nothing_of_what_was_undone(pool: &PgPool, books: &Books) {
          WHERE run = ANY ($1)",
     )
     .bind(&books.undone)
-    .fetch_all(pool)
+    .fetch_all(scene.pg())
     .await
     .expect("nothing fails any more");
     assert_eq!(left, [], "of transactions that were rolled back");
-    let jobs = "SELECT count(*) FROM apalis.jobs WHERE job_type = 'restore.execute'";
-    assert!(
-        count(pool, jobs).await > 0,
-        "jobs are kept, so that this can fail"
-    );
+    let jobs = "apalis.jobs WHERE job_type = 'restore.execute'";
+    let jobs = scene.number_of(jobs).await;
+    assert!(jobs > 0, "jobs are kept, so that this can fail");
 }

@@ -1,27 +1,19 @@
 //! Three workers that are replaced when they fall, two of them behind a network that fails.
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use tempfile::TempDir;
-use tokio::{
-    sync::{Mutex, MutexGuard},
-    time::interval,
-};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::interval;
 
 use crate::support::proxy::Proxy;
 use crate::support::time::in_time;
 use crate::support::worker::Worker;
 
 /// Short times, so that much happens in a short run. Jobs are kept, because they are counted at the end.
-const CONFIG: &str = r#"
+pub(super) const CONFIG: &str = r#"
 [rules]
 settle_window = "2s"
 settle_window_in_progress = "2s"
@@ -50,7 +42,6 @@ pub(super) struct Crew {
     /// Workers that could not be started and were started again, as a supervisor of services would.
     restarts: AtomicUsize,
     config: PathBuf,
-    _directory: TempDir,
 }
 
 /// Where one worker works, and the next one after it.
@@ -62,26 +53,20 @@ struct Place {
 }
 
 impl Crew {
-    pub(super) async fn start(url: &str) -> Arc<Self> {
-        let directory = TempDir::new().expect("a temporary directory");
-        let config = directory.path().join("reconciler.toml");
-        fs::write(&config, CONFIG).expect("a file");
-        let mut places = Vec::new();
-        for proxied in [true, true, false] {
-            let proxy = proxied.then(|| Proxy::before(url));
-            places.push(Place {
-                url: proxy
-                    .as_ref()
-                    .map_or(url.to_owned(), |proxy| proxy.url(url)),
+    pub(super) async fn start(url: &str, config: &Path) -> Arc<Self> {
+        let place = |is_behind_proxy: bool| {
+            let proxy = is_behind_proxy.then(|| Proxy::before(url));
+            let through = proxy.as_ref().map(|proxy| proxy.url(url));
+            Place {
+                url: through.unwrap_or_else(|| url.to_owned()),
                 proxy,
                 worker: Mutex::new(None),
-            });
-        }
+            }
+        };
         let crew = Arc::new(Self {
-            places,
+            places: [true, true, false].map(place).into(),
             restarts: AtomicUsize::new(0),
-            config,
-            _directory: directory,
+            config: config.to_owned(),
         });
         for place in &crew.places {
             *place.worker.lock().await = Some(crew.hire(place).await);
@@ -138,11 +123,8 @@ impl Crew {
     pub(super) async fn replace(&self, first: usize) {
         let (place, mut worker) = self.free_place(first).await;
         let mut killed = worker.take().expect("each place has a worker");
-        assert!(
-            !killed.has_ended(),
-            "a worker ended by itself\n{}",
-            killed.said()
-        );
+        let has_ended = killed.has_ended();
+        assert!(!has_ended, "a worker ended by itself\n{}", killed.said());
         killed.kill().await;
         *worker = Some(self.hire(place).await);
     }
@@ -173,13 +155,11 @@ impl Crew {
     pub(super) async fn said(&self) -> String {
         let mut all = String::new();
         for (place, number) in self.places.iter().zip(1..) {
-            let worker = place.worker.lock().await;
-            let Some(worker) = worker.as_ref() else {
-                continue;
-            };
-            let (status, state) = worker.probe("/readyz?verbose").await;
-            let said = worker.said();
-            all = format!("{all}worker {number}, {status}: {state}\n{said}");
+            if let Some(worker) = place.worker.lock().await.as_ref() {
+                let (status, state) = worker.probe("/readyz?verbose").await;
+                let said = worker.said();
+                all = format!("{all}worker {number}, {status}: {state}\n{said}");
+            }
         }
         all
     }

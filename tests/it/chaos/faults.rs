@@ -1,15 +1,11 @@
 //! What goes wrong, when, and for how long.
 
-use std::{
-    fmt::Display,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::{
-    task::{JoinSet, spawn_blocking},
-    time::{Instant, MissedTickBehavior, interval, interval_at},
-};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use super::crew::Crew;
 use super::dice::Dice;
@@ -136,9 +132,8 @@ async fn crash(cluster: &Arc<Mutex<Cluster>>) {
 
 /// As long as a fault lasts; there is nothing else to wait for.
 async fn lasts(duration: Duration) {
-    interval_at(Instant::now() + duration, duration)
-        .tick()
-        .await;
+    let end = Instant::now() + duration;
+    interval_at(end, duration).tick().await;
 }
 
 mod tests {

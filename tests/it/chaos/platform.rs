@@ -3,19 +3,17 @@
 //! It writes through a connection of its own. Every step is guarded, so that one whose commit was not
 //! confirmed is done once more without doing anything twice.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Duration,
-};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
-use tokio::{
-    sync::watch,
-    time::{Instant, MissedTickBehavior, interval},
-};
+use sqlx::postgres::{PgArguments, PgConnection, Postgres};
+use sqlx::query::Query;
+use sqlx::{Connection as _, Transaction};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::dice::Dice;
-use crate::support::case::{Case, snapshot_of};
+use crate::support::case::{Case, HOME, snapshot_of};
 
 /// Between two runs.
 const PACE: Duration = Duration::from_millis(15);
@@ -303,18 +301,20 @@ async fn connected<'c>(
     connection.as_mut().expect("made above").begin().await
 }
 
+/// Executes a statement, and says how many rows that changed.
+async fn execute(
+    tx: &mut Transaction<'_, Postgres>,
+    query: Query<'_, Postgres, PgArguments>,
+) -> sqlx::Result<u64> {
+    Ok(query.execute(&mut **tx).await?.rows_affected())
+}
+
 async fn begin(tx: &mut Transaction<'_, Postgres>, story: &Story) -> sqlx::Result<()> {
-    let case = Case::proven(story.run);
-    sqlx::query(BEGIN)
-        .bind(story.run)
-        .bind(case.restore.id)
-        .bind(case.run.workspace_id)
-        .bind(case.restore.managed_environment_id)
-        .bind(case.run.context)
-        .bind(case.restore.requested_items)
-        .execute(&mut **tx)
-        .await
-        .map(drop)
+    let Case { run, restore, .. } = Case::proven(story.run);
+    let query = sqlx::query(BEGIN).bind(run.id).bind(restore.id);
+    let query = query.bind(HOME.0).bind(HOME.1);
+    let query = query.bind(run.context).bind(restore.requested_items);
+    execute(tx, query).await.map(drop)
 }
 
 /// Ends the restore with everything that is recorded then, and asks for its run to be looked at.
@@ -322,29 +322,21 @@ async fn end(tx: &mut Transaction<'_, Postgres>, story: &Story) -> sqlx::Result<
     if !story.begins_early {
         begin(tx, story).await?;
     }
-    let case = Case::proven(story.run);
+    let restore = Case::proven(story.run).restore;
     let (results, metadata) = match story.ending {
         Ending::Cancelled => (None, None), // before it applied anything
-        _ => (case.restore.results, case.restore.metadata),
+        _ => (restore.results, restore.metadata),
     };
     let status = story.ending.status();
-    let ended = sqlx::query(END)
-        .bind(case.restore.id)
-        .bind(status)
-        .bind(results)
-        .bind(metadata)
-        .execute(&mut **tx)
-        .await?;
-    if ended.rows_affected() == 0 {
+    let query = sqlx::query(END).bind(restore.id).bind(status);
+    if execute(tx, query.bind(results).bind(metadata)).await? == 0 {
         return Ok(()); // by the commit that was not confirmed
     }
-    sqlx::query(AUDIT)
-        .bind(case.restore.id)
-        .bind(case.run.workspace_id)
-        .bind(case.restore.managed_environment_id)
-        .bind(format!("restore.{status}"))
-        .execute(&mut **tx)
-        .await?;
+    let query = sqlx::query(AUDIT)
+        .bind(restore.id)
+        .bind(HOME.0)
+        .bind(HOME.1);
+    execute(tx, query.bind(format!("restore.{status}"))).await?;
     if matches!(story.ending, Ending::Proven | Ending::Partial) {
         evidence(tx, story.run).await?;
     }
@@ -358,10 +350,8 @@ async fn end(tx: &mut Transaction<'_, Postgres>, story: &Story) -> sqlx::Result<
 }
 
 async fn ask(tx: &mut Transaction<'_, Postgres>, story: &Story) -> sqlx::Result<()> {
-    let queued: bool = sqlx::query_scalar(REQUEST)
-        .bind(story.run)
-        .fetch_one(&mut **tx)
-        .await?;
+    let queued = sqlx::query_scalar(REQUEST).bind(story.run);
+    let queued: bool = queued.fetch_one(&mut **tx).await?;
     // A sweep may have given its verdict since the run began; then there is nothing to queue.
     let can_be_closed = story.begins_early || story.closes == Closes::BeforeAsking;
     assert!(queued || can_be_closed, "run {} was not queued", story.run);
@@ -369,23 +359,12 @@ async fn ask(tx: &mut Transaction<'_, Postgres>, story: &Story) -> sqlx::Result<
 }
 
 async fn evidence(tx: &mut Transaction<'_, Postgres>, run: i64) -> sqlx::Result<()> {
-    let case = Case::proven(run);
-    sqlx::query(EVIDENCE)
-        .bind(snapshot_of(run))
-        .bind(run)
-        .bind(case.run.workspace_id)
-        .bind(case.restore.managed_environment_id)
-        .execute(&mut **tx)
-        .await
-        .map(drop)
+    let query = sqlx::query(EVIDENCE).bind(snapshot_of(run)).bind(run);
+    execute(tx, query.bind(HOME.0).bind(HOME.1)).await.map(drop)
 }
 
 async fn close(tx: &mut Transaction<'_, Postgres>, run: i64) -> sqlx::Result<()> {
-    sqlx::query(CLOSE)
-        .bind(run)
-        .execute(&mut **tx)
-        .await
-        .map(drop)
+    execute(tx, sqlx::query(CLOSE).bind(run)).await.map(drop)
 }
 
 /// Any other error is a mistake in here.
