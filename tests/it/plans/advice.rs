@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use restore_reconciler::internals::doctor::Level;
+use restore_reconciler::internals::doctor::{Level, examine};
 use restore_reconciler::internals::storage::Store;
 
 use crate::support::store::Fixture;
@@ -26,9 +26,7 @@ fn statements(script: &str) -> BTreeSet<String> {
 }
 
 async fn advised(store: &Store) -> BTreeSet<String> {
-    let checks = restore_reconciler::internals::doctor::examine(store)
-        .await
-        .expect("the database can be examined");
+    let checks = examine(store).await.expect("the database can be examined");
     let about_indexes = checks
         .iter()
         .filter(|check| check.level == Level::Advice && check.subject.starts_with("index on "));
@@ -43,11 +41,8 @@ async fn what_is_measured_is_what_is_advised() {
     let wanted = advised(&on.store).await;
     assert_eq!(wanted.len(), 5);
     assert_eq!(statements(ADVISED), wanted);
-    on.standin.set_advised_indexes(true).await.expect("indexes");
-    assert_eq!(advised(&on.store).await, BTreeSet::new());
-    on.standin
-        .set_advised_indexes(false)
-        .await
-        .expect("no more of them");
-    assert_eq!(advised(&on.store).await, wanted);
+    for (are_there, advice) in [(true, BTreeSet::new()), (false, wanted)] {
+        on.standin.set_advised_indexes(are_there).await.unwrap();
+        assert_eq!(advised(&on.store).await, advice);
+    }
 }

@@ -1,23 +1,20 @@
 //! Everything that is ever asked of a store, for a page of runs; and the settlement of a single one.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::sweep::shard::Shard;
-use restore_reconciler::internals::storage::QueueState;
 use restore_reconciler::internals::storage::reader::{QueueScope, Workspaces};
 use restore_reconciler::internals::storage::{
-    ClaimedJob, Retention, Store, StoreError, SweepStart,
+    ClaimedJob, QueueState, Retention, Store, StoreError, SweepStart,
 };
-use restore_reconciler::internals::sweep::{Scope, sweep};
-use tracing::Span;
+use restore_reconciler::internals::sweep::Scope;
 
 use super::looks;
 use super::place::{Place, WORKER, scope_of};
 use crate::support::case::{Case, rows_of};
-use crate::support::store::settling;
+use crate::support::store::{claimed, moved, pass, settling};
 
 /// How many runs a page has.
 pub(super) const PAGE: i64 = 500;
@@ -31,14 +28,12 @@ const TRUST: &str = "TRUNCATE reconciler.attempts";
 /// Open runs from `first` on, in all workspaces; the restores of some still go on.
 fn cases(first: i64) -> impl Iterator<Item = Case> {
     (first..first + RUNS).map(|id| {
-        let mut case = if id % 10 == 0 {
+        let case = if id % 10 == 0 {
             Case::in_progress(id)
         } else {
             Case::proven(id)
         };
-        let (workspace, environment) = scope_of(id);
-        case.move_to(workspace, environment);
-        case
+        moved(case, scope_of(id))
     })
 }
 
@@ -71,35 +66,27 @@ pub(super) async fn spend(place: &Place, first: i64) -> Result<(), StoreError> {
     assert_eq!(suspects.len(), start.in_hand.len());
     place.execute(TRUST).await;
     ticks(store).await?;
-    let pass = sweep(store, Scope::default(), &settling(), |_| {
-        ControlFlow::Continue(())
-    })
-    .await?;
-    assert!(pass.tally.verdicts() > PAGE.unsigned_abs(), "{pass:?}");
-    let idle = sweep(store, Scope::default(), &settling(), |_| {
-        ControlFlow::Continue(())
-    })
-    .await?;
+    let busy = pass(store, Scope::default(), &settling()).await?;
+    assert!(busy.tally.verdicts() > PAGE.unsigned_abs(), "{busy:?}");
+    let idle = pass(store, Scope::default(), &settling()).await?;
     assert_eq!(idle.tally.verdicts(), 0, "{idle:?}");
     Ok(())
 }
 
 /// Settles a run of which nothing was read before.
 pub(super) async fn settle_one(place: &Place, first: i64) -> Result<(), StoreError> {
-    let run = RunId(first + PAGE - 1);
-    place
-        .store
-        .settle(&[run], &settling(), &mut Vec::new())
-        .await
+    settle(&place.store, &[RunId(first + PAGE - 1)]).await
+}
+
+async fn settle(store: &Store, runs: &[RunId]) -> Result<(), StoreError> {
+    store.settle(runs, &settling(), &mut Vec::new()).await
 }
 
 /// Jobs are queued, taken, given back, and settled.
 async fn jobs(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     let store = &place.store;
-    assert_eq!(
-        store.request(runs, "platform", None).await?.len(),
-        runs.len()
-    );
+    let queued = store.request(runs, "platform", None).await?;
+    assert_eq!(queued.len(), runs.len());
     store.count_unfinished().await?;
     let jobs = take(place).await;
     store.release(&jobs).await?;
@@ -107,22 +94,16 @@ async fn jobs(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     store.discard(&jobs[0].id, WORKER).await?;
     store.keep_alive(&[WORKER.to_owned()]).await?;
     store.discard_unreadable().await?;
+    let (all_but_one, with) = (&runs[..runs.len() - 1], settling());
     store
-        .settle_jobs(&runs[..runs.len() - 1], &jobs, &settling(), &mut Vec::new())
+        .settle_jobs(all_but_one, &jobs, &with, &mut Vec::new())
         .await?;
-    store
-        .request(&page(runs[0].0 + PAGE)[..10], "platform", None)
-        .await?;
+    let others = page(runs[0].0 + PAGE);
+    store.request(&others[..10], "platform", None).await?;
     take(place).await;
     store.release_all("host-1-2").await?;
-    assert!(
-        store
-            .request_once(RunId(runs[0].0 + PAGE), "console", None)
-            .await?
-    );
-    store
-        .request(&page(runs[0].0 + PAGE)[..1], "platform", None)
-        .await?;
+    assert!(store.request_once(others[0], "console", None).await?);
+    store.request(&others[..1], "platform", None).await?;
     Ok(())
 }
 
@@ -137,14 +118,7 @@ async fn take(place: &Place) -> Vec<ClaimedJob> {
     .fetch_all(&place.own)
     .await
     .expect("jobs");
-    let held = |(id, run)| ClaimedJob {
-        id,
-        worker: WORKER.to_owned(),
-        run: RunId(run),
-        asked_at: None,
-        trace: None,
-        span: Span::none(),
-    };
+    let held = |(id, run)| claimed(id, run, WORKER);
     taken.into_iter().map(held).collect()
 }
 
@@ -163,12 +137,8 @@ async fn looks(store: &Store, runs: &[RunId]) -> Result<(), StoreError> {
 async fn suspects(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     let store = &place.store;
     store.suspect(&runs[..20], WORKER).await?;
-    store
-        .settle(&runs[..5], &settling(), &mut Vec::new())
-        .await?;
-    store
-        .settle(&runs[20..], &settling(), &mut Vec::new())
-        .await?;
+    settle(store, &runs[..5]).await?;
+    settle(store, &runs[20..]).await?;
     place
         .execute("UPDATE reconciler.watch_list SET look_again_at = statement_timestamp()")
         .await;
@@ -203,7 +173,8 @@ async fn ticks(store: &Store) -> Result<(), StoreError> {
     let plan = |_| 4;
     assert_eq!(store.win_tick(tick, WORKER, &plan).await?, Some(4));
     assert_eq!(store.win_tick(tick, WORKER, &plan).await?, None);
-    store.has_late_shards(later(tick)).await?;
+    let later = tick + SignedDuration::from_mins(1);
+    store.has_late_shards(later).await?;
     let keep = Retention {
         jobs: Duration::from_mins(1_650),
         workers: Duration::from_hours(1),
@@ -211,9 +182,4 @@ async fn ticks(store: &Store) -> Result<(), StoreError> {
     };
     store.prune(&keep).await?;
     Ok(())
-}
-
-fn later(tick: Timestamp) -> Timestamp {
-    tick.checked_add(SignedDuration::from_mins(1))
-        .expect("not the end of time")
 }

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::day::PAGE;
 use self::place::{OPEN_FIRST, Place};
-use self::server::{Executed, Notices};
+use self::server::{Executed, Notices, Read};
 use self::statements::{LARGE, STATEMENTS, Statement};
 
 /// The numbers of one day's runs are far from those of the next day's.
@@ -48,9 +48,8 @@ impl Day {
         day::prepare(place, first).await;
         let notices = Notices::default();
         let listening = notices.listen();
-        day::spend(place, first)
-            .await
-            .expect("a day without errors");
+        let day = day::spend(place, first).await;
+        day.expect("a day without errors");
         let all = notices.take();
         day::settle_one(place, first).await.expect("one more run");
         drop(listening);
@@ -81,21 +80,19 @@ impl Day {
     fn assert_reads_little(&self, when: &str) {
         for statement in STATEMENTS {
             for executed in self.of(statement) {
-                for (table, read) in executed.reads.iter().filter(|(table, _)| is_large(table)) {
+                let name = statement.name;
+                for (table, read) in large(executed) {
                     assert!(
                         read.rows <= statement.rows_max && !read.is_sequential,
-                        "{when}: {} reads {table}: {executed:#?}",
-                        statement.name
+                        "{when}: {name} reads {table}: {executed:#?}",
                     );
                 }
             }
         }
         for executed in &self.single {
-            for (table, read) in executed.reads.iter().filter(|(table, _)| is_large(table)) {
-                assert!(
-                    read.rows <= ROWS_OF_ONE_RUN,
-                    "{when}: {table}: {executed:#?}"
-                );
+            for (table, read) in large(executed) {
+                let is_little = read.rows <= ROWS_OF_ONE_RUN;
+                assert!(is_little, "{when}: {table}: {executed:#?}");
             }
         }
     }
@@ -108,26 +105,17 @@ impl Day {
                 .filter(|executed| executed.text.contains(words))
                 .collect()
         };
+        let least = usize::try_from(PAGE).unwrap();
         let looks = inner("operation_runs AS run");
-        assert!(
-            looks.len() >= usize::try_from(PAGE).unwrap(),
-            "{when}: {}",
-            looks.len()
-        );
+        assert!(looks.len() >= least, "{when}: {}", looks.len());
         for look in looks {
             let read = look.reads["operation_runs"];
             assert!(read.rows == 1 && !read.is_sequential, "{when}: {look:#?}");
         }
         let queued = inner("INSERT INTO apalis.jobs");
-        assert!(
-            queued.len() >= usize::try_from(PAGE).unwrap(),
-            "{when}: {}",
-            queued.len()
-        );
-        assert!(
-            queued.iter().all(|queued| queued.reads.is_empty()),
-            "{when}"
-        );
+        assert!(queued.len() >= least, "{when}: {}", queued.len());
+        let read_nothing = queued.iter().all(|queued| queued.reads.is_empty());
+        assert!(read_nothing, "{when}");
     }
 
     /// The tables that each statement reads a good part of.
@@ -154,38 +142,29 @@ impl Day {
                 .of(statement)
                 .max_by(|a, b| a.milliseconds.total_cmp(&b.milliseconds));
             if let Some(slowest) = slowest {
-                let paths = slowest.paths.join(", ");
-                println!(
-                    "{when}: {:>9.3} ms  {}: {paths}",
-                    slowest.milliseconds, statement.name
-                );
+                let (took, paths) = (slowest.milliseconds, slowest.paths.join(", "));
+                println!("{when}: {took:>9.3} ms  {}: {paths}", statement.name);
             }
         }
     }
 }
 
-fn is_large(table: &str) -> bool {
-    LARGE.contains(&table)
+/// What was read of large tables.
+fn large(executed: &Executed) -> impl Iterator<Item = (&String, &Read)> {
+    let reads = executed.reads.iter();
+    reads.filter(|(table, _)| LARGE.contains(&table.as_str()))
 }
 
 #[tokio::test]
 async fn no_statement_reads_what_was_settled_long_ago() {
     let mut place = Place::furnished().await;
-    place
-        .standin
-        .set_advised_indexes(true)
-        .await
-        .expect("indexes");
+    place.standin.set_advised_indexes(true).await.unwrap();
     place.execute("ANALYZE").await;
     let advised = Day::spent(&place, 0).await;
     place.reopen_after(GENERIC).await;
     let generic = Day::spent(&place, 1).await;
     place.reopen_after(CUSTOM).await;
-    place
-        .standin
-        .set_advised_indexes(false)
-        .await
-        .expect("no more of them");
+    place.standin.set_advised_indexes(false).await.unwrap();
     let own = Day::spent(&place, 2).await;
 
     let days = [
@@ -202,20 +181,9 @@ async fn no_statement_reads_what_was_settled_long_ago() {
     }
     advised.assert_reads_little("advised indexes");
     generic.assert_reads_little("plans for any values");
-    let expected = STATEMENTS
-        .iter()
-        .filter(|statement| !statement.through.is_empty());
-    let expected: BTreeMap<_, BTreeSet<String>> = expected
-        .map(|statement| {
-            (
-                statement.name,
-                statement.through.iter().map(ToString::to_string).collect(),
-            )
-        })
-        .collect();
-    assert_eq!(
-        own.reads_through(&place),
-        expected,
-        "with the platform's own indexes"
-    );
+    let slow = STATEMENTS.iter().filter(|it| !it.through.is_empty());
+    let tables = |it: &Statement| it.through.iter().map(ToString::to_string).collect();
+    let expected: BTreeMap<_, BTreeSet<String>> = slow.map(|it| (it.name, tables(it))).collect();
+    let found = own.reads_through(&place);
+    assert_eq!(found, expected, "with the platform's own indexes");
 }

@@ -6,13 +6,14 @@ use futures_util::future::join;
 use reconciler_fixtures::{PlatformRows, Standin};
 use reconciler_jobs::ids::RunId;
 use restore_reconciler::internals::storage::reader::{Reader, open_reader};
-use restore_reconciler::internals::storage::{Access, Limits, Store, connect};
+use restore_reconciler::internals::storage::{Limits, Store};
 use restore_reconciler::internals::worker::set_up;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use super::server::EXPLAIN;
 use super::statements::LARGE;
 use crate::support::cluster::{TestDatabase, database, environment};
+use crate::support::store::open;
 
 /// How many settled runs there are, unless this says otherwise.
 const SETTLED_VARIABLE: &str = "RECONCILER_TEST_SETTLED";
@@ -112,16 +113,13 @@ impl Place {
         let settled = environment(SETTLED_VARIABLE)
             .map_or(SETTLED, |number| number.parse().expect("a number"));
         let database = database().await;
-        let own = PgPoolOptions::new()
-            .max_connections(1)
-            .connect(&database.url())
-            .await
-            .expect("a connection");
+        let url = database.url();
+        let own = PgPoolOptions::new().max_connections(1).connect(&url).await;
         let place = Self {
-            store: open(&database).await,
+            store: open(&url).await,
             standin: standin(&database),
             reader: look(&database).await,
-            own,
+            own: own.expect("a connection"),
             settled,
             database,
         };
@@ -169,7 +167,7 @@ impl Place {
     /// Executes statements that change the settings of connections, and opens the store's again.
     pub(super) async fn reopen_after(&mut self, statements: &'static str) {
         self.execute(statements).await;
-        self.store = open(&self.database).await;
+        self.store = open(&self.database.url()).await;
         self.standin = standin(&self.database);
         self.reader = look(&self.database).await;
     }
@@ -178,11 +176,6 @@ impl Place {
         let done = sqlx::raw_sql(statements).execute(&self.own).await;
         done.unwrap_or_else(|error| panic!("{statements}: {error}"));
     }
-}
-
-async fn open(database: &TestDatabase) -> Store {
-    let store = connect(&database.url(), Access::Write, &Limits::default()).await;
-    store.expect("the database accepts connections")
 }
 
 fn standin(database: &TestDatabase) -> Standin {
