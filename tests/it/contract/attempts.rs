@@ -41,8 +41,8 @@ async fn tried(on: &Fixture, run: i64, tries: u32) {
 }
 
 async fn attempts(on: &Fixture) -> Vec<Columns> {
-    on.rows("SELECT * FROM reconciler.attempts ORDER BY operation_run_id")
-        .await
+    let attempts = "SELECT * FROM reconciler.attempts ORDER BY operation_run_id";
+    on.rows(attempts).await
 }
 
 async fn awaited(on: &Fixture, limit: u32) -> (Vec<i64>, Rechecks) {

@@ -2,10 +2,13 @@
 
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::request::Request;
+use restore_reconciler::internals::storage::QueueState::{
+    self, DeadLetter, Deferred, Dropped, InHand, Refused, Suspended, Waiting,
+};
+use restore_reconciler::internals::storage::Settlement;
 use restore_reconciler::internals::storage::reader::{
     JobState, QueueListing, QueueScope, QueueStanding, Workspaces,
 };
-use restore_reconciler::internals::storage::{QueueState, Settlement};
 
 use crate::support::case::{Case, FOREIGN, HOME};
 use crate::support::store::{Columns, Fixture, moved, on_both, run_ids as ids, with};
@@ -170,14 +173,11 @@ async fn what_is_listed_is_worst_first_counted_and_cut(on: Fixture) {
     ask(&on, &[8], "second").await;
 
     let listing = list(&on, &QueueState::UNSETTLED, 100).await;
-    let unsettled = [
-        (QueueState::DeadLetter, Some(1)),
-        (QueueState::DeadLetter, Some(2)),
-        (QueueState::Suspended, Some(3)),
-        (QueueState::Refused, Some(5)),
-        (QueueState::InHand, Some(7)),
-        (QueueState::Waiting, Some(8)),
-    ];
+    let states = [DeadLetter, DeadLetter, Suspended, Refused, InHand, Waiting];
+    let unsettled: Vec<_> = states
+        .into_iter()
+        .zip([1, 2, 3, 5, 7, 8].map(Some))
+        .collect();
     assert_eq!(shown(&listing), unsettled);
     assert_eq!(listing.omitted(), 0);
     let [dead, _, suspended, refused, in_hand, waiting] = &listing.entries[..] else {
@@ -194,25 +194,22 @@ async fn what_is_listed_is_worst_first_counted_and_cut(on: Fixture) {
         assert_eq!((job.tries, job.cause.as_deref()), (tries, Some(cause)));
     }
     for entry in &listing.entries {
-        assert_eq!(entry.workspace, Some(WorkspaceId(HOME.0)));
-        assert_eq!(entry.environment.map(|id| id.0), Some(HOME.1));
+        let scope = (entry.workspace.unwrap().0, entry.environment.unwrap().0);
+        assert_eq!(scope, HOME);
         let age = listing.as_of.duration_since(entry.since);
         assert!(age.as_secs().abs() < 60, "{entry:?}");
     }
 
     let all = list(&on, &QueueState::ALL, 100).await;
-    let rest = [
-        (QueueState::Dropped, Some(4)),
-        (QueueState::Deferred, Some(6)),
-    ];
+    let rest = [(Dropped, Some(4)), (Deferred, Some(6))];
     assert_eq!(shown(&all), [&unsettled[..], &rest].concat());
 
     let cut = list(&on, &QueueState::UNSETTLED, 1).await;
     assert_eq!(shown(&cut), unsettled[..1]);
     assert_eq!((cut.omitted(), cut.counts.len()), (5, 5));
     assert_eq!(cut.counts[0].entries, 2);
-    let one = list(&on, &[QueueState::Waiting], 100).await;
-    assert_eq!(shown(&one), [(QueueState::Waiting, Some(8))]);
+    let one = list(&on, &[Waiting], 100).await;
+    assert_eq!(shown(&one), [(Waiting, Some(8))]);
 }
 
 async fn a_list_keeps_to_its_workspace(on: Fixture) {
@@ -221,12 +218,10 @@ async fn a_list_keeps_to_its_workspace(on: Fixture) {
         .await;
     ask(&on, &[1, 2], "test").await;
     attempts(&on, 1, true, false).await;
-    let waiting = |run| (QueueState::Waiting, Some(run));
-    let dead = (QueueState::DeadLetter, Some(1));
     for (workspace, expected) in [
-        (HOME.0, vec![dead, waiting(1)]),
-        (FOREIGN.0, vec![waiting(2)]),
-        (77, vec![]),
+        (HOME.0, &[(DeadLetter, Some(1)), (Waiting, Some(1))][..]),
+        (FOREIGN.0, &[(Waiting, Some(2))]),
+        (77, &[]),
     ] {
         let workspace = Some(WorkspaceId(workspace));
         let listing = list_in(&on, workspace, &QueueState::ALL, 10).await;
@@ -243,7 +238,7 @@ async fn a_job_that_nobody_can_read_hides_no_other(on: Fixture) {
     let huge = r#"{"run": 123456789012345678901234567890}"#.as_bytes();
     let payloads = [&b"\xff\x00\xfe"[..], b"no JSON", br#"{"run": "1"}"#, huge];
     queue_payloads(&on, &payloads).await;
-    let listing = list(&on, &[QueueState::Waiting], 100).await;
+    let listing = list(&on, &[Waiting], 100).await;
     assert_eq!(listing.entries.len(), 5);
     let named = listing.entries.iter().filter_map(|entry| entry.run);
     assert_eq!(named.collect::<Vec<_>>(), ids(&[1]));
@@ -295,7 +290,7 @@ async fn a_jobs_run_is_the_one_that_a_worker_reads(on: Fixture) {
     let read = requests.map(|request| request.map(|request| request.run));
     assert_eq!(read.iter().flatten().count(), 8, "{read:?}");
 
-    let mut listed = list(&on, &[QueueState::Waiting], 100).await.entries;
+    let mut listed = list(&on, &[Waiting], 100).await.entries;
     listed.sort_by(|a, b| a.job.cmp(&b.job));
     let listed: Vec<_> = listed.iter().map(|entry| entry.run).collect();
     assert_eq!(listed, read);
@@ -309,7 +304,7 @@ async fn a_jobs_run_is_the_one_that_a_worker_reads(on: Fixture) {
     attempts(&on, 7, true, false).await;
     assert_eq!(give_up(&on, &[7]).await.len(), 1);
     assert_eq!(jobs(&on, 7).await, [JobState::Killed; 5]);
-    let waiting = list(&on, &[QueueState::Waiting], 100).await.entries;
+    let waiting = list(&on, &[Waiting], 100).await.entries;
     assert_eq!(waiting.len(), payloads.len() - 5);
 }
 
@@ -380,9 +375,9 @@ async fn a_dropped_dead_letter_stays_open_and_is_left_alone(on: Fixture) {
     assert_eq!(jobs(&on, 1).await, [JobState::Killed]);
     assert_eq!(jobs(&on, 2).await, [JobState::Waiting]);
     let unsettled = list(&on, &QueueState::UNSETTLED, 10).await;
-    assert_eq!(shown(&unsettled), [(QueueState::Waiting, Some(2))]);
+    assert_eq!(shown(&unsettled), [(Waiting, Some(2))]);
     let all = list(&on, &QueueState::ALL, 10).await;
-    assert!(shown(&all).contains(&(QueueState::Dropped, Some(1))));
+    assert!(shown(&all).contains(&(Dropped, Some(1))));
     assert_left_alone(&on, 1).await;
 
     let row = remembered(&on).await;

@@ -64,10 +64,9 @@ async fn silent(on: &Fixture, runs: &[i64]) -> i64 {
 /// As if it had been silent for two hours.
 async fn fall_silent(on: &Fixture, sweep: i64) {
     let silent_since = on.in_seconds(-7200);
-    on.execute(&format!(
-        "UPDATE reconciler.sweeps SET beat_at = {silent_since} WHERE id = {sweep}"
-    ))
-    .await;
+    let silent =
+        format!("UPDATE reconciler.sweeps SET beat_at = {silent_since} WHERE id = {sweep}");
+    on.execute(&silent).await;
 }
 
 async fn a_pass_that_is_asked_for_again_is_dead(on: Fixture) {
@@ -89,11 +88,8 @@ async fn a_pass_that_is_asked_for_again_is_dead(on: Fixture) {
 
     let rows = "SELECT * FROM reconciler.attempts ORDER BY operation_run_id";
     let rows = on.rows(rows).await;
-    let runs: Vec<_> = rows
-        .iter()
-        .map(|row| text_of(row, "operation_run_id"))
-        .collect();
-    assert_eq!(runs, ["1", "2"]);
+    let runs = rows.iter().map(|row| text_of(row, "operation_run_id"));
+    assert!(runs.eq(["1", "2"]), "{rows:?}");
     let row = &rows[0];
     assert_eq!(text_of(row, "workspace_id"), HOME.0.to_string());
     assert_eq!(text_of(row, "managed_environment_id"), HOME.1.to_string());
