@@ -1,20 +1,30 @@
 //! One type per kind of id, so that a restore's id can never be bound where a run's belongs.
+//!
+//! An id has all of its 64 bits: some platforms draw them from clocks. It is written as a number, and read back from a
+//! number or from text, which is what canonical facts hold where a double would be another number.
 
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Unexpected;
+use serde::{Deserialize, Deserializer, Serialize};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
         #[serde(transparent)]
         pub struct $name(pub i64);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Ok(Self(Written::deserialize(deserializer)?.read()?))
             }
         }
     )+};
@@ -35,4 +45,23 @@ ids! {
     SnapshotId,
     /// A row of `backup_sets`.
     BackupSetId,
+}
+
+/// An id as it may be written.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(i64),
+    Text(String),
+}
+
+impl Written {
+    fn read<E: serde::de::Error>(self) -> Result<i64, E> {
+        match self {
+            Self::Number(id) => Ok(id),
+            Self::Text(text) => text
+                .parse()
+                .map_err(|_| E::invalid_value(Unexpected::Str(&text), &"an id")),
+        }
+    }
 }

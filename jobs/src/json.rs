@@ -34,7 +34,8 @@ pub const VALUES_MAX: u32 = 2_000_000;
 /// Longest text that is kept, in bytes. Every word this product knows is shorter.
 pub const TEXT_BYTES_MAX: usize = 256;
 
-/// Largest magnitude that a double holds exactly, and so the largest integer JSON can carry safely.
+/// Largest magnitude that a double holds exactly, and so the largest integer that every reader of JSON takes for the
+/// same. Ids may be larger, counts may not.
 pub const INTEGER_MAX: i64 = 1 << 53;
 
 /// A JSON value, reduced to what a decision can use. Text is borrowed from the document where it can be.
@@ -44,7 +45,7 @@ pub enum Json<'a> {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// An integer within ±[`INTEGER_MAX`], written as nothing but digits and a sign.
+    /// An integer of 64 bits, written as nothing but digits and a sign.
     Integer(i64),
     /// Any other number: beyond that, or written with a fraction or an exponent, or as `-0`.
     Inexact,
@@ -202,6 +203,18 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// Whether nothing is said by this value: null, false, 0, blank text, `[]` or `{}`.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        match self {
+            Self::Null | Self::Bool(false) | Self::Integer(0) => true,
+            Self::Text(text) => text.trim().is_empty(),
+            Self::List(items) => items.is_empty(),
+            Self::Map(entries) => entries.is_empty(),
+            Self::Bool(true) | Self::Integer(_) | Self::Inexact | Self::LongText => false,
+        }
+    }
+
     /// Whether any map in this value holds one key twice.
     #[must_use]
     pub fn has_duplicate_keys(&self) -> bool {
@@ -234,19 +247,7 @@ pub(crate) fn integer_from_text(text: &str) -> Option<i64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    text.parse().ok().filter(|number| exact(*number))
-}
-
-fn exact(number: i64) -> bool {
-    (-INTEGER_MAX..=INTEGER_MAX).contains(&number)
-}
-
-fn integer_or_inexact(number: i64) -> Json<'static> {
-    if exact(number) {
-        Json::Integer(number)
-    } else {
-        Json::Inexact
-    }
+    text.parse().ok()
 }
 
 fn bounded_text<'a>(text: &str, keep: impl FnOnce() -> Cow<'a, str>) -> Json<'a> {
@@ -313,11 +314,11 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
-        Ok(integer_or_inexact(value))
+        Ok(Json::Integer(value))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
-        Ok(i64::try_from(value).map_or(Json::Inexact, integer_or_inexact))
+        Ok(i64::try_from(value).map_or(Json::Inexact, Json::Integer))
     }
 
     /// Whatever the double looks like, the text may have said something else.
@@ -379,7 +380,9 @@ mod tests {
             ("-9007199254740992", Json::Integer(-INTEGER_MAX)),
             ("9007199254740992.0", Json::Inexact),
             ("9007199254740993.0", Json::Inexact),
-            ("9007199254740993", Json::Inexact),
+            ("9007199254740993", Json::Integer(INTEGER_MAX + 1)),
+            ("-9223372036854775808", Json::Integer(i64::MIN)),
+            ("9223372036854775808", Json::Inexact),
             ("18446744073709551616", Json::Inexact),
             ("1e300", Json::Inexact),
         ];
@@ -464,6 +467,7 @@ mod tests {
         ] {
             assert_eq!(text(given).integer(), expected, "{given:?}");
         }
-        assert_eq!(text("9007199254740993").integer(), None);
+        assert_eq!(text("9007199254740993").integer(), Some(INTEGER_MAX + 1));
+        assert_eq!(text("9223372036854775808").integer(), None);
     }
 }

@@ -1,11 +1,13 @@
 //! Untrusted timestamps.
 //!
 //! PostgreSQL's `infinity` is not a moment, Laravel writes `0000-00-00` on other databases, and a
-//! column may simply be null. Null and unreadable mean different things: an evidence snapshot
-//! without `expires_at` never expires, one whose `expires_at` cannot be read cannot be shown to be
-//! valid.
+//! column may simply be null. Null, far and unreadable mean different things: an evidence snapshot
+//! without `expires_at` never expires, one that expires on 9999-12-31 has not done so yet, and one whose
+//! `expires_at` cannot be read cannot be shown to be valid.
+//!
+//! Columns have different precision, so moments of two columns are compared by [`whole_seconds`].
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use serde::{Deserialize, Serialize};
 
 /// A timestamp column as it was found.
@@ -17,7 +19,9 @@ pub enum Stamp {
     Absent,
     /// A moment, to the microsecond.
     At(Timestamp),
-    /// Infinity, a moment before 1970 or beyond the year 9999, or not a timestamp at all.
+    /// Later than every moment that can be worked with: infinity, or beyond 9999-12-30.
+    Far,
+    /// A moment before 1970, or not a timestamp at all.
     Unreadable,
 }
 
@@ -33,7 +37,7 @@ impl Stamp {
             None if present => Self::Unreadable,
             None => Self::Absent,
             Some(micros) if micros < 0 => Self::Unreadable,
-            Some(micros) => Timestamp::from_microsecond(micros).map_or(Self::Unreadable, Self::At),
+            Some(micros) => Timestamp::from_microsecond(micros).map_or(Self::Far, Self::At),
         }
     }
 
@@ -42,7 +46,7 @@ impl Stamp {
     pub fn moment(self) -> Option<Timestamp> {
         match self {
             Self::At(moment) => Some(moment),
-            Self::Absent | Self::Unreadable => None,
+            Self::Absent | Self::Far | Self::Unreadable => None,
         }
     }
 }
@@ -56,4 +60,14 @@ pub(crate) fn shifted(moment: Timestamp, by: SignedDuration) -> Timestamp {
         Timestamp::MAX
     };
     moment.checked_add(by).unwrap_or(end_of_time)
+}
+
+/// The second that a moment lies in. The platform's timestamps hold no more, and rounding up would lead into the
+/// future.
+#[must_use]
+pub(crate) fn whole_seconds(moment: Timestamp) -> Timestamp {
+    let down = TimestampRound::new()
+        .smallest(Unit::Second)
+        .mode(RoundMode::Floor);
+    moment.round(down).unwrap_or(moment)
 }

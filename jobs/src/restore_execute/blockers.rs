@@ -1,32 +1,76 @@
 //! Blockers that the platform recorded, wherever it records them.
 //!
-//! **Invariant:** only a code that is exactly one of the registry's blockers counts, and a value of a
-//! kind that could hide one is reported as unreadable, never passed over.
+//! Beside those of the registry, a platform grows blockers of its own: configuration names their codes, and all of
+//! them are the one reason [`ReasonCode::BlockerConfigured`].
+//!
+//! **Invariant:** only a code that is exactly one of these counts, and a value of a kind that could hide one is
+//! reported as unreadable, never passed over.
 
 use super::reason::ReasonCode;
 use crate::json::{Column, Fault, Json};
 
-/// The blockers among `failure_summary[].code` and `.reason_code`, and whether nothing else in the
-/// column could hide one. A blocker that was found counts, whatever the entry beside it looks like.
-pub(super) fn parse_failure_summary(column: &Column) -> (Vec<ReasonCode>, Result<(), Fault>) {
-    let entries = match column.parse() {
-        Ok(summary) if summary.has_duplicate_keys() => Err(Fault::DuplicateKey),
-        Ok(summary) => entries_of(summary),
-        Err(fault) => Err(fault),
-    };
-    let entries = match entries {
-        Ok(entries) => entries,
-        Err(fault) => return (Vec::new(), Err(fault)),
-    };
-    let codes = |entry: &Json| {
-        [
-            blocker(entry.get("code")),
-            blocker(entry.get("reason_code")),
-        ]
-    };
-    let found = entries.iter().flat_map(codes).flatten().collect();
-    let readable = entries.iter().all(is_readable_entry);
-    (found, readable.then_some(()).ok_or(Fault::Shape))
+/// The codes that name a blocker.
+pub(super) struct BlockerCodes<'a> {
+    /// Those that configuration adds to the registry's.
+    pub(super) added: &'a [String],
+}
+
+/// What `failure_summary` says.
+#[derive(Default)]
+pub(super) struct FailureSummary {
+    /// The blocker that each entry names, with the codes of the entry.
+    pub(super) blockers: Vec<(ReasonCode, EntryCodes)>,
+    /// The codes of each entry that can be read and names none: a failure that was recorded.
+    pub(super) failures: Vec<EntryCodes>,
+    /// Whether nothing else in the column could hide a blocker.
+    pub(super) readable: bool,
+}
+
+/// Both codes of an entry, where they are text.
+pub(super) type EntryCodes = [Option<String>; 2];
+
+impl BlockerCodes<'_> {
+    /// The blocker that is exactly `text`. Any other text names none.
+    pub(super) fn parse(&self, text: &str) -> Option<ReasonCode> {
+        let added = || self.added.iter().any(|code| code == text);
+        ReasonCode::parse_blocker(text).or_else(|| added().then_some(ReasonCode::BlockerConfigured))
+    }
+
+    /// The blocker a value names, if it is exactly a code.
+    pub(super) fn named_by(&self, value: &Json) -> Option<ReasonCode> {
+        value.text().and_then(|text| self.parse(text))
+    }
+
+    /// Reads the entries of `failure_summary` by `.code` and `.reason_code`. A blocker that was found counts,
+    /// whatever the entry beside it looks like.
+    pub(super) fn read_failure_summary(&self, column: &Column) -> FailureSummary {
+        let entries = match column.parse() {
+            Ok(summary) if summary.has_duplicate_keys() => Err(Fault::DuplicateKey),
+            Ok(summary) => entries_of(summary),
+            Err(fault) => Err(fault),
+        };
+        let Ok(entries) = entries else {
+            return FailureSummary::default();
+        };
+        let mut summary = FailureSummary {
+            readable: entries.iter().all(is_readable_entry),
+            ..FailureSummary::default()
+        };
+        for entry in &entries {
+            let codes = [entry.get("code"), entry.get("reason_code")];
+            let texts = || codes.map(|code| code.text().map(str::to_owned));
+            let mut named: Vec<_> = codes
+                .iter()
+                .filter_map(|code| self.named_by(code))
+                .map(|blocker| (blocker, texts()))
+                .collect();
+            if named.is_empty() && is_readable_entry(entry) && !entry.is_blank() {
+                summary.failures.push(texts());
+            }
+            summary.blockers.append(&mut named);
+        }
+        summary
+    }
 }
 
 /// A list, a list whose keys PHP did not renumber, or one entry that nobody wrapped in a list.
@@ -54,12 +98,7 @@ fn is_readable_entry(entry: &Json) -> bool {
     is_entry && is_code(entry.get("code")) && is_code(entry.get("reason_code"))
 }
 
-/// The blocker a value names, if it is exactly a code.
-pub(super) fn blocker(value: &Json) -> Option<ReasonCode> {
-    value.text().and_then(ReasonCode::parse_blocker)
-}
-
-/// Whether a value is of a kind that [`blocker`] can read: text, or nothing. Anything else could hide
+/// Whether a value is of a kind that [`BlockerCodes::named_by`] can read: text, or nothing. Anything else could hide
 /// a blocker.
 pub(super) fn may_name_a_blocker(value: &Json) -> bool {
     value.is_empty_map() || matches!(value, Json::Text(_) | Json::LongText | Json::Bool(false))

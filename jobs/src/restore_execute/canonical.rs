@@ -4,7 +4,7 @@
 //! fixes key order, number format and escapes; SHA-256 over that text is the digest.
 //!
 //! RFC 8785 reads every number as a double, so two integers beyond 2⁵³ may collapse into one text.
-//! Such numbers, and fractions, are refused before anything is canonicalised.
+//! Such an integer, which only an id can be, is written as text; fractions are refused.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,7 +26,7 @@ pub struct Canonical {
 #[derive(Debug, thiserror::Error)]
 pub enum CanonicalError {
     /// Two different numbers could become one text.
-    #[error("the number {0} is beyond what JSON carries exactly (±2^53, whole numbers only)")]
+    #[error("the number {0} is no integer of 64 bits")]
     Inexact(serde_json::Number),
     /// The value does not serialise.
     #[error("cannot be serialised: {0}")]
@@ -64,8 +64,8 @@ pub fn read_back<T: Serialize + DeserializeOwned>(text: &str) -> Result<T, ReadE
 }
 
 fn canonical_text(value: &impl Serialize) -> Result<String, CanonicalError> {
-    let document = serde_json::to_value(value)?;
-    refuse_inexact(&document)?;
+    let mut document = serde_json::to_value(value)?;
+    make_exact(&mut document)?;
     // What is left of RFC 8785 is the order of keys, and whoever finds it kept need not sort.
     let written = if is_in_order(&document) {
         serde_json::to_string(&document)
@@ -90,14 +90,18 @@ pub fn digest_of(text: &str) -> String {
         .collect()
 }
 
-fn refuse_inexact(value: &Value) -> Result<(), CanonicalError> {
+fn make_exact(value: &mut Value) -> Result<(), CanonicalError> {
     match value {
         Value::Number(number) => match number.as_i64() {
             Some(integer) if (-INTEGER_MAX..=INTEGER_MAX).contains(&integer) => Ok(()),
-            _ => Err(CanonicalError::Inexact(number.clone())),
+            Some(integer) => {
+                *value = Value::from(integer.to_string());
+                Ok(())
+            }
+            None => Err(CanonicalError::Inexact(number.clone())),
         },
-        Value::Array(items) => items.iter().try_for_each(refuse_inexact),
-        Value::Object(entries) => entries.values().try_for_each(refuse_inexact),
+        Value::Array(items) => items.iter_mut().try_for_each(make_exact),
+        Value::Object(entries) => entries.values_mut().try_for_each(make_exact),
         Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
     }
 }
@@ -121,6 +125,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::ids::RunId;
 
     #[test]
     fn key_order_and_spacing_do_not_matter() {
@@ -211,17 +216,22 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_would_collapse_are_refused() {
-        for refused in [
-            json!(9_007_199_254_740_993_i64),
-            json!([{"a": 1.5}]),
-            json!(u64::MAX),
-        ] {
+    fn numbers_that_would_collapse_are_text_or_refused() {
+        for refused in [json!([{"a": 1.5}]), json!(u64::MAX)] {
             assert!(
                 matches!(canonicalise(&refused), Err(CanonicalError::Inexact(_))),
                 "{refused}"
             );
         }
-        assert!(canonicalise(&json!(INTEGER_MAX)).is_ok());
+        let id = RunId(INTEGER_MAX + 1);
+        let text = canonicalise(&json!([INTEGER_MAX, id, -id.0])).unwrap().text;
+        let expected = r#"[9007199254740992,"9007199254740993","-9007199254740993"]"#;
+        assert_eq!(text, expected);
+        assert_eq!(read_back::<RunId>("\"9007199254740993\"").unwrap(), id);
+        assert!(matches!(
+            read_back::<RunId>("\"7\""),
+            Err(ReadError::NotCanonical)
+        ));
+        assert!(read_back::<RunId>("\"seven\"").is_err());
     }
 }

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::blockers::{blocker, may_name_a_blocker};
+use super::blockers::{BlockerCodes, may_name_a_blocker};
 use super::merge::is_rewritable;
 use super::reason::ReasonCode;
 use super::rows::RunRow;
 use crate::ids::RestoreId;
 use crate::json::{Column, Fault, Json};
+use crate::vocabulary;
 
 /// What `operation_runs.context` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,30 +37,74 @@ pub enum NamedRestore {
     Impossible,
 }
 
-/// Reads `context`: which restore it names, whether it contradicts the run's scope, and the blocker
-/// that `execution_legitimacy` recorded.
-pub(super) fn parse_context(row: &RunRow) -> (ContextFacts, Result<Option<ReasonCode>, Fault>) {
-    let Some(context) = read_map(&row.context) else {
-        return (ContextFacts::Malformed, Ok(None));
-    };
-    let restore = named_restore(context.get("restore_run_id"));
-    let scope_contradicts = contradicts(context.get("target_scope"), row);
-    let legitimacy = parse_legitimacy(context.get("execution_legitimacy"));
-    (
-        ContextFacts::Map {
-            restore,
-            scope_contradicts,
-        },
-        legitimacy,
-    )
+vocabulary! {
+    /// Who closed a run, as `context.reconciliation.reason_code` has it: the platform closes runs too.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Closer {
+        /// The code that this closer writes; none where it may be any.
+        code: Option<&'static str>,
+    }
+    /// A healer found it queued for too long.
+    StaleQueued { code: Some("run.stale_queued") }
+    /// A healer found it running for too long.
+    StaleRunning { code: Some("run.stale_running") }
+    /// Its job ran out of time, or nobody was left to execute it.
+    Abandonment { code: Some("run.infrastructure_timeout_or_abandonment") }
+    /// Its job failed in the queue.
+    QueueFailure { code: Some("run.queue_failure_bridge") }
+    /// Restore and run said different things.
+    OutOfSync { code: Some("run.adapter_out_of_sync") }
+    /// An adapter, with a code of its own.
+    Adapter { code: None }
 }
 
-fn parse_legitimacy(legitimacy: &Json) -> Result<Option<ReasonCode>, Fault> {
+/// All that `context` says.
+pub(super) struct ContextReading {
+    pub(super) context: ContextFacts,
+    /// The blocker that `execution_legitimacy` recorded.
+    pub(super) legitimacy: Result<Option<ReasonCode>, Fault>,
+    /// Who closed the run, and the code that was written.
+    pub(super) closer: Option<(Closer, String)>,
+}
+
+/// Reads `context`: which restore it names, whether it contradicts the run's scope, the blocker
+/// that `execution_legitimacy` recorded, and who closed the run.
+pub(super) fn parse_context(row: &RunRow, codes: &BlockerCodes<'_>) -> ContextReading {
+    let Some(context) = read_map(&row.context) else {
+        return ContextReading {
+            context: ContextFacts::Malformed,
+            legitimacy: Ok(None),
+            closer: None,
+        };
+    };
+    ContextReading {
+        context: ContextFacts::Map {
+            restore: named_restore(context.get("restore_run_id")),
+            scope_contradicts: contradicts(context.get("target_scope"), row),
+        },
+        legitimacy: parse_legitimacy(context.get("execution_legitimacy"), codes),
+        closer: parse_closer(context.get("reconciliation")),
+    }
+}
+
+fn parse_closer(reconciliation: &Json) -> Option<(Closer, String)> {
+    let code = reconciliation.get("reason_code").text()?;
+    let known = Closer::ALL
+        .into_iter()
+        .find(|closer| closer.code() == Some(code));
+    Some((known.unwrap_or(Closer::Adapter), code.to_owned()))
+}
+
+fn parse_legitimacy(
+    legitimacy: &Json,
+    codes: &BlockerCodes<'_>,
+) -> Result<Option<ReasonCode>, Fault> {
     let code = legitimacy.get("reason_code");
     let is_readable =
         legitimacy.is_empty_map() || matches!(legitimacy, Json::Map(_) | Json::Bool(_));
     if is_readable && may_name_a_blocker(code) {
-        Ok(blocker(code))
+        Ok(codes.named_by(code))
     } else {
         Err(Fault::Shape)
     }
@@ -91,12 +136,20 @@ fn is_numeric(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_digit()) && text.trim().parse::<f64>().is_ok()
 }
 
-/// Whether `target_scope` states a workspace or environment, and another one than the run's.
+/// Whether `target_scope` states a workspace or environment by number, and another one than the run's. A GUID says
+/// nothing here: it is Microsoft's, and the run has none to compare it with.
 fn contradicts(target_scope: &Json, row: &RunRow) -> bool {
-    let differs = |key: &str, own: Option<i64>| match target_scope.get(key) {
-        Json::Null => false,
-        stated => stated.integer().is_none() || stated.integer() != own,
-    };
-    differs("workspace_id", Some(row.workspace_id.0))
-        || differs("managed_environment_id", row.environment_id.map(|id| id.0))
+    let environment = row.environment_id.map(|id| id.0);
+    let own = [
+        ("workspace_id", Some(row.workspace_id.0)),
+        ("managed_environment_id", environment),
+        ("environment_id", environment),
+        ("tenant_id", environment),
+    ];
+    own.into_iter()
+        .any(|(key, own)| match named_restore(target_scope.get(key)) {
+            NamedRestore::Unnamed => false,
+            NamedRestore::Id(RestoreId(stated)) => Some(stated) != own,
+            NamedRestore::Impossible => true,
+        })
 }

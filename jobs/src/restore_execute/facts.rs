@@ -6,15 +6,18 @@
 //!
 //! **Invariant:** equal rows give equal facts, in whatever order the rows arrived.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::context::ContextFacts;
+use super::blockers::{BlockerCodes, EntryCodes};
+use super::context::{self, Closer, ContextFacts};
 use super::reason::ReasonCode;
-use super::results::{Counters, ItemFacts};
+use super::results::{self, Counters, ItemFacts};
 use super::rows::{AuditRow, CandidateRow, RestoreRow, RunRow, SnapshotRow};
-use super::{blockers, context, results};
+use super::words::ItemWords;
 use crate::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId};
 use crate::stamp::Stamp;
 use crate::vocabulary;
@@ -52,8 +55,16 @@ pub struct Policy {
     pub clock_skew_max: SignedDuration,
     /// How much older than the restore's end evidence may be and still count as newer.
     pub evidence_skew_max: SignedDuration,
+    /// How long a restore with a recorded blocker may still start before its run is closed as blocked.
+    pub blocked_after: SignedDuration,
     /// Audit actions that record the end of a restore.
     pub audit_actions: Vec<String>,
+    /// What the audit log calls a restore.
+    pub audit_resource_types: Vec<String>,
+    /// Codes that name a blocker beside those of the registry.
+    pub blocker_codes: Vec<String>,
+    /// Outcome words beside those that the rules know.
+    pub item_words: ItemWords,
     /// Keys of `summary_counts` that a verdict may write.
     pub summary_keys: Vec<String>,
 }
@@ -75,6 +86,7 @@ impl Default for Policy {
             settle_window_in_progress: SignedDuration::from_mins(60),
             clock_skew_max: SignedDuration::from_mins(5),
             evidence_skew_max: SignedDuration::ZERO,
+            blocked_after: SignedDuration::from_mins(60),
             audit_actions: owned(&[
                 "restore.executed",
                 "restore.completed",
@@ -82,6 +94,9 @@ impl Default for Policy {
                 "restore.failed",
                 "restore.cancelled",
             ]),
+            audit_resource_types: owned(&["restore_run", "App\\Models\\RestoreRun"]),
+            blocker_codes: Vec::new(),
+            item_words: ItemWords::default(),
             summary_keys: owned(&results::SUMMARY_KEYS),
         }
     }
@@ -106,6 +121,8 @@ pub struct RunFacts {
     pub created_at: Stamp,
     /// When it started, if anybody noted that.
     pub started_at: Stamp,
+    /// When it was closed, if it is.
+    pub completed_at: Stamp,
     /// What its context says.
     pub context: ContextFacts,
     /// Blockers recorded on the run, in registry order.
@@ -113,6 +130,21 @@ pub struct RunFacts {
     /// Whether `failure_summary` and `context.execution_legitimacy` could be read, so that no blocker
     /// hides there.
     pub blockers_readable: bool,
+    /// How many entries of `failure_summary` name no blocker: failures that somebody recorded.
+    pub failures: u64,
+    /// Who closed it, where its context says so.
+    pub closer: Option<CloserFacts>,
+}
+
+/// The traces of whoever closed a run. Of a claim they are no evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloserFacts {
+    /// Who it was.
+    pub closer: Closer,
+    /// How many of the run's recorded failures have the closer's own code.
+    pub failures: u64,
+    /// Blockers that only such entries name, in registry order.
+    pub blockers: Vec<ReasonCode>,
 }
 
 vocabulary! {
@@ -162,6 +194,8 @@ pub struct Candidate {
     pub restore_id: RestoreId,
     /// The run it points at.
     pub points_at: Option<RunId>,
+    /// Whether it may have changed something: it is no dry run, and has left its preparation.
+    pub contests: bool,
 }
 
 /// What the restore says.
@@ -179,6 +213,8 @@ pub struct RestoreFacts {
     pub status: RestoreStatus,
     /// When it was created.
     pub created_at: Stamp,
+    /// When its row was last written.
+    pub updated_at: Stamp,
     /// When it started.
     pub started_at: Stamp,
     /// When it ended.
@@ -189,8 +225,24 @@ pub struct RestoreFacts {
     pub counters: Counters,
     /// Blockers recorded on the restore, in registry order.
     pub blockers: Vec<ReasonCode>,
+    /// Where it is recorded that the restore did not all succeed, in the order of [`RecordedFailure`].
+    pub failures: Vec<RecordedFailure>,
     /// Whether `metadata` and its `blocked_reason` could be read, so that no blocker hides there.
     pub metadata_readable: bool,
+}
+
+/// A place where a restore records that it did not all succeed, whatever its status says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordedFailure {
+    /// Text in `failure_reason` that is no blocker's code.
+    FailureReason,
+    /// A failure word in `results.status`.
+    ResultsStatus,
+    /// Anything in `results.errors`.
+    ResultsErrors,
+    /// A failure word in `metadata.status`.
+    MetadataStatus,
 }
 
 vocabulary! {
@@ -273,14 +325,43 @@ pub enum Voice {
 }
 
 /// Evidence snapshots captured for the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct EvidenceFacts {
     /// The active snapshot with the highest id.
     pub active: Option<SnapshotFacts>,
     /// Whether a snapshot is queued or generating.
     pub in_progress: bool,
-    /// Whether there is a snapshot in any other state: superseded, expired, failed, unknown.
-    pub retired: bool,
+    /// Per status that a snapshot retires into, the one with the highest id.
+    pub retired: Vec<RetiredSnapshot>,
+    /// Whether there is a snapshot in a state that nobody knows.
+    pub retired_unknown: bool,
+}
+
+/// A snapshot that was active once, or failed before it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiredSnapshot {
+    /// Where it retired to.
+    pub status: Retirement,
+    /// When its row was last written.
+    pub retired_at: Stamp,
+    /// The snapshot.
+    pub snapshot: SnapshotFacts,
+}
+
+vocabulary! {
+    /// The statuses of a snapshot that proves nothing any more.
+    #[derive(PartialOrd, Ord, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Retirement {
+        /// The platform's word.
+        word: &'static str,
+    }
+    /// A newer one took its place.
+    Superseded { word: "superseded" }
+    /// Its time was up.
+    Expired { word: "expired" }
+    /// It could not be made.
+    Failed { word: "failed" }
 }
 
 /// The active evidence snapshot.
@@ -323,6 +404,7 @@ impl Facts {
             .map(|row| Candidate {
                 restore_id: row.restore_id,
                 points_at: row.points_at,
+                contests: row.contests,
             })
             .collect();
         candidates.sort_unstable();
@@ -358,11 +440,28 @@ impl Facts {
 impl RunFacts {
     /// Reads a run's row.
     #[must_use]
-    pub fn parse(row: &RunRow) -> Self {
-        let (failures, summary) = blockers::parse_failure_summary(&row.failure_summary);
-        let (context, legitimacy) = context::parse_context(row);
-        let blockers_readable = summary.is_ok() && legitimacy.is_ok();
-        let recorded = failures.into_iter().chain(legitimacy.ok().flatten());
+    pub fn parse(row: &RunRow, policy: &Policy) -> Self {
+        let codes = policy.codes();
+        let summary = codes.read_failure_summary(&row.failure_summary);
+        let read = context::parse_context(row, &codes);
+        let blockers_readable = summary.readable && read.legitimacy.is_ok();
+        let legitimacy = read.legitimacy.ok().flatten();
+        let recorded = summary.blockers.iter().map(|(blocker, _)| *blocker);
+        let closer = read.closer.map(|(closer, code)| {
+            let is_own = |codes: &EntryCodes| codes.iter().flatten().any(|text| *text == code);
+            let others = summary.blockers.iter().filter(|(_, codes)| !is_own(codes));
+            let elsewhere: Vec<_> = others
+                .map(|(blocker, _)| *blocker)
+                .chain(legitimacy)
+                .collect();
+            let own = summary.blockers.iter().filter(|(_, codes)| is_own(codes));
+            let own = own.map(|(blocker, _)| *blocker);
+            CloserFacts {
+                closer,
+                failures: count(summary.failures.iter().filter(|codes| is_own(codes))),
+                blockers: in_registry_order(own.filter(|it| !elsewhere.contains(it))),
+            }
+        });
         Self {
             id: row.id,
             workspace_id: row.workspace_id,
@@ -372,22 +471,44 @@ impl RunFacts {
             outcome: RunOutcome::parse(&row.outcome),
             created_at: row.created_at,
             started_at: row.started_at,
-            blockers: in_registry_order(recorded),
-            context,
+            completed_at: row.completed_at,
+            blockers: in_registry_order(recorded.chain(legitimacy)),
+            context: read.context,
             blockers_readable,
+            failures: count(summary.failures.iter()),
+            closer,
         }
     }
+
+    /// Whether it is open, and an outcome that is no success stands on it already.
+    #[must_use]
+    pub fn denies_success(&self) -> bool {
+        use RunOutcome::{Blocked, Failed, PartiallySucceeded};
+        self.status != RunStatus::Completed
+            && matches!(self.outcome, Failed | Blocked | PartiallySucceeded)
+    }
+}
+
+fn count<T>(entries: impl Iterator<Item = T>) -> u64 {
+    entries.count() as u64
 }
 
 impl RestoreFacts {
     /// Reads a restore's row. The row, which may hold many megabytes, is not needed afterwards.
     #[must_use]
-    pub fn parse(row: &RestoreRow) -> Self {
-        let metadata = results::parse_metadata(&row.metadata);
-        let reason = row
-            .failure_reason
-            .as_deref()
-            .and_then(ReasonCode::parse_blocker);
+    pub fn parse(row: &RestoreRow, policy: &Policy) -> Self {
+        let codes = policy.codes();
+        let metadata = results::parse_metadata(&row.metadata, &policy.item_words, &codes);
+        let (items, mut failures) = results::parse_items(row, &policy.item_words);
+        let reason = row.failure_reason.as_deref().unwrap_or_default();
+        let blocker = codes.parse(reason);
+        if blocker.is_none() && !reason.trim().is_empty() {
+            failures.push(RecordedFailure::FailureReason);
+        }
+        if metadata.denies_success {
+            failures.push(RecordedFailure::MetadataStatus);
+        }
+        failures.sort_unstable();
         Self {
             id: row.id,
             workspace_id: row.workspace_id,
@@ -395,12 +516,22 @@ impl RestoreFacts {
             is_dry_run: row.is_dry_run.unwrap_or(true),
             status: RestoreStatus::parse(&row.status),
             created_at: row.created_at,
+            updated_at: row.updated_at,
             started_at: row.started_at,
             completed_at: row.completed_at,
-            items: results::parse_items(&row.results, &row.requested_items),
+            items,
             counters: metadata.counters,
-            blockers: in_registry_order(metadata.blocker.into_iter().chain(reason)),
+            blockers: in_registry_order(metadata.blocker.into_iter().chain(blocker)),
+            failures,
             metadata_readable: metadata.readable,
+        }
+    }
+}
+
+impl Policy {
+    fn codes(&self) -> BlockerCodes<'_> {
+        BlockerCodes {
+            added: &self.blocker_codes,
         }
     }
 }
@@ -444,24 +575,23 @@ impl AuditFacts {
         Self {
             id: row.id,
             action: Voice::of_action(&row.action),
-            status: row
-                .status
-                .as_deref()
-                .map_or(Voice::Silent, Voice::of_status),
-            outcome: row
-                .outcome
-                .as_deref()
-                .map_or(Voice::Silent, Voice::of_outcome),
+            status: Voice::of_word(row.status.as_deref()),
+            outcome: Voice::of_word(row.outcome.as_deref()),
             recorded_at: row.recorded_at.moment(),
         }
     }
 
-    /// Whether no column says anything else than `expected`.
+    /// Whether no column says anything else than `expected`. A word that nobody knows says nothing beside a known one
+    /// that agrees, and denies an entry that has no other.
     #[must_use]
     pub fn agrees(&self, expected: Voice) -> bool {
-        [self.action, self.status, self.outcome]
-            .iter()
-            .all(|voice| *voice == Voice::Silent || *voice == expected)
+        let words = [self.status, self.outcome];
+        let may_stand = |voice: &Voice| match voice {
+            Voice::Silent => true,
+            Voice::Unclear => words.contains(&expected),
+            voice => *voice == expected,
+        };
+        may_stand(&self.action) && words.iter().all(may_stand)
     }
 }
 
@@ -477,24 +607,14 @@ impl Voice {
         }
     }
 
-    fn of_status(status: &str) -> Self {
-        match status {
+    /// Words of `status` and of `outcome` are one vocabulary.
+    fn of_word(word: Option<&str>) -> Self {
+        match word.unwrap_or_default() {
             "" | "info" => Self::Silent,
             "completed" | "success" | "succeeded" | "executed" => Self::Completed,
             "partial" | "completed_with_errors" | "partially_succeeded" => Self::Partial,
             "failed" | "failure" | "error" => Self::Failed,
             "cancelled" | "aborted" | "blocked" => Self::Stopped,
-            _ => Self::Unclear,
-        }
-    }
-
-    fn of_outcome(outcome: &str) -> Self {
-        match outcome {
-            "" | "info" => Self::Silent,
-            "success" => Self::Completed,
-            "partial" => Self::Partial,
-            "failure" => Self::Failed,
-            "blocked" => Self::Stopped,
             _ => Self::Unclear,
         }
     }
@@ -505,16 +625,34 @@ impl EvidenceFacts {
     #[must_use]
     pub fn gather<'a>(rows: impl Iterator<Item = &'a SnapshotRow>) -> Self {
         let mut facts = Self::default();
+        let mut retired: BTreeMap<Retirement, &SnapshotRow> = BTreeMap::new();
         for row in rows {
-            match row.status.as_str() {
-                "active" if facts.active.is_none_or(|active| active.id < row.id) => {
+            let retirement = Retirement::ALL
+                .into_iter()
+                .find(|it| it.word() == row.status);
+            match (row.status.as_str(), retirement) {
+                ("active", _) if facts.active.is_none_or(|active| active.id < row.id) => {
                     facts.active = Some(SnapshotFacts::parse(row));
                 }
-                "active" => {}
-                "queued" | "generating" => facts.in_progress = true,
-                _ => facts.retired = true,
+                ("active", _) => {}
+                ("queued" | "generating", _) => facts.in_progress = true,
+                (_, Some(retirement)) => {
+                    let latest = retired.entry(retirement).or_insert(row);
+                    if latest.id < row.id {
+                        *latest = row;
+                    }
+                }
+                (_, None) => facts.retired_unknown = true,
             }
         }
+        let retired = retired.into_iter();
+        facts.retired = retired
+            .map(|(status, row)| RetiredSnapshot {
+                status,
+                retired_at: row.updated_at,
+                snapshot: SnapshotFacts::parse(row),
+            })
+            .collect();
         facts
     }
 }

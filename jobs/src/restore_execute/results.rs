@@ -1,15 +1,19 @@
 //! What a restore recorded about its items: `results`, `requested_items` and `metadata`.
 //!
 //! ```text
-//! results.foundations   list of {type, sourceId, targetId, decision, reason}
-//! results.items         map: backup item id → {status, assignment_outcomes[], assignment_summary{}}
-//! requested_items       list of backup item ids; null where the request was not itemised
-//! metadata              {total, succeeded, failed, skipped, partial, non_applied, foundations_skipped, …}
+//! results.foundations            list of {type, sourceId, targetId, decision, reason}
+//! results.mappings.foundations   the same
+//! results.items                  map: backup item id → {status, assignment_outcomes[], assignment_summary{}}
+//! results.assignments            list of {status}
+//! results.status, .errors        what is said of the restore as a whole
+//! requested_items                list of backup item ids; null means all items of the backup set
+//! metadata                       {total, succeeded, failed, skipped, partial, non_applied, foundations_skipped, …}
 //! ```
 //!
-//! PHP writes an empty map as `[]` and a map with keys 0…n as a list; both are accepted everywhere.
+//! PHP writes an empty map as `[]` and a map with keys 0…n as a list; both are accepted everywhere. Every place that
+//! exists is read.
 //!
-//! **Invariant:** only a word this module knows counts as applied. Everything else — an unknown
+//! **Invariant:** only a word that [`super::words`] knows counts as applied. Everything else — an unknown
 //! word, a missing one, an item that is not a map — is unrecognised, and unrecognised is a gap.
 
 use std::borrow::Cow;
@@ -18,8 +22,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::blockers::{blocker, may_name_a_blocker};
+use super::blockers::{BlockerCodes, may_name_a_blocker};
+use super::facts::RecordedFailure;
 use super::reason::ReasonCode;
+use super::rows::{RestoreRow, SetItems};
+use super::words::{Class, ItemWords, Said};
 use crate::json::{Column, Fault, INTEGER_MAX, Json, TEXT_BYTES_MAX, integer_from_text};
 
 /// How many troubled items facts name; the rest are counted.
@@ -27,6 +34,9 @@ pub const EXCEPTIONS_MAX: usize = 20;
 
 /// How many items one restore may record. More are not read, and are a gap.
 pub const ITEMS_MAX: usize = 100_000;
+
+/// How many unknown words facts name by their digests; rows with others are counted.
+pub const UNKNOWN_WORDS_MAX: usize = 20;
 
 /// How much of a troubled item's id is kept.
 const EXCEPTION_ID_CHARS_MAX: usize = 64;
@@ -47,17 +57,17 @@ pub const SUMMARY_KEYS: [&str; 7] = [
 pub struct ItemFacts {
     /// Whether `results` could be read.
     pub reading: ColumnState,
-    /// One count per row of `results.items`, by the item's own status.
+    /// One count per row of `results.items`, by the item's own word.
     pub items: PartTally,
-    /// One count per row of `results.foundations`.
+    /// One count per row of `results.foundations` and `results.mappings.foundations`.
     pub foundations: PartTally,
     /// Foundations that changed the environment; mapping to an existing object does not.
     pub foundations_written: u64,
-    /// One count per assignment of any item.
+    /// One count per assignment of any item, and per row of `results.assignments`.
     pub assignments: PartTally,
     /// Items whose assignment list and assignment counts disagree.
     pub assignment_conflicts: u64,
-    /// Whether and how `requested_items` lists the request.
+    /// What was requested.
     pub requested: Requested,
     /// Requested items without a row.
     pub missing: u64,
@@ -65,6 +75,10 @@ pub struct ItemFacts {
     pub unexpected: u64,
     /// Ids that occur more than once, in the rows or in the request.
     pub repeated: u64,
+    /// The first [`UNKNOWN_WORDS_MAX`] words that nobody knows, in order of part and digest.
+    pub unknown_words: Vec<UnknownWord>,
+    /// How many rows have other unknown words.
+    pub unknown_words_omitted: u64,
     /// The first [`EXCEPTIONS_MAX`] troubled items, in order of part, id and finding.
     pub exceptions: Vec<ItemException>,
     /// How many findings there are beyond those. A row found twice counts twice.
@@ -84,17 +98,44 @@ pub enum ColumnState {
     Unreadable(Fault),
 }
 
-/// How the request is recorded.
+/// What was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Requested {
-    /// Null: the whole backup set, and only the counter `total` says how much that is.
+    /// The whole backup set, as the first ruleset had it: nobody asked what that was. A gap since.
     #[default]
     NotItemised,
     /// A list of this many different ids.
     Listed(u64),
-    /// It could not be read.
-    Unreadable(Fault),
+    /// The whole backup set, which held this many items when the restore started.
+    BackupSet(u64),
+    /// Nobody can say.
+    Unreadable(RequestFault),
+}
+
+/// Why nobody can say what was requested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestFault {
+    /// `requested_items` cannot be read.
+    Column(Fault),
+    /// The whole backup set was requested, and there is none in the run's workspace and environment.
+    SetAbsent,
+    /// It held no item when the restore started.
+    SetEmpty,
+    /// It held more than [`ITEMS_MAX`].
+    SetOversized,
+}
+
+/// Rows with one word that nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UnknownWord {
+    /// Where they stand.
+    pub part: Part,
+    /// SHA-256 of the word. The word itself may be anything, and is not kept.
+    pub digest: String,
+    /// How many rows have it.
+    pub rows: u64,
 }
 
 /// Rows by outcome.
@@ -141,7 +182,7 @@ pub enum Part {
 
 /// What is wrong with an item.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum ItemFinding {
@@ -153,7 +194,7 @@ pub enum ItemFinding {
     Skipped,
     /// Not applied.
     NotApplied,
-    /// The item's outcome is a word that the rules do not know.
+    /// The item says nothing of its outcome, contradicts itself, or says a word that the rules do not know.
     Unrecognised,
     /// Requested, but without a row.
     Missing,
@@ -163,36 +204,6 @@ pub enum ItemFinding {
     Repeated,
     /// The item's assignment list and its counts disagree.
     Conflicting,
-}
-
-/// What became of one row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Applied,
-    Trouble(ItemFinding),
-}
-
-impl Class {
-    /// The closed vocabulary of outcomes. Words are compared exactly.
-    fn of_word(word: &str) -> Self {
-        match word {
-            "applied" | "succeeded" | "success" | "created" | "updated" | "mapped_existing"
-            | "created_copy" => Self::Applied,
-            "partial" => Self::Trouble(ItemFinding::Partial),
-            "failed" | "error" => Self::Trouble(ItemFinding::Failed),
-            "skipped" => Self::Trouble(ItemFinding::Skipped),
-            "preview_only" | "dry_run" | "manual_required" | "not_applied" | "ignored" => {
-                Self::Trouble(ItemFinding::NotApplied)
-            }
-            _ => Self::Trouble(ItemFinding::Unrecognised),
-        }
-    }
-
-    fn of(value: &Json) -> Self {
-        value
-            .text()
-            .map_or(Self::Trouble(ItemFinding::Unrecognised), Self::of_word)
-    }
 }
 
 impl PartTally {
@@ -222,6 +233,18 @@ impl PartTally {
         self.applied > 0 || self.partial > 0
     }
 
+    fn by_class(&self) -> [(Class, u64); 6] {
+        use ItemFinding::{Failed, NotApplied, Partial, Skipped, Unrecognised};
+        [
+            (Class::Applied, self.applied),
+            (Class::Trouble(Partial), self.partial),
+            (Class::Trouble(Failed), self.failed),
+            (Class::Trouble(Skipped), self.skipped),
+            (Class::Trouble(NotApplied), self.not_applied),
+            (Class::Trouble(Unrecognised), self.unrecognised),
+        ]
+    }
+
     fn add(&mut self, class: Class, count: u64) {
         let slot = match class {
             Class::Applied => &mut self.applied,
@@ -236,10 +259,13 @@ impl PartTally {
     }
 }
 
-/// Reads `results` against `requested_items`.
-pub(super) fn parse_items(results: &Column, requested: &Column) -> ItemFacts {
-    let document = results.parse();
-    let mut reader = ResultsReader::default();
+/// Reads `results` against the request, and what is said of the restore as a whole.
+pub(super) fn parse_items(
+    row: &RestoreRow,
+    words: &ItemWords,
+) -> (ItemFacts, Vec<RecordedFailure>) {
+    let document = row.results.parse();
+    let mut reader = ResultsReader::new(words);
     reader.facts.reading = match document
         .as_ref()
         .map_err(|fault| *fault)
@@ -248,23 +274,49 @@ pub(super) fn parse_items(results: &Column, requested: &Column) -> ItemFacts {
         Ok(reading) => reading,
         Err(fault) => {
             // Half of a document proves as little as none of it.
-            reader = ResultsReader::default();
+            reader = ResultsReader::new(words);
             ColumnState::Unreadable(fault)
         }
     };
-    reader.compare_with_request(requested);
+    reader.compare_with_request(row);
     reader.finish()
 }
 
-#[derive(Default)]
 struct ResultsReader<'a> {
+    words: &'a ItemWords,
     facts: ItemFacts,
+    failures: Vec<RecordedFailure>,
     rows_by_id: BTreeMap<Cow<'a, str>, u64>,
     exceptions: BTreeSet<ItemException>,
     findings: u64,
+    unknown: BTreeMap<(Part, String), u64>,
+    unknown_rows: u64,
 }
 
+/// Keys of `results` of which each is read by itself.
+const RESULTS_KEYS: [&str; 6] = [
+    "items",
+    "foundations",
+    "mappings",
+    "assignments",
+    "status",
+    "errors",
+];
+
 impl<'a> ResultsReader<'a> {
+    fn new(words: &'a ItemWords) -> Self {
+        Self {
+            words,
+            facts: ItemFacts::default(),
+            failures: Vec::new(),
+            rows_by_id: BTreeMap::new(),
+            exceptions: BTreeSet::new(),
+            findings: 0,
+            unknown: BTreeMap::new(),
+            unknown_rows: 0,
+        }
+    }
+
     fn read_results(&mut self, results: &'a Json<'a>) -> Result<ColumnState, Fault> {
         if results.is_empty_map() {
             return Ok(ColumnState::Absent);
@@ -272,15 +324,36 @@ impl<'a> ResultsReader<'a> {
         let Json::Map(entries) = results else {
             return Err(Fault::Shape);
         };
-        for part in ["items", "foundations"] {
-            if entries.iter().filter(|(key, _)| key == part).count() > 1 {
-                return Err(Fault::DuplicateKey);
+        let mappings = results.get("mappings");
+        let is_twice = |entries: &[(Cow<'_, str>, Json<'_>)], part: &str| {
+            entries.iter().filter(|(key, _)| key == part).count() > 1
+        };
+        if RESULTS_KEYS.iter().any(|part| is_twice(entries, part))
+            || is_twice(mappings.entries(), "foundations")
+        {
+            return Err(Fault::DuplicateKey);
+        }
+        for foundations in [results.get("foundations"), mappings.get("foundations")] {
+            for (position, foundation) in keyed(foundations)? {
+                self.read_foundation(&position, foundation);
             }
         }
-        for (position, foundation) in keyed(results.get("foundations"))? {
-            self.read_foundation(&position, foundation);
+        for (position, assignment) in keyed(results.get("assignments"))? {
+            let said = self.words.read(unambiguous(assignment));
+            self.facts.assignments.add(said.class, 1);
+            self.note(Part::Assignment, &position, &said);
         }
-        let items = results.get("items");
+        self.read_items(results.get("items"))?;
+        if self.words.denies_success(results.get("status")) {
+            self.failures.push(RecordedFailure::ResultsStatus);
+        }
+        if !results.get("errors").is_blank() {
+            self.failures.push(RecordedFailure::ResultsErrors);
+        }
+        Ok(ColumnState::Read)
+    }
+
+    fn read_items(&mut self, items: &'a Json<'a>) -> Result<(), Fault> {
         let rows = keyed(items)?;
         if rows.len() > ITEMS_MAX {
             return Err(Fault::Oversized);
@@ -289,18 +362,20 @@ impl<'a> ResultsReader<'a> {
         for (key, item) in rows {
             self.read_item(key, is_list, item);
         }
-        Ok(ColumnState::Read)
+        Ok(())
     }
 
     fn read_foundation(&mut self, position: &str, foundation: &Json) {
-        let decision = unambiguous(foundation).get("decision");
-        let class = Class::of(decision);
-        let written = matches!(class, Class::Applied | Class::Trouble(ItemFinding::Partial));
-        if written && decision.text() != Some("mapped_existing") {
+        let said = self.words.read(unambiguous(foundation));
+        let written = matches!(
+            said.class,
+            Class::Applied | Class::Trouble(ItemFinding::Partial)
+        );
+        if written && !said.mapped {
             self.facts.foundations_written += 1;
         }
-        self.facts.foundations.add(class, 1);
-        self.note(Part::Foundation, position, class);
+        self.facts.foundations.add(said.class, 1);
+        self.note(Part::Foundation, position, &said);
     }
 
     /// A map's key is the item's id; a list has only what the row itself says. A row that gives
@@ -312,26 +387,26 @@ impl<'a> ResultsReader<'a> {
         let consistent = *stated == Json::Null
             || (is_list && stated_id.is_some())
             || stated_id.as_ref() == Some(&key);
-        let class = if consistent && key.len() <= TEXT_BYTES_MAX {
-            Class::of(item.get("status"))
+        let said = if consistent && key.len() <= TEXT_BYTES_MAX {
+            self.words.read(item)
         } else {
-            Class::Trouble(ItemFinding::Unrecognised)
+            self.words.read(&Json::Null)
         };
         let id = if is_list {
             stated_id.unwrap_or(key)
         } else {
             key
         };
-        self.facts.items.add(class, 1);
-        self.note(Part::Item, &id, class);
+        self.facts.items.add(said.class, 1);
+        self.note(Part::Item, &id, &said);
         self.read_assignments(&id, item);
         *self.rows_by_id.entry(id).or_default() += 1;
     }
 
     fn read_assignments(&mut self, id: &str, item: &Json) {
         let summary = item.get("assignment_summary");
-        let listed = tally_outcomes(item.get("assignment_outcomes"));
-        let counted = tally_summary(summary);
+        let listed = self.tally_outcomes(item.get("assignment_outcomes"));
+        let counted = self.tally_summary(summary);
         let total = MetadataCount::parse(summary.get("total"));
         let totals_agree = counted.is_none_or(|tally| total.agrees(|count| count == tally.total()));
         let lists_agree = listed.is_none() || counted.is_none() || listed == counted;
@@ -342,32 +417,63 @@ impl<'a> ResultsReader<'a> {
         let Some(tally) = listed.or(counted) else {
             return;
         };
-        for (class, count) in [
-            (Class::Applied, tally.applied),
-            (Class::Trouble(ItemFinding::Partial), tally.partial),
-            (Class::Trouble(ItemFinding::Failed), tally.failed),
-            (Class::Trouble(ItemFinding::Skipped), tally.skipped),
-            (Class::Trouble(ItemFinding::NotApplied), tally.not_applied),
-            (
-                Class::Trouble(ItemFinding::Unrecognised),
-                tally.unrecognised,
-            ),
-        ] {
+        for (class, count) in tally.by_class() {
             self.facts.assignments.add(class, count);
-            if count > 0 {
-                self.note(Part::Assignment, id, class);
+            if let (Class::Trouble(finding), 1..) = (class, count) {
+                self.except(Part::Assignment, id, finding);
             }
         }
     }
 
-    fn compare_with_request(&mut self, requested: &Column) {
-        let document = requested.parse();
+    /// `assignment_outcomes` of an item that says nothing twice: a list of rows. Nothing where the item has none.
+    fn tally_outcomes(&mut self, outcomes: &Json) -> Option<PartTally> {
+        if *outcomes == Json::Null {
+            return None;
+        }
+        let mut tally = PartTally::default();
+        match values(outcomes) {
+            Ok(rows) => {
+                for row in rows {
+                    let said = self.words.read(row);
+                    tally.add(said.class, 1);
+                    self.keep_unknown(Part::Assignment, said.unknown, 1);
+                }
+            }
+            Err(_) => tally.unrecognised = 1,
+        }
+        Some(tally)
+    }
+
+    /// `assignment_summary` of such an item: outcome word → count. Nothing where the item has none.
+    fn tally_summary(&self, summary: &Json) -> Option<PartTally> {
+        if *summary == Json::Null {
+            return None;
+        }
+        let mut tally = PartTally::default();
+        if !summary.is_empty_map() && summary.entries().is_empty() {
+            tally.unrecognised = 1;
+            return Some(tally);
+        }
+        for (word, value) in summary.entries().iter().filter(|(word, _)| word != "total") {
+            match MetadataCount::parse(value) {
+                MetadataCount::Absent => {}
+                MetadataCount::Count(count) => tally.add(self.words.class_of(word), count),
+                MetadataCount::Unreadable => {
+                    tally.add(Class::Trouble(ItemFinding::Unrecognised), 1);
+                }
+            }
+        }
+        Some(tally)
+    }
+
+    fn compare_with_request(&mut self, row: &RestoreRow) {
+        let document = row.requested_items.parse();
         let request = document
             .as_ref()
-            .map_err(|fault| *fault)
-            .and_then(parse_requested);
+            .map_err(|fault| RequestFault::Column(*fault))
+            .and_then(|requested| parse_request(requested, &row.backup_items));
         let mut rows = std::mem::take(&mut self.rows_by_id);
-        let wanted = request.as_ref().ok().and_then(Option::as_ref);
+        let wanted = request.as_ref().ok().map(|request| &request.ids);
         let repeated: BTreeSet<_> = wanted
             .into_iter()
             .flatten()
@@ -378,19 +484,36 @@ impl<'a> ResultsReader<'a> {
         self.facts.repeated = self.except_all(repeated, ItemFinding::Repeated);
         self.facts.requested = match &request {
             Err(fault) => Requested::Unreadable(*fault),
-            Ok(None) => Requested::NotItemised,
-            Ok(Some(wanted)) => {
-                let missing = wanted.keys().filter(|id| rows.remove(*id).is_none());
+            Ok(Request { ids, is_whole_set }) => {
+                let missing = ids.keys().filter(|id| rows.remove(*id).is_none());
                 self.facts.missing = self.except_all(missing, ItemFinding::Missing);
                 self.facts.unexpected = self.except_all(rows.keys(), ItemFinding::Unexpected);
-                Requested::Listed(wanted.len() as u64)
+                let items = ids.len() as u64;
+                if *is_whole_set {
+                    Requested::BackupSet(items)
+                } else {
+                    Requested::Listed(items)
+                }
             }
         };
     }
 
-    fn note(&mut self, part: Part, id: &str, class: Class) {
-        if let Class::Trouble(finding) = class {
+    fn note(&mut self, part: Part, id: &str, said: &Said) {
+        if let Class::Trouble(finding) = said.class {
             self.except(part, id, finding);
+        }
+        self.keep_unknown(part, said.unknown.clone(), 1);
+    }
+
+    /// Keeps the first unknown words in their own order. One that was dropped is dropped again.
+    fn keep_unknown(&mut self, part: Part, digest: Option<String>, rows: u64) {
+        let Some(digest) = digest else {
+            return;
+        };
+        *self.unknown.entry((part, digest)).or_default() += rows;
+        self.unknown_rows += rows;
+        if self.unknown.len() > UNKNOWN_WORDS_MAX {
+            self.unknown.pop_last();
         }
     }
 
@@ -413,14 +536,22 @@ impl<'a> ResultsReader<'a> {
         ids.map(|id| self.except(Part::Item, id, finding)).count() as u64
     }
 
-    fn finish(self) -> ItemFacts {
+    fn finish(self) -> (ItemFacts, Vec<RecordedFailure>) {
         let exceptions: Vec<_> = self.exceptions.into_iter().collect();
         let exceptions_omitted = self.findings - exceptions.len() as u64;
-        ItemFacts {
+        let named = self.unknown.into_iter();
+        let unknown_words: Vec<_> = named
+            .map(|((part, digest), rows)| UnknownWord { part, digest, rows })
+            .collect();
+        let named: u64 = unknown_words.iter().map(|word| word.rows).sum();
+        let facts = ItemFacts {
             exceptions,
             exceptions_omitted,
+            unknown_words,
+            unknown_words_omitted: self.unknown_rows - named,
             ..self.facts
-        }
+        };
+        (facts, self.failures)
     }
 }
 
@@ -476,56 +607,41 @@ fn unambiguous<'a>(row: &'a Json<'a>) -> &'a Json<'a> {
     }
 }
 
-/// `requested_items`: each id with how often it occurs, or nothing where the request is not itemised.
-fn parse_requested<'a>(
-    requested: &'a Json<'a>,
-) -> Result<Option<BTreeMap<Cow<'a, str>, u64>>, Fault> {
+/// The items that were requested, each with how often it was.
+struct Request<'a> {
+    ids: BTreeMap<Cow<'a, str>, u64>,
+    is_whole_set: bool,
+}
+
+/// `requested_items`; null stands for the whole backup set.
+fn parse_request<'a>(requested: &'a Json<'a>, set: &SetItems) -> Result<Request<'a>, RequestFault> {
     if *requested == Json::Null {
-        return Ok(None);
+        return parse_set(set);
     }
     let mut ids = BTreeMap::new();
-    for value in values(requested)? {
-        *ids.entry(item_id(value).ok_or(Fault::Shape)?).or_default() += 1;
+    for value in values(requested).map_err(RequestFault::Column)? {
+        let id = item_id(value).ok_or(RequestFault::Column(Fault::Shape))?;
+        *ids.entry(id).or_default() += 1;
     }
-    Ok(Some(ids))
+    Ok(Request {
+        ids,
+        is_whole_set: false,
+    })
 }
 
-/// `assignment_outcomes` of an item that says nothing twice: a list of `{status}`. Nothing where the item
-/// has none.
-fn tally_outcomes(outcomes: &Json) -> Option<PartTally> {
-    if *outcomes == Json::Null {
-        return None;
+fn parse_set(set: &SetItems) -> Result<Request<'static>, RequestFault> {
+    match set {
+        SetItems::Absent => Err(RequestFault::SetAbsent),
+        SetItems::Ids(ids) if ids.is_empty() => Err(RequestFault::SetEmpty),
+        SetItems::Ids(ids) if ids.len() > ITEMS_MAX => Err(RequestFault::SetOversized),
+        SetItems::Ids(ids) => Ok(Request {
+            ids: ids
+                .iter()
+                .map(|id| (Cow::Owned(id.to_string()), 1))
+                .collect(),
+            is_whole_set: true,
+        }),
     }
-    let mut tally = PartTally::default();
-    match values(outcomes) {
-        Ok(rows) => {
-            for row in rows {
-                tally.add(Class::of(row.get("status")), 1);
-            }
-        }
-        Err(_) => tally.unrecognised = 1,
-    }
-    Some(tally)
-}
-
-/// `assignment_summary` of such an item: outcome word → count. Nothing where the item has none.
-fn tally_summary(summary: &Json) -> Option<PartTally> {
-    if *summary == Json::Null {
-        return None;
-    }
-    let mut tally = PartTally::default();
-    if !summary.is_empty_map() && summary.entries().is_empty() {
-        tally.unrecognised = 1;
-        return Some(tally);
-    }
-    for (word, value) in summary.entries().iter().filter(|(word, _)| word != "total") {
-        match MetadataCount::parse(value) {
-            MetadataCount::Absent => {}
-            MetadataCount::Count(count) => tally.add(Class::of_word(word), count),
-            MetadataCount::Unreadable => tally.add(Class::Trouble(ItemFinding::Unrecognised), 1),
-        }
-    }
-    Some(tally)
 }
 
 /// One counter of `metadata`.
@@ -548,6 +664,7 @@ impl MetadataCount {
             Json::Null => Self::Absent,
             _ => value
                 .integer()
+                .filter(|count| *count <= INTEGER_MAX)
                 .and_then(|count| u64::try_from(count).ok())
                 .map_or(Self::Unreadable, Self::Count),
         }
@@ -598,7 +715,7 @@ impl Counters {
     /// so for these two only an excess is a contradiction. Without rows there is nothing to compare;
     /// only a counter that is no number is one then.
     #[must_use]
-    pub fn agree_with(&self, facts: &ItemFacts) -> bool {
+    pub fn agree_with(&self, items: &PartTally, foundations: &PartTally) -> bool {
         let all = [
             self.total,
             self.succeeded,
@@ -611,7 +728,6 @@ impl Counters {
         if all.contains(&MetadataCount::Unreadable) {
             return false;
         }
-        let items = &facts.items;
         if items.total() == 0 {
             return true;
         }
@@ -628,7 +744,7 @@ impl Counters {
             && self.non_applied.agrees(|count| count <= undone)
             && self
                 .foundations_skipped
-                .agrees(|count| count <= facts.foundations.total() - facts.foundations.applied)
+                .agrees(|count| count <= foundations.total() - foundations.applied)
     }
 }
 
@@ -636,11 +752,17 @@ impl Counters {
 pub(super) struct Metadata {
     pub(super) counters: Counters,
     pub(super) blocker: Option<ReasonCode>,
+    /// Whether its status denies a success.
+    pub(super) denies_success: bool,
     pub(super) readable: bool,
 }
 
 /// Reads `metadata`. One that cannot be read leaves no counter that could agree with anything.
-pub(super) fn parse_metadata(metadata: &Column) -> Metadata {
+pub(super) fn parse_metadata(
+    metadata: &Column,
+    words: &ItemWords,
+    codes: &BlockerCodes<'_>,
+) -> Metadata {
     let readable = metadata.parse().ok().filter(|document| {
         let is_map = document.is_empty_map() || matches!(document, Json::Map(_));
         is_map && !document.has_duplicate_keys()
@@ -653,6 +775,7 @@ pub(super) fn parse_metadata(metadata: &Column) -> Metadata {
         return Metadata {
             counters,
             blocker: None,
+            denies_success: false,
             readable: false,
         };
     };
@@ -668,7 +791,8 @@ pub(super) fn parse_metadata(metadata: &Column) -> Metadata {
             non_applied: counter("non_applied"),
             foundations_skipped: counter("foundations_skipped"),
         },
-        blocker: blocker(blocked_reason),
+        blocker: codes.named_by(blocked_reason),
+        denies_success: words.denies_success(document.get("status")),
         readable: may_name_a_blocker(blocked_reason),
     }
 }

@@ -30,6 +30,8 @@ pub struct RunRow {
     pub summary_counts: Column,
     /// `started_at`.
     pub started_at: Stamp,
+    /// `completed_at`.
+    pub completed_at: Stamp,
     /// `created_at`.
     pub created_at: Stamp,
 }
@@ -44,6 +46,9 @@ pub struct CandidateRow {
     pub restore_id: RestoreId,
     /// The restore's `operation_run_id`.
     pub points_at: Option<RunId>,
+    /// Whether it is neither a dry run nor in its preparation: `draft`, `scoped`, `checked`, `previewed` or `pending`
+    /// without a start.
+    pub contests: bool,
 }
 
 /// A row of `restore_runs`, live and in scope.
@@ -61,6 +66,8 @@ pub struct RestoreRow {
     pub status: String,
     /// `requested_items`.
     pub requested_items: Column,
+    /// What the backup set holds, where `requested_items` is null.
+    pub backup_items: SetItems,
     /// `results`.
     pub results: Column,
     /// `metadata`.
@@ -73,9 +80,22 @@ pub struct RestoreRow {
     pub completed_at: Stamp,
     /// `created_at`.
     pub created_at: Stamp,
+    /// `updated_at`.
+    pub updated_at: Stamp,
 }
 
-/// A row of `audit_logs` about a restore, with one of the configured actions.
+/// The items of a restore's backup set that were not deleted before the restore started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SetItems {
+    /// There is no such set in the restore's workspace and environment, or nobody asked.
+    #[default]
+    Absent,
+    /// Their ids, of which a store need not read more than one beyond
+    /// [`ITEMS_MAX`](super::results::ITEMS_MAX).
+    Ids(Vec<i64>),
+}
+
+/// A row of `audit_logs` about a restore, with one of the configured actions and resource types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
     /// The restore it is about.
@@ -107,4 +127,6 @@ pub struct SnapshotRow {
     pub generated_at: Stamp,
     /// `expires_at`.
     pub expires_at: Stamp,
+    /// `updated_at`.
+    pub updated_at: Stamp,
 }
