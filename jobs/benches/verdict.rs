@@ -27,8 +27,8 @@ fn verdict(criterion: &mut Criterion) {
     criterion.bench_function("parse", |bench| {
         bench.iter(|| {
             (
-                RunFacts::parse(&case.run),
-                RestoreFacts::parse(&case.restore),
+                RunFacts::parse(&case.run, &case.policy),
+                RestoreFacts::parse(&case.restore, &case.policy),
             )
         });
     });

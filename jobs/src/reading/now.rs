@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::restore_execute::facts::{Facts, RunStatus};
+use crate::restore_execute::facts::{Facts, RunOutcome, RunStatus};
 use crate::restore_execute::proof::{Leg, LegState};
 use crate::restore_execute::{Decision, Outcome, ReasonCode, decide};
 use crate::vocabulary;
@@ -130,11 +130,17 @@ impl Now {
     }
 }
 
-/// The facts of a run that was not closed. Nothing else is changed.
+/// The facts of a run as if nobody had closed it: without the traces of whoever did.
 fn reopened(facts: &Facts) -> Facts {
     let mut facts = facts.clone();
-    if facts.run.status == RunStatus::Completed {
-        facts.run.status = RunStatus::Running;
+    let run = &mut facts.run;
+    if run.status == RunStatus::Completed {
+        run.status = RunStatus::Running;
+        run.outcome = RunOutcome::Pending;
+        if let Some(closer) = &run.closer {
+            run.failures = run.failures.saturating_sub(closer.failures);
+            run.blockers.retain(|it| !closer.blockers.contains(it));
+        }
     }
     facts
 }

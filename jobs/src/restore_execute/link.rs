@@ -5,7 +5,8 @@
 //! 2. The context names none: the live restore of the same scope with the highest id that points at
 //!    this run.
 //! 3. The context names one that fails those conditions, or another live restore of the same scope
-//!    points at this run as well: no restore is safe to use. There is no falling back from 1 to 2.
+//!    points at this run as well: no restore is safe to use. There is no falling back from 1 to 2. A dry run, and a
+//!    restore that never left its preparation, contest nothing.
 //!
 //! Source: the platform's reconciliation specification (same-scope proof; soft-deleted and foreign
 //! rows never prove).
@@ -62,7 +63,7 @@ pub fn resolve(run: &RunFacts, candidates: &[Candidate]) -> Result<RestoreId, Li
             if candidates
                 .iter()
                 .filter(points_here)
-                .any(|candidate| !is_named(candidate))
+                .any(|candidate| candidate.contests && !is_named(candidate))
             {
                 return Err(LinkGap::Contested);
             }

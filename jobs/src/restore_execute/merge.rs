@@ -12,8 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::json::Column;
 
@@ -72,11 +71,20 @@ pub(super) fn raw_list(column: &Column) -> Option<Vec<Box<RawValue>>> {
 /// The map in `column` with `entries` set, everything else copied byte for byte.
 pub(super) fn merge(
     column: &Column,
-    entries: impl IntoIterator<Item = (&'static str, Value)>,
+    entries: impl IntoIterator<Item = (&'static str, Box<RawValue>)>,
 ) -> Result<Box<RawValue>, serde_json::Error> {
     let mut map = raw_map(column)?;
     for (key, value) in entries {
-        map.insert(key.to_owned(), serde_json::value::to_raw_value(&value)?);
+        map.insert(key.to_owned(), value);
     }
-    serde_json::value::to_raw_value(&map)
+    to_raw_value(&map)
+}
+
+/// What stands under a key of the map in `column`, as it is written. Nothing for null.
+pub(super) fn raw_entry(
+    column: &Column,
+    key: &str,
+) -> Result<Option<Box<RawValue>>, serde_json::Error> {
+    let value = raw_map(column)?.remove(key);
+    Ok(value.filter(|value| value.get() != "null"))
 }

@@ -11,6 +11,7 @@
 //! | [`facts`] | the typed snapshot a decision is made from |
 //! | [`context`] | which restore a run names, and whether it contradicts its own scope |
 //! | `blockers` | recorded blockers, from wherever they may stand |
+//! | [`words`] | what a platform calls what became of an item |
 //! | [`results`] | item outcomes and counters, from untrusted JSON |
 //! | [`link`] | which restore belongs to the run |
 //! | [`proof`] | the eight legs |
@@ -20,6 +21,7 @@
 //! | [`record`] | what a verdict writes |
 //! | `merge` | rewriting a JSON column without losing what it held |
 //! | [`canonical`] | the canonical form of facts, its digest, and the way back |
+//! | `ruleset_1` | the rules that decided before those of today, for verdicts on record |
 //! | [`review`] | judging a recorded verdict again, from the ledger alone |
 //!
 //! **Invariant:** [`decide`] is total, clock-free and synchronous. Missing, late, contradictory or
@@ -41,6 +43,8 @@ pub mod results;
 pub mod review;
 pub mod rows;
 pub mod rules;
+mod ruleset_1;
+pub mod words;
 
 pub use decision::{Decision, Ruling};
 pub use facts::{Facts, Policy};

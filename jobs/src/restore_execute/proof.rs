@@ -9,7 +9,7 @@
 //! | items | rows exist, all are applied, they are exactly what was requested, counters agree |
 //! | audit | an entry records the restore's end, agrees with its status, and none contradicts it later |
 //! | evidence | the active snapshot is complete, valid, and not older than the restore's end |
-//! | clearance | no blocker is recorded, and every place that could record one can be read |
+//! | clearance | no blocker and no failure is recorded, and every place that could record a blocker can be read |
 //!
 //! Source: the platform's "success proof bundle matrix"; audit continuity, and what counts as
 //! recorded, are this product's own reading where the specification is silent.
@@ -26,9 +26,9 @@ use super::facts::{
 };
 use super::link;
 use super::reason::ReasonCode;
-use super::results::{ColumnState, Requested};
+use super::results::{ColumnState, MetadataCount, Requested};
 use crate::ids::AuditId;
-use crate::stamp::{Stamp, shifted};
+use crate::stamp::{Stamp, shifted, whole_seconds};
 use crate::vocabulary;
 
 vocabulary! {
@@ -79,7 +79,7 @@ vocabulary! {
     /// Not stopped by anything.
     Clearance {
         name: "clearance",
-        requirement: "No blocker is recorded on the run or its restore, and whatever could record one can be read.",
+        requirement: "No blocker and no failure is recorded on the run or its restore, and whatever could record a blocker can be read.",
     }
 }
 
@@ -109,6 +109,11 @@ impl Proof {
         Self {
             legs: Leg::ALL.map(|leg| evaluate(leg, facts, linked)),
         }
+    }
+
+    /// The legs in their order, as another ruleset evaluated them.
+    pub(super) fn from_legs(legs: [LegState; 8]) -> Self {
+        Self { legs }
     }
 
     /// Every leg with its state, in order.
@@ -200,7 +205,7 @@ fn evaluate(leg: Leg, facts: &Facts, linked: Option<&RestoreFacts>) -> LegState 
     })
 }
 
-fn state(mut gaps: Vec<ReasonCode>) -> LegState {
+pub(super) fn state(mut gaps: Vec<ReasonCode>) -> LegState {
     gaps.sort_unstable();
     gaps.dedup();
     if gaps.is_empty() {
@@ -211,7 +216,7 @@ fn state(mut gaps: Vec<ReasonCode>) -> LegState {
 }
 
 /// Keeps the codes whose condition is true.
-fn present<const N: usize>(gaps: [(bool, ReasonCode); N]) -> Vec<ReasonCode> {
+pub(super) fn present<const N: usize>(gaps: [(bool, ReasonCode); N]) -> Vec<ReasonCode> {
     gaps.into_iter()
         .filter_map(|(found, code)| found.then_some(code))
         .collect()
@@ -262,8 +267,7 @@ fn execution_gap(restore: &RestoreFacts) -> Option<ReasonCode> {
 #[must_use]
 pub(crate) fn something_applied(restore: &RestoreFacts) -> bool {
     let items = &restore.items;
-    let counted =
-        |counter: super::results::MetadataCount| counter.count().is_some_and(|count| count > 0);
+    let counted = |counter: MetadataCount| counter.count().is_some_and(|count| count > 0);
     items.items.has_effect()
         || items.assignments.has_effect()
         || items.foundations_written > 0
@@ -271,23 +275,27 @@ pub(crate) fn something_applied(restore: &RestoreFacts) -> bool {
             && (counted(restore.counters.succeeded) || counted(restore.counters.partial)))
 }
 
-/// A request that was not itemised is covered only where the counter `total` says how much it was.
 pub(crate) fn items_gaps(restore: &RestoreFacts) -> Vec<ReasonCode> {
     let facts = &restore.items;
     let rows = facts.items.total();
     let unreadable = matches!(facts.reading, ColumnState::Unreadable(_));
-    let uncovered =
-        facts.requested == Requested::NotItemised && restore.counters.total.count() != Some(rows);
+    let request_known = matches!(
+        facts.requested,
+        Requested::Listed(_) | Requested::BackupSet(_)
+    );
     let parts = [&facts.items, &facts.foundations, &facts.assignments];
     present([
+        (!request_known, ReasonCode::RequestUnreadable),
         (
-            !unreadable && (rows == 0 || facts.missing > 0 || uncovered),
+            rows > 0 && !something_applied(restore),
+            ReasonCode::NothingApplied,
+        ),
+        (
+            !unreadable && (rows == 0 || facts.missing > 0),
             ReasonCode::ItemsMissing,
         ),
         (
-            unreadable
-                || matches!(facts.requested, Requested::Unreadable(_))
-                || parts.iter().any(|tally| tally.unrecognised > 0),
+            unreadable || parts.iter().any(|tally| tally.unrecognised > 0),
             ReasonCode::ItemsUnrecognised,
         ),
         (
@@ -299,7 +307,10 @@ pub(crate) fn items_gaps(restore: &RestoreFacts) -> Vec<ReasonCode> {
             ReasonCode::ItemsUnexpected,
         ),
         (
-            facts.assignment_conflicts > 0 || !restore.counters.agree_with(facts),
+            facts.assignment_conflicts > 0
+                || !restore
+                    .counters
+                    .agree_with(&facts.items, &facts.foundations),
             ReasonCode::CountsConflict,
         ),
         (every_item_failed(restore), ReasonCode::AllItemsFailed),
@@ -334,7 +345,7 @@ fn is_before(entry: &AuditFacts, moment: Option<Timestamp>) -> bool {
     entry
         .recorded_at
         .zip(moment)
-        .is_some_and(|(recorded, moment)| recorded < moment)
+        .is_some_and(|(recorded, moment)| whole_seconds(recorded) < whole_seconds(moment))
 }
 
 /// When the restore began: its row was created before anything ran, so that will do where nobody
@@ -344,7 +355,7 @@ fn started(restore: &RestoreFacts) -> Option<Timestamp> {
     match restore.started_at {
         Stamp::At(started) => Some(started),
         Stamp::Absent => restore.created_at.moment(),
-        Stamp::Unreadable => None,
+        Stamp::Far | Stamp::Unreadable => None,
     }
 }
 
@@ -362,7 +373,9 @@ pub fn supporting_audit(facts: &Facts) -> Option<AuditId> {
         .iter()
         .filter(|entry| entry.agrees(expected))
         .filter_map(placed)
-        .filter(|(recorded, _)| (since..=facts.as_of).contains(recorded))
+        .filter(|(recorded, _)| {
+            whole_seconds(*recorded) >= whole_seconds(since) && *recorded <= facts.as_of
+        })
         .max()?;
     let overruled = facts.audits.iter().any(|entry| {
         !entry.agrees(expected) && placed(entry).is_none_or(|position| position > support)
@@ -379,7 +392,7 @@ pub(crate) fn evidence_gaps(
     let Some(active) = &evidence.active else {
         let code = if evidence.in_progress {
             ReasonCode::EvidenceInProgress
-        } else if evidence.retired {
+        } else if evidence.retired_unknown || !evidence.retired.is_empty() {
             ReasonCode::EvidenceNotCurrent
         } else {
             ReasonCode::EvidenceMissing
@@ -399,7 +412,7 @@ pub(crate) fn evidence_gaps(
 /// A snapshot that expires exactly now has expired.
 fn is_unexpired(snapshot: &SnapshotFacts, as_of: Timestamp) -> bool {
     match snapshot.expires_at {
-        Stamp::Absent => true,
+        Stamp::Absent | Stamp::Far => true,
         Stamp::At(expires) => expires > as_of,
         Stamp::Unreadable => false,
     }
@@ -411,21 +424,29 @@ fn follows_restore(restore: &RestoreFacts, snapshot: &SnapshotFacts, at: At<'_>)
     let Some((started, ended)) = started(restore).zip(ended_at(restore, at)) else {
         return false;
     };
-    let floor = shifted(started.max(ended), negated(at.policy.evidence_skew_max));
+    let floor = shifted(
+        whole_seconds(started.max(ended)),
+        negated(at.policy.evidence_skew_max),
+    );
     let ceiling = shifted(at.as_of, at.policy.clock_skew_max);
     snapshot
         .generated_at
         .moment()
-        .is_some_and(|generated| (floor..=ceiling).contains(&generated))
+        .is_some_and(|generated| whole_seconds(generated) >= floor && generated <= ceiling)
 }
 
-/// When the restore ended. An end in the near future is a clock that runs ahead and means now; one
-/// further off is no end that anything could be compared with.
+/// When the restore ended. An end in the near future is a clock that runs ahead and means now. One further off is no
+/// end that anything could be compared with; nor is PHP's zero date, or one before the restore's own start.
 #[must_use]
 pub(super) fn ended_at(restore: &RestoreFacts, at: At<'_>) -> Option<Timestamp> {
     let completed = restore.completed_at.moment()?;
     let latest = shifted(at.as_of, at.policy.clock_skew_max);
-    (completed <= latest).then(|| completed.min(at.as_of))
+    let follows_start = restore
+        .started_at
+        .moment()
+        .is_none_or(|started| whole_seconds(started) <= whole_seconds(completed));
+    let is_end = completed > Timestamp::UNIX_EPOCH && completed <= latest && follows_start;
+    is_end.then(|| completed.min(at.as_of))
 }
 
 /// The shortest duration has no opposite; the longest is as good.
@@ -433,14 +454,18 @@ fn negated(duration: SignedDuration) -> SignedDuration {
     duration.checked_neg().unwrap_or(SignedDuration::MAX)
 }
 
-/// Blockers recorded on the run count even where no restore can be linked.
+/// What is recorded on the run counts even where no restore can be linked.
 fn clearance_gaps(facts: &Facts, restore: Option<&RestoreFacts>) -> Vec<ReasonCode> {
     let mut gaps = recorded_blockers(facts, restore);
     let readable =
         facts.run.blockers_readable && restore.is_none_or(|restore| restore.metadata_readable);
-    if !readable {
-        gaps.push(ReasonCode::ClearanceUnreadable);
-    }
+    let failed = facts.run.failures > 0
+        || facts.run.denies_success()
+        || restore.is_some_and(|restore| !restore.failures.is_empty());
+    gaps.extend(present([
+        (failed, ReasonCode::FailureRecorded),
+        (!readable, ReasonCode::ClearanceUnreadable),
+    ]));
     gaps
 }
 

@@ -47,8 +47,8 @@ crate::vocabulary! {
     ///
     /// The order of the variants is the order in which the rulebook lists them. It orders the
     /// gaps of one leg, of which the first is the primary reason where that leg decides. Which
-    /// leg decides is the order of the decision table's rows, and that is another one: clearance
-    /// that cannot be read (row 18) comes before gaps of audit and evidence, although they are
+    /// leg decides is the order of the decision table's rows, and that is another one: a gap of
+    /// clearance that is no blocker (row 22) comes before gaps of audit and evidence, although they are
     /// listed before it, because no time could close it.
     #[derive(PartialOrd, Ord)]
     pub enum ReasonCode {
@@ -146,6 +146,13 @@ crate::vocabulary! {
         look_at: "How long `rules.settle_window` is, and whether evidence is being generated.",
         next_action: "Nothing; it is looked at again by itself.",
     }
+    BlockedWaiting = "A blocker is recorded, and the restore has not started." {
+        code: "restore.blocked_waiting", chapter: Chapter::Execution, outcome: None,
+        impact: "Nothing was applied. It may start yet, so its run stays open.",
+        does_not_mean: "That the restore is over: whoever lifts the blocker may still start it.",
+        look_at: "The blocker among the gaps of the run, and how long `rules.blocked_after` is. A pause waits for as long as it lasts.",
+        next_action: "Lift the blocker or discard the restore; it is looked at again by itself.",
+    }
     Cancelled = "The restore was cancelled; no readable record shows that it applied anything." {
         code: "restore.cancelled", chapter: Chapter::Execution, outcome: Some(Outcome::Blocked),
         impact: "Results that are missing, unreadable or unknown are listed as gaps and could hide changes; all others show none.",
@@ -181,19 +188,33 @@ crate::vocabulary! {
         look_at: "`restore_runs.failure_reason`, and item outcomes of the run.",
         next_action: "Review failure details and item outcomes.",
     }
-    ItemsMissing = "Results do not cover everything that was requested, or what was requested is not recorded." {
+    RequestUnreadable = "What was requested cannot be read, or its backup set cannot be found." {
+        code: "restore.request_unreadable", chapter: Chapter::Items, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "Nobody can show that everything requested was restored.",
+        does_not_mean: "That something was left out: results may be complete, but there is nothing to hold them against.",
+        look_at: "`restore_runs.requested_items`; where it is null, the backup set and its items at the time the restore started.",
+        next_action: "Find out what was requested, and compare it with recorded results.",
+    }
+    NothingApplied = "Items have results, and not one of them was applied." {
+        code: "restore.nothing_applied", chapter: Chapter::Items, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "The restore ended, and no record shows that it changed anything.",
+        does_not_mean: "That the environment is as it was: only that no record shows a change.",
+        look_at: "Item outcomes of the run: why each was skipped, or what its outcome says.",
+        next_action: "Review item outcomes; restore again what is still wanted.",
+    }
+    ItemsMissing = "Results do not cover everything that was requested." {
         code: "restore.items_missing", chapter: Chapter::Items, outcome: Some(Outcome::PartiallySucceeded),
         impact: "Nobody can show that every requested item was restored.",
         does_not_mean: "That the missing items were not restored: nobody wrote down what became of them.",
-        look_at: "`restore_runs.requested_items` beside `results`; without rows for items, the counters, which must name a total.",
+        look_at: "`restore_runs.requested_items` beside `results`; where it is null, the items of the backup set.",
         next_action: "Compare requested items with recorded results; restore what has no result.",
     }
-    ItemsUnrecognised = "Results cannot be read, or hold an outcome this version does not know." {
+    ItemsUnrecognised = "Results cannot be read, contradict themselves, or hold an outcome this version does not know." {
         code: "restore.items_unrecognised", chapter: Chapter::Items, outcome: Some(Outcome::PartiallySucceeded),
         impact: "What is not understood does not count as applied.",
         does_not_mean: "That those items failed.",
         look_at: "The items named under diagnostics of the run, and the platform's release notes for new outcomes.",
-        next_action: "Review the named items; upgrade the worker if the platform writes newer outcomes.",
+        next_action: "Review the named items; add outcomes of a newer platform to `rules.item_words`.",
     }
     ItemsMixed = "Some items were skipped, applied in part, or failed." {
         code: "restore.items_mixed", chapter: Chapter::Items, outcome: Some(Outcome::PartiallySucceeded),
@@ -363,6 +384,19 @@ crate::vocabulary! {
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: who paused operations, and whether they were resumed.",
     }
+    BlockerConfigured = "The restore was stopped by a blocker that the configuration names." {
+        code: "restore.blocker_configured", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
+        impact: "Writes to the environment were not allowed.",
+        does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
+        next_action: "Review blocker: the code recorded with the run is one of `rules.blocker_codes`.",
+    }
+    FailureRecorded = "A record beside the restore's status says that something failed." {
+        code: "restore.failure_recorded", chapter: Chapter::Clearance, outcome: Some(Outcome::PartiallySucceeded),
+        impact: "While a failure is recorded, nobody can show that the restore succeeded.",
+        does_not_mean: "That an item failed: what failed may have been tried again.",
+        look_at: "`restore_runs.failure_reason`, `results.status`, `results.errors` and `metadata.status`; `operation_runs.failure_summary` and `outcome`.",
+        next_action: "Review the recorded failure before relying on the result.",
+    }
     ClearanceUnreadable = "A record that could name a blocker cannot be read." {
         code: "restore.clearance_unreadable", chapter: Chapter::Clearance, outcome: Some(Outcome::PartiallySucceeded),
         impact: "Nobody can show that nothing stopped the restore.",
@@ -370,10 +404,10 @@ crate::vocabulary! {
         look_at: "`operation_runs.failure_summary` and `restore_runs.metadata`, as text.",
         next_action: "Repair failure_summary of the run or metadata of the restore.",
     }
-    BlockedAfterWrites = "A blocker stopped the restore after something had been applied." {
+    BlockedAfterWrites = "A blocker is recorded, and something was applied." {
         code: "restore.blocked_after_writes", chapter: Chapter::Clearance, outcome: Some(Outcome::PartiallySucceeded),
         impact: "The environment holds part of the restore.",
-        does_not_mean: "That what had been applied was undone.",
+        does_not_mean: "That the one stopped the other: the restore may have been tried again. Nor that what was applied was undone.",
         look_at: "The blocker among the gaps of the run, and item outcomes.",
         next_action: "Review blocker and item outcomes, then restore the rest or undo what was applied.",
     }

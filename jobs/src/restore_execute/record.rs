@@ -6,28 +6,32 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, TimestampRound, Unit};
+use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use super::canonical::{Canonical, CanonicalError, canonicalise};
+use super::canonical::{Canonical, CanonicalError, canonicalise, digest_of};
 use super::decision::Decision;
 use super::facts::{Facts, RUN_TYPE, RestoreFacts, RunFacts};
-use super::merge::{is_rewritable, merge, raw_list};
+use super::merge::{is_rewritable, merge, raw_entry, raw_list};
 use super::outcome::Outcome;
-use super::proof::{Leg, supporting_audit};
+use super::proof::{Leg, ended_at, supporting_audit};
 use super::reason::ReasonCode;
 use super::rows::RunRow;
 use super::rules::RULESET;
 use crate::ids::{EnvironmentId, RunId, SnapshotId, WorkspaceId};
 use crate::json::Column;
-use crate::stamp::Stamp;
+use crate::stamp::{Stamp, whole_seconds};
 use crate::vocabulary;
 
 /// How many entries `failure_summary` may hold. A full list is left as it is; the reason stands in
 /// `context.reconciliation` all the same.
 pub const FAILURE_SUMMARY_MAX: usize = 20;
+
+/// How much of what stood under `context.reconciliation` before is kept, in bytes. Of anything longer its digest and its
+/// length are.
+pub const SUPERSEDED_BYTES_MAX: usize = 64 * 1024;
 
 /// Who is written into the audit log as the actor.
 pub const ACTOR_LABEL: &str = "restore-reconciler";
@@ -203,12 +207,11 @@ pub fn record(
         canonical: &canonical,
         by,
     };
-    let context =
-        merge(&row.context, [("reconciliation", verdict.reconciliation())]).map_err(|source| {
-            RecordError::Context {
-                run: row.id,
-                source,
-            }
+    let context = verdict
+        .context(&row.context)
+        .map_err(|source| RecordError::Context {
+            run: row.id,
+            source,
         })?;
     Ok(Some(Record {
         run: verdict.run_update(row, context),
@@ -247,6 +250,21 @@ impl VerdictParts<'_> {
             failure_summary: self.failure_summary(&row.failure_summary),
             context,
         }
+    }
+
+    /// The column with our own record in it. What stood in its place is kept below it, and never looked into.
+    fn context(&self, column: &Column) -> Result<Box<RawValue>, serde_json::Error> {
+        let Value::Object(entries) = self.reconciliation() else {
+            return merge(column, []);
+        };
+        let mut reconciliation = BTreeMap::new();
+        for (key, value) in entries {
+            reconciliation.insert(key, to_raw_value(&value)?);
+        }
+        if let Some(before) = raw_entry(column, RECONCILIATION)? {
+            reconciliation.insert("superseded".to_owned(), superseded(before)?);
+        }
+        merge(column, [(RECONCILIATION, to_raw_value(&reconciliation)?)])
     }
 
     fn reconciliation(&self) -> Value {
@@ -348,13 +366,11 @@ impl VerdictParts<'_> {
         if counts.is_empty() || !holds_map {
             return None;
         }
-        merge(
-            column,
-            counts
-                .into_iter()
-                .map(|(key, count)| (key, Value::from(count))),
-        )
-        .ok()
+        let counts: Result<Vec<_>, _> = counts
+            .into_iter()
+            .map(|(key, count)| Ok((key, to_raw_value(&count)?)))
+            .collect();
+        counts.and_then(|counts| merge(column, counts)).ok()
     }
 
     fn failure_summary(&self, column: &Column) -> Option<Box<RawValue>> {
@@ -374,8 +390,8 @@ impl VerdictParts<'_> {
         if let (Some(count), Some(fields)) = (self.troubled_items(), entry.as_object_mut()) {
             fields.insert("count".to_owned(), Value::from(count));
         }
-        entries.push(serde_json::value::to_raw_value(&entry).ok()?);
-        serde_json::value::to_raw_value(&entries).ok()
+        entries.push(to_raw_value(&entry).ok()?);
+        to_raw_value(&entries).ok()
     }
 
     /// How many items the reason is about, where it is about items.
@@ -385,12 +401,26 @@ impl VerdictParts<'_> {
         match self.decision.reason {
             ReasonCode::ItemsMissing if facts.missing > 0 => Some(facts.missing),
             ReasonCode::ItemsUnexpected => Some(facts.unexpected.saturating_add(facts.repeated)),
-            ReasonCode::ItemsMixed | ReasonCode::AllItemsFailed | ReasonCode::ExecutionFailed => {
+            ReasonCode::ItemsMixed
+            | ReasonCode::NothingApplied
+            | ReasonCode::AllItemsFailed
+            | ReasonCode::ExecutionFailed => {
                 Some(items.total().saturating_sub(items.applied)).filter(|count| *count > 0)
             }
             _ => None,
         }
     }
+}
+
+/// The key of a run's context that is ours.
+const RECONCILIATION: &str = "reconciliation";
+
+fn superseded(before: Box<RawValue>) -> Result<Box<RawValue>, serde_json::Error> {
+    let text = before.get();
+    if text.len() <= SUPERSEDED_BYTES_MAX {
+        return Ok(before);
+    }
+    to_raw_value(&json!({ "sha256": digest_of(text), "bytes": text.len() }))
 }
 
 /// The name of the verdict whose facts have this digest.
@@ -455,24 +485,16 @@ fn started_at(
             .moment()
             .map(whole_seconds)
             .filter(|started| *started <= completed_at),
-        Stamp::At(_) | Stamp::Unreadable => None,
+        Stamp::At(_) | Stamp::Far | Stamp::Unreadable => None,
     }
 }
 
 /// The restore's end where it lies in the run's life, otherwise now.
 fn completed_at(facts: &Facts, restore: &RestoreFacts) -> Timestamp {
-    let ended = restore
-        .completed_at
-        .moment()
-        .zip(facts.run.created_at.moment());
-    let ended = ended.filter(|(ended, created)| (*created..=facts.as_of).contains(ended));
-    whole_seconds(ended.map_or(facts.as_of, |(ended, _)| ended))
-}
-
-/// The platform's timestamps hold whole seconds and would round up, into the future.
-fn whole_seconds(moment: Timestamp) -> Timestamp {
-    let down = TimestampRound::new()
-        .smallest(Unit::Second)
-        .mode(jiff::RoundMode::Floor);
-    moment.round(down).unwrap_or(moment)
+    let ended = ended_at(restore, facts.at()).map(whole_seconds);
+    let created = facts.run.created_at.moment().map(whole_seconds);
+    let lived = ended
+        .zip(created)
+        .filter(|(ended, created)| created <= ended);
+    lived.map_or_else(|| whole_seconds(facts.as_of), |(ended, _)| ended)
 }

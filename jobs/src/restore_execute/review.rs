@@ -5,12 +5,13 @@
 //! ```
 //!
 //! The ledger keeps the facts in the text that was digested, so nothing else is asked: not the rows that
-//! the facts came from, which may be gone, and not the clock.
+//! the facts came from, which may be gone, and not the clock. A verdict is judged by the ruleset that the ledger names.
 //!
-//! **Invariant:** a verdict passes only if this version would record it again, letter by letter.
+//! **Invariant:** a verdict passes only if the rules of its time would record it again, letter by letter.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::canonical::{self, ReadError, canonicalise, digest_of};
@@ -19,6 +20,7 @@ use super::facts::Facts;
 use super::outcome::Outcome;
 use super::record::{LedgerEntry, decision_id};
 use super::rules::{RULESET, decide};
+use super::ruleset_1::{self, FirstFacts};
 use crate::ids::RunId;
 use crate::vocabulary;
 
@@ -53,7 +55,7 @@ pub struct Name<'a> {
 /// A verdict that passed: what it was made from, and what follows from that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reviewed {
-    /// What was known.
+    /// What was known, in the form of today.
     pub facts: Facts,
     /// What follows, then as now.
     pub decision: Decision,
@@ -70,8 +72,8 @@ pub enum Doubt {
         /// The digest of the facts as they stand.
         found: String,
     },
-    /// Other rules decided; only the version that holds them can judge.
-    #[error("decided by ruleset {0}; this version holds {RULESET}")]
+    /// Rules decided that this version does not hold; only one that does can judge.
+    #[error("decided by ruleset {0}; this version holds {RULESET} and {first}", first = ruleset_1::RULESET)]
     OtherRuleset(String),
     /// The text with the right digest is not one that this version could have written.
     #[error("the text of the facts {0}")]
@@ -190,15 +192,27 @@ pub fn review(recorded: &Recorded<'_>) -> Result<Reviewed, Doubt> {
             found,
         });
     }
-    if recorded.ruleset != RULESET {
-        return Err(Doubt::OtherRuleset(recorded.ruleset.to_owned()));
-    }
-    let facts: Facts = canonical::read_back(recorded.facts).map_err(Doubt::FactsUnreadable)?;
-    let decision = decide(&facts);
+    let (facts, decision) = match recorded.ruleset {
+        RULESET => {
+            let facts: Facts = read(recorded)?;
+            let decision = decide(&facts);
+            (facts, decision)
+        }
+        ruleset_1::RULESET => {
+            let facts: FirstFacts = read(recorded)?;
+            let decision = ruleset_1::decide(&facts);
+            (facts.into(), decision)
+        }
+        other => return Err(Doubt::OtherRuleset(other.to_owned())),
+    };
     match difference(recorded, &decision) {
         None => Ok(Reviewed { facts, decision }),
         Some(doubt) => Err(doubt),
     }
+}
+
+fn read<T: Serialize + DeserializeOwned>(recorded: &Recorded<'_>) -> Result<T, Doubt> {
+    canonical::read_back(recorded.facts).map_err(Doubt::FactsUnreadable)
 }
 
 /// Words are compared before texts, because words are what people read. The text holds every leg and gap

@@ -7,23 +7,31 @@
 //! | 3 | run is neither `queued`, `running` nor `completed` | deferred | `run.status_unknown` |
 //! | 4 | `context` is no map, or cannot be written back whole | deferred | `run.context_malformed` |
 //! | 5 | link or scope leg has a gap | deferred | `restore.proof_unavailable` |
-//! | 6 | intent leg has a gap | deferred | that gap |
-//! | 7 | restore `queued` or `running` | deferred | `restore.in_progress` |
-//! | 8 | restore status unknown | deferred | `restore.status_unknown` |
-//! | 9 | recorded blocker, nothing applied | blocked | the blocker |
-//! | 10 | recorded blocker, something applied | `partially_succeeded` | `restore.blocked_after_writes` |
-//! | 11 | `cancelled`, nothing applied | blocked | `restore.cancelled` |
-//! | 12 | `cancelled` or `aborted`, something applied | `partially_succeeded` | `restore.cancelled_after_writes`, `restore.aborted_after_writes` |
-//! | 13 | `aborted`, nothing applied | failed | `restore.aborted` |
-//! | 14 | `failed` | failed | `restore.execution_failed` |
-//! | 15 | at least one item, and every item failed | failed | `restore.all_items_failed` |
-//! | 16 | `partial` or `completed_with_errors` | `partially_succeeded` | `restore.items_mixed` |
-//! | 17 | items leg has a gap | `partially_succeeded` | that gap |
-//! | 18 | clearance cannot be read | `partially_succeeded` | `restore.clearance_unreadable` |
-//! | 19 | audit or evidence gap, and the settle window is open | deferred | `restore.settling` |
-//! | 20 | audit gap | `partially_succeeded` | that gap |
-//! | 21 | evidence gap | `partially_succeeded` | that gap |
-//! | 22 | all legs hold | succeeded | `restore.proof_complete` |
+//! | 6 | dry run | deferred | `restore.preview_only` |
+//! | 7 | recorded blocker other than a pause, the restore never started, and `blocked_after` has passed | blocked | the blocker |
+//! | 8 | recorded blocker, the restore never started | deferred | `restore.blocked_waiting` |
+//! | 9 | intent leg has a gap | deferred | that gap |
+//! | 10 | restore `queued` or `running` | deferred | `restore.in_progress` |
+//! | 11 | restore status unknown | deferred | `restore.status_unknown` |
+//! | 12 | recorded blocker, nothing applied | blocked | the blocker |
+//! | 13 | recorded blocker, something applied | `partially_succeeded` | `restore.blocked_after_writes` |
+//! | 14 | `cancelled`, nothing applied | blocked | `restore.cancelled` |
+//! | 15 | `cancelled` or `aborted`, something applied | `partially_succeeded` | `restore.cancelled_after_writes`, `restore.aborted_after_writes` |
+//! | 16 | `aborted`, nothing applied | failed | `restore.aborted` |
+//! | 17 | `failed` | failed | `restore.execution_failed` |
+//! | 18 | at least one item, and every item failed | failed | `restore.all_items_failed` |
+//! | 19 | item rows exist, and nothing at all was applied | `partially_succeeded` | `restore.nothing_applied` |
+//! | 20 | `partial` or `completed_with_errors` | `partially_succeeded` | `restore.items_mixed` |
+//! | 21 | items leg has a gap | `partially_succeeded` | that gap |
+//! | 22 | clearance leg has a gap that is no blocker | `partially_succeeded` | that gap |
+//! | 23 | audit or evidence gap, and the settle window is open | deferred | `restore.settling` |
+//! | 24 | audit gap | `partially_succeeded` | that gap |
+//! | 25 | evidence gap | `partially_succeeded` | that gap |
+//! | 26 | all legs hold | succeeded | `restore.proof_complete` |
+//!
+//! A restore **never started** where its status is `queued` or one before execution, it has no start, and nothing was
+//! applied. The time `blocked_after` counts from when the run or the restore was created or the restore was last
+//! written, whichever was latest.
 //!
 //! "Something applied" is at least one item or assignment applied or applied in part, a foundation
 //! that was created, copied or updated, or — where no item rows exist — a counter `succeeded` or
@@ -36,16 +44,18 @@
 //!
 //! # Sources
 //!
-//! Rows 1, 2, 5–17, 21 and 22 are the platform's reconciliation specification, and row 4 keeps its
-//! promise that `context` loses nothing. This product's own are:
+//! Rows 1, 2, 5 to 18, 20, 21, 25 and 26 are the platform's reconciliation specification (7, 8 and 12 its task T017: a
+//! blocker beside an identified restore ends the run), and row 4 keeps its promise that `context` loses nothing. This
+//! product's own are:
 //!
-//! - row 20: that an audit entry has to record the end, and that none may contradict it later;
-//! - row 19 and the windows, because a verdict is final;
-//! - rows 3 and 18, which close two holes that the others leave, so that every input has a row;
-//! - that a request which is not itemised is covered only where the counter `total` says how much it
-//!   was (row 17);
-//! - that evidence from the future is no evidence (row 21);
-//! - the codes `run.status_unknown`, `run.settle_failed` and `restore.clearance_unreadable`.
+//! - row 24: that an audit entry has to record the end, and that none may contradict it later;
+//! - row 23 and the windows, because a verdict is final;
+//! - row 22: that a recorded failure denies a success whatever the restore's status says;
+//! - row 19, which says plainly what row 20 or 21 would only hint at;
+//! - row 3 and `restore.clearance_unreadable`, which close two holes that the others leave, so that every input has a
+//!   row;
+//! - how long row 8 waits, and that it waits for a pause as long as that lasts;
+//! - that evidence from the future is no evidence (row 25).
 //!
 //! # Design notes
 //!
@@ -61,11 +71,11 @@ use super::facts::{Facts, RestoreFacts, RestoreStatus, RunStatus};
 use super::outcome::Outcome;
 use super::proof::{self, Leg, Proof};
 use super::reason::ReasonCode;
-use crate::stamp::shifted;
+use crate::stamp::{Stamp, shifted};
 
 /// Version of the table and of everything it reads. Every change that could change a decision or a
 /// digest raises it; the ledger keeps it with each verdict.
-pub const RULESET: &str = "restore.execute/1";
+pub const RULESET: &str = "restore.execute/2";
 
 /// Decides one run. Total: every input has an answer. The same facts always have the same one.
 #[must_use]
@@ -76,7 +86,7 @@ pub fn decide(facts: &Facts) -> Decision {
         .iter()
         .zip(1..)
         .find_map(|(rule, number)| Some((rule(&case)?, number)));
-    // Row 22 and the rows before it leave nothing over; a bundle that is not complete and has no
+    // Row 26 and the rows before it leave nothing over; a bundle that is not complete and has no
     // row would be a defect here, and then the run stays open rather than being called anything.
     let ((ruling, reason), rule) = matched.unwrap_or((deferred(ReasonCode::ProofUnavailable), 0));
     Decision {
@@ -91,15 +101,21 @@ pub fn decide(facts: &Facts) -> Decision {
 struct RuleInput<'a> {
     facts: &'a Facts,
     proof: &'a Proof,
+    restore: Option<&'a RestoreFacts>,
     status: RestoreStatus,
     applied: bool,
     every_item_failed: bool,
+    /// The first recorded blocker.
     blocker: Option<ReasonCode>,
+    /// The first one that is no pause.
+    lasting: Option<ReasonCode>,
+    /// Whether the restore can still start.
+    never_started: bool,
 }
 
 type Row = fn(&RuleInput<'_>) -> Option<(Ruling, ReasonCode)>;
 
-const RULES: [Row; 22] = [
+const RULES: [Row; 26] = [
     |case| {
         defer_if(
             !case.facts.run.is_restore_execute,
@@ -125,6 +141,22 @@ const RULES: [Row; 22] = [
     |case| {
         let linked = case.proof.holds(Leg::Link) && case.proof.holds(Leg::Scope);
         defer_if(!linked, ReasonCode::ProofUnavailable)
+    },
+    |case| {
+        let is_preview = case.restore.is_some_and(|restore| restore.is_dry_run);
+        defer_if(is_preview, ReasonCode::PreviewOnly)
+    },
+    |case| {
+        let blocker = case.lasting.filter(|_| case.never_started)?;
+        let ended = blocked_at(case.facts).is_some_and(|moment| moment <= case.facts.as_of);
+        ended.then_some(verdict(Outcome::Blocked, blocker))
+    },
+    |case| {
+        case.blocker.filter(|_| case.never_started)?;
+        let ruling = Ruling::Deferred {
+            look_again_at: case.lasting.and_then(|_| blocked_at(case.facts)),
+        };
+        Some((ruling, ReasonCode::BlockedWaiting))
     },
     |case| case.first_gap(Leg::Intent).map(deferred),
     |case| {
@@ -168,6 +200,13 @@ const RULES: [Row; 22] = [
     },
     |case| fail_if(case.every_item_failed, ReasonCode::AllItemsFailed),
     |case| {
+        let items = case
+            .restore
+            .map_or(0, |restore| restore.items.items.total());
+        let idle = items > 0 && !case.applied;
+        idle.then_some(incomplete(ReasonCode::NothingApplied))
+    },
+    |case| {
         let mixed = matches!(
             case.status,
             RestoreStatus::Partial | RestoreStatus::CompletedWithErrors
@@ -197,17 +236,20 @@ impl<'a> RuleInput<'a> {
     /// Without a linked restore the first rows decide, so what the later rows look at is moot.
     fn new(facts: &'a Facts, proof: &'a Proof) -> Self {
         let restore = facts.restore.as_ref().filter(|_| proof.holds(Leg::Link));
+        let blockers = || {
+            let gaps = proof.gaps_of(Leg::Clearance).iter().copied();
+            gaps.filter(|gap| gap.is_blocker())
+        };
         Self {
             facts,
             proof,
+            restore,
             status: restore.map_or(RestoreStatus::Unknown, |restore| restore.status),
             applied: restore.is_some_and(proof::something_applied),
             every_item_failed: restore.is_some_and(proof::every_item_failed),
-            blocker: proof
-                .gaps_of(Leg::Clearance)
-                .iter()
-                .copied()
-                .find(|gap| *gap != ReasonCode::ClearanceUnreadable),
+            blocker: blockers().next(),
+            lasting: blockers().find(|gap| *gap != ReasonCode::OperationalControlPaused),
+            never_started: restore.is_some_and(never_started),
         }
     }
 
@@ -216,15 +258,15 @@ impl<'a> RuleInput<'a> {
     }
 }
 
-fn verdict(outcome: Outcome, reason: ReasonCode) -> (Ruling, ReasonCode) {
+pub(super) fn verdict(outcome: Outcome, reason: ReasonCode) -> (Ruling, ReasonCode) {
     (Ruling::Verdict(outcome), reason)
 }
 
-fn incomplete(reason: ReasonCode) -> (Ruling, ReasonCode) {
+pub(super) fn incomplete(reason: ReasonCode) -> (Ruling, ReasonCode) {
     verdict(Outcome::PartiallySucceeded, reason)
 }
 
-fn deferred(reason: ReasonCode) -> (Ruling, ReasonCode) {
+pub(super) fn deferred(reason: ReasonCode) -> (Ruling, ReasonCode) {
     (
         Ruling::Deferred {
             look_again_at: None,
@@ -233,12 +275,32 @@ fn deferred(reason: ReasonCode) -> (Ruling, ReasonCode) {
     )
 }
 
-fn defer_if(condition: bool, reason: ReasonCode) -> Option<(Ruling, ReasonCode)> {
+pub(super) fn defer_if(condition: bool, reason: ReasonCode) -> Option<(Ruling, ReasonCode)> {
     condition.then_some(deferred(reason))
 }
 
-fn fail_if(condition: bool, reason: ReasonCode) -> Option<(Ruling, ReasonCode)> {
+pub(super) fn fail_if(condition: bool, reason: ReasonCode) -> Option<(Ruling, ReasonCode)> {
     condition.then_some(verdict(Outcome::Failed, reason))
+}
+
+fn never_started(restore: &RestoreFacts) -> bool {
+    let may_start = restore.status.is_pre_execution() || restore.status == RestoreStatus::Queued;
+    may_start && restore.started_at == Stamp::Absent && !proof::something_applied(restore)
+}
+
+/// When a restore that has not started counts as stopped by its blocker: nobody has touched it for `blocked_after`.
+/// None where a moment cannot be read, or nobody noted any: then nobody can say, and it waits.
+fn blocked_at(facts: &Facts) -> Option<Timestamp> {
+    let restore = facts.restore.as_ref()?;
+    let mut latest = None;
+    for stamp in [facts.run.created_at, restore.created_at, restore.updated_at] {
+        match stamp {
+            Stamp::Absent => {}
+            Stamp::At(moment) => latest = latest.max(Some(moment)),
+            Stamp::Far | Stamp::Unreadable => return None,
+        }
+    }
+    Some(shifted(latest?, facts.policy.blocked_after))
 }
 
 /// When the settle window of the restore closes. None where nobody can say when the restore ended:
