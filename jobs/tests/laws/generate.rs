@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId};
 use reconciler_jobs::json::Column;
+use reconciler_jobs::restore_execute::rows::{CandidateRow, SetItems};
 use reconciler_jobs::stamp::Stamp;
 
 use crate::support::{Case, RESTORE, RUN, audit, candidate, moment, snapshot};
@@ -80,6 +81,7 @@ const WORDS: &[&str] = &[
     "updated",
     "mapped_existing",
     "created_copy",
+    "completed_with_errors",
     "partial",
     "failed",
     "error",
@@ -106,10 +108,11 @@ const WORDS: &[&str] = &[
 ];
 
 const KEYS: &str = r#"
-    items foundations status decision backup_item_id assignment_outcomes assignment_summary
+    items foundations status decision outcome error success errors assignments mappings
+    backup_item_id assignment_outcomes assignment_summary
     101 102 0101 0 1 total succeeded failed skipped partial non_applied processed
     foundations_skipped blocked_reason code reason_code restore_run_id target_scope
-    workspace_id managed_environment_id execution_legitimacy reconciliation note é😀 a"b\c
+    workspace_id managed_environment_id environment_id tenant_id execution_legitimacy reconciliation note é😀 a"b\c
 "#;
 
 fn leaf() -> BoxedStrategy<Doc> {
@@ -194,16 +197,40 @@ fn idle() -> impl Strategy<Value = Doc> {
     .prop_map(|text| Doc::Raw(text.to_owned()))
 }
 
-/// Results as requested, of which one item's outcome is any word.
+/// Results as requested, of which one thing is any word under any key.
 fn nearly() -> impl Strategy<Value = Doc> {
-    let item = |word: &str| Doc::Map(vec![("status".to_owned(), Doc::Raw(quoted(word)))]);
-    prop::sample::select(WORDS).prop_map(move |word| {
-        let items = vec![
-            ("101".to_owned(), item("created")),
-            ("102".to_owned(), item(word)),
-        ];
-        Doc::Map(vec![("items".to_owned(), Doc::Map(items))])
-    })
+    let entry = |key: &str, doc: Doc| (key.to_owned(), doc);
+    let item = move |key: &str, word: &str| Doc::Map(vec![entry(key, Doc::Raw(quoted(word)))]);
+    let keys = &["status", "decision", "outcome", "error", "success"][..];
+    let places = 0_usize..6;
+    (
+        prop::sample::select(WORDS),
+        prop::sample::select(keys),
+        places,
+    )
+        .prop_map(move |(word, key, place)| {
+            let odd = || item(key, word);
+            let mut second = vec![entry("status", Doc::Raw(quoted("applied")))];
+            let mut results = Vec::new();
+            match place {
+                0 => second = vec![entry(key, Doc::Raw(quoted(word)))],
+                1 if key != "status" => second.push(entry(key, Doc::Raw(quoted(word)))),
+                2 => results.push(entry("assignments", Doc::List(vec![odd()]))),
+                3 => {
+                    let foundations = vec![entry("foundations", Doc::List(vec![odd()]))];
+                    results.push(entry("mappings", Doc::Map(foundations)));
+                }
+                4 => results.push(entry("status", Doc::Raw(quoted(word)))),
+                5 => results.push(entry("errors", Doc::List(vec![odd()]))),
+                _ => {}
+            }
+            let items = vec![
+                entry("101", item("status", "created")),
+                entry("102", Doc::Map(second)),
+            ];
+            results.push(entry("items", Doc::Map(items)));
+            Doc::Map(results)
+        })
 }
 
 fn columns() -> BoxedStrategy<Columns> {
@@ -218,7 +245,7 @@ fn columns() -> BoxedStrategy<Columns> {
     prop_oneof![
         6 => shaped().prop_map(written),
         4 => doc().prop_map(written),
-        5 => idle().prop_map(written),
+        7 => idle().prop_map(written),
         5 => nearly().prop_map(written),
         1 => prop::collection::vec(any::<u8>(), 0..40).prop_map(move |bytes| same(Column::Bytes(bytes))),
         1 => Just(same(Column::Null)),
@@ -248,6 +275,7 @@ fn stamp() -> BoxedStrategy<Stamp> {
         1 => (any::<Option<i64>>(), any::<bool>()).prop_map(|(micros, present)| Stamp::parse(micros, present)),
         6 => (-100_i64..40).prop_map(move |minutes| Stamp::parse(Some(noon + minutes * 60_000_000), true)),
         2 => Just(Stamp::Absent),
+        1 => prop::sample::select(vec![Stamp::Far, Stamp::Unreadable, Stamp::parse(Some(0), true)]),
     ]
     .boxed()
 }
@@ -266,7 +294,7 @@ fn duration() -> BoxedStrategy<SignedDuration> {
     .boxed()
 }
 
-const RESTORE_STATUSES: &str = "completed,completed,completed,partial,failed,cancelled,aborted,queued,\
+const RESTORE_STATUSES: &str = "completed,completed,partial,failed,cancelled,cancelled,aborted,aborted,queued,\
     completed_with_errors,draft,Completed,";
 
 fn twin_run() -> BoxedStrategy<Twins> {
@@ -279,9 +307,23 @@ fn twin_run() -> BoxedStrategy<Twins> {
         mostly("running", &["queued", "completed", "Running"]),
         mostly("restore.execute", &["restore.verify"]),
         sometimes(prop_oneof![Just(None), Just(Some(EnvironmentId(3)))]),
+        mostly(
+            "pending",
+            &["succeeded", "failed", "blocked", "partially_succeeded"],
+        ),
     )
         .prop_map(
-            |(context, summary, counts, started, created, status, run_type, environment)| {
+            |(
+                context,
+                summary,
+                counts,
+                started,
+                created,
+                status,
+                run_type,
+                environment,
+                outcome,
+            )| {
                 twins(|case, reversed| {
                     let run = &mut case.run;
                     put(&mut run.context, context.as_ref(), reversed);
@@ -291,6 +333,7 @@ fn twin_run() -> BoxedStrategy<Twins> {
                     run.created_at = created.unwrap_or(run.created_at);
                     run.status = status.to_owned();
                     run.run_type = run_type.to_owned();
+                    run.outcome = outcome.to_owned();
                     run.environment_id = environment.unwrap_or(run.environment_id);
                 })
             },
@@ -329,9 +372,17 @@ fn twin_restore() -> BoxedStrategy<Twins> {
         sometimes(prop::option::of(prop::sample::select(WORDS))),
         (sometimes(stamp()), sometimes(stamp()), sometimes(stamp())),
         prop::option::weighted(0.05, (1_i64..4, 1_i64..4)),
+        sometimes(set_items()),
+        prop::option::weighted(
+            0.1,
+            (
+                prop::sample::select(&["write_gate_blocked", "operational_control.paused"][..]),
+                any::<bool>(),
+            ),
+        ),
     )
         .prop_map(
-            |(results, requested, metadata, dry, status, reason, stamps, scope)| {
+            |(results, requested, metadata, dry, status, reason, stamps, scope, set, waiting)| {
                 twins(|case, reversed| {
                     let restore = &mut case.restore;
                     put(&mut restore.results, results.as_ref(), reversed);
@@ -345,6 +396,17 @@ fn twin_restore() -> BoxedStrategy<Twins> {
                     restore.started_at = stamps.0.unwrap_or(restore.started_at);
                     restore.completed_at = stamps.1.unwrap_or(restore.completed_at);
                     restore.created_at = stamps.2.unwrap_or(restore.created_at);
+                    restore.updated_at = stamps.0.unwrap_or(restore.updated_at);
+                    restore.backup_items = set.clone().unwrap_or(restore.backup_items.clone());
+                    if let Some((blocker, started)) = waiting {
+                        if !started {
+                            "queued".clone_into(&mut restore.status);
+                            restore.started_at = Stamp::Absent;
+                        }
+                        restore.failure_reason = Some(blocker.to_owned());
+                        restore.results = Column::Null;
+                        restore.metadata = Column::Null;
+                    }
                     if let Some((workspace, environment)) = scope {
                         restore.workspace_id = WorkspaceId(workspace);
                         restore.environment_id = EnvironmentId(environment);
@@ -353,6 +415,15 @@ fn twin_restore() -> BoxedStrategy<Twins> {
             },
         )
         .boxed()
+}
+
+/// What a backup set may hold.
+fn set_items() -> impl Strategy<Value = SetItems> {
+    prop_oneof![
+        Just(SetItems::Absent),
+        prop::collection::btree_set(100_i64..104, 0..4)
+            .prop_map(|ids| SetItems::Ids(ids.into_iter().collect())),
+    ]
 }
 
 fn twin_witnesses() -> BoxedStrategy<Twins> {
@@ -370,6 +441,7 @@ fn twin_witnesses() -> BoxedStrategy<Twins> {
             prop::option::of(prop::sample::select(
                 &["success", "failed", "partial", "?"][..],
             )),
+            prop::option::of(prop::sample::select(&["success", "info", "ok"][..])),
             stamp(),
             prop::bool::weighted(0.9),
         ),
@@ -387,7 +459,10 @@ fn twin_witnesses() -> BoxedStrategy<Twins> {
         ),
         0..4,
     );
-    let candidates = prop::collection::vec((6_i64..9, prop::option::of(69_i64..72)), 0..4);
+    let candidates = prop::collection::vec(
+        (6_i64..9, prop::option::of(69_i64..72), any::<bool>()),
+        0..4,
+    );
     (
         sometimes(audits),
         sometimes(snapshots),
@@ -401,10 +476,11 @@ fn twin_witnesses() -> BoxedStrategy<Twins> {
             case.as_of += SignedDuration::from_mins(minutes);
             if let Some(audits) = &audits {
                 case.audits.clear();
-                for (id, action, status, recorded, own) in audits {
+                for (id, action, status, outcome, recorded, own) in audits {
                     let mut row = audit(*id, action, "12:00:00");
                     row.restore_id = if *own { RESTORE } else { RestoreId(8) };
                     row.status = status.map(str::to_owned);
+                    row.outcome = outcome.map(str::to_owned);
                     row.recorded_at = *recorded;
                     case.audits.push(row);
                 }
@@ -426,7 +502,10 @@ fn twin_witnesses() -> BoxedStrategy<Twins> {
             if let Some(candidates) = &candidates {
                 case.candidates = candidates
                     .iter()
-                    .map(|(id, run)| candidate(RestoreId(*id), run.map(RunId)))
+                    .map(|(id, run, contests)| CandidateRow {
+                        contests: *contests,
+                        ..candidate(RestoreId(*id), run.map(RunId))
+                    })
                     .collect();
             }
             if let Some((settle, progress, skew, evidence)) = windows {

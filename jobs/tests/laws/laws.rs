@@ -13,7 +13,7 @@ use reconciler_jobs::restore_execute::facts::Facts;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::record;
 use reconciler_jobs::restore_execute::review::{Name, Recorded, Standing, review};
-use reconciler_jobs::restore_execute::rows::AuditRow;
+use reconciler_jobs::restore_execute::rows::{AuditRow, SetItems};
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
 use serde_json::Value;
@@ -85,23 +85,93 @@ fn results_by_id(results: &Value) -> Vec<(Option<String>, Value)> {
     }
 }
 
-/// Whether the results are of exactly the items that were requested, or, where none are listed, of
-/// as many as were counted. A request that is a map may hold a key twice, and is not judged here.
+/// Whether the results are of exactly the items that were requested, or, where none are listed, of those of the
+/// backup set. A request that is a map may hold a key twice, and is not judged here.
 fn answers_the_request(case: &Case, ids: &[Option<String>]) -> bool {
     let sorted = |mut ids: Vec<Option<String>>| {
         ids.sort();
         ids
     };
-    match document(&case.restore.requested_items) {
-        Value::Array(wanted) => {
-            sorted(wanted.iter().map(id_text).collect()) == sorted(ids.to_vec())
-        }
-        Value::Null => {
-            let counted = id_text(&document(&case.restore.metadata)["total"]);
-            counted == Some(ids.len().to_string())
-        }
-        _ => true,
+    let wanted = match document(&case.restore.requested_items) {
+        Value::Array(wanted) => wanted.iter().map(id_text).collect(),
+        Value::Null => match &case.restore.backup_items {
+            SetItems::Ids(ids) => ids.iter().map(|id| Some(id.to_string())).collect(),
+            SetItems::Absent => return false,
+        },
+        _ => return true,
+    };
+    sorted(wanted) == sorted(ids.to_vec())
+}
+
+/// Whether a value says nothing.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_i64() == Some(0),
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(true) => false,
     }
+}
+
+/// Whether a row says that it was applied, and nothing else.
+fn says_applied(row: &Value) -> bool {
+    let applied = [
+        "applied",
+        "succeeded",
+        "success",
+        "created",
+        "updated",
+        "mapped_existing",
+        "created_copy",
+    ];
+    let said: Vec<_> = ["status", "decision", "outcome"]
+        .iter()
+        .map(|key| &row[*key])
+        .filter(|word| !word.is_null())
+        .collect();
+    let is_applied = |word: &&Value| word.as_str().is_some_and(|word| applied.contains(&word));
+    !said.is_empty()
+        && said.iter().all(is_applied)
+        && row["success"] != Value::Bool(false)
+        && is_blank(&row["error"])
+}
+
+/// Whether every row of a list or a map says that it was applied. There may be none.
+fn all_applied(rows: &Value) -> bool {
+    match rows {
+        Value::Null => true,
+        Value::Array(list) => list.iter().all(says_applied),
+        Value::Object(map) => map.values().all(says_applied),
+        _ => false,
+    }
+}
+
+/// Whether some record says that the restore did not all succeed.
+fn failure_recorded(case: &Case) -> bool {
+    let results = document(&case.restore.results);
+    let metadata = document(&case.restore.metadata);
+    let summary = document(&case.run.failure_summary);
+    let entries = match summary {
+        Value::Array(list) => list,
+        Value::Object(map) if !(map.contains_key("code") || map.contains_key("reason_code")) => {
+            map.into_iter().map(|(_, entry)| entry).collect()
+        }
+        other => vec![other],
+    };
+    let words = "failed error partial aborted cancelled completed_with_errors";
+    let denies = |word: &Value| {
+        let word = word.as_str().unwrap_or_default();
+        words.split(' ').any(|denial| denial == word)
+    };
+    let reason = case.restore.failure_reason.as_deref().unwrap_or_default();
+    ["failed", "blocked", "partially_succeeded"].contains(&case.run.outcome.as_str())
+        || !reason.trim().is_empty()
+        || !entries.iter().all(is_blank)
+        || denies(&results["status"])
+        || denies(&metadata["status"])
+        || !is_blank(&results["errors"])
 }
 
 /// Whether an entry says that the restore completed and the last word is not another one. Actions
@@ -110,12 +180,25 @@ fn witnessed(case: &Case) -> bool {
     let own = case.audits.iter().filter(|row| {
         row.restore_id == case.restore.id && case.policy.audit_actions.contains(&row.action)
     });
+    let says = |word: Option<&str>| match word.unwrap_or_default() {
+        "" | "info" => "nothing",
+        "completed" | "success" | "succeeded" | "executed" => "yes",
+        "partial"
+        | "completed_with_errors"
+        | "partially_succeeded"
+        | "failed"
+        | "failure"
+        | "error"
+        | "cancelled"
+        | "aborted"
+        | "blocked" => "no",
+        _ => "what?",
+    };
     let completed = |row: &AuditRow| {
-        let status = row.status.as_deref().unwrap_or_default();
-        let outcome = row.outcome.as_deref().unwrap_or_default();
+        let said = [says(row.status.as_deref()), says(row.outcome.as_deref())];
         ["restore.completed", "restore.executed"].contains(&row.action.as_str())
-            && ["", "info", "completed", "success", "succeeded", "executed"].contains(&status)
-            && ["", "info", "success"].contains(&outcome)
+            && !said.contains(&"no")
+            && (!said.contains(&"what?") || said.contains(&"yes"))
     };
     let (agreeing, others): (Vec<&AuditRow>, Vec<&AuditRow>) = own.partition(|row| completed(row));
     let place = |row: &&AuditRow| row.recorded_at.moment().map(|moment| (moment, row.id));
@@ -127,7 +210,7 @@ fn witnessed(case: &Case) -> bool {
             case.restore
                 .started_at
                 .moment()
-                .is_none_or(|start| start <= *moment)
+                .is_none_or(|start| start.as_second() <= moment.as_second())
         })
         .max();
     let overruled = others
@@ -137,24 +220,28 @@ fn witnessed(case: &Case) -> bool {
 }
 
 /// Whether the newest active snapshot is complete, has not expired, and is not older than the end. An
-/// end ahead of the clock means now.
+/// end ahead of the clock means now, and one at the zero date or before the start is none.
 fn evidenced(case: &Case) -> bool {
     let newest = case
         .snapshots
         .iter()
         .filter(|row| row.run_id == case.run.id && row.status == "active")
         .max_by_key(|row| row.id);
-    let ended = case.restore.completed_at.moment();
+    let seconds = |stamp: Stamp| stamp.moment().map(|moment| moment.as_second());
+    let started = seconds(case.restore.started_at).unwrap_or(0);
+    let ended = seconds(case.restore.completed_at);
+    let ended = ended.filter(|ended| *ended > 0 && *ended >= started);
     newest.is_some_and(|row| {
         let valid = match row.expires_at {
-            Stamp::Absent => true,
+            Stamp::Absent | Stamp::Far => true,
             Stamp::At(moment) => moment > case.as_of,
             Stamp::Unreadable => false,
         };
         let follows = ended
-            .zip(row.generated_at.moment())
+            .zip(seconds(row.generated_at))
             .is_some_and(|(ended, generated)| {
-                ended.min(case.as_of).duration_since(generated) <= case.policy.evidence_skew_max
+                let before = ended.min(case.as_of.as_second()) - generated;
+                before <= case.policy.evidence_skew_max.as_secs()
             });
         row.completeness.as_deref() == Some("complete") && valid && follows
     })
@@ -163,21 +250,9 @@ fn evidenced(case: &Case) -> bool {
 /// Conditions without which nobody may say succeeded, read from the rows by other means than the
 /// code under test: every one of these is necessary, none looks at a leg.
 fn plainly_unproven(case: &Case) -> Option<&'static str> {
-    let applied = [
-        "applied",
-        "succeeded",
-        "success",
-        "created",
-        "updated",
-        "mapped_existing",
-        "created_copy",
-    ];
-    let items = results_by_id(&document(&case.restore.results));
-    let idle = |(_, item): &(Option<String>, Value)| {
-        !item["status"]
-            .as_str()
-            .is_some_and(|word| applied.contains(&word))
-    };
+    let results = document(&case.restore.results);
+    let items = results_by_id(&results);
+    let idle = |(_, item): &(Option<String>, Value)| !says_applied(item);
     let summary = document(&case.run.failure_summary);
     let context = document(&case.run.context);
     let metadata = document(&case.restore.metadata);
@@ -197,6 +272,13 @@ fn plainly_unproven(case: &Case) -> Option<&'static str> {
         ),
         (case.candidates.is_empty(), "candidates"),
         (items.is_empty() || items.iter().any(idle), "items"),
+        (!all_applied(&results["foundations"]), "foundations"),
+        (
+            !all_applied(&results["mappings"]["foundations"]),
+            "mappings",
+        ),
+        (!all_applied(&results["assignments"]), "assignments"),
+        (failure_recorded(case), "failure"),
         (!answers_the_request(case, &ids), "request"),
         (
             metadata["failed"]
@@ -220,7 +302,10 @@ fn plainly_unproven(case: &Case) -> Option<&'static str> {
                 .is_some_and(|text| ReasonCode::parse_blocker(text).is_some()),
             "reason",
         ),
-        (case.restore.started_at == Stamp::Unreadable, "start"),
+        (
+            matches!(case.restore.started_at, Stamp::Unreadable | Stamp::Far),
+            "start",
+        ),
         (case.restore.completed_at.moment().is_none(), "end"),
         (!witnessed(case), "audit"),
         (!evidenced(case), "evidence"),
@@ -322,7 +407,8 @@ proptest! {
         prop_assert_eq!(&seen, &unseen);
         let spoken = seen.proof.gaps().into_iter().filter(|gap| !gap.is_blocker());
         for gap in spoken {
-            prop_assert!(matches!(gap, ReasonCode::ProofUnavailable | ReasonCode::ClearanceUnreadable), "{}", gap);
+            prop_assert!(matches!(gap, ReasonCode::ProofUnavailable
+                | ReasonCode::FailureRecorded | ReasonCode::ClearanceUnreadable), "{}", gap);
         }
     }
 
@@ -404,7 +490,21 @@ proptest! {
 type Weaken = fn(&mut Case);
 
 /// Single steps that take a proof away or make it weaker, on rows of any shape.
-const WEAKENINGS: [(&str, Weaken); 19] = [
+const WEAKENINGS: [(&str, Weaken); 23] = [
+    ("an outcome that is no success stands on the run", |case| {
+        case.run.outcome = "failed".to_owned();
+    }),
+    ("a failure is noted", |case| {
+        if case.restore.failure_reason.is_none() {
+            case.restore.failure_reason = Some("HTTP 500".to_owned());
+        }
+    }),
+    ("the backup set is gone", |case| {
+        case.restore.backup_items = SetItems::Absent;
+    }),
+    ("it ended at the zero date", |case| {
+        case.restore.completed_at = Stamp::parse(Some(0), true);
+    }),
     ("the candidates are gone", |case| case.candidates.clear()),
     ("another restore claims the run", |case| {
         case.run.context = json(r#"{"restore_run_id":7}"#);
@@ -489,6 +589,6 @@ fn generated_cases_reach_every_rule() {
         let twins = strategy.new_tree(&mut runner).unwrap().current();
         *reached.entry(twins.case.decide().rule).or_default() += 1;
     }
-    assert_eq!(reached.len(), 22, "{reached:?}");
-    assert!(reached[&22] > 50, "{reached:?}");
+    assert_eq!(reached.len(), 26, "{reached:?}");
+    assert!(reached[&26] > 50, "{reached:?}");
 }

@@ -7,8 +7,10 @@ use reconciler_jobs::json::{Column, Fault};
 use reconciler_jobs::restore_execute::context::ContextFacts;
 use reconciler_jobs::restore_execute::facts::{Facts, RestoreFacts, RunFacts};
 use reconciler_jobs::restore_execute::results::{
-    ColumnState, EXCEPTIONS_MAX, ItemFinding, MetadataCount, PartTally, Requested,
+    ColumnState, EXCEPTIONS_MAX, ItemFinding, MetadataCount, PartTally, RequestFault, Requested,
 };
+
+use reconciler_jobs::restore_execute::rows::SetItems;
 
 use crate::support::{Case, json, line};
 
@@ -28,13 +30,13 @@ fn tallied(tally: &PartTally) -> String {
 fn restore(change: impl FnOnce(&mut Case)) -> RestoreFacts {
     let mut case = Case::proven();
     change(&mut case);
-    RestoreFacts::parse(&case.restore)
+    RestoreFacts::parse(&case.restore, &case.policy)
 }
 
 fn run(change: impl FnOnce(&mut Case)) -> RunFacts {
     let mut case = Case::proven();
     change(&mut case);
-    RunFacts::parse(&case.run)
+    RunFacts::parse(&case.run, &case.policy)
 }
 
 fn nested(depth: usize) -> String {
@@ -115,7 +117,7 @@ fn what_no_column_can_read_is_a_named_fault_in_every_column() {
         let facts = restore(|case| case.restore.requested_items = column.clone());
         assert_eq!(
             facts.items.requested,
-            Requested::Unreadable(fault),
+            Requested::Unreadable(RequestFault::Column(fault)),
             "{name}"
         );
         let facts = restore(|case| case.restore.metadata = column.clone());
@@ -186,7 +188,7 @@ fn assignment_counts_are_bounded_and_exact() {
 
 /// Documents in `requested_items`: what they are read as, and how many ids are missing, unexpected and repeated.
 const REQUESTS: &str = r#"
-    null | null | NotItemised | 0 0 0
+    null | null | BackupSet(2) | 0 0 0
     an empty PHP array | [] | Listed(0) | 0 2 0
     numbers and text | [101,"102"] | Listed(2) | 0 0 0
     a map with keys 0 and 2 | {"0":101,"2":102} | Listed(2) | 0 0 0
@@ -194,15 +196,16 @@ const REQUESTS: &str = r#"
     one id twice | [101,102,"101"] | Listed(2) | 0 0 1
     one key twice | {"0":101,"0":102} | Listed(2) | 0 0 0
     no numbers | ["policy-é"] | Listed(1) | 1 2 0
-    null among the ids | [101,null] | Unreadable(Shape) | 0 0 0
-    a fraction | [101.5] | Unreadable(Shape) | 0 0 0
-    a fraction of nothing | [101,102.0] | Unreadable(Shape) | 0 0 0
-    beyond 2^53 | [9007199254740993] | Unreadable(Shape) | 0 0 0
-    lists | [[101],[102]] | Unreadable(Shape) | 0 0 0
-    maps | [{"id":101}] | Unreadable(Shape) | 0 0 0
-    text | "101" | Unreadable(Shape) | 0 0 0
-    a number | 101 | Unreadable(Shape) | 0 0 0
-    text of a megabyte | [HUGE] | Unreadable(Shape) | 0 0 0
+    null among the ids | [101,null] | Unreadable(Column(Shape)) | 0 0 0
+    a fraction | [101.5] | Unreadable(Column(Shape)) | 0 0 0
+    a fraction of nothing | [101,102.0] | Unreadable(Column(Shape)) | 0 0 0
+    beyond 2^53 | [9007199254740993] | Listed(1) | 1 2 0
+    beyond 64 bits | [9223372036854775808] | Unreadable(Column(Shape)) | 0 0 0
+    lists | [[101],[102]] | Unreadable(Column(Shape)) | 0 0 0
+    maps | [{"id":101}] | Unreadable(Column(Shape)) | 0 0 0
+    text | "101" | Unreadable(Column(Shape)) | 0 0 0
+    a number | 101 | Unreadable(Column(Shape)) | 0 0 0
+    text of a megabyte | [HUGE] | Unreadable(Column(Shape)) | 0 0 0
 "#;
 
 #[test]
@@ -254,7 +257,8 @@ const CONTEXTS: &str = r#"
     a number | {"restore_run_id":7} | Id(RestoreId(7))
     a numeric string | {"restore_run_id":"7"} | Id(RestoreId(7))
     2^53 | {"restore_run_id":9007199254740992} | Id(RestoreId(9007199254740992))
-    2^53 + 1 | {"restore_run_id":9007199254740993} | Impossible
+    2^53 + 1 | {"restore_run_id":9007199254740993} | Id(RestoreId(9007199254740993))
+    2^63 | {"restore_run_id":9223372036854775808} | Impossible
     a fraction | {"restore_run_id":7.5} | Impossible
     a fraction too small for a double | {"restore_run_id":7.0000000000000000001} | Impossible
     padded | {"restore_run_id":"\t7"} | Impossible
@@ -262,7 +266,7 @@ const CONTEXTS: &str = r#"
     text | {"restore_run_id":"seven"} | Unnamed
     a list | {"restore_run_id":[7]} | Unnamed
     another scope | {"target_scope":{"workspace_id":3}} | Unnamed, scope contradicts
-    a scope of no meaning | {"target_scope":{"workspace_id":{}}} | Unnamed, scope contradicts
+    a scope that is no number | {"target_scope":{"workspace_id":{},"tenant_id":"e0c1"}} | Unnamed
     one key twice | {"a":1,"a":1} | Malformed
     one key twice, deep down | {"a":[{"b":1,"b":1}]} | Malformed
     NUL, which jsonb refuses | {"a":"\u0000"} | Malformed
@@ -422,6 +426,7 @@ fn results_of_fifty_megabytes_are_read() {
     let mut case = Case::proven();
     case.restore.results = Column::Bytes(document.into_bytes());
     case.restore.requested_items = Column::Null;
+    case.restore.backup_items = SetItems::Ids((0..count).collect());
     case.restore.metadata = json(&format!(r#"{{"total":{count}}}"#));
     let started = Instant::now();
     let decision = case.decide();

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use reconciler_jobs::json::Column;
-use reconciler_jobs::restore_execute::record::FAILURE_SUMMARY_MAX;
+use reconciler_jobs::restore_execute::canonical::digest_of;
+use reconciler_jobs::restore_execute::record::{FAILURE_SUMMARY_MAX, SUPERSEDED_BYTES_MAX};
 use reconciler_jobs::stamp::Stamp;
 use serde_json::{Value, json as value};
 
@@ -24,7 +25,7 @@ fn the_reconciliation_of_a_success_names_every_proof() {
         "reconciled_at": "2026-03-01T12:00:00Z",
         "source": "sweep",
         "adapter": "restore.execute",
-        "ruleset": "restore.execute/1",
+        "ruleset": "restore.execute/2",
         "decision": "succeeded",
         "reason_code": "restore.proof_complete",
         "reason": "The proof bundle is complete. Completion and evidence do not prove environment recovery.",
@@ -118,18 +119,45 @@ fn only_evidence_that_holds_is_named() {
 }
 
 #[test]
-fn an_older_reconciliation_is_replaced_and_nothing_else() {
-    let mut case = Case::proven();
-    case.run.context = json(
-        r#"{"zebra":1e2,"restore_run_id":"7","reconciliation":{"decision":"old"},"é":[null]}"#,
+fn an_older_reconciliation_is_kept_below_ours_as_it_was_written() {
+    let older = r#"{ "n" : 1e2, "decision":"from before","superseded":{"a": 1.50 } }"#;
+    let written = |reconciliation: &str| {
+        let mut case = Case::proven();
+        case.run.context = json(&format!(
+            r#"{{"zebra":1e2,"restore_run_id":"7","reconciliation":{reconciliation},"é":[null]}}"#
+        ));
+        let record = case.record().unwrap();
+        assert!(
+            !record.ledger.facts.contains("before") && !record.ledger.decision.contains("before")
+        );
+        record.run.context.get().to_owned()
+    };
+    let context = written(older);
+    for kept in [r#""zebra":1e2"#, r#""é":[null]"#, older] {
+        assert!(context.contains(kept), "{kept}: {context}");
+    }
+    let read: Value = serde_json::from_str(&context).unwrap();
+    assert_eq!(
+        read["reconciliation"]["superseded"]["decision"],
+        "from before"
     );
-    let record = case.record().unwrap();
-    let context = record.run.context.get();
-    assert!(
-        context.contains(r#""zebra":1e2"#) && context.contains(r#""é":[null]"#),
-        "{context}"
-    );
-    assert!(!context.contains("old"), "{context}");
+    assert_eq!(read["reconciliation"]["decision"], "succeeded");
+
+    for (text, kept) in [
+        ("x".repeat(SUPERSEDED_BYTES_MAX - 2), true),
+        ("x".repeat(SUPERSEDED_BYTES_MAX - 1), false),
+    ] {
+        let text = format!("\"{text}\"");
+        let context: Value = serde_json::from_str(&written(&text)).unwrap();
+        let superseded = &context["reconciliation"]["superseded"];
+        if kept {
+            assert!(superseded.is_string());
+        } else {
+            let expected = value!({ "sha256": digest_of(&text), "bytes": text.len() });
+            assert_eq!(*superseded, expected);
+        }
+    }
+    assert!(!written("null").contains("superseded"));
 }
 
 #[test]
@@ -171,8 +199,9 @@ fn a_failure_summary_that_is_no_list_is_left_alone() {
 fn a_run_ends_with_its_restore_or_now() {
     for (ended, expected) in [
         (at("11:30:00.9"), "11:30:00"), // in whole seconds
-        (at("10:59:00"), "10:59:00"),   // exactly at the run's creation
-        (at("10:58:59"), "12:00:00"),
+        (at("11:00:00"), "11:00:00"),   // exactly at its own start
+        (at("10:59:59"), "12:00:00"),   // an end before its start is none
+        (at("11:59:59.9"), "11:59:59"),
         (at("12:00:00"), "12:00:00"), // exactly now
         (at("12:00:01"), "12:00:00"),
         (Stamp::Unreadable, "12:00:00"),
@@ -211,7 +240,9 @@ fn a_start_is_added_only_where_there_is_none() {
     };
     let end = moment("11:30:00");
     assert_eq!(late("11:30:00.9"), (Some(end), end), "in the same second");
-    assert_eq!(late("11:30:01"), (None, end), "a start after the end");
+    let (start, now) = (moment("11:30:01"), moment("12:00:00"));
+    assert_eq!(late("11:30:01"), (Some(start), now), "the end is none");
+    assert_eq!(late("12:00:01"), (None, now), "a start in the future");
 }
 
 #[test]

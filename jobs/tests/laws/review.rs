@@ -1,5 +1,6 @@
 //! A recorded verdict judged again: an honest one passes, and each way to touch it is told apart.
 
+use reconciler_jobs::restore_execute::RULESET;
 use reconciler_jobs::restore_execute::canonical::{canonicalise, digest_of};
 use reconciler_jobs::restore_execute::record::LedgerEntry;
 use reconciler_jobs::restore_execute::review::{Doubt, Name, Recorded, Standing, review};
@@ -107,7 +108,7 @@ fn any_other_difference_is_a_wrong_verdict() {
     let mut reason = failed();
     reason.reason_code = "restore.aborted";
     let mut decision = failed();
-    decision.decision = decision.decision.replace(r#""rule":14"#, r#""rule":13"#);
+    decision.decision = decision.decision.replace(r#""rule":17"#, r#""rule":16"#);
     for entry in [modest, reason, decision] {
         let found = doubt(&entry);
         assert!(found.starts_with("wrong: "), "{found}");
@@ -174,4 +175,73 @@ fn no_column_can_be_touched_without_a_word() {
         .iter()
         .filter(|standing| standing.is_readable());
     assert_eq!(alike.count(), 2);
+}
+
+/// Verdicts that a program of the first ruleset recorded: its demonstration's, and some on generated rows, of every
+/// rule and reason that could decide.
+const FIRST: &str = include_str!("corpus/ruleset_1.jsonl");
+
+#[derive(serde::Deserialize)]
+struct Kept {
+    outcome: String,
+    reason_code: String,
+    ruleset: String,
+    facts: String,
+    facts_digest: String,
+    decision: String,
+}
+
+impl Kept {
+    fn recorded(&self) -> Recorded<'_> {
+        Recorded {
+            outcome: &self.outcome,
+            reason_code: &self.reason_code,
+            ruleset: &self.ruleset,
+            facts: &self.facts,
+            facts_digest: &self.facts_digest,
+            decision: &self.decision,
+        }
+    }
+}
+
+fn kept() -> impl Iterator<Item = Kept> {
+    FIRST
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+}
+
+#[test]
+fn verdicts_of_the_first_ruleset_stand_by_the_rules_of_their_time() {
+    let mut rules = std::collections::BTreeSet::new();
+    for verdict in kept() {
+        assert_eq!(verdict.ruleset, "restore.execute/1");
+        let reviewed = review(&verdict.recorded()).unwrap_or_else(|doubt| {
+            panic!("{doubt}: {}", verdict.facts);
+        });
+        rules.insert(reviewed.decision.rule);
+        // Under any other ruleset's name it does not stand.
+        let renamed = Recorded {
+            ruleset: RULESET,
+            ..verdict.recorded()
+        };
+        assert!(review(&renamed).is_err(), "{}", verdict.facts);
+    }
+    let verdicts: Vec<u8> = rules.into_iter().collect();
+    assert_eq!(
+        verdicts,
+        [9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22]
+    );
+}
+
+/// The first ruleset is still told from what a forger would have made of it.
+#[test]
+fn a_verdict_of_the_first_ruleset_that_was_touched_falls() {
+    for verdict in kept().filter(|verdict| verdict.outcome != "succeeded") {
+        let claim = Recorded {
+            outcome: "succeeded",
+            reason_code: "restore.proof_complete",
+            ..verdict.recorded()
+        };
+        assert!(matches!(review(&claim), Err(Doubt::Overclaim { .. })));
+    }
 }

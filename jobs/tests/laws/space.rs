@@ -1,12 +1,15 @@
-//! Laws 1 and 2 over every cell of the abstract space: each state of each kind of proof, combined
-//! with each state of every other.
+//! Laws 1 and 2 over the cells of the abstract space: each state of each kind of proof, combined with each state of
+//! every other.
 //!
 //! What a cell must come out as is said from the cell itself, never from the legs the code under
 //! test computed. Cells are made of parsed rows, so a state means what it means in a database.
 //!
+//! The space has more than fifty million cells. Every so many of them are looked at by default, and all of them with
+//! `RECONCILER_TEST_SPACE=whole` (`cargo test --release -p reconciler-jobs --test laws space`).
+//!
 //! # Where law 2 meets the table
 //!
-//! "Weakening or removing any one proof never improves the outcome" is tested step by step: the
+//! "Weakening or removing any one proof of success never improves the outcome" is tested step by step: the
 //! tables below name every single step that weakens one kind of proof. Two things are no weakening,
 //! although they take something away:
 //!
@@ -16,12 +19,16 @@
 //!   stops before failures, so a stop may turn `failed` into `blocked`, or into
 //!   `partially_succeeded` where something had been applied. That is asserted exactly.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::num::NonZero;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RestoreId, WorkspaceId};
-use reconciler_jobs::restore_execute::facts::{AuditFacts, EvidenceFacts, Facts};
+use reconciler_jobs::restore_execute::facts::{
+    AuditFacts, EvidenceFacts, Facts, RestoreFacts, RestoreStatus, RunOutcome,
+};
 use reconciler_jobs::restore_execute::proof::{Leg, LegState};
+use reconciler_jobs::restore_execute::rows::SetItems;
 use reconciler_jobs::restore_execute::{Decision, Outcome, decide};
 use reconciler_jobs::stamp::Stamp;
 
@@ -38,22 +45,24 @@ macro_rules! dimension {
     };
 }
 
-dimension!(Settle: Open OpenWhileInProgress Closed NoEnd);
+dimension!(Settle: Open OpenWhileInProgress Closed NoEnd ZeroDate);
 dimension!(Items:
-    Applied AppliedAndCounted AppliedFailed AppliedUnknown
-    AppliedMissing AppliedUnexpected AppliedConflict AppliedNotAssigned
-    AppliedUncounted AllFailed FailedMissing FailedButFounded AllSkipped AllUnknown
+    Applied Decided WholeSet AppliedFailed AppliedUnknown AppliedDenied AppliedContradicted
+    AppliedMissing AppliedUnexpected AppliedConflict AppliedNotAssigned AppliedBeside
+    SetAbsent SetLarger AllFailed FailedMissing FailedButFounded AllSkipped AllUnknown
     NoRows CountersOnly Unreadable);
 dimension!(Status:
     Completed Partial CompletedWithErrors Failed Cancelled Aborted
     Queued Running Draft Scoped Checked Previewed Pending Unknown);
 dimension!(DryRun: No Yes);
-dimension!(Blocker: None OnRun OnRestore Unreadable Misshapen);
+dimension!(Started: Yes No);
+dimension!(Blocker: None OnRun OnRestore Paused Unreadable Misshapen);
+dimension!(Failure: None OnRun Outcome OnRestore);
 dimension!(Link:
-    NamedAndPointing Pointing Gone Contested ScopeContradicts Foreign);
-dimension!(Audit: Agrees Missing Contradicts ContradictedLater);
+    NamedAndPointing Pointing BesideDraft Gone Contested ScopeContradicts Foreign);
+dimension!(Audit: Agrees UnknownBesideKnown Missing Contradicts ContradictedLater UnknownAlone);
 dimension!(Evidence:
-    Qualifies QualifiesBesideNewer Missing InProgress Incomplete Expired Predates NotCurrent);
+    Qualifies ExpiresFar QualifiesBesideNewer Missing InProgress Incomplete Expired Predates NotCurrent);
 
 /// One state of every dimension. Cells are numbered with the last field counting fastest.
 #[derive(Debug, Clone, Copy)]
@@ -62,46 +71,62 @@ struct Cell {
     items: Items,
     status: Status,
     dry_run: DryRun,
+    started: Started,
     blocker: Blocker,
+    failure: Failure,
     link: Link,
     audit: Audit,
     evidence: Evidence,
 }
 
-const SHAPE: [usize; 8] = [
+const SHAPE: [usize; 10] = [
     Settle::ALL.len(),
     Items::ALL.len(),
     Status::ALL.len(),
     DryRun::ALL.len(),
+    Started::ALL.len(),
     Blocker::ALL.len(),
+    Failure::ALL.len(),
     Link::ALL.len(),
     Audit::ALL.len(),
     Evidence::ALL.len(),
 ];
 
+/// How many cells there are.
+const CELLS: usize = {
+    let mut cells = 1;
+    let mut dimension = 0;
+    while dimension < SHAPE.len() {
+        cells *= SHAPE[dimension];
+        dimension += 1;
+    }
+    cells
+};
+
 impl Cell {
-    fn numbered(mut number: usize) -> Self {
-        let mut at = [0; 8];
-        for (digit, size) in at.iter_mut().zip(SHAPE).rev() {
-            *digit = number % size;
-            number /= size;
-        }
+    fn numbered(number: usize) -> Self {
+        Self::at(places(number))
+    }
+
+    fn at(at: [usize; 10]) -> Self {
         Self {
             settle: Settle::ALL[at[0]],
             items: Items::ALL[at[1]],
             status: Status::ALL[at[2]],
             dry_run: DryRun::ALL[at[3]],
-            blocker: Blocker::ALL[at[4]],
-            link: Link::ALL[at[5]],
-            audit: Audit::ALL[at[6]],
-            evidence: Evidence::ALL[at[7]],
+            started: Started::ALL[at[4]],
+            blocker: Blocker::ALL[at[5]],
+            failure: Failure::ALL[at[6]],
+            link: Link::ALL[at[7]],
+            audit: Audit::ALL[at[8]],
+            evidence: Evidence::ALL[at[9]],
         }
     }
 
     /// Whether a leg holds, said from the cell.
     fn holds(self, leg: Leg) -> bool {
-        use Link::{NamedAndPointing, Pointing, ScopeContradicts};
-        let in_scope = matches!(self.link, NamedAndPointing | Pointing);
+        use Link::{BesideDraft, NamedAndPointing, Pointing, ScopeContradicts};
+        let in_scope = matches!(self.link, NamedAndPointing | Pointing | BesideDraft);
         let linked = in_scope || self.link == ScopeContradicts;
         linked
             && match leg {
@@ -109,15 +134,22 @@ impl Cell {
                 Leg::Scope => in_scope,
                 Leg::Intent => self.dry_run == DryRun::No && !self.status.is_preparation(),
                 Leg::Execution => self.status == Status::Completed,
-                Leg::Items => matches!(self.items, Items::Applied | Items::AppliedAndCounted),
-                Leg::Audit => self.audit == Audit::Agrees && self.status.is_end(),
+                Leg::Items => matches!(
+                    self.items,
+                    Items::Applied | Items::Decided | Items::WholeSet
+                ),
+                Leg::Audit => match self.audit {
+                    Audit::Agrees => self.status.is_end(),
+                    Audit::UnknownBesideKnown => self.status == Status::Completed,
+                    _ => false,
+                },
                 Leg::Evidence => {
-                    matches!(
-                        self.evidence,
-                        Evidence::Qualifies | Evidence::QualifiesBesideNewer
-                    ) && self.settle != Settle::NoEnd
+                    use Evidence::{ExpiresFar, Qualifies, QualifiesBesideNewer};
+                    let qualifies =
+                        matches!(self.evidence, Qualifies | ExpiresFar | QualifiesBesideNewer);
+                    qualifies && !matches!(self.settle, Settle::NoEnd | Settle::ZeroDate)
                 }
-                Leg::Clearance => self.blocker == Blocker::None,
+                Leg::Clearance => self.blocker == Blocker::None && self.failure == Failure::None,
             }
     }
 
@@ -134,10 +166,20 @@ impl Cell {
     }
 }
 
+/// A cell's state in each dimension.
+fn places(mut number: usize) -> [usize; 10] {
+    let mut at = [0; 10];
+    for (digit, size) in at.iter_mut().zip(SHAPE).rev() {
+        *digit = number % size;
+        number /= size;
+    }
+    at
+}
+
 impl Settle {
     fn as_of(self) -> Timestamp {
         match self {
-            Self::Open | Self::NoEnd => moment("11:36:00"),
+            Self::Open | Self::NoEnd | Self::ZeroDate => moment("11:36:00"),
             Self::OpenWhileInProgress => moment("11:50:00"),
             Self::Closed => moment("12:45:00"),
         }
@@ -146,6 +188,7 @@ impl Settle {
     fn completed_at(self) -> Stamp {
         match self {
             Self::NoEnd => Stamp::Absent,
+            Self::ZeroDate => Stamp::At(Timestamp::UNIX_EPOCH),
             _ => at("11:30:00"),
         }
     }
@@ -156,14 +199,32 @@ impl Items {
         const BOTH: &str = r#"{"1":{"status":"applied"},"2":{"status":"created"}}"#;
         const FAILED: &str = r#"{"1":{"status":"failed"},"2":{"status":"error"}}"#;
         let beside = |second: &str| format!(r#"{{"1":{{"status":"applied"}},"2":{second}}}"#);
+        let both = || BOTH.to_owned();
         let (items, requested, metadata) = match self {
-            Self::Applied => (BOTH.to_owned(), "[1,2]", "{}"),
-            Self::AppliedAndCounted => (BOTH.to_owned(), "null", r#"{"total":2}"#),
-            Self::AppliedUncounted => (BOTH.to_owned(), "null", "{}"),
-            Self::AppliedUnexpected => (BOTH.to_owned(), "[1]", "{}"),
-            Self::AppliedConflict => (BOTH.to_owned(), "[1,2]", r#"{"succeeded":1}"#),
+            Self::Applied | Self::AppliedBeside => (both(), "[1,2]", "{}"),
+            Self::Decided => (
+                r#"{"1":{"decision":"applied"},"2":{"outcome":"created","status":null}}"#
+                    .to_owned(),
+                "[1,2]",
+                "{}",
+            ),
+            Self::WholeSet | Self::SetAbsent | Self::SetLarger => {
+                (both(), "null", r#"{"total":2}"#)
+            }
+            Self::AppliedUnexpected => (both(), "[1]", "{}"),
+            Self::AppliedConflict => (both(), "[1,2]", r#"{"succeeded":1}"#),
             Self::AppliedFailed => (beside(r#"{"status":"failed"}"#), "[1,2]", "{}"),
             Self::AppliedUnknown => (beside(r#"{"status":"done"}"#), "[1,2]", "{}"),
+            Self::AppliedDenied => (
+                beside(r#"{"status":"applied","error":{"code":409}}"#),
+                "[1,2]",
+                "{}",
+            ),
+            Self::AppliedContradicted => (
+                beside(r#"{"status":"applied","decision":"failed"}"#),
+                "[1,2]",
+                "{}",
+            ),
             Self::AppliedNotAssigned => (
                 beside(r#"{"status":"created","assignment_summary":{"failed":1}}"#),
                 "[1,2]",
@@ -188,14 +249,19 @@ impl Items {
             Self::CountersOnly => ("{}".to_owned(), "[1,2]", r#"{"succeeded":2}"#),
             Self::Unreadable => ("7".to_owned(), "[1,2]", "{}"),
         };
-        case.items(&items);
+        let beside_them = match self {
+            Self::FailedButFounded => r#""mappings":{"foundations":[{"decision":"created"}]},"#,
+            Self::AppliedBeside => r#""assignments":[{"status":"failed"}],"#,
+            _ => "",
+        };
+        case.restore.results = json(&format!(r#"{{{beside_them}"items":{items}}}"#));
         case.restore.requested_items = json(requested);
         case.restore.metadata = json(metadata);
-        if self == Self::FailedButFounded {
-            case.restore.results = json(&format!(
-                r#"{{"foundations":[{{"decision":"created"}}],"items":{items}}}"#
-            ));
-        }
+        case.restore.backup_items = match self {
+            Self::SetAbsent => SetItems::Absent,
+            Self::SetLarger => SetItems::Ids(vec![1, 2, 3]),
+            _ => SetItems::Ids(vec![1, 2]),
+        };
     }
 }
 
@@ -205,6 +271,9 @@ impl Blocker {
             Self::None => {}
             Self::OnRun => case.run.failure_summary = json(r#"[{"code":"write_gate_blocked"}]"#),
             Self::OnRestore => case.restore.failure_reason = Some("missing_capability".to_owned()),
+            Self::Paused => {
+                case.run.failure_summary = json(r#"[{"code":"operational_control.paused"}]"#);
+            }
             Self::Unreadable => case.run.failure_summary = json("5"),
             Self::Misshapen => case.run.failure_summary = json(r#"[["write_gate_blocked"]]"#),
         }
@@ -252,10 +321,15 @@ impl Link {
         let (context, candidates) = match self {
             Self::NamedAndPointing | Self::Foreign => (r#"{"restore_run_id":7}"#, vec![this]),
             Self::Pointing => ("[]", vec![this]),
+            Self::BesideDraft => {
+                let mut draft = other;
+                draft.contests = false;
+                (r#"{"restore_run_id":7}"#, vec![this, draft])
+            }
             Self::Gone => (r#"{"restore_run_id":7}"#, vec![]),
             Self::Contested => (r#"{"restore_run_id":7}"#, vec![this, other]),
             Self::ScopeContradicts => (
-                r#"{"restore_run_id":7,"target_scope":{"workspace_id":9}}"#,
+                r#"{"restore_run_id":7,"target_scope":{"tenant_id":9}}"#,
                 vec![this],
             ),
         };
@@ -269,19 +343,23 @@ impl Link {
 
 impl Audit {
     fn set(self, case: &mut Case) {
-        case.audits = match self {
-            Self::Missing => vec![],
-            Self::Contradicts => vec![audit(901, "restore.executed", "11:32:00")],
-            Self::ContradictedLater => vec![
-                audit(900, "restore.executed", "11:31:00"),
-                audit(901, "restore.executed", "11:32:00"),
-            ],
-            Self::Agrees => vec![audit(900, "restore.executed", "11:31:00")],
+        let entry = |id, clock, status: Option<&str>, outcome: Option<&str>| {
+            let mut entry = audit(id, "restore.executed", clock);
+            entry.status = status.map(str::to_owned);
+            entry.outcome = outcome.map(str::to_owned);
+            entry
         };
-        for entry in &mut case.audits {
-            // No status of a restore agrees with a word nobody knows.
-            entry.outcome = (entry.id.0 == 901).then(|| "exploded".to_owned());
-        }
+        let agrees = || entry(900, "11:31:00", None, None);
+        // No status of a restore agrees with a word nobody knows.
+        let odd = || entry(901, "11:32:00", None, Some("exploded"));
+        case.audits = match self {
+            Self::Agrees => vec![agrees()],
+            Self::UnknownBesideKnown => vec![entry(900, "11:31:00", Some("success"), Some("ok"))],
+            Self::Missing => vec![],
+            Self::Contradicts => vec![entry(901, "11:32:00", Some("aborted"), Some("failed"))],
+            Self::ContradictedLater => vec![agrees(), odd()],
+            Self::UnknownAlone => vec![odd()],
+        };
     }
 }
 
@@ -292,6 +370,7 @@ impl Evidence {
         match self {
             Self::Incomplete => active.completeness = Some("partial".to_owned()),
             Self::Expired => active.expires_at = Stamp::At(case.as_of),
+            Self::ExpiresFar => active.expires_at = Stamp::Far,
             Self::Predates => active.generated_at = at("11:29:59.999999"),
             Self::InProgress => active.status = "generating".to_owned(),
             Self::NotCurrent => active.status = "superseded".to_owned(),
@@ -313,90 +392,125 @@ fn facts_of(as_of: Timestamp, set: impl FnOnce(&mut Case)) -> Facts {
     case.facts_with_any_restore()
 }
 
-/// Decides every cell of one state of the settle window, in the order of the cells. A bad link is
-/// met with a restore in the facts all the same: no store should do that, and nothing may follow.
-fn decide_all(settle: Settle, mut look: impl FnMut(&Decision)) {
-    let as_of = settle.as_of();
-    let audits: Vec<Vec<AuditFacts>> = Audit::ALL
-        .iter()
-        .map(|state| facts_of(as_of, |case| state.set(case)).audits)
-        .collect();
-    let evidence: Vec<EvidenceFacts> = Evidence::ALL
-        .iter()
-        .map(|state| facts_of(as_of, |case| state.set(case)).evidence)
-        .collect();
-    let mut facts = facts_of(as_of, |_| {});
-    for items in Items::ALL {
-        for status in Status::ALL {
-            for dry_run in DryRun::ALL {
-                for blocker in Blocker::ALL {
-                    for link in Link::ALL {
-                        let set = |case: &mut Case| {
-                            items.set(case);
-                            blocker.set(case);
-                            link.set(case);
-                            case.restore.status = status.word().to_owned();
-                            case.restore.is_dry_run = Some(*dry_run == DryRun::Yes);
-                            case.restore.completed_at = settle.completed_at();
-                        };
-                        let made = facts_of(as_of, set);
-                        facts.run = made.run;
-                        facts.candidates = made.candidates;
-                        facts.restore = made.restore;
-                        for audits in &audits {
-                            facts.audits.clone_from(audits);
-                            for evidence in &evidence {
-                                facts.evidence = *evidence;
-                                look(&decide(&facts));
-                            }
-                        }
-                    }
-                }
+/// Facts of every state, from which those of a cell are put together without reading a row again.
+struct Parts {
+    /// By state of the items.
+    restores: Vec<RestoreFacts>,
+    /// By blocker, and by link.
+    recorded: Vec<Facts>,
+    linked: Vec<Facts>,
+    /// By audit, and by settle window and evidence.
+    audits: Vec<Vec<AuditFacts>>,
+    evidence: Vec<Vec<EvidenceFacts>>,
+}
+
+impl Parts {
+    fn new() -> Self {
+        let noon = moment("12:00:00");
+        let each = |set: &dyn Fn(&mut Case)| facts_of(noon, set);
+        Self {
+            restores: Items::ALL
+                .iter()
+                .map(|state| each(&|case| state.set(case)).restore.unwrap())
+                .collect(),
+            recorded: Blocker::ALL
+                .iter()
+                .map(|state| each(&|case| state.set(case)))
+                .collect(),
+            linked: Link::ALL
+                .iter()
+                .map(|state| each(&|case| state.set(case)))
+                .collect(),
+            audits: Audit::ALL
+                .iter()
+                .map(|state| each(&|case| state.set(case)).audits)
+                .collect(),
+            evidence: Settle::ALL
+                .iter()
+                .map(|settle| {
+                    let states = Evidence::ALL.iter();
+                    states
+                        .map(|state| facts_of(settle.as_of(), |case| state.set(case)).evidence)
+                        .collect()
+                })
+                .collect(),
+        }
+    }
+
+    /// A bad link is met with a restore in the facts all the same: no store should do that, and nothing may follow.
+    fn facts(&self, at: [usize; 10]) -> Facts {
+        let cell = Cell::at(at);
+        let mut facts = self.linked[at[7]].clone();
+        let recorded = &self.recorded[at[5]];
+        facts.as_of = cell.settle.as_of();
+        facts.run.blockers.clone_from(&recorded.run.blockers);
+        facts.run.blockers_readable = recorded.run.blockers_readable;
+        let mut restore = self.restores[at[1]].clone();
+        if let (Some(linked), Some(recorded)) = (&facts.restore, &recorded.restore) {
+            restore.workspace_id = linked.workspace_id;
+            restore.blockers.clone_from(&recorded.blockers);
+        }
+        restore.status = RestoreStatus::parse(cell.status.word());
+        restore.is_dry_run = cell.dry_run == DryRun::Yes;
+        restore.completed_at = cell.settle.completed_at();
+        if cell.started == Started::No {
+            restore.started_at = Stamp::Absent;
+        }
+        match cell.failure {
+            Failure::None => {}
+            Failure::OnRun => facts.run.failures = 1,
+            Failure::Outcome => facts.run.outcome = RunOutcome::Failed,
+            Failure::OnRestore => {
+                let told = facts_of(facts.as_of, |case| {
+                    case.restore.failure_reason = Some("HTTP 500".to_owned());
+                });
+                restore.failures = told.restore.unwrap().failures;
             }
         }
+        facts.restore = Some(restore);
+        facts.audits.clone_from(&self.audits[at[8]]);
+        facts.evidence = self.evidence[at[0]][at[9]].clone();
+        facts
+    }
+
+    fn decide(&self, at: [usize; 10]) -> Decision {
+        decide(&self.facts(at))
     }
 }
 
-/// What the whole space came out as.
-struct Space {
-    /// By cell number; none for a deferred decision.
-    outcomes: Vec<Option<Outcome>>,
-    /// Cells that broke law 1, or matched no rule.
-    wrong: Vec<String>,
-}
-
-/// Decides the space once, for all tests of this module.
-fn space() -> &'static Space {
-    static SPACE: OnceLock<Space> = OnceLock::new();
-    SPACE.get_or_init(|| {
-        let mut space = Space {
-            outcomes: Vec::new(),
-            wrong: Vec::new(),
-        };
-        std::thread::scope(|scope| {
-            let slices: Vec<_> = Settle::ALL
-                .iter()
-                .enumerate()
-                .map(|(place, settle)| scope.spawn(move || slice(place, *settle)))
-                .collect();
-            for slice in slices {
-                let part = slice.join().unwrap();
-                space.outcomes.extend(part.outcomes);
-                space.wrong.extend(part.wrong);
-            }
-        });
-        space
+/// Looks at cells until there are none left or one is wrong, on every processor.
+fn look_at_cells(look: impl Fn(&Parts, [usize; 10]) -> Result<(), String> + Sync) -> usize {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    // Coprime to every size, so that each state meets each other.
+    let every = match std::env::var("RECONCILER_TEST_SPACE").as_deref() {
+        Ok("whole") => 1,
+        _ => 1_009,
+    };
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = (0..threads)
+            .map(|thread| {
+                let look = &look;
+                scope.spawn(move || {
+                    let parts = Parts::new();
+                    let numbers = (thread * every..CELLS).step_by(threads * every);
+                    numbers
+                        .map(|number| {
+                            look(&parts, places(number)).unwrap_or_else(|it| panic!("{it}"))
+                        })
+                        .count()
+                })
+            })
+            .collect();
+        parts.into_iter().map(|part| part.join().unwrap()).sum()
     })
 }
 
-fn slice(place: usize, settle: Settle) -> Space {
-    let first: usize = place * SHAPE.iter().skip(1).product::<usize>();
-    let mut part = Space {
-        outcomes: Vec::new(),
-        wrong: Vec::new(),
-    };
-    decide_all(settle, |decision| {
-        let cell = Cell::numbered(first + part.outcomes.len());
+#[test]
+fn law_1_succeeded_if_and_only_if_all_eight_legs_hold() {
+    const { assert!(CELLS > 10_000_000) };
+    let looked_at = look_at_cells(|parts, at| {
+        let cell = Cell::at(at);
+        let decision = parts.decide(at);
         let holding = Leg::ALL.map(|leg| cell.holds(leg));
         let proven = holding.iter().all(|holds| *holds);
         let legs_agree = decision
@@ -406,32 +520,66 @@ fn slice(place: usize, settle: Settle) -> Space {
             .all(|((_, state), holds)| (*state == LegState::Holds) == holds);
         let succeeded = decision.outcome() == Some(Outcome::Succeeded);
         if !legs_agree || proven != succeeded || decision.rule == 0 {
-            part.wrong.push(format!("{cell:?}\n  {decision:?}"));
+            return Err(format!("{cell:?}\n  {decision:?}"));
         }
-        part.outcomes.push(decision.outcome());
+        Ok(())
     });
-    part
+    assert!(looked_at >= 50_000, "{looked_at}");
 }
 
+/// Success is one cell in tens of thousands, so it is looked for where it is.
 #[test]
-fn law_1_succeeded_if_and_only_if_all_eight_legs_hold() {
-    let space = space();
-    assert_eq!(space.outcomes.len(), SHAPE.iter().product::<usize>());
-    assert!(space.outcomes.len() >= 100_000);
-    let first = space.wrong.first();
-    assert!(
-        first.is_none(),
-        "{} cells, {}",
-        space.wrong.len(),
-        first.unwrap()
-    );
+fn every_proven_cell_succeeds_and_every_neighbour_of_it_does_not() {
+    let parts = Parts::new();
+    let proven: Vec<_> = proven_cells();
+    for at in &proven {
+        let decision = parts.decide(*at);
+        assert_eq!(
+            decision.outcome(),
+            Some(Outcome::Succeeded),
+            "{:?}",
+            Cell::at(*at)
+        );
+        for step in weakening_steps().iter().filter(|step| step.applies(*at)) {
+            let weaker = step.from(*at);
+            let decision = parts.decide(weaker);
+            let cell = Cell::at(weaker);
+            assert_ne!(decision.outcome(), Some(Outcome::Succeeded), "{cell:?}");
+        }
+    }
+    assert!(proven.len() > 100, "{}", proven.len());
+}
+
+/// All cells of which each leg holds, found dimension by dimension.
+fn proven_cells() -> Vec<[usize; 10]> {
+    let mut cells = vec![[0; 10]];
+    for (dimension, size) in SHAPE.into_iter().enumerate() {
+        let states = |cell: &[usize; 10]| {
+            let cell = *cell;
+            (0..size).map(move |state| {
+                let mut next = cell;
+                next[dimension] = state;
+                next
+            })
+        };
+        cells = cells.iter().flat_map(states).collect();
+        cells.retain(|at| Leg::ALL.iter().all(|leg| Cell::at(*at).holds(*leg)));
+    }
+    cells
 }
 
 #[test]
 fn every_outcome_is_reached() {
-    for outcome in Outcome::ALL.into_iter().map(Some).chain([None]) {
-        assert!(space().outcomes.contains(&outcome), "{outcome:?}");
-    }
+    let parts = Parts::new();
+    let numbers = (0..CELLS).step_by(10_007);
+    let reached: BTreeSet<_> = numbers
+        .map(|number| parts.decide(places(number)).outcome())
+        .collect();
+    let succeeded = Some(Outcome::Succeeded);
+    let expected = Outcome::ALL.into_iter().map(Some).chain([None]);
+    let expected: BTreeSet<_> = expected.filter(|it| *it != succeeded).collect();
+    let found: BTreeSet<_> = reached.into_iter().filter(|it| *it != succeeded).collect();
+    assert_eq!(found, expected);
 }
 
 /// One single step that weakens the proof: in this dimension, from this state to that one.
@@ -441,6 +589,17 @@ struct Step {
     to: usize,
     /// Whether the step records that somebody or something stopped the restore.
     stops: bool,
+}
+
+impl Step {
+    fn applies(&self, at: [usize; 10]) -> bool {
+        at[self.dimension] == self.from
+    }
+
+    fn from(&self, mut at: [usize; 10]) -> [usize; 10] {
+        at[self.dimension] = self.to;
+        at
+    }
 }
 
 fn steps<T: Copy + PartialEq>(
@@ -463,19 +622,26 @@ fn steps<T: Copy + PartialEq>(
 }
 
 fn weakening_steps() -> Vec<Step> {
-    let settle = [(Settle::Open, &[Settle::NoEnd][..])];
+    let settle = [(Settle::Open, &[Settle::NoEnd, Settle::ZeroDate][..])];
     let dry_run = [(DryRun::No, &[DryRun::Yes][..])];
     let blocker = [(Blocker::None, &Blocker::ALL[1..])];
+    let failure = [(Failure::None, &Failure::ALL[1..])];
     let link = [
-        (Link::NamedAndPointing, &Link::ALL[2..]),
+        (Link::NamedAndPointing, &Link::ALL[3..]),
+        (Link::BesideDraft, &Link::ALL[3..]),
         (Link::Pointing, &[Link::Gone][..]),
     ];
     let audit = [
-        (Audit::Agrees, &Audit::ALL[1..]),
+        (Audit::Agrees, &Audit::ALL[2..]),
+        (
+            Audit::UnknownBesideKnown,
+            &[Audit::UnknownAlone, Audit::Missing][..],
+        ),
         (Audit::ContradictedLater, &[Audit::Contradicts][..]),
     ];
     let evidence = [
-        (Evidence::Qualifies, &Evidence::ALL[2..]),
+        (Evidence::Qualifies, &Evidence::ALL[3..]),
+        (Evidence::ExpiresFar, &Evidence::ALL[3..]),
         (
             Evidence::QualifiesBesideNewer,
             &[Evidence::InProgress, Evidence::Missing][..],
@@ -487,6 +653,7 @@ fn weakening_steps() -> Vec<Step> {
         (Status::Partial, &Status::ALL[3..]),
         (Status::CompletedWithErrors, &Status::ALL[3..]),
     ];
+    let stops = [Blocker::OnRun, Blocker::OnRestore, Blocker::Paused];
     [
         steps(0, Settle::ALL, &settle, &[]),
         steps(1, Items::ALL, &ITEM_STEPS, &[]),
@@ -497,15 +664,11 @@ fn weakening_steps() -> Vec<Step> {
             &[Status::Cancelled, Status::Aborted],
         ),
         steps(3, DryRun::ALL, &dry_run, &[]),
-        steps(
-            4,
-            Blocker::ALL,
-            &blocker,
-            &[Blocker::OnRun, Blocker::OnRestore],
-        ),
-        steps(5, Link::ALL, &link, &[]),
-        steps(6, Audit::ALL, &audit, &[]),
-        steps(7, Evidence::ALL, &evidence, &[]),
+        steps(5, Blocker::ALL, &blocker, &stops),
+        steps(6, Failure::ALL, &failure, &[]),
+        steps(7, Link::ALL, &link, &[]),
+        steps(8, Audit::ALL, &audit, &[]),
+        steps(9, Evidence::ALL, &evidence, &[]),
     ]
     .into_iter()
     .flatten()
@@ -514,33 +677,35 @@ fn weakening_steps() -> Vec<Step> {
 
 /// What can become of rows that show something applied: an applied row is lost or becomes any less,
 /// the request or the counters stop agreeing, or nothing can be read any more.
-const ITEM_STEPS: [(Items, &[Items]); 10] = {
+const ITEM_STEPS: [(Items, &[Items]); 12] = {
     use Items::{
-        AllFailed, AllSkipped, AllUnknown, Applied, AppliedAndCounted, AppliedConflict,
-        AppliedFailed, AppliedMissing, AppliedNotAssigned, AppliedUncounted, AppliedUnexpected,
-        AppliedUnknown, CountersOnly, FailedButFounded, FailedMissing, NoRows, Unreadable,
+        AllFailed, AllSkipped, AllUnknown, Applied, AppliedBeside, AppliedConflict,
+        AppliedContradicted, AppliedDenied, AppliedFailed, AppliedMissing, AppliedNotAssigned,
+        AppliedUnexpected, AppliedUnknown, CountersOnly, Decided, FailedButFounded, FailedMissing,
+        NoRows, SetAbsent, SetLarger, Unreadable, WholeSet,
     };
+    const LESS: &[Items] = &[
+        AppliedFailed,
+        AppliedUnknown,
+        AppliedDenied,
+        AppliedContradicted,
+        AppliedMissing,
+        AppliedUnexpected,
+        AppliedConflict,
+        AppliedNotAssigned,
+        AppliedBeside,
+        AllFailed,
+        AllSkipped,
+        AllUnknown,
+        NoRows,
+        Unreadable,
+    ];
     [
+        (Applied, LESS),
+        (Decided, LESS),
         (
-            Applied,
-            &[
-                AppliedFailed,
-                AppliedUnknown,
-                AppliedMissing,
-                AppliedUnexpected,
-                AppliedConflict,
-                AppliedNotAssigned,
-                AppliedUncounted,
-                AllFailed,
-                AllSkipped,
-                AllUnknown,
-                NoRows,
-                Unreadable,
-            ],
-        ),
-        (
-            AppliedAndCounted,
-            &[AppliedUncounted, AppliedConflict, Unreadable],
+            WholeSet,
+            &[SetAbsent, SetLarger, AppliedConflict, Unreadable],
         ),
         (AppliedFailed, &[AllFailed, FailedMissing, Unreadable]),
         (AppliedUnknown, &[AllUnknown, Unreadable]),
@@ -551,6 +716,7 @@ const ITEM_STEPS: [(Items, &[Items]); 10] = {
             AppliedNotAssigned,
             &[AppliedFailed, AppliedMissing, Unreadable],
         ),
+        (AppliedBeside, &[Unreadable]),
         (CountersOnly, &[NoRows]),
         (FailedButFounded, &[AllFailed]),
     ]
@@ -558,37 +724,35 @@ const ITEM_STEPS: [(Items, &[Items]); 10] = {
 
 #[test]
 fn law_2_no_weaker_proof_has_a_better_outcome() {
-    let outcomes = &space().outcomes;
-    let mut stopped = 0_usize;
-    for step in weakening_steps() {
-        let stride: usize = SHAPE.iter().skip(step.dimension + 1).product();
-        let block = stride * SHAPE[step.dimension];
-        for start in (0..outcomes.len()).step_by(block) {
-            for offset in 0..stride {
-                let from = start + step.from * stride + offset;
-                let to = start + step.to * stride + offset;
-                let (before, after) = (outcomes[from], outcomes[to]);
-                assert_ne!(after, Some(Outcome::Succeeded), "{:?}", Cell::numbered(to));
-                if before
-                    .zip(after)
-                    .is_none_or(|(before, after)| after <= before)
-                {
-                    continue;
-                }
-                let cell = Cell::numbered(to);
-                let explained = if cell.something_applied() {
-                    Outcome::PartiallySucceeded
-                } else {
-                    Outcome::Blocked
-                };
-                assert!(
-                    step.stops && before == Some(Outcome::Failed) && after == Some(explained),
-                    "{before:?} became {after:?}: {:?} to {cell:?}",
-                    Cell::numbered(from)
-                );
-                stopped += 1;
+    let steps = weakening_steps();
+    let stopped = std::sync::atomic::AtomicUsize::new(0);
+    look_at_cells(|parts, at| {
+        let before = parts.decide(at).outcome();
+        for step in steps.iter().filter(|step| step.applies(at)) {
+            let weaker = step.from(at);
+            let cell = Cell::at(weaker);
+            let after = parts.decide(weaker).outcome();
+            if after == Some(Outcome::Succeeded) {
+                return Err(format!("a weaker proof succeeded: {cell:?}"));
             }
+            if before
+                .zip(after)
+                .is_none_or(|(before, after)| after <= before)
+            {
+                continue;
+            }
+            let explained = if cell.something_applied() {
+                Outcome::PartiallySucceeded
+            } else {
+                Outcome::Blocked
+            };
+            if !(step.stops && before == Some(Outcome::Failed) && after == Some(explained)) {
+                let from = Cell::at(at);
+                return Err(format!("{before:?} became {after:?}: {from:?} to {cell:?}"));
+            }
+            stopped.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
-    }
-    assert!(stopped > 0, "the exception is real");
+        Ok(())
+    });
+    assert!(stopped.into_inner() > 0, "the exception is real");
 }

@@ -7,7 +7,7 @@ use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::facts::{Facts, Policy, RestoreFacts, RunFacts};
 use reconciler_jobs::restore_execute::record::{Attribution, Record, Source, record};
 use reconciler_jobs::restore_execute::rows::{
-    AuditRow, CandidateRow, RestoreRow, RunRow, SnapshotRow,
+    AuditRow, CandidateRow, RestoreRow, RunRow, SetItems, SnapshotRow,
 };
 use reconciler_jobs::restore_execute::{Decision, Ruling, decide, link};
 use reconciler_jobs::stamp::Stamp;
@@ -66,6 +66,7 @@ impl Case {
                 failure_summary: json("[]"),
                 summary_counts: json("[]"),
                 started_at: at("11:00:00"),
+                completed_at: Stamp::Absent,
                 created_at: at("10:59:00"),
             },
             candidates: vec![candidate(RESTORE, Some(RUN))],
@@ -76,6 +77,7 @@ impl Case {
                 is_dry_run: Some(false),
                 status: "completed".to_owned(),
                 requested_items: json("[101,102]"),
+                backup_items: SetItems::Ids(vec![101, 102]),
                 results: json(
                     r#"{"foundations":[{"type":"scopeTag","sourceId":"a","targetId":"b","decision":"mapped_existing"}],"items":{"101":{"status":"applied","assignment_outcomes":[{"status":"success"}]},"102":{"status":"updated"}}}"#,
                 ),
@@ -84,6 +86,7 @@ impl Case {
                 started_at: at("11:00:00"),
                 completed_at: at("11:30:00"),
                 created_at: at("10:59:00"),
+                updated_at: at("11:30:00"),
             },
             audits: vec![audit(900, "restore.completed", "11:31:00")],
             snapshots: vec![snapshot(500, "active", "11:35:00")],
@@ -92,23 +95,23 @@ impl Case {
 
     /// What a store does: the link rule chooses among candidates, and that restore is loaded.
     pub(crate) fn facts(&self) -> Facts {
-        let run = RunFacts::parse(&self.run);
+        let run = RunFacts::parse(&self.run, &self.policy);
         let candidates: Vec<_> = self.gather(None).candidates;
         let chosen = link::resolve(&run, &candidates);
         let loaded = chosen == Ok(self.restore.id);
-        self.gather(loaded.then(|| RestoreFacts::parse(&self.restore)))
+        self.gather(loaded.then(|| RestoreFacts::parse(&self.restore, &self.policy)))
     }
 
     /// What a store with a defect would do: the restore's row is handed over whatever it is.
     pub(crate) fn facts_with_any_restore(&self) -> Facts {
-        self.gather(Some(RestoreFacts::parse(&self.restore)))
+        self.gather(Some(RestoreFacts::parse(&self.restore, &self.policy)))
     }
 
     fn gather(&self, restore: Option<RestoreFacts>) -> Facts {
         Facts::gather(
             self.as_of,
             &self.policy,
-            RunFacts::parse(&self.run),
+            RunFacts::parse(&self.run, &self.policy),
             &self.candidates,
             restore,
             &self.audits,
@@ -149,6 +152,7 @@ pub(crate) fn candidate(restore_id: RestoreId, points_at: Option<RunId>) -> Cand
         run_id: RUN,
         restore_id,
         points_at,
+        contests: true,
     }
 }
 
@@ -173,6 +177,7 @@ pub(crate) fn snapshot(id: i64, status: &str, generated_at: &str) -> SnapshotRow
         completeness: Some("complete".to_owned()),
         generated_at: at(generated_at),
         expires_at: Stamp::Absent,
+        updated_at: at(generated_at),
     }
 }
 

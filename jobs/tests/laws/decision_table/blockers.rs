@@ -1,19 +1,25 @@
-//! Rules 9 to 16: what stopped the restore, and had it changed anything by then?
+//! Rules 7, 8 and 12 to 20: what stopped the restore, and had it changed anything by then?
 
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::ReasonCode;
 
 use super::{Expected, Row, SUCCEEDED};
-use crate::support::{Case, audit, json};
+use reconciler_jobs::stamp::Stamp;
 
-const BLOCKED: Expected = Expected(9, "blocked write_gate_blocked");
-const MISSING_CAPABILITY: Expected = Expected(9, "blocked missing_capability");
-const TENANT_MISSING: Expected = Expected(9, "blocked tenant_missing");
-const AFTER: Expected = Expected(10, "partially_succeeded restore.blocked_after_writes");
-const EXECUTION_FAILED: Expected = Expected(14, "failed restore.execution_failed");
-const ALL_ITEMS_FAILED: Expected = Expected(15, "failed restore.all_items_failed");
-const ITEMS_MIXED: Expected = Expected(16, "partially_succeeded restore.items_mixed");
-const ITEMS_UNRECOGNISED: Expected = Expected(17, "partially_succeeded restore.items_unrecognised");
+use crate::support::{Case, at, audit, json};
+
+const BLOCKED: Expected = Expected(12, "blocked write_gate_blocked");
+const MISSING_CAPABILITY: Expected = Expected(12, "blocked missing_capability");
+const TENANT_MISSING: Expected = Expected(12, "blocked tenant_missing");
+const AFTER: Expected = Expected(13, "partially_succeeded restore.blocked_after_writes");
+const EXECUTION_FAILED: Expected = Expected(17, "failed restore.execution_failed");
+const ALL_ITEMS_FAILED: Expected = Expected(18, "failed restore.all_items_failed");
+const ITEMS_MIXED: Expected = Expected(20, "partially_succeeded restore.items_mixed");
+
+const NOTHING_APPLIED: Expected = Expected(19, "partially_succeeded restore.nothing_applied");
+const FAILURE: Expected = Expected(22, "partially_succeeded restore.failure_recorded");
+const STOPPED: Expected = Expected(7, "blocked write_gate_blocked");
+const WAITING: Expected = Expected(8, "deferred restore.blocked_waiting");
 
 type Recorded = fn(&mut Case, &str);
 
@@ -38,13 +44,13 @@ const PLACES: [(&str, Recorded); 5] = [
     }),
 ];
 
-/// Rules 9 and 10.
+/// Rules 12 and 13.
 pub(super) fn blocker_rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for (place, recorded) in PLACES {
         for blocker in ReasonCode::ALL.into_iter().filter(|it| it.is_blocker()) {
             let code = blocker.code();
-            rows.push(Expected(9, &format!("blocked {code}")).row(
+            rows.push(Expected(12, &format!("blocked {code}")).row(
                 &format!("{code} in {place}, nothing applied"),
                 |case| {
                     case.nothing_applied();
@@ -64,8 +70,12 @@ pub(super) fn blocker_rows() -> Vec<Row> {
             "blocked",
             "",
         ] {
+            // Whatever stands in these two places and is no blocker is a failure that somebody recorded.
+            let is_failure = place.starts_with("failure_summary")
+                || (place == "failure_reason" && !no_code.is_empty());
+            let expected = if is_failure { FAILURE } else { SUCCEEDED };
             rows.push(
-                SUCCEEDED.row(&format!("{no_code:?} in {place} is no code"), |case| {
+                expected.row(&format!("{no_code:?} in {place} is no code"), |case| {
                     recorded(case, no_code);
                 }),
             );
@@ -99,7 +109,7 @@ pub(super) fn blocker_rows() -> Vec<Row> {
             );
         })
         .gaps(
-            "restore.items_mixed missing_capability write_gate_blocked operational_control.paused",
+            "restore.nothing_applied restore.items_mixed missing_capability write_gate_blocked operational_control.paused",
         ),
         TENANT_MISSING.row("failure_summary is one entry outside of a list", |case| {
             case.nothing_applied();
@@ -115,7 +125,7 @@ pub(super) fn blocker_rows() -> Vec<Row> {
             case.run.failure_summary =
                 json(r#"["?",{"code":[1],"reason_code":"tenant_missing"}]"#);
         })
-        .gaps("restore.items_mixed tenant_missing restore.clearance_unreadable"),
+        .gaps("restore.nothing_applied restore.items_mixed tenant_missing restore.clearance_unreadable"),
         BLOCKED.row("no rows at all and nothing counted", |case| {
             blocked(case);
             case.restore.results = Column::Null;
@@ -152,21 +162,89 @@ pub(super) fn blocker_rows() -> Vec<Row> {
     rows
 }
 
-/// Rules 11 to 16.
+/// Rules 7 and 8.
+pub(super) fn waiting_rows() -> Vec<Row> {
+    // Created at 10:59 and written last at 11:00, so the hour is over exactly at noon.
+    let queued = |case: &mut Case| {
+        case.nothing_applied();
+        case.restore.results = Column::Null;
+        case.restore.status = "queued".to_owned();
+        case.restore.started_at = Stamp::Absent;
+        case.restore.updated_at = at("11:00:00");
+        case.restore.failure_reason = Some("write_gate_blocked".to_owned());
+    };
+    let mut rows = vec![
+        STOPPED.row("a blocker, and the hour is over", queued),
+        WAITING
+            .row("a blocker, and the restore was just written", |case| {
+                queued(case);
+                case.restore.updated_at = at("11:00:00.000001");
+            })
+            .again("12:00:00.000001"),
+        WAITING
+            .row("a blocker, and the run was created late", |case| {
+                queued(case);
+                case.run.created_at = at("11:50:00");
+            })
+            .again("12:50:00"),
+        STOPPED.row("nobody noted when the restore was written", |case| {
+            queued(case);
+            case.restore.updated_at = Stamp::Absent;
+        }),
+        WAITING.row("nobody can read when the restore was written", |case| {
+            queued(case);
+            case.restore.updated_at = Stamp::Unreadable;
+        }),
+        WAITING.row("nobody noted anything", |case| {
+            queued(case);
+            case.restore.updated_at = Stamp::Absent;
+            case.restore.created_at = Stamp::Absent;
+            case.run.created_at = Stamp::Absent;
+        }),
+        WAITING.row("a pause waits however long it is", |case| {
+            queued(case);
+            case.restore.failure_reason = Some("operational_control.paused".to_owned());
+            case.restore.updated_at = at("00:00:00");
+        }),
+        STOPPED.row("a pause beside a blocker does not hold it up", |case| {
+            queued(case);
+            case.run.failure_summary = json(r#"[{"code":"operational_control.paused"}]"#);
+        }),
+        Expected(6, "deferred restore.preview_only").row("a preview is no restore", |case| {
+            queued(case);
+            case.restore.is_dry_run = Some(true);
+        }),
+        Expected(10, "deferred restore.in_progress").row("something was applied", |case| {
+            queued(case);
+            case.one_item(r#"{"status":"applied"}"#);
+        }),
+    ];
+    rows.extend(STOPPED.each(
+        "a blocker, the hour is over, and the status is",
+        "draft scoped checked previewed pending",
+        |case, status| {
+            queued(case);
+            case.restore.status = status.to_owned();
+        },
+    ));
+    rows
+}
+
+/// Rules 14 to 20.
 pub(super) fn stopped_and_failed_rows() -> Vec<Row> {
     let status = |case: &mut Case, value: &str| case.restore.status = value.to_owned();
     let mut rows = Vec::new();
     for (rule_idle, rule_applied, stopped, idle, applied) in [
         (
-            11,
-            12,
+            14,
+            15,
             "cancelled",
             "blocked restore.cancelled",
             "partially_succeeded restore.cancelled_after_writes",
         ),
         (
-            13,
-            12,
+            16,
+            15,
             "aborted",
             "failed restore.aborted",
             "partially_succeeded restore.aborted_after_writes",
@@ -275,7 +353,7 @@ pub(super) fn stopped_and_failed_rows() -> Vec<Row> {
             status(case, "partial");
             case.one_item(r#"{"status":"failed"}"#);
         }),
-        ITEMS_UNRECOGNISED.row("one failed, one unknown: not every item failed", |case| {
+        NOTHING_APPLIED.row("one failed, one unknown: not every item failed", |case| {
             case.items(r#"{"101":{"status":"failed"},"102":{"status":"exploded"}}"#);
         }),
     ]);

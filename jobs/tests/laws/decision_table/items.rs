@@ -1,18 +1,21 @@
-//! Rule 17: item rows, assignments, foundations, the request and the counters.
+//! Rules 19 and 21: item rows, assignments, foundations, the request and the counters.
 
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::results::ITEMS_MAX;
+use reconciler_jobs::restore_execute::rows::SetItems;
 
 use super::{Expected, Row, SUCCEEDED};
 use crate::support::{Case, json, moment};
 
-const MISSING: Expected = Expected(17, "partially_succeeded restore.items_missing");
-const UNRECOGNISED: Expected = Expected(17, "partially_succeeded restore.items_unrecognised");
-const MIXED: Expected = Expected(17, "partially_succeeded restore.items_mixed");
-const UNEXPECTED: Expected = Expected(17, "partially_succeeded restore.items_unexpected");
-const CONFLICT: Expected = Expected(17, "partially_succeeded restore.counts_conflict");
+const MISSING: Expected = Expected(21, "partially_succeeded restore.items_missing");
+const UNRECOGNISED: Expected = Expected(21, "partially_succeeded restore.items_unrecognised");
+const MIXED: Expected = Expected(21, "partially_succeeded restore.items_mixed");
+const REQUEST: Expected = Expected(21, "partially_succeeded restore.request_unreadable");
+const NOTHING_APPLIED: Expected = Expected(19, "partially_succeeded restore.nothing_applied");
+const UNEXPECTED: Expected = Expected(21, "partially_succeeded restore.items_unexpected");
+const CONFLICT: Expected = Expected(21, "partially_succeeded restore.counts_conflict");
 
-/// Rule 17: item rows.
+/// Rule 21: item rows.
 pub(super) fn item_rows() -> Vec<Row> {
     let second = |case: &mut Case, word: &str| {
         case.restore.metadata = Column::Null;
@@ -36,6 +39,37 @@ pub(super) fn item_rows() -> Vec<Row> {
         "one of two items is",
         r#""applied" "succeeded" "success" "created" "updated" "mapped_existing" "created_copy""#,
         second,
+    ));
+    let whole = |case: &mut Case, item: &str| {
+        case.restore.metadata = Column::Null;
+        case.items(&format!(r#"{{"101":{{"status":"applied"}},"102":{item}}}"#));
+    };
+    rows.extend(SUCCEEDED.each(
+        "an item says it under another key, or twice, or nothing else is said",
+        r#"{"decision":"applied"} {"outcome":"created"} {"status":"applied","decision":"created"}
+            {"status":null,"outcome":"success"} {"status":"applied","error":null}
+            {"status":"applied","error":""} {"status":"applied","error":"␣"}
+            {"status":"applied","error":[]} {"status":"applied","error":{}}
+            {"status":"applied","error":0} {"status":"applied","error":false}
+            {"status":"applied","success":true} {"status":"applied","success":null}"#,
+        whole,
+    ));
+    rows.extend(UNRECOGNISED.each(
+        "an item contradicts itself",
+        r#"{"status":"applied","decision":"failed"} {"status":"failed","outcome":"created"}
+            {"status":"applied","outcome":"done"} {"decision":"applied","outcome":5}
+            {"status":"partial","decision":"applied"} {"status":"applied","error":"HTTP␣500"}
+            {"status":"applied","error":{"code":409}} {"status":"applied","error":[0]}
+            {"status":"created","error":1} {"status":"applied","error":true}
+            {"status":"applied","error":0.5} {"status":"applied","success":false}
+            {"decision":"mapped_existing","success":false}"#,
+        whole,
+    ));
+    rows.extend(MIXED.each(
+        "an item was not applied, whatever else it says",
+        r#"{"status":"failed","error":"HTTP␣500"} {"status":"failed","success":true}
+            {"status":"skipped","decision":"preview_only"} {"outcome":"partial","success":false}"#,
+        whole,
     ));
     rows.extend(UNRECOGNISED.each(
         "an item that is no map",
@@ -108,7 +142,7 @@ pub(super) fn item_rows() -> Vec<Row> {
         SUCCEEDED.row("items as a list whose rows carry their ids", |case| {
             case.items(r#"[{"backup_item_id":101,"status":"applied"},{"backup_item_id":"102","status":"applied"}]"#);
         }),
-        UNRECOGNISED.row("two rows that give themselves each other's id", |case| {
+        NOTHING_APPLIED.row("two rows that give themselves each other's id", |case| {
             case.items(r#"{"101":{"backup_item_id":102,"status":"applied"},"102":{"backup_item_id":101,"status":"applied"}}"#);
         }),
         UNRECOGNISED.row("a row that gives itself a requested id its key is not", |case| {
@@ -135,7 +169,7 @@ pub(super) fn item_rows() -> Vec<Row> {
     rows
 }
 
-/// Rule 17: what stands under an item, and beside the items.
+/// Rule 21: what stands under an item, and beside the items.
 pub(super) fn assignment_and_foundation_rows() -> Vec<Row> {
     let with = |case: &mut Case, fields: &str| {
         case.one_item(&format!(r#"{{"status":"applied",{fields}}}"#));
@@ -187,15 +221,42 @@ pub(super) fn assignment_and_foundation_rows() -> Vec<Row> {
             {"3":{"decision":"partial"}}"#,
         foundations,
     ));
+    let beside = |case: &mut Case, part: &str| {
+        case.restore.results = json(&format!(
+            r#"{{{part},"items":{{"101":{{"status":"applied"}},"102":{{"status":"applied"}}}}}}"#
+        ));
+    };
+    rows.extend(MIXED.each(
+        "beside the items, something was not applied",
+        r#""assignments":[{"status":"success"},{"status":"failed"}]
+            "assignments":{"5":{"decision":"skipped"}}
+            "mappings":{"foundations":[{"decision":"failed"}]}"#,
+        beside,
+    ));
+    rows.extend(UNRECOGNISED.each(
+        "what stands beside the items is not understood",
+        r#""assignments":[{}] "assignments":["success"] "assignments":"all"
+            "assignments":[{"status":"success","error":"HTTP␣500"}]
+            "assignments":[],"assignments":[{"status":"success"}]
+            "mappings":{"foundations":[{"decision":"Created"}]} "mappings":{"foundations":7}"#,
+        beside,
+    ));
+    rows.extend(SUCCEEDED.each(
+        "what stands beside the items is applied, or nothing",
+        r#""assignments":[] "assignments":null "assignments":[{"status":"success"}]
+            "mappings":[] "mappings":null "mappings":{"groups":{"a":"b"}}
+            "mappings":{"foundations":[{"decision":"mapped_existing"}]}"#,
+        beside,
+    ));
     rows.extend(UNRECOGNISED.each(
         "a foundation is not understood",
-        r#"[{"status":"created"}] ["created"] [null] [{"decision":"Created"}]
+        r#"[{"status":"created","decision":"failed"}] ["created"] [null] [{"decision":"Created"}]
             [{"decision":"failed","decision":"created"}]"#,
         foundations,
     ));
     rows.extend(SUCCEEDED.each(
         "foundations are applied, or none",
-        r#"[] null {} [{"decision":"created"}] {"0":{"decision":"created_copy"}}"#,
+        r#"[] null {} [{"decision":"created"}] [{"status":"created"}] {"0":{"decision":"created_copy"}}"#,
         foundations,
     ));
     rows.push(MISSING.row("only foundations", |case| {
@@ -205,10 +266,10 @@ pub(super) fn assignment_and_foundation_rows() -> Vec<Row> {
     rows
 }
 
-/// Rule 17: `requested_items`.
+/// Rule 21: `requested_items`.
 pub(super) fn request_rows() -> Vec<Row> {
     let request = |case: &mut Case, value: &str| case.restore.requested_items = json(value);
-    let mut rows = UNRECOGNISED.each(
+    let mut rows = REQUEST.each(
         "requested_items cannot be read",
         r#"∅ { true 2 "101,102" [101,null] [101,102.5] [[101,102]] [{"id":101}] {"101":true}"#,
         request,
@@ -224,41 +285,63 @@ pub(super) fn request_rows() -> Vec<Row> {
         request,
     ));
     rows.extend([
-        UNRECOGNISED.row("requested_items too large to fetch", |case| {
+        REQUEST.row("requested_items too large to fetch", |case| {
             case.restore.requested_items = Column::Oversized;
         }),
         SUCCEEDED.row(
-            "not itemised, and the counter total says how much it was",
+            "null, and the rows are the items of the backup set",
             |case| {
                 case.restore.requested_items = Column::Null;
             },
         ),
+        SUCCEEDED.row("null, and nobody counted", |case| {
+            request(case, "null");
+            case.restore.metadata = json(r#"{"succeeded":2}"#);
+        }),
         MISSING
-            .row("not itemised, and no counter total", |case| {
-                case.restore.requested_items = json("null");
-                case.restore.metadata = json(r#"{"succeeded":2}"#);
+            .row("null, five items in the set and two rows", |case| {
+                request(case, "null");
+                case.restore.backup_items = SetItems::Ids((101..106).collect());
             })
             .gaps("restore.items_missing"),
-        MISSING
-            .row(
-                "not itemised, and the counter total says another number",
-                |case| {
-                    case.restore.requested_items = json("null");
-                    case.restore.metadata = json(r#"{"total":3}"#);
-                },
-            )
-            .gaps("restore.items_missing restore.counts_conflict"),
-        UNRECOGNISED.row("an unsafe integer names no item", |case| {
+        UNEXPECTED
+            .row("null, and a row that is not in the set", |case| {
+                request(case, "null");
+                case.restore.backup_items = SetItems::Ids(vec![101]);
+            })
+            .gaps("restore.items_unexpected"),
+        REQUEST
+            .row("null, and there is no set in the run's scope", |case| {
+                request(case, "null");
+                case.restore.backup_items = SetItems::Absent;
+            })
+            .gaps("restore.request_unreadable"),
+        REQUEST.row("null, and the set is empty", |case| {
+            request(case, "null");
+            case.restore.backup_items = SetItems::Ids(vec![]);
+        }),
+        REQUEST.row("null, and the set holds more items than are read", |case| {
+            let items = i64::try_from(ITEMS_MAX).unwrap();
+            request(case, "null");
+            case.restore.backup_items = SetItems::Ids((0..=items).collect());
+        }),
+        CONFLICT
+            .row("null, and the counter total says another number", |case| {
+                request(case, "null");
+                case.restore.metadata = json(r#"{"total":3}"#);
+            })
+            .gaps("restore.counts_conflict"),
+        MISSING.row("an integer of 64 bits names an item", |case| {
             request(case, "[101,9007199254740993]");
         }),
-        UNRECOGNISED.row("a number with a fraction names no item", |case| {
+        REQUEST.row("a number with a fraction names no item", |case| {
             request(case, "[101,102.0]");
         }),
     ]);
     rows
 }
 
-/// Rule 17: counters of `metadata`.
+/// Rule 21: counters of `metadata`.
 pub(super) fn counter_rows() -> Vec<Row> {
     let metadata = |case: &mut Case, value: &str| case.restore.metadata = json(value);
     let mut rows = CONFLICT.each(
@@ -285,16 +368,16 @@ pub(super) fn counter_rows() -> Vec<Row> {
     rows.extend([
         CONFLICT.row("metadata that cannot be read also hides blockers", |case| metadata(case, "[1]"))
             .gaps("restore.counts_conflict restore.clearance_unreadable"),
-        MIXED.row("skipped is counted, and so it is among the rows", |case| {
+        NOTHING_APPLIED.row("skipped is counted, and so it is among the rows", |case| {
             case.one_item(r#"{"status":"skipped"}"#);
             case.restore.metadata = json(r#"{"total":1,"succeeded":0,"skipped":1,"non_applied":1}"#);
         })
-        .gaps("restore.items_mixed"),
-        MIXED.row("more is counted as skipped than the rows hold", |case| {
+        .gaps("restore.nothing_applied restore.items_mixed"),
+        NOTHING_APPLIED.row("more is counted as skipped than the rows hold", |case| {
             case.one_item(r#"{"status":"skipped"}"#);
             case.restore.metadata = json(r#"{"skipped":2}"#);
         })
-        .gaps("restore.items_mixed restore.counts_conflict"),
+        .gaps("restore.nothing_applied restore.items_mixed restore.counts_conflict"),
         MIXED.row("a skipped foundation is counted", |case| {
             case.one_item(r#"{"status":"applied"}"#);
             case.restore.results = json(r#"{"foundations":[{"decision":"skipped"}],"items":{"101":{"status":"applied"}}}"#);

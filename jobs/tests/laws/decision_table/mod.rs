@@ -16,7 +16,7 @@ use reconciler_jobs::sweep::{Schedule, Watch};
 
 use crate::support::{Case, line, look_again_at, moment};
 
-const RULES: u8 = 22;
+const RULES: u8 = 26;
 
 struct Row {
     rule: u8,
@@ -73,7 +73,7 @@ impl Row {
 #[derive(Clone, Copy)]
 struct Expected<'a>(u8, &'a str);
 
-const SUCCEEDED: Expected = Expected(22, "succeeded restore.proof_complete");
+const SUCCEEDED: Expected = Expected(26, "succeeded restore.proof_complete");
 
 impl Expected<'_> {
     fn row(self, name: &str, change: impl FnOnce(&mut Case)) -> Row {
@@ -110,6 +110,7 @@ fn all_rows() -> Vec<Row> {
         runs::link_rows(),
         runs::scope_rows(),
         runs::intent_and_execution_rows(),
+        blockers::waiting_rows(),
         blockers::blocker_rows(),
         blockers::stopped_and_failed_rows(),
         items::item_rows(),

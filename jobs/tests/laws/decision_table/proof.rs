@@ -1,4 +1,4 @@
-//! Rules 18 to 22: clearance, audit, evidence, and the wait for them.
+//! Rules 22 to 26: clearance, audit, evidence, and the wait for them.
 
 use jiff::SignedDuration;
 use reconciler_jobs::ids::{RestoreId, RunId, SnapshotId};
@@ -9,20 +9,22 @@ use super::{Expected, Row, SUCCEEDED};
 use crate::support::{Case, at, audit, candidate, json, moment, snapshot};
 
 const BLOCKED_AFTER_WRITES: Expected =
-    Expected(10, "partially_succeeded restore.blocked_after_writes");
-const UNREADABLE: Expected = Expected(18, "partially_succeeded restore.clearance_unreadable");
-const SETTLING: Expected = Expected(19, "deferred restore.settling");
-const AUDIT_MISSING: Expected = Expected(20, "partially_succeeded restore.audit_missing");
-const CONTRADICTS: Expected = Expected(20, "partially_succeeded restore.audit_contradicts");
-const NO_EVIDENCE: Expected = Expected(21, "partially_succeeded restore.evidence_missing");
-const NOT_CURRENT: Expected = Expected(21, "partially_succeeded restore.evidence_not_current");
+    Expected(13, "partially_succeeded restore.blocked_after_writes");
+const UNRECOGNISED: Expected = Expected(21, "partially_succeeded restore.items_unrecognised");
+const FAILURE: Expected = Expected(22, "partially_succeeded restore.failure_recorded");
+const UNREADABLE: Expected = Expected(22, "partially_succeeded restore.clearance_unreadable");
+const SETTLING: Expected = Expected(23, "deferred restore.settling");
+const AUDIT_MISSING: Expected = Expected(24, "partially_succeeded restore.audit_missing");
+const CONTRADICTS: Expected = Expected(24, "partially_succeeded restore.audit_contradicts");
+const NO_EVIDENCE: Expected = Expected(25, "partially_succeeded restore.evidence_missing");
+const NOT_CURRENT: Expected = Expected(25, "partially_succeeded restore.evidence_not_current");
 const EVIDENCE_IN_PROGRESS: Expected =
-    Expected(21, "partially_succeeded restore.evidence_in_progress");
-const INCOMPLETE: Expected = Expected(21, "partially_succeeded restore.evidence_incomplete");
-const EXPIRED: Expected = Expected(21, "partially_succeeded restore.evidence_expired");
-const PREDATES: Expected = Expected(21, "partially_succeeded restore.evidence_predates_restore");
+    Expected(25, "partially_succeeded restore.evidence_in_progress");
+const INCOMPLETE: Expected = Expected(25, "partially_succeeded restore.evidence_incomplete");
+const EXPIRED: Expected = Expected(25, "partially_succeeded restore.evidence_expired");
+const PREDATES: Expected = Expected(25, "partially_succeeded restore.evidence_predates_restore");
 
-/// Rule 18.
+/// Rule 22.
 pub(super) fn clearance_rows() -> Vec<Row> {
     let summary = |case: &mut Case, value: &str| case.run.failure_summary = json(value);
     let mut rows = UNREADABLE.each(
@@ -32,7 +34,7 @@ pub(super) fn clearance_rows() -> Vec<Row> {
     );
     rows.extend(UNREADABLE.each(
         "failure_summary is of a kind that could hide a blocker",
-        r#"[1] [true] ["write_gate_blocked"] [{"code":"x"},"write_gate_blocked"]
+        r#"[1] [true] ["write_gate_blocked"] [null,"write_gate_blocked"]
             [{"code":["write_gate_blocked"]}] [{"reason_code":{"value":"write_gate_blocked"}}]
             [{"code":true}] [[{"code":"write_gate_blocked"}]] {"code":["write_gate_blocked"]}
             {"0":"write_gate_blocked"}"#,
@@ -40,9 +42,62 @@ pub(super) fn clearance_rows() -> Vec<Row> {
     ));
     rows.extend(SUCCEEDED.each(
         "failure_summary names no blocker",
-        r#"null [] {} [null] [[],{}] [{"message":"write_gate_blocked"}] [{"code":7}]
-            {"code":500,"message":"gone"}"#,
+        "null [] {} [null] [[],{}]",
         summary,
+    ));
+    rows.extend(FAILURE.each(
+        "failure_summary records a failure",
+        r#"[{"message":"write_gate_blocked"}] [{"code":7}] {"code":500,"message":"gone"}
+            [{"code":"graph.throttled"}] [{"code":"x"},"write_gate_blocked"] {"3":{"code":"x"}}"#,
+        summary,
+    ));
+    rows.extend(FAILURE.each(
+        "failure_reason records a failure",
+        "HTTP␣500 restore.cancelled ␣write_gate_blocked 0",
+        |case, reason| case.restore.failure_reason = Some(reason.to_owned()),
+    ));
+    rows.extend(
+        SUCCEEDED.each("failure_reason is blank", "∅ ␣", |case, reason| {
+            case.restore.failure_reason = Some(reason.to_owned());
+        }),
+    );
+    let results = |case: &mut Case, part: &str| {
+        case.restore.results = json(&format!(
+            r#"{{{part},"items":{{"101":{{"status":"applied"}},"102":{{"status":"applied"}}}}}}"#
+        ));
+    };
+    rows.extend(FAILURE.each(
+        "results record a failure",
+        r#""status":"failed" "status":"error" "status":"partial" "status":"aborted"
+            "status":"cancelled" "status":"completed_with_errors" "errors":["HTTP␣500"]
+            "errors":{"5":null} "errors":1 "errors":"x""#,
+        results,
+    ));
+    rows.extend(SUCCEEDED.each(
+        "results record none",
+        r#""status":"completed" "status":"done" "status":null "status":["failed"] "errors":[]
+            "errors":{} "errors":null "errors":0 "errors":"␣" "errors":false"#,
+        results,
+    ));
+    rows.extend(UNRECOGNISED.each(
+        "results say something of the whole twice",
+        r#""status":"completed","status":"failed" "errors":[],"errors":[]"#,
+        results,
+    ));
+    rows.extend(FAILURE.each(
+        "metadata records a failure",
+        r#""failed" "partial" "completed_with_errors" "cancelled""#,
+        |case, word| case.restore.metadata = json(&format!(r#"{{"status":{word}}}"#)),
+    ));
+    rows.extend(FAILURE.each(
+        "the run is open, and its outcome is",
+        "failed blocked partially_succeeded",
+        |case, word| case.run.outcome = word.to_owned(),
+    ));
+    rows.extend(SUCCEEDED.each(
+        "the run is open, and its outcome is",
+        "pending succeeded Failed ∅",
+        |case, word| case.run.outcome = word.to_owned(),
     ));
     rows.extend(UNREADABLE.each(
         "metadata.blocked_reason is of a kind that could hide a blocker",
@@ -95,7 +150,7 @@ pub(super) fn clearance_rows() -> Vec<Row> {
     rows
 }
 
-/// Rule 20: the audit leg, once the window is closed.
+/// Rule 24: the audit leg, once the window is closed.
 pub(super) fn audit_rows() -> Vec<Row> {
     let only =
         |case: &mut Case, action: &str, clock: &str| case.audits = vec![audit(900, action, clock)];
@@ -235,7 +290,7 @@ pub(super) fn audit_rows() -> Vec<Row> {
     rows
 }
 
-/// Rule 21: the evidence leg, once the window is closed.
+/// Rule 25: the evidence leg, once the window is closed.
 pub(super) fn evidence_rows() -> Vec<Row> {
     let only =
         |case: &mut Case, status: &str| case.snapshots = vec![snapshot(500, status, "11:35:00")];
@@ -271,14 +326,36 @@ pub(super) fn evidence_rows() -> Vec<Row> {
         PREDATES.row("generated_at is null", |case| case.snapshots[0].generated_at = Stamp::Absent),
         PREDATES.row("generated_at cannot be read", |case| case.snapshots[0].generated_at = Stamp::Unreadable),
         PREDATES.row("completed_at is null", |case| case.restore.completed_at = Stamp::Absent),
-        PREDATES.row("completed_at is infinity", |case| case.restore.completed_at = Stamp::parse(None, true)),
+        PREDATES.row("completed_at is infinity", |case| case.restore.completed_at = Stamp::Far),
         PREDATES.row("completed_at is before 1970", |case| case.restore.completed_at = Stamp::parse(Some(-1), true)),
-        SUCCEEDED.row("completed_at is 1970, and the restore started at eleven", |case| {
+        PREDATES.row("completed_at is PHP's zero date", |case| {
             case.restore.completed_at = Stamp::parse(Some(0), true);
         }),
-        PREDATES.row("completed_at is 1970, and the evidence older than the start", |case| {
+        PREDATES.row("completed_at is the zero date, and nobody noted a start", |case| {
             case.restore.completed_at = Stamp::parse(Some(0), true);
-            generated(case, "10:59:59.999999");
+            case.restore.started_at = Stamp::Absent;
+        }),
+        PREDATES.row("completed_at is before the start", |case| {
+            case.restore.completed_at = at("10:59:59.9");
+        }),
+        SUCCEEDED.row("completed_at is in the second of the start", |case| {
+            case.restore.started_at = at("11:30:00.9");
+        }),
+        SUCCEEDED.row("generated in the second in which the restore ended", |case| {
+            case.restore.completed_at = at("11:30:00.7");
+            generated(case, "11:30:00");
+        }),
+        SUCCEEDED.row("expires at infinity", |case| {
+            case.snapshots[0].expires_at = Stamp::parse(Some(i64::MAX), true);
+        }),
+        SUCCEEDED.row("expires on 9999-12-31", |case| {
+            case.snapshots[0].expires_at = Stamp::parse(Some(253_402_214_400_000_000), true);
+        }),
+        EXPIRED.row("expired at minus infinity", |case| {
+            case.snapshots[0].expires_at = Stamp::parse(Some(i64::MIN), true);
+        }),
+        PREDATES.row("generated at infinity", |case| {
+            case.snapshots[0].generated_at = Stamp::Far;
         }),
         SUCCEEDED.row("completed_at exactly as far ahead as clocks may run is now", |case| {
             case.restore.completed_at = at("12:05:00");
@@ -333,7 +410,7 @@ pub(super) fn evidence_rows() -> Vec<Row> {
     rows
 }
 
-/// Rule 19: the settle window.
+/// Rule 23: the settle window.
 pub(super) fn settle_rows() -> Vec<Row> {
     vec![
         SETTLING

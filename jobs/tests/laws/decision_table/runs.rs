@@ -1,4 +1,4 @@
-//! Rules 1 to 8: is this a run that can be judged, and which restore belongs to it?
+//! Rules 1 to 6, and 9 to 11: is this a run that can be judged, and which restore belongs to it?
 
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::json::Column;
@@ -12,9 +12,9 @@ const RUN_STATUS_UNKNOWN: Expected = Expected(3, "deferred run.status_unknown");
 const CONTEXT_MALFORMED: Expected = Expected(4, "deferred run.context_malformed");
 const UNAVAILABLE: Expected = Expected(5, "deferred restore.proof_unavailable");
 const PREVIEW_ONLY: Expected = Expected(6, "deferred restore.preview_only");
-const NOT_EXECUTED: Expected = Expected(6, "deferred restore.not_executed");
-const IN_PROGRESS: Expected = Expected(7, "deferred restore.in_progress");
-const STATUS_UNKNOWN: Expected = Expected(8, "deferred restore.status_unknown");
+const NOT_EXECUTED: Expected = Expected(9, "deferred restore.not_executed");
+const IN_PROGRESS: Expected = Expected(10, "deferred restore.in_progress");
+const STATUS_UNKNOWN: Expected = Expected(11, "deferred restore.status_unknown");
 
 /// Rules 1 to 3.
 pub(super) fn run_rows() -> Vec<Row> {
@@ -150,6 +150,13 @@ pub(super) fn link_rows() -> Vec<Row> {
         SUCCEEDED.row("the named row, and another that points at no run", |case| {
             case.candidates.push(candidate(OTHER, None));
         }),
+        SUCCEEDED.row(
+            "the named row, and a draft that points at the run",
+            |case| {
+                case.candidates.push(candidate(OTHER, Some(RUN)));
+                case.candidates[1].contests = false;
+            },
+        ),
         UNAVAILABLE
             .row(
                 "proof unavailable, and a blocker on the run is still a gap",
@@ -163,7 +170,7 @@ pub(super) fn link_rows() -> Vec<Row> {
     rows.extend(UNAVAILABLE.each(
         "numeric, but no row has this id, and there is no falling back to the one that points here",
         r#"7.5 7.0 7e0 7.0000000000000000001 -7 0 9007199254740993 18446744073709551616 1e30
-            "␣7" "7␣" "7.0" "+7" "7e0" ".7" "9007199254740993" "1e999" "-1e999""#,
+            "␣7" "7␣" "7.0" "+7" "7e0" ".7" "9223372036854775808" "1e999" "-1e999""#,
         named,
     ));
     rows.push(UNAVAILABLE.row("a numeric string of 300 digits", |case| {
@@ -198,20 +205,23 @@ pub(super) fn scope_rows() -> Vec<Row> {
     rows.extend(UNAVAILABLE.each(
         "target_scope contradicts",
         r#"{"workspace_id":9} {"workspace_id":"9"} {"managed_environment_id":9}
-            {"workspace_id":1,"managed_environment_id":1} {"workspace_id":"one"}
-            {"workspace_id":1.5} {"workspace_id":true} {"workspace_id":[1]} {"workspace_id":1.0}
-            {"workspace_id":0.99999999999999999999}"#,
+            {"workspace_id":1,"managed_environment_id":1} {"environment_id":9} {"tenant_id":9}
+            {"tenant_id":"9","managed_environment_id":2} {"workspace_id":1.5} {"workspace_id":1.0}
+            {"workspace_id":"1.5"} {"workspace_id":0.99999999999999999999}"#,
         scoped,
     ));
     rows.extend(SUCCEEDED.each(
         "target_scope agrees or says nothing",
-        r#"null [] {} {"workspace_id":"1","managed_environment_id":2} {"workspace_id":null}"#,
+        r#"null [] {} {"workspace_id":"1","managed_environment_id":2} {"workspace_id":null}
+            {"environment_id":2,"tenant_id":"2"} {"workspace_id":"one"} {"workspace_id":true}
+            {"workspace_id":[1]} {"tenant_id":"6e1f7a52-0d5b-4c9e-9a53-2d0b6c1f0a11"}
+            {"entra_tenant_id":"9"}"#,
         scoped,
     ));
     rows
 }
 
-/// Rules 6 to 8.
+/// Rules 6, and 9 to 11.
 pub(super) fn intent_and_execution_rows() -> Vec<Row> {
     let status = |case: &mut Case, value: &str| case.restore.status = value.to_owned();
     let mut rows = vec![
@@ -236,6 +246,10 @@ pub(super) fn intent_and_execution_rows() -> Vec<Row> {
                 case.restore.failure_reason = Some("missing_capability".to_owned());
             })
             .gaps("restore.preview_only missing_capability"),
+        IN_PROGRESS.row("a queued restore with a blocker, and a start", |case| {
+            case.restore.status = "queued".to_owned();
+            case.restore.failure_reason = Some("missing_capability".to_owned());
+        }),
         IN_PROGRESS.row("a running restore with a blocker", |case| {
             case.restore.status = "running".to_owned();
             case.restore.failure_reason = Some("missing_capability".to_owned());
