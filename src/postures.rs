@@ -70,7 +70,7 @@ pub async fn count(
 ) -> Result<(Timestamp, Postures), StoreError> {
     let mut counted = Postures::default();
     let walked = reader
-        .walk_environments(of, &walk, &mut |as_of, passed| {
+        .walk_environments(of, &walk, policy, &mut |as_of, passed| {
             for environment in passed {
                 let at = At { as_of, policy };
                 let found = posture(environment.latest.as_ref(), at, with_evidence);

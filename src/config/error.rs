@@ -44,6 +44,18 @@ pub enum ConfigError {
         /// What the parser said.
         problem: String,
     },
+    /// An outcome word in two classes.
+    #[error(
+        "{file}: rules.{first} and rules.{second} share a word, and a word means one thing; take it out of one of them"
+    )]
+    WordTwice {
+        /// The file.
+        file: String,
+        /// The key of one list.
+        first: &'static str,
+        /// The key of the other.
+        second: &'static str,
+    },
     /// A key that means nothing.
     #[error("{place}: unknown key `{key}`; {advice}")]
     UnknownKey {

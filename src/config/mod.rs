@@ -112,6 +112,14 @@ impl Config {
         let config = Self::deserialize(toml::de::Deserializer::from(root.clone()))
             .map_err(|error| source.value_error(&error, root.get_ref()))?;
         config.check_order(file)?;
+        if let Some([first, second]) = config.rules.lists_that_share_a_word() {
+            let file = file.to_owned();
+            return Err(ConfigError::WordTwice {
+                file,
+                first,
+                second,
+            });
+        }
         config.console.check_reach(file)?;
         Ok(config)
     }

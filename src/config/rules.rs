@@ -1,16 +1,17 @@
 //! What counts as proof.
 
 use jiff::SignedDuration;
-use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
+use reconciler_jobs::restore_execute::words::{ItemWords, WordClass};
+use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 
 use super::fields::{SectionValue, distinct_texts};
 use super::section::section;
 
-/// The longest list of audit actions.
-pub const AUDIT_ACTIONS_MAX: usize = 50;
-/// The longest audit action, in characters; the platform's column holds no more.
-pub const AUDIT_ACTION_CHARS_MAX: usize = 255;
+/// The longest list of words.
+pub const WORDS_MAX: usize = 50;
+/// The longest word, in characters; the platform's columns hold no more.
+pub const WORD_CHARS_MAX: usize = 255;
 
 section! {
     /// What counts as proof. All of it can change a verdict and is recorded with it.
@@ -25,10 +26,39 @@ section! {
         clock_skew_max: SignedDuration = Policy::default().clock_skew_max, "0s" to "1h";
         /// How much older than the restore's end evidence may be and still count as newer. "0s" to "1h".
         evidence_skew_max: SignedDuration = Policy::default().evidence_skew_max, "0s" to "1h";
-        /// Audit actions that record the end of a restore.
-        #[schemars(length(min = 1, max = AUDIT_ACTIONS_MAX), extend("uniqueItems" = true))]
-        #[schemars(inner(length(min = 1, max = AUDIT_ACTION_CHARS_MAX)))]
-        audit_actions: Vec<String> = Policy::default().audit_actions, by audit_actions;
+        /// How long a restore with a recorded blocker may still start, from when it was last written, before its run
+        /// is closed as blocked. A pause waits for as long as it lasts. "1m" to "720h".
+        blocked_after: SignedDuration = Policy::default().blocked_after, "1m" to "720h";
+        /// Audit actions that record the end of a restore. Others than the built-in ones say that it ended, not how.
+        #[schemars(length(min = 1, max = WORDS_MAX), extend("uniqueItems" = true))]
+        #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
+        audit_actions: Vec<String> = Policy::default().audit_actions, by some_words;
+        /// What `audit_logs.resource_type` calls a restore.
+        #[schemars(length(min = 1, max = WORDS_MAX), extend("uniqueItems" = true))]
+        #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
+        audit_resource_types: Vec<String> = Policy::default().audit_resource_types, by some_words;
+        /// Codes that name a blocker, beside those that the rules know. Each is told as
+        /// `restore.blocker_configured`.
+        #[schemars(length(max = WORDS_MAX), extend("uniqueItems" = true))]
+        #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
+        blocker_codes: Vec<String> = Policy::default().blocker_codes, by blocker_codes;
+        /// Words of a newer platform for items, foundations and assignments that were applied. No list of words may
+        /// hold one that the rules know, or one of another list.
+        #[schemars(length(max = WORDS_MAX), extend("uniqueItems" = true))]
+        #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
+        applied_words: Vec<String> = Vec::new(), by added_words;
+        /// The same for those that were applied in part.
+        #[schemars(length(max = WORDS_MAX), extend("uniqueItems" = true))]
+        #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
+        partial_words: Vec<String> = Vec::new(), by added_words;
+        /// The same for those that failed.
+        #[schemars(length(max = WORDS_MAX), extend("uniqueItems" = true))]
+        #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
+        failed_words: Vec<String> = Vec::new(), by added_words;
+        /// The same for those that were not applied.
+        #[schemars(length(max = WORDS_MAX), extend("uniqueItems" = true))]
+        #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
+        not_applied_words: Vec<String> = Vec::new(), by added_words;
         /// Keys of `summary_counts` that a verdict may write.
         #[schemars(extend(
             "uniqueItems" = true,
@@ -48,27 +78,92 @@ impl Rules {
             settle_window_in_progress: rules.settle_window_in_progress,
             clock_skew_max: rules.clock_skew_max,
             evidence_skew_max: rules.evidence_skew_max,
+            blocked_after: rules.blocked_after,
             audit_actions: rules.audit_actions,
+            audit_resource_types: rules.audit_resource_types,
+            blocker_codes: rules.blocker_codes,
+            item_words: ItemWords {
+                applied: rules.applied_words,
+                partial: rules.partial_words,
+                failed: rules.failed_words,
+                not_applied: rules.not_applied_words,
+            },
             summary_keys: rules.summary_keys,
         }
     }
+
+    /// The keys of two lists of words that share one.
+    pub(super) fn lists_that_share_a_word(&self) -> Option<[&'static str; 2]> {
+        let lists = [
+            ("applied_words", &self.applied_words),
+            ("partial_words", &self.partial_words),
+            ("failed_words", &self.failed_words),
+            ("not_applied_words", &self.not_applied_words),
+        ];
+        lists.iter().enumerate().find_map(|(place, (key, words))| {
+            let others = lists.iter().take(place);
+            let mut sharing =
+                others.filter(|(_, theirs)| words.iter().any(|it| theirs.contains(it)));
+            sharing.next().map(|(other, _)| [*other, *key])
+        })
+    }
 }
 
-fn audit_actions(found: SectionValue<'_>) -> Result<Vec<String>, String> {
-    let is_action = |text: &String| {
-        !text.is_empty()
-            && text.chars().count() <= AUDIT_ACTION_CHARS_MAX
-            && !text.contains(|c: char| c.is_whitespace() || c.is_control())
-    };
+fn is_word(text: &String) -> bool {
+    !text.is_empty()
+        && text.chars().count() <= WORD_CHARS_MAX
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+fn words(found: SectionValue<'_>) -> Option<Vec<String>> {
     distinct_texts(found)
-        .filter(|actions| (1..=AUDIT_ACTIONS_MAX).contains(&actions.len()))
-        .filter(|actions| actions.iter().all(is_action))
+        .filter(|words| words.len() <= WORDS_MAX)
+        .filter(|words| words.iter().all(is_word))
+}
+
+fn some_words(found: SectionValue<'_>) -> Result<Vec<String>, String> {
+    words(found)
+        .filter(|words| !words.is_empty())
         .ok_or_else(|| {
             format!(
-                "it must be a list of 1 to {AUDIT_ACTIONS_MAX} different action names without \
-                 blanks, of at most {AUDIT_ACTION_CHARS_MAX} characters each"
+                "it must be a list of 1 to {WORDS_MAX} different names without blanks, of at most \
+             {WORD_CHARS_MAX} characters each"
             )
         })
+}
+
+fn blocker_codes(found: SectionValue<'_>) -> Result<Vec<String>, String> {
+    let codes = words(found).ok_or_else(|| {
+        format!(
+            "it must be a list of at most {WORDS_MAX} different codes without blanks, of at most \
+             {WORD_CHARS_MAX} characters each"
+        )
+    })?;
+    match codes.iter().find(|code| ReasonCode::parse(code).is_some()) {
+        Some(code) => Err(format!(
+            "the rules know the code {code} already; leave it out"
+        )),
+        None => Ok(codes),
+    }
+}
+
+fn added_words(found: SectionValue<'_>) -> Result<Vec<String>, String> {
+    let words = words(found).ok_or_else(|| {
+        format!(
+            "it must be a list of at most {WORDS_MAX} different words without blanks, of at most \
+             {WORD_CHARS_MAX} characters each"
+        )
+    })?;
+    let known = |word: &&String| {
+        let mut classes = WordClass::ALL.iter();
+        classes.any(|class| class.known().contains(&word.as_str()))
+    };
+    match words.iter().find(known) {
+        Some(word) => Err(format!(
+            "the rules know the word {word} already, and it cannot be moved; leave it out"
+        )),
+        None => Ok(words),
+    }
 }
 
 fn summary_keys(found: SectionValue<'_>) -> Result<Vec<String>, String> {

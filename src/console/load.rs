@@ -123,7 +123,7 @@ impl ConsoleState {
         let judging = self.judging(viewer);
         let page = self
             .reader
-            .load_environments(of, query.workspace, query.after, ENVIRONMENTS)
+            .load_environments(of, query.workspace, query.after, ENVIRONMENTS, &self.policy)
             .await?;
         let survey = self.survey(viewer, query, page.as_of).await?;
         let mut workspaces: Vec<WorkspaceId> = page.rows.iter().map(|row| row.workspace).collect();
@@ -174,7 +174,10 @@ impl ConsoleState {
             let mut judge = |as_of: Timestamp, passed: Vec<EnvironmentPassed>| {
                 survey.add(&passed, as_of, judging);
             };
-            let walked = self.reader.walk_environments(of, &walk, &mut judge).await?;
+            let walked = self
+                .reader
+                .walk_environments(of, &walk, &self.policy, &mut judge)
+                .await?;
             Ok(survey.ended(walked))
         };
         self.cache.get(scope, now, walking).await

@@ -13,7 +13,7 @@
 //!
 //! # Design notes
 //!
-//! The rules' settings are the built-in ones whatever the operator configured, because the
+//! The rules' settings are the catalogue's own whatever the operator configured, because the
 //! scenarios say what those must come to. Deferred runs wait for a day, so that the second pass finds
 //! them waiting however long the first one took.
 
@@ -29,12 +29,12 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
 use reconciler_fixtures::{
     Conclusion, LARGE_BACKUP_ITEMS, Scenario, Standin, StandinError, late_rows, placed_scenarios,
-    platform, scenarios, scene_runs,
+    platform, policy, scenarios, scene_runs,
 };
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
-use reconciler_jobs::restore_execute::{Outcome, Policy, ReasonCode};
+use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use reconciler_jobs::sweep::Schedule;
 
 use self::seen::Seen;
@@ -130,7 +130,7 @@ pub async fn run(
 
 fn settling(options: &DemoOptions, source: Source) -> Settling {
     Settling {
-        policy: Policy::default(),
+        policy: policy(),
         schedule: Schedule {
             wait_min: WAIT,
             wait_max: WAIT,
@@ -350,9 +350,7 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
     /// What the facts of a run show that stays open, or that was closed by somebody else.
     async fn assess(&self, run: RunId) -> Result<Option<Assessment>, DemoError> {
         let reader = self.store.reader();
-        let assessed = reader
-            .assess(&Workspaces::All, &[run], &Policy::default())
-            .await?;
+        let assessed = reader.assess(&Workspaces::All, &[run], &policy()).await?;
         Ok(assessed.into_iter().next())
     }
 

@@ -163,7 +163,7 @@ pub(super) const TABLES: [NeededTable; 17] = [
                 both("failure_summary", JSON),
                 both("context", JSON),
                 both("started_at", MOMENT),
-                written("completed_at", MOMENT),
+                both("completed_at", MOMENT),
                 read("created_at", MOMENT),
                 written("updated_at", MOMENT),
             ],
@@ -175,7 +175,7 @@ pub(super) const TABLES: [NeededTable; 17] = [
             read("id", ID),
             read("workspace_id", ID),
             read("managed_environment_id", ID),
-            shown("backup_set_id", ID),
+            read("backup_set_id", ID),
             read("operation_run_id", ID),
             shown("requested_by", TEXT),
             read("is_dry_run", FLAG),
@@ -190,6 +190,7 @@ pub(super) const TABLES: [NeededTable; 17] = [
             read("completed_at", MOMENT),
             read("deleted_at", MOMENT),
             read("created_at", MOMENT),
+            read("updated_at", MOMENT),
         ],
     ),
     platform(
@@ -203,6 +204,7 @@ pub(super) const TABLES: [NeededTable; 17] = [
             read("completeness_state", TEXT),
             read("generated_at", MOMENT),
             read("expires_at", MOMENT),
+            read("updated_at", MOMENT),
         ],
     ),
     NeededTable {
@@ -226,26 +228,26 @@ pub(super) const TABLES: [NeededTable; 17] = [
             ],
         )
     },
-    console(
+    platform(
         "backup_sets",
         &[
-            shown("id", ID),
-            shown("workspace_id", ID),
-            shown("managed_environment_id", ID),
+            read("id", ID),
+            read("workspace_id", ID),
+            read("managed_environment_id", ID),
             shown("name", TEXT),
             shown("status", TEXT),
             shown("completed_at", MOMENT),
             shown("deleted_at", MOMENT),
         ],
     ),
-    console(
+    platform(
         "backup_items",
         &[
-            shown("id", ID),
-            shown("backup_set_id", ID),
+            read("id", ID),
+            read("backup_set_id", ID),
             shown("payload", JSON),
             shown("metadata", JSON),
-            shown("deleted_at", MOMENT),
+            read("deleted_at", MOMENT),
         ],
     ),
     own("ledger", &["SELECT", "INSERT"], true),

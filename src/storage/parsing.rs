@@ -4,6 +4,7 @@
 
 use std::panic::resume_unwind;
 
+use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::rows::RestoreRow;
 use tokio::task::{consume_budget, spawn_blocking};
@@ -15,22 +16,32 @@ use super::records::RestoreRecord;
 const BYTES_AT_ONCE_MAX: usize = 16 * 1024;
 
 /// Restores that are parsed as they arrive, and how many bytes they came to.
-#[derive(Default)]
-pub(super) struct Parsed {
+pub(super) struct Parsed<'a> {
+    policy: &'a Policy,
     pub(super) restores: Vec<RestoreFacts>,
     pub(super) bytes: usize,
 }
 
-impl Parsed {
+impl<'a> Parsed<'a> {
+    pub(super) fn new(policy: &'a Policy) -> Self {
+        Self {
+            policy,
+            restores: Vec::new(),
+            bytes: 0,
+        }
+    }
+
     pub(super) async fn add(&mut self, record: RestoreRecord) -> Result<(), StoreError> {
         let bytes = record.document_bytes();
         let row = RestoreRow::from(record);
         let restore = if bytes <= BYTES_AT_ONCE_MAX {
             // Rows that have arrived together are read without a pause.
             consume_budget().await;
-            RestoreFacts::parse(&row)
+            RestoreFacts::parse(&row, self.policy)
         } else {
-            away("read restores", move || RestoreFacts::parse(&row)).await?
+            let policy = self.policy.clone();
+            let parse = move || RestoreFacts::parse(&row, &policy);
+            away("read restores", parse).await?
         };
         self.bytes = self.bytes.saturating_add(bytes);
         self.restores.push(restore);

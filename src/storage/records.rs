@@ -10,7 +10,7 @@ use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::context::{ContextFacts, NamedRestore};
 use reconciler_jobs::restore_execute::facts::RunFacts;
 use reconciler_jobs::restore_execute::rows::{
-    AuditRow, CandidateRow, RestoreRow, RunRow, SnapshotRow,
+    AuditRow, CandidateRow, RestoreRow, RunRow, SetItems, SnapshotRow,
 };
 use reconciler_jobs::sweep::{Watch, Watched};
 use sqlx::FromRow;
@@ -58,6 +58,7 @@ pub(super) struct RunRecord {
     summary_counts: Option<Vec<u8>>,
     has_summary_counts: bool,
     started_at: StoredMoment,
+    completed_at: StoredMoment,
     created_at: StoredMoment,
     watched_reason: Option<Word>,
     watched_tries: Option<i64>,
@@ -91,6 +92,7 @@ impl From<RunRecord> for FoundRun {
             failure_summary: Column::fetched(record.failure_summary, record.has_failure_summary),
             summary_counts: Column::fetched(record.summary_counts, record.has_summary_counts),
             started_at: record.started_at.into(),
+            completed_at: record.completed_at.into(),
             created_at: record.created_at.into(),
         };
         Self {
@@ -106,6 +108,7 @@ pub(super) struct CandidateRecord {
     run_id: i64,
     restore_id: i64,
     points_at: Option<i64>,
+    contests: bool,
 }
 
 impl From<CandidateRecord> for CandidateRow {
@@ -114,6 +117,7 @@ impl From<CandidateRecord> for CandidateRow {
             run_id: RunId(record.run_id),
             restore_id: RestoreId(record.restore_id),
             points_at: record.points_at.map(RunId),
+            contests: record.contests,
         }
     }
 }
@@ -127,6 +131,7 @@ pub(super) struct RestoreRecord {
     status: Word,
     requested_items: Option<Vec<u8>>,
     has_requested_items: bool,
+    backup_items: Option<Word>,
     results: Option<Vec<u8>>,
     has_results: bool,
     metadata: Option<Vec<u8>>,
@@ -135,6 +140,7 @@ pub(super) struct RestoreRecord {
     started_at: StoredMoment,
     completed_at: StoredMoment,
     created_at: StoredMoment,
+    updated_at: StoredMoment,
 }
 
 impl RestoreRecord {
@@ -157,14 +163,24 @@ impl From<RestoreRecord> for RestoreRow {
             is_dry_run: record.is_dry_run,
             status: record.status.into(),
             requested_items: Column::fetched(record.requested_items, record.has_requested_items),
+            backup_items: set_items(record.backup_items),
             results: Column::fetched(record.results, record.has_results),
             metadata: Column::fetched(record.metadata, record.has_metadata),
             failure_reason: record.failure_reason.map(String::from),
             started_at: record.started_at.into(),
             completed_at: record.completed_at.into(),
             created_at: record.created_at.into(),
+            updated_at: record.updated_at.into(),
         }
     }
+}
+
+/// The items of a backup set, of which their ids are listed; nothing where there is no such set.
+fn set_items(ids: Option<Word>) -> SetItems {
+    ids.map_or(SetItems::Absent, |ids| {
+        let ids = String::from(ids);
+        SetItems::Ids(ids.split(',').filter_map(|id| id.parse().ok()).collect())
+    })
 }
 
 #[derive(FromRow)]
@@ -198,6 +214,7 @@ pub(super) struct SnapshotRecord {
     completeness: Option<Word>,
     generated_at: StoredMoment,
     expires_at: StoredMoment,
+    updated_at: StoredMoment,
 }
 
 impl From<SnapshotRecord> for SnapshotRow {
@@ -209,6 +226,7 @@ impl From<SnapshotRecord> for SnapshotRow {
             completeness: record.completeness.map(String::from),
             generated_at: record.generated_at.into(),
             expires_at: record.expires_at.into(),
+            updated_at: record.updated_at.into(),
         }
     }
 }

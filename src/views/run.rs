@@ -381,7 +381,7 @@ fn evidence(
 ) -> EvidenceShown {
     let state = result.map_or(Availability::Unavailable, |result| result.evidence);
     let may_show = visibility.evidence && result.is_some();
-    let stored = assessment.facts.evidence;
+    let stored = &assessment.facts.evidence;
     let snapshot = stored.active.filter(|_| may_show);
     let gaps = if may_show {
         assessment.decision.proof.gaps_of(Leg::Evidence)
@@ -449,7 +449,7 @@ fn items(restore: &RestoreFacts) -> ItemsShown {
         foundations: found.foundations,
         assignments: found.assignments,
         requested: match found.requested {
-            Requested::Listed(items) => Some(items),
+            Requested::Listed(items) | Requested::BackupSet(items) => Some(items),
             Requested::NotItemised | Requested::Unreadable(_) => None,
         },
         missing: found.missing,

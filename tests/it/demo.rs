@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use reconciler_fixtures::HIDDEN_IDS;
+use reconciler_fixtures::{HIDDEN_IDS, policy};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::reading::now::{Change, Now};
-use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
+use reconciler_jobs::restore_execute::{Decision, ReasonCode};
 use restore_reconciler::internals::demo::{
     self, DemoError, DemoOptions, DemoProgress, DemoReport, Phase, QueueReport, ThroughQueue,
 };
@@ -181,7 +181,7 @@ async fn changes_since(on: &Fixture) -> BTreeSet<Change> {
     for (run, _) in ledger {
         let run = RunId(run);
         let reader = on.store.reader();
-        let (all, policy) = (&Workspaces::All, Policy::default());
+        let (all, policy) = (&Workspaces::All, policy());
         let verdict = reader.load_verdict(all, run).await.unwrap().unwrap();
         let recorded: Decision = serde_json::from_str(&verdict.decision).unwrap();
         let assessed = reader.assess(all, &[run], &policy).await.unwrap();

@@ -401,11 +401,7 @@ impl Facts {
         let mut candidates: Vec<_> = candidates
             .iter()
             .filter(|row| row.run_id == run.id)
-            .map(|row| Candidate {
-                restore_id: row.restore_id,
-                points_at: row.points_at,
-                contests: row.contests,
-            })
+            .map(Candidate::from)
             .collect();
         candidates.sort_unstable();
         candidates.dedup();
@@ -433,6 +429,16 @@ impl Facts {
             restore,
             audits,
             evidence,
+        }
+    }
+}
+
+impl From<&CandidateRow> for Candidate {
+    fn from(row: &CandidateRow) -> Self {
+        Self {
+            restore_id: row.restore_id,
+            points_at: row.points_at,
+            contests: row.contests,
         }
     }
 }

@@ -104,10 +104,6 @@ const CELLS: usize = {
 };
 
 impl Cell {
-    fn numbered(number: usize) -> Self {
-        Self::at(places(number))
-    }
-
     fn at(at: [usize; 10]) -> Self {
         Self {
             settle: Settle::ALL[at[0]],

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 
 use super::model::{
@@ -62,6 +63,7 @@ pub(super) async fn load_page(
     of: &Workspaces,
     after: Option<EnvironmentKey>,
     limit: u32,
+    policy: &Policy,
 ) -> Result<EnvironmentPage, StoreError> {
     let part = ListedPart::list(tx, of, after, limit).await?;
     let after = part.after();
@@ -79,7 +81,7 @@ pub(super) async fn load_page(
             open: more.open,
         }
     };
-    let passed = load_part(tx, part, true).await?;
+    let passed = load_part(tx, part, true, policy).await?;
     Ok(EnvironmentPage {
         as_of: tx.as_of(),
         rows: passed.into_iter().map(seen).collect(),
@@ -91,6 +93,7 @@ pub(super) async fn walk(
     tx: &mut DatabaseTransaction,
     of: &Workspaces,
     walk: &Walk,
+    policy: &Policy,
     visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentPassed>) + Send),
 ) -> Result<Walked, StoreError> {
     let as_of = tx.as_of();
@@ -101,7 +104,7 @@ pub(super) async fn walk(
         let next = part.next;
         after = part.after();
         left = left.saturating_sub(u32::try_from(part.listed.len()).unwrap_or(u32::MAX));
-        visit(as_of, load_part(tx, part, walk.with_more).await?);
+        visit(as_of, load_part(tx, part, walk.with_more, policy).await?);
         if after.is_none() || left == 0 {
             return Ok(Walked {
                 as_of,
@@ -115,8 +118,9 @@ async fn load_part(
     tx: &mut DatabaseTransaction,
     part: ListedPart,
     with_more: bool,
+    policy: &Policy,
 ) -> Result<Vec<EnvironmentPassed>, StoreError> {
-    let mut latest = load_latest(tx, &part.asks).await?;
+    let mut latest = load_latest(tx, &part.asks, policy).await?;
     let mut more = if with_more {
         Some(load_more(tx, &part.asks).await?)
     } else {
@@ -169,6 +173,7 @@ fn ask_of(listed: &ListedEnvironment) -> Ask {
 async fn load_latest(
     tx: &mut DatabaseTransaction,
     asks: &[Ask],
+    policy: &Policy,
 ) -> Result<HashMap<EnvironmentId, Latest>, StoreError> {
     let mut found = tx.find_recent_restores(asks, RECENT_RESTORES).await?;
     let known: HashSet<EnvironmentId> = found.iter().map(|found| found.environment).collect();
@@ -178,12 +183,12 @@ async fn load_latest(
         found.extend(tx.find_older_restores(&others).await?);
     }
     let asks: Vec<Ask> = found.iter().map(ScopedRestore::ask).collect();
-    let restores = tx.load_restores(&asks).await?;
+    let restores = tx.load_restores(&asks, policy).await?;
     let mut restores: HashMap<RestoreId, RestoreFacts> = restores
         .into_iter()
         .map(|restore| (restore.id, restore))
         .collect();
-    let pointed_at = PointedAt::by(tx, &found).await?;
+    let pointed_at = PointedAt::by(tx, &found, policy).await?;
     let latest = |found: ScopedRestore| {
         let restore = restores.remove(&found.restore)?;
         let (run, evidence) = pointed_at.of(&found);

@@ -69,10 +69,10 @@ impl Reader {
         &self,
         of: &Workspaces,
         restore: RestoreId,
-        _: &Policy,
+        policy: &Policy,
     ) -> Result<Option<RestoreSeen>, StoreError> {
         let mut tx = self.database.begin_read().await?;
-        let found = restores::load_one(&mut tx, of, restore).await;
+        let found = restores::load_one(&mut tx, of, restore, policy).await;
         finish(tx, found).await
     }
 
@@ -83,10 +83,11 @@ impl Reader {
         workspace: Option<WorkspaceId>,
         after: Option<(WorkspaceId, EnvironmentId)>,
         limit: u32,
+        policy: &Policy,
     ) -> Result<EnvironmentPage, StoreError> {
         let of = workspace.map_or_else(|| of.clone(), |workspace| of.narrowed(workspace));
         let mut tx = self.database.begin_read().await?;
-        let page = environments::load_page(&mut tx, &of, after, limit).await;
+        let page = environments::load_page(&mut tx, &of, after, limit, policy).await;
         finish(tx, page).await
     }
 
@@ -96,12 +97,13 @@ impl Reader {
         &self,
         of: &Workspaces,
         walk: &Walk,
+        policy: &Policy,
         visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentPassed>) + Send),
     ) -> Result<Walked, StoreError> {
         let workspace = walk.workspace;
         let of = workspace.map_or_else(|| of.clone(), |workspace| of.narrowed(workspace));
         let mut tx = self.database.begin_read().await?;
-        let walked = environments::walk(&mut tx, &of, walk, visit).await;
+        let walked = environments::walk(&mut tx, &of, walk, policy, visit).await;
         finish(tx, walked).await
     }
 

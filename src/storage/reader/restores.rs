@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use reconciler_jobs::ids::{RestoreId, RunId};
 use reconciler_jobs::reading::gates::PreparationFacts;
 use reconciler_jobs::restore_execute::facts::{Candidate, EvidenceFacts, RestoreFacts, RunFacts};
-use reconciler_jobs::restore_execute::link;
+use reconciler_jobs::restore_execute::{Policy, link};
 
 use super::model::{RestoreSeen, Workspaces};
 use super::rows::ScopedRestore;
@@ -23,6 +23,7 @@ impl PointedAt {
     pub(super) async fn by(
         tx: &mut DatabaseTransaction,
         restores: &[ScopedRestore],
+        policy: &Policy,
     ) -> Result<Self, StoreError> {
         let ids: Vec<RunId> = restores
             .iter()
@@ -31,7 +32,7 @@ impl PointedAt {
         let found = tx.load_runs(&ids).await?;
         let runs: Vec<RunFacts> = found
             .iter()
-            .map(|run| RunFacts::parse(&run.row))
+            .map(|run| RunFacts::parse(&run.row, policy))
             .filter(|run| run.is_restore_execute)
             .collect();
         let asks: Vec<Ask> = runs.iter().filter_map(Ask::candidates_of).collect();
@@ -40,12 +41,7 @@ impl PointedAt {
         let snapshots = tx.load_snapshots(&asks).await?;
         let with_evidence = |run: RunFacts| {
             let own = candidates.iter().filter(|row| row.run_id == run.id);
-            let own: Vec<Candidate> = own
-                .map(|row| Candidate {
-                    restore_id: row.restore_id,
-                    points_at: row.points_at,
-                })
-                .collect();
+            let own: Vec<Candidate> = own.map(Candidate::from).collect();
             let restore = link::resolve(&run, &own).ok()?;
             let own = snapshots.iter().filter(|row| row.run_id == run.id);
             let evidence = EvidenceFacts::gather(own);
@@ -63,7 +59,7 @@ impl PointedAt {
                 && *linked == restore.restore
         });
         match own {
-            Some((run, _, evidence)) => (Some(run.clone()), *evidence),
+            Some((run, _, evidence)) => (Some(run.clone()), evidence.clone()),
             None => (None, EvidenceFacts::default()),
         }
     }
@@ -93,6 +89,7 @@ pub(super) async fn load_one(
     tx: &mut DatabaseTransaction,
     of: &Workspaces,
     restore: RestoreId,
+    policy: &Policy,
 ) -> Result<Option<RestoreSeen>, StoreError> {
     let Some(found) = tx.find_restore(of, restore).await? else {
         return Ok(None);
@@ -104,10 +101,10 @@ pub(super) async fn load_one(
         points_at: found.points_at,
     };
     let asks = [scoped.ask()];
-    let Some(facts) = tx.load_restores(&asks).await?.into_iter().next() else {
+    let Some(facts) = tx.load_restores(&asks, policy).await?.into_iter().next() else {
         return Ok(None);
     };
-    let (run, evidence) = PointedAt::by(tx, &[scoped]).await?.of(&scoped);
+    let (run, evidence) = PointedAt::by(tx, &[scoped], policy).await?.of(&scoped);
     let sources = tx.find_sources(&asks).await?;
     let source = tx.load_backups(sources).await?.remove(&restore.0);
     let row = found.preparation;

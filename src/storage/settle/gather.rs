@@ -45,10 +45,8 @@ impl Proofs {
             .iter()
             .filter_map(|run| linked_ask(run, &candidates))
             .collect();
-        let restores = load_restores(tx, &linked).await?;
-        let audits = tx
-            .load_audits(&distinct_restores(&linked), &policy.audit_actions)
-            .await?;
+        let restores = load_restores(tx, &linked, policy).await?;
+        let audits = tx.load_audits(&distinct_restores(&linked), policy).await?;
         let snapshots = tx.load_snapshots(&linked).await?;
         let chosen = linked.iter();
         Ok(Self {
@@ -103,13 +101,7 @@ impl Proofs {
 fn linked_ask(run: &RunFacts, candidates: &HashMap<RunId, Vec<CandidateRow>>) -> Option<Ask> {
     let ask = Ask::candidates_of(run)?;
     let rows = candidates.get(&run.id).map_or(&[][..], Vec::as_slice);
-    let rows: Vec<Candidate> = rows
-        .iter()
-        .map(|row| Candidate {
-            restore_id: row.restore_id,
-            points_at: row.points_at,
-        })
-        .collect();
+    let rows: Vec<Candidate> = rows.iter().map(Candidate::from).collect();
     match link::resolve(run, &rows) {
         Ok(restore) => Some(ask.about(restore)),
         Err(gap) => {
@@ -122,8 +114,9 @@ fn linked_ask(run: &RunFacts, candidates: &HashMap<RunId, Vec<CandidateRow>>) ->
 async fn load_restores(
     tx: &mut impl Transaction,
     linked: &[Ask],
+    policy: &Policy,
 ) -> Result<BTreeMap<RestoreId, RestoreFacts>, StoreError> {
-    let restores = tx.load_restores(&distinct_restores(linked)).await?;
+    let restores = tx.load_restores(&distinct_restores(linked), policy).await?;
     Ok(restores
         .into_iter()
         .map(|restore| (restore.id, restore))

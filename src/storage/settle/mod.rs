@@ -160,6 +160,9 @@ pub(super) async fn assess_within(
     policy: &Policy,
 ) -> Result<Vec<Assessment>, StoreError> {
     let found = tx.load_runs(runs).await?;
-    let rows: Vec<RunFacts> = found.iter().map(|run| RunFacts::parse(&run.row)).collect();
+    let rows: Vec<RunFacts> = found
+        .iter()
+        .map(|run| RunFacts::parse(&run.row, policy))
+        .collect();
     assess_rows(tx, rows, policy).await
 }

@@ -73,7 +73,10 @@ async fn decide_and_write(
     let ids = tx.lock_open_runs(batch, lock).await?;
     stages.end(TransactionStage::Lock);
     let locked = tx.load_runs(&ids).await?;
-    let rows: Vec<RunFacts> = locked.iter().map(|run| RunFacts::parse(&run.row)).collect();
+    let rows: Vec<RunFacts> = locked
+        .iter()
+        .map(|run| RunFacts::parse(&run.row, &with.policy))
+        .collect();
     let loading = Proofs::load(tx, &rows, &with.policy);
     let proofs = loading.instrument(names::facts_load(rows.len())).await?;
     stages.end(TransactionStage::Load);
@@ -262,7 +265,9 @@ async fn look_past(
         match found.remove(&run) {
             // Where suspects were to be locked as well, one that was not is in other hands.
             Some(found)
-                if !lock.suspects && found.is_suspect && is_open(&RunFacts::parse(&found.row)) =>
+                if !lock.suspects
+                    && found.is_suspect
+                    && is_open(&RunFacts::parse(&found.row, policy)) =>
             {
                 round.suspects.push(run);
             }
@@ -280,7 +285,7 @@ fn seen_only(found: Option<FoundRun>, as_of: Timestamp, policy: &Policy) -> Sett
     let Some(found) = found else {
         return Settlement::Absent;
     };
-    let facts = RunFacts::parse(&found.row);
+    let facts = RunFacts::parse(&found.row, policy);
     if is_open(&facts) {
         return Settlement::Locked;
     }

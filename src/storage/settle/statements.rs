@@ -5,8 +5,10 @@ use jiff::Timestamp;
 use reconciler_jobs::attempt::Attempts;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::json::BYTES_MAX;
+use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
+use reconciler_jobs::restore_execute::results::ITEMS_MAX;
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
 use serde_json::value::RawValue;
 
@@ -21,6 +23,9 @@ use crate::storage::records::{
 };
 use crate::storage::statement::{Statement, Table, Value, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
+
+/// One item more than is taken into account, so that too many are told from just enough.
+const SET_ITEMS_READ_MAX: i64 = ITEMS_MAX as i64 + 1;
 
 impl Transaction for DatabaseTransaction {
     fn as_of(&self) -> Timestamp {
@@ -66,13 +71,18 @@ impl Transaction for DatabaseTransaction {
         Ok(records.into_iter().map(CandidateRow::from).collect())
     }
 
-    async fn load_restores(&mut self, asks: &[Ask]) -> Result<Vec<RestoreFacts>, StoreError> {
+    async fn load_restores(
+        &mut self,
+        asks: &[Ask],
+        policy: &Policy,
+    ) -> Result<Vec<RestoreFacts>, StoreError> {
         let statement = statement!("read restores", "load_restores");
         let bytes_max = i64::try_from(BYTES_MAX).unwrap_or(i64::MAX);
-        let mut records = self
-            .driver()
-            .stream::<RestoreRecord>(statement, values![Ask::restores(asks), bytes_max])?;
-        let mut parsed = Parsed::default();
+        let mut records = self.driver().stream::<RestoreRecord>(
+            statement,
+            values![Ask::restores(asks), bytes_max, SET_ITEMS_READ_MAX],
+        )?;
+        let mut parsed = Parsed::new(policy);
         while let Some(record) = records.try_next().await? {
             parsed.add(record).await?;
         }
@@ -84,10 +94,15 @@ impl Transaction for DatabaseTransaction {
     async fn load_audits(
         &mut self,
         asks: &[Ask],
-        actions: &[String],
+        policy: &Policy,
     ) -> Result<Vec<AuditRow>, StoreError> {
         let statement = statement!("read audit entries", "load_audits");
-        let values = values![Ask::restores(asks), actions, AUDITS_PER_RESTORE_MAX];
+        let values = values![
+            Ask::restores(asks),
+            &*policy.audit_actions,
+            AUDITS_PER_RESTORE_MAX,
+            &*policy.audit_resource_types,
+        ];
         let records: Vec<AuditRecord> = self.driver().fetch_all(statement, values).await?;
         Ok(records.into_iter().map(AuditRow::from).collect())
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reconciler_jobs::attempt::Attempts;
 use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
@@ -74,13 +75,14 @@ pub(in crate::storage) trait Transaction: Send {
     fn load_restores(
         &mut self,
         asks: &[Ask],
+        policy: &Policy,
     ) -> impl Future<Output = Result<Vec<RestoreFacts>, StoreError>> + Send;
 
     /// The latest terminal audit entries about the restores asked for.
     fn load_audits(
         &mut self,
         asks: &[Ask],
-        actions: &[String],
+        policy: &Policy,
     ) -> impl Future<Output = Result<Vec<AuditRow>, StoreError>> + Send;
 
     /// Per run asked for and per status, the evidence snapshot with the highest id.

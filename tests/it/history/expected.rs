@@ -61,6 +61,7 @@ impl Expected {
             failure_summary: Column::Null,
             summary_counts: Column::Null,
             started_at: facts.run.started_at,
+            completed_at: Stamp::Absent,
             created_at: facts.run.created_at,
         };
         let Record { run, audit, ledger } = record(&bare, facts, decision, &by)
@@ -84,7 +85,7 @@ impl Expected {
         match facts.run.started_at {
             Stamp::Absent => {}
             Stamp::At(moment) => columns["started_at"] = moment.as_microsecond().into(),
-            Stamp::Unreadable => remove(columns, "started_at"),
+            Stamp::Far | Stamp::Unreadable => remove(columns, "started_at"),
         }
         for other in ["facts", "source"] {
             remove(&mut values["ledger"], other);

@@ -70,7 +70,9 @@ async fn rows(place: &Place, of: &Workspaces, run: i64) -> Result<(), StoreError
     let restore = RestoreId(restore_of(run));
     let found = reader.load_restore(of, restore, &policy).await?;
     assert!(found.is_some());
-    let environments = reader.load_environments(of, None, None, PAGE).await?;
+    let environments = reader
+        .load_environments(of, None, None, PAGE, &Policy::default())
+        .await?;
     let known = |seen: &EnvironmentSeen| seen.latest.is_some() || seen.environment == NEVER_USED;
     assert!(environments.rows.iter().all(known));
     let walk = Walk {
@@ -80,7 +82,9 @@ async fn rows(place: &Place, of: &Workspaces, run: i64) -> Result<(), StoreError
     };
     let mut passed = 0;
     let mut visit = |_, part: Vec<EnvironmentPassed>| passed += part.len();
-    let walked = reader.walk_environments(of, &walk, &mut visit).await?;
+    let walked = reader
+        .walk_environments(of, &walk, &Policy::default(), &mut visit)
+        .await?;
     assert!(passed > 0 && walked.ended_before.is_none());
     let all: Vec<WorkspaceId> = (1..=WORKSPACES).map(WorkspaceId).collect();
     let verdicts = reader.load_recent_verdicts(of, &all, PAGE).await?;

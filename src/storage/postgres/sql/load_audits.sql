@@ -12,7 +12,7 @@ WITH found AS MATERIALIZED (
         audit.outcome::text AS outcome,
         audit.recorded_at
     FROM audit_logs AS audit
-    WHERE audit.resource_type = 'restore_run'
+    WHERE audit.resource_type = ANY ($6::text[])
       AND audit.resource_id = ANY ($1::bigint[]::text[])
       AND audit.action = ANY ($4::text[])
 )

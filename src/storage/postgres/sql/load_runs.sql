@@ -13,6 +13,7 @@ SELECT
     CASE WHEN octet_length(document.summary_counts) <= $2 THEN convert_to(document.summary_counts, 'UTF8') END AS summary_counts,
     run.summary_counts IS NOT NULL AS has_summary_counts,
     run.started_at,
+    run.completed_at,
     run.created_at,
     watch.reason_code AS watched_reason,
     watch.tries::bigint AS watched_tries,

@@ -5,7 +5,8 @@ SELECT DISTINCT ON (ask.run_id, snapshot.status)
     coalesce(snapshot.status, '')::text AS status,
     snapshot.completeness_state::text AS completeness,
     snapshot.generated_at,
-    snapshot.expires_at
+    snapshot.expires_at,
+    snapshot.updated_at
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS ask (run_id, workspace_id, environment_id)
 JOIN evidence_snapshots AS snapshot
   ON snapshot.operation_run_id = ask.run_id

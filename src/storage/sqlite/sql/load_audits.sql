@@ -35,7 +35,7 @@ FROM (
     -- do not have, and its temptation to walk whole environments.
     FROM audit_logs AS audit
     CROSS JOIN ask
-      ON audit.resource_type = 'restore_run'
+      ON +audit.resource_type IN (SELECT value FROM json_each(?4))
      AND +audit.resource_id = ask.resource_id
      AND +audit.workspace_id = ask.workspace_id
      AND +audit.managed_environment_id = ask.environment_id

@@ -15,6 +15,7 @@ SELECT
         THEN CAST(run.summary_counts AS BLOB) END AS summary_counts,
     run.summary_counts IS NOT NULL AS has_summary_counts,
     run.started_at,
+    run.completed_at,
     run.created_at,
     watch.reason_code AS watched_reason,
     watch.tries AS watched_tries,

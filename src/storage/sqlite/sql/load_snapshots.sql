@@ -12,7 +12,8 @@ SELECT
     latest.status,
     latest.completeness,
     latest.generated_at,
-    latest.expires_at
+    latest.expires_at,
+    latest.updated_at
 FROM (
     SELECT
         ask.run_id,
@@ -21,6 +22,7 @@ FROM (
         CAST(snapshot.completeness_state AS TEXT) AS completeness,
         snapshot.generated_at,
         snapshot.expires_at,
+        snapshot.updated_at,
         row_number() OVER (
             PARTITION BY ask.run_id, snapshot.status ORDER BY snapshot.id DESC
         ) AS place

@@ -52,16 +52,20 @@ pub(super) fn proven() -> Facts {
             outcome: RunOutcome::Pending,
             created_at: at("2026-11-21T08:00:00Z"),
             started_at: at("2026-11-21T08:01:00Z"),
+            completed_at: Stamp::Absent,
             context: ContextFacts::Map {
                 restore: NamedRestore::Id(RESTORE),
                 scope_contradicts: false,
             },
             blockers: Vec::new(),
             blockers_readable: true,
+            failures: 0,
+            closer: None,
         },
         candidates: vec![Candidate {
             restore_id: RESTORE,
             points_at: Some(RUN),
+            contests: true,
         }],
         restore: Some(restore()),
         audits: vec![AuditFacts {
@@ -78,8 +82,7 @@ pub(super) fn proven() -> Facts {
                 generated_at: at("2026-11-21T09:10:00Z"),
                 expires_at: Stamp::Absent,
             }),
-            in_progress: false,
-            retired: false,
+            ..EvidenceFacts::default()
         },
     }
 }
@@ -96,6 +99,7 @@ pub(super) fn restore() -> RestoreFacts {
         is_dry_run: false,
         status: RestoreStatus::Completed,
         created_at: at("2026-11-21T08:00:00Z"),
+        updated_at: at("2026-11-21T09:00:00Z"),
         started_at: at("2026-11-21T08:01:00Z"),
         completed_at: at("2026-11-21T09:00:00Z"),
         items: ItemFacts {
@@ -112,6 +116,7 @@ pub(super) fn restore() -> RestoreFacts {
             ..Counters::default()
         },
         blockers: Vec::new(),
+        failures: Vec::new(),
         metadata_readable: true,
     }
 }

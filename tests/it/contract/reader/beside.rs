@@ -48,7 +48,9 @@ async fn backup_items_are_counted_and_their_payloads_are_left_alone(on: Fixture)
     delete(&on, "backup_items", 9).await;
     let reader = reader(&on).await;
     let backup = async || {
-        let page = reader.load_environments(&only(HOME.0), None, None, 1).await;
+        let page = reader
+            .load_environments(&only(HOME.0), None, None, 1, &Policy::default())
+            .await;
         let page = page.expect("a page");
         assert!(!format!("{page:?}").contains("77777777"));
         page.rows[0].backup.clone().expect("a backup set")
@@ -90,7 +92,10 @@ async fn no_name_looks_like_another_one(on: Fixture) {
     let of = only(HOME.0);
     let found = reader.load_run(&of, RunId(1), &POLICY).await;
     let found = found.unwrap().expect("the run").seen;
-    let page = reader.load_environments(&of, None, None, 10).await.unwrap();
+    let page = reader
+        .load_environments(&of, None, None, 10, &Policy::default())
+        .await
+        .unwrap();
     let environment = &page.rows[0];
     let restore = RestoreId(restore_of(1));
     let restore = reader.load_restore(&of, restore, &POLICY).await;

@@ -201,7 +201,9 @@ async fn environments_are_seen_with_their_latest(on: Fixture) {
     on.settle(&[1, 2]).await;
     let reader = reader(&on).await;
     let load = async |of: &Workspaces, after, limit| {
-        let page = reader.load_environments(of, None, after, limit).await;
+        let page = reader
+            .load_environments(of, None, after, limit, &Policy::default())
+            .await;
         page.expect("a page")
     };
     let all = load(&Workspaces::All, None, 10).await;
@@ -235,7 +237,7 @@ async fn environments_are_seen_with_their_latest(on: Fixture) {
     assert_eq!(after, None);
     assert_eq!(load(&only(HOME.0), None, 10).await.rows, all.rows[..2]);
     let (own, foreign) = (only(HOME.0), WorkspaceId(FOREIGN.0));
-    let narrowed = reader.load_environments(&own, Some(foreign), None, 10);
+    let narrowed = reader.load_environments(&own, Some(foreign), None, 10, &POLICY);
     assert_eq!(narrowed.await.unwrap().rows, []);
 
     // Older than what is looked through first.
@@ -303,7 +305,8 @@ async fn what_cannot_be_read_hides_nothing(on: Fixture) {
     let restore = reader.load_restore(&of, restore, &POLICY).await.unwrap();
     let source = restore.expect("a restore").preparation.source;
     assert_eq!(source.expect("a backup set").quality.items, 1);
-    let environments = reader.load_environments(&of, None, None, 10).await.unwrap();
+    let environments = reader.load_environments(&of, None, None, 10, &POLICY);
+    let environments = environments.await.unwrap();
     assert!(environments.rows[0].latest.is_some());
     // No moment lies before or after one that cannot be read.
     let from = filter(|it| it.created_from = Some(Timestamp::UNIX_EPOCH));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use reconciler_fixtures::{PlantedRestore, PlantedSnapshot};
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::Policy;
 use restore_reconciler::internals::storage::QueueState;
 use restore_reconciler::internals::storage::reader::{
     EnvironmentPassed, QueueScope, Walk, Workspaces,
@@ -44,14 +45,18 @@ async fn everything(on: &Fixture, of: &Workspaces) -> String {
         }
         said.push(format!("{page:?}"));
     }
-    let environments = reader.load_environments(of, None, None, 100).await;
+    let environments = reader
+        .load_environments(of, None, None, 100, &Policy::default())
+        .await;
     said.push(format!("{environments:?}"));
     let walk = Walk {
         with_more: true,
         ..Walk::default()
     };
     let mut passed = |_, passed: Vec<EnvironmentPassed>| said.push(format!("{passed:?}"));
-    let walked = reader.walk_environments(of, &walk, &mut passed).await;
+    let walked = reader
+        .walk_environments(of, &walk, &Policy::default(), &mut passed)
+        .await;
     said.push(format!("{walked:?}"));
     let workspaces = [HOME.0, FOREIGN.0, MARK].map(WorkspaceId);
     let verdicts = reader.load_recent_verdicts(of, &workspaces, 100).await;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
 use reconciler_jobs::reading::posture::WorkspacePosture;
+use reconciler_jobs::restore_execute::Policy;
 use restore_reconciler::internals::postures::{Coverage, Postures, count};
 use restore_reconciler::internals::storage::reader::{
     EnvironmentPassed, EnvironmentSeen, Walk, Workspaces,
@@ -137,7 +138,8 @@ async fn a_count_that_ends_early_says_so(on: Fixture) {
 async fn every_environment_is_passed_once_as_a_page_has_it(on: Fixture) {
     furnish(&on).await;
     let reader = reader(&on).await;
-    let page = reader.load_environments(&Workspaces::All, None, None, 250);
+    let policy = Policy::default();
+    let page = reader.load_environments(&Workspaces::All, None, None, 250, &policy);
     let page = page.await.unwrap();
     for with_more in [true, false] {
         let walk = Walk {
@@ -152,7 +154,7 @@ async fn every_environment_is_passed_once_as_a_page_has_it(on: Fixture) {
             moments.push(as_of);
             all.extend(passed);
         };
-        let walked = reader.walk_environments(&Workspaces::All, &walk, &mut pass);
+        let walked = reader.walk_environments(&Workspaces::All, &walk, &policy, &mut pass);
         let walked = walked.await.unwrap();
         assert_eq!(moments, vec![walked.as_of; 9]);
         assert_eq!(all.len(), page.rows.len());
