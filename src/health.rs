@@ -139,6 +139,8 @@ struct HealthState {
     sweep_failed: Option<Duration>,
     /// Whether the last settlement met an error that does not pass by itself.
     cannot_settle: bool,
+    /// Whether a worker of newer rules is at work, so that this one settles nothing.
+    outranked: bool,
     stopping: bool,
 }
 
@@ -237,6 +239,12 @@ impl Health {
     /// A settlement came to its end, or met an error that does not pass by itself.
     pub fn settled(&self, well: bool) {
         self.state().cannot_settle = !well;
+    }
+
+    /// Whether a worker of newer rules was heard of. True where that is news.
+    pub fn outranked(&self, is_outranked: bool) -> bool {
+        let mut state = self.state();
+        std::mem::replace(&mut state.outranked, is_outranked) != is_outranked
     }
 
     /// The process takes no new work. It is not ready any more, and stays live to its end, because
@@ -365,12 +373,18 @@ fn check_schema(state: &HealthState) -> HealthCheck {
 }
 
 fn check_settling(state: &HealthState) -> HealthCheck {
-    let detail = if state.cannot_settle {
+    let detail = if state.outranked {
+        "a worker of newer rules is at work, so this one settles nothing; upgrade restore-reconciler on this host"
+    } else if state.cannot_settle {
         "the last settlement was refused as a whole; the log says why"
     } else {
         "nothing is in its way"
     };
-    HealthCheck::new("settling", !state.cannot_settle, detail)
+    HealthCheck::new(
+        "settling",
+        !(state.cannot_settle || state.outranked),
+        detail,
+    )
 }
 
 fn check_running(state: &HealthState) -> HealthCheck {

@@ -53,9 +53,9 @@ pub mod postures {
 pub mod storage {
     pub use crate::storage::{
         AUDITS_PER_RESTORE_MAX, Access, Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, ErrorKind,
-        Limits, Pruned, QueuePool, QueueState, RUN_COLUMN_BYTES_MAX, Rechecks, RecordedVerdict,
-        Retention, Settled, Settlement, Settling, Store, StoreError, SweepStart, Tally, connect,
-        queue_file,
+        Judge, Limits, Pruned, QueuePool, QueueState, RUN_COLUMN_BYTES_MAX, Rechecks,
+        RecordedVerdict, Retention, Settled, Settlement, Settling, Store, StoreError, SweepStart,
+        Tally, connect, queue_file,
     };
     pub mod census {
         pub use crate::storage::census::{COMPARED_MAX, Census};

@@ -13,14 +13,55 @@ pub mod needs;
 mod postgres;
 mod sqlite;
 
-use crate::storage::{Driver, Store, StoreError};
+use crate::storage::{Driver, Judge, Store, StoreError};
 
 pub use check::{Check, Level};
 
 /// Examines the database behind a store.
 pub async fn examine(store: &Store) -> Result<Vec<Check>, StoreError> {
-    match store.driver() {
+    let mut checks = match store.driver() {
         Driver::Postgres(pool) => postgres::examine(store, pool).await,
         Driver::Sqlite(pool) => sqlite::examine(store, pool).await,
+    }?;
+    // Where the table is not there, or not to be read, other checks say so.
+    checks.extend(
+        store
+            .list_judges()
+            .await
+            .ok()
+            .and_then(|judges| judge_rules(&judges)),
+    );
+    Ok(checks)
+}
+
+/// Whether the workers that are alive would judge every run alike. Nothing where there is no worker.
+fn judge_rules(judges: &[Judge]) -> Option<Check> {
+    let subject = "rules";
+    let [first, others @ ..] = judges else {
+        return None;
+    };
+    if let Some(other) = others.iter().find(|other| !other.agrees_with(first)) {
+        let said = |judge: &Judge| {
+            let Judge {
+                worker,
+                ruleset,
+                policy_digest,
+            } = judge;
+            format!("{worker} judges by ruleset {ruleset} with the settings {policy_digest}")
+        };
+        let finding = format!("{}, and {}.", said(first), said(other));
+        let action = if first.ruleset > other.ruleset {
+            "Upgrade restore-reconciler where the lower ruleset runs; until then that worker settles nothing."
+        } else {
+            "Give both workers the same [rules] and restart them; until then chance decides by which a run is judged."
+        };
+        return Some(Check::problem(subject, finding, action));
     }
+    let finding = format!(
+        "All workers that are alive ({}) judge by ruleset {} with the settings {}.",
+        judges.len(),
+        first.ruleset,
+        first.policy_digest
+    );
+    Some(Check::good(subject, finding))
 }

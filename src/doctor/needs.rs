@@ -137,7 +137,7 @@ const fn queue(name: &'static str) -> NeededTable {
 }
 
 /// Every table, in the order in which checks speak of them.
-pub(super) const TABLES: [NeededTable; 17] = [
+pub(super) const TABLES: [NeededTable; 18] = [
     console("workspaces", &[shown("id", ID), shown("name", TEXT)]),
     console(
         "managed_environments",
@@ -260,6 +260,7 @@ pub(super) const TABLES: [NeededTable; 17] = [
     own("sweeps", &["SELECT", "INSERT", "UPDATE"], true),
     own("ticks", &["SELECT", "INSERT", "DELETE"], false),
     own("census", &["SELECT", "INSERT", "UPDATE"], false),
+    own("judges", &["SELECT", "INSERT", "UPDATE", "DELETE"], false),
     // Whether it may be read is judged together with what it says.
     own("migrations", &[], true),
     queue("jobs"),

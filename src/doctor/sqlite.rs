@@ -16,12 +16,13 @@ use crate::storage::{During as _, ErrorKind, Store, StoreError};
 const OWN_SUBJECT: &str = "tables of reconciler";
 
 /// Our own tables.
-const OWN: [&str; 5] = [
+const OWN: [&str; 6] = [
     "reconciler_ledger",
     "reconciler_watch_list",
     "reconciler_sweeps",
     "reconciler_attempts",
     "reconciler_ticks",
+    "reconciler_judges",
 ];
 
 #[derive(Debug, FromRow)]

@@ -14,7 +14,7 @@
 //! | `statement`, `column` | what is sent to a database, and what comes back |
 //! | `connection`, `transaction` | the two drivers, and all that is asked of them |
 //! | `postgres`, `sqlite` | what one database needs that the other does not |
-//! | `store`, `sweeps`, `census`, `queue` | what the store does, written once |
+//! | `store`, `sweeps`, `census`, `judges`, `queue` | what the store does, written once |
 //! | `settle` | the one settling path |
 //! | `reader` | what is shown |
 //!
@@ -37,6 +37,7 @@ mod column;
 mod connect;
 mod connection;
 mod error;
+mod judges;
 mod limits;
 mod model;
 mod parsing;
@@ -55,6 +56,7 @@ mod transaction;
 pub use connect::connect;
 pub(crate) use error::During;
 pub use error::{ErrorKind, StoreError};
+pub use judges::Judge;
 pub use limits::{Access, Limits};
 pub use model::{
     AUDITS_PER_RESTORE_MAX, Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, Driver,

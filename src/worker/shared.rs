@@ -44,6 +44,8 @@ pub(super) struct Shared {
     workers: Mutex<BTreeMap<&'static str, String>>,
     /// Whether a sweep has failed here since the last tick.
     pub(super) sweep_failed: AtomicBool,
+    /// Whether another worker judges by other settings.
+    pub(super) others_differ: AtomicBool,
     /// Whether a part has ended that must not.
     pub(super) broken: AtomicBool,
     pub(super) stop: CancellationToken,
@@ -66,6 +68,7 @@ impl Shared {
             name: ProcessName::of_this_process(),
             workers: Mutex::default(),
             sweep_failed: AtomicBool::new(false),
+            others_differ: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             stop,
         }

@@ -50,4 +50,4 @@ pub use decision::{Decision, Ruling};
 pub use facts::{Facts, Policy};
 pub use outcome::Outcome;
 pub use reason::ReasonCode;
-pub use rules::{RULESET, decide};
+pub use rules::{RULESET, RULESET_NUMBER, decide};

@@ -77,6 +77,9 @@ use crate::stamp::{Stamp, shifted};
 /// digest raises it; the ledger keeps it with each verdict.
 pub const RULESET: &str = "restore.execute/2";
 
+/// The number in [`RULESET`]: of two rulesets the higher one is newer.
+pub const RULESET_NUMBER: i64 = 2;
+
 /// Decides one run. Total: every input has an answer. The same facts always have the same one.
 #[must_use]
 pub fn decide(facts: &Facts) -> Decision {

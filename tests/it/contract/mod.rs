@@ -5,10 +5,12 @@
 //! that Laravel could have given them.
 
 mod attempts;
+mod cases;
 mod census;
 mod documents;
 mod due;
 mod jobs;
+mod judges;
 mod links;
 mod moments;
 mod poison;

@@ -1,5 +1,6 @@
 -- lock_open_runs: the open restore.execute runs; the transaction already keeps every writer out.
--- ?2: only those whose time to be looked at again has come by ?4. ?3: also suspects.
+-- ?2: only those whose time to be looked at again has come by ?4. ?3: also suspects. ?5: the number of our ruleset; none
+-- is taken while a worker of a higher one is alive.
 SELECT id
 FROM operation_runs
 WHERE id IN (SELECT value FROM json_each(?1))
@@ -13,4 +14,9 @@ WHERE id IN (SELECT value FROM json_each(?1))
   AND (?3 OR NOT EXISTS (
       SELECT 1 FROM reconciler_attempts AS attempt WHERE attempt.operation_run_id = operation_runs.id
   ))
+  AND NOT EXISTS (
+      SELECT 1
+      FROM reconciler_judges AS judge
+      WHERE judge.ruleset > ?5 AND judge.seen_at > ?4 - 30000000
+  )
 ORDER BY id

@@ -1,0 +1,64 @@
+//! Which rules the workers judge by. Each announces its own with its signs of life.
+//!
+//! A verdict is final, so two workers that would judge one run differently must not leave it to luck which of them is
+//! first. Of two rulesets the higher one judges: a worker of the lower one locks no run while it hears of another.
+//! Settings cannot be ranked, so workers of other settings are told of.
+
+use reconciler_jobs::restore_execute::canonical::canonicalise;
+use reconciler_jobs::restore_execute::{Policy, RULESET_NUMBER};
+use sqlx::FromRow;
+
+use super::error::StoreError;
+use super::statement::{statement, values};
+use super::store::Store;
+
+/// How much of a digest tells settings apart.
+const DIGEST_CHARS: usize = 16;
+
+/// The rules that a worker judges by.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Judge {
+    /// The worker.
+    pub worker: String,
+    /// The number of its ruleset.
+    pub ruleset: i64,
+    /// The beginning of the SHA-256 of its settings in canonical form.
+    pub policy_digest: String,
+}
+
+impl Judge {
+    /// A worker of this version with these settings.
+    pub fn new(worker: &str, policy: &Policy) -> Result<Self, StoreError> {
+        let mut digest = canonicalise(policy)
+            .map_err(|error| StoreError::refused("digest the settings", error))?
+            .digest;
+        digest.truncate(DIGEST_CHARS);
+        Ok(Self {
+            worker: worker.to_owned(),
+            ruleset: RULESET_NUMBER,
+            policy_digest: digest,
+        })
+    }
+
+    /// Whether both would judge every run alike.
+    #[must_use]
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        (self.ruleset, &self.policy_digest) == (other.ruleset, &other.policy_digest)
+    }
+}
+
+impl Store {
+    /// Says that a worker is alive, and which rules it judges by.
+    pub async fn announce_rules(&self, judge: &Judge) -> Result<(), StoreError> {
+        let statement = statement!("say which rules are judged by", "announce_rules");
+        let values = values![&*judge.worker, judge.ruleset, &*judge.policy_digest];
+        self.database.execute(statement, values).await?;
+        Ok(())
+    }
+
+    /// The workers that announced their rules in the last half minute, those of the newest rules first.
+    pub async fn list_judges(&self) -> Result<Vec<Judge>, StoreError> {
+        let statement = statement!("list the rules that are judged by", "list_judges");
+        self.database.fetch_all(statement, &[]).await
+    }
+}

@@ -1,0 +1,8 @@
+-- announce_rules: says which rules a worker judges by, and forgets those that were not heard of for a day.
+WITH gone AS (
+    DELETE FROM reconciler.judges WHERE seen_at < statement_timestamp() - interval '1 day'
+)
+INSERT INTO reconciler.judges AS judge (worker, ruleset, policy_digest, seen_at)
+VALUES ($1, $2::bigint, $3, statement_timestamp())
+ON CONFLICT (worker) DO UPDATE
+SET ruleset = excluded.ruleset, policy_digest = excluded.policy_digest, seen_at = excluded.seen_at

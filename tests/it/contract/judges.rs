@@ -1,0 +1,76 @@
+//! Workers of other rules: a lower ruleset settles nothing beside a higher one, and other settings are told of.
+
+use jiff::SignedDuration;
+use reconciler_jobs::restore_execute::{Policy, RULESET_NUMBER};
+use restore_reconciler::internals::doctor::{Check, Level, examine};
+use restore_reconciler::internals::storage::{Judge, Settlement};
+
+use crate::support::case::Case;
+use crate::support::store::{Fixture, on_all};
+
+on_all!(
+    a_lower_ruleset_settles_nothing_beside_a_higher_one,
+    workers_of_other_settings_are_told_of,
+);
+
+fn judge(worker: &str) -> Judge {
+    Judge::new(worker, &Policy::default()).unwrap()
+}
+
+async fn rules(on: &Fixture) -> Option<Check> {
+    let checks = examine(&on.store).await.unwrap();
+    checks.into_iter().find(|check| check.subject == "rules")
+}
+
+async fn a_lower_ruleset_settles_nothing_beside_a_higher_one(on: Fixture) {
+    on.plant([Case::proven(1), Case::proven(2)]).await;
+    on.store.announce_rules(&judge("own")).await.unwrap();
+    let newer = Judge {
+        ruleset: RULESET_NUMBER + 1,
+        ..judge("newer")
+    };
+    on.store.announce_rules(&newer).await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(on.settle_one(1).await, Settlement::Locked));
+    }
+    on.assert_one_of_each(0).await;
+    let check = rules(&on).await.unwrap();
+    assert_eq!(check.level, Level::Problem);
+    assert!(
+        check.finding.starts_with("newer judges by ruleset"),
+        "{check:?}"
+    );
+
+    // It was upgraded back, or is gone for long enough.
+    let older = on.either(
+        "UPDATE reconciler.judges SET seen_at = seen_at - 31000000 WHERE worker = 'newer'",
+        "UPDATE reconciler.judges SET seen_at = seen_at - interval '31 s' WHERE worker = 'newer'",
+    );
+    on.execute(older).await;
+    on.verdict(1).await;
+    let lower = Judge {
+        ruleset: RULESET_NUMBER - 1,
+        ..judge("older")
+    };
+    on.store.announce_rules(&lower).await.unwrap();
+    on.verdict(2).await;
+    on.assert_one_of_each(2).await;
+}
+
+async fn workers_of_other_settings_are_told_of(on: Fixture) {
+    assert!(rules(&on).await.is_none(), "nobody is at work");
+    on.store.announce_rules(&judge("one")).await.unwrap();
+    on.store.announce_rules(&judge("another")).await.unwrap();
+    assert_eq!(rules(&on).await.unwrap().level, Level::Good);
+    let policy = Policy {
+        settle_window: SignedDuration::from_mins(11),
+        ..Policy::default()
+    };
+    let odd = Judge::new("odd", &policy).unwrap();
+    on.store.announce_rules(&odd).await.unwrap();
+    let check = rules(&on).await.unwrap();
+    assert_eq!(check.level, Level::Problem);
+    assert!(check.finding.contains("odd judges by ruleset"), "{check:?}");
+    on.store.announce_rules(&judge("odd")).await.unwrap();
+    assert_eq!(rules(&on).await.unwrap().level, Level::Good);
+}
