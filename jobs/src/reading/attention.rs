@@ -117,6 +117,10 @@ vocabulary! {
         state: AttentionState::CompletedWithFollowUp,
         next_action: "Compare requested items with recorded results.",
     }
+    FailureRecorded = "A record beside the restore's status says that something failed." {
+        state: AttentionState::CompletedWithFollowUp,
+        next_action: "Review the recorded failure.",
+    }
     NotProven = "The operation was not closed as a success." {
         state: AttentionState::CompletedWithFollowUp,
         next_action: "Open the operation and see what is missing.",
@@ -186,6 +190,8 @@ fn of_completed(restore: &RestoreFacts, outcome: Option<RunOutcome>) -> Cause {
         Cause::ItemsLeftOut
     } else if is_unclear(restore) {
         Cause::ItemsUnclear
+    } else if !restore.failures.is_empty() {
+        Cause::FailureRecorded
     } else if !matches!(outcome, None | Some(RunOutcome::Succeeded)) {
         Cause::NotProven
     } else {
@@ -195,8 +201,11 @@ fn of_completed(restore: &RestoreFacts, outcome: Option<RunOutcome>) -> Cause {
 
 /// Whether something about the items is missing, contradictory or beyond this version. The proof leg knows.
 fn is_unclear(restore: &RestoreFacts) -> bool {
-    use ReasonCode::{CountsConflict, ItemsMissing, ItemsUnexpected, ItemsUnrecognised};
+    use ReasonCode::{
+        CountsConflict, ItemsMissing, ItemsUnexpected, ItemsUnrecognised, RequestUnreadable,
+    };
     let doubts = [
+        RequestUnreadable,
         ItemsMissing,
         ItemsUnrecognised,
         ItemsUnexpected,

@@ -249,7 +249,7 @@ fn evidenced(case: &Case) -> bool {
 
 /// Conditions without which nobody may say succeeded, read from the rows by other means than the
 /// code under test: every one of these is necessary, none looks at a leg.
-fn plainly_unproven(case: &Case) -> Option<&'static str> {
+pub(crate) fn plainly_unproven(case: &Case) -> Option<&'static str> {
     let results = document(&case.restore.results);
     let items = results_by_id(&results);
     let idle = |(_, item): &(Option<String>, Value)| !says_applied(item);
@@ -327,7 +327,7 @@ fn raw_entries(column: &Column) -> BTreeMap<String, Box<RawValue>> {
     }
 }
 
-fn assert_kept(before: &Column, after: &RawValue, own: &[&str]) {
+pub(crate) fn assert_kept(before: &Column, after: &RawValue, own: &[&str]) {
     let after: BTreeMap<String, Box<RawValue>> = serde_json::from_str(after.get()).unwrap();
     for (key, value) in raw_entries(before) {
         if !own.contains(&key.as_str()) {

@@ -6,6 +6,7 @@
 //! | `bundle` | the rows that the benches judge |
 //! | `support` | one complete proven case, made of rows, and how rows become a decision |
 //! | `decision_table` | one named row per edge of a rule and per reason code |
+//! | `fuzz` | the platform's documents, bent by chance |
 //! | `generate` | rows in which any column may hold anything |
 //! | `gates` | what stands before an execution: a row per reason, and laws |
 //! | `laws` | the laws over generated rows |
@@ -13,6 +14,7 @@
 //! | `reading` | what operators are shown: a row per state and trigger, and laws |
 //! | `record` | what a verdict writes |
 //! | `review` | a recorded verdict judged again, and what makes it fall |
+//! | `rulesets` | what the second ruleset decides otherwise than the first |
 //! | `sentences` | no sentence shown to people claims what nobody can prove |
 //! | `space` | laws 1 and 2 over every cell of the abstract space |
 //! | `parser` | odd documents in every column |
@@ -24,6 +26,8 @@ mod backup_health;
 mod bundle;
 #[cfg(test)]
 mod decision_table;
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
@@ -40,6 +44,8 @@ mod reading;
 mod record;
 #[cfg(test)]
 mod review;
+#[cfg(test)]
+mod rulesets;
 #[cfg(test)]
 mod sentences;
 #[cfg(test)]
