@@ -1,13 +1,15 @@
 //! One type per kind of id, so that a restore's id can never be bound where a run's belongs.
 //!
 //! An id has all of its 64 bits: some platforms draw them from clocks. It is written as a number, and read back from a
-//! number or from text, which is what canonical facts hold where a double would be another number.
+//! number, or from text where a double would be another number: canonical facts hold it so.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::de::Unexpected;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::json::INTEGER_MAX;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
@@ -61,7 +63,9 @@ impl Written {
             Self::Number(id) => Ok(id),
             Self::Text(text) => text
                 .parse()
-                .map_err(|_| E::invalid_value(Unexpected::Str(&text), &"an id")),
+                .ok()
+                .filter(|id: &i64| id.unsigned_abs() > INTEGER_MAX.unsigned_abs())
+                .ok_or_else(|| E::invalid_value(Unexpected::Str(&text), &"an id beyond 2^53")),
         }
     }
 }

@@ -166,7 +166,7 @@ mod tests {
             outcome: outcome.to_owned(),
             reason_code: ReasonCode::ProofComplete.code().to_owned(),
             missing: Some(Vec::new()),
-            ruleset: "restore.execute/1".to_owned(),
+            ruleset: "restore.execute/2".to_owned(),
             facts_digest: "digest".to_owned(),
             digest_matches: standing != Standing::FactsAltered,
             standing,

@@ -296,6 +296,23 @@ mod tests {
     }
 
     #[test]
+    fn an_outcome_word_is_of_one_class() {
+        let both = "rules.applied_words = [\"patched\"]\nrules.failed_words = [\"throttled\", \"patched\"]";
+        let found = refusal(both);
+        assert!(
+            found.contains("rules.applied_words and rules.failed_words share a word"),
+            "{found}"
+        );
+        assert!(!found.contains("patched"), "{found}");
+        let words = parse("rules.applied_words = [\"patched\"]")
+            .unwrap()
+            .rules
+            .policy()
+            .item_words;
+        assert_eq!(words.applied, ["patched"]);
+    }
+
+    #[test]
     fn the_checked_in_file_is_the_built_in_default() {
         assert_eq!(
             parse(Config::annotated_default()).unwrap(),

@@ -109,7 +109,7 @@ impl Rules {
     }
 }
 
-fn is_word(text: &String) -> bool {
+fn is_word(text: &str) -> bool {
     !text.is_empty()
         && text.chars().count() <= WORD_CHARS_MAX
         && !text.contains(|c: char| c.is_whitespace() || c.is_control())
@@ -118,7 +118,7 @@ fn is_word(text: &String) -> bool {
 fn words(found: SectionValue<'_>) -> Option<Vec<String>> {
     distinct_texts(found)
         .filter(|words| words.len() <= WORDS_MAX)
-        .filter(|words| words.iter().all(is_word))
+        .filter(|words| words.iter().all(|word| is_word(word)))
 }
 
 fn some_words(found: SectionValue<'_>) -> Result<Vec<String>, String> {
@@ -141,7 +141,7 @@ fn blocker_codes(found: SectionValue<'_>) -> Result<Vec<String>, String> {
     })?;
     match codes.iter().find(|code| ReasonCode::parse(code).is_some()) {
         Some(code) => Err(format!(
-            "the rules know the code {code} already; leave it out"
+            "the codes must be others than those that the rules know; leave out {code}"
         )),
         None => Ok(codes),
     }
@@ -160,7 +160,7 @@ fn added_words(found: SectionValue<'_>) -> Result<Vec<String>, String> {
     };
     match words.iter().find(known) {
         Some(word) => Err(format!(
-            "the rules know the word {word} already, and it cannot be moved; leave it out"
+            "the words must be others than those that the rules know, which cannot be moved; leave out {word}"
         )),
         None => Ok(words),
     }

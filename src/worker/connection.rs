@@ -92,14 +92,15 @@ async fn compare_rules(shared: &Shared) {
     };
     let newer = others.iter().find(|other| other.ruleset > own.ruleset);
     if shared.health.outranked(newer.is_some()) {
-        match newer {
-            Some(newer) => tracing::warn!(
+        if let Some(newer) = newer {
+            tracing::warn!(
                 worker = newer.worker,
                 ruleset = newer.ruleset,
                 own = own.ruleset,
                 "a worker of newer rules is at work, so this one settles nothing"
-            ),
-            None => tracing::info!("no worker of newer rules is at work any more"),
+            );
+        } else {
+            tracing::info!("no worker of newer rules is at work any more");
         }
     }
     let other = others

@@ -35,8 +35,8 @@ async fn an_explanation_has_the_exit_code_of_the_run_and_writes_nothing() {
     let before = file.bytes();
     assert_says(
         &file.url(),
-        "explain 1   ⇒  0 | if it were reconciled now: succeeded (rule 22)
-         explain 2   ⇒ 10 | failed (rule 14) | Items in trouble
+        "explain 1   ⇒  0 | if it were reconciled now: succeeded (rule 26)
+         explain 2   ⇒ 10 | failed (rule 17) | Items in trouble
          explain 3   ⇒ 11 | restore.in_progress | Looked at again: With the sweeps
          explain 4   ⇒ 11 | run.unsupported_type | Never
          explain 5   ⇒ 11 | closed elsewhere; not proven | Never

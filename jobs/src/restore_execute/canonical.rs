@@ -228,10 +228,8 @@ mod tests {
         let expected = r#"[9007199254740992,"9007199254740993","-9007199254740993"]"#;
         assert_eq!(text, expected);
         assert_eq!(read_back::<RunId>("\"9007199254740993\"").unwrap(), id);
-        assert!(matches!(
-            read_back::<RunId>("\"7\""),
-            Err(ReadError::NotCanonical)
-        ));
-        assert!(read_back::<RunId>("\"seven\"").is_err());
+        for text in ["\"7\"", "\"seven\""] {
+            assert!(read_back::<RunId>(text).is_err(), "{text}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::blockers::{BlockerCodes, EntryCodes};
 use super::context::{self, Closer, ContextFacts};
 use super::reason::ReasonCode;
-use super::results::{self, Counters, ItemFacts};
+use super::results::{self, Counters, ItemFacts, RecordedFailure};
 use super::rows::{AuditRow, CandidateRow, RestoreRow, RunRow, SnapshotRow};
 use super::words::ItemWords;
 use crate::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId};
@@ -229,20 +229,6 @@ pub struct RestoreFacts {
     pub failures: Vec<RecordedFailure>,
     /// Whether `metadata` and its `blocked_reason` could be read, so that no blocker hides there.
     pub metadata_readable: bool,
-}
-
-/// A place where a restore records that it did not all succeed, whatever its status says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecordedFailure {
-    /// Text in `failure_reason` that is no blocker's code.
-    FailureReason,
-    /// A failure word in `results.status`.
-    ResultsStatus,
-    /// Anything in `results.errors`.
-    ResultsErrors,
-    /// A failure word in `metadata.status`.
-    MetadataStatus,
 }
 
 vocabulary! {

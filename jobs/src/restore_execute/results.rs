@@ -23,10 +23,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::blockers::{BlockerCodes, may_name_a_blocker};
-use super::facts::RecordedFailure;
 use super::reason::ReasonCode;
 use super::rows::{RestoreRow, SetItems};
-use super::words::{Class, ItemWords, Said};
+pub use super::words::ItemFinding;
+use super::words::{Class, ItemWords, RowWords};
 use crate::json::{Column, Fault, INTEGER_MAX, Json, TEXT_BYTES_MAX, integer_from_text};
 
 /// How many troubled items facts name; the rest are counted.
@@ -155,6 +155,20 @@ pub struct PartTally {
     pub unrecognised: u64,
 }
 
+/// A place where a restore records that it did not all succeed, whatever its status says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordedFailure {
+    /// Text in `failure_reason` that is no blocker's code.
+    FailureReason,
+    /// A failure word in `results.status`.
+    ResultsStatus,
+    /// Anything in `results.errors`.
+    ResultsErrors,
+    /// A failure word in `metadata.status`.
+    MetadataStatus,
+}
+
 /// A troubled item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ItemException {
@@ -178,32 +192,6 @@ pub enum Part {
     Assignment,
     /// `results.foundations`.
     Foundation,
-}
-
-/// What is wrong with an item.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum ItemFinding {
-    /// Applied in part.
-    Partial,
-    /// Failed.
-    Failed,
-    /// Skipped.
-    Skipped,
-    /// Not applied.
-    NotApplied,
-    /// The item says nothing of its outcome, contradicts itself, or says a word that the rules do not know.
-    Unrecognised,
-    /// Requested, but without a row.
-    Missing,
-    /// A row that nobody requested.
-    Unexpected,
-    /// One id twice.
-    Repeated,
-    /// The item's assignment list and its counts disagree.
-    Conflicting,
 }
 
 impl PartTally {
@@ -484,7 +472,7 @@ impl<'a> ResultsReader<'a> {
         self.facts.repeated = self.except_all(repeated, ItemFinding::Repeated);
         self.facts.requested = match &request {
             Err(fault) => Requested::Unreadable(*fault),
-            Ok(Request { ids, is_whole_set }) => {
+            Ok(RequestedIds { ids, is_whole_set }) => {
                 let missing = ids.keys().filter(|id| rows.remove(*id).is_none());
                 self.facts.missing = self.except_all(missing, ItemFinding::Missing);
                 self.facts.unexpected = self.except_all(rows.keys(), ItemFinding::Unexpected);
@@ -498,7 +486,7 @@ impl<'a> ResultsReader<'a> {
         };
     }
 
-    fn note(&mut self, part: Part, id: &str, said: &Said) {
+    fn note(&mut self, part: Part, id: &str, said: &RowWords) {
         if let Class::Trouble(finding) = said.class {
             self.except(part, id, finding);
         }
@@ -608,13 +596,16 @@ fn unambiguous<'a>(row: &'a Json<'a>) -> &'a Json<'a> {
 }
 
 /// The items that were requested, each with how often it was.
-struct Request<'a> {
+struct RequestedIds<'a> {
     ids: BTreeMap<Cow<'a, str>, u64>,
     is_whole_set: bool,
 }
 
 /// `requested_items`; null stands for the whole backup set.
-fn parse_request<'a>(requested: &'a Json<'a>, set: &SetItems) -> Result<Request<'a>, RequestFault> {
+fn parse_request<'a>(
+    requested: &'a Json<'a>,
+    set: &SetItems,
+) -> Result<RequestedIds<'a>, RequestFault> {
     if *requested == Json::Null {
         return parse_set(set);
     }
@@ -623,18 +614,18 @@ fn parse_request<'a>(requested: &'a Json<'a>, set: &SetItems) -> Result<Request<
         let id = item_id(value).ok_or(RequestFault::Column(Fault::Shape))?;
         *ids.entry(id).or_default() += 1;
     }
-    Ok(Request {
+    Ok(RequestedIds {
         ids,
         is_whole_set: false,
     })
 }
 
-fn parse_set(set: &SetItems) -> Result<Request<'static>, RequestFault> {
+fn parse_set(set: &SetItems) -> Result<RequestedIds<'static>, RequestFault> {
     match set {
         SetItems::Absent => Err(RequestFault::SetAbsent),
         SetItems::Ids(ids) if ids.is_empty() => Err(RequestFault::SetEmpty),
         SetItems::Ids(ids) if ids.len() > ITEMS_MAX => Err(RequestFault::SetOversized),
-        SetItems::Ids(ids) => Ok(Request {
+        SetItems::Ids(ids) => Ok(RequestedIds {
             ids: ids
                 .iter()
                 .map(|id| (Cow::Owned(id.to_string()), 1))

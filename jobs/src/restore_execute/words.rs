@@ -14,10 +14,10 @@
 //! contradict each other, and so does a success beside `success: false` or beside an `error`: such a row says nothing,
 //! and counts as unrecognised.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canonical::digest_of;
-use super::results::ItemFinding;
 use crate::json::Json;
 use crate::vocabulary;
 
@@ -66,6 +66,32 @@ vocabulary! {
     }
 }
 
+/// What is wrong with an item.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemFinding {
+    /// Applied in part.
+    Partial,
+    /// Failed.
+    Failed,
+    /// Skipped.
+    Skipped,
+    /// Not applied.
+    NotApplied,
+    /// The item says nothing of its outcome, contradicts itself, or says a word that the rules do not know.
+    Unrecognised,
+    /// Requested, but without a row.
+    Missing,
+    /// A row that nobody requested.
+    Unexpected,
+    /// One id twice.
+    Repeated,
+    /// The item's assignment list and its counts disagree.
+    Conflicting,
+}
+
 /// The one word of its class that is counted by itself.
 const SKIPPED: &str = "skipped";
 
@@ -92,7 +118,7 @@ pub enum Class {
 }
 
 /// What a row says became of it.
-pub(super) struct Said {
+pub(super) struct RowWords {
     pub(super) class: Class,
     /// Whether one of its words is `mapped_existing`, with which nothing was written.
     pub(super) mapped: bool,
@@ -129,7 +155,7 @@ impl ItemWords {
     }
 
     /// Reads a row that says nothing twice.
-    pub(super) fn read(&self, row: &Json) -> Said {
+    pub(super) fn read(&self, row: &Json) -> RowWords {
         let said = PLACES.map(|place| row.get(place));
         let words = || said.into_iter().filter(|word| **word != Json::Null);
         let class_of = |word: &Json| {
@@ -146,7 +172,7 @@ impl ItemWords {
             let alone = !denied && words().all(|other| other.text() == Some(word));
             (alone && self.class_of(word) == Class::UNRECOGNISED).then(|| digest_of(word))
         };
-        Said {
+        RowWords {
             class: if class == Class::Applied && denied {
                 Class::UNRECOGNISED
             } else {

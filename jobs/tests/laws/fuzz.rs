@@ -15,7 +15,8 @@ use reconciler_jobs::restore_execute::review::{Recorded, review};
 use crate::laws::{assert_kept, plainly_unproven};
 use crate::support::{Case, json};
 
-/// Per line: context, failure_summary, summary_counts, requested_items, results, metadata and failure_reason.
+/// Per line the columns `context`, `failure_summary`, `summary_counts`, `requested_items`, `results`, `metadata` and
+/// `failure_reason`.
 const CORPUS: &str = include_str!("corpus/columns.jsonl");
 
 type Columns = [Vec<u8>; 7];
@@ -141,7 +142,7 @@ fn bent_documents_are_judged_and_nothing_is_lost() {
     let seconds: Option<u64> = number("RECONCILER_FUZZ_SECONDS");
     let by_chance = || seconds.map(|_| std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap());
     let seed = number("RECONCILER_FUZZ_SEED")
-        .or_else(|| by_chance().map(|since| since.as_nanos() as u64 | 1))
+        .or_else(|| by_chance().map(|since| u64::from(since.subsec_nanos()) * 2 + 1))
         .unwrap_or(0x9e37_79b9_7f4a_7c15);
     let pieces: Vec<&str> = PIECES.split_whitespace().collect();
     let mut chance = Chance(seed);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -227,7 +227,7 @@ fn evidenced(case: &Case) -> bool {
         .iter()
         .filter(|row| row.run_id == case.run.id && row.status == "active")
         .max_by_key(|row| row.id);
-    let seconds = |stamp: Stamp| stamp.moment().map(|moment| moment.as_second());
+    let seconds = |stamp: Stamp| stamp.moment().map(Timestamp::as_second);
     let started = seconds(case.restore.started_at).unwrap_or(0);
     let ended = seconds(case.restore.completed_at);
     let ended = ended.filter(|ended| *ended > 0 && *ended >= started);

@@ -264,6 +264,7 @@ fn every_cause_of_attention_is_found() {
         case.nothing_applied();
     };
     let more_requested = |case: &mut Case| case.restore.requested_items = json("[101,102,103]");
+    let without_request = |case: &mut Case| case.restore.requested_items = json("7");
     let without_results = |case: &mut Case| case.restore.results = Column::Null;
     let found = [
         (Cause::Preview, cause(|case| case.restore.is_dry_run = None)),
@@ -287,6 +288,8 @@ fn every_cause_of_attention_is_found() {
         (Cause::ItemsUnclear, metadata(r#"{"total":-1}"#)),
         (Cause::ItemsUnclear, cause(without_results)),
         (Cause::ItemsUnclear, metadata(r#"{"succeeded":9}"#)),
+        (Cause::ItemsUnclear, cause(without_request)),
+        (Cause::FailureRecorded, metadata(r#"{"status":"failed"}"#)),
         (Cause::NotProven, cause(outcome("partially_succeeded"))),
         (Cause::NotProven, cause(outcome("SUCCEEDED"))),
         (Cause::Nothing, cause(|_| ())),

@@ -25,7 +25,8 @@ use crate::storage::statement::{Statement, Table, Value, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
 /// One item more than is taken into account, so that too many are told from just enough.
-const SET_ITEMS_READ_MAX: i64 = ITEMS_MAX as i64 + 1;
+const SET_ITEMS_READ_MAX: u32 = 100_001;
+const _: () = assert!(SET_ITEMS_READ_MAX as usize == ITEMS_MAX + 1);
 
 impl Transaction for DatabaseTransaction {
     fn as_of(&self) -> Timestamp {

@@ -48,7 +48,9 @@ async fn odd_moments_are_gaps_where_they_matter(on: Fixture) {
         for text in odd {
             let id = i64::try_from(cases.len()).unwrap() + 1;
             cases.push(with(Case::proven(id), |case| set(case, text.to_owned())));
-            expected.push((id, reason));
+            // SQLite has no infinity: there it is a text that is no moment.
+            let is_far = text == "infinity" && reason == EXPIRED && !on.is_sqlite();
+            expected.push((id, if is_far { PROOF } else { reason }));
         }
     }
     let far = [
@@ -81,6 +83,7 @@ async fn odd_words_are_known_by_no_rule(on: Fixture) {
     cases[1].restore.status = "completed ".to_owned();
     cases[2].run.outcome = "Pending".to_owned();
     cases[3].audits[0].status = " success".to_owned();
+    cases[3].audits[0].outcome = None;
     cases[4].audits[0].action = "Restore.Completed".to_owned();
     cases[5].snapshots[0].completeness_state = "Complete".to_owned();
     on.plant(cases).await;
@@ -90,7 +93,7 @@ async fn odd_words_are_known_by_no_rule(on: Fixture) {
         on.execute(
             "UPDATE restore_runs SET status = CAST(x'ff' AS TEXT) WHERE operation_run_id = 7;
              UPDATE operation_runs SET outcome = CAST(x'ff' AS TEXT) WHERE id = 8;
-             UPDATE audit_logs SET status = CAST(x'ff' AS TEXT) WHERE resource_id = '1000009';
+             UPDATE audit_logs SET status = CAST(x'ff' AS TEXT), outcome = NULL WHERE resource_id = '1000009';
              UPDATE evidence_snapshots SET completeness_state = CAST(x'ff' AS TEXT)
                  WHERE operation_run_id = 10;
              UPDATE restore_runs SET failure_reason = CAST(x'ff' AS TEXT) WHERE operation_run_id = 11;
@@ -112,7 +115,7 @@ async fn odd_words_are_known_by_no_rule(on: Fixture) {
         PROOF,
         "restore.audit_contradicts",
         "restore.evidence_incomplete",
-        PROOF,
+        "restore.failure_recorded",
         "restore.evidence_not_current",
     ];
     for (run, expected) in runs.iter().zip(expected) {

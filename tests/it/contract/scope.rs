@@ -208,7 +208,12 @@ fn every_query_that_reads_proof_carries_the_scope() {
     for name in queries.flat_map(|query| databases.map(|it| format!("{it}/sql/{query}.sql"))) {
         let text = fs::read_to_string(sources.join(&name)).unwrap();
         let count = |part: &str| text.matches(part).count();
-        let reads = ["restore_runs AS", "audit_logs AS", "evidence_snapshots AS"];
+        let reads = [
+            "restore_runs AS",
+            "audit_logs AS",
+            "evidence_snapshots AS",
+            "backup_sets AS",
+        ];
         let reads: usize = reads.into_iter().map(count).sum();
         assert!(reads > 0, "{name}");
         assert_eq!(count(".workspace_id = ask."), reads, "{name}");

@@ -136,10 +136,10 @@ async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
     assert_eq!(granted, rights(&on, &by_manual).await);
 
     // What is not there is no problem of a worker.
-    on.execute("ALTER TABLE backup_items RENAME TO gone").await;
+    on.execute("ALTER TABLE workspaces RENAME TO gone").await;
     let absent = assert_serves(&on.store).await;
     let finding = &about(&absent, "console").finding;
-    assert!(finding.starts_with("backup_items cannot be found;"));
+    assert!(finding.starts_with("workspaces cannot be found;"));
     on.execute(&format!("DROP OWNED BY {by_manual}; DROP ROLE {by_manual}"))
         .await;
     role.forget(&on).await;

@@ -196,8 +196,8 @@ const TABLE: &[Violation] = &[
     )),
     Violation("a success without evidence", Overclaim, 20, Facts(r#""complete":true"#, r#""complete":false"#)),
     Violation("a success of a restore that runs", Overclaim, 20, Facts(
-        r#""status":"completed","workspace_id""#,
-        r#""status":"running","workspace_id""#,
+        r#""status":"completed","updated_at""#,
+        r#""status":"running","updated_at""#,
     )),
     Violation("a success written over a run that was closed", Overclaim, 20, Facts(
         r#""status":"running","workspace_id""#,
@@ -223,17 +223,17 @@ const TABLE: &[Violation] = &[
          WHERE resource_type = 'operation_run' AND resource_id = '1'",
     )),
     Violation("a failure that the facts do not give", WrongVerdict, 1, Facts(
-        r#""status":"failed","workspace_id""#,
-        r#""status":"aborted","workspace_id""#,
+        r#""status":"failed","updated_at""#,
+        r#""status":"aborted","updated_at""#,
     )),
     Violation("a decision that names another row of the table", WrongVerdict, 1, Ledger(
-        "decision = replace(decision, '\"rule\":14', '\"rule\":13')",
+        "decision = replace(decision, '\"rule\":17', '\"rule\":16')",
     )),
     Violation("a verdict of other rules", WrongVerdict, 20, Both(
         "UPDATE reconciler.ledger SET ruleset = 'restore.execute/0' WHERE operation_run_id = 20;
-         UPDATE operation_runs SET context = replace(context, 'restore.execute/1', 'restore.execute/0')
+         UPDATE operation_runs SET context = replace(context, 'restore.execute/2', 'restore.execute/0')
          WHERE id = 20;
-         UPDATE audit_logs SET metadata = replace(metadata, 'restore.execute/1', 'restore.execute/0')
+         UPDATE audit_logs SET metadata = replace(metadata, 'restore.execute/2', 'restore.execute/0')
          WHERE resource_type = 'operation_run' AND resource_id = '20'",
     )),
 ];

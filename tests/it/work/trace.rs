@@ -90,7 +90,7 @@ async fn one_id_joins_row_line_span_and_record() {
     assert_eq!(received["trigger.cause"], "platform");
     let decided = line(&lines, "rule ");
     assert_eq!(decided["run.id"], 1);
-    assert_eq!(decided["verdict.rule"], 14);
+    assert_eq!(decided["verdict.rule"], 17);
     assert_eq!(decided["level"], "DEBUG");
 }
 

@@ -44,12 +44,12 @@ pub(in crate::restore_execute) const RULESET: &str = "restore.execute/1";
 /// Decides one run as it was decided then.
 pub(in crate::restore_execute) fn decide(facts: &FirstFacts) -> Decision {
     let proof = proof::evaluate_all(facts);
-    let case = RuleInput::new(facts, &proof);
+    let case = FirstRuleInput::new(facts, &proof);
     let matched = RULES
         .iter()
         .zip(1..)
         .find_map(|(rule, number)| Some((rule(&case)?, number)));
-    // Row 22 and the rows before it leave nothing over; a bundle that is not complete and has no
+    // FirstRow 22 and the rows before it leave nothing over; a bundle that is not complete and has no
     // row would be a defect here, and then the run stays open rather than being called anything.
     let ((ruling, reason), rule) = matched.unwrap_or((deferred(ReasonCode::ProofUnavailable), 0));
     Decision {
@@ -61,7 +61,7 @@ pub(in crate::restore_execute) fn decide(facts: &FirstFacts) -> Decision {
 }
 
 /// What the rows look at.
-struct RuleInput<'a> {
+struct FirstRuleInput<'a> {
     facts: &'a FirstFacts,
     proof: &'a Proof,
     status: RestoreStatus,
@@ -70,9 +70,9 @@ struct RuleInput<'a> {
     blocker: Option<ReasonCode>,
 }
 
-type Row = fn(&RuleInput<'_>) -> Option<(Ruling, ReasonCode)>;
+type FirstRow = fn(&FirstRuleInput<'_>) -> Option<(Ruling, ReasonCode)>;
 
-const RULES: [Row; 22] = [
+const RULES: [FirstRow; 22] = [
     |case| {
         defer_if(
             !case.facts.run.is_restore_execute,
@@ -166,7 +166,7 @@ const RULES: [Row; 22] = [
     },
 ];
 
-impl<'a> RuleInput<'a> {
+impl<'a> FirstRuleInput<'a> {
     /// Without a linked restore the first rows decide, so what the later rows look at is moot.
     fn new(facts: &'a FirstFacts, proof: &'a Proof) -> Self {
         let restore = facts.restore.as_ref().filter(|_| proof.holds(Leg::Link));

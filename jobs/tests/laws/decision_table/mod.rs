@@ -3,7 +3,11 @@
 
 #[expect(clippy::too_many_lines, reason = "a table is as long as its rulebook")]
 mod blockers;
-#[expect(clippy::too_many_lines, reason = "a table is as long as its rulebook")]
+#[expect(
+    clippy::too_many_lines,
+    clippy::large_stack_arrays,
+    reason = "a table is as long as its rulebook"
+)]
 mod items;
 #[expect(clippy::too_many_lines, reason = "a table is as long as its rulebook")]
 mod proof;

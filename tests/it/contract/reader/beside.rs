@@ -49,7 +49,7 @@ async fn backup_items_are_counted_and_their_payloads_are_left_alone(on: Fixture)
     let reader = reader(&on).await;
     let backup = async || {
         let page = reader
-            .load_environments(&only(HOME.0), None, None, 1, &Policy::default())
+            .load_environments(&only(HOME.0), None, None, 1, &POLICY)
             .await;
         let page = page.expect("a page");
         assert!(!format!("{page:?}").contains("77777777"));
@@ -93,7 +93,7 @@ async fn no_name_looks_like_another_one(on: Fixture) {
     let found = reader.load_run(&of, RunId(1), &POLICY).await;
     let found = found.unwrap().expect("the run").seen;
     let page = reader
-        .load_environments(&of, None, None, 10, &Policy::default())
+        .load_environments(&of, None, None, 10, &POLICY)
         .await
         .unwrap();
     let environment = &page.rows[0];
