@@ -241,6 +241,12 @@ impl Health {
         self.state().cannot_settle = !well;
     }
 
+    /// Whether the last settlement met an error that does not pass by itself.
+    #[must_use]
+    pub fn cannot_settle(&self) -> bool {
+        self.state().cannot_settle
+    }
+
     /// Whether a worker of newer rules was heard of. True where that is news.
     pub fn outranked(&self, is_outranked: bool) -> bool {
         let mut state = self.state();

@@ -29,7 +29,12 @@ pub struct Judge {
 impl Judge {
     /// A worker of this version with these settings.
     pub fn new(worker: &str, policy: &Policy) -> Result<Self, StoreError> {
-        let mut digest = canonicalise(policy)
+        let mut policy = policy.clone();
+        policy.audit_actions.sort_unstable();
+        policy.audit_resource_types.sort_unstable();
+        policy.blocker_codes.sort_unstable();
+        policy.summary_keys.sort_unstable();
+        let mut digest = canonicalise(&policy)
             .map_err(|error| StoreError::refused("digest the settings", error))?
             .digest;
         digest.truncate(DIGEST_CHARS);

@@ -2,24 +2,20 @@
 //!
 //! The question is also a sign of life: apalis sends none while jobs wait in its buffer, and a worker that waits would be taken for dead, and its jobs from it.
 
-use std::cmp;
+use std::cmp::Ordering;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::shared::Shared;
 use crate::health::{DatabaseState, Schema};
 use crate::metrics::{DATABASE_UP, RECONNECTS};
-use crate::storage::{Judge, StoreError};
+use crate::storage::StoreError;
 
 /// How often the database is asked.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// Every how many questions the schema is judged.
 const SCHEMA_EVERY: u32 = 60;
-
-/// Every how many questions this worker says which rules it judges by, and hears of the others.
-const RULES_EVERY: u32 = 4;
 
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -52,9 +48,6 @@ pub(super) async fn keep_watch(shared: Arc<Shared>) {
         if is_up && asked.is_multiple_of(SCHEMA_EVERY) {
             judge_schema(&shared).await;
         }
-        if is_up && asked.is_multiple_of(RULES_EVERY) {
-            compare_rules(&shared).await;
-        }
         asked = asked.wrapping_add(1);
         if shared.pause(ASK_EVERY).await.is_err() {
             return;
@@ -70,54 +63,10 @@ async fn judge_schema(shared: &Shared) {
         shared
             .health
             .schema(match found.map(|found| found.cmp(&known)) {
-                Some(cmp::Ordering::Equal) => Schema::Fits,
-                Some(cmp::Ordering::Greater) => Schema::Newer,
-                Some(cmp::Ordering::Less) | None => Schema::Older,
+                Some(Ordering::Equal) => Schema::Fits,
+                Some(Ordering::Greater) => Schema::Newer,
+                Some(Ordering::Less) | None => Schema::Older,
             });
-    }
-}
-
-/// Says which rules this worker judges by, and tells once of each change among the others. What fails is asked again:
-/// until a migration has made the table, there is nobody to be told.
-async fn compare_rules(shared: &Shared) {
-    let policy = &shared.options.settling.policy;
-    let comparing = async {
-        let own = Judge::new(shared.name.as_str(), policy)?;
-        shared.store.announce_rules(&own).await?;
-        let others = shared.store.list_judges().await?;
-        Ok::<_, StoreError>((own, others))
-    };
-    let Ok(Ok((own, others))) = tokio::time::timeout(ANSWER_WITHIN, comparing).await else {
-        return;
-    };
-    let newer = others.iter().find(|other| other.ruleset > own.ruleset);
-    if shared.health.outranked(newer.is_some()) {
-        if let Some(newer) = newer {
-            tracing::warn!(
-                worker = newer.worker,
-                ruleset = newer.ruleset,
-                own = own.ruleset,
-                "a worker of newer rules is at work, so this one settles nothing"
-            );
-        } else {
-            tracing::info!("no worker of newer rules is at work any more");
-        }
-    }
-    let other = others
-        .iter()
-        .find(|it| it.policy_digest != own.policy_digest);
-    if shared
-        .others_differ
-        .swap(other.is_some(), Ordering::Relaxed)
-        != other.is_some()
-        && let Some(other) = other
-    {
-        tracing::warn!(
-            worker = other.worker,
-            settings = other.policy_digest,
-            own = own.policy_digest,
-            "another worker judges by other settings of [rules]; which verdict a run gets is left to chance"
-        );
     }
 }
 

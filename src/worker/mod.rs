@@ -31,6 +31,7 @@ mod attempt;
 mod batch;
 mod census;
 mod connection;
+mod judges;
 mod name;
 mod notify;
 mod recheck;
@@ -137,6 +138,7 @@ fn start(shared: &Arc<Shared>) -> TaskTracker {
         recheck::keep_rechecking(own()),
     );
     spawn(&tasks, shared, "connection", connection::keep_watch(own()));
+    spawn(&tasks, shared, "rules", judges::keep_comparing(own()));
     spawn(&tasks, shared, "census", census::keep_counting(own()));
     tasks.close();
     tasks

@@ -109,7 +109,12 @@ const LIBRARY: Ranks = &[
     &["worker::name"],
     &["worker::shared"],
     &["worker::attempt"],
-    &["worker::batch", "worker::census", "worker::connection"],
+    &[
+        "worker::batch",
+        "worker::census",
+        "worker::connection",
+        "worker::judges",
+    ],
     &["worker::notify", "worker::recheck"],
     &["worker::runtime"],
     &["worker::supervise"],

@@ -10,6 +10,7 @@ use crate::support::store::{Fixture, on_all};
 
 on_all!(
     a_lower_ruleset_settles_nothing_beside_a_higher_one,
+    verdicts_of_the_first_ruleset_are_refused_beside_a_newer_worker,
     workers_of_other_settings_are_told_of,
 );
 
@@ -55,6 +56,27 @@ async fn a_lower_ruleset_settles_nothing_beside_a_higher_one(on: Fixture) {
     on.store.announce_rules(&lower).await.unwrap();
     on.verdict(2).await;
     on.assert_one_of_each(2).await;
+}
+
+/// They know nothing of newer rules, so the database knows it for them.
+async fn verdicts_of_the_first_ruleset_are_refused_beside_a_newer_worker(on: Fixture) {
+    on.plant([Case::proven(1)]).await;
+    on.verdict(1).await;
+    let columns = "workspace_id, managed_environment_id, outcome, reason_code, facts, facts_digest, decision, \
+                   worker, source, decided_at";
+    let first = format!(
+        "INSERT INTO reconciler.ledger (decision_id, operation_run_id, ruleset, {columns})
+         SELECT substr(decision_id, 2) || '0', 2, 'restore.execute/1', {columns}
+         FROM reconciler.ledger WHERE operation_run_id = 1"
+    );
+    on.store.announce_rules(&judge("own")).await.unwrap();
+    let refused = on.try_execute(&first).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("a worker of newer rules is at work"),
+        "{refused}"
+    );
+    on.execute("DELETE FROM reconciler.judges").await;
+    on.execute(&first).await;
 }
 
 async fn workers_of_other_settings_are_told_of(on: Fixture) {

@@ -1,0 +1,74 @@
+//! Which rules the workers judge by: says its own, and tells of others that differ.
+//!
+//! A loop of its own, so that no sign of life waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::shared::Shared;
+use crate::storage::{Judge, StoreError};
+
+/// How often a worker says which rules it judges by, and hears of the others.
+const COMPARE_EVERY: Duration = Duration::from_secs(2);
+
+/// How long an answer may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Compares until the process stops.
+pub(super) async fn keep_comparing(shared: Arc<Shared>) {
+    loop {
+        // Until a migration has made the table there is nobody to be told; what fails is asked again.
+        if shared.health.database_is_up()
+            && let Ok(Ok((own, others))) = tokio::time::timeout(ANSWER_WITHIN, hear(&shared)).await
+        {
+            tell_of_newer_rules(&shared, &own, &others);
+            tell_of_other_settings(&shared, &own, &others);
+        }
+        if shared.pause(COMPARE_EVERY).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A worker whose settlements are refused judges nothing, so it does not keep others from it.
+async fn hear(shared: &Shared) -> Result<(Judge, Vec<Judge>), StoreError> {
+    let own = Judge::new(shared.name.as_str(), &shared.options.settling.policy)?;
+    if !shared.health.cannot_settle() {
+        shared.store.announce_rules(&own).await?;
+    }
+    Ok((own, shared.store.list_judges().await?))
+}
+
+fn tell_of_newer_rules(shared: &Shared, own: &Judge, others: &[Judge]) {
+    let newer = others.iter().find(|other| other.ruleset > own.ruleset);
+    if !shared.health.outranked(newer.is_some()) {
+        return;
+    }
+    if let Some(newer) = newer {
+        tracing::warn!(
+            worker = newer.worker,
+            ruleset = newer.ruleset,
+            own = own.ruleset,
+            "a worker of newer rules is at work, so this one settles nothing"
+        );
+    } else {
+        tracing::info!("no worker of newer rules is at work any more");
+    }
+}
+
+fn tell_of_other_settings(shared: &Shared, own: &Judge, others: &[Judge]) {
+    let differs = |other: &&Judge| other.ruleset == own.ruleset && !other.agrees_with(own);
+    let other = others.iter().find(differs);
+    let was_so = shared
+        .others_differ
+        .swap(other.is_some(), Ordering::Relaxed);
+    if let Some(other) = other.filter(|_| !was_so) {
+        tracing::warn!(
+            worker = other.worker,
+            settings = other.policy_digest,
+            own = own.policy_digest,
+            "another worker judges by other settings of [rules]; which verdict a run gets is left to chance"
+        );
+    }
+}
