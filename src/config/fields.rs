@@ -266,6 +266,8 @@ mod tests {
             ("rules.audit_actions", "[\" restore.executed\"]"),
             ("rules.audit_actions", "[\"\"]"),
             ("rules.audit_resource_types", "[]"),
+            ("rules.audit_resource_types", "[\"operation_run\"]"),
+            ("rules.audit_actions", "[\"operation_run.reconciled\"]"),
             ("rules.blocker_codes", "[\"write_gate_blocked\"]"),
             ("rules.blocker_codes", "[\"a blank\"]"),
             ("rules.applied_words", "[\"failed\"]"),

@@ -1,6 +1,7 @@
 //! What counts as proof.
 
 use jiff::SignedDuration;
+use reconciler_jobs::restore_execute::record::{AUDIT_ACTION, AUDIT_RESOURCE_TYPE};
 use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
 use reconciler_jobs::restore_execute::words::{ItemWords, WordClass};
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
@@ -29,14 +30,15 @@ section! {
         /// How long a restore with a recorded blocker may still start, from when it was last written, before its run
         /// is closed as blocked. A pause waits for as long as it lasts. "1m" to "720h".
         blocked_after: SignedDuration = Policy::default().blocked_after, "1m" to "720h";
-        /// Audit actions that record the end of a restore. Others than the built-in ones say that it ended, not how.
+        /// Audit actions that record the end of a restore, beside the built-in ones, which always do. Others say that it
+        /// ended, not how.
         #[schemars(length(min = 1, max = WORDS_MAX), extend("uniqueItems" = true))]
         #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
-        audit_actions: Vec<String> = Policy::default().audit_actions, by some_words;
-        /// What `audit_logs.resource_type` calls a restore.
+        audit_actions: Vec<String> = Policy::default().audit_actions, by audit_actions;
+        /// What `audit_logs.resource_type` calls a restore, beside the built-in names.
         #[schemars(length(min = 1, max = WORDS_MAX), extend("uniqueItems" = true))]
         #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
-        audit_resource_types: Vec<String> = Policy::default().audit_resource_types, by some_words;
+        audit_resource_types: Vec<String> = Policy::default().audit_resource_types, by audit_resource_types;
         /// Codes that name a blocker, beside those that the rules know. Each is told as
         /// `restore.blocker_configured`.
         #[schemars(length(max = WORDS_MAX), extend("uniqueItems" = true))]
@@ -79,8 +81,11 @@ impl Rules {
             clock_skew_max: rules.clock_skew_max,
             evidence_skew_max: rules.evidence_skew_max,
             blocked_after: rules.blocked_after,
-            audit_actions: rules.audit_actions,
-            audit_resource_types: rules.audit_resource_types,
+            audit_actions: widened(Policy::default().audit_actions, rules.audit_actions),
+            audit_resource_types: widened(
+                Policy::default().audit_resource_types,
+                rules.audit_resource_types,
+            ),
             blocker_codes: rules.blocker_codes,
             item_words: ItemWords {
                 applied: rules.applied_words,
@@ -121,15 +126,30 @@ fn words(found: SectionValue<'_>) -> Option<Vec<String>> {
         .filter(|words| words.iter().all(|word| is_word(word)))
 }
 
-fn some_words(found: SectionValue<'_>) -> Result<Vec<String>, String> {
-    words(found)
-        .filter(|words| !words.is_empty())
-        .ok_or_else(|| {
-            format!(
-                "it must be a list of 1 to {WORDS_MAX} different names without blanks, of at most \
-             {WORD_CHARS_MAX} characters each"
-            )
-        })
+/// A list that was configured never hides what the rules know: a record that contradicts would be hidden with it.
+fn widened(built_in: Vec<String>, configured: Vec<String>) -> Vec<String> {
+    let known = built_in.clone();
+    let added = configured.into_iter().filter(|word| !known.contains(word));
+    built_in.into_iter().chain(added).collect()
+}
+
+fn audit_actions(found: SectionValue<'_>) -> Result<Vec<String>, String> {
+    names_without(found, AUDIT_ACTION)
+}
+
+fn audit_resource_types(found: SectionValue<'_>) -> Result<Vec<String>, String> {
+    names_without(found, AUDIT_RESOURCE_TYPE)
+}
+
+/// A list of names, of which none is that of our own entries: those prove nothing.
+fn names_without(found: SectionValue<'_>, own: &str) -> Result<Vec<String>, String> {
+    let is_list = |names: &Vec<String>| !names.is_empty() && names.iter().all(|name| name != own);
+    words(found).filter(is_list).ok_or_else(|| {
+        format!(
+            "it must be a list of 1 to {WORDS_MAX} different names without blanks, of at most \
+             {WORD_CHARS_MAX} characters each, and without {own}, which is our own"
+        )
+    })
 }
 
 fn blocker_codes(found: SectionValue<'_>) -> Result<Vec<String>, String> {

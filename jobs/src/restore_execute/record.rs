@@ -39,6 +39,9 @@ pub const ACTOR_LABEL: &str = "restore-reconciler";
 /// The audit action of a verdict.
 pub const AUDIT_ACTION: &str = "operation_run.reconciled";
 
+/// What the audit log calls a run. An entry about one can never prove a restore.
+pub const AUDIT_RESOURCE_TYPE: &str = "operation_run";
+
 /// Who reached a verdict, and because of what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribution {
@@ -312,7 +315,7 @@ impl VerdictParts<'_> {
             actor_type: "system",
             actor_label: ACTOR_LABEL,
             action: AUDIT_ACTION,
-            resource_type: "operation_run",
+            resource_type: AUDIT_RESOURCE_TYPE,
             resource_id: run.id.to_string(),
             status: self.outcome.audit_outcome(),
             outcome: self.outcome.audit_outcome(),
