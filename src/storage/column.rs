@@ -220,6 +220,12 @@ impl<'r> Decode<'r, Sqlite> for Word {
     }
 }
 
+impl Word {
+    pub(super) fn bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl From<Word> for String {
     fn from(word: Word) -> Self {
         word.0

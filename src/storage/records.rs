@@ -146,11 +146,9 @@ pub(super) struct RestoreRecord {
 impl RestoreRecord {
     /// How much there is to parse.
     pub(super) fn document_bytes(&self) -> usize {
-        [&self.requested_items, &self.results, &self.metadata]
-            .into_iter()
-            .flatten()
-            .map(Vec::len)
-            .sum()
+        let documents = [&self.requested_items, &self.results, &self.metadata];
+        let documents: usize = documents.into_iter().flatten().map(Vec::len).sum();
+        documents + self.backup_items.as_ref().map_or(0, Word::bytes)
     }
 }
 
@@ -177,10 +175,13 @@ impl From<RestoreRecord> for RestoreRow {
 
 /// The items of a backup set, of which their ids are listed; nothing where there is no such set.
 fn set_items(ids: Option<Word>) -> SetItems {
-    ids.map_or(SetItems::Absent, |ids| {
-        let ids = String::from(ids);
-        SetItems::Ids(ids.split(',').filter_map(|id| id.parse().ok()).collect())
-    })
+    let Some(ids) = ids.map(String::from) else {
+        return SetItems::Absent;
+    };
+    let listed = ids.split(',').filter(|id| !id.is_empty());
+    // One that is no number could be any item, so that nobody knows what the set holds.
+    let ids: Result<_, _> = listed.map(str::parse).collect();
+    ids.map_or(SetItems::Absent, SetItems::Ids)
 }
 
 #[derive(FromRow)]

@@ -135,12 +135,10 @@ fn reopened(facts: &Facts) -> Facts {
     let mut facts = facts.clone();
     let run = &mut facts.run;
     if run.status == RunStatus::Completed {
+        run.blockers = run.blockers_recorded().collect();
+        run.failures -= run.closer.as_ref().map_or(0, |closer| closer.failures);
         run.status = RunStatus::Running;
         run.outcome = RunOutcome::Pending;
-        if let Some(closer) = &run.closer {
-            run.failures = run.failures.saturating_sub(closer.failures);
-            run.blockers.retain(|it| !closer.blockers.contains(it));
-        }
     }
     facts
 }

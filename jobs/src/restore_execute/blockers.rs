@@ -64,7 +64,8 @@ impl BlockerCodes<'_> {
                 .filter_map(|code| self.named_by(code))
                 .map(|blocker| (blocker, texts()))
                 .collect();
-            if named.is_empty() && is_readable_entry(entry) && !entry.is_blank() {
+            named.dedup_by_key(|(blocker, _)| *blocker);
+            if named.is_empty() && is_readable_entry(entry) {
                 summary.failures.push(texts());
             }
             summary.blockers.append(&mut named);

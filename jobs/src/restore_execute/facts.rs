@@ -19,6 +19,7 @@ use super::results::{self, Counters, ItemFacts, RecordedFailure};
 use super::rows::{AuditRow, CandidateRow, RestoreRow, RunRow, SnapshotRow};
 use super::words::ItemWords;
 use crate::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId};
+use crate::json::TEXT_BYTES_MAX;
 use crate::stamp::Stamp;
 use crate::vocabulary;
 
@@ -440,18 +441,31 @@ impl RunFacts {
         let legitimacy = read.legitimacy.ok().flatten();
         let recorded = summary.blockers.iter().map(|(blocker, _)| *blocker);
         let closer = read.closer.map(|(closer, code)| {
-            let is_own = |codes: &EntryCodes| codes.iter().flatten().any(|text| *text == code);
+            // An entry of ours has its code in both places; of what others write nobody knows.
+            let is_ours = ReasonCode::parse(&code).is_some();
+            let is_own = |codes: &EntryCodes| {
+                let mut texts = codes.iter().map(|text| text.as_ref() == Some(&code));
+                if is_ours {
+                    texts.all(|is_it| is_it)
+                } else {
+                    texts.any(|is_it| is_it)
+                }
+            };
             let others = summary.blockers.iter().filter(|(_, codes)| !is_own(codes));
             let elsewhere: Vec<_> = others
                 .map(|(blocker, _)| *blocker)
                 .chain(legitimacy)
                 .collect();
             let own = summary.blockers.iter().filter(|(_, codes)| is_own(codes));
-            let own = own.map(|(blocker, _)| *blocker);
+            // A closer that names the blocker it found adds one entry to that of whoever recorded it.
+            let own = || own.clone().map(|(blocker, _)| *blocker);
+            let is_only_own = |blocker: ReasonCode| {
+                !elsewhere.contains(&blocker) && own().filter(|it| *it == blocker).count() == 1
+            };
             CloserFacts {
                 closer,
                 failures: count(summary.failures.iter().filter(|codes| is_own(codes))),
-                blockers: in_registry_order(own.filter(|it| !elsewhere.contains(it))),
+                blockers: in_registry_order(own().filter(|it| is_only_own(*it))),
             }
         });
         Self {
@@ -470,6 +484,25 @@ impl RunFacts {
             failures: count(summary.failures.iter()),
             closer,
         }
+    }
+
+    /// Whether a failure is recorded on it. Of a closed run the traces of whoever closed it are none.
+    #[must_use]
+    pub fn failure_recorded(&self) -> bool {
+        let of_closer = self.closer().map_or(0, |closer| closer.failures);
+        self.failures > of_closer || self.denies_success()
+    }
+
+    /// Blockers recorded on it, likewise.
+    pub fn blockers_recorded(&self) -> impl Iterator<Item = ReasonCode> {
+        let of_closer = self.closer().map_or(&[][..], |closer| &closer.blockers);
+        let recorded = self.blockers.iter().copied();
+        recorded.filter(|blocker| !of_closer.contains(blocker))
+    }
+
+    fn closer(&self) -> Option<&CloserFacts> {
+        let is_closed = self.status == RunStatus::Completed;
+        self.closer.as_ref().filter(|_| is_closed)
     }
 
     /// Whether it is open, and an outcome that is no success stands on it already.
@@ -494,7 +527,9 @@ impl RestoreFacts {
         let (items, mut failures) = results::parse_items(row, &policy.item_words);
         let reason = row.failure_reason.as_deref().unwrap_or_default();
         let blocker = codes.parse(reason);
-        if blocker.is_none() && !reason.trim().is_empty() {
+        // Of one that is longer only the beginning was fetched, and the rest is not blank because that is.
+        let is_cut = reason.chars().count() >= TEXT_BYTES_MAX;
+        if blocker.is_none() && (is_cut || !reason.trim().is_empty()) {
             failures.push(RecordedFailure::FailureReason);
         }
         if metadata.denies_success {

@@ -459,9 +459,8 @@ fn clearance_gaps(facts: &Facts, restore: Option<&RestoreFacts>) -> Vec<ReasonCo
     let mut gaps = recorded_blockers(facts, restore);
     let readable =
         facts.run.blockers_readable && restore.is_none_or(|restore| restore.metadata_readable);
-    let failed = facts.run.failures > 0
-        || facts.run.denies_success()
-        || restore.is_some_and(|restore| !restore.failures.is_empty());
+    let failed =
+        facts.run.failure_recorded() || restore.is_some_and(|restore| !restore.failures.is_empty());
     gaps.extend(present([
         (failed, ReasonCode::FailureRecorded),
         (!readable, ReasonCode::ClearanceUnreadable),
@@ -471,11 +470,6 @@ fn clearance_gaps(facts: &Facts, restore: Option<&RestoreFacts>) -> Vec<ReasonCo
 
 fn recorded_blockers(facts: &Facts, restore: Option<&RestoreFacts>) -> Vec<ReasonCode> {
     let on_restore = restore.map_or(&[][..], |restore| &restore.blockers);
-    facts
-        .run
-        .blockers
-        .iter()
-        .chain(on_restore)
-        .copied()
-        .collect()
+    let on_run = facts.run.blockers_recorded();
+    on_run.chain(on_restore.iter().copied()).collect()
 }

@@ -38,7 +38,7 @@ crate::vocabulary! {
 
 /// The platform records blockers under its own codes; all of them are misread, and looked into, in one way.
 const BLOCKER_DOES_NOT_MEAN: &str =
-    "That it still holds: it is what the platform recorded when the restore was stopped.";
+    "That it still holds, or that it stopped the restore: it is what the platform recorded then.";
 const BLOCKER_LOOK_AT: &str = "`operation_runs.failure_summary` and `restore_runs.metadata` of the restore, and \
                                the state of the gate today.";
 
@@ -214,7 +214,7 @@ crate::vocabulary! {
         impact: "What is not understood does not count as applied.",
         does_not_mean: "That those items failed.",
         look_at: "The items named under diagnostics of the run, and the platform's release notes for new outcomes.",
-        next_action: "Review the named items; add outcomes of a newer platform to `rules.item_words`.",
+        next_action: "Review the named items; add outcomes of a newer platform to `rules.applied_words` or its siblings.",
     }
     ItemsMixed = "Some items were skipped, applied in part, or failed." {
         code: "restore.items_mixed", chapter: Chapter::Items, outcome: Some(Outcome::PartiallySucceeded),
@@ -300,91 +300,91 @@ crate::vocabulary! {
         look_at: "The statuses of the snapshots of this run, and what superseded them.",
         next_action: "Capture evidence again and review it by hand.",
     }
-    WorkspaceMismatch = "The restore was stopped because it belonged to another workspace." {
+    WorkspaceMismatch = "A blocker is recorded: the restore belonged to another workspace." {
         code: "workspace_mismatch", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "The write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the workspace the restore was started in.",
     }
-    TenantNotEntitled = "The restore was stopped because the environment was not entitled to it." {
+    TenantNotEntitled = "A blocker is recorded: the environment was not entitled to the restore." {
         code: "tenant_not_entitled", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "The write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the environment's entitlement.",
     }
-    MissingCapability = "The restore was stopped because a capability was missing." {
+    MissingCapability = "A blocker is recorded: a capability was missing." {
         code: "missing_capability", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "The write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the capabilities of whoever started the restore.",
     }
-    TenantNotOperable = "The restore was stopped because the environment could not be operated on." {
+    TenantNotOperable = "A blocker is recorded: the environment could not be operated on." {
         code: "tenant_not_operable", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "The write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the environment's state.",
     }
-    TenantMissing = "The restore was stopped because its environment no longer existed." {
+    TenantMissing = "A blocker is recorded: the restore's environment no longer existed." {
         code: "tenant_missing", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "The write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: whether the environment was removed.",
     }
-    InitiatorMissing = "The restore was stopped because whoever started it no longer existed." {
+    InitiatorMissing = "A blocker is recorded: whoever started the restore no longer existed." {
         code: "initiator_missing", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "The write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: start the restore again under a current account.",
     }
-    InitiatorNotEntitled = "The restore was stopped because whoever started it was not entitled to." {
+    InitiatorNotEntitled = "A blocker is recorded: whoever started the restore was not entitled to." {
         code: "initiator_not_entitled", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "The write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the entitlement of whoever started the restore.",
     }
-    ProviderConnectionInvalid = "The restore was stopped because the provider connection was not valid." {
+    ProviderConnectionInvalid = "A blocker is recorded: the provider connection was not valid." {
         code: "provider_connection_invalid", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "The provider could not be written to.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the provider connection of this environment.",
     }
-    WriteGateBlocked = "The restore was stopped by the write gate." {
+    WriteGateBlocked = "A blocker is recorded: the write gate was closed." {
         code: "write_gate_blocked", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "Writes to the environment were not allowed.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the write gate of this environment.",
     }
-    ExecutionPrerequisiteInvalid = "The restore was stopped because a prerequisite did not hold." {
+    ExecutionPrerequisiteInvalid = "A blocker is recorded: a prerequisite did not hold." {
         code: "execution_prerequisite_invalid", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "The restore could not be executed safely.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the prerequisites recorded with the restore.",
     }
-    RbacNotConfigured = "The restore was stopped because Intune role assignments were not configured." {
+    RbacNotConfigured = "A blocker is recorded: Intune role assignments were not configured." {
         code: "intune_rbac.not_configured", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "Writes to the environment were not allowed.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: configure Intune role assignments.",
     }
-    RbacUnhealthy = "The restore was stopped because the check of Intune role assignments had failed." {
+    RbacUnhealthy = "A blocker is recorded: the check of Intune role assignments had failed." {
         code: "intune_rbac.unhealthy", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "Writes to the environment were not allowed.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: repair Intune role assignments.",
     }
-    RbacStale = "The restore was stopped because the check of Intune role assignments was too old." {
+    RbacStale = "A blocker is recorded: the check of Intune role assignments was too old." {
         code: "intune_rbac.stale", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "Writes to the environment were not allowed.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: run the check of Intune role assignments again.",
     }
-    OperationalControlPaused = "The restore was stopped because operations were paused." {
+    OperationalControlPaused = "A blocker is recorded: operations were paused." {
         code: "operational_control.paused", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "Writes to the environment were not allowed.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: who paused operations, and whether they were resumed.",
     }
-    BlockerConfigured = "The restore was stopped by a blocker that the configuration names." {
+    BlockerConfigured = "A blocker is recorded, one that the configuration names." {
         code: "restore.blocker_configured", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
         impact: "Writes to the environment were not allowed.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,

@@ -174,7 +174,7 @@ pub enum RecordedFailure {
 pub struct ItemException {
     /// Where it was found.
     pub part: Part,
-    /// The backup item's id, or the position of a foundation in its list.
+    /// The backup item's id, or the position in its list of what stands beside the items.
     pub id: String,
     /// What is wrong with it.
     pub finding: ItemFinding,
@@ -188,9 +188,9 @@ pub struct ItemException {
 pub enum Part {
     /// `results.items` or `requested_items`.
     Item,
-    /// The assignments of an item.
+    /// The assignments of an item, or a row of `results.assignments`.
     Assignment,
-    /// `results.foundations`.
+    /// `results.foundations` or `results.mappings.foundations`.
     Foundation,
 }
 
@@ -219,6 +219,15 @@ impl PartTally {
     #[must_use]
     pub fn has_effect(&self) -> bool {
         self.applied > 0 || self.partial > 0
+    }
+
+    /// The same, with as many that changed something as the other shows, where that is more.
+    fn with_effects_of(&self, other: &Self) -> Self {
+        Self {
+            applied: self.applied.max(other.applied),
+            partial: self.partial.max(other.partial),
+            ..*self
+        }
     }
 
     fn by_class(&self) -> [(Class, u64); 6] {
@@ -254,17 +263,9 @@ pub(super) fn parse_items(
 ) -> (ItemFacts, Vec<RecordedFailure>) {
     let document = row.results.parse();
     let mut reader = ResultsReader::new(words);
-    reader.facts.reading = match document
-        .as_ref()
-        .map_err(|fault| *fault)
-        .and_then(|results| reader.read_results(results))
-    {
-        Ok(reading) => reading,
-        Err(fault) => {
-            // Half of a document proves as little as none of it.
-            reader = ResultsReader::new(words);
-            ColumnState::Unreadable(fault)
-        }
+    reader.facts.reading = match &document {
+        Ok(results) => reader.read_results(results),
+        Err(fault) => ColumnState::Unreadable(*fault),
     };
     reader.compare_with_request(row);
     reader.finish()
@@ -281,16 +282,6 @@ struct ResultsReader<'a> {
     unknown_rows: u64,
 }
 
-/// Keys of `results` of which each is read by itself.
-const RESULTS_KEYS: [&str; 6] = [
-    "items",
-    "foundations",
-    "mappings",
-    "assignments",
-    "status",
-    "errors",
-];
-
 impl<'a> ResultsReader<'a> {
     fn new(words: &'a ItemWords) -> Self {
         Self {
@@ -305,40 +296,48 @@ impl<'a> ResultsReader<'a> {
         }
     }
 
-    fn read_results(&mut self, results: &'a Json<'a>) -> Result<ColumnState, Fault> {
+    /// Reads each place by itself: one that cannot be read hides nothing that the others say.
+    fn read_results(&mut self, results: &'a Json<'a>) -> ColumnState {
         if results.is_empty_map() {
-            return Ok(ColumnState::Absent);
+            return ColumnState::Absent;
         }
-        let Json::Map(entries) = results else {
-            return Err(Fault::Shape);
-        };
-        let mappings = results.get("mappings");
-        let is_twice = |entries: &[(Cow<'_, str>, Json<'_>)], part: &str| {
-            entries.iter().filter(|(key, _)| key == part).count() > 1
-        };
-        if RESULTS_KEYS.iter().any(|part| is_twice(entries, part))
-            || is_twice(mappings.entries(), "foundations")
-        {
-            return Err(Fault::DuplicateKey);
+        if !matches!(results, Json::Map(_)) {
+            return ColumnState::Unreadable(Fault::Shape);
         }
-        for foundations in [results.get("foundations"), mappings.get("foundations")] {
-            for (position, foundation) in keyed(foundations)? {
-                self.read_foundation(&position, foundation);
-            }
+        let read = [
+            only(results, "foundations").and_then(|found| self.read_foundations(found)),
+            mapped_foundations(results).and_then(|found| self.read_foundations(found)),
+            only(results, "assignments").and_then(|found| self.read_assignments_beside(found)),
+            only(results, "items").and_then(|items| self.read_items(items)),
+            only(results, "status").map(|status| {
+                let denies = self.words.denies_success(status);
+                self.failures
+                    .extend(denies.then_some(RecordedFailure::ResultsStatus));
+            }),
+            only(results, "errors").map(|errors| {
+                let denies = !errors.is_blank();
+                self.failures
+                    .extend(denies.then_some(RecordedFailure::ResultsErrors));
+            }),
+        ];
+        let fault = read.into_iter().find_map(Result::err);
+        fault.map_or(ColumnState::Read, ColumnState::Unreadable)
+    }
+
+    fn read_foundations(&mut self, foundations: &'a Json<'a>) -> Result<(), Fault> {
+        for (position, foundation) in keyed(foundations)? {
+            self.read_foundation(&position, foundation);
         }
-        for (position, assignment) in keyed(results.get("assignments"))? {
+        Ok(())
+    }
+
+    fn read_assignments_beside(&mut self, assignments: &'a Json<'a>) -> Result<(), Fault> {
+        for (position, assignment) in keyed(assignments)? {
             let said = self.words.read(unambiguous(assignment));
             self.facts.assignments.add(said.class, 1);
             self.note(Part::Assignment, &position, &said);
         }
-        self.read_items(results.get("items"))?;
-        if self.words.denies_success(results.get("status")) {
-            self.failures.push(RecordedFailure::ResultsStatus);
-        }
-        if !results.get("errors").is_blank() {
-            self.failures.push(RecordedFailure::ResultsErrors);
-        }
-        Ok(ColumnState::Read)
+        Ok(())
     }
 
     fn read_items(&mut self, items: &'a Json<'a>) -> Result<(), Fault> {
@@ -402,8 +401,11 @@ impl<'a> ResultsReader<'a> {
             self.facts.assignment_conflicts += 1;
             self.except(Part::Assignment, id, ItemFinding::Conflicting);
         }
-        let Some(tally) = listed.or(counted) else {
-            return;
+        // Where they disagree, what either shows to be done may have been.
+        let tally = match (listed, counted) {
+            (Some(listed), Some(counted)) => listed.with_effects_of(&counted),
+            (Some(tally), None) | (None, Some(tally)) => tally,
+            (None, None) => return,
         };
         for (class, count) in tally.by_class() {
             self.facts.assignments.add(class, count);
@@ -433,7 +435,7 @@ impl<'a> ResultsReader<'a> {
     }
 
     /// `assignment_summary` of such an item: outcome word → count. Nothing where the item has none.
-    fn tally_summary(&self, summary: &Json) -> Option<PartTally> {
+    fn tally_summary(&mut self, summary: &Json) -> Option<PartTally> {
         if *summary == Json::Null {
             return None;
         }
@@ -445,7 +447,10 @@ impl<'a> ResultsReader<'a> {
         for (word, value) in summary.entries().iter().filter(|(word, _)| word != "total") {
             match MetadataCount::parse(value) {
                 MetadataCount::Absent => {}
-                MetadataCount::Count(count) => tally.add(self.words.class_of(word), count),
+                MetadataCount::Count(count) => {
+                    tally.add(self.words.class_of(word), count);
+                    self.keep_unknown(Part::Assignment, self.words.unknown(word), count);
+                }
                 MetadataCount::Unreadable => {
                     tally.add(Class::Trouble(ItemFinding::Unrecognised), 1);
                 }
@@ -498,8 +503,10 @@ impl<'a> ResultsReader<'a> {
         let Some(digest) = digest else {
             return;
         };
-        *self.unknown.entry((part, digest)).or_default() += rows;
-        self.unknown_rows += rows;
+        let most = INTEGER_MAX.unsigned_abs();
+        let kept = self.unknown.entry((part, digest)).or_default();
+        *kept = kept.saturating_add(rows).min(most);
+        self.unknown_rows = self.unknown_rows.saturating_add(rows).min(most);
         if self.unknown.len() > UNKNOWN_WORDS_MAX {
             self.unknown.pop_last();
         }
@@ -531,15 +538,35 @@ impl<'a> ResultsReader<'a> {
         let unknown_words: Vec<_> = named
             .map(|((part, digest), rows)| UnknownWord { part, digest, rows })
             .collect();
-        let named: u64 = unknown_words.iter().map(|word| word.rows).sum();
+        let rows = unknown_words.iter().map(|word| word.rows);
+        let named = rows.fold(0_u64, u64::saturating_add);
         let facts = ItemFacts {
             exceptions,
             exceptions_omitted,
             unknown_words,
-            unknown_words_omitted: self.unknown_rows - named,
+            unknown_words_omitted: self.unknown_rows.saturating_sub(named),
             ..self.facts
         };
         (facts, self.failures)
+    }
+}
+
+/// The one value under a key of a map; null where there is none.
+fn only<'a>(map: &'a Json<'a>, key: &str) -> Result<&'a Json<'a>, Fault> {
+    let found = map.entries().iter().filter(|(name, _)| name == key);
+    match found.count() {
+        0 | 1 => Ok(map.get(key)),
+        _ => Err(Fault::DuplicateKey),
+    }
+}
+
+/// `mappings.foundations`.
+fn mapped_foundations<'a>(results: &'a Json<'a>) -> Result<&'a Json<'a>, Fault> {
+    let mappings = only(results, "mappings")?;
+    if mappings.is_empty_map() || matches!(mappings, Json::Map(_)) {
+        only(mappings, "foundations")
+    } else {
+        Err(Fault::Shape)
     }
 }
 

@@ -71,6 +71,7 @@ use super::facts::{Facts, RestoreFacts, RestoreStatus, RunStatus};
 use super::outcome::Outcome;
 use super::proof::{self, Leg, Proof};
 use super::reason::ReasonCode;
+use super::results::ColumnState;
 use crate::stamp::{Stamp, shifted};
 
 /// Version of the table and of everything it reads. Every change that could change a decision or a
@@ -288,7 +289,13 @@ pub(super) fn fail_if(condition: bool, reason: ReasonCode) -> Option<(Ruling, Re
 
 fn never_started(restore: &RestoreFacts) -> bool {
     let may_start = restore.status.is_pre_execution() || restore.status == RestoreStatus::Queued;
-    may_start && restore.started_at == Stamp::Absent && !proof::something_applied(restore)
+    // What cannot be read may show that something was applied.
+    let is_readable =
+        restore.metadata_readable && !matches!(restore.items.reading, ColumnState::Unreadable(_));
+    may_start
+        && is_readable
+        && restore.started_at == Stamp::Absent
+        && !proof::something_applied(restore)
 }
 
 /// When a restore that has not started counts as stopped by its blocker: nobody has touched it for `blocked_after`.

@@ -154,6 +154,11 @@ impl ItemWords {
             .map_or(Class::UNRECOGNISED, WordClass::class)
     }
 
+    /// The digest of a word that nobody knows.
+    pub(super) fn unknown(&self, word: &str) -> Option<String> {
+        (self.class_of(word) == Class::UNRECOGNISED).then(|| digest_of(word))
+    }
+
     /// Reads a row that says nothing twice.
     pub(super) fn read(&self, row: &Json) -> RowWords {
         let said = PLACES.map(|place| row.get(place));
@@ -170,7 +175,7 @@ impl ItemWords {
         let unknown = || {
             let word = words().next()?.text()?;
             let alone = !denied && words().all(|other| other.text() == Some(word));
-            (alone && self.class_of(word) == Class::UNRECOGNISED).then(|| digest_of(word))
+            self.unknown(word).filter(|_| alone)
         };
         RowWords {
             class: if class == Class::Applied && denied {

@@ -149,7 +149,7 @@ const RESULTS: &str = r#"
     a list at the top | [{"status":"applied"}] | Unreadable(Shape) | 0/0/0/0/0/0
     text | "applied" | Unreadable(Shape) | 0/0/0/0/0/0
     items are text | {"items":"applied"} | Unreadable(Shape) | 0/0/0/0/0/0
-    foundations are a number | {"items":[{"status":"applied"}],"foundations":1} | Unreadable(Shape) | 0/0/0/0/0/0
+    foundations are a number | {"items":[{"status":"applied"}],"foundations":1} | Unreadable(Shape) | 1/0/0/0/0/0
     items twice | {"items":[],"items":[{"status":"applied"}]} | Unreadable(DuplicateKey) | 0/0/0/0/0/0
     64 deep is read | {"items":[{"status":"applied","x":NESTED}]} | Read | 1/0/0/0/0/0
     a status of a megabyte | {"items":[{"status":HUGE}]} | Read | 0/0/0/0/0/1

@@ -4,6 +4,7 @@
 //! judged again by the rules of its time, and the rows, changed here in the same way, by those of today.
 
 use reconciler_jobs::restore_execute::review::{Doubt, Recorded, review};
+use reconciler_jobs::restore_execute::{RULESET, RULESET_NUMBER};
 use reconciler_jobs::stamp::Stamp;
 use serde::Deserialize;
 
@@ -245,6 +246,12 @@ fn never_started(case: &mut Case, status: &str, blocker: &str) {
     case.restore.metadata = json("{}");
     case.restore.failure_reason = Some(blocker.to_owned());
     case.as_of = moment("13:00:00");
+}
+
+#[test]
+fn the_number_of_the_ruleset_is_the_one_in_its_name() {
+    let (_, number) = RULESET.split_once('/').unwrap();
+    assert_eq!(number.parse(), Ok(RULESET_NUMBER));
 }
 
 #[test]

@@ -218,6 +218,33 @@ pub(super) fn waiting_rows() -> Vec<Row> {
             queued(case);
             case.one_item(r#"{"status":"applied"}"#);
         }),
+        Expected(10, "deferred restore.in_progress").row("nobody can read whether", |case| {
+            queued(case);
+            case.restore.results = json("7");
+        }),
+        Expected(10, "deferred restore.in_progress").row("nor whether it was counted", |case| {
+            queued(case);
+            case.restore.metadata = json("7");
+        }),
+        AFTER.row("a place that cannot be read hides no item", |case| {
+            case.restore.results =
+                json(r#"{"foundations":true,"items":{"101":{"status":"applied"}}}"#);
+            case.restore.failure_reason = Some("write_gate_blocked".to_owned());
+        }),
+        ALL_ITEMS_FAILED.row("nor that every item failed", |case| {
+            case.restore.results =
+                json(r#"{"assignments":4,"items":{"101":{"status":"failed"}}}"#);
+            case.restore.metadata = Column::Null;
+        }),
+        Expected(15, "partially_succeeded restore.cancelled_after_writes").row(
+            "assignments counted, and none listed",
+            |case| {
+                case.one_item(
+                    r#"{"status":"skipped","assignment_outcomes":[],"assignment_summary":{"success":3}}"#,
+                );
+                case.restore.status = "cancelled".to_owned();
+            },
+        ),
     ];
     rows.extend(STOPPED.each(
         "a blocker, the hour is over, and the status is",

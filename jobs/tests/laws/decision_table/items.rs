@@ -238,7 +238,8 @@ pub(super) fn assignment_and_foundation_rows() -> Vec<Row> {
         r#""assignments":[{}] "assignments":["success"] "assignments":"all"
             "assignments":[{"status":"success","error":"HTTP␣500"}]
             "assignments":[],"assignments":[{"status":"success"}]
-            "mappings":{"foundations":[{"decision":"Created"}]} "mappings":{"foundations":7}"#,
+            "mappings":{"foundations":[{"decision":"Created"}]} "mappings":{"foundations":7}
+            "mappings":7 "mappings":[{"foundations":[]}] "foundations":true"#,
         beside,
     ));
     rows.extend(SUCCEEDED.each(

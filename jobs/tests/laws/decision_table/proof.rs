@@ -34,21 +34,17 @@ pub(super) fn clearance_rows() -> Vec<Row> {
     );
     rows.extend(UNREADABLE.each(
         "failure_summary is of a kind that could hide a blocker",
-        r#"[1] [true] ["write_gate_blocked"] [null,"write_gate_blocked"]
+        r#"[1] [true] ["write_gate_blocked"] {"1":"write_gate_blocked"}
             [{"code":["write_gate_blocked"]}] [{"reason_code":{"value":"write_gate_blocked"}}]
             [{"code":true}] [[{"code":"write_gate_blocked"}]] {"code":["write_gate_blocked"]}
             {"0":"write_gate_blocked"}"#,
         summary,
     ));
-    rows.extend(SUCCEEDED.each(
-        "failure_summary names no blocker",
-        "null [] {} [null] [[],{}]",
-        summary,
-    ));
+    rows.extend(SUCCEEDED.each("failure_summary names no blocker", "null [] {}", summary));
     rows.extend(FAILURE.each(
         "failure_summary records a failure",
         r#"[{"message":"write_gate_blocked"}] [{"code":7}] {"code":500,"message":"gone"}
-            [{"code":"graph.throttled"}] [{"code":"x"},"write_gate_blocked"] {"3":{"code":"x"}}"#,
+            [{"code":"graph.throttled"}] [null] [[],{}] {"a":null} [{"code":"x"},"write_gate_blocked"] {"3":{"code":"x"}}"#,
         summary,
     ));
     rows.extend(FAILURE.each(

@@ -59,7 +59,7 @@ FROM (
             found.operation_run_id AS points_at,
             found.is_named,
             NOT (
-                coalesce(found.is_dry_run <> 0, 0)
+                (typeof(found.is_dry_run) = 'integer' AND found.is_dry_run <> 0)
                 OR (
                     found.started_at IS NULL
                     AND coalesce(CAST(found.status AS TEXT), '') IN

@@ -16,7 +16,7 @@ SELECT
                 SELECT item.id
                 FROM backup_items AS item
                 WHERE item.backup_set_id = backup.id
-                  AND (item.deleted_at IS NULL OR item.deleted_at / 1000000
+                  AND (typeof(item.deleted_at) <> 'integer' OR item.deleted_at / 1000000
                       >= coalesce(restore.started_at, restore.created_at) / 1000000)
                 ORDER BY item.id
                 LIMIT ?3
@@ -33,7 +33,7 @@ SELECT
     CASE WHEN octet_length(restore.metadata) <= ?2
         THEN CAST(restore.metadata AS BLOB) END AS metadata,
     restore.metadata IS NOT NULL AS has_metadata,
-    CAST(substr(restore.failure_reason, 1, 256) AS TEXT) AS failure_reason,
+    CAST(substr(CAST(restore.failure_reason AS BLOB), 1, 1024) AS TEXT) AS failure_reason,
     restore.started_at,
     restore.completed_at,
     restore.created_at,
