@@ -49,15 +49,15 @@ section! {
         #[schemars(length(max = WORDS_MAX), extend("uniqueItems" = true))]
         #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
         applied_words: Vec<String> = Vec::new(), by added_words;
-        /// The same for those that were applied in part.
+        /// Words of a newer platform for items, foundations and assignments that were applied in part.
         #[schemars(length(max = WORDS_MAX), extend("uniqueItems" = true))]
         #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
         partial_words: Vec<String> = Vec::new(), by added_words;
-        /// The same for those that failed.
+        /// Words of a newer platform for items, foundations and assignments that failed.
         #[schemars(length(max = WORDS_MAX), extend("uniqueItems" = true))]
         #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
         failed_words: Vec<String> = Vec::new(), by added_words;
-        /// The same for those that were not applied.
+        /// Words of a newer platform for items, foundations and assignments that were not applied.
         #[schemars(length(max = WORDS_MAX), extend("uniqueItems" = true))]
         #[schemars(inner(length(min = 1, max = WORD_CHARS_MAX)))]
         not_applied_words: Vec<String> = Vec::new(), by added_words;

@@ -136,7 +136,8 @@ fn reopened(facts: &Facts) -> Facts {
     let run = &mut facts.run;
     if run.status == RunStatus::Completed {
         run.blockers = run.blockers_recorded().collect();
-        run.failures -= run.closer.as_ref().map_or(0, |closer| closer.failures);
+        let of_closer = run.closer.as_ref().map_or(0, |closer| closer.failures);
+        run.failures = run.failures.saturating_sub(of_closer);
         run.status = RunStatus::Running;
         run.outcome = RunOutcome::Pending;
     }

@@ -11,7 +11,7 @@ use crate::json::{Column, Fault, Json};
 
 /// The codes that name a blocker.
 pub(super) struct BlockerCodes<'a> {
-    /// Those that configuration adds to the registry's.
+    /// Codes that configuration adds to the blockers of the registry.
     pub(super) added: &'a [String],
 }
 

@@ -49,9 +49,9 @@ vocabulary! {
     StaleQueued { code: Some("run.stale_queued") }
     /// A healer found it running for too long.
     StaleRunning { code: Some("run.stale_running") }
-    /// Its job ran out of time, or nobody was left to execute it.
+    /// A healer found that the job of the run had timed out or was abandoned.
     Abandonment { code: Some("run.infrastructure_timeout_or_abandonment") }
-    /// Its job failed in the queue.
+    /// The queue reported that the job of the run had failed.
     QueueFailure { code: Some("run.queue_failure_bridge") }
     /// Restore and run said different things.
     OutOfSync { code: Some("run.adapter_out_of_sync") }

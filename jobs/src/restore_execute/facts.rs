@@ -343,11 +343,11 @@ vocabulary! {
         /// The platform's word.
         word: &'static str,
     }
-    /// A newer one took its place.
+    /// A newer snapshot took the place of this one.
     Superseded { word: "superseded" }
-    /// Its time was up.
+    /// The snapshot was valid until a moment that has passed.
     Expired { word: "expired" }
-    /// It could not be made.
+    /// The snapshot could not be made.
     Failed { word: "failed" }
 }
 
@@ -527,7 +527,7 @@ impl RestoreFacts {
         let (items, mut failures) = results::parse_items(row, &policy.item_words);
         let reason = row.failure_reason.as_deref().unwrap_or_default();
         let blocker = codes.parse(reason);
-        // Of one that is longer only the beginning was fetched, and the rest is not blank because that is.
+        // Only the beginning of a longer reason was fetched: blanks there say nothing of what follows.
         let is_cut = reason.chars().count() >= TEXT_BYTES_MAX;
         if blocker.is_none() && (is_cut || !reason.trim().is_empty()) {
             failures.push(RecordedFailure::FailureReason);

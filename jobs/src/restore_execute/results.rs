@@ -221,7 +221,7 @@ impl PartTally {
         self.applied > 0 || self.partial > 0
     }
 
-    /// The same, with as many that changed something as the other shows, where that is more.
+    /// This tally with the larger count of applied rows, and of rows applied in part, of both.
     fn with_effects_of(&self, other: &Self) -> Self {
         Self {
             applied: self.applied.max(other.applied),

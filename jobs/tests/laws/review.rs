@@ -5,7 +5,7 @@ use reconciler_jobs::restore_execute::canonical::{canonicalise, digest_of};
 use reconciler_jobs::restore_execute::record::LedgerEntry;
 use reconciler_jobs::restore_execute::review::{Doubt, Name, Recorded, Standing, review};
 
-use crate::support::Case;
+use crate::support::{Case, Kept};
 
 fn proven() -> LedgerEntry {
     Case::proven().record().unwrap().ledger
@@ -180,29 +180,6 @@ fn no_column_can_be_touched_without_a_word() {
 /// Verdicts that a program of the first ruleset recorded: its demonstration's, and some on generated rows, of every
 /// rule and reason that could decide.
 const FIRST: &str = include_str!("corpus/ruleset_1.jsonl");
-
-#[derive(serde::Deserialize)]
-struct Kept {
-    outcome: String,
-    reason_code: String,
-    ruleset: String,
-    facts: String,
-    facts_digest: String,
-    decision: String,
-}
-
-impl Kept {
-    fn recorded(&self) -> Recorded<'_> {
-        Recorded {
-            outcome: &self.outcome,
-            reason_code: &self.reason_code,
-            ruleset: &self.ruleset,
-            facts: &self.facts,
-            facts_digest: &self.facts_digest,
-            decision: &self.decision,
-        }
-    }
-}
 
 fn kept() -> impl Iterator<Item = Kept> {
     FIRST

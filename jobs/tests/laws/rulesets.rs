@@ -3,43 +3,21 @@
 //! `corpus/differences.jsonl` has the same rows as a program of the first ruleset read and decided them. Its facts are
 //! judged again by the rules of its time, and the rows, changed here in the same way, by those of today.
 
-use reconciler_jobs::restore_execute::review::{Doubt, Recorded, review};
+use reconciler_jobs::restore_execute::review::{Doubt, review};
 use reconciler_jobs::restore_execute::{RULESET, RULESET_NUMBER};
 use reconciler_jobs::stamp::Stamp;
-use serde::Deserialize;
 
-use crate::support::{Case, at, json, line, moment};
+use crate::support::{Case, Kept, at, json, line, moment};
 
 const FIRST: &str = include_str!("corpus/differences.jsonl");
 
-#[derive(Deserialize)]
-struct Decided {
-    change: String,
-    outcome: String,
-    reason_code: String,
-    ruleset: String,
-    facts: String,
-    facts_digest: String,
-    decision: String,
-}
-
-impl Decided {
-    /// What the rules of its time make of its facts, in one line.
-    fn by_the_rules_of_its_time(&self) -> String {
-        let recorded = Recorded {
-            outcome: &self.outcome,
-            reason_code: &self.reason_code,
-            ruleset: &self.ruleset,
-            facts: &self.facts,
-            facts_digest: &self.facts_digest,
-            decision: &self.decision,
-        };
-        match review(&recorded) {
-            Ok(reviewed) => line(&reviewed.decision),
-            // A deferral is no verdict, and is told as what it is.
-            Err(Doubt::WrongVerdict { follows, .. }) => follows.replace("no verdict:", "deferred"),
-            Err(doubt) => panic!("{}: {doubt}", self.change),
-        }
+/// What the rules of its time make of the facts on file, in one line.
+fn by_the_rules_of_its_time(kept: &Kept) -> String {
+    match review(&kept.recorded()) {
+        Ok(reviewed) => line(&reviewed.decision),
+        // A deferral is no verdict, and is told as what it is.
+        Err(Doubt::WrongVerdict { follows, .. }) => follows.replace("no verdict:", "deferred"),
+        Err(doubt) => panic!("{}: {doubt}", kept.change),
     }
 }
 
@@ -256,7 +234,7 @@ fn the_number_of_the_ruleset_is_the_one_in_its_name() {
 
 #[test]
 fn each_change_is_decided_otherwise_than_by_the_first_ruleset() {
-    let first: Vec<Decided> = FIRST
+    let first: Vec<Kept> = FIRST
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
@@ -267,7 +245,7 @@ fn each_change_is_decided_otherwise_than_by_the_first_ruleset() {
         change(&mut case);
         let now = line(&case.decide());
         assert_eq!(now, expected, "{name}");
-        let before = then.by_the_rules_of_its_time();
+        let before = by_the_rules_of_its_time(then);
         assert_eq!(
             before,
             format!("{} {}", then.outcome, then.reason_code),

@@ -6,6 +6,7 @@ use reconciler_jobs::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId,
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::facts::{Facts, Policy, RestoreFacts, RunFacts};
 use reconciler_jobs::restore_execute::record::{Attribution, Record, Source, record};
+use reconciler_jobs::restore_execute::review::Recorded;
 use reconciler_jobs::restore_execute::rows::{
     AuditRow, CandidateRow, RestoreRow, RunRow, SetItems, SnapshotRow,
 };
@@ -144,6 +145,33 @@ impl Case {
     /// A restore of which no item, foundation or assignment was applied.
     pub(crate) fn nothing_applied(&mut self) {
         self.one_item(r#"{"status":"skipped"}"#);
+    }
+}
+
+/// A decision that some program recorded, as a line of a corpus has it.
+#[derive(serde::Deserialize)]
+pub(crate) struct Kept {
+    /// What was changed in the proven case, where that is what the line is about.
+    #[serde(default)]
+    pub(crate) change: String,
+    pub(crate) outcome: String,
+    pub(crate) reason_code: String,
+    pub(crate) ruleset: String,
+    pub(crate) facts: String,
+    facts_digest: String,
+    decision: String,
+}
+
+impl Kept {
+    pub(crate) fn recorded(&self) -> Recorded<'_> {
+        Recorded {
+            outcome: &self.outcome,
+            reason_code: &self.reason_code,
+            ruleset: &self.ruleset,
+            facts: &self.facts,
+            facts_digest: &self.facts_digest,
+            decision: &self.decision,
+        }
     }
 }
 
