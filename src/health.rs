@@ -124,6 +124,7 @@ pub struct Health {
     clock: Clock,
     state: Mutex<HealthState>,
     database_is_up: watch::Sender<bool>,
+    outranked: watch::Sender<bool>,
 }
 
 /// Moments are times since the process began.
@@ -139,8 +140,6 @@ struct HealthState {
     sweep_failed: Option<Duration>,
     /// Whether the last settlement met an error that does not pass by itself.
     cannot_settle: bool,
-    /// Whether a worker of newer rules is at work, so that this one settles nothing.
-    outranked: bool,
     stopping: bool,
 }
 
@@ -163,6 +162,7 @@ impl Health {
             clock,
             state: Mutex::new(state),
             database_is_up: watch::Sender::new(false),
+            outranked: watch::Sender::new(false),
         })
     }
 
@@ -247,10 +247,22 @@ impl Health {
         self.state().cannot_settle
     }
 
-    /// Whether a worker of newer rules was heard of. True where that is news.
+    /// Whether a worker of newer rules was heard of, so that this one takes nothing up. True where that is news.
     pub fn outranked(&self, is_outranked: bool) -> bool {
-        let mut state = self.state();
-        std::mem::replace(&mut state.outranked, is_outranked) != is_outranked
+        self.outranked
+            .send_if_modified(|before| std::mem::replace(before, is_outranked) != is_outranked)
+    }
+
+    /// Whether a worker of newer rules was heard of.
+    #[must_use]
+    pub fn is_outranked(&self) -> bool {
+        *self.outranked.borrow()
+    }
+
+    /// Follows whether a worker of newer rules was heard of.
+    #[must_use]
+    pub fn watch_rank(&self) -> watch::Receiver<bool> {
+        self.outranked.subscribe()
     }
 
     /// The process takes no new work. It is not ready any more, and stays live to its end, because
@@ -279,7 +291,7 @@ impl Health {
             checks.push(self.check_sweep(&state, now));
         }
         if state.beats.contains_key(&Loop::Queue) {
-            checks.push(check_settling(&state));
+            checks.push(check_settling(&state, self.is_outranked()));
         }
         checks.push(check_running(&state));
         Report {
@@ -378,19 +390,15 @@ fn check_schema(state: &HealthState) -> HealthCheck {
     HealthCheck::new("schema", state.schema == Some(Schema::Fits), detail)
 }
 
-fn check_settling(state: &HealthState) -> HealthCheck {
-    let detail = if state.outranked {
+fn check_settling(state: &HealthState, is_outranked: bool) -> HealthCheck {
+    let detail = if is_outranked {
         "a worker of newer rules is at work, so this one settles nothing; upgrade restore-reconciler on this host"
     } else if state.cannot_settle {
         "the last settlement was refused as a whole; the log says why"
     } else {
         "nothing is in its way"
     };
-    HealthCheck::new(
-        "settling",
-        !(state.cannot_settle || state.outranked),
-        detail,
-    )
+    HealthCheck::new("settling", !(state.cannot_settle || is_outranked), detail)
 }
 
 fn check_running(state: &HealthState) -> HealthCheck {

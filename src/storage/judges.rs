@@ -61,6 +61,13 @@ impl Store {
         Ok(())
     }
 
+    /// Says that a worker judges no more, so that nobody takes its rules for those of one that is at work.
+    pub async fn withdraw_rules(&self, worker: &str) -> Result<(), StoreError> {
+        let statement = statement!("withdraw the rules that were judged by", "withdraw_rules");
+        self.database.execute(statement, values![worker]).await?;
+        Ok(())
+    }
+
     /// The workers that announced their rules in the last half minute, those of the newest rules first.
     pub async fn list_judges(&self) -> Result<Vec<Judge>, StoreError> {
         let statement = statement!("list the rules that are judged by", "list_judges");

@@ -31,6 +31,14 @@ pub(super) async fn keep_comparing(shared: Arc<Shared>) {
     }
 }
 
+/// Says, as the last thing, that this worker judges no more. Others would think so half a minute later.
+pub(super) async fn withdraw(shared: &Shared) {
+    let withdrawing = shared.store.withdraw_rules(shared.name.as_str());
+    if let Ok(Err(error)) = tokio::time::timeout(ANSWER_WITHIN, withdrawing).await {
+        tracing::debug!(%error, "others may think for half a minute that this worker still judges");
+    }
+}
+
 /// A worker whose settlements are refused judges nothing, so it does not keep others from it.
 async fn hear(shared: &Shared) -> Result<(Judge, Vec<Judge>), StoreError> {
     let own = Judge::new(shared.name.as_str(), &shared.options.settling.policy)?;

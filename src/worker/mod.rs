@@ -44,7 +44,6 @@ mod sweeps;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::Notify;
@@ -53,18 +52,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::health::Health;
 use crate::storage::Store;
-use crate::telemetry::names::{BATCH_JOBS, WORKER_NAME, WORKER_PART};
+use crate::telemetry::names::{WORKER_NAME, WORKER_PART};
 use batch::Batcher;
 use shared::Shared;
 
 pub use runtime::set_up;
 pub use shared::Options;
-
-/// How long a poll that was dropped may take to be committed all the same.
-const POLL_LANDS_WITHIN: Duration = Duration::from_millis(100);
-
-/// How long a process that ends may take to give back what it did not begin.
-const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// A part of the process ended that must not end; what it was is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -92,8 +85,8 @@ pub async fn run(
         .await
         .is_ok();
     if drained {
-        // Bounded, and no more than a favour: others take over what is not given back.
-        let _ = tokio::time::timeout(GIVE_BACK_WITHIN, give_back(&shared)).await;
+        shared.give_back(shared.name.as_str()).await;
+        judges::withdraw(&shared).await;
         tracing::info!("stopped");
     } else {
         tracing::warn!("stopped with jobs in hand; other workers take them over");
@@ -102,21 +95,6 @@ pub async fn run(
         return Err(Broken);
     }
     Ok(())
-}
-
-/// Gives back jobs that were taken and never begun: apalis drops a poll that is under way when it is told to
-/// stop, and the database may commit it a moment later.
-async fn give_back(shared: &Shared) {
-    for wait in [Duration::ZERO, POLL_LANDS_WITHIN] {
-        tokio::time::sleep(wait).await;
-        match shared.store.release_all(shared.name.as_str()).await {
-            Ok(0) => {}
-            Ok(jobs) => {
-                tracing::debug!({ { BATCH_JOBS } = jobs }, "gave back jobs that were not begun");
-            }
-            Err(error) => tracing::debug!(%error, "jobs may be left; they are taken over later"),
-        }
-    }
 }
 
 fn start(shared: &Arc<Shared>) -> TaskTracker {

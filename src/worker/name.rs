@@ -37,9 +37,14 @@ impl ProcessName {
         &self.0
     }
 
+    /// What the names of all workers begin with that this process has for a queue, before a slash.
+    pub(super) fn workers(&self, queue: &str) -> String {
+        format!("{}/{queue}", self.0)
+    }
+
     /// One worker of this process, after so many restarts.
     pub(super) fn worker(&self, queue: &str, restarts: u64) -> String {
-        format!("{}/{queue}/{restarts}", self.0)
+        format!("{}/{restarts}", self.workers(queue))
     }
 }
 

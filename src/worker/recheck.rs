@@ -33,7 +33,7 @@ enum Care {
 /// Settles what becomes due until the process stops.
 pub(super) async fn keep_rechecking(shared: Arc<Shared>) {
     let mut care = Care::OneByOne;
-    loop {
+    while shared.admitted(Loop::Due).await.is_ok() {
         // Longer than an attempt may take, which has a limit of its own and says what it had in hand.
         let limit = shared.options.worker.attempt_timeout * 2;
         let rechecking = recheck(&shared, care);

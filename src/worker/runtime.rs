@@ -183,7 +183,7 @@ macro_rules! run_worker {
         let ended = tokio::select! {
             biased;
             ended = &mut worker => ended,
-            () = $shared.stop.cancelled() => {
+            () = $shared.told_to_finish() => {
                 // It has begun: its first turn came before this one.
                 let _ = running.stop();
                 worker.await

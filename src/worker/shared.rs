@@ -17,6 +17,12 @@ use crate::telemetry::names::BATCH_JOBS;
 /// How often a loop that waits reports that it still turns.
 pub(super) const BEAT_EVERY: Duration = Duration::from_secs(1);
 
+/// How long a poll that was dropped may take to be committed all the same.
+const POLL_LANDS_WITHIN: Duration = Duration::from_millis(100);
+
+/// How long giving back what was not begun may take.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
+
 /// How long looking for rows that nobody can read may take.
 const DISCARD_WITHIN: Duration = Duration::from_secs(10);
 
@@ -148,6 +154,56 @@ impl Shared {
         if up.wait_for(|up| !up).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Waits until work may be taken up, the database being there and no worker of newer rules, and reports meanwhile
+    /// that the loop still turns.
+    pub(super) async fn admitted(&self, which: Loop) -> Result<(), Stopped> {
+        let mut outranked = self.health.watch_rank();
+        let admitted = async {
+            self.health.database_up().await;
+            // Fails when the sender is gone, which lives as long as this process works.
+            outranked.wait_for(|is_outranked| !is_outranked).await.ok();
+        };
+        self.beating(which, async {
+            tokio::select! {
+                () = self.stop.cancelled() => Err(Stopped),
+                () = admitted => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Returns when a worker of newer rules was heard of, or the process is told to stop: what is in hand is finished,
+    /// and nothing else is taken up.
+    pub(super) async fn told_to_finish(&self) {
+        let mut outranked = self.health.watch_rank();
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            _ = outranked.wait_for(|is_outranked| *is_outranked) => {}
+        }
+    }
+
+    /// Gives back to their queues what workers took whose names begin so, and did not begin: apalis drops a poll that
+    /// is under way when it is told to stop, and the database may commit it a moment later. No more than a favour, and
+    /// bounded: others take over what is not given back.
+    pub(super) async fn give_back(&self, workers: &str) {
+        let giving_back = async {
+            for wait in [Duration::ZERO, POLL_LANDS_WITHIN] {
+                tokio::time::sleep(wait).await;
+                match self.store.release_all(workers).await {
+                    Ok(0) => {}
+                    Ok(jobs) => tracing::debug!(
+                        { { BATCH_JOBS } = jobs },
+                        "gave back jobs that were not begun"
+                    ),
+                    Err(error) => {
+                        tracing::debug!(%error, "jobs may be left; they are taken over later");
+                    }
+                }
+            }
+        };
+        let _ = tokio::time::timeout(GIVE_BACK_WITHIN, giving_back).await;
     }
 
     /// Waits so long and until the database is there, and reports meanwhile that the loop still turns.

@@ -1,7 +1,8 @@
 //! Keeps a worker running until the process stops.
 //!
 //! A queue's worker ends with the first database error, and with a panic. It is started again under a new
-//! name, after a pause that grows while it keeps failing, and not before the database is there.
+//! name, after a pause that grows while it keeps failing, and not before the database is there. Beside a worker of newer
+//! rules none is started, and one that runs finishes what it has in hand.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -40,8 +41,7 @@ where
     if beats_as == Loop::Queue && shared.discard_unreadable(beats_as).await {
         shared.health.polled();
     }
-    while !shared.stop.is_cancelled() {
-        shared.health.beat(beats_as);
+    while shared.admitted(beats_as).await.is_ok() {
         let since_start = Stopwatch::start();
         let worker = shared.name.worker(name, restarts);
         shared.takes_jobs_as(name, &worker);
@@ -53,6 +53,11 @@ where
         };
         if shared.stop.is_cancelled() {
             return;
+        }
+        restarts += 1;
+        if shared.health.is_outranked() {
+            shared.give_back(&shared.name.workers(name)).await;
+            continue;
         }
         if since_start.elapsed() >= STEADY_AFTER {
             pause = PAUSE_MIN;
@@ -82,7 +87,6 @@ where
                 tracing::error!({ { QUEUE_NAME } = name }, "a worker panicked; it is restarted");
             }
         }
-        restarts += 1;
         RESTARTS.add([name], 1);
         if shared.pause_beating(beats_as, pause).await.is_err() {
             return;

@@ -76,6 +76,9 @@ async fn on_tick(shared: &Shared, second: u64) {
     let Ok(tick) = Timestamp::from_second(second.cast_signed()) else {
         return;
     };
+    if shared.health.is_outranked() {
+        return; // what it would count as due, it may not settle
+    }
     let won = shared.answered(Loop::Schedule, TICK_WITHIN, win(shared, tick));
     match won.await {
         Some(Ok(())) => {}

@@ -59,13 +59,9 @@ impl Store {
 
     /// The open `restore.execute` runs among `runs`, and what time it is.
     async fn load_open(&self, runs: &[RunId]) -> Result<(Vec<RunId>, Timestamp), StoreError> {
-        let all = Lock {
-            due_only: false,
-            suspects: true,
-        };
         let mut tx = self.database.begin_read().await?;
         let as_of = tx.as_of();
-        let open = tx.lock_open_runs(runs, all).await;
+        let open = tx.lock_open_runs(runs, Lock::ASK).await;
         Ok((finish(tx, open).await?, as_of))
     }
 

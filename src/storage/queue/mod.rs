@@ -197,11 +197,11 @@ impl Store {
         finish(tx, released).await
     }
 
-    /// Gives all jobs back to their queue that workers of this process still hold, and says how many. `process`
-    /// is what their names begin with, before a slash.
-    pub async fn release_all(&self, process: &str) -> Result<u64, StoreError> {
+    /// Gives all jobs back to their queue that some workers still hold, and says how many. `workers` is what their
+    /// names begin with, before a slash.
+    pub async fn release_all(&self, workers: &str) -> Result<u64, StoreError> {
         let statement = statement!("give jobs back", queue "release_all");
-        self.database.execute(statement, values![process]).await
+        self.database.execute(statement, values![workers]).await
     }
 
     /// Marks a job as one that nobody can read. On SQLite, whoever took the job acknowledges it as killed.

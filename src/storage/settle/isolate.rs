@@ -61,13 +61,9 @@ async fn try_alone<T: Transactions>(
     jobs: &[ClaimedJob],
     with: &Settling,
 ) -> Result<Settled, StoreError> {
-    let lock = Lock {
-        due_only: false,
-        suspects: true,
-    };
     let alone = [run];
     let tried = with_retries(with.retries_max, || {
-        commit_batch(store, &alone, jobs, with, lock)
+        commit_batch(store, &alone, jobs, with, Lock::SETTLE)
     });
     match tried.await {
         Ok(round) => {
@@ -276,11 +272,7 @@ async fn watch_refused_within(
     with: &Settling,
     error: &StoreError,
 ) -> Result<Option<Watch>, StoreError> {
-    let lock = Lock {
-        due_only: false,
-        suspects: true,
-    };
-    let locked = tx.lock_open_runs(&[run], lock).await?;
+    let locked = tx.lock_open_runs(&[run], Lock::SETTLE).await?;
     let found = tx.load_runs(&locked).await?;
     let watch = found.first().map(|found| {
         let watch = Watch::after_refusal(found.watched.as_ref(), tx.as_of(), &with.schedule);

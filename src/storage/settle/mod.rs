@@ -146,6 +146,7 @@ async fn try_together<T: Transactions>(
     let lock = Lock {
         due_only: with.due_only,
         suspects: false,
+        ..Lock::SETTLE
     };
     with_retries(with.retries_max, || {
         commit_batch(store, batch, jobs, with, lock)

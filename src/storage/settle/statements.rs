@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use reconciler_jobs::attempt::Attempts;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::json::BYTES_MAX;
+use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
 use reconciler_jobs::restore_execute::results::ITEMS_MAX;
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
-use reconciler_jobs::restore_execute::{Policy, RULESET_NUMBER};
 use serde_json::value::RawValue;
 
 use super::transaction::{Lock, Transaction};
@@ -48,7 +48,7 @@ impl Transaction for DatabaseTransaction {
             .driver()
             .fetch_column(
                 statement,
-                values![runs, lock.due_only, lock.suspects, as_of, RULESET_NUMBER],
+                values![runs, lock.due_only, lock.suspects, as_of, lock.ruleset],
             )
             .await?;
         Ok(locked.into_iter().map(RunId).collect())

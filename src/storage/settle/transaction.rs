@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reconciler_jobs::attempt::Attempts;
 use reconciler_jobs::ids::RunId;
-use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::{Policy, RULESET_NUMBER};
+
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
@@ -28,6 +29,23 @@ pub(in crate::storage) struct Lock {
     pub(in crate::storage) due_only: bool,
     /// Also those of which unfinished settlements are remembered.
     pub(in crate::storage) suspects: bool,
+    /// None while a worker of a higher ruleset than this is alive.
+    pub(in crate::storage) ruleset: i64,
+}
+
+impl Lock {
+    /// All that this program may settle.
+    pub(in crate::storage) const SETTLE: Self = Self {
+        due_only: false,
+        suspects: true,
+        ruleset: RULESET_NUMBER,
+    };
+
+    /// All, whoever may settle them: to ask for a run is no verdict.
+    pub(in crate::storage) const ASK: Self = Self {
+        ruleset: i64::MAX,
+        ..Self::SETTLE
+    };
 }
 
 /// Opens transactions.

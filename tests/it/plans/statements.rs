@@ -142,6 +142,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("send_notice", "reads nothing"),
     ("announce_rules", "writes the worker's own row"),
     ("list_judges", "reads a row per worker"),
+    ("withdraw_rules", "reads a row per worker"),
     ("claim_census", "reads the census's one row"),
     ("load_census", "reads the census's one row"),
     ("publish_census", "writes the census's one row"),

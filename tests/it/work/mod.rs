@@ -8,6 +8,7 @@ mod latency;
 mod lifecycle;
 mod patience;
 mod poison;
+mod rules;
 mod sqlite;
 mod ticks;
 mod trace;
