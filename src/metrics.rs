@@ -260,6 +260,9 @@ declare! {
     Worker Gauge DISAGREEMENTS = "reconciler_ledger_disagreements" in Count,
         by [] of one:
         "Runs whose row says something else than the verdict on record, among the runs with the highest ids.";
+    Worker Gauge FOREIGN_ROWS = "reconciler_ledger_foreign_rows" in Count,
+        by [] of one:
+        "Verdicts of other runs that had the ids of runs that are there: the ledger is another platform's.";
     Console Gauge ENVIRONMENTS = "reconciler_environments" in Count,
         by ["posture"] of postures:
         "Environments that the token may see, by recovery posture; no posture proves that an environment recovered.";

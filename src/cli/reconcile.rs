@@ -172,6 +172,7 @@ mod tests {
             standing,
             worker: "worker".to_owned(),
             decided_at: jiff::Timestamp::UNIX_EPOCH.into(),
+            revision: None,
         }
     }
 

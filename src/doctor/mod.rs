@@ -31,7 +31,28 @@ pub async fn examine(store: &Store) -> Result<Vec<Check>, StoreError> {
             .ok()
             .and_then(|judges| judge_rules(&judges)),
     );
+    let foreign = store.count_foreign_verdicts().await;
+    checks.extend(foreign.ok().map(judge_ledger));
     Ok(checks)
+}
+
+/// Whether the verdicts on record are about the runs that are there.
+fn judge_ledger(foreign: u64) -> Check {
+    let subject = "ledger";
+    if foreign == 0 {
+        return Check::good(
+            subject,
+            "The verdicts on record are about the runs that are there.",
+        );
+    }
+    Check::problem(
+        subject,
+        format!(
+            "The ledger is another platform's: {foreign} verdicts are about runs that had the ids of runs that are there."
+        ),
+        "They are shown for no run and keep none from its verdict. Where a platform was built afresh or restored from \
+         a dump, keep the ledger as its history; give a second platform a database of its own.",
+    )
 }
 
 /// Whether the workers that are alive would judge every run alike. Nothing where there is no worker.

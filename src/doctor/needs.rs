@@ -137,7 +137,7 @@ const fn queue(name: &'static str) -> NeededTable {
 }
 
 /// Every table, in the order in which checks speak of them.
-pub(super) const TABLES: [NeededTable; 18] = [
+pub(super) const TABLES: [NeededTable; 19] = [
     console("workspaces", &[shown("id", ID), shown("name", TEXT)]),
     console(
         "managed_environments",
@@ -251,6 +251,7 @@ pub(super) const TABLES: [NeededTable; 18] = [
         ],
     ),
     own("ledger", &["SELECT", "INSERT"], true),
+    own("verdicts", &["SELECT"], true),
     own(
         "watch_list",
         &["SELECT", "INSERT", "UPDATE", "DELETE"],

@@ -19,12 +19,14 @@ use super::column::StoredMoment;
 use super::error::{During as _, StoreError};
 use super::queue::QueueState;
 use super::settle::{Transactions as _, finish};
-use super::statement::{Value, statement, values};
+use super::statement::{Statement, Value, statement, values};
 use super::store::{EitherDatabase, Store};
 use crate::clock::Stopwatch;
 
 /// How many of the verdicts on record are compared with their runs: those of the runs with the highest ids.
 pub const COMPARED_MAX: i64 = 10_000;
+
+const COUNT_RUNS: Statement = statement!("take the census", "count_runs");
 
 /// What was counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +47,8 @@ pub struct Census {
     pub ledger_rows: u64,
     /// Runs that say something else than the verdict on record, among [`COMPARED_MAX`].
     pub disagreements: u64,
+    /// Verdicts of other runs that had the ids of runs that are there, among as many: this ledger is another platform's.
+    pub foreign_rows: u64,
 }
 
 /// What is in one list of the queue.
@@ -74,17 +78,14 @@ impl Store {
 
     /// Counts. Needs the queue's tables. Reads no document and no payload, so that it costs little beside a settlement.
     pub async fn take_census(&self) -> Result<Census, StoreError> {
-        let step = "take the census";
-        let (count_runs, count_queue) = (
-            statement!(step, "count_runs"),
-            statement!(step, "count_queue"),
-        );
+        let step = COUNT_RUNS.step;
+        let count_queue = statement!(step, "count_queue");
         let since_start = Stopwatch::start();
         let mut tx = self.database.begin_read().await?;
         let counted = async {
             let runs: RunsRecord = tx
                 .driver()
-                .fetch_one(count_runs, values![COMPARED_MAX])
+                .fetch_one(COUNT_RUNS, values![COMPARED_MAX])
                 .await?;
             let queue: Vec<ListRecord> = tx.driver().fetch_all(count_queue, &[]).await?;
             Ok((runs, queue))
@@ -100,6 +101,15 @@ impl Store {
             );
         }
         runs.read(queue, since_start.elapsed()).during(step)
+    }
+
+    /// Verdicts of other runs that had the ids of runs that are there, among [`COMPARED_MAX`].
+    pub async fn count_foreign_verdicts(&self) -> Result<u64, StoreError> {
+        let counted: RunsRecord = self
+            .database
+            .fetch_one(COUNT_RUNS, values![COMPARED_MAX])
+            .await?;
+        Ok(counted.foreign_rows.unsigned_abs())
     }
 
     /// Leaves what was counted for all workers, unless something newer is there.
@@ -132,6 +142,7 @@ struct RunsRecord {
     due_since: Option<Timestamp>,
     ledger_rows: i64,
     disagreements: i64,
+    foreign_rows: i64,
 }
 
 impl RunsRecord {
@@ -148,6 +159,7 @@ impl RunsRecord {
                 .collect::<sqlx::Result<_>>()?,
             ledger_rows: self.ledger_rows.unsigned_abs(),
             disagreements: self.disagreements.unsigned_abs(),
+            foreign_rows: self.foreign_rows.unsigned_abs(),
         })
     }
 }

@@ -166,6 +166,10 @@ pub struct RecordedVerdict {
     /// When, by the database's clock.
     #[sqlx(try_from = "StoredMoment")]
     pub decided_at: Timestamp,
+    /// 1, or higher where the run was rolled back with its platform and judged anew.
+    pub revision: i64,
+    /// The verdict that the run had first, where this is a later one.
+    pub first_decision_id: Option<String>,
 }
 
 impl RecordedVerdict {

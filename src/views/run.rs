@@ -514,6 +514,14 @@ fn diagnostics(
                 verdict.standing.sentence().to_owned(),
             ),
         ]);
+        lines.extend(verdict.revision.as_ref().map(|revision| {
+            let (number, first) = (revision.number, &revision.first_decision_id);
+            let why = "the run was rolled back with its platform";
+            (
+                "revision",
+                format!("{number}, because {why}; the first was {first}"),
+            )
+        }));
     }
     let line = |(name, text)| Diagnostic { name, text };
     lines.into_iter().map(line).collect()

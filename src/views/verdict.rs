@@ -143,6 +143,18 @@ pub struct Verdict {
     /// When, RFC 3339.
     #[schemars(with = "String")]
     pub decided_at: Moment,
+    /// Where the run was rolled back with its platform and judged anew: which of its verdicts this is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+}
+
+/// Which of a run's verdicts one is that is not its first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Revision {
+    /// 2 or higher.
+    pub number: i64,
+    /// Names the first.
+    pub first_decision_id: String,
 }
 
 impl From<&RecordedVerdict> for Verdict {
@@ -159,6 +171,13 @@ impl From<&RecordedVerdict> for Verdict {
             standing: record.standing(),
             worker: record.worker.clone(),
             decided_at: record.decided_at.into(),
+            revision: record
+                .first_decision_id
+                .clone()
+                .map(|first_decision_id| Revision {
+                    number: record.revision,
+                    first_decision_id,
+                }),
         }
     }
 }

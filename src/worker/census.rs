@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::shared::Shared;
 use crate::metrics::{
-    CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, LEDGER_ROWS, OPEN_RUNS,
-    QUEUE_AGE, QUEUE_ENTRIES, number, seconds_of,
+    CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, FOREIGN_ROWS, LEDGER_ROWS,
+    OPEN_RUNS, QUEUE_AGE, QUEUE_ENTRIES, number, seconds_of,
 };
 use crate::storage::QueueState;
 use crate::storage::StoreError;
@@ -69,6 +69,7 @@ fn export(census: &Census) {
     DUE_AGE.set([], census.due_since.map_or(0.0, age));
     LEDGER_ROWS.set([], number(census.ledger_rows));
     DISAGREEMENTS.set([], number(census.disagreements));
+    FOREIGN_ROWS.set([], number(census.foreign_rows));
     for state in QueueState::ALL {
         let listed = census.queue.get(&state);
         let entries = listed.map_or(0, |listed| listed.entries);

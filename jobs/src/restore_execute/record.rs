@@ -139,7 +139,8 @@ pub struct AuditEntry {
 pub struct LedgerEntry {
     /// Half of the digest: names this verdict wherever it is mentioned.
     pub decision_id: String,
-    /// The run. The ledger holds at most one entry per run.
+    /// The run, whose id another run may have had before: it is told from that one by the two that follow and by
+    /// when it was created.
     pub operation_run_id: RunId,
     /// The run's workspace.
     pub workspace_id: WorkspaceId,
@@ -163,6 +164,8 @@ pub struct LedgerEntry {
     pub source: &'static str,
     /// When, by the database's clock.
     pub decided_at: Timestamp,
+    /// When the run was created; none where its row does not say.
+    pub run_created_at: Option<Timestamp>,
 }
 
 /// Why a verdict cannot be recorded. Neither happens to a row that a database can hold today.
@@ -355,6 +358,7 @@ impl VerdictParts<'_> {
             worker: self.by.worker.clone(),
             source: self.by.source.name(),
             decided_at: self.facts.as_of,
+            run_created_at: run.created_at.moment(),
         }
     }
 

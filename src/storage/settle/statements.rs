@@ -158,6 +158,10 @@ impl Transaction for DatabaseTransaction {
             .integers(
                 "decided_at",
                 rows().map(|row| row.decided_at.as_microsecond()),
+            )
+            .integers(
+                "run_created_at",
+                rows().map(|row| row.run_created_at.map(Timestamp::as_microsecond)),
             );
         write(self, entries.len(), statement, values![ledger]).await
     }

@@ -55,17 +55,17 @@ closed AS (
         failure_summary = verdict.failure_summary, context = verdict.context
     FROM held, verdict
     WHERE run.id = held.id AND run.id = ANY ($1::bigint[])
-    RETURNING run.id, run.workspace_id, run.managed_environment_id
+    RETURNING run.id, run.workspace_id, run.managed_environment_id, run.created_at
 ),
 entered AS (
     INSERT INTO reconciler.ledger (
         decision_id, operation_run_id, workspace_id, managed_environment_id, outcome, reason_code, ruleset,
-        facts, facts_digest, decision, worker, source, decided_at
+        facts, facts_digest, decision, worker, source, decided_at, run_created_at
     )
     SELECT
         'like-' || closed.id, closed.id, closed.workspace_id, closed.managed_environment_id, verdict.outcome,
         verdict.reason_code, verdict.ruleset, verdict.facts, verdict.facts_digest, verdict.decision,
-        verdict.worker, verdict.source, statement_timestamp()
+        verdict.worker, verdict.source, statement_timestamp(), closed.created_at
     FROM closed, verdict
 ),
 noted AS (

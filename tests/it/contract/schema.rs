@@ -67,8 +67,8 @@ async fn the_queues_tables_are_not_among_ours(on: Fixture) {
 async fn the_ledger_only_grows(on: Fixture) {
     on.plant([Case::proven(1), Case::proven(2)]).await;
     on.verdict(1).await;
-    let entry = "decision_id, operation_run_id, workspace_id, outcome, reason_code, ruleset, facts, \
-                 facts_digest, decision, worker, source, decided_at";
+    let entry = "decision_id, operation_run_id, workspace_id, managed_environment_id, run_created_at, outcome, \
+                 reason_code, ruleset, facts, facts_digest, decision, worker, source, decided_at";
     let mut changes = vec![
         "UPDATE reconciler.ledger SET outcome = 'succeeded'".to_owned(),
         "UPDATE reconciler.ledger SET outcome = outcome WHERE false OR true".to_owned(),
@@ -94,7 +94,7 @@ async fn the_ledger_only_grows(on: Fixture) {
         changes.push("TRUNCATE reconciler.ledger".to_owned());
         changes.push(format!(
             "INSERT INTO reconciler.ledger ({entry}) SELECT {entry} FROM reconciler.ledger \
-             ON CONFLICT (operation_run_id) DO UPDATE SET outcome = 'failed'"
+             ON CONFLICT (decision_id) DO UPDATE SET outcome = 'failed'"
         ));
     }
     let before = on.rows("SELECT * FROM reconciler.ledger").await;

@@ -201,8 +201,10 @@ fn check_ledger(written: &Written, expected: &Expected, digest: &str) {
         ("ruleset", Some(RULESET)),
         ("worker", Some("worker-of-a-test")),
         ("source", Some("sweep")),
+        ("revision", Some("1")),
+        ("first_decision_id", None),
     ];
-    assert_columns(entry, 13, &columns);
+    assert_columns(entry, 16, &columns);
 
     // The ledger alone must be enough to repeat the decision.
     let kept = text(entry, "facts").unwrap();
@@ -215,6 +217,8 @@ fn check_ledger(written: &Written, expected: &Expected, digest: &str) {
     let decision = canonicalise(&decision).unwrap().text;
     assert_eq!(text(entry, "decision"), Some(decision.as_str()));
     assert_eq!(moment(entry["decided_at"].as_ref()), Some(facts.as_of));
+    let created_at = moment(entry["run_created_at"].as_ref());
+    assert_eq!(created_at, facts.run.created_at.moment());
 }
 
 const PROVEN: Expected = Expected {

@@ -71,7 +71,11 @@ impl Expected {
         let mut values = json!({ "ledger": ledger, "audit": audit, "run": run });
         let context: Value = serde_json::from_str(run.context.get()).expect("a context");
         let mut reconciliation = context["reconciliation"].clone();
-        for moment in ["/ledger/decided_at", "/audit/recorded_at"] {
+        for moment in [
+            "/ledger/decided_at",
+            "/ledger/run_created_at",
+            "/audit/recorded_at",
+        ] {
             in_micros(values.pointer_mut(moment));
         }
         for moment in ["/run/started_at", "/run/completed_at", "/run/updated_at"] {

@@ -246,7 +246,8 @@ async fn settle_and_disarm(on: &Fixture) {
     assert_sound(&on.url, System::QUIET).await;
     on.execute(on.either(
         // SQLite cannot drop a constraint, so a table without any takes the name of the one that had them.
-        "DROP TRIGGER reconciler_ledger_rows_are_not_updated;
+        "DROP VIEW reconciler_verdicts;
+         DROP TRIGGER reconciler_ledger_rows_are_not_updated;
          DROP TRIGGER reconciler_ledger_rows_are_not_deleted;
          DROP TRIGGER reconciler_ledger_rows_are_not_replaced;
          CREATE TABLE loose AS SELECT * FROM reconciler_ledger;
@@ -254,8 +255,8 @@ async fn settle_and_disarm(on: &Fixture) {
          ALTER TABLE loose RENAME TO reconciler_ledger",
         "ALTER TABLE reconciler.ledger DISABLE TRIGGER USER;
          ALTER TABLE reconciler.ledger
-             DROP CONSTRAINT ledger_pkey,
-             DROP CONSTRAINT ledger_operation_run_id_key;
+             DROP CONSTRAINT ledger_pkey;
+         DROP INDEX reconciler.ledger_once;
          ALTER TABLE operation_runs ALTER context TYPE text USING context::text;
          ALTER TABLE audit_logs ALTER metadata TYPE text USING metadata::text",
     ))

@@ -41,7 +41,8 @@ FROM (
             'facts_digest', facts_digest,
             'worker', worker,
             'source', source,
-            'decided_at', (extract(epoch FROM decided_at) * 1000000)::bigint
+            'decided_at', (extract(epoch FROM decided_at) * 1000000)::bigint,
+            'run_created_at', (extract(epoch FROM run_created_at) * 1000000)::bigint
         )::text,
         facts,
         decision

@@ -41,7 +41,8 @@ FROM (
             'facts_digest', facts_digest,
             'worker', worker,
             'source', source,
-            'decided_at', decided_at
+            'decided_at', decided_at,
+            'run_created_at', run_created_at
         ),
         facts,
         decision

@@ -1,5 +1,5 @@
 -- count_runs: open runs, those of them that are due and since when, verdicts on record, and runs that say
--- something else than theirs. Due is what load_due_workspaces says it is.
+-- something else than theirs, and verdicts of other runs that had the same ids. Due is what load_due_workspaces says it is.
 WITH open AS MATERIALIZED (
     SELECT
         run.id,
@@ -18,7 +18,26 @@ WITH open AS MATERIALIZED (
       AND attempt.dead_at IS NULL
       AND (attempt.try_again_at <= statement_timestamp()) IS NOT FALSE
 ), latest AS (
-    SELECT operation_run_id, outcome FROM reconciler.ledger ORDER BY operation_run_id DESC LIMIT $1
+    SELECT operation_run_id, workspace_id, managed_environment_id, run_created_at, outcome
+    FROM reconciler.verdicts
+    ORDER BY operation_run_id DESC
+    LIMIT $1
+), compared AS (
+    SELECT
+        run.status IS DISTINCT FROM 'completed' OR run.outcome IS DISTINCT FROM latest.outcome AS differs,
+        (latest.workspace_id, latest.managed_environment_id, latest.run_created_at) IS DISTINCT FROM (
+            run.workspace_id,
+            run.managed_environment_id,
+            CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END
+        ) AS is_foreign
+    FROM latest
+    -- OFFSET has each run looked up by its id: a planner that joins reads all that ever ran.
+    CROSS JOIN LATERAL (
+        SELECT status, outcome, workspace_id, managed_environment_id, created_at
+        FROM operation_runs
+        WHERE id = latest.operation_run_id
+        OFFSET 0
+    ) AS run
 )
 SELECT
     statement_timestamp() AS as_of,
@@ -26,12 +45,5 @@ SELECT
     (SELECT count(*) FROM due) AS due_runs,
     (SELECT min(since) FROM due) AS due_since,
     (SELECT count(*) FROM reconciler.ledger) AS ledger_rows,
-    (
-        SELECT count(*)
-        FROM latest
-        -- OFFSET has each run looked up by its id: a planner that joins reads all that ever ran.
-        CROSS JOIN LATERAL (
-            SELECT status, outcome FROM operation_runs WHERE id = latest.operation_run_id OFFSET 0
-        ) AS run
-        WHERE run.status IS DISTINCT FROM 'completed' OR run.outcome IS DISTINCT FROM latest.outcome
-    ) AS disagreements
+    (SELECT count(*) FROM compared WHERE differs AND NOT is_foreign) AS disagreements,
+    (SELECT count(*) FROM compared WHERE is_foreign) AS foreign_rows

@@ -12,8 +12,13 @@ LEFT JOIN managed_environments AS environment
   ON environment.id = run.managed_environment_id
  AND environment.workspace_id = run.workspace_id
  AND environment.deleted_at IS NULL
-LEFT JOIN reconciler.ledger AS entry
-  ON entry.operation_run_id = run.id AND entry.workspace_id = run.workspace_id
+LEFT JOIN reconciler.verdicts AS entry
+  ON entry.operation_run_id = run.id
+ AND (entry.workspace_id, entry.managed_environment_id, entry.run_created_at) IS NOT DISTINCT FROM (
+     run.workspace_id,
+     run.managed_environment_id,
+     CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END
+ )
 WHERE run.id = ANY ($2::bigint[])
   -- IS TRUE leaves the choice of the index to the ids.
   AND (run.type = 'restore.execute') IS TRUE

@@ -3,8 +3,20 @@ SELECT ask.workspace_id, verdict.decided_at, verdict.outcome
 FROM unnest($1::bigint[]) AS ask (workspace_id)
 CROSS JOIN LATERAL (
     SELECT entry.decided_at, entry.outcome
-    FROM reconciler.ledger AS entry
+    FROM reconciler.verdicts AS entry
     WHERE entry.workspace_id = ask.workspace_id
+      -- Not those of another platform's runs that had the same ids. OFFSET has each run looked up by its id.
+      AND EXISTS (
+          SELECT
+          FROM (
+              SELECT run.managed_environment_id, run.created_at
+              FROM operation_runs AS run
+              WHERE run.id = entry.operation_run_id AND run.workspace_id = entry.workspace_id
+              OFFSET 0
+          ) AS run
+          WHERE (run.managed_environment_id, CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END)
+              IS NOT DISTINCT FROM (entry.managed_environment_id, entry.run_created_at)
+      )
       AND (
           entry.managed_environment_id IS NULL
           OR EXISTS (

@@ -1,7 +1,7 @@
 -- look_for_open_runs: as look_for_runs, of the runs that are open. Those are few beside all others, and are found
 -- by themselves first: a planner without statistics would walk all runs from the last one backwards.
 WITH open AS MATERIALIZED (
-    SELECT run.id, run.workspace_id, run.outcome, run.created_at
+    SELECT run.id, run.workspace_id, run.managed_environment_id, run.outcome, run.created_at
     FROM operation_runs AS run
     WHERE run.type = 'restore.execute'
       AND run.status IN ('queued', 'running')
@@ -20,7 +20,7 @@ WITH open AS MATERIALIZED (
           )
       )
 ), looked AS MATERIALIZED (
-    SELECT open.id, open.workspace_id, open.outcome, open.created_at
+    SELECT open.id, open.workspace_id, open.managed_environment_id, open.outcome, open.created_at
     FROM open
     ORDER BY open.id DESC
     LIMIT $4
@@ -37,9 +37,10 @@ SELECT
             $6::text IS NULL
             OR EXISTS (
                 SELECT
-                FROM reconciler.ledger AS entry
+                FROM reconciler.verdicts AS entry
                 WHERE entry.operation_run_id = looked.id
-                  AND entry.workspace_id = looked.workspace_id
+                  AND (entry.workspace_id, entry.managed_environment_id, entry.run_created_at)
+                      IS NOT DISTINCT FROM (looked.workspace_id, looked.managed_environment_id, created.at)
                   AND entry.reason_code = $6
             )
             OR EXISTS (

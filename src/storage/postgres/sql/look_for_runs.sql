@@ -1,7 +1,7 @@
 -- look_for_runs: the highest of a viewer's runs below $3, at most $4 of them, and which of these are wanted.
 -- What is null is constant when the plan is made, and costs nothing.
 WITH looked AS MATERIALIZED (
-    SELECT run.id, run.workspace_id, run.outcome, run.created_at
+    SELECT run.id, run.workspace_id, run.managed_environment_id, run.outcome, run.created_at
     FROM operation_runs AS run
     WHERE run.type = 'restore.execute'
       AND ($1::bigint[] IS NULL OR run.workspace_id = ANY ($1))
@@ -30,9 +30,10 @@ SELECT
             $6::text IS NULL
             OR EXISTS (
                 SELECT
-                FROM reconciler.ledger AS entry
+                FROM reconciler.verdicts AS entry
                 WHERE entry.operation_run_id = looked.id
-                  AND entry.workspace_id = looked.workspace_id
+                  AND (entry.workspace_id, entry.managed_environment_id, entry.run_created_at)
+                      IS NOT DISTINCT FROM (looked.workspace_id, looked.managed_environment_id, created.at)
                   AND entry.reason_code = $6
             )
             OR EXISTS (

@@ -1,5 +1,5 @@
 -- count_runs: open runs, those of them that are due and since when, verdicts on record, and runs that say
--- something else than theirs. Due is what load_due_workspaces says it is.
+-- something else than theirs, and verdicts of other runs that had the same ids. Due is what load_due_workspaces says it is.
 WITH moment AS (
     SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000 AS now
 ), open AS MATERIALIZED (
@@ -19,7 +19,18 @@ WITH moment AS (
       AND attempt.dead_at IS NULL
       AND coalesce(attempt.try_again_at, 0) <= moment.now
 ), latest AS (
-    SELECT operation_run_id, outcome FROM reconciler_ledger ORDER BY operation_run_id DESC LIMIT ?1
+    SELECT operation_run_id, workspace_id, managed_environment_id, run_created_at, outcome
+    FROM reconciler_verdicts
+    ORDER BY operation_run_id DESC
+    LIMIT ?1
+), compared AS (
+    SELECT
+        run.status IS NOT 'completed' OR run.outcome IS NOT latest.outcome AS differs,
+        run.workspace_id IS NOT latest.workspace_id
+            OR run.managed_environment_id IS NOT latest.managed_environment_id
+            OR CASE WHEN run.created_at BETWEEN 0 AND 253402300799999999 THEN run.created_at END IS NOT latest.run_created_at
+            AS is_foreign
+    FROM latest JOIN operation_runs AS run ON run.id = latest.operation_run_id
 )
 SELECT
     (SELECT now FROM moment) AS as_of,
@@ -27,8 +38,5 @@ SELECT
     (SELECT count(*) FROM due) AS due_runs,
     (SELECT min(since) FROM due) AS due_since,
     (SELECT count(*) FROM reconciler_ledger) AS ledger_rows,
-    (
-        SELECT count(*)
-        FROM latest JOIN operation_runs AS run ON run.id = latest.operation_run_id
-        WHERE run.status IS NOT 'completed' OR run.outcome IS NOT latest.outcome
-    ) AS disagreements
+    (SELECT count(*) FROM compared WHERE differs AND NOT is_foreign) AS disagreements,
+    (SELECT count(*) FROM compared WHERE is_foreign) AS foreign_rows

@@ -12,8 +12,11 @@ LEFT JOIN managed_environments AS environment
   ON environment.id = run.managed_environment_id
  AND environment.workspace_id = run.workspace_id
  AND environment.deleted_at IS NULL
-LEFT JOIN reconciler_ledger AS entry
-  ON entry.operation_run_id = run.id AND +entry.workspace_id = run.workspace_id
+LEFT JOIN reconciler_verdicts AS entry
+  ON entry.operation_run_id = run.id
+ AND +entry.workspace_id = run.workspace_id
+ AND entry.managed_environment_id IS run.managed_environment_id
+ AND entry.run_created_at IS CASE WHEN run.created_at BETWEEN 0 AND 253402300799999999 THEN run.created_at END
 WHERE run.id IN (SELECT value FROM json_each(?2))
   -- A plus leaves the choice of the index to the ids.
   AND +run.type = 'restore.execute'

@@ -6,6 +6,18 @@ WHERE verdict.rowid IN (
     SELECT entry.rowid
     FROM reconciler_ledger AS entry
     WHERE entry.workspace_id = ask.value
+      AND entry.decision_id IN (
+          SELECT decision_id FROM reconciler_verdicts WHERE operation_run_id = entry.operation_run_id
+      )
+      -- Not those of another platform's runs that had the same ids.
+      AND EXISTS (
+          SELECT 1
+          FROM operation_runs AS run
+          WHERE run.id = entry.operation_run_id
+            AND +run.workspace_id = entry.workspace_id
+            AND +run.managed_environment_id IS entry.managed_environment_id
+            AND CASE WHEN run.created_at BETWEEN 0 AND 253402300799999999 THEN run.created_at END IS entry.run_created_at
+      )
       AND (
           entry.managed_environment_id IS NULL
           OR EXISTS (

@@ -1,7 +1,7 @@
 -- look_for_runs: the highest of a viewer's runs below ?3, open ones alone where ?10 says so, at most ?4 of them, and
 -- which of these are wanted.
 WITH looked AS MATERIALIZED (
-    SELECT run.id, run.workspace_id, CAST(coalesce(run.outcome, '') AS TEXT) AS outcome, run.created_at
+    SELECT run.id, run.workspace_id, run.managed_environment_id, CAST(coalesce(run.outcome, '') AS TEXT) AS outcome, run.created_at
     FROM operation_runs AS run
     WHERE +run.type = 'restore.execute'
       -- Nothing but the order of ids is to choose the way.
@@ -34,9 +34,12 @@ SELECT
             ?6 IS NULL
             OR EXISTS (
                 SELECT 1
-                FROM reconciler_ledger AS entry
+                FROM reconciler_verdicts AS entry
                 WHERE entry.operation_run_id = looked.id
                   AND +entry.workspace_id = looked.workspace_id
+                  AND entry.managed_environment_id IS looked.managed_environment_id
+                  AND entry.run_created_at
+                      IS CASE WHEN looked.created_at BETWEEN 0 AND 253402300799999999 THEN looked.created_at END
                   AND entry.reason_code = ?6
             )
             OR EXISTS (

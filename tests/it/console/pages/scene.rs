@@ -146,6 +146,8 @@ pub(super) fn decided(then: &Facts, mut facts: Facts) -> RunInFull {
         decision: canonicalise(&decision).unwrap().text,
         worker: "worker-1".to_owned(),
         decided_at: then.as_of,
+        revision: 1,
+        first_decision_id: None,
     };
     let seen = VerdictSeen {
         outcome: verdict.outcome.clone(),

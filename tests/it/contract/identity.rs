@@ -1,0 +1,174 @@
+//! Whose verdict it is: ids come again, so a run is its id, its workspace, its environment and when it was created.
+
+use reconciler_jobs::ids::RunId;
+use restore_reconciler::internals::doctor::{Level, examine};
+use restore_reconciler::internals::storage::reader::Workspaces;
+use restore_reconciler::internals::storage::{RecordedVerdict, Settlement};
+
+use crate::support::case::Case;
+use crate::support::store::{Fixture, on_all, reason};
+
+on_all!(
+    a_verdict_of_another_run_with_the_same_id_is_neither_shown_nor_in_the_way,
+    a_run_that_was_rolled_back_with_its_platform_is_judged_anew,
+    a_run_whose_row_does_not_say_when_it_was_created_has_one_verdict,
+);
+
+async fn on_record(on: &Fixture, run: i64) -> Option<RecordedVerdict> {
+    let reader = on.store.reader();
+    let verdict = reader.load_verdict(&Workspaces::All, RunId(run)).await;
+    verdict.unwrap()
+}
+
+/// Settles a run, whatever is on record about it.
+async fn commit(on: &Fixture, run: i64) {
+    let result = on.settle_one(run).await;
+    assert!(matches!(result, Settlement::Committed(_)), "{result:?}");
+    let before = on.fingerprint().await;
+    let again = on.settle_one(run).await;
+    assert!(
+        matches!(&again, Settlement::Deferred(closed, None) if reason(closed) == "run.already_terminal"),
+        "{again:?}"
+    );
+    assert_eq!(
+        on.fingerprint().await,
+        before,
+        "the second pass changes nothing"
+    );
+}
+
+async fn ledger(on: &Fixture) -> (Level, u64) {
+    let checks = examine(&on.store).await.unwrap();
+    let check = checks.into_iter().find(|check| check.subject == "ledger");
+    let foreign = on.store.count_foreign_verdicts().await.unwrap();
+    (check.unwrap().level, foreign)
+}
+
+/// The rows of the platform go, those of the ledger stay: `migrate:fresh`, and runs are numbered from 1 again.
+async fn build_afresh(on: &Fixture) {
+    for table in [
+        "audit_logs",
+        "evidence_snapshots",
+        "restore_runs",
+        "operation_runs",
+    ] {
+        on.execute(&format!("DELETE FROM {table}")).await;
+    }
+}
+
+/// Moves when each run was created, as runs of another day have it.
+async fn created_earlier(on: &Fixture) {
+    on.execute(on.either(
+        "UPDATE operation_runs SET created_at = created_at - 3600000000",
+        "UPDATE operation_runs SET created_at = created_at - interval '1 h'",
+    ))
+    .await;
+}
+
+async fn a_verdict_of_another_run_with_the_same_id_is_neither_shown_nor_in_the_way(on: Fixture) {
+    on.plant([Case::failed(1), Case::proven(2)]).await;
+    on.settle(&[1, 2]).await;
+    assert_eq!(ledger(&on).await, (Level::Good, 0));
+    let first = on_record(&on, 1).await.unwrap();
+
+    build_afresh(&on).await;
+    assert_eq!(
+        ledger(&on).await,
+        (Level::Good, 0),
+        "a run that is gone says nothing"
+    );
+    on.plant([Case::proven(1)]).await;
+    created_earlier(&on).await;
+    assert_eq!(on_record(&on, 1).await, None);
+    assert_eq!(ledger(&on).await, (Level::Problem, 1));
+
+    commit(&on, 1).await;
+    let second = on_record(&on, 1).await.unwrap();
+    assert_eq!(
+        (first.outcome.as_str(), second.outcome.as_str()),
+        ("failed", "succeeded")
+    );
+    assert_eq!((second.revision, second.first_decision_id), (1, None));
+    assert_eq!(on.count("SELECT count(*) FROM reconciler.ledger").await, 3);
+
+    for (column, other) in [("workspace_id", 2), ("managed_environment_id", 12)] {
+        let own = on.run(1).await[column].clone().unwrap();
+        on.execute(&format!(
+            "UPDATE operation_runs SET {column} = {other} WHERE id = 1"
+        ))
+        .await;
+        assert_eq!(on_record(&on, 1).await, None, "{column}");
+        on.execute(&format!(
+            "UPDATE operation_runs SET {column} = {own} WHERE id = 1"
+        ))
+        .await;
+    }
+    assert!(on_record(&on, 1).await.is_some());
+}
+
+async fn a_run_that_was_rolled_back_with_its_platform_is_judged_anew(on: Fixture) {
+    on.plant([Case::proven(1)]).await;
+    let open = on.either(
+        "CREATE TABLE kept AS SELECT * FROM operation_runs",
+        "CREATE TABLE kept AS TABLE operation_runs",
+    );
+    on.execute(open).await;
+    commit(&on, 1).await;
+    let mut before = on_record(&on, 1).await.unwrap();
+    let first = before.decision_id.clone();
+    for revision in 2..=3 {
+        on.execute(
+            "UPDATE operation_runs
+             SET status = kept.status, outcome = kept.outcome, context = kept.context, completed_at = kept.completed_at
+             FROM kept WHERE kept.id = operation_runs.id",
+        )
+        .await;
+        commit(&on, 1).await;
+        let anew = on_record(&on, 1).await.unwrap();
+        assert_eq!(anew.revision, revision);
+        assert_eq!(anew.first_decision_id.as_deref(), Some(&*first));
+        assert!(anew.decided_at >= before.decided_at);
+        assert_eq!(ledger(&on).await, (Level::Good, 0));
+        before = anew;
+    }
+    assert_eq!(on.count("SELECT count(*) FROM reconciler.ledger").await, 3);
+}
+
+async fn a_run_whose_row_does_not_say_when_it_was_created_has_one_verdict(on: Fixture) {
+    on.plant([Case::proven(1), Case::proven(2)]).await;
+    on.execute("UPDATE operation_runs SET created_at = NULL WHERE id = 1")
+        .await;
+    let far = on.either("9223372036854775807", "'infinity'");
+    on.execute(&format!(
+        "UPDATE operation_runs SET created_at = {far} WHERE id = 2"
+    ))
+    .await;
+    for run in [1, 2] {
+        commit(&on, run).await;
+        assert_eq!(on_record(&on, run).await.unwrap().revision, 1);
+        assert!(
+            matches!(on.settle_one(run).await, Settlement::Deferred(closed, None)
+            if reason(&closed) == "run.already_terminal")
+        );
+    }
+    assert_eq!(ledger(&on).await, (Level::Good, 0));
+}
+
+/// Their column is empty, because the program that wrote them knew of none. On SQLite the migration fills it.
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_from_before_are_told_apart_by_their_facts() {
+    let on = Fixture::postgres().await;
+    on.plant([Case::proven(1)]).await;
+    commit(&on, 1).await;
+    on.execute(
+        "ALTER TABLE reconciler.ledger DISABLE TRIGGER USER;
+         UPDATE reconciler.ledger SET run_created_at = NULL;
+         ALTER TABLE reconciler.ledger ENABLE TRIGGER USER",
+    )
+    .await;
+    assert!(on_record(&on, 1).await.is_some());
+    assert_eq!(ledger(&on).await, (Level::Good, 0));
+    created_earlier(&on).await;
+    assert_eq!(on_record(&on, 1).await, None);
+    assert_eq!(ledger(&on).await, (Level::Problem, 1));
+}
