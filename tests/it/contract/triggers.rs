@@ -110,7 +110,7 @@ async fn the_platforms_writes_never_fail_whatever_is_broken() {
     ];
     let without_foreign_key = async || {
         let on = watched_platform().await;
-        on.execute("ALTER TABLE restore_runs DROP CONSTRAINT restore_runs_operation_run_id_fkey")
+        on.execute("ALTER TABLE restore_runs DROP CONSTRAINT restore_runs_operation_run_id_foreign")
             .await;
         on
     };
