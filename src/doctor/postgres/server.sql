@@ -3,7 +3,7 @@ WITH me AS (
     SELECT
         split_part(version(), ' on ', 1) AS product,
         version() LIKE 'PostgreSQL%' AS is_postgresql,
-        current_setting('server_version_num')::integer >= 140000 AS is_new_enough,
+        current_setting('server_version_num')::integer >= 150000 AS is_new_enough,
         pg_is_in_recovery() AS is_replica,
         current_setting('transaction_read_only')::boolean AS is_read_only,
         quote_ident(current_database()) AS database,
@@ -17,7 +17,7 @@ FROM me, LATERAL (
         'Point RECONCILER_DATABASE_URL at the platform''s PostgreSQL server.' AS action
     WHERE NOT is_postgresql
     UNION ALL
-    SELECT 'problem', format('%s is too old.', product), 'Upgrade the server to PostgreSQL 14 or newer.'
+    SELECT 'problem', format('%s is too old.', product), 'Upgrade the server to PostgreSQL 15 or newer.'
     WHERE is_postgresql AND NOT is_new_enough
     UNION ALL
     SELECT 'good', format('%s answers, database %s.', product, database), NULL

@@ -398,12 +398,12 @@ async fn old_servers_and_other_products_are_problems() {
         let (_, level, finding, action) = checks.remove(0);
         (level, finding, action)
     };
-    let (level, ..) = version("'PostgreSQL 14.0 on x86_64'", "'140000'").await;
+    let (level, ..) = version("'PostgreSQL 15.0 on x86_64'", "'150000'").await;
     assert_eq!(level, "good");
-    let (level, _, action) = version("'PostgreSQL 13.9 on x86_64'", "'130009'").await;
+    let (level, _, action) = version("'PostgreSQL 14.9 on x86_64'", "'140009'").await;
     assert_eq!(level, "problem");
-    assert_eq!(action, "Upgrade the server to PostgreSQL 14 or newer.");
-    let (level, found, _) = version("'CockroachDB CCL v23.1 (x86_64)'", "'130000'").await;
+    assert_eq!(action, "Upgrade the server to PostgreSQL 15 or newer.");
+    let (level, found, _) = version("'CockroachDB CCL v23.1 (x86_64)'", "'140000'").await;
     assert_eq!(level, "problem");
     assert!(found.contains("no PostgreSQL but CockroachDB"), "{found}");
 }
