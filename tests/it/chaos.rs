@@ -24,6 +24,7 @@ use self::faults::{Amount, cause};
 use self::platform::{Books, Platform};
 use crate::history::{System, assert_sound};
 use crate::support::cluster::{self, environment};
+use crate::support::roles::Purpose;
 use crate::support::scene::Scene;
 use crate::support::time::eventually;
 
@@ -89,7 +90,7 @@ async fn no_run_is_lost_doubled_or_overclaimed_whatever_fails() {
     let cluster = Arc::new(Mutex::new(cluster));
     let crew = Crew::start(scene.url(), &scene.config).await;
     let (stop, told) = watch::channel(false);
-    let platform = Platform::new(scene.url(), dice.for_another());
+    let platform = Platform::new(&scene.url_of(Purpose::Platform), dice.for_another());
     let platform = tokio::spawn(platform.work(told));
     report(&"the platform and three workers are at work");
 

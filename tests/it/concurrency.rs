@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::support::case::Case;
 use crate::support::cluster::environment;
+use crate::support::roles::Purpose;
 use crate::support::store::{Fixture, pages, pass, settling};
 use crate::support::time::TIMEOUT;
 
@@ -30,7 +31,7 @@ async fn sweep_until_nothing_is_due(url: &str, worker: &str) -> u64 {
         lock_timeout: TIMEOUT,
         ..Limits::default()
     };
-    let store = connect(url, Access::Write, &limits).await;
+    let store = connect(&Purpose::Worker.url(url), Access::Write, &limits).await;
     let store = store.expect("the database accepts connections");
     let mut committed = 0;
     while store.count_due(None).await.expect("a count") > 0 {

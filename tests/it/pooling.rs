@@ -24,6 +24,7 @@ use crate::manual::grants_of_a_worker;
 use crate::support::case::{Case, rows_of, world};
 use crate::support::hold::WAITING;
 use crate::support::pooler::{Mode, Pooler};
+use crate::support::roles::Purpose;
 use crate::support::scene::{IN_HAND, Scene, TICKS, dismiss, until_said};
 use crate::support::store::Fixture;
 use crate::support::time::Machine;
@@ -86,7 +87,8 @@ async fn request(through: &PgPool, runs: impl IntoIterator<Item = i64>) {
 
 /// A platform's connections through the pooler.
 async fn platform(pooler: &Pooler) -> PgPool {
-    let options: PgConnectOptions = pooler.url().parse().expect("a URL");
+    let url = Purpose::Platform.url(&pooler.url());
+    let options: PgConnectOptions = url.parse().expect("a URL");
     let options = options.extra_float_digits(None);
     let pool = PgPoolOptions::new()
         .max_connections(2)
@@ -180,7 +182,7 @@ async fn verbs_work(url: &str) {
         said
     };
     assert!(said(&["migrate"], 0).await.contains("nothing was changed"));
-    let standin = Standin::new(url).expect("a URL");
+    let standin = Standin::new(&Purpose::Platform.url(url)).expect("a URL");
     standin.plant(&world()).await.expect("the world");
     let runs = rows_of([101, 102].map(Case::proven));
     standin.plant(&runs).await.expect("runs");
@@ -201,7 +203,7 @@ async fn verbs_work(url: &str) {
 async fn verbs_keep_nothing_in_a_session() {
     for mode in [Mode::Transaction, Mode::Session] {
         let on = Fixture::empty_postgres().await;
-        on.standin.install().await.expect("the stand-in");
+        on.install().await;
         let pooler = Pooler::before(&on.url, mode, 6).await;
         let (url, migrate) = (pooler.url(), ["migrate"]);
         let both = tokio::join!(said_by(&url, &migrate), said_by(&url, &migrate));
@@ -212,6 +214,7 @@ async fn verbs_keep_nothing_in_a_session() {
                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         let locks = on.number_of(locks).await;
         assert_eq!(locks, 0, "left behind in the pooler's sessions");
+        on.grant().await;
         verbs_work(&url).await;
         assert_sound(&on.url, System::QUIET).await;
     }
@@ -225,7 +228,7 @@ async fn a_reader_looks_through_a_pooler() {
         let on = Fixture::postgres().await;
         let pooler = Pooler::before(&on.url, mode, 8).await;
         on.plant([Case::proven(1)]).await;
-        let reader = open_reader(&pooler.url(), &Limits::default()).await;
+        let reader = open_reader(&Purpose::Console.url(&pooler.url()), &Limits::default()).await;
         let reader = reader.expect("a pooler is no obstacle");
         let policy = Policy::default();
         let look = || reader.load_run(&Workspaces::All, RunId(1), &policy);
@@ -299,7 +302,7 @@ async fn a_worker_and_a_platform_need_no_more_than_the_manual_grants() {
         grants = grants.replace(&named, &format!(" TO {role};"));
     }
     scene.execute(&roles).await;
-    let as_role = |role: &str| (scene.url()).replacen("reconciler@", &format!("{role}@"), 1);
+    let as_role = |role: &str| (scene.url()).replacen("postgres@", &format!("{role}@"), 1);
     let refused = said_by(&as_role(&worker), &["sweep"]).await;
     assert_eq!(refused.0, Some(1), "{}", refused.1);
     scene.execute(&grants).await;

@@ -17,6 +17,7 @@ use tokio::{
 use crate::support::case::{Case, rows_of};
 use crate::support::cluster::{self, Cluster};
 use crate::support::hold::hold;
+use crate::support::roles::Purpose;
 use crate::support::time::{Machine, POLL, TIMEOUT};
 use crate::support::worker::{Worker, stage};
 
@@ -44,8 +45,8 @@ connections_max = 2
 const ROLES: &str = "
     DO $$
     BEGIN
-        CREATE ROLE one SUPERUSER LOGIN;
-        CREATE ROLE two SUPERUSER LOGIN;
+        CREATE ROLE one LOGIN IN ROLE reconciler;
+        CREATE ROLE two LOGIN IN ROLE reconciler;
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; -- another lane did
     END
     $$";
@@ -99,9 +100,9 @@ async fn prepared(cluster: &Cluster) -> cluster::TestDatabase {
 /// Kills whoever settles each of these runs, and measures how long the other takes to do it instead.
 async fn take_over(url: &str, config: &Path, runs: impl Iterator<Item = i64>) -> Vec<Duration> {
     let pool = PgPool::connect(url).await.expect("the server is there");
-    let standin = Standin::new(url).expect("a URL");
+    let standin = Standin::new(&Purpose::Platform.url(url)).expect("a URL");
     let start = async |name: &str| {
-        let url = url.replacen("reconciler@", &format!("{name}@"), 1);
+        let url = url.replacen("postgres@", &format!("{name}@"), 1);
         Worker::start(&url, Some(config))
             .await
             .unwrap_or_else(|why| panic!("{why}"))

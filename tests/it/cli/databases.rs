@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::stage::{File, SECRET, assert_says, execute, plant, run};
 use crate::support::cluster;
+use crate::support::roles::grant;
 
 #[tokio::test]
 async fn migrating_says_what_it_did_and_does_it_once() {
@@ -137,6 +138,7 @@ async fn on_postgres_a_dry_run_needs_no_right_to_write() {
         "sweep   ⇒ 1 ! restore-reconciler migrate
          migrate ⇒ 0 | was created",
     );
+    grant(&url).await;
     let set_read_only = "DO $$ BEGIN
         EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database());
     END $$";

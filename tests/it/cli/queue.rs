@@ -8,6 +8,7 @@ use restore_reconciler::internals::{
 
 use super::stage::{File, assert_says, execute, plant, run};
 use crate::support::cluster;
+use crate::support::roles::grant;
 
 const NOW: &str = "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000";
 
@@ -191,10 +192,19 @@ async fn on_postgres_a_platform_trigger_is_added_named_kept_and_removed() {
     let database = cluster::database().await;
     let url = database.url();
     plant(&url).await;
+    execute(
+        &url,
+        "GRANT TRIGGER ON restore_runs, evidence_snapshots TO migrator",
+    )
+    .await;
     assert_says(
         &url,
-        "migrate --with-platform-trigger ⇒ 0 | was created | was added | restore_runs | evidence_snapshots
-         doctor ⇒ 0 | The queue's tables are there and may be used. | hstore and pgcrypto are there. | may call it.
+        "migrate --with-platform-trigger ⇒ 0 | was created | was added | restore_runs | evidence_snapshots",
+    );
+    grant(&url).await;
+    assert_says(
+        &url,
+        "doctor ⇒ 0 | The queue's tables are there and may be used. | hstore and pgcrypto are there. | may call it.
          doctor ⇒ 0 | It is installed on public.evidence_snapshots and public.restore_runs.
          migrate ⇒ 0 | Platform tables were not touched.
          doctor ⇒ 0 | It is installed on public.evidence_snapshots and public.restore_runs.",

@@ -14,6 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 pub(crate) use crate::support::process::program;
+use crate::support::roles::Purpose;
 
 /// Complete proof.
 pub(crate) const PROVEN: i64 = 1;
@@ -180,7 +181,7 @@ pub(crate) async fn open(url: &str, access: Access) -> Store {
 
 /// The platform's tables and rows.
 pub(crate) async fn plant(url: &str) {
-    let standin = Standin::new(url).unwrap();
+    let standin = Standin::new(&Purpose::Owner.url(url)).unwrap();
     standin.install().await.unwrap();
     standin.plant(&platform()).await.unwrap();
 }

@@ -9,6 +9,7 @@ use super::server::{Ask, CHIEF, entry};
 use crate::manual::grants_of_a_console;
 use crate::support::case::{Case, rows_of};
 use crate::support::cluster::database;
+use crate::support::roles::Purpose;
 use crate::support::worker::{said_by, stage};
 
 /// What the manual grants to the console, as it stands there.
@@ -22,7 +23,7 @@ pub(crate) fn grants_in_the_manual(role: &str) -> String {
 async fn a_console_needs_no_more_than_the_manual_grants() {
     let database = database().await;
     let pool = stage(&database.url()).await;
-    let standin = Standin::new(&database.url()).unwrap();
+    let standin = Standin::new(&Purpose::Platform.url(&database.url())).unwrap();
     let cases = [Case::proven(1), Case::in_progress(2)];
     standin.plant(&rows_of(cases)).await.unwrap();
     // One run stays open.
@@ -37,7 +38,7 @@ async fn a_console_needs_no_more_than_the_manual_grants() {
     execute(&pool, grants_in_the_manual(&role)).await;
 
     let (url, as_role) = (database.url(), format!("{role}@"));
-    let url = url.replacen("reconciler@", &as_role, 1);
+    let url = url.replacen("postgres@", &as_role, 1);
     let sha256 = entry(CHIEF, Reach::Only([1].into()), &Capability::ALL).sha256;
     let settings = Settings::holding(&format!(
         "[console]\nlisten = \"127.0.0.1:0\"\n[[console.tokens]]\nname = \"chief\"\nsha256 = \"{sha256}\"\n\

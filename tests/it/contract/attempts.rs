@@ -73,7 +73,7 @@ async fn witness(on: &Fixture) {
         )
     } else {
         format!(
-            "CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$
+            "CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
              BEGIN {note}; RETURN new; END $$;
              CREATE TRIGGER witness BEFORE UPDATE ON operation_runs FOR EACH ROW
              WHEN (new.status = 'completed') EXECUTE FUNCTION witness()"

@@ -103,7 +103,7 @@ async fn shards_are_divided_as_the_pure_crate_does(on: Fixture) {
             rows.workspaces.push(PlantedWorkspace { id: *id, name });
         }
     }
-    on.standin.plant(&rows).await.unwrap();
+    on.platform.plant(&rows).await.unwrap();
     for of in [1, 2, 3, 7, 16] {
         for index in 0..of {
             let shard = Shard::new(index, of).unwrap();

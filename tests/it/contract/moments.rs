@@ -3,6 +3,7 @@
 use restore_reconciler::internals::storage::{Access, Limits, connect};
 
 use crate::support::case::{Case, ENDED, STARTED};
+use crate::support::roles::Purpose;
 use crate::support::store::{Fixture, assessed, moment, on_all, reason, settle, settling, with};
 
 on_all!(
@@ -132,7 +133,10 @@ async fn the_time_zone_of_a_session_does_not_matter() {
             connections_max: 1,
             ..Limits::default()
         };
-        let elsewhere = format!("{}&options[TimeZone]=Asia/Kolkata", on.url);
+        let elsewhere = format!(
+            "{}&options[TimeZone]=Asia/Kolkata",
+            on.url_of(Purpose::Worker)
+        );
         let store = connect(&elsewhere, Access::Write, &limits).await.unwrap();
         let before = store.now().await.unwrap();
         settle(&store, &[1], &settling()).await;

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use tokio::time::timeout;
 
 use crate::support::proxy::Proxy;
+use crate::support::roles::Purpose;
 use crate::support::store::Fixture;
 use crate::support::time::{eventually, in_time};
 
@@ -17,7 +18,8 @@ async fn pool_behind(proxy: &Proxy, url: &str) -> PgPool {
         connect_timeout: Duration::from_mins(1),
         ..Limits::default()
     };
-    let store = connect(&proxy.url(url), Access::Write, &limits).await;
+    let url = Purpose::Worker.url(&proxy.url(url));
+    let store = connect(&url, Access::Write, &limits).await;
     let QueuePool::Postgres(pool) = store.unwrap().queue_pool() else {
         panic!("it is no file");
     };

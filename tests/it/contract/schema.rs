@@ -4,7 +4,7 @@ use restore_reconciler::internals::storage::{QueuePool, Store};
 use restore_reconciler::internals::worker::set_up;
 
 use crate::support::case::Case;
-use crate::support::store::{Fixture, on_both, open};
+use crate::support::store::{Fixture, on_both};
 
 on_both!(
     migrating_again_changes_nothing,
@@ -18,7 +18,7 @@ async fn migrating_again_changes_nothing(on: Fixture) {
     on.plant([Case::proven(1)]).await;
     on.verdict(1).await;
     let before = on.fingerprint().await;
-    on.store.migrate().await.unwrap();
+    on.migrator().await.migrate().await.unwrap();
     assert_eq!(before, on.fingerprint().await);
 }
 
@@ -26,15 +26,15 @@ async fn two_connections_may_migrate_at_once(on: Fixture) {
     // The fixture has migrated already; a race needs databases in which nobody has.
     for _ in 0..5 {
         let fresh = on.empty_one_beside().await;
-        fresh.standin.install().await.unwrap();
-        let other = open(&fresh.url).await;
-        let (one, two) = tokio::join!(fresh.store.migrate(), other.migrate());
+        fresh.install().await;
+        let (migrator, other) = (fresh.migrator().await, fresh.migrator().await);
+        let (one, two) = tokio::join!(migrator.migrate(), other.migrate());
         one.unwrap();
         two.unwrap();
-        let (one, two) = tokio::join!(set_up(&fresh.store), set_up(&other));
+        let (one, two) = tokio::join!(set_up(&migrator), set_up(&other));
         one.unwrap();
         two.unwrap();
-        assert!(fresh.store.has_queue().await.unwrap());
+        assert!(migrator.has_queue().await.unwrap());
         assert_eq!(fresh.number_of("reconciler.ledger").await, 0);
     }
 }
@@ -116,6 +116,6 @@ async fn a_database_without_the_platform_is_told_apart(on: Fixture) {
     assert!(!empty.store.has_platform().await.unwrap());
     assert!(advice(&empty.store).await.contains("platform's tables"));
 
-    empty.standin.install().await.unwrap();
+    empty.install().await;
     assert!(advice(&empty.store).await.contains("migrate"));
 }

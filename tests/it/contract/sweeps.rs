@@ -251,7 +251,7 @@ async fn set_a_witness(on: &Fixture) {
              FROM reconciler.sweeps AS sweep JOIN json_each(sweep.in_hand) AS run
              WHERE run.value = NEW.id AND sweep.ended_at IS NULL;
          END",
-        "CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        "CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
              INSERT INTO witness SELECT NEW.id, count(*)
              FROM reconciler.sweeps WHERE NEW.id = ANY (in_hand) AND ended_at IS NULL;
              RETURN NULL;
@@ -345,7 +345,7 @@ async fn a_workspace_with_much_to_settle_does_not_keep_others_waiting(on: Fixtur
     const LARGE: i64 = 100;
     let small = 101..=120;
     for id in small.clone().chain([LARGE]) {
-        on.standin.plant(&place(id)).await.unwrap();
+        on.platform.plant(&place(id)).await.unwrap();
     }
     on.plant((1..=5_000).map(|run| failed_in(LARGE, run))).await;
     let runs_of = |place: i64| (0..3).map(move |number| failed_in(place, place * 100 + number));

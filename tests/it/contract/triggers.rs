@@ -1,16 +1,32 @@
 //! The triggers on the platform's tables: they ask when something came to its end, and are never in the way.
 
+use restore_reconciler::internals::storage::Store;
 use sqlx::{Connection as _, raw_sql};
 
 use super::request::{break_each, causes, jobs, platform};
 use crate::support::case::{restore_of, snapshot_of};
 use crate::support::role::Role;
+use crate::support::roles::Purpose;
 use crate::support::store::Fixture;
 
 async fn watched_platform() -> Fixture {
     let on = platform().await;
-    on.store.set_platform_triggers(true).await.unwrap();
+    migrator(&on)
+        .await
+        .set_platform_triggers(true)
+        .await
+        .unwrap();
     on
+}
+
+/// Whoever migrates, with the right that the triggers want of the tables' owner.
+async fn migrator(on: &Fixture) -> Store {
+    let grant = format!(
+        "GRANT TRIGGER ON restore_runs, evidence_snapshots TO {}",
+        Purpose::Migrator.role()
+    );
+    on.execute(&grant).await;
+    on.migrator().await
 }
 
 fn restore_becomes(status: &str) -> String {
@@ -110,8 +126,10 @@ async fn the_platforms_writes_never_fail_whatever_is_broken() {
     ];
     let without_foreign_key = async || {
         let on = watched_platform().await;
-        on.execute("ALTER TABLE restore_runs DROP CONSTRAINT restore_runs_operation_run_id_foreign")
-            .await;
+        on.execute(
+            "ALTER TABLE restore_runs DROP CONSTRAINT restore_runs_operation_run_id_foreign",
+        )
+        .await;
         on
     };
     let function = "reconciler.row_changed()";
@@ -170,18 +188,19 @@ async fn a_role_that_knows_nothing_of_us_fires_the_trigger() {
 #[tokio::test]
 async fn adding_twice_and_removing_twice_does_it_once() {
     let on = platform().await;
+    let migrator = migrator(&on).await;
     assert_eq!(triggers(&on).await, 0);
     let functions = "SELECT count(*) FROM pg_proc WHERE proname = 'row_changed'";
     for _ in 0..2 {
-        on.store.set_platform_triggers(true).await.unwrap();
+        migrator.set_platform_triggers(true).await.unwrap();
         assert_eq!(triggers(&on).await, 2);
     }
-    on.store.migrate().await.unwrap();
+    migrator.migrate().await.unwrap();
     assert_eq!(triggers(&on).await, 2, "a plain migration leaves them");
     on.execute(&restore_becomes("failed")).await;
     assert_eq!(jobs(&on).await, 1);
     for _ in 0..2 {
-        on.store.set_platform_triggers(false).await.unwrap();
+        migrator.set_platform_triggers(false).await.unwrap();
         assert_eq!((triggers(&on).await, on.count(functions).await), (0, 0));
     }
     on.execute(&restore_becomes("partial")).await;

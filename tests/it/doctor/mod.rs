@@ -157,7 +157,7 @@ async fn no_other_column_is_needed(on: Fixture) {
 async fn a_database_of_another_product_is_said_to_be_one(on: Fixture) {
     let on = on.empty_one_beside().await;
     on.execute("CREATE TABLE invoices (id integer)").await;
-    let checks = examine(&on.store).await;
+    let checks = examine(&on.migrator().await).await;
     let found = problems(&checks);
     assert_eq!(found.len(), 2, "{checks:#?}");
     assert!(found[0].finding.contains("none of the platform's tables"));

@@ -2,7 +2,6 @@
 
 use restore_reconciler::internals::doctor::{self, Check, Level};
 use restore_reconciler::internals::storage::Store;
-use restore_reconciler::internals::worker::set_up;
 
 use super::{
     about, action, assert_finds, assert_found_after, assert_level, assert_serves,
@@ -10,7 +9,8 @@ use super::{
 };
 use crate::console::grants_in_the_manual;
 use crate::support::role::Role;
-use crate::support::store::Fixture;
+use crate::support::roles::Purpose;
+use crate::support::store::{Fixture, open_as};
 
 /// With one run.
 async fn prepared() -> Fixture {
@@ -117,13 +117,14 @@ async fn rights(on: &Fixture, role: &str) -> Vec<(String, String, String)> {
 #[tokio::test]
 async fn what_a_console_lacks_is_advice_and_what_the_manual_grants() {
     let on = prepared().await;
-    set_up(&on.store).await.unwrap();
+    on.set_up_queue().await;
     on.execute(
         "REVOKE ALL ON SCHEMA public FROM PUBLIC;
          REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM PUBLIC",
     )
     .await;
-    assert_level(&examine(&on.store).await, "console", Level::Good);
+    let console = open_as(Purpose::Console, &on.url).await;
+    assert_level(&examine(&console).await, "console", Level::Good);
 
     let role = Role::new(&on, "LOGIN").await;
     let by_manual = role.name.replace("the \"worker\" of ", "console_");
@@ -170,12 +171,14 @@ async fn assert_few_rights(role: &Role) {
 
 #[tokio::test]
 async fn a_role_that_may_do_much_is_advised_against() {
-    let (on, role) = prepared_with_role("LOGIN").await;
-    assert_finds(&examine(&on.store).await, "role", "superuser");
+    let (on, role) = prepared_with_role("SUPERUSER LOGIN").await;
+    assert_finds(&examine(&role.store().await).await, "role", "superuser");
 
     let quoted = &role.quoted;
-    on.execute(&format!("ALTER TABLE restore_runs OWNER TO {quoted}"))
-        .await;
+    on.execute(&format!(
+        "ALTER ROLE {quoted} NOSUPERUSER; ALTER TABLE restore_runs OWNER TO {quoted}"
+    ))
+    .await;
     let checks = examine(&role.store().await).await;
     assert_level(&checks, "role", Level::Advice);
     assert_finds(&checks, "role", "owns restore_runs,");
@@ -184,7 +187,7 @@ async fn a_role_that_may_do_much_is_advised_against() {
 #[tokio::test]
 async fn a_schema_that_this_role_may_not_create_is_for_another_to_migrate() {
     let on = Fixture::empty_postgres().await;
-    on.standin.install().await.expect("the stand-in");
+    on.install().await;
     let worker = Role::new(&on, "LOGIN").await.store().await;
     let checks = examine(&worker).await;
     assert!(action(&checks, "schema reconciler").contains("as a role that may create schemas"));
@@ -336,8 +339,11 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
     assert_finds(&checks, "extensions", "hstore");
     assert_finds(&checks, "reconciler.request", "may call it");
     assert_finds(&checks, "platform trigger", "not installed");
-    set_up(&on.store).await.unwrap();
-    on.store.set_platform_triggers(true).await.unwrap();
+    on.set_up_queue().await;
+    let triggers = "GRANT TRIGGER ON restore_runs, evidence_snapshots TO migrator";
+    on.execute(triggers).await;
+    let migrator = on.migrator().await;
+    migrator.set_platform_triggers(true).await.unwrap();
     let checks = examine(&on.store).await;
     for subject in "queue,extensions,reconciler.request,platform trigger".split(',') {
         assert_level(&checks, subject, Level::Good);

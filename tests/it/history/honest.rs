@@ -119,7 +119,7 @@ async fn late_evidence_and_a_platform_that_closes_runs_are_no_findings(on: Fixtu
         snapshots: evidence.snapshots,
         ..PlatformRows::default()
     };
-    on.standin.plant(&rows).await.expect("rows can be planted");
+    on.platform.plant(&rows).await.expect("rows can be planted");
     let mut by_command = patient();
     by_command.by.source = Source::Command;
     let settled = settle(&on.store, &[1, 2, 3], &by_command).await;

@@ -13,7 +13,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use super::server::EXPLAIN;
 use super::statements::LARGE;
 use crate::support::cluster::{TestDatabase, database, environment};
-use crate::support::store::open;
+use crate::support::roles::{Purpose, grant};
+use crate::support::store::{open, open_as};
 
 /// How many settled runs there are, unless this says otherwise.
 const SETTLED_VARIABLE: &str = "RECONCILER_TEST_SETTLED";
@@ -127,9 +128,13 @@ impl Place {
     }
 
     async fn fill(mut self) -> Self {
-        self.standin.install().await.expect("the stand-in");
-        self.store.migrate().await.expect("our schema");
-        set_up(&self.store).await.expect("the queue's tables");
+        let url = self.database.url();
+        let owner = Standin::new(&Purpose::Owner.url(&url)).expect("a URL");
+        owner.install().await.expect("the stand-in");
+        let migrator = open_as(Purpose::Migrator, &url).await;
+        migrator.migrate().await.expect("our schema");
+        set_up(&migrator).await.expect("the queue's tables");
+        grant(&url).await;
         self.standin.plant(&scopes()).await.expect("workspaces");
         self.reopen_after(HURRY).await;
         let next = AtomicI64::new(0);
@@ -183,7 +188,7 @@ fn standin(database: &TestDatabase) -> Standin {
 }
 
 async fn look(database: &TestDatabase) -> Reader {
-    let reader = open_reader(&database.url(), &Limits::default()).await;
+    let reader = open_reader(&Purpose::Console.url(&database.url()), &Limits::default()).await;
     reader.expect("the database accepts connections")
 }
 

@@ -90,7 +90,7 @@ pub(super) const ASKED: [i64; 2] = [29_004, 29_005];
 /// Plants everything, and says in which runs words are secrets.
 pub(super) async fn sow(on: &Fixture, secrets: &mut Secrets) -> Vec<i64> {
     for rows in platform(clock::wall(), true) {
-        on.standin.plant(&rows).await.expect("the scenarios");
+        on.platform.plant(&rows).await.expect("the scenarios");
     }
     let mut rough: Vec<Case> = (FIRST_ROUGH..)
         .map(Case::proven)
@@ -103,7 +103,7 @@ pub(super) async fn sow(on: &Fixture, secrets: &mut Secrets) -> Vec<i64> {
     let plain = REFUSED.into_iter().chain([DEAD]).chain(ASKED);
     let mut rows = rows_of(rough.into_iter().chain(plain.map(Case::failed)));
     rows.restores.push(preparation(secrets));
-    on.standin.plant(&rows).await.expect("more runs");
+    on.platform.plant(&rows).await.expect("more runs");
     let (status, set) = (secrets.make("backup_sets.status"), HOME.1);
     let replaced = format!("UPDATE backup_sets SET status = '{status}' WHERE id = {set}");
     on.execute(&replaced).await;

@@ -24,9 +24,35 @@ use sqlx::{ConnectOptions, Connection, PgConnection, raw_sql};
 /// which spares a process per test (cargo-nextest) a cluster per test.
 const SHARED_CLUSTER_VARIABLE: &str = "RECONCILER_TEST_POSTGRES_URL";
 
+/// Makes the roles of a platform where they are not there yet. Tests of several processes may begin at once: the lock
+/// is held until all roles are there.
+const CREATE_ROLES: &str = "
+SELECT pg_advisory_xact_lock(7301215544112);
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY '{laravel,migrator,reconciler,console,platform}'::text[] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+            EXECUTE format('CREATE ROLE %I LOGIN', wanted);
+        END IF;
+    END LOOP;
+END
+$$";
+
+/// The role that a database and the platform's tables in it belong to.
+const OWNER: &str = "laravel";
+
+/// What the migrator needs of an empty database, beside `CREATE` on it: a way to the platform's tables, which our
+/// functions read as their owner, and a schema to put hstore in, which the queue finds by the search path.
+const PREPARE: &str = "GRANT USAGE, CREATE ON SCHEMA public TO migrator";
+
+/// What an empty database is a copy of.
+const EMPTY: &str = "template0";
+
 /// Creates an empty database that no other test sees.
 pub(crate) async fn database() -> TestDatabase {
-    database_from("template0").await
+    database_from(EMPTY).await
 }
 
 /// Creates a database as a copy of `template`, the name of one that nobody is connected to at the moment.
@@ -39,10 +65,23 @@ async fn create_database(cluster_url: &str, template: &str) -> TestDatabase {
     let mut connection = connect(&maintenance).await;
     let name = sqlx::query_scalar("SELECT 'test_' || replace(gen_random_uuid()::text, '-', '')");
     let name: String = name.fetch_one(&mut connection).await.expect("an answer");
-    let create = format!(r#"CREATE DATABASE "{name}" TEMPLATE "{template}""#);
-    let created = execute(&mut connection, create).await;
-    created.expect("the database is created");
-    TestDatabase { name, maintenance }
+    for statement in [
+        CREATE_ROLES.to_owned(),
+        format!(r#"CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER {OWNER}"#),
+        // A copy of a database has no rights of its template.
+        format!(r#"GRANT CREATE ON DATABASE "{name}" TO migrator"#),
+    ] {
+        let done = execute(&mut connection, statement).await;
+        done.expect("roles and databases are made");
+    }
+    let database = TestDatabase { name, maintenance };
+    if template == EMPTY {
+        let owner = database.maintenance.clone().username(OWNER);
+        let mut owner = connect(&owner.database(&database.name)).await;
+        let prepared = execute(&mut owner, PREPARE.to_owned()).await;
+        prepared.expect("the owner may grant");
+    }
+    database
 }
 
 /// A database of one test. Dropped with this value if that is possible, and with the cluster otherwise.
@@ -57,7 +96,7 @@ impl TestDatabase {
         &self.name
     }
 
-    /// Where the program under test finds it.
+    /// Where the superuser finds it, and `Purpose::url` whoever has a purpose.
     pub(crate) fn url(&self) -> String {
         let options = self.maintenance.clone().database(&self.name);
         options.to_url_lossy().to_string()
@@ -100,7 +139,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Creates an empty database on this cluster.
     pub(crate) async fn database(&self) -> TestDatabase {
-        create_database(&self.url, "template0").await
+        create_database(&self.url, EMPTY).await
     }
 
     /// Makes the server keep whatever it confirmed when it is killed. Unless told to, it loses the commits

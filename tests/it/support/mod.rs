@@ -7,6 +7,7 @@ pub(crate) mod pooler;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod role;
+pub(crate) mod roles;
 pub(crate) mod scene;
 pub(crate) mod store;
 pub(crate) mod time;

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::cluster::environment;
+use super::roles;
 use super::time::in_time;
 
 /// Names a `PgBouncer` to use instead of the installed one. `tests/run` sets it where that is too old.
@@ -59,7 +60,13 @@ impl Pooler {
         let path = |name: &str| directory.path().join(name);
         // Copied, because its owner may have no right to where it was built.
         fs::copy(&program, path("pgbouncer")).expect("the program can be read");
-        fs::write(path("users"), "\"reconciler\" \"\"\n").expect("a file");
+        fs::write(
+            path("users"),
+            roles::names()
+                .map(|name| format!("\"{name}\" \"\"\n"))
+                .concat(),
+        )
+        .expect("a file");
         let prepared = match mode {
             Mode::Transaction => "max_prepared_statements = 200",
             // Releases that follow none do not know the setting.
@@ -86,7 +93,7 @@ impl Pooler {
     /// The way to the database through it.
     pub(crate) fn url(&self) -> String {
         format!(
-            "postgres://reconciler@localhost:6432/{}?host={}",
+            "postgres://postgres@localhost:6432/{}?host={}",
             self.database,
             self.directory.path().display()
         )

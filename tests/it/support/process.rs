@@ -18,13 +18,17 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::roles::Purpose;
 use super::time::TIMEOUT;
 
-/// The binary, with nothing in its environment but the URL of a database, unless that is empty.
+/// The binary, with nothing in its environment but the URL of a database, unless that is empty. It connects as the role
+/// that runs this verb in production, unless the URL is that of another one.
 pub(crate) fn program(url: &str, arguments: &[&str]) -> std::process::Command {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_restore-reconciler"));
     command.env_clear().args(arguments).stdin(Stdio::null());
     if !url.is_empty() {
+        let purpose = Purpose::of_verb(arguments);
+        let url = purpose.map_or_else(|| url.to_owned(), |purpose| purpose.url(url));
         command.env("RECONCILER_DATABASE_URL", url);
     }
     command

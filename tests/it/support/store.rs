@@ -28,6 +28,7 @@ use tracing::Span;
 
 use super::case::{Case, rows_of, world};
 use super::cluster::{self, TestDatabase};
+use super::roles::{self, Purpose};
 
 /// One row, by column, as text.
 pub(crate) type Columns = BTreeMap<String, Option<String>>;
@@ -109,7 +110,10 @@ $$";
 /// A store, migrated, with the stand-in's tables and the scopes of [`world`].
 pub(crate) struct Fixture {
     pub(crate) store: Store,
+    /// In the superuser's hands, for what reaches into both the platform's tables and ours.
     pub(crate) standin: Standin,
+    /// Plants rows, as the platform's application.
+    pub(crate) platform: Standin,
     pub(crate) url: String,
     raw: Raw,
     home: Home,
@@ -147,6 +151,7 @@ impl Fixture {
         Self {
             store: store.expect("the file opens"),
             standin: Standin::new(&url).expect("a URL"),
+            platform: Standin::new(&Purpose::Platform.url(&url)).expect("a URL"),
             url,
             raw: Raw::Sqlite(pool),
             home: Home::Directory(directory),
@@ -162,10 +167,9 @@ impl Fixture {
     pub(crate) async fn postgres_variant() -> Self {
         static FURNISHED: OnceCell<TestDatabase> = OnceCell::const_new();
         let furnish = async |fixture: &Self| {
-            fixture.standin.install().await.expect("the stand-in");
+            fixture.install().await;
             fixture.execute(OTHER_COLUMN_TYPES).await;
-            fixture.store.migrate().await.expect("our schema");
-            fixture.standin.plant(&world()).await.expect("the world");
+            fixture.settle_in().await;
         };
         Self::copy_of(&FURNISHED, furnish).await
     }
@@ -212,6 +216,7 @@ impl Fixture {
         Self {
             store,
             standin: Standin::new(&url).expect("a URL"),
+            platform: Standin::new(&Purpose::Platform.url(&url)).expect("a URL"),
             url,
             raw: Raw::Postgres(pool),
             home: Home::Database(Box::new(database)),
@@ -220,15 +225,51 @@ impl Fixture {
 
     /// Tables and the scopes that rows refer to.
     pub(crate) async fn furnish(&self) {
-        self.standin.install().await.expect("the stand-in");
-        self.store.migrate().await.expect("our schema");
-        self.standin.plant(&world()).await.expect("the world");
+        self.install().await;
+        self.settle_in().await;
+    }
+
+    /// Creates the platform's tables.
+    pub(crate) async fn install(&self) {
+        let owner = Standin::new(&self.url_of(Purpose::Owner)).expect("a URL");
+        owner.install().await.expect("the stand-in");
+    }
+
+    /// Our schema beside the platform's tables, and the scopes that rows refer to.
+    async fn settle_in(&self) {
+        self.migrator().await.migrate().await.expect("our schema");
+        self.grant().await;
+        self.platform.plant(&world()).await.expect("the world");
+    }
+
+    /// Where a role finds this database.
+    pub(crate) fn url_of(&self, purpose: Purpose) -> String {
+        purpose.url(&self.url)
+    }
+
+    /// The database as the role that migrates sees it, on connections that are new.
+    pub(crate) async fn migrator(&self) -> Store {
+        open_as(Purpose::Migrator, &self.url).await
+    }
+
+    /// Creates the tables of the library that delivers jobs.
+    pub(crate) async fn set_up_queue(&self) {
+        let migrator = self.migrator().await;
+        set_up(&migrator).await.expect("the queue's tables");
+        self.grant().await;
+    }
+
+    /// Grants every role what it may do in what there is by now.
+    pub(crate) async fn grant(&self) {
+        if !self.is_sqlite() {
+            roles::grant(&self.url).await;
+        }
     }
 
     /// With the tables of the library that delivers jobs, in schema `apalis` for this side of the test on both
     /// databases.
     pub(crate) async fn with_queue(mut self) -> Self {
-        set_up(&self.store).await.expect("the queue's tables");
+        self.set_up_queue().await;
         if let Raw::Sqlite(pool) = &self.raw {
             self.raw = Raw::Sqlite(beside_its_queue(pool).await);
         }
@@ -250,11 +291,10 @@ impl Fixture {
     )]
     pub(crate) async fn execute_on_queue(&self, statements: &str) {
         let done = match self.store.queue_pool() {
-            QueuePool::Postgres(pool) => {
+            QueuePool::Postgres(_) => {
                 let statements = statements.replace("Jobs", "apalis.jobs");
-                let statements = statements.replace("Workers", "apalis.workers");
-                let statements = raw_sql(AssertSqlSafe(statements));
-                statements.execute(&pool).await.map(drop)
+                self.try_execute(&statements.replace("Workers", "apalis.workers"))
+                    .await
             }
             QueuePool::Sqlite(pool) => {
                 let statements = raw_sql(AssertSqlSafe(statements.to_owned()));
@@ -266,7 +306,7 @@ impl Fixture {
 
     /// Adds the rows of these cases.
     pub(crate) async fn plant(&self, cases: impl IntoIterator<Item = Case>) {
-        let planted = self.standin.plant(&rows_of(cases)).await;
+        let planted = self.platform.plant(&rows_of(cases)).await;
         planted.expect("rows can be planted");
     }
 
@@ -600,15 +640,21 @@ pub(crate) fn refused(result: &Settlement) -> (Option<Watch>, &str) {
     (*watch, error)
 }
 
-/// A store on the database at `url`, on connections of its own.
+/// A store on the database at `url`, on connections of its own, which are a worker's.
 pub(crate) async fn open(url: &str) -> Store {
-    let store = connect(url, Access::Write, &Limits::default()).await;
+    open_as(Purpose::Worker, url).await
+}
+
+/// The same for whoever has a purpose.
+pub(crate) async fn open_as(purpose: Purpose, url: &str) -> Store {
+    let store = connect(&purpose.url(url), Access::Write, &Limits::default()).await;
     store.expect("the database accepts connections")
 }
 
 /// The same, for whoever only looks.
 pub(crate) async fn open_to_read(url: &str) -> Store {
-    let store = connect(url, Access::Read, &Limits::default()).await;
+    let url = Purpose::Worker.url(url);
+    let store = connect(&url, Access::Read, &Limits::default()).await;
     store.expect("the database accepts connections")
 }
 

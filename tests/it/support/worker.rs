@@ -8,6 +8,7 @@ use tokio::{process::Command, time::timeout};
 
 use super::case::world;
 use super::process::{NotStarted, Process, program};
+use super::roles::{Purpose, grant};
 use super::time::TIMEOUT;
 
 /// How many of the last lines that a worker says are kept.
@@ -34,7 +35,7 @@ impl Process {
     ) -> Result<Self, NotStarted> {
         let mut command = program(url, &["work", "--listen", "127.0.0.1:0"]);
         command
-            .env("RECONCILER_LISTEN_URL", listen_url)
+            .env("RECONCILER_LISTEN_URL", Purpose::Worker.url(listen_url))
             .env("RECONCILER_CONFIG", config);
         Self::spawn(&command, LINES_KEPT).await
     }
@@ -43,12 +44,14 @@ impl Process {
 /// Prepares the database at `url` for workers: the platform's stand-in, our schema and the queue, the scopes
 /// of [`world`]. Returns a pool that finds its way back to a server that was away.
 pub(crate) async fn stage(url: &str) -> PgPool {
-    let standin = Standin::new(url).expect("a URL");
-    standin.install().await.expect("the stand-in");
+    let owner = Standin::new(&Purpose::Owner.url(url)).expect("a URL");
+    owner.install().await.expect("the stand-in");
     let migrated = Command::from(program(url, &["migrate"])).output().await;
     let migrated = migrated.expect("the binary was built");
     assert!(migrated.status.success(), "{migrated:?}");
-    standin.plant(&world()).await.expect("the world");
+    grant(url).await;
+    let platform = Standin::new(&Purpose::Platform.url(url)).expect("a URL");
+    platform.plant(&world()).await.expect("the world");
     let pool = PgPoolOptions::new().max_connections(2).connect(url).await;
     pool.expect("the database accepts more connections")
 }

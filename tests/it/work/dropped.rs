@@ -9,6 +9,7 @@ use restore_reconciler::internals::storage::{Access, Limits, QueuePool, Store, c
 use sqlx::raw_sql;
 
 use crate::support::case::Case;
+use crate::support::roles::Purpose;
 use crate::support::store::{Fixture, on_both, settling};
 
 on_both!(
@@ -41,7 +42,7 @@ async fn with_one_connection(on: &Fixture) -> Store {
         connections_max: 1,
         ..Limits::default()
     };
-    let store = connect(&on.url, Access::Write, &limits).await;
+    let store = connect(&on.url_of(Purpose::Worker), Access::Write, &limits).await;
     store.expect("the database is there")
 }
 

@@ -90,7 +90,7 @@ async fn two_workers_count_a_look_once() {
     let scene = Scene::new(&format!("{NO_SWEEPS}{waits}")).await;
     scene.execute(
         "CREATE TABLE look (run bigint, at timestamptz, tries integer, seen_until timestamptz);
-         CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$
+         CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
          BEGIN
              INSERT INTO look VALUES (new.operation_run_id, new.last_looked_at, new.tries, old.look_again_at);
              RETURN new;

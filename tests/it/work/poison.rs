@@ -49,7 +49,7 @@ const POISON: i64 = 7;
 /// Refuses run 7, and counts how often it did so; a number survives the rollback, a row would not.
 const REFUSE: &str = "
     CREATE SEQUENCE refusals;
-    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN
         PERFORM nextval('refusals');
         RAISE EXCEPTION 'refused by a test';

@@ -15,6 +15,7 @@ use restore_reconciler::internals::views::runs::RunLine;
 use super::{POLICY, delete, only, reader};
 use crate::support::case::{CREATED, Case, FOREIGN, HOME, restore_of};
 use crate::support::hold::Writer;
+use crate::support::roles::Purpose;
 use crate::support::store::{Fixture, moved, on_both};
 use crate::support::time::Machine;
 
@@ -219,7 +220,8 @@ async fn asking_for_a_run_queues_a_job(on: Fixture) {
     let on = on.with_queue().await;
     on.plant([Case::proven(1), Case::proven(2)]).await;
     on.settle(&[2]).await;
-    let requests = open_requests(&on.url, &Limits::default()).await.unwrap();
+    let url = on.url_of(Purpose::Console);
+    let requests = open_requests(&url, &Limits::default()).await.unwrap();
     let before = on.fingerprint().await;
     for (run, is_asked_for) in [(1, true), (2, false), (99, false)] {
         let asked = requests.request(RunId(run), "console", None).await;
@@ -261,7 +263,8 @@ async fn a_queue_that_somebody_holds_is_waited_for_no_longer_than_a_lock() {
 async fn ten_requests_make_one_job(on: Fixture) {
     let on = on.with_queue().await;
     on.plant([Case::proven(1), Case::proven(11)]).await;
-    let requests = open_requests(&on.url, &Limits::default()).await.unwrap();
+    let url = on.url_of(Purpose::Console);
+    let requests = open_requests(&url, &Limits::default()).await.unwrap();
     let ask = async |run: i64| {
         let asking = (0..10).map(|_| requests.request(RunId(run), "console", None));
         let mut asked = join_all(asking).await.into_iter();

@@ -20,6 +20,7 @@ use restore_reconciler::internals::storage::reader::{
 use crate::support::case::{
     CREATED, Case, ENDED, FOREIGN, HOME, NEIGHBOUR, restore_of, snapshot_of,
 };
+use crate::support::roles::Purpose;
 use crate::support::store::{Fixture, moved, on_all, with};
 
 pub(crate) use unseen::READING_WRITES;
@@ -34,7 +35,7 @@ on_all!(
 );
 
 async fn reader(on: &Fixture) -> Reader {
-    let reader = open_reader(&on.url, &Limits::default()).await;
+    let reader = open_reader(&on.url_of(Purpose::Console), &Limits::default()).await;
     reader.expect("the database opens")
 }
 
