@@ -27,6 +27,8 @@ mod doctor;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod laravel;
+#[cfg(test)]
 mod manual;
 #[cfg(test)]
 mod metrics;

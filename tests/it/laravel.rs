@@ -1,0 +1,170 @@
+//! The platform as Laravel itself makes it and writes to it, by its schema builder and Eloquent in `tests/laravel`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use tokio::process::Command;
+
+use crate::manual::root;
+use crate::support::cluster::{TestDatabase, database};
+use crate::support::roles::Purpose;
+use crate::support::store::Fixture;
+use crate::support::time::in_time;
+use crate::support::worker::said_by;
+
+/// Runs one of the scripts as a role, and returns what it printed.
+async fn laravel(script: &str, url: &str, purpose: Purpose) -> String {
+    let options: PgConnectOptions = purpose.url(url).parse().expect("a URL");
+    let connection = json!({
+        "host": options.get_socket().expect("a directory of sockets"),
+        "port": options.get_port(),
+        "database": options.get_database().expect("a database"),
+        "username": options.get_username(),
+    });
+    let mut php = Command::new("php");
+    php.arg(root().join("tests/laravel").join(script))
+        .env("RECONCILER_TEST_LARAVEL", connection.to_string())
+        .kill_on_drop(true);
+    let ran = in_time(script, php.output()).await.expect(
+        "PHP is not installed: apt-get install php-cli php-pgsql php-laravel-framework, or run tests/run",
+    );
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(
+        ran.status.success() && said.is_empty(),
+        "{script}: {said}\nIt needs the packages php-cli, php-pgsql and php-laravel-framework, which tests/run installs."
+    );
+    String::from_utf8(ran.stdout).expect("text")
+}
+
+/// Everything in schema `public`, by what it is and what it is called.
+const CATALOGUE: &str = "
+WITH relation AS (
+    SELECT * FROM pg_class WHERE relnamespace = 'public'::regnamespace
+)
+SELECT
+    format('column %s.%s', relname, attname),
+    concat_ws(
+        ' ', format('(%s)', attnum), format_type(atttypid, atttypmod), CASE WHEN attnotnull THEN 'NOT NULL' END,
+        'DEFAULT ' || pg_get_expr(adbin, adrelid), nullif('identity ' || attidentity::text, 'identity ')
+    )
+FROM relation
+JOIN pg_attribute ON attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
+LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE relkind = 'r'
+UNION ALL
+SELECT format('constraint %s of %s', conname, relname), pg_get_constraintdef(pg_constraint.oid)
+FROM relation
+JOIN pg_constraint ON conrelid = relation.oid
+UNION ALL
+SELECT format('index %s', relname), pg_get_indexdef(oid)
+FROM relation
+WHERE relkind = 'i'
+UNION ALL
+SELECT
+    format('sequence %s', relname),
+    format('%s from %s by %s, of %s', seqtypid::regtype, seqstart, seqincrement, (
+        SELECT format('%s.%s', refobjid::regclass, attname)
+        FROM pg_depend
+        JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid
+        WHERE objid = relation.oid AND deptype = 'a'
+    ))
+FROM relation
+JOIN pg_sequence ON seqrelid = relation.oid
+UNION ALL
+SELECT format('relation %s', relname), format('of kind %s', relkind)
+FROM relation";
+
+async fn catalogue(url: &str) -> BTreeMap<String, String> {
+    let pool = PgPool::connect(url).await.expect("the server answers");
+    let found: Vec<(String, String)> = sqlx::query_as(CATALOGUE)
+        .fetch_all(&pool)
+        .await
+        .expect("a catalogue");
+    found.into_iter().collect()
+}
+
+/// A database in which the schema builder has made the platform's tables, as their owner.
+async fn built() -> TestDatabase {
+    let database = database().await;
+    laravel("migrate.php", &database.url(), Purpose::Owner).await;
+    database
+}
+
+#[tokio::test]
+async fn the_stand_in_is_what_laravels_schema_builder_makes() {
+    let built = built().await;
+    let standin = Fixture::empty_postgres().await;
+    standin.install().await;
+    let (built, standin) = (catalogue(&built.url()).await, catalogue(&standin.url).await);
+    assert!(built.len() > 150, "{built:#?}");
+    let names: BTreeSet<&String> = built.keys().chain(standin.keys()).collect();
+    let differences: Vec<String> = names
+        .into_iter()
+        .map(|name| (name, [&built, &standin].map(|it| it.get(name))))
+        .filter(|(_, [laravel, ours])| laravel != ours)
+        .map(|(name, [laravel, ours])| {
+            let [laravel, ours] = [laravel, ours].map(|it| it.map_or("nothing", |it| it));
+            format!("{name}\n    Laravel makes {laravel}\n    the stand-in {ours}")
+        })
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// What becomes of each restore that Eloquent writes: the run's outcome, and why.
+const JUDGED: [(&str, &str, &str); 9] = [
+    ("proven", "succeeded", "restore.proof_complete"),
+    ("named", "succeeded", "restore.proof_complete"),
+    (
+        "unproven",
+        "partially_succeeded",
+        "restore.evidence_missing",
+    ),
+    ("mixed", "partially_succeeded", "restore.items_mixed"),
+    ("failed", "failed", "restore.execution_failed"),
+    ("blocked", "blocked", "write_gate_blocked"),
+    ("preview", "pending", "restore.preview_only"),
+    ("deleted", "pending", "restore.proof_unavailable"),
+    ("executing", "pending", "restore.in_progress"),
+];
+
+/// From an empty database to verdicts, each step by the role that takes it in production, with the documented grants.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_eloquent_writes_is_judged_by_a_worker_with_the_documented_grants() {
+    let on = Fixture::in_database(built().await).await;
+    let migrated = said_by(&on.url, &["migrate"]).await;
+    assert_eq!(migrated.0, Some(0), "{}", migrated.1);
+    on.grant().await;
+    let restores = laravel("restores.php", &on.url, Purpose::Platform).await;
+    let runs: BTreeMap<String, i64> = serde_json::from_str(&restores).expect("ids of runs");
+    assert_eq!(runs.len(), JUDGED.len());
+    let fresh = on.run(runs["proven"]).await;
+    for map in ["context", "summary_counts", "failure_summary"] {
+        assert_eq!(fresh[map].as_deref(), Some("[]"), "{map}");
+    }
+
+    let (code, said) = said_by(&on.url, &["sweep"]).await;
+    assert_eq!(code, Some(10), "{said}");
+    for (name, outcome, reason) in JUDGED {
+        let run = on.run(runs[name]).await;
+        assert_eq!(run["outcome"].as_deref(), Some(outcome), "{name}");
+        let table = if outcome == "pending" {
+            "watch_list"
+        } else {
+            "ledger"
+        };
+        let why = format!(
+            "SELECT reason_code FROM reconciler.{table} WHERE operation_run_id = {}",
+            runs[name]
+        );
+        assert_eq!(on.value(&why).await.as_deref(), Some(reason), "{name}");
+    }
+    let judged = on.run(runs["proven"]).await;
+    let context = judged["context"].as_deref().expect("a context");
+    assert!(context.starts_with(r#"{"reconciliation": {"#), "{context}");
+
+    let before = on.standin.fingerprint_but_looks().await.unwrap();
+    let (_, said) = said_by(&on.url, &["sweep"]).await;
+    let after = on.standin.fingerprint_but_looks().await.unwrap();
+    assert_eq!(before, after, "{said}");
+}
