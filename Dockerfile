@@ -1,7 +1,9 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
 COPY . .
-RUN cargo build --release --locked --features tls --package restore-reconciler
+# What `--version` says of where it comes from: --build-arg RECONCILER_COMMIT=$(git rev-parse HEAD)
+ARG RECONCILER_COMMIT
+RUN cargo build --release --locked --package restore-reconciler
 
 FROM debian:bookworm-slim
 # The roots that TLS trusts. A private authority is added by mounting over this file, or by `sslrootcert` in the URL.

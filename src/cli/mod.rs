@@ -29,6 +29,7 @@ mod session;
 mod settings;
 mod sweep;
 mod token;
+mod version;
 mod work;
 
 use std::ffi::OsString;
@@ -82,6 +83,8 @@ enum Command {
     Completions(completions::Args),
     /// Make a token for the console, and print it with its section of the configuration.
     Token(token::Args),
+    /// Say which program this is, with what it was built, and by which rules it judges.
+    Version,
 }
 
 /// Verbs that need settings and a database.
@@ -117,7 +120,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: impl Iterator<Item = OsString>, environment: Environment) -> Exit {
-    let command = Cli::command().after_long_help(exit_codes());
+    let command = Cli::command()
+        .long_version(version::text())
+        .after_long_help(exit_codes());
     let parsed = command
         .try_get_matches_from(arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
@@ -162,6 +167,7 @@ fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::
     match cli.command {
         Command::Completions(args) => completions::run(screen, &args, &mut Cli::command()),
         Command::Token(args) => token::run(screen, &args),
+        Command::Version => version::run(screen),
         Command::Config(command) => {
             settings::run(screen, &command, cli.config.as_deref(), &environment)
         }

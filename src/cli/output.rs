@@ -48,6 +48,8 @@ pub enum Document {
     Config(Box<Settings>),
     /// `token`
     Token(TokenMade),
+    /// `version`
+    Version(Build),
     /// `demo`
     #[serde(skip_deserializing)]
     Demo(Box<DemoReport>),
@@ -216,6 +218,19 @@ pub struct TokenMade {
     pub token: String,
     /// The token's entry of `console.tokens` in the configuration.
     pub entry: Token,
+}
+
+/// Which program this is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Build {
+    /// Its number.
+    pub version: String,
+    /// The commit that it was built from; none where whoever built it did not say.
+    pub commit: Option<String>,
+    /// What it was built with: `tls` to PostgreSQL, and `otlp` where it can send traces.
+    pub features: Vec<String>,
+    /// The rules by which it judges.
+    pub ruleset: String,
 }
 
 #[cfg(test)]

@@ -145,6 +145,7 @@ const LIBRARY: Ranks = &[
         "cli::settings",
         "cli::sweep",
         "cli::token",
+        "cli::version",
         "cli::work",
     ],
     &["cli"],

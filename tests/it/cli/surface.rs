@@ -17,7 +17,7 @@ async fn json_is_one_document_that_reads_back_into_its_type() {
     let verbs = "
         migrate; doctor; explain 6; sweep --dry-run; reconcile 1 2 3 4 5 999; explain 1; sweep;
         enqueue 1 3 4 5 999; queue list --all; queue show 3; queue retry 3; queue drop 3;
-        config default; config check; token ops --all-workspaces";
+        config default; config check; token ops --all-workspaces; version";
     for verb in verbs.split(';') {
         let mut arguments: Vec<&str> = verb.split_whitespace().collect();
         arguments.extend(["--output", "json"]);
@@ -89,7 +89,9 @@ fn verbs_about_the_configuration_need_no_database_and_no_working_file() {
              --config {file} sweep ⇒ 1 ! batch_runs_maxx
              explain --reason restore.items_missing ⇒ 0 | ### `restore.items_missing`
              explain --reason restore.items_missing ⇒ 0 | **What it does not mean:** That the missing items were not restored
-             --version ⇒ 0"
+             --version ⇒ 0 | commit: | features: | tls | ruleset: restore.execute/
+             -V ⇒ 0 | restore-reconciler
+             version ⇒ 0 | commit: | features: | tls | ruleset: restore.execute/"
         ),
     );
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
@@ -103,7 +105,7 @@ fn verbs_about_the_configuration_need_no_database_and_no_working_file() {
 fn the_schema_describes_every_document() {
     let schema = include_str!("../../../config/output.schema.json");
     let commands = "migrate sweep reconcile explain doctor demo config enqueue queue_list queue_show \
-        queue_retry queue_drop token";
+        queue_retry queue_drop token version";
     for command in commands.split(' ') {
         let of_command = format!(r#""const": "{command}""#);
         assert!(schema.contains(&of_command), "{command}");
