@@ -21,13 +21,30 @@ const ROW_CHECK: &str = "ExecWithCheckOptions";
 ///
 /// Neither form of it shows more of what the database said than its message: details and contexts quote
 /// rows, and with them whatever a column holds.
-#[derive(thiserror::Error)]
-#[error("cannot {step}: {source}")]
+///
+/// What is shown is whole: there is no further source to be shown after it, because the driver repeats its own
+/// sources, and shows a line of the server's program where it means the SQLSTATE.
 pub struct StoreError {
     step: &'static str,
     kind: ErrorKind,
-    #[source]
-    source: Box<dyn StdError + Send + Sync>,
+    cause: Box<dyn StdError + Send + Sync>,
+}
+
+impl StdError for StoreError {}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step = self.step;
+        match self.postgres_error() {
+            Some(error) => write!(
+                f,
+                "cannot {step}: {} (SQLSTATE {})",
+                error.message(),
+                error.code()
+            ),
+            None => write!(f, "cannot {step}: {}", self.cause),
+        }
+    }
 }
 
 impl fmt::Debug for StoreError {
@@ -35,7 +52,7 @@ impl fmt::Debug for StoreError {
         f.debug_struct("StoreError")
             .field("step", &self.step)
             .field("kind", &self.kind)
-            .field("source", &format_args!("{}", self.source))
+            .field("cause", &format_args!("{self}"))
             .finish()
     }
 }
@@ -74,24 +91,24 @@ impl StoreError {
     /// A failure of our own, before any statement was sent.
     pub(super) fn refused(
         step: &'static str,
-        source: impl Into<Box<dyn StdError + Send + Sync>>,
+        cause: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
         Self {
             step,
             kind: ErrorKind::Refused,
-            source: source.into(),
+            cause: cause.into(),
         }
     }
 
     /// Something is not as it must be, and no retry will change that.
     pub(super) fn fatal(
         step: &'static str,
-        source: impl Into<Box<dyn StdError + Send + Sync>>,
+        cause: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
         Self {
             step,
             kind: ErrorKind::Fatal,
-            source: source.into(),
+            cause: cause.into(),
         }
     }
 
@@ -101,7 +118,7 @@ impl StoreError {
             MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => Self {
                 step,
                 kind: classify(&source),
-                source: source.into(),
+                cause: source.into(),
             },
             other => Self::fatal(step, other),
         }
@@ -118,7 +135,7 @@ impl StoreError {
     /// A lock on a whole table or file, which SQLite and lock timeouts report, is not of this kind:
     /// it is in the way of one row as it is in the way of many.
     pub(super) fn is_disturbance(&self) -> bool {
-        let Some(source) = self.source.downcast_ref::<sqlx::Error>() else {
+        let Some(source) = self.cause.downcast_ref::<sqlx::Error>() else {
             return false;
         };
         // Serialization failure, deadlock.
@@ -145,8 +162,7 @@ impl StoreError {
 
     /// Whether somebody has written into the database that it shall refuse such a row.
     pub(super) fn is_said_on_purpose(&self) -> bool {
-        self.database_error()
-            .and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+        self.postgres_error()
             .is_some_and(|error| matches!(error.routine(), Some(RAISED | ROW_CHECK)))
     }
 
@@ -168,25 +184,29 @@ impl StoreError {
     }
 
     fn database_error(&self) -> Option<&dyn DatabaseError> {
-        let source = self.source.downcast_ref::<sqlx::Error>()?;
+        let source = self.cause.downcast_ref::<sqlx::Error>()?;
         source.as_database_error()
+    }
+
+    fn postgres_error(&self) -> Option<&PgDatabaseError> {
+        self.database_error()?.try_downcast_ref()
     }
 
     /// Whether this process cannot go on with what it has opened, and a new one could.
     #[must_use]
     pub fn needs_restart(&self) -> bool {
-        self.source.is::<FileGone>()
+        self.cause.is::<FileGone>()
     }
 
     /// What an operator should do, where that is known.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
-        if self.source.is::<Unheard>() {
+        if self.cause.is::<Unheard>() {
             return Some(
                 "Set RECONCILER_LISTEN_URL to a URL that leads to the PostgreSQL server itself.",
             );
         }
-        match self.source.downcast_ref() {
+        match self.cause.downcast_ref() {
             Some(FileGone::Queue(_)) => {
                 return Some(
                     "Run `restore-reconciler migrate`, then start this program again. No verdict depends on \
@@ -200,7 +220,7 @@ impl StoreError {
             }
             None => {}
         }
-        let source = self.source.downcast_ref::<sqlx::Error>()?;
+        let source = self.cause.downcast_ref::<sqlx::Error>()?;
         let text = source.to_string();
         match code_of(source).as_deref() {
             Some("42P01" | "3F000" | "1") if text.contains("reconciler") => {
@@ -222,16 +242,61 @@ impl StoreError {
                  and max_prepared_statements above 0, or pool_mode=session for this user; or connect to \
                  the server itself.",
             ),
+            Some("28000") if text.contains("pg_hba.conf") => Some(advice_on_admission(&text)),
             Some("28P01" | "28000" | "3D000") => {
                 Some("Check user, password and database name in RECONCILER_DATABASE_URL.")
             }
-            _ if self.kind == ErrorKind::Transient => {
-                Some("Check that the database is up and reachable, then run the command again.")
-            }
-            _ => None,
+            None => advice_on_encryption(&text).or_else(|| self.advice_on_absence()),
+            _ => self.advice_on_absence(),
         }
     }
+
+    fn advice_on_absence(&self) -> Option<&'static str> {
+        (self.kind == ErrorKind::Transient)
+            .then_some("Check that the database is up and reachable, then run the command again.")
+    }
 }
+
+/// The server's table of who is let in has no line for this user, database and host, or one that says no. The
+/// server ends its sentence with whether the connection was encrypted.
+fn advice_on_admission(text: &str) -> &'static str {
+    if text.contains("no encryption") || text.contains("SSL off") {
+        "The server lets this user in over an encrypted connection only, or not at all. Write sslmode=verify-full \
+         (or require) into RECONCILER_DATABASE_URL; where it says so already, the server needs a line of \
+         pg_hba.conf for this user, database and address."
+    } else {
+        "Add a line for this user, database and address to the server's pg_hba.conf, such as \
+         `hostssl DATABASE USER ADDRESS scram-sha-256`, and reload it."
+    }
+}
+
+/// What the driver says of TLS has no code.
+fn advice_on_encryption(text: &str) -> Option<&'static str> {
+    if text.contains("server does not support TLS") {
+        return Some(
+            "The server takes no encrypted connections. Set `ssl = on` there, with a certificate; where nobody can \
+             listen on the way to it, write sslmode=disable into RECONCILER_DATABASE_URL.",
+        );
+    }
+    let (_, problem) = text.split_once(CERTIFICATE_REFUSED)?;
+    Some(if problem.contains("UnknownIssuer") {
+        "This machine does not know the authority that signed the server's certificate. Name a file with the \
+         authority's own certificate in RECONCILER_DATABASE_URL: sslrootcert=FILE."
+    } else if problem.contains("not valid for name") || problem.contains("NotValidForName") {
+        "Name the server in RECONCILER_DATABASE_URL as its certificate does, or have the certificate made for this \
+         name too; sslmode=verify-ca asks for the authority alone."
+    } else if problem.contains("expired") || problem.contains("not valid yet") {
+        "Renew the server's certificate, and check this machine's clock."
+    } else if problem.contains("CaUsedAsEndEntity") {
+        "The server shows an authority's certificate as its own. Have one made for the server; with \
+         sslmode=require, the connection is encrypted and who answers is not checked."
+    } else {
+        "Check the server's certificate, and the authority that sslrootcert names in RECONCILER_DATABASE_URL."
+    })
+}
+
+/// What the driver says of a server whose certificate does not hold.
+const CERTIFICATE_REFUSED: &str = "invalid peer certificate";
 
 /// Names the step that a database error interrupted.
 pub(crate) trait During<T> {
@@ -244,7 +309,7 @@ impl<T> During<T> for Result<T, sqlx::Error> {
         self.map_err(|source| StoreError {
             step,
             kind: classify(&source),
-            source: source.into(),
+            cause: source.into(),
         })
     }
 }
@@ -255,6 +320,10 @@ fn code_of(error: &sqlx::Error) -> Option<Cow<'_, str>> {
 
 fn classify(error: &sqlx::Error) -> ErrorKind {
     match error {
+        // The same certificate will be shown again.
+        sqlx::Error::Io(error) if error.to_string().contains(CERTIFICATE_REFUSED) => {
+            ErrorKind::Fatal
+        }
         sqlx::Error::Io(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::Protocol(_)

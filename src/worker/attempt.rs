@@ -69,15 +69,20 @@ impl Trouble {
                 );
             }
             Self::Hung => tracing::warn!(
-                ?runs,
+                runs = ids(runs),
                 "a settlement took too long; its runs are settled one by one"
             ),
             Self::Panicked => tracing::error!(
-                ?runs,
+                runs = ids(runs),
                 "a settlement panicked; its runs are settled one by one"
             ),
         }
     }
+}
+
+fn ids(runs: &[RunId]) -> String {
+    let ids: Vec<String> = runs.iter().map(|run| run.0.to_string()).collect();
+    ids.join(", ")
 }
 
 /// Tries to settle runs, those among them that are `suspects` one by one, within the time that the options set.

@@ -26,7 +26,7 @@ use super::supervise;
 use crate::clock::{self, Stopwatch};
 use crate::health::Loop;
 use crate::metrics::{COMPLETED, FAILED, SWEEP_DURATION, SWEEP_SUCCEEDED, SWEEPS, seconds_of};
-use crate::storage::{Retention, StoreError, Tally};
+use crate::storage::{Pruned, Retention, StoreError, Tally};
 use crate::sweep::{Pass, Scope, sweep};
 use crate::telemetry::names::{
     BATCH_DEFERRED, BATCH_RUNS, BATCH_VERDICTS, JOB_ID, SWEEP_COMPLETE, SWEEP_SHARD, SWEEP_SHARDS,
@@ -121,8 +121,12 @@ async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
         workers: RETAIN_WORKERS,
         ticks: RETAIN_TICKS,
     };
-    let pruned = shared.store.prune(&keep).await?;
-    tracing::debug!(?pruned, "removed what is finished");
+    let Pruned {
+        jobs,
+        workers,
+        ticks,
+    } = shared.store.prune(&keep).await?;
+    tracing::debug!(jobs, workers, ticks, "removed what is finished");
     Ok(())
 }
 

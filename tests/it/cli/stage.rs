@@ -55,7 +55,8 @@ impl Ran {
         assert_eq!(self.code, code, "{}", self.all());
         let said = self.all().to_lowercase();
         let claims = "recovery verified; is healthy; compliant; customer-safe";
-        for forbidden in claims.split("; ").chain([SECRET]) {
+        // The line of a server's program helps nobody.
+        for forbidden in claims.split("; ").chain([SECRET, " at line "]) {
             assert!(!said.contains(forbidden), "{forbidden}: {said}");
         }
         // The configuration names a counter, which claims nothing.
