@@ -6,7 +6,7 @@ use super::section::section;
 use crate::storage::Limits;
 
 section! {
-    /// The connection to the database. Its URL is a secret and comes from the environment alone.
+    /// The connection to the database. Its URL is a secret and no setting.
     pub struct Database {
         /// How many connections are open at most.
         connections_max: u32 = Limits::default().connections_max, whole 1 to 100;

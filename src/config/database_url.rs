@@ -7,9 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
-use url::Url;
+use url::form_urlencoded;
 
-use crate::storage::Backend;
+use crate::storage::{AddressError, Backend, ServerAddress, shown_query};
 
 /// Where the database is, with the secret to enter it.
 ///
@@ -21,46 +21,15 @@ pub struct DatabaseUrl {
     backend: Backend,
 }
 
-/// The parameters that the driver understands in the URL of a server.
-const SERVER_PARAMETERS: [&str; 15] = [
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-    "options",
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "sslcert",
-    "sslkey",
-    "statement-cache-capacity",
-];
-
 /// Why a text is no database URL. Says nothing of the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DatabaseUrlError {
-    /// Not UTF-8, or with spaces or line ends in it, as a secret read from a file often has.
-    #[error("it holds spaces, line ends or bytes that no URL holds; remove them")]
-    NotPlainText,
     /// A database this program does not know, or no URL at all.
-    #[error("it must begin with postgres://, postgresql:// or sqlite:, in lower case")]
+    #[error("it must begin with postgres://, postgresql://, pgsql:// or sqlite:, in lower case")]
     Scheme,
-    /// A URL of a known kind with a mistake in it.
-    #[error(
-        "it is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE ({0}); characters such \
-         as @ : / ? # % in the password must be percent-encoded"
-    )]
-    Malformed(&'static str),
-    /// A parameter that the driver would ignore, and print with its value while doing so.
-    #[error(
-        "it has a parameter that is not one of {}; a password belongs before the @",
-        SERVER_PARAMETERS.join(", ")
-    )]
-    UnknownParameter,
+    /// The URL of a server that cannot be followed.
+    #[error(transparent)]
+    Server(#[from] AddressError),
     /// No file is named.
     #[error("it names no file; write sqlite://FILE, or sqlite://FILE?mode=rwc to create it")]
     NoFile,
@@ -81,17 +50,36 @@ impl DatabaseUrl {
     pub fn expose_secret(&self) -> &str {
         &self.text
     }
+
+    /// Whom a password is to be looked up for: host, port, database and user. Nobody where the URL holds one, and
+    /// on SQLite.
+    pub(super) fn wants_password(&self) -> Option<[String; 4]> {
+        if self.backend == Backend::Sqlite {
+            return None;
+        }
+        let address = ServerAddress::parse(&self.text).ok()?;
+        (!address.has_password()).then(|| address.login())
+    }
+
+    /// The same with a password.
+    pub(super) fn with_password(self, password: &str) -> Self {
+        let between = if self.text.contains('?') { '&' } else { '?' };
+        let password: String = form_urlencoded::byte_serialize(password.as_bytes()).collect();
+        Self {
+            text: format!("{}{between}password={password}", self.text),
+            ..self
+        }
+    }
 }
 
 impl FromStr for DatabaseUrl {
     type Err = DatabaseUrlError;
 
     fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
-        let (scheme, rest) = text.split_once(':').ok_or(DatabaseUrlError::Scheme)?;
-        let (backend, redacted) = match scheme {
-            "postgres" | "postgresql" => (Backend::Postgres, redact_server(text)?),
-            "sqlite" => (Backend::Sqlite, redact_file(rest)?),
-            _ => return Err(DatabaseUrlError::Scheme),
+        let backend = Backend::of_url(text).ok_or(DatabaseUrlError::Scheme)?;
+        let redacted = match backend {
+            Backend::Postgres => ServerAddress::parse(text)?.shown().to_owned(),
+            Backend::Sqlite => redact_file(text.split_once(':').unwrap_or_default().1)?,
         };
         Ok(Self {
             text: text.to_owned(),
@@ -113,56 +101,9 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-fn redact_server(text: &str) -> Result<String, DatabaseUrlError> {
-    // The parser would drop them silently; a SQLite file name may hold blanks.
-    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(DatabaseUrlError::NotPlainText);
-    }
-    let url = Url::parse(text).map_err(|error| DatabaseUrlError::Malformed(problem_of(error)))?;
-    // An unencoded `/`, `?` or `#` ends the host early and moves the rest of a password to where
-    // it would be shown. The `@` that closes it gives that away.
-    let after_host = [Some(url.path()), url.query(), url.fragment()];
-    if url.cannot_be_a_base()
-        || url.fragment().is_some()
-        || after_host
-            .into_iter()
-            .flatten()
-            .any(|part| part.contains('@'))
-    {
-        return Err(DatabaseUrlError::Malformed(
-            "user, host and database cannot be told apart",
-        ));
-    }
-    let is_known = |key: &str| SERVER_PARAMETERS.contains(&key) || key.starts_with("options[");
-    if !url.query_pairs().all(|(key, _)| is_known(&key)) {
-        return Err(DatabaseUrlError::UnknownParameter);
-    }
-    let user = match (url.username(), url.password()) {
-        ("", None) => String::new(),
-        (user, None) => format!("{}@", shown_user(user)),
-        (user, Some(_)) => format!("{}:***@", shown_user(user)),
-    };
-    let host = url.host_str().unwrap_or_default();
-    let port = url
-        .port()
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
-    let query = redact_query(url.query());
-    Ok(format!(
-        "{}://{user}{host}{port}{}{query}",
-        url.scheme(),
-        url.path()
-    ))
-}
-
-/// An encoded user name may hold an encoded password behind an encoded colon.
-fn shown_user(user: &str) -> &str {
-    if user.contains('%') { "***" } else { user }
-}
-
 fn redact_file(rest: &str) -> Result<String, DatabaseUrlError> {
     if rest.contains(char::is_control) {
-        return Err(DatabaseUrlError::NotPlainText);
+        return Err(AddressError::NotPlainText.into());
     }
     let (path, query) = match rest.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -172,34 +113,7 @@ fn redact_file(rest: &str) -> Result<String, DatabaseUrlError> {
         "" => Err(DatabaseUrlError::NoFile),
         // Somebody wrote the URL of a server and the wrong scheme.
         name if name.contains('@') && name.contains(':') => Ok("sqlite://***".to_owned()),
-        _ => Ok(format!("sqlite:{path}{}", redact_query(query))),
-    }
-}
-
-/// Keeps parameters that are known to be harmless; `password=` is one that is not.
-fn redact_query(query: Option<&str>) -> String {
-    let Some(query) = query else {
-        return String::new();
-    };
-    let shown: Vec<_> = query
-        .split('&')
-        .map(|pair| match pair.split_once('=') {
-            Some((
-                "host" | "port" | "dbname" | "user" | "sslmode" | "application_name" | "mode"
-                | "cache" | "immutable",
-                _,
-            )) => pair,
-            _ => "***",
-        })
-        .collect();
-    format!("?{}", shown.join("&"))
-}
-
-fn problem_of(error: url::ParseError) -> &'static str {
-    match error {
-        url::ParseError::EmptyHost => "the host is missing",
-        url::ParseError::InvalidPort => "the port is not a number from 0 to 65535",
-        _ => "it cannot be taken apart",
+        _ => Ok(format!("sqlite:{path}{}", shown_query(query))),
     }
 }
 
@@ -216,6 +130,7 @@ mod tests {
         for (text, backend) in [
             ("postgres://u@h/d", Backend::Postgres),
             ("postgresql:///d?host=/run/postgresql", Backend::Postgres),
+            ("pgsql://u@h/d", Backend::Postgres),
             ("sqlite://runs.sqlite", Backend::Sqlite),
             ("sqlite:/var/lib/my runs.sqlite", Backend::Sqlite),
             ("sqlite::memory:", Backend::Sqlite),
@@ -233,7 +148,7 @@ mod tests {
         ] {
             let message = text.parse::<DatabaseUrl>().unwrap_err().to_string();
             assert!(
-                message.contains("postgres://, postgresql:// or sqlite:"),
+                message.contains("postgres://, postgresql://, pgsql:// or sqlite:"),
                 "{message}"
             );
         }
@@ -252,6 +167,10 @@ mod tests {
             ),
             ("postgres://user@host/db", "postgres://user@host/db"),
             ("postgres://:hunter2@host", "postgres://:***@host"),
+            (
+                "pgsql://user:hunter2@:5433/db?host=/run/postgresql",
+                "pgsql://user:***@:5433/db?host=/run/postgresql",
+            ),
             ("postgres://us%3Ahunter2@host/db", "postgres://***@host/db"),
             (
                 "postgres://user:hunter2@x@host/db",

@@ -1,12 +1,14 @@
 //! The environment: the variables that are read. None of their values is ever printed.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use reconciler_jobs::trace::TraceContext;
 
 use super::database_url::{DatabaseUrl, DatabaseUrlError};
 use super::error::ConfigError;
-use crate::storage::Backend;
+use super::passfile::{PASS_FILE_VARIABLE, password_in, read_text};
+use crate::storage::{AddressError, Backend};
 
 /// Names the configuration file, where `--config` does not.
 pub const CONFIG_VARIABLE: &str = "RECONCILER_CONFIG";
@@ -15,6 +17,11 @@ pub const DATABASE_URL_VARIABLE: &str = "RECONCILER_DATABASE_URL";
 /// Holds the URL that leads to the PostgreSQL server itself, secrets included, where the database's
 /// URL leads through a pooler in transaction mode, which passes no notifications on.
 pub const LISTEN_URL_VARIABLE: &str = "RECONCILER_LISTEN_URL";
+
+/// Names a file with the URL of the database, as secrets are handed to containers and services.
+const DATABASE_URL_FILE_VARIABLE: &str = "RECONCILER_DATABASE_URL_FILE";
+/// Names a file with the URL that leads to the server itself.
+const LISTEN_URL_FILE_VARIABLE: &str = "RECONCILER_LISTEN_URL_FILE";
 
 /// Holds the W3C trace context of whoever started this program.
 const TRACE_VARIABLE: &str = "TRACEPARENT";
@@ -28,8 +35,11 @@ const COLLECTOR_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 #[derive(Default)]
 pub struct Environment {
     config: Option<OsString>,
-    database_url: Option<OsString>,
-    listen_url: Option<OsString>,
+    database_url: Given,
+    listen_url: Given,
+    password: Option<OsString>,
+    pass_file: Option<PathBuf>,
+    home: Option<PathBuf>,
     trace: Option<OsString>,
     collector: Option<OsString>,
     no_color: bool,
@@ -50,8 +60,21 @@ impl Environment {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
         Self {
             config: lookup(CONFIG_VARIABLE),
-            database_url: lookup(DATABASE_URL_VARIABLE),
-            listen_url: lookup(LISTEN_URL_VARIABLE),
+            database_url: Given {
+                name: DATABASE_URL_VARIABLE,
+                file_name: DATABASE_URL_FILE_VARIABLE,
+                value: lookup(DATABASE_URL_VARIABLE),
+                file: lookup(DATABASE_URL_FILE_VARIABLE),
+            },
+            listen_url: Given {
+                name: LISTEN_URL_VARIABLE,
+                file_name: LISTEN_URL_FILE_VARIABLE,
+                value: lookup(LISTEN_URL_VARIABLE),
+                file: lookup(LISTEN_URL_FILE_VARIABLE),
+            },
+            password: lookup("PGPASSWORD"),
+            pass_file: lookup(PASS_FILE_VARIABLE).map(PathBuf::from),
+            home: lookup("HOME").map(PathBuf::from),
             trace: lookup(TRACE_VARIABLE),
             collector: lookup(COLLECTOR_VARIABLE),
             no_color: lookup("NO_COLOR").is_some_and(|value| !value.is_empty()),
@@ -82,16 +105,16 @@ impl Environment {
 
     /// The URL of the database, if one is given.
     pub fn database_url(&self) -> Result<Option<DatabaseUrl>, ConfigError> {
-        url_of(self.database_url.as_ref(), DATABASE_URL_VARIABLE)
+        self.url_of(&self.database_url)
     }
 
     /// The URL on which to listen for notifications, if it is not the database's. Always PostgreSQL.
     pub fn listen_url(&self) -> Result<Option<DatabaseUrl>, ConfigError> {
         let refused = |problem| ConfigError::DatabaseUrl {
-            name: LISTEN_URL_VARIABLE,
+            name: self.listen_url.given_by(),
             problem,
         };
-        match url_of(self.listen_url.as_ref(), LISTEN_URL_VARIABLE) {
+        match self.url_of(&self.listen_url) {
             Ok(Some(url)) if url.backend() != Backend::Postgres => {
                 Err(refused(DatabaseUrlError::NotPostgres))
             }
@@ -100,6 +123,35 @@ impl Environment {
                 ..
             }) => Err(refused(DatabaseUrlError::NotPostgres)),
             url => url,
+        }
+    }
+
+    /// A URL with its password, which stands in it, in `PGPASSWORD`, or in PostgreSQL's file of passwords.
+    fn url_of(&self, given: &Given) -> Result<Option<DatabaseUrl>, ConfigError> {
+        let Some(url) = given.url()? else {
+            return Ok(None);
+        };
+        let Some(login) = url.wants_password() else {
+            return Ok(Some(url));
+        };
+        let password = match &self.password {
+            Some(password) => password.to_str().map(str::to_owned),
+            None => self.password_on_file(&login)?,
+        };
+        Ok(Some(match password {
+            Some(password) => url.with_password(&password),
+            None => url,
+        }))
+    }
+
+    fn password_on_file(&self, login: &[String; 4]) -> Result<Option<String>, ConfigError> {
+        if let Some(file) = &self.pass_file {
+            return password_in(file, login);
+        }
+        let at_home = self.home.as_ref().map(|home| home.join(".pgpass"));
+        match at_home.filter(|file| file.is_file()) {
+            Some(file) => password_in(&file, login),
+            None => Ok(None),
         }
     }
 
@@ -118,19 +170,57 @@ fn given<'v>(
     }
 }
 
-fn url_of(
-    value: Option<&OsString>,
+/// A URL that is given in a variable, or in a file that another variable names.
+#[derive(Default)]
+struct Given {
     name: &'static str,
-) -> Result<Option<DatabaseUrl>, ConfigError> {
-    let Some(value) = given(value, name)? else {
-        return Ok(None);
-    };
-    value
-        .to_str()
-        .ok_or(DatabaseUrlError::NotPlainText)
-        .and_then(str::parse)
-        .map(Some)
-        .map_err(|problem| ConfigError::DatabaseUrl { name, problem })
+    file_name: &'static str,
+    value: Option<OsString>,
+    file: Option<OsString>,
+}
+
+impl Given {
+    /// The variable that is set.
+    fn given_by(&self) -> &'static str {
+        if self.file.is_some() {
+            self.file_name
+        } else {
+            self.name
+        }
+    }
+
+    /// The URL as it is written. A file may end with a line end, and is read each time: what is in it may change.
+    fn url(&self) -> Result<Option<DatabaseUrl>, ConfigError> {
+        let value = given(self.value.as_ref(), self.name)?;
+        let file = given(self.file.as_ref(), self.file_name)?;
+        let text = match (value, file) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => {
+                return Err(ConfigError::GivenTwice {
+                    name: self.name,
+                    file_name: self.file_name,
+                });
+            }
+            (Some(value), None) => value.to_str().map(str::to_owned),
+            (None, Some(file)) => Some(self.read(Path::new(file))?),
+        };
+        text.ok_or(AddressError::NotPlainText.into())
+            .and_then(|text| text.parse())
+            .map(Some)
+            .map_err(|problem| ConfigError::DatabaseUrl {
+                name: self.given_by(),
+                problem,
+            })
+    }
+
+    fn read(&self, file: &Path) -> Result<String, ConfigError> {
+        let text = read_text(file).map_err(|source| ConfigError::SecretFile {
+            file: file.display().to_string(),
+            given_by: self.file_name,
+            source,
+        })?;
+        Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -193,7 +283,11 @@ mod tests {
             "postgres://user:12?hunter2@host/db",
             "postgres://user:12#hunter2",
             "postgres://user:hunter2",
-            "postgres://user:hunter2@/db",
+            "postgres://user:hunter2@h1,h2/db",
+            "postgres://user@host/db?sslmode=hunter2",
+            "postgres://user@host/db?channel_binding=hunter2",
+            "postgres://user@host/db?connect_timeout=hunter2",
+            "postgres://user@host/db?port=hunter2",
             "postgres://user:hunter2@host:port/db",
             "postgres:user:hunter2@host/db",
             "postgres://user:hunter2@host/db\n",
@@ -251,7 +345,7 @@ mod tests {
         assert!(matches!(
             environment.database_url(),
             Err(ConfigError::DatabaseUrl {
-                problem: DatabaseUrlError::NotPlainText,
+                problem: DatabaseUrlError::Server(AddressError::NotPlainText),
                 ..
             })
         ));

@@ -142,6 +142,33 @@ pub enum ConfigError {
         /// The variable.
         name: &'static str,
     },
+    /// A file with a secret that cannot be read.
+    #[error("cannot read {file}, which {given_by} names")]
+    SecretFile {
+        /// The file.
+        file: String,
+        /// The variable that names it, or would.
+        given_by: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A secret that is given twice.
+    #[error("the environment variables {name} and {file_name} are both set; unset one of them")]
+    GivenTwice {
+        /// The variable that holds the secret.
+        name: &'static str,
+        /// The variable that names a file with it.
+        file_name: &'static str,
+    },
+    /// A file of passwords that others may read.
+    #[error(
+        "others may read {file}, which holds passwords; run `chmod 600 {file}`, or name another file in PGPASSFILE"
+    )]
+    PassFileOpen {
+        /// The file.
+        file: String,
+    },
     /// A URL of the database cannot be used.
     #[error("the environment variable {name} cannot be used: {problem}")]
     DatabaseUrl {

@@ -1,8 +1,9 @@
 //! What can be set, where it may come from, and the only place that reads the environment.
 //!
 //! Settings come from the built-in default, then from one TOML file. Secrets come from the
-//! environment alone and never print. Each section has a file of its own, in which `section!` declares its keys;
-//! `source` knows the text of a file, `fields` reads single values, `environment` holds the variables.
+//! environment, or from files that it names, and never print. Each section has a file of its own, in
+//! which `section!` declares its keys; `source` knows the text of a file, `fields` reads single values,
+//! `environment` holds the variables, `passfile` reads PostgreSQL's file of passwords.
 //!
 //! **Invariant:** a [`Config`] that came from a file is within every range stated on its fields, and
 //! no error of this module holds a secret: errors show a value only where it cannot be a URL.
@@ -21,6 +22,7 @@ mod error;
 mod fields;
 mod log;
 mod metrics;
+mod passfile;
 mod rules;
 mod section;
 mod source;

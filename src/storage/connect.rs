@@ -7,7 +7,7 @@ use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
 use super::store::{EitherDatabase, Store};
 
-/// Connects to the database that `url` names, by its scheme: `postgres`, `postgresql` or `sqlite`.
+/// Connects to the database that `url` names, by its scheme: `postgres`, `postgresql`, `pgsql` or `sqlite`.
 ///
 /// The URL is never part of an error: it may hold a password.
 pub async fn connect(url: &str, access: Access, limits: &Limits) -> Result<Store, StoreError> {
@@ -34,12 +34,10 @@ pub(super) async fn connect_to_read(
 }
 
 fn scheme_of(url: &str) -> Result<Backend, StoreError> {
-    match url.split_once(':').map(|(scheme, _)| scheme) {
-        Some("postgres" | "postgresql") => Ok(Backend::Postgres),
-        Some("sqlite") => Ok(Backend::Sqlite),
-        _ => Err(StoreError::fatal(
+    Backend::of_url(url).ok_or_else(|| {
+        StoreError::fatal(
             "choose a database",
             "the URL must begin with postgres:// or sqlite:",
-        )),
-    }
+        )
+    })
 }

@@ -62,6 +62,7 @@ pub use model::{
     AUDITS_PER_RESTORE_MAX, Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, Driver,
     RUN_COLUMN_BYTES_MAX, RecordedVerdict, Settled, Settlement, Settling, Tally,
 };
+pub use postgres::{AddressError, ServerAddress, shown_query};
 pub use queue::{Pruned, QueuePool, QueueState, Rechecks, Retention};
 pub use sqlite::queue_file;
 pub use store::Store;

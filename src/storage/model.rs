@@ -35,6 +35,18 @@ pub enum Backend {
     Sqlite,
 }
 
+impl Backend {
+    /// The database that a URL names by its scheme. `pgsql` is Laravel's word.
+    #[must_use]
+    pub fn of_url(url: &str) -> Option<Self> {
+        match url.split_once(':')?.0 {
+            "postgres" | "postgresql" | "pgsql" => Some(Self::Postgres),
+            "sqlite" => Some(Self::Sqlite),
+            _ => None,
+        }
+    }
+}
+
 /// The pool of connections behind a store.
 #[derive(Debug, Clone, Copy)]
 pub enum Driver<'s> {

@@ -37,6 +37,7 @@ const LIBRARY: Ranks = &[
     &["storage::reader::restores"],
     &["storage::reader::environments"],
     &["storage::settle::statements"],
+    &["storage::postgres::address"],
     &["storage::postgres"],
     &["storage::postgres::triggers"],
     &["storage::sqlite"],
@@ -55,6 +56,7 @@ const LIBRARY: Ranks = &[
     &["storage"],
     &["config::capability", "config::database_url"],
     &["config::error"],
+    &["config::passfile"],
     &["config::environment", "config::fields"],
     &["config::section"],
     &[

@@ -12,13 +12,15 @@
 //! `UNNEST` would need the column types in the statement, and whether a column is `json` or `jsonb`,
 //! with or without time zone, is for Laravel's migrations to choose.
 
+mod address;
 pub(super) mod triggers;
 
 use std::time::Duration;
 
+pub use address::{AddressError, ServerAddress, shown_query};
 use futures_util::FutureExt as _;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 
 use super::column::StoredMoment;
@@ -57,33 +59,52 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Connects, and fails if the database cannot be reached.
     pub async fn connect(url: &str, limits: &Limits) -> Result<Self, StoreError> {
-        Self::open(options_of(url)?, limits).await
+        Self::open(address_of(url)?, &[], limits).await
     }
 
     /// Connects to look, and never to write: sessions refuse it by themselves, not only the transactions of
     /// [`Self::begin_read`]. A pooler that takes no settings with a connection leaves those alone.
     pub(super) async fn connect_to_read(url: &str, limits: &Limits) -> Result<Self, StoreError> {
-        let options = options_of(url)?;
-        let refusing = options.clone().options([READ_ONLY]);
-        match Self::open(refusing, limits).await {
+        let address = address_of(url)?;
+        match Self::open(address.clone(), &[READ_ONLY], limits).await {
             Err(error) if error.is_about_settings() => {
                 tracing::debug!(%error, "sessions are not read-only, transactions are");
-                Self::open(options, limits).await
+                Self::open(address, &[], limits).await
             }
             opened => opened,
         }
     }
 
-    async fn open(options: PgConnectOptions, limits: &Limits) -> Result<Self, StoreError> {
+    async fn open(
+        address: ServerAddress,
+        settings: &[(&str, &str)],
+        limits: &Limits,
+    ) -> Result<Self, StoreError> {
+        let wants_primary = address.wants_primary();
+        let limits = Limits {
+            connect_timeout: address.connect_timeout().unwrap_or(limits.connect_timeout),
+            ..*limits
+        };
+        let mut options = address.into_options()?;
+        if !settings.is_empty() {
+            // An empty list is sent as well, and a pooler refuses that too.
+            options = options.options(settings.iter().copied());
+        }
         // The pool goes on trying until its time is up and then says only that; one attempt of our own
         // says at once, and why.
         let step = "connect to PostgreSQL";
         let first = PgConnection::connect_with(&options);
-        let first = tokio::time::timeout(limits.connect_timeout, first)
+        let mut first = tokio::time::timeout(limits.connect_timeout, first)
             .await
             .map_err(|_| sqlx::Error::PoolTimedOut)
             .flatten()
             .during(step)?;
+        if wants_primary {
+            sqlx::query(include_str!("sql/demand_primary.sql"))
+                .execute(&mut first)
+                .await
+                .during(step)?;
+        }
         first.close().await.during(step)?;
         let of_at_most = |connections| {
             answering(PgPoolOptions::new())
@@ -94,7 +115,7 @@ impl PostgresStore {
         Ok(Self {
             pool: of_at_most(limits.connections_max),
             queue: of_at_most(QUEUE_CONNECTIONS_MAX),
-            limits: *limits,
+            limits,
         })
     }
 
@@ -142,25 +163,9 @@ impl PostgresStore {
     }
 }
 
-fn options_of(url: &str) -> Result<PgConnectOptions, StoreError> {
-    // The parser's own error would repeat the URL, and with it the password.
-    let options = url.parse().map_err(|_| {
-        StoreError::fatal(
-            "read the database URL",
-            "it is not of the form postgres://user:password@host:port/database",
-        )
-    })?;
-    Ok(as_we_are(options))
-}
-
-/// What a connection says of itself.
-///
-/// A pooler refuses connections that ask for a setting it does not follow; this one is about numbers as
-/// text, of which there are none here.
-pub(super) fn as_we_are(options: PgConnectOptions) -> PgConnectOptions {
-    options
-        .application_name("restore-reconciler")
-        .extra_float_digits(None)
+/// Reads the URL of a server.
+pub(super) fn address_of(url: &str) -> Result<ServerAddress, StoreError> {
+    ServerAddress::parse(url).map_err(|error| StoreError::fatal("read the database URL", error))
 }
 
 /// Has a pool drop connections that do not answer, before it lends one and when it gets one back.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use crate::storage::error::{During as _, StoreError, Unheard};
-use crate::storage::postgres::{PostgresStore, answering, as_we_are};
+use crate::storage::postgres::{PostgresStore, address_of, answering};
 use crate::storage::store::{EitherDatabase, Store};
 
 /// `reconciler.wake()` notifies it.
@@ -53,17 +53,19 @@ impl Store {
 
 /// A connection beside the pool, which would be short of one for ever.
 async fn connect(database: &PostgresStore, url: Option<&str>) -> Result<PgListener, StoreError> {
+    let mut connect_timeout = database.limits().connect_timeout;
     let options = match url {
         None => PgConnectOptions::clone(&database.pool().connect_options()),
-        // The parser's own error would repeat the URL, and with it the password.
-        Some(url) => as_we_are(url.parse().map_err(|_| {
-            StoreError::fatal(LISTEN, "the URL to listen on is not one of PostgreSQL")
-        })?),
+        Some(url) => {
+            let address = address_of(url)?;
+            connect_timeout = address.connect_timeout().unwrap_or(connect_timeout);
+            address.into_options()?
+        }
     };
     // It is a pool all the same, because a listener takes from one when it has lost its connection.
     let pool = answering(PgPoolOptions::new())
         .max_connections(1)
-        .acquire_timeout(database.limits().connect_timeout)
+        .acquire_timeout(connect_timeout)
         .max_lifetime(None)
         .idle_timeout(None)
         .connect_lazy_with(options);

@@ -140,6 +140,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("lock_migrations", "reads nothing"),
     ("stay_beside_platform", "reads the catalogue"),
     ("send_notice", "reads nothing"),
+    ("demand_primary", "reads nothing"),
     ("announce_rules", "writes the worker's own row"),
     ("list_judges", "reads a row per worker"),
     ("withdraw_rules", "reads a row per worker"),
