@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use sqlx::FromRow;
-use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::postgres::{PgConnection, PgPool, PgSslMode};
 
 use super::check::{
     Applied, CHECK_THE_URL, Check, Level, MIGRATE, answer, judge_clock, judge_migrations,
@@ -98,6 +98,7 @@ pub(super) async fn examine(store: &Store, pool: &PgPool) -> Result<Vec<Check>, 
         Ok(found) => checks_of(found),
         Err(check) => return Ok(vec![*check]),
     };
+    checks.push(look_at_encryption(&mut connection, pool).await?);
     let mut needed = NEEDED.run(&mut connection).await?.unwrap_or_else(|check| {
         checks.push(*check);
         Vec::new()
@@ -125,6 +126,58 @@ pub(super) async fn examine(store: &Store, pool: &PgPool) -> Result<Vec<Check>, 
     drop(connection);
     checks.push(look_at_clock(store).await?);
     Ok(checks)
+}
+
+/// How a session reaches the server.
+#[derive(FromRow)]
+struct Reached {
+    is_encrypted: bool,
+    protocol: String,
+    is_socket: bool,
+    is_loopback: bool,
+}
+
+async fn look_at_encryption(
+    connection: &mut PgConnection,
+    pool: &PgPool,
+) -> Result<Check, StoreError> {
+    let subject = "encryption";
+    let reached = sqlx::query_as(include_str!("postgres/encryption.sql"))
+        .fetch_one(connection)
+        .await
+        .during("ask whether the connection is encrypted");
+    let mode = pool.connect_options().get_ssl_mode();
+    Ok(match answer(subject, reached)? {
+        Ok(reached) => judge_encryption(subject, &reached, mode),
+        Err(check) => *check,
+    })
+}
+
+fn judge_encryption(subject: &str, reached: &Reached, mode: PgSslMode) -> Check {
+    if reached.is_encrypted {
+        let checked = match mode {
+            PgSslMode::VerifyFull => "the server's name and certificate are checked",
+            PgSslMode::VerifyCa => "the server's certificate is checked, and not its name",
+            _ => "who answers is not checked, as sslmode=verify-full would have it",
+        };
+        let protocol = &reached.protocol;
+        return Check::good(
+            subject,
+            format!("The connection is encrypted ({protocol}); {checked}."),
+        );
+    }
+    let finding = "The connection is not encrypted";
+    if reached.is_socket || reached.is_loopback {
+        return Check::good(
+            subject,
+            format!("{finding}, and does not leave this machine."),
+        );
+    }
+    Check::advice(
+        subject,
+        format!("{finding}: whoever is on the way to the server can read and change what is said."),
+        "Write sslmode=verify-full into RECONCILER_DATABASE_URL; the server needs `ssl = on` and a certificate.",
+    )
 }
 
 fn checks_of(found: impl IntoIterator<Item = CheckRow>) -> Vec<Check> {

@@ -2,6 +2,7 @@
 
 mod databases;
 mod demo;
+mod encryption;
 mod interruption;
 mod queue;
 mod stage;

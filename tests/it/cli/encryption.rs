@@ -1,0 +1,281 @@
+//! A server that others reach by TLS only, with a certificate of an authority that no machine knows.
+//!
+//! The server makes the certificates itself, with `openssl`, which Debian's PostgreSQL brings: so the key is its own
+//! user's, whoever runs the tests. It listens on addresses of this machine that nobody else uses, so that its port
+//! is nobody else's either.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{Connection as _, raw_sql};
+use tempfile::TempDir;
+
+use super::stage::{SECRET, assert_says, plant, program, ran};
+use crate::support::cluster::{self, Cluster, TestDatabase};
+
+/// One more than the last network that a server of this process listens in.
+static STARTED: AtomicU8 = AtomicU8::new(100);
+
+struct Server {
+    cluster: Cluster,
+    database: TestDatabase,
+    /// The URL of the server over the network, as this user, without parameters.
+    url: String,
+    /// The same at an address that its certificate does not name.
+    elsewhere: String,
+    data: PathBuf,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let cluster = cluster::private();
+        cluster.survive_kills().await;
+        let database = cluster.database().await;
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let number = STARTED.fetch_add(2, Ordering::Relaxed);
+        let [address, elsewhere] =
+            [number, number + 1].map(|net| format!("127.{net}.{high}.{low}"));
+        let found: PgConnectOptions = database.url().parse().expect("a URL");
+        let (port, name) = (found.get_port(), database.name());
+        let [url, elsewhere_url] = [&address, &elsewhere]
+            .map(|address| format!("postgres://reconciler@{address}:{port}/{name}"));
+        let mut server = Self {
+            data: PathBuf::new(),
+            cluster,
+            url,
+            elsewhere: elsewhere_url,
+            database,
+        };
+        let mut connection = server.connection().await;
+        let data: String = sqlx::query_scalar("SHOW data_directory")
+            .fetch_one(&mut connection)
+            .await
+            .expect("the server says where it is");
+        server.data = data.into();
+        server.execute(&certificates(&address)).await;
+        server.execute(&admission()).await;
+        server
+            .restart_with(&[
+                &format!("listen_addresses = '{address}, {elsewhere}'"),
+                "ssl_cert_file = 'server.crt'",
+                "ssl_key_file = 'server.key'",
+                "ssl = on",
+            ])
+            .await;
+        server
+    }
+
+    async fn connection(&self) -> PgConnection {
+        let connection = PgConnection::connect(&self.database.url()).await;
+        connection.expect("a connection")
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "settings and commands of the server cannot be bound, and each is made in this file"
+    )]
+    async fn execute(&self, statement: &str) {
+        let text = sqlx::AssertSqlSafe(statement.to_owned());
+        let done = raw_sql(text).execute(&mut self.connection().await).await;
+        done.expect(statement);
+    }
+
+    async fn restart_with(&mut self, settings: &[&str]) {
+        for setting in settings {
+            self.execute(&format!("ALTER SYSTEM SET {setting}")).await;
+        }
+        self.cluster.kill();
+        self.cluster.start_again();
+    }
+}
+
+/// Runs a shell's command as the server, in its directory.
+fn as_server(command: &str) -> String {
+    format!("COPY (SELECT) TO PROGRAM $command$cat >/dev/null; {command}$command$;")
+}
+
+/// An authority, a certificate of it for the server's address, and another authority.
+fn certificates(address: &str) -> String {
+    let new = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
+    as_server(&format!(
+        "{{ set -e; umask 077
+         {new} -subj /CN=authority -keyout ca.key -out ca.crt
+         {new} -subj /CN=stranger -keyout stranger.key -out stranger.crt
+         {new} -subj /CN=server -keyout server.key -out server.crt -CA ca.crt -CAkey ca.key \
+            -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=IP:{address}
+         }} 2>certificates.log || {{ cat certificates.log >&2; exit 1; }}"
+    ))
+}
+
+/// Over the network, encrypted only, and one role with a password only.
+fn admission() -> String {
+    let lines = "local all all trust\\n\
+         hostssl all keeper 127.0.0.0/8 scram-sha-256\\n\
+         hostssl all reconciler 127.0.0.0/8 trust\\n";
+    let file = as_server(&format!("printf '{lines}' >pg_hba.conf"));
+    format!("CREATE ROLE keeper LOGIN SUPERUSER PASSWORD '{SECRET}'; {file}")
+}
+
+#[tokio::test]
+async fn a_server_that_wants_encryption_is_reached_or_it_is_said_how() {
+    let mut server = Server::start().await;
+    plant(&server.database.url()).await;
+    let (url, elsewhere) = (&server.url.clone(), &server.elsewhere.clone());
+    let in_data = |name: &str| server.data.join(name).display().to_string();
+    let (authority, stranger) = (in_data("ca.crt"), in_data("stranger.crt"));
+    let no_authority = in_data("pg_hba.conf");
+    let encrypted = "encryption: The connection is encrypted (TLSv1.3, TLS_";
+    let wants = "no encryption (SQLSTATE 28000)";
+
+    assert_says(url, "migrate ⇒ 0 | was created");
+    for (url, rows) in [
+        (
+            format!("{url}?sslmode=disable"),
+            format!(
+                "sweep  ⇒ 1 ! {wants} ! to do: The server lets this user in over an encrypted connection only
+                 doctor ⇒ 3 | {wants} | Write sslmode=verify-full"
+            ),
+        ),
+        (url.clone(), format!("doctor ⇒ 0 | {encrypted} | who answers is not checked")),
+        (
+            format!("{url}?sslmode=require"),
+            format!("doctor ⇒ 0 | {encrypted} | who answers is not checked"),
+        ),
+        (
+            format!("{url}?sslmode=verify-full&sslrootcert={authority}"),
+            format!(
+                "doctor ⇒ 0 | {encrypted} | the server's name and certificate are checked
+                 sweep  ⇒ 10"
+            ),
+        ),
+        (
+            format!("{url}?sslmode=verify-full"),
+            "sweep  ⇒ 1 ! UnknownIssuer ! to do: This machine does not know the authority ! sslrootcert=FILE
+             doctor ⇒ 3 | UnknownIssuer | sslrootcert=FILE"
+                .to_owned(),
+        ),
+        (
+            format!("{url}?sslmode=require&sslrootcert={stranger}"),
+            "sweep ⇒ 1 ! UnknownIssuer ! sslrootcert=FILE".to_owned(),
+        ),
+        (
+            format!("{elsewhere}?sslmode=verify-full&sslrootcert={authority}"),
+            "sweep ⇒ 1 ! not valid for name ! to do: Name the server in RECONCILER_DATABASE_URL as its certificate does"
+                .to_owned(),
+        ),
+        (
+            format!("{elsewhere}?sslmode=require&sslrootcert={authority}"),
+            format!("doctor ⇒ 0 | {encrypted} | the server's certificate is checked, and not its name"),
+        ),
+        (
+            format!("{url}?sslmode=verify-full&sslrootcert={}", in_data("nothing.crt")),
+            "sweep ⇒ 1 ! cannot read the file that sslrootcert names: No such file".to_owned(),
+        ),
+        (
+            format!("{url}?sslmode=verify-full&sslrootcert={no_authority}"),
+            "sweep ⇒ 1 ! sslrootcert names: it holds no certificate".to_owned(),
+        ),
+        (
+            server.database.url().replace("sslmode=prefer", "sslmode=require"),
+            "doctor ⇒ 0 | The connection is not encrypted, and does not leave this machine".to_owned(),
+        ),
+    ] {
+        println!("{url}");
+        assert_says(&url, &rows);
+    }
+
+    server.restart_with(&["ssl = off"]).await;
+    assert_says(
+        &format!("{url}?sslmode=require"),
+        "sweep  ⇒ 1 ! server does not support TLS ! to do: The server takes no encrypted connections
+         doctor ⇒ 3 | server does not support TLS | Set `ssl = on`",
+    );
+}
+
+#[tokio::test]
+async fn a_standby_is_refused_where_the_url_asks_for_the_primary() {
+    let mut server = Server::start().await;
+    plant(&server.database.url()).await;
+    server.restart_with(&["wal_level = 'replica'"]).await;
+    let primary = format!("{}?target_session_attrs=primary", server.url);
+    assert_says(&primary, "migrate ⇒ 0 | was created");
+    server.execute("CHECKPOINT").await;
+    server.execute(&as_server("touch standby.signal")).await;
+    server.restart_with(&[]).await;
+    let refused =
+        "this server is a standby, and target_session_attrs asks for the primary (SQLSTATE 25006)";
+    assert_says(
+        &primary,
+        &format!(
+            "sweep ⇒ 1 ! {refused} ! to do: The database is read-only. Point RECONCILER_DATABASE_URL at the primary"
+        ),
+    );
+    let any = format!("{}?target_session_attrs=any", server.url);
+    assert_says(&any, "explain 1 ⇒ 0\nsweep ⇒ 1 ! (SQLSTATE 25006)");
+}
+
+#[tokio::test]
+async fn a_password_comes_from_where_others_look_for_it_and_is_never_said() {
+    let server = Server::start().await;
+    plant(&server.database.url()).await;
+    assert_says(&server.database.url(), "migrate ⇒ 0");
+    let directory = TempDir::new().expect("a directory");
+    let file = |name: &str, text: &str, mode: u32| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).expect(name);
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect(name);
+        path.display().to_string()
+    };
+    let bare = &server.url.replace("reconciler@", "keeper@");
+    let whole = bare.replace("keeper@", &format!("keeper:{SECRET}@"));
+    let lines = format!("no password {SECRET}\n*:*:other:*:wrong\n*:*:*:keeper:{SECRET}\n");
+    let url_file = &file("url", &format!("{whole}\n"), 0o444);
+    let (own, open) = (
+        &file(".pgpass", &lines, 0o600),
+        &file("open", &lines, 0o640),
+    );
+    let home = &directory.path().display().to_string();
+    let lost = &Path::new(home).join("lost").display().to_string();
+    let (url, url_in, passes) = (
+        "RECONCILER_DATABASE_URL",
+        "RECONCILER_DATABASE_URL_FILE",
+        "PGPASSFILE",
+    );
+
+    for (variables, code, said) in [
+        (&[(url, &whole)][..], 0, "encryption: "),
+        (&[(url_in, url_file)], 0, "encryption: "),
+        (&[(url, bare), (passes, own)], 0, "encryption: "),
+        (&[(url, bare), ("HOME", home)], 0, "encryption: "),
+        (
+            &[(url, bare), ("PGPASSWORD", &SECRET.to_owned())],
+            0,
+            "encryption: ",
+        ),
+        (&[(url, bare)], 3, "keeper\" (SQLSTATE 28P01)"),
+        (&[(url, bare), (passes, open)], 1, "run `chmod 600 "),
+        (
+            &[(url, bare), (passes, lost)],
+            1,
+            "lost, which PGPASSFILE names",
+        ),
+        (
+            &[(url_in, lost)],
+            1,
+            "lost, which RECONCILER_DATABASE_URL_FILE names",
+        ),
+        (
+            &[(url, &whole), (url_in, url_file)],
+            1,
+            "are both set; unset one of them",
+        ),
+    ] {
+        let mut command = program("", &["--verbose", "doctor"]);
+        let ran =
+            ran(command.envs(variables.iter().map(|(name, value)| (name, value)))).exits(code);
+        assert!(ran.all().contains(said), "{variables:?}: {}", ran.all());
+    }
+}
