@@ -44,8 +44,11 @@ pub(super) enum Owner {
 pub struct NeededColumn {
     /// The column's name.
     pub name: &'static str,
-    /// The types of PostgreSQL that the statements work on, as the server spells them.
+    /// The types of PostgreSQL that the statements work on, as the server spells them; `enum` for each that
+    /// somebody made of words.
     types: &'static [&'static str],
+    /// The words that statements compare it with or write there, and that an `enum` must therefore have.
+    words: &'static [&'static str],
     /// Whether a worker reads it.
     is_read: bool,
     /// Whether a worker writes it.
@@ -57,8 +60,12 @@ pub struct NeededColumn {
 /// `integer` is no type of an id: Laravel's ids are `bigint`, and rows are read as such.
 const ID: &[&str] = &["bigint"];
 const TEXT: &[&str] = &["character varying", "text"];
+/// Text with a vocabulary.
+const WORD: &[&str] = &["character varying", "text", "enum"];
 const JSON: &[&str] = &["json", "jsonb", "text"];
 const MOMENT: &[&str] = &["timestamp without time zone", "timestamp with time zone"];
+/// How a verdict is called in the platform's audit log.
+const AUDITED: &[&str] = &["success", "partial", "blocked", "failure"];
 const FLAG: &[&str] = &["boolean"];
 
 /// What a worker reads, the console reads too.
@@ -66,6 +73,7 @@ const fn read(name: &'static str, types: &'static [&'static str]) -> NeededColum
     NeededColumn {
         name,
         types,
+        words: &[],
         is_read: true,
         is_written: false,
         is_shown: true,
@@ -156,9 +164,18 @@ pub(super) const TABLES: [NeededTable; 19] = [
                 read("id", ID),
                 read("workspace_id", ID),
                 read("managed_environment_id", ID),
-                read("type", TEXT),
-                both("status", TEXT),
-                both("outcome", TEXT),
+                NeededColumn {
+                    words: &["restore.execute"],
+                    ..read("type", WORD)
+                },
+                NeededColumn {
+                    words: &["queued", "running", "completed"],
+                    ..both("status", WORD)
+                },
+                NeededColumn {
+                    words: &["succeeded", "partially_succeeded", "blocked", "failed"],
+                    ..both("outcome", WORD)
+                },
                 both("summary_counts", JSON),
                 both("failure_summary", JSON),
                 both("context", JSON),
@@ -179,7 +196,7 @@ pub(super) const TABLES: [NeededTable; 19] = [
             read("operation_run_id", ID),
             shown("requested_by", TEXT),
             read("is_dry_run", FLAG),
-            read("status", TEXT),
+            read("status", WORD),
             read("requested_items", JSON),
             shown("group_mapping", JSON),
             shown("preview", JSON),
@@ -200,8 +217,8 @@ pub(super) const TABLES: [NeededTable; 19] = [
             read("workspace_id", ID),
             read("managed_environment_id", ID),
             read("operation_run_id", ID),
-            read("status", TEXT),
-            read("completeness_state", TEXT),
+            read("status", WORD),
+            read("completeness_state", WORD),
             read("generated_at", MOMENT),
             read("expires_at", MOMENT),
             read("updated_at", MOMENT),
@@ -215,13 +232,28 @@ pub(super) const TABLES: [NeededTable; 19] = [
                 read("id", ID),
                 both("workspace_id", ID),
                 both("managed_environment_id", ID),
-                written("actor_type", TEXT),
+                NeededColumn {
+                    words: &["system"],
+                    ..written("actor_type", WORD)
+                },
                 written("actor_label", TEXT),
-                both("action", TEXT),
-                both("resource_type", TEXT),
+                NeededColumn {
+                    words: &["operation_run.reconciled"],
+                    ..both("action", WORD)
+                },
+                NeededColumn {
+                    words: &["operation_run"],
+                    ..both("resource_type", WORD)
+                },
                 both("resource_id", TEXT),
-                both("status", TEXT),
-                both("outcome", TEXT),
+                NeededColumn {
+                    words: AUDITED,
+                    ..both("status", WORD)
+                },
+                NeededColumn {
+                    words: AUDITED,
+                    ..both("outcome", WORD)
+                },
                 written("summary", TEXT),
                 written("metadata", JSON),
                 both("recorded_at", MOMENT),
@@ -235,7 +267,7 @@ pub(super) const TABLES: [NeededTable; 19] = [
             read("workspace_id", ID),
             read("managed_environment_id", ID),
             shown("name", TEXT),
-            shown("status", TEXT),
+            shown("status", WORD),
             shown("completed_at", MOMENT),
             shown("deleted_at", MOMENT),
         ],

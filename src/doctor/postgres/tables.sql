@@ -19,6 +19,10 @@ WITH me AS (
         quote_ident(namespace.nspname) AS its_schema,
         format('%I.%I', namespace.nspname, relation.relname) AS qualified_name,
         relation.relkind IN ('r', 'p') AS is_table,
+        -- Rows of a view are locked and changed in its tables, where it is simple enough. It hides no proof: what
+        -- a run says of itself proves nothing.
+        need.name = 'operation_runs' AND relation.relkind = 'v'
+            AND (pg_relation_is_updatable(relation.oid, false) & 4) = 4 AS is_lockable_view,
         pg_table_is_visible(relation.oid) AS is_on_search_path,
         has_schema_privilege(namespace.oid, 'USAGE') AS may_use_schema,
         pg_has_role(relation.relowner, 'USAGE') AS is_owner,
@@ -34,20 +38,23 @@ WITH me AS (
     SELECT need.part, need.place, need.name AS table_name, listed.*
     FROM need, ROWS FROM (
         jsonb_to_recordset(need.columns)
-            AS (name text, types jsonb, is_read boolean, is_written boolean, is_shown boolean)
-    ) WITH ORDINALITY AS listed (name, types, is_read, is_written, is_shown, column_place)
+            AS (name text, types jsonb, words jsonb, is_read boolean, is_written boolean, is_shown boolean)
+    ) WITH ORDINALITY AS listed (name, types, words, is_read, is_written, is_shown, column_place)
 ), found_column AS (
     SELECT
         placed.place,
         attribute.attnum,
         attribute.attname::text AS name,
-        format_type(CASE WHEN type.typtype = 'd' THEN type.typbasetype ELSE type.oid END, NULL) AS type_name,
+        format_type(base.oid, NULL) AS type_name,
+        CASE WHEN base.typtype = 'e' THEN 'enum' ELSE format_type(base.oid, NULL) END AS kind,
+        base.oid AS type_oid,
         attribute.attnotnull AND NOT attribute.atthasdef AND attribute.attidentity = '' AS must_be_given,
         has_column_privilege(placed.oid, attribute.attnum, 'SELECT') AS may_select,
         has_column_privilege(placed.oid, attribute.attnum, placed.written_with) AS may_write
     FROM placed
     JOIN pg_attribute AS attribute ON attribute.attrelid = placed.oid
     JOIN pg_type AS type ON type.oid = attribute.atttypid
+    JOIN pg_type AS base ON base.oid = CASE WHEN type.typtype = 'd' THEN type.typbasetype ELSE type.oid END
     WHERE attribute.attnum > 0 AND NOT attribute.attisdropped
 ), closed_sequence AS (
     -- The sequence behind `serial` is used by every insert that does not name the column, and needs a
@@ -71,9 +78,12 @@ WITH me AS (
     WHERE part = 'platform' AND place NOT IN (SELECT place FROM placed)
     UNION ALL
     SELECT place, 1, 0, 'table ' || name,
-        format('%s is no table, so its rows cannot be locked.', qualified_name), $2
+        format(
+            '%s is no table, so %s.', qualified_name,
+            CASE name WHEN 'operation_runs' THEN 'its rows cannot be locked' ELSE 'it may hide rows, and with them contrary proof' END
+        ), $2
     FROM placed
-    WHERE part = 'platform' AND NOT is_table
+    WHERE part = 'platform' AND NOT is_table AND NOT is_lockable_view
     UNION ALL
     -- A schema that may not be used is never on the path; the privilege is asked for below.
     SELECT place, 2, 0, 'table ' || name,
@@ -102,7 +112,20 @@ WITH me AS (
     LEFT JOIN found_column AS found ON found.place = listed.place AND found.name = listed.name
     WHERE listed.part = 'platform'
       AND (listed.is_read OR listed.is_written)
-      AND (found.name IS NULL OR NOT listed.types ? found.type_name)
+      AND (found.name IS NULL OR NOT listed.types ? found.kind)
+    UNION ALL
+    -- An enum refuses a word that it does not have, whether it is written or compared with.
+    SELECT listed.place, 4, listed.column_place, format('column %s.%s', table_name, listed.name),
+        format('Its type %s does not have %s.', found.type_name, string_agg(quote_literal(word), ', ' ORDER BY number)),
+        string_agg(format('ALTER TYPE %s ADD VALUE %L;', found.type_name, word), E'\n' ORDER BY number)
+    FROM need_column AS listed
+    JOIN found_column AS found ON found.place = listed.place AND found.name = listed.name
+    CROSS JOIN LATERAL jsonb_array_elements_text(listed.words) WITH ORDINALITY AS needed (word, number)
+    WHERE listed.part = 'platform'
+      AND found.kind = 'enum'
+      AND listed.types ? 'enum'
+      AND NOT EXISTS (SELECT FROM pg_enum WHERE enumtypid = found.type_oid AND enumlabel = needed.word)
+    GROUP BY listed.place, listed.column_place, table_name, listed.name, found.type_name
     UNION ALL
     SELECT found.place, 5, found.attnum, format('column %s.%s', placed.name, found.name),
         'It refuses null, has no default, and is not among the columns that are written.',

@@ -11,6 +11,6 @@ mod role;
 pub(crate) mod server;
 mod weight;
 
-pub(crate) use program::{Serving, Settings};
+pub(crate) use program::{Serving, Settings, assert_shows};
 pub(crate) use role::grants_in_the_manual;
 pub(crate) use server::Ask;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::platform::{OWN, PROVEN, Platform, SECRET, id};
 use super::server::{Answer, Ask, ask};
+use crate::support::case::restore_of;
 use crate::support::process::{Process, program};
 
 fn run(url: &str, arguments: &[&str]) -> Output {
@@ -60,6 +61,30 @@ impl Serving {
         assert_eq!(code, Some(0), "{said}");
         said
     }
+}
+
+/// Every page and list answers, and those that show a failed run show this one.
+pub(crate) async fn assert_shows(url: &str, run: i64) {
+    let settings = Settings::holding("[console]\nlisten = \"127.0.0.1:0\"");
+    let serving = Serving::start(url, &settings).await;
+    for path in [
+        "/".to_owned(),
+        "/runs".to_owned(),
+        "/runs?outcome=failed".to_owned(),
+        "/runs?undecided=true".to_owned(),
+        "/queue".to_owned(),
+        format!("/runs/{run}"),
+        format!("/runs/{run}/evidence"),
+        format!("/runs/{run}/explain"),
+        format!("/restores/{}", restore_of(run)),
+        "/api/v1/posture".to_owned(),
+    ] {
+        let answer = serving.ask(&Ask::get(&path));
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+    let shown = serving.ask(&Ask::get("/runs?outcome=failed")).body;
+    assert!(shown.contains(&format!("/runs/{run}\"")), "{shown}");
+    serving.stop().await;
 }
 
 /// A token, and the section that knows it again.

@@ -277,6 +277,122 @@ async fn types_that_no_statement_works_on_are_named() {
     }
 }
 
+/// Columns with a vocabulary, and the words of a platform that made enums of them.
+const ENUMS: [(&str, &str, &str); 12] = [
+    ("operation_runs", "type", "backup.execute restore.execute"),
+    ("operation_runs", "status", "queued running completed"),
+    (
+        "operation_runs",
+        "outcome",
+        "pending succeeded partially_succeeded blocked failed cancelled",
+    ),
+    ("restore_runs", "status", "queued running completed failed"),
+    ("evidence_snapshots", "status", "active expired"),
+    (
+        "evidence_snapshots",
+        "completeness_state",
+        "complete partial",
+    ),
+    ("backup_sets", "status", "completed"),
+    ("audit_logs", "actor_type", "human system"),
+    (
+        "audit_logs",
+        "action",
+        "restore.completed restore.failed operation_run.reconciled",
+    ),
+    ("audit_logs", "resource_type", "restore_run operation_run"),
+    (
+        "audit_logs",
+        "status",
+        "success failure partial info blocked",
+    ),
+    (
+        "audit_logs",
+        "outcome",
+        "success failure partial info blocked",
+    ),
+];
+
+/// Makes an enum of a column of text, without the default, the checks and the conditions that speak of text.
+async fn make_enum(on: &Fixture, (table, column, words): (&str, &str, &str)) {
+    let words = words.replace(' ', "', '");
+    on.execute(&format!(
+        "CREATE TYPE {table}_{column} AS ENUM ('{words}');
+         ALTER TABLE {table} ALTER COLUMN {column} DROP DEFAULT,
+             DROP CONSTRAINT IF EXISTS {table}_{column}_check;
+         ALTER TABLE {table} ALTER COLUMN {column} TYPE {table}_{column} USING {column}::text::{table}_{column}"
+    ))
+    .await;
+}
+
+/// On every path that reads or writes: verdicts, what is shown of them, and the platform's own call.
+#[tokio::test]
+async fn enums_are_read_and_written_and_one_that_lacks_a_word_is_named() {
+    let on = prepared().await.with_queue().await;
+    on.execute(
+        "DROP INDEX operation_runs_active_unique_environment, operation_runs_active_unique_workspace",
+    )
+    .await;
+    for column in ENUMS {
+        make_enum(&on, column).await;
+    }
+    on.execute("SELECT reconciler.request(1)").await;
+    assert_serves(&on.store).await;
+    assert_eq!(
+        on.value("SELECT status || ' ' || outcome FROM operation_runs WHERE id = 1")
+            .await
+            .as_deref(),
+        Some("completed failed")
+    );
+    crate::console::assert_shows(&on.url, 1).await;
+
+    on.execute(
+        "ALTER TYPE operation_runs_outcome RENAME VALUE 'blocked' TO 'stopped';
+         ALTER TYPE audit_logs_action RENAME VALUE 'operation_run.reconciled' TO 'other'",
+    )
+    .await;
+    let checks = examine(&on.store).await;
+    let lacking = ["column operation_runs.outcome", "column audit_logs.action"];
+    assert_eq!(subjects(&checks, Level::Problem), lacking);
+    assert_finds(
+        &checks,
+        lacking[0],
+        "type operation_runs_outcome does not have 'blocked'",
+    );
+    for subject in lacking {
+        follow(&on, &checks, subject).await;
+    }
+    assert_eq!(problems(&examine(&on.store).await), Vec::<&Check>::new());
+}
+
+#[tokio::test]
+async fn a_view_of_the_runs_is_good_where_it_can_be_locked_and_none_hides_proof() {
+    let on = prepared().await;
+    let view = "ALTER TABLE operation_runs RENAME TO runs_kept;
+         CREATE VIEW public.operation_runs AS SELECT * FROM runs_kept";
+    on.execute(view).await;
+    assert_serves(&on.store).await;
+
+    on.execute("CREATE OR REPLACE VIEW public.operation_runs AS SELECT DISTINCT * FROM runs_kept")
+        .await;
+    let checks = examine(&on.store).await;
+    assert_finds(&checks, "table operation_runs", "its rows cannot be locked");
+
+    on.execute(
+        "CREATE OR REPLACE VIEW public.operation_runs AS SELECT * FROM runs_kept;
+         ALTER TABLE restore_runs RENAME TO restores_kept;
+         CREATE VIEW public.restore_runs AS SELECT * FROM restores_kept",
+    )
+    .await;
+    let checks = examine(&on.store).await;
+    assert_eq!(subjects(&checks, Level::Problem), ["table restore_runs"]);
+    assert_finds(
+        &checks,
+        "table restore_runs",
+        "it may hide rows, and with them contrary proof",
+    );
+}
+
 #[tokio::test]
 async fn a_column_that_nobody_fills_is_a_problem_of_the_audit_log() {
     let on = prepared().await;

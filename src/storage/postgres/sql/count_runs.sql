@@ -33,7 +33,7 @@ WITH open AS MATERIALIZED (
     FROM latest
     -- OFFSET has each run looked up by its id: a planner that joins reads all that ever ran.
     CROSS JOIN LATERAL (
-        SELECT status, outcome, workspace_id, managed_environment_id, created_at
+        SELECT status::text AS status, outcome::text AS outcome, workspace_id, managed_environment_id, created_at
         FROM operation_runs
         WHERE id = latest.operation_run_id
         OFFSET 0

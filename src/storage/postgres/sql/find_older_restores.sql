@@ -9,6 +9,6 @@ JOIN restore_runs AS restore
 -- Says nothing new, and keeps the join small whatever the planner believes about the table.
 WHERE restore.managed_environment_id = ANY ($2::bigint[])
   AND restore.is_dry_run = false
-  AND coalesce(restore.status, '')
+  AND coalesce(restore.status::text, '')
       NOT IN ('draft', 'scoped', 'checked', 'previewed', 'pending', 'queued', 'running')
 ORDER BY ask.environment_id, restore.id DESC

@@ -7,5 +7,5 @@ JOIN restore_runs AS restore
  AND restore.deleted_at IS NULL
 -- Says nothing new, and keeps the join small whatever the planner believes about the table.
 WHERE restore.managed_environment_id = ANY ($2::bigint[])
-  AND restore.status IN ('draft', 'scoped', 'checked', 'previewed', 'pending')
+  AND restore.status::text IN ('draft', 'scoped', 'checked', 'previewed', 'pending')
 GROUP BY ask.environment_id

@@ -16,6 +16,6 @@ JOIN recent
  AND recent.managed_environment_id = ask.environment_id
  AND recent.deleted_at IS NULL
 WHERE recent.is_dry_run = false
-  AND coalesce(recent.status, '')
+  AND coalesce(recent.status::text, '')
       NOT IN ('draft', 'scoped', 'checked', 'previewed', 'pending', 'queued', 'running')
 ORDER BY ask.environment_id, recent.id DESC

@@ -7,7 +7,7 @@ SELECT
     left(coalesce(environment.name, ''), 256)::text AS environment_name,
     left(restore.requested_by, 256)::text AS requested_by,
     restore.is_dry_run,
-    coalesce(restore.status, '')::text AS status,
+    coalesce(restore.status::text, '') AS status,
     CASE WHEN octet_length(document.requested_items) <= $3
         THEN convert_to(document.requested_items, 'UTF8') END AS requested_items,
     restore.requested_items IS NOT NULL AS has_requested_items,

@@ -3,7 +3,7 @@ SELECT
     restore.id AS owner,
     source.id,
     left(coalesce(source.name, ''), 256)::text AS name,
-    coalesce(source.status, '')::text AS status,
+    coalesce(source.status::text, '') AS status,
     source.completed_at,
     source.deleted_at IS NOT NULL AS is_deleted
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])

@@ -12,9 +12,9 @@ WITH found AS MATERIALIZED (
         audit.outcome::text AS outcome,
         audit.recorded_at
     FROM audit_logs AS audit
-    WHERE audit.resource_type = ANY ($6::text[])
+    WHERE audit.resource_type::text = ANY ($6::text[])
       AND audit.resource_id = ANY ($1::bigint[]::text[])
-      AND audit.action = ANY ($4::text[])
+      AND audit.action::text = ANY ($4::text[])
 )
 SELECT
     entry.restore_id,

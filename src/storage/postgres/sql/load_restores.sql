@@ -48,7 +48,7 @@ SELECT
     restore.workspace_id,
     restore.managed_environment_id AS environment_id,
     restore.is_dry_run,
-    coalesce(restore.status, '')::text AS status,
+    coalesce(restore.status::text, '') AS status,
     CASE WHEN octet_length(document.requested_items) <= $4
         THEN convert_to(document.requested_items, 'UTF8') END AS requested_items,
     restore.requested_items IS NOT NULL AS has_requested_items,

@@ -2,7 +2,7 @@
 SELECT DISTINCT ON (ask.run_id, snapshot.status)
     ask.run_id,
     snapshot.id,
-    coalesce(snapshot.status, '')::text AS status,
+    coalesce(snapshot.status::text, '') AS status,
     snapshot.completeness_state::text AS completeness,
     snapshot.generated_at,
     snapshot.expires_at,

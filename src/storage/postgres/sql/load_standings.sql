@@ -4,7 +4,7 @@ SELECT
     run.workspace_id AS workspace,
     run.managed_environment_id AS environment,
     run.type::text AS run_type,
-    coalesce(run.status, '')::text AS status,
+    coalesce(run.status::text, '') AS status,
     attempt.tries::bigint AS attempts_tries,
     attempt.worker AS attempts_worker,
     attempt.first_seen_at AS attempts_first_seen_at,

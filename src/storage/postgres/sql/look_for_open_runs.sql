@@ -1,7 +1,7 @@
 -- look_for_open_runs: as look_for_runs, of the runs that are open. Those are few beside all others, and are found
 -- by themselves first: a planner without statistics would walk all runs from the last one backwards.
 WITH open AS MATERIALIZED (
-    SELECT run.id, run.workspace_id, run.managed_environment_id, run.outcome, run.created_at
+    SELECT run.id, run.workspace_id, run.managed_environment_id, run.outcome::text AS outcome, run.created_at
     FROM operation_runs AS run
     WHERE run.type = 'restore.execute'
       AND run.status IN ('queued', 'running')

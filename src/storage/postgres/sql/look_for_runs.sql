@@ -1,7 +1,7 @@
 -- look_for_runs: the highest of a viewer's runs below $3, at most $4 of them, and which of these are wanted.
 -- What is null is constant when the plan is made, and costs nothing.
 WITH looked AS MATERIALIZED (
-    SELECT run.id, run.workspace_id, run.managed_environment_id, run.outcome, run.created_at
+    SELECT run.id, run.workspace_id, run.managed_environment_id, run.outcome::text AS outcome, run.created_at
     FROM operation_runs AS run
     WHERE run.type = 'restore.execute'
       AND ($1::bigint[] IS NULL OR run.workspace_id = ANY ($1))
