@@ -40,6 +40,11 @@ const OWN: Probe = Probe {
     step: "look for our own schema",
     statement: include_str!("postgres/own.sql"),
 };
+const NEIGHBOURS: Probe = Probe {
+    subject: "neighbours",
+    step: "look at how runs are called",
+    statement: include_str!("postgres/neighbours.sql"),
+};
 const QUEUE: Probe = Probe {
     subject: "queue",
     step: "look for the queue",
@@ -104,7 +109,15 @@ pub(super) async fn examine(store: &Store, pool: &PgPool) -> Result<Vec<Check>, 
         Vec::new()
     });
     let mut of = |part: &str| checks_of(needed.extract_if(.., |found| found.part == part));
-    checks.extend(of("platform"));
+    let platform = of("platform");
+    let is_whole = platform.iter().all(|check| check.level != Level::Problem);
+    checks.extend(platform);
+    if is_whole {
+        match NEIGHBOURS.run(&mut connection).await? {
+            Ok(found) => checks.extend(checks_of(found)),
+            Err(check) => checks.push(*check),
+        }
+    }
     match answer("console", load_tables(&mut connection).await)? {
         Ok(tables) => checks.extend(judge_indexes(&tables)),
         Err(check) => checks.push(*check),

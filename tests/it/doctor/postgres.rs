@@ -8,6 +8,7 @@ use super::{
     assert_sweep_works, examine, follow, pass, plant_one, problems, subjects,
 };
 use crate::console::grants_in_the_manual;
+use crate::support::case::Case;
 use crate::support::role::Role;
 use crate::support::roles::Purpose;
 use crate::support::store::{Fixture, open_as};
@@ -390,6 +391,27 @@ async fn a_view_of_the_runs_is_good_where_it_can_be_locked_and_none_hides_proof(
         &checks,
         "table restore_runs",
         "it may hide rows, and with them contrary proof",
+    );
+}
+
+#[tokio::test]
+async fn runs_that_are_called_nearly_as_those_that_are_judged_are_counted() {
+    let on = prepared().await;
+    assert_level(&examine(&on.store).await, "neighbours", Level::Good);
+    on.plant((2..=6).map(Case::failed)).await;
+    on.execute(
+        "UPDATE operation_runs SET status = 'Running' WHERE id IN (2, 3);
+         UPDATE operation_runs SET type = 'restore_execute' WHERE id = 4;
+         UPDATE operation_runs SET type = 'backup.execute' WHERE id = 5;
+         UPDATE operation_runs SET status = 'hunter2' WHERE id = 6",
+    )
+    .await;
+    let checks = examine(&on.store).await;
+    assert_level(&checks, "neighbours", Level::Advice);
+    assert_finds(
+        &checks,
+        "neighbours",
+        "status 'Running' (2), another status (1), type 'restore_execute' (1).",
     );
 }
 
