@@ -3,6 +3,7 @@
 mod databases;
 mod demo;
 mod encryption;
+mod ids;
 mod interruption;
 mod queue;
 mod stage;
