@@ -112,14 +112,25 @@ impl StoreError {
         }
     }
 
+    fn of_driver(step: &'static str, source: sqlx::Error) -> Self {
+        Self {
+            step,
+            kind: classify(&source),
+            cause: source.into(),
+        }
+    }
+
+    /// A failure of the library that delivers jobs, which passes on what the driver said.
+    pub(crate) fn of_queue(source: sqlx::Error) -> Self {
+        Self::of_driver("look for jobs", source)
+    }
+
     /// A migration that failed. Where the database said why, that decides what to do about it.
     pub(super) fn migration(step: &'static str, error: MigrateError) -> Self {
         match error {
-            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => Self {
-                step,
-                kind: classify(&source),
-                cause: source.into(),
-            },
+            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+                Self::of_driver(step, source)
+            }
             other => Self::fatal(step, other),
         }
     }
@@ -306,11 +317,7 @@ pub(crate) trait During<T> {
 
 impl<T> During<T> for Result<T, sqlx::Error> {
     fn during(self, step: &'static str) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError {
-            step,
-            kind: classify(&source),
-            cause: source.into(),
-        })
+        self.map_err(|source| StoreError::of_driver(step, source))
     }
 }
 

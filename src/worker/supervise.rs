@@ -4,9 +4,12 @@
 //! name, after a pause that grows while it keeps failing, and not before the database is there. Beside a worker of newer
 //! rules none is started, and one that runs finishes what it has in hand.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use apalis::prelude::WorkerError;
+use apalis_core::backend::finalize::DurableError;
 use futures_util::FutureExt as _;
 
 use super::runtime::QueueSpec;
@@ -14,6 +17,7 @@ use super::shared::Shared;
 use crate::clock::Stopwatch;
 use crate::health::Loop;
 use crate::metrics::RESTARTS;
+use crate::storage::StoreError;
 use crate::telemetry::names::QUEUE_NAME;
 
 /// Pause before the first restart; doubled each time.
@@ -26,7 +30,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 const STEADY_AFTER: Duration = Duration::from_secs(30);
 
 /// Why a worker ended.
-pub(super) type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+pub(super) type Ended = Result<(), Failed>;
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs what `start` builds, again and again, each time under a name of its own.
 pub(super) async fn keep_running<F>(shared: &Shared, queue: QueueSpec, start: impl Fn(String) -> F)
@@ -67,7 +73,7 @@ where
                 tracing::warn!({ { QUEUE_NAME } = name }, "a worker ended; it is restarted");
             }
             Ok(Err(error)) => {
-                let error = error.to_string();
+                let error = words_of(error);
                 // The loss of the database has been said once, by whoever watches it.
                 if shared.health.database_is_up() && said.as_ref() != Some(&error) {
                     tracing::warn!(
@@ -92,5 +98,24 @@ where
             return;
         }
         pause = pause.saturating_mul(2).min(PAUSE_MAX);
+    }
+}
+
+/// What looking for jobs ends with on PostgreSQL.
+type PollFailed = DurableError<apalis_postgres::Error, Infallible>;
+
+/// What is said of a failure: of one of the database, what every other step says of it.
+fn words_of(failed: Failed) -> String {
+    let cause = match failed.downcast::<WorkerError>().map(|error| *error) {
+        Ok(WorkerError::BackendError(cause)) => cause,
+        Ok(other) => return other.to_string(),
+        Err(other) => return other.to_string(),
+    };
+    match cause.downcast::<PollFailed>().map(|error| *error) {
+        Ok(DurableError::PollNextError(apalis_postgres::Error::Database(source))) => {
+            StoreError::of_queue(source).to_string()
+        }
+        Ok(other) => other.to_string(),
+        Err(other) => other.to_string(),
     }
 }

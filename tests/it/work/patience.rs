@@ -12,7 +12,7 @@ use crate::support::case::Case;
 use crate::support::hold::Writer;
 use crate::support::scene::{
     DONE, IN_HAND, NO_SWEEPS, OPEN, OPEN_JOBS, SWEEPS, Scene, TAKEN_AWAY, dismiss, until_answered,
-    until_ready,
+    until_ready, until_said,
 };
 use crate::support::store::{Fixture, on_both};
 use crate::support::worker::Worker;
@@ -123,6 +123,23 @@ async fn a_worker_whose_sweeps_fail_does_not_stay_ready() {
     scene.execute(&format!("{rename} other TO tries")).await;
     scene.until(OPEN, 0, &worker).await;
     until_ready(&worker).await;
+    dismiss(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_cannot_look_for_jobs_says_so_as_of_every_other_step() {
+    let scene = Scene::new(NO_SWEEPS).await;
+    let worker = scene.worker().await;
+    let rename = "ALTER TABLE apalis.jobs RENAME COLUMN";
+    scene.execute(&format!("{rename} run_at TO other")).await;
+    until_said(&worker, "cannot look for jobs: ").await;
+    until_said(&worker, "(SQLSTATE 42703)").await;
+    scene.execute(&format!("{rename} other TO run_at")).await;
+    scene.plant_proven(1, 3, 1, 1).await;
+    scene.request(1..=3).await;
+    scene.until(OPEN, 0, &worker).await;
+    let said = worker.said();
+    assert!(!said.contains(" at line "), "{said}");
     dismiss(worker).await;
 }
 
