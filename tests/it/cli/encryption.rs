@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use super::stage::{SECRET, assert_says, plant, program, ran};
 use crate::support::cluster::{self, Cluster, TestDatabase};
+use crate::support::roles;
 
 /// One more than the last network that a server of this process listens in.
 static STARTED: AtomicU8 = AtomicU8::new(100);
@@ -41,7 +42,7 @@ impl Server {
         let found: PgConnectOptions = database.url().parse().expect("a URL");
         let (port, name) = (found.get_port(), database.name());
         let [url, elsewhere_url] = [&address, &elsewhere]
-            .map(|address| format!("postgres://reconciler@{address}:{port}/{name}"));
+            .map(|address| format!("postgres://postgres@{address}:{port}/{name}"));
         let mut server = Self {
             data: PathBuf::new(),
             cluster,
@@ -114,7 +115,7 @@ fn certificates(address: &str) -> String {
 fn admission() -> String {
     let lines = "local all all trust\\n\
          hostssl all keeper 127.0.0.0/8 scram-sha-256\\n\
-         hostssl all reconciler 127.0.0.0/8 trust\\n";
+         hostssl all reconciler,migrator 127.0.0.0/8 trust\\n";
     let file = as_server(&format!("printf '{lines}' >pg_hba.conf"));
     format!("CREATE ROLE keeper LOGIN SUPERUSER PASSWORD '{SECRET}'; {file}")
 }
@@ -131,6 +132,7 @@ async fn a_server_that_wants_encryption_is_reached_or_it_is_said_how() {
     let wants = "no encryption (SQLSTATE 28000)";
 
     assert_says(url, "migrate ⇒ 0 | was created");
+    roles::grant(&server.database.url()).await;
     for (url, rows) in [
         (
             format!("{url}?sslmode=disable"),
@@ -202,6 +204,7 @@ async fn a_standby_is_refused_where_the_url_asks_for_the_primary() {
     server.restart_with(&["wal_level = 'replica'"]).await;
     let primary = format!("{}?target_session_attrs=primary", server.url);
     assert_says(&primary, "migrate ⇒ 0 | was created");
+    roles::grant(&server.database.url()).await;
     server.execute("CHECKPOINT").await;
     server.execute(&as_server("touch standby.signal")).await;
     server.restart_with(&[]).await;
@@ -229,7 +232,7 @@ async fn a_password_comes_from_where_others_look_for_it_and_is_never_said() {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect(name);
         path.display().to_string()
     };
-    let bare = &server.url.replace("reconciler@", "keeper@");
+    let bare = &server.url.replace("postgres@", "keeper@");
     let whole = bare.replace("keeper@", &format!("keeper:{SECRET}@"));
     let lines = format!("no password {SECRET}\n*:*:other:*:wrong\n*:*:*:keeper:{SECRET}\n");
     let url_file = &file("url", &format!("{whole}\n"), 0o444);

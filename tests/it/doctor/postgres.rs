@@ -370,7 +370,8 @@ async fn enums_are_read_and_written_and_one_that_lacks_a_word_is_named() {
 async fn a_view_of_the_runs_is_good_where_it_can_be_locked_and_none_hides_proof() {
     let on = prepared().await;
     let view = "ALTER TABLE operation_runs RENAME TO runs_kept;
-         CREATE VIEW public.operation_runs AS SELECT * FROM runs_kept";
+         CREATE VIEW public.operation_runs AS SELECT * FROM runs_kept;
+         GRANT SELECT, UPDATE ON public.operation_runs TO reconciler";
     on.execute(view).await;
     assert_serves(&on.store).await;
 
@@ -382,7 +383,8 @@ async fn a_view_of_the_runs_is_good_where_it_can_be_locked_and_none_hides_proof(
     on.execute(
         "CREATE OR REPLACE VIEW public.operation_runs AS SELECT * FROM runs_kept;
          ALTER TABLE restore_runs RENAME TO restores_kept;
-         CREATE VIEW public.restore_runs AS SELECT * FROM restores_kept",
+         CREATE VIEW public.restore_runs AS SELECT * FROM restores_kept;
+         GRANT SELECT ON public.restore_runs TO reconciler",
     )
     .await;
     let checks = examine(&on.store).await;
