@@ -43,6 +43,10 @@ schedule = "* * * * * *"
 wait_min = "1s"
 "#;
 
+/// Other runs than the one that something is wrong with, in the middle of a try.
+const OTHERS_TRIED: &str =
+    "SELECT count(*) FROM reconciler.attempts WHERE operation_run_id <> 7 AND tries > 0";
+
 /// The run that something is wrong with.
 const POISON: i64 = 7;
 
@@ -210,7 +214,8 @@ async fn kill_until_dead_letter(scene: &Scene) -> (i64, Worker) {
         poll.tick().await;
         let (is_late, said) = (began.elapsed() > TIMEOUT, worker.said());
         assert!(!is_late, "no dead letter after {kills} tries\n{said}");
-        if scene.count(WAITING).await == 0 {
+        // Who is tried by another loop while the worker is killed has died of it once, as far as anybody can tell.
+        if scene.count(WAITING).await == 0 || scene.count(OTHERS_TRIED).await > 0 {
             continue;
         }
         let suspected = "SELECT count(*) FROM reconciler.attempts WHERE operation_run_id = 7";
@@ -255,8 +260,9 @@ async fn is_found_and_given_up(asked: bool, first_deferred: bool) {
     let said = worker.said();
     let lines: Vec<&str> = said.lines().filter(|line| line.contains(dead)).collect();
     assert!(lines.len() == 1 && lines[0].contains("ERROR"), "{said}");
-    // One more may have been inside already when somebody else found out.
-    assert!((2..=3).contains(&kills), "{kills} kills");
+    // A try that waited for too long counts as one, and one more may have been inside already when somebody else found
+    // out.
+    assert!((1..=3).contains(&kills), "{kills} kills");
     assert_eq!(scene.count(TRIES).await, 2);
     scene.verdicts(20, &worker).await;
     nobody_tries_any_more(&scene, &worker).await;
