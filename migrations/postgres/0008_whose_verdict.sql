@@ -41,3 +41,33 @@ WHERE NOT EXISTS (
     WHERE later.first_decision_id = coalesce(entry.first_decision_id, entry.decision_id)
       AND later.revision > entry.revision
 );
+
+-- Workers from before this leave the moment out; it is taken from their facts, so that each entry is found by it.
+CREATE FUNCTION reconciler.take_moment_from_facts() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.run_created_at := (NEW.facts::json #>> '{run,created_at,at}')::timestamptz;
+    RETURN NEW;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION reconciler.take_moment_from_facts FROM PUBLIC;
+CREATE TRIGGER ledger_takes_moment_from_facts BEFORE INSERT ON reconciler.ledger
+    FOR EACH ROW WHEN (NEW.run_created_at IS NULL)
+    EXECUTE FUNCTION reconciler.take_moment_from_facts();
+
+-- Whoever may read the ledger may read what counts in it: nobody is to stand still until somebody grants it.
+DO $$
+DECLARE
+    reader oid;
+BEGIN
+    FOR reader IN
+        SELECT DISTINCT entry.grantee
+        FROM pg_class AS class CROSS JOIN LATERAL aclexplode(class.relacl) AS entry
+        WHERE class.oid = 'reconciler.ledger'::regclass
+          AND entry.privilege_type = 'SELECT'
+          AND entry.grantee NOT IN (0, class.relowner)
+    LOOP
+        EXECUTE format('GRANT SELECT ON reconciler.verdicts TO %I', pg_get_userbyid(reader));
+    END LOOP;
+END
+$$;

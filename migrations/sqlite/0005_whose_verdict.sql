@@ -81,6 +81,14 @@ BEGIN
     SELECT RAISE(ABORT, 'a worker of newer rules is at work, so one of restore.execute/1 settles nothing');
 END;
 
+-- Workers from before this leave the moment out, and their entries would be nobody's.
+CREATE TRIGGER reconciler_ledger_refuses_older_programs
+BEFORE INSERT ON reconciler_ledger
+WHEN NEW.run_created_at IS NULL AND NEW.facts ->> '$.run.created_at.at' IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'this program is older than its database; upgrade it');
+END;
+
 -- The verdict that counts for each run: the last revision.
 CREATE VIEW reconciler_verdicts AS
 SELECT *

@@ -186,7 +186,8 @@ macro_rules! run_worker {
             () = $shared.told_to_finish() => {
                 // It has begun: its first turn came before this one.
                 let _ = running.stop();
-                worker.await
+                // It sends no sign of life any more.
+                $shared.beating($queue.beats_as, &mut worker).await
             }
         };
         ended.map_err(Into::into)

@@ -61,7 +61,7 @@ where
             return;
         }
         restarts += 1;
-        if shared.health.is_outranked() {
+        if matches!(ended, Ok(Ok(()))) && shared.health.is_outranked() {
             shared.give_back(&shared.name.workers(name)).await;
             continue;
         }

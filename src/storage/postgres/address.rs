@@ -496,7 +496,6 @@ pub fn shown_query(query: Option<&str>) -> String {
                 "host"
                 | "port"
                 | "dbname"
-                | "user"
                 | "sslmode"
                 | "application_name"
                 | "connect_timeout"
@@ -507,6 +506,7 @@ pub fn shown_query(query: Option<&str>) -> String {
                 | "immutable",
                 _,
             )) => pair,
+            Some(("user", name)) if shown_user(name) == name => pair,
             _ => "***",
         })
         .collect();

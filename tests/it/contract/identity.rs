@@ -12,6 +12,8 @@ on_all!(
     a_verdict_of_another_run_with_the_same_id_is_neither_shown_nor_in_the_way,
     a_run_that_was_rolled_back_with_its_platform_is_judged_anew,
     a_run_whose_row_does_not_say_when_it_was_created_has_one_verdict,
+    an_older_program_gives_no_run_a_second_verdict,
+    what_another_platform_left_above_the_highest_run_hides_nothing,
 );
 
 async fn on_record(on: &Fixture, run: i64) -> Option<RecordedVerdict> {
@@ -170,5 +172,38 @@ async fn entries_from_before_are_told_apart_by_their_facts() {
     assert_eq!(ledger(&on).await, (Level::Good, 0));
     created_earlier(&on).await;
     assert_eq!(on_record(&on, 1).await, None);
+    assert_eq!(ledger(&on).await, (Level::Problem, 1));
+}
+
+/// It knows nothing of moments and revisions.
+async fn an_older_program_gives_no_run_a_second_verdict(on: Fixture) {
+    on.plant([Case::proven(1)]).await;
+    commit(&on, 1).await;
+    let before = on.rows("SELECT * FROM reconciler.ledger").await;
+    let columns = "operation_run_id, workspace_id, managed_environment_id, outcome, reason_code, ruleset, facts, \
+                   facts_digest, decision, worker, source, decided_at";
+    let older = format!(
+        "INSERT INTO reconciler.ledger (decision_id, {columns}) SELECT 'older', {columns} FROM reconciler.ledger"
+    );
+    let refused = on.try_execute(&older).await.unwrap_err().to_string();
+    let why = on.either("this program is older than its database", "ledger_once");
+    assert!(refused.contains(why), "{refused}");
+    assert_eq!(before, on.rows("SELECT * FROM reconciler.ledger").await);
+}
+
+/// More of them than are compared, with ids that no run has yet.
+async fn what_another_platform_left_above_the_highest_run_hides_nothing(on: Fixture) {
+    on.plant([Case::failed(1)]).await;
+    commit(&on, 1).await;
+    let columns = "workspace_id, managed_environment_id, outcome, reason_code, ruleset, facts, facts_digest, decision, \
+                   worker, source, decided_at, run_created_at";
+    on.execute(&format!(
+        "WITH RECURSIVE above (id) AS (SELECT 1000 UNION ALL SELECT id + 1 FROM above WHERE id < 11500)
+         INSERT INTO reconciler.ledger (decision_id, operation_run_id, {columns})
+         SELECT 'above-' || above.id, above.id, {columns} FROM above CROSS JOIN reconciler.ledger"
+    ))
+    .await;
+    assert_eq!(ledger(&on).await, (Level::Good, 0));
+    created_earlier(&on).await;
     assert_eq!(ledger(&on).await, (Level::Problem, 1));
 }

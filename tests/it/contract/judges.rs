@@ -63,7 +63,7 @@ async fn verdicts_of_the_first_ruleset_are_refused_beside_a_newer_worker(on: Fix
     on.plant([Case::proven(1)]).await;
     on.verdict(1).await;
     let columns = "workspace_id, managed_environment_id, outcome, reason_code, facts, facts_digest, decision, \
-                   worker, source, decided_at";
+                   worker, source, decided_at, run_created_at";
     let first = format!(
         "INSERT INTO reconciler.ledger (decision_id, operation_run_id, ruleset, {columns})
          SELECT substr(decision_id, 2) || '0', 2, 'restore.execute/1', {columns}

@@ -1,32 +1,35 @@
--- load_recent_verdicts: the latest $2 verdicts of each workspace, but for those of environments that are gone.
+-- load_recent_verdicts: the latest $2 verdicts of each workspace, but for those of environments that are gone, and of
+-- another platform's runs that had the same ids. Of these many may be newer; so many are looked past, and no more.
 SELECT ask.workspace_id, verdict.decided_at, verdict.outcome
 FROM unnest($1::bigint[]) AS ask (workspace_id)
 CROSS JOIN LATERAL (
-    SELECT entry.decided_at, entry.outcome
-    FROM reconciler.verdicts AS entry
-    WHERE entry.workspace_id = ask.workspace_id
-      -- Not those of another platform's runs that had the same ids. OFFSET has each run looked up by its id.
-      AND EXISTS (
-          SELECT
-          FROM (
-              SELECT run.managed_environment_id, run.created_at
-              FROM operation_runs AS run
-              WHERE run.id = entry.operation_run_id AND run.workspace_id = entry.workspace_id
-              OFFSET 0
-          ) AS run
-          WHERE (run.managed_environment_id, CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END)
-              IS NOT DISTINCT FROM (entry.managed_environment_id, entry.run_created_at)
-      )
-      AND (
-          entry.managed_environment_id IS NULL
-          OR EXISTS (
-              SELECT
-              FROM managed_environments AS environment
-              WHERE environment.id = entry.managed_environment_id
-                AND environment.workspace_id = entry.workspace_id
-                AND environment.deleted_at IS NULL
+    SELECT latest.decided_at, latest.outcome
+    FROM (
+        SELECT entry.operation_run_id, entry.managed_environment_id, entry.run_created_at, entry.decided_at, entry.outcome
+        FROM reconciler.verdicts AS entry
+        WHERE entry.workspace_id = ask.workspace_id
+          AND (
+              entry.managed_environment_id IS NULL
+              OR EXISTS (
+                  SELECT
+                  FROM managed_environments AS environment
+                  WHERE environment.id = entry.managed_environment_id
+                    AND environment.workspace_id = entry.workspace_id
+                    AND environment.deleted_at IS NULL
+              )
           )
-      )
-    ORDER BY entry.decided_at DESC
+        ORDER BY entry.decided_at DESC
+        LIMIT 10 * $2
+    ) AS latest
+    -- OFFSET has each run looked up by its id.
+    CROSS JOIN LATERAL (
+        SELECT run.managed_environment_id, run.created_at
+        FROM operation_runs AS run
+        WHERE run.id = latest.operation_run_id AND run.workspace_id = ask.workspace_id
+        OFFSET 0
+    ) AS run
+    WHERE (run.managed_environment_id, CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END)
+        IS NOT DISTINCT FROM (latest.managed_environment_id, latest.run_created_at)
+    ORDER BY latest.decided_at DESC
     LIMIT $2
 ) AS verdict

@@ -21,6 +21,8 @@ WITH moment AS (
 ), latest AS (
     SELECT operation_run_id, workspace_id, managed_environment_id, run_created_at, outcome
     FROM reconciler_verdicts
+    -- Another platform's ids may be higher than any that is there.
+    WHERE operation_run_id <= (SELECT max(id) FROM operation_runs)
     ORDER BY operation_run_id DESC
     LIMIT ?1
 ), compared AS (

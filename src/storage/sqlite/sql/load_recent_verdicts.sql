@@ -2,13 +2,10 @@
 SELECT ask.value AS workspace_id, verdict.decided_at, verdict.outcome
 FROM json_each(?1) AS ask
 CROSS JOIN reconciler_ledger AS verdict
-WHERE verdict.rowid IN (
-    SELECT entry.rowid
-    FROM reconciler_ledger AS entry
+WHERE verdict.decision_id IN (
+    SELECT entry.decision_id
+    FROM reconciler_verdicts AS entry
     WHERE entry.workspace_id = ask.value
-      AND entry.decision_id IN (
-          SELECT decision_id FROM reconciler_verdicts WHERE operation_run_id = entry.operation_run_id
-      )
       -- Not those of another platform's runs that had the same ids.
       AND EXISTS (
           SELECT 1
