@@ -223,7 +223,7 @@ pub struct TokenMade {
 /// Which program this is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Build {
-    /// Its number.
+    /// The program's version number.
     pub version: String,
     /// The commit that it was built from; none where whoever built it did not say.
     pub commit: Option<String>,

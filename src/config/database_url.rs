@@ -61,7 +61,7 @@ impl DatabaseUrl {
         (!address.has_password()).then(|| address.login())
     }
 
-    /// The same with a password.
+    /// This URL with a password, as a parameter behind what it has.
     pub(super) fn with_password(self, password: &str) -> Self {
         let between = if self.text.contains('?') { '&' } else { '?' };
         let password: String = form_urlencoded::byte_serialize(password.as_bytes()).collect();

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** nothing of a file's content is ever printed.
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -14,15 +14,21 @@ pub(super) const PASS_FILE_VARIABLE: &str = "PGPASSFILE";
 /// The socket of a server is looked up by its directory, and by this name too.
 const LOCALHOST: &str = "localhost";
 
-/// The password for `login`, which is host, port, database and user. Refuses a file that others may read: whoever
-/// lets it be read has lost the passwords, and every other client refuses it too.
+/// The password for `login`, which is host, port, database and user. Refuses to take it from a file that others may
+/// read: whoever lets it be read has lost the password. What is no regular file, such as `/dev/null`, holds none.
 pub(super) fn password_in(file: &Path, login: &[String; 4]) -> Result<Option<String>, ConfigError> {
-    let named = || file.display().to_string();
-    if is_open_to_others(file).map_err(|source| unreadable(file, source))? {
-        return Err(ConfigError::PassFileOpen { file: named() });
+    let metadata = fs::metadata(file).map_err(|source| unreadable(file, source))?;
+    if !metadata.is_file() {
+        return Ok(None);
     }
     let text = read_text(file).map_err(|source| unreadable(file, source))?;
-    Ok(text.lines().find_map(|line| password_of(line, login)))
+    let password = text.lines().find_map(|line| password_of(line, login));
+    if password.is_some() && is_open_to_others(&metadata) {
+        return Err(ConfigError::PassFileOpen {
+            file: file.display().to_string(),
+        });
+    }
+    Ok(password)
 }
 
 fn unreadable(file: &Path, source: io::Error) -> ConfigError {
@@ -44,15 +50,14 @@ pub(super) fn read_text(file: &Path) -> io::Result<String> {
 }
 
 #[cfg(unix)]
-fn is_open_to_others(file: &Path) -> io::Result<bool> {
+fn is_open_to_others(file: &Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    let permissions = File::open(file)?.metadata()?.permissions();
-    Ok(permissions.mode() & 0o077 != 0)
+    file.permissions().mode() & 0o077 != 0
 }
 
 #[cfg(not(unix))]
-fn is_open_to_others(file: &Path) -> io::Result<bool> {
-    File::open(file).map(|_| false)
+fn is_open_to_others(_: &Metadata) -> bool {
+    false
 }
 
 /// What a line says of `login`. A line that is none of a password says nothing.

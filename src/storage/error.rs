@@ -327,7 +327,7 @@ fn code_of(error: &sqlx::Error) -> Option<Cow<'_, str>> {
 
 fn classify(error: &sqlx::Error) -> ErrorKind {
     match error {
-        // The same certificate will be shown again.
+        // A server shows the same certificate to the next attempt.
         sqlx::Error::Io(error) if error.to_string().contains(CERTIFICATE_REFUSED) => {
             ErrorKind::Fatal
         }

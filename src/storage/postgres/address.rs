@@ -1,6 +1,7 @@
 //! What the URL of a PostgreSQL server asks for.
 //!
-//! **Invariants:** each parameter is followed or refused with what to write instead; none is ignored. Nothing
+//! **Invariants:** each parameter is followed or refused with what to write instead; none is ignored.
+//! `target_session_attrs` is asked of the server once, when the program connects. Nothing
 //! here repeats a URL that was refused, and what is shown of one that was accepted is known to be harmless.
 //!
 //! # Design notes
@@ -203,15 +204,15 @@ impl ServerAddress {
         self.has_password
     }
 
-    /// Where a password is looked up: host, port, database and user. A socket is a host by its directory.
+    /// Where a password is looked up: host, port, database and user. A socket is a host by its directory, and an IPv6
+    /// address has no brackets.
     #[must_use]
     pub fn login(&self) -> [String; 4] {
         let options = &self.options;
-        let host = options
-            .get_socket()
-            .map_or(options.get_host().to_owned(), |socket| {
-                socket.display().to_string()
-            });
+        let host = options.get_socket().map_or(
+            options.get_host().trim_matches(['[', ']']).to_owned(),
+            |socket| socket.display().to_string(),
+        );
         let user = options.get_username();
         let database = options.get_database().unwrap_or(user);
         [
@@ -296,7 +297,7 @@ impl<'t> Parts<'t> {
         })
     }
 
-    /// The same for the driver, with what it understands, and always with a password.
+    /// The URL that the driver is given: parameters that it understands, and always a password.
     fn for_driver(&self, asked: &AddressQuery) -> String {
         let url = &self.url;
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -351,7 +352,7 @@ impl<'t> Parts<'t> {
 /// What the parameters of a URL ask for.
 #[derive(Default)]
 struct AddressQuery {
-    /// Those that the driver follows.
+    /// Names and values of the parameters that the driver follows.
     for_driver: Vec<(String, String)>,
     connect_timeout: Option<Duration>,
     wants_primary: bool,
@@ -550,7 +551,7 @@ mod tests {
             ),
             (
                 "postgres://u@[::1]:1/d",
-                ["[::1]", "1", "d", "u"],
+                ["::1", "1", "d", "u"],
                 PgSslMode::Prefer,
             ),
             ("postgres://u@h:1", ["h", "1", "u", "u"], PgSslMode::Prefer),

@@ -25,7 +25,7 @@ struct Server {
     database: TestDatabase,
     /// The URL of the server over the network, as this user, without parameters.
     url: String,
-    /// The same at an address that its certificate does not name.
+    /// A URL of the server at an address that its certificate does not name.
     elsewhere: String,
     data: PathBuf,
 }
@@ -240,6 +240,7 @@ async fn a_password_comes_from_where_others_look_for_it_and_is_never_said() {
         &file(".pgpass", &lines, 0o600),
         &file("open", &lines, 0o640),
     );
+    let others = &file("others", "*:*:other:*:wrong\n", 0o644);
     let home = &directory.path().display().to_string();
     let lost = &Path::new(home).join("lost").display().to_string();
     let (url, url_in, passes) = (
@@ -260,6 +261,17 @@ async fn a_password_comes_from_where_others_look_for_it_and_is_never_said() {
         ),
         (&[(url, bare)], 3, "keeper\" (SQLSTATE 28P01)"),
         (&[(url, bare), (passes, open)], 1, "run `chmod 600 "),
+        (&[(url, &whole), (passes, open)], 0, "encryption: "),
+        (
+            &[(url, bare), (passes, &"/dev/null".to_owned())],
+            3,
+            "keeper\" (SQLSTATE 28P01)",
+        ),
+        (
+            &[(url, bare), (passes, others)],
+            3,
+            "keeper\" (SQLSTATE 28P01)",
+        ),
         (
             &[(url, bare), (passes, lost)],
             1,

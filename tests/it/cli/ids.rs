@@ -20,7 +20,7 @@ const IDS: CaseIds = CaseIds {
 const ITEM: i64 = 9_000_000_000_000_000_009;
 const LOST_ITEM: i64 = 9_000_000_000_000_000_011;
 
-/// Its restore lost an item, which is so an exception and a gap.
+/// A run whose restore did not apply one item: that item's id is shown as an exception and as a gap.
 fn rows() -> PlatformRows {
     let mut rows = PlatformRows::default();
     let environment = (IDS.environment, "far away".to_owned());

@@ -110,7 +110,7 @@ pub(crate) async fn grant(url: &str) {
 /// The statements of the manual about the platform's tables, and those about ours.
 fn documented(has_queue: bool) -> (String, String) {
     let mut grants = grants_of_a_worker() + &grants_of_a_console();
-    // Of the three schemas that one statement names, the platform's has another owner, who grants it beside.
+    // One statement names three schemas. The platform's belongs to another role, which grants it in APPLICATION.
     grants = grants.replace("SCHEMA public, ", "SCHEMA ");
     if !has_queue {
         grants = grants.replace("reconciler, apalis TO", "reconciler TO");

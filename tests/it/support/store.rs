@@ -645,13 +645,13 @@ pub(crate) async fn open(url: &str) -> Store {
     open_as(Purpose::Worker, url).await
 }
 
-/// The same for whoever has a purpose.
+/// A store on the database of `url`, as the role that has this purpose.
 pub(crate) async fn open_as(purpose: Purpose, url: &str) -> Store {
     let store = connect(&purpose.url(url), Access::Write, &Limits::default()).await;
     store.expect("the database accepts connections")
 }
 
-/// The same, for whoever only looks.
+/// A store that only reads the database of `url`, as the worker's role.
 pub(crate) async fn open_to_read(url: &str) -> Store {
     let url = Purpose::Worker.url(url);
     let store = connect(&url, Access::Read, &Limits::default()).await;
