@@ -3,7 +3,7 @@
 use super::error::StoreError;
 use super::limits::{Access, Limits};
 use super::model::Backend;
-use super::postgres::PostgresStore;
+use super::postgres::{self, PostgresStore};
 use super::sqlite::SqliteStore;
 use super::store::{EitherDatabase, Store};
 
@@ -31,6 +31,14 @@ pub(super) async fn connect_to_read(
             EitherDatabase::Sqlite(SqliteStore::connect(url, Access::Read, limits).await?)
         }
     })
+}
+
+/// That `url` names a database in a way that can be followed, whether or not it is there.
+pub fn check_url(url: &str) -> Result<(), StoreError> {
+    match scheme_of(url)? {
+        Backend::Postgres => postgres::address_of(url).map(drop),
+        Backend::Sqlite => Ok(()),
+    }
 }
 
 fn scheme_of(url: &str) -> Result<Backend, StoreError> {

@@ -53,7 +53,7 @@ mod store;
 mod sweeps;
 mod transaction;
 
-pub use connect::connect;
+pub use connect::{check_url, connect};
 pub(crate) use error::During;
 pub use error::{ErrorKind, StoreError};
 pub use judges::Judge;
@@ -62,8 +62,11 @@ pub use model::{
     AUDITS_PER_RESTORE_MAX, Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, Driver,
     RUN_COLUMN_BYTES_MAX, RecordedVerdict, Settled, Settlement, Settling, Tally,
 };
+pub use postgres::uninstall::Installed;
+pub use postgres::upgrade::{Ground, NewExtension, SchemaState};
 pub use postgres::{AddressError, ServerAddress, shown_query};
 pub use queue::{Pruned, QueuePool, QueueState, Rechecks, Retention};
 pub use sqlite::queue_file;
+pub(crate) use sqlx::migrate::Migrator;
 pub use store::Store;
 pub use sweeps::SweepStart;

@@ -9,6 +9,7 @@ use sqlx::{Postgres, Sqlite};
 use super::connection::{Connection, EitherRow};
 use super::error::{During as _, StoreError};
 use super::model::{Backend, ClaimedJob, Driver, Settled, Settling};
+use super::postgres::uninstall::Installed;
 use super::postgres::{self, PostgresStore};
 use super::settle::{self, Transactions, finish};
 use super::sqlite::{self, SqliteStore};
@@ -181,13 +182,35 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
-                let step = "migrate schema reconciler";
-                postgres::run_migrations(database.pool(), step, postgres::migrator()).await
+                let (step, pool) = ("migrate schema reconciler", database.pool());
+                let ground = postgres::upgrade::look(pool, &Migrator::DEFAULT).await?;
+                let beside = ground.beside_platform();
+                postgres::upgrade::run(pool, step, postgres::migrator(), beside).await
             }
             EitherDatabase::Sqlite(database) => {
                 let step = "migrate the reconciler_ tables";
                 sqlite::run_migrations(database.pool(), step, &sqlite::migrator()).await
             }
+        }
+    }
+
+    /// What of ours is in a database of PostgreSQL; nothing on SQLite, where there are no schemas. Writes nothing.
+    pub async fn installed(&self) -> Result<Option<Installed>, StoreError> {
+        match &self.database {
+            EitherDatabase::Postgres(database) => {
+                postgres::uninstall::look(database.pool()).await.map(Some)
+            }
+            EitherDatabase::Sqlite(_) => Ok(None),
+        }
+    }
+
+    /// Removes it, all or nothing.
+    pub async fn uninstall(&self, installed: &Installed) -> Result<(), StoreError> {
+        match &self.database {
+            EitherDatabase::Postgres(database) => {
+                postgres::uninstall::remove(database.pool(), installed).await
+            }
+            EitherDatabase::Sqlite(_) => Ok(()),
         }
     }
 

@@ -14,6 +14,8 @@
 
 mod address;
 pub(super) mod triggers;
+pub(super) mod uninstall;
+pub(super) mod upgrade;
 
 use std::time::Duration;
 
@@ -41,6 +43,9 @@ const LENT_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// The same of one that comes back, perhaps in the middle of a statement that nobody waits for any more.
 const RETURNED_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Where the record of our own migrations is.
+const OWN_RECORD: &str = "reconciler.migrations";
 
 /// What a session is told that nobody may write in.
 const READ_ONLY: (&str, &str) = ("default_transaction_read_only", "on");
@@ -187,37 +192,11 @@ async fn answers(connection: &mut PgConnection, limit: Duration) -> sqlx::Result
     Ok(matches!(answer, Ok(Ok(()))))
 }
 
-/// Runs migrations, all of them or none, one process at a time.
-///
-/// The migrator's own lock would belong to a session, and a pooler may give each transaction another one.
-pub(super) async fn run_migrations(
-    pool: &PgPool,
-    step: &'static str,
-    mut all: Migrator,
-) -> Result<(), StoreError> {
-    let mut tx = pool.begin().await.during(step)?;
-    sqlx::query(include_str!("sql/lock_migrations.sql"))
-        .execute(&mut *tx)
-        .await
-        .during(step)?;
-    // Extensions belong beside the platform's tables: "$user" may lead into a schema of ours.
-    sqlx::query(include_str!("sql/stay_beside_platform.sql"))
-        .execute(&mut *tx)
-        .await
-        .during(step)?;
-    all.set_locking(false);
-    // `run` is this call behind a trait that a boxed future cannot name.
-    all.run_direct(None, &mut *tx, false)
-        .await
-        .map_err(|error| StoreError::migration(step, error))?;
-    tx.commit().await.during(step)
-}
-
 /// The migrations of our own schema.
 pub(crate) fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("migrations/postgres");
     migrator.create_schema("reconciler");
-    migrator.dangerous_set_table_name("reconciler.migrations");
+    migrator.dangerous_set_table_name(OWN_RECORD);
     migrator
 }
 

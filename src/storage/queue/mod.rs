@@ -27,12 +27,13 @@ use super::column::{Id, OptionalId};
 use super::error::{During as _, StoreError};
 use super::model::Backend;
 use super::model::ClaimedJob;
+use super::postgres::upgrade::{self, Ground};
 use super::settle::{Transaction as _, Transactions as _, finish, with_retries};
+use super::sqlite;
 use super::statement::{Statement, Value, statement, values};
 use super::store::{EitherDatabase, Store};
 use super::sweeps::{SUSPECT, load_due_workspaces};
 use super::transaction::DatabaseTransaction;
-use super::{postgres, sqlite};
 use file::RETRIES_MAX;
 pub use state::QueueState;
 use state::payloads;
@@ -100,12 +101,26 @@ impl Store {
         }
     }
 
+    /// What migrating would meet and do in a database of PostgreSQL; nothing on SQLite, where nothing can be in the way.
+    /// `queue` are the migrations of apalis. Writes nothing.
+    pub async fn survey(&self, queue: &Migrator) -> Result<Option<Ground>, StoreError> {
+        match &self.database {
+            EitherDatabase::Postgres(database) => {
+                upgrade::look(database.pool(), queue).await.map(Some)
+            }
+            EitherDatabase::Sqlite(_) => Ok(None),
+        }
+    }
+
     /// Creates or upgrades apalis's tables, from its own migrations, and corrects them where they make jobs slow.
     /// Several processes may call this at once; one works, the others wait.
     pub async fn migrate_queue(&self, migrations: Migrator) -> Result<(), StoreError> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
-                postgres::run_migrations(database.pool(), "migrate schema apalis", migrations).await
+                let (step, pool) = ("migrate schema apalis", database.pool());
+                let ground = upgrade::look(pool, &migrations).await?;
+                let beside = ground.beside_extensions();
+                upgrade::run(pool, step, migrations, beside).await
             }
             EitherDatabase::Sqlite(database) => {
                 let step = "migrate the queue's file";

@@ -21,6 +21,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN NULL;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION reconciler.row_changed FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER restore_reconciler_request AFTER INSERT OR UPDATE ON restore_runs
 FOR EACH ROW EXECUTE FUNCTION reconciler.row_changed(

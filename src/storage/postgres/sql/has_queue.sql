@@ -1,2 +1,4 @@
 -- has_queue: whether the tables of the library that delivers jobs are there.
-SELECT to_regclass('apalis.jobs') IS NOT NULL AND to_regclass('apalis.workers') IS NOT NULL
+SELECT count(*) = 2
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE nspname = 'apalis' AND relname IN ('jobs', 'workers')

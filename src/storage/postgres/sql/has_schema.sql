@@ -1,2 +1,5 @@
 -- has_schema: whether the database holds our own schema, or the beginnings of one.
-SELECT to_regclass('reconciler.migrations') IS NOT NULL
+SELECT EXISTS (
+    SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = 'reconciler' AND relname = 'migrations'
+)

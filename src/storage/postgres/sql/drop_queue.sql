@@ -1,0 +1,2 @@
+-- drop_queue: removes the queue's schema.
+DROP SCHEMA apalis CASCADE

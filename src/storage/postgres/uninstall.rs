@@ -1,0 +1,92 @@
+//! Removing what `migrate` created.
+//!
+//! **Invariant:** what others have put into the schema that users of the queue's library share, or hang on an extension
+//! of ours, is never removed.
+
+use sqlx::FromRow;
+use sqlx::postgres::PgPool;
+
+use crate::storage::error::{During as _, StoreError};
+
+/// What is there to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// The database's name.
+    pub database: String,
+    /// Our own schema and the queue's, as far as they go.
+    pub schemas: Vec<&'static str>,
+    /// The verdicts in the ledger, of all platforms.
+    pub verdicts: i64,
+    /// Queues of others in schema `apalis`, which therefore stays.
+    pub foreign_queues: Vec<String>,
+    /// Tables of others that would lose columns.
+    pub uses_of_hstore: Option<String>,
+}
+
+#[derive(FromRow)]
+struct BeforeUninstalling {
+    database: String,
+    has_own: bool,
+    has_queue: bool,
+    uses_of_hstore: Option<String>,
+    holds_hstore: bool,
+}
+
+/// Looks; writes nothing.
+pub(in crate::storage) async fn look(pool: &PgPool) -> Result<Installed, StoreError> {
+    let step = "look at what would be removed";
+    let before: BeforeUninstalling =
+        sqlx::query_as(include_str!("sql/look_before_uninstalling.sql"))
+            .fetch_one(pool)
+            .await
+            .during(step)?;
+    let mut installed = Installed {
+        database: before.database,
+        schemas: Vec::new(),
+        verdicts: 0,
+        foreign_queues: Vec::new(),
+        uses_of_hstore: before.uses_of_hstore,
+    };
+    if before.has_queue {
+        installed.foreign_queues = sqlx::query_scalar(include_str!("sql/foreign_queues.sql"))
+            .fetch_all(pool)
+            .await
+            .during(step)?;
+        if installed.foreign_queues.is_empty() {
+            installed.schemas.push("apalis");
+        } else if before.holds_hstore {
+            let uses = installed.uses_of_hstore.take();
+            let jobs = "apalis.jobs".to_owned();
+            installed.uses_of_hstore =
+                Some(uses.map_or(jobs.clone(), |uses| format!("{jobs}, {uses}")));
+        }
+    }
+    if before.has_own {
+        installed.schemas.push("reconciler");
+        installed.verdicts = sqlx::query_scalar(include_str!("sql/count_verdicts.sql"))
+            .fetch_one(pool)
+            .await
+            .during(step)?;
+    }
+    Ok(installed)
+}
+
+/// Removes it, all or nothing.
+pub(in crate::storage) async fn remove(
+    pool: &PgPool,
+    installed: &Installed,
+) -> Result<(), StoreError> {
+    let step = "remove our schemas";
+    let mut tx = pool.begin().await.during(step)?;
+    for schema in &installed.schemas {
+        let statement = match *schema {
+            "apalis" => include_str!("sql/drop_queue.sql"),
+            _ => include_str!("sql/drop_own.sql"),
+        };
+        sqlx::query(statement)
+            .execute(&mut *tx)
+            .await
+            .during(step)?;
+    }
+    tx.commit().await.during(step)
+}

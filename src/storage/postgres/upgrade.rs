@@ -1,0 +1,368 @@
+//! Migrating: what it meets in a database, what it would run there, and running it.
+//!
+//! **Invariant:** all of one schema's migrations are run or none, by one process at a time, and nothing before it is
+//! known that nothing stands in the way.
+
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+use sqlx::migrate::{Migration, Migrator};
+use sqlx::postgres::PgPool;
+use sqlx::{FromRow, PgConnection};
+
+use super::{OWN_RECORD, migrator};
+use crate::storage::error::{During as _, StoreError};
+
+/// Lets one process migrate at a time.
+const LOCK: &str = include_str!("sql/lock_migrations.sql");
+
+/// Where the library that delivers jobs keeps its own.
+const QUEUE_RECORD: &str = "apalis._sqlx_migrations";
+
+/// Where hstore is put by somebody who may not put it beside the platform's tables.
+const OWN_SCHEMA: &str = "reconciler";
+
+/// The database as it is before it is migrated. Names are quoted where they must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ground {
+    /// The role that migrates, as it is.
+    pub role_name: String,
+    /// Our own schema.
+    pub own: SchemaState,
+    /// The schema of the library that delivers jobs.
+    pub queue: SchemaState,
+    /// The extensions that would be created.
+    pub extensions: Vec<NewExtension>,
+    /// What stands in the way; nothing is written while there is any.
+    pub obstacles: Vec<Obstacle>,
+    /// Where our own migrations look for the platform's tables.
+    platform_schema: String,
+    /// Where extensions are created.
+    extension_schema: String,
+}
+
+/// How far a schema was migrated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaState {
+    /// The newest migration that was run; none where there is no schema.
+    pub version: Option<i64>,
+    /// Those that are yet to be run, in their order.
+    pub pending: Vec<i64>,
+}
+
+/// An extension that would be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewExtension {
+    /// Its name.
+    pub name: String,
+    /// The schema that its types and functions would be in.
+    pub schema: String,
+}
+
+/// Something that somebody has to change first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What it is, in one sentence.
+    pub finding: String,
+    /// What to do, ready to be pasted where it is a statement.
+    pub action: String,
+}
+
+#[derive(FromRow)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "an answer of the catalogue each"
+)]
+struct BeforeMigrating {
+    database: String,
+    role: String,
+    role_name: String,
+    is_superuser: bool,
+    may_create: bool,
+    platform_schema: Option<String>,
+    may_create_beside_platform: bool,
+    own_owner: Option<String>,
+    is_own_mine: Option<bool>,
+    queue_owner: Option<String>,
+    is_queue_mine: Option<bool>,
+    is_own_recorded: bool,
+    is_queue_recorded: bool,
+    /// A JSON list of [`Extension`].
+    extensions: String,
+}
+
+#[derive(Deserialize)]
+struct Extension {
+    name: String,
+    is_there: bool,
+    is_available: bool,
+    is_trusted: bool,
+}
+
+/// Looks; writes nothing.
+pub(in crate::storage) async fn look(
+    pool: &PgPool,
+    queue: &Migrator,
+) -> Result<Ground, StoreError> {
+    let step = "look at what migrating would meet";
+    let before: BeforeMigrating = sqlx::query_as(include_str!("sql/look_before_migrating.sql"))
+        .fetch_one(pool)
+        .await
+        .during(step)?;
+    let own = include_str!("sql/applied_own.sql");
+    let own = applied(pool, before.is_own_recorded, before.is_own_mine, own).await?;
+    let jobs = include_str!("sql/applied_queue.sql");
+    let jobs = applied(pool, before.is_queue_recorded, before.is_queue_mine, jobs).await?;
+    Ok(before.judge(&own, &jobs, queue))
+}
+
+/// Nothing is read of a schema that is somebody else's: that alone is an obstacle.
+async fn applied(
+    pool: &PgPool,
+    is_recorded: bool,
+    is_mine: Option<bool>,
+    statement: &'static str,
+) -> Result<Vec<i64>, StoreError> {
+    if !is_recorded || is_mine == Some(false) {
+        return Ok(Vec::new());
+    }
+    sqlx::query_scalar(statement)
+        .fetch_all(pool)
+        .await
+        .during("read which migrations were run")
+}
+
+impl BeforeMigrating {
+    fn judge(self, own: &[i64], jobs: &[i64], queue: &Migrator) -> Ground {
+        let own_state = SchemaState::new(own, &migrator());
+        let queue_state = SchemaState::new(jobs, queue);
+        let extension_schema = match &self.platform_schema {
+            Some(platform) if self.may_create_beside_platform => platform.clone(),
+            _ => OWN_SCHEMA.to_owned(),
+        };
+        let missing = self.missing_extensions(jobs, queue);
+        let mut obstacles = Vec::new();
+        obstacles.extend(self.lacks_create(&missing));
+        obstacles.extend(is_others(
+            "reconciler",
+            &self.role,
+            self.own_owner.as_ref(),
+            self.is_own_mine,
+        ));
+        obstacles.extend(is_others(
+            "apalis",
+            &self.role,
+            self.queue_owner.as_ref(),
+            self.is_queue_mine,
+        ));
+        obstacles.extend(
+            missing
+                .iter()
+                .filter_map(|extension| self.is_out_of_reach(extension)),
+        );
+        let extensions = missing.into_iter().map(|extension| NewExtension {
+            name: extension.name,
+            schema: extension_schema.clone(),
+        });
+        Ground {
+            own: own_state,
+            queue: queue_state,
+            extensions: extensions.collect(),
+            obstacles,
+            role_name: self.role_name,
+            platform_schema: self.platform_schema.unwrap_or_else(|| "public".to_owned()),
+            extension_schema,
+        }
+    }
+
+    /// Those that migrations which are yet to be run want: each says so itself.
+    fn missing_extensions(&self, jobs: &[i64], queue: &Migrator) -> Vec<Extension> {
+        let all: Vec<Extension> = serde_json::from_str(&self.extensions).unwrap_or_default();
+        let wants = |name: &str| {
+            let create = format!("CREATE EXTENSION IF NOT EXISTS {name};");
+            pending(jobs, queue).any(|migration| migration.sql.as_str().contains(&create))
+        };
+        let is_missing = |extension: &Extension| !extension.is_there && wants(&extension.name);
+        all.into_iter().filter(is_missing).collect()
+    }
+
+    fn lacks_create(&self, missing: &[Extension]) -> Option<Obstacle> {
+        let creates = self.own_owner.is_none() || self.queue_owner.is_none() || !missing.is_empty();
+        let Self { role, database, .. } = self;
+        (creates && !self.may_create).then(|| Obstacle {
+            finding: format!(
+                "Role {role} may create neither schemas nor extensions in database {database}."
+            ),
+            action: format!("GRANT CREATE ON DATABASE {database} TO {role};"),
+        })
+    }
+
+    fn is_out_of_reach(&self, extension: &Extension) -> Option<Obstacle> {
+        let name = &extension.name;
+        if !extension.is_available {
+            return Some(Obstacle {
+                finding: format!("The server does not have the extension {name}."),
+                action: "Install PostgreSQL's contributed extensions on the server: on Debian they are part of the \
+                         package `postgresql`, elsewhere of `postgresql-contrib`."
+                    .to_owned(),
+            });
+        }
+        (!extension.is_trusted && !self.is_superuser).then(|| Obstacle {
+            finding: format!("Only a superuser may create the extension {name} on this server."),
+            action: format!("CREATE EXTENSION IF NOT EXISTS {name};"),
+        })
+    }
+}
+
+fn is_others(
+    schema: &str,
+    role: &str,
+    owner: Option<&String>,
+    is_mine: Option<bool>,
+) -> Option<Obstacle> {
+    let owner = owner.filter(|_| is_mine == Some(false))?;
+    Some(Obstacle {
+        finding: format!(
+            "Schema {schema} belongs to {owner}, and role {role} may not change what is in it."
+        ),
+        action: format!("Run `restore-reconciler migrate` as {owner}."),
+    })
+}
+
+/// The migrations that are yet to be run.
+fn pending<'m>(applied: &[i64], all: &'m Migrator) -> impl Iterator<Item = &'m Migration> {
+    all.iter()
+        .filter(|migration| !applied.contains(&migration.version))
+}
+
+impl SchemaState {
+    fn new(applied: &[i64], all: &Migrator) -> Self {
+        Self {
+            version: applied.last().copied(),
+            pending: pending(applied, all)
+                .map(|migration| migration.version)
+                .collect(),
+        }
+    }
+}
+
+impl Ground {
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_migrated(&self) -> bool {
+        self.own.pending.is_empty() && self.queue.pending.is_empty()
+    }
+
+    /// What migrating would run, as a script for `psql`, with the record of it. Empty where nothing is left to do.
+    #[must_use]
+    pub fn script(&self, queue: &Migrator) -> String {
+        let mut script = String::new();
+        let own = migrator();
+        let schemas = [
+            (
+                &self.own,
+                &own,
+                "reconciler",
+                OWN_RECORD,
+                &self.platform_schema,
+            ),
+            (
+                &self.queue,
+                queue,
+                "apalis",
+                QUEUE_RECORD,
+                &self.extension_schema,
+            ),
+        ];
+        for (state, all, schema, record, beside) in schemas {
+            if !state.pending.is_empty() {
+                let migrations = all.iter();
+                let migrations = migrations.filter(|it| state.pending.contains(&it.version));
+                // Writing to a text cannot fail.
+                let _ = write_schema(&mut script, schema, record, beside, migrations);
+            }
+        }
+        script
+    }
+}
+
+fn write_schema<'m>(
+    script: &mut String,
+    schema: &str,
+    record: &str,
+    beside: &str,
+    migrations: impl Iterator<Item = &'m Migration>,
+) -> std::fmt::Result {
+    let lock = LOCK.trim();
+    writeln!(
+        script,
+        "BEGIN;\n{lock};\nSET LOCAL search_path = {beside};\nCREATE SCHEMA IF NOT EXISTS {schema};\n\
+         CREATE TABLE IF NOT EXISTS {record} (\n    version BIGINT PRIMARY KEY,\n    description TEXT NOT NULL,\n    \
+         installed_on TIMESTAMPTZ NOT NULL DEFAULT now(),\n    success BOOLEAN NOT NULL,\n    \
+         checksum BYTEA NOT NULL,\n    execution_time BIGINT NOT NULL\n);"
+    )?;
+    for migration in migrations {
+        let Migration {
+            version,
+            description,
+            ..
+        } = migration;
+        let description = description.replace('\'', "''");
+        let sql = migration.sql.as_str().trim();
+        writeln!(
+            script,
+            "\n-- Migration {version} of schema {schema}: {description}\n{sql}\n"
+        )?;
+        write!(
+            script,
+            "INSERT INTO {record} (version, description, success, checksum, execution_time)\n\
+             VALUES ({version}, '{description}', true, '\\x"
+        )?;
+        for byte in migration.checksum.iter() {
+            write!(script, "{byte:02x}")?;
+        }
+        writeln!(script, "', 0);")?;
+    }
+    writeln!(script, "COMMIT;")
+}
+
+/// Runs migrations, all of them or none, one process at a time. What has no schema named is created in `beside`, which
+/// is a search path.
+///
+/// The migrator's own lock would belong to a session, and a pooler may give each transaction another one.
+pub(in crate::storage) async fn run(
+    pool: &PgPool,
+    step: &'static str,
+    mut all: Migrator,
+    beside: &str,
+) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await.during(step)?;
+    prepare(&mut tx, beside).await.during(step)?;
+    all.set_locking(false);
+    // `run` is this call behind a trait that a boxed future cannot name.
+    all.run_direct(None, &mut *tx, false)
+        .await
+        .map_err(|error| StoreError::migration(step, error))?;
+    tx.commit().await.during(step)
+}
+
+async fn prepare(connection: &mut PgConnection, beside: &str) -> sqlx::Result<()> {
+    sqlx::query(LOCK).execute(&mut *connection).await?;
+    sqlx::query(include_str!("sql/create_beside.sql"))
+        .bind(beside)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+impl Ground {
+    /// The search path of our own migrations.
+    pub(in crate::storage) fn beside_platform(&self) -> &str {
+        &self.platform_schema
+    }
+
+    /// The search path of the queue's, which create extensions.
+    pub(in crate::storage) fn beside_extensions(&self) -> &str {
+        &self.extension_schema
+    }
+}
