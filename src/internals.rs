@@ -34,7 +34,7 @@ pub mod demo {
     };
 }
 pub mod doctor {
-    pub use crate::doctor::{Check, Level, examine};
+    pub use crate::doctor::{Check, Examination, Level, Purpose, examine, list_rights};
     pub mod needs {
         pub use crate::doctor::needs::platform_tables;
     }

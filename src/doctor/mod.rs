@@ -11,18 +11,29 @@ mod check;
 mod indexes;
 pub mod needs;
 mod postgres;
+mod purpose;
+mod rights;
 mod sqlite;
 
 use crate::storage::{Driver, Judge, Store, StoreError};
 
 pub use check::{Check, Level};
+pub use purpose::{Examination, Purpose};
+pub use rights::{Rights, examine_request, lacks, list_rights};
 
-/// Examines the database behind a store.
-pub async fn examine(store: &Store) -> Result<Vec<Check>, StoreError> {
-    let mut checks = match store.driver() {
-        Driver::Postgres(pool) => postgres::examine(store, pool).await,
+/// Examines the database behind a store, for the role that it connects as. What the role is for is what it may do,
+/// unless `purpose` says so.
+pub async fn examine(store: &Store, purpose: Option<Purpose>) -> Result<Examination, StoreError> {
+    let Examination {
+        purpose,
+        mut checks,
+    } = match store.driver() {
+        Driver::Postgres(pool) => postgres::examine(store, pool, purpose).await,
         Driver::Sqlite(pool) => sqlite::examine(store, pool).await,
     }?;
+    if purpose == Some(Purpose::Platform) {
+        return Ok(Examination { purpose, checks });
+    }
     // Where the table is not there, or not to be read, other checks say so.
     checks.extend(
         store
@@ -33,7 +44,7 @@ pub async fn examine(store: &Store) -> Result<Vec<Check>, StoreError> {
     );
     let foreign = store.count_foreign_verdicts().await;
     checks.extend(foreign.ok().map(judge_ledger));
-    Ok(checks)
+    Ok(Examination { purpose, checks })
 }
 
 /// Whether the verdicts on record are about the runs that are there.

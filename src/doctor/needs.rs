@@ -18,9 +18,9 @@ pub struct NeededTable {
     /// The privilege that covers what a worker writes to single columns; nothing where it writes to none.
     pub(super) written_with: Option<&'static str>,
     /// What a worker does with whole rows of our own tables.
-    privileges: &'static [&'static str],
+    pub(super) privileges: &'static [&'static str],
     /// Whether the console reads it.
-    is_shown: bool,
+    pub(super) is_shown: bool,
     /// The columns that are used, of a table of the platform.
     pub(super) columns: &'static [NeededColumn],
 }
@@ -50,9 +50,9 @@ pub struct NeededColumn {
     /// The words that statements compare it with or write there, and that an `enum` must therefore have.
     words: &'static [&'static str],
     /// Whether a worker reads it.
-    is_read: bool,
+    pub(super) is_read: bool,
     /// Whether a worker writes it.
-    is_written: bool,
+    pub(super) is_written: bool,
     /// Whether the console reads it.
     is_shown: bool,
 }
@@ -294,14 +294,10 @@ pub(super) const TABLES: [NeededTable; 19] = [
     own("ticks", &["SELECT", "INSERT", "DELETE"], false),
     own("census", &["SELECT", "INSERT", "UPDATE"], false),
     own("judges", &["SELECT", "INSERT", "UPDATE", "DELETE"], false),
-    // Whether it may be read is judged together with what it says.
-    own("migrations", &[], true),
+    own("migrations", &["SELECT"], true),
     queue("jobs"),
     queue("workers"),
 ];
-
-/// What the console calls to ask for a run, in our own schema on PostgreSQL.
-pub(super) const CONSOLE_CALLS: [&str; 2] = ["request", "run_of"];
 
 /// The platform's tables that a worker needs.
 pub fn platform_tables() -> impl Iterator<Item = &'static NeededTable> {

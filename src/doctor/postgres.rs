@@ -3,7 +3,7 @@
 //! Each statement judges what the catalogue says, which every role may read, and returns its checks. They run on one
 //! connection, one by one and not in a transaction: what is wrong with one must not take the others along.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::postgres::{PgConnection, PgPool, PgSslMode};
 
@@ -11,7 +11,9 @@ use super::check::{
     Applied, CHECK_THE_URL, Check, Level, MIGRATE, answer, judge_clock, judge_migrations,
 };
 use super::indexes::{WANTED, Wanted};
-use super::needs::{CONSOLE_CALLS, TABLES};
+use super::needs::NeededTable;
+use super::purpose::{Examination, Located, Purpose};
+use super::rights::{self, Rights};
 use crate::clock;
 use crate::storage::postgres::migrator;
 use crate::storage::{During as _, Store, StoreError};
@@ -54,9 +56,6 @@ const QUEUE: Probe = Probe {
 /// A check as a statement returns it.
 #[derive(FromRow)]
 struct CheckRow {
-    /// Whose tables it is about; only [`NEEDED`] speaks of several.
-    #[sqlx(default)]
-    part: String,
     subject: String,
     level: String,
     finding: String,
@@ -78,18 +77,39 @@ impl From<CheckRow> for Check {
     }
 }
 
+/// What could not be examined.
+impl From<Check> for CheckRow {
+    fn from(check: Check) -> Self {
+        Self {
+            subject: check.subject,
+            level: match check.level {
+                Level::Good => "good",
+                Level::Advice => "advice",
+                Level::Problem => "problem",
+            }
+            .to_owned(),
+            finding: check.finding,
+            action: check.action,
+        }
+    }
+}
+
 impl Probe {
     async fn run(
         &self,
         connection: &mut PgConnection,
+        tables: &[Located],
     ) -> Result<Result<Vec<CheckRow>, Box<Check>>, StoreError> {
-        // Holds nothing but texts and flags, so it can be written.
-        let needs = serde_json::to_string(&TABLES).unwrap_or_default();
+        let needs: Vec<Sought<'_>> = tables
+            .iter()
+            .map(|(table, oid)| Sought { table, oid: *oid })
+            .collect();
+        // Holds nothing but texts, numbers and flags, so it can be written.
+        let needs = serde_json::to_string(&needs).unwrap_or_default();
         let found = sqlx::query_as(self.statement)
             .bind(needs)
             .bind(CHECK_THE_URL)
             .bind(MIGRATE)
-            .bind(&CONSOLE_CALLS[..])
             .fetch_all(connection)
             .await
             .during(self.step);
@@ -97,48 +117,133 @@ impl Probe {
     }
 }
 
-pub(super) async fn examine(store: &Store, pool: &PgPool) -> Result<Vec<Check>, StoreError> {
+/// A table, as statements take it.
+#[derive(Serialize)]
+struct Sought<'t> {
+    #[serde(flatten)]
+    table: &'t NeededTable,
+    oid: Option<i64>,
+}
+
+/// Who asks.
+#[derive(FromRow)]
+struct Asking {
+    name: String,
+    quoted: String,
+    purpose: Purpose,
+}
+
+/// What is looked at for everybody who looks at runs: one connection, and what was asked for first.
+struct RoleView<'c> {
+    connection: &'c mut PgConnection,
+    purpose: Purpose,
+    /// The role's name, quoted where it must be.
+    role: String,
+    tables: Vec<Located>,
+    rights: Rights,
+}
+
+pub(super) async fn examine(
+    store: &Store,
+    pool: &PgPool,
+    purpose: Option<Purpose>,
+) -> Result<Examination, StoreError> {
     let mut connection = pool.acquire().await.during("reach the database")?;
-    let mut checks = match SERVER.run(&mut connection).await? {
+    let mut checks = match SERVER.run(&mut connection, &[]).await? {
         Ok(found) => checks_of(found),
-        Err(check) => return Ok(vec![*check]),
+        Err(check) => {
+            let checks = vec![*check];
+            return Ok(Examination { purpose, checks });
+        }
     };
     checks.push(look_at_encryption(&mut connection, pool).await?);
-    let mut needed = NEEDED.run(&mut connection).await?.unwrap_or_else(|check| {
-        checks.push(*check);
-        Vec::new()
-    });
-    let mut of = |part: &str| checks_of(needed.extract_if(.., |found| found.part == part));
-    let platform = of("platform");
-    let is_whole = platform.iter().all(|check| check.level != Level::Problem);
-    checks.extend(platform);
-    if is_whole {
-        match NEIGHBOURS.run(&mut connection).await? {
-            Ok(found) => checks.extend(checks_of(found)),
-            Err(check) => checks.push(*check),
+    let mut purpose = purpose;
+    match answer("role", RoleView::begin(&mut connection, purpose).await)? {
+        Ok(mut look) => {
+            purpose = Some(look.purpose);
+            checks.extend(look.examine().await?);
         }
-    }
-    match answer("console", load_tables(&mut connection).await)? {
-        Ok(tables) => checks.extend(judge_indexes(&tables)),
-        Err(check) => checks.push(*check),
-    }
-    checks.extend(of("console"));
-    match examine_own(&mut connection).await? {
-        Ok(found) => {
-            checks.extend(found);
-            checks.extend(of("own"));
-        }
-        Err(check) => checks.push(*check),
-    }
-    checks.extend(of("queue"));
-    match QUEUE.run(&mut connection).await? {
-        Ok(found) => checks.extend(checks_of(found)),
         Err(check) => checks.push(*check),
     }
     // The clock is read through the pool, which may hold no more than this one.
     drop(connection);
     checks.push(look_at_clock(store).await?);
-    Ok(checks)
+    Ok(Examination { purpose, checks })
+}
+
+impl<'c> RoleView<'c> {
+    async fn begin(
+        connection: &'c mut PgConnection,
+        purpose: Option<Purpose>,
+    ) -> Result<Self, StoreError> {
+        let tables = rights::locate(connection).await?;
+        let runs = tables
+            .iter()
+            .find(|(table, _)| table.name == "operation_runs");
+        let asking: Asking = sqlx::query_as(include_str!("postgres/purpose.sql"))
+            .bind(runs.and_then(|(_, oid)| *oid))
+            .fetch_one(&mut *connection)
+            .await
+            .during("ask which role this is")?;
+        let purpose = purpose.unwrap_or(asking.purpose);
+        let rights = rights::load(connection, &purpose.rights(&tables), &asking.name).await?;
+        Ok(Self {
+            connection,
+            purpose,
+            role: asking.quoted,
+            tables,
+            rights,
+        })
+    }
+
+    async fn run(&mut self, probe: &Probe) -> Result<Vec<CheckRow>, StoreError> {
+        let found = probe.run(self.connection, &self.tables).await?;
+        Ok(found.unwrap_or_else(|check| vec![CheckRow::from(*check)]))
+    }
+
+    /// Everything but the server and the clock.
+    async fn examine(&mut self) -> Result<Vec<Check>, StoreError> {
+        if self.purpose == Purpose::Platform {
+            return Ok(self.judge("own"));
+        }
+        let mut checks = checks_of(self.run(&NEEDED).await?);
+        let is_whole = checks.iter().all(|check| check.level != Level::Problem);
+        let of_platform = self.judge("platform");
+        let is_open = of_platform
+            .iter()
+            .all(|check| check.level != Level::Problem);
+        checks.extend(of_platform);
+        if is_whole && is_open && self.purpose.reads_proof() {
+            checks.extend(checks_of(self.run(&NEIGHBOURS).await?));
+        }
+        match answer("indexes", load_tables(self.connection).await)? {
+            Ok(tables) => checks.extend(judge_indexes(&tables)),
+            Err(check) => checks.push(*check),
+        }
+        checks.extend(self.judge("console"));
+        if self.purpose == Purpose::Console {
+            checks.extend(self.rights.judge_absent());
+        }
+        match examine_own(self.connection, &self.tables).await? {
+            Ok(found) => {
+                checks.extend(found);
+                checks.extend(self.judge("own"));
+            }
+            Err(check) => checks.push(*check),
+        }
+        checks.extend(self.judge("queue"));
+        checks.extend(checks_of(self.run(&QUEUE).await?));
+        let request = rights::look_at_request(self.connection, &self.tables).await;
+        match answer("reconciler.request", request)? {
+            Ok(found) => checks.extend(found),
+            Err(check) => checks.push(*check),
+        }
+        Ok(checks)
+    }
+
+    fn judge(&self, part: &str) -> Vec<Check> {
+        self.rights.judge(part, &self.role)
+    }
 }
 
 /// How a session reaches the server.
@@ -200,8 +305,9 @@ fn checks_of(found: impl IntoIterator<Item = CheckRow>) -> Vec<Check> {
 /// Our own schema: there, whole, and of this program's age.
 async fn examine_own(
     connection: &mut PgConnection,
+    tables: &[Located],
 ) -> Result<Result<Vec<Check>, Box<Check>>, StoreError> {
-    let mut found = match OWN.run(connection).await? {
+    let mut found = match OWN.run(connection, tables).await? {
         Ok(found) => found,
         Err(check) => return Ok(Err(check)),
     };

@@ -10,6 +10,7 @@ use sqlx::{Connection as _, FromRow, SqliteConnection, SqlitePool};
 
 use super::check::{Applied, CHECK_THE_URL, Check, MIGRATE, answer, judge_migrations};
 use super::needs::{NeededTable, TABLES, platform_tables};
+use super::purpose::Examination;
 use crate::storage::sqlite::migrator;
 use crate::storage::{During as _, ErrorKind, Store, StoreError};
 
@@ -42,7 +43,13 @@ struct FoundColumn {
 /// Columns by table.
 type Tables = BTreeMap<String, Vec<FoundColumn>>;
 
-pub(super) async fn examine(store: &Store, pool: &SqlitePool) -> Result<Vec<Check>, StoreError> {
+pub(super) async fn examine(store: &Store, pool: &SqlitePool) -> Result<Examination, StoreError> {
+    let checks = look(store, pool).await?;
+    let purpose = None;
+    Ok(Examination { purpose, checks })
+}
+
+async fn look(store: &Store, pool: &SqlitePool) -> Result<Vec<Check>, StoreError> {
     let mut checks = match answer("file", load_file(pool).await)? {
         Ok(file) => vec![
             judge_version(&file),

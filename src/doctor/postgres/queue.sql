@@ -4,28 +4,11 @@ WITH me AS (
     SELECT
         quote_ident(current_user) AS role,
         (SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = 'reconciler') AS may_use_schema
-), queue AS (
-    SELECT
-        relation.relname,
-        has_schema_privilege(namespace.oid, 'USAGE') AS may_use_schema,
-        has_table_privilege(relation.oid, 'SELECT') AND has_table_privilege(relation.oid, 'INSERT')
-            AND has_table_privilege(relation.oid, 'UPDATE') AND has_table_privilege(relation.oid, 'DELETE')
-            AS may_work
+), tables AS (
+    SELECT count(*) AS found
     FROM pg_class AS relation
     JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
     WHERE namespace.nspname = 'apalis' AND relation.relname IN ('jobs', 'workers')
-), lack AS (
-    SELECT format('GRANT USAGE ON SCHEMA apalis TO %s;', role) AS statement
-    FROM queue, me
-    WHERE NOT queue.may_use_schema
-    UNION
-    SELECT format('GRANT SELECT, INSERT, UPDATE, DELETE ON apalis.%I TO %s;', relname, role)
-    FROM queue, me
-    WHERE NOT may_work
-), tables AS (
-    SELECT
-        (SELECT count(*) FROM queue) AS found,
-        (SELECT string_agg(statement, E'\n' ORDER BY statement DESC) FROM lack) AS grants
 ), missing AS (
     SELECT
         wanted.name,
@@ -84,15 +67,12 @@ WITH me AS (
     FROM watching
 ), checked AS (
     SELECT 1 AS place, 'queue' AS subject,
-        CASE WHEN found = 2 AND grants IS NULL THEN 'good' ELSE 'advice' END AS level,
-        CASE
-            WHEN found < 2 THEN 'The queue''s tables (schema apalis) are not there; without them, `work` and `enqueue` '
-                'do not run, and sweeps do.'
-            WHEN grants IS NULL THEN 'The queue''s tables are there and may be used.'
-            ELSE 'The queue''s tables are there, but this role may not use them; without that, `work` and `enqueue` '
-                'do not run, and sweeps do.'
+        CASE WHEN found = 2 THEN 'good' ELSE 'advice' END AS level,
+        CASE WHEN found = 2 THEN 'The queue''s tables are there.'
+            ELSE 'The queue''s tables (schema apalis) are not there; without them, `work` and `enqueue` do not run, and '
+                'sweeps do.'
         END AS finding,
-        CASE WHEN found < 2 THEN $3 ELSE grants END AS action
+        CASE WHEN found < 2 THEN $3 END AS action
     FROM tables
     UNION ALL
     -- Needed once, when the queue's tables are made. Once they are there, nobody asks for the extensions any more.
@@ -120,7 +100,9 @@ WITH me AS (
                 role
             )
         END,
-        CASE WHEN NOT may_request THEN format('GRANT USAGE ON SCHEMA reconciler TO %s;', role) END
+        CASE WHEN NOT may_request THEN format(
+            E'GRANT USAGE ON SCHEMA reconciler TO %1$s;\nGRANT EXECUTE ON FUNCTION reconciler.request TO %1$s;', role
+        ) END
     FROM caller
     UNION ALL
     SELECT 4, 'platform trigger',

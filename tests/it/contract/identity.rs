@@ -40,7 +40,7 @@ async fn commit(on: &Fixture, run: i64) {
 }
 
 async fn ledger(on: &Fixture) -> (Level, u64) {
-    let checks = examine(&on.store).await.unwrap();
+    let checks = examine(&on.store, None).await.unwrap().checks;
     let check = checks.into_iter().find(|check| check.subject == "ledger");
     let foreign = on.store.count_foreign_verdicts().await.unwrap();
     (check.unwrap().level, foreign)

@@ -19,7 +19,7 @@ fn judge(worker: &str) -> Judge {
 }
 
 async fn rules(on: &Fixture) -> Option<Check> {
-    let checks = examine(&on.store).await.unwrap();
+    let checks = examine(&on.store, None).await.unwrap().checks;
     checks.into_iter().find(|check| check.subject == "rules")
 }
 

@@ -7,7 +7,7 @@ mod postgres;
 mod sqlite;
 
 use restore_reconciler::internals::doctor::needs::platform_tables;
-use restore_reconciler::internals::doctor::{self, Check, Level};
+use restore_reconciler::internals::doctor::{self, Check, Level, Purpose};
 use restore_reconciler::internals::storage::{Store, StoreError, Tally};
 use restore_reconciler::internals::sweep::Scope;
 
@@ -23,7 +23,13 @@ on_both!(
 
 /// What `doctor` says, with what holds for everything that it ever says.
 async fn examine(store: &Store) -> Vec<Check> {
-    let checks = doctor::examine(store).await.expect("the connection holds");
+    examine_as(store, None).await
+}
+
+/// The same, of a role that is said to be for something.
+async fn examine_as(store: &Store, purpose: Option<Purpose>) -> Vec<Check> {
+    let examined = doctor::examine(store, purpose).await;
+    let checks = examined.expect("the connection holds").checks;
     for check in &checks {
         assert!(check.finding.ends_with('.'), "{check:?}");
         assert!(!check.subject.is_empty(), "{check:?}");

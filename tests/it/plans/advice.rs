@@ -26,7 +26,10 @@ fn statements(script: &str) -> BTreeSet<String> {
 }
 
 async fn advised(store: &Store) -> BTreeSet<String> {
-    let checks = examine(store).await.expect("the database can be examined");
+    let examined = examine(store, None)
+        .await
+        .expect("the database can be examined");
+    let checks = examined.checks;
     let about_indexes = checks
         .iter()
         .filter(|check| check.level == Level::Advice && check.subject.starts_with("index on "));

@@ -1,0 +1,26 @@
+-- purpose: who asks, and what that role is for, as far as it can be told from what it may do.
+WITH own AS (
+    SELECT
+        bool_or(pg_has_role(relowner, 'USAGE')) AS is_owner,
+        bool_or(has_table_privilege(relation.oid, 'INSERT')) AS may_write,
+        bool_or(has_table_privilege(relation.oid, 'SELECT')) AS may_read
+    FROM pg_class AS relation
+    JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+    WHERE namespace.nspname = 'reconciler' AND relation.relname = 'ledger'
+), called AS (
+    SELECT bool_or(has_function_privilege(procedure.oid, 'EXECUTE')) AS may_ask
+    FROM pg_proc AS procedure
+    JOIN pg_namespace AS namespace ON namespace.oid = procedure.pronamespace
+    WHERE namespace.nspname = 'reconciler' AND procedure.proname = 'request'
+)
+SELECT
+    current_user::text AS name,
+    quote_ident(current_user) AS quoted,
+    CASE
+        WHEN has_any_column_privilege($1::bigint::oid, 'UPDATE') OR (may_write AND NOT is_owner) THEN 'worker'
+        WHEN is_owner THEN 'migrator'
+        WHEN may_read THEN 'console'
+        WHEN may_ask THEN 'platform'
+        ELSE 'worker'
+    END AS purpose
+FROM own, called

@@ -1,0 +1,254 @@
+//! What a role is for, and what it needs for that: the one list that `grants` prints and `doctor` compares with.
+
+use clap::ValueEnum;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check::Check;
+use super::needs::{NeededTable, Owner};
+
+/// What a role of PostgreSQL is for.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum, sqlx::Type,
+)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Purpose {
+    /// `work`, `sweep`, `reconcile` and whatever else judges: reads what proves, writes verdicts.
+    Worker,
+    /// `serve`: looks, and asks for runs. Writes nothing.
+    Console,
+    /// The platform's application, which asks for runs with `reconciler.request`.
+    Platform,
+    /// `migrate`: creates and owns our schema and the queue's.
+    Migrator,
+}
+
+/// What was found in a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examination {
+    /// By what the role was judged; none on SQLite, which has no roles.
+    pub purpose: Option<Purpose>,
+    /// What was looked at.
+    pub checks: Vec<Check>,
+}
+
+/// A right that a purpose needs, on an object that is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Right {
+    /// Whose the object is.
+    pub(super) part: Owner,
+    kind: ObjectKind,
+    /// Where a table is; none where it is not there.
+    oid: Option<i64>,
+    name: &'static str,
+    privileges: Vec<&'static str>,
+    /// The columns that one privilege is about; empty where it is about the whole.
+    columns: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum ObjectKind {
+    Database,
+    Table,
+    Function,
+    /// Whose types are named without a schema, so that the search path must lead to it.
+    Extension,
+}
+
+/// A table of the list, and where it is; nowhere where it is not there.
+pub(super) type Located = (&'static NeededTable, Option<i64>);
+
+/// What the console calls to ask for a run.
+const CONSOLE_CALLS: [&str; 2] = ["request", "run_of"];
+
+/// What a worker calls; the names of its jobs are made by the database.
+const WORKER_CALLS: [&str; 3] = ["job_id", "request", "run_of"];
+
+/// What `reconciler.request` calls.
+const CALLED_BY_REQUEST: [&str; 2] = ["job_id", "wake"];
+
+/// What `reconciler.request` reads of a run, with the rights of whoever migrated.
+const READ_BY_REQUEST: [&str; 3] = ["id", "type", "status"];
+
+impl Purpose {
+    /// What it does, in a few words.
+    pub(crate) const fn duty(self) -> &'static str {
+        match self {
+            Self::Worker => "The worker reads what proves and writes verdicts",
+            Self::Console => "The console looks and asks",
+            Self::Platform => "The platform asks",
+            Self::Migrator => "Whoever migrates owns our schema and the queue's",
+        }
+    }
+
+    /// Whether it looks at runs and what proves them.
+    pub(super) const fn reads_proof(self) -> bool {
+        matches!(self, Self::Worker | Self::Console)
+    }
+
+    /// Everything that it needs, in the order in which it is granted.
+    pub(super) fn rights(self, tables: &[Located]) -> Vec<Right> {
+        let of_tables = |of: fn(&Located) -> Vec<Right>| tables.iter().flat_map(of).collect();
+        let mut rights: Vec<Right> = match self {
+            Self::Worker => of_tables(worker_rights),
+            Self::Console => of_tables(console_rights),
+            Self::Platform => Vec::new(),
+            Self::Migrator => vec![Right::create()],
+        };
+        let calls: &[&str] = match self {
+            Self::Worker => &WORKER_CALLS,
+            Self::Console => &CONSOLE_CALLS,
+            Self::Platform => &["request"],
+            Self::Migrator => &[],
+        };
+        rights.extend(calls.iter().map(|name| Right::call(name)));
+        match self {
+            Self::Migrator => rights.extend(of_tables(read_by_request)),
+            Self::Worker => rights.push(Right::find("hstore")),
+            Self::Console | Self::Platform => {}
+        }
+        rights
+    }
+}
+
+/// What the owner of `reconciler.request` needs, with whose rights it runs: without any of it, each call is answered
+/// with false.
+pub(super) fn rights_of_request(tables: &[Located]) -> Vec<Right> {
+    let mut rights: Vec<Right> = tables.iter().flat_map(read_by_request).collect();
+    let jobs = tables.iter().find(|(table, _)| table.name == "jobs");
+    rights.extend(jobs.map(|jobs| Right::table(jobs, &["INSERT"])));
+    rights.extend(CALLED_BY_REQUEST.map(Right::call));
+    rights
+}
+
+impl Right {
+    fn table((table, oid): &Located, privileges: &[&'static str]) -> Self {
+        Self {
+            part: table.part,
+            kind: ObjectKind::Table,
+            oid: *oid,
+            name: table.name,
+            privileges: privileges.to_vec(),
+            columns: Vec::new(),
+        }
+    }
+
+    /// Nothing where it is about no column.
+    fn columns(
+        located: &Located,
+        privilege: &'static str,
+        columns: impl Iterator<Item = &'static str>,
+    ) -> Option<Self> {
+        let right = Self {
+            columns: columns.collect(),
+            ..Self::table(located, &[privilege])
+        };
+        (!right.columns.is_empty()).then_some(right)
+    }
+
+    fn call(name: &'static str) -> Self {
+        Self {
+            part: Owner::Own,
+            kind: ObjectKind::Function,
+            oid: None,
+            name,
+            privileges: vec!["EXECUTE"],
+            columns: Vec::new(),
+        }
+    }
+
+    /// To name the types of an extension without its schema.
+    fn find(name: &'static str) -> Self {
+        Self {
+            part: Owner::Queue,
+            kind: ObjectKind::Extension,
+            privileges: Vec::new(),
+            ..Self::call(name)
+        }
+    }
+
+    /// To make two schemas, and extensions that any owner of a database may make.
+    fn create() -> Self {
+        Self {
+            part: Owner::Platform,
+            kind: ObjectKind::Database,
+            privileges: vec!["CREATE"],
+            ..Self::call("")
+        }
+    }
+}
+
+fn worker_rights(located: &Located) -> Vec<Right> {
+    let (table, _) = located;
+    match table.part {
+        Owner::Platform => {
+            let read = table.columns.iter().filter(|column| column.is_read);
+            let written = table.columns.iter().filter(|column| column.is_written);
+            let read = Right::columns(located, "SELECT", read.map(|column| column.name));
+            let written = table.written_with.and_then(|privilege| {
+                Right::columns(located, privilege, written.map(|column| column.name))
+            });
+            read.into_iter().chain(written).collect()
+        }
+        Owner::Console => Vec::new(),
+        Owner::Own | Owner::Queue => vec![Right::table(located, table.privileges)],
+    }
+}
+
+fn console_rights(located: &Located) -> Vec<Right> {
+    let (table, _) = located;
+    match table.part {
+        Owner::Platform | Owner::Console => {
+            let shown = table.console_columns().map(|column| column.name);
+            Right::columns(located, "SELECT", shown)
+                .into_iter()
+                .collect()
+        }
+        Owner::Own | Owner::Queue if table.is_shown => vec![Right::table(located, &["SELECT"])],
+        Owner::Own | Owner::Queue => Vec::new(),
+    }
+}
+
+fn read_by_request(located: &Located) -> Vec<Right> {
+    let is_asked_about = located.0.name == "operation_runs";
+    let read = READ_BY_REQUEST.into_iter().filter(|_| is_asked_about);
+    Right::columns(located, "SELECT", read)
+        .into_iter()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::needs::TABLES;
+    use super::*;
+
+    fn all(purpose: Purpose) -> Vec<Right> {
+        let nowhere: Vec<Located> = TABLES.iter().map(|table| (table, None)).collect();
+        purpose.rights(&nowhere)
+    }
+
+    fn writes(right: &Right) -> bool {
+        let writing = ["INSERT", "UPDATE", "DELETE", "CREATE"];
+        right.privileges.iter().any(|one| writing.contains(one))
+    }
+
+    #[test]
+    fn a_console_writes_nothing_and_a_migrator_nothing_of_the_platforms() {
+        assert!(!all(Purpose::Console).iter().any(writes));
+        let of_platform = |right: &Right| right.kind == ObjectKind::Table && writes(right);
+        assert!(!all(Purpose::Migrator).iter().any(of_platform));
+        assert_eq!(all(Purpose::Platform), [Right::call("request")]);
+    }
+
+    #[test]
+    fn a_worker_writes_to_two_tables_of_the_platform() {
+        let worker = all(Purpose::Worker);
+        let of_platform = |right: &&Right| right.part == Owner::Platform && writes(right);
+        let written: Vec<_> = worker.iter().filter(of_platform).collect();
+        let names: Vec<_> = written.iter().map(|right| right.name).collect();
+        assert_eq!(names, ["operation_runs", "audit_logs"]);
+        assert!(written.iter().all(|right| !right.columns.is_empty()));
+    }
+}

@@ -1,0 +1,187 @@
+//! What a role may do, held against what its purpose needs.
+
+use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
+
+use super::check::{CHECK_THE_URL, Check};
+use super::needs::TABLES;
+use super::purpose::{Located, Purpose, Right, rights_of_request};
+use crate::storage::{Driver, During as _, Store, StoreError};
+
+/// One statement that grants a right.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Grant {
+    /// Whose tables it is about, as the list of needs says it.
+    pub(super) part: String,
+    /// The object, as checks name it.
+    pub(super) subject: String,
+    /// The role that owns the object and so may grant it, quoted where it must be.
+    pub owner: String,
+    /// The whole of it, ready for `psql`.
+    pub statement: String,
+    /// The statement for what of it is not granted yet; none where nothing is.
+    pub missing: Option<String>,
+    /// What is not granted, in a few words.
+    pub(super) lack: Option<String>,
+}
+
+/// What a purpose needs in a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// What can be granted, in the order in which it is.
+    pub grants: Vec<Grant>,
+    /// What is not there, and so cannot be.
+    pub absent: Vec<String>,
+}
+
+/// What `role` needs for `purpose`, on the tables and functions that are there. The role need not be. Nothing on SQLite,
+/// which has no roles.
+pub async fn list_rights(
+    store: &Store,
+    purpose: Purpose,
+    role: &str,
+) -> Result<Option<Rights>, StoreError> {
+    let Driver::Postgres(pool) = store.driver() else {
+        return Ok(None);
+    };
+    let mut connection = pool.acquire().await.during("reach the database")?;
+    let tables = locate(&mut connection).await?;
+    load(&mut connection, &purpose.rights(&tables), role)
+        .await
+        .map(Some)
+}
+
+/// What a role lacks of what a purpose needs: what it is, in a few words, and the statement that grants it.
+pub async fn lacks(
+    store: &Store,
+    purpose: Purpose,
+    role: &str,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let rights = list_rights(store, purpose, role).await?;
+    let grants = rights.into_iter().flat_map(|rights| rights.grants);
+    Ok(grants
+        .filter_map(|grant| {
+            let what = format!("{} of {}", grant.lack?, grant.subject);
+            Some((what, grant.missing?))
+        })
+        .collect())
+}
+
+/// Whether `reconciler.request` can do what it is for, with the rights of its owner. Nothing where it is not there, and
+/// on SQLite.
+pub async fn examine_request(store: &Store) -> Result<Option<Check>, StoreError> {
+    let Driver::Postgres(pool) = store.driver() else {
+        return Ok(None);
+    };
+    let mut connection = pool.acquire().await.during("reach the database")?;
+    let tables = locate(&mut connection).await?;
+    look_at_request(&mut connection, &tables).await
+}
+
+/// As [`examine_request`], on a connection.
+pub(super) async fn look_at_request(
+    connection: &mut PgConnection,
+    tables: &[Located],
+) -> Result<Option<Check>, StoreError> {
+    let owner: Option<String> = sqlx::query_scalar(include_str!("postgres/owner_of_request.sql"))
+        .fetch_optional(&mut *connection)
+        .await
+        .during("ask whose function reconciler.request is")?;
+    let Some(owner) = owner else { return Ok(None) };
+    let rights = load(connection, &rights_of_request(tables), &owner).await?;
+    Ok(Some(judge_request(&owner, &rights)))
+}
+
+fn judge_request(owner: &str, rights: &Rights) -> Check {
+    let subject = "rights of reconciler.request";
+    let of = |part: fn(&Grant) -> Option<&str>| rights.grants.iter().filter_map(part).collect();
+    let missing: Vec<&str> = of(|grant| grant.missing.as_deref());
+    let lacks: Vec<&str> = of(|grant| grant.lack.as_deref());
+    if missing.is_empty() {
+        let finding = format!("It runs as {owner}, which may do what it does.");
+        return Check::good(subject, finding);
+    }
+    let finding = format!(
+        "It runs as {owner}, which lacks {}: each request is answered with false, and only sweeps find runs.",
+        lacks.join(" and ")
+    );
+    Check::problem(subject, finding, missing.join("\n"))
+}
+
+/// Where each table of the list is.
+pub(super) async fn locate(connection: &mut PgConnection) -> Result<Vec<Located>, StoreError> {
+    let needs = serde_json::to_string(&TABLES).unwrap_or_default();
+    let found: Vec<Option<i64>> = sqlx::query_scalar(include_str!("postgres/locate.sql"))
+        .bind(needs)
+        .fetch_all(connection)
+        .await
+        .during("look for tables")?;
+    Ok(TABLES.iter().zip(found).collect())
+}
+
+pub(super) async fn load(
+    connection: &mut PgConnection,
+    rights: &[Right],
+    role: &str,
+) -> Result<Rights, StoreError> {
+    // Holds nothing but texts and numbers, so it can be written.
+    let needs = serde_json::to_string(rights).unwrap_or_default();
+    let grants = sqlx::query_as(include_str!("postgres/rights.sql"))
+        .bind(&needs)
+        .bind(role)
+        .fetch_all(&mut *connection)
+        .await
+        .during("look for privileges")?;
+    let absent = sqlx::query_scalar(include_str!("postgres/absent.sql"))
+        .bind(needs)
+        .fetch_all(connection)
+        .await
+        .during("look for what is not there")?;
+    Ok(Rights { grants, absent })
+}
+
+impl Rights {
+    /// A check per object of this part. `role` is quoted where it must be.
+    pub(super) fn judge(&self, part: &str, role: &str) -> Vec<Check> {
+        let of_part = self.grants.iter().filter(|grant| grant.part == part);
+        let of_part: Vec<&Grant> = of_part.collect();
+        of_part
+            .chunk_by(|one, next| one.subject == next.subject)
+            .filter_map(|about| judge_object(about, role))
+            .collect()
+    }
+
+    /// What the console cannot show, because it is not there.
+    pub(super) fn judge_absent(&self) -> Option<Check> {
+        (!self.absent.is_empty()).then(|| {
+            let absent = self.absent.join(", ");
+            let finding = format!("{absent} cannot be found, and the console (`serve`) shows it.");
+            Check::problem("console", finding, CHECK_THE_URL)
+        })
+    }
+}
+
+/// Nothing where a schema may be used: what is in it is spoken of.
+fn judge_object(grants: &[&Grant], role: &str) -> Option<Check> {
+    let name = &grants.first()?.subject;
+    let subject = format!("privileges on {name}");
+    let is_schema = name.starts_with("schema ");
+    let missing: Vec<&str> = grants
+        .iter()
+        .filter_map(|grant| grant.missing.as_deref())
+        .collect();
+    if missing.is_empty() {
+        let good = || Check::good(subject, "What is needed is granted.");
+        return (!is_schema).then(good);
+    }
+    let lacks: Vec<&str> = grants
+        .iter()
+        .filter_map(|grant| grant.lack.as_deref())
+        .collect();
+    let finding = if is_schema {
+        format!("Role {role} may not use the schema.")
+    } else {
+        format!("Role {role} lacks {}.", lacks.join(" and "))
+    };
+    Some(Check::problem(subject, finding, missing.join("\n")))
+}
