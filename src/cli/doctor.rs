@@ -7,31 +7,49 @@ use super::failure;
 use super::output::{CheckShown, Document, Examined, LevelWord};
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
-use crate::doctor;
+use crate::doctor::{self, Examination, Purpose};
 use crate::storage::Access;
 
-/// Shows what was found, problems first. That the database cannot be reached is one of them; that
+/// What to look for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What the role is for, and so what it needs; by default, what it can be told to be for from what it may do.
+    #[arg(long = "as", value_enum, value_name = "PURPOSE")]
+    purpose: Option<Purpose>,
+}
+
+/// Shows what was found, problems first, and what is well if that was asked for. That the database cannot be reached is one of them; that
 /// none is named is a failure of the command.
-pub(super) async fn run(session: &mut Session<'_>) -> anyhow::Result<Exit> {
+pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     session.database_url()?;
-    let mut checks = match examine(session).await {
-        Ok(checks) => checks,
-        Err(error) => vec![unreachable(&error)],
+    let mut examined = match examine(session, args.purpose).await {
+        Ok(examined) => examined,
+        Err(error) => Examined {
+            purpose: args.purpose,
+            checks: vec![unreachable(&error)],
+        },
     };
-    checks.sort_by_key(|check| check.level);
-    let exit = if checks.iter().any(|check| check.level == LevelWord::Problem) {
+    examined.checks.sort_by_key(|check| check.level);
+    let exit = if examined
+        .checks
+        .iter()
+        .any(|check| check.level == LevelWord::Problem)
+    {
         Exit::ProblemFound
     } else {
         Exit::Done
     };
-    show(Examined { checks }, session.screen)?;
+    show(examined, session)?;
     Ok(exit)
 }
 
-async fn examine(session: &Session<'_>) -> anyhow::Result<Vec<CheckShown>> {
+async fn examine(session: &Session<'_>, purpose: Option<Purpose>) -> anyhow::Result<Examined> {
     let store = session.connect(Access::Read).await?;
-    let checks = doctor::examine(&store).await?;
-    Ok(checks.into_iter().map(CheckShown::from).collect())
+    let Examination { purpose, checks } = doctor::examine(&store, purpose).await?;
+    Ok(Examined {
+        purpose,
+        checks: checks.into_iter().map(CheckShown::from).collect(),
+    })
 }
 
 fn unreachable(error: &Error) -> CheckShown {
@@ -43,7 +61,9 @@ fn unreachable(error: &Error) -> CheckShown {
     }
 }
 
-fn show(examined: Examined, screen: &mut Screen) -> anyhow::Result<()> {
+fn show(examined: Examined, session: &mut Session<'_>) -> anyhow::Result<()> {
+    let is_asked_for = |level| level != LevelWord::Good || session.is_verbose;
+    let screen = &mut *session.screen;
     if screen.output == Output::Json {
         return Ok(screen.json(&Document::Doctor(examined))?);
     }
@@ -58,7 +78,7 @@ fn show(examined: Examined, screen: &mut Screen) -> anyhow::Result<()> {
             .iter()
             .filter(|check| check.level == level)
             .collect();
-        if !checks.is_empty() {
+        if !checks.is_empty() && is_asked_for(level) {
             screen.tinted(tint, &format!("{heading} ({})", checks.len()))?;
             for check in checks {
                 show_check(check, screen)?;
@@ -72,8 +92,13 @@ fn show(examined: Examined, screen: &mut Screen) -> anyhow::Result<()> {
         .filter(|check| check.level == LevelWord::Problem)
         .count();
     let looked_at = examined.checks.len();
+    let hint = if is_asked_for(LevelWord::Good) {
+        ""
+    } else {
+        " `--verbose` lists what is well."
+    };
     screen.line(&format!(
-        "Things looked at: {looked_at}; problems: {problems}."
+        "Things looked at: {looked_at}; problems: {problems}.{hint}"
     ))?;
     Ok(())
 }

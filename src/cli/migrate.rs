@@ -4,14 +4,22 @@ use anyhow::Context as _;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::output::{Document, Migrated, TriggerWord};
+use super::output::{
+    CheckShown, Document, ExtensionShown, LevelWord, Migrated, MigrationStatus, SchemaStatus,
+    TriggerWord,
+};
 use super::screen::Output;
 use super::session::Session;
-use crate::storage::{Access, Backend, Store};
+use crate::doctor::{self, Purpose};
+use crate::storage::{Access, Backend, Ground, NewExtension, SchemaState, Store};
 use crate::worker;
 
 /// What to do beside that.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a flag of the command line each"
+)]
 pub(super) struct Args {
     /// Also add a trigger to the platform's tables `restore_runs` and `evidence_snapshots`, so that a run is
     /// looked at as soon as its restore has ended or its evidence is there. PostgreSQL only.
@@ -20,6 +28,13 @@ pub(super) struct Args {
     /// Remove those triggers.
     #[arg(long)]
     without_platform_trigger: bool,
+    /// Only say how far the schemas were migrated, what is missing, and what stands in the way. Exit code 3 where
+    /// anything is left to do. PostgreSQL only.
+    #[arg(long, conflicts_with_all = ["sql", "with_platform_trigger", "without_platform_trigger"])]
+    status: bool,
+    /// Only print what would be run, as a script for psql. PostgreSQL only.
+    #[arg(long, conflicts_with_all = ["with_platform_trigger", "without_platform_trigger"])]
+    sql: bool,
 }
 
 impl Args {
@@ -33,7 +48,7 @@ impl Args {
     }
 }
 
-/// Creates or upgrades our schema. Doing it again does nothing.
+/// Creates or upgrades our schema and the queue's, once nothing stands in the way. Doing it again does nothing.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let store = session.open(Access::Write).await?;
     let triggers = args.triggers();
@@ -44,16 +59,33 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         )
         .into());
     }
+    let queue = worker::queue_migrations(store.backend());
+    let ground = store.survey(&queue).await?;
+    if args.status || args.sql {
+        let ground = ground.ok_or_else(|| {
+            Failure::new(
+                "a SQLite file is migrated by whoever may write it",
+                "Run `restore-reconciler migrate`; `doctor` says at which version the file is.",
+            )
+        })?;
+        return show_plan(session, &store, &ground, args.sql).await;
+    }
+    if let Some(ground) = &ground {
+        refuse_obstacles(&obstacles(&store, ground).await?)?;
+    }
     let before = store.schema_version().await?;
     store.migrate().await?;
     worker::set_up(&store).await?;
     if let Some(wanted) = triggers {
         set_triggers(&store, wanted).await?;
     }
-    let after = store.schema_version().await?;
+    let queue_after = store.survey(&queue).await?;
     let migrated = Migrated {
         before,
-        after,
+        after: store.schema_version().await?,
+        queue_before: ground.as_ref().and_then(|ground| ground.queue.version),
+        queue_after: queue_after.and_then(|ground| ground.queue.version),
+        extensions: ground.map(extensions).unwrap_or_default(),
         platform_trigger: triggers,
     };
     match session.screen.output {
@@ -61,6 +93,116 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         Output::Table => session.screen.line(&sentence(&store, &migrated))?,
     }
     Ok(Exit::Done)
+}
+
+/// What stands in the way: of the schemas, and of what `reconciler.request` is to read.
+async fn obstacles(store: &Store, ground: &Ground) -> anyhow::Result<Vec<CheckShown>> {
+    let shown = |subject: &str, finding: String, action: String| CheckShown {
+        level: LevelWord::Problem,
+        subject: subject.to_owned(),
+        finding,
+        action: Some(action),
+    };
+    let of_schemas = ground.obstacles.iter();
+    let mut obstacles: Vec<_> = of_schemas
+        .map(|it| shown("migrate", it.finding.clone(), it.action.clone()))
+        .collect();
+    if !ground.is_migrated() {
+        let lacking = doctor::lacks(store, Purpose::Migrator, &ground.role_name).await?;
+        // Whether it may create is asked only where it has to.
+        let of_platform = lacking
+            .into_iter()
+            .filter(|(what, _)| !what.starts_with("CREATE of "));
+        obstacles.extend(of_platform.map(|(what, statement)| {
+            let finding = format!(
+                "Role {} lacks {what}, without which `reconciler.request` finds no run.",
+                ground.role_name
+            );
+            shown("migrate", finding, statement)
+        }));
+    }
+    Ok(obstacles)
+}
+
+fn refuse_obstacles(obstacles: &[CheckShown]) -> anyhow::Result<()> {
+    if obstacles.is_empty() {
+        return Ok(());
+    }
+    let findings: Vec<&str> = obstacles.iter().map(|it| it.finding.as_str()).collect();
+    let actions: Vec<&str> = obstacles
+        .iter()
+        .filter_map(|it| it.action.as_deref())
+        .collect();
+    let what = format!("nothing was migrated: {}", findings.join(" "));
+    Err(Failure::new(what.trim_end_matches('.').to_owned(), actions.join("\n")).into())
+}
+
+fn extensions(ground: Ground) -> Vec<ExtensionShown> {
+    let created = ground.extensions.into_iter();
+    created
+        .map(|NewExtension { name, schema }| ExtensionShown { name, schema })
+        .collect()
+}
+
+/// What would be run, or how far it was. Writes nothing to the database.
+async fn show_plan(
+    session: &mut Session<'_>,
+    store: &Store,
+    ground: &Ground,
+    as_script: bool,
+) -> anyhow::Result<Exit> {
+    if as_script {
+        let script = ground.script(&worker::queue_migrations(Backend::Postgres));
+        session.screen.text(&script)?;
+        return Ok(Exit::Done);
+    }
+    let schema = |state: &SchemaState| SchemaStatus {
+        version: state.version,
+        pending: state.pending.clone(),
+    };
+    let status = MigrationStatus {
+        up_to_date: ground.is_migrated(),
+        own: schema(&ground.own),
+        queue: schema(&ground.queue),
+        extensions: extensions(ground.clone()),
+        obstacles: obstacles(store, ground).await?,
+    };
+    let exit = if status.up_to_date && status.obstacles.is_empty() {
+        Exit::Done
+    } else {
+        Exit::ProblemFound
+    };
+    match session.screen.output {
+        Output::Json => session.screen.json(&Document::MigrateStatus(status))?,
+        Output::Table => show_status(&status, session)?,
+    }
+    Ok(exit)
+}
+
+fn show_status(status: &MigrationStatus, session: &mut Session<'_>) -> anyhow::Result<()> {
+    let screen = &mut *session.screen;
+    let schemas = [("reconciler", &status.own), ("apalis", &status.queue)];
+    for (name, SchemaStatus { version, pending }) in schemas {
+        let version = version.map_or("not there".to_owned(), |it| format!("at version {it}"));
+        let missing: Vec<String> = pending.iter().map(ToString::to_string).collect();
+        let missing = match missing.as_slice() {
+            [] => "nothing is missing".to_owned(),
+            missing => format!("to be run: {}", missing.join(", ")),
+        };
+        screen.line(&format!("schema {name}: {version}; {missing}"))?;
+    }
+    for ExtensionShown { name, schema } in &status.extensions {
+        screen.line(&format!(
+            "extension {name}: to be created in schema {schema}"
+        ))?;
+    }
+    for obstacle in &status.obstacles {
+        screen.line(&format!("in the way: {}", obstacle.finding))?;
+        for line in obstacle.action.iter().flat_map(|action| action.lines()) {
+            screen.line(&format!("    {line}"))?;
+        }
+    }
+    Ok(())
 }
 
 async fn set_triggers(store: &Store, wanted: TriggerWord) -> anyhow::Result<()> {
@@ -82,29 +224,51 @@ async fn set_triggers(store: &Store, wanted: TriggerWord) -> anyhow::Result<()> 
 }
 
 fn sentence(store: &Store, migrated: &Migrated) -> String {
-    let schema = match store.backend() {
+    let own = match store.backend() {
         Backend::Postgres => "The schema `reconciler`",
         Backend::Sqlite => "The schema (tables `reconciler_…`)",
     };
-    let after = migrated.after.unwrap_or_default();
-    let done = match migrated.before {
-        None => format!("was created, at version {after}"),
-        Some(before) if before == after => {
-            format!("is at version {after} already; nothing was changed")
-        }
-        Some(before) => format!("was upgraded from version {before} to {after}"),
-    };
-    let platform = match migrated.platform_trigger {
-        None => "Platform tables were not touched.",
+    let mut sentences = vec![changed(own, migrated.before, migrated.after)];
+    if migrated.queue_after.is_some() {
+        let queue = "The queue's schema `apalis`";
+        sentences.push(changed(queue, migrated.queue_before, migrated.queue_after));
+    }
+    sentences.extend(migrated.extensions.iter().map(created));
+    sentences.push(match migrated.platform_trigger {
+        None => "Platform tables were not touched.".to_owned(),
         Some(TriggerWord::Added) => {
             "The trigger `restore_reconciler_request` was added to the platform's tables restore_runs and \
              evidence_snapshots; nothing else of the platform was touched. `migrate \
              --without-platform-trigger` removes it."
+                .to_owned()
         }
         Some(TriggerWord::Removed) => {
             "The platform's tables restore_runs and evidence_snapshots have no trigger of ours; nothing else \
              of the platform was touched."
+                .to_owned()
         }
+    });
+    sentences.join(" ")
+}
+
+fn changed(schema: &str, before: Option<i64>, after: Option<i64>) -> String {
+    let after = after.unwrap_or_default();
+    match before {
+        None => format!("{schema} was created, at version {after}."),
+        Some(before) if before == after => {
+            format!("{schema} is at version {after} already; nothing was changed.")
+        }
+        Some(before) => format!("{schema} was upgraded from version {before} to {after}."),
+    }
+}
+
+/// hstore is found by the search path alone, by whoever takes jobs.
+fn created(ExtensionShown { name, schema }: &ExtensionShown) -> String {
+    let found = if name == "hstore" && schema == "reconciler" {
+        ", because this role may create nothing beside the platform's tables; workers find it by their search path, \
+         which `restore-reconciler grants worker` prints"
+    } else {
+        ""
     };
-    format!("{schema} {done}. {platform}")
+    format!("The extension {name} was created in schema {schema}{found}.")
 }

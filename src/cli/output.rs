@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Token};
 use crate::demo::DemoReport;
-use crate::doctor::{Check, Level};
+use crate::doctor::{Check, Level, Purpose};
 use crate::storage::Tally;
 use crate::views::ClaimBoundary;
 use crate::views::explain::Explained;
@@ -26,6 +26,10 @@ use crate::views::verdict::{DecisionWord, RunResult, codes};
 pub enum Document {
     /// `migrate`
     Migrate(Migrated),
+    /// `migrate --status`
+    MigrateStatus(MigrationStatus),
+    /// `uninstall`
+    Uninstall(Uninstalled),
     /// `sweep`
     Sweep(Swept),
     /// `reconcile`
@@ -44,6 +48,8 @@ pub enum Document {
     QueueDrop(RequestReport),
     /// `doctor`
     Doctor(Examined),
+    /// `grants`
+    Grants(GrantList),
     /// `config default` and `config check`
     Config(Box<Settings>),
     /// `token`
@@ -65,14 +71,67 @@ impl Document {
 }
 
 /// What `migrate` did to this product's own schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Migrated {
     /// The version before; none where there was no schema.
     pub before: Option<i64>,
     /// The version now.
     pub after: Option<i64>,
+    /// The version of the queue's tables before; none where there were none, and on SQLite.
+    pub queue_before: Option<i64>,
+    /// Their version now; none on SQLite.
+    pub queue_after: Option<i64>,
+    /// The extensions that were created.
+    pub extensions: Vec<ExtensionShown>,
     /// What was done about the triggers on platform tables; none where nothing was asked for.
     pub platform_trigger: Option<TriggerWord>,
+}
+
+/// An extension, and where its types are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Extension")]
+pub struct ExtensionShown {
+    /// Its name.
+    pub name: String,
+    /// Its schema, quoted where it must be.
+    pub schema: String,
+}
+
+/// What `migrate` would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MigrationStatus {
+    /// Whether nothing is left to do.
+    pub up_to_date: bool,
+    /// Our own schema.
+    pub own: SchemaStatus,
+    /// The queue's schema.
+    pub queue: SchemaStatus,
+    /// The extensions that would be created.
+    pub extensions: Vec<ExtensionShown>,
+    /// What stands in the way, each with what to do.
+    pub obstacles: Vec<CheckShown>,
+}
+
+/// How far a schema was migrated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SchemaStatus {
+    /// The newest migration that was run; none where there is no schema.
+    pub version: Option<i64>,
+    /// Those that are yet to be run.
+    pub pending: Vec<i64>,
+}
+
+/// What `uninstall` removed, or would remove.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Uninstalled {
+    /// Whether it was done.
+    pub removed: bool,
+    /// The verdicts in the ledger, which cannot be written again.
+    pub verdicts: i64,
+    /// The schemas.
+    pub schemas: Vec<String>,
+    /// What stays where it is, and why.
+    pub kept: Vec<String>,
 }
 
 /// What was done about the triggers on platform tables.
@@ -157,6 +216,8 @@ pub struct RequestReport {
 /// What `doctor` found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Examined {
+    /// By what the role was judged; none on SQLite, which has no roles, and where nothing could be asked.
+    pub purpose: Option<Purpose>,
     /// One entry per thing that was looked at, problems first.
     pub checks: Vec<CheckShown>,
 }
@@ -202,6 +263,30 @@ pub enum LevelWord {
     Advice,
     /// What was checked is as it must be.
     Good,
+}
+
+/// What a role needs for its purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Grants")]
+pub struct GrantList {
+    /// What the role is for.
+    pub purpose: Purpose,
+    /// The role.
+    pub role: String,
+    /// All of it, whether it is granted already or not.
+    pub grants: Vec<GrantShown>,
+    /// What is needed and not there, so that nobody can grant it yet.
+    pub absent: Vec<String>,
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Grant")]
+pub struct GrantShown {
+    /// The role that owns the object and so may grant it, quoted where it must be.
+    pub owner: String,
+    /// The statement.
+    pub statement: String,
 }
 
 /// Settings.

@@ -56,7 +56,7 @@ use crate::telemetry::names::{WORKER_NAME, WORKER_PART};
 use batch::Batcher;
 use shared::Shared;
 
-pub use runtime::set_up;
+pub use runtime::{queue_migrations, set_up};
 pub use shared::Options;
 
 /// A part of the process ended that must not end; what it was is in the log.

@@ -15,7 +15,7 @@ use serde_json::error::Category;
 
 use super::notify::Polled;
 use crate::health::{Health, Loop};
-use crate::storage::{Backend, Store, StoreError};
+use crate::storage::{Backend, Migrator, Store, StoreError};
 
 /// How many heartbeats at least fit into the time after which a silent worker loses its jobs.
 const BEATS_PER_ORPHAN: f64 = 6.0;
@@ -28,11 +28,16 @@ const HEARTBEAT_MAX: Duration = Duration::from_secs(2);
 ///
 /// On PostgreSQL it needs the extensions hstore and pgcrypto, or the right to create them.
 pub async fn set_up(store: &Store) -> Result<(), StoreError> {
-    let migrations = match store.backend() {
+    store.migrate_queue(queue_migrations(store.backend())).await
+}
+
+/// The migrations of the queue's own tables.
+#[must_use]
+pub fn queue_migrations(backend: Backend) -> Migrator {
+    match backend {
         Backend::Postgres => PostgresStorage::migrations(),
         Backend::Sqlite => SqliteStorage::migrations(),
-    };
-    store.migrate_queue(migrations).await
+    }
 }
 
 /// The bytes of a job, whatever they are.

@@ -4,6 +4,7 @@ mod databases;
 mod demo;
 mod encryption;
 mod ids;
+mod installation;
 mod interruption;
 mod queue;
 mod stage;

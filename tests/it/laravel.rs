@@ -132,6 +132,7 @@ const JUDGED: [(&str, &str, &str); 9] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn what_eloquent_writes_is_judged_by_a_worker_with_the_documented_grants() {
     let on = Fixture::in_database(built().await).await;
+    on.grant().await;
     let migrated = said_by(&on.url, &["migrate"]).await;
     assert_eq!(migrated.0, Some(0), "{}", migrated.1);
     on.grant().await;

@@ -38,21 +38,15 @@ fn pages() -> BTreeMap<String, String> {
     pages
 }
 
-/// The statements that the manual tells an operator to run for the roles of a worker and of a platform.
-pub(crate) fn grants_of_a_worker() -> String {
-    grants("-- The worker: ")
-}
-
-/// The statements that the manual tells an operator to run for the role of a console.
-pub(crate) fn grants_of_a_console() -> String {
-    grants("-- The console: ")
-}
-
-/// The block of SQL that begins with this comment.
-fn grants(opening: &str) -> String {
+/// The block of the manual that `grants` prints for this purpose.
+pub(crate) fn grants(purpose: &str) -> String {
     let page = read("config/manual/database.md");
-    let block = fenced(&page, "sql").find(|block| block.starts_with(opening));
-    block.expect(opening).to_owned()
+    let command = format!("$ restore-reconciler grants {purpose} --to ");
+    let block = fenced(&page, "console").find(|block| block.starts_with(&command));
+    let (_, printed) = block
+        .and_then(|block| block.split_once('\n'))
+        .expect(purpose);
+    printed.to_owned()
 }
 
 /// The blocks of a language.

@@ -141,15 +141,15 @@ async fn a_server_that_wants_encryption_is_reached_or_it_is_said_how() {
                  doctor ⇒ 3 | {wants} | Write sslmode=verify-full"
             ),
         ),
-        (url.clone(), format!("doctor ⇒ 0 | {encrypted} | who answers is not checked")),
+        (url.clone(), format!("--verbose doctor ⇒ 0 | {encrypted} | who answers is not checked")),
         (
             format!("{url}?sslmode=require"),
-            format!("doctor ⇒ 0 | {encrypted} | who answers is not checked"),
+            format!("--verbose doctor ⇒ 0 | {encrypted} | who answers is not checked"),
         ),
         (
             format!("{url}?sslmode=verify-full&sslrootcert={authority}"),
             format!(
-                "doctor ⇒ 0 | {encrypted} | the server's name and certificate are checked
+                "--verbose doctor ⇒ 0 | {encrypted} | the server's name and certificate are checked
                  sweep  ⇒ 10"
             ),
         ),
@@ -170,7 +170,7 @@ async fn a_server_that_wants_encryption_is_reached_or_it_is_said_how() {
         ),
         (
             format!("{elsewhere}?sslmode=require&sslrootcert={authority}"),
-            format!("doctor ⇒ 0 | {encrypted} | the server's certificate is checked, and not its name"),
+            format!("--verbose doctor ⇒ 0 | {encrypted} | the server's certificate is checked, and not its name"),
         ),
         (
             format!("{url}?sslmode=verify-full&sslrootcert={}", in_data("nothing.crt")),
@@ -182,7 +182,7 @@ async fn a_server_that_wants_encryption_is_reached_or_it_is_said_how() {
         ),
         (
             server.database.url().replace("sslmode=prefer", "sslmode=require"),
-            "doctor ⇒ 0 | The connection is not encrypted, and does not leave this machine".to_owned(),
+            "--verbose doctor ⇒ 0 | The connection is not encrypted, and does not leave this machine".to_owned(),
         ),
     ] {
         println!("{url}");

@@ -204,10 +204,10 @@ async fn on_postgres_a_platform_trigger_is_added_named_kept_and_removed() {
     grant(&url).await;
     assert_says(
         &url,
-        "doctor ⇒ 0 | The queue's tables are there and may be used. | hstore and pgcrypto are there. | may call it.
-         doctor ⇒ 0 | It is installed on public.evidence_snapshots and public.restore_runs.
+        "--verbose doctor ⇒ 0 | The queue's tables are there. | hstore and pgcrypto are there. | may call it.
+         --verbose doctor ⇒ 0 | It is installed on public.evidence_snapshots and public.restore_runs.
          migrate ⇒ 0 | Platform tables were not touched.
-         doctor ⇒ 0 | It is installed on public.evidence_snapshots and public.restore_runs.",
+         --verbose doctor ⇒ 0 | It is installed on public.evidence_snapshots and public.restore_runs.",
     );
     let ended = "UPDATE restore_runs SET status = 'partial' WHERE operation_run_id = 1";
     execute(&url, ended).await;
@@ -219,5 +219,5 @@ async fn on_postgres_a_platform_trigger_is_added_named_kept_and_removed() {
         panic!("{}", removed.stdout)
     };
     assert_eq!(removed.platform_trigger, Some(TriggerWord::Removed));
-    assert_says(&url, "doctor ⇒ 0 | It is not installed");
+    assert_says(&url, "--verbose doctor ⇒ 0 | It is not installed");
 }

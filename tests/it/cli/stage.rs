@@ -14,7 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 pub(crate) use crate::support::process::program;
-use crate::support::roles::Purpose;
+use crate::support::roles::{Purpose, grant};
 
 /// Complete proof.
 pub(crate) const PROVEN: i64 = 1;
@@ -185,6 +185,9 @@ pub(crate) async fn plant(url: &str) {
     let standin = Standin::new(&Purpose::Owner.url(url)).unwrap();
     standin.install().await.unwrap();
     standin.plant(&platform()).await.unwrap();
+    if url.starts_with("postgres:") {
+        grant(url).await;
+    }
 }
 
 /// Runs statements beside the program.

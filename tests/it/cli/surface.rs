@@ -105,7 +105,8 @@ fn verbs_about_the_configuration_need_no_database_and_no_working_file() {
 fn the_schema_describes_every_document() {
     let schema = include_str!("../../../config/output.schema.json");
     let commands = "migrate sweep reconcile explain doctor demo config enqueue queue_list queue_show \
-        queue_retry queue_drop token version";
+        queue_retry queue_drop token version \
+        grants migrate_status uninstall";
     for command in commands.split(' ') {
         let of_command = format!(r#""const": "{command}""#);
         assert!(schema.contains(&of_command), "{command}");

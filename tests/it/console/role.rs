@@ -6,7 +6,7 @@ use sqlx::{PgPool, raw_sql};
 
 use super::program::{Serving, Settings};
 use super::server::{Ask, CHIEF, entry};
-use crate::manual::grants_of_a_console;
+use crate::manual::grants;
 use crate::support::case::{Case, rows_of};
 use crate::support::cluster::database;
 use crate::support::roles::Purpose;
@@ -14,7 +14,7 @@ use crate::support::worker::{said_by, stage};
 
 /// What the manual grants to the console, as it stands there.
 pub(crate) fn grants_in_the_manual(role: &str) -> String {
-    let grants = grants_of_a_console();
+    let grants = grants("console");
     assert!(grants.contains(" TO console;"), "{grants}");
     grants.replace(" TO console;", &format!(" TO {role};"))
 }

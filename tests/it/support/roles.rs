@@ -1,14 +1,15 @@
 //! The roles of a platform's database, one per purpose, as an engineer makes them.
 //!
 //! Roles belong to a cluster, which many tests share: they are made once, have the same names for all databases, and
-//! own and may do in each what they own and may do in production. They have the manual's names, and what the worker and
-//! the console may do is what the manual grants them, word for word.
+//! own and may do in each what they own and may do in production. They have the manual's names, and what each may do of
+//! ours is what `grants` prints for it, run by whom it names.
 
+use restore_reconciler::internals::doctor::{self, list_rights};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, raw_sql};
 use url::Url;
 
-use crate::manual::{grants_of_a_console, grants_of_a_worker};
+use super::store::open_as;
 
 /// Who connects to a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +29,11 @@ pub(crate) enum Purpose {
 /// The superuser's name, as `tests/postgres` makes it.
 const SUPERUSER: &str = "postgres";
 
-/// What Laravel's application may do, and our functions of the platform's.
+/// What Laravel's application may do with its own tables, and what everybody may who looks at them.
 const APPLICATION: &str = "
 GRANT USAGE ON SCHEMA public TO reconciler, console, platform;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO platform;
-GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO platform;
--- `reconciler.request` looks for the run with the rights of whoever migrated.
-GRANT SELECT (id, type, status) ON operation_runs TO migrator;";
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO platform;";
 
 /// Everybody who may connect.
 pub(super) fn names() -> [&'static str; 6] {
@@ -48,9 +47,6 @@ pub(super) fn names() -> [&'static str; 6] {
     .map(Purpose::role);
     [SUPERUSER, owner, migrator, worker, console, platform]
 }
-
-/// Where the application is the owner of its tables, as most are, the owner asks.
-const OWNER_ASKS: &str = "GRANT USAGE ON SCHEMA reconciler TO laravel;";
 
 impl Purpose {
     /// The name of its role, on every cluster.
@@ -91,37 +87,39 @@ impl Purpose {
     }
 }
 
-/// Grants the application, the worker and the console what they may do in the database at `url`, so far as it is there:
-/// nothing before our schema, and nothing of the queue before its tables. Each grant is its owner's.
+/// Grants everybody what they may do in the database at `url`, so far as it is there: whoever migrates what that needs,
+/// and everybody else nothing before our schema, and nothing of the queue before its tables. Each grant is run by the
+/// role that owns what it is about.
 pub(crate) async fn grant(url: &str) {
-    let mut migrator = connect(Purpose::Migrator, url).await;
-    let there = "SELECT to_regclass('reconciler.ledger') IS NOT NULL, to_regclass('apalis.jobs') IS NOT NULL";
-    let there = sqlx::query_as(there).fetch_one(&mut migrator).await;
-    let (is_migrated, has_queue): (bool, bool) = there.expect("an answer");
-    if !is_migrated {
-        return;
-    }
-    let (platforms, ours) = documented(has_queue);
-    execute(&mut migrator, ours + OWNER_ASKS).await;
     let mut owner = connect(Purpose::Owner, url).await;
-    execute(&mut owner, APPLICATION.to_owned() + &platforms).await;
+    execute(&mut owner, APPLICATION.to_owned()).await;
+    for (by, statement) in printed(url).await {
+        let by = [Purpose::Owner, Purpose::Migrator]
+            .into_iter()
+            .find(|purpose| purpose.role() == by);
+        let by = by.unwrap_or_else(|| panic!("{statement} is somebody else's"));
+        execute(&mut connect(by, url).await, statement).await;
+    }
 }
 
-/// The statements of the manual about the platform's tables, and those about ours.
-fn documented(has_queue: bool) -> (String, String) {
-    let mut grants = grants_of_a_worker() + &grants_of_a_console();
-    // One statement names three schemas. The platform's belongs to another role, which grants it in APPLICATION.
-    grants = grants.replace("SCHEMA public, ", "SCHEMA ");
-    if !has_queue {
-        grants = grants.replace("reconciler, apalis TO", "reconciler TO");
+/// What `grants` prints for everybody, and by whom it is to be run. The owner of the platform's tables asks, too, as it
+/// does wherever it is the application.
+async fn printed(url: &str) -> Vec<(String, String)> {
+    let store = open_as(Purpose::Owner, url).await;
+    let mut printed = Vec::new();
+    for (purpose, role) in [
+        (doctor::Purpose::Migrator, Purpose::Migrator),
+        (doctor::Purpose::Worker, Purpose::Worker),
+        (doctor::Purpose::Console, Purpose::Console),
+        (doctor::Purpose::Platform, Purpose::Platform),
+        (doctor::Purpose::Platform, Purpose::Owner),
+    ] {
+        let rights = list_rights(&store, purpose, role.role()).await;
+        let rights = rights.expect("an answer").expect("a server");
+        let grants = rights.grants.into_iter();
+        printed.extend(grants.map(|grant| (grant.owner, grant.statement)));
     }
-    let statements = grants.split_inclusive(';');
-    let wanted = statements.filter(|statement| has_queue || !statement.contains(" apalis."));
-    wanted.partition(|statement| {
-        !["reconciler.", "apalis.", "SCHEMA"]
-            .iter()
-            .any(|ours| statement.contains(ours))
-    })
+    printed
 }
 
 pub(crate) async fn connect(purpose: Purpose, url: &str) -> PgConnection {
@@ -158,17 +156,6 @@ mod tests {
         ] {
             assert_eq!(console.url(url), expected);
         }
-    }
-
-    #[test]
-    fn everything_in_the_manual_is_granted_by_somebody() {
-        let (platforms, ours) = documented(true);
-        let count = |grants: &str| grants.matches("GRANT ").count();
-        let all = grants_of_a_worker() + &grants_of_a_console();
-        assert_eq!(count(&platforms) + count(&ours), count(&all));
-        assert!(platforms.contains("audit_logs_id_seq"), "{platforms}");
-        let (_, before) = documented(false);
-        assert!(!before.contains("apalis"), "{before}");
     }
 
     /// A worker, and the store of the test's own process.

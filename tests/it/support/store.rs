@@ -233,6 +233,7 @@ impl Fixture {
     pub(crate) async fn install(&self) {
         let owner = Standin::new(&self.url_of(Purpose::Owner)).expect("a URL");
         owner.install().await.expect("the stand-in");
+        self.grant().await;
     }
 
     /// Our schema beside the platform's tables, and the scopes that rows refer to.

@@ -46,6 +46,7 @@ impl Process {
 pub(crate) async fn stage(url: &str) -> PgPool {
     let owner = Standin::new(&Purpose::Owner.url(url)).expect("a URL");
     owner.install().await.expect("the stand-in");
+    grant(url).await;
     let migrated = Command::from(program(url, &["migrate"])).output().await;
     let migrated = migrated.expect("the binary was built");
     assert!(migrated.status.success(), "{migrated:?}");

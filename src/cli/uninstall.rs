@@ -1,0 +1,115 @@
+//! `uninstall`: removes what `migrate` created.
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::output::{Document, Uninstalled};
+use super::screen::{Output, Screen};
+use super::session::Session;
+use crate::storage::{Access, Installed, Store};
+
+/// Whether it is meant.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Do it, in the database of this name; without it, what would be removed is only shown.
+    #[arg(long, value_name = "DATABASE")]
+    yes: Option<String>,
+}
+
+/// Shows what would be removed, and removes it if that was asked for. The ledger goes with it: what it proved of closed
+/// runs cannot be written again.
+pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    let store = session.connect(Access::Write).await?;
+    let installed = store.installed().await?.ok_or_else(|| {
+        Failure::new(
+            "on SQLite there is no schema to remove",
+            "Delete the file of the queue, which is beside the database, and drop the tables named `reconciler_…`.",
+        )
+    })?;
+    if let Some(name) = &args.yes {
+        refuse(&store, &installed, name).await?;
+        store.uninstall(&installed).await?;
+    }
+    let uninstalled = Uninstalled {
+        removed: args.yes.is_some(),
+        verdicts: installed.verdicts,
+        schemas: installed.schemas.iter().map(ToString::to_string).collect(),
+        kept: kept(&installed),
+    };
+    match session.screen.output {
+        Output::Json => session.screen.json(&Document::Uninstall(uninstalled))?,
+        Output::Table => show(&uninstalled, &installed.database, session.screen)?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn refuse(store: &Store, installed: &Installed, name: &str) -> anyhow::Result<()> {
+    let database = &installed.database;
+    if name != database {
+        let what = format!("this is database {database}, not {name}; nothing was removed");
+        let todo = "Name the database that RECONCILER_DATABASE_URL leads to, or change that.";
+        return Err(Failure::new(what, todo).into());
+    }
+    if let Some(uses) = &installed.uses_of_hstore {
+        let what = format!(
+            "{uses} would lose columns of type hstore, which is in our schema; nothing was removed"
+        );
+        let todo = "As the extension's owner: ALTER EXTENSION hstore SET SCHEMA public;";
+        return Err(Failure::new(what, todo).into());
+    }
+    // Where there is no table to ask, nobody works.
+    let judges = store.list_judges().await.unwrap_or_default();
+    if let Some(judge) = judges.first() {
+        let worker = &judge.worker;
+        let what = format!(
+            "{} workers are alive, one of them {worker}; nothing was removed",
+            judges.len()
+        );
+        let todo = "Stop them, wait for half a minute, and run the command again.";
+        return Err(Failure::new(what, todo).into());
+    }
+    Ok(())
+}
+
+fn kept(installed: &Installed) -> Vec<String> {
+    let mut kept = Vec::new();
+    if !installed.foreign_queues.is_empty() {
+        let queues = installed.foreign_queues.join(", ");
+        kept.push(format!(
+            "schema apalis, which also holds jobs of others ({queues})"
+        ));
+    }
+    kept.push("extensions and roles, which others may use".to_owned());
+    kept.push("what was written to operation_runs and audit_logs".to_owned());
+    kept
+}
+
+fn show(uninstalled: &Uninstalled, database: &str, screen: &mut Screen) -> anyhow::Result<()> {
+    let Uninstalled {
+        removed,
+        verdicts,
+        schemas,
+        kept,
+    } = uninstalled;
+    if schemas.is_empty() {
+        screen.line("Nothing of ours is in this database.")?;
+        return Ok(());
+    }
+    let schemas = schemas.join(" and ");
+    if *removed {
+        screen.line(&format!(
+            "Removed: {schemas}, with {verdicts} verdicts and what was recorded of their proof."
+        ))?;
+    } else {
+        screen.line(&format!(
+            "Would be removed: {schemas}, with {verdicts} verdicts and what was recorded of their proof. Nobody can \
+             write them again; this keeps them: pg_dump --schema=reconciler {database}"
+        ))?;
+    }
+    screen.line(&format!("Kept: {}.", kept.join("; ")))?;
+    if !*removed {
+        screen.line(&format!(
+            "To do it: restore-reconciler uninstall --yes {database}"
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,346 @@
+//! From a platform's database to verdicts and back, as an engineer goes: `grants`, `migrate`, `doctor`, `uninstall`, each
+//! as the role that does it.
+
+use reconciler_fixtures::Standin;
+use restore_reconciler::internals::cli::output::Document;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, postgres::PgConnectOptions, raw_sql};
+
+use super::stage::{Ran, assert_says, plant, run};
+use crate::manual;
+use crate::support::cluster::{self, TestDatabase};
+use crate::support::roles::{Purpose, connect};
+
+/// A platform's database in which nothing is everybody's, and nothing of ours is there.
+async fn platforms() -> TestDatabase {
+    let database = cluster::database().await;
+    let owner = Standin::new(&Purpose::Owner.url(&database.url())).expect("a URL");
+    owner.install().await.expect("the stand-in");
+    let closed = "REVOKE ALL ON SCHEMA public FROM PUBLIC, migrator;
+                  REVOKE ALL ON DATABASE {database} FROM migrator";
+    let closed = closed.replace("{database}", &format!("\"{}\"", database.name()));
+    execute(&Purpose::Owner.url(&database.url()), closed).await;
+    database
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "statements that the program printed, and names that this file makes up"
+)]
+async fn try_execute(url: &str, statements: String) -> Result<(), sqlx::Error> {
+    let options: PgConnectOptions = url.parse().expect("a URL");
+    let mut connection: PgConnection = options.connect().await.expect("a role that may log in");
+    raw_sql(AssertSqlSafe(statements))
+        .execute(&mut connection)
+        .await
+        .map(drop)
+}
+
+async fn execute(url: &str, statements: String) {
+    let done = try_execute(url, statements.clone()).await;
+    done.unwrap_or_else(|error| panic!("{statements}: {error}"));
+}
+
+/// What is printed for a purpose, run by whoever owns what it is about.
+async fn grant(database: &TestDatabase, purpose: &str, role: &str) -> Vec<String> {
+    let url = database.url();
+    let ran = run(&url, &["grants", purpose, "--to", role, "--output", "json"]).exits(0);
+    let Document::Grants(printed) = ran.document() else {
+        panic!("{}", ran.stdout)
+    };
+    let mut statements = Vec::new();
+    for grant in printed.grants {
+        let owner = url.replacen("postgres@", &format!("{}@", grant.owner), 1);
+        execute(&owner, grant.statement.clone()).await;
+        statements.push(grant.statement);
+    }
+    statements
+}
+
+#[track_caller]
+fn said(url: &str, verb: &str, code: i32) -> Ran {
+    let arguments: Vec<&str> = verb.split_whitespace().collect();
+    run(url, &arguments).exits(code)
+}
+
+/// The manual's blocks are what the program prints for the manual's roles.
+#[tokio::test]
+async fn the_manual_shows_what_grants_prints() {
+    let database = cluster::database().await;
+    let url = database.url();
+    plant(&url).await;
+    let printed = |purpose: &str, role: &str| {
+        let printed = said(&url, &format!("grants {purpose} --to {role}"), 0).stdout;
+        printed.replace(&format!(" {} ", database.name()), " tenantatlas ")
+    };
+    for (purpose, role) in [
+        ("migrator", "migrator"),
+        ("platform", "platform"),
+        ("console", "console"),
+        ("worker", "reconciler"),
+    ] {
+        if purpose == "platform" {
+            said(&url, "migrate", 0);
+        }
+        assert_eq!(
+            manual::grants(purpose).trim(),
+            printed(purpose, role).trim(),
+            "{purpose}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn roles_made_by_grants_alone_do_all_that_they_are_for() {
+    let database = platforms().await;
+    let url = database.url();
+    let refused = said(&url, "migrate", 1);
+    refused.says(
+        &[],
+        &[
+            "does not hold the platform's tables",
+            "in a schema that it may use",
+        ],
+    );
+    grant(&database, "migrator", "migrator").await;
+    // hstore has no place beside the platform's tables, and so gets one in our own schema.
+    assert_says(
+        &url,
+        "migrate --status ⇒ 3 | schema reconciler: not there; to be run: 1, 2 | extension hstore: to be created in schema reconciler
+         migrate ⇒ 0 | The schema `reconciler` was created | `apalis` was created | hstore was created in schema reconciler, because
+         migrate ⇒ 0 | The schema `reconciler` is at version | already; nothing was changed
+         migrate --status ⇒ 0 | schema apalis: at version | nothing is missing",
+    );
+    assert_says(
+        &Purpose::Migrator.url(&url),
+        "doctor --as migrator ⇒ 0 | problems: 0",
+    );
+    for (purpose, role) in [
+        ("worker", "reconciler"),
+        ("console", "console"),
+        ("platform", "platform"),
+    ] {
+        let statements = grant(&database, purpose, role).await;
+        assert!(!statements.is_empty());
+        let as_role = url.replacen("postgres@", &format!("{role}@"), 1);
+        for verb in ["doctor", &format!("doctor --as {purpose}")] {
+            let ran = run(
+                &as_role,
+                &[
+                    verb.split(' ').collect::<Vec<_>>(),
+                    vec!["--output", "json"],
+                ]
+                .concat(),
+            );
+            let Document::Doctor(examined) = ran.exits(0).document() else {
+                panic!("{purpose}")
+            };
+            let word = serde_json::to_value(examined.purpose).expect("a word");
+            assert_eq!(word, purpose, "{verb} as {role}");
+        }
+    }
+    // The search path of a role that is called as our schema leads there by itself; any other's has to be told.
+    let path = format!(
+        "ALTER ROLE somebody IN DATABASE {} SET search_path = \"$user\", public, reconciler;",
+        database.name()
+    );
+    let printed = said(&url, "grants worker --to somebody", 0).stdout;
+    let printed = printed.replace("\n   ", "");
+    assert!(printed.contains(&path), "{printed}");
+    // Whoever only looks is never told to write.
+    let console = url.replacen("postgres@", "console@", 1);
+    let examined = said(&console, "doctor --verbose", 0).all();
+    assert!(!examined.contains("UPDATE"), "{examined}");
+    said(&console, "doctor --as worker", 3).says(&["GRANT UPDATE (status"], &[]);
+}
+
+#[tokio::test]
+async fn nothing_is_migrated_while_anything_stands_in_the_way() {
+    let database = platforms().await;
+    let url = database.url();
+    let owner = Purpose::Owner.url(&url);
+    execute(
+        &owner,
+        "GRANT USAGE ON SCHEMA public TO migrator".to_owned(),
+    )
+    .await;
+    let create = format!("GRANT CREATE ON DATABASE {} TO migrator;", database.name());
+    let read = "GRANT SELECT (id, type, status) ON public.operation_runs TO migrator;";
+    said(&url, "migrate", 1).says(
+        &[],
+        &["nothing was migrated: ", &create, read, "finds no run"],
+    );
+    said(&url, "migrate --status", 3).says(&["in the way: ", &create, read], &[]);
+    execute(&owner, format!("{create} {read}")).await;
+    assert_says(&url, "migrate ⇒ 0 | was created");
+
+    // Another role may not change what the first one owns.
+    let other = format!("other_{}", database.name());
+    execute(&url, format!("CREATE ROLE {other} LOGIN")).await;
+    grant(&database, "migrator", &other).await;
+    let as_other = url.replacen("postgres@", &format!("{other}@"), 1);
+    said(&as_other, "migrate", 1).says(
+        &[],
+        &["Schema reconciler belongs to migrator", "as migrator."],
+    );
+    execute(&url, format!("DROP OWNED BY {other}; DROP ROLE {other}")).await;
+}
+
+/// Somebody else may run it: what is printed is whole, and the record of it is the program's own.
+#[tokio::test]
+async fn the_printed_script_migrates() {
+    let database = platforms().await;
+    let url = database.url();
+    grant(&database, "migrator", "migrator").await;
+    let printed = run(&url, &["migrate", "--sql"]);
+    assert_eq!(printed.code, 0, "{}", printed.all());
+    let script = printed.stdout;
+    assert!(
+        script.contains("-- Migration 9 of schema reconciler"),
+        "{script}"
+    );
+    let before = said(&url, "migrate --status", 3);
+    before.says(&["schema reconciler: not there"], &[]);
+    execute(&Purpose::Migrator.url(&url), script).await;
+    assert_says(
+        &url,
+        "migrate --status ⇒ 0 | schema reconciler: at version 9; nothing is missing
+         migrate ⇒ 0 | nothing was changed",
+    );
+    assert_says(&Purpose::Migrator.url(&url), "doctor ⇒ 0");
+    assert_eq!(said(&url, "migrate --sql", 0).stdout, "");
+}
+
+/// Not even whoever may use the schema, unless it was granted; and whoever could before the upgrade still can.
+#[tokio::test]
+async fn our_functions_are_nobodys_who_was_not_granted_them() {
+    let database = platforms().await;
+    let url = database.url();
+    grant(&database, "migrator", "migrator").await;
+    said(&url, "migrate", 0);
+    let [asking, silent] = ["asking", "silent"].map(|name| format!("{name}_{}", database.name()));
+    execute(
+        &url,
+        format!("CREATE ROLE {asking} LOGIN; CREATE ROLE {silent} LOGIN"),
+    )
+    .await;
+    let migrator = Purpose::Migrator.url(&url);
+    // As migration 8 left it, with a platform that was let in by the schema alone.
+    let before = format!(
+        "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler TO PUBLIC;
+         GRANT USAGE ON SCHEMA reconciler TO {asking};
+         DELETE FROM reconciler.migrations WHERE version = 9"
+    );
+    execute(&migrator, before).await;
+    assert_says(&url, "migrate ⇒ 0 | was upgraded from version 8 to 9");
+    execute(
+        &migrator,
+        format!("GRANT USAGE ON SCHEMA reconciler TO {silent}"),
+    )
+    .await;
+    let mut superuser = connect_at(&url).await;
+    let open = "SELECT count(*) FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+                WHERE nspname = 'reconciler' AND (proacl IS NULL OR has_function_privilege('public', pg_proc.oid, 'EXECUTE'))
+                  AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')";
+    let open: i64 = sqlx::query_scalar(open)
+        .fetch_one(&mut superuser)
+        .await
+        .expect("a number");
+    assert_eq!(open, 0);
+    let ask = || "SELECT reconciler.request(1)".to_owned();
+    let as_role = |role: &str| url.replacen("postgres@", &format!("{role}@"), 1);
+    execute(&as_role(&asking), ask()).await;
+    let refused = try_execute(&as_role(&silent), ask()).await;
+    let refused = refused.expect_err("nothing was granted").to_string();
+    assert!(
+        refused.contains("permission denied for function request"),
+        "{refused}"
+    );
+    execute(
+        &url,
+        format!("DROP OWNED BY {asking}, {silent}; DROP ROLE {asking}, {silent}"),
+    )
+    .await;
+}
+
+async fn connect_at(url: &str) -> PgConnection {
+    let options: PgConnectOptions = url.parse().expect("a URL");
+    options.connect().await.expect("a superuser")
+}
+
+/// It runs with the rights of its owner, and is silent where they do not do.
+#[tokio::test]
+async fn what_keeps_requests_from_being_queued_is_said() {
+    let database = cluster::database().await;
+    let url = database.url();
+    plant(&url).await;
+    said(&url, "migrate", 0);
+    for (purpose, role) in [("worker", "reconciler"), ("platform", "platform")] {
+        grant(&database, purpose, role).await;
+    }
+    said(&url, "doctor", 0);
+    let mut owner = connect(Purpose::Owner, &url).await;
+    for revoked in ["SELECT ON operation_runs", "USAGE ON SCHEMA public"] {
+        let revoke = format!("REVOKE {revoked} FROM migrator, PUBLIC");
+        execute(&Purpose::Owner.url(&url), revoke).await;
+        let found = said(&url, "doctor --output json", 3);
+        let Document::Doctor(found) = found.document() else {
+            panic!()
+        };
+        let check = found
+            .checks
+            .iter()
+            .find(|check| check.subject == "rights of reconciler.request");
+        let check = check.expect("a check");
+        assert!(
+            check.finding.contains("runs as migrator, which lacks"),
+            "{check:?}"
+        );
+        let asked = sqlx::query_scalar("SELECT reconciler.request(3)").fetch_one(&mut owner);
+        assert!(!asked.await.unwrap_or(false), "{revoked}");
+        let action = check.action.clone().expect("a statement");
+        execute(
+            &Purpose::Owner.url(&url),
+            action + "; GRANT USAGE ON SCHEMA public TO reconciler",
+        )
+        .await;
+        said(&url, "doctor", 0);
+    }
+}
+
+#[tokio::test]
+async fn what_was_created_is_removed_once_the_database_is_named() {
+    let database = cluster::database().await;
+    let (url, name) = (database.url(), database.name().to_owned());
+    plant(&url).await;
+    said(&url, "migrate", 0);
+    grant(&database, "worker", "reconciler").await;
+    said(&url, "sweep", 10);
+    let migrator = Purpose::Migrator.url(&url);
+    let doing = format!("uninstall --yes {name}");
+    said(&migrator, "uninstall", 0).says(
+        &[
+            "Would be removed: apalis and reconciler, with 3 verdicts",
+            "pg_dump",
+            &doing,
+        ],
+        &[],
+    );
+    said(&migrator, "uninstall --yes other", 1).says(&[], &["nothing was removed"]);
+    said(&url, "doctor", 0);
+
+    let others =
+        "INSERT INTO apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at)
+                  VALUES ('1', 'mail', '', 'Pending', 0, 1, now())";
+    execute(&migrator, others.to_owned()).await;
+    said(&migrator, "uninstall", 0).says(
+        &[
+            "Would be removed: reconciler",
+            "also holds jobs of others (mail)",
+        ],
+        &[],
+    );
+    execute(&migrator, "DELETE FROM apalis.jobs".to_owned()).await;
+    said(&migrator, &doing, 0).says(&["Removed: apalis and reconciler, with 3 verdicts"], &[]);
+    said(&migrator, "uninstall", 0).says(&["Nothing of ours"], &[]);
+    assert_says(&url, "migrate ⇒ 0 | `reconciler` was created");
+}
