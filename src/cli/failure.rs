@@ -62,7 +62,7 @@ pub(super) fn known_advice_for(error: &Error) -> Option<String> {
 }
 
 /// What to do, where that is known or where the database is involved.
-fn advice_for(error: &Error) -> Option<String> {
+pub(super) fn advice_for(error: &Error) -> Option<String> {
     let concerns_the_database = error.downcast_ref::<StoreError>().is_some();
     known_advice_for(error).or_else(|| concerns_the_database.then(|| ADVICE.to_owned()))
 }

@@ -16,6 +16,7 @@ mod enqueue;
 mod exit;
 mod explain;
 mod failure;
+mod grants;
 mod interruption;
 mod migrate;
 pub mod output;
@@ -29,7 +30,9 @@ mod session;
 mod settings;
 mod sweep;
 mod token;
+mod uninstall;
 mod version;
+mod waiting;
 mod work;
 
 use std::ffi::OsString;
@@ -62,7 +65,7 @@ struct Cli {
     /// How results are written.
     #[arg(long, global = true, value_enum, default_value_t)]
     output: Output,
-    /// Log at the configured level, `info` by default, instead of warnings only.
+    /// Log at the configured level, `info` by default, instead of warnings only; `doctor` also lists what is well.
     #[arg(short, long, global = true)]
     verbose: bool,
     /// When colour is used.
@@ -92,6 +95,8 @@ enum Command {
 enum OnDatabase {
     /// Create or upgrade this product's own schema; platform tables get a trigger only if asked for.
     Migrate(migrate::Args),
+    /// Show what `migrate` created, or remove it, with every verdict on record.
+    Uninstall(uninstall::Args),
     /// Decide every run that is due, once.
     Sweep(sweep::Args),
     /// Work until told to stop: take jobs, sweep on the schedule, look again when it is time.
@@ -108,7 +113,9 @@ enum OnDatabase {
     #[command(subcommand)]
     Queue(queue::Command),
     /// Look at the database before trusting it.
-    Doctor,
+    Doctor(doctor::Args),
+    /// Print what a role of the database needs, ready for psql; grant nothing.
+    Grants(grants::Args),
     /// Judge a platform of named scenarios, twice; needs no database.
     Demo(demo::Args),
 }
@@ -183,6 +190,7 @@ fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::
                 config,
                 environment,
                 verbosity: telemetry.verbosity(),
+                is_verbose: cli.verbose,
             };
             on_database(session, verb)
         }
@@ -224,6 +232,7 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
         let session = &mut session;
         match verb {
             OnDatabase::Migrate(args) => migrate::run(session, &args).await,
+            OnDatabase::Uninstall(args) => uninstall::run(session, &args).await,
             OnDatabase::Sweep(args) => sweep::run(session, &args).await,
             OnDatabase::Work(args) => work::run(session, &args).await,
             OnDatabase::Serve => serve::run(session).await,
@@ -231,7 +240,8 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
             OnDatabase::Explain(args) => explain::run(session, &args).await,
             OnDatabase::Enqueue(args) => enqueue::run(session, &args).await,
             OnDatabase::Queue(command) => queue::run(session, &command).await,
-            OnDatabase::Doctor => doctor::run(session).await,
+            OnDatabase::Doctor(args) => doctor::run(session, &args).await,
+            OnDatabase::Grants(args) => grants::run(session, &args).await,
             OnDatabase::Demo(args) => demo::run(session, &args).await,
         }
     })

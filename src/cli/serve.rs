@@ -1,5 +1,7 @@
 //! `serve`: shows the console until told to stop.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -8,20 +10,89 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::interruption::{say_more_on_signal, stop_on_signal};
 use super::session::Session;
+use super::waiting::{may_pass, wait_for_database};
 use crate::clock::{self, monotonic};
-use crate::console::{ConsoleLimits, ConsoleState, serve_console};
+use crate::console::{ConsoleLimits, ConsoleState, may_listen, serve_absence, serve_console};
 use crate::storage::Access;
 use crate::storage::reader::{open_reader, open_requests};
 
-/// Shows it. Where it listens and who gets in is in the configuration.
+/// How long the database may take until people are told that it is waited for.
+const OPEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// Shows it, as soon as its database is there. Where it listens and who gets in is in the configuration.
 pub(super) async fn run(session: &mut Session<'_>) -> anyhow::Result<Exit> {
     let stop = stop_on_signal().context("cannot wait for signals")?;
     say_more_on_signal(session.verbosity.clone()).context("cannot wait for signals")?;
-    // Says what is wrong with the database, or its schema, before anything is listened on.
-    session.open_migrated(Access::Read).await?;
+    session.check_database_url()?;
     let url = session.database_url()?;
-    show(session, url.expose_secret(), stop).await?;
+    let listener = listen(session).await?;
+    if !is_open(session, &listener, &stop).await? {
+        return Ok(Exit::Done);
+    }
+    show_at(session, listener, url.expose_secret(), stop).await?;
     Ok(Exit::Done)
+}
+
+/// Whether the database is there: at once, or after a while, in which everybody is told so. False where the process was
+/// told to stop before.
+async fn is_open(
+    session: &mut Session<'_>,
+    listener: &std::net::TcpListener,
+    stop: &CancellationToken,
+) -> anyhow::Result<bool> {
+    let backend = session.database_url()?.backend();
+    let opened = tokio::time::timeout(OPEN_WITHIN, session.open_migrated(Access::Read)).await;
+    let is_there = match opened {
+        Ok(Err(error)) if !may_pass(backend, &error) => return Err(error),
+        Ok(Ok(_)) => true,
+        Ok(Err(_)) | Err(_) => false,
+    };
+    say_where(session, listener)?;
+    if is_there {
+        return Ok(true);
+    }
+    let open = async || session.open_migrated(Access::Read).await.map(drop);
+    let found = stop.child_token();
+    let waiting = shared(listener)?;
+    let answering = tokio::spawn(serve_absence(waiting, found.clone()));
+    let opened = tokio::select! {
+        opened = wait_for_database(backend, open, |_| ()) => opened.map(|()| true),
+        () = stop.cancelled() => Ok(false),
+    };
+    found.cancel();
+    answering
+        .await
+        .context("the server that says so panicked")?
+        .context("nobody was told that the console waits for its database")?;
+    opened
+}
+
+/// The same socket, for somebody else to accept connections on.
+fn shared(listener: &std::net::TcpListener) -> anyhow::Result<TcpListener> {
+    let shared = listener.try_clone().and_then(TcpListener::from_std);
+    shared.context("the address cannot be listened on twice")
+}
+
+async fn listen(session: &Session<'_>) -> anyhow::Result<std::net::TcpListener> {
+    let listen = session.config.console.listen;
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        Failure::new(
+            format!("cannot listen on {listen}"),
+            "Choose another address as console.listen; port 0 picks a free port.",
+        )
+    })?;
+    may_listen(&listener, &session.config.console)?;
+    listener.into_std().context("the address cannot be kept")
+}
+
+fn say_where(session: &mut Session<'_>, listener: &std::net::TcpListener) -> anyhow::Result<()> {
+    let address = listener
+        .local_addr()
+        .context("cannot read the address listened on")?;
+    session
+        .screen
+        .line(&format!("listening on http://{address}"))?;
+    Ok(())
 }
 
 /// Shows the console over the database that `url` names, until `stop`.
@@ -30,23 +101,22 @@ pub(super) async fn show(
     url: &str,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let listener = listen(session).await?;
+    say_where(session, &listener)?;
+    show_at(session, listener, url, stop).await
+}
+
+async fn show_at(
+    session: &Session<'_>,
+    listener: std::net::TcpListener,
+    url: &str,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let limits = session.config.database.limits();
     let reader = open_reader(url, &limits).await?;
     let requests = open_requests(url, &limits).await?;
     let console = ConsoleState::new(reader, requests, &session.config, clock::wall());
-    let listen = session.config.console.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| {
-        Failure::new(
-            format!("cannot listen on {listen}"),
-            "Choose another address as console.listen; port 0 picks a free port.",
-        )
-    })?;
-    let address = listener
-        .local_addr()
-        .context("cannot read the address listened on")?;
-    session
-        .screen
-        .line(&format!("listening on http://{address}"))?;
+    let listener = TcpListener::from_std(listener).context("the address cannot be listened on")?;
     let limits = ConsoleLimits::default();
     serve_console(listener, console, limits, monotonic(), stop)
         .await

@@ -16,6 +16,8 @@ pub(super) struct Session<'a> {
     pub(super) config: Config,
     pub(super) environment: Environment,
     pub(super) verbosity: Verbosity,
+    /// Whether more was asked for than what needs somebody.
+    pub(super) is_verbose: bool,
 }
 
 impl Session<'_> {
@@ -32,6 +34,13 @@ impl Session<'_> {
             )
         })?;
         Ok(url)
+    }
+
+    /// That there is a URL, and that it can be followed.
+    pub(super) fn check_database_url(&self) -> anyhow::Result<()> {
+        let url = self.database_url()?;
+        storage::check_url(url.expose_secret())?;
+        Ok(())
     }
 
     /// Connects to the database, whatever it holds.
@@ -67,7 +76,7 @@ impl Session<'_> {
                 format!("{url} does not hold the platform's tables"),
                 format!(
                     "Check {DATABASE_URL_VARIABLE}, and on PostgreSQL that the user's search path \
-                     leads to operation_runs."
+                     leads to operation_runs, in a schema that it may use."
                 ),
             )
             .into());

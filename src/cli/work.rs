@@ -13,17 +13,13 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::interruption::{say_more_on_signal, stop_on_signal};
 use super::session::Session;
+use super::waiting::wait_for_database;
 use crate::console::{ConnectionLimits, serve_probes};
+use crate::doctor::{self, Level};
 use crate::health::{self, DatabaseState, Health, Loop, Schema};
 use crate::metrics::{Exporter, Role};
-use crate::storage::{ErrorKind, Store, StoreError};
+use crate::storage::Store;
 use crate::{clock, worker};
-
-/// How long until the database is tried again while it is away at the start.
-const CONNECT_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-/// How long a database may take to answer at the start.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// How often the process shows that it lives while it waits.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
@@ -43,8 +39,8 @@ pub(super) struct Args {
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let stop = stop_on_signal().context("cannot wait for signals")?;
     say_more_on_signal(session.verbosity.clone()).context("cannot wait for signals")?;
-    // Before anything is listened on: without a URL nothing will ever work.
-    session.database_url()?;
+    // Before anything is listened on: without a URL that can be followed nothing will ever work.
+    session.check_database_url()?;
     let listen_url = session.environment.listen_url()?;
     let health = Health::new(limits(session), &Loop::ALL);
     let exported = Exporter::new(&[Role::Worker], clock::wall())
@@ -81,6 +77,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
                 listen_url,
                 settling,
             };
+            warn_of_request(&store).await;
             worker::run(store, health, options, stop).await
         }
     };
@@ -97,20 +94,27 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     Ok(Exit::Done)
 }
 
-/// Waits for a database that is away; anything else that is wrong with it is an error.
+/// Nothing that a worker does fails where requests are lost, so it is said at the start.
+async fn warn_of_request(store: &Store) {
+    match doctor::examine_request(store).await {
+        Ok(Some(check)) if check.level == Level::Problem => {
+            tracing::warn!(
+                advice = check.action,
+                "reconciler.request does not work: {}",
+                check.finding
+            );
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot tell whether reconciler.request works"),
+    }
+}
+
+/// Waits until there is a database to work on.
 async fn connect(
     session: &Session<'_>,
     health: &Health,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Store>> {
-    let connecting = async {
-        loop {
-            if let Some(store) = try_to_connect(session, health).await? {
-                return Ok(Some(store));
-            }
-            tokio::time::sleep(CONNECT_AGAIN_AFTER).await;
-        }
-    };
     let beating = async {
         loop {
             for name in Loop::ALL {
@@ -119,37 +123,17 @@ async fn connect(
             tokio::time::sleep(BEAT_EVERY).await;
         }
     };
-    tokio::select! {
-        store = connecting => store,
-        () = stop.cancelled() => Ok(None),
-        never = beating => never,
-    }
-}
-
-/// A store; nothing where the database is away or does not answer.
-async fn try_to_connect(session: &Session<'_>, health: &Health) -> anyhow::Result<Option<Store>> {
-    let opened = tokio::time::timeout(ANSWER_WITHIN, session.open_for_work()).await;
-    let error = match opened {
-        Ok(Ok(store)) => {
-            health.schema(Schema::Fits);
-            return Ok(Some(store));
-        }
-        Ok(Err(error)) if is_away(&error) => format!("{error:#}"),
-        Ok(Err(error)) => return Err(error),
-        Err(_) => format!("no answer within {ANSWER_WITHIN:?}"),
+    let away = |why| {
+        health.database(DatabaseState::Away { why });
     };
-    let why = "it cannot be reached";
-    if health.database(DatabaseState::Away { why }) {
-        tracing::warn!(error, "the database is away; waiting for it");
-    }
-    Ok(None)
-}
-
-fn is_away(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<StoreError>())
-        .any(|error| error.kind() == ErrorKind::Transient)
+    let backend = session.database_url()?.backend();
+    let store = tokio::select! {
+        store = wait_for_database(backend, async || session.open_for_work().await, away) => store?,
+        () = stop.cancelled() => return Ok(None),
+        never = beating => never,
+    };
+    health.schema(Schema::Fits);
+    Ok(Some(store))
 }
 
 fn limits(session: &Session<'_>) -> health::HealthLimits {

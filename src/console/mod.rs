@@ -34,11 +34,13 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::config::Console;
 use crate::health::Health;
 use crate::metrics::Exported;
 use access::AccessControl;
@@ -65,6 +67,34 @@ pub async fn serve_probes(
     serve(listener, limits, probes::routes(health, exported), stop).await
 }
 
+/// Whether the console may be shown where `listener` listens: not where others can reach it and there are no tokens.
+pub fn may_listen(listener: &TcpListener, settings: &Console) -> io::Result<()> {
+    if settings.tokens.is_empty() && !listener.local_addr()?.ip().is_loopback() {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "without tokens, the console listens on this machine's own address only",
+        ));
+    }
+    Ok(())
+}
+
+/// Tells whoever asks for anything that the console waits for its database, until `stop`.
+pub async fn serve_absence(listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+    let router = Router::new().fallback(|| async { absence() });
+    serve(listener, ConnectionLimits::default(), router, stop).await
+}
+
+fn absence() -> impl IntoResponse {
+    let headers = [
+        (header::RETRY_AFTER, "5"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONNECTION, "close"),
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+    ];
+    let text = "The console waits for its database. Its log says what to do.\n";
+    (StatusCode::SERVICE_UNAVAILABLE, headers, text)
+}
+
 /// Shows the console until `stop`. Sessions and rates go by `clock`, connections by the machine's own.
 ///
 /// Fails where `listener` can be reached from elsewhere and there are no tokens.
@@ -75,12 +105,7 @@ pub async fn serve_console(
     clock: Clock,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    if console.settings.tokens.is_empty() && !listener.local_addr()?.ip().is_loopback() {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "without tokens, the console listens on this machine's own address only",
-        ));
-    }
+    may_listen(&listener, &console.settings)?;
     let access = AccessControl::new(&console.settings, limits.logins_per_minute, clock);
     let access = Arc::new(access.map_err(io::Error::other)?);
     let concurrency = Concurrency::new(limits.requests_max, limits.permit_timeout);

@@ -20,7 +20,7 @@ use sqlx::raw_sql;
 
 use crate::contract::READING_WRITES;
 use crate::history::{System, assert_sound};
-use crate::manual::grants_of_a_worker;
+use crate::manual::grants;
 use crate::support::case::{Case, rows_of, world};
 use crate::support::hold::WAITING;
 use crate::support::pooler::{Mode, Pooler};
@@ -256,9 +256,8 @@ async fn a_pooler_that_mixes_up_statements_is_named_as_the_cause() {
         assert!(said.contains(advice), "{verb}: {said}");
     }
     let worker = scene.unready_at(&pooler.url()).await;
-    let (code, said) = worker.ended().await;
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains(advice), "{said}");
+    until_said(&worker, advice).await;
+    dismiss(worker).await;
     // What prepares nothing gets through: a platform can ask.
     request(&platform(&pooler).await, [1]).await;
     assert_eq!(scene.number_of("apalis.jobs").await, 1);
@@ -295,7 +294,7 @@ async fn a_worker_and_a_platform_need_no_more_than_the_manual_grants() {
         "REVOKE ALL ON SCHEMA public FROM PUBLIC; REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM PUBLIC;
          CREATE ROLE {worker} LOGIN; CREATE ROLE {platform} LOGIN; GRANT USAGE ON SCHEMA public TO {platform};"
     );
-    let mut grants = grants_of_a_worker();
+    let mut grants = ["worker", "platform"].map(grants).concat();
     for (named, role) in [("reconciler", &worker), ("platform", &platform)] {
         let named = format!(" TO {named};");
         assert!(grants.contains(&named), "{grants}");

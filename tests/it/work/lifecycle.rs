@@ -232,20 +232,22 @@ async fn started_without_a_database_it_waits_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_tables_it_ends_and_says_what_to_do() {
+async fn without_tables_it_is_not_ready_and_says_what_to_do() {
     let scene = Scene::new(NO_SWEEPS).await;
     let problems = "
         TABLE apalis.jobs: the queue's tables are not there
         SCHEMA reconciler: our schema is not in this database";
     for (what, problem) in problems.lines().filter_map(|line| line.split_once(": ")) {
         scene.execute(&format!("DROP {what} CASCADE")).await;
-        // It answers probes until it knows.
         let worker = scene.unready_at(scene.url()).await;
-        let (code, said) = worker.ended().await;
-        assert_eq!(code, Some(1), "{said}");
-        assert!(said.contains(problem), "{said}");
-        let advice = "to do: Run `restore-reconciler migrate` first.";
-        assert!(said.contains(advice), "{said}");
+        until_said(&worker, problem).await;
+        let said = worker.said();
+        assert!(
+            said.contains("Run `restore-reconciler migrate` first."),
+            "{said}"
+        );
+        until_answered(&worker, "/readyz", 503).await;
+        dismiss(worker).await;
     }
 }
 

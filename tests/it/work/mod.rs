@@ -12,6 +12,7 @@ mod rules;
 mod sqlite;
 mod ticks;
 mod trace;
+mod waiting;
 
 use crate::history::{System, assert_sound};
 use crate::support::scene::{OPEN, Scene, dismiss};
