@@ -138,8 +138,10 @@ struct HealthState {
     schema: Option<Schema>,
     sweep_succeeded: Option<Duration>,
     sweep_failed: Option<Duration>,
-    /// Whether the last settlement met an error that does not pass by itself.
+    /// Whether a settlement met an error that does not pass by itself, and no verdict was committed since.
     cannot_settle: bool,
+    /// How many runs the database refuses a verdict, as of the last census; none where nobody has counted yet.
+    refused: Option<u64>,
     stopping: bool,
 }
 
@@ -236,12 +238,23 @@ impl Health {
         self.state().sweep_failed = Some(now);
     }
 
-    /// A settlement came to its end, or met an error that does not pass by itself.
-    pub fn settled(&self, well: bool) {
-        self.state().cannot_settle = !well;
+    /// A verdict was committed. Nothing less shows that settlements work: one that found nothing to write has tried
+    /// nothing.
+    pub fn committed(&self) {
+        self.state().cannot_settle = false;
     }
 
-    /// Whether the last settlement met an error that does not pass by itself.
+    /// A settlement met an error that does not pass by itself.
+    pub fn settlement_failed(&self) {
+        self.state().cannot_settle = true;
+    }
+
+    /// So many runs were refused a verdict by the database when this was last counted.
+    pub fn refused(&self, runs: u64) {
+        self.state().refused = Some(runs);
+    }
+
+    /// Whether a settlement met an error that does not pass by itself, and no verdict was committed since.
     #[must_use]
     pub fn cannot_settle(&self) -> bool {
         self.state().cannot_settle
@@ -292,6 +305,7 @@ impl Health {
         }
         if state.beats.contains_key(&Loop::Queue) {
             checks.push(check_settling(&state, self.is_outranked()));
+            checks.push(check_verdicts(&state));
         }
         checks.push(check_running(&state));
         Report {
@@ -394,11 +408,23 @@ fn check_settling(state: &HealthState, is_outranked: bool) -> HealthCheck {
     let detail = if is_outranked {
         "a worker of newer rules is at work, so this one settles nothing; upgrade restore-reconciler on this host"
     } else if state.cannot_settle {
-        "the last settlement was refused as a whole; the log says why"
+        "a settlement was refused as a whole, and no verdict was committed since; the log says why"
     } else {
         "nothing is in its way"
     };
     HealthCheck::new("settling", !(state.cannot_settle || is_outranked), detail)
+}
+
+/// Runs that the database refuses hold up no others, so they end no readiness; whoever asks is told of them.
+fn check_verdicts(state: &HealthState) -> HealthCheck {
+    let detail = match state.refused {
+        None => "not counted yet".to_owned(),
+        Some(0) => "none is refused by the database".to_owned(),
+        Some(runs) => format!(
+            "the database refuses a verdict for {runs} open runs; `restore-reconciler queue list --refused` names them"
+        ),
+    };
+    HealthCheck::new("verdicts", true, detail)
 }
 
 fn check_running(state: &HealthState) -> HealthCheck {
@@ -628,6 +654,33 @@ mod tests {
             assert_eq!(stage.found(), (true, false, vec!["schema"]));
             assert!(stage.detail("schema").contains(word));
         }
+    }
+
+    #[test]
+    fn only_a_committed_verdict_shows_that_settlements_work_again() {
+        let stage = Stage::well();
+        stage.health.settlement_failed();
+        stage.turn();
+        stage.health.sweep_succeeded();
+        assert_eq!(stage.found(), (true, false, vec!["settling"]));
+        stage.health.committed();
+        assert_eq!(stage.found(), (true, true, vec![]));
+    }
+
+    #[test]
+    fn runs_that_are_refused_are_told_and_hold_up_nobody() {
+        let stage = Stage::well();
+        assert_eq!(stage.detail("verdicts"), "not counted yet");
+        stage.health.refused(0);
+        let none = "none is refused by the database";
+        assert_eq!(stage.detail("verdicts"), none);
+        stage.health.refused(3);
+        let detail = stage.detail("verdicts");
+        assert!(
+            detail.contains("refuses a verdict for 3 open runs"),
+            "{detail}"
+        );
+        assert_eq!(stage.found(), (true, true, vec![]));
     }
 
     #[test]

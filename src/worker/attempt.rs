@@ -11,7 +11,8 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::Source;
 
 use super::shared::Shared;
-use crate::storage::{ClaimedJob, ErrorKind, Settled, StoreError};
+use crate::health::Health;
+use crate::storage::{ClaimedJob, ErrorKind, Settled, Settlement, StoreError};
 use crate::telemetry::names::BATCH_RUNS;
 
 /// Pause after a failure that will pass.
@@ -85,6 +86,17 @@ fn ids(runs: &[RunId]) -> String {
     ids.join(", ")
 }
 
+/// Notes what a settlement showed of whether verdicts can be written. What was committed before an error says nothing
+/// about what came after it.
+pub(super) fn note(health: &Health, settled: &[Settled], result: &Result<(), StoreError>) {
+    let is_committed = |it: &Settled| matches!(it.result, Settlement::Committed(_));
+    match result {
+        Err(error) if error.kind() != ErrorKind::Transient => health.settlement_failed(),
+        _ if settled.iter().any(is_committed) => health.committed(),
+        _ => {}
+    }
+}
+
 /// Tries to settle runs, those among them that are `suspects` one by one, within the time that the options set.
 /// `settled` holds what was committed, also where it did not come to its end.
 pub(super) async fn attempt(
@@ -104,8 +116,7 @@ pub(super) async fn attempt(
     let settling = AssertUnwindSafe(settling).catch_unwind();
     match tokio::time::timeout(shared.options.worker.attempt_timeout, settling).await {
         Ok(Ok(result)) => {
-            let refused = |error: &StoreError| error.kind() != ErrorKind::Transient;
-            shared.health.settled(!result.as_ref().is_err_and(refused));
+            note(&shared.health, settled, &result);
             Ok(result?)
         }
         Ok(Err(_)) => Err(Trouble::Panicked),

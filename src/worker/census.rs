@@ -21,7 +21,11 @@ pub(super) async fn keep_counting(shared: Arc<Shared>) {
         let counted = tokio::time::timeout(limit, count(&shared)).await;
         let error = match counted {
             Ok(Ok(census)) => {
-                census.iter().for_each(export);
+                if let Some(census) = &census {
+                    export(census);
+                    let refused = census.queue.get(&QueueState::Refused);
+                    shared.health.refused(refused.map_or(0, |it| it.entries));
+                }
                 None
             }
             Ok(Err(error)) => Some(error.to_string()),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     pub(super) name: ProcessName,
     /// The names under which this process takes jobs now, by queue.
     workers: Mutex<BTreeMap<&'static str, String>>,
+    /// The last tick that somebody is known to have won, with which its shards were queued.
+    last_tick: Mutex<Option<Timestamp>>,
     /// Whether a sweep has failed here since the last tick.
     pub(super) sweep_failed: AtomicBool,
     /// Whether another worker judges by other settings.
@@ -73,6 +76,7 @@ impl Shared {
             options,
             name: ProcessName::of_this_process(),
             workers: Mutex::default(),
+            last_tick: Mutex::default(),
             sweep_failed: AtomicBool::new(false),
             others_differ: AtomicBool::new(false),
             broken: AtomicBool::new(false),
@@ -96,6 +100,13 @@ impl Shared {
     pub(super) fn takes_jobs_as(&self, queue: &'static str, worker: &str) {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         workers.insert(queue, worker.to_owned());
+    }
+
+    /// The last tick that somebody is known to have won.
+    pub(super) fn last_tick(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.last_tick
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The names under which this process takes jobs now.

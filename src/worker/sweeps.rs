@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 use reconciler_jobs::restore_execute::record::Source;
 use reconciler_jobs::sweep::shard::{QUEUE, SHARDS_MAX, Shard, SweepJob, shards_for};
 
-use super::attempt::Trouble;
+use super::attempt::{Trouble, note};
 use super::notify::Polls;
 use super::runtime::{Payload, QueueSpec, was_delivered_before, work_on};
 use super::shared::{BEAT_EVERY, Shared};
@@ -99,20 +99,27 @@ async fn on_tick(shared: &Shared, second: u64) {
 
 async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
     let plan = |due| shards_for(due, u64::from(shared.options.sweep.shard_runs), SHARDS_MAX);
-    // Whoever did the sweeps before this tick: they were done, and the last one here did not fail.
+    // Somebody won the tick before this one: its shards were done, whoever did them, or nothing was due. Where this
+    // host does not know that there was such a tick, it knows of no sweep either.
+    let before = shared.last_tick().take();
     let failed = shared.sweep_failed.swap(false, Ordering::Relaxed);
-    if !failed && !shared.store.has_late_shards(tick).await? {
+    if let Some(before) = before
+        && !failed
+        && !shared.store.has_undone_shards(tick, before).await?
+    {
         shared.health.sweep_succeeded();
     }
     let won = shared
         .store
         .win_tick(tick, shared.name.as_str(), &plan)
         .await?;
+    *shared.last_tick() = Some(tick);
     let Some(shards) = won else {
         return Ok(());
     };
     if shards == 0 {
         // Nothing is due, and this host has just looked.
+        shared.health.sweep_succeeded();
         SWEEP_SUCCEEDED.set([], seconds_of(clock::wall()));
     }
     tracing::debug!({ { SWEEP_TICK } = %tick, { SWEEP_SHARDS } = shards }, "won the tick");
@@ -152,7 +159,12 @@ pub(super) async fn work(shared: Arc<Shared>) {
     .await;
 }
 
-/// Sweeps one shard. What fails is left to the next tick: the queue would repeat it at once.
+/// A shard was not swept to its end. The queue does not repeat it: it would at once, and the next tick goes on.
+#[derive(Debug, thiserror::Error)]
+#[error("the shard was not swept to its end; the next tick goes on")]
+struct Unswept;
+
+/// Sweeps one shard. One that was not swept to its end is given up, so that no host takes it for done.
 async fn sweep_shard(
     payload: Payload,
     id: TaskId,
@@ -177,7 +189,6 @@ async fn sweep_shard(
     match pass(&shared, job.tick, part, was_delivered_before(&attempt)).await {
         Ok(pass) => {
             SWEEPS.add([COMPLETED], 1);
-            SWEEP_SUCCEEDED.set([], seconds_of(clock::wall()));
             SWEEP_DURATION.took([], since_start.elapsed());
             let Tally { deferred, .. } = pass.tally;
             let (verdicts, complete) = (pass.tally.verdicts(), pass.is_complete);
@@ -191,6 +202,10 @@ async fn sweep_shard(
                 },
                 "swept"
             );
+            if complete {
+                SWEEP_SUCCEEDED.set([], seconds_of(clock::wall()));
+                return Ok(());
+            }
         }
         Err(trouble) => {
             SWEEPS.add([FAILED], 1);
@@ -202,7 +217,7 @@ async fn sweep_shard(
             );
         }
     }
-    Ok(())
+    Err(Box::new(AbortError::new(Unswept)))
 }
 
 async fn pass(shared: &Shared, tick: Timestamp, part: Shard, again: bool) -> Result<Pass, Trouble> {
@@ -217,7 +232,8 @@ async fn pass(shared: &Shared, tick: Timestamp, part: Shard, again: bool) -> Res
     };
     let with = shared.settling(Source::Sweep);
     let pages = AtomicU64::new(0);
-    let sweeping = sweep(&shared.store, scope, &with, |_| {
+    let sweeping = sweep(&shared.store, scope, &with, |settled| {
+        note(&shared.health, settled, &Ok(()));
         pages.fetch_add(1, Ordering::Relaxed);
         if shared.stop.is_cancelled() {
             ControlFlow::Break(())

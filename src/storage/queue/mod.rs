@@ -271,10 +271,17 @@ impl Store {
         Ok(Some(u32::try_from(jobs.len()).unwrap_or(u32::MAX)))
     }
 
-    /// Whether a shard of a sweep that was asked for before `tick` is still not done.
-    pub async fn has_late_shards(&self, tick: Timestamp) -> Result<bool, StoreError> {
-        let statement = statement!("look for late shards", queue "has_late_shards");
-        self.database.fetch_value(statement, values![tick]).await
+    /// Whether a shard of a sweep that was asked for before `tick` is still not done, or was given up since `since`.
+    pub async fn has_undone_shards(
+        &self,
+        tick: Timestamp,
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let step = "look for shards that are not done";
+        let statement = statement!(step, queue "has_undone_shards");
+        self.database
+            .fetch_value(statement, values![tick, since])
+            .await
     }
 
     /// Removes what nobody needs any more, in statements that each remove little: whoever writes meanwhile

@@ -92,7 +92,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("load_awaited", 2 * A_PAGE),
     reads("win_tick", NONE),
     reads("queue_shards", NONE),
-    reads("has_late_shards", NONE),
+    reads("has_undone_shards", NONE),
     reads("keep_alive", NONE),
     reads("discard", NONE),
     reads("prune_ticks", NONE),

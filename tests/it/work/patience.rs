@@ -120,6 +120,10 @@ async fn a_worker_whose_sweeps_fail_does_not_stay_ready() {
     scene.plant_proven(1, 3, 1, 1).await;
     until_answered(&worker, "/readyz", 503).await;
     assert_eq!(worker.probe("/livez").await.0, 200);
+    // No other host takes them for done.
+    let given_up =
+        "SELECT count(*) FROM apalis.jobs WHERE job_type = 'restore.sweep' AND status = 'Killed'";
+    scene.until_least(given_up, 1, &worker).await;
     scene.execute(&format!("{rename} other TO tries")).await;
     scene.until(OPEN, 0, &worker).await;
     until_ready(&worker).await;

@@ -296,5 +296,16 @@ async fn a_host_that_never_wins_is_ready_until_sweeps_are_not_done(on: Fixture) 
     let done = "UPDATE apalis.jobs SET status = 'Done' WHERE id = 'late'";
     scene.execute(done).await;
     until_ready(&worker).await;
+
+    // One that its host gave up, as after an error, is no sweep either.
+    let given_up = format!(
+        "UPDATE apalis.jobs SET status = 'Killed', done_at = {now} + {hour} WHERE id = 'late'"
+    );
+    scene.execute(&given_up).await;
+    until_answered(&worker, "/readyz", 503).await;
+    let (_, state) = worker.probe("/readyz?verbose").await;
+    assert!(state.contains("[-] sweep: last success "), "{state}");
+    scene.execute(done).await;
+    until_ready(&worker).await;
     dismiss(worker).await;
 }

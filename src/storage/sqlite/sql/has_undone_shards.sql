@@ -1,0 +1,11 @@
+-- has_undone_shards: whether a shard of an earlier sweep is still not done, or was given up since ?2.
+SELECT EXISTS (
+    SELECT 1
+    FROM Jobs
+    WHERE job_type = 'restore.sweep'
+      AND run_at < ?1 / 1000000
+      AND (
+          status IN ('Pending', 'Queued', 'Running')
+          OR (status IN ('Killed', 'Failed') AND CAST(done_at AS INTEGER) >= ?2 / 1000000)
+      )
+)
