@@ -64,9 +64,9 @@ pub mod storage {
         pub use crate::storage::reader::{
             EnvironmentPage, EnvironmentPassed, EnvironmentSeen, JUDGED_MAX, JobState,
             LOOKED_AT_MAX, More, OpenRuns, QueueCount, QueueEntry, QueueListing, QueueScope,
-            QueueStanding, Reader, RestoreSeen, RunFilter, RunInFull, RunListing, RunSeen,
-            ShardJobs, SweepSeen, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader,
-            open_requests,
+            QueueStanding, Reader, RefusalSeen, RestoreSeen, RunFilter, RunInFull, RunListing,
+            RunSeen, ShardJobs, SweepSeen, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces,
+            open_reader, open_requests,
         };
     }
 }

@@ -11,7 +11,7 @@ use super::output::Document;
 use super::reason;
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
-use crate::storage::reader::Workspaces;
+use crate::storage::reader::{QueueStanding, Workspaces};
 use crate::storage::{Access, Assessment};
 use crate::views::explain::Explained;
 use crate::views::verdict::{DecisionWord, LegResult, RunResult, RunState, Verdict};
@@ -50,13 +50,19 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         .into());
     };
     let verdict = reader.load_verdict(&Workspaces::All, run).await?;
-    let explained = Explained::new(&assessment, verdict.as_ref().map(Verdict::from));
+    let standing = reader.load_standings(&Workspaces::All, &[run]).await?;
+    let refusal = standing.first().and_then(QueueStanding::refusal);
+    let verdict = verdict.as_ref().map(Verdict::from);
+    let explained = Explained::new(&assessment, verdict, refusal.as_ref());
     let exit = Exit::from(&explained.result);
     if session.screen.output == Output::Json {
         let document = Document::Explain(Box::new(explained));
         session.screen.json(&document)?;
     } else {
-        let when = when_again(&assessment, &session.config.sweep.back_off());
+        let when = match &explained.refusal {
+            Some(refusal) => format!("By itself at {}.", refusal.again_at.rfc3339()),
+            None => when_again(&assessment, &session.config.sweep.back_off()),
+        };
         show(&explained, &when, session.screen)?;
     }
     Ok(exit)
@@ -90,6 +96,9 @@ fn show(explained: &Explained, when: &str, screen: &mut Screen) -> anyhow::Resul
     if let Some(reason) = &explained.result.reason {
         screen.line(&format!("  {}: {}", reason.code, reason.sentence))?;
         screen.line(&format!("  Impact: {}", reason.impact))?;
+    }
+    if let Some(said) = &explained.result.error {
+        screen.line(&format!("  The database said: {said}"))?;
     }
     let next = explained.result.next_action();
     screen.line(&format!("  Next: {next}"))?;

@@ -80,12 +80,9 @@ async fn result_of(
             let record = reader.load_verdict(&Workspaces::All, run).await?;
             RunResult::closed(run, record.as_ref().map(Verdict::from).as_ref())
         }
-        Settlement::Refused { watch, error } => RunResult {
-            reason: Some(ReasonCode::SettleFailed.into()),
-            look_again_at: again_at(watch),
-            error: Some(error),
-            ..RunResult::undecided(run, RunState::Refused)
-        },
+        Settlement::Refused { watch, error } => {
+            RunResult::refused(run, again_at(watch), Some(error))
+        }
         Settlement::Suspended { until, .. } => RunResult {
             look_again_at: until.map(Moment),
             ..RunResult::undecided(run, RunState::Suspended)

@@ -135,6 +135,22 @@ impl StoreError {
         }
     }
 
+    /// The same text in at most so many characters. What is left out is of the message: how it ends, with the
+    /// SQLSTATE, is kept.
+    pub(super) fn in_short(&self, chars_max: usize) -> String {
+        let text = self.to_string().replace('\0', "");
+        let all = text.chars().count();
+        if all <= chars_max {
+            return text;
+        }
+        let ending = match self.postgres_error() {
+            Some(error) => format!("… (SQLSTATE {})", error.code()),
+            None => "…".to_owned(),
+        };
+        let kept = chars_max.saturating_sub(ending.chars().count());
+        text.chars().take(kept).chain(ending.chars()).collect()
+    }
+
     /// What may be done about it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -306,14 +306,13 @@ pub(super) struct WatchWrite {
     pub(super) error: Option<String>,
 }
 
-/// The longest error that is kept, in characters.
-const ERROR_CHARS_MAX: usize = 1_000;
+/// The longest error that is kept, in characters: as long as the console shows.
+const ERROR_CHARS_MAX: usize = 500;
 
 impl WatchWrite {
     pub(super) fn refused(run: &RunRow, watch: &Watch, error: &StoreError) -> Self {
-        let text = error.to_string().replace('\0', "");
         Self {
-            error: Some(text.chars().take(ERROR_CHARS_MAX).collect()),
+            error: Some(error.in_short(ERROR_CHARS_MAX)),
             ..Self::new(run, watch)
         }
     }

@@ -10,9 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::run::{legs, place};
-use super::verdict::{Exception, LegResult, LegWord, Reason, RunResult, Verdict, leg_state};
+use super::verdict::{
+    Exception, LegResult, LegWord, Reason, RefusedVerdict, RunResult, Verdict, leg_state,
+};
 use super::{ClaimBoundary, Moment, Place, Visibility, stored_word};
-use crate::storage::reader::RunInFull;
+use crate::storage::reader::{RefusalSeen, RunInFull};
 use crate::storage::{Assessment, RecordedVerdict};
 
 /// What the rules say of a run now, and what was recorded of it.
@@ -28,6 +30,9 @@ pub struct Explanation {
     pub now: Said,
     /// What was recorded; none where we reached no verdict, or its text cannot be read.
     pub recorded: Option<Said>,
+    /// That the database refuses the run a verdict: then that is said now, and not what the rules would say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<RefusedVerdict>,
     /// How the two relate.
     pub change: Change,
     /// What the comparison came to, in one sentence.
@@ -53,8 +58,8 @@ pub struct Said {
     pub outcome: Option<Outcome>,
     /// The primary reason.
     pub reason: Reason,
-    /// The row of the decision table that matched.
-    pub rule: u8,
+    /// The row of the decision table that matched; none where the database refuses a verdict.
+    pub rule: Option<u8>,
 }
 
 /// A leg then and now.
@@ -85,6 +90,10 @@ impl Explanation {
         } else if standing.is_some() && recorded.is_none() {
             now = now.beside_unreadable();
         }
+        let refusal = found.seen.refusal.as_ref().map(RefusedVerdict::from);
+        if refusal.is_some() && standing.is_none() {
+            now = now.beside_refused();
+        }
         let judged = assessment.restore().is_some();
         Self {
             as_of: Moment(now.as_of),
@@ -101,9 +110,24 @@ impl Explanation {
                 .collect(),
             closed_gaps: reasons(&now.closed_gaps, judged),
             opened_gaps: reasons(&now.opened_gaps, judged),
-            now: Said::from(&now.decision),
+            now: match refusal {
+                Some(_) => Said::refused(),
+                None => Said::from(&now.decision),
+            },
+            refusal,
             recorded: recorded.as_ref().map(Said::from),
             claim_boundary: CLAIM_BOUNDARY,
+        }
+    }
+}
+
+impl Said {
+    /// What is said of a run that the database refuses a verdict.
+    fn refused() -> Self {
+        Self {
+            outcome: None,
+            reason: Reason::from(ReasonCode::SettleFailed),
+            rule: None,
         }
     }
 }
@@ -113,7 +137,7 @@ impl From<&Decision> for Said {
         Self {
             outcome: decision.outcome(),
             reason: Reason::from(decision.reason),
-            rule: decision.rule,
+            rule: Some(decision.rule),
         }
     }
 }
@@ -176,6 +200,9 @@ pub struct Explained {
     pub exceptions_omitted: u64,
     /// The verdict on record.
     pub verdict: Option<Verdict>,
+    /// That the database refuses the run a verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<RefusedVerdict>,
     /// What no verdict claims.
     pub claim_boundary: ClaimBoundary,
 }
@@ -198,13 +225,23 @@ pub struct LinkedRestore {
 impl Explained {
     /// From one run as an operator sees it, evidence and all.
     #[must_use]
-    pub fn new(assessment: &Assessment, verdict: Option<Verdict>) -> Self {
+    pub fn new(
+        assessment: &Assessment,
+        verdict: Option<Verdict>,
+        refusal: Option<&RefusalSeen>,
+    ) -> Self {
         let facts = &assessment.facts;
+        let refusal = refusal.map(RefusedVerdict::from);
         // A restore that cannot be tied to the run with certainty may be somebody else's.
         let restore = assessment.restore();
         let items = restore.map(|restore| &restore.items);
         Self {
-            result: RunResult::foreseen(assessment, verdict.as_ref()),
+            result: match &refusal {
+                Some(refusal) => {
+                    RunResult::refused(facts.run.id, Some(refusal.again_at), refusal.said.clone())
+                }
+                None => RunResult::foreseen(assessment, verdict.as_ref()),
+            },
             as_of: facts.as_of.into(),
             workspace: facts.run.workspace_id.0,
             environment: facts.run.environment_id.map(|id| id.0),
@@ -222,6 +259,7 @@ impl Explained {
             }),
             exceptions_omitted: items.map_or(0, |items| items.exceptions_omitted),
             verdict,
+            refusal,
             claim_boundary: ClaimBoundary::default(),
         }
     }

@@ -16,11 +16,11 @@ use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::results::{ColumnState, PartTally, Requested};
 use reconciler_jobs::restore_execute::review::Standing;
-use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
+use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::verdict::{Exception, LegResult, LegWord, Reason, Verdict, leg_state};
+use super::verdict::{Exception, LegResult, LegWord, Reason, RefusedVerdict, Verdict, leg_state};
 use super::{Labelled, Moment, Named, Place, Step, Visibility, stored_word};
 use crate::storage::Assessment;
 use crate::storage::reader::{RunInFull, RunSeen};
@@ -62,6 +62,9 @@ pub struct RunDetail {
     pub timeline: Vec<Event>,
     /// The verdict on record.
     pub verdict: Option<Verdict>,
+    /// That the database refuses the run a verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<RefusedVerdict>,
     /// What its primary reason means, where this version knows it and the record can be relied on.
     pub verdict_reason: Option<Reason>,
     /// The most that may be claimed; none where nothing may.
@@ -241,6 +244,7 @@ impl RunDetail {
                     |(result, seen)| card(&result, facts.run.id, seen.restore.id, verdict.as_ref()),
                 ),
                 verdict.as_ref(),
+                row.refusal.is_some(),
             ),
             restore: seen.map(|seen| restore_line(seen.restore, found.backup_set)),
             operation_proof: labelled(
@@ -257,9 +261,13 @@ impl RunDetail {
                 .filter(|verdict| verdict.standing.is_readable())
                 .and_then(|verdict| ReasonCode::parse(&verdict.reason_code))
                 .map(Reason::from),
-            claim: result.and_then(|result| result.claim).map(Claim::label),
+            claim: result
+                .filter(|_| row.refusal.is_none())
+                .and_then(|result| result.claim)
+                .map(Claim::label),
             claim_boundary: CLAIM_BOUNDARY,
-            diagnostics: diagnostics(&row.assessment, verdict.as_ref(), visibility),
+            diagnostics: diagnostics(row, verdict.as_ref(), visibility),
+            refusal: row.refusal.as_ref().map(RefusedVerdict::from),
             verdict,
         }
     }
@@ -292,12 +300,34 @@ pub(super) fn labelled(state: Availability) -> Labelled<Availability> {
     }
 }
 
-/// Makes a card as urgent as can be where the verdict on record cannot be relied on.
-fn told(card: Card, verdict: Option<&Verdict>) -> Card {
+/// Makes a card as urgent as can be where the verdict on record cannot be relied on, and has it say what is in the way
+/// where none can be recorded.
+fn told(card: Card, verdict: Option<&Verdict>, is_refused: bool) -> Card {
     let is_altered = verdict.is_some_and(|verdict| !verdict.standing.is_readable());
+    let card = if is_refused {
+        refused(card.state)
+    } else {
+        card
+    };
     Card {
         tone: if is_altered { Tone::Danger } else { card.tone },
         ..card
+    }
+}
+
+/// The card of a run that the database refuses a verdict.
+fn refused(state: Option<ResultState>) -> Card {
+    let reason = ReasonCode::SettleFailed;
+    Card {
+        state,
+        tone: Tone::Danger,
+        status: "Verdict refused by the database",
+        reason: reason.sentence(),
+        impact: reason.impact(),
+        next_action: Step {
+            label: reason.next_action(),
+            href: Some("#verdict".to_owned()),
+        },
     }
 }
 
@@ -475,19 +505,26 @@ pub(super) fn attention_shown(seen: &SeenRestore<'_>) -> AttentionShown {
 }
 
 fn diagnostics(
-    assessment: &Assessment,
+    row: &RunSeen,
     verdict: Option<&Verdict>,
     visibility: Visibility,
 ) -> Vec<Diagnostic> {
+    let assessment = &row.assessment;
     let Assessment { facts, decision } = assessment;
     let mut lines = vec![
         ("run status", stored_word(&facts.run.status)),
         ("run outcome", stored_word(&facts.run.outcome)),
     ];
     let is_closed = facts.run.status == RunStatus::Completed;
-    if let Some(reason) = reason_now(decision, visibility).filter(|_| !is_closed) {
-        lines.push(("rule that matched now", decision.rule.to_string()));
+    if let Some(reason) = reason_now(row, visibility).filter(|_| !is_closed) {
+        if row.refusal.is_none() {
+            lines.push(("rule that matched now", decision.rule.to_string()));
+        }
         lines.push(("reason now", reason.code().to_owned()));
+    }
+    if let Some(refusal) = &row.refusal {
+        let said = refusal.said.as_deref().unwrap_or("not recorded");
+        lines.push(("the database said", said.to_owned()));
     }
     if let Some(restore) = assessment.restore() {
         let blockers = restore.blockers.iter().chain(&facts.run.blockers);
@@ -546,8 +583,9 @@ pub(super) fn seen(assessment: &Assessment, visibility: Visibility) -> Option<Se
     })
 }
 
-/// The primary reason now, unless it could only be told by looking at evidence that the viewer may not see.
-pub(super) fn reason_now(decision: &Decision, visibility: Visibility) -> Option<ReasonCode> {
+/// The primary reason now, unless it could only be told by looking at evidence that the viewer may not see. Where the
+/// database refuses a verdict that is the reason, whatever the verdict would be.
+pub(super) fn reason_now(row: &RunSeen, visibility: Visibility) -> Option<ReasonCode> {
     use ReasonCode::{
         EvidenceExpired, EvidenceInProgress, EvidenceIncomplete, EvidenceMissing,
         EvidenceNotCurrent, EvidencePredatesRestore, ProofComplete,
@@ -561,7 +599,11 @@ pub(super) fn reason_now(decision: &Decision, visibility: Visibility) -> Option<
         EvidenceNotCurrent,
         ProofComplete,
     ];
-    Some(decision.reason).filter(|reason| visibility.evidence || !tells.contains(reason))
+    if row.refusal.is_some() {
+        return Some(ReasonCode::SettleFailed);
+    }
+    let reason = row.assessment.decision.reason;
+    Some(reason).filter(|reason| visibility.evidence || !tells.contains(reason))
 }
 
 pub(super) fn place(row: &RunSeen) -> Place {

@@ -10,9 +10,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::run::{freshness, place, reason_now, seen, tone};
-use super::verdict::Reason;
+use super::verdict::{Reason, RefusedVerdict};
 use super::{Labelled, Moment, Place, Visibility};
-use crate::storage::Assessment;
 use crate::storage::reader::{RunListing, RunSeen};
 
 /// A part of the list, the highest ids first.
@@ -48,8 +47,11 @@ pub struct RunLine {
     /// The verdict on record; none where we reached none.
     pub verdict: Option<VerdictLine>,
     /// Why the run stays open, as the rules see it now; none for a closed one, and none where only evidence
-    /// tells that the viewer may not see.
+    /// tells that the viewer may not see. Where the database refuses a verdict, that is the reason.
     pub open_reason: Option<Reason>,
+    /// That the database refuses the run a verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<RefusedVerdict>,
 }
 
 /// A verdict in short.
@@ -90,7 +92,7 @@ impl RunLine {
     /// From one run.
     #[must_use]
     pub fn new(row: &RunSeen, visibility: Visibility, limits: &FreshnessThresholds) -> Self {
-        let Assessment { facts, decision } = &row.assessment;
+        let facts = &row.assessment.facts;
         let run = &facts.run;
         let result = seen(&row.assessment, visibility).map(|seen| RestoreResult::of(&seen));
         let is_closed = run.status == RunStatus::Completed;
@@ -112,15 +114,19 @@ impl RunLine {
                 reason: ReasonCode::parse(&verdict.reason_code).map(Reason::from),
                 decided_at: Moment(verdict.decided_at),
             }),
-            open_reason: reason_now(decision, visibility)
+            open_reason: reason_now(row, visibility)
                 .filter(|_| !is_closed)
                 .map(Reason::from),
+            refusal: row.refusal.as_ref().map(RefusedVerdict::from),
         }
     }
 
     /// How urgent the result looks. The list looks at no digest; the run's own page does.
     #[must_use]
     pub fn tone(&self) -> Tone {
+        if self.refusal.is_some() {
+            return Tone::Danger;
+        }
         let outcome = self.verdict.as_ref().and_then(|verdict| verdict.outcome);
         let state = self.result.map(|result| result.state);
         state.map_or(Tone::Neutral, |state| {

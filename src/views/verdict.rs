@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Moment, stored_word};
+use crate::storage::reader::RefusalSeen;
 use crate::storage::{Assessment, RecordedVerdict};
 
 /// A registered reason with what it means.
@@ -182,6 +183,36 @@ impl From<&RecordedVerdict> for Verdict {
     }
 }
 
+/// That the database refuses an open run its verdict. What the verdict would be is said nowhere: it was not recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedVerdict {
+    /// What the database said the last time: its message and SQLSTATE, cut to a length.
+    pub said: Option<String>,
+    /// How often it was tried.
+    pub tries: u64,
+    /// Since when the run is on the watch list, RFC 3339.
+    #[schemars(with = "String")]
+    pub since: Moment,
+    /// When it was refused last, RFC 3339.
+    #[schemars(with = "String")]
+    pub tried_at: Moment,
+    /// When it is tried again by itself, RFC 3339.
+    #[schemars(with = "String")]
+    pub again_at: Moment,
+}
+
+impl From<&RefusalSeen> for RefusedVerdict {
+    fn from(seen: &RefusalSeen) -> Self {
+        Self {
+            said: seen.said.clone(),
+            tries: seen.tries,
+            since: Moment(seen.since),
+            tried_at: Moment(seen.tried_at),
+            again_at: Moment(seen.again_at),
+        }
+    }
+}
+
 /// What became of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunResult {
@@ -246,6 +277,17 @@ impl RunResult {
                 look_again_at: look_again_at.map(Moment),
                 ..Self::decided(RunState::Deferred, assessment)
             },
+        }
+    }
+
+    /// A run that the database refuses a verdict. What was decided counts for nothing, and is not said.
+    #[must_use]
+    pub fn refused(run: RunId, look_again_at: Option<Moment>, error: Option<String>) -> Self {
+        Self {
+            reason: Some(ReasonCode::SettleFailed.into()),
+            look_again_at,
+            error,
+            ..Self::undecided(run, RunState::Refused)
         }
     }
 

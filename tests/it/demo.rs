@@ -211,6 +211,7 @@ async fn scenes_stand_beside_the_scenarios(on: Fixture) {
     let changes = changes_since(&on).await;
     let unrecorded = [
         Change::OpenUndecided,
+        Change::OpenRefused,
         Change::RecordUnreadable,
         Change::RecordContradicted,
         Change::ClosedElsewhere,

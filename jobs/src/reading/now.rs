@@ -35,6 +35,7 @@ vocabulary! {
         sentence,
     }
     OpenUndecided = "No verdict is recorded. The run is open, and this is what the rules say of it now."
+    OpenRefused = "No verdict is recorded: the database refuses it. The run is open, and is tried again by itself."
     RecordUnreadable = "A verdict is on record, and it cannot be read or was altered. Do not rely on it. This is what the rules say now."
     RecordContradicted = "A verdict is on record, and the ledger's columns contradict the facts recorded with it. Do not rely on it. This is what the rules say now."
     ClosedElsewhere = "No verdict of this product is recorded. The run was closed by another writer, and a closed run is never changed; this is what the rules would say of it now."
@@ -110,6 +111,15 @@ impl Now {
         }
     }
 
+    /// Says that no verdict can be recorded, so that what the rules say is not said as one.
+    #[must_use]
+    pub fn beside_refused(self) -> Self {
+        Self {
+            change: Change::OpenRefused,
+            ..self
+        }
+    }
+
     /// Whether anything would be said now that was not recorded; false without a record.
     #[must_use]
     pub fn differs(&self) -> bool {
@@ -117,6 +127,7 @@ impl Now {
             self.change,
             Change::Same
                 | Change::OpenUndecided
+                | Change::OpenRefused
                 | Change::ClosedElsewhere
                 | Change::RecordUnreadable
                 | Change::RecordContradicted

@@ -6,7 +6,7 @@ use crate::storage::reader::{is_invisible, is_joiner};
 use crate::views::runs::RunLine;
 use crate::views::stored_word;
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "run",
     "workspace_id",
     "workspace",
@@ -21,6 +21,7 @@ const COLUMNS: [&str; 14] = [
     "verdict",
     "reason_code",
     "decided_at",
+    "refusal",
 ];
 
 /// A table with one row per run.
@@ -35,7 +36,7 @@ pub(super) fn csv(runs: &[RunLine]) -> Result<Vec<u8>, csv::Error> {
         .map_err(|error| csv::Error::from(error.into_error()))
 }
 
-fn row(run: &RunLine) -> [String; 14] {
+fn row(run: &RunLine) -> [String; 15] {
     let text = |value: Option<String>| value.unwrap_or_default();
     let environment = run.place.environment.as_ref();
     let verdict = run.verdict.as_ref();
@@ -58,6 +59,7 @@ fn row(run: &RunLine) -> [String; 14] {
         ),
         text(run.reason_code().map(str::to_owned)),
         text(verdict.map(|it| it.decided_at.rfc3339())),
+        text(run.refusal.as_ref().and_then(|it| it.said.clone())),
     ]
 }
 

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
+use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::{RUN_TYPE, RunStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::model::Workspaces;
+use super::model::{RefusalSeen, Workspaces};
+use super::names::shown_error;
 use crate::storage::queue::QueueState;
 
 /// What is to be listed.
@@ -182,6 +184,21 @@ impl QueueStanding {
             RunStatus::parse(&self.status),
             RunStatus::Queued | RunStatus::Running
         )
+    }
+
+    /// That the database refuses the run a verdict, if it does.
+    #[must_use]
+    pub fn refusal(&self) -> Option<RefusalSeen> {
+        let watch = self.watch.as_ref().filter(|watch| {
+            self.is_ours() && self.is_open() && watch.reason_code == ReasonCode::SettleFailed.code()
+        })?;
+        Some(RefusalSeen {
+            since: watch.first_seen_at,
+            tried_at: watch.last_looked_at,
+            again_at: watch.look_again_at,
+            tries: watch.tries.into(),
+            said: watch.error.as_deref().map(shown_error),
+        })
     }
 
     /// Whether the run is a dead letter, dropped or not.

@@ -44,8 +44,8 @@ pub use listing::{
 };
 pub use model::{
     EnvironmentPage, EnvironmentPassed, EnvironmentSeen, ITEMS_MAX, JUDGED_MAX, LOOKED_AT_MAX,
-    Latest, More, OpenRuns, RestoreSeen, RunFilter, RunInFull, RunListing, RunSeen, SweepSeen,
-    VerdictSeen, Walk, Walked, WorkerSeen, Workspaces,
+    Latest, More, OpenRuns, RefusalSeen, RestoreSeen, RunFilter, RunInFull, RunListing, RunSeen,
+    SweepSeen, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces,
 };
 pub use names::{is_invisible, is_joiner};
 pub use open::{Requests, open_reader, open_requests};

@@ -124,6 +124,23 @@ pub struct RunSeen {
     pub environment_name: Option<String>,
     /// The verdict's place in the ledger.
     pub verdict: Option<VerdictSeen>,
+    /// That the database refuses the run a verdict; none for a run that is closed.
+    pub refusal: Option<RefusalSeen>,
+}
+
+/// That the database refuses an open run its verdict. Whatever the verdict would say was proven to nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalSeen {
+    /// Since when the run is on the watch list.
+    pub since: Timestamp,
+    /// When it was refused last.
+    pub tried_at: Timestamp,
+    /// When it is tried again by itself.
+    pub again_at: Timestamp,
+    /// How often it was tried.
+    pub tries: u64,
+    /// What the database said the last time, made visible and cut to a length; never a row.
+    pub said: Option<String>,
 }
 
 /// A verdict without the texts that it was made from.

@@ -8,6 +8,9 @@ use crate::storage::column::Word;
 /// The longest name that is shown, in characters. Statements fetch one more, so that a cut is noticed.
 const CHARS_MAX: usize = 255;
 
+/// The longest message of a database that is shown, in characters.
+const ERROR_CHARS_MAX: usize = 500;
+
 /// Stands for a character that is not shown.
 const NOT_SHOWN: char = char::REPLACEMENT_CHARACTER;
 
@@ -24,10 +27,15 @@ impl From<NameColumn> for String {
 
 /// A name as it is shown.
 pub(super) fn shown(name: Word) -> String {
-    visible(&String::from(name))
+    visible(&String::from(name), CHARS_MAX)
 }
 
-fn visible(name: &str) -> String {
+/// What a database said, as it is shown: whoever wrote a trigger chose its words.
+pub(super) fn shown_error(error: &str) -> String {
+    visible(error, ERROR_CHARS_MAX)
+}
+
+fn visible(name: &str, chars_max: usize) -> String {
     let mut before = None;
     let mut seen = |c: char| {
         // Letters of some scripts and emoji are put together by joiners.
@@ -39,8 +47,8 @@ fn visible(name: &str) -> String {
             c
         }
     };
-    if name.chars().nth(CHARS_MAX).is_some() {
-        let kept = name.chars().take(CHARS_MAX - 1);
+    if name.chars().nth(chars_max).is_some() {
+        let kept = name.chars().take(chars_max - 1);
         kept.map(&mut seen).chain(['…']).collect()
     } else {
         name.chars().map(&mut seen).collect()
@@ -91,13 +99,14 @@ mod tests {
             ("Con\u{e0041}toso", "Con�toso"),
             ("a\u{2028}b\u{2029}c", "a�b�c"),
         ] {
-            assert_eq!(visible(name), expected, "{name:?}");
+            assert_eq!(visible(name, CHARS_MAX), expected, "{name:?}");
         }
     }
 
     #[test]
     fn a_name_that_is_cut_says_so() {
         let name = |chars: usize| "é".repeat(chars);
+        let visible = |name: &str| visible(name, CHARS_MAX);
         assert_eq!(visible(&name(255)), name(255));
         let cut = format!("{}…", name(254));
         assert_eq!(visible(&name(256)), cut);

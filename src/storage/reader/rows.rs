@@ -10,8 +10,8 @@ use reconciler_jobs::reading::gates::PreparationRow;
 use reconciler_jobs::stamp::Stamp;
 use sqlx::FromRow;
 
-use super::model::{OpenRuns, SweepSeen, VerdictSeen};
-use super::names::{NameColumn, shown};
+use super::model::{OpenRuns, RefusalSeen, SweepSeen, VerdictSeen};
+use super::names::{NameColumn, shown, shown_error};
 use crate::storage::column::{Id, OptionalId, StoredMoment, Word};
 use crate::storage::model::Tally;
 use crate::storage::records::Ask;
@@ -26,6 +26,26 @@ pub(super) struct DescribedRecord {
     reason_code: Option<Word>,
     #[sqlx(try_from = "StoredMoment")]
     decided_at: Option<Timestamp>,
+    #[sqlx(try_from = "StoredMoment")]
+    refused_since: Option<Timestamp>,
+    #[sqlx(try_from = "StoredMoment")]
+    refused_at: Option<Timestamp>,
+    #[sqlx(try_from = "StoredMoment")]
+    refused_until: Option<Timestamp>,
+    refused_tries: Option<i64>,
+    refused_error: Option<String>,
+}
+
+impl DescribedRecord {
+    fn refusal(&mut self) -> Option<RefusalSeen> {
+        Some(RefusalSeen {
+            since: self.refused_since?,
+            tried_at: self.refused_at?,
+            again_at: self.refused_until?,
+            tries: self.refused_tries?.unsigned_abs(),
+            said: self.refused_error.take().map(|error| shown_error(&error)),
+        })
+    }
 }
 
 /// A run that may be seen, without its facts.
@@ -34,10 +54,12 @@ pub(super) struct DescribedRun {
     pub(super) workspace_name: String,
     pub(super) environment_name: Option<String>,
     pub(super) verdict: Option<VerdictSeen>,
+    pub(super) refusal: Option<RefusalSeen>,
 }
 
 impl From<DescribedRecord> for DescribedRun {
-    fn from(record: DescribedRecord) -> Self {
+    fn from(mut record: DescribedRecord) -> Self {
+        let refusal = record.refusal();
         let verdict = match (record.outcome, record.reason_code, record.decided_at) {
             (Some(outcome), Some(reason_code), Some(decided_at)) => Some(VerdictSeen {
                 outcome: outcome.into(),
@@ -51,6 +73,7 @@ impl From<DescribedRecord> for DescribedRun {
             workspace_name: shown(record.workspace_name),
             environment_name: record.environment_name.map(shown),
             verdict,
+            refusal,
         }
     }
 }

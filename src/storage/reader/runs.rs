@@ -233,6 +233,7 @@ async fn load_seen(
                 workspace_name: described.workspace_name,
                 environment_name: described.environment_name,
                 verdict: described.verdict,
+                refusal: described.refusal,
             },
         ))
     };

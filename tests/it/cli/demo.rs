@@ -79,7 +79,7 @@ fn a_kept_demonstration_can_be_looked_into_and_is_never_overwritten() {
     assert_says(
         &url,
         "sweep        ⇒ 0 | No run is due.
-         explain 1000 ⇒ 0",
+         explain 1000 ⇒ 11 | refused by the database | run.settle_failed | The database said: ",
     );
 }
 

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::{Policy, ReasonCode};
+use restore_reconciler::internals::storage::reader::{RunFilter, Workspaces};
 use restore_reconciler::internals::storage::{ErrorKind, Settlement, Settling};
 use restore_reconciler::internals::sweep::{Scope, sweep};
 
+use super::reader::reader;
 use crate::support::case::Case;
 use crate::support::role::Role;
 use crate::support::store::{Fixture, on_both, refused, run_ids, settle, settling};
@@ -18,6 +22,7 @@ on_both!(
     what_refuses_every_run_alike_blames_nobody,
     a_refused_watch_list_entry_is_reported_all_the_same,
     a_run_that_stays_open_gets_no_entries,
+    what_the_database_said_is_shown_beside_the_run,
 );
 
 /// The run in the middle of a batch that the database refuses to write something about.
@@ -105,6 +110,75 @@ async fn a_run_that_breaks_a_function_of_the_platforms_costs_itself_its_verdict(
     isolated_until(&on, "json").await;
     mend(&on).await;
     assert_settled(&on).await;
+}
+
+/// For as long as it lasts, with the end of a message that is too long; and nothing of the verdict.
+async fn what_the_database_said_is_shown_beside_the_run(on: Fixture) {
+    on.plant((1..=2).map(Case::proven)).await;
+    let event = "UPDATE ON operation_runs";
+    on.refuse(event, "NEW.id = 1").await;
+    on.settle(&[1, 2]).await;
+    let reader = reader(&on).await;
+    let policy = Policy::default();
+    let found = async |run| {
+        let found = reader.load_run(&Workspaces::All, RunId(run), &policy);
+        found.await.unwrap().expect("the run")
+    };
+    let seen = found(1).await.seen;
+    let refusal = seen.refusal.as_ref().expect("it is refused");
+    assert_eq!(refusal.tries, 1);
+    assert!(refusal.tried_at < refusal.again_at);
+    let said = refusal
+        .said
+        .as_deref()
+        .expect("what it said")
+        .to_lowercase();
+    assert!(said.contains("refused by a test"), "{said}");
+    assert!(
+        on.is_sqlite() || said.ends_with("(sqlstate p0001)"),
+        "{said}"
+    );
+    assert_eq!(found(2).await.seen.refusal, None);
+    let filter = RunFilter {
+        reason: Some(ReasonCode::SettleFailed),
+        ..RunFilter::default()
+    };
+    let listed = reader.load_runs(&Workspaces::All, &filter, None, 10, &policy);
+    let listed = listed.await.unwrap().rows;
+    let listed: Vec<_> = listed.iter().map(|it| it.refusal.as_ref()).collect();
+    assert_eq!(listed, [seen.refusal.as_ref()]);
+    let standings = reader.load_standings(&Workspaces::All, &[RunId(1), RunId(2)]);
+    let refused = standings.await.unwrap();
+    let refused: Vec<bool> = refused.iter().map(|it| it.refusal().is_some()).collect();
+    assert_eq!(refused, [true, false]);
+
+    // Of another run that had the id.
+    on.execute("UPDATE reconciler.watch_list SET workspace_id = 2")
+        .await;
+    assert_eq!(found(1).await.seen.refusal, None);
+    on.execute("UPDATE reconciler.watch_list SET workspace_id = 1")
+        .await;
+    on.permit(event).await;
+    on.verdict(1).await;
+    assert_eq!(found(1).await.seen.refusal, None);
+}
+
+/// What a trigger says can be as long as a row.
+#[tokio::test]
+async fn a_long_message_is_cut_and_keeps_its_code() {
+    let on = Fixture::postgres().await;
+    on.plant([Case::failed(1)]).await;
+    on.execute(
+        "CREATE FUNCTION lengthy() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE EXCEPTION '%', repeat('é', 5000) USING ERRCODE = '23514'; END $$;
+         CREATE TRIGGER lengthy BEFORE UPDATE ON operation_runs FOR EACH ROW EXECUTE FUNCTION lengthy()",
+    )
+    .await;
+    on.settle_one(1).await;
+    let said = on.value("SELECT error FROM reconciler.watch_list").await;
+    let said = said.expect("it is kept");
+    assert_eq!(said.chars().count(), 500);
+    assert!(said.ends_with("é… (SQLSTATE 23514)"), "{said}");
 }
 
 /// Neither in one batch nor in several; and the runs are settled once it is put right.

@@ -95,9 +95,10 @@ const EXCEPTIONS: &[Exception] = &[
             Surface::Refusal,
             Surface::Command,
             Surface::QueueCommand,
+            Surface::Console,
         ],
         reason: "why the database refuses a verdict is what an operator has to put right, and is said in its \
-                 own words; its details and hints, which quote rows, are not",
+                 own words, on the run's own pages too; its details and hints, which quote rows, are not",
     },
     Exception {
         place: "the cause of a job",

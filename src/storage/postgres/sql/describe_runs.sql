@@ -1,11 +1,17 @@
--- describe_runs: those of some runs that a viewer may see, with the names and the verdicts that belong to them.
+-- describe_runs: those of some runs that a viewer may see, with the names and the verdicts that belong to them, and whether
+-- the database refuses them a verdict.
 SELECT
     run.id,
     left(coalesce(workspace.name, ''), 256)::text AS workspace_name,
     left(environment.name, 256)::text AS environment_name,
     entry.outcome,
     entry.reason_code,
-    entry.decided_at
+    entry.decided_at,
+    watch.first_seen_at AS refused_since,
+    watch.last_looked_at AS refused_at,
+    watch.look_again_at AS refused_until,
+    watch.tries::bigint AS refused_tries,
+    watch.error AS refused_error
 FROM operation_runs AS run
 JOIN workspaces AS workspace ON workspace.id = run.workspace_id
 LEFT JOIN managed_environments AS environment
@@ -19,6 +25,12 @@ LEFT JOIN reconciler.verdicts AS entry
      run.managed_environment_id,
      CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END
  )
+LEFT JOIN reconciler.watch_list AS watch
+  ON watch.operation_run_id = run.id
+ AND (watch.workspace_id, watch.managed_environment_id)
+     IS NOT DISTINCT FROM (run.workspace_id, run.managed_environment_id)
+ AND watch.reason_code = 'run.settle_failed'
+ AND run.status IN ('queued', 'running')
 WHERE run.id = ANY ($2::bigint[])
   -- IS TRUE leaves the choice of the index to the ids.
   AND (run.type = 'restore.execute') IS TRUE

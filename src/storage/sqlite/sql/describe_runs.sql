@@ -1,11 +1,17 @@
--- describe_runs: those of some runs that a viewer may see, with the names and the verdicts that belong to them.
+-- describe_runs: those of some runs that a viewer may see, with the names and the verdicts that belong to them, and whether
+-- the database refuses them a verdict.
 SELECT
     run.id,
     CAST(substr(coalesce(workspace.name, ''), 1, 256) AS TEXT) AS workspace_name,
     CAST(substr(environment.name, 1, 256) AS TEXT) AS environment_name,
     entry.outcome,
     entry.reason_code,
-    entry.decided_at
+    entry.decided_at,
+    watch.first_seen_at AS refused_since,
+    watch.last_looked_at AS refused_at,
+    watch.look_again_at AS refused_until,
+    watch.tries AS refused_tries,
+    watch.error AS refused_error
 FROM operation_runs AS run
 JOIN workspaces AS workspace ON workspace.id = run.workspace_id
 LEFT JOIN managed_environments AS environment
@@ -17,6 +23,12 @@ LEFT JOIN reconciler_verdicts AS entry
  AND +entry.workspace_id = run.workspace_id
  AND entry.managed_environment_id IS run.managed_environment_id
  AND entry.run_created_at IS CASE WHEN run.created_at BETWEEN 0 AND 253402300799999999 THEN run.created_at END
+LEFT JOIN reconciler_watch_list AS watch
+  ON watch.operation_run_id = run.id
+ AND +watch.workspace_id = run.workspace_id
+ AND watch.managed_environment_id IS run.managed_environment_id
+ AND watch.reason_code = 'run.settle_failed'
+ AND run.status IN ('queued', 'running')
 WHERE run.id IN (SELECT value FROM json_each(?2))
   -- A plus leaves the choice of the index to the ids.
   AND +run.type = 'restore.execute'

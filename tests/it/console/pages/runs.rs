@@ -12,13 +12,13 @@ use reconciler_jobs::restore_execute::results::{
 use reconciler_jobs::restore_execute::{ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::pages::{EvidencePage, ExplainPage, RunPage};
-use restore_reconciler::internals::storage::reader::RunInFull;
+use restore_reconciler::internals::storage::reader::{RefusalSeen, RunInFull};
 use restore_reconciler::internals::views::Visibility;
 use restore_reconciler::internals::views::explain::Explanation;
 use restore_reconciler::internals::views::run::RunDetail;
 use restore_reconciler::internals::views::runs::RunLine;
 
-use super::scene::{at, decided, open, proven, with_restore};
+use super::scene::{at, decided, moment, open, proven, with_restore};
 use super::{shell, text};
 
 const SEES_ALL: Visibility = Visibility { evidence: true };
@@ -125,6 +125,46 @@ fn whoever_may_not_see_evidence_reads_that_there_is_none() {
         };
         assert_eq!(line(&found, SEES_RUNS), line(&gone, SEES_RUNS));
     }
+}
+
+/// An open run whose proof is complete, and whose verdict the database refuses.
+fn refused() -> RunInFull {
+    let mut found = open(proven());
+    found.seen.refusal = Some(RefusalSeen {
+        since: moment("2026-11-21T09:20:00Z"),
+        tried_at: moment("2026-11-21T11:50:00Z"),
+        again_at: moment("2026-11-21T12:20:00Z"),
+        tries: 7,
+        said: Some("cannot close runs: <b>no</b> (SQLSTATE 23514)".to_owned()),
+    });
+    found
+}
+
+/// The legs say what was proven. That they would make a success is said nowhere, because nobody could record it.
+#[test]
+fn a_verdict_that_cannot_be_written_is_told_and_not_foretold() {
+    let found = refused();
+    let shown = page(&found, SEES_ALL);
+    insta::assert_snapshot!("run_refused", shown);
+    let explained = explain_page(&found);
+    insta::assert_snapshot!("explain_refused", explained);
+    let line = RunLine::new(&found.seen, SEES_RUNS, &FreshnessThresholds::default());
+    assert_eq!(line.reason_code(), Some("run.settle_failed"));
+    assert_eq!(line.tone(), Tone::Danger);
+    let json = serde_json::to_string(&(
+        detail(&found, SEES_ALL),
+        Explanation::new(&found),
+        RunLine::new(&found.seen, SEES_ALL, &FreshnessThresholds::default()),
+    ))
+    .unwrap();
+    // One of them names the text among its diagnostics too.
+    assert_eq!(json.matches("(SQLSTATE 23514)").count(), 4, "{json}");
+    for text in [&shown, &explained, &json] {
+        assert!(!text.contains("restore.proof_complete"), "{text}");
+        assert!(!text.contains("May be claimed"), "{text}");
+        assert!(!text.contains("rule 1"), "{text}");
+    }
+    assert!(!explained.contains("succeeded"), "{explained}");
 }
 
 /// With a ledger whose facts were changed.

@@ -172,6 +172,7 @@ pub(super) fn open(facts: Facts) -> RunInFull {
             workspace_name: "Contoso <b>".to_owned(),
             environment_name: Some("Production".to_owned()),
             verdict: None,
+            refusal: None,
         },
         verdict: None,
         backup_set: Some(BackupSetId(5)),

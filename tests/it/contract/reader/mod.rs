@@ -34,7 +34,7 @@ on_all!(
     what_cannot_be_read_hides_nothing,
 );
 
-async fn reader(on: &Fixture) -> Reader {
+pub(super) async fn reader(on: &Fixture) -> Reader {
     let reader = open_reader(&on.url_of(Purpose::Console), &Limits::default()).await;
     reader.expect("the database opens")
 }
