@@ -336,3 +336,22 @@ async fn a_run_that_is_always_disturbed_holds_up_nobody() {
     let due = on.store.count_due(None).await.unwrap();
     assert_eq!(due, 1, "it is due again at once");
 }
+
+/// Columns that are not ours are left alone, whatever they are of.
+#[tokio::test]
+async fn a_domain_that_forbids_null_in_a_column_of_others_stops_no_verdict() {
+    let on = Fixture::postgres().await;
+    on.plant((1..=9).map(Case::proven)).await;
+    on.execute(
+        "CREATE DOMAIN named AS text DEFAULT 'nobody' NOT NULL;
+         ALTER TABLE operation_runs ADD COLUMN keeper named;
+         ALTER TABLE audit_logs ADD COLUMN keeper named",
+    )
+    .await;
+    let results = on.settle(&(1..=9).collect::<Vec<i64>>()).await;
+    let is_committed = |result: &Settlement| matches!(result, Settlement::Committed(_));
+    assert!(results.values().all(is_committed), "{results:?}");
+    on.assert_one_of_each(9).await;
+    let kept = on.number_of("operation_runs WHERE keeper = 'nobody'").await;
+    assert_eq!(kept, 9);
+}

@@ -1,5 +1,6 @@
 -- close_runs: closes the runs that are still open, and says which ones those were.
--- The records take their column types from the platform's own table, whatever those are.
+-- The records take their column types from the platform's own table, whatever those are. Each begins as a blank record:
+-- of none at all, a column that is not ours would be made null, which a domain may forbid.
 -- For IS TRUE see lock_open_runs.
 UPDATE operation_runs AS run
 SET status          = 'completed',
@@ -10,7 +11,9 @@ SET status          = 'completed',
     summary_counts  = coalesce(verdict.summary_counts, run.summary_counts),
     failure_summary = coalesce(verdict.failure_summary, run.failure_summary),
     context         = verdict.context
-FROM json_populate_recordset(NULL::operation_runs, $1::json) AS verdict
+FROM json_populate_recordset(
+    (SELECT blank::operation_runs FROM (SELECT (NULL::operation_runs).*) AS blank), $1::json
+) AS verdict
 WHERE run.id = verdict.id
   AND run.workspace_id = verdict.workspace_id
   AND run.managed_environment_id IS NOT DISTINCT FROM verdict.managed_environment_id

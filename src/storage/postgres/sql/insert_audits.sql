@@ -1,4 +1,4 @@
--- insert_audits: one entry per verdict.
+-- insert_audits: one entry per verdict. For the blank record see close_runs.
 INSERT INTO audit_logs (
     workspace_id, managed_environment_id, actor_type, actor_label, action, resource_type,
     resource_id, status, outcome, summary, metadata, recorded_at
@@ -6,4 +6,6 @@ INSERT INTO audit_logs (
 SELECT
     workspace_id, managed_environment_id, actor_type, actor_label, action, resource_type,
     resource_id, status, outcome, summary, metadata, recorded_at
-FROM json_populate_recordset(NULL::audit_logs, $1::json)
+FROM json_populate_recordset(
+    (SELECT blank::audit_logs FROM (SELECT (NULL::audit_logs).*) AS blank), $1::json
+)
