@@ -202,7 +202,7 @@ declare! {
         "Looks of this process that left a run open, by primary reason; one run may be looked at many times.";
     Worker Counter RUNS = "reconciler_runs_total" in Count,
         by ["result"] of results:
-        "Runs that this process was asked to settle, by what became of them; a lost race writes nothing.";
+        "Runs that this process was asked to settle, by what became of them.";
     Worker Histogram BATCH_RUNS = "reconciler_batch_runs" in Count, buckets BATCH_SIZES,
         by [] of one:
         "How many runs one committed transaction was about.";
@@ -304,11 +304,10 @@ const BATCH_SIZES: &[f64] = &[
 ];
 
 /// What became of a run, as a label says it.
-pub(crate) const RESULTS: [&str; 8] = [
+pub(crate) const RESULTS: [&str; 7] = [
     "committed",
     "deferred",
     "passed_over",
-    "lost",
     "locked",
     "suspended",
     "absent",

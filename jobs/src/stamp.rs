@@ -65,7 +65,7 @@ pub(crate) fn shifted(moment: Timestamp, by: SignedDuration) -> Timestamp {
 /// The second that a moment lies in. The platform's timestamps hold no more, and rounding up would lead into the
 /// future.
 #[must_use]
-pub(crate) fn whole_seconds(moment: Timestamp) -> Timestamp {
+pub fn whole_seconds(moment: Timestamp) -> Timestamp {
     let down = TimestampRound::new()
         .smallest(Unit::Second)
         .mode(RoundMode::Floor);

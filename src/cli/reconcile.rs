@@ -76,7 +76,7 @@ async fn result_of(
                 ..RunResult::decided(RunState::Deferred, &assessment)
             }
         }
-        Settlement::Deferred(..) | Settlement::Lost => {
+        Settlement::Deferred(..) => {
             let record = reader.load_verdict(&Workspaces::All, run).await?;
             RunResult::closed(run, record.as_ref().map(Verdict::from).as_ref())
         }

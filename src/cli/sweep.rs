@@ -67,10 +67,7 @@ impl Findings {
                 self.add_reason(&assessment.decision);
             }
             Settlement::Refused { error, .. } => self.add_refusal(settled.run, error.clone()),
-            Settlement::Lost
-            | Settlement::Locked
-            | Settlement::Suspended { .. }
-            | Settlement::Absent => {}
+            Settlement::Locked | Settlement::Suspended { .. } | Settlement::Absent => {}
         }
     }
 

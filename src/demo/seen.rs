@@ -34,10 +34,7 @@ impl From<&Settlement> for Seen {
                 decision: Conclusion::Refused,
                 reason: Some(ReasonCode::SettleFailed),
             },
-            Settlement::Lost
-            | Settlement::Locked
-            | Settlement::Suspended { .. }
-            | Settlement::Absent => Self::NOTHING,
+            Settlement::Locked | Settlement::Suspended { .. } | Settlement::Absent => Self::NOTHING,
         }
     }
 }

@@ -193,6 +193,11 @@ impl StoreError {
             .is_some_and(|error| matches!(error.routine(), Some(RAISED | ROW_CHECK)))
     }
 
+    /// Whether the database said nothing, and we found that something is not as it must be.
+    pub(super) fn is_ours(&self) -> bool {
+        !self.cause.is::<sqlx::Error>()
+    }
+
     /// Whether both are the same failure, whatever rows their texts name.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let code = |error: &Self| {

@@ -131,8 +131,6 @@ pub enum Settlement {
     Committed(Box<Assessment>),
     /// The decision was to wait; the platform was not touched.
     Deferred(Box<Assessment>, Option<Watch>),
-    /// Another writer closed the run between our look and our write. Nothing of ours was written.
-    Lost,
     /// Another writer holds the run right now, or has just looked at it.
     Locked,
     /// Earlier settlements of this run never ended. Nothing was tried.
@@ -232,10 +230,9 @@ impl Tally {
                 self.add_decision(&assessment.decision);
             }
             Settlement::Refused { .. } => self.refused += 1,
-            Settlement::Lost
-            | Settlement::Locked
-            | Settlement::Suspended { .. }
-            | Settlement::Absent => self.passed_over += 1,
+            Settlement::Locked | Settlement::Suspended { .. } | Settlement::Absent => {
+                self.passed_over += 1;
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use reconciler_jobs::restore_execute::rows::{
 use reconciler_jobs::sweep::{Watch, Watched};
 use sqlx::FromRow;
 
-use super::column::{StoredMoment, Word};
+use super::column::{Id, StoredMoment, Word};
 use super::error::StoreError;
 use super::statement::Table;
 
@@ -294,6 +294,17 @@ impl Ask {
             ..self
         }
     }
+}
+
+/// Whether what was written about a run is there.
+#[derive(Debug, FromRow)]
+pub(super) struct WrittenRecord {
+    #[sqlx(rename = "run", try_from = "Id")]
+    pub(super) run: RunId,
+    /// The run reads as it was closed.
+    pub(super) is_closed: bool,
+    /// The audit log has an entry about it.
+    pub(super) is_audited: bool,
 }
 
 /// A row for the watch list.

@@ -103,7 +103,6 @@ fn without_verdict(run: RunId, result: &Settlement) {
             );
         }
         Settlement::Committed(_)
-        | Settlement::Lost
         | Settlement::Locked
         | Settlement::Suspended { .. }
         | Settlement::Absent => {
@@ -145,7 +144,6 @@ fn name(result: &Settlement) -> &'static str {
         Settlement::Committed(_) => "committed",
         Settlement::Deferred(assessment, _) if assessment.decision.stays_open() => "deferred",
         Settlement::Deferred(..) => "passed_over",
-        Settlement::Lost => "lost",
         Settlement::Locked => "locked",
         Settlement::Suspended { .. } => "suspended",
         Settlement::Absent => "absent",
@@ -202,7 +200,6 @@ mod tests {
         };
         metrics::with_local_recorder(&counts, || {
             for settled in [
-                settled(1, Settlement::Lost),
                 settled(2, Settlement::Locked),
                 settled(3, Settlement::Absent),
                 settled(4, refused()),
@@ -216,7 +213,7 @@ mod tests {
             .iter()
             .map(|(key, count)| (key.as_str(), count.load(Ordering::Relaxed)))
             .collect();
-        let expected = [("absent", 1), ("locked", 1), ("lost", 1), ("refused", 2)];
+        let expected = [("absent", 1), ("locked", 1), ("refused", 2)];
         let expected = expected.map(|(result, count)| {
             (
                 format!("Key(reconciler_runs_total, [result = {result}])"),

@@ -1,16 +1,21 @@
 //! A transaction of either database, with its moment.
 
 use jiff::Timestamp;
-use sqlx::{Postgres, Sqlite};
+use sqlx::{Connection as _, Postgres, Sqlite};
+
+use reconciler_jobs::ids::RunId;
 
 use super::connection::Connection;
 use super::error::{During as _, StoreError};
+use super::settle::Interference;
+use super::statement::{statement, values};
 
 /// Rolled back unless it is committed.
 pub(super) struct DatabaseTransaction {
     tx: Tx,
     /// The database's clock, read when the transaction began.
     as_of: Timestamp,
+    interference: Interference,
     /// How many bytes of restores' documents were parsed in it so far.
     pub(super) bytes_parsed: usize,
 }
@@ -32,16 +37,39 @@ impl Tx {
 }
 
 impl DatabaseTransaction {
-    pub(super) fn new(tx: Tx, as_of: Timestamp) -> Self {
+    pub(super) fn new(tx: Tx, as_of: Timestamp, interference: Interference) -> Self {
         Self {
             tx,
             as_of,
+            interference,
             bytes_parsed: 0,
         }
     }
 
     pub(super) fn as_of(&self) -> Timestamp {
         self.as_of
+    }
+
+    /// What else acts on the platform's tables, as it was when the transaction began.
+    pub(super) fn interference(&self) -> Interference {
+        self.interference
+    }
+
+    /// Those of `runs` that can be locked now, without keeping them; all of them where somebody holds one.
+    pub(super) async fn find_lockable(&mut self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        let Tx::Postgres(tx) = &mut self.tx else {
+            return Ok(runs.to_vec());
+        };
+        let find = statement!("lock runs", postgres "find_lockable");
+        // A savepoint: what fails in it spoils nothing.
+        let mut part = tx.begin().await.during(find.step)?;
+        let connection = Connection::Postgres(&mut part);
+        let found = connection.fetch_column(find, values![runs]).await;
+        part.rollback().await.during(find.step)?;
+        Ok(found.map_or_else(
+            |_| runs.to_vec(),
+            |found: Vec<i64>| found.into_iter().map(RunId).collect(),
+        ))
     }
 
     /// The connection inside of the transaction.

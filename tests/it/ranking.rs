@@ -29,7 +29,7 @@ const LIBRARY: Ranks = &[
     &["storage::connection", "storage::records"],
     &["storage::reader::rows"],
     &["storage::settle::transaction"],
-    &["storage::settle::gather"],
+    &["storage::settle::gather", "storage::settle::written"],
     &["storage::settle::once"],
     &["storage::settle::isolate"],
     &["storage::settle"],

@@ -23,16 +23,25 @@ pub use address::{AddressError, ServerAddress, shown_query};
 use futures_util::FutureExt as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, FromRow, PgConnection};
 
 use super::column::StoredMoment;
 use super::error::{During as _, StoreError};
 use super::limits::Limits;
+use super::settle::Interference;
 use super::statement::{Statement, statement, values};
 use super::transaction::{DatabaseTransaction, Tx};
 
 /// Sets a transaction's time zone and limits.
 const OPEN: Statement = statement!("read the database's clock", postgres "open_transaction");
+
+/// The row of [`OPEN`].
+#[derive(FromRow)]
+struct Opened {
+    as_of: StoredMoment,
+    may_swallow: bool,
+    may_hide: bool,
+}
 
 /// Connections of the library that delivers jobs: each of two queues looks, and shows that it is alive.
 const QUEUE_CONNECTIONS_MAX: u32 = 2;
@@ -147,9 +156,13 @@ impl PostgresStore {
             in_text(self.limits.lock_timeout),
         ];
         let mut tx = Tx::Postgres(tx);
-        let (as_of, ..): (StoredMoment, String, String, String, String, String) =
-            tx.driver().fetch_one(OPEN, values).await?;
-        Ok(DatabaseTransaction::new(tx, as_of.read(OPEN.step)?))
+        let opened: Opened = tx.driver().fetch_one(OPEN, values).await?;
+        let interference = Interference {
+            may_swallow: opened.may_swallow,
+            may_hide: opened.may_hide,
+        };
+        let as_of = opened.as_of.read(OPEN.step)?;
+        Ok(DatabaseTransaction::new(tx, as_of, interference))
     }
 
     /// The connections of the library that delivers jobs.

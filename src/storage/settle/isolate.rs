@@ -273,7 +273,13 @@ async fn watch_refused_within(
     error: &StoreError,
 ) -> Result<Option<Watch>, StoreError> {
     let locked = tx.lock_open_runs(&[run], Lock::SETTLE).await?;
-    let found = tx.load_runs(&locked).await?;
+    // What a policy keeps from being locked is watched all the same.
+    let seen = if locked.is_empty() && error.is_ours() {
+        &[run][..]
+    } else {
+        &locked
+    };
+    let found = tx.load_runs(seen).await?;
     let watch = found.first().map(|found| {
         let watch = Watch::after_refusal(found.watched.as_ref(), tx.as_of(), &with.schedule);
         (watch, WatchWrite::refused(&found.row, &watch, error))

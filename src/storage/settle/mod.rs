@@ -1,8 +1,8 @@
 //! The one settling path, for one run and for five hundred, on both databases.
 //!
 //! A crash at any point leaves nothing or everything, because there is one transaction per batch.
-//! Running twice is harmless, because a closed run is never locked again. Losing a race is a normal
-//! result, because the guard is part of the statement that closes the run.
+//! Running twice is harmless, because a closed run is never locked again, and nobody else can close one that is
+//! locked. What was written is looked for before it is committed where anything could have swallowed it.
 //!
 //! A batch is only as quick as its slowest statement, and a platform that keeps writing to its runs
 //! can disturb a large one every time. Such a batch is halved like one that holds a refused row:
@@ -20,6 +20,7 @@
 //! | `transaction` | what a database has to offer |
 //! | `gather` | what the rules need to know, read set by set |
 //! | `once` | one transaction: lock, look, decide, write |
+//! | `written` | whether what was written is there |
 //! | `isolate` | runs that cannot share a batch |
 
 mod gather;
@@ -28,6 +29,7 @@ mod once;
 pub(super) mod round;
 mod statements;
 mod transaction;
+mod written;
 
 use std::collections::BTreeSet;
 
@@ -41,7 +43,7 @@ use gather::assess_rows;
 use once::commit_batch;
 use round::Round;
 
-pub(super) use transaction::{Lock, Transaction, Transactions, finish, with_retries};
+pub(super) use transaction::{Interference, Lock, Transaction, Transactions, finish, with_retries};
 
 /// See [`super::Store::settle_jobs`].
 pub(super) async fn settle<T: Transactions>(

@@ -13,6 +13,7 @@ use tracing::{Instrument as _, Span};
 use super::gather::Proofs;
 use super::round::{Laps, Round};
 use super::transaction::{Lock, Transaction, Transactions, finish};
+use super::written::{Counted, check_held, check_written};
 use crate::metrics::TransactionStage;
 use crate::storage::error::StoreError;
 use crate::storage::model::{Assessment, ClaimedJob, Settled, Settlement, Settling};
@@ -90,17 +91,17 @@ async fn decide_and_write(
         names::verdict_commit(records.len())
     };
     let writing = write_verdicts(tx, &records);
-    let closed = writing.instrument(commit.clone()).await?;
+    writing.instrument(commit.clone()).await?;
     let watches: Vec<_> = deferred.iter().filter_map(Deferral::watch_write).collect();
     tx.watch(&watches).await?;
     tx.forget_attempts(&ids).await?;
     let mut round = look_past(tx, batch, &locked, lock, &with.policy, stages).await?;
+    check_held(tx, &round.settled).await?;
     round
         .settled
         .extend(deferred.into_iter().map(Deferral::into_settled));
     for verdict in records {
-        let won = closed.contains(&verdict.run());
-        round.add(verdict, won);
+        round.add(verdict);
     }
     round.commit = commit;
     acknowledge(tx, &round.settled, jobs).await?;
@@ -144,17 +145,11 @@ impl PreparedVerdict {
 }
 
 impl Round {
-    /// Losing is normal: whoever closed the run saw the same facts or newer ones, so our verdict is
-    /// dropped, never merged.
-    fn add(&mut self, verdict: PreparedVerdict, won: bool) {
+    fn add(&mut self, verdict: PreparedVerdict) {
         let run = verdict.run();
-        let result = if won {
-            let decision = verdict.record.ledger.decision_id;
-            self.decisions.insert(run, decision);
-            Settlement::Committed(Box::new(verdict.assessment))
-        } else {
-            Settlement::Lost
-        };
+        self.decisions
+            .insert(run, verdict.record.ledger.decision_id);
+        let result = Settlement::Committed(Box::new(verdict.assessment));
         self.settled.push(Settled { run, result });
     }
 }
@@ -209,28 +204,24 @@ fn prepare<'a>(
     Ok((verdicts, deferrals))
 }
 
-/// Closes runs, and writes the audit and ledger entries of exactly those it closed.
+/// Closes runs, which nobody else can have closed since they were locked, and writes their ledger and audit entries.
 async fn write_verdicts(
     tx: &mut impl Transaction,
     verdicts: &[PreparedVerdict],
-) -> Result<HashSet<RunId>, StoreError> {
+) -> Result<(), StoreError> {
     if verdicts.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(());
     }
-    let updates: Vec<_> = verdicts.iter().map(|verdict| &verdict.record.run).collect();
-    let closed: HashSet<RunId> = tx.close_runs(&updates).await?.into_iter().collect();
-    let won = || {
-        verdicts
-            .iter()
-            .filter(|verdict| closed.contains(&verdict.run()))
-    };
-    let ledger: Vec<_> = won().map(|verdict| &verdict.record.ledger).collect();
+    let records = || verdicts.iter().map(|verdict| &verdict.record);
+    let updates: Vec<_> = records().map(|record| &record.run).collect();
+    let closed = tx.close_runs(&updates).await?;
+    let ledger: Vec<_> = records().map(|record| &record.ledger).collect();
     tx.insert_ledger(&ledger).await?;
-    let audits: Vec<_> = won().map(|verdict| &verdict.record.audit).collect();
-    tx.insert_audits(&audits).await?;
-    let runs: Vec<RunId> = won().map(PreparedVerdict::run).collect();
-    tx.unwatch(&runs).await?;
-    Ok(closed)
+    let audits: Vec<_> = records().map(|record| &record.audit).collect();
+    let audited = tx.insert_audits(&audits).await?;
+    check_written(tx, &updates, &Counted { closed, audited }).await?;
+    let runs: Vec<RunId> = verdicts.iter().map(PreparedVerdict::run).collect();
+    tx.unwatch(&runs).await
 }
 
 /// What became of the runs that were not locked: closed, of another type, held, suspected, or not there.

@@ -7,19 +7,22 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::json::BYTES_MAX;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
-use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
+use reconciler_jobs::restore_execute::record::{
+    AUDIT_ACTION, AUDIT_RESOURCE_TYPE, AuditEntry, LedgerEntry, RunUpdate,
+};
 use reconciler_jobs::restore_execute::results::ITEMS_MAX;
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
+use reconciler_jobs::stamp::whole_seconds;
 use serde_json::value::RawValue;
 
-use super::transaction::{Lock, Transaction};
+use super::transaction::{Interference, Lock, Transaction};
 use crate::storage::connection::Connection;
 use crate::storage::error::StoreError;
 use crate::storage::model::{AUDITS_PER_RESTORE_MAX, ClaimedJob, RUN_COLUMN_BYTES_MAX};
 use crate::storage::parsing::Parsed;
 use crate::storage::records::{
     Ask, AttemptsRecord, AuditRecord, CandidateRecord, FoundRun, RestoreRecord, RunRecord,
-    SnapshotRecord, WatchWrite,
+    SnapshotRecord, WatchWrite, WrittenRecord,
 };
 use crate::storage::statement::{Statement, Table, Value, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
@@ -116,7 +119,11 @@ impl Transaction for DatabaseTransaction {
         Ok(records.into_iter().map(SnapshotRow::from).collect())
     }
 
-    async fn close_runs(&mut self, updates: &[&RunUpdate]) -> Result<Vec<RunId>, StoreError> {
+    fn interference(&self) -> Interference {
+        self.interference()
+    }
+
+    async fn close_runs(&mut self, updates: &[&RunUpdate]) -> Result<u64, StoreError> {
         let statement = statement!("close runs", "close_runs");
         let ids: Vec<i64> = updates.iter().map(|update| update.id.0).collect();
         let connection = self.driver();
@@ -124,16 +131,37 @@ impl Transaction for DatabaseTransaction {
             Connection::Postgres(_) => Value::document(statement.step, updates)?,
             Connection::Sqlite(_) => Value::from(sqlite_rows(updates)),
         };
-        let closed = connection
-            .fetch_column(statement, &[document, ids.into()])
-            .await?;
-        Ok(closed.into_iter().map(RunId).collect())
+        connection.execute(statement, &[document, ids.into()]).await
     }
 
-    async fn insert_audits(&mut self, entries: &[&AuditEntry]) -> Result<(), StoreError> {
+    async fn insert_audits(&mut self, entries: &[&AuditEntry]) -> Result<u64, StoreError> {
         let statement = statement!("write audit entries", "insert_audits");
         let document = Value::document(statement.step, entries)?;
-        write(self, entries.len(), statement, &[document]).await
+        self.driver().execute(statement, &[document]).await
+    }
+
+    async fn look_for_written(
+        &mut self,
+        updates: &[&RunUpdate],
+    ) -> Result<Vec<WrittenRecord>, StoreError> {
+        let statement = statement!("look for what was written", "look_for_written");
+        let rows = || updates.iter().copied();
+        let written = Table::default()
+            .integers("run", rows().map(|row| row.id.0))
+            .integers("workspace", rows().map(|row| row.workspace_id.0))
+            .integers(
+                "environment",
+                rows().map(|row| row.managed_environment_id.map(|id| id.0)),
+            )
+            .texts("outcome", rows().map(|row| row.outcome));
+        // As entries have it.
+        let since = whole_seconds(self.as_of());
+        let values = values![written, AUDIT_RESOURCE_TYPE, AUDIT_ACTION, since];
+        self.driver().fetch_all(statement, values).await
+    }
+
+    async fn find_lockable(&mut self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        self.find_lockable(runs).await
     }
 
     async fn insert_ledger(&mut self, entries: &[&LedgerEntry]) -> Result<(), StoreError> {

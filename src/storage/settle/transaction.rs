@@ -14,7 +14,7 @@ use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow
 
 use crate::storage::error::{ErrorKind, StoreError};
 use crate::storage::model::ClaimedJob;
-use crate::storage::records::{Ask, FoundRun, WatchWrite};
+use crate::storage::records::{Ask, FoundRun, WatchWrite, WrittenRecord};
 
 /// Pause before the first retry of a transient failure; doubled each time.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -46,6 +46,15 @@ impl Lock {
         ruleset: i64::MAX,
         ..Self::SETTLE
     };
+}
+
+/// What else acts on the platform's tables when they are written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::storage) struct Interference {
+    /// A trigger, a rule or a policy may change or drop what is written, without an error.
+    pub(in crate::storage) may_swallow: bool,
+    /// A policy may show runs that it lets nobody change, and so nobody lock.
+    pub(in crate::storage) may_hide: bool,
 }
 
 /// Opens transactions.
@@ -109,17 +118,32 @@ pub(in crate::storage) trait Transaction: Send {
         asks: &[Ask],
     ) -> impl Future<Output = Result<Vec<SnapshotRow>, StoreError>> + Send;
 
-    /// Closes the runs that are still open and returns which ones those were.
+    /// What else acts on the platform's tables, as it was when the transaction began.
+    fn interference(&self) -> Interference;
+
+    /// Closes the runs that are still open, and says how many the database counted.
     fn close_runs(
         &mut self,
         updates: &[&RunUpdate],
-    ) -> impl Future<Output = Result<Vec<RunId>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Appends audit entries.
+    /// Appends audit entries, and says how many the database counted.
     fn insert_audits(
         &mut self,
         entries: &[&AuditEntry],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Looks for what was written about runs in this transaction.
+    fn look_for_written(
+        &mut self,
+        updates: &[&RunUpdate],
+    ) -> impl Future<Output = Result<Vec<WrittenRecord>, StoreError>> + Send;
+
+    /// Those of `runs` that can be locked now, without keeping them; all of them where somebody holds one.
+    fn find_lockable(
+        &mut self,
+        runs: &[RunId],
+    ) -> impl Future<Output = Result<Vec<RunId>, StoreError>> + Send;
 
     /// Appends ledger entries. A second entry for a run is an error.
     fn insert_ledger(

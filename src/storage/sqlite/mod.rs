@@ -16,6 +16,7 @@ use sqlx::sqlite::{
 use super::column::StoredMoment;
 use super::error::{During as _, FileGone, StoreError};
 use super::limits::{Access, Limits};
+use super::settle::Interference;
 use super::statement::{Statement, statement};
 use super::transaction::{DatabaseTransaction, Tx};
 
@@ -127,8 +128,13 @@ impl SqliteStore {
         // Boxed: it is large, and part of whatever begins a transaction.
         let tx = Box::pin(self.pool.begin_with(begin)).await.during(step)?;
         let mut tx = Tx::Sqlite(tx);
-        let as_of: StoredMoment = tx.driver().fetch_value(NOW, &[]).await?;
-        Ok(DatabaseTransaction::new(tx, as_of.read(NOW.step)?))
+        let (as_of, may_swallow): (StoredMoment, bool) = tx.driver().fetch_one(NOW, &[]).await?;
+        let interference = Interference {
+            may_swallow,
+            may_hide: false,
+        };
+        let as_of = as_of.read(NOW.step)?;
+        Ok(DatabaseTransaction::new(tx, as_of, interference))
     }
 
     /// The jobs' own file.

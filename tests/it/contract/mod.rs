@@ -26,6 +26,7 @@ mod schema;
 mod scope;
 mod sizes;
 mod suspects;
+mod swallowed;
 mod sweeps;
 mod triggers;
 mod verdicts;

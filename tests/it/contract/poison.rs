@@ -21,7 +21,6 @@ on_both!(
     a_run_that_breaks_a_function_of_the_platforms_costs_itself_its_verdict,
     what_refuses_every_run_alike_blames_nobody,
     a_refused_watch_list_entry_is_reported_all_the_same,
-    a_run_that_stays_open_gets_no_entries,
     what_the_database_said_is_shown_beside_the_run,
 );
 
@@ -217,7 +216,7 @@ async fn runs_that_are_refused_alone_are_watched_if_that_was_meant() {
 }
 
 /// The runs that were refused and are watched.
-fn all_refused(results: &BTreeMap<i64, Settlement>) -> Vec<i64> {
+pub(super) fn all_refused(results: &BTreeMap<i64, Settlement>) -> Vec<i64> {
     let refused = results
         .iter()
         .filter(|(_, result)| matches!(result, Settlement::Refused { watch: Some(_), .. }));
@@ -245,7 +244,7 @@ async fn a_run_that_a_policy_refuses_costs_itself_its_verdict() {
 }
 
 /// A role with every right that a worker needs and more, and then what these statements leave it.
-async fn restricted(on: &Fixture, restriction: &str) -> Role {
+pub(super) async fn restricted(on: &Fixture, restriction: &str) -> Role {
     let role = Role::new(on, "LOGIN").await;
     let quoted = &role.quoted;
     on.execute(&format!(
@@ -267,24 +266,6 @@ async fn a_refused_watch_list_entry_is_reported_all_the_same(on: Fixture) {
     let results = on.settle(&[249, POISON, 251]).await;
     assert_eq!(refused(&results[&POISON]).0, None);
     on.assert_one_of_each(2).await;
-}
-
-/// Somebody else's trigger keeps one run open without an error, as a lost race would.
-async fn a_run_that_stays_open_gets_no_entries(on: Fixture) {
-    on.plant((1..=9).map(Case::failed)).await;
-    on.execute(on.either(
-        "CREATE TRIGGER keep BEFORE UPDATE ON operation_runs WHEN NEW.id = 7
-         BEGIN SELECT RAISE(IGNORE); END",
-        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
-         CREATE TRIGGER keep BEFORE UPDATE ON operation_runs FOR EACH ROW
-         WHEN (NEW.id = 7) EXECUTE FUNCTION keep()",
-    ))
-    .await;
-    let before = on.run(7).await;
-    let results = on.settle(&[1, 2, 3, 4, 5, 6, 7, 8, 9]).await;
-    assert_eq!(results[&7], Settlement::Lost);
-    assert_eq!(before, on.run(7).await);
-    on.assert_one_of_each(8).await;
 }
 
 /// Nothing is halved and nobody is blamed: the first statement that is not permitted ends it.

@@ -68,6 +68,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads_through("load_audits", A_PAGE, &["audit_logs"]),
     reads_through("load_snapshots", A_PAGE, &["evidence_snapshots"]),
     reads("close_runs", A_PAGE),
+    reads_through("look_for_written", 2 * A_PAGE, &["audit_logs"]),
     reads("insert_audits", NONE),
     reads("insert_ledger", NONE),
     reads("watch", NONE),
@@ -134,6 +135,10 @@ const OTHERS: &[(&str, &str)] = &[
     ("add_triggers", "creates, and has no plan"),
     ("remove_triggers", "drops, and has no plan"),
     ("check_deferred", "is a setting, and has no plan"),
+    (
+        "find_lockable",
+        "reads what was locked, where a policy is on the table",
+    ),
     ("has_platform", "reads the catalogue"),
     ("has_schema", "reads the catalogue"),
     ("schema_version", "reads a row per migration"),

@@ -1,4 +1,5 @@
--- close_runs: closes the runs that are still open, and says which ones those were.
+-- close_runs: closes the runs that are still open. It returns nothing: where a conditional rule is on the table, that
+-- would be an error.
 -- The records take their column types from the platform's own table, whatever those are. Each begins as a blank record:
 -- of none at all, a column that is not ours would be made null, which a domain may forbid.
 -- For IS TRUE see lock_open_runs.
@@ -21,4 +22,3 @@ WHERE run.id = verdict.id
   AND run.id = ANY ($2::bigint[])
   AND run.type = 'restore.execute'
   AND (run.status IN ('queued', 'running')) IS TRUE
-RETURNING run.id

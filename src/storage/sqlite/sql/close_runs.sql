@@ -1,4 +1,4 @@
--- close_runs: closes the runs that are still open, and says which ones those were.
+-- close_runs: closes the runs that are still open.
 UPDATE operation_runs
 SET status          = 'completed',
     outcome         = verdict.value ->> '$.outcome',
@@ -15,4 +15,3 @@ WHERE operation_runs.id = verdict.value ->> '$.id'
   AND operation_runs.managed_environment_id IS verdict.value ->> '$.managed_environment_id'
   AND operation_runs.type = 'restore.execute'
   AND operation_runs.status IN ('queued', 'running')
-RETURNING operation_runs.id
