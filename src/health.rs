@@ -14,7 +14,7 @@
 //! ended for an hour after one lost connection. What counts is that none has succeeded for too long
 //! while the database was there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -94,6 +94,31 @@ pub enum Schema {
     Newer,
 }
 
+/// Why a process that is otherwise well settles nothing, and takes nothing up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Obstacle {
+    /// It has not looked yet whether there is any other.
+    Unexamined,
+    /// Rows that prove may be hidden from it.
+    HiddenRows,
+    /// A worker of newer rules is at work.
+    NewerRules,
+}
+
+impl Obstacle {
+    fn detail(self) -> &'static str {
+        match self {
+            Self::Unexamined => "the database was not examined yet",
+            Self::HiddenRows => {
+                "row security or a view may hide rows that prove, so nothing is settled; run `restore-reconciler doctor`"
+            }
+            Self::NewerRules => {
+                "a worker of newer rules is at work, so this one settles nothing; upgrade restore-reconciler on this host"
+            }
+        }
+    }
+}
+
 /// How a process is. Serialises as what a probe that asks for JSON is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -124,7 +149,7 @@ pub struct Health {
     clock: Clock,
     state: Mutex<HealthState>,
     database_is_up: watch::Sender<bool>,
-    outranked: watch::Sender<bool>,
+    obstacles: watch::Sender<BTreeSet<Obstacle>>,
 }
 
 /// Moments are times since the process began.
@@ -164,7 +189,7 @@ impl Health {
             clock,
             state: Mutex::new(state),
             database_is_up: watch::Sender::new(false),
-            outranked: watch::Sender::new(false),
+            obstacles: watch::Sender::default(),
         })
     }
 
@@ -260,22 +285,27 @@ impl Health {
         self.state().cannot_settle
     }
 
-    /// Whether a worker of newer rules was heard of, so that this one takes nothing up. True where that is news.
-    pub fn outranked(&self, is_outranked: bool) -> bool {
-        self.outranked
-            .send_if_modified(|before| std::mem::replace(before, is_outranked) != is_outranked)
+    /// Something keeps this process from settling, or does not any more. True where that is news.
+    pub fn obstacle(&self, obstacle: Obstacle, is_there: bool) -> bool {
+        self.obstacles.send_if_modified(|obstacles| {
+            if is_there {
+                obstacles.insert(obstacle)
+            } else {
+                obstacles.remove(&obstacle)
+            }
+        })
     }
 
-    /// Whether a worker of newer rules was heard of.
+    /// Whether anything keeps this process from settling.
     #[must_use]
-    pub fn is_outranked(&self) -> bool {
-        *self.outranked.borrow()
+    pub fn is_obstructed(&self) -> bool {
+        !self.obstacles.borrow().is_empty()
     }
 
-    /// Follows whether a worker of newer rules was heard of.
+    /// Follows what keeps this process from settling.
     #[must_use]
-    pub fn watch_rank(&self) -> watch::Receiver<bool> {
-        self.outranked.subscribe()
+    pub fn watch_obstacles(&self) -> watch::Receiver<BTreeSet<Obstacle>> {
+        self.obstacles.subscribe()
     }
 
     /// The process takes no new work. It is not ready any more, and stays live to its end, because
@@ -304,7 +334,7 @@ impl Health {
             checks.push(self.check_sweep(&state, now));
         }
         if state.beats.contains_key(&Loop::Queue) {
-            checks.push(check_settling(&state, self.is_outranked()));
+            checks.push(check_settling(&state, &self.obstacles.borrow()));
             checks.push(check_verdicts(&state));
         }
         checks.push(check_running(&state));
@@ -404,15 +434,17 @@ fn check_schema(state: &HealthState) -> HealthCheck {
     HealthCheck::new("schema", state.schema == Some(Schema::Fits), detail)
 }
 
-fn check_settling(state: &HealthState, is_outranked: bool) -> HealthCheck {
-    let detail = if is_outranked {
-        "a worker of newer rules is at work, so this one settles nothing; upgrade restore-reconciler on this host"
-    } else if state.cannot_settle {
-        "a settlement was refused as a whole, and no verdict was committed since; the log says why"
-    } else {
-        "nothing is in its way"
-    };
-    HealthCheck::new("settling", !(state.cannot_settle || is_outranked), detail)
+fn check_settling(state: &HealthState, obstacles: &BTreeSet<Obstacle>) -> HealthCheck {
+    let mut details: Vec<_> = obstacles.iter().map(|it| it.detail()).collect();
+    if details.is_empty() && state.cannot_settle {
+        details.push(
+            "a settlement was refused as a whole, and no verdict was committed since; the log says why",
+        );
+    }
+    if details.is_empty() {
+        return HealthCheck::new("settling", true, "nothing is in its way");
+    }
+    HealthCheck::new("settling", false, details.join("; "))
 }
 
 /// Runs that the database refuses hold up no others, so they end no readiness; whoever asks is told of them.

@@ -28,7 +28,7 @@ pub(super) struct Args {
 
 /// Settles the runs and shows what became of each. After an error, shows what was committed before.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
-    let store = session.open_migrated(Access::Write).await?;
+    let store = session.open_to_settle(Access::Write).await?;
     let runs = distinct(&args.runs);
     let mut settled = Vec::with_capacity(runs.len());
     let settling = session.settling(Source::Command);

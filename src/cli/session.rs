@@ -108,6 +108,17 @@ impl Session<'_> {
         }
     }
 
+    /// Connects to a database in which runs may be settled, or looked at as if they were.
+    ///
+    /// A settlement looks by itself, but only once there is a run.
+    pub(super) async fn open_to_settle(&self, access: Access) -> anyhow::Result<Store> {
+        let store = self.open_migrated(access).await?;
+        match store.find_distrust().await? {
+            Some(distrust) => Err(Failure::new(distrust.to_string(), distrust.advice()).into()),
+            None => Ok(store),
+        }
+    }
+
     /// Connects to a database that a worker can work on: our schema and the queue's tables are there.
     pub(super) async fn open_for_work(&self) -> anyhow::Result<Store> {
         let store = self.open_migrated(Access::Write).await?;

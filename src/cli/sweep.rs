@@ -97,7 +97,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     } else {
         Access::Write
     };
-    let store = session.open_migrated(access).await?;
+    let store = session.open_to_settle(access).await?;
     let settling = session.settling(Source::Sweep);
     let scope = args.scope(session.config.sweep.lanes());
     let due = store.count_due(scope.workspace).await?;

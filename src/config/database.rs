@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::fields::{SectionValue, text_of};
 use super::section::section;
-use crate::storage::Limits;
+use crate::storage::{Limits, Trust};
 
 section! {
     /// The connection to the database. Its URL is a secret and no setting.
@@ -19,6 +23,27 @@ section! {
         lock_timeout: Duration = Limits::default().lock_timeout, "100ms" to "10m";
         /// How often a transaction is tried again after a passing failure.
         retries_max: u32 = 5, whole 0 to 20;
+        /// What to do where row security or views may hide rows that prove: "refused" settles nothing, "trusted" says
+        /// that the role is shown every row.
+        row_security: RowSecurity = RowSecurity::Refused, by row_security;
+    }
+}
+
+/// Whether somebody vouches for row security and views.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RowSecurity {
+    /// Nobody does: where they may hide rows, nothing is settled.
+    Refused,
+    /// They show the role every row that proves.
+    Trusted,
+}
+
+fn row_security(found: SectionValue<'_>) -> Result<RowSecurity, String> {
+    match text_of(found) {
+        Some("refused") => Ok(RowSecurity::Refused),
+        Some("trusted") => Ok(RowSecurity::Trusted),
+        _ => Err("it must be \"refused\" or \"trusted\"".to_owned()),
     }
 }
 
@@ -31,6 +56,9 @@ impl Database {
             connect_timeout: self.connect_timeout,
             statement_timeout: self.statement_timeout,
             lock_timeout: self.lock_timeout,
+            trust: Trust {
+                row_security: self.row_security == RowSecurity::Trusted,
+            },
         }
     }
 }

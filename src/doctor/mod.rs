@@ -8,6 +8,7 @@
 //! connection is an error.
 
 mod check;
+mod hidden_rows;
 mod indexes;
 pub mod needs;
 mod postgres;
@@ -33,6 +34,9 @@ pub async fn examine(store: &Store, purpose: Option<Purpose>) -> Result<Examinat
     }?;
     if purpose == Some(Purpose::Platform) {
         return Ok(Examination { purpose, checks });
+    }
+    if let Driver::Postgres(pool) = store.driver() {
+        checks.extend(hidden_rows::examine(pool, store.trust()).await?);
     }
     // Where the table is not there, or not to be read, other checks say so.
     checks.extend(

@@ -55,7 +55,7 @@ const QUEUE: Probe = Probe {
 
 /// A check as a statement returns it.
 #[derive(FromRow)]
-struct CheckRow {
+pub(super) struct CheckRow {
     subject: String,
     level: String,
     finding: String,
@@ -298,7 +298,7 @@ fn judge_encryption(subject: &str, reached: &Reached, mode: PgSslMode) -> Check 
     )
 }
 
-fn checks_of(found: impl IntoIterator<Item = CheckRow>) -> Vec<Check> {
+pub(super) fn checks_of(found: impl IntoIterator<Item = CheckRow>) -> Vec<Check> {
     found.into_iter().map(Check::from).collect()
 }
 

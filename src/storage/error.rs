@@ -9,6 +9,8 @@ use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
 
+use super::distrust::Distrust;
+
 /// Where PostgreSQL raises what a function's `RAISE` says.
 const RAISED: &str = "exec_stmt_raise";
 
@@ -224,6 +226,12 @@ impl StoreError {
         self.database_error()?.try_downcast_ref()
     }
 
+    /// Why nothing may be proven here, where that is what it says.
+    #[must_use]
+    pub fn distrust(&self) -> Option<&Distrust> {
+        self.cause.downcast_ref()
+    }
+
     /// Whether this process cannot go on with what it has opened, and a new one could.
     #[must_use]
     pub fn needs_restart(&self) -> bool {
@@ -237,6 +245,9 @@ impl StoreError {
             return Some(
                 "Set RECONCILER_LISTEN_URL to a URL that leads to the PostgreSQL server itself.",
             );
+        }
+        if let Some(distrust) = self.distrust() {
+            return Some(distrust.advice());
         }
         match self.cause.downcast_ref() {
             Some(FileGone::Queue(_)) => {

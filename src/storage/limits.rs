@@ -1,6 +1,8 @@
-//! What a program may do with a database, and how much of it.
+//! What a program may do with a database, how much of it, and what it takes on trust.
 
 use std::time::Duration;
+
+use super::distrust::Trust;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub enum Access {
     Create,
 }
 
-/// Limits on what one program takes from the database.
+/// Limits on what one program takes from the database, and on what it doubts there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at the same time.
@@ -25,6 +27,8 @@ pub struct Limits {
     pub statement_timeout: Duration,
     /// How long to wait for a lock that somebody else holds.
     pub lock_timeout: Duration,
+    /// What an operator vouches for.
+    pub trust: Trust,
 }
 
 impl Default for Limits {
@@ -34,6 +38,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_mins(1),
             lock_timeout: Duration::from_secs(5),
+            trust: Trust::default(),
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | Module | Story |
 //! |---|---|
 //! | `model` | what goes in and comes out: how runs are settled, what became of each |
+//! | `distrust` | why nothing may be proven from what a database shows |
 //! | `statement`, `column` | what is sent to a database, and what comes back |
 //! | `connection`, `transaction` | the two drivers, and all that is asked of them |
 //! | `postgres`, `sqlite` | what one database needs that the other does not |
@@ -36,6 +37,7 @@ pub mod census;
 mod column;
 mod connect;
 mod connection;
+mod distrust;
 mod error;
 mod judges;
 mod limits;
@@ -54,6 +56,7 @@ mod sweeps;
 mod transaction;
 
 pub use connect::{check_url, connect};
+pub use distrust::{Distrust, Trust};
 pub(crate) use error::During;
 pub use error::{ErrorKind, StoreError};
 pub use judges::Judge;

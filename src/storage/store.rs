@@ -7,6 +7,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Postgres, Sqlite};
 
 use super::connection::{Connection, EitherRow};
+use super::distrust::{Distrust, Trust};
 use super::error::{During as _, StoreError};
 use super::model::{Backend, ClaimedJob, Driver, Settled, Settling};
 use super::postgres::uninstall::Installed;
@@ -177,6 +178,15 @@ impl Store {
         self.database.backend()
     }
 
+    /// What an operator vouches for.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        match &self.database {
+            EitherDatabase::Postgres(database) => database.limits().trust,
+            EitherDatabase::Sqlite(_) => Trust::default(), // nothing hides rows there
+        }
+    }
+
     /// Creates or upgrades our own schema. Platform tables are never touched. Several processes may
     /// call this at once; one works, the others wait.
     pub async fn migrate(&self) -> Result<(), StoreError> {
@@ -301,6 +311,13 @@ impl Store {
             EitherDatabase::Postgres(database) => Driver::Postgres(database.pool()),
             EitherDatabase::Sqlite(database) => Driver::Sqlite(database.pool()),
         }
+    }
+
+    /// Why nothing may be proven from what this database shows to this role.
+    pub async fn find_distrust(&self) -> Result<Option<Distrust>, StoreError> {
+        let tx = self.database.begin_read().await?;
+        let distrust = tx.distrust();
+        finish(tx, Ok(distrust)).await
     }
 
     /// The database's clock.

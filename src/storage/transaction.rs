@@ -6,6 +6,7 @@ use sqlx::{Connection as _, Postgres, Sqlite};
 use reconciler_jobs::ids::RunId;
 
 use super::connection::Connection;
+use super::distrust::{Distrust, Trust};
 use super::error::{During as _, StoreError};
 use super::settle::Interference;
 use super::statement::{statement, values};
@@ -16,6 +17,10 @@ pub(super) struct DatabaseTransaction {
     /// The database's clock, read when the transaction began.
     as_of: Timestamp,
     interference: Interference,
+    /// The tables of which rows may be hidden, as they were when it began; empty where there are none.
+    hides_rows_of: String,
+    /// What an operator vouches for.
+    trust: Trust,
     /// How many bytes of restores' documents were parsed in it so far.
     pub(super) bytes_parsed: usize,
 }
@@ -42,8 +47,28 @@ impl DatabaseTransaction {
             tx,
             as_of,
             interference,
+            hides_rows_of: String::new(),
+            trust: Trust::default(),
             bytes_parsed: 0,
         }
+    }
+
+    /// The same where rows of these tables may be hidden.
+    pub(super) fn hiding_rows_of(mut self, tables: String, trust: Trust) -> Self {
+        self.hides_rows_of = tables;
+        self.trust = trust;
+        self
+    }
+
+    /// Why nothing may be proven from what is read in it.
+    pub(super) fn distrust(&self) -> Option<Distrust> {
+        let is_hidden = !self.hides_rows_of.is_empty() && !self.trust.row_security;
+        is_hidden.then(|| Distrust::HiddenRows(self.hides_rows_of.clone()))
+    }
+
+    /// What an operator vouches for.
+    pub(super) fn trust(&self) -> Trust {
+        self.trust
     }
 
     pub(super) fn as_of(&self) -> Timestamp {

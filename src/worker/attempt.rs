@@ -11,7 +11,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::Source;
 
 use super::shared::Shared;
-use crate::health::Health;
+use crate::health::{Health, Obstacle};
 use crate::storage::{ClaimedJob, ErrorKind, Settled, Settlement, StoreError};
 use crate::telemetry::names::BATCH_RUNS;
 
@@ -43,6 +43,11 @@ impl Trouble {
         matches!(self, Self::Hung | Self::Panicked)
     }
 
+    /// Whether it keeps this worker from settling anything, so that others may have what it has in hand.
+    pub(super) fn is_obstacle(&self) -> bool {
+        matches!(self, Self::Store(error) if error.distrust().is_some())
+    }
+
     /// How long nothing like it is worth another try.
     pub(super) fn pause(&self) -> Duration {
         match self {
@@ -54,6 +59,8 @@ impl Trouble {
     /// Says so, about the runs that were not settled.
     pub(super) fn tell(&self, runs: &[RunId]) {
         match self {
+            // Said once, where it became an obstacle.
+            Self::Store(error) if error.distrust().is_some() => {}
             Self::Store(error) if error.kind() == ErrorKind::Transient => {
                 tracing::debug!(
                     { %error, { BATCH_RUNS } = runs.len() },
@@ -116,7 +123,14 @@ pub(super) async fn attempt(
     let settling = AssertUnwindSafe(settling).catch_unwind();
     match tokio::time::timeout(shared.options.worker.attempt_timeout, settling).await {
         Ok(Ok(result)) => {
-            note(&shared.health, settled, &result);
+            if let Err(error) = &result
+                && error.distrust().is_some()
+            {
+                // Sooner than whoever looks for it by itself.
+                shared.found(Obstacle::HiddenRows, error.distrust());
+            } else {
+                note(&shared.health, settled, &result);
+            }
             Ok(result?)
         }
         Ok(Err(_)) => Err(Trouble::Panicked),

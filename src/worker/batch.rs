@@ -139,6 +139,9 @@ async fn run_batch(shared: Arc<Shared>, batch: Vec<Delivery>, lane: OwnedSemapho
             continue;
         };
         trouble.tell(&open.runs());
+        if trouble.is_obstacle() {
+            break;
+        }
         if trouble.is_about_the_runs() {
             suspects = open.runs();
         }

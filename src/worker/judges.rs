@@ -2,11 +2,13 @@
 //!
 //! A loop of its own, so that no sign of life waits for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::shared::Shared;
+use crate::health::Obstacle;
 use crate::storage::{Judge, StoreError};
 
 /// How often a worker says which rules it judges by, and hears of the others.
@@ -39,10 +41,16 @@ pub(super) async fn withdraw(shared: &Shared) {
     }
 }
 
-/// A worker whose settlements are refused judges nothing, so it does not keep others from it.
+/// A worker that settles nothing for a reason of its own does not keep others from it.
 async fn hear(shared: &Shared) -> Result<(Judge, Vec<Judge>), StoreError> {
     let own = Judge::new(shared.name.as_str(), &shared.options.settling.policy)?;
-    if !shared.health.cannot_settle() {
+    let is_only_outranked = |obstacles: &BTreeSet<_>| {
+        let mut obstacles = obstacles.iter();
+        obstacles.all(|obstacle| *obstacle == Obstacle::NewerRules)
+    };
+    let obstacles = shared.health.watch_obstacles();
+    let settles = !shared.health.cannot_settle() && is_only_outranked(&obstacles.borrow());
+    if settles {
         shared.store.announce_rules(&own).await?;
     }
     Ok((own, shared.store.list_judges().await?))
@@ -50,7 +58,10 @@ async fn hear(shared: &Shared) -> Result<(Judge, Vec<Judge>), StoreError> {
 
 fn tell_of_newer_rules(shared: &Shared, own: &Judge, others: &[Judge]) {
     let newer = others.iter().find(|other| other.ruleset > own.ruleset);
-    if !shared.health.outranked(newer.is_some()) {
+    if !shared
+        .health
+        .obstacle(Obstacle::NewerRules, newer.is_some())
+    {
         return;
     }
     if let Some(newer) = newer {

@@ -18,6 +18,8 @@
 //! | `recheck` | runs that stayed open, settled again when their time comes |
 //! | `sweeps` | ticks of the schedule, and the handler of jobs that ask for a shard |
 //! | `connection` | whether the database is there |
+//! | `judges` | which rules the workers judge by |
+//! | `examine` | whether what the database shows may be trusted |
 //! | `census` | numbers about the whole database, for dashboards |
 //! | `name` | names that nobody else has |
 //!
@@ -31,6 +33,7 @@ mod attempt;
 mod batch;
 mod census;
 mod connection;
+mod examine;
 mod judges;
 mod name;
 mod notify;
@@ -50,7 +53,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::health::Health;
+use crate::health::{Health, Obstacle};
 use crate::storage::Store;
 use crate::telemetry::names::{WORKER_NAME, WORKER_PART};
 use batch::Batcher;
@@ -98,6 +101,8 @@ pub async fn run(
 }
 
 fn start(shared: &Arc<Shared>) -> TaskTracker {
+    // Before anything is taken up.
+    shared.health.obstacle(Obstacle::Unexamined, true);
     let tasks = TaskTracker::new();
     let own = || Arc::clone(shared);
     let jobs_wait = Arc::new(Notify::new());
@@ -117,6 +122,12 @@ fn start(shared: &Arc<Shared>) -> TaskTracker {
     );
     spawn(&tasks, shared, "connection", connection::keep_watch(own()));
     spawn(&tasks, shared, "rules", judges::keep_comparing(own()));
+    spawn(
+        &tasks,
+        shared,
+        "examination",
+        examine::keep_examining(own()),
+    );
     spawn(&tasks, shared, "census", census::keep_counting(own()));
     tasks.close();
     tasks

@@ -1,6 +1,6 @@
 //! What all parts of the process share: the store, what is known of its state, and how to wait without seeming dead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::name::ProcessName;
 use crate::config::{self, DatabaseUrl};
-use crate::health::{Health, Loop};
-use crate::storage::{Settling, Store};
+use crate::health::{Health, Loop, Obstacle};
+use crate::storage::{Distrust, Settling, Store};
 use crate::telemetry::names::BATCH_JOBS;
 
 /// How often a loop that waits reports that it still turns.
@@ -167,14 +167,26 @@ impl Shared {
         }
     }
 
-    /// Waits until work may be taken up, the database being there and no worker of newer rules, and reports meanwhile
-    /// that the loop still turns.
+    /// Notes whether there is a reason of this kind to settle nothing, and says so where that is news.
+    pub(super) fn found(&self, obstacle: Obstacle, distrust: Option<&Distrust>) {
+        if !self.health.obstacle(obstacle, distrust.is_some()) {
+            return;
+        }
+        if let Some(distrust) = distrust {
+            tracing::warn!(advice = distrust.advice(), "{distrust}");
+        } else {
+            tracing::info!(?obstacle, "what was in the way of settlements is gone");
+        }
+    }
+
+    /// Waits until work may be taken up, the database being there and nothing in the way of a settlement, and reports
+    /// meanwhile that the loop still turns.
     pub(super) async fn admitted(&self, which: Loop) -> Result<(), Stopped> {
-        let mut outranked = self.health.watch_rank();
+        let mut obstacles = self.health.watch_obstacles();
         let admitted = async {
             self.health.database_up().await;
             // Fails when the sender is gone, which lives as long as this process works.
-            outranked.wait_for(|is_outranked| !is_outranked).await.ok();
+            obstacles.wait_for(BTreeSet::is_empty).await.ok();
         };
         self.beating(which, async {
             tokio::select! {
@@ -185,13 +197,13 @@ impl Shared {
         .await
     }
 
-    /// Returns when a worker of newer rules was heard of, or the process is told to stop: what is in hand is finished,
-    /// and nothing else is taken up.
+    /// Returns when something keeps this worker from settling, or the process is told to stop: what is in hand is
+    /// finished, and nothing else is taken up.
     pub(super) async fn told_to_finish(&self) {
-        let mut outranked = self.health.watch_rank();
+        let mut obstacles = self.health.watch_obstacles();
         tokio::select! {
             () = self.stop.cancelled() => {}
-            _ = outranked.wait_for(|is_outranked| *is_outranked) => {}
+            _ = obstacles.wait_for(|obstacles| !obstacles.is_empty()) => {}
         }
     }
 

@@ -1,8 +1,8 @@
 //! Keeps a worker running until the process stops.
 //!
 //! A queue's worker ends with the first database error, and with a panic. It is started again under a new
-//! name, after a pause that grows while it keeps failing, and not before the database is there. Beside a worker of newer
-//! rules none is started, and one that runs finishes what it has in hand.
+//! name, after a pause that grows while it keeps failing, and not before the database is there. Where
+//! something keeps the process from settling none is started, and one that runs finishes what it has in hand.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -61,7 +61,7 @@ where
             return;
         }
         restarts += 1;
-        if matches!(ended, Ok(Ok(()))) && shared.health.is_outranked() {
+        if matches!(ended, Ok(Ok(()))) && shared.health.is_obstructed() {
             shared.give_back(&shared.name.workers(name)).await;
             continue;
         }

@@ -76,7 +76,7 @@ async fn on_tick(shared: &Shared, second: u64) {
     let Ok(tick) = Timestamp::from_second(second.cast_signed()) else {
         return;
     };
-    if shared.health.is_outranked() {
+    if shared.health.is_obstructed() {
         return; // what it would count as due, it may not settle
     }
     let won = shared.answered(Loop::Schedule, TICK_WITHIN, win(shared, tick));

@@ -18,17 +18,19 @@ WITH me AS (
         quote_ident(namespace.nspname) AS its_schema,
         format('%I.%I', namespace.nspname, relation.relname) AS qualified_name,
         relation.relkind IN ('r', 'p') AS is_table,
-        -- Rows of a view are locked and changed in its tables, where it is simple enough. It hides no proof: what
-        -- a run says of itself proves nothing.
-        need.name = 'operation_runs' AND relation.relkind = 'v'
-            AND (pg_relation_is_updatable(relation.oid, false) & 4) = 4 AS is_lockable_view,
+        -- Rows of a view are locked, changed and added in its tables, where it is simple enough. Whether it may hide
+        -- rows is for row_security to say.
+        relation.relkind = 'v' AND pg_relation_is_updatable(relation.oid, false) & needed.bits = needed.bits
+            AS is_usable_view,
         pg_table_is_visible(relation.oid) AS is_on_search_path,
         has_schema_privilege(namespace.oid, 'USAGE') AS may_use_schema,
-        pg_has_role(relation.relowner, 'USAGE') AS is_owner,
-        row_security_active(relation.oid) AS hides_rows
+        pg_has_role(relation.relowner, 'USAGE') AS is_owner
     FROM need
     JOIN pg_class AS relation ON relation.oid = need.oid::oid
     JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+    CROSS JOIN LATERAL (
+        SELECT CASE need.written_with WHEN 'UPDATE' THEN 4 WHEN 'INSERT' THEN 8 ELSE 0 END AS bits
+    ) AS needed
 ), need_column AS (
     SELECT need.part, need.place, need.name AS table_name, listed.*
     FROM need, ROWS FROM (
@@ -58,10 +60,11 @@ WITH me AS (
     SELECT place, 1, 0, 'table ' || name,
         format(
             '%s is no table, so %s.', qualified_name,
-            CASE name WHEN 'operation_runs' THEN 'its rows cannot be locked' ELSE 'it may hide rows, and with them contrary proof' END
+            CASE name WHEN 'operation_runs' THEN 'its rows cannot be locked'
+                WHEN 'audit_logs' THEN 'no row can be added to it' ELSE 'it may hide rows, and with them contrary proof' END
         ), $2
     FROM placed
-    WHERE part = 'platform' AND NOT is_table AND NOT is_lockable_view
+    WHERE part = 'platform' AND NOT is_table AND NOT is_usable_view
     UNION ALL
     -- A schema that may not be used is never on the path; the privilege is asked for below.
     SELECT place, 2, 0, 'table ' || name,
@@ -69,13 +72,6 @@ WITH me AS (
         format('ALTER ROLE %s IN DATABASE %s SET search_path = %s, %s;', role, database, its_schema, search_path)
     FROM placed, me
     WHERE part = 'platform' AND may_use_schema AND NOT is_on_search_path
-    UNION ALL
-    -- A hidden audit entry or rival restore would turn a contradiction into a success.
-    SELECT place, 3, 0, 'table ' || name,
-        format('Row security may hide rows of it, and with them contrary proof, from role %s.', role),
-        format('CREATE POLICY restore_reconciler ON %s TO %s USING (true);', qualified_name, role)
-    FROM placed, me
-    WHERE part = 'platform' AND hides_rows
     UNION ALL
     SELECT listed.place, 4, listed.column_place, format('column %s.%s', table_name, listed.name),
         CASE WHEN found.name IS NULL THEN 'There is no such column.'

@@ -39,6 +39,8 @@ const OPEN: Statement = statement!("read the database's clock", postgres "open_t
 #[derive(FromRow)]
 struct Opened {
     as_of: StoredMoment,
+    /// The tables of which rows may be hidden.
+    hides_rows_of: String,
     may_swallow: bool,
     may_hide: bool,
 }
@@ -161,8 +163,8 @@ impl PostgresStore {
             may_swallow: opened.may_swallow,
             may_hide: opened.may_hide,
         };
-        let as_of = opened.as_of.read(OPEN.step)?;
-        Ok(DatabaseTransaction::new(tx, as_of, interference))
+        let tx = DatabaseTransaction::new(tx, opened.as_of.read(OPEN.step)?, interference);
+        Ok(tx.hiding_rows_of(opened.hides_rows_of, self.limits.trust))
     }
 
     /// The connections of the library that delivers jobs.

@@ -34,7 +34,7 @@ pub struct Ground {
     /// The extensions that would be created.
     pub extensions: Vec<NewExtension>,
     /// What stands in the way; nothing is written while there is any.
-    pub obstacles: Vec<Obstacle>,
+    pub obstacles: Vec<MigrationObstacle>,
     /// Where our own migrations look for the platform's tables.
     platform_schema: String,
     /// Where extensions are created.
@@ -61,7 +61,7 @@ pub struct NewExtension {
 
 /// Something that somebody has to change first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Obstacle {
+pub struct MigrationObstacle {
     /// What it is, in one sentence.
     pub finding: String,
     /// What to do, ready to be pasted where it is a statement.
@@ -186,10 +186,10 @@ impl BeforeMigrating {
         all.into_iter().filter(is_missing).collect()
     }
 
-    fn lacks_create(&self, missing: &[Extension]) -> Option<Obstacle> {
+    fn lacks_create(&self, missing: &[Extension]) -> Option<MigrationObstacle> {
         let creates = self.own_owner.is_none() || self.queue_owner.is_none() || !missing.is_empty();
         let Self { role, database, .. } = self;
-        (creates && !self.may_create).then(|| Obstacle {
+        (creates && !self.may_create).then(|| MigrationObstacle {
             finding: format!(
                 "Role {role} may create neither schemas nor extensions in database {database}."
             ),
@@ -197,17 +197,17 @@ impl BeforeMigrating {
         })
     }
 
-    fn is_out_of_reach(&self, extension: &Extension) -> Option<Obstacle> {
+    fn is_out_of_reach(&self, extension: &Extension) -> Option<MigrationObstacle> {
         let name = &extension.name;
         if !extension.is_available {
-            return Some(Obstacle {
+            return Some(MigrationObstacle {
                 finding: format!("The server does not have the extension {name}."),
                 action: "Install PostgreSQL's contributed extensions on the server: on Debian they are part of the \
                          package `postgresql`, elsewhere of `postgresql-contrib`."
                     .to_owned(),
             });
         }
-        (!extension.is_trusted && !self.is_superuser).then(|| Obstacle {
+        (!extension.is_trusted && !self.is_superuser).then(|| MigrationObstacle {
             finding: format!("Only a superuser may create the extension {name} on this server."),
             action: format!("CREATE EXTENSION IF NOT EXISTS {name};"),
         })
@@ -219,9 +219,9 @@ fn is_others(
     role: &str,
     owner: Option<&String>,
     is_mine: Option<bool>,
-) -> Option<Obstacle> {
+) -> Option<MigrationObstacle> {
     let owner = owner.filter(|_| is_mine == Some(false))?;
-    Some(Obstacle {
+    Some(MigrationObstacle {
         finding: format!(
             "Schema {schema} belongs to {owner}, and role {role} may not change what is in it."
         ),

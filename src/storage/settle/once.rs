@@ -53,7 +53,10 @@ async fn transact<T: Transactions>(
     let mut stages = Laps::begin();
     let mut tx = store.begin().await?;
     stages.end(TransactionStage::Begin);
-    let result = decide_and_write(&mut tx, batch, jobs, with, lock, stages).await;
+    let result = match tx.distrust() {
+        Some(distrust) => Err(StoreError::fatal("settle runs", distrust)),
+        None => decide_and_write(&mut tx, batch, jobs, with, lock, stages).await,
+    };
     let commit = result
         .as_ref()
         .map_or_else(|_| Span::none(), |round| round.commit.clone());

@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use super::transaction::{Interference, Lock, Transaction};
 use crate::storage::connection::Connection;
+use crate::storage::distrust::Distrust;
 use crate::storage::error::StoreError;
 use crate::storage::model::{AUDITS_PER_RESTORE_MAX, ClaimedJob, RUN_COLUMN_BYTES_MAX};
 use crate::storage::parsing::Parsed;
@@ -34,6 +35,10 @@ const _: () = assert!(SET_ITEMS_READ_MAX as usize == ITEMS_MAX + 1);
 impl Transaction for DatabaseTransaction {
     fn as_of(&self) -> Timestamp {
         self.as_of()
+    }
+
+    fn distrust(&self) -> Option<Distrust> {
+        self.distrust()
     }
 
     fn bytes_parsed(&self) -> usize {
@@ -126,12 +131,14 @@ impl Transaction for DatabaseTransaction {
     async fn close_runs(&mut self, updates: &[&RunUpdate]) -> Result<u64, StoreError> {
         let statement = statement!("close runs", "close_runs");
         let ids: Vec<i64> = updates.iter().map(|update| update.id.0).collect();
+        let is_vouched_for = self.trust().row_security;
         let connection = self.driver();
         let document = match connection {
             Connection::Postgres(_) => Value::document(statement.step, updates)?,
             Connection::Sqlite(_) => Value::from(sqlite_rows(updates)),
         };
-        connection.execute(statement, &[document, ids.into()]).await
+        let values = [document, ids.into(), is_vouched_for.into()];
+        connection.execute(statement, &values).await
     }
 
     async fn insert_audits(&mut self, entries: &[&AuditEntry]) -> Result<u64, StoreError> {

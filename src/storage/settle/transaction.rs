@@ -12,6 +12,7 @@ use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdate};
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
 
+use crate::storage::distrust::Distrust;
 use crate::storage::error::{ErrorKind, StoreError};
 use crate::storage::model::ClaimedJob;
 use crate::storage::records::{Ask, FoundRun, WatchWrite, WrittenRecord};
@@ -74,6 +75,9 @@ pub(in crate::storage) trait Transaction: Send {
     /// The database's clock, read when the transaction began.
     fn as_of(&self) -> Timestamp;
 
+    /// Why nothing may be proven from what is read in it, as it was when the transaction began.
+    fn distrust(&self) -> Option<Distrust>;
+
     /// How many bytes of restores' documents were parsed in it so far.
     fn bytes_parsed(&self) -> usize;
 
@@ -121,7 +125,7 @@ pub(in crate::storage) trait Transaction: Send {
     /// What else acts on the platform's tables, as it was when the transaction began.
     fn interference(&self) -> Interference;
 
-    /// Closes the runs that are still open, and says how many the database counted.
+    /// Closes the runs that are still open, none where rows may be hidden by now, and says how many the database counted.
     fn close_runs(
         &mut self,
         updates: &[&RunUpdate],

@@ -9,6 +9,7 @@ mod cases;
 mod census;
 mod documents;
 mod due;
+mod hidden_rows;
 mod identity;
 mod jobs;
 mod judges;

@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 use restore_reconciler::internals::storage::reader::{RunFilter, Workspaces};
-use restore_reconciler::internals::storage::{ErrorKind, Settlement, Settling};
+use restore_reconciler::internals::storage::{ErrorKind, Settlement, Settling, Trust};
 use restore_reconciler::internals::sweep::{Scope, sweep};
 
 use super::reader::reader;
 use crate::support::case::Case;
 use crate::support::role::Role;
-use crate::support::store::{Fixture, on_both, refused, run_ids, settle, settling};
+use crate::support::store::{Fixture, on_both, open_trusting, refused, run_ids, settle, settling};
 
 on_both!(
     a_refused_update_costs_one_run_its_verdict,
@@ -237,7 +237,9 @@ async fn a_run_that_a_policy_refuses_costs_itself_its_verdict() {
     )
     .await;
     let runs: Vec<i64> = (1..=9).collect();
-    let results = settle(&role.store().await, &runs, &settling()).await;
+    let trust = Trust { row_security: true };
+    let store = open_trusting(&role.url, trust).await;
+    let results = settle(&store, &runs, &settling()).await;
     assert_eq!(all_refused(&results), [7]);
     on.assert_one_of_each(8).await;
     role.forget(&on).await;

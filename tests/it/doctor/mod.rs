@@ -3,6 +3,7 @@
 //! Whatever it advises is run here as it is printed, and whatever it calls needed is taken away to
 //! see that a sweep then fails.
 
+mod hidden_rows;
 mod postgres;
 mod sqlite;
 

@@ -1,4 +1,4 @@
-//! What only PostgreSQL has: roles, types, schemas, row security, and indexes that were not finished.
+//! What only PostgreSQL has: roles, types, schemas, and indexes that were not finished.
 
 use restore_reconciler::internals::doctor::{self, Check, Level};
 use restore_reconciler::internals::storage::Store;
@@ -375,37 +375,6 @@ async fn enums_are_read_and_written_and_one_that_lacks_a_word_is_named() {
 }
 
 #[tokio::test]
-async fn a_view_of_the_runs_is_good_where_it_can_be_locked_and_none_hides_proof() {
-    let on = prepared().await;
-    let view = "ALTER TABLE operation_runs RENAME TO runs_kept;
-         CREATE VIEW public.operation_runs AS SELECT * FROM runs_kept;
-         GRANT SELECT, UPDATE ON public.operation_runs TO reconciler;
-         GRANT SELECT ON public.operation_runs TO migrator";
-    on.execute(view).await;
-    assert_serves(&on.store).await;
-
-    on.execute("CREATE OR REPLACE VIEW public.operation_runs AS SELECT DISTINCT * FROM runs_kept")
-        .await;
-    let checks = examine(&on.store).await;
-    assert_finds(&checks, "table operation_runs", "its rows cannot be locked");
-
-    on.execute(
-        "CREATE OR REPLACE VIEW public.operation_runs AS SELECT * FROM runs_kept;
-         ALTER TABLE restore_runs RENAME TO restores_kept;
-         CREATE VIEW public.restore_runs AS SELECT * FROM restores_kept;
-         GRANT SELECT ON public.restore_runs TO reconciler",
-    )
-    .await;
-    let checks = examine(&on.store).await;
-    assert_eq!(subjects(&checks, Level::Problem), ["table restore_runs"]);
-    assert_finds(
-        &checks,
-        "table restore_runs",
-        "it may hide rows, and with them contrary proof",
-    );
-}
-
-#[tokio::test]
 async fn runs_that_are_called_nearly_as_those_that_are_judged_are_counted() {
     let on = prepared().await;
     assert_level(&examine(&on.store).await, "neighbours", Level::Good);
@@ -434,26 +403,6 @@ async fn a_column_that_nobody_fills_is_a_problem_of_the_audit_log() {
     let checks = examine(&on.store).await;
     let problems = subjects(&checks, Level::Problem);
     assert_eq!(problems, ["column audit_logs.tenant_ref"]);
-}
-
-#[tokio::test]
-async fn row_security_is_pointed_out_and_the_printed_policy_ends_it() {
-    let (on, role) = prepared_with_role("LOGIN").await;
-    let quoted = &role.quoted;
-    on.execute(&format!(
-        "GRANT USAGE ON SCHEMA reconciler TO {quoted};
-         GRANT ALL ON ALL TABLES IN SCHEMA public, reconciler TO {quoted};
-         GRANT USAGE ON SEQUENCE audit_logs_id_seq TO {quoted};
-         ALTER TABLE operation_runs ENABLE ROW LEVEL SECURITY;"
-    ))
-    .await;
-    let worker = role.store().await;
-    let checks = examine(&worker).await;
-    assert_level(&checks, "table operation_runs", Level::Problem);
-    let tally = pass(&worker).await.expect("a sweep");
-    assert_eq!(tally.looked_at(), 0, "all are hidden");
-    follow(&on, &checks, "table operation_runs").await;
-    assert_sweep_works(&worker).await;
 }
 
 #[tokio::test]

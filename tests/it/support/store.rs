@@ -15,7 +15,7 @@ use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use reconciler_jobs::sweep::{Schedule, Watch};
 use restore_reconciler::internals::storage::{
     Access, Assessment, ClaimedJob, Limits, QueuePool, Settled, Settlement, Settling, Store,
-    StoreError, connect, queue_file,
+    StoreError, Trust, connect, queue_file,
 };
 use restore_reconciler::internals::sweep::{Pass, Scope, sweep};
 use restore_reconciler::internals::worker::set_up;
@@ -644,6 +644,16 @@ pub(crate) fn refused(result: &Settlement) -> (Option<Watch>, &str) {
 /// A store on the database at `url`, on connections of its own, which are a worker's.
 pub(crate) async fn open(url: &str) -> Store {
     open_as(Purpose::Worker, url).await
+}
+
+/// The same, whose configuration vouches for what could be doubted.
+pub(crate) async fn open_trusting(url: &str, trust: Trust) -> Store {
+    let limits = Limits {
+        trust,
+        ..Limits::default()
+    };
+    let store = connect(&Purpose::Worker.url(url), Access::Write, &limits).await;
+    store.expect("the database accepts connections")
 }
 
 /// A store on the database of `url`, as the role that has this purpose.

@@ -2,6 +2,7 @@
 //! wrong with a job or with a run.
 
 mod dropped;
+mod hidden_rows;
 mod in_time;
 pub(crate) mod jobs;
 mod latency;

@@ -2,7 +2,7 @@
 -- would be an error.
 -- The records take their column types from the platform's own table, whatever those are. Each begins as a blank record:
 -- of none at all, a column that is not ours would be made null, which a domain may forbid.
--- For IS TRUE see lock_open_runs.
+-- For IS TRUE see lock_open_runs. $3: somebody vouches for row security, which open_transaction asks about.
 UPDATE operation_runs AS run
 SET status          = 'completed',
     outcome         = verdict.outcome,
@@ -22,3 +22,13 @@ WHERE run.id = verdict.id
   AND run.id = ANY ($2::bigint[])
   AND run.type = 'restore.execute'
   AND (run.status IN ('queued', 'running')) IS TRUE
+  -- Asked once more: what was read since is locked against new policies until this transaction ends.
+  AND ($3 OR NOT EXISTS (
+      SELECT
+      FROM pg_class AS relation
+      WHERE relation.oid IN (
+              to_regclass('operation_runs'), to_regclass('restore_runs'), to_regclass('evidence_snapshots'),
+              to_regclass('audit_logs'), to_regclass('backup_sets'), to_regclass('backup_items')
+          )
+        AND row_security_active(relation.oid)
+  ))

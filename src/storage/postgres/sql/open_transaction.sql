@@ -1,9 +1,23 @@
--- open_transaction: sets this transaction's time zone and limits, reads the clock, and sees what may swallow a write
--- without a word.
+-- open_transaction: sets this transaction's time zone and limits, reads the clock, asks which tables may hide rows, and
+-- sees what may swallow a write without a word.
 -- Plans are made for the batch at hand: a generic one expects arrays of ten, and walks tables that
 -- have no index once for each element.
 SELECT
     statement_timestamp() AS as_of,
+    -- Where policies apply to this role, or a view stands in a table's place, rows may be missing unseen. Runs may be a
+    -- view: what they say of themselves proves nothing.
+    (
+        SELECT coalesce(string_agg(relation.relname, ', ' ORDER BY relation.relname), '')
+        FROM pg_class AS relation
+        WHERE relation.oid IN (
+                to_regclass('operation_runs'), to_regclass('restore_runs'), to_regclass('evidence_snapshots'),
+                to_regclass('audit_logs'), to_regclass('backup_sets'), to_regclass('backup_items')
+            )
+          AND (
+              row_security_active(relation.oid)
+              OR relation.relkind NOT IN ('r', 'p') AND relation.relname <> 'operation_runs'
+          )
+    ) AS hides_rows_of,
     set_config('TimeZone', 'UTC', true),
     set_config('plan_cache_mode', 'force_custom_plan', true),
     -- A process that was suspended in the middle must not keep the platform from its own rows.

@@ -1,0 +1,35 @@
+//! Why nothing may be proven from what a database shows, and what an operator vouches for all the same.
+//!
+//! Proof is as much what is not there as what is: no contrary audit entry, no second restore. Where rows may be missing
+//! unseen, every verdict would rest on luck, and a verdict is final.
+
+use thiserror::Error;
+
+/// What an operator vouches for, so that it is no [`Distrust`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// Row security and views show the role every row that proves.
+    pub row_security: bool,
+}
+
+/// Why nothing may be proven. Each is a sentence without its full stop.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Distrust {
+    /// Row security is active for the role, or a view stands in a table's place. Holds the names of the tables.
+    #[error(
+        "row security or a view may hide rows of {0} from this role, and with them contrary proof, so nothing is settled"
+    )]
+    HiddenRows(String),
+}
+
+impl Distrust {
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::HiddenRows(_) => {
+                "Run `restore-reconciler doctor`: it names the policies, and what ends this. Workers go on by themselves."
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Row security and views, through which rows that prove may be hidden.
+
+use restore_reconciler::internals::doctor::Level;
+use restore_reconciler::internals::storage::{Store, Trust};
+
+use super::{
+    Check, about, action, assert_finds, assert_level, assert_serves, examine, follow, pass,
+    plant_one, problems, subjects,
+};
+use crate::support::role::Role;
+use crate::support::store::{Fixture, open_trusting};
+
+const NOW_TRUST: &str = "write row_security = \"trusted\" into [database] of the configuration";
+
+async fn prepared() -> Fixture {
+    let on = Fixture::postgres().await;
+    plant_one(&on).await;
+    on
+}
+
+async fn trusting(on: &Fixture) -> Store {
+    let trust = Trust { row_security: true };
+    open_trusting(&on.url, trust).await
+}
+
+#[tokio::test]
+async fn without_row_security_there_is_nothing_to_do() {
+    let on = prepared().await;
+    let checks = examine(&on.store).await;
+    assert_level(&checks, "row security", Level::Good);
+}
+
+/// A policy for the role, and somebody who vouches for it, are enough; what is printed is that policy.
+#[tokio::test]
+async fn policies_are_named_and_what_is_printed_ends_the_doubt() {
+    let on = prepared().await;
+    on.execute(
+        "ALTER TABLE restore_runs ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY tenants ON restore_runs USING (workspace_id = 1);
+         CREATE POLICY others ON restore_runs TO platform USING (true)",
+    )
+    .await;
+    let subject = "row security of restore_runs";
+    let checks = examine(&on.store).await;
+    assert_eq!(subjects(&checks, Level::Problem), [subject]);
+    assert_finds(
+        &checks,
+        subject,
+        "role reconciler (policies tenants) and may hide rows",
+    );
+    let advice = action(&checks, subject);
+    assert!(advice.contains(NOW_TRUST), "{advice}");
+    assert!(
+        advice.contains("ALTER ROLE reconciler BYPASSRLS;"),
+        "{advice}"
+    );
+    let trusting = trusting(&on).await;
+    assert_level(&examine(&trusting).await, subject, Level::Advice);
+
+    follow(&on, &checks, subject).await;
+    let checks = examine(&on.store).await;
+    assert_finds(&checks, subject, "(policies restore_reconciler, tenants)");
+    assert!(action(&checks, subject).starts_with("Write row_security"));
+    let checks = assert_serves(&trusting).await;
+    assert_level(&checks, subject, Level::Good);
+}
+
+#[tokio::test]
+async fn a_role_that_no_policy_binds_is_shown_everything() {
+    let on = prepared().await;
+    let role = Role::new(&on, "LOGIN").await;
+    let quoted = &role.quoted;
+    on.execute(&format!(
+        "GRANT reconciler TO {quoted};
+         ALTER TABLE audit_logs ENABLE ROW LEVEL SECURITY"
+    ))
+    .await;
+    let worker = role.store().await;
+    let checks = examine(&worker).await;
+    let subject = "row security of audit_logs";
+    assert_finds(&checks, subject, "(no policy) and may hide rows");
+    on.execute(&format!("ALTER ROLE {quoted} BYPASSRLS")).await;
+    let checks = assert_serves(&worker).await;
+    assert_level(&checks, "row security", Level::Good);
+}
+
+/// No policy opens what a restrictive one closes.
+#[tokio::test]
+async fn a_restrictive_policy_is_not_to_be_opened_by_another() {
+    let on = prepared().await;
+    on.execute(
+        "ALTER TABLE backup_sets ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY all_rows ON backup_sets TO reconciler USING (true);
+         CREATE POLICY tenants ON backup_sets AS RESTRICTIVE USING (workspace_id = 1)",
+    )
+    .await;
+    let checks = examine(&on.store).await;
+    let advice = action(&checks, "row security of backup_sets");
+    assert!(
+        advice.starts_with("ALTER ROLE reconciler BYPASSRLS;"),
+        "{advice}"
+    );
+    assert!(advice.contains("tenants"), "{advice}");
+}
+
+/// `FOR UPDATE SKIP LOCKED` passes over a row that may be read and not changed, as if somebody held it.
+#[tokio::test]
+async fn runs_that_may_be_seen_and_not_locked_are_pointed_out() {
+    let on = prepared().await;
+    on.execute(
+        "ALTER TABLE operation_runs ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY sees ON operation_runs FOR SELECT TO reconciler USING (true)",
+    )
+    .await;
+    let trusting = trusting(&on).await;
+    let checks = examine(&trusting).await;
+    assert_level(&checks, "row security of operation_runs", Level::Good);
+    let subject = "locks on operation_runs";
+    assert_level(&checks, subject, Level::Problem);
+    assert_finds(&checks, subject, "each reads as locked for ever");
+    let tally = pass(&trusting).await.expect("a sweep");
+    assert_eq!(tally.passed_over, 1, "it is seen, and cannot be locked");
+
+    on.execute("CREATE POLICY old ON operation_runs FOR UPDATE TO reconciler USING (id > 9)")
+        .await;
+    let checks = examine(&trusting).await;
+    assert_level(&checks, subject, Level::Advice);
+    follow(&on, &checks, subject).await;
+    let checks = assert_serves(&trusting).await;
+    assert!(checks.iter().all(|check| check.subject != subject));
+}
+
+#[tokio::test]
+async fn a_view_of_the_runs_is_good_where_it_can_be_locked_and_others_are_vouched_for() {
+    let on = prepared().await;
+    let view = "ALTER TABLE operation_runs RENAME TO runs_kept;
+         CREATE VIEW public.operation_runs AS SELECT * FROM runs_kept;
+         GRANT SELECT, UPDATE ON public.operation_runs TO reconciler";
+    on.execute(view).await;
+    assert_serves(&on.store).await;
+
+    on.execute("CREATE OR REPLACE VIEW public.operation_runs AS SELECT DISTINCT * FROM runs_kept")
+        .await;
+    let checks = examine(&on.store).await;
+    assert_finds(&checks, "table operation_runs", "its rows cannot be locked");
+
+    on.execute(
+        "CREATE OR REPLACE VIEW public.operation_runs AS SELECT * FROM runs_kept;
+         ALTER TABLE restore_runs RENAME TO restores_kept;
+         CREATE VIEW public.restore_runs AS SELECT * FROM restores_kept;
+         GRANT SELECT ON public.restore_runs TO reconciler",
+    )
+    .await;
+    let checks = examine(&on.store).await;
+    let subject = "view restore_runs";
+    assert_eq!(subjects(&checks, Level::Problem), [subject]);
+    assert_finds(
+        &checks,
+        subject,
+        "may hide rows, and with them contrary proof",
+    );
+    assert!(action(&checks, subject).contains(NOW_TRUST));
+    let checks = examine(&trusting(&on).await).await;
+    assert_eq!(problems(&checks), Vec::<&Check>::new());
+    assert_eq!(about(&checks, subject).level, Level::Good);
+}
