@@ -101,6 +101,8 @@ pub enum Obstacle {
     Unexamined,
     /// Rows that prove may be hidden from it.
     HiddenRows,
+    /// Evidence is dated hours off its restores.
+    ShiftedTimes,
     /// A worker of newer rules is at work.
     NewerRules,
 }
@@ -111,6 +113,9 @@ impl Obstacle {
             Self::Unexamined => "the database was not examined yet",
             Self::HiddenRows => {
                 "row security or a view may hide rows that prove, so nothing is settled; run `restore-reconciler doctor`"
+            }
+            Self::ShiftedTimes => {
+                "evidence is dated hours off its restores, so nothing is settled; run `restore-reconciler doctor`"
             }
             Self::NewerRules => {
                 "a worker of newer rules is at work, so this one settles nothing; upgrade restore-reconciler on this host"

@@ -9,6 +9,7 @@
 //! | [`ids`] | one type per kind of id |
 //! | [`json`] | untrusted JSON, read totally: a value or a named fault |
 //! | [`stamp`] | untrusted timestamps: a moment, nothing, or unreadable |
+//! | [`shift`] | whether evidence is dated hours off, as by a wrong time zone |
 //! | [`restore_execute`] | is this restore proven, and if not, what is missing? |
 //! | [`reading`] | what operators are shown of restores, derived each time |
 //! | [`sweep`] | when runs are looked at: whose turn it is in a pass, and when a deferred run is due again |
@@ -29,6 +30,7 @@ pub mod ids;
 pub mod json;
 pub mod reading;
 pub mod restore_execute;
+pub mod shift;
 pub mod stamp;
 pub mod sweep;
 pub mod trace;

@@ -26,6 +26,9 @@ section! {
         /// What to do where row security or views may hide rows that prove: "refused" settles nothing, "trusted" says
         /// that the role is shown every row.
         row_security: RowSecurity = RowSecurity::Refused, by row_security;
+        /// What to do where most evidence is dated hours off the ends of its restores, as by a wrong time zone:
+        /// "refused" settles nothing, "acknowledged" goes by what is written.
+        time_shift: TimeShift = TimeShift::Refused, by time_shift;
     }
 }
 
@@ -47,6 +50,24 @@ fn row_security(found: SectionValue<'_>) -> Result<RowSecurity, String> {
     }
 }
 
+/// Whether somebody has acknowledged that evidence is dated hours off its restores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeShift {
+    /// Nobody has: where it is, nothing is settled.
+    Refused,
+    /// Runs are judged by the moments that are written.
+    Acknowledged,
+}
+
+fn time_shift(found: SectionValue<'_>) -> Result<TimeShift, String> {
+    match text_of(found) {
+        Some("refused") => Ok(TimeShift::Refused),
+        Some("acknowledged") => Ok(TimeShift::Acknowledged),
+        _ => Err("it must be \"refused\" or \"acknowledged\"".to_owned()),
+    }
+}
+
 impl Database {
     /// These settings as a store takes them.
     #[must_use]
@@ -58,6 +79,7 @@ impl Database {
             lock_timeout: self.lock_timeout,
             trust: Trust {
                 row_security: self.row_security == RowSecurity::Trusted,
+                time_shift: self.time_shift == TimeShift::Acknowledged,
             },
         }
     }

@@ -184,8 +184,9 @@ mod tests {
         let texts = every.iter().filter(is_text).count();
         assert_eq!(
             texts,
-            durations.len() + 5,
-            "only sweep.schedule, console.listen, database.row_security, log.filter and log.format are other texts"
+            durations.len() + 6,
+            "only sweep.schedule, console.listen, database.row_security and time_shift, and log.filter and log.format are \
+             other texts"
         );
     }
 

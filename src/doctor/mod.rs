@@ -10,6 +10,7 @@
 mod check;
 mod hidden_rows;
 mod indexes;
+mod moments;
 pub mod needs;
 mod postgres;
 mod purpose;
@@ -37,7 +38,9 @@ pub async fn examine(store: &Store, purpose: Option<Purpose>) -> Result<Examinat
     }
     if let Driver::Postgres(pool) = store.driver() {
         checks.extend(hidden_rows::examine(pool, store.trust()).await?);
+        checks.push(moments::examine_zones(pool).await?);
     }
+    checks.extend(moments::examine(store).await);
     // Where the table is not there, or not to be read, other checks say so.
     checks.extend(
         store

@@ -3,6 +3,7 @@
 //! Proof is as much what is not there as what is: no contrary audit entry, no second restore. Where rows may be missing
 //! unseen, every verdict would rest on luck, and a verdict is final.
 
+use reconciler_jobs::shift::Shift;
 use thiserror::Error;
 
 /// What an operator vouches for, so that it is no [`Distrust`].
@@ -10,6 +11,8 @@ use thiserror::Error;
 pub struct Trust {
     /// Row security and views show the role every row that proves.
     pub row_security: bool,
+    /// That evidence is dated hours off its restores is known, and right or put up with.
+    pub time_shift: bool,
 }
 
 /// Why nothing may be proven. Each is a sentence without its full stop.
@@ -20,6 +23,13 @@ pub enum Distrust {
         "row security or a view may hide rows of {0} from this role, and with them contrary proof, so nothing is settled"
     )]
     HiddenRows(String),
+    /// Evidence is dated hours off the ends of its restores.
+    #[error(
+        "{} of the {} latest evidence snapshots are dated {:#} {} the ends of their restores, as if moments were \
+         written in one time zone and read in another, so nothing is settled",
+        .0.rows, .0.rows_compared, .0.by.abs(), if .0.by.is_negative() { "before" } else { "after" }
+    )]
+    ShiftedTimes(Shift),
 }
 
 impl Distrust {
@@ -29,6 +39,9 @@ impl Distrust {
         match self {
             Self::HiddenRows(_) => {
                 "Run `restore-reconciler doctor`: it names the policies, and what ends this. Workers go on by themselves."
+            }
+            Self::ShiftedTimes(_) => {
+                "Run `restore-reconciler doctor`: it names time zones, and what ends this. Workers go on by themselves."
             }
         }
     }

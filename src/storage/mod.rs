@@ -15,7 +15,7 @@
 //! | `statement`, `column` | what is sent to a database, and what comes back |
 //! | `connection`, `transaction` | the two drivers, and all that is asked of them |
 //! | `postgres`, `sqlite` | what one database needs that the other does not |
-//! | `store`, `sweeps`, `census`, `judges`, `queue` | what the store does, written once |
+//! | `store`, `sweeps`, `census`, `judges`, `moments`, `queue` | what the store does, written once |
 //! | `settle` | the one settling path |
 //! | `reader` | what is shown |
 //!
@@ -42,6 +42,7 @@ mod error;
 mod judges;
 mod limits;
 mod model;
+mod moments;
 mod parsing;
 pub mod postgres;
 pub mod queue;

@@ -183,7 +183,7 @@ impl Store {
     pub fn trust(&self) -> Trust {
         match &self.database {
             EitherDatabase::Postgres(database) => database.limits().trust,
-            EitherDatabase::Sqlite(_) => Trust::default(), // nothing hides rows there
+            EitherDatabase::Sqlite(database) => database.trust(),
         }
     }
 
@@ -313,8 +313,8 @@ impl Store {
         }
     }
 
-    /// Why nothing may be proven from what this database shows to this role.
-    pub async fn find_distrust(&self) -> Result<Option<Distrust>, StoreError> {
+    /// Whether rows that prove may be hidden from this role now, and nobody vouches that they are not.
+    pub async fn find_hidden_rows(&self) -> Result<Option<Distrust>, StoreError> {
         let tx = self.database.begin_read().await?;
         let distrust = tx.distrust();
         finish(tx, Ok(distrust)).await

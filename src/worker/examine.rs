@@ -1,33 +1,74 @@
 //! Whether what the database shows may be trusted: looked at all the time, said once per change.
 //!
-//! A settlement asks by itself. This loop keeps the worker from taking up what it would have to give back, and lets it go
-//! on.
+//! A settlement asks by itself whether rows may be hidden. This loop keeps the worker from taking up what it would have to
+//! give back, and lets it go on. Whether evidence is dated hours off is a habit of many rows, and looked at rarely.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::shared::Shared;
+use crate::clock::Stopwatch;
 use crate::health::Obstacle;
+use crate::storage::{Distrust, ErrorKind, StoreError};
 
-/// How often the database is looked at.
+/// How often it is asked whether rows may be hidden.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How often moments are sampled, and how often while they are found to be off, so that a worker goes on soon.
+const SAMPLE_EVERY: Duration = Duration::from_mins(5);
+const SAMPLE_AGAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Looks until the process stops.
 pub(super) async fn keep_examining(shared: Arc<Shared>) {
+    let mut sampled: Option<(Stopwatch, Duration)> = None;
     loop {
         if shared.health.database_is_up() {
-            // What fails is asked again; what else is wrong with the database is said by whoever settles.
-            let looking = shared.store.find_distrust();
-            if let Ok(Ok(found)) = tokio::time::timeout(ANSWER_WITHIN, looking).await {
-                shared.found(Obstacle::HiddenRows, found.as_ref());
+            let is_known = look(
+                &shared,
+                Obstacle::HiddenRows,
+                shared.store.find_hidden_rows(),
+            )
+            .await;
+            let is_due = sampled.is_none_or(|(since, every)| since.elapsed() >= every);
+            if is_due && look(&shared, Obstacle::ShiftedTimes, shared.store.find_shift()).await {
+                let obstacles = shared.health.watch_obstacles();
+                let is_shifted = obstacles.borrow().contains(&Obstacle::ShiftedTimes);
+                let every = if is_shifted {
+                    SAMPLE_AGAIN_EVERY
+                } else {
+                    SAMPLE_EVERY
+                };
+                sampled = Some((Stopwatch::start(), every));
+            }
+            if is_known && sampled.is_some() {
                 shared.health.obstacle(Obstacle::Unexamined, false);
             }
         }
         if shared.pause(LOOK_EVERY).await.is_err() {
             return;
         }
+    }
+}
+
+/// Notes what was found, and returns whether there was an answer. What fails in passing is asked again; what else is wrong
+/// with the database is said by whoever settles.
+async fn look(
+    shared: &Shared,
+    obstacle: Obstacle,
+    looking: impl Future<Output = Result<Option<Distrust>, StoreError>>,
+) -> bool {
+    match tokio::time::timeout(ANSWER_WITHIN, looking).await {
+        Ok(Ok(found)) => {
+            shared.found(obstacle, found.as_ref());
+            true
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, ?obstacle, "this could not be examined");
+            error.kind() != ErrorKind::Transient
+        }
+        Err(_) => false,
     }
 }

@@ -14,6 +14,7 @@ use sqlx::sqlite::{
 };
 
 use super::column::StoredMoment;
+use super::distrust::Trust;
 use super::error::{During as _, FileGone, StoreError};
 use super::limits::{Access, Limits};
 use super::settle::Interference;
@@ -36,6 +37,7 @@ pub struct SqliteStore {
     file_seen: Arc<WatchedFile>,
     /// The jobs' own file, as it was when it was first seen.
     queue_seen: Arc<WatchedFile>,
+    trust: Trust,
 }
 
 /// A file, and which of those that may have been in its place over time.
@@ -104,7 +106,13 @@ impl SqliteStore {
             queue,
             file_seen: Arc::new(file_seen),
             queue_seen: Arc::new(queue_seen),
+            trust: limits.trust,
         })
+    }
+
+    /// What an operator vouches for.
+    pub(super) fn trust(&self) -> Trust {
+        self.trust
     }
 
     /// A transaction that may write, and keeps every other writer out.

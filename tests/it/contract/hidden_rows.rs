@@ -24,7 +24,14 @@ async fn settle(store: &Store, run: i64) -> Result<Option<Settlement>, StoreErro
 }
 
 async fn trusting(on: &Fixture) -> Store {
-    open_trusting(&on.url, Trust { row_security: true }).await
+    open_trusting(
+        &on.url,
+        Trust {
+            row_security: true,
+            ..Trust::default()
+        },
+    )
+    .await
 }
 
 async fn assert_refused(on: &Fixture, tables: &str) {

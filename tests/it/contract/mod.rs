@@ -25,6 +25,7 @@ mod request;
 mod retention;
 mod schema;
 mod scope;
+mod shifts;
 mod sizes;
 mod suspects;
 mod swallowed;

@@ -237,7 +237,10 @@ async fn a_run_that_a_policy_refuses_costs_itself_its_verdict() {
     )
     .await;
     let runs: Vec<i64> = (1..=9).collect();
-    let trust = Trust { row_security: true };
+    let trust = Trust {
+        row_security: true,
+        ..Trust::default()
+    };
     let store = open_trusting(&role.url, trust).await;
     let results = settle(&store, &runs, &settling()).await;
     assert_eq!(all_refused(&results), [7]);

@@ -19,7 +19,10 @@ async fn prepared() -> Fixture {
 }
 
 async fn trusting(on: &Fixture) -> Store {
-    let trust = Trust { row_security: true };
+    let trust = Trust {
+        row_security: true,
+        ..Trust::default()
+    };
     open_trusting(&on.url, trust).await
 }
 

@@ -514,3 +514,24 @@ async fn a_replica_takes_no_writes() {
     assert_eq!((subject.as_str(), level.as_str()), ("writes", "problem"));
     assert!(action.contains("primary"), "{action}");
 }
+
+/// Eloquent's moments have no zone of their own.
+#[tokio::test]
+async fn sessions_that_begin_in_another_time_zone_are_pointed_out() {
+    let on = prepared().await;
+    let role = Role::new(&on, "LOGIN").await;
+    let quoted = &role.quoted;
+    let database = on.value("SELECT quote_ident(current_database())").await;
+    let database = database.expect("a name");
+    on.execute(&format!(
+        "ALTER ROLE {quoted} IN DATABASE {database} SET TimeZone = 'Europe/Berlin'"
+    ))
+    .await;
+    let subject = "time zones";
+    let checks = examine(&on.store).await;
+    assert_level(&checks, subject, Level::Advice);
+    assert_finds(&checks, subject, "in this database in Europe/Berlin");
+    follow(&on, &checks, subject).await;
+    assert_level(&examine(&on.store).await, subject, Level::Good);
+    role.forget(&on).await;
+}

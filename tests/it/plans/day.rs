@@ -66,6 +66,7 @@ pub(super) async fn spend(place: &Place, first: i64) -> Result<(), StoreError> {
     assert_eq!(suspects.len(), start.in_hand.len());
     place.execute(TRUST).await;
     ticks(store).await?;
+    assert_eq!(store.find_distrust().await?, None);
     let busy = pass(store, Scope::default(), &settling()).await?;
     assert!(busy.tally.verdicts() > PAGE.unsigned_abs(), "{busy:?}");
     let idle = pass(store, Scope::default(), &settling()).await?;

@@ -95,6 +95,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("queue_shards", NONE),
     reads("has_undone_shards", NONE),
     reads("keep_alive", NONE),
+    reads("sample_moments", 2 * A_PAGE),
     reads("discard", NONE),
     reads("prune_ticks", NONE),
     reads("prune_workers", NONE),

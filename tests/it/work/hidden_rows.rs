@@ -1,5 +1,7 @@
 //! A worker from which rows may be hidden: it takes nothing up, says why, and goes on once that is put right.
 
+use std::time::Duration;
+
 use crate::support::case::Case;
 use crate::support::scene::{
     IN_HAND, OPEN, OPEN_JOBS, SWEEPS, Scene, TICKS, VERDICTS, dismiss, until_answered, until_ready,
@@ -12,7 +14,7 @@ const SHOW: &str =
     "DROP POLICY few ON audit_logs; ALTER TABLE audit_logs DISABLE ROW LEVEL SECURITY";
 
 /// Five ticks of the schedule.
-const LONG_ENOUGH: std::time::Duration = std::time::Duration::from_secs(5);
+const LONG_ENOUGH: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_from_which_rows_may_be_hidden_takes_nothing_up_until_it_sees_all() {
@@ -27,6 +29,8 @@ async fn a_worker_from_which_rows_may_be_hidden_takes_nothing_up_until_it_sees_a
     let why = "[-] settling: row security or a view may hide rows that prove";
     assert!(state.contains(why), "{state}");
     scene.until(IN_HAND, 0, &worker).await;
+    // A tick that had begun may still be won.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let ticks = scene.count(TICKS).await;
     scene.plant((4..=6).map(Case::proven)).await;
     scene.request([4, 5]).await;

@@ -10,6 +10,7 @@ mod lifecycle;
 mod patience;
 mod poison;
 mod rules;
+mod shifts;
 mod sqlite;
 mod ticks;
 mod trace;

@@ -1,5 +1,7 @@
 //! A worker beside one of newer rules: it takes nothing up, says why, and goes on once it is alone.
 
+use std::time::Duration;
+
 use crate::support::case::Case;
 use crate::support::scene::{
     IN_HAND, OPEN, OPEN_JOBS, SWEEPS, Scene, TICKS, dismiss, until_answered, until_ready,
@@ -27,6 +29,8 @@ async fn announce(scene: &Scene, worker: &str, ruleset: i64, seconds: i64) {
 /// Asserts that three runs are left alone that are asked for, due for a sweep, and due to be looked at again.
 async fn leaves_alone(scene: &Scene, worker: &Worker) {
     scene.until(IN_HAND, 0, worker).await;
+    // A tick that had begun may still be won.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let ticks = scene.count(TICKS).await;
     scene.plant((4..=6).map(Case::proven)).await;
     scene.request([4, 5]).await;

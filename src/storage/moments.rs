@@ -1,0 +1,66 @@
+//! Whether moments are hours off each other: a bounded sample, judged by [`shift`].
+
+use reconciler_jobs::shift::{self, Oddities, Sample};
+use reconciler_jobs::stamp::Stamp;
+
+use super::column::StoredMoment;
+use super::distrust::Distrust;
+use super::error::StoreError;
+use super::settle::Transactions as _;
+use super::settle::finish;
+use super::statement::{statement, values};
+use super::store::Store;
+
+/// How many of the newest rows are looked at. At least [`shift::ROWS_MIN`] of them say something, or nothing is said.
+const SAMPLE_ROWS_MAX: i64 = 500;
+
+/// When a snapshot was generated, and when its restore began and ended.
+type SampleRecord = (StoredMoment, StoredMoment, StoredMoment);
+
+fn sample((generated, began, ended): SampleRecord) -> Sample {
+    let moment = |column| Stamp::from(column).moment();
+    Sample {
+        generated_at: moment(generated),
+        restore_started_at: moment(began),
+        restore_completed_at: moment(ended),
+    }
+}
+
+impl Store {
+    /// Why nothing may be proven from what this database shows to this role. Not for the settling path, which asks what
+    /// may change at any moment by itself.
+    pub async fn find_distrust(&self) -> Result<Option<Distrust>, StoreError> {
+        if let Some(distrust) = self.find_hidden_rows().await? {
+            return Ok(Some(distrust));
+        }
+        self.find_shift().await
+    }
+
+    /// Whether the newest evidence is dated hours off the restores that it is about, and nobody has acknowledged it.
+    pub async fn find_shift(&self) -> Result<Option<Distrust>, StoreError> {
+        if self.trust().time_shift {
+            return Ok(None);
+        }
+        let samples = self.sample_moments().await?;
+        Ok(shift::find(&samples).map(Distrust::ShiftedTimes))
+    }
+
+    /// The same, whether or not it was acknowledged, and what cannot be so row by row.
+    pub async fn describe_moments(&self) -> Result<(Option<Distrust>, Oddities), StoreError> {
+        let samples = self.sample_moments().await?;
+        let oddities = shift::count_oddities(&samples, self.now().await?);
+        Ok((shift::find(&samples).map(Distrust::ShiftedTimes), oddities))
+    }
+
+    /// Read in UTC, as settlements read: moments without a zone are what they say.
+    async fn sample_moments(&self) -> Result<Vec<Sample>, StoreError> {
+        let statement = statement!("sample moments", "sample_moments");
+        let mut tx = self.database.begin_read().await?;
+        let found = tx
+            .driver()
+            .fetch_all(statement, values![SAMPLE_ROWS_MAX])
+            .await;
+        let records: Vec<SampleRecord> = finish(tx, found).await?;
+        Ok(records.into_iter().map(sample).collect())
+    }
+}
