@@ -68,8 +68,13 @@ fn password_of(line: &str, login: &[String; 4]) -> Option<String> {
     let mut fields = fields_of(line).into_iter();
     for (place, wanted) in login.iter().enumerate() {
         let field = fields.next()?;
+        // A URL has brackets around such an address, and the file has none.
+        let wanted = match place {
+            0 => wanted.trim_start_matches('[').trim_end_matches(']'),
+            _ => wanted,
+        };
         let is_local = place == 0 && wanted.starts_with('/') && field == LOCALHOST;
-        if field != "*" && field != *wanted && !is_local {
+        if field != "*" && field != wanted && !is_local {
             return None;
         }
     }
@@ -119,6 +124,7 @@ mod tests {
                 "/run/postgresql",
                 Some("secret"),
             ),
+            (r"\:\:1:5432:*:worker:secret", "[::1]", Some("secret")),
             ("localhost:*:*:worker:secret", "db", None),
             ("#*:*:*:*:secret", "db", None),
             ("*:*:*:worker", "db", None),

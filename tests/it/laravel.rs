@@ -6,12 +6,14 @@ use serde_json::json;
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::process::Command;
 
+use crate::console::{Ask, Serving, Settings};
 use crate::manual::root;
 use crate::support::cluster::{TestDatabase, database};
 use crate::support::roles::Purpose;
+use crate::support::scene::{dismiss, until_ready};
 use crate::support::store::Fixture;
-use crate::support::time::in_time;
-use crate::support::worker::said_by;
+use crate::support::time::{eventually, in_time};
+use crate::support::worker::{Worker, said_by};
 
 /// Runs one of the scripts as a role, and returns what it printed.
 async fn laravel(script: &str, url: &str, purpose: Purpose) -> String {
@@ -168,4 +170,53 @@ async fn what_eloquent_writes_is_judged_by_a_worker_with_the_documented_grants()
     let (_, said) = said_by(&on.url, &["sweep"]).await;
     let after = on.standin.fingerprint_but_looks().await.unwrap();
     assert_eq!(before, after, "{said}");
+    everything_works(&on, runs["failed"], runs["executing"]).await;
+}
+
+/// Every verb, the worker and the console, as the roles that `grants` alone has made; and nobody lacks anything.
+async fn everything_works(on: &Fixture, failed: i64, executing: i64) {
+    let (failed_run, executing_run) = (failed.to_string(), executing.to_string());
+    let verbs: [(&[&str], i32); 9] = [
+        (&["doctor"], 0),
+        (&["sweep", "--dry-run"], 11),
+        (&["explain", &failed_run], 10),
+        (&["reconcile", &failed_run], 10),
+        (&["enqueue", &executing_run], 0),
+        (&["queue", "list"], 0),
+        (&["queue", "show", &executing_run], 0),
+        (&["migrate", "--status"], 0),
+        (&["migrate"], 0),
+    ];
+    for (verb, expected) in verbs {
+        let (code, said) = said_by(&on.url, verb).await;
+        assert_eq!(code, Some(expected), "{verb:?}: {said}");
+        assert!(!said.contains("permission denied"), "{verb:?}: {said}");
+    }
+    for purpose in [Purpose::Migrator, Purpose::Console, Purpose::Platform] {
+        let (code, said) = said_by(&on.url_of(purpose), &["doctor"]).await;
+        assert_eq!(code, Some(0), "{purpose:?}: {said}");
+    }
+    let worker = Worker::start(&on.url, None).await;
+    let worker = worker.unwrap_or_else(|why| panic!("{why}"));
+    until_ready(&worker).await;
+    let taken =
+        "SELECT count(*) FROM apalis.jobs WHERE job_type = 'restore.execute' AND status <> 'Done'";
+    let is_taken = async || (on.count(taken).await == 0).then_some(());
+    eventually(is_taken, async || worker.said()).await;
+    dismiss(worker).await;
+
+    let settings = Settings::holding("[console]\nlisten = \"127.0.0.1:0\"");
+    let console = Serving::start(&on.url, &settings).await;
+    for page in [
+        "/",
+        "/runs",
+        "/queue",
+        "/runs.csv",
+        &format!("/runs/{failed}"),
+        &format!("/runs/{failed}/explain"),
+    ] {
+        assert_eq!(console.ask(&Ask::get(page)).status, 200, "{page}");
+    }
+    let said = console.stop().await;
+    assert!(!said.contains("permission denied"), "{said}");
 }

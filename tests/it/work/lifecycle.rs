@@ -251,6 +251,32 @@ async fn without_tables_it_is_not_ready_and_says_what_to_do() {
     }
 }
 
+/// Migrations only add, so whoever is not upgraded yet goes on; it is not ready, so that it is noticed.
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_later_schema_it_goes_on_and_is_not_ready_until_it_is_upgraded() {
+    let scene = Scene::new(NO_SWEEPS).await;
+    let worker = scene.worker().await;
+    let migrated = "INSERT INTO reconciler.migrations (version, description, success, checksum, execution_time)
+                    VALUES (999, 'later', true, '', 0)";
+    scene.execute(migrated).await;
+    until_answered(&worker, "/readyz", 503).await;
+    let (_, state) = worker.probe("/readyz?verbose").await;
+    assert!(state.contains("[-] schema: "), "{state}");
+    scene.plant_proven(1, 1, 1, 1).await;
+    scene.request(1..=1).await;
+    scene.verdicts(1, &worker).await;
+    // One that is started now waits.
+    let other = scene.unready_at(scene.url()).await;
+    until_said(&other, "Upgrade restore-reconciler on this host.").await;
+
+    scene
+        .execute("DELETE FROM reconciler.migrations WHERE version = 999")
+        .await;
+    until_ready(&other).await;
+    until_ready(&worker).await;
+    end_soundly(&scene, [worker, other]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn several_on_one_host_keep_out_of_each_others_way_and_say_how_they_are() {
     const EXPECTED: &str = "

@@ -11,6 +11,7 @@ use crate::support::{Case, at, audit, json};
 const BLOCKED: Expected = Expected(12, "blocked write_gate_blocked");
 const MISSING_CAPABILITY: Expected = Expected(12, "blocked missing_capability");
 const TENANT_MISSING: Expected = Expected(12, "blocked tenant_missing");
+const CONFIGURED: Expected = Expected(12, "blocked restore.blocker_configured");
 const AFTER: Expected = Expected(13, "partially_succeeded restore.blocked_after_writes");
 const EXECUTION_FAILED: Expected = Expected(17, "failed restore.execution_failed");
 const ALL_ITEMS_FAILED: Expected = Expected(18, "failed restore.all_items_failed");
@@ -80,6 +81,24 @@ pub(super) fn blocker_rows() -> Vec<Row> {
                 }),
             );
         }
+        let added = |case: &mut Case| case.policy.blocker_codes = vec!["own_gate".to_owned()];
+        rows.push(CONFIGURED.row(
+            &format!("a code of the settings in {place}, nothing applied"),
+            |case| {
+                added(case);
+                case.nothing_applied();
+                recorded(case, "own_gate");
+            },
+        ));
+        let is_failure = place.starts_with("failure_");
+        let expected = if is_failure { FAILURE } else { SUCCEEDED };
+        rows.push(expected.row(
+            &format!("another code than that of the settings in {place}"),
+            |case| {
+                added(case);
+                recorded(case, "own_gates");
+            },
+        ));
     }
     let blocked = |case: &mut Case| {
         case.restore.failure_reason = Some("write_gate_blocked".to_owned());
