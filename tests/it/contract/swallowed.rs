@@ -127,13 +127,12 @@ async fn what_a_trigger_redacts_stops_no_verdict(on: Fixture) {
 /// Where such a rule is on a table, no statement may return what it did, so that not even the others could be closed.
 #[tokio::test]
 async fn what_a_rule_swallows_is_refused() {
-    for (rule, words) in [
+    for (event, table, condition, words) in [
+        ("UPDATE", "operation_runs", "NEW.id = 7", "update of run 7"),
         (
-            "ON UPDATE TO operation_runs WHERE NEW.id = 7",
-            "update of run 7",
-        ),
-        (
-            "ON INSERT TO audit_logs WHERE NEW.resource_type = 'operation_run' AND NEW.resource_id = '7'",
+            "INSERT",
+            "audit_logs",
+            "NEW.resource_type = 'operation_run' AND NEW.resource_id = '7'",
             "audit entry about run 7",
         ),
     ] {

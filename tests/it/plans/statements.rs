@@ -68,7 +68,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads_through("load_audits", A_PAGE, &["audit_logs"]),
     reads_through("load_snapshots", A_PAGE, &["evidence_snapshots"]),
     reads("close_runs", A_PAGE),
-    reads_through("look_for_written", 2 * A_PAGE, &["audit_logs"]),
+    reads("look_for_written", 2 * A_PAGE),
     reads("insert_audits", NONE),
     reads("insert_ledger", NONE),
     reads("watch", NONE),
