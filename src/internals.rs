@@ -71,7 +71,7 @@ pub mod storage {
     }
 }
 pub mod sweep {
-    pub use crate::sweep::{Pass, Scope, sweep};
+    pub use crate::sweep::{Pass, Scope, rehearse, sweep};
 }
 pub mod telemetry {
     pub use crate::telemetry::{Format, start};

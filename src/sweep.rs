@@ -160,6 +160,24 @@ async fn take_pages(
     end
 }
 
+/// Rehearses every due run within `scope`, page by page, as [`sweep`] would settle it, and says whether it came to the
+/// end. Nothing is committed, the pass itself leaves no trace, and pages follow each other.
+pub async fn rehearse(
+    store: &Store,
+    scope: Scope,
+    with: &Settling,
+    mut progress: impl FnMut(&[Settled]) -> ControlFlow<()>,
+) -> Result<bool, StoreError> {
+    let mut pages = DuePages::new(scope, with.batch_runs_max);
+    while let Some(runs) = pages.next(store).await? {
+        let settled = store.rehearse(&runs, with).await?;
+        if progress(&settled).is_break() {
+            break;
+        }
+    }
+    Ok(pages.is_over())
+}
+
 /// The pages of a pass, the first of which was read to see whether there is one.
 struct Pages<'a> {
     first: Vec<RunId>,

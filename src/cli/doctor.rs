@@ -1,14 +1,18 @@
 //! `doctor`: looks at the database before anybody trusts it.
 
+use std::ops::ControlFlow;
+
 use anyhow::Error;
+use reconciler_jobs::restore_execute::record::Source;
 
 use super::exit::Exit;
 use super::failure;
 use super::output::{CheckShown, Document, Examined, LevelWord};
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
-use crate::doctor::{self, Examination, Purpose};
+use crate::doctor::{self, Check, Examination, Purpose};
 use crate::storage::Access;
+use crate::sweep::{self, Scope};
 
 /// What to look for.
 #[derive(Debug, clap::Args)]
@@ -16,13 +20,17 @@ pub(super) struct Args {
     /// What the role is for, and so what it needs; by default, what it can be told to be for from what it may do.
     #[arg(long = "as", value_enum, value_name = "PURPOSE")]
     purpose: Option<Purpose>,
+    /// Also settle up to 20 due runs for real, say what the database would refuse, and undo it.
+    #[arg(long)]
+    rehearse: bool,
 }
 
-/// Shows what was found, problems first, and what is well if that was asked for. That the database cannot be reached is one of them; that
+/// Shows what was found, problems first, and what is well if that was asked for. That the database cannot be reached is
+/// one of them; that
 /// none is named is a failure of the command.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     session.database_url()?;
-    let mut examined = match examine(session, args.purpose).await {
+    let mut examined = match examine(session, args).await {
         Ok(examined) => examined,
         Err(error) => Examined {
             purpose: args.purpose,
@@ -43,13 +51,42 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     Ok(exit)
 }
 
-async fn examine(session: &Session<'_>, purpose: Option<Purpose>) -> anyhow::Result<Examined> {
+async fn examine(session: &Session<'_>, args: &Args) -> anyhow::Result<Examined> {
     let store = session.connect(Access::Read).await?;
-    let Examination { purpose, checks } = doctor::examine(&store, purpose).await?;
+    let examination = doctor::examine(&store, args.purpose).await?;
+    let Examination {
+        purpose,
+        mut checks,
+    } = examination;
+    if args.rehearse {
+        checks.extend(rehearse(session).await?);
+    }
     Ok(Examined {
         purpose,
         checks: checks.into_iter().map(CheckShown::from).collect(),
     })
+}
+
+/// Nothing is written into a schema that may mean something else by the same names, not even to be undone.
+async fn rehearse(session: &Session<'_>) -> anyhow::Result<Vec<Check>> {
+    let store = session.connect(Access::Write).await?;
+    if store.schema_version().await.ok().flatten() != Some(store.schema_version_known()) {
+        return Ok(vec![doctor::judge_other_schema()]);
+    }
+    let scope = Scope {
+        limit: Some(doctor::REHEARSED_MAX),
+        ..Scope::default()
+    };
+    let mut settled = Vec::new();
+    let settling = session.settling(Source::Sweep);
+    let rehearsed = sweep::rehearse(&store, scope, &settling, |page| {
+        settled.extend_from_slice(page);
+        ControlFlow::Continue(())
+    });
+    if let Err(error) = rehearsed.await {
+        return Ok(vec![doctor::judge_no_rehearsal(&error)]);
+    }
+    Ok(doctor::judge_rehearsal(&settled))
 }
 
 fn unreachable(error: &Error) -> CheckShown {

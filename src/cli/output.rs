@@ -149,6 +149,9 @@ pub enum TriggerWord {
 pub struct Swept {
     /// Whether nothing was written.
     pub dry_run: bool,
+    /// Whether each run was settled for real, and that undone: then what the database would refuse is among this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehearsed: bool,
     /// Whether the pass reached its end. If not, standard error says why.
     pub complete: bool,
     /// The workspace it was confined to.

@@ -19,7 +19,7 @@ use crate::storage::reader::{Reader, Workspaces};
 use crate::storage::{
     Access, Assessment, ErrorKind, Settled, Settlement, Settling, Store, StoreError, Tally,
 };
-use crate::sweep::{DuePages, Scope, sweep};
+use crate::sweep::{DuePages, Scope, rehearse, sweep};
 use crate::views::ClaimBoundary;
 use crate::views::verdict::DecisionWord;
 
@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// Show what would be decided; write nothing at all.
     #[arg(long)]
     dry_run: bool,
+    /// Settle each run for real, say what the database would refuse, and undo it; needs the right to write.
+    #[arg(long, requires = "dry_run")]
+    rehearse: bool,
 }
 
 impl Args {
@@ -92,7 +95,7 @@ impl Findings {
 
 /// Sweeps and shows what came of it. After an error or an interruption, shows what was committed before.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
-    let access = if args.dry_run {
+    let access = if args.dry_run && !args.rehearse {
         Access::Read
     } else {
         Access::Write
@@ -104,10 +107,14 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let total = args.limit.map_or(due, |limit| limit.min(due));
 
     let mut findings = Findings::default();
-    let what = if args.dry_run { "looking" } else { "sweeping" };
+    let what = match (args.dry_run, args.rehearse) {
+        (true, true) => "rehearsing",
+        (true, false) => "looking",
+        (false, _) => "sweeping",
+    };
     let mut progress = Progress::new(session.screen, what, total);
     let interruption = Interruption::default();
-    let done = if args.dry_run {
+    let done = if args.dry_run && !args.rehearse {
         let each = |runs, page: Vec<Look>| {
             for look in page {
                 look.count(&mut findings);
@@ -126,6 +133,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
             interruption.wish()
         };
         let sweep = async {
+            if args.rehearse {
+                return rehearse(&store, scope, &settling, each).await;
+            }
             let pass = sweep(&store, scope, &settling, each).await?;
             Ok(pass.is_complete)
         };
@@ -162,6 +172,7 @@ fn swept(args: &Args, findings: Findings, elapsed_ms: u64, complete: bool) -> Sw
     } = findings;
     Swept {
         dry_run: args.dry_run,
+        rehearsed: args.rehearse,
         complete,
         workspace: args.workspace,
         limit: args.limit,
@@ -272,11 +283,16 @@ fn show(swept: Swept, screen: &mut Screen) -> anyhow::Result<()> {
         }
     }
     for Refusal { run, error } in &swept.refusals {
-        screen.line(&format!("Run {run} was refused: {error}"))?;
+        let would = if swept.dry_run { "would be" } else { "was" };
+        screen.line(&format!("Run {run} {would} refused: {error}"))?;
     }
     if swept.refusals_omitted > 0 {
         let omitted = swept.refusals_omitted;
-        screen.line(&format!("{omitted} more were refused; the log names each."))?;
+        screen.line(&if swept.dry_run {
+            format!("{omitted} more would be refused.")
+        } else {
+            format!("{omitted} more were refused; the log names each.")
+        })?;
     }
     if swept.runs > 0 {
         screen.line(CLAIM_BOUNDARY)?;
@@ -296,6 +312,7 @@ fn headline(swept: &Swept) -> String {
     let rate = per_second(runs, elapsed);
     let ending = match (swept.complete, swept.dry_run) {
         (false, _) => " The pass did not reach its end.",
+        (true, true) if swept.rehearsed => " This was a rehearsal: all of it was undone.",
         (true, true) => " This was a dry run: nothing was written.",
         (true, false) => "",
     };

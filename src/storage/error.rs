@@ -189,6 +189,11 @@ impl StoreError {
             })
     }
 
+    /// Whether a smaller batch may fare better.
+    pub(super) fn may_spare_others(&self) -> bool {
+        self.kind == ErrorKind::Refused || self.is_disturbance() || self.may_concern_one_row()
+    }
+
     /// Whether somebody has written into the database that it shall refuse such a row.
     pub(super) fn is_said_on_purpose(&self) -> bool {
         self.postgres_error()

@@ -298,6 +298,18 @@ impl Store {
         Box::pin(settle::settle(&self.database, runs, jobs, with, settled)).await
     }
 
+    /// Settles `runs` up to the moment before the commit, says what would become of each, and undoes it: nothing is
+    /// committed, counted or announced. Runs that may end a process are not tried.
+    ///
+    /// Give it few at a time: meanwhile whoever else settles them passes them over.
+    pub async fn rehearse(
+        &self,
+        runs: &[RunId],
+        with: &Settling,
+    ) -> Result<Vec<Settled>, StoreError> {
+        Box::pin(settle::rehearse(&self.database, runs, with)).await
+    }
+
     /// Whether the platform's tables are there.
     pub async fn has_platform(&self) -> Result<bool, StoreError> {
         let statement = statement!("look for the platform's tables", "has_platform");

@@ -11,6 +11,9 @@ use super::error::{During as _, StoreError};
 use super::settle::Interference;
 use super::statement::{statement, values};
 
+/// The step at which what is checked late is refused.
+const COMMIT: &str = "commit";
+
 /// Rolled back unless it is committed.
 pub(super) struct DatabaseTransaction {
     tx: Tx,
@@ -102,27 +105,32 @@ impl DatabaseTransaction {
         self.tx.driver()
     }
 
+    /// Checks now what would otherwise be checked by the commit. Only PostgreSQL can be told to.
+    pub(super) async fn check_deferred(&mut self) -> Result<(), StoreError> {
+        if let Tx::Postgres(tx) = &mut self.tx {
+            let check = sqlx::query(include_str!("postgres/sql/check_deferred.sql"));
+            check.execute(&mut **tx).await.during(COMMIT)?;
+        }
+        Ok(())
+    }
+
     /// Makes everything permanent.
     ///
     /// PostgreSQL tells of a commit that fails before it has let go of the locks, and nothing waits for that:
     /// the next try, on another connection, might find its own runs held. So what a commit would refuse is
     /// refused before it, and the rollback is waited for.
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
-        let step = "commit";
-        if let Tx::Postgres(tx) = &mut self.tx {
-            let check = sqlx::query(include_str!("postgres/sql/check_deferred.sql"));
-            if let Err(error) = check.execute(&mut **tx).await.during(step) {
-                if let Err(lost) = self.rollback().await {
-                    tracing::debug!(%lost, "the connection ended, and with it the transaction");
-                }
-                return Err(error);
+        if let Err(error) = self.check_deferred().await {
+            if let Err(lost) = self.rollback().await {
+                tracing::debug!(%lost, "the connection ended, and with it the transaction");
             }
+            return Err(error);
         }
         match self.tx {
             Tx::Postgres(tx) => tx.commit().await,
             Tx::Sqlite(tx) => tx.commit().await,
         }
-        .during(step)
+        .during(COMMIT)
     }
 
     /// Undoes everything, and returns once its locks are released.

@@ -22,10 +22,12 @@
 //! | `once` | one transaction: lock, look, decide, write |
 //! | `written` | whether what was written is there |
 //! | `isolate` | runs that cannot share a batch |
+//! | `rehearse` | the same, undone |
 
 mod gather;
 mod isolate;
 mod once;
+mod rehearse;
 pub(super) mod round;
 mod statements;
 mod transaction;
@@ -37,12 +39,13 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RunFacts;
 
-use super::error::{ErrorKind, StoreError};
+use super::error::StoreError;
 use super::model::{Assessment, ClaimedJob, Settled, Settlement, Settling};
 use gather::assess_rows;
 use once::commit_batch;
 use round::Round;
 
+pub(super) use rehearse::rehearse;
 pub(super) use transaction::{Interference, Lock, Transaction, Transactions, finish, with_retries};
 
 /// See [`super::Store::settle_jobs`].
@@ -74,7 +77,7 @@ pub(super) async fn settle<T: Transactions>(
                 }
             }
             Err(error) => match batch {
-                [_, _, ..] if may_shrink(&error) => {
+                [_, _, ..] if error.may_spare_others() => {
                     let (left, right) = batch.split_at(batch.len() / 2);
                     pending.extend([right, left]);
                 }
@@ -96,11 +99,6 @@ pub(super) async fn settle<T: Transactions>(
         settled.push(isolate::blame(store, run, jobs, with, &error).await?);
     }
     Ok(())
-}
-
-/// Whether a smaller batch may fare better.
-fn may_shrink(error: &StoreError) -> bool {
-    error.kind() == ErrorKind::Refused || error.is_disturbance() || error.may_concern_one_row()
 }
 
 /// Keeps a run that failed alone until it is known how the others fare, if that may make a difference.

@@ -43,6 +43,40 @@ pub(super) async fn commit_batch<T: Transactions>(
     settling.instrument(span).await
 }
 
+/// As [`commit_batch`], up to what a commit would check, and then undone. Reports nothing.
+pub(super) async fn rehearse_batch<T: Transactions>(
+    store: &T,
+    batch: &[RunId],
+    with: &Settling,
+    lock: Lock,
+) -> Result<Vec<Settled>, StoreError> {
+    let mut tx = store.begin().await?;
+    let result = rehearse_within(&mut tx, batch, with, lock).await;
+    tx.rollback().await?;
+    result
+}
+
+async fn rehearse_within(
+    tx: &mut impl Transaction,
+    batch: &[RunId],
+    with: &Settling,
+    lock: Lock,
+) -> Result<Vec<Settled>, StoreError> {
+    let mut round = decide_and_write(tx, batch, &[], with, lock, Laps::begin()).await?;
+    tx.check_deferred().await?;
+    for run in round.suspects {
+        let attempts = tx.load_attempts(run).await?;
+        let result = Settlement::Suspended {
+            tries: attempts.map_or(0, |attempts| attempts.tries),
+            until: attempts
+                .filter(|attempts| !attempts.dead)
+                .map(|attempts| attempts.try_again_at),
+        };
+        round.settled.push(Settled { run, result });
+    }
+    Ok(round.settled)
+}
+
 async fn transact<T: Transactions>(
     store: &T,
     batch: &[RunId],

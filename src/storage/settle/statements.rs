@@ -268,6 +268,10 @@ impl Transaction for DatabaseTransaction {
         write(self, jobs.len(), statement, values![claims(jobs)]).await
     }
 
+    async fn check_deferred(&mut self) -> Result<(), StoreError> {
+        self.check_deferred().await
+    }
+
     async fn commit(self) -> Result<(), StoreError> {
         self.commit().await
     }

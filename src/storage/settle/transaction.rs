@@ -196,6 +196,9 @@ pub(in crate::storage) trait Transaction: Send {
         jobs: &[&ClaimedJob],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Checks now what would otherwise be checked by the commit.
+    fn check_deferred(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Makes everything above permanent.
     fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 

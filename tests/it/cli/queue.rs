@@ -6,6 +6,8 @@ use restore_reconciler::internals::{
     views::queue::RequestState,
 };
 
+use reconciler_fixtures::Standin;
+
 use super::stage::{File, assert_says, execute, plant, run};
 use crate::support::cluster;
 use crate::support::roles::grant;
@@ -117,6 +119,49 @@ async fn a_run_is_shown_with_what_to_do_next() {
          queue show 2 ⇒ 0 | command | waiting | See that a worker is running
          queue show 999 ⇒ 1 ! run 999 does not exist ! to do:",
     );
+}
+
+/// Nothing is said to be refused that was not, and no line in the log is about a verdict that nobody committed.
+#[tokio::test]
+async fn a_rehearsal_says_what_would_be_refused_and_leaves_no_trace() {
+    let file = File::planted().await;
+    let url = file.url();
+    assert_says(
+        &url,
+        "doctor --rehearse          ⇒  0 | rehearsal: Due runs were settled and undone
+         sweep --rehearse           ⇒  2 ! --dry-run",
+    );
+    let refuse = "CREATE TRIGGER poison BEFORE UPDATE ON operation_runs WHEN NEW.id = 2
+        BEGIN SELECT RAISE(ABORT, 'refused by a test'); END";
+    execute(&url, refuse).await;
+    let before = fingerprint(&url).await;
+    let doctor = run(&url, &["doctor", "--rehearse"]).exits(3);
+    let would = "The database would refuse a verdict for run 2: cannot close runs: ";
+    assert!(doctor.stdout.contains(would), "{}", doctor.stdout);
+    let swept = run(&url, &["sweep", "--dry-run", "--rehearse"]).exits(10);
+    let rehearsal = "This was a rehearsal: all of it was undone.";
+    assert!(swept.stdout.contains(rehearsal), "{}", swept.stdout);
+    let refused = "Run 2 would be refused: cannot close runs: ";
+    assert!(swept.stdout.contains(refused), "{}", swept.stdout);
+    for said in [doctor.stderr, swept.stderr] {
+        assert!(!said.contains("refused to record"), "{said}");
+    }
+    let document = run(
+        &url,
+        &["sweep", "--dry-run", "--rehearse", "--output", "json"],
+    )
+    .exits(10);
+    let Document::Sweep(document) = document.document() else {
+        panic!("{}", document.stdout)
+    };
+    assert!(document.dry_run && document.rehearsed);
+    assert_eq!(document.counts.refused, 1);
+    assert_eq!(before, fingerprint(&url).await);
+}
+
+async fn fingerprint(url: &str) -> String {
+    let standin = Standin::new(url).expect("a URL");
+    standin.fingerprint().await.expect("a fingerprint")
 }
 
 #[tokio::test]

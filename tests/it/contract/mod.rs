@@ -21,6 +21,7 @@ mod pools;
 mod queue;
 mod reader;
 mod reading;
+mod rehearsal;
 mod request;
 mod retention;
 mod schema;

@@ -25,7 +25,7 @@ async fn shift(on: &Fixture, hours: i64, which: &str) {
 }
 
 async fn moments(store: &Store) -> Check {
-    let checks = examine(store).await.unwrap();
+    let checks = examine(store, None).await.unwrap().checks;
     let found = checks.into_iter().find(|check| check.subject == "moments");
     found.expect("moments are looked at")
 }

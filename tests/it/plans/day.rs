@@ -73,11 +73,8 @@ pub(super) async fn spend(place: &Place, first: i64) -> Result<(), StoreError> {
     assert_eq!(suspects.len(), start.in_hand.len());
     place.execute(TRUST).await;
     ticks(store).await?;
-<<<<<<< ours
     assert_eq!(store.find_distrust().await?, None);
-=======
     place.execute(WATCHED).await;
->>>>>>> theirs
     let busy = pass(store, Scope::default(), &settling()).await?;
     place.execute(UNWATCHED).await;
     assert!(busy.tally.verdicts() > PAGE.unsigned_abs(), "{busy:?}");
