@@ -79,6 +79,7 @@ async fn pass(
     mut progress: impl FnMut(&[Settled]) -> ControlFlow<()>,
 ) -> Result<Pass, StoreError> {
     let mut pages = DuePages::new(scope, with.batch_runs_max);
+    store.forget_leftovers().await?;
     let Some(first) = pages.next(store).await? else {
         return Ok(Pass {
             is_complete: true,

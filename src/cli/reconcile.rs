@@ -32,6 +32,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let runs = distinct(&args.runs);
     let mut settled = Vec::with_capacity(runs.len());
     let settling = session.settling(Source::Command);
+    store.forget_leftovers().await?;
     let mut done = store.settle(&runs, &settling, &mut settled).await;
 
     let mut results: HashMap<RunId, Settlement> = settled

@@ -312,6 +312,8 @@ pub(super) struct WatchWrite {
     pub(super) run: RunId,
     pub(super) workspace: WorkspaceId,
     pub(super) environment: Option<EnvironmentId>,
+    /// When the run was created, where its row says so.
+    pub(super) created_at: Option<Timestamp>,
     pub(super) watch: Watch,
     /// What the database said, where it refused.
     pub(super) error: Option<String>,
@@ -333,6 +335,7 @@ impl WatchWrite {
             run: run.id,
             workspace: run.workspace_id,
             environment: run.environment_id,
+            created_at: run.created_at.moment(),
             watch: *watch,
             error: None,
         }

@@ -126,8 +126,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a sweep's row with what the sweep did, and forgets watched runs, and attempts at runs, that
-    /// somebody else closed.
+    /// Ends a sweep's row with what the sweep did, and forgets what is closed.
     pub async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError> {
         let statement = statement!("note the end of a sweep", "close_sweep");
         let [
@@ -150,6 +149,21 @@ impl Store {
             passed_over
         ];
         self.database.execute(statement, values).await?;
+        self.forget_closed().await
+    }
+
+    /// Forgets what is on record about other runs than those that have their ids now, which it would keep from being due.
+    /// Writes nothing where there is none.
+    pub async fn forget_leftovers(&self) -> Result<(), StoreError> {
+        let statement = statement!("look for what other runs left", "has_leftovers");
+        if self.database.fetch_value(statement, &[]).await? {
+            self.forget_closed().await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets watched runs, and attempts at runs, that somebody else closed, or that were others with the same ids.
+    async fn forget_closed(&self) -> Result<(), StoreError> {
         let step = "forget closed runs";
         for statement in [
             statement!(step, "forget_closed"),

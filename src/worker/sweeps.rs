@@ -109,6 +109,7 @@ async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
     {
         shared.health.sweep_succeeded();
     }
+    shared.store.forget_leftovers().await?;
     let won = shared
         .store
         .win_tick(tick, shared.name.as_str(), &plan)

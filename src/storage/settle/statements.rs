@@ -217,7 +217,11 @@ impl Transaction for DatabaseTransaction {
                 rows().map(|row| row.watch.look_again_at.as_microsecond()),
             )
             .integers("tries", rows().map(|row| i64::from(row.watch.tries)))
-            .texts("error", rows().map(|row| row.error.as_deref()));
+            .texts("error", rows().map(|row| row.error.as_deref()))
+            .integers(
+                "run_created_at",
+                rows().map(|row| row.created_at.map(Timestamp::as_microsecond)),
+            );
         let as_of = self.as_of();
         write(self, entries.len(), statement, values![list, as_of]).await
     }

@@ -4,9 +4,10 @@ use reconciler_jobs::ids::RunId;
 use restore_reconciler::internals::doctor::{Level, examine};
 use restore_reconciler::internals::storage::reader::Workspaces;
 use restore_reconciler::internals::storage::{RecordedVerdict, Settlement};
+use restore_reconciler::internals::sweep::Scope;
 
 use crate::support::case::Case;
-use crate::support::store::{Fixture, on_all, reason};
+use crate::support::store::{Fixture, on_all, pass, reason, settling};
 
 on_all!(
     a_verdict_of_another_run_with_the_same_id_is_neither_shown_nor_in_the_way,
@@ -14,6 +15,8 @@ on_all!(
     a_run_whose_row_does_not_say_when_it_was_created_has_one_verdict,
     an_older_program_gives_no_run_a_second_verdict,
     what_another_platform_left_above_the_highest_run_hides_nothing,
+    what_another_platform_left_delays_no_run_and_holds_none,
+    a_suspect_that_has_the_id_of_another_begins_anew,
 );
 
 async fn on_record(on: &Fixture, run: i64) -> Option<RecordedVerdict> {
@@ -202,4 +205,80 @@ async fn what_another_platform_left_above_the_highest_run_hides_nothing(on: Fixt
     assert_eq!(ledger(&on).await, (Level::Good, 0));
     created_earlier(&on).await;
     assert_eq!(ledger(&on).await, (Level::Problem, 1));
+}
+
+/// A run that waits for a day, and a dead letter.
+async fn leave_behind(on: &Fixture) {
+    on.plant([Case::in_progress(1), Case::proven(2)]).await;
+    on.settle(&[1]).await;
+    on.store.suspect(&[RunId(2)], "dead").await.unwrap();
+    let far = on.in_seconds(86_400);
+    let now = on.in_seconds(0);
+    on.execute(&format!(
+        "UPDATE reconciler.watch_list SET look_again_at = {far}"
+    ))
+    .await;
+    on.execute(&format!(
+        "UPDATE reconciler.attempts SET tries = 5, dead_at = {now}"
+    ))
+    .await;
+}
+
+async fn sweep(on: &Fixture) -> u64 {
+    let pass = pass(&on.store, Scope::default(), &settling()).await;
+    pass.unwrap().tally.verdicts()
+}
+
+async fn what_another_platform_left_delays_no_run_and_holds_none(on: Fixture) {
+    leave_behind(&on).await;
+    assert_eq!(sweep(&on).await, 0, "they are the runs that were there");
+    build_afresh(&on).await;
+    on.plant([Case::proven(1), Case::proven(2)]).await;
+    assert_eq!(sweep(&on).await, 0, "and so are their rows, put back");
+
+    created_earlier(&on).await;
+    assert_eq!(sweep(&on).await, 2);
+    for table in ["reconciler.watch_list", "reconciler.attempts"] {
+        assert_eq!(on.number_of(table).await, 0, "{table}");
+    }
+    for (column, other) in [("workspace_id", 2), ("managed_environment_id", 12)] {
+        build_afresh(&on).await;
+        on.execute("DELETE FROM reconciler.watch_list").await;
+        leave_behind(&on).await;
+        on.execute(&format!(
+            "UPDATE reconciler.watch_list SET {column} = {other};
+             UPDATE reconciler.attempts SET {column} = {other}"
+        ))
+        .await;
+        on.store.forget_leftovers().await.unwrap();
+        for table in ["reconciler.watch_list", "reconciler.attempts"] {
+            assert_eq!(on.number_of(table).await, 0, "{table}, {column}");
+        }
+    }
+}
+
+async fn a_suspect_that_has_the_id_of_another_begins_anew(on: Fixture) {
+    leave_behind(&on).await;
+    created_earlier(&on).await;
+    let suspects = [RunId(2)];
+    on.store.suspect(&suspects, "another").await.unwrap();
+    let row = "SELECT tries, worker, dead_at FROM reconciler.attempts WHERE operation_run_id = 2";
+    let found = on.row(row).await;
+    assert_eq!(found["tries"].as_deref(), Some("0"));
+    assert_eq!(found["worker"].as_deref(), Some("another"));
+    assert_eq!(found["dead_at"], None);
+    on.store.suspect(&suspects, "third").await.unwrap();
+    assert_eq!(on.row(row).await, found, "it is remembered already");
+    on.store.forget_leftovers().await.unwrap();
+    assert_eq!(on.row(row).await, found, "it is the run that is there");
+
+    on.settle(&[1]).await;
+    let foreign = "SELECT count(*) FROM reconciler.watch_list AS watch
+        JOIN operation_runs AS run ON run.id = watch.operation_run_id
+        WHERE watch.run_created_at <> run.created_at";
+    assert_eq!(
+        on.count(foreign).await,
+        0,
+        "an entry is the last run's that was waited for"
+    );
 }

@@ -85,6 +85,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("open_sweep", NONE),
     reads("note_page", ONE),
     reads("close_sweep", ONE),
+    reads("has_leftovers", ALL_OPEN),
     reads("forget_closed", ALL_OPEN),
     reads("take_over_sweeps", A_PAGE),
     // A worker.
