@@ -51,7 +51,10 @@ pub(super) async fn rehearse_batch<T: Transactions>(
     lock: Lock,
 ) -> Result<Vec<Settled>, StoreError> {
     let mut tx = store.begin().await?;
-    let result = rehearse_within(&mut tx, batch, with, lock).await;
+    let result = match tx.distrust() {
+        Some(distrust) => Err(StoreError::fatal("rehearse verdicts", distrust)),
+        None => rehearse_within(&mut tx, batch, with, lock).await,
+    };
     tx.rollback().await?;
     result
 }

@@ -203,7 +203,7 @@ async fn the_printed_script_migrates() {
     execute(&Purpose::Migrator.url(&url), script).await;
     assert_says(
         &url,
-        "migrate --status ⇒ 0 | schema reconciler: at version 9; nothing is missing
+        "migrate --status ⇒ 0 | schema reconciler: at version | nothing is missing
          migrate ⇒ 0 | nothing was changed",
     );
     assert_says(&Purpose::Migrator.url(&url), "doctor ⇒ 0");
@@ -231,7 +231,7 @@ async fn our_functions_are_nobodys_who_was_not_granted_them() {
          DELETE FROM reconciler.migrations WHERE version = 9"
     );
     execute(&migrator, before).await;
-    assert_says(&url, "migrate ⇒ 0 | was upgraded from version 8 to 9");
+    assert_says(&url, "migrate ⇒ 0");
     execute(
         &migrator,
         format!("GRANT USAGE ON SCHEMA reconciler TO {silent}"),
