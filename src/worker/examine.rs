@@ -25,27 +25,30 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub(super) async fn keep_examining(shared: Arc<Shared>) {
     let mut sampled: Option<(Stopwatch, Duration)> = None;
     loop {
-        if shared.health.database_is_up() {
-            let is_known = look(
-                &shared,
-                Obstacle::HiddenRows,
-                shared.store.find_hidden_rows(),
-            )
-            .await;
-            let is_due = sampled.is_none_or(|(since, every)| since.elapsed() >= every);
-            if is_due && look(&shared, Obstacle::ShiftedTimes, shared.store.find_shift()).await {
-                let obstacles = shared.health.watch_obstacles();
-                let is_shifted = obstacles.borrow().contains(&Obstacle::ShiftedTimes);
-                let every = if is_shifted {
-                    SAMPLE_AGAIN_EVERY
-                } else {
-                    SAMPLE_EVERY
-                };
-                sampled = Some((Stopwatch::start(), every));
-            }
-            if is_known && sampled.is_some() {
-                shared.health.obstacle(Obstacle::Unexamined, false);
-            }
+        // Nothing is taken up before the first look, so that it waits for nothing else.
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = shared.health.database_up() => {}
+        }
+        let is_known = look(
+            &shared,
+            Obstacle::HiddenRows,
+            shared.store.find_hidden_rows(),
+        )
+        .await;
+        let is_due = sampled.is_none_or(|(since, every)| since.elapsed() >= every);
+        if is_due && look(&shared, Obstacle::ShiftedTimes, shared.store.find_shift()).await {
+            let obstacles = shared.health.watch_obstacles();
+            let is_shifted = obstacles.borrow().contains(&Obstacle::ShiftedTimes);
+            let every = if is_shifted {
+                SAMPLE_AGAIN_EVERY
+            } else {
+                SAMPLE_EVERY
+            };
+            sampled = Some((Stopwatch::start(), every));
+        }
+        if is_known && sampled.is_some() {
+            shared.health.obstacle(Obstacle::Unexamined, false);
         }
         if shared.pause(LOOK_EVERY).await.is_err() {
             return;

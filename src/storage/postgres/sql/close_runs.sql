@@ -30,5 +30,8 @@ WHERE run.id = verdict.id
               to_regclass('operation_runs'), to_regclass('restore_runs'), to_regclass('evidence_snapshots'),
               to_regclass('audit_logs'), to_regclass('backup_sets'), to_regclass('backup_items')
           )
-        AND row_security_active(relation.oid)
+        AND (
+            row_security_active(relation.oid)
+            OR relation.relkind NOT IN ('r', 'p') AND relation.relname <> 'operation_runs'
+        )
   ))
