@@ -29,7 +29,8 @@ pub(super) async fn run(session: &mut Session<'_>) -> anyhow::Result<Exit> {
     if !is_open(session, &listener, &stop).await? {
         return Ok(Exit::Done);
     }
-    show_at(session, listener, url.expose_secret(), stop).await?;
+    let console = open_console(session, url.expose_secret()).await?;
+    show_at(listener, console, stop).await?;
     Ok(Exit::Done)
 }
 
@@ -102,20 +103,28 @@ pub(super) async fn show(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = listen(session).await?;
+    let console = open_console(session, url).await?;
     say_where(session, &listener)?;
-    show_at(session, listener, url, stop).await
+    show_at(listener, console, stop).await
 }
 
-async fn show_at(
-    session: &Session<'_>,
-    listener: std::net::TcpListener,
-    url: &str,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+async fn open_console(session: &Session<'_>, url: &str) -> anyhow::Result<ConsoleState> {
     let limits = session.config.database.limits();
     let reader = open_reader(url, &limits).await?;
     let requests = open_requests(url, &limits).await?;
-    let console = ConsoleState::new(reader, requests, &session.config, clock::wall());
+    Ok(ConsoleState::new(
+        reader,
+        requests,
+        &session.config,
+        clock::wall(),
+    ))
+}
+
+async fn show_at(
+    listener: std::net::TcpListener,
+    console: ConsoleState,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener).context("the address cannot be listened on")?;
     let limits = ConsoleLimits::default();
     serve_console(listener, console, limits, monotonic(), stop)

@@ -105,7 +105,7 @@ async fn a_caller_never_fails_whatever_is_broken() {
 }
 
 #[tokio::test]
-async fn usage_of_the_schema_is_all_that_a_caller_needs_and_tricks_change_nothing() {
+async fn a_caller_needs_what_grants_prints_and_no_more_and_tricks_change_nothing() {
     let on = platform().await;
     let role = Role::new(&on, "LOGIN").await;
     let quoted = &role.quoted;
@@ -114,8 +114,11 @@ async fn usage_of_the_schema_is_all_that_a_caller_needs_and_tricks_change_nothin
     let refused = refused.to_string();
     assert!(refused.contains("permission denied"), "{refused}");
 
-    on.execute(&format!("GRANT USAGE ON SCHEMA reconciler TO {quoted}"))
-        .await;
+    on.execute(&format!(
+        "GRANT USAGE ON SCHEMA reconciler TO {quoted};
+         GRANT EXECUTE ON FUNCTION reconciler.request TO {quoted}"
+    ))
+    .await;
     raw_sql(ASK).execute(&mut caller).await.unwrap();
     assert_eq!(jobs(&on).await, 1);
     for closed_to_him in ["SELECT * FROM apalis.jobs", "SELECT * FROM operation_runs"] {
