@@ -134,12 +134,14 @@ impl RunLine {
         })
     }
 
-    /// The code that the list shows: of the verdict, or why the run stays open.
+    /// The code that the list shows: of the verdict, or why the run stays open. A refusal comes first: the verdict of a run
+    /// that was opened again is not the one that is refused.
     #[must_use]
     pub fn reason_code(&self) -> Option<&str> {
         let open = self.open_reason.as_ref().map(|reason| reason.code.as_str());
         self.verdict
             .as_ref()
+            .filter(|_| self.refusal.is_none())
             .map(|verdict| verdict.reason_code.as_str())
             .or(open)
     }

@@ -6,6 +6,7 @@
 
 use reconciler_jobs::attempt::{Attempts, Trial};
 use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::facts::RunStatus;
 use reconciler_jobs::restore_execute::reason::ReasonCode;
 use reconciler_jobs::sweep::Watch;
 
@@ -13,7 +14,7 @@ use super::once::{acknowledge, commit_batch};
 use super::transaction::{Lock, Transaction, Transactions, finish, with_retries};
 use crate::storage::error::{ErrorKind, StoreError};
 use crate::storage::model::{ClaimedJob, Settled, Settlement, Settling};
-use crate::storage::records::WatchWrite;
+use crate::storage::records::{FoundRun, WatchWrite};
 use crate::storage::report;
 use crate::telemetry::names::RUN_ID;
 
@@ -280,7 +281,11 @@ async fn watch_refused_within(
         &locked
     };
     let found = tx.load_runs(seen).await?;
-    let watch = found.first().map(|found| {
+    let is_open = |found: &&FoundRun| {
+        let status = RunStatus::parse(&found.row.status);
+        matches!(status, RunStatus::Queued | RunStatus::Running)
+    };
+    let watch = found.first().filter(is_open).map(|found| {
         let watch = Watch::after_refusal(found.watched.as_ref(), tx.as_of(), &with.schedule);
         (watch, WatchWrite::refused(&found.row, &watch, error))
     });

@@ -223,8 +223,8 @@ fn every_query_that_reads_proof_carries_the_scope() {
     }
 }
 
-/// Locks make a lost race all but impossible, and the guard is what remains when somebody changes
-/// that: it has to be part of the statement itself.
+/// Locks leave no race to be lost, and the guard is what remains when somebody changes that: it has to be part of the
+/// statement itself.
 #[test]
 fn what_locks_and_what_closes_carries_the_guard() {
     for text in [
