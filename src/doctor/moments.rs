@@ -117,8 +117,8 @@ fn judge(shift: Option<&Distrust>, oddities: Oddities, is_acknowledged: bool) ->
         return Check::advice(
             subject,
             format!(
-                "Among the latest evidence, {} snapshots or their restores' ends lie in the future, and {} restores ended \
-                 before they began.",
+                "Of the latest evidence and its restores, moments that cannot be so: {} in the future, {} ends before \
+                 their beginnings.",
                 oddities.future, oddities.reversed
             ),
             format!("Compare the clocks of the hosts that write them. {SET_UTC}."),
@@ -168,7 +168,7 @@ mod tests {
         };
         let check = judge(None, odd, false);
         assert_eq!(check.level, Level::Advice);
-        assert!(check.finding.contains("2 snapshots"), "{check:?}");
+        assert!(check.finding.contains("2 in the future"), "{check:?}");
         assert_eq!(judge(None, Oddities::default(), false).level, Level::Good);
     }
 }
