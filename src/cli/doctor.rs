@@ -99,7 +99,10 @@ fn unreachable(error: &Error) -> CheckShown {
 }
 
 fn show(examined: Examined, session: &mut Session<'_>) -> anyhow::Result<()> {
-    let is_asked_for = |level| level != LevelWord::Good || session.is_verbose;
+    let is_verbose = session.is_verbose;
+    let is_asked_for = |check: &CheckShown| {
+        check.level != LevelWord::Good || is_verbose || check.subject == doctor::REHEARSAL
+    };
     let screen = &mut *session.screen;
     if screen.output == Output::Json {
         return Ok(screen.json(&Document::Doctor(examined))?);
@@ -113,9 +116,9 @@ fn show(examined: Examined, session: &mut Session<'_>) -> anyhow::Result<()> {
         let checks: Vec<_> = examined
             .checks
             .iter()
-            .filter(|check| check.level == level)
+            .filter(|check| check.level == level && is_asked_for(check))
             .collect();
-        if !checks.is_empty() && is_asked_for(level) {
+        if !checks.is_empty() {
             screen.tinted(tint, &format!("{heading} ({})", checks.len()))?;
             for check in checks {
                 show_check(check, screen)?;
@@ -129,7 +132,7 @@ fn show(examined: Examined, session: &mut Session<'_>) -> anyhow::Result<()> {
         .filter(|check| check.level == LevelWord::Problem)
         .count();
     let looked_at = examined.checks.len();
-    let hint = if is_asked_for(LevelWord::Good) {
+    let hint = if is_verbose {
         ""
     } else {
         " `--verbose` lists what is well."

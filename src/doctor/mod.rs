@@ -22,7 +22,9 @@ use crate::storage::{Driver, Judge, Store, StoreError};
 
 pub use check::{Check, Level};
 pub use purpose::{Examination, Purpose};
-pub use rehearsal::{REHEARSED_MAX, judge_no_rehearsal, judge_other_schema, judge_rehearsal};
+pub use rehearsal::{
+    REHEARSAL, REHEARSED_MAX, judge_no_rehearsal, judge_other_schema, judge_rehearsal,
+};
 pub use rights::{Rights, examine_request, lacks, list_rights};
 
 /// Examines the database behind a store, for the role that it connects as. What the role is for is what it may do,

@@ -11,7 +11,8 @@ pub const REHEARSED_MAX: u64 = 20;
 /// How many refusals are listed; the others are counted.
 const REFUSALS_MAX: usize = 5;
 
-const SUBJECT: &str = "rehearsal";
+/// What its checks are about.
+pub const REHEARSAL: &str = "rehearsal";
 
 /// Whether the database would take the verdicts of these runs.
 #[must_use]
@@ -33,7 +34,7 @@ pub fn judge_rehearsal(settled: &[Settled]) -> Vec<Check> {
     if kinds > REFUSALS_MAX {
         let more = kinds - REFUSALS_MAX;
         checks.push(Check::problem(
-            SUBJECT,
+            REHEARSAL,
             format!("{more} more kinds of refusals are not listed."),
             "Repair those that are, then run `restore-reconciler doctor --rehearse` again.",
         ));
@@ -48,14 +49,18 @@ pub fn judge_no_rehearsal(error: &StoreError) -> Check {
         "A worker would meet the same. Repair what the database names, then run \
          `restore-reconciler doctor --rehearse` again.",
     );
-    Check::problem(SUBJECT, format!("No run can be settled: {error}."), action)
+    Check::problem(
+        REHEARSAL,
+        format!("No run can be settled: {error}."),
+        action,
+    )
 }
 
 /// That nothing was rehearsed, because our schema is another release's.
 #[must_use]
 pub fn judge_other_schema() -> Check {
     Check::advice(
-        SUBJECT,
+        REHEARSAL,
         "Nothing was rehearsed: our schema is not the one that this program knows.",
         "See what is said of schema reconciler, then run `restore-reconciler doctor --rehearse` again.",
     )
@@ -71,7 +76,7 @@ fn taken(tally: &Tally) -> Check {
              open."
         )
     };
-    Check::good(SUBJECT, finding)
+    Check::good(REHEARSAL, finding)
 }
 
 fn refusal(error: &str, runs: &[i64]) -> Check {
@@ -82,7 +87,7 @@ fn refusal(error: &str, runs: &[i64]) -> Check {
         many => format!("{many} runs, such as {named}"),
     };
     Check::problem(
-        SUBJECT,
+        REHEARSAL,
         format!("The database would refuse a verdict for {which}: {error}."),
         "Let the platform's owner repair what it names; config/runbooks/verdicts-refused.md says where to look.",
     )

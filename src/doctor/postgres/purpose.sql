@@ -17,10 +17,14 @@ SELECT
     current_user::text AS name,
     quote_ident(current_user) AS quoted,
     CASE
-        WHEN has_any_column_privilege($1::bigint::oid, 'UPDATE') OR (may_write AND NOT is_owner) THEN 'worker'
+        WHEN rolsuper OR (may_write AND NOT is_owner) THEN 'worker'
         WHEN is_owner THEN 'migrator'
+        -- Whoever makes runs is the application; a worker only closes them.
+        WHEN may_ask AND may_read IS NOT TRUE AND has_any_column_privilege($1::bigint::oid, 'INSERT') THEN 'platform'
+        WHEN has_any_column_privilege($1::bigint::oid, 'UPDATE') THEN 'worker'
         WHEN may_read THEN 'console'
         WHEN may_ask THEN 'platform'
         ELSE 'worker'
     END AS purpose
-FROM own, called
+FROM own, called, pg_roles
+WHERE rolname = current_user

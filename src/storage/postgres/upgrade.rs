@@ -91,6 +91,9 @@ struct BeforeMigrating {
     extensions: String,
 }
 
+/// Where there is no platform.
+const ANY_SCHEMA: &str = "public";
+
 #[derive(Deserialize)]
 struct Extension {
     name: String,
@@ -138,7 +141,8 @@ impl BeforeMigrating {
         let queue_state = SchemaState::new(jobs, queue);
         let extension_schema = match &self.platform_schema {
             Some(platform) if self.may_create_beside_platform => platform.clone(),
-            _ => OWN_SCHEMA.to_owned(),
+            Some(_) => OWN_SCHEMA.to_owned(),
+            None => ANY_SCHEMA.to_owned(),
         };
         let missing = self.missing_extensions(jobs, queue);
         let mut obstacles = Vec::new();
@@ -170,7 +174,9 @@ impl BeforeMigrating {
             extensions: extensions.collect(),
             obstacles,
             role_name: self.role_name,
-            platform_schema: self.platform_schema.unwrap_or_else(|| "public".to_owned()),
+            platform_schema: self
+                .platform_schema
+                .unwrap_or_else(|| ANY_SCHEMA.to_owned()),
             extension_schema,
         }
     }

@@ -348,7 +348,7 @@ fn commands(stage: &Stage) -> Vec<Said> {
 }
 
 /// Verbs that cannot do their work.
-fn failures(stage: &mut Stage) -> Vec<Said> {
+async fn failures(stage: &mut Stage) -> Vec<Said> {
     let secrets = &mut stage.secrets;
     let password = secrets.core("the password of a URL that leads nowhere");
     let bad = secrets.core("a configuration that cannot be read");
@@ -368,13 +368,12 @@ fn failures(stage: &mut Stage) -> Vec<Said> {
         said.push(call.verb(&["sweep"]));
         // One verb finds out all there is to say of a URL that is none.
         if number == 0 {
-            let others = [
-                &["doctor"][..],
-                &["explain", "1"],
-                &["config", "check"],
-                &["serve"],
-            ];
+            let others = [&["doctor"][..], &["explain", "1"], &["config", "check"]];
             said.extend(others.map(|verb| call.verb(verb)));
+            // Waits for it, and says so to whoever asks.
+            let waiting = call.start(&["serve"]).await;
+            said.push(waiting.probe(&Ask::get("/")));
+            said.push(waiting.end().await);
         }
     }
     let files = [
@@ -436,7 +435,7 @@ async fn nothing_is_said(on: Fixture, format: &str, everywhere: bool) {
     let mut said = work(&stage).await;
     if everywhere {
         said.extend(commands(&stage));
-        said.extend(failures(&mut stage));
+        said.extend(failures(&mut stage).await);
         said.extend(console(&stage).await);
     }
     said.extend(stage.written().await);
