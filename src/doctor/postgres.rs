@@ -177,11 +177,9 @@ impl<'c> RoleView<'c> {
         purpose: Option<Purpose>,
     ) -> Result<Self, StoreError> {
         let tables = rights::locate(connection).await?;
-        let runs = tables
-            .iter()
-            .find(|(table, _)| table.name == "operation_runs");
+        let runs = rights::place_of("operation_runs", &tables);
         let asking: Asking = sqlx::query_as(include_str!("postgres/purpose.sql"))
-            .bind(runs.and_then(|(_, oid)| *oid))
+            .bind(runs)
             .fetch_one(&mut *connection)
             .await
             .during("ask which role this is")?;

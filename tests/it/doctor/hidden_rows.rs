@@ -112,7 +112,7 @@ async fn runs_that_may_be_seen_and_not_locked_are_pointed_out() {
     let on = prepared().await;
     on.execute(
         "ALTER TABLE operation_runs ENABLE ROW LEVEL SECURITY;
-         CREATE POLICY sees ON operation_runs FOR SELECT TO reconciler USING (true)",
+         CREATE POLICY sees ON operation_runs FOR SELECT TO reconciler, migrator USING (true)",
     )
     .await;
     let trusting = trusting(&on).await;
