@@ -108,6 +108,17 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
+    /// What it is called in logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unexamined => "not examined",
+            Self::HiddenRows => "hidden rows",
+            Self::ShiftedTimes => "shifted times",
+            Self::NewerRules => "newer rules",
+        }
+    }
+
     fn detail(self) -> &'static str {
         match self {
             Self::Unexamined => "the database was not examined yet",

@@ -35,6 +35,9 @@ fn role(text: &str) -> Result<String, String> {
     if text.is_empty() || text.eq_ignore_ascii_case("public") {
         return Err("name a role of its own; PUBLIC is everybody".to_owned());
     }
+    if text.contains(char::is_control) {
+        return Err("a name of a role has no control characters".to_owned());
+    }
     Ok(text.to_owned())
 }
 
@@ -59,8 +62,10 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
 }
 
 fn list(args: &Args, rights: Rights) -> GrantList {
-    let is_asked_for =
-        |owner: &str| args.owned_by.is_none() || args.owned_by.as_deref() == Some(owner);
+    let is_asked_for = |owner: &str| {
+        let wanted = args.owned_by.as_deref();
+        wanted.is_none_or(|wanted| wanted == owner || wanted == plain(owner))
+    };
     GrantList {
         purpose: args.purpose,
         role: args.to.clone(),
@@ -75,6 +80,14 @@ fn list(args: &Args, rights: Rights) -> GrantList {
             .collect(),
         absent: rights.absent,
     }
+}
+
+/// A name without the quotes that statements need.
+fn plain(quoted: &str) -> String {
+    let inside = quoted
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    inside.map_or_else(|| quoted.to_owned(), |name| name.replace("\"\"", "\""))
 }
 
 fn show(list: &GrantList, session: &mut Session<'_>) -> anyhow::Result<()> {
@@ -149,7 +162,10 @@ mod tests {
 
     #[test]
     fn nothing_is_granted_to_everybody() {
-        assert!(role("PUBLIC").is_err() && role("").is_err());
+        for nobody in ["PUBLIC", "", "a\n; DROP"] {
+            assert!(role(nobody).is_err(), "{nobody:?}");
+        }
+        assert_eq!(plain("\"The \"\"Worker\"\"\""), "The \"Worker\"");
         assert_eq!(role("The Worker"), Ok("The Worker".to_owned()));
     }
 }

@@ -10,7 +10,7 @@ use super::output::{
 };
 use super::screen::Output;
 use super::session::Session;
-use crate::doctor::{self, Purpose};
+use crate::doctor;
 use crate::storage::{Access, Backend, Ground, NewExtension, SchemaState, Store};
 use crate::worker;
 
@@ -71,7 +71,8 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         return show_plan(session, &store, &ground, args.sql).await;
     }
     if let Some(ground) = &ground {
-        refuse_obstacles(&obstacles(&store, ground).await?)?;
+        let with_triggers = triggers == Some(TriggerWord::Added);
+        refuse_obstacles(&obstacles(&store, ground, with_triggers).await?)?;
     }
     let before = store.schema_version().await?;
     store.migrate().await?;
@@ -95,8 +96,12 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     Ok(Exit::Done)
 }
 
-/// What stands in the way: of the schemas, and of what `reconciler.request` is to read.
-async fn obstacles(store: &Store, ground: &Ground) -> anyhow::Result<Vec<CheckShown>> {
+/// What stands in the way: of the schemas, of what `reconciler.request` is to read, and of triggers that are wanted.
+async fn obstacles(
+    store: &Store,
+    ground: &Ground,
+    with_triggers: bool,
+) -> anyhow::Result<Vec<CheckShown>> {
     let shown = |subject: &str, finding: String, action: String| CheckShown {
         level: LevelWord::Problem,
         subject: subject.to_owned(),
@@ -107,17 +112,11 @@ async fn obstacles(store: &Store, ground: &Ground) -> anyhow::Result<Vec<CheckSh
     let mut obstacles: Vec<_> = of_schemas
         .map(|it| shown("migrate", it.finding.clone(), it.action.clone()))
         .collect();
-    if !ground.is_migrated() {
-        let lacking = doctor::lacks(store, Purpose::Migrator, &ground.role_name).await?;
-        // Whether it may create is asked only where it has to.
-        let of_platform = lacking
-            .into_iter()
-            .filter(|(what, _)| !what.starts_with("CREATE of "));
-        obstacles.extend(of_platform.map(|(what, statement)| {
-            let finding = format!(
-                "Role {} lacks {what}, without which `reconciler.request` finds no run.",
-                ground.role_name
-            );
+    if !ground.is_migrated() || with_triggers {
+        let role = &ground.role_name;
+        let lacking = doctor::find_lacks_of_migrator(store, role, with_triggers).await?;
+        obstacles.extend(lacking.into_iter().map(|(what, statement)| {
+            let finding = format!("Role {role} lacks {what}, and so no run could be asked for.");
             shown("migrate", finding, statement)
         }));
     }
@@ -165,7 +164,7 @@ async fn show_plan(
         own: schema(&ground.own),
         queue: schema(&ground.queue),
         extensions: extensions(ground.clone()),
-        obstacles: obstacles(store, ground).await?,
+        obstacles: obstacles(store, ground, false).await?,
     };
     let exit = if status.up_to_date && status.obstacles.is_empty() {
         Exit::Done

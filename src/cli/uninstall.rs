@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::output::{Document, Uninstalled};
 use super::screen::{Output, Screen};
 use super::session::Session;
-use crate::storage::{Access, Installed, Store};
+use crate::storage::{Access, Installed};
 
 /// Whether it is meant.
 #[derive(Debug, clap::Args)]
@@ -26,11 +26,11 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         )
     })?;
     if let Some(name) = &args.yes {
-        refuse(&store, &installed, name).await?;
+        refuse(&installed, name)?;
         store.uninstall(&installed).await?;
     }
     let uninstalled = Uninstalled {
-        removed: args.yes.is_some(),
+        removed: args.yes.is_some() && !installed.schemas.is_empty(),
         verdicts: installed.verdicts,
         schemas: installed.schemas.iter().map(ToString::to_string).collect(),
         kept: kept(&installed),
@@ -42,7 +42,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     Ok(Exit::Done)
 }
 
-async fn refuse(store: &Store, installed: &Installed, name: &str) -> anyhow::Result<()> {
+fn refuse(installed: &Installed, name: &str) -> anyhow::Result<()> {
     let database = &installed.database;
     if name != database {
         let what = format!("this is database {database}, not {name}; nothing was removed");
@@ -56,13 +56,15 @@ async fn refuse(store: &Store, installed: &Installed, name: &str) -> anyhow::Res
         let todo = "As the extension's owner: ALTER EXTENSION hstore SET SCHEMA public;";
         return Err(Failure::new(what, todo).into());
     }
-    // Where there is no table to ask, nobody works.
-    let judges = store.list_judges().await.unwrap_or_default();
-    if let Some(judge) = judges.first() {
-        let worker = &judge.worker;
+    if let Some(readers) = &installed.readers {
+        let what = format!("{readers} would go with what they read; nothing was removed");
+        let todo = "Drop these views first, or have them read a copy.";
+        return Err(Failure::new(what, todo).into());
+    }
+    if installed.live_workers > 0 {
         let what = format!(
-            "{} workers are alive, one of them {worker}; nothing was removed",
-            judges.len()
+            "{} workers have been at work within the last half minute; nothing was removed",
+            installed.live_workers
         );
         let todo = "Stop them, wait for half a minute, and run the command again.";
         return Err(Failure::new(what, todo).into());
@@ -78,7 +80,7 @@ fn kept(installed: &Installed) -> Vec<String> {
             "schema apalis, which also holds jobs of others ({queues})"
         ));
     }
-    kept.push("extensions and roles, which others may use".to_owned());
+    kept.push("roles, and extensions that are not in a schema of ours".to_owned());
     kept.push("what was written to operation_runs and audit_logs".to_owned());
     kept
 }

@@ -21,6 +21,9 @@ use crate::metrics::{Exporter, Role};
 use crate::storage::Store;
 use crate::{clock, worker};
 
+/// How long an answer may take that nothing depends on.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
 /// How often the process shows that it lives while it waits.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -96,16 +99,20 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
 
 /// Nothing that a worker does fails where requests are lost, so it is said at the start.
 async fn warn_of_request(store: &Store) {
-    match doctor::examine_request(store).await {
-        Ok(Some(check)) if check.level == Level::Problem => {
+    let examined = tokio::time::timeout(ANSWER_WITHIN, doctor::examine_request(store));
+    match examined.await {
+        Ok(Ok(Some(check))) if check.level == Level::Problem => {
             tracing::warn!(
                 advice = check.action,
                 "reconciler.request does not work: {}",
                 check.finding
             );
         }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "cannot tell whether reconciler.request works"),
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "cannot tell whether reconciler.request works"),
+        Err(_) => {
+            tracing::warn!("the database did not say in time whether reconciler.request works");
+        }
     }
 }
 

@@ -202,7 +202,12 @@ impl<'c> RoleView<'c> {
     /// Everything but the server and the clock.
     async fn examine(&mut self) -> Result<Vec<Check>, StoreError> {
         if self.purpose == Purpose::Platform {
-            return Ok(self.judge("own"));
+            let mut checks = self.judge("own");
+            checks.extend(
+                self.rights
+                    .judge_absent("the platform asks with it", MIGRATE),
+            );
+            return Ok(checks);
         }
         let mut checks = checks_of(self.run(&NEEDED).await?);
         let is_whole = checks.iter().all(|check| check.level != Level::Problem);
@@ -220,7 +225,8 @@ impl<'c> RoleView<'c> {
         }
         checks.extend(self.judge("console"));
         if self.purpose == Purpose::Console {
-            checks.extend(self.rights.judge_absent());
+            let shown = "the console (`serve`) shows it";
+            checks.extend(self.rights.judge_absent(shown, CHECK_THE_URL));
         }
         match examine_own(self.connection, &self.tables).await? {
             Ok(found) => {

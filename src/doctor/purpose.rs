@@ -113,6 +113,17 @@ impl Purpose {
     }
 }
 
+/// What whoever adds the platform's triggers needs, beside what migrating needs.
+pub(super) fn rights_of_triggers(tables: &[Located]) -> Vec<Right> {
+    let watched = ["restore_runs", "evidence_snapshots"];
+    let watched = tables
+        .iter()
+        .filter(|(table, _)| watched.contains(&table.name));
+    watched
+        .map(|table| Right::table(table, &["TRIGGER"]))
+        .collect()
+}
+
 /// What the owner of `reconciler.request` needs, with whose rights it runs: without any of it, each call is answered
 /// with false.
 pub(super) fn rights_of_request(tables: &[Located]) -> Vec<Right> {

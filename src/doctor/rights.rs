@@ -3,10 +3,13 @@
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 
-use super::check::{CHECK_THE_URL, Check};
+use super::check::Check;
 use super::needs::TABLES;
-use super::purpose::{Located, Purpose, Right, rights_of_request};
+use super::purpose::{Located, Purpose, Right, rights_of_request, rights_of_triggers};
 use crate::storage::{Driver, During as _, Store, StoreError};
+
+/// What a role needs that is no right.
+const SEARCH_PATH: &str = "search path";
 
 /// One statement that grants a right.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -61,19 +64,30 @@ pub async fn list_rights(
         .map(Some)
 }
 
-/// What a role lacks of what a purpose needs: what it is, in a few words, and the statement that grants it.
-pub async fn lacks(
+/// What a role that migrates lacks of what the platform's tables have to give: what it is, in a few words, and the
+/// statement that grants it. `with_triggers`: of what the platform's triggers need, too.
+pub async fn find_lacks_of_migrator(
     store: &Store,
-    purpose: Purpose,
     role: &str,
+    with_triggers: bool,
 ) -> Result<Vec<(String, String)>, StoreError> {
-    let rights = list_rights(store, purpose, role).await?;
-    let grants = rights.into_iter().flat_map(|rights| rights.grants);
-    Ok(grants
-        .filter_map(|grant| {
-            let what = format!("{} of {}", grant.lack?, grant.subject);
-            Some((what, grant.missing?))
-        })
+    let Driver::Postgres(pool) = store.driver() else {
+        return Ok(Vec::new());
+    };
+    let mut connection = pool.acquire().await.during("reach the database")?;
+    let tables = locate(&mut connection).await?;
+    let mut rights = Purpose::Migrator.rights(&tables);
+    if with_triggers {
+        rights.extend(rights_of_triggers(&tables));
+    }
+    let found = load(&mut connection, &rights, role).await?;
+    let lacking = found.grants.into_iter().filter_map(|grant| {
+        let what = format!("{} of {}", grant.lack?, grant.subject);
+        Some((what, grant.missing?))
+    });
+    // Whether it may create is asked only where it has to.
+    Ok(lacking
+        .filter(|(what, _)| !what.starts_with("CREATE of "))
         .collect())
 }
 
@@ -100,7 +114,9 @@ pub(super) async fn look_at_request(
         .await
         .during("ask whose function reconciler.request is")?;
     let Some(owner) = owner else { return Ok(None) };
-    let rights = load(connection, &rights_of_request(tables), &owner.name).await?;
+    let mut rights = load(connection, &rights_of_request(tables), &owner.name).await?;
+    // The function names the table with its schema.
+    rights.grants.retain(|grant| grant.subject != SEARCH_PATH);
     Ok(Some(judge_request(&owner, &rights)))
 }
 
@@ -181,12 +197,12 @@ impl Rights {
             .collect()
     }
 
-    /// What the console cannot show, because it is not there.
-    pub(super) fn judge_absent(&self) -> Option<Check> {
+    /// What is needed and not there, with what for, and what to do.
+    pub(super) fn judge_absent(&self, need: &str, action: &str) -> Option<Check> {
         (!self.absent.is_empty()).then(|| {
             let absent = self.absent.join(", ");
-            let finding = format!("{absent} cannot be found, and the console (`serve`) shows it.");
-            Check::problem("console", finding, CHECK_THE_URL)
+            let finding = format!("{absent} cannot be found, and {need}.");
+            Check::problem("what is not there", finding, action)
         })
     }
 }
@@ -194,7 +210,10 @@ impl Rights {
 /// Nothing where a schema may be used: what is in it is spoken of.
 fn judge_object(grants: &[&Grant], role: &str) -> Option<Check> {
     let name = &grants.first()?.subject;
-    let subject = format!("privileges on {name}");
+    let subject = match name.as_str() {
+        SEARCH_PATH => name.clone(),
+        _ => format!("privileges on {name}"),
+    };
     let is_schema = name.starts_with("schema ");
     let missing: Vec<&str> = grants
         .iter()

@@ -194,6 +194,9 @@ impl Store {
             EitherDatabase::Postgres(database) => {
                 let (step, pool) = ("migrate schema reconciler", database.pool());
                 let ground = postgres::upgrade::look(pool, &Migrator::DEFAULT).await?;
+                if ground.is_left_alone(&ground.own) {
+                    return Ok(());
+                }
                 let beside = ground.beside_platform();
                 postgres::upgrade::run(pool, step, postgres::migrator(), beside).await
             }

@@ -38,6 +38,16 @@ impl From<StoreError> for Trouble {
 }
 
 impl Trouble {
+    /// What it was, in words.
+    pub(super) fn said(&self) -> String {
+        match self {
+            Self::Store(error) => error.to_string(),
+            Self::Cut => "the database went away".to_owned(),
+            Self::Hung => "a settlement took too long".to_owned(),
+            Self::Panicked => "a settlement panicked".to_owned(),
+        }
+    }
+
     /// Whether one of the runs may be the reason, so that they are settled one by one from now on.
     pub(super) fn is_about_the_runs(&self) -> bool {
         matches!(self, Self::Hung | Self::Panicked)

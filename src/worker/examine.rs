@@ -24,6 +24,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Looks until the process stops.
 pub(super) async fn keep_examining(shared: Arc<Shared>) {
     let mut sampled: Option<(Stopwatch, Duration)> = None;
+    let mut was_silent = false;
     loop {
         // Nothing is taken up before the first look, so that it waits for nothing else.
         tokio::select! {
@@ -47,7 +48,15 @@ pub(super) async fn keep_examining(shared: Arc<Shared>) {
             };
             sampled = Some((Stopwatch::start(), every));
         }
-        if is_known && sampled.is_some() {
+        let is_silent = !is_known || sampled.is_none();
+        if is_silent && !was_silent {
+            tracing::warn!(
+                "the database does not say whether proof can be trusted, so nothing is taken up yet: a lock on the \
+                 platform's tables, or a slow view, may be why"
+            );
+        }
+        was_silent = is_silent;
+        if !is_silent {
             shared.health.obstacle(Obstacle::Unexamined, false);
         }
         if shared.pause(LOOK_EVERY).await.is_err() {
@@ -69,7 +78,7 @@ async fn look(
             true
         }
         Ok(Err(error)) => {
-            tracing::debug!(%error, ?obstacle, "this could not be examined");
+            tracing::debug!(%error, obstacle = obstacle.name(), "this could not be examined");
             error.kind() != ErrorKind::Transient
         }
         Err(_) => false,

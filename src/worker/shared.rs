@@ -175,7 +175,10 @@ impl Shared {
         if let Some(distrust) = distrust {
             tracing::warn!(advice = distrust.advice(), "{distrust}");
         } else {
-            tracing::info!(?obstacle, "what was in the way of settlements is gone");
+            tracing::info!(
+                obstacle = obstacle.name(),
+                "what was in the way of settlements is gone"
+            );
         }
     }
 

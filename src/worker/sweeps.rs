@@ -217,7 +217,7 @@ async fn sweep_shard(
             shared.health.sweep_failed();
             shared.sweep_failed.store(true, Ordering::Relaxed);
             tracing::warn!(
-                { { SWEEP_TICK } = %job.tick, { SWEEP_SHARD } = job.shard, ?trouble },
+                { { SWEEP_TICK } = %job.tick, { SWEEP_SHARD } = job.shard, trouble = trouble.said() },
                 "a sweep failed; the next tick goes on"
             );
         }

@@ -58,6 +58,12 @@ fn every_change_is_told_by_its_own_sentence() {
                 .beside_contradicted()
                 .change,
         ),
+        (
+            Change::OpenRefused,
+            Now::of(&Case::proven().facts(), None)
+                .beside_refused()
+                .change,
+        ),
         (Change::Same, told(&nothing, &nothing)),
         (Change::Same, told(&without_evidence, &nothing)),
         (
@@ -79,7 +85,7 @@ fn every_change_is_told_by_its_own_sentence() {
     }
     let met: BTreeSet<_> = rows.iter().map(|(change, _)| change).collect();
     assert_eq!(met.len(), Change::ALL.len(), "every change has a row");
-    let recorded = Change::ALL.iter().skip(4);
+    let recorded = Change::ALL.iter().skip(5);
     for change in recorded {
         assert!(
             change

@@ -18,6 +18,8 @@ SELECT
     quote_ident(current_user) AS quoted,
     CASE
         WHEN rolsuper OR (may_write AND NOT is_owner) THEN 'worker'
+        -- One role for both is judged by the one that needs more.
+        WHEN is_owner AND has_any_column_privilege($1::bigint::oid, 'UPDATE') THEN 'worker'
         WHEN is_owner THEN 'migrator'
         -- Whoever makes runs is the application; a worker only closes them.
         WHEN may_ask AND may_read IS NOT TRUE AND has_any_column_privilege($1::bigint::oid, 'INSERT') THEN 'platform'

@@ -43,6 +43,31 @@ WITH grantee AS (
         ),
         (SELECT boot_val FROM pg_settings WHERE name = 'search_path')
     ) END AS schemas
+), off_path AS (
+    SELECT
+        string_agg(quote_ident(nspname), ' and ' ORDER BY nspname) AS missing,
+        concat_ws(
+            ', ',
+            string_agg(quote_ident(nspname), ', ' ORDER BY nspname) FILTER (WHERE is_platform),
+            min(nullif(nullif(path.schemas, ''), '""')),
+            string_agg(quote_ident(nspname), ', ' ORDER BY nspname) FILTER (WHERE NOT is_platform)
+        ) AS wanted
+    FROM (
+        SELECT space, bool_or(is_platform) AS is_platform
+        FROM (
+            SELECT relnamespace AS space, true AS is_platform FROM placed WHERE part IN ('platform', 'console')
+            UNION ALL
+            SELECT extnamespace, false FROM extension
+        ) AS each_one
+        GROUP BY space
+    ) AS needed
+    JOIN pg_namespace ON pg_namespace.oid = needed.space
+    CROSS JOIN path
+    WHERE NOT EXISTS (
+        SELECT FROM unnest(string_to_array(path.schemas, ',')) AS listed (schema)
+        WHERE trim(BOTH ' "' FROM listed.schema) = nspname
+           OR (trim(BOTH ' "' FROM listed.schema) = '$user' AND nspname = $2)
+    )
 ), entered AS (
     SELECT DISTINCT ON (space) space, part, place
     FROM (
@@ -127,21 +152,13 @@ SELECT
     place, step
 FROM granted, grantee
 UNION ALL
--- The library that delivers jobs names the type without its schema.
+-- Our statements name the platform's tables without their schema, and the library that delivers jobs names hstore so.
 SELECT
-    part, name, role,
-    format(
-        'ALTER ROLE %s IN DATABASE %I SET search_path = %s, %I;', role, current_database(), path.schemas, nspname
-    ),
-    format(
-        'ALTER ROLE %s IN DATABASE %I SET search_path = %s, %I;', role, current_database(), path.schemas, nspname
-    ),
-    format('a search path that leads to schema %I, where the extension is', nspname),
-    place, 4
-FROM extension, grantee, path
-WHERE NOT EXISTS (
-    SELECT FROM unnest(string_to_array(path.schemas, ',')) AS listed (schema)
-    WHERE trim(BOTH ' "' FROM listed.schema) = nspname
-       OR (trim(BOTH ' "' FROM listed.schema) = '$user' AND nspname = $2)
-)
+    'platform', 'search path', role,
+    format('ALTER ROLE %s IN DATABASE %I SET search_path = %s;', role, current_database(), wanted),
+    format('ALTER ROLE %s IN DATABASE %I SET search_path = %s;', role, current_database(), wanted),
+    'a search path that leads to ' || missing,
+    1000, 4
+FROM off_path, grantee
+WHERE missing IS NOT NULL
 ORDER BY place, step, statement

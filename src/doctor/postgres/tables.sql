@@ -3,7 +3,6 @@ WITH me AS (
     SELECT
         quote_ident(current_user) AS role,
         quote_ident(current_database()) AS database,
-        current_setting('search_path') AS search_path,
         (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS is_superuser
 ), need AS (
     SELECT *
@@ -15,15 +14,12 @@ WITH me AS (
     SELECT
         need.place, need.part, need.name, need.written_with,
         relation.oid,
-        quote_ident(namespace.nspname) AS its_schema,
         format('%I.%I', namespace.nspname, relation.relname) AS qualified_name,
         relation.relkind IN ('r', 'p') AS is_table,
         -- Rows of a view are locked, changed and added in its tables, where it is simple enough. Whether it may hide
         -- rows is for row_security to say.
         relation.relkind = 'v' AND pg_relation_is_updatable(relation.oid, false) & needed.bits = needed.bits
             AS is_usable_view,
-        pg_table_is_visible(relation.oid) AS is_on_search_path,
-        has_schema_privilege(namespace.oid, 'USAGE') AS may_use_schema,
         pg_has_role(relation.relowner, 'USAGE') AS is_owner
     FROM need
     JOIN pg_class AS relation ON relation.oid = need.oid::oid
@@ -65,13 +61,6 @@ WITH me AS (
         ), $2
     FROM placed
     WHERE part = 'platform' AND NOT is_table AND NOT is_usable_view
-    UNION ALL
-    -- A schema that may not be used is never on the path; the privilege is asked for below.
-    SELECT place, 2, 0, 'table ' || name,
-        format('It is in schema %s, which the search path (%s) does not lead to.', its_schema, search_path),
-        format('ALTER ROLE %s IN DATABASE %s SET search_path = %s, %s;', role, database, its_schema, search_path)
-    FROM placed, me
-    WHERE part = 'platform' AND may_use_schema AND NOT is_on_search_path
     UNION ALL
     SELECT listed.place, 4, listed.column_place, format('column %s.%s', table_name, listed.name),
         CASE WHEN found.name IS NULL THEN 'There is no such column.'

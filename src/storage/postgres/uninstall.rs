@@ -21,6 +21,10 @@ pub struct Installed {
     pub foreign_queues: Vec<String>,
     /// Tables of others that would lose columns.
     pub uses_of_hstore: Option<String>,
+    /// Views of others that would go with what they read.
+    pub readers: Option<String>,
+    /// Workers that have shown lately that they are alive.
+    pub live_workers: i64,
 }
 
 #[derive(FromRow)]
@@ -30,6 +34,7 @@ struct BeforeUninstalling {
     has_queue: bool,
     uses_of_hstore: Option<String>,
     holds_hstore: bool,
+    readers: Option<String>,
 }
 
 /// Looks; writes nothing.
@@ -46,10 +51,16 @@ pub(in crate::storage) async fn look(pool: &PgPool) -> Result<Installed, StoreEr
         verdicts: 0,
         foreign_queues: Vec::new(),
         uses_of_hstore: before.uses_of_hstore,
+        readers: before.readers,
+        live_workers: 0,
     };
     if before.has_queue {
         installed.foreign_queues = sqlx::query_scalar(include_str!("sql/foreign_queues.sql"))
             .fetch_all(pool)
+            .await
+            .during(step)?;
+        installed.live_workers = sqlx::query_scalar(include_str!("sql/count_live_workers.sql"))
+            .fetch_one(pool)
             .await
             .during(step)?;
         if installed.foreign_queues.is_empty() {

@@ -8,13 +8,16 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::PgPool;
-use sqlx::{FromRow, PgConnection};
+use sqlx::{FromRow, PgConnection, raw_sql};
 
 use super::{OWN_RECORD, migrator};
 use crate::storage::error::{During as _, StoreError};
 
 /// Lets one process migrate at a time.
 const LOCK: &str = include_str!("sql/lock_migrations.sql");
+
+/// Removes what older migrations of the library that delivers jobs leave behind.
+const DROP_STRAY: &str = include_str!("sql/drop_stray.sql");
 
 /// Where the library that delivers jobs keeps its own.
 const QUEUE_RECORD: &str = "apalis._sqlx_migrations";
@@ -37,8 +40,10 @@ pub struct Ground {
     pub obstacles: Vec<MigrationObstacle>,
     /// Where our own migrations look for the platform's tables.
     platform_schema: String,
-    /// Where extensions are created.
+    /// Where extensions are created, and where those are that are there already: a search path.
     extension_schema: String,
+    /// Whether the role may create schemas, which the migrator does even where they are there.
+    may_create: bool,
 }
 
 /// How far a schema was migrated.
@@ -89,6 +94,9 @@ struct BeforeMigrating {
     is_queue_recorded: bool,
     /// A JSON list of [`Extension`].
     extensions: String,
+    /// Where hstore is already.
+    hstore_schema: Option<String>,
+    may_name_hstore: Option<bool>,
 }
 
 /// Where there is no platform.
@@ -146,7 +154,12 @@ impl BeforeMigrating {
         };
         let missing = self.missing_extensions(jobs, queue);
         let mut obstacles = Vec::new();
-        obstacles.extend(self.lacks_create(&missing));
+        if !(own_state.pending.is_empty() && queue_state.pending.is_empty()) {
+            obstacles.extend(self.lacks_create());
+        }
+        if !queue_state.pending.is_empty() {
+            obstacles.extend(self.cannot_name_hstore());
+        }
         obstacles.extend(is_others(
             "reconciler",
             &self.role,
@@ -168,10 +181,16 @@ impl BeforeMigrating {
             name: extension.name,
             schema: extension_schema.clone(),
         });
+        let extensions = extensions.collect();
+        let extension_schema = match &self.hstore_schema {
+            Some(home) if *home != extension_schema => format!("{extension_schema}, {home}"),
+            _ => extension_schema,
+        };
         Ground {
             own: own_state,
             queue: queue_state,
-            extensions: extensions.collect(),
+            extensions,
+            may_create: self.may_create,
             obstacles,
             role_name: self.role_name,
             platform_schema: self
@@ -192,14 +211,29 @@ impl BeforeMigrating {
         all.into_iter().filter(is_missing).collect()
     }
 
-    fn lacks_create(&self, missing: &[Extension]) -> Option<MigrationObstacle> {
-        let creates = self.own_owner.is_none() || self.queue_owner.is_none() || !missing.is_empty();
+    /// It is asked for where the schemas are there, too.
+    fn lacks_create(&self) -> Option<MigrationObstacle> {
         let Self { role, database, .. } = self;
-        (creates && !self.may_create).then(|| MigrationObstacle {
+        (!self.may_create).then(|| MigrationObstacle {
             finding: format!(
                 "Role {role} may create neither schemas nor extensions in database {database}."
             ),
             action: format!("GRANT CREATE ON DATABASE {database} TO {role};"),
+        })
+    }
+
+    /// The library names the type without its schema.
+    fn cannot_name_hstore(&self) -> Option<MigrationObstacle> {
+        let home = self
+            .hstore_schema
+            .as_ref()
+            .filter(|_| self.may_name_hstore == Some(false))?;
+        let role = &self.role;
+        Some(MigrationObstacle {
+            finding: format!(
+                "The extension hstore is in schema {home}, which role {role} may not use."
+            ),
+            action: format!("GRANT USAGE ON SCHEMA {home} TO {role};"),
         })
     }
 
@@ -329,7 +363,7 @@ fn write_schema<'m>(
         }
         writeln!(script, "', 0);")?;
     }
-    writeln!(script, "COMMIT;")
+    writeln!(script, "{DROP_STRAY};\nCOMMIT;")
 }
 
 /// Runs migrations, all of them or none, one process at a time. What has no schema named is created in `beside`, which
@@ -349,6 +383,7 @@ pub(in crate::storage) async fn run(
     all.run_direct(None, &mut *tx, false)
         .await
         .map_err(|error| StoreError::migration(step, error))?;
+    raw_sql(DROP_STRAY).execute(&mut *tx).await.during(step)?;
     tx.commit().await.during(step)
 }
 
@@ -362,6 +397,11 @@ async fn prepare(connection: &mut PgConnection, beside: &str) -> sqlx::Result<()
 }
 
 impl Ground {
+    /// Whether nothing is to be run that this role could run.
+    pub(in crate::storage) fn is_left_alone(&self, state: &SchemaState) -> bool {
+        state.pending.is_empty() && !self.may_create
+    }
+
     /// The search path of our own migrations.
     pub(in crate::storage) fn beside_platform(&self) -> &str {
         &self.platform_schema

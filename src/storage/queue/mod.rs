@@ -119,6 +119,9 @@ impl Store {
             EitherDatabase::Postgres(database) => {
                 let (step, pool) = ("migrate schema apalis", database.pool());
                 let ground = upgrade::look(pool, &migrations).await?;
+                if ground.is_left_alone(&ground.queue) {
+                    return Ok(());
+                }
                 let beside = ground.beside_extensions();
                 upgrade::run(pool, step, migrations, beside).await
             }

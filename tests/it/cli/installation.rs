@@ -167,7 +167,12 @@ async fn nothing_is_migrated_while_anything_stands_in_the_way() {
     let read = "GRANT SELECT (id, type, status) ON public.operation_runs TO migrator;";
     said(&url, "migrate", 1).says(
         &[],
-        &["nothing was migrated: ", &create, read, "finds no run"],
+        &[
+            "nothing was migrated: ",
+            &create,
+            read,
+            "no run could be asked for",
+        ],
     );
     said(&url, "migrate --status", 3).says(&["in the way: ", &create, read], &[]);
     execute(&owner, format!("{create} {read}")).await;
@@ -183,6 +188,55 @@ async fn nothing_is_migrated_while_anything_stands_in_the_way() {
         &["Schema reconciler belongs to migrator", "as migrator."],
     );
     execute(&url, format!("DROP OWNED BY {other}; DROP ROLE {other}")).await;
+}
+
+/// Where a database keeps extensions apart, and the platform in a schema of its own.
+#[tokio::test]
+async fn extensions_and_a_platform_in_schemas_of_their_own_are_found() {
+    let database = platforms().await;
+    let url = database.url();
+    let apart = "CREATE SCHEMA extensions; CREATE EXTENSION hstore SCHEMA extensions;
+                 ALTER SCHEMA public RENAME TO app";
+    execute(&url, apart.to_owned()).await;
+    let name = database.name();
+    let [moves, works] = ["moves", "works"].map(|role| format!("{role}_{name}"));
+    execute(
+        &url,
+        format!("CREATE ROLE {moves} LOGIN; CREATE ROLE {works} LOGIN"),
+    )
+    .await;
+    let as_role = |role: &str| url.replacen("postgres@", &format!("{role}@"), 1);
+    let owner = format!(
+        "{}&options=-c%20search_path%3Dapp",
+        Purpose::Owner.url(&url)
+    );
+    let printed = |purpose: &str, role: &str| {
+        said(&owner, &format!("grants {purpose} --to {role}"), 0).stdout
+    };
+    execute(&url, printed("migrator", &moves)).await;
+    let closed = "hstore is in schema extensions, which role";
+    said(&as_role(&moves), "migrate", 1).says(&[], &["nothing was migrated: ", closed]);
+    execute(&url, format!("GRANT USAGE ON SCHEMA extensions TO {moves}")).await;
+    said(&as_role(&moves), "migrate", 0).says(&["`apalis` was created"], &[]);
+    let grants = printed("worker", &works).replace("\n   ", "");
+    assert!(
+        grants.contains("search_path = app, \"$user\", public, extensions;"),
+        "{grants}"
+    );
+    execute(&url, grants).await;
+    said(&as_role(&works), "doctor", 0);
+    // Afterwards it may be taken back, and migrating again does nothing.
+    execute(
+        &url,
+        format!("REVOKE CREATE ON DATABASE {name} FROM {moves}"),
+    )
+    .await;
+    said(&as_role(&moves), "migrate", 0).says(&["nothing was changed"], &[]);
+    execute(
+        &url,
+        format!("DROP OWNED BY {moves}, {works} CASCADE; DROP ROLE {moves}, {works}"),
+    )
+    .await;
 }
 
 /// Somebody else may run it: what is printed is whole, and the record of it is the program's own.

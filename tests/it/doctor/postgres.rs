@@ -150,7 +150,7 @@ async fn what_a_console_lacks_is_what_the_manual_grants() {
     on.execute("ALTER TABLE workspaces RENAME TO gone").await;
     assert_serves(&on.store).await;
     let checks = examine(&console).await;
-    assert_finds(&checks, "console", "workspaces cannot be found");
+    assert_finds(&checks, "what is not there", "workspaces cannot be found");
     on.execute(&format!("DROP OWNED BY {by_manual}; DROP ROLE {by_manual}"))
         .await;
     role.forget(&on).await;
@@ -209,7 +209,7 @@ async fn what_keeps_a_role_from_working_is_a_problem_with_the_statement_that_end
         "CREATE SCHEMA \"Tenant Atlas\"; ALTER TABLE operation_runs SET SCHEMA \"Tenant Atlas\";
          GRANT USAGE ON SCHEMA \"Tenant Atlas\" TO migrator";
     let read_only = "ALTER ROLE {role} SET default_transaction_read_only = on";
-    for (subject, cause) in [("table operation_runs", beside), ("writes", read_only)] {
+    for (subject, cause) in [("search path", beside), ("writes", read_only)] {
         let (on, role) = prepared_with_role("SUPERUSER LOGIN").await;
         on.execute(&cause.replace("{role}", &role.quoted)).await;
         let worker = role.store().await;

@@ -159,6 +159,11 @@ const OTHERS: &[(&str, &str)] = &[
         "reads all jobs, once, before they are removed",
     ),
     ("drop_own", "removes what it names"),
+    ("drop_stray", "reads the catalogue"),
+    (
+        "count_live_workers",
+        "reads a row per worker, once, before it is removed",
+    ),
     ("drop_queue", "removes what it names"),
     ("send_notice", "reads nothing"),
     ("demand_primary", "reads nothing"),

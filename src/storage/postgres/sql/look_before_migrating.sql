@@ -5,6 +5,10 @@ WITH platform AS (
     FROM pg_class
     JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE pg_class.oid = to_regclass('operation_runs')
+), home AS (
+    SELECT pg_namespace.oid, nspname
+    FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
+    WHERE extname = 'hstore'
 ), wanted AS (
     SELECT
         named.name,
@@ -36,4 +40,6 @@ SELECT
         SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
         WHERE nspname = 'apalis' AND relname = '_sqlx_migrations'
     ) AS is_queue_recorded,
-    (SELECT json_agg(wanted)::text FROM wanted) AS extensions
+    (SELECT json_agg(wanted)::text FROM wanted) AS extensions,
+    (SELECT quote_ident(nspname) FROM home) AS hstore_schema,
+    (SELECT has_schema_privilege(oid, 'USAGE') FROM home) AS may_name_hstore

@@ -1,8 +1,27 @@
 -- look_before_uninstalling: what is there of ours, and what others have put beside it.
 SELECT
     current_database()::text AS database,
-    EXISTS (SELECT FROM pg_namespace WHERE nspname = 'reconciler') AS has_own,
-    EXISTS (SELECT FROM pg_namespace WHERE nspname = 'apalis') AS has_queue,
+    EXISTS (
+        SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = 'reconciler' AND relname = 'ledger'
+    ) AS has_own,
+    EXISTS (
+        SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = 'apalis' AND relname = 'jobs'
+    ) AS has_queue,
+    -- Views of others that would go with what they read.
+    (
+        SELECT string_agg(DISTINCT format('%I.%I', namespace.nspname, reader.relname), ', ')
+        FROM pg_depend AS dependency
+        JOIN pg_class AS ours ON ours.oid = dependency.refobjid
+        JOIN pg_namespace AS home ON home.oid = ours.relnamespace AND home.nspname IN ('reconciler', 'apalis')
+        JOIN pg_rewrite AS rule ON rule.oid = dependency.objid
+        JOIN pg_class AS reader ON reader.oid = rule.ev_class
+        JOIN pg_namespace AS namespace ON namespace.oid = reader.relnamespace
+        WHERE dependency.classid = 'pg_rewrite'::regclass
+          AND dependency.refclassid = 'pg_class'::regclass
+          AND namespace.nspname NOT IN ('reconciler', 'apalis')
+    ) AS readers,
     -- Columns of others that would go with hstore, where it is in our schema.
     (
         SELECT string_agg(DISTINCT format('%I.%I', namespace.nspname, relation.relname), ', ')
