@@ -81,14 +81,14 @@ WITH me AS (
     JOIN opening USING (place)
     CROSS JOIN me
     UNION ALL
-    -- A run that is seen and may not be locked looks as if somebody else held it.
+    -- A run that is seen and may not be locked cannot be closed.
     SELECT
         10,
         'locks on ' || name,
         CASE WHEN locks_any AND closing IS NULL THEN 'advice' ELSE 'problem' END,
         CASE WHEN locks_any
-            THEN format('Runs that its policies for UPDATE (%s) hide from role %s read as locked for ever.', policies, role)
-            ELSE format('No policy of it lets role %s update runs, so each reads as locked for ever.', role) END,
+            THEN format('Verdicts of runs that its policies for UPDATE (%s) hide from role %s are refused.', policies, role)
+            ELSE format('No policy of it lets role %s update runs, so every verdict is refused.', role) END,
         CASE WHEN closing IS NULL
             THEN format('CREATE POLICY restore_reconciler_update ON %s FOR UPDATE TO %s USING (true);', qualified_name, role)
             ELSE statement END

@@ -106,7 +106,7 @@ async fn a_restrictive_policy_is_not_to_be_opened_by_another() {
     assert!(advice.contains("tenants"), "{advice}");
 }
 
-/// `FOR UPDATE SKIP LOCKED` passes over a row that may be read and not changed, as if somebody held it.
+/// `FOR UPDATE SKIP LOCKED` passes over a row that may be read and not changed, so no verdict can be written.
 #[tokio::test]
 async fn runs_that_may_be_seen_and_not_locked_are_pointed_out() {
     let on = prepared().await;
@@ -120,7 +120,7 @@ async fn runs_that_may_be_seen_and_not_locked_are_pointed_out() {
     assert_level(&checks, "row security of operation_runs", Level::Good);
     let subject = "locks on operation_runs";
     assert_level(&checks, subject, Level::Problem);
-    assert_finds(&checks, subject, "each reads as locked for ever");
+    assert_finds(&checks, subject, "every verdict is refused");
     let tally = pass(&trusting).await.expect("a sweep");
     assert_eq!(tally.refused, 1, "it is seen, and cannot be locked");
 
