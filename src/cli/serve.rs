@@ -68,7 +68,7 @@ async fn is_open(
     opened
 }
 
-/// The same socket, for somebody else to accept connections on.
+/// A second listener on the address, for whoever answers until the console is shown.
 fn shared(listener: &std::net::TcpListener) -> anyhow::Result<TcpListener> {
     let shared = listener.try_clone().and_then(TcpListener::from_std);
     shared.context("the address cannot be listened on twice")

@@ -222,7 +222,8 @@ fn console_rights(located: &Located) -> Vec<Right> {
     }
 }
 
-fn read_by_request(located: &Located) -> Vec<Right> {
+/// What `reconciler.request` reads of this table; nothing of most.
+pub(super) fn read_by_request(located: &Located) -> Vec<Right> {
     let is_asked_about = located.0.name == "operation_runs";
     let read = READ_BY_REQUEST.into_iter().filter(|_| is_asked_about);
     Right::columns(located, "SELECT", read)

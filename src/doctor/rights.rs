@@ -5,7 +5,9 @@ use sqlx::postgres::PgConnection;
 
 use super::check::Check;
 use super::needs::TABLES;
-use super::purpose::{Located, Purpose, Right, rights_of_request, rights_of_triggers};
+use super::purpose::{
+    Located, Purpose, Right, read_by_request, rights_of_request, rights_of_triggers,
+};
 use crate::storage::{Driver, During as _, Store, StoreError};
 
 /// What a role needs that is no right.
@@ -76,7 +78,8 @@ pub async fn find_lacks_of_migrator(
     };
     let mut connection = pool.acquire().await.during("reach the database")?;
     let tables = locate(&mut connection).await?;
-    let mut rights = Purpose::Migrator.rights(&tables);
+    // Whether it may create is asked only where it has to.
+    let mut rights: Vec<Right> = tables.iter().flat_map(read_by_request).collect();
     if with_triggers {
         rights.extend(rights_of_triggers(&tables));
     }
@@ -85,10 +88,7 @@ pub async fn find_lacks_of_migrator(
         let what = format!("{} of {}", grant.lack?, grant.subject);
         Some((what, grant.missing?))
     });
-    // Whether it may create is asked only where it has to.
-    Ok(lacking
-        .filter(|(what, _)| !what.starts_with("CREATE of "))
-        .collect())
+    Ok(lacking.collect())
 }
 
 /// Whether `reconciler.request` can do what it is for, with the rights of its owner. Nothing where it is not there, and
