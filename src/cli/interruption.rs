@@ -5,8 +5,8 @@ use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::pin;
 
-use futures_util::future::{Either, select};
-use tokio::signal::unix::{SignalKind, signal};
+use futures_util::future::{Either, select, select_all};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
@@ -56,22 +56,56 @@ impl Interruption {
     }
 }
 
-/// Cancelled by the first SIGTERM, SIGINT or SIGHUP.
+/// Cancelled by the first SIGTERM, SIGINT or SIGHUP; the second one ends the process at once, with the exit code that a
+/// shell gives to what a signal ended. A SIGHUP that whoever started the process has ignored, as `nohup` does, stays so.
 pub(super) fn stop_on_signal() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let mut kinds = vec![SignalKind::terminate(), SignalKind::interrupt()];
+    kinds.extend(Some(SignalKind::hangup()).filter(|kind| !is_ignored(*kind)));
+    let mut signals = kinds
+        .into_iter()
+        .map(|kind| Ok((kind, signal(kind)?)))
+        .collect::<std::io::Result<Vec<_>>>()?;
     let told = stop.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-        }
+        next_of(&mut signals).await;
         told.cancel();
+        let kind = next_of(&mut signals).await;
+        tracing::warn!("told to stop once more: ended in the middle of what was in hand");
+        end_at_once(128 + kind.as_raw_value());
     });
     Ok(stop)
+}
+
+async fn next_of(signals: &mut [(SignalKind, Signal)]) -> SignalKind {
+    let each = signals
+        .iter_mut()
+        .map(|(kind, signal)| Box::pin(async { signal.recv().await.map(|()| *kind) }));
+    match select_all(each).await.0 {
+        Some(kind) => kind,
+        None => std::future::pending().await,
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "somebody does not want to wait for destructors either"
+)]
+fn end_at_once(code: i32) -> ! {
+    std::process::exit(code)
+}
+
+/// Whether this process was started with the signal ignored. Linux says so; elsewhere none is taken to be.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignored_of(&status) >> (kind.as_raw_value() - 1) & 1 == 1
+}
+
+/// The mask of ignored signals, the first in the lowest bit.
+fn ignored_of(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 /// Each SIGUSR1 has the program say more than was configured, and the next one no more than that.

@@ -27,6 +27,26 @@ impl Process {
         Self::spawn(&command, LINES_KEPT).await
     }
 
+    /// The same from a shell that ignores SIGHUP.
+    pub(crate) async fn start_with_hangup_ignored(
+        url: &str,
+        config: &Path,
+    ) -> Result<Self, NotStarted> {
+        let worker = program(url, &["work", "--listen", "127.0.0.1:0"]);
+        let mut shell = std::process::Command::new("sh");
+        shell
+            .args(["-c", r#"trap "" HUP; exec "$0" "$@""#])
+            .arg(worker.get_program())
+            .args(worker.get_args())
+            .envs(
+                worker
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .env("RECONCILER_CONFIG", config);
+        Self::spawn(&shell, LINES_KEPT).await
+    }
+
     /// The same, listening for notices at `listen_url`.
     pub(crate) async fn start_listening(
         url: &str,

@@ -20,6 +20,8 @@ use crate::support::worker::Worker;
 const RECOVERY: Duration = Duration::from_secs(2);
 /// Longer than a loop may be silent in a process that is live.
 const LONG: Duration = Duration::from_secs(18);
+/// How long a worker that was told to stop finishes what it has in hand.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// Names under which jobs are taken.
 const NAMES: &str =
     "SELECT count(DISTINCT id) FROM apalis.workers WHERE worker_type = 'restore.execute'";
@@ -54,6 +56,43 @@ async fn told_to_stop_it_finishes_what_is_in_hand() {
 
         settle_the_rest(&scene).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_stop_twice_it_ends_at_once() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let scene = Scene::new(NO_SWEEPS).await;
+        let worker = scene.worker().await;
+        scene.plant_proven(1, 1, 1, 1).await;
+        let held = scene.hold(1).await;
+        scene.request([1]).await;
+        scene.until(WAITING, 1, &worker).await;
+        worker.tell(signal);
+        until_said(&worker, "stopping: what is in hand is finished").await;
+        let since = Stopwatch::start();
+        worker.tell(signal);
+        let (ended, said) = worker.ended().await;
+        assert_eq!(ended, Some(code), "{said}");
+        assert!(said.contains("told to stop once more"), "{said}");
+        assert!(since.elapsed() < DRAIN_TIMEOUT, "it waited for the lock");
+        held.let_go().await;
+        settle_the_rest(&scene).await;
+    }
+}
+
+/// As `nohup` starts what is to outlive a terminal.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_that_was_ignored_from_the_start_ends_nothing() {
+    let scene = Scene::new(NO_SWEEPS).await;
+    let worker = Worker::start_with_hangup_ignored(scene.url(), &scene.config).await;
+    let worker = worker.unwrap_or_else(|why| panic!("{why}"));
+    until_ready(&worker).await;
+    worker.tell(Signal::HUP);
+    // It is delivered before this one, which is told to it later.
+    worker.tell(Signal::USR1);
+    until_said(&worker, "log level: debug").await;
+    assert_eq!(worker.probe("/readyz").await.0, 200, "{}", worker.said());
+    dismiss(worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
