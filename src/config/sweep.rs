@@ -93,12 +93,6 @@ impl Cron {
         "0 * * * * *".parse().expect("every minute")
     }
 
-    /// The expression, as the schedule of the queue takes it.
-    #[must_use]
-    pub fn parsed(&self) -> &jiff_cron::Schedule {
-        &self.0
-    }
-
     /// The first moment after `moment`; none after the year 2100.
     #[must_use]
     pub fn next_after(&self, moment: Timestamp) -> Option<Timestamp> {

@@ -11,10 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use apalis::prelude::{AbortError, Attempt, BoxDynError, Data, TaskId};
-use apalis_cron::CronScheduler;
-use futures_util::{FutureExt as _, StreamExt as _};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use futures_util::FutureExt as _;
+use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::restore_execute::record::Source;
 use reconciler_jobs::sweep::shard::{QUEUE, SHARDS_MAX, Shard, SweepJob, shards_for};
 
@@ -48,34 +46,46 @@ const TICK_WITHIN: Duration = Duration::from_mins(2);
 /// How long won ticks are remembered.
 const RETAIN_TICKS: Duration = Duration::from_hours(24);
 
+/// How often the database's clock is read while no tick is near.
+const READ_CLOCK_EVERY: Duration = Duration::from_secs(30);
+
+/// A tick that nobody noticed for so long is left out: the next one finds what was due at it.
+const NOTICED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
+
 /// Takes part in every tick until the process stops.
+///
+/// Ticks come by the database's clock. By a host's own, one that is ahead would win ticks that have not come, and others
+/// would take them for done.
 pub(super) async fn keep_time(shared: Arc<Shared>) {
-    let schedule = shared.options.sweep.schedule.parsed().clone();
+    let mut since: Option<Timestamp> = None;
     loop {
-        let scheduler = CronScheduler::new(schedule.clone()).with_timezone(TimeZone::UTC);
-        let mut ticks = std::pin::pin!(scheduler.into_stream());
-        loop {
-            shared.health.beat(Loop::Schedule);
-            tokio::select! {
-                () = shared.stop.cancelled() => return,
-                () = tokio::time::sleep(BEAT_EVERY) => {}
-                tick = ticks.next() => match tick {
-                    Some(Ok(tick)) => on_tick(&shared, tick.get_timestamp()).await,
-                    // The clock was set, or the machine slept: the schedule is read afresh.
-                    Some(Err(_)) | None => break,
+        let now = shared.answered(Loop::Schedule, TICK_WITHIN, shared.store.now());
+        let wait = match now.await {
+            Some(Ok(now)) => {
+                let before = since.filter(|since| *since <= now).unwrap_or(now);
+                let before = before.max(now - NOTICED_WITHIN);
+                match shared.options.sweep.schedule.next_after(before) {
+                    Some(tick) if tick <= now => {
+                        since = Some(tick);
+                        on_tick(&shared, tick).await;
+                        Duration::ZERO
+                    }
+                    next => {
+                        since = Some(before);
+                        let wait = next.and_then(|next| next.duration_since(now).try_into().ok());
+                        wait.unwrap_or(READ_CLOCK_EVERY).min(READ_CLOCK_EVERY)
+                    }
                 }
             }
-        }
-        if shared.pause(BEAT_EVERY).await.is_err() {
+            Some(Err(_)) | None => BEAT_EVERY,
+        };
+        if shared.pause_beating(Loop::Schedule, wait).await.is_err() {
             return;
         }
     }
 }
 
-async fn on_tick(shared: &Shared, second: u64) {
-    let Ok(tick) = Timestamp::from_second(second.cast_signed()) else {
-        return;
-    };
+async fn on_tick(shared: &Shared, tick: Timestamp) {
     if shared.health.is_obstructed() {
         return; // what it would count as due, it may not settle
     }

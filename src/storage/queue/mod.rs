@@ -256,7 +256,7 @@ impl Store {
 
     /// Takes part in the race for a tick. The winner queues the sweep's shards, in the same transaction
     /// where the queue is in the same database, and is told how many; `plan` decides that from the number of due
-    /// runs, and none where nothing is due. The others get nothing.
+    /// runs, and none where nothing is due. The others get nothing, and so does whoever is early by the database's clock.
     pub async fn win_tick(
         &self,
         tick: Timestamp,
@@ -368,12 +368,17 @@ async fn win_tick(
     plan: ShardPlan<'_>,
 ) -> Result<Option<Vec<String>>, StoreError> {
     let step = "win a tick";
-    let (win, queue) = (
+    let (forget, win, queue) = (
+        statement!(step, "forget_early_tick"),
         statement!(step, "win_tick"),
         // Whoever takes them looks often enough, so nobody is notified.
         statement!(step, postgres "queue_shards"),
     );
     let as_of = tx.as_of();
+    if tick > as_of {
+        return Ok(None);
+    }
+    tx.driver().execute(forget, values![tick]).await?;
     let won = tx
         .driver()
         .execute(win, values![tick, worker, as_of])

@@ -26,6 +26,7 @@ on_both!(
     every_tick_is_won_once_and_brings_a_pass_where_something_is_due,
     a_tick_removes_what_is_finished_and_nothing_else,
     a_host_that_never_wins_is_ready_until_sweeps_are_not_done,
+    ticks_that_were_won_before_they_came_are_won_again,
 );
 
 /// Asserts that each part of a tick was asked for once, by the one who won the tick, and passed over once at most.
@@ -94,6 +95,34 @@ async fn every_tick_is_won_once_and_brings_a_pass_where_something_is_due(on: Fix
     assert!(!has_gap, "with two hosts, no tick goes unnoticed: {won:?}");
     let by_sweeps = "SELECT count(*) FROM reconciler.ledger WHERE source = 'sweep'";
     assert_eq!(scene.count(by_sweeps).await, last);
+}
+
+/// As a host whose clock is ahead left them, that of an older release: the next ten minutes are won.
+async fn ticks_that_were_won_before_they_came_are_won_again(on: Fixture) {
+    let scene = Scene::on(on, SWEEPS).await;
+    let won_at = scene.in_seconds(0);
+    let second = scene.either(
+        "1000000 * (SELECT unixepoch())",
+        "date_trunc('second', now())",
+    );
+    let step = scene.either("1000000 * ", "interval '1 s' * ");
+    for seconds in 1..=600 {
+        scene
+            .execute(&format!(
+                "INSERT INTO reconciler.ticks (tick_at, worker, won_at)
+                 VALUES ({second} + {step} {seconds}, 'ahead', {won_at})"
+            ))
+            .await;
+    }
+    let worker = scene.worker().await;
+    scene.plant((1..=3).map(Case::proven)).await;
+    scene.until(OPEN, 0, &worker).await;
+    let again = "SELECT count(*) FROM reconciler.ticks WHERE worker <> 'ahead'";
+    scene.until_least(again, 2, &worker).await;
+    end_soundly(&scene, [worker]).await;
+    let early =
+        "SELECT count(*) FROM reconciler.ticks WHERE worker <> 'ahead' AND won_at < tick_at";
+    assert_eq!(scene.count(early).await, 0);
 }
 
 /// Waits for some ticks, none of which asks for a pass.
@@ -260,7 +289,7 @@ async fn a_host_that_never_wins_is_ready_until_sweeps_are_not_done(on: Fixture) 
             "WITH RECURSIVE numbers (number) AS (
                  SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number < 3600
              )
-             INSERT INTO reconciler.ticks (tick_at, worker, won_at) SELECT {tick}, 'another', {now} FROM numbers"
+             INSERT INTO reconciler.ticks (tick_at, worker, won_at) SELECT {tick}, 'another', {tick} FROM numbers"
         ))
         .await;
     let worker = scene.worker().await;
