@@ -10,6 +10,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
 
 use super::distrust::Distrust;
+use super::plans;
 
 /// Where PostgreSQL raises what a function's `RAISE` says.
 const RAISED: &str = "exec_stmt_raise";
@@ -115,9 +116,18 @@ impl StoreError {
     }
 
     fn of_driver(step: &'static str, source: sqlx::Error) -> Self {
+        let is_outdated = source.as_database_error().is_some_and(plans::is_refusal);
+        if is_outdated {
+            plans::note_refusal();
+        }
         Self {
             step,
-            kind: classify(&source),
+            // Another session has no such plan.
+            kind: if is_outdated {
+                ErrorKind::Transient
+            } else {
+                classify(&source)
+            },
             cause: source.into(),
         }
     }
@@ -207,11 +217,7 @@ impl StoreError {
 
     /// Whether both are the same failure, whatever rows their texts name.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        let code = |error: &Self| {
-            let code = error.database_error().and_then(DatabaseError::code);
-            code.map(Cow::into_owned)
-        };
-        self.step == other.step && code(self) == code(other)
+        self.step == other.step && self.sqlstate() == other.sqlstate()
     }
 
     /// Whether somebody on the way to the server, such as a pooler, takes no settings with a connection.
@@ -220,6 +226,10 @@ impl StoreError {
             let code = error.code().unwrap_or_default();
             code == "0A000" || (code == "08P01" && error.message().contains("startup parameter"))
         })
+    }
+
+    fn sqlstate(&self) -> Option<Cow<'_, str>> {
+        self.database_error().and_then(DatabaseError::code)
     }
 
     fn database_error(&self) -> Option<&dyn DatabaseError> {
@@ -235,6 +245,12 @@ impl StoreError {
     #[must_use]
     pub fn distrust(&self) -> Option<&Distrust> {
         self.cause.downcast_ref()
+    }
+
+    /// Whether a lock of somebody else's was in the way for too long.
+    #[must_use]
+    pub fn is_about_lock(&self) -> bool {
+        self.sqlstate().is_some_and(|code| code == "55P03")
     }
 
     /// Whether this process cannot go on with what it has opened, and a new one could.

@@ -44,6 +44,7 @@ mod limits;
 mod model;
 mod moments;
 mod parsing;
+mod plans;
 pub mod postgres;
 pub mod queue;
 pub mod reader;

@@ -117,6 +117,22 @@ impl EitherDatabase {
 }
 
 impl EitherDatabase {
+    /// Sends a sign of life: on PostgreSQL on the connection that is for nothing else.
+    pub(super) async fn say_alive(
+        &self,
+        statement: Statement,
+        values: &[Value<'_>],
+    ) -> Result<(), StoreError> {
+        let mut lent = match self {
+            Self::Postgres(database) => Box::pin(database.pulse().acquire())
+                .await
+                .map(Lent::Postgres)
+                .during(statement.step)?,
+            Self::Sqlite(_) => self.lend(statement).await?,
+        };
+        lent.driver().execute(statement, values).await.map(drop)
+    }
+
     pub(super) fn backend(&self) -> Backend {
         match self {
             Self::Postgres(_) => Backend::Postgres,

@@ -72,16 +72,23 @@ async fn judge_schema(shared: &Shared) {
 
 /// What was found, and the error if there was one. Fails where this process cannot go on.
 async fn ask(shared: &Shared) -> Result<(DatabaseState, Option<String>), StoreError> {
-    let (why, error) =
-        match tokio::time::timeout(ANSWER_WITHIN, shared.store.keep_alive(&shared.workers())).await
-        {
-            Ok(Ok(())) => return Ok((DatabaseState::Up, None)),
-            Ok(Err(error)) if error.needs_restart() => return Err(error),
-            Ok(Err(error)) => ("it cannot be asked", error.to_string()),
-            Err(_) => (
-                "it does not answer in time",
-                format!("no answer within {ANSWER_WITHIN:?}"),
-            ),
-        };
+    let (why, error) = match tokio::time::timeout(
+        ANSWER_WITHIN,
+        shared.store.keep_alive(&shared.workers()),
+    )
+    .await
+    {
+        Ok(Ok(())) => return Ok((DatabaseState::Up, None)),
+        Ok(Err(error)) if error.needs_restart() => return Err(error),
+        Ok(Err(error)) if error.is_about_lock() => (
+            "somebody holds a lock on the queue's tables, so that no sign of life can be written",
+            error.to_string(),
+        ),
+        Ok(Err(error)) => ("it cannot be asked", error.to_string()),
+        Err(_) => (
+            "it does not answer in time",
+            format!("no answer within {ANSWER_WITHIN:?}"),
+        ),
+    };
     Ok((DatabaseState::Away { why }, Some(error)))
 }

@@ -18,7 +18,7 @@ const LIBRARY: Ranks = &[
     &["telemetry::export"],
     &["telemetry::names"],
     &["telemetry"],
-    &["storage::distrust"],
+    &["storage::distrust", "storage::plans"],
     &["storage::error"],
     &["storage::queue::state"],
     &["storage::column"],

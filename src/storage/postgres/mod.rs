@@ -22,12 +22,14 @@ use std::time::Duration;
 pub use address::{AddressError, ServerAddress, shown_query};
 use futures_util::FutureExt as _;
 use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::{Connection as _, FromRow, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, FromRow, PgConnection};
 
 use super::column::StoredMoment;
 use super::error::{During as _, StoreError};
 use super::limits::Limits;
+use super::plans;
 use super::settle::Interference;
 use super::statement::{Statement, statement, values};
 use super::transaction::{DatabaseTransaction, Tx};
@@ -61,6 +63,23 @@ const OWN_RECORD: &str = "reconciler.migrations";
 /// What a session is told that nobody may write in.
 const READ_ONLY: (&str, &str) = ("default_transaction_read_only", "on");
 
+/// How long one statement of the library that delivers jobs may take, which gives none a limit of its own.
+const QUEUE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a sign of life may take, in the server: a little less than whoever sends one waits.
+const PULSE_ANSWERS_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// How long it may wait for a lock, so that a lock is what it says.
+const PULSE_LOCKS_WITHIN: Duration = Duration::from_secs(1);
+
+/// What every session is told, so that the server ends one that nobody can reach any more.
+const NOT_FOR_EVER: [(&str, &str); 4] = [
+    ("idle_in_transaction_session_timeout", "15s"),
+    ("tcp_keepalives_idle", "30s"),
+    ("tcp_keepalives_interval", "10s"),
+    ("tcp_keepalives_count", "3"),
+];
+
 /// A PostgreSQL database.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
@@ -69,6 +88,9 @@ pub struct PostgresStore {
     /// connection may come back with that transaction still open: a statement of ours that is sent by itself
     /// would then be part of it, and never be committed.
     queue: PgPool,
+    /// For signs of life alone. It has one connection: while one sign hangs, in a lock or without an answer, there
+    /// is never a second one.
+    pulse: PgPool,
     limits: Limits,
 }
 
@@ -79,21 +101,30 @@ impl PostgresStore {
     }
 
     /// Connects to look, and never to write: sessions refuse it by themselves, not only the transactions of
-    /// [`Self::begin_read`]. A pooler that takes no settings with a connection leaves those alone.
+    /// [`Self::begin_read`].
     pub(super) async fn connect_to_read(url: &str, limits: &Limits) -> Result<Self, StoreError> {
-        let address = address_of(url)?;
-        match Self::open(address.clone(), &[READ_ONLY], limits).await {
+        Self::open(address_of(url)?, &[READ_ONLY], limits).await
+    }
+
+    /// A pooler that takes no settings with a connection leaves limits to transactions and to the role.
+    async fn open(
+        address: ServerAddress,
+        settings: &[(&str, &str)],
+        limits: &Limits,
+    ) -> Result<Self, StoreError> {
+        let settings = [settings, &NOT_FOR_EVER].concat();
+        match Self::open_with(address.clone(), Some(&settings), limits).await {
             Err(error) if error.is_about_settings() => {
-                tracing::debug!(%error, "sessions are not read-only, transactions are");
-                Self::open(address, &[], limits).await
+                tracing::debug!(%error, "sessions have no limits of their own, transactions do");
+                Self::open_with(address, None, limits).await
             }
             opened => opened,
         }
     }
 
-    async fn open(
+    async fn open_with(
         address: ServerAddress,
-        settings: &[(&str, &str)],
+        settings: Option<&[(&str, &str)]>,
         limits: &Limits,
     ) -> Result<Self, StoreError> {
         let wants_primary = address.wants_primary();
@@ -101,15 +132,27 @@ impl PostgresStore {
             connect_timeout: address.connect_timeout().unwrap_or(limits.connect_timeout),
             ..*limits
         };
-        let mut options = address.into_options()?;
-        if !settings.is_empty() {
+        let options = address.into_options()?;
+        let of_sessions = |statement_timeout: Duration, lock_timeout: Duration| match settings {
             // An empty list is sent as well, and a pooler refuses that too.
-            options = options.options(settings.iter().copied());
-        }
+            None => options.clone(),
+            Some(settings) => options
+                .clone()
+                .options([
+                    ("statement_timeout", milliseconds(statement_timeout)),
+                    ("lock_timeout", milliseconds(lock_timeout)),
+                ])
+                .options(settings.iter().copied()),
+        };
+        let own = of_sessions(limits.statement_timeout, limits.lock_timeout);
+        let of_queue = of_sessions(QUEUE_ANSWERS_WITHIN, QUEUE_ANSWERS_WITHIN);
+        // Whoever sends signs of life says once that they are slow.
+        let of_pulse =
+            of_sessions(PULSE_ANSWERS_WITHIN, PULSE_LOCKS_WITHIN).disable_statement_logging();
         // The pool goes on trying until its time is up and then says only that; one attempt of our own
         // says at once, and why.
         let step = "connect to PostgreSQL";
-        let first = PgConnection::connect_with(&options);
+        let first = PgConnection::connect_with(&own);
         let mut first = tokio::time::timeout(limits.connect_timeout, first)
             .await
             .map_err(|_| sqlx::Error::PoolTimedOut)
@@ -122,15 +165,16 @@ impl PostgresStore {
                 .during(step)?;
         }
         first.close().await.during(step)?;
-        let of_at_most = |connections| {
+        let of_at_most = |connections, options| {
             answering(PgPoolOptions::new())
                 .max_connections(connections)
                 .acquire_timeout(limits.connect_timeout)
-                .connect_lazy_with(options.clone())
+                .connect_lazy_with(options)
         };
         Ok(Self {
-            pool: of_at_most(limits.connections_max),
-            queue: of_at_most(QUEUE_CONNECTIONS_MAX),
+            pool: of_at_most(limits.connections_max, own),
+            queue: of_at_most(QUEUE_CONNECTIONS_MAX, of_queue),
+            pulse: of_at_most(1, of_pulse),
             limits,
         })
     }
@@ -152,10 +196,9 @@ impl PostgresStore {
         &self,
         tx: sqlx::Transaction<'static, sqlx::Postgres>,
     ) -> Result<DatabaseTransaction, StoreError> {
-        let in_text = |limit: Duration| format!("{}ms", limit.as_millis());
         let values = values![
-            in_text(self.limits.statement_timeout),
-            in_text(self.limits.lock_timeout),
+            milliseconds(self.limits.statement_timeout),
+            milliseconds(self.limits.lock_timeout),
         ];
         let mut tx = Tx::Postgres(tx);
         let opened: Opened = tx.driver().fetch_one(OPEN, values).await?;
@@ -172,6 +215,11 @@ impl PostgresStore {
         &self.queue
     }
 
+    /// The connection of signs of life.
+    pub(super) fn pulse(&self) -> &PgPool {
+        &self.pulse
+    }
+
     /// What may be taken from the server.
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
@@ -181,6 +229,11 @@ impl PostgresStore {
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
     }
+}
+
+/// A limit, as the server takes it.
+fn milliseconds(limit: Duration) -> String {
+    format!("{}ms", limit.as_millis())
 }
 
 /// Reads the URL of a server.
@@ -196,13 +249,20 @@ pub(super) fn address_of(url: &str) -> Result<ServerAddress, StoreError> {
 pub(super) fn answering(options: PgPoolOptions) -> PgPoolOptions {
     options
         .test_before_acquire(false)
-        .before_acquire(|connection, _| answers(connection, LENT_ANSWERS_WITHIN).boxed())
+        .before_acquire(|connection, of| answers(connection, of, LENT_ANSWERS_WITHIN).boxed())
         // The pool's own test follows this one, and can hardly fail any more.
-        .after_release(|connection, _| answers(connection, RETURNED_ANSWERS_WITHIN).boxed())
+        .after_release(|connection, of| answers(connection, of, RETURNED_ANSWERS_WITHIN).boxed())
 }
 
-/// Whether a connection answers in time.
-async fn answers(connection: &mut PgConnection, limit: Duration) -> sqlx::Result<bool> {
+/// Whether a connection answers in time, and remembers no plan that stopped fitting.
+async fn answers(
+    connection: &mut PgConnection,
+    of: PoolConnectionMetadata,
+    limit: Duration,
+) -> sqlx::Result<bool> {
+    if plans::may_be_outdated(of.age) {
+        return Ok(false);
+    }
     let answer = tokio::time::timeout(limit, connection.ping()).await;
     Ok(matches!(answer, Ok(Ok(()))))
 }

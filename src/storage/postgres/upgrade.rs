@@ -388,12 +388,11 @@ pub(in crate::storage) async fn run(
 }
 
 async fn prepare(connection: &mut PgConnection, beside: &str) -> sqlx::Result<()> {
-    sqlx::query(LOCK).execute(&mut *connection).await?;
     sqlx::query(include_str!("sql/create_beside.sql"))
         .bind(beside)
-        .execute(connection)
-        .await
-        .map(drop)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(LOCK).execute(connection).await.map(drop)
 }
 
 impl Ground {

@@ -192,8 +192,7 @@ impl Store {
     pub async fn keep_alive(&self, workers: &[String]) -> Result<(), StoreError> {
         let statement = statement!("say that this worker is alive", queue "keep_alive");
         self.database.check_files(statement.step)?;
-        self.database.execute(statement, values![workers]).await?;
-        Ok(())
+        self.database.say_alive(statement, values![workers]).await
     }
 
     /// Remembers that these runs were in the hands of a process that ended before they were settled.

@@ -1,6 +1,7 @@
 //! The long-running process at work: what it does when it is asked, when it is time, and when something is
 //! wrong with a job or with a run.
 
+mod bounds;
 mod dropped;
 mod hidden_rows;
 mod in_time;

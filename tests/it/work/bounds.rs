@@ -1,0 +1,92 @@
+//! What a hanging server costs others: connections stay within what the manual says, and no healthy worker is restarted.
+
+use std::time::Duration;
+
+use restore_reconciler::internals::clock::Stopwatch;
+use sqlx::{Connection as _, PgConnection};
+use tokio::time::interval;
+
+use super::end_soundly;
+use crate::support::case::Case;
+use crate::support::scene::{NO_SWEEPS, OPEN, Scene, until_answered, until_ready, until_said};
+
+/// Few connections of its own, so that one more shows.
+const FEW: &str = "[database]\nconnections_max = 3\n";
+
+/// These, two that take jobs, one for signs of life, and one that listens.
+const CONNECTIONS_MAX: i64 = 3 + 2 + 1 + 1;
+
+/// Longer than a sign of life, a poll, and the silence that a restart answers, and some of each after the other.
+const LOCKED_FOR: Duration = Duration::from_secs(18);
+
+const CONNECTIONS: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = 'reconciler'";
+
+/// What `CREATE INDEX` takes, and a row lock that somebody left open, on each of the queue's tables.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_on_the_queue_costs_no_connections_and_restarts_nobody() {
+    for (table, said, state) in [
+        (
+            "apalis.workers",
+            "canceling statement due to lock timeout (SQLSTATE 55P03)",
+            "somebody holds a lock on the queue's tables, so that no sign of life can be written",
+        ),
+        (
+            "apalis.jobs",
+            "a worker failed; it is restarted",
+            "[-] queue",
+        ),
+    ] {
+        let scene = Scene::new(&format!("{NO_SWEEPS}{FEW}")).await;
+        let worker = scene.worker().await;
+        let mut session = PgConnection::connect(scene.url()).await.expect("a session");
+        let lock = format!("BEGIN; LOCK TABLE {table} IN SHARE MODE");
+        let lock = sqlx::raw_sql(sqlx::AssertSqlSafe(lock))
+            .execute(&mut session)
+            .await;
+        lock.expect("a lock");
+        let since = Stopwatch::start();
+        let mut poll = interval(Duration::from_millis(100));
+        let mut is_told = false;
+        while since.elapsed() < LOCKED_FOR {
+            poll.tick().await;
+            let (status, live) = worker.probe("/livez?verbose").await;
+            assert_eq!(status, 200, "{table}: {live}\n{}", worker.said());
+            let connections = scene.count(CONNECTIONS).await;
+            assert!(connections <= CONNECTIONS_MAX, "{table}: {connections}");
+            let (_, ready) = worker.probe("/readyz?verbose").await;
+            is_told |= ready.contains(state) && since.elapsed() < Duration::from_secs(17);
+        }
+        assert!(is_told, "{table}: {}", worker.said());
+        session.close().await.expect("the lock goes with it");
+        until_ready(&worker).await;
+        until_said(&worker, said).await;
+        scene.plant((1..=3).map(Case::proven)).await;
+        scene.request(1..=3).await;
+        scene.until(OPEN, 0, &worker).await;
+        end_soundly(&scene, [worker]).await;
+    }
+}
+
+/// Restored from a dump under a running worker, tables and extensions are others of the same names: what sessions
+/// remember of them is refused for as long as these live.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_outlives_tables_that_are_made_again_under_it() {
+    let scene = Scene::new(NO_SWEEPS).await;
+    let worker = scene.worker().await;
+    scene.plant((1..=3).map(Case::proven)).await;
+    scene.request(1..=3).await;
+    scene.until(OPEN, 0, &worker).await;
+    // The type of a column that each look for jobs returns goes, and comes again as another of the same name.
+    scene
+        .execute(
+            "BEGIN; DROP EXTENSION hstore CASCADE; CREATE EXTENSION hstore;
+             ALTER TABLE apalis.jobs ADD COLUMN metadata hstore DEFAULT '' NOT NULL; COMMIT",
+        )
+        .await;
+    scene.plant((4..=6).map(Case::proven)).await;
+    scene.request(4..=6).await;
+    scene.until(OPEN, 0, &worker).await;
+    until_answered(&worker, "/readyz", 200).await;
+    end_soundly(&scene, [worker]).await;
+}
