@@ -15,8 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::column::StoredMoment;
-use super::error::{During as _, StoreError};
+use super::column::{CountColumn, StoredMoment};
+use super::error::StoreError;
 use super::queue::QueueState;
 use super::settle::{Transactions as _, finish};
 use super::statement::{Statement, Value, statement, values};
@@ -29,34 +29,45 @@ pub const COMPARED_MAX: i64 = 10_000;
 const COUNT_RUNS: Statement = statement!("take the census", "count_runs");
 
 /// What was counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromRow)]
 pub struct Census {
     /// The database's clock when it began.
+    #[sqlx(try_from = "StoredMoment")]
     pub as_of: Timestamp,
     /// How long it took, in microseconds.
+    #[sqlx(skip)]
     pub took_micros: u64,
     /// Runs that nobody has closed.
+    #[sqlx(try_from = "CountColumn")]
     pub open_runs: u64,
     /// How many of these are due: their time to be looked at has come.
+    #[sqlx(try_from = "CountColumn")]
     pub due_runs: u64,
     /// Since when the oldest of these is due; none where none is, or nobody knows since when.
+    #[sqlx(try_from = "StoredMoment")]
     pub due_since: Option<Timestamp>,
     /// What is in each list of the queue that holds anything.
+    #[sqlx(skip)]
     pub queue: BTreeMap<QueueState, Listed>,
     /// Verdicts on record.
+    #[sqlx(try_from = "CountColumn")]
     pub ledger_rows: u64,
     /// Runs that say something else than the verdict on record, among [`COMPARED_MAX`].
+    #[sqlx(try_from = "CountColumn")]
     pub disagreements: u64,
     /// Verdicts of other runs that had the ids of runs that are there, among as many: this ledger is another platform's.
+    #[sqlx(try_from = "CountColumn")]
     pub foreign_rows: u64,
 }
 
 /// What is in one list of the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, FromRow)]
 pub struct Listed {
     /// How many entries.
+    #[sqlx(try_from = "CountColumn")]
     pub entries: u64,
     /// Since when the oldest is in it.
+    #[sqlx(try_from = "StoredMoment")]
     pub oldest: Timestamp,
 }
 
@@ -83,15 +94,15 @@ impl Store {
         let since_start = Stopwatch::start();
         let mut tx = self.database.begin_read().await?;
         let counted = async {
-            let runs: RunsRecord = tx
+            let census: Census = tx
                 .driver()
                 .fetch_one(COUNT_RUNS, values![COMPARED_MAX])
                 .await?;
             let queue: Vec<ListRecord> = tx.driver().fetch_all(count_queue, &[]).await?;
-            Ok((runs, queue))
+            Ok((census, queue))
         };
         let counted = counted.await;
-        let (runs, mut queue) = finish(tx, counted).await?;
+        let (mut census, mut queue) = finish(tx, counted).await?;
         if let EitherDatabase::Sqlite(_) = self.database {
             let count_jobs = statement!(step, sqlite queue "count_jobs");
             queue.extend(
@@ -100,16 +111,19 @@ impl Store {
                     .await?,
             );
         }
-        runs.read(queue, since_start.elapsed()).during(step)
+        let took = since_start.elapsed().as_micros();
+        census.took_micros = u64::try_from(took).unwrap_or(u64::MAX);
+        census.queue = queue.into_iter().map(|it| (it.state, it.listed)).collect();
+        Ok(census)
     }
 
     /// Verdicts of other runs that had the ids of runs that are there, among [`COMPARED_MAX`].
     pub async fn count_foreign_verdicts(&self) -> Result<u64, StoreError> {
-        let counted: RunsRecord = self
+        let counted: Census = self
             .database
             .fetch_one(COUNT_RUNS, values![COMPARED_MAX])
             .await?;
-        Ok(counted.foreign_rows.unsigned_abs())
+        Ok(counted.foreign_rows)
     }
 
     /// Leaves what was counted for all workers, unless something newer is there.
@@ -131,56 +145,11 @@ impl Store {
     }
 }
 
-/// A row of `count_runs`.
-#[derive(FromRow)]
-struct RunsRecord {
-    #[sqlx(try_from = "StoredMoment")]
-    as_of: Timestamp,
-    open_runs: i64,
-    due_runs: i64,
-    #[sqlx(try_from = "StoredMoment")]
-    due_since: Option<Timestamp>,
-    ledger_rows: i64,
-    disagreements: i64,
-    foreign_rows: i64,
-}
-
-impl RunsRecord {
-    fn read(self, queue: Vec<ListRecord>, took: Duration) -> sqlx::Result<Census> {
-        Ok(Census {
-            as_of: self.as_of,
-            took_micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            open_runs: self.open_runs.unsigned_abs(),
-            due_runs: self.due_runs.unsigned_abs(),
-            due_since: self.due_since,
-            queue: queue
-                .into_iter()
-                .map(ListRecord::read)
-                .collect::<sqlx::Result<_>>()?,
-            ledger_rows: self.ledger_rows.unsigned_abs(),
-            disagreements: self.disagreements.unsigned_abs(),
-            foreign_rows: self.foreign_rows.unsigned_abs(),
-        })
-    }
-}
-
 /// A row of `count_queue`, or of `count_jobs`.
 #[derive(FromRow)]
 struct ListRecord {
-    state: String,
-    entries: i64,
-    #[sqlx(try_from = "StoredMoment")]
-    oldest: Timestamp,
-}
-
-impl ListRecord {
-    fn read(self) -> sqlx::Result<(QueueState, Listed)> {
-        let state = QueueState::parse(&self.state)
-            .ok_or_else(|| sqlx::Error::Decode(format!("no state: {}", self.state).into()))?;
-        let listed = Listed {
-            entries: self.entries.unsigned_abs(),
-            oldest: self.oldest,
-        };
-        Ok((state, listed))
-    }
+    #[sqlx(try_from = "String")]
+    state: QueueState,
+    #[sqlx(flatten)]
+    listed: Listed,
 }

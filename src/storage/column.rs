@@ -181,6 +181,23 @@ ids!(
     WorkspaceId
 );
 
+/// A count as a column has it. One below zero is none.
+#[derive(Debug, Clone, Copy, Type)]
+#[sqlx(transparent)]
+pub(super) struct CountColumn(i64);
+
+impl From<CountColumn> for u64 {
+    fn from(column: CountColumn) -> Self {
+        Self::try_from(column.0).unwrap_or(0)
+    }
+}
+
+impl From<CountColumn> for u32 {
+    fn from(column: CountColumn) -> Self {
+        Self::try_from(column.0.max(0)).unwrap_or(Self::MAX)
+    }
+}
+
 /// Text of a column that the platform wrote.
 ///
 /// SQLite does not promise UTF-8. Bytes that are none are replaced, so that the text equals no word

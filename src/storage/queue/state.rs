@@ -63,11 +63,19 @@ impl QueueState {
             Self::Deferred => "deferred",
         }
     }
+}
 
-    /// The state of that word.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
+/// A column holds a word that is no state.
+#[derive(Debug, thiserror::Error)]
+#[error("no state: {0}")]
+pub struct NoState(String);
+
+impl TryFrom<String> for QueueState {
+    type Error = NoState;
+
+    fn try_from(word: String) -> Result<Self, NoState> {
+        let known = Self::ALL.into_iter().find(|state| state.name() == word);
+        known.ok_or(NoState(word))
     }
 }
 

@@ -20,33 +20,31 @@
 //! | `runs` | pages of runs, and one run in full |
 //! | `restores` | a restore that may have no run, and what a restore points at |
 //! | `environments` | pages of environments, and a walk through all of them |
-//! | `model`, `listing` | what is read: runs, restores, environments, sweeps; the queue, and what is remembered of a run |
-//! | `queue` | the queue's statements, put together |
-//! | `rows`, `queue_rows` | rows as statements return them |
+//! | `queue` | what is queued, in hand or in trouble, and who works on it |
+//! | `standing` | what is remembered of a run beside its own row |
+//! | `model` | what is read: runs, restores, environments, sweeps |
+//! | `rows` | rows as statements return them |
 //! | `names` | names as they are shown |
 
 mod environments;
-mod listing;
 mod model;
 mod names;
 mod open;
 mod queue;
-mod queue_rows;
 mod reading;
 mod restores;
 mod rows;
 mod runs;
+mod standing;
 mod statements;
 
-pub use listing::{
-    AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueListing, QueueScope,
-    QueueStanding, ShardJobs, WatchOnRecord,
-};
 pub use model::{
     EnvironmentPage, EnvironmentPassed, EnvironmentSeen, ITEMS_MAX, JUDGED_MAX, LOOKED_AT_MAX,
     Latest, More, OpenRuns, RefusalSeen, RestoreSeen, RunFilter, RunInFull, RunListing, RunSeen,
-    SweepSeen, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces,
+    SweepSeen, VerdictSeen, Walk, Walked, Workspaces,
 };
 pub use names::{is_invisible, is_joiner};
 pub use open::{Requests, open_reader, open_requests};
+pub use queue::{QueueCount, QueueEntry, QueueListing, QueueScope, ShardJobs, WorkerSeen};
 pub use reading::Reader;
+pub use standing::{AttemptsOnRecord, JobOnRecord, JobState, QueueStanding, WatchOnRecord};

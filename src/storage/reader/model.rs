@@ -1,7 +1,6 @@
 //! What is read to be shown, and for whom.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{BackupSetId, EnvironmentId, RestoreId, RunId, WorkspaceId};
@@ -10,9 +9,7 @@ use reconciler_jobs::reading::gates::PreparationFacts;
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::{EvidenceFacts, RestoreFacts, RunFacts, RunOutcome};
-use sqlx::FromRow;
 
-use crate::storage::column::StoredMoment;
 use crate::storage::model::{Assessment, RecordedVerdict, Tally};
 
 /// How many runs are looked at to fill one page, where a filter leaves some out.
@@ -38,9 +35,6 @@ pub const WALKED_MAX: u32 = 5_000;
 
 /// How many of them are in memory at a time: results of restores may be large.
 pub const WALKED_AT_ONCE: u32 = 250;
-
-/// How long ago a worker may have been heard of last to be listed.
-pub const HEARD_OF_WITHIN: Duration = Duration::from_hours(1);
 
 /// Whose rows may be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -312,16 +306,4 @@ pub struct SweepSeen {
     pub beat_at: Option<Timestamp>,
     /// What became of the runs.
     pub tally: Tally,
-}
-
-/// A worker of the queue.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct WorkerSeen {
-    /// The worker's name.
-    pub name: String,
-    /// Which queue it serves.
-    pub queue: String,
-    /// When it was last heard of.
-    #[sqlx(try_from = "StoredMoment")]
-    pub last_seen_at: Timestamp,
 }

@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::{Outcome, Policy};
 
-use super::listing::{JobOnRecord, QueueListing, QueueScope, QueueStanding, ShardJobs};
 use super::model::{
     EnvironmentPage, EnvironmentPassed, RestoreSeen, RunFilter, RunInFull, RunListing, SweepSeen,
-    Walk, Walked, WorkerSeen, Workspaces,
+    Walk, Walked, Workspaces,
 };
-use super::queue::{self};
 use super::{environments, restores, runs};
+use crate::storage::connection::EitherRow;
 use crate::storage::error::StoreError;
 use crate::storage::model::{Assessment, Backend, RecordedVerdict, Tally};
 use crate::storage::settle::{Transactions as _, assess_within, finish};
+use crate::storage::statement::{Statement, Value};
 use crate::storage::store::EitherDatabase;
 
 /// Looks at a database, within a viewer's workspaces, and changes nothing. Clones share its connections.
@@ -156,38 +156,6 @@ impl Reader {
         finish(tx, found).await
     }
 
-    /// What is remembered of runs of any type, in ascending order. Those that do not exist are absent.
-    pub async fn load_standings(
-        &self,
-        of: &Workspaces,
-        runs: &[RunId],
-    ) -> Result<Vec<QueueStanding>, StoreError> {
-        let mut tx = self.database.begin_read().await?;
-        let found = tx.load_standings(runs).await;
-        let mut standings = finish(tx, found).await?;
-        standings.retain(|standing| of.may_include(Some(standing.workspace)));
-        Ok(standings)
-    }
-
-    /// The latest jobs that ask for a run that may be seen, at most `limit`, the latest first.
-    ///
-    /// Every job that is kept is passed over, since none of the library's indexes is by run, and one of ours
-    /// would be paid for each time that a job is queued, taken and finished. Only those that contain the
-    /// run's digits are parsed.
-    pub async fn load_jobs(&self, run: RunId, limit: u32) -> Result<Vec<JobOnRecord>, StoreError> {
-        queue::load_jobs(&self.database, run, limit).await
-    }
-
-    /// What is queued, in hand or in trouble, within `scope`. Jobs that name no run are everybody's who may see all
-    /// workspaces, and nobody else's; so are the jobs of sweeps.
-    pub async fn load_queue(&self, scope: &QueueScope) -> Result<QueueListing, StoreError> {
-        let mut listing = queue::load_entries(&self.database, scope).await?;
-        if scope.of != Workspaces::All {
-            listing.shards = ShardJobs::default();
-        }
-        Ok(listing)
-    }
-
     /// The latest sweeps, the latest first. Those over all workspaces are shown to everybody, but what they came
     /// to only to those who may see all workspaces: others read a tally of zeros.
     pub async fn load_sweeps(
@@ -206,8 +174,14 @@ impl Reader {
         Ok(sweeps)
     }
 
-    /// Workers that were heard of lately, at most `limit`, the latest first.
-    pub async fn load_workers(&self, limit: u32) -> Result<Vec<WorkerSeen>, StoreError> {
-        queue::load_workers(&self.database, limit).await
+    /// Every row that one statement returns, in a transaction of its own.
+    pub(super) async fn fetch_all<R: EitherRow>(
+        &self,
+        statement: Statement,
+        values: &[Value<'_>],
+    ) -> Result<Vec<R>, StoreError> {
+        let mut tx = self.database.begin_read().await?;
+        let rows = tx.driver().fetch_all(statement, values).await;
+        finish(tx, rows).await
     }
 }

@@ -13,11 +13,9 @@ use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health::BackupSetFacts;
 use tokio::task::consume_budget;
 
-use super::listing::QueueStanding;
 use super::model::{
     ITEM_METADATA_BYTES_MAX, ITEMS_MAX, OpenRuns, PREPARATION_BYTES_MAX, SweepSeen, Workspaces,
 };
-use super::queue_rows::StandingRecord;
 use super::rows::{
     DescribedRecord, DescribedRun, FoundRestore, FoundSet, Gathering, ItemRecord,
     ListedEnvironment, OpenRecord, PreparationRecord, ScopedRestore, SetRecord, SweepRecord,
@@ -106,17 +104,6 @@ impl DatabaseTransaction {
         let values = values![of.ids(), runs];
         let records: Vec<DescribedRecord> = self.driver().fetch_all(statement, values).await?;
         Ok(records.into_iter().map(DescribedRun::from).collect())
-    }
-
-    /// What is remembered of `runs`, in ascending order. Runs that do not exist are absent.
-    pub(super) async fn load_standings(
-        &mut self,
-        runs: &[RunId],
-    ) -> Result<Vec<QueueStanding>, StoreError> {
-        let statement = statement!("look up runs", "load_standings");
-        let records: Vec<StandingRecord> =
-            self.driver().fetch_all(statement, values![runs]).await?;
-        Ok(records.into_iter().map(QueueStanding::from).collect())
     }
 
     /// The verdict on record for a run, if it is of a workspace that may be seen.
