@@ -62,11 +62,10 @@ pub mod storage {
     }
     pub mod reader {
         pub use crate::storage::reader::{
-            EnvironmentPage, EnvironmentPassed, EnvironmentSeen, JUDGED_MAX, JobState,
-            LOOKED_AT_MAX, More, OpenRuns, QueueCount, QueueEntry, QueueListing, QueueScope,
-            QueueStanding, Reader, RefusalSeen, RestoreSeen, RunFilter, RunInFull, RunListing,
-            RunSeen, ShardJobs, SweepSeen, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces,
-            open_reader, open_requests,
+            EnvironmentPage, EnvironmentSeen, JUDGED_MAX, JobState, LOOKED_AT_MAX, OpenRuns,
+            QueueCount, QueueEntry, QueueListing, QueueScope, QueueStanding, Reader, RefusalSeen,
+            RestoreSeen, RunFilter, RunInFull, RunListing, RunSeen, ShardJobs, SweepSeen,
+            VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader, open_requests,
         };
     }
 }

@@ -22,7 +22,7 @@ use super::query::{EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, Run
 use crate::config::{self, Capability, Config};
 use crate::storage::QueueState;
 use crate::storage::reader::{
-    EnvironmentPassed, QueueScope, Reader, Requests, RunInFull, Walk, Workspaces,
+    EnvironmentSeen, QueueScope, Reader, Requests, RunInFull, Walk, Workspaces,
 };
 use crate::telemetry::names::{RUN_ID, TRACE_ID, VIEWER_NAME};
 use crate::views::Visibility;
@@ -171,7 +171,7 @@ impl ConsoleState {
         };
         let walking = async {
             let mut survey = Survey::default();
-            let mut judge = |as_of: Timestamp, passed: Vec<EnvironmentPassed>| {
+            let mut judge = |as_of: Timestamp, passed: Vec<EnvironmentSeen>| {
                 survey.add(&passed, as_of, judging);
             };
             let walked = self

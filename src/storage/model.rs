@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use tracing::Span;
 
-use super::column::{Id, StoredMoment};
+use super::column::{CountColumn, Id, StoredMoment};
 
 /// How many runs are settled together unless configured otherwise.
 pub const BATCH_RUNS_MAX: u32 = 500;
@@ -204,21 +204,30 @@ impl RecordedVerdict {
 }
 
 /// How many runs ended in which way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, FromRow,
+)]
 pub struct Tally {
     /// Verdicts `succeeded`.
+    #[sqlx(try_from = "CountColumn")]
     pub succeeded: u64,
     /// Verdicts `partially_succeeded`.
+    #[sqlx(try_from = "CountColumn")]
     pub partially_succeeded: u64,
     /// Verdicts `blocked`.
+    #[sqlx(try_from = "CountColumn")]
     pub blocked: u64,
     /// Verdicts `failed`.
+    #[sqlx(try_from = "CountColumn")]
     pub failed: u64,
     /// Runs that stay open.
+    #[sqlx(try_from = "CountColumn")]
     pub deferred: u64,
     /// Runs that the database refused to close.
+    #[sqlx(try_from = "CountColumn")]
     pub refused: u64,
     /// Runs that somebody else dealt with, that are not ours to judge, or that do not exist.
+    #[sqlx(try_from = "CountColumn")]
     pub passed_over: u64,
 }
 

@@ -198,7 +198,7 @@ impl SweepsShown {
             id: sweep.id,
             worker: sees_all.then(|| sweep.worker.clone()),
             workspace: sweep.workspace,
-            part: (sweep.shard.0 + 1, sweep.shard.1),
+            part: (sweep.shard + 1, sweep.shards),
             tick_at: sweep.tick_at.map(Moment),
             started_at: Moment(sweep.started_at),
             ended_at: sweep.ended_at.map(Moment),

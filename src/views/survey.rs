@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::Named;
 use super::environment::{BackupShown, Judging, PostureShown, UndecidedShown};
 use crate::postures::Postures;
-use crate::storage::reader::{EnvironmentPassed, Walked};
+use crate::storage::reader::{EnvironmentSeen, Walked};
 
 /// How many lines are listed of what needs somebody.
 const LISTED_MAX: usize = 100;
@@ -127,7 +127,7 @@ pub struct Survey {
 
 impl Survey {
     /// Judges environments, and keeps nothing of them but what was found.
-    pub fn add(&mut self, passed: &[EnvironmentPassed], as_of: Timestamp, judging: Judging<'_>) {
+    pub fn add(&mut self, passed: &[EnvironmentSeen], as_of: Timestamp, judging: Judging<'_>) {
         for environment in passed {
             let posture = PostureShown::new(environment.latest.as_ref(), as_of, judging);
             self.postures.add(environment.workspace, posture.state);
@@ -149,7 +149,7 @@ impl Survey {
 
 /// What needs somebody in an environment.
 fn lines(
-    passed: &EnvironmentPassed,
+    passed: &EnvironmentSeen,
     posture: &PostureShown,
     as_of: Timestamp,
     judging: Judging<'_>,
@@ -179,9 +179,8 @@ fn lines(
             posture.href().unwrap_or_else(|| list.clone()),
         )
     });
-    let more = passed.more.as_ref();
-    let undecided = more.map(|more| UndecidedShown::new(more.open, as_of, judging.freshness));
-    let overdue = undecided.filter(|it| it.is_overdue).map(|undecided| {
+    let undecided = UndecidedShown::new(passed.open, as_of, judging.freshness);
+    let overdue = undecided.is_overdue.then(|| {
         line(
             NeedSubject::UndecidedRuns,
             Tone::Warning,
@@ -193,18 +192,16 @@ fn lines(
             ),
         )
     });
-    let backup = more.map(|more| BackupShown::new(more.backup.as_ref(), as_of, judging.backup));
-    let inputs = backup
-        .filter(|backup| backup.state != BackupHealth::Healthy)
-        .map(|backup| {
-            line(
-                NeedSubject::BackupHealth,
-                backup.tone,
-                backup.summary,
-                backup.next_action,
-                card_of(passed.workspace, passed.environment),
-            )
-        });
+    let backup = BackupShown::new(passed.backup.as_ref(), as_of, judging.backup);
+    let inputs = (backup.state != BackupHealth::Healthy).then(|| {
+        line(
+            NeedSubject::BackupHealth,
+            backup.tone,
+            backup.summary,
+            backup.next_action,
+            card_of(passed.workspace, passed.environment),
+        )
+    });
     [weakened, overdue, inputs].into_iter().flatten()
 }
 

@@ -22,13 +22,10 @@ const LIBRARY: Ranks = &[
     &["storage::error"],
     &["storage::queue::state"],
     &["storage::column"],
-    &["storage::reader::names"],
     &["storage::limits", "storage::model"],
-    &["storage::reader::model"],
     &["storage::settle::round"],
     &["storage::report", "storage::statement"],
     &["storage::connection", "storage::records"],
-    &["storage::reader::rows"],
     &["storage::settle::transaction"],
     &["storage::settle::gather", "storage::settle::written"],
     &["storage::settle::once"],
@@ -36,8 +33,6 @@ const LIBRARY: Ranks = &[
     &["storage::settle::rehearse"],
     &["storage::settle"],
     &["storage::parsing", "storage::transaction"],
-    &["storage::reader::restores"],
-    &["storage::reader::environments"],
     &["storage::settle::statements"],
     &["storage::postgres::address"],
     &["storage::postgres"],
@@ -51,11 +46,15 @@ const LIBRARY: Ranks = &[
     &["storage::queue::file", "storage::queue::listener"],
     &["storage::connect", "storage::sweeps"],
     &["storage::queue"],
-    &["storage::reader::statements"],
-    &["storage::reader::runs"],
-    &["storage::reader::reading"],
-    &["storage::reader::queue", "storage::reader::standing"],
-    &["storage::reader::open"],
+    &["storage::reader::names", "storage::reader::scope"],
+    &["storage::reader::backups", "storage::reader::open"],
+    &[
+        "storage::reader::queue",
+        "storage::reader::restores",
+        "storage::reader::sweeps",
+    ],
+    &["storage::reader::environments", "storage::reader::run"],
+    &["storage::reader::runs", "storage::reader::standing"],
     &["storage::reader"],
     &["storage::census", "storage::judges", "storage::moments"],
     &["storage"],
@@ -395,7 +394,7 @@ fn what_is_named_is_read_whatever_its_shape() {
     );
     let code = "use super::super::queue::state::{QueueState, run_of};";
     assert_eq!(
-        named("storage::reader::rows", code, &modules),
+        named("storage::reader::queue", code, &modules),
         BTreeSet::from(["storage::queue::state".to_owned()])
     );
 }

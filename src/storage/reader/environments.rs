@@ -4,23 +4,122 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::backup_health::BackupSetFacts;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
+use reconciler_jobs::stamp::Stamp;
+use sqlx::FromRow;
 
-use super::model::{
-    EnvironmentPage, EnvironmentPassed, EnvironmentSeen, Latest, More, WALKED_AT_ONCE, Walk,
-    Walked, Workspaces,
-};
-use super::restores::PointedAt;
-use super::rows::{ListedEnvironment, ScopedRestore};
+use super::names::NameColumn;
+use super::open::Reader;
+use super::restores::{Latest, PointedAt, ScopedRestore};
+use super::scope::Workspaces;
+use crate::storage::column::{CountColumn, Id, OptionalId, StoredMoment};
 use crate::storage::error::StoreError;
 use crate::storage::records::Ask;
-use crate::storage::settle::Transaction as _;
+use crate::storage::settle::{Transaction as _, Transactions as _, finish};
+use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
+
+/// How many environments are gone through for one answer, unless it says otherwise.
+const WALKED_MAX: u32 = 5_000;
+
+/// How many of them are in memory at a time: results of restores may be large.
+const WALKED_AT_ONCE: u32 = 250;
 
 /// How many of the last restores of all are looked through for those of the page, before the restores of the
 /// environments that were not found there are read one and all: hardly any, or none.
 const RECENT_RESTORES: u32 = 10_000;
+
+/// Environments, in the order of workspaces, then of environments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnvironmentPage {
+    /// The database's clock.
+    pub as_of: Timestamp,
+    /// The environments.
+    pub rows: Vec<EnvironmentSeen>,
+    /// Where to go on: after this one. None at the end.
+    pub after: Option<(WorkspaceId, EnvironmentId)>,
+}
+
+/// One environment with what its posture and its backup health are read from. On a walk some of it is not read: see
+/// [`Walk::with_more`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnvironmentSeen {
+    /// The workspace that the environment belongs to.
+    pub workspace: WorkspaceId,
+    /// The name of that workspace.
+    pub workspace_name: String,
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// The environment's name.
+    pub name: String,
+    /// The restore with the highest id that was executed to its end.
+    pub latest: Option<Latest>,
+    /// The latest completed backup set.
+    pub backup: Option<BackupSetFacts>,
+    /// The restore that is being prepared and has the highest id; not read on a walk.
+    pub preparing: Option<RestoreId>,
+    /// Open runs, and when the oldest was created.
+    pub open: OpenRuns,
+}
+
+/// Which environments are gone through, from the first on, and what is read of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walk {
+    /// Only environments of this workspace, where one is given.
+    pub workspace: Option<WorkspaceId>,
+    /// How many at most.
+    pub environments_max: u32,
+    /// How many are read together; never more than [`WALKED_AT_ONCE`].
+    pub at_once: u32,
+    /// Whether backups and open runs are read of each, and not its history alone.
+    pub with_more: bool,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self {
+            workspace: None,
+            environments_max: WALKED_MAX,
+            at_once: WALKED_AT_ONCE,
+            with_more: false,
+        }
+    }
+}
+
+/// Where a walk came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walked {
+    /// The database's clock: everything was read as it was at this moment.
+    pub as_of: Timestamp,
+    /// The first environment that was not passed, where there were more than were asked for.
+    pub ended_before: Option<(WorkspaceId, EnvironmentId)>,
+}
+
+/// Open runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenRuns {
+    /// How many.
+    pub runs: u64,
+    /// When the oldest was created, as far as that can be read.
+    pub oldest: Option<Timestamp>,
+    /// The one with the lowest id.
+    pub first: Option<RunId>,
+}
+
+/// A live environment.
+#[derive(FromRow)]
+struct ListedEnvironment {
+    #[sqlx(rename = "workspace_id", try_from = "Id")]
+    workspace: WorkspaceId,
+    #[sqlx(try_from = "NameColumn")]
+    workspace_name: String,
+    #[sqlx(rename = "environment_id", try_from = "Id")]
+    environment: EnvironmentId,
+    #[sqlx(try_from = "NameColumn")]
+    name: String,
+}
 
 /// An environment and its workspace, which lists are in the order of.
 type EnvironmentKey = (WorkspaceId, EnvironmentId);
@@ -41,7 +140,14 @@ impl ListedPart {
         limit: u32,
     ) -> Result<Self, StoreError> {
         let limit = limit.clamp(1, WALKED_AT_ONCE);
-        let mut listed = tx.list_environments(of, after, limit + 1).await?;
+        let statement = statement!("list environments", "list_environments");
+        let values = values![
+            of.ids(),
+            after.map(|(workspace, _)| workspace),
+            after.map(|(_, environment)| environment),
+            limit + 1,
+        ];
+        let mut listed: Vec<ListedEnvironment> = tx.driver().fetch_all(statement, values).await?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let next = listed.get(limit).map(key_of);
         listed.truncate(limit);
@@ -58,7 +164,40 @@ impl ListedPart {
     }
 }
 
-pub(super) async fn load_page(
+impl Reader {
+    /// Live environments after `after`, at most `limit`; only those of `workspace` where one is given.
+    pub async fn load_environments(
+        &self,
+        of: &Workspaces,
+        workspace: Option<WorkspaceId>,
+        after: Option<(WorkspaceId, EnvironmentId)>,
+        limit: u32,
+        policy: &Policy,
+    ) -> Result<EnvironmentPage, StoreError> {
+        let of = workspace.map_or_else(|| of.clone(), |workspace| of.narrowed(workspace));
+        let mut tx = self.database.begin_read().await?;
+        let page = load_page(&mut tx, &of, after, limit, policy).await;
+        finish(tx, page).await
+    }
+
+    /// Goes through live environments in the order of [`EnvironmentPage`], and shows `visit` one part after the
+    /// other, each with the moment of [`Walked`]. What was shown is dropped before the next part is read.
+    pub async fn walk_environments(
+        &self,
+        of: &Workspaces,
+        walk: &Walk,
+        policy: &Policy,
+        visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentSeen>) + Send),
+    ) -> Result<Walked, StoreError> {
+        let workspace = walk.workspace;
+        let of = workspace.map_or_else(|| of.clone(), |workspace| of.narrowed(workspace));
+        let mut tx = self.database.begin_read().await?;
+        let walked = go_through(&mut tx, &of, walk, policy, visit).await;
+        finish(tx, walked).await
+    }
+}
+
+async fn load_page(
     tx: &mut DatabaseTransaction,
     of: &Workspaces,
     after: Option<EnvironmentKey>,
@@ -67,34 +206,30 @@ pub(super) async fn load_page(
 ) -> Result<EnvironmentPage, StoreError> {
     let part = ListedPart::list(tx, of, after, limit).await?;
     let after = part.after();
-    let preparing = tx.find_preparing(&part.asks).await?;
-    let seen = |passed: EnvironmentPassed| {
-        let more = passed.more.unwrap_or_default();
-        EnvironmentSeen {
-            workspace: passed.workspace,
-            workspace_name: passed.workspace_name,
-            environment: passed.environment,
-            name: passed.name,
-            latest: passed.latest,
-            backup: more.backup,
-            preparing: preparing.get(&passed.environment).copied(),
-            open: more.open,
-        }
-    };
-    let passed = load_part(tx, part, true, policy).await?;
+    let step = "look for restores that are being prepared";
+    let values = values![Ask::environments(&part.asks)];
+    let preparing: Vec<(i64, Id)> = tx
+        .driver()
+        .fetch_all(statement!(step, "find_preparing"), values)
+        .await?;
+    let mut preparing: HashMap<i64, Id> = preparing.into_iter().collect();
+    let mut rows = load_part(tx, part, true, policy).await?;
+    for row in &mut rows {
+        row.preparing = preparing.remove(&row.environment.0).map(RestoreId::from);
+    }
     Ok(EnvironmentPage {
         as_of: tx.as_of(),
-        rows: passed.into_iter().map(seen).collect(),
+        rows,
         after,
     })
 }
 
-pub(super) async fn walk(
+async fn go_through(
     tx: &mut DatabaseTransaction,
     of: &Workspaces,
     walk: &Walk,
     policy: &Policy,
-    visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentPassed>) + Send),
+    visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentSeen>) + Send),
 ) -> Result<Walked, StoreError> {
     let as_of = tx.as_of();
     let mut left = walk.environments_max.max(1);
@@ -119,40 +254,47 @@ async fn load_part(
     part: ListedPart,
     with_more: bool,
     policy: &Policy,
-) -> Result<Vec<EnvironmentPassed>, StoreError> {
+) -> Result<Vec<EnvironmentSeen>, StoreError> {
     let mut latest = load_latest(tx, &part.asks, policy).await?;
-    let mut more = if with_more {
-        Some(load_more(tx, &part.asks).await?)
+    let (mut open, mut backups) = if with_more {
+        let open = count_open_runs(tx, &part.asks).await?;
+        let sets = tx.find_backup_sets(&part.asks).await?;
+        (open, tx.load_backups(sets).await?)
     } else {
-        None
+        (HashMap::new(), HashMap::new())
     };
-    let passed = |listed: ListedEnvironment| EnvironmentPassed {
+    let seen = |listed: ListedEnvironment| EnvironmentSeen {
         latest: latest.remove(&listed.environment),
-        more: more
-            .as_mut()
-            .map(|more| more.remove(&listed.environment).unwrap_or_default()),
+        backup: backups.remove(&listed.environment.0),
+        preparing: None,
+        open: open.remove(&listed.environment.0).unwrap_or_default(),
         workspace: listed.workspace,
         workspace_name: listed.workspace_name,
         environment: listed.environment,
         name: listed.name,
     };
-    Ok(part.listed.into_iter().map(passed).collect())
+    Ok(part.listed.into_iter().map(seen).collect())
 }
 
-/// What there is beside the history of each environment that has any of it.
-async fn load_more(
+/// The open runs of each environment that has any.
+async fn count_open_runs(
     tx: &mut DatabaseTransaction,
-    asks: &[Ask],
-) -> Result<HashMap<EnvironmentId, More>, StoreError> {
-    let mut more: HashMap<EnvironmentId, More> = HashMap::new();
-    for (environment, open) in tx.count_open_runs(asks).await? {
-        more.entry(environment).or_default().open = open;
-    }
-    let sets = tx.find_backup_sets(asks).await?;
-    for (environment, backup) in tx.load_backups(sets).await? {
-        more.entry(EnvironmentId(environment)).or_default().backup = Some(backup);
-    }
-    Ok(more)
+    environments: &[Ask],
+) -> Result<HashMap<i64, OpenRuns>, StoreError> {
+    let statement = statement!("count open runs", "count_open_runs");
+    let values = values![Ask::environments(environments)];
+    let found: Vec<(i64, CountColumn, StoredMoment, OptionalId)> =
+        tx.driver().fetch_all(statement, values).await?;
+    let counted = found.into_iter().map(|(environment, runs, oldest, first)| {
+        let open = OpenRuns {
+            runs: runs.into(),
+            // The platform's own moment: what cannot be read is none.
+            oldest: Stamp::from(oldest).moment(),
+            first: first.into(),
+        };
+        (environment, open)
+    });
+    Ok(counted.collect())
 }
 
 fn key_of(listed: &ListedEnvironment) -> EnvironmentKey {
@@ -175,12 +317,21 @@ async fn load_latest(
     asks: &[Ask],
     policy: &Policy,
 ) -> Result<HashMap<EnvironmentId, Latest>, StoreError> {
-    let mut found = tx.find_recent_restores(asks, RECENT_RESTORES).await?;
+    let recent = statement!("look for recent restores", postgres "find_recent_restores");
+    let older = statement!("look for older restores", "find_older_restores");
+    // None on SQLite, which has few of them.
+    let values = values![Ask::environments(asks), RECENT_RESTORES];
+    let mut found: Vec<ScopedRestore> = tx.driver().fetch_all(recent, values).await?;
     let known: HashSet<EnvironmentId> = found.iter().map(|found| found.environment).collect();
     let mut others = asks.to_vec();
     others.retain(|ask| !known.contains(&ask.environment));
     if !others.is_empty() {
-        found.extend(tx.find_older_restores(&others).await?);
+        let values = values![Ask::environments(&others)];
+        found.extend(
+            tx.driver()
+                .fetch_all::<ScopedRestore>(older, values)
+                .await?,
+        );
     }
     let asks: Vec<Ask> = found.iter().map(ScopedRestore::ask).collect();
     let restores = tx.load_restores(&asks, policy).await?;

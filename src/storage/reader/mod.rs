@@ -7,6 +7,7 @@
 //! **Invariants:**
 //! - Every answer keeps to the viewer's [`Workspaces`]. What lies outside of them is absent, exactly as if it
 //!   did not exist; deleted rows are absent for everybody.
+//! - Each statement carries the viewer's workspaces, or asks in the scope of rows that were found within them.
 //! - Every list has a limit, and so has the number of rows that are looked at to fill it.
 //! - A row of an environment that is deleted, or is another workspace's than its own, is absent like the
 //!   environment. Operators see such runs, and those of other types, through [`Reader::assess`],
@@ -14,37 +15,39 @@
 //!
 //! | Module | Story |
 //! |---|---|
-//! | `open` | connections that cannot write, and the one thing that may be asked for |
-//! | `statements` | the statements of a look |
-//! | `reading` | the reader |
-//! | `runs` | pages of runs, and one run in full |
-//! | `restores` | a restore that may have no run, and what a restore points at |
-//! | `environments` | pages of environments, and a walk through all of them |
-//! | `queue` | what is queued, in hand or in trouble, and who works on it |
-//! | `standing` | what is remembered of a run beside its own row |
-//! | `model` | what is read: runs, restores, environments, sweeps |
-//! | `rows` | rows as statements return them |
+//! | `scope` | whose rows may be seen |
 //! | `names` | names as they are shown |
+//! | `open` | connections that cannot write, and the one thing that may be asked for |
+//! | `run`, `runs` | one run in full; pages of runs |
+//! | `restores` | a restore that may have no run, and what a restore points at |
+//! | `backups` | backup sets, and what was captured in them |
+//! | `environments` | pages of environments, and a walk through all of them |
+//! | `queue`, `standing` | what is queued, in hand or in trouble; what is remembered of one run |
+//! | `sweeps` | the latest sweeps |
+//!
+//! Each module holds its model, its rows and its statements. A statement is set-based: one round trip for a whole
+//! page. A scope that is null, and a filter that is, cost nothing on PostgreSQL: plans are made for the values at hand.
 
+mod backups;
 mod environments;
-mod model;
 mod names;
 mod open;
 mod queue;
-mod reading;
 mod restores;
-mod rows;
+mod run;
 mod runs;
+mod scope;
 mod standing;
-mod statements;
+mod sweeps;
 
-pub use model::{
-    EnvironmentPage, EnvironmentPassed, EnvironmentSeen, ITEMS_MAX, JUDGED_MAX, LOOKED_AT_MAX,
-    Latest, More, OpenRuns, RefusalSeen, RestoreSeen, RunFilter, RunInFull, RunListing, RunSeen,
-    SweepSeen, VerdictSeen, Walk, Walked, Workspaces,
-};
+pub use backups::ITEMS_MAX;
+pub use environments::{EnvironmentPage, EnvironmentSeen, OpenRuns, Walk, Walked};
 pub use names::{is_invisible, is_joiner};
-pub use open::{Requests, open_reader, open_requests};
+pub use open::{Reader, Requests, open_reader, open_requests};
 pub use queue::{QueueCount, QueueEntry, QueueListing, QueueScope, ShardJobs, WorkerSeen};
-pub use reading::Reader;
+pub use restores::{Latest, RestoreSeen};
+pub use run::{RefusalSeen, RunInFull, RunSeen, VerdictSeen};
+pub use runs::{JUDGED_MAX, LOOKED_AT_MAX, RunFilter, RunListing};
+pub use scope::Workspaces;
 pub use standing::{AttemptsOnRecord, JobOnRecord, JobState, QueueStanding, WatchOnRecord};
+pub use sweeps::SweepSeen;

@@ -1,13 +1,17 @@
 //! Connections that cannot write, and the one thing that may be asked for.
 
+use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::trace::TraceContext;
 
-use super::reading::Reader;
 use crate::storage::connect::{connect, connect_to_read};
+use crate::storage::connection::EitherRow;
 use crate::storage::error::StoreError;
 use crate::storage::limits::{Access, Limits};
-use crate::storage::store::Store;
+use crate::storage::model::Backend;
+use crate::storage::settle::{Transactions as _, finish};
+use crate::storage::statement::{Statement, Value};
+use crate::storage::store::{EitherDatabase, Store};
 
 /// Opens the database that `url` names, to look at it and for nothing else.
 ///
@@ -15,6 +19,38 @@ use crate::storage::store::Store;
 pub async fn open_reader(url: &str, limits: &Limits) -> Result<Reader, StoreError> {
     let database = connect_to_read(url, limits).await?;
     Ok(Reader { database })
+}
+
+/// Looks at a database, within a viewer's workspaces, and changes nothing. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pub(in crate::storage) database: EitherDatabase,
+}
+
+impl Reader {
+    /// Which database this is.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.database.backend()
+    }
+
+    /// The database's clock. Fails where the database is away.
+    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        let tx = self.database.begin_read().await?;
+        let now = tx.as_of();
+        finish(tx, Ok(now)).await
+    }
+
+    /// Every row that one statement returns, in a transaction of its own.
+    pub(super) async fn fetch_all<R: EitherRow>(
+        &self,
+        statement: Statement,
+        values: &[Value<'_>],
+    ) -> Result<Vec<R>, StoreError> {
+        let mut tx = self.database.begin_read().await?;
+        let rows = tx.driver().fetch_all(statement, values).await;
+        finish(tx, rows).await
+    }
 }
 
 /// Asks for runs to be looked at. Whoever has this can do nothing else.

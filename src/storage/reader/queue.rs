@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::model::Workspaces;
-use super::reading::Reader;
+use super::open::Reader;
+use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, OptionalId, StoredMoment};
 use crate::storage::error::StoreError;
 use crate::storage::queue::{QueueState, cause_of, run_of};

@@ -2,18 +2,169 @@
 
 use std::collections::HashMap;
 
-use reconciler_jobs::ids::{RestoreId, RunId};
-use reconciler_jobs::reading::gates::PreparationFacts;
+use jiff::Timestamp;
+use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::json::Column;
+use reconciler_jobs::reading::gates::{PreparationFacts, PreparationRow};
 use reconciler_jobs::restore_execute::facts::{Candidate, EvidenceFacts, RestoreFacts, RunFacts};
 use reconciler_jobs::restore_execute::{Policy, link};
+use sqlx::FromRow;
 
-use super::model::{RestoreSeen, Workspaces};
-use super::rows::ScopedRestore;
+use super::names::{NameColumn, shown};
+use super::open::Reader;
+use super::scope::Workspaces;
+use crate::storage::column::{Id, OptionalId, Word};
 use crate::storage::error::StoreError;
 use crate::storage::parsing::away;
 use crate::storage::records::Ask;
-use crate::storage::settle::Transaction as _;
+use crate::storage::settle::{Transaction as _, Transactions as _, finish};
+use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
+
+/// Longest document about the preparation of a restore that is read, in bytes.
+const PREPARATION_BYTES_MAX: i64 = 8 * 1024 * 1024;
+
+/// One restore that may have no run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreSeen {
+    /// The database's clock.
+    pub as_of: Timestamp,
+    /// The restore.
+    pub restore: RestoreFacts,
+    /// The run that it points at, in its own scope.
+    pub run: Option<RunFacts>,
+    /// Evidence captured for that run.
+    pub evidence: EvidenceFacts,
+    /// Workspace's name.
+    pub workspace_name: String,
+    /// Environment's name.
+    pub environment_name: String,
+    /// Who asked for it.
+    pub requested_by: Option<String>,
+    /// What is known before it is executed.
+    pub preparation: PreparationFacts,
+}
+
+/// A restore, the run that it points at, and that run's evidence.
+pub type Latest = (RestoreFacts, Option<RunFacts>, EvidenceFacts);
+
+/// A restore that may be seen, before it is executed.
+#[derive(FromRow)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one flag per nullable column, as the query names them"
+)]
+struct PreparationRecord {
+    #[sqlx(try_from = "Id")]
+    workspace_id: WorkspaceId,
+    #[sqlx(try_from = "Id")]
+    environment_id: EnvironmentId,
+    #[sqlx(try_from = "OptionalId")]
+    points_at: Option<RunId>,
+    #[sqlx(try_from = "NameColumn")]
+    workspace_name: String,
+    #[sqlx(try_from = "NameColumn")]
+    environment_name: String,
+    requested_by: Option<Word>,
+    is_dry_run: Option<bool>,
+    status: Word,
+    requested_items: Option<Vec<u8>>,
+    has_requested_items: bool,
+    group_mapping: Option<Vec<u8>>,
+    has_group_mapping: bool,
+    preview: Option<Vec<u8>>,
+    has_preview: bool,
+    metadata: Option<Vec<u8>>,
+    has_metadata: bool,
+}
+
+/// A restore in its own scope, and the run that it points at.
+#[derive(Debug, Clone, Copy, FromRow)]
+pub(super) struct ScopedRestore {
+    #[sqlx(rename = "restore_id", try_from = "Id")]
+    pub(super) restore: RestoreId,
+    #[sqlx(rename = "workspace_id", try_from = "Id")]
+    pub(super) workspace: WorkspaceId,
+    #[sqlx(rename = "environment_id", try_from = "Id")]
+    pub(super) environment: EnvironmentId,
+    #[sqlx(try_from = "OptionalId")]
+    pub(super) points_at: Option<RunId>,
+}
+
+impl ScopedRestore {
+    /// Asks about the restore. Whatever asks for a run asks for the one it points at, or for none.
+    pub(super) fn ask(&self) -> Ask {
+        Ask {
+            run: self.points_at.unwrap_or(RunId(0)),
+            workspace: self.workspace,
+            environment: self.environment,
+            restore: Some(self.restore),
+        }
+    }
+}
+
+impl Reader {
+    /// One live restore.
+    pub async fn load_restore(
+        &self,
+        of: &Workspaces,
+        restore: RestoreId,
+        policy: &Policy,
+    ) -> Result<Option<RestoreSeen>, StoreError> {
+        let mut tx = self.database.begin_read().await?;
+        let found = load_one(&mut tx, of, restore, policy).await;
+        finish(tx, found).await
+    }
+}
+
+async fn load_one(
+    tx: &mut DatabaseTransaction,
+    of: &Workspaces,
+    restore: RestoreId,
+    policy: &Policy,
+) -> Result<Option<RestoreSeen>, StoreError> {
+    let statement = statement!("look up a restore", "find_restore");
+    let values = values![of.ids(), restore, PREPARATION_BYTES_MAX];
+    let found: Option<PreparationRecord> = tx.driver().fetch_optional(statement, values).await?;
+    let Some(record) = found else {
+        return Ok(None);
+    };
+    let scoped = ScopedRestore {
+        restore,
+        workspace: record.workspace_id,
+        environment: record.environment_id,
+        points_at: record.points_at,
+    };
+    let asks = [scoped.ask()];
+    let Some(facts) = tx.load_restores(&asks, policy).await?.into_iter().next() else {
+        return Ok(None);
+    };
+    let (run, evidence) = PointedAt::by(tx, &[scoped], policy).await?.of(&scoped);
+    let sources = tx.find_sources(&asks).await?;
+    let source = tx.load_backups(sources).await?.remove(&restore.0);
+    let row = PreparationRow {
+        is_dry_run: record.is_dry_run,
+        status: record.status.into(),
+        // A restore whose environment is gone is not found at all.
+        has_target: true,
+        requested_items: Column::fetched(record.requested_items, record.has_requested_items),
+        group_mapping: Column::fetched(record.group_mapping, record.has_group_mapping),
+        preview: Column::fetched(record.preview, record.has_preview),
+        metadata: Column::fetched(record.metadata, record.has_metadata),
+    };
+    let gather = move || PreparationFacts::gather(&row, source);
+    let preparation = away("read how a restore was prepared", gather).await?;
+    Ok(Some(RestoreSeen {
+        as_of: tx.as_of(),
+        restore: facts,
+        run,
+        evidence,
+        workspace_name: record.workspace_name,
+        environment_name: record.environment_name,
+        requested_by: record.requested_by.map(shown),
+        preparation,
+    }))
+}
 
 /// Runs of our type that restores point at, each with the restore that the link rule ties to it and the evidence that
 /// was captured for it in its own scope.
@@ -83,41 +234,4 @@ pub(super) fn ask_about(restore: &RestoreFacts) -> Ask {
         points_at: None,
     };
     scoped.ask()
-}
-
-pub(super) async fn load_one(
-    tx: &mut DatabaseTransaction,
-    of: &Workspaces,
-    restore: RestoreId,
-    policy: &Policy,
-) -> Result<Option<RestoreSeen>, StoreError> {
-    let Some(found) = tx.find_restore(of, restore).await? else {
-        return Ok(None);
-    };
-    let scoped = ScopedRestore {
-        restore,
-        workspace: found.workspace,
-        environment: found.environment,
-        points_at: found.points_at,
-    };
-    let asks = [scoped.ask()];
-    let Some(facts) = tx.load_restores(&asks, policy).await?.into_iter().next() else {
-        return Ok(None);
-    };
-    let (run, evidence) = PointedAt::by(tx, &[scoped], policy).await?.of(&scoped);
-    let sources = tx.find_sources(&asks).await?;
-    let source = tx.load_backups(sources).await?.remove(&restore.0);
-    let row = found.preparation;
-    let gather = move || PreparationFacts::gather(&row, source);
-    let preparation = away("read how a restore was prepared", gather).await?;
-    Ok(Some(RestoreSeen {
-        as_of: tx.as_of(),
-        restore: facts,
-        run,
-        evidence,
-        workspace_name: found.workspace_name,
-        environment_name: found.environment_name,
-        requested_by: found.requested_by,
-        preparation,
-    }))
 }

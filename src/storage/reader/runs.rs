@@ -1,27 +1,35 @@
-//! Pages of runs, and one run in full.
+//! Pages of runs.
 //!
 //! The database says which runs are wanted as far as columns tell; the result state is read from facts, run by
 //! run, so that no page can say of a run what the run's own page does not say.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
-use reconciler_jobs::ids::RunId;
+use jiff::Timestamp;
+use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::reading::SeenRestore;
 use reconciler_jobs::reading::result_state::{RestoreResult, ResultState};
 use reconciler_jobs::restore_execute::facts::RunOutcome;
-use reconciler_jobs::restore_execute::{Policy, ReasonCode};
+use reconciler_jobs::restore_execute::{Outcome, Policy, ReasonCode};
 
-use super::model::{
-    JUDGED_MAX, LOOKED_AT_MAX, PAGE_BYTES_MAX, RunFilter, RunInFull, RunListing, RunSeen,
-    Workspaces,
-};
-use super::restores;
-use super::rows::DescribedRun;
-use super::statements::{OUTCOMES, RunsQuery};
+use super::open::Reader;
+use super::run::{RunSeen, load_seen};
+use super::scope::Workspaces;
+use crate::storage::column::{Id, StoredMoment};
+use crate::storage::connection::Connection;
 use crate::storage::error::StoreError;
-use crate::storage::model::Assessment;
-use crate::storage::settle::{Transaction as _, assess_within};
+use crate::storage::settle::{Transaction as _, Transactions as _, finish};
+use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
+
+/// How many runs are looked at to fill one page, where a filter leaves some out.
+pub const LOOKED_AT_MAX: u32 = 2_000;
+
+/// How many runs are looked at to fill one page, where each has to be judged to know whether it belongs there.
+pub const JUDGED_MAX: u32 = 250;
+
+/// How many bytes of restores' documents are parsed for one page of runs, or a few more: a tenth of a second's work.
+const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How many runs are looked at before all of [`LOOKED_AT_MAX`] are, where a filter may leave some out. Most filters
 /// leave enough of these, and the database finds few at less expense.
@@ -32,6 +40,74 @@ const JUDGED_FIRST: usize = 50;
 
 /// How many runs are read before it is known how large they are.
 const READ_FIRST: usize = 10;
+
+/// Which runs are to be listed. What is none says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only runs of this workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Only runs of this environment.
+    pub environment: Option<EnvironmentId>,
+    /// Whose outcome column says so.
+    pub outcome: Option<RunOutcome>,
+    /// Whose verdict, or whose entry on the watch list, has this primary reason.
+    pub reason: Option<ReasonCode>,
+    /// Whose restore reads so now. Those without a restore that can be tied to them have no state.
+    pub state: Option<ResultState>,
+    /// Whether that restore is read with the evidence of its run, as whoever may see evidence reads it.
+    pub with_evidence: bool,
+    /// Only runs that are queued or running.
+    pub undecided: bool,
+    /// Created at this moment or later.
+    pub created_from: Option<Timestamp>,
+    /// Created before this moment.
+    pub created_before: Option<Timestamp>,
+}
+
+/// A part of the list of runs, the highest ids first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunListing {
+    /// The database's clock.
+    pub as_of: Timestamp,
+    /// The runs.
+    pub rows: Vec<RunSeen>,
+    /// Where to go on: below this id. None at the end of the list. A page may be short, or empty, and still not
+    /// be the last one: then [`LOOKED_AT_MAX`] or [`JUDGED_MAX`] runs were looked at, or [`PAGE_BYTES_MAX`] read.
+    pub below: Option<RunId>,
+}
+
+/// Words of `operation_runs.outcome` that are known.
+const OUTCOMES: [&str; 5] = [
+    "pending",
+    "succeeded",
+    "partially_succeeded",
+    "blocked",
+    "failed",
+];
+
+/// Which runs are looked at, and which of these are wanted.
+struct RunsQuery {
+    of: Workspaces,
+    environment: Option<EnvironmentId>,
+    is_open: bool,
+    below: Option<RunId>,
+    looked_at_max: u32,
+    /// One of [`OUTCOMES`], or `unknown` for all other words.
+    outcome: Option<&'static str>,
+    reason: Option<&'static str>,
+    created_from: Option<Timestamp>,
+    created_before: Option<Timestamp>,
+}
+
+impl RunsQuery {
+    /// Whether a run that is looked at may be unwanted.
+    fn leaves_some_out(&self) -> bool {
+        self.outcome.is_some()
+            || self.reason.is_some()
+            || self.created_from.is_some()
+            || self.created_before.is_some()
+    }
+}
 
 /// What a page is made for.
 struct Wish<'a> {
@@ -44,7 +120,48 @@ struct Wish<'a> {
     judged_max: u32,
 }
 
-pub(super) async fn load_page(
+impl Reader {
+    /// Runs of type `restore.execute` below `below`, at most `limit`.
+    pub async fn load_runs(
+        &self,
+        of: &Workspaces,
+        filter: &RunFilter,
+        below: Option<RunId>,
+        limit: u32,
+        policy: &Policy,
+    ) -> Result<RunListing, StoreError> {
+        let mut tx = self.database.begin_read().await?;
+        let page = load_page(&mut tx, of, filter, below, limit, policy).await;
+        finish(tx, page).await
+    }
+
+    /// The latest verdicts of each of `workspaces` that may be seen, at most `limit` of each, in no particular
+    /// order.
+    pub async fn load_recent_verdicts(
+        &self,
+        of: &Workspaces,
+        workspaces: &[WorkspaceId],
+        limit: u32,
+    ) -> Result<Vec<(WorkspaceId, Timestamp, Outcome)>, StoreError> {
+        let statement = statement!("read the latest verdicts", "load_recent_verdicts");
+        let seen = workspaces.iter().copied();
+        let seen: BTreeSet<WorkspaceId> = seen
+            .filter(|workspace| of.may_include(Some(*workspace)))
+            .collect();
+        let seen: Vec<WorkspaceId> = seen.into_iter().collect();
+        let values = values![&*seen, limit];
+        let found: Vec<(Id, StoredMoment, String)> = self.fetch_all(statement, values).await?;
+        let mut verdicts = Vec::with_capacity(found.len());
+        for (workspace, at, outcome) in found {
+            let decided_at = at.read(statement.step)?;
+            let outcome = Outcome::parse(&outcome);
+            verdicts.extend(outcome.map(|outcome| (workspace.into(), decided_at, outcome)));
+        }
+        Ok(verdicts)
+    }
+}
+
+async fn load_page(
     tx: &mut DatabaseTransaction,
     of: &Workspaces,
     filter: &RunFilter,
@@ -140,10 +257,13 @@ async fn asked(
     }
     if let Some(environment) = filter.environment {
         // No index is by environment, and one is by workspace.
-        let Some(workspace) = tx.find_environment(&of, environment).await? else {
+        let statement = statement!("look up an environment", "find_environment");
+        let values = values![of.ids(), environment];
+        let found: Option<(Id,)> = tx.driver().fetch_optional(statement, values).await?;
+        let Some((workspace,)) = found else {
             return Ok(None);
         };
-        of = of.narrowed(workspace);
+        of = of.narrowed(workspace.into());
     }
     Ok(Some(RunsQuery {
         of,
@@ -174,7 +294,7 @@ async fn look(
     let mut looked_at = Vec::new();
     for at_most in steps {
         asked.looked_at_max = at_most;
-        let found = tx.look_for_runs(&asked).await?;
+        let found = look_once(tx, &asked).await?;
         if found.len() < usize_of(at_most) {
             looked_at.extend(found);
             return Ok((looked_at, false));
@@ -187,6 +307,38 @@ async fn look(
         }
     }
     Ok((looked_at, true))
+}
+
+/// Runs that are looked at, the highest id first, and whether each is wanted.
+async fn look_once(
+    tx: &mut DatabaseTransaction,
+    query: &RunsQuery,
+) -> Result<Vec<(RunId, bool)>, StoreError> {
+    let step = "look for runs";
+    let connection = tx.driver();
+    let statement = match connection {
+        Connection::Postgres(_) if query.is_open => {
+            statement!(step, postgres "look_for_open_runs")
+        }
+        _ => statement!(step, "look_for_runs"),
+    };
+    let values = values![
+        query.of.ids(),
+        query.environment,
+        query.below,
+        query.looked_at_max,
+        query.outcome,
+        query.reason,
+        query.created_from,
+        query.created_before,
+        OUTCOMES.to_vec(),
+        query.is_open,
+    ];
+    let found: Vec<(Id, bool)> = connection.fetch_all(statement, values).await?;
+    let found = found.into_iter();
+    Ok(found
+        .map(|(run, is_wanted)| (run.into(), is_wanted))
+        .collect())
 }
 
 fn word_of(outcome: RunOutcome) -> &'static str {
@@ -208,62 +360,6 @@ fn is_in(seen: &RunSeen, state: ResultState, with_evidence: bool) -> bool {
         });
         result.state() == state
     })
-}
-
-/// Loads those of `runs` that may be seen.
-async fn load_seen(
-    tx: &mut DatabaseTransaction,
-    of: &Workspaces,
-    runs: &[RunId],
-    policy: &Policy,
-) -> Result<HashMap<RunId, RunSeen>, StoreError> {
-    let described = tx.describe_runs(of, runs).await?;
-    let visible: Vec<RunId> = described.iter().map(|described| described.run).collect();
-    let assessed = assess_within(tx, &visible, policy).await?;
-    let mut assessed: HashMap<RunId, Assessment> = assessed
-        .into_iter()
-        .map(|assessment| (assessment.facts.run.id, assessment))
-        .collect();
-    let seen = |described: DescribedRun| {
-        let assessment = assessed.remove(&described.run)?;
-        Some((
-            described.run,
-            RunSeen {
-                assessment,
-                workspace_name: described.workspace_name,
-                environment_name: described.environment_name,
-                verdict: described.verdict,
-                refusal: described.refusal,
-            },
-        ))
-    };
-    Ok(described.into_iter().filter_map(seen).collect())
-}
-
-pub(super) async fn load_one(
-    tx: &mut DatabaseTransaction,
-    of: &Workspaces,
-    run: RunId,
-    policy: &Policy,
-) -> Result<Option<RunInFull>, StoreError> {
-    let Some(seen) = load_seen(tx, of, &[run], policy).await?.remove(&run) else {
-        return Ok(None);
-    };
-    let own = Workspaces::All.narrowed(seen.assessment.facts.run.workspace_id);
-    let verdict = tx.load_verdict(&own, run).await?;
-    let backup_set = match seen.assessment.restore() {
-        Some(restore) => {
-            let asks = [restores::ask_about(restore)];
-            let sources = tx.find_sources(&asks).await?;
-            sources.into_iter().next().map(|source| source.row.id)
-        }
-        None => None,
-    };
-    Ok(Some(RunInFull {
-        seen,
-        verdict,
-        backup_set,
-    }))
 }
 
 fn usize_of(number: u32) -> usize {

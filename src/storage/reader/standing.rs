@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::model::{RefusalSeen, Workspaces};
 use super::names::shown_error;
-use super::reading::Reader;
+use super::open::Reader;
+use super::run::RefusalSeen;
+use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, StoredMoment, Word};
 use crate::storage::error::StoreError;
 use crate::storage::queue::{cause_of, run_of};

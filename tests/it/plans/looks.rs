@@ -6,7 +6,7 @@ use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 use restore_reconciler::internals::storage::reader::{
-    EnvironmentPassed, EnvironmentSeen, QueueScope, RunFilter, Walk, Workspaces,
+    EnvironmentSeen, QueueScope, RunFilter, Walk, Workspaces,
 };
 use restore_reconciler::internals::storage::{QueueState, StoreError};
 
@@ -81,7 +81,7 @@ async fn rows(place: &Place, of: &Workspaces, run: i64) -> Result<(), StoreError
         ..Walk::default()
     };
     let mut passed = 0;
-    let mut visit = |_, part: Vec<EnvironmentPassed>| passed += part.len();
+    let mut visit = |_, part: Vec<EnvironmentSeen>| passed += part.len();
     let walked = reader
         .walk_environments(of, &walk, &Policy::default(), &mut visit)
         .await?;

@@ -12,8 +12,8 @@ use reconciler_jobs::restore_execute::facts::{
 use restore_reconciler::internals::console::RunQuery;
 use restore_reconciler::internals::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
 use restore_reconciler::internals::storage::reader::{
-    EnvironmentPage, EnvironmentPassed, EnvironmentSeen, More, OpenRuns, QueueCount, QueueEntry,
-    QueueListing, RunListing, ShardJobs, SweepSeen, Walked, WorkerSeen,
+    EnvironmentPage, EnvironmentSeen, OpenRuns, QueueCount, QueueEntry, QueueListing, RunListing,
+    ShardJobs, SweepSeen, Walked, WorkerSeen,
 };
 use restore_reconciler::internals::storage::{QueueState, Tally};
 use restore_reconciler::internals::views::Visibility;
@@ -76,24 +76,10 @@ fn environment(id: i64, name: &str, latest: Option<RestoreFacts>) -> Environment
     }
 }
 
-fn passed(seen: &EnvironmentSeen) -> EnvironmentPassed {
-    EnvironmentPassed {
-        workspace: seen.workspace,
-        workspace_name: seen.workspace_name.clone(),
-        environment: seen.environment,
-        name: seen.name.clone(),
-        latest: seen.latest.clone(),
-        more: Some(More {
-            backup: seen.backup.clone(),
-            open: seen.open,
-        }),
-    }
-}
-
 /// The page of `rows`, where a walk through `all` ended before an environment.
 fn overview_beside(
     rows: Vec<EnvironmentSeen>,
-    all: &[EnvironmentPassed],
+    all: &[EnvironmentSeen],
     ended_before: Option<(WorkspaceId, EnvironmentId)>,
 ) -> String {
     let page = EnvironmentPage {
@@ -128,14 +114,14 @@ fn overview_beside(
 }
 
 fn overview(rows: Vec<EnvironmentSeen>) -> String {
-    let all: Vec<_> = rows.iter().map(passed).collect();
+    let all = rows.clone();
     overview_beside(rows, &all, None)
 }
 
 /// So many environments whose backups are fine and whose latest restore was this.
-fn row_of(first: i64, number: i64, latest: Option<&RestoreFacts>) -> Vec<EnvironmentPassed> {
+fn row_of(first: i64, number: i64, latest: Option<&RestoreFacts>) -> Vec<EnvironmentSeen> {
     let ids = first..first + number;
-    let each = |id| passed(&environment(id, &format!("Branch {id}"), latest.cloned()));
+    let each = |id| environment(id, &format!("Branch {id}"), latest.cloned());
     ids.map(each).collect()
 }
 
@@ -158,7 +144,7 @@ fn whole_workspaces_are_counted_and_the_most_urgent_is_listed_wherever_it_stands
     // More than are listed.
     let mut all = row_of(11, 1, Some(&restore()));
     for seen in &mut all {
-        seen.more.as_mut().unwrap().backup = None;
+        seen.backup = None;
     }
     all.extend(row_of(2_000, 1_111, Some(&failed)));
     let shown = overview_beside(page, &all, None);
@@ -279,7 +265,8 @@ fn the_queue_and_whoever_works_on_it() {
         started_at: before(Duration::from_secs(40)),
         ended_at: Some(before(Duration::from_secs(39))),
         tick_at: None,
-        shard: (0, 2),
+        shard: 0,
+        shards: 2,
         beat_at: None,
         tally: Tally {
             succeeded: 5,

@@ -186,7 +186,7 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
     let sweeps = reader.load_sweeps(&Workspaces::All, 10).await.unwrap();
     let names: Vec<&str> = sweeps.iter().map(|sweep| sweep.worker.as_str()).collect();
     assert_eq!(names, ["three", "two", "one"]);
-    assert_eq!(sweeps[2].shard, (1, 4));
+    assert_eq!((sweeps[2].shard, sweeps[2].shards), (1, 4));
     assert_eq!(sweeps[2].started_at, CREATED.parse().unwrap());
     assert_eq!((sweeps[2].tally.succeeded, sweeps[2].tally.failed), (2, 1));
     let own = reader.load_sweeps(&only(HOME.0), 10).await.unwrap();

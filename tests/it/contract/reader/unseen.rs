@@ -7,7 +7,7 @@ use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Policy;
 use restore_reconciler::internals::storage::QueueState;
 use restore_reconciler::internals::storage::reader::{
-    EnvironmentPassed, QueueScope, Walk, Workspaces,
+    EnvironmentSeen, QueueScope, Walk, Workspaces,
 };
 
 use super::{POLICY, delete, filter, ids, only, page, reader};
@@ -54,7 +54,7 @@ async fn everything(on: &Fixture, of: &Workspaces) -> String {
         with_more: true,
         ..Walk::default()
     };
-    let mut passed = |_, passed: Vec<EnvironmentPassed>| said.push(format!("{passed:?}"));
+    let mut passed = |_, passed: Vec<EnvironmentSeen>| said.push(format!("{passed:?}"));
     let walked = reader
         .walk_environments(of, &walk, &Policy::default(), &mut passed)
         .await;

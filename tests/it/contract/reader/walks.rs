@@ -5,9 +5,7 @@ use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
 use reconciler_jobs::reading::posture::WorkspacePosture;
 use reconciler_jobs::restore_execute::Policy;
 use restore_reconciler::internals::postures::{Coverage, Postures, count};
-use restore_reconciler::internals::storage::reader::{
-    EnvironmentPassed, EnvironmentSeen, Walk, Workspaces,
-};
+use restore_reconciler::internals::storage::reader::{EnvironmentSeen, OpenRuns, Walk, Workspaces};
 
 use super::{POLICY, delete, only, reader};
 use crate::support::case::{Case, FOREIGN, HOME};
@@ -148,8 +146,8 @@ async fn every_environment_is_passed_once_as_a_page_has_it(on: Fixture) {
             ..Walk::default()
         };
         let mut moments: Vec<Timestamp> = Vec::new();
-        let mut all: Vec<EnvironmentPassed> = Vec::new();
-        let mut pass = |as_of, passed: Vec<EnvironmentPassed>| {
+        let mut all: Vec<EnvironmentSeen> = Vec::new();
+        let mut pass = |as_of, passed: Vec<EnvironmentSeen>| {
             assert!(passed.len() <= 5);
             moments.push(as_of);
             all.extend(passed);
@@ -159,21 +157,17 @@ async fn every_environment_is_passed_once_as_a_page_has_it(on: Fixture) {
         assert_eq!(moments, vec![walked.as_of; 9]);
         assert_eq!(all.len(), page.rows.len());
         for (passed, seen) in all.into_iter().zip(&page.rows) {
-            assert_eq!(passed.more.is_some(), with_more);
-            let more = passed.more.unwrap_or_default();
             let as_seen = EnvironmentSeen {
-                workspace: passed.workspace,
-                workspace_name: passed.workspace_name,
-                environment: passed.environment,
-                name: passed.name,
-                latest: passed.latest,
-                backup: more
-                    .backup
-                    .or_else(|| seen.backup.clone().filter(|_| !with_more)),
-                preparing: seen.preparing,
-                open: if with_more { more.open } else { seen.open },
+                preparing: None,
+                backup: seen.backup.clone().filter(|_| with_more),
+                open: if with_more {
+                    seen.open
+                } else {
+                    OpenRuns::default()
+                },
+                ..seen.clone()
             };
-            assert_eq!(as_seen, *seen);
+            assert_eq!(passed, as_seen);
         }
     }
 }
