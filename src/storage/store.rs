@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
-use sqlx::{Postgres, Sqlite};
+use sqlx::{FromRow, Postgres, Sqlite};
 
 use super::connection::{Connection, EitherRow};
 use super::distrust::{Distrust, Trust};
@@ -28,6 +28,14 @@ pub struct Store {
 pub(super) enum EitherDatabase {
     Postgres(PostgresStore),
     Sqlite(SqliteStore),
+}
+
+/// Which tables are there.
+#[derive(FromRow)]
+struct TablesFound {
+    has_platform: bool,
+    has_own: bool,
+    has_queue: bool,
 }
 
 /// A connection that goes back to its pool.
@@ -153,8 +161,23 @@ impl EitherDatabase {
 
     /// Whether apalis's own tables are there.
     pub(super) async fn has_queue(&self) -> Result<bool, StoreError> {
-        let statement = statement!("look for the queue's tables", queue "has_queue");
-        self.fetch_value(statement, &[]).await
+        let found = self
+            .find_tables("look for the queue's tables", true)
+            .await?;
+        Ok(found.has_queue)
+    }
+
+    /// Which tables are there; on SQLite, in the jobs' own file where that is asked for.
+    async fn find_tables(
+        &self,
+        step: &'static str,
+        in_queue: bool,
+    ) -> Result<TablesFound, StoreError> {
+        let statement = Statement {
+            in_queue,
+            ..statement!(step, "has_tables")
+        };
+        self.fetch_one(statement, &[]).await
     }
 
     /// Whether jobs are in a file of their own, and that is there.
@@ -260,16 +283,11 @@ impl Store {
     pub async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
         let step = "read the version of our schema";
         let database = &self.database;
-        if database
-            .fetch_value(statement!(step, "has_schema"), &[])
-            .await?
-        {
-            database
-                .fetch_value(statement!(step, "schema_version"), &[])
-                .await
-        } else {
-            Ok(None)
+        if !database.find_tables(step, false).await?.has_own {
+            return Ok(None);
         }
+        let statement = statement!(step, "schema_version");
+        database.fetch_value(statement, &[]).await
     }
 
     /// The newest migration that this program brings along.
@@ -331,8 +349,8 @@ impl Store {
 
     /// Whether the platform's tables are there.
     pub async fn has_platform(&self) -> Result<bool, StoreError> {
-        let statement = statement!("look for the platform's tables", "has_platform");
-        self.database.fetch_value(statement, &[]).await
+        let step = "look for the platform's tables";
+        Ok(self.database.find_tables(step, false).await?.has_platform)
     }
 
     /// The driver, for those who have questions of their own to the database.

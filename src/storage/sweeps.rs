@@ -164,14 +164,8 @@ impl Store {
 
     /// Forgets watched runs, and attempts at runs, that somebody else closed, or that were others with the same ids.
     async fn forget_closed(&self) -> Result<(), StoreError> {
-        let step = "forget closed runs";
-        for statement in [
-            statement!(step, "forget_closed"),
-            statement!(step, sqlite "forget_closed_attempts"),
-        ] {
-            self.database.execute(statement, &[]).await?;
-        }
-        Ok(())
+        let statement = statement!("forget closed runs", "forget_closed");
+        self.database.execute(statement, &[]).await.map(drop)
     }
 
     /// Takes what dead sweeps had in hand: those that never ended and were asked for by the same tick
@@ -198,10 +192,7 @@ impl Store {
                 let taken = async {
                     let suspects: Vec<Id> = tx.driver().fetch_column(take_over, values).await?;
                     let runs: Vec<RunId> = suspects.iter().copied().map(RunId::from).collect();
-                    let marked = values![&*runs, by];
-                    tx.driver().execute(SUSPECT, marked).await?;
-                    let empty = statement!(step, sqlite "empty_dead_sweeps");
-                    tx.driver().execute(empty, values).await?;
+                    tx.driver().execute(SUSPECT, values![&*runs, by]).await?;
                     Ok(suspects)
                 };
                 let taken = taken.await;

@@ -55,14 +55,9 @@ pub(in crate::storage) async fn look(pool: &PgPool) -> Result<Installed, StoreEr
         live_workers: 0,
     };
     if before.has_queue {
-        installed.foreign_queues = sqlx::query_scalar(include_str!("sql/foreign_queues.sql"))
-            .fetch_all(pool)
-            .await
-            .during(step)?;
-        installed.live_workers = sqlx::query_scalar(include_str!("sql/count_live_workers.sql"))
-            .fetch_one(pool)
-            .await
-            .during(step)?;
+        let looked = sqlx::query_as(include_str!("sql/look_into_queue.sql"));
+        (installed.foreign_queues, installed.live_workers) =
+            looked.fetch_one(pool).await.during(step)?;
         if installed.foreign_queues.is_empty() {
             installed.schemas.push("apalis");
         } else if before.holds_hstore {

@@ -66,26 +66,13 @@ impl Store {
     }
 
     pub(super) async fn retry_in_file(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
-        let step = "let runs start over";
         let mut tx = self.database.begin().await?;
         let as_of = tx.as_of();
-        let changed = async {
-            let mut changed: Vec<Id> = Vec::new();
-            for statement in [
-                statement!(step, sqlite "start_over"),
-                statement!(step, sqlite "make_due"),
-            ] {
-                let values = values![runs, as_of];
-                changed.extend(tx.driver().fetch_column::<Id>(statement, values).await?);
-            }
-            Ok(changed)
-        };
-        let changed = changed.await;
-        let changed: BTreeSet<RunId> = finish(tx, changed)
-            .await?
-            .into_iter()
-            .map(RunId::from)
-            .collect();
+        let statement = statement!("let runs start over", sqlite "start_over");
+        let values = values![runs, as_of];
+        let changed = tx.driver().fetch_column::<Id>(statement, values).await;
+        let changed = finish(tx, changed).await?.into_iter();
+        let changed: BTreeSet<RunId> = changed.map(RunId::from).collect();
         let changed: Vec<RunId> = changed.into_iter().collect();
         self.request_in_file(&changed, CAUSE, None).await?;
         Ok(changed)
@@ -93,18 +80,21 @@ impl Store {
 
     pub(super) async fn drop_in_file(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
         let step = "drop dead letters";
-        let (drop, load_dead) = (
-            statement!(step, sqlite "drop_dead"),
-            statement!(step, sqlite "load_dead"),
-        );
+        let drop = statement!(step, sqlite "drop_dead");
         let (load_waiting, kill) = (
             statement!(step, sqlite queue "load_waiting"),
             statement!(step, sqlite queue "kill_jobs"),
         );
         let as_of = self.now().await?;
-        let mut dropped = self.fetch_runs(drop, values![runs, as_of]).await?;
+        let found = self.database.fetch_all(drop, values![runs, as_of]).await?;
+        let (dropped, dead): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|(_, is_new): &(Id, bool)| *is_new);
+        let runs_of = |found: Vec<(Id, bool)>| -> Vec<RunId> {
+            found.into_iter().map(|(run, _)| run.into()).collect()
+        };
+        let (mut dropped, dead) = (runs_of(dropped), runs_of(dead));
         dropped.sort_unstable();
-        let dead = self.fetch_runs(load_dead, values![runs]).await?;
         let waiting: Vec<(String, Vec<u8>)> =
             self.database.fetch_all(load_waiting, values![]).await?;
         let asks_in_vain = |payload: &[u8]| run_of(payload).is_some_and(|run| dead.contains(&run));
