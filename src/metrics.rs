@@ -31,6 +31,7 @@ use metrics_exporter_prometheus::{
 use reconciler_jobs::ids::WorkspaceId;
 use reconciler_jobs::reading::posture::Posture;
 use reconciler_jobs::restore_execute::{RULESET, ReasonCode};
+use reconciler_jobs::vocabulary;
 use thiserror::Error;
 
 /// What is called what.
@@ -325,37 +326,24 @@ pub(crate) const QUEUE_STATES: [&str; 7] = [
     "deferred",
 ];
 
-/// The stages of one transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TransactionStage {
-    Begin,
-    Lock,
-    Load,
-    Decide,
-    Write,
-    Commit,
-}
-
-impl TransactionStage {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Begin,
-        Self::Lock,
-        Self::Load,
-        Self::Decide,
-        Self::Write,
-        Self::Commit,
-    ];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Begin => "begin",
-            Self::Lock => "lock",
-            Self::Load => "load",
-            Self::Decide => "decide",
-            Self::Write => "write",
-            Self::Commit => "commit",
-        }
+vocabulary! {
+    /// The stages of one transaction.
+    pub(crate) enum TransactionStage {
+        /// The word for it, as a label says it.
+        name: &'static str,
     }
+    /// Until it is there.
+    Begin { name: "begin" }
+    /// Until its runs are locked.
+    Lock { name: "lock" }
+    /// Until what is known of them is read.
+    Load { name: "load" }
+    /// Until each is decided.
+    Decide { name: "decide" }
+    /// Until everything is written.
+    Write { name: "write" }
+    /// Until it is permanent.
+    Commit { name: "commit" }
 }
 
 /// A pass came to its end.

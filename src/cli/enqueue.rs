@@ -152,7 +152,7 @@ pub(super) fn show(
 }
 
 fn row(requested: &RequestedRun) -> [String; 5] {
-    let (state, next) = in_words(requested.state);
+    let (state, next) = (requested.state.said(), requested.state.next());
     let state = match requested.decision {
         Some(decision) => format!("{state}: {}", decision.name()),
         None => state.to_owned(),
@@ -171,86 +171,21 @@ pub(super) fn id(id: Option<i64>) -> String {
     id.map_or_else(|| "-".to_owned(), |id| id.to_string())
 }
 
-/// What became of a run, and what to do next.
-fn in_words(state: RequestState) -> (&'static str, &'static str) {
-    match state {
-        RequestState::Queued => ("a job was queued", "A worker looks at the run soon."),
-        RequestState::NotQueued => (
-            "open, but no job was queued",
-            "Run `restore-reconciler doctor`; the next sweep finds the run.",
-        ),
-        RequestState::DeadLetter => (
-            "a dead letter; no job was queued",
-            "Read `restore-reconciler queue show RUN`, then let it start over with `queue retry RUN`.",
-        ),
-        RequestState::StartsOver => ("starts over", "A worker looks at the run soon."),
-        RequestState::DueAlready => ("due already", "A worker looks at the run soon."),
-        RequestState::NotInTrouble => (
-            "open and not in trouble; nothing to retry",
-            "To have it looked at soon, use `restore-reconciler enqueue RUN`.",
-        ),
-        RequestState::Dropped => (
-            "dropped; the run stays open, nothing is proven",
-            "It is never tried again until `restore-reconciler queue retry RUN`.",
-        ),
-        RequestState::DroppedBefore => (
-            "dropped before; the run stays open, nothing is proven",
-            "It is never tried again until `restore-reconciler queue retry RUN`.",
-        ),
-        RequestState::NotDead => (
-            "open and no dead letter; nothing was dropped",
-            "Read `restore-reconciler queue show RUN`.",
-        ),
-        RequestState::DecidedBefore => ("closed, with a verdict on record", "Nothing."),
-        RequestState::LedgerAltered => (
-            "closed; its ledger entry was altered",
-            "Find out who changed the ledger.",
-        ),
-        RequestState::ClosedElsewhere => (
-            "closed elsewhere; not proven",
-            "Find out who closed the run; no verdict of ours is on record.",
-        ),
-        RequestState::UnsupportedType => (
-            "not a restore.execute run",
-            "Name a run of type restore.execute.",
-        ),
-        RequestState::Absent => ("does not exist", "Check the run's id."),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const STATES: [RequestState; 14] = [
-        RequestState::Queued,
-        RequestState::NotQueued,
-        RequestState::DeadLetter,
-        RequestState::StartsOver,
-        RequestState::DueAlready,
-        RequestState::NotInTrouble,
-        RequestState::Dropped,
-        RequestState::DroppedBefore,
-        RequestState::NotDead,
-        RequestState::DecidedBefore,
-        RequestState::LedgerAltered,
-        RequestState::ClosedElsewhere,
-        RequestState::UnsupportedType,
-        RequestState::Absent,
-    ];
-
     /// A dropped run is still open. Whoever reads only its line must not take it for done.
     #[test]
     fn no_words_about_a_run_claim_more_than_its_state() {
-        for state in STATES {
-            let (said, next) = in_words(state);
-            let text = format!("{said} {next}").to_lowercase();
+        for state in RequestState::ALL {
+            let text = format!("{} {}", state.said(), state.next()).to_lowercase();
             for claim in ["succeeded", "restored", "resolved", "done"] {
                 assert!(!text.contains(claim), "{state:?}: {text}");
             }
         }
         for state in [RequestState::Dropped, RequestState::DroppedBefore] {
-            let said = in_words(state).0;
+            let said = state.said();
             assert!(
                 said.contains("stays open") && said.contains("nothing is proven"),
                 "{said}"

@@ -3,54 +3,36 @@
 use std::fmt;
 use std::str::FromStr;
 
+use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// What a viewer may do, within the workspaces that it sees.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-pub enum Capability {
+vocabulary! {
+    /// What a viewer may do, within the workspaces that it sees.
+    #[derive(PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+    pub enum Capability {
+        /// The capability as the configuration and answers spell it.
+        name: &'static str,
+    }
     /// See runs, verdicts, posture, queue and sweeps.
     #[serde(rename = "runs.view")]
-    RunsView,
+    RunsView { name: "runs.view" }
     /// See evidence; without it, evidence reads as unavailable.
     #[serde(rename = "evidence.view")]
-    EvidenceView,
+    EvidenceView { name: "evidence.view" }
     /// Ask for a run to be looked at.
     #[serde(rename = "runs.reconcile")]
-    RunsReconcile,
+    RunsReconcile { name: "runs.reconcile" }
     /// Read metrics.
     #[serde(rename = "metrics.view")]
-    MetricsView,
+    MetricsView { name: "metrics.view" }
 }
 
 /// A word that is no capability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("it must be one of {}", Capability::ALL.map(Capability::name).join(", "))]
 pub struct UnknownCapability;
-
-impl Capability {
-    /// All there are.
-    pub const ALL: [Self; 4] = [
-        Self::RunsView,
-        Self::EvidenceView,
-        Self::RunsReconcile,
-        Self::MetricsView,
-    ];
-
-    /// The capability as the configuration and answers spell it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RunsView => "runs.view",
-            Self::EvidenceView => "evidence.view",
-            Self::RunsReconcile => "runs.reconcile",
-            Self::MetricsView => "metrics.view",
-        }
-    }
-}
 
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

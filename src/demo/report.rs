@@ -7,6 +7,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RestoreStatus;
 use reconciler_jobs::restore_execute::record::Source;
+use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -147,30 +148,21 @@ pub struct DemoProgress {
     pub total: u64,
 }
 
-/// What a demonstration is doing. The variants follow each other in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// Filling the platform's tables.
-    Planting,
-    /// Judging for the first time.
-    FirstPass,
-    /// Judging once more.
-    SecondPass,
-    /// Reading what the ledger holds.
-    Reading,
-}
-
-impl Phase {
-    /// What is being done, as a progress bar says it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Planting => "planting runs",
-            Self::FirstPass => "first pass",
-            Self::SecondPass => "second pass",
-            Self::Reading => "reading the ledger",
-        }
+vocabulary! {
+    /// What a demonstration is doing. The variants follow each other in this order.
+    #[derive(PartialOrd, Ord)]
+    pub enum Phase {
+        /// What is being done, as a progress bar says it.
+        name: &'static str,
     }
+    /// Filling the platform's tables.
+    Planting { name: "planting runs" }
+    /// Judging for the first time.
+    FirstPass { name: "first pass" }
+    /// Judging once more.
+    SecondPass { name: "second pass" }
+    /// Reading what the ledger holds.
+    Reading { name: "reading the ledger" }
 }
 
 /// A duration as reports state it.

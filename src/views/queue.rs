@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RunStatus;
+use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -118,27 +119,13 @@ pub struct SweepLine {
     pub counts: Option<Tally>,
 }
 
-/// What pages call a state of a job.
-#[must_use]
-pub const fn label(state: QueueState) -> &'static str {
-    match state {
-        QueueState::DeadLetter => "dead letter",
-        QueueState::Suspended => "suspended",
-        QueueState::Refused => "refused",
-        QueueState::InHand => "in hand",
-        QueueState::Waiting => "waiting",
-        QueueState::Dropped => "dropped",
-        QueueState::Deferred => "deferred",
-    }
-}
-
 impl QueueView {
     /// From what was read. `sees_all` says whether the viewer may see every workspace.
     #[must_use]
     pub fn new(listing: &QueueListing, workers: &[WorkerSeen], sees_all: bool) -> Self {
         let counts = listing.counts.iter().map(|count| StateLine {
             state: count.state,
-            label: label(count.state),
+            label: count.state.label(),
             entries: count.entries,
             oldest: Moment(count.oldest),
         });
@@ -166,7 +153,7 @@ impl From<&QueueEntry> for EntryLine {
     fn from(entry: &QueueEntry) -> Self {
         Self {
             state: entry.state,
-            label: label(entry.state),
+            label: entry.state.label(),
             run: entry.run,
             workspace: entry.workspace,
             environment: entry.environment,
@@ -227,39 +214,87 @@ pub struct RequestedRun {
     pub environment: Option<i64>,
 }
 
-/// What became of a run that an operator asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "AskedState")]
-pub enum RequestState {
+vocabulary! {
+    /// What became of a run that an operator asked for.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    #[schemars(rename = "AskedState")]
+    pub enum RequestState {
+        /// What became of it, as tables say it.
+        said: &'static str,
+        /// What to do next.
+        next: &'static str,
+    }
     /// A job was queued.
-    Queued,
+    Queued {
+        said: "a job was queued",
+        next: "A worker looks at the run soon.",
+    }
     /// The run is open, and the queue took no job for it.
-    NotQueued,
+    NotQueued {
+        said: "open, but no job was queued",
+        next: "Run `restore-reconciler doctor`; the next sweep finds the run.",
+    }
     /// The run is a dead letter, so a job would change nothing.
-    DeadLetter,
+    DeadLetter {
+        said: "a dead letter; no job was queued",
+        next: "Read `restore-reconciler queue show RUN`, then let it start over with `queue retry RUN`.",
+    }
     /// The run starts over, and a job was queued.
-    StartsOver,
+    StartsOver {
+        said: "starts over",
+        next: "A worker looks at the run soon.",
+    }
     /// The run is in trouble, and its time has come already.
-    DueAlready,
+    DueAlready {
+        said: "due already",
+        next: "A worker looks at the run soon.",
+    }
     /// The run is open and not in trouble.
-    NotInTrouble,
+    NotInTrouble {
+        said: "open and not in trouble; nothing to retry",
+        next: "To have it looked at soon, use `restore-reconciler enqueue RUN`.",
+    }
     /// The dead letter is acknowledged. The run stays open, and nothing is proven.
-    Dropped,
+    Dropped {
+        said: "dropped; the run stays open, nothing is proven",
+        next: "It is never tried again until `restore-reconciler queue retry RUN`.",
+    }
     /// The dead letter was acknowledged before.
-    DroppedBefore,
+    DroppedBefore {
+        said: "dropped before; the run stays open, nothing is proven",
+        next: "It is never tried again until `restore-reconciler queue retry RUN`.",
+    }
     /// The run is open and no dead letter.
-    NotDead,
+    NotDead {
+        said: "open and no dead letter; nothing was dropped",
+        next: "Read `restore-reconciler queue show RUN`.",
+    }
     /// The run is closed, with a verdict that the ledger holds.
-    DecidedBefore,
+    DecidedBefore {
+        said: "closed, with a verdict on record",
+        next: "Nothing.",
+    }
     /// The run is closed, and the ledger's entry for it was altered: its columns, facts and digest disagree.
-    LedgerAltered,
+    LedgerAltered {
+        said: "closed; its ledger entry was altered",
+        next: "Find out who changed the ledger.",
+    }
     /// Somebody else closed the run. The ledger holds no verdict, so nothing was proven.
-    ClosedElsewhere,
+    ClosedElsewhere {
+        said: "closed elsewhere; not proven",
+        next: "Find out who closed the run; no verdict of ours is on record.",
+    }
     /// The run is of a type that is not judged here.
-    UnsupportedType,
+    UnsupportedType {
+        said: "not a restore.execute run",
+        next: "Name a run of type restore.execute.",
+    }
     /// There is no such run.
-    Absent,
+    Absent {
+        said: "does not exist",
+        next: "Check the run's id.",
+    }
 }
 
 /// What `queue list` shows.

@@ -17,6 +17,7 @@ use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::results::{ColumnState, PartTally, Requested};
 use reconciler_jobs::restore_execute::review::Standing;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
+use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -627,35 +628,25 @@ pub(super) fn freshness(row: &RunSeen, limits: &FreshnessThresholds) -> Labelled
     }
 }
 
-/// What an event is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "EventSubject")]
-pub enum EventSubject {
-    /// The operation run.
-    Run,
-    /// The restore.
-    Restore,
-    /// An entry of the audit log.
-    Audit,
-    /// A snapshot of evidence.
-    Evidence,
-    /// Our verdict.
-    Verdict,
-}
-
-impl EventSubject {
-    /// The label that pages show.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Run => "Operation",
-            Self::Restore => "Restore",
-            Self::Audit => "Audit",
-            Self::Evidence => "Evidence",
-            Self::Verdict => "Verdict",
-        }
+vocabulary! {
+    /// What an event is about.
+    #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    #[schemars(rename = "EventSubject")]
+    pub enum EventSubject {
+        /// The label that pages show.
+        label: &'static str,
     }
+    /// The operation run.
+    Run { label: "Operation" }
+    /// The restore.
+    Restore { label: "Restore" }
+    /// An entry of the audit log.
+    Audit { label: "Audit" }
+    /// A snapshot of evidence.
+    Evidence { label: "Evidence" }
+    /// Our verdict.
+    Verdict { label: "Verdict" }
 }
 
 /// Something that happened.
@@ -676,57 +667,37 @@ fn events(
     visibility: Visibility,
 ) -> Vec<Event> {
     let mut events = Vec::new();
-    let mut note = |at: Option<jiff::Timestamp>, subject, text: String| {
-        if let Some(at) = at {
-            let at = Moment(at);
-            events.push(Event { at, subject, text });
-        }
+    let mut note = |at: Option<jiff::Timestamp>, subject, text: &str| {
+        let text = text.to_owned();
+        let at = at.map(Moment);
+        events.extend(at.map(|at| Event { at, subject, text }));
     };
     let facts = &assessment.facts;
     let run = &facts.run;
-    note(
-        run.created_at.moment(),
-        EventSubject::Run,
-        "created".to_owned(),
-    );
-    note(
-        run.started_at.moment(),
-        EventSubject::Run,
-        "started".to_owned(),
-    );
+    note(run.created_at.moment(), EventSubject::Run, "created");
+    note(run.started_at.moment(), EventSubject::Run, "started");
     if let Some(restore) = assessment.restore() {
-        let about = |what: &str| format!("restore {} {what}", restore.id);
-        note(
-            restore.created_at.moment(),
-            EventSubject::Restore,
-            about("created"),
-        );
-        note(
-            restore.started_at.moment(),
-            EventSubject::Restore,
-            about("started"),
-        );
-        note(
-            restore.completed_at.moment(),
-            EventSubject::Restore,
-            about(&ended_as(restore.status)),
-        );
+        let ended = format!("ended as {}", stored_word(&restore.status));
+        for (at, what) in [
+            (restore.created_at, "created"),
+            (restore.started_at, "started"),
+            (restore.completed_at, &*ended),
+        ] {
+            let text = format!("restore {} {what}", restore.id);
+            note(at.moment(), EventSubject::Restore, &text);
+        }
         for audit in &facts.audits {
-            note(audit.recorded_at, EventSubject::Audit, entry(audit));
+            note(audit.recorded_at, EventSubject::Audit, &entry(audit));
         }
         if let Some(snapshot) = facts.evidence.active.filter(|_| visibility.evidence) {
-            let captured = format!("snapshot {} captured", snapshot.id);
-            note(
-                snapshot.generated_at.moment(),
-                EventSubject::Evidence,
-                captured,
-            );
             let expired = snapshot.expires_at.moment();
-            note(
-                expired.filter(|at| *at <= facts.as_of),
-                EventSubject::Evidence,
-                format!("snapshot {} expired", snapshot.id),
-            );
+            for (at, what) in [
+                (snapshot.generated_at.moment(), "captured"),
+                (expired.filter(|at| *at <= facts.as_of), "expired"),
+            ] {
+                let text = format!("snapshot {} {what}", snapshot.id);
+                note(at, EventSubject::Evidence, &text);
+            }
         }
     }
     if let Some(verdict) = verdict {
@@ -735,14 +706,10 @@ fn events(
         } else {
             "recorded, and cannot be relied on".to_owned()
         };
-        note(Some(verdict.decided_at.0), EventSubject::Verdict, text);
+        note(Some(verdict.decided_at.0), EventSubject::Verdict, &text);
     }
     events.sort();
     events
-}
-
-fn ended_as(status: RestoreStatus) -> String {
-    format!("ended as {}", stored_word(&status))
 }
 
 fn entry(audit: &AuditFacts) -> String {

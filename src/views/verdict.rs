@@ -4,6 +4,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::proof::LegState;
 use reconciler_jobs::restore_execute::review::Standing;
 use reconciler_jobs::restore_execute::{self as rules, Outcome, ReasonCode, Ruling, results};
+use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,31 +60,22 @@ pub struct LegResult {
     pub gaps: Vec<Reason>,
 }
 
-/// Whether a leg holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LegWord {
-    /// It holds.
-    Holds,
-    /// It does not.
-    Gaps,
-    /// There was nothing to look at.
-    NotAssessed,
-    /// The viewer may not see it.
-    NotShown,
-}
-
-impl LegWord {
-    /// The label that pages and tables show.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Holds => "holds",
-            Self::Gaps => "gap",
-            Self::NotAssessed => "not assessed",
-            Self::NotShown => "not shown",
-        }
+vocabulary! {
+    /// Whether a leg holds.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum LegWord {
+        /// The label that pages and tables show.
+        label: &'static str,
     }
+    /// It holds.
+    Holds { label: "holds" }
+    /// It does not.
+    Gaps { label: "gap" }
+    /// There was nothing to look at.
+    NotAssessed { label: "not assessed" }
+    /// The viewer may not see it.
+    NotShown { label: "not shown" }
 }
 
 /// The word for a leg's state, and its gaps.
@@ -388,37 +380,25 @@ pub enum RunState {
     Absent,
 }
 
-/// A decision in one word.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "Word")]
-pub enum DecisionWord {
-    /// The proof bundle is complete.
-    Succeeded,
-    /// Something is missing.
-    PartiallySucceeded,
-    /// The restore was stopped.
-    Blocked,
-    /// The restore failed.
-    Failed,
-    /// The run stays open.
-    Deferred,
-}
-
-impl DecisionWord {
-    /// The word itself.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Succeeded => Outcome::Succeeded.name(),
-            Self::PartiallySucceeded => Outcome::PartiallySucceeded.name(),
-            Self::Blocked => Outcome::Blocked.name(),
-            Self::Failed => Outcome::Failed.name(),
-            Self::Deferred => "deferred",
-        }
+vocabulary! {
+    /// A decision in one word.
+    #[derive(PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    #[schemars(rename = "Word")]
+    pub enum DecisionWord {
+        /// The word itself.
+        name: &'static str,
     }
+    /// The proof bundle is complete.
+    Succeeded { name: Outcome::Succeeded.name() }
+    /// Something is missing.
+    PartiallySucceeded { name: Outcome::PartiallySucceeded.name() }
+    /// The restore was stopped.
+    Blocked { name: Outcome::Blocked.name() }
+    /// The restore failed.
+    Failed { name: Outcome::Failed.name() }
+    /// The run stays open.
+    Deferred { name: "deferred" }
 }
 
 impl From<Outcome> for DecisionWord {

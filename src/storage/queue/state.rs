@@ -2,45 +2,39 @@
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::request::Request;
+use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::storage::error::StoreError;
 
-/// Why a run or a job is listed, worst first.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum QueueState {
+vocabulary! {
+    /// Why a run or a job is listed, worst first.
+    #[derive(PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum QueueState {
+        /// The word for it.
+        name: &'static str,
+        /// What pages call it.
+        label: &'static str,
+    }
     /// Every settlement that was tried ended its process. Nobody tries again by himself.
-    DeadLetter,
+    DeadLetter { name: "dead_letter", label: "dead letter" }
     /// Settlements ended their process, or were in its hands when it ended. The next one waits.
-    Suspended,
+    Suspended { name: "suspended", label: "suspended" }
     /// The database refused a verdict. The run is tried again, less and less often.
-    Refused,
+    Refused { name: "refused", label: "refused" }
     /// A worker has taken the job.
-    InHand,
+    InHand { name: "in_hand", label: "in hand" }
     /// The job waits for a worker.
-    Waiting,
+    Waiting { name: "waiting", label: "waiting" }
     /// A dead letter that an operator has acknowledged.
-    Dropped,
+    Dropped { name: "dropped", label: "dropped" }
     /// The rules wait for proof that may still arrive.
-    Deferred,
+    Deferred { name: "deferred", label: "deferred" }
 }
 
 impl QueueState {
-    /// Every state, worst first.
-    pub const ALL: [Self; 7] = [
-        Self::DeadLetter,
-        Self::Suspended,
-        Self::Refused,
-        Self::InHand,
-        Self::Waiting,
-        Self::Dropped,
-        Self::Deferred,
-    ];
-
     /// Those that somebody may have to act on, or that a worker is about to.
     pub const UNSETTLED: [Self; 5] = [
         Self::DeadLetter,
@@ -49,20 +43,6 @@ impl QueueState {
         Self::InHand,
         Self::Waiting,
     ];
-
-    /// The word for it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::DeadLetter => "dead_letter",
-            Self::Suspended => "suspended",
-            Self::Refused => "refused",
-            Self::InHand => "in_hand",
-            Self::Waiting => "waiting",
-            Self::Dropped => "dropped",
-            Self::Deferred => "deferred",
-        }
-    }
 }
 
 /// A column holds a word that is no state.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::{RUN_TYPE, RunStatus};
+use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -155,34 +156,24 @@ pub struct JobOnRecord {
     pub done_at: Option<Timestamp>,
 }
 
-/// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum JobState {
-    /// It waits for a worker.
-    Waiting,
-    /// A worker has taken it.
-    InHand,
-    /// It was dealt with, which says nothing about its run.
-    Finished,
-    /// Nobody could read it, or an operator removed it.
-    Killed,
-    /// The library that delivers jobs gave up on it.
-    Failed,
-}
-
-impl JobState {
-    /// The word for it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::InHand => "in_hand",
-            Self::Finished => "finished",
-            Self::Killed => "killed",
-            Self::Failed => "failed",
-        }
+vocabulary! {
+    /// Where a job stands.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum JobState {
+        /// The word for it.
+        name: &'static str,
     }
+    /// It waits for a worker.
+    Waiting { name: "waiting" }
+    /// A worker has taken it.
+    InHand { name: "in_hand" }
+    /// It was dealt with, which says nothing about its run.
+    Finished { name: "finished" }
+    /// Nobody could read it, or an operator removed it.
+    Killed { name: "killed" }
+    /// The library that delivers jobs gave up on it.
+    Failed { name: "failed" }
 }
 
 impl From<String> for JobState {
