@@ -39,90 +39,42 @@ type Answer<T> = Result<Tagged<T>, Problem>;
 const RUNS: &str = "/api/v1/runs";
 const POSTURE: &str = "/api/v1/posture";
 
-/// Everything that can be asked for.
-const OPERATIONS: &[Operation] = &[
-    Operation {
-        path: "/api/v1/",
-        id: "viewer",
-        summary: "Who asks, and what they may do",
-        parameters: Parameters::None,
-        answer: describe::of::<ViewerShown>,
-        route: || get(viewer),
-        is_write: false,
-    },
-    Operation {
-        path: RUNS,
-        id: "list_runs",
-        summary: "Runs, the highest ids first",
-        parameters: Parameters::Runs,
-        answer: describe::of::<RunList>,
-        route: || get(runs),
-        is_write: false,
-    },
-    Operation {
-        path: "/api/v1/runs/{run}",
-        id: "get_run",
-        summary: "One run: decision, proof, evidence, items, timeline",
-        parameters: Parameters::Id("run"),
-        answer: describe::of::<RunDetail>,
-        route: || get(run),
-        is_write: false,
-    },
-    Operation {
-        path: "/api/v1/runs/{run}/explain",
-        id: "explain_run",
-        summary: "What the rules say of one run now, beside what was recorded",
-        parameters: Parameters::Id("run"),
-        answer: describe::of::<Explanation>,
-        route: || get(explain),
-        is_write: false,
-    },
-    Operation {
-        path: "/api/v1/runs/{run}/reconcile",
-        id: "reconcile_run",
-        summary: "Asks for one run to be looked at; asking twice does no harm",
-        parameters: Parameters::Id("run"),
-        answer: describe::of::<RequestTaken>,
-        route: || post(reconcile),
-        is_write: true,
-    },
-    Operation {
-        path: POSTURE,
-        id: "list_posture",
-        summary: "Recovery posture and backup health of environments, workspace by workspace",
-        parameters: Parameters::Environments,
-        answer: describe::of::<Overview>,
-        route: || get(posture),
-        is_write: false,
-    },
-    Operation {
-        path: "/api/v1/restores/{restore}/gates",
-        id: "get_gates",
-        summary: "The safety gates of one restore, and its result once it was executed",
-        parameters: Parameters::Id("restore"),
-        answer: describe::of::<Preparation>,
-        route: || get(gates),
-        is_write: false,
-    },
-    Operation {
-        path: "/api/v1/queue",
-        id: "get_queue",
-        summary: "What is queued, in hand or in trouble, and who works",
-        parameters: Parameters::None,
-        answer: describe::of::<QueueView>,
-        route: || get(queue),
-        is_write: false,
-    },
-    Operation {
-        path: "/api/v1/sweeps",
-        id: "list_sweeps",
-        summary: "The latest sweeps, the latest first",
-        parameters: Parameters::None,
-        answer: describe::of::<SweepsShown>,
-        route: || get(sweeps),
-        is_write: false,
-    },
-];
+/// Declares what can be asked for: how, by which address, with what, and what the answer is.
+macro_rules! operations {
+    ($($method:ident $path:expr, $handler:ident with $parameters:expr => $answer:ty as $id:literal: $summary:literal;)+) => {
+        /// Everything that can be asked for.
+        const OPERATIONS: &[Operation] = &[$(Operation {
+            method: stringify!($method),
+            path: $path,
+            id: $id,
+            summary: $summary,
+            parameters: $parameters,
+            answer: describe::of::<$answer>,
+            route: || $method($handler),
+        }),+];
+    };
+}
+
+operations! {
+    get "/api/v1/", viewer with Parameters::None => ViewerShown as "viewer":
+        "Who asks, and what they may do";
+    get RUNS, runs with Parameters::Runs => RunList as "list_runs":
+        "Runs, the highest ids first";
+    get "/api/v1/runs/{run}", run with Parameters::Id("run") => RunDetail as "get_run":
+        "One run: decision, proof, evidence, items, timeline";
+    get "/api/v1/runs/{run}/explain", explain with Parameters::Id("run") => Explanation as "explain_run":
+        "What the rules say of one run now, beside what was recorded";
+    post "/api/v1/runs/{run}/reconcile", reconcile with Parameters::Id("run") => RequestTaken as "reconcile_run":
+        "Asks for one run to be looked at; asking twice does no harm";
+    get POSTURE, posture with Parameters::Environments => Overview as "list_posture":
+        "Recovery posture and backup health of environments, workspace by workspace";
+    get "/api/v1/restores/{restore}/gates", gates with Parameters::Id("restore") => Preparation as "get_gates":
+        "The safety gates of one restore, and its result once it was executed";
+    get "/api/v1/queue", queue with Parameters::None => QueueView as "get_queue":
+        "What is queued, in hand or in trouble, and who works";
+    get "/api/v1/sweeps", sweeps with Parameters::None => SweepsShown as "list_sweeps":
+        "The latest sweeps, the latest first";
+}
 
 /// The paths of the API.
 pub(super) fn routes() -> Router<Arc<ConsoleState>> {

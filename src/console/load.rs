@@ -80,7 +80,6 @@ impl Viewer {
 
 impl ConsoleState {
     /// Everything is read through `reader`; asking for runs through `requests` is the only thing that writes.
-    #[must_use]
     pub fn new(reader: Reader, requests: Requests, config: &Config, started: Timestamp) -> Self {
         let settings = config.console.clone();
         Self {

@@ -233,7 +233,6 @@ impl RunQuery {
     }
 
     /// The query as the text behind the question mark: from the run `below` on, or from the top of the list.
-    #[must_use]
     pub fn text(&self, below: Option<RunId>) -> String {
         let mut text = form_urlencoded::Serializer::new(String::new());
         for (name, value) in self.pairs() {

@@ -15,13 +15,14 @@ use reconciler_jobs::restore_execute::facts::RunOutcome;
 
 /// One thing that can be asked for.
 pub(super) struct Operation {
+    /// `get` or `post`, which changes something.
+    pub(super) method: &'static str,
     pub(super) path: &'static str,
     pub(super) id: &'static str,
     pub(super) summary: &'static str,
     pub(super) parameters: Parameters,
     pub(super) answer: fn(&mut SchemaGenerator) -> Schema,
     pub(super) route: fn() -> MethodRouter<Arc<ConsoleState>>,
-    pub(super) is_write: bool,
 }
 
 /// What an operation takes.
@@ -50,9 +51,11 @@ pub(super) fn document(operations: &[Operation]) -> Value {
     let paths: Map<_, _> = operations
         .iter()
         .map(|operation| {
-            let method = if operation.is_write { "post" } else { "get" };
             let described = operation.describe(&mut generator);
-            (operation.path.to_owned(), json!({ method: described }))
+            (
+                operation.path.to_owned(),
+                json!({ operation.method: described }),
+            )
         })
         .collect();
     let schemas = generator.take_definitions(true);
@@ -97,7 +100,7 @@ impl Operation {
         let content = json!({ "application/json": { "schema": answer } });
         let problem = || json!({ "$ref": "#/components/responses/Problem" });
         let mut responses = Map::new();
-        if self.is_write {
+        if self.method == "post" {
             let taken = json!({
                 "description": "It is looked at soon; where to look is in Location.",
                 "content": content,

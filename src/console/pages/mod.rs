@@ -122,14 +122,32 @@ impl Shell {
     }
 }
 
-/// Recovery posture and backup health, and what needs somebody.
-#[derive(Template)]
-#[template(path = "overview.html", config = "src/console/askama.toml")]
-pub struct OverviewPage<'a> {
-    /// What the page is framed by.
-    pub shell: &'a Shell,
-    /// What it shows.
-    pub answer: &'a Overview,
+/// Declares pages that show one answer and nothing beside it.
+macro_rules! pages {
+    ($($(#[$about:meta])* $name:ident = $path:literal of $answer:ty;)+) => {$(
+        $(#[$about])*
+        #[derive(Template)]
+        #[template(path = $path, config = "src/console/askama.toml")]
+        pub struct $name<'a> {
+            /// What the page is framed by.
+            pub shell: &'a Shell,
+            /// What it shows.
+            pub answer: &'a $answer,
+        }
+    )+};
+}
+
+pages! {
+    /// Recovery posture and backup health, and what needs somebody.
+    OverviewPage = "overview.html" of Overview;
+    /// One run.
+    RunPage = "run.html" of RunDetail;
+    /// The evidence of one run.
+    EvidencePage = "evidence.html" of RunDetail;
+    /// What the rules say of a run now.
+    ExplainPage = "explain.html" of Explanation;
+    /// One restore.
+    RestorePage = "restore.html" of Preparation;
 }
 
 /// The list of runs.
@@ -146,46 +164,6 @@ pub struct RunsPage<'a> {
     pub csv: String,
     /// The address of this list as JSON.
     pub json: String,
-}
-
-/// One run.
-#[derive(Template)]
-#[template(path = "run.html", config = "src/console/askama.toml")]
-pub struct RunPage<'a> {
-    /// What the page is framed by.
-    pub shell: &'a Shell,
-    /// What it shows.
-    pub answer: &'a RunDetail,
-}
-
-/// The evidence of one run.
-#[derive(Template)]
-#[template(path = "evidence.html", config = "src/console/askama.toml")]
-pub struct EvidencePage<'a> {
-    /// What the page is framed by.
-    pub shell: &'a Shell,
-    /// What it shows.
-    pub answer: &'a RunDetail,
-}
-
-/// What the rules say of a run now.
-#[derive(Template)]
-#[template(path = "explain.html", config = "src/console/askama.toml")]
-pub struct ExplainPage<'a> {
-    /// What the page is framed by.
-    pub shell: &'a Shell,
-    /// What it shows.
-    pub answer: &'a Explanation,
-}
-
-/// One restore.
-#[derive(Template)]
-#[template(path = "restore.html", config = "src/console/askama.toml")]
-pub struct RestorePage<'a> {
-    /// What the page is framed by.
-    pub shell: &'a Shell,
-    /// What it shows.
-    pub answer: &'a Preparation,
 }
 
 /// The queue and the sweeps.
