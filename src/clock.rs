@@ -13,7 +13,6 @@ use jiff::Timestamp;
 /// This machine's time of day, in whole microseconds like everything the databases hold.
 ///
 /// A clock set beyond the years a [`Timestamp`] can hold reads as the nearest moment it can.
-#[must_use]
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that reads the wall clock"
@@ -39,7 +38,6 @@ pub struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// Begins to measure.
-    #[must_use]
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the one place that reads a clock"
@@ -49,7 +47,6 @@ impl Stopwatch {
     }
 
     /// The time since the start.
-    #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
@@ -60,7 +57,6 @@ impl Stopwatch {
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// A clock that begins now.
-#[must_use]
 pub fn monotonic() -> Clock {
     let since = Stopwatch::start();
     Arc::new(move || since.elapsed())

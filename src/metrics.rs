@@ -412,7 +412,6 @@ fn builds() -> Vec<Vec<&'static str>> {
 
 impl MetricKind {
     /// Prometheus's word for it.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -472,7 +471,6 @@ impl Exporter {
     }
 
     /// What it has counted so far, for whoever answers.
-    #[must_use]
     pub fn exported(&self) -> Exported {
         self.exported.clone()
     }
@@ -491,7 +489,6 @@ impl Exporter {
 
 impl Exported {
     /// Everything, in the text format of Prometheus.
-    #[must_use]
     pub fn render(&self) -> String {
         self.0.render()
     }

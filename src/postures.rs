@@ -43,7 +43,6 @@ pub enum Coverage {
 
 /// The posture of an environment whose latest executed restore this is. Without evidence, it is judged as by a
 /// viewer who may not see any.
-#[must_use]
 pub fn posture(latest: Option<&Latest>, at: At<'_>, with_evidence: bool) -> EnvironmentPosture {
     let history = latest.map(|(restore, run, evidence)| {
         let cause = attention(&SeenRestore {
@@ -95,7 +94,6 @@ impl Postures {
     }
 
     /// The counts of all workspaces together.
-    #[must_use]
     pub fn total(&self) -> WorkspacePosture {
         let mut total = WorkspacePosture::default();
         for counts in self.workspaces.values() {
@@ -105,7 +103,6 @@ impl Postures {
     }
 
     /// How many of the environments of a workspace are in the counts.
-    #[must_use]
     pub fn coverage(&self, workspace: WorkspaceId) -> Coverage {
         let is_cut = |(first, _)| workspace >= first;
         if !self.workspaces.contains_key(&workspace) {

@@ -247,7 +247,6 @@ pub struct DuePages {
 
 impl DuePages {
     /// From the beginning of `scope`, in pages of at most `page_max` runs.
-    #[must_use]
     pub fn new(scope: Scope, page_max: u32) -> Self {
         Self {
             workspace: scope.workspace,
@@ -259,7 +258,6 @@ impl DuePages {
     }
 
     /// Whether there is nothing left that was due when the first page was asked for.
-    #[must_use]
     pub fn is_over(&self) -> bool {
         self.left == 0 || self.turns.as_ref().is_some_and(Turns::is_over)
     }

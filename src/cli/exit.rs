@@ -28,7 +28,6 @@ reconciler_jobs::vocabulary! {
 
 impl Exit {
     /// The code for several runs: what could not be done first, then what is worst.
-    #[must_use]
     pub fn of_all(each: impl IntoIterator<Item = Self>) -> Self {
         let weight = |exit: &Self| match exit {
             Self::Done => 0,

@@ -121,7 +121,6 @@ enum OnDatabase {
 }
 
 /// The program. Reads its own arguments and environment, and returns its exit code.
-#[must_use]
 pub fn main() -> ExitCode {
     run(std::env::args_os(), Environment::read()).into()
 }

@@ -63,7 +63,6 @@ pub enum Document {
 
 impl Document {
     /// The JSON Schema of all documents, as they are written.
-    #[must_use]
     pub fn schema() -> Schema {
         let settings = SchemaSettings::draft2020_12().for_serialize();
         settings.into_generator().into_root_schema_for::<Self>()

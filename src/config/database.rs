@@ -70,7 +70,6 @@ fn time_shift(found: SectionValue<'_>) -> Result<TimeShift, String> {
 
 impl Database {
     /// These settings as a store takes them.
-    #[must_use]
     pub fn limits(&self) -> Limits {
         Limits {
             connections_max: self.connections_max,

@@ -40,13 +40,11 @@ pub enum DatabaseUrlError {
 
 impl DatabaseUrl {
     /// Which database it is.
-    #[must_use]
     pub fn backend(&self) -> Backend {
         self.backend
     }
 
     /// The URL with its secret, for whoever connects. Never print it.
-    #[must_use]
     pub fn expose_secret(&self) -> &str {
         &self.text
     }

@@ -47,7 +47,6 @@ pub struct Environment {
 
 impl Environment {
     /// Reads the variables of this program's own environment.
-    #[must_use]
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the one place that reads the environment"
@@ -82,13 +81,11 @@ impl Environment {
     }
 
     /// Whether colour is unwanted: `NO_COLOR` is set to anything but the empty text.
-    #[must_use]
     pub fn no_color(&self) -> bool {
         self.no_color
     }
 
     /// Where spans are sent, if anywhere. Empty is as good as absent, as the variable's own specification has it.
-    #[must_use]
     pub fn collector(&self) -> Option<&str> {
         self.collector
             .as_ref()?
@@ -98,7 +95,6 @@ impl Environment {
 
     /// The trace that this program is part of. Others set the variable for others, so what is malformed is as
     /// good as absent.
-    #[must_use]
     pub fn trace(&self) -> Option<TraceContext> {
         TraceContext::parse(self.trace.as_ref()?.to_str()?)
     }

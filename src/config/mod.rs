@@ -127,13 +127,11 @@ impl Config {
     }
 
     /// The checked-in file that lists every key with its default and what it means.
-    #[must_use]
     pub fn annotated_default() -> &'static str {
         include_str!("../../config/reconciler.toml")
     }
 
     /// The JSON Schema of the file, for editors.
-    #[must_use]
     pub fn schema() -> Schema {
         schema_for!(Self)
     }

@@ -72,7 +72,6 @@ section! {
 
 impl Rules {
     /// These settings as the pure rules take them.
-    #[must_use]
     pub fn policy(&self) -> Policy {
         let rules = self.clone();
         Policy {

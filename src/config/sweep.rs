@@ -49,13 +49,11 @@ fn cron(found: SectionValue<'_>) -> Result<Cron, String> {
 
 impl Sweep {
     /// How many pages of a pass are settled at once.
-    #[must_use]
     pub fn lanes(&self) -> NonZeroU32 {
         NonZeroU32::new(self.lanes).unwrap_or(NonZeroU32::MIN)
     }
 
     /// The waits between looks, as the pure back-off takes them.
-    #[must_use]
     pub fn back_off(&self) -> Schedule {
         Schedule {
             wait_min: self.wait_min,
@@ -94,7 +92,6 @@ impl Cron {
     }
 
     /// The first moment after `moment`; none after the year 2100.
-    #[must_use]
     pub fn next_after(&self, moment: Timestamp) -> Option<Timestamp> {
         let after = self.0.after(moment.to_zoned(TimeZone::UTC)).next()?;
         Some(after.timestamp())
@@ -102,7 +99,6 @@ impl Cron {
 
     /// The longest time between two neighbours among the next eight moments after `moment`, which
     /// is enough to find the weekend of an expression for working days. Zero if there are no two.
-    #[must_use]
     pub fn longest_gap(&self, moment: Timestamp) -> Duration {
         let moments: Vec<_> = self
             .0

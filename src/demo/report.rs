@@ -36,7 +36,6 @@ pub struct DemoReport {
 
 impl DemoReport {
     /// Whether every run came out as planted and the second pass changed nothing.
-    #[must_use]
     pub fn is_as_expected(&self) -> bool {
         self.unchanged
             && self.scenarios.iter().all(|scenario| scenario.as_expected)

@@ -73,7 +73,6 @@ pub struct Listed {
 
 impl Census {
     /// How long ago something was when this was counted; never less than no time.
-    #[must_use]
     pub fn age(&self, since: Timestamp) -> SignedDuration {
         self.as_of.duration_since(since).max(SignedDuration::ZERO)
     }

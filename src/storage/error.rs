@@ -164,7 +164,6 @@ impl StoreError {
     }
 
     /// What may be done about it.
-    #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
@@ -242,7 +241,6 @@ impl StoreError {
     }
 
     /// Why nothing may be proven here, where that is what it says.
-    #[must_use]
     pub fn distrust(&self) -> Option<&Distrust> {
         self.cause.downcast_ref()
     }
@@ -254,13 +252,11 @@ impl StoreError {
     }
 
     /// Whether this process cannot go on with what it has opened, and a new one could.
-    #[must_use]
     pub fn needs_restart(&self) -> bool {
         self.cause.is::<FileGone>()
     }
 
     /// What an operator should do, where that is known.
-    #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         if self.cause.is::<Unheard>() {
             return Some(

@@ -46,7 +46,6 @@ impl Judge {
     }
 
     /// Whether both would judge every run alike.
-    #[must_use]
     pub fn agrees_with(&self, other: &Self) -> bool {
         (self.ruleset, &self.policy_digest) == (other.ruleset, &other.policy_digest)
     }

@@ -37,7 +37,6 @@ pub enum Backend {
 
 impl Backend {
     /// The database that a URL names by its scheme. `pgsql` is Laravel's word.
-    #[must_use]
     pub fn of_url(url: &str) -> Option<Self> {
         match url.split_once(':')?.0 {
             "postgres" | "postgresql" | "pgsql" => Some(Self::Postgres),
@@ -104,7 +103,6 @@ pub struct Assessment {
 impl Assessment {
     /// The restore that may be spoken of: none where the run is of another type, and none that
     /// cannot be tied to the run with certainty.
-    #[must_use]
     pub fn restore(&self) -> Option<&RestoreFacts> {
         let proof = &self.decision.proof;
         let certain = proof.holds(Leg::Link) && proof.holds(Leg::Scope);
@@ -184,7 +182,6 @@ pub struct RecordedVerdict {
 
 impl RecordedVerdict {
     /// Whether its columns say what follows from the facts on record.
-    #[must_use]
     pub fn standing(&self) -> Standing {
         let recorded = Recorded {
             outcome: &self.outcome,
@@ -278,13 +275,11 @@ impl Tally {
     }
 
     /// All verdicts.
-    #[must_use]
     pub fn verdicts(&self) -> u64 {
         self.succeeded + self.partially_succeeded + self.blocked + self.failed
     }
 
     /// All runs.
-    #[must_use]
     pub fn looked_at(&self) -> u64 {
         self.verdicts() + self.deferred + self.refused + self.passed_over
     }

@@ -212,13 +212,11 @@ impl Transactions for EitherDatabase {
 
 impl Store {
     /// Which database this is.
-    #[must_use]
     pub fn backend(&self) -> Backend {
         self.database.backend()
     }
 
     /// What an operator vouches for.
-    #[must_use]
     pub fn trust(&self) -> Trust {
         match &self.database {
             EitherDatabase::Postgres(database) => database.limits().trust,
@@ -291,7 +289,6 @@ impl Store {
     }
 
     /// The newest migration that this program brings along.
-    #[must_use]
     pub fn schema_version_known(&self) -> i64 {
         let migrator: Migrator = match self.database {
             EitherDatabase::Postgres(_) => postgres::migrator(),
@@ -354,7 +351,6 @@ impl Store {
     }
 
     /// The driver, for those who have questions of their own to the database.
-    #[must_use]
     pub fn driver(&self) -> Driver<'_> {
         match &self.database {
             EitherDatabase::Postgres(database) => Driver::Postgres(database.pool()),

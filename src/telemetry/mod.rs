@@ -120,7 +120,6 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Changes how much is said.
-    #[must_use]
     pub fn verbosity(&self) -> Verbosity {
         self.verbosity.clone()
     }

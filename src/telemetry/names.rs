@@ -83,7 +83,6 @@ names! {
 }
 
 /// A job was taken and is read.
-#[must_use]
 pub fn trigger_receive(job: &str) -> Span {
     tracing::debug_span!(
         "trigger.receive",
@@ -95,7 +94,6 @@ pub fn trigger_receive(job: &str) -> Span {
 }
 
 /// A job's run is being dealt with. What became of it is recorded by [`decided`].
-#[must_use]
 pub fn job_run(job: &str, run: RunId, trace: Option<TraceContext>) -> Span {
     let span = tracing::debug_span!(
         "job.run",
@@ -111,7 +109,6 @@ pub fn job_run(job: &str, run: RunId, trace: Option<TraceContext>) -> Span {
 }
 
 /// Due runs are settled, page after page.
-#[must_use]
 pub fn sweep_pass(
     tick: Option<Timestamp>,
     (shard, shards): (u32, u32),
@@ -127,19 +124,16 @@ pub fn sweep_pass(
 }
 
 /// One transaction is under way.
-#[must_use]
 pub fn batch_span(runs: usize) -> Span {
     tracing::info_span!("settle.batch", { BATCH_RUNS } = runs)
 }
 
 /// What the rules need to know is read.
-#[must_use]
 pub fn facts_load(runs: usize) -> Span {
     tracing::debug_span!("facts.load", { BATCH_RUNS } = runs)
 }
 
 /// Verdicts are written and committed.
-#[must_use]
 pub fn verdict_commit(verdicts: usize) -> Span {
     tracing::debug_span!("verdict.commit", { BATCH_VERDICTS } = verdicts)
 }

@@ -136,7 +136,6 @@ impl EnvironmentShown {
 
 impl PostureShown {
     /// From the latest executed restore.
-    #[must_use]
     pub fn new(latest: Option<&Latest>, as_of: Timestamp, judging: Judging<'_>) -> Self {
         let at = At {
             as_of,
@@ -159,7 +158,6 @@ impl PostureShown {
     }
 
     /// The page that leads on.
-    #[must_use]
     pub fn href(&self) -> Option<String> {
         let run = self.latest_run.map(|run| format!("/runs/{run}"));
         run.or_else(|| Some(format!("/restores/{}", self.latest_restore?)))
@@ -177,7 +175,6 @@ const fn tone(reason: PostureReason) -> Tone {
 
 impl BackupShown {
     /// From the set that is judged.
-    #[must_use]
     pub fn new(
         set: Option<&BackupSetFacts>,
         as_of: Timestamp,
@@ -205,7 +202,6 @@ impl BackupShown {
 
 impl UndecidedShown {
     /// From the open runs.
-    #[must_use]
     pub fn new(open: OpenRuns, as_of: Timestamp, limits: &FreshnessThresholds) -> Self {
         Self {
             runs: open.runs,

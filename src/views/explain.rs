@@ -79,7 +79,6 @@ pub struct LegLine {
 
 impl Explanation {
     /// From one run, for a viewer who may see evidence.
-    #[must_use]
     pub fn new(found: &RunInFull) -> Self {
         let assessment = &found.seen.assessment;
         let standing = found.verdict.as_ref().map(RecordedVerdict::standing);
@@ -224,7 +223,6 @@ pub struct LinkedRestore {
 
 impl Explained {
     /// From one run as an operator sees it, evidence and all.
-    #[must_use]
     pub fn new(
         assessment: &Assessment,
         verdict: Option<Verdict>,

@@ -69,7 +69,6 @@ impl Period {
     }
 
     /// Each outcome with its count, best first.
-    #[must_use]
     pub fn counts(&self) -> [(Outcome, u64); 4] {
         [
             (Outcome::Succeeded, self.succeeded),
@@ -80,7 +79,6 @@ impl Period {
     }
 
     /// All verdicts of the period.
-    #[must_use]
     pub fn total(&self) -> u64 {
         self.counts().iter().map(|(_, count)| count).sum()
     }
@@ -88,7 +86,6 @@ impl Period {
 
 impl Mix {
     /// From verdicts in any order. Those from before the first period that fits are left out of the periods.
-    #[must_use]
     pub fn new(verdicts: impl IntoIterator<Item = (Timestamp, Outcome)>) -> Self {
         let verdicts: Vec<_> = verdicts.into_iter().collect();
         let seconds = |at: &Timestamp| at.as_second();
@@ -125,13 +122,11 @@ impl Mix {
     }
 
     /// How long a period is, for people.
-    #[must_use]
     pub fn period(&self) -> String {
         in_words(SignedDuration::from_secs(self.period_seconds))
     }
 
     /// How many of each outcome there are in all periods.
-    #[must_use]
     pub fn totals(&self) -> [(Outcome, u64); 4] {
         let mut totals = Outcome::ALL.map(|outcome| (outcome, 0));
         for (outcome, total) in &mut totals {

@@ -36,13 +36,11 @@ impl From<Timestamp> for Moment {
 
 impl Moment {
     /// The moment in RFC 3339, for attributes and files that machines read.
-    #[must_use]
     pub fn rfc3339(&self) -> String {
         self.0.to_string()
     }
 
     /// How long before `as_of` it was, in two units at most: `3 h 20 min ago`; or in how long it will be.
-    #[must_use]
     pub fn age(&self, as_of: &Self) -> String {
         let age = as_of.0.duration_since(self.0);
         if age.is_negative() {
@@ -54,7 +52,6 @@ impl Moment {
 }
 
 /// A length of time in its two largest units, whatever its sign.
-#[must_use]
 pub fn in_words(length: SignedDuration) -> String {
     let seconds = length.as_secs().unsigned_abs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);

@@ -77,7 +77,6 @@ pub struct OverviewFacts<'a> {
 
 impl Overview {
     /// From what was read; `next` is how to ask for more environments.
-    #[must_use]
     pub fn new(
         found: OverviewFacts<'_>,
         judging: Judging<'_>,

@@ -121,7 +121,6 @@ pub struct SweepLine {
 
 impl QueueView {
     /// From what was read. `sees_all` says whether the viewer may see every workspace.
-    #[must_use]
     pub fn new(listing: &QueueListing, workers: &[WorkerSeen], sees_all: bool) -> Self {
         let counts = listing.counts.iter().map(|count| StateLine {
             state: count.state,
@@ -143,7 +142,6 @@ impl QueueView {
     }
 
     /// How many workers are alive.
-    #[must_use]
     pub fn workers_alive(&self) -> usize {
         self.workers.iter().filter(|worker| worker.is_alive).count()
     }
@@ -179,7 +177,6 @@ impl WorkerLine {
 
 impl SweepsShown {
     /// From what was read. `sees_all` says whether the viewer may see every workspace.
-    #[must_use]
     pub fn new(as_of: Timestamp, sweeps: &[SweepSeen], sees_all: bool) -> Self {
         let line = |sweep: &SweepSeen| SweepLine {
             id: sweep.id,
@@ -331,7 +328,6 @@ pub struct StateCount {
 
 impl QueueListed {
     /// From what was read for an operator, who may have asked for one workspace only.
-    #[must_use]
     pub fn new(listing: QueueListing, workspace: Option<i64>) -> Self {
         let as_of = listing.as_of;
         let count = |count: &QueueCount| StateCount {
@@ -382,7 +378,6 @@ pub struct RunInQueue {
 
 impl RunInQueue {
     /// From what is remembered of a run.
-    #[must_use]
     pub fn new(standing: QueueStanding, jobs: Vec<JobOnRecord>, verdict: Option<Verdict>) -> Self {
         Self {
             run: standing.run.0,

@@ -110,7 +110,6 @@ pub struct ProofAside {
 
 impl Preparation {
     /// From one restore.
-    #[must_use]
     pub fn new(found: &RestoreSeen, judging: Judging<'_>) -> Self {
         let seen = seen(found, judging.policy, judging.visibility);
         let result = RestoreResult::of(&seen);
@@ -161,7 +160,6 @@ impl Preparation {
     }
 
     /// What the restore restores, for people.
-    #[must_use]
     pub fn scope(&self) -> String {
         match self.proof.scope {
             RestoreScope::All => "everything in the backup set".to_owned(),

@@ -224,7 +224,6 @@ impl ItemsShown {
 
 impl RunDetail {
     /// From one run.
-    #[must_use]
     pub fn new(found: &RunInFull, visibility: Visibility, limits: &FreshnessThresholds) -> Self {
         let row = &found.seen;
         let facts = &row.assessment.facts;
@@ -274,20 +273,17 @@ impl RunDetail {
     }
 
     /// Whether anybody can still close the run.
-    #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self.status, RunStatus::Queued | RunStatus::Running)
     }
 
     /// How many legs the viewer may see.
-    #[must_use]
     pub fn legs_shown(&self) -> usize {
         let shown = |leg: &&LegResult| leg.state != LegWord::NotShown;
         self.legs.iter().filter(shown).count()
     }
 
     /// How many legs hold.
-    #[must_use]
     pub fn legs_held(&self) -> usize {
         let holds = |leg: &&LegResult| leg.state == LegWord::Holds;
         self.legs.iter().filter(holds).count()

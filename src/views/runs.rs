@@ -69,7 +69,6 @@ pub struct VerdictLine {
 
 impl RunList {
     /// From a page of runs; `next` is how to ask for the one below.
-    #[must_use]
     pub fn new(
         page: &RunListing,
         visibility: Visibility,
@@ -90,7 +89,6 @@ impl RunList {
 
 impl RunLine {
     /// From one run.
-    #[must_use]
     pub fn new(row: &RunSeen, visibility: Visibility, limits: &FreshnessThresholds) -> Self {
         let facts = &row.assessment.facts;
         let run = &facts.run;
@@ -122,7 +120,6 @@ impl RunLine {
     }
 
     /// How urgent the result looks. The list looks at no digest; the run's own page does.
-    #[must_use]
     pub fn tone(&self) -> Tone {
         if self.refusal.is_some() {
             return Tone::Danger;
@@ -136,7 +133,6 @@ impl RunLine {
 
     /// The code that the list shows: of the verdict, or why the run stays open. A refusal comes first: the verdict of a run
     /// that was opened again is not the one that is refused.
-    #[must_use]
     pub fn reason_code(&self) -> Option<&str> {
         let open = self.open_reason.as_ref().map(|reason| reason.code.as_str());
         self.verdict

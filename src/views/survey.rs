@@ -65,19 +65,16 @@ pub struct Needs {
 
 impl Needs {
     /// The most urgent of them.
-    #[must_use]
     pub fn most_urgent(&self) -> &[AttentionLine] {
         self.split().0
     }
 
     /// What is listed beside that.
-    #[must_use]
     pub fn less_urgent(&self) -> &[AttentionLine] {
         self.split().1
     }
 
     /// How many there are beside the most urgent ones, listed or not.
-    #[must_use]
     pub fn further(&self) -> u64 {
         self.less_urgent().len() as u64 + self.unlisted
     }

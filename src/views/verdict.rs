@@ -229,7 +229,6 @@ pub struct RunResult {
 
 impl RunResult {
     /// A run of which no more is known than what became of it.
-    #[must_use]
     pub fn undecided(run: RunId, state: RunState) -> Self {
         Self {
             run: run.0,
@@ -244,7 +243,6 @@ impl RunResult {
     }
 
     /// A run with a decision of this moment.
-    #[must_use]
     pub fn decided(state: RunState, assessment: &Assessment) -> Self {
         let Assessment { facts, decision } = assessment;
         Self {
@@ -257,7 +255,6 @@ impl RunResult {
     }
 
     /// What would become of a run if it were reconciled now.
-    #[must_use]
     pub fn foreseen(assessment: &Assessment, verdict: Option<&Verdict>) -> Self {
         let Assessment { facts, decision } = assessment;
         match decision.ruling {
@@ -273,7 +270,6 @@ impl RunResult {
     }
 
     /// A run that the database refuses a verdict. What was decided counts for nothing, and is not said.
-    #[must_use]
     pub fn refused(run: RunId, look_again_at: Option<Moment>, error: Option<String>) -> Self {
         Self {
             reason: Some(ReasonCode::SettleFailed.into()),
@@ -284,7 +280,6 @@ impl RunResult {
     }
 
     /// A closed run. Its own outcome column is not asked: anybody can write that.
-    #[must_use]
     pub fn closed(run: RunId, verdict: Option<&Verdict>) -> Self {
         let reason = verdict.and_then(|verdict| ReasonCode::parse(&verdict.reason_code));
         let outcome = verdict.and_then(|verdict| Outcome::parse(&verdict.outcome));
@@ -314,7 +309,6 @@ impl RunResult {
     }
 
     /// What became of a run, in the words of a table. Says who decided where it was not this command.
-    #[must_use]
     pub fn in_words(&self) -> String {
         let decision = self.decision.map_or("undecided", DecisionWord::name);
         match self.state {
@@ -330,7 +324,6 @@ impl RunResult {
     }
 
     /// What to do next.
-    #[must_use]
     pub fn next_action(&self) -> String {
         let advice = match self.state {
             RunState::LedgerAltered => {

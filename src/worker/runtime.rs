@@ -32,7 +32,6 @@ pub async fn set_up(store: &Store) -> Result<(), StoreError> {
 }
 
 /// The migrations of the queue's own tables.
-#[must_use]
 pub fn queue_migrations(backend: Backend) -> Migrator {
     match backend {
         Backend::Postgres => PostgresStorage::migrations(),

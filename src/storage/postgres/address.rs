@@ -193,20 +193,17 @@ impl ServerAddress {
     }
 
     /// The URL without its password and without every parameter that is not known to be harmless.
-    #[must_use]
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
     /// Whether the URL holds a password.
-    #[must_use]
     pub fn has_password(&self) -> bool {
         self.has_password
     }
 
     /// Where a password is looked up: host, port, database and user. A socket is a host by its directory, and an IPv6
     /// address has no brackets.
-    #[must_use]
     pub fn login(&self) -> [String; 4] {
         let options = &self.options;
         let host = options.get_socket().map_or(

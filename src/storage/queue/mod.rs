@@ -93,7 +93,6 @@ const PRUNE_STATEMENTS_MAX: u32 = 20;
 
 impl Store {
     /// Connections for apalis.
-    #[must_use]
     pub fn queue_pool(&self) -> QueuePool {
         match &self.database {
             EitherDatabase::Postgres(database) => QueuePool::Postgres(database.queue().clone()),

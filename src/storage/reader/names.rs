@@ -57,7 +57,6 @@ fn visible(name: &str, chars_max: usize) -> String {
 
 /// Whether a character takes no place, or changes the direction or the lines of what stands around it. Joiners are
 /// none of these: see [`is_joiner`].
-#[must_use]
 pub fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
@@ -66,7 +65,6 @@ pub fn is_invisible(c: char) -> bool {
 }
 
 /// Whether a character does nothing but join those beside it, or keep them apart.
-#[must_use]
 pub const fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }

@@ -29,7 +29,6 @@ pub struct Reader {
 
 impl Reader {
     /// Which database this is.
-    #[must_use]
     pub fn backend(&self) -> Backend {
         self.database.backend()
     }
@@ -84,7 +83,6 @@ pub async fn open_requests(url: &str, limits: &Limits) -> Result<Requests, Store
 
 impl Store {
     /// Reads through this store's own connections, each answer in a transaction that cannot write.
-    #[must_use]
     pub fn reader(&self) -> Reader {
         Reader {
             database: self.database.clone(),

@@ -43,7 +43,6 @@ pub struct QueueScope {
 
 impl QueueScope {
     /// What a viewer sees: nothing of environments that are gone.
-    #[must_use]
     pub fn for_viewer(of: &Workspaces, states: &[QueueState], limit: u32) -> Self {
         Self {
             states: states.to_vec(),
@@ -145,7 +144,6 @@ pub struct QueueListing {
 
 impl QueueListing {
     /// How many entries there are beyond those that are listed.
-    #[must_use]
     pub fn omitted(&self) -> u64 {
         let all: u64 = self.counts.iter().map(|count| count.entries).sum();
         all.saturating_sub(self.entries.len() as u64)

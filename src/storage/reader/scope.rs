@@ -22,7 +22,6 @@ impl Workspaces {
     }
 
     /// Whether what belongs to this workspace is among it. What belongs to none is everybody's who may see all.
-    #[must_use]
     pub fn may_include(&self, workspace: Option<WorkspaceId>) -> bool {
         match (self, workspace) {
             (Self::All, _) => true,

@@ -41,13 +41,11 @@ pub struct QueueStanding {
 
 impl QueueStanding {
     /// Whether the run is of the type that is judged here.
-    #[must_use]
     pub fn is_ours(&self) -> bool {
         self.run_type == RUN_TYPE
     }
 
     /// Whether the run is open.
-    #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(
             RunStatus::parse(&self.status),
@@ -56,7 +54,6 @@ impl QueueStanding {
     }
 
     /// That the database refuses the run a verdict, if it does.
-    #[must_use]
     pub fn refusal(&self) -> Option<RefusalSeen> {
         let watch = self.watch.as_ref().filter(|watch| {
             self.is_ours() && self.is_open() && watch.reason_code == ReasonCode::SettleFailed.code()
@@ -71,7 +68,6 @@ impl QueueStanding {
     }
 
     /// Whether the run is a dead letter, dropped or not.
-    #[must_use]
     pub fn is_dead(&self) -> bool {
         self.attempts
             .as_ref()

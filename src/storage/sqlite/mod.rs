@@ -193,7 +193,6 @@ pub(super) async fn run_migrations(
 }
 
 /// The jobs' own file, beside the database in `file`.
-#[must_use]
 pub fn queue_file(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(QUEUE_SUFFIX);
