@@ -17,13 +17,25 @@
 //! | `rulesets` | what the second ruleset decides otherwise than the first |
 //! | `sentences` | no sentence shown to people claims what nobody can prove |
 //! | `space` | laws 1 and 2 over every cell of the abstract space |
+//! | `attempt` | tries of a run whose settlement ended its process |
+//! | `canonical` | the canonical form of facts |
+//! | `json` | the platform's JSON, value by value |
+//! | `reason` | reason codes read back, and claim nothing |
+//! | `request` | what a job says |
+//! | `shard` | parts of a sweep |
+//! | `trace` | trace contexts of others |
+//! | `turns` | workspaces take turns in a sweep |
 //! | `parser` | odd documents in every column |
 
 // Each module is marked as test code, because Clippy's leave to unwrap in tests looks for the mark.
 #[cfg(test)]
+mod attempt;
+#[cfg(test)]
 mod backup_health;
 #[cfg(test)]
 mod bundle;
+#[cfg(test)]
+mod canonical;
 #[cfg(test)]
 mod decision_table;
 #[cfg(test)]
@@ -33,6 +45,8 @@ mod gates;
 #[cfg(test)]
 mod generate;
 #[cfg(test)]
+mod json;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod now;
@@ -41,7 +55,11 @@ mod parser;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
+mod reason;
+#[cfg(test)]
 mod record;
+#[cfg(test)]
+mod request;
 #[cfg(test)]
 mod review;
 #[cfg(test)]
@@ -49,6 +67,12 @@ mod rulesets;
 #[cfg(test)]
 mod sentences;
 #[cfg(test)]
+mod shard;
+#[cfg(test)]
 mod space;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod trace;
+#[cfg(test)]
+mod turns;

@@ -1,0 +1,64 @@
+//! Reason codes read back, and claim nothing.
+
+use std::collections::BTreeSet;
+
+use reconciler_jobs::restore_execute::reason::{CLAIM_BOUNDARY, ReasonCode};
+
+#[test]
+fn codes_and_anchors_are_unique_and_read_back() {
+    let codes = BTreeSet::from(ReasonCode::ALL.map(ReasonCode::code));
+    let anchors = BTreeSet::from(ReasonCode::ALL.map(ReasonCode::anchor));
+    assert_eq!(
+        (codes.len(), anchors.len()),
+        (ReasonCode::ALL.len(), ReasonCode::ALL.len())
+    );
+    for reason in ReasonCode::ALL {
+        assert_eq!(ReasonCode::parse(reason.code()), Some(reason));
+        assert_eq!(ReasonCode::parse(&reason.code().to_uppercase()), None);
+    }
+}
+
+#[test]
+fn no_sentence_claims_what_a_restore_cannot_prove() {
+    for reason in ReasonCode::ALL {
+        let sentence = reason.sentence();
+        let (impact, next_action) = (reason.impact(), reason.next_action());
+        let words = format!(" {sentence} {impact} {next_action} ").to_lowercase();
+        for claim in [
+            "recovery verified",
+            " healthy",
+            "compliant",
+            "customer-safe",
+        ] {
+            assert!(!words.contains(claim), "{reason} says {claim:?}");
+        }
+        assert!(
+            sentence.len() < 200,
+            "{reason}: an audit summary holds 255 characters"
+        );
+        assert!(
+            [sentence, impact, next_action]
+                .iter()
+                .all(|text| text.ends_with('.')),
+            "{reason}"
+        );
+    }
+    let proven = ReasonCode::ProofComplete.sentence();
+    assert!(proven.contains(CLAIM_BOUNDARY));
+}
+
+#[test]
+fn a_blocker_is_recognised_only_when_it_is_exactly_a_code() {
+    assert_eq!(
+        ReasonCode::parse_blocker("write_gate_blocked"),
+        Some(ReasonCode::WriteGateBlocked)
+    );
+    for text in [
+        "Write_Gate_Blocked",
+        " write_gate_blocked",
+        "restore.cancelled",
+        "",
+    ] {
+        assert_eq!(ReasonCode::parse_blocker(text), None, "{text:?}");
+    }
+}
