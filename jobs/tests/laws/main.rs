@@ -5,6 +5,7 @@
 //! | `backup_health` | what could be restored: a row per fault and per finding, and laws |
 //! | `bundle` | the rows that the benches judge |
 //! | `support` | one complete proven case, made of rows, and how rows become a decision |
+//! | `closer` | who closed a run, and which traces are the closer's own |
 //! | `decision_table` | one named row per edge of a rule and per reason code |
 //! | `fuzz` | the platform's documents, bent by chance |
 //! | `generate` | rows in which any column may hold anything |
@@ -36,6 +37,8 @@ mod backup_health;
 mod bundle;
 #[cfg(test)]
 mod canonical;
+#[cfg(test)]
+mod closer;
 #[cfg(test)]
 mod decision_table;
 #[cfg(test)]

@@ -69,6 +69,18 @@ impl Row {
         if writes != decision.outcome().is_some() {
             return Err(format!("{}\n  writes: {writes}", self.name));
         }
+        // Rules 1 to 4 are about the run itself: what its proof lacks is not the answer, and time changes nothing.
+        let is_in_the_way = decision.reason.is_never_due();
+        let is_unjudged = is_in_the_way || decision.reason == ReasonCode::ContextMalformed;
+        let told = if is_unjudged {
+            vec![]
+        } else {
+            decision.proof.gaps()
+        };
+        let stays = !writes && !is_in_the_way;
+        if (decision.missing(), decision.stays_open()) != (told, stays) {
+            return Err(format!("{}\n  tells {:?}", self.name, decision.missing()));
+        }
         Ok(())
     }
 }
