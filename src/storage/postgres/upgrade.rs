@@ -17,7 +17,7 @@ use crate::storage::error::{During as _, StoreError};
 const LOCK: &str = include_str!("sql/lock_migrations.sql");
 
 /// Removes what older migrations of the library that delivers jobs leave behind.
-const DROP_STRAY: &str = include_str!("sql/drop_stray.sql");
+const CORRECT_QUEUE: &str = include_str!("sql/correct_queue.sql");
 
 /// Where the library that delivers jobs keeps its own.
 const QUEUE_RECORD: &str = "apalis._sqlx_migrations";
@@ -363,7 +363,7 @@ fn write_schema<'m>(
         }
         writeln!(script, "', 0);")?;
     }
-    writeln!(script, "{DROP_STRAY};\nCOMMIT;")
+    writeln!(script, "{CORRECT_QUEUE};\nCOMMIT;")
 }
 
 /// Runs migrations, all of them or none, one process at a time. What has no schema named is created in `beside`, which
@@ -383,7 +383,10 @@ pub(in crate::storage) async fn run(
     all.run_direct(None, &mut *tx, false)
         .await
         .map_err(|error| StoreError::migration(step, error))?;
-    raw_sql(DROP_STRAY).execute(&mut *tx).await.during(step)?;
+    raw_sql(CORRECT_QUEUE)
+        .execute(&mut *tx)
+        .await
+        .during(step)?;
     tx.commit().await.during(step)
 }
 

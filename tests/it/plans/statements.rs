@@ -158,7 +158,7 @@ const OTHERS: &[(&str, &str)] = &[
         "reads all jobs and workers, once, before they are removed",
     ),
     ("drop_own", "removes what it names"),
-    ("drop_stray", "reads the catalogue"),
+    ("correct_queue", "reads the catalogue"),
     ("drop_queue", "removes what it names"),
     ("send_notice", "reads nothing"),
     ("demand_primary", "reads nothing"),

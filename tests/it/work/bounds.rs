@@ -9,6 +9,7 @@ use tokio::time::interval;
 use super::end_soundly;
 use crate::support::case::Case;
 use crate::support::scene::{NO_SWEEPS, OPEN, Scene, until_answered, until_ready, until_said};
+use crate::support::worker::Worker;
 
 /// Few connections of its own, so that one more shows.
 const FEW: &str = "[database]\nconnections_max = 3\n";
@@ -21,6 +22,14 @@ const LOCKED_FOR: Duration = Duration::from_secs(18);
 
 const CONNECTIONS: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = 'reconciler'";
+
+/// Rows of jobs that any session read so far.
+const ROWS_READ: &str = "SELECT (seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint
+    FROM pg_stat_user_tables WHERE relid = 'apalis.jobs'::regclass";
+
+/// When a worker last said that it was alive, in microseconds.
+const LATEST_BEAT: &str = "SELECT (extract(epoch FROM max(last_seen)) * 1000000)::bigint
+    FROM apalis.workers WHERE id NOT LIKE 'dead-%'";
 
 /// What `CREATE INDEX` takes, and a row lock that somebody left open, on each of the queue's tables.
 #[tokio::test(flavor = "multi_thread")]
@@ -89,4 +98,38 @@ async fn a_worker_outlives_tables_that_are_made_again_under_it() {
     scene.until(OPEN, 0, &worker).await;
     until_answered(&worker, "/readyz", 200).await;
     end_soundly(&scene, [worker]).await;
+}
+
+/// Jobs are kept for a while after they were done, and each sign of life looks for those of dead workers.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_worker_reads_no_finished_jobs() {
+    const FINISHED: i64 = 50_000;
+    let scene = Scene::new(NO_SWEEPS).await;
+    scene
+        .execute(&format!(
+            "INSERT INTO apalis.workers (id, worker_type, storage_name, last_seen)
+             SELECT 'dead-' || n, 'restore.execute', 'a test', now() - interval '30 min' FROM generate_series(1, 5) AS n;
+             INSERT INTO apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at, done_at, lock_by, priority)
+             SELECT 'done-' || n, 'restore.execute', '{{}}', 'Done', 0, 1, now(), now(), 'dead-' || 1 + n % 5, 0
+             FROM generate_series(1, {FINISHED}) AS n;
+             ANALYZE apalis.jobs, apalis.workers"
+        ))
+        .await;
+    let worker = scene.worker().await;
+    // What it looks through once, as it begins, is counted a moment later.
+    beat_times(&scene, &worker, 4).await;
+    let before = scene.count(ROWS_READ).await;
+    beat_times(&scene, &worker, 6).await;
+    let read = scene.count(ROWS_READ).await - before;
+    assert!(read < FINISHED, "{read} rows were read\n{}", worker.said());
+    end_soundly(&scene, [worker]).await;
+}
+
+/// Waits for so many signs of life, each of which comes with a look for the jobs of dead workers.
+async fn beat_times(scene: &Scene, worker: &Worker, times: u32) {
+    for _ in 0..times {
+        let since = scene.count(LATEST_BEAT).await;
+        let later = format!("SELECT ({LATEST_BEAT}) - {since}");
+        scene.until_least(&later, 500_000, worker).await;
+    }
 }
