@@ -13,8 +13,9 @@ pub mod clock {
 }
 pub mod config {
     pub use crate::config::{
-        All, CONFIG_VARIABLE, Capability, Config, Console, DATABASE_URL_VARIABLE, DatabaseUrl,
-        Environment, LISTEN_URL_VARIABLE, Metrics, Reach, Token, Worker,
+        All, CONFIG_VARIABLE, Capability, Config, ConfigError, Console, Cron,
+        DATABASE_URL_VARIABLE, Database, DatabaseUrl, Environment, FILE_BYTES_MAX,
+        LISTEN_URL_VARIABLE, Metrics, Reach, Token, Worker,
     };
 }
 pub mod console {

@@ -13,6 +13,8 @@ mod cli;
 #[cfg(test)]
 mod concurrency;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod console;
 #[cfg(test)]
 mod contract;
