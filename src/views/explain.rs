@@ -85,13 +85,13 @@ impl Explanation {
         let recorded: Option<Decision> = found.verdict.as_ref().and_then(readable);
         let mut now = Now::of(&assessment.facts, recorded.as_ref());
         if standing == Some(Standing::Contradicted) {
-            now = now.beside_contradicted();
+            now = now.beside(Change::RecordContradicted);
         } else if standing.is_some() && recorded.is_none() {
-            now = now.beside_unreadable();
+            now = now.beside(Change::RecordUnreadable);
         }
         let refusal = found.seen.refusal.as_ref().map(RefusedVerdict::from);
         if refusal.is_some() && standing.is_none() {
-            now = now.beside_refused();
+            now = now.beside(Change::OpenRefused);
         }
         let judged = assessment.restore().is_some();
         Self {

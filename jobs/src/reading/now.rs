@@ -93,31 +93,10 @@ impl Now {
         }
     }
 
-    /// Says that a record exists which cannot be relied on, and so was not handed in.
+    /// Says instead how it relates to what was not handed in: a record that cannot be relied on, or that none can be made.
     #[must_use]
-    pub fn beside_unreadable(self) -> Self {
-        Self {
-            change: Change::RecordUnreadable,
-            ..self
-        }
-    }
-
-    /// Says that what the record claims does not follow from the facts recorded with it.
-    #[must_use]
-    pub fn beside_contradicted(self) -> Self {
-        Self {
-            change: Change::RecordContradicted,
-            ..self
-        }
-    }
-
-    /// Says that no verdict can be recorded, so that what the rules say is not said as one.
-    #[must_use]
-    pub fn beside_refused(self) -> Self {
-        Self {
-            change: Change::OpenRefused,
-            ..self
-        }
+    pub fn beside(self, change: Change) -> Self {
+        Self { change, ..self }
     }
 
     /// Whether anything would be said now that was not recorded; false without a record.

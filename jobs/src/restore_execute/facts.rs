@@ -570,32 +570,20 @@ fn in_registry_order(blockers: impl Iterator<Item = ReasonCode>) -> Vec<ReasonCo
     blockers
 }
 
-impl RunStatus {
-    /// Exactly one of the platform's words, or [`Self::Unknown`].
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let known = Self::ALL.into_iter().find(|status| status.word() == text);
-        known.unwrap_or(Self::Unknown)
-    }
+macro_rules! read_words {
+    ($($name:ident),+) => {$(
+        impl $name {
+            /// Exactly one of the platform's words, or [`Self::Unknown`].
+            #[must_use]
+            pub fn parse(text: &str) -> Self {
+                let known = Self::ALL.into_iter().find(|it| it.word() == text);
+                known.unwrap_or(Self::Unknown)
+            }
+        }
+    )+};
 }
 
-impl RunOutcome {
-    /// Exactly one of the platform's words, or [`Self::Unknown`].
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let known = Self::ALL.into_iter().find(|outcome| outcome.word() == text);
-        known.unwrap_or(Self::Unknown)
-    }
-}
-
-impl RestoreStatus {
-    /// Exactly one of the platform's words, or [`Self::Unknown`].
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let known = Self::ALL.into_iter().find(|status| status.word() == text);
-        known.unwrap_or(Self::Unknown)
-    }
-}
+read_words!(RunStatus, RunOutcome, RestoreStatus);
 
 impl AuditFacts {
     fn parse(row: &AuditRow) -> Self {

@@ -49,19 +49,19 @@ fn every_change_is_told_by_its_own_sentence() {
         (
             Change::RecordUnreadable,
             Now::of(&Case::proven().facts(), None)
-                .beside_unreadable()
+                .beside(Change::RecordUnreadable)
                 .change,
         ),
         (
             Change::RecordContradicted,
             Now::of(&Case::proven().facts(), None)
-                .beside_contradicted()
+                .beside(Change::RecordContradicted)
                 .change,
         ),
         (
             Change::OpenRefused,
             Now::of(&Case::proven().facts(), None)
-                .beside_refused()
+                .beside(Change::OpenRefused)
                 .change,
         ),
         (Change::Same, told(&nothing, &nothing)),
