@@ -1,18 +1,18 @@
 //! What is due, and what the store remembers of a sweep while it goes on.
 
+use std::iter;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
-use sqlx::FromRow;
 
-use super::column::Id;
+use super::column::{CountColumn, Id};
 use super::error::StoreError;
 use super::model::Tally;
 use super::settle::{Transactions as _, finish};
-use super::statement::{Statement, Table, statement, values};
+use super::statement::{Statement, Table, Value, statement, values};
 use super::store::{EitherDatabase, Store};
 use super::transaction::DatabaseTransaction;
 
@@ -34,24 +34,6 @@ pub struct SweepStart<'a> {
     pub in_hand: &'a [RunId],
 }
 
-/// A row of `load_due_workspaces`.
-#[derive(FromRow)]
-struct DueWorkspaceRecord {
-    workspace_id: i64,
-    runs: i64,
-    last: i64,
-}
-
-impl From<DueWorkspaceRecord> for DueWorkspace {
-    fn from(record: DueWorkspaceRecord) -> Self {
-        Self {
-            workspace: WorkspaceId(record.workspace_id),
-            runs: record.runs.unsigned_abs(),
-            last: RunId(record.last),
-        }
-    }
-}
-
 /// The workspaces with due runs, as this transaction sees them.
 pub(super) async fn load_due_workspaces(
     tx: &mut DatabaseTransaction,
@@ -60,8 +42,13 @@ pub(super) async fn load_due_workspaces(
 ) -> Result<Vec<DueWorkspace>, StoreError> {
     let statement = statement!("count due runs", "load_due_workspaces");
     let values = values![workspace, shard.index(), shard.of()];
-    let due: Vec<DueWorkspaceRecord> = tx.driver().fetch_all(statement, values).await?;
-    Ok(due.into_iter().map(DueWorkspace::from).collect())
+    let due: Vec<(Id, CountColumn, Id)> = tx.driver().fetch_all(statement, values).await?;
+    let due = due.into_iter().map(|(workspace, runs, last)| DueWorkspace {
+        workspace: workspace.into(),
+        runs: runs.into(),
+        last: last.into(),
+    });
+    Ok(due.collect())
 }
 
 impl Store {
@@ -129,26 +116,9 @@ impl Store {
     /// Ends a sweep's row with what the sweep did, and forgets what is closed.
     pub async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError> {
         let statement = statement!("note the end of a sweep", "close_sweep");
-        let [
-            succeeded,
-            partially,
-            blocked,
-            failed,
-            deferred,
-            refused,
-            passed_over,
-        ] = tally.columns();
-        let values = values![
-            sweep,
-            succeeded,
-            partially,
-            blocked,
-            failed,
-            deferred,
-            refused,
-            passed_over
-        ];
-        self.database.execute(statement, values).await?;
+        let counts = tally.columns().into_iter();
+        let values: Vec<Value> = iter::once(sweep).chain(counts).map(Value::from).collect();
+        self.database.execute(statement, &values).await?;
         self.forget_closed().await
     }
 

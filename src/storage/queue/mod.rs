@@ -25,8 +25,7 @@ use sqlx::{PgPool, SqlitePool};
 
 use super::column::{Id, OptionalId};
 use super::error::{During as _, StoreError};
-use super::model::Backend;
-use super::model::ClaimedJob;
+use super::model::{Backend, ClaimedJob};
 use super::postgres::upgrade::{self, Ground};
 use super::settle::{Transaction as _, Transactions as _, finish, with_retries};
 use super::sqlite;
