@@ -10,15 +10,16 @@ SELECT
           AND runs.relrowsecurity
           AND NOT (owner.rolsuper OR owner.rolbypassrls)
           AND (runs.relforcerowsecurity OR NOT pg_has_role(owner.oid, runs.relowner, 'USAGE'))
-          -- A policy that shows it all of them, as `doctor` prints it for workers.
-          AND NOT EXISTS (
-              SELECT
-              FROM pg_policy AS policy
-              WHERE policy.polrelid = runs.oid
-                AND policy.polpermissive
-                AND policy.polcmd IN ('r', '*')
-                AND pg_get_expr(policy.polqual, policy.polrelid) = 'true'
-                AND (policy.polroles = '{0}' OR owner.oid = ANY (policy.polroles))
+          -- A policy that shows it all of them, as `doctor` prints it for workers, and none that takes some away again.
+          AND NOT (
+              SELECT coalesce(bool_or(is_open AND polpermissive), false) AND coalesce(bool_and(is_open OR polpermissive), true)
+              FROM pg_policy
+              CROSS JOIN LATERAL (SELECT coalesce(pg_get_expr(polqual, polrelid), 'true') = 'true' AS is_open) AS condition
+              WHERE polrelid = runs.oid
+                AND polcmd IN ('r', '*')
+                AND EXISTS (
+                    SELECT FROM unnest(polroles) AS named (role) WHERE role = 0 OR pg_has_role(owner.oid, role, 'USAGE')
+                )
           )
     ) AS may_be_blind
 FROM pg_proc AS procedure

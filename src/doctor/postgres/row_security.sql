@@ -34,7 +34,11 @@ WITH me AS (
         proof.name,
         proof.qualified_name,
         coalesce('policies ' || string_agg(quote_ident(polname), ', ' ORDER BY polname), 'no policy') AS policies,
-        string_agg(quote_ident(polname), ', ' ORDER BY polname) FILTER (WHERE NOT is_permissive AND NOT is_open) AS closing,
+        -- A policy for another command hides nothing.
+        string_agg(quote_ident(polname), ', ' ORDER BY polname)
+            FILTER (WHERE NOT is_permissive AND NOT is_open AND is_for_reading) AS closing,
+        string_agg(quote_ident(polname), ', ' ORDER BY polname)
+            FILTER (WHERE NOT is_permissive AND NOT is_open AND (is_for_reading OR is_for_locking)) AS closing_locks,
         coalesce(bool_or(is_open AND is_permissive AND is_for_reading), false)
             AND NOT coalesce(bool_or(NOT is_open AND NOT is_permissive AND is_for_reading), false) AS shows_all,
         coalesce(bool_or(is_open AND is_permissive AND is_for_locking), false)
@@ -85,15 +89,17 @@ WITH me AS (
     SELECT
         10,
         'locks on ' || name,
-        CASE WHEN locks_any AND closing IS NULL THEN 'advice' ELSE 'problem' END,
+        CASE WHEN locks_any AND closing_locks IS NULL THEN 'advice' ELSE 'problem' END,
         CASE WHEN locks_any
             THEN format('Verdicts of runs that its policies for UPDATE (%s) hide from role %s are refused.', policies, role)
             ELSE format('No policy of it lets role %s update runs, so every verdict is refused.', role) END,
-        CASE WHEN closing IS NULL
+        CASE WHEN closing_locks IS NULL
             THEN format('CREATE POLICY restore_reconciler_update ON %s FOR UPDATE TO %s USING (true);', qualified_name, role)
-            ELSE statement END
+            ELSE format(
+                'ALTER ROLE %s BYPASSRLS; -- as a superuser: no other policy opens what %s, being restrictive, closes',
+                role, closing_locks
+            ) END
     FROM judged
-    JOIN opening USING (place)
     CROSS JOIN me
     WHERE name = 'operation_runs' AND NOT locks_all
     UNION ALL

@@ -106,6 +106,58 @@ async fn a_restrictive_policy_is_not_to_be_opened_by_another() {
     assert!(advice.contains("tenants"), "{advice}");
 }
 
+/// One that is about additions takes nothing away from whoever reads.
+#[tokio::test]
+async fn a_restrictive_policy_for_another_command_hides_nothing() {
+    let on = prepared().await;
+    on.execute(
+        "ALTER TABLE backup_sets ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY all_rows ON backup_sets TO reconciler USING (true);
+         CREATE POLICY adds ON backup_sets AS RESTRICTIVE FOR INSERT WITH CHECK (workspace_id = 1);
+         CREATE POLICY drops ON backup_sets AS RESTRICTIVE FOR DELETE USING (workspace_id = 1);
+         ALTER TABLE backup_items ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY drops ON backup_items AS RESTRICTIVE FOR DELETE USING (id > 9);
+         ALTER TABLE operation_runs ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY all_rows ON operation_runs TO reconciler, migrator USING (true);
+         CREATE POLICY drops ON operation_runs AS RESTRICTIVE FOR DELETE USING (workspace_id = 1)",
+    )
+    .await;
+    let checks = examine(&on.store).await;
+    for table in ["backup_sets", "operation_runs"] {
+        let advice = action(&checks, &format!("row security of {table}"));
+        assert!(advice.starts_with("Write row_security"), "{advice}");
+    }
+    // What hides all rows can be opened by another policy.
+    let subject = "row security of backup_items";
+    let advice = action(&checks, subject);
+    assert!(
+        advice.starts_with("CREATE POLICY restore_reconciler ON"),
+        "{advice}"
+    );
+    follow(&on, &checks, subject).await;
+    let trusting = trusting(&on).await;
+    assert_serves(&trusting).await;
+
+    on.execute("CREATE POLICY later ON operation_runs AS RESTRICTIVE FOR UPDATE USING (id > 9)")
+        .await;
+    let checks = examine(&trusting).await;
+    let subject = "locks on operation_runs";
+    assert_level(&checks, subject, Level::Problem);
+    let advice = action(&checks, subject);
+    assert!(
+        advice.contains("BYPASSRLS") && advice.contains(" later,"),
+        "{advice}"
+    );
+    // It is the owner's reading that requests rest on.
+    let subject = "rights of reconciler.request";
+    assert_level(&checks, subject, Level::Good);
+    on.execute(
+        "CREATE POLICY few ON operation_runs AS RESTRICTIVE FOR SELECT TO migrator USING (id > 9)",
+    )
+    .await;
+    assert_level(&examine(&trusting).await, subject, Level::Problem);
+}
+
 /// `FOR UPDATE SKIP LOCKED` passes over a row that may be read and not changed, so no verdict can be written.
 #[tokio::test]
 async fn runs_that_may_be_seen_and_not_locked_are_pointed_out() {
