@@ -1,6 +1,6 @@
 -- rights: what a purpose needs, each right on the object that it is about, and what of it a role does not have. A role
 -- that is not there has nothing; what is not there cannot be granted, and is named instead.
-WITH grantee AS (
+WITH RECURSIVE grantee AS (
     SELECT quote_ident($2) AS role, (SELECT oid FROM pg_roles WHERE rolname = $2) AS oid
 ), need AS (
     SELECT *
@@ -17,6 +17,15 @@ WITH grantee AS (
     FROM need
     JOIN pg_class AS relation ON relation.oid = need.oid::oid
     JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+), beneath AS (
+    -- What a row goes to that is added: the table, or those that a view is made of.
+    SELECT place, oid::oid AS oid FROM placed WHERE privileges = '{INSERT}'
+    UNION
+    SELECT beneath.place, dependency.refobjid
+    FROM beneath
+    JOIN pg_rewrite AS rule ON rule.ev_class = beneath.oid
+    JOIN pg_depend AS dependency ON dependency.classid = 'pg_rewrite'::regclass AND dependency.objid = rule.oid
+    WHERE dependency.refclassid = 'pg_class'::regclass
 ), called AS (
     SELECT need.*, procedure.oid AS procedure, procedure.pronamespace, procedure.proowner
     FROM need
@@ -109,20 +118,21 @@ WITH grantee AS (
     UNION ALL
     -- The sequence behind `serial` is used by every insert that does not name the column, and needs a privilege of its
     -- own; the one of an identity does not.
-    SELECT DISTINCT place, 2, format('SEQUENCE %I.%I', namespace.nspname, sequence.relname), part, subject,
+    -- For a view it is that of its table, on behalf of whoever adds to the view.
+    SELECT DISTINCT placed.place, 2, format('SEQUENCE %I.%I', namespace.nspname, sequence.relname), part, subject,
         sequence.relowner, NULL, 'USAGE', 1,
         has_sequence_privilege(grantee.oid, sequence.oid, 'USAGE')
             OR has_sequence_privilege(grantee.oid, sequence.oid, 'UPDATE')
     FROM placed
+    JOIN beneath USING (place)
     CROSS JOIN grantee
-    JOIN pg_attrdef AS expression ON expression.adrelid = placed.oid::oid
+    JOIN pg_attrdef AS expression ON expression.adrelid = beneath.oid
     JOIN pg_depend AS dependency
       ON dependency.classid = 'pg_attrdef'::regclass
      AND dependency.objid = expression.oid
      AND dependency.refclassid = 'pg_class'::regclass
     JOIN pg_class AS sequence ON sequence.oid = dependency.refobjid AND sequence.relkind = 'S'
     JOIN pg_namespace AS namespace ON namespace.oid = sequence.relnamespace
-    WHERE privileges = '{INSERT}'
     UNION ALL
     SELECT place, 3, 'FUNCTION reconciler.' || quote_ident(name), part, 'reconciler.' || name, proowner,
         NULL, 'EXECUTE', 1, has_function_privilege(grantee.oid, procedure, 'EXECUTE')

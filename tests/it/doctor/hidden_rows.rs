@@ -158,6 +158,29 @@ async fn a_restrictive_policy_for_another_command_hides_nothing() {
     assert_level(&examine(&trusting).await, subject, Level::Problem);
 }
 
+/// Whoever adds to a view takes the next number from the sequence of its table.
+#[tokio::test]
+async fn the_sequence_behind_a_view_of_the_audit_log_is_granted() {
+    let on = prepared().await;
+    on.execute(
+        "ALTER TABLE audit_logs RENAME TO logs_kept;
+         CREATE VIEW public.logs_seen AS SELECT * FROM logs_kept;
+         CREATE VIEW public.audit_logs AS SELECT * FROM logs_seen;
+         GRANT SELECT, INSERT ON public.audit_logs TO reconciler;
+         REVOKE ALL ON SEQUENCE audit_logs_id_seq FROM reconciler",
+    )
+    .await;
+    let trusting = trusting(&on).await;
+    let checks = examine(&trusting).await;
+    let subject = "privileges on audit_logs";
+    assert_eq!(subjects(&checks, Level::Problem), [subject]);
+    let tally = pass(&trusting).await;
+    assert!(tally.is_err() || tally.is_ok_and(|tally| tally.verdicts() == 0));
+    follow(&on, &checks, subject).await;
+    on.execute("TRUNCATE reconciler.watch_list").await;
+    assert_serves(&trusting).await;
+}
+
 /// `FOR UPDATE SKIP LOCKED` passes over a row that may be read and not changed, so no verdict can be written.
 #[tokio::test]
 async fn runs_that_may_be_seen_and_not_locked_are_pointed_out() {
