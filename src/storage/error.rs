@@ -90,6 +90,13 @@ pub(super) enum FileGone {
 #[error("notices do not arrive, as behind a pooler in transaction mode")]
 pub(super) struct Unheard;
 
+/// Somebody else has a lock that would have to be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{holders} has locks on it; nothing was removed")]
+pub(super) struct Held {
+    pub(super) holders: String,
+}
+
 impl StoreError {
     /// A failure of our own, before any statement was sent.
     pub(super) fn refused(
@@ -203,6 +210,14 @@ impl StoreError {
         self.kind == ErrorKind::Refused || self.is_disturbance() || self.may_concern_one_row()
     }
 
+    /// Whether a lock was not to be had in time.
+    pub(super) fn is_about_locks(&self) -> bool {
+        self.database_error()
+            .and_then(DatabaseError::code)
+            .as_deref()
+            == Some("55P03")
+    }
+
     /// Whether somebody has written into the database that it shall refuse such a row.
     pub(super) fn is_said_on_purpose(&self) -> bool {
         self.postgres_error()
@@ -262,6 +277,9 @@ impl StoreError {
             return Some(
                 "Set RECONCILER_LISTEN_URL to a URL that leads to the PostgreSQL server itself.",
             );
+        }
+        if self.cause.is::<Held>() {
+            return Some("Have these sessions end, then run the command again.");
         }
         if let Some(distrust) = self.distrust() {
             return Some(distrust.advice());

@@ -258,7 +258,8 @@ impl Store {
     pub async fn uninstall(&self, installed: &Installed) -> Result<(), StoreError> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
-                postgres::uninstall::remove(database.pool(), installed).await
+                let lock_timeout = database.limits().lock_timeout;
+                postgres::uninstall::remove(database.pool(), installed, lock_timeout).await
             }
             EitherDatabase::Sqlite(_) => Ok(()),
         }

@@ -3,10 +3,12 @@
 //! **Invariant:** what others have put into the schema that users of the queue's library share, or hang on an extension
 //! of ours, is never removed.
 
+use std::time::Duration;
+
 use sqlx::FromRow;
 use sqlx::postgres::PgPool;
 
-use crate::storage::error::{During as _, StoreError};
+use crate::storage::error::{During as _, Held, StoreError};
 
 /// What is there to be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,22 +79,34 @@ pub(in crate::storage) async fn look(pool: &PgPool) -> Result<Installed, StoreEr
     Ok(installed)
 }
 
-/// Removes it, all or nothing.
+/// Removes it, all or nothing, and waits no longer for each lock than `lock_timeout`. One that is not to be had is fatal,
+/// and the error says who has it.
 pub(in crate::storage) async fn remove(
     pool: &PgPool,
     installed: &Installed,
+    lock_timeout: Duration,
 ) -> Result<(), StoreError> {
     let step = "remove our schemas";
     let mut tx = pool.begin().await.during(step)?;
+    sqlx::query(include_str!("sql/limit_locks.sql"))
+        .bind(format!("{}ms", lock_timeout.as_millis()))
+        .execute(&mut *tx)
+        .await
+        .during(step)?;
     for schema in &installed.schemas {
         let statement = match *schema {
             "apalis" => include_str!("sql/drop_queue.sql"),
             _ => include_str!("sql/drop_own.sql"),
         };
-        sqlx::query(statement)
-            .execute(&mut *tx)
-            .await
-            .during(step)?;
+        let dropped = sqlx::query(statement).execute(&mut *tx).await;
+        match dropped.during(step) {
+            Err(error) if error.is_about_locks() => {
+                let holders = sqlx::query_scalar(include_str!("sql/find_holders.sql"));
+                let holders: String = holders.fetch_one(pool).await.during(step)?;
+                return Err(StoreError::fatal(step, Held { holders }));
+            }
+            dropped => dropped?,
+        };
     }
     tx.commit().await.during(step)
 }

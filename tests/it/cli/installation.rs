@@ -386,6 +386,87 @@ async fn what_keeps_requests_from_being_queued_is_said() {
     assert!(is_asked(&mut platform).await);
 }
 
+/// What would be lost with it, or is at work on it, is in its way.
+#[tokio::test]
+async fn nothing_is_removed_that_others_still_need() {
+    let database = cluster::database().await;
+    let (url, name) = (database.url(), database.name().to_owned());
+    plant(&url).await;
+    said(&url, "migrate", 0);
+    let migrator = Purpose::Migrator.url(&url);
+    let doing = format!("uninstall --yes {name}");
+    let worker = "INSERT INTO apalis.workers (id, worker_type, storage_name, layers, last_seen)
+                  VALUES ('w', 'restore.execute', 's', '', now())";
+    for (is_there, found, is_gone) in [
+        (
+            "CREATE VIEW public.report AS SELECT outcome FROM reconciler.ledger",
+            "public.report would go with what they read",
+            "DROP VIEW public.report",
+        ),
+        (
+            worker,
+            "1 workers have been at work within the last half minute",
+            "DELETE FROM apalis.workers",
+        ),
+    ] {
+        execute(&url, is_there.to_owned()).await;
+        said(&migrator, &doing, 1).says(&[], &[found, "nothing was removed"]);
+        execute(&url, is_gone.to_owned()).await;
+    }
+    let foreign = worker
+        .replace("restore.execute", "mail")
+        .replace("now()", "'2020-01-01'");
+    execute(&url, foreign).await;
+    said(&migrator, &doing, 0).says(
+        &[
+            "Removed: reconciler, with",
+            "also holds jobs of others (mail)",
+        ],
+        &[],
+    );
+    execute(&url, "DELETE FROM apalis.workers".to_owned()).await;
+    said(&migrator, &doing, 0).says(&["Removed: apalis, with"], &[]);
+}
+
+/// Whoever reads keeps it from being removed; it does not wait for ever, and says for whom it did.
+#[tokio::test]
+async fn a_removal_that_has_to_wait_says_for_whom() {
+    let database = cluster::database().await;
+    let (url, name) = (database.url(), database.name().to_owned());
+    plant(&url).await;
+    said(&url, "migrate", 0);
+    grant(&database, "console", "console").await;
+    let mut console = connect(Purpose::Console, &url).await;
+    let holds = "BEGIN; SELECT count(*) FROM reconciler.ledger";
+    raw_sql(holds)
+        .execute(&mut console)
+        .await
+        .expect("it reads");
+    let config = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(config.path(), "[database]\nlock_timeout = \"300ms\"\n").expect("a file");
+    let config = config.path().to_str().expect("a path");
+    let migrator = Purpose::Migrator.url(&url);
+    let refused = run(
+        &migrator,
+        &["--config", config, "uninstall", "--yes", &name],
+    )
+    .exits(1);
+    refused.says(
+        &[],
+        &[
+            "cannot remove our schemas: console (process",
+            "has locks on it; nothing was removed",
+            "to do: Have these sessions end",
+        ],
+    );
+    said(&migrator, "uninstall", 0).says(&["Would be removed: apalis and reconciler"], &[]);
+    raw_sql("COMMIT")
+        .execute(&mut console)
+        .await
+        .expect("it ends");
+    said(&migrator, &format!("uninstall --yes {name}"), 0);
+}
+
 #[tokio::test]
 async fn what_was_created_is_removed_once_the_database_is_named() {
     let database = cluster::database().await;

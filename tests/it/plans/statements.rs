@@ -160,6 +160,8 @@ const OTHERS: &[(&str, &str)] = &[
     ("drop_own", "removes what it names"),
     ("correct_queue", "reads the catalogue"),
     ("drop_queue", "removes what it names"),
+    ("limit_locks", "reads nothing"),
+    ("find_holders", "reads the catalogue"),
     ("send_notice", "reads nothing"),
     ("demand_primary", "reads nothing"),
     ("announce_rules", "writes the worker's own row"),
