@@ -1,11 +1,13 @@
 //! `grants`: prints what a role needs for its purpose, ready for `psql`.
 
+use std::collections::BTreeSet;
+
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{Document, GrantList, GrantShown};
 use super::screen::Output;
 use super::session::Session;
-use crate::doctor::{self, Purpose, Rights};
+use crate::doctor::{self, Grant, Purpose, Rights};
 use crate::storage::Access;
 
 /// What a line of a statement may take before it is broken at a comma.
@@ -51,7 +53,13 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
             "Whoever may read and write the file may do everything: use the permissions of the file.",
         )
     })?;
-    let list = list(args, rights);
+    let (list, others) = list(args, rights);
+    if !others.is_empty() {
+        let others = others.into_iter().collect::<Vec<_>>().join(", ");
+        session.screen.note(&format!(
+            "also needed, and left out: statements of {others}"
+        ));
+    }
     let exit = if list.absent.is_empty() {
         Exit::Done
     } else {
@@ -61,25 +69,26 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     Ok(exit)
 }
 
-fn list(args: &Args, rights: Rights) -> GrantList {
+/// What is asked for, and the other owners of what is needed.
+fn list(args: &Args, rights: Rights) -> (GrantList, BTreeSet<String>) {
     let is_asked_for = |owner: &str| {
         let wanted = args.owned_by.as_deref();
         wanted.is_none_or(|wanted| wanted == owner || wanted == plain(owner))
     };
-    GrantList {
+    let grants = rights.grants.into_iter();
+    let (grants, others): (Vec<_>, Vec<_>) = grants.partition(|grant| is_asked_for(&grant.owner));
+    let others = others.into_iter().map(|grant| grant.owner);
+    let shown = |grant: Grant| GrantShown {
+        owner: grant.owner,
+        statement: grant.statement,
+    };
+    let list = GrantList {
         purpose: args.purpose,
         role: args.to.clone(),
-        grants: rights
-            .grants
-            .into_iter()
-            .filter(|grant| is_asked_for(&grant.owner))
-            .map(|grant| GrantShown {
-                owner: grant.owner,
-                statement: grant.statement,
-            })
-            .collect(),
+        grants: grants.into_iter().map(shown).collect(),
         absent: rights.absent,
-    }
+    };
+    (list, others.collect())
 }
 
 /// A name without the quotes that statements need.

@@ -467,6 +467,30 @@ async fn a_removal_that_has_to_wait_says_for_whom() {
     said(&migrator, &format!("uninstall --yes {name}"), 0);
 }
 
+/// The owner of the tables need not be the schema's, and then grants a part only.
+#[tokio::test]
+async fn what_one_owner_may_grant_is_told_from_what_others_have_to() {
+    let database = cluster::database().await;
+    let url = database.url();
+    plant(&url).await;
+    said(&url, "migrate", 0);
+    execute(&url, "ALTER SCHEMA public OWNER TO postgres".to_owned()).await;
+    let ran = said(&url, "grants worker --to somebody --owned-by laravel", 0);
+    assert!(!ran.stdout.contains("SCHEMA"), "{}", ran.all());
+    ran.says(
+        &[
+            "ON public.operation_runs TO somebody;",
+            "GRANT USAGE ON SEQUENCE",
+        ],
+        &["also needed, and left out: statements of migrator, postgres"],
+    );
+    let ran = said(&url, "grants worker --to somebody --owned-by postgres", 0);
+    ran.says(
+        &["GRANT USAGE ON SCHEMA public TO somebody;"],
+        &["of laravel, migrator"],
+    );
+}
+
 #[tokio::test]
 async fn what_was_created_is_removed_once_the_database_is_named() {
     let database = cluster::database().await;
