@@ -90,6 +90,11 @@ pub(super) enum FileGone {
 #[error("notices do not arrive, as behind a pooler in transaction mode")]
 pub(super) struct Unheard;
 
+/// What SQLite says at a commit, and of no single row.
+#[derive(Debug, thiserror::Error)]
+#[error("FOREIGN KEY constraint failed")]
+pub(super) struct BrokenReference;
+
 /// Somebody else has a lock that would have to be had.
 #[derive(Debug, thiserror::Error)]
 #[error("{holders} has locks on it; nothing was removed")]

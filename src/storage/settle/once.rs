@@ -15,7 +15,7 @@ use super::round::{Laps, Round};
 use super::transaction::{Lock, Transaction, Transactions, finish};
 use super::written::{Counted, check_held, check_written};
 use crate::metrics::TransactionStage;
-use crate::storage::error::StoreError;
+use crate::storage::error::{BrokenReference, StoreError};
 use crate::storage::model::{Assessment, ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::records::{FoundRun, WatchWrite};
 use crate::storage::report;
@@ -65,8 +65,12 @@ async fn rehearse_within(
     with: &Settling,
     lock: Lock,
 ) -> Result<Vec<Settled>, StoreError> {
+    let broken = tx.count_broken_references().await?;
     let mut round = decide_and_write(tx, batch, &[], with, lock, Laps::begin()).await?;
     tx.check_deferred().await?;
+    if tx.count_broken_references().await? > broken {
+        return Err(StoreError::refused("commit", BrokenReference));
+    }
     for run in round.suspects {
         let attempts = tx.load_attempts(run).await?;
         let result = Settlement::Suspended {

@@ -272,6 +272,12 @@ impl Transaction for DatabaseTransaction {
         write(self, jobs.len(), statement, values![claims(jobs)]).await
     }
 
+    async fn count_broken_references(&mut self) -> Result<i64, StoreError> {
+        let statement = statement!("look for broken references", sqlite "count_broken_references");
+        let counts: Vec<i64> = self.driver().fetch_column(statement, &[]).await?;
+        Ok(counts.into_iter().sum())
+    }
+
     async fn check_deferred(&mut self) -> Result<(), StoreError> {
         self.check_deferred().await
     }

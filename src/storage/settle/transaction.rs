@@ -196,6 +196,10 @@ pub(in crate::storage) trait Transaction: Send {
         jobs: &[&ClaimedJob],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// How many rows have references that lead nowhere, where the database does not check them with
+    /// [`Self::check_deferred`]. Reads whole tables: for rehearsals.
+    fn count_broken_references(&mut self) -> impl Future<Output = Result<i64, StoreError>> + Send;
+
     /// Checks now what would otherwise be checked by the commit.
     fn check_deferred(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
 

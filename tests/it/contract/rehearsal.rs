@@ -108,6 +108,36 @@ async fn a_suspected_run_is_not_tried(on: Fixture) {
     );
 }
 
+/// What is checked by a commit is checked without one. What was broken before, while nobody looked, is no refusal.
+#[tokio::test]
+async fn a_reference_that_a_commit_would_refuse_is_said_on_sqlite() {
+    let on = Fixture::sqlite().await;
+    on.plant((1..=9).map(Case::failed)).await;
+    on.execute(
+        "PRAGMA foreign_keys = OFF;
+         CREATE TABLE closed (run INTEGER REFERENCES archive (id) DEFERRABLE INITIALLY DEFERRED);
+         CREATE TABLE archive (id INTEGER PRIMARY KEY);
+         INSERT INTO closed VALUES (1000);
+         PRAGMA foreign_keys = ON;
+         INSERT INTO archive SELECT id FROM operation_runs WHERE id <> 7;
+         CREATE TRIGGER notes AFTER UPDATE ON operation_runs BEGIN INSERT INTO closed VALUES (NEW.id); END",
+    )
+    .await;
+    let runs = (1..=9).collect::<Vec<i64>>();
+    let results = rehearsed(&on, &runs).await;
+    let (_, error) = refused(&results[&7]);
+    assert_eq!(error, "cannot commit: FOREIGN KEY constraint failed");
+    let decided = results
+        .values()
+        .filter(|it| matches!(it, Settlement::Committed(_)));
+    assert_eq!(decided.count(), 8);
+    // So it is where it is meant.
+    let results = on.settle(&runs).await;
+    let (_, error) = refused(&results[&7]);
+    assert!(error.contains("FOREIGN KEY constraint failed"), "{error}");
+    on.assert_one_of_each(8).await;
+}
+
 /// What is checked by a commit is checked without one.
 #[tokio::test]
 async fn what_a_commit_would_refuse_is_said() {
