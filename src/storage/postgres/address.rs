@@ -1,8 +1,8 @@
 //! What the URL of a PostgreSQL server asks for.
 //!
 //! **Invariants:** each parameter is followed or refused with what to write instead; none is ignored.
-//! `target_session_attrs` is asked of the server once, when the program connects. Nothing
-//! here repeats a URL that was refused, and what is shown of one that was accepted is known to be harmless.
+//! `target_session_attrs` is asked of the server on each connection. Nothing here repeats a URL that was refused, and what
+//! is shown of one that was accepted is known to be harmless.
 //!
 //! # Design notes
 //!
@@ -226,7 +226,7 @@ impl ServerAddress {
     }
 
     /// Whether a standby is not what is meant.
-    pub(super) fn wants_primary(&self) -> bool {
+    pub(crate) fn wants_primary(&self) -> bool {
         self.wants_primary
     }
 

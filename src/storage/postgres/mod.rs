@@ -92,6 +92,8 @@ pub struct PostgresStore {
     /// is never a second one.
     pulse: PgPool,
     limits: Limits,
+    /// Whether a standby is not what is meant.
+    wants_primary: bool,
 }
 
 impl PostgresStore {
@@ -159,14 +161,11 @@ impl PostgresStore {
             .flatten()
             .during(step)?;
         if wants_primary {
-            sqlx::query(include_str!("sql/demand_primary.sql"))
-                .execute(&mut first)
-                .await
-                .during(step)?;
+            demand_primary(&mut first).await.during(step)?;
         }
         first.close().await.during(step)?;
         let of_at_most = |connections, options| {
-            answering(PgPoolOptions::new())
+            pooled(wants_primary)
                 .max_connections(connections)
                 .acquire_timeout(limits.connect_timeout)
                 .connect_lazy_with(options)
@@ -176,6 +175,7 @@ impl PostgresStore {
             queue: of_at_most(QUEUE_CONNECTIONS_MAX, of_queue),
             pulse: of_at_most(1, of_pulse),
             limits,
+            wants_primary,
         })
     }
 
@@ -225,6 +225,11 @@ impl PostgresStore {
         &self.limits
     }
 
+    /// Whether a standby is not what is meant.
+    pub(super) fn wants_primary(&self) -> bool {
+        self.wants_primary
+    }
+
     /// The pool, for the examination of a database before its schema is trusted.
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
@@ -241,17 +246,33 @@ pub(super) fn address_of(url: &str) -> Result<ServerAddress, StoreError> {
     ServerAddress::parse(url).map_err(|error| StoreError::fatal("read the database URL", error))
 }
 
-/// Has a pool drop connections that do not answer, before it lends one and when it gets one back.
+/// A pool that drops connections that do not answer, before it lends one and when it gets one back, and, where the
+/// primary is asked for, does not keep one to a standby: the name of a server may lead elsewhere after a failover.
 ///
 /// The pool's own tests have no limit but that of whoever waits, and what was cut without a word, as by a
 /// firewall that forgot it, never answers: lent, each such connection would cost somebody all of his time;
 /// given back, it would keep its place in the pool for as long as the system repeats what it has sent.
-pub(super) fn answering(options: PgPoolOptions) -> PgPoolOptions {
-    options
+pub(super) fn pooled(wants_primary: bool) -> PgPoolOptions {
+    PgPoolOptions::new()
         .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            async move {
+                if wants_primary {
+                    demand_primary(connection).await?;
+                }
+                Ok(())
+            }
+            .boxed()
+        })
         .before_acquire(|connection, of| answers(connection, of, LENT_ANSWERS_WITHIN).boxed())
         // The pool's own test follows this one, and can hardly fail any more.
         .after_release(|connection, of| answers(connection, of, RETURNED_ANSWERS_WITHIN).boxed())
+}
+
+/// Fails on a standby.
+async fn demand_primary(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let demand = sqlx::query(include_str!("sql/demand_primary.sql"));
+    demand.execute(connection).await.map(drop)
 }
 
 /// Whether a connection answers in time, and remembers no plan that stopped fitting.

@@ -54,6 +54,53 @@ async fn an_idle_connection_that_does_not_answer_is_replaced() {
     gets_another(&proxy, pool, 2).await;
 }
 
+/// The name of a server leads to another one after a failover, under a process that has been connected for long.
+#[tokio::test]
+async fn each_connection_is_to_the_primary_where_that_is_asked_for() {
+    let on = Fixture::postgres().await;
+    // The server's own answer, in a schema that comes before its own.
+    on.execute(
+        "CREATE SCHEMA failover; GRANT USAGE ON SCHEMA failover TO PUBLIC;
+         CREATE TABLE failover.state AS SELECT false AS is_standby; GRANT SELECT ON failover.state TO PUBLIC;
+         CREATE FUNCTION failover.pg_is_in_recovery() RETURNS boolean LANGUAGE sql
+         AS 'SELECT is_standby FROM failover.state'",
+    )
+    .await;
+    let url = Purpose::Worker.url(&on.url);
+    let path = "options=-c%20search_path%3Dfailover,pg_catalog,public";
+    let limits = Limits {
+        connect_timeout: Duration::from_secs(2),
+        ..Limits::default()
+    };
+    let opened = async |attributes: &str| {
+        let url = format!("{url}&{path}&target_session_attrs={attributes}");
+        let store = connect(&url, Access::Write, &limits).await;
+        store.expect("it is the primary")
+    };
+    let (primary, any) = (opened("primary").await, opened("any").await);
+    assert!(primary.has_platform().await.expect("an answer"));
+    let listening = primary.listen(None).await.expect("a connection");
+    on.execute("UPDATE failover.state SET is_standby = true")
+        .await;
+    drop(listening);
+    // Those that there are end with the server, which a failover ends.
+    on.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND usename = 'reconciler'",
+    )
+    .await;
+    assert!(primary.has_platform().await.is_err());
+    assert!(primary.listen(None).await.is_err());
+    let QueuePool::Postgres(queue) = primary.queue_pool() else {
+        panic!("it is no file");
+    };
+    assert!(queue.acquire().await.is_err());
+    assert!(any.has_platform().await.expect("an answer"));
+    on.execute("UPDATE failover.state SET is_standby = false")
+        .await;
+    assert!(primary.has_platform().await.expect("an answer"));
+}
+
 #[tokio::test]
 async fn connections_that_come_back_and_do_not_answer_make_room() {
     let on = Fixture::postgres().await;
