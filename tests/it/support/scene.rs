@@ -26,6 +26,9 @@ pub(crate) const NO_SWEEPS: &str = "[sweep]\nschedule = \"0 0 0 1 1 *\"\n";
 /// A sweep each second.
 pub(crate) const SWEEPS: &str = "[sweep]\nschedule = \"* * * * * *\"\n";
 
+/// A census each second, by which [`Scene::let_pass`] tells that a worker has been at it.
+pub(crate) const CENSUS: &str = "[metrics]\ncensus_every = \"1s\"\n";
+
 /// A line per verdict would leave no room for what else a worker says.
 const QUIET: &str = "\n[log]\nfilter = \"info,restore_reconciler::storage::report=warn\"\n";
 
@@ -205,6 +208,15 @@ impl Scene {
             format!("{found}: {query}\n{jobs:#?}\n{}", worker.said())
         };
         eventually(took, state).await
+    }
+
+    /// Waits until the worker has counted, at so many seconds from now or later, for which it needs [`CENSUS`]: whatever it
+    /// does at a tick of each second, it has had occasion to do.
+    pub(crate) async fn let_pass(&self, seconds: i64, worker: &Worker) {
+        let moment = format!("SELECT {}", self.in_seconds(seconds));
+        let moment = self.value(&moment).await.expect("a moment");
+        let counted = format!("SELECT count(*) FROM reconciler.census WHERE as_of > '{moment}'");
+        self.until(&counted, 1, worker).await;
     }
 
     /// Waits until so many runs have a verdict, and says how long that took.

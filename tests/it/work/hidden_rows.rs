@@ -1,10 +1,9 @@
 //! A worker from which rows may be hidden: it takes nothing up, says why, and goes on once that is put right.
 
-use std::time::Duration;
-
 use crate::support::case::Case;
 use crate::support::scene::{
-    IN_HAND, OPEN, OPEN_JOBS, SWEEPS, Scene, TICKS, VERDICTS, dismiss, until_answered, until_ready,
+    CENSUS, IN_HAND, OPEN, OPEN_JOBS, SWEEPS, Scene, TICKS, VERDICTS, dismiss, until_answered,
+    until_ready, until_said,
 };
 use crate::support::worker::said_by;
 
@@ -13,12 +12,9 @@ const HIDE: &str = "ALTER TABLE audit_logs ENABLE ROW LEVEL SECURITY;
 const SHOW: &str =
     "DROP POLICY few ON audit_logs; ALTER TABLE audit_logs DISABLE ROW LEVEL SECURITY";
 
-/// Five ticks of the schedule.
-const LONG_ENOUGH: Duration = Duration::from_secs(5);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_from_which_rows_may_be_hidden_takes_nothing_up_until_it_sees_all() {
-    let scene = Scene::new(SWEEPS).await;
+    let scene = Scene::new(&format!("{SWEEPS}{CENSUS}")).await;
     let worker = scene.worker().await;
     scene.plant((1..=3).map(Case::proven)).await;
     scene.until(OPEN, 0, &worker).await;
@@ -30,12 +26,12 @@ async fn a_worker_from_which_rows_may_be_hidden_takes_nothing_up_until_it_sees_a
     assert!(state.contains(why), "{state}");
     scene.until(IN_HAND, 0, &worker).await;
     // A tick that had begun may still be won.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene.let_pass(1, &worker).await;
     let ticks = scene.count(TICKS).await;
     scene.plant((4..=6).map(Case::proven)).await;
     scene.request([4, 5]).await;
     scene.watch("operation_runs.id = 6").await;
-    tokio::time::sleep(LONG_ENOUGH).await;
+    scene.let_pass(5, &worker).await;
     for (query, expected) in [
         (OPEN, 3),
         (VERDICTS, 3),
@@ -72,6 +68,30 @@ async fn a_worker_from_which_rows_may_be_hidden_takes_nothing_up_until_it_sees_a
     assert!(!said.contains("it is restarted"), "nothing failed\n{said}");
     dismiss(worker).await;
     scene.assert_one_of_each(6).await;
+}
+
+/// A worker that is not told takes nothing up, and says what it waits for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_cannot_look_says_so_and_begins_once_it_can() {
+    let scene = Scene::new(SWEEPS).await;
+    scene.plant((1..=3).map(Case::proven)).await;
+    let mut owner = scene.pg().begin().await.expect("a transaction");
+    let lock = sqlx::query("LOCK TABLE evidence_snapshots IN ACCESS EXCLUSIVE MODE");
+    lock.execute(&mut *owner).await.expect("a lock");
+    let worker = scene.unready_at(scene.url()).await;
+    let why = "the database does not say whether proof can be trusted, so nothing is taken up yet";
+    until_said(&worker, why).await;
+    let (_, state) = worker.probe("/readyz?verbose").await;
+    assert!(
+        state.contains("[-] settling: the database was not examined yet"),
+        "{state}"
+    );
+    assert_eq!(scene.count(VERDICTS).await, 0);
+    owner.commit().await.expect("it lets go");
+    until_ready(&worker).await;
+    scene.until(OPEN, 0, &worker).await;
+    assert_eq!(worker.said().matches(why).count(), 1, "{}", worker.said());
+    dismiss(worker).await;
 }
 
 /// Vouched for from the start, policies keep nobody from working.

@@ -1,10 +1,8 @@
 //! A worker beside one of newer rules: it takes nothing up, says why, and goes on once it is alone.
 
-use std::time::Duration;
-
 use crate::support::case::Case;
 use crate::support::scene::{
-    IN_HAND, OPEN, OPEN_JOBS, SWEEPS, Scene, TICKS, dismiss, until_answered, until_ready,
+    CENSUS, IN_HAND, OPEN, OPEN_JOBS, SWEEPS, Scene, TICKS, dismiss, until_answered, until_ready,
 };
 use crate::support::store::{Fixture, on_both};
 use crate::support::worker::Worker;
@@ -30,7 +28,7 @@ async fn announce(scene: &Scene, worker: &str, ruleset: i64, seconds: i64) {
 async fn leaves_alone(scene: &Scene, worker: &Worker) {
     scene.until(IN_HAND, 0, worker).await;
     // A tick that had begun may still be won.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene.let_pass(1, worker).await;
     let ticks = scene.count(TICKS).await;
     scene.plant((4..=6).map(Case::proven)).await;
     scene.request([4, 5]).await;
@@ -58,7 +56,7 @@ async fn leaves_alone(scene: &Scene, worker: &Worker) {
 }
 
 async fn a_worker_beside_newer_rules_takes_nothing_up_until_they_are_gone(on: Fixture) {
-    let scene = Scene::on(on, SWEEPS).await;
+    let scene = Scene::on(on, &format!("{SWEEPS}{CENSUS}")).await;
     let worker = scene.worker().await;
     scene.plant((1..=3).map(Case::proven)).await;
     scene.until(OPEN, 0, &worker).await;

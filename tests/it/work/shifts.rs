@@ -2,8 +2,8 @@
 
 use crate::support::case::Case;
 use crate::support::scene::{
-    IN_HAND, OPEN, OPEN_JOBS, SWEEPS, Scene, VERDICTS, dismiss, until_answered, until_ready,
-    until_said,
+    CENSUS, IN_HAND, OPEN, OPEN_JOBS, SWEEPS, Scene, VERDICTS, dismiss, until_answered,
+    until_ready, until_said,
 };
 use crate::support::store::{Fixture, on_both};
 use crate::support::worker::said_by;
@@ -24,7 +24,7 @@ async fn plant_shifted(scene: &Scene) {
 }
 
 async fn a_worker_settles_nothing_while_evidence_is_dated_hours_off(on: Fixture) {
-    let scene = Scene::on(on, SWEEPS).await;
+    let scene = Scene::on(on, &format!("{SWEEPS}{CENSUS}")).await;
     plant_shifted(&scene).await;
     scene.request([4, 5]).await;
     let worker = scene.unready_at(scene.url()).await;
@@ -33,7 +33,7 @@ async fn a_worker_settles_nothing_while_evidence_is_dated_hours_off(on: Fixture)
     let (_, state) = worker.probe("/readyz?verbose").await;
     let why = "[-] settling: evidence is dated hours off its restores";
     assert!(state.contains(why), "{state}");
-    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    scene.let_pass(4, &worker).await;
     for (query, expected) in [(VERDICTS, 0), (OPEN, 22), (IN_HAND, 0), (OPEN_JOBS, 2)] {
         let found = scene.count(query).await;
         assert_eq!(found, expected, "{query}\n{}", worker.said());
