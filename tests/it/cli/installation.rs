@@ -190,6 +190,29 @@ async fn nothing_is_migrated_while_anything_stands_in_the_way() {
     execute(&url, format!("DROP OWNED BY {other}; DROP ROLE {other}")).await;
 }
 
+/// Triggers are added last, and their right is asked for first.
+#[tokio::test]
+async fn a_migrator_that_may_add_no_triggers_is_told_before_anything_is_written() {
+    let database = platforms().await;
+    let url = database.url();
+    grant(&database, "migrator", "migrator").await;
+    let adding = "migrate --with-platform-trigger";
+    let right = "GRANT TRIGGER ON public.restore_runs TO migrator;";
+    said(&url, adding, 1).says(
+        &[],
+        &[
+            "nothing was migrated: Role migrator lacks TRIGGER of restore_runs",
+            right,
+        ],
+    );
+    said(&url, "migrate --status", 3).says(&["schema reconciler: not there"], &[]);
+    assert_says(&url, "migrate ⇒ 0 | was created");
+    said(&url, adding, 1).says(&[], &[right]);
+    let rights = format!("{right} GRANT TRIGGER ON public.evidence_snapshots TO migrator;");
+    execute(&Purpose::Owner.url(&url), rights).await;
+    said(&url, adding, 0).says(&["was added to the platform's tables"], &[]);
+}
+
 /// Where a database keeps extensions apart, and the platform in a schema of its own.
 #[tokio::test]
 async fn extensions_and_a_platform_in_schemas_of_their_own_are_found() {

@@ -6,9 +6,10 @@ use restore_reconciler::internals::storage::{Access, Limits, QueuePool, connect}
 use sqlx::PgPool;
 use tokio::time::timeout;
 
+use crate::support::case::Case;
 use crate::support::proxy::Proxy;
 use crate::support::roles::Purpose;
-use crate::support::store::Fixture;
+use crate::support::store::{Fixture, open, run_ids};
 use crate::support::time::{eventually, in_time};
 
 /// One of a store's pools, all of which are made alike, through a proxy; with room for two connections, and
@@ -99,6 +100,39 @@ async fn each_connection_is_to_the_primary_where_that_is_asked_for() {
     on.execute("UPDATE failover.state SET is_standby = false")
         .await;
     assert!(primary.has_platform().await.expect("an answer"));
+}
+
+/// Moments without a zone are UTC's in every statement, also in those that are sent by themselves, whatever zone the role's
+/// sessions begin in: the driver asks for it with each connection.
+#[tokio::test]
+async fn every_session_is_in_utc_whatever_the_role_begins_in() {
+    let on = Fixture::postgres().await;
+    on.plant([Case::proven(1), Case::proven(2)]).await;
+    let database = on.value("SELECT quote_ident(current_database())").await;
+    let database = database.expect("a name");
+    for role in ["reconciler", "migrator", "console"] {
+        on.execute(&format!(
+            "ALTER ROLE {role} IN DATABASE {database} SET TimeZone = 'Europe/Berlin'"
+        ))
+        .await;
+    }
+    let store = open(&on.url).await;
+    // Both pools are made alike.
+    let QueuePool::Postgres(queue) = store.queue_pool() else {
+        panic!("it is no file");
+    };
+    let zone = sqlx::query_scalar("SHOW TimeZone").fetch_one(&queue);
+    let zone: String = zone.await.expect("a zone");
+    assert_eq!(zone, "UTC");
+    store
+        .suspect(&run_ids(&[1]), "a worker that ended")
+        .await
+        .expect("it is noted");
+    store.forget_leftovers().await.expect("it is looked for");
+    let same = "SELECT count(*) FROM reconciler.attempts
+                JOIN operation_runs AS run ON run.id = operation_run_id
+                WHERE run_created_at = run.created_at AT TIME ZONE 'UTC'";
+    assert_eq!(on.count(same).await, 1, "it is about the run that there is");
 }
 
 #[tokio::test]

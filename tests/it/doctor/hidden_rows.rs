@@ -8,7 +8,8 @@ use super::{
     plant_one, problems, subjects,
 };
 use crate::support::role::Role;
-use crate::support::store::{Fixture, open_trusting};
+use crate::support::roles::Purpose;
+use crate::support::store::{Fixture, open_as, open_trusting};
 
 const NOW_TRUST: &str = "write row_security = \"trusted\" into [database] of the configuration";
 
@@ -179,6 +180,27 @@ async fn the_sequence_behind_a_view_of_the_audit_log_is_granted() {
     follow(&on, &checks, subject).await;
     on.execute("TRUNCATE reconciler.watch_list").await;
     assert_serves(&trusting).await;
+}
+
+/// Whoever writes no verdict is not told what may be hidden from him.
+#[tokio::test]
+async fn row_security_is_nobodys_affair_but_the_workers() {
+    let on = prepared().await;
+    on.set_up_queue().await;
+    on.execute("ALTER TABLE restore_runs ENABLE ROW LEVEL SECURITY")
+        .await;
+    let subject = "row security of restore_runs";
+    assert_level(&examine(&on.store).await, subject, Level::Problem);
+    let console = open_as(Purpose::Console, &on.url).await;
+    let platform = open_as(Purpose::Platform, &on.url).await;
+    for store in [&console, &platform, &on.migrator().await] {
+        let checks = examine(store).await;
+        assert!(
+            checks.iter().all(|check| check.subject != subject),
+            "{checks:#?}"
+        );
+        assert_eq!(problems(&checks), Vec::<&Check>::new());
+    }
 }
 
 /// `FOR UPDATE SKIP LOCKED` passes over a row that may be read and not changed, so no verdict can be written.

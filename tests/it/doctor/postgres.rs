@@ -1,6 +1,6 @@
 //! What only PostgreSQL has: roles, types, schemas, and indexes that were not finished.
 
-use restore_reconciler::internals::doctor::{self, Check, Level};
+use restore_reconciler::internals::doctor::{self, Check, Level, list_rights};
 use restore_reconciler::internals::storage::Store;
 
 use super::{
@@ -153,6 +153,56 @@ async fn what_a_console_lacks_is_what_the_manual_grants() {
     assert_finds(&checks, "what is not there", "workspaces cannot be found");
     on.execute(&format!("DROP OWNED BY {by_manual}; DROP ROLE {by_manual}"))
         .await;
+    role.forget(&on).await;
+}
+
+/// The platform asks with one function, and nothing else is looked at for it.
+#[tokio::test]
+async fn a_function_that_is_not_there_is_a_problem_of_the_platforms_role() {
+    let on = prepared().await;
+    on.set_up_queue().await;
+    let platform = open_as(Purpose::Platform, &on.url).await;
+    assert_eq!(problems(&examine(&platform).await), Vec::<&Check>::new());
+    on.execute("DROP FUNCTION reconciler.request").await;
+    let checks = examine_as(&platform, Some(doctor::Purpose::Platform)).await;
+    let subject = "what is not there";
+    assert_eq!(subjects(&checks, Level::Problem), [subject]);
+    let finding = "reconciler.request cannot be found, and the platform asks with it.";
+    assert_eq!(about(&checks, subject).finding, finding);
+    assert_eq!(
+        action(&checks, subject),
+        "Run `restore-reconciler migrate`."
+    );
+}
+
+/// One role may work and show, and is judged by the purpose that needs more.
+#[tokio::test]
+async fn one_role_for_both_the_worker_and_the_console_is_judged_as_the_worker() {
+    let on = prepared().await;
+    on.set_up_queue().await;
+    let role = Role::new(&on, "LOGIN").await;
+    let quoted = &role.quoted;
+    on.execute(&format!(
+        "GRANT reconciler, console TO {quoted};
+         ALTER ROLE {quoted} SET search_path = public, reconciler"
+    ))
+    .await;
+    let both = role.store().await;
+    let examined = doctor::examine(&both, None).await.expect("an answer");
+    assert_eq!(examined.purpose, Some(doctor::Purpose::Worker));
+    let checks = examine_as(&both, Some(doctor::Purpose::Console)).await;
+    assert_eq!(problems(&checks), Vec::<&Check>::new());
+    assert_serves(&both).await;
+
+    // Whoever migrated may work, too.
+    let of_worker = list_rights(&on.store, doctor::Purpose::Worker, "migrator").await;
+    for grant in of_worker.expect("an answer").expect("a server").grants {
+        on.execute(&grant.statement).await;
+    }
+    let migrator = on.migrator().await;
+    let examined = doctor::examine(&migrator, None).await.expect("an answer");
+    assert_eq!(examined.purpose, Some(doctor::Purpose::Worker));
+    assert_eq!(problems(&examined.checks), Vec::<&Check>::new());
     role.forget(&on).await;
 }
 
