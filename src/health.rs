@@ -99,6 +99,8 @@ pub enum Schema {
 pub enum Obstacle {
     /// It has not looked yet whether there is any other.
     Unexamined,
+    /// Its schema serves another platform.
+    OtherPlatform,
     /// Rows that prove may be hidden from it.
     HiddenRows,
     /// Evidence is dated hours off its restores.
@@ -113,6 +115,7 @@ impl Obstacle {
     pub fn name(self) -> &'static str {
         match self {
             Self::Unexamined => "not examined",
+            Self::OtherPlatform => "another platform",
             Self::HiddenRows => "hidden rows",
             Self::ShiftedTimes => "shifted times",
             Self::NewerRules => "newer rules",
@@ -122,6 +125,9 @@ impl Obstacle {
     fn detail(self) -> &'static str {
         match self {
             Self::Unexamined => "the database was not examined yet",
+            Self::OtherPlatform => {
+                "our schema serves another platform than this one, so nothing is settled; run `restore-reconciler doctor`"
+            }
             Self::HiddenRows => {
                 "row security or a view may hide rows that prove, so nothing is settled; run `restore-reconciler doctor`"
             }

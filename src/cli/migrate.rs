@@ -28,12 +28,16 @@ pub(super) struct Args {
     /// Remove those triggers.
     #[arg(long)]
     without_platform_trigger: bool,
+    /// Have our schema serve the platform that the search path leads to, where that is another one than before: its schema
+    /// was renamed, or it was moved. PostgreSQL only.
+    #[arg(long)]
+    rebind: bool,
     /// Only say how far the schemas were migrated, what is missing, and what stands in the way. Exit code 3 where
     /// anything is left to do. PostgreSQL only.
-    #[arg(long, conflicts_with_all = ["sql", "with_platform_trigger", "without_platform_trigger"])]
+    #[arg(long, conflicts_with_all = ["sql", "rebind", "with_platform_trigger", "without_platform_trigger"])]
     status: bool,
     /// Only print what would be run, as a script for psql. PostgreSQL only.
-    #[arg(long, conflicts_with_all = ["with_platform_trigger", "without_platform_trigger"])]
+    #[arg(long, conflicts_with_all = ["rebind", "with_platform_trigger", "without_platform_trigger"])]
     sql: bool,
 }
 
@@ -52,6 +56,13 @@ impl Args {
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let store = session.open(Access::Write).await?;
     let triggers = args.triggers();
+    if args.rebind && store.backend() == Backend::Sqlite {
+        return Err(Failure::new(
+            "a SQLite file holds one platform, to which nothing has to be bound; nothing was changed",
+            "Leave the option out.",
+        )
+        .into());
+    }
     if triggers.is_some() && store.backend() == Backend::Sqlite {
         return Err(Failure::new(
             "a SQLite file has no triggers that could queue jobs; nothing was changed",
@@ -72,20 +83,31 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     }
     if let Some(ground) = &ground {
         let with_triggers = triggers == Some(TriggerWord::Added);
-        refuse_obstacles(&obstacles(&store, ground, with_triggers).await?)?;
+        refuse_obstacles(&obstacles(&store, ground, with_triggers, args.rebind).await?)?;
     }
     let before = store.schema_version().await?;
     store.migrate().await?;
+    let elsewhere = ground
+        .as_ref()
+        .filter(|ground| ground.other_platform().is_some());
+    if elsewhere.is_some() {
+        store.rebind().await?;
+    }
     worker::set_up(&store).await?;
     if let Some(wanted) = triggers {
         set_triggers(&store, wanted).await?;
     }
-    let queue_after = store.survey(&queue).await?;
+    let after = store.survey(&queue).await?;
+    let bound = |ground: Option<&Ground>| ground.and_then(|ground| ground.binding.clone());
+    let binding = bound(after.as_ref());
     let migrated = Migrated {
         before,
         after: store.schema_version().await?,
         queue_before: ground.as_ref().and_then(|ground| ground.queue.version),
-        queue_after: queue_after.and_then(|ground| ground.queue.version),
+        queue_after: after.and_then(|ground| ground.queue.version),
+        bound_before: bound(elsewhere).map(|bound| bound.schema),
+        platform_schema: binding.as_ref().map(|bound| bound.schema.clone()),
+        install_id: binding.map(|bound| bound.install_id),
         extensions: ground.map(extensions).unwrap_or_default(),
         platform_trigger: triggers,
     };
@@ -96,11 +118,13 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     Ok(Exit::Done)
 }
 
-/// What stands in the way: of the schemas, of what `reconciler.request` is to read, and of triggers that are wanted.
+/// What stands in the way: of the schemas, of what `reconciler.request` is to read, and of triggers that are wanted. That
+/// another platform is served is in the way unless that is to change.
 async fn obstacles(
     store: &Store,
     ground: &Ground,
     with_triggers: bool,
+    rebind: bool,
 ) -> anyhow::Result<Vec<CheckShown>> {
     let shown = |subject: &str, finding: String, action: String| CheckShown {
         level: LevelWord::Problem,
@@ -108,11 +132,12 @@ async fn obstacles(
         finding,
         action: Some(action),
     };
-    let of_schemas = ground.obstacles.iter();
+    let other_platform = ground.other_platform().filter(|_| !rebind);
+    let of_schemas = ground.obstacles.iter().chain(&other_platform);
     let mut obstacles: Vec<_> = of_schemas
         .map(|it| shown("migrate", it.finding.clone(), it.action.clone()))
         .collect();
-    if !ground.is_migrated() || with_triggers {
+    if !ground.is_migrated() || with_triggers || rebind {
         let role = &ground.role_name;
         let lacking = doctor::find_lacks_of_migrator(store, role, with_triggers).await?;
         obstacles.extend(lacking.into_iter().map(|(what, statement)| {
@@ -164,7 +189,12 @@ async fn show_plan(
         own: schema(&ground.own),
         queue: schema(&ground.queue),
         extensions: extensions(ground.clone()),
-        obstacles: obstacles(store, ground, false).await?,
+        platform_schema: ground.binding.as_ref().map(|bound| bound.schema.clone()),
+        install_id: ground
+            .binding
+            .as_ref()
+            .map(|bound| bound.install_id.clone()),
+        obstacles: obstacles(store, ground, false, false).await?,
     };
     let exit = if status.up_to_date && status.obstacles.is_empty() {
         Exit::Done
@@ -189,6 +219,11 @@ fn show_status(status: &MigrationStatus, session: &mut Session<'_>) -> anyhow::R
             missing => format!("to be run: {}", missing.join(", ")),
         };
         screen.line(&format!("schema {name}: {version}; {missing}"))?;
+    }
+    if let (Some(schema), Some(id)) = (&status.platform_schema, &status.install_id) {
+        screen.line(&format!(
+            "serves the platform in schema {schema}; install id {id}"
+        ))?;
     }
     for ExtensionShown { name, schema } in &status.extensions {
         screen.line(&format!(
@@ -233,6 +268,7 @@ fn sentence(store: &Store, migrated: &Migrated) -> String {
         sentences.push(changed(queue, migrated.queue_before, migrated.queue_after));
     }
     sentences.extend(migrated.extensions.iter().map(created));
+    sentences.extend(rebound(migrated));
     sentences.push(match migrated.platform_trigger {
         None => "Platform tables were not touched.".to_owned(),
         Some(TriggerWord::Added) => {
@@ -248,6 +284,18 @@ fn sentence(store: &Store, migrated: &Migrated) -> String {
         }
     });
     sentences.join(" ")
+}
+
+/// Verdicts are found by their run alone: those of another platform's runs are about none of this one's.
+fn rebound(migrated: &Migrated) -> Option<String> {
+    let (before, now) = (
+        migrated.bound_before.as_ref()?,
+        migrated.platform_schema.as_ref()?,
+    );
+    Some(format!(
+        "It serves the platform in schema {now} from now on, and not the one in {before} as before. Every verdict on record \
+         is kept; one about a run that is not in {now} is shown for none."
+    ))
 }
 
 fn changed(schema: &str, before: Option<i64>, after: Option<i64>) -> String {

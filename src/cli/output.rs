@@ -82,6 +82,12 @@ pub struct Migrated {
     pub queue_after: Option<i64>,
     /// The extensions that were created.
     pub extensions: Vec<ExtensionShown>,
+    /// The schema of the platform that was served before, quoted where it must be; none unless that has changed.
+    pub bound_before: Option<String>,
+    /// The schema of the platform that is served; none on SQLite.
+    pub platform_schema: Option<String>,
+    /// What tells this installation from every other; none on SQLite.
+    pub install_id: Option<String>,
     /// What was done about the triggers on platform tables; none where nothing was asked for.
     pub platform_trigger: Option<TriggerWord>,
 }
@@ -107,6 +113,10 @@ pub struct MigrationStatus {
     pub queue: SchemaStatus,
     /// The extensions that would be created.
     pub extensions: Vec<ExtensionShown>,
+    /// The schema of the platform that is served, quoted where it must be; none before that was asked for.
+    pub platform_schema: Option<String>,
+    /// What tells this installation from every other; none before it was installed.
+    pub install_id: Option<String>,
     /// What stands in the way, each with what to do.
     pub obstacles: Vec<CheckShown>,
 }

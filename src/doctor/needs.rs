@@ -145,7 +145,7 @@ const fn queue(name: &'static str) -> NeededTable {
 }
 
 /// Every table, in the order in which checks speak of them.
-pub(super) const TABLES: [NeededTable; 19] = [
+pub(super) const TABLES: [NeededTable; 20] = [
     console("workspaces", &[shown("id", ID), shown("name", TEXT)]),
     console(
         "managed_environments",
@@ -295,6 +295,7 @@ pub(super) const TABLES: [NeededTable; 19] = [
     own("census", &["SELECT", "INSERT", "UPDATE"], false),
     own("judges", &["SELECT", "INSERT", "UPDATE", "DELETE"], false),
     own("migrations", &["SELECT"], true),
+    own("platform", &["SELECT"], true),
     queue("jobs"),
     queue("workers"),
 ];

@@ -42,6 +42,11 @@ const OWN: Probe = Probe {
     step: "look for our own schema",
     statement: include_str!("postgres/own.sql"),
 };
+const BINDING: Probe = Probe {
+    subject: "platform served",
+    step: "ask which platform our schema serves",
+    statement: include_str!("postgres/binding.sql"),
+};
 const NEIGHBOURS: Probe = Probe {
     subject: "neighbours",
     step: "look at how runs are called",
@@ -230,7 +235,11 @@ impl<'c> RoleView<'c> {
         }
         match examine_own(self.connection, &self.tables).await? {
             Ok(found) => {
+                let is_migrated = found.iter().all(|check| check.level == Level::Good);
                 checks.extend(found);
+                if is_migrated && self.rights.lacks_none_of("reconciler.platform") {
+                    checks.extend(checks_of(self.run(&BINDING).await?));
+                }
                 checks.extend(self.judge("own"));
             }
             Err(check) => checks.push(*check),

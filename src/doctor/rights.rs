@@ -197,6 +197,12 @@ impl Rights {
             .collect()
     }
 
+    /// Whether all is granted of an object that is needed.
+    pub(super) fn lacks_none_of(&self, subject: &str) -> bool {
+        let mut about = self.grants.iter().filter(|it| it.subject == subject);
+        about.all(|grant| grant.missing.is_none())
+    }
+
     /// What is needed and not there, with what for, and what to do.
     pub(super) fn judge_absent(&self, need: &str, action: &str) -> Option<Check> {
         (!self.absent.is_empty()).then(|| {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{Connection as _, FromRow, SqliteConnection, SqlitePool};
 
-use super::check::{Applied, CHECK_THE_URL, Check, MIGRATE, answer, judge_migrations};
+use super::check::{Applied, CHECK_THE_URL, Check, Level, MIGRATE, answer, judge_migrations};
 use super::needs::{NeededTable, TABLES, platform_tables};
 use super::purpose::Examination;
 use crate::storage::sqlite::migrator;
@@ -17,13 +17,14 @@ use crate::storage::{During as _, ErrorKind, Store, StoreError};
 const OWN_SUBJECT: &str = "tables of reconciler";
 
 /// Our own tables.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     "reconciler_ledger",
     "reconciler_watch_list",
     "reconciler_sweeps",
     "reconciler_attempts",
     "reconciler_ticks",
     "reconciler_judges",
+    "reconciler_platform",
 ];
 
 #[derive(Debug, FromRow)]
@@ -282,8 +283,24 @@ async fn look_at_own(
                 "Restore the file from a backup: a ledger cannot be written again.",
             )
         });
-    let checks = std::iter::once(state).chain(lost);
-    Ok(checks.chain([look_at_queue(store).await]).collect())
+    let mut checks: Vec<Check> = std::iter::once(state).chain(lost).collect();
+    if checks.iter().all(|check| check.level == Level::Good) {
+        checks.push(look_at_installation(pool).await?);
+    }
+    checks.push(look_at_queue(store).await);
+    Ok(checks)
+}
+
+async fn look_at_installation(pool: &SqlitePool) -> Result<Check, StoreError> {
+    let subject = "installation";
+    let id: Result<String, _> = sqlx::query_scalar(include_str!("sqlite/installation.sql"))
+        .fetch_one(pool)
+        .await
+        .during("ask which installation this is");
+    Ok(match answer(subject, id)? {
+        Ok(id) => Check::good(subject, format!("Its install id is {id}.")),
+        Err(check) => *check,
+    })
 }
 
 /// The jobs' file. That it cannot be opened mostly means that nobody has made it yet.

@@ -23,6 +23,17 @@ pub enum Distrust {
         "row security or a view may hide rows of {0} from this role, and with them contrary proof, so nothing is settled"
     )]
     HiddenRows(String),
+    /// The search path leads to another platform than the one that our schema is bound to, whose ids mean other runs.
+    #[error(
+        "our schema serves the platform in schema {bound}, and the search path leads to that in schema {found}, so \
+         nothing is settled"
+    )]
+    OtherPlatform {
+        /// The schema of the platform that ours serves.
+        bound: String,
+        /// The schema that was found.
+        found: String,
+    },
     /// Evidence is dated hours off the ends of its restores.
     #[error(
         "{} of the {} latest evidence snapshots are dated {:#} {} the ends of their restores, as if moments were \
@@ -39,6 +50,10 @@ impl Distrust {
         match self {
             Self::HiddenRows(_) => {
                 "Run `restore-reconciler doctor`: it names the policies, and what ends this. Workers go on by themselves."
+            }
+            Self::OtherPlatform { .. } => {
+                "Give a second platform a database of its own. Where the platform's schema was renamed, or the platform was \
+                 moved, run `restore-reconciler migrate --rebind`. Workers go on by themselves."
             }
             Self::ShiftedTimes(_) => {
                 "Run `restore-reconciler doctor`: it names time zones, and what ends this. Workers go on by themselves."

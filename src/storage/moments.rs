@@ -27,10 +27,10 @@ fn sample((generated, began, ended): SampleRecord) -> Sample {
 }
 
 impl Store {
-    /// Why nothing may be proven from what this database shows to this role. Not for the settling path, which asks what
-    /// may change at any moment by itself.
+    /// Why nothing may be proven from what this database shows to this role, our schema being there. Not for the settling
+    /// path, which asks what may change at any moment by itself.
     pub async fn find_distrust(&self) -> Result<Option<Distrust>, StoreError> {
-        if let Some(distrust) = self.find_hidden_rows().await? {
+        if let Some(distrust) = self.find_obstacle().await? {
             return Ok(Some(distrust));
         }
         self.find_shift().await

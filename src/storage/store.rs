@@ -244,6 +244,14 @@ impl Store {
         }
     }
 
+    /// Has our schema serve the platform that is found, once it is migrated. SQLite has nothing to bind.
+    pub async fn rebind(&self) -> Result<(), StoreError> {
+        match &self.database {
+            EitherDatabase::Postgres(database) => postgres::upgrade::bind(database.pool()).await,
+            EitherDatabase::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// What of ours is in a database of PostgreSQL; nothing on SQLite, where there are no schemas. Writes nothing.
     pub async fn installed(&self) -> Result<Option<Installed>, StoreError> {
         match &self.database {
@@ -359,11 +367,18 @@ impl Store {
         }
     }
 
-    /// Whether rows that prove may be hidden from this role now, and nobody vouches that they are not.
-    pub async fn find_hidden_rows(&self) -> Result<Option<Distrust>, StoreError> {
-        let tx = self.database.begin_read().await?;
-        let distrust = tx.distrust();
-        finish(tx, Ok(distrust)).await
+    /// Whether our schema, which must be there, serves another platform than the one that is found, or rows that prove may
+    /// be hidden from this role now, and nobody vouches that they are not: what settlements ask, too.
+    pub async fn find_obstacle(&self) -> Result<Option<Distrust>, StoreError> {
+        match &self.database {
+            EitherDatabase::Postgres(database) => {
+                let tx = database.begin().await?;
+                let distrust = tx.distrust();
+                tx.rollback().await?;
+                Ok(distrust)
+            }
+            EitherDatabase::Sqlite(_) => Ok(None),
+        }
     }
 
     /// The database's clock.

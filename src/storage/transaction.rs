@@ -20,8 +20,8 @@ pub(super) struct DatabaseTransaction {
     /// The database's clock, read when the transaction began.
     as_of: Timestamp,
     interference: Interference,
-    /// The tables of which rows may be hidden, as they were when it began; empty where there are none.
-    hides_rows_of: String,
+    /// Why nothing may be proven from what is read in it, as it was when it began.
+    distrust: Option<Distrust>,
     /// What an operator vouches for.
     trust: Trust,
     /// How many bytes of restores' documents were parsed in it so far.
@@ -50,23 +50,22 @@ impl DatabaseTransaction {
             tx,
             as_of,
             interference,
-            hides_rows_of: String::new(),
+            distrust: None,
             trust: Trust::default(),
             bytes_parsed: 0,
         }
     }
 
-    /// The same where rows of these tables may be hidden.
-    pub(super) fn hiding_rows_of(mut self, tables: String, trust: Trust) -> Self {
-        self.hides_rows_of = tables;
+    /// The same where an operator vouches for so much, and there is this reason to prove nothing all the same.
+    pub(super) fn trusted(mut self, trust: Trust, distrust: Option<Distrust>) -> Self {
         self.trust = trust;
+        self.distrust = distrust;
         self
     }
 
     /// Why nothing may be proven from what is read in it.
     pub(super) fn distrust(&self) -> Option<Distrust> {
-        let is_hidden = !self.hides_rows_of.is_empty() && !self.trust.row_security;
-        is_hidden.then(|| Distrust::HiddenRows(self.hides_rows_of.clone()))
+        self.distrust.clone()
     }
 
     /// What an operator vouches for.

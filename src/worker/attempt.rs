@@ -11,7 +11,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::Source;
 
 use super::shared::Shared;
-use crate::health::{Health, Obstacle};
+use crate::health::Health;
 use crate::storage::{ClaimedJob, ErrorKind, Settled, Settlement, StoreError};
 use crate::telemetry::names::BATCH_RUNS;
 
@@ -137,7 +137,7 @@ pub(super) async fn attempt(
                 && error.distrust().is_some()
             {
                 // Sooner than whoever looks for it by itself.
-                shared.found(Obstacle::HiddenRows, error.distrust());
+                shared.found_by_settlements(error.distrust());
             } else {
                 note(&shared.health, settled, &result);
             }

@@ -1,6 +1,6 @@
 //! Whether what the database shows may be trusted: looked at all the time, said once per change.
 //!
-//! A settlement asks by itself whether rows may be hidden. This loop keeps the worker from taking up what it would have to
+//! A settlement asks by itself whose the platform is and whether rows may be hidden. This loop keeps the worker from taking up what it would have to
 //! give back, and lets it go on. Whether evidence is dated hours off is a habit of many rows, and looked at rarely.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::clock::Stopwatch;
 use crate::health::Obstacle;
 use crate::storage::{Distrust, ErrorKind, StoreError};
 
-/// How often it is asked whether rows may be hidden.
+/// How often it is asked what settlements ask.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How often moments are sampled, and how often while they are found to be off, so that a worker goes on soon.
@@ -31,14 +31,11 @@ pub(super) async fn keep_examining(shared: Arc<Shared>) {
             () = shared.stop.cancelled() => return,
             () = shared.health.database_up() => {}
         }
-        let is_known = look(
-            &shared,
-            Obstacle::HiddenRows,
-            shared.store.find_hidden_rows(),
-        )
-        .await;
+        let note = |found: Option<&Distrust>| shared.found_by_settlements(found);
+        let is_known = look(shared.store.find_obstacle(), note).await;
         let is_due = sampled.is_none_or(|(since, every)| since.elapsed() >= every);
-        if is_due && look(&shared, Obstacle::ShiftedTimes, shared.store.find_shift()).await {
+        let note = |found: Option<&Distrust>| shared.found(Obstacle::ShiftedTimes, found);
+        if is_due && look(shared.store.find_shift(), note).await {
             let obstacles = shared.health.watch_obstacles();
             let is_shifted = obstacles.borrow().contains(&Obstacle::ShiftedTimes);
             let every = if is_shifted {
@@ -68,17 +65,16 @@ pub(super) async fn keep_examining(shared: Arc<Shared>) {
 /// Notes what was found, and returns whether there was an answer. What fails in passing is asked again; what else is wrong
 /// with the database is said by whoever settles.
 async fn look(
-    shared: &Shared,
-    obstacle: Obstacle,
     looking: impl Future<Output = Result<Option<Distrust>, StoreError>>,
+    note: impl Fn(Option<&Distrust>),
 ) -> bool {
     match tokio::time::timeout(ANSWER_WITHIN, looking).await {
         Ok(Ok(found)) => {
-            shared.found(obstacle, found.as_ref());
+            note(found.as_ref());
             true
         }
         Ok(Err(error)) => {
-            tracing::debug!(%error, obstacle = obstacle.name(), "this could not be examined");
+            tracing::debug!(%error, "whether proof can be trusted could not be examined");
             error.kind() != ErrorKind::Transient
         }
         Err(_) => false,

@@ -167,6 +167,13 @@ impl Shared {
         }
     }
 
+    /// Notes why nothing may be settled, as settlements find it, and which of these reasons there are no more.
+    pub(super) fn found_by_settlements(&self, distrust: Option<&Distrust>) {
+        let is_other = matches!(distrust, Some(Distrust::OtherPlatform { .. }));
+        self.found(Obstacle::OtherPlatform, distrust.filter(|_| is_other));
+        self.found(Obstacle::HiddenRows, distrust.filter(|_| !is_other));
+    }
+
     /// Notes whether there is a reason of this kind to settle nothing, and says so where that is news.
     pub(super) fn found(&self, obstacle: Obstacle, distrust: Option<&Distrust>) {
         if !self.health.obstacle(obstacle, distrust.is_some()) {

@@ -1,5 +1,6 @@
 //! The command line, by running the real binary on planted databases.
 
+mod binding;
 mod databases;
 mod demo;
 mod encryption;

@@ -27,24 +27,38 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, FromRow, PgConnection};
 
 use super::column::StoredMoment;
+use super::distrust::Distrust;
 use super::error::{During as _, StoreError};
 use super::limits::Limits;
 use super::plans;
 use super::settle::Interference;
-use super::statement::{Statement, statement, values};
+use super::statement::{Statement, Value, statement};
 use super::transaction::{DatabaseTransaction, Tx};
 
-/// Sets a transaction's time zone and limits.
+/// Sets the time zone and the limits of a transaction that may write, where our schema is there.
 const OPEN: Statement = statement!("read the database's clock", postgres "open_transaction");
 
-/// The row of [`OPEN`].
+/// The same of one that reads, whether or not anything of ours is there.
+const OPEN_READING: Statement = statement!(OPEN.step, postgres "open_reading");
+
+/// The row of [`OPEN_READING`].
 #[derive(FromRow)]
 struct Opened {
     as_of: StoredMoment,
     /// The tables of which rows may be hidden.
     hides_rows_of: String,
+}
+
+/// The row of [`OPEN`].
+#[derive(FromRow)]
+struct OpenedToWrite {
+    #[sqlx(flatten)]
+    opened: Opened,
     may_swallow: bool,
     may_hide: bool,
+    /// Both, where our schema serves another platform.
+    bound_schema: Option<String>,
+    found_schema: Option<String>,
 }
 
 /// Connections of the library that delivers jobs: each of two queues looks, and shows that it is alive.
@@ -182,32 +196,45 @@ impl PostgresStore {
     /// A transaction that may write.
     pub(super) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         let tx = begin_whole(&self.pool, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
-        self.set_up(tx.during("begin a transaction")?).await
+        let mut tx = Tx::Postgres(tx.during("begin a transaction")?);
+        let values = &self.limits_of_transactions();
+        let found: OpenedToWrite = tx.driver().fetch_one(OPEN, values).await?;
+        let interference = Interference {
+            may_swallow: found.may_swallow,
+            may_hide: found.may_hide,
+        };
+        let elsewhere = found.bound_schema.zip(found.found_schema);
+        let elsewhere = elsewhere.map(|(bound, found)| Distrust::OtherPlatform { bound, found });
+        self.opened(tx, found.opened, interference, elsewhere)
     }
 
     /// A transaction that sees one snapshot and cannot write.
     pub(super) async fn begin_read(&self) -> Result<DatabaseTransaction, StoreError> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
         let tx = begin_whole(&self.pool, begin).await;
-        self.set_up(tx.during("begin to read")?).await
+        let mut tx = Tx::Postgres(tx.during("begin to read")?);
+        let values = &self.limits_of_transactions();
+        let found = tx.driver().fetch_one(OPEN_READING, values).await?;
+        self.opened(tx, found, Interference::default(), None)
     }
 
-    async fn set_up(
+    fn limits_of_transactions(&self) -> [Value<'static>; 2] {
+        [self.limits.statement_timeout, self.limits.lock_timeout]
+            .map(|limit| Value::from(milliseconds(limit)))
+    }
+
+    fn opened(
         &self,
-        tx: sqlx::Transaction<'static, sqlx::Postgres>,
+        tx: Tx,
+        opened: Opened,
+        interference: Interference,
+        elsewhere: Option<Distrust>,
     ) -> Result<DatabaseTransaction, StoreError> {
-        let values = values![
-            milliseconds(self.limits.statement_timeout),
-            milliseconds(self.limits.lock_timeout),
-        ];
-        let mut tx = Tx::Postgres(tx);
-        let opened: Opened = tx.driver().fetch_one(OPEN, values).await?;
-        let interference = Interference {
-            may_swallow: opened.may_swallow,
-            may_hide: opened.may_hide,
-        };
+        let trust = self.limits.trust;
+        let is_hidden = !opened.hides_rows_of.is_empty() && !trust.row_security;
+        let hidden = is_hidden.then_some(Distrust::HiddenRows(opened.hides_rows_of));
         let tx = DatabaseTransaction::new(tx, opened.as_of.read(OPEN.step)?, interference);
-        Ok(tx.hiding_rows_of(opened.hides_rows_of, self.limits.trust))
+        Ok(tx.trusted(trust, elsewhere.or(hidden)))
     }
 
     /// The connections of the library that delivers jobs.
@@ -220,14 +247,14 @@ impl PostgresStore {
         &self.pulse
     }
 
-    /// What may be taken from the server.
-    pub(super) fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// Whether a standby is not what is meant.
     pub(super) fn wants_primary(&self) -> bool {
         self.wants_primary
+    }
+
+    /// What may be taken from the server.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The pool, for the examination of a database before its schema is trusted.

@@ -38,6 +38,8 @@ pub struct Ground {
     pub extensions: Vec<NewExtension>,
     /// What stands in the way; nothing is written while there is any.
     pub obstacles: Vec<MigrationObstacle>,
+    /// The platform that our schema serves; none before that was asked for.
+    pub binding: Option<Binding>,
     /// Where our own migrations look for the platform's tables.
     platform_schema: String,
     /// Where extensions are created, and where those are that are there already: a search path.
@@ -53,6 +55,15 @@ pub struct SchemaState {
     pub version: Option<i64>,
     /// Those that are yet to be run, in their order.
     pub pending: Vec<i64>,
+}
+
+/// Which platform our schema serves.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Binding {
+    /// The platform's schema, quoted where it must be.
+    pub schema: String,
+    /// What tells this installation from every other.
+    pub install_id: String,
 }
 
 /// An extension that would be created.
@@ -91,6 +102,7 @@ struct BeforeMigrating {
     queue_owner: Option<String>,
     is_queue_mine: Option<bool>,
     is_own_recorded: bool,
+    is_bound: bool,
     is_queue_recorded: bool,
     /// A JSON list of [`Extension`].
     extensions: String,
@@ -124,7 +136,17 @@ pub(in crate::storage) async fn look(
     let own = applied(pool, before.is_own_recorded, before.is_own_mine, own).await?;
     let jobs = include_str!("sql/applied_queue.sql");
     let jobs = applied(pool, before.is_queue_recorded, before.is_queue_mine, jobs).await?;
-    Ok(before.judge(&own, &jobs, queue))
+    let mut binding = None;
+    if before.is_bound && before.is_own_mine != Some(false) {
+        binding = sqlx::query_as(include_str!("sql/load_binding.sql"))
+            .fetch_optional(pool)
+            .await
+            .during(step)?;
+    }
+    Ok(Ground {
+        binding,
+        ..before.judge(&own, &jobs, queue)
+    })
 }
 
 /// Nothing is read of a schema that is somebody else's: that alone is an obstacle.
@@ -192,6 +214,7 @@ impl BeforeMigrating {
             extensions,
             may_create: self.may_create,
             obstacles,
+            binding: None,
             role_name: self.role_name,
             platform_schema: self
                 .platform_schema
@@ -293,6 +316,23 @@ impl Ground {
         self.own.pending.is_empty() && self.queue.pending.is_empty()
     }
 
+    /// That our schema serves another platform than the one that is found, where it does: nothing is to be migrated from
+    /// there, unless it is to be bound anew.
+    #[must_use]
+    pub fn other_platform(&self) -> Option<MigrationObstacle> {
+        let bound = self.binding.as_ref().map(|binding| &binding.schema)?;
+        let found = &self.platform_schema;
+        (bound != found).then(|| MigrationObstacle {
+            finding: format!(
+                "Our schema serves the platform in schema {bound}, and the search path leads to that in schema {found}."
+            ),
+            action: format!(
+                "Give a second platform a database of its own: our schema's name is fixed. Where the platform's schema was \
+                 renamed, or the platform was moved to {found}: restore-reconciler migrate --rebind"
+            ),
+        })
+    }
+
     /// What migrating would run, as a script for `psql`, with the record of it. Empty where nothing is left to do.
     #[must_use]
     pub fn script(&self, queue: &Migrator) -> String {
@@ -364,6 +404,19 @@ fn write_schema<'m>(
         writeln!(script, "', 0);")?;
     }
     writeln!(script, "{CORRECT_QUEUE};\nCOMMIT;")
+}
+
+/// Has our schema serve the platform that is found, while nobody migrates.
+pub(in crate::storage) async fn bind(pool: &PgPool) -> Result<(), StoreError> {
+    let step = "bind our schema to the platform";
+    let mut tx = pool.begin().await.during(step)?;
+    for statement in [LOCK, include_str!("sql/bind.sql")] {
+        sqlx::query(statement)
+            .execute(&mut *tx)
+            .await
+            .during(step)?;
+    }
+    tx.commit().await.during(step)
 }
 
 /// Runs migrations, all of them or none, one process at a time. What has no schema named is created in `beside`, which

@@ -11,7 +11,7 @@ use crate::support::cluster::{self, TestDatabase};
 use crate::support::roles::{Purpose, connect};
 
 /// A platform's database in which nothing is everybody's, and nothing of ours is there.
-async fn platforms() -> TestDatabase {
+pub(super) async fn platforms() -> TestDatabase {
     let database = cluster::database().await;
     let owner = Standin::new(&Purpose::Owner.url(&database.url())).expect("a URL");
     owner.install().await.expect("the stand-in");
@@ -35,13 +35,13 @@ async fn try_execute(url: &str, statements: String) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-async fn execute(url: &str, statements: String) {
+pub(super) async fn execute(url: &str, statements: String) {
     let done = try_execute(url, statements.clone()).await;
     done.unwrap_or_else(|error| panic!("{statements}: {error}"));
 }
 
 /// What is printed for a purpose, run by whoever owns what it is about.
-async fn grant(database: &TestDatabase, purpose: &str, role: &str) -> Vec<String> {
+pub(super) async fn grant(database: &TestDatabase, purpose: &str, role: &str) -> Vec<String> {
     let url = database.url();
     let ran = run(&url, &["grants", purpose, "--to", role, "--output", "json"]).exits(0);
     let Document::Grants(printed) = ran.document() else {
@@ -57,7 +57,7 @@ async fn grant(database: &TestDatabase, purpose: &str, role: &str) -> Vec<String
 }
 
 #[track_caller]
-fn said(url: &str, verb: &str, code: i32) -> Ran {
+pub(super) fn said(url: &str, verb: &str, code: i32) -> Ran {
     let arguments: Vec<&str> = verb.split_whitespace().collect();
     run(url, &arguments).exits(code)
 }
@@ -345,7 +345,7 @@ async fn connect_at(url: &str) -> PgConnection {
 }
 
 /// Whether `reconciler.request` queued a job for an open run.
-async fn is_asked(platform: &mut PgConnection) -> bool {
+pub(super) async fn is_asked(platform: &mut PgConnection) -> bool {
     let asked = sqlx::query_scalar("SELECT reconciler.request($1)").bind(RUNNING);
     asked
         .fetch_one(platform)

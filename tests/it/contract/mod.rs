@@ -5,6 +5,7 @@
 //! that Laravel could have given them.
 
 mod attempts;
+mod binding;
 mod cases;
 mod census;
 mod documents;

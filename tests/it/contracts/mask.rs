@@ -34,6 +34,8 @@ fn name_of(word: &str) -> Option<&'static str> {
         _ if is_of_a_process(word) => Some("WORKER"),
         20.. if word.trim_end_matches('.').parse::<Timestamp>().is_ok() => Some("MOMENT"),
         32 | 64 if is_of(|character| character.is_ascii_hexdigit()) => Some("HEX"),
+        // With the full stop of a sentence, perhaps.
+        36 | 37 if is_of(|it| it.is_ascii_hexdigit() || "-.".contains(it)) => Some("INSTALL_ID"),
         26 if is_of(|it| it.is_ascii_uppercase() || it.is_ascii_digit()) => Some("JOB"),
         10 if is_shaped(word, "0000-00-00") => Some("DATE"),
         8 if is_shaped(word, "00:00:00") => Some("TIME"),

@@ -61,6 +61,7 @@ const QUEUE: &[&str] = &["jobs"];
 pub(super) const STATEMENTS: &[Statement] = &[
     // A settlement.
     reads("open_transaction", NONE),
+    reads("open_reading", NONE),
     reads("lock_open_runs", A_PAGE),
     reads("load_runs", A_PAGE),
     reads_through("load_candidates", 2 * A_PAGE, &["restore_runs"]),
@@ -146,6 +147,8 @@ const OTHERS: &[(&str, &str)] = &[
     ("lock_migrations", "reads nothing"),
     ("create_beside", "reads nothing"),
     ("look_before_migrating", "reads the catalogue"),
+    ("load_binding", "reads the one row"),
+    ("bind", "writes the one row"),
     ("look_before_uninstalling", "reads the catalogue"),
     ("applied_own", "reads a row per migration"),
     ("applied_queue", "reads a row per migration"),

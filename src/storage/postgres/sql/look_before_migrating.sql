@@ -38,6 +38,10 @@ SELECT
     ) AS is_own_recorded,
     EXISTS (
         SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = 'reconciler' AND relname = 'platform'
+    ) AS is_bound,
+    EXISTS (
+        SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
         WHERE nspname = 'apalis' AND relname = '_sqlx_migrations'
     ) AS is_queue_recorded,
     (SELECT json_agg(wanted)::text FROM wanted) AS extensions,

@@ -1,5 +1,5 @@
--- open_transaction: sets this transaction's time zone and limits, reads the clock, asks which tables may hide rows, and
--- sees what may swallow a write without a word.
+-- open_transaction: sets this transaction's time zone and limits, reads the clock, asks which tables may hide rows and whose
+-- they are, and sees what may swallow a write without a word.
 -- Plans are made for the batch at hand: a generic one expects arrays of ten, and walks tables that
 -- have no index once for each element.
 SELECT
@@ -36,4 +36,15 @@ SELECT
               )
           )
     ) AS may_swallow,
-    coalesce(row_security_active(to_regclass('operation_runs')::oid), false) AS may_hide
+    coalesce(row_security_active(to_regclass('operation_runs')::oid), false) AS may_hide,
+    elsewhere.bound_schema,
+    elsewhere.found_schema
+FROM (SELECT) AS asked
+-- Where the search path leads to another platform than the one that our schema serves.
+LEFT JOIN (
+    SELECT platform.schema_name AS bound_schema, namespace.nspname::text AS found_schema
+    FROM reconciler.platform
+    JOIN pg_class AS runs ON runs.oid = to_regclass('operation_runs')
+    JOIN pg_namespace AS namespace ON namespace.oid = runs.relnamespace
+    WHERE platform.schema_name <> namespace.nspname
+) AS elsewhere ON true
