@@ -11,8 +11,8 @@ use super::output::Document;
 use super::reason;
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
+use crate::storage::Assessment;
 use crate::storage::reader::{QueueStanding, Workspaces};
-use crate::storage::{Access, Assessment};
 use crate::views::explain::Explained;
 use crate::views::verdict::{DecisionWord, LegResult, RunResult, RunState, Verdict};
 
@@ -36,7 +36,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     if let Some(code) = args.reason {
         return reason::run(session.screen, code);
     }
-    let store = session.open(Access::Read).await?;
+    let store = session.open_to_look().await?;
     // Without a code, a run is required.
     let run = RunId(args.run.unwrap_or_default());
     let policy = session.config.rules.policy();
@@ -49,8 +49,11 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         )
         .into());
     };
-    let verdict = reader.load_verdict(&Workspaces::All, run).await?;
-    let standing = reader.load_standings(&Workspaces::All, &[run]).await?;
+    let (mut verdict, mut standing) = (None, Vec::new());
+    if !store.is_alone() {
+        verdict = reader.load_verdict(&Workspaces::All, run).await?;
+        standing = reader.load_standings(&Workspaces::All, &[run]).await?;
+    }
     let refusal = standing.first().and_then(QueueStanding::refusal);
     let verdict = verdict.as_ref().map(Verdict::from);
     let explained = Explained::new(&assessment, verdict, refusal.as_ref());

@@ -90,6 +90,11 @@ impl Session<'_> {
     /// into it.
     pub(super) async fn open_migrated(&self, access: Access) -> anyhow::Result<Store> {
         let store = self.open(access).await?;
+        self.migrated(store).await
+    }
+
+    /// The store, if our schema is there as this program knows it.
+    pub(super) async fn migrated(&self, store: Store) -> anyhow::Result<Store> {
         let known = store.schema_version_known();
         match store.schema_version().await? {
             Some(found) if found == known => Ok(store),
@@ -113,10 +118,29 @@ impl Session<'_> {
     /// A settlement looks by itself, but only once there is a run.
     pub(super) async fn open_to_settle(&self, access: Access) -> anyhow::Result<Store> {
         let store = self.open_migrated(access).await?;
+        self.trusted(store).await
+    }
+
+    /// The store, unless there is a reason to prove nothing from what it shows.
+    pub(super) async fn trusted(&self, store: Store) -> anyhow::Result<Store> {
         match store.find_distrust().await? {
             Some(distrust) => Err(Failure::new(distrust.to_string(), distrust.advice()).into()),
             None => Ok(store),
         }
+    }
+
+    /// Connects to a database in which is to be shown what would be decided, whether or not anything of ours is there yet.
+    /// Where it is not, says so.
+    pub(super) async fn open_to_look(&mut self) -> anyhow::Result<Store> {
+        let store = self.open(Access::Read).await?;
+        if store.backend() == Backend::Sqlite || store.schema_version().await?.is_some() {
+            return Ok(store);
+        }
+        self.screen.note(
+            "Nothing of ours is in this database yet; runs are shown as they would be judged now.\n\
+             To have them judged: restore-reconciler migrate",
+        );
+        Ok(store.alone())
     }
 
     /// Connects to a database that a worker can work on: our schema and the queue's tables are there.

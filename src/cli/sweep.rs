@@ -95,12 +95,7 @@ impl Findings {
 
 /// Sweeps and shows what came of it. After an error or an interruption, shows what was committed before.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
-    let access = if args.dry_run && !args.rehearse {
-        Access::Read
-    } else {
-        Access::Write
-    };
-    let store = session.open_to_settle(access).await?;
+    let store = open(session, args).await?;
     let settling = session.settling(Source::Sweep);
     let scope = args.scope(session.config.sweep.lanes());
     let due = store.count_due(scope.workspace).await?;
@@ -150,6 +145,18 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     show(swept, session.screen)?;
     done?;
     Ok(exit)
+}
+
+/// A dry run needs nothing of ours; one beside a schema that is not this program's says so.
+async fn open(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Store> {
+    if !args.dry_run || args.rehearse {
+        return session.open_to_settle(Access::Write).await;
+    }
+    let mut store = session.open_to_look().await?;
+    if !store.is_alone() {
+        store = session.migrated(store).await?;
+    }
+    session.trusted(store).await
 }
 
 impl From<&Swept> for Exit {

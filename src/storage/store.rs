@@ -371,14 +371,40 @@ impl Store {
     /// be hidden from this role now, and nobody vouches that they are not: what settlements ask, too.
     pub async fn find_obstacle(&self) -> Result<Option<Distrust>, StoreError> {
         match &self.database {
-            EitherDatabase::Postgres(database) => {
+            EitherDatabase::Postgres(database) if !database.is_alone() => {
                 let tx = database.begin().await?;
                 let distrust = tx.distrust();
                 tx.rollback().await?;
                 Ok(distrust)
             }
-            EitherDatabase::Sqlite(_) => Ok(None),
+            _ => self.find_hidden_rows().await,
         }
+    }
+
+    /// The same database, to be looked at where nothing of ours is in it yet: due runs, and what would be decided, and
+    /// nothing else. On SQLite there is no such look.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        match self.database {
+            EitherDatabase::Postgres(database) => Self {
+                database: EitherDatabase::Postgres(database.alone()),
+            },
+            EitherDatabase::Sqlite(_) => self,
+        }
+    }
+
+    /// Whether it is to be looked at without anything of ours.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        matches!(&self.database, EitherDatabase::Postgres(database) if database.is_alone())
+    }
+
+    /// Whether rows that prove may be hidden from this role now, and nobody vouches that they are not. Nothing of ours need
+    /// be there.
+    async fn find_hidden_rows(&self) -> Result<Option<Distrust>, StoreError> {
+        let tx = self.database.begin_read().await?;
+        let distrust = tx.distrust();
+        finish(tx, Ok(distrust)).await
     }
 
     /// The database's clock.

@@ -40,7 +40,12 @@ pub(super) async fn load_due_workspaces(
     workspace: Option<WorkspaceId>,
     shard: Shard,
 ) -> Result<Vec<DueWorkspace>, StoreError> {
-    let statement = statement!("count due runs", "load_due_workspaces");
+    let step = "count due runs";
+    let statement = if tx.is_alone {
+        statement!(step, postgres "load_due_workspaces_alone")
+    } else {
+        statement!(step, "load_due_workspaces")
+    };
     let values = values![workspace, shard.index(), shard.of()];
     let due: Vec<(Id, CountColumn, Id)> = tx.driver().fetch_all(statement, values).await?;
     let due = due.into_iter().map(|(workspace, runs, last)| DueWorkspace {
@@ -69,13 +74,18 @@ impl Store {
         &self,
         reading: &Reading,
     ) -> Result<Vec<(WorkspaceId, RunId)>, StoreError> {
-        let statement = statement!("look for due runs", "load_due");
+        let step = "look for due runs";
         let spans = || reading.spans.iter();
         let spans = Table::default()
             .integers("workspace", spans().map(|span| span.workspace.0))
             .integers("after", spans().map(|span| span.after.0))
             .integers("last", spans().map(|span| span.last.0));
         let mut tx = self.database.begin_read().await?;
+        let statement = if tx.is_alone {
+            statement!(step, postgres "load_due_alone")
+        } else {
+            statement!(step, "load_due")
+        };
         let values = values![spans, reading.each];
         let due = tx.driver().fetch_all::<(Id, Id)>(statement, values).await;
         let due = finish(tx, due).await?.into_iter();

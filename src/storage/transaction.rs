@@ -24,6 +24,8 @@ pub(super) struct DatabaseTransaction {
     distrust: Option<Distrust>,
     /// What an operator vouches for.
     trust: Trust,
+    /// Whether nothing of ours is in the database, so that statements name the platform's tables alone.
+    pub(super) is_alone: bool,
     /// How many bytes of restores' documents were parsed in it so far.
     pub(super) bytes_parsed: usize,
 }
@@ -51,6 +53,7 @@ impl DatabaseTransaction {
             as_of,
             interference,
             distrust: None,
+            is_alone: false,
             trust: Trust::default(),
             bytes_parsed: 0,
         }

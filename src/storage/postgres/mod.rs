@@ -108,6 +108,8 @@ pub struct PostgresStore {
     limits: Limits,
     /// Whether a standby is not what is meant.
     wants_primary: bool,
+    /// Whether nothing of ours is in the database.
+    is_alone: bool,
 }
 
 impl PostgresStore {
@@ -190,6 +192,7 @@ impl PostgresStore {
             pulse: of_at_most(1, of_pulse),
             limits,
             wants_primary,
+            is_alone: false,
         })
     }
 
@@ -234,7 +237,22 @@ impl PostgresStore {
         let is_hidden = !opened.hides_rows_of.is_empty() && !trust.row_security;
         let hidden = is_hidden.then_some(Distrust::HiddenRows(opened.hides_rows_of));
         let tx = DatabaseTransaction::new(tx, opened.as_of.read(OPEN.step)?, interference);
-        Ok(tx.trusted(trust, elsewhere.or(hidden)))
+        let mut tx = tx.trusted(trust, elsewhere.or(hidden));
+        tx.is_alone = self.is_alone;
+        Ok(tx)
+    }
+
+    /// The same database, to be looked at where nothing of ours is in it yet.
+    pub(super) fn alone(self) -> Self {
+        Self {
+            is_alone: true,
+            ..self
+        }
+    }
+
+    /// Whether nothing of ours is in it.
+    pub(super) fn is_alone(&self) -> bool {
+        self.is_alone
     }
 
     /// The connections of the library that delivers jobs.

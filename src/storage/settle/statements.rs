@@ -63,7 +63,12 @@ impl Transaction for DatabaseTransaction {
     }
 
     async fn load_runs(&mut self, runs: &[RunId]) -> Result<Vec<FoundRun>, StoreError> {
-        let statement = statement!("read runs", "load_runs");
+        let step = "read runs";
+        let statement = if self.is_alone {
+            statement!(step, postgres "load_runs_alone")
+        } else {
+            statement!(step, "load_runs")
+        };
         let records: Vec<RunRecord> = self
             .driver()
             .fetch_all(statement, values![runs, RUN_COLUMN_BYTES_MAX])

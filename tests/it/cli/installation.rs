@@ -262,6 +262,60 @@ async fn extensions_and_a_platform_in_schemas_of_their_own_are_found() {
     .await;
 }
 
+/// A role that may read the platform's tables and nothing else is enough to see what would be decided.
+#[tokio::test]
+async fn what_would_be_decided_is_shown_before_anything_is_installed() {
+    let database = cluster::database().await;
+    let url = database.url();
+    plant(&url).await;
+    let looks = format!("looks_{}", database.name());
+    execute(
+        &url,
+        format!(
+            "CREATE ROLE {looks} LOGIN; GRANT USAGE ON SCHEMA public TO {looks};
+             GRANT SELECT ON ALL TABLES IN SCHEMA public TO {looks}"
+        ),
+    )
+    .await;
+    let as_role = url.replacen("postgres@", &format!("{looks}@"), 1);
+    let not_yet = "Nothing of ours is in this database yet";
+    let before = said(&as_role, "sweep --dry-run", 10);
+    let before = before.says(
+        &[
+            "Looked at 5 due runs",
+            "This was a dry run",
+            "restore.execution_failed",
+        ],
+        &[not_yet, "restore-reconciler migrate"],
+    );
+    said(&as_role, "sweep --dry-run --workspace 2 --output json", 10)
+        .says(&["\"runs\": 1"], &[not_yet]);
+    said(&as_role, "explain 1", 0).says(&["if it were reconciled now: succeeded"], &[not_yet]);
+    said(&as_role, "explain 2", 10).says(&["restore.execution_failed"], &[not_yet]);
+    said(&as_role, "explain 999", 1).says(&[], &["run 999 does not exist"]);
+    // Whoever would write has to migrate first.
+    for verb in ["sweep", "sweep --dry-run --rehearse", "reconcile 1"] {
+        said(&as_role, verb, 1).says(&[], &["to do: Run `restore-reconciler migrate` first."]);
+    }
+    let hides = "ALTER TABLE audit_logs ENABLE ROW LEVEL SECURITY";
+    let shows = "ALTER TABLE audit_logs DISABLE ROW LEVEL SECURITY";
+    execute(&url, hides.to_owned()).await;
+    said(&as_role, "sweep --dry-run", 1).says(&[], &["may hide rows of audit_logs"]);
+    execute(&url, shows.to_owned()).await;
+
+    // Afterwards the same is decided, and nothing is said of it.
+    said(&url, "migrate", 0);
+    grant(&database, "worker", "reconciler").await;
+    let after = said(&url, "sweep --dry-run", 10);
+    assert!(!after.stderr.contains(not_yet), "{}", after.all());
+    let decided = |ran: &Ran| {
+        let lines = ran.stdout.lines().skip(1);
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(decided(&before), decided(&after));
+    execute(&url, format!("DROP OWNED BY {looks}; DROP ROLE {looks}")).await;
+}
+
 /// Somebody else may run it: what is printed is whole, and the record of it is the program's own.
 #[tokio::test]
 async fn the_printed_script_migrates() {

@@ -146,6 +146,12 @@ const OTHERS: &[(&str, &str)] = &[
     ("schema_version", "reads a row per migration"),
     ("lock_migrations", "reads nothing"),
     ("create_beside", "reads nothing"),
+    ("load_runs_alone", "is load_runs without our tables"),
+    (
+        "load_due_workspaces_alone",
+        "is load_due_workspaces without our tables",
+    ),
+    ("load_due_alone", "is load_due without our tables"),
     ("look_before_migrating", "reads the catalogue"),
     ("load_binding", "reads the one row"),
     ("bind", "writes the one row"),
