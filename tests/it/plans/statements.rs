@@ -115,6 +115,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("drop_dead_letters", NONE),
     // A console.
     reads_through("request_once", ONE, QUEUE),
+    reads("has_tables", NONE),
     reads("look_for_runs", BESIDE_OTHERS),
     reads("look_for_open_runs", ALL_OPEN),
     reads("describe_runs", A_PAGE),
@@ -142,7 +143,6 @@ const OTHERS: &[(&str, &str)] = &[
         "find_lockable",
         "reads what was locked, where a policy is on the table",
     ),
-    ("has_tables", "reads the catalogue"),
     ("schema_version", "reads a row per migration"),
     ("lock_migrations", "reads nothing"),
     ("create_beside", "reads nothing"),
