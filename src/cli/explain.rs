@@ -225,10 +225,10 @@ fn show_verdict(verdict: &Verdict, screen: &mut Screen) -> anyhow::Result<()> {
         Some(codes) if codes.is_empty() => "nothing".to_owned(),
         Some(codes) => codes.join(", "),
     };
-    let digest = if verdict.digest_matches {
-        "the facts on record have it"
-    } else {
-        "THE FACTS ON RECORD DO NOT HAVE IT: the ledger was altered"
+    let digest = match verdict.digest_matches {
+        Some(true) => "the facts on record have it",
+        Some(false) => "THE FACTS ON RECORD DO NOT HAVE IT: the ledger was altered",
+        None => "the facts were erased",
     };
     screen.line("")?;
     screen.tinted(Tint::Heading, "Verdict on record")?;

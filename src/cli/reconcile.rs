@@ -166,7 +166,7 @@ mod tests {
             missing: Some(Vec::new()),
             ruleset: "restore.execute/2".to_owned(),
             facts_digest: "digest".to_owned(),
-            digest_matches: standing != Standing::FactsAltered,
+            digest_matches: Some(standing != Standing::FactsAltered),
             standing,
             worker: "worker".to_owned(),
             decided_at: jiff::Timestamp::UNIX_EPOCH.into(),

@@ -392,7 +392,7 @@ fn recorded(verdict: &RecordedVerdict) -> Option<(Seen, Assessment)> {
         reason: ReasonCode::parse(&verdict.reason_code),
     };
     let assessment = Assessment {
-        facts: serde_json::from_str(&verdict.facts).ok()?,
+        facts: serde_json::from_str(verdict.facts.as_deref()?).ok()?,
         decision: serde_json::from_str(&verdict.decision).ok()?,
     };
     Some((seen, assessment))

@@ -163,8 +163,8 @@ pub struct RecordedVerdict {
     pub reason_code: String,
     /// Version of the rules.
     pub ruleset: String,
-    /// The facts, in canonical form.
-    pub facts: String,
+    /// The facts, in canonical form; none where they were erased.
+    pub facts: Option<String>,
     /// SHA-256 of `facts`.
     pub facts_digest: String,
     /// The decision, in canonical form.
@@ -187,7 +187,7 @@ impl RecordedVerdict {
             outcome: &self.outcome,
             reason_code: &self.reason_code,
             ruleset: &self.ruleset,
-            facts: &self.facts,
+            facts: self.facts.as_deref().unwrap_or_default(),
             facts_digest: &self.facts_digest,
             decision: &self.decision,
         };
@@ -196,7 +196,10 @@ impl RecordedVerdict {
             decision_id: &self.decision_id,
             decided_at: self.decided_at,
         };
-        Standing::of(&recorded, &name)
+        match self.facts {
+            Some(_) => Standing::of(&recorded, &name),
+            None => Standing::without_facts(&recorded, &name),
+        }
     }
 }
 

@@ -532,10 +532,10 @@ fn diagnostics(
         lines.push(("audit entries read", facts.audits.len().to_string()));
     }
     if let Some(verdict) = verdict {
-        let digest = if verdict.digest_matches {
-            "as recorded"
-        } else {
-            "NOT AS RECORDED"
+        let digest = match verdict.digest_matches {
+            Some(true) => "as recorded",
+            Some(false) => "NOT AS RECORDED",
+            None => "erased",
         };
         lines.extend([
             ("verdict", verdict.decision_id.clone()),

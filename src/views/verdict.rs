@@ -127,8 +127,8 @@ pub struct Verdict {
     pub ruleset: String,
     /// SHA-256 of the facts, as it was recorded.
     pub facts_digest: String,
-    /// Whether the facts on record still have that digest.
-    pub digest_matches: bool,
+    /// Whether the facts on record still have that digest; null where they were erased.
+    pub digest_matches: Option<bool>,
     /// Whether it follows from those facts, as every column says it.
     pub standing: Standing,
     /// Who decided.
@@ -160,7 +160,8 @@ impl From<&RecordedVerdict> for Verdict {
             missing: decision.as_ref().map(missing),
             ruleset: record.ruleset.clone(),
             facts_digest: record.facts_digest.clone(),
-            digest_matches: rules::canonical::digest_of(&record.facts) == record.facts_digest,
+            digest_matches: (record.facts.as_ref())
+                .map(|facts| rules::canonical::digest_of(facts) == record.facts_digest),
             standing: record.standing(),
             worker: record.worker.clone(),
             decided_at: record.decided_at.into(),

@@ -112,6 +112,10 @@ vocabulary! {
     OtherRules {
         sentence: "Other rules decided than this version holds, so this version cannot judge the verdict again.",
     }
+    /// The facts were erased with their workspace, so nobody can judge the verdict again.
+    FactsErased {
+        sentence: "The facts were erased, so the verdict can be read and not be judged again.",
+    }
     /// The facts on record do not have the recorded digest.
     FactsAltered {
         sentence: "The facts on record do not have the recorded digest: the ledger was altered.",
@@ -139,10 +143,20 @@ impl Standing {
         }
     }
 
+    /// Reviews a verdict whose facts were erased; those that are given count for nothing.
+    #[must_use]
+    pub fn without_facts(recorded: &Recorded<'_>, name: &Name<'_>) -> Self {
+        if contradicts_itself(recorded) || name.decision_id != decision_id(recorded.facts_digest) {
+            Self::Contradicted
+        } else {
+            Self::FactsErased
+        }
+    }
+
     /// Whether the record may be shown for what it says. It proves something only where it stands.
     #[must_use]
     pub const fn is_readable(self) -> bool {
-        matches!(self, Self::Stands | Self::OtherRules)
+        matches!(self, Self::Stands | Self::OtherRules | Self::FactsErased)
     }
 }
 

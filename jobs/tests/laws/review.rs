@@ -174,7 +174,27 @@ fn no_column_can_be_touched_without_a_word() {
     let alike = Standing::ALL
         .iter()
         .filter(|standing| standing.is_readable());
-    assert_eq!(alike.count(), 2);
+    assert_eq!(alike.count(), 3);
+}
+
+#[test]
+fn a_verdict_without_its_facts_is_read_and_proves_nothing() {
+    let erased = |touch: Touch| {
+        let mut entry = failed();
+        entry.facts.clear();
+        touch(&mut entry);
+        Standing::without_facts(&Recorded::from(&entry), &Name::from(&entry))
+    };
+    assert_eq!(erased(|_| ()), Standing::FactsErased);
+    let touches: [Touch; 4] = [
+        |it| it.outcome = "succeeded",
+        |it| it.reason_code = "restore.aborted",
+        |it| it.decision = proven().decision,
+        |it| it.decision_id.truncate(31),
+    ];
+    for touch in touches {
+        assert_eq!(erased(touch), Standing::Contradicted);
+    }
 }
 
 /// Verdicts that a program of the first ruleset recorded: its demonstration's, and some on generated rows, of every

@@ -364,7 +364,7 @@ async fn a_verdict_on_record_can_be_read_back(on: Fixture) {
     assert_eq!(recorded.outcome, "succeeded");
     assert_eq!(recorded.reason_code, "restore.proof_complete");
     assert_eq!(recorded.decided_at, written.assessment.facts.as_of);
-    assert_eq!(Some(recorded.facts), written.ledger["facts"]);
+    assert_eq!(recorded.facts, written.ledger["facts"]);
     assert_eq!(Some(recorded.facts_digest), written.ledger["facts_digest"]);
     assert_eq!(Some(recorded.decision), written.ledger["decision"]);
     assert_eq!(Some(recorded.decision_id), written.ledger["decision_id"]);

@@ -170,13 +170,24 @@ fn a_verdict_that_cannot_be_written_is_told_and_not_foretold() {
 /// With a ledger whose facts were changed.
 fn altered() -> RunInFull {
     let mut found = closed(proven());
-    found.verdict.as_mut().unwrap().facts.push(' ');
+    let facts = &mut found.verdict.as_mut().unwrap().facts;
+    facts.as_mut().unwrap().push(' ');
     found
 }
 
 #[test]
 fn an_altered_ledger_is_told_before_anything_else() {
     insta::assert_snapshot!("run_ledger_altered", page(&altered(), SEES_ALL));
+}
+
+#[test]
+fn a_verdict_whose_facts_were_erased_is_shown_and_not_called_proven() {
+    let mut found = closed(proven());
+    found.verdict.as_mut().unwrap().facts = None;
+    let page = page(&found, SEES_ALL);
+    assert!(page.contains("The facts were erased"), "{page}");
+    assert!(!page.contains("NOT AS RECORDED"), "{page}");
+    assert_eq!(detail(&found, SEES_ALL).card.tone, Tone::Warning);
 }
 
 /// As a success that is written over what the recorded facts say, in a column of the ledger.

@@ -141,7 +141,7 @@ pub(super) fn decided(then: &Facts, mut facts: Facts) -> RunInFull {
         outcome: outcome.name().to_owned(),
         reason_code: decision.reason.code().to_owned(),
         ruleset: RULESET.to_owned(),
-        facts: canonical.text,
+        facts: Some(canonical.text),
         facts_digest: canonical.digest,
         decision: canonicalise(&decision).unwrap().text,
         worker: "worker-1".to_owned(),
