@@ -8,7 +8,8 @@ use super::output::{
     CheckShown, Document, ExtensionShown, LevelWord, Migrated, MigrationStatus, SchemaStatus,
     TriggerWord,
 };
-use super::screen::Output;
+use super::progress::Progress;
+use super::screen::{Output, Screen};
 use super::session::Session;
 use crate::doctor;
 use crate::storage::{Access, Backend, Ground, NewExtension, SchemaState, Store};
@@ -86,7 +87,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         refuse_obstacles(&obstacles(&store, ground, with_triggers, args.rebind).await?)?;
     }
     let before = store.schema_version().await?;
-    store.migrate().await?;
+    migrate(&store, session.screen).await?;
     let elsewhere = ground
         .as_ref()
         .filter(|ground| ground.other_platform().is_some());
@@ -116,6 +117,22 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         Output::Table => session.screen.line(&sentence(&store, &migrated))?,
     }
     Ok(Exit::Done)
+}
+
+/// An older ledger may take a while, and says so.
+async fn migrate(store: &Store, screen: &mut Screen) -> anyhow::Result<()> {
+    const WHAT: &str = "copying the ledger";
+    let mut begun: Option<(u64, Progress<'_>)> = None;
+    let mut screen = Some(screen);
+    let mut show = |left: u64| {
+        if let Some(screen) = screen.take() {
+            begun = Some((left, Progress::new(screen, WHAT, left)));
+        }
+        if let Some((total, progress)) = &mut begun {
+            progress.show(WHAT, total.saturating_sub(left), *total);
+        }
+    };
+    Ok(store.migrate_showing(&mut show).await?)
 }
 
 /// What stands in the way: of the schemas, of what `reconciler.request` is to read, and of triggers that are wanted. That

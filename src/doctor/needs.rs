@@ -145,7 +145,7 @@ const fn queue(name: &'static str) -> NeededTable {
 }
 
 /// Every table, in the order in which checks speak of them.
-pub(super) const TABLES: [NeededTable; 20] = [
+pub(super) const TABLES: [NeededTable; 22] = [
     console("workspaces", &[shown("id", ID), shown("name", TEXT)]),
     console(
         "managed_environments",
@@ -283,6 +283,8 @@ pub(super) const TABLES: [NeededTable; 20] = [
         ],
     ),
     own("ledger", &["SELECT", "INSERT"], true),
+    own("ledger_facts", &["SELECT", "INSERT"], true),
+    own("ledger_revisions", &["SELECT"], true),
     own("verdicts", &["SELECT"], true),
     own(
         "watch_list",

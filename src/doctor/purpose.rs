@@ -63,8 +63,8 @@ pub(super) type Located = (&'static NeededTable, Option<i64>);
 /// What the console calls to ask for a run.
 const CONSOLE_CALLS: [&str; 2] = ["request", "run_of"];
 
-/// What a worker calls; the names of its jobs are made by the database.
-const WORKER_CALLS: [&str; 3] = ["job_id", "request", "run_of"];
+/// What a worker calls; the names of its jobs, and the ledger's months, are made by the database.
+const WORKER_CALLS: [&str; 4] = ["extend_ledger", "job_id", "request", "run_of"];
 
 /// What `reconciler.request` calls.
 const CALLED_BY_REQUEST: [&str; 2] = ["job_id", "wake"];

@@ -227,15 +227,20 @@ impl Store {
     /// Creates or upgrades our own schema. Platform tables are never touched. Several processes may
     /// call this at once; one works, the others wait.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.migrate_showing(&mut |_| ()).await
+    }
+
+    /// As [`Self::migrate`], and tells `copied` about how many entries of an older ledger are left to be copied.
+    pub async fn migrate_showing(&self, copied: &mut impl FnMut(u64)) -> Result<(), StoreError> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
-                let (step, pool) = ("migrate schema reconciler", database.pool());
+                let pool = database.pool();
                 let ground = postgres::upgrade::look(pool, &Migrator::DEFAULT).await?;
                 if ground.is_left_alone(&ground.own) {
                     return Ok(());
                 }
-                let beside = ground.beside_platform();
-                postgres::upgrade::run(pool, step, postgres::migrator(), beside).await
+                postgres::upgrade::run_own(pool, ground.beside_platform(), copied).await?;
+                self.extend_ledger().await
             }
             EitherDatabase::Sqlite(database) => {
                 let step = "migrate the reconciler_ tables";

@@ -145,7 +145,7 @@ async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
         ticks,
     } = shared.store.prune(&keep).await?;
     tracing::debug!(jobs, workers, ticks, "removed what is finished");
-    Ok(())
+    shared.store.extend_ledger().await
 }
 
 /// Takes shards until the process stops.

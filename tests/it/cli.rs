@@ -7,6 +7,7 @@ mod encryption;
 mod ids;
 mod installation;
 mod interruption;
+mod layout;
 mod queue;
 mod stage;
 mod surface;

@@ -25,6 +25,12 @@ const QUEUE_RECORD: &str = "apalis._sqlx_migrations";
 /// Where hstore is put by somebody who may not put it beside the platform's tables.
 const OWN_SCHEMA: &str = "reconciler";
 
+/// The migration after which an older ledger is copied, before the next one puts the copy in its place.
+const COPIED_AFTER: i64 = 12;
+
+/// How many entries of an older ledger are copied in one transaction.
+const COPY_ENTRIES_MAX: i32 = 2_000;
+
 /// The database as it is before it is migrated. Names are quoted where they must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ground {
@@ -381,7 +387,17 @@ fn write_schema<'m>(
          installed_on TIMESTAMPTZ NOT NULL DEFAULT now(),\n    success BOOLEAN NOT NULL,\n    \
          checksum BYTEA NOT NULL,\n    execution_time BIGINT NOT NULL\n);"
     )?;
+    let mut is_copied = schema != OWN_SCHEMA;
     for migration in migrations {
+        if migration.version > COPIED_AFTER && !is_copied {
+            is_copied = true;
+            writeln!(
+                script,
+                "COMMIT;\n\n-- An older ledger is copied, some entries in each transaction; workers go on meanwhile.\n\
+                 DO $$ BEGIN WHILE reconciler.copy_ledger({COPY_ENTRIES_MAX}) > 0 LOOP COMMIT; END LOOP; END $$;\n\n\
+                 BEGIN;\n{lock};\nSET LOCAL search_path = {beside};"
+            )?;
+        }
         let Migration {
             version,
             description,
@@ -419,21 +435,70 @@ pub(in crate::storage) async fn bind(pool: &PgPool) -> Result<(), StoreError> {
     tx.commit().await.during(step)
 }
 
+/// Runs our own migrations. An older ledger is copied between two of them, some entries in each transaction, while
+/// workers go on; whoever begins after somebody was ended in the middle of it goes on where he was.
+///
+/// `copied` is told about how many entries are left.
+pub(in crate::storage) async fn run_own(
+    pool: &PgPool,
+    beside: &str,
+    copied: &mut impl FnMut(u64),
+) -> Result<(), StoreError> {
+    let step = "migrate schema reconciler";
+    run_until(pool, step, migrator(), beside, Some(COPIED_AFTER)).await?;
+    while let left @ 1.. = copy_ledger(pool).await? {
+        copied(left.unsigned_abs());
+    }
+    run_until(pool, step, migrator(), beside, None).await
+}
+
+/// Copies the next entries, and says about how many are left; none where the copy is in the ledger's place already.
+async fn copy_ledger(pool: &PgPool) -> Result<i64, StoreError> {
+    let step = "copy the ledger";
+    let mut tx = pool.begin().await.during(step)?;
+    sqlx::query(LOCK).execute(&mut *tx).await.during(step)?;
+    let is_copied: bool = sqlx::query_scalar(include_str!("sql/is_ledger_copied.sql"))
+        .fetch_one(&mut *tx)
+        .await
+        .during(step)?;
+    if is_copied {
+        return Ok(0);
+    }
+    let left = sqlx::query_scalar(include_str!("sql/copy_ledger.sql"))
+        .bind(COPY_ENTRIES_MAX)
+        .fetch_one(&mut *tx)
+        .await
+        .during(step)?;
+    tx.commit().await.during(step)?;
+    Ok(left)
+}
+
 /// Runs migrations, all of them or none, one process at a time. What has no schema named is created in `beside`, which
 /// is a search path.
+pub(in crate::storage) async fn run(
+    pool: &PgPool,
+    step: &'static str,
+    all: Migrator,
+    beside: &str,
+) -> Result<(), StoreError> {
+    run_until(pool, step, all, beside, None).await
+}
+
+/// As [`run`], and none after the migration `last`.
 ///
 /// The migrator's own lock would belong to a session, and a pooler may give each transaction another one.
-pub(in crate::storage) async fn run(
+async fn run_until(
     pool: &PgPool,
     step: &'static str,
     mut all: Migrator,
     beside: &str,
+    last: Option<i64>,
 ) -> Result<(), StoreError> {
     let mut tx = pool.begin().await.during(step)?;
     prepare(&mut tx, beside).await.during(step)?;
     all.set_locking(false);
     // `run` is this call behind a trait that a boxed future cannot name.
-    all.run_direct(None, &mut *tx, false)
+    all.run_direct(last, &mut *tx, false)
         .await
         .map_err(|error| StoreError::migration(step, error))?;
     raw_sql(CORRECT_QUEUE)

@@ -300,6 +300,13 @@ impl Store {
         })
     }
 
+    /// Makes the ledger's months to come, so far as they are not there, unless others hold the ledger just now. Nothing
+    /// on SQLite, where it has none.
+    pub async fn extend_ledger(&self) -> Result<(), StoreError> {
+        let statement = statement!("make the ledger's months to come", postgres "extend_ledger");
+        self.database.execute(statement, &[]).await.map(drop)
+    }
+
     /// Repeats a statement that removes what is older than `keep`, at most `rows_max` rows, until it finds fewer, and
     /// says how many went.
     async fn remove(

@@ -191,5 +191,5 @@ async fn ticks(store: &Store) -> Result<(), StoreError> {
         ticks: Duration::from_mins(19_000),
     };
     store.prune(&keep).await?;
-    Ok(())
+    store.extend_ledger().await
 }

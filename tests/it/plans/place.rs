@@ -40,6 +40,9 @@ pub(super) const WORKER: &str = "host-1-2/restore.execute/0";
 
 /// What a million rows are planted without. Foreign keys are checked by triggers, which a replica does not fire.
 const HURRY: &str = "
+SELECT reconciler.add_partition(('reconciler.' || name)::regclass, name, month::date)
+FROM (VALUES ('ledger'), ('ledger_facts')) AS partitioned (name)
+CROSS JOIN generate_series(date '2025-01-01', date '2025-05-01', '1 month') AS month;
 CREATE TABLE put_aside AS
 SELECT indexname AS name, indexdef AS definition FROM pg_indexes
 WHERE schemaname = 'public' AND indexname LIKE ANY (ARRAY['%\\_index', '%\\_unique\\_%']);

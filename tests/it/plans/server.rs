@@ -84,7 +84,7 @@ impl Executed {
             let each = count("Actual Rows")
                 + count("Rows Removed by Filter")
                 + count("Rows Removed by Index Recheck");
-            let read = self.reads.entry(table.to_owned()).or_default();
+            let read = self.reads.entry(whole(table).to_owned()).or_default();
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -92,7 +92,8 @@ impl Executed {
             )]
             let rows = (each * count("Actual Loops")) as u64;
             read.rows += rows;
-            read.is_sequential |= kind == "Seq Scan";
+            // A month that has no rows yet has no index to be found by.
+            read.is_sequential |= kind == "Seq Scan" && rows > 0;
             let index = node["Index Name"].as_str().unwrap_or_default();
             self.paths.push(format!("{kind} {table} {index} ({rows})"));
         } else if kind == "Bitmap Index Scan" {
@@ -102,6 +103,18 @@ impl Executed {
         for child in node["Plans"].as_array().into_iter().flatten() {
             self.add(child);
         }
+    }
+}
+
+/// The table that a partition is of: `ledger_2025_01` and `ledger_default` are of `ledger`.
+fn whole(table: &str) -> &str {
+    let month =
+        |part: &str| part == "default" || part.bytes().all(|byte| b"0123456789_".contains(&byte));
+    let parts = ["ledger_facts_", "ledger_"]
+        .map(|prefix| table.strip_prefix(prefix).map(|part| (prefix, part)));
+    match parts.into_iter().flatten().next() {
+        Some((prefix, part)) if month(part) => prefix.trim_end_matches('_'),
+        _ => table,
     }
 }
 

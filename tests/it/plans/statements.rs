@@ -7,12 +7,13 @@ use std::path::Path;
 use super::day::PAGE;
 
 /// Tables that grow for ever.
-pub(super) const LARGE: [&str; 7] = [
+pub(super) const LARGE: [&str; 8] = [
     "operation_runs",
     "restore_runs",
     "evidence_snapshots",
     "audit_logs",
     "ledger",
+    "ledger_facts",
     "sweeps",
     "backup_items",
 ];
@@ -101,6 +102,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("sample_moments", 2 * A_PAGE),
     reads("discard", NONE),
     reads("prune_ticks", NONE),
+    reads("extend_ledger", NONE),
     reads("prune_workers", NONE),
     reads_through("prune_jobs", NONE, QUEUE),
     reads_through("discard_unreadable", NONE, QUEUE),
@@ -145,6 +147,8 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("schema_version", "reads a row per migration"),
     ("lock_migrations", "reads nothing"),
+    ("is_ledger_copied", "reads the catalogue"),
+    ("copy_ledger", "reads what it copies, once"),
     ("create_beside", "reads nothing"),
     ("load_runs_alone", "is load_runs without our tables"),
     (

@@ -18,13 +18,19 @@ LEFT JOIN managed_environments AS environment
   ON environment.id = run.managed_environment_id
  AND environment.workspace_id = run.workspace_id
  AND environment.deleted_at IS NULL
-LEFT JOIN reconciler.verdicts AS entry
-  ON entry.operation_run_id = run.id
- AND (entry.workspace_id, entry.managed_environment_id, entry.run_created_at) IS NOT DISTINCT FROM (
-     run.workspace_id,
-     run.managed_environment_id,
-     CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END
- )
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END AS at
+) AS created
+-- OFFSET has each looked up in the month of its run.
+LEFT JOIN LATERAL (
+    SELECT verdict.outcome, verdict.reason_code, verdict.decided_at
+    FROM reconciler.verdicts AS verdict
+    WHERE verdict.operation_run_id = run.id
+      AND (verdict.workspace_id, verdict.managed_environment_id)
+          IS NOT DISTINCT FROM (run.workspace_id, run.managed_environment_id)
+      AND (verdict.run_created_at = created.at OR (verdict.run_created_at IS NULL AND created.at IS NULL))
+    OFFSET 0
+) AS entry ON true
 LEFT JOIN reconciler.watch_list AS watch
   ON watch.operation_run_id = run.id
  AND (watch.workspace_id, watch.managed_environment_id)

@@ -32,8 +32,9 @@ SELECT
                 SELECT
                 FROM reconciler.verdicts AS entry
                 WHERE entry.operation_run_id = looked.id
-                  AND (entry.workspace_id, entry.managed_environment_id, entry.run_created_at)
-                      IS NOT DISTINCT FROM (looked.workspace_id, looked.managed_environment_id, created.at)
+                  AND (entry.workspace_id, entry.managed_environment_id)
+                      IS NOT DISTINCT FROM (looked.workspace_id, looked.managed_environment_id)
+                  AND (entry.run_created_at = created.at OR (entry.run_created_at IS NULL AND created.at IS NULL))
                   AND entry.reason_code = $6
             )
             OR EXISTS (

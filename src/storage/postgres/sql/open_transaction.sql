@@ -20,6 +20,8 @@ SELECT
     ) AS hides_rows_of,
     set_config('TimeZone', 'UTC', true),
     set_config('plan_cache_mode', 'force_custom_plan', true),
+    -- A plan with the ledger's months in it looks dear, and compiling it would take longer than running it.
+    set_config('jit', 'off', true),
     -- A process that was suspended in the middle must not keep the platform from its own rows.
     set_config('idle_in_transaction_session_timeout', '15s', true),
     set_config('statement_timeout', $1, true),

@@ -1,0 +1,207 @@
+//! An older ledger is moved while workers write it: nothing is lost, doubled or altered, whoever is killed on the way.
+
+use std::process::Stdio;
+
+use sqlx::{PgConnection, raw_sql};
+
+use super::stage::run;
+use crate::support::process::program;
+use crate::support::roles::{Purpose, connect};
+use crate::support::store::Fixture;
+
+/// More than a few steps, and more than is copied where the copy takes the ledger's place.
+const ENTRIES: i64 = 24_000;
+
+/// What migrating waits for.
+const LOCK: &str = "SELECT pg_advisory_lock(7165068)";
+const UNLOCK: &str = "SELECT pg_advisory_unlock(7165068)";
+
+/// Entries as programs of migration 10 wrote them: of 40 months, some without a moment, some judged anew, one with facts
+/// that have another digest.
+const OLDER: &str = r"
+INSERT INTO reconciler.ledger (
+    decision_id, operation_run_id, workspace_id, managed_environment_id, outcome, reason_code, ruleset, facts,
+    facts_digest, decision, worker, source, decided_at, run_created_at, revision, first_decision_id
+)
+SELECT
+    left(digest, 32), number - number % 10 / 9, 1, 11, 'succeeded', 'restore.proof_complete', 'restore.execute/2',
+    CASE WHEN number = 77 THEN replace(facts, '77', '78') ELSE facts END,
+    digest, '{}', 'older', 'sweep', created_at, CASE WHEN number % 10 <> 3 OR $KNOWS_MOMENTS THEN created_at END,
+    CASE WHEN number % 10 = 9 THEN 2 ELSE 1 END, CASE WHEN number % 10 = 9 THEN 'first-' || number END
+FROM generate_series($NUMBERS) AS number
+CROSS JOIN LATERAL (
+    SELECT $LATEST::timestamptz - (number - number % 10 / 9) % $DAYS * interval '1 day' AS created_at
+) AS run
+CROSS JOIN LATERAL (
+    SELECT json_build_object(
+        'number', number, 'run', json_build_object('created_at', json_build_object('at', run.created_at))
+    )::text AS facts
+) AS proof
+CROSS JOIN LATERAL (SELECT encode(sha256(convert_to(proof.facts, 'UTF8')), 'hex') AS digest) AS digested";
+
+/// What was there before the migration.
+fn earlier() -> String {
+    OLDER
+        .replace("$NUMBERS", &format!("1, {ENTRIES}"))
+        .replace("$LATEST", "'2024-01-01'")
+        .replace("$DAYS", "1200")
+        .replace("$KNOWS_MOMENTS", "false")
+}
+
+/// What is written meanwhile, by workers of migration 8 or later.
+fn later(first: i64, last: i64) -> String {
+    OLDER
+        .replace("$NUMBERS", &format!("{first}, {last}"))
+        .replace("$LATEST", "date_trunc('month', now())")
+        .replace("$DAYS", "1")
+        .replace("$KNOWS_MOMENTS", "true")
+}
+
+/// Everything that entries say, of which nothing may change. Entries without a moment get that of their facts.
+const SAID: &str = "
+SELECT count(*) || ' ' || md5(string_agg(said, '' ORDER BY said)) AS said
+FROM (
+    SELECT concat_ws('|',
+        decision_id, operation_run_id, workspace_id, managed_environment_id, outcome, reason_code, ruleset, facts,
+        facts_digest, decision, worker, source, decided_at, revision, first_decision_id,
+        coalesce(run_created_at, (facts::json #>> '{run,created_at,at}')::timestamptz)
+    ) AS said
+    FROM $LEDGER
+) AS entry";
+
+/// The same with the facts that stand beside.
+const JOINED: &str = "(
+    SELECT entry.decision_id, entry.operation_run_id, entry.workspace_id, entry.managed_environment_id, entry.outcome,
+        entry.reason_code, entry.ruleset, coalesce(entry.facts, kept.facts) AS facts, entry.facts_digest,
+        entry.decision, entry.worker, entry.source, entry.decided_at, entry.revision, entry.first_decision_id,
+        entry.run_created_at
+    FROM reconciler.ledger AS entry
+    LEFT JOIN reconciler.ledger_facts AS kept ON kept.facts_digest = decode(entry.facts_digest, 'hex')
+        AND kept.run_created_at IS NOT DISTINCT FROM entry.run_created_at
+) AS whole";
+
+/// A platform whose schema of ours is at migration 10, with a ledger, and the script of all migrations.
+async fn of_older_program() -> Fixture {
+    let on = Fixture::empty_postgres().await;
+    on.install().await;
+    let printed = run(&on.url, &["migrate", "--sql"]).stdout;
+    let (script, _) = printed
+        .split_once("\n-- Migration 12 of schema reconciler")
+        .expect("the migration that makes the tables");
+    on.execute(&format!("SET ROLE migrator; {script} COMMIT; RESET ROLE"))
+        .await;
+    on.execute(
+        "SET ROLE migrator;
+         GRANT USAGE ON SCHEMA reconciler TO reconciler;
+         GRANT SELECT, INSERT ON reconciler.ledger TO reconciler;
+         GRANT SELECT ON reconciler.verdicts TO reconciler;
+         RESET ROLE",
+    )
+    .await;
+    on.execute(&earlier()).await;
+    on
+}
+
+async fn execute(connection: &mut PgConnection, statement: &'static str) {
+    raw_sql(statement).execute(connection).await.unwrap();
+}
+
+/// An older worker that goes on, until it is told to stop; how many entries it wrote.
+async fn go_on(on: &Fixture, stop: &tokio::sync::Notify) -> i64 {
+    let mut written = 0;
+    let stopped = stop.notified();
+    tokio::pin!(stopped);
+    loop {
+        let next = ENTRIES + written + 1;
+        let statement = format!("SET ROLE reconciler; {}; RESET ROLE", later(next, next));
+        on.execute(&statement).await;
+        written += 1;
+        tokio::select! {
+            biased;
+            () = &mut stopped => return written,
+            () = tokio::task::yield_now() => {}
+        }
+    }
+}
+
+/// Between the steps of a migration that is killed, and while the next one does what is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_ledger_is_moved_while_it_is_written() {
+    let on = of_older_program().await;
+    let stop = tokio::sync::Notify::new();
+    let migrate_twice = async {
+        let mut gate = connect(Purpose::Migrator, &on.url).await;
+        execute(&mut gate, LOCK).await;
+        let mut killed = tokio::process::Command::from(program(&on.url, &["migrate"]))
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        // Whoever waits longer gets the lock first: the test, once the migration that makes the tables was run, and once
+        // some entries were copied.
+        for _ in 0..2 {
+            waits_for_lock(&on).await;
+            execute(&mut gate, UNLOCK).await;
+            execute(&mut gate, LOCK).await;
+        }
+        waits_for_lock(&on).await;
+        let copied = on
+            .count("SELECT copied FROM reconciler.ledger_copying")
+            .await;
+        assert!((1..ENTRIES / 2).contains(&copied), "{copied}");
+        killed.kill().await.unwrap();
+        execute(&mut gate, UNLOCK).await;
+        let url = on.url.clone();
+        let migrated = tokio::task::spawn_blocking(move || run(&url, &["migrate"]));
+        migrated.await.unwrap().exits(0);
+        stop.notify_one();
+    };
+    let (mut written, ()) = tokio::join!(go_on(&on, &stop), migrate_twice);
+    // It was granted nothing since, and is not kept from anything.
+    written += 1;
+    let next = later(ENTRIES + written, ENTRIES + written);
+    let call = "SELECT reconciler.extend_ledger(); SELECT facts FROM reconciler.verdicts LIMIT 1";
+    on.execute(&format!("SET ROLE reconciler; {next}; {call}; RESET ROLE"))
+        .await;
+    // The same in a table like the old one.
+    on.execute(
+        "CREATE TABLE reconciler.expected (LIKE reconciler.ledger);
+         ALTER TABLE reconciler.ledger RENAME TO moved;
+         ALTER TABLE reconciler.expected RENAME TO ledger",
+    )
+    .await;
+    on.execute(&earlier()).await;
+    on.execute(&later(ENTRIES + 1, ENTRIES + written)).await;
+    let expected = on
+        .value(&SAID.replace("$LEDGER", "reconciler.ledger"))
+        .await;
+    on.execute("DROP TABLE reconciler.ledger; ALTER TABLE reconciler.moved RENAME TO ledger")
+        .await;
+    assert_eq!(on.value(&SAID.replace("$LEDGER", JOINED)).await, expected);
+
+    for (what, expected) in [
+        ("ledger WHERE run_created_at IS NULL", 0),
+        (
+            "ledger WHERE facts IS NOT NULL AND facts LIKE '%78%' AND operation_run_id = 77",
+            1,
+        ),
+        ("ledger_default", 0),
+        ("ledger_revisions", (ENTRIES + written + 1) / 10),
+    ] {
+        assert_eq!(
+            on.number_of(&format!("reconciler.{what}")).await,
+            expected,
+            "{what}"
+        );
+    }
+}
+
+/// Somebody waits for the lock of migrations.
+async fn waits_for_lock(on: &Fixture) {
+    let waiting = "pg_locks JOIN pg_database ON pg_database.oid = database
+         WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted";
+    while on.number_of(waiting).await == 0 {
+        tokio::task::yield_now().await;
+    }
+}
