@@ -19,6 +19,7 @@ const OWN_SUBJECT: &str = "tables of reconciler";
 /// Our own tables.
 const OWN: [&str; 7] = [
     "reconciler_ledger",
+    "reconciler_ledger_facts",
     "reconciler_watch_list",
     "reconciler_sweeps",
     "reconciler_attempts",

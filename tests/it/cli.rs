@@ -74,7 +74,8 @@ async fn nothing_is_said_of_a_restore_that_may_be_somebody_elses() {
 async fn altered(script: &'static str) -> File {
     let file = File::planted().await;
     run(&file.url(), &["reconcile", "1"]).exits(0);
-    let guard = "DROP TRIGGER reconciler_ledger_rows_are_not_updated";
+    let guard = "DROP TRIGGER reconciler_ledger_rows_are_not_updated;
+                 DROP TRIGGER reconciler_ledger_facts_are_not_updated";
     execute(&file.url(), guard).await;
     execute(&file.url(), script).await;
     file
@@ -82,11 +83,22 @@ async fn altered(script: &'static str) -> File {
 
 #[tokio::test]
 async fn an_altered_ledger_proves_nothing() {
-    let script = "UPDATE reconciler_ledger SET facts = replace(facts, 'completed', 'complexed')";
+    let script =
+        "UPDATE reconciler_ledger_facts SET facts = replace(facts, 'completed', 'complexed')";
     assert_says(
         &altered(script).await.url(),
         "reconcile 1 ⇒ 11 | its ledger entry was altered
          explain 1   ⇒ 11 | THE FACTS ON RECORD DO NOT HAVE IT",
+    );
+}
+
+#[tokio::test]
+async fn erased_facts_are_told_from_altered_ones() {
+    let script = "DELETE FROM reconciler_ledger_facts";
+    assert_says(
+        &altered(script).await.url(),
+        "reconcile 1 ⇒ 0 | succeeded (on record)
+         explain 1   ⇒ 0 | the facts were erased | The facts were erased, so the verdict can be read",
     );
 }
 

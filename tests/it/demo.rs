@@ -72,7 +72,7 @@ async fn written(on: &Fixture) -> [Vec<(i64, String)>; 3] {
          FROM audit_logs WHERE action = 'operation_run.reconciled'",
     );
     let ledger = "SELECT operation_run_id AS run, '[' || facts || ',' || decision || ',' || workspace_id || ']' AS text
-         FROM reconciler.ledger";
+         FROM reconciler.verdicts";
     [
         texts(on, reconciliations).await,
         texts(on, audits).await,

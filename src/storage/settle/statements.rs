@@ -177,8 +177,10 @@ impl Transaction for DatabaseTransaction {
     }
 
     async fn insert_ledger(&mut self, entries: &[&LedgerEntry]) -> Result<(), StoreError> {
-        let statement = statement!("write ledger entries", "insert_ledger");
+        let step = "write ledger entries";
         let rows = || entries.iter().copied();
+        let created = || rows().filter_map(|row| row.run_created_at);
+        let (first, last) = (created().min(), created().max());
         let ledger = Table::default()
             .texts("decision_id", rows().map(|row| &*row.decision_id))
             .integers("operation_run_id", rows().map(|row| row.operation_run_id.0))
@@ -203,7 +205,17 @@ impl Transaction for DatabaseTransaction {
                 "run_created_at",
                 rows().map(|row| row.run_created_at.map(Timestamp::as_microsecond)),
             );
-        write(self, entries.len(), statement, values![ledger]).await
+        let values = values![ledger, first, last];
+        // PostgreSQL writes both in one.
+        let facts = statement!(step, sqlite "insert_facts");
+        self.driver().execute(facts, values).await?;
+        write(
+            self,
+            entries.len(),
+            statement!(step, "insert_ledger"),
+            values,
+        )
+        .await
     }
 
     async fn watch(&mut self, entries: &[WatchWrite]) -> Result<(), StoreError> {

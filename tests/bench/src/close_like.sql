@@ -2,7 +2,7 @@
 -- what it writes is written here, with the verdict about $2, without anything leaving or entering the server.
 WITH verdict AS MATERIALIZED (
     SELECT entry.*, run.context, run.summary_counts, run.failure_summary
-    FROM reconciler.ledger AS entry JOIN operation_runs AS run ON run.id = entry.operation_run_id
+    FROM reconciler.verdicts AS entry JOIN operation_runs AS run ON run.id = entry.operation_run_id
     WHERE entry.operation_run_id = $2
 ),
 audited AS MATERIALIZED (

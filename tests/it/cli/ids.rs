@@ -90,7 +90,7 @@ async fn assert_written(on: &Fixture, [run, restore, workspace, environment]: &[
             vec![restore, workspace, environment],
         ),
         (
-            "facts AS v FROM reconciler.ledger",
+            "facts AS v FROM reconciler.verdicts",
             vec![run, restore, workspace, environment, &LOST_ITEM],
         ),
         ("decision AS v FROM reconciler.ledger", vec![]),

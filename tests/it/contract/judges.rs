@@ -67,7 +67,7 @@ async fn verdicts_of_the_first_ruleset_are_refused_beside_a_newer_worker(on: Fix
     let first = format!(
         "INSERT INTO reconciler.ledger (decision_id, operation_run_id, ruleset, {columns})
          SELECT substr(decision_id, 2) || '0', 2, 'restore.execute/1', {columns}
-         FROM reconciler.ledger WHERE operation_run_id = 1"
+         FROM reconciler.verdicts WHERE operation_run_id = 1"
     );
     on.store.announce_rules(&judge("own")).await.unwrap();
     let refused = on.try_execute(&first).await.unwrap_err().to_string();

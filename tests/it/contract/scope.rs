@@ -26,7 +26,7 @@ const OUTSIDE: [(i64, i64); 2] = [NEIGHBOUR, FOREIGN];
 /// put the id there.
 async fn assert_unmentioned(on: &Fixture) {
     for query in [
-        "SELECT * FROM reconciler.ledger",
+        "SELECT * FROM reconciler.verdicts",
         "SELECT * FROM reconciler.watch_list",
         "SELECT * FROM audit_logs WHERE resource_type = 'operation_run'",
         "SELECT summary_counts, failure_summary FROM operation_runs",

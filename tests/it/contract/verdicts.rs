@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::canonical::{canonicalise, digest_of};
+use reconciler_jobs::restore_execute::review::Standing;
 use reconciler_jobs::restore_execute::{Facts, RULESET, decide};
 use restore_reconciler::internals::storage::Settlement;
 use restore_reconciler::internals::storage::reader::Workspaces;
@@ -21,6 +22,7 @@ on_all!(
     a_deferral_is_watched_with_growing_waits,
     a_verdict_takes_its_run_off_the_watch_list,
     a_verdict_on_record_can_be_read_back,
+    facts_that_were_erased_leave_their_verdict_as_it_was,
     one_pass_over_many_outcomes_writes_each_once,
 );
 
@@ -62,6 +64,7 @@ async fn check(on: &Fixture, case: Case, expected: &Expected) {
     check_run(&before, &written, expected, now, &digest);
     check_audit(&written, expected, now, &digest);
     check_ledger(&written, expected, &digest);
+    check_facts(on, &digest).await;
     let others = on.number_of("audit_logs WHERE resource_type <> 'restore_run'");
     let others = others.await;
     assert_eq!(others, 1, "one entry of ours");
@@ -221,6 +224,33 @@ fn check_ledger(written: &Written, expected: &Expected, digest: &str) {
     assert_eq!(created_at, facts.run.created_at.moment());
 }
 
+/// They stand beside the entry, by their digest, and in it no more.
+async fn check_facts(on: &Fixture, digest: &str) {
+    let beside = on
+        .row(on.either(
+            "SELECT facts_digest, workspace_id, length(salt) AS salt, facts IS NULL AS is_erased
+             FROM reconciler.ledger_facts",
+            "SELECT encode(kept.facts_digest, 'hex') AS facts_digest, kept.workspace_id, length(salt) AS salt,
+                 (kept.facts IS NULL)::integer AS is_erased
+             FROM reconciler.ledger_facts AS kept JOIN reconciler.ledger USING (run_created_at)",
+        ))
+        .await;
+    let expected = [
+        ("workspace_id", "1"),
+        ("salt", "16"),
+        ("facts_digest", digest),
+        ("is_erased", "0"),
+    ];
+    let expected = expected.map(|(column, value)| (column, Some(value)));
+    assert_columns(&beside, 4, &expected);
+    let entry = on.row("SELECT * FROM reconciler.ledger").await;
+    assert_columns(
+        &entry,
+        16,
+        &[("facts", None), ("facts_digest", Some(digest))],
+    );
+}
+
 const PROVEN: Expected = Expected {
     outcome: "succeeded",
     reason: "restore.proof_complete",
@@ -372,6 +402,27 @@ async fn a_verdict_on_record_can_be_read_back(on: Fixture) {
     assert_eq!(recorded.ruleset, RULESET);
     let none = reader.load_verdict(&Workspaces::All, RunId(2)).await;
     assert_eq!(none.unwrap(), None);
+}
+
+async fn facts_that_were_erased_leave_their_verdict_as_it_was(on: Fixture) {
+    on.plant([Case::proven(1)]).await;
+    on.verdict(1).await;
+    let entry = on.rows("SELECT * FROM reconciler.ledger").await;
+    let altered = on.try_execute("UPDATE reconciler.ledger_facts SET facts = '{}'");
+    assert!(altered.await.is_err());
+    on.execute("DELETE FROM reconciler.ledger_facts WHERE workspace_id = 1")
+        .await;
+    assert_eq!(on.rows("SELECT * FROM reconciler.ledger").await, entry);
+    let recorded = (on.store.reader())
+        .load_verdict(&Workspaces::All, RunId(1))
+        .await;
+    let recorded = recorded.unwrap().unwrap();
+    assert_eq!(recorded.facts, None);
+    assert_eq!(recorded.standing(), Standing::FactsErased);
+    assert_eq!(recorded.outcome, "succeeded");
+    let again = on.settle_one(1).await;
+    assert!(matches!(again, Settlement::Deferred(_, None)), "{again:?}");
+    assert_eq!(on.rows("SELECT * FROM reconciler.ledger").await, entry);
 }
 
 async fn one_pass_over_many_outcomes_writes_each_once(on: Fixture) {

@@ -245,18 +245,16 @@ async fn settle_and_disarm(on: &Fixture) {
     pass.expect("a pass");
     assert_sound(&on.url, System::QUIET).await;
     on.execute(on.either(
-        // SQLite cannot drop a constraint, so a table without any takes the name of the one that had them.
-        "DROP VIEW reconciler_verdicts;
-         DROP TRIGGER reconciler_ledger_rows_are_not_updated;
-         DROP TRIGGER reconciler_ledger_rows_are_not_deleted;
-         DROP TRIGGER reconciler_ledger_rows_are_not_replaced;
-         CREATE TABLE loose AS SELECT * FROM reconciler_ledger;
+        // A table without constraints takes the name of the one that had them; its entries hold their facts.
+        "CREATE TABLE loose AS SELECT * FROM reconciler_verdicts;
+         DROP VIEW reconciler_verdicts;
          DROP TABLE reconciler_ledger;
          ALTER TABLE loose RENAME TO reconciler_ledger",
-        "ALTER TABLE reconciler.ledger DISABLE TRIGGER USER;
-         ALTER TABLE reconciler.ledger
-             DROP CONSTRAINT ledger_pkey;
-         DROP INDEX reconciler.ledger_once;
+        "CREATE TABLE loose AS SELECT * FROM reconciler.verdicts;
+         ALTER TABLE loose SET SCHEMA reconciler;
+         DROP VIEW reconciler.verdicts;
+         DROP TABLE reconciler.ledger;
+         ALTER TABLE reconciler.loose RENAME TO ledger;
          ALTER TABLE operation_runs ALTER context TYPE text USING context::text;
          ALTER TABLE audit_logs ALTER metadata TYPE text USING metadata::text",
     ))

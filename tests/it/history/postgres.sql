@@ -33,20 +33,21 @@ FROM (
         json_build_object(
             'decision_id', decision_id,
             'operation_run_id', operation_run_id,
-            'workspace_id', workspace_id,
+            'workspace_id', entry.workspace_id,
             'managed_environment_id', managed_environment_id,
             'outcome', outcome,
             'reason_code', reason_code,
             'ruleset', ruleset,
-            'facts_digest', facts_digest,
+            'facts_digest', entry.facts_digest,
             'worker', worker,
             'source', source,
             'decided_at', (extract(epoch FROM decided_at) * 1000000)::bigint,
-            'run_created_at', (extract(epoch FROM run_created_at) * 1000000)::bigint
+            'run_created_at', (extract(epoch FROM entry.run_created_at) * 1000000)::bigint
         )::text,
-        facts,
+        coalesce(entry.facts, kept.facts),
         decision
-    FROM reconciler.ledger
+    FROM reconciler.ledger AS entry
+    LEFT JOIN reconciler.ledger_facts AS kept ON encode(kept.facts_digest, 'hex') = entry.facts_digest
     UNION ALL
     SELECT
         CASE WHEN resource_id ~ '^[0-9]{1,18}$' THEN resource_id::bigint ELSE 0 END,

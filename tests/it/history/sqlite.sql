@@ -44,9 +44,12 @@ FROM (
             'decided_at', decided_at,
             'run_created_at', run_created_at
         ),
-        facts,
+        coalesce(
+            facts,
+            (SELECT kept.facts FROM reconciler_ledger_facts AS kept WHERE kept.facts_digest = entry.facts_digest)
+        ),
         decision
-    FROM reconciler_ledger
+    FROM reconciler_ledger AS entry
     UNION ALL
     SELECT
         CASE

@@ -56,7 +56,11 @@ const WRITTEN: &[Query] = &[
         "watch_list.error",
         "SELECT error FROM reconciler.watch_list WHERE error IS NOT NULL",
     ),
-    (Surface::Ledger, "ledger", "SELECT * FROM reconciler.ledger"),
+    (
+        Surface::Ledger,
+        "ledger",
+        "SELECT * FROM reconciler.verdicts",
+    ),
 ];
 
 /// Our own tables that are read whole.

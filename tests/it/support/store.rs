@@ -496,7 +496,7 @@ impl Fixture {
         let audit = format!(
             "SELECT * FROM audit_logs WHERE resource_type = 'operation_run' AND resource_id = '{run}'"
         );
-        let ledger = format!("SELECT * FROM reconciler.ledger WHERE operation_run_id = {run}");
+        let ledger = format!("SELECT * FROM reconciler.verdicts WHERE operation_run_id = {run}");
         Written {
             assessment: *assessment,
             run: self.run(run).await,

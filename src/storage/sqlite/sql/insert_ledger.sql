@@ -2,12 +2,12 @@
 -- the next revision and names the first.
 INSERT INTO reconciler_ledger (
     decision_id, operation_run_id, workspace_id, managed_environment_id, outcome, reason_code,
-    ruleset, facts, facts_digest, decision, worker, source, decided_at, run_created_at, revision, first_decision_id
+    ruleset, facts_digest, decision, worker, source, decided_at, run_created_at, revision, first_decision_id
 )
 SELECT
     value ->> '$.decision_id', value ->> '$.operation_run_id', value ->> '$.workspace_id',
     value ->> '$.managed_environment_id', value ->> '$.outcome', value ->> '$.reason_code',
-    value ->> '$.ruleset', value ->> '$.facts', value ->> '$.facts_digest',
+    value ->> '$.ruleset', value ->> '$.facts_digest',
     value ->> '$.decision', value ->> '$.worker', value ->> '$.source',
     value ->> '$.decided_at', value ->> '$.run_created_at',
     coalesce(before.revision, 0) + 1,
