@@ -47,6 +47,11 @@ const BINDING: Probe = Probe {
     step: "ask which platform our schema serves",
     statement: include_str!("postgres/binding.sql"),
 };
+const LEDGER: Probe = Probe {
+    subject: "ledger months",
+    step: "look at the ledger's months",
+    statement: include_str!("postgres/ledger.sql"),
+};
 const NEIGHBOURS: Probe = Probe {
     subject: "neighbours",
     step: "look at how runs are called",
@@ -240,7 +245,12 @@ impl<'c> RoleView<'c> {
                 if is_migrated && self.rights.lacks_none_of("reconciler.platform") {
                     checks.extend(checks_of(self.run(&BINDING).await?));
                 }
-                checks.extend(self.judge("own"));
+                let rights = self.judge("own");
+                let is_open = rights.iter().all(|check| check.level != Level::Problem);
+                checks.extend(rights);
+                if is_migrated && is_open && self.purpose.reads_proof() {
+                    checks.extend(checks_of(self.run(&LEDGER).await?));
+                }
             }
             Err(check) => checks.push(*check),
         }

@@ -2,9 +2,11 @@
 
 use std::process::Stdio;
 
+use restore_reconciler::internals::doctor::{Level, examine};
 use sqlx::{PgConnection, raw_sql};
 
 use super::stage::run;
+use crate::support::case::Case;
 use crate::support::process::program;
 use crate::support::roles::{Purpose, connect};
 use crate::support::store::Fixture;
@@ -203,5 +205,85 @@ async fn waits_for_lock(on: &Fixture) {
          WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted";
     while on.number_of(waiting).await == 0 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// What `doctor` says of the ledger's months.
+async fn months(on: &Fixture) -> (Level, String) {
+    let checks = examine(&on.store, None).await.unwrap().checks;
+    let check = checks
+        .into_iter()
+        .find(|check| check.subject == "ledger months");
+    let check = check.expect("a check");
+    (check.level, check.finding)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn months_to_come_are_made_by_workers_and_missed_by_doctor() {
+    let on = Fixture::postgres().await;
+    assert_eq!(months(&on).await.0, Level::Good);
+    on.execute(
+        "DO $$
+         DECLARE
+             month text;
+         BEGIN
+             FOR month IN
+                 SELECT inhrelid::regclass FROM pg_inherits
+                 WHERE inhparent IN ('reconciler.ledger'::regclass, 'reconciler.ledger_facts'::regclass)
+                   AND right(inhrelid::regclass::text, 7) > to_char(now() + interval '40 days', 'YYYY_MM')
+                   AND inhrelid::regclass::text NOT LIKE '%default'
+             LOOP
+                 EXECUTE 'DROP TABLE ' || month;
+             END LOOP;
+         END $$",
+    )
+    .await;
+    let of_ledger = "pg_inherits WHERE inhparent = 'reconciler.ledger'::regclass";
+    let left = on.number_of(of_ledger).await;
+    assert!(left <= 7, "{left}");
+    // A run from when no month was there any more.
+    on.execute(
+        "INSERT INTO reconciler.ledger (
+             decision_id, operation_run_id, workspace_id, outcome, reason_code, ruleset, facts, facts_digest, decision,
+             worker, source, decided_at, run_created_at
+         )
+         VALUES ('late', 9, 1, 'failed', 'r', 'r', '{}', repeat('0', 64), '{}', 'w', 's', now(), now() + interval '100 days')",
+    )
+    .await;
+    let (level, finding) = months(&on).await;
+    assert_eq!(level, Level::Advice);
+    assert!(finding.contains("after its last month"), "{finding}");
+
+    let mut holder = connect(Purpose::Migrator, &on.url).await;
+    execute(&mut holder, "BEGIN; LOCK TABLE reconciler.ledger_default, reconciler.ledger_facts_default IN ACCESS SHARE MODE").await;
+    on.store.extend_ledger().await.unwrap();
+    assert_eq!(
+        on.number_of(of_ledger).await,
+        left,
+        "somebody holds what belongs to no month"
+    );
+    execute(&mut holder, "ROLLBACK").await;
+    on.store.extend_ledger().await.unwrap();
+    assert_eq!(
+        on.number_of(of_ledger).await,
+        16,
+        "but for the month of that run"
+    );
+    assert_eq!(on.number_of("reconciler.ledger_default").await, 1);
+    assert_eq!(months(&on).await.0, Level::Good);
+
+    on.plant([Case::proven(1)]).await;
+    on.execute("UPDATE operation_runs SET created_at = date_trunc('month', now())")
+        .await;
+    on.verdict(1).await;
+    for table in ["ledger", "ledger_facts"] {
+        let its = format!(
+            "SELECT tableoid::regclass || '' FROM reconciler.{table} WHERE run_created_at < now() + interval '9 days'"
+        );
+        let month = on.value("SELECT to_char(now(), 'YYYY_MM')").await.unwrap();
+        assert_eq!(
+            on.value(&its).await.unwrap(),
+            format!("reconciler.{table}_{month}")
+        );
     }
 }
