@@ -17,6 +17,7 @@ SELECT
     ) AS hides_rows_of,
     set_config('TimeZone', 'UTC', true),
     set_config('plan_cache_mode', 'force_custom_plan', true),
+    set_config('jit', 'off', true),
     set_config('idle_in_transaction_session_timeout', '15s', true),
     set_config('statement_timeout', $1, true),
     set_config('lock_timeout', $2, true)
