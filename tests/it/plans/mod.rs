@@ -25,6 +25,9 @@ const DAY: i64 = 10_000;
 /// What the settlement of one run may read of each large table.
 const ROWS_OF_ONE_RUN: u64 = 4;
 
+/// How many partitions are looked into for one run: that of its month, and what belongs to no month.
+const PARTITIONS_OF_ONE_RUN: usize = 2;
+
 const GENERIC: &str = "
 DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I SET plan_cache_mode = force_generic_plan', current_database());
@@ -93,6 +96,13 @@ impl Day {
             for (table, read) in large(executed) {
                 let is_little = read.rows <= ROWS_OF_ONE_RUN;
                 assert!(is_little, "{when}: {table}: {executed:#?}");
+            }
+        }
+        let verdict = |executed: &&Executed| executed.name() == Some("load_verdict");
+        for executed in self.single.iter().chain(self.all.iter().filter(verdict)) {
+            for partitions in executed.partitions.values() {
+                let are_few = partitions.len() <= PARTITIONS_OF_ONE_RUN;
+                assert!(are_few, "{when}: {executed:#?}");
             }
         }
     }

@@ -4,7 +4,7 @@
 //! what is judged is what the program sends, with the values and the settings that it sends it with.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Debug,
     sync::{Arc, Mutex},
 };
@@ -41,6 +41,8 @@ pub(super) struct Executed {
     pub(super) milliseconds: f64,
     /// By table.
     pub(super) reads: BTreeMap<String, Read>,
+    /// The partitions that were looked into, by table.
+    pub(super) partitions: BTreeMap<&'static str, BTreeSet<String>>,
     /// The access paths, for people.
     pub(super) paths: Vec<String>,
 }
@@ -71,6 +73,7 @@ impl Executed {
             text: said["Query Text"].as_str()?.to_owned(),
             milliseconds: duration.parse().expect("a number"),
             reads: BTreeMap::new(),
+            partitions: BTreeMap::new(),
             paths: Vec::new(),
         };
         executed.add(&said["Plan"]);
@@ -84,7 +87,13 @@ impl Executed {
             let each = count("Actual Rows")
                 + count("Rows Removed by Filter")
                 + count("Rows Removed by Index Recheck");
-            let read = self.reads.entry(whole(table).to_owned()).or_default();
+            let of = partitioned(table);
+            if let Some(of) = of.filter(|_| count("Actual Loops") > 0.0) {
+                let partitions = self.partitions.entry(of).or_default();
+                partitions.insert(table.to_owned());
+            }
+            let read = self.reads.entry(of.unwrap_or(table).to_owned());
+            let read = read.or_default();
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -107,15 +116,15 @@ impl Executed {
 }
 
 /// The table that a partition is of: `ledger_2025_01` and `ledger_default` are of `ledger`.
-fn whole(table: &str) -> &str {
-    let month =
+fn partitioned(table: &str) -> Option<&'static str> {
+    let is_partition =
         |part: &str| part == "default" || part.bytes().all(|byte| b"0123456789_".contains(&byte));
-    let parts = ["ledger_facts_", "ledger_"]
-        .map(|prefix| table.strip_prefix(prefix).map(|part| (prefix, part)));
-    match parts.into_iter().flatten().next() {
-        Some((prefix, part)) if month(part) => prefix.trim_end_matches('_'),
-        _ => table,
-    }
+    ["ledger_facts", "ledger"].into_iter().find(|of| {
+        let part = table
+            .strip_prefix(of)
+            .and_then(|rest| rest.strip_prefix('_'));
+        part.is_some_and(is_partition)
+    })
 }
 
 /// What this thread is told by servers.
