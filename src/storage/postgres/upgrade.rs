@@ -427,10 +427,7 @@ pub(in crate::storage) async fn bind(pool: &PgPool) -> Result<(), StoreError> {
     let step = "bind our schema to the platform";
     let mut tx = pool.begin().await.during(step)?;
     for statement in [LOCK, include_str!("sql/bind.sql")] {
-        sqlx::query(statement)
-            .execute(&mut *tx)
-            .await
-            .during(step)?;
+        raw_sql(statement).execute(&mut *tx).await.during(step)?;
     }
     tx.commit().await.during(step)
 }
@@ -456,7 +453,7 @@ pub(in crate::storage) async fn run_own(
 async fn copy_ledger(pool: &PgPool) -> Result<i64, StoreError> {
     let step = "copy the ledger";
     let mut tx = pool.begin().await.during(step)?;
-    sqlx::query(LOCK).execute(&mut *tx).await.during(step)?;
+    raw_sql(LOCK).execute(&mut *tx).await.during(step)?;
     let is_copied: bool = sqlx::query_scalar(include_str!("sql/is_ledger_copied.sql"))
         .fetch_one(&mut *tx)
         .await
@@ -509,11 +506,12 @@ async fn run_until(
 }
 
 async fn prepare(connection: &mut PgConnection, beside: &str) -> sqlx::Result<()> {
+    raw_sql(LOCK).execute(&mut *connection).await?;
     sqlx::query(include_str!("sql/create_beside.sql"))
         .bind(beside)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query(LOCK).execute(connection).await.map(drop)
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 impl Ground {

@@ -106,7 +106,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("prune_workers", NONE),
     reads_through("prune_jobs", NONE, QUEUE),
     reads_through("discard_unreadable", NONE, QUEUE),
-    reads_through("release_all", NONE, QUEUE),
+    reads("release_all", NONE),
     reads_through("count_unfinished", NONE, QUEUE),
     // An operator.
     reads_through("load_entries", ALL_OPEN, QUEUE),
