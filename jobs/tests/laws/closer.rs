@@ -1,6 +1,7 @@
 //! Who closed a run, and which of its recorded failures and blockers are that closer's own traces: a claim is no evidence
 //! for itself.
 
+use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::{CloserFacts, Policy, RunFacts};
 
 use crate::support::{Case, json};
@@ -29,20 +30,26 @@ fn said(run: &RunFacts) -> String {
     };
     let codes = |codes: &mut dyn Iterator<Item = &'static str>| codes.collect::<Vec<_>>().join(" ");
     let own = codes(&mut blockers.iter().map(|code| code.code()));
-    let left = codes(&mut run.blockers_recorded().map(|code| code.code()));
+    let left = codes(&mut run.blockers_recorded().map(ReasonCode::code));
     format!(
         "{closer:?}, own {failures} [{own}], recorded {} [{left}]",
         run.failure_recorded()
     )
 }
 
+/// The closer's code, the entries of the summary, the blocker in the context, and what is told of them.
+type Row<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+fn check(rows: &[Row<'_>]) {
+    for (code, summary, legitimacy, expected) in rows {
+        let run = closed_with(code, summary, legitimacy);
+        assert_eq!(said(&run), *expected, "{code} {summary} {legitimacy}");
+    }
+}
+
 #[test]
-fn what_a_closer_left_is_told_from_what_others_recorded() {
-    let blocked = format!(r#"{{"code":"{BLOCKER}"}}"#);
-    let both = format!(r#"{{"code":"{BLOCKER}","reason_code":"{BLOCKER}"}}"#);
-    let named = format!(r#"{{"code":"app.closed","reason_code":"{BLOCKER}"}}"#);
-    let quoted = format!(r#""{BLOCKER}""#);
-    let rows: &[(&str, &str, &str, &str)] = &[
+fn failures_of_a_closer_are_told_from_what_others_recorded() {
+    check(&[
         ("null", "[]", "null", "nobody"),
         ("7", "[]", "null", "nobody"),
         (
@@ -107,6 +114,16 @@ fn what_a_closer_left_is_told_from_what_others_recorded() {
             "null",
             "Adapter, own 0 [], recorded true []",
         ),
+    ]);
+}
+
+#[test]
+fn blockers_of_a_closer_are_told_from_what_others_recorded() {
+    let blocked = format!(r#"{{"code":"{BLOCKER}"}}"#);
+    let both = format!(r#"{{"code":"{BLOCKER}","reason_code":"{BLOCKER}"}}"#);
+    let named = format!(r#"{{"code":"app.closed","reason_code":"{BLOCKER}"}}"#);
+    let quoted = format!(r#""{BLOCKER}""#);
+    check(&[
         // A blocker that the closer names is its own where nobody else recorded it.
         (
             r#""app.closed""#,
@@ -145,11 +162,7 @@ fn what_a_closer_left_is_told_from_what_others_recorded() {
             "null",
             "Adapter, own 0 [write_gate_blocked], recorded false []",
         ),
-    ];
-    for (code, summary, legitimacy, expected) in rows {
-        let run = closed_with(code, summary, legitimacy);
-        assert_eq!(said(&run), *expected, "{code} {summary} {legitimacy}");
-    }
+    ]);
 }
 
 /// The traces are of a closed run: on an open one they are what anybody recorded.
