@@ -53,8 +53,14 @@ impl Args {
     }
 }
 
+/// One step follows the other. A connection that comes back is looked at for a moment, in which a new one would be made:
+/// behind a pooler with few sessions that one would wait for others that are not needed any more.
+const CONNECTIONS_MAX: u32 = 2;
+
 /// Creates or upgrades our schema and the queue's, once nothing stands in the way. Doing it again does nothing.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    let database = &mut session.config.database;
+    database.connections_max = database.connections_max.min(CONNECTIONS_MAX);
     let store = session.open(Access::Write).await?;
     let triggers = args.triggers();
     if args.rebind && store.backend() == Backend::Sqlite {
@@ -91,7 +97,10 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let elsewhere = ground
         .as_ref()
         .filter(|ground| ground.other_platform().is_some());
-    if elsewhere.is_some() {
+    let is_unbound = ground
+        .as_ref()
+        .is_some_and(|ground| ground.binding.is_none());
+    if elsewhere.is_some() || (args.rebind && is_unbound) {
         store.rebind().await?;
     }
     worker::set_up(&store).await?;
