@@ -3,6 +3,24 @@
 -- 13 puts the new tables in the ledger's place. The manual's page about the database says what is for what.
 SET LOCAL lock_timeout = '5s';
 
+-- Views of others would keep the old ledger from going, after all of it was copied.
+DO $$
+DECLARE
+    readers text;
+BEGIN
+    SELECT string_agg(DISTINCT rule.ev_class::regclass::text, ', ')
+    INTO readers
+    FROM pg_depend AS dependency JOIN pg_rewrite AS rule ON rule.oid = dependency.objid
+    WHERE dependency.classid = 'pg_rewrite'::regclass
+      AND dependency.refclassid = 'pg_class'::regclass
+      AND dependency.refobjid = 'reconciler.ledger'::regclass
+      AND rule.ev_class <> 'reconciler.verdicts'::regclass;
+    IF readers IS NOT NULL THEN
+        RAISE EXCEPTION 'views read reconciler.ledger, which gets another form; have them read reconciler.verdicts: %', readers;
+    END IF;
+END
+$$;
+
 CREATE TABLE reconciler.ledger_next (
     decision_id            text        NOT NULL,
     operation_run_id       bigint      NOT NULL,
@@ -117,7 +135,7 @@ $$;
 -- Attaches a month to a partitioned table, or, without a month, what belongs to none. False where that is there, and where
 -- rows of the month are among those that belong to none already, which then keep it.
 CREATE FUNCTION reconciler.add_partition(parent regclass, name text, month date) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
     partition text := format('reconciler.%I', name || coalesce(to_char(month, '_YYYY_MM'), '_default'));
     remainder text := format('reconciler.%I', name || '_default');

@@ -4,14 +4,19 @@ use std::cell::Cell;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::future::{Either, select, select_all};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
+use crate::clock::Stopwatch;
 use crate::storage::StoreError;
 use crate::telemetry::Verbosity;
+
+/// Signals that come so close after the first are the same wish: supervisors and terminals send more than one.
+const SAME_WISH_WITHIN: Duration = Duration::from_millis(250);
 
 /// Whether somebody wants the command to stop.
 #[derive(Debug, Default)]
@@ -70,7 +75,11 @@ pub(super) fn stop_on_signal() -> std::io::Result<CancellationToken> {
     tokio::spawn(async move {
         next_of(&mut signals).await;
         told.cancel();
-        let kind = next_of(&mut signals).await;
+        let since = Stopwatch::start();
+        let mut kind = next_of(&mut signals).await;
+        while since.elapsed() < SAME_WISH_WITHIN {
+            kind = next_of(&mut signals).await;
+        }
         tracing::warn!("told to stop once more: ended in the middle of what was in hand");
         end_at_once(128 + kind.as_raw_value());
     });

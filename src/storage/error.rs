@@ -215,14 +215,6 @@ impl StoreError {
         self.kind == ErrorKind::Refused || self.is_disturbance() || self.may_concern_one_row()
     }
 
-    /// Whether a lock was not to be had in time.
-    pub(super) fn is_about_locks(&self) -> bool {
-        self.database_error()
-            .and_then(DatabaseError::code)
-            .as_deref()
-            == Some("55P03")
-    }
-
     /// Whether somebody has written into the database that it shall refuse such a row.
     pub(super) fn is_said_on_purpose(&self) -> bool {
         self.postgres_error()

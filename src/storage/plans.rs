@@ -7,8 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
 
 use crate::clock::Stopwatch;
+
+/// Where PostgreSQL finds that a plan has another result than it had.
+const REVALIDATES: &str = "RevalidateCachedQuery";
 
 /// What moments are measured from.
 static BEGAN: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::start);
@@ -18,10 +22,14 @@ static REFUSED_AT: AtomicU64 = AtomicU64::new(0);
 
 /// Whether the server refuses a statement for what the session remembers of it.
 pub(super) fn is_refusal(error: &dyn DatabaseError) -> bool {
-    let message = error.message();
-    match error.code().as_deref() {
-        Some("0A000") => message.contains("cached plan must not change result type"),
-        Some("XX000") => message.starts_with("cache lookup failed for type"),
+    let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else {
+        return false;
+    };
+    match error.code() {
+        // By the place, because the message may be in any language.
+        "0A000" => error.routine() == Some(REVALIDATES),
+        // Of the server's own confusion it speaks English.
+        "XX000" => error.message().starts_with("cache lookup failed for type"),
         _ => false,
     }
 }

@@ -22,6 +22,7 @@ use super::runtime::{Payload, QueueSpec, was_delivered_before, work_on};
 use super::shared::{BEAT_EVERY, Shared};
 use super::supervise;
 use crate::clock::{self, Stopwatch};
+use crate::config::Cron;
 use crate::health::Loop;
 use crate::metrics::{COMPLETED, FAILED, SWEEP_DURATION, SWEEP_SUCCEEDED, SWEEPS, seconds_of};
 use crate::storage::{Pruned, Retention, StoreError, Tally};
@@ -49,8 +50,11 @@ const RETAIN_TICKS: Duration = Duration::from_hours(24);
 /// How often the database's clock is read while no tick is near.
 const READ_CLOCK_EVERY: Duration = Duration::from_secs(30);
 
-/// A tick that nobody noticed for so long is left out: the next one finds what was due at it.
+/// Ticks that passed unnoticed for longer than this, as while the database was away, are one: the latest of them.
 const NOTICED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
+
+/// No tick is won later than this.
+const WON_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Takes part in every tick until the process stops.
 ///
@@ -63,8 +67,8 @@ pub(super) async fn keep_time(shared: Arc<Shared>) {
         let wait = match now.await {
             Some(Ok(now)) => {
                 let before = since.filter(|since| *since <= now).unwrap_or(now);
-                let before = before.max(now - NOTICED_WITHIN);
-                match shared.options.sweep.schedule.next_after(before) {
+                let before = before.max(now - WON_WITHIN);
+                match next_tick(&shared.options.sweep.schedule, before, now) {
                     Some(tick) if tick <= now => {
                         since = Some(tick);
                         on_tick(&shared, tick).await;
@@ -83,6 +87,18 @@ pub(super) async fn keep_time(shared: Arc<Shared>) {
             return;
         }
     }
+}
+
+/// The tick after `before`; of several that are long past at `now`, the latest.
+fn next_tick(schedule: &Cron, before: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let mut tick = schedule.next_after(before)?;
+    while now.duration_since(tick) > NOTICED_WITHIN {
+        match schedule.next_after(tick) {
+            Some(next) if next <= now => tick = next,
+            Some(_) | None => break,
+        }
+    }
+    Some(tick)
 }
 
 async fn on_tick(shared: &Shared, tick: Timestamp) {
@@ -134,6 +150,7 @@ async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
         SWEEP_SUCCEEDED.set([], seconds_of(clock::wall()));
     }
     tracing::debug!({ { SWEEP_TICK } = %tick, { SWEEP_SHARDS } = shards }, "won the tick");
+    shared.store.extend_ledger().await?;
     let keep = Retention {
         jobs: shared.options.worker.retain_jobs,
         workers: RETAIN_WORKERS,
@@ -145,7 +162,7 @@ async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
         ticks,
     } = shared.store.prune(&keep).await?;
     tracing::debug!(jobs, workers, ticks, "removed what is finished");
-    shared.store.extend_ledger().await
+    Ok(())
 }
 
 /// Takes shards until the process stops.
@@ -300,4 +317,26 @@ async fn take_over(shared: &Shared, same: Option<(Timestamp, Shard)>) -> Result<
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sweep a day is not lost because the database was away at its moment, and one a second is not made up for.
+    #[test]
+    fn of_ticks_that_nobody_noticed_the_latest_is_left() {
+        let at = |clock: &str| format!("2026-03-01T{clock}Z").parse::<Timestamp>().unwrap();
+        for (schedule, before, now, expected) in [
+            ("0 0 3 * * *", "02:59:30", "02:59:31", "03:00:00"),
+            ("0 0 3 * * *", "02:59:30", "03:20:00", "03:00:00"),
+            ("* * * * * *", "03:00:00", "03:00:05", "03:00:01"),
+            ("* * * * * *", "03:00:00", "03:20:00", "03:19:50"),
+            ("0 * * * * *", "03:00:00", "03:20:05", "03:20:00"),
+        ] {
+            let schedule = schedule.parse().unwrap();
+            let tick = next_tick(&schedule, at(before), at(now));
+            assert_eq!(tick, Some(at(expected)), "{before} {now}");
+        }
+    }
 }

@@ -100,7 +100,7 @@ pub(in crate::storage) async fn remove(
         };
         let dropped = sqlx::query(statement).execute(&mut *tx).await;
         match dropped.during(step) {
-            Err(error) if error.is_about_locks() => {
+            Err(error) if error.is_about_lock() => {
                 let holders = sqlx::query_scalar(include_str!("sql/find_holders.sql"));
                 let holders: String = holders.fetch_one(pool).await.during(step)?;
                 return Err(StoreError::fatal(step, Held { holders }));

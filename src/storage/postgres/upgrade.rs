@@ -1,7 +1,7 @@
 //! Migrating: what it meets in a database, what it would run there, and running it.
 //!
-//! **Invariant:** all of one schema's migrations are run or none, by one process at a time, and nothing before it is
-//! known that nothing stands in the way.
+//! **Invariant:** migrations are run by one process at a time, all that are due of one schema or none, but for the stop
+//! in which an older ledger is copied; and nothing before it is known that nothing stands in the way.
 
 use std::fmt::Write as _;
 
@@ -394,7 +394,7 @@ fn write_schema<'m>(
             writeln!(
                 script,
                 "COMMIT;\n\n-- An older ledger is copied, some entries in each transaction; workers go on meanwhile.\n\
-                 DO $$ BEGIN WHILE reconciler.copy_ledger({COPY_ENTRIES_MAX}) > 0 LOOP COMMIT; END LOOP; END $$;\n\n\
+                 SET statement_timeout = 0;\nDO $$ BEGIN WHILE reconciler.copy_ledger({COPY_ENTRIES_MAX}) > 0 LOOP COMMIT; END LOOP; END $$;\n\n\
                  BEGIN;\n{lock};\nSET LOCAL search_path = {beside};"
             )?;
         }

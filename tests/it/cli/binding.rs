@@ -72,6 +72,16 @@ async fn a_platform_whose_schema_was_renamed_is_served_once_it_is_bound_again() 
          sweep ⇒ 10 | Looked at",
     );
     assert!(is_asked(&mut platform).await);
+
+    // As a restored dump without the row leaves it.
+    let lost = "DELETE FROM reconciler.platform".to_owned();
+    execute(&Purpose::Migrator.url(&old), lost).await;
+    assert_says(
+        &renamed,
+        "doctor ⇒ 3 | migrate --rebind
+         migrate --rebind ⇒ 0 | Platform tables were not touched.
+         doctor ⇒ 0 | problems: 0",
+    );
 }
 
 #[tokio::test]

@@ -287,3 +287,18 @@ async fn months_to_come_are_made_by_workers_and_missed_by_doctor() {
         );
     }
 }
+
+/// They would be in the way of its last step, after all of it was copied.
+#[tokio::test(flavor = "multi_thread")]
+async fn views_of_others_are_named_before_the_ledger_is_copied() {
+    let on = of_older_program().await;
+    on.execute("CREATE VIEW public.report AS SELECT outcome FROM reconciler.ledger")
+        .await;
+    let refused = run(&on.url, &["migrate"]).exits(1);
+    let told = "have them read reconciler.verdicts: report";
+    refused.says(&[], &[told]);
+    let begun = "SELECT count(*) FROM reconciler.migrations WHERE version > 11";
+    assert_eq!(on.count(begun).await, 0);
+    on.execute("DROP VIEW public.report").await;
+    run(&on.url, &["migrate"]).exits(0);
+}

@@ -70,6 +70,10 @@ async fn told_to_stop_twice_it_ends_at_once() {
         worker.tell(signal);
         until_said(&worker, "stopping: what is in hand is finished").await;
         let since = Stopwatch::start();
+        // The same wish once more, in its first quarter of a second.
+        worker.tell(signal);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert_eq!(worker.probe("/livez").await.0, 200, "{}", worker.said());
         worker.tell(signal);
         let (ended, said) = worker.ended().await;
         assert_eq!(ended, Some(code), "{said}");

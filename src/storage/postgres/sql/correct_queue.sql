@@ -10,8 +10,12 @@ BEGIN
     THEN
         EXECUTE 'DROP FUNCTION ' || stray;
     END IF;
-    IF (SELECT relowner FROM pg_class WHERE oid = to_regclass('apalis.jobs')) = current_user::regrole THEN
-        CREATE INDEX IF NOT EXISTS reconciler_in_hand ON apalis.jobs (lock_by) WHERE status IN ('Running', 'Queued');
+    -- Making it keeps everybody from asking for runs, so only where it is missing, and not for ever.
+    IF to_regclass('apalis.reconciler_in_hand') IS NULL
+        AND (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('apalis.jobs'))
+    THEN
+        PERFORM set_config('lock_timeout', '5s', true);
+        CREATE INDEX reconciler_in_hand ON apalis.jobs (lock_by) WHERE status IN ('Running', 'Queued');
     END IF;
 END
 $$
