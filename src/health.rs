@@ -99,7 +99,7 @@ pub enum Schema {
 pub enum Obstacle {
     /// It has not looked yet whether there is any other.
     Unexamined,
-    /// Its schema serves another platform.
+    /// Our schema serves another platform than the one that the search path leads to.
     OtherPlatform,
     /// Rows that prove may be hidden from it.
     HiddenRows,

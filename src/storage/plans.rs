@@ -28,7 +28,7 @@ pub(super) fn is_refusal(error: &dyn DatabaseError) -> bool {
     match error.code() {
         // By the place, because the message may be in any language.
         "0A000" => error.routine() == Some(REVALIDATES),
-        // Of the server's own confusion it speaks English.
+        // Internal errors are not translated.
         "XX000" => error.message().starts_with("cache lookup failed for type"),
         _ => false,
     }

@@ -386,8 +386,8 @@ impl Store {
         }
     }
 
-    /// The same database, to be looked at where nothing of ours is in it yet: due runs, and what would be decided, and
-    /// nothing else. On SQLite there is no such look.
+    /// This database, read with statements that name no table of ours, for where none is there yet: due runs, and what
+    /// would be decided. Changes nothing on SQLite, where that is not offered.
     #[must_use]
     pub fn alone(self) -> Self {
         match self.database {

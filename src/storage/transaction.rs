@@ -59,7 +59,7 @@ impl DatabaseTransaction {
         }
     }
 
-    /// The same where an operator vouches for so much, and there is this reason to prove nothing all the same.
+    /// This transaction, with what an operator vouches for, and the reason to prove nothing in it where there is one.
     pub(super) fn trusted(mut self, trust: Trust, distrust: Option<Distrust>) -> Self {
         self.trust = trust;
         self.distrust = distrust;

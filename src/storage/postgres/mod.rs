@@ -38,7 +38,7 @@ use super::transaction::{DatabaseTransaction, Tx};
 /// Sets the time zone and the limits of a transaction that may write, where our schema is there.
 const OPEN: Statement = statement!("read the database's clock", postgres "open_transaction");
 
-/// The same of one that reads, whether or not anything of ours is there.
+/// Sets a reading transaction's time zone and limits; needs nothing of ours in the database.
 const OPEN_READING: Statement = statement!(OPEN.step, postgres "open_reading");
 
 /// The row of [`OPEN_READING`].
@@ -242,7 +242,7 @@ impl PostgresStore {
         Ok(tx)
     }
 
-    /// The same database, to be looked at where nothing of ours is in it yet.
+    /// This database, read with statements that name no table of ours, for where none is there yet.
     pub(super) fn alone(self) -> Self {
         Self {
             is_alone: true,

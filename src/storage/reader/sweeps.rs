@@ -32,7 +32,7 @@ pub struct SweepSeen {
     pub tick_at: Option<Timestamp>,
     /// Which part of the workspaces.
     pub shard: i64,
-    /// Of how many parts.
+    /// Into how many parts the workspaces were divided.
     pub shards: i64,
     /// When it was last heard of.
     #[sqlx(try_from = "StoredMoment")]

@@ -71,7 +71,7 @@ FROM (
     FROM $LEDGER
 ) AS entry";
 
-/// The same with the facts that stand beside.
+/// Entries of the ledger, each with its facts from `ledger_facts`, as `SAID` reads them.
 const JOINED: &str = "(
     SELECT entry.decision_id, entry.operation_run_id, entry.workspace_id, entry.managed_environment_id, entry.outcome,
         entry.reason_code, entry.ruleset, coalesce(entry.facts, kept.facts) AS facts, entry.facts_digest,
@@ -166,7 +166,7 @@ async fn an_older_ledger_is_moved_while_it_is_written() {
     let call = "SELECT reconciler.extend_ledger(); SELECT facts FROM reconciler.verdicts LIMIT 1";
     on.execute(&format!("SET ROLE reconciler; {next}; {call}; RESET ROLE"))
         .await;
-    // The same in a table like the old one.
+    // What is expected: the same entries, planted in a table without partitions.
     on.execute(
         "CREATE TABLE reconciler.expected (LIKE reconciler.ledger);
          ALTER TABLE reconciler.ledger RENAME TO moved;

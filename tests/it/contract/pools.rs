@@ -84,7 +84,7 @@ async fn each_connection_is_to_the_primary_where_that_is_asked_for() {
     on.execute("UPDATE failover.state SET is_standby = true")
         .await;
     drop(listening);
-    // Those that there are end with the server, which a failover ends.
+    // A failover ends the server, and every open connection with it.
     on.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE datname = current_database() AND usename = 'reconciler'",
