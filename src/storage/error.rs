@@ -257,6 +257,12 @@ impl StoreError {
         self.cause.downcast_ref()
     }
 
+    /// Whether the server takes no writes: a standby that is to take the place of another one, say.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.sqlstate().is_some_and(|code| code == "25006")
+    }
+
     /// Whether a lock of somebody else's was in the way for too long.
     #[must_use]
     pub fn is_about_lock(&self) -> bool {

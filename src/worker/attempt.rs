@@ -61,7 +61,7 @@ impl Trouble {
     /// How long nothing like it is worth another try.
     pub(super) fn pause(&self) -> Duration {
         match self {
-            Self::Store(error) if error.kind() != ErrorKind::Transient => PAUSE_FATAL,
+            Self::Store(error) if !will_pass(error) => PAUSE_FATAL,
             _ => PAUSE_TRANSIENT,
         }
     }
@@ -71,7 +71,7 @@ impl Trouble {
         match self {
             // Said once, where it became an obstacle.
             Self::Store(error) if error.distrust().is_some() => {}
-            Self::Store(error) if error.kind() == ErrorKind::Transient => {
+            Self::Store(error) if will_pass(error) => {
                 tracing::debug!(
                     { %error, { BATCH_RUNS } = runs.len() },
                     "runs will be settled again in a moment"
@@ -98,6 +98,12 @@ impl Trouble {
     }
 }
 
+/// Whether a settlement may succeed in a moment as it is. A server that takes no writes is as good as away: after a
+/// failover that of a standby, until it was promoted.
+fn will_pass(error: &StoreError) -> bool {
+    error.kind() == ErrorKind::Transient || error.is_read_only()
+}
+
 fn ids(runs: &[RunId]) -> String {
     let ids: Vec<String> = runs.iter().map(|run| run.0.to_string()).collect();
     ids.join(", ")
@@ -108,7 +114,7 @@ fn ids(runs: &[RunId]) -> String {
 pub(super) fn note(health: &Health, settled: &[Settled], result: &Result<(), StoreError>) {
     let is_committed = |it: &Settled| matches!(it.result, Settlement::Committed(_));
     match result {
-        Err(error) if error.kind() != ErrorKind::Transient => health.settlement_failed(),
+        Err(error) if !will_pass(error) => health.settlement_failed(),
         _ if settled.iter().any(is_committed) => health.committed(),
         _ => {}
     }

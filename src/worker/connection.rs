@@ -84,6 +84,10 @@ async fn ask(shared: &Shared) -> Result<(DatabaseState, Option<String>), StoreEr
             "somebody holds a lock on the queue's tables, so that no sign of life can be written",
             error.to_string(),
         ),
+        Ok(Err(error)) if error.is_read_only() => (
+            "the server is read-only, as a standby is until it is promoted",
+            error.to_string(),
+        ),
         Ok(Err(error)) => ("it cannot be asked", error.to_string()),
         Err(_) => (
             "it does not answer in time",

@@ -9,6 +9,7 @@
 
 mod crew;
 pub(crate) mod dice;
+mod failover;
 mod faults;
 mod platform;
 

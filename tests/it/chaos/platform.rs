@@ -369,9 +369,12 @@ async fn close(tx: &mut Transaction<'_, Postgres>, run: i64) -> sqlx::Result<()>
 
 /// Any other error is a mistake in here.
 fn assert_server_is_away(error: &sqlx::Error) {
-    // Class 57: shut down, crashed, or not ready yet.
+    // Class 57: shut down, crashed, or not ready yet; and one that is to take the place of another takes no writes yet.
     let away = match error {
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57")),
+        sqlx::Error::Database(error) => {
+            let code = error.code();
+            code.is_some_and(|code| code.starts_with("57") || code == "25006")
+        }
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
         _ => false,
     };

@@ -10,6 +10,7 @@
 //! kernel closing this process's end of a pipe. A container was rejected, because the tests must run where only Rust,
 //! a C compiler and a package manager are; one cluster per test was, because starting one takes a second.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -58,6 +59,11 @@ pub(crate) async fn database() -> TestDatabase {
 /// Creates a database as a copy of `template`, the name of one that nobody is connected to at the moment.
 pub(crate) async fn database_from(template: &str) -> TestDatabase {
     create_database(cluster_url(), template).await
+}
+
+/// Creates an empty database on the cluster of this URL, which may lead elsewhere later.
+pub(crate) async fn database_at(url: &str) -> TestDatabase {
+    create_database(url, EMPTY).await
 }
 
 async fn create_database(cluster_url: &str, template: &str) -> TestDatabase {
@@ -145,15 +151,47 @@ impl Cluster {
     /// Makes the server keep whatever it confirmed when it is killed. Unless told to, it loses the commits
     /// of the last moments, and pages of which half had reached the system.
     pub(crate) async fn survive_kills(&self) {
+        self.set("synchronous_commit", "on").await;
+        self.set("full_page_writes", "on").await;
+    }
+
+    /// Changes a setting, which takes effect at once or, where it cannot, with the next start.
+    pub(crate) async fn set(&self, setting: &str, value: &str) {
+        self.execute(&format!("ALTER SYSTEM SET {setting} = '{value}'"))
+            .await;
+        self.execute("SELECT pg_reload_conf()").await;
+    }
+
+    /// Does something as the superuser.
+    pub(crate) async fn execute(&self, statement: &str) {
         let mut connection = connect(&self.url.parse().expect("a PostgreSQL URL")).await;
-        for statement in [
-            "ALTER SYSTEM SET synchronous_commit = on",
-            "ALTER SYSTEM SET full_page_writes = on",
-            "SELECT pg_reload_conf()",
-        ] {
-            let set = execute(&mut connection, statement.to_owned()).await;
-            set.expect("the server takes settings");
-        }
+        let done = execute(&mut connection, statement.to_owned()).await;
+        done.expect(statement);
+    }
+
+    /// Starts a hot standby of this cluster, which has to [`Cluster::survive_kills`] and is started again twice.
+    pub(crate) async fn standby(&mut self) -> Self {
+        self.set("wal_level", "replica").await;
+        self.set("max_wal_senders", "4").await;
+        self.kill();
+        self.start_again();
+        self.execute("CHECKPOINT").await; // with all that a standby has to know
+        self.kill();
+        let options: PgConnectOptions = self.url.parse().expect("a PostgreSQL URL");
+        let directory = options.get_socket().expect("a directory of sockets");
+        let standby = Self::start_with(&["--standby-of".as_ref(), directory.as_os_str()]);
+        self.start_again();
+        standby
+    }
+
+    /// Makes a standby a primary, and returns once it is one.
+    pub(crate) async fn promote(&self) {
+        self.execute("SELECT pg_promote()").await;
+    }
+
+    /// The URL of the superuser's own database on this cluster.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Ends the server and all its backends with SIGKILL. Blocks the thread for some milliseconds.
@@ -175,6 +213,10 @@ impl Cluster {
     }
 
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(arguments: &[&OsStr]) -> Self {
         // The measurements' own test, in another package, has a cluster too.
         let directories = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
         let program = directories
@@ -182,6 +224,7 @@ impl Cluster {
             .find(|program| program.is_file())
             .expect("the repository is whole");
         let mut supervisor = Command::new(program)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0) // Ctrl-C ends the tests; the end of the tests ends the cluster
@@ -306,6 +349,33 @@ mod tests {
         let kept = sqlx::query_scalar(kept).fetch_all(&mut connection).await;
         let kept: Vec<i64> = kept.expect("the server has recovered");
         assert_eq!(kept, [1]);
+    }
+
+    #[tokio::test]
+    async fn a_standby_follows_and_takes_the_place_of_its_primary() {
+        let mut primary = private();
+        primary.survive_kills().await;
+        let standby = primary.standby().await;
+        let database = database_at(primary.url()).await;
+        let rows = "CREATE TABLE kept (id bigint); INSERT INTO kept VALUES (1)";
+        let kept = execute(&mut connected(&database).await, rows.into()).await;
+        kept.expect("a table with a row");
+        primary.set("synchronous_standby_names", "*").await;
+        let another = "INSERT INTO kept VALUES (2)"; // confirmed once the standby has it
+        let kept = execute(&mut connected(&database).await, another.into()).await;
+        kept.expect("another row");
+
+        primary.kill();
+        let refused = "CREATE TABLE refused (id bigint)".to_owned();
+        let url: PgConnectOptions = standby.url().parse().expect("a URL");
+        let url = url.database(database.name());
+        let refused = execute(&mut connect(&url).await, refused).await;
+        assert!(refused.is_err(), "a standby takes no writes");
+        standby.promote().await;
+        let mut connection = connect(&url).await;
+        let kept = sqlx::query_scalar("DELETE FROM kept RETURNING id").fetch_all(&mut connection);
+        let kept: Vec<i64> = kept.await.expect("the standby takes writes now");
+        assert_eq!(kept, [1, 2]);
     }
 
     /// Set in the process that the test below starts in order to kill it.

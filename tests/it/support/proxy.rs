@@ -29,6 +29,8 @@ const BACKLOG: u32 = 128;
 pub(crate) struct Proxy {
     address: SocketAddr,
     orders: watch::Sender<Orders>,
+    /// The socket file of the server that new connections lead to.
+    upstream: watch::Sender<PathBuf>,
     connections: Arc<AtomicUsize>,
     listening: AbortHandle,
 }
@@ -48,13 +50,15 @@ impl Proxy {
         let keeper = bound(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
         let address = keeper.local_addr().expect("a bound socket");
         let (orders, told) = watch::channel(Orders::default());
+        let (upstream, way) = watch::channel(upstream);
         let connections = Arc::new(AtomicUsize::new(0));
         let listener = listen(address).expect("nobody else has the port");
-        let work = serve(listener, keeper, upstream, told, Arc::clone(&connections));
+        let work = serve(listener, keeper, way, told, Arc::clone(&connections));
         let listening = tokio::spawn(work).abort_handle();
         Self {
             address,
             orders,
+            upstream,
             connections,
             listening,
         }
@@ -62,10 +66,13 @@ impl Proxy {
 
     /// Before the database that `url` names, which listens on a socket file as those of `tests/postgres` do.
     pub(crate) fn before(url: &str) -> Self {
-        let options: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
-        let directory = options.get_socket().expect("a directory of sockets");
-        let file = format!(".s.PGSQL.{}", options.get_port());
-        Self::start(directory.join(file))
+        Self::start(socket_of(url))
+    }
+
+    /// Moves the address to the server that `url` names. What was connected to the other one is reset.
+    pub(crate) fn lead_to(&self, url: &str) {
+        self.upstream.send_replace(socket_of(url));
+        self.reset_connections();
     }
 
     /// `url`, of a database behind this proxy, with the way through it.
@@ -114,6 +121,13 @@ impl Drop for Proxy {
     }
 }
 
+/// The socket file of the server that `url` names.
+fn socket_of(url: &str) -> PathBuf {
+    let options: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
+    let directory = options.get_socket().expect("a directory of sockets");
+    directory.join(format!(".s.PGSQL.{}", options.get_port()))
+}
+
 /// A socket that shares its address with others that do.
 fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
@@ -150,7 +164,7 @@ async fn until(told: &mut watch::Receiver<Orders>, wanted: impl FnMut(&Orders) -
 async fn serve(
     mut listener: TcpListener,
     _keeper: TcpSocket,
-    upstream: PathBuf,
+    upstream: watch::Receiver<PathBuf>,
     told: watch::Receiver<Orders>,
     connections: Arc<AtomicUsize>,
 ) {
@@ -162,7 +176,7 @@ async fn serve(
             accepted = listener.accept() => {
                 let (client, _) = accepted.expect("a connection");
                 let counted = Counted::new(&connections);
-                let (upstream, told) = (upstream.clone(), told.clone());
+                let (upstream, told) = (upstream.borrow().clone(), told.clone());
                 open.spawn(async move {
                     let _counted = counted;
                     forward(client, upstream, told).await;

@@ -1,0 +1,184 @@
+//! A server dies for good, its standby takes its place, and the address moves: workers come along by themselves.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, block_in_place};
+use tokio::time::interval;
+
+use restore_reconciler::internals::clock::Stopwatch;
+
+use super::crew::CONFIG;
+use super::dice::{Dice, seed};
+use super::platform::{Books, Platform};
+use super::{STILL_OPEN, judge_by_the_books};
+use crate::history::{System, assert_sound};
+use crate::support::case::Case;
+use crate::support::cluster::{self, Cluster};
+use crate::support::proxy::Proxy;
+use crate::support::roles::Purpose;
+use crate::support::scene::{NO_SWEEPS, OPEN, SWEEPS, Scene, VERDICTS, dismiss, until_ready};
+use crate::support::time::eventually;
+use crate::support::worker::Worker;
+
+/// How soon a probe has to say that nothing can be written.
+const TOLD_WITHIN: Duration = Duration::from_secs(15);
+
+/// Longer than the silence that a restart answers.
+const READ_ONLY_FOR: Duration = Duration::from_secs(12);
+
+/// A server, its standby, and a database on both, at an address that can be moved.
+struct Pair {
+    proxy: Proxy,
+    primary: Cluster,
+    standby: Cluster,
+    scene: Scene,
+}
+
+impl Pair {
+    async fn start(config: &str) -> Self {
+        let mut primary = cluster::private();
+        primary.survive_kills().await;
+        let standby = primary.standby().await;
+        let proxy = Proxy::before(primary.url());
+        let database = cluster::database_at(&proxy.url(primary.url())).await;
+        let scene = Scene::in_database(database, config).await;
+        Self {
+            proxy,
+            primary,
+            standby,
+            scene,
+        }
+    }
+
+    /// Whoever is told that something was committed can rely on it from now on, whichever server is lost.
+    async fn keep_what_is_confirmed(&self) {
+        self.primary.set("synchronous_standby_names", "*").await;
+        let is_kept = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        let is_so = async || (self.scene.count(is_kept).await == 1).then_some(());
+        eventually(is_so, async || "the standby does not follow".to_owned()).await;
+    }
+
+    /// Lets nothing more reach the standby.
+    async fn leave_standby_behind(&self) {
+        self.primary.set("synchronous_standby_names", "").await;
+        self.standby.set("primary_conninfo", "").await;
+        let left = "SELECT count(*) FROM pg_stat_replication";
+        let is_so = async || (self.scene.count(left).await == 0).then_some(());
+        eventually(is_so, async || "the standby goes on".to_owned()).await;
+    }
+
+    /// Kills the primary, and moves its address to the standby, which takes no writes yet.
+    fn lose_primary(&mut self) {
+        block_in_place(|| self.primary.kill());
+        self.proxy.lead_to(self.standby.url());
+    }
+
+    /// Makes the standby the primary, with a standby of its own, in the place of the one that is lost.
+    async fn fail_over(&mut self) {
+        self.standby.promote().await;
+        let next = self.standby.standby().await;
+        self.primary = std::mem::replace(&mut self.standby, next);
+    }
+}
+
+/// While its server takes no writes, a worker says so, and nobody is told to restart it.
+async fn until_told(worker: &Worker) {
+    let since = Stopwatch::start();
+    let says_why = async || {
+        let (status, ready) = worker.probe("/readyz?verbose").await;
+        (status == 503 && ready.contains("the server is read-only")).then_some(())
+    };
+    let state = async || {
+        let (_, ready) = worker.probe("/readyz?verbose").await;
+        format!("{ready}\n{}", worker.said())
+    };
+    eventually(says_why, state).await;
+    assert!(since.elapsed() < TOLD_WITHIN, "{}", worker.said());
+}
+
+async fn stays_alive(workers: &[Worker], duration: Duration) {
+    let since = Stopwatch::start();
+    let mut poll = interval(Duration::from_millis(200));
+    while since.elapsed() < duration {
+        poll.tick().await;
+        for worker in workers {
+            let (status, live) = worker.probe("/livez?verbose").await;
+            assert_eq!(status, 200, "{live}\n{}", worker.said());
+        }
+    }
+}
+
+fn at_work(pair: &Pair) -> (watch::Sender<bool>, JoinHandle<Books>) {
+    let (stop, told) = watch::channel(false);
+    let url = pair.scene.url_of(Purpose::Platform);
+    let platform = Platform::new(&url, Dice::from(seed()));
+    (stop, tokio::spawn(platform.work(told)))
+}
+
+/// There and back again, beside a platform that goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_confirmed_outlives_its_server() {
+    let mut pair = Pair::start(CONFIG).await;
+    let address = pair.scene.url().to_owned();
+    let workers = [
+        pair.scene.worker_at(&address).await,
+        pair.scene.worker_at(&address).await,
+    ];
+    let (stop, platform) = at_work(&pair);
+    for _ in ["there", "and back again"] {
+        pair.keep_what_is_confirmed().await;
+        let before = pair.scene.count(VERDICTS).await;
+        pair.scene
+            .until_least(VERDICTS, before + 50, &workers[0])
+            .await;
+        pair.lose_primary();
+        for worker in &workers {
+            until_told(worker).await;
+        }
+        stays_alive(&workers, READ_ONLY_FOR).await;
+        pair.fail_over().await;
+        for worker in &workers {
+            until_ready(worker).await;
+        }
+    }
+    stop.send(true).expect("the platform listens");
+    let books = platform.await.expect("the platform never fails");
+    let are_closed = format!("SELECT count(*) FROM {STILL_OPEN}");
+    pair.scene.until(&are_closed, 0, &workers[0]).await;
+    for worker in workers {
+        dismiss(worker).await;
+    }
+    assert_sound(pair.scene.url(), System::QUIET).await;
+    judge_by_the_books(&pair.scene, &books).await;
+}
+
+/// A standby that had fallen behind knows less than the workers did: they judge again what it does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn verdicts_that_were_lost_with_a_server_are_given_again() {
+    const RUNS: i64 = 60;
+    for schedule in [NO_SWEEPS, SWEEPS] {
+        let mut pair = Pair::start(schedule).await;
+        let address = pair.scene.url().to_owned();
+        let worker = pair.scene.worker_at(&address).await;
+        pair.scene.plant((1..=RUNS).map(Case::proven)).await;
+        pair.keep_what_is_confirmed().await;
+        pair.scene.request(1..=RUNS / 3).await;
+        pair.scene.verdicts(RUNS / 3, &worker).await;
+        worker.stop(); // so that the requests reach the standby, and no verdict on them does
+        pair.scene.request(1 + RUNS / 3..=RUNS).await;
+        pair.leave_standby_behind().await;
+        worker.go_on();
+        pair.scene.until(OPEN, 0, &worker).await;
+        pair.lose_primary();
+        until_told(&worker).await;
+        assert_eq!(pair.scene.count(VERDICTS).await, RUNS / 3);
+        pair.standby.promote().await;
+        until_ready(&worker).await;
+        pair.scene.until(OPEN, 0, &worker).await;
+        pair.scene.verdicts(RUNS, &worker).await;
+        pair.scene.again_changes_nothing(&worker).await;
+        dismiss(worker).await;
+        assert_sound(pair.scene.url(), System::QUIET).await;
+    }
+}
