@@ -14,7 +14,7 @@ use super::waiting::{may_pass, wait_for_database};
 use crate::clock::{self, monotonic};
 use crate::console::{ConsoleLimits, ConsoleState, may_listen, serve_absence, serve_console};
 use crate::storage::Access;
-use crate::storage::reader::{open_reader, open_requests};
+use crate::storage::reader::{open_reader, open_requests, request_elsewhere};
 
 /// How long the database may take until people are told that it is waited for.
 const OPEN_WITHIN: Duration = Duration::from_secs(2);
@@ -24,12 +24,15 @@ pub(super) async fn run(session: &mut Session<'_>) -> anyhow::Result<Exit> {
     let stop = stop_on_signal().context("cannot wait for signals")?;
     say_more_on_signal(session.verbosity.clone()).context("cannot wait for signals")?;
     session.check_database_url()?;
-    let url = session.database_url()?;
+    let asked = session.database_url()?;
+    session.environment.read_elsewhere()?;
+    session.check_database_url()?;
+    let read = session.database_url()?;
     let listener = listen(session).await?;
     if !is_open(session, &listener, &stop).await? {
         return Ok(Exit::Done);
     }
-    let console = open_console(session, url.expose_secret()).await?;
+    let console = open_console(session, read.expose_secret(), asked.expose_secret()).await?;
     show_at(listener, console, stop).await?;
     Ok(Exit::Done)
 }
@@ -103,15 +106,23 @@ pub(super) async fn show(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = listen(session).await?;
-    let console = open_console(session, url).await?;
+    let console = open_console(session, url, url).await?;
     say_where(session, &listener)?;
     show_at(listener, console, stop).await
 }
 
-async fn open_console(session: &Session<'_>, url: &str) -> anyhow::Result<ConsoleState> {
+async fn open_console(
+    session: &Session<'_>,
+    read: &str,
+    asked: &str,
+) -> anyhow::Result<ConsoleState> {
     let limits = session.config.database.limits();
-    let reader = open_reader(url, &limits).await?;
-    let requests = open_requests(url, &limits).await?;
+    let reader = open_reader(read, &limits).await?;
+    let requests = if read == asked {
+        open_requests(asked, &limits).await?
+    } else {
+        request_elsewhere(asked, &limits, reader.clone())
+    };
     Ok(ConsoleState::new(
         reader,
         requests,

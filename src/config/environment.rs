@@ -18,10 +18,16 @@ pub const DATABASE_URL_VARIABLE: &str = "RECONCILER_DATABASE_URL";
 /// URL leads through a pooler in transaction mode, which passes no notifications on.
 pub const LISTEN_URL_VARIABLE: &str = "RECONCILER_LISTEN_URL";
 
+/// Holds the URL of a hot standby, secrets included, that the console is read from.
+pub(super) const READ_URL_VARIABLE: &str = "RECONCILER_READ_URL";
+
 /// Names a file with the URL of the database, as secrets are handed to containers and services.
 const DATABASE_URL_FILE_VARIABLE: &str = "RECONCILER_DATABASE_URL_FILE";
 /// Names a file with the URL that leads to the server itself.
 const LISTEN_URL_FILE_VARIABLE: &str = "RECONCILER_LISTEN_URL_FILE";
+
+/// Names a file with the URL of the standby.
+const READ_URL_FILE_VARIABLE: &str = "RECONCILER_READ_URL_FILE";
 
 /// Holds the W3C trace context of whoever started this program.
 const TRACE_VARIABLE: &str = "TRACEPARENT";
@@ -37,6 +43,7 @@ pub struct Environment {
     config: Option<OsString>,
     database_url: Given,
     listen_url: Given,
+    read_url: Given,
     password: Option<OsString>,
     pass_file: Option<PathBuf>,
     home: Option<PathBuf>,
@@ -57,20 +64,17 @@ impl Environment {
 
     /// Takes the variables from elsewhere; for tests.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+        let url = |name, file_name| Given {
+            name,
+            file_name,
+            value: lookup(name),
+            file: lookup(file_name),
+        };
         Self {
             config: lookup(CONFIG_VARIABLE),
-            database_url: Given {
-                name: DATABASE_URL_VARIABLE,
-                file_name: DATABASE_URL_FILE_VARIABLE,
-                value: lookup(DATABASE_URL_VARIABLE),
-                file: lookup(DATABASE_URL_FILE_VARIABLE),
-            },
-            listen_url: Given {
-                name: LISTEN_URL_VARIABLE,
-                file_name: LISTEN_URL_FILE_VARIABLE,
-                value: lookup(LISTEN_URL_VARIABLE),
-                file: lookup(LISTEN_URL_FILE_VARIABLE),
-            },
+            database_url: url(DATABASE_URL_VARIABLE, DATABASE_URL_FILE_VARIABLE),
+            listen_url: url(LISTEN_URL_VARIABLE, LISTEN_URL_FILE_VARIABLE),
+            read_url: url(READ_URL_VARIABLE, READ_URL_FILE_VARIABLE),
             password: lookup("PGPASSWORD"),
             pass_file: lookup(PASS_FILE_VARIABLE).map(PathBuf::from),
             home: lookup("HOME").map(PathBuf::from),
@@ -106,11 +110,28 @@ impl Environment {
 
     /// The URL on which to listen for notifications, if it is not the database's. Always PostgreSQL.
     pub fn listen_url(&self) -> Result<Option<DatabaseUrl>, ConfigError> {
+        self.server_of(&self.listen_url)
+    }
+
+    /// The URL of a standby to read from, if one is given. Always PostgreSQL.
+    pub fn read_url(&self) -> Result<Option<DatabaseUrl>, ConfigError> {
+        self.server_of(&self.read_url)
+    }
+
+    /// Where a standby is given to read from, it is the database from now on.
+    pub fn read_elsewhere(&mut self) -> Result<(), ConfigError> {
+        if self.read_url()?.is_some() {
+            self.database_url = std::mem::take(&mut self.read_url);
+        }
+        Ok(())
+    }
+
+    fn server_of(&self, given: &Given) -> Result<Option<DatabaseUrl>, ConfigError> {
         let refused = |problem| ConfigError::DatabaseUrl {
-            name: self.listen_url.given_by(),
+            name: given.given_by(),
             problem,
         };
-        match self.url_of(&self.listen_url) {
+        match self.url_of(given) {
             Ok(Some(url)) if url.backend() != Backend::Postgres => {
                 Err(refused(DatabaseUrlError::NotPostgres))
             }

@@ -7,12 +7,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::console::TOKEN_PREFIX;
-use super::environment::{DATABASE_URL_VARIABLE, LISTEN_URL_VARIABLE};
+use super::environment::{DATABASE_URL_VARIABLE, LISTEN_URL_VARIABLE, READ_URL_VARIABLE};
 use super::error::ConfigError;
 
 const SHOWN_CHARS_MAX: usize = 80;
 /// Keys that people try to put a database URL or password under, with the variable each belongs in.
-const SECRET_KEYS: [(&str, &str); 7] = [
+const SECRET_KEYS: [(&str, &str); 9] = [
     ("url", DATABASE_URL_VARIABLE),
     ("database_url", DATABASE_URL_VARIABLE),
     ("dsn", DATABASE_URL_VARIABLE),
@@ -20,6 +20,8 @@ const SECRET_KEYS: [(&str, &str); 7] = [
     ("reconciler_database_url", DATABASE_URL_VARIABLE),
     ("listen_url", LISTEN_URL_VARIABLE),
     ("reconciler_listen_url", LISTEN_URL_VARIABLE),
+    ("read_url", READ_URL_VARIABLE),
+    ("reconciler_read_url", READ_URL_VARIABLE),
 ];
 
 /// The text of a file, to say where in it something is wrong.

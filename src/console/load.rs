@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
@@ -79,6 +79,11 @@ impl Viewer {
 }
 
 impl ConsoleState {
+    /// At most how far behind the standby is that is read from, if it is one.
+    pub(super) fn behind(&self) -> Option<SignedDuration> {
+        self.reader.behind()
+    }
+
     /// Everything is read through `reader`; asking for runs through `requests` is the only thing that writes.
     pub fn new(reader: Reader, requests: Requests, config: &Config, started: Timestamp) -> Self {
         let settings = config.console.clone();

@@ -90,6 +90,11 @@ pub(super) enum FileGone {
 #[error("notices do not arrive, as behind a pooler in transaction mode")]
 pub(super) struct Unheard;
 
+/// What is read and what is written are not the same.
+#[derive(Debug, thiserror::Error)]
+#[error("RECONCILER_READ_URL leads to another database than RECONCILER_DATABASE_URL")]
+pub(super) struct OtherDatabase;
+
 /// What SQLite says at a commit, and of no single row.
 #[derive(Debug, thiserror::Error)]
 #[error("FOREIGN KEY constraint failed")]
@@ -279,6 +284,11 @@ impl StoreError {
         if self.cause.is::<Unheard>() {
             return Some(
                 "Set RECONCILER_LISTEN_URL to a URL that leads to the PostgreSQL server itself.",
+            );
+        }
+        if self.cause.is::<OtherDatabase>() {
+            return Some(
+                "Name a standby of the server in RECONCILER_READ_URL, and the same database.",
             );
         }
         if self.cause.is::<Held>() {

@@ -17,7 +17,8 @@ const COMMIT: &str = "commit";
 /// Rolled back unless it is committed.
 pub(super) struct DatabaseTransaction {
     tx: Tx,
-    /// The database's clock, read when the transaction began.
+    /// The database's clock, read when the transaction began; on a standby, the moment of the last change that it
+    /// knows.
     as_of: Timestamp,
     interference: Interference,
     /// Why nothing may be proven from what is read in it, as it was when it began.

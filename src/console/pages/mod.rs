@@ -53,6 +53,8 @@ pub struct Shell {
     pub csrf: String,
     /// The database's clock when the page's answer was read.
     pub as_of: Option<Moment>,
+    /// At most how far behind the standby is that it was read from.
+    pub behind: Option<String>,
     /// Stands on every page.
     pub claim_boundary: &'static str,
 }
@@ -104,6 +106,7 @@ impl Shell {
             can_see_evidence: may(Capability::EvidenceView),
             csrf: form_token.map_or_else(String::new, |token| token.0.to_string()),
             as_of: None,
+            behind: None,
             claim_boundary: CLAIM_BOUNDARY,
         }
     }

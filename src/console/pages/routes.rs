@@ -18,6 +18,7 @@ use crate::console::access::Viewer;
 use crate::console::load::{AppState, ConsoleState};
 use crate::console::problem::Problem;
 use crate::console::query::{EnvironmentQuery, FormQuery, PathId, Query, RunQuery, trace_of};
+use crate::views::moment::{Moment, in_words};
 
 type HtmlPage = Result<Html<String>, Problem>;
 
@@ -43,6 +44,21 @@ pub(in crate::console) fn routes() -> Router<Arc<ConsoleState>> {
         .route("/assets/icon.svg", get(icon))
 }
 
+/// What frames a page of what was read at `as_of`.
+fn shell(
+    console: &ConsoleState,
+    viewer: &Viewer,
+    title: impl Into<String>,
+    current: Option<Menu>,
+    as_of: Moment,
+) -> Shell {
+    let behind = console.behind().map(in_words);
+    Shell {
+        behind,
+        ..Shell::new(viewer, title, current, as_of)
+    }
+}
+
 fn render(page: &impl Template) -> HtmlPage {
     page.render().map(Html).map_err(|error| {
         tracing::error!(%error, "a page cannot be rendered");
@@ -56,7 +72,13 @@ async fn overview(
     Query(query): Query<EnvironmentQuery>,
 ) -> HtmlPage {
     let answer = &console.overview(&viewer, &query, "/").await?;
-    let shell = &Shell::new(&viewer, "Overview", Some(Menu::Overview), answer.as_of);
+    let shell = &shell(
+        &console,
+        &viewer,
+        "Overview",
+        Some(Menu::Overview),
+        answer.as_of,
+    );
     render(&OverviewPage { shell, answer })
 }
 
@@ -68,7 +90,7 @@ async fn runs(
     let answer = &console.runs(&viewer, &query, RUNS).await?;
     let text = query.text(None);
     render(&RunsPage {
-        shell: &Shell::new(&viewer, "Runs", Some(Menu::Runs), answer.as_of),
+        shell: &shell(&console, &viewer, "Runs", Some(Menu::Runs), answer.as_of),
         answer,
         form: &Form::from(&query),
         csv: format!("{RUNS}.csv?{text}"),
@@ -116,21 +138,21 @@ fn file(content_type: &'static str, ending: &str, is_cut: bool, body: Vec<u8>) -
 async fn run(State(console): AppState, viewer: Viewer, PathId(run): PathId) -> HtmlPage {
     let answer = &console.run(&viewer, RunId(run)).await?;
     let title = format!("Run {run}");
-    let shell = &Shell::new(&viewer, title, Some(Menu::Runs), answer.as_of);
+    let shell = &shell(&console, &viewer, title, Some(Menu::Runs), answer.as_of);
     render(&RunPage { shell, answer })
 }
 
 async fn evidence(State(console): AppState, viewer: Viewer, PathId(run): PathId) -> HtmlPage {
     let answer = &console.evidence(&viewer, RunId(run)).await?;
     let title = format!("Evidence of run {run}");
-    let shell = &Shell::new(&viewer, title, Some(Menu::Runs), answer.as_of);
+    let shell = &shell(&console, &viewer, title, Some(Menu::Runs), answer.as_of);
     render(&EvidencePage { shell, answer })
 }
 
 async fn explain(State(console): AppState, viewer: Viewer, PathId(run): PathId) -> HtmlPage {
     let answer = &console.explain(&viewer, RunId(run)).await?;
     let title = format!("Run {run} now");
-    let shell = &Shell::new(&viewer, title, Some(Menu::Runs), answer.as_of);
+    let shell = &shell(&console, &viewer, title, Some(Menu::Runs), answer.as_of);
     render(&ExplainPage { shell, answer })
 }
 
@@ -148,14 +170,20 @@ async fn reconcile(
 async fn restore(State(console): AppState, viewer: Viewer, PathId(restore): PathId) -> HtmlPage {
     let answer = &console.restore(&viewer, RestoreId(restore)).await?;
     let title = format!("Restore {restore}");
-    let shell = &Shell::new(&viewer, title, None, answer.as_of);
+    let shell = &shell(&console, &viewer, title, None, answer.as_of);
     render(&RestorePage { shell, answer })
 }
 
 async fn queue(State(console): AppState, viewer: Viewer) -> HtmlPage {
     let queue = &console.queue(&viewer).await?;
     let sweeps = &console.sweeps(&viewer).await?;
-    let shell = &Shell::new(&viewer, "Queue and sweeps", Some(Menu::Queue), queue.as_of);
+    let shell = &shell(
+        &console,
+        &viewer,
+        "Queue and sweeps",
+        Some(Menu::Queue),
+        queue.as_of,
+    );
     render(&QueuePage {
         shell,
         queue,

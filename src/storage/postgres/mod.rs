@@ -17,10 +17,13 @@ pub(super) mod triggers;
 pub(super) mod uninstall;
 pub(super) mod upgrade;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 pub use address::{AddressError, ServerAddress, shown_query};
 use futures_util::FutureExt as _;
+use jiff::SignedDuration;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -45,6 +48,8 @@ const OPEN_READING: Statement = statement!(OPEN.step, postgres "open_reading");
 #[derive(FromRow)]
 struct Opened {
     as_of: StoredMoment,
+    now: StoredMoment,
+    is_standby: bool,
     /// The tables of which rows may be hidden.
     hides_rows_of: String,
 }
@@ -106,6 +111,9 @@ pub struct PostgresStore {
     /// is never a second one.
     pulse: PgPool,
     limits: Limits,
+    /// How far behind its primary the server was when it was last read from, in microseconds; less than nothing where
+    /// it is a primary.
+    behind: Arc<AtomicI64>,
     /// Whether a standby is not what is meant.
     wants_primary: bool,
     /// Whether nothing of ours is in the database.
@@ -191,6 +199,7 @@ impl PostgresStore {
             queue: of_at_most(QUEUE_CONNECTIONS_MAX, of_queue),
             pulse: of_at_most(1, of_pulse),
             limits,
+            behind: Arc::new(AtomicI64::new(-1)),
             wants_primary,
             is_alone: false,
         })
@@ -236,10 +245,23 @@ impl PostgresStore {
         let trust = self.limits.trust;
         let is_hidden = !opened.hides_rows_of.is_empty() && !trust.row_security;
         let hidden = is_hidden.then_some(Distrust::HiddenRows(opened.hides_rows_of));
-        let tx = DatabaseTransaction::new(tx, opened.as_of.read(OPEN.step)?, interference);
+        let (as_of, now) = (opened.as_of.read(OPEN.step)?, opened.now.read(OPEN.step)?);
+        if opened.is_standby {
+            let behind = now.as_microsecond() - as_of.as_microsecond();
+            self.behind.store(behind.max(0), Ordering::Relaxed);
+        } else {
+            self.behind.store(-1, Ordering::Relaxed);
+        }
+        let tx = DatabaseTransaction::new(tx, as_of, interference);
         let mut tx = tx.trusted(trust, elsewhere.or(hidden));
         tx.is_alone = self.is_alone;
         Ok(tx)
+    }
+
+    /// At most how far behind its primary the server was when it was last read from, if it is a standby.
+    pub(super) fn behind(&self) -> Option<SignedDuration> {
+        let micros = self.behind.load(Ordering::Relaxed);
+        (micros >= 0).then(|| SignedDuration::from_micros(micros))
     }
 
     /// This database, read with statements that name no table of ours, for where none is there yet.

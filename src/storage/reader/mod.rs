@@ -43,7 +43,7 @@ mod sweeps;
 pub use backups::ITEMS_MAX;
 pub use environments::{EnvironmentPage, EnvironmentSeen, OpenRuns, Walk, Walked};
 pub use names::{is_invisible, is_joiner};
-pub use open::{Reader, Requests, open_reader, open_requests};
+pub use open::{Reader, Requests, open_reader, open_requests, request_elsewhere};
 pub use queue::{QueueCount, QueueEntry, QueueListing, QueueScope, ShardJobs, WorkerSeen};
 pub use restores::{Latest, RestoreSeen};
 pub use run::{RefusalSeen, RunInFull, RunSeen, VerdictSeen};

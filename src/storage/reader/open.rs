@@ -1,16 +1,21 @@
 //! Connections that cannot write, and the one thing that may be asked for.
 
-use jiff::Timestamp;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::trace::TraceContext;
+use sqlx::FromRow;
+use tokio::sync::OnceCell;
 
 use crate::storage::connect::{connect, connect_to_read};
 use crate::storage::connection::EitherRow;
-use crate::storage::error::StoreError;
+use crate::storage::error::{OtherDatabase, StoreError};
 use crate::storage::limits::{Access, Limits};
 use crate::storage::model::Backend;
 use crate::storage::settle::{Transactions as _, finish};
-use crate::storage::statement::{Statement, Value};
+use crate::storage::statement::{Statement, Value, statement};
 use crate::storage::store::{EitherDatabase, Store};
 
 /// Opens the database that `url` names, to look at it and for nothing else.
@@ -33,6 +38,21 @@ impl Reader {
         self.database.backend()
     }
 
+    /// At most how far behind its primary a standby was when it was read last; none where this is no standby. One for
+    /// which nothing has changed for an hour cannot tell that from an hour's delay, and says an hour.
+    pub fn behind(&self) -> Option<SignedDuration> {
+        match &self.database {
+            EitherDatabase::Postgres(database) => database.behind(),
+            EitherDatabase::Sqlite(_) => None,
+        }
+    }
+
+    /// Names the database, and on PostgreSQL its cluster: the same on a standby, and nowhere else.
+    async fn which(&self) -> Result<Option<Which>, StoreError> {
+        const WHICH: Statement = statement!("ask which database it is", postgres "which_database");
+        Ok(self.fetch_all(WHICH, &[]).await?.pop())
+    }
+
     /// The database's clock. Fails where the database is away.
     pub async fn now(&self) -> Result<Timestamp, StoreError> {
         let tx = self.database.begin_read().await?;
@@ -52,33 +72,96 @@ impl Reader {
     }
 }
 
-/// Asks for runs to be looked at. Whoever has this can do nothing else.
+/// A database of a cluster.
+#[derive(Debug, PartialEq, Eq, FromRow)]
+struct Which {
+    cluster: i64,
+    database: String,
+}
+
+/// Asks for runs to be looked at. Whoever has this can do nothing else. Clones share its connection.
 #[derive(Debug, Clone)]
-pub struct Requests(Store);
+pub struct Requests {
+    to: RequestTarget,
+    /// What those who ask have seen, where that is not read from what is asked.
+    seen: Option<Reader>,
+    store: Arc<OnceCell<Store>>,
+}
+
+/// A database that may be asked.
+#[derive(Clone)]
+struct RequestTarget {
+    url: String,
+    limits: Limits,
+}
+
+impl RequestTarget {
+    fn new(url: &str, limits: &Limits) -> Self {
+        let limits = Limits {
+            connections_max: 1,
+            ..*limits
+        };
+        let url = url.to_owned();
+        Self { url, limits }
+    }
+
+    async fn connect(&self) -> Result<Store, StoreError> {
+        connect(&self.url, Access::Write, &self.limits).await
+    }
+}
+
+impl fmt::Debug for RequestTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestTarget").finish_non_exhaustive() // the URL may hold a password
+    }
+}
 
 impl Requests {
     /// Asks for a run; whether it is open, and so was asked for. Where a job that asks for it is not finished,
     /// none is added; else the job belongs to `trace`.
     ///
-    /// Nobody is asked whether the run may be seen: that is for the caller to know.
+    /// Nobody is asked whether the run may be seen: that is for the caller to know. Fails where what is read is
+    /// another database than the one that would be asked.
     pub async fn request(
         &self,
         run: RunId,
         cause: &str,
         trace: Option<TraceContext>,
     ) -> Result<bool, StoreError> {
-        self.0.request_once(run, cause, trace).await
+        let store = self.store.get_or_try_init(|| self.open()).await?;
+        store.request_once(run, cause, trace).await
+    }
+
+    async fn open(&self) -> Result<Store, StoreError> {
+        let store = self.to.connect().await?;
+        if let Some(seen) = &self.seen
+            && seen.which().await? != store.reader().which().await?
+        {
+            return Err(StoreError::fatal("ask for runs", OtherDatabase));
+        }
+        Ok(store)
     }
 }
 
 /// Opens the database that `url` names, to ask for runs and for nothing else, over one connection.
 pub async fn open_requests(url: &str, limits: &Limits) -> Result<Requests, StoreError> {
-    let limits = Limits {
-        connections_max: 1,
-        ..*limits
-    };
-    let store = connect(url, Access::Write, &limits).await?;
-    Ok(Requests(store))
+    let to = RequestTarget::new(url, limits);
+    let store = to.connect().await?;
+    Ok(Requests {
+        to,
+        seen: None,
+        store: Arc::new(OnceCell::new_with(Some(store))),
+    })
+}
+
+/// The same for runs that are seen elsewhere, through `seen`: nothing is opened before something is asked for, so that
+/// a standby is shown while its primary is away.
+pub fn request_elsewhere(url: &str, limits: &Limits, seen: Reader) -> Requests {
+    Requests {
+        to: RequestTarget::new(url, limits),
+        seen: Some(seen),
+        store: Arc::default(),
+    }
 }
 
 impl Store {

@@ -9,6 +9,7 @@ mod program;
 mod replaced;
 mod role;
 pub(crate) mod server;
+mod standby;
 mod weight;
 
 pub(crate) use program::{Serving, Settings, assert_shows};

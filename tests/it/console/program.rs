@@ -13,6 +13,7 @@ use super::platform::{OWN, PROVEN, Platform, SECRET, id};
 use super::server::{Answer, Ask, ask};
 use crate::support::case::restore_of;
 use crate::support::process::{Process, program};
+use crate::support::roles::Purpose;
 
 fn run(url: &str, arguments: &[&str]) -> Output {
     let output = program(url, arguments).output();
@@ -43,6 +44,14 @@ impl Serving {
     pub(crate) async fn start(url: &str, settings: &Settings) -> Self {
         let serve = program(url, &["--config", &settings.path(), "serve"]);
         // What it must not say, it must not have said at any time.
+        let process = Process::spawn(&serve, usize::MAX).await;
+        Self(process.unwrap_or_else(|why| panic!("{why}")))
+    }
+
+    /// The same, reading from the server of another URL.
+    pub(super) async fn start_reading(url: &str, read_url: &str, settings: &Settings) -> Self {
+        let mut serve = program(url, &["--config", &settings.path(), "serve"]);
+        serve.env("RECONCILER_READ_URL", Purpose::Console.url(read_url));
         let process = Process::spawn(&serve, usize::MAX).await;
         Self(process.unwrap_or_else(|why| panic!("{why}")))
     }

@@ -63,6 +63,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     // A settlement.
     reads("open_transaction", NONE),
     reads("open_reading", NONE),
+    reads("which_database", NONE),
     reads("lock_open_runs", A_PAGE),
     reads("load_runs", A_PAGE),
     reads_through("load_candidates", 2 * A_PAGE, &["restore_runs"]),

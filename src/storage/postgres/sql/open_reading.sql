@@ -1,7 +1,14 @@
 -- open_reading: sets this transaction's time zone and limits, reads the clock, and asks which tables may hide rows. Nothing
 -- of ours need be there. For the plans see open_transaction.
 SELECT
-    statement_timestamp() AS as_of,
+    -- A standby knows nothing later than the last commit that it replayed, or than where it began.
+    CASE
+        WHEN pg_is_in_recovery()
+        THEN coalesce(pg_last_xact_replay_timestamp(), (SELECT checkpoint_time FROM pg_control_checkpoint()))
+        ELSE statement_timestamp()
+    END AS as_of,
+    pg_is_in_recovery() AS is_standby,
+    statement_timestamp() AS now,
     -- As in open_transaction.
     (
         SELECT coalesce(string_agg(relation.relname, ', ' ORDER BY relation.relname), '')

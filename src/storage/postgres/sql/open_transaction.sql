@@ -4,6 +4,8 @@
 -- have no index once for each element.
 SELECT
     statement_timestamp() AS as_of,
+    statement_timestamp() AS now,
+    false AS is_standby,
     -- Where policies apply to this role, or a view stands in a table's place, rows may be missing unseen. Runs may be a
     -- view: what they say of themselves proves nothing.
     (

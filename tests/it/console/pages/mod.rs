@@ -31,6 +31,7 @@ fn shell(title: &str) -> Shell {
         can_see_evidence: true,
         csrf: "form-token".to_owned(),
         as_of: Some(Moment(scene::now())),
+        behind: None,
         claim_boundary: CLAIM_BOUNDARY,
     }
 }
