@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::restore_execute::facts::{Facts, RunOutcome, RunStatus};
+use crate::restore_execute::facts::{Facts, RunStatus};
 use crate::restore_execute::proof::{Leg, LegState};
 use crate::restore_execute::{Decision, Outcome, ReasonCode, decide};
 use crate::vocabulary;
@@ -72,7 +72,7 @@ impl Now {
     /// Decides once more, as if the run were open. `recorded` is the verdict in the ledger.
     #[must_use]
     pub fn of(facts: &Facts, recorded: Option<&Decision>) -> Self {
-        let decision = decide(&reopened(facts));
+        let decision = decide(&facts.reopened());
         let lacked = |then: &Decision| !then.proof.holds(Leg::Evidence);
         let evidence_came_late =
             recorded.is_some_and(lacked) && decision.proof.holds(Leg::Evidence);
@@ -118,20 +118,6 @@ impl Now {
     pub fn sentence(&self) -> &'static str {
         self.change.sentence()
     }
-}
-
-/// The facts of a run as if nobody had closed it: without the traces of whoever did.
-fn reopened(facts: &Facts) -> Facts {
-    let mut facts = facts.clone();
-    let run = &mut facts.run;
-    if run.status == RunStatus::Completed {
-        run.blockers = run.blockers_recorded().collect();
-        let of_closer = run.closer.as_ref().map_or(0, |closer| closer.failures);
-        run.failures = run.failures.saturating_sub(of_closer);
-        run.status = RunStatus::Running;
-        run.outcome = RunOutcome::Pending;
-    }
-    facts
 }
 
 fn compare(then: &Decision, now: &Decision, evidence_came_late: bool) -> Change {

@@ -374,6 +374,21 @@ impl Facts {
         }
     }
 
+    /// The facts of a run as if nobody had closed it: without the traces of whoever did.
+    #[must_use]
+    pub fn reopened(&self) -> Self {
+        let mut facts = self.clone();
+        let run = &mut facts.run;
+        if run.status == RunStatus::Completed {
+            run.blockers = run.blockers_recorded().collect();
+            let of_closer = run.closer.as_ref().map_or(0, |closer| closer.failures);
+            run.failures = run.failures.saturating_sub(of_closer);
+            run.status = RunStatus::Running;
+            run.outcome = RunOutcome::Pending;
+        }
+        facts
+    }
+
     /// Puts together what a store read about one run. Rows about other runs are passed over.
     #[must_use]
     pub fn gather(

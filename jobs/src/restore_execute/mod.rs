@@ -17,6 +17,7 @@
 //! | [`proof`] | the eight legs |
 //! | [`rules`] | the decision table |
 //! | [`decision`] | what a decision says |
+//! | [`opinion`] | a second opinion on a run that somebody else closed |
 //! | [`reason`] | the closed registry of reason codes |
 //! | [`record`] | what a verdict writes |
 //! | `merge` | rewriting a JSON column without losing what it held |
@@ -34,6 +35,7 @@ pub mod decision;
 pub mod facts;
 pub mod link;
 mod merge;
+pub mod opinion;
 pub mod outcome;
 pub mod proof;
 pub mod reason;

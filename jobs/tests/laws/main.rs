@@ -12,6 +12,7 @@
 //! | `gates` | what stands before an execution: a row per reason, and laws |
 //! | `laws` | the laws over generated rows |
 //! | `now` | a verdict beside what would be said today |
+//! | `opinion` | second opinions on runs that somebody else closed |
 //! | `reading` | what operators are shown: a row per state and trigger, and laws |
 //! | `record` | what a verdict writes |
 //! | `review` | a recorded verdict judged again, and what makes it fall |
@@ -53,6 +54,8 @@ mod json;
 mod laws;
 #[cfg(test)]
 mod now;
+#[cfg(test)]
+mod opinion;
 #[cfg(test)]
 mod parser;
 #[cfg(test)]
