@@ -145,7 +145,7 @@ const fn queue(name: &'static str) -> NeededTable {
 }
 
 /// Every table, in the order in which checks speak of them.
-pub(super) const TABLES: [NeededTable; 22] = [
+pub(super) const TABLES: [NeededTable; 26] = [
     console("workspaces", &[shown("id", ID), shown("name", TEXT)]),
     console(
         "managed_environments",
@@ -296,6 +296,14 @@ pub(super) const TABLES: [NeededTable; 22] = [
     own("ticks", &["SELECT", "INSERT", "DELETE"], false),
     own("census", &["SELECT", "INSERT", "UPDATE"], false),
     own("judges", &["SELECT", "INSERT", "UPDATE", "DELETE"], false),
+    own("opinions", &["SELECT", "INSERT"], true),
+    own("opinion_facts", &["SELECT", "INSERT"], false),
+    own("opinion_cursor", &["SELECT", "UPDATE"], false),
+    own(
+        "opinion_watch",
+        &["SELECT", "INSERT", "UPDATE", "DELETE"],
+        false,
+    ),
     own("migrations", &["SELECT"], true),
     own("platform", &["SELECT"], true),
     queue("jobs"),

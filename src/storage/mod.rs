@@ -43,6 +43,7 @@ mod judges;
 mod limits;
 mod model;
 mod moments;
+mod opinions;
 mod parsing;
 mod plans;
 pub mod postgres;
@@ -67,6 +68,7 @@ pub use model::{
     AUDITS_PER_RESTORE_MAX, Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, Driver,
     RUN_COLUMN_BYTES_MAX, RecordedVerdict, Settled, Settlement, Settling, Tally,
 };
+pub use opinions::{OpinionOnRecord, OpinionPart};
 pub use postgres::uninstall::Installed;
 pub use postgres::upgrade::{Ground, NewExtension, SchemaState};
 pub use postgres::{AddressError, ServerAddress, shown_query};

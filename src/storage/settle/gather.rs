@@ -24,7 +24,7 @@ pub(super) struct Proofs {
 }
 
 /// Loads what the rules need, set by set, and decides each run.
-pub(super) async fn assess_rows(
+pub(in crate::storage) async fn assess_rows(
     tx: &mut impl Transaction,
     runs: Vec<RunFacts>,
     policy: &Policy,

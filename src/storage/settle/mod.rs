@@ -41,10 +41,10 @@ use reconciler_jobs::restore_execute::facts::RunFacts;
 
 use super::error::StoreError;
 use super::model::{Assessment, ClaimedJob, Settled, Settlement, Settling};
-use gather::assess_rows;
 use once::commit_batch;
 use round::Round;
 
+pub(super) use gather::assess_rows;
 pub(super) use rehearse::rehearse;
 pub(super) use transaction::{Interference, Lock, Transaction, Transactions, finish, with_retries};
 

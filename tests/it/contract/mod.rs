@@ -16,6 +16,7 @@ mod jobs;
 mod judges;
 mod links;
 mod moments;
+mod opinions;
 mod poison;
 mod polls;
 mod pools;

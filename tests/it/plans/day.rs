@@ -33,6 +33,21 @@ CREATE TRIGGER nothing AFTER INSERT ON audit_logs FOR EACH STATEMENT EXECUTE FUN
 const UNWATCHED: &str = "DROP FUNCTION nothing() CASCADE";
 
 /// Open runs from `first` on, in all workspaces; the restores of some still go on.
+/// The latest runs that are open, and the walk just before them.
+const CLOSED_BY_ANOTHER: &str = "
+    WITH closed AS (
+        UPDATE operation_runs SET status = 'completed', outcome = 'succeeded',
+            completed_at = CASE WHEN id % 2 = 0 THEN now() ELSE created_at END
+        WHERE id IN (
+            SELECT id FROM operation_runs
+            WHERE type = 'restore.execute' AND status IN ('queued', 'running')
+            ORDER BY id DESC
+            LIMIT 10
+        )
+        RETURNING id
+    )
+    UPDATE reconciler.opinion_cursor SET walked_to = (SELECT min(id) - 1 FROM closed)";
+
 fn cases(first: i64) -> impl Iterator<Item = Case> {
     (first..first + RUNS).map(|id| {
         let case = if id % 10 == 0 {
@@ -73,6 +88,7 @@ pub(super) async fn spend(place: &Place, first: i64) -> Result<(), StoreError> {
     assert_eq!(suspects.len(), start.in_hand.len());
     place.execute(TRUST).await;
     ticks(store).await?;
+    opinions(place).await?;
     assert_eq!(store.find_distrust().await?, None);
     place.execute(WATCHED).await;
     let busy = pass(store, Scope::default(), &settling()).await?;
@@ -176,6 +192,18 @@ async fn operators(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     assert_eq!(store.retry(runs).await?.len(), runs.len());
     place.execute(TRUST).await;
     Ok(())
+}
+
+/// Somebody else closes some runs; a part of the walk past all comes to them, and to others that stay open.
+async fn opinions(place: &Place) -> Result<(), StoreError> {
+    let store = &place.store;
+    place.execute(CLOSED_BY_ANOTHER).await;
+    let window = Duration::from_hours(24 * 365 * 100);
+    let part = store
+        .form_opinions(&settling().policy, window, true)
+        .await?;
+    assert!(part.is_some_and(|part| part.judged > 0));
+    store.list_opinions(None, None, 100).await.map(drop)
 }
 
 async fn ticks(store: &Store) -> Result<(), StoreError> {

@@ -40,6 +40,9 @@ const ALL_OPEN: u64 = 6 * A_PAGE;
 /// Two thousand runs, which are a tenth of those that are passed on the way to them.
 const BESIDE_OTHERS: u64 = 2_000 * 10 + ALL_OPEN;
 
+/// A part of a walk, and whether each of its runs is ours.
+const WALKED: u64 = 2 * 2_000;
+
 const fn reads(name: &'static str, rows_max: u64) -> Statement {
     reads_through(name, rows_max, &[])
 }
@@ -63,7 +66,6 @@ pub(super) const STATEMENTS: &[Statement] = &[
     // A settlement.
     reads("open_transaction", NONE),
     reads("open_reading", NONE),
-    reads("which_database", NONE),
     reads("lock_open_runs", A_PAGE),
     reads("load_runs", A_PAGE),
     reads_through("load_candidates", 2 * A_PAGE, &["restore_runs"]),
@@ -109,6 +111,16 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads_through("discard_unreadable", NONE, QUEUE),
     reads("release_all", NONE),
     reads_through("count_unfinished", NONE, QUEUE),
+    // Opinions.
+    reads("take_opinion_turn", NONE),
+    reads("load_due_opinions", NONE),
+    reads("walk_runs", WALKED),
+    reads("load_opinions", NONE),
+    reads("insert_opinions", NONE),
+    reads("watch_opinions", NONE),
+    reads("unwatch_opinions", NONE),
+    reads("move_opinion_cursor", NONE),
+    reads("list_opinions", A_PAGE),
     // An operator.
     reads_through("load_entries", ALL_OPEN, QUEUE),
     reads("count_shards", NONE),
@@ -178,6 +190,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("find_holders", "reads the catalogue"),
     ("send_notice", "reads nothing"),
     ("demand_primary", "reads nothing"),
+    ("which_database", "reads a file of the server"),
     ("announce_rules", "writes the worker's own row"),
     ("list_judges", "reads a row per worker"),
     ("withdraw_rules", "reads a row per worker"),

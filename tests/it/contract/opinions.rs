@@ -1,0 +1,205 @@
+//! Second opinions on runs that somebody else closed: which runs get one, how often, and that nothing else is touched.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use reconciler_jobs::ids::WorkspaceId;
+use reconciler_jobs::restore_execute::Policy;
+use restore_reconciler::internals::storage::{OpinionOnRecord, OpinionPart};
+
+use crate::support::case::{Case, ENDED, FOREIGN};
+use crate::support::store::{Fixture, on_all};
+
+on_all!(
+    every_claim_gets_its_opinion_and_a_second_pass_changes_nothing,
+    runs_that_are_open_are_remembered_and_judged_once_they_are_closed,
+    our_own_verdicts_get_no_opinion,
+    what_changes_within_a_day_is_the_next_revision,
+    a_run_of_the_same_id_is_another_run,
+    runs_of_before_the_window_are_passed,
+    young_runs_are_left_for_later_unless_asked_for,
+);
+
+/// Back to before any case.
+const EVER: Duration = Duration::from_hours(24 * 365 * 100);
+
+/// A case that somebody else closed with this outcome.
+fn closed(mut case: Case, outcome: &str) -> Case {
+    "completed".clone_into(&mut case.run.status);
+    outcome.clone_into(&mut case.run.outcome);
+    case.run.completed_at = Some(ENDED.to_owned());
+    case
+}
+
+fn unproven(id: i64) -> Case {
+    let mut case = closed(Case::proven(id), "succeeded");
+    case.snapshots.clear();
+    case
+}
+
+async fn form(on: &Fixture) -> OpinionPart {
+    let mut all = OpinionPart::default();
+    loop {
+        let part = on
+            .store
+            .form_opinions(&Policy::default(), EVER, false)
+            .await;
+        let part = part.unwrap().expect("nobody else is at it");
+        all.judged += part.judged;
+        all.kept.extend(part.kept);
+        if part.is_over {
+            return OpinionPart {
+                is_over: true,
+                ..all
+            };
+        }
+    }
+}
+
+async fn listed(on: &Fixture) -> Vec<String> {
+    let listed = on.store.list_opinions(None, None, 100).await.unwrap();
+    let line = |it: OpinionOnRecord| {
+        let found = it.found.unwrap_or_else(|| "nothing".to_owned());
+        format!(
+            "{} {} {}: {} {}",
+            it.run_id, it.claimed, it.stance, found, it.reason_code
+        )
+    };
+    listed.into_iter().map(line).collect()
+}
+
+async fn every_claim_gets_its_opinion_and_a_second_pass_changes_nothing(on: Fixture) {
+    let mut expired = closed(Case::proven(4), "succeeded");
+    expired.each_snapshot(|it| it.expires_at = Some("2025-03-02T00:00:00Z".to_owned()));
+    let mut alone = closed(Case::proven(5), "succeeded");
+    alone.has_restore = false;
+    let mut other = closed(Case::proven(7), "succeeded");
+    "backup.execute".clone_into(&mut other.run.r#type);
+    on.plant([
+        closed(Case::proven(1), "succeeded"),
+        unproven(2),
+        closed(Case::failed(3), "blocked"),
+        expired,
+        alone,
+        closed(Case::proven(6), "partially_succeeded"),
+        other,
+    ])
+    .await;
+    let before = on.fingerprint().await;
+    let formed = form(&on).await;
+    assert_eq!((formed.judged, formed.kept.len()), (6, 6));
+    let expected = [
+        "2 succeeded claims_more: partially_succeeded restore.evidence_missing",
+        "6 partially_succeeded claims_less: succeeded restore.proof_complete",
+        "5 succeeded cannot_tell: nothing restore.proof_unavailable",
+        "4 succeeded agrees: succeeded restore.proof_complete",
+        "3 blocked disagrees: failed restore.execution_failed",
+        "1 succeeded agrees: succeeded restore.proof_complete",
+    ];
+    assert_eq!(listed(&on).await, expected);
+    assert_eq!(
+        on.fingerprint().await,
+        before,
+        "nothing of the platform's, and no verdict"
+    );
+
+    let again = form(&on).await;
+    assert_eq!((again.judged, again.kept.len()), (0, 0));
+    assert_eq!(listed(&on).await, expected);
+    let of_nobody = on
+        .store
+        .list_opinions(Some(WorkspaceId(FOREIGN.0)), None, 9)
+        .await;
+    assert_eq!(of_nobody.unwrap(), []);
+    assert_eq!(on.number_of("reconciler.opinion_facts").await, 6);
+    assert_eq!(on.number_of("reconciler.opinion_watch").await, 0);
+}
+
+async fn runs_that_are_open_are_remembered_and_judged_once_they_are_closed(on: Fixture) {
+    on.plant([Case::proven(1), Case::proven(2), unproven(3)])
+        .await;
+    assert_eq!(form(&on).await.judged, 1);
+    assert_eq!(on.number_of("reconciler.opinion_watch").await, 2);
+    assert_eq!(form(&on).await.judged, 0);
+    on.settle(&[2]).await;
+    on.execute("UPDATE operation_runs SET status = 'completed', outcome = 'failed' WHERE id = 1")
+        .await;
+    assert_eq!(form(&on).await.judged, 1, "the other one is ours");
+    assert_eq!(on.number_of("reconciler.opinion_watch").await, 0);
+    let found = listed(&on).await;
+    assert_eq!(
+        found[1],
+        "1 failed claims_less: succeeded restore.proof_complete"
+    );
+}
+
+async fn our_own_verdicts_get_no_opinion(on: Fixture) {
+    on.plant((1..=5).map(Case::proven)).await;
+    on.settle(&[1, 2, 3, 4, 5]).await;
+    assert_eq!(form(&on).await.judged, 0);
+    assert_eq!(on.number_of("reconciler.opinions").await, 0);
+}
+
+async fn what_changes_within_a_day_is_the_next_revision(on: Fixture) {
+    let mut case = closed(Case::proven(1), "succeeded");
+    let now = on.store.now().await.unwrap();
+    let two_hours_ago = now.checked_sub(SignedDuration::from_hours(2)).unwrap();
+    case.run.completed_at = Some(two_hours_ago.to_string());
+    case.each_snapshot(|it| "failed".clone_into(&mut it.status));
+    on.plant([case]).await;
+    assert_eq!(form(&on).await.judged, 1);
+    let due = "UPDATE reconciler.opinion_watch SET look_again_at = run_created_at";
+    // Looked at again, nothing new is said.
+    on.execute(due).await;
+    let again = form(&on).await;
+    assert_eq!((again.judged, again.kept.len()), (1, 0));
+    let mut seen = listed(&on).await;
+    for status in ["active", "failed", "active"] {
+        on.execute(&format!(
+            "UPDATE evidence_snapshots SET status = '{status}'"
+        ))
+        .await;
+        on.execute(due).await;
+        form(&on).await;
+        seen.extend(listed(&on).await);
+    }
+    let agrees = "1 succeeded agrees: succeeded restore.proof_complete";
+    let claims = "1 succeeded claims_more: partially_succeeded restore.evidence_not_current";
+    assert_eq!(seen, [claims, agrees, claims, claims], "three are the most");
+    assert_eq!(on.number_of("reconciler.opinions").await, 3);
+}
+
+async fn a_run_of_the_same_id_is_another_run(on: Fixture) {
+    on.plant([unproven(1)]).await;
+    form(&on).await;
+    let created = on.either("1740823201000000", "'2025-03-01 10:00:01'");
+    on.execute(&format!("UPDATE operation_runs SET created_at = {created}"))
+        .await;
+    assert_eq!(
+        listed(&on).await,
+        Vec::<String>::new(),
+        "it was about another one"
+    );
+}
+
+async fn runs_of_before_the_window_are_passed(on: Fixture) {
+    on.plant([unproven(1)]).await;
+    let window = Duration::from_hours(24);
+    let part = on
+        .store
+        .form_opinions(&Policy::default(), window, false)
+        .await;
+    assert_eq!(part.unwrap().unwrap().judged, 0);
+    assert_eq!(form(&on).await.judged, 0, "it was walked past");
+}
+
+async fn young_runs_are_left_for_later_unless_asked_for(on: Fixture) {
+    let mut young = unproven(2);
+    young.run.created_at = Some(on.store.now().await.unwrap().to_string());
+    young.run.completed_at = young.run.created_at.clone();
+    on.plant([unproven(1), young, unproven(3)]).await;
+    assert_eq!(form(&on).await.judged, 1);
+    let both = on.store.form_opinions(&Policy::default(), EVER, true).await;
+    assert_eq!(both.unwrap().unwrap().judged, 2);
+    assert_eq!(form(&on).await.judged, 0);
+}
