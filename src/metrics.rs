@@ -30,6 +30,8 @@ use metrics_exporter_prometheus::{
 };
 use reconciler_jobs::ids::WorkspaceId;
 use reconciler_jobs::reading::posture::Posture;
+use reconciler_jobs::restore_execute::facts::RunOutcome;
+use reconciler_jobs::restore_execute::opinion::Stance;
 use reconciler_jobs::restore_execute::{RULESET, ReasonCode};
 use reconciler_jobs::vocabulary;
 use thiserror::Error;
@@ -201,6 +203,9 @@ declare! {
     Worker Counter DEFERRALS = "reconciler_deferrals_total" in Count,
         by ["reason"] of deferrals:
         "Looks of this process that left a run open, by primary reason; one run may be looked at many times.";
+    Worker Counter OPINIONS = "reconciler_opinions_total" in Count,
+        by ["claimed", "opinion"] of opinions:
+        "Second opinions that this process formed on runs that somebody else closed, by what the run claims and how that relates to what is proven.";
     Worker Counter RUNS = "reconciler_runs_total" in Count,
         by ["result"] of results:
         "Runs that this process was asked to settle, by what became of them.";
@@ -396,6 +401,11 @@ fn queues() -> Vec<Vec<&'static str>> {
     use reconciler_jobs::sweep::shard;
 
     each([request::QUEUE, shard::QUEUE])
+}
+
+fn opinions() -> Vec<Vec<&'static str>> {
+    let of = |claimed: RunOutcome| Stance::ALL.map(|stance| vec![claimed.word(), stance.word()]);
+    RunOutcome::ALL.into_iter().flat_map(of).collect()
 }
 
 fn queue_states() -> Vec<Vec<&'static str>> {

@@ -37,6 +37,9 @@ section! {
         wait_min: SignedDuration = Schedule::default().wait_min, "1s" to "1h";
         /// The longest wait between two looks. "1s" to "24h".
         wait_max: SignedDuration = Schedule::default().wait_max, "1s" to "24h";
+        /// Runs that somebody else closed no longer ago than this get a second opinion. "0s" to "87600h"; "0s" forms
+        /// none.
+        opinions_window: SignedDuration = SignedDuration::from_hours(90 * 24), "0s" to "87600h";
     }
 }
 

@@ -20,6 +20,7 @@
 //! | `connection` | whether the database is there |
 //! | `judges` | which rules the workers judge by |
 //! | `examine` | whether what the database shows may be trusted |
+//! | `opinions` | second opinions on runs that somebody else closed |
 //! | `census` | numbers about the whole database, for dashboards |
 //! | `name` | names that nobody else has |
 //!
@@ -37,6 +38,7 @@ mod examine;
 mod judges;
 mod name;
 mod notify;
+mod opinions;
 mod recheck;
 mod restore_execute;
 mod runtime;
@@ -129,6 +131,7 @@ fn start(shared: &Arc<Shared>) -> TaskTracker {
         examine::keep_examining(own()),
     );
     spawn(&tasks, shared, "census", census::keep_counting(own()));
+    spawn(&tasks, shared, "opinions", opinions::keep_forming(own()));
     tasks.close();
     tasks
 }

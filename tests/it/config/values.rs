@@ -57,6 +57,7 @@ fn the_documented_range_of_every_duration_is_the_one_that_holds() {
         ("rules.blocked_after", "1m", "720h"),
         ("sweep.wait_min", "1s", "1h"),
         ("sweep.wait_max", "1s", "24h"),
+        ("sweep.opinions_window", "0s", "87600h"),
         ("worker.poll_interval", "50ms", "10s"),
         ("worker.orphan_after", "2s", "10m"),
         ("worker.attempt_timeout", "1s", "10m"),

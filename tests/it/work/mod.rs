@@ -8,6 +8,7 @@ mod in_time;
 pub(crate) mod jobs;
 mod latency;
 mod lifecycle;
+mod opinions;
 mod other_platform;
 mod patience;
 mod poison;
