@@ -19,6 +19,7 @@ mod failure;
 mod grants;
 mod interruption;
 mod migrate;
+mod opinions;
 pub mod output;
 mod progress;
 mod queue;
@@ -103,6 +104,8 @@ enum OnDatabase {
     Work(work::Args),
     /// Show the console until told to stop, where `console.listen` says.
     Serve,
+    /// List second opinions on runs that somebody else closed; exit code 10 where a success is not proven.
+    Opinions(opinions::Args),
     /// Decide the runs that are named, now.
     Reconcile(reconcile::Args),
     /// Show what the rules see in a run, what is missing, and what to do next; write nothing.
@@ -235,6 +238,7 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
             OnDatabase::Sweep(args) => sweep::run(session, &args).await,
             OnDatabase::Work(args) => work::run(session, &args).await,
             OnDatabase::Serve => serve::run(session).await,
+            OnDatabase::Opinions(args) => opinions::run(session, &args).await,
             OnDatabase::Reconcile(args) => reconcile::run(session, &args).await,
             OnDatabase::Explain(args) => explain::run(session, &args).await,
             OnDatabase::Enqueue(args) => enqueue::run(session, &args).await,

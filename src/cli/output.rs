@@ -15,10 +15,11 @@ use crate::config::{Config, Token};
 use crate::demo::DemoReport;
 use crate::doctor::{Check, Level, Purpose};
 use crate::storage::Tally;
-use crate::views::ClaimBoundary;
 use crate::views::explain::Explained;
+use crate::views::opinion::OpinionShown;
 use crate::views::queue::{QueueListed, RequestedRun, RunInQueue};
 use crate::views::verdict::{DecisionWord, RunResult, codes};
+use crate::views::{ClaimBoundary, Moment};
 
 /// What a command came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +35,8 @@ pub enum Document {
     Sweep(Swept),
     /// `reconcile`
     Reconcile(Reconciled),
+    /// `opinions`, and `sweep --opinions`
+    Opinions(OpinionList),
     /// `explain`
     Explain(Box<Explained>),
     /// `enqueue`
@@ -180,6 +183,21 @@ pub struct Swept {
     /// How many more there were.
     pub refusals_omitted: u64,
     /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
+}
+
+/// Second opinions on runs that somebody else closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OpinionList {
+    /// The database's clock when they were read.
+    pub as_of: Moment,
+    /// The workspace that was asked for.
+    pub workspace: Option<i64>,
+    /// Unproven successes first, then the latest runs.
+    pub opinions: Vec<OpinionShown>,
+    /// Whether there are more than were asked for.
+    pub more: bool,
+    /// What no opinion claims.
     pub claim_boundary: ClaimBoundary,
 }
 

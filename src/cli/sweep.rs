@@ -11,6 +11,7 @@ use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
 
 use super::exit::Exit;
 use super::interruption::Interruption;
+use super::opinions;
 use super::output::{Document, ReasonCount, Refusal, Swept};
 use super::progress::{Progress, per_second};
 use super::screen::{Output, Screen, Tint};
@@ -41,6 +42,9 @@ pub(super) struct Args {
     /// Settle each run for real, say what the database would refuse, and undo it; needs the right to write.
     #[arg(long, requires = "dry_run")]
     rehearse: bool,
+    /// Form second opinions on runs that somebody else closed instead, all at once, and list them; no run is settled.
+    #[arg(long, conflicts_with_all = ["dry_run", "limit"])]
+    opinions: bool,
 }
 
 impl Args {
@@ -95,6 +99,9 @@ impl Findings {
 
 /// Sweeps and shows what came of it. After an error or an interruption, shows what was committed before.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    if args.opinions {
+        return opinions::form_all(session, args.workspace).await;
+    }
     let store = open(session, args).await?;
     let settling = session.settling(Source::Sweep);
     let scope = args.scope(session.config.sweep.lanes());

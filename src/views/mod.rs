@@ -17,6 +17,7 @@ pub mod environment;
 pub mod explain;
 pub mod mix;
 pub mod moment;
+pub mod opinion;
 pub mod overview;
 pub mod queue;
 pub mod restore;

@@ -1,0 +1,203 @@
+//! `opinions`: what the rules have to say on runs that somebody else closed.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use reconciler_jobs::ids::WorkspaceId;
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::interruption::Interruption;
+use super::output::{Document, OpinionList};
+use super::progress::Progress;
+use super::screen::{Output, Screen, Tint};
+use super::session::Session;
+use crate::storage::{Access, Store};
+use crate::views::opinion::OpinionShown;
+use crate::views::{ClaimBoundary, Moment};
+
+/// How many are listed unless asked for otherwise.
+const LISTED: u32 = 100;
+
+/// Between two looks whether whoever is at it is done.
+const TURN_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// Which opinions to list.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Args {
+    /// Only runs closed since then: a moment such as `2026-11-01T00:00:00Z`, or a length of time such as `36h`.
+    #[arg(long, value_name = "WHEN")]
+    since: Option<Since>,
+    /// Only runs of this workspace.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    workspace: Option<i64>,
+    /// At most so many, unproven successes first.
+    #[arg(long, value_name = "N", default_value_t = LISTED, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+}
+
+/// A moment, or how long ago one was.
+#[derive(Debug, Clone, Copy)]
+enum Since {
+    Moment(Timestamp),
+    Ago(SignedDuration),
+}
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ago = |text: &str| {
+            text.parse()
+                .ok()
+                .filter(|it: &SignedDuration| !it.is_negative())
+        };
+        text.parse()
+            .map(Self::Moment)
+            .ok()
+            .or_else(|| ago(text).map(Self::Ago))
+            .ok_or_else(|| {
+                "it must be a moment such as 2026-11-01T00:00:00Z, or a length of time such as 36h"
+                    .to_owned()
+            })
+    }
+}
+
+/// Lists what is on record.
+pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    let store = session.open_migrated(Access::Read).await?;
+    list(session, &store, args).await
+}
+
+/// Forms all that can be formed now, then lists them.
+pub(super) async fn form_all(
+    session: &mut Session<'_>,
+    workspace: Option<i64>,
+) -> anyhow::Result<Exit> {
+    let store = session.open_to_settle(Access::Write).await?;
+    let window = Duration::try_from(session.config.sweep.opinions_window).unwrap_or_default();
+    if window.is_zero() {
+        return Err(Failure::new(
+            "opinions are turned off",
+            "Set sweep.opinions_window to how far back runs are to be judged, such as \"2160h\".",
+        )
+        .into());
+    }
+    let policy = session.config.rules.policy();
+    let mut progress = Progress::new(session.screen, "judging", 0);
+    let interruption = Interruption::default();
+    let forming = async {
+        loop {
+            match store.form_opinions(&policy, window, true).await? {
+                Some(part) => {
+                    progress.advance(usize::try_from(part.judged).unwrap_or(usize::MAX));
+                    if part.is_over || interruption.wish().is_break() {
+                        return Ok(());
+                    }
+                }
+                // A worker is at it: what it does need not be done here.
+                None => tokio::time::sleep(TURN_AGAIN_AFTER).await,
+            }
+        }
+    };
+    interruption.heed_during(forming).await?;
+    drop(progress);
+    let args = Args {
+        since: None,
+        workspace,
+        limit: LISTED,
+    };
+    list(session, &store, &args).await
+}
+
+async fn list(session: &mut Session<'_>, store: &Store, args: &Args) -> anyhow::Result<Exit> {
+    let now = store.now().await?;
+    let since = match args.since {
+        None => None,
+        Some(Since::Moment(moment)) => Some(moment),
+        Some(Since::Ago(ago)) => Some(now.checked_sub(ago).context("--since is too long ago")?),
+    };
+    let workspace = args.workspace.map(WorkspaceId);
+    let mut listed = store
+        .list_opinions(workspace, since, args.limit + 1)
+        .await?;
+    let more = listed.len() > args.limit as usize;
+    listed.truncate(args.limit as usize);
+    let list = OpinionList {
+        as_of: Moment(now),
+        workspace: args.workspace,
+        opinions: listed.into_iter().map(OpinionShown::from).collect(),
+        more,
+        claim_boundary: ClaimBoundary::default(),
+    };
+    let is_unproven = |opinion: &OpinionShown| opinion.unproven_success;
+    let exit = if list.opinions.iter().any(is_unproven) {
+        Exit::BelowSucceeded
+    } else {
+        Exit::Done
+    };
+    show(list, session.screen)?;
+    Ok(exit)
+}
+
+fn show(list: OpinionList, screen: &mut Screen) -> anyhow::Result<()> {
+    if screen.output == Output::Json {
+        return Ok(screen.json(&Document::Opinions(list))?);
+    }
+    let within = list
+        .workspace
+        .map_or_else(String::new, |id| format!(" in workspace {id}"));
+    if list.opinions.is_empty() {
+        screen.line(&format!(
+            "No opinion is on record{within}. Workers form them on runs that somebody else closed; \
+             `sweep --opinions` does so at once."
+        ))?;
+        return Ok(());
+    }
+    let unproven = list
+        .opinions
+        .iter()
+        .filter(|it| it.unproven_success)
+        .count();
+    let tint = if unproven > 0 { Tint::Bad } else { Tint::Good };
+    screen.tinted(
+        tint,
+        &format!("{unproven} of these runs say that they succeeded, and that is not proven."),
+    )?;
+    screen.table(
+        [
+            "RUN",
+            "WORKSPACE",
+            "ENVIRONMENT",
+            "CLAIMED",
+            "OPINION",
+            "REASON",
+            "CLOSED",
+        ],
+        list.opinions.iter().map(row),
+    )?;
+    if list.more {
+        screen.line("There are more; see them with a higher --limit.")?;
+    }
+    Ok(screen.line(CLAIM_BOUNDARY)?)
+}
+
+fn row(opinion: &OpinionShown) -> [String; 7] {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let word = match opinion.opinion {
+        _ if opinion.unproven_success => "unproven success".to_owned(),
+        stance => or_dash(stance.map(|stance| stance.word().to_owned())),
+    };
+    [
+        opinion.run.to_string(),
+        opinion.workspace.to_string(),
+        or_dash(opinion.environment.map(|id| id.to_string())),
+        opinion.claimed.clone(),
+        word,
+        opinion.reason.clone(),
+        or_dash(opinion.closed_at.map(|at| at.to_string())),
+    ]
+}
