@@ -269,6 +269,9 @@ declare! {
     Worker Gauge FOREIGN_ROWS = "reconciler_ledger_foreign_rows" in Count,
         by [] of one:
         "Verdicts of other runs that had the ids of runs that are there: the ledger is another platform's.";
+    Worker Gauge UNPROVEN_SUCCESSES = "reconciler_unproven_successes" in Count,
+        by [] of one:
+        "Runs that somebody else closed as succeeded, and that is not proven, in the whole database.";
     Console Gauge ENVIRONMENTS = "reconciler_environments" in Count,
         by ["posture"] of postures:
         "Environments that the token may see, by recovery posture; no posture proves that an environment recovered.";

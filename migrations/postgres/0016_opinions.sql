@@ -35,8 +35,10 @@ CREATE TRIGGER facts_are_final BEFORE UPDATE ON reconciler.opinion_facts
 
 -- Up to which id runs were walked past.
 CREATE TABLE reconciler.opinion_cursor (
-    the_one   boolean NOT NULL PRIMARY KEY DEFAULT true CHECK (the_one),
-    walked_to bigint  NOT NULL
+    the_one    boolean     NOT NULL PRIMARY KEY DEFAULT true CHECK (the_one),
+    walked_to  bigint      NOT NULL,
+    -- Nobody looks before.
+    idle_until timestamptz NOT NULL DEFAULT '-infinity'
 );
 INSERT INTO reconciler.opinion_cursor (walked_to) VALUES (0);
 
@@ -49,6 +51,7 @@ CREATE TABLE reconciler.opinion_watch (
     -- Null while the run is open.
     look_again_at          timestamptz
 );
+CREATE INDEX opinion_watch_by_time ON reconciler.opinion_watch (look_again_at);
 
 -- As migration 8: whoever may do it with the ledger or the watch list may do it with these.
 DO $$

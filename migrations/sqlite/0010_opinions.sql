@@ -44,8 +44,10 @@ END;
 
 -- Up to which id runs were walked past.
 CREATE TABLE reconciler_opinion_cursor (
-    the_one   INTEGER NOT NULL PRIMARY KEY DEFAULT 1 CHECK (the_one = 1),
-    walked_to INTEGER NOT NULL
+    the_one    INTEGER NOT NULL PRIMARY KEY DEFAULT 1 CHECK (the_one = 1),
+    walked_to  INTEGER NOT NULL,
+    -- Nobody looks before.
+    idle_until INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO reconciler_opinion_cursor (walked_to) VALUES (0);
 

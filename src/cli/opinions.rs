@@ -15,7 +15,7 @@ use super::output::{Document, OpinionList};
 use super::progress::Progress;
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
-use crate::storage::{Access, Store};
+use crate::storage::{Access, OpinionScope, Store};
 use crate::views::opinion::OpinionShown;
 use crate::views::{ClaimBoundary, Moment};
 
@@ -73,10 +73,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
 }
 
 /// Forms all that can be formed now, then lists them.
-pub(super) async fn form_all(
-    session: &mut Session<'_>,
-    workspace: Option<i64>,
-) -> anyhow::Result<Exit> {
+pub(super) async fn form_all(session: &mut Session<'_>) -> anyhow::Result<Exit> {
     let store = session.open_to_settle(Access::Write).await?;
     let window = Duration::try_from(session.config.sweep.opinions_window).unwrap_or_default();
     if window.is_zero() {
@@ -90,27 +87,39 @@ pub(super) async fn form_all(
     let mut progress = Progress::new(session.screen, "judging", 0);
     let interruption = Interruption::default();
     let forming = async {
-        loop {
-            match store.form_opinions(&policy, window, true).await? {
+        let mut scope = OpinionScope {
+            from: Some(0),
+            ..OpinionScope::new(window)
+        };
+        while interruption.wish().is_continue() {
+            match store.form_opinions(&policy, scope).await? {
                 Some(part) => {
                     progress.advance(usize::try_from(part.judged).unwrap_or(usize::MAX));
-                    if part.is_over || interruption.wish().is_break() {
-                        return Ok(());
+                    scope.from = Some(part.walked_to);
+                    if part.is_over {
+                        return Ok(true);
                     }
                 }
-                // A worker is at it: what it does need not be done here.
+                // A worker is at it.
                 None => tokio::time::sleep(TURN_AGAIN_AFTER).await,
             }
         }
+        Ok(false)
     };
-    interruption.heed_during(forming).await?;
+    let is_complete = interruption.heed_during(forming).await?;
     drop(progress);
     let args = Args {
         since: None,
-        workspace,
+        workspace: None,
         limit: LISTED,
     };
-    list(session, &store, &args).await
+    let listed = list(session, &store, &args).await?;
+    let rest = if is_complete {
+        Exit::Done
+    } else {
+        Exit::Undecided
+    };
+    Ok(Exit::of_all([listed, rest]))
 }
 
 async fn list(session: &mut Session<'_>, store: &Store, args: &Args) -> anyhow::Result<Exit> {

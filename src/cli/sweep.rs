@@ -43,7 +43,7 @@ pub(super) struct Args {
     #[arg(long, requires = "dry_run")]
     rehearse: bool,
     /// Form second opinions on runs that somebody else closed instead, all at once, and list them; no run is settled.
-    #[arg(long, conflicts_with_all = ["dry_run", "limit"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "limit", "workspace"])]
     opinions: bool,
 }
 
@@ -100,7 +100,7 @@ impl Findings {
 /// Sweeps and shows what came of it. After an error or an interruption, shows what was committed before.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     if args.opinions {
-        return opinions::form_all(session, args.workspace).await;
+        return opinions::form_all(session).await;
     }
     let store = open(session, args).await?;
     let settling = session.settling(Source::Sweep);

@@ -79,7 +79,7 @@ impl Viewer {
 }
 
 impl ConsoleState {
-    /// At most how far behind the standby is that is read from, if it is one.
+    /// About how far behind the standby is that is read from, if it is one.
     pub(super) fn behind(&self) -> Option<SignedDuration> {
         self.reader.behind()
     }

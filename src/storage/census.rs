@@ -58,6 +58,10 @@ pub struct Census {
     /// Verdicts of other runs that had the ids of runs that are there, among as many: this ledger is another platform's.
     #[sqlx(try_from = "CountColumn")]
     pub foreign_rows: u64,
+    /// Runs that somebody else closed as succeeded, and that is not proven. A census of before this was counted has none.
+    #[serde(default)]
+    #[sqlx(try_from = "CountColumn")]
+    pub unproven_successes: u64,
 }
 
 /// What is in one list of the queue.

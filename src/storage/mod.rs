@@ -68,7 +68,7 @@ pub use model::{
     AUDITS_PER_RESTORE_MAX, Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, Driver,
     RUN_COLUMN_BYTES_MAX, RecordedVerdict, Settled, Settlement, Settling, Tally,
 };
-pub use opinions::{OpinionOnRecord, OpinionPart};
+pub use opinions::{OpinionOnRecord, OpinionPart, OpinionScope};
 pub use postgres::uninstall::Installed;
 pub use postgres::upgrade::{Ground, NewExtension, SchemaState};
 pub use postgres::{AddressError, ServerAddress, shown_query};

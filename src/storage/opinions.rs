@@ -23,7 +23,7 @@ use reconciler_jobs::restore_execute::{Policy, RULESET, Ruling};
 use sqlx::FromRow;
 
 use super::column::{Id, OptionalId, StoredMoment};
-use super::error::StoreError;
+use super::error::{ErrorKind, StoreError};
 use super::settle::{Transaction as _, Transactions as _, assess_rows, finish};
 use super::statement::{Table, statement, values};
 use super::store::Store;
@@ -32,23 +32,55 @@ use super::transaction::DatabaseTransaction;
 /// How many runs one part of the walk passes.
 const WALKED_MAX: u32 = 2_000;
 
-/// How many runs one part of the walk judges.
-const JUDGED_MAX: u32 = 200;
-
 /// How long after a run was created runs with lower ids may still appear.
 const YOUNG_FOR: SignedDuration = SignedDuration::from_mins(10);
 
-/// How many opinions there are on one run.
+/// A run that was created later than so long from now was not: its moment is wrong, and nobody waits for it.
+const CLOCKS_DIFFER_BY: SignedDuration = SignedDuration::from_mins(5);
+
+/// How many opinions there are on one run. The last is kept for when it can change no more.
 const REVISIONS_MAX: i64 = 3;
 
 /// How long until what nobody could tell is looked at again.
 const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// How a part of the walk goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpinionScope {
+    /// Runs that were closed longer ago than this get no opinion.
+    pub window: Duration,
+    /// How many runs are judged together.
+    pub judged_max: u32,
+    /// Whether those are passed without an opinion, because one of them cannot be judged.
+    pub passes: bool,
+    /// To walk on from this id, past runs of whatever age, and leave the cursor where it is; none to walk on from there.
+    pub from: Option<i64>,
+}
+
+impl OpinionScope {
+    /// How many runs are judged together at most.
+    pub const JUDGED_MAX: u32 = 200;
+
+    /// From where the last part ended.
+    pub fn new(window: Duration) -> Self {
+        Self {
+            window,
+            judged_max: Self::JUDGED_MAX,
+            passes: false,
+            from: None,
+        }
+    }
+}
 
 /// What one part of the walk came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OpinionPart {
     /// How many runs were judged.
     pub judged: u64,
+    /// Those that were passed without an opinion, because that was asked for.
+    pub passed: Vec<RunId>,
+    /// Up to which id runs were walked past.
+    pub walked_to: i64,
     /// What was claimed, and how that relates to what is proven, of each opinion that was kept.
     pub kept: Vec<(RunOutcome, Stance)>,
     /// Whether there is nothing left to do now.
@@ -134,20 +166,23 @@ impl Todo {
 }
 
 impl Store {
-    /// Walks on by one part, and keeps opinions on runs that were closed no longer than `window` ago. None where another
-    /// process is at it. Runs that were just created are left for later unless they are asked for as well.
+    /// Walks on by one part, and keeps opinions on runs that somebody else closed. None where there was nothing to do a
+    /// moment ago, or another process is at it.
     pub async fn form_opinions(
         &self,
         policy: &Policy,
-        window: Duration,
-        young_too: bool,
+        scope: OpinionScope,
     ) -> Result<Option<OpinionPart>, StoreError> {
         let mut tx = self.database.begin().await?;
         let part = match tx.distrust() {
             Some(distrust) => Err(StoreError::fatal("form opinions", distrust)),
-            None => walk_on(&mut tx, policy, window, young_too).await,
+            None => walk_on(&mut tx, policy, scope).await,
         };
-        finish(tx, part).await
+        match finish(tx, part).await {
+            // Somebody else was at it since this transaction began.
+            Err(error) if error.kind() == ErrorKind::Transient => Ok(None),
+            part => part,
+        }
     }
 
     /// Current opinions, unproven successes first, then the latest runs.
@@ -168,28 +203,45 @@ impl Store {
 async fn walk_on(
     tx: &mut DatabaseTransaction,
     policy: &Policy,
-    window: Duration,
-    young_too: bool,
+    scope: OpinionScope,
 ) -> Result<Option<OpinionPart>, StoreError> {
     let take_turn = statement!("take a turn at opinions", "take_opinion_turn");
-    let turn: Vec<i64> = tx.driver().fetch_column(take_turn, &[]).await?;
-    let Some(walked_to) = turn.first().copied() else {
+    let is_asked_for = scope.from.is_some();
+    let turn: Option<(i64, i64)> = tx
+        .driver()
+        .fetch_optional(take_turn, values![is_asked_for])
+        .await?;
+    let Some((cursor, last)) = turn else {
         return Ok(None);
     };
+    // Ids begin again where a platform is made anew.
+    let cursor = if cursor > last { 0 } else { cursor };
     let mut todo = Todo::default();
-    let mut is_over = load_due(tx, &mut todo).await?;
-    let mut walked = walked_to;
+    let mut walked = scope.from.unwrap_or(cursor);
+    let mut is_over = load_due(tx, scope.judged_max, &mut todo).await?;
     if is_over {
-        (walked, is_over) = walk(tx, (walked_to, window, young_too), &mut todo).await?;
+        (walked, is_over) = walk(tx, walked, scope, &mut todo).await?;
     }
+    let passed = if scope.passes {
+        std::mem::take(&mut todo.judge)
+    } else {
+        Vec::new()
+    };
+    todo.pass.extend(&passed);
     let formed = form(tx, &todo.judge, policy).await?;
     write(tx, &formed).await?;
     watch(tx, &formed, &todo).await?;
+    // Written each time: whoever took a turn meanwhile with an older view of the rows fails at it.
     let move_cursor = statement!("walk on", "move_opinion_cursor");
-    tx.driver().execute(move_cursor, values![walked]).await?;
+    let to = if is_asked_for { cursor } else { walked };
+    tx.driver()
+        .execute(move_cursor, values![to, is_over && !is_asked_for])
+        .await?;
     let kept = formed.iter().filter(|formed| formed.revision.is_some());
     Ok(Some(OpinionPart {
         judged: formed.len() as u64,
+        passed,
+        walked_to: walked,
         kept: kept
             .map(|formed| (formed.opinion.claimed, formed.opinion.stance))
             .collect(),
@@ -198,44 +250,42 @@ async fn walk_on(
 }
 
 /// Adds what is due of what was walked past before, and says whether that is all.
-async fn load_due(tx: &mut DatabaseTransaction, todo: &mut Todo) -> Result<bool, StoreError> {
+async fn load_due(
+    tx: &mut DatabaseTransaction,
+    limit: u32,
+    todo: &mut Todo,
+) -> Result<bool, StoreError> {
     let statement = statement!("look for opinions that are due", "load_due_opinions");
-    let due: Vec<(i64, String)> = tx
-        .driver()
-        .fetch_all(statement, values![JUDGED_MAX])
-        .await?;
-    let is_all = due.len() < JUDGED_MAX as usize;
+    let due: Vec<(i64, String)> = tx.driver().fetch_all(statement, values![limit]).await?;
     for (run, what) in &due {
         todo.add(*run, what);
     }
-    Ok(is_all)
+    Ok(due.len() < limit as usize)
 }
 
 /// Adds the next runs, as many as may be judged together, and says up to where that is, and whether it is the end.
 async fn walk(
     tx: &mut DatabaseTransaction,
-    (after, window, young_too): (i64, Duration, bool),
+    after: i64,
+    scope: OpinionScope,
     todo: &mut Todo,
 ) -> Result<(i64, bool), StoreError> {
     let as_of = tx.as_of();
-    let since = SignedDuration::try_from(window).unwrap_or(SignedDuration::MAX);
+    let since = SignedDuration::try_from(scope.window).unwrap_or(SignedDuration::MAX);
     let since = as_of.checked_sub(since).unwrap_or(Timestamp::UNIX_EPOCH);
     let young = as_of
         .checked_sub(YOUNG_FOR)
         .unwrap_or(Timestamp::UNIX_EPOCH);
     let statement = statement!("walk runs", "walk_runs");
-    let values = values![after, WALKED_MAX, since, young];
+    let values = values![after, WALKED_MAX, since, young, as_of + CLOCKS_DIFFER_BY];
     let runs: Vec<WalkedRun> = tx.driver().fetch_all(statement, values).await?;
     let mut walked = after;
-    for (at, run) in runs.iter().enumerate() {
-        if run.is_young {
-            // They are walked past only once they are old enough.
-            for run in runs[at..].iter().filter(|_| young_too) {
-                todo.add(run.id, &run.todo);
-            }
+    for run in &runs {
+        // Those are walked past only once they are old enough.
+        if run.is_young && scope.from.is_none() {
             return Ok((walked, true));
         }
-        if todo.judge.len() >= JUDGED_MAX as usize {
+        if todo.judge.len() >= scope.judged_max as usize {
             return Ok((walked, false));
         }
         todo.add(run.id, &run.todo);
@@ -270,7 +320,8 @@ async fn form(
             let opinion = opine(&facts);
             let of_run = latest.get(&facts.run.id.0).map_or(&[][..], Vec::as_slice);
             let before = of_run.iter().rfind(|before| before.is_about(&facts.run));
-            let revision = next_revision(before, &opinion);
+            let is_last = look_again_at(&facts.run, &opinion, facts.as_of).is_none();
+            let revision = next_revision(before, &opinion, is_last);
             Formed {
                 facts,
                 opinion,
@@ -280,12 +331,15 @@ async fn form(
         .collect())
 }
 
-fn next_revision(before: Option<&RevisionRecord>, opinion: &Opinion) -> Option<i64> {
+fn next_revision(before: Option<&RevisionRecord>, opinion: &Opinion, is_last: bool) -> Option<i64> {
     let Some(before) = before else { return Some(1) };
+    // Why nobody can tell may change as often as it likes.
     let is_new = before.claimed != opinion.claimed.word()
         || before.stance != opinion.stance.word()
-        || before.reason_code != opinion.reason();
-    (is_new && before.revision < REVISIONS_MAX).then_some(before.revision + 1)
+        || before.reason_code != opinion.reason() && opinion.stance != Stance::CannotTell;
+    let revision = before.revision + 1;
+    let is_left = revision < REVISIONS_MAX || revision == REVISIONS_MAX && is_last;
+    (is_new && is_left).then_some(revision)
 }
 
 impl RevisionRecord {
@@ -349,23 +403,16 @@ async fn watch(
     todo: &Todo,
 ) -> Result<(), StoreError> {
     let as_of = tx.as_of();
-    let mut watched: Vec<(RunFacts, Option<Timestamp>)> = Vec::new();
+    let mut watched: Vec<(&RunFacts, Timestamp)> = Vec::new();
     let mut over: Vec<RunId> = todo.pass.clone();
     for it in formed {
         match look_again_at(&it.facts.run, &it.opinion, as_of) {
-            Some(moment) => watched.push((it.facts.run.clone(), Some(moment))),
+            Some(moment) => watched.push((&it.facts.run, moment)),
             None => over.push(it.facts.run.id),
         }
     }
-    if !todo.wait.is_empty() {
-        let policy = Policy::default();
-        let open = tx.load_runs(&todo.wait).await?;
-        let open = open.iter().map(|run| RunFacts::parse(&run.row, &policy));
-        watched.extend(open.map(|run| (run, None)));
-    }
-    let known: HashSet<RunId> = watched.iter().map(|(run, _)| run.id).collect();
-    let gone = todo.judge.iter().chain(&todo.wait);
-    over.extend(gone.filter(|run| !known.contains(run)));
+    let known: HashSet<RunId> = formed.iter().map(|it| it.facts.run.id).collect();
+    over.extend(todo.judge.iter().filter(|run| !known.contains(run)));
     let runs = || watched.iter().map(|(run, _)| run);
     let table = Table::default()
         .integers("operation_run_id", runs().map(|run| run.id.0))
@@ -374,16 +421,18 @@ async fn watch(
             "managed_environment_id",
             runs().map(|run| run.environment_id.map(|id| id.0)),
         )
-        .integers("created_micros", runs().map(created_micros))
+        .integers("created_micros", runs().map(|run| created_micros(run)))
         .integers(
             "look_micros",
-            watched
-                .iter()
-                .map(|(_, moment)| moment.map(Timestamp::as_microsecond)),
+            watched.iter().map(|(_, moment)| moment.as_microsecond()),
         );
     if !watched.is_empty() {
         let watch = statement!("watch opinions", "watch_opinions");
         tx.driver().execute(watch, values![table]).await?;
+    }
+    if !todo.wait.is_empty() {
+        let watch = statement!("watch open runs", "watch_open_runs");
+        tx.driver().execute(watch, values![&*todo.wait]).await?;
     }
     if !over.is_empty() {
         let unwatch = statement!("forget watched opinions", "unwatch_opinions");
@@ -393,21 +442,20 @@ async fn watch(
 }
 
 /// When the opinion on a run is looked at again: when its time to settle is over, or soon where nobody could tell, and a
-/// last time when it can change no more. None after that.
+/// last time when it can change no more. None after that. Of a run without an end nobody knows when that is: it is looked
+/// at again only where the rules say when.
 fn look_again_at(run: &RunFacts, opinion: &Opinion, as_of: Timestamp) -> Option<Timestamp> {
-    let last = run
-        .completed_at
-        .moment()?
-        .checked_add(CHANGES_WITHIN)
-        .ok()?;
+    let settles = match opinion.decision.ruling {
+        Ruling::Deferred { look_again_at } => Some(look_again_at),
+        Ruling::Verdict(_) => None,
+    };
+    let Some(closed_at) = run.completed_at.moment() else {
+        return settles?.filter(|moment| *moment > as_of);
+    };
+    let last = closed_at.checked_add(CHANGES_WITHIN).ok()?;
     if as_of >= last {
         return None;
     }
-    let settles = match opinion.decision.ruling {
-        Ruling::Deferred { look_again_at } => {
-            look_again_at.or_else(|| as_of.checked_add(LOOK_AGAIN_AFTER).ok())
-        }
-        Ruling::Verdict(_) => None,
-    };
-    Some(settles.map_or(last, |settles| settles.min(last)))
+    let soon = as_of.checked_add(LOOK_AGAIN_AFTER).unwrap_or(last);
+    Some(settles.map_or(last, |settles| settles.unwrap_or(soon).min(last)))
 }

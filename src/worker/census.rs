@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::shared::Shared;
 use crate::metrics::{
     CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, FOREIGN_ROWS, LEDGER_ROWS,
-    OPEN_RUNS, QUEUE_AGE, QUEUE_ENTRIES, number, seconds_of,
+    OPEN_RUNS, QUEUE_AGE, QUEUE_ENTRIES, UNPROVEN_SUCCESSES, number, seconds_of,
 };
 use crate::storage::QueueState;
 use crate::storage::StoreError;
@@ -74,6 +74,7 @@ fn export(census: &Census) {
     LEDGER_ROWS.set([], number(census.ledger_rows));
     DISAGREEMENTS.set([], number(census.disagreements));
     FOREIGN_ROWS.set([], number(census.foreign_rows));
+    UNPROVEN_SUCCESSES.set([], number(census.unproven_successes));
     for state in QueueState::ALL {
         let listed = census.queue.get(&state);
         let entries = listed.map_or(0, |listed| listed.entries);

@@ -116,7 +116,7 @@ pub fn opine(facts: &Facts) -> Opinion {
     let stance = compare(claimed, decision.outcome());
     let proof_aged = stance == Stance::ClaimsMore
         && aged(&facts.evidence, closed_at).any(|snapshot| {
-            stood.evidence.active = Some(unexpiring(snapshot));
+            stood.evidence.active = Some(snapshot);
             decide(&stood).reason == ReasonCode::ProofComplete
         });
     Opinion {
@@ -182,6 +182,9 @@ fn unexpiring(snapshot: SnapshotFacts) -> SnapshotFacts {
 }
 
 /// Snapshots of which nobody knows whether they counted when the run was closed: others than the latest did, or may have.
+///
+/// Of each status the latest snapshot is read alone. One that was made after the run was closed, and was replaced, may have
+/// replaced another that counted: that one is taken for complete.
 fn aged(
     evidence: &EvidenceFacts,
     closed_at: Option<Timestamp>,
@@ -196,9 +199,27 @@ fn aged(
         })
         .map(|retired| retired.snapshot);
     let unplaced = evidence.active.filter(|_| closed_at.is_none());
-    retired.chain(unplaced).filter(move |snapshot| {
+    let known = retired.chain(unplaced).filter(move |snapshot| {
         closed_at.is_none_or(|closed_at| !is_too_late(snapshot.generated_at, closed_at))
-    })
+    });
+    let known = known.map(move |snapshot| match closed_at {
+        Some(closed_at) => valid_at(snapshot, closed_at),
+        None => unexpiring(snapshot),
+    });
+    let replaced = evidence
+        .retired
+        .iter()
+        .filter(|retired| retired.status != Retirement::Failed)
+        .filter_map(move |retired| {
+            let closed_at = closed_at?;
+            is_later(retired.snapshot.generated_at, closed_at).then_some(SnapshotFacts {
+                complete: true,
+                generated_at: Stamp::At(closed_at),
+                expires_at: Stamp::Absent,
+                ..retired.snapshot
+            })
+        });
+    known.chain(replaced)
 }
 
 fn is_later(stamp: Stamp, than: Timestamp) -> bool {

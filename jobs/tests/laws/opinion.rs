@@ -1,6 +1,7 @@
 //! Second opinions: a row per claim and per way in which proof ages, and laws.
 
 use proptest::prelude::*;
+use reconciler_jobs::ids::SnapshotId;
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::facts::{RunOutcome, RunStatus};
 use reconciler_jobs::restore_execute::opinion::{Stance, opine};
@@ -302,6 +303,25 @@ fn proof_counts_as_it_stood_when_the_run_was_closed() {
                 incomplete(snapshot(501, "active", "11:35:40")),
             ],
             "claims_more restore.evidence_incomplete !",
+        ),
+        (
+            "expired before, and marked as that since",
+            vec![SnapshotRow {
+                expires_at: at("11:35:30"),
+                ..retired("expired", at("11:50:00"))
+            }],
+            "claims_more restore.evidence_expired !",
+        ),
+        (
+            "replaced twice since, so that the first is not read",
+            vec![
+                later(2, "superseded"),
+                SnapshotRow {
+                    id: SnapshotId(502),
+                    ..later(4, "active")
+                },
+            ],
+            aged,
         ),
     ] {
         assert_eq!(with(rows), expected, "{about}");

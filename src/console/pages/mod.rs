@@ -53,7 +53,7 @@ pub struct Shell {
     pub csrf: String,
     /// The database's clock when the page's answer was read.
     pub as_of: Option<Moment>,
-    /// At most how far behind the standby is that it was read from.
+    /// About how far behind the standby is that it was read from.
     pub behind: Option<String>,
     /// Stands on every page.
     pub claim_boundary: &'static str,

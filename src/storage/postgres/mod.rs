@@ -258,7 +258,7 @@ impl PostgresStore {
         Ok(tx)
     }
 
-    /// At most how far behind its primary the server was when it was last read from, if it is a standby.
+    /// About how far behind its primary the server was when it was last read from, if it is a standby.
     pub(super) fn behind(&self) -> Option<SignedDuration> {
         let micros = self.behind.load(Ordering::Relaxed);
         (micros >= 0).then(|| SignedDuration::from_micros(micros))

@@ -38,7 +38,7 @@ impl Reader {
         self.database.backend()
     }
 
-    /// At most how far behind its primary a standby was when it was read last; none where this is no standby. One for
+    /// About how far behind its primary a standby was when it was read last; none where this is no standby. One for
     /// which nothing has changed for an hour cannot tell that from an hour's delay, and says an hour.
     pub fn behind(&self) -> Option<SignedDuration> {
         match &self.database {

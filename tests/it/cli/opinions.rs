@@ -48,8 +48,6 @@ async fn successes_that_are_not_proven_are_listed_and_told_by_the_exit_code(on: 
     let before = on.fingerprint().await;
     // The cases are older than the window.
     says(&["sweep", "--opinions"]).exits(0);
-    on.execute("UPDATE reconciler.opinion_cursor SET walked_to = 0")
-        .await;
     let settings = Settings::holding("[sweep]\nopinions_window = \"87600h\"\n");
     let forming = ["--config", &settings.path(), "sweep", "--opinions"];
     says(&forming).exits(10);

@@ -89,7 +89,7 @@ async fn a_standby_is_shown_as_it_stands_and_runs_are_asked_for_at_its_primary()
     shown.until_shown("/runs/1", 200).await;
     let page = shown.get("/runs/1").body;
     assert!(
-        page.contains("read from a standby that is at most "),
+        page.contains("read from a standby that is about "),
         "{page}"
     );
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use reconciler_jobs::ids::WorkspaceId;
+use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Policy;
-use restore_reconciler::internals::storage::{OpinionOnRecord, OpinionPart};
+use restore_reconciler::internals::storage::{OpinionOnRecord, OpinionPart, OpinionScope};
 
 use crate::support::case::{Case, ENDED, FOREIGN};
 use crate::support::store::{Fixture, on_all};
@@ -18,6 +18,11 @@ on_all!(
     a_run_of_the_same_id_is_another_run,
     runs_of_before_the_window_are_passed,
     young_runs_are_left_for_later_unless_asked_for,
+    a_run_from_the_future_holds_nobody_up,
+    a_run_that_cannot_be_judged_is_passed,
+    nobody_looks_again_at_once,
+    ids_that_begin_again_are_walked_again,
+    a_run_without_an_end_is_looked_at_when_its_time_to_settle_is_over,
 );
 
 /// Back to before any case.
@@ -37,14 +42,21 @@ fn unproven(id: i64) -> Case {
     case
 }
 
+/// As if the moment had passed in which nobody looks.
+async fn form_part(on: &Fixture, scope: OpinionScope) -> OpinionPart {
+    let long_ago = on.either("0", "'-infinity'");
+    on.execute(&format!(
+        "UPDATE reconciler.opinion_cursor SET idle_until = {long_ago}"
+    ))
+    .await;
+    let part = on.store.form_opinions(&Policy::default(), scope).await;
+    part.unwrap().expect("nobody else is at it")
+}
+
 async fn form(on: &Fixture) -> OpinionPart {
     let mut all = OpinionPart::default();
     loop {
-        let part = on
-            .store
-            .form_opinions(&Policy::default(), EVER, false)
-            .await;
-        let part = part.unwrap().expect("nobody else is at it");
+        let part = form_part(on, OpinionScope::new(EVER)).await;
         all.judged += part.judged;
         all.kept.extend(part.kept);
         if part.is_over {
@@ -165,7 +177,21 @@ async fn what_changes_within_a_day_is_the_next_revision(on: Fixture) {
     }
     let agrees = "1 succeeded agrees: succeeded restore.proof_complete";
     let claims = "1 succeeded claims_more: partially_succeeded restore.evidence_not_current";
-    assert_eq!(seen, [claims, agrees, claims, claims], "three are the most");
+    // The third is kept for the last look.
+    assert_eq!(seen, [claims, agrees, agrees, agrees]);
+    let a_day_ago = on.either(
+        "completed_at - 86400000000",
+        "completed_at - interval '24 h'",
+    );
+    on.execute(&format!(
+        "UPDATE evidence_snapshots SET status = 'failed';
+         UPDATE operation_runs SET completed_at = {a_day_ago}"
+    ))
+    .await;
+    on.execute(due).await;
+    form(&on).await;
+    assert_eq!(listed(&on).await, [claims]);
+    assert_eq!(on.number_of("reconciler.opinion_watch").await, 0);
     assert_eq!(on.number_of("reconciler.opinions").await, 3);
 }
 
@@ -185,11 +211,7 @@ async fn a_run_of_the_same_id_is_another_run(on: Fixture) {
 async fn runs_of_before_the_window_are_passed(on: Fixture) {
     on.plant([unproven(1)]).await;
     let window = Duration::from_hours(24);
-    let part = on
-        .store
-        .form_opinions(&Policy::default(), window, false)
-        .await;
-    assert_eq!(part.unwrap().unwrap().judged, 0);
+    assert_eq!(form_part(&on, OpinionScope::new(window)).await.judged, 0);
     assert_eq!(form(&on).await.judged, 0, "it was walked past");
 }
 
@@ -199,7 +221,70 @@ async fn young_runs_are_left_for_later_unless_asked_for(on: Fixture) {
     young.run.completed_at = young.run.created_at.clone();
     on.plant([unproven(1), young, unproven(3)]).await;
     assert_eq!(form(&on).await.judged, 1);
-    let both = on.store.form_opinions(&Policy::default(), EVER, true).await;
-    assert_eq!(both.unwrap().unwrap().judged, 2);
+    let from_the_first = OpinionScope {
+        from: Some(0),
+        ..OpinionScope::new(EVER)
+    };
+    assert_eq!(form_part(&on, from_the_first).await.judged, 2);
     assert_eq!(form(&on).await.judged, 0);
+}
+
+/// A moment that cannot be is nobody's reason to wait: the walk would never go on.
+async fn a_run_from_the_future_holds_nobody_up(on: Fixture) {
+    let mut future = unproven(1);
+    future.run.created_at = Some("2099-01-01T00:00:00Z".to_owned());
+    on.plant([future, unproven(2)]).await;
+    assert_eq!(form(&on).await.judged, 2);
+}
+
+async fn a_run_that_cannot_be_judged_is_passed(on: Fixture) {
+    on.plant((1..=3).map(unproven)).await;
+    let one = OpinionScope {
+        judged_max: 1,
+        ..OpinionScope::new(EVER)
+    };
+    assert_eq!(form_part(&on, one).await.judged, 1);
+    let passing = OpinionScope {
+        passes: true,
+        ..one
+    };
+    let part = form_part(&on, passing).await;
+    assert_eq!((part.judged, part.passed), (0, vec![RunId(2)]));
+    assert_eq!(form_part(&on, one).await.judged, 1);
+    assert_eq!(
+        on.numbers("SELECT operation_run_id FROM reconciler.opinions ORDER BY 1")
+            .await,
+        [1, 3]
+    );
+}
+
+/// Of several workers one looks, and none for a moment after there was nothing to do.
+async fn nobody_looks_again_at_once(on: Fixture) {
+    on.plant([unproven(1)]).await;
+    form(&on).await;
+    let again = on
+        .store
+        .form_opinions(&Policy::default(), OpinionScope::new(EVER))
+        .await;
+    assert_eq!(again.unwrap(), None);
+}
+
+async fn ids_that_begin_again_are_walked_again(on: Fixture) {
+    on.plant([unproven(1)]).await;
+    on.execute("UPDATE reconciler.opinion_cursor SET walked_to = 1000000")
+        .await;
+    assert_eq!(form(&on).await.judged, 1);
+}
+
+async fn a_run_without_an_end_is_looked_at_when_its_time_to_settle_is_over(on: Fixture) {
+    let mut case = unproven(1);
+    let ended = on.store.now().await.unwrap() - SignedDuration::from_mins(2);
+    case.run.completed_at = None;
+    case.restore.completed_at = Some(ended.to_string());
+    case.each_audit(|it| it.recorded_at = ended.to_string());
+    on.plant([case]).await;
+    form(&on).await;
+    let waits = "1 succeeded cannot_tell: nothing restore.settling";
+    assert_eq!(listed(&on).await, [waits]);
+    assert_eq!(on.number_of("reconciler.opinion_watch").await, 1);
 }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::sweep::shard::Shard;
 use restore_reconciler::internals::storage::reader::{QueueScope, Workspaces};
-use restore_reconciler::internals::storage::{
+use restore_reconciler::internals::storage::{OpinionScope, 
     ClaimedJob, QueueState, Retention, Store, StoreError, SweepStart,
 };
 use restore_reconciler::internals::sweep::Scope;
@@ -46,7 +46,8 @@ const CLOSED_BY_ANOTHER: &str = "
         )
         RETURNING id
     )
-    UPDATE reconciler.opinion_cursor SET walked_to = (SELECT min(id) - 1 FROM closed)";
+    UPDATE reconciler.opinion_cursor
+    SET idle_until = '-infinity', walked_to = (SELECT min(id) - 1 FROM closed)";
 
 fn cases(first: i64) -> impl Iterator<Item = Case> {
     (first..first + RUNS).map(|id| {
@@ -198,10 +199,8 @@ async fn operators(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
 async fn opinions(place: &Place) -> Result<(), StoreError> {
     let store = &place.store;
     place.execute(CLOSED_BY_ANOTHER).await;
-    let window = Duration::from_hours(24 * 365 * 100);
-    let part = store
-        .form_opinions(&settling().policy, window, true)
-        .await?;
+    let scope = OpinionScope::new(Duration::from_hours(24 * 365 * 100));
+    let part = store.form_opinions(&settling().policy, scope).await?;
     assert!(part.is_some_and(|part| part.judged > 0));
     store.list_opinions(None, None, 100).await.map(drop)
 }

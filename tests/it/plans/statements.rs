@@ -119,6 +119,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("insert_opinions", NONE),
     reads("watch_opinions", NONE),
     reads("unwatch_opinions", NONE),
+    reads("watch_open_runs", A_PAGE),
     reads("move_opinion_cursor", NONE),
     reads("list_opinions", A_PAGE),
     // An operator.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reconciler_jobs::restore_execute::Policy;
+use restore_reconciler::internals::storage::OpinionScope;
 
 use super::end_soundly;
 use crate::support::case::{Case, ENDED};
@@ -55,10 +56,13 @@ async fn runs_that_others_closed_are_judged_beside_those_that_are_open() {
     let unproven = "reconciler.opinions WHERE claimed = 'succeeded' AND stance = 'claims_more'";
     assert_eq!(scene.number_of(unproven).await, 100);
     // Nothing more is said of the same rows.
-    let ever = Duration::from_hours(87_600);
+    let from_the_first = OpinionScope {
+        from: Some(0),
+        ..OpinionScope::new(Duration::from_hours(87_600))
+    };
     let again = scene
         .store
-        .form_opinions(&Policy::default(), ever, true)
+        .form_opinions(&Policy::default(), from_the_first)
         .await;
     assert!(again.unwrap().is_none_or(|part| part.kept.is_empty()));
     end_soundly(&scene, workers).await;

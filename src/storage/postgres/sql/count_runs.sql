@@ -1,5 +1,6 @@
 -- count_runs: open runs, those of them that are due and since when, verdicts on record, and runs that say
--- something else than theirs, and verdicts of other runs that had the same ids. Due is what load_due_workspaces says it is.
+-- something else than theirs, verdicts of other runs that had the same ids, and
+-- successes of others that are not proven. Due is what load_due_workspaces says it is.
 WITH open AS MATERIALIZED (
     SELECT
         run.id,
@@ -48,4 +49,19 @@ SELECT
     (SELECT min(since) FROM due) AS due_since,
     (SELECT count(*) FROM reconciler.ledger) AS ledger_rows,
     (SELECT count(*) FROM compared WHERE differs AND NOT is_foreign) AS disagreements,
-    (SELECT count(*) FROM compared WHERE is_foreign) AS foreign_rows
+    (SELECT count(*) FROM compared WHERE is_foreign) AS foreign_rows,
+    (
+        SELECT count(*)
+        FROM reconciler.opinions AS opinion
+        WHERE opinion.claimed = 'succeeded'
+          AND opinion.stance = 'claims_more'
+          AND NOT EXISTS (
+              SELECT
+              FROM reconciler.opinions AS later
+              WHERE later.operation_run_id = opinion.operation_run_id
+                AND later.workspace_id = opinion.workspace_id
+                AND (later.managed_environment_id, later.run_created_at)
+                    IS NOT DISTINCT FROM (opinion.managed_environment_id, opinion.run_created_at)
+                AND later.revision > opinion.revision
+          )
+    ) AS unproven_successes

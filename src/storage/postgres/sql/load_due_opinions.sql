@@ -3,8 +3,8 @@
 SELECT
     watch.operation_run_id AS id,
     CASE
-        WHEN run.status IN ('queued', 'running') THEN 'wait'
-        WHEN run.status IS DISTINCT FROM 'completed' THEN 'pass'
+        WHEN run.id IS NULL THEN 'pass'
+        WHEN run.status IS DISTINCT FROM 'completed' THEN 'wait'
         WHEN EXISTS (
             SELECT
             FROM reconciler.ledger AS entry
@@ -17,6 +17,6 @@ SELECT
 FROM reconciler.opinion_watch AS watch
 LEFT JOIN operation_runs AS run ON run.id = watch.operation_run_id AND run.type = 'restore.execute'
 WHERE watch.look_again_at <= statement_timestamp()
-   OR watch.look_again_at IS NULL AND coalesce(run.status NOT IN ('queued', 'running'), true)
+   OR watch.look_again_at IS NULL AND (run.id IS NULL OR run.status = 'completed')
 ORDER BY watch.operation_run_id
 LIMIT $1

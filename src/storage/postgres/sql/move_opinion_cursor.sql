@@ -1,2 +1,3 @@
--- move_opinion_cursor: up to where runs were walked past.
-UPDATE reconciler.opinion_cursor SET walked_to = $1 WHERE walked_to < $1
+-- move_opinion_cursor: up to where runs were walked past, and whether there is nothing to do for a moment.
+UPDATE reconciler.opinion_cursor
+SET walked_to = $1, idle_until = CASE WHEN $2 THEN statement_timestamp() + interval '15 s' ELSE idle_until END

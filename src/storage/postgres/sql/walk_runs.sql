@@ -5,8 +5,8 @@ SELECT
     run.id,
     CASE
         WHEN run.type IS DISTINCT FROM 'restore.execute' THEN 'pass'
-        WHEN run.status IN ('queued', 'running') THEN 'wait'
-        WHEN run.status IS DISTINCT FROM 'completed' OR coalesce(run.completed_at, run.created_at) < $3 THEN 'pass'
+        WHEN run.status IS DISTINCT FROM 'completed' THEN 'wait'
+        WHEN coalesce(run.completed_at, run.created_at) < $3 THEN 'pass'
         WHEN EXISTS (
             SELECT
             FROM reconciler.ledger AS entry
@@ -14,9 +14,16 @@ SELECT
               AND entry.workspace_id = run.workspace_id
               AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
         ) THEN 'pass'
+        WHEN EXISTS (
+            SELECT
+            FROM reconciler.opinions AS entry
+            WHERE entry.operation_run_id = run.id
+              AND entry.workspace_id = run.workspace_id
+              AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
+        ) THEN 'pass'
         ELSE 'judge'
     END AS todo,
-    coalesce(run.created_at > $4, false) AS is_young
+    coalesce(run.created_at > $4 AND run.created_at <= $5, false) AS is_young
 FROM (
     SELECT id, workspace_id, type, status, completed_at, created_at
     FROM operation_runs

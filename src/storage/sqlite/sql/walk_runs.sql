@@ -4,8 +4,8 @@ SELECT
     run.id,
     CASE
         WHEN run.type IS NOT 'restore.execute' THEN 'pass'
-        WHEN run.status IN ('queued', 'running') THEN 'wait'
-        WHEN run.status IS NOT 'completed' OR coalesce(run.completed_at, run.created_at) < ?3 THEN 'pass'
+        WHEN run.status IS NOT 'completed' THEN 'wait'
+        WHEN coalesce(run.completed_at, run.created_at) < ?3 THEN 'pass'
         WHEN EXISTS (
             SELECT 1
             FROM reconciler_ledger AS entry
@@ -13,9 +13,16 @@ SELECT
               AND entry.workspace_id = run.workspace_id
               AND coalesce(entry.run_created_at = run.created_at, true)
         ) THEN 'pass'
+        WHEN EXISTS (
+            SELECT 1
+            FROM reconciler_opinions AS entry
+            WHERE entry.operation_run_id = run.id
+              AND entry.workspace_id = run.workspace_id
+              AND coalesce(entry.run_created_at = run.created_at, true)
+        ) THEN 'pass'
         ELSE 'judge'
     END AS todo,
-    coalesce(run.created_at > ?4, false) AS is_young
+    coalesce(run.created_at > ?4 AND run.created_at <= ?5, false) AS is_young
 FROM operation_runs AS run
 WHERE run.id > ?1
 ORDER BY run.id
