@@ -14,6 +14,7 @@
 //! | `now` | a verdict beside what would be said today |
 //! | `opinion` | second opinions on runs that somebody else closed |
 //! | `reading` | what operators are shown: a row per state and trigger, and laws |
+//! | `readings` | what single columns and sets of rows are read as |
 //! | `record` | what a verdict writes |
 //! | `review` | a recorded verdict judged again, and what makes it fall |
 //! | `rulesets` | what the second ruleset decides otherwise than the first |
@@ -60,6 +61,8 @@ mod opinion;
 mod parser;
 #[cfg(test)]
 mod reading;
+#[cfg(test)]
+mod readings;
 #[cfg(test)]
 mod reason;
 #[cfg(test)]

@@ -1,0 +1,147 @@
+//! What single columns and sets of rows are read as, where a decision hardly shows the difference.
+
+use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
+use reconciler_jobs::restore_execute::facts::{AuditFacts, EvidenceFacts, Retirement, Voice};
+use reconciler_jobs::restore_execute::proof::{Leg, Proof};
+use reconciler_jobs::restore_execute::rows::{AuditRow, SnapshotRow};
+use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
+
+use crate::support::{Case, audit, snapshot};
+
+/// An entry as the facts of a case hold it.
+fn read(entry: AuditRow) -> AuditFacts {
+    let mut case = Case::proven();
+    case.audits = vec![entry];
+    case.facts().audits[0]
+}
+
+#[test]
+fn each_audit_action_says_how_the_restore_ended() {
+    for (action, voice) in [
+        ("restore.completed", Voice::Completed),
+        ("restore.partial", Voice::Partial),
+        ("restore.failed", Voice::Failed),
+        ("restore.cancelled", Voice::Stopped),
+        ("restore.executed", Voice::Silent),
+    ] {
+        let read = read(audit(1, action, "11:31:00"));
+        assert_eq!(read.action, voice, "{action}");
+    }
+}
+
+#[test]
+fn each_audit_word_is_read_alike_in_both_columns() {
+    for (word, voice) in [
+        (None, Voice::Silent),
+        (Some("success"), Voice::Completed),
+        (Some("partial"), Voice::Partial),
+        (Some("failure"), Voice::Failed),
+        (Some("failed"), Voice::Failed),
+        (Some("error"), Voice::Failed),
+        (Some("cancelled"), Voice::Stopped),
+        (Some("aborted"), Voice::Stopped),
+        (Some("blocked"), Voice::Stopped),
+        (Some("done and dusted"), Voice::Unclear),
+    ] {
+        let mut row = audit(1, "restore.executed", "11:31:00");
+        row.status = word.map(str::to_owned);
+        row.outcome = row.status.clone();
+        let read = read(row);
+        assert_eq!([read.status, read.outcome], [voice, voice], "{word:?}");
+    }
+}
+
+fn gathered(rows: &[SnapshotRow]) -> (Option<i64>, Vec<(Retirement, i64)>) {
+    let read = EvidenceFacts::gather(rows.iter());
+    let retired = read.retired.iter();
+    let retired = retired.map(|it| (it.status, it.snapshot.id.0)).collect();
+    (read.active.map(|active| active.id.0), retired)
+}
+
+#[test]
+fn of_snapshots_in_one_state_the_highest_id_counts_in_any_order() {
+    let mut rows = vec![
+        snapshot(501, "active", "11:35:00"),
+        snapshot(503, "active", "11:35:00"),
+        snapshot(502, "active", "11:35:00"),
+        snapshot(401, "superseded", "11:35:00"),
+        snapshot(403, "superseded", "11:35:00"),
+        snapshot(402, "superseded", "11:35:00"),
+        snapshot(601, "expired", "11:35:00"),
+    ];
+    let expected = (
+        Some(503),
+        vec![(Retirement::Superseded, 403), (Retirement::Expired, 601)],
+    );
+    for _ in 0..rows.len() {
+        assert_eq!(gathered(&rows), expected);
+        rows.rotate_left(1);
+    }
+    rows.reverse();
+    assert_eq!(gathered(&rows), expected);
+}
+
+#[test]
+fn the_execution_leg_names_how_a_stopped_restore_was_left() {
+    let gaps = |status: &str, is_idle: bool| {
+        let mut case = Case::proven();
+        status.clone_into(&mut case.restore.status);
+        if is_idle {
+            case.nothing_applied();
+        }
+        case.decide().proof.gaps_of(Leg::Execution).to_vec()
+    };
+    for (status, idle, written) in [
+        (
+            "cancelled",
+            ReasonCode::Cancelled,
+            ReasonCode::CancelledAfterWrites,
+        ),
+        (
+            "aborted",
+            ReasonCode::Aborted,
+            ReasonCode::AbortedAfterWrites,
+        ),
+    ] {
+        assert_eq!(gaps(status, true), [idle]);
+        assert_eq!(gaps(status, false), [written]);
+    }
+}
+
+#[test]
+fn a_proof_is_complete_with_all_legs_and_with_no_less() {
+    let complete = |change: fn(&mut Case)| {
+        let mut case = Case::proven();
+        change(&mut case);
+        Proof::evaluate(&case.facts()).is_complete()
+    };
+    assert!(complete(|_| ()));
+    assert!(!complete(|case| case.snapshots.clear()));
+    assert!(!complete(|case| case.audits.clear()));
+    assert!(!complete(|case| case.candidates.clear()));
+}
+
+/// A restore that a defect handed over is looked into only where workspace and environment are both the run's.
+#[test]
+fn no_leg_looks_into_a_restore_of_another_scope() {
+    let linked = |change: fn(&mut Case)| {
+        let mut case = Case::proven();
+        change(&mut case);
+        Proof::evaluate(&case.facts_with_any_restore()).holds(Leg::Execution)
+    };
+    assert!(linked(|_| ()));
+    assert!(!linked(|case| case.restore.workspace_id = WorkspaceId(9)));
+    assert!(!linked(
+        |case| case.restore.environment_id = EnvironmentId(9)
+    ));
+}
+
+#[test]
+fn outcomes_are_written_and_read_back_by_the_platform_s_words() {
+    for outcome in Outcome::ALL {
+        assert_eq!(outcome.to_string(), outcome.name());
+        assert_eq!(Outcome::parse(outcome.name()), Some(outcome));
+        assert_eq!(format!("{outcome:>20}").len(), 20);
+    }
+    assert_eq!(Outcome::parse("Succeeded"), None);
+}
