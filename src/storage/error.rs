@@ -102,7 +102,7 @@ pub(super) struct BrokenReference;
 
 /// Somebody else has a lock that would have to be had.
 #[derive(Debug, thiserror::Error)]
-#[error("{holders} has locks on it; nothing was removed")]
+#[error("{holders} has locks on it; nothing was changed by this step")]
 pub(super) struct Held {
     pub(super) holders: String,
 }

@@ -8,6 +8,7 @@ mod ids;
 mod installation;
 mod interruption;
 mod layout;
+mod locks;
 mod opinions;
 mod queue;
 mod stage;

@@ -35,6 +35,7 @@ const LIBRARY: Ranks = &[
     &["storage::parsing", "storage::transaction"],
     &["storage::settle::statements"],
     &["storage::postgres::address"],
+    &["storage::postgres::holders"],
     &["storage::postgres"],
     &[
         "storage::postgres::triggers",

@@ -13,6 +13,7 @@
 //! with or without time zone, is for Laravel's migrations to choose.
 
 mod address;
+mod holders;
 pub(super) mod triggers;
 pub(super) mod uninstall;
 pub(super) mod upgrade;

@@ -6,6 +6,7 @@
 use sqlx::raw_sql;
 
 use super::PostgresStore;
+use super::holders::{self, Awaited};
 use crate::storage::connection::Connection;
 use crate::storage::error::{During as _, StoreError};
 
@@ -24,7 +25,8 @@ pub(in crate::storage) async fn set(store: &PostgresStore, wanted: bool) -> Resu
     };
     let mut tx = store.begin().await?;
     if let Connection::Postgres(connection) = tx.driver() {
-        raw_sql(script).execute(connection).await.during(step)?;
+        let set = raw_sql(script).execute(connection).await.during(step);
+        holders::named(set, store.pool(), Awaited::Platform, step).await?;
     }
     tx.commit().await
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use sqlx::FromRow;
 use sqlx::postgres::PgPool;
 
-use crate::storage::error::{During as _, Held, StoreError};
+use super::holders::{self, Awaited};
+use crate::storage::error::{During as _, StoreError};
 
 /// What is there to be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,14 +100,7 @@ pub(in crate::storage) async fn remove(
             _ => include_str!("sql/drop_own.sql"),
         };
         let dropped = sqlx::query(statement).execute(&mut *tx).await;
-        match dropped.during(step) {
-            Err(error) if error.is_about_lock() => {
-                let holders = sqlx::query_scalar(include_str!("sql/find_holders.sql"));
-                let holders: String = holders.fetch_one(pool).await.during(step)?;
-                return Err(StoreError::fatal(step, Held { holders }));
-            }
-            dropped => dropped?,
-        };
+        holders::named(dropped.during(step), pool, Awaited::Ours, step).await?;
     }
     tx.commit().await.during(step)
 }

@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::PgPool;
-use sqlx::{FromRow, PgConnection, raw_sql};
+use sqlx::{FromRow, Postgres, Transaction, raw_sql};
 
+use super::holders::{self, Awaited};
 use super::{OWN_RECORD, migrator};
 use crate::storage::error::{During as _, StoreError};
 
@@ -27,6 +28,9 @@ const OWN_SCHEMA: &str = "reconciler";
 
 /// The migration after which an older ledger is copied, before the next one puts the copy in its place.
 const COPIED_AFTER: i64 = 12;
+
+/// How many times the turn to migrate is waited for, five seconds each.
+const TURNS_MAX: u32 = 12;
 
 /// How many entries of an older ledger are copied in one transaction.
 const COPY_ENTRIES_MAX: i32 = 2_000;
@@ -425,11 +429,35 @@ fn write_schema<'m>(
 /// Has our schema serve the platform that is found, while nobody migrates.
 pub(in crate::storage) async fn bind(pool: &PgPool) -> Result<(), StoreError> {
     let step = "bind our schema to the platform";
-    let mut tx = pool.begin().await.during(step)?;
-    for statement in [LOCK, include_str!("sql/bind.sql")] {
-        raw_sql(statement).execute(&mut *tx).await.during(step)?;
-    }
+    let mut tx = begin_alone(pool, step).await?;
+    let bound = raw_sql(include_str!("sql/bind.sql"))
+        .execute(&mut *tx)
+        .await;
+    holders::named(bound.during(step), pool, Awaited::Ours, step).await?;
     tx.commit().await.during(step)
+}
+
+/// Begins a transaction while nobody else migrates. Says for whom it waits, and does not wait for ever.
+async fn begin_alone(
+    pool: &PgPool,
+    step: &'static str,
+) -> Result<Transaction<'static, Postgres>, StoreError> {
+    for _ in 1..TURNS_MAX {
+        let mut tx = pool.begin().await.during(step)?;
+        match raw_sql(LOCK).execute(&mut *tx).await.during(step) {
+            Ok(_) => return Ok(tx),
+            Err(error) if error.is_about_lock() => {
+                tx.rollback().await.during(step)?;
+                let holders = holders::find(pool, Awaited::Turn, step).await?;
+                tracing::warn!(holders, "somebody else migrates; waiting for the turn");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let mut tx = pool.begin().await.during(step)?;
+    let locked = raw_sql(LOCK).execute(&mut *tx).await.during(step);
+    holders::named(locked, pool, Awaited::Turn, step).await?;
+    Ok(tx)
 }
 
 /// Runs our own migrations. An older ledger is copied between two of them, some entries in each transaction, while
@@ -452,8 +480,7 @@ pub(in crate::storage) async fn run_own(
 /// Copies the next entries, and says about how many are left; none where the copy is in the ledger's place already.
 async fn copy_ledger(pool: &PgPool) -> Result<i64, StoreError> {
     let step = "copy the ledger";
-    let mut tx = pool.begin().await.during(step)?;
-    raw_sql(LOCK).execute(&mut *tx).await.during(step)?;
+    let mut tx = begin_alone(pool, step).await?;
     let is_copied: bool = sqlx::query_scalar(include_str!("sql/is_ledger_copied.sql"))
         .fetch_one(&mut *tx)
         .await
@@ -465,7 +492,8 @@ async fn copy_ledger(pool: &PgPool) -> Result<i64, StoreError> {
         .bind(COPY_ENTRIES_MAX)
         .fetch_one(&mut *tx)
         .await
-        .during(step)?;
+        .during(step);
+    let left = holders::named(left, pool, Awaited::Ours, step).await?;
     tx.commit().await.during(step)?;
     Ok(left)
 }
@@ -491,27 +519,20 @@ async fn run_until(
     beside: &str,
     last: Option<i64>,
 ) -> Result<(), StoreError> {
-    let mut tx = pool.begin().await.during(step)?;
-    prepare(&mut tx, beside).await.during(step)?;
-    all.set_locking(false);
-    // `run` is this call behind a trait that a boxed future cannot name.
-    all.run_direct(last, &mut *tx, false)
-        .await
-        .map_err(|error| StoreError::migration(step, error))?;
-    raw_sql(CORRECT_QUEUE)
+    let mut tx = begin_alone(pool, step).await?;
+    sqlx::query(include_str!("sql/create_beside.sql"))
+        .bind(beside)
         .execute(&mut *tx)
         .await
         .during(step)?;
+    all.set_locking(false);
+    // `run` is this call behind a trait that a boxed future cannot name.
+    let run = all.run_direct(last, &mut *tx, false).await;
+    let run = run.map_err(|error| StoreError::migration(step, error));
+    holders::named(run, pool, Awaited::Ours, step).await?;
+    let corrected = raw_sql(CORRECT_QUEUE).execute(&mut *tx).await.during(step);
+    holders::named(corrected, pool, Awaited::Ours, step).await?;
     tx.commit().await.during(step)
-}
-
-async fn prepare(connection: &mut PgConnection, beside: &str) -> sqlx::Result<()> {
-    raw_sql(LOCK).execute(&mut *connection).await?;
-    sqlx::query(include_str!("sql/create_beside.sql"))
-        .bind(beside)
-        .execute(connection)
-        .await
-        .map(drop)
 }
 
 impl Ground {

@@ -83,7 +83,7 @@ const JOINED: &str = "(
 ) AS whole";
 
 /// A platform whose schema of ours is at migration 10, with a ledger, and the script of all migrations.
-async fn of_older_program() -> Fixture {
+pub(super) async fn of_older_program() -> Fixture {
     let on = Fixture::empty_postgres().await;
     on.install().await;
     let printed = run(&on.url, &["migrate", "--sql"]).stdout;
