@@ -76,6 +76,7 @@ pub(super) async fn keep_time(shared: Arc<Shared>) {
                     }
                     next => {
                         since = Some(before);
+                        forget_early(&shared, next.unwrap_or(now)).await;
                         let wait = next.and_then(|next| next.duration_since(now).try_into().ok());
                         wait.unwrap_or(READ_CLOCK_EVERY).min(READ_CLOCK_EVERY)
                     }
@@ -86,6 +87,19 @@ pub(super) async fn keep_time(shared: Arc<Shared>) {
         if shared.pause_beating(Loop::Schedule, wait).await.is_err() {
             return;
         }
+    }
+}
+
+/// Forgets ticks to come that are won already. A clock that was set back, or that of a standby which was behind, comes to ticks
+/// again that were won before; found won, they would be taken for swept.
+async fn forget_early(shared: &Shared, next: Timestamp) {
+    if shared.health.is_obstructed() {
+        return; // nothing is written meanwhile
+    }
+    let forgetting = shared.store.forget_early_ticks(next);
+    let forgotten = shared.answered(Loop::Schedule, TICK_WITHIN, forgetting);
+    if let Some(Err(error)) = forgotten.await {
+        tracing::debug!(%error, "ticks of another clock may be left");
     }
 }
 
@@ -125,8 +139,8 @@ async fn on_tick(shared: &Shared, tick: Timestamp) {
 
 async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
     let plan = |due| shards_for(due, u64::from(shared.options.sweep.shard_runs), SHARDS_MAX);
-    // Somebody won the tick before this one: its shards were done, whoever did them, or nothing was due. Where this
-    // host does not know that there was such a tick, it knows of no sweep either.
+    // Somebody won the tick before this one, and when it came: its shards were done, whoever did them, or nothing was due.
+    // Where this host does not know that there was such a tick, it knows of no sweep either.
     let before = shared.last_tick().take();
     let failed = shared.sweep_failed.swap(false, Ordering::Relaxed);
     if let Some(before) = before

@@ -84,6 +84,12 @@ pub type ShardPlan<'a> = &'a (dyn Fn(u64) -> u32 + Send + Sync);
 /// How many jobs, or ticks, one statement removes at most.
 const PRUNE_ROWS_MAX: u32 = 5_000;
 
+/// Forgets ticks that somebody has won before they came, by another clock.
+const FORGET_TICKS: Statement = statement!("forget ticks of another clock", "forget_early_ticks");
+
+/// The step at which ticks are won.
+const WIN: &str = "win a tick";
+
 /// How many workers, for each of which the database looks for jobs that still name it.
 const PRUNE_WORKERS_MAX: u32 = 100;
 
@@ -271,6 +277,13 @@ impl Store {
         Ok(Some(u32::try_from(jobs.len()).unwrap_or(u32::MAX)))
     }
 
+    /// Forgets ticks that were won before they came: all that are to come by the database's clock, and `tick` where it was
+    /// won before its time. They were won by another clock.
+    pub async fn forget_early_ticks(&self, tick: Timestamp) -> Result<(), StoreError> {
+        let values = values![tick];
+        self.database.execute(FORGET_TICKS, values).await.map(drop)
+    }
+
     /// Whether a shard of a sweep that was asked for before `tick` is still not done, or was given up since `since`.
     pub async fn has_undone_shards(
         &self,
@@ -371,9 +384,8 @@ async fn win_tick(
     worker: &str,
     plan: ShardPlan<'_>,
 ) -> Result<Option<Vec<String>>, StoreError> {
-    let step = "win a tick";
-    let (forget, win, queue) = (
-        statement!(step, "forget_early_tick"),
+    let step = WIN;
+    let (win, queue) = (
         statement!(step, "win_tick"),
         // Whoever takes them looks often enough, so nobody is notified.
         statement!(step, postgres "queue_shards"),
@@ -382,7 +394,7 @@ async fn win_tick(
     if tick > as_of {
         return Ok(None);
     }
-    tx.driver().execute(forget, values![tick]).await?;
+    tx.driver().execute(FORGET_TICKS, values![tick]).await?;
     let won = tx
         .driver()
         .execute(win, values![tick, worker, as_of])

@@ -97,7 +97,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("request", NONE),
     reads("suspect", A_PAGE),
     reads("load_awaited", 2 * A_PAGE),
-    reads("forget_early_tick", NONE),
+    reads("forget_early_ticks", NONE),
     reads("win_tick", NONE),
     reads("queue_shards", NONE),
     reads("has_undone_shards", NONE),
