@@ -99,6 +99,12 @@ pub enum Schema {
 pub enum Obstacle {
     /// It has not looked yet whether there is any other.
     Unexamined,
+    /// Our schema is another one than this program knows.
+    OtherSchema,
+    /// Our schema serves no platform.
+    Unbound,
+    /// The platform's tables are not to be found.
+    NoPlatform,
     /// Our schema serves another platform than the one that the search path leads to.
     OtherPlatform,
     /// Rows that prove may be hidden from it.
@@ -115,6 +121,9 @@ impl Obstacle {
     pub fn name(self) -> &'static str {
         match self {
             Self::Unexamined => "not examined",
+            Self::OtherSchema => "another version of our schema",
+            Self::Unbound => "no platform that is served",
+            Self::NoPlatform => "no tables of the platform",
             Self::OtherPlatform => "another platform",
             Self::HiddenRows => "hidden rows",
             Self::ShiftedTimes => "shifted times",
@@ -125,6 +134,15 @@ impl Obstacle {
     fn detail(self) -> &'static str {
         match self {
             Self::Unexamined => "the database was not examined yet",
+            Self::OtherSchema => {
+                "our schema is not the one that this program knows, so nothing is settled"
+            }
+            Self::Unbound => {
+                "our schema serves no platform, so nothing is settled; run `restore-reconciler migrate --rebind`"
+            }
+            Self::NoPlatform => {
+                "the platform's tables cannot be found, so nothing is settled; run `restore-reconciler doctor`"
+            }
             Self::OtherPlatform => {
                 "our schema serves another platform than this one, so nothing is settled; run `restore-reconciler doctor`"
             }
@@ -322,6 +340,12 @@ impl Health {
     #[must_use]
     pub fn is_obstructed(&self) -> bool {
         !self.obstacles.borrow().is_empty()
+    }
+
+    /// Whether this keeps this process from settling.
+    #[must_use]
+    pub fn is_obstructed_by(&self, obstacle: Obstacle) -> bool {
+        self.obstacles.borrow().contains(&obstacle)
     }
 
     /// Follows what keeps this process from settling.

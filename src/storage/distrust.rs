@@ -34,6 +34,27 @@ pub enum Distrust {
         /// The schema that was found.
         found: String,
     },
+    /// The row that says which platform our schema serves is gone.
+    #[error(
+        "our schema serves no platform, because the row of reconciler.platform is gone, so nothing is settled"
+    )]
+    Unbound,
+    /// The platform's runs are not where our schema is bound to, nor anywhere that the search path leads to. Holds the schema.
+    #[error(
+        "our schema serves the platform in schema {0}, and the search path leads to no table operation_runs that this \
+         role may use, so nothing is settled"
+    )]
+    NoPlatform(String),
+    /// Our schema is not the one that this program knows, and may mean something else by the same names.
+    #[error(
+        "our schema is at version {found} and this program knows version {known}, so nothing is settled"
+    )]
+    OtherSchema {
+        /// The newest migration that was applied; zero where none was.
+        found: i64,
+        /// The newest one that this program brings along.
+        known: i64,
+    },
     /// Evidence is dated hours off the ends of its restores.
     #[error(
         "{} of the {} latest evidence snapshots are dated {:#} {} the ends of their restores, as if moments were \
@@ -54,6 +75,20 @@ impl Distrust {
             Self::OtherPlatform { .. } => {
                 "Give a second platform a database of its own. Where the platform's schema was renamed, or the platform was \
                  moved, run `restore-reconciler migrate --rebind`. Workers go on by themselves."
+            }
+            Self::Unbound => {
+                "Run `restore-reconciler migrate --rebind`, with a search path that leads to the platform. Workers go on by \
+                 themselves."
+            }
+            Self::NoPlatform(_) => {
+                "Give the schema its name back, or let this role use it again; where the platform was moved, run \
+                 `restore-reconciler migrate --rebind`. Workers go on by themselves."
+            }
+            Self::OtherSchema { found, known } if found > known => {
+                "Upgrade restore-reconciler on this host. Jobs stay queued, and workers of the new release take them."
+            }
+            Self::OtherSchema { .. } => {
+                "Run `restore-reconciler migrate`. Workers go on by themselves."
             }
             Self::ShiftedTimes(_) => {
                 "Run `restore-reconciler doctor`: it names time zones, and what ends this. Workers go on by themselves."

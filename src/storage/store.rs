@@ -304,12 +304,10 @@ impl Store {
 
     /// The newest migration that this program brings along.
     pub fn schema_version_known(&self) -> i64 {
-        let migrator: Migrator = match self.database {
-            EitherDatabase::Postgres(_) => postgres::migrator(),
-            EitherDatabase::Sqlite(_) => sqlite::migrator(),
-        };
-        let versions = migrator.iter().map(|migration| migration.version);
-        versions.max().unwrap_or_default()
+        match self.database {
+            EitherDatabase::Postgres(_) => *postgres::VERSION_KNOWN,
+            EitherDatabase::Sqlite(_) => postgres::newest(&sqlite::migrator()),
+        }
     }
 
     /// Decides `runs` and commits the verdicts, in batches of at most `with.batch_runs_max`.
@@ -372,8 +370,9 @@ impl Store {
         }
     }
 
-    /// Whether our schema, which must be there, serves another platform than the one that is found, or rows that prove may
-    /// be hidden from this role now, and nobody vouches that they are not: what settlements ask, too.
+    /// Whether our schema, which must be there, is another one than this program knows, or serves another platform than the
+    /// one that is found, or rows that prove may be hidden from this role now, and nobody vouches that they are not: what
+    /// settlements ask, too.
     pub async fn find_obstacle(&self) -> Result<Option<Distrust>, StoreError> {
         match &self.database {
             EitherDatabase::Postgres(database) if !database.is_alone() => {
@@ -382,7 +381,12 @@ impl Store {
                 tx.rollback().await?;
                 Ok(distrust)
             }
-            _ => self.find_hidden_rows().await,
+            EitherDatabase::Postgres(_) => self.find_hidden_rows().await,
+            EitherDatabase::Sqlite(_) => {
+                let found = self.schema_version().await?.unwrap_or_default();
+                let known = self.schema_version_known();
+                Ok((found != known).then_some(Distrust::OtherSchema { found, known }))
+            }
         }
     }
 

@@ -139,7 +139,7 @@ async fn run_batch(shared: Arc<Shared>, batch: Vec<Delivery>, lane: OwnedSemapho
             continue;
         };
         trouble.tell(&open.runs());
-        if trouble.is_obstacle() {
+        if trouble.is_obstacle() || shared.health.is_obstructed() {
             break;
         }
         if trouble.is_about_the_runs() {

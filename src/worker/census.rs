@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use super::shared::Shared;
+use super::shared::{BEAT_EVERY, Shared};
+use crate::health::Obstacle;
 use crate::metrics::{
     CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, FOREIGN_ROWS, LEDGER_ROWS,
     OPEN_RUNS, QUEUE_AGE, QUEUE_ENTRIES, UNPROVEN_SUCCESSES, number, seconds_of,
@@ -17,6 +18,12 @@ use crate::storage::census::Census;
 pub(super) async fn keep_counting(shared: Arc<Shared>) {
     let mut failing = false;
     loop {
+        // Beside another version of our schema nothing is written, not even this.
+        while shared.health.is_obstructed_by(Obstacle::OtherSchema) {
+            if shared.rest(BEAT_EVERY).await.is_err() {
+                return;
+            }
+        }
         let limit = shared.options.worker.attempt_timeout;
         let counted = tokio::time::timeout(limit, count(&shared)).await;
         let error = match counted {

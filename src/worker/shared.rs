@@ -169,9 +169,16 @@ impl Shared {
 
     /// Notes why nothing may be settled, as settlements find it, and which of these reasons there are no more.
     pub(super) fn found_by_settlements(&self, distrust: Option<&Distrust>) {
-        let is_other = matches!(distrust, Some(Distrust::OtherPlatform { .. }));
-        self.found(Obstacle::OtherPlatform, distrust.filter(|_| is_other));
-        self.found(Obstacle::HiddenRows, distrust.filter(|_| !is_other));
+        let found = distrust.map(obstacle_of);
+        for obstacle in [
+            Obstacle::OtherSchema,
+            Obstacle::Unbound,
+            Obstacle::NoPlatform,
+            Obstacle::OtherPlatform,
+            Obstacle::HiddenRows,
+        ] {
+            self.found(obstacle, distrust.filter(|_| found == Some(obstacle)));
+        }
     }
 
     /// Notes whether there is a reason of this kind to settle nothing, and says so where that is news.
@@ -182,10 +189,7 @@ impl Shared {
         if let Some(distrust) = distrust {
             tracing::warn!(advice = distrust.advice(), "{distrust}");
         } else {
-            tracing::info!(
-                obstacle = obstacle.name(),
-                "what was in the way of settlements is gone"
-            );
+            tell_gone(obstacle);
         }
     }
 
@@ -271,4 +275,22 @@ impl Shared {
             }
         }
     }
+}
+
+fn obstacle_of(distrust: &Distrust) -> Obstacle {
+    match distrust {
+        Distrust::HiddenRows(_) => Obstacle::HiddenRows,
+        Distrust::OtherPlatform { .. } => Obstacle::OtherPlatform,
+        Distrust::Unbound => Obstacle::Unbound,
+        Distrust::NoPlatform(_) => Obstacle::NoPlatform,
+        Distrust::OtherSchema { .. } => Obstacle::OtherSchema,
+        Distrust::ShiftedTimes(_) => Obstacle::ShiftedTimes,
+    }
+}
+
+fn tell_gone(obstacle: Obstacle) {
+    tracing::info!(
+        obstacle = obstacle.name(),
+        "what was in the way of settlements is gone"
+    );
 }

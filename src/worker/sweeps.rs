@@ -123,6 +123,9 @@ async fn on_tick(shared: &Shared, tick: Timestamp) {
     match won.await {
         Some(Ok(())) => {}
         Some(Err(error)) => {
+            if error.distrust().is_some() {
+                shared.found_by_settlements(error.distrust());
+            }
             tracing::debug!(
                 { %error, { SWEEP_TICK } = %tick },
                 "this host takes no part in the tick"

@@ -18,8 +18,8 @@ pub(super) mod triggers;
 pub(super) mod uninstall;
 pub(super) mod upgrade;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 pub use address::{AddressError, ServerAddress, shown_query};
@@ -62,10 +62,32 @@ struct OpenedToWrite {
     opened: Opened,
     may_swallow: bool,
     may_hide: bool,
-    /// Both, where our schema serves another platform.
+    /// Where the platform is that our schema serves, and where the search path leads.
     bound_schema: Option<String>,
     found_schema: Option<String>,
+    schema_version: i64,
 }
+
+impl OpenedToWrite {
+    /// Why nothing may be settled beside this schema, or from this platform.
+    fn distrust(&self) -> Option<Distrust> {
+        let (found, known) = (self.schema_version, *VERSION_KNOWN);
+        if found != known {
+            return Some(Distrust::OtherSchema { found, known });
+        }
+        let Some(bound) = self.bound_schema.clone() else {
+            return Some(Distrust::Unbound);
+        };
+        match self.found_schema.clone() {
+            None => Some(Distrust::NoPlatform(bound)),
+            Some(found) if found != bound => Some(Distrust::OtherPlatform { bound, found }),
+            Some(_) => None,
+        }
+    }
+}
+
+/// The newest migration that this program brings along.
+pub(super) static VERSION_KNOWN: LazyLock<i64> = LazyLock::new(|| newest(&migrator()));
 
 /// Connections of the library that delivers jobs: each of two queues looks, and shows that it is alive.
 const QUEUE_CONNECTIONS_MAX: u32 = 2;
@@ -216,9 +238,8 @@ impl PostgresStore {
             may_swallow: found.may_swallow,
             may_hide: found.may_hide,
         };
-        let elsewhere = found.bound_schema.zip(found.found_schema);
-        let elsewhere = elsewhere.map(|(bound, found)| Distrust::OtherPlatform { bound, found });
-        self.opened(tx, found.opened, interference, elsewhere)
+        let distrust = found.distrust();
+        self.opened(tx, found.opened, interference, distrust)
     }
 
     /// A transaction that sees one snapshot and cannot write.
@@ -241,7 +262,7 @@ impl PostgresStore {
         tx: Tx,
         opened: Opened,
         interference: Interference,
-        elsewhere: Option<Distrust>,
+        distrust: Option<Distrust>,
     ) -> Result<DatabaseTransaction, StoreError> {
         let trust = self.limits.trust;
         let is_hidden = !opened.hides_rows_of.is_empty() && !trust.row_security;
@@ -254,7 +275,7 @@ impl PostgresStore {
             self.behind.store(-1, Ordering::Relaxed);
         }
         let tx = DatabaseTransaction::new(tx, as_of, interference);
-        let mut tx = tx.trusted(trust, elsewhere.or(hidden));
+        let mut tx = tx.trusted(trust, distrust.or(hidden));
         tx.is_alone = self.is_alone;
         Ok(tx)
     }
@@ -362,6 +383,12 @@ pub(crate) fn migrator() -> Migrator {
     migrator.create_schema("reconciler");
     migrator.dangerous_set_table_name(OWN_RECORD);
     migrator
+}
+
+/// The newest of some migrations.
+pub(super) fn newest(migrator: &Migrator) -> i64 {
+    let versions = migrator.iter().map(|migration| migration.version);
+    versions.max().unwrap_or_default()
 }
 
 /// Begins a transaction in a task of its own, which comes to its end when the caller is dropped meanwhile: the

@@ -27,7 +27,7 @@ use super::column::{Id, OptionalId};
 use super::error::{During as _, StoreError};
 use super::model::{Backend, ClaimedJob};
 use super::postgres::upgrade::{self, Ground};
-use super::settle::{Transaction as _, Transactions as _, finish, with_retries};
+use super::settle::{Transaction as _, Transactions as _, begin_trusted, finish, with_retries};
 use super::sqlite;
 use super::statement::{Statement, Value, statement, values};
 use super::store::{EitherDatabase, Store};
@@ -266,7 +266,7 @@ impl Store {
         worker: &str,
         plan: ShardPlan<'_>,
     ) -> Result<Option<u32>, StoreError> {
-        let mut tx = self.database.begin().await?;
+        let mut tx = begin_trusted(&self.database, WIN).await?;
         let won = Box::pin(win_tick(&mut tx, tick, worker, plan)).await;
         let Some(jobs) = finish(tx, won).await? else {
             return Ok(None);

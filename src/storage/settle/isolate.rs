@@ -10,8 +10,8 @@ use reconciler_jobs::restore_execute::facts::RunStatus;
 use reconciler_jobs::restore_execute::reason::ReasonCode;
 use reconciler_jobs::sweep::Watch;
 
-use super::once::{acknowledge, commit_batch};
-use super::transaction::{Lock, Transaction, Transactions, finish, with_retries};
+use super::once::{SETTLE, acknowledge, commit_batch};
+use super::transaction::{Lock, Transaction, Transactions, begin_trusted, finish, with_retries};
 use crate::storage::error::{ErrorKind, StoreError};
 use crate::storage::model::{ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::records::{FoundRun, WatchWrite};
@@ -97,7 +97,7 @@ async fn begin<T: Transactions>(
     jobs: &[ClaimedJob],
     with: &Settling,
 ) -> Result<Begun, StoreError> {
-    let mut tx = store.begin().await?;
+    let mut tx = begin_trusted(store, SETTLE).await?;
     let result = begin_within(&mut tx, run, jobs, with).await;
     finish(tx, result).await
 }

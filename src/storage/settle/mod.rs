@@ -46,7 +46,9 @@ use round::Round;
 
 pub(super) use gather::assess_rows;
 pub(super) use rehearse::rehearse;
-pub(super) use transaction::{Interference, Lock, Transaction, Transactions, finish, with_retries};
+pub(super) use transaction::{
+    Interference, Lock, Transaction, Transactions, begin_trusted, finish, with_retries,
+};
 
 /// See [`super::Store::settle_jobs`].
 pub(super) async fn settle<T: Transactions>(

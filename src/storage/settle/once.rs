@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 
 use super::gather::Proofs;
 use super::round::{Laps, Round};
-use super::transaction::{Lock, Transaction, Transactions, finish};
+use super::transaction::{Lock, Transaction, Transactions, begin_trusted, finish};
 use super::written::{Counted, check_held, check_written};
 use crate::metrics::TransactionStage;
 use crate::storage::error::{BrokenReference, StoreError};
@@ -20,6 +20,9 @@ use crate::storage::model::{Assessment, ClaimedJob, Settled, Settlement, Settlin
 use crate::storage::records::{FoundRun, WatchWrite};
 use crate::storage::report;
 use crate::telemetry::names;
+
+/// The step that is refused where nothing may be settled.
+pub(super) const SETTLE: &str = "settle runs";
 
 /// One transaction: lock, look, decide, write, commit. Reports what was committed.
 pub(super) async fn commit_batch<T: Transactions>(
@@ -50,11 +53,8 @@ pub(super) async fn rehearse_batch<T: Transactions>(
     with: &Settling,
     lock: Lock,
 ) -> Result<Vec<Settled>, StoreError> {
-    let mut tx = store.begin().await?;
-    let result = match tx.distrust() {
-        Some(distrust) => Err(StoreError::fatal("rehearse verdicts", distrust)),
-        None => rehearse_within(&mut tx, batch, with, lock).await,
-    };
+    let mut tx = begin_trusted(store, "rehearse verdicts").await?;
+    let result = rehearse_within(&mut tx, batch, with, lock).await;
     tx.rollback().await?;
     result
 }
@@ -92,12 +92,9 @@ async fn transact<T: Transactions>(
     lock: Lock,
 ) -> Result<Round, StoreError> {
     let mut stages = Laps::begin();
-    let mut tx = store.begin().await?;
+    let mut tx = begin_trusted(store, SETTLE).await?;
     stages.end(TransactionStage::Begin);
-    let result = match tx.distrust() {
-        Some(distrust) => Err(StoreError::fatal("settle runs", distrust)),
-        None => decide_and_write(&mut tx, batch, jobs, with, lock, stages).await,
-    };
+    let result = decide_and_write(&mut tx, batch, jobs, with, lock, stages).await;
     let commit = result
         .as_ref()
         .map_or_else(|_| Span::none(), |round| round.commit.clone());

@@ -210,6 +210,18 @@ pub(in crate::storage) trait Transaction: Send {
     fn rollback(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
+/// Opens a transaction that may write, and none where nothing may be settled.
+pub(in crate::storage) async fn begin_trusted<T: Transactions>(
+    store: &T,
+    step: &'static str,
+) -> Result<T::Transaction, StoreError> {
+    let tx = store.begin().await?;
+    match tx.distrust() {
+        None => Ok(tx),
+        Some(distrust) => finish(tx, Err(StoreError::fatal(step, distrust))).await,
+    }
+}
+
 /// Commits what succeeded. What failed is rolled back here and waited for: a transaction that is
 /// merely dropped keeps its locks until its connection is used again, and the next try, on another
 /// connection, would pass over its own runs as held by somebody else.

@@ -6,7 +6,7 @@ use restore_reconciler::internals::clock::Stopwatch;
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::interval;
 
-use super::end_soundly;
+use super::{LATEST_BEAT, end_soundly};
 use crate::support::case::Case;
 use crate::support::scene::{NO_SWEEPS, OPEN, Scene, until_answered, until_ready, until_said};
 use crate::support::time::TIMEOUT;
@@ -28,10 +28,6 @@ const CONNECTIONS: &str = "SELECT count(*) FROM pg_stat_activity
 /// Rows of jobs that any session read so far.
 const ROWS_READ: &str = "SELECT (seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint
     FROM pg_stat_user_tables WHERE relid = 'apalis.jobs'::regclass";
-
-/// When a worker last said that it was alive, in microseconds.
-const LATEST_BEAT: &str = "SELECT coalesce(extract(epoch FROM max(last_seen)) * 1000000, 0)::bigint
-    FROM apalis.workers WHERE id NOT LIKE 'dead-%'";
 
 /// What `CREATE INDEX` takes, and a row lock that somebody left open, on each of the queue's tables.
 #[tokio::test(flavor = "multi_thread")]

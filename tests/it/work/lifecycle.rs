@@ -6,15 +6,19 @@ use restore_reconciler::internals::clock::Stopwatch;
 use rustix::process::Signal;
 use tokio::time::{interval, timeout};
 
-use super::{end_soundly, settle_the_rest};
+use reconciler_fixtures::plant_within;
+
+use super::{LATEST_BEAT, end_soundly, settle_the_rest};
+use crate::support::case::{Case, rows_of};
 use crate::support::cluster;
 use crate::support::hold::WAITING;
 use crate::support::proxy::Proxy;
 use crate::support::scene::{
-    DONE, IN_HAND, NO_SWEEPS, OPEN, SWEEPS, Scene, dismiss, until_answered, until_ready, until_said,
+    DONE, IN_HAND, NO_SWEEPS, OPEN, OPEN_JOBS, SWEEPS, Scene, TICKS, VERDICTS, dismiss,
+    until_answered, until_ready, until_said,
 };
 use crate::support::time::{Machine, TIMEOUT, eventually};
-use crate::support::worker::Worker;
+use crate::support::worker::{Worker, said_by};
 
 /// How soon a worker is ready once its database is there, on a machine with processors to spare.
 const RECOVERY: Duration = Duration::from_secs(2);
@@ -30,6 +34,7 @@ const NAMES: &str =
 /// Ends the sessions of all workers.
 const CUT_OFF: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'restore-reconciler'";
+const ATTEMPTS: &str = "SELECT count(*) FROM reconciler.attempts";
 const PROBE_EVERY: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,20 +303,65 @@ async fn without_tables_it_is_not_ready_and_says_what_to_do() {
     }
 }
 
-/// Migrations only add, so whoever is not upgraded yet goes on; it is not ready, so that it is noticed.
+/// What a later schema means is not known to whoever is not upgraded yet: from its next transaction on he writes nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn beside_a_later_schema_it_goes_on_and_is_not_ready_until_it_is_upgraded() {
-    let scene = Scene::new(NO_SWEEPS).await;
+async fn beside_a_later_schema_it_stops_at_once_and_goes_on_after_its_upgrade() {
+    const MIGRATED: &str = "INSERT INTO reconciler.migrations (version, description, success, checksum, execution_time)
+                            VALUES (999, 'later', true, '', 0)";
+    let scene = Scene::new(SWEEPS).await;
     let worker = scene.worker().await;
-    let migrated = "INSERT INTO reconciler.migrations (version, description, success, checksum, execution_time)
-                    VALUES (999, 'later', true, '', 0)";
-    scene.execute(migrated).await;
+    scene.plant_proven(1, 1, 1, 1).await;
+    scene.verdicts(1, &worker).await;
+    // Runs that are due, asked for, and to be looked at again, in the transaction that makes the schema a later one.
+    let mut tx = scene.pg().begin().await.expect("a transaction");
+    let mut execute = async |statement: &'static str| {
+        let done = sqlx::raw_sql(statement).execute(&mut *tx).await;
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    };
+    execute(MIGRATED).await;
+    execute("SET LOCAL ROLE platform").await;
+    plant_within(&mut tx, &rows_of((2..=6).map(Case::proven)))
+        .await
+        .expect("runs");
+    let mut execute = async |statement: &'static str| {
+        let done = sqlx::raw_sql(statement).execute(&mut *tx).await;
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    };
+    execute("SELECT reconciler.request(run) FROM generate_series(2, 5) AS run").await;
+    execute("RESET ROLE").await;
+    execute(
+        "INSERT INTO reconciler.watch_list (operation_run_id, workspace_id, managed_environment_id,
+             reason_code, first_seen_at, last_looked_at, look_again_at, tries)
+         SELECT id, workspace_id, managed_environment_id, 'restore.in_progress', now(), now(), now(), 1
+         FROM operation_runs WHERE id = 6",
+    )
+    .await;
+    tx.commit().await.expect("a commit");
+    let before = scene.fingerprint().await;
+
     until_answered(&worker, "/readyz", 503).await;
     let (_, state) = worker.probe("/readyz?verbose").await;
-    assert!(state.contains("[-] schema: "), "{state}");
-    scene.plant_proven(1, 1, 1, 1).await;
-    scene.request(1..=1).await;
-    scene.verdicts(1, &worker).await;
+    for check in [
+        "[-] schema: newer than this program; upgrade restore-reconciler on this host",
+        "[-] settling: our schema is not the one that this program knows",
+    ] {
+        assert!(state.contains(check), "{state}");
+    }
+    scene.until(IN_HAND, 0, &worker).await;
+    let ticks = scene.count(TICKS).await;
+    // Its next signs of life, for some ticks.
+    let since = scene.count(LATEST_BEAT).await;
+    let later = format!("SELECT ({LATEST_BEAT}) - {since}");
+    scene.until_least(&later, 4_000_000, &worker).await;
+    for (query, expected) in [(VERDICTS, 1), (OPEN_JOBS, 4), (TICKS, ticks), (ATTEMPTS, 0)] {
+        let found = scene.count(query).await;
+        assert_eq!(found, expected, "{query}\n{}", worker.said());
+    }
+    assert_eq!(scene.fingerprint().await, before, "{}", worker.said());
+    assert_eq!(worker.probe("/livez").await.0, 200, "it is well, and waits");
+    until_said(&worker, "Upgrade restore-reconciler on this host.").await;
+    let (code, said) = said_by(scene.url(), &["reconcile", "2"]).await;
+    assert_eq!(code, Some(1), "{said}");
     // One that is started now waits.
     let other = scene.unready_at(scene.url()).await;
     until_said(&other, "Upgrade restore-reconciler on this host.").await;
@@ -321,7 +371,10 @@ async fn beside_a_later_schema_it_goes_on_and_is_not_ready_until_it_is_upgraded(
         .await;
     until_ready(&other).await;
     until_ready(&worker).await;
+    scene.until(OPEN, 0, &worker).await;
+    scene.until(OPEN_JOBS, 0, &worker).await;
     end_soundly(&scene, [worker, other]).await;
+    scene.assert_one_of_each(6).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,6 +25,10 @@ use crate::support::worker::Worker;
 
 /// Ends workers in peace, after which everything that happened makes sense.
 async fn end_soundly(scene: &Scene, workers: impl IntoIterator<Item = Worker>) {
+/// When a worker last said that it was alive, in microseconds. PostgreSQL.
+const LATEST_BEAT: &str = "SELECT coalesce(extract(epoch FROM max(last_seen)) * 1000000, 0)::bigint
+    FROM apalis.workers WHERE id NOT LIKE 'dead-%'";
+
     for worker in workers {
         dismiss(worker).await;
     }

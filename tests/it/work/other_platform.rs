@@ -1,12 +1,13 @@
 //! A second platform in the same database, whose ids mean other runs: nothing is settled from there, until our schema is
 //! bound to it.
 
-use reconciler_fixtures::Standin;
+use reconciler_fixtures::{Standin, plant_within};
 
 use crate::support::case::{Case, rows_of, world};
 use crate::support::roles::Purpose;
 use crate::support::scene::{
-    IN_HAND, OPEN, SWEEPS, Scene, TICKS, VERDICTS, dismiss, until_answered, until_ready, until_said,
+    IN_HAND, OPEN, OPEN_JOBS, SWEEPS, Scene, TICKS, VERDICTS, dismiss, until_answered, until_ready,
+    until_said,
 };
 use crate::support::worker::said_by;
 
@@ -88,4 +89,44 @@ async fn nothing_of_a_second_platform_is_settled_until_our_schema_is_bound_to_it
     let (code, said) = said_by(scene.url(), &["sweep"]).await;
     assert_eq!(code, Some(1), "{said}");
     assert_eq!(scene.count(OPEN).await, 1);
+}
+
+/// Emptied, as by `TRUNCATE`, the table that says which platform is served lets nobody through.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_settled_while_our_schema_serves_no_platform() {
+    let scene = Scene::new(SWEEPS).await;
+    let worker = scene.worker().await;
+    let mut tx = scene.pg().begin().await.expect("a transaction");
+    let emptied = sqlx::raw_sql("DELETE FROM reconciler.platform; SET LOCAL ROLE platform");
+    emptied.execute(&mut *tx).await.expect("nobody serves it");
+    let runs = rows_of([Case::proven(1), Case::proven(2)]);
+    plant_within(&mut tx, &runs).await.expect("runs");
+    let asked = sqlx::raw_sql("SELECT reconciler.request(1)").execute(&mut *tx);
+    asked.await.expect("an answer");
+    tx.commit().await.expect("a commit");
+
+    let refusal = "our schema serves no platform, because the row of reconciler.platform is gone";
+    until_said(&worker, refusal).await;
+    until_answered(&worker, "/readyz", 503).await;
+    let (_, state) = worker.probe("/readyz?verbose").await;
+    let why = "[-] settling: our schema serves no platform, so nothing is settled";
+    assert!(state.contains(why), "{state}");
+    assert_eq!(worker.probe("/livez").await.0, 200, "it is well, and waits");
+    scene.until(IN_HAND, 0, &worker).await;
+    for verb in [&["sweep"][..], &["reconcile", "1"]] {
+        let (code, said) = said_by(scene.url(), verb).await;
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(refusal), "{said}");
+        assert!(said.contains("migrate --rebind"), "{said}");
+    }
+    for (query, expected) in [(VERDICTS, 0), (OPEN_JOBS, 1)] {
+        assert_eq!(scene.count(query).await, expected, "{}", worker.said());
+    }
+
+    let (code, said) = said_by(scene.url(), &["migrate", "--rebind"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    until_ready(&worker).await;
+    scene.until(OPEN, 0, &worker).await;
+    dismiss(worker).await;
+    scene.assert_one_of_each(2).await;
 }

@@ -1,5 +1,5 @@
--- open_transaction: sets this transaction's time zone and limits, reads the clock, asks which tables may hide rows and whose
--- they are, and sees what may swallow a write without a word.
+-- open_transaction: sets this transaction's time zone and limits, reads the clock, asks which tables may hide rows, whose
+-- they are and which version our schema has, and sees what may swallow a write without a word.
 -- Plans are made for the batch at hand: a generic one expects arrays of ten, and walks tables that
 -- have no index once for each element.
 SELECT
@@ -41,14 +41,11 @@ SELECT
           )
     ) AS may_swallow,
     coalesce(row_security_active(to_regclass('operation_runs')::oid), false) AS may_hide,
-    elsewhere.bound_schema,
-    elsewhere.found_schema
-FROM (SELECT) AS asked
--- Where the search path leads to another platform than the one that our schema serves.
-LEFT JOIN (
-    SELECT platform.schema_name AS bound_schema, namespace.nspname::text AS found_schema
-    FROM reconciler.platform
-    JOIN pg_class AS runs ON runs.oid = to_regclass('operation_runs')
-    JOIN pg_namespace AS namespace ON namespace.oid = runs.relnamespace
-    WHERE platform.schema_name <> namespace.nspname
-) AS elsewhere ON true
+    (SELECT schema_name FROM reconciler.platform) AS bound_schema,
+    (
+        SELECT namespace.nspname::text
+        FROM pg_class AS runs
+        JOIN pg_namespace AS namespace ON namespace.oid = runs.relnamespace
+        WHERE runs.oid = to_regclass('operation_runs')
+    ) AS found_schema,
+    coalesce((SELECT max(version) FROM reconciler.migrations WHERE success), 0) AS schema_version
