@@ -76,6 +76,11 @@ impl Default for HealthLimits {
 pub enum DatabaseState {
     /// It does.
     Up,
+    /// It does, and takes no sign of life.
+    Refuses {
+        /// Why, in words that were written for everybody's eyes.
+        why: &'static str,
+    },
     /// It does not.
     Away {
         /// Why, in words that were written for everybody's eyes. The error itself belongs in the log.
@@ -92,6 +97,8 @@ pub enum Schema {
     Older,
     /// It is a later release's.
     Newer,
+    /// It is not there, or may not be read.
+    Unreadable,
 }
 
 /// Why a process that is otherwise well settles nothing, and takes nothing up.
@@ -99,6 +106,8 @@ pub enum Schema {
 pub enum Obstacle {
     /// It has not looked yet whether there is any other.
     Unexamined,
+    /// The database refuses what every settlement begins with.
+    Unusable,
     /// Our schema is another one than this program knows.
     OtherSchema,
     /// Our schema serves no platform.
@@ -121,6 +130,7 @@ impl Obstacle {
     pub fn name(self) -> &'static str {
         match self {
             Self::Unexamined => "not examined",
+            Self::Unusable => "a database that cannot be used",
             Self::OtherSchema => "another version of our schema",
             Self::Unbound => "no platform that is served",
             Self::NoPlatform => "no tables of the platform",
@@ -134,6 +144,9 @@ impl Obstacle {
     fn detail(self) -> &'static str {
         match self {
             Self::Unexamined => "the database was not examined yet",
+            Self::Unusable => {
+                "the database refuses what every settlement begins with; the log says why, and `restore-reconciler doctor` what to do"
+            }
             Self::OtherSchema => {
                 "our schema is not the one that this program knows, so nothing is settled"
             }
@@ -201,6 +214,8 @@ struct HealthState {
     /// What is known of the database, and since when it is up or away.
     database: Option<(DatabaseState, Duration)>,
     schema: Option<Schema>,
+    /// Whether this role may do all that a worker does, and finds what that needs.
+    has_rights: Option<bool>,
     sweep_succeeded: Option<Duration>,
     sweep_failed: Option<Duration>,
     /// Whether a settlement met an error that does not pass by itself, and no verdict was committed since.
@@ -291,6 +306,21 @@ impl Health {
         self.state().schema = Some(found);
     }
 
+    /// Whether the database answers, whatever it says.
+    #[must_use]
+    pub fn database_answers(&self) -> bool {
+        let database = self.state().database;
+        matches!(
+            database,
+            Some((DatabaseState::Up | DatabaseState::Refuses { .. }, _))
+        )
+    }
+
+    /// It was looked at whether this role may do all that a worker does, and finds what that needs.
+    pub fn rights(&self, has_all: bool) {
+        self.state().has_rights = Some(has_all);
+    }
+
     /// A sweep has succeeded, here or, as far as this process learns of it, on another host.
     pub fn sweep_succeeded(&self) {
         let now = (self.clock)();
@@ -374,6 +404,7 @@ impl Health {
         checks.push(check_database(&state, now));
         checks.push(check_schema(&state));
         if state.beats.contains_key(&Loop::Queue) {
+            checks.push(check_rights(&state));
             checks.push(self.check_queue(&state, now));
         }
         if state.beats.contains_key(&Loop::Sweeps) {
@@ -462,6 +493,13 @@ fn check_database(state: &HealthState, now: Duration) -> HealthCheck {
         Some((DatabaseState::Up, since)) => {
             HealthCheck::new("database", true, format!("up for {}", ago(since)))
         }
+        Some((DatabaseState::Refuses { why }, since)) => {
+            let detail = format!(
+                "answers, and has taken no sign of life for {}: {why}",
+                ago(since)
+            );
+            HealthCheck::new("database", false, detail)
+        }
         Some((DatabaseState::Away { why }, since)) => {
             HealthCheck::new("database", false, format!("away for {}: {why}", ago(since)))
         }
@@ -476,8 +514,22 @@ fn check_schema(state: &HealthState) -> HealthCheck {
             "missing or older than this program; run `restore-reconciler migrate`"
         }
         Some(Schema::Newer) => "newer than this program; upgrade restore-reconciler on this host",
+        Some(Schema::Unreadable) => {
+            "not there, or this role may not read it; run `restore-reconciler doctor`"
+        }
     };
     HealthCheck::new("schema", state.schema == Some(Schema::Fits), detail)
+}
+
+fn check_rights(state: &HealthState) -> HealthCheck {
+    let detail = match state.has_rights {
+        None => "not looked at yet",
+        Some(true) => "all that a worker needs is there and granted",
+        Some(false) => {
+            "something that a worker needs is not there or not granted; the log names it, as `restore-reconciler doctor` does"
+        }
+    };
+    HealthCheck::new("rights", state.has_rights == Some(true), detail)
 }
 
 fn check_settling(state: &HealthState, obstacles: &BTreeSet<Obstacle>) -> HealthCheck {
@@ -564,6 +616,7 @@ mod tests {
             stage.turn();
             stage.health.database(DatabaseState::Up);
             stage.health.schema(Schema::Fits);
+            stage.health.rights(true);
             stage.health.sweep_succeeded();
             stage
         }
@@ -601,7 +654,8 @@ mod tests {
     fn a_process_that_has_just_begun_is_live_and_not_ready() {
         let stage = Stage::new(&Loop::ALL);
         stage.pass(100_000);
-        let names = "queue loop, sweeps loop, schedule loop, due loop, database, schema, queue";
+        let names =
+            "queue loop, sweeps loop, schedule loop, due loop, database, schema, rights, queue";
         assert_eq!(
             stage.found(),
             (true, false, names.split(", ").collect()),
@@ -727,11 +781,41 @@ mod tests {
     #[test]
     fn a_schema_that_does_not_fit_ends_readiness() {
         let stage = Stage::well();
-        for (schema, word) in [(Schema::Older, "migrate"), (Schema::Newer, "upgrade")] {
+        for (schema, word) in [
+            (Schema::Older, "migrate"),
+            (Schema::Newer, "upgrade"),
+            (Schema::Unreadable, "doctor"),
+        ] {
             stage.health.schema(schema);
             assert_eq!(stage.found(), (true, false, vec!["schema"]));
             assert!(stage.detail("schema").contains(word));
         }
+    }
+
+    #[test]
+    fn a_right_that_is_lacking_ends_readiness() {
+        let stage = Stage::well();
+        stage.health.rights(false);
+        assert_eq!(stage.found(), (true, false, vec!["rights"]));
+        stage.health.rights(true);
+        assert_eq!(stage.found(), (true, true, vec![]));
+    }
+
+    #[test]
+    fn a_database_that_refuses_answers_and_is_not_up() {
+        let stage = Stage::well();
+        assert!(
+            stage
+                .health
+                .database(DatabaseState::Refuses { why: "no table" })
+        );
+        stage.pass(2_000);
+        assert_eq!(stage.found(), (true, false, vec!["database"]));
+        assert!(stage.health.database_answers() && !stage.health.database_is_up());
+        let detail = "answers, and has taken no sign of life for 2s: no table";
+        assert_eq!(stage.detail("database"), detail);
+        assert!(!stage.health.database(AWAY), "it was told before");
+        assert!(!stage.health.database_answers());
     }
 
     #[test]

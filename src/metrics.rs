@@ -236,6 +236,9 @@ declare! {
     Worker Gauge DATABASE_UP = "reconciler_database_up" in Count,
         by [] of one:
         "Whether the database answered this process when last asked: 1 or 0.";
+    Worker Gauge CHECK_OK = "reconciler_check_ok" in Count,
+        by ["check"] of checks:
+        "Whether each check of readiness is well: 1 or 0; `/readyz?verbose` says what was found, and the log says why.";
     Worker Counter RECONNECTS = "reconciler_database_reconnects_total" in Count,
         by [] of one:
         "How often the database was there again for this process after it had been away.";
@@ -334,6 +337,22 @@ pub(crate) const QUEUE_STATES: [&str; 7] = [
     "deferred",
 ];
 
+/// What readiness depends on, as a label says it.
+pub(crate) const CHECKS: [&str; 12] = [
+    "queue loop",
+    "sweeps loop",
+    "schedule loop",
+    "due loop",
+    "database",
+    "schema",
+    "rights",
+    "queue",
+    "sweep",
+    "settling",
+    "verdicts",
+    "running",
+];
+
 vocabulary! {
     /// The stages of one transaction.
     pub(crate) enum TransactionStage {
@@ -417,6 +436,10 @@ fn queue_states() -> Vec<Vec<&'static str>> {
 
 fn postures() -> Vec<Vec<&'static str>> {
     each(Posture::ALL.map(Posture::name))
+}
+
+fn checks() -> Vec<Vec<&'static str>> {
+    each(CHECKS)
 }
 
 fn builds() -> Vec<Vec<&'static str>> {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::health::{Health, HealthCheck, Report};
-use crate::metrics::Exported;
+use crate::metrics::{CHECK_OK, Exported};
 
 /// What is known of this process, in memory.
 #[derive(Clone)]
@@ -45,6 +45,9 @@ async fn for_this_moment(mut response: Response) -> Response {
 
 /// Everything that this process exports.
 async fn metrics(State(known): State<Known>) -> Response {
+    for check in known.health.report().checks {
+        CHECK_OK.set([check.name], f64::from(u8::from(check.ok)));
+    }
     exposition(known.exported.render())
 }
 
@@ -120,4 +123,18 @@ fn wants_json(headers: &HeaderMap) -> bool {
         .flat_map(|value| value.split(','))
         .filter_map(|range| range.split(';').next())
         .any(|range| range.trim().eq_ignore_ascii_case("application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::{HealthLimits, Loop};
+    use crate::metrics::CHECKS;
+
+    #[test]
+    fn every_check_has_its_series() {
+        let report = Health::new(HealthLimits::default(), &Loop::ALL).report();
+        let names: Vec<&str> = report.checks.iter().map(|check| check.name).collect();
+        assert_eq!(names, CHECKS);
+    }
 }

@@ -25,7 +25,7 @@ pub use purpose::{Examination, Purpose};
 pub use rehearsal::{
     REHEARSAL, REHEARSED_MAX, judge_no_rehearsal, judge_other_schema, judge_rehearsal,
 };
-pub use rights::{Grant, Rights, examine_request, find_lacks_of_migrator, list_rights};
+pub use rights::{Grant, Rights, examine_request, find_lacks, find_lacks_of_migrator, list_rights};
 
 /// Examines the database behind a store, for the role that it connects as. What the role is for is what it may do,
 /// unless `purpose` says so.

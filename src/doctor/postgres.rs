@@ -194,7 +194,7 @@ impl<'c> RoleView<'c> {
             .await
             .during("ask which role this is")?;
         let purpose = purpose.unwrap_or(asking.purpose);
-        let rights = rights::load(connection, &purpose.rights(&tables), &asking.name).await?;
+        let rights = rights::load(connection, &purpose.rights(&tables), Some(&asking.name)).await?;
         Ok(Self {
             connection,
             purpose,

@@ -61,9 +61,33 @@ pub async fn list_rights(
     };
     let mut connection = pool.acquire().await.during("reach the database")?;
     let tables = locate(&mut connection).await?;
-    load(&mut connection, &purpose.rights(&tables), role)
+    load(&mut connection, &purpose.rights(&tables), Some(role))
         .await
         .map(Some)
+}
+
+/// What the role that `store` connects as lacks of what it needs for `purpose`, and what it does not find: what it is, in a
+/// few words, and the statement that grants it. Nothing on SQLite.
+pub async fn find_lacks(
+    store: &Store,
+    purpose: Purpose,
+) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    let Driver::Postgres(pool) = store.driver() else {
+        return Ok(Vec::new());
+    };
+    let mut connection = pool.acquire().await.during("reach the database")?;
+    let tables = locate(&mut connection).await?;
+    let Rights { grants, absent } = load(&mut connection, &purpose.rights(&tables), None).await?;
+    let lacks = grants.into_iter().filter_map(|grant| {
+        let lack = grant.lack?;
+        let what = match grant.subject.as_str() {
+            SEARCH_PATH => lack,
+            subject => format!("{lack} of {subject}"),
+        };
+        Some((what, grant.missing))
+    });
+    let absent = absent.into_iter().map(|name| (name, None));
+    Ok(lacks.chain(absent).collect())
 }
 
 /// What a role that migrates lacks of what the platform's tables have to give: what it is, in a few words, and the
@@ -83,7 +107,7 @@ pub async fn find_lacks_of_migrator(
     if with_triggers {
         rights.extend(rights_of_triggers(&tables));
     }
-    let found = load(&mut connection, &rights, role).await?;
+    let found = load(&mut connection, &rights, Some(role)).await?;
     let lacking = found.grants.into_iter().filter_map(|grant| {
         let what = format!("{} of {}", grant.lack?, grant.subject);
         Some((what, grant.missing?))
@@ -114,7 +138,7 @@ pub(super) async fn look_at_request(
         .await
         .during("ask whose function reconciler.request is")?;
     let Some(owner) = owner else { return Ok(None) };
-    let mut rights = load(connection, &rights_of_request(tables), &owner.name).await?;
+    let mut rights = load(connection, &rights_of_request(tables), Some(&owner.name)).await?;
     // The function names the table with its schema.
     rights.grants.retain(|grant| grant.subject != SEARCH_PATH);
     Ok(Some(judge_request(&owner, &rights)))
@@ -165,10 +189,11 @@ pub(super) async fn locate(connection: &mut PgConnection) -> Result<Vec<Located>
     Ok(TABLES.iter().zip(found).collect())
 }
 
+/// Of `role`, or of whoever asks.
 pub(super) async fn load(
     connection: &mut PgConnection,
     rights: &[Right],
-    role: &str,
+    role: Option<&str>,
 ) -> Result<Rights, StoreError> {
     // Holds nothing but texts and numbers, so it can be written.
     let needs = serde_json::to_string(rights).unwrap_or_default();

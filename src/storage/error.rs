@@ -274,6 +274,14 @@ impl StoreError {
         self.sqlstate().is_some_and(|code| code == "55P03")
     }
 
+    /// Whether something is not there, or this role may not use it.
+    #[must_use]
+    pub fn is_about_tables(&self) -> bool {
+        let code = self.sqlstate();
+        let codes = ["3F000", "42501", "42703", "42P01"];
+        self.postgres_error().is_some() && code.is_some_and(|code| codes.contains(&&*code))
+    }
+
     /// Whether this process cannot go on with what it has opened, and a new one could.
     pub fn needs_restart(&self) -> bool {
         self.cause.is::<FileGone>()
@@ -317,6 +325,9 @@ impl StoreError {
             Some("42P01" | "3F000" | "1") if text.contains("reconciler") => {
                 Some("Run `restore-reconciler migrate` first.")
             }
+            Some("42P01") if text.contains("\"apalis.") => Some(
+                "Run `restore-reconciler doctor`: the queue's schema was renamed, or its tables are gone.",
+            ),
             Some("42P01" | "1") if text.contains("operation_runs") => Some(
                 "This database does not hold the platform's tables. Check RECONCILER_DATABASE_URL.",
             ),

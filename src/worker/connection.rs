@@ -2,27 +2,23 @@
 //!
 //! The question is also a sign of life: apalis sends none while jobs wait in its buffer, and a worker that waits would be taken for dead, and its jobs from it.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::shared::Shared;
-use crate::health::{DatabaseState, Schema};
+use crate::health::DatabaseState;
 use crate::metrics::{DATABASE_UP, RECONNECTS};
 use crate::storage::StoreError;
 
 /// How often the database is asked.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
-/// Every how many questions the schema is judged.
-const SCHEMA_EVERY: u32 = 60;
-
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Watches the database until the process stops, or cannot go on.
 pub(super) async fn keep_watch(shared: Arc<Shared>) {
-    let mut asked: u32 = 0;
+    let mut last = DatabaseState::Up;
     let mut was_away = false;
     loop {
         let (found, error) = match ask(&shared).await {
@@ -39,60 +35,73 @@ pub(super) async fn keep_watch(shared: Arc<Shared>) {
         DATABASE_UP.set([], f64::from(u8::from(is_up)));
         RECONNECTS.add([], u64::from(is_up && was_away));
         was_away = !is_up;
-        if shared.health.database(found) {
+        let is_refusal = matches!(found, DatabaseState::Refuses { .. }) && found != last;
+        last = found;
+        if shared.health.database(found) || is_refusal {
             match error {
                 None => tracing::info!("the database is there"),
-                Some(error) => tracing::warn!(error, "the database is away; waiting for it"),
+                Some(Complaint { error, advice }) if is_refusal => tracing::warn!(
+                    error,
+                    advice,
+                    "the database takes no sign of life; waiting until it does"
+                ),
+                Some(Complaint { error, .. }) => {
+                    tracing::warn!(error, "the database is away; waiting for it");
+                }
             }
         }
-        if is_up && asked.is_multiple_of(SCHEMA_EVERY) {
-            judge_schema(&shared).await;
-        }
-        asked = asked.wrapping_add(1);
         if shared.pause(ASK_EVERY).await.is_err() {
             return;
         }
     }
 }
 
-/// A migration may happen under a running worker.
-async fn judge_schema(shared: &Shared) {
-    let known = shared.store.schema_version_known();
-    let version = tokio::time::timeout(ANSWER_WITHIN, shared.store.schema_version()).await;
-    if let Ok(Ok(found)) = version {
-        shared
-            .health
-            .schema(match found.map(|found| found.cmp(&known)) {
-                Some(Ordering::Equal) => Schema::Fits,
-                Some(Ordering::Greater) => Schema::Newer,
-                Some(Ordering::Less) | None => Schema::Older,
-            });
+/// What the log says of an answer.
+struct Complaint {
+    error: String,
+    advice: Option<&'static str>,
+}
+
+impl From<StoreError> for Complaint {
+    fn from(error: StoreError) -> Self {
+        Self {
+            error: error.to_string(),
+            advice: error.advice(),
+        }
     }
 }
 
 /// What was found, and the error if there was one. Fails where this process cannot go on.
-async fn ask(shared: &Shared) -> Result<(DatabaseState, Option<String>), StoreError> {
-    let (why, error) = match tokio::time::timeout(
-        ANSWER_WITHIN,
-        shared.store.keep_alive(&shared.workers()),
-    )
-    .await
-    {
+async fn ask(shared: &Shared) -> Result<(DatabaseState, Option<Complaint>), StoreError> {
+    let workers = shared.workers();
+    let alive = shared.store.keep_alive(&workers);
+    let (found, said) = match tokio::time::timeout(ANSWER_WITHIN, alive).await {
         Ok(Ok(())) => return Ok((DatabaseState::Up, None)),
         Ok(Err(error)) if error.needs_restart() => return Err(error),
-        Ok(Err(error)) if error.is_about_lock() => (
-            "somebody holds a lock on the queue's tables, so that no sign of life can be written",
-            error.to_string(),
-        ),
-        Ok(Err(error)) if error.is_read_only() => (
-            "the server is read-only, as a standby is until it is promoted",
-            error.to_string(),
-        ),
-        Ok(Err(error)) => ("it cannot be asked", error.to_string()),
-        Err(_) => (
-            "it does not answer in time",
-            format!("no answer within {ANSWER_WITHIN:?}"),
-        ),
+        Ok(Err(error)) if error.is_about_lock() => {
+            let why = "somebody holds a lock on the queue's tables, so that no sign of life can be written";
+            (DatabaseState::Away { why }, Complaint::from(error))
+        }
+        Ok(Err(error)) if error.is_read_only() => {
+            let why = "the server is read-only, as a standby is until it is promoted";
+            (DatabaseState::Away { why }, Complaint::from(error))
+        }
+        Ok(Err(error)) if error.is_about_tables() => {
+            let why = "the queue's tables are not there, or this role may not write to them; the log says why, and \
+                       `restore-reconciler doctor` what to do";
+            (DatabaseState::Refuses { why }, Complaint::from(error))
+        }
+        silent => {
+            let (why, error) = match silent {
+                Ok(answer) => ("it cannot be asked", answer.err().map(Complaint::from)),
+                Err(_) => ("it does not answer in time", None),
+            };
+            let silence = || Complaint {
+                error: format!("no answer within {ANSWER_WITHIN:?}"),
+                advice: None,
+            };
+            (DatabaseState::Away { why }, error.unwrap_or_else(silence))
+        }
     };
-    Ok((DatabaseState::Away { why }, Some(error)))
+    Ok((found, Some(said)))
 }

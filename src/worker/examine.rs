@@ -1,6 +1,6 @@
 //! Whether what the database shows may be trusted: looked at all the time, said once per change.
 //!
-//! A settlement asks by itself whose the platform is and whether rows may be hidden. This loop keeps the worker from taking up what it would have to
+//! A settlement asks by itself which version our schema has, whose the platform is and whether rows may be hidden. This loop keeps the worker from taking up what it would have to
 //! give back, and lets it go on. Whether evidence is dated hours off is a habit of many rows, and looked at rarely.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::shared::Shared;
 use crate::clock::Stopwatch;
-use crate::health::Obstacle;
+use crate::health::{Obstacle, Schema};
 use crate::storage::{Distrust, ErrorKind, StoreError};
 
 /// How often it is asked what settlements ask.
@@ -31,8 +31,7 @@ pub(super) async fn keep_examining(shared: Arc<Shared>) {
             () = shared.stop.cancelled() => return,
             () = shared.health.database_up() => {}
         }
-        let note = |found: Option<&Distrust>| shared.found_by_settlements(found);
-        let is_known = look(shared.store.find_obstacle(), note).await;
+        let is_known = look_as_settlements(&shared).await;
         let is_due = sampled.is_none_or(|(since, every)| since.elapsed() >= every);
         let note = |found: Option<&Distrust>| shared.found(Obstacle::ShiftedTimes, found);
         if is_due && look(shared.store.find_shift(), note).await {
@@ -59,6 +58,38 @@ pub(super) async fn keep_examining(shared: Arc<Shared>) {
         if shared.pause(LOOK_EVERY).await.is_err() {
             return;
         }
+    }
+}
+
+/// Asks what settlements ask, notes what was found, and returns whether there was an answer. What is refused here is refused
+/// to each settlement.
+async fn look_as_settlements(shared: &Shared) -> bool {
+    let looking = tokio::time::timeout(ANSWER_WITHIN, shared.store.find_obstacle()).await;
+    match &looking {
+        Ok(Ok(found)) => {
+            shared.found_by_settlements(found.as_ref());
+            shared.refused(Obstacle::Unusable, None);
+            shared.health.schema(schema_of(found.as_ref()));
+            true
+        }
+        Ok(Err(error)) if error.is_about_tables() => {
+            shared.refused(Obstacle::Unusable, Some(error));
+            shared.health.schema(Schema::Unreadable);
+            true
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "whether proof can be trusted could not be examined");
+            error.kind() != ErrorKind::Transient
+        }
+        Err(_) => false,
+    }
+}
+
+fn schema_of(found: Option<&Distrust>) -> Schema {
+    match found {
+        Some(Distrust::OtherSchema { found, known }) if found > known => Schema::Newer,
+        Some(Distrust::OtherSchema { .. }) => Schema::Older,
+        _ => Schema::Fits,
     }
 }
 

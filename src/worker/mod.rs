@@ -21,6 +21,7 @@
 //! | `judges` | which rules the workers judge by |
 //! | `examine` | whether what the database shows may be trusted |
 //! | `opinions` | second opinions on runs that somebody else closed |
+//! | `rights` | whether this role may do what a worker does |
 //! | `census` | numbers about the whole database, for dashboards |
 //! | `name` | names that nobody else has |
 //!
@@ -41,6 +42,7 @@ mod notify;
 mod opinions;
 mod recheck;
 mod restore_execute;
+mod rights;
 mod runtime;
 mod shared;
 mod supervise;
@@ -130,6 +132,7 @@ fn start(shared: &Arc<Shared>) -> TaskTracker {
         "examination",
         examine::keep_examining(own()),
     );
+    spawn(&tasks, shared, "rights", rights::keep_looking(own()));
     spawn(&tasks, shared, "census", census::keep_counting(own()));
     spawn(&tasks, shared, "opinions", opinions::keep_forming(own()));
     tasks.close();

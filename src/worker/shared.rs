@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::name::ProcessName;
 use crate::config::{self, DatabaseUrl};
 use crate::health::{Health, Loop, Obstacle};
-use crate::storage::{Distrust, Settling, Store};
+use crate::storage::{Distrust, Settling, Store, StoreError};
 use crate::telemetry::names::BATCH_JOBS;
 
 /// How often a loop that waits reports that it still turns.
@@ -178,6 +178,19 @@ impl Shared {
             Obstacle::HiddenRows,
         ] {
             self.found(obstacle, distrust.filter(|_| found == Some(obstacle)));
+        }
+    }
+
+    /// Notes whether the database refuses what nothing can be done without, and says so where that is news.
+    pub(super) fn refused(&self, obstacle: Obstacle, error: Option<&StoreError>) {
+        if !self.health.obstacle(obstacle, error.is_some()) {
+            return;
+        }
+        match error {
+            Some(error) => {
+                tracing::warn!(%error, advice = error.advice(), obstacle = obstacle.name(), "nothing can be settled");
+            }
+            None => tell_gone(obstacle),
         }
     }
 

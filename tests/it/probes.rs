@@ -57,6 +57,7 @@ impl Server {
         server.health.polled();
         server.health.database(DatabaseState::Up);
         server.health.schema(Schema::Fits);
+        server.health.rights(true);
         server
     }
 
@@ -129,6 +130,7 @@ async fn verbose_lists_the_checks_that_led_to_the_answer() {
     let ready = "[+] queue loop: last turn 0s ago\n\
         [+] database: up for 0s\n\
         [-] schema: missing or older than this program; run `restore-reconciler migrate`\n\
+        [+] rights: all that a worker needs is there and granted\n\
         [+] queue: polled 0s ago\n\
         [+] settling: nothing is in its way\n\
         [+] verdicts: not counted yet\n\

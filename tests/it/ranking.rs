@@ -131,6 +131,7 @@ const LIBRARY: Ranks = &[
         "worker::examine",
         "worker::judges",
         "worker::opinions",
+        "worker::rights",
     ],
     &["worker::notify", "worker::recheck"],
     &["worker::runtime"],

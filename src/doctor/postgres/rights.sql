@@ -1,7 +1,9 @@
 -- rights: what a purpose needs, each right on the object that it is about, and what of it a role does not have. A role
 -- that is not there has nothing; what is not there cannot be granted, and is named instead.
 WITH RECURSIVE grantee AS (
-    SELECT quote_ident($2) AS role, (SELECT oid FROM pg_roles WHERE rolname = $2) AS oid
+    -- Nobody in particular is whoever asks.
+    SELECT given AS role_name, quote_ident(given) AS role, (SELECT oid FROM pg_roles WHERE rolname = given) AS oid
+    FROM (SELECT coalesce($2, current_user) AS given) AS named
 ), need AS (
     SELECT *
     FROM ROWS FROM (
@@ -40,7 +42,7 @@ WITH RECURSIVE grantee AS (
     WHERE need.kind = 'extension'
 ), path AS (
     -- The one that the role will have: its own, the database's, or everybody's.
-    SELECT CASE WHEN $2 = current_user THEN current_setting('search_path') ELSE coalesce(
+    SELECT CASE WHEN (SELECT role_name FROM grantee) = current_user THEN current_setting('search_path') ELSE coalesce(
         (
             SELECT substr(setting, length('search_path=') + 1)
             FROM grantee, pg_db_role_setting, unnest(setconfig) AS setting
@@ -75,7 +77,7 @@ WITH RECURSIVE grantee AS (
     WHERE NOT EXISTS (
         SELECT FROM unnest(string_to_array(path.schemas, ',')) AS listed (schema)
         WHERE trim(BOTH ' "' FROM listed.schema) = nspname
-           OR (trim(BOTH ' "' FROM listed.schema) = '$user' AND nspname = $2)
+           OR (trim(BOTH ' "' FROM listed.schema) = '$user' AND nspname = (SELECT role_name FROM grantee))
     )
 ), entered AS (
     SELECT DISTINCT ON (space) space, part, place

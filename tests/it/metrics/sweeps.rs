@@ -16,7 +16,11 @@ async fn no_host_takes_a_failed_sweep_for_a_success() {
     scene.plant([Case::proven(1)]).await;
     let hide = "ALTER TABLE reconciler.sweeps RENAME TO hidden";
     scene.execute(hide).await;
-    let workers = [scene.worker().await, scene.worker().await];
+    // Without that table they are not ready, and do what they can.
+    let workers = [
+        scene.unready_at(scene.url()).await,
+        scene.unready_at(scene.url()).await,
+    ];
     let failed = |all: &[Exposition]| all.iter().map(|one| one.count(FAILED)).sum::<i64>();
     until(&workers, |all| failed(all) >= 4).await;
     for worker in &workers {

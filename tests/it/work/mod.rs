@@ -12,6 +12,7 @@ mod opinions;
 mod other_platform;
 mod patience;
 mod poison;
+mod rights;
 mod rules;
 mod shifts;
 mod sqlite;
@@ -23,12 +24,12 @@ use crate::history::{System, assert_sound};
 use crate::support::scene::{OPEN, Scene, dismiss};
 use crate::support::worker::Worker;
 
-/// Ends workers in peace, after which everything that happened makes sense.
-async fn end_soundly(scene: &Scene, workers: impl IntoIterator<Item = Worker>) {
 /// When a worker last said that it was alive, in microseconds. PostgreSQL.
 const LATEST_BEAT: &str = "SELECT coalesce(extract(epoch FROM max(last_seen)) * 1000000, 0)::bigint
     FROM apalis.workers WHERE id NOT LIKE 'dead-%'";
 
+/// Ends workers in peace, after which everything that happened makes sense.
+async fn end_soundly(scene: &Scene, workers: impl IntoIterator<Item = Worker>) {
     for worker in workers {
         dismiss(worker).await;
     }
