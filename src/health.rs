@@ -108,6 +108,8 @@ pub enum Obstacle {
     Unexamined,
     /// The database refuses what every settlement begins with.
     Unusable,
+    /// The server gives no further session.
+    NoSessions,
     /// Our schema is another one than this program knows.
     OtherSchema,
     /// Our schema serves no platform.
@@ -131,6 +133,7 @@ impl Obstacle {
         match self {
             Self::Unexamined => "not examined",
             Self::Unusable => "a database that cannot be used",
+            Self::NoSessions => "no further session",
             Self::OtherSchema => "another version of our schema",
             Self::Unbound => "no platform that is served",
             Self::NoPlatform => "no tables of the platform",
@@ -147,6 +150,7 @@ impl Obstacle {
             Self::Unusable => {
                 "the database refuses what every settlement begins with; the log says why, and `restore-reconciler doctor` what to do"
             }
+            Self::NoSessions => NO_SESSION,
             Self::OtherSchema => {
                 "our schema is not the one that this program knows, so nothing is settled"
             }
@@ -171,6 +175,10 @@ impl Obstacle {
         }
     }
 }
+
+/// What is said of a server that gives no further session. Names of roles belong in the log.
+pub const NO_SESSION: &str = "the server gives no further session, because a connection limit, such as the role's, is used up; \
+    raise it, or lower database.connections_max; the log names it";
 
 /// How a process is. Serialises as what a probe that asks for JSON is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::failure;
+use crate::health::NO_SESSION;
 use crate::storage::{Backend, ErrorKind, StoreError};
 
 /// How long until it is tried again.
@@ -26,6 +27,11 @@ pub(super) async fn wait_for_database<T>(
         let opened = tokio::time::timeout(ANSWER_WITHIN, open()).await;
         let reason = match opened {
             Ok(Ok(opened)) => return Ok(opened),
+            Ok(Err(error)) if wants_session(&error) => Absence {
+                why: NO_SESSION,
+                error: failure::causes(&error).join(": "),
+                advice: failure::advice_for(&error),
+            },
             Ok(Err(error)) if is_away(&error) => away_because(format!("{error:#}")),
             Ok(Err(error)) if !may_pass(backend, &error) => return Err(error),
             Ok(Err(error)) => Absence {
@@ -81,9 +87,14 @@ pub(super) fn may_pass(backend: Backend, error: &anyhow::Error) -> bool {
     backend == Backend::Postgres || is_away(error)
 }
 
+fn wants_session(error: &anyhow::Error) -> bool {
+    store_errors(error).any(StoreError::is_about_sessions)
+}
+
+fn store_errors(error: &anyhow::Error) -> impl Iterator<Item = &StoreError> {
+    error.chain().filter_map(|cause| cause.downcast_ref())
+}
+
 fn is_away(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<StoreError>())
-        .any(|error| error.kind() == ErrorKind::Transient)
+    store_errors(error).any(|error| error.kind() == ErrorKind::Transient)
 }

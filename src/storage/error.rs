@@ -274,6 +274,12 @@ impl StoreError {
         self.sqlstate().is_some_and(|code| code == "55P03")
     }
 
+    /// Whether the server gives no session, because a limit of the role, of the database or of its own is used up.
+    #[must_use]
+    pub fn is_about_sessions(&self) -> bool {
+        self.sqlstate().is_some_and(|code| code == "53300")
+    }
+
     /// Whether something is not there, or this role may not use it.
     #[must_use]
     pub fn is_about_tables(&self) -> bool {
@@ -338,6 +344,7 @@ impl StoreError {
             Some("25006" | "8") => {
                 Some("The database is read-only. Point RECONCILER_DATABASE_URL at the primary.")
             }
+            Some("53300") => Some(self.advice_on_sessions()),
             // Ours are prepared on a connection and used on the same one; only a pooler can tell them apart.
             Some("26000" | "42P05" | "08P01") if text.contains("prepared statement") => Some(
                 "A pooler in transaction mode mixes up prepared statements. PgBouncer needs version 1.21 \
@@ -350,6 +357,24 @@ impl StoreError {
             }
             None => advice_on_encryption(&text).or_else(|| self.advice_on_absence()),
             _ => self.advice_on_absence(),
+        }
+    }
+
+    /// Which limit it is, the server says in words of any language, and by where it says so.
+    fn advice_on_sessions(&self) -> &'static str {
+        match self.postgres_error().and_then(PgDatabaseError::routine) {
+            Some("InitializeSessionUserId") => {
+                "The role's own connection limit is used up. Raise it, `ALTER ROLE … CONNECTION LIMIT …`, or lower \
+                 database.connections_max; the manual says how many connections each process takes."
+            }
+            Some("CheckMyDatabase") => {
+                "The database's connection limit is used up. Raise it, `ALTER DATABASE … CONNECTION LIMIT …`, or lower \
+                 database.connections_max."
+            }
+            _ => {
+                "All connections of the server are in use. Raise its max_connections, have others take fewer, or lower \
+                 database.connections_max."
+            }
         }
     }
 

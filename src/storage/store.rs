@@ -390,6 +390,14 @@ impl Store {
         }
     }
 
+    /// Opens one more session, and ends it, to learn why there is none. A file has none to be refused.
+    pub async fn try_session(&self) -> Result<(), StoreError> {
+        match &self.database {
+            EitherDatabase::Postgres(database) => database.try_session().await,
+            EitherDatabase::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// This database, read with statements that name no table of ours, for where none is there yet: due runs, and what
     /// would be decided. Changes nothing on SQLite, where that is not offered.
     #[must_use]

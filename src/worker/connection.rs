@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::shared::Shared;
-use crate::health::DatabaseState;
+use crate::health::{DatabaseState, NO_SESSION};
 use crate::metrics::{DATABASE_UP, RECONNECTS};
 use crate::storage::StoreError;
 
@@ -92,6 +92,11 @@ async fn ask(shared: &Shared) -> Result<(DatabaseState, Option<Complaint>), Stor
             (DatabaseState::Refuses { why }, Complaint::from(error))
         }
         silent => {
+            // The driver repeats what is refused so until its time is up, and tells of that alone.
+            if let Some(error) = shared.refused_session().await {
+                let why = NO_SESSION;
+                return Ok((DatabaseState::Refuses { why }, Some(Complaint::from(error))));
+            }
             let (why, error) = match silent {
                 Ok(answer) => ("it cannot be asked", answer.err().map(Complaint::from)),
                 Err(_) => ("it does not answer in time", None),

@@ -65,7 +65,7 @@ pub(super) async fn keep_examining(shared: Arc<Shared>) {
 /// to each settlement.
 async fn look_as_settlements(shared: &Shared) -> bool {
     let looking = tokio::time::timeout(ANSWER_WITHIN, shared.store.find_obstacle()).await;
-    match &looking {
+    let is_known = match &looking {
         Ok(Ok(found)) => {
             shared.found_by_settlements(found.as_ref());
             shared.refused(Obstacle::Unusable, None);
@@ -82,7 +82,12 @@ async fn look_as_settlements(shared: &Shared) -> bool {
             error.kind() != ErrorKind::Transient
         }
         Err(_) => false,
+    };
+    if !is_known || shared.health.is_obstructed_by(Obstacle::NoSessions) {
+        let refused = shared.refused_session().await;
+        shared.refused(Obstacle::NoSessions, refused.as_ref());
     }
+    is_known
 }
 
 fn schema_of(found: Option<&Distrust>) -> Schema {

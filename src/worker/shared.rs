@@ -24,6 +24,9 @@ const POLL_LANDS_WITHIN: Duration = Duration::from_millis(100);
 /// How long giving back what was not begun may take.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long a session may take to be refused.
+const REFUSED_WITHIN: Duration = Duration::from_secs(1);
+
 /// How long looking for rows that nobody can read may take.
 const DISCARD_WITHIN: Duration = Duration::from_secs(10);
 
@@ -179,6 +182,13 @@ impl Shared {
         ] {
             self.found(obstacle, distrust.filter(|_| found == Some(obstacle)));
         }
+    }
+
+    /// Why the server gives no further session, where it says so: whoever waits for one is not told.
+    pub(super) async fn refused_session(&self) -> Option<StoreError> {
+        let asked = tokio::time::timeout(REFUSED_WITHIN, self.store.try_session()).await;
+        let refused = asked.ok()?.err()?;
+        refused.is_about_sessions().then_some(refused)
     }
 
     /// Notes whether the database refuses what nothing can be done without, and says so where that is news.

@@ -15,7 +15,7 @@ use futures_util::FutureExt as _;
 use super::runtime::QueueSpec;
 use super::shared::Shared;
 use crate::clock::Stopwatch;
-use crate::health::Loop;
+use crate::health::{Loop, Obstacle};
 use crate::metrics::RESTARTS;
 use crate::storage::StoreError;
 use crate::telemetry::names::QUEUE_NAME;
@@ -28,6 +28,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// A worker that has run for so long is no longer one that keeps failing.
 const STEADY_AFTER: Duration = Duration::from_secs(30);
+
+/// What the driver says of a pool that waited for a session in vain.
+const STARVED: &str = "pool timed out";
 
 /// Why a worker ended.
 pub(super) type Ended = Result<(), Failed>;
@@ -85,6 +88,11 @@ where
                         { { QUEUE_NAME } = name, error },
                         "a worker failed; it is restarted"
                     );
+                }
+                if error.contains(STARVED)
+                    && let Some(refused) = shared.refused_session().await
+                {
+                    shared.refused(Obstacle::NoSessions, Some(&refused));
                 }
                 said = Some(error);
                 shared.discard_unreadable(beats_as).await;

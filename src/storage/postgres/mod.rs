@@ -228,6 +228,13 @@ impl PostgresStore {
         })
     }
 
+    /// Opens one more session, and ends it. The pool repeats a refusal until its time is up, and then tells of that alone.
+    pub(super) async fn try_session(&self) -> Result<(), StoreError> {
+        let step = "open a session";
+        let session = PgConnection::connect_with(&self.pool.connect_options()).await;
+        session.during(step)?.close().await.during(step)
+    }
+
     /// A transaction that may write.
     pub(super) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         let tx = begin_whole(&self.pool, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;

@@ -14,6 +14,7 @@ mod patience;
 mod poison;
 mod rights;
 mod rules;
+mod sessions;
 mod shifts;
 mod sqlite;
 mod ticks;

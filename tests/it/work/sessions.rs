@@ -1,0 +1,77 @@
+//! A role's connection limit: who waits for a session is told nothing by the driver, and says which limit it is all the same.
+
+use super::end_soundly;
+use crate::support::case::Case;
+use crate::support::cluster;
+use crate::support::exposition::Exposition;
+use crate::support::scene::{NO_SWEEPS, OPEN, Scene, until_answered, until_ready, until_said};
+use crate::support::worker::Worker;
+
+/// As a log line quotes it.
+const LIMIT: &str = r#"too many connections for role \"reconciler\" (SQLSTATE 53300)"#;
+
+/// Ends the sessions of the role, after which it gets so many.
+fn limited_to(sessions: i32) -> String {
+    format!(
+        "ALTER ROLE reconciler CONNECTION LIMIT {sessions};
+         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'reconciler'"
+    )
+}
+
+async fn says_which_limit(worker: &Worker) {
+    until_said(worker, LIMIT).await;
+    until_said(worker, "ALTER ROLE … CONNECTION LIMIT …").await;
+    until_answered(worker, "/readyz", 503).await;
+    let (_, state) = worker.probe("/readyz?verbose").await;
+    let why = "the server gives no further session, because a connection limit, such as the role's, is used up";
+    assert!(state.contains(why), "{state}\n{}", worker.said());
+    let (status, live) = worker.probe("/livez?verbose").await;
+    assert_eq!(status, 200, "{live}\n{}", worker.said());
+    let exported = Exposition::of(worker).await;
+    let is_told = ["database", "settling"]
+        .iter()
+        .any(|check| exported.is_zero(&format!("reconciler_check_ok{{check=\"{check}\"}}")));
+    assert!(is_told, "{exported:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_its_role_s_connection_limit_a_worker_names_it_and_goes_on_once_it_is_raised() {
+    // A cluster of its own: the role is everybody's.
+    let cluster = cluster::private();
+    let scene = Scene::in_database(cluster.database().await, NO_SWEEPS).await;
+    let worker = scene.worker().await;
+    // None is left for it; then one, which is not enough, whoever gets it.
+    for (run, sessions) in [(1, 0), (2, 1)] {
+        scene.plant([Case::proven(run)]).await;
+        scene.execute(&limited_to(sessions)).await;
+        says_which_limit(&worker).await;
+        scene
+            .execute(&format!("SELECT reconciler.request({run})"))
+            .await;
+        scene
+            .execute("ALTER ROLE reconciler CONNECTION LIMIT -1")
+            .await;
+        until_ready(&worker).await;
+        scene.until(OPEN, 0, &worker).await;
+    }
+    // Another one is started at the limit.
+    scene.execute(&limited_to(0)).await;
+    let other = scene.unready_at(scene.url()).await;
+    says_which_limit_at_the_start(&other).await;
+    scene
+        .execute("ALTER ROLE reconciler CONNECTION LIMIT -1")
+        .await;
+    until_ready(&other).await;
+    until_ready(&worker).await;
+    end_soundly(&scene, [worker, other]).await;
+    scene.assert_one_of_each(2).await;
+}
+
+async fn says_which_limit_at_the_start(worker: &Worker) {
+    until_said(worker, LIMIT).await;
+    until_said(worker, "ALTER ROLE … CONNECTION LIMIT …").await;
+    let (_, state) = worker.probe("/readyz?verbose").await;
+    let why = "the server gives no further session";
+    assert!(state.contains(why), "{state}\n{}", worker.said());
+    assert_eq!(worker.probe("/livez").await.0, 200, "{}", worker.said());
+}
