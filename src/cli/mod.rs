@@ -163,7 +163,10 @@ fn say(message: &clap::Error, screen: &mut Screen) -> Exit {
     }
     match screen.text(&text) {
         Ok(()) => Exit::Done,
-        Err(_) => Exit::CouldNotRun,
+        Err(error) => {
+            failure::show(&error.into(), screen);
+            Exit::CouldNotRun
+        }
     }
 }
 

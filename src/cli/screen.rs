@@ -5,7 +5,7 @@
 //! - Escape codes are written by this module alone, and only where colour is wanted. Control
 //!   characters in text, which may come from a database that anybody could have written to, are
 //!   shown as escapes instead of being obeyed.
-//! - A reader that went away is no error: `sweep | head` did its work.
+//! - A reader that went away is no error: `sweep | head` did its work. Any other failure to write says to which stream.
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -80,6 +80,7 @@ pub(super) struct Screen {
 }
 
 struct Stream {
+    name: &'static str,
     writer: Box<dyn Write>,
     is_terminal: bool,
     colour: bool,
@@ -95,8 +96,8 @@ impl Screen {
         });
         Self {
             output,
-            results: Stream::new(io::stdout(), io::stdout().is_terminal(), colour),
-            notes: Stream::new(io::stderr(), io::stderr().is_terminal(), colour),
+            results: Stream::new("stdout", io::stdout(), io::stdout().is_terminal(), colour),
+            notes: Stream::new("stderr", io::stderr(), io::stderr().is_terminal(), colour),
             columns,
         }
     }
@@ -149,8 +150,14 @@ impl Screen {
 }
 
 impl Stream {
-    fn new(writer: impl Write + 'static, is_terminal: bool, colour: Colour) -> Self {
+    fn new(
+        name: &'static str,
+        writer: impl Write + 'static,
+        is_terminal: bool,
+        colour: Colour,
+    ) -> Self {
         Self {
+            name,
             colour: match colour {
                 Colour::Auto => is_terminal,
                 Colour::Always => true,
@@ -185,7 +192,13 @@ impl Stream {
                 self.abandoned = true;
                 Ok(())
             }
-            written => written,
+            written => written.map_err(|error| {
+                let text = format!(
+                    "could not write to {}: {error}; what was done until then stands",
+                    self.name
+                );
+                io::Error::new(error.kind(), text)
+            }),
         }
     }
 }
@@ -296,9 +309,20 @@ mod tests {
 
     #[test]
     fn only_a_reader_that_went_away_is_no_error() {
-        let mut gone = Stream::new(Failing(ErrorKind::BrokenPipe), false, Colour::Auto);
+        let mut gone = Stream::new(
+            "stdout",
+            Failing(ErrorKind::BrokenPipe),
+            false,
+            Colour::Auto,
+        );
         assert!(gone.write("lost", "\n").is_ok() && gone.abandoned);
-        let mut full = Stream::new(Failing(ErrorKind::StorageFull), false, Colour::Auto);
-        assert!(full.write("lost", "\n").is_err());
+        let mut full = Stream::new(
+            "stdout",
+            Failing(ErrorKind::StorageFull),
+            false,
+            Colour::Auto,
+        );
+        let error = full.write("lost", "\n").unwrap_err().to_string();
+        assert!(error.starts_with("could not write to stdout: "), "{error}");
     }
 }

@@ -65,6 +65,33 @@ async fn a_reader_that_goes_away_is_no_error() {
     }
 }
 
+/// Whatever a verb shows goes one way.
+#[tokio::test]
+async fn a_device_that_is_full_is_an_error_that_says_where() {
+    let file = File::planted().await;
+    let verbs = "
+        migrate; doctor; explain 1; sweep --dry-run; sweep; reconcile 1; enqueue 1; queue list; queue show 3; queue retry 3;
+        demo; work --listen 127.0.0.1:0; config default; config check; config schema; completions bash; version;
+        token ops --all-workspaces; --version; --help; explain --reason restore.items_missing";
+    for verb in verbs
+        .split(';')
+        .flat_map(|verb| [verb.to_owned(), format!("{verb} --output json")])
+    {
+        let arguments: Vec<&str> = verb.split_whitespace().collect();
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let empty = File::new();
+        let _created = empty.create().await;
+        let is_demo = arguments[0] == "demo";
+        let on = if is_demo { &empty } else { &file };
+        let mut command = program(&on.url(), &arguments);
+        let output = command.stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{verb}: {said}");
+        let told = "error: could not write to stdout: No space left on device (os error 28); what was done until then stands";
+        assert!(said.contains(told), "{verb}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn logs_begin_at_warnings_and_verbose_shows_each_verdict() {
     let file = File::planted().await;
