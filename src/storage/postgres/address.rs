@@ -161,6 +161,13 @@ impl ServerAddress {
             .for_driver(&asked)
             .parse()
             .map_err(|_| AddressError::Malformed("a parameter has a value of another kind"))?;
+        // Brackets are of the URL, and no part of the address that is connected to.
+        let host = options.get_host().trim_matches(['[', ']']).to_owned();
+        options = options.host(&host);
+        // The environment names hosts, too.
+        if host.contains(',') {
+            return Err(AddressError::SeveralHosts);
+        }
         if options.get_socket().is_some() || options.get_host().starts_with('/') {
             // Nothing leaves the machine, and servers refuse to encrypt it.
             options = options.ssl_mode(PgSslMode::Disable);
@@ -206,10 +213,11 @@ impl ServerAddress {
     /// address has no brackets.
     pub fn login(&self) -> [String; 4] {
         let options = &self.options;
-        let host = options.get_socket().map_or(
-            options.get_host().trim_matches(['[', ']']).to_owned(),
-            |socket| socket.display().to_string(),
-        );
+        let host = options
+            .get_socket()
+            .map_or(options.get_host().to_owned(), |socket| {
+                socket.display().to_string()
+            });
         let user = options.get_username();
         let database = options.get_database().unwrap_or(user);
         [
@@ -273,7 +281,7 @@ impl<'t> Parts<'t> {
             Some((login, place)) => (format!("{login}@"), place),
             None => (String::new(), authority),
         };
-        if place.contains(',') {
+        if place.contains(',') || place.to_lowercase().contains("%2c") {
             return Err(AddressError::SeveralHosts);
         }
         let has_host = !place.is_empty() && !place.starts_with(':');
@@ -367,6 +375,9 @@ impl AddressQuery {
                 .find(|(alias, _)| *alias == key)
                 .map_or(&key, |(_, name)| name);
             match (key, &*value) {
+                ("host" | "hostaddr" | "port", list) if list.contains(',') => {
+                    return Err(AddressError::SeveralHosts);
+                }
                 // The machine's own roots are always asked.
                 ("sslrootcert", "system") => system_roots = true,
                 // Never an attempt without encryption first: the driver makes no second one.
@@ -529,52 +540,36 @@ mod tests {
 
     #[test]
     fn each_form_of_a_url_has_its_meaning() {
-        let socket = "/run/postgresql";
+        let (usual, socket) = (["h", "1", "d", "u"], "/run/postgresql");
         for (text, login, mode) in [
-            (
-                "postgres://u:p@h:1/d",
-                ["h", "1", "d", "u"],
-                PgSslMode::Prefer,
-            ),
-            (
-                "postgresql://u@h:1/d",
-                ["h", "1", "d", "u"],
-                PgSslMode::Prefer,
-            ),
-            (
-                "pgsql://u@h:1/d?charset=utf8",
-                ["h", "1", "d", "u"],
-                PgSslMode::Prefer,
-            ),
+            ("postgres://u:p@h:1/d", usual, PgSslMode::Prefer),
+            ("postgresql://u@h:1/d", usual, PgSslMode::Prefer),
+            ("pgsql://u@h:1/d?charset=utf8", usual, PgSslMode::Prefer),
             (
                 "postgres://u@[::1]:1/d",
                 ["::1", "1", "d", "u"],
                 PgSslMode::Prefer,
             ),
             ("postgres://u@h:1", ["h", "1", "u", "u"], PgSslMode::Prefer),
-            (
-                "postgres://u@h:1/d?sslmode=allow",
-                ["h", "1", "d", "u"],
-                PgSslMode::Prefer,
-            ),
+            ("postgres://u@h:1/d?sslmode=allow", usual, PgSslMode::Prefer),
             (
                 "postgres://u@h:1/d?sslmode=disable",
-                ["h", "1", "d", "u"],
+                usual,
                 PgSslMode::Disable,
             ),
             (
                 "postgres://u@h:1/d?sslmode=require&channel_binding=prefer",
-                ["h", "1", "d", "u"],
+                usual,
                 PgSslMode::Require,
             ),
             (
                 "postgres://u@h:1/d?sslmode=require&sslrootcert=/ca.pem",
-                ["h", "1", "d", "u"],
+                usual,
                 PgSslMode::VerifyCa,
             ),
             (
                 "postgres://u@h:1/d?sslmode=verify-full&sslrootcert=system",
-                ["h", "1", "d", "u"],
+                usual,
                 PgSslMode::VerifyFull,
             ),
             (
@@ -678,9 +673,16 @@ mod tests {
             assert!(error.contains(said), "{query}: {error}");
             assert!(!error.contains("hunter2"), "{query}: {error}");
         }
-        for several in ["postgres://u:p@a,b/d", "postgres://u:p@a:1,b:2/d"] {
-            let error = ServerAddress::parse(several).err();
-            assert_eq!(error, Some(AddressError::SeveralHosts));
+        for several in [
+            "u:p@a,b/d",
+            "u:p@a:1,b/d",
+            "a:1%2Cb:2/d",
+            "/d?host=a,b&port=1,2",
+            "a/d?port=1,2",
+            "a/d?hostaddr=::1,::2",
+        ] {
+            let error = ServerAddress::parse(&format!("postgres://{several}")).err();
+            assert_eq!(error, Some(AddressError::SeveralHosts), "{several}");
         }
     }
 }

@@ -7,7 +7,10 @@ use tempfile::TempDir;
 
 use super::stage::{File, SECRET, assert_says, execute, plant, run};
 use crate::support::cluster;
-use crate::support::roles::grant;
+use crate::support::proxy::Proxy;
+use crate::support::roles::{Purpose, grant};
+use crate::support::store::Fixture;
+use crate::support::worker::said_by;
 
 #[tokio::test]
 async fn migrating_says_what_it_did_and_does_it_once() {
@@ -53,6 +56,41 @@ async fn a_database_that_cannot_be_used_gets_a_clear_message() {
         "doctor ⇒ 3 | Problems (1) | connection | Check that the file exists",
     );
     assert!(!missing.path().exists(), "no verb creates a database");
+}
+
+/// Brackets are of the URL, and no part of the address.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_is_reached_at_an_ipv6_address() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    let on = Fixture::postgres().await;
+    let proxy = Proxy::before_at_ipv6(&on.url);
+    let url = Purpose::Worker.url(&proxy.url(&on.url));
+    assert!(url.contains("@[::1]:"), "{url}");
+    let (code, said) = said_by(&url, &["sweep"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let beside = url.replace("@[::1]:", "@:") + "?host=::1";
+    let (code, said) = said_by(&beside, &["sweep"]).await;
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn several_hosts_are_refused_by_name() {
+    for hosts in [
+        "host1:5433,host2/d",
+        "host1:5433%2Chost2/d",
+        "/d?host=host1,host2&port=5433,5432",
+    ] {
+        let url = format!("postgres://u:{SECRET}@{hosts}");
+        let refused = run(&url, &["doctor"]);
+        assert_eq!(refused.code, 1, "{}", refused.all());
+        refused.says(
+            &[],
+            &["it names several hosts; name one that always leads to the primary"],
+        );
+    }
 }
 
 #[tokio::test]

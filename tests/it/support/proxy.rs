@@ -8,7 +8,7 @@
 //! A second socket, bound to the same port and never listening, keeps the port from being given away.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,8 +46,8 @@ struct Orders {
 
 impl Proxy {
     /// Before a server's socket file, on the runtime of the caller.
-    fn start(upstream: PathBuf) -> Self {
-        let keeper = bound(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+    fn start(upstream: PathBuf, at: IpAddr) -> Self {
+        let keeper = bound(SocketAddr::from((at, 0))).expect("a free port");
         let address = keeper.local_addr().expect("a bound socket");
         let (orders, told) = watch::channel(Orders::default());
         let (upstream, way) = watch::channel(upstream);
@@ -66,7 +66,12 @@ impl Proxy {
 
     /// Before the database that `url` names, which listens on a socket file as those of `tests/postgres` do.
     pub(crate) fn before(url: &str) -> Self {
-        Self::start(socket_of(url))
+        Self::start(socket_of(url), Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// The same at an address of the other kind.
+    pub(crate) fn before_at_ipv6(url: &str) -> Self {
+        Self::start(socket_of(url), Ipv6Addr::LOCALHOST.into())
     }
 
     /// Moves the address to the server that `url` names. What was connected to the other one is reset.
@@ -130,7 +135,10 @@ fn socket_of(url: &str) -> PathBuf {
 
 /// A socket that shares its address with others that do.
 fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
@@ -270,7 +278,7 @@ mod tests {
                 });
             }
         });
-        (Proxy::start(file), directory)
+        (Proxy::start(file, Ipv4Addr::LOCALHOST.into()), directory)
     }
 
     async fn connected(proxy: &Proxy) -> TcpStream {
