@@ -8,9 +8,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use futures_util::FutureExt as _;
+use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 
 use super::column::StoredMoment;
@@ -87,6 +90,7 @@ impl SqliteStore {
             SqlitePoolOptions::new()
                 .max_connections(limits.connections_max)
                 .acquire_timeout(limits.connect_timeout)
+                .after_release(|connection, _| is_out_of_transaction(connection).boxed())
         };
         let file_seen = WatchedFile::at(options.get_filename().to_owned());
         let queue_seen = WatchedFile::at(queue.clone());
@@ -174,6 +178,14 @@ impl SqliteStore {
     pub(super) fn pool(&self) -> &SqlitePool {
         &self.pool
     }
+}
+
+/// Whether a connection that comes back can begin another transaction. SQLite ends one by itself on a full disk, which the
+/// driver does not notice: it would take every later one on that connection for a part of the one that has ended.
+async fn is_out_of_transaction(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // A rollback that nobody waits for comes first.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Applies migrations, one process at a time.
