@@ -172,9 +172,10 @@ impl StoreError {
         if all <= chars_max {
             return text;
         }
+        // Not every database has the character for it.
         let ending = match self.postgres_error() {
-            Some(error) => format!("… (SQLSTATE {})", error.code()),
-            None => "…".to_owned(),
+            Some(error) => format!("... (SQLSTATE {})", error.code()),
+            None => "...".to_owned(),
         };
         let kept = chars_max.saturating_sub(ending.chars().count());
         text.chars().take(kept).chain(ending.chars()).collect()

@@ -27,6 +27,8 @@ pub(super) struct DatabaseTransaction {
     trust: Trust,
     /// Whether nothing of ours is in the database, so that statements name the platform's tables alone.
     pub(super) is_alone: bool,
+    /// Whether the database can store every character.
+    pub(super) is_unicode: bool,
     /// How many bytes of restores' documents were parsed in it so far.
     pub(super) bytes_parsed: usize,
 }
@@ -55,6 +57,7 @@ impl DatabaseTransaction {
             interference,
             distrust: None,
             is_alone: false,
+            is_unicode: true,
             trust: Trust::default(),
             bytes_parsed: 0,
         }

@@ -1,6 +1,6 @@
 //! Rewriting a JSON column without losing what it held.
 //!
-//! **Invariant:** a value that is not ours is copied byte for byte; a column that cannot be rewritten so
+//! **Invariant:** a key and a value that are not ours are copied byte for byte; a column that cannot be rewritten so
 //! is left alone.
 //!
 //! # Design notes
@@ -11,7 +11,9 @@
 //! merging outside.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::json::Column;
@@ -27,12 +29,20 @@ pub(super) fn is_rewritable(column: &Column) -> bool {
     }
 }
 
-/// Backslashes only occur inside of strings, and an escaped backslash is stepped over whole.
 fn has_nul_escape(document: &[u8]) -> bool {
+    has_escape(document, |code| code == 0)
+}
+
+/// Whether a string is written with an escape for such a UTF-16 unit. Backslashes only occur inside of strings, and an
+/// escaped backslash is stepped over whole.
+pub(super) fn has_escape(document: &[u8], is_it: impl Fn(u16) -> bool) -> bool {
     let mut rest = document;
     while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
         let escape = rest.get(at..).unwrap_or_default();
-        if escape.starts_with(b"\\u0000") {
+        let digits = escape.strip_prefix(b"\\u").and_then(|it| it.get(..4));
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        let code = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        if code.is_some_and(&is_it) {
             return true;
         }
         rest = escape.get(2..).unwrap_or_default();
@@ -40,16 +50,44 @@ fn has_nul_escape(document: &[u8]) -> bool {
     false
 }
 
-type RawMap = BTreeMap<String, Box<RawValue>>;
+/// The entries of a map by key, each key and each value as it is written: what stands there as an escape may be a
+/// character that the database cannot store.
+#[derive(Default)]
+struct RawMap(BTreeMap<String, (Box<RawValue>, Box<RawValue>)>);
 
-/// The entries of a map, values as they are written. Null and PHP's `[]` are the empty map.
+impl<'de> Deserialize<'de> for RawMap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RawMapVisitor)
+    }
+}
+
+struct RawMapVisitor;
+
+impl<'de> Visitor<'de> for RawMapVisitor {
+    type Value = RawMap;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawMap, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some(key) = map.next_key::<Box<RawValue>>()? {
+            let name: String = serde_json::from_str(key.get()).map_err(A::Error::custom)?;
+            entries.insert(name, (key, map.next_value()?));
+        }
+        Ok(RawMap(entries))
+    }
+}
+
+/// The entries of a map, as they are written. Null and PHP's `[]` are the empty map.
 fn raw_map(column: &Column) -> Result<RawMap, serde_json::Error> {
     let Column::Bytes(bytes) = column else {
-        return Ok(RawMap::new());
+        return Ok(RawMap::default());
     };
     serde_json::from_slice(bytes).or_else(|error| {
         let is_empty = column.parse().is_ok_and(|document| document.is_empty_map());
-        is_empty.then(RawMap::new).ok_or(error)
+        is_empty.then(RawMap::default).ok_or(error)
     })
 }
 
@@ -73,11 +111,15 @@ pub(super) fn merge(
     column: &Column,
     entries: impl IntoIterator<Item = (&'static str, Box<RawValue>)>,
 ) -> Result<Box<RawValue>, serde_json::Error> {
-    let mut map = raw_map(column)?;
+    let RawMap(mut map) = raw_map(column)?;
     for (key, value) in entries {
-        map.insert(key.to_owned(), value);
+        map.insert(key.to_owned(), (to_raw_value(key)?, value));
     }
-    to_raw_value(&map)
+    let entries: Vec<String> = map
+        .values()
+        .map(|(key, value)| format!("{}:{}", key.get(), value.get()))
+        .collect();
+    RawValue::from_string(format!("{{{}}}", entries.join(",")))
 }
 
 /// What stands under a key of the map in `column`, as it is written. Nothing for null.
@@ -85,6 +127,7 @@ pub(super) fn raw_entry(
     column: &Column,
     key: &str,
 ) -> Result<Option<Box<RawValue>>, serde_json::Error> {
-    let value = raw_map(column)?.remove(key);
+    let found = raw_map(column)?.0.remove(key);
+    let value = found.map(|(_, value)| value);
     Ok(value.filter(|value| value.get() != "null"))
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::canonical::{Canonical, CanonicalError, canonicalise, digest_of};
 use super::decision::Decision;
 use super::facts::{Facts, RUN_TYPE, RestoreFacts, RunFacts};
-use super::merge::{is_rewritable, merge, raw_entry, raw_list};
+use super::merge::{has_escape, is_rewritable, merge, raw_entry, raw_list};
 use super::outcome::Outcome;
 use super::proof::{Leg, ended_at, supporting_audit};
 use super::reason::ReasonCode;
@@ -81,7 +81,7 @@ pub struct Record {
 }
 
 /// New values for a row of `operation_runs`, named as its columns are. `status` becomes `completed`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct RunUpdate {
     /// Which run.
     pub id: RunId,
@@ -101,8 +101,27 @@ pub struct RunUpdate {
     pub summary_counts: Option<Box<RawValue>>,
     /// The list with one entry more; none leaves the column alone.
     pub failure_summary: Option<Box<RawValue>>,
-    /// The whole context with `reconciliation` set.
+    /// The whole context with `reconciliation` set. It is no part of a document: whoever reads that would turn its escapes
+    /// into characters.
+    #[serde(skip)]
     pub context: Box<RawValue>,
+}
+
+impl RunUpdate {
+    /// For a database that may not have the characters that escapes stand for: counts and failures that hold such are left
+    /// alone.
+    #[must_use]
+    pub fn of_ascii(&self) -> Self {
+        let keep = |document: &Option<Box<RawValue>>| {
+            let kept = document.clone();
+            kept.filter(|document| !has_escape(document.get().as_bytes(), |code| code > 0x7f))
+        };
+        Self {
+            summary_counts: keep(&self.summary_counts),
+            failure_summary: keep(&self.failure_summary),
+            ..self.clone()
+        }
+    }
 }
 
 /// A row of `audit_logs`, named as its columns are. Ids, codes and our own sentences only.

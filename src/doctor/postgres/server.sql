@@ -7,7 +7,8 @@ WITH me AS (
         pg_is_in_recovery() AS is_replica,
         current_setting('transaction_read_only')::boolean AS is_read_only,
         quote_ident(current_database()) AS database,
-        quote_ident(current_user) AS role
+        quote_ident(current_user) AS role,
+        current_setting('server_encoding') AS encoding
 )
 SELECT 'server' AS subject, checked.*
 FROM me, LATERAL (
@@ -40,4 +41,18 @@ FROM me, LATERAL (
     UNION ALL
     SELECT 'good', 'The server takes writes.', NULL
     WHERE NOT is_replica AND NOT is_read_only
+) AS checked
+UNION ALL
+SELECT 'encoding', checked.*
+FROM me, LATERAL (
+    SELECT 'good', 'The database''s encoding is UTF8.', NULL
+    WHERE encoding = 'UTF8'
+    UNION ALL
+    SELECT 'advice',
+        format(
+            'The database''s encoding is %s: what it has no character for can only stand in JSON as an escape. Where the '
+            'counts or failures of a run hold escapes beyond ASCII, a verdict leaves these two columns as they are.', encoding
+        ),
+        'Nothing need be done; when the platform is moved, give it a database with ENCODING ''UTF8''.'
+    WHERE encoding <> 'UTF8'
 ) AS checked

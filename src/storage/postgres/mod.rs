@@ -62,6 +62,7 @@ struct OpenedToWrite {
     opened: Opened,
     may_swallow: bool,
     may_hide: bool,
+    is_unicode: bool,
     /// Where the platform is that our schema serves, and where the search path leads.
     bound_schema: Option<String>,
     found_schema: Option<String>,
@@ -246,7 +247,9 @@ impl PostgresStore {
             may_hide: found.may_hide,
         };
         let distrust = found.distrust();
-        self.opened(tx, found.opened, interference, distrust)
+        let mut tx = self.opened(tx, found.opened, interference, distrust)?;
+        tx.is_unicode = found.is_unicode;
+        Ok(tx)
     }
 
     /// A transaction that sees one snapshot and cannot write.

@@ -136,13 +136,20 @@ impl Transaction for DatabaseTransaction {
     async fn close_runs(&mut self, updates: &[&RunUpdate]) -> Result<u64, StoreError> {
         let statement = statement!("close runs", "close_runs");
         let ids: Vec<i64> = updates.iter().map(|update| update.id.0).collect();
+        let contexts: Vec<&str> = updates.iter().map(|update| update.context.get()).collect();
         let is_vouched_for = self.trust().row_security;
+        let is_unicode = self.is_unicode;
         let connection = self.driver();
         let document = match connection {
-            Connection::Postgres(_) => Value::document(statement.step, updates)?,
+            Connection::Postgres(_) if is_unicode => Value::document(statement.step, updates)?,
+            Connection::Postgres(_) => {
+                let updates = updates.iter().map(|update| update.of_ascii());
+                let updates: Vec<RunUpdate> = updates.collect();
+                Value::document(statement.step, &updates)?
+            }
             Connection::Sqlite(_) => Value::from(sqlite_rows(updates)),
         };
-        let values = [document, ids.into(), is_vouched_for.into()];
+        let values = [document, ids.into(), is_vouched_for.into(), contexts.into()];
         connection.execute(statement, &values).await
     }
 

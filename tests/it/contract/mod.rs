@@ -10,6 +10,7 @@ mod cases;
 mod census;
 mod documents;
 mod due;
+mod encoding;
 mod full_disk;
 mod hidden_rows;
 mod identity;

@@ -177,7 +177,7 @@ async fn a_long_message_is_cut_and_keeps_its_code() {
     let said = on.value("SELECT error FROM reconciler.watch_list").await;
     let said = said.expect("it is kept");
     assert_eq!(said.chars().count(), 500);
-    assert!(said.ends_with("é… (SQLSTATE 23514)"), "{said}");
+    assert!(said.ends_with("é... (SQLSTATE 23514)"), "{said}");
 }
 
 /// Neither in one batch nor in several; and the runs are settled once it is put right.

@@ -58,22 +58,27 @@ pub(crate) async fn database() -> TestDatabase {
 
 /// Creates a database as a copy of `template`, the name of one that nobody is connected to at the moment.
 pub(crate) async fn database_from(template: &str) -> TestDatabase {
-    create_database(cluster_url(), template).await
+    database_with(template, "").await
 }
 
 /// Creates an empty database on the cluster of this URL, which may lead elsewhere later.
 pub(crate) async fn database_at(url: &str) -> TestDatabase {
-    create_database(url, EMPTY).await
+    create_database(url, EMPTY, "").await
 }
 
-async fn create_database(cluster_url: &str, template: &str) -> TestDatabase {
+/// Creates a database as a copy of `template` that is made with these options, too.
+pub(crate) async fn database_with(template: &str, options: &str) -> TestDatabase {
+    create_database(cluster_url(), template, options).await
+}
+
+async fn create_database(cluster_url: &str, template: &str, options: &str) -> TestDatabase {
     let maintenance: PgConnectOptions = cluster_url.parse().expect("a PostgreSQL URL");
     let mut connection = connect(&maintenance).await;
     let name = sqlx::query_scalar("SELECT 'test_' || replace(gen_random_uuid()::text, '-', '')");
     let name: String = name.fetch_one(&mut connection).await.expect("an answer");
     for statement in [
         CREATE_ROLES.to_owned(),
-        format!(r#"CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER {OWNER}"#),
+        format!(r#"CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER {OWNER} {options}"#),
         // A copy of a database has no rights of its template.
         format!(r#"GRANT CREATE ON DATABASE "{name}" TO migrator"#),
     ] {
@@ -145,7 +150,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Creates an empty database on this cluster.
     pub(crate) async fn database(&self) -> TestDatabase {
-        create_database(&self.url, EMPTY).await
+        create_database(&self.url, EMPTY, "").await
     }
 
     /// Makes the server keep whatever it confirmed when it is killed. Unless told to, it loses the commits

@@ -2,6 +2,8 @@
 -- would be an error.
 -- The records take their column types from the platform's own table, whatever those are. Each begins as a blank record:
 -- of none at all, a column that is not ours would be made null, which a domain may forbid.
+-- Contexts ($4, in the order of $2) travel beside the records: a record's escapes are turned into characters, which the
+-- database's encoding may not have. JSON becomes what the column is, json, jsonb or text.
 -- For IS TRUE see lock_open_runs. $3: somebody vouches for row security, which open_transaction asks about.
 UPDATE operation_runs AS run
 SET status          = 'completed',
@@ -11,10 +13,11 @@ SET status          = 'completed',
     updated_at      = verdict.updated_at,
     summary_counts  = coalesce(verdict.summary_counts, run.summary_counts),
     failure_summary = coalesce(verdict.failure_summary, run.failure_summary),
-    context         = verdict.context
+    context         = written.context::json
 FROM json_populate_recordset(
     (SELECT blank::operation_runs FROM (SELECT (NULL::operation_runs).*) AS blank), $1::json
 ) AS verdict
+JOIN unnest($2::bigint[], $4::text[]) AS written (id, context) ON written.id = verdict.id
 WHERE run.id = verdict.id
   AND run.workspace_id = verdict.workspace_id
   AND run.managed_environment_id IS NOT DISTINCT FROM verdict.managed_environment_id

@@ -41,6 +41,7 @@ SELECT
           )
     ) AS may_swallow,
     coalesce(row_security_active(to_regclass('operation_runs')::oid), false) AS may_hide,
+    current_setting('server_encoding') = 'UTF8' AS is_unicode,
     (SELECT schema_name FROM reconciler.platform) AS bound_schema,
     (
         SELECT namespace.nspname::text
