@@ -18,6 +18,7 @@ mod jobs;
 mod judges;
 mod links;
 mod moments;
+mod notices;
 mod opinions;
 mod poison;
 mod polls;

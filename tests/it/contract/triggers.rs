@@ -20,7 +20,7 @@ async fn watched_platform() -> Fixture {
 }
 
 /// Whoever migrates, with the right that the triggers want of the tables' owner.
-async fn migrator(on: &Fixture) -> Store {
+pub(super) async fn migrator(on: &Fixture) -> Store {
     let grant = format!(
         "GRANT TRIGGER ON restore_runs, evidence_snapshots TO {}",
         Purpose::Migrator.role()
@@ -29,7 +29,7 @@ async fn migrator(on: &Fixture) -> Store {
     on.migrator().await
 }
 
-fn restore_becomes(status: &str) -> String {
+pub(super) fn restore_becomes(status: &str) -> String {
     let id = restore_of(1);
     format!("UPDATE restore_runs SET status = '{status}' WHERE id = {id}")
 }
