@@ -56,7 +56,8 @@ pub mod storage {
         AUDITS_PER_RESTORE_MAX, Access, Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, Distrust,
         ErrorKind, Judge, Limits, OpinionOnRecord, OpinionPart, OpinionScope, Pruned, QueuePool,
         QueueState, RUN_COLUMN_BYTES_MAX, Rechecks, RecordedVerdict, Retention, Settled,
-        Settlement, Settling, Store, StoreError, SweepStart, Tally, Trust, connect, queue_file,
+        Settlement, Settling, Store, StoreError, SweepStart, Tally, Trust, connect, look_at_shape,
+        queue_file,
     };
     pub mod census {
         pub use crate::storage::census::{COMPARED_MAX, Census};

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::screen::{Output, Screen};
 use super::session::Session;
 use crate::doctor;
-use crate::storage::{Access, Backend, Ground, NewExtension, SchemaState, Store};
+use crate::storage::{Access, Backend, Damage, Ground, NewExtension, SchemaState, Store};
 use crate::worker;
 
 /// What to do beside that.
@@ -33,12 +33,16 @@ pub(super) struct Args {
     /// was renamed, or it was moved. PostgreSQL only.
     #[arg(long)]
     rebind: bool,
+    /// Make again what migrations have made and others have taken away: columns, functions, triggers and indexes of the
+    /// queue and of our schema, and the extension hstore. PostgreSQL only.
+    #[arg(long)]
+    repair: bool,
     /// Only say how far the schemas were migrated, what is missing, and what stands in the way. Exit code 3 where
     /// anything is left to do. PostgreSQL only.
-    #[arg(long, conflicts_with_all = ["sql", "rebind", "with_platform_trigger", "without_platform_trigger"])]
+    #[arg(long, conflicts_with_all = ["sql", "rebind", "repair", "with_platform_trigger", "without_platform_trigger"])]
     status: bool,
     /// Only print what would be run, as a script for psql. PostgreSQL only.
-    #[arg(long, conflicts_with_all = ["rebind", "with_platform_trigger", "without_platform_trigger"])]
+    #[arg(long, conflicts_with_all = ["rebind", "repair", "with_platform_trigger", "without_platform_trigger"])]
     sql: bool,
 }
 
@@ -63,9 +67,10 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     database.connections_max = database.connections_max.min(CONNECTIONS_MAX);
     let store = session.open(Access::Write).await?;
     let triggers = args.triggers();
-    if args.rebind && store.backend() == Backend::Sqlite {
+    if (args.rebind || args.repair) && store.backend() == Backend::Sqlite {
         return Err(Failure::new(
-            "a SQLite file holds one platform, to which nothing has to be bound; nothing was changed",
+            "a SQLite file holds one platform, to which nothing has to be bound, and nobody else has a hand in it; nothing \
+             was changed",
             "Leave the option out.",
         )
         .into());
@@ -86,11 +91,16 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
                 "Run `restore-reconciler migrate`; `doctor` says at which version the file is.",
             )
         })?;
-        return show_plan(session, &store, &ground, args.sql).await;
+        return show_plan(session, &store, &ground, args).await;
     }
     if let Some(ground) = &ground {
-        let with_triggers = triggers == Some(TriggerWord::Added);
-        refuse_obstacles(&obstacles(&store, ground, with_triggers, args.rebind).await?)?;
+        refuse_obstacles(&obstacles(&store, ground, args).await?)?;
+    }
+    let mut repaired = Vec::new();
+    let lost = ground.iter().flat_map(|ground| &ground.damage);
+    let put_back = args.repair && lost.into_iter().any(Damage::is_of_platform);
+    if let Some(ground) = ground.as_ref().filter(|_| args.repair) {
+        repaired = repair(&store, ground).await?;
     }
     let before = store.schema_version().await?;
     migrate(&store, session.screen).await?;
@@ -107,7 +117,18 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     if let Some(wanted) = triggers {
         set_triggers(&store, wanted).await?;
     }
-    let after = store.survey(&queue).await?;
+    let mut after = store.survey(&queue).await?;
+    // What was yet to be migrated is looked at for the first time.
+    if let Some(ground) = after
+        .as_ref()
+        .filter(|it| args.repair && !it.damage.is_empty())
+    {
+        repaired.extend(repair(&store, ground).await?);
+        after = store.survey(&queue).await?;
+    }
+    if let Some(damaged) = after.as_ref().and_then(damage_of) {
+        return Err(Failure::new(damaged.finding, damaged.action.unwrap_or_default()).into());
+    }
     let bound = |ground: Option<&Ground>| ground.and_then(|ground| ground.binding.clone());
     let binding = bound(after.as_ref());
     let migrated = Migrated {
@@ -119,7 +140,8 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         platform_schema: binding.as_ref().map(|bound| bound.schema.clone()),
         install_id: binding.map(|bound| bound.install_id),
         extensions: ground.map(extensions).unwrap_or_default(),
-        platform_trigger: triggers,
+        platform_trigger: triggers.or(put_back.then_some(TriggerWord::Added)),
+        repaired: args.repair.then_some(repaired),
     };
     match session.screen.output {
         Output::Json => session.screen.json(&Document::Migrate(migrated))?,
@@ -144,31 +166,68 @@ async fn migrate(store: &Store, screen: &mut Screen) -> anyhow::Result<()> {
     Ok(store.migrate_showing(&mut show).await?)
 }
 
-/// What stands in the way: of the schemas, of what `reconciler.request` is to read, and of triggers that are wanted. That
-/// another platform is served is in the way unless that is to change.
-async fn obstacles(
-    store: &Store,
-    ground: &Ground,
-    with_triggers: bool,
-    rebind: bool,
-) -> anyhow::Result<Vec<CheckShown>> {
-    let shown = |subject: &str, finding: String, action: String| CheckShown {
+/// Makes again what was taken away, and says what that was.
+async fn repair(store: &Store, ground: &Ground) -> anyhow::Result<Vec<String>> {
+    let mut repaired = store.repair(ground).await?;
+    let lost: Vec<&Damage> = ground
+        .damage
+        .iter()
+        .filter(|it| it.is_of_platform())
+        .collect();
+    if !lost.is_empty() {
+        set_triggers(store, TriggerWord::Added).await?;
+        repaired.extend(lost.into_iter().map(Damage::subject));
+    }
+    Ok(repaired)
+}
+
+/// What is missing or different of what migrations made, and migrating does not make by itself.
+fn damage_of(ground: &Ground) -> Option<CheckShown> {
+    let damage = ground.damage.iter();
+    let damage = damage.filter(|it| !(it.is_said_elsewhere() || it.is_made_by_migrating()));
+    let mut actions: Vec<&str> = damage.clone().map(Damage::action).collect();
+    actions.dedup();
+    let findings: Vec<String> = damage
+        .map(|it| format!("{}: {}", it.subject(), it.finding()))
+        .collect();
+    (!findings.is_empty()).then(|| {
+        let finding = format!(
+            "Of what migrations made, some is missing or different. {}",
+            findings.join(" ")
+        );
+        shown(finding, actions.join("\n"))
+    })
+}
+
+fn shown(finding: String, action: String) -> CheckShown {
+    CheckShown {
         level: LevelWord::Problem,
-        subject: subject.to_owned(),
+        subject: "migrate".to_owned(),
         finding,
         action: Some(action),
-    };
-    let other_platform = ground.other_platform().filter(|_| !rebind);
+    }
+}
+
+/// What stands in the way: of the schemas, of what `reconciler.request` is to read, and of triggers that are wanted. That
+/// another platform is served is in the way unless that is to change, and so is what was taken away unless that is to be
+/// made again.
+async fn obstacles(store: &Store, ground: &Ground, args: &Args) -> anyhow::Result<Vec<CheckShown>> {
+    let other_platform = ground.other_platform().filter(|_| !args.rebind);
     let of_schemas = ground.obstacles.iter().chain(&other_platform);
     let mut obstacles: Vec<_> = of_schemas
-        .map(|it| shown("migrate", it.finding.clone(), it.action.clone()))
+        .map(|it| shown(it.finding.clone(), it.action.clone()))
         .collect();
-    if !ground.is_migrated() || with_triggers || rebind {
+    if !args.repair {
+        obstacles.extend(damage_of(ground));
+    }
+    let lost_triggers = args.repair && ground.damage.iter().any(Damage::is_of_platform);
+    let with_triggers = args.with_platform_trigger || lost_triggers;
+    if !ground.is_migrated() || with_triggers || args.rebind {
         let role = &ground.role_name;
         let lacking = doctor::find_lacks_of_migrator(store, role, with_triggers).await?;
         obstacles.extend(lacking.into_iter().map(|(what, statement)| {
             let finding = format!("Role {role} lacks {what}, and so no run could be asked for.");
-            shown("migrate", finding, statement)
+            shown(finding, statement)
         }));
     }
     Ok(obstacles)
@@ -199,9 +258,9 @@ async fn show_plan(
     session: &mut Session<'_>,
     store: &Store,
     ground: &Ground,
-    as_script: bool,
+    args: &Args,
 ) -> anyhow::Result<Exit> {
-    if as_script {
+    if args.sql {
         let script = ground.script(&worker::queue_migrations(Backend::Postgres));
         session.screen.text(&script)?;
         return Ok(Exit::Done);
@@ -220,7 +279,7 @@ async fn show_plan(
             .binding
             .as_ref()
             .map(|bound| bound.install_id.clone()),
-        obstacles: obstacles(store, ground, false, false).await?,
+        obstacles: obstacles(store, ground, args).await?,
     };
     let exit = if status.up_to_date && status.obstacles.is_empty() {
         Exit::Done
@@ -295,6 +354,12 @@ fn sentence(store: &Store, migrated: &Migrated) -> String {
     }
     sentences.extend(migrated.extensions.iter().map(created));
     sentences.extend(rebound(migrated));
+    sentences.extend(
+        migrated
+            .repaired
+            .as_ref()
+            .map(|repaired| put_right(repaired)),
+    );
     sentences.push(match migrated.platform_trigger {
         None => "Platform tables were not touched.".to_owned(),
         Some(TriggerWord::Added) => {
@@ -322,6 +387,23 @@ fn rebound(migrated: &Migrated) -> Option<String> {
         "It serves the platform in schema {now} from now on, and not the one in {before} as before. Every verdict on record \
          is kept; one about a run that is not in {now} is shown for none."
     ))
+}
+
+/// Whoever could call a function that is made again was granted that, and nobody knows any more who it was.
+fn put_right(repaired: &[String]) -> String {
+    if repaired.is_empty() {
+        return "Nothing that migrations made was missing or different.".to_owned();
+    }
+    let grants = if repaired
+        .iter()
+        .any(|it| it.starts_with("function reconciler."))
+    {
+        " Where a function was gone, what was granted on it is to be granted again: `restore-reconciler doctor`, as each role, \
+         says what."
+    } else {
+        ""
+    };
+    format!("Put right: {}.{grants}", repaired.join(", "))
 }
 
 fn changed(schema: &str, before: Option<i64>, after: Option<i64>) -> String {

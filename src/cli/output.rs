@@ -93,6 +93,8 @@ pub struct Migrated {
     pub install_id: Option<String>,
     /// What was done about the triggers on platform tables; none where nothing was asked for.
     pub platform_trigger: Option<TriggerWord>,
+    /// What was missing or different and was made again; none where nobody asked for that.
+    pub repaired: Option<Vec<String>>,
 }
 
 /// An extension, and where its types are.

@@ -16,7 +16,7 @@ use super::purpose::{Examination, Located, Purpose};
 use super::rights::{self, Rights};
 use crate::clock;
 use crate::storage::postgres::migrator;
-use crate::storage::{During as _, Store, StoreError};
+use crate::storage::{During as _, Store, StoreError, find_damage};
 
 /// One statement that returns checks.
 struct Probe {
@@ -238,9 +238,10 @@ impl<'c> RoleView<'c> {
             let shown = "the console (`serve`) shows it";
             checks.extend(self.rights.judge_absent(shown, CHECK_THE_URL));
         }
+        let mut is_migrated = false;
         match examine_own(self.connection, &self.tables).await? {
             Ok(found) => {
-                let is_migrated = found.iter().all(|check| check.level == Level::Good);
+                is_migrated = found.iter().all(|check| check.level == Level::Good);
                 checks.extend(found);
                 if is_migrated && self.rights.lacks_none_of("reconciler.platform") {
                     checks.extend(checks_of(self.run(&BINDING).await?));
@@ -256,10 +257,32 @@ impl<'c> RoleView<'c> {
         }
         checks.extend(self.judge("queue"));
         checks.extend(checks_of(self.run(&QUEUE).await?));
+        checks.extend(self.examine_made(is_migrated).await?);
         let request = rights::look_at_request(self.connection, &self.tables).await;
         match answer("reconciler.request", request)? {
             Ok(found) => checks.extend(found),
             Err(check) => checks.push(*check),
+        }
+        Ok(checks)
+    }
+
+    /// Whether all that migrations made is there.
+    async fn examine_made(&mut self, is_migrated: bool) -> Result<Vec<Check>, StoreError> {
+        let subject = "what migrations made";
+        let is_bound = is_migrated && self.rights.lacks_none_of("reconciler.platform");
+        let damage = match answer(subject, find_damage(self.connection, is_bound).await)? {
+            Ok(damage) => damage,
+            Err(check) => return Ok(vec![*check]),
+        };
+        // The queue's own check is about triggers on the platform's tables.
+        let damage = damage
+            .iter()
+            .filter(|it| !(it.is_said_elsewhere() || it.is_of_platform()));
+        let mut checks: Vec<Check> = damage
+            .map(|it| Check::problem(it.subject(), it.finding(), it.action()))
+            .collect();
+        if checks.is_empty() && is_bound {
+            checks.push(Check::good(subject, "All of it is there as it was made."));
         }
         Ok(checks)
     }

@@ -69,7 +69,9 @@ pub use model::{
     RUN_COLUMN_BYTES_MAX, RecordedVerdict, Settled, Settlement, Settling, Tally,
 };
 pub use opinions::{OpinionOnRecord, OpinionPart, OpinionScope};
+pub use postgres::shape::{Damage, look as look_at_shape};
 pub use postgres::uninstall::Installed;
+pub(crate) use postgres::upgrade::find_damage;
 pub use postgres::upgrade::{Ground, NewExtension, SchemaState};
 pub use postgres::{AddressError, ServerAddress, shown_query};
 pub use queue::{Pruned, QueuePool, QueueState, Rechecks, Retention};

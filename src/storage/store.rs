@@ -11,6 +11,7 @@ use super::distrust::{Distrust, Trust};
 use super::error::{During as _, StoreError};
 use super::model::{Backend, ClaimedJob, Driver, Settled, Settling};
 use super::postgres::uninstall::Installed;
+use super::postgres::upgrade::Ground;
 use super::postgres::{self, PostgresStore};
 use super::settle::{self, Transactions, finish};
 use super::sqlite::{self, SqliteStore};
@@ -254,6 +255,17 @@ impl Store {
         match &self.database {
             EitherDatabase::Postgres(database) => postgres::upgrade::bind(database.pool()).await,
             EitherDatabase::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// Makes again what is missing or different of what migrations made, and says what that was. SQLite has no schemas of
+    /// which others could take something away.
+    pub async fn repair(&self, ground: &Ground) -> Result<Vec<String>, StoreError> {
+        match &self.database {
+            EitherDatabase::Postgres(database) => {
+                postgres::upgrade::repair(database.pool(), ground).await
+            }
+            EitherDatabase::Sqlite(_) => Ok(Vec::new()),
         }
     }
 

@@ -11,6 +11,7 @@ mod layout;
 mod locks;
 mod opinions;
 mod queue;
+mod repair;
 mod stage;
 mod surface;
 

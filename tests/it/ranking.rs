@@ -37,6 +37,7 @@ const LIBRARY: Ranks = &[
     &["storage::postgres::address"],
     &["storage::postgres::holders"],
     &["storage::postgres"],
+    &["storage::postgres::shape"],
     &[
         "storage::postgres::triggers",
         "storage::postgres::uninstall",

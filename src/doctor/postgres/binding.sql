@@ -29,7 +29,18 @@ CROSS JOIN LATERAL (
     UNION ALL
     SELECT 'good',
         format('Our schema serves the platform in schema %s since %s; install id %s.', bound.schema, since, install_id), NULL
-    WHERE bound.schema_name = coalesce(found.nspname, bound.schema_name)
+    WHERE bound.schema_name = coalesce(found.nspname, CASE WHEN is_there THEN bound.schema_name END)
+    UNION ALL
+    SELECT 'problem',
+        format(
+            'Our schema serves the platform in schema %s, where no runs are any more, and the search path leads to none: nothing '
+            'is settled, and reconciler.request finds no run. Install id %s.', bound.schema, install_id
+        ),
+        format(
+            'Where schema %s was renamed: as %s, with a search path that leads to its new name, restore-reconciler migrate '
+            '--rebind', bound.schema, owner
+        )
+    WHERE found.nspname IS NULL AND NOT is_there
     UNION ALL
     SELECT 'problem',
         format(
@@ -55,3 +66,22 @@ CROSS JOIN LATERAL (
         )
     WHERE bound.schema_name <> found.nspname AND is_there
 ) AS checked
+UNION ALL
+-- Some tables of one platform and some of another.
+SELECT 'table ' || need.name, 'problem',
+    format(
+        'The search path leads to %I.%I, and schema %s, whose platform our schema serves, has such a table, too: rows of the '
+        'wrong one are taken for proof.', nspname, relname, bound.schema
+    ),
+    format('Have the search path lead to schema %s first, or remove %I.%I.', bound.schema, nspname, relname)
+FROM bound
+CROSS JOIN jsonb_to_recordset($1::jsonb) AS need (part text, name text)
+JOIN pg_class ON pg_class.oid = to_regclass(quote_ident(need.name))
+JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE need.part IN ('platform', 'console')
+  AND need.name <> 'operation_runs'
+  AND nspname <> bound.schema_name
+  AND EXISTS (
+      SELECT FROM pg_class AS other JOIN pg_namespace AS home ON home.oid = other.relnamespace
+      WHERE other.relname = need.name AND home.nspname = bound.schema_name
+  )

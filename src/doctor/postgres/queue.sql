@@ -63,7 +63,12 @@ WITH me AS (
     SELECT
         count(*) FILTER (WHERE NOT is_off) AS active,
         string_agg(name, ' and ' ORDER BY name) FILTER (WHERE NOT is_off) AS names,
-        string_agg(name, ', ' ORDER BY name) FILTER (WHERE is_off) AS names_off
+        string_agg(name, ', ' ORDER BY name) FILTER (WHERE is_off) AS names_off,
+        -- The function that they call goes with them where they are removed.
+        EXISTS (
+            SELECT FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+            WHERE nspname = 'reconciler' AND proname = 'row_changed'
+        ) AS is_wanted
     FROM watching
 ), checked AS (
     SELECT 1 AS place, 'queue' AS subject,
@@ -106,9 +111,10 @@ WITH me AS (
     FROM caller
     UNION ALL
     SELECT 4, 'platform trigger',
-        CASE WHEN names_off IS NULL AND active <> 1 THEN 'good' ELSE 'advice' END,
+        CASE WHEN names_off IS NULL AND active = CASE WHEN is_wanted THEN 2 ELSE 0 END THEN 'good' ELSE 'advice' END,
         CASE
             WHEN names_off IS NOT NULL THEN format('It is switched off on %s.', names_off)
+            WHEN active = 0 AND is_wanted THEN 'It was installed on restore_runs and evidence_snapshots, and went with them.'
             WHEN active = 0 THEN 'It is not installed; `restore-reconciler migrate --with-platform-trigger` would '
                 'add it.'
             WHEN active = 1 THEN format('It is installed on %s only.', names)
@@ -117,7 +123,7 @@ WITH me AS (
         CASE
             WHEN names_off IS NOT NULL THEN 'Run `restore-reconciler migrate --with-platform-trigger`, or `migrate '
                 '--without-platform-trigger`.'
-            WHEN active = 1 THEN 'Run `restore-reconciler migrate --with-platform-trigger`.'
+            WHEN is_wanted AND active < 2 THEN 'Run `restore-reconciler migrate --with-platform-trigger`.'
         END
     FROM triggers
 )

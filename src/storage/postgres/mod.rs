@@ -14,6 +14,7 @@
 
 mod address;
 mod holders;
+pub(super) mod shape;
 pub(super) mod triggers;
 pub(super) mod uninstall;
 pub(super) mod upgrade;

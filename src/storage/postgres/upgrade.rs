@@ -11,6 +11,7 @@ use sqlx::postgres::PgPool;
 use sqlx::{FromRow, Postgres, Transaction, raw_sql};
 
 use super::holders::{self, Awaited};
+use super::shape::{self, Damage};
 use super::{OWN_RECORD, migrator};
 use crate::storage::error::{During as _, StoreError};
 
@@ -50,12 +51,16 @@ pub struct Ground {
     pub obstacles: Vec<MigrationObstacle>,
     /// The platform that our schema serves; none before that was asked for.
     pub binding: Option<Binding>,
+    /// What is missing or different of what migrations made, where all were run.
+    pub damage: Vec<Damage>,
     /// Where our own migrations look for the platform's tables.
     platform_schema: String,
     /// Where extensions are created, and where those are that are there already: a search path.
     extension_schema: String,
     /// Whether the role may create schemas, which the migrator does even where they are there.
     may_create: bool,
+    /// What stands in the way of hstore, where that is to be made again.
+    lacking_extension: Option<MigrationObstacle>,
 }
 
 /// How far a schema was migrated.
@@ -148,15 +153,52 @@ pub(in crate::storage) async fn look(
     let jobs = applied(pool, before.is_queue_recorded, before.is_queue_mine, jobs).await?;
     let mut binding = None;
     if before.is_bound && before.is_own_mine != Some(false) {
-        binding = sqlx::query_as(include_str!("sql/load_binding.sql"))
-            .fetch_optional(pool)
-            .await
-            .during(step)?;
+        let mut connection = pool.acquire().await.during(step)?;
+        binding = load_binding(&mut connection).await?;
     }
     Ok(Ground {
         binding,
         ..before.judge(&own, &jobs, queue)
     })
+}
+
+/// What is missing or different of what migrations made: of the queue where that was ever migrated, and of our own schema
+/// where that is at the newest migration.
+pub async fn find_damage(
+    connection: &mut PgConnection,
+    is_own_migrated: bool,
+) -> Result<Vec<Damage>, StoreError> {
+    let mut runs = None;
+    if is_own_migrated {
+        let bound = load_binding(connection).await?;
+        runs = bound.map(|bound| runs_in(&bound.schema));
+    }
+    shape::find(connection, is_own_migrated, runs.as_deref()).await
+}
+
+/// Which platform our schema serves; none where the row that says so is gone.
+async fn load_binding(connection: &mut PgConnection) -> Result<Option<Binding>, StoreError> {
+    sqlx::query_as(include_str!("sql/load_binding.sql"))
+        .fetch_optional(connection)
+        .await
+        .during("ask which platform our schema serves")
+}
+
+/// As [`look`], and at what migrations made, where all were run.
+pub(in crate::storage) async fn survey(
+    pool: &PgPool,
+    queue: &Migrator,
+) -> Result<Ground, StoreError> {
+    let mut ground = look(pool, queue).await?;
+    if ground.is_migrated() {
+        let step = "look at what migrations have made";
+        let mut connection = pool.acquire().await.during(step)?;
+        ground.damage = shape::find(&mut connection, true, Some(&ground.runs())).await?;
+        if ground.damage.iter().any(Damage::is_extension) {
+            ground.obstacles.extend(ground.lacking_extension.take());
+        }
+    }
+    Ok(ground)
 }
 
 /// Nothing is read of a schema that is somebody else's: that alone is an obstacle.
@@ -185,6 +227,7 @@ impl BeforeMigrating {
             None => ANY_SCHEMA.to_owned(),
         };
         let missing = self.missing_extensions(jobs, queue);
+        let lacking_extension = self.lacking_extension();
         let mut obstacles = Vec::new();
         if !(own_state.pending.is_empty() && queue_state.pending.is_empty()) {
             obstacles.extend(self.lacks_create());
@@ -225,12 +268,21 @@ impl BeforeMigrating {
             may_create: self.may_create,
             obstacles,
             binding: None,
+            damage: Vec::new(),
+            lacking_extension,
             role_name: self.role_name,
             platform_schema: self
                 .platform_schema
                 .unwrap_or_else(|| ANY_SCHEMA.to_owned()),
             extension_schema,
         }
+    }
+
+    /// What keeps this role from making hstore again.
+    fn lacking_extension(&self) -> Option<MigrationObstacle> {
+        let all: Vec<Extension> = serde_json::from_str(&self.extensions).unwrap_or_default();
+        let lost = all.iter().find(|it| it.name == "hstore" && !it.is_there)?;
+        self.is_out_of_reach(lost).or_else(|| self.lacks_create())
     }
 
     /// Those that migrations which are yet to be run want: each says so itself.
@@ -460,6 +512,34 @@ async fn begin_alone(
     Ok(tx)
 }
 
+/// Begins one in which what has no schema named is created in `beside`, which is a search path.
+async fn begin_beside(
+    pool: &PgPool,
+    step: &'static str,
+    beside: &str,
+) -> Result<Transaction<'static, Postgres>, StoreError> {
+    let mut tx = begin_alone(pool, step).await?;
+    let create = sqlx::query(include_str!("sql/create_beside.sql")).bind(beside);
+    create.execute(&mut *tx).await.during(step)?;
+    Ok(tx)
+}
+
+/// Makes again what is missing or different, as far as that can be, all or nothing, and says what that was. Triggers on the
+/// platform's tables are for whoever adds them.
+pub(in crate::storage) async fn repair(
+    pool: &PgPool,
+    ground: &Ground,
+) -> Result<Vec<String>, StoreError> {
+    let step = "put right what migrations have made";
+    let mut tx = begin_beside(pool, step, ground.beside_extensions()).await?;
+    let made = shape::make_again(&mut tx, &ground.damage, &ground.runs())
+        .await
+        .during(step);
+    let made = holders::named(made, pool, Awaited::Platform, step).await?;
+    tx.commit().await.during(step)?;
+    Ok(made)
+}
+
 /// Runs our own migrations. An older ledger is copied between two of them, some entries in each transaction, while
 /// workers go on; whoever begins after somebody was ended in the middle of it goes on where he was.
 ///
@@ -519,12 +599,7 @@ async fn run_until(
     beside: &str,
     last: Option<i64>,
 ) -> Result<(), StoreError> {
-    let mut tx = begin_alone(pool, step).await?;
-    sqlx::query(include_str!("sql/create_beside.sql"))
-        .bind(beside)
-        .execute(&mut *tx)
-        .await
-        .during(step)?;
+    let mut tx = begin_beside(pool, step, beside).await?;
     all.set_locking(false);
     // `run` is this call behind a trait that a boxed future cannot name.
     let run = all.run_direct(last, &mut *tx, false).await;
@@ -533,6 +608,11 @@ async fn run_until(
     let corrected = raw_sql(CORRECT_QUEUE).execute(&mut *tx).await.during(step);
     holders::named(corrected, pool, Awaited::Ours, step).await?;
     tx.commit().await.during(step)
+}
+
+/// The platform's runs, in this schema.
+fn runs_in(schema: &str) -> String {
+    format!("{schema}.operation_runs")
 }
 
 impl Ground {
@@ -544,6 +624,12 @@ impl Ground {
     /// The search path of our own migrations.
     pub(in crate::storage) fn beside_platform(&self) -> &str {
         &self.platform_schema
+    }
+
+    /// The table that `reconciler.request` is to ask.
+    fn runs(&self) -> String {
+        let bound = self.binding.as_ref().map(|binding| &binding.schema);
+        runs_in(bound.unwrap_or(&self.platform_schema))
     }
 
     /// The search path of the queue's, which create extensions.

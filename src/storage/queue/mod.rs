@@ -110,7 +110,7 @@ impl Store {
     pub async fn survey(&self, queue: &Migrator) -> Result<Option<Ground>, StoreError> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
-                upgrade::look(database.pool(), queue).await.map(Some)
+                upgrade::survey(database.pool(), queue).await.map(Some)
             }
             EitherDatabase::Sqlite(_) => Ok(None),
         }

@@ -136,3 +136,43 @@ async fn what_was_installed_says_so() {
     );
     assert!(migrated.contains("\"bound_before\": null"), "{migrated}");
 }
+
+/// Tables that stand in front of the platform's are told, be it the runs themselves or what proves them. A schema that is
+/// called as the role is in front of all.
+#[tokio::test]
+async fn tables_in_front_of_the_platforms_are_told() {
+    let database = bound().await;
+    let url = database.url();
+    let table = |name: &str| {
+        format!(
+            "CREATE TABLE reconciler.{name} (LIKE public.{name}); GRANT SELECT ON reconciler.{name} TO reconciler"
+        )
+    };
+    execute(&url, table("restore_runs")).await;
+    said(&url, "doctor", 3).says(
+        &["The search path leads to reconciler.restore_runs, and schema public, whose platform our schema serves, has such a"],
+        &[],
+    );
+    execute(&url, "DROP TABLE reconciler.restore_runs".to_owned()).await;
+    said(&url, "doctor", 0);
+    execute(&url, table("operation_runs")).await;
+    said(&url, "doctor", 3).says(
+        &["Our schema serves the platform in schema public, and the search path leads to another one in schema reconciler"],
+        &[],
+    );
+}
+
+/// Whoever does not know the new name yet finds no runs at all, and is not told that all is well.
+#[tokio::test]
+async fn a_renamed_schema_that_no_search_path_leads_to_is_told() {
+    let database = bound().await;
+    let url = database.url();
+    execute(&url, "ALTER SCHEMA public RENAME TO moved".to_owned()).await;
+    said(&url, "doctor", 3).says(
+        &[
+            "serves the platform in schema public, where no runs are any more, and the search path leads to none",
+            "as migrator, with a search path that leads to its new name, restore-reconciler migrate --rebind",
+        ],
+        &[],
+    );
+}

@@ -31,6 +31,7 @@ mod request;
 mod retention;
 mod schema;
 mod scope;
+mod shape;
 mod shifts;
 mod sizes;
 mod suspects;

@@ -188,6 +188,12 @@ const OTHERS: &[(&str, &str)] = &[
     ("correct_queue", "reads the catalogue"),
     ("drop_queue", "removes what it names"),
     ("limit_locks", "reads nothing"),
+    ("shape", "reads the catalogue"),
+    ("open_shape", "reads nothing"),
+    (
+        "repair_claims",
+        "reads all jobs, once, where the workers were lost",
+    ),
     ("find_holders", "reads the catalogue"),
     ("send_notice", "reads nothing"),
     ("demand_primary", "reads nothing"),

@@ -240,6 +240,11 @@ impl Fixture {
     async fn settle_in(&self) {
         self.migrator().await.migrate().await.expect("our schema");
         self.grant().await;
+        self.plant_world().await;
+    }
+
+    /// The scopes that rows refer to.
+    pub(crate) async fn plant_world(&self) {
         self.platform.plant(&world()).await.expect("the world");
     }
 
