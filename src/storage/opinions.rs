@@ -19,7 +19,7 @@ use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::canonical::canonicalise;
 use reconciler_jobs::restore_execute::facts::{Facts, RunFacts, RunOutcome, RunStatus};
 use reconciler_jobs::restore_execute::opinion::{CHANGES_WITHIN, Opinion, Stance, opine};
-use reconciler_jobs::restore_execute::{Policy, RULESET, Ruling};
+use reconciler_jobs::restore_execute::{Outcome, Policy, RULESET, Ruling};
 use sqlx::FromRow;
 
 use super::column::{Id, OptionalId, StoredMoment};
@@ -370,7 +370,7 @@ async fn write(tx: &mut DatabaseTransaction, formed: &[Formed]) -> Result<(), St
     let facts = facts.map_err(|error| StoreError::refused(statement.step, error))?;
     let runs = || kept.iter().map(|it| &it.facts.run);
     let opinions = || kept.iter().map(|it| &it.opinion);
-    let found = opinions().map(|it| it.decision.outcome().map(|outcome| outcome.name()));
+    let found = opinions().map(|it| it.decision.outcome().map(Outcome::name));
     let closed = runs().map(|run| run.completed_at.moment().map(Timestamp::as_microsecond));
     let table = Table::default()
         .integers("operation_run_id", runs().map(|run| run.id.0))

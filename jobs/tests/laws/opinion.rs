@@ -212,34 +212,35 @@ fn retired(status: &str, retired_at: Stamp) -> SnapshotRow {
     }
 }
 
+/// Some snapshot of a later day.
+fn later(days: i64, status: &str) -> SnapshotRow {
+    SnapshotRow {
+        generated_at: days_later(days, NOON),
+        updated_at: days_later(days, NOON),
+        ..snapshot(501, status, NOON)
+    }
+}
+
+/// What is said ten days later of a success with these snapshots.
+fn with(rows: Vec<SnapshotRow>) -> String {
+    let mut case = closed("succeeded");
+    let ten_days = jiff::SignedDuration::from_hours(240);
+    case.as_of = case.as_of.checked_add(ten_days).unwrap();
+    case.snapshots = rows;
+    said(&case)
+}
+
+const AGREES: &str = "agrees restore.proof_complete";
+const AGED: &str = "cannot_tell proof_aged";
+
 #[test]
 fn proof_counts_as_it_stood_when_the_run_was_closed() {
     let expiring = |moment: Stamp| SnapshotRow {
         expires_at: moment,
         ..snapshot(500, "active", "11:35:00")
     };
-    let later = |days: i64, status: &str| SnapshotRow {
-        generated_at: days_later(days, NOON),
-        updated_at: days_later(days, NOON),
-        ..snapshot(501, status, NOON)
-    };
-    let incomplete = |row: SnapshotRow| SnapshotRow {
-        completeness: Some("partial".to_owned()),
-        ..row
-    };
-    let with = |rows: Vec<SnapshotRow>| {
-        let mut case = closed("succeeded");
-        case.as_of = case
-            .as_of
-            .checked_add(jiff::SignedDuration::from_hours(240))
-            .unwrap();
-        case.snapshots = rows;
-        said(&case)
-    };
-    let agrees = "agrees restore.proof_complete";
-    let aged = "cannot_tell proof_aged";
     for (about, rows, expected) in [
-        ("expired since", vec![expiring(at("11:37:00"))], agrees),
+        ("expired since", vec![expiring(at("11:37:00"))], AGREES),
         (
             "expired before",
             vec![expiring(at("11:35:30"))],
@@ -248,12 +249,12 @@ fn proof_counts_as_it_stood_when_the_run_was_closed() {
         (
             "superseded since",
             vec![retired("superseded", at("11:37:00"))],
-            agrees,
+            AGREES,
         ),
         (
             "marked as expired since",
             vec![retired("expired", days_later(3, NOON))],
-            agrees,
+            AGREES,
         ),
         (
             "superseded before",
@@ -268,25 +269,37 @@ fn proof_counts_as_it_stood_when_the_run_was_closed() {
         (
             "retired nobody knows when",
             vec![retired("superseded", Stamp::Absent)],
-            aged,
+            AGED,
         ),
         (
             "came late, within a day",
             vec![snapshot(500, "active", "18:00:00")],
-            agrees,
+            AGREES,
         ),
         (
             "came too late",
             vec![later(2, "active")],
             "claims_more restore.evidence_missing !",
         ),
+    ] {
+        assert_eq!(with(rows), expected, "{about}");
+    }
+}
+
+#[test]
+fn evidence_that_another_took_the_place_of_counts_as_it_stood() {
+    let incomplete = |row: SnapshotRow| SnapshotRow {
+        completeness: Some("partial".to_owned()),
+        ..row
+    };
+    for (about, rows, expected) in [
         (
             "a later one took its place",
             vec![
                 retired("superseded", days_later(2, NOON)),
                 later(2, "active"),
             ],
-            agrees,
+            AGREES,
         ),
         (
             "a worse one took its place on the same day",
@@ -294,7 +307,7 @@ fn proof_counts_as_it_stood_when_the_run_was_closed() {
                 retired("superseded", at("11:50:00")),
                 incomplete(snapshot(501, "active", "11:50:00")),
             ],
-            aged,
+            AGED,
         ),
         (
             "a worse one had taken its place before",
@@ -321,7 +334,7 @@ fn proof_counts_as_it_stood_when_the_run_was_closed() {
                     ..later(4, "active")
                 },
             ],
-            aged,
+            AGED,
         ),
     ] {
         assert_eq!(with(rows), expected, "{about}");

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::PgPool;
-use sqlx::{FromRow, Postgres, Transaction, raw_sql};
+use sqlx::{FromRow, PgConnection, Postgres, Transaction, raw_sql};
 
 use super::holders::{self, Awaited};
 use super::shape::{self, Damage};

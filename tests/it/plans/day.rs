@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::sweep::shard::Shard;
 use restore_reconciler::internals::storage::reader::{QueueScope, Workspaces};
-use restore_reconciler::internals::storage::{OpinionScope, 
-    ClaimedJob, QueueState, Retention, Store, StoreError, SweepStart,
+use restore_reconciler::internals::storage::{
+    ClaimedJob, OpinionScope, QueueState, Retention, Store, StoreError, SweepStart,
 };
 use restore_reconciler::internals::sweep::Scope;
 
