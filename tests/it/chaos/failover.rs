@@ -51,14 +51,6 @@ impl Pair {
         }
     }
 
-    /// Whoever is told that something was committed can rely on it from now on, whichever server is lost.
-    async fn keep_what_is_confirmed(&self) {
-        self.primary.set("synchronous_standby_names", "*").await;
-        let is_kept = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
-        let is_so = async || (self.scene.count(is_kept).await == 1).then_some(());
-        eventually(is_so, async || "the standby does not follow".to_owned()).await;
-    }
-
     /// Lets nothing more reach the standby.
     async fn leave_standby_behind(&self) {
         self.primary.set("synchronous_standby_names", "").await;
@@ -127,7 +119,7 @@ async fn what_was_confirmed_outlives_its_server() {
     ];
     let (stop, platform) = at_work(&pair);
     for _ in ["there", "and back again"] {
-        pair.keep_what_is_confirmed().await;
+        pair.primary.confirm_with_standby().await;
         let before = pair.scene.count(VERDICTS).await;
         pair.scene
             .until_least(VERDICTS, before + 50, &workers[0])
@@ -162,7 +154,7 @@ async fn verdicts_that_were_lost_with_a_server_are_given_again() {
         let address = pair.scene.url().to_owned();
         let worker = pair.scene.worker_at(&address).await;
         pair.scene.plant((1..=RUNS).map(Case::proven)).await;
-        pair.keep_what_is_confirmed().await;
+        pair.primary.confirm_with_standby().await;
         pair.scene.request(1..=RUNS / 3).await;
         pair.scene.verdicts(RUNS / 3, &worker).await;
         worker.stop(); // so that the requests reach the standby, and no verdict on them does

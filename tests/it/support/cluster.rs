@@ -189,6 +189,19 @@ impl Cluster {
         standby
     }
 
+    /// Has whatever is confirmed from now on be on the standby as well, which follows by then.
+    pub(crate) async fn confirm_with_standby(&self) {
+        self.set("synchronous_standby_names", "*").await;
+        self.execute(
+            "DO $$ BEGIN
+                 WHILE NOT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync') LOOP
+                     PERFORM pg_sleep(0.01);
+                 END LOOP;
+             END $$",
+        )
+        .await;
+    }
+
     /// Makes a standby a primary, and returns once it is one.
     pub(crate) async fn promote(&self) {
         self.execute("SELECT pg_promote()").await;
@@ -365,7 +378,7 @@ mod tests {
         let rows = "CREATE TABLE kept (id bigint); INSERT INTO kept VALUES (1)";
         let kept = execute(&mut connected(&database).await, rows.into()).await;
         kept.expect("a table with a row");
-        primary.set("synchronous_standby_names", "*").await;
+        primary.confirm_with_standby().await;
         let another = "INSERT INTO kept VALUES (2)"; // confirmed once the standby has it
         let kept = execute(&mut connected(&database).await, another.into()).await;
         kept.expect("another row");
