@@ -112,8 +112,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("release_all", NONE),
     reads_through("count_unfinished", NONE, QUEUE),
     // Opinions.
-    reads("take_opinion_turn", NONE),
-    reads("load_due_opinions", NONE),
+    reads("take_opinion_turn", ONE),
+    reads("load_due_opinions", ALL_OPEN),
     reads("walk_runs", WALKED),
     reads("load_opinions", NONE),
     reads("insert_opinions", NONE),
