@@ -189,8 +189,9 @@ impl Cluster {
         standby
     }
 
-    /// Has whatever is confirmed from now on be on the standby as well, which follows by then.
+    /// Has whatever is confirmed from now on be seen on the standby as well, which follows by then.
     pub(crate) async fn confirm_with_standby(&self) {
+        self.set("synchronous_commit", "remote_apply").await;
         self.set("synchronous_standby_names", "*").await;
         self.execute(
             "DO $$ BEGIN
