@@ -27,6 +27,8 @@ mod demo;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod laravel;
