@@ -81,4 +81,3 @@ BEGIN
     $create$, runs);
 END
 $install$;
-REVOKE EXECUTE ON FUNCTION reconciler.wake, reconciler.request FROM PUBLIC;

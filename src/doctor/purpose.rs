@@ -159,6 +159,11 @@ impl Right {
         (!right.columns.is_empty()).then_some(right)
     }
 
+    /// Whether it is for those who ask for runs, and for nobody who settles them.
+    pub(super) fn is_to_ask(&self) -> bool {
+        self.kind == ObjectKind::Function && self.name == "request"
+    }
+
     fn call(name: &'static str) -> Self {
         Self {
             part: Owner::Own,

@@ -67,7 +67,8 @@ pub async fn list_rights(
 }
 
 /// What the role that `store` connects as lacks of what it needs for `purpose`, and what it does not find: what it is, in a
-/// few words, and the statement that grants it. Nothing on SQLite.
+/// few words, and the statement that grants it. To ask for runs is left out: whoever settles can do without. Nothing on
+/// SQLite.
 pub async fn find_lacks(
     store: &Store,
     purpose: Purpose,
@@ -77,7 +78,9 @@ pub async fn find_lacks(
     };
     let mut connection = pool.acquire().await.during("reach the database")?;
     let tables = locate(&mut connection).await?;
-    let Rights { grants, absent } = load(&mut connection, &purpose.rights(&tables), None).await?;
+    let mut rights = purpose.rights(&tables);
+    rights.retain(|right| !right.is_to_ask());
+    let Rights { grants, absent } = load(&mut connection, &rights, None).await?;
     let lacks = grants.into_iter().filter_map(|grant| {
         let lack = grant.lack?;
         let what = match grant.subject.as_str() {

@@ -410,6 +410,14 @@ impl Store {
         }
     }
 
+    /// Whether those who settle and those who take jobs get a session at once.
+    pub async fn lends_sessions(&self) -> bool {
+        match &self.database {
+            EitherDatabase::Postgres(database) => database.lends_sessions().await,
+            EitherDatabase::Sqlite(_) => true,
+        }
+    }
+
     /// This database, read with statements that name no table of ours, for where none is there yet: due runs, and what
     /// would be decided. Changes nothing on SQLite, where that is not offered.
     #[must_use]

@@ -84,7 +84,12 @@ async fn look_as_settlements(shared: &Shared) -> bool {
         Err(_) => false,
     };
     if !is_known || shared.health.is_obstructed_by(Obstacle::NoSessions) {
-        let refused = shared.refused_session().await;
+        // A limit that lets it work is in nobody's way.
+        let refused = if is_known && shared.store.lends_sessions().await {
+            None
+        } else {
+            shared.refused_session().await
+        };
         shared.refused(Obstacle::NoSessions, refused.as_ref());
     }
     is_known

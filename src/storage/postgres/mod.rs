@@ -233,8 +233,23 @@ impl PostgresStore {
     /// Opens one more session, and ends it. The pool repeats a refusal until its time is up, and then tells of that alone.
     pub(super) async fn try_session(&self) -> Result<(), StoreError> {
         let step = "open a session";
+        let mut pools = [&self.pool, &self.queue, &self.pulse].into_iter();
+        if pools.all(|pool| pool.size() >= pool.options().get_max_connections()) {
+            return Ok(()); // there are all that it wants: what one more is told says nothing
+        }
         let session = PgConnection::connect_with(&self.pool.connect_options()).await;
         session.during(step)?.close().await.during(step)
+    }
+
+    /// Whether those who settle and those who take jobs get a session at once, however many there may be.
+    pub(super) async fn lends_sessions(&self) -> bool {
+        for pool in [&self.pool, &self.queue] {
+            let lent = tokio::time::timeout(LENT_ANSWERS_WITHIN, pool.acquire()).await;
+            if !matches!(lent, Ok(Ok(_))) {
+                return false;
+            }
+        }
+        true
     }
 
     /// A transaction that may write.

@@ -4,7 +4,8 @@ use super::end_soundly;
 use crate::support::case::Case;
 use crate::support::cluster;
 use crate::support::exposition::Exposition;
-use crate::support::scene::{NO_SWEEPS, OPEN, Scene, until_answered, until_ready, until_said};
+use crate::support::scene::{NO_SWEEPS, OPEN, Scene, until_ready, until_said};
+use crate::support::time::eventually;
 use crate::support::worker::Worker;
 
 /// As a log line quotes it.
@@ -18,20 +19,27 @@ fn limited_to(sessions: i32) -> String {
     )
 }
 
-async fn says_which_limit(worker: &Worker) {
-    until_said(worker, LIMIT).await;
-    until_said(worker, "ALTER ROLE … CONNECTION LIMIT …").await;
-    until_answered(worker, "/readyz", 503).await;
-    let (_, state) = worker.probe("/readyz?verbose").await;
+/// Waits until the log has said once more which limit it is, and readiness and metrics say so too.
+async fn says_which_limit(worker: &Worker, times_before: usize) {
     let why = "the server gives no further session, because a connection limit, such as the role's, is used up";
-    assert!(state.contains(why), "{state}\n{}", worker.said());
+    let is_told = async || {
+        let said = worker.said().matches(LIMIT).count() > times_before;
+        let (status, state) = worker.probe("/readyz?verbose").await;
+        let exported = Exposition::of(worker).await;
+        let checks = ["database", "settling"];
+        let is_counted = checks
+            .iter()
+            .any(|check| exported.is_zero(&format!("reconciler_check_ok{{check=\"{check}\"}}")));
+        (said && status == 503 && state.contains(why) && is_counted).then_some(())
+    };
+    let state = async || {
+        let (_, state) = worker.probe("/readyz?verbose").await;
+        format!("{state}\n{}", worker.said())
+    };
+    eventually(is_told, state).await;
+    until_said(worker, "ALTER ROLE … CONNECTION LIMIT …").await;
     let (status, live) = worker.probe("/livez?verbose").await;
     assert_eq!(status, 200, "{live}\n{}", worker.said());
-    let exported = Exposition::of(worker).await;
-    let is_told = ["database", "settling"]
-        .iter()
-        .any(|check| exported.is_zero(&format!("reconciler_check_ok{{check=\"{check}\"}}")));
-    assert!(is_told, "{exported:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,8 +51,9 @@ async fn at_its_role_s_connection_limit_a_worker_names_it_and_goes_on_once_it_is
     // None is left for it; then one, which is not enough, whoever gets it.
     for (run, sessions) in [(1, 0), (2, 1)] {
         scene.plant([Case::proven(run)]).await;
+        let before = worker.said().matches(LIMIT).count();
         scene.execute(&limited_to(sessions)).await;
-        says_which_limit(&worker).await;
+        says_which_limit(&worker, before).await;
         scene
             .execute(&format!("SELECT reconciler.request({run})"))
             .await;
@@ -70,8 +79,11 @@ async fn at_its_role_s_connection_limit_a_worker_names_it_and_goes_on_once_it_is
 async fn says_which_limit_at_the_start(worker: &Worker) {
     until_said(worker, LIMIT).await;
     until_said(worker, "ALTER ROLE … CONNECTION LIMIT …").await;
-    let (_, state) = worker.probe("/readyz?verbose").await;
-    let why = "the server gives no further session";
-    assert!(state.contains(why), "{state}\n{}", worker.said());
+    let is_told = async || {
+        let (_, state) = worker.probe("/readyz?verbose").await;
+        let why = "the server gives no further session";
+        state.contains(why).then_some(())
+    };
+    eventually(is_told, async || worker.said()).await;
     assert_eq!(worker.probe("/livez").await.0, 200, "{}", worker.said());
 }

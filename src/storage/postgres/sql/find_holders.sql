@@ -13,7 +13,16 @@ WITH holder AS (
             to_char(
                 coalesce(session.xact_start, session.state_change) AT TIME ZONE 'UTC', '"since "YYYY-MM-DD HH24:MI:SS" UTC"'
             ),
-            'last statement: ' || left(regexp_replace(nullif(session.query, '<insufficient privilege>'), '\s+', ' ', 'g'), 60)
+            -- Without its texts, which are others' business.
+            'last statement: ' || left(
+                regexp_replace(
+                    regexp_replace(
+                        nullif(session.query, '<insufficient privilege>'), '(''[^'']*(''|$)|\$\w*\$.*$)', '''...''', 'g'
+                    ),
+                    '\s+', ' ', 'g'
+                ),
+                60
+            )
         ) AS known
     FROM pg_locks AS lock
     JOIN pg_stat_activity AS session ON session.pid = lock.pid
