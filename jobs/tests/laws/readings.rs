@@ -59,7 +59,7 @@ fn gathered(rows: &[SnapshotRow]) -> (Option<i64>, Vec<(Retirement, i64)>) {
 }
 
 #[test]
-fn of_snapshots_in_one_state_the_highest_id_counts_in_any_order() {
+fn of_snapshots_in_one_state_the_highest_id_counts_whatever_their_order() {
     let mut rows = vec![
         snapshot(501, "active", "11:35:00"),
         snapshot(503, "active", "11:35:00"),
