@@ -77,7 +77,7 @@ impl OpinionScope {
 pub struct OpinionPart {
     /// How many runs were judged.
     pub judged: u64,
-    /// Those that were passed without an opinion, because that was asked for.
+    /// Runs that were passed without an opinion, as [`OpinionScope::passes`] asks.
     pub passed: Vec<RunId>,
     /// Up to which id runs were walked past.
     pub walked_to: i64,
@@ -93,17 +93,17 @@ pub struct OpinionOnRecord {
     /// The run.
     #[sqlx(try_from = "Id")]
     pub run_id: RunId,
-    /// Its workspace.
+    /// The run's workspace.
     #[sqlx(try_from = "Id")]
     pub workspace_id: WorkspaceId,
-    /// Its environment.
+    /// The run's environment.
     #[sqlx(try_from = "OptionalId")]
     pub environment_id: Option<EnvironmentId>,
-    /// Its outcome.
+    /// The outcome on the run's row when the opinion was formed.
     pub claimed: String,
-    /// How that relates to what is proven.
+    /// How the outcome relates to what is proven.
     pub stance: String,
-    /// Why.
+    /// The code of the reason for that.
     pub reason_code: String,
     /// What the rules would have decided, if anything.
     pub found: Option<String>,
@@ -281,7 +281,7 @@ async fn walk(
     let runs: Vec<WalkedRun> = tx.driver().fetch_all(statement, values).await?;
     let mut walked = after;
     for run in &runs {
-        // Those are walked past only once they are old enough.
+        // Young runs are walked past only once they are old enough.
         if run.is_young && scope.from.is_none() {
             return Ok((walked, true));
         }

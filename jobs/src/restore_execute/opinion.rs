@@ -39,22 +39,17 @@ vocabulary! {
     pub enum Stance {
         /// The word that is stored.
         word: &'static str,
-        /// For people.
-        sentence: &'static str,
     }
     /// The rules come to the same outcome.
-    Agrees { word: "agrees", sentence: "The rules come to the same outcome." }
+    Agrees { word: "agrees" }
     /// The run claims more than the rules find proven.
-    ClaimsMore { word: "claims_more", sentence: "The run claims more than is proven." }
+    ClaimsMore { word: "claims_more" }
     /// The run claims less than the rules find proven.
-    ClaimsLess { word: "claims_less", sentence: "The run claims less than the rules would." }
+    ClaimsLess { word: "claims_less" }
     /// One says that it was blocked, and the other that it failed.
-    Disagrees {
-        word: "disagrees",
-        sentence: "The run and the rules tell differently why nothing came of it."
-    }
+    Disagrees { word: "disagrees" }
     /// The rules leave it undecided, or proof has aged since.
-    CannotTell { word: "cannot_tell", sentence: "Nobody can tell from what is recorded." }
+    CannotTell { word: "cannot_tell" }
 }
 
 impl Stance {
@@ -87,12 +82,6 @@ impl Opinion {
         } else {
             self.decision.reason.code()
         }
-    }
-
-    /// Whether the run says that it succeeded, and that is not proven.
-    #[must_use]
-    pub fn is_unproven_success(&self) -> bool {
-        is_unproven_success(self.claimed, self.stance)
     }
 }
 
@@ -183,7 +172,7 @@ fn unexpiring(snapshot: SnapshotFacts) -> SnapshotFacts {
 
 /// Snapshots of which nobody knows whether they counted when the run was closed: others than the latest did, or may have.
 ///
-/// Of each status the latest snapshot is read alone. One that was made after the run was closed, and was replaced, may have
+/// A store reads one snapshot of each status, the one with the highest id. One that was made after the run was closed, and was replaced, may have
 /// replaced another that counted: that one is taken for complete.
 fn aged(
     evidence: &EvidenceFacts,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use reconciler_jobs::ids::SnapshotId;
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::facts::{RunOutcome, RunStatus};
-use reconciler_jobs::restore_execute::opinion::{Stance, opine};
+use reconciler_jobs::restore_execute::opinion::{Stance, is_unproven_success, opine};
 use reconciler_jobs::restore_execute::rows::SnapshotRow;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use reconciler_jobs::stamp::Stamp;
@@ -33,7 +33,7 @@ fn closed(outcome: &str) -> Case {
 /// `stance reason`, with a mark at what is claimed without proof.
 fn said(case: &Case) -> String {
     let opinion = opine(&case.facts());
-    let mark = if opinion.is_unproven_success() {
+    let mark = if is_unproven_success(opinion.claimed, opinion.stance) {
         " !"
     } else {
         ""
@@ -419,7 +419,7 @@ proptest! {
             if outcome == RunOutcome::Succeeded {
                 let is_proven = opinion.decision.proof.is_complete();
                 prop_assert_eq!(opinion.stance == Stance::Agrees, is_proven && found == Some(Outcome::Succeeded));
-                prop_assert!(!(opinion.is_unproven_success() && found == Some(Outcome::Succeeded)));
+                prop_assert!(!(is_unproven_success(opinion.claimed, opinion.stance) && found == Some(Outcome::Succeeded)));
             }
             if found.is_none() {
                 prop_assert_eq!(opinion.stance, Stance::CannotTell);

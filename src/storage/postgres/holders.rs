@@ -9,7 +9,7 @@ use crate::storage::error::{During as _, Held, StoreError};
 pub(super) enum Awaited {
     /// What is ours, or what triggers of ours are on.
     Ours,
-    /// The same, and the platform's tables that triggers are put on.
+    /// What is ours, and the platform's tables that triggers are put on.
     Platform,
     /// The turn to migrate.
     Turn,

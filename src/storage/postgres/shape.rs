@@ -54,7 +54,7 @@ enum PartKind {
 pub struct SchemaPart {
     kind: PartKind,
     name: String,
-    /// Of a column its type, of others nothing where they work.
+    /// The type of a column; empty for any other part that works.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     definition: String,
     /// What makes it; nothing for what migrations make on demand only.

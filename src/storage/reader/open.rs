@@ -154,7 +154,7 @@ pub async fn open_requests(url: &str, limits: &Limits) -> Result<Requests, Store
     })
 }
 
-/// The same for runs that are seen elsewhere, through `seen`: nothing is opened before something is asked for, so that
+/// Asks the database that `url` names for runs that are seen elsewhere, through `seen`. Nothing is opened before something is asked for, so that
 /// a standby is shown while its primary is away.
 pub fn request_elsewhere(url: &str, limits: &Limits, seen: Reader) -> Requests {
     Requests {
