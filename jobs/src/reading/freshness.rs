@@ -41,7 +41,7 @@ vocabulary! {
     FreshActive { label: "Active" }
     /// Open for too long.
     LikelyStale { label: "Open for longer than expected" }
-    /// Closed as failed by reconciliation, because nobody else did.
+    /// Closed as failed by reconciliation, the platform's or ours, because nobody else did.
     ReconciledFailed { label: "Closed as failed by reconciliation" }
     /// Closed.
     TerminalNormal { label: "Closed" }
@@ -50,16 +50,22 @@ vocabulary! {
 }
 
 impl Freshness {
-    /// Reads a run. `is_reconciled` says whether its verdict is one of this product's.
+    /// Reads a run. `is_judged` says whether its verdict is one of this product's.
     #[must_use]
     pub fn of(
         run: &RunFacts,
-        is_reconciled: bool,
+        is_judged: bool,
         as_of: Timestamp,
         limits: &FreshnessThresholds,
     ) -> Self {
+        let is_healed = || {
+            let closer = run.closer.as_ref();
+            closer.is_some_and(|traces| traces.closer.is_healer())
+        };
         match run.status {
-            RunStatus::Completed if is_reconciled && run.outcome == RunOutcome::Failed => {
+            RunStatus::Completed
+                if run.outcome == RunOutcome::Failed && (is_judged || is_healed()) =>
+            {
                 Self::ReconciledFailed
             }
             RunStatus::Completed => Self::TerminalNormal,

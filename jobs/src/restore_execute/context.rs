@@ -44,19 +44,47 @@ vocabulary! {
     pub enum Closer {
         /// The code that this closer writes; none where it may be any.
         code: Option<&'static str>,
+        /// What to tell people about it.
+        sentence: &'static str,
     }
     /// A healer found it queued for too long.
-    StaleQueued { code: Some("run.stale_queued") }
+    StaleQueued {
+        code: Some("run.stale_queued"),
+        sentence: "The platform closed it, because it was queued for too long.",
+    }
     /// A healer found it running for too long.
-    StaleRunning { code: Some("run.stale_running") }
+    StaleRunning {
+        code: Some("run.stale_running"),
+        sentence: "The platform closed it, because it was running for too long.",
+    }
     /// A healer found that the job of the run had timed out or was abandoned.
-    Abandonment { code: Some("run.infrastructure_timeout_or_abandonment") }
+    Abandonment {
+        code: Some("run.infrastructure_timeout_or_abandonment"),
+        sentence: "The platform closed it, because its job timed out or was abandoned.",
+    }
     /// The queue reported that the job of the run had failed.
-    QueueFailure { code: Some("run.queue_failure_bridge") }
+    QueueFailure {
+        code: Some("run.queue_failure_bridge"),
+        sentence: "The platform closed it, because its queue reported that the job failed.",
+    }
     /// Restore and run said different things.
-    OutOfSync { code: Some("run.adapter_out_of_sync") }
+    OutOfSync {
+        code: Some("run.adapter_out_of_sync"),
+        sentence: "The platform closed it, because run and restore said different things.",
+    }
     /// An adapter, with a code of its own.
-    Adapter { code: None }
+    Adapter {
+        code: None,
+        sentence: "The platform closed it after the restore, with a reason of its own.",
+    }
+}
+
+impl Closer {
+    /// Whether it closed the run because nobody else did.
+    #[must_use]
+    pub fn is_healer(self) -> bool {
+        self.code().is_some()
+    }
 }
 
 /// All that `context` says.

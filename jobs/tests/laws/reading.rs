@@ -16,6 +16,7 @@ use reconciler_jobs::reading::result_state::{
 };
 use reconciler_jobs::reading::summary::Summary;
 use reconciler_jobs::reading::{Availability, SeenRestore};
+use reconciler_jobs::restore_execute::context::Closer;
 use reconciler_jobs::restore_execute::facts::{At, Facts, RunFacts};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::stamp::Stamp;
@@ -359,6 +360,28 @@ fn freshness_is_measured_from_moments_that_can_be_read() {
     let failed = |case: &mut Case| "failed".clone_into(&mut case.run.outcome);
     assert_eq!(read(true, failed), Freshness::ReconciledFailed);
     assert_eq!(read(false, failed), Freshness::TerminalNormal);
+    let healed = |code: &str, outcome: &str| {
+        let context = format!(r#"{{"reconciliation": {{"reason_code": "{code}"}}}}"#);
+        let facts = with(|case| {
+            case.run.context = Column::Bytes(context.clone().into_bytes());
+            outcome.clone_into(&mut case.run.outcome);
+        });
+        Freshness::of(
+            &facts.run,
+            false,
+            moment("12:00:00"),
+            &FreshnessThresholds::default(),
+        )
+    };
+    for closer in Closer::ALL {
+        let expected = match closer.code() {
+            Some(_) => Freshness::ReconciledFailed,
+            None => Freshness::TerminalNormal,
+        };
+        let code = closer.code().unwrap_or("restore.adapter");
+        assert_eq!(healed(code, "failed"), expected, "{code}");
+        assert_eq!(healed(code, "succeeded"), Freshness::TerminalNormal);
+    }
     let stamp = |text: &str| match text {
         "absent" => Stamp::Absent,
         "unreadable" => Stamp::Unreadable,
