@@ -145,7 +145,7 @@ const fn queue(name: &'static str) -> NeededTable {
 }
 
 /// Every table, in the order in which checks speak of them.
-pub(super) const TABLES: [NeededTable; 26] = [
+pub(super) const TABLES: [NeededTable; 27] = [
     console("workspaces", &[shown("id", ID), shown("name", TEXT)]),
     console(
         "managed_environments",
@@ -297,6 +297,7 @@ pub(super) const TABLES: [NeededTable; 26] = [
     own("census", &["SELECT", "INSERT", "UPDATE"], false),
     own("judges", &["SELECT", "INSERT", "UPDATE", "DELETE"], false),
     own("opinions", &["SELECT", "INSERT"], true),
+    own("current_opinions", &["SELECT"], true),
     own("opinion_facts", &["SELECT", "INSERT"], false),
     own("opinion_cursor", &["SELECT", "UPDATE"], false),
     own(

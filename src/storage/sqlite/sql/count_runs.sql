@@ -43,18 +43,4 @@ SELECT
     (SELECT count(*) FROM reconciler_ledger) AS ledger_rows,
     (SELECT count(*) FROM compared WHERE differs AND NOT is_foreign) AS disagreements,
     (SELECT count(*) FROM compared WHERE is_foreign) AS foreign_rows,
-    (
-        SELECT count(*)
-        FROM reconciler_opinions AS opinion
-        WHERE opinion.claimed = 'succeeded'
-          AND opinion.stance = 'claims_more'
-          AND NOT EXISTS (
-              SELECT 1
-              FROM reconciler_opinions AS later
-              WHERE later.operation_run_id = opinion.operation_run_id
-                AND later.workspace_id = opinion.workspace_id
-                AND later.managed_environment_id IS opinion.managed_environment_id
-                AND later.run_created_at IS opinion.run_created_at
-                AND later.revision > opinion.revision
-          )
-    ) AS unproven_successes
+    (SELECT count(*) FROM reconciler_current_opinions WHERE is_unproven_success) AS unproven_successes
