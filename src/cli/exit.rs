@@ -7,7 +7,7 @@ use crate::storage::Tally;
 reconciler_jobs::vocabulary! {
     /// How a command ended. Scripts may rely on these numbers; they never change their meaning.
     ///
-    /// A run that is closed without a verdict of ours counts as undecided: nothing was proven.
+    /// A run that is closed without a verdict of ours counts as undecided.
     ///
     /// `enqueue` and `queue` decide nothing: their 0 says that what was asked for was done. Where a run is closed
     /// instead, their code is the one that `reconcile` would have.

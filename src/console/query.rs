@@ -45,6 +45,8 @@ pub struct RunQuery {
     pub state: Option<ResultState>,
     /// Only runs that are queued or running.
     pub undecided: bool,
+    /// Only runs that say they succeeded where that is not proven.
+    pub unproven: bool,
     /// Only runs that were created so long ago, or longer.
     pub older_than: Option<SignedDuration>,
     /// Only runs that were created less long ago.
@@ -172,6 +174,7 @@ impl QueryParameters for RunQuery {
         "reason",
         "state",
         "undecided",
+        "unproven",
         "older_than",
         "younger_than",
         "below",
@@ -185,10 +188,8 @@ impl QueryParameters for RunQuery {
             "outcome" => self.outcome = read(name, value, "an outcome, or pending", outcome)?,
             "reason" => self.reason = read(name, value, "a reason code", ReasonCode::parse)?,
             "state" => self.state = read(name, value, "a state of a restore's result", state)?,
-            "undecided" => {
-                let found = read(name, value, "true or false", |it| it.parse().ok())?;
-                self.undecided = found.unwrap_or_default();
-            }
+            "undecided" => self.undecided = flag(name, value)?,
+            "unproven" => self.unproven = flag(name, value)?,
             "older_than" => self.older_than = age(name, value)?,
             "younger_than" => self.younger_than = age(name, value)?,
             "below" => self.below = id(name, value)?.map(RunId),
@@ -227,6 +228,7 @@ impl RunQuery {
             state: self.state,
             with_evidence: visibility.evidence,
             undecided: self.undecided,
+            unproven: self.unproven,
             created_from: self.younger_than.map(before),
             created_before: self.older_than.map(before),
         }
@@ -256,6 +258,7 @@ impl RunQuery {
             ("reason", self.reason.map(|it| it.code().to_owned())),
             ("state", self.state.map(|it| stored_word(&it))),
             ("undecided", self.undecided.then(|| "true".to_owned())),
+            ("unproven", self.unproven.then(|| "true".to_owned())),
             ("older_than", self.older_than.map(age_text)),
             ("younger_than", self.younger_than.map(age_text)),
         ]
@@ -286,6 +289,11 @@ fn parse_id(text: &str) -> Option<i64> {
 
 fn id(name: &'static str, value: Option<&str>) -> Result<Option<i64>, QueryError> {
     read(name, value, "an id", parse_id)
+}
+
+fn flag(name: &'static str, value: Option<&str>) -> Result<bool, QueryError> {
+    let found = read(name, value, "true or false", |it| it.parse().ok())?;
+    Ok(found.unwrap_or_default())
 }
 
 fn age(name: &'static str, value: Option<&str>) -> Result<Option<SignedDuration>, QueryError> {
@@ -353,7 +361,7 @@ mod tests {
     #[test]
     fn what_a_query_says_it_says_again() {
         let text = "workspace=1&environment=2&outcome=failed&reason=restore.items_mixed&state=failed\
-                    &undecided=true&older_than=1h+30m&younger_than=7d&limit=10&below=99";
+                    &undecided=true&unproven=true&older_than=1h+30m&younger_than=7d&limit=10&below=99";
         let query = RunQuery::parse(text).unwrap();
         assert_eq!(query.older_than, Some(SignedDuration::from_mins(90)));
         assert_eq!(query.younger_than, Some(SignedDuration::from_hours(168)));
@@ -384,6 +392,7 @@ mod tests {
             "reason=restore.nothing",
             "state=recovered",
             "undecided=yes",
+            "unproven=1",
             "older_than=soon",
             "older_than=-1h",
             "older_than=9000000000h",

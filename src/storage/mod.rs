@@ -66,9 +66,9 @@ pub use judges::Judge;
 pub use limits::{Access, Limits};
 pub use model::{
     AUDITS_PER_RESTORE_MAX, Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, Driver,
-    RUN_COLUMN_BYTES_MAX, RecordedVerdict, Settled, Settlement, Settling, Tally,
+    OpinionOnRecord, RUN_COLUMN_BYTES_MAX, RecordedVerdict, Settled, Settlement, Settling, Tally,
 };
-pub use opinions::{OpinionOnRecord, OpinionPart, OpinionScope};
+pub use opinions::{OpinionPart, OpinionScope};
 pub use postgres::shape::{Damage, look as look_at_shape};
 pub use postgres::uninstall::Installed;
 pub(crate) use postgres::upgrade::find_damage;

@@ -1,7 +1,7 @@
 //! What goes into the store and comes out of it: how runs are settled, what became of each, and the verdict on record.
 
 use jiff::Timestamp;
-use reconciler_jobs::ids::RunId;
+use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::Attribution;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use tracing::Span;
 
-use super::column::{CountColumn, Id, StoredMoment};
+use super::column::{CountColumn, Id, OptionalId, StoredMoment};
 
 /// How many runs are settled together unless configured otherwise.
 pub const BATCH_RUNS_MAX: u32 = 500;
@@ -286,4 +286,32 @@ impl Tally {
     pub fn looked_at(&self) -> u64 {
         self.verdicts() + self.deferred + self.refused + self.passed_over
     }
+}
+
+/// An opinion that is on record.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct OpinionOnRecord {
+    /// The run.
+    #[sqlx(try_from = "Id")]
+    pub run_id: RunId,
+    /// The run's workspace.
+    #[sqlx(try_from = "Id")]
+    pub workspace_id: WorkspaceId,
+    /// The run's environment.
+    #[sqlx(try_from = "OptionalId")]
+    pub environment_id: Option<EnvironmentId>,
+    /// The outcome on the run's row when the opinion was formed.
+    pub claimed: String,
+    /// How the outcome relates to what is proven.
+    pub stance: String,
+    /// The code of the reason for that.
+    pub reason_code: String,
+    /// What the rules would have decided, if anything.
+    pub found: Option<String>,
+    /// When the run was closed, if anybody noted that.
+    #[sqlx(try_from = "StoredMoment")]
+    pub closed_at: Option<Timestamp>,
+    /// When the opinion was formed.
+    #[sqlx(try_from = "StoredMoment")]
+    pub formed_at: Timestamp,
 }

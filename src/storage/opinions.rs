@@ -15,15 +15,16 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
+use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::canonical::canonicalise;
 use reconciler_jobs::restore_execute::facts::{Facts, RunFacts, RunOutcome, RunStatus};
 use reconciler_jobs::restore_execute::opinion::{CHANGES_WITHIN, Opinion, Stance, opine};
 use reconciler_jobs::restore_execute::{Outcome, Policy, RULESET, Ruling};
 use sqlx::FromRow;
 
-use super::column::{Id, OptionalId, StoredMoment};
+use super::column::StoredMoment;
 use super::error::{ErrorKind, StoreError};
+use super::model::OpinionOnRecord;
 use super::settle::{Transaction as _, Transactions as _, assess_rows, finish};
 use super::statement::{Table, statement, values};
 use super::store::Store;
@@ -85,34 +86,6 @@ pub struct OpinionPart {
     pub kept: Vec<(RunOutcome, Stance)>,
     /// Whether there is nothing left to do now.
     pub is_over: bool,
-}
-
-/// An opinion that is on record.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct OpinionOnRecord {
-    /// The run.
-    #[sqlx(try_from = "Id")]
-    pub run_id: RunId,
-    /// The run's workspace.
-    #[sqlx(try_from = "Id")]
-    pub workspace_id: WorkspaceId,
-    /// The run's environment.
-    #[sqlx(try_from = "OptionalId")]
-    pub environment_id: Option<EnvironmentId>,
-    /// The outcome on the run's row when the opinion was formed.
-    pub claimed: String,
-    /// How the outcome relates to what is proven.
-    pub stance: String,
-    /// The code of the reason for that.
-    pub reason_code: String,
-    /// What the rules would have decided, if anything.
-    pub found: Option<String>,
-    /// When the run was closed, if anybody noted that.
-    #[sqlx(try_from = "StoredMoment")]
-    pub closed_at: Option<Timestamp>,
-    /// When the opinion was formed.
-    #[sqlx(try_from = "StoredMoment")]
-    pub formed_at: Timestamp,
 }
 
 /// What there is to do about a run that is walked past.

@@ -30,6 +30,8 @@ pub struct EnvironmentShown {
     pub backup: BackupShown,
     /// Runs that nobody has closed.
     pub undecided: UndecidedShown,
+    /// How many runs say that they succeeded where that is not proven.
+    pub unproven_successes: u64,
     /// The restore that is being prepared.
     pub preparing: Option<RestoreId>,
 }
@@ -129,6 +131,7 @@ impl EnvironmentShown {
             posture: PostureShown::new(row.latest.as_ref(), as_of, judging),
             backup: BackupShown::new(row.backup.as_ref(), as_of, judging.backup),
             undecided: UndecidedShown::new(row.open, as_of, judging.freshness),
+            unproven_successes: row.unproven,
             preparing: row.preparing,
         }
     }

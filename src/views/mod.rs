@@ -10,7 +10,7 @@
 //! - A view is a function of what was read and of what its viewer may see. It reads no clock: every age is measured
 //!   against the database's clock, which the view carries.
 //! - Whoever lacks `evidence.view` is told that evidence is unavailable, and nothing that could only be told by looking
-//!   at it. A verdict is a record of the run: it is shown as it was written.
+//!   at it. A verdict or an opinion is a record of the run: it is shown as it was written.
 //! - Sentences about restores are the pure crate's.
 
 pub mod environment;
@@ -24,6 +24,7 @@ pub mod restore;
 pub mod run;
 pub mod runs;
 pub mod survey;
+pub mod timeline;
 pub mod verdict;
 
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};

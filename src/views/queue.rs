@@ -277,7 +277,7 @@ vocabulary! {
         said: "closed; its ledger entry was altered",
         next: "Find out who changed the ledger.",
     }
-    /// Somebody else closed the run. The ledger holds no verdict, so nothing was proven.
+    /// Somebody else closed the run. The ledger holds no verdict on it.
     ClosedElsewhere {
         said: "closed elsewhere; not proven",
         next: "Find out who closed the run; no verdict of ours is on record.",

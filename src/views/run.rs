@@ -1,6 +1,4 @@
 //! One run: the decision first, then what it rests on and what happened.
-//!
-//! **Invariant:** an event is shown only with a moment that somebody recorded. Nothing is put in between.
 
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, SnapshotId};
 use reconciler_jobs::reading::attention::{AttentionState, Cause, Tone, attention};
@@ -10,17 +8,18 @@ use reconciler_jobs::reading::summary::{METADATA_ONLY, Summary};
 use reconciler_jobs::reading::unlinked::Unlinked;
 use reconciler_jobs::reading::{Availability, SeenRestore};
 use reconciler_jobs::restore_execute::facts::{
-    AuditFacts, Facts, RestoreFacts, RestoreStatus, RunOutcome, RunStatus,
+    Facts, RestoreFacts, RestoreStatus, RunOutcome, RunStatus,
 };
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::results::{ColumnState, PartTally, Requested};
 use reconciler_jobs::restore_execute::review::Standing;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
-use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::opinion::{ClosedBy, OpinionShown};
+use super::timeline::{Event, events};
 use super::verdict::{Exception, LegResult, LegWord, Reason, RefusedVerdict, Verdict, leg_state};
 use super::{Labelled, Moment, Named, Place, Step, Visibility, stored_word};
 use crate::storage::Assessment;
@@ -63,6 +62,12 @@ pub struct RunDetail {
     pub timeline: Vec<Event>,
     /// The verdict on record.
     pub verdict: Option<Verdict>,
+    /// Who closed the run, where that was somebody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<ClosedBy>,
+    /// What the rules say of a run that somebody else closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opinion: Option<OpinionShown>,
     /// That the database refuses the run a verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusedVerdict>,
@@ -230,6 +235,7 @@ impl RunDetail {
         let seen = seen(&row.assessment, visibility);
         let result = seen.as_ref().map(RestoreResult::of);
         let verdict = found.verdict.as_ref().map(Verdict::from);
+        let opinion = OpinionShown::beside(row);
         Self {
             as_of: Moment(facts.as_of),
             run: facts.run.id,
@@ -245,6 +251,7 @@ impl RunDetail {
                 ),
                 verdict.as_ref(),
                 row.refusal.is_some(),
+                opinion.as_ref(),
             ),
             restore: seen.map(|seen| restore_line(seen.restore, found.backup_set)),
             operation_proof: labelled(
@@ -268,6 +275,8 @@ impl RunDetail {
             claim_boundary: CLAIM_BOUNDARY,
             diagnostics: diagnostics(row, verdict.as_ref(), visibility),
             refusal: row.refusal.as_ref().map(RefusedVerdict::from),
+            closed_by: ClosedBy::of(row),
+            opinion,
             verdict,
         }
     }
@@ -298,13 +307,18 @@ pub(super) fn labelled(state: Availability) -> Labelled<Availability> {
 }
 
 /// Makes a card as urgent as can be where the verdict on record cannot be relied on, and has it say what is in the way
-/// where none can be recorded.
-fn told(card: Card, verdict: Option<&Verdict>, is_refused: bool) -> Card {
+/// where none can be recorded, or what the run claims without proof.
+fn told(
+    card: Card,
+    verdict: Option<&Verdict>,
+    is_refused: bool,
+    opinion: Option<&OpinionShown>,
+) -> Card {
     let is_altered = verdict.is_some_and(|verdict| !verdict.standing.is_readable());
-    let card = if is_refused {
-        refused(card.state)
-    } else {
-        card
+    let card = match opinion.filter(|opinion| opinion.unproven_success) {
+        _ if is_refused => refused(card.state),
+        Some(opinion) => unproven(card.state, opinion),
+        None => card,
     };
     Card {
         tone: if is_altered { Tone::Danger } else { card.tone },
@@ -324,6 +338,22 @@ fn refused(state: Option<ResultState>) -> Card {
         next_action: Step {
             label: reason.next_action(),
             href: Some("#verdict".to_owned()),
+        },
+    }
+}
+
+/// The card of a run that somebody else closed as a success.
+fn unproven(state: Option<ResultState>, opinion: &OpinionShown) -> Card {
+    let reason = ReasonCode::parse(&opinion.reason);
+    Card {
+        state,
+        tone: Tone::Danger,
+        status: "Unproven success",
+        reason: reason.map_or(opinion.sentence(), ReasonCode::sentence),
+        impact: "The platform reports that this restore succeeded, and the proof for that is incomplete.",
+        next_action: Step {
+            label: "Compare what the run says with the proof",
+            href: Some("#legs".to_owned()),
         },
     }
 }
@@ -622,96 +652,4 @@ pub(super) fn freshness(row: &RunSeen, limits: &FreshnessThresholds) -> Labelled
         state,
         label: state.label(),
     }
-}
-
-vocabulary! {
-    /// What an event is about.
-    #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
-    #[serde(rename_all = "snake_case")]
-    #[schemars(rename = "EventSubject")]
-    pub enum EventSubject {
-        /// The label that pages show.
-        label: &'static str,
-    }
-    /// The operation run.
-    Run { label: "Operation" }
-    /// The restore.
-    Restore { label: "Restore" }
-    /// An entry of the audit log.
-    Audit { label: "Audit" }
-    /// A snapshot of evidence.
-    Evidence { label: "Evidence" }
-    /// Our verdict.
-    Verdict { label: "Verdict" }
-}
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-pub struct Event {
-    /// When.
-    pub at: Moment,
-    /// What it is about.
-    pub subject: EventSubject,
-    /// What happened, in words and ids.
-    pub text: String,
-}
-
-/// Events about a run, the earliest first. Of events at one moment, what is about the run comes first.
-fn events(
-    assessment: &Assessment,
-    verdict: Option<&Verdict>,
-    visibility: Visibility,
-) -> Vec<Event> {
-    let mut events = Vec::new();
-    let mut note = |at: Option<jiff::Timestamp>, subject, text: &str| {
-        let text = text.to_owned();
-        let at = at.map(Moment);
-        events.extend(at.map(|at| Event { at, subject, text }));
-    };
-    let facts = &assessment.facts;
-    let run = &facts.run;
-    note(run.created_at.moment(), EventSubject::Run, "created");
-    note(run.started_at.moment(), EventSubject::Run, "started");
-    if let Some(restore) = assessment.restore() {
-        let ended = format!("ended as {}", stored_word(&restore.status));
-        for (at, what) in [
-            (restore.created_at, "created"),
-            (restore.started_at, "started"),
-            (restore.completed_at, &*ended),
-        ] {
-            let text = format!("restore {} {what}", restore.id);
-            note(at.moment(), EventSubject::Restore, &text);
-        }
-        for audit in &facts.audits {
-            note(audit.recorded_at, EventSubject::Audit, &entry(audit));
-        }
-        if let Some(snapshot) = facts.evidence.active.filter(|_| visibility.evidence) {
-            let expired = snapshot.expires_at.moment();
-            for (at, what) in [
-                (snapshot.generated_at.moment(), "captured"),
-                (expired.filter(|at| *at <= facts.as_of), "expired"),
-            ] {
-                let text = format!("snapshot {} {what}", snapshot.id);
-                note(at, EventSubject::Evidence, &text);
-            }
-        }
-    }
-    if let Some(verdict) = verdict {
-        let text = if verdict.standing.is_readable() {
-            format!("{}, {}", verdict.outcome, verdict.reason_code)
-        } else {
-            "recorded, and cannot be relied on".to_owned()
-        };
-        note(Some(verdict.decided_at.0), EventSubject::Verdict, &text);
-    }
-    events.sort();
-    events
-}
-
-fn entry(audit: &AuditFacts) -> String {
-    let voices = [audit.action, audit.status, audit.outcome].map(|voice| stored_word(&voice));
-    format!(
-        "entry {}: action says {}, status {}, outcome {}",
-        audit.id, voices[0], voices[1], voices[2]
-    )
 }

@@ -9,6 +9,7 @@ use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::opinion::{ClosedBy, OpinionShown};
 use super::run::{freshness, place, reason_now, seen, tone};
 use super::verdict::{Reason, RefusedVerdict};
 use super::{Labelled, Moment, Place, Visibility};
@@ -49,6 +50,12 @@ pub struct RunLine {
     /// Why the run stays open, as the rules see it now; none for a closed one, and none where only evidence
     /// tells that the viewer may not see. Where the database refuses a verdict, that is the reason.
     pub open_reason: Option<Reason>,
+    /// Who closed the run, where that was somebody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<ClosedBy>,
+    /// What the rules say of a run that somebody else closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opinion: Option<OpinionShown>,
     /// That the database refuses the run a verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusedVerdict>,
@@ -115,13 +122,15 @@ impl RunLine {
             open_reason: reason_now(row, visibility)
                 .filter(|_| !is_closed)
                 .map(Reason::from),
+            closed_by: ClosedBy::of(row),
+            opinion: OpinionShown::beside(row),
             refusal: row.refusal.as_ref().map(RefusedVerdict::from),
         }
     }
 
     /// How urgent the result looks. The list looks at no digest; the run's own page does.
     pub fn tone(&self) -> Tone {
-        if self.refusal.is_some() {
+        if self.refusal.is_some() || self.is_unproven_success() {
             return Tone::Danger;
         }
         let outcome = self.verdict.as_ref().and_then(|verdict| verdict.outcome);
@@ -131,14 +140,23 @@ impl RunLine {
         })
     }
 
-    /// The code that the list shows: of the verdict, or why the run stays open. A refusal comes first: the verdict of a run
-    /// that was opened again is not the one that is refused.
+    /// Whether somebody else closed it as a success that is not proven.
+    pub fn is_unproven_success(&self) -> bool {
+        let opinion = self.opinion.as_ref();
+        opinion.is_some_and(|opinion| opinion.unproven_success)
+    }
+
+    /// The code that the list shows: of the verdict or the opinion, or why the run stays open. A refusal comes first: the
+    /// verdict of a run that was opened again is not the one that is refused.
     pub fn reason_code(&self) -> Option<&str> {
         let open = self.open_reason.as_ref().map(|reason| reason.code.as_str());
+        let opinion = self.opinion.as_ref();
+        let opinion = opinion.map(|opinion| opinion.reason.as_str());
         self.verdict
             .as_ref()
             .filter(|_| self.refusal.is_none())
             .map(|verdict| verdict.reason_code.as_str())
+            .or(opinion)
             .or(open)
     }
 }

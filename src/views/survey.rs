@@ -27,6 +27,8 @@ const MOST_URGENT: usize = 10;
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "NeedSubject")]
 pub enum NeedSubject {
+    /// Runs that somebody else closed as successes.
+    UnprovenSuccesses,
     /// A restore history.
     RecoveryPosture,
     /// Operations that nobody has closed.
@@ -167,6 +169,15 @@ fn lines(
         href,
     };
     let list = format!("/runs?environment={}", passed.environment);
+    let unproven = (passed.unproven > 0).then(|| {
+        line(
+            NeedSubject::UnprovenSuccesses,
+            Tone::Danger,
+            "Runs say that they succeeded, and that is not proven.",
+            "Compare what they say with the proof.",
+            format!("{list}&unproven=true"),
+        )
+    });
     let weakened = (posture.state == Posture::Weakened).then(|| {
         line(
             NeedSubject::RecoveryPosture,
@@ -199,7 +210,7 @@ fn lines(
             card_of(passed.workspace, passed.environment),
         )
     });
-    [weakened, overdue, inputs].into_iter().flatten()
+    [unproven, weakened, overdue, inputs].into_iter().flatten()
 }
 
 /// Where an environment stands first on the page of its workspace.

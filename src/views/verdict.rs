@@ -362,7 +362,7 @@ pub enum RunState {
     DecidedBefore,
     /// The run is closed, and the ledger's entry for it was altered: its columns, facts and digest disagree.
     LedgerAltered,
-    /// Somebody else closed the run. The ledger holds no verdict, so nothing was proven.
+    /// Somebody else closed the run. The ledger holds no verdict on it.
     ClosedElsewhere,
     /// Another writer holds the run right now.
     Locked,

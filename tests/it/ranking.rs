@@ -56,7 +56,11 @@ const LIBRARY: Ranks = &[
         "storage::reader::sweeps",
     ],
     &["storage::reader::environments", "storage::reader::run"],
-    &["storage::reader::runs", "storage::reader::standing"],
+    &[
+        "storage::reader::later",
+        "storage::reader::runs",
+        "storage::reader::standing",
+    ],
     &["storage::reader"],
     &[
         "storage::census",
@@ -91,7 +95,8 @@ const LIBRARY: Ranks = &[
     &["views::environment", "views::mix", "views::opinion"],
     &["views::survey"],
     &["views::overview", "views::verdict"],
-    &["views::queue", "views::run"],
+    &["views::queue", "views::timeline"],
+    &["views::run"],
     &["views::explain", "views::restore", "views::runs"],
     &[
         "console::access::cookie",

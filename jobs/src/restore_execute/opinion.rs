@@ -39,17 +39,34 @@ vocabulary! {
     pub enum Stance {
         /// The word that is stored.
         word: &'static str,
+        /// What to tell people about it.
+        sentence: &'static str,
     }
     /// The rules come to the same outcome.
-    Agrees { word: "agrees" }
+    Agrees {
+        word: "agrees",
+        sentence: "The rules come to the same outcome.",
+    }
     /// The run claims more than the rules find proven.
-    ClaimsMore { word: "claims_more" }
+    ClaimsMore {
+        word: "claims_more",
+        sentence: "The run claims more than is proven.",
+    }
     /// The run claims less than the rules find proven.
-    ClaimsLess { word: "claims_less" }
+    ClaimsLess {
+        word: "claims_less",
+        sentence: "The run claims less than is proven.",
+    }
     /// One says that it was blocked, and the other that it failed.
-    Disagrees { word: "disagrees" }
+    Disagrees {
+        word: "disagrees",
+        sentence: "One of run and rules says that it was blocked, and the other that it failed.",
+    }
     /// The rules leave it undecided, or proof has aged since.
-    CannotTell { word: "cannot_tell" }
+    CannotTell {
+        word: "cannot_tell",
+        sentence: "The rules cannot tell whether what the run claims is proven.",
+    }
 }
 
 impl Stance {

@@ -158,6 +158,11 @@ impl Parameters {
                     "That are queued or running",
                     json!({ "type": "boolean" }),
                 ),
+                parameter(
+                    "unproven",
+                    "That say they succeeded where that is not proven",
+                    json!({ "type": "boolean" }),
+                ),
                 parameter("older_than", "Created so long ago or longer", age()),
                 parameter("younger_than", "Created less long ago", age()),
                 parameter("below", "Where the page before ended", id()),

@@ -6,7 +6,7 @@ use crate::storage::reader::{is_invisible, is_joiner};
 use crate::views::runs::RunLine;
 use crate::views::stored_word;
 
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 17] = [
     "run",
     "workspace_id",
     "workspace",
@@ -22,6 +22,8 @@ const COLUMNS: [&str; 15] = [
     "reason_code",
     "decided_at",
     "refusal",
+    "closed_by",
+    "opinion",
 ];
 
 /// A table with one row per run.
@@ -36,7 +38,7 @@ pub(super) fn csv(runs: &[RunLine]) -> Result<Vec<u8>, csv::Error> {
         .map_err(|error| csv::Error::from(error.into_error()))
 }
 
-fn row(run: &RunLine) -> [String; 15] {
+fn row(run: &RunLine) -> [String; 17] {
     let text = |value: Option<String>| value.unwrap_or_default();
     let environment = run.place.environment.as_ref();
     let verdict = run.verdict.as_ref();
@@ -60,6 +62,16 @@ fn row(run: &RunLine) -> [String; 15] {
         text(run.reason_code().map(str::to_owned)),
         text(verdict.map(|it| it.decided_at.rfc3339())),
         text(run.refusal.as_ref().and_then(|it| it.said.clone())),
+        text(
+            run.closed_by
+                .map(|it| it.code.unwrap_or("platform").to_owned()),
+        ),
+        text(
+            run.opinion
+                .as_ref()
+                .and_then(|it| it.opinion)
+                .map(|it| it.word().to_owned()),
+        ),
     ]
 }
 

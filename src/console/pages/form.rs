@@ -11,6 +11,7 @@ use crate::views::stored_word;
 pub struct Form {
     pub(super) fields: Vec<Field>,
     pub(super) undecided: bool,
+    pub(super) unproven: bool,
 }
 
 /// One filter.
@@ -53,6 +54,7 @@ impl From<&RunQuery> for Form {
                 field("younger_than", "Younger than", "text", Vec::new()),
             ],
             undecided: query.undecided,
+            unproven: query.unproven,
         }
     }
 }

@@ -12,7 +12,6 @@ mod words;
 use askama::Template;
 use reconciler_jobs::reading::Availability;
 use reconciler_jobs::reading::now::Change;
-use reconciler_jobs::restore_execute::facts::RunStatus;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::review::Standing;
 

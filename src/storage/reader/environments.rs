@@ -62,6 +62,8 @@ pub struct EnvironmentSeen {
     pub preparing: Option<RestoreId>,
     /// Open runs, and when the oldest was created.
     pub open: OpenRuns,
+    /// How many runs say that they succeeded where that is not proven.
+    pub unproven: u64,
 }
 
 /// Which environments are gone through, from the first on, and what is read of each.
@@ -256,18 +258,20 @@ async fn load_part(
     policy: &Policy,
 ) -> Result<Vec<EnvironmentSeen>, StoreError> {
     let mut latest = load_latest(tx, &part.asks, policy).await?;
-    let (mut open, mut backups) = if with_more {
+    let (mut open, mut unproven, mut backups) = if with_more {
         let open = count_open_runs(tx, &part.asks).await?;
+        let unproven = count_unproven_runs(tx, &part.asks).await?;
         let sets = tx.find_backup_sets(&part.asks).await?;
-        (open, tx.load_backups(sets).await?)
+        (open, unproven, tx.load_backups(sets).await?)
     } else {
-        (HashMap::new(), HashMap::new())
+        Default::default()
     };
     let seen = |listed: ListedEnvironment| EnvironmentSeen {
         latest: latest.remove(&listed.environment),
         backup: backups.remove(&listed.environment.0),
         preparing: None,
         open: open.remove(&listed.environment.0).unwrap_or_default(),
+        unproven: unproven.remove(&listed.environment.0).unwrap_or_default(),
         workspace: listed.workspace,
         workspace_name: listed.workspace_name,
         environment: listed.environment,
@@ -295,6 +299,18 @@ async fn count_open_runs(
         (environment, open)
     });
     Ok(counted.collect())
+}
+
+/// The unproven successes of each environment that has any.
+async fn count_unproven_runs(
+    tx: &mut DatabaseTransaction,
+    environments: &[Ask],
+) -> Result<HashMap<i64, u64>, StoreError> {
+    let statement = statement!("count unproven successes", "count_unproven_runs");
+    let values = values![Ask::environments(environments)];
+    let found: Vec<(i64, CountColumn)> = tx.driver().fetch_all(statement, values).await?;
+    let found = found.into_iter();
+    Ok(found.map(|(place, runs)| (place, runs.into())).collect())
 }
 
 fn key_of(listed: &ListedEnvironment) -> EnvironmentKey {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use reconciler_jobs::ids::{BackupSetId, RunId};
 use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::facts::RunFacts;
 use sqlx::FromRow;
 
 use super::names::{NameColumn, shown, shown_error};
@@ -13,7 +14,7 @@ use super::restores::ask_about;
 use super::scope::Workspaces;
 use crate::storage::column::{Id, StoredMoment, Word};
 use crate::storage::error::StoreError;
-use crate::storage::model::{Assessment, RecordedVerdict};
+use crate::storage::model::{Assessment, OpinionOnRecord, RecordedVerdict};
 use crate::storage::settle::{Transactions as _, assess_within, finish};
 use crate::storage::statement::{Statement, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
@@ -33,6 +34,8 @@ pub struct RunSeen {
     pub verdict: Option<VerdictSeen>,
     /// That the database refuses the run a verdict; none for a run that is closed.
     pub refusal: Option<RefusalSeen>,
+    /// What the rules say of a run that somebody else closed.
+    pub opinion: Option<OpinionOnRecord>,
 }
 
 /// That the database refuses an open run its verdict. Whatever the verdict would say was proven to nobody.
@@ -92,6 +95,14 @@ struct DescribedRecord {
     refused_until: Option<Timestamp>,
     refused_tries: Option<i64>,
     refused_error: Option<String>,
+    claimed: Option<Word>,
+    stance: Option<Word>,
+    opinion_code: Option<Word>,
+    found: Option<Word>,
+    #[sqlx(try_from = "StoredMoment")]
+    closed_at: Option<Timestamp>,
+    #[sqlx(try_from = "StoredMoment")]
+    formed_at: Option<Timestamp>,
 }
 
 impl DescribedRecord {
@@ -104,6 +115,7 @@ impl DescribedRecord {
             said: self.refused_error.take().map(|error| shown_error(&error)),
         })
     }
+
     fn verdict(&mut self) -> Option<VerdictSeen> {
         Some(VerdictSeen {
             outcome: self.outcome.take()?.into(),
@@ -112,11 +124,26 @@ impl DescribedRecord {
         })
     }
 
+    fn opinion(&mut self, run: &RunFacts) -> Option<OpinionOnRecord> {
+        Some(OpinionOnRecord {
+            run_id: run.id,
+            workspace_id: run.workspace_id,
+            environment_id: run.environment_id,
+            claimed: self.claimed.take()?.into(),
+            stance: self.stance.take()?.into(),
+            reason_code: self.opinion_code.take()?.into(),
+            found: self.found.take().map(String::from),
+            closed_at: self.closed_at,
+            formed_at: self.formed_at?,
+        })
+    }
+
     fn with(mut self, assessment: Assessment) -> RunSeen {
         RunSeen {
-            assessment,
             verdict: self.verdict(),
             refusal: self.refusal(),
+            opinion: self.opinion(&assessment.facts.run),
+            assessment,
             workspace_name: self.workspace_name,
             environment_name: self.environment_name.map(shown),
         }

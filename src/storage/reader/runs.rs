@@ -3,7 +3,7 @@
 //! The database says which runs are wanted as far as columns tell; the result state is read from facts, run by
 //! run, so that no page can say of a run what the run's own page does not say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
@@ -58,6 +58,8 @@ pub struct RunFilter {
     pub with_evidence: bool,
     /// Only runs that are queued or running.
     pub undecided: bool,
+    /// Only runs that say they succeeded where that is not proven.
+    pub unproven: bool,
     /// Created at this moment or later.
     pub created_from: Option<Timestamp>,
     /// Created before this moment.
@@ -90,6 +92,7 @@ struct RunsQuery {
     of: Workspaces,
     environment: Option<EnvironmentId>,
     is_open: bool,
+    is_unproven: bool,
     below: Option<RunId>,
     looked_at_max: u32,
     /// One of [`OUTCOMES`], or `unknown` for all other words.
@@ -269,6 +272,7 @@ async fn asked(
         of,
         environment: filter.environment,
         is_open: filter.undecided,
+        is_unproven: filter.unproven,
         below,
         looked_at_max: 0,
         outcome: filter.outcome.map(word_of),
@@ -314,10 +318,38 @@ async fn look_once(
     tx: &mut DatabaseTransaction,
     query: &RunsQuery,
 ) -> Result<Vec<(RunId, bool)>, StoreError> {
+    if !query.is_unproven {
+        return look_among(tx, query, None).await;
+    }
+    // Few beside all others: found by themselves first.
+    let statement = statement!("look for unproven successes", "find_unproven_runs");
+    let values = values![
+        query.of.ids(),
+        query.environment,
+        query.below,
+        query.looked_at_max
+    ];
+    let found: Vec<(Id,)> = tx.driver().fetch_all(statement, values).await?;
+    let found: Vec<RunId> = found.into_iter().map(|(run,)| run.into()).collect();
+    let looked_at = look_among(tx, query, Some(&found)).await?;
+    let wanted: HashSet<RunId> = looked_at
+        .into_iter()
+        .filter_map(|(run, is_wanted)| is_wanted.then_some(run))
+        .collect();
+    let found = found.into_iter();
+    Ok(found.map(|run| (run, wanted.contains(&run))).collect())
+}
+
+/// As [`look_once`], of all runs or of those that are given.
+async fn look_among(
+    tx: &mut DatabaseTransaction,
+    query: &RunsQuery,
+    among: Option<&[RunId]>,
+) -> Result<Vec<(RunId, bool)>, StoreError> {
     let step = "look for runs";
     let connection = tx.driver();
     let statement = match connection {
-        Connection::Postgres(_) if query.is_open => {
+        Connection::Postgres(_) if query.is_open && among.is_none() => {
             statement!(step, postgres "look_for_open_runs")
         }
         _ => statement!(step, "look_for_runs"),
@@ -333,6 +365,7 @@ async fn look_once(
         query.created_before,
         OUTCOMES.to_vec(),
         query.is_open,
+        among.map(|runs| runs.iter().map(|run| run.0).collect::<Vec<i64>>()),
     ];
     let found: Vec<(Id, bool)> = connection.fetch_all(statement, values).await?;
     let found = found.into_iter();

@@ -5,10 +5,15 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::facts::RunOutcome;
+use restore_reconciler::internals::storage::reader::{
+    EnvironmentSeen, RunFilter, RunListing, Walk, Workspaces,
+};
 use restore_reconciler::internals::storage::{OpinionOnRecord, OpinionPart, OpinionScope};
 
-use crate::support::case::{Case, ENDED, FOREIGN};
-use crate::support::store::{Fixture, on_all};
+use super::reader::{filter, reader};
+use crate::support::case::{Case, ENDED, FOREIGN, HOME, snapshot_of};
+use crate::support::store::{Fixture, on_all, with};
 
 on_all!(
     every_claim_gets_its_opinion_and_a_second_pass_changes_nothing,
@@ -22,6 +27,8 @@ on_all!(
     a_run_that_cannot_be_judged_is_passed,
     nobody_looks_again_at_once,
     ids_that_begin_again_are_walked_again,
+    pages_show_what_is_not_proven,
+    verdicts_that_would_be_stronger_today_are_found,
     a_run_without_an_end_is_looked_at_when_its_time_to_settle_is_over,
 );
 
@@ -287,4 +294,124 @@ async fn a_run_without_an_end_is_looked_at_when_its_time_to_settle_is_over(on: F
     let waits = "1 succeeded cannot_tell: nothing restore.settling";
     assert_eq!(listed(&on).await, [waits]);
     assert_eq!(on.number_of("reconciler.opinion_watch").await, 1);
+}
+
+async fn pages_show_what_is_not_proven(on: Fixture) {
+    let mut elsewhere = unproven(5);
+    elsewhere.move_to(FOREIGN.0, FOREIGN.1);
+    let ids = |page: &RunListing| -> Vec<i64> {
+        let runs = page.rows.iter();
+        runs.map(|seen| seen.assessment.facts.run.id.0).collect()
+    };
+    on.plant([
+        closed(Case::proven(1), "succeeded"),
+        unproven(2),
+        unproven(3),
+        unproven(4),
+        elsewhere,
+        Case::proven(6),
+    ])
+    .await;
+    form(&on).await;
+    let moved = on.either("created_at + 1000000", "created_at + interval '1 s'");
+    on.execute(&format!(
+        "UPDATE operation_runs SET created_at = {moved} WHERE id = 4"
+    ))
+    .await;
+    let policy = Policy::default();
+    let reader = reader(&on).await;
+    let unproven = filter(|it| it.unproven = true);
+    let all = async |of: &Workspaces, filter: &RunFilter| {
+        let page = reader.load_runs(of, filter, None, 50, &policy).await;
+        ids(&page.unwrap())
+    };
+    assert_eq!(
+        all(&Workspaces::All, &unproven).await,
+        [5, 3, 2],
+        "4 is another run by now"
+    );
+    let home = Workspaces::Only([WorkspaceId(HOME.0)].into());
+    assert_eq!(all(&home, &unproven).await, [3, 2]);
+    let closed_as = |outcome| filter(|it| (it.unproven, it.outcome) = (true, Some(outcome)));
+    assert_eq!(all(&home, &closed_as(RunOutcome::Succeeded)).await, [3, 2]);
+    assert!(all(&home, &closed_as(RunOutcome::Failed)).await.is_empty());
+
+    let first = reader
+        .load_runs(&home, &unproven, None, 1, &policy)
+        .await
+        .unwrap();
+    assert_eq!((ids(&first), first.below), (vec![3], Some(RunId(3))));
+    let found = reader.load_run(&home, RunId(2), &policy).await.unwrap();
+    let opinion = found.unwrap().seen.opinion.expect("an opinion");
+    assert_eq!(
+        (&*opinion.claimed, &*opinion.stance),
+        ("succeeded", "claims_more")
+    );
+    for other in [4, 6] {
+        let found = reader.load_run(&home, RunId(other), &policy).await.unwrap();
+        assert_eq!(found.unwrap().seen.opinion, None);
+    }
+
+    let mut counted = Vec::new();
+    let mut visit = |_, part: Vec<EnvironmentSeen>| {
+        counted.extend(part.iter().map(|it| (it.environment.0, it.unproven)));
+    };
+    let walk = Walk {
+        with_more: true,
+        ..Walk::default()
+    };
+    reader
+        .walk_environments(&Workspaces::All, &walk, &policy, &mut visit)
+        .await
+        .unwrap();
+    counted.retain(|(_, unproven)| *unproven > 0);
+    assert_eq!(counted, [(HOME.1, 2), (FOREIGN.1, 1)]);
+}
+
+async fn verdicts_that_would_be_stronger_today_are_found(on: Fixture) {
+    let without_evidence = |id| {
+        with(Case::proven(id), |it| {
+            it.each_snapshot(|snapshot| "failed".clone_into(&mut snapshot.status));
+        })
+    };
+    on.plant([
+        Case::proven(1),
+        without_evidence(2),
+        without_evidence(3),
+        Case::failed(4),
+    ])
+    .await;
+    on.settle(&[1, 2, 3, 4]).await;
+    let reader = reader(&on).await;
+    let policy = Policy::default();
+    let later = async |workspace: Option<i64>, since: Option<&str>| {
+        let since = since.map(|moment| moment.parse().expect("a moment"));
+        let workspace = workspace.map(WorkspaceId);
+        let part = reader
+            .load_later(workspace, since, RunId(0), &policy)
+            .await
+            .unwrap();
+        assert_eq!(part.after, None);
+        part.found
+    };
+    assert!(later(None, None).await.is_empty());
+    on.execute(&format!(
+        "UPDATE evidence_snapshots SET status = 'active' WHERE id = {}",
+        snapshot_of(2)
+    ))
+    .await;
+    let before = on.fingerprint().await;
+    let found = later(None, None).await;
+    assert_eq!(found.len(), 1);
+    let record = &found[0];
+    assert_eq!(
+        (record.run_id, &*record.claimed),
+        (RunId(2), "partially_succeeded")
+    );
+    assert_eq!(record.found.as_deref(), Some("succeeded"));
+    assert_eq!(later(Some(HOME.0), None).await.len(), 1);
+    assert!(later(Some(FOREIGN.0), None).await.is_empty());
+    let never = later(None, Some("2999-01-01T00:00:00Z")).await;
+    assert!(never.is_empty());
+    assert_eq!(on.fingerprint().await, before, "a verdict is final");
 }

@@ -202,6 +202,12 @@ async fn opinions(place: &Place) -> Result<(), StoreError> {
     let scope = OpinionScope::new(Duration::from_hours(24 * 365 * 100));
     let part = store.form_opinions(&settling().policy, scope).await?;
     assert!(part.is_some_and(|part| part.judged > 0));
+    let policy = settling().policy;
+    let later = place
+        .reader
+        .load_later(None, None, RunId(0), &policy)
+        .await?;
+    assert!(later.looked_at > 0);
     store.list_opinions(None, None, 100).await.map(drop)
 }
 

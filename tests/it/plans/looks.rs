@@ -45,6 +45,7 @@ fn filters(workspace: i64, environment: i64) -> Vec<RunFilter> {
         filter(|it| it.reason = Some(ReasonCode::AuditMissing)),
         filter(|it| it.state = Some(ResultState::Failed)),
         filter(|it| it.undecided = true),
+        filter(|it| it.unproven = true),
     ]
 }
 

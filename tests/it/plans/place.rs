@@ -92,6 +92,15 @@ JOIN managed_environments AS environment ON environment.workspace_id = 1 + numbe
 INSERT INTO backup_items (backup_set_id, policy_type, payload, metadata, captured_at)
 SELECT 1000 + number / 20, 'policy', '[1]', '[]', '2025-01-01'
 FROM generate_series(20, 400000) AS number;
+INSERT INTO reconciler.opinions (
+    operation_run_id, workspace_id, managed_environment_id, run_created_at, revision, claimed, stance, reason_code,
+    ruleset, facts_digest, closed_at, formed_at
+)
+SELECT
+    id, workspace_id, managed_environment_id, created_at, 1, 'succeeded',
+    CASE WHEN id % 100 = 0 THEN 'claims_more' ELSE 'agrees' END, 'restore.evidence_missing',
+    'restore.execute/2', encode(sha256(id::text::bytea), 'hex'), completed_at, completed_at
+FROM operation_runs WHERE id <= 100000;
 INSERT INTO managed_environments (id, workspace_id, name) VALUES (5, 1, 'Never used');
 INSERT INTO reconciler.ticks (tick_at, worker, won_at)
 SELECT moment, 'host-1-2', moment

@@ -7,13 +7,14 @@ use std::path::Path;
 use super::day::PAGE;
 
 /// Tables that grow for ever.
-pub(super) const LARGE: [&str; 8] = [
+pub(super) const LARGE: [&str; 9] = [
     "operation_runs",
     "restore_runs",
     "evidence_snapshots",
     "audit_logs",
     "ledger",
     "ledger_facts",
+    "opinions",
     "sweeps",
     "backup_items",
 ];
@@ -39,6 +40,9 @@ const ALL_OPEN: u64 = 6 * A_PAGE;
 
 /// Two thousand runs, which are a tenth of those that are passed on the way to them.
 const BESIDE_OTHERS: u64 = 2_000 * 10 + ALL_OPEN;
+
+/// Of a hundred thousand runs that others closed, those that are unproven successes, each with whatever was said later.
+const ALL_UNPROVEN: u64 = 2 * 1_000;
 
 /// A part of a walk, and whether each of its runs is ours.
 const WALKED: u64 = 2 * 2_000;
@@ -121,7 +125,10 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("unwatch_opinions", NONE),
     reads("watch_open_runs", A_PAGE),
     reads("move_opinion_cursor", NONE),
-    reads("list_opinions", A_PAGE),
+    reads("list_opinions", ALL_UNPROVEN),
+    reads("find_unproven_runs", 2 * ALL_UNPROVEN),
+    reads("count_unproven_runs", 2 * ALL_UNPROVEN),
+    reads("walk_verdicts", WALKED),
     // An operator.
     reads_through("load_entries", ALL_OPEN, QUEUE),
     reads("count_shards", NONE),

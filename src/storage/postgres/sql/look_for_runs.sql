@@ -1,4 +1,5 @@
--- look_for_runs: the highest of a viewer's runs below $3, at most $4 of them, and which of these are wanted.
+-- look_for_runs: the highest of a viewer's runs below $3, at most $4 of them, only those of $11 where it is given, and
+-- which of these are wanted.
 -- What is null is constant when the plan is made, and costs nothing.
 WITH looked AS MATERIALIZED (
     SELECT run.id, run.workspace_id, run.managed_environment_id, run.outcome::text AS outcome, run.created_at
@@ -7,6 +8,7 @@ WITH looked AS MATERIALIZED (
       AND ($1::bigint[] IS NULL OR run.workspace_id = ANY ($1))
       AND ($2::bigint IS NULL OR run.managed_environment_id = $2)
       AND ($3::bigint IS NULL OR run.id < $3)
+      AND ($11::bigint[] IS NULL OR run.id = ANY ($11))
       AND (
           run.managed_environment_id IS NULL
           OR (run.managed_environment_id, run.workspace_id) IN (

@@ -1,5 +1,5 @@
 -- describe_runs: those of some runs that a viewer may see, with the names and the verdicts that belong to them, and whether
--- the database refuses them a verdict.
+-- the database refuses them a verdict; or the opinion on a run that was closed without one.
 SELECT
     run.id,
     CAST(substr(coalesce(workspace.name, ''), 1, 256) AS TEXT) AS workspace_name,
@@ -11,7 +11,13 @@ SELECT
     watch.last_looked_at AS refused_at,
     watch.look_again_at AS refused_until,
     watch.tries AS refused_tries,
-    watch.error AS refused_error
+    watch.error AS refused_error,
+    opinion.claimed,
+    opinion.stance,
+    opinion.reason_code AS opinion_code,
+    opinion.found,
+    opinion.closed_at,
+    opinion.formed_at
 FROM operation_runs AS run
 JOIN workspaces AS workspace ON workspace.id = run.workspace_id
 LEFT JOIN managed_environments AS environment
@@ -29,6 +35,13 @@ LEFT JOIN reconciler_watch_list AS watch
  AND watch.managed_environment_id IS run.managed_environment_id
  AND watch.reason_code = 'run.settle_failed'
  AND run.status IN ('queued', 'running')
+LEFT JOIN reconciler_current_opinions AS opinion
+  ON opinion.operation_run_id = run.id
+ AND +opinion.workspace_id = run.workspace_id
+ AND opinion.managed_environment_id IS run.managed_environment_id
+ AND opinion.run_created_at IS CASE WHEN run.created_at BETWEEN 0 AND 253402300799999999 THEN run.created_at END
+ AND run.status = 'completed'
+ AND entry.outcome IS NULL
 WHERE run.id IN (SELECT value FROM json_each(?2))
   -- A plus leaves the choice of the index to the ids.
   AND +run.type = 'restore.execute'

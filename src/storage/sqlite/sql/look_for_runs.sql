@@ -1,5 +1,5 @@
--- look_for_runs: the highest of a viewer's runs below ?3, open ones alone where ?10 says so, at most ?4 of them, and
--- which of these are wanted.
+-- look_for_runs: the highest of a viewer's runs below ?3, open ones alone where ?10 says so, only those of ?11 where it
+-- is given, at most ?4 of them, and which of these are wanted.
 WITH looked AS MATERIALIZED (
     SELECT run.id, run.workspace_id, run.managed_environment_id, CAST(coalesce(run.outcome, '') AS TEXT) AS outcome, run.created_at
     FROM operation_runs AS run
@@ -8,6 +8,7 @@ WITH looked AS MATERIALIZED (
       AND (?1 IS NULL OR +run.workspace_id IN (SELECT value FROM json_each(?1)))
       AND (?2 IS NULL OR +run.managed_environment_id = ?2)
       AND (NOT ?10 OR run.status IN ('queued', 'running'))
+      AND (?11 IS NULL OR run.id IN (SELECT value FROM json_each(?11)))
       AND run.id < coalesce(?3, 9223372036854775807)
       AND (
           run.managed_environment_id IS NULL

@@ -73,6 +73,7 @@ fn environment(id: i64, name: &str, latest: Option<RestoreFacts>) -> Environment
         backup: Some(backup()),
         preparing: None,
         open: OpenRuns::default(),
+        unproven: 0,
     }
 }
 

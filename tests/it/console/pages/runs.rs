@@ -3,15 +3,18 @@
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::now::Change;
+use reconciler_jobs::restore_execute::context::Closer;
 use reconciler_jobs::restore_execute::facts::{
-    EvidenceFacts, Facts, RestoreFacts, RestoreStatus, RunStatus,
+    CloserFacts, EvidenceFacts, Facts, RestoreFacts, RestoreStatus, RunOutcome, RunStatus,
 };
+use reconciler_jobs::restore_execute::opinion::Stance;
 use reconciler_jobs::restore_execute::results::{
     Counters, ItemException, ItemFacts, ItemFinding, Part,
 };
-use reconciler_jobs::restore_execute::{ReasonCode, decide};
+use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::pages::{EvidencePage, ExplainPage, RunPage};
+use restore_reconciler::internals::storage::OpinionOnRecord;
 use restore_reconciler::internals::storage::reader::{RefusalSeen, RunInFull};
 use restore_reconciler::internals::views::Visibility;
 use restore_reconciler::internals::views::explain::Explanation;
@@ -106,6 +109,73 @@ fn a_run_in_every_state() {
     show("no_restore_open", open(unlinked.clone()));
     unlinked.run.status = RunStatus::Completed;
     show("no_restore_closed", open(unlinked));
+}
+
+/// A run that somebody else closed as a success, of which the rules said this.
+fn closed_elsewhere(facts: Facts, stance: Stance, found: Outcome) -> RunInFull {
+    let mut facts = facts;
+    facts.run.status = RunStatus::Completed;
+    facts.run.outcome = RunOutcome::Succeeded;
+    let opinion = OpinionOnRecord {
+        run_id: facts.run.id,
+        workspace_id: facts.run.workspace_id,
+        environment_id: facts.run.environment_id,
+        claimed: "succeeded".to_owned(),
+        stance: stance.word().to_owned(),
+        reason_code: decide(&facts.reopened()).reason.code().to_owned(),
+        found: Some(found.name().to_owned()),
+        closed_at: facts.run.completed_at.moment(),
+        formed_at: facts.as_of,
+    };
+    let mut found = open(facts);
+    found.seen.opinion = Some(opinion);
+    found
+}
+
+#[test]
+fn who_closed_a_run_and_what_the_rules_say_of_it() {
+    let unproven = closed_elsewhere(
+        without_evidence(),
+        Stance::ClaimsMore,
+        Outcome::PartiallySucceeded,
+    );
+    insta::assert_snapshot!("run_unproven_success", page(&unproven, SEES_ALL));
+    for visibility in [SEES_ALL, SEES_RUNS] {
+        let shown = detail(&unproven, visibility);
+        assert_eq!(shown.card.tone, Tone::Danger);
+        assert_eq!(shown.card.status, "Unproven success");
+        let limits = FreshnessThresholds::default();
+        let line = RunLine::new(&unproven.seen, visibility, &limits);
+        assert_eq!(line.tone(), Tone::Danger);
+        assert_eq!(line.reason_code(), Some("restore.evidence_missing"));
+    }
+    let agreed = closed_elsewhere(proven(), Stance::Agrees, Outcome::Succeeded);
+    let shown = page(&agreed, SEES_ALL);
+    assert!(
+        shown.contains("The rules come to the same outcome."),
+        "{shown}"
+    );
+    assert!(!shown.contains("Unproven"), "{shown}");
+
+    for closer in Closer::ALL {
+        let mut facts = proven();
+        facts.run.status = RunStatus::Completed;
+        facts.run.outcome = RunOutcome::Failed;
+        facts.run.closer = Some(CloserFacts {
+            closer,
+            failures: 0,
+            blockers: Vec::new(),
+        });
+        let shown = page(&open(facts), SEES_ALL);
+        assert!(shown.contains(closer.sentence()), "{shown}");
+        assert!(
+            shown.contains(closer.code().unwrap_or("platform")),
+            "{shown}"
+        );
+        let healed = shown.contains("Closed as failed by reconciliation");
+        assert_eq!(healed, closer.is_healer(), "{shown}");
+        assert!(shown.contains("was not judged"), "{shown}");
+    }
 }
 
 #[test]

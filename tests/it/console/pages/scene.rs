@@ -173,6 +173,7 @@ pub(super) fn open(facts: Facts) -> RunInFull {
             environment_name: Some("Production".to_owned()),
             verdict: None,
             refusal: None,
+            opinion: None,
         },
         verdict: None,
         backup_set: Some(BackupSetId(5)),

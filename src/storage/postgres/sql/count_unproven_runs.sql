@@ -1,0 +1,16 @@
+-- count_unproven_runs: how many unproven successes environments have.
+SELECT ask.environment_id, count(*) AS runs
+FROM unnest($1::bigint[], $2::bigint[]) AS ask (workspace_id, environment_id)
+JOIN reconciler.current_opinions AS opinion
+  ON opinion.managed_environment_id = ask.environment_id
+ AND opinion.workspace_id = ask.workspace_id
+WHERE opinion.is_unproven_success
+  AND EXISTS (
+      SELECT
+      FROM operation_runs AS run
+      WHERE run.id = opinion.operation_run_id
+        AND run.workspace_id = opinion.workspace_id
+        AND run.managed_environment_id = opinion.managed_environment_id
+        AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+  )
+GROUP BY ask.environment_id

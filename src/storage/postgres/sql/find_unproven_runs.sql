@@ -1,0 +1,17 @@
+-- find_unproven_runs: the highest of a viewer's runs below $3 that are unproven successes, at most $4.
+SELECT opinion.operation_run_id AS id
+FROM reconciler.current_opinions AS opinion
+WHERE opinion.is_unproven_success
+  AND ($1::bigint[] IS NULL OR opinion.workspace_id = ANY ($1))
+  AND ($2::bigint IS NULL OR opinion.managed_environment_id = $2)
+  AND ($3::bigint IS NULL OR opinion.operation_run_id < $3)
+  AND EXISTS (
+      SELECT
+      FROM operation_runs AS run
+      WHERE run.id = opinion.operation_run_id
+        AND run.workspace_id = opinion.workspace_id
+        AND run.managed_environment_id IS NOT DISTINCT FROM opinion.managed_environment_id
+        AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+  )
+ORDER BY opinion.operation_run_id DESC
+LIMIT $4

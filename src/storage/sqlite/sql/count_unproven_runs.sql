@@ -1,0 +1,16 @@
+-- count_unproven_runs: how many unproven successes environments have.
+SELECT opinion.managed_environment_id AS environment_id, count(*) AS runs
+FROM json_each(?1) AS ask
+CROSS JOIN reconciler_current_opinions AS opinion
+  ON opinion.managed_environment_id = ask.value ->> '$.environment'
+ AND +opinion.workspace_id = ask.value ->> '$.workspace'
+WHERE opinion.is_unproven_success
+  AND EXISTS (
+      SELECT 1
+      FROM operation_runs AS run
+      WHERE run.id = opinion.operation_run_id
+        AND run.workspace_id = opinion.workspace_id
+        AND run.managed_environment_id = opinion.managed_environment_id
+        AND coalesce(run.created_at = opinion.run_created_at, true)
+  )
+GROUP BY opinion.managed_environment_id

@@ -1,0 +1,17 @@
+-- find_unproven_runs: the highest of a viewer's runs below ?3 that are unproven successes, at most ?4.
+SELECT opinion.operation_run_id AS id
+FROM reconciler_current_opinions AS opinion
+WHERE opinion.is_unproven_success
+  AND (?1 IS NULL OR opinion.workspace_id IN (SELECT value FROM json_each(?1)))
+  AND (?2 IS NULL OR opinion.managed_environment_id = ?2)
+  AND opinion.operation_run_id < coalesce(?3, 9223372036854775807)
+  AND EXISTS (
+      SELECT 1
+      FROM operation_runs AS run
+      WHERE run.id = opinion.operation_run_id
+        AND run.workspace_id = opinion.workspace_id
+        AND run.managed_environment_id IS opinion.managed_environment_id
+        AND coalesce(run.created_at = opinion.run_created_at, true)
+  )
+ORDER BY opinion.operation_run_id DESC
+LIMIT ?4

@@ -1,0 +1,104 @@
+//! What happened to a run, the earliest first.
+//!
+//! **Invariant:** an event is shown only with a moment that somebody recorded. Nothing is put in between.
+
+use reconciler_jobs::restore_execute::facts::AuditFacts;
+use reconciler_jobs::vocabulary;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::verdict::Verdict;
+use super::{Moment, Visibility, stored_word};
+use crate::storage::Assessment;
+
+vocabulary! {
+    /// What an event is about.
+    #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    #[schemars(rename = "EventSubject")]
+    pub enum EventSubject {
+        /// The label that pages show.
+        label: &'static str,
+    }
+    /// The operation run.
+    Run { label: "Operation" }
+    /// The restore.
+    Restore { label: "Restore" }
+    /// An entry of the audit log.
+    Audit { label: "Audit" }
+    /// A snapshot of evidence.
+    Evidence { label: "Evidence" }
+    /// Our verdict.
+    Verdict { label: "Verdict" }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct Event {
+    /// When.
+    pub at: Moment,
+    /// What it is about.
+    pub subject: EventSubject,
+    /// What happened, in words and ids.
+    pub text: String,
+}
+
+/// Events about a run, the earliest first. Of events at one moment, what is about the run comes first.
+pub(super) fn events(
+    assessment: &Assessment,
+    verdict: Option<&Verdict>,
+    visibility: Visibility,
+) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut note = |at: Option<jiff::Timestamp>, subject, text: &str| {
+        let text = text.to_owned();
+        let at = at.map(Moment);
+        events.extend(at.map(|at| Event { at, subject, text }));
+    };
+    let facts = &assessment.facts;
+    let run = &facts.run;
+    note(run.created_at.moment(), EventSubject::Run, "created");
+    note(run.started_at.moment(), EventSubject::Run, "started");
+    if let Some(restore) = assessment.restore() {
+        let ended = format!("ended as {}", stored_word(&restore.status));
+        for (at, what) in [
+            (restore.created_at, "created"),
+            (restore.started_at, "started"),
+            (restore.completed_at, &*ended),
+        ] {
+            let text = format!("restore {} {what}", restore.id);
+            note(at.moment(), EventSubject::Restore, &text);
+        }
+        for audit in &facts.audits {
+            note(audit.recorded_at, EventSubject::Audit, &entry(audit));
+        }
+        if let Some(snapshot) = facts.evidence.active.filter(|_| visibility.evidence) {
+            let expired = snapshot.expires_at.moment();
+            for (at, what) in [
+                (snapshot.generated_at.moment(), "captured"),
+                (expired.filter(|at| *at <= facts.as_of), "expired"),
+            ] {
+                let text = format!("snapshot {} {what}", snapshot.id);
+                note(at, EventSubject::Evidence, &text);
+            }
+        }
+    }
+    if let Some(verdict) = verdict {
+        let text = if verdict.standing.is_readable() {
+            format!("{}, {}", verdict.outcome, verdict.reason_code)
+        } else {
+            "recorded, and cannot be relied on".to_owned()
+        };
+        note(Some(verdict.decided_at.0), EventSubject::Verdict, &text);
+    }
+    events.sort();
+    events
+}
+
+fn entry(audit: &AuditFacts) -> String {
+    let voices = [audit.action, audit.status, audit.outcome].map(|voice| stored_word(&voice));
+    format!(
+        "entry {}: action says {}, status {}, outcome {}",
+        audit.id, voices[0], voices[1], voices[2]
+    )
+}
