@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
-use reconciler_jobs::ids::WorkspaceId;
+use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 
 use super::exit::Exit;
@@ -34,7 +34,10 @@ pub(super) struct Args {
     /// Only runs of this workspace.
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
     workspace: Option<i64>,
-    /// At most so many, unproven successes first.
+    /// List verdicts of ours as well that would be stronger today, because proof came too late. They stay final.
+    #[arg(long)]
+    later: bool,
+    /// At most so many of each, unproven successes first.
     #[arg(long, value_name = "N", default_value_t = LISTED, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
 }
@@ -111,6 +114,7 @@ pub(super) async fn form_all(session: &mut Session<'_>) -> anyhow::Result<Exit> 
     let args = Args {
         since: None,
         workspace: None,
+        later: false,
         limit: LISTED,
     };
     let listed = list(session, &store, &args).await?;
@@ -135,10 +139,17 @@ async fn list(session: &mut Session<'_>, store: &Store, args: &Args) -> anyhow::
         .await?;
     let more = listed.len() > args.limit as usize;
     listed.truncate(args.limit as usize);
+    let mut opinions: Vec<_> = listed.into_iter().map(OpinionShown::from).collect();
+    let mut later = Vec::new();
+    if args.later {
+        later = find_later(session, store, workspace, since, args.limit as usize + 1).await?;
+    }
+    let more = more || later.len() > args.limit as usize;
+    opinions.extend(later.into_iter().take(args.limit as usize));
     let list = OpinionList {
         as_of: Moment(now),
         workspace: args.workspace,
-        opinions: listed.into_iter().map(OpinionShown::from).collect(),
+        opinions,
         more,
         claim_boundary: ClaimBoundary::default(),
     };
@@ -150,6 +161,30 @@ async fn list(session: &mut Session<'_>, store: &Store, args: &Args) -> anyhow::
     };
     show(list, session.screen)?;
     Ok(exit)
+}
+
+/// Verdicts of ours that would be stronger today, the lowest ids first.
+async fn find_later(
+    session: &mut Session<'_>,
+    store: &Store,
+    workspace: Option<WorkspaceId>,
+    since: Option<Timestamp>,
+    limit: usize,
+) -> anyhow::Result<Vec<OpinionShown>> {
+    let policy = session.config.rules.policy();
+    let reader = store.reader();
+    let mut progress = Progress::new(session.screen, "judging again", 0);
+    let (mut found, mut after) = (Vec::new(), Some(RunId(0)));
+    while let Some(from) = after.filter(|_| found.len() < limit) {
+        let part = reader.load_later(workspace, since, from, &policy).await?;
+        progress.advance(part.looked_at);
+        after = part.after;
+        found.extend(part.found.into_iter().map(|record| OpinionShown {
+            later: true,
+            ..OpinionShown::from(record)
+        }));
+    }
+    Ok(found)
 }
 
 fn show(list: OpinionList, screen: &mut Screen) -> anyhow::Result<()> {
@@ -198,6 +233,7 @@ fn row(opinion: &OpinionShown) -> [String; 7] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let word = match opinion.opinion {
         _ if opinion.unproven_success => "unproven success".to_owned(),
+        _ if opinion.later => "stronger today, verdict is final".to_owned(),
         stance => or_dash(stance.map(|stance| stance.word().to_owned())),
     };
     [

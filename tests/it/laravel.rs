@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::process::Command;
 
@@ -219,4 +219,79 @@ async fn everything_works(on: &Fixture, failed: i64, executing: i64) {
     }
     let said = console.stop().await;
     assert!(!said.contains("permission denied"), "{said}");
+}
+
+/// Half of the runs were closed by the platform itself: each unproven success among them is told, and nothing else is.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_unproven_success_of_a_platform_is_told_and_nothing_else() {
+    let on = Fixture::in_database(built().await).await;
+    on.grant().await;
+    let migrated = said_by(&on.url, &["migrate"]).await;
+    assert_eq!(migrated.0, Some(0), "{}", migrated.1);
+    on.grant().await;
+    let planted = laravel("closed.php", &on.url, Purpose::Platform).await;
+    let planted: BTreeMap<String, BTreeSet<i64>> = serde_json::from_str(&planted).expect("ids");
+    let closed: usize = planted.values().map(BTreeSet::len).sum();
+    assert_eq!(closed, 2 * planted["open"].len());
+    let lies = &planted["lies"];
+    let platform = on.standin.fingerprint_but_looks().await.unwrap();
+
+    let (code, said) = said_by(&on.url, &["sweep", "--opinions"]).await;
+    assert_eq!(code, Some(10), "{said}");
+    let (code, said) = said_by(&on.url, &["opinions", "--output", "json"]).await;
+    assert_eq!(code, Some(10), "{said}");
+    let list: Value = serde_json::from_str(&said).expect("JSON");
+    let list = list["opinions"].as_array().expect("a list").clone();
+    assert_eq!(list.len(), closed / 2);
+    let of = |word: &str| -> BTreeSet<i64> {
+        let is_so = |it: &&Value| it["opinion"] == word;
+        let runs = list.iter().filter(is_so).map(|it| it["run"].as_i64());
+        runs.map(|run| run.expect("an id")).collect()
+    };
+    assert_eq!(&of("claims_more"), lies);
+    assert!(
+        list.iter()
+            .all(|it| it["unproven_success"] == (it["opinion"] == "claims_more"))
+    );
+    let honest = ["honest", "aged", "partial"].map(|kind| planted[kind].clone());
+    assert_eq!(of("agrees"), honest.into_iter().flatten().collect());
+    let untold = ["alone", "healed"].map(|kind| planted[kind].clone());
+    assert_eq!(of("cannot_tell"), untold.into_iter().flatten().collect());
+    let after = on.standin.fingerprint_but_looks().await.unwrap();
+    assert_eq!(after, platform, "nothing of the platform's");
+
+    let settings = Settings::holding("[console]\nlisten = \"127.0.0.1:0\"");
+    let console = Serving::start(&on.url, &settings).await;
+    let shown = console.ask(&Ask::get("/runs.csv?unproven=true"));
+    assert_eq!(shown.status, 200, "{}", shown.body);
+    let rows = shown.body.lines().skip(1);
+    let shown: BTreeSet<i64> = rows
+        .map(|row| row.split(',').next().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(&shown, lies);
+    let overview = console.ask(&Ask::get("/")).body;
+    assert!(
+        overview.contains(&format!("{} unproven", lies.len())),
+        "{overview}"
+    );
+    let healed = planted["healed"].first().expect("a run");
+    let page = console.ask(&Ask::get(&format!("/runs/{healed}"))).body;
+    for word in [
+        "run.stale_running",
+        "running for too long",
+        "Closed as failed by reconciliation",
+    ] {
+        assert!(page.contains(word), "{word}: {page}");
+    }
+    console.stop().await;
+
+    let worker = Worker::start(&on.url, None).await;
+    let worker = worker.unwrap_or_else(|why| panic!("{why}"));
+    let gauge = format!("reconciler_unproven_successes {}", lies.len());
+    let told = async || {
+        let (_, exported) = worker.probe("/metrics").await;
+        exported.lines().any(|line| line == gauge).then_some(())
+    };
+    eventually(told, async || worker.said()).await;
+    dismiss(worker).await;
 }

@@ -19,6 +19,7 @@
 //! | `names` | names as they are shown |
 //! | `open` | connections that cannot write, and the one thing that may be asked for |
 //! | `run`, `runs` | one run in full; pages of runs |
+//! | `later` | verdicts that would be stronger today |
 //! | `restores` | a restore that may have no run, and what a restore points at |
 //! | `backups` | backup sets, and what was captured in them |
 //! | `environments` | pages of environments, and a walk through all of them |
@@ -30,6 +31,7 @@
 
 mod backups;
 mod environments;
+mod later;
 mod names;
 mod open;
 mod queue;

@@ -7,7 +7,10 @@ use crate::console::Settings;
 use crate::support::case::{Case, ENDED};
 use crate::support::store::{Fixture, on_both};
 
-on_both!(successes_that_are_not_proven_are_listed_and_told_by_the_exit_code,);
+on_both!(
+    successes_that_are_not_proven_are_listed_and_told_by_the_exit_code,
+    verdicts_that_would_be_stronger_today_are_listed_where_they_are_asked_for,
+);
 
 fn closed(mut case: Case, outcome: &str) -> Case {
     "completed".clone_into(&mut case.run.status);
@@ -73,4 +76,26 @@ async fn successes_that_are_not_proven_are_listed_and_told_by_the_exit_code(on: 
         ],
         &[],
     );
+}
+
+async fn verdicts_that_would_be_stronger_today_are_listed_where_they_are_asked_for(on: Fixture) {
+    let mut late = Case::proven(1);
+    late.each_snapshot(|it| "failed".clone_into(&mut it.status));
+    on.plant([late, Case::failed(2)]).await;
+    on.settle(&[1, 2]).await;
+    on.execute("UPDATE evidence_snapshots SET status = 'active'")
+        .await;
+    let url = on.url.clone();
+    let says = |arguments: &[&str]| run(&url, arguments);
+    let nothing: [&str; 0] = [];
+    assert_eq!(
+        listed(says(&["--output", "json", "opinions"]).exits(0).document()),
+        nothing
+    );
+    let found = says(&["--output", "json", "opinions", "--later"]).exits(0);
+    let expected = ["1 partially_succeeded claims_less restore.proof_complete"];
+    assert_eq!(listed(found.document()), expected);
+    says(&["opinions", "--later"])
+        .exits(0)
+        .says(&["stronger today, verdict is final"], &[]);
 }
