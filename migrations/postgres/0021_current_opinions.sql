@@ -13,14 +13,14 @@ SELECT
     opinion.formed_at,
     opinion.claimed = 'succeeded' AND opinion.stance = 'claims_more' AS is_unproven_success
 FROM reconciler.opinions AS opinion
-WHERE NOT EXISTS (
-    SELECT
-    FROM reconciler.opinions AS later
-    WHERE later.operation_run_id = opinion.operation_run_id
-      AND later.workspace_id = opinion.workspace_id
-      AND (later.managed_environment_id, later.run_created_at)
+-- Looked up run by run: a planner that joins reads all opinions there are.
+WHERE opinion.revision = (
+    SELECT max(any_of.revision)
+    FROM reconciler.opinions AS any_of
+    WHERE any_of.operation_run_id = opinion.operation_run_id
+      AND any_of.workspace_id = opinion.workspace_id
+      AND (any_of.managed_environment_id, any_of.run_created_at)
           IS NOT DISTINCT FROM (opinion.managed_environment_id, opinion.run_created_at)
-      AND later.revision > opinion.revision
 );
 -- Pages count them by environment.
 CREATE INDEX opinions_unproven_by_environment ON reconciler.opinions (managed_environment_id)

@@ -16,6 +16,7 @@ mod enqueue;
 mod exit;
 mod explain;
 mod failure;
+mod forget;
 mod grants;
 mod interruption;
 mod migrate;
@@ -98,6 +99,8 @@ enum OnDatabase {
     Migrate(migrate::Args),
     /// Show what `migrate` created, or remove it, with every verdict on record.
     Uninstall(uninstall::Args),
+    /// Erase the facts of a workspace that has left; its verdicts stay, with digests only.
+    Forget(forget::Args),
     /// Decide every run that is due, once.
     Sweep(sweep::Args),
     /// Work until told to stop: take jobs, sweep on the schedule, look again when it is time.
@@ -238,6 +241,7 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
         match verb {
             OnDatabase::Migrate(args) => migrate::run(session, &args).await,
             OnDatabase::Uninstall(args) => uninstall::run(session, &args).await,
+            OnDatabase::Forget(args) => forget::run(session, &args).await,
             OnDatabase::Sweep(args) => sweep::run(session, &args).await,
             OnDatabase::Work(args) => work::run(session, &args).await,
             OnDatabase::Serve => serve::run(session).await,

@@ -31,6 +31,8 @@ pub enum Document {
     MigrateStatus(MigrationStatus),
     /// `uninstall`
     Uninstall(Uninstalled),
+    /// `forget`
+    Forget(Forgotten),
     /// `sweep`
     Sweep(Swept),
     /// `reconcile`
@@ -146,6 +148,21 @@ pub struct Uninstalled {
     pub schemas: Vec<String>,
     /// What stays where it is, and why.
     pub kept: Vec<String>,
+}
+
+/// What `forget` erased, and what stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Forgotten {
+    /// The workspace.
+    pub workspace: i64,
+    /// Facts of verdicts and of opinions that are gone.
+    pub facts_erased: u64,
+    /// Verdicts in the ledger, which keep the digest of their facts.
+    pub verdicts_kept: u64,
+    /// How many of these have their facts in the ledger itself, where they stay.
+    pub facts_in_ledger: u64,
+    /// Open runs that were looked at: a verdict on one brings facts again.
+    pub open_runs: u64,
 }
 
 /// What was done about the triggers on platform tables.

@@ -16,6 +16,7 @@
 //! | `connection`, `transaction` | the two drivers, and all that is asked of them |
 //! | `postgres`, `sqlite` | what one database needs that the other does not |
 //! | `store`, `sweeps`, `census`, `judges`, `moments`, `queue` | what the store does, written once |
+//! | `forget` | what is erased of a workspace that has left |
 //! | `settle` | the one settling path |
 //! | `reader` | what is shown |
 //!
@@ -39,6 +40,7 @@ mod connect;
 mod connection;
 mod distrust;
 mod error;
+mod forget;
 mod judges;
 mod limits;
 mod model;

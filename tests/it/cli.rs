@@ -4,6 +4,7 @@ mod binding;
 mod databases;
 mod demo;
 mod encryption;
+mod forget;
 mod ids;
 mod installation;
 mod interruption;

@@ -133,7 +133,7 @@ fn the_schema_describes_every_document() {
     let schema = include_str!("../../../config/output.schema.json");
     let commands = "migrate sweep reconcile explain doctor demo config enqueue queue_list queue_show \
         queue_retry queue_drop token version \
-        grants migrate_status uninstall";
+        grants migrate_status uninstall opinions forget";
     for command in commands.split(' ') {
         let of_command = format!(r#""const": "{command}""#);
         assert!(schema.contains(&of_command), "{command}");

@@ -1,0 +1,87 @@
+//! `forget`: erases the facts of a workspace that has left.
+
+use reconciler_jobs::ids::WorkspaceId;
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::output::{Document, Forgotten};
+use super::progress::Progress;
+use super::screen::{Output, Screen};
+use super::session::Session;
+use crate::storage::Access;
+
+/// Which workspace, and whether it is meant.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The workspace whose facts are erased.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    workspace: i64,
+    /// Do it; without it, the command says what would be erased, and fails.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Erases facts and keeps verdicts. Needs the rights of whoever migrated: no other role may erase anything.
+pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    let store = session.open_migrated(Access::Write).await?;
+    let workspace = WorkspaceId(args.workspace);
+    let found = store.count_forgettable(workspace).await?;
+    if !args.yes {
+        let what = format!(
+            "nothing was erased: of workspace {workspace} there are the facts of {} verdicts and of {} opinions, \
+             which nobody can write again",
+            found.facts, found.opinion_facts
+        );
+        return Err(Failure::new(what, "Give --yes as well to erase them.").into());
+    }
+    store.note_forgetting(workspace, &found).await?;
+    let all = found.facts + found.opinion_facts;
+    let mut progress = Progress::new(session.screen, "erasing facts", all);
+    let mut erased = 0;
+    loop {
+        match store.forget_part(workspace).await? {
+            0 => break,
+            part => {
+                erased += part;
+                progress.advance(usize::try_from(part).unwrap_or(usize::MAX));
+            }
+        }
+    }
+    drop(progress);
+    let forgotten = Forgotten {
+        workspace: args.workspace,
+        facts_erased: erased,
+        verdicts_kept: found.verdicts,
+        facts_in_ledger: found.facts_in_ledger,
+        open_runs: found.open_runs,
+    };
+    match session.screen.output {
+        Output::Json => session.screen.json(&Document::Forget(forgotten))?,
+        Output::Table => show(&forgotten, session.screen)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn show(forgotten: &Forgotten, screen: &mut Screen) -> anyhow::Result<()> {
+    let Forgotten {
+        workspace,
+        facts_erased,
+        verdicts_kept,
+        facts_in_ledger,
+        open_runs,
+    } = forgotten;
+    screen.line(&format!(
+        "Erased {facts_erased} facts of workspace {workspace}. Its {verdicts_kept} verdicts stay, with digests only."
+    ))?;
+    if *facts_in_ledger > 0 {
+        screen.line(&format!(
+            "{facts_in_ledger} of these are from before facts had a table of their own: theirs stand in the ledger, and stay."
+        ))?;
+    }
+    if *open_runs > 0 {
+        screen.line(&format!(
+            "{open_runs} of its runs are open: a verdict on one brings facts again. Forget it once more when they are closed."
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Forgetting a workspace that has left: its facts are erased, and the ledger stays as it is.
+
+use reconciler_jobs::ids::WorkspaceId;
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::column::CountColumn;
+use super::error::StoreError;
+use super::settle::{Transactions as _, finish};
+use super::statement::{Value, statement, values};
+use super::store::Store;
+
+/// How many facts one transaction erases of each kind.
+const ERASED_MAX: u32 = 5_000;
+
+/// What is kept about a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, FromRow)]
+pub struct Forgettable {
+    /// Verdicts in the ledger, which stay.
+    #[sqlx(try_from = "CountColumn")]
+    pub verdicts: u64,
+    /// Facts of verdicts.
+    #[sqlx(try_from = "CountColumn")]
+    pub facts: u64,
+    /// Facts of opinions.
+    #[sqlx(try_from = "CountColumn")]
+    pub opinion_facts: u64,
+    /// Verdicts whose facts stand in the ledger itself, and stay with it.
+    #[sqlx(try_from = "CountColumn")]
+    pub facts_in_ledger: u64,
+    /// Open runs that were looked at: a verdict on one brings facts again.
+    #[sqlx(try_from = "CountColumn")]
+    pub open_runs: u64,
+}
+
+impl Store {
+    /// Counts what is kept about a workspace.
+    pub async fn count_forgettable(
+        &self,
+        workspace: WorkspaceId,
+    ) -> Result<Forgettable, StoreError> {
+        let statement = statement!("look at what is kept of a workspace", "count_forgettable");
+        self.database.fetch_one(statement, values![workspace]).await
+    }
+
+    /// Leaves for ever that a workspace was forgotten, and what was found of it.
+    pub async fn note_forgetting(
+        &self,
+        workspace: WorkspaceId,
+        found: &Forgettable,
+    ) -> Result<(), StoreError> {
+        let statement = statement!("note an action", "note_action");
+        let found = Value::document(statement.step, found)?;
+        let values = &["forget".into(), workspace.into(), found];
+        self.database.execute(statement, values).await.map(drop)
+    }
+
+    /// Erases some of the facts of a workspace, and says how many; none once there are none.
+    pub async fn forget_part(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
+        let facts = statement!("erase the facts of verdicts", "forget_facts");
+        let opinions = statement!("erase the facts of opinions", "forget_opinion_facts");
+        let values = values![workspace, ERASED_MAX];
+        let mut tx = self.database.begin().await?;
+        let erased = async {
+            let of_verdicts = tx.driver().execute(facts, values).await?;
+            let of_opinions = tx.driver().execute(opinions, values).await?;
+            Ok(of_verdicts + of_opinions)
+        };
+        let erased = erased.await;
+        finish(tx, erased).await
+    }
+}
