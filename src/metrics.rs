@@ -263,6 +263,12 @@ declare! {
     Worker Gauge QUEUE_AGE = "reconciler_queue_oldest_age_seconds" in Seconds,
         by ["state"] of queue_states:
         "For how long the oldest of these has been in its state; 0 where there is none.";
+    Worker Gauge UNDECIDED_RUNS = "reconciler_undecided_runs" in Count,
+        by ["reason"] of deferrals:
+        "Open runs that were looked at, by the reason why they are open, in the whole database.";
+    Worker Gauge UNDECIDED_AGE = "reconciler_undecided_oldest_age_seconds" in Seconds,
+        by ["reason"] of deferrals:
+        "For how long there has been the oldest of these; 0 where there is none.";
     Worker Gauge LEDGER_ROWS = "reconciler_ledger_rows" in Count,
         by [] of one:
         "Verdicts on record, in the whole database, whoever committed them.";
@@ -398,12 +404,15 @@ fn verdicts() -> Vec<Vec<&'static str>> {
 }
 
 fn deferrals() -> Vec<Vec<&'static str>> {
+    each(deferral_reasons())
+}
+
+/// The codes of the reasons why a run stays open and is looked at again.
+pub(crate) fn deferral_reasons() -> impl Iterator<Item = &'static str> {
     let reasons = ReasonCode::ALL.iter();
-    each(
-        reasons
-            .filter(|reason| reason.outcome().is_none() && !reason.is_never_due())
-            .map(|reason| reason.code()),
-    )
+    reasons
+        .filter(|reason| reason.outcome().is_none() && !reason.is_never_due())
+        .map(|reason| reason.code())
 }
 
 fn results() -> Vec<Vec<&'static str>> {

@@ -49,6 +49,11 @@ pub struct Census {
     /// What is in each list of the queue that holds anything.
     #[sqlx(skip)]
     pub queue: BTreeMap<QueueState, Listed>,
+    /// Open runs that were looked at, by the code of the reason why they are open. A census of before this was counted
+    /// has none.
+    #[serde(default)]
+    #[sqlx(skip)]
+    pub undecided: BTreeMap<String, Listed>,
     /// Verdicts on record.
     #[sqlx(try_from = "CountColumn")]
     pub ledger_rows: u64,
@@ -64,7 +69,7 @@ pub struct Census {
     pub unproven_successes: u64,
 }
 
-/// What is in one list of the queue.
+/// What is in one list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, FromRow)]
 pub struct Listed {
     /// How many entries.
@@ -94,6 +99,7 @@ impl Store {
     pub async fn take_census(&self) -> Result<Census, StoreError> {
         let step = COUNT_RUNS.step;
         let count_queue = statement!(step, "count_queue");
+        let count_undecided = statement!(step, "count_undecided");
         let since_start = Stopwatch::start();
         let mut tx = self.database.begin_read().await?;
         let counted = async {
@@ -102,10 +108,11 @@ impl Store {
                 .fetch_one(COUNT_RUNS, values![COMPARED_MAX])
                 .await?;
             let queue: Vec<ListRecord> = tx.driver().fetch_all(count_queue, &[]).await?;
-            Ok((census, queue))
+            let undecided: Vec<ReasonRecord> = tx.driver().fetch_all(count_undecided, &[]).await?;
+            Ok((census, queue, undecided))
         };
         let counted = counted.await;
-        let (mut census, mut queue) = finish(tx, counted).await?;
+        let (mut census, mut queue, undecided) = finish(tx, counted).await?;
         if let EitherDatabase::Sqlite(_) = self.database {
             let count_jobs = statement!(step, sqlite queue "count_jobs");
             queue.extend(
@@ -116,6 +123,8 @@ impl Store {
         }
         let took = since_start.elapsed().as_micros();
         census.took_micros = u64::try_from(took).unwrap_or(u64::MAX);
+        let undecided = undecided.into_iter();
+        census.undecided = undecided.map(|it| (it.reason, it.listed)).collect();
         census.queue = queue.into_iter().map(|it| (it.state, it.listed)).collect();
         Ok(census)
     }
@@ -153,6 +162,14 @@ impl Store {
 struct ListRecord {
     #[sqlx(try_from = "String")]
     state: QueueState,
+    #[sqlx(flatten)]
+    listed: Listed,
+}
+
+/// A row of `count_undecided`.
+#[derive(FromRow)]
+struct ReasonRecord {
+    reason: String,
     #[sqlx(flatten)]
     listed: Listed,
 }

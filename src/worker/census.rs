@@ -8,11 +8,12 @@ use super::shared::{BEAT_EVERY, Shared};
 use crate::health::Obstacle;
 use crate::metrics::{
     CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, FOREIGN_ROWS, LEDGER_ROWS,
-    OPEN_RUNS, QUEUE_AGE, QUEUE_ENTRIES, UNPROVEN_SUCCESSES, number, seconds_of,
+    OPEN_RUNS, QUEUE_AGE, QUEUE_ENTRIES, UNDECIDED_AGE, UNDECIDED_RUNS, UNPROVEN_SUCCESSES,
+    deferral_reasons, number, seconds_of,
 };
 use crate::storage::QueueState;
 use crate::storage::StoreError;
-use crate::storage::census::Census;
+use crate::storage::census::{Census, Listed};
 
 /// Takes its turn at counting, and exports what was counted, until the process stops.
 pub(super) async fn keep_counting(shared: Arc<Shared>) {
@@ -82,14 +83,17 @@ fn export(census: &Census) {
     DISAGREEMENTS.set([], number(census.disagreements));
     FOREIGN_ROWS.set([], number(census.foreign_rows));
     UNPROVEN_SUCCESSES.set([], number(census.unproven_successes));
+    let entries = |listed: Option<&Listed>| number(listed.map_or(0, |it| it.entries));
+    let oldest = |listed: Option<&Listed>| listed.map_or(0.0, |it| age(it.oldest));
     for state in QueueState::ALL {
         let listed = census.queue.get(&state);
-        let entries = listed.map_or(0, |listed| listed.entries);
-        QUEUE_ENTRIES.set([state.name()], number(entries));
-        QUEUE_AGE.set(
-            [state.name()],
-            listed.map_or(0.0, |listed| age(listed.oldest)),
-        );
+        QUEUE_ENTRIES.set([state.name()], entries(listed));
+        QUEUE_AGE.set([state.name()], oldest(listed));
+    }
+    for reason in deferral_reasons() {
+        let listed = census.undecided.get(reason);
+        UNDECIDED_RUNS.set([reason], entries(listed));
+        UNDECIDED_AGE.set([reason], oldest(listed));
     }
 }
 

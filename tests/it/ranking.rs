@@ -64,6 +64,7 @@ const LIBRARY: Ranks = &[
     &["storage::reader"],
     &[
         "storage::census",
+        "storage::forget",
         "storage::judges",
         "storage::moments",
         "storage::opinions",
@@ -160,6 +161,7 @@ const LIBRARY: Ranks = &[
         "cli::doctor",
         "cli::enqueue",
         "cli::explain",
+        "cli::forget",
         "cli::grants",
         "cli::migrate",
         "cli::opinions",

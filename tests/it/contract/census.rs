@@ -98,6 +98,10 @@ async fn what_is_counted_is_what_is_there(on: Fixture) {
     assert_eq!(after.queue[&QueueState::Deferred].entries, 1);
     let again = take(&on).await;
     assert_eq!(again.queue, after.queue, "counting changes nothing");
+    let undecided = &after.undecided["restore.in_progress"];
+    assert_eq!((undecided.entries, after.undecided.len()), (1, 1));
+    let since = on.run(3).await["created_at"].clone();
+    assert_eq!(Some(undecided.oldest), moment(since.as_ref()));
 
     let now = on.in_seconds(0);
     on.execute(&format!(

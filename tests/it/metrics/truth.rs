@@ -177,7 +177,7 @@ async fn verdicts_counted_and_lost_are_the_ledger_and_gauges_are_a_select() {
 
 /// On every worker alike, after somebody has counted again. Also of a run that somebody has rewritten.
 async fn gauges_are_a_select(scene: &Scene, places: &[Place]) {
-    const SELECTS: [(&str, &str); 7] = [
+    const SELECTS: [(&str, &str); 8] = [
         ("reconciler_ledger_rows", "SELECT count(*) FROM reconciler.ledger"),
         (
             "reconciler_open_runs",
@@ -186,6 +186,10 @@ async fn gauges_are_a_select(scene: &Scene, places: &[Place]) {
         (
             "reconciler_queue_entries{state=\"deferred\"}",
             "SELECT count(*) FROM reconciler.watch_list",
+        ),
+        (
+            "reconciler_undecided_runs{reason=\"restore.in_progress\"}",
+            "SELECT count(*) FROM reconciler.watch_list WHERE reason_code = 'restore.in_progress'",
         ),
         (
             "reconciler_queue_entries{state=\"waiting\"}",

@@ -125,7 +125,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("unwatch_opinions", NONE),
     reads("watch_open_runs", A_PAGE),
     reads("move_opinion_cursor", NONE),
-    reads("list_opinions", ALL_UNPROVEN),
+    reads("list_opinions", ALL_UNPROVEN + A_PAGE),
     reads("find_unproven_runs", 2 * ALL_UNPROVEN),
     reads("count_unproven_runs", 2 * ALL_UNPROVEN),
     reads("walk_verdicts", WALKED),
@@ -214,6 +214,17 @@ const OTHERS: &[(&str, &str)] = &[
     (
         "count_queue",
         "counts all jobs, for all workers once per interval",
+    ),
+    (
+        "count_forgettable",
+        "reads all of one workspace, once, before it is forgotten",
+    ),
+    ("forget_facts", "removes what it reads"),
+    ("forget_opinion_facts", "removes what it reads"),
+    ("note_action", "reads nothing"),
+    (
+        "count_undecided",
+        "counts all open runs, for all workers once per interval",
     ),
     (
         "count_runs",

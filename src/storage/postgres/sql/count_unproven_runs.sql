@@ -12,5 +12,7 @@ WHERE opinion.is_unproven_success
         AND run.workspace_id = opinion.workspace_id
         AND run.managed_environment_id = opinion.managed_environment_id
         AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+      -- Has each run looked up by its id.
+      OFFSET 0
   )
 GROUP BY ask.environment_id

@@ -43,13 +43,17 @@ LEFT JOIN reconciler.watch_list AS watch
      IS NOT DISTINCT FROM (run.workspace_id, run.managed_environment_id)
  AND watch.reason_code = 'run.settle_failed'
  AND run.status IN ('queued', 'running')
-LEFT JOIN reconciler.current_opinions AS opinion
-  ON opinion.operation_run_id = run.id
- AND (opinion.workspace_id, opinion.managed_environment_id)
-     IS NOT DISTINCT FROM (run.workspace_id, run.managed_environment_id)
- AND (opinion.run_created_at = created.at OR (opinion.run_created_at IS NULL AND created.at IS NULL))
- AND run.status = 'completed'
- AND entry.outcome IS NULL
+LEFT JOIN LATERAL (
+    SELECT given.claimed, given.stance, given.reason_code, given.found, given.closed_at, given.formed_at
+    FROM reconciler.current_opinions AS given
+    WHERE given.operation_run_id = run.id
+      AND (given.workspace_id, given.managed_environment_id)
+          IS NOT DISTINCT FROM (run.workspace_id, run.managed_environment_id)
+      AND (given.run_created_at = created.at OR (given.run_created_at IS NULL AND created.at IS NULL))
+      AND run.status = 'completed'
+      AND entry.outcome IS NULL
+    OFFSET 0
+) AS opinion ON true
 WHERE run.id = ANY ($2::bigint[])
   -- IS TRUE leaves the choice of the index to the ids.
   AND (run.type = 'restore.execute') IS TRUE

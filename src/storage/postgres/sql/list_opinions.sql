@@ -3,13 +3,18 @@
 WITH latest AS NOT MATERIALIZED (
     SELECT opinion.*
     FROM reconciler.current_opinions AS opinion
-    JOIN operation_runs AS run
-      ON run.id = opinion.operation_run_id
-     AND run.workspace_id = opinion.workspace_id
-     AND run.managed_environment_id IS NOT DISTINCT FROM opinion.managed_environment_id
-     AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
     WHERE ($1::bigint IS NULL OR opinion.workspace_id = $1)
       AND ($2::timestamptz IS NULL OR coalesce(opinion.closed_at, opinion.formed_at) >= $2)
+      -- OFFSET has each run looked up by its id.
+      AND EXISTS (
+          SELECT
+          FROM operation_runs AS run
+          WHERE run.id = opinion.operation_run_id
+            AND run.workspace_id = opinion.workspace_id
+            AND run.managed_environment_id IS NOT DISTINCT FROM opinion.managed_environment_id
+            AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+          OFFSET 0
+      )
 ), unproven AS MATERIALIZED (
     SELECT * FROM latest WHERE is_unproven_success ORDER BY operation_run_id DESC LIMIT $3
 ), others AS MATERIALIZED (

@@ -1,0 +1,13 @@
+-- count_undecided: open runs by the reason why they are, as they were looked at last, and since when there is the oldest.
+SELECT
+    watch.reason_code AS reason,
+    count(*) AS entries,
+    min(
+        CASE
+            WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at
+            ELSE watch.first_seen_at
+        END
+    ) AS oldest
+FROM reconciler.watch_list AS watch
+JOIN operation_runs AS run ON run.id = watch.operation_run_id AND run.status IN ('queued', 'running')
+GROUP BY watch.reason_code
