@@ -100,11 +100,22 @@ pub(super) struct OtherDatabase;
 #[error("FOREIGN KEY constraint failed")]
 pub(super) struct BrokenReference;
 
-/// Somebody else has a lock that would have to be had.
+/// Somebody else is in the way of a lock that would have to be had.
 #[derive(Debug, thiserror::Error)]
-#[error("{holders} has locks on it; nothing was changed by this step")]
+#[error("{holders} is in the way of a lock; nothing was changed by this step")]
 pub(super) struct Held {
     pub(super) holders: String,
+}
+
+/// An index could not be built in a time for which others can be kept from its table.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "an index was not built within {within}, in which nobody can write to its table; nothing was changed by this step; by \
+     hand, it is made by: {statement}"
+)]
+pub(super) struct Unbuilt {
+    pub(super) within: String,
+    pub(super) statement: String,
 }
 
 impl StoreError {
@@ -272,7 +283,12 @@ impl StoreError {
     /// Whether a lock of somebody else's was in the way for too long.
     #[must_use]
     pub fn is_about_lock(&self) -> bool {
-        self.sqlstate().is_some_and(|code| code == "55P03")
+        self.cause.is::<Held>() || self.sqlstate().is_some_and(|code| code == "55P03")
+    }
+
+    /// Whether a statement took longer than it may.
+    pub(super) fn is_about_time(&self) -> bool {
+        self.sqlstate().is_some_and(|code| code == "57014")
     }
 
     /// Whether the server gives no session, because a limit of the role, of the database or of its own is used up.
@@ -308,6 +324,12 @@ impl StoreError {
         }
         if self.cause.is::<Held>() {
             return Some("Have these sessions end, then run the command again.");
+        }
+        if self.cause.is::<Unbuilt>() {
+            return Some(
+                "Run that statement by hand, as whoever owns the table, or raise database.statement_timeout for this command; \
+                 then run the command again.",
+            );
         }
         if let Some(distrust) = self.distrust() {
             return Some(distrust.advice());

@@ -263,7 +263,8 @@ impl Store {
     pub async fn repair(&self, ground: &Ground) -> Result<Vec<String>, StoreError> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
-                postgres::upgrade::repair(database.pool(), ground).await
+                let within = database.limits().statement_timeout;
+                postgres::upgrade::repair(database.pool(), ground, within).await
             }
             EitherDatabase::Sqlite(_) => Ok(Vec::new()),
         }

@@ -1,48 +1,56 @@
-//! Who has the locks that somebody waits for, so that nobody waits without knowing for whom.
+//! Who is in the way of somebody who waits for a lock, so that nobody waits without knowing for whom.
 
+use std::time::Duration;
+
+use sqlx::PgConnection;
 use sqlx::postgres::PgPool;
 
 use crate::storage::error::{During as _, Held, StoreError};
 
-/// What is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Awaited {
-    /// What is ours, or what triggers of ours are on.
-    Ours,
-    /// What is ours, and the platform's tables that triggers are put on.
-    Platform,
-    /// The turn to migrate.
-    Turn,
-}
+/// How often it is asked who is in the way, and how long an answer may take.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// Who has locks on it.
-pub(super) async fn find(
-    pool: &PgPool,
-    of: Awaited,
-    step: &'static str,
-) -> Result<String, StoreError> {
-    let of = match of {
-        Awaited::Ours => "ours",
-        Awaited::Platform => "platform",
-        Awaited::Turn => "turn",
-    };
-    let found = sqlx::query_scalar(include_str!("sql/find_holders.sql")).bind(of);
-    found.fetch_one(pool).await.during(step)
-}
+/// A session that is to wait for locks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LockWaiter(i32);
 
-/// What was done within the time that a lock may be waited for. Where it was not to be had, the error is fatal, and says
-/// who has it.
-pub(super) async fn named<T>(
-    done: Result<T, StoreError>,
-    pool: &PgPool,
-    of: Awaited,
-    step: &'static str,
-) -> Result<T, StoreError> {
-    match done {
-        Err(error) if error.is_about_lock() => match find(pool, of, step).await {
-            Ok(holders) => Err(StoreError::fatal(step, Held { holders })),
-            Err(_) => Err(error),
-        },
-        done => done,
+impl LockWaiter {
+    /// To be asked in its transaction: before and after it, a pooler may give it another session.
+    pub(super) async fn of(
+        connection: &mut PgConnection,
+        step: &'static str,
+    ) -> Result<Self, StoreError> {
+        let asked = sqlx::query_scalar(include_str!("sql/backend_pid.sql"));
+        asked.fetch_one(connection).await.map(Self).during(step)
+    }
+
+    /// Does a step in that session, and asks from another one meanwhile who is in its way. Where a lock was not to be had in
+    /// time, the error names them.
+    pub(super) async fn naming<T>(
+        self,
+        pool: &PgPool,
+        step: &'static str,
+        doing: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut doing = std::pin::pin!(doing);
+        let mut holders: Option<String> = None;
+        loop {
+            match tokio::time::timeout(ASK_EVERY, &mut doing).await {
+                Err(_) => {
+                    let asked =
+                        sqlx::query_scalar(include_str!("sql/find_holders.sql")).bind(self.0);
+                    let asked = tokio::time::timeout(ASK_EVERY, asked.fetch_one(pool)).await;
+                    holders = asked.ok().and_then(Result::ok).flatten();
+                }
+                Ok(done) => {
+                    return match (done, holders) {
+                        (Err(error), Some(holders)) if error.is_about_lock() => {
+                            Err(StoreError::fatal(step, Held { holders }))
+                        }
+                        (done, _) => done,
+                    };
+                }
+            }
+        }
     }
 }

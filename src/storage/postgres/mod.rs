@@ -356,6 +356,16 @@ fn milliseconds(limit: Duration) -> String {
     format!("{}ms", limit.as_millis())
 }
 
+/// Sets something for this transaction alone.
+async fn set_local(connection: &mut PgConnection, name: &str, value: &str) -> sqlx::Result<()> {
+    let set = sqlx::query(include_str!("sql/set_local.sql"));
+    set.bind(name)
+        .bind(value)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
 /// Reads the URL of a server.
 pub(super) fn address_of(url: &str) -> Result<ServerAddress, StoreError> {
     ServerAddress::parse(url).map_err(|error| StoreError::fatal("read the database URL", error))

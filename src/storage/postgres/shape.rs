@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Connection as _, FromRow, PgConnection, raw_sql};
 
-use crate::storage::error::{During as _, StoreError};
+use super::set_local;
+use crate::storage::error::{During as _, StoreError, Unbuilt};
 
 /// A database that was just migrated.
 const SHAPE: &str = include_str!("../../../migrations/shape.json");
@@ -28,8 +29,15 @@ const MADE_BY_MIGRATING: &str = "apalis.reconciler_in_hand";
 /// Jobs name their worker.
 const CLAIMS: &str = "apalis.jobs fk_worker_lock_by";
 
+/// The step that is named where it cannot be done.
+pub(super) const MAKE_AGAIN: &str = "put right what migrations have made";
+
 /// What puts most of it right.
 const REPAIR: &str = "Run `restore-reconciler migrate --repair`.";
+
+/// The same of what no row can be without.
+const REPAIR_EMPTYING: &str = "Run `restore-reconciler migrate --repair`: it removes the rows of that table of the queue's, which are \
+    worthless without it. Sweeps find the runs.";
 
 /// Kinds of what is made, in the order in which one needs the other.
 #[derive(
@@ -86,6 +94,39 @@ impl SchemaPart {
         self.kind == PartKind::Extension || self.name.starts_with("apalis.")
     }
 
+    /// Whether it is a column that no row can be without, and that cannot be added where there are rows.
+    fn is_of_every_row(&self) -> bool {
+        let is_so = |it: &String| it.ends_with(" NOT NULL") && !it.contains(" DEFAULT ");
+        self.kind == PartKind::Column && self.statement.as_ref().is_some_and(is_so)
+    }
+
+    /// What an index that works is on, and whether that is unique by it.
+    fn indexed(&self) -> Option<(String, bool)> {
+        let statement = self
+            .statement
+            .as_ref()
+            .filter(|_| self.definition.is_empty())?;
+        if self.kind == PartKind::Index {
+            let (_, on) = statement.split_once(" ON ")?;
+            return Some((on.to_owned(), statement.contains("CREATE UNIQUE ")));
+        }
+        let (_, columns) = statement.rsplit_once(" PRIMARY KEY ")?;
+        let (table, _) = self.name.split_once(' ')?;
+        Some((format!("{table} USING btree {columns}"), true))
+    }
+
+    /// Whether this index of the queue's is one of several that do the same: its migrations make some twice.
+    fn is_spared_by(&self, found: &[Self]) -> bool {
+        let Some((on, is_unique)) = self.indexed().filter(|_| self.is_of_queue()) else {
+            return false;
+        };
+        self.kind == PartKind::Index
+            && found
+                .iter()
+                .filter_map(Self::indexed)
+                .any(|other| other.0 == on && other.1 >= is_unique)
+    }
+
     /// A column may have another default, which is for whoever gave it that.
     fn fits(&self, found: &Self) -> bool {
         self.definition == found.definition
@@ -120,6 +161,7 @@ impl Damage {
     #[must_use]
     pub fn action(&self) -> &'static str {
         match self.part.kind {
+            _ if self.is_repairable() && self.costs_rows() => REPAIR_EMPTYING,
             _ if self.is_repairable() => REPAIR,
             _ if self.part.is_of_queue() => {
                 "Jobs are hints, without which sweeps find the runs: DROP SCHEMA apalis CASCADE, then run \
@@ -135,9 +177,15 @@ impl Damage {
             _ if self.is_of_lost_table || self.part.kind == PartKind::Table => {
                 self.part.is_of_queue()
             }
+            PartKind::Column if self.part.is_in(QUEUE_RECORD) => !self.costs_rows(),
             PartKind::Column => self.part.is_of_queue() && self.is_gone,
             _ => true,
         }
+    }
+
+    /// Whether the rows of its table have to go, so that it can be made again.
+    fn costs_rows(&self) -> bool {
+        self.is_gone && !self.is_of_lost_table && self.part.is_of_every_row()
     }
 
     /// Whether migrating puts it right by itself.
@@ -169,8 +217,8 @@ impl Damage {
 pub async fn look(connection: &mut PgConnection) -> Result<Vec<SchemaPart>, StoreError> {
     let step = "look at what migrations have made";
     let mut tx = connection.begin().await.during(step)?;
-    sqlx::query(include_str!("sql/open_shape.sql"))
-        .execute(&mut *tx)
+    // Finds no schema of ours and no extension by itself, so that names are told whole.
+    set_local(&mut tx, "search_path", "pg_catalog")
         .await
         .during(step)?;
     let found = sqlx::query_as(include_str!("sql/shape.sql"))
@@ -240,6 +288,11 @@ fn compare(
     let damage = wanted.into_iter().filter_map(|part| {
         let is_request = part.name.starts_with("reconciler.request(");
         let (finding, is_gone) = match there.get(&(part.kind, part.name.as_str())) {
+            None if part.is_spared_by(found) => return None,
+            None if part.is_of_every_row() => (
+                "It was made by a migration and is gone, and no row can be without it.".to_owned(),
+                true,
+            ),
             None => ("It was made by a migration and is gone.".to_owned(), true),
             Some(found) if !part.fits(found) => {
                 let said = match (part.kind, found.definition.as_str()) {
@@ -266,27 +319,88 @@ fn compare(
     damage.collect()
 }
 
-/// Makes again what can be, but for triggers on the platform's tables, and says what that was.
+/// Makes again what can be, but for triggers on the platform's tables, and says what that was. Nobody gets to the queue
+/// meanwhile, and an index that takes longer than `build_within` fails all of it.
 pub(super) async fn make_again(
     connection: &mut PgConnection,
     damage: &[Damage],
     runs: &str,
-) -> sqlx::Result<Vec<String>> {
+    build_within: &str,
+) -> Result<Vec<String>, StoreError> {
     let mut made = Vec::new();
+    if damage.iter().any(|damage| damage.part.is_of_queue()) {
+        let lock = raw_sql(include_str!("sql/lock_queue.sql"));
+        lock.execute(&mut *connection).await.during(MAKE_AGAIN)?;
+    }
     for damage in damage.iter().filter(|damage| damage.is_repairable()) {
         let Some(statement) = &damage.part.statement else {
             continue;
         };
         if damage.part.name == CLAIMS {
             let repair_claims = sqlx::query(include_str!("sql/repair_claims.sql"));
-            repair_claims.execute(&mut *connection).await?;
+            repair_claims
+                .execute(&mut *connection)
+                .await
+                .during(MAKE_AGAIN)?;
         }
-        run(connection, statement.replace(RUNS, runs)).await?;
+        if damage.costs_rows() {
+            made.extend(make_room(connection, &damage.part).await?);
+        }
+        if damage.part.kind == PartKind::Index {
+            build(connection, statement, build_within).await?;
+        } else {
+            let statement = statement.replace(RUNS, runs);
+            run(connection, statement).await.during(MAKE_AGAIN)?;
+        }
         if !damage.is_of_lost_table {
             made.push(damage.subject());
         }
     }
     Ok(made)
+}
+
+/// Removes the rows of the queue's table that are in a lost column's way, and says how many there were.
+async fn make_room(
+    connection: &mut PgConnection,
+    column: &SchemaPart,
+) -> Result<Option<String>, StoreError> {
+    let (table, empty) = if column.is_in("apalis.jobs") {
+        ("apalis.jobs", include_str!("sql/empty_jobs.sql"))
+    } else {
+        ("apalis.workers", include_str!("sql/empty_workers.sql"))
+    };
+    let removed = sqlx::query(empty).execute(connection).await;
+    let rows = removed.during(MAKE_AGAIN)?.rows_affected();
+    Ok((rows > 0).then(|| format!("table {table}, whose rows were removed: {rows}")))
+}
+
+/// Builds an index, which keeps everybody from writing to its table, and so not for ever.
+async fn build(
+    connection: &mut PgConnection,
+    statement: &str,
+    within: &str,
+) -> Result<(), StoreError> {
+    let limit = "statement_timeout";
+    set_local(connection, limit, within)
+        .await
+        .during(MAKE_AGAIN)?;
+    match run(connection, statement.to_owned())
+        .await
+        .during(MAKE_AGAIN)
+    {
+        Err(error) if error.is_about_time() => {
+            let within = within.to_owned();
+            // An index on months cannot be built without keeping others out.
+            let statement = if statement.contains(" ON reconciler.ledger") {
+                statement.to_owned()
+            } else {
+                statement.replace("INDEX ", "INDEX CONCURRENTLY ")
+            };
+            return Err(StoreError::fatal(MAKE_AGAIN, Unbuilt { within, statement }));
+        }
+        built => built?,
+    }
+    set_local(connection, limit, "0").await.during(MAKE_AGAIN)
 }
 
 #[expect(

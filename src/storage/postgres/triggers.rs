@@ -6,7 +6,7 @@
 use sqlx::raw_sql;
 
 use super::PostgresStore;
-use super::holders::{self, Awaited};
+use super::holders::LockWaiter;
 use crate::storage::connection::Connection;
 use crate::storage::error::{During as _, StoreError};
 
@@ -25,8 +25,9 @@ pub(in crate::storage) async fn set(store: &PostgresStore, wanted: bool) -> Resu
     };
     let mut tx = store.begin().await?;
     if let Connection::Postgres(connection) = tx.driver() {
-        let set = raw_sql(script).execute(connection).await.during(step);
-        holders::named(set, store.pool(), Awaited::Platform, step).await?;
+        let waiter = LockWaiter::of(&mut *connection, step).await?;
+        let setting = async { raw_sql(script).execute(connection).await.during(step) };
+        waiter.naming(store.pool(), step, setting).await?;
     }
     tx.commit().await
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use sqlx::FromRow;
 use sqlx::postgres::PgPool;
 
-use super::holders::{self, Awaited};
+use super::holders::LockWaiter;
+use super::{milliseconds, set_local};
 use crate::storage::error::{During as _, StoreError};
 
 /// What is there to be removed.
@@ -89,9 +90,9 @@ pub(in crate::storage) async fn remove(
 ) -> Result<(), StoreError> {
     let step = "remove our schemas";
     let mut tx = pool.begin().await.during(step)?;
-    sqlx::query(include_str!("sql/limit_locks.sql"))
-        .bind(format!("{}ms", lock_timeout.as_millis()))
-        .execute(&mut *tx)
+    let waiter = LockWaiter::of(&mut tx, step).await?;
+    let limit = milliseconds(lock_timeout);
+    set_local(&mut tx, "lock_timeout", &limit)
         .await
         .during(step)?;
     for schema in &installed.schemas {
@@ -99,8 +100,11 @@ pub(in crate::storage) async fn remove(
             "apalis" => include_str!("sql/drop_queue.sql"),
             _ => include_str!("sql/drop_own.sql"),
         };
-        let dropped = sqlx::query(statement).execute(&mut *tx).await;
-        holders::named(dropped.during(step), pool, Awaited::Ours, step).await?;
+        let dropping = async {
+            let dropped = sqlx::query(statement).execute(&mut *tx).await;
+            dropped.during(step)
+        };
+        waiter.naming(pool, step, dropping).await?;
     }
     tx.commit().await.during(step)
 }

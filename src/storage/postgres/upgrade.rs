@@ -4,16 +4,18 @@
 //! in which an older ledger is copied; and nothing before it is known that nothing stands in the way.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::Deserialize;
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::PgPool;
 use sqlx::{FromRow, PgConnection, Postgres, Transaction, raw_sql};
 
-use super::holders::{self, Awaited};
+use super::holders::LockWaiter;
 use super::shape::{self, Damage};
-use super::{OWN_RECORD, migrator};
+use super::{OWN_RECORD, migrator, milliseconds, set_local};
 use crate::storage::error::{During as _, StoreError};
+use crate::storage::settle::with_retries;
 
 /// Lets one process migrate at a time.
 const LOCK: &str = include_str!("sql/lock_migrations.sql");
@@ -32,6 +34,9 @@ const COPIED_AFTER: i64 = 12;
 
 /// How many times the turn to migrate is waited for, five seconds each.
 const TURNS_MAX: u32 = 12;
+
+/// How often a repair begins anew.
+const REPAIRS_MAX: u32 = 3;
 
 /// How many entries of an older ledger are copied in one transaction.
 const COPY_ENTRIES_MAX: i32 = 2_000;
@@ -481,11 +486,9 @@ fn write_schema<'m>(
 /// Has our schema serve the platform that is found, while nobody migrates.
 pub(in crate::storage) async fn bind(pool: &PgPool) -> Result<(), StoreError> {
     let step = "bind our schema to the platform";
-    let mut tx = begin_alone(pool, step).await?;
-    let bound = raw_sql(include_str!("sql/bind.sql"))
-        .execute(&mut *tx)
-        .await;
-    holders::named(bound.during(step), pool, Awaited::Ours, step).await?;
+    let (mut tx, waiter) = begin_alone(pool, step).await?;
+    let binding = async { execute(&mut tx, include_str!("sql/bind.sql"), step).await };
+    waiter.naming(pool, step, binding).await?;
     tx.commit().await.during(step)
 }
 
@@ -493,23 +496,21 @@ pub(in crate::storage) async fn bind(pool: &PgPool) -> Result<(), StoreError> {
 async fn begin_alone(
     pool: &PgPool,
     step: &'static str,
-) -> Result<Transaction<'static, Postgres>, StoreError> {
-    for _ in 1..TURNS_MAX {
+) -> Result<(Transaction<'static, Postgres>, LockWaiter), StoreError> {
+    let mut turns = 1..TURNS_MAX;
+    loop {
         let mut tx = pool.begin().await.during(step)?;
-        match raw_sql(LOCK).execute(&mut *tx).await.during(step) {
-            Ok(_) => return Ok(tx),
-            Err(error) if error.is_about_lock() => {
+        let waiter = LockWaiter::of(&mut tx, step).await?;
+        let locking = async { execute(&mut tx, LOCK, step).await };
+        match waiter.naming(pool, step, locking).await {
+            Ok(()) => return Ok((tx, waiter)),
+            Err(error) if error.is_about_lock() && turns.next().is_some() => {
                 tx.rollback().await.during(step)?;
-                let holders = holders::find(pool, Awaited::Turn, step).await?;
-                tracing::warn!(holders, "somebody else migrates; waiting for the turn");
+                tracing::warn!(%error, "somebody else migrates; waiting for the turn");
             }
             Err(error) => return Err(error),
         }
     }
-    let mut tx = pool.begin().await.during(step)?;
-    let locked = raw_sql(LOCK).execute(&mut *tx).await.during(step);
-    holders::named(locked, pool, Awaited::Turn, step).await?;
-    Ok(tx)
 }
 
 /// Begins one in which what has no schema named is created in `beside`, which is a search path.
@@ -517,27 +518,46 @@ async fn begin_beside(
     pool: &PgPool,
     step: &'static str,
     beside: &str,
-) -> Result<Transaction<'static, Postgres>, StoreError> {
-    let mut tx = begin_alone(pool, step).await?;
-    let create = sqlx::query(include_str!("sql/create_beside.sql")).bind(beside);
-    create.execute(&mut *tx).await.during(step)?;
-    Ok(tx)
+) -> Result<(Transaction<'static, Postgres>, LockWaiter), StoreError> {
+    let (mut tx, waiter) = begin_alone(pool, step).await?;
+    set_local(&mut tx, "search_path", beside)
+        .await
+        .during(step)?;
+    Ok((tx, waiter))
+}
+
+async fn execute(
+    connection: &mut PgConnection,
+    script: &'static str,
+    step: &'static str,
+) -> Result<(), StoreError> {
+    raw_sql(script)
+        .execute(connection)
+        .await
+        .map(drop)
+        .during(step)
 }
 
 /// Makes again what is missing or different, as far as that can be, all or nothing, and says what that was. Triggers on the
-/// platform's tables are for whoever adds them.
+/// platform's tables are for whoever adds them. Settlements take the same tables in another order; whoever is ended for that
+/// begins anew.
 pub(in crate::storage) async fn repair(
     pool: &PgPool,
     ground: &Ground,
+    build_within: Duration,
 ) -> Result<Vec<String>, StoreError> {
-    let step = "put right what migrations have made";
-    let mut tx = begin_beside(pool, step, ground.beside_extensions()).await?;
-    let made = shape::make_again(&mut tx, &ground.damage, &ground.runs())
-        .await
-        .during(step);
-    let made = holders::named(made, pool, Awaited::Platform, step).await?;
-    tx.commit().await.during(step)?;
-    Ok(made)
+    let step = shape::MAKE_AGAIN;
+    let within = milliseconds(build_within);
+    let (damage, runs) = (&ground.damage, ground.runs());
+    with_retries(REPAIRS_MAX, async || {
+        let beside = ground.beside_extensions();
+        let (mut tx, waiter) = begin_beside(pool, step, beside).await?;
+        let making = shape::make_again(&mut tx, damage, &runs, &within);
+        let made = waiter.naming(pool, step, making).await?;
+        tx.commit().await.during(step)?;
+        Ok(made)
+    })
+    .await
 }
 
 /// Runs our own migrations. An older ledger is copied between two of them, some entries in each transaction, while
@@ -560,7 +580,7 @@ pub(in crate::storage) async fn run_own(
 /// Copies the next entries, and says about how many are left; none where the copy is in the ledger's place already.
 async fn copy_ledger(pool: &PgPool) -> Result<i64, StoreError> {
     let step = "copy the ledger";
-    let mut tx = begin_alone(pool, step).await?;
+    let (mut tx, waiter) = begin_alone(pool, step).await?;
     let is_copied: bool = sqlx::query_scalar(include_str!("sql/is_ledger_copied.sql"))
         .fetch_one(&mut *tx)
         .await
@@ -568,12 +588,12 @@ async fn copy_ledger(pool: &PgPool) -> Result<i64, StoreError> {
     if is_copied {
         return Ok(0);
     }
-    let left = sqlx::query_scalar(include_str!("sql/copy_ledger.sql"))
-        .bind(COPY_ENTRIES_MAX)
-        .fetch_one(&mut *tx)
-        .await
-        .during(step);
-    let left = holders::named(left, pool, Awaited::Ours, step).await?;
+    let copying = async {
+        let copying = sqlx::query_scalar(include_str!("sql/copy_ledger.sql"));
+        let copying = copying.bind(COPY_ENTRIES_MAX).fetch_one(&mut *tx);
+        copying.await.during(step)
+    };
+    let left = waiter.naming(pool, step, copying).await?;
     tx.commit().await.during(step)?;
     Ok(left)
 }
@@ -599,14 +619,15 @@ async fn run_until(
     beside: &str,
     last: Option<i64>,
 ) -> Result<(), StoreError> {
-    let mut tx = begin_beside(pool, step, beside).await?;
+    let (mut tx, waiter) = begin_beside(pool, step, beside).await?;
     all.set_locking(false);
-    // `run` is this call behind a trait that a boxed future cannot name.
-    let run = all.run_direct(last, &mut *tx, false).await;
-    let run = run.map_err(|error| StoreError::migration(step, error));
-    holders::named(run, pool, Awaited::Ours, step).await?;
-    let corrected = raw_sql(CORRECT_QUEUE).execute(&mut *tx).await.during(step);
-    holders::named(corrected, pool, Awaited::Ours, step).await?;
+    let running = async {
+        // `run` is this call behind a trait that a boxed future cannot name.
+        let run = all.run_direct(last, &mut *tx, false).await;
+        run.map_err(|error| StoreError::migration(step, error))?;
+        execute(&mut tx, CORRECT_QUEUE, step).await
+    };
+    waiter.naming(pool, step, running).await?;
     tx.commit().await.during(step)
 }
 

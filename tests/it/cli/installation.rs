@@ -532,7 +532,7 @@ async fn a_removal_that_has_to_wait_says_for_whom() {
         &[],
         &[
             "cannot remove our schemas: console (process",
-            "has locks on it; nothing was changed by this step",
+            "is in the way of a lock; nothing was changed by this step",
             "to do: Have these sessions end",
         ],
     );

@@ -1,11 +1,18 @@
 //! What others take away of what migrations made: told by `doctor` and by `migrate`, put right by `migrate --repair`.
 
+use std::fs;
+
+use sqlx::{Connection as _, PgConnection, raw_sql};
+use tempfile::TempDir;
+use tokio::task;
+
 use super::installation::{execute, grant, said};
-use super::stage::{assert_says, plant};
+use super::stage::{assert_says, plant, program, ran};
 use crate::support::case::Case;
 use crate::support::cluster::{self, TestDatabase};
-use crate::support::roles::{self, Purpose};
+use crate::support::roles::{self, Purpose, connect};
 use crate::support::scene::{NO_SWEEPS, OPEN_JOBS, Scene, dismiss};
+use crate::support::time::eventually;
 use crate::support::worker::said_by;
 
 /// What `migrate --with-platform-trigger` wants of the tables' owner.
@@ -100,6 +107,143 @@ async fn what_was_lost_is_told_and_made_good_and_no_job_goes_with_it() {
             "doctor ⇒ 0 | problems: 0\n migrate ⇒ 0 | nothing was changed",
         );
     }
+}
+
+/// Jobs and workers are hints: where a row cannot be told whole, it is worth nothing.
+#[tokio::test]
+async fn rows_that_cannot_be_without_what_was_lost_are_removed_and_counted() {
+    let database = installed().await;
+    let url = database.url();
+    let in_hand = "INSERT INTO apalis.workers (id, worker_type, storage_name) VALUES ('gone', 'restore.execute', 'x');
+                   UPDATE apalis.jobs SET status = 'Running', lock_by = 'gone', lock_at = now()";
+    execute(&url, in_hand.to_owned()).await;
+    for (loss, column, table, jobs) in [
+        (
+            "worker_type",
+            "apalis.workers.worker_type",
+            "apalis.workers",
+            1,
+        ),
+        ("id", "apalis.workers.id", "", 1),
+        ("job", "apalis.jobs.job", "apalis.jobs", 0),
+    ] {
+        let (of, _) = column.rsplit_once('.').expect("a column");
+        execute(&url, format!("ALTER TABLE {of} DROP COLUMN {loss} CASCADE")).await;
+        let told = format!(
+            "column {column}: It was made by a migration and is gone, and no row can be without it"
+        );
+        let advice = "`restore-reconciler migrate --repair`: it removes the rows of that table";
+        said(&url, "migrate", 1).says(&[], &[&told, advice]);
+        assert!(
+            said(&url, "doctor --output json", 3)
+                .stdout
+                .contains(advice)
+        );
+        let repaired = said(&url, "migrate --repair", 0).stdout;
+        let removed = format!("table {table}, whose rows were removed: 1");
+        let is_told = repaired.contains("rows were removed");
+        assert_eq!(is_told, !table.is_empty(), "{repaired}");
+        assert!(!is_told || repaired.contains(&removed), "{repaired}");
+        let left = format!(
+            "DO $$ BEGIN ASSERT (SELECT count(*) FROM apalis.jobs WHERE status = 'Pending' AND lock_by IS NULL) = {jobs}; END $$"
+        );
+        execute(&url, left).await;
+        said(&url, "migrate", 0);
+    }
+    said(&url, "doctor", 0);
+}
+
+/// How full an index's pages are is for whoever looks after the server, and apalis makes some of its indexes twice.
+#[tokio::test]
+async fn what_changes_nothing_for_anybody_is_no_damage() {
+    let database = installed().await;
+    let url = database.url();
+    let tuned = "ALTER INDEX apalis.idx_apalis_jobs_fetch_partial SET (fillfactor = 70);
+                 ALTER INDEX reconciler.watch_list_by_time SET (fillfactor = 70, deduplicate_items = off);
+                 DROP INDEX apalis.lidx, apalis.idx_apalis_workers_last_seen, apalis.wtidx, apalis.unique_job_id";
+    execute(&url, tuned.to_owned()).await;
+    said(&url, "migrate", 0);
+    said(&url, "doctor", 0);
+    execute(&url, "DROP INDEX apalis.idx_apalis_jobs_lock_by".to_owned()).await;
+    said(&url, "migrate", 1).says(
+        &[],
+        &["index apalis.idx_apalis_jobs_lock_by", "index apalis.lidx"],
+    );
+    said(&url, "migrate --repair", 0);
+}
+
+/// Workers take the queue's tables in whatever order they need them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_outlives_a_deadlock_with_a_worker() {
+    let database = installed().await;
+    let url = database.url();
+    execute(
+        &url,
+        "ALTER TABLE apalis.jobs DROP COLUMN metadata".to_owned(),
+    )
+    .await;
+    let mut worker = connect(Purpose::Worker, &url).await;
+    let begun = raw_sql("BEGIN; LOCK TABLE apalis.workers IN ROW EXCLUSIVE MODE");
+    begun.execute(&mut worker).await.expect("a lock");
+    let repairing = task::spawn_blocking({
+        let url = url.clone();
+        move || said(&url, "migrate --repair", 0)
+    });
+    let mut observer = PgConnection::connect(&url).await.expect("a connection");
+    let waits =
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'apalis.workers'::regclass";
+    let waits = async || {
+        let waiting: i64 = sqlx::query_scalar(waits)
+            .fetch_one(&mut observer)
+            .await
+            .expect("an answer");
+        (waiting == 1).then_some(())
+    };
+    eventually(waits, async || "nobody waits".to_owned()).await;
+    // One of both is ended: the worker would poll again.
+    let polled = raw_sql("LOCK TABLE apalis.jobs IN ROW EXCLUSIVE MODE; COMMIT");
+    let polled = polled.execute(&mut worker).await;
+    worker.close().await.expect("its locks go with it");
+    let repaired = repairing.await.expect("it is repaired").stdout;
+    assert!(
+        repaired.contains("column apalis.jobs.metadata"),
+        "{repaired} {polled:?}"
+    );
+}
+
+/// Whoever builds an index keeps others from writing to its table.
+#[tokio::test]
+async fn an_index_is_not_built_for_ever() {
+    let database = installed().await;
+    let url = database.url();
+    let slow = "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(30); END';
+                CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION slow();
+                DROP INDEX reconciler.watch_list_by_time";
+    execute(&url, slow.to_owned()).await;
+    let config = TempDir::new().expect("a directory");
+    let config = config.path().join("reconciler.toml");
+    let limits = "[database]\nstatement_timeout = \"1s\"\nlock_timeout = \"1s\"\n";
+    fs::write(&config, limits).expect("a file");
+    let repair = [
+        "migrate",
+        "--repair",
+        "--config",
+        config.to_str().expect("UTF-8"),
+    ];
+    ran(&mut program(&url, &repair)).exits(1).says(
+        &[],
+        &[
+            "an index was not built within 1000ms, in which nobody can write to its table; nothing was changed",
+            "by hand, it is made by: DROP INDEX CONCURRENTLY IF EXISTS reconciler.watch_list_by_time; \
+             CREATE INDEX CONCURRENTLY watch_list_by_time ON reconciler.watch_list",
+            "raise database.statement_timeout for this command",
+        ],
+    );
+    execute(&url, "DROP EVENT TRIGGER slow".to_owned()).await;
+    let mut repair = program(&url, &repair);
+    ran(&mut repair)
+        .exits(0)
+        .says(&["index reconciler.watch_list_by_time"], &[]);
 }
 
 /// What holds verdicts is not made again: empty, it would say that there were none.

@@ -170,7 +170,9 @@ const OTHERS: &[(&str, &str)] = &[
     ("lock_migrations", "reads nothing"),
     ("is_ledger_copied", "reads the catalogue"),
     ("copy_ledger", "reads what it copies, once"),
-    ("create_beside", "reads nothing"),
+    ("set_local", "reads nothing"),
+    ("backend_pid", "reads nothing"),
+    ("lock_queue", "reads nothing"),
     ("load_runs_alone", "is load_runs without our tables"),
     (
         "load_due_workspaces_alone",
@@ -194,9 +196,15 @@ const OTHERS: &[(&str, &str)] = &[
     ("drop_own", "removes what it names"),
     ("correct_queue", "reads the catalogue"),
     ("drop_queue", "removes what it names"),
-    ("limit_locks", "reads nothing"),
     ("shape", "reads the catalogue"),
-    ("open_shape", "reads nothing"),
+    (
+        "empty_jobs",
+        "removes all jobs, once, where they are worthless",
+    ),
+    (
+        "empty_workers",
+        "removes all workers, once, where they are worthless",
+    ),
     (
         "repair_claims",
         "reads all jobs, once, where the workers were lost",

@@ -44,7 +44,10 @@ SELECT 'index', format('%I.%I', relation.nspname, made.relname), CASE WHEN indis
 FROM relation
 JOIN pg_index ON indrelid = relation.oid
 JOIN pg_class AS made ON made.oid = indexrelid
-CROSS JOIN LATERAL (SELECT replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') AS definition) AS said
+CROSS JOIN LATERAL (
+    -- How full its pages are, and the like, is for whoever looks after the server.
+    SELECT regexp_replace(replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON '), ' WITH \([^)]*\)', '') AS definition
+) AS said
 WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))
 UNION ALL
 SELECT 'function', called.name, '',

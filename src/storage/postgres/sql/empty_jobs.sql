@@ -1,0 +1,2 @@
+-- empty_jobs: removes all jobs.
+DELETE FROM apalis.jobs
