@@ -19,6 +19,7 @@ pub(super) mod triggers;
 pub(super) mod uninstall;
 pub(super) mod upgrade;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -67,13 +68,29 @@ struct OpenedToWrite {
     /// Where the platform is that our schema serves, and where the search path leads.
     bound_schema: Option<String>,
     found_schema: Option<String>,
-    schema_version: i64,
+    /// Those that were run to their end.
+    migrations: String,
 }
 
 impl OpenedToWrite {
+    /// The newest migration; where one before it is missing, the last before that.
+    fn schema_version(&self) -> i64 {
+        let applied = self.migrations.split(' ').filter_map(|it| it.parse().ok());
+        let applied: BTreeSet<i64> = applied.collect();
+        let newest = applied.last().copied().unwrap_or_default();
+        let is_missing = |version: &&i64| !applied.contains(version);
+        match VERSIONS_KNOWN.iter().find(is_missing) {
+            Some(missing) if *missing < newest => {
+                let before = VERSIONS_KNOWN.iter().take_while(|it| *it < missing);
+                before.last().copied().unwrap_or_default()
+            }
+            _ => newest,
+        }
+    }
+
     /// Why nothing may be settled beside this schema, or from this platform.
     fn distrust(&self) -> Option<Distrust> {
-        let (found, known) = (self.schema_version, *VERSION_KNOWN);
+        let (found, known) = (self.schema_version(), *VERSION_KNOWN);
         if found != known {
             return Some(Distrust::OtherSchema { found, known });
         }
@@ -87,6 +104,10 @@ impl OpenedToWrite {
         }
     }
 }
+
+/// The migrations that this program brings along, in their order.
+static VERSIONS_KNOWN: LazyLock<Vec<i64>> =
+    LazyLock::new(|| migrator().iter().map(|it| it.version).collect());
 
 /// The newest migration that this program brings along.
 pub(super) static VERSION_KNOWN: LazyLock<i64> = LazyLock::new(|| newest(&migrator()));

@@ -146,7 +146,7 @@ async fn take_back<T: Transactions>(
     seen: &Attempts,
     with: &Settling,
 ) -> Result<(), StoreError> {
-    let mut tx = store.begin().await?;
+    let mut tx = begin_trusted(store, SETTLE).await?;
     let result = tx.note_attempt(run, seen, &with.by.worker).await;
     finish(tx, result).await
 }
@@ -216,7 +216,7 @@ async fn release<T: Transactions>(
     if jobs.is_empty() {
         return Ok(());
     }
-    let mut tx = store.begin().await?;
+    let mut tx = begin_trusted(store, SETTLE).await?;
     let result = acknowledge(&mut tx, settled, jobs).await;
     finish(tx, result).await
 }
@@ -261,7 +261,7 @@ async fn watch_refused<T: Transactions>(
     with: &Settling,
     error: &StoreError,
 ) -> Result<Option<Watch>, StoreError> {
-    let mut tx = store.begin().await?;
+    let mut tx = begin_trusted(store, SETTLE).await?;
     let result = watch_refused_within(&mut tx, run, jobs, with, error).await;
     finish(tx, result).await
 }

@@ -104,6 +104,33 @@ pub(super) async fn of_older_program() -> Fixture {
     on
 }
 
+/// What everybody was granted is not carried over to what is new, and whoever lacks it is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_new_is_everybodys() {
+    let on = of_older_program().await;
+    let everybodys = "GRANT USAGE ON SCHEMA reconciler TO PUBLIC; GRANT SELECT, INSERT ON reconciler.ledger TO PUBLIC";
+    on.execute(everybodys).await;
+    run(&on.url, &["migrate"]).exits(0);
+    let reads = |role: &str| {
+        format!(
+            "SELECT has_table_privilege('{role}', 'reconciler.opinions', 'SELECT')::int::bigint"
+        )
+    };
+    assert_eq!(on.count(&reads("public")).await, 0);
+    assert_eq!(
+        on.count(&reads("reconciler")).await,
+        1,
+        "it has what it had by itself"
+    );
+    let told = run(
+        &Purpose::Console.url(&on.url),
+        &["doctor", "--as", "console"],
+    )
+    .exits(3);
+    let grant = "ON reconciler.opinions TO console;";
+    assert!(told.all().contains(grant), "{}", told.all());
+}
+
 async fn execute(connection: &mut PgConnection, statement: &'static str) {
     raw_sql(statement).execute(connection).await.unwrap();
 }

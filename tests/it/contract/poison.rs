@@ -11,8 +11,10 @@ use restore_reconciler::internals::sweep::{Scope, sweep};
 
 use super::reader::reader;
 use crate::support::case::Case;
+use crate::support::hold::{WAITING, hold};
 use crate::support::role::Role;
 use crate::support::store::{Fixture, on_both, open_trusting, refused, run_ids, settle, settling};
+use crate::support::time::eventually;
 
 on_both!(
     a_refused_update_costs_one_run_its_verdict,
@@ -23,6 +25,37 @@ on_both!(
     a_refused_watch_list_entry_is_reported_all_the_same,
     what_the_database_said_is_shown_beside_the_run,
 );
+
+/// A refusal is written down in a transaction of its own, before which somebody may migrate, or begin to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_beside_another_schema_is_not_written_down() {
+    let on = Fixture::postgres().await;
+    on.plant([Case::failed(1)]).await;
+    on.refuse("UPDATE ON operation_runs", "NEW.id = 1").await;
+    let later = "INSERT INTO reconciler.migrations (version, description, success, checksum, execution_time)
+                 VALUES (9999, 'later', true, '', 0)";
+    let gap = "DELETE FROM reconciler.migrations WHERE version IN (9, 9999)";
+    for (change, version) in [(later, 9999), (gap, 8)] {
+        let held = hold(&on.url, 1).await;
+        let store = on.store.clone();
+        let settling = tokio::spawn(async move {
+            let mut settled = Vec::new();
+            store
+                .settle(&run_ids(&[1]), &settling(), &mut settled)
+                .await
+        });
+        let waits = async || (on.count(WAITING).await == 1).then_some(());
+        eventually(waits, async || "it does not wait".to_owned()).await;
+        on.execute(change).await;
+        held.let_go().await;
+        let error = settling.await.expect("it ends").expect_err("it is refused");
+        let told = format!("our schema is at version {version} and");
+        assert!(error.to_string().contains(&told), "{error}");
+        assert_eq!(on.number_of("reconciler.watch_list").await, 0);
+        on.execute("DELETE FROM reconciler.migrations WHERE version = 9999")
+            .await;
+    }
+}
 
 /// The run in the middle of a batch that the database refuses to write something about.
 const POISON: i64 = 250;

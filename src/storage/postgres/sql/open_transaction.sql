@@ -1,5 +1,5 @@
 -- open_transaction: sets this transaction's time zone and limits, reads the clock, asks which tables may hide rows, whose
--- they are and which version our schema has, and sees what may swallow a write without a word.
+-- they are and which migrations our schema has, and sees what may swallow a write without a word.
 -- Plans are made for the batch at hand: a generic one expects arrays of ten, and walks tables that
 -- have no index once for each element.
 SELECT
@@ -49,4 +49,4 @@ SELECT
         JOIN pg_namespace AS namespace ON namespace.oid = runs.relnamespace
         WHERE runs.oid = to_regclass('operation_runs')
     ) AS found_schema,
-    coalesce((SELECT max(version) FROM reconciler.migrations WHERE success), 0) AS schema_version
+    (SELECT coalesce(string_agg(version::text, ' '), '') FROM reconciler.migrations WHERE success) AS migrations
