@@ -293,7 +293,7 @@ pub(super) const TABLES: [NeededTable; 27] = [
     ),
     own("attempts", &["SELECT", "INSERT", "UPDATE", "DELETE"], true),
     own("sweeps", &["SELECT", "INSERT", "UPDATE"], true),
-    own("ticks", &["SELECT", "INSERT", "DELETE"], false),
+    own("ticks", &["SELECT", "INSERT", "UPDATE", "DELETE"], false),
     own("census", &["SELECT", "INSERT", "UPDATE"], false),
     own("judges", &["SELECT", "INSERT", "UPDATE", "DELETE"], false),
     own("opinions", &["SELECT", "INSERT"], true),

@@ -52,10 +52,8 @@ pub(super) struct Shared {
     pub(super) name: ProcessName,
     /// The names under which this process takes jobs now, by queue.
     workers: Mutex<BTreeMap<&'static str, String>>,
-    /// The last tick that somebody is known to have won, with which its shards were queued.
-    last_tick: Mutex<Option<Timestamp>>,
-    /// Whether a sweep has failed here since the last tick.
-    pub(super) sweep_failed: AtomicBool,
+    /// The last tick whose sweep has ended, if there is one; none before that was asked.
+    last_swept: Mutex<Option<Option<Timestamp>>>,
     /// Whether another worker judges by other settings.
     pub(super) others_differ: AtomicBool,
     /// Whether a part has ended that must not.
@@ -79,8 +77,7 @@ impl Shared {
             options,
             name: ProcessName::of_this_process(),
             workers: Mutex::default(),
-            last_tick: Mutex::default(),
-            sweep_failed: AtomicBool::new(false),
+            last_swept: Mutex::default(),
             others_differ: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             stop,
@@ -105,9 +102,9 @@ impl Shared {
         workers.insert(queue, worker.to_owned());
     }
 
-    /// The last tick that somebody is known to have won.
-    pub(super) fn last_tick(&self) -> MutexGuard<'_, Option<Timestamp>> {
-        self.last_tick
+    /// The last tick whose sweep has ended, as it was when that was last asked.
+    pub(super) fn last_swept(&self) -> MutexGuard<'_, Option<Option<Timestamp>>> {
+        self.last_swept
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -142,14 +142,10 @@ async fn on_tick(shared: &Shared, tick: Timestamp) {
 
 async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
     let plan = |due| shards_for(due, u64::from(shared.options.sweep.shard_runs), SHARDS_MAX);
-    // Somebody won the tick before this one, and when it came: its shards were done, whoever did them, or nothing was due.
-    // Where this host does not know that there was such a tick, it knows of no sweep either.
-    let before = shared.last_tick().take();
-    let failed = shared.sweep_failed.swap(false, Ordering::Relaxed);
-    if let Some(before) = before
-        && !failed
-        && !shared.store.has_undone_shards(tick, before).await?
-    {
+    // Whoever swept. One that ended before this host first looked is none that it has seen.
+    let swept = shared.store.last_swept(tick).await?;
+    let before = shared.last_swept().replace(swept);
+    if before.is_some_and(|before| swept > before) {
         shared.health.sweep_succeeded();
     }
     shared.store.forget_leftovers().await?;
@@ -157,7 +153,6 @@ async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
         .store
         .win_tick(tick, shared.name.as_str(), &plan)
         .await?;
-    *shared.last_tick() = Some(tick);
     let Some(shards) = won else {
         return Ok(());
     };
@@ -253,13 +248,15 @@ async fn sweep_shard(
                     // One of several says nothing of the others, which the next tick looks at.
                     shared.health.sweep_succeeded();
                 }
+                if let Err(error) = shared.store.note_swept(job.tick, part).await {
+                    tracing::debug!(%error, "no other host knows that this shard was swept");
+                }
                 return Ok(());
             }
         }
         Err(trouble) => {
             SWEEPS.add([FAILED], 1);
             shared.health.sweep_failed();
-            shared.sweep_failed.store(true, Ordering::Relaxed);
             tracing::warn!(
                 { { SWEEP_TICK } = %job.tick, { SWEEP_SHARD } = job.shard, trouble = trouble.said() },
                 "a sweep failed; the next tick goes on"

@@ -23,7 +23,7 @@ use serde::Serialize;
 use sqlx::migrate::Migrator;
 use sqlx::{PgPool, SqlitePool};
 
-use super::column::{Id, OptionalId};
+use super::column::{Id, OptionalId, StoredMoment};
 use super::error::{During as _, StoreError};
 use super::model::{Backend, ClaimedJob};
 use super::postgres::upgrade::{self, Ground};
@@ -86,6 +86,9 @@ const PRUNE_ROWS_MAX: u32 = 5_000;
 
 /// Forgets ticks that somebody has won before they came, by another clock.
 const FORGET_TICKS: Statement = statement!("forget ticks of another clock", "forget_early_ticks");
+
+/// Writes down how a tick's sweep ended.
+const NOTE_SWEPT: Statement = statement!("note how a sweep ended", "note_swept");
 
 /// The step at which ticks are won.
 const WIN: &str = "win a tick";
@@ -284,17 +287,18 @@ impl Store {
         self.database.execute(FORGET_TICKS, values).await.map(drop)
     }
 
-    /// Whether a shard of a sweep that was asked for before `tick` is still not done, or was given up since `since`.
-    pub async fn has_undone_shards(
-        &self,
-        tick: Timestamp,
-        since: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let step = "look for shards that are not done";
-        let statement = statement!(step, queue "has_undone_shards");
-        self.database
-            .fetch_value(statement, values![tick, since])
-            .await
+    /// Writes down that a shard of a tick's sweep was swept to its end.
+    pub async fn note_swept(&self, tick: Timestamp, shard: Shard) -> Result<(), StoreError> {
+        let values = values![tick, shard.of(), 1_i64 << shard.index()];
+        self.database.execute(NOTE_SWEPT, values).await.map(drop)
+    }
+
+    /// The latest tick before `tick` of which each shard was swept to its end, or at which nothing was due.
+    pub async fn last_swept(&self, tick: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let statement = statement!("look for the last sweep that ended", "last_swept");
+        let last = self.database.fetch_column(statement, values![tick]).await?;
+        let last: Option<StoredMoment> = last.into_iter().next();
+        last.map(|last| last.read(statement.step)).transpose()
     }
 
     /// Removes what nobody needs any more, in statements that each remove little: whoever writes meanwhile
@@ -407,6 +411,11 @@ async fn win_tick(
         0 => 0,
         runs => plan(runs),
     };
+    if shards == 0 {
+        tx.driver()
+            .execute(NOTE_SWEPT, values![tick, 0_i64, 0_i64])
+            .await?;
+    }
     let jobs = payloads(SweepJob::all(tick, shards))?;
     tx.driver().execute(queue, values![&*jobs]).await?;
     Ok(Some(jobs))

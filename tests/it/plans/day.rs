@@ -217,7 +217,8 @@ async fn ticks(store: &Store) -> Result<(), StoreError> {
     assert_eq!(store.win_tick(tick, WORKER, &plan).await?, Some(4));
     assert_eq!(store.win_tick(tick, WORKER, &plan).await?, None);
     let later = tick + SignedDuration::from_mins(1);
-    store.has_undone_shards(later, later).await?;
+    store.note_swept(tick, Shard::WHOLE).await?;
+    assert_eq!(store.last_swept(later).await?, Some(tick));
     let keep = Retention {
         jobs: Duration::from_mins(1_650),
         workers: Duration::from_hours(1),
