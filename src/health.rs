@@ -126,6 +126,8 @@ pub enum Obstacle {
     ShiftedTimes,
     /// A worker of newer rules is at work.
     NewerRules,
+    /// Commits wait for a synchronous standby.
+    Unconfirmed,
 }
 
 impl Obstacle {
@@ -143,6 +145,7 @@ impl Obstacle {
             Self::HiddenRows => "hidden rows",
             Self::ShiftedTimes => "shifted times",
             Self::NewerRules => "newer rules",
+            Self::Unconfirmed => "commits that wait for a standby",
         }
     }
 
@@ -173,6 +176,9 @@ impl Obstacle {
             }
             Self::NewerRules => {
                 "a worker of newer rules is at work, so this one settles nothing; upgrade restore-reconciler on this host"
+            }
+            Self::Unconfirmed => {
+                "commits wait for a synchronous standby that does not confirm them, so nothing else is settled; bring it back, or take it out of synchronous_standby_names"
             }
         }
     }

@@ -62,6 +62,12 @@ pub enum Distrust {
         .0.rows, .0.rows_compared, .0.by.abs(), if .0.by.is_negative() { "before" } else { "after" }
     )]
     ShiftedTimes(Shift),
+    /// The server keeps commits waiting, and nobody knows of one that waits whether a failover would keep it.
+    #[error(
+        "commits wait for a synchronous standby that does not confirm them, so nothing else is settled; what waits is committed \
+         once it does"
+    )]
+    Unconfirmed,
 }
 
 impl Distrust {
@@ -89,6 +95,10 @@ impl Distrust {
             }
             Self::OtherSchema { .. } => {
                 "Run `restore-reconciler migrate`. Workers go on by themselves."
+            }
+            Self::Unconfirmed => {
+                "Bring the standby back, or take it out of synchronous_standby_names and reload the server. Workers go on by \
+                 themselves."
             }
             Self::ShiftedTimes(_) => {
                 "Run `restore-reconciler doctor`: it names time zones, and what ends this. Workers go on by themselves."

@@ -1,5 +1,7 @@
 //! The store: one behaviour over a database of either kind.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
 use sqlx::migrate::Migrator;
@@ -15,7 +17,7 @@ use super::postgres::upgrade::Ground;
 use super::postgres::{self, PostgresStore};
 use super::settle::{self, Transactions, finish};
 use super::sqlite::{self, SqliteStore};
-use super::statement::{Statement, Value, statement};
+use super::statement::{Statement, Value, statement, values};
 use super::transaction::DatabaseTransaction;
 
 /// A database that holds the platform's tables and our own. Clones share its connections.
@@ -401,6 +403,22 @@ impl Store {
                 Ok((found != known).then_some(Distrust::OtherSchema { found, known }))
             }
         }
+    }
+
+    /// Whether commits have waited for so long for a synchronous standby, as this role's sessions show; and ends the waits
+    /// of what is no transaction.
+    pub async fn waits_for_standby(&self, wait: Duration) -> Result<bool, StoreError> {
+        let EitherDatabase::Postgres(database) = &self.database else {
+            return Ok(false);
+        };
+        let statement = statement!("look for commits that wait", postgres "end_waits");
+        // Other sessions may all be waiting.
+        let mut lent = Box::pin(database.pulse().acquire())
+            .await
+            .during(statement.step)?;
+        Connection::Postgres(&mut lent)
+            .fetch_value(statement, values![wait])
+            .await
     }
 
     /// Opens one more session, and ends it, to learn why there is none. A file has none to be refused.

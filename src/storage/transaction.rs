@@ -1,5 +1,7 @@
 //! A transaction of either database, with its moment.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use sqlx::{Connection as _, Postgres, Sqlite};
 
@@ -13,6 +15,9 @@ use super::statement::{statement, values};
 
 /// The step at which what is checked late is refused.
 const COMMIT: &str = "commit";
+
+/// How long a commit may take. Whatever it would refuse was checked before, so it waits for a disk or for a standby.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Rolled back unless it is committed.
 pub(super) struct DatabaseTransaction {
@@ -125,6 +130,8 @@ impl DatabaseTransaction {
     /// PostgreSQL tells of a commit that fails before it has let go of the locks, and nothing waits for that:
     /// the next try, on another connection, might find its own runs held. So what a commit would refuse is
     /// refused before it, and the rollback is waited for.
+    ///
+    /// A commit that is not confirmed in time goes on all the same: the rows are the truth of it.
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         if let Err(error) = self.check_deferred().await {
             if let Err(lost) = self.rollback().await {
@@ -133,7 +140,14 @@ impl DatabaseTransaction {
             return Err(error);
         }
         match self.tx {
-            Tx::Postgres(tx) => tx.commit().await,
+            Tx::Postgres(tx) => {
+                // In a task of its own: a session that waits for a standby keeps its place in the pool, whoever drops this.
+                let committing = tokio::spawn(tx.commit());
+                match tokio::time::timeout(CONFIRMED_WITHIN, committing).await {
+                    Ok(committed) => committed.unwrap_or(Err(sqlx::Error::WorkerCrashed)),
+                    Err(_) => return Err(StoreError::fatal(COMMIT, Distrust::Unconfirmed)),
+                }
+            }
             Tx::Sqlite(tx) => tx.commit().await,
         }
         .during(COMMIT)

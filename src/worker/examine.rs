@@ -18,6 +18,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const SAMPLE_EVERY: Duration = Duration::from_mins(5);
 const SAMPLE_AGAIN_EVERY: Duration = Duration::from_secs(10);
 
+/// How long a commit waits for a standby before nothing else is settled, and how many looks then have to find none that waits
+/// for long before that ends. Each worker commits every other second by which rules it judges.
+const UNCONFIRMED_AFTER: Duration = Duration::from_secs(3);
+const STILL_UNCONFIRMED_AFTER: Duration = Duration::from_millis(500);
+const CONFIRMED_LOOKS: u32 = 3;
+
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -25,13 +31,15 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub(super) async fn keep_examining(shared: Arc<Shared>) {
     let mut sampled: Option<(Stopwatch, Duration)> = None;
     let mut was_silent = false;
+    let mut confirmed = CONFIRMED_LOOKS;
     loop {
         // Nothing is taken up before the first look, so that it waits for nothing else.
         tokio::select! {
             () = shared.stop.cancelled() => return,
             () = shared.health.database_up() => {}
         }
-        let is_known = look_as_settlements(&shared).await;
+        let is_confirmed = are_commits_confirmed(&shared, &mut confirmed).await;
+        let is_known = !is_confirmed || look_as_settlements(&shared).await;
         let is_due = sampled.is_none_or(|(since, every)| since.elapsed() >= every);
         let note = |found: Option<&Distrust>| shared.found(Obstacle::ShiftedTimes, found);
         if is_due && look(shared.store.find_shift(), note).await {
@@ -59,6 +67,27 @@ pub(super) async fn keep_examining(shared: Arc<Shared>) {
             return;
         }
     }
+}
+
+/// Whether no commit waits for a synchronous standby, as it was found so often in a row.
+async fn are_commits_confirmed(shared: &Shared, looks: &mut u32) -> bool {
+    let is_waiting = *looks < CONFIRMED_LOOKS;
+    let wait = if is_waiting {
+        STILL_UNCONFIRMED_AFTER
+    } else {
+        UNCONFIRMED_AFTER
+    };
+    let looking = shared.store.waits_for_standby(wait);
+    match tokio::time::timeout(ANSWER_WITHIN, looking).await {
+        Ok(Ok(true)) => *looks = 0,
+        Ok(Ok(false)) => *looks = looks.saturating_add(1),
+        Ok(Err(_)) | Err(_) => {} // whoever shows that this worker is alive says so
+    }
+    let is_confirmed = *looks >= CONFIRMED_LOOKS;
+    if !is_confirmed {
+        shared.found_by_settlements(Some(&Distrust::Unconfirmed));
+    }
+    is_confirmed
 }
 
 /// Asks what settlements ask, notes what was found, and returns whether there was an answer. What is refused here is refused

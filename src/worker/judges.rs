@@ -41,12 +41,13 @@ pub(super) async fn withdraw(shared: &Shared) {
     }
 }
 
-/// A worker that settles nothing for a reason of its own does not keep others from it.
+/// A worker that settles nothing for a reason of its own does not keep others from it. Where commits wait for a standby, its
+/// announcement shows whether they still do.
 async fn hear(shared: &Shared) -> Result<(Judge, Vec<Judge>), StoreError> {
     let own = Judge::new(shared.name.as_str(), &shared.options.settling.policy)?;
     let is_only_outranked = |obstacles: &BTreeSet<_>| {
         let mut obstacles = obstacles.iter();
-        obstacles.all(|obstacle| *obstacle == Obstacle::NewerRules)
+        obstacles.all(|it| matches!(it, Obstacle::NewerRules | Obstacle::Unconfirmed))
     };
     let obstacles = shared.health.watch_obstacles();
     let settles = !shared.health.cannot_settle() && is_only_outranked(&obstacles.borrow());

@@ -176,6 +176,7 @@ impl Shared {
             Obstacle::NoPlatform,
             Obstacle::OtherPlatform,
             Obstacle::HiddenRows,
+            Obstacle::Unconfirmed,
         ] {
             self.found(obstacle, distrust.filter(|_| found == Some(obstacle)));
         }
@@ -305,6 +306,7 @@ fn obstacle_of(distrust: &Distrust) -> Obstacle {
         Distrust::NoPlatform(_) => Obstacle::NoPlatform,
         Distrust::OtherSchema { .. } => Obstacle::OtherSchema,
         Distrust::ShiftedTimes(_) => Obstacle::ShiftedTimes,
+        Distrust::Unconfirmed => Obstacle::Unconfirmed,
     }
 }
 

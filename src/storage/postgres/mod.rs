@@ -29,7 +29,7 @@ use futures_util::FutureExt as _;
 use jiff::SignedDuration;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnectionMetadata;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, FromRow, PgConnection};
 
 use super::column::StoredMoment;
@@ -137,6 +137,10 @@ const PULSE_ANSWERS_WITHIN: Duration = Duration::from_millis(1_500);
 /// How long it may wait for a lock, so that a lock is what it says.
 const PULSE_LOCKS_WITHIN: Duration = Duration::from_secs(1);
 
+/// What sessions are told that write no verdicts: where a standby does not confirm what is committed, signs of life and looks
+/// for jobs go on.
+const UNCONFIRMED: (&str, &str) = ("synchronous_commit", "local");
+
 /// What every session is told, so that the server ends one that nobody can reach any more.
 const NOT_FOR_EVER: [(&str, &str); 4] = [
     ("idle_in_transaction_session_timeout", "15s"),
@@ -217,10 +221,14 @@ impl PostgresStore {
                 .options(settings.iter().copied()),
         };
         let own = of_sessions(limits.statement_timeout, limits.lock_timeout);
-        let of_queue = of_sessions(QUEUE_ANSWERS_WITHIN, QUEUE_ANSWERS_WITHIN);
+        let unconfirmed = |options: PgConnectOptions| match settings {
+            None => options,
+            Some(_) => options.options([UNCONFIRMED]),
+        };
+        let of_queue = unconfirmed(of_sessions(QUEUE_ANSWERS_WITHIN, QUEUE_ANSWERS_WITHIN));
         // Whoever sends signs of life says once that they are slow.
-        let of_pulse =
-            of_sessions(PULSE_ANSWERS_WITHIN, PULSE_LOCKS_WITHIN).disable_statement_logging();
+        let of_pulse = unconfirmed(of_sessions(PULSE_ANSWERS_WITHIN, PULSE_LOCKS_WITHIN))
+            .disable_statement_logging();
         // The pool goes on trying until its time is up and then says only that; one attempt of our own
         // says at once, and why.
         let step = "connect to PostgreSQL";

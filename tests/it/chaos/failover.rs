@@ -24,6 +24,11 @@ use crate::support::worker::Worker;
 /// How soon a probe has to say that nothing can be written.
 const TOLD_WITHIN: Duration = Duration::from_secs(15);
 
+const READ_ONLY: &str = "the server is read-only";
+
+/// What a process may have, as README says: eight, two that take jobs, one that shows that it is alive, and one that listens.
+const SESSIONS_MAX: i64 = 12;
+
 /// Longer than the silence that a restart answers.
 const READ_ONLY_FOR: Duration = Duration::from_secs(12);
 
@@ -74,12 +79,12 @@ impl Pair {
     }
 }
 
-/// While its server takes no writes, a worker says so, and nobody is told to restart it.
-async fn until_told(worker: &Worker) {
+/// While its server takes no writes, or confirms none, a worker says so, and nobody is told to restart it.
+async fn until_told(worker: &Worker, why: &str) {
     let since = Stopwatch::start();
     let says_why = async || {
         let (status, ready) = worker.probe("/readyz?verbose").await;
-        (status == 503 && ready.contains("the server is read-only")).then_some(())
+        (status == 503 && ready.contains(why)).then_some(())
     };
     let state = async || {
         let (_, ready) = worker.probe("/readyz?verbose").await;
@@ -126,7 +131,7 @@ async fn what_was_confirmed_outlives_its_server() {
             .await;
         pair.lose_primary();
         for worker in &workers {
-            until_told(worker).await;
+            until_told(worker, READ_ONLY).await;
         }
         stays_alive(&workers, READ_ONLY_FOR).await;
         pair.fail_over().await;
@@ -163,7 +168,7 @@ async fn verdicts_that_were_lost_with_a_server_are_given_again() {
         worker.go_on();
         pair.scene.until(OPEN, 0, &worker).await;
         pair.lose_primary();
-        until_told(&worker).await;
+        until_told(&worker, READ_ONLY).await;
         assert_eq!(pair.scene.count(VERDICTS).await, RUNS / 3);
         pair.standby.promote().await;
         until_ready(&worker).await;
@@ -171,6 +176,61 @@ async fn verdicts_that_were_lost_with_a_server_are_given_again() {
         pair.scene.verdicts(RUNS, &worker).await;
         pair.scene.again_changes_nothing(&worker).await;
         dismiss(worker).await;
+        assert_sound(pair.scene.url(), System::QUIET).await;
+    }
+}
+
+/// A synchronous standby that is lost keeps every commit waiting, for as long as the server is told to wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_synchronous_standby_is_told_of_and_waited_for() {
+    for (schedule, runs) in [(SWEEPS, 40), (NO_SWEEPS, 0)] {
+        let mut pair = Pair::start(schedule).await;
+        pair.primary.confirm_with_standby().await;
+        // Nobody else waits for it, so that the platform goes on.
+        let workers = "ALTER ROLE reconciler SET synchronous_commit = remote_apply";
+        pair.primary.execute(workers).await;
+        pair.primary.set("synchronous_commit", "local").await;
+        let address = pair.scene.url().to_owned();
+        let sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'reconciler'";
+        let before = pair.scene.count(sessions).await;
+        let workers = [
+            pair.scene.worker_at(&address).await,
+            pair.scene.worker_at(&address).await,
+        ];
+        pair.scene.plant((1..=runs / 2).map(Case::proven)).await;
+        pair.scene.until(OPEN, 0, &workers[0]).await;
+        block_in_place(|| pair.standby.kill());
+        pair.scene
+            .plant((1 + runs / 2..=runs).map(Case::proven))
+            .await;
+        for worker in &workers {
+            until_told(worker, "commits wait for a synchronous standby").await;
+        }
+        // It stays so, however often somebody tries.
+        for _ in 0..3 {
+            stays_alive(&workers, READ_ONLY_FOR).await;
+            let sessions = pair.scene.count(sessions).await - before;
+            assert!(
+                sessions <= 2 * SESSIONS_MAX,
+                "{sessions}\n{}",
+                workers[0].said()
+            );
+            for worker in &workers {
+                let (status, ready) = worker.probe("/readyz?verbose").await;
+                assert_eq!(status, 503, "{ready}");
+            }
+        }
+        // Nobody sees a verdict before a standby has it.
+        assert_eq!(pair.scene.count(VERDICTS).await, runs / 2);
+        block_in_place(|| pair.standby.start_again());
+        for worker in &workers {
+            until_ready(worker).await;
+        }
+        pair.scene.until(OPEN, 0, &workers[0]).await;
+        pair.scene.verdicts(runs, &workers[0]).await;
+        for worker in workers {
+            dismiss(worker).await;
+        }
         assert_sound(pair.scene.url(), System::QUIET).await;
     }
 }
