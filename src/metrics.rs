@@ -293,6 +293,9 @@ declare! {
     Console Gauge POSTURES_READ = "reconciler_environments_timestamp_seconds" in Seconds,
         by [] of one:
         "When postures were read, by the database's clock.";
+    Console Gauge BEHIND = "reconciler_standby_lag_seconds" in Seconds,
+        by [] of one:
+        "About how far behind its primary the standby is that the console is read from; 0 where that is no standby.";
     Worker Gauge CENSUS_TAKEN = "reconciler_census_timestamp_seconds" in Seconds,
         by [] of one:
         "When the numbers about the whole database were read, by the database's clock; 0 where they never were.";

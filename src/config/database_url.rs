@@ -9,7 +9,7 @@ use std::str::FromStr;
 use thiserror::Error;
 use url::form_urlencoded;
 
-use crate::storage::{AddressError, Backend, ServerAddress, shown_query};
+use crate::storage::{AddressError, Backend, ServerAddress, WantedServer, shown_query};
 
 /// Where the database is, with the secret to enter it.
 ///
@@ -47,6 +47,12 @@ impl DatabaseUrl {
     /// The URL with its secret, for whoever connects. Never print it.
     pub fn expose_secret(&self) -> &str {
         &self.text
+    }
+
+    /// Whether no primary is meant.
+    pub(super) fn wants_standby(&self) -> bool {
+        let address = ServerAddress::parse(&self.text);
+        address.is_ok_and(|address| address.wanted() == WantedServer::Standby)
     }
 
     /// Whom a password is to be looked up for: host, port, database and user. Nobody where the URL holds one, and

@@ -187,6 +187,12 @@ fn given<'v>(
     }
 }
 
+/// Why a standby will not do.
+const NO_STANDBY: AddressError = AddressError::Value(
+    "target_session_attrs",
+    "must be any, read-write or primary: verdicts are written; RECONCILER_READ_URL may ask for a standby",
+);
+
 /// A URL that is given in a variable, or in a file that another variable names.
 #[derive(Default)]
 struct Given {
@@ -223,7 +229,12 @@ impl Given {
         };
         text.ok_or(AddressError::NotPlainText.into())
             .and_then(|text| text.parse())
-            .map(Some)
+            .and_then(|url: DatabaseUrl| {
+                if url.wants_standby() && self.name != READ_URL_VARIABLE {
+                    return Err(NO_STANDBY.into());
+                }
+                Ok(Some(url))
+            })
             .map_err(|problem| ConfigError::DatabaseUrl {
                 name: self.given_by(),
                 problem,

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
 use jiff::Timestamp;
@@ -19,8 +20,8 @@ use super::probes::exposition;
 use super::problem::Problem;
 use crate::config::Capability;
 use crate::metrics::{
-    ENVIRONMENTS, Exporter, POSTURES_READ, POSTURES_WHOLE, Role, WORKSPACE_ENVIRONMENTS, number,
-    seconds_of,
+    BEHIND, ENVIRONMENTS, Exporter, POSTURES_READ, POSTURES_WHOLE, Role, WORKSPACE_ENVIRONMENTS,
+    number, seconds_of,
 };
 use crate::postures::Postures;
 
@@ -29,6 +30,23 @@ pub(super) const METRICS: &str = "/metrics";
 
 pub(super) fn routes() -> Router<Arc<ConsoleState>> {
     Router::new().route(METRICS, get(metrics))
+}
+
+/// How far behind the standby is that the console is read from, in seconds, where it is one.
+const STANDBY_LAG: HeaderName = HeaderName::from_static("restore-reconciler-standby-lag");
+
+/// Says so with each answer: the API's and the pages' own.
+pub(super) async fn tell_lag(
+    State(console): State<Arc<ConsoleState>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(behind) = console.behind() {
+        let seconds = HeaderValue::from(behind.as_secs());
+        response.headers_mut().insert(STANDBY_LAG, seconds);
+    }
+    response
 }
 
 async fn metrics(
@@ -42,7 +60,11 @@ async fn metrics(
         StatusCode::INTERNAL_SERVER_ERROR
     })?;
     let by_workspace = console.metrics.by_workspace;
-    exporter.record(|| count(survey.as_of, &survey.postures, by_workspace));
+    let behind = console.behind().unwrap_or_default();
+    exporter.record(|| {
+        count(survey.as_of, &survey.postures, by_workspace);
+        BEHIND.set([], behind.as_secs_f64());
+    });
     Ok(exposition(exporter.exported().render()))
 }
 

@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -109,6 +110,7 @@ pub async fn serve_console(
     let access = AccessControl::new(&console.settings, limits.logins_per_minute, clock);
     let access = Arc::new(access.map_err(io::Error::other)?);
     let concurrency = Concurrency::new(limits.requests_max, limits.permit_timeout);
+    let console = Arc::new(console);
     let router = Router::new()
         .merge(pages::routes::routes())
         .merge(api::routes())
@@ -116,7 +118,8 @@ pub async fn serve_console(
         .merge(login::routes(Arc::clone(&access)))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
-        .with_state(Arc::new(console));
+        .layer(from_fn_with_state(Arc::clone(&console), metrics::tell_lag))
+        .with_state(console);
     let router = protect(router, &access, concurrency.into(), limits.request_timeout);
     serve(listener, limits.connections, router, stop).await
 }

@@ -96,6 +96,18 @@ impl Problem {
             .saying("Put the file back if it was removed, then start the console again. Its log names the file.")
     }
 
+    /// What is to be shown is not there, or may not be read.
+    fn unreadable() -> Self {
+        let title = "The console may not read the database, or finds its tables gone";
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "database-unreadable",
+            title,
+        )
+        .saying("Its log names what is lacking, and `restore-reconciler doctor` says what to do.")
+        .after(Duration::from_secs(5))
+    }
+
     pub(super) fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
     }
@@ -184,6 +196,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let problem = match error.kind() {
             _ if error.needs_restart() => Self::replaced(),
+            _ if error.is_about_tables() => Self::unreadable(),
             ErrorKind::Transient => StatusCode::SERVICE_UNAVAILABLE.into(),
             ErrorKind::Refused | ErrorKind::Fatal => StatusCode::INTERNAL_SERVER_ERROR.into(),
         };

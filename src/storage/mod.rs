@@ -75,7 +75,7 @@ pub use postgres::shape::{Damage, look as look_at_shape};
 pub use postgres::uninstall::Installed;
 pub(crate) use postgres::upgrade::find_damage;
 pub use postgres::upgrade::{Ground, NewExtension, SchemaState};
-pub use postgres::{AddressError, ServerAddress, shown_query};
+pub use postgres::{AddressError, ServerAddress, WantedServer, shown_query};
 pub use queue::{Pruned, QueuePool, QueueState, Rechecks, Retention};
 pub use sqlite::queue_file;
 pub(crate) use sqlx::migrate::Migrator;

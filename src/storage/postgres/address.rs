@@ -20,12 +20,24 @@ use crate::storage::error::StoreError;
 /// The longest `connect_timeout`, in seconds.
 const CONNECT_SECONDS_MAX: u64 = 300;
 
+/// Which server is meant where a name may lead to several.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WantedServer {
+    /// Whichever answers.
+    #[default]
+    Any,
+    /// One that takes writes.
+    Primary,
+    /// One that follows another.
+    Standby,
+}
+
 /// Where a server is, how to enter it, and what is asked of the way there.
 #[derive(Clone)]
 pub struct ServerAddress {
     options: PgConnectOptions,
     connect_timeout: Option<Duration>,
-    wants_primary: bool,
+    wanted: WantedServer,
     has_password: bool,
     authority_file: Option<String>,
     shown: String,
@@ -192,7 +204,7 @@ impl ServerAddress {
             // as text, of which there are none here.
             options: options.extra_float_digits(None),
             connect_timeout: asked.connect_timeout,
-            wants_primary: asked.wants_primary,
+            wanted: asked.wanted,
             has_password: asked.has_password || parts.url.password().is_some(),
             authority_file: asked.authority_file,
             shown: parts.shown(),
@@ -233,9 +245,9 @@ impl ServerAddress {
         self.connect_timeout
     }
 
-    /// Whether a standby is not what is meant.
-    pub(crate) fn wants_primary(&self) -> bool {
-        self.wants_primary
+    /// Which server is meant.
+    pub(crate) fn wanted(&self) -> WantedServer {
+        self.wanted
     }
 
     /// What the driver connects with. The file with the authority's certificates is looked at first: the driver
@@ -360,7 +372,7 @@ struct AddressQuery {
     /// Names and values of the parameters that the driver follows.
     for_driver: Vec<(String, String)>,
     connect_timeout: Option<Duration>,
-    wants_primary: bool,
+    wanted: WantedServer,
     has_password: bool,
     authority_file: Option<String>,
 }
@@ -420,11 +432,16 @@ impl AddressQuery {
                 )
             }
             "target_session_attrs" => {
-                self.wants_primary = value != "any";
+                self.wanted = match value {
+                    "read-write" | "primary" => WantedServer::Primary,
+                    "standby" => WantedServer::Standby,
+                    // Where one host is named, there is no other to be preferred to it.
+                    _ => WantedServer::Any,
+                };
                 demand(
-                    ["any", "read-write", "primary"].contains(&value),
+                    ["any", "read-write", "primary", "standby", "prefer-standby"].contains(&value),
                     "target_session_attrs",
-                    "must be any, read-write or primary: verdicts are written",
+                    "must be any, read-write or primary, or, to read from, standby or prefer-standby",
                 )
             }
             "channel_binding" => demand(
@@ -603,9 +620,9 @@ mod tests {
         }
         let asked = address("postgres://h/d?connect_timeout=7&target_session_attrs=read-write");
         assert_eq!(asked.connect_timeout(), Some(Duration::from_secs(7)));
-        assert!(asked.wants_primary() && !asked.has_password());
+        assert!(asked.wanted() == WantedServer::Primary && !asked.has_password());
         let asked = address("postgres://h/d?target_session_attrs=any&password=x");
-        assert!(!asked.wants_primary() && asked.has_password());
+        assert!(asked.wanted() == WantedServer::Any && asked.has_password());
         let named = address("postgres://h/d?application_name=judge");
         assert_eq!(named.options.get_application_name(), Some("judge"));
     }
@@ -651,7 +668,7 @@ mod tests {
                 "must be a number of seconds from 1 to 300",
             ),
             (
-                "target_session_attrs=standby",
+                "target_session_attrs=read-only",
                 "must be any, read-write or primary",
             ),
             ("channel_binding=require", "write sslmode=verify-full"),

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-pub use address::{AddressError, ServerAddress, shown_query};
+pub use address::{AddressError, ServerAddress, WantedServer, shown_query};
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
 use sqlx::migrate::Migrator;
@@ -164,8 +164,7 @@ pub struct PostgresStore {
     /// How far behind its primary the server was when it was last read from, in microseconds; less than nothing where
     /// it is a primary.
     behind: Arc<AtomicI64>,
-    /// Whether a standby is not what is meant.
-    wants_primary: bool,
+    wanted: WantedServer,
     /// Whether nothing of ours is in the database.
     is_alone: bool,
 }
@@ -203,7 +202,7 @@ impl PostgresStore {
         settings: Option<&[(&str, &str)]>,
         limits: &Limits,
     ) -> Result<Self, StoreError> {
-        let wants_primary = address.wants_primary();
+        let wanted = address.wanted();
         let limits = Limits {
             connect_timeout: address.connect_timeout().unwrap_or(limits.connect_timeout),
             ..*limits
@@ -238,12 +237,10 @@ impl PostgresStore {
             .map_err(|_| sqlx::Error::PoolTimedOut)
             .flatten()
             .during(step)?;
-        if wants_primary {
-            demand_primary(&mut first).await.during(step)?;
-        }
+        demand(&mut first, wanted).await.during(step)?;
         first.close().await.during(step)?;
         let of_at_most = |connections, options| {
-            pooled(wants_primary)
+            pooled(wanted)
                 .max_connections(connections)
                 .acquire_timeout(limits.connect_timeout)
                 .connect_lazy_with(options)
@@ -254,7 +251,7 @@ impl PostgresStore {
             pulse: of_at_most(1, of_pulse),
             limits,
             behind: Arc::new(AtomicI64::new(-1)),
-            wants_primary,
+            wanted,
             is_alone: false,
         })
     }
@@ -364,9 +361,9 @@ impl PostgresStore {
         &self.pulse
     }
 
-    /// Whether a standby is not what is meant.
-    pub(super) fn wants_primary(&self) -> bool {
-        self.wants_primary
+    /// Which server is meant.
+    pub(super) fn wanted(&self) -> WantedServer {
+        self.wanted
     }
 
     /// What may be taken from the server.
@@ -400,33 +397,29 @@ pub(super) fn address_of(url: &str) -> Result<ServerAddress, StoreError> {
     ServerAddress::parse(url).map_err(|error| StoreError::fatal("read the database URL", error))
 }
 
-/// A pool that drops connections that do not answer, before it lends one and when it gets one back, and, where the
-/// primary is asked for, does not keep one to a standby: the name of a server may lead elsewhere after a failover.
+/// A pool that drops connections that do not answer, before it lends one and when it gets one back, and keeps none to
+/// another server than is wanted: its name may lead elsewhere after a failover.
 ///
 /// The pool's own tests have no limit but that of whoever waits, and what was cut without a word, as by a
 /// firewall that forgot it, never answers: lent, each such connection would cost somebody all of his time;
 /// given back, it would keep its place in the pool for as long as the system repeats what it has sent.
-pub(super) fn pooled(wants_primary: bool) -> PgPoolOptions {
+pub(super) fn pooled(wanted: WantedServer) -> PgPoolOptions {
     PgPoolOptions::new()
         .test_before_acquire(false)
-        .after_connect(move |connection, _| {
-            async move {
-                if wants_primary {
-                    demand_primary(connection).await?;
-                }
-                Ok(())
-            }
-            .boxed()
-        })
+        .after_connect(move |connection, _| demand(connection, wanted).boxed())
         .before_acquire(|connection, of| answers(connection, of, LENT_ANSWERS_WITHIN).boxed())
         // The pool's own test follows this one, and can hardly fail any more.
         .after_release(|connection, of| answers(connection, of, RETURNED_ANSWERS_WITHIN).boxed())
 }
 
-/// Fails on a standby.
-async fn demand_primary(connection: &mut PgConnection) -> sqlx::Result<()> {
-    let demand = sqlx::query(include_str!("sql/demand_primary.sql"));
-    demand.execute(connection).await.map(drop)
+/// Fails on another server than is wanted.
+async fn demand(connection: &mut PgConnection, wanted: WantedServer) -> sqlx::Result<()> {
+    let demand = match wanted {
+        WantedServer::Any => return Ok(()),
+        WantedServer::Primary => include_str!("sql/demand_primary.sql"),
+        WantedServer::Standby => include_str!("sql/demand_standby.sql"),
+    };
+    sqlx::query(demand).execute(connection).await.map(drop)
 }
 
 /// Whether a connection answers in time, and remembers no plan that stopped fitting.

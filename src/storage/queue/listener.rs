@@ -54,18 +54,18 @@ impl Store {
 /// A connection beside the pool, which would be short of one for ever.
 async fn connect(database: &PostgresStore, url: Option<&str>) -> Result<PgListener, StoreError> {
     let mut connect_timeout = database.limits().connect_timeout;
-    let mut wants_primary = database.wants_primary();
+    let mut wanted = database.wanted();
     let options = match url {
         None => PgConnectOptions::clone(&database.pool().connect_options()),
         Some(url) => {
             let address = address_of(url)?;
             connect_timeout = address.connect_timeout().unwrap_or(connect_timeout);
-            wants_primary = address.wants_primary();
+            wanted = address.wanted();
             address.into_options()?
         }
     };
     // It is a pool all the same, because a listener takes from one when it has lost its connection.
-    let pool = pooled(wants_primary)
+    let pool = pooled(wanted)
         .max_connections(1)
         .acquire_timeout(connect_timeout)
         .max_lifetime(None)

@@ -128,3 +128,28 @@ fn a_url_that_is_not_text_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn a_standby_is_for_reading_alone() {
+    const STANDBY: &str = "postgres://u@h/d?target_session_attrs=standby";
+    let given = |name: &'static str| {
+        Environment::from_lookup(move |asked| (asked == name).then(|| OsString::from(STANDBY)))
+    };
+    let read = given("RECONCILER_READ_URL")
+        .read_url()
+        .expect("it is followed");
+    assert_eq!(
+        read.map(|url| url.expose_secret().to_owned()).as_deref(),
+        Some(STANDBY)
+    );
+    for refused in [
+        given(DATABASE_URL_VARIABLE).database_url(),
+        given(LISTEN_URL_VARIABLE).listen_url(),
+    ] {
+        let told = refused.expect_err("it is refused").to_string();
+        assert!(
+            told.contains("verdicts are written; RECONCILER_READ_URL may ask for a standby"),
+            "{told}"
+        );
+    }
+}

@@ -63,6 +63,24 @@ async fn a_console_needs_no_more_than_the_manual_grants() {
     let said = serving.stop().await;
     assert!(!said.contains("permission denied"), "{said}");
 
+    // Once one of them is taken away, it says so, and goes on when it is given back.
+    let serving = Serving::start(&url, &settings).await;
+    let shown = |wanted: u16| {
+        let answer = serving.ask(&Ask::get("/api/v1/runs").bearer(CHIEF));
+        assert_eq!(answer.status, wanted, "{answer:?}");
+        answer.body
+    };
+    shown(200);
+    execute(&pool, format!("REVOKE USAGE ON SCHEMA public FROM {role}")).await;
+    let told = shown(503);
+    assert!(
+        told.contains("The console may not read the database"),
+        "{told}"
+    );
+    execute(&pool, format!("GRANT USAGE ON SCHEMA public TO {role}")).await;
+    shown(200);
+    serving.stop().await;
+
     assert_few_rights(&url).await;
     execute(&pool, format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }

@@ -8,6 +8,7 @@ use super::program::{Serving, Settings};
 use super::server::{Answer, Ask, CHIEF, entry};
 use crate::support::case::Case;
 use crate::support::cluster::{self, Cluster};
+use crate::support::exposition::Exposition;
 use crate::support::proxy::Proxy;
 use crate::support::scene::{NO_SWEEPS, Scene};
 use crate::support::time::eventually;
@@ -20,12 +21,17 @@ fn settings() -> Settings {
     let sha256 = chief.sha256;
     Settings::holding(&format!(
         "[console]\nlisten = \"127.0.0.1:0\"\n[[console.tokens]]\nname = \"chief\"\nsha256 = \"{sha256}\"\n\
-         workspaces = \"all\"\ncapabilities = [\"runs.view\", \"runs.reconcile\"]\n"
+         workspaces = \"all\"\ncapabilities = [\"runs.view\", \"runs.reconcile\", \"metrics.view\"]\n"
     ))
 }
 
 fn ask_for_run(serving: &Serving) -> Answer {
     serving.ask(&Ask::post(ASK_FOR_RUN).bearer(CHIEF))
+}
+
+fn tells_lag(answer: &Answer) -> bool {
+    let mut names = answer.headers.iter().map(|(name, _)| name);
+    names.any(|name| name == "restore-reconciler-standby-lag")
 }
 
 struct Shown {
@@ -47,6 +53,7 @@ impl Shown {
         scene.plant([Case::proven(1)]).await;
         let settings = settings();
         let on_standby = proxy.url(scene.url());
+        let on_standby = format!("{on_standby}?target_session_attrs=standby");
         let serving = Serving::start_reading(scene.url(), &on_standby, &settings).await;
         Self {
             primary,
@@ -93,6 +100,12 @@ async fn a_standby_is_shown_as_it_stands_and_runs_are_asked_for_at_its_primary()
         "{page}"
     );
 
+    assert!(tells_lag(&shown.get("/api/v1/runs")));
+    let exported = shown.get("/metrics");
+    assert!(tells_lag(&exported), "{exported:?}");
+    let behind = Exposition::parse(&exported.body).is_zero("reconciler_standby_lag_seconds");
+    assert!(!behind, "{exported:?}");
+
     // What is not replayed is not known, and no later moment is claimed.
     shown.standby.execute("SELECT pg_wal_replay_pause()").await;
     shown.until_paused().await;
@@ -131,6 +144,7 @@ async fn nothing_is_asked_of_another_database_than_the_one_that_is_read() {
     let page = serving.ask(&Ask::get("/runs/1").bearer(CHIEF));
     assert_eq!(page.status, 200, "{page:?}");
     assert!(!page.body.contains("standby"), "{page:?}");
+    assert!(!tells_lag(&page));
     let refused = ask_for_run(&serving);
     assert_eq!(refused.status, 500, "{refused:?}");
     for scene in [&read, &asked] {
