@@ -7,8 +7,11 @@ use sqlx::postgres::PgPool;
 
 use crate::storage::error::{During as _, Held, StoreError};
 
-/// How often it is asked who is in the way, and how long an answer may take.
-const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How long it is waited until it is asked who is in the way; doubled each time.
+const ASK_AFTER_MIN: Duration = Duration::from_millis(50);
+
+/// The longest such pause, and how long an answer may take.
+const ASK_AFTER_MAX: Duration = Duration::from_secs(1);
 
 /// A session that is to wait for locks.
 #[derive(Debug, Clone, Copy)]
@@ -34,13 +37,17 @@ impl LockWaiter {
     ) -> Result<T, StoreError> {
         let mut doing = std::pin::pin!(doing);
         let mut holders: Option<String> = None;
+        let mut pause = ASK_AFTER_MIN;
         loop {
-            match tokio::time::timeout(ASK_EVERY, &mut doing).await {
+            match tokio::time::timeout(pause, &mut doing).await {
                 Err(_) => {
                     let asked =
                         sqlx::query_scalar(include_str!("sql/find_holders.sql")).bind(self.0);
-                    let asked = tokio::time::timeout(ASK_EVERY, asked.fetch_one(pool)).await;
-                    holders = asked.ok().and_then(Result::ok).flatten();
+                    let asked = tokio::time::timeout(ASK_AFTER_MAX, asked.fetch_one(pool)).await;
+                    pause = pause.saturating_mul(2).min(ASK_AFTER_MAX);
+                    if let Ok(Ok(found)) = asked {
+                        holders = found;
+                    }
                 }
                 Ok(done) => {
                     return match (done, holders) {
