@@ -62,7 +62,7 @@ pub enum Distrust {
         .0.rows, .0.rows_compared, .0.by.abs(), if .0.by.is_negative() { "before" } else { "after" }
     )]
     ShiftedTimes(Shift),
-    /// The server keeps commits waiting, and nobody knows of one that waits whether a failover would keep it.
+    /// Commits wait for a synchronous standby: a failover might lose what they hold.
     #[error(
         "commits wait for a synchronous standby that does not confirm them, so nothing else is settled; what waits is committed \
          once it does"

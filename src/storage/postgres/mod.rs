@@ -110,7 +110,8 @@ static VERSIONS_KNOWN: LazyLock<Vec<i64>> =
     LazyLock::new(|| migrator().iter().map(|it| it.version).collect());
 
 /// The newest migration that this program brings along.
-pub(super) static VERSION_KNOWN: LazyLock<i64> = LazyLock::new(|| newest(&migrator()));
+pub(super) static VERSION_KNOWN: LazyLock<i64> =
+    LazyLock::new(|| VERSIONS_KNOWN.last().copied().unwrap_or_default());
 
 /// Connections of the library that delivers jobs: each of two queues looks, and shows that it is alive.
 const QUEUE_CONNECTIONS_MAX: u32 = 2;

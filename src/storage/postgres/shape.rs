@@ -177,8 +177,10 @@ impl Damage {
             _ if self.is_of_lost_table || self.part.kind == PartKind::Table => {
                 self.part.is_of_queue()
             }
-            PartKind::Column if self.part.is_in(QUEUE_RECORD) => !self.costs_rows(),
-            PartKind::Column => self.part.is_of_queue() && self.is_gone,
+            PartKind::Column => {
+                let is_of_record = self.part.is_in(QUEUE_RECORD);
+                self.part.is_of_queue() && self.is_gone && !(is_of_record && self.costs_rows())
+            }
             _ => true,
         }
     }

@@ -1,4 +1,4 @@
--- lock_queue: keeps everybody from the queue's tables while they are repaired; first from the one that polls take first.
+-- lock_queue: keeps everybody from the queue's tables while they are repaired: from jobs first, as polls take them.
 DO $$
 BEGIN
     IF to_regclass('apalis.jobs') IS NOT NULL THEN
