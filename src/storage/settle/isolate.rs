@@ -11,7 +11,9 @@ use reconciler_jobs::restore_execute::reason::ReasonCode;
 use reconciler_jobs::sweep::Watch;
 
 use super::once::{SETTLE, acknowledge, commit_batch};
-use super::transaction::{Lock, Transaction, Transactions, begin_trusted, finish, with_retries};
+use super::transaction::{
+    Lock, Transaction, Transactions, begin_to_isolate, begin_trusted, finish, with_retries,
+};
 use crate::storage::error::{ErrorKind, StoreError};
 use crate::storage::model::{ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::records::{FoundRun, WatchWrite};
@@ -146,7 +148,7 @@ async fn take_back<T: Transactions>(
     seen: &Attempts,
     with: &Settling,
 ) -> Result<(), StoreError> {
-    let mut tx = begin_trusted(store, SETTLE).await?;
+    let mut tx = begin_to_isolate(store, SETTLE).await?;
     let result = tx.note_attempt(run, seen, &with.by.worker).await;
     finish(tx, result).await
 }
@@ -216,7 +218,7 @@ async fn release<T: Transactions>(
     if jobs.is_empty() {
         return Ok(());
     }
-    let mut tx = begin_trusted(store, SETTLE).await?;
+    let mut tx = begin_to_isolate(store, SETTLE).await?;
     let result = acknowledge(&mut tx, settled, jobs).await;
     finish(tx, result).await
 }
@@ -261,7 +263,7 @@ async fn watch_refused<T: Transactions>(
     with: &Settling,
     error: &StoreError,
 ) -> Result<Option<Watch>, StoreError> {
-    let mut tx = begin_trusted(store, SETTLE).await?;
+    let mut tx = begin_to_isolate(store, SETTLE).await?;
     let result = watch_refused_within(&mut tx, run, jobs, with, error).await;
     finish(tx, result).await
 }

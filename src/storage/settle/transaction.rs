@@ -215,8 +215,24 @@ pub(in crate::storage) async fn begin_trusted<T: Transactions>(
     store: &T,
     step: &'static str,
 ) -> Result<T::Transaction, StoreError> {
+    begin_unless(store, step, |_| true).await
+}
+
+/// The same, also where rows may be hidden: for what is written of a refusal, which proves nothing.
+pub(super) async fn begin_to_isolate<T: Transactions>(
+    store: &T,
+    step: &'static str,
+) -> Result<T::Transaction, StoreError> {
+    begin_unless(store, step, |it| !matches!(it, Distrust::HiddenRows(_))).await
+}
+
+async fn begin_unless<T: Transactions>(
+    store: &T,
+    step: &'static str,
+    refuses: impl Fn(&Distrust) -> bool,
+) -> Result<T::Transaction, StoreError> {
     let tx = store.begin().await?;
-    match tx.distrust() {
+    match tx.distrust().filter(refuses) {
         None => Ok(tx),
         Some(distrust) => finish(tx, Err(StoreError::fatal(step, distrust))).await,
     }
