@@ -52,8 +52,8 @@ pub(super) struct Shared {
     pub(super) name: ProcessName,
     /// The names under which this process takes jobs now, by queue.
     workers: Mutex<BTreeMap<&'static str, String>>,
-    /// The last tick whose sweep has ended, if there is one; none before that was asked.
-    last_swept: Mutex<Option<Option<Timestamp>>>,
+    /// The last tick whose sweep has ended, the first of all times where there is none; nothing before that was asked.
+    last_swept: Mutex<Option<Timestamp>>,
     /// Whether another worker judges by other settings.
     pub(super) others_differ: AtomicBool,
     /// Whether a part has ended that must not.
@@ -103,7 +103,7 @@ impl Shared {
     }
 
     /// The last tick whose sweep has ended, as it was when that was last asked.
-    pub(super) fn last_swept(&self) -> MutexGuard<'_, Option<Option<Timestamp>>> {
+    pub(super) fn last_swept(&self) -> MutexGuard<'_, Option<Timestamp>> {
         self.last_swept
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

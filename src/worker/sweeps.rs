@@ -144,6 +144,7 @@ async fn win(shared: &Shared, tick: Timestamp) -> Result<(), StoreError> {
     let plan = |due| shards_for(due, u64::from(shared.options.sweep.shard_runs), SHARDS_MAX);
     // Whoever swept. One that ended before this host first looked is none that it has seen.
     let swept = shared.store.last_swept(tick).await?;
+    let swept = swept.unwrap_or(Timestamp::MIN);
     let before = shared.last_swept().replace(swept);
     if before.is_some_and(|before| swept > before) {
         shared.health.sweep_succeeded();
