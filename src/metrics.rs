@@ -268,7 +268,7 @@ declare! {
         "Open runs that were looked at, by the reason why they are open, in the whole database.";
     Worker Gauge UNDECIDED_AGE = "reconciler_undecided_oldest_age_seconds" in Seconds,
         by ["reason"] of deferrals:
-        "For how long there has been the oldest of these; 0 where there is none.";
+        "How long ago the oldest of these started, or was created; 0 where there is none.";
     Worker Gauge LEDGER_ROWS = "reconciler_ledger_rows" in Count,
         by [] of one:
         "Verdicts on record, in the whole database, whoever committed them.";

@@ -71,7 +71,7 @@ fn show(forgotten: &Forgotten, screen: &mut Screen) -> anyhow::Result<()> {
         open_runs,
     } = forgotten;
     screen.line(&format!(
-        "Erased {facts_erased} facts of workspace {workspace}. Its {verdicts_kept} verdicts stay, with digests only."
+        "Erased {facts_erased} facts of workspace {workspace}. Its {verdicts_kept} verdicts stay, with their reasons and digests."
     ))?;
     if *facts_in_ledger > 0 {
         screen.line(&format!(

@@ -99,7 +99,7 @@ enum OnDatabase {
     Migrate(migrate::Args),
     /// Show what `migrate` created, or remove it, with every verdict on record.
     Uninstall(uninstall::Args),
-    /// Erase the facts of a workspace that has left; its verdicts stay, with digests only.
+    /// Erase the facts of a workspace that has left; its verdicts stay, with their reasons and digests.
     Forget(forget::Args),
     /// Decide every run that is due, once.
     Sweep(sweep::Args),

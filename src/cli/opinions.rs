@@ -34,7 +34,7 @@ pub(super) struct Args {
     /// Only runs of this workspace.
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
     workspace: Option<i64>,
-    /// List verdicts of ours as well that would be stronger today, because proof came too late. They stay final.
+    /// List verdicts of ours as well that would be stronger today. They stay final.
     #[arg(long)]
     later: bool,
     /// At most so many of each, unproven successes first.

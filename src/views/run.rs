@@ -345,14 +345,24 @@ fn refused(state: Option<ResultState>) -> Card {
 /// The card of a run that somebody else closed as a success.
 fn unproven(state: Option<ResultState>, opinion: &OpinionShown) -> Card {
     let reason = ReasonCode::parse(&opinion.reason);
+    let found = opinion.found.as_deref().and_then(Outcome::parse);
+    let (impact, label) = match (found, reason) {
+        (Some(Outcome::Failed | Outcome::Blocked), Some(reason)) => {
+            (reason.impact(), reason.next_action())
+        }
+        _ => (
+            "The platform reports that this restore succeeded, and the proof for that is incomplete.",
+            "Compare what the run says with the proof",
+        ),
+    };
     Card {
         state,
         tone: Tone::Danger,
         status: "Unproven success",
         reason: reason.map_or(opinion.sentence(), ReasonCode::sentence),
-        impact: "The platform reports that this restore succeeded, and the proof for that is incomplete.",
+        impact,
         next_action: Step {
-            label: "Compare what the run says with the proof",
+            label,
             href: Some("#legs".to_owned()),
         },
     }

@@ -316,7 +316,7 @@ impl RunResult {
             RunState::Decided | RunState::Decidable | RunState::Deferred => decision.to_owned(),
             RunState::DecidedBefore => format!("{decision} (on record)"),
             RunState::LedgerAltered => "closed; its ledger entry was altered".to_owned(),
-            RunState::ClosedElsewhere => "closed elsewhere; not proven".to_owned(),
+            RunState::ClosedElsewhere => "closed elsewhere; no verdict of ours".to_owned(),
             RunState::Locked => "held by another writer".to_owned(),
             RunState::Suspended => "suspended after attempts that never ended".to_owned(),
             RunState::Refused => "refused by the database".to_owned(),

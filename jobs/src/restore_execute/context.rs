@@ -75,7 +75,7 @@ vocabulary! {
     /// An adapter, with a code of its own.
     Adapter {
         code: None,
-        sentence: "The platform closed it after the restore, with a reason of its own.",
+        sentence: "The listener of the platform closed it.",
     }
 }
 

@@ -145,7 +145,7 @@ impl Parameters {
                 parameter("outcome", "Whose row has this outcome", outcomes()),
                 parameter(
                     "reason",
-                    "Whose verdict, or whose entry on the watch list, has this reason",
+                    "Whose verdict, opinion or entry on the watch list has this reason",
                     of::<ReasonCode>(generator),
                 ),
                 parameter(

@@ -74,6 +74,12 @@ async fn judge_again(
     let too_many = wanted.nth(JUDGED_MAX).map(|(at, _)| at);
     let is_cut = too_many.is_some() || walked.len() == WALKED_MAX as usize;
     walked.truncate(too_many.unwrap_or(walked.len()));
+    // Ids come again: the verdicts of one are looked at together.
+    if let Some(cut) = walked.last().map(|it| it.run_id).filter(|_| is_cut)
+        && walked.first().is_some_and(|it| it.run_id != cut)
+    {
+        walked.retain(|it| it.run_id != cut);
+    }
     let (looked_at, last) = (walked.len(), walked.last().map(|verdict| verdict.run_id));
     walked.retain(|verdict| verdict.is_wanted);
     let runs: Vec<RunId> = walked.iter().map(|verdict| verdict.run_id).collect();

@@ -50,7 +50,7 @@ pub struct RunFilter {
     pub environment: Option<EnvironmentId>,
     /// Whose outcome column says so.
     pub outcome: Option<RunOutcome>,
-    /// Whose verdict, or whose entry on the watch list, has this primary reason.
+    /// Whose verdict, opinion or entry on the watch list has this primary reason.
     pub reason: Option<ReasonCode>,
     /// Whose restore reads so now. Those without a restore that can be tied to them have no state.
     pub state: Option<ResultState>,

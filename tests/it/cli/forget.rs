@@ -1,6 +1,10 @@
 //! `forget`: what is erased of a workspace, what stays, and who may do it.
 
+use std::time::Duration;
+
+use reconciler_jobs::restore_execute::Policy;
 use restore_reconciler::internals::cli::output::Document;
+use restore_reconciler::internals::storage::OpinionScope;
 
 use super::stage::run;
 use crate::support::case::{Case, FOREIGN, HOME};
@@ -8,6 +12,14 @@ use crate::support::roles::Purpose;
 use crate::support::store::{Fixture, moved, on_both};
 
 on_both!(a_workspace_is_forgotten_and_its_verdicts_stay,);
+
+/// A run that somebody else closed.
+fn closed(id: i64) -> Case {
+    let mut case = Case::proven(id);
+    "completed".clone_into(&mut case.run.status);
+    "succeeded".clone_into(&mut case.run.outcome);
+    case
+}
 
 async fn a_workspace_is_forgotten_and_its_verdicts_stay(on: Fixture) {
     on.plant([
@@ -18,6 +30,13 @@ async fn a_workspace_is_forgotten_and_its_verdicts_stay(on: Fixture) {
     ])
     .await;
     on.settle(&[1, 2, 3, 4]).await;
+    on.plant([closed(5), moved(closed(6), FOREIGN)]).await;
+    let scope = OpinionScope {
+        from: Some(0),
+        ..OpinionScope::new(Duration::from_hours(24 * 365 * 100))
+    };
+    let part = on.store.form_opinions(&Policy::default(), scope).await;
+    assert_eq!(part.unwrap().expect("a part").judged, 2);
     let home = HOME.0.to_string();
     let migrator = on.url_of(Purpose::Migrator);
     let forget = ["forget", "--workspace", &home];
@@ -29,7 +48,11 @@ async fn a_workspace_is_forgotten_and_its_verdicts_stay(on: Fixture) {
 
     run(&migrator, &forget).exits(1).says(
         &[],
-        &["nothing was erased", "the facts of 2 verdicts", "--yes"],
+        &[
+            "nothing was erased",
+            "the facts of 2 verdicts and of 1 opinions",
+            "--yes",
+        ],
     );
     assert_eq!(on.number_of("reconciler.ledger_facts").await, 3);
     assert_eq!(on.number_of("reconciler.actions").await, 0);
@@ -41,7 +64,7 @@ async fn a_workspace_is_forgotten_and_its_verdicts_stay(on: Fixture) {
 
     run(&migrator, &yes).exits(0).says(
         &[
-            "Erased 2 facts",
+            "Erased 3 facts",
             "Its 2 verdicts stay",
             "1 of its runs are open",
         ],
@@ -51,6 +74,14 @@ async fn a_workspace_is_forgotten_and_its_verdicts_stay(on: Fixture) {
         on.number_of("reconciler.ledger_facts").await,
         1,
         "the other workspace's"
+    );
+    let others = "SELECT count(*) FROM reconciler.opinion_facts WHERE workspace_id = 2";
+    assert_eq!(
+        (
+            on.count(others).await,
+            on.number_of("reconciler.opinion_facts").await
+        ),
+        (1, 1)
     );
     assert_eq!(ledger().await, before);
     let action = on

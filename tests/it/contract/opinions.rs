@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
-use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
+use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 use restore_reconciler::internals::storage::reader::{
     EnvironmentSeen, RunFilter, RunListing, Walk, Workspaces,
 };
@@ -297,6 +297,7 @@ async fn a_run_without_an_end_is_looked_at_when_its_time_to_settle_is_over(on: F
 }
 
 async fn pages_show_what_is_not_proven(on: Fixture) {
+    let on = on.with_queue().await;
     let mut elsewhere = unproven(5);
     elsewhere.move_to(FOREIGN.0, FOREIGN.1);
     let ids = |page: &RunListing| -> Vec<i64> {
@@ -336,11 +337,19 @@ async fn pages_show_what_is_not_proven(on: Fixture) {
     assert_eq!(all(&home, &closed_as(RunOutcome::Succeeded)).await, [3, 2]);
     assert!(all(&home, &closed_as(RunOutcome::Failed)).await.is_empty());
 
-    let first = reader
-        .load_runs(&home, &unproven, None, 1, &policy)
-        .await
-        .unwrap();
+    let missing = ReasonCode::EvidenceMissing;
+    let missing = filter(|it| (it.unproven, it.reason) = (true, Some(missing)));
+    assert_eq!(all(&home, &missing).await, [3, 2]);
+    let open = filter(|it| (it.unproven, it.undecided) = (true, true));
+    assert!(all(&home, &open).await.is_empty());
+
+    let first = reader.load_runs(&home, &unproven, None, 1, &policy).await;
+    let first = first.unwrap();
     assert_eq!((ids(&first), first.below), (vec![3], Some(RunId(3))));
+    let second = reader
+        .load_runs(&home, &unproven, first.below, 1, &policy)
+        .await;
+    assert_eq!(ids(&second.unwrap()), [2]);
     let found = reader.load_run(&home, RunId(2), &policy).await.unwrap();
     let opinion = found.unwrap().seen.opinion.expect("an opinion");
     assert_eq!(
@@ -366,6 +375,20 @@ async fn pages_show_what_is_not_proven(on: Fixture) {
         .unwrap();
     counted.retain(|(_, unproven)| *unproven > 0);
     assert_eq!(counted, [(HOME.1, 2), (FOREIGN.1, 1)]);
+
+    // One is corrected, and one is opened again and judged.
+    on.execute(
+        "UPDATE operation_runs SET outcome = 'failed' WHERE id = 2;
+         UPDATE operation_runs SET status = 'running', outcome = 'pending' WHERE id = 3",
+    )
+    .await;
+    assert!(all(&home, &unproven).await.is_empty());
+    on.settle(&[3]).await;
+    on.execute("UPDATE operation_runs SET outcome = 'succeeded' WHERE id = 3")
+        .await;
+    assert!(all(&home, &unproven).await.is_empty(), "it has a verdict");
+    assert_eq!(listed(&on).await.len(), 2, "1 and the one elsewhere");
+    assert_eq!(on.store.take_census().await.unwrap().unproven_successes, 1);
 }
 
 async fn verdicts_that_would_be_stronger_today_are_found(on: Fixture) {

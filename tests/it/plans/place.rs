@@ -92,6 +92,7 @@ JOIN managed_environments AS environment ON environment.workspace_id = 1 + numbe
 INSERT INTO backup_items (backup_set_id, policy_type, payload, metadata, captured_at)
 SELECT 1000 + number / 20, 'policy', '[1]', '[]', '2025-01-01'
 FROM generate_series(20, 400000) AS number;
+DELETE FROM reconciler.ledger WHERE operation_run_id <= 100000;
 INSERT INTO reconciler.opinions (
     operation_run_id, workspace_id, managed_environment_id, run_created_at, revision, claimed, stance, reason_code,
     ruleset, facts_digest, closed_at, formed_at

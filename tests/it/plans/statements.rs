@@ -228,10 +228,16 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     (
         "count_forgettable",
-        "reads all of one workspace, once, before it is forgotten",
+        "reads all facts, once, before a workspace is forgotten",
     ),
-    ("forget_facts", "removes what it reads"),
-    ("forget_opinion_facts", "removes what it reads"),
+    (
+        "forget_facts",
+        "reads all facts, where a workspace is forgotten",
+    ),
+    (
+        "forget_opinion_facts",
+        "reads all facts, where a workspace is forgotten",
+    ),
     ("note_action", "reads nothing"),
     (
         "count_undecided",

@@ -50,4 +50,27 @@ SELECT
     (SELECT count(*) FROM reconciler.ledger) AS ledger_rows,
     (SELECT count(*) FROM compared WHERE differs AND NOT is_foreign) AS disagreements,
     (SELECT count(*) FROM compared WHERE is_foreign) AS foreign_rows,
-    (SELECT count(*) FROM reconciler.current_opinions WHERE is_unproven_success) AS unproven_successes
+    (
+        SELECT count(*)
+        FROM reconciler.current_opinions AS opinion
+        WHERE opinion.is_unproven_success
+          AND EXISTS (
+              SELECT
+              FROM operation_runs AS run
+              WHERE run.id = opinion.operation_run_id
+                AND run.workspace_id = opinion.workspace_id
+                AND run.managed_environment_id IS NOT DISTINCT FROM opinion.managed_environment_id
+                AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+                AND run.status = 'completed'
+                AND run.outcome::text = opinion.claimed
+                AND NOT EXISTS (
+                    SELECT
+                    FROM reconciler.ledger AS entry
+                    WHERE entry.operation_run_id = run.id
+                      AND entry.workspace_id = run.workspace_id
+                      AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
+                )
+              -- Has each run looked up by its id.
+              OFFSET 0
+          )
+    ) AS unproven_successes

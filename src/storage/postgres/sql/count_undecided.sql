@@ -1,9 +1,11 @@
--- count_undecided: open runs by the reason why they are, as they were looked at last, and since when there is the oldest.
+-- count_undecided: open runs by the reason why they are, as they were looked at last, and when the oldest started, or was
+-- created.
 SELECT
     watch.reason_code AS reason,
     count(*) AS entries,
     min(
         CASE
+            WHEN run.started_at >= '1970-01-01' AND run.started_at < '10000-01-01' THEN run.started_at
             WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at
             ELSE watch.first_seen_at
         END

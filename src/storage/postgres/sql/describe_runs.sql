@@ -51,6 +51,7 @@ LEFT JOIN LATERAL (
           IS NOT DISTINCT FROM (run.workspace_id, run.managed_environment_id)
       AND (given.run_created_at = created.at OR (given.run_created_at IS NULL AND created.at IS NULL))
       AND run.status = 'completed'
+      AND run.outcome::text = given.claimed
       AND entry.outcome IS NULL
     OFFSET 0
 ) AS opinion ON true

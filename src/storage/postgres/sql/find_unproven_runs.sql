@@ -12,6 +12,15 @@ WHERE opinion.is_unproven_success
         AND run.workspace_id = opinion.workspace_id
         AND run.managed_environment_id IS NOT DISTINCT FROM opinion.managed_environment_id
         AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+        AND run.status = 'completed'
+        AND run.outcome::text = opinion.claimed
+        AND NOT EXISTS (
+            SELECT
+            FROM reconciler.ledger AS entry
+            WHERE entry.operation_run_id = run.id
+              AND entry.workspace_id = run.workspace_id
+              AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
+        )
       -- Has each run looked up by its id.
       OFFSET 0
   )

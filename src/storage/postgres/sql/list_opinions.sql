@@ -1,4 +1,4 @@
--- list_opinions: current opinions, unproven successes first, then the latest runs; at most $3. Null: of all workspaces,
+-- list_opinions: current opinions on what runs still say, unproven successes first, then the latest runs; at most $3. Null: of all workspaces,
 -- and since ever.
 WITH latest AS NOT MATERIALIZED (
     SELECT opinion.*
@@ -13,6 +13,15 @@ WITH latest AS NOT MATERIALIZED (
             AND run.workspace_id = opinion.workspace_id
             AND run.managed_environment_id IS NOT DISTINCT FROM opinion.managed_environment_id
             AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+            AND run.status = 'completed'
+            AND run.outcome::text = opinion.claimed
+            AND NOT EXISTS (
+                SELECT
+                FROM reconciler.ledger AS entry
+                WHERE entry.operation_run_id = run.id
+                  AND entry.workspace_id = run.workspace_id
+                  AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
+            )
           OFFSET 0
       )
 ), unproven AS MATERIALIZED (

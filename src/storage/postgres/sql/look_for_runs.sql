@@ -8,6 +8,7 @@ WITH looked AS MATERIALIZED (
       AND ($1::bigint[] IS NULL OR run.workspace_id = ANY ($1))
       AND ($2::bigint IS NULL OR run.managed_environment_id = $2)
       AND ($3::bigint IS NULL OR run.id < $3)
+      AND (NOT $10::boolean OR run.status IN ('queued', 'running'))
       AND ($11::bigint[] IS NULL OR run.id = ANY ($11))
       AND (
           run.managed_environment_id IS NULL
@@ -45,6 +46,16 @@ SELECT
                 WHERE watch.operation_run_id = looked.id
                   AND watch.workspace_id = looked.workspace_id
                   AND watch.reason_code = $6
+            )
+            OR EXISTS (
+                SELECT
+                FROM reconciler.current_opinions AS opinion
+                WHERE opinion.operation_run_id = looked.id
+                  AND (opinion.workspace_id, opinion.managed_environment_id)
+                      IS NOT DISTINCT FROM (looked.workspace_id, looked.managed_environment_id)
+                  AND (opinion.run_created_at = created.at OR (opinion.run_created_at IS NULL AND created.at IS NULL))
+                  AND opinion.claimed = looked.outcome
+                  AND opinion.reason_code = $6
             )
         )
         AND ($7::timestamptz IS NULL OR created.at >= $7)

@@ -11,6 +11,15 @@ WHERE opinion.is_unproven_success
       WHERE run.id = opinion.operation_run_id
         AND run.workspace_id = opinion.workspace_id
         AND run.managed_environment_id = opinion.managed_environment_id
-        AND coalesce(run.created_at = opinion.run_created_at, true)
+        AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+        AND run.status = 'completed'
+        AND run.outcome = opinion.claimed
+        AND NOT EXISTS (
+            SELECT 1
+            FROM reconciler_ledger AS entry
+            WHERE entry.operation_run_id = run.id
+              AND entry.workspace_id = run.workspace_id
+              AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
+        )
   )
 GROUP BY opinion.managed_environment_id

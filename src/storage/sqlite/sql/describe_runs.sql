@@ -41,6 +41,7 @@ LEFT JOIN reconciler_current_opinions AS opinion
  AND opinion.managed_environment_id IS run.managed_environment_id
  AND opinion.run_created_at IS CASE WHEN run.created_at BETWEEN 0 AND 253402300799999999 THEN run.created_at END
  AND run.status = 'completed'
+ AND run.outcome = opinion.claimed
  AND entry.outcome IS NULL
 WHERE run.id IN (SELECT value FROM json_each(?2))
   -- A plus leaves the choice of the index to the ids.

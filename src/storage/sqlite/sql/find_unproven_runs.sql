@@ -11,7 +11,16 @@ WHERE opinion.is_unproven_success
       WHERE run.id = opinion.operation_run_id
         AND run.workspace_id = opinion.workspace_id
         AND run.managed_environment_id IS opinion.managed_environment_id
-        AND coalesce(run.created_at = opinion.run_created_at, true)
+        AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+        AND run.status = 'completed'
+        AND run.outcome = opinion.claimed
+        AND NOT EXISTS (
+            SELECT 1
+            FROM reconciler_ledger AS entry
+            WHERE entry.operation_run_id = run.id
+              AND entry.workspace_id = run.workspace_id
+              AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
+        )
   )
 ORDER BY opinion.operation_run_id DESC
 LIMIT ?4

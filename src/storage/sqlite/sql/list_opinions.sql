@@ -1,4 +1,4 @@
--- list_opinions: current opinions, unproven successes first, then the latest runs; at most ?3. Null: of all workspaces,
+-- list_opinions: current opinions on what runs still say, unproven successes first, then the latest runs; at most ?3. Null: of all workspaces,
 -- and since ever.
 WITH latest AS NOT MATERIALIZED (
     SELECT opinion.*
@@ -7,7 +7,16 @@ WITH latest AS NOT MATERIALIZED (
       ON run.id = opinion.operation_run_id
      AND run.workspace_id = opinion.workspace_id
      AND run.managed_environment_id IS opinion.managed_environment_id
-     AND coalesce(run.created_at = opinion.run_created_at, true)
+     AND (run.created_at = opinion.run_created_at OR opinion.run_created_at IS NULL)
+     AND run.status = 'completed'
+     AND run.outcome = opinion.claimed
+     AND NOT EXISTS (
+         SELECT 1
+         FROM reconciler_ledger AS entry
+         WHERE entry.operation_run_id = run.id
+           AND entry.workspace_id = run.workspace_id
+           AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
+     )
     WHERE (?1 IS NULL OR opinion.workspace_id = ?1)
       AND (?2 IS NULL OR coalesce(opinion.closed_at, opinion.formed_at) >= ?2)
 ), unproven AS MATERIALIZED (

@@ -50,6 +50,17 @@ SELECT
                   AND watch.workspace_id = looked.workspace_id
                   AND watch.reason_code = ?6
             )
+            OR EXISTS (
+                SELECT 1
+                FROM reconciler_current_opinions AS opinion
+                WHERE opinion.operation_run_id = looked.id
+                  AND +opinion.workspace_id = looked.workspace_id
+                  AND opinion.managed_environment_id IS looked.managed_environment_id
+                  AND opinion.run_created_at
+                      IS CASE WHEN looked.created_at BETWEEN 0 AND 253402300799999999 THEN looked.created_at END
+                  AND opinion.claimed = looked.outcome
+                  AND opinion.reason_code = ?6
+            )
         )
         AND (?7 IS NULL OR (typeof(looked.created_at) = 'integer' AND looked.created_at >= max(?7, 0)))
         AND (?8 IS NULL OR (typeof(looked.created_at) = 'integer' AND looked.created_at BETWEEN 0 AND ?8 - 1)),

@@ -13,7 +13,7 @@ SELECT
             WHERE run.id = verdict.run_id
               AND run.workspace_id = verdict.workspace_id
               AND run.managed_environment_id IS verdict.managed_environment_id
-              AND coalesce(run.created_at = verdict.run_created_at, true)
+              AND (run.created_at = verdict.run_created_at OR verdict.run_created_at IS NULL)
         ) AS is_wanted
 FROM (
     SELECT operation_run_id AS run_id, workspace_id, managed_environment_id, run_created_at, outcome, decided_at

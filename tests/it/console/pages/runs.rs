@@ -149,6 +149,17 @@ fn who_closed_a_run_and_what_the_rules_say_of_it() {
         assert_eq!(line.tone(), Tone::Danger);
         assert_eq!(line.reason_code(), Some("restore.evidence_missing"));
     }
+    let failed = with_restore(|it| it.status = RestoreStatus::Failed);
+    let failed = detail(
+        &closed_elsewhere(failed, Stance::ClaimsMore, Outcome::Failed),
+        SEES_ALL,
+    );
+    let reason = ReasonCode::parse(&failed.opinion.as_ref().unwrap().reason).unwrap();
+    assert_eq!(
+        failed.card.impact,
+        reason.impact(),
+        "more than proof is missing"
+    );
     let agreed = closed_elsewhere(proven(), Stance::Agrees, Outcome::Succeeded);
     let shown = page(&agreed, SEES_ALL);
     assert!(
