@@ -247,6 +247,19 @@ fn proof_counts_as_it_stood_when_the_run_was_closed() {
             "claims_more restore.evidence_expired !",
         ),
         (
+            "expired in the moment of closing",
+            vec![expiring(at(CLOSED))],
+            "claims_more restore.evidence_expired !",
+        ),
+        (
+            "came in the last moment of a day after",
+            vec![SnapshotRow {
+                generated_at: days_later(1, CLOSED),
+                ..later(1, "active")
+            }],
+            AGREES,
+        ),
+        (
             "superseded since",
             vec![retired("superseded", at("11:37:00"))],
             AGREES,
@@ -326,6 +339,20 @@ fn evidence_that_another_took_the_place_of_counts_as_it_stood() {
             "claims_more restore.evidence_expired !",
         ),
         (
+            "replaced twice since, and what is read of it would prove nothing",
+            vec![
+                incomplete(SnapshotRow {
+                    expires_at: days_later(3, NOON),
+                    ..later(2, "superseded")
+                }),
+                SnapshotRow {
+                    id: SnapshotId(502),
+                    ..later(4, "active")
+                },
+            ],
+            AGED,
+        ),
+        (
             "replaced twice since, so that the first is not read",
             vec![
                 later(2, "superseded"),
@@ -339,6 +366,17 @@ fn evidence_that_another_took_the_place_of_counts_as_it_stood() {
     ] {
         assert_eq!(with(rows), expected, "{about}");
     }
+}
+
+/// What was replaced since is taken for as old as the closing of the run, and so for older than a restore that ended later.
+#[test]
+fn what_was_replaced_proves_nothing_of_a_restore_that_ended_after_its_run() {
+    let mut case = closed("succeeded");
+    let ten_days = jiff::SignedDuration::from_hours(240);
+    case.as_of = case.as_of.checked_add(ten_days).unwrap();
+    case.run.completed_at = at("11:20:00");
+    case.snapshots = vec![later(2, "superseded")];
+    assert_eq!(said(&case), "claims_more restore.evidence_not_current !");
 }
 
 #[test]
