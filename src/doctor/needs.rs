@@ -145,7 +145,7 @@ const fn queue(name: &'static str) -> NeededTable {
 }
 
 /// Every table, in the order in which checks speak of them.
-pub(super) const TABLES: [NeededTable; 27] = [
+pub(super) const TABLES: [NeededTable; 31] = [
     console("workspaces", &[shown("id", ID), shown("name", TEXT)]),
     console(
         "managed_environments",
@@ -285,6 +285,10 @@ pub(super) const TABLES: [NeededTable; 27] = [
     own("ledger", &["SELECT", "INSERT"], true),
     own("ledger_facts", &["SELECT", "INSERT"], true),
     own("ledger_revisions", &["SELECT"], true),
+    own("ledger_unplaced", &["INSERT"], false),
+    own("ledger_positions", &["SELECT"], false),
+    own("verdict_consumers", &["SELECT"], false),
+    own("verdict_feed", &[], false),
     own("verdicts", &["SELECT"], true),
     own(
         "watch_list",

@@ -52,6 +52,11 @@ const LEDGER: Probe = Probe {
     step: "look at the ledger's months",
     statement: include_str!("postgres/ledger.sql"),
 };
+const FEED: Probe = Probe {
+    subject: "verdict feed",
+    step: "look at the verdict feed",
+    statement: include_str!("postgres/feed.sql"),
+};
 const NEIGHBOURS: Probe = Probe {
     subject: "neighbours",
     step: "look at how runs are called",
@@ -213,10 +218,7 @@ impl<'c> RoleView<'c> {
     async fn examine(&mut self) -> Result<Vec<Check>, StoreError> {
         if self.purpose == Purpose::Platform {
             let mut checks = self.judge("own");
-            checks.extend(
-                self.rights
-                    .judge_absent("the platform asks with it", MIGRATE),
-            );
+            checks.extend(self.rights.judge_absent("the platform calls it", MIGRATE));
             return Ok(checks);
         }
         let mut checks = checks_of(self.run(&NEEDED).await?);
@@ -251,6 +253,9 @@ impl<'c> RoleView<'c> {
                 checks.extend(rights);
                 if is_migrated && is_open && self.purpose.reads_proof() {
                     checks.extend(checks_of(self.run(&LEDGER).await?));
+                    if self.purpose == Purpose::Worker {
+                        checks.extend(checks_of(self.run(&FEED).await?));
+                    }
                 }
             }
             Err(check) => checks.push(*check),

@@ -18,7 +18,7 @@ pub enum Purpose {
     Worker,
     /// `serve`: looks, and asks for runs. Writes nothing.
     Console,
-    /// The platform's application, which asks for runs with `reconciler.request`.
+    /// The platform's application, which asks for runs with `reconciler.request`, and hears of verdicts.
     Platform,
     /// `migrate`: creates and owns our schema and the queue's.
     Migrator,
@@ -63,8 +63,26 @@ pub(super) type Located = (&'static NeededTable, Option<i64>);
 /// What the console calls to ask for a run.
 const CONSOLE_CALLS: [&str; 2] = ["request", "run_of"];
 
-/// What a worker calls; the names of its jobs, and the ledger's months, are made by the database.
-const WORKER_CALLS: [&str; 4] = ["extend_ledger", "job_id", "request", "run_of"];
+/// What a worker calls; the names of its jobs, the ledger's months, and verdicts' positions are made by the database.
+const WORKER_CALLS: [&str; 6] = [
+    "extend_ledger",
+    "feed_stall",
+    "job_id",
+    "place_verdicts",
+    "request",
+    "run_of",
+];
+
+/// What the platform calls, to ask for runs and to hear of verdicts.
+const PLATFORM_CALLS: [&str; 4] = [
+    "request",
+    "next_verdicts",
+    "ack_verdicts",
+    "forget_consumer",
+];
+
+/// The same verdicts, for whoever looks without a place of his own.
+const PLATFORM_READS: &str = "verdict_feed";
 
 /// What `reconciler.request` calls.
 const CALLED_BY_REQUEST: [&str; 2] = ["job_id", "wake"];
@@ -78,7 +96,7 @@ impl Purpose {
         match self {
             Self::Worker => "The worker reads what proves and writes verdicts",
             Self::Console => "The console looks and asks",
-            Self::Platform => "The platform asks",
+            Self::Platform => "The platform asks, and hears of verdicts",
             Self::Migrator => "Whoever migrates owns our schema and the queue's",
         }
     }
@@ -94,13 +112,13 @@ impl Purpose {
         let mut rights: Vec<Right> = match self {
             Self::Worker => of_tables(worker_rights),
             Self::Console => of_tables(console_rights),
-            Self::Platform => Vec::new(),
+            Self::Platform => of_tables(read_by_platform),
             Self::Migrator => vec![Right::create()],
         };
         let calls: &[&str] = match self {
             Self::Worker => &WORKER_CALLS,
             Self::Console => &CONSOLE_CALLS,
-            Self::Platform => &["request"],
+            Self::Platform => &PLATFORM_CALLS,
             Self::Migrator => &[],
         };
         rights.extend(calls.iter().map(|name| Right::call(name)));
@@ -227,6 +245,12 @@ fn console_rights(located: &Located) -> Vec<Right> {
     }
 }
 
+fn read_by_platform(located: &Located) -> Vec<Right> {
+    let is_read = located.0.name == PLATFORM_READS;
+    let read = is_read.then(|| Right::table(located, &["SELECT"]));
+    read.into_iter().collect()
+}
+
 /// What `reconciler.request` reads of this table; nothing of most.
 pub(super) fn read_by_request(located: &Located) -> Vec<Right> {
     let is_asked_about = located.0.name == "operation_runs";
@@ -256,7 +280,7 @@ mod tests {
         assert!(!all(Purpose::Console).iter().any(writes));
         let of_platform = |right: &Right| right.kind == ObjectKind::Table && writes(right);
         assert!(!all(Purpose::Migrator).iter().any(of_platform));
-        assert_eq!(all(Purpose::Platform), [Right::call("request")]);
+        assert!(!all(Purpose::Platform).iter().any(writes));
     }
 
     #[test]

@@ -15,7 +15,7 @@
 //! | `statement`, `column` | what is sent to a database, and what comes back |
 //! | `connection`, `transaction` | the two drivers, and all that is asked of them |
 //! | `postgres`, `sqlite` | what one database needs that the other does not |
-//! | `store`, `sweeps`, `census`, `judges`, `moments`, `queue` | what the store does, written once |
+//! | `store`, `sweeps`, `census`, `feed`, `judges`, `moments`, `queue` | what the store does, written once |
 //! | `forget` | what is erased of a workspace that has left |
 //! | `settle` | the one settling path |
 //! | `reader` | what is shown |
@@ -40,6 +40,7 @@ mod connect;
 mod connection;
 mod distrust;
 mod error;
+mod feed;
 mod forget;
 mod judges;
 mod limits;
@@ -64,6 +65,7 @@ pub use connect::{check_url, connect};
 pub use distrust::{Distrust, Trust};
 pub(crate) use error::During;
 pub use error::{ErrorKind, StoreError};
+pub use feed::FeedProgress;
 pub use judges::Judge;
 pub use limits::{Access, Limits};
 pub use model::{

@@ -64,6 +64,7 @@ const LIBRARY: Ranks = &[
     &["storage::reader"],
     &[
         "storage::census",
+        "storage::feed",
         "storage::forget",
         "storage::judges",
         "storage::moments",

@@ -11,6 +11,7 @@ mod census;
 mod documents;
 mod due;
 mod encoding;
+mod feed;
 mod full_disk;
 mod hidden_rows;
 mod identity;

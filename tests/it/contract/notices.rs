@@ -18,7 +18,7 @@ const ASK_AND_WRITE: &str =
 
 /// What the server says of its queue of notifications in this database, instead of asking it: a real one that is half
 /// full takes gigabytes before PostgreSQL 17.
-const HALF_FULL: &str = "SET allow_system_table_mods = on;
+pub(super) const HALF_FULL: &str = "SET allow_system_table_mods = on;
     CREATE OR REPLACE FUNCTION pg_catalog.pg_notification_queue_usage() RETURNS double precision
     LANGUAGE sql VOLATILE AS 'SELECT 0.5::double precision'";
 

@@ -156,7 +156,7 @@ async fn what_a_console_lacks_is_what_the_manual_grants() {
     role.forget(&on).await;
 }
 
-/// The platform asks with one function, and nothing else is looked at for it.
+/// Nothing is looked at for the platform but what it calls and reads.
 #[tokio::test]
 async fn a_function_that_is_not_there_is_a_problem_of_the_platforms_role() {
     let on = prepared().await;
@@ -167,7 +167,7 @@ async fn a_function_that_is_not_there_is_a_problem_of_the_platforms_role() {
     let checks = examine_as(&platform, Some(doctor::Purpose::Platform)).await;
     let subject = "what is not there";
     assert_eq!(subjects(&checks, Level::Problem), [subject]);
-    let finding = "reconciler.request cannot be found, and the platform asks with it.";
+    let finding = "reconciler.request cannot be found, and the platform calls it.";
     assert_eq!(about(&checks, subject).finding, finding);
     assert_eq!(
         action(&checks, subject),

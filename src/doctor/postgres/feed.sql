@@ -1,0 +1,20 @@
+-- feed: whether the platform hears of verdicts, or who keeps them waiting for their positions.
+SELECT
+    'verdict feed' AS subject,
+    CASE WHEN is_waiting THEN 'advice' ELSE 'good' END AS level,
+    CASE
+        WHEN NOT is_waiting THEN 'Verdicts get their positions.'
+        ELSE format(
+            'The platform has not heard of verdicts since %s: %s.',
+            to_char(waiting_since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'),
+            coalesce(held_up_by || ' is in a transaction that began before them', 'no worker gives them their positions')
+        )
+    END AS finding,
+    CASE
+        WHEN held_up_by IS NOT NULL THEN 'Have it commit or roll back. Nothing is lost: the platform hears of them at once then.'
+        WHEN is_waiting THEN 'Run `restore-reconciler work`.'
+    END AS action
+FROM reconciler.feed_stall()
+CROSS JOIN LATERAL (
+    SELECT held_up_by IS NOT NULL OR coalesce(waiting_since < statement_timestamp() - interval '1 minute', false) AS is_waiting
+) AS state
