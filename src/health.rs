@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::{self, Clock};
 
@@ -219,6 +219,8 @@ pub struct Health {
     state: Mutex<HealthState>,
     database_is_up: watch::Sender<bool>,
     obstacles: watch::Sender<BTreeSet<Obstacle>>,
+    /// Has a permit since a verdict was committed.
+    pub(crate) commits: Notify,
 }
 
 /// Moments are times since the process began.
@@ -261,6 +263,7 @@ impl Health {
             state: Mutex::new(state),
             database_is_up: watch::Sender::new(false),
             obstacles: watch::Sender::default(),
+            commits: Notify::new(),
         })
     }
 
@@ -353,6 +356,7 @@ impl Health {
     /// nothing.
     pub fn committed(&self) {
         self.state().cannot_settle = false;
+        self.commits.notify_one();
     }
 
     /// A settlement met an error that does not pass by itself.

@@ -11,8 +11,8 @@
 //!
 //! **Invariants:**
 //! - Nothing is exported that is not declared here, and everything declared is there from the start, at zero.
-//! - A label's value is a word of this program, never a text from outside and never an id: the one exception,
-//!   the workspace of `reconciler_workspace_environments`, has to be asked for.
+//! - A label's value is a word of this program, never a text from outside and never an id. Two exceptions: the workspace
+//!   of `reconciler_workspace_environments` has to be asked for, and of a feed's consumers there are no more than sixteen.
 //! - A counter is added to after the commit that it counts, by whoever committed.
 //!
 //! # Design notes
@@ -104,6 +104,18 @@ impl<const LABELS: usize> Gauge<LABELS> {
     /// Says what is.
     pub(crate) fn set(self, values: [&'static str; LABELS], value: f64) {
         let key = self.0.key(values);
+        metrics::with_recorder(|it| it.register_gauge(&key, &METADATA).set(value));
+    }
+}
+
+impl Gauge<1> {
+    /// Sets the series of a consumer.
+    pub(crate) fn set_for(self, consumer: &str, value: f64) {
+        let labels = self.0.labels.iter();
+        let labels: Vec<Label> = labels
+            .map(|label| Label::new(*label, consumer.to_owned()))
+            .collect();
+        let key = Key::from_parts(self.0.name, labels);
         metrics::with_recorder(|it| it.register_gauge(&key, &METADATA).set(value));
     }
 }
@@ -281,6 +293,12 @@ declare! {
     Worker Gauge UNPROVEN_SUCCESSES = "reconciler_unproven_successes" in Count,
         by [] of one:
         "Runs that somebody else closed as succeeded, and that is not proven, in the whole database.";
+    Worker Gauge FEED_UNPLACED = "reconciler_feed_unplaced_age_seconds" in Seconds,
+        by [] of one:
+        "For how long the oldest verdict waits for its position in the feed; 0 where none waits.";
+    Worker Gauge FEED_LAG = "reconciler_feed_lag_seconds" in Seconds,
+        by ["consumer"] of unknown:
+        "For how long the oldest verdict has been in the feed that a consumer has not acknowledged; 0 where it has acknowledged all, or was forgotten.";
     Console Gauge ENVIRONMENTS = "reconciler_environments" in Count,
         by ["posture"] of postures:
         "Environments that the token may see, by recovery posture; no posture proves that an environment recovered.";

@@ -67,6 +67,19 @@ pub struct Census {
     #[serde(default)]
     #[sqlx(try_from = "CountColumn")]
     pub unproven_successes: u64,
+    /// What the platform has not heard of yet. A census of before this was read has nothing.
+    #[serde(default)]
+    #[sqlx(skip)]
+    pub feed: FeedLags,
+}
+
+/// Since when the oldest verdict waits to be heard of.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FeedLags {
+    /// To get its position; none where none waits.
+    pub unplaced_since: Option<Timestamp>,
+    /// To be acknowledged by each consumer; none where it has acknowledged all.
+    pub behind_since: BTreeMap<String, Option<Timestamp>>,
 }
 
 /// What is in one list.
@@ -100,6 +113,7 @@ impl Store {
         let step = COUNT_RUNS.step;
         let count_queue = statement!(step, "count_queue");
         let count_undecided = statement!(step, "count_undecided");
+        let count_feed = statement!(step, postgres "count_feed");
         let since_start = Stopwatch::start();
         let mut tx = self.database.begin_read().await?;
         let counted = async {
@@ -109,10 +123,17 @@ impl Store {
                 .await?;
             let queue: Vec<ListRecord> = tx.driver().fetch_all(count_queue, &[]).await?;
             let undecided: Vec<ReasonRecord> = tx.driver().fetch_all(count_undecided, &[]).await?;
-            Ok((census, queue, undecided))
+            let feed: Vec<LagRecord> = tx.driver().fetch_all(count_feed, &[]).await?;
+            Ok((census, queue, undecided, feed))
         };
         let counted = counted.await;
-        let (mut census, mut queue, undecided) = finish(tx, counted).await?;
+        let (mut census, mut queue, undecided, feed) = finish(tx, counted).await?;
+        for LagRecord { consumer, since } in feed {
+            match consumer {
+                Some(consumer) => drop(census.feed.behind_since.insert(consumer, since)),
+                None => census.feed.unplaced_since = since,
+            }
+        }
         if let EitherDatabase::Sqlite(_) = self.database {
             let count_jobs = statement!(step, sqlite queue "count_jobs");
             queue.extend(
@@ -155,6 +176,14 @@ impl Store {
         // What cannot be read was counted by another release.
         Ok(counts.and_then(|counts| serde_json::from_str(&counts).ok()))
     }
+}
+
+/// A row of `count_feed`: of one consumer, or of none.
+#[derive(FromRow)]
+struct LagRecord {
+    consumer: Option<String>,
+    #[sqlx(try_from = "StoredMoment")]
+    since: Option<Timestamp>,
 }
 
 /// A row of `count_queue`, or of `count_jobs`.

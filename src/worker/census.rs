@@ -2,22 +2,30 @@
 //!
 //! No verdict waits for it. A census that fails leaves what was counted before, with the time when that was.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use super::shared::{BEAT_EVERY, Shared};
 use crate::health::Obstacle;
 use crate::metrics::{
-    CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, FOREIGN_ROWS, LEDGER_ROWS,
-    OPEN_RUNS, QUEUE_AGE, QUEUE_ENTRIES, UNDECIDED_AGE, UNDECIDED_RUNS, UNPROVEN_SUCCESSES,
-    deferral_reasons, number, seconds_of,
+    CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, FEED_LAG, FEED_UNPLACED,
+    FOREIGN_ROWS, LEDGER_ROWS, OPEN_RUNS, QUEUE_AGE, QUEUE_ENTRIES, UNDECIDED_AGE, UNDECIDED_RUNS,
+    UNPROVEN_SUCCESSES, deferral_reasons, number, seconds_of,
 };
 use crate::storage::QueueState;
 use crate::storage::StoreError;
 use crate::storage::census::{Census, Listed};
 
+/// How many consumers of the feed have a series, those included that were forgotten since this process began.
+const CONSUMERS_MAX: usize = 64;
+
 /// Takes its turn at counting, and exports what was counted, until the process stops.
 pub(super) async fn keep_counting(shared: Arc<Shared>) {
     let mut failing = false;
+    // Those that have a series: one that was forgotten is behind no more.
+    let mut consumers = BTreeSet::new();
     loop {
         // Beside another version of our schema nothing is written, not even this.
         while shared.health.is_obstructed_by(Obstacle::OtherSchema) {
@@ -31,6 +39,7 @@ pub(super) async fn keep_counting(shared: Arc<Shared>) {
             Ok(Ok(census)) => {
                 if let Some(census) = &census {
                     export(census);
+                    export_lags(census, &mut consumers);
                     let refused = census.queue.get(&QueueState::Refused);
                     shared.health.refused(refused.map_or(0, |it| it.entries));
                 }
@@ -94,6 +103,18 @@ fn export(census: &Census) {
         let listed = census.undecided.get(reason);
         UNDECIDED_RUNS.set([reason], entries(listed));
         UNDECIDED_AGE.set([reason], oldest(listed));
+    }
+}
+
+fn export_lags(census: &Census, consumers: &mut BTreeSet<String>) {
+    let age = |since: Option<Timestamp>| since.map_or(0.0, |since| census.age(since).as_secs_f64());
+    let lags = &census.feed;
+    FEED_UNPLACED.set([], age(lags.unplaced_since));
+    let room = CONSUMERS_MAX.saturating_sub(consumers.len());
+    consumers.extend(lags.behind_since.keys().take(room).cloned());
+    for consumer in consumers.iter() {
+        let since = lags.behind_since.get(consumer).copied().flatten();
+        FEED_LAG.set_for(consumer, age(since));
     }
 }
 

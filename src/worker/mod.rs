@@ -21,6 +21,7 @@
 //! | `judges` | which rules the workers judge by |
 //! | `examine` | whether what the database shows may be trusted |
 //! | `opinions` | second opinions on runs that somebody else closed |
+//! | `feed` | positions of verdicts, in which the platform reads them |
 //! | `rights` | whether this role may do what a worker does |
 //! | `census` | numbers about the whole database, for dashboards |
 //! | `name` | names that nobody else has |
@@ -36,6 +37,7 @@ mod batch;
 mod census;
 mod connection;
 mod examine;
+mod feed;
 mod judges;
 mod name;
 mod notify;
@@ -135,6 +137,7 @@ fn start(shared: &Arc<Shared>) -> TaskTracker {
     spawn(&tasks, shared, "rights", rights::keep_looking(own()));
     spawn(&tasks, shared, "census", census::keep_counting(own()));
     spawn(&tasks, shared, "opinions", opinions::keep_forming(own()));
+    spawn(&tasks, shared, "feed", feed::keep_placing(own()));
     tasks.close();
     tasks
 }

@@ -137,6 +137,7 @@ const LIBRARY: Ranks = &[
         "worker::census",
         "worker::connection",
         "worker::examine",
+        "worker::feed",
         "worker::judges",
         "worker::opinions",
         "worker::rights",

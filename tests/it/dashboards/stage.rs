@@ -22,6 +22,10 @@ impl Stage {
     /// With this configuration for the worker; the console exports all that it can.
     pub(super) async fn set(config: &str) -> Self {
         let scene = Scene::new(config).await;
+        // A consumer has a series once it is known.
+        scene
+            .execute("SELECT reconciler.ack_verdicts('laravel', 0)")
+            .await;
         let worker = scene.worker().await;
         let TokenMade { token, entry } = made_token(scene.url()).await;
         let settings = Settings::holding(&format!(

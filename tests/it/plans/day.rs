@@ -10,11 +10,13 @@ use restore_reconciler::internals::storage::{
     ClaimedJob, OpinionScope, QueueState, Retention, Store, StoreError, SweepStart,
 };
 use restore_reconciler::internals::sweep::Scope;
+use sqlx::{Connection as _, PgConnection};
 
 use super::looks;
 use super::place::{Place, WORKER, scope_of};
 use crate::support::case::{Case, rows_of};
 use crate::support::store::{claimed, moved, pass, settling};
+use crate::support::time::eventually;
 
 /// How many runs a page has.
 pub(super) const PAGE: i64 = 500;
@@ -29,6 +31,13 @@ const TRUST: &str = "TRUNCATE reconciler.attempts";
 const WATCHED: &str = "
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER nothing AFTER INSERT ON audit_logs FOR EACH STATEMENT EXECUTE FUNCTION nothing()";
+
+/// How many verdicts get their positions at once.
+pub(super) const BATCH: u32 = 200;
+
+/// A consumer that has acknowledged all.
+const CAUGHT_UP: &str =
+    "SELECT reconciler.ack_verdicts('mail', max(position)) FROM reconciler.ledger_positions";
 
 const UNWATCHED: &str = "DROP FUNCTION nothing() CASCADE";
 
@@ -90,6 +99,7 @@ pub(super) async fn spend(place: &Place, first: i64) -> Result<(), StoreError> {
     place.execute(TRUST).await;
     ticks(store).await?;
     opinions(place).await?;
+    feed(place).await;
     assert_eq!(store.find_distrust().await?, None);
     place.execute(WATCHED).await;
     let busy = pass(store, Scope::default(), &settling()).await?;
@@ -209,6 +219,24 @@ async fn opinions(place: &Place) -> Result<(), StoreError> {
         .await?;
     assert!(later.looked_at > 0);
     store.list_opinions(None, None, 100).await.map(drop)
+}
+
+/// Verdicts get positions, and a consumer that has told of all before them is given them.
+async fn feed(place: &Place) {
+    place.execute(CAUGHT_UP).await;
+    let placed = async || {
+        let placed = place.store.place_verdicts(BATCH).await;
+        let placed = placed.expect("an answer")?.placed?;
+        (placed == i64::from(BATCH)).then_some(())
+    };
+    // A transaction of another test may be under way.
+    eventually(placed, async || "no full batch".to_owned()).await;
+    let next = "SELECT count(*) FROM reconciler.next_verdicts('mail', 100)";
+    let mut explained = PgConnection::connect(&place.url())
+        .await
+        .expect("a connection");
+    let given = sqlx::query_scalar(next).fetch_one(&mut explained).await;
+    assert_eq!(given.ok(), Some(100_i64));
 }
 
 async fn ticks(store: &Store) -> Result<(), StoreError> {

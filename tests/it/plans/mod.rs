@@ -14,7 +14,7 @@ mod statements;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::day::PAGE;
+use self::day::{BATCH, PAGE};
 use self::place::{OPEN_FIRST, Place};
 use self::server::{Executed, Notices, Read};
 use self::statements::{LARGE, STATEMENTS, Statement};
@@ -107,14 +107,47 @@ impl Day {
         }
     }
 
+    /// Statements inside of functions that hold these words.
+    fn inner(&self, words: &str) -> Vec<&Executed> {
+        let nameless = self.all.iter().filter(|executed| executed.name().is_none());
+        nameless
+            .filter(|executed| executed.text.contains(words))
+            .collect()
+    }
+
+    /// Statements of the feed's functions: a batch, and what a consumer is given.
+    fn assert_feeds_quickly(&self, when: &str) {
+        let batch = u64::from(BATCH);
+        for (words, table, rows_max) in [
+            (
+                "INSERT INTO reconciler.ledger_positions",
+                "ledger_unplaced",
+                3 * batch,
+            ),
+            (
+                "INSERT INTO reconciler.ledger_positions",
+                "ledger_positions",
+                batch,
+            ),
+            ("max(position)", "ledger_positions", 1),
+            ("reconciler.verdict_feed AS feed", "ledger_positions", 100),
+            ("reconciler.verdict_feed AS feed", "ledger", 100),
+        ] {
+            let executed = self.inner(words);
+            assert!(!executed.is_empty(), "{when}: {words}");
+            for executed in executed {
+                let read = executed.reads.get(table).copied().unwrap_or_default();
+                assert!(
+                    read.rows <= rows_max && !read.is_sequential,
+                    "{when}: {table}: {executed:#?}"
+                );
+            }
+        }
+    }
+
     /// Statements inside of `reconciler.request`, which its callers wait for.
     fn assert_asks_quickly(&self, when: &str) {
-        let inner = |words: &str| -> Vec<&Executed> {
-            let nameless = self.all.iter().filter(|executed| executed.name().is_none());
-            nameless
-                .filter(|executed| executed.text.contains(words))
-                .collect()
-        };
+        let inner = |words: &str| self.inner(words);
         let least = usize::try_from(PAGE).unwrap();
         let looks = inner("operation_runs AS run");
         assert!(looks.len() >= least, "{when}: {}", looks.len());
@@ -188,6 +221,7 @@ async fn no_statement_reads_what_was_settled_long_ago() {
     for (when, day) in days {
         day.assert_is_complete();
         day.assert_asks_quickly(when);
+        day.assert_feeds_quickly(when);
     }
     advised.assert_reads_little("advised indexes");
     generic.assert_reads_little("plans for any values");

@@ -85,6 +85,11 @@ CROSS JOIN LATERAL (SELECT statement_timestamp() - number * interval '1 second' 
 INSERT INTO reconciler.sweeps (worker, started_at, ended_at, beat_at, tick_at)
 SELECT 'host-1-2', moment, moment, moment, moment
 FROM generate_series(timestamptz '2025-01-01', '2025-01-01'::timestamptz + interval '100000 min', '1 min') AS moment;
+INSERT INTO reconciler.ledger_positions (position, decision_id, run_created_at, workspace_id, workspace_position)
+SELECT
+    row_number() OVER (ORDER BY operation_run_id), decision_id, run_created_at, workspace_id,
+    row_number() OVER (PARTITION BY workspace_id ORDER BY operation_run_id)
+FROM reconciler.ledger;
 INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status)
 SELECT 1000 + number, environment.workspace_id, environment.id, 'Nightly backup', 'completed'
 FROM generate_series(1, 20000) AS number
@@ -188,6 +193,10 @@ impl Place {
         self.store = open(&self.database.url()).await;
         self.standin = standin(&self.database);
         self.reader = look(&self.database).await;
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.database.url()
     }
 
     pub(super) async fn execute(&self, statements: &'static str) {

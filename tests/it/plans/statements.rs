@@ -7,13 +7,14 @@ use std::path::Path;
 use super::day::PAGE;
 
 /// Tables that grow for ever.
-pub(super) const LARGE: [&str; 9] = [
+pub(super) const LARGE: [&str; 10] = [
     "operation_runs",
     "restore_runs",
     "evidence_snapshots",
     "audit_logs",
     "ledger",
     "ledger_facts",
+    "ledger_positions",
     "opinions",
     "sweeps",
     "backup_items",
@@ -116,6 +117,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads_through("discard_unreadable", NONE, QUEUE),
     reads("release_all", NONE),
     reads_through("count_unfinished", NONE, QUEUE),
+    reads("place_verdicts", NONE),
     // Opinions.
     reads("take_opinion_turn", ONE),
     reads("load_due_opinions", ALL_OPEN),
@@ -222,6 +224,10 @@ const OTHERS: &[(&str, &str)] = &[
     ("claim_census", "reads the census's one row"),
     ("load_census", "reads the census's one row"),
     ("publish_census", "writes the census's one row"),
+    (
+        "count_feed",
+        "reads a row per consumer, and the first that waits",
+    ),
     (
         "count_queue",
         "counts all jobs, for all workers once per interval",

@@ -41,6 +41,11 @@ impl Exposition {
         self.0.get(series).is_some_and(|value| value == "0")
     }
 
+    /// Whether a series is there, and not zero.
+    pub(crate) fn is_above_zero(&self, series: &str) -> bool {
+        self.0.get(series).is_some_and(|value| value != "0")
+    }
+
     /// Every series of a metric that is not zero: what stands between its braces, and its count.
     pub(crate) fn counts(&self, metric: &str) -> BTreeMap<String, i64> {
         let labels = |series: &str| {

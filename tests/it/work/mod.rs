@@ -3,6 +3,7 @@
 
 mod bounds;
 mod dropped;
+mod feed;
 mod hidden_rows;
 mod in_time;
 pub(crate) mod jobs;

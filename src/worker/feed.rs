@@ -1,0 +1,94 @@
+//! Gives verdicts their positions in the feed that the platform reads: a batch at a time, by one worker at a time, soon after
+//! this process has committed some, and in any case once in a while. No settlement waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::field;
+
+use super::shared::Shared;
+use crate::clock::Stopwatch;
+use crate::storage::{FeedProgress, StoreError};
+
+/// How long until it is looked for verdicts that others have committed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How many verdicts get their positions at once.
+const BATCH_VERDICTS: u32 = 1_000;
+
+/// How many times as long as a batch took is waited before the next, so that most of the time is left to settlements.
+const PAUSES_PER_BATCH: u32 = 4;
+
+/// The least time between two batches, so that commits in a row are one, and one notification.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+
+/// Gives positions until the process stops.
+pub(super) async fn keep_placing(shared: Arc<Shared>) {
+    let mut is_stalled = false;
+    let mut is_failing = false;
+    loop {
+        let since_start = Stopwatch::start();
+        // What is dropped is undone.
+        let placed = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            placed = place(&shared) => placed,
+        };
+        let pause = (since_start.elapsed() * PAUSES_PER_BATCH).max(PAUSE_MIN);
+        let mut is_full = false;
+        match placed {
+            Ok(progress) => {
+                is_failing = false;
+                if let Some(progress) = progress.filter(|it| it.placed.is_some()) {
+                    is_full = progress.placed >= Some(i64::from(BATCH_VERDICTS));
+                    tell_stall(&progress, &mut is_stalled);
+                }
+            }
+            Err(error) => tell_failure(&shared, &error, &mut is_failing),
+        }
+        if shared.rest(pause).await.is_err() {
+            return;
+        }
+        if !is_full {
+            tokio::select! {
+                () = shared.stop.cancelled() => return,
+                () = shared.health.commits.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+}
+
+/// Gives positions to a batch. Nothing where something is in the way, such as another version of our schema.
+async fn place(shared: &Shared) -> Result<Option<FeedProgress>, StoreError> {
+    if shared.health.is_obstructed() || !shared.health.database_is_up() {
+        return Ok(None);
+    }
+    let placing = shared.store.place_verdicts(BATCH_VERDICTS);
+    let limit = shared.options.worker.attempt_timeout;
+    // It is given another try where it takes too long.
+    tokio::time::timeout(limit, placing)
+        .await
+        .unwrap_or(Ok(None))
+}
+
+/// Says once who keeps verdicts waiting, and that it is over.
+fn tell_stall(progress: &FeedProgress, is_stalled: &mut bool) {
+    match (&progress.held_up_by, *is_stalled) {
+        (Some(who), false) => tracing::warn!(
+            held_up_by = who,
+            since = progress.waiting_since.map(field::display),
+            "the platform does not hear of new verdicts until a transaction that began before them has ended"
+        ),
+        (None, true) => tracing::info!("the platform hears of new verdicts again"),
+        _ => {}
+    }
+    *is_stalled = progress.held_up_by.is_some();
+}
+
+/// Says once that it fails: verdicts do not wait for it.
+fn tell_failure(shared: &Shared, error: &StoreError, is_failing: &mut bool) {
+    if !*is_failing && shared.health.database_is_up() {
+        tracing::warn!(%error, advice = error.advice(), "the platform does not hear of new verdicts");
+    }
+    *is_failing = true;
+}
