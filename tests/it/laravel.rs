@@ -1,13 +1,21 @@
 //! The platform as Laravel itself makes it and writes to it, by its schema builder and Eloquent in `tests/laravel`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::{PgPool, postgres::PgConnectOptions};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
+use crate::chaos::dice::Dice;
 use crate::console::{Ask, Serving, Settings};
-use crate::manual::root;
+use crate::contract::place_verdicts;
+use crate::manual::{fenced, read, root};
+use crate::support::case::Case;
 use crate::support::cluster::{TestDatabase, database};
 use crate::support::roles::Purpose;
 use crate::support::scene::{dismiss, until_ready};
@@ -15,8 +23,8 @@ use crate::support::store::Fixture;
 use crate::support::time::{eventually, in_time};
 use crate::support::worker::{Worker, said_by};
 
-/// Runs one of the scripts as a role, and returns what it printed.
-async fn laravel(script: &str, url: &str, purpose: Purpose) -> String {
+/// One of the scripts, to be run as a role.
+fn php(script: &str, url: &str, purpose: Purpose) -> Command {
     let options: PgConnectOptions = purpose.url(url).parse().expect("a URL");
     let connection = json!({
         "host": options.get_socket().expect("a directory of sockets"),
@@ -28,6 +36,15 @@ async fn laravel(script: &str, url: &str, purpose: Purpose) -> String {
     php.arg(root().join("tests/laravel").join(script))
         .env("RECONCILER_TEST_LARAVEL", connection.to_string())
         .kill_on_drop(true);
+    php
+}
+
+/// Runs one of the scripts as a role, and returns what it printed.
+async fn laravel(script: &str, url: &str, purpose: Purpose) -> String {
+    said(script, php(script, url, purpose)).await
+}
+
+async fn said(script: &str, mut php: Command) -> String {
     let ran = in_time(script, php.output()).await.expect(
         "PHP is not installed: apt-get install php-cli php-pgsql php-laravel-framework, or run tests/run",
     );
@@ -294,4 +311,91 @@ async fn every_unproven_success_of_a_platform_is_told_and_nothing_else() {
     };
     eventually(told, async || worker.said()).await;
     dismiss(worker).await;
+}
+
+/// How often the command is killed, and how many verdicts it is to tell of: more than it comes to meanwhile.
+const KILLS: usize = 200;
+const TOLD: i64 = 2_500;
+
+/// What the application has beside the platform's tables that are read here: users, and Laravel's own table of
+/// notifications.
+const NOTIFICATIONS: &str = "
+CREATE TABLE users (id bigint PRIMARY KEY);
+INSERT INTO users VALUES (7);
+CREATE TABLE notifications (
+    id uuid PRIMARY KEY, type text NOT NULL, notifiable_type text NOT NULL, notifiable_id bigint NOT NULL,
+    data text NOT NULL, read_at timestamp, created_at timestamp, updated_at timestamp
+);
+GRANT SELECT ON users TO platform;
+GRANT SELECT, INSERT ON notifications TO platform;
+UPDATE operation_runs SET user_id = 7";
+
+/// All that was told, by the key of each verdict.
+const NOTIFIED: &str =
+    "SELECT string_agg(translate(id::text, '-', ''), E'\n' ORDER BY id) FROM notifications";
+const JUDGED_IDS: &str =
+    "SELECT string_agg(decision_id, E'\n' ORDER BY decision_id) FROM reconciler.ledger";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_manuals_command_tells_of_each_verdict_once_however_often_it_is_killed() {
+    let on = Fixture::postgres().await;
+    on.plant((1..=TOLD).map(Case::proven)).await;
+    on.execute(NOTIFICATIONS).await;
+    for runs in (1..=TOLD).collect::<Vec<_>>().chunks(500) {
+        on.settle(runs).await;
+    }
+    place_verdicts(&on, TOLD).await;
+    let directory = TempDir::new().expect("a directory");
+    let [command, mails] = ["TellVerdicts.php", "mails"].map(|file| directory.path().join(file));
+    let manual = read("config/manual/database.md");
+    fs::write(&command, fenced(&manual, "php").next().expect("a command")).expect("a file");
+    let tell = || {
+        let mut php = php("tell.php", &on.url, Purpose::Platform);
+        php.args([&command, &mails]);
+        php
+    };
+
+    let mut dice = Dice::from(1_117);
+    let sent = || fs::read_to_string(&mails).map_or(0, |mails| mails.lines().count());
+    let (mut within, mut before) = (10_000, 0);
+    for number in 0..KILLS {
+        let spawned = tell().stdout(Stdio::piped()).spawn();
+        let mut told = spawned.expect("PHP is installed");
+        let mut lines = BufReader::new(told.stdout.take().expect("it is piped")).lines();
+        // One in eight is killed wherever it is, the others while they tell, after a few verdicts on a machine of any speed.
+        if number % 8 > 0 {
+            let begun = in_time("the command", lines.next_line()).await;
+            assert_eq!(begun.expect("a line").as_deref(), Some("begins"));
+        }
+        let micros = dice.below(within).try_into().expect("a number");
+        tokio::time::sleep(Duration::from_micros(micros)).await;
+        told.kill().await.expect("it is ours to kill");
+        let are_many = sent() - before > 3;
+        within = if are_many {
+            within / 3 + 500
+        } else {
+            (within * 5 / 4).min(500_000)
+        };
+        before = sent();
+    }
+    let place = "SELECT acknowledged FROM reconciler.verdict_consumers";
+    let acknowledged = on.count(place).await;
+    let while_it_told = (100..TOLD).contains(&acknowledged);
+    assert!(
+        while_it_told,
+        "{acknowledged} were told of by what was killed"
+    );
+
+    for _ in 0..2 {
+        assert_eq!(said("tell.php", tell()).await, "begins\n");
+        assert_eq!(on.count(place).await, TOLD);
+        let (told, judged) = (on.value(NOTIFIED).await, on.value(JUDGED_IDS).await);
+        assert!(told == judged, "each verdict has one notification");
+        let mails = fs::read_to_string(&mails).expect("mails");
+        let mails: BTreeSet<&str> = mails.lines().collect();
+        assert!(
+            judged.as_deref().unwrap_or_default().lines().eq(mails),
+            "each was sent, by its key"
+        );
+    }
 }

@@ -50,7 +50,7 @@ pub(crate) fn grants(purpose: &str) -> String {
 }
 
 /// The blocks of a language.
-fn fenced<'p>(page: &'p str, language: &str) -> impl Iterator<Item = &'p str> {
+pub(crate) fn fenced<'p>(page: &'p str, language: &str) -> impl Iterator<Item = &'p str> {
     let blocks = page.split("\n```").skip(1).step_by(2);
     let prefix = format!("{language}\n");
     blocks.filter_map(move |block| block.strip_prefix(&prefix))

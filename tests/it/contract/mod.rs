@@ -41,4 +41,5 @@ mod sweeps;
 mod triggers;
 mod verdicts;
 
+pub(crate) use feed::place_verdicts;
 pub(crate) use reader::{READING_WRITES, filter};
