@@ -2,7 +2,7 @@
 -- where they have told of it. The manual's page about the database says how.
 SET LOCAL lock_timeout = '5s';
 
--- Verdicts that have no position yet: written with the verdict, removed when it has one.
+-- Verdicts that have no position yet: written with the verdict by a trigger, removed when it has one.
 CREATE TABLE reconciler.ledger_unplaced (
     -- The whole number of the transaction: that of a row (xmin) comes round again.
     written_by     xid8        NOT NULL DEFAULT pg_current_xact_id(),
@@ -279,8 +279,24 @@ BEGIN
 END
 $$;
 
+-- Whoever writes a verdict, also a worker of before this: none goes without a position.
+CREATE FUNCTION reconciler.note_unplaced() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO reconciler.ledger_unplaced (decision_id, run_created_at, workspace_id)
+    SELECT decision_id, run_created_at, workspace_id
+    FROM added;
+    RETURN NULL;
+END
+$$;
+
+-- Waits for whoever writes the ledger now, so that each entry is either committed before this or noted by it.
+CREATE TRIGGER ledger_waits_for_position AFTER INSERT ON reconciler.ledger
+    REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION reconciler.note_unplaced();
+
 REVOKE EXECUTE ON FUNCTION
-    reconciler.feed_stall, reconciler.place_verdicts, reconciler.place_of, reconciler.next_verdicts,
+    reconciler.note_unplaced, reconciler.feed_stall, reconciler.place_verdicts, reconciler.place_of, reconciler.next_verdicts,
     reconciler.ack_verdicts, reconciler.forget_consumer
 FROM PUBLIC;
 
@@ -296,7 +312,6 @@ BEGIN
           AND entry.privilege_type = 'INSERT'
           AND entry.grantee NOT IN (0, class.relowner)
     LOOP
-        EXECUTE format('GRANT INSERT ON reconciler.ledger_unplaced TO %s', writer);
         EXECUTE format('GRANT SELECT ON reconciler.ledger_positions, reconciler.verdict_consumers TO %s', writer);
         EXECUTE format('GRANT EXECUTE ON FUNCTION reconciler.feed_stall, reconciler.place_verdicts TO %s', writer);
     END LOOP;

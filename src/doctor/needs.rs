@@ -145,7 +145,7 @@ const fn queue(name: &'static str) -> NeededTable {
 }
 
 /// Every table, in the order in which checks speak of them.
-pub(super) const TABLES: [NeededTable; 31] = [
+pub(super) const TABLES: [NeededTable; 30] = [
     console("workspaces", &[shown("id", ID), shown("name", TEXT)]),
     console(
         "managed_environments",
@@ -285,7 +285,6 @@ pub(super) const TABLES: [NeededTable; 31] = [
     own("ledger", &["SELECT", "INSERT"], true),
     own("ledger_facts", &["SELECT", "INSERT"], true),
     own("ledger_revisions", &["SELECT"], true),
-    own("ledger_unplaced", &["INSERT"], false),
     own("ledger_positions", &["SELECT"], false),
     own("verdict_consumers", &["SELECT"], false),
     own("verdict_feed", &[], false),

@@ -6,6 +6,7 @@ use restore_reconciler::internals::doctor::{Level, examine};
 use sqlx::{PgConnection, raw_sql};
 
 use super::stage::run;
+use crate::contract::place_verdicts;
 use crate::support::case::Case;
 use crate::support::process::program;
 use crate::support::roles::{Purpose, connect};
@@ -40,6 +41,14 @@ CROSS JOIN LATERAL (
     )::text AS facts
 ) AS proof
 CROSS JOIN LATERAL (SELECT encode(sha256(convert_to(proof.facts, 'UTF8')), 'hex') AS digest) AS digested";
+
+/// A verdict on a run of a later month, as a worker of migration 8 or later writes it.
+const LATE: &str = "
+INSERT INTO reconciler.ledger (
+    decision_id, operation_run_id, workspace_id, outcome, reason_code, ruleset, facts, facts_digest, decision, worker,
+    source, decided_at, run_created_at
+)
+VALUES ('late', 9, 1, 'failed', 'r', 'r', '{}', repeat('0', 64), '{}', 'w', 's', now(), now() + interval '100 days')";
 
 /// What was there before the migration.
 fn earlier() -> String {
@@ -226,6 +235,22 @@ async fn an_older_ledger_is_moved_while_it_is_written() {
     }
 }
 
+/// Its transaction began before the feed was there, and its statement knows nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_of_an_older_worker_gets_its_position() {
+    let on = of_older_program().await;
+    let mut worker = connect(Purpose::Worker, &on.url).await;
+    execute(&mut worker, "BEGIN; SELECT pg_current_xact_id()").await;
+    run(&on.url, &["migrate"]).exits(0);
+    execute(&mut worker, LATE).await;
+    execute(&mut worker, "COMMIT").await;
+    let waiting = "reconciler.ledger_unplaced WHERE decision_id = 'late'";
+    assert_eq!(on.number_of(waiting).await, 1);
+    place_verdicts(&on, 1).await;
+    let told = "reconciler.verdict_feed WHERE decision_id = 'late' AND outcome = 'failed'";
+    assert_eq!(on.number_of(told).await, 1);
+}
+
 /// Somebody waits for the lock of migrations.
 async fn waits_for_lock(on: &Fixture) {
     let waiting = "pg_locks JOIN pg_database ON pg_database.oid = database
@@ -269,14 +294,7 @@ async fn months_to_come_are_made_by_workers_and_missed_by_doctor() {
     let left = on.number_of(of_ledger).await;
     assert!(left <= 7, "{left}");
     // A run from when no month was there any more.
-    on.execute(
-        "INSERT INTO reconciler.ledger (
-             decision_id, operation_run_id, workspace_id, outcome, reason_code, ruleset, facts, facts_digest, decision,
-             worker, source, decided_at, run_created_at
-         )
-         VALUES ('late', 9, 1, 'failed', 'r', 'r', '{}', repeat('0', 64), '{}', 'w', 's', now(), now() + interval '100 days')",
-    )
-    .await;
+    on.execute(LATE).await;
     let (level, finding) = months(&on).await;
     assert_eq!(level, Level::Advice);
     assert!(finding.contains("after its last month"), "{finding}");

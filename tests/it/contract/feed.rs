@@ -405,6 +405,10 @@ async fn the_feed_is_the_platforms() {
         (Purpose::Worker, "DELETE FROM reconciler.ledger_unplaced"),
         (
             Purpose::Worker,
+            "INSERT INTO reconciler.ledger_unplaced (decision_id, workspace_id) VALUES ('x', 1)",
+        ),
+        (
+            Purpose::Worker,
             "INSERT INTO reconciler.ledger_positions VALUES (1)",
         ),
         (Purpose::Platform, "SELECT reconciler.place_verdicts(1)"),

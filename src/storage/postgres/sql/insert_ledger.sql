@@ -1,4 +1,4 @@
--- insert_ledger: one entry per verdict, its facts beside it, and that it waits for a position in the feed. Of a run that has one already, because it was rolled back
+-- insert_ledger: one entry per verdict, and its facts beside it. Of a run that has one already, because it was rolled back
 -- with its platform, it is the next revision and names the first.
 -- Facts are JSON already: inside of another document they would be escaped here and read again there.
 WITH entry AS MATERIALIZED (
@@ -15,10 +15,6 @@ WITH entry AS MATERIALIZED (
 ), kept AS (
     INSERT INTO reconciler.ledger_facts (facts_digest, run_created_at, workspace_id, facts)
     SELECT decode(facts_digest, 'hex'), run_created_at, workspace_id, facts
-    FROM entry
-), unplaced AS (
-    INSERT INTO reconciler.ledger_unplaced (decision_id, run_created_at, workspace_id)
-    SELECT decision_id, run_created_at, workspace_id
     FROM entry
 )
 INSERT INTO reconciler.ledger (
