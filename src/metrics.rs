@@ -12,7 +12,7 @@
 //! **Invariants:**
 //! - Nothing is exported that is not declared here, and everything declared is there from the start, at zero.
 //! - A label's value is a word of this program, never a text from outside and never an id. Two exceptions: the workspace
-//!   of `reconciler_workspace_environments` has to be asked for, and of a feed's consumers there are no more than sixteen.
+//!   of `reconciler_workspace_environments` has to be asked for, and of a feed's consumers there are sixteen at once at most.
 //! - A counter is added to after the commit that it counts, by whoever committed.
 //!
 //! # Design notes

@@ -18,13 +18,10 @@ use crate::storage::QueueState;
 use crate::storage::StoreError;
 use crate::storage::census::{Census, Listed};
 
-/// How many consumers of the feed have a series, those included that were forgotten since this process began.
-const CONSUMERS_MAX: usize = 64;
-
 /// Takes its turn at counting, and exports what was counted, until the process stops.
 pub(super) async fn keep_counting(shared: Arc<Shared>) {
     let mut failing = false;
-    // Those that have a series: one that was forgotten is behind no more.
+    // Those of the last census: one that was forgotten since is behind no more.
     let mut consumers = BTreeSet::new();
     loop {
         // Beside another version of our schema nothing is written, not even this.
@@ -110,21 +107,44 @@ fn export_lags(census: &Census, consumers: &mut BTreeSet<String>) {
     let age = |since: Option<Timestamp>| since.map_or(0.0, |since| census.age(since).as_secs_f64());
     let lags = &census.feed;
     FEED_UNPLACED.set([], age(lags.unplaced_since));
-    let room = CONSUMERS_MAX.saturating_sub(consumers.len());
-    consumers.extend(lags.behind_since.keys().take(room).cloned());
+    consumers.extend(lags.behind_since.keys().cloned());
     for consumer in consumers.iter() {
         let since = lags.behind_since.get(consumer).copied().flatten();
         FEED_LAG.set_for(consumer, age(since));
     }
+    consumers.retain(|consumer| lags.behind_since.contains_key(consumer));
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::metrics::QUEUE_STATES;
+    use crate::metrics::{Exporter, QUEUE_STATES, Role};
 
     #[test]
     fn every_state_of_the_queue_has_its_series() {
         assert_eq!(QueueState::ALL.map(QueueState::name), QUEUE_STATES);
+    }
+
+    #[test]
+    fn a_new_consumer_has_its_series_however_many_were_forgotten() {
+        let exporter = Exporter::new(&[Role::Worker], Timestamp::UNIX_EPOCH).unwrap();
+        let mut consumers = BTreeSet::new();
+        for number in 0..100 {
+            let census = json!({
+                "as_of": "2026-01-01T00:01:00Z", "took_micros": 0, "open_runs": 0, "due_runs": 0, "due_since": null,
+                "queue": {}, "ledger_rows": 0, "disagreements": 0, "foreign_rows": 0,
+                "feed": {"behind_since": {(format!("c{number}")): "2026-01-01T00:00:00Z"}},
+            });
+            let census: Census = serde_json::from_value(census).unwrap();
+            exporter.record(|| export_lags(&census, &mut consumers));
+            assert_eq!(consumers.len(), 1);
+        }
+        let said = exporter.exported().render();
+        for (consumer, lag) in [("c98", 0), ("c99", 60)] {
+            let series = format!("reconciler_feed_lag_seconds{{consumer=\"{consumer}\"}} {lag}\n");
+            assert!(said.contains(&series), "{said}");
+        }
     }
 }
