@@ -5,10 +5,11 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
+use restore_reconciler::internals::clock::Stopwatch;
 use serde_json::{Value, json};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 
 use crate::chaos::dice::Dice;
@@ -313,9 +314,11 @@ async fn every_unproven_success_of_a_platform_is_told_and_nothing_else() {
     dismiss(worker).await;
 }
 
-/// How often the command is killed, and how many verdicts it is to tell of: more than it comes to meanwhile.
+/// How often the command is killed at most, and for how long; how many verdicts it is to tell of, which is more than it is let
+/// tell of meanwhile.
 const KILLS: usize = 200;
-const TOLD: i64 = 2_500;
+const KILLING: Duration = Duration::from_secs(30);
+const TOLD: i64 = 450;
 
 /// What the application has beside the platform's tables that are read here: users, and Laravel's own table of
 /// notifications.
@@ -336,14 +339,14 @@ const NOTIFIED: &str =
 const JUDGED_IDS: &str =
     "SELECT string_agg(decision_id, E'\n' ORDER BY decision_id) FROM reconciler.ledger";
 
+const ACKNOWLEDGED: &str = "SELECT acknowledged FROM reconciler.verdict_consumers";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_manuals_command_tells_of_each_verdict_once_however_often_it_is_killed() {
     let on = Fixture::postgres().await;
     on.plant((1..=TOLD).map(Case::proven)).await;
     on.execute(NOTIFICATIONS).await;
-    for runs in (1..=TOLD).collect::<Vec<_>>().chunks(500) {
-        on.settle(runs).await;
-    }
+    on.settle(&(1..=TOLD).collect::<Vec<_>>()).await;
     place_verdicts(&on, TOLD).await;
     let directory = TempDir::new().expect("a directory");
     let [command, mails] = ["TellVerdicts.php", "mails"].map(|file| directory.path().join(file));
@@ -356,39 +359,59 @@ async fn the_manuals_command_tells_of_each_verdict_once_however_often_it_is_kill
     };
 
     let mut dice = Dice::from(1_117);
-    let sent = || fs::read_to_string(&mails).map_or(0, |mails| mails.lines().count());
-    let (mut within, mut before) = (10_000, 0);
-    for number in 0..KILLS {
-        let spawned = tell().stdout(Stdio::piped()).spawn();
-        let mut told = spawned.expect("PHP is installed");
+    let alone = async || {
+        let others = "pg_stat_activity WHERE usename = 'platform' AND datname = current_database() AND state <> 'idle'";
+        (on.number_of(others).await == 0).then_some(())
+    };
+    let (since, mut kills) = (Stopwatch::start(), 0);
+    // How long one verdict takes it, on this machine; of how many it has told, at least and at most.
+    let (mut pace, mut least, mut most) = (Duration::from_millis(5), 0, 0);
+    while kills < KILLS && (since.elapsed() < KILLING || least == 0) {
+        let piped = tell().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut told = piped.expect("PHP is installed");
+        let mut go_on = told.stdin.take().expect("it is piped");
         let mut lines = BufReader::new(told.stdout.take().expect("it is piped")).lines();
-        // One in eight is killed wherever it is, the others while they tell, after a few verdicts on a machine of any speed.
-        if number % 8 > 0 {
-            let begun = in_time("the command", lines.next_line()).await;
-            assert_eq!(begun.expect("a line").as_deref(), Some("begins"));
-        }
-        let micros = dice.below(within).try_into().expect("a number");
-        tokio::time::sleep(Duration::from_micros(micros)).await;
-        told.kill().await.expect("it is ours to kill");
-        let are_many = sent() - before > 3;
-        within = if are_many {
-            within / 3 + 500
-        } else {
-            (within * 5 / 4).min(500_000)
+        let mut next = async || {
+            let line = in_time("the command", lines.next_line()).await;
+            line.expect("text").expect("it goes on")
         };
-        before = sent();
+        // One in eight is killed wherever it is, the others once they tell: with a mail just sent, or within the next verdict.
+        if kills % 8 > 0 {
+            assert_eq!(next().await, "begins");
+            let mails = dice.below(3);
+            let mut released = Stopwatch::start();
+            for number in 0..mails {
+                assert_eq!(next().await, "mail");
+                if number > 0 {
+                    pace = released.elapsed();
+                    least += 1;
+                }
+                released = Stopwatch::start();
+                go_on.write_all(b"\n").await.expect("it reads");
+                most += 1;
+            }
+            if dice.chance(30) {
+                assert_eq!(next().await, "mail");
+                least += i64::from(mails > 0);
+            }
+        }
+        tokio::time::sleep(pace * u32::try_from(dice.below(100)).expect("a number") / 100).await;
+        told.kill().await.expect("it is ours to kill");
+        kills += 1;
+        eventually(alone, async || "a session that does not end".to_owned()).await;
     }
-    let place = "SELECT acknowledged FROM reconciler.verdict_consumers";
-    let acknowledged = on.count(place).await;
-    let while_it_told = (100..TOLD).contains(&acknowledged);
+    println!("killed {kills} times, with {least} to {most} told");
+    let acknowledged = on.count(ACKNOWLEDGED).await;
     assert!(
-        while_it_told,
-        "{acknowledged} were told of by what was killed"
+        (least..=most).contains(&acknowledged) && most < TOLD,
+        "{acknowledged} were told of by what was killed, of {least} to {most}"
     );
 
     for _ in 0..2 {
-        assert_eq!(said("tell.php", tell()).await, "begins\n");
-        assert_eq!(on.count(place).await, TOLD);
+        let mut alone = tell();
+        alone.stdin(Stdio::null());
+        assert!(said("tell.php", alone).await.starts_with("begins\n"));
+        assert_eq!(on.count(ACKNOWLEDGED).await, TOLD);
         let (told, judged) = (on.value(NOTIFIED).await, on.value(JUDGED_IDS).await);
         assert!(told == judged, "each verdict has one notification");
         let mails = fs::read_to_string(&mails).expect("mails");

@@ -2,12 +2,16 @@
 
 // Runs the command that the manual shows, as the platform's scheduler does: its class is in the file that the first argument
 // names. The second names a file to which each notification's key is added, as a mail server gets its mails: at once, and
-// whether or not the database's transaction commits. Prints a line when it begins.
+// whether or not the database's transaction commits. Prints a line when it begins, and one with each mail; it goes on once it
+// gets a line, or there is nobody who would send one.
 
 declare(strict_types=1);
 
 namespace {
     $capsule = require __DIR__ . '/platform.php';
+    // As on a platform that reads from replicas. This one is not there, so nothing may be read from it.
+    $its = $capsule->getContainer()['config']['database.connections']['default'];
+    $capsule->addConnection(['read' => ['host' => '/nowhere'], 'write' => ['host' => $its['host']]] + $its);
     foreach (['Bus', 'Config', 'Console', 'Notifications'] as $part) {
         require_once "Illuminate/{$part}/autoload.php";
     }
@@ -36,9 +40,11 @@ namespace App\Models {
 
 namespace App\Notifications {
     use App\Models\OperationRun;
+    use Illuminate\Contracts\Queue\ShouldQueue;
     use Illuminate\Notifications\Notification;
 
-    class OperationRunCompleted extends Notification
+    // There is no queue here: it must be sent at once.
+    class OperationRunCompleted extends Notification implements ShouldQueue
     {
         public function __construct(public OperationRun $run)
         {
@@ -82,6 +88,8 @@ namespace {
             public function send($user, $notification): void
             {
                 file_put_contents($this->mails, $notification->id . "\n", FILE_APPEND | LOCK_EX);
+                echo "mail\n";
+                fgets(STDIN);
             }
         });
 
