@@ -29,7 +29,7 @@ async fn a_run_that_is_reconciled_says_how_it_went_and_so_does_the_exit_code() {
          reconcile 1 1   ⇒  0 | succeeded (on record)
          reconcile 3     ⇒ 11 | restore.in_progress
          reconcile 4     ⇒ 11 | run.unsupported_type
-         reconcile 5     ⇒ 11 | closed elsewhere; not proven
+         reconcile 5     ⇒ 11 | closed elsewhere; no verdict of ours
          reconcile 7     ⇒ 11 | restore.proof_unavailable
          reconcile 1 3   ⇒ 11 | deferred
          reconcile 3 2 1 ⇒ 10 | restore.execution_failed
@@ -48,7 +48,7 @@ async fn an_explanation_has_the_exit_code_of_the_run_and_writes_nothing() {
          explain 2   ⇒ 10 | failed (rule 17) | Items in trouble
          explain 3   ⇒ 11 | restore.in_progress | Looked at again: With the sweeps
          explain 4   ⇒ 11 | run.unsupported_type | Never
-         explain 5   ⇒ 11 | closed elsewhere; not proven | Never
+         explain 5   ⇒ 11 | closed elsewhere; no verdict of ours | Never
          explain 6   ⇒ 10 | restore.items_unexpected | restore.evidence_missing | \\u{1b}[2J
          explain 999 ⇒  1 ! run 999 does not exist ! to do:",
     );

@@ -38,7 +38,7 @@ async fn enqueueing_says_for_each_run_whether_and_why_not() {
         "enqueue 2     ⇒  0 | a job was queued
          enqueue 2 6   ⇒  0 | a job was queued
          enqueue 4     ⇒ 11 | not a restore.execute run
-         enqueue 5     ⇒ 11 | closed elsewhere; not proven
+         enqueue 5     ⇒ 11 | closed elsewhere; no verdict of ours
          enqueue 1     ⇒ 11 | a dead letter; no job was queued
          enqueue 2 999 ⇒  1 | does not exist
          reconcile 2   ⇒ 10
