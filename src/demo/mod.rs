@@ -25,6 +25,7 @@ mod volume;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
 use reconciler_fixtures::{
@@ -41,7 +42,9 @@ use self::seen::Seen;
 use self::volume::Volume;
 use crate::clock::Stopwatch;
 use crate::storage::reader::{ITEMS_MAX, Workspaces};
-use crate::storage::{Assessment, BATCH_RUNS_MAX, RecordedVerdict, Settling, Store, Tally};
+use crate::storage::{
+    Assessment, BATCH_RUNS_MAX, OpinionScope, RecordedVerdict, Settling, Store, Tally,
+};
 use crate::sweep::{Scope, sweep};
 use crate::worker;
 
@@ -56,6 +59,9 @@ const _: () = assert!(LARGE_BACKUP_ITEMS > ITEMS_MAX as usize);
 
 /// How long deferred runs wait.
 const WAIT: SignedDuration = SignedDuration::from_hours(24);
+
+/// No scenario is older.
+const OPINIONS_WINDOW: Duration = Duration::from_hours(24 * 90);
 
 /// What to demonstrate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,8 +130,24 @@ pub async fn run(
     if options.scenes {
         let now = whole_seconds(store.now().await?);
         standin.plant(&late_rows(now)).await?;
+        form_opinions(store).await?;
     }
     judged
+}
+
+/// Has an opinion on record of each run that the scenarios close themselves, before anybody looks.
+async fn form_opinions(store: &Store) -> Result<(), DemoError> {
+    let mut scope = OpinionScope {
+        from: Some(0),
+        ..OpinionScope::new(OPINIONS_WINDOW)
+    };
+    while let Some(part) = store.form_opinions(&policy(), scope).await? {
+        if part.is_over {
+            break;
+        }
+        scope.from = Some(part.walked_to);
+    }
+    Ok(())
 }
 
 fn settling(options: &DemoOptions, source: Source) -> Settling {

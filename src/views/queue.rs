@@ -279,7 +279,7 @@ vocabulary! {
     }
     /// Somebody else closed the run. The ledger holds no verdict on it.
     ClosedElsewhere {
-        said: "closed elsewhere; not proven",
+        said: "closed elsewhere; no verdict of ours",
         next: "Find out who closed the run; no verdict of ours is on record.",
     }
     /// The run is of a type that is not judged here.
