@@ -253,6 +253,7 @@ async fn settle_and_disarm(on: &Fixture) {
         "CREATE TABLE loose AS SELECT * FROM reconciler.verdicts;
          ALTER TABLE loose SET SCHEMA reconciler;
          DROP VIEW reconciler.verdicts;
+         DROP VIEW reconciler.verdict_feed CASCADE;
          DROP TABLE reconciler.ledger;
          ALTER TABLE reconciler.loose RENAME TO ledger;
          ALTER TABLE operation_runs ALTER context TYPE text USING context::text;
