@@ -80,7 +80,7 @@ fn show(forgotten: &Forgotten, screen: &mut Screen) -> anyhow::Result<()> {
     }
     if *open_runs > 0 {
         screen.line(&format!(
-            "{open_runs} of its runs are open: a verdict on one brings facts again. Forget it once more when they are closed."
+            "{open_runs} of its runs were open when last looked at: a verdict on one brings facts again. Forget it once more then."
         ))?;
     }
     Ok(())

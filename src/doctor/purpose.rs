@@ -81,7 +81,7 @@ const PLATFORM_CALLS: [&str; 4] = [
     "forget_consumer",
 ];
 
-/// The same verdicts, for whoever looks without a place of his own.
+/// The view of all verdicts with their positions, which the platform may read without being a consumer.
 const PLATFORM_READS: &str = "verdict_feed";
 
 /// What `reconciler.request` calls.

@@ -85,7 +85,7 @@ pub struct ClosedBy {
 }
 
 impl ClosedBy {
-    /// Of a run that is closed.
+    /// Who closed this run; none where it is not closed, or has a verdict of ours.
     pub(super) fn of(row: &RunSeen) -> Option<Self> {
         let run = &row.assessment.facts.run;
         let is_closed = run.status == RunStatus::Completed && row.verdict.is_none();

@@ -21,7 +21,7 @@ use crate::storage::census::{Census, Listed};
 /// Takes its turn at counting, and exports what was counted, until the process stops.
 pub(super) async fn keep_counting(shared: Arc<Shared>) {
     let mut failing = false;
-    // Those of the last census: one that was forgotten since is behind no more.
+    // Consumers of the feed in the census before: one that is in the next no more is exported as 0 once.
     let mut consumers = BTreeSet::new();
     loop {
         // Beside another version of our schema nothing is written, not even this.

@@ -68,7 +68,7 @@ struct OpenedToWrite {
     /// Where the platform is that our schema serves, and where the search path leads.
     bound_schema: Option<String>,
     found_schema: Option<String>,
-    /// Those that were run to their end.
+    /// The versions of the migrations that were run to their end.
     migrations: String,
 }
 

@@ -35,7 +35,7 @@ pub(super) const MAKE_AGAIN: &str = "put right what migrations have made";
 /// What puts most of it right.
 const REPAIR: &str = "Run `restore-reconciler migrate --repair`.";
 
-/// The same of what no row can be without.
+/// What to do about a lost column of the queue's that no row can be without.
 const REPAIR_EMPTYING: &str = "Run `restore-reconciler migrate --repair`: it removes the rows of that table of the queue's, which are \
     worthless without it. Sweeps find the runs.";
 

@@ -218,7 +218,7 @@ pub(in crate::storage) async fn begin_trusted<T: Transactions>(
     begin_unless(store, step, |_| true).await
 }
 
-/// The same, also where rows may be hidden: for what is written of a refusal, which proves nothing.
+/// Begins the transaction that records a refusal. That proves nothing, so it may also begin where rows may be hidden.
 pub(super) async fn begin_to_isolate<T: Transactions>(
     store: &T,
     step: &'static str,

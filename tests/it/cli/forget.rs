@@ -66,7 +66,7 @@ async fn a_workspace_is_forgotten_and_its_verdicts_stay(on: Fixture) {
         &[
             "Erased 3 facts",
             "Its 2 verdicts stay",
-            "1 of its runs are open",
+            "1 of its runs were open",
         ],
         &[],
     );

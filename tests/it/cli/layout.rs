@@ -235,7 +235,7 @@ async fn an_older_ledger_is_moved_while_it_is_written() {
     }
 }
 
-/// Its transaction began before the feed was there, and its statement knows nothing of it.
+/// The worker's transaction began before the feed's migration, and its statement knows nothing of the feed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verdict_of_an_older_worker_gets_its_position() {
     let on = of_older_program().await;

@@ -42,7 +42,7 @@ const ALL_OPEN: u64 = 6 * A_PAGE;
 /// Two thousand runs, which are a tenth of those that are passed on the way to them.
 const BESIDE_OTHERS: u64 = 2_000 * 10 + ALL_OPEN;
 
-/// Of a hundred thousand runs that others closed, those that are unproven successes, each with whatever was said later.
+/// The unproven successes among a hundred thousand runs that others closed, each with a look for a later opinion on it.
 const ALL_UNPROVEN: u64 = 2 * 1_000;
 
 /// A part of a walk, and whether each of its runs is ours.
