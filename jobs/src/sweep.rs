@@ -1,9 +1,10 @@
 //! When runs are looked at: in passes over all that are due, and again if they stay open.
 //!
 //! A pass goes over the workspaces in turns, see [`turns`], and may be divided among hosts, see
-//! [`shard`]. A run that stays open is watched. Each look that changes nothing doubles the wait, up to
+//! [`shard`]. Which of the runs that it meets may be settled says [`admission`]. A run that stays open is watched. Each look that changes nothing doubles the wait, up to
 //! a cap; a reason that changed starts over, because then something is happening.
 
+pub mod admission;
 pub mod shard;
 pub mod turns;
 

@@ -49,6 +49,12 @@ impl Decision {
         self.outcome().is_none() && !self.reason.is_never_due()
     }
 
+    /// Whether the run is open, so far as is known, and of the type that is judged.
+    #[must_use]
+    pub fn is_about_open_run(&self) -> bool {
+        !self.reason.is_never_due()
+    }
+
     /// Every gap worth telling, in registry order. None where the run itself is in the way: then no
     /// restore was judged, and what its proof lacks is not the answer.
     #[must_use]

@@ -19,6 +19,7 @@
 //! | [`decision`] | what a decision says |
 //! | [`opinion`] | a second opinion on a run that somebody else closed |
 //! | [`reason`] | the closed registry of reason codes |
+//! | [`survey`] | whether a platform speaks the words that the rules know |
 //! | [`record`] | what a verdict writes |
 //! | `merge` | rewriting a JSON column without losing what it held |
 //! | [`canonical`] | the canonical form of facts, its digest, and the way back |
@@ -46,6 +47,7 @@ pub mod review;
 pub mod rows;
 pub mod rules;
 mod ruleset_1;
+pub mod survey;
 pub mod words;
 
 pub use decision::{Decision, Ruling};

@@ -22,7 +22,7 @@ use crate::json::Json;
 use crate::vocabulary;
 
 /// Where a row may say what became of it.
-const PLACES: [&str; 3] = ["status", "decision", "outcome"];
+pub(super) const PLACES: [&str; 3] = ["status", "decision", "outcome"];
 
 /// Words that a status of the whole restore may be, beside those of the classes failed and partial, and that deny a
 /// success.
