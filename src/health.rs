@@ -124,6 +124,8 @@ pub enum Obstacle {
     HiddenRows,
     /// Evidence is dated hours off its restores.
     ShiftedTimes,
+    /// A leg of the proof held of no restore that ended.
+    NeverHeld,
     /// A worker of newer rules is at work.
     NewerRules,
     /// Commits wait for a synchronous standby.
@@ -144,6 +146,7 @@ impl Obstacle {
             Self::OtherPlatform => "another platform",
             Self::HiddenRows => "hidden rows",
             Self::ShiftedTimes => "shifted times",
+            Self::NeverHeld => "a leg that never held",
             Self::NewerRules => "newer rules",
             Self::Unconfirmed => "commits that wait for a standby",
         }
@@ -173,6 +176,9 @@ impl Obstacle {
             }
             Self::ShiftedTimes => {
                 "evidence is dated hours off its restores, so nothing is settled; run `restore-reconciler doctor`"
+            }
+            Self::NeverHeld => {
+                "a leg of the proof held of no restore that ended, so nothing is settled; run `restore-reconciler doctor --survey`"
             }
             Self::NewerRules => {
                 "a worker of newer rules is at work, so this one settles nothing; upgrade restore-reconciler on this host"
@@ -238,6 +244,8 @@ struct HealthState {
     sweep_failed: Option<Duration>,
     /// Whether a settlement met an error that does not pass by itself, and no verdict was committed since.
     cannot_settle: bool,
+    /// What becomes of runs that can be decided.
+    mode: Option<&'static str>,
     /// How many runs the database refuses a verdict, as of the last census; none where nobody has counted yet.
     refused: Option<u64>,
     stopping: bool,
@@ -369,6 +377,11 @@ impl Health {
         self.state().refused = Some(runs);
     }
 
+    /// This becomes of runs that can be decided.
+    pub fn mode(&self, detail: &'static str) {
+        self.state().mode = Some(detail);
+    }
+
     /// Whether a settlement met an error that does not pass by itself, and no verdict was committed since.
     #[must_use]
     pub fn cannot_settle(&self) -> bool {
@@ -433,6 +446,8 @@ impl Health {
         if state.beats.contains_key(&Loop::Queue) {
             checks.push(check_settling(&state, &self.obstacles.borrow()));
             checks.push(check_verdicts(&state));
+            let mode = state.mode.unwrap_or("not known yet");
+            checks.push(HealthCheck::new("mode", true, mode));
         }
         checks.push(check_running(&state));
         Report {

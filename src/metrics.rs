@@ -218,6 +218,9 @@ declare! {
     Worker Counter OPINIONS = "reconciler_opinions_total" in Count,
         by ["claimed", "opinion"] of opinions:
         "Second opinions that this process formed on runs that somebody else closed, by what the run claims and how that relates to what is proven.";
+    Worker Counter WOULD_BE = "reconciler_would_be_total" in Count,
+        by ["outcome", "reason"] of would_be:
+        "Runs that this process only observed, by what would have been decided and the primary reason; one that stays so is counted once.";
     Worker Counter RUNS = "reconciler_runs_total" in Count,
         by ["result"] of results:
         "Runs that this process was asked to settle, by what became of them.";
@@ -343,10 +346,11 @@ const BATCH_SIZES: &[f64] = &[
 ];
 
 /// What became of a run, as a label says it.
-pub(crate) const RESULTS: [&str; 7] = [
+pub(crate) const RESULTS: [&str; 8] = [
     "committed",
     "deferred",
     "passed_over",
+    "observed",
     "locked",
     "suspended",
     "absent",
@@ -365,7 +369,7 @@ pub(crate) const QUEUE_STATES: [&str; 7] = [
 ];
 
 /// What readiness depends on, as a label says it.
-pub(crate) const CHECKS: [&str; 12] = [
+pub(crate) const CHECKS: [&str; 13] = [
     "queue loop",
     "sweeps loop",
     "schedule loop",
@@ -377,6 +381,7 @@ pub(crate) const CHECKS: [&str; 12] = [
     "sweep",
     "settling",
     "verdicts",
+    "mode",
     "running",
 ];
 
@@ -434,6 +439,12 @@ pub(crate) fn deferral_reasons() -> impl Iterator<Item = &'static str> {
     reasons
         .filter(|reason| reason.outcome().is_none() && !reason.is_never_due())
         .map(|reason| reason.code())
+}
+
+fn would_be() -> Vec<Vec<&'static str>> {
+    let deferred = deferrals().into_iter().flatten();
+    let deferred = deferred.map(|reason| vec!["deferred", reason]);
+    verdicts().into_iter().chain(deferred).collect()
 }
 
 fn results() -> Vec<Vec<&'static str>> {

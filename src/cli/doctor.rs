@@ -10,8 +10,9 @@ use super::failure;
 use super::output::{CheckShown, Document, Examined, LevelWord};
 use super::screen::{Output, Screen, Tint};
 use super::session::Session;
+use super::survey;
 use crate::doctor::{self, Check, Examination, Purpose};
-use crate::storage::Access;
+use crate::storage::{Access, SURVEYED};
 use crate::sweep::{self, Scope};
 
 /// What to look for.
@@ -23,6 +24,18 @@ pub(super) struct Args {
     /// Also settle up to 20 due runs for real, say what the database would refuse, and undo it.
     #[arg(long)]
     rehearse: bool,
+    /// Look at the latest restores that ended instead: how often each leg of their proof held, and which words were seen.
+    #[arg(long, conflicts_with_all = ["purpose", "rehearse"])]
+    survey: bool,
+    /// At so many of them.
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "survey",
+        default_value_t = SURVEYED,
+        value_parser = clap::value_parser!(u32).range(1..=5_000)
+    )]
+    last: u32,
 }
 
 /// Shows what was found, problems first, and what is well if that was asked for. That the database cannot be reached is
@@ -30,6 +43,9 @@ pub(super) struct Args {
 /// none is named is a failure of the command.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     session.database_url()?;
+    if args.survey {
+        return survey::run(session, args.last).await;
+    }
     let mut examined = match examine(session, args).await {
         Ok(examined) => examined,
         Err(error) => Examined {
@@ -53,7 +69,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
 
 async fn examine(session: &Session<'_>, args: &Args) -> anyhow::Result<Examined> {
     let store = session.connect(Access::Read).await?;
-    let examination = doctor::examine(&store, args.purpose).await?;
+    let observes = !session.config.settling.admission().acts;
+    let purpose = args.purpose.or(observes.then_some(Purpose::Observer));
+    let examination = doctor::examine(&store, purpose).await?;
     let Examination {
         purpose,
         mut checks,

@@ -30,6 +30,7 @@ mod screen;
 mod serve;
 mod session;
 mod settings;
+mod survey;
 mod sweep;
 mod token;
 mod uninstall;

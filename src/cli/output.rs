@@ -7,6 +7,7 @@
 //! **Invariant:** every document that can hold `succeeded` holds `claim_boundary`, so that nobody
 //! reads the one without the other.
 
+use reconciler_jobs::restore_execute::survey::SurveyReport;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,8 @@ pub enum Document {
     QueueDrop(RequestReport),
     /// `doctor`
     Doctor(Examined),
+    /// `doctor --survey`
+    DoctorSurvey(Surveyed),
     /// `grants`
     Grants(GrantList),
     /// `config default` and `config check`
@@ -197,6 +200,9 @@ pub struct Swept {
     pub counts: Tally,
     /// Runs by decision and reason, in the order of decisions, then of codes.
     pub reasons: Vec<ReasonCount>,
+    /// The same of runs that the configuration has only observed, by what would be decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub would_be: Vec<ReasonCount>,
     /// The first refusals.
     pub refusals: Vec<Refusal>,
     /// How many more there were.
@@ -269,6 +275,16 @@ pub struct Examined {
     pub purpose: Option<Purpose>,
     /// One entry per thing that was looked at, problems first.
     pub checks: Vec<CheckShown>,
+}
+
+/// What `doctor --survey` found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Surveyed {
+    /// What was found of the latest restores that ended.
+    #[serde(flatten)]
+    pub report: SurveyReport,
+    /// What no survey claims.
+    pub claim_boundary: ClaimBoundary,
 }
 
 /// One thing that was looked at.

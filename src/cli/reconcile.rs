@@ -81,6 +81,7 @@ async fn result_of(
             let record = reader.load_verdict(&Workspaces::All, run).await?;
             RunResult::closed(run, record.as_ref().map(Verdict::from).as_ref())
         }
+        Settlement::Observed(assessment) => RunResult::decided(RunState::Observed, &assessment),
         Settlement::Refused { watch, error } => {
             RunResult::refused(run, again_at(watch), Some(error))
         }

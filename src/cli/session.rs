@@ -1,13 +1,16 @@
 //! What a verb works with: the screen, the settings, and the way to the database.
 
 use anyhow::Context as _;
+use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
 
 use super::failure::Failure;
 use super::screen::Screen;
 use crate::clock;
 use crate::config::{Config, DATABASE_URL_VARIABLE, DatabaseUrl, Environment};
-use crate::storage::{self, Access, Backend, Limits, Settling, Store};
+use crate::storage::{
+    self, Access, Backend, Distrust, Limits, Observations, Settling, Store, Trust,
+};
 use crate::telemetry::Verbosity;
 
 /// One invocation of the program.
@@ -118,14 +121,26 @@ impl Session<'_> {
     /// A settlement looks by itself, but only once there is a run.
     pub(super) async fn open_to_settle(&self, access: Access) -> anyhow::Result<Store> {
         let store = self.open_migrated(access).await?;
-        self.trusted(store).await
+        let store = self.trusted(store).await?;
+        if self.config.settling.admission().acts {
+            refuse(store.find_unheld(&self.config.rules.policy()).await?)?;
+        }
+        Ok(store)
     }
 
     /// The store, unless there is a reason to prove nothing from what it shows.
     pub(super) async fn trusted(&self, store: Store) -> anyhow::Result<Store> {
-        match store.find_distrust().await? {
-            Some(distrust) => Err(Failure::new(distrust.to_string(), distrust.advice()).into()),
-            None => Ok(store),
+        refuse(store.find_distrust().await?)?;
+        Ok(store)
+    }
+
+    /// Connects to a database that is only looked at, with the right to read the platform's tables and no other. A file
+    /// must hold our tables all the same.
+    pub(super) async fn open_to_observe(&self) -> anyhow::Result<Store> {
+        let store = self.open(Access::Read).await?;
+        match store.backend() {
+            Backend::Postgres => Ok(store.alone()),
+            Backend::Sqlite => self.migrated(store).await,
         }
     }
 
@@ -171,6 +186,8 @@ impl Session<'_> {
             retries_max: database.retries_max,
             attempts_max: self.config.worker.attempts_max,
             due_only: source == Source::Sweep,
+            admission: self.config.settling.admission(),
+            observations: Observations::default(),
             by: Attribution {
                 worker: worker_name(),
                 source,
@@ -180,7 +197,15 @@ impl Session<'_> {
 
     /// What this program may take from the database.
     pub(super) fn limits(&self) -> Limits {
-        self.config.database.limits()
+        let limits = self.config.database.limits();
+        let accepted = &self.config.survey.accepted;
+        Limits {
+            trust: Trust {
+                unheld: Leg::ALL.map(|leg| accepted.contains(&leg)),
+                ..limits.trust
+            },
+            ..limits
+        }
     }
 
     /// Reads the settings that are in force.
@@ -192,6 +217,13 @@ impl Session<'_> {
             "the configuration cannot be used",
             "Correct the file, then check it with `restore-reconciler config check FILE`.",
         ))
+    }
+}
+
+fn refuse(distrust: Option<Distrust>) -> anyhow::Result<()> {
+    match distrust {
+        Some(distrust) => Err(Failure::new(distrust.to_string(), distrust.advice()).into()),
+        None => Ok(()),
     }
 }
 

@@ -62,16 +62,23 @@ impl Args {
 #[derive(Default)]
 struct Findings {
     tally: Tally,
-    reasons: BTreeMap<(DecisionWord, ReasonCode), u64>,
+    reasons: ReasonTally,
+    would_be: ReasonTally,
     refusals: Vec<Refusal>,
 }
+
+/// Runs by decision and reason.
+type ReasonTally = BTreeMap<(DecisionWord, ReasonCode), u64>;
 
 impl Findings {
     fn add(&mut self, settled: &Settled) {
         self.tally.add(&settled.result);
         match &settled.result {
             Settlement::Committed(assessment) | Settlement::Deferred(assessment, _) => {
-                self.add_reason(&assessment.decision);
+                add_reason(&mut self.reasons, &assessment.decision);
+            }
+            Settlement::Observed(assessment) => {
+                add_reason(&mut self.would_be, &assessment.decision);
             }
             Settlement::Refused { error, .. } => self.add_refusal(settled.run, error.clone()),
             Settlement::Locked | Settlement::Suspended { .. } | Settlement::Absent => {}
@@ -80,14 +87,22 @@ impl Findings {
 
     fn add_decision(&mut self, decision: &Decision) {
         self.tally.add_decision(decision);
-        self.add_reason(decision);
+        add_reason(&mut self.reasons, decision);
     }
 
-    fn add_reason(&mut self, decision: &Decision) {
-        *self
-            .reasons
-            .entry((DecisionWord::from(decision), decision.reason))
-            .or_default() += 1;
+    /// Counts a run that is looked at, and whether or not it may be settled.
+    fn add_look(&mut self, assessment: &Assessment, with: &Settling, is_dry: bool) {
+        let Assessment { facts, decision } = assessment;
+        let run = &facts.run;
+        if !decision.is_about_open_run() || with.admission.admits(run.workspace_id, run.created_at)
+        {
+            return self.add_decision(decision);
+        }
+        self.tally.passed_over += 1;
+        add_reason(&mut self.would_be, decision);
+        if !is_dry {
+            with.observations.note(run, decision);
+        }
     }
 
     fn add_refusal(&mut self, run: RunId, error: String) {
@@ -97,12 +112,28 @@ impl Findings {
     }
 }
 
+fn add_reason(tally: &mut ReasonTally, decision: &Decision) {
+    let key = (DecisionWord::from(decision), decision.reason);
+    *tally.entry(key).or_default() += 1;
+}
+
+fn counts_of(tally: ReasonTally) -> Vec<ReasonCount> {
+    let each = tally.into_iter();
+    each.map(|((decision, reason), runs)| ReasonCount {
+        decision,
+        code: reason.code().to_owned(),
+        runs,
+    })
+    .collect()
+}
+
 /// Sweeps and shows what came of it. After an error or an interruption, shows what was committed before.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     if args.opinions {
         return opinions::form_all(session).await;
     }
-    let store = open(session, args).await?;
+    let observes = !session.config.settling.admission().acts;
+    let store = open(session, args, observes).await?;
     let settling = session.settling(Source::Sweep);
     let scope = args.scope(session.config.sweep.lanes());
     let due = store.count_due(scope.workspace).await?;
@@ -116,10 +147,10 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     };
     let mut progress = Progress::new(session.screen, what, total);
     let interruption = Interruption::default();
-    let done = if args.dry_run && !args.rehearse {
+    let done = if (args.dry_run || observes) && !args.rehearse {
         let each = |runs, page: Vec<Look>| {
             for look in page {
-                look.count(&mut findings);
+                look.count(&mut findings, &settling, args.dry_run);
             }
             progress.advance(runs);
             interruption.wish()
@@ -154,8 +185,13 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     Ok(exit)
 }
 
-/// A dry run needs nothing of ours; one beside a schema that is not this program's says so.
-async fn open(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Store> {
+/// A dry run needs nothing of ours; one beside a schema that is not this program's says so. Whoever only observes needs
+/// nothing of ours either, and is to see each open run.
+async fn open(session: &mut Session<'_>, args: &Args, observes: bool) -> anyhow::Result<Store> {
+    if observes && !args.dry_run {
+        let store = session.open_to_observe().await?;
+        return session.trusted(store).await;
+    }
     if !args.dry_run || args.rehearse {
         return session.open_to_settle(Access::Write).await;
     }
@@ -182,6 +218,7 @@ fn swept(args: &Args, findings: Findings, elapsed_ms: u64, complete: bool) -> Sw
     let Findings {
         tally,
         reasons,
+        would_be,
         refusals,
     } = findings;
     Swept {
@@ -193,14 +230,8 @@ fn swept(args: &Args, findings: Findings, elapsed_ms: u64, complete: bool) -> Sw
         runs: tally.looked_at(),
         elapsed_ms,
         counts: tally,
-        reasons: reasons
-            .into_iter()
-            .map(|((decision, reason), runs)| ReasonCount {
-                decision,
-                code: reason.code().to_owned(),
-                runs,
-            })
-            .collect(),
+        reasons: counts_of(reasons),
+        would_be: counts_of(would_be),
         refusals_omitted: tally.refused.saturating_sub(refusals.len() as u64),
         refusals,
         claim_boundary: ClaimBoundary::default(),
@@ -215,9 +246,9 @@ enum Look {
 }
 
 impl Look {
-    fn count(self, findings: &mut Findings) {
+    fn count(self, findings: &mut Findings, with: &Settling, is_dry: bool) {
         match self {
-            Self::Assessed(assessment) => findings.add_decision(&assessment.decision),
+            Self::Assessed(assessment) => findings.add_look(&assessment, with, is_dry),
             Self::Refused(run, error) => {
                 findings.tally.refused += 1;
                 findings.add_refusal(run, error);
@@ -283,10 +314,12 @@ fn show(swept: Swept, screen: &mut Screen) -> anyhow::Result<()> {
     }
     screen.line(&headline(&swept))?;
     if swept.runs > 0 {
-        screen.table(
-            ["DECISION", "REASON", "RUNS", "MEANING"],
-            swept.reasons.iter().map(row),
-        )?;
+        for (heading, reasons) in [("DECISION", &swept.reasons), ("WOULD BE", &swept.would_be)] {
+            if !reasons.is_empty() || swept.would_be.is_empty() && heading == "DECISION" {
+                let heading = [heading, "REASON", "RUNS", "MEANING"];
+                screen.table(heading, reasons.iter().map(row))?;
+            }
+        }
         for (tint, name, count) in outcomes(&swept.counts) {
             let line = format!("{name:<20}{count:>10}");
             if count > 0 {
@@ -324,6 +357,11 @@ fn headline(swept: &Swept) -> String {
     }
     let elapsed = std::time::Duration::from_millis(swept.elapsed_ms);
     let rate = per_second(runs, elapsed);
+    let observed: u64 = swept.would_be.iter().map(|count| count.runs).sum();
+    let observed = match observed {
+        0 => String::new(),
+        runs => format!(" {runs} of them are only observed: they were neither locked nor written."),
+    };
     let ending = match (swept.complete, swept.dry_run) {
         (false, _) => " The pass did not reach its end.",
         (true, true) if swept.rehearsed => " This was a rehearsal: all of it was undone.",
@@ -331,7 +369,9 @@ fn headline(swept: &Swept) -> String {
         (true, false) => "",
     };
     let seconds = elapsed.as_secs_f64();
-    format!("Looked at {runs} due runs{where_} in {seconds:.1} s, {rate} per second.{ending}")
+    format!(
+        "Looked at {runs} due runs{where_} in {seconds:.1} s, {rate} per second.{observed}{ending}"
+    )
 }
 
 fn row(count: &ReasonCount) -> [String; 4] {

@@ -191,7 +191,7 @@ pub(crate) fn is_token_name(name: &str) -> bool {
         && !name.contains(TOKEN_PREFIX)
 }
 
-fn read_reach(value: &toml::Value) -> Option<Reach> {
+pub(super) fn read_reach(value: &toml::Value) -> Option<Reach> {
     if value.as_str() == Some("all") {
         return Some(Reach::All(All::All));
     }

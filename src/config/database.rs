@@ -79,6 +79,7 @@ impl Database {
             trust: Trust {
                 row_security: self.row_security == RowSecurity::Trusted,
                 time_shift: self.time_shift == TimeShift::Acknowledged,
+                ..Trust::default()
             },
         }
     }

@@ -25,6 +25,7 @@ mod metrics;
 mod passfile;
 mod rules;
 mod section;
+mod settling;
 mod source;
 mod sweep;
 mod worker;
@@ -48,6 +49,7 @@ pub use error::{ConfigError, FILE_BYTES_MAX};
 pub use log::Log;
 pub use metrics::Metrics;
 pub use rules::Rules;
+pub use settling::{Settlements, Surveying};
 use source::{SourceText, value_at};
 pub use sweep::{Cron, Sweep};
 pub use worker::Worker;
@@ -60,6 +62,10 @@ pub use worker::Worker;
 pub struct Config {
     /// What counts as proof.
     pub rules: Rules,
+    /// Which runs are settled.
+    pub settling: Settlements,
+    /// What a survey of restores that ended may find.
+    pub survey: Surveying,
     /// How runs are swept, and when a run that stayed open is looked at again.
     pub sweep: Sweep,
     /// How the long-running worker takes jobs, gives up on them, and stops.

@@ -62,9 +62,9 @@ macro_rules! section {
         @read [$(#[$meta:meta])* $name:ident]
         [$([$($attributes:tt)*] $key:ident: $type:ty = $default:expr, $reader:expr;)*]
     ) => {
-        $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
         #[schemars(deny_unknown_fields, default)]
+        $(#[$meta])*
         pub struct $name {
             $( $($attributes)* pub $key: $type, )*
         }

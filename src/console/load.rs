@@ -136,11 +136,13 @@ impl ConsoleState {
             .reader
             .load_recent_verdicts(of, &workspaces, VERDICTS_MAX)
             .await?;
+        let judges = self.reader.list_judges().await?;
         let found = OverviewFacts {
             page: &page,
             verdicts: &verdicts,
             survey: &survey,
             is_of_one: query.workspace.is_some(),
+            judges: &judges,
         };
         let next = |after| format!("{path}?{}", query.text(after));
         Ok(Overview::new(found, judging, next))

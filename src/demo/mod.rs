@@ -37,13 +37,14 @@ use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use reconciler_jobs::sweep::Schedule;
+use reconciler_jobs::sweep::admission::Admission;
 
 use self::seen::Seen;
 use self::volume::Volume;
 use crate::clock::Stopwatch;
 use crate::storage::reader::{ITEMS_MAX, Workspaces};
 use crate::storage::{
-    Assessment, BATCH_RUNS_MAX, OpinionScope, RecordedVerdict, Settling, Store, Tally,
+    Assessment, BATCH_RUNS_MAX, Observations, OpinionScope, RecordedVerdict, Settling, Store, Tally,
 };
 use crate::sweep::{Scope, sweep};
 use crate::worker;
@@ -161,6 +162,8 @@ fn settling(options: &DemoOptions, source: Source) -> Settling {
         retries_max: options.retries_max,
         attempts_max: reconciler_jobs::attempt::TRIES_MAX,
         due_only: source == Source::Sweep,
+        admission: Admission::default(),
+        observations: Observations::default(),
         by: Attribution {
             worker: "demo".to_owned(),
             source,

@@ -34,7 +34,10 @@ impl From<&Settlement> for Seen {
                 decision: Conclusion::Refused,
                 reason: Some(ReasonCode::SettleFailed),
             },
-            Settlement::Locked | Settlement::Suspended { .. } | Settlement::Absent => Self::NOTHING,
+            Settlement::Observed(_)
+            | Settlement::Locked
+            | Settlement::Suspended { .. }
+            | Settlement::Absent => Self::NOTHING,
         }
     }
 }

@@ -42,20 +42,17 @@ pub async fn examine(store: &Store, purpose: Option<Purpose>) -> Result<Examinat
     }
     // Whoever writes no verdict proves nothing.
     if let Driver::Postgres(pool) = store.driver()
-        && purpose == Some(Purpose::Worker)
+        && matches!(purpose, Some(Purpose::Worker | Purpose::Observer))
     {
         checks.extend(hidden_rows::examine(pool, store.trust()).await?);
         checks.push(moments::examine_zones(pool).await?);
     }
     checks.extend(moments::examine(store).await);
     // Where the table is not there, or not to be read, other checks say so.
-    checks.extend(
-        store
-            .list_judges()
-            .await
-            .ok()
-            .and_then(|judges| judge_rules(&judges)),
-    );
+    checks.extend(store.list_judges().await.ok().and_then(|mut judges| {
+        judges.retain(Judge::settles);
+        judge_rules(&judges)
+    }));
     let foreign = store.count_foreign_verdicts().await;
     checks.extend(foreign.ok().map(judge_ledger));
     Ok(Examination { purpose, checks })
@@ -92,6 +89,7 @@ fn judge_rules(judges: &[Judge]) -> Option<Check> {
                 worker,
                 ruleset,
                 policy_digest,
+                ..
             } = judge;
             format!("{worker} judges by ruleset {ruleset} with the settings {policy_digest}")
         };

@@ -298,7 +298,7 @@ pub(super) const TABLES: [NeededTable; 30] = [
     own("sweeps", &["SELECT", "INSERT", "UPDATE"], true),
     own("ticks", &["SELECT", "INSERT", "UPDATE", "DELETE"], false),
     own("census", &["SELECT", "INSERT", "UPDATE"], false),
-    own("judges", &["SELECT", "INSERT", "UPDATE", "DELETE"], false),
+    own("judges", &["SELECT", "INSERT", "UPDATE", "DELETE"], true),
     own("opinions", &["SELECT", "INSERT"], true),
     own("current_opinions", &["SELECT"], true),
     own("opinion_facts", &["SELECT", "INSERT"], false),

@@ -16,6 +16,8 @@ use super::needs::{NeededTable, Owner};
 pub enum Purpose {
     /// `work`, `sweep`, `reconcile` and whatever else judges: reads what proves, writes verdicts.
     Worker,
+    /// The same where `settling.mode` is `observe`: writes nothing into the platform's tables.
+    Observer,
     /// `serve`: looks, and asks for runs. Writes nothing.
     Console,
     /// The platform's application, which asks for runs with `reconciler.request`, and hears of verdicts.
@@ -95,6 +97,7 @@ impl Purpose {
     pub(crate) const fn duty(self) -> &'static str {
         match self {
             Self::Worker => "The worker reads what proves and writes verdicts",
+            Self::Observer => "The worker reads what proves and only observes",
             Self::Console => "The console looks and asks",
             Self::Platform => "The platform asks, and hears of verdicts",
             Self::Migrator => "Whoever migrates owns our schema and the queue's",
@@ -103,20 +106,20 @@ impl Purpose {
 
     /// Whether it looks at runs and what proves them.
     pub(super) const fn reads_proof(self) -> bool {
-        matches!(self, Self::Worker | Self::Console)
+        matches!(self, Self::Worker | Self::Observer | Self::Console)
     }
 
     /// Everything that it needs, in the order in which it is granted.
     pub(super) fn rights(self, tables: &[Located]) -> Vec<Right> {
         let of_tables = |of: fn(&Located) -> Vec<Right>| tables.iter().flat_map(of).collect();
         let mut rights: Vec<Right> = match self {
-            Self::Worker => of_tables(worker_rights),
+            Self::Worker | Self::Observer => of_tables(worker_rights),
             Self::Console => of_tables(console_rights),
             Self::Platform => of_tables(read_by_platform),
             Self::Migrator => vec![Right::create()],
         };
         let calls: &[&str] = match self {
-            Self::Worker => &WORKER_CALLS,
+            Self::Worker | Self::Observer => &WORKER_CALLS,
             Self::Console => &CONSOLE_CALLS,
             Self::Platform => &PLATFORM_CALLS,
             Self::Migrator => &[],
@@ -125,6 +128,12 @@ impl Purpose {
         match self {
             Self::Migrator => rights.extend(of_tables(read_by_request)),
             Self::Worker => rights.push(Right::find("hstore")),
+            Self::Observer => {
+                rights.retain(|right| {
+                    right.part != Owner::Platform || right.privileges == ["SELECT"]
+                });
+                rights.push(Right::find("hstore"));
+            }
             Self::Console | Self::Platform => {}
         }
         rights

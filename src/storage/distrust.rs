@@ -3,6 +3,8 @@
 //! Proof is as much what is not there as what is: no contrary audit entry, no second restore. Where rows may be missing
 //! unseen, every verdict would rest on luck, and a verdict is final.
 
+use reconciler_jobs::restore_execute::proof::Leg;
+use reconciler_jobs::restore_execute::survey::RESTORES_MIN;
 use reconciler_jobs::shift::Shift;
 use thiserror::Error;
 
@@ -13,6 +15,17 @@ pub struct Trust {
     pub row_security: bool,
     /// That evidence is dated hours off its restores is known, and right or put up with.
     pub time_shift: bool,
+    /// Legs that hold of no restore, in the order of [`Leg::ALL`].
+    pub unheld: [bool; Leg::ALL.len()],
+}
+
+impl Trust {
+    /// The legs that need not hold of any restore.
+    pub fn accepted(&self) -> Vec<Leg> {
+        let legs = Leg::ALL.into_iter().zip(self.unheld);
+        legs.filter_map(|(leg, is_accepted)| is_accepted.then_some(leg))
+            .collect()
+    }
 }
 
 /// Why nothing may be proven. Each is a sentence without its full stop.
@@ -68,6 +81,13 @@ pub enum Distrust {
          once it does"
     )]
     Unconfirmed,
+    /// These legs held of no restore that ended, as where the platform calls things by other words.
+    #[error(
+        "of {RESTORES_MIN} or more of the latest restores that ended, none has the proof of {}, as where the platform calls \
+         things by other words, so nothing is settled",
+        .0.iter().map(|leg| leg.name()).collect::<Vec<_>>().join(", ")
+    )]
+    NeverHeld(Vec<Leg>),
 }
 
 impl Distrust {
@@ -102,6 +122,10 @@ impl Distrust {
             }
             Self::ShiftedTimes(_) => {
                 "Run `restore-reconciler doctor`: it names time zones, and what ends this. Workers go on by themselves."
+            }
+            Self::NeverHeld(_) => {
+                "Run `restore-reconciler doctor --survey`: it names the words that were seen, and the configuration that answers \
+                 them. With settling.mode = \"observe\" runs are decided meanwhile, and none is settled."
             }
         }
     }

@@ -6,11 +6,15 @@
 
 use reconciler_jobs::restore_execute::canonical::canonicalise;
 use reconciler_jobs::restore_execute::{Policy, RULESET_NUMBER};
+use reconciler_jobs::sweep::admission::SettlingMode;
 use sqlx::FromRow;
 
 use super::error::StoreError;
-use super::statement::{statement, values};
+use super::reader::Reader;
+use super::statement::{Statement, statement, values};
 use super::store::Store;
+
+const LIST_JUDGES: Statement = statement!("list the rules that are judged by", "list_judges");
 
 /// How much of a digest tells settings apart.
 const DIGEST_CHARS: usize = 16;
@@ -24,6 +28,8 @@ pub struct Judge {
     pub ruleset: i64,
     /// The beginning of the SHA-256 of its settings in canonical form.
     pub policy_digest: String,
+    /// What becomes of the runs that it judges, as [`SettlingMode`] has it.
+    pub mode: String,
 }
 
 impl Judge {
@@ -42,7 +48,22 @@ impl Judge {
             worker: worker.to_owned(),
             ruleset: RULESET_NUMBER,
             policy_digest: digest,
+            mode: SettlingMode::Act.word().to_owned(),
         })
+    }
+
+    /// The same, of runs of which this becomes.
+    #[must_use]
+    pub fn in_mode(self, mode: SettlingMode) -> Self {
+        Self {
+            mode: mode.word().to_owned(),
+            ..self
+        }
+    }
+
+    /// Whether it settles runs, so that it matters to others by which rules it does.
+    pub fn settles(&self) -> bool {
+        self.mode != SettlingMode::Observe.word()
     }
 
     /// Whether both would judge every run alike.
@@ -55,7 +76,12 @@ impl Store {
     /// Says that a worker is alive, and which rules it judges by.
     pub async fn announce_rules(&self, judge: &Judge) -> Result<(), StoreError> {
         let statement = statement!("say which rules are judged by", "announce_rules");
-        let values = values![&*judge.worker, judge.ruleset, &*judge.policy_digest];
+        let values = values![
+            &*judge.worker,
+            judge.ruleset,
+            &*judge.policy_digest,
+            &*judge.mode
+        ];
         self.database.execute(statement, values).await?;
         Ok(())
     }
@@ -69,7 +95,13 @@ impl Store {
 
     /// The workers that announced their rules in the last half minute, those of the newest rules first.
     pub async fn list_judges(&self) -> Result<Vec<Judge>, StoreError> {
-        let statement = statement!("list the rules that are judged by", "list_judges");
-        self.database.fetch_all(statement, &[]).await
+        self.database.fetch_all(LIST_JUDGES, &[]).await
+    }
+}
+
+impl Reader {
+    /// The same.
+    pub async fn list_judges(&self) -> Result<Vec<Judge>, StoreError> {
+        self.fetch_all(LIST_JUDGES, &[]).await
     }
 }

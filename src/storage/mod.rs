@@ -15,8 +15,9 @@
 //! | `statement`, `column` | what is sent to a database, and what comes back |
 //! | `connection`, `transaction` | the two drivers, and all that is asked of them |
 //! | `postgres`, `sqlite` | what one database needs that the other does not |
-//! | `store`, `sweeps`, `census`, `feed`, `judges`, `moments`, `queue` | what the store does, written once |
+//! | `store`, `sweeps`, `census`, `feed`, `judges`, `moments`, `survey`, `queue` | what the store does, written once |
 //! | `forget` | what is erased of a workspace that has left |
+//! | `observations` | what was said of runs that are only observed |
 //! | `settle` | the one settling path |
 //! | `reader` | what is shown |
 //!
@@ -46,6 +47,7 @@ mod judges;
 mod limits;
 mod model;
 mod moments;
+mod observations;
 mod opinions;
 mod parsing;
 mod plans;
@@ -58,6 +60,7 @@ mod settle;
 pub mod sqlite;
 mod statement;
 mod store;
+mod survey;
 mod sweeps;
 mod transaction;
 
@@ -72,6 +75,7 @@ pub use model::{
     AUDITS_PER_RESTORE_MAX, Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, Driver,
     OpinionOnRecord, RUN_COLUMN_BYTES_MAX, RecordedVerdict, Settled, Settlement, Settling, Tally,
 };
+pub use observations::Observations;
 pub use opinions::{OpinionPart, OpinionScope};
 pub use postgres::shape::{Damage, look as look_at_shape};
 pub use postgres::uninstall::Installed;
@@ -82,4 +86,5 @@ pub use queue::{Pruned, QueuePool, QueueState, Rechecks, Retention};
 pub use sqlite::queue_file;
 pub(crate) use sqlx::migrate::Migrator;
 pub use store::Store;
+pub use survey::SURVEYED;
 pub use sweeps::SweepStart;

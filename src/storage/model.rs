@@ -7,6 +7,7 @@ use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::Attribution;
 use reconciler_jobs::restore_execute::review::{Name, Recorded, Standing};
 use reconciler_jobs::restore_execute::{Decision, Facts, Outcome, Policy};
+use reconciler_jobs::sweep::admission::Admission;
 use reconciler_jobs::sweep::{Schedule, Watch};
 use reconciler_jobs::trace::TraceContext;
 use schemars::JsonSchema;
@@ -15,6 +16,7 @@ use sqlx::FromRow;
 use tracing::Span;
 
 use super::column::{CountColumn, Id, OptionalId, StoredMoment};
+use super::observations::Observations;
 
 /// How many runs are settled together unless configured otherwise.
 pub const BATCH_RUNS_MAX: u32 = 500;
@@ -70,6 +72,10 @@ pub struct Settling {
     pub attempts_max: u32,
     /// Whether a run whose time to be looked at again has not come is passed over.
     pub due_only: bool,
+    /// Which runs may be settled.
+    pub admission: Admission,
+    /// What was said of the others.
+    pub observations: Observations,
     /// Who settles, and why.
     pub by: Attribution,
 }
@@ -129,6 +135,8 @@ pub enum Settlement {
     Committed(Box<Assessment>),
     /// The decision was to wait; the platform was not touched.
     Deferred(Box<Assessment>, Option<Watch>),
+    /// This is what would be decided. The run may not be settled, and was neither locked nor written.
+    Observed(Box<Assessment>),
     /// Another writer holds the run right now, or has just looked at it.
     Locked,
     /// Earlier settlements of this run never ended. Nothing was tried.
@@ -239,7 +247,10 @@ impl Tally {
                 self.add_decision(&assessment.decision);
             }
             Settlement::Refused { .. } => self.refused += 1,
-            Settlement::Locked | Settlement::Suspended { .. } | Settlement::Absent => {
+            Settlement::Observed(_)
+            | Settlement::Locked
+            | Settlement::Suspended { .. }
+            | Settlement::Absent => {
                 self.passed_over += 1;
             }
         }

@@ -102,6 +102,8 @@ fn without_verdict(run: RunId, result: &Settlement) {
                 "run {run} is passed over: {reason}"
             );
         }
+        // Said once by whoever observes it.
+        Settlement::Observed(_) => {}
         Settlement::Committed(_)
         | Settlement::Locked
         | Settlement::Suspended { .. }
@@ -144,6 +146,7 @@ fn name(result: &Settlement) -> &'static str {
         Settlement::Committed(_) => "committed",
         Settlement::Deferred(assessment, _) if assessment.decision.stays_open() => "deferred",
         Settlement::Deferred(..) => "passed_over",
+        Settlement::Observed(_) => "observed",
         Settlement::Locked => "locked",
         Settlement::Suspended { .. } => "suspended",
         Settlement::Absent => "absent",

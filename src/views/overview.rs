@@ -16,6 +16,7 @@ use super::mix::Mix;
 use super::survey::{Needs, Survey};
 use super::{Moment, Named};
 use crate::postures::Coverage;
+use crate::storage::Judge;
 use crate::storage::reader::{EnvironmentPage, EnvironmentSeen};
 
 /// Workspaces and their environments.
@@ -30,10 +31,21 @@ pub struct Overview {
     pub covered: Covered,
     /// What needs somebody, on whatever page it stands.
     pub needs_attention: Needs,
+    /// The workers that were heard of in the last half minute, by what becomes of runs there.
+    pub workers: Vec<WorkersInMode>,
     /// The workspaces of the environments on this page.
     pub workspaces: Vec<WorkspaceShown>,
     /// Asks for the environments after these; none at the end.
     pub next: Option<String>,
+}
+
+/// Workers that do the same with runs that can be decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct WorkersInMode {
+    /// `act`, `act_in_part` or `observe`.
+    pub mode: String,
+    /// How many.
+    pub workers: u64,
 }
 
 /// Which environments were gone through.
@@ -73,6 +85,8 @@ pub struct OverviewFacts<'a> {
     pub survey: &'a Survey,
     /// Whether the question covers one workspace alone.
     pub is_of_one: bool,
+    /// The workers that were heard of.
+    pub judges: &'a [Judge],
 }
 
 impl Overview {
@@ -102,10 +116,40 @@ impl Overview {
                 is_all: counted.ended_before.is_none(),
             },
             needs_attention: found.survey.needs.clone(),
+            workers: workers_of(found.judges),
             workspaces: workspaces.into_values().collect(),
             next: page.after.map(next),
         }
     }
+}
+
+impl Overview {
+    /// The workers, in one line.
+    pub fn workers_said(&self) -> String {
+        let of = |it: &WorkersInMode| format!("{} in mode {}", it.workers, it.mode);
+        let said: Vec<String> = self.workers.iter().map(of).collect();
+        match said.as_slice() {
+            [] => "Workers heard of in the last half minute: none.".to_owned(),
+            said => format!(
+                "Workers heard of in the last half minute: {}.",
+                said.join(", ")
+            ),
+        }
+    }
+}
+
+fn workers_of(judges: &[Judge]) -> Vec<WorkersInMode> {
+    let mut counted: BTreeMap<&str, u64> = BTreeMap::new();
+    for judge in judges {
+        *counted.entry(&judge.mode).or_default() += 1;
+    }
+    let counted = counted.into_iter();
+    counted
+        .map(|(mode, workers)| WorkersInMode {
+            mode: mode.to_owned(),
+            workers,
+        })
+        .collect()
 }
 
 impl WorkspaceShown {

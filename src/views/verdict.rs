@@ -315,6 +315,7 @@ impl RunResult {
         match self.state {
             RunState::Decided | RunState::Decidable | RunState::Deferred => decision.to_owned(),
             RunState::DecidedBefore => format!("{decision} (on record)"),
+            RunState::Observed => format!("only observed; would be {decision}"),
             RunState::LedgerAltered => "closed; its ledger entry was altered".to_owned(),
             RunState::ClosedElsewhere => "closed elsewhere; no verdict of ours".to_owned(),
             RunState::Locked => "held by another writer".to_owned(),
@@ -329,6 +330,9 @@ impl RunResult {
         let advice = match self.state {
             RunState::LedgerAltered => {
                 "What the ledger holds of this run contradicts itself; find out who changed the ledger."
+            }
+            RunState::Observed => {
+                "Nothing was written. What is settled say settling.mode, act_in and not_before of the configuration."
             }
             RunState::Locked => "Reconcile the run again in a moment.",
             RunState::Suspended => {
@@ -358,6 +362,8 @@ pub enum RunState {
     Decidable,
     /// The run stays as it is.
     Deferred,
+    /// This would be decided, and the configuration has the run only observed. Nothing was written.
+    Observed,
     /// The run was closed before, with a verdict that the ledger holds.
     DecidedBefore,
     /// The run is closed, and the ledger's entry for it was altered: its columns, facts and digest disagree.

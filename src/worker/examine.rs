@@ -1,7 +1,8 @@
 //! Whether what the database shows may be trusted: looked at all the time, said once per change.
 //!
-//! A settlement asks by itself which version our schema has, whose the platform is and whether rows may be hidden. This loop keeps the worker from taking up what it would have to
-//! give back, and lets it go on. Whether evidence is dated hours off is a habit of many rows, and looked at rarely.
+//! A settlement asks by itself which version our schema has, whose the platform is and whether rows may be hidden. This loop
+//! keeps the worker from taking up what it would have to give back, and lets it go on. Whether evidence is dated hours off, or
+//! a leg of the proof never held, is a habit of many rows, and looked at rarely.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +25,17 @@ const UNCONFIRMED_AFTER: Duration = Duration::from_secs(3);
 const STILL_UNCONFIRMED_AFTER: Duration = Duration::from_millis(500);
 const CONFIRMED_LOOKS: u32 = 3;
 
+/// How often restores that ended are surveyed, and how often while a leg is found that never held.
+const SURVEY_EVERY: Duration = Duration::from_hours(24);
+const SURVEY_AGAIN_EVERY: Duration = Duration::from_secs(10);
+
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Looks until the process stops.
 pub(super) async fn keep_examining(shared: Arc<Shared>) {
-    let mut sampled: Option<(Stopwatch, Duration)> = None;
+    let settling = &shared.options.settling;
+    let (mut sampled, mut surveyed) = (None, None);
     let mut was_silent = false;
     let mut confirmed = CONFIRMED_LOOKS;
     loop {
@@ -40,19 +46,37 @@ pub(super) async fn keep_examining(shared: Arc<Shared>) {
         }
         let is_confirmed = are_commits_confirmed(&shared, &mut confirmed).await;
         let is_known = !is_confirmed || look_as_settlements(&shared).await;
-        let is_due = sampled.is_none_or(|(since, every)| since.elapsed() >= every);
-        let note = |found: Option<&Distrust>| shared.found(Obstacle::ShiftedTimes, found);
-        if is_due && look(shared.store.find_shift(), note).await {
-            let obstacles = shared.health.watch_obstacles();
-            let is_shifted = obstacles.borrow().contains(&Obstacle::ShiftedTimes);
-            let every = if is_shifted {
-                SAMPLE_AGAIN_EVERY
-            } else {
-                SAMPLE_EVERY
-            };
-            sampled = Some((Stopwatch::start(), every));
+        let looking = shared.store.find_shift();
+        let every = (SAMPLE_EVERY, SAMPLE_AGAIN_EVERY);
+        sample(
+            &shared,
+            &mut sampled,
+            Obstacle::ShiftedTimes,
+            every,
+            ANSWER_WITHIN,
+            looking,
+        )
+        .await;
+        // Whoever settles nothing may look at whatever there is.
+        if settling.admission.acts {
+            let looking = shared.store.find_unheld(&settling.policy);
+            let every = (SURVEY_EVERY, SURVEY_AGAIN_EVERY);
+            let within = shared.options.worker.attempt_timeout;
+            sample(
+                &shared,
+                &mut surveyed,
+                Obstacle::NeverHeld,
+                every,
+                within,
+                looking,
+            )
+            .await;
         }
-        let is_silent = !is_known || sampled.is_none();
+        if shared.stop.is_cancelled() {
+            return;
+        }
+        let is_silent =
+            !is_known || sampled.is_none() || settling.admission.acts && surveyed.is_none();
         if is_silent && !was_silent {
             tracing::warn!(
                 "the database does not say whether proof can be trusted, so nothing is taken up yet: a lock on the \
@@ -132,13 +156,39 @@ fn schema_of(found: Option<&Distrust>) -> Schema {
     }
 }
 
+/// Looks for a habit of many rows if it is time to, and notes when to do so again: rarely, and soon where it is found.
+async fn sample(
+    shared: &Shared,
+    last: &mut Option<(Stopwatch, Duration)>,
+    obstacle: Obstacle,
+    (rarely, soon): (Duration, Duration),
+    within: Duration,
+    looking: impl Future<Output = Result<Option<Distrust>, StoreError>>,
+) {
+    let is_due = last.is_none_or(|(since, every)| since.elapsed() >= every);
+    if !is_due {
+        return;
+    }
+    let note = |found: Option<&Distrust>| shared.found(obstacle, found);
+    let is_answered = tokio::select! {
+        () = shared.stop.cancelled() => return,
+        is_answered = look(looking, within, note) => is_answered,
+    };
+    if is_answered {
+        let is_found = shared.health.is_obstructed_by(obstacle);
+        let every = if is_found { soon } else { rarely };
+        *last = Some((Stopwatch::start(), every));
+    }
+}
+
 /// Notes what was found, and returns whether there was an answer. What fails in passing is asked again; what else is wrong
 /// with the database is said by whoever settles.
 async fn look(
     looking: impl Future<Output = Result<Option<Distrust>, StoreError>>,
+    within: Duration,
     note: impl Fn(Option<&Distrust>),
 ) -> bool {
-    match tokio::time::timeout(ANSWER_WITHIN, looking).await {
+    match tokio::time::timeout(within, looking).await {
         Ok(Ok(found)) => {
             note(found.as_ref());
             true

@@ -22,8 +22,10 @@ pub(super) async fn keep_comparing(shared: Arc<Shared>) {
     loop {
         // Until a migration has made the table there is nobody to be told; what fails is asked again.
         if shared.health.database_is_up()
-            && let Ok(Ok((own, others))) = tokio::time::timeout(ANSWER_WITHIN, hear(&shared)).await
+            && let Ok(Ok((own, mut others))) =
+                tokio::time::timeout(ANSWER_WITHIN, hear(&shared)).await
         {
+            others.retain(Judge::settles);
             tell_of_newer_rules(&shared, &own, &others);
             tell_of_other_settings(&shared, &own, &others);
         }
@@ -44,7 +46,9 @@ pub(super) async fn withdraw(shared: &Shared) {
 /// A worker that settles nothing for a reason of its own does not keep others from it. Where commits wait for a standby, its
 /// announcement shows whether they still do.
 async fn hear(shared: &Shared) -> Result<(Judge, Vec<Judge>), StoreError> {
-    let own = Judge::new(shared.name.as_str(), &shared.options.settling.policy)?;
+    let settling = &shared.options.settling;
+    let own =
+        Judge::new(shared.name.as_str(), &settling.policy)?.in_mode(settling.admission.mode());
     let is_only_outranked = |obstacles: &BTreeSet<_>| {
         let mut obstacles = obstacles.iter();
         obstacles.all(|it| matches!(it, Obstacle::NewerRules | Obstacle::Unconfirmed))

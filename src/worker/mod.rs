@@ -19,7 +19,7 @@
 //! | `sweeps` | ticks of the schedule, and the handler of jobs that ask for a shard |
 //! | `connection` | whether the database is there |
 //! | `judges` | which rules the workers judge by |
-//! | `examine` | whether what the database shows may be trusted |
+//! | `examine` | whether what the database shows may be trusted, and proves anything |
 //! | `opinions` | second opinions on runs that somebody else closed |
 //! | `feed` | positions of verdicts, in which the platform reads them |
 //! | `rights` | whether this role may do what a worker does |
@@ -109,6 +109,8 @@ pub async fn run(
 fn start(shared: &Arc<Shared>) -> TaskTracker {
     // Before anything is taken up.
     shared.health.obstacle(Obstacle::Unexamined, true);
+    let mode = shared.options.settling.admission.mode();
+    shared.health.mode(mode.detail());
     let tasks = TaskTracker::new();
     let own = || Arc::clone(shared);
     let jobs_wait = Arc::new(Notify::new());

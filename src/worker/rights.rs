@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reconciler_jobs::sweep::admission::SettlingMode;
+
 use super::shared::Shared;
 use crate::doctor::{self, Purpose};
 
@@ -24,9 +26,13 @@ const NAMED_MAX: usize = 10;
 /// Looks until the process stops.
 pub(super) async fn keep_looking(shared: Arc<Shared>) {
     let mut said = Vec::new();
+    let purpose = match shared.options.settling.admission.mode() {
+        SettlingMode::Observe => Purpose::Observer,
+        SettlingMode::Act | SettlingMode::ActInPart => Purpose::Worker,
+    };
     loop {
         let wait = if shared.health.database_answers() {
-            let looking = doctor::find_lacks(&shared.store, Purpose::Worker);
+            let looking = doctor::find_lacks(&shared.store, purpose);
             match tokio::time::timeout(ANSWER_WITHIN, looking).await {
                 Ok(Ok(lacks)) => {
                     shared.health.rights(lacks.is_empty());

@@ -307,6 +307,7 @@ fn obstacle_of(distrust: &Distrust) -> Obstacle {
         Distrust::OtherSchema { .. } => Obstacle::OtherSchema,
         Distrust::ShiftedTimes(_) => Obstacle::ShiftedTimes,
         Distrust::Unconfirmed => Obstacle::Unconfirmed,
+        Distrust::NeverHeld(_) => Obstacle::NeverHeld,
     }
 }
 

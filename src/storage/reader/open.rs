@@ -61,7 +61,7 @@ impl Reader {
     }
 
     /// Every row that one statement returns, in a transaction of its own.
-    pub(super) async fn fetch_all<R: EitherRow>(
+    pub(in crate::storage) async fn fetch_all<R: EitherRow>(
         &self,
         statement: Statement,
         values: &[Value<'_>],

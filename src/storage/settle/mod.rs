@@ -18,12 +18,14 @@
 //! | Module | Story |
 //! |---|---|
 //! | `transaction` | what a database has to offer |
+//! | `door` | which runs come in, and what becomes of the others |
 //! | `gather` | what the rules need to know, read set by set |
 //! | `once` | one transaction: lock, look, decide, write |
 //! | `written` | whether what was written is there |
 //! | `isolate` | runs that cannot share a batch |
 //! | `rehearse` | the same, undone |
 
+mod door;
 mod gather;
 mod isolate;
 mod once;
@@ -38,6 +40,7 @@ use std::collections::BTreeSet;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RunFacts;
+use reconciler_jobs::sweep::admission::SettlingMode;
 
 use super::error::StoreError;
 use super::model::{Assessment, ClaimedJob, Settled, Settlement, Settling};
@@ -67,7 +70,16 @@ pub(super) async fn settle<T: Transactions>(
     let batch_max = usize::try_from(with.batch_runs_max)
         .unwrap_or(usize::MAX)
         .max(1);
-    let mut pending: Vec<&[RunId]> = distinct.chunks(batch_max).rev().collect();
+    let mut admitted = Vec::new();
+    let runs = if with.admission.mode() == SettlingMode::Act {
+        &distinct
+    } else {
+        for batch in distinct.chunks(batch_max) {
+            admitted.extend(door::admit(store, batch, jobs, with, settled).await?);
+        }
+        &admitted
+    };
+    let mut pending: Vec<&[RunId]> = runs.chunks(batch_max).rev().collect();
     let mut failed = Vec::new();
     while let Some(batch) = pending.pop() {
         match try_together(store, batch, jobs, with).await {

@@ -313,7 +313,7 @@ async fn look_past(
 }
 
 /// What became of a run that was looked at and not locked.
-fn seen_only(found: Option<FoundRun>, as_of: Timestamp, policy: &Policy) -> Settlement {
+pub(super) fn seen_only(found: Option<FoundRun>, as_of: Timestamp, policy: &Policy) -> Settlement {
     let Some(found) = found else {
         return Settlement::Absent;
     };
@@ -327,6 +327,6 @@ fn seen_only(found: Option<FoundRun>, as_of: Timestamp, policy: &Policy) -> Sett
     Settlement::Deferred(Box::new(Assessment { facts, decision }), None)
 }
 
-fn is_open(run: &RunFacts) -> bool {
+pub(super) fn is_open(run: &RunFacts) -> bool {
     run.is_restore_execute && matches!(run.status, RunStatus::Queued | RunStatus::Running)
 }

@@ -17,7 +17,10 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use reconciler_jobs::sweep::Schedule;
-use restore_reconciler::internals::storage::{BATCH_RUNS_MAX, Limits, Settled, Settling};
+use reconciler_jobs::sweep::admission::Admission;
+use restore_reconciler::internals::storage::{
+    BATCH_RUNS_MAX, Limits, Observations, Settled, Settling,
+};
 use restore_reconciler::internals::worker;
 use serde::Serialize;
 
@@ -144,6 +147,8 @@ pub(crate) fn settling() -> Settling {
         retries_max: 3,
         attempts_max: 3,
         due_only: true,
+        admission: Admission::default(),
+        observations: Observations::default(),
         by: Attribution {
             worker: "bench".to_owned(),
             source: Source::Sweep,

@@ -102,9 +102,9 @@ fn the_documented_range_of_every_duration_is_the_one_that_holds() {
     let texts = every.iter().filter(is_text).count();
     assert_eq!(
         texts,
-        durations.len() + 6,
-        "only sweep.schedule, console.listen, database.row_security and time_shift, and log.filter and log.format are \
-         other texts"
+        durations.len() + 9,
+        "only settling.mode, act_in and not_before, sweep.schedule, console.listen, database.row_security and time_shift, \
+         and log.filter and log.format are other texts"
     );
 }
 
@@ -169,6 +169,12 @@ fn values_of_the_wrong_kind_or_out_of_range_are_refused() {
         ("sweep.batch_runs_max", "9223372036854775807"),
         ("sweep.schedule", "\"0 0 * * *\""),
         ("sweep.schedule", "true"),
+        ("settling.mode", "\"off\""),
+        ("settling.act_in", "[]"),
+        ("settling.act_in", "3"),
+        ("settling.not_before", "\"yesterday\""),
+        ("survey.accepted", "[\"luck\"]"),
+        ("survey.accepted", "[\"audit\", \"audit\"]"),
         ("worker.jobs_max", "\"500\""),
         ("worker.attempts_max", "0"),
         ("worker.retain_jobs", "\"30d\""),

@@ -43,6 +43,7 @@ fn every_verb_writes_its_document_and_its_exit_code() {
     let about_runs: Vec<&[&str]> = vec![
         &["migrate"],
         &["doctor"],
+        &["doctor", "--survey", "--last", "5"],
         &["sweep"],
         &["sweep", "--dry-run"],
         &["reconcile", "1000", "1001", "1003", "1005", "1012", NOBODY],

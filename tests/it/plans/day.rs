@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use reconciler_jobs::ids::RunId;
+use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::sweep::shard::Shard;
 use restore_reconciler::internals::storage::reader::{QueueScope, Workspaces};
 use restore_reconciler::internals::storage::{
@@ -26,6 +27,11 @@ const RUNS: i64 = 4 * PAGE;
 
 /// Suspects are settled alone, which would take a while for a page of them.
 const TRUST: &str = "TRUNCATE reconciler.attempts";
+
+/// One that only its run's context ties to it.
+const UNLINKED: &str = "
+UPDATE restore_runs SET operation_run_id = NULL
+WHERE id = (SELECT max(id) FROM restore_runs WHERE status = 'completed' AND deleted_at IS NULL AND NOT is_dry_run)";
 
 /// A trigger that does nothing. Nobody can tell, so what is written is looked for.
 const WATCHED: &str = "
@@ -101,6 +107,11 @@ pub(super) async fn spend(place: &Place, first: i64) -> Result<(), StoreError> {
     opinions(place).await?;
     feed(place).await;
     assert_eq!(store.find_distrust().await?, None);
+    place.execute(UNLINKED).await;
+    let last = u32::try_from(PAGE).expect("a page");
+    store
+        .survey_restores(&Policy::default(), last, true)
+        .await?;
     place.execute(WATCHED).await;
     let busy = pass(store, Scope::default(), &settling()).await?;
     place.execute(UNWATCHED).await;

@@ -48,6 +48,9 @@ const ALL_UNPROVEN: u64 = 2 * 1_000;
 /// A part of a walk, and whether each of its runs is ours.
 const WALKED: u64 = 2 * 2_000;
 
+/// The newest rows of a table, among which a survey looks.
+const SCANNED: u64 = 20_000;
+
 const fn reads(name: &'static str, rows_max: u64) -> Statement {
     reads_through(name, rows_max, &[])
 }
@@ -132,6 +135,10 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("find_unproven_runs", 2 * ALL_UNPROVEN),
     reads("count_unproven_runs", 2 * ALL_UNPROVEN),
     reads("walk_verdicts", WALKED),
+    // A survey.
+    reads("survey_restores", SCANNED),
+    reads("survey_runs", SCANNED),
+    reads("survey_audits", SCANNED),
     // An operator.
     reads_through("load_entries", ALL_OPEN, QUEUE),
     reads("count_shards", NONE),

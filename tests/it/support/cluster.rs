@@ -33,7 +33,7 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY '{laravel,migrator,reconciler,console,platform}'::text[] LOOP
+    FOREACH wanted IN ARRAY '{laravel,migrator,reconciler,observer,console,platform}'::text[] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
             EXECUTE format('CREATE ROLE %I LOGIN', wanted);
         END IF;

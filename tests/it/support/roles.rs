@@ -20,6 +20,8 @@ pub(crate) enum Purpose {
     Migrator,
     /// Runs `work`, `sweep` and whatever else judges.
     Worker,
+    /// Runs `work` and `sweep` where they only observe.
+    Observer,
     /// Runs `serve`.
     Console,
     /// The platform's application: reads and writes its tables, and asks for runs.
@@ -31,21 +33,24 @@ const SUPERUSER: &str = "postgres";
 
 /// What Laravel's application may do with its own tables, and what everybody may who looks at them.
 const APPLICATION: &str = "
-GRANT USAGE ON SCHEMA public TO reconciler, console, platform;
+GRANT USAGE ON SCHEMA public TO reconciler, observer, console, platform;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO platform;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO platform;";
 
 /// Everybody who may connect.
-pub(super) fn names() -> [&'static str; 6] {
-    let [owner, migrator, worker, console, platform] = [
+pub(super) fn names() -> [&'static str; 7] {
+    let [owner, migrator, worker, observer, console, platform] = [
         Purpose::Owner,
         Purpose::Migrator,
         Purpose::Worker,
+        Purpose::Observer,
         Purpose::Console,
         Purpose::Platform,
     ]
     .map(Purpose::role);
-    [SUPERUSER, owner, migrator, worker, console, platform]
+    [
+        SUPERUSER, owner, migrator, worker, observer, console, platform,
+    ]
 }
 
 impl Purpose {
@@ -55,6 +60,7 @@ impl Purpose {
             Self::Owner => "laravel",
             Self::Migrator => "migrator",
             Self::Worker => "reconciler",
+            Self::Observer => "observer",
             Self::Console => "console",
             Self::Platform => "platform",
         }
@@ -110,6 +116,7 @@ async fn printed(url: &str) -> Vec<(String, String)> {
     for (purpose, role) in [
         (doctor::Purpose::Migrator, Purpose::Migrator),
         (doctor::Purpose::Worker, Purpose::Worker),
+        (doctor::Purpose::Observer, Purpose::Observer),
         (doctor::Purpose::Console, Purpose::Console),
         (doctor::Purpose::Platform, Purpose::Platform),
         (doctor::Purpose::Platform, Purpose::Owner),

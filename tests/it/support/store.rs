@@ -12,10 +12,11 @@ use reconciler_fixtures::Standin;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
+use reconciler_jobs::sweep::admission::Admission;
 use reconciler_jobs::sweep::{Schedule, Watch};
 use restore_reconciler::internals::storage::{
-    Access, Assessment, ClaimedJob, Limits, QueuePool, Settled, Settlement, Settling, Store,
-    StoreError, Trust, connect, queue_file,
+    Access, Assessment, ClaimedJob, Limits, Observations, QueuePool, Settled, Settlement, Settling,
+    Store, StoreError, Trust, connect, queue_file,
 };
 use restore_reconciler::internals::sweep::{Pass, Scope, sweep};
 use restore_reconciler::internals::worker::set_up;
@@ -726,6 +727,8 @@ pub(crate) fn settling() -> Settling {
         retries_max: 5,
         attempts_max: 5,
         due_only: false,
+        admission: Admission::default(),
+        observations: Observations::default(),
         by: Attribution {
             worker: "worker-of-a-test".to_owned(),
             source: Source::Sweep,

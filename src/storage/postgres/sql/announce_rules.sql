@@ -2,7 +2,7 @@
 WITH gone AS (
     DELETE FROM reconciler.judges WHERE seen_at < statement_timestamp() - interval '1 day'
 )
-INSERT INTO reconciler.judges AS judge (worker, ruleset, policy_digest, seen_at)
-VALUES ($1, $2::bigint, $3, statement_timestamp())
+INSERT INTO reconciler.judges AS judge (worker, ruleset, policy_digest, seen_at, mode)
+VALUES ($1, $2::bigint, $3, statement_timestamp(), $4)
 ON CONFLICT (worker) DO UPDATE
-SET ruleset = excluded.ruleset, policy_digest = excluded.policy_digest, seen_at = excluded.seen_at
+SET ruleset = excluded.ruleset, policy_digest = excluded.policy_digest, seen_at = excluded.seen_at, mode = excluded.mode

@@ -1,6 +1,6 @@
 -- lock_open_runs: takes the open restore.execute runs that nobody else holds.
 -- $2: only those whose time to be looked at again has come. $3: also suspects. $5: the number of our ruleset; none is
--- taken while a worker of a higher one is alive.
+-- taken while a worker of a higher one that settles runs is alive.
 -- IS TRUE keeps the planner to the ids: where it last saw few open runs, it would rather read all that are open.
 SELECT run.id
 FROM operation_runs AS run
@@ -18,7 +18,7 @@ WHERE run.id = ANY ($1::bigint[])
   AND NOT EXISTS (
       SELECT 1
       FROM reconciler.judges AS judge
-      WHERE judge.ruleset > $5::bigint AND judge.seen_at > statement_timestamp() - interval '30 s'
+      WHERE judge.mode <> 'observe' AND judge.ruleset > $5::bigint AND judge.seen_at > statement_timestamp() - interval '30 s'
   )
 ORDER BY run.id
 FOR UPDATE OF run SKIP LOCKED

@@ -1,5 +1,5 @@
 -- announce_rules: says which rules a worker judges by.
-INSERT INTO reconciler_judges (worker, ruleset, policy_digest, seen_at)
-VALUES (?1, ?2, ?3, CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000)
+INSERT INTO reconciler_judges (worker, ruleset, policy_digest, seen_at, mode)
+VALUES (?1, ?2, ?3, CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000, ?4)
 ON CONFLICT (worker) DO UPDATE
-SET ruleset = excluded.ruleset, policy_digest = excluded.policy_digest, seen_at = excluded.seen_at
+SET ruleset = excluded.ruleset, policy_digest = excluded.policy_digest, seen_at = excluded.seen_at, mode = excluded.mode
