@@ -4,6 +4,7 @@ mod binding;
 mod databases;
 mod demo;
 mod encryption;
+mod first_day;
 mod forget;
 mod ids;
 mod installation;
@@ -13,8 +14,9 @@ mod locks;
 mod opinions;
 mod queue;
 mod repair;
-mod stage;
+pub(crate) mod stage;
 mod surface;
+mod survey;
 
 use restore_reconciler::internals::cli::output::Document;
 

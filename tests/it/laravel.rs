@@ -189,6 +189,12 @@ async fn what_eloquent_writes_is_judged_by_a_worker_with_the_documented_grants()
     let after = on.standin.fingerprint_but_looks().await.unwrap();
     assert_eq!(before, after, "{said}");
     everything_works(&on, runs["failed"], runs["executing"]).await;
+    for _ in 0..7 {
+        laravel("restores.php", &on.url, Purpose::Platform).await;
+    }
+    let (code, said) = said_by(&on.url_of(Purpose::Observer), &["doctor", "--survey"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("Nothing is suspicious."), "{said}");
 }
 
 /// Every verb, the worker and the console, as the roles that `grants` alone has made; and nobody lacks anything.

@@ -9,6 +9,7 @@ mod in_time;
 pub(crate) mod jobs;
 mod latency;
 mod lifecycle;
+mod observe;
 mod opinions;
 mod other_platform;
 mod patience;

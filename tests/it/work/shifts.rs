@@ -59,7 +59,9 @@ async fn a_worker_settles_nothing_while_evidence_is_dated_hours_off(on: Fixture)
 }
 
 async fn a_worker_that_is_told_of_a_shift_goes_by_what_is_written(on: Fixture) {
-    let config = format!("{SWEEPS}\n[database]\ntime_shift = \"acknowledged\"\n");
+    // What is written proves nothing, which is known as well.
+    let known = "[database]\ntime_shift = \"acknowledged\"\n[survey]\naccepted = [\"evidence\"]\n";
+    let config = format!("{SWEEPS}\n{known}");
     let scene = Scene::on(on, &config).await;
     plant_shifted(&scene).await;
     let worker = scene.worker().await;
