@@ -176,7 +176,7 @@ async fn a_platform_of_other_words_is_not_settled_until_that_is_answered(on: Fix
     .await;
     until_answered(&worker, "/readyz", 503).await;
     let (_, state) = worker.probe("/readyz?verbose").await;
-    let why = "[-] settling: a leg of the proof held of no restore that ended";
+    let why = "a leg of the proof held of no restore that ended, so nothing is settled";
     assert!(state.contains(why), "{state}");
     scene.let_pass(3, &worker).await;
     for (query, expected) in [(VERDICTS, 0), (OPEN, 20), (OPEN_JOBS, 2)] {
