@@ -136,13 +136,18 @@ impl ConsoleState {
             .reader
             .load_recent_verdicts(of, &workspaces, VERDICTS_MAX)
             .await?;
-        let judges = self.reader.list_judges().await?;
+        // After an upgrade the console may not be allowed to read them yet, and shows everything else.
+        let judges = self.reader.list_judges().await;
+        let judges = judges.inspect_err(|error| {
+            tracing::debug!(%error, "modes of workers are not known");
+        });
+        let judges = judges.ok();
         let found = OverviewFacts {
             page: &page,
             verdicts: &verdicts,
             survey: &survey,
             is_of_one: query.workspace.is_some(),
-            judges: &judges,
+            judges: judges.as_deref(),
         };
         let next = |after| format!("{path}?{}", query.text(after));
         Ok(Overview::new(found, judging, next))

@@ -31,8 +31,9 @@ pub struct Overview {
     pub covered: Covered,
     /// What needs somebody, on whatever page it stands.
     pub needs_attention: Needs,
-    /// The workers that were heard of in the last half minute, by what becomes of runs there.
-    pub workers: Vec<WorkersInMode>,
+    /// The workers that were heard of in the last half minute, by what becomes of runs there; none where this console may
+    /// not read that.
+    pub workers: Option<Vec<WorkersInMode>>,
     /// The workspaces of the environments on this page.
     pub workspaces: Vec<WorkspaceShown>,
     /// Asks for the environments after these; none at the end.
@@ -85,8 +86,8 @@ pub struct OverviewFacts<'a> {
     pub survey: &'a Survey,
     /// Whether the question covers one workspace alone.
     pub is_of_one: bool,
-    /// The workers that were heard of.
-    pub judges: &'a [Judge],
+    /// The workers that were heard of; none where that could not be read.
+    pub judges: Option<&'a [Judge]>,
 }
 
 impl Overview {
@@ -116,7 +117,7 @@ impl Overview {
                 is_all: counted.ended_before.is_none(),
             },
             needs_attention: found.survey.needs.clone(),
-            workers: workers_of(found.judges),
+            workers: found.judges.map(workers_of),
             workspaces: workspaces.into_values().collect(),
             next: page.after.map(next),
         }
@@ -127,7 +128,11 @@ impl Overview {
     /// The workers, in one line.
     pub fn workers_said(&self) -> String {
         let of = |it: &WorkersInMode| format!("{} in mode {}", it.workers, it.mode);
-        let said: Vec<String> = self.workers.iter().map(of).collect();
+        let Some(workers) = &self.workers else {
+            return "The modes of workers are not known: this console may not read reconciler.judges."
+                .to_owned();
+        };
+        let said: Vec<String> = workers.iter().map(of).collect();
         match said.as_slice() {
             [] => "Workers heard of in the last half minute: none.".to_owned(),
             said => format!(

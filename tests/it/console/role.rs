@@ -54,6 +54,16 @@ async fn a_console_needs_no_more_than_the_manual_grants() {
         let answer = serving.ask(&Ask::get(path).bearer(CHIEF));
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
     }
+    // As after an upgrade, until the new grants are given.
+    let revoke = |verb, to| format!("{verb} SELECT ON reconciler.judges {to} {role}");
+    execute(&pool, revoke("REVOKE", "FROM")).await;
+    let answer = serving.ask(&Ask::get("/").bearer(CHIEF));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(
+        answer.body.contains("modes of workers are not known"),
+        "{answer:?}"
+    );
+    execute(&pool, revoke("GRANT", "TO")).await;
     let asked = serving.ask(&Ask::post("/api/v1/runs/2/reconcile").bearer(CHIEF));
     assert_eq!(asked.status, 202, "{asked:?}");
     assert!(asked.body.contains("\"asked\":true"), "{asked:?}");

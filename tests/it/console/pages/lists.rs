@@ -105,7 +105,7 @@ fn overview_beside(
         verdicts: &verdicts,
         survey: &survey,
         is_of_one: false,
-        judges: &[],
+        judges: Some(&[]),
     };
     let after = |(workspace, environment)| format!("/?after={workspace}.{environment}");
     let answer = judging(|judging| Overview::new(found, judging, after));
