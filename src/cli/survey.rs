@@ -70,7 +70,11 @@ fn show(surveyed: Surveyed, screen: &mut Screen) -> anyhow::Result<()> {
         show_finding(finding, screen)?;
     }
     if report.findings.is_empty() {
-        screen.line("Nothing is suspicious.")?;
+        screen.line(if report.unreadable > 0 {
+            "Nothing is suspicious of those that could be read."
+        } else {
+            "Nothing is suspicious."
+        })?;
     }
     screen.line(CLAIM_BOUNDARY)?;
     Ok(())
@@ -79,6 +83,8 @@ fn show(surveyed: Surveyed, screen: &mut Screen) -> anyhow::Result<()> {
 fn show_finding(found: &SurveyFinding, screen: &mut Screen) -> anyhow::Result<()> {
     let (tint, note) = if found.accepted {
         (Tint::Notice, " The configuration accepts it.")
+    } else if found.answers.is_empty() {
+        (Tint::Bad, "")
     } else {
         (
             Tint::Bad,

@@ -280,6 +280,14 @@ impl StoreError {
         self.sqlstate().is_some_and(|code| code == "25006")
     }
 
+    /// Whether it is about one row that was handed over, and not about the statement.
+    pub(super) fn is_about_decoding(&self) -> bool {
+        matches!(
+            self.cause.downcast_ref(),
+            Some(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+        )
+    }
+
     /// Whether a lock of somebody else's was in the way for too long.
     #[must_use]
     pub fn is_about_lock(&self) -> bool {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::TryStreamExt as _;
+use futures_util::StreamExt as _;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::Policy;
@@ -16,7 +16,7 @@ use sqlx::FromRow;
 
 use super::column::Word;
 use super::distrust::Distrust;
-use super::error::{ErrorKind, StoreError};
+use super::error::StoreError;
 use super::records::Ask;
 use super::settle::{Transaction as _, Transactions as _, assess_rows, finish};
 use super::statement::{statement, values};
@@ -28,8 +28,9 @@ const ROWS_SCANNED_MAX: u32 = 20_000;
 /// The longest document whose words are read.
 const DOCUMENT_BYTES_MAX: u32 = 1024 * 1024;
 
-/// How many restores are read together.
+/// How many restores are read together, and how many at first: on a healthy platform they show that each leg holds.
 const PAGE: usize = 250;
+const FIRST_PAGE: usize = 20;
 
 /// How many restores are looked at unless somebody says otherwise.
 pub const SURVEYED: u32 = 500;
@@ -53,6 +54,58 @@ struct EndedRestore {
     workspace: WorkspaceId,
     environment: EnvironmentId,
     run: Option<RunId>,
+    /// Whether there is a run that may be its own, and neither says so.
+    is_unlinked: bool,
+}
+
+/// The newest runs of restores.
+#[derive(Default)]
+struct FoundRuns {
+    /// By the restore that each names.
+    named: BTreeMap<RestoreId, RunId>,
+    /// Those that name none.
+    nameless: Vec<(RunId, WorkspaceId)>,
+}
+
+impl FoundRuns {
+    /// Gives each restore that points at no run the run that names it. Of the others, the newest first, as many are taken
+    /// for unlinked as there are runs in the workspace that no restore belongs to: a platform may delete runs, and what
+    /// pointed at them then points nowhere.
+    fn assign(self, restores: &mut [EndedRestore]) {
+        let pointed: BTreeSet<RunId> = restores.iter().filter_map(|it| it.run).collect();
+        let mut free: BTreeMap<WorkspaceId, u64> = BTreeMap::new();
+        for (run, workspace) in self.nameless {
+            *free.entry(workspace).or_default() += u64::from(!pointed.contains(&run));
+        }
+        for restore in restores.iter_mut().filter(|it| it.run.is_none()) {
+            restore.run = self.named.get(&restore.id).copied();
+            if let Some(free) = free.get_mut(&restore.workspace)
+                && restore.run.is_none()
+                && *free > 0
+            {
+                *free -= 1;
+                restore.is_unlinked = true;
+            }
+        }
+    }
+}
+
+/// Has the halves of a page read by themselves where one row of it may be why it could not be.
+fn halve<'a, T>(
+    page: &'a [T],
+    error: StoreError,
+    pending: &mut Vec<&'a [T]>,
+    tally: &mut SurveyTally,
+) -> Result<(), StoreError> {
+    match page {
+        _ if !error.may_spare_others() => return Err(error),
+        [_, _, ..] => {
+            let (left, right) = page.split_at(page.len() / 2);
+            pending.extend([right, left]);
+        }
+        _ => tally.add_unreadable(),
+    }
+    Ok(())
 }
 
 impl Store {
@@ -69,27 +122,17 @@ impl Store {
         if !reads_words && (ended.len() as u64) < RESTORES_MIN {
             return Ok(tally);
         }
-        if ended.iter().any(|restore| restore.run.is_none()) {
-            let named = self.find_named(last, policy).await?;
-            for restore in &mut ended {
-                restore.run = restore.run.or_else(|| named.get(&restore.id).copied());
-            }
-        }
-        let mut pending: Vec<&[EndedRestore]> = ended.chunks(PAGE).rev().collect();
-        while let Some(page) = pending.pop() {
-            let mut counted = tally.clone();
-            match self.look_at(page, policy, reads_words, &mut counted).await {
-                Ok(()) => tally = counted,
-                Err(error) if error.kind() == ErrorKind::Refused && page.len() > 1 => {
-                    let (left, right) = page.split_at(page.len() / 2);
-                    pending.extend([right, left]);
-                }
-                Err(error) if error.kind() == ErrorKind::Refused => tally.add_unreadable(),
-                Err(error) => return Err(error),
-            }
-            if !reads_words && tally.has_held_all() {
-                break;
-            }
+        // Last those that do not say which run it was: runs are looked through only where that makes a difference.
+        ended.sort_by_key(|restore| restore.run.is_none());
+        let pointing = ended.partition_point(|restore| restore.run.is_some());
+        let is_over = self
+            .count(&ended[..pointing], policy, reads_words, &mut tally)
+            .await?;
+        if !is_over && pointing < ended.len() {
+            let found = self.find_runs(last, policy, &mut tally).await?;
+            found.assign(&mut ended);
+            self.count(&ended[pointing..], policy, reads_words, &mut tally)
+                .await?;
         }
         if reads_words {
             self.read_audit_words(&ended, &mut tally).await?;
@@ -97,13 +140,40 @@ impl Store {
         Ok(tally)
     }
 
+    /// Counts these restores, page by page, and returns whether more of them could find nothing more out.
+    async fn count(
+        &self,
+        restores: &[EndedRestore],
+        policy: &Policy,
+        reads_words: bool,
+        tally: &mut SurveyTally,
+    ) -> Result<bool, StoreError> {
+        let accepted = self.trust().accepted();
+        let (first, rest) = restores.split_at(restores.len().min(FIRST_PAGE));
+        let mut pending: Vec<&[EndedRestore]> = rest.chunks(PAGE).rev().collect();
+        pending.push(first);
+        while let Some(page) = pending.pop() {
+            let mut counted = tally.clone();
+            match self.look_at(page, policy, reads_words, &mut counted).await {
+                Ok(()) => *tally = counted,
+                Err(error) => halve(page, error, &mut pending, tally)?,
+            }
+            if !reads_words && tally.has_held_all(&accepted) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Which legs never held, that nobody has accepted.
     pub async fn find_unheld(&self, policy: &Policy) -> Result<Option<Distrust>, StoreError> {
         let accepted = self.trust().accepted();
-        let mut legs = self
-            .survey_restores(policy, SURVEYED, false)
-            .await?
-            .never_held();
+        let tally = self.survey_restores(policy, SURVEYED, false).await?;
+        if let Some(restores) = tally.too_many_unreadable() {
+            let why = format!("the database would not hand over {restores} of them");
+            return Err(StoreError::refused("survey restores that ended", why));
+        }
+        let mut legs = tally.never_held();
         legs.retain(|leg| !accepted.contains(leg));
         Ok((!legs.is_empty()).then_some(Distrust::NeverHeld(legs)))
     }
@@ -121,7 +191,14 @@ impl Store {
             let values = values![last, ROWS_SCANNED_MAX, bytes_max];
             let mut records = tx.driver().stream::<EndedRecord>(statement, values)?;
             let mut ended = Vec::new();
-            while let Some(record) = records.try_next().await? {
+            while let Some(record) = records.next().await {
+                let record = match record {
+                    Err(error) if error.is_about_decoding() => {
+                        tally.add_unreadable();
+                        continue;
+                    }
+                    record => record?,
+                };
                 if reads_words {
                     let column = |text: Option<Vec<u8>>| Column::fetched(text, false);
                     tally.add_words(words_of_restore(
@@ -136,6 +213,7 @@ impl Store {
                     workspace: WorkspaceId(record.workspace_id),
                     environment: EnvironmentId(record.environment_id),
                     run: record.run_id.map(RunId),
+                    is_unlinked: false,
                 });
             }
             Ok(ended)
@@ -144,35 +222,43 @@ impl Store {
         finish(tx, read).await
     }
 
-    /// The newest runs that name a restore, by the restore.
-    async fn find_named(
+    async fn find_runs(
         &self,
         last: u32,
         policy: &Policy,
-    ) -> Result<BTreeMap<RestoreId, RunId>, StoreError> {
+        tally: &mut SurveyTally,
+    ) -> Result<FoundRuns, StoreError> {
         let statement = statement!("look for runs of restores", "survey_runs");
         let mut tx = self.database.begin_read().await?;
-        let mut named = BTreeMap::new();
-        let read = async {
-            let values = values![last, ROWS_SCANNED_MAX];
-            let runs: Vec<i64> = tx.driver().fetch_column(statement, values).await?;
-            let runs: Vec<RunId> = runs.into_iter().map(RunId).collect();
-            for page in runs.chunks(PAGE) {
-                for found in tx.load_runs(page).await? {
-                    if let ContextFacts::Map {
+        let values = values![last, ROWS_SCANNED_MAX];
+        let runs = tx.driver().fetch_column::<i64>(statement, values).await;
+        let runs: Vec<RunId> = finish(tx, runs).await?.into_iter().map(RunId).collect();
+        let mut runs_found = FoundRuns::default();
+        let mut pending: Vec<&[RunId]> = runs.chunks(PAGE).rev().collect();
+        while let Some(page) = pending.pop() {
+            let mut tx = self.database.begin_read().await?;
+            let found = tx.load_runs(page).await;
+            let found = match finish(tx, found).await {
+                Ok(found) => found,
+                Err(error) => {
+                    halve(page, error, &mut pending, tally)?;
+                    continue;
+                }
+            };
+            for found in found {
+                let (run, workspace) = (found.row.id, found.row.workspace_id);
+                match RunFacts::parse(&found.row, policy).context {
+                    ContextFacts::Map {
                         restore: NamedRestore::Id(restore),
                         ..
-                    } = RunFacts::parse(&found.row, policy).context
-                    {
-                        named.insert(restore, found.row.id);
+                    } => {
+                        runs_found.named.insert(restore, run);
                     }
+                    _ => runs_found.nameless.push((run, workspace)),
                 }
             }
-            Ok(())
-        };
-        let read = read.await;
-        finish(tx, read).await?;
-        Ok(named)
+        }
+        Ok(runs_found)
     }
 
     /// Counts these restores. One whose run belongs to a later restore is passed over: nothing is decided by it.
@@ -204,10 +290,11 @@ impl Store {
                     tally.add_words([status].into_iter().chain(completeness));
                 }
             }
-            assess_rows(&mut tx, rows, policy).await
+            let known: BTreeSet<RunId> = found.iter().map(|found| found.row.id).collect();
+            Ok((known, assess_rows(&mut tx, rows, policy).await?))
         };
-        let assessed = read.await;
-        let assessed = finish(tx, assessed).await?;
+        let read = read.await;
+        let (known, assessed) = finish(tx, read).await?;
         let by_run: BTreeMap<RunId, _> = assessed
             .iter()
             .map(|assessment| (assessment.facts.run.id, &assessment.facts))
@@ -215,7 +302,10 @@ impl Store {
         for restore in page {
             let facts = restore.run.and_then(|run| by_run.get(&run).copied());
             let linked = facts.and_then(|facts| facts.restore.as_ref());
-            if linked.is_none_or(|linked| linked.id == restore.id) {
+            let is_there = restore.run.is_some_and(|run| known.contains(&run));
+            if !is_there && !restore.is_unlinked {
+                tally.add_lost();
+            } else if linked.is_none_or(|linked| linked.id == restore.id) {
                 tally.add(facts);
             }
         }

@@ -36,7 +36,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub(super) async fn keep_examining(shared: Arc<Shared>) {
     let settling = &shared.options.settling;
     let (mut sampled, mut surveyed) = (None, None);
-    let mut was_silent = false;
+    let (mut was_silent, mut survey_fails) = (false, false);
     let mut confirmed = CONFIRMED_LOOKS;
     loop {
         // Nothing is taken up before the first look, so that it waits for nothing else.
@@ -53,24 +53,12 @@ pub(super) async fn keep_examining(shared: Arc<Shared>) {
             &mut sampled,
             Obstacle::ShiftedTimes,
             every,
-            ANSWER_WITHIN,
             looking,
         )
         .await;
         // Whoever settles nothing may look at whatever there is.
         if settling.admission.acts {
-            let looking = shared.store.find_unheld(&settling.policy);
-            let every = (SURVEY_EVERY, SURVEY_AGAIN_EVERY);
-            let within = shared.options.worker.attempt_timeout;
-            sample(
-                &shared,
-                &mut surveyed,
-                Obstacle::NeverHeld,
-                every,
-                within,
-                looking,
-            )
-            .await;
+            survey(&shared, &mut surveyed, &mut survey_fails).await;
         }
         if shared.stop.is_cancelled() {
             return;
@@ -162,7 +150,6 @@ async fn sample(
     last: &mut Option<(Stopwatch, Duration)>,
     obstacle: Obstacle,
     (rarely, soon): (Duration, Duration),
-    within: Duration,
     looking: impl Future<Output = Result<Option<Distrust>, StoreError>>,
 ) {
     let is_due = last.is_none_or(|(since, every)| since.elapsed() >= every);
@@ -172,7 +159,7 @@ async fn sample(
     let note = |found: Option<&Distrust>| shared.found(obstacle, found);
     let is_answered = tokio::select! {
         () = shared.stop.cancelled() => return,
-        is_answered = look(looking, within, note) => is_answered,
+        is_answered = look(looking, note) => is_answered,
     };
     if is_answered {
         let is_found = shared.health.is_obstructed_by(obstacle);
@@ -181,14 +168,52 @@ async fn sample(
     }
 }
 
+/// Surveys restores if it is time to. One that fails has found nothing out, and is tried again: a worker that acted before
+/// goes on meanwhile, and one that has just started waits.
+async fn survey(shared: &Shared, last: &mut Option<(Stopwatch, Duration)>, fails: &mut bool) {
+    if last.is_some_and(|(since, every)| since.elapsed() < every) {
+        return;
+    }
+    let surveying = shared.store.find_unheld(&shared.options.settling.policy);
+    let within = shared.options.worker.attempt_timeout;
+    let surveyed = tokio::select! {
+        () = shared.stop.cancelled() => return,
+        surveyed = tokio::time::timeout(within, surveying) => surveyed,
+    };
+    let error = match surveyed {
+        Ok(Ok(found)) => {
+            shared.found(Obstacle::NeverHeld, found.as_ref());
+            let every = if found.is_some() {
+                SURVEY_AGAIN_EVERY
+            } else {
+                SURVEY_EVERY
+            };
+            *last = Some((Stopwatch::start(), every));
+            *fails = false;
+            return;
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it took too long".to_owned(),
+    };
+    if let Some(last) = last {
+        *last = (Stopwatch::start(), SURVEY_AGAIN_EVERY);
+    }
+    if !*fails && shared.health.database_is_up() {
+        tracing::warn!(
+            error,
+            "restores that ended cannot be surveyed, which is tried again; a worker that has not acted yet waits for it"
+        );
+        *fails = true;
+    }
+}
+
 /// Notes what was found, and returns whether there was an answer. What fails in passing is asked again; what else is wrong
 /// with the database is said by whoever settles.
 async fn look(
     looking: impl Future<Output = Result<Option<Distrust>, StoreError>>,
-    within: Duration,
     note: impl Fn(Option<&Distrust>),
 ) -> bool {
-    match tokio::time::timeout(within, looking).await {
+    match tokio::time::timeout(ANSWER_WITHIN, looking).await {
         Ok(Ok(found)) => {
             note(found.as_ref());
             true

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::context::Closer;
-use super::facts::{Facts, Policy, RestoreStatus};
+use super::facts::{Facts, Policy, RestoreStatus, Retirement};
 use super::opinion::opine;
 use super::proof::{Leg, LegState};
 use super::reason::ReasonCode;
@@ -153,7 +153,7 @@ pub struct WordTally {
 /// Something that is to be answered before anything is settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SurveyFinding {
-    /// The leg that never held; none where it is about moments.
+    /// The leg that never held; none where it is about moments, or about what cannot be read.
     pub leg: Option<Leg>,
     /// What was found.
     pub finding: String,
@@ -201,7 +201,12 @@ pub struct SurveyTally {
 }
 
 impl SurveyTally {
-    /// Counts a restore that ended, with what is known of its run; none where no run belongs to it.
+    /// Counts a restore that ended and whose run is gone, as where it was deleted: nothing can be told of it.
+    pub fn add_lost(&mut self) {
+        self.restores += 1;
+    }
+
+    /// Counts a restore that ended, with what is known of its run; none where no run that is there belongs to it.
     pub fn add(&mut self, facts: Option<&Facts>) {
         self.restores += 1;
         let Some(facts) = facts else {
@@ -217,6 +222,8 @@ impl SurveyTally {
             || evidence.retired_unknown
             || !evidence.retired.is_empty();
         self.with_snapshot += u64::from(has_snapshot);
+        let mut retired = evidence.retired.iter();
+        let has_aged = retired.any(|it| it.status != Retirement::Failed);
         let decision = opine(facts).decision;
         let status = facts.restore.as_ref().map(|restore| restore.status);
         for (leg, state) in decision.proof.legs() {
@@ -228,10 +235,14 @@ impl SurveyTally {
                 // What may still arrive, or was there and has aged, is no other word for it.
                 (Leg::Audit, _) if is_settling => false,
                 (Leg::Evidence, LegState::Gaps(gaps)) => {
-                    let ages = [ReasonCode::EvidenceExpired, ReasonCode::EvidenceInProgress];
+                    let ages = |gap: &ReasonCode| match gap {
+                        ReasonCode::EvidenceExpired | ReasonCode::EvidenceInProgress => true,
+                        ReasonCode::EvidenceNotCurrent => has_aged,
+                        _ => false,
+                    };
                     !is_settling
                         && status == Some(RestoreStatus::Completed)
-                        && !gaps.iter().all(|gap| ages.contains(gap))
+                        && !gaps.iter().all(ages)
                 }
                 (Leg::Audit | Leg::Items | Leg::Clearance, _) => {
                     status == Some(RestoreStatus::Completed)
@@ -280,11 +291,20 @@ impl SurveyTally {
         }
     }
 
-    /// Whether every leg has held, so that no more restores could find one that never did.
+    /// Whether every leg has held that is not accepted, so that no more restores could find one that never did.
     #[must_use]
-    pub fn has_held_all(&self) -> bool {
+    pub fn has_held_all(&self, accepted: &[Leg]) -> bool {
         let held = |leg: &Leg| self.legs.get(leg).is_some_and(|(_, held, _)| *held > 0);
-        Leg::ALL.iter().all(held)
+        Leg::ALL
+            .iter()
+            .all(|leg| accepted.contains(leg) || held(leg))
+    }
+
+    /// How many restores the database would not hand over, where too few others are left to tell anything.
+    #[must_use]
+    pub fn too_many_unreadable(&self) -> Option<u64> {
+        let is_so = self.unreadable >= RESTORES_MIN && self.restores < RESTORES_MIN;
+        is_so.then_some(self.unreadable)
     }
 
     /// The legs that never held, in enough restores.
@@ -306,10 +326,19 @@ impl SurveyTally {
             accepted: false,
             answers: vec![SurveyAnswer::new("database.time_shift", "\"acknowledged\"")],
         });
+        let unreadable = self.too_many_unreadable().map(|restores| SurveyFinding {
+            leg: None,
+            finding: format!(
+                "The database would not hand over {restores} restores, so that too few are left to tell of."
+            ),
+            accepted: false,
+            answers: Vec::new(),
+        });
         let never = self.never_held().into_iter();
         let findings = never
             .map(|leg| self.finding(leg, policy, accepted))
             .chain(shift)
+            .chain(unreadable)
             .collect();
         let legs = Leg::ALL.map(|leg| {
             let (told, held, gaps) = self.legs.get(&leg).cloned().unwrap_or_default();
@@ -556,6 +585,19 @@ mod tests {
         assert_eq!(found.join(" "), expected);
         let broken = words_of_restore("x", &column("{"), &column("[]"), Some("It broke."));
         assert_eq!(broken, [(WordKind::RestoreStatus, "x".to_owned())]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_all_clear() {
+        let findings = |unreadable, lost| {
+            let mut tally = SurveyTally::default();
+            (0..unreadable).for_each(|_| tally.add_unreadable());
+            (0..lost).for_each(|_| tally.add_lost());
+            assert_eq!(tally.never_held(), []);
+            tally.report(&Policy::default(), &[], None).findings.len()
+        };
+        let found = [(500, 0), (20, 19), (20, 20), (19, 0)].map(|(of, lost)| findings(of, lost));
+        assert_eq!(found, [1, 1, 0, 0]);
     }
 
     #[test]

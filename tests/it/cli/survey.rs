@@ -15,6 +15,7 @@ use crate::support::worker::said_by;
 on_both!(
     other_words_are_found_with_what_teaches_them,
     moments_that_are_off_fail_the_survey,
+    what_was_deleted_and_what_has_aged_is_no_finding,
     what_is_said_can_be_read_by_whoever_reads_the_tables,
 );
 
@@ -178,6 +179,29 @@ async fn other_words_are_found_with_what_teaches_them(on: Fixture) {
     }
     // Among the others each leg has held.
     run(&on.url, &["doctor", "--survey"]).exits(0);
+}
+
+/// A platform that deletes old runs, and one whose evidence was superseded, are healthy.
+async fn what_was_deleted_and_what_has_aged_is_no_finding(on: Fixture) {
+    on.plant((1..=2 * EACH).map(Case::proven)).await;
+    for statement in [
+        "UPDATE restore_runs SET operation_run_id = NULL",
+        "DELETE FROM operation_runs",
+    ] {
+        on.execute(statement).await;
+    }
+    assert_eq!(survey(&on.url, "", 0).findings, []);
+    let aged = (1_001..=1_000 + EACH).map(|id| {
+        let mut case = Case::proven(id);
+        case.each_snapshot(|it| "superseded".clone_into(&mut it.status));
+        case
+    });
+    on.plant(aged).await;
+    let found = survey(&on.url, "", 0);
+    assert_eq!(
+        (found.findings, found.restores),
+        (Vec::new(), EACH.unsigned_abs())
+    );
 }
 
 /// Fewer say nothing.
