@@ -46,6 +46,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     if args.survey {
         return survey::run(session, args.last).await;
     }
+    if args.rehearse {
+        session.may_rehearse()?;
+    }
     let mut examined = match examine(session, args).await {
         Ok(examined) => examined,
         Err(error) => Examined {

@@ -128,6 +128,18 @@ impl Session<'_> {
         Ok(store)
     }
 
+    /// Whether a rehearsal is in order here.
+    pub(super) fn may_rehearse(&self) -> anyhow::Result<()> {
+        if self.config.settling.admission().acts {
+            return Ok(());
+        }
+        Err(Failure::new(
+            "a rehearsal locks runs and writes before it undoes that, and settling.mode is \"observe\"",
+            "Leave out --rehearse, or name a configuration that acts.",
+        )
+        .into())
+    }
+
     /// The store, unless there is a reason to prove nothing from what it shows.
     pub(super) async fn trusted(&self, store: Store) -> anyhow::Result<Store> {
         refuse(store.find_distrust().await?)?;

@@ -132,6 +132,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     if args.opinions {
         return opinions::form_all(session).await;
     }
+    if args.rehearse {
+        session.may_rehearse()?;
+    }
     let observes = !session.config.settling.admission().acts;
     let store = open(session, args, observes).await?;
     let settling = session.settling(Source::Sweep);
