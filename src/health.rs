@@ -130,6 +130,8 @@ pub enum Obstacle {
     NewerRules,
     /// Commits wait for a synchronous standby.
     Unconfirmed,
+    /// This one only observes, and one that settles runs is at work.
+    Beside,
 }
 
 impl Obstacle {
@@ -149,6 +151,7 @@ impl Obstacle {
             Self::NeverHeld => "a leg that never held",
             Self::NewerRules => "newer rules",
             Self::Unconfirmed => "commits that wait for a standby",
+            Self::Beside => "a worker that settles runs",
         }
     }
 
@@ -185,6 +188,9 @@ impl Obstacle {
             }
             Self::Unconfirmed => {
                 "commits wait for a synchronous standby that does not confirm them, so nothing else is settled; bring it back, or take it out of synchronous_standby_names"
+            }
+            Self::Beside => {
+                "a worker that settles runs is at work, or nobody has heard yet whether one is, so this one, which only observes, takes nothing up"
             }
         }
     }

@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::{Stream, StreamExt as _, stream};
 use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
+use reconciler_jobs::sweep::admission::SettlingMode;
 use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{READ_AHEAD_RUNS, Turns};
 use tokio::sync::{Mutex, Semaphore};
 use tracing::Instrument as _;
 
-use crate::storage::{Backend, Settled, Settling, Store, StoreError, SweepStart, Tally};
+use crate::storage::{
+    Backend, Settled, Settlement, Settling, Store, StoreError, SweepStart, Tally,
+};
 use crate::telemetry::names;
 
 /// What a pass covers.
@@ -24,7 +27,7 @@ pub struct Scope {
     pub workspace: Option<WorkspaceId>,
     /// Only this part of the workspaces.
     pub shard: Shard,
-    /// At most so many runs.
+    /// At most so many runs; where a tick asked for the pass, without those that are only observed.
     pub limit: Option<u64>,
     /// The tick that asked for the pass; none where a person did.
     pub tick: Option<Timestamp>,
@@ -78,7 +81,17 @@ async fn pass(
     with: &Settling,
     mut progress: impl FnMut(&[Settled]) -> ControlFlow<()>,
 ) -> Result<Pass, StoreError> {
-    let mut pages = DuePages::new(scope, with.batch_runs_max);
+    // Runs that are only observed stay due. If they counted, those that come first would keep a worker from the others.
+    let counts_all = with.admission.mode() == SettlingMode::Act || scope.tick.is_none();
+    let (pages_limit, settled_limit) = match scope.limit {
+        limit if counts_all => (limit, u64::MAX),
+        limit => (None, limit.unwrap_or(u64::MAX)),
+    };
+    let read = Scope {
+        limit: pages_limit,
+        ..scope
+    };
+    let mut pages = DuePages::new(read, with.batch_runs_max);
     store.forget_leftovers().await?;
     let Some(first) = pages.next(store).await? else {
         return Ok(Pass {
@@ -107,11 +120,18 @@ async fn pass(
         },
     };
     let mut tally = Tally::default();
+    let mut counted: u64 = 0;
     let settled = take_pages(store, &in_hand, read, with, |settled| {
         for run in settled {
             tally.add(&run.result);
+            counted += u64::from(!is_untouched(&run.result));
         }
-        progress(settled)
+        let told = progress(settled);
+        if counted >= settled_limit {
+            ControlFlow::Break(())
+        } else {
+            told
+        }
     })
     .await;
     let closed = store.close_sweep(sweep, &tally).await;
@@ -119,8 +139,15 @@ async fn pass(
     closed?;
     Ok(Pass {
         tally,
-        is_complete: all && pages.is_over(),
+        is_complete: counted >= settled_limit || all && pages.is_over(),
     })
+}
+
+fn is_untouched(result: &Settlement) -> bool {
+    matches!(
+        result,
+        Settlement::Observed(_) | Settlement::Suspended { .. }
+    )
 }
 
 /// Settles pages, as many at once as there are lanes, and reads the page after them meanwhile. Returns whether

@@ -19,6 +19,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Compares until the process stops.
 pub(super) async fn keep_comparing(shared: Arc<Shared>) {
+    let mut said = None;
     loop {
         // Until a migration has made the table there is nobody to be told; what fails is asked again.
         if shared.health.database_is_up()
@@ -27,6 +28,9 @@ pub(super) async fn keep_comparing(shared: Arc<Shared>) {
         {
             others.retain(Judge::settles);
             tell_of_newer_rules(&shared, &own, &others);
+            if !own.settles() {
+                give_way(&shared, others.first(), &mut said);
+            }
             tell_of_other_settings(&shared, &own, &others);
         }
         if shared.pause(COMPARE_EVERY).await.is_err() {
@@ -51,7 +55,7 @@ async fn hear(shared: &Shared) -> Result<(Judge, Vec<Judge>), StoreError> {
         Judge::new(shared.name.as_str(), &settling.policy)?.in_mode(settling.admission.mode());
     let is_only_outranked = |obstacles: &BTreeSet<_>| {
         let mut obstacles = obstacles.iter();
-        obstacles.all(|it| matches!(it, Obstacle::NewerRules | Obstacle::Unconfirmed))
+        obstacles.all(|it| matches!(it, Obstacle::NewerRules | Obstacle::Beside | Obstacle::Unconfirmed))
     };
     let obstacles = shared.health.watch_obstacles();
     let settles = !shared.health.cannot_settle() && is_only_outranked(&obstacles.borrow());
@@ -78,6 +82,23 @@ fn tell_of_newer_rules(shared: &Shared, own: &Judge, others: &[Judge]) {
         );
     } else {
         tracing::info!("no worker of newer rules is at work any more");
+    }
+}
+
+/// What an observer takes up, nobody settles, so it takes nothing from a worker that does.
+fn give_way(shared: &Shared, acting: Option<&Judge>, said: &mut Option<bool>) {
+    shared.health.obstacle(Obstacle::Beside, acting.is_some());
+    // It is in the way from the start, until somebody has heard.
+    if said.replace(acting.is_some()) == Some(acting.is_some()) {
+        return;
+    }
+    if let Some(acting) = acting {
+        tracing::warn!(
+            worker = acting.worker,
+            "a worker that settles runs is at work, so this one, which only observes, takes nothing up"
+        );
+    } else {
+        tracing::info!("no worker that settles runs is at work, so this one observes");
     }
 }
 

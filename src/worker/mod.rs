@@ -55,6 +55,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt as _;
+use reconciler_jobs::sweep::admission::SettlingMode;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -111,6 +112,8 @@ fn start(shared: &Arc<Shared>) -> TaskTracker {
     shared.health.obstacle(Obstacle::Unexamined, true);
     let mode = shared.options.settling.admission.mode();
     shared.health.mode(mode.detail());
+    let observes = mode == SettlingMode::Observe;
+    shared.health.obstacle(Obstacle::Beside, observes);
     let tasks = TaskTracker::new();
     let own = || Arc::clone(shared);
     let jobs_wait = Arc::new(Notify::new());

@@ -53,8 +53,13 @@ pub(super) async fn keep_rechecking(shared: Arc<Shared>) {
 
 /// Settles what has become due, and says how long until the next recheck.
 async fn recheck(shared: &Shared, care: Care) -> Result<Duration, Trouble> {
-    let limit = shared.options.settling.batch_runs_max;
-    let awaited = match shared.store.load_rechecks(limit).await {
+    let settling = &shared.options.settling;
+    if !settling.admission.acts {
+        return Ok(RECHECK_EVERY); // sweeps observe what is due
+    }
+    let limit = settling.batch_runs_max;
+    let loading = shared.store.load_rechecks(limit, &settling.admission);
+    let awaited = match loading.await {
         Ok(awaited) => awaited,
         Err(error) => {
             let trouble = Trouble::from(error);

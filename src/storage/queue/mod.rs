@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
+use reconciler_jobs::sweep::admission::Admission;
 use reconciler_jobs::sweep::shard::{self, Shard, SweepJob};
 use reconciler_jobs::trace::TraceContext;
 use serde::Serialize;
@@ -245,11 +246,18 @@ impl Store {
         self.database.execute(statement, &[]).await
     }
 
-    /// Deferred, refused and suspected runs whose time has come, at most `limit`.
-    pub async fn load_rechecks(&self, limit: u32) -> Result<Rechecks, StoreError> {
+    /// Deferred, refused and suspected runs that may be settled and whose time has come, at most `limit`.
+    pub async fn load_rechecks(
+        &self,
+        limit: u32,
+        admission: &Admission,
+    ) -> Result<Rechecks, StoreError> {
         let statement = statement!("look for awaited runs", "load_awaited");
         let mut tx = self.database.begin_read().await?;
-        let values = values![limit, tx.as_of()];
+        let workspaces = admission.workspaces.as_ref();
+        let workspaces: Option<Vec<i64>> =
+            workspaces.map(|these| these.iter().map(|it| it.0).collect());
+        let values = values![limit, tx.as_of(), workspaces, admission.not_before];
         let found = tx.driver().fetch_all(statement, values).await;
         let found: Vec<(OptionalId, Option<i64>)> = finish(tx, found).await?;
         let next_in = found.iter().find_map(|(_, next_in)| *next_in);

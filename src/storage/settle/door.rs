@@ -1,13 +1,16 @@
 //! The door of the settling path: which runs come in. The others are observed: decided, said, and neither locked nor written.
 //!
-//! What is of ours is dealt with as ever: a job that asked for such a run is done, and on the watch list it would only be in
-//! the way of those that are settled.
+//! A job that asked for such a run is done. What else is remembered of it, watch list and attempts, is left to whoever settles it.
+//!
+//! **Invariant:** nothing of a run that may have ended a process is parsed here. Only whoever settles it writes down first that
+//! it is being tried.
 
 use reconciler_jobs::ids::RunId;
-use reconciler_jobs::restore_execute::facts::RunFacts;
+use reconciler_jobs::restore_execute::facts::{RUN_TYPE, RunFacts, RunStatus};
+use reconciler_jobs::restore_execute::rows::RunRow;
 
 use super::gather::assess_rows;
-use super::once::{acknowledge, is_open, seen_only};
+use super::once::{acknowledge, seen_only, suspended};
 use super::transaction::{Transaction, Transactions, begin_trusted, finish, with_retries};
 use crate::storage::error::StoreError;
 use crate::storage::model::{ClaimedJob, Settled, Settlement, Settling};
@@ -100,30 +103,39 @@ async fn sort_within(
         run: *run,
         result: Settlement::Absent,
     }));
-    let mut observed: Vec<RunFacts> = Vec::new();
+    let mut observed = Vec::new();
     for found in found {
-        let facts = RunFacts::parse(&found.row, &with.policy);
-        let run = facts.id;
-        let result = if !is_open(&facts) {
-            seen_only(Some(found), tx.as_of(), &with.policy)
-        } else if with.admission.admits(facts.workspace_id, facts.created_at) {
+        let row = &found.row;
+        let run = row.id;
+        let result = if with.admission.admits(row.workspace_id, row.created_at) {
             sorted.admitted.push(run);
             continue;
+        } else if !may_be_open(row) {
+            seen_only(Some(found), tx.as_of(), &with.policy)
+        } else if found.is_suspect {
+            suspended(tx, run).await?
         } else {
-            observed.push(facts);
+            observed.push(found);
             continue;
         };
         sorted.settled.push(Settled { run, result });
     }
+    let observed = observed
+        .iter()
+        .map(|found| RunFacts::parse(&found.row, &with.policy))
+        .collect();
     let assessed = assess_rows(tx, observed, &with.policy).await?;
     let assessed = assessed.into_iter().map(|assessment| Settled {
         run: assessment.facts.run.id,
         result: Settlement::Observed(Box::new(assessment)),
     });
     sorted.settled.extend(assessed);
-    let dealt_with: Vec<RunId> = sorted.settled.iter().map(|it| it.run).collect();
-    tx.unwatch(&dealt_with).await?;
-    tx.forget_attempts(&dealt_with).await?;
     acknowledge(tx, &sorted.settled, jobs).await?;
     Ok(sorted)
+}
+
+/// Whether a run is open, before anything of it is parsed.
+fn may_be_open(row: &RunRow) -> bool {
+    let status = RunStatus::parse(&row.status);
+    row.run_type == RUN_TYPE && matches!(status, RunStatus::Queued | RunStatus::Running)
 }

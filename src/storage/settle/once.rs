@@ -72,16 +72,24 @@ async fn rehearse_within(
         return Err(StoreError::refused("commit", BrokenReference));
     }
     for run in round.suspects {
-        let attempts = tx.load_attempts(run).await?;
-        let result = Settlement::Suspended {
-            tries: attempts.map_or(0, |attempts| attempts.tries),
-            until: attempts
-                .filter(|attempts| !attempts.dead)
-                .map(|attempts| attempts.try_again_at),
-        };
+        let result = suspended(tx, run).await?;
         round.settled.push(Settled { run, result });
     }
     Ok(round.settled)
+}
+
+/// What is remembered of a suspected run that is not tried.
+pub(super) async fn suspended(
+    tx: &mut impl Transaction,
+    run: RunId,
+) -> Result<Settlement, StoreError> {
+    let attempts = tx.load_attempts(run).await?;
+    Ok(Settlement::Suspended {
+        tries: attempts.map_or(0, |attempts| attempts.tries),
+        until: attempts
+            .filter(|attempts| !attempts.dead)
+            .map(|attempts| attempts.try_again_at),
+    })
 }
 
 async fn transact<T: Transactions>(
@@ -327,6 +335,6 @@ pub(super) fn seen_only(found: Option<FoundRun>, as_of: Timestamp, policy: &Poli
     Settlement::Deferred(Box::new(Assessment { facts, decision }), None)
 }
 
-pub(super) fn is_open(run: &RunFacts) -> bool {
+fn is_open(run: &RunFacts) -> bool {
     run.is_restore_execute && matches!(run.status, RunStatus::Queued | RunStatus::Running)
 }

@@ -1,5 +1,6 @@
 //! Runs whose settlement may have ended a process: tried alone, each try written down before it begins.
 
+use reconciler_jobs::sweep::admission::Admission;
 use restore_reconciler::internals::storage::{Rechecks, Settlement};
 use restore_reconciler::internals::sweep::Scope;
 use sqlx::{Connection as _, PgConnection, raw_sql};
@@ -46,7 +47,11 @@ async fn attempts(on: &Fixture) -> Vec<Columns> {
 }
 
 async fn awaited(on: &Fixture, limit: u32) -> (Vec<i64>, Rechecks) {
-    let awaited = on.store.load_rechecks(limit).await.unwrap();
+    let awaited = on
+        .store
+        .load_rechecks(limit, &Admission::default())
+        .await
+        .unwrap();
     (awaited.runs.iter().map(|run| run.0).collect(), awaited)
 }
 

@@ -2,6 +2,7 @@
 
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::request::Request;
+use reconciler_jobs::sweep::admission::Admission;
 use restore_reconciler::internals::storage::QueueState::{
     self, DeadLetter, Deferred, Dropped, InHand, Refused, Suspended, Waiting,
 };
@@ -120,7 +121,11 @@ async fn give_up(on: &Fixture, runs: &[i64]) -> Vec<RunId> {
 }
 
 async fn awaited(on: &Fixture) -> Vec<RunId> {
-    on.store.load_rechecks(10).await.unwrap().runs
+    on.store
+        .load_rechecks(10, &Admission::default())
+        .await
+        .unwrap()
+        .runs
 }
 
 /// A dead letter is settled by nobody.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::sweep::admission::Admission;
 use reconciler_jobs::sweep::shard::Shard;
 use restore_reconciler::internals::storage::reader::{QueueScope, Workspaces};
 use restore_reconciler::internals::storage::{
@@ -175,7 +176,7 @@ async fn looks(store: &Store, runs: &[RunId]) -> Result<(), StoreError> {
     reader.assess(&all, runs, &settling().policy).await?;
     reader.assess(&all, &runs[..1], &settling().policy).await?;
     assert!(reader.load_verdict(&all, runs[1]).await?.is_some());
-    store.load_rechecks(500).await?;
+    store.load_rechecks(500, &Admission::default()).await?;
     reader.load_standings(&all, runs).await?;
     reader.load_jobs(runs[1], 20).await?;
     Ok(())
@@ -190,7 +191,13 @@ async fn suspects(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     place
         .execute("UPDATE reconciler.watch_list SET look_again_at = statement_timestamp()")
         .await;
-    assert!(!store.load_rechecks(500).await?.runs.is_empty());
+    assert!(
+        !store
+            .load_rechecks(500, &Admission::default())
+            .await?
+            .runs
+            .is_empty()
+    );
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The first day: a worker that only observes, one that acts in part, and one that refuses a platform of other words.
 
+use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
 use restore_reconciler::internals::cli::output::Document;
 use restore_reconciler::internals::views::verdict::RunState;
@@ -9,13 +10,14 @@ use crate::support::case::{Case, FOREIGN, HOME};
 use crate::support::exposition::Exposition;
 use crate::support::roles::Purpose;
 use crate::support::scene::{
-    CENSUS, DONE, OPEN, OPEN_JOBS, SWEEPS, Scene, VERDICTS, dismiss, until_answered, until_ready,
-    until_said,
+    CENSUS, DONE, OPEN, OPEN_JOBS, SWEEPS, Scene, TICKS, VERDICTS, dismiss, until_answered,
+    until_ready, until_said,
 };
 use crate::support::store::{Fixture, moved, on_both};
 use crate::support::worker::said_by;
 
 on_both!(
+    whoever_observes_settles_nothing,
     the_others_of_a_canary_are_only_observed,
     a_platform_of_other_words_is_not_settled_until_that_is_answered,
 );
@@ -33,6 +35,11 @@ const ROWS: &str = "
         UNION ALL SELECT xmin::text || xmax || ctid || it::text FROM managed_environments AS it
     ) AS rows";
 
+const WATCHED: &str = "SELECT count(*) FROM reconciler.watch_list";
+
+/// What a rehearsal is refused with.
+const REFUSED: &str = "a rehearsal locks runs and writes before it undoes that";
+
 const OBSERVE: &str = "[settling]\nmode = \"observe\"\n";
 
 fn unproven(id: i64) -> Case {
@@ -41,7 +48,7 @@ fn unproven(id: i64) -> Case {
     case
 }
 
-/// A worker with requests, sweeps and rechecks, and both verbs, as a role that may read the platform's tables and no more.
+/// A worker with requests and sweeps, and both verbs, as a role that may read the platform's tables and no more.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_observes_changes_no_byte_of_the_platform() {
     let log = "[log]\nfilter = \"info\"\n";
@@ -59,13 +66,15 @@ async fn whoever_observes_changes_no_byte_of_the_platform() {
     until_said(&worker, "run 41 would be succeeded: restore.proof_complete").await;
     scene.until(OPEN_JOBS, 0, &worker).await;
     scene.let_pass(4, &worker).await;
-    for (query, expected) in [(VERDICTS, 0), (OPEN, 33), (DONE, 2)] {
-        assert!(
-            scene.count(query).await >= expected,
+    for (query, expected) in [(VERDICTS, 0), (OPEN, 33), (WATCHED, 2)] {
+        assert_eq!(
+            scene.count(query).await,
+            expected,
             "{query}\n{}",
             worker.said()
         );
     }
+    assert!(scene.count(DONE).await >= 2, "{}", worker.said());
     let said = worker.said();
     for said_once in [
         "run 1 would be partially_succeeded: restore.evidence_missing",
@@ -99,6 +108,8 @@ async fn whoever_observes_changes_no_byte_of_the_platform() {
             11,
             "only observed; would be succeeded",
         ),
+        (&["sweep", "--dry-run", "--rehearse"], 1, REFUSED),
+        (&["doctor", "--rehearse"], 1, REFUSED),
         (&["sweep", "--output", "json"], 11, "\"would_be\""),
     ] {
         let (found, said) = said_by(&observer, &[&["--config", config], verb].concat()).await;
@@ -110,7 +121,70 @@ async fn whoever_observes_changes_no_byte_of_the_platform() {
     assert_eq!(scene.value(ROWS).await, before);
 }
 
-/// A request for one of the others ends, and one that was watched is in nobody's way.
+/// A dead letter stays one, and beside a worker that acts nothing is taken up.
+async fn whoever_observes_settles_nothing(on: Fixture) {
+    let runs_max = SWEEPS.replace("[sweep]\n", "[sweep]\nruns_max = 2\nbatch_runs_max = 1\n");
+    let log = "[log]\nfilter = \"info\"\n";
+    let scene = Scene::on(on, &format!("{runs_max}{CENSUS}{OBSERVE}{log}")).await;
+    scene.plant((1..=6).map(Case::proven)).await;
+    scene.watch("id = 2").await;
+    scene
+        .store
+        .suspect(&[RunId(3), RunId(4)], "gone")
+        .await
+        .unwrap();
+    let dead = "UPDATE reconciler.attempts SET tries = 5, dead_at = try_again_at WHERE operation_run_id = 3";
+    scene.execute(dead).await;
+    scene.request([1, 3]).await;
+    let platform = scene.platform().await;
+    let acting = format!(
+        "INSERT INTO reconciler.judges (worker, ruleset, policy_digest, seen_at, mode)
+         VALUES ('acting', 1, 'x', {}, 'act')",
+        scene.in_seconds(3_000)
+    );
+    scene.execute(&acting).await;
+
+    let worker = scene.unready_at(scene.url()).await;
+    until_said(
+        &worker,
+        "a worker that settles runs is at work, so this one",
+    )
+    .await;
+    scene.let_pass(3, &worker).await;
+    let (_, state) = worker.probe("/readyz?verbose").await;
+    assert!(
+        state.contains("[-] settling: a worker that settles runs"),
+        "{state}"
+    );
+    assert_eq!(scene.count(OPEN_JOBS).await, 2, "{}", worker.said());
+    assert_eq!(scene.count(TICKS).await, 0, "{}", worker.said());
+
+    scene
+        .execute("DELETE FROM reconciler.judges WHERE worker = 'acting'")
+        .await;
+    until_ready(&worker).await;
+    // More than a sweep would settle.
+    for run in [1, 2, 5, 6] {
+        let would = format!("run {run} would be succeeded: restore.proof_complete");
+        until_said(&worker, &would).await;
+    }
+    scene.until(OPEN_JOBS, 0, &worker).await;
+    scene.let_pass(3, &worker).await;
+    let said = worker.said();
+    assert!(
+        !said.contains("run 3 would") && !said.contains("run 4 would"),
+        "{said}"
+    );
+    dismiss(worker).await;
+    let dead = "SELECT count(*) FROM reconciler.attempts WHERE dead_at IS NOT NULL AND tries = 5";
+    let all = "SELECT count(*) FROM reconciler.attempts";
+    for (query, expected) in [(VERDICTS, 0), (OPEN, 6), (WATCHED, 1), (dead, 1), (all, 2)] {
+        assert_eq!(scene.count(query).await, expected, "{query}");
+    }
+    assert_eq!(scene.platform().await, platform);
+}
+
+/// A request for one of the others ends, and one that is watched stays so, in nobody's way.
 async fn the_others_of_a_canary_are_only_observed(on: Fixture) {
     let config = format!(
         "{SWEEPS}{CENSUS}[settling]\nact_in = [{}]\nnot_before = \"2025-03-01T00:00:00Z\"\n",
@@ -138,12 +212,7 @@ async fn the_others_of_a_canary_are_only_observed(on: Fixture) {
     };
     assert_eq!((swept.counts.succeeded, swept.counts.passed_over), (2, 3));
     assert_eq!(swept.would_be.iter().map(|it| it.runs).sum::<u64>(), 3);
-    assert_eq!(
-        scene
-            .count("SELECT count(*) FROM reconciler.watch_list")
-            .await,
-        0
-    );
+    assert_eq!(scene.count(WATCHED).await, 1);
 
     scene.plant([Case::proven(6)]).await;
     scene.request([3, 4, 6]).await;

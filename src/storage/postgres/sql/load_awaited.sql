@@ -1,6 +1,7 @@
 -- load_awaited: open runs whose time to be looked at again, or to be tried again, has come; workspaces in turns. Last,
 -- in a row of its own, how many microseconds until the next run's time comes.
--- For IS TRUE see lock_open_runs.
+-- $3: only of these workspaces; null is all of them. $4: only those that were created no earlier. For IS TRUE see
+-- lock_open_runs.
 SELECT due.run, NULL::bigint AS next_in
 FROM (
     SELECT awaited.run
@@ -18,6 +19,8 @@ FROM (
     ) AS awaited
     JOIN operation_runs AS run
         ON run.id = awaited.run AND run.type = 'restore.execute' AND (run.status IN ('queued', 'running')) IS TRUE
+    WHERE ($3::bigint[] IS NULL OR run.workspace_id = ANY ($3))
+      AND ($4::timestamptz IS NULL OR run.created_at >= $4 AND isfinite(run.created_at))
     ORDER BY row_number() OVER (PARTITION BY awaited.workspace ORDER BY awaited.moment), awaited.moment
     LIMIT $1
 ) AS due

@@ -1,5 +1,6 @@
 -- load_awaited: open runs whose time to be looked at again, or to be tried again, has come by ?2; workspaces in turns.
--- Last, in a row of its own, how many microseconds after ?2 the next run's time comes.
+-- Last, in a row of its own, how many microseconds after ?2 the next run's time comes. ?3: only of these workspaces; null
+-- is all of them. ?4: only those that were created no earlier.
 SELECT due.run, NULL AS next_in
 FROM (
     SELECT awaited.run
@@ -17,6 +18,8 @@ FROM (
     ) AS awaited
     JOIN operation_runs AS run
         ON run.id = awaited.run AND run.type = 'restore.execute' AND run.status IN ('queued', 'running')
+    WHERE (?3 IS NULL OR run.workspace_id IN (SELECT value FROM json_each(?3)))
+      AND (?4 IS NULL OR run.created_at >= ?4 AND typeof(run.created_at) = 'integer')
     ORDER BY row_number() OVER (PARTITION BY awaited.workspace ORDER BY awaited.moment), awaited.moment
     LIMIT ?1
 ) AS due
