@@ -124,15 +124,16 @@ impl Store {
         }
         // Last those that do not say which run it was: runs are looked through only where that makes a difference.
         ended.sort_by_key(|restore| restore.run.is_none());
-        let pointing = ended.partition_point(|restore| restore.run.is_some());
+        let first = ended.partition_point(|restore| restore.run.is_some());
+        let (pointing, others) = ended.split_at(first);
         let is_over = self
-            .count(&ended[..pointing], policy, reads_words, &mut tally)
+            .count(pointing, policy, reads_words, &mut tally)
             .await?;
-        if !is_over && pointing < ended.len() {
+        if !is_over && !others.is_empty() {
             let found = self.find_runs(last, policy, &mut tally).await?;
             found.assign(&mut ended);
-            self.count(&ended[pointing..], policy, reads_words, &mut tally)
-                .await?;
+            let (_, others) = ended.split_at(first);
+            self.count(others, policy, reads_words, &mut tally).await?;
         }
         if reads_words {
             self.read_audit_words(&ended, &mut tally).await?;
