@@ -55,7 +55,12 @@ async fn hear(shared: &Shared) -> Result<(Judge, Vec<Judge>), StoreError> {
         Judge::new(shared.name.as_str(), &settling.policy)?.in_mode(settling.admission.mode());
     let is_only_outranked = |obstacles: &BTreeSet<_>| {
         let mut obstacles = obstacles.iter();
-        obstacles.all(|it| matches!(it, Obstacle::NewerRules | Obstacle::Beside | Obstacle::Unconfirmed))
+        obstacles.all(|it| {
+            matches!(
+                it,
+                Obstacle::NewerRules | Obstacle::Beside | Obstacle::Unconfirmed
+            )
+        })
     };
     let obstacles = shared.health.watch_obstacles();
     let settles = !shared.health.cannot_settle() && is_only_outranked(&obstacles.borrow());
