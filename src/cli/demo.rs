@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::interruption::stop_on_signal;
 use super::output::Document;
 use super::progress::{Progress, per_second};
-use super::screen::{Output, Screen, Tint};
+use super::screen::{Screen, Tint};
 use super::serve;
 use super::session::Session;
 use crate::config::DATABASE_URL_VARIABLE;
@@ -269,7 +269,7 @@ fn sqlite_url(file: &Path) -> anyhow::Result<String> {
 }
 
 fn show(report: DemoReport, remains: &str, screen: &mut Screen) -> anyhow::Result<()> {
-    if screen.output == Output::Json {
+    if screen.output.is_json() {
         return Ok(screen.json(&Document::Demo(Box::new(report)))?);
     }
     screen.table(

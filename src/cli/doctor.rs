@@ -8,7 +8,7 @@ use reconciler_jobs::restore_execute::record::Source;
 use super::exit::Exit;
 use super::failure;
 use super::output::{CheckShown, Document, Examined, LevelWord};
-use super::screen::{Output, Screen, Tint};
+use super::screen::{Screen, Tint};
 use super::session::Session;
 use super::survey;
 use crate::doctor::{self, Check, Examination, Purpose};
@@ -125,7 +125,7 @@ fn show(examined: Examined, session: &mut Session<'_>) -> anyhow::Result<()> {
         check.level != LevelWord::Good || is_verbose || check.subject == doctor::REHEARSAL
     };
     let screen = &mut *session.screen;
-    if screen.output == Output::Json {
+    if screen.output.is_json() {
         return Ok(screen.json(&Document::Doctor(examined))?);
     }
     let groups = [

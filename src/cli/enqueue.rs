@@ -2,13 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::SignedDuration;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 
 use super::exit::Exit;
 use super::output::{Document, RequestReport};
-use super::screen::{Output, Screen};
+use super::results::distinct;
+use super::screen::Screen;
 use super::session::Session;
+use super::since::age;
+use super::wait::await_verdicts;
 use crate::storage::reader::{QueueStanding, Reader, Workspaces};
 use crate::views::ClaimBoundary;
 use crate::views::queue::{RequestState, RequestedRun};
@@ -23,6 +27,12 @@ pub(super) struct Args {
     /// Ids of operation runs.
     #[arg(value_name = "RUN", required = true, value_parser = clap::value_parser!(i64).range(1..))]
     runs: Vec<i64>,
+    /// Wait for their verdicts, as `wait` does, and end with the exit code that it would have.
+    #[arg(long)]
+    wait: bool,
+    /// With `--wait`, give up after so long, such as `10m`.
+    #[arg(long, value_name = "AGE", value_parser = age, requires = "wait")]
+    timeout: Option<SignedDuration>,
 }
 
 /// Queues jobs and says for each run whether one was queued, and why not. A worker decides the runs. The jobs
@@ -39,6 +49,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         .collect();
     let trace = session.environment.trace();
     let queued = store.request(&open, CAUSE, trace).await?;
+    if args.wait {
+        return await_verdicts(session, &store, &runs, args.timeout).await;
+    }
     let queued: HashSet<i64> = queued.into_iter().map(|run| run.0).collect();
     // Looked up again: a run that the queue took no job for may have been closed meanwhile.
     let mut results = results_of(&reader, &runs, |standing| {
@@ -56,13 +69,6 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         result.decision = None;
     }
     show(results, Document::Enqueue, session.screen)
-}
-
-/// The runs that were named, each once, in their order.
-pub(super) fn distinct(runs: &[i64]) -> Vec<RunId> {
-    let mut seen = HashSet::new();
-    let runs = runs.iter().copied().map(RunId);
-    runs.filter(|run| seen.insert(*run)).collect()
 }
 
 /// What became of runs: `state` says it of those that are open, the runs themselves of all others.
@@ -136,7 +142,7 @@ pub(super) fn show(
         runs,
         claim_boundary: ClaimBoundary::default(),
     };
-    if screen.output == Output::Json {
+    if screen.output.is_json() {
         screen.json(&document(requested))?;
         return Ok(exit);
     }

@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Document;
 use super::reason;
-use super::screen::{Output, Screen, Tint};
+use super::screen::{Screen, Tint};
 use super::session::Session;
 use crate::storage::Assessment;
 use crate::storage::reader::{QueueStanding, Workspaces};
@@ -58,7 +58,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let verdict = verdict.as_ref().map(Verdict::from);
     let explained = Explained::new(&assessment, verdict, refusal.as_ref());
     let exit = Exit::from(&explained.result);
-    if session.screen.output == Output::Json {
+    if session.screen.output.is_json() {
         let document = Document::Explain(Box::new(explained));
         session.screen.json(&document)?;
     } else {

@@ -3,6 +3,8 @@
 
 use anyhow::Error;
 
+use super::exit::Exit;
+use super::output::{Document, FailedCommand};
 use super::screen::{Screen, Tint};
 use crate::storage::StoreError;
 
@@ -27,17 +29,45 @@ impl Failure {
 /// Where nothing better is known.
 const ADVICE: &str = "Run `restore-reconciler doctor`; it says what is missing.";
 
-/// Writes a failure to standard error.
-pub(super) fn show(error: &Error, screen: &mut Screen) {
+/// Writes a failure to standard error, and returns the exit code of a command that could not do its work.
+pub(super) fn show(error: &Error, screen: &mut Screen) -> Exit {
     let mut texts = causes(error).into_iter();
-    let what = texts.next().unwrap_or_default();
-    screen.tinted_note(Tint::Bad, &format!("error: {what}"));
-    for cause in texts {
+    let failed = FailedCommand {
+        code: Exit::CouldNotRun.code(),
+        error: texts.next().unwrap_or_default(),
+        because: texts.collect(),
+        advice: advice_for(error),
+    };
+    if screen.output.is_json() {
+        screen.json_note(&Document::Error(failed));
+        return Exit::CouldNotRun;
+    }
+    screen.tinted_note(Tint::Bad, &format!("error: {}", failed.error));
+    for cause in failed.because {
         screen.note(&format!("  because: {cause}"));
     }
-    if let Some(advice) = advice_for(error) {
+    if let Some(advice) = failed.advice {
         screen.note(&format!("  to do: {advice}"));
     }
+    Exit::CouldNotRun
+}
+
+/// Writes what is wrong with the command line to standard error.
+pub(super) fn show_usage(message: &clap::Error, screen: &mut Screen) -> Exit {
+    let text = message.render().to_string();
+    if !screen.output.is_json() {
+        screen.note(text.trim_end());
+        return Exit::Usage;
+    }
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let (error, advice) = text.split_once("\n\n").unwrap_or((text, ""));
+    screen.json_note(&Document::Error(FailedCommand {
+        code: Exit::Usage.code(),
+        error: error.trim().to_owned(),
+        because: Vec::new(),
+        advice: Some(advice.trim().to_owned()).filter(|advice| !advice.is_empty()),
+    }));
+    Exit::Usage
 }
 
 /// What happened, from the outside in. A cause that the text before it repeats is left out.

@@ -56,7 +56,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         open_runs: found.open_runs,
     };
     match session.screen.output {
-        Output::Json => session.screen.json(&Document::Forget(forgotten))?,
+        Output::Json | Output::Jsonl => session.screen.json(&Document::Forget(forgotten))?,
         Output::Table => show(&forgotten, session.screen)?,
     }
     Ok(Exit::Done)

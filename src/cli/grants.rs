@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{Document, GrantList, GrantShown};
-use super::screen::Output;
 use super::session::Session;
 use crate::doctor::{self, Grant, Purpose, Rights};
 use crate::storage::Access;
@@ -108,7 +107,7 @@ fn show(list: &GrantList, session: &mut Session<'_>) -> anyhow::Result<()> {
             list.absent.join(", ")
         ));
     }
-    if screen.output == Output::Json {
+    if screen.output.is_json() {
         return Ok(screen.json(&Document::Grants(list.clone()))?);
     }
     let GrantList { purpose, role, .. } = list;

@@ -144,7 +144,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         repaired: args.repair.then_some(repaired),
     };
     match session.screen.output {
-        Output::Json => session.screen.json(&Document::Migrate(migrated))?,
+        Output::Json | Output::Jsonl => session.screen.json(&Document::Migrate(migrated))?,
         Output::Table => session.screen.line(&sentence(&store, &migrated))?,
     }
     Ok(Exit::Done)
@@ -287,7 +287,7 @@ async fn show_plan(
         Exit::ProblemFound
     };
     match session.screen.output {
-        Output::Json => session.screen.json(&Document::MigrateStatus(status))?,
+        Output::Json | Output::Jsonl => session.screen.json(&Document::MigrateStatus(status))?,
         Output::Table => show_status(&status, session)?,
     }
     Ok(exit)

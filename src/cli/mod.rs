@@ -18,7 +18,9 @@ mod explain;
 mod failure;
 mod forget;
 mod grants;
+mod help;
 mod interruption;
+mod man;
 mod migrate;
 mod opinions;
 pub mod output;
@@ -26,15 +28,19 @@ mod progress;
 mod queue;
 mod reason;
 mod reconcile;
+mod results;
+mod runs;
 mod screen;
 mod serve;
 mod session;
 mod settings;
+mod since;
 mod survey;
 mod sweep;
 mod token;
 mod uninstall;
 mod version;
+mod wait;
 mod waiting;
 mod work;
 
@@ -43,7 +49,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{
+    CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _, ValueHint,
+};
 
 pub use exit::Exit;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
@@ -63,10 +71,10 @@ const WORKER_THREADS: usize = 2;
 #[command(name = "restore-reconciler", version, max_term_width = 100)]
 struct Cli {
     /// Configuration file; else the one that `RECONCILER_CONFIG` names, else the defaults.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
     /// How results are written.
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(short, long, global = true, value_enum, default_value_t)]
     output: Output,
     /// Log at the configured level, `info` by default, instead of warnings only; `doctor` also lists what is well.
     #[arg(short, long, global = true)]
@@ -87,6 +95,8 @@ enum Command {
     Config(settings::Command),
     /// Print a script that completes commands in a shell.
     Completions(completions::Args),
+    /// Print a manual page, or write all of them into a directory.
+    Man(man::Args),
     /// Make a token for the console, and print it with its section of the configuration.
     Token(token::Args),
     /// Say which program this is, with what it was built, and by which rules it judges.
@@ -108,6 +118,11 @@ enum OnDatabase {
     Work(work::Args),
     /// Show the console until told to stop, where `console.listen` says.
     Serve,
+    /// List runs, as the console does: which are undecided, what was decided, and why.
+    #[command(alias = "list")]
+    Runs(runs::Args),
+    /// Wait until runs have their verdicts; the exit code is that of the verdict.
+    Wait(wait::Args),
     /// List second opinions on runs that somebody else closed; exit code 10 where a success is not proven.
     Opinions(opinions::Args),
     /// Decide the runs that are named, now.
@@ -120,6 +135,7 @@ enum OnDatabase {
     #[command(subcommand)]
     Queue(queue::Command),
     /// Look at the database before trusting it.
+    #[command(aliases = ["health", "status"])]
     Doctor(doctor::Args),
     /// Print what a role of the database needs, ready for psql; grant nothing.
     Grants(grants::Args),
@@ -133,44 +149,57 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: impl Iterator<Item = OsString>, environment: Environment) -> Exit {
-    let command = Cli::command()
-        .long_version(version::text())
-        .after_long_help(exit_codes());
-    let parsed = command
+    let arguments: Vec<OsString> = arguments.collect();
+    let wanted = output_in(&arguments);
+    let parsed = command()
         .try_get_matches_from(arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let no_color = environment.no_color();
     match parsed {
         Ok(cli) => {
             let mut screen = Screen::new(cli.output, cli.color, no_color);
-            match dispatch(cli, &mut screen, environment) {
-                Ok(exit) => exit,
-                Err(error) => {
-                    failure::show(&error, &mut screen);
-                    Exit::CouldNotRun
-                }
-            }
+            dispatch(cli, &mut screen, environment)
+                .unwrap_or_else(|error| failure::show(&error, &mut screen))
         }
-        Err(message) => say(
-            &message,
-            &mut Screen::new(Output::Table, Colour::Never, no_color),
-        ),
+        Err(message) => {
+            let mut screen = Screen::new(wanted, Colour::Never, no_color);
+            say(&message, &mut screen)
+        }
     }
+}
+
+/// The command line, as it is parsed, explained, completed and described in manual pages.
+fn command() -> clap::Command {
+    help::arranged(Cli::command())
+        .long_version(version::text())
+        .after_long_help(exit_codes())
+}
+
+/// How results are wanted, by a command line that may not be understood.
+fn output_in(arguments: &[OsString]) -> Output {
+    let mut arguments = arguments.iter().filter_map(|it| it.to_str());
+    let wanted = arguments.find_map(|it| {
+        let joined = it.strip_prefix("--output=").or(it.strip_prefix("-o"));
+        match (it, joined) {
+            ("--output" | "-o", _) => Some(None),
+            (_, Some(word)) => Some(Some(word)),
+            _ => None,
+        }
+    });
+    let word = wanted.and_then(|word| word.or_else(|| arguments.next()));
+    let word = word.map(|word| word.trim_start_matches('='));
+    word.and_then(|word| Output::from_str(word, false).ok())
+        .unwrap_or_default()
 }
 
 /// Help and version are results; anything else is a mistake in the arguments.
 fn say(message: &clap::Error, screen: &mut Screen) -> Exit {
-    let text = message.render().to_string();
     if message.use_stderr() {
-        screen.note(text.trim_end());
-        return Exit::Usage;
+        return failure::show_usage(message, screen);
     }
-    match screen.text(&text) {
+    match screen.text(&message.render().to_string()) {
         Ok(()) => Exit::Done,
-        Err(error) => {
-            failure::show(&error.into(), screen);
-            Exit::CouldNotRun
-        }
+        Err(error) => failure::show(&error.into(), screen),
     }
 }
 
@@ -181,7 +210,8 @@ fn exit_codes() -> String {
 
 fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::Result<Exit> {
     match cli.command {
-        Command::Completions(args) => completions::run(screen, &args, &mut Cli::command()),
+        Command::Completions(args) => completions::run(screen, &args, &mut command()),
+        Command::Man(args) => man::run(screen, &args, command()),
         Command::Token(args) => token::run(screen, &args),
         Command::Version => version::run(screen),
         Command::Config(command) => {
@@ -246,6 +276,8 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
             OnDatabase::Sweep(args) => sweep::run(session, &args).await,
             OnDatabase::Work(args) => work::run(session, &args).await,
             OnDatabase::Serve => serve::run(session).await,
+            OnDatabase::Runs(args) => runs::run(session, &args).await,
+            OnDatabase::Wait(args) => wait::run(session, &args).await,
             OnDatabase::Opinions(args) => opinions::run(session, &args).await,
             OnDatabase::Reconcile(args) => reconcile::run(session, &args).await,
             OnDatabase::Explain(args) => explain::run(session, &args).await,

@@ -1,10 +1,8 @@
 //! `opinions`: what the rules have to say on runs that somebody else closed.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 
@@ -13,8 +11,9 @@ use super::failure::Failure;
 use super::interruption::Interruption;
 use super::output::{Document, OpinionList};
 use super::progress::Progress;
-use super::screen::{Output, Screen, Tint};
+use super::screen::{Screen, Tint};
 use super::session::Session;
+use super::since::Since;
 use crate::storage::{Access, OpinionScope, Store};
 use crate::views::opinion::OpinionShown;
 use crate::views::{ClaimBoundary, Moment};
@@ -28,7 +27,7 @@ const TURN_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// Which opinions to list.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
-    /// Only runs closed since then: a moment such as `2026-11-01T00:00:00Z`, or a length of time such as `36h`.
+    /// Only runs closed since then: a moment such as `2026-11-01T00:00:00Z`, or an age such as `36h` or `7d`.
     #[arg(long, value_name = "WHEN")]
     since: Option<Since>,
     /// Only runs of this workspace.
@@ -40,33 +39,6 @@ pub(super) struct Args {
     /// At most so many of each, unproven successes first.
     #[arg(long, value_name = "N", default_value_t = LISTED, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
-}
-
-/// A moment, or how long ago one was.
-#[derive(Debug, Clone, Copy)]
-enum Since {
-    Moment(Timestamp),
-    Ago(SignedDuration),
-}
-
-impl FromStr for Since {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let ago = |text: &str| {
-            text.parse()
-                .ok()
-                .filter(|it: &SignedDuration| !it.is_negative())
-        };
-        text.parse()
-            .map(Self::Moment)
-            .ok()
-            .or_else(|| ago(text).map(Self::Ago))
-            .ok_or_else(|| {
-                "it must be a moment such as 2026-11-01T00:00:00Z, or a length of time such as 36h"
-                    .to_owned()
-            })
-    }
 }
 
 /// Lists what is on record.
@@ -128,11 +100,7 @@ pub(super) async fn form_all(session: &mut Session<'_>) -> anyhow::Result<Exit> 
 
 async fn list(session: &mut Session<'_>, store: &Store, args: &Args) -> anyhow::Result<Exit> {
     let now = store.now().await?;
-    let since = match args.since {
-        None => None,
-        Some(Since::Moment(moment)) => Some(moment),
-        Some(Since::Ago(ago)) => Some(now.checked_sub(ago).context("--since is too long ago")?),
-    };
+    let since = args.since.map(|since| since.before(now));
     let workspace = args.workspace.map(WorkspaceId);
     let mut listed = store
         .list_opinions(workspace, since, args.limit + 1)
@@ -188,7 +156,7 @@ async fn find_later(
 }
 
 fn show(list: OpinionList, screen: &mut Screen) -> anyhow::Result<()> {
-    if screen.output == Output::Json {
+    if screen.output.is_json() {
         return Ok(screen.json(&Document::Opinions(list))?);
     }
     let within = list

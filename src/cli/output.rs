@@ -11,6 +11,7 @@ use reconciler_jobs::restore_execute::survey::SurveyReport;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::config::{Config, Token};
 use crate::demo::DemoReport;
@@ -19,6 +20,7 @@ use crate::storage::Tally;
 use crate::views::explain::Explained;
 use crate::views::opinion::OpinionShown;
 use crate::views::queue::{QueueListed, RequestedRun, RunInQueue};
+use crate::views::runs::RunLine;
 use crate::views::verdict::{DecisionWord, RunResult, codes};
 use crate::views::{ClaimBoundary, Moment};
 
@@ -40,6 +42,11 @@ pub enum Document {
     Reconcile(Reconciled),
     /// `opinions`, and `sweep --opinions`
     Opinions(OpinionList),
+    /// `wait`, and `enqueue --wait`
+    Wait(Reconciled),
+    /// `runs`
+    #[serde(skip_deserializing)]
+    Runs(RunsListed),
     /// `explain`
     Explain(Box<Explained>),
     /// `enqueue`
@@ -64,6 +71,10 @@ pub enum Document {
     Token(TokenMade),
     /// `version`
     Version(Build),
+    /// `config show`
+    ConfigShow(SettingList),
+    /// Any command that could not do its work.
+    Error(FailedCommand),
     /// `demo`
     #[serde(skip_deserializing)]
     Demo(Box<DemoReport>),
@@ -75,6 +86,53 @@ impl Document {
         let settings = SchemaSettings::draft2020_12().for_serialize();
         settings.into_generator().into_root_schema_for::<Self>()
     }
+}
+
+/// Documents that are lists, by command, with the field that is listed.
+const LISTS: [(&str, &str); 9] = [
+    ("runs", "runs"),
+    ("opinions", "opinions"),
+    ("reconcile", "runs"),
+    ("wait", "runs"),
+    ("enqueue", "runs"),
+    ("queue_list", "entries"),
+    ("queue_retry", "runs"),
+    ("queue_drop", "runs"),
+    ("doctor", "checks"),
+];
+
+/// A document as lines: a list with entries as documents that hold one each, any other as it is.
+pub(super) fn lines(mut document: Value) -> Vec<Value> {
+    let command = document["command"].as_str();
+    let list = LISTS.iter().find(|(it, _)| Some(*it) == command);
+    let entries = list.map(|(_, field)| (*field, document[*field].take()));
+    match entries {
+        Some((field, Value::Array(entries))) if !entries.is_empty() => {
+            let each = entries.into_iter().map(|entry| {
+                document[field] = Value::Array(vec![entry]);
+                document.clone()
+            });
+            each.collect()
+        }
+        Some((field, entries)) => {
+            document[field] = entries;
+            vec![document]
+        }
+        None => vec![document],
+    }
+}
+
+/// Why a command could not do its work; written to standard error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FailedCommand {
+    /// The exit code.
+    pub code: u8,
+    /// What happened.
+    pub error: String,
+    /// Why, from the outside in.
+    pub because: Vec<String>,
+    /// What to do, where that is known.
+    pub advice: Option<String>,
 }
 
 /// What `migrate` did to this product's own schema.
@@ -200,6 +258,12 @@ pub struct Swept {
     pub counts: Tally,
     /// Runs by decision and reason, in the order of decisions, then of codes.
     pub reasons: Vec<ReasonCount>,
+    /// The runs that were decided, in the order in which they were, with `--list`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Vec<SweptRun>>,
+    /// How many more there were.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub decided_omitted: u64,
     /// The same of runs that the configuration has only observed, by what would be decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub would_be: Vec<ReasonCount>,
@@ -226,6 +290,26 @@ pub struct OpinionList {
     pub claim_boundary: ClaimBoundary,
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A run that a pass decided, or would decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SweptRun {
+    /// The run.
+    pub run: i64,
+    /// Its workspace.
+    pub workspace: i64,
+    /// Its environment, where it has one.
+    pub environment: Option<i64>,
+    /// The decision.
+    pub decision: DecisionWord,
+    /// The reason's code.
+    #[schemars(extend("enum" = codes()))]
+    pub code: String,
+}
+
 /// How many runs were decided in one way for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReasonCount {
@@ -247,10 +331,23 @@ pub struct Refusal {
     pub error: String,
 }
 
-/// What `reconcile` came to, run by run, in the order in which they were asked for.
+/// Runs, the highest ids first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RunsListed {
+    /// The database's clock when they were read.
+    pub as_of: Moment,
+    /// The runs.
+    pub runs: Vec<RunLine>,
+    /// Whether there may be more.
+    pub more: bool,
+    /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
+}
+
+/// What `reconcile` or `wait` came to, run by run, in the order in which they were asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reconciled {
-    /// Whether every run was dealt with. If not, standard error says why, and runs are missing here.
+    /// Whether every run was dealt with. If not, standard error says why: runs are missing here, or were waited for in vain.
     pub complete: bool,
     /// One entry per run.
     pub runs: Vec<RunResult>,
@@ -359,6 +456,27 @@ pub struct GrantShown {
 pub struct Settings {
     /// All of them, as they are in force or would be.
     pub settings: Config,
+}
+
+/// Every setting, and where it came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingList {
+    /// One entry per setting, in the order of their names.
+    pub settings: Vec<SettingShown>,
+}
+
+/// A setting that is in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Setting")]
+pub struct SettingShown {
+    /// The section and the key.
+    pub key: String,
+    /// The value.
+    pub value: Value,
+    /// `default`, a file, or the variable that holds it.
+    pub from: String,
+    /// The variable that would set it.
+    pub variable: String,
 }
 
 /// A token that was made.

@@ -4,18 +4,16 @@ use std::collections::HashMap;
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::ReasonCode;
-use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::record::Source;
 use reconciler_jobs::sweep::Watch;
 
-use super::enqueue::distinct;
 use super::exit::Exit;
 use super::output::{Document, Reconciled};
-use super::screen::{Output, Screen};
+use super::results::{distinct, show};
 use super::session::Session;
 use crate::storage::reader::{Reader, Workspaces};
 use crate::storage::{Access, Settlement, StoreError};
-use crate::views::verdict::{DecisionWord, RunResult, RunState, Verdict};
+use crate::views::verdict::{RunResult, RunState, Verdict};
 use crate::views::{ClaimBoundary, Moment};
 
 /// Runs to reconcile.
@@ -56,7 +54,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         runs: found,
         claim_boundary: ClaimBoundary::default(),
     };
-    show(reconciled, session.screen)?;
+    show(reconciled, Document::Reconcile, session.screen)?;
     done?;
     Ok(exit)
 }
@@ -92,65 +90,6 @@ async fn result_of(
         Settlement::Locked => RunResult::undecided(run, RunState::Locked),
         Settlement::Absent => RunResult::undecided(run, RunState::Absent),
     })
-}
-
-impl From<&RunResult> for Exit {
-    /// The code for this run alone. What is only foreseen counts as if it were decided.
-    fn from(result: &RunResult) -> Self {
-        match (result.state, result.decision) {
-            (RunState::Absent, _) => Self::CouldNotRun,
-            (RunState::Decided | RunState::Decidable | RunState::DecidedBefore, Some(decision)) => {
-                Self::from(decision)
-            }
-            _ => Self::Undecided,
-        }
-    }
-}
-
-impl From<DecisionWord> for Exit {
-    /// The code for a run with this decision.
-    fn from(decision: DecisionWord) -> Self {
-        match decision {
-            DecisionWord::Succeeded => Self::Done,
-            DecisionWord::PartiallySucceeded | DecisionWord::Blocked | DecisionWord::Failed => {
-                Self::BelowSucceeded
-            }
-            DecisionWord::Deferred => Self::Undecided,
-        }
-    }
-}
-
-fn show(reconciled: Reconciled, screen: &mut Screen) -> anyhow::Result<()> {
-    if screen.output == Output::Json {
-        return Ok(screen.json(&Document::Reconcile(reconciled))?);
-    }
-    let Reconciled { runs, .. } = &reconciled;
-    screen.table(
-        ["RUN", "DECISION", "REASON, - MISSING", "NEXT ACTION"],
-        runs.iter().map(row),
-    )?;
-    for refused in runs.iter().filter(|result| result.error.is_some()) {
-        let error = refused.error.as_deref().unwrap_or_default();
-        screen.line(&format!("Run {} was refused: {error}", refused.run))?;
-    }
-    if runs
-        .iter()
-        .any(|result| result.decision == Some(DecisionWord::Succeeded))
-    {
-        screen.line(CLAIM_BOUNDARY)?;
-    }
-    Ok(())
-}
-
-fn row(result: &RunResult) -> [String; 4] {
-    let reason = result.reason.iter().map(|reason| reason.code.clone());
-    let missing = result.missing.iter().map(|code| format!("- {code}"));
-    [
-        result.run.to_string(),
-        result.in_words(),
-        reason.chain(missing).collect::<Vec<_>>().join("\n"),
-        result.next_action(),
-    ]
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, Width,
 use serde::Serialize;
 use terminal_size::terminal_size_of;
 
+use super::output::lines;
+
 /// Columns of a table that is not shown on a terminal.
 const PIPED_COLUMNS: u16 = 160;
 /// Fewer columns than this would put every word on a line of its own.
@@ -37,6 +39,15 @@ pub(super) enum Output {
     Table,
     /// One JSON document, indented, as `config schema --of output` describes it.
     Json,
+    /// The same, a line each: a list is written as documents that hold one entry each.
+    Jsonl,
+}
+
+impl Output {
+    /// Whether a program reads it.
+    pub(super) fn is_json(self) -> bool {
+        self != Self::Table
+    }
 }
 
 /// When colour is used.
@@ -122,10 +133,21 @@ impl Screen {
         self.results.write(text, "")
     }
 
-    /// Writes one JSON document, indented.
+    /// Writes one JSON document, indented, or a line for each entry of a list.
     pub(super) fn json(&mut self, document: &impl Serialize) -> io::Result<()> {
-        let text = serde_json::to_string_pretty(document)?;
-        self.results.write(&text, "\n")
+        if self.output != Output::Jsonl {
+            let text = serde_json::to_string_pretty(document)?;
+            return self.results.write(&text, "\n");
+        }
+        for line in lines(serde_json::to_value(document)?) {
+            self.results.write(&line.to_string(), "\n")?;
+        }
+        Ok(())
+    }
+
+    /// Writes one JSON document on a line of its own, beside the results.
+    pub(super) fn json_note(&mut self, document: &impl Serialize) {
+        let _ = serde_json::to_string(document).map(|text| self.notes.write(&text, "\n"));
     }
 
     /// Writes rows under a heading, in as many columns of characters as there are.

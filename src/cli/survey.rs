@@ -5,7 +5,7 @@ use reconciler_jobs::restore_execute::survey::{LegTally, SurveyFinding, WordTall
 
 use super::exit::Exit;
 use super::output::{Document, Surveyed};
-use super::screen::{Output, Screen, Tint};
+use super::screen::{Screen, Tint};
 use super::session::Session;
 use crate::views::ClaimBoundary;
 
@@ -33,7 +33,7 @@ pub(super) async fn run(session: &mut Session<'_>, last: u32) -> anyhow::Result<
 }
 
 fn show(surveyed: Surveyed, screen: &mut Screen) -> anyhow::Result<()> {
-    if screen.output == Output::Json {
+    if screen.output.is_json() {
         return Ok(screen.json(&Document::DoctorSurvey(surveyed))?);
     }
     let report = &surveyed.report;

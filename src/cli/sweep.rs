@@ -12,9 +12,9 @@ use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
 use super::exit::Exit;
 use super::interruption::Interruption;
 use super::opinions;
-use super::output::{Document, ReasonCount, Refusal, Swept};
+use super::output::{Document, ReasonCount, Refusal, Swept, SweptRun};
 use super::progress::{Progress, per_second};
-use super::screen::{Output, Screen, Tint};
+use super::screen::{Screen, Tint};
 use super::session::Session;
 use crate::storage::reader::{Reader, Workspaces};
 use crate::storage::{
@@ -26,6 +26,9 @@ use crate::views::verdict::DecisionWord;
 
 /// How many refused runs are named; the rest are counted.
 const REFUSALS_SHOWN_MAX: usize = 20;
+
+/// How many decided runs `--list` names; the rest are counted.
+const DECIDED_SHOWN_MAX: usize = 100_000;
 
 /// What to sweep.
 #[derive(Debug, clap::Args)]
@@ -42,8 +45,11 @@ pub(super) struct Args {
     /// Settle each run for real, say what the database would refuse, and undo it; needs the right to write.
     #[arg(long, requires = "dry_run")]
     rehearse: bool,
+    /// Name each run that was decided, or with `--dry-run` would be, beside the counts.
+    #[arg(long)]
+    list: bool,
     /// Form second opinions on runs that somebody else closed instead, all at once, and list them; no run is settled.
-    #[arg(long, conflicts_with_all = ["dry_run", "limit", "workspace"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "limit", "workspace", "list"])]
     opinions: bool,
 }
 
@@ -65,6 +71,8 @@ struct Findings {
     reasons: ReasonTally,
     would_be: ReasonTally,
     refusals: Vec<Refusal>,
+    /// None where nobody wants to know which they were.
+    decided: Option<Vec<SweptRun>>,
 }
 
 /// Runs by decision and reason.
@@ -76,6 +84,7 @@ impl Findings {
         match &settled.result {
             Settlement::Committed(assessment) | Settlement::Deferred(assessment, _) => {
                 add_reason(&mut self.reasons, &assessment.decision);
+                self.list(assessment);
             }
             Settlement::Observed(assessment) => {
                 add_reason(&mut self.would_be, &assessment.decision);
@@ -85,9 +94,23 @@ impl Findings {
         }
     }
 
-    fn add_decision(&mut self, decision: &Decision) {
-        self.tally.add_decision(decision);
-        add_reason(&mut self.reasons, decision);
+    /// Names a run that has a verdict, up to so many.
+    fn list(&mut self, assessment: &Assessment) {
+        let Assessment { facts, decision } = assessment;
+        let listed = self
+            .decided
+            .as_mut()
+            .filter(|_| decision.outcome().is_some());
+        let Some(listed) = listed.filter(|listed| listed.len() < DECIDED_SHOWN_MAX) else {
+            return;
+        };
+        listed.push(SweptRun {
+            run: facts.run.id.0,
+            workspace: facts.run.workspace_id.0,
+            environment: facts.run.environment_id.map(|id| id.0),
+            decision: decision.into(),
+            code: decision.reason.code().to_owned(),
+        });
     }
 
     /// Counts a run that is looked at, and whether or not it may be settled.
@@ -96,7 +119,9 @@ impl Findings {
         let run = &facts.run;
         if !decision.is_about_open_run() || with.admission.admits(run.workspace_id, run.created_at)
         {
-            return self.add_decision(decision);
+            self.tally.add_decision(decision);
+            add_reason(&mut self.reasons, decision);
+            return self.list(assessment);
         }
         self.tally.passed_over += 1;
         add_reason(&mut self.would_be, decision);
@@ -142,7 +167,10 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let due = store.count_due(scope.workspace).await?;
     let total = args.limit.map_or(due, |limit| limit.min(due));
 
-    let mut findings = Findings::default();
+    let mut findings = Findings {
+        decided: args.list.then(Vec::new),
+        ..Findings::default()
+    };
     let what = match (args.dry_run, args.rehearse) {
         (true, true) => "rehearsing",
         (true, false) => "looking",
@@ -223,7 +251,12 @@ fn swept(args: &Args, findings: Findings, elapsed_ms: u64, complete: bool) -> Sw
         reasons,
         would_be,
         refusals,
+        decided,
     } = findings;
+    let verdicts = tally.succeeded + tally.partially_succeeded + tally.blocked + tally.failed;
+    let listed = decided
+        .as_ref()
+        .map_or(verdicts, |listed| listed.len() as u64);
     Swept {
         dry_run: args.dry_run,
         rehearsed: args.rehearse,
@@ -234,6 +267,8 @@ fn swept(args: &Args, findings: Findings, elapsed_ms: u64, complete: bool) -> Sw
         elapsed_ms,
         counts: tally,
         reasons: counts_of(reasons),
+        decided,
+        decided_omitted: verdicts.saturating_sub(listed),
         would_be: counts_of(would_be),
         refusals_omitted: tally.refused.saturating_sub(refusals.len() as u64),
         refusals,
@@ -312,7 +347,7 @@ async fn look_at(
 }
 
 fn show(swept: Swept, screen: &mut Screen) -> anyhow::Result<()> {
-    if screen.output == Output::Json {
+    if screen.output.is_json() {
         return Ok(screen.json(&Document::Sweep(swept))?);
     }
     screen.line(&headline(&swept))?;
@@ -331,6 +366,16 @@ fn show(swept: Swept, screen: &mut Screen) -> anyhow::Result<()> {
                 screen.line(&line)?;
             }
         }
+    }
+    if let Some(decided) = swept.decided.as_ref().filter(|listed| !listed.is_empty()) {
+        let heading = ["RUN", "WORKSPACE", "ENVIRONMENT", "DECISION", "REASON"];
+        screen.table(heading, decided.iter().map(decided_row))?;
+    }
+    if swept.decided_omitted > 0 {
+        let omitted = swept.decided_omitted;
+        screen.line(&format!(
+            "{omitted} more were decided; `restore-reconciler runs` lists them."
+        ))?;
     }
     for Refusal { run, error } in &swept.refusals {
         let would = if swept.dry_run { "would be" } else { "was" };
@@ -375,6 +420,17 @@ fn headline(swept: &Swept) -> String {
     format!(
         "Looked at {runs} due runs{where_} in {seconds:.1} s, {rate} per second.{observed}{ending}"
     )
+}
+
+fn decided_row(decided: &SweptRun) -> [String; 5] {
+    let environment = decided.environment.map(|id| id.to_string());
+    [
+        decided.run.to_string(),
+        decided.workspace.to_string(),
+        environment.unwrap_or_else(|| "-".to_owned()),
+        decided.decision.name().to_owned(),
+        decided.code.clone(),
+    ]
 }
 
 fn row(count: &ReasonCount) -> [String; 4] {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::exit::Exit;
 use super::output::{Document, TokenMade};
-use super::screen::{Output, Screen};
+use super::screen::Screen;
 use crate::config::{All, Capability, Reach, Token};
 use crate::console::NewToken;
 
@@ -49,7 +49,7 @@ pub(super) fn run(screen: &mut Screen, args: &Args) -> anyhow::Result<Exit> {
         workspaces,
         capabilities: args.capabilities.iter().copied().collect(),
     };
-    if screen.output == Output::Json {
+    if screen.output.is_json() {
         let token = made.text;
         screen.json(&Document::Token(TokenMade { token, entry }))?;
         return Ok(Exit::Done);

@@ -36,7 +36,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         kept: kept(&installed),
     };
     match session.screen.output {
-        Output::Json => session.screen.json(&Document::Uninstall(uninstalled))?,
+        Output::Json | Output::Jsonl => session.screen.json(&Document::Uninstall(uninstalled))?,
         Output::Table => show(&uninstalled, &installed.database, session.screen)?,
     }
     Ok(Exit::Done)

@@ -41,7 +41,7 @@ pub(super) fn text() -> &'static str {
 pub(super) fn run(screen: &mut Screen) -> anyhow::Result<Exit> {
     match screen.output {
         Output::Table => screen.line(&format!("{} {}", env!("CARGO_PKG_NAME"), text()))?,
-        Output::Json => screen.json(&Document::Version(build()))?,
+        Output::Json | Output::Jsonl => screen.json(&Document::Version(build()))?,
     }
     Ok(Exit::Done)
 }

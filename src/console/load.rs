@@ -91,10 +91,7 @@ impl ConsoleState {
             reader,
             requests,
             policy: config.rules.policy(),
-            freshness: FreshnessThresholds {
-                queued: settings.queued_max,
-                running: settings.running_max,
-            },
+            freshness: settings.freshness(),
             backup: backup_health::BackupThresholds {
                 age_max: settings.backup_age_max,
                 ..backup_health::BackupThresholds::default()

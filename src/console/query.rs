@@ -8,17 +8,19 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::reading::result_state::ResultState;
+use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
-use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use reconciler_jobs::trace::TraceContext;
 use url::form_urlencoded;
 
 use super::problem::Problem;
 use crate::storage::reader::RunFilter;
 use crate::views::Visibility;
+use crate::views::moment::parse_age;
+use crate::views::runs::{parse_outcome, parse_state};
 use crate::views::stored_word;
 
 /// How many runs a page has unless it is told otherwise.
@@ -26,9 +28,6 @@ pub(super) const LIMIT: u32 = 50;
 
 /// How many runs a page has at most.
 pub(super) const LIMIT_MAX: u32 = 200;
-
-/// The longest age that can be asked for: longer than any platform has existed.
-const AGE_MAX: SignedDuration = SignedDuration::from_hours(24 * 365 * 50);
 
 /// A query for runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -185,9 +184,11 @@ impl QueryParameters for RunQuery {
         match name {
             "workspace" => self.workspace = id(name, value)?.map(WorkspaceId),
             "environment" => self.environment = id(name, value)?.map(EnvironmentId),
-            "outcome" => self.outcome = read(name, value, "an outcome, or pending", outcome)?,
+            "outcome" => self.outcome = read(name, value, "an outcome, or pending", parse_outcome)?,
             "reason" => self.reason = read(name, value, "a reason code", ReasonCode::parse)?,
-            "state" => self.state = read(name, value, "a state of a restore's result", state)?,
+            "state" => {
+                self.state = read(name, value, "a state of a restore's result", parse_state)?
+            }
             "undecided" => self.undecided = flag(name, value)?,
             "unproven" => self.unproven = flag(name, value)?,
             "older_than" => self.older_than = age(name, value)?,
@@ -297,12 +298,7 @@ fn flag(name: &'static str, value: Option<&str>) -> Result<bool, QueryError> {
 }
 
 fn age(name: &'static str, value: Option<&str>) -> Result<Option<SignedDuration>, QueryError> {
-    let parse = |text: &str| {
-        let span: Span = text.parse().ok()?;
-        let age = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-        (!age.is_negative() && age <= AGE_MAX).then_some(age)
-    };
-    read(name, value, "an age such as 90m or 7d 12h", parse)
+    read(name, value, "an age such as 90m or 7d 12h", parse_age)
 }
 
 /// In days where they are whole, as somebody would have written it.
@@ -318,17 +314,6 @@ fn age_text(age: SignedDuration) -> String {
 fn limit(text: &str) -> Option<u32> {
     let limit = text.parse().ok()?;
     (1..=LIMIT_MAX).contains(&limit).then_some(limit)
-}
-
-fn outcome(text: &str) -> Option<RunOutcome> {
-    let is_known = text == "pending" || Outcome::parse(text).is_some();
-    is_known.then(|| RunOutcome::parse(text))
-}
-
-fn state(text: &str) -> Option<ResultState> {
-    ResultState::ALL
-        .into_iter()
-        .find(|state| stored_word(state) == text)
 }
 
 fn after(text: &str) -> Option<(WorkspaceId, EnvironmentId)> {

@@ -28,7 +28,8 @@ const ROWS_SCANNED_MAX: u32 = 20_000;
 /// The longest document whose words are read.
 const DOCUMENT_BYTES_MAX: u32 = 1024 * 1024;
 
-/// How many restores are read together, and how many at first: where the platform speaks the words of the rules they show that each leg holds.
+/// How many restores are read together, and how many at first: where the platform speaks the words of the rules, they
+/// show that each leg holds.
 const PAGE: usize = 250;
 const FIRST_PAGE: usize = 20;
 

@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+/// The longest age that can be asked for: longer than any platform has existed.
+const AGE_MAX: SignedDuration = SignedDuration::from_hours(24 * 365 * 50);
 
 /// A moment: RFC 3339 for machines, `2026-11-21 11:30:05 UTC` for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,6 +66,14 @@ pub fn in_words(length: SignedDuration) -> String {
         (1..=13, 1.., _) => format!("{days} d {hours} h"),
         _ => format!("{days} d"),
     }
+}
+
+/// Reads an age such as `90m` or `7d 12h`, in days of 24 hours; none where it is no length of time, negative, or longer than
+/// any platform has existed.
+pub(crate) fn parse_age(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    let age = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    (!age.is_negative() && age <= AGE_MAX).then_some(age)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::opinion::{ClosedBy, OpinionShown};
 use super::run::{freshness, place, reason_now, seen, tone};
 use super::verdict::{Reason, RefusedVerdict};
-use super::{Labelled, Moment, Place, Visibility};
+use super::{Labelled, Moment, Place, Visibility, stored_word};
 use crate::storage::reader::{RunListing, RunSeen};
 
 /// A part of the list, the highest ids first.
@@ -72,6 +72,19 @@ pub struct VerdictLine {
     pub reason: Option<Reason>,
     /// When, by the database's clock.
     pub decided_at: Moment,
+}
+
+/// Reads the outcome of a run's row; none where nobody would write that.
+pub(crate) fn parse_outcome(text: &str) -> Option<RunOutcome> {
+    let is_known = text == "pending" || Outcome::parse(text).is_some();
+    is_known.then(|| RunOutcome::parse(text))
+}
+
+/// Reads the state of a restore's result.
+pub(crate) fn parse_state(text: &str) -> Option<ResultState> {
+    ResultState::ALL
+        .into_iter()
+        .find(|state| stored_word(state) == text)
 }
 
 impl RunList {

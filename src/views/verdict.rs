@@ -270,6 +270,20 @@ impl RunResult {
         }
     }
 
+    /// A run that was waited for. Of one that is open, what would be decided is not said: nobody has decided it.
+    pub fn awaited(assessment: &Assessment, verdict: Option<&Verdict>) -> Self {
+        let foreseen = Self::foreseen(assessment, verdict);
+        match foreseen.state {
+            RunState::Decidable => Self::undecided(assessment.facts.run.id, RunState::Open),
+            RunState::Deferred if assessment.decision.is_about_open_run() => Self {
+                state: RunState::Open,
+                decision: None,
+                ..foreseen
+            },
+            _ => foreseen,
+        }
+    }
+
     /// A run that the database refuses a verdict. What was decided counts for nothing, and is not said.
     pub fn refused(run: RunId, look_again_at: Option<Moment>, error: Option<String>) -> Self {
         Self {
@@ -315,6 +329,7 @@ impl RunResult {
         match self.state {
             RunState::Decided | RunState::Decidable | RunState::Deferred => decision.to_owned(),
             RunState::DecidedBefore => format!("{decision} (on record)"),
+            RunState::Open => "still open".to_owned(),
             RunState::Observed => format!("only observed; would be {decision}"),
             RunState::LedgerAltered => "closed; its ledger entry was altered".to_owned(),
             RunState::ClosedElsewhere => "closed elsewhere; no verdict of ours".to_owned(),
@@ -339,6 +354,9 @@ impl RunResult {
                 "Read `restore-reconciler queue show RUN`; a dead letter is tried again by `queue retry RUN`."
             }
             RunState::Absent => "Check the run's id.",
+            RunState::Open if self.reason.is_none() => {
+                "A worker decides it, if one is at work: `restore-reconciler doctor` says so. Or use `reconcile RUN`."
+            }
             _ => {
                 return self
                     .reason
@@ -362,6 +380,8 @@ pub enum RunState {
     Decidable,
     /// The run stays as it is.
     Deferred,
+    /// The run is open, and nobody has decided it while it was waited for.
+    Open,
     /// This would be decided, and the configuration has the run only observed. Nothing was written.
     Observed,
     /// The run was closed before, with a verdict that the ledger holds.

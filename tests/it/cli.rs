@@ -14,6 +14,7 @@ mod locks;
 mod opinions;
 mod queue;
 mod repair;
+mod runs;
 pub(crate) mod stage;
 mod surface;
 mod survey;

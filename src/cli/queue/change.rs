@@ -7,9 +7,10 @@ use std::collections::HashSet;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::ReasonCode;
 
-use crate::cli::enqueue::{distinct, results_of, show};
+use crate::cli::enqueue::{results_of, show};
 use crate::cli::exit::Exit;
 use crate::cli::output::Document;
+use crate::cli::results::distinct;
 use crate::cli::session::Session;
 use crate::storage::reader::{QueueScope, QueueStanding, Workspaces};
 use crate::storage::{QueueState, Store};

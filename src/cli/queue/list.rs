@@ -6,7 +6,7 @@ use reconciler_jobs::ids::WorkspaceId;
 use crate::cli::enqueue::id;
 use crate::cli::exit::Exit;
 use crate::cli::output::Document;
-use crate::cli::screen::{Output, Screen, Tint};
+use crate::cli::screen::{Screen, Tint};
 use crate::cli::session::Session;
 use crate::storage::QueueState;
 use crate::storage::reader::{QueueEntry, QueueScope, Workspaces};
@@ -83,7 +83,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
 }
 
 fn show(listed: QueueListed, screen: &mut Screen) -> anyhow::Result<()> {
-    if screen.output == Output::Json {
+    if screen.output.is_json() {
         return Ok(screen.json(&Document::QueueList(listed))?);
     }
     let within = listed

@@ -9,7 +9,7 @@ use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Document;
-use crate::cli::screen::{Output, Screen, Tint};
+use crate::cli::screen::{Screen, Tint};
 use crate::cli::session::Session;
 use crate::storage::reader::{AttemptsOnRecord, JobOnRecord, WatchOnRecord, Workspaces};
 use crate::views::queue::RunInQueue;
@@ -41,7 +41,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let jobs = reader.load_jobs(run, JOBS_MAX).await?;
     let verdict = reader.load_verdict(&Workspaces::All, run).await?;
     let shown = RunInQueue::new(standing, jobs, verdict.as_ref().map(Verdict::from));
-    if session.screen.output == Output::Json {
+    if session.screen.output.is_json() {
         let document = Document::QueueShow(Box::new(shown));
         session.screen.json(&document)?;
     } else {

@@ -122,7 +122,7 @@ async fn a_sweep_that_is_interrupted_twice_does_not_wait_for_the_database() {
     held.interrupt();
     let (on, lock, ran) = held.finish();
     let ran = ran.exits(1);
-    let ran = ran.says(&[], &["broken off in the middle of a page", "to do:"]);
+    let ran = ran.says(&[], &["broken off in the middle of a page", "\"advice\""]);
     let Document::Sweep(swept) = ran.document() else {
         panic!("{}", ran.stdout)
     };

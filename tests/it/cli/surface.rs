@@ -87,7 +87,7 @@ async fn a_device_that_is_full_is_an_error_that_says_where() {
         let output = command.stdout(full).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{verb}: {said}");
-        let told = "error: could not write to stdout: No space left on device (os error 28); what was done until then stands";
+        let told = "could not write to stdout: No space left on device (os error 28); what was done until then stands";
         assert!(said.contains(told), "{verb}: {said}");
     }
 }
@@ -133,7 +133,7 @@ fn the_schema_describes_every_document() {
     let schema = include_str!("../../../config/output.schema.json");
     let commands = "migrate sweep reconcile explain doctor demo config enqueue queue_list queue_show \
         queue_retry queue_drop token version \
-        grants migrate_status uninstall opinions forget";
+        grants migrate_status uninstall opinions forget runs wait config_show error";
     for command in commands.split(' ') {
         let of_command = format!(r#""const": "{command}""#);
         assert!(schema.contains(&of_command), "{command}");
@@ -165,6 +165,11 @@ fn a_command_line_that_cannot_be_understood_is_a_usage_error() {
         sweep --limit 0
         sweep --workspace x
         sweep --output yaml
+        sweep -o yaml
+        wait
+        enqueue 1 --timeout 1s
+        runs --limit 0
+        man --to . explain
         completions cobol
         serve 127.0.0.1:1
         token ops
@@ -195,4 +200,96 @@ fn bash_completes_what_follows_a_verb() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&done.stdout).trim(), "--dry-run");
+}
+
+/// What a program that asked for JSON reads where a command could not do its work.
+#[test]
+fn errors_are_json_where_json_was_asked_for() {
+    let cases = [
+        ("explain 1 -o json", 1, "no database is named", true),
+        ("--output=jsonl sweep", 1, "no database is named", true),
+        (
+            "-ojson --config nowhere.toml sweep",
+            1,
+            "the configuration cannot be used",
+            true,
+        ),
+        ("reconsile 1 -o json", 2, "unrecognized subcommand", true),
+        (
+            "sweep --limit 0 --output json",
+            2,
+            "invalid value '0' for '--limit <N>'",
+            true,
+        ),
+    ];
+    for (line, code, said, is_advised) in cases {
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        let ran = run("", &arguments).exits(code);
+        assert_eq!(ran.stdout, "", "{line}");
+        let Document::Error(failed) = serde_json::from_str(&ran.stderr).expect(line) else {
+            panic!("{line}: {}", ran.all())
+        };
+        assert_eq!(i32::from(failed.code), code, "{line}");
+        assert!(failed.error.contains(said), "{line}: {failed:?}");
+        assert_eq!(failed.advice.is_some(), is_advised, "{line}: {failed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_a_line_an_entry_where_lines_are_asked_for() {
+    let file = File::planted().await;
+    let cases = [
+        ("reconcile 1 2 3", 3),
+        ("runs", 6),
+        ("queue list", 1),
+        ("sweep", 1),
+        ("version", 1),
+    ];
+    for (line, count) in cases {
+        let arguments = line.split_whitespace().chain(["-o", "jsonl"]);
+        let ran = run(&file.url(), &arguments.collect::<Vec<_>>());
+        let lines: Vec<serde_json::Value> = ran
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a document"))
+            .collect();
+        assert_eq!(lines.len(), count, "{line}: {}", ran.all());
+        let command = line.split(' ').next().expect("a verb");
+        let is_of = |it: &serde_json::Value| {
+            it["command"]
+                .as_str()
+                .is_some_and(|it| it.starts_with(command))
+        };
+        assert!(lines.iter().all(is_of), "{line}");
+    }
+}
+
+#[test]
+fn what_people_try_first_leads_somewhere() {
+    assert_says(
+        "",
+        "list ⇒ 1 ! no database is named
+         status ⇒ 1 ! no database is named
+         health ⇒ 1 ! no database is named
+         version ⇒ 0 | ruleset:
+         man ⇒ 0 | .TH restore-reconciler
+         man queue retry ⇒ 0 | restore\\-reconciler\\-queue\\-retry | Example
+         man nothing ⇒ 1 ! there is no verb `nothing`
+         config show ⇒ 0 | sweep.schedule | default
+         wait --help ⇒ 0 | Example: | restore-reconciler wait 4711",
+    );
+    let directory = TempDir::new().unwrap();
+    let to = directory.path().display().to_string();
+    run("", &["man", "--to", &to]).exits(0);
+    let pages = fs::read_dir(directory.path()).unwrap().count();
+    assert!(pages > 25, "{pages}");
+    let help = run("", &["--help"]).exits(0);
+    help.says(
+        &[
+            "Look:\n  doctor",
+            "Decide:\n  sweep",
+            "wait         Wait until",
+        ],
+        &[],
+    );
 }

@@ -1,0 +1,165 @@
+//! `runs`: the list that pages show, with the same filters.
+
+use jiff::SignedDuration;
+use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
+use reconciler_jobs::reading::result_state::ResultState;
+use reconciler_jobs::restore_execute::ReasonCode;
+use reconciler_jobs::restore_execute::facts::RunOutcome;
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+
+use super::exit::Exit;
+use super::output::{Document, RunsListed};
+use super::reason;
+use super::screen::Screen;
+use super::session::Session;
+use super::since::{Since, age};
+use crate::storage::Access;
+use crate::storage::reader::{RunFilter, Workspaces};
+use crate::views::runs::{RunLine, parse_outcome, parse_state};
+use crate::views::{ClaimBoundary, Moment, Named, Visibility, stored_word};
+
+/// How many runs are listed unless asked for otherwise, and how many are read together.
+const LISTED: u32 = 50;
+const PART: u32 = 200;
+
+/// Which runs to list.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only runs that nobody has closed.
+    #[arg(long)]
+    undecided: bool,
+    /// Only unproven successes: runs that somebody else closed, and that claim more than is proven.
+    #[arg(long)]
+    unproven: bool,
+    /// Only runs whose row has this outcome, as the platform writes it.
+    #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
+    outcome: Option<RunOutcome>,
+    /// Only runs whose verdict, or whose entry on the watch list, has this reason.
+    #[arg(long, value_name = "CODE", value_parser = reason::parse)]
+    reason: Option<ReasonCode>,
+    /// Only runs whose restore reads so now.
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    state: Option<ResultState>,
+    /// Only runs created so long ago or longer, such as `2h` or `7d`.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    older_than: Option<SignedDuration>,
+    /// Only runs created since then: a moment such as `2026-11-01T00:00:00Z`, or an age such as `36h` or `7d`.
+    #[arg(long, value_name = "WHEN")]
+    since: Option<Since>,
+    /// Only runs of this workspace.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    workspace: Option<i64>,
+    /// Only runs of this environment.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    environment: Option<i64>,
+    /// At most so many, the highest ids first.
+    #[arg(long, value_name = "N", default_value_t = LISTED, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+}
+
+fn outcome(text: &str) -> Result<RunOutcome, &'static str> {
+    parse_outcome(text)
+        .ok_or("it must be pending, succeeded, partially_succeeded, blocked or failed")
+}
+
+fn state(text: &str) -> Result<ResultState, String> {
+    let words = ResultState::ALL.map(|state| stored_word(&state)).join(", ");
+    parse_state(text).ok_or_else(|| format!("it must be one of {words}"))
+}
+
+/// Lists runs. Writes nothing, and needs no more than the right to read.
+pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    let store = session.open_migrated(Access::Read).await?;
+    let reader = store.reader();
+    let now = reader.now().await?;
+    let filter = RunFilter {
+        workspace: args.workspace.map(WorkspaceId),
+        environment: args.environment.map(EnvironmentId),
+        outcome: args.outcome,
+        reason: args.reason,
+        state: args.state,
+        with_evidence: true,
+        undecided: args.undecided,
+        unproven: args.unproven,
+        created_from: args.since.map(|since| since.before(now)),
+        created_before: args.older_than.map(|age| Since::Ago(age).before(now)),
+    };
+    let policy = session.config.rules.policy();
+    let limits = session.config.console.freshness();
+    let limit = args.limit as usize;
+    let (mut runs, mut below) = (Vec::new(), None);
+    let more = loop {
+        let part = PART.min(args.limit);
+        let page = reader.load_runs(&Workspaces::All, &filter, below, part, &policy);
+        let page = page.await?;
+        let visibility = Visibility { evidence: true };
+        let lines = page
+            .rows
+            .iter()
+            .map(|row| RunLine::new(row, visibility, &limits));
+        runs.extend(lines);
+        below = page.below;
+        if below.is_none() || runs.len() >= limit {
+            break below.is_some() || runs.len() > limit;
+        }
+    };
+    runs.truncate(limit);
+    let listed = RunsListed {
+        as_of: Moment(now),
+        runs,
+        more,
+        claim_boundary: ClaimBoundary::default(),
+    };
+    show(listed, session.screen)?;
+    Ok(Exit::Done)
+}
+
+fn show(listed: RunsListed, screen: &mut Screen) -> anyhow::Result<()> {
+    if screen.output.is_json() {
+        return Ok(screen.json(&Document::Runs(listed))?);
+    }
+    if listed.runs.is_empty() {
+        return Ok(screen.line("No run matches.")?);
+    }
+    screen.table(
+        [
+            "RUN",
+            "WORKSPACE",
+            "ENVIRONMENT",
+            "RESTORE READS",
+            "VERDICT",
+            "REASON",
+            "CREATED",
+        ],
+        listed.runs.iter().map(|run| row(run, listed.as_of)),
+    )?;
+    if listed.more {
+        screen.line("There are more; see them with a higher --limit.")?;
+    }
+    Ok(screen.line(CLAIM_BOUNDARY)?)
+}
+
+fn row(run: &RunLine, now: Moment) -> [String; 7] {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let place = &run.place;
+    let verdict = match &run.verdict {
+        Some(verdict) => verdict
+            .outcome
+            .map_or("not readable", |outcome| outcome.name()),
+        None if run.is_unproven_success() => "unproven success",
+        None => "none",
+    };
+    [
+        run.run.to_string(),
+        named(&place.workspace),
+        or_dash(place.environment.as_ref().map(named)),
+        or_dash(run.result.map(|result| result.label.to_owned())),
+        verdict.to_owned(),
+        or_dash(run.reason_code().map(str::to_owned)),
+        or_dash(run.created_at.map(|at| at.age(&now))),
+    ]
+}
+
+fn named<Id: std::fmt::Display>(it: &Named<Id>) -> String {
+    format!("{} {}", it.id, it.name)
+}

@@ -1,0 +1,131 @@
+//! `runs` and `wait`: which runs there are, and how long it takes until one is decided.
+
+use restore_reconciler::internals::cli::output::Document;
+use serde_json::{Value, json};
+
+use super::stage::{assert_says, program, run};
+use crate::support::case::{Case, FOREIGN};
+use crate::support::store::{Fixture, moved, on_both};
+
+on_both!(
+    runs_are_listed_as_they_are_asked_for,
+    a_wait_ends_with_the_verdict,
+    a_sweep_names_what_it_decided,
+);
+
+/// The runs that a document lists.
+fn listed(url: &str, filters: &str) -> Vec<i64> {
+    let arguments = ["runs", "--output", "json"].into_iter();
+    let arguments: Vec<&str> = arguments.chain(filters.split_whitespace()).collect();
+    let found = run(url, &arguments).exits(0);
+    let document: Value = serde_json::from_str(&found.stdout).expect("a document");
+    assert_eq!(document["command"], "runs");
+    let runs = document["runs"].as_array().expect("runs").iter();
+    runs.map(|run| run["run"].as_i64().expect("an id"))
+        .collect()
+}
+
+async fn runs_are_listed_as_they_are_asked_for(on: Fixture) {
+    let url = on.url.clone();
+    assert_says(&url, "runs ⇒ 0 | No run matches.");
+    on.plant([
+        Case::proven(1),
+        Case::failed(2),
+        Case::in_progress(3),
+        moved(Case::in_progress(4), FOREIGN),
+    ])
+    .await;
+    on.settle(&[1, 2, 3, 4]).await;
+    let before = on.fingerprint().await;
+    let away = FOREIGN.0.to_string();
+    let cases: [(&str, &[i64]); 13] = [
+        ("", &[4, 3, 2, 1]),
+        ("--limit 3", &[4, 3, 2]),
+        ("--undecided", &[4, 3]),
+        (&format!("--undecided --workspace {away}"), &[4]),
+        ("--outcome failed", &[2]),
+        ("--outcome pending", &[4, 3]),
+        ("--reason restore.proof_complete", &[1]),
+        ("--state in_progress", &[4, 3]),
+        ("--older-than 1h", &[4, 3, 2, 1]),
+        ("--older-than 18000d", &[]),
+        ("--since 18000d", &[4, 3, 2, 1]),
+        ("--since 1h", &[]),
+        ("--unproven", &[]),
+    ];
+    for (filters, expected) in cases {
+        assert_eq!(listed(&url, filters), expected, "{filters}");
+    }
+    assert_says(
+        &url,
+        "runs --limit 1 ⇒ 0 | RUN | There are more | do not prove environment recovery
+         runs --undecided ⇒ 0 | ago | restore.
+         runs --outcome lost ⇒ 2 ! partially_succeeded
+         runs --state lost ⇒ 2 ! in_progress
+         runs --reason lost ⇒ 2 ! not a reason code
+         runs --older-than soon ⇒ 2 ! 7d 12h
+         runs --limit 0 ⇒ 2",
+    );
+    assert_eq!(on.fingerprint().await, before);
+}
+
+async fn a_wait_ends_with_the_verdict(on: Fixture) {
+    let url = on.url.clone();
+    on.plant([Case::proven(1), Case::failed(2), Case::in_progress(3)])
+        .await;
+    assert_says(
+        &url,
+        "wait 1 --timeout 0s ⇒ 11 | still open | A worker decides it
+         wait 3 --timeout 100ms ⇒ 11 | still open | restore.
+         wait 99 ⇒ 1 | does not exist
+         enqueue 3 --timeout 1s ⇒ 2 ! --wait",
+    );
+    on.set_up_queue().await;
+    let mut waiting = program(&url, &["wait", "1", "2", "--output", "json"]);
+    let waiting = waiting.stdout(std::process::Stdio::piped()).spawn();
+    let waiting = waiting.expect("the binary was built");
+    on.settle(&[1]).await;
+    on.settle(&[2]).await;
+    let waited = waiting.wait_with_output().expect("an end");
+    assert_eq!(waited.status.code(), Some(10));
+    let document: Document = serde_json::from_slice(&waited.stdout).expect("a document");
+    let Document::Wait(waited) = document else {
+        panic!("{document:?}")
+    };
+    assert!(waited.complete);
+    assert_eq!(
+        serde_json::to_value(&waited.runs).expect("JSON")[1]["decision"],
+        json!("failed")
+    );
+    assert_says(
+        &url,
+        "wait 1 ⇒ 0 | succeeded (on record) | do not prove environment recovery
+         wait 1 2 ⇒ 10
+         enqueue 1 2 --wait ⇒ 10 | failed (on record)
+         wait 1 3 --timeout 0s ⇒ 11",
+    );
+}
+
+async fn a_sweep_names_what_it_decided(on: Fixture) {
+    let url = on.url.clone();
+    on.plant([Case::proven(1), Case::failed(2), Case::in_progress(3)])
+        .await;
+    let decided = |arguments: &[&str]| {
+        let found = run(&url, &[arguments, &["--output", "json"]].concat()).exits(10);
+        let Document::Sweep(swept) = found.document() else {
+            panic!("{}", found.all())
+        };
+        assert_eq!(swept.decided_omitted, 0);
+        let decided = swept.decided.expect("a list").into_iter();
+        decided
+            .map(|it| format!("{} {} {}", it.run, it.decision.name(), it.code))
+            .collect::<Vec<_>>()
+    };
+    let expected = [
+        "1 succeeded restore.proof_complete",
+        "2 failed restore.execution_failed",
+    ];
+    assert_eq!(decided(&["sweep", "--dry-run", "--list"]), expected);
+    assert_eq!(decided(&["sweep", "--list"]), expected);
+    assert_says(&url, "sweep --opinions --list ⇒ 2");
+}
