@@ -1,5 +1,7 @@
 //! What a verb works with: the screen, the settings, and the way to the database.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
@@ -225,9 +227,17 @@ impl Session<'_> {
         flag: Option<&std::path::Path>,
         environment: &Environment,
     ) -> anyhow::Result<Config> {
-        Config::load(flag, environment).context(Failure::new(
+        Ok(Self::load_config_with_origins(flag, environment)?.0)
+    }
+
+    /// As [`Self::load_config`], with where each setting came from that is no default.
+    pub(super) fn load_config_with_origins(
+        flag: Option<&std::path::Path>,
+        environment: &Environment,
+    ) -> anyhow::Result<(Config, BTreeMap<String, String>)> {
+        Config::load_with_origins(flag, environment).context(Failure::new(
             "the configuration cannot be used",
-            "Correct the file, then check it with `restore-reconciler config check FILE`.",
+            "Correct the file or the variable, then check with `restore-reconciler config check FILE`.",
         ))
     }
 }

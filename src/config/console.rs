@@ -91,6 +91,14 @@ pub enum All {
 }
 
 impl Console {
+    /// How long an operation may be open before it is shown as open for too long.
+    pub fn freshness(&self) -> freshness::FreshnessThresholds {
+        freshness::FreshnessThresholds {
+            queued: self.queued_max,
+            running: self.running_max,
+        }
+    }
+
     /// Refuses an address that others can reach where nothing tells them apart.
     pub(super) fn check_reach(&self, file: &str) -> Result<(), ConfigError> {
         if self.tokens.is_empty() && !self.listen.ip().is_loopback() {

@@ -29,6 +29,20 @@ const LISTEN_URL_FILE_VARIABLE: &str = "RECONCILER_LISTEN_URL_FILE";
 /// Names a file with the URL of the standby.
 const READ_URL_FILE_VARIABLE: &str = "RECONCILER_READ_URL_FILE";
 
+/// What the names of this program's variables begin with.
+pub(super) const PREFIX: &str = "RECONCILER_";
+
+/// Every variable of this program's own.
+pub(super) const NAMES: [&str; 7] = [
+    CONFIG_VARIABLE,
+    DATABASE_URL_VARIABLE,
+    DATABASE_URL_FILE_VARIABLE,
+    LISTEN_URL_VARIABLE,
+    LISTEN_URL_FILE_VARIABLE,
+    READ_URL_VARIABLE,
+    READ_URL_FILE_VARIABLE,
+];
+
 /// Holds the W3C trace context of whoever started this program.
 const TRACE_VARIABLE: &str = "TRACEPARENT";
 /// Holds the address of a collector of traces, as OpenTelemetry names it.
@@ -50,6 +64,8 @@ pub struct Environment {
     trace: Option<OsString>,
     collector: Option<OsString>,
     no_color: bool,
+    /// Variables with the prefix of this program.
+    settings: Vec<(String, OsString)>,
 }
 
 impl Environment {
@@ -59,7 +75,23 @@ impl Environment {
         reason = "this is the one place that reads the environment"
     )]
     pub fn read() -> Self {
-        Self::from_lookup(|name| std::env::var_os(name))
+        Self::from_lookup(|name| std::env::var_os(name)).with_settings(std::env::vars_os())
+    }
+
+    /// Takes single settings from these variables.
+    #[must_use]
+    pub fn with_settings(mut self, all: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let named = all.into_iter().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            name.starts_with(PREFIX).then_some((name, value))
+        });
+        self.settings = named.collect();
+        self.settings.sort();
+        self
+    }
+
+    pub(super) fn settings(&self) -> &[(String, OsString)] {
+        &self.settings
     }
 
     /// Takes the variables from elsewhere; for tests.
@@ -81,6 +113,7 @@ impl Environment {
             trace: lookup(TRACE_VARIABLE),
             collector: lookup(COLLECTOR_VARIABLE),
             no_color: lookup("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            settings: Vec::new(),
         }
     }
 

@@ -10,6 +10,11 @@ use super::database_url::DatabaseUrlError;
 /// The largest configuration file that is read.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
 
+fn list(mistakes: &[ConfigError]) -> String {
+    let lines = mistakes.iter().map(|mistake| format!("  - {mistake}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Why the configuration or the environment could not be used. Texts never hold a secret.
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -135,6 +140,29 @@ pub enum ConfigError {
         file: String,
         /// Where the console was to listen.
         listen: SocketAddr,
+    },
+    /// Several mistakes in one file.
+    #[error("{} mistakes:\n{}", .0.len(), list(.0))]
+    Several(Vec<Self>),
+    /// A setting from the environment that is not allowed.
+    #[error(
+        "the environment variable {name} cannot be used: {problem}; unset it to use the default, {default}"
+    )]
+    Variable {
+        /// The variable.
+        name: String,
+        /// What is allowed.
+        problem: String,
+        /// The default.
+        default: String,
+    },
+    /// A variable that looks like a setting, and is none.
+    #[error("the environment variable {name} is no setting; {advice}")]
+    UnknownVariable {
+        /// The variable.
+        name: String,
+        /// The nearest name.
+        advice: String,
     },
     /// A variable that is set to nothing, which a failed injection of a secret looks like.
     #[error("the environment variable {name} is empty; give it a value, or unset it")]

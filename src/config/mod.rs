@@ -1,17 +1,12 @@
 //! What can be set, where it may come from, and the only place that reads the environment.
 //!
-//! Settings come from the built-in default, then from one TOML file. Secrets come from the
-//! environment, or from files that it names, and never print. Each section has a file of its own, in
+//! Settings come from the built-in default, then from one TOML file, then from variables of the environment. Secrets come
+//! from the environment, or from files that it names, and never print. Each section has a file of its own, in
 //! which `section!` declares its keys; `source` knows the text of a file, `fields` reads single values,
-//! `environment` holds the variables, `passfile` reads PostgreSQL's file of passwords.
+//! `environment` holds the variables, `variables` reads settings from them, `passfile` reads PostgreSQL's file of passwords.
 //!
 //! **Invariant:** a [`Config`] that came from a file is within every range stated on its fields, and
 //! no error of this module holds a secret: errors show a value only where it cannot be a URL.
-//!
-//! # Design notes
-//!
-//! Single settings cannot be overridden by environment variables or flags. One file says what is in
-//! force, and a mistyped variable, which nobody could refuse, is not a way to change a verdict.
 
 mod capability;
 mod console;
@@ -28,8 +23,10 @@ mod section;
 mod settling;
 mod source;
 mod sweep;
+mod variables;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -50,8 +47,10 @@ pub use log::Log;
 pub use metrics::Metrics;
 pub use rules::Rules;
 pub use settling::{Settlements, Surveying};
-use source::{SourceText, value_at};
+use source::{SourceText, joined, value_at};
 pub use sweep::{Cron, Sweep};
+use variables::settings_in;
+pub use variables::variable_of;
 pub use worker::Worker;
 
 /// Settings of restore-reconciler.
@@ -80,35 +79,76 @@ pub struct Config {
     pub log: Log,
 }
 
+/// The text of a file, and its name.
+fn read_file(path: &Path, given_by: &'static str) -> Result<(String, String), ConfigError> {
+    let file = path.display().to_string();
+    let mut bytes = Vec::new();
+    let read =
+        File::open(path).and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    match (read, String::from_utf8(bytes)) {
+        (Err(source), _) => Err(ConfigError::Unreadable {
+            file,
+            given_by,
+            source,
+        }),
+        (Ok(length), _) if length as u64 > FILE_BYTES_MAX => Err(ConfigError::TooLong { file }),
+        (Ok(_), Err(_)) => Err(ConfigError::NotText { file }),
+        (Ok(_), Ok(text)) => Ok((text, file)),
+    }
+}
+
 impl Config {
-    /// Reads the file that `--config` names, else the one that [`CONFIG_VARIABLE`] names. With
-    /// neither, the defaults hold.
+    /// Reads the file that `--config` names, else the one that [`CONFIG_VARIABLE`] names, and over it the variables that
+    /// hold single settings. Where nothing says otherwise, the defaults hold.
     pub fn load(flag: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
-        match (flag, environment.config_file()?) {
-            (Some(path), _) => Self::read(path, "--config"),
-            (None, Some(path)) => Self::read(Path::new(path), CONFIG_VARIABLE),
-            (None, None) => Ok(Self::default()),
-        }
+        Ok(Self::load_with_origins(flag, environment)?.0)
     }
 
-    fn read(path: &Path, given_by: &'static str) -> Result<Self, ConfigError> {
-        let file = path.display().to_string();
-        let mut bytes = Vec::new();
-        let read = File::open(path)
-            .and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
-        match (read, String::from_utf8(bytes)) {
-            (Err(source), _) => Err(ConfigError::Unreadable {
-                file,
-                given_by,
-                source,
-            }),
-            (Ok(length), _) if length as u64 > FILE_BYTES_MAX => Err(ConfigError::TooLong { file }),
-            (Ok(_), Err(_)) => Err(ConfigError::NotText { file }),
-            (Ok(_), Ok(text)) => Self::parse(&text, &file),
+    /// As [`Self::load`], and says where each setting came from that is not the default: by key, a file or a variable.
+    pub fn load_with_origins(
+        flag: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<(Self, BTreeMap<String, String>), ConfigError> {
+        let (text, file) = match (flag, environment.config_file()?) {
+            (Some(path), _) => read_file(path, "--config")?,
+            (None, Some(path)) => read_file(Path::new(path), CONFIG_VARIABLE)?,
+            (None, None) => Default::default(),
+        };
+        let config = Self::parse(&text, &file)?;
+        let mut settings: toml::Table = toml::from_str(&text).unwrap_or_default();
+        let mut origins = BTreeMap::new();
+        for (section, keys) in &settings {
+            for (key, _) in keys.as_table().into_iter().flatten() {
+                origins.insert(joined(section, key), file.clone());
+            }
         }
+        let variables = settings_in(environment, &Self::default().to_json(), |settings| {
+            Self::deserialize(settings).map(drop)
+        })?;
+        if variables.is_empty() {
+            return Ok((config, origins));
+        }
+        for variable in variables {
+            origins.insert(joined(&variable.section, &variable.key), variable.name);
+            let section = settings.entry(variable.section);
+            let section = section.or_insert_with(|| toml::Table::new().into());
+            if let Some(section) = section.as_table_mut() {
+                section.insert(variable.key, variable.value);
+            }
+        }
+        let file = match file.as_str() {
+            "" => "the environment".to_owned(),
+            file => format!("{file} and the environment"),
+        };
+        // Each value was accepted by itself.
+        let config = Self::deserialize(settings).map_err(|error| ConfigError::Syntax {
+            place: file.clone(),
+            problem: error.message().to_owned(),
+        })?;
+        Ok((config.checked(&file)?, origins))
     }
 
-    /// Reads settings from the text of a file. `file` is its name in errors.
+    /// Reads settings from the text of a file. `file` is its name in errors, of which there may be several.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         let source = SourceText {
             text,
@@ -116,11 +156,27 @@ impl Config {
             default: Self::default().to_json(),
         };
         let root = DeTable::parse(text).map_err(|error| source.syntax_error(&error))?;
-        source.check_keys(root.get_ref(), &source.default, "")?;
-        let config = Self::deserialize(toml::de::Deserializer::from(root.clone()))
-            .map_err(|error| source.value_error(&error, root.get_ref()))?;
-        config.check_order(file)?;
-        if let Some([first, second]) = config.rules.lists_that_share_a_word() {
+        let mut root = root.into_inner();
+        let mut mistakes = Vec::new();
+        source.take_unknown(&mut root, &source.default, "", &mut mistakes);
+        let read = |text: toml::de::Deserializer<'_>| Self::deserialize(text).map(drop);
+        source.take_refused(&mut root, read, &mut mistakes);
+        mistakes.sort_by_key(|(offset, _)| *offset);
+        let mut mistakes: Vec<_> = mistakes.into_iter().map(|(_, mistake)| mistake).collect();
+        match mistakes.len() {
+            0 => {}
+            1 => return Err(mistakes.swap_remove(0)),
+            _ => return Err(ConfigError::Several(mistakes)),
+        }
+        let root = toml::de::Deserializer::from(toml::Spanned::new(0..text.len(), root));
+        let config = Self::deserialize(root).map_err(|error| source.syntax_error(&error))?;
+        config.checked(file)
+    }
+
+    /// The settings, if none contradicts another.
+    fn checked(self, file: &str) -> Result<Self, ConfigError> {
+        self.check_order(file)?;
+        if let Some([first, second]) = self.rules.lists_that_share_a_word() {
             let file = file.to_owned();
             return Err(ConfigError::WordTwice {
                 file,
@@ -128,8 +184,19 @@ impl Config {
                 second,
             });
         }
-        config.console.check_reach(file)?;
-        Ok(config)
+        self.console.check_reach(file)?;
+        Ok(self)
+    }
+
+    /// Every setting by key, with its value.
+    pub fn settings(&self) -> Vec<(String, Json)> {
+        let all = self.to_json();
+        let sections = all.as_object().into_iter().flatten();
+        let settings = sections.flat_map(|(section, keys)| {
+            let keys = keys.as_object().into_iter().flatten();
+            keys.map(move |(key, value)| (joined(section, key), value.clone()))
+        });
+        settings.collect()
     }
 
     /// The checked-in file that lists every key with its default and what it means.

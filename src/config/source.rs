@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::Value as Json;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::console::TOKEN_PREFIX;
 use super::environment::{DATABASE_URL_VARIABLE, LISTEN_URL_VARIABLE, READ_URL_VARIABLE};
@@ -49,46 +49,67 @@ impl SourceText<'_> {
         }
     }
 
-    /// Every key of `table` is a key of `known`, and where that holds a section, it is one.
-    pub(super) fn check_keys(
+    /// Takes out of `table` what is no key of `known`, or no section where that holds one, and says so of each.
+    pub(super) fn take_unknown(
         &self,
-        table: &DeTable<'_>,
+        table: &mut DeTable<'_>,
         known: &Json,
         path: &str,
-    ) -> Result<(), ConfigError> {
-        for (key, value) in table {
+        mistakes: &mut Vec<(usize, ConfigError)>,
+    ) {
+        let mut unknown = Vec::new();
+        for (key, value) in table.iter_mut() {
             let name = key.get_ref().as_ref();
             let full = shown(&joined(path, name));
-            let place = self.place(key.span().start);
+            let offset = key.span().start;
+            let place = self.place(offset);
             let secret = SECRET_KEYS
                 .iter()
                 .find(|(secret, _)| name.eq_ignore_ascii_case(secret));
-            match (known.get(name), value.get_ref()) {
-                (Some(inner @ Json::Object(_)), DeValue::Table(section)) => {
-                    self.check_keys(section, inner, &full)?;
+            let mistake = match (known.get(name), value.get_mut(), secret) {
+                (Some(inner @ Json::Object(_)), DeValue::Table(section), _) => {
+                    self.take_unknown(section, inner, &full, mistakes);
+                    continue;
                 }
-                (Some(Json::Object(_)), _) => {
-                    return Err(ConfigError::NotASection { place, key: full });
-                }
-                (Some(_), _) => {}
-                (None, _) => {
-                    if let Some((_, variable)) = secret {
-                        return Err(ConfigError::Secret {
-                            place,
-                            key: full,
-                            variable,
-                        });
-                    }
-                    let advice = self.advice(name, known);
-                    return Err(ConfigError::UnknownKey {
-                        place,
-                        key: full,
-                        advice,
-                    });
-                }
+                (Some(Json::Object(_)), ..) => ConfigError::NotASection { place, key: full },
+                (Some(_), ..) => continue,
+                (None, _, Some((_, variable))) => ConfigError::Secret {
+                    place,
+                    key: full,
+                    variable,
+                },
+                (None, _, None) => ConfigError::UnknownKey {
+                    place,
+                    key: full,
+                    advice: self.advice(name, known),
+                },
+            };
+            mistakes.push((offset, mistake));
+            unknown.push(name.to_owned());
+        }
+        for name in unknown {
+            table.remove(name.as_str());
+        }
+    }
+
+    /// Takes out of `root` each value that `read` does not accept, and says so of each.
+    pub(super) fn take_refused(
+        &self,
+        root: &mut DeTable<'_>,
+        read: impl Fn(Deserializer<'_>) -> Result<(), toml::de::Error>,
+        mistakes: &mut Vec<(usize, ConfigError)>,
+    ) {
+        loop {
+            let whole = Spanned::new(0..self.text.len(), root.clone());
+            let Err(error) = read(Deserializer::from(whole)) else {
+                return;
+            };
+            let offset = error.span().map_or(0, |span| span.start);
+            mistakes.push((offset, self.value_error(&error, root)));
+            if !take_at(root, offset) {
+                return;
             }
         }
-        Ok(())
     }
 
     /// The nearest name beside `name`, or the same name in a section, or all names there are.
@@ -124,6 +145,24 @@ impl SourceText<'_> {
             key,
         }
     }
+}
+
+/// Takes out the value that covers `offset`, and says whether there was one.
+fn take_at(table: &mut DeTable<'_>, offset: usize) -> bool {
+    let mut here = None;
+    for (key, value) in table.iter_mut() {
+        let is_here = value.span().contains(&offset);
+        match value.get_mut() {
+            DeValue::Table(section) => {
+                if take_at(section, offset) {
+                    return true;
+                }
+            }
+            _ if is_here => here = Some(key.get_ref().to_string()),
+            _ => {}
+        }
+    }
+    here.is_some_and(|key| table.remove(key.as_str()).is_some())
 }
 
 /// The key whose value covers `offset`, and where that value stands.
@@ -183,10 +222,13 @@ fn names_in(section: &Json) -> Vec<&str> {
 }
 
 /// The most similar of `names`, if one is similar enough to be meant.
-fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
+pub(super) fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
     names
         .iter()
-        .map(|near| (strsim::jaro_winkler(&name.to_lowercase(), near), *near))
+        .map(|near| {
+            let likeness = strsim::jaro_winkler(&name.to_lowercase(), &near.to_lowercase());
+            (likeness, *near)
+        })
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, near)| near)

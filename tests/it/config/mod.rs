@@ -7,6 +7,7 @@ mod places;
 mod schedule;
 mod tokens;
 mod values;
+mod variables;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -1,0 +1,121 @@
+//! Single settings from the environment, which come after the file, and where each setting came from.
+
+use std::ffi::OsString;
+use std::fs;
+
+use restore_reconciler::internals::config::{Config, ConfigError, Environment, variable_of};
+use tempfile::TempDir;
+
+fn given(variables: &[(&str, &str)]) -> Environment {
+    let pair = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
+    Environment::default().with_settings(variables.iter().map(pair))
+}
+
+fn refused(variable: (&str, &str)) -> String {
+    let error: Result<Config, ConfigError> = Config::load(None, &given(&[variable]));
+    error.expect_err(variable.0).to_string()
+}
+
+#[test]
+fn every_setting_has_a_variable_that_reads_what_the_file_reads() {
+    let default = Config::default();
+    for (key, value) in default.settings() {
+        let text = match value.as_str() {
+            Some(text) => text.to_owned(),
+            None => value.to_string(),
+        };
+        let variable = variable_of(&key);
+        let found = Config::load(None, &given(&[(&variable, &text)]));
+        assert_eq!(found.expect(&variable), default, "{variable}={text}");
+    }
+}
+
+#[test]
+fn a_variable_comes_after_the_file_and_is_told_as_the_origin() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("x.toml");
+    let text = "[sweep]\nbatch_runs_max = 7\nwait_min = \"1m\"\n[console]\nqueued_max = \"2h\"\n";
+    fs::write(&file, text).expect("a file");
+    let environment = given(&[
+        ("RECONCILER_SWEEP__BATCH_RUNS_MAX", "9"),
+        ("RECONCILER_SETTLING__ACT_IN", "[3, 4]"),
+        ("RECONCILER_SETTLING__MODE", "observe"),
+        ("RECONCILER_RULES__AUDIT_ACTIONS", "[\"restore.done\"]"),
+        // An orchestrator sets such for a service of this name.
+        ("RECONCILER_SERVICE_HOST", "10.0.0.1"),
+        ("RECONCILER_PORT_9646_TCP", "tcp://10.0.0.1:9646"),
+    ]);
+    let (config, origins) = Config::load_with_origins(Some(&file), &environment).expect("settings");
+    assert_eq!(config.sweep.batch_runs_max, 9);
+    assert_eq!(config.rules.audit_actions, ["restore.done"]);
+    let named = file.display().to_string();
+    let origin = |key: &str| origins.get(key).map(String::as_str);
+    assert_eq!(
+        origin("sweep.batch_runs_max"),
+        Some("RECONCILER_SWEEP__BATCH_RUNS_MAX")
+    );
+    assert_eq!(origin("sweep.wait_min"), Some(&*named));
+    assert_eq!(
+        origin("settling.act_in"),
+        Some("RECONCILER_SETTLING__ACT_IN")
+    );
+    assert_eq!(origin("sweep.wait_max"), None);
+}
+
+#[test]
+fn what_is_no_setting_or_not_allowed_is_refused_by_name() {
+    let cases = [
+        (
+            "RECONCILER_SWEEP__SCHEDUL",
+            "x",
+            "did you mean RECONCILER_SWEEP__SCHEDULE?",
+        ),
+        (
+            "RECONCILER_SWEEP_SCHEDULE",
+            "x",
+            "did you mean RECONCILER_SWEEP__SCHEDULE?",
+        ),
+        (
+            "RECONCILER_DATABSE_URL",
+            "x",
+            "did you mean RECONCILER_DATABASE_URL?",
+        ),
+        ("RECONCILER_NOTHING__AT_ALL", "x", "is no setting"),
+        (
+            "RECONCILER_SWEEP__BATCH_RUNS_MAX",
+            "0",
+            "a whole number from 1",
+        ),
+        ("RECONCILER_SWEEP__BATCH_RUNS_MAX", "", "it is empty"),
+        (
+            "RECONCILER_SWEEP__BATCH_RUNS_MAX",
+            "hunter2",
+            "use the default, 500",
+        ),
+        ("RECONCILER_SWEEP__WAIT_MAX", "1s", "`sweep.wait_min`"),
+    ];
+    for (name, value, said) in cases {
+        let error = refused((name, value));
+        assert!(error.contains(said), "{name}={value}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn every_mistake_of_a_file_is_told_at_once() {
+    let text = "[sweep]\nbatch_runs_max = 0\nschedul = \"x\"\nwait_min = 3\n[rules]\nurl = \"x\"\n";
+    let error = Config::parse(text, "x.toml")
+        .expect_err("mistakes")
+        .to_string();
+    let lines: Vec<&str> = error.lines().collect();
+    assert_eq!(lines.len(), 5, "{error}");
+    for (line, said) in [
+        (0, "4 mistakes:"),
+        (1, "x.toml:2: `sweep.batch_runs_max` is 0"),
+        (2, "x.toml:3: unknown key `sweep.schedul`"),
+        (3, "x.toml:4: `sweep.wait_min` is 3"),
+        (4, "x.toml:6: `rules.url` does not belong in a file"),
+    ] {
+        assert!(lines[line].contains(said), "{said}: {error}");
+    }
+}
