@@ -1,8 +1,12 @@
 //! What single columns and sets of rows are read as, where a decision hardly shows the difference.
 
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
-use reconciler_jobs::restore_execute::facts::{AuditFacts, EvidenceFacts, Retirement, Voice};
+use reconciler_jobs::restore_execute::canonical::digest_of;
+use reconciler_jobs::restore_execute::facts::{
+    AuditFacts, EvidenceFacts, RestoreFacts, Retirement, Voice,
+};
 use reconciler_jobs::restore_execute::proof::{Leg, Proof};
+use reconciler_jobs::restore_execute::results::{Part, UNKNOWN_WORDS_MAX, UnknownWord};
 use reconciler_jobs::restore_execute::rows::{AuditRow, SnapshotRow};
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 
@@ -105,6 +109,55 @@ fn the_execution_leg_names_how_a_stopped_restore_was_left() {
     ] {
         assert_eq!(gaps(status, true), [idle]);
         assert_eq!(gaps(status, false), [written]);
+    }
+}
+
+/// What an item's list of assignments and its counts of them say together: applied, applied in part, failed.
+#[test]
+fn where_an_item_s_list_and_counts_disagree_what_either_shows_to_be_done_counts() {
+    for (list, counts, expected) in [
+        ("failed", r#"{"failed":1}"#, [0, 0, 1]),
+        ("failed", r#"{"success":2}"#, [2, 0, 1]),
+        ("failed", r#"{"partial":3}"#, [0, 3, 1]),
+        ("success", r#"{"partial":3}"#, [1, 3, 0]),
+        ("partial", r#"{"failed":3}"#, [0, 1, 0]),
+    ] {
+        let mut case = Case::proven();
+        case.one_item(&format!(
+            r#"{{"status":"applied","assignment_outcomes":[{{"status":"{list}"}}],"assignment_summary":{counts}}}"#
+        ));
+        let read = RestoreFacts::parse(&case.restore, &case.policy)
+            .items
+            .assignments;
+        let found = [read.applied, read.partial, read.failed];
+        assert_eq!(found, expected, "{list} {counts}");
+    }
+}
+
+/// As many words as are named, and how many rows have others.
+#[test]
+fn unknown_words_are_named_by_their_digests_and_the_rest_are_counted() {
+    let read = |words: usize| {
+        let mut case = Case::proven();
+        let items = (0..words).map(|word| format!(r#"{{"status":"word {word}"}}"#));
+        let items: Vec<_> = items.collect();
+        case.items(&format!("[{0},{0}]", items.join(",")));
+        RestoreFacts::parse(&case.restore, &case.policy).items
+    };
+    let one = read(1);
+    let word = UnknownWord {
+        part: Part::Item,
+        digest: digest_of("word 0"),
+        rows: 2,
+    };
+    assert_eq!(
+        (one.unknown_words, one.unknown_words_omitted),
+        (vec![word], 0)
+    );
+    for (words, omitted) in [(UNKNOWN_WORDS_MAX, 0), (UNKNOWN_WORDS_MAX + 1, 2)] {
+        let found = read(words);
+        assert_eq!(found.unknown_words.len(), UNKNOWN_WORDS_MAX);
+        assert_eq!(found.unknown_words_omitted, omitted, "{words}");
     }
 }
 

@@ -179,6 +179,32 @@ fn is_added_to(summary: &str) -> bool {
     case.record().unwrap().run.failure_summary.is_some()
 }
 
+/// Of a database of ASCII: whether counts and failures are written, and both are left alone by themselves.
+#[test]
+fn what_only_an_escape_can_say_is_written_where_the_database_has_the_character() {
+    let rows = [
+        ("{}", "[]", [true, true]),
+        (r#"{"a":"\u2603"}"#, "[]", [false, true]),
+        ("{}", r#"[{"code":"\u2603"}]"#, [true, false]),
+        (r#"{"\u0080":1}"#, r#"["\u0080"]"#, [false, false]),
+        (r#"{"\u007f":1}"#, r#"["\u007f"]"#, [true, true]),
+    ];
+    for (counts, failures, expected) in rows {
+        let mut case = Case::proven();
+        case.audits.clear();
+        case.run.summary_counts = json(counts);
+        case.run.failure_summary = json(failures);
+        let run = case.record().unwrap().run;
+        assert!(run.summary_counts.is_some() && run.failure_summary.is_some());
+        let kept = run.of_ascii();
+        let kept = [
+            kept.summary_counts.is_some(),
+            kept.failure_summary.is_some(),
+        ];
+        assert_eq!(kept, expected, "{counts} {failures}");
+    }
+}
+
 #[test]
 fn a_failure_summary_that_is_no_list_is_left_alone() {
     for (document, written) in [
