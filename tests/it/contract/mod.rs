@@ -39,6 +39,7 @@ mod suspects;
 mod swallowed;
 mod sweeps;
 mod triggers;
+mod upgrade;
 mod verdicts;
 
 pub(crate) use feed::place_verdicts;
