@@ -306,7 +306,8 @@ impl Store {
         }
     }
 
-    /// The newest migration of our own schema that was applied; nothing where there is none.
+    /// The newest migration of our own schema that was applied, or the last before one that is missing; nothing where there is
+    /// none.
     pub async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
         let step = "read the version of our schema";
         let database = &self.database;
@@ -314,14 +315,20 @@ impl Store {
             return Ok(None);
         }
         let statement = statement!(step, "schema_version");
-        database.fetch_value(statement, &[]).await
+        let applied: String = database.fetch_value(statement, &[]).await?;
+        // A record of no migration is none.
+        Ok((!applied.is_empty()).then(|| postgres::version_of(&applied, self.versions_known())))
     }
 
     /// The newest migration that this program brings along.
     pub fn schema_version_known(&self) -> i64 {
+        postgres::newest(self.versions_known())
+    }
+
+    fn versions_known(&self) -> &'static [i64] {
         match self.database {
-            EitherDatabase::Postgres(_) => *postgres::VERSION_KNOWN,
-            EitherDatabase::Sqlite(_) => postgres::newest(&sqlite::migrator()),
+            EitherDatabase::Postgres(_) => &postgres::VERSIONS_KNOWN,
+            EitherDatabase::Sqlite(_) => &sqlite::VERSIONS_KNOWN,
         }
     }
 

@@ -73,24 +73,12 @@ struct OpenedToWrite {
 }
 
 impl OpenedToWrite {
-    /// The newest migration; where one before it is missing, the last before that.
-    fn schema_version(&self) -> i64 {
-        let applied = self.migrations.split(' ').filter_map(|it| it.parse().ok());
-        let applied: BTreeSet<i64> = applied.collect();
-        let newest = applied.last().copied().unwrap_or_default();
-        let is_missing = |version: &&i64| !applied.contains(version);
-        match VERSIONS_KNOWN.iter().find(is_missing) {
-            Some(missing) if *missing < newest => {
-                let before = VERSIONS_KNOWN.iter().take_while(|it| *it < missing);
-                before.last().copied().unwrap_or_default()
-            }
-            _ => newest,
-        }
-    }
-
     /// Why nothing may be settled beside this schema, or from this platform.
     fn distrust(&self) -> Option<Distrust> {
-        let (found, known) = (self.schema_version(), *VERSION_KNOWN);
+        let (found, known) = (
+            version_of(&self.migrations, &VERSIONS_KNOWN),
+            newest(&VERSIONS_KNOWN),
+        );
         if found != known {
             return Some(Distrust::OtherSchema { found, known });
         }
@@ -106,12 +94,7 @@ impl OpenedToWrite {
 }
 
 /// The migrations that this program brings along, in their order.
-static VERSIONS_KNOWN: LazyLock<Vec<i64>> =
-    LazyLock::new(|| migrator().iter().map(|it| it.version).collect());
-
-/// The newest migration that this program brings along.
-pub(super) static VERSION_KNOWN: LazyLock<i64> =
-    LazyLock::new(|| VERSIONS_KNOWN.last().copied().unwrap_or_default());
+pub(super) static VERSIONS_KNOWN: LazyLock<Vec<i64>> = LazyLock::new(|| versions_of(&migrator()));
 
 /// Connections of the library that delivers jobs: each of two queues looks, and shows that it is alive.
 const QUEUE_CONNECTIONS_MAX: u32 = 2;
@@ -444,10 +427,28 @@ pub(crate) fn migrator() -> Migrator {
     migrator
 }
 
-/// The newest of some migrations.
-pub(super) fn newest(migrator: &Migrator) -> i64 {
-    let versions = migrator.iter().map(|migration| migration.version);
-    versions.max().unwrap_or_default()
+/// The versions of some migrations, in their order.
+pub(super) fn versions_of(migrator: &Migrator) -> Vec<i64> {
+    migrator.iter().map(|it| it.version).collect()
+}
+
+/// The last of them.
+pub(super) fn newest(versions: &[i64]) -> i64 {
+    versions.last().copied().unwrap_or_default()
+}
+
+/// The newest of the migrations that were applied, as a list of their versions; where one of the known ones before it is
+/// missing, the last before that.
+pub(super) fn version_of(applied: &str, known: &[i64]) -> i64 {
+    let applied = applied.split(' ').filter_map(|it| it.parse().ok());
+    let applied: BTreeSet<i64> = applied.collect();
+    let last = applied.last().copied().unwrap_or_default();
+    let is_applied = |version: &&i64| applied.contains(*version);
+    if known.iter().all(|it| *it > last || is_applied(&it)) {
+        return last;
+    }
+    let whole = known.iter().take_while(is_applied);
+    whole.last().copied().unwrap_or_default()
 }
 
 /// Begins a transaction in a task of its own, which comes to its end when the caller is dropped meanwhile: the

@@ -6,7 +6,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use futures_util::FutureExt as _;
 use sqlx::Connection as _;
@@ -20,12 +20,16 @@ use super::column::StoredMoment;
 use super::distrust::Trust;
 use super::error::{During as _, FileGone, StoreError};
 use super::limits::{Access, Limits};
+use super::postgres::versions_of;
 use super::settle::Interference;
 use super::statement::{Statement, statement};
 use super::transaction::{DatabaseTransaction, Tx};
 
 /// The clock of a database that has none of its own: the machine's, asked for through SQL.
 const NOW: Statement = statement!("read the database's clock", sqlite "now");
+
+/// The migrations that this program brings along, in their order.
+pub(super) static VERSIONS_KNOWN: LazyLock<Vec<i64>> = LazyLock::new(|| versions_of(&migrator()));
 
 /// What the name of the jobs' file has after that of the database.
 const QUEUE_SUFFIX: &str = ".queue";

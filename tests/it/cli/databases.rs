@@ -109,6 +109,14 @@ async fn nothing_is_written_into_a_schema_of_a_later_release() {
          reconcile 1 ⇒ 1 ! is at version 99 ! Upgrade restore-reconciler",
     );
     assert_eq!(before, file.bytes());
+
+    // Nor into one that lacks a migration before the newest.
+    let gap = "DELETE FROM reconciler_migrations WHERE version IN (8, 99)";
+    execute(&file.url(), gap).await;
+    assert_says(
+        &file.url(),
+        "sweep ⇒ 1 ! is older than this program ! Run `restore-reconciler migrate` first",
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Our own schema: created once however often and from wherever, and a ledger that only grows.
 
-use restore_reconciler::internals::storage::{QueuePool, Store};
+use restore_reconciler::internals::storage::{Distrust, QueuePool, Store};
 use restore_reconciler::internals::worker::set_up;
 
 use crate::support::case::Case;
@@ -10,6 +10,7 @@ on_both!(
     migrating_again_changes_nothing,
     two_connections_may_migrate_at_once,
     the_queues_tables_are_not_among_ours,
+    a_missing_migration_makes_an_older_schema,
     the_ledger_only_grows,
     a_database_without_the_platform_is_told_apart,
 );
@@ -62,6 +63,18 @@ async fn the_queues_tables_are_not_among_ours(on: Fixture) {
         let synchronous: i64 = synchronous.await.unwrap();
         assert_eq!(synchronous, 2, "FULL");
     }
+}
+
+/// As where a record was restored in part: the newest version alone says nothing of it.
+async fn a_missing_migration_makes_an_older_schema(on: Fixture) {
+    let known = on.store.schema_version_known();
+    assert_eq!(on.store.schema_version().await.unwrap(), Some(known));
+    on.execute("DELETE FROM reconciler.migrations WHERE version = 8")
+        .await;
+    let found = if on.is_sqlite() { 7 } else { 6 };
+    assert_eq!(on.store.schema_version().await.unwrap(), Some(found));
+    let expected = Some(Distrust::OtherSchema { found, known });
+    assert_eq!(on.store.find_distrust().await.unwrap(), expected);
 }
 
 async fn the_ledger_only_grows(on: Fixture) {

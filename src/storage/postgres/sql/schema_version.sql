@@ -1,2 +1,2 @@
--- schema_version: the newest migration of our own schema that was applied in full.
-SELECT max(version) FROM reconciler.migrations WHERE success
+-- schema_version: the migrations of our own schema that were applied in full.
+SELECT coalesce(string_agg(version::text, ' '), '') FROM reconciler.migrations WHERE success

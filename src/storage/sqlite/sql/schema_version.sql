@@ -1,2 +1,2 @@
--- schema_version: the newest migration of our own schema that was applied in full.
-SELECT max(version) FROM reconciler_migrations WHERE success
+-- schema_version: the migrations of our own schema that were applied in full.
+SELECT coalesce(group_concat(version, ' '), '') FROM reconciler_migrations WHERE success
