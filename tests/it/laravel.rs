@@ -96,7 +96,9 @@ SELECT format('relation %s', relname), format('of kind %s', relkind)
 FROM relation";
 
 async fn catalogue(url: &str) -> BTreeMap<String, String> {
-    let pool = PgPool::connect(url).await.expect("the server answers");
+    let pool = PgPool::connect(&Purpose::Engineer.url(url))
+        .await
+        .expect("the server answers");
     let found: Vec<(String, String)> = sqlx::query_as(CATALOGUE)
         .fetch_all(&pool)
         .await

@@ -300,7 +300,7 @@ async fn a_worker_and_a_platform_need_no_more_than_the_manual_grants() {
         assert!(grants.contains(&named), "{grants}");
         grants = grants.replace(&named, &format!(" TO {role};"));
     }
-    scene.execute(&roles).await;
+    scene.execute_as_superuser(&roles).await;
     let as_role = |role: &str| (scene.url()).replacen("postgres@", &format!("{role}@"), 1);
     let refused = said_by(&as_role(&worker), &["sweep"]).await;
     assert_eq!(refused.0, Some(1), "{}", refused.1);
@@ -323,7 +323,7 @@ async fn a_worker_and_a_platform_need_no_more_than_the_manual_grants() {
     assert_sound(scene.url(), System::Busy).await;
     asking.close().await;
     scene
-        .execute(&format!(
+        .execute_as_superuser(&format!(
             "DROP OWNED BY {worker}, {platform}; DROP ROLE {worker}, {platform}"
         ))
         .await;

@@ -7,7 +7,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use reconciler_fixtures::Standin;
-use sqlx::{PgPool, raw_sql};
+use sqlx::PgPool;
 use tempfile::TempDir;
 use tokio::{
     task::JoinSet,
@@ -91,15 +91,16 @@ async fn a_run_in_hand_of_a_killed_worker_is_settled_by_another_within_seconds()
 
 async fn prepared(cluster: &Cluster) -> cluster::TestDatabase {
     let database = cluster.database().await;
-    let pool = stage(&database.url()).await;
-    raw_sql(ROLES).execute(&pool).await.expect("roles");
-    pool.close().await;
+    stage(&database.url()).await.close().await;
+    cluster::execute_as_superuser(&database.url(), ROLES).await;
     database
 }
 
 /// Kills whoever settles each of these runs, and measures how long the other takes to do it instead.
 async fn take_over(url: &str, config: &Path, runs: impl Iterator<Item = i64>) -> Vec<Duration> {
-    let pool = PgPool::connect(url).await.expect("the server is there");
+    let pool = PgPool::connect(&Purpose::Engineer.url(url))
+        .await
+        .expect("the server is there");
     let standin = Standin::new(&Purpose::Platform.url(url)).expect("a URL");
     let start = async |name: &str| {
         let url = url.replacen("postgres@", &format!("{name}@"), 1);

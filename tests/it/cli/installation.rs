@@ -27,7 +27,7 @@ pub(super) async fn platforms() -> TestDatabase {
     reason = "statements that the program printed, and names that this file makes up"
 )]
 async fn try_execute(url: &str, statements: String) -> Result<(), sqlx::Error> {
-    let options: PgConnectOptions = url.parse().expect("a URL");
+    let options: PgConnectOptions = Purpose::Engineer.url(url).parse().expect("a URL");
     let mut connection: PgConnection = options.connect().await.expect("a role that may log in");
     raw_sql(AssertSqlSafe(statements))
         .execute(&mut connection)
@@ -180,14 +180,14 @@ async fn nothing_is_migrated_while_anything_stands_in_the_way() {
 
     // Another role may not change what the first one owns.
     let other = format!("other_{}", database.name());
-    execute(&url, format!("CREATE ROLE {other} LOGIN")).await;
+    cluster::execute_as_superuser(&url, &format!("CREATE ROLE {other} LOGIN")).await;
     grant(&database, "migrator", &other).await;
     let as_other = url.replacen("postgres@", &format!("{other}@"), 1);
     said(&as_other, "migrate", 1).says(
         &[],
         &["Schema reconciler belongs to migrator", "as migrator."],
     );
-    execute(&url, format!("DROP OWNED BY {other}; DROP ROLE {other}")).await;
+    cluster::execute_as_superuser(&url, &format!("DROP OWNED BY {other}; DROP ROLE {other}")).await;
 }
 
 /// Triggers are added last, and their right is asked for first.
@@ -223,9 +223,9 @@ async fn extensions_and_a_platform_in_schemas_of_their_own_are_found() {
     execute(&url, apart.to_owned()).await;
     let name = database.name();
     let [moves, works] = ["moves", "works"].map(|role| format!("{role}_{name}"));
-    execute(
+    cluster::execute_as_superuser(
         &url,
-        format!("CREATE ROLE {moves} LOGIN; CREATE ROLE {works} LOGIN"),
+        &format!("CREATE ROLE {moves} LOGIN; CREATE ROLE {works} LOGIN"),
     )
     .await;
     let as_role = |role: &str| url.replacen("postgres@", &format!("{role}@"), 1);
@@ -236,7 +236,7 @@ async fn extensions_and_a_platform_in_schemas_of_their_own_are_found() {
     let printed = |purpose: &str, role: &str| {
         said(&owner, &format!("grants {purpose} --to {role}"), 0).stdout
     };
-    execute(&url, printed("migrator", &moves)).await;
+    cluster::execute_as_superuser(&url, &printed("migrator", &moves)).await;
     let closed = "hstore is in schema extensions, which role";
     said(&as_role(&moves), "migrate", 1).says(&[], &["nothing was migrated: ", closed]);
     execute(&url, format!("GRANT USAGE ON SCHEMA extensions TO {moves}")).await;
@@ -246,7 +246,7 @@ async fn extensions_and_a_platform_in_schemas_of_their_own_are_found() {
         grants.contains("search_path = app, \"$user\", public, extensions;"),
         "{grants}"
     );
-    execute(&url, grants).await;
+    cluster::execute_as_superuser(&url, &grants).await;
     said(&as_role(&works), "doctor", 0);
     // Afterwards it may be taken back, and migrating again does nothing.
     execute(
@@ -255,9 +255,9 @@ async fn extensions_and_a_platform_in_schemas_of_their_own_are_found() {
     )
     .await;
     said(&as_role(&moves), "migrate", 0).says(&["nothing was changed"], &[]);
-    execute(
+    cluster::execute_as_superuser(
         &url,
-        format!("DROP OWNED BY {moves}, {works} CASCADE; DROP ROLE {moves}, {works}"),
+        &format!("DROP OWNED BY {moves}, {works} CASCADE; DROP ROLE {moves}, {works}"),
     )
     .await;
 }
@@ -269,9 +269,9 @@ async fn what_would_be_decided_is_shown_before_anything_is_installed() {
     let url = database.url();
     plant(&url).await;
     let looks = format!("looks_{}", database.name());
-    execute(
+    cluster::execute_as_superuser(
         &url,
-        format!(
+        &format!(
             "CREATE ROLE {looks} LOGIN; GRANT USAGE ON SCHEMA public TO {looks};
              GRANT SELECT ON ALL TABLES IN SCHEMA public TO {looks}"
         ),
@@ -313,7 +313,7 @@ async fn what_would_be_decided_is_shown_before_anything_is_installed() {
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(decided(&before), decided(&after));
-    execute(&url, format!("DROP OWNED BY {looks}; DROP ROLE {looks}")).await;
+    cluster::execute_as_superuser(&url, &format!("DROP OWNED BY {looks}; DROP ROLE {looks}")).await;
 }
 
 /// Somebody else may run it: what is printed is whole, and the record of it is the program's own.
@@ -349,9 +349,9 @@ async fn our_functions_are_nobodys_who_was_not_granted_them() {
     grant(&database, "migrator", "migrator").await;
     said(&url, "migrate", 0);
     let [asking, silent] = ["asking", "silent"].map(|name| format!("{name}_{}", database.name()));
-    execute(
+    cluster::execute_as_superuser(
         &url,
-        format!("CREATE ROLE {asking} LOGIN; CREATE ROLE {silent} LOGIN"),
+        &format!("CREATE ROLE {asking} LOGIN; CREATE ROLE {silent} LOGIN"),
     )
     .await;
     let migrator = Purpose::Migrator.url(&url);
@@ -392,9 +392,9 @@ async fn our_functions_are_nobodys_who_was_not_granted_them() {
         refused.contains("permission denied for function request"),
         "{refused}"
     );
-    execute(
+    cluster::execute_as_superuser(
         &url,
-        format!("DROP OWNED BY {asking}, {silent}; DROP ROLE {asking}, {silent}"),
+        &format!("DROP OWNED BY {asking}, {silent}; DROP ROLE {asking}, {silent}"),
     )
     .await;
 }
@@ -557,7 +557,7 @@ async fn what_one_owner_may_grant_is_told_from_what_others_have_to() {
     let url = database.url();
     plant(&url).await;
     said(&url, "migrate", 0);
-    execute(&url, "ALTER SCHEMA public OWNER TO postgres".to_owned()).await;
+    cluster::execute_as_superuser(&url, "ALTER SCHEMA public OWNER TO postgres").await;
     let ran = said(&url, "grants worker --to somebody --owned-by laravel", 0);
     assert!(!ran.stdout.contains("SCHEMA"), "{}", ran.all());
     ran.says(

@@ -5,11 +5,12 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use restore_reconciler::internals::cli::output::Document;
-use sqlx::{Connection as _, PgConnection, raw_sql};
+use sqlx::{PgConnection, raw_sql};
 use tempfile::TempDir;
 
 use super::stage::{Ran, program};
 use crate::support::case::Case;
+use crate::support::roles::{Purpose, connect};
 use crate::support::store::Fixture;
 use crate::support::time::eventually;
 
@@ -32,7 +33,7 @@ impl HeldSweep {
     async fn start() -> Self {
         let on = Fixture::postgres().await;
         on.plant((1..=RUNS).map(Case::proven)).await;
-        let mut lock = PgConnection::connect(&on.url).await.unwrap();
+        let mut lock = connect(Purpose::Engineer, &on.url).await;
         let order = raw_sql("BEGIN; LOCK TABLE audit_logs IN SHARE MODE");
         order.execute(&mut lock).await.unwrap();
 

@@ -76,11 +76,13 @@ async fn a_step_that_has_to_wait_says_for_whom() {
 
     on.execute("GRANT TRIGGER ON restore_runs, evidence_snapshots TO migrator")
         .await;
-    on.execute("GRANT pg_read_all_stats TO migrator").await;
+    on.execute_as_superuser("GRANT pg_read_all_stats TO migrator")
+        .await;
     let platform = "LOCK TABLE restore_runs IN ROW EXCLUSIVE MODE";
     let session = left_open(&on, Purpose::Platform, platform).await;
     let adding = run(&on.url, &["migrate", "--with-platform-trigger"]);
-    on.execute("REVOKE pg_read_all_stats FROM migrator").await;
+    on.execute_as_superuser("REVOKE pg_read_all_stats FROM migrator")
+        .await;
     assert!(
         adding.stderr.contains("platform (process ") && adding.stderr.contains(platform),
         "{}",

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use sqlx::{Connection as _, PgConnection, raw_sql};
+use sqlx::{Connection as _, raw_sql};
 use tempfile::TempDir;
 use tokio::task;
 
@@ -189,7 +189,7 @@ async fn a_repair_outlives_a_deadlock_with_a_worker() {
         let url = url.clone();
         move || said(&url, "migrate --repair", 0)
     });
-    let mut observer = PgConnection::connect(&url).await.expect("a connection");
+    let mut observer = connect(Purpose::Engineer, &url).await;
     let waits =
         "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'apalis.workers'::regclass";
     let waits = async || {
@@ -219,7 +219,7 @@ async fn an_index_is_not_built_for_ever() {
     let slow = "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(30); END';
                 CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION slow();
                 DROP INDEX reconciler.watch_list_by_time";
-    execute(&url, slow.to_owned()).await;
+    cluster::execute_as_superuser(&url, slow).await;
     let config = TempDir::new().expect("a directory");
     let config = config.path().join("reconciler.toml");
     let limits = "[database]\nstatement_timeout = \"1s\"\nlock_timeout = \"1s\"\n";
@@ -239,7 +239,7 @@ async fn an_index_is_not_built_for_ever() {
             "raise database.statement_timeout for this command",
         ],
     );
-    execute(&url, "DROP EVENT TRIGGER slow".to_owned()).await;
+    cluster::execute_as_superuser(&url, "DROP EVENT TRIGGER slow").await;
     let mut repair = program(&url, &repair);
     ran(&mut repair)
         .exits(0)

@@ -192,7 +192,7 @@ pub(crate) async fn plant(url: &str) {
 
 /// Runs statements beside the program.
 pub(crate) async fn execute(url: &str, script: &'static str) {
-    let standin = Standin::new(url).unwrap();
+    let standin = Standin::new(&Purpose::Engineer.url(url)).unwrap();
     standin.execute_script(script).await.unwrap();
 }
 

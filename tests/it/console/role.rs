@@ -8,7 +8,7 @@ use super::program::{Serving, Settings};
 use super::server::{Ask, CHIEF, entry};
 use crate::manual::grants;
 use crate::support::case::{Case, rows_of};
-use crate::support::cluster::database;
+use crate::support::cluster::{database, execute_as_superuser};
 use crate::support::roles::Purpose;
 use crate::support::worker::{said_by, stage};
 
@@ -34,7 +34,7 @@ async fn a_console_needs_no_more_than_the_manual_grants() {
          REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM PUBLIC;
          CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA public TO {role};"
     );
-    execute(&pool, made).await;
+    execute_as_superuser(&database.url(), &made).await;
     execute(&pool, grants_in_the_manual(&role)).await;
 
     let (url, as_role) = (database.url(), format!("{role}@"));
@@ -92,7 +92,8 @@ async fn a_console_needs_no_more_than_the_manual_grants() {
     serving.stop().await;
 
     assert_few_rights(&url).await;
-    execute(&pool, format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    let gone = format!("DROP OWNED BY {role}; DROP ROLE {role}");
+    execute_as_superuser(&database.url(), &gone).await;
 }
 
 /// What is granted lets nobody write, nor read what no page shows.

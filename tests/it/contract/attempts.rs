@@ -3,9 +3,10 @@
 use reconciler_jobs::sweep::admission::Admission;
 use restore_reconciler::internals::storage::{Rechecks, Settlement};
 use restore_reconciler::internals::sweep::Scope;
-use sqlx::{Connection as _, PgConnection, raw_sql};
+use sqlx::raw_sql;
 
 use crate::support::case::{Case, FOREIGN};
+use crate::support::roles::{Purpose, connect};
 use crate::support::store::{
     Columns, Fixture, committed, deferred, moment, moved, on_both, pages, refused, run_ids, settle,
     settling,
@@ -304,7 +305,7 @@ async fn a_try_that_meets_a_lock_does_not_count() {
     tried(&on, 1, 4).await;
     on.plant([Case::failed(2)]).await;
     let before = remembered(&on).await;
-    let mut other = PgConnection::connect(&on.url).await.unwrap();
+    let mut other = connect(Purpose::Engineer, &on.url).await;
     raw_sql("BEGIN; SELECT FROM operation_runs WHERE id = 1 FOR UPDATE")
         .execute(&mut other)
         .await

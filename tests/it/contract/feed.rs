@@ -7,7 +7,7 @@ use reconciler_jobs::restore_execute::ReasonCode;
 use restore_reconciler::internals::doctor::{Level, examine};
 use restore_reconciler::internals::storage::{FeedProgress, Store};
 use sqlx::postgres::PgListener;
-use sqlx::{Connection as _, PgConnection, PgPool, raw_sql};
+use sqlx::{PgConnection, PgPool, raw_sql};
 
 use super::notices::HALF_FULL;
 use crate::support::case::Case;
@@ -219,12 +219,14 @@ async fn what_was_written_on_another_server_gets_its_position() {
 #[tokio::test]
 async fn one_at_a_time_gives_positions_and_tells_of_a_batch_once() {
     let on = judged(1..=20).await;
-    let mut listener = PgListener::connect(&on.url).await.expect("a connection");
+    let mut listener = PgListener::connect(&on.url_of(Purpose::Engineer))
+        .await
+        .expect("a connection");
     listener
         .listen("reconciler_verdict")
         .await
         .expect("a channel");
-    let mut other = PgConnection::connect(&on.url).await.expect("a connection");
+    let mut other = connect(Purpose::Engineer, &on.url).await;
     let lock = async |other: &mut PgConnection, statement: &str| {
         sqlx::query(statement_of(statement))
             .execute(other)
@@ -242,7 +244,7 @@ async fn one_at_a_time_gives_positions_and_tells_of_a_batch_once() {
     let heard = listener.recv().await.expect("a notification");
     assert_eq!(heard.payload(), "20", "the last position");
 
-    on.execute(HALF_FULL).await;
+    on.execute_as_superuser(HALF_FULL).await;
     on.plant([Case::proven(21)]).await;
     on.settle(&[21]).await;
     // A session that has asked before does not ask again what the server is like.
@@ -267,7 +269,7 @@ async fn a_verdict_that_is_gone_keeps_its_place() {
     let on = judged([1, 2, 3]).await;
     place_verdicts(&on, 3).await;
     let first = on.numbers(RUNS).await[0];
-    on.execute(&format!(
+    on.execute_as_superuser(&format!(
         "SET session_replication_role = replica; DELETE FROM reconciler.ledger WHERE operation_run_id = {first};
          DELETE FROM reconciler.ledger_facts; RESET session_replication_role"
     ))

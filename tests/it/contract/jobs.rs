@@ -6,9 +6,10 @@ use reconciler_jobs::ids::RunId;
 use restore_reconciler::internals::storage::{
     ClaimedJob, ErrorKind, Settled, Settlement, StoreError,
 };
-use sqlx::{Connection as _, PgConnection, raw_sql};
+use sqlx::raw_sql;
 
 use crate::support::case::Case;
+use crate::support::roles::{Purpose, connect};
 use crate::support::scene::text_of;
 use crate::support::store::{Columns, Fixture, by_run, claimed, deferred, refused, settling};
 
@@ -176,7 +177,7 @@ async fn a_run_that_is_held_gives_its_jobs_back_for_a_second_later() {
     let on = prepared([1, 2, 3]).await;
     on.store.suspect(&[RunId(3)], "heir").await.unwrap();
     let jobs = held(&on, [1, 1, 2, 3], WORKER).await;
-    let mut other = PgConnection::connect(&on.url).await.unwrap();
+    let mut other = connect(Purpose::Engineer, &on.url).await;
     raw_sql("BEGIN; SELECT FROM operation_runs WHERE id IN (1, 3) FOR UPDATE")
         .execute(&mut other)
         .await

@@ -48,7 +48,9 @@ async fn what_others_have_set_fails_no_caller() {
 #[tokio::test]
 async fn nobody_is_notified_while_half_of_the_servers_queue_is_taken() {
     let on = platform().await;
-    let mut listener = PgListener::connect(&on.url).await.expect("a connection");
+    let mut listener = PgListener::connect(&on.url_of(Purpose::Engineer))
+        .await
+        .expect("a connection");
     listener.listen("reconciler_wake").await.expect("a channel");
     let heard_first = async |listener: &mut PgListener| {
         let mut platform = connect(Purpose::Platform, &on.url).await;
@@ -66,7 +68,7 @@ async fn nobody_is_notified_while_half_of_the_servers_queue_is_taken() {
         is_end
     };
     assert!(!heard_first(&mut listener).await, "there is room");
-    on.execute(HALF_FULL).await;
+    on.execute_as_superuser(HALF_FULL).await;
     assert!(heard_first(&mut listener).await, "there is none to spare");
     assert_eq!(jobs(&on).await, 2);
 }

@@ -9,11 +9,12 @@ use reconciler_jobs::ids::RunId;
 use restore_reconciler::internals::config::Config;
 use restore_reconciler::internals::health::{Health, HealthCheck, HealthLimits, Loop, Report};
 use restore_reconciler::internals::worker::{self, Broken, Options};
-use sqlx::{Connection as _, PgConnection, raw_sql};
+use sqlx::raw_sql;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::case::Case;
+use crate::support::roles::{Purpose, connect};
 use crate::support::scene::until_ready;
 use crate::support::store::{Fixture, on_both, settling};
 use crate::support::time::{eventually, in_time};
@@ -108,7 +109,7 @@ async fn a_queue_whose_looks_fail_is_not_polled(on: Fixture) {
 async fn a_queue_whose_looks_hang_is_not_polled() {
     let on = Fixture::postgres().await.with_queue().await;
     let hands = Hands::on(&on).await;
-    let mut other = PgConnection::connect(&on.url).await.unwrap();
+    let mut other = connect(Purpose::Engineer, &on.url).await;
     raw_sql("BEGIN; LOCK TABLE apalis.jobs IN ACCESS EXCLUSIVE MODE")
         .execute(&mut other)
         .await

@@ -111,7 +111,7 @@ async fn every_session_is_in_utc_whatever_the_role_begins_in() {
     let database = on.value("SELECT quote_ident(current_database())").await;
     let database = database.expect("a name");
     for role in ["reconciler", "migrator", "console"] {
-        on.execute(&format!(
+        on.execute_as_superuser(&format!(
             "ALTER ROLE {role} IN DATABASE {database} SET TimeZone = 'Europe/Berlin'"
         ))
         .await;

@@ -50,7 +50,7 @@ pub(super) async fn break_each(
         let on = platform().await;
         let role = Role::new(&on, "LOGIN").await;
         let weak = format!("ALTER FUNCTION {function} OWNER TO {}", role.quoted);
-        on.execute(if broken == function { &weak } else { broken })
+        on.execute_as_superuser(if broken == function { &weak } else { broken })
             .await;
         act(&on, broken).await;
         role.forget(&on).await;

@@ -125,7 +125,8 @@ async fn what_a_console_lacks_is_what_the_manual_grants() {
 
     let role = Role::new(&on, "LOGIN").await;
     let by_manual = role.name.replace("the \"worker\" of ", "console_");
-    on.execute(&format!("CREATE ROLE {by_manual} LOGIN")).await;
+    on.execute_as_superuser(&format!("CREATE ROLE {by_manual} LOGIN"))
+        .await;
     on.execute(&grants_in_the_manual(&by_manual)).await;
     let console = role.store().await;
     let checks = examine_as(&console, Some(doctor::Purpose::Console)).await;
@@ -151,7 +152,7 @@ async fn what_a_console_lacks_is_what_the_manual_grants() {
     assert_serves(&on.store).await;
     let checks = examine(&console).await;
     assert_finds(&checks, "what is not there", "workspaces cannot be found");
-    on.execute(&format!("DROP OWNED BY {by_manual}; DROP ROLE {by_manual}"))
+    on.execute_as_superuser(&format!("DROP OWNED BY {by_manual}; DROP ROLE {by_manual}"))
         .await;
     role.forget(&on).await;
 }
@@ -182,7 +183,7 @@ async fn one_role_for_both_the_worker_and_the_console_is_judged_as_the_worker() 
     on.set_up_queue().await;
     let role = Role::new(&on, "LOGIN").await;
     let quoted = &role.quoted;
-    on.execute(&format!(
+    on.execute_as_superuser(&format!(
         "GRANT reconciler, console TO {quoted};
          ALTER ROLE {quoted} SET search_path = public, reconciler"
     ))
@@ -233,7 +234,7 @@ async fn a_role_that_may_do_much_is_advised_against() {
     assert_finds(&examine(&role.store().await).await, "role", "superuser");
 
     let quoted = &role.quoted;
-    on.execute(&format!(
+    on.execute_as_superuser(&format!(
         "ALTER ROLE {quoted} NOSUPERUSER; ALTER TABLE restore_runs OWNER TO {quoted}"
     ))
     .await;
@@ -261,7 +262,8 @@ async fn what_keeps_a_role_from_working_is_a_problem_with_the_statement_that_end
     let read_only = "ALTER ROLE {role} SET default_transaction_read_only = on";
     for (subject, cause) in [("search path", beside), ("writes", read_only)] {
         let (on, role) = prepared_with_role("SUPERUSER LOGIN").await;
-        on.execute(&cause.replace("{role}", &role.quoted)).await;
+        on.execute_as_superuser(&cause.replace("{role}", &role.quoted))
+            .await;
         let worker = role.store().await;
         let checks = examine(&worker).await;
         assert_eq!(subjects(&checks, Level::Problem), [subject]);
@@ -460,7 +462,7 @@ async fn an_index_that_was_not_built_to_its_end_is_dropped_first() {
     let on = prepared().await;
     let subject = "index on restore_runs";
     assert_mends(&on, &on.store, subject, Level::Advice).await;
-    on.execute(
+    on.execute_as_superuser(
         "UPDATE pg_index SET indisvalid = false
          WHERE indexrelid = 'restore_runs_live_operation_run_id_index'::regclass",
     )
@@ -500,7 +502,7 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
     // The platform connects as another role, and so do we.
     let role = Role::new(&on, "LOGIN").await;
     let quoted = &role.quoted;
-    on.execute(&format!("ALTER TABLE operation_runs OWNER TO {quoted}"))
+    on.execute_as_superuser(&format!("ALTER TABLE operation_runs OWNER TO {quoted}"))
         .await;
     assert_mends(&on, &on.store, "reconciler.request", Level::Advice).await;
 
@@ -511,7 +513,7 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
         (dropped, "evidence_snapshots only"),
     ];
     assert_found_after(&on, "platform trigger", &changes).await;
-    on.execute("ALTER TABLE operation_runs OWNER TO CURRENT_USER")
+    on.execute("ALTER TABLE operation_runs OWNER TO laravel")
         .await;
     role.forget(&on).await;
 }
@@ -573,7 +575,7 @@ async fn sessions_that_begin_in_another_time_zone_are_pointed_out() {
     let quoted = &role.quoted;
     let database = on.value("SELECT quote_ident(current_database())").await;
     let database = database.expect("a name");
-    on.execute(&format!(
+    on.execute_as_superuser(&format!(
         "ALTER ROLE {quoted} IN DATABASE {database} SET TimeZone = 'Europe/Berlin'"
     ))
     .await;

@@ -6,7 +6,9 @@ use futures_util::TryStreamExt as _;
 use serde::Deserialize;
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Row as _};
+use sqlx::{ConnectOptions as _, Row as _};
+
+use crate::support::roles::{Purpose, connect};
 
 /// All that a database says about one run.
 #[derive(Debug, Default)]
@@ -79,7 +81,7 @@ pub(super) async fn each_run(url: &str, mut judge: impl FnMut(&Said)) {
             hear(sqlite_line(&row));
         }
     } else {
-        let mut connection = PgConnection::connect(url).await.expect("a connection");
+        let mut connection = connect(Purpose::Engineer, url).await;
         // Facts are sorted with their rows; without this, on disk.
         let set = sqlx::query("SET work_mem = '256MB'");
         set.execute(&mut connection).await.expect("a setting");

@@ -38,6 +38,11 @@ BEGIN
             EXECUTE format('CREATE ROLE %I LOGIN', wanted);
         END IF;
     END LOOP;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'engineer') THEN
+        CREATE ROLE engineer LOGIN;
+        GRANT laravel, migrator, reconciler, console, platform TO engineer WITH ADMIN OPTION;
+        GRANT pg_monitor TO engineer;
+    END IF;
 END
 $$";
 
@@ -169,9 +174,7 @@ impl Cluster {
 
     /// Does something as the superuser.
     pub(crate) async fn execute(&self, statement: &str) {
-        let mut connection = connect(&self.url.parse().expect("a PostgreSQL URL")).await;
-        let done = execute(&mut connection, statement.to_owned()).await;
-        done.expect(statement);
+        execute_as_superuser(&self.url, statement).await;
     }
 
     /// Starts a hot standby of this cluster, which has to [`Cluster::survive_kills`] and is started again twice.
@@ -279,6 +282,13 @@ fn cluster_url() -> &'static str {
 )]
 pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Does something as the superuser, in the database at `url`.
+pub(crate) async fn execute_as_superuser(url: &str, statements: &str) {
+    let mut connection = connect(&url.parse().expect("a PostgreSQL URL")).await;
+    let done = execute(&mut connection, statements.to_owned()).await;
+    done.unwrap_or_else(|error| panic!("{statements}: {error}"));
 }
 
 async fn connect(options: &PgConnectOptions) -> PgConnection {

@@ -8,6 +8,8 @@ use restore_reconciler::internals::storage::queue_file;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection, raw_sql};
 
+use super::roles::{Purpose, connect};
+
 const TRIGGER: &str = "
     CREATE OR REPLACE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -29,7 +31,7 @@ pub(crate) struct Held(PgConnection);
 
 /// Has the settlement of `run`, in the database at `url`, wait before it closes the run.
 pub(crate) async fn hold(url: &str, run: i64) -> Held {
-    let mut session = PgConnection::connect(url).await.expect("a connection");
+    let mut session = connect(Purpose::Engineer, url).await;
     let trigger = raw_sql(TRIGGER).execute(&mut session).await;
     trigger.expect("a trigger");
     let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(run);

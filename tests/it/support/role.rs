@@ -20,7 +20,10 @@ impl Role {
         let database = connection.get_database().expect("a name");
         let name = format!("the \"worker\" of {}", &database[..20]);
         let quoted = format!("\"{}\"", name.replace('"', "\"\""));
-        on.execute(&format!("CREATE ROLE {quoted} {options}")).await;
+        on.execute_as_superuser(&format!(
+            "CREATE ROLE {quoted} {options}; GRANT {quoted} TO engineer"
+        ))
+        .await;
         let url = connection.username(&name).to_url_lossy().to_string();
         Self { name, quoted, url }
     }
@@ -39,7 +42,7 @@ impl Role {
     /// Removes it with all that it has and may do.
     pub(crate) async fn forget(self, on: &Fixture) {
         let quoted = &self.quoted;
-        on.execute(&format!(
+        on.execute_as_superuser(&format!(
             "DROP OWNED BY {quoted} CASCADE; DROP ROLE {quoted}"
         ))
         .await;

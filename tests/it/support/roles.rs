@@ -26,6 +26,9 @@ pub(crate) enum Purpose {
     Console,
     /// The platform's application: reads and writes its tables, and asks for runs.
     Platform,
+    /// Looks after the database: may be any of them, and sees what their sessions do. So tests look, and put in the way what
+    /// is none of these roles' business.
+    Engineer,
 }
 
 /// The superuser's name, as `tests/postgres` makes it.
@@ -38,18 +41,19 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO platform;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO platform;";
 
 /// Everybody who may connect.
-pub(super) fn names() -> [&'static str; 7] {
-    let [owner, migrator, worker, observer, console, platform] = [
+pub(super) fn names() -> [&'static str; 8] {
+    let [owner, migrator, worker, observer, console, platform, engineer] = [
         Purpose::Owner,
         Purpose::Migrator,
         Purpose::Worker,
         Purpose::Observer,
         Purpose::Console,
         Purpose::Platform,
+        Purpose::Engineer,
     ]
     .map(Purpose::role);
     [
-        SUPERUSER, owner, migrator, worker, observer, console, platform,
+        SUPERUSER, owner, migrator, worker, observer, console, platform, engineer,
     ]
 }
 
@@ -63,6 +67,7 @@ impl Purpose {
             Self::Observer => "observer",
             Self::Console => "console",
             Self::Platform => "platform",
+            Self::Engineer => "engineer",
         }
     }
 

@@ -111,7 +111,7 @@ $$";
 /// A store, migrated, with the stand-in's tables and the scopes of [`world`].
 pub(crate) struct Fixture {
     pub(crate) store: Store,
-    /// In the superuser's hands, for what reaches into both the platform's tables and ours.
+    /// In the engineer's hands, for what reaches into both the platform's tables and ours.
     pub(crate) standin: Standin,
     /// Plants rows, as the platform's application.
     pub(crate) platform: Standin,
@@ -212,11 +212,13 @@ impl Fixture {
     pub(crate) async fn in_database(database: TestDatabase) -> Self {
         let url = database.url();
         let store = open(&url).await;
-        let pool = PgPoolOptions::new().max_connections(2).connect(&url).await;
+        let engineer = Purpose::Engineer.url(&url);
+        let pool = PgPoolOptions::new().max_connections(2);
+        let pool = pool.connect(&engineer).await;
         let pool = pool.expect("the database accepts more connections");
         Self {
             store,
-            standin: Standin::new(&url).expect("a URL"),
+            standin: Standin::new(&engineer).expect("a URL"),
             platform: Standin::new(&Purpose::Platform.url(&url)).expect("a URL"),
             url,
             raw: Raw::Postgres(pool),
@@ -283,7 +285,12 @@ impl Fixture {
         self
     }
 
-    /// The connections to a PostgreSQL.
+    /// What only a superuser may do: make roles, end sessions of others, change the server.
+    pub(crate) async fn execute_as_superuser(&self, statements: &str) {
+        cluster::execute_as_superuser(&self.url, statements).await;
+    }
+
+    /// The connections to a PostgreSQL, the engineer's.
     pub(crate) fn pg(&self) -> &PgPool {
         match &self.raw {
             Raw::Postgres(pool) => pool,

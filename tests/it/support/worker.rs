@@ -73,7 +73,8 @@ pub(crate) async fn stage(url: &str) -> PgPool {
     grant(url).await;
     let platform = Standin::new(&Purpose::Platform.url(url)).expect("a URL");
     platform.plant(&world()).await.expect("the world");
-    let pool = PgPoolOptions::new().max_connections(2).connect(url).await;
+    let pool = PgPoolOptions::new().max_connections(2);
+    let pool = pool.connect(&Purpose::Engineer.url(url)).await;
     pool.expect("the database accepts more connections")
 }
 

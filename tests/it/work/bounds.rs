@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use restore_reconciler::internals::clock::Stopwatch;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::Connection as _;
 use tokio::time::interval;
 
 use super::{LATEST_BEAT, end_soundly};
 use crate::support::case::Case;
+use crate::support::roles::{Purpose, connect};
 use crate::support::scene::{NO_SWEEPS, OPEN, Scene, until_answered, until_ready, until_said};
 use crate::support::time::TIMEOUT;
 use crate::support::worker::Worker;
@@ -48,7 +49,7 @@ async fn a_lock_on_the_queue_costs_no_connections_and_restarts_nobody() {
         // The test has some under the same name.
         let connections_before = scene.count(CONNECTIONS).await;
         let worker = scene.worker().await;
-        let mut session = PgConnection::connect(scene.url()).await.expect("a session");
+        let mut session = connect(Purpose::Engineer, scene.url()).await;
         let locked = sqlx::raw_sql(lock).execute(&mut session).await;
         locked.expect("a lock");
         let since = Stopwatch::start();

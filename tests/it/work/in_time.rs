@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use restore_reconciler::internals::clock::Stopwatch;
-use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
 
 use super::end_soundly;
 use crate::support::case::Case;
 use crate::support::proxy::Proxy;
+use crate::support::roles::{Purpose, connect};
 use crate::support::scene::{NO_SWEEPS, OPEN_JOBS, Scene, VERDICTS, dismiss, until_ready};
 use crate::support::store::{Fixture, moment, on_both};
 use crate::support::time::{Machine, eventually};
@@ -145,7 +145,7 @@ async fn requests_that_come_at_the_same_time_are_dealt_with_at_once() {
 
     let mut clients = JoinSet::new();
     for client in 0..CONNECTIONS {
-        let mut session = PgConnection::connect(scene.url()).await.expect("a session");
+        let mut session = connect(Purpose::Engineer, scene.url()).await;
         clients.spawn(async move {
             for run in (client * EACH + 1)..=(client + 1) * EACH {
                 let asked = sqlx::query_scalar("SELECT reconciler.request($1)").bind(run);

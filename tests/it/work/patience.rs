@@ -10,6 +10,7 @@ use tokio::time::interval;
 use super::end_soundly;
 use crate::support::case::Case;
 use crate::support::hold::Writer;
+use crate::support::roles::{Purpose, connect};
 use crate::support::scene::{
     DONE, IN_HAND, NO_SWEEPS, OPEN, OPEN_JOBS, SWEEPS, Scene, TAKEN_AWAY, dismiss, until_answered,
     until_ready, until_said,
@@ -47,8 +48,7 @@ impl Lock {
         if scene.database.is_sqlite() {
             return Self::File(Writer::of_platform(scene.url()).await);
         }
-        let session = PgConnection::connect(scene.url()).await;
-        let mut session = session.expect("a connection");
+        let mut session = connect(Purpose::Engineer, scene.url()).await;
         let lock = "BEGIN; LOCK TABLE restore_runs IN ACCESS EXCLUSIVE MODE";
         let locked = sqlx::raw_sql(lock).execute(&mut session).await;
         locked.expect("a lock");

@@ -52,23 +52,23 @@ async fn at_its_role_s_connection_limit_a_worker_names_it_and_goes_on_once_it_is
     for (run, sessions) in [(1, 0), (2, 1)] {
         scene.plant([Case::proven(run)]).await;
         let before = worker.said().matches(LIMIT).count();
-        scene.execute(&limited_to(sessions)).await;
+        scene.execute_as_superuser(&limited_to(sessions)).await;
         says_which_limit(&worker, before).await;
         scene
             .execute(&format!("SELECT reconciler.request({run})"))
             .await;
         scene
-            .execute("ALTER ROLE reconciler CONNECTION LIMIT -1")
+            .execute_as_superuser("ALTER ROLE reconciler CONNECTION LIMIT -1")
             .await;
         until_ready(&worker).await;
         scene.until(OPEN, 0, &worker).await;
     }
     // Another one is started at the limit.
-    scene.execute(&limited_to(0)).await;
+    scene.execute_as_superuser(&limited_to(0)).await;
     let other = scene.unready_at(scene.url()).await;
     says_which_limit_at_the_start(&other).await;
     scene
-        .execute("ALTER ROLE reconciler CONNECTION LIMIT -1")
+        .execute_as_superuser("ALTER ROLE reconciler CONNECTION LIMIT -1")
         .await;
     until_ready(&other).await;
     until_ready(&worker).await;

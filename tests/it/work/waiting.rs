@@ -43,7 +43,7 @@ async fn whoever_is_started_first_waits_says_for_what_once_and_goes_on_by_itself
     let no_rights = "permission denied for schema reconciler";
     until_said(&worker, no_role).await;
     until_shown(&console, 503).await;
-    on.execute(&format!(
+    on.execute_as_superuser(&format!(
         "CREATE ROLE {works} LOGIN; CREATE ROLE {shows} LOGIN"
     ))
     .await;
@@ -76,7 +76,7 @@ async fn whoever_is_started_first_waits_says_for_what_once_and_goes_on_by_itself
     eventually(outcome, async || worker.said()).await;
     dismiss(worker).await;
     console.stop().await;
-    on.execute(&format!(
+    on.execute_as_superuser(&format!(
         "DROP OWNED BY {works}, {shows}; DROP ROLE {works}, {shows}"
     ))
     .await;
