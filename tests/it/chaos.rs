@@ -102,6 +102,7 @@ async fn no_run_is_lost_doubled_or_overclaimed_whatever_fails() {
 
     until_nothing_is_open(&scene, &crew).await;
     report(&"every run is closed");
+    crew.until_ready().await;
     crew.dismiss().await;
     let restarts = crew.restarts();
     report(&format_args!(

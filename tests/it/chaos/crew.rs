@@ -9,6 +9,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::interval;
 
 use crate::support::proxy::Proxy;
+use crate::support::scene::until_ready;
 use crate::support::time::in_time;
 use crate::support::worker::Worker;
 
@@ -136,6 +137,14 @@ impl Crew {
         worker.stop();
         pause.await;
         worker.go_on();
+    }
+
+    /// Waits until each worker is ready: none has been away for good since its server was.
+    pub(super) async fn until_ready(&self) {
+        for place in &self.places {
+            let worker = place.worker.lock().await;
+            until_ready(worker.as_ref().expect("a worker")).await;
+        }
     }
 
     /// Asks every worker to end, at once, and fails the test unless all do so in peace.

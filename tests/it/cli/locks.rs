@@ -13,6 +13,9 @@ use crate::support::roles::{Purpose, connect};
 use crate::support::store::Fixture;
 use crate::support::time::in_time;
 
+/// More often than it says that it waits.
+const TURNS: usize = 15;
+
 /// A session of this role in which a transaction is left open.
 async fn left_open(on: &Fixture, by: Purpose, statement: &'static str) -> PgConnection {
     let mut session = connect(by, &on.url).await;
@@ -128,6 +131,8 @@ async fn who_has_the_turn_is_named_and_not_waited_for_for_ever() {
         let mut last = String::new();
         while let Some(line) = in_time("its end", lines.next_line()).await.expect("text") {
             last += &line;
+            let waits = last.matches(said).count();
+            assert!(waits < TURNS, "it waits for ever: {last}");
         }
         let ended = in_time("its end", migrating.wait()).await;
         assert_eq!(ended.expect("it was waited for").code(), Some(1), "{last}");

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use restore_reconciler::internals::storage::{Access, Limits, QueuePool, connect};
 use sqlx::PgPool;
+use tokio::task::block_in_place;
 use tokio::time::timeout;
 
 use crate::support::case::Case;
+use crate::support::cluster;
 use crate::support::proxy::Proxy;
 use crate::support::roles::Purpose;
-use crate::support::store::{Fixture, open, run_ids};
+use crate::support::store::{Fixture, open, run_ids, settle, settling};
 use crate::support::time::{eventually, in_time};
 
 /// One of a store's pools, all of which are made alike, through a proxy; with room for two connections, and
@@ -57,7 +59,7 @@ async fn an_idle_connection_that_does_not_answer_is_replaced() {
 
 /// The name of a server leads to another one after a failover, under a process that has been connected for long.
 #[tokio::test]
-async fn each_connection_is_to_the_primary_where_that_is_asked_for() {
+async fn each_connection_is_to_the_kind_of_server_that_is_asked_for() {
     let on = Fixture::postgres().await;
     // The server's own answer, in a schema that comes before its own.
     on.execute(
@@ -76,20 +78,25 @@ async fn each_connection_is_to_the_primary_where_that_is_asked_for() {
     let opened = async |attributes: &str| {
         let url = format!("{url}&{path}&target_session_attrs={attributes}");
         let store = connect(&url, Access::Write, &limits).await;
-        store.expect("it is the primary")
+        store.expect("it is such a server")
     };
     let (primary, any) = (opened("primary").await, opened("any").await);
     assert!(primary.has_platform().await.expect("an answer"));
     let listening = primary.listen(None).await.expect("a connection");
-    on.execute("UPDATE failover.state SET is_standby = true")
-        .await;
-    drop(listening);
     // A failover ends the server, and every open connection with it.
-    on.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE datname = current_database() AND usename = 'reconciler'",
-    )
-    .await;
+    let becomes = async |is_standby: bool| {
+        on.execute(&format!(
+            "UPDATE failover.state SET is_standby = {is_standby}"
+        ))
+        .await;
+        on.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND usename = 'reconciler'",
+        )
+        .await;
+    };
+    becomes(true).await;
+    drop(listening);
     assert!(primary.has_platform().await.is_err());
     assert!(primary.listen(None).await.is_err());
     let QueuePool::Postgres(queue) = primary.queue_pool() else {
@@ -97,9 +104,46 @@ async fn each_connection_is_to_the_primary_where_that_is_asked_for() {
     };
     assert!(queue.acquire().await.is_err());
     assert!(any.has_platform().await.expect("an answer"));
-    on.execute("UPDATE failover.state SET is_standby = false")
-        .await;
+    let standby = opened("standby").await;
+    assert!(standby.has_platform().await.expect("an answer"));
+    becomes(false).await;
+    assert!(standby.has_platform().await.is_err());
     assert!(primary.has_platform().await.expect("an answer"));
+}
+
+/// No limit ends a commit that waits for its standby, so it keeps its place in the pool, whoever gave up on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_waits_for_a_standby_takes_one_session_and_no_more() {
+    let mut cluster = cluster::private();
+    cluster.survive_kills().await;
+    cluster.set("wal_level", "replica").await;
+    cluster.set("max_wal_senders", "4").await;
+    block_in_place(|| cluster.kill());
+    block_in_place(|| cluster.start_again());
+    let on = Fixture::in_database(cluster.database().await).await;
+    on.furnish().await;
+    on.plant([1, 2].map(Case::proven)).await;
+    cluster.set("synchronous_standby_names", "gone").await;
+    let limits = Limits {
+        connections_max: 1,
+        ..Limits::default()
+    };
+    let store = connect(&Purpose::Worker.url(&on.url), Access::Write, &limits).await;
+    let store = store.expect("it is the primary");
+    // Longer, the second time, than a session that is given back may take to answer.
+    for (run, wait) in [(1, 2), (2, 9)] {
+        let (runs, with, mut settled) = (run_ids(&[run]), settling(), Vec::new());
+        let confirmed = store.settle(&runs, &with, &mut settled);
+        let confirmed = timeout(Duration::from_secs(wait), confirmed).await;
+        assert!(!matches!(confirmed, Ok(Ok(()))), "run {run}");
+    }
+    let waiting = "pg_stat_activity WHERE usename = 'reconciler' AND wait_event = 'SyncRep'";
+    assert_eq!(on.number_of(waiting).await, 1);
+    cluster.set("synchronous_standby_names", "").await;
+    let is_told = async || (on.number_of("reconciler.ledger").await == 1).then_some(());
+    eventually(is_told, async || "it is not confirmed".to_owned()).await;
+    settle(&store, &[2], &settling()).await;
+    on.assert_one_of_each(2).await;
 }
 
 /// Moments without a zone are UTC's in every statement, also in those that are sent by themselves, whatever zone the role's
