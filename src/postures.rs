@@ -51,7 +51,7 @@ pub fn posture(latest: Option<&Latest>, at: At<'_>, with_evidence: bool) -> Envi
             run: run.as_ref(),
             evidence: with_evidence.then_some(evidence),
         });
-        (restore.id, cause.state())
+        (restore.id, cause)
     });
     EnvironmentPosture::of(history)
 }

@@ -35,3 +35,5 @@ pub mod stamp;
 pub mod sweep;
 pub mod trace;
 mod vocabulary;
+
+pub use vocabulary::quantity;

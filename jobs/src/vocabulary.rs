@@ -83,3 +83,10 @@ macro_rules! vocabulary {
         };
     };
 }
+
+/// So many of one thing, in words: `1 item`, `2 items`.
+#[must_use]
+pub fn quantity(count: u64, one: &str) -> String {
+    let many = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{many}")
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use reconciler_fixtures::Standin;
+use reconciler_jobs::quantity;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -320,8 +321,9 @@ fn show_volume(volume: &VolumeReport, screen: &mut Screen) -> anyhow::Result<()>
     screen.tinted(
         Tint::Heading,
         &format!(
-            "{} generated runs in {} workspaces",
-            volume.runs, volume.workspaces
+            "{} in {}",
+            quantity(volume.runs, "generated run"),
+            quantity(volume.workspaces, "workspace")
         ),
     )?;
     let rows = volume.kinds.iter().map(|kind| {
@@ -357,7 +359,7 @@ fn show_passes(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<()> {
             row("failed", |counts| counts.failed),
             row("deferred", |counts| counts.deferred),
             row("refused", |counts| counts.refused),
-            row("passed over", |counts| counts.passed_over),
+            row("left alone", |counts| counts.passed_over),
         ],
     )?;
     screen.line(&pass_line("First pass", &report.first))?;
@@ -373,12 +375,16 @@ fn pass_line(name: &str, pass: &PassReport) -> String {
         return queue_line(name, pass, queue, elapsed);
     }
     if runs == 0 {
-        return format!("{name}: no run was due; {by_command} were named by command.");
+        return format!(
+            "{name}: no run was due; {} asked for by id.",
+            quantity(by_command, "run")
+        );
     }
     let (seconds, rate) = (elapsed.as_secs_f64(), per_second(runs, elapsed));
     format!(
-        "{name}: {runs} due runs in {seconds:.1} s, {rate} per second; {by_command} were named by \
-         command."
+        "{name}: {} in {seconds:.1} s, {rate} per second; {} asked for by id.",
+        quantity(runs, "due run"),
+        quantity(by_command, "run")
     )
 }
 
@@ -391,9 +397,10 @@ fn queue_line(
     let (jobs, by_command) = (queue.queued, pass.by_command.looked_at());
     let (seconds, rate) = (elapsed.as_secs_f64(), per_second(jobs, elapsed));
     format!(
-        "{name}: {jobs} jobs in {seconds:.1} s, {rate} per second; {} requests were turned away; \
-         {by_command} runs were named by command.",
-        queue.turned_away
+        "{name}: {} in {seconds:.1} s, {rate} per second; {} turned away; {} asked for by id.",
+        quantity(jobs, "job"),
+        quantity(queue.turned_away, "request"),
+        quantity(by_command, "run")
     )
 }
 

@@ -1,6 +1,7 @@
 //! `forget`: erases the facts of a workspace that has left.
 
 use reconciler_jobs::ids::WorkspaceId;
+use reconciler_jobs::quantity;
 
 use super::exit::Exit;
 use super::failure::Failure;
@@ -28,9 +29,10 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let found = store.count_forgettable(workspace).await?;
     if !args.yes {
         let what = format!(
-            "nothing was erased: of workspace {workspace} there are the facts of {} verdicts and of {} opinions, \
-             which nobody can write again",
-            found.facts, found.opinion_facts
+            "nothing was erased: of workspace {workspace} there are the facts of {} and of {}, which nobody can \
+             write again",
+            quantity(found.facts, "verdict"),
+            quantity(found.opinion_facts, "opinion")
         );
         return Err(Failure::new(what, "Give --yes as well to erase them.").into());
     }
@@ -71,7 +73,9 @@ fn show(forgotten: &Forgotten, screen: &mut Screen) -> anyhow::Result<()> {
         open_runs,
     } = forgotten;
     screen.line(&format!(
-        "Erased {facts_erased} facts of workspace {workspace}. Its {verdicts_kept} verdicts stay, with their reasons and digests."
+        "Erased {} of workspace {workspace}. Kept: {}, with their reasons and digests.",
+        quantity(*facts_erased, "fact"),
+        quantity(*verdicts_kept, "verdict")
     ))?;
     if *facts_in_ledger > 0 {
         screen.line(&format!(

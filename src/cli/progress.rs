@@ -27,7 +27,7 @@ pub(super) struct Progress<'a> {
     total: u64,
     whole: Stopwatch,
     step: Stopwatch,
-    silent: Stopwatch,
+    idle: Stopwatch,
 }
 
 impl<'a> Progress<'a> {
@@ -43,7 +43,7 @@ impl<'a> Progress<'a> {
             total,
             whole: Stopwatch::start(),
             step: Stopwatch::start(),
-            silent: Stopwatch::start(),
+            idle: Stopwatch::start(),
         }
     }
 
@@ -72,8 +72,8 @@ impl<'a> Progress<'a> {
         if let Some(bar) = &self.bar {
             bar.set_length(self.total);
             bar.set_position(self.done);
-        } else if self.silent.elapsed() >= LINE_EVERY {
-            self.silent = Stopwatch::start();
+        } else if self.idle.elapsed() >= LINE_EVERY {
+            self.idle = Stopwatch::start();
             let rate = per_second(self.done.saturating_sub(self.begun_at), self.step.elapsed());
             let line = line(self.what, self.done, self.total, rate);
             self.screen.note(&line);

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use reconciler_jobs::ids::{RunId, WorkspaceId};
+use reconciler_jobs::quantity;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::record::Source;
 use reconciler_jobs::restore_execute::{Decision, Policy, ReasonCode};
@@ -417,9 +418,8 @@ fn headline(swept: &Swept) -> String {
         (true, false) => "",
     };
     let seconds = elapsed.as_secs_f64();
-    format!(
-        "Looked at {runs} due runs{where_} in {seconds:.1} s, {rate} per second.{observed}{ending}"
-    )
+    let runs = quantity(runs, "due run");
+    format!("Looked at {runs}{where_} in {seconds:.1} s, {rate} per second.{observed}{ending}")
 }
 
 fn decided_row(decided: &SweptRun) -> [String; 5] {
@@ -460,7 +460,7 @@ fn outcomes(counts: &Tally) -> Vec<(Tint, &'static str, u64)> {
     ];
     let sometimes = [
         (Tint::Bad, "refused", counts.refused),
-        (Tint::Notice, "passed over", counts.passed_over),
+        (Tint::Notice, "left alone", counts.passed_over),
     ];
     let happened = sometimes.into_iter().filter(|(_, _, count)| *count > 0);
     always.into_iter().chain(happened).collect()

@@ -6,6 +6,7 @@ use super::output::{Document, Uninstalled};
 use super::screen::{Output, Screen};
 use super::session::Session;
 use crate::storage::{Access, Installed};
+use reconciler_jobs::quantity;
 
 /// Whether it is meant.
 #[derive(Debug, clap::Args)]
@@ -63,8 +64,8 @@ fn refuse(installed: &Installed, name: &str) -> anyhow::Result<()> {
     }
     if installed.live_workers > 0 {
         let what = format!(
-            "{} workers have been at work within the last half minute; nothing was removed",
-            installed.live_workers
+            "{} at work within the last half minute; nothing was removed",
+            quantity(installed.live_workers.unsigned_abs(), "worker")
         );
         let todo = "Stop them, wait for half a minute, and run the command again.";
         return Err(Failure::new(what, todo).into());
@@ -97,13 +98,14 @@ fn show(uninstalled: &Uninstalled, database: &str, screen: &mut Screen) -> anyho
         return Ok(());
     }
     let schemas = schemas.join(" and ");
+    let verdicts = quantity(verdicts.unsigned_abs(), "verdict");
     if *removed {
         screen.line(&format!(
-            "Removed: {schemas}, with {verdicts} verdicts and what was recorded of their proof."
+            "Removed: {schemas}, with {verdicts} and what was recorded of their proof."
         ))?;
     } else {
         screen.line(&format!(
-            "Would be removed: {schemas}, with {verdicts} verdicts and what was recorded of their proof. Nobody can \
+            "Would be removed: {schemas}, with {verdicts} and what was recorded of their proof. Nobody can \
              write them again; this keeps them: pg_dump --schema=reconciler {database}"
         ))?;
     }

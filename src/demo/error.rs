@@ -14,14 +14,14 @@ pub enum DemoError {
     #[error("this database already holds the platform's tables; a demonstration needs one without")]
     PlatformPresent,
     /// Jobs were left that nobody finished.
-    #[error("{left} of {queued} jobs are left, and none was finished for {silent:?}")]
+    #[error("{left} of {queued} jobs are left, and none was finished for {idle:?}")]
     Stalled {
         /// How many are not finished.
         left: u64,
         /// How many were queued in this pass.
         queued: u64,
         /// How long none was finished.
-        silent: Duration,
+        idle: Duration,
     },
     /// The database failed.
     #[error(transparent)]

@@ -62,13 +62,13 @@ pub struct ScenarioReport {
     pub restore_status: Option<RestoreStatus>,
     /// What was decided.
     pub decision: Conclusion,
-    /// The primary reason; null where the run was passed over.
+    /// The primary reason; null where the run was left alone.
     #[schemars(with = "Option<String>")]
     pub reason_code: Option<ReasonCode>,
     /// Every gap in the proof, in registry order.
     #[schemars(with = "Vec<String>")]
     pub missing: Vec<ReasonCode>,
-    /// What an operator should do next; empty where the run was passed over.
+    /// What an operator should do next; empty where the run was left alone.
     pub next_action: &'static str,
     /// What the rulebook demands.
     pub expected_decision: Conclusion,

@@ -179,23 +179,23 @@ async fn wait(
     mut progress: impl FnMut(u64),
 ) -> Result<(), DemoError> {
     let mut left = store.count_unfinished().await?;
-    let mut silent = Stopwatch::start();
+    let mut idle = Stopwatch::start();
     loop {
         progress(queued.saturating_sub(left));
         if left == 0 {
             return Ok(());
         }
-        if silent.elapsed() >= through.stalled_after {
+        if idle.elapsed() >= through.stalled_after {
             return Err(DemoError::Stalled {
                 left,
                 queued,
-                silent: through.stalled_after,
+                idle: through.stalled_after,
             });
         }
         tokio::time::sleep(COUNT_EVERY).await;
         let now = store.count_unfinished().await?;
         if now < left {
-            silent = Stopwatch::start();
+            idle = Stopwatch::start();
         }
         left = now;
     }

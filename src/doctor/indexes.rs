@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 /// An index that a query wants.
 #[derive(Debug)]
 pub(super) struct Wanted {
+    /// What is said to be examined.
+    pub(super) subject: &'static str,
     pub(super) table: &'static str,
     /// The name that the advised statement gives the index.
     pub(super) name: &'static str,
@@ -30,9 +32,13 @@ enum Demand {
     OneOf(&'static str, &'static [&'static str]),
 }
 
+/// When a restore was executed, as PostgreSQL prints it.
+const EXECUTED_AT: &str = "COALESCE(GREATEST(completed_at, started_at), created_at)";
+
 /// The indexes without which a query reads a whole table.
-pub(super) const WANTED: [Wanted; 5] = [
+pub(super) const WANTED: [Wanted; 6] = [
     Wanted {
+        subject: "index on operation_runs",
         table: "operation_runs",
         name: "operation_runs_open_restores_index",
         definition: "(workspace_id, id) WHERE type = 'restore.execute' AND status IN ('queued', 'running')",
@@ -46,6 +52,7 @@ pub(super) const WANTED: [Wanted; 5] = [
         ],
     },
     Wanted {
+        subject: "index on restore_runs",
         table: "restore_runs",
         name: "restore_runs_live_operation_run_id_index",
         definition: "(operation_run_id) WHERE deleted_at IS NULL",
@@ -55,6 +62,17 @@ pub(super) const WANTED: [Wanted; 5] = [
         demanded: &[Demand::IsNull("deleted_at")],
     },
     Wanted {
+        subject: "index on restore_runs by environment",
+        table: "restore_runs",
+        name: "restore_runs_executed_last_index",
+        definition: "(managed_environment_id, COALESCE(GREATEST(completed_at, started_at), created_at))",
+        purpose: "every page of environments reads all of their restores to find the one that was executed last",
+        key: EXECUTED_AT,
+        compared: &["managed_environment_id", "workspace_id", EXECUTED_AT],
+        demanded: &[Demand::IsNull("deleted_at")],
+    },
+    Wanted {
+        subject: "index on evidence_snapshots",
         table: "evidence_snapshots",
         name: "evidence_snapshots_operation_run_id_index",
         definition: "(operation_run_id)",
@@ -64,6 +82,7 @@ pub(super) const WANTED: [Wanted; 5] = [
         demanded: &[],
     },
     Wanted {
+        subject: "index on audit_logs",
         table: "audit_logs",
         name: "audit_logs_resource_index",
         definition: "(resource_type, resource_id)",
@@ -79,6 +98,7 @@ pub(super) const WANTED: [Wanted; 5] = [
         demanded: &[],
     },
     Wanted {
+        subject: "index on backup_items",
         table: "backup_items",
         name: "backup_items_backup_set_id_index",
         definition: "(backup_set_id)",
@@ -307,10 +327,16 @@ mod tests {
     #[test]
     fn what_is_advised_serves() {
         for wanted in &WANTED {
-            let (columns, rest) = wanted.definition.split_once(')').unwrap();
-            let columns = columns.trim_start_matches('(').split(", ");
-            let columns: Vec<String> = columns.map(str::to_owned).collect();
-            assert!(wanted.is_served_by(&columns, rest.strip_prefix(" WHERE ")));
+            let (columns, predicate) = match wanted.definition.split_once(" WHERE ") {
+                Some((columns, predicate)) => (columns, Some(predicate)),
+                None => (wanted.definition, None),
+            };
+            let columns = columns.trim_start_matches('(').strip_suffix(')').unwrap();
+            // What is computed keeps its commas.
+            let columns = columns.replace(EXECUTED_AT, "*");
+            let columns = columns.split(", ");
+            let columns: Vec<String> = columns.map(|it| it.replace('*', EXECUTED_AT)).collect();
+            assert!(wanted.is_served_by(&columns, predicate), "{columns:?}");
         }
     }
 }

@@ -19,6 +19,7 @@ mod rights;
 mod sqlite;
 
 use crate::storage::{Driver, Judge, Store, StoreError};
+use reconciler_jobs::quantity;
 
 pub use check::{Check, Level};
 pub use purpose::{Examination, Purpose};
@@ -70,7 +71,8 @@ fn judge_ledger(foreign: u64) -> Check {
     Check::problem(
         subject,
         format!(
-            "The ledger is another platform's: {foreign} verdicts are about runs that had the ids of runs that are there."
+            "The ledger is another platform's: {} about runs that had the ids of runs that are there.",
+            quantity(foreign, "verdict")
         ),
         "They are shown for no run and keep none from its verdict. Where a platform was built afresh or restored from \
          a dump, keep the ledger as its history; give a second platform a database of its own.",

@@ -435,7 +435,7 @@ fn judge_indexes(tables: &[Indexed]) -> impl Iterator<Item = Check> {
 }
 
 fn judge_index(wanted: &Wanted, table: &Indexed) -> Check {
-    let subject = format!("index on {}", wanted.table);
+    let subject = wanted.subject;
     let indexes: Vec<Index> = serde_json::from_str(&table.indexes).unwrap_or_default();
     let serves = |index: &&Index| wanted.is_served_by(&index.columns, index.predicate.as_deref());
     let mut serving = indexes.iter().filter(serves);

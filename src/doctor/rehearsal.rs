@@ -1,5 +1,6 @@
 //! What a rehearsal came to: a few due runs, settled for real and undone.
 
+use reconciler_jobs::quantity;
 use std::collections::BTreeMap;
 
 use super::check::Check;
@@ -35,7 +36,7 @@ pub fn judge_rehearsal(settled: &[Settled]) -> Vec<Check> {
         let more = kinds - REFUSALS_MAX;
         checks.push(Check::problem(
             REHEARSAL,
-            format!("{more} more kinds of refusals are not listed."),
+            format!("Kinds of refusals that are not listed: {more}."),
             "Repair those that are, then run `restore-reconciler doctor --rehearse` again.",
         ));
     }
@@ -72,8 +73,9 @@ fn taken(tally: &Tally) -> Check {
         "No run is due, so nothing could be rehearsed.".to_owned()
     } else {
         format!(
-            "Due runs were settled and undone: the database would take {verdicts} verdicts, and {open} runs would stay \
-             open."
+            "Due runs were settled and undone: the database would take {}, and {} would stay open.",
+            quantity(verdicts, "verdict"),
+            quantity(open, "run")
         )
     };
     Check::good(REHEARSAL, finding)

@@ -99,7 +99,7 @@ fn without_verdict(run: RunId, result: &Settlement) {
             let reason = assessment.decision.reason.code();
             tracing::debug!(
                 { { RUN_ID } = run.0, { REASON } = reason },
-                "run {run} is passed over: {reason}"
+                "run {run} is left alone: {reason}"
             );
         }
         // Said once by whoever observes it.

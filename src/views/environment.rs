@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{BackupSetId, EnvironmentId, RestoreId, RunId};
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::backup_health::{
-    self, BackupFinding, BackupHealth, BackupReading, BackupSetFacts, Quality,
+    self, BackupFinding, BackupHealth, BackupReading, BackupSetFacts, BackupStatus, Quality,
 };
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::posture::{Posture, PostureReason};
@@ -89,7 +89,9 @@ pub struct BackupSetShown {
     pub id: BackupSetId,
     /// The backup set's name.
     pub name: String,
-    /// When it was completed, where that can be read.
+    /// How it ended.
+    pub status: BackupStatus,
+    /// When it ended, where that can be read.
     pub completed_at: Option<Moment>,
     /// What was captured.
     pub quality: Quality,
@@ -100,6 +102,9 @@ pub struct BackupSetShown {
 pub struct UndecidedShown {
     /// How many.
     pub runs: u64,
+    /// How many of them are about a preview or a preparation, which nobody executed. They wait for nobody, and none of
+    /// them is the oldest or the first.
+    pub not_executed: u64,
     /// When the oldest was created, where that can be read.
     pub oldest: Option<Moment>,
     /// The one with the lowest id.
@@ -151,10 +156,10 @@ impl PostureShown {
             state,
             headline: state.headline(),
             reason: found.reason,
-            summary: found.reason.summary(),
-            next_action: found.reason.next_action(),
+            summary: found.summary(),
+            next_action: found.next_action(),
             claim_boundary: state.claim_boundary(),
-            tone: tone(found.reason),
+            tone: found.tone(),
             latest_restore: found.latest,
             latest_run: run.filter(|_| found.latest.is_some()).map(|run| run.id),
         }
@@ -164,15 +169,6 @@ impl PostureShown {
     pub fn href(&self) -> Option<String> {
         let run = self.latest_run.map(|run| format!("/runs/{run}"));
         run.or_else(|| Some(format!("/restores/{}", self.latest_restore?)))
-    }
-}
-
-const fn tone(reason: PostureReason) -> Tone {
-    match reason {
-        PostureReason::Failed => Tone::Danger,
-        PostureReason::Partial | PostureReason::CompletedWithFollowUp => Tone::Warning,
-        PostureReason::NoHistory => Tone::Neutral,
-        PostureReason::NoRecentIssuesVisible => Tone::Calm,
     }
 }
 
@@ -196,6 +192,7 @@ impl BackupShown {
             set: set.map(|set| BackupSetShown {
                 id: set.id,
                 name: set.name.clone(),
+                status: set.status,
                 completed_at: set.completed_at.moment().map(Moment),
                 quality: set.quality,
             }),
@@ -208,9 +205,10 @@ impl UndecidedShown {
     pub fn new(open: OpenRuns, as_of: Timestamp, limits: &FreshnessThresholds) -> Self {
         Self {
             runs: open.runs,
+            not_executed: open.not_executed,
             oldest: open.oldest.map(Moment),
             first: open.first,
-            is_overdue: open.runs > 0
+            is_overdue: open.runs > open.not_executed
                 && open.oldest.is_none_or(|oldest| {
                     as_of.duration_since(oldest) >= limits.queued.min(limits.running)
                 }),

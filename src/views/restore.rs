@@ -1,6 +1,7 @@
 //! One restore: while it is being prepared, what still stands in the way; afterwards, its result.
 
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::quantity;
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::gates::{
     Gate, GateReading, GateReason, GateState, Gates, GroupCache, MappingSummary, PreparationFacts,
@@ -163,7 +164,7 @@ impl Preparation {
     pub fn scope(&self) -> String {
         match self.proof.scope {
             RestoreScope::All => "everything in the backup set".to_owned(),
-            RestoreScope::Items(items) => format!("{items} items"),
+            RestoreScope::Items(items) => quantity(items, "item"),
             RestoreScope::Nothing => "nothing is selected".to_owned(),
             RestoreScope::Unreadable => "cannot be read".to_owned(),
         }

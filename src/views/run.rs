@@ -1,6 +1,7 @@
 //! One run: the decision first, then what it rests on and what happened.
 
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, SnapshotId};
+use reconciler_jobs::quantity;
 use reconciler_jobs::reading::attention::{AttentionState, Cause, Tone, attention};
 use reconciler_jobs::reading::freshness::{Freshness, FreshnessThresholds};
 use reconciler_jobs::reading::result_state::{Claim, NextAction, RestoreResult, ResultState};
@@ -215,6 +216,27 @@ pub struct Diagnostic {
 }
 
 impl ItemsShown {
+    /// How the recorded results answer the request, for people; none where the request does not list its items.
+    pub fn request(&self) -> Option<String> {
+        let missing = match self.requested? {
+            0 => "The request lists no item".to_owned(),
+            requested => {
+                let left = match self.missing {
+                    0 => "each has a result".to_owned(),
+                    missing => format!("no result for {missing} of them"),
+                };
+                format!("{} requested; {left}", quantity(requested, "item"))
+            }
+        };
+        Some(match self.unexpected {
+            0 => format!("{missing}."),
+            unexpected => format!(
+                "{missing}; {} that nobody requested.",
+                quantity(unexpected, "result")
+            ),
+        })
+    }
+
     /// Each part that has rows with their outcomes, in the order in which they are shown.
     pub fn parts(&self) -> impl Iterator<Item = (&'static str, PartTally)> {
         [
@@ -537,7 +559,7 @@ pub(super) fn attention_shown(seen: &SeenRestore<'_>) -> AttentionShown {
         primary_next_action: cause.next_action(),
         primary_cause_family: cause,
         recovery_claim_boundary: state.claim_boundary(),
-        tone: state.tone(),
+        tone: cause.tone(),
     }
 }
 
@@ -657,9 +679,23 @@ pub(super) fn place(row: &RunSeen) -> Place {
 
 pub(super) fn freshness(row: &RunSeen, limits: &FreshnessThresholds) -> Labelled<Freshness> {
     let facts = &row.assessment.facts;
+    let restore = row.assessment.restore();
+    if facts.run.status != RunStatus::Completed && restore.is_some_and(is_prepared) {
+        return Labelled {
+            state: Freshness::Unknown,
+            label: ResultState::NotExecuted.label(),
+        };
+    }
     let state = Freshness::of(&facts.run, row.verdict.is_some(), facts.as_of, limits);
     Labelled {
         state,
         label: state.label(),
     }
+}
+
+/// Whether a restore is a preview, or is still being prepared: a run that it belongs to is neither fresh nor stale.
+/// One that was handed over and has not started is none of these.
+fn is_prepared(restore: &RestoreFacts) -> bool {
+    restore.is_dry_run
+        || (restore.status.is_pre_execution() && restore.status != RestoreStatus::Pending)
 }

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** an event is shown only with a moment that somebody recorded. Nothing is put in between.
 
-use reconciler_jobs::restore_execute::facts::AuditFacts;
+use reconciler_jobs::restore_execute::facts::{AuditFacts, Voice};
 use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -96,9 +96,21 @@ pub(super) fn events(
 }
 
 fn entry(audit: &AuditFacts) -> String {
-    let voices = [audit.action, audit.status, audit.outcome].map(|voice| stored_word(&voice));
+    let [action, status, outcome] = [audit.action, audit.status, audit.outcome].map(said);
     format!(
-        "entry {}: action says {}, status {}, outcome {}",
-        audit.id, voices[0], voices[1], voices[2]
+        "entry {}: action {action}, status {status}, outcome {outcome}",
+        audit.id
     )
+}
+
+/// What a column of an audit entry says of how the restore ended.
+const fn said(voice: Voice) -> &'static str {
+    match voice {
+        Voice::Silent => "says nothing of it",
+        Voice::Completed => "says completed",
+        Voice::Partial => "says partial",
+        Voice::Failed => "says failed",
+        Voice::Stopped => "says stopped",
+        Voice::Unclear => "is not a known word",
+    }
 }

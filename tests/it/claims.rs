@@ -99,3 +99,84 @@ fn holds(line: &str, phrase: &str) -> bool {
             .all(|c| !c.is_alphanumeric() && c != '_')
     })
 }
+
+/// Words of ours for what people know by another one, and sentences that nobody would say.
+const INNER: [&str; 5] = [
+    "silent",
+    "named by command",
+    "passed over",
+    "0 requested",
+    "0 of them",
+];
+
+/// Where texts for people are, as they are written and as they come out.
+const TEXTS: [&str; 8] = [
+    "src/cli",
+    "src/console/templates",
+    "src/demo",
+    "src/storage/report.rs",
+    "src/views",
+    "jobs/src/reading",
+    "tests/fixtures/src/catalogue",
+    "README.md",
+];
+
+/// Whether a line counts one of what it names as several: `1 items`.
+fn counts_one_as_many(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_many = |word: &str| {
+        let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let is_word = word.len() > 3 && word.chars().all(|c| c.is_ascii_lowercase());
+        is_word && word.ends_with('s') && !word.ends_with("ss")
+    };
+    words
+        .windows(2)
+        .any(|pair| pair[0] == "1" && is_many(pair[1]))
+}
+
+#[test]
+fn no_inner_word_reaches_a_person() -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for place in TEXTS {
+        collect(&root.join(place), &mut files)?;
+    }
+    let written = files.len();
+    collect(&root.join("tests/it"), &mut files)?;
+    let is_text = |(place, file): &(usize, &PathBuf)| {
+        *place < written || file.extension().is_some_and(|ending| ending == "snap")
+    };
+    let mut found = Vec::new();
+    let mut snapshots = 0;
+    for (place, file) in files.iter().enumerate().filter(is_text) {
+        snapshots += usize::from(place >= written);
+        for line in fs::read_to_string(file)?.lines() {
+            // What is said in code for whoever reads that.
+            let is_code = line.trim_start().starts_with("//");
+            let is_inner = INNER.iter().any(|word| line.contains(word)) || counts_one_as_many(line);
+            if is_inner && !is_code {
+                found.push(format!("{}: {line}", file.display()));
+            }
+        }
+    }
+    assert!(snapshots > 50, "{snapshots} snapshots");
+    assert!(found.is_empty(), "{found:#?}");
+    Ok(())
+}
+
+#[test]
+fn one_of_several_is_found_and_one_of_its_own_is_not() {
+    for line in ["scope 1 items", "1 runs, such as 7", "in 1 workspaces."] {
+        assert!(counts_one_as_many(line), "{line}");
+    }
+    for line in [
+        "1 item",
+        "11 items",
+        "seen 1 s ago",
+        "1 of 2 parts",
+        "at 1 less",
+        "rule 1 was",
+    ] {
+        assert!(!counts_one_as_many(line), "{line}");
+    }
+}

@@ -157,7 +157,7 @@ async fn a_sweep_keeps_to_its_workspace_and_its_limit() {
     assert_eq!((swept.runs, swept.limit), (1, Some(1)));
     assert_says(
         &url,
-        "sweep --workspace 2 ⇒ 10 | Looked at 1 due runs in workspace 2",
+        "sweep --workspace 2 ⇒ 10 | Looked at 1 due run in workspace 2",
     );
 }
 

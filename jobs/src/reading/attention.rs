@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::seen::SeenRestore;
 use super::summary::counted;
-use crate::restore_execute::facts::{RestoreFacts, RestoreStatus, RunOutcome};
+use crate::restore_execute::facts::{RestoreFacts, RestoreStatus, RunOutcome, RunStatus};
 use crate::restore_execute::proof;
 use crate::restore_execute::reason::{CLAIM_BOUNDARY, ReasonCode};
 use crate::vocabulary;
@@ -121,9 +121,17 @@ vocabulary! {
         state: AttentionState::CompletedWithFollowUp,
         next_action: "Review the recorded failure.",
     }
+    StillOpen = "The restore has ended, and its operation is open for longer than a verdict takes." {
+        state: AttentionState::CompletedWithFollowUp,
+        next_action: "Open the operation and see what it waits for.",
+    }
     NotProven = "The operation was not closed as a success." {
         state: AttentionState::CompletedWithFollowUp,
         next_action: "Open the operation and see what is missing.",
+    }
+    NotJudged = "The restore has ended, and is not judged yet." {
+        state: AttentionState::Completed,
+        next_action: "View operation progress.",
     }
     Nothing = "The restore completed, and no follow-up is visible." {
         state: AttentionState::Completed,
@@ -139,6 +147,17 @@ impl AttentionState {
             self,
             Self::Failed | Self::Partial | Self::CompletedWithFollowUp
         )
+    }
+}
+
+impl Cause {
+    /// How urgent it looks. What is not judged yet is nothing to be calm about.
+    #[must_use]
+    pub const fn tone(self) -> Tone {
+        match self {
+            Self::NotJudged => Tone::Neutral,
+            cause => cause.state().tone(),
+        }
     }
 }
 
@@ -163,11 +182,12 @@ pub fn attention(seen: &SeenRestore<'_>) -> Cause {
         _ if proof::every_item_failed(restore) => Cause::ExecutionFailed,
         (RestoreStatus::Unknown, _) => Cause::StatusUnknown,
         (RestoreStatus::Partial | RestoreStatus::CompletedWithErrors, _) => Cause::ItemsFailed,
-        _ => of_completed(restore, outcome),
+        _ => of_completed(seen),
     }
 }
 
-fn of_completed(restore: &RestoreFacts, outcome: Option<RunOutcome>) -> Cause {
+fn of_completed(seen: &SeenRestore<'_>) -> Cause {
+    let restore = seen.restore;
     let items = &restore.items;
     let parts = [&items.items, &items.foundations, &items.assignments];
     let counters = &restore.counters;
@@ -192,10 +212,21 @@ fn of_completed(restore: &RestoreFacts, outcome: Option<RunOutcome>) -> Cause {
         Cause::ItemsUnclear
     } else if !restore.failures.is_empty() {
         Cause::FailureRecorded
-    } else if !matches!(outcome, None | Some(RunOutcome::Succeeded)) {
-        Cause::NotProven
     } else {
-        Cause::Nothing
+        of_operation(seen)
+    }
+}
+
+/// What the operation of a restore says that nothing else speaks against. One that is open is no failure of the
+/// restore: it is judged once proof had its time to come.
+fn of_operation(seen: &SeenRestore<'_>) -> Cause {
+    let run = seen.scoped_run().map(|run| (run.status, run.outcome));
+    match run {
+        None | Some((RunStatus::Completed, RunOutcome::Succeeded)) => Cause::Nothing,
+        Some((RunStatus::Completed, _)) => Cause::NotProven,
+        Some((_, RunOutcome::PartiallySucceeded | RunOutcome::Blocked)) => Cause::FailureRecorded,
+        Some(_) if seen.may_settle() => Cause::NotJudged,
+        Some(_) => Cause::StillOpen,
     }
 }
 

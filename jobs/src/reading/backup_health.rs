@@ -1,4 +1,4 @@
-//! Backup health: what could be restored, judged by the latest completed backup set alone.
+//! Backup health: what could be restored, judged by the backup set that finished last, however it ended.
 //!
 //! An older set never makes up for it, however whole it is. What is counted of its items is [`Quality`]'s story.
 //!
@@ -38,9 +38,9 @@ pub struct BackupSetFacts {
     pub id: BackupSetId,
     /// The set's name, as its workspace chose it.
     pub name: String,
-    /// Whether its status is exactly `completed`.
-    pub is_completed: bool,
-    /// When it was completed.
+    /// How it ended.
+    pub status: BackupStatus,
+    /// When it ended.
     pub completed_at: Stamp,
     /// Whether it was deleted.
     pub is_deleted: bool,
@@ -55,11 +55,36 @@ impl BackupSetFacts {
         Self {
             id: row.id,
             name: row.name,
-            is_completed: row.status == "completed",
+            status: BackupStatus::parse(&row.status),
             completed_at: row.completed_at,
             is_deleted: row.is_deleted,
             quality: Quality::count(row.items, items),
         }
+    }
+}
+
+vocabulary! {
+    /// `backup_sets.status`.
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum BackupStatus {
+        /// The platform's word.
+        word: &'static str,
+    }
+    /// All was captured that was to be.
+    Completed { word: "completed" }
+    /// Some of it was not.
+    Partial { word: "partial" }
+    /// It failed, and may hold items all the same.
+    Failed { word: "failed" }
+    /// Any other text: it has not ended.
+    NotEnded { word: "not_ended" }
+}
+
+impl BackupStatus {
+    fn parse(word: &str) -> Self {
+        let known = Self::ALL.into_iter().find(|status| status.word() == word);
+        known.unwrap_or(Self::NotEnded)
     }
 }
 
@@ -150,6 +175,14 @@ vocabulary! {
         health: BackupHealth::Stale,
         next_action: "Capture a new backup set.",
     }
+    SetFailed = "The latest backup failed." {
+        health: BackupHealth::Degraded,
+        next_action: "Find out why the backup failed, and capture a new one.",
+    }
+    SetPartial = "The latest backup captured only a part of what it was to capture." {
+        health: BackupHealth::Degraded,
+        next_action: "Open the backup set and review what is missing.",
+    }
     NotLookedAt = "The backup set has more items than were looked at." {
         health: BackupHealth::Degraded,
         next_action: "Open the backup set and review its items.",
@@ -188,7 +221,7 @@ pub struct BackupReading {
 }
 
 impl BackupReading {
-    /// Reads the latest completed set; none where there is none that the viewer may see.
+    /// Reads the set that finished last; none where there is none that the viewer may see.
     #[must_use]
     pub fn of(set: Option<&BackupSetFacts>, as_of: Timestamp, limits: &BackupThresholds) -> Self {
         let mut found = match set {
@@ -214,7 +247,10 @@ fn findings(
     let quality = &set.quality;
     let unusable = [
         (set.is_deleted, BackupFinding::Deleted),
-        (!set.is_completed, BackupFinding::NotCompleted),
+        (
+            set.status == BackupStatus::NotEnded,
+            BackupFinding::NotCompleted,
+        ),
         (quality.items == 0, BackupFinding::NothingCaptured),
     ];
     if let Some((_, finding)) = unusable.into_iter().find(|(found, _)| *found) {
@@ -229,6 +265,11 @@ fn findings(
         (
             age.is_some_and(|age| age >= limits.age_max),
             BackupFinding::TooOld,
+        ),
+        (set.status == BackupStatus::Failed, BackupFinding::SetFailed),
+        (
+            set.status == BackupStatus::Partial,
+            BackupFinding::SetPartial,
         ),
         (quality.not_looked_at > 0, BackupFinding::NotLookedAt),
         (quality.metadata_only > 0, BackupFinding::MetadataOnly),

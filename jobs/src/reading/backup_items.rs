@@ -8,7 +8,7 @@
 //! | `assignments_fetch_failed` | anything but `false` | assignment issue |
 //! | `assignment_capture_reason` | anything but a reason under which none is missing | assignment issue |
 //! | `has_orphaned_assignments` | anything but `false` | orphaned assignments |
-//! | `integrity_warning` | anything but nothing: null, blank text, an empty list or map | degraded |
+//! | `integrity_warning`, `warnings` | anything but nothing: null, blank text, an empty list or map | degraded |
 //!
 //! A missing key says nothing. Metadata that cannot be read, or has a key twice, is degraded, and an empty payload
 //! is metadata-only.
@@ -91,8 +91,11 @@ impl Faults {
             Json::Text(word) => word.trim().eq_ignore_ascii_case(METADATA_ONLY),
             _ => true,
         };
-        let warning = metadata.get("integrity_warning");
-        let is_blank = warning.text().is_some_and(|text| text.trim().is_empty());
+        let warns = |key| {
+            let warning = metadata.get(key);
+            let is_blank = warning.text().is_some_and(|text| text.trim().is_empty());
+            !(is_blank || warning.is_empty_map())
+        };
         let capture = metadata.get("assignment_capture_reason");
         let is_complete = *capture == Json::Null
             || capture
@@ -102,7 +105,7 @@ impl Faults {
             metadata_only: names_no_settings("source") || names_no_settings("snapshot_source"),
             assignment_issue: is_raised("assignments_fetch_failed") || !is_complete,
             orphaned_assignments: is_raised("has_orphaned_assignments"),
-            other: !(is_blank || warning.is_empty_map()),
+            other: warns("integrity_warning") || warns("warnings"),
         }
     }
 

@@ -1,13 +1,13 @@
 //! Recovery posture: what the restore history of an environment says, and how many environments of a workspace
 //! are in which posture.
 //!
-//! **Invariant:** the latest restore that was executed decides; a healthier older one never does. A workspace
+//! **Invariant:** the restore that was executed last decides; a healthier older one never does. A workspace
 //! has counts per posture and no blended score.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::attention::AttentionState;
+use super::attention::{AttentionState, Cause, Tone};
 use crate::ids::RestoreId;
 use crate::restore_execute::reason::CLAIM_BOUNDARY;
 use crate::vocabulary;
@@ -86,6 +86,8 @@ pub struct EnvironmentPosture {
     pub reason: PostureReason,
     /// The restore that decided; none without history.
     pub latest: Option<RestoreId>,
+    /// Whether that has ended and is not judged yet.
+    pub awaits_verdict: bool,
 }
 
 impl Posture {
@@ -97,33 +99,22 @@ impl Posture {
 }
 
 impl EnvironmentPosture {
-    /// From restores of one environment in any order, each with the attention it needs. Those that were not
-    /// executed are no history.
+    /// From the restore of an environment that was executed last, with why it needs somebody or does not. One that
+    /// was not executed is no history.
     #[must_use]
-    pub fn of(history: impl IntoIterator<Item = (RestoreId, AttentionState)>) -> Self {
-        let reason = |state| {
-            Some(match state {
-                AttentionState::NotExecuted => return None,
-                AttentionState::Failed => PostureReason::Failed,
-                AttentionState::Partial => PostureReason::Partial,
-                AttentionState::CompletedWithFollowUp => PostureReason::CompletedWithFollowUp,
-                AttentionState::Completed => PostureReason::NoRecentIssuesVisible,
-            })
+    pub fn of(latest: Option<(RestoreId, Cause)>) -> Self {
+        let reason = match latest.map(|(_, cause)| cause.state()) {
+            None | Some(AttentionState::NotExecuted) => PostureReason::NoHistory,
+            Some(AttentionState::Failed) => PostureReason::Failed,
+            Some(AttentionState::Partial) => PostureReason::Partial,
+            Some(AttentionState::CompletedWithFollowUp) => PostureReason::CompletedWithFollowUp,
+            Some(AttentionState::Completed) => PostureReason::NoRecentIssuesVisible,
         };
-        let latest = history
-            .into_iter()
-            .filter_map(|(restore, state)| Some((restore, state, reason(state)?)))
-            // Of one restore that is given twice, what needs more attention counts.
-            .max_by_key(|(restore, state, _)| (*restore, std::cmp::Reverse(*state)));
-        match latest {
-            Some((restore, _, reason)) => Self {
-                reason,
-                latest: Some(restore),
-            },
-            None => Self {
-                reason: PostureReason::NoHistory,
-                latest: None,
-            },
+        let decides = |_: &RestoreId| reason != PostureReason::NoHistory;
+        Self {
+            reason,
+            latest: latest.map(|(restore, _)| restore).filter(decides),
+            awaits_verdict: latest.is_some_and(|(_, cause)| cause == Cause::NotJudged),
         }
     }
 
@@ -131,6 +122,38 @@ impl EnvironmentPosture {
     #[must_use]
     pub fn posture(&self) -> Posture {
         self.reason.posture()
+    }
+
+    /// What was found, in one sentence.
+    #[must_use]
+    pub fn summary(&self) -> &'static str {
+        if self.awaits_verdict {
+            "The latest restore has ended, and is not judged yet."
+        } else {
+            self.reason.summary()
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn next_action(&self) -> &'static str {
+        if self.awaits_verdict {
+            Cause::NotJudged.next_action()
+        } else {
+            self.reason.next_action()
+        }
+    }
+
+    /// How urgent it looks. What is not judged yet is nothing to be calm about.
+    #[must_use]
+    pub fn tone(&self) -> Tone {
+        match self.reason {
+            PostureReason::Failed => Tone::Danger,
+            PostureReason::Partial | PostureReason::CompletedWithFollowUp => Tone::Warning,
+            PostureReason::NoHistory => Tone::Neutral,
+            PostureReason::NoRecentIssuesVisible if self.awaits_verdict => Tone::Neutral,
+            PostureReason::NoRecentIssuesVisible => Tone::Calm,
+        }
     }
 }
 

@@ -12,10 +12,11 @@ use serde::Serialize;
 
 use super::attention::Tone;
 use super::seen::{Availability, SeenRestore};
-use super::summary::{Summary, Uncounted};
-use crate::restore_execute::facts::{RestoreStatus, RunOutcome, RunStatus};
+use super::summary::{Summary, Uncounted, counted};
+use crate::restore_execute::facts::{RestoreFacts, RestoreStatus, RunOutcome, RunStatus};
 use crate::restore_execute::proof;
 use crate::restore_execute::reason::CLAIM_BOUNDARY;
+use crate::restore_execute::results::PartTally;
 use crate::vocabulary;
 
 vocabulary! {
@@ -84,6 +85,11 @@ vocabulary! {
         impact: "No recovery proof exists.",
     }
     StoppedAfterWrites = "The restore was stopped after it had changed the environment." {
+        state: ResultState::BlockedOrCancelled,
+        label: "Restore blocked / cancelled",
+        impact: "No recovery proof exists. Requested changes were applied before it was stopped.",
+    }
+    StoppedHalfway = "The restore was stopped before it had changed all that was requested." {
         state: ResultState::BlockedOrCancelled,
         label: "Restore blocked / cancelled",
         impact: "No recovery proof exists. Some requested changes were applied and others were not.",
@@ -213,10 +219,12 @@ fn situation(seen: &SeenRestore<'_>, evidence: Availability) -> Situation {
         return Situation::RunOpen;
     }
     let stopped = || {
-        if proof::something_applied(seen.restore) {
-            Situation::StoppedAfterWrites
-        } else {
+        if !proof::something_applied(seen.restore) {
             Situation::Stopped
+        } else if left_undone(seen.restore) {
+            Situation::StoppedHalfway
+        } else {
+            Situation::StoppedAfterWrites
         }
     };
     match (seen.restore.status, outcome) {
@@ -233,12 +241,32 @@ fn situation(seen: &SeenRestore<'_>, evidence: Availability) -> Situation {
     }
 }
 
+/// Whether something is recorded that was requested and not applied, or not all of it.
+fn left_undone(restore: &RestoreFacts) -> bool {
+    let RestoreFacts {
+        items, counters, ..
+    } = restore;
+    let parts = [&items.items, &items.foundations, &items.assignments];
+    items.missing > 0
+        || parts.into_iter().any(PartTally::is_mixed)
+        || [
+            counters.failed,
+            counters.partial,
+            counters.skipped,
+            counters.non_applied,
+        ]
+        .into_iter()
+        .any(counted)
+}
+
 /// What is said where nobody counted.
 fn uncounted(situation: Situation) -> Uncounted {
     match situation {
         Situation::InProgress | Situation::RunOpen => Uncounted::InProgress,
         Situation::Failed => Uncounted::FailureDetailsRequired,
-        Situation::Stopped | Situation::StoppedAfterWrites => Uncounted::Stopped,
+        Situation::Stopped | Situation::StoppedAfterWrites | Situation::StoppedHalfway => {
+            Uncounted::Stopped
+        }
         _ => Uncounted::Unavailable,
     }
 }
@@ -268,7 +296,9 @@ fn next_action(seen: &SeenRestore<'_>, situation: Situation, proof: Availability
         Situation::NotExecuted => NextAction::ContinuePreparation,
         Situation::InProgress | Situation::RunOpen => NextAction::ViewProgress,
         Situation::Failed => NextAction::ReviewFailure,
-        Situation::Stopped | Situation::StoppedAfterWrites => NextAction::ReviewBlocker,
+        Situation::Stopped | Situation::StoppedAfterWrites | Situation::StoppedHalfway => {
+            NextAction::ReviewBlocker
+        }
         Situation::NeedsReview => NextAction::ReviewItems,
         Situation::StatusUnknown => NextAction::ReviewDiagnostics,
         Situation::CompletedWithEvidence => NextAction::OpenEvidence,
@@ -285,7 +315,9 @@ fn claim(seen: &SeenRestore<'_>, situation: Situation, proof: Availability) -> O
         Situation::NotExecuted => is_previewed.then_some(Claim::PreviewExists),
         Situation::InProgress => Some(Claim::InProgress),
         Situation::Failed => Some(Claim::ExecutionFailed),
-        Situation::NeedsReview | Situation::StoppedAfterWrites => Some(Claim::FollowUpRequired),
+        Situation::NeedsReview | Situation::StoppedAfterWrites | Situation::StoppedHalfway => {
+            Some(Claim::FollowUpRequired)
+        }
         Situation::CompletedWithEvidence => Some(Claim::EvidenceSnapshot),
         Situation::CompletedProofIncomplete => {
             (proof == Availability::Available).then_some(Claim::ExecutionProof)

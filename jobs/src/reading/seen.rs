@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::restore_execute::facts::{At, EvidenceFacts, RestoreFacts, RestoreStatus, RunFacts};
-use crate::restore_execute::proof;
 use crate::restore_execute::reason::ReasonCode;
+use crate::restore_execute::{proof, rules};
 use crate::vocabulary;
 
 /// One restore as one viewer may see it.
@@ -57,6 +57,13 @@ impl<'a> SeenRestore<'a> {
             self.restore.status,
             RestoreStatus::Queued | RestoreStatus::Running
         )
+    }
+
+    /// Whether proof of what has ended may still come, as far as this viewer may know.
+    pub(super) fn may_settle(&self) -> bool {
+        let is_generating = self.evidence.is_some_and(|stored| stored.in_progress);
+        rules::settle_window_end(self.restore, self.at, is_generating)
+            .is_some_and(|end| end > self.at.as_of)
     }
 
     /// Evidence of what the environment was like after the restore, as far as it is current. An active snapshot

@@ -67,7 +67,7 @@ use jiff::Timestamp;
 
 use super::context::ContextFacts;
 use super::decision::{Decision, Ruling};
-use super::facts::{Facts, RestoreFacts, RestoreStatus, RunStatus};
+use super::facts::{At, Facts, RestoreFacts, RestoreStatus, RunStatus};
 use super::outcome::Outcome;
 use super::proof::{self, Leg, Proof};
 use super::reason::ReasonCode;
@@ -221,7 +221,11 @@ const RULES: [Row; 26] = [
     |case| case.first_gap(Leg::Clearance).map(incomplete),
     |case| {
         let waiting = !(case.proof.holds(Leg::Audit) && case.proof.holds(Leg::Evidence));
-        let closes = settle_window_end(case.facts).filter(|end| *end > case.facts.as_of)?;
+        let Facts {
+            as_of, evidence, ..
+        } = case.facts;
+        let closes = settle_window_end(case.restore?, case.facts.at(), evidence.in_progress)
+            .filter(|end| end > as_of)?;
         let ruling = Ruling::Deferred {
             look_again_at: Some(closes),
         };
@@ -315,11 +319,14 @@ fn blocked_at(facts: &Facts) -> Option<Timestamp> {
 
 /// When the settle window of the restore closes. None where nobody can say when the restore ended:
 /// its window is closed.
-fn settle_window_end(facts: &Facts) -> Option<Timestamp> {
-    let restore: &RestoreFacts = facts.restore.as_ref()?;
-    let ended = proof::ended_at(restore, facts.at())?;
-    let policy = &facts.policy;
-    let window = if facts.evidence.in_progress {
+pub(crate) fn settle_window_end(
+    restore: &RestoreFacts,
+    at: At<'_>,
+    evidence_in_progress: bool,
+) -> Option<Timestamp> {
+    let ended = proof::ended_at(restore, at)?;
+    let policy = at.policy;
+    let window = if evidence_in_progress {
         policy.settle_window.max(policy.settle_window_in_progress)
     } else {
         policy.settle_window

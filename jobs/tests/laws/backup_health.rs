@@ -8,7 +8,7 @@ use reconciler_jobs::ids::BackupSetId;
 use reconciler_jobs::json::Column;
 use reconciler_jobs::reading::backup_health::{
     BackupFinding, BackupHealth, BackupItemRow, BackupReading, BackupSetFacts, BackupSetRow,
-    BackupThresholds, Quality,
+    BackupStatus, BackupThresholds, Quality,
 };
 use reconciler_jobs::stamp::Stamp;
 
@@ -101,6 +101,10 @@ const ITEMS: &str = r#"
     {"integrity_warning":"payload redacted"} | x
     {"integrity_warning":false} | x
     {"integrity_warning":["a"]} | x
+    {"warnings":[]} | -
+    {"warnings":null} | -
+    {"warnings":["scope tags were not captured"]} | x
+    {"warnings":true} | x
     {"source":"metadata_only","assignments_fetch_failed":true,"has_orphaned_assignments":true,"integrity_warning":"w"} | maox
     {"source":"graph","source":"graph"} | x
     [1] | x
@@ -195,6 +199,14 @@ fn every_finding_decides_where_it_is_the_first() {
         (BackupFinding::Captured, age(7, -1)),
         (BackupFinding::TooOld, age(7, 0)),
         (
+            BackupFinding::SetFailed,
+            changed(&|set| "failed".clone_into(&mut set.row.status)),
+        ),
+        (
+            BackupFinding::SetPartial,
+            changed(&|set| "partial".clone_into(&mut set.row.status)),
+        ),
+        (
             BackupFinding::NotLookedAt,
             changed(&|set| set.row.items = 2),
         ),
@@ -255,7 +267,7 @@ const VALUES: &str = r#"
 
 const KEYS: &str = "
     source snapshot_source assignments_fetch_failed assignment_capture_reason
-    has_orphaned_assignments integrity_warning note
+    has_orphaned_assignments integrity_warning warnings note
 ";
 
 fn any_metadata() -> impl Strategy<Value = Column> {
@@ -317,6 +329,8 @@ fn item_without_fault() -> BackupItemRow {
 const WEAKER: &[fn(&mut Set)] = &[
     |set| set.row.is_deleted = true,
     |set| set.row.status.push(' '),
+    |set| set.row.status.replace_range(.., "partial"),
+    |set| set.row.status.replace_range(.., "failed"),
     |set| set.row.completed_at = Stamp::Absent,
     |set| set.row.completed_at = Stamp::Unreadable,
     |set| set.row.completed_at = Stamp::At(noon() - SignedDuration::from_hours(900)),
@@ -351,7 +365,7 @@ proptest! {
         let quality = facts.quality;
         prop_assert!(quality.degraded + quality.not_looked_at <= quality.items);
         if set.read().health == BackupHealth::Healthy {
-            prop_assert!(facts.is_completed && !facts.is_deleted && facts.quality.items > 0);
+            prop_assert!(facts.status == BackupStatus::Completed && !facts.is_deleted && facts.quality.items > 0);
             prop_assert_eq!((quality.degraded, quality.not_looked_at), (0, 0));
             prop_assert!(facts.completed_at.moment().is_some());
         }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, WorkspaceId};
 use reconciler_jobs::json::Column;
-use reconciler_jobs::reading::attention::{AttentionState, Cause, attention};
+use reconciler_jobs::reading::attention::{AttentionState, Cause, Tone, attention};
 use reconciler_jobs::reading::freshness::{Freshness, FreshnessThresholds};
 use reconciler_jobs::reading::posture::{
     EnvironmentPosture, Posture, PostureReason, WorkspacePosture,
@@ -67,7 +67,7 @@ fn outcome(word: &str) -> impl FnOnce(&mut Case) {
 }
 
 /// Each trigger of the contract, and what the first screen says. A restore of which nothing was applied is marked
-/// with a dash behind its status.
+/// with a dash behind its status, and one of which something was and something was not with a plus.
 const STATES: &str = "
     restore               run        outcome    evidence          | situation                  next_action          proof       evidence
     preview               completed  succeeded  active@11:35      | not_executed               review_preview       unavailable unavailable
@@ -88,8 +88,9 @@ const STATES: &str = "
     cancelled             completed  failed     active@11:35      | failed                     review_failure       available   available
     cancelled-            completed  succeeded  active@11:35      | stopped                    review_blocker       available   unavailable
     cancelled             completed  succeeded  active@11:35      | stopped_after_writes       review_blocker       available   unavailable
+    cancelled+            completed  succeeded  active@11:35      | stopped_halfway            review_blocker       available   unavailable
     completed-            completed  blocked    active@11:35      | stopped                    review_blocker       available   unavailable
-    partial               completed  blocked    active@11:35      | stopped_after_writes       review_blocker       available   unavailable
+    partial+              completed  blocked    active@11:35      | stopped_halfway            review_blocker       available   unavailable
     partial               completed  succeeded  active@11:35      | needs_review               review_items         available   available
     completed_with_errors completed  succeeded  generating@11:35  | needs_review               review_items         available   in_progress
     completed             completed  succeeded  active@11:35      | completed_with_evidence    open_evidence        available   available
@@ -109,11 +110,15 @@ fn row(restore: &str, run: &str, outcome: &str, evidence: &str) -> RestoreResult
             case.restore.is_dry_run = Some(true);
         } else {
             restore
-                .trim_end_matches('-')
+                .trim_end_matches(['-', '+'])
                 .clone_into(&mut case.restore.status);
         }
         if restore.ends_with('-') {
             case.nothing_applied();
+        }
+        if restore.ends_with('+') {
+            case.items(r#"{"101":{"status":"applied"},"102":{"status":"failed"}}"#);
+            case.restore.metadata = Column::Null;
         }
         run.clone_into(&mut case.run.status);
         outcome.clone_into(&mut case.run.outcome);
@@ -267,6 +272,13 @@ fn every_cause_of_attention_is_found() {
     let more_requested = |case: &mut Case| case.restore.requested_items = json("[101,102,103]");
     let without_request = |case: &mut Case| case.restore.requested_items = json("7");
     let without_results = |case: &mut Case| case.restore.results = Column::Null;
+    let open = |outcome: &'static str, ended: &'static str| {
+        move |case: &mut Case| {
+            "running".clone_into(&mut case.run.status);
+            outcome.clone_into(&mut case.run.outcome);
+            case.restore.completed_at = at(ended);
+        }
+    };
     let found = [
         (Cause::Preview, cause(|case| case.restore.is_dry_run = None)),
         (Cause::NotEnded, cause(status("running"))),
@@ -293,6 +305,11 @@ fn every_cause_of_attention_is_found() {
         (Cause::FailureRecorded, metadata(r#"{"status":"failed"}"#)),
         (Cause::NotProven, cause(outcome("partially_succeeded"))),
         (Cause::NotProven, cause(outcome("SUCCEEDED"))),
+        (Cause::NotJudged, cause(open("pending", "11:55:00"))),
+        (Cause::NotJudged, cause(open("succeeded", "11:55:00"))),
+        (Cause::StillOpen, cause(open("pending", "11:49:00"))),
+        (Cause::FailureRecorded, cause(open("blocked", "11:55:00"))),
+        (Cause::ExecutionFailed, cause(open("failed", "11:55:00"))),
         (Cause::Nothing, cause(|_| ())),
     ];
     for (expected, found) in found {
@@ -302,24 +319,63 @@ fn every_cause_of_attention_is_found() {
     assert_eq!(all.len(), Cause::ALL.len(), "every cause has a row");
 }
 
+/// An operation that is open says nothing against its restore while proof may still come, and something afterwards.
+#[test]
+fn an_open_operation_weakens_once_its_time_has_passed() {
+    let read = |minutes: i64, generating: bool, sees_evidence: bool| {
+        let facts = with(|case| {
+            "running".clone_into(&mut case.run.status);
+            "pending".clone_into(&mut case.run.outcome);
+            case.restore.completed_at =
+                Stamp::At(moment("12:00:00") - SignedDuration::from_mins(minutes));
+            let generating = generating.then(|| snapshot(501, "generating", "11:55:00"));
+            case.snapshots = generating.into_iter().collect();
+        });
+        let seen = seen(&facts);
+        let evidence = seen.evidence.filter(|_| sees_evidence);
+        let cause = attention(&SeenRestore { evidence, ..seen });
+        EnvironmentPosture::of(Some((RestoreId(7), cause)))
+    };
+    for (minutes, generating, sees_evidence, awaits) in [
+        (0, false, true, true),
+        (9, false, true, true),
+        (10, false, true, false),
+        (59, true, true, true),
+        (60, true, true, false),
+        // Whoever may not see that evidence is being generated cannot tell.
+        (59, true, false, false),
+    ] {
+        let read = read(minutes, generating, sees_evidence);
+        assert_eq!(read.awaits_verdict, awaits, "{minutes} {generating}");
+        let (posture, tone) = if awaits {
+            (Posture::NoRecentIssuesVisible, Tone::Neutral)
+        } else {
+            (Posture::Weakened, Tone::Warning)
+        };
+        assert_eq!((read.posture(), read.tone()), (posture, tone));
+        assert_eq!(read.summary().contains("not judged yet"), awaits);
+    }
+}
+
 #[test]
 fn the_latest_executed_restore_decides_the_posture() {
-    use AttentionState::{Completed, CompletedWithFollowUp, Failed, NotExecuted, Partial};
     use PostureReason as Reason;
-    let check = |history: &[(i64, AttentionState)], reason, latest: Option<i64>| {
-        let history = history.iter().map(|(id, state)| (RestoreId(*id), *state));
-        let read = EnvironmentPosture::of(history);
-        assert_eq!((read.reason, read.latest), (reason, latest.map(RestoreId)));
-    };
-    let follow_up = [(1, Failed), (3, NotExecuted), (2, CompletedWithFollowUp)];
-    let calm = [(1, Failed), (2, Completed)];
-    check(&[], Reason::NoHistory, None);
-    check(&[(1, NotExecuted)], Reason::NoHistory, None);
-    check(&[(1, Completed), (2, Failed)], Reason::Failed, Some(2));
-    check(&[(2, Partial), (1, Completed)], Reason::Partial, Some(2));
-    check(&follow_up, Reason::CompletedWithFollowUp, Some(2));
-    check(&calm, Reason::NoRecentIssuesVisible, Some(2));
-    check(&[(1, Completed), (1, Failed)], Reason::Failed, Some(1));
+    let latest = RestoreId(7);
+    for (state, reason) in [
+        (None, Reason::NoHistory),
+        (Some(Cause::NotEnded), Reason::NoHistory),
+        (Some(Cause::Stopped), Reason::Failed),
+        (Some(Cause::StoppedAfterWrites), Reason::Partial),
+        (Some(Cause::NotProven), Reason::CompletedWithFollowUp),
+        (Some(Cause::Nothing), Reason::NoRecentIssuesVisible),
+    ] {
+        let read = EnvironmentPosture::of(state.map(|cause| (latest, cause)));
+        let decides = reason != Reason::NoHistory;
+        assert_eq!(
+            (read.reason, read.latest),
+            (reason, decides.then_some(latest))
+        );
+    }
     let counts: WorkspacePosture = [
         Posture::Weakened,
         Posture::Unvalidated,

@@ -111,8 +111,12 @@ fn show_attempts(attempts: &AttemptsOnRecord, screen: &mut Screen) -> anyhow::Re
     let last = when(attempts.last_tried_at);
     let next = when(attempts.try_again_at);
     screen.line(&format!(
-        "  {} tries that never ended, the last one begun: {last}; the next one: {next}",
-        attempts.tries
+        "  {} that never ended, the last one begun: {last}; the next one: {next}",
+        if attempts.tries == 1 {
+            "1 try".to_owned()
+        } else {
+            format!("{} tries", attempts.tries)
+        }
     ))?;
     screen.line(&format!(
         "  first seen at {}, last in the hands of {}",

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use futures_util::TryStreamExt as _;
+use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::BackupSetId;
 use reconciler_jobs::json::Column;
 use reconciler_jobs::reading::backup_health::{BackupItemRow, BackupSetFacts, BackupSetRow};
@@ -13,7 +14,7 @@ use super::names::shown;
 use crate::storage::column::{StoredMoment, Word};
 use crate::storage::error::StoreError;
 use crate::storage::records::Ask;
-use crate::storage::statement::{Statement, Table, statement, values};
+use crate::storage::statement::{Statement, Value, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
 /// How many items of a backup set are looked at.
@@ -64,6 +65,11 @@ struct ItemRecord {
     has_payload: bool,
     metadata: Option<Vec<u8>>,
     has_metadata: bool,
+}
+
+/// The last moment that is one: what is said to be later is not true.
+pub(super) fn not_after(as_of: Timestamp, skew: SignedDuration) -> Timestamp {
+    as_of.checked_add(skew).unwrap_or(Timestamp::MAX)
 }
 
 /// Backup sets whose items arrive set by set, so that those of one set are in memory at a time.
@@ -122,25 +128,28 @@ impl DatabaseTransaction {
     /// The backup sets of the restores asked about, by restore.
     pub(super) async fn find_sources(&mut self, asks: &[Ask]) -> Result<Vec<FoundSet>, StoreError> {
         let statement = statement!("look up backup sets", "find_sources");
-        self.find_sets(statement, Ask::restores(asks)).await
+        self.find_sets(statement, values![Ask::restores(asks)])
+            .await
     }
 
-    /// The latest completed backup set of each environment, by environment.
+    /// The backup set of each environment that finished last, however it ended, by environment.
     pub(super) async fn find_backup_sets(
         &mut self,
         environments: &[Ask],
+        skew: SignedDuration,
     ) -> Result<Vec<FoundSet>, StoreError> {
         let statement = statement!("look for backup sets", "find_backup_sets");
-        self.find_sets(statement, Ask::environments(environments))
-            .await
+        let latest = not_after(self.as_of(), skew);
+        let values = values![Ask::environments(environments), latest];
+        self.find_sets(statement, values).await
     }
 
     async fn find_sets(
         &mut self,
         statement: Statement,
-        of: Table<'_>,
+        values: &[Value<'_>],
     ) -> Result<Vec<FoundSet>, StoreError> {
-        let records: Vec<SetRecord> = self.driver().fetch_all(statement, values![of]).await?;
+        let records: Vec<SetRecord> = self.driver().fetch_all(statement, values).await?;
         Ok(records.into_iter().map(FoundSet::from).collect())
     }
 

@@ -1,6 +1,6 @@
 //! Pages of environments, and a walk through all of them. Each kind of row is read for many environments at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
@@ -10,6 +10,7 @@ use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::stamp::Stamp;
 use sqlx::FromRow;
 
+use super::backups::not_after;
 use super::names::NameColumn;
 use super::open::Reader;
 use super::restores::{Latest, PointedAt, ScopedRestore};
@@ -26,10 +27,6 @@ const WALKED_MAX: u32 = 5_000;
 
 /// How many of them are in memory at a time: results of restores may be large.
 const WALKED_AT_ONCE: u32 = 250;
-
-/// How many of the last restores of all are looked through for those of the page, before the restores of the
-/// environments that were not found there are read one and all: hardly any, or none.
-const RECENT_RESTORES: u32 = 10_000;
 
 /// Environments, in the order of workspaces, then of environments.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,9 +51,9 @@ pub struct EnvironmentSeen {
     pub environment: EnvironmentId,
     /// The environment's name.
     pub name: String,
-    /// The restore with the highest id that was executed to its end.
+    /// The restore that was executed to its end last.
     pub latest: Option<Latest>,
-    /// The latest completed backup set.
+    /// The backup set that finished last, however it ended.
     pub backup: Option<BackupSetFacts>,
     /// The restore that is being prepared and has the highest id; not read on a walk.
     pub preparing: Option<RestoreId>,
@@ -104,9 +101,11 @@ pub struct Walked {
 pub struct OpenRuns {
     /// How many.
     pub runs: u64,
-    /// When the oldest was created, as far as that can be read.
+    /// How many of them are about a preview or a preparation, which nobody executed.
+    pub not_executed: u64,
+    /// When the oldest of the others was created, as far as that can be read.
     pub oldest: Option<Timestamp>,
-    /// The one with the lowest id.
+    /// The one of these with the lowest id.
     pub first: Option<RunId>,
 }
 
@@ -261,7 +260,9 @@ async fn load_part(
     let (mut open, mut unproven, mut backups) = if with_more {
         let open = count_open_runs(tx, &part.asks).await?;
         let unproven = count_unproven_runs(tx, &part.asks).await?;
-        let sets = tx.find_backup_sets(&part.asks).await?;
+        let sets = tx
+            .find_backup_sets(&part.asks, policy.clock_skew_max)
+            .await?;
         (open, unproven, tx.load_backups(sets).await?)
     } else {
         Default::default()
@@ -287,11 +288,13 @@ async fn count_open_runs(
 ) -> Result<HashMap<i64, OpenRuns>, StoreError> {
     let statement = statement!("count open runs", "count_open_runs");
     let values = values![Ask::environments(environments)];
-    let found: Vec<(i64, CountColumn, StoredMoment, OptionalId)> =
+    let found: Vec<(i64, CountColumn, CountColumn, StoredMoment, OptionalId)> =
         tx.driver().fetch_all(statement, values).await?;
-    let counted = found.into_iter().map(|(environment, runs, oldest, first)| {
+    let counted = found.into_iter();
+    let counted = counted.map(|(environment, runs, not_executed, oldest, first)| {
         let open = OpenRuns {
             runs: runs.into(),
+            not_executed: not_executed.into(),
             // The platform's own moment: what cannot be read is none.
             oldest: Stamp::from(oldest).moment(),
             first: first.into(),
@@ -333,22 +336,12 @@ async fn load_latest(
     asks: &[Ask],
     policy: &Policy,
 ) -> Result<HashMap<EnvironmentId, Latest>, StoreError> {
-    let recent = statement!("look for recent restores", postgres "find_recent_restores");
-    let older = statement!("look for older restores", "find_older_restores");
-    // None on SQLite, which has few of them.
-    let values = values![Ask::environments(asks), RECENT_RESTORES];
-    let mut found: Vec<ScopedRestore> = tx.driver().fetch_all(recent, values).await?;
-    let known: HashSet<EnvironmentId> = found.iter().map(|found| found.environment).collect();
-    let mut others = asks.to_vec();
-    others.retain(|ask| !known.contains(&ask.environment));
-    if !others.is_empty() {
-        let values = values![Ask::environments(&others)];
-        found.extend(
-            tx.driver()
-                .fetch_all::<ScopedRestore>(older, values)
-                .await?,
-        );
-    }
+    let statement = statement!("look for the latest restores", "find_latest_restores");
+    let values = values![
+        Ask::environments(asks),
+        not_after(tx.as_of(), policy.clock_skew_max)
+    ];
+    let found: Vec<ScopedRestore> = tx.driver().fetch_all(statement, values).await?;
     let asks: Vec<Ask> = found.iter().map(ScopedRestore::ask).collect();
     let restores = tx.load_restores(&asks, policy).await?;
     let mut restores: HashMap<RestoreId, RestoreFacts> = restores

@@ -50,7 +50,7 @@ async fn a_workspace_is_forgotten_and_its_verdicts_stay(on: Fixture) {
         &[],
         &[
             "nothing was erased",
-            "the facts of 2 verdicts and of 1 opinions",
+            "the facts of 2 verdicts and of 1 opinion",
             "--yes",
         ],
     );
@@ -65,7 +65,7 @@ async fn a_workspace_is_forgotten_and_its_verdicts_stay(on: Fixture) {
     run(&migrator, &yes).exits(0).says(
         &[
             "Erased 3 facts",
-            "Its 2 verdicts stay",
+            "Kept: 2 verdicts",
             "1 of its runs were open",
         ],
         &[],

@@ -488,7 +488,7 @@ async fn nothing_is_removed_that_others_still_need() {
         ),
         (
             worker,
-            "1 workers have been at work within the last half minute",
+            "1 worker at work within the last half minute",
             "DELETE FROM apalis.workers",
         ),
     ] {

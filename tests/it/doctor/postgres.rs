@@ -46,7 +46,7 @@ async fn a_fresh_database_wants_indexes_and_nothing_else() {
         indexes.map(str::to_owned).collect::<Vec<_>>()
     };
     let advised = indexes(&checks);
-    assert_eq!(advised.len(), 5, "{checks:#?}");
+    assert_eq!(advised.len(), 6, "{checks:#?}");
     for subject in &advised {
         follow(&on, &checks, subject).await;
     }

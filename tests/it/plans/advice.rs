@@ -42,7 +42,7 @@ async fn advised(store: &Store) -> BTreeSet<String> {
 async fn what_is_measured_is_what_is_advised() {
     let on = Fixture::postgres().await;
     let wanted = advised(&on.store).await;
-    assert_eq!(wanted.len(), 5);
+    assert_eq!(wanted.len(), 6);
     assert_eq!(statements(ADVISED), wanted);
     for (are_there, advice) in [(true, BTreeSet::new()), (false, wanted)] {
         on.standin.set_advised_indexes(are_there).await.unwrap();

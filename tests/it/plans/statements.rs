@@ -156,8 +156,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("find_restore", ONE),
     reads("find_sources", ONE),
     reads("list_environments", NONE),
-    reads("find_recent_restores", 10_000),
-    reads("find_older_restores", NONE),
+    // Of each environment on a page, one row and the next below it.
+    reads_through("find_latest_restores", A_PAGE, &["restore_runs"]),
     reads("find_preparing", NONE),
     reads("count_open_runs", ALL_OPEN),
     reads_through("find_backup_sets", NONE, &["backup_sets"]),

@@ -1,7 +1,7 @@
 //! How one gate is judged from what a preparation recorded.
 
 use super::gate::{Gate, GateReason};
-use crate::reading::backup_health::BackupSetFacts;
+use crate::reading::backup_health::{BackupSetFacts, BackupStatus};
 use crate::reading::preparation::{Basis, GroupCache, PreparationFacts, RestoreScope};
 use crate::restore_execute::facts::RestoreStatus;
 
@@ -26,7 +26,7 @@ fn source(set: Option<&BackupSetFacts>) -> GateReason {
         return GateReason::SourceMissing;
     };
     let quality = &set.quality;
-    if set.is_deleted || !set.is_completed {
+    if set.is_deleted || set.status != BackupStatus::Completed {
         GateReason::SourceUnusable
     } else if quality.items == 0 {
         GateReason::SourceEmpty

@@ -203,6 +203,7 @@ fn posture_and_backup_stand_side_by_side_in_every_state() {
             backup: Some(stale),
             open: OpenRuns {
                 runs: 2,
+                not_executed: 0,
                 oldest: Some(moment("2026-11-21T08:00:00Z")),
                 first: Some(RunId(4711)),
             },

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{
     AuditId, BackupSetId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId,
 };
-use reconciler_jobs::reading::backup_health::{BackupSetFacts, Quality};
+use reconciler_jobs::reading::backup_health::{BackupSetFacts, BackupStatus, Quality};
 use reconciler_jobs::restore_execute::canonical::canonicalise;
 use reconciler_jobs::restore_execute::context::{ContextFacts, NamedRestore};
 use reconciler_jobs::restore_execute::facts::{
@@ -185,7 +185,7 @@ pub(super) fn backup() -> BackupSetFacts {
     BackupSetFacts {
         id: BackupSetId(5),
         name: "Nightly".to_owned(),
-        is_completed: true,
+        status: BackupStatus::Completed,
         completed_at: at("2026-11-21T02:00:00Z"),
         is_deleted: false,
         quality: Quality {

@@ -8,7 +8,7 @@ mod walks;
 
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::{RestoreStatus, RunOutcome};
@@ -31,6 +31,8 @@ on_all!(
     a_run_is_seen_as_it_would_be_judged,
     a_restore_is_seen_with_what_it_points_at,
     environments_are_seen_with_their_latest,
+    what_was_executed_last_decides,
+    the_backup_that_finished_last_decides,
     what_cannot_be_read_hides_nothing,
 );
 
@@ -199,7 +201,8 @@ async fn environments_are_seen_with_their_latest(on: Fixture) {
         becomes(moved(Case::proven(9), NEIGHBOUR), "Completed "),
     ])
     .await;
-    on.settle(&[1, 2]).await;
+    // A dry run is known once it was looked at.
+    on.settle(&[1, 2, 7]).await;
     let reader = reader(&on).await;
     let load = async |of: &Workspaces, after, limit| {
         let page = reader
@@ -219,7 +222,8 @@ async fn environments_are_seen_with_their_latest(on: Fixture) {
     let active = evidence.active.map(|active| active.id.0);
     assert_eq!(active, Some(snapshot_of(2)));
     assert_eq!(home.preparing, Some(RestoreId(restore_of(6))));
-    assert_eq!((home.open.runs, home.open.first), (6, Some(RunId(3))));
+    assert_eq!((home.open.runs, home.open.not_executed), (6, 3));
+    assert_eq!(home.open.first, Some(RunId(3)));
     assert_eq!(home.open.oldest, Some(CREATED.parse().unwrap()));
     let backup = home.backup.as_ref().map(|set| set.id);
     assert_eq!(backup, Some(BackupSetId(HOME.1)));
@@ -240,21 +244,159 @@ async fn environments_are_seen_with_their_latest(on: Fixture) {
     let (own, foreign) = (only(HOME.0), WorkspaceId(FOREIGN.0));
     let narrowed = reader.load_environments(&own, Some(foreign), None, 10, &POLICY);
     assert_eq!(narrowed.await.unwrap().rows, []);
+}
 
-    // Older than what is looked through first.
-    on.execute(&format!(
-        "INSERT INTO restore_runs (id, workspace_id, managed_environment_id, backup_set_id, status, is_dry_run)
-         WITH RECURSIVE number (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM number WHERE id < 10100)
-         SELECT 5000000 + id, {0}, {1}, {1}, 'completed', {2} FROM number",
-        FOREIGN.0,
-        FOREIGN.1,
-        on.either("0", "false")
-    ))
-    .await;
-    let later = load(&Workspaces::All, None, 10).await;
-    assert_eq!(later.rows[..2], all.rows[..2]);
-    let (restore, ..) = later.rows[2].latest.as_ref().expect("a history");
-    assert_eq!(restore.id, RestoreId(5_010_100));
+/// Restores of an environment, of which the first was executed last: status, and how many seconds ago each started and
+/// ended and was created; `x` is a moment that is none, `z` the beginning of time. The first has the lowest id.
+const EXECUTED_LAST: &[&[&str]] = &[
+    // It failed an hour ago, and one that was created after it was executed before it.
+    &["failed 4000 3600 90000", "completed 8000 7200 80000"],
+    // A draft, previews and what still runs were not executed to their end.
+    &[
+        "failed 4000 3600 90000",
+        "draft - - 60",
+        "previewed - - 60",
+        "pending 60 60 60",
+        "running 60 - 60",
+        "preview 60 60 60",
+        "deleted 60 60 60",
+    ],
+    // Where no end is noted, the start says when; and where no start is, the creation.
+    &["failed 4000 - 90000", "completed 8000 7200 80000"],
+    &["failed - - 4000", "completed 8000 7200 80000"],
+    &[
+        "completed 8000 7200 90000",
+        "failed - - 80000",
+        "failed - - -",
+    ],
+    // It was started again, and its end is that of the time before.
+    &["failed 3600 9000 90000", "completed 8000 7200 80000"],
+    // What is no moment, or lies in the future, does not push away what ended.
+    &[
+        "failed 4000 3600 90000",
+        "completed 8000 x 80000",
+        "completed x - 80000",
+        "completed 8000 -864000 80000",
+        "completed 8000 z 80000",
+        "completed - z -",
+    ],
+    // A clock that is a little ahead is believed.
+    &["failed 4000 -60 90000", "completed 8000 7200 80000"],
+    // At the same end, what started last.
+    &["failed 4000 3600 90000", "completed 5000 3600 80000"],
+];
+
+/// SQL for a moment so many whole seconds ago, for none (`-`), for the beginning of time (`z`), and for no moment (`x`).
+fn ago(on: &Fixture, text: &str) -> String {
+    let seconds = match text {
+        "-" => return "NULL".to_owned(),
+        "z" => return on.either("0", "'1970-01-01'").to_owned(),
+        "x" => return on.either("'soon'", "'infinity'").to_owned(),
+        seconds => seconds.parse().expect("seconds"),
+    };
+    let now = Timestamp::from_second(Timestamp::now().as_second() / 10 * 10).unwrap();
+    let moment = now - SignedDuration::from_secs(seconds);
+    if on.is_sqlite() {
+        moment.as_microsecond().to_string()
+    } else {
+        format!("'{moment}'")
+    }
+}
+
+/// Environments in which rows are ordered: their ids, each with what stands in it.
+fn ordered(
+    rows: &'static [&'static [&'static str]],
+) -> impl Iterator<Item = (i64, &'static [&'static str])> {
+    (50_000..).step_by(100).zip(rows.iter().copied())
+}
+
+async fn what_was_executed_last_decides(on: Fixture) {
+    let home = HOME.0;
+    let mut sql = String::new();
+    for (environment, restores) in ordered(EXECUTED_LAST) {
+        sql += &format!(
+            "INSERT INTO managed_environments (id, workspace_id, name) VALUES ({environment}, {home}, 'Ordered');
+             INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status)
+             VALUES ({environment}, {home}, {environment}, 'Nightly', 'completed');"
+        );
+        for (id, restore) in (environment + 1..).zip(restores) {
+            let words: Vec<&str> = restore.split(' ').collect();
+            let [started, completed, created] = [1, 2, 3].map(|word| ago(&on, words[word]));
+            let (status, preview, deleted) = match words[0] {
+                "preview" => ("completed", on.either("1", "true"), "-"),
+                "deleted" => ("completed", on.either("0", "false"), "60"),
+                status => (status, on.either("0", "false"), "-"),
+            };
+            let deleted = ago(&on, deleted);
+            sql += &format!(
+                "INSERT INTO restore_runs (id, workspace_id, managed_environment_id, backup_set_id, status,
+                     is_dry_run, started_at, completed_at, created_at, deleted_at)
+                 VALUES ({id}, {home}, {environment}, {environment}, '{status}', {preview}, {started}, {completed},
+                     {created}, {deleted});"
+            );
+        }
+    }
+    on.plant([Case::proven(1)]).await;
+    on.execute(&sql).await;
+    let reader = reader(&on).await;
+    let found = reader.load_environments(&Workspaces::All, None, None, 100, &POLICY);
+    let found = found.await.unwrap().rows;
+    for (environment, restores) in ordered(EXECUTED_LAST) {
+        let seen = found.iter().find(|seen| seen.environment.0 == environment);
+        let latest = seen
+            .and_then(|seen| seen.latest.as_ref())
+            .map(|(it, ..)| it.id.0 - environment);
+        assert_eq!(latest, Some(1), "{restores:?}");
+    }
+}
+
+/// Backup sets of an environment, of which the first finished last: status, and how many seconds ago. The first has the
+/// lowest id, or a star.
+const FINISHED_LAST: &[&[&str]] = &[
+    &["failed 3600", "completed 7200"],
+    &["partial 3600", "completed 7200", "running 60", "deleted 60"],
+    &["completed 3600", "failed 7200"],
+    &["completed -864000", "completed z", "*failed 3600"],
+    // One without an end came right after those before it.
+    &["completed 7200", "*failed -", "completed 9000"],
+    &["failed -", "*completed 7200"],
+    &["failed -", "running 60"],
+];
+
+async fn the_backup_that_finished_last_decides(on: Fixture) {
+    let home = HOME.0;
+    let mut sql = String::new();
+    for (environment, sets) in ordered(FINISHED_LAST) {
+        sql += &format!(
+            "INSERT INTO managed_environments (id, workspace_id, name) VALUES ({environment}, {home}, 'Ordered');"
+        );
+        for (id, set) in (environment + 1..).zip(sets) {
+            let (status, ended) = set.trim_start_matches('*').split_once(' ').unwrap();
+            let deleted = ago(&on, if status == "deleted" { "60" } else { "-" });
+            let (status, ended) = (status.replace("deleted", "completed"), ago(&on, ended));
+            sql += &format!(
+                "INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status, completed_at,
+                     deleted_at)
+                 VALUES ({id}, {home}, {environment}, 'Nightly', '{status}', {ended}, {deleted});"
+            );
+        }
+    }
+    on.plant([Case::proven(1)]).await;
+    on.execute(&sql).await;
+    let reader = reader(&on).await;
+    let found = reader.load_environments(&Workspaces::All, None, None, 100, &POLICY);
+    let found = found.await.unwrap().rows;
+    for (environment, sets) in ordered(FINISHED_LAST) {
+        let seen = found.iter().find(|seen| seen.environment.0 == environment);
+        let backup = seen.and_then(|seen| seen.backup.as_ref()).expect("a set");
+        let expected = sets
+            .iter()
+            .position(|set| set.starts_with('*'))
+            .unwrap_or(0);
+        let found = usize::try_from(backup.id.0 - environment - 1);
+        assert_eq!(found, Ok(expected), "{sets:?}");
+        assert!(sets[expected].contains(backup.status.word()), "{sets:?}");
+    }
 }
 
 async fn what_cannot_be_read_hides_nothing(on: Fixture) {
