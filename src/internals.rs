@@ -66,8 +66,9 @@ pub mod storage {
         pub use crate::storage::reader::{
             EnvironmentPage, EnvironmentSeen, JUDGED_MAX, JobState, LOOKED_AT_MAX, OpenRuns,
             QueueCount, QueueEntry, QueueListing, QueueScope, QueueStanding, Reader, RefusalSeen,
-            RestoreSeen, RunFilter, RunInFull, RunListing, RunSeen, ShardJobs, SweepSeen,
-            VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader, open_requests,
+            RestoreSeen, RunFilter, RunInFull, RunListing, RunOnRecord, RunSeen, ShardJobs,
+            SweepSeen, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader,
+            open_requests,
         };
     }
 }
@@ -83,7 +84,7 @@ pub mod telemetry {
 pub mod views {
     pub use crate::views::{Moment, Visibility};
     pub mod environment {
-        pub use crate::views::environment::Judging;
+        pub use crate::views::environment::{Judging, PostureShown};
     }
     pub mod explain {
         pub use crate::views::explain::Explanation;
@@ -103,11 +104,15 @@ pub mod views {
     pub mod runs {
         pub use crate::views::runs::{RunLine, RunList};
     }
+    pub mod state {
+        pub use crate::views::RunState;
+        pub use crate::views::state::RunStateShown;
+    }
     pub mod survey {
         pub use crate::views::survey::Survey;
     }
     pub mod verdict {
-        pub use crate::views::verdict::{DecisionWord, RunState};
+        pub use crate::views::verdict::{DecisionWord, RunFate};
     }
 }
 pub mod worker {

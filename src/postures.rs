@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::storage::StoreError;
 use crate::storage::reader::{Latest, Reader, Walk, Walked, Workspaces};
+use crate::views::state::KnownRun;
 
 /// How many environments are in which posture, workspace by workspace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,14 +45,23 @@ pub enum Coverage {
 /// The posture of an environment whose latest executed restore this is. Without evidence, it is judged as by a
 /// viewer who may not see any.
 pub fn posture(latest: Option<&Latest>, at: At<'_>, with_evidence: bool) -> EnvironmentPosture {
-    let history = latest.map(|(restore, run, evidence)| {
+    let history = latest.map(|(restore, run, evidence, record)| {
         let cause = attention(&SeenRestore {
             at,
             restore,
             run: run.as_ref(),
             evidence: with_evidence.then_some(evidence),
         });
-        (restore.id, cause)
+        let known = run.as_ref().map(|run| KnownRun {
+            run,
+            restore: Some(restore),
+            record,
+            standing: None,
+        });
+        (
+            restore.id,
+            known.map_or(cause, |known| known.at_least(cause)),
+        )
     });
     EnvironmentPosture::of(history)
 }

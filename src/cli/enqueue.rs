@@ -16,7 +16,7 @@ use super::wait::await_verdicts;
 use crate::storage::reader::{QueueStanding, Reader, Workspaces};
 use crate::views::ClaimBoundary;
 use crate::views::queue::{RequestState, RequestedRun};
-use crate::views::verdict::{DecisionWord, RunResult, RunState, Verdict};
+use crate::views::verdict::{DecisionWord, RunFate, RunResult, Verdict};
 
 /// Why a job was queued, as its payload says it.
 const CAUSE: &str = "command";
@@ -92,8 +92,8 @@ pub(super) async fn results_of(
                 let verdict = record.as_ref().map(Verdict::from);
                 let closed = RunResult::closed(*run, verdict.as_ref());
                 let state = match closed.state {
-                    RunState::DecidedBefore => RequestState::DecidedBefore,
-                    RunState::LedgerAltered => RequestState::LedgerAltered,
+                    RunFate::DecidedBefore => RequestState::DecidedBefore,
+                    RunFate::LedgerAltered => RequestState::LedgerAltered,
                     _ => RequestState::ClosedElsewhere,
                 };
                 (state, closed.decision)

@@ -14,7 +14,7 @@ use super::session::Session;
 use crate::storage::Assessment;
 use crate::storage::reader::{QueueStanding, Workspaces};
 use crate::views::explain::Explained;
-use crate::views::verdict::{DecisionWord, LegResult, RunResult, RunState, Verdict};
+use crate::views::verdict::{DecisionWord, LegResult, RunFate, RunResult, Verdict};
 
 /// A run to explain, or a reason code.
 #[derive(Debug, clap::Args)]
@@ -177,7 +177,7 @@ fn tint(result: &RunResult) -> Tint {
 fn decision_line(result: &RunResult) -> String {
     let words = result.in_words();
     match (result.state, result.rule) {
-        (RunState::Decidable, Some(rule)) => {
+        (RunFate::Decidable, Some(rule)) => {
             format!("Decision, if it were reconciled now: {words} (rule {rule})")
         }
         (_, Some(rule)) => format!("Decision: {words} (rule {rule})"),

@@ -13,7 +13,7 @@ use super::results::{distinct, show};
 use super::session::Session;
 use crate::storage::reader::{Reader, Workspaces};
 use crate::storage::{Access, Settlement, StoreError};
-use crate::views::verdict::{RunResult, RunState, Verdict};
+use crate::views::verdict::{RunResult, RunFate, Verdict};
 use crate::views::{ClaimBoundary, Moment};
 
 /// Runs to reconcile.
@@ -66,29 +66,29 @@ async fn result_of(
 ) -> Result<RunResult, StoreError> {
     let again_at = |watch: Option<Watch>| watch.map(|watch| watch.look_again_at.into());
     Ok(match settlement {
-        Settlement::Committed(assessment) => RunResult::decided(RunState::Decided, &assessment),
+        Settlement::Committed(assessment) => RunResult::decided(RunFate::Decided, &assessment),
         Settlement::Deferred(assessment, watch)
             if assessment.decision.reason != ReasonCode::AlreadyTerminal =>
         {
             RunResult {
                 look_again_at: again_at(watch),
-                ..RunResult::decided(RunState::Deferred, &assessment)
+                ..RunResult::decided(RunFate::Deferred, &assessment)
             }
         }
         Settlement::Deferred(..) => {
             let record = reader.load_verdict(&Workspaces::All, run).await?;
             RunResult::closed(run, record.as_ref().map(Verdict::from).as_ref())
         }
-        Settlement::Observed(assessment) => RunResult::decided(RunState::Observed, &assessment),
+        Settlement::Observed(assessment) => RunResult::decided(RunFate::Observed, &assessment),
         Settlement::Refused { watch, error } => {
             RunResult::refused(run, again_at(watch), Some(error))
         }
         Settlement::Suspended { until, .. } => RunResult {
             look_again_at: until.map(Moment),
-            ..RunResult::undecided(run, RunState::Suspended)
+            ..RunResult::undecided(run, RunFate::Suspended)
         },
-        Settlement::Locked => RunResult::undecided(run, RunState::Locked),
-        Settlement::Absent => RunResult::undecided(run, RunState::Absent),
+        Settlement::Locked => RunResult::undecided(run, RunFate::Locked),
+        Settlement::Absent => RunResult::undecided(run, RunFate::Absent),
     })
 }
 
@@ -119,30 +119,30 @@ mod tests {
         let cases = [
             (
                 Some(verdict("succeeded", Standing::Stands)),
-                RunState::DecidedBefore,
+                RunFate::DecidedBefore,
                 Exit::Done,
             ),
             (
                 Some(verdict("failed", Standing::Stands)),
-                RunState::DecidedBefore,
+                RunFate::DecidedBefore,
                 Exit::BelowSucceeded,
             ),
             (
                 Some(verdict("succeeded", Standing::FactsAltered)),
-                RunState::LedgerAltered,
+                RunFate::LedgerAltered,
                 Exit::Undecided,
             ),
             (
                 Some(verdict("succeeded", Standing::Contradicted)),
-                RunState::LedgerAltered,
+                RunFate::LedgerAltered,
                 Exit::Undecided,
             ),
             (
                 Some(verdict("Succeeded", Standing::OtherRules)),
-                RunState::LedgerAltered,
+                RunFate::LedgerAltered,
                 Exit::Undecided,
             ),
-            (None, RunState::ClosedElsewhere, Exit::Undecided),
+            (None, RunFate::ClosedElsewhere, Exit::Undecided),
         ];
         for (verdict, state, exit) in cases {
             let result = RunResult::closed(RunId(1), verdict.as_ref());

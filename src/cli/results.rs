@@ -8,7 +8,7 @@ use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use super::exit::Exit;
 use super::output::{Document, Reconciled};
 use super::screen::Screen;
-use crate::views::verdict::{DecisionWord, RunResult, RunState};
+use crate::views::verdict::{DecisionWord, RunResult, RunFate};
 
 /// The runs that were named, each once, in their order.
 pub(super) fn distinct(runs: &[i64]) -> Vec<RunId> {
@@ -21,8 +21,8 @@ impl From<&RunResult> for Exit {
     /// The code for this run alone. What is only foreseen counts as if it were decided.
     fn from(result: &RunResult) -> Self {
         match (result.state, result.decision) {
-            (RunState::Absent, _) => Self::CouldNotRun,
-            (RunState::Decided | RunState::Decidable | RunState::DecidedBefore, Some(decision)) => {
+            (RunFate::Absent, _) => Self::CouldNotRun,
+            (RunFate::Decided | RunFate::Decidable | RunFate::DecidedBefore, Some(decision)) => {
                 Self::from(decision)
             }
             _ => Self::Undecided,

@@ -17,7 +17,7 @@ use crate::clock::Stopwatch;
 use crate::storage::reader::{QueueStanding, Reader, Workspaces};
 use crate::storage::{Access, Store, StoreError};
 use crate::views::ClaimBoundary;
-use crate::views::verdict::{RefusedVerdict, RunResult, RunState, Verdict};
+use crate::views::verdict::{RefusedVerdict, RunResult, RunFate, Verdict};
 
 /// How often it is looked whether a run is closed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -98,7 +98,7 @@ async fn result_of(
 ) -> Result<RunResult, StoreError> {
     let assessed = reader.assess(&Workspaces::All, &[run], policy).await?;
     let Some(assessment) = assessed.into_iter().next() else {
-        return Ok(RunResult::undecided(run, RunState::Absent));
+        return Ok(RunResult::undecided(run, RunFate::Absent));
     };
     let verdict = reader.load_verdict(&Workspaces::All, run).await?;
     let verdict = verdict.as_ref().map(Verdict::from);

@@ -186,6 +186,12 @@ impl ConsoleState {
                 .reader
                 .walk_environments(of, &walk, &self.policy, &mut judge)
                 .await?;
+            if **of == Workspaces::All {
+                let mut orphaned = self.reader.load_orphaned(LISTED).await?;
+                let is_asked = |of| query.workspace.is_none_or(|only| only == of);
+                orphaned.retain(|found| is_asked(found.workspace));
+                survey.add_orphaned(orphaned);
+            }
             Ok(survey.ended(walked))
         };
         self.cache.get(scope, now, walking).await

@@ -46,6 +46,8 @@ pub struct RunQuery {
     pub undecided: bool,
     /// Only runs that say they succeeded where that is not proven.
     pub unproven: bool,
+    /// Only open runs of environments that were deleted or moved, for whoever may see all.
+    pub orphaned: bool,
     /// Only runs that were created so long ago, or longer.
     pub older_than: Option<SignedDuration>,
     /// Only runs that were created less long ago.
@@ -174,6 +176,7 @@ impl QueryParameters for RunQuery {
         "state",
         "undecided",
         "unproven",
+        "orphaned",
         "older_than",
         "younger_than",
         "below",
@@ -191,6 +194,7 @@ impl QueryParameters for RunQuery {
             }
             "undecided" => self.undecided = flag(name, value)?,
             "unproven" => self.unproven = flag(name, value)?,
+            "orphaned" => self.orphaned = flag(name, value)?,
             "older_than" => self.older_than = age(name, value)?,
             "younger_than" => self.younger_than = age(name, value)?,
             "below" => self.below = id(name, value)?.map(RunId),
@@ -230,6 +234,7 @@ impl RunQuery {
             with_evidence: visibility.evidence,
             undecided: self.undecided,
             unproven: self.unproven,
+            orphaned: self.orphaned,
             created_from: self.younger_than.map(before),
             created_before: self.older_than.map(before),
         }
@@ -260,6 +265,7 @@ impl RunQuery {
             ("state", self.state.map(|it| stored_word(&it))),
             ("undecided", self.undecided.then(|| "true".to_owned())),
             ("unproven", self.unproven.then(|| "true".to_owned())),
+            ("orphaned", self.orphaned.then(|| "true".to_owned())),
             ("older_than", self.older_than.map(age_text)),
             ("younger_than", self.younger_than.map(age_text)),
         ]
@@ -346,7 +352,7 @@ mod tests {
     #[test]
     fn what_a_query_says_it_says_again() {
         let text = "workspace=1&environment=2&outcome=failed&reason=restore.items_mixed&state=failed\
-                    &undecided=true&unproven=true&older_than=1h+30m&younger_than=7d&limit=10&below=99";
+                    &undecided=true&unproven=true&orphaned=true&older_than=1h+30m&younger_than=7d&limit=10&below=99";
         let query = RunQuery::parse(text).unwrap();
         assert_eq!(query.older_than, Some(SignedDuration::from_mins(90)));
         assert_eq!(query.younger_than, Some(SignedDuration::from_hours(168)));

@@ -151,7 +151,7 @@ impl PostureShown {
         };
         let found = postures::posture(latest, at, judging.visibility.evidence);
         let state = found.posture();
-        let run = latest.and_then(|(_, run, _)| run.as_ref());
+        let run = latest.and_then(|(_, run, ..)| run.as_ref());
         Self {
             state,
             headline: state.headline(),

@@ -89,7 +89,7 @@ impl Explanation {
         } else if standing.is_some() && recorded.is_none() {
             now = now.beside(Change::RecordUnreadable);
         }
-        let refusal = found.seen.refusal.as_ref().map(RefusedVerdict::from);
+        let refusal = found.seen.record.refusal.as_ref().map(RefusedVerdict::from);
         if refusal.is_some() && standing.is_none() {
             now = now.beside(Change::OpenRefused);
         }

@@ -23,6 +23,7 @@ pub mod queue;
 pub mod restore;
 pub mod run;
 pub mod runs;
+pub mod state;
 pub mod survey;
 pub mod timeline;
 pub mod verdict;
@@ -33,6 +34,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use moment::Moment;
+pub use state::RunState;
 
 /// A workspace or an environment, as people know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -51,6 +53,9 @@ pub struct Place {
     pub workspace: Named<WorkspaceId>,
     /// The environment; none for what belongs to the workspace alone.
     pub environment: Option<Named<EnvironmentId>>,
+    /// Whether that was deleted, or is another workspace's by now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_orphaned: bool,
 }
 
 /// A state with the words that people read for it.
@@ -89,6 +94,11 @@ impl Default for ClaimBoundary {
     fn default() -> Self {
         Self(CLAIM_BOUNDARY.to_owned())
     }
+}
+
+/// What an environment is called that was deleted, or is another workspace's by now.
+pub(crate) fn gone(environment: EnvironmentId) -> String {
+    format!("environment {environment}, deleted or moved")
 }
 
 /// The word under which a value is stored, for enums that are written as one.

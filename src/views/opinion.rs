@@ -62,7 +62,7 @@ impl From<OpinionOnRecord> for OpinionShown {
 impl OpinionShown {
     /// The opinion on a run, if there is one.
     pub(super) fn beside(row: &RunSeen) -> Option<Self> {
-        row.opinion.clone().map(Self::from)
+        row.record.opinion.clone().map(Self::from)
     }
 
     /// What to tell people about it.
@@ -88,7 +88,7 @@ impl ClosedBy {
     /// Who closed this run; none where it is not closed, or has a verdict of ours.
     pub(super) fn of(row: &RunSeen) -> Option<Self> {
         let run = &row.assessment.facts.run;
-        let is_closed = run.status == RunStatus::Completed && row.verdict.is_none();
+        let is_closed = run.status == RunStatus::Completed && row.record.verdict.is_none();
         let closer = run.closer.as_ref().map(|traces| traces.closer);
         is_closed.then(|| Self {
             code: closer.and_then(Closer::code),

@@ -8,7 +8,7 @@ use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::verdict::{DecisionWord, RunResult, RunState, Verdict};
+use super::verdict::{DecisionWord, RunFate, RunResult, Verdict};
 use super::{ClaimBoundary, Moment, stored_word};
 use crate::storage::reader::{
     AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueListing, QueueStanding,
@@ -418,7 +418,7 @@ fn next_action(
     if !standing.is_open() {
         let closed = RunResult::closed(run, verdict);
         return match closed.state {
-            RunState::DecidedBefore => {
+            RunFate::DecidedBefore => {
                 format!("Nothing here; `restore-reconciler explain {run}` shows the verdict.")
             }
             _ => closed.next_action(),

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::environment::{BackupShown, Judging};
 use super::run::{AttentionShown, Card, SummaryShown, attention_shown, labelled, summary, tone};
+use super::state::{KnownRun, RunStateShown};
 use super::{Labelled, Moment, Named, Step, Visibility};
 use crate::storage::reader::RestoreSeen;
 
@@ -45,6 +46,8 @@ pub struct Preparation {
     pub is_at_first_step: bool,
     /// What to say first.
     pub card: Card,
+    /// The state of its run; none where it has none.
+    pub run_state: Option<RunStateShown>,
     /// The seven gates, in order.
     pub gates: Vec<GateLine>,
     /// How many of them are complete: `2/7 gates complete`.
@@ -116,6 +119,14 @@ impl Preparation {
         let result = RestoreResult::of(&seen);
         let gates = Gates::of(&found.preparation);
         let is_executed = result.state() != ResultState::NotExecuted;
+        let known = seen.run.map(|run| KnownRun {
+            run,
+            restore: Some(seen.restore),
+            record: &found.record,
+            standing: None,
+        });
+        let run_state =
+            known.map(|known| RunStateShown::new(known, None, found.as_of, judging.freshness));
         let lines: Vec<_> = gates.iter().copied().map(GateLine::from).collect();
         Self {
             as_of: Moment(found.as_of),
@@ -133,10 +144,15 @@ impl Preparation {
             is_executed,
             is_at_first_step: found.restore.status == RestoreStatus::Draft,
             card: if is_executed {
-                result_card(&result, found.run.as_ref().map(|run| run.id))
+                result_card(
+                    &result,
+                    found.run.as_ref().map(|run| run.id),
+                    run_state.as_ref(),
+                )
             } else {
-                gates_card(&gates)
+                gates_card(&gates, run_state.as_ref())
             },
+            run_state,
             compact: gates.compact(),
             next_gate: gates.next().copied().map(GateLine::from),
             execution_available: gates.execution_available(),
@@ -155,7 +171,7 @@ impl Preparation {
             },
             groups_next_action: found.preparation.groups.next_action(),
             summary: summary(result.summary),
-            attention: attention_shown(&seen),
+            attention: attention_shown(&seen, &found.record, None),
             claim_boundary: CLAIM_BOUNDARY,
         }
     }
@@ -198,11 +214,13 @@ fn seen<'a>(found: &'a RestoreSeen, policy: &'a Policy, visibility: Visibility) 
     }
 }
 
-fn gates_card(gates: &Gates) -> Card {
+fn gates_card(gates: &Gates, run: Option<&RunStateShown>) -> Card {
     let card = gates.card();
+    let recorded = run.filter(|run| run.is_recorded_below_succeeded());
+    let tone = card.status.tone();
     Card {
         state: Some(ResultState::NotExecuted),
-        tone: card.status.tone(),
+        tone: recorded.map_or(tone, |run| tone.or_worse(run.tone)),
         status: card.status.label(),
         reason: card.reason,
         impact: card.impact,
@@ -213,21 +231,26 @@ fn gates_card(gates: &Gates) -> Card {
     }
 }
 
-fn result_card(result: &RestoreResult, run: Option<RunId>) -> Card {
-    let target = match (result.next_action, run) {
-        (NextAction::ReviewProofGap, _) | (_, None) => "#proof".to_owned(),
-        (NextAction::OpenEvidence, Some(run)) => format!("/runs/{run}/evidence"),
-        (_, Some(run)) => format!("/runs/{run}"),
+fn result_card(result: &RestoreResult, run: Option<RunId>, state: Option<&RunStateShown>) -> Card {
+    let recorded = state.filter(|state| state.is_recorded_below_succeeded());
+    let (label, target) = match (recorded, result.next_action, run) {
+        (Some(state), _, Some(run)) => (state.next_action, format!("/runs/{run}")),
+        (_, action @ NextAction::ReviewProofGap, _) | (_, action, None) => {
+            (action.label(), "#proof".to_owned())
+        }
+        (_, action @ NextAction::OpenEvidence, Some(run)) => {
+            (action.label(), format!("/runs/{run}/evidence"))
+        }
+        (_, action, Some(run)) => (action.label(), format!("/runs/{run}")),
     };
     Card {
         state: Some(result.state()),
-        // No verdict is looked at here.
-        tone: tone(result.state(), false),
+        tone: tone(result.state(), state),
         status: result.situation.label(),
         reason: result.situation.reason(),
         impact: result.situation.impact(),
         next_action: Step {
-            label: result.next_action.label(),
+            label,
             href: Some(target),
         },
     }

@@ -8,23 +8,24 @@ use reconciler_jobs::reading::result_state::{Claim, NextAction, RestoreResult, R
 use reconciler_jobs::reading::summary::{METADATA_ONLY, Summary};
 use reconciler_jobs::reading::unlinked::Unlinked;
 use reconciler_jobs::reading::{Availability, SeenRestore};
+use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::{
     Facts, RestoreFacts, RestoreStatus, RunOutcome, RunStatus,
 };
 use reconciler_jobs::restore_execute::proof::Leg;
-use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use reconciler_jobs::restore_execute::reason::{CLAIM_BOUNDARY, Chapter};
 use reconciler_jobs::restore_execute::results::{ColumnState, PartTally, Requested};
 use reconciler_jobs::restore_execute::review::Standing;
-use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::opinion::{ClosedBy, OpinionShown};
+use super::state::{KnownRun, RunState, RunStateShown};
 use super::timeline::{Event, events};
 use super::verdict::{Exception, LegResult, LegWord, Reason, RefusedVerdict, Verdict, leg_state};
-use super::{Labelled, Moment, Named, Place, Step, Visibility, stored_word};
+use super::{Labelled, Moment, Named, Place, Step, Visibility, gone, stored_word};
 use crate::storage::Assessment;
-use crate::storage::reader::{RunInFull, RunSeen};
+use crate::storage::reader::{RunInFull, RunOnRecord, RunSeen};
 
 /// Everything about one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -44,6 +45,8 @@ pub struct RunDetail {
     /// When it was created, where that can be read.
     pub created_at: Option<Moment>,
     /// What to say first.
+    pub state: RunStateShown,
+    /// How its restore reads, in the contract's words.
     pub card: Card,
     /// The restore that is tied to it.
     pub restore: Option<RestoreLine>,
@@ -82,7 +85,8 @@ pub struct RunDetail {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// What to say first: status, reason, impact, and what to do next.
+/// How a restore reads: status, reason, impact, and what to do next. It looks no calmer than what is on record, and
+/// leads where that does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Card {
     /// The state of the contract; none where no restore is tied to the run.
@@ -257,7 +261,8 @@ impl RunDetail {
         let seen = seen(&row.assessment, visibility);
         let result = seen.as_ref().map(RestoreResult::of);
         let verdict = found.verdict.as_ref().map(Verdict::from);
-        let opinion = OpinionShown::beside(row);
+        let standing = verdict.as_ref().map(|verdict| verdict.standing);
+        let state = run_state(row, standing, visibility, limits);
         Self {
             as_of: Moment(facts.as_of),
             run: facts.run.id,
@@ -266,15 +271,11 @@ impl RunDetail {
             outcome: facts.run.outcome,
             freshness: freshness(row, limits),
             created_at: facts.run.created_at.moment().map(Moment),
-            card: told(
-                result.zip(seen).map_or_else(
-                    || unlinked(facts),
-                    |(result, seen)| card(&result, facts.run.id, seen.restore.id, verdict.as_ref()),
-                ),
-                verdict.as_ref(),
-                row.refusal.is_some(),
-                opinion.as_ref(),
+            card: result.zip(seen).map_or_else(
+                || unlinked(facts, &state),
+                |(result, seen)| card(&result, facts.run.id, seen.restore.id, &state),
             ),
+            state,
             restore: seen.map(|seen| restore_line(seen.restore, found.backup_set)),
             operation_proof: labelled(
                 result.map_or(Availability::Unavailable, |result| result.operation_proof),
@@ -283,7 +284,9 @@ impl RunDetail {
             legs: legs(&row.assessment, visibility),
             summary: result.map(|result| summary(result.summary)),
             items: seen.map(|seen| items(seen.restore)),
-            attention: seen.as_ref().map(attention_shown),
+            attention: seen
+                .as_ref()
+                .map(|seen| attention_shown(seen, &row.record, standing)),
             timeline: events(&row.assessment, verdict.as_ref(), visibility),
             verdict_reason: verdict
                 .as_ref()
@@ -291,14 +294,14 @@ impl RunDetail {
                 .and_then(|verdict| ReasonCode::parse(&verdict.reason_code))
                 .map(Reason::from),
             claim: result
-                .filter(|_| row.refusal.is_none())
+                .filter(|_| row.record.refusal.is_none())
                 .and_then(|result| result.claim)
                 .map(Claim::label),
             claim_boundary: CLAIM_BOUNDARY,
             diagnostics: diagnostics(row, verdict.as_ref(), visibility),
-            refusal: row.refusal.as_ref().map(RefusedVerdict::from),
+            refusal: row.record.refusal.as_ref().map(RefusedVerdict::from),
             closed_by: ClosedBy::of(row),
-            opinion,
+            opinion: OpinionShown::beside(row),
             verdict,
         }
     }
@@ -306,6 +309,11 @@ impl RunDetail {
     /// Whether anybody can still close the run.
     pub fn is_open(&self) -> bool {
         matches!(self.status, RunStatus::Queued | RunStatus::Running)
+    }
+
+    /// Where the next action of the run's state leads.
+    pub fn next_href(&self) -> &'static str {
+        anchor(&self.state)
     }
 
     /// How many legs the viewer may see.
@@ -328,73 +336,42 @@ pub(super) fn labelled(state: Availability) -> Labelled<Availability> {
     }
 }
 
-/// Makes a card as urgent as can be where the verdict on record cannot be relied on, and has it say what is in the way
-/// where none can be recorded, or what the run claims without proof.
-fn told(
-    card: Card,
-    verdict: Option<&Verdict>,
-    is_refused: bool,
-    opinion: Option<&OpinionShown>,
-) -> Card {
-    let is_altered = verdict.is_some_and(|verdict| !verdict.standing.is_readable());
-    let card = match opinion.filter(|opinion| opinion.unproven_success) {
-        _ if is_refused => refused(card.state),
-        Some(opinion) => unproven(card.state, opinion),
-        None => card,
+/// The state of a run, as one viewer may know it.
+pub(super) fn run_state(
+    row: &RunSeen,
+    standing: Option<Standing>,
+    visibility: Visibility,
+    limits: &FreshnessThresholds,
+) -> RunStateShown {
+    let facts = &row.assessment.facts;
+    let known = KnownRun {
+        run: &facts.run,
+        restore: row.assessment.restore(),
+        record: &row.record,
+        standing,
     };
-    Card {
-        tone: if is_altered { Tone::Danger } else { card.tone },
-        ..card
+    RunStateShown::new(known, reason_now(row, visibility), facts.as_of, limits)
+}
+
+/// Where the next action of a state leads on the page of a run.
+fn anchor(state: &RunStateShown) -> &'static str {
+    let reason = state.reason_code.as_deref().and_then(ReasonCode::parse);
+    match (state.state, reason.map(ReasonCode::chapter)) {
+        (RunState::Refused | RunState::RecordAltered | RunState::ClosedByPlatform, _) => "#verdict",
+        (RunState::UnprovenSuccess, _) => "#legs",
+        (_, Some(Chapter::Items)) => "#items",
+        (_, Some(Chapter::Evidence | Chapter::Proof)) => "#evidence",
+        (RunState::Failed, Some(Chapter::Execution)) => "#items",
+        (_, Some(Chapter::Execution)) => "#timeline",
+        _ => "#legs",
     }
 }
 
-/// The card of a run that the database refuses a verdict.
-fn refused(state: Option<ResultState>) -> Card {
-    let reason = ReasonCode::SettleFailed;
-    Card {
-        state,
-        tone: Tone::Danger,
-        status: "Verdict refused by the database",
-        reason: reason.sentence(),
-        impact: reason.impact(),
-        next_action: Step {
-            label: reason.next_action(),
-            href: Some("#verdict".to_owned()),
-        },
-    }
-}
-
-/// The card of a run that somebody else closed as a success.
-fn unproven(state: Option<ResultState>, opinion: &OpinionShown) -> Card {
-    let reason = ReasonCode::parse(&opinion.reason);
-    let found = opinion.found.as_deref().and_then(Outcome::parse);
-    let (impact, label) = match (found, reason) {
-        (Some(Outcome::Failed | Outcome::Blocked), Some(reason)) => {
-            (reason.impact(), reason.next_action())
-        }
-        _ => (
-            "The platform reports that this restore succeeded, and the proof for that is incomplete.",
-            "Compare what the run says with the proof",
-        ),
-    };
-    Card {
-        state,
-        tone: Tone::Danger,
-        status: "Unproven success",
-        reason: reason.map_or(opinion.sentence(), ReasonCode::sentence),
-        impact,
-        next_action: Step {
-            label,
-            href: Some("#legs".to_owned()),
-        },
-    }
-}
-
-fn unlinked(facts: &Facts) -> Card {
+fn unlinked(facts: &Facts, state: &RunStateShown) -> Card {
     let found = Unlinked::of(&facts.run);
     Card {
         state: None,
-        tone: found.tone(),
+        tone: found.tone().or_worse(state.tone),
         status: found.label(),
         reason: found.reason(),
         impact: found.impact(),
@@ -405,32 +382,37 @@ fn unlinked(facts: &Facts) -> Card {
     }
 }
 
-/// How urgent a result looks: evidence alone is nothing to be calm about, as long as no verdict says that all was
-/// proven.
-pub(super) fn tone(state: ResultState, is_proven: bool) -> Tone {
-    match state {
+/// How urgent a result looks beside the state of its run: never calmer than that, and evidence alone is nothing to be
+/// calm about as long as no verdict says that all was proven.
+pub(super) fn tone(result: ResultState, run: Option<&RunStateShown>) -> Tone {
+    let is_proven = run.is_some_and(|run| run.tone == Tone::Calm);
+    let tone = match result {
         ResultState::CompletedWithEvidence if !is_proven => Tone::Warning,
         state => state.tone(),
-    }
+    };
+    run.map_or(tone, |run| tone.or_worse(run.tone))
 }
 
 /// The card of a restore, on the page of `run`.
-fn card(result: &RestoreResult, run: RunId, restore: RestoreId, verdict: Option<&Verdict>) -> Card {
-    let is_proven = verdict.is_some_and(|verdict| {
-        verdict.standing == Standing::Stands
-            && Outcome::parse(&verdict.outcome) == Some(Outcome::Succeeded)
-    });
-    let tone = tone(result.state(), is_proven);
+fn card(result: &RestoreResult, run: RunId, restore: RestoreId, state: &RunStateShown) -> Card {
+    let next_action = if state.is_recorded_below_succeeded() {
+        Step {
+            label: state.next_action,
+            href: Some(anchor(state).to_owned()),
+        }
+    } else {
+        Step {
+            label: result.next_action.label(),
+            href: Some(target(result.next_action, run, restore)),
+        }
+    };
     Card {
         state: Some(result.state()),
-        tone,
+        tone: tone(result.state(), Some(state)),
         status: result.situation.label(),
         reason: result.situation.reason(),
         impact: result.situation.impact(),
-        next_action: Step {
-            label: result.next_action.label(),
-            href: Some(target(result.next_action, run, restore)),
-        },
+        next_action,
     }
 }
 
@@ -549,8 +531,19 @@ fn items(restore: &RestoreFacts) -> ItemsShown {
     }
 }
 
-pub(super) fn attention_shown(seen: &SeenRestore<'_>) -> AttentionShown {
+pub(super) fn attention_shown(
+    seen: &SeenRestore<'_>,
+    record: &RunOnRecord,
+    standing: Option<Standing>,
+) -> AttentionShown {
+    let known = seen.run.map(|run| KnownRun {
+        run,
+        restore: Some(seen.restore),
+        record,
+        standing,
+    });
     let cause = attention(seen);
+    let cause = known.map_or(cause, |known| known.at_least(cause));
     let state = cause.state();
     AttentionShown {
         state,
@@ -576,12 +569,12 @@ fn diagnostics(
     ];
     let is_closed = facts.run.status == RunStatus::Completed;
     if let Some(reason) = reason_now(row, visibility).filter(|_| !is_closed) {
-        if row.refusal.is_none() {
+        if row.record.refusal.is_none() {
             lines.push(("rule that matched now", decision.rule.to_string()));
         }
         lines.push(("reason now", reason.code().to_owned()));
     }
-    if let Some(refusal) = &row.refusal {
+    if let Some(refusal) = &row.record.refusal {
         let said = refusal.said.as_deref().unwrap_or("not recorded");
         lines.push(("the database said", said.to_owned()));
     }
@@ -658,7 +651,7 @@ pub(super) fn reason_now(row: &RunSeen, visibility: Visibility) -> Option<Reason
         EvidenceNotCurrent,
         ProofComplete,
     ];
-    if row.refusal.is_some() {
+    if row.record.refusal.is_some() {
         return Some(ReasonCode::SettleFailed);
     }
     let reason = row.assessment.decision.reason;
@@ -667,35 +660,34 @@ pub(super) fn reason_now(row: &RunSeen, visibility: Visibility) -> Option<Reason
 
 pub(super) fn place(row: &RunSeen) -> Place {
     let run = &row.assessment.facts.run;
-    let environment = run.environment_id.zip(row.environment_name.clone());
+    let name = |id| row.environment_name.clone().unwrap_or_else(|| gone(id));
     Place {
         workspace: Named {
             id: run.workspace_id,
             name: row.workspace_name.clone(),
         },
-        environment: environment.map(|(id, name)| Named { id, name }),
+        environment: run.environment_id.map(|id| Named { id, name: name(id) }),
+        is_orphaned: run.environment_id.is_some() && row.environment_name.is_none(),
     }
 }
 
 pub(super) fn freshness(row: &RunSeen, limits: &FreshnessThresholds) -> Labelled<Freshness> {
     let facts = &row.assessment.facts;
     let restore = row.assessment.restore();
-    if facts.run.status != RunStatus::Completed && restore.is_some_and(is_prepared) {
+    if facts.run.status != RunStatus::Completed && restore.is_some_and(RestoreFacts::is_prepared) {
         return Labelled {
             state: Freshness::Unknown,
             label: ResultState::NotExecuted.label(),
         };
     }
-    let state = Freshness::of(&facts.run, row.verdict.is_some(), facts.as_of, limits);
+    let state = Freshness::of(
+        &facts.run,
+        row.record.verdict.is_some(),
+        facts.as_of,
+        limits,
+    );
     Labelled {
         state,
         label: state.label(),
     }
-}
-
-/// Whether a restore is a preview, or is still being prepared: a run that it belongs to is neither fresh nor stale.
-/// One that was handed over and has not started is none of these.
-fn is_prepared(restore: &RestoreFacts) -> bool {
-    restore.is_dry_run
-        || (restore.status.is_pre_execution() && restore.status != RestoreStatus::Pending)
 }

@@ -1,7 +1,6 @@
 //! The list of runs.
 
 use reconciler_jobs::ids::{RestoreId, RunId};
-use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::{Freshness, FreshnessThresholds};
 use reconciler_jobs::reading::result_state::{RestoreResult, ResultState};
 use reconciler_jobs::restore_execute::facts::{RunOutcome, RunStatus};
@@ -10,7 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::opinion::{ClosedBy, OpinionShown};
-use super::run::{freshness, place, reason_now, seen, tone};
+use super::run::{freshness, place, reason_now, run_state, seen};
+use super::state::RunStateShown;
 use super::verdict::{Reason, RefusedVerdict};
 use super::{Labelled, Moment, Place, Visibility, stored_word};
 use crate::storage::reader::{RunListing, RunSeen};
@@ -31,6 +31,8 @@ pub struct RunList {
 pub struct RunLine {
     /// The run.
     pub run: RunId,
+    /// What to say first. The list looks at no digest; the run's own page does.
+    pub state: RunStateShown,
     /// Where it belongs.
     pub place: Place,
     /// What its row says.
@@ -116,6 +118,7 @@ impl RunLine {
         let is_closed = run.status == RunStatus::Completed;
         Self {
             run: run.id,
+            state: run_state(row, None, visibility, limits),
             place: place(row),
             status: run.status,
             outcome: run.outcome,
@@ -126,7 +129,7 @@ impl RunLine {
                 state: result.state(),
                 label: result.situation.label(),
             }),
-            verdict: row.verdict.as_ref().map(|verdict| VerdictLine {
+            verdict: row.record.verdict.as_ref().map(|verdict| VerdictLine {
                 outcome: Outcome::parse(&verdict.outcome),
                 reason_code: verdict.reason_code.clone(),
                 reason: ReasonCode::parse(&verdict.reason_code).map(Reason::from),
@@ -137,39 +140,7 @@ impl RunLine {
                 .map(Reason::from),
             closed_by: ClosedBy::of(row),
             opinion: OpinionShown::beside(row),
-            refusal: row.refusal.as_ref().map(RefusedVerdict::from),
+            refusal: row.record.refusal.as_ref().map(RefusedVerdict::from),
         }
-    }
-
-    /// How urgent the result looks. The list looks at no digest; the run's own page does.
-    pub fn tone(&self) -> Tone {
-        if self.refusal.is_some() || self.is_unproven_success() {
-            return Tone::Danger;
-        }
-        let outcome = self.verdict.as_ref().and_then(|verdict| verdict.outcome);
-        let state = self.result.map(|result| result.state);
-        state.map_or(Tone::Neutral, |state| {
-            tone(state, outcome == Some(Outcome::Succeeded))
-        })
-    }
-
-    /// Whether somebody else closed it as a success that is not proven.
-    pub fn is_unproven_success(&self) -> bool {
-        let opinion = self.opinion.as_ref();
-        opinion.is_some_and(|opinion| opinion.unproven_success)
-    }
-
-    /// The code that the list shows: of the verdict or the opinion, or why the run stays open. A refusal comes first: the
-    /// verdict of a run that was opened again is not the one that is refused.
-    pub fn reason_code(&self) -> Option<&str> {
-        let open = self.open_reason.as_ref().map(|reason| reason.code.as_str());
-        let opinion = self.opinion.as_ref();
-        let opinion = opinion.map(|opinion| opinion.reason.as_str());
-        self.verdict
-            .as_ref()
-            .filter(|_| self.refusal.is_none())
-            .map(|verdict| verdict.reason_code.as_str())
-            .or(opinion)
-            .or(open)
     }
 }

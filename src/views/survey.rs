@@ -3,6 +3,8 @@
 //!
 //! **Invariant:** what was left out is counted, or said to be unknown.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
 use reconciler_jobs::reading::attention::Tone;
@@ -11,10 +13,10 @@ use reconciler_jobs::reading::posture::Posture;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Named;
 use super::environment::{BackupShown, Judging, PostureShown, UndecidedShown};
+use super::{Named, gone};
 use crate::postures::Postures;
-use crate::storage::reader::{EnvironmentSeen, Walked};
+use crate::storage::reader::{EnvironmentSeen, OrphanedRuns, Walked};
 
 /// How many lines are listed of what needs somebody.
 const LISTED_MAX: usize = 100;
@@ -33,6 +35,8 @@ pub enum NeedSubject {
     RecoveryPosture,
     /// Operations that nobody has closed.
     UndecidedRuns,
+    /// Operations that nobody has closed, of environments that were deleted or moved.
+    OrphanedRuns,
     /// Backup inputs.
     BackupHealth,
 }
@@ -96,20 +100,10 @@ impl Needs {
     /// Keeps the most urgent lines; of equally urgent ones, those that were found first.
     fn cut(&mut self) {
         self.listed
-            .sort_by_key(|line| (urgency(line.tone), line.subject));
+            .sort_by_key(|line| (Reverse(line.tone.urgency()), line.subject));
         let left_out = self.listed.len().saturating_sub(LISTED_MAX);
         self.unlisted += left_out as u64;
         self.listed.truncate(LISTED_MAX);
-    }
-}
-
-/// The most urgent first.
-const fn urgency(tone: Tone) -> u8 {
-    match tone {
-        Tone::Danger => 0,
-        Tone::Warning => 1,
-        Tone::Neutral => 2,
-        Tone::Calm => 3,
     }
 }
 
@@ -133,6 +127,27 @@ impl Survey {
             for line in lines(environment, &posture, as_of, judging) {
                 self.needs.add(line);
             }
+        }
+    }
+
+    /// Adds open runs of environments that no walk passes, because they were deleted or moved.
+    pub fn add_orphaned(&mut self, found: Vec<OrphanedRuns>) {
+        for orphaned in found {
+            self.needs.add(AttentionLine {
+                tone: Tone::Warning,
+                subject: NeedSubject::OrphanedRuns,
+                environment: Named {
+                    id: orphaned.environment,
+                    name: gone(orphaned.environment),
+                },
+                workspace: Named {
+                    id: orphaned.workspace,
+                    name: orphaned.workspace_name,
+                },
+                summary: "Operations are open of an environment that was deleted, or moved to another workspace.",
+                next_action: "Open them, and find out what the platform still does there.",
+                href: format!("/runs?workspace={}&orphaned=true", orphaned.workspace),
+            });
         }
     }
 

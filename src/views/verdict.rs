@@ -212,7 +212,7 @@ pub struct RunResult {
     /// The run.
     pub run: i64,
     /// What became of it.
-    pub state: RunState,
+    pub state: RunFate,
     /// The decision; none where there is none of ours.
     pub decision: Option<DecisionWord>,
     /// The primary reason.
@@ -230,7 +230,7 @@ pub struct RunResult {
 
 impl RunResult {
     /// A run of which no more is known than what became of it.
-    pub fn undecided(run: RunId, state: RunState) -> Self {
+    pub fn undecided(run: RunId, state: RunFate) -> Self {
         Self {
             run: run.0,
             state,
@@ -244,7 +244,7 @@ impl RunResult {
     }
 
     /// A run with a decision of this moment.
-    pub fn decided(state: RunState, assessment: &Assessment) -> Self {
+    pub fn decided(state: RunFate, assessment: &Assessment) -> Self {
         let Assessment { facts, decision } = assessment;
         Self {
             decision: Some(decision.into()),
@@ -262,10 +262,10 @@ impl RunResult {
             _ if decision.reason == ReasonCode::AlreadyTerminal => {
                 Self::closed(facts.run.id, verdict)
             }
-            Ruling::Verdict(_) => Self::decided(RunState::Decidable, assessment),
+            Ruling::Verdict(_) => Self::decided(RunFate::Decidable, assessment),
             Ruling::Deferred { look_again_at } => Self {
                 look_again_at: look_again_at.map(Moment),
-                ..Self::decided(RunState::Deferred, assessment)
+                ..Self::decided(RunFate::Deferred, assessment)
             },
         }
     }
@@ -274,9 +274,9 @@ impl RunResult {
     pub fn awaited(assessment: &Assessment, verdict: Option<&Verdict>) -> Self {
         let foreseen = Self::foreseen(assessment, verdict);
         match foreseen.state {
-            RunState::Decidable => Self::undecided(assessment.facts.run.id, RunState::Open),
-            RunState::Deferred if assessment.decision.is_about_open_run() => Self {
-                state: RunState::Open,
+            RunFate::Decidable => Self::undecided(assessment.facts.run.id, RunFate::Open),
+            RunFate::Deferred if assessment.decision.is_about_open_run() => Self {
+                state: RunFate::Open,
                 decision: None,
                 ..foreseen
             },
@@ -290,7 +290,7 @@ impl RunResult {
             reason: Some(ReasonCode::SettleFailed.into()),
             look_again_at,
             error,
-            ..Self::undecided(run, RunState::Refused)
+            ..Self::undecided(run, RunFate::Refused)
         }
     }
 
@@ -299,24 +299,24 @@ impl RunResult {
         let reason = verdict.and_then(|verdict| ReasonCode::parse(&verdict.reason_code));
         let outcome = verdict.and_then(|verdict| Outcome::parse(&verdict.outcome));
         let state = match verdict {
-            None => RunState::ClosedElsewhere,
+            None => RunFate::ClosedElsewhere,
             Some(verdict) if verdict.standing.is_readable() && outcome.is_some() => {
-                RunState::DecidedBefore
+                RunFate::DecidedBefore
             }
-            Some(_) => RunState::LedgerAltered,
+            Some(_) => RunFate::LedgerAltered,
         };
         let decision = outcome
-            .filter(|_| state == RunState::DecidedBefore)
+            .filter(|_| state == RunFate::DecidedBefore)
             .map(DecisionWord::from);
         Self {
             decision,
             reason: match state {
-                RunState::ClosedElsewhere => Some(ReasonCode::AlreadyTerminal.into()),
-                RunState::DecidedBefore => reason.map(Reason::from),
+                RunFate::ClosedElsewhere => Some(ReasonCode::AlreadyTerminal.into()),
+                RunFate::DecidedBefore => reason.map(Reason::from),
                 _ => None,
             },
             missing: verdict
-                .filter(|_| state == RunState::DecidedBefore)
+                .filter(|_| state == RunFate::DecidedBefore)
                 .and_then(|verdict| verdict.missing.clone())
                 .unwrap_or_default(),
             ..Self::undecided(run, state)
@@ -327,34 +327,34 @@ impl RunResult {
     pub fn in_words(&self) -> String {
         let decision = self.decision.map_or("undecided", DecisionWord::name);
         match self.state {
-            RunState::Decided | RunState::Decidable | RunState::Deferred => decision.to_owned(),
-            RunState::DecidedBefore => format!("{decision} (on record)"),
-            RunState::Open => "still open".to_owned(),
-            RunState::Observed => format!("only observed; would be {decision}"),
-            RunState::LedgerAltered => "closed; its ledger entry was altered".to_owned(),
-            RunState::ClosedElsewhere => "closed elsewhere; no verdict of ours".to_owned(),
-            RunState::Locked => "held by another writer".to_owned(),
-            RunState::Suspended => "suspended after attempts that never ended".to_owned(),
-            RunState::Refused => "refused by the database".to_owned(),
-            RunState::Absent => "does not exist".to_owned(),
+            RunFate::Decided | RunFate::Decidable | RunFate::Deferred => decision.to_owned(),
+            RunFate::DecidedBefore => format!("{decision} (on record)"),
+            RunFate::Open => "still open".to_owned(),
+            RunFate::Observed => format!("only observed; would be {decision}"),
+            RunFate::LedgerAltered => "closed; its ledger entry was altered".to_owned(),
+            RunFate::ClosedElsewhere => "closed elsewhere; no verdict of ours".to_owned(),
+            RunFate::Locked => "held by another writer".to_owned(),
+            RunFate::Suspended => "suspended after attempts that never ended".to_owned(),
+            RunFate::Refused => "refused by the database".to_owned(),
+            RunFate::Absent => "does not exist".to_owned(),
         }
     }
 
     /// What to do next.
     pub fn next_action(&self) -> String {
         let advice = match self.state {
-            RunState::LedgerAltered => {
+            RunFate::LedgerAltered => {
                 "What the ledger holds of this run contradicts itself; find out who changed the ledger."
             }
-            RunState::Observed => {
+            RunFate::Observed => {
                 "Nothing was written. What is settled say settling.mode, act_in and not_before of the configuration."
             }
-            RunState::Locked => "Reconcile the run again in a moment.",
-            RunState::Suspended => {
+            RunFate::Locked => "Reconcile the run again in a moment.",
+            RunFate::Suspended => {
                 "Read `restore-reconciler queue show RUN`; a dead letter is tried again by `queue retry RUN`."
             }
-            RunState::Absent => "Check the run's id.",
-            RunState::Open if self.reason.is_none() => {
+            RunFate::Absent => "Check the run's id.",
+            RunFate::Open if self.reason.is_none() => {
                 "A worker decides it, if one is at work: `restore-reconciler doctor` says so. Or use `reconcile RUN`."
             }
             _ => {
@@ -373,7 +373,7 @@ impl RunResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "State")]
-pub enum RunState {
+pub enum RunFate {
     /// A verdict was reached and written.
     Decided,
     /// A verdict would be reached if the run were reconciled now. Nothing was written.

@@ -5,6 +5,7 @@
 
 /** Models whose every word must be seen, by their name in the description, with the least number of words. */
 const MODELS = {
+  RunState: 12,
   ResultState: 7,
   AttentionState: 5,
   Cause: 11,
@@ -40,6 +41,7 @@ const GATES = {
 const UNREACHABLE = [
   'GateReason target_missing',
   'gate target blocked',
+  'RunState record_altered',
   'Change record_unreadable',
   'Change record_contradicted',
 ];
@@ -53,6 +55,7 @@ export class States {
   }
 
   seeRun(run) {
+    this.see('RunState', run.state.state);
     this.see('Freshness', run.freshness.state);
     this.see('ResultState', run.card.state);
     this.see('AttentionState', run.attention?.state);

@@ -241,10 +241,11 @@ async function visitAll(tabs, { runs, explanations, environments, restores }) {
   for (const explanation of explanations) states.seeExplanation(explanation);
 }
 
-function wordsOfRun({ card, freshness, operation_proof: proof, evidence, legs, attention, timeline }) {
+function wordsOfRun({ state, card, freshness, operation_proof: proof, evidence, legs, attention, timeline }) {
   const gaps = legs.flatMap((leg) => leg.gaps.flatMap((gap) => [gap.code, gap.sentence, gap.next_action]));
   const events = timeline.map(({ text }) => text);
   return [
+    ...[state.label, state.reason, state.impact, state.next_action],
     ...[card.status, card.reason, card.impact, card.next_action.label],
     ...[freshness.label, proof.label, evidence.state.label, attention?.summary],
     ...gaps,

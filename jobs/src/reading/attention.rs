@@ -69,6 +69,29 @@ pub enum Tone {
     Calm,
 }
 
+impl Tone {
+    /// From 0, which is calm.
+    #[must_use]
+    pub const fn urgency(self) -> u8 {
+        match self {
+            Self::Calm => 0,
+            Self::Neutral => 1,
+            Self::Warning => 2,
+            Self::Danger => 3,
+        }
+    }
+
+    /// The more urgent of two.
+    #[must_use]
+    pub const fn or_worse(self, other: Self) -> Self {
+        if other.urgency() > self.urgency() {
+            other
+        } else {
+            self
+        }
+    }
+}
+
 vocabulary! {
     /// What attention is due to.
     #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
@@ -125,7 +148,7 @@ vocabulary! {
         state: AttentionState::CompletedWithFollowUp,
         next_action: "Open the operation and see what it waits for.",
     }
-    NotProven = "The operation was not closed as a success." {
+    NotProven = "The operation was not closed as a proven success." {
         state: AttentionState::CompletedWithFollowUp,
         next_action: "Open the operation and see what is missing.",
     }

@@ -232,6 +232,15 @@ pub struct RestoreFacts {
     pub metadata_readable: bool,
 }
 
+impl RestoreFacts {
+    /// Whether it is a preview, or is still being prepared: a run that it belongs to is neither fresh nor stale. One
+    /// that was handed over and has not started is none of these.
+    #[must_use]
+    pub fn is_prepared(&self) -> bool {
+        self.is_dry_run || (self.status.is_pre_execution() && self.status != RestoreStatus::Pending)
+    }
+}
+
 vocabulary! {
     /// `restore_runs.status`.
     #[derive(Serialize, Deserialize, JsonSchema)]

@@ -163,6 +163,11 @@ impl Parameters {
                     "That say they succeeded where that is not proven",
                     json!({ "type": "boolean" }),
                 ),
+                parameter(
+                    "orphaned",
+                    "That are open, of environments that were deleted or moved; for whoever may see all",
+                    json!({ "type": "boolean" }),
+                ),
                 parameter("older_than", "Created so long ago or longer", age()),
                 parameter("younger_than", "Created less long ago", age()),
                 parameter("below", "Where the page before ended", id()),

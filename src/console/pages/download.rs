@@ -6,7 +6,7 @@ use crate::storage::reader::{is_invisible, is_joiner};
 use crate::views::runs::RunLine;
 use crate::views::stored_word;
 
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 18] = [
     "run",
     "workspace_id",
     "workspace",
@@ -24,6 +24,7 @@ const COLUMNS: [&str; 17] = [
     "refusal",
     "closed_by",
     "opinion",
+    "state",
 ];
 
 /// A table with one row per run.
@@ -38,7 +39,7 @@ pub(super) fn csv(runs: &[RunLine]) -> Result<Vec<u8>, csv::Error> {
         .map_err(|error| csv::Error::from(error.into_error()))
 }
 
-fn row(run: &RunLine) -> [String; 17] {
+fn row(run: &RunLine) -> [String; 18] {
     let text = |value: Option<String>| value.unwrap_or_default();
     let environment = run.place.environment.as_ref();
     let verdict = run.verdict.as_ref();
@@ -59,7 +60,7 @@ fn row(run: &RunLine) -> [String; 17] {
                 .and_then(|it| it.outcome)
                 .map(|it| it.name().to_owned()),
         ),
-        text(run.reason_code().map(str::to_owned)),
+        text(run.state.reason_code.clone()),
         text(verdict.map(|it| it.decided_at.rfc3339())),
         text(run.refusal.as_ref().and_then(|it| it.said.clone())),
         text(
@@ -72,6 +73,7 @@ fn row(run: &RunLine) -> [String; 17] {
                 .and_then(|it| it.opinion)
                 .map(|it| it.word().to_owned()),
         ),
+        stored_word(&run.state.state),
     ]
 }
 

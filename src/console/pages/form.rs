@@ -12,6 +12,7 @@ pub struct Form {
     pub(super) fields: Vec<Field>,
     pub(super) undecided: bool,
     pub(super) unproven: bool,
+    pub(super) orphaned: bool,
 }
 
 /// One filter.
@@ -55,6 +56,7 @@ impl From<&RunQuery> for Form {
             ],
             undecided: query.undecided,
             unproven: query.unproven,
+            orphaned: query.orphaned,
         }
     }
 }

@@ -351,8 +351,8 @@ async fn load_latest(
     let pointed_at = PointedAt::by(tx, &found, policy).await?;
     let latest = |found: ScopedRestore| {
         let restore = restores.remove(&found.restore)?;
-        let (run, evidence) = pointed_at.of(&found);
-        Some((found.environment, (restore, run, evidence)))
+        let (run, evidence, record) = pointed_at.of(&found);
+        Some((found.environment, (restore, run, evidence, record)))
     };
     Ok(found.into_iter().filter_map(latest).collect())
 }

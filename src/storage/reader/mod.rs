@@ -10,7 +10,7 @@
 //! - Each statement carries the viewer's workspaces, or asks in the scope of rows that were found within them.
 //! - Every list has a limit, and so has the number of rows that are looked at to fill it.
 //! - A row of an environment that is deleted, or is another workspace's than its own, is absent like the
-//!   environment. Operators see such runs, and those of other types, through [`Reader::assess`],
+//!   environment; but for open runs and what is queued, which whoever may see all sees. Operators see such runs, and those of other types, through [`Reader::assess`],
 //!   [`Reader::load_standings`] and a [`QueueScope`] that is not `live_only`.
 //!
 //! | Module | Story |
@@ -19,6 +19,7 @@
 //! | `names` | names as they are shown |
 //! | `open` | connections that cannot write, and the one thing that may be asked for |
 //! | `run`, `runs` | one run in full; pages of runs |
+//! | `record` | what is on record of runs |
 //! | `later` | verdicts that would be stronger today |
 //! | `restores` | a restore that may have no run, and what a restore points at |
 //! | `backups` | backup sets, and what was captured in them |
@@ -35,6 +36,7 @@ mod later;
 mod names;
 mod open;
 mod queue;
+mod record;
 mod restores;
 mod run;
 mod runs;
@@ -47,9 +49,10 @@ pub use environments::{EnvironmentPage, EnvironmentSeen, OpenRuns, Walk, Walked}
 pub use names::{is_invisible, is_joiner};
 pub use open::{Reader, Requests, open_reader, open_requests, request_elsewhere};
 pub use queue::{QueueCount, QueueEntry, QueueListing, QueueScope, ShardJobs, WorkerSeen};
+pub use record::{RefusalSeen, RunOnRecord, VerdictSeen};
 pub use restores::{Latest, RestoreSeen};
-pub use run::{RefusalSeen, RunInFull, RunSeen, VerdictSeen};
-pub use runs::{JUDGED_MAX, LOOKED_AT_MAX, RunFilter, RunListing};
+pub use run::{RunInFull, RunSeen};
+pub use runs::{JUDGED_MAX, LOOKED_AT_MAX, OrphanedRuns, RunFilter, RunListing};
 pub use scope::Workspaces;
 pub use standing::{AttemptsOnRecord, JobOnRecord, JobState, QueueStanding, WatchOnRecord};
 pub use sweeps::SweepSeen;

@@ -48,7 +48,7 @@ impl QueueScope {
             states: states.to_vec(),
             of: of.clone(),
             workspace: None,
-            live_only: true,
+            live_only: *of != Workspaces::All,
             limit,
         }
     }

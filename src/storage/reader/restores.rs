@@ -12,6 +12,7 @@ use sqlx::FromRow;
 
 use super::names::{NameColumn, shown};
 use super::open::Reader;
+use super::record::{DescribedRecord, RunOnRecord};
 use super::scope::Workspaces;
 use crate::storage::column::{Id, OptionalId, Word};
 use crate::storage::error::StoreError;
@@ -35,6 +36,8 @@ pub struct RestoreSeen {
     pub run: Option<RunFacts>,
     /// Evidence captured for that run.
     pub evidence: EvidenceFacts,
+    /// What is on record of that run.
+    pub record: RunOnRecord,
     /// Workspace's name.
     pub workspace_name: String,
     /// Environment's name.
@@ -45,8 +48,8 @@ pub struct RestoreSeen {
     pub preparation: PreparationFacts,
 }
 
-/// A restore, the run that it points at, and that run's evidence.
-pub type Latest = (RestoreFacts, Option<RunFacts>, EvidenceFacts);
+/// A restore, the run that it points at, that run's evidence, and what is on record of it.
+pub type Latest = (RestoreFacts, Option<RunFacts>, EvidenceFacts, RunOnRecord);
 
 /// A restore that may be seen, before it is executed.
 #[derive(FromRow)]
@@ -139,7 +142,7 @@ async fn load_one(
     let Some(facts) = tx.load_restores(&asks, policy).await?.into_iter().next() else {
         return Ok(None);
     };
-    let (run, evidence) = PointedAt::by(tx, &[scoped], policy).await?.of(&scoped);
+    let (run, evidence, record_of_run) = PointedAt::by(tx, &[scoped], policy).await?.of(&scoped);
     let sources = tx.find_sources(&asks).await?;
     let source = tx.load_backups(sources).await?.remove(&restore.0);
     let row = PreparationRow {
@@ -159,6 +162,7 @@ async fn load_one(
         restore: facts,
         run,
         evidence,
+        record: record_of_run,
         workspace_name: record.workspace_name,
         environment_name: record.environment_name,
         requested_by: record.requested_by.map(shown),
@@ -166,9 +170,9 @@ async fn load_one(
     }))
 }
 
-/// Runs of our type that restores point at, each with the restore that the link rule ties to it and the evidence that
-/// was captured for it in its own scope.
-pub(super) struct PointedAt(HashMap<RunId, (RunFacts, RestoreId, EvidenceFacts)>);
+/// Runs of our type that restores point at, each with the restore that the link rule ties to it, the evidence that was
+/// captured for it in its own scope, and what is on record of it.
+pub(super) struct PointedAt(HashMap<RunId, (RunFacts, RestoreId, EvidenceFacts, RunOnRecord)>);
 
 impl PointedAt {
     pub(super) async fn by(
@@ -190,28 +194,38 @@ impl PointedAt {
         let candidates = tx.load_candidates(&asks).await?;
         let asks: Vec<Ask> = runs.iter().filter_map(ask_for_evidence).collect();
         let snapshots = tx.load_snapshots(&asks).await?;
+        let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+        let described = tx.describe(&Workspaces::All, &ids).await?;
+        let mut described: HashMap<RunId, DescribedRecord> =
+            described.into_iter().map(|it| (it.id, it)).collect();
         let with_evidence = |run: RunFacts| {
             let own = candidates.iter().filter(|row| row.run_id == run.id);
             let own: Vec<Candidate> = own.map(Candidate::from).collect();
             let restore = link::resolve(&run, &own).ok()?;
             let own = snapshots.iter().filter(|row| row.run_id == run.id);
             let evidence = EvidenceFacts::gather(own);
-            Some((run.id, (run, restore, evidence)))
+            let record = described.remove(&run.id).map(|it| it.of(&run));
+            Some((run.id, (run, restore, evidence, record.unwrap_or_default())))
         };
         Ok(Self(runs.into_iter().filter_map(with_evidence).collect()))
     }
 
     /// What a restore points at, if that is in the restore's own scope, and no other restore is as good.
-    pub(super) fn of(&self, restore: &ScopedRestore) -> (Option<RunFacts>, EvidenceFacts) {
+    pub(super) fn of(
+        &self,
+        restore: &ScopedRestore,
+    ) -> (Option<RunFacts>, EvidenceFacts, RunOnRecord) {
         let found = restore.points_at.and_then(|run| self.0.get(&run));
-        let own = found.filter(|(run, linked, _)| {
+        let own = found.filter(|(run, linked, ..)| {
             run.workspace_id == restore.workspace
                 && run.environment_id == Some(restore.environment)
                 && *linked == restore.restore
         });
         match own {
-            Some((run, _, evidence)) => (Some(run.clone()), evidence.clone()),
-            None => (None, EvidenceFacts::default()),
+            Some((run, _, evidence, record)) => {
+                (Some(run.clone()), evidence.clone(), record.clone())
+            }
+            None => (None, EvidenceFacts::default(), RunOnRecord::default()),
         }
     }
 }

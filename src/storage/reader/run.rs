@@ -2,19 +2,15 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
 use reconciler_jobs::ids::{BackupSetId, RunId};
 use reconciler_jobs::restore_execute::Policy;
-use reconciler_jobs::restore_execute::facts::RunFacts;
-use sqlx::FromRow;
 
-use super::names::{NameColumn, shown, shown_error};
 use super::open::Reader;
+use super::record::{DescribedRecord, RunOnRecord};
 use super::restores::ask_about;
 use super::scope::Workspaces;
-use crate::storage::column::{Id, StoredMoment, Word};
 use crate::storage::error::StoreError;
-use crate::storage::model::{Assessment, OpinionOnRecord, RecordedVerdict};
+use crate::storage::model::{Assessment, RecordedVerdict};
 use crate::storage::settle::{Transactions as _, assess_within, finish};
 use crate::storage::statement::{Statement, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
@@ -30,38 +26,8 @@ pub struct RunSeen {
     pub workspace_name: String,
     /// The name of the run's environment; none for a run without one.
     pub environment_name: Option<String>,
-    /// The verdict's place in the ledger.
-    pub verdict: Option<VerdictSeen>,
-    /// That the database refuses the run a verdict; none for a run that is closed.
-    pub refusal: Option<RefusalSeen>,
-    /// What the rules say of a run that somebody else closed.
-    pub opinion: Option<OpinionOnRecord>,
-}
-
-/// That the database refuses an open run its verdict. Whatever the verdict would say was proven to nobody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusalSeen {
-    /// Since when the run is on the watch list.
-    pub since: Timestamp,
-    /// When it was refused last.
-    pub tried_at: Timestamp,
-    /// When it is tried again by itself.
-    pub again_at: Timestamp,
-    /// How often it was tried.
-    pub tries: u64,
-    /// What the database said the last time, made visible and cut to a length; never a row.
-    pub said: Option<String>,
-}
-
-/// A verdict without the texts that it was made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerdictSeen {
-    /// The outcome.
-    pub outcome: String,
-    /// The primary reason.
-    pub reason_code: String,
-    /// When, by the database's clock.
-    pub decided_at: Timestamp,
+    /// What is on record of it.
+    pub record: RunOnRecord,
 }
 
 /// One run with its verdict in full.
@@ -73,81 +39,6 @@ pub struct RunInFull {
     pub verdict: Option<RecordedVerdict>,
     /// Backup set of the restore that is tied to the run.
     pub backup_set: Option<BackupSetId>,
-}
-
-/// What stands beside a run.
-#[derive(FromRow)]
-struct DescribedRecord {
-    #[sqlx(try_from = "Id")]
-    id: RunId,
-    #[sqlx(try_from = "NameColumn")]
-    workspace_name: String,
-    environment_name: Option<Word>,
-    outcome: Option<Word>,
-    reason_code: Option<Word>,
-    #[sqlx(try_from = "StoredMoment")]
-    decided_at: Option<Timestamp>,
-    #[sqlx(try_from = "StoredMoment")]
-    refused_since: Option<Timestamp>,
-    #[sqlx(try_from = "StoredMoment")]
-    refused_at: Option<Timestamp>,
-    #[sqlx(try_from = "StoredMoment")]
-    refused_until: Option<Timestamp>,
-    refused_tries: Option<i64>,
-    refused_error: Option<String>,
-    claimed: Option<Word>,
-    stance: Option<Word>,
-    opinion_code: Option<Word>,
-    found: Option<Word>,
-    #[sqlx(try_from = "StoredMoment")]
-    closed_at: Option<Timestamp>,
-    #[sqlx(try_from = "StoredMoment")]
-    formed_at: Option<Timestamp>,
-}
-
-impl DescribedRecord {
-    fn refusal(&mut self) -> Option<RefusalSeen> {
-        Some(RefusalSeen {
-            since: self.refused_since?,
-            tried_at: self.refused_at?,
-            again_at: self.refused_until?,
-            tries: self.refused_tries?.unsigned_abs(),
-            said: self.refused_error.take().map(|error| shown_error(&error)),
-        })
-    }
-
-    fn verdict(&mut self) -> Option<VerdictSeen> {
-        Some(VerdictSeen {
-            outcome: self.outcome.take()?.into(),
-            reason_code: self.reason_code.take()?.into(),
-            decided_at: self.decided_at?,
-        })
-    }
-
-    fn opinion(&mut self, run: &RunFacts) -> Option<OpinionOnRecord> {
-        Some(OpinionOnRecord {
-            run_id: run.id,
-            workspace_id: run.workspace_id,
-            environment_id: run.environment_id,
-            claimed: self.claimed.take()?.into(),
-            stance: self.stance.take()?.into(),
-            reason_code: self.opinion_code.take()?.into(),
-            found: self.found.take().map(String::from),
-            closed_at: self.closed_at,
-            formed_at: self.formed_at?,
-        })
-    }
-
-    fn with(mut self, assessment: Assessment) -> RunSeen {
-        RunSeen {
-            verdict: self.verdict(),
-            refusal: self.refusal(),
-            opinion: self.opinion(&assessment.facts.run),
-            assessment,
-            workspace_name: self.workspace_name,
-            environment_name: self.environment_name.map(shown),
-        }
-    }
 }
 
 impl Reader {
@@ -221,18 +112,22 @@ pub(super) async fn load_seen(
     runs: &[RunId],
     policy: &Policy,
 ) -> Result<HashMap<RunId, RunSeen>, StoreError> {
-    let statement = statement!("look up runs", "describe_runs");
-    let values = values![of.ids(), runs];
-    let described: Vec<DescribedRecord> = tx.driver().fetch_all(statement, values).await?;
+    let described = tx.describe(of, runs).await?;
     let visible: Vec<RunId> = described.iter().map(|record| record.id).collect();
     let assessed = assess_within(tx, &visible, policy).await?;
     let mut assessed: HashMap<RunId, Assessment> = assessed
         .into_iter()
         .map(|assessment| (assessment.facts.run.id, assessment))
         .collect();
-    let seen = |record: DescribedRecord| {
+    let seen = |mut record: DescribedRecord| {
         let assessment = assessed.remove(&record.id)?;
-        Some((record.id, record.with(assessment)))
+        let seen = RunSeen {
+            workspace_name: std::mem::take(&mut record.workspace_name),
+            environment_name: record.environment_name(),
+            record: record.of(&assessment.facts.run),
+            assessment,
+        };
+        Some((seen.assessment.facts.run.id, seen))
     };
     Ok(described.into_iter().filter_map(seen).collect())
 }

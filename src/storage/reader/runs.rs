@@ -11,11 +11,13 @@ use reconciler_jobs::reading::SeenRestore;
 use reconciler_jobs::reading::result_state::{RestoreResult, ResultState};
 use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Outcome, Policy, ReasonCode};
+use sqlx::FromRow;
 
+use super::names::NameColumn;
 use super::open::Reader;
 use super::run::{RunSeen, load_seen};
 use super::scope::Workspaces;
-use crate::storage::column::{Id, StoredMoment};
+use crate::storage::column::{CountColumn, Id, StoredMoment};
 use crate::storage::connection::Connection;
 use crate::storage::error::StoreError;
 use crate::storage::settle::{Transaction as _, Transactions as _, finish};
@@ -60,6 +62,8 @@ pub struct RunFilter {
     pub undecided: bool,
     /// Only runs that say they succeeded where that is not proven.
     pub unproven: bool,
+    /// Only open runs of environments that were deleted or moved, which whoever may see all sees.
+    pub orphaned: bool,
     /// Created at this moment or later.
     pub created_from: Option<Timestamp>,
     /// Created before this moment.
@@ -78,6 +82,23 @@ pub struct RunListing {
     pub below: Option<RunId>,
 }
 
+/// Open runs of an environment that was deleted, or is another workspace's by now.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct OrphanedRuns {
+    /// The workspace of the runs.
+    #[sqlx(rename = "workspace_id", try_from = "Id")]
+    pub workspace: WorkspaceId,
+    /// The name of that workspace.
+    #[sqlx(try_from = "NameColumn")]
+    pub workspace_name: String,
+    /// The environment.
+    #[sqlx(rename = "environment_id", try_from = "Id")]
+    pub environment: EnvironmentId,
+    /// How many.
+    #[sqlx(try_from = "CountColumn")]
+    pub runs: u64,
+}
+
 /// Words of `operation_runs.outcome` that are known.
 const OUTCOMES: [&str; 5] = [
     "pending",
@@ -90,6 +111,9 @@ const OUTCOMES: [&str; 5] = [
 /// Which runs are looked at, and which of these are wanted.
 struct RunsQuery {
     of: Workspaces,
+    /// Whether the viewer may see all workspaces, whichever are asked for.
+    sees_all: bool,
+    is_orphaned: bool,
     environment: Option<EnvironmentId>,
     is_open: bool,
     is_unproven: bool,
@@ -136,6 +160,12 @@ impl Reader {
         let mut tx = self.database.begin_read().await?;
         let page = load_page(&mut tx, of, filter, below, limit, policy).await;
         finish(tx, page).await
+    }
+
+    /// Environments that were deleted, or are another workspace's by now, and have open runs, for whoever may see all.
+    pub async fn load_orphaned(&self, limit: u32) -> Result<Vec<OrphanedRuns>, StoreError> {
+        let statement = statement!("look for orphaned runs", "find_orphaned_runs");
+        self.fetch_all(statement, values![limit]).await
     }
 
     /// The latest verdicts of each of `workspaces` that may be seen, at most `limit` of each, in no particular
@@ -254,6 +284,7 @@ async fn asked(
     filter: &RunFilter,
     below: Option<RunId>,
 ) -> Result<Option<RunsQuery>, StoreError> {
+    let sees_all = *of == Workspaces::All;
     let mut of = of.clone();
     if let Some(workspace) = filter.workspace {
         of = of.narrowed(workspace);
@@ -261,7 +292,7 @@ async fn asked(
     if let Some(environment) = filter.environment {
         // No index is by environment, and one is by workspace.
         let statement = statement!("look up an environment", "find_environment");
-        let values = values![of.ids(), environment];
+        let values = values![of.ids(), environment, sees_all];
         let found: Option<(Id,)> = tx.driver().fetch_optional(statement, values).await?;
         let Some((workspace,)) = found else {
             return Ok(None);
@@ -270,8 +301,10 @@ async fn asked(
     }
     Ok(Some(RunsQuery {
         of,
+        sees_all,
+        is_orphaned: filter.orphaned,
         environment: filter.environment,
-        is_open: filter.undecided,
+        is_open: filter.undecided || filter.orphaned,
         is_unproven: filter.unproven,
         below,
         looked_at_max: 0,
@@ -366,6 +399,8 @@ async fn look_among(
         OUTCOMES.to_vec(),
         query.is_open,
         among.map(|runs| runs.iter().map(|run| run.0).collect::<Vec<i64>>()),
+        query.sees_all,
+        query.is_orphaned,
     ];
     let found: Vec<(Id, bool)> = connection.fetch_all(statement, values).await?;
     let found = found.into_iter();

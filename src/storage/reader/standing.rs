@@ -11,7 +11,7 @@ use sqlx::FromRow;
 
 use super::names::shown_error;
 use super::open::Reader;
-use super::run::RefusalSeen;
+use super::record::RefusalSeen;
 use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, StoredMoment, Word};
 use crate::storage::error::StoreError;

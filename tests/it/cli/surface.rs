@@ -6,7 +6,7 @@ use std::{
 };
 
 use restore_reconciler::internals::cli::output::Document;
-use restore_reconciler::internals::views::verdict::{DecisionWord, RunState};
+use restore_reconciler::internals::views::verdict::{DecisionWord, RunFate};
 use tempfile::TempDir;
 
 use super::stage::{FAILED, File, assert_says, program, ran, run};
@@ -34,8 +34,8 @@ async fn json_is_one_document_that_reads_back_into_its_type() {
     };
     let results = reconciled.runs.iter();
     let found: Vec<_> = results.map(|it| (it.run, it.state, it.decision)).collect();
-    let decided = (FAILED, RunState::DecidedBefore, Some(DecisionWord::Failed));
-    assert_eq!(found, [decided, (999, RunState::Absent, None)]);
+    let decided = (FAILED, RunFate::DecidedBefore, Some(DecisionWord::Failed));
+    assert_eq!(found, [decided, (999, RunFate::Absent, None)]);
 }
 
 #[tokio::test]

@@ -351,14 +351,14 @@ async fn pages_show_what_is_not_proven(on: Fixture) {
         .await;
     assert_eq!(ids(&second.unwrap()), [2]);
     let found = reader.load_run(&home, RunId(2), &policy).await.unwrap();
-    let opinion = found.unwrap().seen.opinion.expect("an opinion");
+    let opinion = found.unwrap().seen.record.opinion.expect("an opinion");
     assert_eq!(
         (&*opinion.claimed, &*opinion.stance),
         ("succeeded", "claims_more")
     );
     for other in [4, 6] {
         let found = reader.load_run(&home, RunId(other), &policy).await.unwrap();
-        assert_eq!(found.unwrap().seen.opinion, None);
+        assert_eq!(found.unwrap().seen.record.opinion, None);
     }
 
     let mut counted = Vec::new();

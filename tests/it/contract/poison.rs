@@ -157,7 +157,7 @@ async fn what_the_database_said_is_shown_beside_the_run(on: Fixture) {
         found.await.unwrap().expect("the run")
     };
     let seen = found(1).await.seen;
-    let refusal = seen.refusal.as_ref().expect("it is refused");
+    let refusal = seen.record.refusal.as_ref().expect("it is refused");
     assert_eq!(refusal.tries, 1);
     assert!(refusal.tried_at < refusal.again_at);
     let said = refusal
@@ -170,15 +170,15 @@ async fn what_the_database_said_is_shown_beside_the_run(on: Fixture) {
         on.is_sqlite() || said.ends_with("(sqlstate p0001)"),
         "{said}"
     );
-    assert_eq!(found(2).await.seen.refusal, None);
+    assert_eq!(found(2).await.seen.record.refusal, None);
     let filter = RunFilter {
         reason: Some(ReasonCode::SettleFailed),
         ..RunFilter::default()
     };
     let listed = reader.load_runs(&Workspaces::All, &filter, None, 10, &policy);
     let listed = listed.await.unwrap().rows;
-    let listed: Vec<_> = listed.iter().map(|it| it.refusal.as_ref()).collect();
-    assert_eq!(listed, [seen.refusal.as_ref()]);
+    let listed: Vec<_> = listed.iter().map(|it| it.record.refusal.as_ref()).collect();
+    assert_eq!(listed, [seen.record.refusal.as_ref()]);
     let standings = reader.load_standings(&Workspaces::All, &[RunId(1), RunId(2)]);
     let refused = standings.await.unwrap();
     let refused: Vec<bool> = refused.iter().map(|it| it.refusal().is_some()).collect();
@@ -187,12 +187,12 @@ async fn what_the_database_said_is_shown_beside_the_run(on: Fixture) {
     // Of another run that had the id.
     on.execute("UPDATE reconciler.watch_list SET workspace_id = 2")
         .await;
-    assert_eq!(found(1).await.seen.refusal, None);
+    assert_eq!(found(1).await.seen.record.refusal, None);
     on.execute("UPDATE reconciler.watch_list SET workspace_id = 1")
         .await;
     on.permit(event).await;
     on.verdict(1).await;
-    assert_eq!(found(1).await.seen.refusal, None);
+    assert_eq!(found(1).await.seen.record.refusal, None);
 }
 
 /// What a trigger says can be as long as a row.

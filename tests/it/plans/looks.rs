@@ -31,6 +31,7 @@ pub(super) async fn look(place: &Place, run: i64) -> Result<(), StoreError> {
         }
         rows(place, of, run).await?;
     }
+    place.reader.load_orphaned(PAGE).await?;
     place.reader.load_workers(PAGE).await?;
     place.reader.now().await?;
     Ok(())
@@ -46,6 +47,7 @@ fn filters(workspace: i64, environment: i64) -> Vec<RunFilter> {
         filter(|it| it.state = Some(ResultState::Failed)),
         filter(|it| it.undecided = true),
         filter(|it| it.unproven = true),
+        filter(|it| it.orphaned = true),
     ]
 }
 

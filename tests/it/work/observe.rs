@@ -3,7 +3,7 @@
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
 use restore_reconciler::internals::cli::output::Document;
-use restore_reconciler::internals::views::verdict::RunState;
+use restore_reconciler::internals::views::verdict::RunFate;
 
 use crate::cli::stage::run;
 use crate::support::case::{Case, FOREIGN, HOME};
@@ -205,7 +205,7 @@ async fn the_others_of_a_canary_are_only_observed(on: Fixture) {
     let Document::Reconcile(reconciled) = reconciled.document() else {
         panic!("no document of reconcile")
     };
-    assert_eq!(reconciled.runs[0].state, RunState::Observed);
+    assert_eq!(reconciled.runs[0].state, RunFate::Observed);
     let swept = run(scene.url(), &[&json[..], &["sweep"]].concat()).exits(11);
     let Document::Sweep(swept) = swept.document() else {
         panic!("no document of sweep")

@@ -1,5 +1,6 @@
 -- describe_runs: those of some runs that a viewer may see, with the names and the verdicts that belong to them, and whether
--- the database refuses them a verdict; or the opinion on a run that was closed without one.
+-- the database refuses them a verdict; or the opinion on a run that was closed without one. Open runs of environments that
+-- were deleted or moved are among them where $3 says so.
 SELECT
     run.id,
     left(coalesce(workspace.name, ''), 256)::text AS workspace_name,
@@ -59,4 +60,8 @@ WHERE run.id = ANY ($2::bigint[])
   -- IS TRUE leaves the choice of the index to the ids.
   AND (run.type = 'restore.execute') IS TRUE
   AND ($1::bigint[] IS NULL OR run.workspace_id = ANY ($1)) IS TRUE
-  AND (run.managed_environment_id IS NULL OR environment.id IS NOT NULL)
+  AND (
+      run.managed_environment_id IS NULL
+      OR environment.id IS NOT NULL
+      OR ($3::boolean AND run.status IN ('queued', 'running'))
+  )

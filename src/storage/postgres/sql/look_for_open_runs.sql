@@ -18,6 +18,15 @@ WITH open AS MATERIALIZED (
               FROM managed_environments AS environment
               WHERE environment.deleted_at IS NULL
           )
+          OR ($12::boolean)
+      )
+      AND (
+          NOT $13::boolean
+          OR (run.managed_environment_id, run.workspace_id) NOT IN (
+              SELECT environment.id, environment.workspace_id
+              FROM managed_environments AS environment
+              WHERE environment.deleted_at IS NULL
+          )
       )
 ), looked AS MATERIALIZED (
     SELECT open.id, open.workspace_id, open.managed_environment_id, open.outcome, open.created_at

@@ -1,5 +1,6 @@
 -- look_for_runs: the highest of a viewer's runs below $3, at most $4 of them, only those of $11 where it is given, and
--- which of these are wanted.
+-- which of these are wanted. Open runs of environments that were deleted or moved are among them where $12 says so, and
+-- are alone where $13 does.
 -- What is null is constant when the plan is made, and costs nothing.
 WITH looked AS MATERIALIZED (
     SELECT run.id, run.workspace_id, run.managed_environment_id, run.outcome::text AS outcome, run.created_at
@@ -13,6 +14,15 @@ WITH looked AS MATERIALIZED (
       AND (
           run.managed_environment_id IS NULL
           OR (run.managed_environment_id, run.workspace_id) IN (
+              SELECT environment.id, environment.workspace_id
+              FROM managed_environments AS environment
+              WHERE environment.deleted_at IS NULL
+          )
+          OR ($12::boolean AND run.status IN ('queued', 'running'))
+      )
+      AND (
+          NOT $13::boolean
+          OR (run.managed_environment_id, run.workspace_id) NOT IN (
               SELECT environment.id, environment.workspace_id
               FROM managed_environments AS environment
               WHERE environment.deleted_at IS NULL

@@ -1,5 +1,6 @@
 -- describe_runs: those of some runs that a viewer may see, with the names and the verdicts that belong to them, and whether
--- the database refuses them a verdict; or the opinion on a run that was closed without one.
+-- the database refuses them a verdict; or the opinion on a run that was closed without one. Open runs of environments that
+-- were deleted or moved are among them where ?3 says so.
 SELECT
     run.id,
     CAST(substr(coalesce(workspace.name, ''), 1, 256) AS TEXT) AS workspace_name,
@@ -47,4 +48,8 @@ WHERE run.id IN (SELECT value FROM json_each(?2))
   -- A plus leaves the choice of the index to the ids.
   AND +run.type = 'restore.execute'
   AND (?1 IS NULL OR +run.workspace_id IN (SELECT value FROM json_each(?1)))
-  AND (run.managed_environment_id IS NULL OR environment.id IS NOT NULL)
+  AND (
+      run.managed_environment_id IS NULL
+      OR environment.id IS NOT NULL
+      OR (?3 AND run.status IN ('queued', 'running'))
+  )

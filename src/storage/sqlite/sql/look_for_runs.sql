@@ -1,5 +1,6 @@
 -- look_for_runs: the highest of a viewer's runs below ?3, open ones alone where ?10 says so, only those of ?11 where it
--- is given, at most ?4 of them, and which of these are wanted.
+-- is given, at most ?4 of them, and which of these are wanted. Open runs of environments that were deleted or moved are
+-- among them where ?12 says so, and are alone where ?13 does.
 WITH looked AS MATERIALIZED (
     SELECT run.id, run.workspace_id, run.managed_environment_id, CAST(coalesce(run.outcome, '') AS TEXT) AS outcome, run.created_at
     FROM operation_runs AS run
@@ -18,6 +19,20 @@ WITH looked AS MATERIALIZED (
               WHERE environment.id = run.managed_environment_id
                 AND environment.workspace_id = run.workspace_id
                 AND environment.deleted_at IS NULL
+          )
+          OR (?12 AND run.status IN ('queued', 'running'))
+      )
+      AND (
+          NOT ?13
+          OR (
+              run.managed_environment_id IS NOT NULL
+              AND NOT EXISTS (
+                  SELECT 1
+                  FROM managed_environments AS environment
+                  WHERE environment.id = run.managed_environment_id
+                    AND environment.workspace_id = run.workspace_id
+                    AND environment.deleted_at IS NULL
+              )
           )
       )
     ORDER BY run.id DESC

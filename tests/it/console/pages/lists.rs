@@ -13,7 +13,7 @@ use restore_reconciler::internals::console::RunQuery;
 use restore_reconciler::internals::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
 use restore_reconciler::internals::storage::reader::{
     EnvironmentPage, EnvironmentSeen, OpenRuns, QueueCount, QueueEntry, QueueListing, RunListing,
-    ShardJobs, SweepSeen, Walked, WorkerSeen,
+    RunOnRecord, ShardJobs, SweepSeen, Walked, WorkerSeen,
 };
 use restore_reconciler::internals::storage::{QueueState, Tally};
 use restore_reconciler::internals::views::Visibility;
@@ -69,7 +69,14 @@ fn environment(id: i64, name: &str, latest: Option<RestoreFacts>) -> Environment
         workspace_name: "Contoso".to_owned(),
         environment: EnvironmentId(id),
         name: name.to_owned(),
-        latest: latest.map(|latest| (latest, None, EvidenceFacts::default())),
+        latest: latest.map(|latest| {
+            (
+                latest,
+                None,
+                EvidenceFacts::default(),
+                RunOnRecord::default(),
+            )
+        }),
         backup: Some(backup()),
         preparing: None,
         open: OpenRuns::default(),

@@ -7,6 +7,7 @@ mod lists;
 mod restores;
 mod runs;
 mod scene;
+mod states;
 
 use askama::Template;
 use reconciler_jobs::reading::backup_health::BackupThresholds;

@@ -7,7 +7,7 @@ use reconciler_jobs::restore_execute::facts::{EvidenceFacts, RestoreStatus, RunS
 use reconciler_jobs::restore_execute::results::{Counters, ItemFacts};
 use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::pages::RestorePage;
-use restore_reconciler::internals::storage::reader::RestoreSeen;
+use restore_reconciler::internals::storage::reader::{RestoreSeen, RunOnRecord};
 use restore_reconciler::internals::views::restore::Preparation;
 use serde_json::{Value, json};
 
@@ -75,12 +75,18 @@ impl Recorded {
             restore,
             run: None,
             evidence: EvidenceFacts::default(),
+            record: RunOnRecord::default(),
             workspace_name: "Contoso".to_owned(),
             environment_name: "Production".to_owned(),
             requested_by: Some("ops@contoso.example".to_owned()),
             preparation: PreparationFacts::gather(&row, self.source),
         }
     }
+}
+
+/// A restore of which everything but the execution is there.
+pub(super) fn ready() -> RestoreSeen {
+    Recorded::ready().seen()
 }
 
 fn page(found: &RestoreSeen) -> String {

@@ -128,7 +128,7 @@ fn closed_elsewhere(facts: Facts, stance: Stance, found: Outcome) -> RunInFull {
         formed_at: facts.as_of,
     };
     let mut found = open(facts);
-    found.seen.opinion = Some(opinion);
+    found.seen.record.opinion = Some(opinion);
     found
 }
 
@@ -142,12 +142,18 @@ fn who_closed_a_run_and_what_the_rules_say_of_it() {
     insta::assert_snapshot!("run_unproven_success", page(&unproven, SEES_ALL));
     for visibility in [SEES_ALL, SEES_RUNS] {
         let shown = detail(&unproven, visibility);
-        assert_eq!(shown.card.tone, Tone::Danger);
-        assert_eq!(shown.card.status, "Unproven success");
+        assert_eq!(
+            (shown.state.tone, shown.card.tone),
+            (Tone::Danger, Tone::Danger)
+        );
+        assert_eq!(shown.state.label, "Unproven success");
         let limits = FreshnessThresholds::default();
         let line = RunLine::new(&unproven.seen, visibility, &limits);
-        assert_eq!(line.tone(), Tone::Danger);
-        assert_eq!(line.reason_code(), Some("restore.evidence_missing"));
+        assert_eq!(line.state.tone, Tone::Danger);
+        assert_eq!(
+            line.state.reason_code.as_deref(),
+            Some("restore.evidence_missing")
+        );
     }
     let failed = with_restore(|it| it.status = RestoreStatus::Failed);
     let failed = detail(
@@ -156,7 +162,7 @@ fn who_closed_a_run_and_what_the_rules_say_of_it() {
     );
     let reason = ReasonCode::parse(&failed.opinion.as_ref().unwrap().reason).unwrap();
     assert_eq!(
-        failed.card.impact,
+        failed.state.impact,
         reason.impact(),
         "more than proof is missing"
     );
@@ -211,7 +217,7 @@ fn whoever_may_not_see_evidence_reads_that_there_is_none() {
 /// An open run whose proof is complete, and whose verdict the database refuses.
 fn refused() -> RunInFull {
     let mut found = open(proven());
-    found.seen.refusal = Some(RefusalSeen {
+    found.seen.record.refusal = Some(RefusalSeen {
         since: moment("2026-11-21T09:20:00Z"),
         tried_at: moment("2026-11-21T11:50:00Z"),
         again_at: moment("2026-11-21T12:20:00Z"),
@@ -230,8 +236,8 @@ fn a_verdict_that_cannot_be_written_is_told_and_not_foretold() {
     let explained = explain_page(&found);
     insta::assert_snapshot!("explain_refused", explained);
     let line = RunLine::new(&found.seen, SEES_RUNS, &FreshnessThresholds::default());
-    assert_eq!(line.reason_code(), Some("run.settle_failed"));
-    assert_eq!(line.tone(), Tone::Danger);
+    assert_eq!(line.state.reason_code.as_deref(), Some("run.settle_failed"));
+    assert_eq!(line.state.tone, Tone::Danger);
     let json = serde_json::to_string(&(
         detail(&found, SEES_ALL),
         Explanation::new(&found),
@@ -242,7 +248,7 @@ fn a_verdict_that_cannot_be_written_is_told_and_not_foretold() {
     assert_eq!(json.matches("(SQLSTATE 23514)").count(), 4, "{json}");
     for text in [&shown, &explained, &json] {
         assert!(!text.contains("restore.proof_complete"), "{text}");
-        assert!(!text.contains("May be claimed"), "{text}");
+        assert!(!text.contains("You may say"), "{text}");
         assert!(!text.contains("rule 1"), "{text}");
     }
     assert!(!explained.contains("succeeded"), "{explained}");

@@ -18,7 +18,9 @@ use reconciler_jobs::restore_execute::rules::RULESET;
 use reconciler_jobs::restore_execute::{Decision, decide};
 use reconciler_jobs::stamp::Stamp;
 
-use restore_reconciler::internals::storage::reader::{RunInFull, RunSeen, VerdictSeen};
+use restore_reconciler::internals::storage::reader::{
+    RunInFull, RunOnRecord, RunSeen, VerdictSeen,
+};
 use restore_reconciler::internals::storage::{Assessment, RecordedVerdict};
 
 pub(super) const RUN: RunId = RunId(4711);
@@ -156,7 +158,10 @@ pub(super) fn decided(then: &Facts, mut facts: Facts) -> RunInFull {
     };
     RunInFull {
         seen: RunSeen {
-            verdict: Some(seen),
+            record: RunOnRecord {
+                verdict: Some(seen),
+                ..RunOnRecord::default()
+            },
             ..open(facts).seen
         },
         verdict: Some(verdict),
@@ -171,9 +176,7 @@ pub(super) fn open(facts: Facts) -> RunInFull {
             assessment: Assessment { facts, decision },
             workspace_name: "Contoso <b>".to_owned(),
             environment_name: Some("Production".to_owned()),
-            verdict: None,
-            refusal: None,
-            opinion: None,
+            record: RunOnRecord::default(),
         },
         verdict: None,
         backup_set: Some(BackupSetId(5)),

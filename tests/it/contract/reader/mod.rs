@@ -110,7 +110,7 @@ async fn a_run_is_seen_as_it_would_be_judged(on: Fixture) {
         assert_eq!(full.backup_set, Some(BackupSetId(HOME.1)));
         let verdict = own.load_verdict(&Workspaces::All, RunId(run)).await;
         assert_eq!(full.verdict, verdict.unwrap());
-        let short = full.seen.verdict;
+        let short = full.seen.record.verdict;
         assert_eq!(
             short.map(|it| (it.outcome, it.reason_code, it.decided_at)),
             (full.verdict).map(|it| (it.outcome, it.reason_code, it.decided_at)),
@@ -119,8 +119,8 @@ async fn a_run_is_seen_as_it_would_be_judged(on: Fixture) {
     let listed = page(&reader, &Workspaces::All, &RunFilter::default(), None, 10).await;
     assert_eq!(ids(&listed), [3, 2, 1]);
     assert_eq!(listed.below, None);
-    assert!(listed.rows[1].verdict.is_some());
-    assert!(listed.rows[2].verdict.is_none());
+    assert!(listed.rows[1].record.verdict.is_some());
+    assert!(listed.rows[2].record.verdict.is_none());
     let age = reader.now().await.unwrap().duration_since(listed.as_of);
     assert_eq!(age.as_mins(), 0);
 }
@@ -216,7 +216,7 @@ async fn environments_are_seen_with_their_latest(on: Fixture) {
     let scopes = scopes.map(|seen| (seen.workspace.0, seen.environment.0));
     assert!(scopes.eq([HOME, NEIGHBOUR, FOREIGN]), "{:?}", all.rows);
     let home = &all.rows[0];
-    let (restore, run, evidence) = home.latest.as_ref().expect("a history");
+    let (restore, run, evidence, _) = home.latest.as_ref().expect("a history");
     assert_eq!(restore.id.0, restore_of(2));
     assert_eq!(run.as_ref().map(|run| run.id), Some(RunId(2)));
     let active = evidence.active.map(|active| active.id.0);

@@ -7,7 +7,7 @@ use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Policy;
 use restore_reconciler::internals::storage::QueueState;
 use restore_reconciler::internals::storage::reader::{
-    EnvironmentSeen, QueueScope, Walk, Workspaces,
+    EnvironmentSeen, QueueScope, RunFilter, Walk, Workspaces,
 };
 
 use super::{POLICY, delete, filter, ids, only, page, reader};
@@ -189,12 +189,62 @@ async fn what_is_deleted_does_not_exist(on: Fixture) {
     assert!(before.contains("77777777"), "{before}");
     delete(&on, "managed_environments", marked).await;
     delete(&on, "backup_sets", marked + 1).await;
-    for of in [Workspaces::All, only(HOME.0)] {
-        let said = everything(&on, &of).await;
-        assert!(said.contains("Workspace 1"), "{said}");
-        assert!(!said.contains("77777777"), "{said}");
-    }
+    let said = everything(&on, &only(HOME.0)).await;
+    assert!(said.contains("Workspace 1"), "{said}");
+    assert!(!said.contains("77777777"), "{said}");
     let reader = reader(&on).await;
+    // Whoever may see all sees what is open there, and no more; and so it is of an environment that was moved.
+    let orphaned = filter(|it| it.orphaned = true);
+    let open = [MARK + 13, MARK + 12, MARK + 11];
+    for change in [
+        "deleted_at = deleted_at",
+        "deleted_at = NULL, workspace_id = 2",
+    ] {
+        on.execute(&format!(
+            "UPDATE managed_environments SET {change} WHERE id = {marked}"
+        ))
+        .await;
+        let found = page(&reader, &Workspaces::All, &orphaned, None, 10).await;
+        assert_eq!(ids(&found), open);
+        let seen = &found.rows[0];
+        assert_eq!(
+            (&*seen.workspace_name, &seen.environment_name),
+            ("Workspace 1", &None)
+        );
+        let all = page(&reader, &Workspaces::All, &RunFilter::default(), None, 10).await;
+        assert_eq!(ids(&all)[..3], open);
+        assert!(!ids(&all).contains(&(MARK + 10)), "that one is closed");
+        let environment = filter(|it| it.orphaned = true);
+        let narrowed = RunFilter {
+            workspace: Some(WorkspaceId(HOME.0)),
+            ..environment
+        };
+        assert_eq!(
+            ids(&page(&reader, &Workspaces::All, &narrowed, None, 10).await),
+            open
+        );
+        let none = page(&reader, &only(HOME.0), &orphaned, None, 10).await;
+        assert_eq!((ids(&none), none.below), (vec![], None));
+        for (run, of, is_seen) in [
+            (11, Workspaces::All, true),
+            (10, Workspaces::All, false),
+            (11, only(HOME.0), false),
+        ] {
+            let found = reader.load_run(&of, RunId(MARK + run), &POLICY).await;
+            assert_eq!(found.unwrap().is_some(), is_seen, "{run} {of:?}");
+        }
+        let counted = reader.load_orphaned(10).await.unwrap();
+        let counted: Vec<_> = counted
+            .iter()
+            .map(|it| (it.workspace.0, it.environment.0, it.runs))
+            .collect();
+        assert_eq!(counted, [(HOME.0, marked, 3)]);
+        for (of, waiting) in [(Workspaces::All, 3), (only(HOME.0), 1)] {
+            let queue = QueueScope::for_viewer(&of, &QueueState::ALL, 100);
+            let queue = reader.load_queue(&queue).await.unwrap();
+            assert_eq!(queue.entries.len(), waiting, "{of:?}");
+        }
+    }
     let verdicts = reader.load_recent_verdicts(&Workspaces::All, &[WorkspaceId(HOME.0)], 10);
     assert_eq!(verdicts.await.unwrap(), []);
     let restore = RestoreId(MARK + 31);
