@@ -13,7 +13,7 @@ use super::results::{distinct, show};
 use super::session::Session;
 use crate::storage::reader::{Reader, Workspaces};
 use crate::storage::{Access, Settlement, StoreError};
-use crate::views::verdict::{RunResult, RunFate, Verdict};
+use crate::views::verdict::{RunFate, RunResult, Verdict};
 use crate::views::{ClaimBoundary, Moment};
 
 /// Runs to reconcile.

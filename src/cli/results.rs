@@ -8,7 +8,7 @@ use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use super::exit::Exit;
 use super::output::{Document, Reconciled};
 use super::screen::Screen;
-use crate::views::verdict::{DecisionWord, RunResult, RunFate};
+use crate::views::verdict::{DecisionWord, RunFate, RunResult};
 
 /// The runs that were named, each once, in their order.
 pub(super) fn distinct(runs: &[i64]) -> Vec<RunId> {

@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// Only unproven successes: runs that somebody else closed, and that claim more than is proven.
     #[arg(long)]
     unproven: bool,
+    /// Only open runs of environments that were deleted or moved to another workspace.
+    #[arg(long)]
+    orphaned: bool,
     /// Only runs whose row has this outcome, as the platform writes it.
     #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
     outcome: Option<RunOutcome>,
@@ -81,6 +84,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         with_evidence: true,
         undecided: args.undecided,
         unproven: args.unproven,
+        orphaned: args.orphaned,
         created_from: args.since.map(|since| since.before(now)),
         created_before: args.older_than.map(|age| Since::Ago(age).before(now)),
     };
@@ -126,8 +130,7 @@ fn show(listed: RunsListed, screen: &mut Screen) -> anyhow::Result<()> {
             "RUN",
             "WORKSPACE",
             "ENVIRONMENT",
-            "RESTORE READS",
-            "VERDICT",
+            "STATE",
             "REASON",
             "CREATED",
         ],
@@ -139,23 +142,15 @@ fn show(listed: RunsListed, screen: &mut Screen) -> anyhow::Result<()> {
     Ok(screen.line(CLAIM_BOUNDARY)?)
 }
 
-fn row(run: &RunLine, now: Moment) -> [String; 7] {
+fn row(run: &RunLine, now: Moment) -> [String; 6] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let place = &run.place;
-    let verdict = match &run.verdict {
-        Some(verdict) => verdict
-            .outcome
-            .map_or("not readable", |outcome| outcome.name()),
-        None if run.is_unproven_success() => "unproven success",
-        None => "none",
-    };
     [
         run.run.to_string(),
         named(&place.workspace),
         or_dash(place.environment.as_ref().map(named)),
-        or_dash(run.result.map(|result| result.label.to_owned())),
-        verdict.to_owned(),
-        or_dash(run.reason_code().map(str::to_owned)),
+        run.state.label.to_owned(),
+        or_dash(run.state.reason_code.clone()),
         or_dash(run.created_at.map(|at| at.age(&now))),
     ]
 }

@@ -17,7 +17,7 @@ use crate::clock::Stopwatch;
 use crate::storage::reader::{QueueStanding, Reader, Workspaces};
 use crate::storage::{Access, Store, StoreError};
 use crate::views::ClaimBoundary;
-use crate::views::verdict::{RefusedVerdict, RunResult, RunFate, Verdict};
+use crate::views::verdict::{RefusedVerdict, RunFate, RunResult, Verdict};
 
 /// How often it is looked whether a run is closed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -42,7 +42,15 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO platform;";
 
 /// Everybody who may connect.
 pub(super) fn names() -> [&'static str; 8] {
-    let [owner, migrator, worker, observer, console, platform, engineer] = [
+    let [
+        owner,
+        migrator,
+        worker,
+        observer,
+        console,
+        platform,
+        engineer,
+    ] = [
         Purpose::Owner,
         Purpose::Migrator,
         Purpose::Worker,
