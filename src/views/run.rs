@@ -359,9 +359,8 @@ fn anchor(state: &RunStateShown) -> &'static str {
     match (state.state, reason.map(ReasonCode::chapter)) {
         (RunState::Refused | RunState::RecordAltered | RunState::ClosedByPlatform, _) => "#verdict",
         (RunState::UnprovenSuccess, _) => "#legs",
-        (_, Some(Chapter::Items)) => "#items",
+        (_, Some(Chapter::Items)) | (RunState::Failed, Some(Chapter::Execution)) => "#items",
         (_, Some(Chapter::Evidence | Chapter::Proof)) => "#evidence",
-        (RunState::Failed, Some(Chapter::Execution)) => "#items",
         (_, Some(Chapter::Execution)) => "#timeline",
         _ => "#legs",
     }

@@ -129,9 +129,11 @@ fn counts_one_as_many(line: &str) -> bool {
         let is_word = word.len() > 3 && word.chars().all(|c| c.is_ascii_lowercase());
         is_word && word.ends_with('s') && !word.ends_with("ss")
     };
+    let next = words.iter().skip(1);
     words
-        .windows(2)
-        .any(|pair| pair[0] == "1" && is_many(pair[1]))
+        .iter()
+        .zip(next)
+        .any(|(count, word)| *count == "1" && is_many(word))
 }
 
 #[test]

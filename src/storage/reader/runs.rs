@@ -45,6 +45,7 @@ const READ_FIRST: usize = 10;
 
 /// Which runs are to be listed. What is none says nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each asks for itself")]
 pub struct RunFilter {
     /// Only runs of this workspace.
     pub workspace: Option<WorkspaceId>,
@@ -109,6 +110,7 @@ const OUTCOMES: [&str; 5] = [
 ];
 
 /// Which runs are looked at, and which of these are wanted.
+#[expect(clippy::struct_excessive_bools, reason = "each asks for itself")]
 struct RunsQuery {
     of: Workspaces,
     /// Whether the viewer may see all workspaces, whichever are asked for.

@@ -38,12 +38,12 @@ const CHANGES: [&[Change]; 6] = [
         |it| {
             restore(it, |restore| {
                 restore.items.items.failed = std::mem::take(&mut restore.items.items.applied);
-            })
+            });
         },
         |it| {
             restore(it, |restore| {
                 (restore.items, restore.counters) = (ItemFacts::default(), Counters::default());
-            })
+            });
         },
     ],
     &[
@@ -61,7 +61,7 @@ const CHANGES: [&[Change]; 6] = [
         |it| {
             restore(it, |restore| {
                 restore.blockers = vec![ReasonCode::WriteGateBlocked];
-            })
+            });
         },
     ],
     &[|_| (), |_| (), |_| (), |it| it.run.failures = 1],

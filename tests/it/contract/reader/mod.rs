@@ -287,14 +287,14 @@ const EXECUTED_LAST: &[&[&str]] = &[
 ];
 
 /// SQL for a moment so many whole seconds ago, for none (`-`), for the beginning of time (`z`), and for no moment (`x`).
-fn ago(on: &Fixture, text: &str) -> String {
+fn ago(on: &Fixture, now: Timestamp, text: &str) -> String {
     let seconds = match text {
         "-" => return "NULL".to_owned(),
         "z" => return on.either("0", "'1970-01-01'").to_owned(),
         "x" => return on.either("'soon'", "'infinity'").to_owned(),
         seconds => seconds.parse().expect("seconds"),
     };
-    let now = Timestamp::from_second(Timestamp::now().as_second() / 10 * 10).unwrap();
+    let now = Timestamp::from_second(now.as_second()).unwrap();
     let moment = now - SignedDuration::from_secs(seconds);
     if on.is_sqlite() {
         moment.as_microsecond().to_string()
@@ -312,33 +312,33 @@ fn ordered(
 
 async fn what_was_executed_last_decides(on: Fixture) {
     let home = HOME.0;
-    let mut sql = String::new();
+    let reader = reader(&on).await;
+    let (now, mut sql) = (reader.now().await.unwrap(), Vec::new());
     for (environment, restores) in ordered(EXECUTED_LAST) {
-        sql += &format!(
+        sql.push(format!(
             "INSERT INTO managed_environments (id, workspace_id, name) VALUES ({environment}, {home}, 'Ordered');
              INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status)
              VALUES ({environment}, {home}, {environment}, 'Nightly', 'completed');"
-        );
+        ));
         for (id, restore) in (environment + 1..).zip(restores) {
             let words: Vec<&str> = restore.split(' ').collect();
-            let [started, completed, created] = [1, 2, 3].map(|word| ago(&on, words[word]));
+            let [started, completed, created] = [1, 2, 3].map(|word| ago(&on, now, words[word]));
             let (status, preview, deleted) = match words[0] {
                 "preview" => ("completed", on.either("1", "true"), "-"),
                 "deleted" => ("completed", on.either("0", "false"), "60"),
                 status => (status, on.either("0", "false"), "-"),
             };
-            let deleted = ago(&on, deleted);
-            sql += &format!(
+            let deleted = ago(&on, now, deleted);
+            sql.push(format!(
                 "INSERT INTO restore_runs (id, workspace_id, managed_environment_id, backup_set_id, status,
                      is_dry_run, started_at, completed_at, created_at, deleted_at)
                  VALUES ({id}, {home}, {environment}, {environment}, '{status}', {preview}, {started}, {completed},
                      {created}, {deleted});"
-            );
+            ));
         }
     }
     on.plant([Case::proven(1)]).await;
-    on.execute(&sql).await;
-    let reader = reader(&on).await;
+    on.execute(&sql.concat()).await;
     let found = reader.load_environments(&Workspaces::All, None, None, 100, &POLICY);
     let found = found.await.unwrap().rows;
     for (environment, restores) in ordered(EXECUTED_LAST) {
@@ -365,25 +365,25 @@ const FINISHED_LAST: &[&[&str]] = &[
 
 async fn the_backup_that_finished_last_decides(on: Fixture) {
     let home = HOME.0;
-    let mut sql = String::new();
+    let reader = reader(&on).await;
+    let (now, mut sql) = (reader.now().await.unwrap(), Vec::new());
     for (environment, sets) in ordered(FINISHED_LAST) {
-        sql += &format!(
+        sql.push(format!(
             "INSERT INTO managed_environments (id, workspace_id, name) VALUES ({environment}, {home}, 'Ordered');"
-        );
+        ));
         for (id, set) in (environment + 1..).zip(sets) {
             let (status, ended) = set.trim_start_matches('*').split_once(' ').unwrap();
-            let deleted = ago(&on, if status == "deleted" { "60" } else { "-" });
-            let (status, ended) = (status.replace("deleted", "completed"), ago(&on, ended));
-            sql += &format!(
+            let deleted = ago(&on, now, if status == "deleted" { "60" } else { "-" });
+            let (status, ended) = (status.replace("deleted", "completed"), ago(&on, now, ended));
+            sql.push(format!(
                 "INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status, completed_at,
                      deleted_at)
                  VALUES ({id}, {home}, {environment}, 'Nightly', '{status}', {ended}, {deleted});"
-            );
+            ));
         }
     }
     on.plant([Case::proven(1)]).await;
-    on.execute(&sql).await;
-    let reader = reader(&on).await;
+    on.execute(&sql.concat()).await;
     let found = reader.load_environments(&Workspaces::All, None, None, 100, &POLICY);
     let found = found.await.unwrap().rows;
     for (environment, sets) in ordered(FINISHED_LAST) {
