@@ -59,8 +59,10 @@ pub(super) fn show_usage(message: &clap::Error, screen: &mut Screen) -> Exit {
         screen.note(text.trim_end());
         return Exit::Usage;
     }
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let (error, advice) = text.split_once("\n\n").unwrap_or((text, ""));
+    let (error, advice) = match text.strip_prefix("error: ") {
+        Some(text) => text.split_once("\n\n").unwrap_or((text, "")),
+        None => ("a verb is missing", text.as_str()),
+    };
     screen.json_note(&Document::Error(FailedCommand {
         code: Exit::Usage.code(),
         error: error.trim().to_owned(),

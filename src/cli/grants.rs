@@ -14,11 +14,10 @@ const LINE_BYTES_MAX: usize = 100;
 
 /// Whom to grant what.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  restore-reconciler grants worker --to reconciler | psql tenantatlas
-
-Each statement is its owner's, or a superuser's. What is there already does no harm when it is granted again.
-Exit code 3: something that is needed is not there yet, and was left out; standard error names it.")]
+#[command(
+    after_help = "Each statement is its owner's, or a superuser's. What is there already does no harm when it is granted again.
+Exit code 3: something that is needed is not there yet, and was left out; standard error names it."
+)]
 pub(super) struct Args {
     /// What the role is for.
     #[arg(value_enum)]

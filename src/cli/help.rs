@@ -34,7 +34,7 @@ const EXAMPLES: [(&str, &str); 28] = [
     ("work", "work --listen 127.0.0.1:9646"),
     ("serve", "serve"),
     ("migrate", "migrate --status"),
-    ("grants", "grants worker --to reconciler"),
+    ("grants", "grants worker --to reconciler | psql tenantatlas"),
     ("forget", "forget --workspace 3 --yes"),
     ("uninstall", "uninstall"),
     ("demo", "demo"),
@@ -66,11 +66,17 @@ pub(super) fn arranged(program: Command) -> Command {
             let first = names.next().unwrap_or_default().to_owned();
             let inner = names.next().map(str::to_owned);
             program.mut_subcommand(first, |verb| match inner {
-                Some(inner) => verb.mut_subcommand(inner, |verb| verb.after_help(text)),
-                None => verb.after_help(text),
+                Some(inner) => verb.mut_subcommand(inner, |verb| with_example(verb, text)),
+                None => with_example(verb, text),
             })
         })
         .help_template(verbs)
+}
+
+/// The verb with an example before what its help ends with.
+fn with_example(verb: Command, example: String) -> Command {
+    let more = verb.get_after_help().map(|more| format!("\n\n{more}"));
+    verb.after_help(example + &more.unwrap_or_default())
 }
 
 fn listed(program: &Command) -> String {

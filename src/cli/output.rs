@@ -89,7 +89,7 @@ impl Document {
 }
 
 /// Documents that are lists, by command, with the field that is listed.
-const LISTS: [(&str, &str); 9] = [
+const LISTS: [(&str, &str); 11] = [
     ("runs", "runs"),
     ("opinions", "opinions"),
     ("reconcile", "runs"),
@@ -99,6 +99,8 @@ const LISTS: [(&str, &str); 9] = [
     ("queue_retry", "runs"),
     ("queue_drop", "runs"),
     ("doctor", "checks"),
+    ("grants", "grants"),
+    ("config_show", "settings"),
 ];
 
 /// A document as lines: a list with entries as documents that hold one each, any other as it is.
@@ -347,7 +349,8 @@ pub struct RunsListed {
 /// What `reconcile` or `wait` came to, run by run, in the order in which they were asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reconciled {
-    /// Whether every run was dealt with. If not, standard error says why: runs are missing here, or were waited for in vain.
+    /// Whether every run was dealt with. If not, standard error says why, and runs are missing here; or, of a wait, a run is
+    /// open still.
     pub complete: bool,
     /// One entry per run.
     pub runs: Vec<RunResult>,

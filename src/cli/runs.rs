@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Only runs whose row has this outcome, as the platform writes it.
     #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
     outcome: Option<RunOutcome>,
-    /// Only runs whose verdict, or whose entry on the watch list, has this reason.
+    /// Only runs whose verdict, opinion or entry on the watch list has this reason.
     #[arg(long, value_name = "CODE", value_parser = reason::parse)]
     reason: Option<ReasonCode>,
     /// Only runs whose restore reads so now.
@@ -137,7 +137,7 @@ fn show(listed: RunsListed, screen: &mut Screen) -> anyhow::Result<()> {
         listed.runs.iter().map(|run| row(run, listed.as_of)),
     )?;
     if listed.more {
-        screen.line("There are more; see them with a higher --limit.")?;
+        screen.line("There may be more; see them with a higher --limit, or with a filter.")?;
     }
     Ok(screen.line(CLAIM_BOUNDARY)?)
 }

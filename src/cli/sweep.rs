@@ -374,9 +374,7 @@ fn show(swept: Swept, screen: &mut Screen) -> anyhow::Result<()> {
     }
     if swept.decided_omitted > 0 {
         let omitted = swept.decided_omitted;
-        screen.line(&format!(
-            "{omitted} more were decided; `restore-reconciler runs` lists them."
-        ))?;
+        screen.line(&format!("{omitted} more are counted and not listed."))?;
     }
     for Refusal { run, error } in &swept.refusals {
         let would = if swept.dry_run { "would be" } else { "was" };

@@ -146,7 +146,7 @@ pub enum ConfigError {
     Several(Vec<Self>),
     /// A setting from the environment that is not allowed.
     #[error(
-        "the environment variable {name} cannot be used: {problem}; unset it to use the default, {default}"
+        "the environment variable {name} cannot be used: {problem}; without it, what the file says holds, or the default, {default}"
     )]
     Variable {
         /// The variable.

@@ -79,6 +79,15 @@ pub struct Config {
     pub log: Log,
 }
 
+/// The one mistake, or all of them as one.
+fn several(mut mistakes: Vec<ConfigError>) -> Result<(), ConfigError> {
+    match mistakes.len() {
+        0 => Ok(()),
+        1 => Err(mistakes.swap_remove(0)),
+        _ => Err(ConfigError::Several(mistakes)),
+    }
+}
+
 /// The text of a file, and its name.
 fn read_file(path: &Path, given_by: &'static str) -> Result<(String, String), ConfigError> {
     let file = path.display().to_string();
@@ -114,7 +123,7 @@ impl Config {
             (None, Some(path)) => read_file(Path::new(path), CONFIG_VARIABLE)?,
             (None, None) => Default::default(),
         };
-        let config = Self::parse(&text, &file)?;
+        let config = Self::read(&text, &file)?;
         let mut settings: toml::Table = toml::from_str(&text).unwrap_or_default();
         let mut origins = BTreeMap::new();
         for (section, keys) in &settings {
@@ -126,7 +135,7 @@ impl Config {
             Self::deserialize(settings).map(drop)
         })?;
         if variables.is_empty() {
-            return Ok((config, origins));
+            return Ok((config.checked(&file)?, origins));
         }
         for variable in variables {
             origins.insert(joined(&variable.section, &variable.key), variable.name);
@@ -150,6 +159,11 @@ impl Config {
 
     /// Reads settings from the text of a file. `file` is its name in errors, of which there may be several.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
+        Self::read(text, file)?.checked(file)
+    }
+
+    /// Settings of which each is allowed by itself.
+    fn read(text: &str, file: &str) -> Result<Self, ConfigError> {
         let source = SourceText {
             text,
             file,
@@ -162,20 +176,14 @@ impl Config {
         let read = |text: toml::de::Deserializer<'_>| Self::deserialize(text).map(drop);
         source.take_refused(&mut root, read, &mut mistakes);
         mistakes.sort_by_key(|(offset, _)| *offset);
-        let mut mistakes: Vec<_> = mistakes.into_iter().map(|(_, mistake)| mistake).collect();
-        match mistakes.len() {
-            0 => {}
-            1 => return Err(mistakes.swap_remove(0)),
-            _ => return Err(ConfigError::Several(mistakes)),
-        }
+        several(mistakes.into_iter().map(|(_, mistake)| mistake).collect())?;
         let root = toml::de::Deserializer::from(toml::Spanned::new(0..text.len(), root));
-        let config = Self::deserialize(root).map_err(|error| source.syntax_error(&error))?;
-        config.checked(file)
+        Self::deserialize(root).map_err(|error| source.syntax_error(&error))
     }
 
     /// The settings, if none contradicts another.
     fn checked(self, file: &str) -> Result<Self, ConfigError> {
-        self.check_order(file)?;
+        several(self.find_disorder(file))?;
         if let Some([first, second]) = self.rules.lists_that_share_a_word() {
             let file = file.to_owned();
             return Err(ConfigError::WordTwice {
@@ -214,8 +222,8 @@ impl Config {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// Refuses pairs of settings that contradict each other.
-    fn check_order(&self, file: &str) -> Result<(), ConfigError> {
+    /// Pairs of settings that contradict each other.
+    fn find_disorder(&self, file: &str) -> Vec<ConfigError> {
         let settings = self.to_json();
         let rules = &self.rules;
         let sweep = &self.sweep;
@@ -261,16 +269,15 @@ impl Config {
             ),
         ]
         .into_iter()
-        .find(|(in_order, ..)| !in_order)
-        .map_or(Ok(()), |(_, shorter, fault, longer)| {
-            Err(ConfigError::Order {
-                file: file.to_owned(),
-                shorter,
-                shorter_value: value_at(&settings, shorter),
-                fault,
-                longer,
-                longer_value: value_at(&settings, longer),
-            })
+        .filter(|(in_order, ..)| !in_order)
+        .map(|(_, shorter, fault, longer)| ConfigError::Order {
+            file: file.to_owned(),
+            shorter,
+            shorter_value: value_at(&settings, shorter),
+            fault,
+            longer,
+            longer_value: value_at(&settings, longer),
         })
+        .collect()
     }
 }

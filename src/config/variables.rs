@@ -16,6 +16,9 @@ use super::source::{nearest, value_at};
 /// What parts a section from its key.
 const PART: &str = "__";
 
+/// How names begin that Docker and Kubernetes give to links and services; no section is called so.
+const OTHERS: [&str; 2] = ["RECONCILER_ENV_", "RECONCILER__"];
+
 /// Names that differ by no more than so many letters are taken for a slip.
 const SLIP_LETTERS: usize = 2;
 
@@ -46,7 +49,8 @@ pub(super) fn settings_in(
 ) -> Result<Vec<Variable>, ConfigError> {
     let known = names(default);
     let mut found = Vec::new();
-    for (name, text) in environment.settings() {
+    let all = environment.settings().iter();
+    for (name, text) in all.filter(|(name, _)| !OTHERS.iter().any(|it| name.starts_with(it))) {
         if name.contains(PART) {
             let (_, section, key) = known
                 .iter()

@@ -271,8 +271,8 @@ impl RunResult {
     }
 
     /// A run that was waited for. Of one that is open, what would be decided is not said: nobody has decided it.
-    pub fn awaited(assessment: &Assessment, verdict: Option<&Verdict>) -> Self {
-        let foreseen = Self::foreseen(assessment, verdict);
+    pub fn awaited(assessment: &Assessment) -> Self {
+        let foreseen = Self::foreseen(assessment, None);
         match foreseen.state {
             RunFate::Decidable => Self::undecided(assessment.facts.run.id, RunFate::Open),
             RunFate::Deferred if assessment.decision.is_about_open_run() => Self {
@@ -330,6 +330,7 @@ impl RunResult {
             RunFate::Decided | RunFate::Decidable | RunFate::Deferred => decision.to_owned(),
             RunFate::DecidedBefore => format!("{decision} (on record)"),
             RunFate::Open => "still open".to_owned(),
+            RunFate::Observed if self.decision.is_none() => "only observed".to_owned(),
             RunFate::Observed => format!("only observed; would be {decision}"),
             RunFate::LedgerAltered => "closed; its ledger entry was altered".to_owned(),
             RunFate::ClosedElsewhere => "closed elsewhere; no verdict of ours".to_owned(),

@@ -66,12 +66,14 @@ impl Admission {
     #[must_use]
     pub fn admits(&self, workspace: WorkspaceId, created_at: Stamp) -> bool {
         let is_late_enough = |not_before| created_at.moment().is_some_and(|it| it >= not_before);
-        self.acts
-            && self
-                .workspaces
-                .as_ref()
-                .is_none_or(|these| these.contains(&workspace))
-            && self.not_before.is_none_or(is_late_enough)
+        self.admits_workspace(workspace) && self.not_before.is_none_or(is_late_enough)
+    }
+
+    /// Whether any run of this workspace may be settled.
+    #[must_use]
+    pub fn admits_workspace(&self, workspace: WorkspaceId) -> bool {
+        let these = self.workspaces.as_ref();
+        self.acts && these.is_none_or(|these| these.contains(&workspace))
     }
 }
 

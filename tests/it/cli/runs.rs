@@ -4,7 +4,8 @@ use restore_reconciler::internals::cli::output::Document;
 use serde_json::{Value, json};
 
 use super::stage::{assert_says, program, run};
-use crate::support::case::{Case, FOREIGN};
+use crate::console::Settings;
+use crate::support::case::{Case, FOREIGN, HOME};
 use crate::support::store::{Fixture, moved, on_both};
 
 on_both!(
@@ -58,7 +59,7 @@ async fn runs_are_listed_as_they_are_asked_for(on: Fixture) {
     }
     assert_says(
         &url,
-        "runs --limit 1 ⇒ 0 | RUN | There are more | do not prove environment recovery
+        "runs --limit 1 ⇒ 0 | RUN | There may be more | do not prove environment recovery
          runs --undecided ⇒ 0 | ago | restore.
          runs --outcome lost ⇒ 2 ! partially_succeeded
          runs --state lost ⇒ 2 ! in_progress
@@ -71,12 +72,16 @@ async fn runs_are_listed_as_they_are_asked_for(on: Fixture) {
 
 async fn a_wait_ends_with_the_verdict(on: Fixture) {
     let url = on.url.clone();
-    on.plant([Case::proven(1), Case::failed(2), Case::in_progress(3)])
-        .await;
+    on.plant([1, 2, 3, 4].map(|id| match id {
+        1 => Case::proven(id),
+        2 => Case::failed(id),
+        _ => Case::in_progress(id),
+    }))
+    .await;
     assert_says(
         &url,
         "wait 1 --timeout 0s ⇒ 11 | still open | A worker decides it
-         wait 3 --timeout 100ms ⇒ 11 | still open | restore.
+         wait 3 --timeout 100ms ⇒ 11 | still open | restore. ! waiting for 1 of 1 runs
          wait 99 ⇒ 1 | does not exist
          enqueue 3 --timeout 1s ⇒ 2 ! --wait",
     );
@@ -103,6 +108,25 @@ async fn a_wait_ends_with_the_verdict(on: Fixture) {
          wait 1 2 ⇒ 10
          enqueue 1 2 --wait ⇒ 10 | failed (on record)
          wait 1 3 --timeout 0s ⇒ 11",
+    );
+    // Whom nobody tries again, and whom this configuration only observes, nobody waits for.
+    let (now, home) = (on.in_seconds(0), HOME.0);
+    on.execute(&format!(
+        "INSERT INTO reconciler.attempts (
+            operation_run_id, workspace_id, tries, worker, first_seen_at, last_tried_at, try_again_at, dead_at
+        ) VALUES (3, {home}, 5, 'ended', {now}, {now}, {now}, {now})"
+    ))
+    .await;
+    let settings = Settings::holding("[settling]\nmode = \"observe\"\n");
+    let path = settings.path();
+    assert_says(
+        &url,
+        &format!(
+            "wait 3 ⇒ 11 | suspended after attempts that never ended
+             --config {path} wait 3 ⇒ 11 | suspended
+             --config {path} wait 1 ⇒ 0 | succeeded (on record)
+             --config {path} wait 4 ⇒ 11 | only observed | Nothing was written"
+        ),
     );
 }
 

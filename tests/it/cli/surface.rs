@@ -214,6 +214,7 @@ fn errors_are_json_where_json_was_asked_for() {
             "the configuration cannot be used",
             true,
         ),
+        ("-o json queue", 2, "a verb is missing", true),
         ("reconsile 1 -o json", 2, "unrecognized subcommand", true),
         (
             "sweep --limit 0 --output json",

@@ -44,6 +44,8 @@ fn a_variable_comes_after_the_file_and_is_told_as_the_origin() {
         // An orchestrator sets such for a service of this name.
         ("RECONCILER_SERVICE_HOST", "10.0.0.1"),
         ("RECONCILER_PORT_9646_TCP", "tcp://10.0.0.1:9646"),
+        ("RECONCILER_ENV_RECONCILER_SWEEP__SCHEDULE", "x"),
+        ("RECONCILER__CANARY_SERVICE_HOST", "10.0.0.1"),
     ]);
     let (config, origins) = Config::load_with_origins(Some(&file), &environment).expect("settings");
     assert_eq!(config.sweep.batch_runs_max, 9);
@@ -90,7 +92,7 @@ fn what_is_no_setting_or_not_allowed_is_refused_by_name() {
         (
             "RECONCILER_SWEEP__BATCH_RUNS_MAX",
             "hunter2",
-            "use the default, 500",
+            "or the default, 500",
         ),
         ("RECONCILER_SWEEP__WAIT_MAX", "1s", "`sweep.wait_min`"),
     ];
@@ -118,4 +120,21 @@ fn every_mistake_of_a_file_is_told_at_once() {
     ] {
         assert!(lines[line].contains(said), "{said}: {error}");
     }
+}
+
+/// What the file says alone may need what a variable adds.
+#[test]
+fn a_file_is_judged_with_the_variables_that_come_over_it() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("x.toml");
+    fs::write(&file, "[sweep]\nwait_min = \"20m\"\n").expect("a file");
+    let alone = Config::load(Some(&file), &given(&[])).expect_err("an order");
+    assert!(alone.to_string().contains("`sweep.wait_min`"), "{alone}");
+    let environment = given(&[("RECONCILER_SWEEP__WAIT_MAX", "1h")]);
+    assert!(Config::load(Some(&file), &environment).is_ok());
+    let text = "[sweep]\nwait_min = \"20m\"\n[database]\nlock_timeout = \"55s\"\nstatement_timeout = \"50s\"\n";
+    let both = Config::parse(text, "x.toml")
+        .expect_err("two orders")
+        .to_string();
+    assert!(both.starts_with("2 mistakes:"), "{both}");
 }
