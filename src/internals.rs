@@ -65,9 +65,9 @@ pub mod storage {
     pub mod reader {
         pub use crate::storage::reader::{
             EnvironmentPage, EnvironmentSeen, JUDGED_MAX, JobState, LOOKED_AT_MAX, OpenRuns,
-            QueueCount, QueueEntry, QueueListing, QueueScope, QueueStanding, Reader, RefusalSeen,
-            RestoreSeen, RunFilter, RunInFull, RunListing, RunOnRecord, RunSeen, ShardJobs,
-            SweepSeen, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader,
+            OrphanedRuns, QueueCount, QueueEntry, QueueListing, QueueScope, QueueStanding, Reader,
+            RefusalSeen, RestoreSeen, RunFilter, RunInFull, RunListing, RunOnRecord, RunSeen,
+            ShardJobs, SweepSeen, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader,
             open_requests,
         };
     }

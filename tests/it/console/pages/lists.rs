@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::restore_execute::Outcome;
 use reconciler_jobs::restore_execute::facts::{
@@ -12,8 +13,8 @@ use reconciler_jobs::restore_execute::facts::{
 use restore_reconciler::internals::console::RunQuery;
 use restore_reconciler::internals::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
 use restore_reconciler::internals::storage::reader::{
-    EnvironmentPage, EnvironmentSeen, OpenRuns, QueueCount, QueueEntry, QueueListing, RunListing,
-    RunOnRecord, ShardJobs, SweepSeen, Walked, WorkerSeen,
+    EnvironmentPage, EnvironmentSeen, OpenRuns, OrphanedRuns, QueueCount, QueueEntry, QueueListing,
+    RunListing, RunOnRecord, ShardJobs, SweepSeen, Walked, WorkerSeen,
 };
 use restore_reconciler::internals::storage::{QueueState, Tally};
 use restore_reconciler::internals::views::Visibility;
@@ -227,6 +228,51 @@ fn posture_and_backup_stand_side_by_side_in_every_state() {
         },
     ];
     insta::assert_snapshot!("overview", overview(rows));
+}
+
+/// No walk passes an environment that is gone; what is open there is listed all the same.
+#[test]
+fn open_runs_of_environments_that_are_gone_need_somebody() {
+    let mut survey = Survey::default();
+    survey.add_orphaned(vec![OrphanedRuns {
+        workspace: WorkspaceId(1),
+        workspace_name: "Contoso".to_owned(),
+        environment: EnvironmentId(12),
+        runs: 3,
+    }]);
+    let survey = survey.ended(Walked {
+        as_of: now(),
+        ended_before: None,
+    });
+    let page = EnvironmentPage {
+        as_of: now(),
+        rows: Vec::new(),
+        after: None,
+    };
+    let found = OverviewFacts {
+        page: &page,
+        verdicts: &[],
+        survey: &survey,
+        is_of_one: false,
+    };
+    let answer = judging(|judging| Overview::new(found, judging, |_| String::new()));
+    let shown = text(&OverviewPage {
+        shell: &shell("Overview"),
+        answer: &answer,
+    });
+    assert!(
+        shown.contains("Contoso / environment 12, deleted or moved"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("[→ /runs?workspace=1&#38;orphaned=true]"),
+        "{shown}"
+    );
+    let needs = &answer.needs_attention;
+    assert_eq!(
+        (needs.listed.len(), needs.listed[0].tone),
+        (1, Tone::Warning)
+    );
 }
 
 #[test]

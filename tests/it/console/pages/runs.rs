@@ -9,7 +9,7 @@ use reconciler_jobs::restore_execute::facts::{
 };
 use reconciler_jobs::restore_execute::opinion::Stance;
 use reconciler_jobs::restore_execute::results::{
-    Counters, ItemException, ItemFacts, ItemFinding, Part,
+    Counters, ItemException, ItemFacts, ItemFinding, MetadataCount, Part, Requested,
 };
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
@@ -109,6 +109,38 @@ fn a_run_in_every_state() {
     show("no_restore_open", open(unlinked.clone()));
     unlinked.run.status = RunStatus::Completed;
     show("no_restore_closed", open(unlinked));
+}
+
+/// No count of nothing stands beside counters that say something, and one item is no items.
+#[test]
+fn what_was_requested_is_told_as_it_is() {
+    for (requested, missing, unexpected, said) in [
+        (1, 0, 0, "1 item requested; each has a result."),
+        (7, 2, 0, "7 items requested; no result for 2 of them."),
+        (
+            7,
+            7,
+            1,
+            "7 items requested; no result for 7 of them; 1 result that nobody requested.",
+        ),
+        (
+            0,
+            0,
+            2,
+            "The request lists no item; 2 results that nobody requested.",
+        ),
+        (0, 0, 0, "The request lists no item."),
+    ] {
+        let facts = with_restore(|it| {
+            it.counters.total = MetadataCount::Count(7);
+            it.items.requested = Requested::Listed(requested);
+            (it.items.missing, it.items.unexpected) = (missing, unexpected);
+        });
+        let shown = page(&open(facts), SEES_ALL);
+        assert!(shown.contains(&format!("\n{said}\n")), "{said}: {shown}");
+    }
+    let not_itemised = with_restore(|it| it.items.requested = Requested::NotItemised);
+    assert!(!page(&open(not_itemised), SEES_ALL).contains(" requested;"));
 }
 
 /// A run that somebody else closed as a success, of which the rules said this.
