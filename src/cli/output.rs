@@ -105,23 +105,23 @@ const LISTS: [(&str, &str); 11] = [
 
 /// A document as lines: a list with entries as documents that hold one each, any other as it is.
 pub(super) fn lines(mut document: Value) -> Vec<Value> {
-    let command = document["command"].as_str();
+    let command = document.get("command").and_then(Value::as_str);
     let list = LISTS.iter().find(|(it, _)| Some(*it) == command);
-    let entries = list.map(|(_, field)| (*field, document[*field].take()));
-    match entries {
-        Some((field, Value::Array(entries))) if !entries.is_empty() => {
-            let each = entries.into_iter().map(|entry| {
-                document[field] = Value::Array(vec![entry]);
-                document.clone()
-            });
-            each.collect()
-        }
-        Some((field, entries)) => {
-            document[field] = entries;
-            vec![document]
-        }
-        None => vec![document],
+    let listed = list.and_then(|(_, field)| document.get_mut(*field)?.as_array_mut());
+    let (Some((_, field)), Some(entries)) = (list, listed.map(std::mem::take)) else {
+        return vec![document];
+    };
+    if entries.is_empty() {
+        return vec![document];
     }
+    let with = |entry| {
+        let mut line = document.clone();
+        if let Some(list) = line.get_mut(*field) {
+            *list = Value::Array(vec![entry]);
+        }
+        line
+    };
+    entries.into_iter().map(with).collect()
 }
 
 /// Why a command could not do its work; written to standard error.
@@ -264,8 +264,8 @@ pub struct Swept {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<Vec<SweptRun>>,
     /// How many more there were.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub decided_omitted: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_omitted: Option<u64>,
     /// The same of runs that the configuration has only observed, by what would be decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub would_be: Vec<ReasonCount>,
@@ -290,10 +290,6 @@ pub struct OpinionList {
     pub more: bool,
     /// What no opinion claims.
     pub claim_boundary: ClaimBoundary,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// A run that a pass decided, or would decide.

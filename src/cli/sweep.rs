@@ -33,6 +33,7 @@ const DECIDED_SHOWN_MAX: usize = 100_000;
 
 /// What to sweep.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct Args {
     /// Only runs of this workspace.
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
@@ -269,7 +270,7 @@ fn swept(args: &Args, findings: Findings, elapsed_ms: u64, complete: bool) -> Sw
         counts: tally,
         reasons: counts_of(reasons),
         decided,
-        decided_omitted: verdicts.saturating_sub(listed),
+        decided_omitted: verdicts.checked_sub(listed).filter(|more| *more > 0),
         would_be: counts_of(would_be),
         refusals_omitted: tally.refused.saturating_sub(refusals.len() as u64),
         refusals,
@@ -372,8 +373,7 @@ fn show(swept: Swept, screen: &mut Screen) -> anyhow::Result<()> {
         let heading = ["RUN", "WORKSPACE", "ENVIRONMENT", "DECISION", "REASON"];
         screen.table(heading, decided.iter().map(decided_row))?;
     }
-    if swept.decided_omitted > 0 {
-        let omitted = swept.decided_omitted;
+    if let Some(omitted) = swept.decided_omitted {
         screen.line(&format!("{omitted} more are counted and not listed."))?;
     }
     for Refusal { run, error } in &swept.refusals {

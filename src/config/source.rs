@@ -149,18 +149,17 @@ impl SourceText<'_> {
 
 /// Takes out the value that covers `offset`, and says whether there was one.
 fn take_at(table: &mut DeTable<'_>, offset: usize) -> bool {
-    let mut here = None;
+    let (mut here, mut is_taken) = (None, false);
     for (key, value) in table.iter_mut() {
         let is_here = value.span().contains(&offset);
         match value.get_mut() {
-            DeValue::Table(section) => {
-                if take_at(section, offset) {
-                    return true;
-                }
-            }
+            DeValue::Table(section) => is_taken |= take_at(section, offset),
             _ if is_here => here = Some(key.get_ref().to_string()),
             _ => {}
         }
+    }
+    if is_taken {
+        return true;
     }
     here.is_some_and(|key| table.remove(key.as_str()).is_some())
 }

@@ -115,7 +115,10 @@ fn read(
             "it is empty; give it a value, or unset it".to_owned(),
         ));
     }
-    let is_text = matches!(&default[section][key], Json::String(_));
+    let is_text = default
+        .get(section)
+        .and_then(|keys| keys.get(key))
+        .is_some_and(Json::is_string);
     let value = value_of(text, is_text);
     let alone = Table::from_iter([(key.to_owned(), value.clone())]);
     let alone = Table::from_iter([(section.to_owned(), Value::Table(alone))]);

@@ -190,7 +190,7 @@ impl QueryParameters for RunQuery {
             "outcome" => self.outcome = read(name, value, "an outcome, or pending", parse_outcome)?,
             "reason" => self.reason = read(name, value, "a reason code", ReasonCode::parse)?,
             "state" => {
-                self.state = read(name, value, "a state of a restore's result", parse_state)?
+                self.state = read(name, value, "a state of a restore's result", parse_state)?;
             }
             "undecided" => self.undecided = flag(name, value)?,
             "unproven" => self.unproven = flag(name, value)?,

@@ -254,6 +254,7 @@ fn open_runs_of_environments_that_are_gone_need_somebody() {
         verdicts: &[],
         survey: &survey,
         is_of_one: false,
+        judges: None,
     };
     let answer = judging(|judging| Overview::new(found, judging, |_| String::new()));
     let shown = text(&OverviewPage {
