@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use serde_json::Value;
@@ -30,6 +31,9 @@ const WHOLE: [&str; 12] = [
     "/api/v1/nothing",
 ];
 
+/// How long the demonstration's worker may take to show itself.
+const WORKER_WITHIN: Duration = Duration::from_secs(60);
+
 /// A program that serves, ended with this value.
 struct Serving {
     child: Child,
@@ -52,11 +56,17 @@ impl Serving {
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut lines = stdout.lines().map_while(Result::ok);
         let address = |line: String| Some(line.strip_prefix("listening on http://")?.to_owned());
-        Self {
+        let serving = Self {
             address: lines.find_map(address).expect("it says where it listens"),
             child,
             _directory: directory,
+        };
+        // The first page says so once the demonstration's worker has shown itself.
+        let since = Instant::now();
+        while !serving.get("/")[2].contains("1 in mode act") {
+            assert!(since.elapsed() < WORKER_WITHIN, "no worker shows itself");
         }
+        serving
     }
 
     /// The status, the type and the text of an answer.
