@@ -187,10 +187,8 @@ impl ConsoleState {
                 .walk_environments(of, &walk, &self.policy, &mut judge)
                 .await?;
             if **of == Workspaces::All {
-                let mut orphaned = self.reader.load_orphaned(LISTED).await?;
-                let is_asked = |of| query.workspace.is_none_or(|only| only == of);
-                orphaned.retain(|found| is_asked(found.workspace));
-                survey.add_orphaned(orphaned);
+                let orphaned = self.reader.load_orphaned(query.workspace, LISTED);
+                survey.add_orphaned(orphaned.await?);
             }
             Ok(survey.ended(walked))
         };

@@ -132,6 +132,8 @@ impl Survey {
 
     /// Adds open runs of environments that no walk passes, because they were deleted or moved.
     pub fn add_orphaned(&mut self, found: Vec<OrphanedRuns>) {
+        let in_all = found.first().map_or(0, |first| first.environments);
+        self.needs.unlisted += in_all.saturating_sub(found.len() as u64);
         for orphaned in found {
             self.needs.add(AttentionLine {
                 tone: Tone::Warning,

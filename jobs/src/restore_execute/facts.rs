@@ -234,10 +234,11 @@ pub struct RestoreFacts {
 
 impl RestoreFacts {
     /// Whether it is a preview, or is still being prepared: a run that it belongs to is neither fresh nor stale. One
-    /// that was handed over and has not started is none of these.
+    /// that was handed over, or has started, is none of these.
     #[must_use]
     pub fn is_prepared(&self) -> bool {
-        self.is_dry_run || (self.status.is_pre_execution() && self.status != RestoreStatus::Pending)
+        let is_preparing = self.status.is_pre_execution() && self.status != RestoreStatus::Pending;
+        self.is_dry_run || (is_preparing && self.started_at == Stamp::Absent)
     }
 }
 

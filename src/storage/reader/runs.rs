@@ -95,9 +95,12 @@ pub struct OrphanedRuns {
     /// The environment.
     #[sqlx(rename = "environment_id", try_from = "Id")]
     pub environment: EnvironmentId,
-    /// How many.
+    /// How many, previews and preparations left out.
     #[sqlx(try_from = "CountColumn")]
     pub runs: u64,
+    /// How many such environments there are, listed or not.
+    #[sqlx(try_from = "CountColumn")]
+    pub environments: u64,
 }
 
 /// Words of `operation_runs.outcome` that are known.
@@ -164,10 +167,15 @@ impl Reader {
         finish(tx, page).await
     }
 
-    /// Environments that were deleted, or are another workspace's by now, and have open runs, for whoever may see all.
-    pub async fn load_orphaned(&self, limit: u32) -> Result<Vec<OrphanedRuns>, StoreError> {
+    /// Environments that were deleted, or are another workspace's by now, and have open runs, for whoever may see all;
+    /// at most `limit`, and only those of `workspace` where one is given.
+    pub async fn load_orphaned(
+        &self,
+        workspace: Option<WorkspaceId>,
+        limit: u32,
+    ) -> Result<Vec<OrphanedRuns>, StoreError> {
         let statement = statement!("look for orphaned runs", "find_orphaned_runs");
-        self.fetch_all(statement, values![limit]).await
+        self.fetch_all(statement, values![limit, workspace]).await
     }
 
     /// The latest verdicts of each of `workspaces` that may be seen, at most `limit` of each, in no particular

@@ -31,7 +31,7 @@ pub(super) async fn look(place: &Place, run: i64) -> Result<(), StoreError> {
         }
         rows(place, of, run).await?;
     }
-    place.reader.load_orphaned(PAGE).await?;
+    place.reader.load_orphaned(None, PAGE).await?;
     place.reader.load_workers(PAGE).await?;
     place.reader.now().await?;
     Ok(())

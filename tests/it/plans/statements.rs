@@ -152,7 +152,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("look_for_runs", BESIDE_OTHERS),
     reads("look_for_open_runs", ALL_OPEN),
     reads("describe_runs", A_PAGE),
-    reads("find_orphaned_runs", ALL_OPEN),
+    reads_through("find_orphaned_runs", ALL_OPEN, &["restore_runs"]),
     reads("find_environment", NONE),
     reads("find_restore", ONE),
     reads("find_sources", ONE),
@@ -160,7 +160,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     // Of each environment on a page, one row and the next below it.
     reads_through("find_latest_restores", A_PAGE, &["restore_runs"]),
     reads("find_preparing", NONE),
-    reads("count_open_runs", ALL_OPEN),
+    reads_through("count_open_runs", ALL_OPEN, &["restore_runs"]),
     reads_through("find_backup_sets", NONE, &["backup_sets"]),
     reads_through("load_backup_items", 4 * A_PAGE, &["backup_items"]),
     reads("load_recent_verdicts", 50 * A_PAGE),

@@ -1,28 +1,12 @@
 -- count_open_runs: how many open runs environments have, how many of these are about a preview or a preparation, since
 -- when the others are open, and the lowest id of those.
--- Dry runs are known from the watch list, since no index is by them; one that was handed over and has not started is no
--- preparation.
-WITH prepared AS MATERIALIZED (
-    SELECT restore.operation_run_id AS run_id, restore.managed_environment_id AS environment_id
-    FROM restore_runs AS restore
-    WHERE restore.managed_environment_id = ANY ($2::bigint[])
-      AND restore.status::text IN ('draft', 'scoped', 'checked', 'previewed')
-      AND restore.deleted_at IS NULL
-), open AS (
+-- A run is that where the restore that its context names is one, and all that point at it are; a restore that has started
+-- is no preparation.
+WITH open AS MATERIALIZED (
     SELECT
-        run.managed_environment_id AS environment_id,
-        run.id,
+        run.id, run.workspace_id, run.managed_environment_id,
         CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END AS created_at,
-        EXISTS (
-            SELECT FROM prepared WHERE prepared.run_id = run.id AND prepared.environment_id = run.managed_environment_id
-        )
-        OR EXISTS (
-            SELECT
-            FROM reconciler.watch_list AS watch
-            WHERE watch.operation_run_id = run.id
-              AND watch.workspace_id = run.workspace_id
-              AND watch.reason_code = 'restore.preview_only'
-        ) AS is_prepared
+        substring(run.context::text FROM '"restore_run_id"\s*:\s*"?([0-9]{1,18})')::bigint AS named
     FROM unnest($1::bigint[], $2::bigint[]) AS ask (workspace_id, environment_id)
     JOIN operation_runs AS run
       ON run.workspace_id = ask.workspace_id
@@ -31,12 +15,48 @@ WITH prepared AS MATERIALIZED (
     WHERE run.managed_environment_id = ANY ($2::bigint[])
       AND run.type = 'restore.execute'
       AND run.status IN ('queued', 'running')
+), told AS MATERIALIZED (
+    SELECT
+        restore.operation_run_id AS run_id, restore.id, restore.workspace_id, restore.managed_environment_id,
+        restore.is_dry_run, restore.status::text AS status, restore.started_at
+    FROM restore_runs AS restore
+    WHERE restore.operation_run_id = ANY (ARRAY(SELECT open.id FROM open))
+      AND restore.deleted_at IS NULL
+    UNION ALL
+    SELECT
+        open.id, restore.id, restore.workspace_id, restore.managed_environment_id,
+        restore.is_dry_run, restore.status::text, restore.started_at
+    FROM open
+    JOIN restore_runs AS restore
+      ON restore.id = open.named
+     AND restore.operation_run_id IS NULL
+     AND restore.deleted_at IS NULL
+    -- Says nothing new, and keeps the join small whatever the planner believes about the table.
+    WHERE restore.id = ANY (ARRAY(SELECT open.named FROM open))
+), prepared AS MATERIALIZED (
+    SELECT open.id
+    FROM open
+    JOIN told
+      ON told.run_id = open.id
+     AND told.workspace_id = open.workspace_id
+     AND told.managed_environment_id = open.managed_environment_id
+    GROUP BY open.id, open.named
+    HAVING
+        bool_and(
+            coalesce(told.is_dry_run, true)
+            OR (
+                told.started_at IS NULL
+                AND coalesce(told.status, '') IN ('draft', 'scoped', 'checked', 'previewed')
+            )
+        )
+        AND (open.named IS NULL OR bool_or(told.id = open.named))
 )
 SELECT
-    environment_id,
+    open.managed_environment_id AS environment_id,
     count(*) AS runs,
-    count(*) FILTER (WHERE is_prepared) AS not_executed,
-    min(created_at) FILTER (WHERE NOT is_prepared) AS oldest,
-    min(id) FILTER (WHERE NOT is_prepared) AS first
+    count(prepared.id) AS not_executed,
+    min(open.created_at) FILTER (WHERE prepared.id IS NULL) AS oldest,
+    min(open.id) FILTER (WHERE prepared.id IS NULL) AS first
 FROM open
-GROUP BY environment_id
+LEFT JOIN prepared ON prepared.id = open.id
+GROUP BY open.managed_environment_id

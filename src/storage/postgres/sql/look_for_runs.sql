@@ -22,10 +22,15 @@ WITH looked AS MATERIALIZED (
       )
       AND (
           NOT $13::boolean
-          OR (run.managed_environment_id, run.workspace_id) NOT IN (
-              SELECT environment.id, environment.workspace_id
-              FROM managed_environments AS environment
-              WHERE environment.deleted_at IS NULL
+          OR (
+              run.managed_environment_id IS NOT NULL
+              AND NOT EXISTS (
+                  SELECT
+                  FROM managed_environments AS environment
+                  WHERE environment.id = run.managed_environment_id
+                    AND environment.workspace_id = run.workspace_id
+                    AND environment.deleted_at IS NULL
+              )
           )
       )
     ORDER BY run.id DESC

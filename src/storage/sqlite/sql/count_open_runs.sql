@@ -1,26 +1,12 @@
 -- count_open_runs: how many open runs environments have, how many of these are about a preview or a preparation, since
 -- when the others are open, and the lowest id of those.
--- Dry runs are known from the watch list; one that was handed over and has not started is no preparation.
-WITH open AS (
+-- A run is that where the restore that its context names is one, and all that point at it are; a restore that has started
+-- is no preparation.
+WITH open AS MATERIALIZED (
     SELECT
-        run.managed_environment_id AS environment_id,
-        run.id,
+        run.id, run.workspace_id, run.managed_environment_id,
         CASE WHEN typeof(run.created_at) = 'integer' AND run.created_at >= 0 THEN run.created_at END AS created_at,
-        EXISTS (
-            SELECT 1
-            FROM restore_runs AS restore
-            WHERE restore.managed_environment_id = run.managed_environment_id
-              AND restore.status IN ('draft', 'scoped', 'checked', 'previewed')
-              AND restore.operation_run_id = run.id
-              AND restore.deleted_at IS NULL
-        )
-        OR EXISTS (
-            SELECT 1
-            FROM reconciler_watch_list AS watch
-            WHERE watch.operation_run_id = run.id
-              AND +watch.workspace_id = run.workspace_id
-              AND watch.reason_code = 'restore.preview_only'
-        ) AS is_prepared
+        CASE WHEN json_valid(run.context) THEN CAST(run.context ->> '$.restore_run_id' AS INTEGER) END AS named
     FROM json_each(?1) AS ask
     CROSS JOIN operation_runs AS run
       ON run.managed_environment_id = ask.value ->> '$.environment'
@@ -28,12 +14,46 @@ WITH open AS (
      AND +run.workspace_id = ask.value ->> '$.workspace'
     WHERE +run.type = 'restore.execute'
       AND run.status IN ('queued', 'running')
+), told AS MATERIALIZED (
+    SELECT
+        restore.operation_run_id AS run_id, restore.id, restore.workspace_id, restore.managed_environment_id,
+        restore.is_dry_run, restore.status, restore.started_at
+    FROM restore_runs AS restore
+    WHERE restore.operation_run_id IN (SELECT open.id FROM open)
+      AND restore.deleted_at IS NULL
+    UNION ALL
+    SELECT
+        open.id, restore.id, restore.workspace_id, restore.managed_environment_id,
+        restore.is_dry_run, restore.status, restore.started_at
+    FROM open
+    CROSS JOIN restore_runs AS restore
+      ON restore.id = open.named
+     AND restore.operation_run_id IS NULL
+     AND restore.deleted_at IS NULL
+), prepared AS MATERIALIZED (
+    SELECT open.id
+    FROM open
+    JOIN told
+      ON told.run_id = open.id
+     AND told.workspace_id = open.workspace_id
+     AND told.managed_environment_id = open.managed_environment_id
+    GROUP BY open.id
+    HAVING
+        min(
+            coalesce(told.is_dry_run, 1) <> 0
+            OR (
+                told.started_at IS NULL
+                AND coalesce(told.status, '') IN ('draft', 'scoped', 'checked', 'previewed')
+            )
+        )
+        AND (open.named IS NULL OR max(told.id = open.named))
 )
 SELECT
-    environment_id,
+    open.managed_environment_id AS environment_id,
     count(*) AS runs,
-    count(*) FILTER (WHERE is_prepared) AS not_executed,
-    min(created_at) FILTER (WHERE NOT is_prepared) AS oldest,
-    min(id) FILTER (WHERE NOT is_prepared) AS first
+    count(prepared.id) AS not_executed,
+    min(open.created_at) FILTER (WHERE prepared.id IS NULL) AS oldest,
+    min(open.id) FILTER (WHERE prepared.id IS NULL) AS first
 FROM open
-GROUP BY environment_id
+LEFT JOIN prepared ON prepared.id = open.id
+GROUP BY open.managed_environment_id

@@ -9,6 +9,7 @@ mod walks;
 use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
+use reconciler_fixtures::PlantedRestore;
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::{RestoreStatus, RunOutcome};
@@ -33,6 +34,7 @@ on_all!(
     environments_are_seen_with_their_latest,
     what_was_executed_last_decides,
     the_backup_that_finished_last_decides,
+    a_run_is_not_executed_where_its_own_restore_is_prepared,
     what_cannot_be_read_hides_nothing,
 );
 
@@ -184,6 +186,7 @@ async fn environments_are_seen_with_their_latest(on: Fixture) {
     let becomes = |case, status: &str| {
         with(case, |case: &mut Case| {
             case.restore.status = status.to_owned();
+            case.restore.started_at = None;
         })
     };
     on.plant([
@@ -201,8 +204,7 @@ async fn environments_are_seen_with_their_latest(on: Fixture) {
         becomes(moved(Case::proven(9), NEIGHBOUR), "Completed "),
     ])
     .await;
-    // A dry run is known once it was looked at.
-    on.settle(&[1, 2, 7]).await;
+    on.settle(&[1, 2]).await;
     let reader = reader(&on).await;
     let load = async |of: &Workspaces, after, limit| {
         let page = reader
@@ -284,6 +286,7 @@ const EXECUTED_LAST: &[&[&str]] = &[
     &["failed 4000 -60 90000", "completed 8000 7200 80000"],
     // At the same end, what started last.
     &["failed 4000 3600 90000", "completed 5000 3600 80000"],
+    &["failed 4000 3600 90000", "completed x 3600 80000"],
 ];
 
 /// SQL for a moment so many whole seconds ago, for none (`-`), for the beginning of time (`z`), and for no moment (`x`).
@@ -347,6 +350,89 @@ async fn what_was_executed_last_decides(on: Fixture) {
             .and_then(|seen| seen.latest.as_ref())
             .map(|(it, ..)| it.id.0 - environment);
         assert_eq!(latest, Some(1), "{restores:?}");
+    }
+}
+
+/// What is so of an open run and its restores, and whether it is about a preview or a preparation: its own one is a
+/// draft unless that is changed.
+const PREPARED: [(&str, bool, fn(&mut Case)); 12] = [
+    ("a draft", true, |_| ()),
+    ("a dry run", true, |it| {
+        it.restore.status = "completed".to_owned();
+        it.restore.is_dry_run = true;
+    }),
+    ("a draft that started", false, |it| {
+        it.restore.started_at = Some(ENDED.to_owned());
+    }),
+    ("handed over", false, |it| {
+        it.restore.status = "pending".to_owned();
+    }),
+    ("deleted", false, |it| {
+        it.restore.deleted_at = Some(ENDED.to_owned());
+    }),
+    ("one that runs is named, a draft points", false, |it| {
+        also(it, |draft| draft.id += 100);
+        it.restore.status = "running".to_owned();
+    }),
+    ("a draft is named, one that runs points", false, |it| {
+        also(it, |other| {
+            other.id += 100;
+            other.status = "running".to_owned();
+        });
+    }),
+    ("both of two are drafts", true, |it| {
+        also(it, |other| other.id += 100);
+    }),
+    (
+        "the draft that points is of another workspace",
+        false,
+        |it| {
+            also(it, |draft| {
+                draft.id += 100;
+                (draft.workspace_id, draft.managed_environment_id) = FOREIGN;
+            });
+            it.restore.deleted_at = Some(ENDED.to_owned());
+        },
+    ),
+    ("none is named", true, |it| it.run.context = None),
+    ("the draft that is named does not point", true, |it| {
+        it.restore.operation_run_id = None;
+    }),
+    ("one is named that does not exist", false, |it| {
+        it.run.context = Some(r#"{"restore_run_id":999}"#.to_owned());
+    }),
+];
+
+/// Another restore beside that of a case, as that is but for what is changed.
+fn also(case: &mut Case, change: impl FnOnce(&mut PlantedRestore)) {
+    let mut other = case.restore.clone();
+    change(&mut other);
+    case.others.push(other);
+}
+
+async fn a_run_is_not_executed_where_its_own_restore_is_prepared(on: Fixture) {
+    let (reader, home) = (reader(&on).await, HOME.0);
+    on.plant([Case::proven(90)]).await;
+    for (run, (name, is_prepared, change)) in (1..).zip(PREPARED) {
+        let environment = 60_000 + run;
+        on.execute(&format!(
+            "INSERT INTO managed_environments (id, workspace_id, name) VALUES ({environment}, {home}, 'Quiet');
+             INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status)
+             VALUES ({environment}, {home}, {environment}, 'Nightly', 'completed')"
+        ))
+        .await;
+        let mut case = moved(Case::proven(run), (home, environment));
+        case.restore.status = "draft".to_owned();
+        case.restore.started_at = None;
+        change(&mut case);
+        on.plant([case]).await;
+        let found = reader.load_environments(&Workspaces::All, None, None, 100, &POLICY);
+        let found = found.await.unwrap().rows;
+        let seen = found.iter().find(|seen| seen.environment.0 == environment);
+        let open = seen.expect("the environment").open;
+        let expected = (1, u64::from(is_prepared), !is_prepared);
+        let first = open.first == Some(RunId(run));
+        assert_eq!((open.runs, open.not_executed, first), expected, "{name}");
     }
 }
 

@@ -16,7 +16,8 @@ use crate::support::store::{Fixture, moved, on_both, with};
 
 on_both!(
     what_is_elsewhere_does_not_exist,
-    what_is_deleted_does_not_exist
+    what_is_deleted_does_not_exist,
+    what_is_orphaned_is_counted
 );
 
 /// As in `scope`: ids that no digest and no moment has by chance.
@@ -233,7 +234,7 @@ async fn what_is_deleted_does_not_exist(on: Fixture) {
             let found = reader.load_run(&of, RunId(MARK + run), &POLICY).await;
             assert_eq!(found.unwrap().is_some(), is_seen, "{run} {of:?}");
         }
-        let counted = reader.load_orphaned(10).await.unwrap();
+        let counted = reader.load_orphaned(None, 10).await.unwrap();
         let counted: Vec<_> = counted
             .iter()
             .map(|it| (it.workspace.0, it.environment.0, it.runs))
@@ -250,6 +251,52 @@ async fn what_is_deleted_does_not_exist(on: Fixture) {
     let restore = RestoreId(MARK + 31);
     let restore = reader.load_restore(&Workspaces::All, restore, &POLICY);
     assert_eq!(restore.await.unwrap(), None);
+}
+
+async fn what_is_orphaned_is_counted(on: Fixture) {
+    let gone = on.either("1", "now()");
+    let mut cases = Vec::new();
+    let mut sql = format!("INSERT INTO workspaces (id, name) VALUES ({MARK}, 'Empty');");
+    for (run, workspace) in (1..).zip([HOME.0, HOME.0, FOREIGN.0, HOME.0]) {
+        let environment = MARK + run;
+        sql += &format!(
+            "INSERT INTO managed_environments (id, workspace_id, name, deleted_at)
+             VALUES ({environment}, {workspace}, 'Gone', {gone});
+             INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status)
+             VALUES ({environment}, {workspace}, {environment}, 'Nightly', 'completed');"
+        );
+        let case = moved(Case::proven(run), (workspace, environment));
+        // Nobody has to look at the last one.
+        cases.push(with(case, |it| it.restore.is_dry_run = run == 4));
+    }
+    // It has no environment, which nobody deleted; and its workspace has none either.
+    cases.push(with(Case::proven(5), |it| {
+        (it.run.workspace_id, it.run.managed_environment_id) = (MARK, None);
+    }));
+    on.plant([Case::proven(90)]).await;
+    on.execute(&sql).await;
+    on.plant(cases).await;
+    let reader = reader(&on).await;
+    for (workspace, limit, listed, in_all) in [
+        (None, 10, &[1, 2, 3][..], 3),
+        (None, 1, &[1], 3),
+        (Some(HOME.0), 1, &[1], 2),
+        (Some(FOREIGN.0), 1, &[3], 1),
+        (Some(MARK), 1, &[], 0),
+    ] {
+        let found = reader.load_orphaned(workspace.map(WorkspaceId), limit);
+        let found = found.await.unwrap();
+        let ids = found.iter().map(|it| it.environment.0 - MARK);
+        assert!(ids.eq(listed.iter().copied()), "{workspace:?} {found:?}");
+        assert!(
+            found
+                .iter()
+                .all(|it| it.environments == in_all && it.runs == 1)
+        );
+    }
+    let orphaned = filter(|it| it.orphaned = true);
+    let found = page(&reader, &Workspaces::All, &orphaned, None, 10).await;
+    assert_eq!(ids(&found), [4, 3, 2, 1]);
 }
 
 /// Reading a row is made to write one: the connection refuses.
