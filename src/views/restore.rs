@@ -125,8 +125,15 @@ impl Preparation {
             record: &found.record,
             standing: None,
         });
-        let run_state =
-            known.map(|known| RunStateShown::new(known, None, found.as_of, judging.freshness));
+        let run_state = known.map(|known| {
+            RunStateShown::new(
+                known,
+                None,
+                Some(result.situation),
+                found.as_of,
+                judging.freshness,
+            )
+        });
         let lines: Vec<_> = gates.iter().copied().map(GateLine::from).collect();
         Self {
             as_of: Moment(found.as_of),
@@ -216,7 +223,7 @@ fn seen<'a>(found: &'a RestoreSeen, policy: &'a Policy, visibility: Visibility) 
 
 fn gates_card(gates: &Gates, run: Option<&RunStateShown>) -> Card {
     let card = gates.card();
-    let recorded = run.filter(|run| run.is_recorded_below_succeeded());
+    let recorded = run.filter(|run| run.is_below_succeeded);
     let tone = card.status.tone();
     Card {
         state: Some(ResultState::NotExecuted),
@@ -232,7 +239,7 @@ fn gates_card(gates: &Gates, run: Option<&RunStateShown>) -> Card {
 }
 
 fn result_card(result: &RestoreResult, run: Option<RunId>, state: Option<&RunStateShown>) -> Card {
-    let recorded = state.filter(|state| state.is_recorded_below_succeeded());
+    let recorded = state.filter(|state| state.is_below_succeeded);
     let (label, target) = match (recorded, result.next_action, run) {
         (Some(state), _, Some(run)) => (state.next_action, format!("/runs/{run}")),
         (_, action @ NextAction::ReviewProofGap, _) | (_, action, None) => {

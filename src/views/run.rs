@@ -263,6 +263,7 @@ impl RunDetail {
         let verdict = found.verdict.as_ref().map(Verdict::from);
         let standing = verdict.as_ref().map(|verdict| verdict.standing);
         let state = run_state(row, standing, visibility, limits);
+        let is_reliable = state.state.is_reliable();
         Self {
             as_of: Moment(facts.as_of),
             run: facts.run.id,
@@ -294,7 +295,7 @@ impl RunDetail {
                 .and_then(|verdict| ReasonCode::parse(&verdict.reason_code))
                 .map(Reason::from),
             claim: result
-                .filter(|_| row.record.refusal.is_none())
+                .filter(|_| is_reliable)
                 .and_then(|result| result.claim)
                 .map(Claim::label),
             claim_boundary: CLAIM_BOUNDARY,
@@ -350,15 +351,18 @@ pub(super) fn run_state(
         record: &row.record,
         standing,
     };
-    RunStateShown::new(known, reason_now(row, visibility), facts.as_of, limits)
+    let result = seen(&row.assessment, visibility).map(|seen| RestoreResult::of(&seen).situation);
+    let open = reason_now(row, visibility);
+    RunStateShown::new(known, open, result, facts.as_of, limits)
 }
 
 /// Where the next action of a state leads on the page of a run.
 fn anchor(state: &RunStateShown) -> &'static str {
     let reason = state.reason_code.as_deref().and_then(ReasonCode::parse);
     match (state.state, reason.map(ReasonCode::chapter)) {
-        (RunState::Refused | RunState::RecordAltered | RunState::ClosedByPlatform, _) => "#verdict",
         (RunState::UnprovenSuccess, _) => "#legs",
+        (RunState::ClosedByPlatform, _) => "#verdict",
+        (state, _) if !state.is_reliable() => "#verdict",
         (_, Some(Chapter::Items)) | (RunState::Failed, Some(Chapter::Execution)) => "#items",
         (_, Some(Chapter::Evidence | Chapter::Proof)) => "#evidence",
         (_, Some(Chapter::Execution)) => "#timeline",
@@ -394,7 +398,7 @@ pub(super) fn tone(result: ResultState, run: Option<&RunStateShown>) -> Tone {
 
 /// The card of a restore, on the page of `run`.
 fn card(result: &RestoreResult, run: RunId, restore: RestoreId, state: &RunStateShown) -> Card {
-    let next_action = if state.is_recorded_below_succeeded() {
+    let next_action = if state.is_below_succeeded {
         Step {
             label: state.next_action,
             href: Some(anchor(state).to_owned()),

@@ -8,6 +8,7 @@
 use jiff::Timestamp;
 use reconciler_jobs::reading::attention::{Cause, Tone};
 use reconciler_jobs::reading::freshness::{Freshness, FreshnessThresholds};
+use reconciler_jobs::reading::result_state::Situation;
 use reconciler_jobs::restore_execute::facts::{RestoreFacts, RunFacts, RunOutcome, RunStatus};
 use reconciler_jobs::restore_execute::opinion::{Stance, is_unproven_success};
 use reconciler_jobs::restore_execute::review::Standing;
@@ -50,6 +51,8 @@ vocabulary! {
     ClosedByPlatform { label: "Closed by the platform", tone: Tone::Neutral }
     /// Closed with a verdict of ours whose record cannot be relied on.
     RecordAltered { label: "Record altered", tone: Tone::Danger }
+    /// Closed with a verdict of ours, and the run says another outcome by now.
+    ClosedOtherwise { label: "Closed otherwise since", tone: Tone::Danger }
     /// Its own status says nothing that this version knows.
     StatusUnknown { label: "Status not recognised", tone: Tone::Warning }
 }
@@ -62,6 +65,16 @@ impl From<Outcome> for RunState {
             Outcome::Blocked => Self::Blocked,
             Outcome::Failed => Self::Failed,
         }
+    }
+}
+
+impl RunState {
+    /// Whether something may be claimed of the restore: no record is missing, altered or contradicted.
+    pub fn is_reliable(self) -> bool {
+        !matches!(
+            self,
+            Self::Refused | Self::UnprovenSuccess | Self::RecordAltered | Self::ClosedOtherwise
+        )
     }
 }
 
@@ -99,9 +112,13 @@ impl KnownRun<'_> {
             Some(_) if self.standing.is_some_and(|it| !it.is_readable()) => {
                 Some(RunState::RecordAltered)
             }
-            Some(verdict) => Some(
-                Outcome::parse(&verdict.outcome).map_or(RunState::RecordAltered, RunState::from),
-            ),
+            Some(verdict) => Some(match Outcome::parse(&verdict.outcome) {
+                None => RunState::RecordAltered,
+                Some(_) if RunOutcome::parse(&verdict.outcome) != self.run.outcome => {
+                    RunState::ClosedOtherwise
+                }
+                Some(outcome) => outcome.into(),
+            }),
             None => is_unproven().then_some(RunState::UnprovenSuccess),
         }
     }
@@ -127,9 +144,10 @@ impl KnownRun<'_> {
         match self.recorded() {
             Some(RunState::Failed) if is_calmer_than(Tone::Danger) => Cause::ExecutionFailed,
             Some(RunState::Blocked) if is_calmer_than(Tone::Danger) => Cause::Stopped,
-            Some(state) if state != RunState::Succeeded && is_calmer_than(Tone::Warning) => {
-                Cause::NotProven
+            Some(state) if !state.is_reliable() && is_calmer_than(Tone::Danger) => {
+                Cause::NoReliableVerdict
             }
+            Some(RunState::PartlySucceeded) if is_calmer_than(Tone::Warning) => Cause::NotProven,
             _ => cause,
         }
     }
@@ -152,13 +170,18 @@ pub struct RunStateShown {
     pub impact: &'static str,
     /// What to do next.
     pub next_action: &'static str,
+    /// Whether something on record, or on a closed run, says less than that everything is proven.
+    #[serde(skip)]
+    pub is_below_succeeded: bool,
 }
 
 impl RunStateShown {
-    /// The state at a moment; `open` is why the run stays open if it does, as far as the viewer may know.
+    /// The state at a moment; `open` is why the run stays open if it does, and `result` how its restore reads, as far as
+    /// the viewer may know.
     pub(crate) fn new(
         known: KnownRun<'_>,
         open: Option<ReasonCode>,
+        result: Option<Situation>,
         as_of: Timestamp,
         limits: &FreshnessThresholds,
     ) -> Self {
@@ -178,29 +201,27 @@ impl RunStateShown {
             _ => open.map(|reason| reason.code().to_owned()),
         };
         let reason = reason_code.as_deref().and_then(ReasonCode::parse);
-        let [why, impact, next_action] = texts(state, record, reason);
+        let [mut why, mut impact, next_action] = texts(state, record, reason);
+        let mut tone = tone(known, state, reason);
+        // Nobody judged it, so its restore speaks for itself.
+        let result = result.filter(|_| state == RunState::ClosedByPlatform);
+        if let Some(worse) = result.filter(|it| it.state().tone().urgency() > tone.urgency()) {
+            (why, impact) = (worse.reason(), worse.impact());
+            tone = worse.state().tone();
+        }
         Self {
             state,
             label: state.label(),
-            tone: tone(known, state, reason),
+            tone,
             reason_code,
             reason: why,
             impact,
             next_action,
+            is_below_succeeded: match state {
+                RunState::ClosedByPlatform => known.run.outcome != RunOutcome::Succeeded,
+                state => known.recorded().is_some() && state != RunState::Succeeded,
+            },
         }
-    }
-
-    /// Whether something on record says less than that everything is proven.
-    pub fn is_recorded_below_succeeded(&self) -> bool {
-        !matches!(
-            self.state,
-            RunState::Succeeded
-                | RunState::Undecided
-                | RunState::UndecidedTooLong
-                | RunState::NotExecuted
-                | RunState::ClosedByPlatform
-                | RunState::StatusUnknown
-        )
     }
 }
 
@@ -230,6 +251,11 @@ fn texts(state: RunState, record: &RunOnRecord, reason: Option<ReasonCode>) -> [
             "The record of the verdict was altered, or cannot be read.",
             "Do not rely on this verdict.",
             "Find out who changed the ledger.",
+        ],
+        (RunState::ClosedOtherwise, _) => [
+            "The run says another outcome than the verdict on record.",
+            "Do not rely on either of them.",
+            "Find out who closed the run again, and why.",
         ],
         (RunState::UnprovenSuccess, reason) => {
             let found = opinion.and_then(|it| Outcome::parse(it.found.as_deref()?));

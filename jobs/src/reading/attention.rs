@@ -144,13 +144,17 @@ vocabulary! {
         state: AttentionState::CompletedWithFollowUp,
         next_action: "Review the recorded failure.",
     }
-    StillOpen = "The restore has ended, and its operation is open for longer than a verdict takes." {
+    StillOpen = "The restore has ended, and its operation is not closed." {
         state: AttentionState::CompletedWithFollowUp,
         next_action: "Open the operation and see what it waits for.",
     }
     NotProven = "The operation was not closed as a proven success." {
         state: AttentionState::CompletedWithFollowUp,
         next_action: "Open the operation and see what is missing.",
+    }
+    NoReliableVerdict = "No verdict on the operation can be relied on." {
+        state: AttentionState::CompletedWithFollowUp,
+        next_action: "Open the operation and see what is on record.",
     }
     NotJudged = "The restore has ended, and is not judged yet." {
         state: AttentionState::Completed,
@@ -179,6 +183,7 @@ impl Cause {
     pub const fn tone(self) -> Tone {
         match self {
             Self::NotJudged => Tone::Neutral,
+            Self::NoReliableVerdict => Tone::Danger,
             cause => cause.state().tone(),
         }
     }

@@ -69,6 +69,12 @@ vocabulary! {
         summary: "The latest restore completed and needs follow-up.",
         next_action: OPEN_LATEST,
     }
+    /// What is on record of the latest cannot be relied on, or is not there.
+    NoReliableVerdict {
+        posture: Posture::Weakened,
+        summary: "No verdict on the latest restore can be relied on.",
+        next_action: OPEN_LATEST,
+    }
     /// The latest completed.
     NoRecentIssuesVisible {
         posture: Posture::NoRecentIssuesVisible,
@@ -104,6 +110,9 @@ impl EnvironmentPosture {
     #[must_use]
     pub fn of(latest: Option<(RestoreId, Cause)>) -> Self {
         let reason = match latest.map(|(_, cause)| cause.state()) {
+            _ if latest.is_some_and(|(_, cause)| cause == Cause::NoReliableVerdict) => {
+                PostureReason::NoReliableVerdict
+            }
             None | Some(AttentionState::NotExecuted) => PostureReason::NoHistory,
             Some(AttentionState::Failed) => PostureReason::Failed,
             Some(AttentionState::Partial) => PostureReason::Partial,
@@ -148,7 +157,7 @@ impl EnvironmentPosture {
     #[must_use]
     pub fn tone(&self) -> Tone {
         match self.reason {
-            PostureReason::Failed => Tone::Danger,
+            PostureReason::Failed | PostureReason::NoReliableVerdict => Tone::Danger,
             PostureReason::Partial | PostureReason::CompletedWithFollowUp => Tone::Warning,
             PostureReason::NoHistory => Tone::Neutral,
             PostureReason::NoRecentIssuesVisible if self.awaits_verdict => Tone::Neutral,

@@ -16,7 +16,6 @@ use super::summary::{Summary, Uncounted, counted};
 use crate::restore_execute::facts::{RestoreFacts, RestoreStatus, RunOutcome, RunStatus};
 use crate::restore_execute::proof;
 use crate::restore_execute::reason::CLAIM_BOUNDARY;
-use crate::restore_execute::results::PartTally;
 use crate::vocabulary;
 
 vocabulary! {
@@ -248,7 +247,9 @@ fn left_undone(restore: &RestoreFacts) -> bool {
     } = restore;
     let parts = [&items.items, &items.foundations, &items.assignments];
     items.missing > 0
-        || parts.into_iter().any(PartTally::is_mixed)
+        || parts
+            .into_iter()
+            .any(|part| part.is_mixed() || part.unrecognised > 0)
         || [
             counters.failed,
             counters.partial,

@@ -178,7 +178,7 @@ fn who_closed_a_run_and_what_the_rules_say_of_it() {
             (shown.state.tone, shown.card.tone),
             (Tone::Danger, Tone::Danger)
         );
-        assert_eq!(shown.state.label, "Unproven success");
+        assert_eq!((shown.state.label, shown.claim), ("Unproven success", None));
         let limits = FreshnessThresholds::default();
         let line = RunLine::new(&unproven.seen, visibility, &limits);
         assert_eq!(line.state.tone, Tone::Danger);
@@ -270,6 +270,8 @@ fn a_verdict_that_cannot_be_written_is_told_and_not_foretold() {
     let line = RunLine::new(&found.seen, SEES_RUNS, &FreshnessThresholds::default());
     assert_eq!(line.state.reason_code.as_deref(), Some("run.settle_failed"));
     assert_eq!(line.state.tone, Tone::Danger);
+    let attention = detail(&found, SEES_RUNS).attention.expect("a restore");
+    assert_eq!(attention.tone, Tone::Danger);
     let json = serde_json::to_string(&(
         detail(&found, SEES_ALL),
         Explanation::new(&found),

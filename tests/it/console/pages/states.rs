@@ -8,7 +8,7 @@ use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::result_state::{NextAction, RestoreResult, ResultState};
 use reconciler_jobs::restore_execute::facts::{
-    EvidenceFacts, Facts, RestoreFacts, RestoreStatus, RunOutcome,
+    EvidenceFacts, Facts, RestoreFacts, RestoreStatus, RunOutcome, RunStatus,
 };
 use reconciler_jobs::restore_execute::reason::Chapter;
 use reconciler_jobs::restore_execute::results::{Counters, ItemFacts};
@@ -22,9 +22,10 @@ use restore_reconciler::internals::views::environment::PostureShown;
 use restore_reconciler::internals::views::restore::Preparation;
 use restore_reconciler::internals::views::run::RunDetail;
 use restore_reconciler::internals::views::runs::RunList;
+use restore_reconciler::internals::views::state::RunState;
 
 use super::restores::ready;
-use super::scene::{at, decided, now, proven};
+use super::scene::{at, decided, now, open, proven};
 use super::{judging, shell};
 
 type Change = fn(&mut Facts);
@@ -207,9 +208,14 @@ fn no_surface_is_calmer_than_the_verdict() {
         let record = found.verdict.as_ref().unwrap();
         let outcome = Outcome::parse(&record.outcome).unwrap();
         let reason = ReasonCode::parse(&record.reason_code).unwrap();
-        let least = urgency(outcome);
-        met.insert(reason.code());
         let facts = &found.seen.assessment.facts;
+        let is_contradicted = RunOutcome::parse(outcome.name()) != facts.run.outcome;
+        let least = if is_contradicted {
+            Tone::Danger.urgency()
+        } else {
+            urgency(outcome)
+        };
+        met.insert(reason.code());
 
         let (chips, list) = chips(&found, visibility);
         assert_eq!(chips.len(), 1);
@@ -228,13 +234,22 @@ fn no_surface_is_calmer_than_the_verdict() {
                 "{round}: {surface}: {tone} of {outcome:?}, {reason:?}"
             );
         }
-        assert_eq!(run.state.next_action, reason.next_action());
-        if outcome != Outcome::Succeeded {
+        assert_eq!(
+            run.state.state == RunState::ClosedOtherwise,
+            is_contradicted
+        );
+        let next = run.state.next_action;
+        if is_contradicted {
+            assert_eq!(run.claim, None);
+        } else {
+            assert_eq!(next, reason.next_action());
+        }
+        if is_contradicted || outcome != Outcome::Succeeded {
             for next in [run.card.next_action.label, restored.card.next_action.label] {
                 assert_ne!(next, NextAction::OpenEvidence.label(), "{reason:?}");
             }
             if restored.is_executed {
-                assert_eq!(restored.card.next_action.label, reason.next_action());
+                assert_eq!(restored.card.next_action.label, next);
             }
             assert!(!list.contains(ResultState::CompletedWithEvidence.label()));
             assert!(list.contains(reason.code()));
@@ -254,4 +269,41 @@ fn no_surface_is_calmer_than_the_verdict() {
     }
     assert!(met.len() > 15, "{met:?}");
     assert!(calmer > 100 && astray > 50, "{calmer} {astray}");
+}
+
+/// A run that nobody of ours judged is no calmer than its restore and its own outcome, and leads to no evidence below a
+/// success.
+#[test]
+fn what_others_closed_is_no_calmer_than_its_restore() {
+    use RestoreStatus::{Cancelled, Completed, Failed, Partial};
+    for (status, outcome, tone, leads_to_evidence) in [
+        (Completed, RunOutcome::Succeeded, Tone::Neutral, true),
+        (
+            Completed,
+            RunOutcome::PartiallySucceeded,
+            Tone::Warning,
+            false,
+        ),
+        (Completed, RunOutcome::Pending, Tone::Warning, false),
+        (Completed, RunOutcome::Failed, Tone::Danger, false),
+        (Partial, RunOutcome::Succeeded, Tone::Warning, false),
+        (Failed, RunOutcome::Succeeded, Tone::Danger, false),
+        (Cancelled, RunOutcome::Succeeded, Tone::Danger, false),
+    ] {
+        let mut facts = proven();
+        restore(&mut facts, |restore| restore.status = status);
+        (facts.run.status, facts.run.outcome) = (RunStatus::Completed, outcome);
+        let found = open(facts);
+        let sees_all = Visibility { evidence: true };
+        let run = RunDetail::new(&found, sees_all, &FreshnessThresholds::default());
+        let (chips, _) = chips(&found, sees_all);
+        let name = format!("{status:?} {outcome:?}");
+        assert_eq!(run.state.state, RunState::ClosedByPlatform);
+        assert_eq!((run.state.tone, chips[0]), (tone, tone.urgency()), "{name}");
+        let leads = run.card.next_action.label == NextAction::OpenEvidence.label();
+        assert_eq!(leads, leads_to_evidence, "{name}");
+        if outcome == RunOutcome::Succeeded && tone != Tone::Neutral {
+            assert_eq!(run.state.reason, run.card.reason, "{name}");
+        }
+    }
 }
