@@ -21,24 +21,31 @@ WITH every AS MATERIALIZED (
           AND environment.workspace_id = run.workspace_id
           AND environment.deleted_at IS NULL
     )
-), told AS MATERIALIZED (
+), pointing AS MATERIALIZED (
     SELECT
         restore.operation_run_id AS run_id, restore.id, restore.workspace_id, restore.managed_environment_id,
         restore.is_dry_run, restore.status::text AS status, restore.started_at
     FROM restore_runs AS restore
     WHERE restore.operation_run_id = ANY (ARRAY(SELECT open.id FROM open))
       AND restore.deleted_at IS NULL
+), told AS MATERIALIZED (
+    SELECT pointing.*
+    FROM pointing
     UNION ALL
-    SELECT
-        open.id, restore.id, restore.workspace_id, restore.managed_environment_id,
-        restore.is_dry_run, restore.status::text, restore.started_at
+    SELECT open.id, chosen.*
     FROM open
-    JOIN restore_runs AS restore
-      ON restore.id = open.named
-     AND restore.operation_run_id IS NULL
-     AND restore.deleted_at IS NULL
-    -- Says nothing new, and keeps the join small whatever the planner believes about the table.
-    WHERE restore.id = ANY (ARRAY(SELECT open.named FROM open))
+    -- OFFSET has each looked up by its id.
+    CROSS JOIN LATERAL (
+        SELECT
+            restore.id, restore.workspace_id, restore.managed_environment_id,
+            restore.is_dry_run, restore.status::text, restore.started_at
+        FROM restore_runs AS restore
+        WHERE restore.id = open.named
+          AND (restore.operation_run_id IS NULL AND restore.deleted_at IS NULL) IS TRUE
+        OFFSET 0
+    ) AS chosen
+    WHERE open.named IS NOT NULL
+      AND (open.id, open.named) NOT IN (SELECT pointing.run_id, pointing.id FROM pointing)
 ), prepared AS MATERIALIZED (
     SELECT open.id
     FROM open

@@ -239,6 +239,7 @@ fn open_runs_of_environments_that_are_gone_need_somebody() {
         workspace_name: "Contoso".to_owned(),
         environment: EnvironmentId(12),
         runs: 3,
+        environments: 1,
     }]);
     let survey = survey.ended(Walked {
         as_of: now(),
