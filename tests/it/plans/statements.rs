@@ -152,7 +152,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("look_for_runs", BESIDE_OTHERS),
     reads("look_for_open_runs", ALL_OPEN),
     reads("describe_runs", A_PAGE),
-    reads_through("find_orphaned_runs", ALL_OPEN, &["restore_runs"]),
+    reads("find_orphaned_runs", ALL_OPEN),
     reads("find_environment", NONE),
     reads("find_restore", ONE),
     reads("find_sources", ONE),
