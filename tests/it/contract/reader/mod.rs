@@ -353,9 +353,12 @@ async fn what_was_executed_last_decides(on: Fixture) {
     }
 }
 
+/// What is changed of a case, and whether its run is then about a preview or a preparation.
+type Prepared = (&'static str, bool, fn(&mut Case));
+
 /// What is so of an open run and its restores, and whether it is about a preview or a preparation: its own one is a
 /// draft unless that is changed.
-const PREPARED: [(&str, bool, fn(&mut Case)); 12] = [
+const PREPARED: [Prepared; 12] = [
     ("a draft", true, |_| ()),
     ("a dry run", true, |it| {
         it.restore.status = "completed".to_owned();

@@ -259,12 +259,13 @@ async fn what_is_orphaned_is_counted(on: Fixture) {
     let mut sql = format!("INSERT INTO workspaces (id, name) VALUES ({MARK}, 'Empty');");
     for (run, workspace) in (1..).zip([HOME.0, HOME.0, FOREIGN.0, HOME.0]) {
         let environment = MARK + run;
-        sql += &format!(
+        let gone = format!(
             "INSERT INTO managed_environments (id, workspace_id, name, deleted_at)
              VALUES ({environment}, {workspace}, 'Gone', {gone});
              INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status)
              VALUES ({environment}, {workspace}, {environment}, 'Nightly', 'completed');"
         );
+        sql.push_str(&gone);
         let case = moved(Case::proven(run), (workspace, environment));
         // Nobody has to look at the last one.
         cases.push(with(case, |it| it.restore.is_dry_run = run == 4));
