@@ -8,6 +8,12 @@ use super::screen::Screen;
 
 /// Which shell.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Where each shell looks for the script:
+  bash        /etc/bash_completion.d/restore-reconciler
+  zsh         _restore-reconciler in a directory of $fpath
+  fish        ~/.config/fish/completions/restore-reconciler.fish
+  elvish      a module that ~/.config/elvish/rc.elv uses
+  powershell  a script that $PROFILE runs")]
 pub(super) struct Args {
     /// The shell.
     #[arg(value_enum)]

@@ -45,7 +45,7 @@ pub(super) struct Args {
     ///
     /// Without it, the database that `RECONCILER_DATABASE_URL` names is used if it holds no platform
     /// tables, and a temporary file if none is named.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     keep: Option<PathBuf>,
     /// Have a worker inside this process judge the runs, each asked for by a job in the real queue.
     ///

@@ -277,6 +277,7 @@ fn what_people_try_first_leads_somewhere() {
          man queue retry ⇒ 0 | restore\\-reconciler\\-queue\\-retry | Example
          man nothing ⇒ 1 ! there is no verb `nothing`
          config show ⇒ 0 | sweep.schedule | default
+         completions --help ⇒ 0 | /etc/bash_completion.d/restore-reconciler | restore-reconciler.fish
          wait --help ⇒ 0 | Example: | restore-reconciler wait 4711",
     );
     let directory = TempDir::new().unwrap();
