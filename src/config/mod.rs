@@ -124,7 +124,12 @@ impl Config {
             (None, None) => Default::default(),
         };
         let config = Self::read(&text, &file)?;
-        let mut settings: toml::Table = toml::from_str(&text).unwrap_or_default();
+        let unread = |error: toml::de::Error, place: &str| ConfigError::Syntax {
+            place: place.to_owned(),
+            problem: error.message().to_owned(),
+        };
+        let mut settings: toml::Table =
+            toml::from_str(&text).map_err(|error| unread(error, &file))?;
         let mut origins = BTreeMap::new();
         for (section, keys) in &settings {
             for (key, _) in keys.as_table().into_iter().flatten() {
@@ -150,10 +155,7 @@ impl Config {
             file => format!("{file} and the environment"),
         };
         // Each value was accepted by itself.
-        let config = Self::deserialize(settings).map_err(|error| ConfigError::Syntax {
-            place: file.clone(),
-            problem: error.message().to_owned(),
-        })?;
+        let config = Self::deserialize(settings).map_err(|error| unread(error, &file))?;
         Ok((config.checked(&file)?, origins))
     }
 

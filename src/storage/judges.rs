@@ -52,7 +52,7 @@ impl Judge {
         })
     }
 
-    /// The same, of runs of which this becomes.
+    /// The judge whose worker does this with runs that it can decide.
     #[must_use]
     pub fn in_mode(self, mode: SettlingMode) -> Self {
         Self {
@@ -100,7 +100,7 @@ impl Store {
 }
 
 impl Reader {
-    /// The same.
+    /// Workers that were heard of lately, as the console's role may read them.
     pub async fn list_judges(&self) -> Result<Vec<Judge>, StoreError> {
         self.fetch_all(LIST_JUDGES, &[]).await
     }
