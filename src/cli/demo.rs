@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use reconciler_fixtures::Standin;
+use reconciler_jobs::ids::RunId;
 use reconciler_jobs::quantity;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use tempfile::TempDir;
@@ -19,6 +20,7 @@ use super::progress::{Progress, per_second};
 use super::screen::{Screen, Tint};
 use super::serve;
 use super::session::Session;
+use super::table::kept;
 use crate::config::DATABASE_URL_VARIABLE;
 use crate::demo::{
     self, DemoError, DemoOptions, DemoReport, PassReport, QueueReport, ScenarioReport,
@@ -29,6 +31,17 @@ use crate::views::stored_word;
 
 /// The most runs that are generated.
 const RUNS_MAX: u64 = 10_000_000;
+
+/// The scenarios that are shown unless all are asked for: one for each way to come out that a person meets first.
+const SHOWN: [&str; 5] = [
+    "complete proof",
+    "no evidence",
+    "counters without rows",
+    "completed, every item failed",
+    "write gate closed",
+];
+/// Of those, the one whose run is looked into next.
+const LOOKED_INTO: &str = "no evidence";
 
 /// What to demonstrate, and where.
 #[derive(Debug, clap::Args)]
@@ -41,6 +54,9 @@ pub(super) struct Args {
         value_parser = clap::value_parser!(u64).range(..=RUNS_MAX)
     )]
     runs: u64,
+    /// Show every scenario: what tempts to call it a success, what is missing, and what to do next.
+    #[arg(long)]
+    all: bool,
     /// Keep the database in this SQLite file, which must not exist yet.
     ///
     /// Without it, the database that `RECONCILER_DATABASE_URL` names is used if it holds no platform
@@ -86,7 +102,12 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         Exit::CouldNotRun
     };
     let remains = place.remains(args.through_queue || args.serve, args.serve);
-    show(report, &remains, session.screen)?;
+    let next = place.next(&report);
+    show(report, args.all, session.screen, |screen| {
+        screen.line("")?;
+        screen.line(&remains)?;
+        next.iter().try_for_each(|command| screen.verbatim(command))
+    })?;
     if let Some(stop) = stop {
         serve(session, &place, store, stop).await?;
     }
@@ -211,33 +232,55 @@ impl DemoPlace {
     fn remains(&self, through_queue: bool, serve: bool) -> String {
         match self {
             Self::Temporary(_) if serve => {
-                "The database is temporary and goes when this ends; --keep FILE keeps it."
+                "The database is temporary and goes when this ends; --keep FILE keeps it. Next:"
                     .to_owned()
             }
             Self::Temporary(_) if through_queue => {
-                "The database and its queue were temporary and are gone; --keep FILE keeps them."
-                    .to_owned()
+                "The database and its queue were temporary and are gone. Next:".to_owned()
             }
-            Self::Temporary(_) => {
-                "The database was temporary and is gone; --keep FILE keeps it.".to_owned()
-            }
+            Self::Temporary(_) => "The database was temporary and is gone. Next:".to_owned(),
             Self::Kept(file, queue) => {
                 let beside = queue.as_ref().map_or_else(String::new, |queue| {
                     format!(", and its queue is {}", queue.display())
                 });
-                format!(
-                    "The database is {0}{beside}. Look into it with\n  \
-                     {DATABASE_URL_VARIABLE}=sqlite://{0} restore-reconciler explain RUN",
-                    file.display()
-                )
+                format!("The database is {}{beside}. Next:", file.display())
             }
             Self::Named if through_queue => format!(
                 "The rows and the finished jobs are in the database that {DATABASE_URL_VARIABLE} \
-                 names."
+                 names. Next:"
             ),
             Self::Named => {
-                format!("The rows are in the database that {DATABASE_URL_VARIABLE} names.")
+                format!("The rows are in the database that {DATABASE_URL_VARIABLE} names. Next:")
             }
+        }
+    }
+
+    /// Three commands that somebody may go on with.
+    fn next(&self, report: &DemoReport) -> [String; 3] {
+        let looked_into = report.scenarios.iter().find(|it| it.name == LOOKED_INTO);
+        let run = looked_into.map_or(RunId(0), |scenario| scenario.run);
+        let on = |url: String, verb: String| {
+            format!("  {DATABASE_URL_VARIABLE}={url} restore-reconciler {verb}")
+        };
+        let url = match self {
+            Self::Temporary(_) => {
+                return [
+                    "  restore-reconciler demo --keep demo.sqlite".to_owned(),
+                    on("sqlite://demo.sqlite".to_owned(), format!("explain {run}")),
+                    "  restore-reconciler demo --serve".to_owned(),
+                ];
+            }
+            Self::Kept(file, _) => format!("sqlite://{}", file.display()),
+            Self::Named => format!("${DATABASE_URL_VARIABLE}"),
+        };
+        let verbs = [
+            format!("explain {run}"),
+            "runs --undecided".to_owned(),
+            "serve".to_owned(),
+        ];
+        match self {
+            Self::Named => verbs.map(|verb| format!("  restore-reconciler {verb}")),
+            _ => verbs.map(|verb| on(url.clone(), verb)),
         }
     }
 }
@@ -269,28 +312,64 @@ fn sqlite_url(file: &Path) -> anyhow::Result<String> {
     Ok(format!("sqlite://{name}"))
 }
 
-fn show(report: DemoReport, remains: &str, screen: &mut Screen) -> anyhow::Result<()> {
+fn show(
+    report: DemoReport,
+    all: bool,
+    screen: &mut Screen,
+    end: impl FnOnce(&mut Screen) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
     if screen.output.is_json() {
         return Ok(screen.json(&Document::Demo(Box::new(report)))?);
     }
-    screen.table(
-        [
-            "SCENARIO, RESTORE STATUS",
-            "VERDICT, REASON, - ALSO MISSING",
-            "NEXT ACTION",
-        ],
-        report.scenarios.iter().map(row),
-    )?;
+    if all {
+        show_all(&report, screen)?;
+    } else {
+        show_some(&report, screen)?;
+    }
     if let Some(volume) = &report.volume {
         show_volume(volume, screen)?;
     }
     screen.line("")?;
-    show_passes(&report, screen)?;
+    if all {
+        show_passes(&report, screen)?;
+    }
     show_conclusion(&report, screen)?;
     screen.line(CLAIM_BOUNDARY)?;
-    screen.line("")?;
-    screen.line(remains)?;
-    Ok(())
+    Ok(end(screen)?)
+}
+
+/// Those that a person meets first, a line each, and whatever did not come out as it should.
+fn show_some(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<()> {
+    let is_shown = |it: &&ScenarioReport| SHOWN.contains(&it.name) || !it.as_expected;
+    let shown: Vec<&ScenarioReport> = report.scenarios.iter().filter(is_shown).collect();
+    let rows = shown.iter().map(|scenario| {
+        let mut why = scenario
+            .reason_code
+            .map_or_else(String::new, |it| it.code().to_owned());
+        if !scenario.as_expected {
+            let (decision, reason) = (scenario.expected_decision, scenario.expected_reason);
+            why = format!("{why}\nNOT AS EXPECTED: {} {reason}", decision.name());
+        }
+        let (name, decision) = (
+            scenario.name.to_owned(),
+            scenario.decision.name().to_owned(),
+        );
+        [name, decision, why]
+    });
+    screen.table(["LOOKS LIKE", "VERDICT", "WHY"].map(kept), rows)?;
+    let more = report.scenarios.len().saturating_sub(shown.len());
+    let hint =
+        format!("{more} more with --all: what each looks like, what is missing, and what to do.");
+    Ok(screen.line(&hint)?)
+}
+
+fn show_all(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<()> {
+    let columns = [
+        "SCENARIO, RESTORE STATUS",
+        "VERDICT, REASON, - ALSO MISSING",
+        "NEXT ACTION",
+    ];
+    Ok(screen.table(columns.map(kept), report.scenarios.iter().map(row))?)
 }
 
 fn row(scenario: &ScenarioReport) -> [String; 3] {
@@ -336,7 +415,7 @@ fn show_volume(volume: &VolumeReport, screen: &mut Screen) -> anyhow::Result<()>
         ]
     });
     screen.table(
-        ["KIND", "EXPECTED", "REASON", "PLANTED", "CAME OUT SO"],
+        ["KIND", "EXPECTED", "REASON", "PLANTED", "CAME OUT SO"].map(kept),
         rows,
     )?;
     Ok(())
@@ -351,7 +430,7 @@ fn show_passes(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<()> {
         [name.to_owned(), first.to_string(), second.to_string()]
     };
     screen.table(
-        ["OUTCOME", "FIRST PASS", "SECOND PASS"],
+        ["OUTCOME", "FIRST PASS", "SECOND PASS"].map(kept),
         [
             row("succeeded", |counts| counts.succeeded),
             row("partially_succeeded", |counts| counts.partially_succeeded),
@@ -404,21 +483,20 @@ fn queue_line(
     )
 }
 
+/// How many came out as they are named to, what that was, and whether a second pass changed anything.
 fn show_conclusion(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<()> {
     let all = report.scenarios.len();
-    let unexpected = report
-        .scenarios
-        .iter()
-        .filter(|scenario| !scenario.as_expected)
-        .count();
-    if unexpected == 0 {
-        let line = format!("All {all} scenarios came out as they are named to.");
-        screen.tinted(Tint::Good, &line)?;
+    let expected = report.scenarios.iter().filter(|it| it.as_expected).count();
+    let tint = if expected == all {
+        Tint::Good
     } else {
-        let line =
-            format!("{unexpected} of {all} scenarios did not come out as they are named to.");
-        screen.tinted(Tint::Bad, &line)?;
-    }
+        Tint::Bad
+    };
+    let counts = counts(&report.scenarios);
+    screen.tinted(
+        tint,
+        &format!("{expected} of {all} scenarios as expected: {counts}."),
+    )?;
     if let (Some(first), Some(second)) = (report.first.queue, report.second.queue) {
         let ms = report.first.sweep_ms.saturating_add(report.second.sweep_ms);
         screen.line(&format!(
@@ -428,17 +506,29 @@ fn show_conclusion(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<(
             std::time::Duration::from_millis(ms).as_secs_f64()
         ))?;
     }
+    let but = match report.second.queue {
+        Some(_) => " but when open runs are looked at",
+        None => "",
+    };
     if report.unchanged {
-        let but = match report.second.queue {
-            Some(_) => " but when open runs are looked at",
-            None => "",
-        };
-        screen.tinted(
-            Tint::Good,
-            &format!("The second pass changed nothing{but}."),
-        )?;
+        let line = format!("The second pass changed nothing{but}.");
+        screen.tinted(Tint::Good, &line)?;
     } else {
         screen.tinted(Tint::Bad, "THE SECOND PASS CHANGED SOMETHING.")?;
     }
     Ok(())
+}
+
+/// How many came out in which way, in the order in which they are met first from the end: success leads.
+fn counts(scenarios: &[ScenarioReport]) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for scenario in scenarios.iter().rev() {
+        let name = scenario.decision.name();
+        match counts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
+    }
+    let counts = counts.iter().map(|(name, count)| format!("{count} {name}"));
+    counts.collect::<Vec<_>>().join(", ")
 }

@@ -169,7 +169,7 @@ fn show_check(check: &CheckShown, screen: &mut Screen) -> anyhow::Result<()> {
     screen.line(&format!("  {}: {}", check.subject, check.finding))?;
     if let Some(action) = &check.action {
         for line in action.lines() {
-            screen.line(&format!("    {line}"))?;
+            screen.verbatim(&format!("    {line}"))?;
         }
     }
     Ok(())

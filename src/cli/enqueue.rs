@@ -12,6 +12,7 @@ use super::results::distinct;
 use super::screen::Screen;
 use super::session::Session;
 use super::since::age;
+use super::table::{kept, spare};
 use super::wait::await_verdicts;
 use crate::storage::reader::{QueueStanding, Reader, Workspaces};
 use crate::views::ClaimBoundary;
@@ -147,7 +148,13 @@ pub(super) fn show(
         return Ok(exit);
     }
     screen.table(
-        ["RUN", "WORKSPACE", "ENVIRONMENT", "STATE", "NEXT"],
+        [
+            kept("RUN"),
+            spare(1, "WORKSPACE"),
+            spare(2, "ENVIRONMENT"),
+            kept("STATE"),
+            kept("NEXT"),
+        ],
         requested.runs.iter().map(row),
     )?;
     let claims = |run: &RequestedRun| run.decision == Some(DecisionWord::Succeeded);

@@ -11,8 +11,10 @@ use super::output::Document;
 use super::reason;
 use super::screen::{Screen, Tint};
 use super::session::Session;
+use super::table::kept;
 use crate::storage::Assessment;
 use crate::storage::reader::{QueueStanding, Workspaces};
+use crate::views::Moment;
 use crate::views::explain::Explained;
 use crate::views::verdict::{DecisionWord, LegResult, RunFate, RunResult, Verdict};
 
@@ -63,7 +65,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         session.screen.json(&document)?;
     } else {
         let when = match &explained.refusal {
-            Some(refusal) => format!("By itself at {}.", refusal.again_at.rfc3339()),
+            Some(refusal) => format!("By itself, {}.", refusal.again_at.age(&explained.as_of)),
             None => when_again(&assessment, &session.config.sweep.back_off()),
         };
         show(&explained, &when, session.screen)?;
@@ -82,8 +84,9 @@ fn when_again(assessment: &Assessment, schedule: &Schedule) -> String {
             "With the next sweep that finds it due, or when it is reconciled.".to_owned()
         }
         Ruling::Deferred { look_again_at } => {
-            let latest =
-                look_again_at.map_or_else(String::new, |at| format!(", at {at} at the latest"));
+            let latest = look_again_at.map_or_else(String::new, |at| {
+                format!(", at {} at the latest", Moment(at))
+            });
             format!(
                 "With the sweeps: {:#} after a look, then less and less often, up to every {:#}{latest}.",
                 schedule.wait_min, schedule.wait_max
@@ -109,13 +112,10 @@ fn show(explained: &Explained, when: &str, screen: &mut Screen) -> anyhow::Resul
     screen.line("")?;
     screen.tinted(
         Tint::Heading,
-        &format!(
-            "Proof, as the database stood at {}",
-            explained.as_of.rfc3339()
-        ),
+        &format!("Proof, as the database stood at {}", explained.as_of),
     )?;
     screen.table(
-        ["LEG", "STATE", "WHAT MUST BE TRUE, AND WHAT IS MISSING"],
+        ["LEG", "STATE", "WHAT MUST BE TRUE, AND WHAT IS MISSING"].map(kept),
         explained.legs.iter().map(leg_row),
     )?;
     show_exceptions(explained, screen)?;
@@ -157,7 +157,7 @@ fn show_run(explained: &Explained, screen: &mut Screen) -> anyhow::Result<()> {
         };
         let ended = restore
             .completed_at
-            .map_or_else(|| "no recorded moment".to_owned(), |at| at.rfc3339());
+            .map_or_else(|| "no recorded moment".to_owned(), |at| at.to_string());
         screen.line(&format!(
             "  {kind} {}, {}, ended at {ended}",
             restore.id, restore.status
@@ -207,7 +207,7 @@ fn show_exceptions(explained: &Explained, screen: &mut Screen) -> anyhow::Result
     screen.line("")?;
     screen.tinted(Tint::Heading, "Items in trouble")?;
     screen.table(
-        ["PART", "ID", "FINDING"],
+        ["PART", "ID", "FINDING"].map(kept),
         explained
             .exceptions
             .iter()
@@ -241,7 +241,7 @@ fn show_verdict(verdict: &Verdict, screen: &mut Screen) -> anyhow::Result<()> {
         ("missing", missing),
         (
             "decided",
-            format!("{} by {}", verdict.decided_at.rfc3339(), verdict.worker),
+            format!("{} by {}", verdict.decided_at, verdict.worker),
         ),
         ("rules", verdict.ruleset.clone()),
         ("digest", format!("{}; {digest}", verdict.facts_digest)),

@@ -110,11 +110,11 @@ fn show(list: &GrantList, session: &mut Session<'_>) -> anyhow::Result<()> {
         return Ok(screen.json(&Document::Grants(list.clone()))?);
     }
     let GrantList { purpose, role, .. } = list;
-    screen.line(&format!("-- {}, as role {role}.", purpose.duty()))?;
+    screen.verbatim(&format!("-- {}, as role {role}.", purpose.duty()))?;
     for owner in owners(&list.grants) {
-        screen.line(&format!("-- By {owner}, or a superuser:"))?;
+        screen.verbatim(&format!("-- By {owner}, or a superuser:"))?;
         for grant in list.grants.iter().filter(|grant| grant.owner == owner) {
-            screen.line(&wrapped(&grant.statement))?;
+            screen.verbatim(&wrapped(&grant.statement))?;
         }
     }
     Ok(())

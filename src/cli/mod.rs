@@ -37,6 +37,7 @@ mod settings;
 mod since;
 mod survey;
 mod sweep;
+mod table;
 mod token;
 mod uninstall;
 mod version;
@@ -154,15 +155,15 @@ fn run(arguments: impl Iterator<Item = OsString>, environment: Environment) -> E
     let parsed = command()
         .try_get_matches_from(arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
-    let no_color = environment.no_color();
+    let terminal = environment.terminal();
     match parsed {
         Ok(cli) => {
-            let mut screen = Screen::new(cli.output, cli.color, no_color);
+            let mut screen = Screen::new(cli.output, cli.color, terminal);
             dispatch(cli, &mut screen, environment)
                 .unwrap_or_else(|error| failure::show(&error, &mut screen))
         }
         Err(message) => {
-            let mut screen = Screen::new(wanted, Colour::Never, no_color);
+            let mut screen = Screen::new(wanted, Colour::Never, terminal);
             say(&message, &mut screen)
         }
     }
@@ -219,7 +220,7 @@ fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::
         }
         Command::OnDatabase(verb) => {
             let config = Session::load_config(cli.config.as_deref(), &environment)?;
-            let no_color = environment.no_color() || cli.color == Colour::Never;
+            let no_color = environment.terminal().no_color || cli.color == Colour::Never;
             let filter = log_filter(&config.log, cli.verbose, &verb);
             let collector = environment.collector();
             let telemetry = telemetry::start(filter, config.log.format, no_color, collector)

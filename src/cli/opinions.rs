@@ -14,6 +14,7 @@ use super::progress::Progress;
 use super::screen::{Screen, Tint};
 use super::session::Session;
 use super::since::Since;
+use super::table::{kept, spare};
 use crate::storage::{Access, OpinionScope, Store};
 use crate::views::opinion::OpinionShown;
 use crate::views::{ClaimBoundary, Moment};
@@ -181,15 +182,15 @@ fn show(list: OpinionList, screen: &mut Screen) -> anyhow::Result<()> {
     )?;
     screen.table(
         [
-            "RUN",
-            "WORKSPACE",
-            "ENVIRONMENT",
-            "CLAIMED",
-            "OPINION",
-            "REASON",
-            "CLOSED",
+            kept("RUN"),
+            spare(2, "WORKSPACE"),
+            spare(3, "ENVIRONMENT"),
+            kept("CLAIMED"),
+            kept("OPINION"),
+            kept("REASON"),
+            spare(1, "CLOSED"),
         ],
-        list.opinions.iter().map(row),
+        list.opinions.iter().map(|it| row(it, &list.as_of)),
     )?;
     if list.more {
         screen.line("There are more; see them with a higher --limit.")?;
@@ -197,7 +198,7 @@ fn show(list: OpinionList, screen: &mut Screen) -> anyhow::Result<()> {
     Ok(screen.line(CLAIM_BOUNDARY)?)
 }
 
-fn row(opinion: &OpinionShown) -> [String; 7] {
+fn row(opinion: &OpinionShown, now: &Moment) -> [String; 7] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let word = match opinion.opinion {
         _ if opinion.unproven_success => "unproven success".to_owned(),
@@ -211,6 +212,6 @@ fn row(opinion: &OpinionShown) -> [String; 7] {
         opinion.claimed.clone(),
         word,
         opinion.reason.clone(),
-        or_dash(opinion.closed_at.map(|at| at.to_string())),
+        or_dash(opinion.closed_at.map(|at| at.age(now))),
     ]
 }

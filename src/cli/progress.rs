@@ -14,7 +14,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 
 const BAR: &str = "{msg} [{bar:30}] {pos}/{len} runs, {rate}, {eta} left";
 /// Where nobody knows how much there is to do.
-const NO_BAR: &str = "{msg} …";
+const NO_BAR: &str = "{msg} ...";
 
 /// Shows how many runs are done.
 pub(super) struct Progress<'a> {

@@ -8,6 +8,7 @@ use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use super::exit::Exit;
 use super::output::{Document, Reconciled};
 use super::screen::Screen;
+use super::table::kept;
 use crate::views::verdict::{DecisionWord, RunFate, RunResult};
 
 /// The runs that were named, each once, in their order.
@@ -54,7 +55,7 @@ pub(super) fn show(
     }
     let Reconciled { runs, .. } = &results;
     screen.table(
-        ["RUN", "DECISION", "REASON, - MISSING", "NEXT ACTION"],
+        ["RUN", "DECISION", "REASON, - MISSING", "NEXT ACTION"].map(kept),
         runs.iter().map(row),
     )?;
     for refused in runs.iter().filter(|result| result.error.is_some()) {

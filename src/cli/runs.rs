@@ -13,6 +13,7 @@ use super::reason;
 use super::screen::Screen;
 use super::session::Session;
 use super::since::{Since, age};
+use super::table::{kept, spare};
 use crate::storage::Access;
 use crate::storage::reader::{RunFilter, Workspaces};
 use crate::views::runs::{RunLine, parse_outcome, parse_state};
@@ -127,12 +128,12 @@ fn show(listed: RunsListed, screen: &mut Screen) -> anyhow::Result<()> {
     }
     screen.table(
         [
-            "RUN",
-            "WORKSPACE",
-            "ENVIRONMENT",
-            "STATE",
-            "REASON",
-            "CREATED",
+            kept("RUN"),
+            spare(2, "WORKSPACE"),
+            spare(3, "ENVIRONMENT"),
+            kept("STATE"),
+            kept("REASON"),
+            spare(1, "CREATED"),
         ],
         listed.runs.iter().map(|run| row(run, listed.as_of)),
     )?;

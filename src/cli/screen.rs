@@ -10,26 +10,17 @@
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
-use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, Width, presets};
 use serde::Serialize;
 use terminal_size::terminal_size_of;
 
 use super::output::lines;
+use super::table::{TableColumn, TableRows, fold};
+use crate::config::Terminal;
 
-/// Columns of a table that is not shown on a terminal.
-const PIPED_COLUMNS: u16 = 160;
 /// Fewer columns than this would put every word on a line of its own.
-const COLUMNS_MIN: u16 = 60;
+const COLUMNS_MIN: u16 = 40;
 /// Longer lines are hard to read.
 const COLUMNS_MAX: u16 = 180;
-
-/// Lines of a table besides its rows: its heading, and a line above, below and under that.
-const FRAME_LINES: usize = 4;
-
-/// Codes are not folded, so that they can be searched for and copied. Longer words are.
-const WORD_COLUMNS_MAX: u16 = 36;
-/// What a cell takes beside its text: a blank on each side, and one to the next cell.
-const CELL_COLUMNS: u16 = 3;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -53,10 +44,10 @@ impl Output {
 /// When colour is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(super) enum Colour {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
     #[default]
     Auto,
-    /// Always, unless `NO_COLOR` is set.
+    /// Always, unless `NO_COLOR` is set or `TERM` is `dumb`.
     Always,
     /// Never.
     Never,
@@ -87,7 +78,9 @@ pub(super) struct Screen {
     pub(super) output: Output,
     results: Stream,
     notes: Stream,
-    columns: u16,
+    /// Where text is folded; none where a program reads it.
+    columns: Option<u16>,
+    terminal: Terminal,
 }
 
 struct Stream {
@@ -100,32 +93,43 @@ struct Stream {
 
 impl Screen {
     /// The screen of this program's own streams.
-    pub(super) fn new(output: Output, colour: Colour, no_color: bool) -> Self {
-        let colour = if no_color { Colour::Never } else { colour };
-        let columns = terminal_size_of(io::stdout()).map_or(PIPED_COLUMNS, |(columns, _)| {
-            columns.0.clamp(COLUMNS_MIN, COLUMNS_MAX)
-        });
+    pub(super) fn new(output: Output, colour: Colour, terminal: Terminal) -> Self {
+        let colour = if terminal.no_color {
+            Colour::Never
+        } else {
+            colour
+        };
+        let asked = || Some(terminal_size_of(io::stdout())?.0.0);
+        let columns = terminal.columns.or_else(asked);
         Self {
             output,
             results: Stream::new("stdout", io::stdout(), io::stdout().is_terminal(), colour),
             notes: Stream::new("stderr", io::stderr(), io::stderr().is_terminal(), colour),
-            columns,
+            columns: columns.map(|columns| columns.clamp(COLUMNS_MIN, COLUMNS_MAX)),
+            terminal,
         }
     }
 
-    /// Whether somebody is watching standard error.
+    /// Whether somebody is watching standard error, on a terminal that can move its cursor.
     pub(super) fn is_watched(&self) -> bool {
-        self.notes.is_terminal
+        self.notes.is_terminal && !self.terminal.is_dumb
     }
 
-    /// Writes one line of a result.
+    /// Writes one line of a result, in as many lines as there is room for.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
-        self.results.write(&visible(text), "\n")
+        let text = self.folded(text);
+        self.results.write(&text, "\n")
+    }
+
+    /// Writes one line of a result that is there to be copied.
+    pub(super) fn verbatim(&mut self, text: &str) -> io::Result<()> {
+        self.results.write(&self.shown(text), "\n")
     }
 
     /// Writes one line of a result in colour.
     pub(super) fn tinted(&mut self, tint: Tint, text: &str) -> io::Result<()> {
-        self.results.write_tinted(tint, text)
+        let text = self.folded(text);
+        self.results.write_tinted(tint, &text)
     }
 
     /// Writes a text of ours as it stands, such as a script.
@@ -150,24 +154,72 @@ impl Screen {
         let _ = serde_json::to_string(document).map(|text| self.notes.write(&text, "\n"));
     }
 
-    /// Writes rows under a heading, in as many columns of characters as there are.
+    /// Writes rows under a heading: in as many columns of characters as there are, or for a program a line each,
+    /// with tabs between cells.
     pub(super) fn table<const N: usize>(
         &mut self,
-        heading: [&str; N],
+        columns: [TableColumn; N],
         rows: impl IntoIterator<Item = [String; N]>,
     ) -> io::Result<()> {
-        let table = render_table(self.columns, heading, rows);
-        self.results.write(&table, "\n")
+        let rows = rows.into_iter();
+        let rows = rows.map(|row| row.map(|cell| self.shown(&cell).into_owned()));
+        let rows = TableRows::new(columns, rows.collect());
+        let Some(width) = self.columns else {
+            return self.results.write(&rows.in_tabs(), "\n");
+        };
+        let laid = rows.laid_out(width);
+        match laid.text.split_once('\n').filter(|_| laid.in_columns) {
+            Some((heading, rest)) => {
+                self.results.write_tinted(Tint::Heading, heading)?;
+                self.results.write(rest, "\n")?;
+            }
+            None => self.results.write(&laid.text, "\n")?,
+        }
+        if !laid.left_out.is_empty() {
+            let left_out = laid.left_out.join(", ");
+            self.note(&format!(
+                "No room for {left_out}: see a wider terminal, or --output json."
+            ));
+        }
+        Ok(())
     }
 
     /// Writes one line beside the results. Nobody is there to be told if this fails.
     pub(super) fn note(&mut self, text: &str) {
-        let _ = self.notes.write(&visible(text), "\n");
+        let text = if self.notes.is_terminal {
+            self.folded(text)
+        } else {
+            self.shown(text).into_owned()
+        };
+        let _ = self.notes.write(&text, "\n");
     }
 
     /// Writes a note like [`Self::note`], in colour.
     pub(super) fn tinted_note(&mut self, tint: Tint, text: &str) {
-        let _ = self.notes.write_tinted(tint, text);
+        let text = self.shown(text).into_owned();
+        let _ = self.notes.write_tinted(tint, &text);
+    }
+
+    fn folded(&self, text: &str) -> String {
+        let text = self.shown(text);
+        let Some(width) = self.columns else {
+            return text.into_owned();
+        };
+        let lines = text.split('\n').map(|line| {
+            let indent = line.len() - line.trim_start_matches(' ').len();
+            fold(line, width, indent)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The text as it can be shown here: without control characters, line ends excepted, and in ASCII where a terminal
+    /// knows no more.
+    fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let text = visible(text);
+        if !self.terminal.is_ascii || text.is_ascii() {
+            return text;
+        }
+        Cow::Owned(text.chars().fold(String::new(), in_ascii))
     }
 }
 
@@ -192,11 +244,10 @@ impl Stream {
     }
 
     fn write_tinted(&mut self, tint: Tint, text: &str) -> io::Result<()> {
-        let text = visible(text);
         if self.colour {
             self.write(&format!("{}{text}\u{1b}[0m", tint.code()), "\n")
         } else {
-            self.write(&text, "\n")
+            self.write(text, "\n")
         }
     }
 
@@ -225,42 +276,15 @@ impl Stream {
     }
 }
 
-fn render_table<const N: usize>(
-    columns: u16,
-    heading: [&str; N],
-    rows: impl IntoIterator<Item = [String; N]>,
-) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(columns)
-        .set_header(heading);
-    table.style_mut().row_separator = LineStyle::none();
-    let mut words = heading.map(longest_word);
-    for row in rows {
-        let row = row.map(|cell| visible(&cell).into_owned());
-        for (longest, cell) in words.iter_mut().zip(&row) {
-            *longest = longest_word(cell).max(*longest);
-        }
-        table.add_row(row);
+fn in_ascii(mut text: String, c: char) -> String {
+    match c {
+        '…' => text.push_str("..."),
+        '–' | '—' => text.push('-'),
+        '“' | '”' => text.push('"'),
+        _ if c.is_ascii() => text.push(c),
+        _ => text.extend(c.escape_unicode()),
     }
-    let widths = words.map(|longest| longest.min(WORD_COLUMNS_MAX) + CELL_COLUMNS);
-    if widths.iter().sum::<u16>() <= columns {
-        let at_least = |width| ColumnConstraint::LowerBoundary(Width::Fixed(width));
-        table.set_constraints(widths.map(at_least));
-    }
-    let rendered = table.trim_fmt();
-    // Rows that take several lines run into each other without a line between them.
-    if rendered.lines().count() <= table.row_count() + FRAME_LINES {
-        return rendered;
-    }
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).trim_fmt()
-}
-
-fn longest_word(text: &str) -> u16 {
-    let longest = text.split_whitespace().map(|word| word.chars().count());
-    u16::try_from(longest.max().unwrap_or(0)).unwrap_or(u16::MAX)
+    text
 }
 
 /// The text with control characters, line ends excepted, written out.
@@ -291,29 +315,11 @@ mod tests {
     }
 
     #[test]
-    fn a_table_fits_its_width() {
-        let long = "A sentence that is longer than the table is wide, so that it has to be folded.";
-        let table = render_table(
-            COLUMNS_MIN,
-            ["RUN", "WHAT"],
-            [["7".to_owned(), long.to_owned()]],
+    fn what_a_terminal_does_not_know_is_written_out() {
+        assert_eq!(
+            "Zürich …".chars().fold(String::new(), in_ascii),
+            "Z\\u{fc}rich ..."
         );
-        assert!(
-            table
-                .lines()
-                .all(|line| line.chars().count() <= usize::from(COLUMNS_MIN)),
-            "{table}"
-        );
-        assert!(table.contains("RUN"), "{table}");
-    }
-
-    #[test]
-    fn a_code_is_never_folded() {
-        let code = "restore.evidence_predates_restore";
-        let sentence = "A sentence that takes all the room that it can get, and then some more.";
-        let cells = [sentence, code, sentence].map(str::to_owned);
-        let table = render_table(80, ["A", "CODE", "B"], [cells]);
-        assert!(table.contains(code), "{table}");
     }
 
     /// A pipe whose reader is gone, and one on a full disk.

@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::output::{Document, SettingList, SettingShown, Settings};
 use super::screen::{Output, Screen};
 use super::session::Session;
+use super::table::kept;
 use crate::config::{Config, Environment, variable_of};
 
 /// What to show of the configuration.
@@ -108,7 +109,7 @@ fn show_all(
         let value = it.value.to_string();
         [it.key, value, it.from]
     });
-    Ok(screen.table(["SETTING", "VALUE", "FROM"], rows)?)
+    Ok(screen.table(["SETTING", "VALUE", "FROM"].map(kept), rows)?)
 }
 
 fn show(screen: &mut Screen, settings: Config) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ use super::exit::Exit;
 use super::output::{Document, Surveyed};
 use super::screen::{Screen, Tint};
 use super::session::Session;
+use super::table::{kept, spare};
 use crate::views::ClaimBoundary;
 
 /// How many words are listed in a table; a document has them all.
@@ -48,12 +49,18 @@ fn show(surveyed: Surveyed, screen: &mut Screen) -> anyhow::Result<()> {
         ))?;
     }
     screen.table(
-        ["LEG", "TOLD OF", "HELD", "DID NOT HOLD FOR"],
+        ["LEG", "TOLD OF", "HELD", "DID NOT HOLD FOR"].map(kept),
         report.legs.iter().map(leg_row),
     )?;
     let listed = report.words.iter().take(WORDS_LISTED_MAX);
     screen.table(
-        ["WORD", "SEEN AS", "RESTORES", "TAKEN FOR", "TAUGHT BY"],
+        [
+            kept("WORD"),
+            kept("SEEN AS"),
+            kept("RESTORES"),
+            kept("TAKEN FOR"),
+            spare(1, "TAUGHT BY"),
+        ],
         listed.map(word_row),
     )?;
     let left_out = report.words.len().saturating_sub(WORDS_LISTED_MAX);
@@ -93,7 +100,7 @@ fn show_finding(found: &SurveyFinding, screen: &mut Screen) -> anyhow::Result<()
     };
     screen.tinted(tint, &format!("{}{note}", found.finding))?;
     for answer in found.answers.iter().filter(|_| !found.accepted) {
-        screen.line(&format!("    {} = {}", answer.key, answer.value))?;
+        screen.verbatim(&format!("    {} = {}", answer.key, answer.value))?;
     }
     Ok(())
 }

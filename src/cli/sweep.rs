@@ -17,6 +17,7 @@ use super::output::{Document, ReasonCount, Refusal, Swept, SweptRun};
 use super::progress::{Progress, per_second};
 use super::screen::{Screen, Tint};
 use super::session::Session;
+use super::table::{kept, spare};
 use crate::storage::reader::{Reader, Workspaces};
 use crate::storage::{
     Access, Assessment, ErrorKind, Settled, Settlement, Settling, Store, StoreError, Tally,
@@ -356,8 +357,13 @@ fn show(swept: Swept, screen: &mut Screen) -> anyhow::Result<()> {
     if swept.runs > 0 {
         for (heading, reasons) in [("DECISION", &swept.reasons), ("WOULD BE", &swept.would_be)] {
             if !reasons.is_empty() || swept.would_be.is_empty() && heading == "DECISION" {
-                let heading = [heading, "REASON", "RUNS", "MEANING"];
-                screen.table(heading, reasons.iter().map(row))?;
+                let columns = [
+                    kept(heading),
+                    kept("REASON"),
+                    kept("RUNS"),
+                    spare(1, "MEANING"),
+                ];
+                screen.table(columns, reasons.iter().map(row))?;
             }
         }
         for (tint, name, count) in outcomes(&swept.counts) {
@@ -370,8 +376,14 @@ fn show(swept: Swept, screen: &mut Screen) -> anyhow::Result<()> {
         }
     }
     if let Some(decided) = swept.decided.as_ref().filter(|listed| !listed.is_empty()) {
-        let heading = ["RUN", "WORKSPACE", "ENVIRONMENT", "DECISION", "REASON"];
-        screen.table(heading, decided.iter().map(decided_row))?;
+        let columns = [
+            kept("RUN"),
+            spare(1, "WORKSPACE"),
+            spare(2, "ENVIRONMENT"),
+            kept("DECISION"),
+            kept("REASON"),
+        ];
+        screen.table(columns, decided.iter().map(decided_row))?;
     }
     if let Some(omitted) = swept.decided_omitted {
         screen.line(&format!("{omitted} more are counted and not listed."))?;

@@ -56,12 +56,12 @@ pub(super) fn run(screen: &mut Screen, args: &Args) -> anyhow::Result<Exit> {
     }
     screen.line("The token, which is not shown again and opens the console like a password:")?;
     screen.line("")?;
-    screen.line(&format!("  {}", made.text))?;
+    screen.verbatim(&format!("  {}", made.text))?;
     screen.line("")?;
     screen.line("Its section of the configuration file, which holds no secret:")?;
     screen.line("")?;
     for line in section(&entry) {
-        screen.line(&line)?;
+        screen.verbatim(&line)?;
     }
     Ok(Exit::Done)
 }

@@ -40,7 +40,7 @@ pub(super) fn text() -> &'static str {
 /// Shows it. Needs neither a database nor a configuration.
 pub(super) fn run(screen: &mut Screen) -> anyhow::Result<Exit> {
     match screen.output {
-        Output::Table => screen.line(&format!("{} {}", env!("CARGO_PKG_NAME"), text()))?,
+        Output::Table => screen.verbatim(&format!("{} {}", env!("CARGO_PKG_NAME"), text()))?,
         Output::Json | Output::Jsonl => screen.json(&Document::Version(build()))?,
     }
     Ok(Exit::Done)

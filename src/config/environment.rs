@@ -48,6 +48,38 @@ const TRACE_VARIABLE: &str = "TRACEPARENT";
 /// Holds the address of a collector of traces, as OpenTelemetry names it.
 const COLLECTOR_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
+/// What the environment says of the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terminal {
+    /// Colour is unwanted: `NO_COLOR` is set to anything but the empty text, or the terminal is dumb.
+    pub no_color: bool,
+    /// It cannot move its cursor: `TERM` is `dumb`.
+    pub is_dumb: bool,
+    /// It shows no more than ASCII: the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set names something other
+    /// than UTF-8, such as `C`.
+    pub is_ascii: bool,
+    /// How wide text is to be, whether or not there is a terminal: `COLUMNS`.
+    pub columns: Option<u16>,
+}
+
+impl Terminal {
+    fn from_lookup(lookup: &impl Fn(&str) -> Option<OsString>) -> Self {
+        let given = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let is_dumb = given("TERM").is_some_and(|term| term == "dumb");
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(given);
+        let is_utf_8 = |locale: &OsString| {
+            let name = locale.to_string_lossy().to_ascii_lowercase();
+            name.contains("utf-8") || name.contains("utf8")
+        };
+        Self {
+            no_color: is_dumb || given("NO_COLOR").is_some(),
+            is_dumb,
+            is_ascii: locale.is_some_and(|locale| !is_utf_8(&locale)),
+            columns: given("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok()),
+        }
+    }
+}
+
 /// The variables this program reads, as they were when it started.
 ///
 /// Values are judged when they are asked for, so that a verb that needs no database is not stopped
@@ -63,7 +95,7 @@ pub struct Environment {
     home: Option<PathBuf>,
     trace: Option<OsString>,
     collector: Option<OsString>,
-    no_color: bool,
+    terminal: Terminal,
     /// Variables with the prefix of this program.
     settings: Vec<(String, OsString)>,
 }
@@ -112,14 +144,14 @@ impl Environment {
             home: lookup("HOME").map(PathBuf::from),
             trace: lookup(TRACE_VARIABLE),
             collector: lookup(COLLECTOR_VARIABLE),
-            no_color: lookup("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            terminal: Terminal::from_lookup(&lookup),
             settings: Vec::new(),
         }
     }
 
-    /// Whether colour is unwanted: `NO_COLOR` is set to anything but the empty text.
-    pub fn no_color(&self) -> bool {
-        self.no_color
+    /// What is said of the terminal.
+    pub fn terminal(&self) -> Terminal {
+        self.terminal
     }
 
     /// Where spans are sent, if anywhere. Empty is as good as absent, as the variable's own specification has it.

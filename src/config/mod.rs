@@ -41,7 +41,9 @@ pub(crate) use console::is_token_name;
 pub use console::{All, Console, Reach, TOKEN_PREFIX, Token};
 pub use database::Database;
 pub use database_url::DatabaseUrl;
-pub use environment::{CONFIG_VARIABLE, DATABASE_URL_VARIABLE, Environment, LISTEN_URL_VARIABLE};
+pub use environment::{
+    CONFIG_VARIABLE, DATABASE_URL_VARIABLE, Environment, LISTEN_URL_VARIABLE, Terminal,
+};
 pub use error::{ConfigError, FILE_BYTES_MAX};
 pub use log::Log;
 pub use metrics::Metrics;

@@ -18,6 +18,7 @@ mod runs;
 pub(crate) mod stage;
 mod surface;
 mod survey;
+mod terminal;
 
 use restore_reconciler::internals::cli::output::Document;
 

@@ -161,7 +161,7 @@ const LIBRARY: Ranks = &[
     &["demo::error", "demo::report", "demo::seen"],
     &["demo::through_queue", "demo::volume"],
     &["demo"],
-    &["cli::exit", "cli::help", "cli::output"],
+    &["cli::exit", "cli::help", "cli::output", "cli::table"],
     &["cli::screen"],
     &[
         "cli::completions",

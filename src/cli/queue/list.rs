@@ -8,8 +8,10 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Document;
 use crate::cli::screen::{Screen, Tint};
 use crate::cli::session::Session;
+use crate::cli::table::{kept, spare};
 use crate::storage::QueueState;
 use crate::storage::reader::{QueueEntry, QueueScope, Workspaces};
+use crate::views::Moment;
 use crate::views::queue::{QueueListed, StateCount};
 
 /// How many entries are listed unless asked for otherwise.
@@ -97,17 +99,17 @@ fn show(listed: QueueListed, screen: &mut Screen) -> anyhow::Result<()> {
         }
         screen.table(
             [
-                "STATE",
-                "RUN",
-                "WORKSPACE",
-                "ENVIRONMENT",
-                "TRIES",
-                "SINCE",
-                "NEXT",
-                "WORKER",
-                "WHY",
+                kept("STATE"),
+                kept("RUN"),
+                spare(3, "WORKSPACE"),
+                spare(4, "ENVIRONMENT"),
+                spare(2, "TRIES"),
+                kept("SINCE"),
+                spare(1, "NEXT"),
+                spare(5, "WORKER"),
+                kept("WHY"),
             ],
-            listed.entries.iter().map(row),
+            listed.entries.iter().map(|entry| row(entry, &listed.as_of)),
         )?;
     }
     if listed.omitted > 0 {
@@ -141,10 +143,10 @@ fn count_line(count: &StateCount) -> String {
     )
 }
 
-fn row(entry: &QueueEntry) -> [String; 9] {
+fn row(entry: &QueueEntry, now: &Moment) -> [String; 9] {
     let dash = || "-".to_owned();
     let next = match (entry.next_at, entry.state) {
-        (Some(at), _) => at.to_string(),
+        (Some(at), _) => Moment(at).age(now),
         (None, QueueState::DeadLetter | QueueState::Dropped) => "never".to_owned(),
         (None, _) => dash(),
     };
@@ -160,7 +162,7 @@ fn row(entry: &QueueEntry) -> [String; 9] {
         id(entry.workspace.map(|id| id.0)),
         id(entry.environment.map(|id| id.0)),
         entry.tries.to_string(),
-        entry.since.to_string(),
+        Moment(entry.since).age(now),
         next,
         entry.worker.clone().unwrap_or_else(dash),
         why,

@@ -11,7 +11,9 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Document;
 use crate::cli::screen::{Screen, Tint};
 use crate::cli::session::Session;
+use crate::cli::table::{kept, spare};
 use crate::storage::reader::{AttemptsOnRecord, JobOnRecord, WatchOnRecord, Workspaces};
+use crate::views::Moment;
 use crate::views::queue::RunInQueue;
 use crate::views::verdict::{DecisionWord, Verdict};
 
@@ -75,14 +77,14 @@ fn show(shown: &RunInQueue, screen: &mut Screen) -> anyhow::Result<()> {
     } else {
         screen.table(
             [
-                "JOB",
-                "STATE",
-                "CAUSE",
-                "DELIVERED",
-                "FROM",
-                "TAKEN",
-                "FINISHED",
-                "WORKER",
+                spare(4, "JOB"),
+                kept("STATE"),
+                spare(1, "CAUSE"),
+                spare(2, "DELIVERED"),
+                spare(3, "FROM"),
+                kept("TAKEN"),
+                kept("FINISHED"),
+                spare(5, "WORKER"),
             ],
             shown.jobs.iter().map(row),
         )?;
@@ -101,13 +103,17 @@ fn show(shown: &RunInQueue, screen: &mut Screen) -> anyhow::Result<()> {
 
 fn show_attempts(attempts: &AttemptsOnRecord, screen: &mut Screen) -> anyhow::Result<()> {
     let (tint, what) = match (&attempts.dead_at, &attempts.dropped_at) {
-        (Some(_), Some(at)) => (Tint::Notice, format!("Dead letter, dropped at {at}")),
-        (Some(at), None) => (Tint::Bad, format!("Dead letter since {at}")),
+        (Some(_), Some(at)) => (
+            Tint::Notice,
+            format!("Dead letter, dropped at {}", Moment(*at)),
+        ),
+        (Some(at), None) => (Tint::Bad, format!("Dead letter since {}", Moment(*at))),
         (None, _) => (Tint::Notice, "Suspended: settled alone".to_owned()),
     };
     screen.line("")?;
     screen.tinted(tint, &what)?;
-    let when = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let when =
+        |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| Moment(at).to_string());
     let last = when(attempts.last_tried_at);
     let next = when(attempts.try_again_at);
     screen.line(&format!(
@@ -120,7 +126,8 @@ fn show_attempts(attempts: &AttemptsOnRecord, screen: &mut Screen) -> anyhow::Re
     ))?;
     screen.line(&format!(
         "  first seen at {}, last in the hands of {}",
-        attempts.first_seen_at, attempts.worker
+        Moment(attempts.first_seen_at),
+        attempts.worker
     ))?;
     Ok(())
 }
@@ -133,7 +140,10 @@ fn show_watch(watch: &WatchOnRecord, screen: &mut Screen) -> anyhow::Result<()> 
     )?;
     screen.line(&format!(
         "  {} looks since {}, the last at {}; the next at {}",
-        watch.tries, watch.first_seen_at, watch.last_looked_at, watch.look_again_at
+        watch.tries,
+        Moment(watch.first_seen_at),
+        Moment(watch.last_looked_at),
+        Moment(watch.look_again_at)
     ))?;
     if let Some(error) = &watch.error {
         screen.line(&format!("  the database said: {error}"))?;
@@ -151,10 +161,7 @@ fn show_verdict(verdict: &Verdict, screen: &mut Screen) -> anyhow::Result<()> {
     screen.tinted(Tint::Heading, "Verdict on record")?;
     screen.line(&format!(
         "  {}, {}, decided at {} by {}{altered}",
-        verdict.outcome,
-        verdict.reason_code,
-        verdict.decided_at.rfc3339(),
-        verdict.worker
+        verdict.outcome, verdict.reason_code, verdict.decided_at, verdict.worker
     ))?;
     Ok(())
 }
@@ -162,13 +169,13 @@ fn show_verdict(verdict: &Verdict, screen: &mut Screen) -> anyhow::Result<()> {
 fn row(job: &JobOnRecord) -> [String; 8] {
     let dash = || "-".to_owned();
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(dash);
-    let when = |at: Option<Timestamp>| at.map_or_else(dash, |at| at.to_string());
+    let when = |at: Option<Timestamp>| at.map_or_else(dash, |at| Moment(at).to_string());
     [
         job.id.clone(),
         job.state.name().to_owned(),
         or_dash(&job.cause),
         job.deliveries.to_string(),
-        job.run_at.to_string(),
+        Moment(job.run_at).to_string(),
         when(job.taken_at),
         when(job.done_at),
         or_dash(&job.worker),

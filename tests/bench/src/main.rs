@@ -113,7 +113,7 @@ fn main() -> ExitCode {
 /// Measures, and shows what came of it.
 async fn run(args: &Args) -> anyhow::Result<()> {
     let environment = Environment::read();
-    let no_color = environment.no_color();
+    let no_color = environment.terminal().no_color;
     let _telemetry = telemetry::start(LOG_FILTER, telemetry::Format::default(), no_color, None)
         .context("cannot start logging")?;
     let Some(url) = environment.database_url()? else {

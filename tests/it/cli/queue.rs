@@ -111,7 +111,7 @@ async fn a_run_is_shown_with_what_to_do_next() {
         &file.url(),
         "queue show 1 ⇒ 0 | Dead letter since | 5 tries | worker-that-ended | queue retry 1 | queue drop 1
          queue show 3 ⇒ 0 | run.settle_failed | the disk is full | 4 looks | queue retry 3
-         explain 3 ⇒ 11 | refused by the database | run.settle_failed | The database said: the disk is full | By itself at
+         explain 3 ⇒ 11 | refused by the database | run.settle_failed | The database said: the disk is full | By itself, in
          queue show 2 ⇒ 0 | No job that asked for it | enqueue 2
          queue show 4 ⇒ 0 | only runs of type restore.execute
          queue show 5 ⇒ 0 | completed

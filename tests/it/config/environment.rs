@@ -31,7 +31,8 @@ fn a_broken_url_stops_nobody_who_does_not_ask_for_it() {
 fn no_color_counts_when_it_is_not_empty() {
     let no_color = |value: Option<&'static str>| {
         Environment::from_lookup(|name| value.filter(|_| name == "NO_COLOR").map(OsString::from))
-            .no_color()
+            .terminal()
+            .no_color
     };
     assert!(no_color(Some("1")) && no_color(Some("0")));
     assert!(!no_color(Some("")) && !no_color(None));

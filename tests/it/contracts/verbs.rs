@@ -86,26 +86,25 @@ fn every_verb_says_to_people_what_it_said() {
         &["config", "default"],
     ];
     let said = said(path, &verbs, "table");
-    // Moments are as wide as their fraction is long.
-    let lines = said.lines().map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let words = words.join(" ");
-        words.trim_end_matches(['─', '═']).to_owned() + "\n"
-    });
-    insta::assert_snapshot!("for_people", lines.collect::<String>());
+    insta::assert_snapshot!("for_people", said);
 }
 
 #[test]
 fn the_demonstration_prints_what_it_printed() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let ran = run(directory.path(), &["demo"]);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let lines = ran.stdout.lines().map(|line| {
-        // How long it took is in it.
-        let line = line.split_once(" in ").map_or(line, |(before, _)| before);
-        line.to_owned() + "\n"
-    });
-    insta::assert_snapshot!("demo", mask(&lines.collect::<String>()));
+    for (name, arguments) in [
+        ("demo", &["demo", "--all"][..]),
+        ("demo_first_screen", &["demo"]),
+    ] {
+        let directory = TempDir::new().expect("a temporary directory");
+        let ran = run(directory.path(), arguments);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let lines = ran.stdout.lines().map(|line| {
+            // How long it took is in it.
+            let line = line.split_once(" in ").map_or(line, |(before, _)| before);
+            line.to_owned() + "\n"
+        });
+        insta::assert_snapshot!(name, mask(&lines.collect::<String>()));
+    }
     let directory = TempDir::new().expect("a temporary directory");
     let document = run(directory.path(), &["demo", "--output", "json"]);
     assert_eq!(document.code, Some(0), "{}", document.stderr);
