@@ -39,7 +39,7 @@ pub(super) async fn wait_for_database<T>(
                 error: failure::causes(&error).join(": "),
                 advice: failure::advice_for(&error),
             },
-            Err(_) => away_because(format!("no answer within {ANSWER_WITHIN:?}")),
+            Err(_) => away_because(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         };
         away(reason.why);
         reason.say_if_new(&mut said);

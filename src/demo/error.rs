@@ -14,7 +14,7 @@ pub enum DemoError {
     #[error("this database already holds the platform's tables; a demonstration needs one without")]
     PlatformPresent,
     /// Jobs were left that nobody finished.
-    #[error("{left} of {queued} jobs are left, and none was finished for {idle:?}")]
+    #[error("{left} of {queued} jobs are left, and none was finished for {} s", idle.as_secs())]
     Stalled {
         /// How many are not finished.
         left: u64,

@@ -102,7 +102,7 @@ async fn ask(shared: &Shared) -> Result<(DatabaseState, Option<Complaint>), Stor
                 Err(_) => ("it does not answer in time", None),
             };
             let silence = || Complaint {
-                error: format!("no answer within {ANSWER_WITHIN:?}"),
+                error: format!("no answer within {} s", ANSWER_WITHIN.as_secs()),
                 advice: None,
             };
             (DatabaseState::Away { why }, error.unwrap_or_else(silence))

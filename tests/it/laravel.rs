@@ -202,7 +202,7 @@ async fn what_eloquent_writes_is_judged_by_a_worker_with_the_documented_grants()
 /// Every verb, the worker and the console, as the roles that `grants` alone has made; and nobody lacks anything.
 async fn everything_works(on: &Fixture, failed: i64, executing: i64) {
     let (failed_run, executing_run) = (failed.to_string(), executing.to_string());
-    let verbs: [(&[&str], i32); 9] = [
+    let verbs: [(&[&str], i32); 16] = [
         (&["doctor"], 0),
         (&["sweep", "--dry-run"], 0),
         (&["explain", &failed_run], 10),
@@ -210,6 +210,13 @@ async fn everything_works(on: &Fixture, failed: i64, executing: i64) {
         (&["enqueue", &executing_run], 0),
         (&["queue", "list"], 0),
         (&["queue", "show", &executing_run], 0),
+        (&["queue", "retry", &executing_run], 0),
+        (&["queue", "drop", &executing_run], 11),
+        (&["runs"], 0),
+        (&["runs", "--undecided", "--orphaned"], 0),
+        (&["wait", &failed_run, "--timeout", "5s"], 10),
+        (&["opinions"], 0),
+        (&["grants", "worker", "--to", "reconciler"], 0),
         (&["migrate", "--status"], 0),
         (&["migrate"], 0),
     ];
@@ -218,7 +225,12 @@ async fn everything_works(on: &Fixture, failed: i64, executing: i64) {
         assert_eq!(code, Some(expected), "{verb:?}: {said}");
         assert!(!said.contains("permission denied"), "{verb:?}: {said}");
     }
-    for purpose in [Purpose::Migrator, Purpose::Console, Purpose::Platform] {
+    for purpose in [
+        Purpose::Migrator,
+        Purpose::Console,
+        Purpose::Platform,
+        Purpose::Observer,
+    ] {
         let (code, said) = said_by(&on.url_of(purpose), &["doctor"]).await;
         assert_eq!(code, Some(0), "{purpose:?}: {said}");
     }
@@ -240,6 +252,10 @@ async fn everything_works(on: &Fixture, failed: i64, executing: i64) {
         "/runs.csv",
         &format!("/runs/{failed}"),
         &format!("/runs/{failed}/explain"),
+        &format!("/runs/{failed}/evidence"),
+        "/runs.json",
+        "/api/v1/overview",
+        "/api/v1/openapi.json",
     ] {
         assert_eq!(console.ask(&Ask::get(page)).status, 200, "{page}");
     }

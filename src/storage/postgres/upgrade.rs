@@ -255,7 +255,7 @@ impl BeforeMigrating {
         obstacles.extend(
             missing
                 .iter()
-                .filter_map(|extension| self.is_out_of_reach(extension)),
+                .filter_map(|extension| extension.obstacle(self.is_superuser)),
         );
         let extensions = missing.into_iter().map(|extension| NewExtension {
             name: extension.name,
@@ -287,7 +287,8 @@ impl BeforeMigrating {
     fn lacking_extension(&self) -> Option<MigrationObstacle> {
         let all: Vec<Extension> = serde_json::from_str(&self.extensions).unwrap_or_default();
         let lost = all.iter().find(|it| it.name == "hstore" && !it.is_there)?;
-        self.is_out_of_reach(lost).or_else(|| self.lacks_create())
+        lost.obstacle(self.is_superuser)
+            .or_else(|| self.lacks_create())
     }
 
     /// Those that migrations which are yet to be run want: each says so itself.
@@ -326,10 +327,13 @@ impl BeforeMigrating {
             action: format!("GRANT USAGE ON SCHEMA {home} TO {role};"),
         })
     }
+}
 
-    fn is_out_of_reach(&self, extension: &Extension) -> Option<MigrationObstacle> {
-        let name = &extension.name;
-        if !extension.is_available {
+impl Extension {
+    /// Why it cannot be created, by a superuser or by somebody else.
+    fn obstacle(&self, by_superuser: bool) -> Option<MigrationObstacle> {
+        let name = &self.name;
+        if !self.is_available {
             return Some(MigrationObstacle {
                 finding: format!("The server does not have the extension {name}."),
                 action: "Install PostgreSQL's contributed extensions on the server: on Debian they are part of the \
@@ -337,7 +341,7 @@ impl BeforeMigrating {
                     .to_owned(),
             });
         }
-        (!extension.is_trusted && !self.is_superuser).then(|| MigrationObstacle {
+        (!self.is_trusted && !by_superuser).then(|| MigrationObstacle {
             finding: format!("Only a superuser may create the extension {name} on this server."),
             action: format!("CREATE EXTENSION IF NOT EXISTS {name};"),
         })
@@ -656,5 +660,29 @@ impl Ground {
     /// The search path of the queue's, which create extensions.
     pub(in crate::storage) fn beside_extensions(&self) -> &str {
         &self.extension_schema
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extension_is_in_the_way_where_it_cannot_be_created() {
+        let obstacle = |is_available, is_trusted, by_superuser| {
+            let name = "hstore".to_owned();
+            let extension = Extension {
+                name,
+                is_there: false,
+                is_available,
+                is_trusted,
+            };
+            let obstacle = extension.obstacle(by_superuser);
+            obstacle.map_or_else(String::new, |obstacle| obstacle.finding)
+        };
+        assert_eq!(obstacle(true, true, false), "");
+        assert_eq!(obstacle(true, false, true), "");
+        assert!(obstacle(true, false, false).starts_with("Only a superuser may create"));
+        assert!(obstacle(false, true, true).starts_with("The server does not have"));
     }
 }

@@ -9,6 +9,8 @@ use super::stage::{RUNNING, Ran, assert_says, plant, run};
 use crate::manual;
 use crate::support::cluster::{self, TestDatabase};
 use crate::support::roles::{Purpose, connect};
+use crate::support::scene::{dismiss, until_said};
+use crate::support::worker::Worker;
 
 /// A platform's database in which nothing is everybody's, and nothing of ours is there.
 pub(super) async fn platforms() -> TestDatabase {
@@ -54,6 +56,16 @@ pub(super) async fn grant(database: &TestDatabase, purpose: &str, role: &str) ->
         statements.push(grant.statement);
     }
     statements
+}
+
+/// Each part of a printed block, run by whom it names.
+async fn run_printed(url: &str, block: &str) {
+    let parts = block.split("-- By ").skip(1);
+    for part in parts {
+        let (owner, statements) = part.split_once(", or a superuser:").expect("a role");
+        let owner = url.replacen("postgres@", &format!("{owner}@"), 1);
+        execute(&owner, statements.to_owned()).await;
+    }
 }
 
 #[track_caller]
@@ -236,17 +248,19 @@ async fn extensions_and_a_platform_in_schemas_of_their_own_are_found() {
     let printed = |purpose: &str, role: &str| {
         said(&owner, &format!("grants {purpose} --to {role}"), 0).stdout
     };
-    cluster::execute_as_superuser(&url, &printed("migrator", &moves)).await;
+    run_printed(&url, &printed("migrator", &moves)).await;
     let closed = "hstore is in schema extensions, which role";
     said(&as_role(&moves), "migrate", 1).says(&[], &["nothing was migrated: ", closed]);
     execute(&url, format!("GRANT USAGE ON SCHEMA extensions TO {moves}")).await;
     said(&as_role(&moves), "migrate", 0).says(&["`apalis` was created"], &[]);
-    let grants = printed("worker", &works).replace("\n   ", "");
+    let grants = printed("worker", &works);
     assert!(
-        grants.contains("search_path = app, \"$user\", public, extensions;"),
+        grants
+            .replace("\n   ", "")
+            .contains("search_path = app, \"$user\", public, extensions;"),
         "{grants}"
     );
-    cluster::execute_as_superuser(&url, &grants).await;
+    run_printed(&url, &grants).await;
     said(&as_role(&works), "doctor", 0);
     // Afterwards it may be taken back, and migrating again does nothing.
     execute(
@@ -260,6 +274,21 @@ async fn extensions_and_a_platform_in_schemas_of_their_own_are_found() {
         &format!("DROP OWNED BY {moves}, {works} CASCADE; DROP ROLE {moves}, {works}"),
     )
     .await;
+}
+
+/// Where whoever migrates may create beside the platform's tables, extensions go there; only migrations want pgcrypto.
+#[tokio::test]
+async fn extensions_go_beside_the_platforms_tables_where_that_is_allowed() {
+    let database = cluster::database().await;
+    let url = database.url();
+    plant(&url).await;
+    let beside = "GRANT CREATE ON SCHEMA public TO migrator";
+    execute(&Purpose::Owner.url(&url), beside.to_owned()).await;
+    said(&url, "migrate", 0).says(&["hstore", "in schema public"], &[]);
+    grant(&database, "worker", "reconciler").await;
+    let dropped = "DROP EXTENSION pgcrypto";
+    execute(&Purpose::Migrator.url(&url), dropped.to_owned()).await;
+    assert_says(&url, "migrate ⇒ 0 | nothing was changed\ndoctor ⇒ 0");
 }
 
 /// A role that may read the platform's tables and nothing else is enough to see what would be decided.
@@ -374,12 +403,12 @@ async fn our_functions_are_nobodys_who_was_not_granted_them() {
         format!("GRANT USAGE ON SCHEMA reconciler TO {silent}"),
     )
     .await;
-    let mut superuser = connect_at(&url).await;
+    let mut engineer = connect(Purpose::Engineer, &url).await;
     let open = "SELECT count(*) FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
                 WHERE nspname = 'reconciler' AND (proacl IS NULL OR has_function_privilege('public', pg_proc.oid, 'EXECUTE'))
                   AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')";
     let open: i64 = sqlx::query_scalar(open)
-        .fetch_one(&mut superuser)
+        .fetch_one(&mut engineer)
         .await
         .expect("a number");
     assert_eq!(open, 0);
@@ -397,11 +426,6 @@ async fn our_functions_are_nobodys_who_was_not_granted_them() {
         &format!("DROP OWNED BY {asking}, {silent}; DROP ROLE {asking}, {silent}"),
     )
     .await;
-}
-
-async fn connect_at(url: &str) -> PgConnection {
-    let options: PgConnectOptions = url.parse().expect("a URL");
-    options.connect().await.expect("a superuser")
 }
 
 /// Whether `reconciler.request` queued a job for an open run.
@@ -467,6 +491,16 @@ async fn what_keeps_requests_from_being_queued_is_said() {
         said(&url, "doctor", 0);
     }
     assert!(is_asked(&mut platform).await);
+    // Nothing that a worker does fails by it, so it says so when it starts.
+    execute(
+        &owner,
+        "REVOKE SELECT ON operation_runs FROM migrator".to_owned(),
+    )
+    .await;
+    let worker = Worker::start(&url, None).await;
+    let worker = worker.unwrap_or_else(|why| panic!("{why}"));
+    until_said(&worker, "reconciler.request does not work").await;
+    dismiss(worker).await;
 }
 
 /// What would be lost with it, or is at work on it, is in its way.

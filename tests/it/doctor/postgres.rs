@@ -585,5 +585,14 @@ async fn sessions_that_begin_in_another_time_zone_are_pointed_out() {
     assert_finds(&checks, subject, "in this database in Europe/Berlin");
     follow(&on, &checks, subject).await;
     assert_level(&examine(&on.store).await, subject, Level::Good);
+    on.execute_as_superuser(&format!(
+        "ALTER DATABASE {database} SET TimeZone = 'Asia/Kolkata'"
+    ))
+    .await;
+    let checks = examine(&on.store).await;
+    assert_finds(&checks, subject, "database ");
+    assert_finds(&checks, subject, "Asia/Kolkata");
+    follow(&on, &checks, subject).await;
+    assert_level(&examine(&on.store).await, subject, Level::Good);
     role.forget(&on).await;
 }

@@ -177,7 +177,7 @@ async fn verdicts_counted_and_lost_are_the_ledger_and_gauges_are_a_select() {
 
 /// On every worker alike, after somebody has counted again. Also of a run that somebody has rewritten.
 async fn gauges_are_a_select(scene: &Scene, places: &[Place]) {
-    const SELECTS: [(&str, &str); 8] = [
+    const SELECTS: [(&str, &str); 10] = [
         ("reconciler_ledger_rows", "SELECT count(*) FROM reconciler.ledger"),
         (
             "reconciler_open_runs",
@@ -185,7 +185,16 @@ async fn gauges_are_a_select(scene: &Scene, places: &[Place]) {
         ),
         (
             "reconciler_queue_entries{state=\"deferred\"}",
-            "SELECT count(*) FROM reconciler.watch_list",
+            "SELECT count(*) FROM reconciler.watch_list WHERE reason_code <> 'run.settle_failed'",
+        ),
+        (
+            "reconciler_queue_entries{state=\"refused\"}",
+            "SELECT count(*) FROM reconciler.watch_list WHERE reason_code = 'run.settle_failed'",
+        ),
+        (
+            "reconciler_ledger_foreign_rows",
+            "SELECT count(*) FROM reconciler.ledger AS entry JOIN operation_runs AS run ON run.id = entry.operation_run_id
+             WHERE run.created_at <> entry.run_created_at",
         ),
         (
             "reconciler_undecided_runs{reason=\"restore.in_progress\"}",
@@ -217,7 +226,12 @@ async fn gauges_are_a_select(scene: &Scene, places: &[Place]) {
         UPDATE operation_runs SET outcome = 'succeeded' WHERE id IN (
             SELECT operation_run_id FROM reconciler.ledger WHERE outcome = 'failed' LIMIT 3
         );
-        UPDATE reconciler.watch_list SET look_again_at = now() + interval '1 hour'";
+        UPDATE operation_runs SET created_at = created_at - interval '1 s' WHERE id IN (
+            SELECT operation_run_id FROM reconciler.ledger WHERE outcome = 'succeeded' LIMIT 2
+        );
+        UPDATE reconciler.watch_list SET look_again_at = now() + interval '1 hour';
+        UPDATE reconciler.watch_list SET reason_code = 'run.settle_failed', error = 'refused by a test'
+        WHERE operation_run_id = (SELECT min(operation_run_id) FROM reconciler.watch_list)";
     scene.execute(changes).await;
     for place in places {
         for (series, select) in SELECTS {

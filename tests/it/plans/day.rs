@@ -17,6 +17,7 @@ use sqlx::{Connection as _, PgConnection};
 use super::looks;
 use super::place::{Place, WORKER, scope_of};
 use crate::support::case::{Case, rows_of};
+use crate::support::roles::Purpose;
 use crate::support::store::{claimed, moved, pass, settling};
 use crate::support::time::eventually;
 
@@ -250,7 +251,7 @@ async fn feed(place: &Place) {
     // A transaction of another test may be under way.
     eventually(placed, async || "no full batch".to_owned()).await;
     let next = "SELECT count(*) FROM reconciler.next_verdicts('mail', 100)";
-    let mut explained = PgConnection::connect(&place.url())
+    let mut explained = PgConnection::connect(&Purpose::Platform.url(&place.url()))
         .await
         .expect("a connection");
     let given = sqlx::query_scalar(next).fetch_one(&mut explained).await;

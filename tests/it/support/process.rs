@@ -21,6 +21,18 @@ use tokio::time::timeout;
 use super::roles::Purpose;
 use super::time::TIMEOUT;
 
+/// Verbs that open no database.
+const NO_DATABASE: [&str; 8] = [
+    "config",
+    "completions",
+    "man",
+    "probe",
+    "token",
+    "version",
+    "--version",
+    "--help",
+];
+
 /// The binary, with nothing in its environment but the URL of a database, unless that is empty. It connects as the role
 /// that runs this verb in production, unless the URL is that of another one.
 pub(crate) fn program(url: &str, arguments: &[&str]) -> std::process::Command {
@@ -28,6 +40,9 @@ pub(crate) fn program(url: &str, arguments: &[&str]) -> std::process::Command {
     command.env_clear().args(arguments).stdin(Stdio::null());
     if !url.is_empty() {
         let purpose = Purpose::of_verb(arguments);
+        let connects = !arguments.iter().any(|it| NO_DATABASE.contains(it));
+        let is_known = purpose.is_some() || !connects || !Purpose::is_nobodys(url);
+        assert!(is_known, "nobody is known to run {arguments:?}");
         let url = purpose.map_or_else(|| url.to_owned(), |purpose| purpose.url(url));
         command.env("RECONCILER_DATABASE_URL", url);
     }

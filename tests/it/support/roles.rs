@@ -80,16 +80,23 @@ impl Purpose {
     }
 
     /// Who runs this verb; nobody in particular where it is about no database.
+    /// Whoever looks without judging does so as the console.
     pub(super) fn of_verb(arguments: &[&str]) -> Option<Self> {
         arguments.iter().find_map(|argument| match *argument {
-            "demo" => Some(Self::Owner),
-            "migrate" => Some(Self::Migrator),
-            "serve" => Some(Self::Console),
+            "demo" | "grants" => Some(Self::Owner),
+            "migrate" | "uninstall" | "forget" => Some(Self::Migrator),
+            "serve" | "runs" | "list" | "wait" | "opinions" => Some(Self::Console),
             "doctor" | "enqueue" | "explain" | "queue" | "reconcile" | "sweep" | "work" => {
                 Some(Self::Worker)
             }
             _ => None,
         })
+    }
+
+    /// Whether the URL is the superuser's, as whom no verb is ever run.
+    pub(super) fn is_nobodys(url: &str) -> bool {
+        url.parse::<Url>()
+            .is_ok_and(|url| url.username() == SUPERUSER)
     }
 
     /// Where its role finds the database of `url`, the superuser's. A file is everybody's, and a URL that names another

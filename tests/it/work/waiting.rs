@@ -4,6 +4,7 @@ use restore_reconciler::internals::doctor::{self, list_rights};
 
 use crate::console::{Ask, Serving, Settings};
 use crate::support::case::{Case, world};
+use crate::support::roles::Purpose;
 use crate::support::scene::{dismiss, until_answered, until_ready, until_said};
 use crate::support::store::Fixture;
 use crate::support::time::eventually;
@@ -89,4 +90,22 @@ async fn a_url_that_cannot_be_followed_ends_the_process_at_once() {
     let (code, said) = said_by(unknown, &["work"]).await;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("cannot be used"), "{said}");
+}
+
+/// A database that is not there yet is waited for as well, and so is a password that is not known yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_created_later_is_waited_for() {
+    let on = Fixture::empty_postgres().await;
+    let database = on.value("SELECT current_database()").await.expect("a name");
+    let later = format!("later_{database}");
+    let url = on.url_of(Purpose::Worker).replacen(&database, &later, 1);
+    let worker = Worker::start(&url, None).await;
+    let worker = worker.unwrap_or_else(|why| panic!("{why}"));
+    until_said(&worker, "does not exist (SQLSTATE 3D000)").await;
+    on.execute_as_superuser(&format!("CREATE DATABASE {later}"))
+        .await;
+    until_said(&worker, "does not hold the platform's tables").await;
+    dismiss(worker).await;
+    on.execute_as_superuser(&format!("DROP DATABASE {later} WITH (FORCE)"))
+        .await;
 }
