@@ -288,6 +288,11 @@ impl Health {
         self.state().beats.insert(name, Some(now));
     }
 
+    /// Whether any loop has turned yet.
+    pub fn has_begun(&self) -> bool {
+        self.state().beats.values().any(Option::is_some)
+    }
+
     /// The queue was asked for jobs, or looked through for unreadable ones, and has answered. Not to be called for what
     /// merely reached the database.
     pub fn polled(&self) {

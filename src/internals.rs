@@ -76,7 +76,7 @@ pub mod sweep {
     pub use crate::sweep::{Pass, Scope, rehearse, sweep};
 }
 pub mod telemetry {
-    pub use crate::telemetry::{Format, start};
+    pub use crate::telemetry::{Format, Spans, start};
     pub mod names {
         pub use crate::telemetry::names::{OUTCOME, RUN_ID};
     }

@@ -38,6 +38,7 @@
 //! | [`console`] | what is answered over HTTP: the probes of a worker; pages and an API for who may look |
 //! | [`views`] | the shapes in which runs, restores, environments and the queue are shown, whoever shows them |
 //! | [`metrics`] | every number that is exported, declared once |
+//! | [`http`] | one request to a probe or a collector |
 //! | [`telemetry`], [`clock`] | log lines; the one place that reads a clock |
 //!
 //! A program enters by [`main`]; tests and measurements reach in through [`internals`]. All else is private, so that the
@@ -79,6 +80,7 @@ mod console;
 mod demo;
 mod doctor;
 mod health;
+mod http;
 #[doc(hidden)]
 pub mod internals;
 mod metrics;

@@ -38,7 +38,7 @@ pub(super) fn show(error: &Error, screen: &mut Screen) -> Exit {
         because: texts.collect(),
         advice: advice_for(error),
     };
-    if screen.output.is_json() {
+    if screen.output.is_json() || screen.logs_json {
         screen.json_note(&Document::Error(failed));
         return Exit::CouldNotRun;
     }

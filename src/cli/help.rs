@@ -12,12 +12,20 @@ const HEADINGS: [(&str, &[&str]); 5] = [
     ("Install", &["migrate", "grants", "forget", "uninstall"]),
     (
         "This program",
-        &["demo", "config", "token", "completions", "man", "version"],
+        &[
+            "demo",
+            "config",
+            "probe",
+            "token",
+            "completions",
+            "man",
+            "version",
+        ],
     ),
 ];
 
 /// One example a verb.
-const EXAMPLES: [(&str, &str); 28] = [
+const EXAMPLES: [(&str, &str); 29] = [
     ("doctor", "doctor --survey"),
     ("runs", "runs --undecided --workspace 3 --older-than 2h"),
     ("explain", "explain 4711"),
@@ -43,6 +51,7 @@ const EXAMPLES: [(&str, &str); 28] = [
     ("config show", "config show"),
     ("config schema", "config schema --of output"),
     ("config", "config show"),
+    ("probe", "probe http://127.0.0.1:9646/readyz"),
     ("token", "token ops --all-workspaces"),
     (
         "completions",

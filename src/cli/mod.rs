@@ -24,6 +24,7 @@ mod man;
 mod migrate;
 mod opinions;
 pub mod output;
+mod probe;
 mod progress;
 mod queue;
 mod reason;
@@ -35,6 +36,7 @@ mod serve;
 mod session;
 mod settings;
 mod since;
+mod supervisor;
 mod survey;
 mod sweep;
 mod table;
@@ -60,7 +62,7 @@ use screen::{Colour, Output, Screen};
 use session::Session;
 
 use crate::config::{Environment, Log};
-use crate::telemetry;
+use crate::telemetry::{self, Format};
 
 /// Threads of a worker, and of the console.
 const WORKER_THREADS: usize = 2;
@@ -100,6 +102,8 @@ enum Command {
     Man(man::Args),
     /// Make a token for the console, and print it with its section of the configuration.
     Token(token::Args),
+    /// Ask a worker or a console whether it is well; for containers that have no other program to ask with.
+    Probe(probe::Args),
     /// Say which program this is, with what it was built, and by which rules it judges.
     Version,
 }
@@ -214,6 +218,7 @@ fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::
         Command::Completions(args) => completions::run(screen, &args, &mut command()),
         Command::Man(args) => man::run(screen, &args, command()),
         Command::Token(args) => token::run(screen, &args),
+        Command::Probe(args) => probe::run(screen, &args),
         Command::Version => version::run(screen),
         Command::Config(command) => {
             settings::run(screen, &command, cli.config.as_deref(), &environment)
@@ -221,10 +226,18 @@ fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::
         Command::OnDatabase(verb) => {
             let config = Session::load_config(cli.config.as_deref(), &environment)?;
             let no_color = environment.terminal().no_color || cli.color == Colour::Never;
+            screen.logs_json = config.log.format == Format::Json
+                && matches!(verb, OnDatabase::Work(_) | OnDatabase::Serve);
             let filter = log_filter(&config.log, cli.verbose, &verb);
-            let collector = environment.collector();
-            let telemetry = telemetry::start(filter, config.log.format, no_color, collector)
-                .context("cannot start logging")?;
+            let spans = environment.spans();
+            let telemetry = telemetry::start(
+                filter,
+                config.log.format,
+                no_color,
+                environment.journal(),
+                &spans,
+            )
+            .context("cannot start logging")?;
             let session = Session {
                 screen,
                 config,

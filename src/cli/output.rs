@@ -71,6 +71,8 @@ pub enum Document {
     Token(TokenMade),
     /// `version`
     Version(Build),
+    /// `probe`
+    Probe(Probed),
     /// `config show`
     ConfigShow(SettingList),
     /// Any command that could not do its work.
@@ -485,6 +487,17 @@ pub struct TokenMade {
     pub token: String,
     /// The token's entry of `console.tokens` in the configuration.
     pub entry: Token,
+}
+
+/// What a process said of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Probed {
+    /// Where it was asked.
+    pub url: String,
+    /// The status of the answer, 200 where it is well.
+    pub status: u16,
+    /// The answer itself.
+    pub said: String,
 }
 
 /// Which program this is.

@@ -76,6 +76,8 @@ impl Tint {
 /// Standard output and standard error.
 pub(super) struct Screen {
     pub(super) output: Output,
+    /// Whether errors are written as JSON, because logs are.
+    pub(super) logs_json: bool,
     results: Stream,
     notes: Stream,
     /// Where text is folded; none where a program reads it.
@@ -103,6 +105,7 @@ impl Screen {
         let columns = terminal.columns.or_else(asked);
         Self {
             output,
+            logs_json: false,
             results: Stream::new("stdout", io::stdout(), io::stdout().is_terminal(), colour),
             notes: Stream::new("stderr", io::stderr(), io::stderr().is_terminal(), colour),
             columns: columns.map(|columns| columns.clamp(COLUMNS_MIN, COLUMNS_MAX)),

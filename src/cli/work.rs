@@ -13,6 +13,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::interruption::{say_more_on_signal, stop_on_signal};
 use super::session::Session;
+use super::supervisor::keep_telling;
 use super::waiting::wait_for_database;
 use crate::console::{ConnectionLimits, serve_probes};
 use crate::doctor::{self, Level};
@@ -69,6 +70,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     ));
     let tidying = tokio::spawn(async move { exported.keep_tidy().await });
     session.screen.line(&format!("listening on {address}"))?;
+    let telling = tokio::spawn(keep_telling(Arc::clone(&health), stop.clone()));
     let worked = match connect(session, &health, &stop).await? {
         None => Ok(()),
         Some(store) => {
@@ -85,6 +87,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         }
     };
     tidying.abort();
+    telling.abort();
     answering.cancel();
     probes
         .await

@@ -9,6 +9,7 @@ use super::database_url::{DatabaseUrl, DatabaseUrlError};
 use super::error::ConfigError;
 use super::passfile::{PASS_FILE_VARIABLE, password_in, read_text};
 use crate::storage::{AddressError, Backend};
+use crate::telemetry::Spans;
 
 /// Names the configuration file, where `--config` does not.
 pub const CONFIG_VARIABLE: &str = "RECONCILER_CONFIG";
@@ -47,6 +48,8 @@ pub(super) const NAMES: [&str; 7] = [
 const TRACE_VARIABLE: &str = "TRACEPARENT";
 /// Holds the address of a collector of traces, as OpenTelemetry names it.
 const COLLECTOR_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// Holds the name by which spans are told apart from those of others, as OpenTelemetry names it.
+const SERVICE_VARIABLE: &str = "OTEL_SERVICE_NAME";
 
 /// What the environment says of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,6 +98,8 @@ pub struct Environment {
     home: Option<PathBuf>,
     trace: Option<OsString>,
     collector: Option<OsString>,
+    service: Option<OsString>,
+    journal: Option<OsString>,
     terminal: Terminal,
     /// Variables with the prefix of this program.
     settings: Vec<(String, OsString)>,
@@ -144,6 +149,8 @@ impl Environment {
             home: lookup("HOME").map(PathBuf::from),
             trace: lookup(TRACE_VARIABLE),
             collector: lookup(COLLECTOR_VARIABLE),
+            service: lookup(SERVICE_VARIABLE),
+            journal: lookup("JOURNAL_STREAM"),
             terminal: Terminal::from_lookup(&lookup),
             settings: Vec::new(),
         }
@@ -154,12 +161,21 @@ impl Environment {
         self.terminal
     }
 
-    /// Where spans are sent, if anywhere. Empty is as good as absent, as the variable's own specification has it.
-    pub fn collector(&self) -> Option<&str> {
-        self.collector
-            .as_ref()?
-            .to_str()
-            .filter(|text| !text.is_empty())
+    /// The file of systemd's journal, if it listens.
+    pub fn journal(&self) -> Option<&str> {
+        self.journal.as_ref()?.to_str()
+    }
+
+    /// Where spans are sent, if anywhere, and by which name. Empty is as good as absent, as the specification of these
+    /// variables has it.
+    pub fn spans(&self) -> Spans<'_> {
+        fn given(value: Option<&OsString>) -> Option<&str> {
+            value?.to_str().filter(|text| !text.is_empty())
+        }
+        Spans {
+            collector: given(self.collector.as_ref()),
+            service: given(self.service.as_ref()),
+        }
     }
 
     /// The trace that this program is part of. Others set the variable for others, so what is malformed is as

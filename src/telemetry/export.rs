@@ -7,17 +7,13 @@
 //! # Design notes
 //!
 //! There is no TLS: a collector, or an agent before it, is on this host or in its network. The SDK's own clients
-//! bring HTTP/2 or a second HTTP library; the one connection that is needed here is made with what answers probes.
+//! bring HTTP/2 or a second HTTP library.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::Uri;
-use hyper::client::conn::http1::handshake;
-use hyper::header::{HOST, HeaderValue};
-use hyper_util::rt::TokioIo;
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, TracerProvider as _,
 };
@@ -27,8 +23,8 @@ use opentelemetry_otlp::{
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use reconciler_jobs::restore_execute::request::QUEUE;
 use reconciler_jobs::trace::TraceContext;
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span, Subscriber};
@@ -38,6 +34,7 @@ use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::verbosity::is_ours;
+use crate::http::exchange;
 
 /// Where a collector takes spans, after its own address.
 const PATH: &str = "/v1/traces";
@@ -50,9 +47,6 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long the program may take to send its last spans.
 const LAST_WITHIN: Duration = Duration::from_secs(2);
-
-/// The longest answer that is read, in bytes.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Why spans cannot be sent.
 #[derive(Debug, thiserror::Error)]
@@ -77,8 +71,8 @@ pub(super) struct Export {
 }
 
 impl Export {
-    /// To the collector at `address`.
-    pub(super) fn to(address: &str) -> Result<Self, ExportError> {
+    /// To the collector at `address`, by the name of the service that the environment gives, or by our own.
+    pub(super) fn to(address: &str, service: Option<&str>) -> Result<Self, ExportError> {
         if !address.starts_with("http://") {
             return Err(ExportError::Address);
         }
@@ -101,7 +95,12 @@ impl Export {
             .map_err(ExportError::Exporter)?;
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
-            .with_resource(Resource::builder().with_service_name(SERVICE).build())
+            .with_resource(
+                Resource::builder()
+                    .with_service_name(service.unwrap_or(SERVICE).to_owned())
+                    .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+                    .build(),
+            )
             .build();
         Ok(Self {
             provider,
@@ -154,6 +153,14 @@ pub(super) fn join(span: &Span, trace: &TraceContext) {
     let _ = span.set_parent(caller);
 }
 
+/// Says of the span of a job what collectors know the jobs of any queue by.
+pub(super) fn describe(span: &Span, job: &str) {
+    span.set_attribute("messaging.system", "apalis");
+    span.set_attribute("messaging.destination.name", QUEUE);
+    span.set_attribute("messaging.operation.type", "process");
+    span.set_attribute("messaging.message.id", job.to_owned());
+}
+
 /// Where spans are sent, one connection for each batch of them.
 #[derive(Debug)]
 struct Collector {
@@ -165,7 +172,7 @@ struct Collector {
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         // The caller's thread belongs to no runtime.
-        let posting = async { tokio::time::timeout(ANSWER_WITHIN, post(request)).await };
+        let posting = async { tokio::time::timeout(ANSWER_WITHIN, exchange(request)).await };
         let posted = self.runtime.spawn(posting);
         let answer = match posted.await {
             Ok(Ok(answer)) => answer,
@@ -196,24 +203,4 @@ impl Collector {
             _ => {}
         }
     }
-}
-
-async fn post(mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-    let uri = request.uri();
-    let authority = uri.authority().ok_or("the address names no host")?;
-    let host = authority.host().trim_matches(['[', ']']);
-    let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await?;
-    let host = HeaderValue::from_str(authority.as_str())?;
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    *request.uri_mut() = Uri::try_from(path)?;
-    request.headers_mut().insert(HOST, host);
-
-    let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let (head, body) = sender
-        .send_request(request.map(Full::new))
-        .await?
-        .into_parts();
-    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await?;
-    Ok(Response::from_parts(head, body.to_bytes()))
 }

@@ -10,6 +10,7 @@
 
 #[cfg(feature = "otlp")]
 mod export;
+mod journal;
 pub mod names;
 mod verbosity;
 
@@ -125,8 +126,27 @@ impl Telemetry {
     }
 }
 
-/// Sends all events from here on to standard error, and spans to the collector at this address, if the program
-/// was built with the feature `otlp`.
+/// Where spans are sent, if the program was built with the feature `otlp`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spans<'a> {
+    /// The address of a collector.
+    pub collector: Option<&'a str>,
+    /// What this service is called there, if not by its own name.
+    pub service: Option<&'a str>,
+}
+
+#[cfg(feature = "otlp")]
+impl Spans<'_> {
+    fn export(&self) -> Option<Result<export::Export, export::ExportError>> {
+        let collector = self.collector?;
+        Some(export::Export::to(collector, self.service))
+    }
+}
+
+/// Sends all events from here on to standard error, and spans where they are wanted.
+///
+/// Where standard error leads to `journal`, which is what `JOURNAL_STREAM` says, lines of text have their priorities
+/// there.
 ///
 /// Colour appears where standard error is a terminal and `no_color` is false. Fails on a filter that
 /// cannot be read, and when called twice.
@@ -134,14 +154,22 @@ pub fn start(
     filter: &str,
     format: Format,
     no_color: bool,
-    collector: Option<&str>,
+    journal: Option<&str>,
+    spans: &Spans<'_>,
 ) -> Result<Telemetry, TelemetryError> {
     let colour = !no_color && io::stderr().is_terminal();
     let (verbosity, filter) = Verbosity::new(parse_filter(filter)?);
-    let lines = subscriber(filter, format, colour, io::stderr);
+    // Lines of JSON hold their level anyway.
+    let journal = journal.filter(|_| format == Format::Text);
+    let lines = subscriber(filter, format, colour, journal::JournalLines::new(journal));
+    if format == Format::Json {
+        std::panic::set_hook(Box::new(
+            |panic| tracing::error!(panic = %panic, "a task panicked"),
+        ));
+    }
     #[cfg(feature = "otlp")]
     {
-        let (export, failure) = match collector.map(export::Export::to).transpose() {
+        let (export, failure) = match spans.export().transpose() {
             Ok(export) => (export, None),
             Err(error) => (None, Some(error)),
         };
@@ -158,7 +186,7 @@ pub fn start(
     #[cfg(not(feature = "otlp"))]
     {
         lines.try_init()?;
-        if collector.is_some() {
+        if spans.collector.is_some() {
             tracing::debug!(
                 "spans are sent nowhere: this program was built without the feature otlp"
             );

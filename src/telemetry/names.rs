@@ -80,6 +80,8 @@ names! {
     VIEWER_NAME = "viewer.name",
     /// Where a request over HTTP comes from.
     CLIENT_ADDRESS = "client.address",
+    /// What a span is to a collector of traces, which takes it from here.
+    SPAN_KIND = "otel.kind",
 }
 
 /// A job was taken and is read.
@@ -97,6 +99,7 @@ pub fn trigger_receive(job: &str) -> Span {
 pub fn job_run(job: &str, run: RunId, trace: Option<TraceContext>) -> Span {
     let span = tracing::debug_span!(
         "job.run",
+        { SPAN_KIND } = "consumer",
         { JOB_ID } = job,
         { RUN_ID } = run.0,
         { TRACE_ID } = trace.map(|trace| field::display(trace.trace_id())),
@@ -105,6 +108,8 @@ pub fn job_run(job: &str, run: RunId, trace: Option<TraceContext>) -> Span {
         { REASON } = Empty,
     );
     join(&span, trace);
+    #[cfg(feature = "otlp")]
+    super::export::describe(&span, job);
     span
 }
 

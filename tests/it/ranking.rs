@@ -14,7 +14,7 @@ type Ranks = &'static [&'static [&'static str]];
 const LIBRARY: Ranks = &[
     &["clock"],
     &["health", "metrics"],
-    &["telemetry::verbosity"],
+    &["http", "telemetry::journal", "telemetry::verbosity"],
     &["telemetry::export"],
     &["telemetry::names"],
     &["telemetry"],
@@ -161,7 +161,13 @@ const LIBRARY: Ranks = &[
     &["demo::error", "demo::report", "demo::seen"],
     &["demo::through_queue", "demo::volume"],
     &["demo"],
-    &["cli::exit", "cli::help", "cli::output", "cli::table"],
+    &[
+        "cli::exit",
+        "cli::help",
+        "cli::output",
+        "cli::supervisor",
+        "cli::table",
+    ],
     &["cli::screen"],
     &[
         "cli::completions",
@@ -194,6 +200,7 @@ const LIBRARY: Ranks = &[
     &["cli::reconcile", "cli::serve"],
     &[
         "cli::demo",
+        "cli::probe",
         "cli::settings",
         "cli::sweep",
         "cli::token",

@@ -6,12 +6,21 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use restore_reconciler::internals::config::Config;
+use rustix::process::Signal;
 use tempfile::TempDir;
+use tokio::net::UnixDatagram;
+use tokio::time::timeout;
 
 use crate::manual::is_taken;
+use crate::support::process::{Process, program};
+use crate::support::scene::until_ready;
+use crate::support::store::Fixture;
+use crate::support::time::TIMEOUT;
 
 const UNIT: &str = include_str!("../../config/systemd/restore-reconciler.service");
-const PROGRAM: &str = "/usr/local/bin/restore-reconciler";
+const CONSOLE: &str = include_str!("../../config/systemd/restore-reconciler-console.service");
+/// Found in /usr/local/bin or /usr/bin, whichever there is.
+const PROGRAM: &str = "ExecStart=restore-reconciler ";
 /// The highest exposure that is accepted, in tenths of systemd's points; releases differ a little.
 const EXPOSURE_MAX: u32 = 15;
 
@@ -42,13 +51,13 @@ const SWITCHED_ON: &str = "
     RestrictSUIDSGID";
 
 /// What starts and stops it.
-const LIFE: &str = "EnvironmentFile ExecStart KillSignal Restart RestartPreventExitStatus RestartSec TimeoutStopSec Type";
+const LIFE: &str = "EnvironmentFile ExecStart KillSignal Restart RestartPreventExitStatus RestartSec TimeoutStopSec Type WatchdogSec";
 
 /// Directives by section and name; the values of one that is repeated are joined by `;`.
-fn directives() -> BTreeMap<(String, String), String> {
+fn directives(unit: &str) -> BTreeMap<(String, String), String> {
     let mut section = String::new();
     let mut found = BTreeMap::<_, String>::new();
-    for line in UNIT.lines().filter(|line| !line.starts_with('#')) {
+    for line in unit.lines().filter(|line| !line.starts_with('#')) {
         if let Some(name) = line.strip_prefix('[') {
             name.strip_suffix(']').expect(line).clone_into(&mut section);
         } else if let Some((name, value)) = line.split_once('=') {
@@ -64,7 +73,11 @@ fn directives() -> BTreeMap<(String, String), String> {
 }
 
 fn value_of(section: &str, name: &str) -> String {
-    let found = directives().remove(&(section.to_owned(), name.to_owned()));
+    value_in(UNIT, section, name)
+}
+
+fn value_in(unit: &str, section: &str, name: &str) -> String {
+    let found = directives(unit).remove(&(section.to_owned(), name.to_owned()));
     found.unwrap_or_else(|| panic!("[{section}] {name}= is missing"))
 }
 
@@ -76,16 +89,21 @@ fn duration_of(section: &str, name: &str) -> Duration {
 
 #[test]
 fn the_service_is_confined_as_far_as_it_can_be() {
-    let mut all = directives();
-    all.retain(|(section, _), _| section == "Service");
-    let service = all.into_iter().map(|((_, name), value)| (name, value));
-    let mut service: BTreeMap<_, _> = service.collect();
-    let switched_on = SWITCHED_ON.split_whitespace().map(|name| (name, "yes"));
-    for (name, value) in SANDBOX.iter().copied().chain(switched_on) {
-        assert_eq!(service.remove(name).as_deref(), Some(value), "{name}");
+    for (unit, life) in [
+        (UNIT, LIFE),
+        (CONSOLE, LIFE.trim_end_matches(" WatchdogSec")),
+    ] {
+        let mut all = directives(unit);
+        all.retain(|(section, _), _| section == "Service");
+        let service = all.into_iter().map(|((_, name), value)| (name, value));
+        let mut service: BTreeMap<_, _> = service.collect();
+        let switched_on = SWITCHED_ON.split_whitespace().map(|name| (name, "yes"));
+        for (name, value) in SANDBOX.iter().copied().chain(switched_on) {
+            assert_eq!(service.remove(name).as_deref(), Some(value), "{name}");
+        }
+        let rest: Vec<_> = service.into_keys().collect();
+        assert_eq!(rest.join(" "), life, "known, each named in this test");
     }
-    let rest: Vec<_> = service.into_keys().collect();
-    assert_eq!(rest.join(" "), LIFE, "known, each named in this test");
 }
 
 #[test]
@@ -108,14 +126,19 @@ fn a_worker_that_a_run_keeps_ending_is_started_until_the_run_is_given_up() {
 
 #[test]
 fn no_secret_has_a_place_in_the_unit_and_probes_are_local() {
-    let environment = value_of("Service", "EnvironmentFile");
-    assert_eq!(environment, "/etc/restore-reconciler/environment");
-    let command = value_of("Service", "ExecStart");
-    let (program, arguments) = command.split_once(' ').unwrap();
-    assert_eq!(program, PROGRAM);
-    let is_local = arguments.contains("work --listen 127.0.0.1:");
-    assert!(is_local, "{arguments}");
-    assert!(!command.contains("://"), "{command}");
+    for (unit, file, verb) in [
+        (UNIT, "environment", "work --listen 127.0.0.1:"),
+        (CONSOLE, "console.environment", "serve"),
+    ] {
+        let environment = value_in(unit, "Service", "EnvironmentFile");
+        assert_eq!(environment, format!("/etc/restore-reconciler/{file}"));
+        let command = value_in(unit, "Service", "ExecStart");
+        assert!(command.contains(verb), "{command}");
+        assert!(
+            unit.contains(PROGRAM) && !command.contains("://"),
+            "{command}"
+        );
+    }
 }
 
 /// Runs systemd-analyze on the unit, with a program that is there. None without systemd-analyze.
@@ -127,7 +150,11 @@ fn analyze(arguments: &[&str], unit: &str) -> Option<Output> {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("restore-reconciler.service");
     let program = env!("CARGO_BIN_EXE_restore-reconciler");
-    fs::write(&path, unit.replace(PROGRAM, program)).unwrap();
+    fs::write(
+        &path,
+        unit.replace(PROGRAM, &format!("ExecStart={program} ")),
+    )
+    .unwrap();
     let mut command = Command::new("systemd-analyze");
     Some(command.args(arguments).arg(path).output().unwrap())
 }
@@ -145,6 +172,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
         return eprintln!("systemd-analyze is not installed; the other tests have read the unit");
     };
     assert_eq!(faults(&output), [""; 0]);
+    assert_eq!(faults(&verify(CONSOLE).unwrap()), [""; 0]);
     let mistyped = UNIT.replace("ProtectHome=", "ProtectHouse=");
     let found = faults(&verify(&mistyped).unwrap()).concat();
     assert!(found.contains("ProtectHouse"), "it would say so: {found}");
@@ -168,7 +196,118 @@ fn systemd_finds_the_service_little_exposed() {
 
 #[test]
 fn its_command_line_is_one_that_the_program_takes() {
-    let command = value_of("Service", "ExecStart");
-    let (_, arguments) = command.split_once(' ').unwrap();
-    assert!(is_taken(arguments), "{command}");
+    for unit in [UNIT, CONSOLE] {
+        let command = value_in(unit, "Service", "ExecStart");
+        let (_, arguments) = command.split_once(' ').unwrap();
+        assert!(is_taken(arguments), "{command}");
+    }
+}
+
+/// A supervisor that listens as systemd does.
+struct Supervisor {
+    socket: UnixDatagram,
+    heard: Vec<String>,
+    _directory: TempDir,
+}
+
+impl Supervisor {
+    /// With a worker on this database, and its standard error.
+    async fn over(url: &str, variables: &[(&str, &str)]) -> (Self, Process) {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let mut command = program(url, &["work", "--listen", "127.0.0.1:0"]);
+        command
+            .env("NOTIFY_SOCKET", &path)
+            .envs(variables.iter().copied());
+        let worker = Process::spawn(&command, 50).await;
+        let worker = worker.unwrap_or_else(|why| panic!("{why}"));
+        let supervisor = Self {
+            socket,
+            heard: Vec::new(),
+            _directory: directory,
+        };
+        (supervisor, worker)
+    }
+
+    /// Listens until it is told this.
+    async fn hears(&mut self, words: &str) {
+        let mut buffer = [0; 4096];
+        while !self.heard.iter().any(|said| said.contains(words)) {
+            let received = timeout(TIMEOUT, self.socket.recv(&mut buffer)).await;
+            let length = received.unwrap_or_else(|_| panic!("no {words}: {:?}", self.heard));
+            let said = String::from_utf8_lossy(&buffer[..length.unwrap()]);
+            self.heard.push(said.into_owned());
+        }
+    }
+}
+
+/// A worker that was started before its tables uses up none of its starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_is_told_what_a_worker_is_doing() {
+    let on = Fixture::empty_postgres().await;
+    let (mut supervisor, worker) = Supervisor::over(&on.url, &[]).await;
+    supervisor.hears("READY=1").await;
+    supervisor.hears("WATCHDOG=1").await;
+    supervisor.hears("STATUS=").await;
+    let before_ready = supervisor
+        .heard
+        .iter()
+        .take_while(|said| !said.contains("READY=1"));
+    assert!(before_ready.count() <= 1, "{:?}", supervisor.heard);
+    assert!(
+        !supervisor.heard.concat().contains("STATUS=working"),
+        "{:?}",
+        supervisor.heard
+    );
+    on.furnish().await;
+    on.set_up_queue().await;
+    supervisor.hears("STATUS=working").await;
+    worker.tell(Signal::TERM);
+    supervisor.hears("STOPPING=1").await;
+    assert_eq!(worker.ended().await.0, Some(0));
+}
+
+/// Whoever looks at the journal of warnings sees warnings.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_for_the_journal_have_their_priorities_and_lines_of_json_are_json() {
+    let on = Fixture::postgres().await.with_queue().await;
+    let shell = |log: &str| {
+        let worker = program(&on.url, &["--verbose", "work", "--listen", "127.0.0.1:0"]);
+        let mut shell = Command::new("sh");
+        // The journal's stream is the one that standard error leads to.
+        let line = "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"";
+        shell
+            .args(["-c", line])
+            .arg(worker.get_program())
+            .args(worker.get_args());
+        shell
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("RECONCILER_LOG__FORMAT", log);
+        shell.envs(
+            worker
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        shell
+    };
+    for (format, is_so) in [
+        (
+            "text",
+            (|line: &str| line.starts_with("<6>") || line.starts_with("<4>")) as fn(&str) -> bool,
+        ),
+        ("json", |line| {
+            serde_json::from_str::<serde_json::Value>(line).is_ok()
+        }),
+    ] {
+        let worker = Process::spawn(&shell(format), 200).await;
+        let worker = worker.unwrap_or_else(|why| panic!("{why}"));
+        until_ready(&worker).await;
+        let (code, said) = worker.terminate().await;
+        assert_eq!(code, Some(0), "{said}");
+        let lines: Vec<&str> = said.lines().map(str::trim_start).collect();
+        let are_so = lines.len() > 2 && lines.iter().all(|line| is_so(line));
+        assert!(are_so, "{format}: {said}");
+    }
 }

@@ -17,6 +17,10 @@ pub(crate) struct Span {
     pub(crate) fields: BTreeMap<String, String>,
     /// The fields of the lines within it.
     pub(crate) events: Vec<BTreeMap<String, String>>,
+    /// 5 for a consumer's, 1 for one within a program.
+    pub(crate) kind: Option<u64>,
+    /// What is said of the program that it is from.
+    pub(crate) resource: BTreeMap<String, String>,
     /// The spans it follows from.
     pub(crate) links: Vec<String>,
 }
@@ -86,8 +90,10 @@ impl Collector {
         let mut spans = Vec::new();
         for posted in posted.iter() {
             for resource in Message::read(&posted.body).messages(1) {
+                let program = resource.messages(1).next();
+                let program = program.map_or_else(BTreeMap::new, |program| fields(&program, 1));
                 for scope in resource.messages(2) {
-                    spans.extend(scope.messages(2).map(|span| span_of(&span)));
+                    spans.extend(scope.messages(2).map(|span| span_of(&span, &program)));
                 }
             }
         }
@@ -95,12 +101,14 @@ impl Collector {
     }
 }
 
-fn span_of(span: &Message<'_>) -> Span {
+fn span_of(span: &Message<'_>, program: &BTreeMap<String, String>) -> Span {
     Span {
         trace: hex(span.bytes(1)),
         id: hex(span.bytes(2)),
         parent: hex(span.bytes(4)),
         name: span.text(5),
+        kind: span.number(6),
+        resource: program.clone(),
         fields: fields(span, 9),
         events: span.messages(11).map(|event| fields(&event, 3)).collect(),
         links: span.messages(13).map(|link| hex(link.bytes(2))).collect(),

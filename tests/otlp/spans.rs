@@ -68,6 +68,7 @@ impl Scene {
             .env("RECONCILER_CONFIG", &config)
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
             .env("OTEL_BSP_SCHEDULE_DELAY", "50")
+            .env("OTEL_SERVICE_NAME", "ours")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -155,6 +156,23 @@ async fn a_job_is_part_of_the_trace_of_whoever_asked() {
     assert_eq!(received.fields["job.id"], running.fields["job.id"]);
     assert_eq!(running.fields["verdict.decision_id"], decision);
     assert_eq!(running.links, [received.id.as_str()]);
+    // By the names that others know as well.
+    assert_eq!(running.kind, Some(5));
+    assert_eq!(running.fields["messaging.system"], "apalis");
+    assert_eq!(
+        running.fields["messaging.destination.name"],
+        "restore.execute"
+    );
+    assert_eq!(running.fields["messaging.operation.type"], "process");
+    assert_eq!(
+        running.fields["messaging.message.id"],
+        running.fields["job.id"]
+    );
+    assert_eq!(running.resource["service.name"], "ours");
+    assert_eq!(
+        running.resource["service.version"],
+        env!("CARGO_PKG_VERSION")
+    );
 
     let batch = named(&spans, "settle.batch");
     assert_eq!(batch.links, [running.id.as_str()]);

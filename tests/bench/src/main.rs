@@ -114,8 +114,14 @@ fn main() -> ExitCode {
 async fn run(args: &Args) -> anyhow::Result<()> {
     let environment = Environment::read();
     let no_color = environment.terminal().no_color;
-    let _telemetry = telemetry::start(LOG_FILTER, telemetry::Format::default(), no_color, None)
-        .context("cannot start logging")?;
+    let _telemetry = telemetry::start(
+        LOG_FILTER,
+        telemetry::Format::default(),
+        no_color,
+        None,
+        &telemetry::Spans::default(),
+    )
+    .context("cannot start logging")?;
     let Some(url) = environment.database_url()? else {
         bail!(
             "no server is named: set {DATABASE_URL_VARIABLE} to postgres://USER:PASSWORD@HOST:PORT/DATABASE"
