@@ -21,15 +21,10 @@ pub(super) fn run(screen: &mut Screen, reason: ReasonCode) -> anyhow::Result<Exi
 }
 
 fn entry(reason: ReasonCode) -> String {
-    format!(
-        "### `{reason}`\n\n{}\n\n- **What it means:** {}\n- **What it does not mean:** {}\n\
-         - **What to look at:** {}\n- **What to do:** {}\n",
-        reason.sentence(),
-        reason.impact(),
-        reason.does_not_mean(),
-        reason.look_at(),
-        reason.next_action(),
-    )
+    let head = format!("### `{reason}`\n\n{}\n\n", reason.sentence());
+    let points = reason.explained();
+    let points = points.map(|(heading, text)| format!("- **{heading}:** {text}\n"));
+    head + &points.concat()
 }
 
 #[cfg(test)]

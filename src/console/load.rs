@@ -11,18 +11,18 @@ use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
-use reconciler_jobs::restore_execute::Policy;
+use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 use reconciler_jobs::trace::TraceContext;
 use tracing::field;
 
 use super::access::Viewer;
 use super::cache::{SurveyCache, SurveyScope};
 use super::problem::Problem;
-use super::query::{EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, RunQuery};
+use super::query::{EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, RunQuery, parse_id};
 use crate::config::{self, Capability, Config};
 use crate::storage::QueueState;
 use crate::storage::reader::{
-    EnvironmentSeen, QueueScope, Reader, Requests, RunInFull, Walk, Workspaces,
+    EnvironmentSeen, Found, QueueScope, Reader, Requests, RunInFull, Walk, Workspaces,
 };
 use crate::telemetry::names::{RUN_ID, TRACE_ID, VIEWER_NAME};
 use crate::views::Visibility;
@@ -68,6 +68,34 @@ pub struct ConsoleState {
     pub(super) metrics: config::Metrics,
     /// When this process started, by its own clock.
     pub(super) started: Timestamp,
+}
+
+/// What has an id that somebody looks for.
+pub struct Hit {
+    /// What it is.
+    pub label: String,
+    /// Its page.
+    pub href: String,
+}
+
+impl From<Found> for Hit {
+    fn from(found: Found) -> Self {
+        let (label, href) = match found {
+            Found::Run(run) => (format!("Run {run}"), format!("/runs/{run}")),
+            Found::Restore(restore) => {
+                (format!("Restore {restore}"), format!("/restores/{restore}"))
+            }
+            Found::Evidence(run) => (
+                format!("Evidence of run {run}"),
+                format!("/runs/{run}/evidence"),
+            ),
+            Found::Decision(run) => (
+                format!("Verdict of run {run}"),
+                format!("/runs/{run}#verdict"),
+            ),
+        };
+        Self { label, href }
+    }
 }
 
 impl Viewer {
@@ -303,6 +331,31 @@ impl ConsoleState {
             "a run was asked for"
         );
         Ok(asked)
+    }
+
+    /// What the viewer may see that has the id in `text`, or is the reason code that it names.
+    pub(super) async fn find_by_id(
+        &self,
+        viewer: &Viewer,
+        text: &str,
+    ) -> Result<Vec<Hit>, Problem> {
+        viewer.require(Capability::RunsView)?;
+        if let Some(reason) = ReasonCode::parse(text) {
+            return Ok(vec![Hit {
+                label: reason.to_string(),
+                href: format!("/reasons/{reason}"),
+            }]);
+        }
+        let id = parse_id(text.trim_start_matches('#'));
+        let is_digest = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let decision = is_digest.then(|| text.to_ascii_lowercase());
+        if id.is_none() && decision.is_none() {
+            return Ok(Vec::new());
+        }
+        let with_evidence = viewer.visibility().evidence;
+        let of = &viewer.workspaces;
+        let found = self.reader.find(of, id, decision, with_evidence).await?;
+        Ok(found.into_iter().map(Hit::from).collect())
     }
 
     async fn find(&self, viewer: &Viewer, run: RunId) -> Result<RunInFull, Problem> {

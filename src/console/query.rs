@@ -29,6 +29,9 @@ pub(super) const LIMIT: u32 = 50;
 /// How many runs a page has at most.
 pub(super) const LIMIT_MAX: u32 = 200;
 
+/// The longest text that is looked for, in bytes: twice a decision's id.
+const FIND_BYTES_MAX: usize = 64;
+
 /// A query for runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunQuery {
@@ -63,6 +66,12 @@ pub struct RunQuery {
 pub(super) struct EnvironmentQuery {
     pub(super) workspace: Option<WorkspaceId>,
     pub(super) after: Option<(WorkspaceId, EnvironmentId)>,
+}
+
+/// The id that somebody looks for, as it was typed; empty where nothing was.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct FindQuery {
+    pub(super) q: String,
 }
 
 /// What is wrong with a query.
@@ -216,6 +225,17 @@ impl QueryParameters for EnvironmentQuery {
     }
 }
 
+impl QueryParameters for FindQuery {
+    const NAMES: &'static [&'static str] = &["q"];
+
+    fn set(&mut self, name: &'static str, value: Option<&str>) -> Result<(), QueryError> {
+        let is_short = |text: &str| (text.len() <= FIND_BYTES_MAX).then(|| text.trim().to_owned());
+        let expected = "an id, a reason code, or nothing";
+        self.q = read(name, value, expected, is_short)?.unwrap_or_default();
+        Ok(())
+    }
+}
+
 impl RunQuery {
     /// Whether ages are asked for, which are measured from the database's clock.
     pub(super) fn needs_clock(&self) -> bool {
@@ -288,7 +308,7 @@ impl EnvironmentQuery {
 }
 
 /// An id in a path or a query: a positive number, written as numbers are.
-fn parse_id(text: &str) -> Option<i64> {
+pub(super) fn parse_id(text: &str) -> Option<i64> {
     let id = i64::from_str(text).ok().filter(|id| *id > 0)?;
     // Neither `+1` nor `01`: one thing has one address.
     (id.to_string() == text).then_some(id)

@@ -60,7 +60,11 @@ const LIBRARY: Ranks = &[
         "storage::reader::restores",
         "storage::reader::sweeps",
     ],
-    &["storage::reader::environments", "storage::reader::run"],
+    &[
+        "storage::reader::environments",
+        "storage::reader::found",
+        "storage::reader::run",
+    ],
     &[
         "storage::reader::later",
         "storage::reader::runs",

@@ -449,6 +449,18 @@ impl ReasonCode {
         )
     }
 
+    /// What is said of the code beside its sentence, each with its heading: by the console, the command line and the
+    /// runbook alike.
+    #[must_use]
+    pub fn explained(self) -> [(&'static str, &'static str); 4] {
+        [
+            ("What it means", self.impact()),
+            ("What it does not mean", self.does_not_mean()),
+            ("What to look at", self.look_at()),
+            ("What to do", self.next_action()),
+        ]
+    }
+
     /// The heading in the runbook that explains this code.
     #[must_use]
     pub fn anchor(self) -> String {

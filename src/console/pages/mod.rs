@@ -12,10 +12,12 @@ mod words;
 use askama::Template;
 use reconciler_jobs::reading::Availability;
 use reconciler_jobs::reading::now::Change;
-use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use reconciler_jobs::restore_execute::ReasonCode;
+use reconciler_jobs::restore_execute::reason::{CLAIM_BOUNDARY, Chapter};
 use reconciler_jobs::restore_execute::review::Standing;
 
 use super::access::Viewer;
+use super::load::Hit;
 use crate::config::Capability;
 use crate::postures::Coverage;
 use crate::views::Moment;
@@ -67,6 +69,8 @@ pub enum Menu {
     Runs,
     /// The queue and the sweeps.
     Queue,
+    /// What reason codes mean.
+    Reasons,
 }
 
 /// A place of the menu on a page.
@@ -110,11 +114,12 @@ impl Shell {
         }
     }
 
-    fn places(&self) -> [MenuLink; 3] {
+    fn places(&self) -> [MenuLink; 4] {
         [
             (Menu::Overview, "/", "Overview"),
             (Menu::Runs, "/runs", "Runs"),
             (Menu::Queue, "/queue", "Queue and sweeps"),
+            (Menu::Reasons, "/reasons", "Reasons"),
         ]
         .map(|(menu, href, label)| MenuLink {
             href,
@@ -150,6 +155,28 @@ pages! {
     ExplainPage = "explain.html" of Explanation;
     /// One restore.
     RestorePage = "restore.html" of Preparation;
+    /// What one reason code means.
+    ReasonPage = "reason.html" of ReasonCode;
+}
+
+/// Every reason code.
+#[derive(Template)]
+#[template(path = "reasons.html", config = "src/console/askama.toml")]
+pub struct ReasonsPage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+}
+
+/// What has an id that somebody looks for.
+#[derive(Template)]
+#[template(path = "find.html", config = "src/console/askama.toml")]
+pub struct FindPage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+    /// What is looked for.
+    pub sought: &'a str,
+    /// What was found.
+    pub hits: &'a [Hit],
 }
 
 /// The list of runs.

@@ -3,21 +3,25 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use reconciler_jobs::ids::{RestoreId, RunId};
+use reconciler_jobs::restore_execute::ReasonCode;
 
 use super::{
-    EvidencePage, ExplainPage, Form, Menu, OverviewPage, QueuePage, RestorePage, RunPage, RunsPage,
-    Shell, download,
+    EvidencePage, ExplainPage, FindPage, Form, Menu, OverviewPage, QueuePage, ReasonPage,
+    ReasonsPage, RestorePage, RunPage, RunsPage, Shell, download,
 };
+use crate::config::Capability;
 use crate::console::access::Viewer;
 use crate::console::load::{AppState, ConsoleState};
-use crate::console::problem::Problem;
-use crate::console::query::{EnvironmentQuery, FormQuery, PathId, Query, RunQuery, trace_of};
+use crate::console::problem::{OwnPage, Problem};
+use crate::console::query::{
+    EnvironmentQuery, FindQuery, FormQuery, PathId, Query, RunQuery, trace_of,
+};
 use crate::views::moment::{Moment, in_words};
 
 type HtmlPage = Result<Html<String>, Problem>;
@@ -40,6 +44,9 @@ pub(in crate::console) fn routes() -> Router<Arc<ConsoleState>> {
         .route("/runs/{run}/reconcile", post(reconcile))
         .route("/restores/{restore}", get(restore))
         .route("/queue", get(queue))
+        .route("/find", get(find))
+        .route("/reasons", get(reasons))
+        .route("/reasons/{code}", get(reason))
         .route("/assets/style.css", get(style))
         .route("/assets/icon.svg", get(icon))
 }
@@ -189,6 +196,46 @@ async fn queue(State(console): AppState, viewer: Viewer) -> HtmlPage {
         queue,
         sweeps,
     })
+}
+
+/// Leads to what has the id that is looked for, where that is one thing.
+async fn find(
+    State(console): AppState,
+    viewer: Viewer,
+    FormQuery(query): FormQuery<FindQuery>,
+) -> Result<Response, Problem> {
+    let hits = console.find_by_id(&viewer, &query.q).await?;
+    if let [only] = &*hits {
+        return Ok(Redirect::to(&only.href).into_response());
+    }
+    let page = render(&FindPage {
+        shell: &Shell::around("Find", Some(&viewer)),
+        sought: &query.q,
+        hits: &hits,
+    })?;
+    if hits.is_empty() && !query.q.is_empty() {
+        return Ok((StatusCode::NOT_FOUND, Extension(OwnPage), page).into_response());
+    }
+    Ok(page.into_response())
+}
+
+async fn reasons(viewer: Viewer) -> HtmlPage {
+    viewer.require(Capability::RunsView)?;
+    let shell = &Shell {
+        current: Some(Menu::Reasons),
+        ..Shell::around("Reasons", Some(&viewer))
+    };
+    render(&ReasonsPage { shell })
+}
+
+async fn reason(viewer: Viewer, Path(code): Path<String>) -> HtmlPage {
+    viewer.require(Capability::RunsView)?;
+    let answer = &ReasonCode::parse(&code).ok_or(StatusCode::NOT_FOUND)?;
+    let shell = &Shell {
+        current: Some(Menu::Reasons),
+        ..Shell::around(code, Some(&viewer))
+    };
+    render(&ReasonPage { shell, answer })
 }
 
 async fn style() -> Response {

@@ -8,7 +8,7 @@
 use std::borrow::Borrow;
 
 use reconciler_jobs::reading::attention::Tone;
-use reconciler_jobs::restore_execute::Outcome;
+use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use serde::Serialize;
 
 use crate::views::stored_word;
@@ -81,6 +81,18 @@ pub(super) const fn leg_class(leg: &LegWord) -> &'static str {
         LegWord::Gaps => "gaps",
         LegWord::NotAssessed | LegWord::NotShown => "open",
     }
+}
+
+/// The page of a reason code; none for a code that this version does not know.
+pub(super) fn reason_href(code: &impl ToString) -> Option<String> {
+    let reason = ReasonCode::parse(&code.to_string())?;
+    Some(format!("/reasons/{reason}"))
+}
+
+/// The pieces of a text, and whether each stands between backticks, as code does.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    let pieces = text.split('`').enumerate();
+    pieces.map(|(place, piece)| (place % 2 == 1, piece))
 }
 
 /// The word under which a value is stored, with spaces.

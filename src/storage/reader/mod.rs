@@ -20,6 +20,7 @@
 //! | `open` | connections that cannot write, and the one thing that may be asked for |
 //! | `run`, `runs` | one run in full; pages of runs |
 //! | `record` | what is on record of runs |
+//! | `found` | what has an id that somebody looks for |
 //! | `later` | verdicts that would be stronger today |
 //! | `restores` | a restore that may have no run, and what a restore points at |
 //! | `backups` | backup sets, and what was captured in them |
@@ -32,6 +33,7 @@
 
 mod backups;
 mod environments;
+mod found;
 mod later;
 mod names;
 mod open;
@@ -46,6 +48,7 @@ mod sweeps;
 
 pub use backups::ITEMS_MAX;
 pub use environments::{EnvironmentPage, EnvironmentSeen, OpenRuns, Walk, Walked};
+pub use found::Found;
 pub use names::{is_invisible, is_joiner};
 pub use open::{Reader, Requests, open_reader, open_requests, request_elsewhere};
 pub use queue::{QueueCount, QueueEntry, QueueListing, QueueScope, ShardJobs, WorkerSeen};

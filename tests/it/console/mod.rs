@@ -1,6 +1,7 @@
 //! The console over real sockets: who gets in, how they are kept in bounds, and what abuse comes to.
 
 mod access;
+mod find;
 mod hostile;
 mod metrics;
 mod pages;

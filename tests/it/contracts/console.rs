@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use restore_reconciler::internals::clock::Stopwatch;
 use serde_json::Value;
@@ -138,6 +139,7 @@ fn crawl(serving: &Serving) -> BTreeMap<String, String> {
     let mut ahead = VecDeque::from(["/".to_owned()]);
     while let Some(path) = ahead.pop_front() {
         let answer = serving.masked(&path);
+        assert!(answer.contains(": 200 OK"), "{answer}");
         for href in hrefs(&answer) {
             if known.insert(href.clone()) {
                 ahead.push_back(href);
@@ -155,9 +157,26 @@ fn hrefs(page: &str) -> impl Iterator<Item = String> {
         .filter_map(|rest| rest.split('"').next())
         .filter(|href| href.starts_with('/'))
         .map(|href| {
-            let href = href.replace("&#38;", "&");
+            let href = href.replace("&#38;", "&").replace("&amp;", "&");
             href.split('#').next().unwrap_or_default().to_owned()
         })
+}
+
+/// Reason codes on a page that do not lead to what they mean.
+fn codes_that_lead_nowhere(page: &str) -> Vec<&str> {
+    let before = page.split("<code>").skip(1);
+    let codes = before.filter_map(|rest| rest.split("</code>").next());
+    let leads = |code: &&str| {
+        page.contains(&format!(
+            "<a href=\"/reasons/{code}\"><code>{code}</code></a>"
+        ))
+    };
+    let bare = |code: &str| page.matches(&format!("<code>{code}</code>")).count();
+    let linked = |code: &str| page.matches(&format!("\"><code>{code}</code></a>")).count();
+    codes
+        .filter(|code| ReasonCode::parse(code).is_some())
+        .filter(|code| !leads(code) || bare(code) != linked(code))
+        .collect()
 }
 
 /// One line per answer: its address and its digest. The answers are left below `target`.
@@ -183,6 +202,14 @@ fn every_page_and_every_answer_reads_as_it_read() {
 
     let pages = crawl(&serving);
     assert!(pages.len() > 300, "{} pages", pages.len());
+    for code in ReasonCode::ALL {
+        assert!(pages.contains_key(&format!("/reasons/{code}")), "{code}");
+    }
+    let shown = pages.values().filter(|page| page.contains("text/html"));
+    let bare: Vec<&str> = shown
+        .flat_map(|page| codes_that_lead_nowhere(page))
+        .collect();
+    assert!(bare.is_empty(), "{bare:?}");
     insta::assert_snapshot!("pages", digests(&pages));
     let answers = pages.keys().filter_map(|path| {
         let (first, id) = path.trim_start_matches('/').split_once('/')?;

@@ -91,7 +91,7 @@ pub(super) async fn spend(place: &Place, first: i64) -> Result<(), StoreError> {
     let store = &place.store;
     looks::look(place, first).await?;
     jobs(place, &page(first)).await?;
-    looks(store, &page(first)).await?;
+    looks(place, &page(first)).await?;
     suspects(place, &page(first + PAGE)).await?;
     operators(place, &page(first + 2 * PAGE)).await?;
     let start = SweepStart {
@@ -172,11 +172,17 @@ async fn take(place: &Place) -> Vec<ClaimedJob> {
     taken.into_iter().map(held).collect()
 }
 
-async fn looks(store: &Store, runs: &[RunId]) -> Result<(), StoreError> {
+async fn looks(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
+    let store = &place.store;
     let (reader, all) = (store.reader(), Workspaces::All);
     reader.assess(&all, runs, &settling().policy).await?;
     reader.assess(&all, &runs[..1], &settling().policy).await?;
-    assert!(reader.load_verdict(&all, runs[1]).await?.is_some());
+    let verdict = reader.load_verdict(&all, runs[1]).await?;
+    let decision = verdict.map(|verdict| verdict.decision_id);
+    assert!(decision.is_some());
+    let found = place.reader.find(&all, Some(runs[1].0), decision, true);
+    let found = found.await?;
+    assert!(found.len() >= 2, "{found:?}");
     store.load_rechecks(500, &Admission::default()).await?;
     reader.load_standings(&all, runs).await?;
     reader.load_jobs(runs[1], 20).await?;

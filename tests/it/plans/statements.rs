@@ -154,6 +154,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("describe_runs", A_PAGE),
     reads("find_orphaned_runs", ALL_OPEN),
     reads("find_environment", NONE),
+    reads("find_by_id", 2 * ONE),
     reads("find_restore", ONE),
     reads("find_sources", ONE),
     reads("list_environments", NONE),

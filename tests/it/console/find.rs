@@ -1,0 +1,86 @@
+//! `/find`: what has an id, and nothing of what lies elsewhere.
+
+use serde_json::Value;
+
+use super::platform::{DELETED, ELSEWHERE, FAILED, LINKED, OWN, PROVEN, id};
+use super::server::{CHIEF, GUEST, MEMBER, Server};
+
+/// A decision, and a snapshot of evidence, that nobody made.
+const NONE: [&str; 2] = ["00000000000000000000000000000000", "987654321"];
+
+/// The decision about a run that is proven, and its evidence.
+fn proof(server: &Server, workspace: i64) -> [String; 2] {
+    let run = server.get(&format!("/api/v1/runs/{}", id(workspace, PROVEN)), CHIEF);
+    let run = run.json();
+    let text = |path: &str| match run.pointer(path).expect(path) {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    ["/verdict/decision_id", "/evidence/snapshot/id"].map(text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_leads_to_what_has_it() {
+    let server = Server::start().await;
+    let find = |sought: &str, token: &str| server.get(&format!("/find?q={sought}"), token);
+    let [decision, evidence] = proof(&server, OWN);
+    let proven = id(OWN, PROVEN);
+    for (sought, location) in [
+        (
+            id(OWN, LINKED).to_string(),
+            format!("/runs/{}", id(OWN, LINKED)),
+        ),
+        // Its restore was deleted.
+        (
+            format!("+%23{}+", id(OWN, DELETED)),
+            format!("/runs/{}", id(OWN, DELETED)),
+        ),
+        (decision.clone(), format!("/runs/{proven}#verdict")),
+        (decision.to_uppercase(), format!("/runs/{proven}#verdict")),
+        (
+            "restore.items_mixed".to_owned(),
+            "/reasons/restore.items_mixed".to_owned(),
+        ),
+    ] {
+        find(&sought, MEMBER).leads_to(&location);
+    }
+    let both = find(&id(OWN, FAILED).to_string(), MEMBER);
+    assert_eq!(both.status, 200);
+    for href in ["/runs/1002", "/restores/1002"] {
+        assert!(both.body.contains(&format!("href=\"{href}\"")), "{both:?}");
+    }
+    for sought in ["", "?q=", "?q=%20"] {
+        assert_eq!(server.get(&format!("/find{sought}"), MEMBER).status, 200);
+    }
+    for sought in ["x".repeat(65), "1&q=2".to_owned(), "1&x=2".to_owned()] {
+        assert_eq!(find(&sought, MEMBER).status, 400, "{sought}");
+    }
+    // Evidence, run and restore have one id; who may not see evidence does not learn that there is any.
+    let href = format!("href=\"/runs/{proven}/evidence\"");
+    for (token, is_told) in [(MEMBER, true), (GUEST, false)] {
+        let listed = find(&evidence, token);
+        assert_eq!(listed.body.contains(&href), is_told, "{listed:?}");
+    }
+    find(&decision, GUEST).leads_to(&format!("/runs/{proven}#verdict"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_elsewhere_is_found_by_nobody_else() {
+    let server = Server::start().await;
+    let find = |sought: &str, token: &str| {
+        let mut answer = server.get(&format!("/find?q={sought}"), token);
+        answer
+            .headers
+            .retain(|(name, _)| name != "date" && name != "content-length");
+        answer.body = answer.body.replace(sought, "");
+        answer.bytes = 0;
+        answer
+    };
+    for (foreign, none) in proof(&server, ELSEWHERE).iter().zip(NONE) {
+        assert_ne!(find(foreign, CHIEF).status, 404, "{foreign} is there");
+        for token in [MEMBER, GUEST] {
+            assert_eq!(find(foreign, token), find(none, token), "{foreign}");
+            assert_eq!(find(foreign, token).status, 404);
+        }
+    }
+}
