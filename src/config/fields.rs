@@ -83,3 +83,16 @@ pub(super) fn distinct_texts(found: SectionValue<'_>) -> Option<Vec<String>> {
     let distinct: BTreeSet<&String> = texts.iter().collect();
     (distinct.len() == texts.len()).then_some(texts)
 }
+
+/// The most similar of `names`, if one is similar enough to be meant.
+pub(super) fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
+    names
+        .iter()
+        .map(|near| {
+            let likeness = strsim::jaro_winkler(&name.to_lowercase(), &near.to_lowercase());
+            (likeness, *near)
+        })
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, near)| near)
+}

@@ -15,6 +15,7 @@ mod database_url;
 mod environment;
 mod error;
 mod fields;
+mod links;
 mod log;
 mod metrics;
 mod passfile;
@@ -45,6 +46,7 @@ pub use environment::{
     CONFIG_VARIABLE, DATABASE_URL_VARIABLE, Environment, LISTEN_URL_VARIABLE, Terminal,
 };
 pub use error::{ConfigError, FILE_BYTES_MAX};
+pub use links::{Linked, Links, addresses};
 pub use log::Log;
 pub use metrics::Metrics;
 pub use rules::Rules;
@@ -200,7 +202,7 @@ impl Config {
         Ok(self)
     }
 
-    /// Every setting by key, with its value.
+    /// Every setting by key, with its value; without those that have none.
     pub fn settings(&self) -> Vec<(String, Json)> {
         let all = self.to_json();
         let sections = all.as_object().into_iter().flatten();
@@ -208,7 +210,7 @@ impl Config {
             let keys = keys.as_object().into_iter().flatten();
             keys.map(move |(key, value)| (joined(section, key), value.clone()))
         });
-        settings.collect()
+        settings.filter(|(_, value)| !value.is_null()).collect()
     }
 
     /// The checked-in file that lists every key with its default and what it means.

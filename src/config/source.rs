@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue, Deserializer};
 use super::console::TOKEN_PREFIX;
 use super::environment::{DATABASE_URL_VARIABLE, LISTEN_URL_VARIABLE, READ_URL_VARIABLE};
 use super::error::ConfigError;
+use super::fields::nearest;
 
 const SHOWN_CHARS_MAX: usize = 80;
 /// Keys that people try to put a database URL or password under, with the variable each belongs in.
@@ -171,8 +172,12 @@ fn key_at(table: &DeTable<'_>, path: &str, offset: usize) -> Option<(String, Ran
         .find_map(|(key, value): (_, &Spanned<DeValue<'_>>)| {
             let full = joined(path, key.get_ref());
             match value.get_ref() {
-                // A section may stand in several places, so its own span says little.
-                DeValue::Table(section) => key_at(section, &full, offset),
+                // A section may stand in several places, so its own span is the last resort.
+                DeValue::Table(section) => {
+                    let inner = key_at(section, &full, offset);
+                    let whole = || value.span().contains(&offset).then(|| (full, value.span()));
+                    inner.or_else(whole)
+                }
                 _ => value.span().contains(&offset).then(|| (full, value.span())),
             }
         })
@@ -218,17 +223,4 @@ fn shown(text: &str) -> String {
 fn names_in(section: &Json) -> Vec<&str> {
     let keys = section.as_object().into_iter().flat_map(|map| map.keys());
     keys.map(String::as_str).collect()
-}
-
-/// The most similar of `names`, if one is similar enough to be meant.
-pub(super) fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
-    names
-        .iter()
-        .map(|near| {
-            let likeness = strsim::jaro_winkler(&name.to_lowercase(), &near.to_lowercase());
-            (likeness, *near)
-        })
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, near)| near)
 }

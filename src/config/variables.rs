@@ -11,7 +11,8 @@ use toml::{Table, Value};
 
 use super::environment::{Environment, NAMES, PREFIX};
 use super::error::ConfigError;
-use super::source::{nearest, value_at};
+use super::fields::nearest;
+use super::source::value_at;
 
 /// What parts a section from its key.
 const PART: &str = "__";

@@ -3,6 +3,7 @@
 //! **Invariant:** what a viewer may not know to exist is not found, whatever else is wrong with the question; what
 //! exists and may not be seen is refused only after that.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -19,7 +20,7 @@ use super::access::Viewer;
 use super::cache::{SurveyCache, SurveyScope};
 use super::problem::Problem;
 use super::query::{EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, RunQuery, parse_id};
-use crate::config::{self, Capability, Config};
+use crate::config::{self, Capability, Config, Links};
 use crate::storage::QueueState;
 use crate::storage::reader::{
     EnvironmentSeen, Found, QueueScope, Reader, Requests, RunInFull, Walk, Workspaces,
@@ -129,6 +130,12 @@ impl ConsoleState {
             metrics: config.metrics.clone(),
             started,
         }
+    }
+
+    /// Templates of the platform's addresses.
+    fn links(&self) -> Cow<'_, Links> {
+        let links = self.settings.links.as_ref();
+        links.map_or_else(Cow::default, Cow::Borrowed)
     }
 
     fn judging(&self, viewer: &Viewer) -> Judging<'_> {
@@ -288,7 +295,8 @@ impl ConsoleState {
     pub(super) async fn run(&self, viewer: &Viewer, run: RunId) -> Result<RunDetail, Problem> {
         let found = self.find(viewer, run).await?;
         viewer.require(Capability::RunsView)?;
-        Ok(RunDetail::new(&found, viewer.visibility(), &self.freshness))
+        let detail = RunDetail::new(&found, viewer.visibility(), &self.freshness);
+        Ok(detail.linked(&self.links()))
     }
 
     /// One run's evidence, for whoever may see it.
@@ -375,7 +383,7 @@ impl ConsoleState {
             .await?
             .ok_or(StatusCode::NOT_FOUND)?;
         viewer.require(Capability::RunsView)?;
-        Ok(Preparation::new(&found, self.judging(viewer)))
+        Ok(Preparation::new(&found, self.judging(viewer)).linked(&self.links()))
     }
 
     /// The queue and whoever works on it.

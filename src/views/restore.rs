@@ -19,6 +19,7 @@ use super::environment::{BackupShown, Judging};
 use super::run::{AttentionShown, Card, SummaryShown, attention_shown, labelled, summary, tone};
 use super::state::{KnownRun, RunStateShown};
 use super::{Labelled, Moment, Named, Step, Visibility};
+use crate::config::{Linked, Links, addresses};
 use crate::storage::reader::RestoreSeen;
 
 /// One restore.
@@ -74,6 +75,9 @@ pub struct Preparation {
     pub attention: AttentionShown,
     /// What none of this claims.
     pub claim_boundary: &'static str,
+    /// Pages of the platform about what is shown, where the configuration has templates of their addresses.
+    #[serde(skip_serializing_if = "Links::is_empty")]
+    pub links: Links,
 }
 
 /// One gate.
@@ -180,7 +184,22 @@ impl Preparation {
             summary: summary(result.summary),
             attention: attention_shown(&seen, &found.record, None),
             claim_boundary: CLAIM_BOUNDARY,
+            links: Links::new(),
         }
+    }
+
+    /// With the addresses that the platform has for what is shown.
+    #[must_use]
+    pub fn linked(mut self, templates: &Links) -> Self {
+        self.links = addresses(templates, |of| match of {
+            Linked::Run => self.proof.run.map(|run| run.0),
+            Linked::Restore => Some(self.restore.0),
+            Linked::BackupSet => self.source.set.as_ref().map(|set| set.id.0),
+            Linked::Environment => Some(self.environment.id.0),
+            Linked::Workspace => Some(self.workspace.id.0),
+            Linked::Evidence => None,
+        });
+        self
     }
 
     /// What the restore restores, for people.

@@ -24,6 +24,7 @@ use super::state::{KnownRun, RunState, RunStateShown};
 use super::timeline::{Event, events};
 use super::verdict::{Exception, LegResult, LegWord, Reason, RefusedVerdict, Verdict, leg_state};
 use super::{Labelled, Moment, Named, Place, Step, Visibility, gone, stored_word};
+use crate::config::{Linked, Links, addresses};
 use crate::storage::Assessment;
 use crate::storage::reader::{RunInFull, RunOnRecord, RunSeen};
 
@@ -83,6 +84,9 @@ pub struct RunDetail {
     pub claim_boundary: &'static str,
     /// Words, counts and ids for whoever has to look closer.
     pub diagnostics: Vec<Diagnostic>,
+    /// Pages of the platform about what is shown, where the configuration has templates of their addresses.
+    #[serde(skip_serializing_if = "Links::is_empty")]
+    pub links: Links,
 }
 
 /// How a restore reads: status, reason, impact, and what to do next. It looks no calmer than what is on record, and
@@ -300,11 +304,27 @@ impl RunDetail {
                 .map(Claim::label),
             claim_boundary: CLAIM_BOUNDARY,
             diagnostics: diagnostics(row, verdict.as_ref(), visibility),
+            links: Links::new(),
             refusal: row.record.refusal.as_ref().map(RefusedVerdict::from),
             closed_by: ClosedBy::of(row),
             opinion: OpinionShown::beside(row),
             verdict,
         }
+    }
+
+    /// With the addresses that the platform has for what is shown.
+    #[must_use]
+    pub fn linked(mut self, templates: &Links) -> Self {
+        let restore = self.restore.as_ref();
+        self.links = addresses(templates, |of| match of {
+            Linked::Run => Some(self.run.0),
+            Linked::Restore => restore.map(|it| it.id.0),
+            Linked::BackupSet => restore?.backup_set.map(|set| set.0),
+            Linked::Evidence => self.evidence.snapshot.map(|it| it.id.0),
+            Linked::Environment => self.place.environment.as_ref().map(|it| it.id.0),
+            Linked::Workspace => Some(self.place.workspace.id.0),
+        });
+        self
     }
 
     /// Whether anybody can still close the run.

@@ -85,7 +85,7 @@ const LIBRARY: Ranks = &[
     &["config::error"],
     &["config::passfile"],
     &["config::environment", "config::fields"],
-    &["config::section"],
+    &["config::links", "config::section"],
     &[
         "config::console",
         "config::database",

@@ -3,6 +3,7 @@
 mod database_url;
 mod environment;
 mod file;
+mod links;
 mod places;
 mod schedule;
 mod tokens;

@@ -102,8 +102,8 @@ fn the_documented_range_of_every_duration_is_the_one_that_holds() {
     let texts = every.iter().filter(is_text).count();
     assert_eq!(
         texts,
-        durations.len() + 9,
-        "only settling.mode, act_in and not_before, sweep.schedule, console.listen, database.row_security and time_shift, \
+        durations.len() + 10,
+        "only settling.mode, act_in and not_before, sweep.schedule, console.listen and time_zone, database.row_security and time_shift, \
          and log.filter and log.format are other texts"
     );
 }

@@ -1,6 +1,7 @@
 //! `/find`: what has an id, and nothing of what lies elsewhere.
 
-use serde_json::Value;
+use restore_reconciler::internals::config::Config;
+use serde_json::{Map, Value, json};
 
 use super::platform::{DELETED, ELSEWHERE, FAILED, LINKED, OWN, PROVEN, id};
 use super::server::{CHIEF, GUEST, MEMBER, Server};
@@ -62,6 +63,47 @@ async fn an_id_leads_to_what_has_it() {
         assert_eq!(listed.body.contains(&href), is_told, "{listed:?}");
     }
     find(&decision, GUEST).leads_to(&format!("/runs/{proven}#verdict"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_and_the_api_lead_to_the_platform() {
+    let server = Server::start_with(|config, _| {
+        let links = "[console.links]\nrun = \"https://atlas.example/{workspace}/{run}\"\n\
+            restore = \"https://atlas.example/restores/{restore}\"\n\
+            evidence = \"https://atlas.example/evidence/{evidence}\"\n";
+        let links = Config::parse(links, "x.toml").expect(links).console.links;
+        config.console.links = links;
+    })
+    .await;
+    let run = id(OWN, PROVEN);
+    let [.., evidence] = proof(&server, OWN);
+    let expected = json!({
+        "run": format!("https://atlas.example/{OWN}/{run}"),
+        "restore": format!("https://atlas.example/restores/{run}"),
+        "evidence": format!("https://atlas.example/evidence/{evidence}"),
+    });
+    for (page, api) in [("runs", ""), ("restores", "/gates")] {
+        let links = server
+            .get(&format!("/api/v1/{page}/{run}{api}"), MEMBER)
+            .json()["links"]
+            .clone();
+        let shown = server.get(&format!("/{page}/{run}"), MEMBER);
+        for (of, href) in links.as_object().expect("links") {
+            assert_eq!(*href, expected[of], "{page}: {of}");
+            let link = format!("<a href={href} rel=\"noreferrer\">{of}</a>");
+            assert!(shown.body.contains(&link), "{link}: {shown:?}");
+        }
+        assert_eq!(
+            links.as_object().map(Map::len),
+            Some(if page == "runs" { 3 } else { 2 })
+        );
+    }
+    // What a viewer may not see has no address either.
+    let run = server.get(&format!("/api/v1/runs/{run}"), GUEST).json();
+    assert!(
+        run["links"]["evidence"].is_null() && run["links"]["run"].is_string(),
+        "{run}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
