@@ -25,7 +25,7 @@ pub mod console {
     pub mod pages {
         pub use crate::console::pages::{
             EvidencePage, ExplainPage, Form, LoginPage, OverviewPage, ProblemPage, QueuePage,
-            RestorePage, RunPage, RunsPage, Shell,
+            Refresh, RestorePage, RunPage, RunsPage, Shell,
         };
     }
 }

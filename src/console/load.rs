@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health;
@@ -65,6 +66,8 @@ pub struct ConsoleState {
     cache: SurveyCache,
     /// Who gets in.
     pub(super) settings: config::Console,
+    /// The zone in which pages show moments.
+    pub(super) zone: TimeZone,
     /// What is exported for dashboards.
     pub(super) metrics: config::Metrics,
     /// When this process started, by its own clock.
@@ -113,6 +116,11 @@ impl ConsoleState {
         self.reader.behind()
     }
 
+    /// The database's clock.
+    pub(super) async fn now(&self) -> Result<Timestamp, Problem> {
+        Ok(self.reader.now().await?)
+    }
+
     /// Everything is read through `reader`; asking for runs through `requests` is the only thing that writes.
     pub fn new(reader: Reader, requests: Requests, config: &Config, started: Timestamp) -> Self {
         let settings = config.console.clone();
@@ -126,6 +134,7 @@ impl ConsoleState {
                 ..backup_health::BackupThresholds::default()
             },
             cache: SurveyCache::default(),
+            zone: settings.zone(),
             settings,
             metrics: config.metrics.clone(),
             started,

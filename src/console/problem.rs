@@ -24,6 +24,9 @@ pub(super) struct Problem {
     retry_after: Option<Duration>,
 }
 
+/// The kind of a refusal for want of a capability.
+const FORBIDDEN: &str = "forbidden";
+
 /// Goes with a refusal that is a page of its own, and stays as it is.
 #[derive(Clone, Copy)]
 pub(super) struct OwnPage;
@@ -108,6 +111,11 @@ impl Problem {
         .after(Duration::from_secs(5))
     }
 
+    /// Whether the viewer lacks a capability.
+    pub(super) fn is_about_rights(&self) -> bool {
+        self.kind == FORBIDDEN
+    }
+
     pub(super) fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
     }
@@ -186,7 +194,7 @@ impl From<StatusCode> for Problem {
 
 impl From<Forbidden> for Problem {
     fn from(Forbidden(capability): Forbidden) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "You may not do this")
+        Self::new(StatusCode::FORBIDDEN, FORBIDDEN, "You may not do this")
             .saying(format!("Your token has no capability {capability}."))
     }
 }

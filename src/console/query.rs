@@ -29,6 +29,9 @@ pub(super) const LIMIT: u32 = 50;
 /// How many runs a page has at most.
 pub(super) const LIMIT_MAX: u32 = 200;
 
+/// Stops a page that looks again by itself.
+const STOPPED: (&str, &str) = ("refresh", "off");
+
 /// The longest text that is looked for, in bytes: twice a decision's id.
 const FIND_BYTES_MAX: usize = 64;
 
@@ -111,7 +114,9 @@ pub(super) trait QueryParameters: Default {
     fn parse_form(text: &str) -> Result<Self, QueryError> {
         let mut query = Self::default();
         let mut given = Vec::new();
-        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        // What a page that looks again by itself is told is no filter.
+        let pairs = form_urlencoded::parse(text.as_bytes());
+        for (name, value) in pairs.filter(|(name, value)| (&**name, &**value) != STOPPED) {
             let known = Self::NAMES.iter().copied().find(|known| *known == name);
             let name = known.ok_or_else(|| QueryError::Unknown {
                 known: Self::NAMES.join(", "),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ impl JsonSchema for Moment {
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.strftime("%Y-%m-%d %H:%M:%S UTC"))
+        f.write_str(&self.in_zone(&TimeZone::UTC))
     }
 }
 
@@ -41,6 +42,12 @@ impl Moment {
     /// The moment in RFC 3339, for attributes and files that machines read.
     pub fn rfc3339(&self) -> String {
         self.0.to_string()
+    }
+
+    /// The moment in a time zone, which is named beside it.
+    pub fn in_zone(&self, zone: &TimeZone) -> String {
+        let zoned = self.0.to_zoned(zone.clone());
+        zoned.strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
     }
 
     /// How long before `as_of` it was, in two units at most: `3 h 20 min ago`; or in how long it will be.

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{StatusCode, header};
 use reconciler_jobs::ids::WorkspaceId;
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use subtle::ConstantTimeEq as _;
@@ -27,6 +28,8 @@ pub(in crate::console) struct Viewer {
     pub(in crate::console) can: Arc<BTreeSet<Capability>>,
     /// The token that it came by; none where no tokens are configured.
     pub(super) token: Option<TokenId>,
+    /// What it asks for: the host, the path and the query of the request.
+    pub(in crate::console) address: Arc<str>,
     /// What its forms send back. None for those who sent a bearer token, whom no other site can imitate.
     pub(in crate::console) form_token: Option<FormToken>,
 }
@@ -47,6 +50,7 @@ impl Viewer {
             workspaces: workspaces.into(),
             can: token.capabilities.clone().into(),
             token: Some(id),
+            address: Arc::default(),
             form_token: None,
         }
     }
@@ -58,6 +62,7 @@ impl Viewer {
             workspaces: Workspaces::All.into(),
             can: BTreeSet::from(Capability::ALL).into(),
             token: None,
+            address: Arc::default(),
             form_token: Some(form_token),
         }
     }
@@ -82,7 +87,16 @@ impl<S: Sync> FromRequestParts<S> for Viewer {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
         let viewer = parts.extensions.get::<Option<Self>>();
-        viewer.cloned().flatten().ok_or(StatusCode::UNAUTHORIZED)
+        let viewer = viewer.cloned().flatten();
+        let host = parts
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+        let address = format!("{}{target}", host.unwrap_or_default()).into();
+        viewer
+            .map(|viewer| Self { address, ..viewer })
+            .ok_or(StatusCode::UNAUTHORIZED)
     }
 }
 

@@ -36,8 +36,7 @@ pub(super) async fn render(request: Request, next: Next) -> Response {
 
 /// The page for whoever asked; for nobody known, without a menu.
 fn to_page(problem: &Problem, viewer: Option<&Viewer>) -> Response {
-    let status = problem.status.as_u16();
-    let page = render_problem_page(problem.title, problem.detail(), status, viewer);
+    let page = render_problem_page(problem, viewer);
     problem.with_body("text/html; charset=utf-8", page.into_bytes())
 }
 

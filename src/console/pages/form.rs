@@ -1,7 +1,10 @@
 //! The filters above the list of runs, filled in as they were asked for.
 
+use std::borrow::Cow;
+
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
+use url::form_urlencoded;
 
 use super::words;
 use crate::console::query::RunQuery;
@@ -13,6 +16,8 @@ pub struct Form {
     pub(super) undecided: bool,
     pub(super) unproven: bool,
     pub(super) orphaned: bool,
+    /// What is wrong with them.
+    pub(super) error: Option<String>,
 }
 
 /// One filter.
@@ -33,13 +38,33 @@ pub(super) struct Choice {
 
 impl From<&RunQuery> for Form {
     fn from(query: &RunQuery) -> Self {
-        let given = query.pairs();
+        let given = query.pairs().into_iter();
+        Self::holding(given.map(|(name, value)| (name.into(), value.into())))
+    }
+}
+
+impl Form {
+    /// As it was sent, where it cannot be understood.
+    pub(super) fn refused(text: &str, error: String) -> Self {
+        Self {
+            error: Some(error),
+            ..Self::holding(form_urlencoded::parse(text.as_bytes()))
+        }
+    }
+
+    fn holding<'t>(given: impl Iterator<Item = (Cow<'t, str>, Cow<'t, str>)>) -> Self {
+        let given: Vec<_> = given.collect();
+        let is_set = |name: &str| {
+            given
+                .iter()
+                .any(|(it, value)| it == name && value == "true")
+        };
         let field = |name: &'static str, label, mode, choices| {
             let found = given.iter().find(|(given, _)| *given == name);
             Field {
                 name,
                 label,
-                value: found.map_or_else(String::new, |(_, value)| value.clone()),
+                value: found.map_or_else(String::new, |(_, value)| value.to_string()),
                 mode,
                 choices,
             }
@@ -54,9 +79,10 @@ impl From<&RunQuery> for Form {
                 field("older_than", "Older than", "text", Vec::new()),
                 field("younger_than", "Younger than", "text", Vec::new()),
             ],
-            undecided: query.undecided,
-            unproven: query.unproven,
-            orphaned: query.orphaned,
+            undecided: is_set("undecided"),
+            unproven: is_set("unproven"),
+            orphaned: is_set("orphaned"),
+            error: None,
         }
     }
 }

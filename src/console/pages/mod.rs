@@ -9,15 +9,19 @@ mod form;
 pub(super) mod routes;
 mod words;
 
+use std::any::Any;
+
 use askama::Template;
+use jiff::tz::TimeZone;
 use reconciler_jobs::reading::Availability;
 use reconciler_jobs::reading::now::Change;
-use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::reason::{CLAIM_BOUNDARY, Chapter};
 use reconciler_jobs::restore_execute::review::Standing;
+use reconciler_jobs::restore_execute::{RULESET, ReasonCode};
 
 use super::access::Viewer;
 use super::load::Hit;
+use super::problem::Problem;
 use crate::config::Capability;
 use crate::postures::Coverage;
 use crate::views::Moment;
@@ -40,12 +44,14 @@ pub struct Shell {
     pub title: String,
     /// The place in the menu that it belongs to.
     pub current: Option<Menu>,
-    /// Whether somebody is let in, so that the menu is shown.
+    /// Whether somebody is let in.
     pub is_in: bool,
     /// Who looks.
     pub viewer: String,
     /// Whether there is a session to end.
     pub can_log_out: bool,
+    /// Whether the viewer may see pages, so that the menu is shown.
+    pub can_view: bool,
     /// Whether the viewer may ask for runs.
     pub can_reconcile: bool,
     /// Whether the viewer may see evidence.
@@ -58,6 +64,55 @@ pub struct Shell {
     pub behind: Option<String>,
     /// Stands on every page.
     pub claim_boundary: &'static str,
+    /// Where the page is, for whoever reads it on paper.
+    pub address: String,
+    /// Whether the page looks again by itself.
+    pub refresh: Refresh,
+    /// What became of what the viewer just did.
+    pub notice: Option<String>,
+    /// The zone in which moments are shown.
+    pub zone: TimeZone,
+}
+
+/// Whether a page looks again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refresh {
+    /// What it shows stays, or somebody chose a part of it.
+    Never,
+    /// After so many seconds.
+    Every(u32),
+    /// It would, and somebody stopped it.
+    Stopped,
+}
+
+impl askama::Values for Shell {
+    fn get_value(&self, key: &str) -> Option<&dyn Any> {
+        (key == filters::ZONE).then_some(&self.zone)
+    }
+}
+
+mod filters {
+    //! What templates do with values.
+
+    use jiff::tz::TimeZone;
+
+    use crate::views::Moment;
+
+    /// By which name templates reach the zone.
+    pub(super) const ZONE: &str = "zone";
+
+    /// A moment in the zone of the page.
+    #[askama::filter_fn]
+    pub(super) fn zoned(at: &Moment, values: &dyn askama::Values) -> askama::Result<String> {
+        let zone = askama::get_value::<TimeZone>(values, ZONE);
+        Ok(at.in_zone(zone.unwrap_or(&TimeZone::UTC)))
+    }
+}
+
+/// A page, in its frame.
+pub(super) trait Page: Template {
+    /// What it is framed by.
+    fn shell(&self) -> &Shell;
 }
 
 /// The places of the menu.
@@ -105,13 +160,59 @@ impl Shell {
             is_in: viewer.is_some(),
             viewer: viewer.map_or_else(String::new, |viewer| viewer.name.to_string()),
             can_log_out: viewer.is_some_and(|viewer| !viewer.is_local()),
+            can_view: may(Capability::RunsView),
             can_reconcile: may(Capability::RunsReconcile),
             can_see_evidence: may(Capability::EvidenceView),
             csrf: form_token.map_or_else(String::new, |token| token.0.to_string()),
             as_of: None,
             behind: None,
             claim_boundary: CLAIM_BOUNDARY,
+            address: viewer.map_or_else(String::new, |viewer| viewer.address.to_string()),
+            refresh: Refresh::Never,
+            notice: None,
+            zone: TimeZone::UTC,
         }
+    }
+
+    /// Looks again after so many seconds: not where something is asked for behind the path, as by a form of filters.
+    fn refreshed(self, seconds: u32) -> Self {
+        let refresh = match self.address.split_once('?') {
+            None => Refresh::Every(seconds),
+            Some((_, "refresh=off")) => Refresh::Stopped,
+            Some(_) => Refresh::Never,
+        };
+        Self { refresh, ..self }
+    }
+
+    /// Says that the viewer asked for the run of this page at `at`, and looks again soon for what comes of it.
+    fn tell_of_request(&mut self, at: Moment, is_open: bool, as_of: Moment) {
+        let asked = format!("Asked at {} by {}.", at.in_zone(&self.zone), self.viewer);
+        let is_new = as_of.0.duration_since(at.0).as_secs() < 60;
+        self.notice = Some(match (is_open, is_new) {
+            (false, _) => format!("{asked} The run is closed."),
+            (true, true) => format!("{asked} It waits for a worker; this page looks again in 5 s."),
+            (true, false) => format!(
+                "{asked} The run is still open: it waits for proof, as its reason says, or no worker runs, which the \
+                 queue shows."
+            ),
+        });
+        if is_open {
+            self.refresh = Refresh::Every(if is_new { 5 } else { 30 });
+        }
+    }
+
+    /// The time zone of the page, where that is not UTC.
+    fn zone_name(&self) -> Option<&str> {
+        self.zone.iana_name().filter(|name| *name != "UTC")
+    }
+
+    /// The path of the page.
+    fn path(&self) -> &str {
+        let target = self
+            .address
+            .find('/')
+            .and_then(|start| self.address.get(start..));
+        target.unwrap_or("/").split('?').next().unwrap_or("/")
     }
 
     fn places(&self) -> [MenuLink; 4] {
@@ -129,6 +230,17 @@ impl Shell {
     }
 }
 
+/// Says of pages that a shell frames them.
+macro_rules! framed {
+    ($($name:ident),+) => {$(
+        impl Page for $name<'_> {
+            fn shell(&self) -> &Shell {
+                self.shell
+            }
+        }
+    )+};
+}
+
 /// Declares pages that show one answer and nothing beside it.
 macro_rules! pages {
     ($($(#[$about:meta])* $name:ident = $path:literal of $answer:ty;)+) => {$(
@@ -141,8 +253,12 @@ macro_rules! pages {
             /// What it shows.
             pub answer: &'a $answer,
         }
+
+        framed!($name);
     )+};
 }
+
+framed!(FindPage, QueuePage, ReasonsPage, RunsPage);
 
 pages! {
     /// Recovery posture and backup health, and what needs somebody.
@@ -231,6 +347,8 @@ pub struct ProblemPage<'a> {
     pub detail: Option<&'a str>,
     /// The HTTP status.
     pub status: u16,
+    /// Whether the viewer lacks a capability, which somebody can give.
+    pub is_about_rights: bool,
 }
 
 /// The form for a token, which leads back to `back`.
@@ -243,17 +361,13 @@ pub(super) fn render_login_page(back: &str, has_failed: bool) -> String {
 }
 
 /// A problem as a page, with the menu for whoever is let in.
-pub(super) fn render_problem_page(
-    title: &str,
-    detail: Option<&str>,
-    status: u16,
-    viewer: Option<&Viewer>,
-) -> String {
+pub(super) fn render_problem_page(problem: &Problem, viewer: Option<&Viewer>) -> String {
     render_alone(&ProblemPage {
-        shell: &Shell::around(title, viewer),
-        title,
-        detail,
-        status,
+        shell: &Shell::around(problem.title, viewer),
+        title: problem.title,
+        detail: problem.detail(),
+        status: problem.status.as_u16(),
+        is_about_rights: problem.is_about_rights(),
     })
 }
 

@@ -2,31 +2,42 @@
 
 use std::sync::Arc;
 
-use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use jiff::Timestamp;
 use reconciler_jobs::ids::{RestoreId, RunId};
 use reconciler_jobs::restore_execute::ReasonCode;
 
 use super::{
-    EvidencePage, ExplainPage, FindPage, Form, Menu, OverviewPage, QueuePage, ReasonPage,
-    ReasonsPage, RestorePage, RunPage, RunsPage, Shell, download,
+    EvidencePage, ExplainPage, FindPage, Form, Menu, OverviewPage, Page, QueuePage, ReasonPage,
+    ReasonsPage, Refresh, RestorePage, RunPage, RunsPage, Shell, download,
 };
 use crate::config::Capability;
 use crate::console::access::Viewer;
 use crate::console::load::{AppState, ConsoleState};
 use crate::console::problem::{OwnPage, Problem};
 use crate::console::query::{
-    EnvironmentQuery, FindQuery, FormQuery, PathId, Query, RunQuery, trace_of,
+    EnvironmentQuery, FindQuery, FormQuery, PathId, Query, QueryError, QueryParameters as _,
+    RunQuery, trace_of,
 };
 use crate::views::moment::{Moment, in_words};
+use crate::views::runs::RunList;
 
-type HtmlPage = Result<Html<String>, Problem>;
+type HtmlPage = Result<Response, Problem>;
 
 const RUNS: &str = "/runs";
+
+/// After how many seconds a page looks again whose answer changes by itself.
+const REFRESH_SECONDS: u32 = 30;
+
+/// Says in an address when a run was asked for, in seconds since 1970.
+const ASKED: &str = "asked=";
+
+/// For how long whoever asked for a run is told what became of that.
+const ASKED_SECONDS_MAX: i64 = 600;
 
 /// How long a browser may keep what is the same for everybody, in seconds: until the next login, roughly.
 const KEEP_ASSETS: HeaderValue = HeaderValue::from_static("public, max-age=3600");
@@ -62,15 +73,23 @@ fn shell(
     let behind = console.behind().map(in_words);
     Shell {
         behind,
+        zone: console.zone.clone(),
         ..Shell::new(viewer, title, current, as_of)
     }
 }
 
-fn render(page: &impl Template) -> HtmlPage {
-    page.render().map(Html).map_err(|error| {
+fn render(page: &impl Page) -> HtmlPage {
+    let shell = page.shell();
+    let rendered = page.render_with_values(shell).map_err(|error| {
         tracing::error!(%error, "a page cannot be rendered");
-        StatusCode::INTERNAL_SERVER_ERROR.into()
-    })
+        StatusCode::INTERNAL_SERVER_ERROR
+    })?;
+    let mut response = Html(rendered).into_response();
+    if let Refresh::Every(seconds) = shell.refresh {
+        let seconds = HeaderValue::from(seconds);
+        response.headers_mut().insert(header::REFRESH, seconds);
+    }
+    Ok(response)
 }
 
 async fn overview(
@@ -79,30 +98,57 @@ async fn overview(
     Query(query): Query<EnvironmentQuery>,
 ) -> HtmlPage {
     let answer = &console.overview(&viewer, &query, "/").await?;
-    let shell = &shell(
-        &console,
-        &viewer,
-        "Overview",
-        Some(Menu::Overview),
-        answer.as_of,
-    );
+    let needs = &answer.needs_attention;
+    let title = match needs.listed.len() as u64 + needs.unlisted {
+        0 => "Overview: nothing needs attention".to_owned(),
+        count => format!("Overview: {count} to look at"),
+    };
+    let menu = Some(Menu::Overview);
+    let shell = &shell(&console, &viewer, title, menu, answer.as_of).refreshed(REFRESH_SECONDS);
     render(&OverviewPage { shell, answer })
 }
 
-async fn runs(
-    State(console): AppState,
-    viewer: Viewer,
-    FormQuery(query): FormQuery<RunQuery>,
-) -> HtmlPage {
+async fn runs(State(console): AppState, viewer: Viewer, RawQuery(text): RawQuery) -> HtmlPage {
+    let text = text.unwrap_or_default();
+    let query = match RunQuery::parse_form(&text) {
+        Ok(query) => query,
+        Err(error) => return refuse_filters(&console, &viewer, &text, &error).await,
+    };
     let answer = &console.runs(&viewer, &query, RUNS).await?;
     let text = query.text(None);
+    let more = if answer.next.is_some() { "+" } else { "" };
+    let title = format!("Runs: {}{more}", answer.runs.len());
     render(&RunsPage {
-        shell: &shell(&console, &viewer, "Runs", Some(Menu::Runs), answer.as_of),
+        shell: &shell(&console, &viewer, title, Some(Menu::Runs), answer.as_of),
         answer,
         form: &Form::from(&query),
         csv: format!("{RUNS}.csv?{text}"),
         json: format!("{RUNS}.json?{text}"),
     })
+}
+
+/// The form as it was sent, with what is wrong about it.
+async fn refuse_filters(
+    console: &ConsoleState,
+    viewer: &Viewer,
+    text: &str,
+    error: &QueryError,
+) -> HtmlPage {
+    viewer.require(Capability::RunsView)?;
+    let as_of = Moment(console.now().await?);
+    let title = "Runs: the filters cannot be understood";
+    let page = render(&RunsPage {
+        shell: &shell(console, viewer, title, Some(Menu::Runs), as_of),
+        answer: &RunList {
+            as_of,
+            runs: Vec::new(),
+            next: None,
+        },
+        form: &Form::refused(text, error.to_string()),
+        csv: String::new(),
+        json: String::new(),
+    })?;
+    Ok((StatusCode::BAD_REQUEST, Extension(OwnPage), page).into_response())
 }
 
 async fn csv(
@@ -144,8 +190,15 @@ fn file(content_type: &'static str, ending: &str, is_cut: bool, body: Vec<u8>) -
 
 async fn run(State(console): AppState, viewer: Viewer, PathId(run): PathId) -> HtmlPage {
     let answer = &console.run(&viewer, RunId(run)).await?;
-    let title = format!("Run {run}");
-    let shell = &shell(&console, &viewer, title, Some(Menu::Runs), answer.as_of);
+    let title = format!("{}: run {run}", answer.state.label);
+    let mut shell = shell(&console, &viewer, title, Some(Menu::Runs), answer.as_of);
+    if answer.is_open() {
+        shell = shell.refreshed(REFRESH_SECONDS);
+    }
+    if let Some(at) = asked_at(&viewer, answer.as_of) {
+        shell.tell_of_request(at, answer.is_open(), answer.as_of);
+    }
+    let shell = &shell;
     render(&RunPage { shell, answer })
 }
 
@@ -171,12 +224,24 @@ async fn reconcile(
 ) -> Result<Redirect, Problem> {
     let trace = trace_of(&headers);
     console.reconcile(&viewer, RunId(run), trace).await?;
-    Ok(Redirect::to(&format!("{RUNS}/{run}#verdict")))
+    let at = console.now().await?.as_second();
+    Ok(Redirect::to(&format!("{RUNS}/{run}?{ASKED}{at}#decision")))
+}
+
+/// When the viewer asked for the run that is shown, as the address says that it was led to; long ago is never.
+fn asked_at(viewer: &Viewer, as_of: Moment) -> Option<Moment> {
+    let (_, query) = viewer.address.split_once('?')?;
+    let seconds = query.strip_prefix(ASKED)?.parse().ok()?;
+    let at = Timestamp::from_second(seconds).ok()?;
+    let age = as_of.0.duration_since(at).as_secs();
+    (-1..=ASKED_SECONDS_MAX)
+        .contains(&age)
+        .then_some(Moment(at))
 }
 
 async fn restore(State(console): AppState, viewer: Viewer, PathId(restore): PathId) -> HtmlPage {
     let answer = &console.restore(&viewer, RestoreId(restore)).await?;
-    let title = format!("Restore {restore}");
+    let title = format!("{}: restore {restore}", answer.card.status);
     let shell = &shell(&console, &viewer, title, None, answer.as_of);
     render(&RestorePage { shell, answer })
 }
@@ -184,13 +249,10 @@ async fn restore(State(console): AppState, viewer: Viewer, PathId(restore): Path
 async fn queue(State(console): AppState, viewer: Viewer) -> HtmlPage {
     let queue = &console.queue(&viewer).await?;
     let sweeps = &console.sweeps(&viewer).await?;
-    let shell = &shell(
-        &console,
-        &viewer,
-        "Queue and sweeps",
-        Some(Menu::Queue),
-        queue.as_of,
-    );
+    let entries: u64 = queue.counts.iter().map(|count| count.entries).sum();
+    let title = format!("Queue and sweeps: {entries}");
+    let menu = Some(Menu::Queue);
+    let shell = &shell(&console, &viewer, title, menu, queue.as_of).refreshed(REFRESH_SECONDS);
     render(&QueuePage {
         shell,
         queue,

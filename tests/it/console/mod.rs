@@ -2,6 +2,7 @@
 
 mod access;
 mod find;
+mod frame;
 mod hostile;
 mod metrics;
 mod pages;

@@ -10,11 +10,12 @@ mod scene;
 mod states;
 
 use askama::Template;
+use jiff::tz::TimeZone;
 use reconciler_jobs::reading::backup_health::BackupThresholds;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
-use restore_reconciler::internals::console::pages::{LoginPage, ProblemPage, Shell};
+use restore_reconciler::internals::console::pages::{LoginPage, ProblemPage, Refresh, Shell};
 use restore_reconciler::internals::views::environment::Judging;
 use restore_reconciler::internals::views::{Moment, Visibility};
 
@@ -28,12 +29,17 @@ fn shell(title: &str) -> Shell {
         is_in: true,
         viewer: "ops".to_owned(),
         can_log_out: true,
+        can_view: true,
         can_reconcile: true,
         can_see_evidence: true,
         csrf: "form-token".to_owned(),
         as_of: Some(Moment(scene::now())),
         behind: None,
         claim_boundary: CLAIM_BOUNDARY,
+        address: "console.example/x".to_owned(),
+        refresh: Refresh::Never,
+        notice: None,
+        zone: TimeZone::UTC,
     }
 }
 
@@ -43,6 +49,7 @@ fn outside(title: &str) -> Shell {
         is_in: false,
         viewer: String::new(),
         can_log_out: false,
+        can_view: false,
         can_reconcile: false,
         can_see_evidence: false,
         csrf: String::new(),
@@ -129,6 +136,7 @@ fn a_problem_is_a_page_like_others() {
         title: "There is nothing here",
         detail: Some("<b>"),
         status: 404,
+        is_about_rights: false,
     };
     insta::assert_snapshot!("problem", text(&problem));
 }
