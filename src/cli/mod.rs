@@ -121,8 +121,8 @@ enum OnDatabase {
     Sweep(sweep::Args),
     /// Work until told to stop: take jobs, sweep on the schedule, look again when it is time.
     Work(work::Args),
-    /// Show the console until told to stop, where `console.listen` says.
-    Serve,
+    /// Show the console until told to stop, where `--listen` or `console.listen` says.
+    Serve(serve::Args),
     /// List runs, as the console does: which are undecided, what was decided, and why.
     #[command(alias = "list")]
     Runs(runs::Args),
@@ -227,7 +227,7 @@ fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::
             let config = Session::load_config(cli.config.as_deref(), &environment)?;
             let no_color = environment.terminal().no_color || cli.color == Colour::Never;
             screen.logs_json = config.log.format == Format::Json
-                && matches!(verb, OnDatabase::Work(_) | OnDatabase::Serve);
+                && matches!(verb, OnDatabase::Work(_) | OnDatabase::Serve(_));
             let filter = log_filter(&config.log, cli.verbose, &verb);
             let spans = environment.spans();
             let telemetry = telemetry::start(
@@ -258,7 +258,7 @@ fn log_filter<'a>(log: &'a Log, verbose: bool, verb: &OnDatabase) -> &'a str {
     match verb {
         _ if configured => &log.filter,
         OnDatabase::Demo(_) => "off",
-        OnDatabase::Work(_) | OnDatabase::Serve => &log.filter,
+        OnDatabase::Work(_) | OnDatabase::Serve(_) => &log.filter,
         _ => "warn",
     }
 }
@@ -267,7 +267,7 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
     // One thread serves a command. A worker has a second one, so that probes are answered and heartbeats
     // are sent while a large batch is being decided.
     let works = match &verb {
-        OnDatabase::Work(_) | OnDatabase::Serve => true,
+        OnDatabase::Work(_) | OnDatabase::Serve(_) => true,
         OnDatabase::Demo(args) => args.through_queue,
         _ => false,
     };
@@ -289,7 +289,7 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
             OnDatabase::Forget(args) => forget::run(session, &args).await,
             OnDatabase::Sweep(args) => sweep::run(session, &args).await,
             OnDatabase::Work(args) => work::run(session, &args).await,
-            OnDatabase::Serve => serve::run(session).await,
+            OnDatabase::Serve(args) => serve::run(session, &args).await,
             OnDatabase::Runs(args) => runs::run(session, &args).await,
             OnDatabase::Wait(args) => wait::run(session, &args).await,
             OnDatabase::Opinions(args) => opinions::run(session, &args).await,

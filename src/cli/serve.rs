@@ -1,5 +1,6 @@
 //! `serve`: shows the console until told to stop.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,8 +20,19 @@ use crate::storage::reader::{open_reader, open_requests, request_elsewhere};
 /// How long the database may take until people are told that it is waited for.
 const OPEN_WITHIN: Duration = Duration::from_secs(2);
 
-/// Shows it, as soon as its database is there. Where it listens and who gets in is in the configuration.
-pub(super) async fn run(session: &mut Session<'_>) -> anyhow::Result<Exit> {
+/// Where to show it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where to listen, instead of `console.listen`: an address and a port; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+/// Shows it, as soon as its database is there. Who gets in is in the configuration.
+pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    if let Some(listen) = args.listen {
+        session.config.console.listen = listen;
+    }
     let stop = stop_on_signal().context("cannot wait for signals")?;
     say_more_on_signal(session.verbosity.clone()).context("cannot wait for signals")?;
     session.check_database_url()?;
@@ -82,7 +94,7 @@ async fn listen(session: &Session<'_>) -> anyhow::Result<std::net::TcpListener> 
     let listener = TcpListener::bind(listen).await.with_context(|| {
         Failure::new(
             format!("cannot listen on {listen}"),
-            "Choose another address as console.listen; port 0 picks a free port.",
+            "Choose another address with --listen or as console.listen; port 0 picks a free port.",
         )
     })?;
     may_listen(&listener, &session.config.console)?;

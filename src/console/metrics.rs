@@ -1,23 +1,26 @@
-//! What `serve` exports to whoever may see metrics: how many of the viewer's environments are in which posture.
+//! What `serve` exports to whoever may see metrics: how many of the viewer's environments are in which posture. And its
+//! probes.
 //!
 //! Each answer is made by itself, from what the viewer may see and as the overview shows it. A workspace that is
 //! gone is gone from the next answer too, and two viewers are never told of each other's.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use jiff::Timestamp;
 use reconciler_jobs::reading::posture::Posture;
+use tokio::time::timeout;
 
 use super::access::Viewer;
 use super::load::ConsoleState;
 use super::probes::exposition;
-use super::problem::Problem;
+use super::problem::{OwnPage, Problem};
 use crate::config::Capability;
 use crate::metrics::{
     BEHIND, ENVIRONMENTS, Exporter, POSTURES_READ, POSTURES_WHOLE, Role, WORKSPACE_ENVIRONMENTS,
@@ -28,8 +31,29 @@ use crate::postures::Postures;
 /// The address that Prometheus asks.
 pub(super) const METRICS: &str = "/metrics";
 
+/// Whether a restart would help, and whether there is anything to show; for whoever asks, without a token.
+pub(super) const LIVEZ: &str = "/livez";
+pub(super) const READYZ: &str = "/readyz";
+
+/// How long the database may take to answer a probe.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+
 pub(super) fn routes() -> Router<Arc<ConsoleState>> {
-    Router::new().route(METRICS, get(metrics))
+    Router::new()
+        .route(METRICS, get(metrics))
+        .route(LIVEZ, get(|| async { "ok\n" }))
+        .route(READYZ, get(readyz))
+}
+
+/// Whether pages can be shown: 503 while the database does not answer.
+async fn readyz(State(console): State<Arc<ConsoleState>>) -> Response {
+    match timeout(READY_WITHIN, console.now()).await {
+        Ok(Ok(_)) => "ok\n".into_response(),
+        Ok(Err(_)) | Err(_) => {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            (status, Extension(OwnPage), "not ok\n").into_response()
+        }
+    }
 }
 
 /// How far behind the standby is that the console is read from, in seconds, where it is one.

@@ -37,6 +37,7 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
+use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +48,7 @@ use crate::metrics::Exported;
 use access::AccessControl;
 pub use access::NewToken;
 pub use load::ConsoleState;
+use metrics::LIVEZ;
 pub use middleware::ConsoleLimits;
 use middleware::{Concurrency, protect};
 pub use query::RunQuery;
@@ -81,7 +83,9 @@ pub fn may_listen(listener: &TcpListener, settings: &Console) -> io::Result<()> 
 
 /// Tells whoever asks for anything that the console waits for its database, until `stop`.
 pub async fn serve_absence(listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
-    let router = Router::new().fallback(|| async { absence() });
+    let live = get(|| async { "ok\n" });
+    let router = Router::new().route(LIVEZ, live);
+    let router = router.fallback(|| async { absence() });
     serve(listener, ConnectionLimits::default(), router, stop).await
 }
 

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 
 use crate::console::access::{AccessControl, Caller, Identity};
 use crate::console::login::{self, LOGIN};
-use crate::console::metrics::METRICS;
+use crate::console::metrics::{LIVEZ, METRICS, READYZ};
 use crate::console::problem::Problem;
 use crate::console::server::Client;
 
@@ -46,9 +46,9 @@ pub(super) async fn identify(
     response
 }
 
-/// Whether nobody needs to be known to see this: the pages that a login is made of.
+/// Whether nobody needs to be known to see this: probes, and the pages that a login is made of.
 fn is_open(path: &str) -> bool {
-    path == LOGIN || path.starts_with("/assets/")
+    path == LOGIN || path == LIVEZ || path == READYZ || path.starts_with("/assets/")
 }
 
 /// Sends a browser to the login, which leads back, and tells a program what it needs.

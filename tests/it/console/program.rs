@@ -154,6 +154,34 @@ async fn who_has_the_token_is_served_until_the_program_is_told_to_stop() {
     }
 }
 
+/// Where it listens is said beside the verb, and its probes need no token.
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_say_whether_it_lives_and_whether_there_is_anything_to_show() {
+    let platform = Platform::planted().await;
+    let nobody = "postgres://nobody@127.0.0.1:1/nothing";
+    let sha256 = digest_of("rrt_x");
+    let settings = Settings::holding(&format!(
+        "[console]\nlisten = \"192.0.2.1:1\"\n[[console.tokens]]\nname = \"x\"\nsha256 = \"{sha256}\"\n\
+         workspaces = \"all\"\ncapabilities = [\"runs.view\"]\n"
+    ));
+    for (url, ready, page) in [(platform.url.as_str(), 200, 303), (nobody, 503, 503)] {
+        let serve = [
+            "--config",
+            &settings.path(),
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+        ];
+        let process = Process::spawn(&program(url, &serve), usize::MAX).await;
+        let process = process.unwrap_or_else(|why| panic!("{why}"));
+        for (path, status) in [("/livez", 200), ("/readyz", ready), ("/", page)] {
+            let answer = ask(process.address(), &Ask::get(path));
+            assert_eq!(answer.status, status, "{url} {path}: {answer:?}");
+        }
+        process.terminate().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_console_that_cannot_be_shown_says_why_and_what_to_do() {
     let platform = Platform::planted().await;
