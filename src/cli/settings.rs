@@ -1,8 +1,9 @@
-//! `config default`, `config show`, `config check` and `config schema`.
+//! `config default`, `config show`, `config check`, `config alerts` and `config schema`.
 
 use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
+use url::Url;
 
 use super::exit::Exit;
 use super::output::{Document, SettingList, SettingShown, Settings};
@@ -10,6 +11,13 @@ use super::screen::{Output, Screen};
 use super::session::Session;
 use super::table::kept;
 use crate::config::{Config, Environment, variable_of};
+
+/// The alerts that ship.
+const ALERTS: &str = include_str!("../../config/prometheus/alerts.yml");
+/// The group of alerts about processes, and the dashboards.
+const OF_WORKERS: &str = "restore-reconciler-workers";
+const WORKER: &str = "restore-proof-worker";
+const OPERATOR: &str = "restore-proof-operator";
 
 /// What to show of the configuration.
 #[derive(Debug, clap::Subcommand)]
@@ -23,6 +31,15 @@ pub(super) enum Command {
         /// The file; without it, the one that `--config` or `RECONCILER_CONFIG` names.
         #[arg(value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
+    },
+    /// Print the alerts for Prometheus, with the addresses of your runbooks and dashboards.
+    Alerts {
+        /// Where the runbooks of `config/runbooks` can be read; each alert gets its page as `runbook_url`.
+        #[arg(long, value_name = "URL", value_parser = address)]
+        runbooks: Option<String>,
+        /// Where Grafana is; each alert gets the dashboard that shows it as `dashboard_url`.
+        #[arg(long, value_name = "URL", value_parser = address)]
+        dashboards: Option<String>,
     },
     /// Print a JSON Schema.
     Schema {
@@ -53,6 +70,10 @@ pub(super) fn run(
         Command::Default => default(screen)?,
         Command::Show => show_all(screen, flag, environment)?,
         Command::Check { file } => check(screen, file.as_deref().or(flag), environment)?,
+        Command::Alerts {
+            runbooks,
+            dashboards,
+        } => screen.text(&alerts(runbooks.as_deref(), dashboards.as_deref()))?,
         Command::Schema {
             of: Subject::Config,
         } => screen.json(&Config::schema())?,
@@ -61,6 +82,42 @@ pub(super) fn run(
         } => screen.json(&Document::schema())?,
     }
     Ok(Exit::Done)
+}
+
+/// Reads the beginning of addresses, to be written into a file between quotation marks.
+fn address(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).ok();
+    url.filter(|url| ["http", "https"].contains(&url.scheme()))
+        .filter(|url| url.query().is_none() && url.fragment().is_none())
+        .map(|url| url.as_str().trim_end_matches('/').replace('\'', "%27"))
+        .ok_or_else(|| "it must be an address such as https://grafana.example".to_owned())
+}
+
+/// The alerts that ship, each with its runbook and its dashboard where somebody says where these are.
+fn alerts(runbooks: Option<&str>, dashboards: Option<&str>) -> String {
+    let mut text = String::new();
+    let mut dashboard = "";
+    for line in ALERTS.lines() {
+        text.extend([line, "\n"]);
+        let (space, said) = line.split_at(line.len() - line.trim_start().len());
+        if let Some(group) = said.strip_prefix("- name: ") {
+            dashboard = if group == OF_WORKERS {
+                WORKER
+            } else {
+                OPERATOR
+            };
+        }
+        let Some(page) = said.strip_prefix("runbook: config/runbooks/") else {
+            continue;
+        };
+        if let Some(at) = runbooks {
+            text.extend([space, "runbook_url: '", at, "/", page, "'\n"]);
+        }
+        if let Some(at) = dashboards {
+            text.extend([space, "dashboard_url: '", at, "/d/", dashboard, "'\n"]);
+        }
+    }
+    text
 }
 
 fn default(screen: &mut Screen) -> anyhow::Result<()> {

@@ -23,6 +23,8 @@ if (!answers || !pictures) {
 }
 
 const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+/** The colour that the dashboard gives a series, or the next of ours. */
+const colour = (panel, series, n) => panel.colours?.[series.name] ?? COLOURS[n % COLOURS.length];
 const last = (series) => Number(series.points.at(-1)?.[1] ?? NaN);
 
 /** A number in a panel's unit, short. */
@@ -101,9 +103,9 @@ function lines(panel) {
        <text x="56" y="${y(top * part) + 4}">${escape(say(top * part, panel.unit))}</text>`,
   );
   const drawn = all.map(
-    (series, n) => `<polyline points="${path(series)}" stroke="${COLOURS[n % COLOURS.length]}"/>`,
+    (series, n) => `<polyline points="${path(series)}" stroke="${colour(panel, series, n)}"/>`,
   );
-  const key = (series, n) => `<li><i style="background:${COLOURS[n % COLOURS.length]}"></i>${escape(series.name)}</li>`;
+  const key = (series, n) => `<li><i style="background:${colour(panel, series, n)}"></i>${escape(series.name)}</li>`;
   return `<svg width="${width + 70}" height="${height}">${grid.join('')}${drawn.join('')}</svg>
     <ul class="key">${all.slice(0, 6).map(key).join('')}</ul>`;
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 pub(super) use crate::manual::root;
 
@@ -17,8 +18,24 @@ pub(super) struct Dashboard {
     pub(super) description: String,
     pub(super) schema_version: u32,
     pub(super) links: Vec<Link>,
+    pub(super) annotations: Annotations,
     pub(super) templating: Templating,
     pub(super) panels: Vec<Panel>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Annotations {
+    pub(super) list: Vec<Annotation>,
+}
+
+/// Moments that are marked in every panel.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Annotation {
+    pub(super) name: String,
+    pub(super) expr: String,
+    pub(super) text_format: String,
+    pub(super) datasource: Datasource,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,10 +89,52 @@ pub(super) struct Place {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct FieldConfig {
     pub(super) defaults: Defaults,
+    #[serde(default)]
+    overrides: Vec<Override>,
+}
+
+/// What is different of some series.
+#[derive(Debug, Deserialize)]
+struct Override {
+    matcher: Matched,
+    properties: Vec<Property>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Matched {
+    id: String,
+    options: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Property {
+    id: String,
+    value: Value,
+}
+
+impl FieldConfig {
+    /// The series that have a colour of their own, by name or pattern, with the colour.
+    pub(super) fn colours(&self) -> BTreeMap<&str, &str> {
+        let colour = |it: &Property| it.id == "color" && it.value["mode"] == "fixed";
+        let of_series = self.overrides.iter().filter_map(|it| {
+            assert!(
+                ["byName", "byRegexp"].contains(&it.matcher.id.as_str()),
+                "{it:?}"
+            );
+            let found = it.properties.iter().find(|it| colour(it))?;
+            Some((
+                it.matcher.options.as_str(),
+                found.value["fixedColor"].as_str()?,
+            ))
+        });
+        of_series.collect()
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Defaults {
+    pub(super) no_value: Option<String>,
     pub(super) unit: Option<String>,
     #[serde(default)]
     pub(super) links: Vec<Link>,
@@ -105,7 +164,7 @@ impl Target {
     /// With Grafana's own variables replaced by the time between two scrapes, four times, and the chosen time.
     pub(super) fn expression(&self, rate_interval: &str, range: &str) -> String {
         let text = self.expr.replace("$__rate_interval", rate_interval);
-        let text = text.replace("$__range", range);
+        let text = text.replace("$__range", range).replace("$instance", ".*");
         assert!(!text.contains('$'), "a variable that no test knows: {text}");
         text
     }
@@ -195,7 +254,11 @@ pub(super) fn dashboards() -> Vec<Dashboard> {
 /// Everything recorded comes before the alerts.
 pub(super) fn rules() -> Vec<Rule> {
     let files = ["rules.yml", "alerts.yml"].map(|name| root().join("config/prometheus").join(name));
-    let groups = files.iter().flat_map(|path| yaml::<RuleFile>(path).groups);
+    files.iter().flat_map(|path| rules_in(path)).collect()
+}
+
+pub(super) fn rules_in(path: &Path) -> Vec<Rule> {
+    let groups = yaml::<RuleFile>(path).groups.into_iter();
     groups.flat_map(|group| group.rules).collect()
 }
 

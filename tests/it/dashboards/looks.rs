@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use reconciler_jobs::reading::posture::Posture;
+use reconciler_jobs::restore_execute::Outcome;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use restore_reconciler::internals::storage::QueueState;
 
 use super::files::{Dashboard, Link, Panel, Place, dashboards, files, root, text};
 
@@ -17,7 +20,13 @@ fn every_panel_says_what_it_shows_and_in_what() {
         assert!(!dashboard.description.is_empty(), "{title}");
         for panel in dashboard.shown() {
             let what = format!("{title}: {}", panel.title);
-            assert!(panel.title.ends_with('?'), "{what}");
+            let is_short = panel.title.len() <= 40 && !panel.title.ends_with(['?', '.']);
+            assert!(is_short, "{what}");
+            let empty = &panel.field_config.defaults.no_value;
+            assert!(
+                empty.is_some(),
+                "{what}: what it shows where there is nothing"
+            );
             let says = &panel.description;
             assert!(says.ends_with('.'), "{what}: {says}");
             let unit = &panel.field_config.defaults.unit;
@@ -81,6 +90,7 @@ fn links_lead_to_pages_of_the_console_to_runbooks_and_to_the_other_dashboard() {
     let uids: Vec<&str> = dashboards.iter().map(|it| it.uid.as_str()).collect();
     for dashboard in &dashboards {
         let variables = dashboard.templating.list.iter();
+        let variables = variables.filter(|it| it.name != "instance");
         let defaults: Vec<_> = variables.map(|it| (&*it.name, &*it.query)).collect();
         let expected = [
             ("datasource", "prometheus"),
@@ -133,6 +143,81 @@ fn a_link_that_leads_nowhere_is_found() {
     let somewhere = "${runbooks:raw}/reasons.md ${console:raw}/runs?reason=x /d/one";
     for url in somewhere.split(' ') {
         assert!(leads_somewhere(url, &["one"]), "{url}");
+    }
+}
+
+/// One value has one colour, in every panel that draws it, and an outcome the one that pages draw it in.
+#[test]
+fn every_outcome_state_and_posture_has_a_colour_of_its_own() {
+    let outcomes = Outcome::ALL.map(Outcome::name);
+    let style = text(&root().join("src/console/assets/style.css"));
+    for (legend, panels_with, words) in [
+        ("{{outcome}}", 2, outcomes.to_vec()),
+        (
+            "{{state}}",
+            2,
+            QueueState::ALL.map(QueueState::name).to_vec(),
+        ),
+        ("{{posture}}", 1, Posture::ALL.map(Posture::name).to_vec()),
+    ] {
+        let dashboards = dashboards();
+        let drawn = dashboards.iter().flat_map(Dashboard::targets);
+        let drawn: Vec<&Panel> = drawn
+            .filter(|(_, target)| target.legend_format == legend)
+            .map(|(panel, _)| panel)
+            .collect();
+        assert_eq!(drawn.len(), panels_with, "{legend}");
+        let first = drawn[0].field_config.colours();
+        assert_eq!(
+            first.keys().copied().collect::<BTreeSet<_>>(),
+            words.iter().copied().collect()
+        );
+        let distinct: BTreeSet<&str> = first.values().copied().collect();
+        assert_eq!(distinct.len(), words.len(), "{legend}: {first:?}");
+        for panel in drawn {
+            assert_eq!(panel.field_config.colours(), first, "{}", panel.title);
+        }
+        for (word, colour) in first.iter().filter(|_| legend == "{{outcome}}") {
+            assert!(
+                style.contains(&format!(".mix .{word} {{ fill: {colour};")),
+                "{word} {colour}"
+            );
+        }
+    }
+    let dashboards = dashboards();
+    let mixed = |panel: &&Panel| {
+        panel
+            .targets
+            .iter()
+            .any(|it| it.legend_format.contains("({{outcome}})"))
+    };
+    let panel = dashboards
+        .iter()
+        .flat_map(Dashboard::shown)
+        .find(mixed)
+        .expect("reasons");
+    let colours = panel.field_config.colours();
+    for outcome in outcomes.iter().filter(|it| **it != "succeeded") {
+        assert!(
+            colours.contains_key(&*format!("/\\({outcome}\\)$/")),
+            "{colours:?}"
+        );
+    }
+}
+
+#[test]
+fn starts_and_changes_are_marked_and_an_instance_can_be_chosen() {
+    for dashboard in dashboards() {
+        let marked = &dashboard.annotations.list;
+        let names: Vec<&str> = marked.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["Process starts", "Version and ruleset changes"]);
+        assert!(marked.iter().all(|it| it.datasource.uid == "${datasource}"));
+        let variables = &dashboard.templating.list;
+        let can_choose = variables.iter().any(|it| it.name == "instance");
+        let chosen = dashboard
+            .targets()
+            .filter(|(_, it)| it.expr.contains("$instance"));
+        assert_eq!(can_choose, chosen.count() > 10, "{}", dashboard.title);
     }
 }
 

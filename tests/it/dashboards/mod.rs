@@ -66,6 +66,11 @@ async fn every_expression_asks_for_what_is_exported_and_all_of_it_is_asked_for()
         let expression = target.expression("5m", "6h");
         asked.extend(read(&panel.title, &expression, &[&target.legend_format], &known).names);
     }
+    for dashboard in dashboards() {
+        for marked in &dashboard.annotations.list {
+            read(&marked.name, &marked.expr, &[&marked.text_format], &known);
+        }
+    }
     assert!(faults.is_empty(), "{faults:#?}");
 
     for (name, of) in recorded {

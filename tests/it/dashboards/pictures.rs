@@ -41,6 +41,7 @@ async fn shown(prometheus: &Prometheus, panel: &Panel, seconds: u64) -> Value {
         "title": panel.title,
         "unit": panel.field_config.defaults.unit,
         "grid": { "x": x, "y": y, "w": w, "h": h },
+        "colours": panel.field_config.colours(),
         "targets": targets,
     })
 }

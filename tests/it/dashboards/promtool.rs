@@ -1,12 +1,14 @@
 //! What Prometheus's own checks say of rules, of their cases, of the example configuration and of our metrics.
 
+use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::exported;
-use super::files::{alert_cases, files, root, rules, text};
+use super::files::{alert_cases, dashboards, files, root, rules, rules_in, text};
 use super::server::Place;
+use crate::support::process::program;
 
 /// Has it look at files, or at `input`, and fails where it is not content.
 fn assert_content(what: &str, files: &[PathBuf], input: &str) {
@@ -49,6 +51,63 @@ async fn what_is_exported_is_named_and_described_as_it_should_be() {
 #[test]
 fn alerts_fire_and_stay_silent_when_they_should() {
     assert_content("test rules", &files("tests/prometheus", "yml"), "");
+}
+
+/// What `config alerts` prints.
+fn printed(arguments: &[&str]) -> String {
+    let printed = program("", &[&["config", "alerts"], arguments].concat()).output();
+    let printed = printed.expect("the binary was built");
+    assert!(printed.status.success(), "{printed:?}");
+    String::from_utf8(printed.stdout).expect("text")
+}
+
+#[test]
+fn alerts_are_printed_as_they_ship_or_with_the_places_that_are_given() {
+    assert_eq!(
+        printed(&[]),
+        text(&root().join("config/prometheus/alerts.yml"))
+    );
+    let file = tempfile::NamedTempFile::with_suffix(".yml").expect("a file");
+    let places = [
+        "--runbooks",
+        "https://wiki.example/it's/runbooks/",
+        "--dashboards",
+        "https://grafana.example",
+    ];
+    fs::write(file.path(), printed(&places)).expect("it can be written");
+    assert_content(
+        "check rules --lint=all --lint-fatal",
+        &[file.path().to_owned()],
+        "",
+    );
+    let dashboards = dashboards();
+    let (mut count, shipped) = (0, rules());
+    for (alert, shipped) in rules_in(file.path())
+        .iter()
+        .zip(shipped.iter().filter(|it| it.alert.is_some()))
+    {
+        let annotation = |of: &str| alert.annotations[of].as_str();
+        let page = annotation("runbook_url").strip_prefix("https://wiki.example/it%27s/runbooks/");
+        let page = root().join("config/runbooks").join(page.expect("a page"));
+        assert!(page.exists(), "{alert:?}");
+        let uid = annotation("dashboard_url").strip_prefix("https://grafana.example/d/");
+        assert!(
+            dashboards.iter().any(|it| Some(&*it.uid) == uid),
+            "{alert:?}"
+        );
+        assert_eq!((alert.name(), &alert.expr), (shipped.name(), &shipped.expr));
+        count += 1;
+    }
+    assert!(count > 20, "{count} alerts");
+    for wrong in [
+        "grafana.example",
+        "file:///etc",
+        "https://x.example/?a",
+        "x'y",
+    ] {
+        let refused = program("", &["config", "alerts", "--dashboards", wrong]).output();
+        assert_eq!(refused.expect("it runs").status.code(), Some(2), "{wrong}");
+    }
 }
 
 #[test]
