@@ -115,7 +115,7 @@ fn show(explained: &Explained, when: &str, screen: &mut Screen) -> anyhow::Resul
         &format!("Proof, as the database stood at {}", explained.as_of),
     )?;
     screen.table(
-        ["LEG", "STATE", "WHAT MUST BE TRUE, AND WHAT IS MISSING"].map(kept),
+        ["PART", "STATE", "WHAT MUST BE TRUE, AND WHAT IS MISSING"].map(kept),
         explained.legs.iter().map(leg_row),
     )?;
     show_exceptions(explained, screen)?;
@@ -157,7 +157,7 @@ fn show_run(explained: &Explained, screen: &mut Screen) -> anyhow::Result<()> {
         };
         let ended = restore
             .completed_at
-            .map_or_else(|| "no recorded moment".to_owned(), |at| at.to_string());
+            .map_or_else(|| "no time recorded".to_owned(), |at| at.to_string());
         screen.line(&format!(
             "  {kind} {}, {}, ended at {ended}",
             restore.id, restore.status
@@ -231,7 +231,7 @@ fn show_verdict(verdict: &Verdict, screen: &mut Screen) -> anyhow::Result<()> {
         None => "the facts were erased",
     };
     screen.line("")?;
-    screen.tinted(Tint::Heading, "Verdict on record")?;
+    screen.tinted(Tint::Heading, "Verdict")?;
     let lines = [
         ("id", verdict.decision_id.clone()),
         (

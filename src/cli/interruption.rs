@@ -53,7 +53,7 @@ impl Interruption {
                 }
                 Either::Right((Ok(()), _)) => {
                     tracing::warn!(
-                        "interrupted: finishing what is in hand; once more breaks it off"
+                        "interrupted: finishing what is under way; once more breaks it off"
                     );
                 }
             }
@@ -80,7 +80,7 @@ pub(super) fn stop_on_signal() -> std::io::Result<CancellationToken> {
         while since.elapsed() < SAME_WISH_WITHIN {
             kind = next_of(&mut signals).await;
         }
-        tracing::warn!("told to stop once more: ended in the middle of what was in hand");
+        tracing::warn!("told to stop once more: ended in the middle of what was under way");
         end_at_once(128 + kind.as_raw_value());
     });
     Ok(stop)

@@ -134,11 +134,8 @@ impl Overview {
         };
         let said: Vec<String> = workers.iter().map(of).collect();
         match said.as_slice() {
-            [] => "Workers heard of in the last half minute: none.".to_owned(),
-            said => format!(
-                "Workers heard of in the last half minute: {}.",
-                said.join(", ")
-            ),
+            [] => "Workers seen in the last half minute: none.".to_owned(),
+            said => format!("Workers seen in the last half minute: {}.", said.join(", ")),
         }
     }
 }

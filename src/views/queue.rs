@@ -453,7 +453,7 @@ fn next_action(
              missing.",
             watch.look_again_at
         ),
-        (None, None) if job(JobState::InHand) => "Nothing: a worker has it in hand.".to_owned(),
+        (None, None) if job(JobState::InHand) => "Nothing: a worker is at it.".to_owned(),
         (None, None) if job(JobState::Waiting) => {
             "See that a worker is running: a job waits for it.".to_owned()
         }

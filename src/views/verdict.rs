@@ -69,9 +69,9 @@ vocabulary! {
         label: &'static str,
     }
     /// It holds.
-    Holds { label: "holds" }
+    Holds { label: "proven" }
     /// It does not.
-    Gaps { label: "gap" }
+    Gaps { label: "missing" }
     /// There was nothing to look at.
     NotAssessed { label: "not assessed" }
     /// The viewer may not see it.

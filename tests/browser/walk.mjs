@@ -128,10 +128,10 @@ async function walkThrough(tab, context, survey) {
 
   await tab.followLink('article a[href^="/runs/"]');
   await tab.followLink('a[href$="/explain"]');
-  await tab.says('This is written nowhere.');
+  await tab.says('Not saved.');
   const proven = survey.runs.find((run) => run.evidence.snapshot);
   await tab.go(`/runs/${proven.run}`);
-  await tab.says('Operation proof', 'Post-run evidence', `${proven.legs.length} legs hold`);
+  await tab.says('Operation proof', 'Post-run evidence', `${proven.legs.length} parts proven`);
   await tab.followLink('a[href$="/evidence"]');
   await tab.says(`Evidence of run ${proven.run}`);
   await tab.followLink('nav[aria-label="Main"] a[href="/queue"]');

@@ -60,7 +60,7 @@ async fn an_explanation_has_the_exit_code_of_the_run_and_writes_nothing() {
     assert_says(
         &file.url(),
         "reconcile 1 ⇒ 0
-         explain 1   ⇒ 0 | succeeded (on record) | Verdict on record | the facts on record have it",
+         explain 1   ⇒ 0 | succeeded (on record) | Verdict | the facts on record have it",
     );
 }
 

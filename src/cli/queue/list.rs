@@ -119,7 +119,7 @@ fn show(listed: QueueListed, screen: &mut Screen) -> anyhow::Result<()> {
     let jobs = listed.sweep_jobs;
     if jobs.waiting + jobs.in_hand > 0 {
         screen.line(&format!(
-            "Jobs of sweeps, in all workspaces: {} waiting, {} in hand.",
+            "Sweep jobs, in all workspaces: {} waiting, {} running.",
             jobs.waiting, jobs.in_hand
         ))?;
     }

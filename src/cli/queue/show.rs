@@ -158,7 +158,7 @@ fn show_verdict(verdict: &Verdict, screen: &mut Screen) -> anyhow::Result<()> {
         "; THE LEDGER WAS ALTERED"
     };
     screen.line("")?;
-    screen.tinted(Tint::Heading, "Verdict on record")?;
+    screen.tinted(Tint::Heading, "Verdict")?;
     screen.line(&format!(
         "  {}, {}, decided at {} by {}{altered}",
         verdict.outcome, verdict.reason_code, verdict.decided_at, verdict.worker

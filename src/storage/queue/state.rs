@@ -21,17 +21,17 @@ vocabulary! {
     /// Every settlement that was tried ended its process. Nobody tries again by himself.
     DeadLetter { name: "dead_letter", label: "dead letter" }
     /// Settlements ended their process, or were in its hands when it ended. The next one waits.
-    Suspended { name: "suspended", label: "suspended" }
+    Suspended { name: "suspended", label: "waiting to retry" }
     /// The database refused a verdict. The run is tried again, less and less often.
-    Refused { name: "refused", label: "refused" }
+    Refused { name: "refused", label: "database refused" }
     /// A worker has taken the job.
-    InHand { name: "in_hand", label: "in hand" }
+    InHand { name: "in_hand", label: "running" }
     /// The job waits for a worker.
     Waiting { name: "waiting", label: "waiting" }
     /// A dead letter that an operator has acknowledged.
-    Dropped { name: "dropped", label: "dropped" }
+    Dropped { name: "dropped", label: "given up" }
     /// The rules wait for proof that may still arrive.
-    Deferred { name: "deferred", label: "deferred" }
+    Deferred { name: "deferred", label: "not yet decidable" }
 }
 
 impl QueueState {

@@ -79,7 +79,7 @@ impl HeldSweep {
         self.interrupt();
         let mut line = String::new();
         self.said.read_line(&mut line).unwrap();
-        let is_noticed = line.contains("interrupted: finishing what is in hand");
+        let is_noticed = line.contains("interrupted: finishing what is under way");
         assert!(is_noticed, "{line}");
     }
 

@@ -68,7 +68,7 @@ async fn a_proven_run_that_is_asked_for_again_comes_with_the_claim_boundary() {
          enqueue 1     ⇒ 0 | succeeded
          queue retry 1 ⇒ 0 | succeeded
          queue drop 1  ⇒ 0 | succeeded
-         queue show 1  ⇒ 0 | Verdict on record",
+         queue show 1  ⇒ 0 | Verdict",
     );
 }
 
