@@ -301,24 +301,26 @@ pub struct AuditFacts {
     pub recorded_at: Option<Timestamp>,
 }
 
-/// What one column of an audit entry says about how a restore ended.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Voice {
+vocabulary! {
+    /// What one column of an audit entry says about how a restore ended.
+    #[derive(PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Voice {
+        /// The words of `status` and of `outcome`, which are one vocabulary, that say so.
+        words: &'static [&'static str],
+    }
     /// Nothing either way.
-    Silent,
+    Silent { words: &["", "info"] }
     /// It completed.
-    Completed,
+    Completed { words: &["completed", "success", "succeeded", "executed"] }
     /// It completed in part.
-    Partial,
+    Partial { words: &["partial", "completed_with_errors", "partially_succeeded"] }
     /// It failed.
-    Failed,
+    Failed { words: &["failed", "failure", "error"] }
     /// It was cancelled, aborted or blocked.
-    Stopped,
+    Stopped { words: &["cancelled", "aborted", "blocked"] }
     /// A word this version does not know. It agrees with nothing.
-    Unclear,
+    Unclear { words: &[] }
 }
 
 /// Evidence snapshots captured for the run.
@@ -647,16 +649,10 @@ impl Voice {
         }
     }
 
-    /// Words of `status` and of `outcome` are one vocabulary.
-    fn of_word(word: Option<&str>) -> Self {
-        match word.unwrap_or_default() {
-            "" | "info" => Self::Silent,
-            "completed" | "success" | "succeeded" | "executed" => Self::Completed,
-            "partial" | "completed_with_errors" | "partially_succeeded" => Self::Partial,
-            "failed" | "failure" | "error" => Self::Failed,
-            "cancelled" | "aborted" | "blocked" => Self::Stopped,
-            _ => Self::Unclear,
-        }
+    pub(super) fn of_word(word: Option<&str>) -> Self {
+        let word = word.unwrap_or_default();
+        let known = Self::ALL.into_iter().find(|it| it.words().contains(&word));
+        known.unwrap_or(Self::Unclear)
     }
 }
 

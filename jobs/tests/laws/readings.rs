@@ -8,6 +8,7 @@ use reconciler_jobs::restore_execute::facts::{
 use reconciler_jobs::restore_execute::proof::{Leg, Proof};
 use reconciler_jobs::restore_execute::results::{Part, UNKNOWN_WORDS_MAX, UnknownWord};
 use reconciler_jobs::restore_execute::rows::{AuditRow, SnapshotRow};
+use reconciler_jobs::restore_execute::words::WordClass;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 
 use crate::support::{Case, audit, snapshot};
@@ -33,20 +34,59 @@ fn each_audit_action_says_how_the_restore_ended() {
     }
 }
 
+/// All words that an audit entry may say, and what each says.
+const VOICES: [(Voice, &[&str]); 6] = [
+    (Voice::Silent, &["", "info"]),
+    (
+        Voice::Completed,
+        &["completed", "success", "succeeded", "executed"],
+    ),
+    (
+        Voice::Partial,
+        &["partial", "completed_with_errors", "partially_succeeded"],
+    ),
+    (Voice::Failed, &["failed", "failure", "error"]),
+    (Voice::Stopped, &["cancelled", "aborted", "blocked"]),
+    (Voice::Unclear, &[]),
+];
+
+/// All words that an item may say, and the class of each.
+const CLASSES: [(WordClass, &str); 4] = [
+    (
+        WordClass::Applied,
+        "applied succeeded success created updated mapped_existing created_copy",
+    ),
+    (WordClass::Partial, "partial"),
+    (WordClass::Failed, "failed error"),
+    (
+        WordClass::NotApplied,
+        "skipped preview_only dry_run manual_required not_applied ignored",
+    ),
+];
+
+#[test]
+fn both_vocabularies_hold_these_words_and_no_others() {
+    assert_eq!(Voice::ALL.map(|voice| (voice, voice.words())), VOICES);
+    let known = WordClass::ALL.map(|class| (class, class.known().join(" ")));
+    assert_eq!(
+        known,
+        CLASSES.map(|(class, words)| (class, words.to_owned()))
+    );
+}
+
 #[test]
 fn each_audit_word_is_read_alike_in_both_columns() {
-    for (word, voice) in [
+    let listed = VOICES
+        .iter()
+        .flat_map(|(voice, words)| words.iter().map(move |word| (Some(*word), *voice)));
+    let others = [
         (None, Voice::Silent),
-        (Some("success"), Voice::Completed),
-        (Some("partial"), Voice::Partial),
-        (Some("failure"), Voice::Failed),
-        (Some("failed"), Voice::Failed),
-        (Some("error"), Voice::Failed),
-        (Some("cancelled"), Voice::Stopped),
-        (Some("aborted"), Voice::Stopped),
-        (Some("blocked"), Voice::Stopped),
         (Some("done and dusted"), Voice::Unclear),
-    ] {
+        (Some("Success"), Voice::Unclear),
+        (Some(" success"), Voice::Unclear),
+        (Some("ok"), Voice::Unclear),
+    ];
+    for (word, voice) in listed.chain(others) {
         let mut row = audit(1, "restore.executed", "11:31:00");
         row.status = word.map(str::to_owned);
         row.outcome = row.status.clone();
