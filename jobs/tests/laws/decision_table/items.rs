@@ -65,6 +65,15 @@ pub(super) fn item_rows() -> Vec<Row> {
             {"decision":"mapped_existing","success":false}"#,
         whole,
     ));
+    rows.push(
+        UNRECOGNISED.row("an error of 300 characters beside a success", |case| {
+            let error = "e".repeat(300);
+            whole(
+                case,
+                &format!(r#"{{"status":"applied","error":"{error}"}}"#),
+            );
+        }),
+    );
     rows.extend(MIXED.each(
         "an item was not applied, whatever else it says",
         r#"{"status":"failed","error":"HTTP␣500"} {"status":"failed","success":true}

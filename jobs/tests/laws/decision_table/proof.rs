@@ -57,6 +57,16 @@ pub(super) fn clearance_rows() -> Vec<Row> {
             case.restore.failure_reason = Some(reason.to_owned());
         }),
     );
+    // A longer reason is cut where it is read: blanks up to there say nothing of what followed.
+    let blanks = |case: &mut Case, count: usize| {
+        case.restore.failure_reason = Some(" ".repeat(count));
+    };
+    rows.extend([
+        SUCCEEDED.row("failure_reason is 255 blanks", |case| blanks(case, 255)),
+        FAILURE.row("failure_reason begins with 256 blanks", |case| {
+            blanks(case, 256);
+        }),
+    ]);
     let results = |case: &mut Case, part: &str| {
         case.restore.results = json(&format!(
             r#"{{{part},"items":{{"101":{{"status":"applied"}},"102":{{"status":"applied"}}}}}}"#
@@ -75,6 +85,11 @@ pub(super) fn clearance_rows() -> Vec<Row> {
             "errors":{} "errors":null "errors":0 "errors":"␣" "errors":false"#,
         results,
     ));
+    rows.push(
+        FAILURE.row("results.errors is a text of 300 characters", |case| {
+            results(case, &format!(r#""errors":"{}""#, "e".repeat(300)));
+        }),
+    );
     rows.extend(UNRECOGNISED.each(
         "results say something of the whole twice",
         r#""status":"completed","status":"failed" "errors":[],"errors":[]"#,
