@@ -196,6 +196,24 @@ pub(super) fn audit_rows() -> Vec<Row> {
         SUCCEEDED.row("recorded exactly when the restore started", |case| {
             only(case, "restore.completed", "11:00:00");
         }),
+        SUCCEEDED.row(
+            "recorded in the second in which the restore started",
+            |case| {
+                case.restore.started_at = at("11:00:00.9");
+                only(case, "restore.completed", "11:00:00");
+            },
+        ),
+        AUDIT_MISSING.row("recorded in the second before it", |case| {
+            case.restore.started_at = at("11:00:01.1");
+            only(case, "restore.completed", "11:00:00.999999");
+        }),
+        CONTRADICTS.row(
+            "contradicted in the second in which the restore started",
+            |case| {
+                case.restore.started_at = at("11:00:00.9");
+                only(case, "restore.failed", "11:00:00");
+            },
+        ),
         AUDIT_MISSING.row(
             "recorded one microsecond before the restore started",
             |case| {
