@@ -3,11 +3,13 @@
 //! `corpus/differences.jsonl` has the same rows as a program of the first ruleset read and decided them. Its facts are
 //! judged again by the rules of its time, and the rows, changed here in the same way, by those of today.
 
+use reconciler_jobs::ids::RestoreId;
 use reconciler_jobs::restore_execute::review::{Doubt, review};
+use reconciler_jobs::restore_execute::rows::SetItems;
 use reconciler_jobs::restore_execute::{RULESET, RULESET_NUMBER};
 use reconciler_jobs::stamp::Stamp;
 
-use crate::support::{Case, Kept, at, json, line, moment};
+use crate::support::{Case, Kept, RUN, at, audit, candidate, json, line, moment};
 
 const FIRST: &str = include_str!("corpus/differences.jsonl");
 
@@ -24,7 +26,7 @@ fn by_the_rules_of_its_time(kept: &Kept) -> String {
 type Change = fn(&mut Case);
 
 /// What is changed in the proven case, and what that is decided as today.
-const CHANGES: [(&str, &str, Change); 26] = [
+const CHANGES: [(&str, &str, Change); 34] = [
     (
         "an outcome under decision",
         "succeeded restore.proof_complete",
@@ -210,11 +212,79 @@ const CHANGES: [(&str, &str, Change); 26] = [
                 json(r#"{"restore_run_id":7,"target_scope":{"workspace_id":"one"}}"#);
         },
     ),
+    (
+        "a draft or a dry run beside the named restore",
+        "succeeded restore.proof_complete",
+        |case| {
+            case.candidates.push(candidate(RestoreId(8), Some(RUN)));
+            case.candidates[1].contests = false;
+        },
+    ),
+    (
+        "a null request, and a larger set",
+        "partially_succeeded restore.items_missing",
+        |case| {
+            case.restore.requested_items = json("null");
+            case.restore.backup_items = SetItems::Ids((101..106).collect());
+        },
+    ),
+    (
+        "a null request, and no set",
+        "partially_succeeded restore.request_unreadable",
+        |case| {
+            case.restore.requested_items = json("null");
+            case.restore.backup_items = SetItems::Absent;
+        },
+    ),
+    (
+        "a configured blocker, and nothing applied",
+        "blocked restore.blocker_configured",
+        |case| {
+            case.nothing_applied();
+            configured_blocker(case);
+        },
+    ),
+    (
+        "a configured blocker, and something applied",
+        "partially_succeeded restore.blocked_after_writes",
+        configured_blocker,
+    ),
+    // A store reads the types that it is told of. That of the first ruleset knew `restore_run` only, and did not read
+    // this entry.
+    (
+        "an audit entry that calls the restore by its model",
+        "succeeded restore.proof_complete",
+        |case| {
+            let read = case.policy.audit_resource_types.iter();
+            assert!(read.clone().any(|name| name == r"App\Models\RestoreRun"));
+        },
+    ),
+    (
+        "an audit entry of the second of the start",
+        "succeeded restore.proof_complete",
+        |case| {
+            case.restore.started_at = at("11:00:00.9");
+            case.audits = vec![audit(900, "restore.completed", "11:00:00")];
+        },
+    ),
+    (
+        "a word that configuration adds",
+        "succeeded restore.proof_complete",
+        |case| {
+            case.one_item(r#"{"status":"patched"}"#);
+            case.policy.item_words.applied = vec!["patched".to_owned()];
+        },
+    ),
 ];
 
 fn beside(part: &str) -> String {
     let items = r#""items":{"101":{"status":"applied"},"102":{"status":"applied"}}"#;
     format!("{{{part},{items}}}")
+}
+
+fn configured_blocker(case: &mut Case) {
+    case.policy.blocker_codes = vec!["backup_quality_blocked".to_owned()];
+    case.restore.failure_reason = Some("backup_quality_blocked".to_owned());
 }
 
 fn never_started(case: &mut Case, status: &str, blocker: &str) {
@@ -259,7 +329,7 @@ fn each_change_is_decided_otherwise_than_by_the_first_ruleset() {
         .filter(|(then, (_, now, _))| then.outcome == "succeeded" && !now.starts_with("succeeded"));
     assert_eq!(
         calmer.count(),
-        14,
+        17,
         "what the first ruleset called a success"
     );
 }
