@@ -1,4 +1,5 @@
-//! Documents that nobody thought of: the platform's own, bent here and there, in every column at once.
+//! Documents that nobody thought of: the platform's own, bent here and there, in every column at once, with odd rows and
+//! moments beside them, and all of it in reverse order as well.
 //!
 //! A plain run judges the corpus and a fixed number of bent copies of it. `RECONCILER_FUZZ_SECONDS=3600` goes on for an
 //! hour, from a seed that is printed, and `RECONCILER_FUZZ_SEED` begins there again. What fails is printed as a line to
@@ -6,20 +7,27 @@
 
 use std::time::{Duration, Instant};
 
-use reconciler_jobs::json::Column;
+use reconciler_jobs::ids::{RestoreId, RunId};
+use reconciler_jobs::json::{Column, Json, TEXT_BYTES_MAX};
 use reconciler_jobs::restore_execute::Outcome;
 use reconciler_jobs::restore_execute::canonical::{canonicalise, read_back};
 use reconciler_jobs::restore_execute::facts::Facts;
 use reconciler_jobs::restore_execute::review::{Recorded, review};
+use reconciler_jobs::restore_execute::rows::SetItems;
+use reconciler_jobs::stamp::Stamp;
 
-use crate::laws::{assert_kept, plainly_unproven};
-use crate::support::{Case, json};
+use crate::laws::{assert_nothing_lost, plainly_unproven};
+use crate::support::{Case, RUN, at, audit, candidate, json, snapshot};
 
 /// Per line the columns `context`, `failure_summary`, `summary_counts`, `requested_items`, `results`, `metadata` and
-/// `failure_reason`.
+/// `failure_reason`, and perhaps the number that rows are varied by.
 const CORPUS: &str = include_str!("corpus/columns.jsonl");
 
-type Columns = [Vec<u8>; 7];
+/// The columns, and the number that rows are varied by.
+type Columns = [Vec<u8>; 8];
+
+/// How many of these are columns.
+const DOCUMENTS: usize = 7;
 
 /// How many copies a plain run judges.
 const COPIES: u64 = 2_000;
@@ -36,7 +44,9 @@ fn corpus() -> Vec<Columns> {
     CORPUS
         .lines()
         .map(|line| {
-            let texts: [String; 7] = serde_json::from_str(line).unwrap();
+            let mut texts: Vec<String> = serde_json::from_str(line).unwrap();
+            texts.resize(DOCUMENTS + 1, "0".to_owned());
+            let texts: [String; 8] = texts.try_into().unwrap();
             texts.map(String::into_bytes)
         })
         .collect()
@@ -51,6 +61,7 @@ fn case_of(columns: &Columns) -> Case {
         results,
         metadata,
         reason,
+        rows,
     ] = columns.clone();
     let mut case = Case::proven();
     case.run.context = Column::Bytes(context);
@@ -60,10 +71,63 @@ fn case_of(columns: &Columns) -> Case {
     case.restore.results = Column::Bytes(results);
     case.restore.metadata = Column::Bytes(metadata);
     case.restore.failure_reason = Some(String::from_utf8_lossy(&reason).into_owned());
+    match String::from_utf8_lossy(&rows).parse() {
+        Ok(0) | Err(_) => {}
+        Ok(seed) => Chance(seed).vary(&mut case),
+    }
     case
 }
 
-/// From rows to facts, decision, record, merge and replay: nothing panics, nothing is overclaimed, nothing is lost.
+/// The same rows in reverse order, with the keys of all maps in reverse order.
+fn reversed(case: &Case) -> Case {
+    let mut case = case.clone();
+    case.candidates.reverse();
+    case.audits.reverse();
+    case.snapshots.reverse();
+    if let SetItems::Ids(ids) = &mut case.restore.backup_items {
+        ids.reverse();
+    }
+    for column in [
+        &mut case.run.context,
+        &mut case.run.failure_summary,
+        &mut case.restore.requested_items,
+        &mut case.restore.results,
+        &mut case.restore.metadata,
+    ] {
+        let text = column.parse().map(|document| with_keys_reversed(&document));
+        if let Ok(text) = text {
+            *column = json(&text);
+        }
+    }
+    case
+}
+
+/// A document that reads the same but for the order of keys.
+fn with_keys_reversed(document: &Json) -> String {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    match document {
+        Json::Null => "null".to_owned(),
+        Json::Bool(value) => value.to_string(),
+        Json::Integer(number) => number.to_string(),
+        Json::Inexact => "1.5".to_owned(),
+        Json::Text(text) => quoted(text),
+        Json::LongText => quoted(&"e".repeat(TEXT_BYTES_MAX + 1)),
+        Json::List(values) => {
+            let values: Vec<_> = values.iter().map(with_keys_reversed).collect();
+            format!("[{}]", values.join(","))
+        }
+        Json::Map(entries) => {
+            let entries = entries.iter().rev();
+            let entries: Vec<_> = entries
+                .map(|(key, value)| format!("{}:{}", quoted(key), with_keys_reversed(value)))
+                .collect();
+            format!("{{{}}}", entries.join(","))
+        }
+    }
+}
+
+/// From rows to facts, decision, record, merge and replay: nothing panics, nothing is overclaimed, nothing is lost, and
+/// no order matters.
 fn judge(columns: &Columns) {
     let mut case = case_of(columns);
     let facts = case.facts();
@@ -75,13 +139,16 @@ fn judge(columns: &Columns) {
     let again: Facts = read_back(&canonical.text).unwrap();
     assert_eq!(canonicalise(&again).unwrap(), canonical);
     assert_eq!(again, facts);
+    let turned = reversed(&case);
+    assert_eq!(canonicalise(&turned.facts()).unwrap(), canonical);
+    assert_eq!(turned.decide(), decision);
     let Some(record) = case.record() else {
         assert_eq!(decision.outcome(), None);
         return;
     };
     let reviewed = review(&Recorded::from(&record.ledger)).unwrap();
     assert_eq!(reviewed.decision, decision);
-    assert_kept(&case.run.context, &record.run.context, &["reconciliation"]);
+    assert_nothing_lost(&case.run, &record.run);
     case.run.status = "completed".to_owned();
     case.run.context = json(record.run.context.get());
     assert!(case.record().is_none(), "a second pass writes");
@@ -122,11 +189,87 @@ impl Chance {
         let mut columns = corpus[self.below(corpus.len())].clone();
         for _ in 0..=self.below(4) {
             let other = corpus[self.below(corpus.len())].clone();
-            let column = self.below(columns.len());
-            let donor = self.below(other.len());
+            let column = self.below(DOCUMENTS);
+            let donor = self.below(DOCUMENTS);
             self.bend(&mut columns[column], pieces, &other[donor]);
         }
+        // The rows of every second copy are those of the proven case.
+        let seed = self.below(2) * self.below(1 << 32);
+        columns[DOCUMENTS] = seed.to_string().into_bytes();
         columns
+    }
+
+    fn word<'w>(&mut self, words: &'w str) -> &'w str {
+        let words: Vec<&str> = words.split(' ').collect();
+        words[self.below(words.len())]
+    }
+
+    fn stamp(&mut self) -> Stamp {
+        let clocks =
+            "10:59:00 11:00:00 11:00:00.9 11:30:00 11:30:00.7 11:35:00 12:00:00 12:04:00 12:30:00";
+        match self.below(12) {
+            0 => Stamp::Absent,
+            1 => Stamp::Far,
+            2 => Stamp::Unreadable,
+            3 => Stamp::parse(Some(0), true),
+            _ => at(self.word(clocks)),
+        }
+    }
+
+    /// Adds rows to a case, and changes words and moments of those that are there.
+    fn vary(&mut self, case: &mut Case) {
+        let audits = "executed completed partial failed cancelled requested";
+        let snapshots = "active active queued generating superseded expired failed archived";
+        for id in 901..=902 + i64::try_from(self.below(4)).unwrap() {
+            match self.below(7) {
+                0 => {
+                    let action = format!("restore.{}", self.word(audits));
+                    let mut row = audit(id, &action, "11:31:00");
+                    row.status = Some(self.word("success info ok failed").to_owned());
+                    row.outcome = Some(self.word("success info ok failed").to_owned());
+                    row.recorded_at = self.stamp();
+                    case.audits.push(row);
+                }
+                1 => {
+                    let mut row = snapshot(id, self.word(snapshots), "11:35:00");
+                    row.completeness = Some(self.word("complete complete partial").to_owned());
+                    row.generated_at = self.stamp();
+                    row.expires_at = self.stamp();
+                    case.snapshots.push(row);
+                }
+                2 => {
+                    let points_at = [None, Some(RUN), Some(RunId(71))][self.below(3)];
+                    let mut row = candidate(RestoreId(id), points_at);
+                    row.contests = self.below(2) == 0;
+                    case.candidates.push(row);
+                }
+                3 => {
+                    let words = "completed partial failed cancelled aborted queued draft done";
+                    self.word(words).clone_into(&mut case.restore.status);
+                }
+                4 => {
+                    let words = "pending succeeded failed blocked odd";
+                    self.word(words).clone_into(&mut case.run.outcome);
+                }
+                5 => {
+                    let sets = [vec![], vec![101, 102], vec![103, 101, 102]];
+                    case.restore.backup_items = SetItems::Ids(sets[self.below(3)].clone());
+                }
+                _ => {
+                    let (restore, run) = (&mut case.restore, &mut case.run);
+                    let stamps = [
+                        &mut restore.started_at,
+                        &mut restore.completed_at,
+                        &mut restore.created_at,
+                        &mut restore.updated_at,
+                        &mut run.created_at,
+                        &mut run.started_at,
+                    ];
+                    let at = self.below(stamps.len());
+                    *stamps.into_iter().nth(at).unwrap() = self.stamp();
+                }
+            }
+        }
     }
 }
 

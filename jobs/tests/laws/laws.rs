@@ -12,9 +12,9 @@ use reconciler_jobs::reading::now::{Change, Now};
 use reconciler_jobs::restore_execute::canonical::{canonicalise, read_back};
 use reconciler_jobs::restore_execute::facts::Facts;
 use reconciler_jobs::restore_execute::proof::Leg;
-use reconciler_jobs::restore_execute::record::record;
+use reconciler_jobs::restore_execute::record::{RunUpdate, record};
 use reconciler_jobs::restore_execute::review::{Name, Recorded, Standing, review};
-use reconciler_jobs::restore_execute::rows::{AuditRow, SetItems};
+use reconciler_jobs::restore_execute::rows::{AuditRow, RunRow, SetItems};
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
 use serde_json::Value;
@@ -328,7 +328,23 @@ fn raw_entries(column: &Column) -> BTreeMap<String, Box<RawValue>> {
     }
 }
 
-pub(crate) fn assert_kept(before: &Column, after: &RawValue, own: &[&str]) {
+/// Whatever the columns of a run held that a verdict writes is still in them.
+pub(crate) fn assert_nothing_lost(before: &RunRow, after: &RunUpdate) {
+    assert_kept(&before.context, &after.context, &["reconciliation"]);
+    if let Some(counts) = &after.summary_counts {
+        assert_kept(&before.summary_counts, counts, &COUNTS);
+    }
+    if let Some(summary) = &after.failure_summary {
+        let after: Vec<Box<RawValue>> = serde_json::from_str(summary.get()).unwrap();
+        let before = raw_list(&before.failure_summary);
+        assert_eq!(after.len(), before.len() + 1);
+        for (before, after) in before.iter().zip(&after) {
+            assert_eq!(before.get(), after.get());
+        }
+    }
+}
+
+fn assert_kept(before: &Column, after: &RawValue, own: &[&str]) {
     let after: BTreeMap<String, Box<RawValue>> = serde_json::from_str(after.get()).unwrap();
     for (key, value) in raw_entries(before) {
         if !own.contains(&key.as_str()) {
@@ -451,18 +467,7 @@ proptest! {
             let standing = Standing::of(&Recorded::from(&record.ledger), &Name::from(&record.ledger));
             prop_assert_eq!(standing, Standing::Stands);
             prop_assert_eq!((reviewed.facts, reviewed.decision), (case.facts(), decision));
-            assert_kept(&case.run.context, &record.run.context, &["reconciliation"]);
-            if let Some(counts) = &record.run.summary_counts {
-                assert_kept(&case.run.summary_counts, counts, &COUNTS);
-            }
-            if let Some(summary) = &record.run.failure_summary {
-                let after: Vec<Box<RawValue>> = serde_json::from_str(summary.get()).unwrap();
-                let before = raw_list(&case.run.failure_summary);
-                prop_assert_eq!(after.len(), before.len() + 1);
-                for (before, after) in before.iter().zip(&after) {
-                    prop_assert_eq!(before.get(), after.get());
-                }
-            }
+            assert_nothing_lost(&case.run, &record.run);
             prop_assert!(record.run.completed_at <= case.as_of);
             prop_assert!(record.run.started_at.is_none_or(|started| started <= record.run.completed_at));
         }
