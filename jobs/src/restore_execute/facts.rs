@@ -133,7 +133,7 @@ pub struct RunFacts {
     pub blockers_readable: bool,
     /// How many entries of `failure_summary` name no blocker: failures that somebody recorded.
     pub failures: u64,
-    /// Who closed it, where its context says so.
+    /// Who closed it, where it is closed and its context says so.
     pub closer: Option<CloserFacts>,
 }
 
@@ -467,7 +467,10 @@ impl RunFacts {
         let blockers_readable = summary.readable && read.legitimacy.is_ok();
         let legitimacy = read.legitimacy.ok().flatten();
         let recorded = summary.blockers.iter().map(|(blocker, _)| *blocker);
-        let closer = read.closer.map(|(closer, code)| {
+        // Of an open run, they are what anybody left there.
+        let status = RunStatus::parse(&row.status);
+        let closed_by = read.closer.filter(|_| status == RunStatus::Completed);
+        let closer = closed_by.map(|(closer, code)| {
             // An entry of ours has its code in both places; of what others write nobody knows.
             let is_ours = ReasonCode::parse(&code).is_some();
             let is_own = |codes: &EntryCodes| {
@@ -500,7 +503,7 @@ impl RunFacts {
             workspace_id: row.workspace_id,
             environment_id: row.environment_id,
             is_restore_execute: row.run_type == RUN_TYPE,
-            status: RunStatus::parse(&row.status),
+            status,
             outcome: RunOutcome::parse(&row.outcome),
             created_at: row.created_at,
             started_at: row.started_at,

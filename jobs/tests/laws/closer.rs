@@ -172,5 +172,6 @@ fn an_open_run_has_no_traces_of_a_closer() {
     run.failure_summary = json(r#"[{"code":"run.stale_running"}]"#);
     run.context = json(r#"{"reconciliation":{"reason_code":"run.stale_running"}}"#);
     let run = RunFacts::parse(&run, &Policy::default());
-    assert_eq!(said(&run), "StaleRunning, own 1 [], recorded true []");
+    assert_eq!(said(&run), "nobody");
+    assert!(run.failure_recorded());
 }
