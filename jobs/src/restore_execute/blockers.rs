@@ -20,7 +20,7 @@ pub(super) struct BlockerCodes<'a> {
 pub(super) struct FailureSummary {
     /// The blocker that each entry names, with the codes of the entry.
     pub(super) blockers: Vec<(ReasonCode, EntryCodes)>,
-    /// The codes of each entry that can be read and names none: a failure that was recorded.
+    /// The codes of each entry that names none, be it a text: a failure that was recorded.
     pub(super) failures: Vec<EntryCodes>,
     /// Whether nothing else in the column could hide a blocker.
     pub(super) readable: bool,
@@ -65,7 +65,12 @@ impl BlockerCodes<'_> {
                 .map(|blocker| (blocker, texts()))
                 .collect();
             named.dedup_by_key(|(blocker, _)| *blocker);
-            if named.is_empty() && is_readable_entry(entry) {
+            // A text by itself is no entry, and says all the same that something failed, unless it is a blocker's code.
+            let names_none = match entry {
+                Json::Text(text) => self.parse(text).is_none(),
+                entry => *entry == Json::LongText || is_readable_entry(entry),
+            };
+            if named.is_empty() && names_none {
                 summary.failures.push(texts());
             }
             summary.blockers.append(&mut named);

@@ -144,7 +144,7 @@ pub(super) fn blocker_rows() -> Vec<Row> {
             case.run.failure_summary =
                 json(r#"["?",{"code":[1],"reason_code":"tenant_missing"}]"#);
         })
-        .gaps("restore.nothing_applied restore.items_mixed tenant_missing restore.clearance_unreadable"),
+        .gaps("restore.nothing_applied restore.items_mixed tenant_missing restore.failure_recorded restore.clearance_unreadable"),
         BLOCKED.row("no rows at all and nothing counted", |case| {
             blocked(case);
             case.restore.results = Column::Null;

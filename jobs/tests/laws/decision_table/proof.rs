@@ -44,9 +44,20 @@ pub(super) fn clearance_rows() -> Vec<Row> {
     rows.extend(FAILURE.each(
         "failure_summary records a failure",
         r#"[{"message":"write_gate_blocked"}] [{"code":7}] {"code":500,"message":"gone"}
-            [{"code":"graph.throttled"}] [null] [[],{}] {"a":null} [{"code":"x"},"write_gate_blocked"] {"3":{"code":"x"}}"#,
+            [{"code":"graph.throttled"}] [null] [[],{}] {"a":null} [{"code":"x"},"write_gate_blocked"] {"3":{"code":"x"}}
+            ["boom"] {"a":"boom"} ["write_gate_blocked␣"]"#,
         summary,
     ));
+    rows.push(
+        FAILURE
+            .row(
+                "failure_summary is a text, and could not be read, either",
+                |case| {
+                    summary(case, &format!(r#"["{}"]"#, "e".repeat(300)));
+                },
+            )
+            .gaps("restore.failure_recorded restore.clearance_unreadable"),
+    );
     rows.extend(FAILURE.each(
         "failure_reason records a failure",
         "HTTP␣500 restore.cancelled ␣write_gate_blocked 0",
