@@ -29,9 +29,10 @@
 //! | 25 | evidence gap | `partially_succeeded` | that gap |
 //! | 26 | all legs hold | succeeded | `restore.proof_complete` |
 //!
-//! A restore **never started** where its status is `queued` or one before execution, it has no start, and nothing was
-//! applied. The time `blocked_after` counts from when the run or the restore was created or the restore was last
-//! written, whichever was latest.
+//! A restore **never started** where its status is `queued` or one before execution, it has no start, nothing was
+//! applied, and `results` and `metadata` can be read: what cannot be read may show that something was. The time
+//! `blocked_after` counts from when the run or the restore was created or the restore was last written, whichever was
+//! latest; row 8 is for what comes too early for row 7, and for a pause.
 //!
 //! "Something applied" is at least one item or assignment applied or applied in part, a foundation
 //! that was created, copied or updated, or — where no item rows exist — a counter `succeeded` or
