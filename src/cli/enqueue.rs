@@ -14,13 +14,11 @@ use super::session::Session;
 use super::since::age;
 use super::table::{kept, spare};
 use super::wait::await_verdicts;
+use crate::storage::ActionVerb;
 use crate::storage::reader::{QueueStanding, Reader, Workspaces};
 use crate::views::ClaimBoundary;
 use crate::views::queue::{RequestState, RequestedRun};
 use crate::views::verdict::{DecisionWord, RunFate, RunResult, Verdict};
-
-/// Why a job was queued, as its payload says it.
-const CAUSE: &str = "command";
 
 /// Runs to queue a job for.
 #[derive(Debug, clap::Args)]
@@ -48,8 +46,8 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         .filter(|run| run.is_ours() && run.is_open() && !run.is_dead())
         .map(|run| run.run)
         .collect();
-    let trace = session.environment.trace();
-    let queued = store.request(&open, CAUSE, trace).await?;
+    let action = session.action(ActionVerb::Enqueue, None);
+    let queued = store.enqueue(&open, &action).await?;
     if args.wait {
         return await_verdicts(session, &store, &runs, args.timeout).await;
     }

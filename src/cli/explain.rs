@@ -51,14 +51,15 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         )
         .into());
     };
-    let (mut verdict, mut standing) = (None, Vec::new());
+    let (mut verdict, mut standing, mut actions) = (None, Vec::new(), Vec::new());
     if !store.is_alone() {
         verdict = reader.load_verdict(&Workspaces::All, run).await?;
         standing = reader.load_standings(&Workspaces::All, &[run]).await?;
+        actions = reader.load_actions(run).await?;
     }
     let refusal = standing.first().and_then(QueueStanding::refusal);
     let verdict = verdict.as_ref().map(Verdict::from);
-    let explained = Explained::new(&assessment, verdict, refusal.as_ref());
+    let explained = Explained::new(&assessment, verdict, refusal.as_ref(), &actions);
     let exit = Exit::from(&explained.result);
     if session.screen.output.is_json() {
         let document = Document::Explain(Box::new(explained));
@@ -122,6 +123,13 @@ fn show(explained: &Explained, when: &str, screen: &mut Screen) -> anyhow::Resul
     if let Some(verdict) = &explained.verdict {
         show_verdict(verdict, screen)?;
     }
+    if !explained.actions.is_empty() {
+        screen.line("")?;
+        screen.tinted(Tint::Heading, "What people did, the latest first")?;
+        for event in &explained.actions {
+            screen.line(&format!("  {} {}", event.at.rfc3339(), event.text))?;
+        }
+    }
     if says_succeeded(explained) {
         screen.line("")?;
         screen.line(CLAIM_BOUNDARY)?;
@@ -137,6 +145,10 @@ fn says_succeeded(explained: &Explained) -> bool {
             .verdict
             .as_ref()
             .is_some_and(|verdict| verdict.outcome == succeeded)
+        || explained
+            .actions
+            .iter()
+            .any(|event| event.text.contains(succeeded))
 }
 
 fn show_run(explained: &Explained, screen: &mut Screen) -> anyhow::Result<()> {

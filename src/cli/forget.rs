@@ -9,7 +9,7 @@ use super::output::{Document, Forgotten};
 use super::progress::Progress;
 use super::screen::{Output, Screen};
 use super::session::Session;
-use crate::storage::Access;
+use crate::storage::{Access, ActionVerb};
 
 /// Which workspace, and whether it is meant.
 #[derive(Debug, clap::Args)]
@@ -36,12 +36,13 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         );
         return Err(Failure::new(what, "Give --yes as well to erase them.").into());
     }
-    store.note_forgetting(workspace, &found).await?;
+    let action = session.action(ActionVerb::Forget, None);
     let all = found.facts + found.opinion_facts;
     let mut progress = Progress::new(session.screen, "erasing facts", all);
     let mut erased = 0;
+    let mut first = Some((&found, &action));
     loop {
-        match store.forget_part(workspace).await? {
+        match store.forget_part(workspace, first.take()).await? {
             0 => break,
             part => {
                 erased += part;

@@ -33,7 +33,10 @@ const EXAMPLES: [(&str, &str); 29] = [
     ("queue list", "queue list --dead"),
     ("queue show", "queue show 4711"),
     ("queue retry", "queue retry 4711"),
-    ("queue drop", "queue drop 4711"),
+    (
+        "queue drop",
+        "queue drop 4711 --reason \"its tenant is gone\"",
+    ),
     ("queue", "queue list"),
     ("sweep", "sweep --dry-run --list"),
     ("reconcile", "reconcile 4711"),

@@ -22,10 +22,10 @@ use super::cache::{SurveyCache, SurveyScope};
 use super::problem::Problem;
 use super::query::{EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, RunQuery, parse_id};
 use crate::config::{self, Capability, Config, Links};
-use crate::storage::QueueState;
 use crate::storage::reader::{
     EnvironmentSeen, Found, QueueScope, Reader, Requests, RunInFull, Walk, Workspaces,
 };
+use crate::storage::{Action, ActionVerb, QueueState};
 use crate::telemetry::names::{RUN_ID, TRACE_ID, VIEWER_NAME};
 use crate::views::Visibility;
 use crate::views::environment::Judging;
@@ -49,9 +49,6 @@ const DOWNLOAD_RUNS_MAX: usize = 5_000;
 
 /// How many parts of the list one download looks through, so that it ends also where hardly anything matches.
 const DOWNLOAD_PARTS_MAX: usize = 40;
-
-/// What is said in the ledger of runs that were asked for here.
-const CAUSE: &str = "console";
 
 /// What every handler reads from.
 pub(super) type AppState = State<Arc<ConsoleState>>;
@@ -337,7 +334,11 @@ impl ConsoleState {
     ) -> Result<bool, Problem> {
         self.find(viewer, run).await?;
         viewer.require(Capability::RunsReconcile)?;
-        let asked = self.requests.request(run, CAUSE, trace).await?;
+        let action = Action {
+            trace,
+            ..viewer.action(ActionVerb::Request)
+        };
+        let asked = self.requests.request(run, &action).await?;
         tracing::info!(
             {
                 { RUN_ID } = run.0,

@@ -168,6 +168,7 @@ fn settling(options: &DemoOptions, source: Source) -> Settling {
             worker: "demo".to_owned(),
             source,
         },
+        action: None,
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Purpose {
     Worker,
     /// The same where `settling.mode` is `observe`: writes nothing into the platform's tables.
     Observer,
-    /// `serve`: looks, and asks for runs. Writes nothing.
+    /// `serve`: looks, and asks for runs.
     Console,
     /// The platform's application, which asks for runs with `reconciler.request`, and hears of verdicts.
     Platform,
@@ -64,6 +64,21 @@ pub(super) type Located = (&'static NeededTable, Option<i64>);
 
 /// What the console calls to ask for a run.
 const CONSOLE_CALLS: [&str; 2] = ["request", "run_of"];
+
+/// The columns of an action on record that whoever acts fills in. Its moment and the role of the database are not his to
+/// say.
+const NOTED: [&str; 10] = [
+    "action",
+    "actor",
+    "reason",
+    "trace",
+    "workspace_id",
+    "managed_environment_id",
+    "operation_run_id",
+    "run_created_at",
+    "outcome",
+    "found",
+];
 
 /// What a worker calls; the names of its jobs, the ledger's months, and verdicts' positions are made by the database.
 const WORKER_CALLS: [&str; 6] = [
@@ -236,8 +251,16 @@ fn worker_rights(located: &Located) -> Vec<Right> {
             read.into_iter().chain(written).collect()
         }
         Owner::Console => Vec::new(),
-        Owner::Own | Owner::Queue => vec![Right::table(located, table.privileges)],
+        Owner::Own | Owner::Queue => with_notes(located, table.privileges),
     }
+}
+
+/// These privileges, and on the record of actions the right to add to it.
+fn with_notes(located: &Located, privileges: &[&'static str]) -> Vec<Right> {
+    let noted = NOTED.into_iter().filter(|_| located.0.name == "actions");
+    let noted = Right::columns(located, "INSERT", noted);
+    let rights = [Right::table(located, privileges)].into_iter();
+    rights.chain(noted).collect()
 }
 
 fn console_rights(located: &Located) -> Vec<Right> {
@@ -249,7 +272,7 @@ fn console_rights(located: &Located) -> Vec<Right> {
                 .into_iter()
                 .collect()
         }
-        Owner::Own | Owner::Queue if table.is_shown => vec![Right::table(located, &["SELECT"])],
+        Owner::Own | Owner::Queue if table.is_shown => with_notes(located, &["SELECT"]),
         Owner::Own | Owner::Queue => Vec::new(),
     }
 }
@@ -285,8 +308,14 @@ mod tests {
     }
 
     #[test]
-    fn a_console_writes_nothing_and_a_migrator_nothing_of_the_platforms() {
-        assert!(!all(Purpose::Console).iter().any(writes));
+    fn a_console_adds_to_the_record_alone_and_a_migrator_writes_nothing_of_the_platforms() {
+        let console = all(Purpose::Console);
+        let written: Vec<_> = console.iter().filter(|right| writes(right)).collect();
+        let names: Vec<_> = written
+            .iter()
+            .map(|right| (right.name, &*right.privileges, right.columns.len()))
+            .collect();
+        assert_eq!(names, [("actions", &["INSERT"][..], NOTED.len())]);
         let of_platform = |right: &Right| right.kind == ObjectKind::Table && writes(right);
         assert!(!all(Purpose::Migrator).iter().any(of_platform));
         assert!(!all(Purpose::Platform).iter().any(writes));

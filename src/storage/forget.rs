@@ -6,8 +6,9 @@ use sqlx::FromRow;
 
 use super::column::CountColumn;
 use super::error::StoreError;
+use super::model::Action;
 use super::settle::{Transactions as _, finish};
-use super::statement::{Value, statement, values};
+use super::statement::{Value, action_values, statement, values};
 use super::store::Store;
 
 /// How many facts one transaction erases of each kind.
@@ -43,20 +44,14 @@ impl Store {
         self.database.fetch_one(statement, values![workspace]).await
     }
 
-    /// Leaves for ever that a workspace was forgotten, and what was found of it.
-    pub async fn note_forgetting(
+    /// Erases some of the facts of a workspace, and says how many; none once there are none. With the first part, what was
+    /// found and who has it done is left for ever.
+    pub async fn forget_part(
         &self,
         workspace: WorkspaceId,
-        found: &Forgettable,
-    ) -> Result<(), StoreError> {
-        let statement = statement!("note an action", "note_action");
-        let found = Value::document(statement.step, found)?;
-        let values = &["forget".into(), workspace.into(), found];
-        self.database.execute(statement, values).await.map(drop)
-    }
-
-    /// Erases some of the facts of a workspace, and says how many; none once there are none.
-    pub async fn forget_part(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
+        first: Option<(&Forgettable, &Action)>,
+    ) -> Result<u64, StoreError> {
+        let note = statement!("note an action", "note_action");
         let facts = statement!("erase the facts of verdicts", "forget_facts");
         let opinions = statement!("erase the facts of opinions", "forget_opinion_facts");
         let values = values![workspace, ERASED_MAX];
@@ -64,6 +59,13 @@ impl Store {
         let erased = async {
             let of_verdicts = tx.driver().execute(facts, values).await?;
             let of_opinions = tx.driver().execute(opinions, values).await?;
+            if let Some((found, action)) = first {
+                let found = Value::document(note.step, found)?;
+                let [verb, actor, reason, trace] = action_values(Some(action));
+                let outcome = "began".into();
+                let values = &[verb, actor, reason, trace, workspace.into(), outcome, found];
+                tx.driver().execute(note, values).await?;
+            }
             Ok(of_verdicts + of_opinions)
         };
         let erased = erased.await;

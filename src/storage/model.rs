@@ -10,6 +10,7 @@ use reconciler_jobs::restore_execute::{Decision, Facts, Outcome, Policy};
 use reconciler_jobs::sweep::admission::Admission;
 use reconciler_jobs::sweep::{Schedule, Watch};
 use reconciler_jobs::trace::TraceContext;
+use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -78,6 +79,109 @@ pub struct Settling {
     pub observations: Observations,
     /// Who settles, and why.
     pub by: Attribution,
+    /// What is put on record with what is settled, where a person has it done.
+    pub action: Option<Action>,
+}
+
+vocabulary! {
+    /// What a person did.
+    pub enum ActionVerb {
+        /// The word that is stored and shown.
+        name: &'static str,
+    }
+    /// Asked for a run on the console.
+    Request { name: "request" }
+    /// Asked for runs on the command line.
+    Enqueue { name: "enqueue" }
+    /// Had runs settled at once.
+    Reconcile { name: "reconcile" }
+    /// Let runs start over.
+    Retry { name: "retry" }
+    /// Gave dead letters up.
+    Drop { name: "drop" }
+    /// Erased the facts of a workspace.
+    Forget { name: "forget" }
+}
+
+/// Who does something, how and why. It is put on record in the transaction of what is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// What is done.
+    pub verb: ActionVerb,
+    /// The name of a token, or the user of the operating system; none where there are no tokens.
+    pub actor: Option<String>,
+    /// Why, in the person's words.
+    pub reason: Option<String>,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceContext>,
+}
+
+/// The longest reason that somebody may give, in characters.
+pub const ACTION_REASON_CHARS_MAX: usize = 500;
+
+impl Action {
+    /// By nobody that is known, for no reason that was given.
+    pub fn new(verb: ActionVerb) -> Self {
+        Self {
+            verb,
+            actor: None,
+            reason: None,
+            trace: None,
+        }
+    }
+
+    /// A reason as it may be put on record: one line that says something, and nothing that cannot be seen.
+    pub fn reason_of(text: &str) -> Result<String, UnusableReason> {
+        let text = text.trim();
+        let is_short = (1..=ACTION_REASON_CHARS_MAX).contains(&text.chars().count());
+        if is_short && !text.chars().any(char::is_control) {
+            Ok(text.to_owned())
+        } else {
+            Err(UnusableReason)
+        }
+    }
+}
+
+/// A text that is no reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a reason is one line of 1 to {ACTION_REASON_CHARS_MAX} characters")]
+pub struct UnusableReason;
+
+/// What came of an action for one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ActionDone {
+    pub(super) run: RunId,
+    pub(super) outcome: String,
+    /// What was known before, and is known no more.
+    pub(super) found: Option<String>,
+}
+
+impl ActionDone {
+    pub(super) fn new(run: RunId, outcome: impl Into<String>) -> Self {
+        Self {
+            run,
+            outcome: outcome.into(),
+            found: None,
+        }
+    }
+}
+
+/// What a person did about a run, as it is on record.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct ActionOnRecord {
+    /// When, by the database's clock.
+    #[sqlx(try_from = "StoredMoment")]
+    pub acted_at: Timestamp,
+    /// What was done.
+    pub verb: String,
+    /// Who did it, where that is known.
+    pub actor: Option<String>,
+    /// What came of it.
+    pub outcome: Option<String>,
+    /// Why, in the person's words.
+    pub reason: Option<String>,
+    /// The trace that it belongs to.
+    pub trace: Option<String>,
 }
 
 /// A job that a worker has taken.

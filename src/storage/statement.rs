@@ -17,6 +17,7 @@ use sqlx::sqlite::SqliteArguments;
 
 use super::column::PostgresMoment;
 use super::error::StoreError;
+use super::model::Action;
 
 /// One step, as each database is told to do it.
 #[derive(Debug, Clone, Copy)]
@@ -134,6 +135,17 @@ impl Value<'_> {
             Self::Table(table) => arguments.add(serde_json::to_string(&table.rows())?),
         }
     }
+}
+
+/// How an action is bound: its verb, who acts, why, and the trace that it belongs to.
+pub(super) fn action_values(action: Option<&Action>) -> [Value<'_>; 4] {
+    let trace = action.and_then(|action| action.trace);
+    [
+        action.map(|action| action.verb.name()).into(),
+        action.and_then(|action| action.actor.as_deref()).into(),
+        action.and_then(|action| action.reason.as_deref()).into(),
+        trace.map(|trace| trace.trace_id().to_string()).into(),
+    ]
 }
 
 /// Rows that a statement works on: on PostgreSQL one array per column, each with a placeholder of its own, and on

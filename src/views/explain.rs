@@ -10,12 +10,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::run::{legs, place};
+use super::timeline::Event;
 use super::verdict::{
     Exception, LegResult, LegWord, Reason, RefusedVerdict, RunResult, Verdict, leg_state,
 };
 use super::{ClaimBoundary, Moment, Place, Visibility, stored_word};
 use crate::storage::reader::{RefusalSeen, RunInFull};
-use crate::storage::{Assessment, RecordedVerdict};
+use crate::storage::{ActionOnRecord, Assessment, RecordedVerdict};
 
 /// What the rules say of a run now, and what was recorded of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -202,6 +203,9 @@ pub struct Explained {
     /// That the database refuses the run a verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusedVerdict>,
+    /// What people did about the run, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Event>,
     /// What no verdict claims.
     pub claim_boundary: ClaimBoundary,
 }
@@ -227,6 +231,7 @@ impl Explained {
         assessment: &Assessment,
         verdict: Option<Verdict>,
         refusal: Option<&RefusalSeen>,
+        actions: &[ActionOnRecord],
     ) -> Self {
         let facts = &assessment.facts;
         let refusal = refusal.map(RefusedVerdict::from);
@@ -258,6 +263,7 @@ impl Explained {
             exceptions_omitted: items.map_or(0, |items| items.exceptions_omitted),
             verdict,
             refusal,
+            actions: actions.iter().map(Event::from).collect(),
             claim_boundary: ClaimBoundary::default(),
         }
     }

@@ -435,7 +435,7 @@ fn next_action(
             None => format!(
                 "Find out what ended worker {} while it settled this run: its log, and memory limits. Then let \
              the run start over with `restore-reconciler queue retry {run}`, or leave it alone with \
-             `restore-reconciler queue drop {run}`.",
+             `restore-reconciler queue drop {run} --reason TEXT`.",
                 attempts.worker
             ),
             Some(at) => format!(

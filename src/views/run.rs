@@ -292,7 +292,12 @@ impl RunDetail {
             attention: seen
                 .as_ref()
                 .map(|seen| attention_shown(seen, &row.record, standing)),
-            timeline: events(&row.assessment, verdict.as_ref(), visibility),
+            timeline: events(
+                &row.assessment,
+                verdict.as_ref(),
+                &found.actions,
+                visibility,
+            ),
             verdict_reason: verdict
                 .as_ref()
                 .filter(|verdict| verdict.standing.is_readable())

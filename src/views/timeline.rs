@@ -5,15 +5,15 @@
 use reconciler_jobs::restore_execute::facts::{AuditFacts, Voice};
 use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::verdict::Verdict;
 use super::{Moment, Visibility, stored_word};
-use crate::storage::Assessment;
+use crate::storage::{ActionOnRecord, Assessment};
 
 vocabulary! {
     /// What an event is about.
-    #[derive(PartialOrd, Ord, Serialize, JsonSchema)]
+    #[derive(PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     #[schemars(rename = "EventSubject")]
     pub enum EventSubject {
@@ -30,12 +30,14 @@ vocabulary! {
     Evidence { label: "Evidence" }
     /// Our verdict.
     Verdict { label: "Verdict" }
+    /// What a person did.
+    Action { label: "Action" }
 }
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
-    /// When.
+    /// When, RFC 3339.
     pub at: Moment,
     /// What it is about.
     pub subject: EventSubject,
@@ -47,9 +49,10 @@ pub struct Event {
 pub(super) fn events(
     assessment: &Assessment,
     verdict: Option<&Verdict>,
+    actions: &[ActionOnRecord],
     visibility: Visibility,
 ) -> Vec<Event> {
-    let mut events = Vec::new();
+    let mut events: Vec<Event> = actions.iter().map(Event::from).collect();
     let mut note = |at: Option<jiff::Timestamp>, subject, text: &str| {
         let text = text.to_owned();
         let at = at.map(Moment);
@@ -93,6 +96,31 @@ pub(super) fn events(
     }
     events.sort();
     events
+}
+
+impl From<&ActionOnRecord> for Event {
+    fn from(action: &ActionOnRecord) -> Self {
+        let who = action
+            .actor
+            .as_deref()
+            .unwrap_or("somebody without a token");
+        let mut text = format!("{} by {who}", action.verb);
+        for (before, said) in [
+            (": ", &action.outcome),
+            ("; reason: ", &action.reason),
+            ("; trace ", &action.trace),
+        ] {
+            if let Some(said) = said {
+                text.push_str(before);
+                text.push_str(said);
+            }
+        }
+        Self {
+            at: Moment(action.acted_at),
+            subject: EventSubject::Action,
+            text,
+        }
+    }
 }
 
 fn entry(audit: &AuditFacts) -> String {

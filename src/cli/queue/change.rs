@@ -13,7 +13,7 @@ use crate::cli::output::Document;
 use crate::cli::results::distinct;
 use crate::cli::session::Session;
 use crate::storage::reader::{QueueScope, QueueStanding, Workspaces};
-use crate::storage::{QueueState, Store};
+use crate::storage::{Action, ActionVerb, QueueState, Store};
 use crate::views::queue::{RequestState, RequestedRun};
 
 /// How many dead letters start over together.
@@ -29,6 +29,9 @@ pub(in crate::cli) struct RetryArgs {
     /// All dead letters that are not dropped.
     #[arg(long)]
     dead: bool,
+    /// Why, for whoever reads the run's timeline later.
+    #[arg(long, value_name = "TEXT", value_parser = Action::reason_of)]
+    reason: Option<String>,
 }
 
 /// Dead letters that are to be left alone.
@@ -37,16 +40,20 @@ pub(in crate::cli) struct DropArgs {
     /// Ids of operation runs.
     #[arg(value_name = "RUN", required = true, value_parser = clap::value_parser!(i64).range(1..))]
     runs: Vec<i64>,
+    /// Why, for whoever reads the run's timeline later.
+    #[arg(long, value_name = "TEXT", value_parser = Action::reason_of)]
+    reason: String,
 }
 
 /// Lets runs start over: a dead letter or a suspended run is tried afresh, still alone, and a refused one is
 /// due now.
 pub(super) async fn retry(session: &mut Session<'_>, args: &RetryArgs) -> anyhow::Result<Exit> {
     let store = session.open_for_work().await?;
+    let action = session.action(ActionVerb::Retry, args.reason.as_deref());
     let results = if args.dead {
-        retry_dead(&store).await?
+        retry_dead(&store, &action).await?
     } else {
-        retry_runs(&store, &distinct(&args.runs)).await?
+        retry_runs(&store, &distinct(&args.runs), &action).await?
     };
     if args.dead && results.is_empty() {
         session.screen.note("There are no dead letters.");
@@ -55,7 +62,7 @@ pub(super) async fn retry(session: &mut Session<'_>, args: &RetryArgs) -> anyhow
 }
 
 /// Page after page; a page of which no run starts over is the last one.
-async fn retry_dead(store: &Store) -> anyhow::Result<Vec<RequestedRun>> {
+async fn retry_dead(store: &Store, action: &Action) -> anyhow::Result<Vec<RequestedRun>> {
     let scope = QueueScope {
         states: vec![QueueState::DeadLetter],
         of: Workspaces::All,
@@ -68,7 +75,7 @@ async fn retry_dead(store: &Store) -> anyhow::Result<Vec<RequestedRun>> {
     loop {
         let entries = reader.load_queue(&scope).await?.entries;
         let runs: Vec<RunId> = entries.iter().filter_map(|entry| entry.run).collect();
-        let page = retry_runs(store, &runs).await?;
+        let page = retry_runs(store, &runs, action).await?;
         let any = page
             .iter()
             .any(|result| result.state == RequestState::StartsOver);
@@ -79,8 +86,13 @@ async fn retry_dead(store: &Store) -> anyhow::Result<Vec<RequestedRun>> {
     }
 }
 
-async fn retry_runs(store: &Store, runs: &[RunId]) -> anyhow::Result<Vec<RequestedRun>> {
-    let changed: HashSet<RunId> = store.retry(runs).await?.into_iter().collect();
+async fn retry_runs(
+    store: &Store,
+    runs: &[RunId],
+    action: &Action,
+) -> anyhow::Result<Vec<RequestedRun>> {
+    let changed = store.retry(runs, action).await?;
+    let changed: HashSet<RunId> = changed.into_iter().collect();
     let state = |standing: &QueueStanding| match standing {
         _ if changed.contains(&standing.run) => RequestState::StartsOver,
         _ if is_in_trouble(standing) => RequestState::DueAlready,
@@ -102,7 +114,8 @@ pub(super) async fn drop_letters(
 ) -> anyhow::Result<Exit> {
     let store = session.open_for_work().await?;
     let runs = distinct(&args.runs);
-    let dropped = store.drop_dead_letters(&runs).await?;
+    let action = session.action(ActionVerb::Drop, Some(&args.reason));
+    let dropped = store.drop_dead_letters(&runs, &action).await?;
     let dropped: HashSet<RunId> = dropped.into_iter().collect();
     let state = |standing: &QueueStanding| match standing {
         _ if dropped.contains(&standing.run) => RequestState::Dropped,

@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::config::{self, Capability, Reach};
 use crate::storage::reader::Workspaces;
+use crate::storage::{Action, ActionVerb};
 
 /// Which token, by its place in the configuration.
 pub(in crate::console) type TokenId = u32;
@@ -70,6 +71,14 @@ impl Viewer {
     /// Whether it is whoever is on this machine, who has no session to end.
     pub(in crate::console) fn is_local(&self) -> bool {
         self.token.is_none()
+    }
+
+    /// What this viewer does, as it is put on record.
+    pub(in crate::console) fn action(&self, verb: ActionVerb) -> Action {
+        Action {
+            actor: (!self.is_local()).then(|| self.name.to_string()),
+            ..Action::new(verb)
+        }
     }
 
     /// Refuses who may not.

@@ -1,16 +1,15 @@
 //! Jobs in a file of their own, beside a SQLite database: what is one statement where both are in one database takes
 //! several here.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::request::{self, Request};
 use reconciler_jobs::trace::TraceContext;
 
-use super::state::{payloads, run_of};
+use super::state::{COMMAND, CONSOLE, payloads, run_of};
 use crate::storage::column::Id;
 use crate::storage::error::StoreError;
+use crate::storage::model::{Action, ActionDone};
 use crate::storage::settle::{Lock, Transaction as _, Transactions as _, finish, with_retries};
 use crate::storage::statement::{statement, values};
 use crate::storage::store::Store;
@@ -18,15 +17,13 @@ use crate::storage::store::Store;
 /// How often the file is written to again when somebody else held it for too long.
 pub(super) const RETRIES_MAX: u32 = 5;
 
-/// What the operator himself asked for.
-const CAUSE: &str = "command";
-
 impl Store {
     pub(super) async fn request_in_file(
         &self,
         runs: &[RunId],
         cause: &str,
         trace: Option<TraceContext>,
+        action: Option<&Action>,
     ) -> Result<Vec<RunId>, StoreError> {
         let (open, asked_at) = self.load_open(runs).await?;
         let requests = open
@@ -34,14 +31,24 @@ impl Store {
             .map(|run| request_for(*run, cause, trace, asked_at));
         let jobs = payloads(requests)?;
         self.queue_in_file(request::QUEUE, &jobs).await?;
+        if let Some(action) = action {
+            let queued = open.iter().map(|run| ActionDone::new(*run, "queued"));
+            self.note_done(action, queued.collect()).await?;
+        }
         Ok(open)
+    }
+
+    /// Jobs are in another file, so that nothing holds them and this together.
+    async fn note_done(&self, action: &Action, done: Vec<ActionDone>) -> Result<(), StoreError> {
+        let mut tx = self.database.begin().await?;
+        let noted = tx.note_actions(action, &done).await;
+        finish(tx, noted).await
     }
 
     pub(super) async fn request_once_in_file(
         &self,
         run: RunId,
-        cause: &str,
-        trace: Option<TraceContext>,
+        action: &Action,
     ) -> Result<bool, StoreError> {
         let statement = statement!("queue a job", sqlite queue "request_once");
         self.database.check_files(statement.step)?;
@@ -49,11 +56,19 @@ impl Store {
         if open.is_empty() {
             return Ok(false);
         }
-        let jobs = payloads([request_for(run, cause, trace, asked_at)])?;
+        let jobs = payloads([request_for(run, CONSOLE, action.trace, asked_at)])?;
         // Somebody waits for the answer: no longer than for one lock.
+        let mut queued = 0;
         for job in jobs {
-            self.database.execute(statement, values![run, job]).await?;
+            queued += self.database.execute(statement, values![run, job]).await?;
         }
+        let outcome = if queued > 0 {
+            "queued"
+        } else {
+            "queued_before"
+        };
+        self.note_done(action, vec![ActionDone::new(run, outcome)])
+            .await?;
         Ok(true)
     }
 
@@ -65,36 +80,66 @@ impl Store {
         Ok((finish(tx, open).await?, as_of))
     }
 
-    pub(super) async fn retry_in_file(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+    pub(super) async fn retry_in_file(
+        &self,
+        runs: &[RunId],
+        action: &Action,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let step = "let runs start over";
+        let load = statement!(step, sqlite "load_trouble");
+        let start_over = statement!(step, sqlite "start_over");
         let mut tx = self.database.begin().await?;
         let as_of = tx.as_of();
-        let statement = statement!("let runs start over", sqlite "start_over");
-        let values = values![runs, as_of];
-        let changed = tx.driver().fetch_column::<Id>(statement, values).await;
-        let changed = finish(tx, changed).await?.into_iter();
-        let changed: BTreeSet<RunId> = changed.map(RunId::from).collect();
-        let changed: Vec<RunId> = changed.into_iter().collect();
-        self.request_in_file(&changed, CAUSE, None).await?;
+        let changing = async {
+            let found: Vec<(Id, bool, String)> =
+                tx.driver().fetch_all(load, values![runs, as_of]).await?;
+            let done = found.into_iter().map(|(run, is_stuck, known)| ActionDone {
+                found: Some(known),
+                ..ActionDone::new(run.into(), if is_stuck { "starts_over" } else { "due_now" })
+            });
+            let done: Vec<ActionDone> = done.collect();
+            let changed: Vec<RunId> = done.iter().map(|it| it.run).collect();
+            let values = values![&*changed, as_of];
+            tx.driver().execute(start_over, values).await?;
+            tx.note_actions(action, &done).await?;
+            Ok(changed)
+        };
+        let changed = changing.await;
+        let changed = finish(tx, changed).await?;
+        self.request_in_file(&changed, COMMAND, None, None).await?;
         Ok(changed)
     }
 
-    pub(super) async fn drop_in_file(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+    pub(super) async fn drop_in_file(
+        &self,
+        runs: &[RunId],
+        action: &Action,
+    ) -> Result<Vec<RunId>, StoreError> {
         let step = "drop dead letters";
         let drop = statement!(step, sqlite "drop_dead");
         let (load_waiting, kill) = (
             statement!(step, sqlite queue "load_waiting"),
             statement!(step, sqlite queue "kill_jobs"),
         );
-        let as_of = self.now().await?;
-        let found = self.database.fetch_all(drop, values![runs, as_of]).await?;
-        let (dropped, dead): (Vec<_>, Vec<_>) = found
-            .into_iter()
-            .partition(|(_, is_new): &(Id, bool)| *is_new);
-        let runs_of = |found: Vec<(Id, bool)>| -> Vec<RunId> {
-            found.into_iter().map(|(run, _)| run.into()).collect()
+        let mut tx = self.database.begin().await?;
+        let as_of = tx.as_of();
+        let dropping = async {
+            let found = tx.driver().fetch_all(drop, values![runs, as_of]).await?;
+            let (dropped, dead): (Vec<_>, Vec<_>) = found
+                .into_iter()
+                .partition(|(_, is_new): &(Id, bool)| *is_new);
+            let runs_of = |found: Vec<(Id, bool)>| -> Vec<RunId> {
+                found.into_iter().map(|(run, _)| run.into()).collect()
+            };
+            let (mut dropped, dead) = (runs_of(dropped), runs_of(dead));
+            dropped.sort_unstable();
+            let done = dropped.iter().map(|run| ActionDone::new(*run, "dropped"));
+            let done: Vec<ActionDone> = done.collect();
+            tx.note_actions(action, &done).await?;
+            Ok((dropped, dead))
         };
-        let (mut dropped, dead) = (runs_of(dropped), runs_of(dead));
-        dropped.sort_unstable();
+        let found = dropping.await;
+        let (dropped, dead) = finish(tx, found).await?;
         let waiting: Vec<(String, Vec<u8>)> =
             self.database.fetch_all(load_waiting, values![]).await?;
         let asks_in_vain = |payload: &[u8]| run_of(payload).is_some_and(|run| dead.contains(&run));

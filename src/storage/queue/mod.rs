@@ -26,17 +26,17 @@ use sqlx::{PgPool, SqlitePool};
 
 use super::column::{Id, OptionalId, StoredMoment};
 use super::error::{During as _, StoreError};
-use super::model::{Backend, ClaimedJob};
+use super::model::{Action, Backend, ClaimedJob};
 use super::postgres::upgrade::{self, Ground};
 use super::settle::{Transaction as _, Transactions as _, begin_trusted, finish, with_retries};
 use super::sqlite;
-use super::statement::{Statement, Value, statement, values};
+use super::statement::{Statement, Value, action_values, statement, values};
 use super::store::{EitherDatabase, Store};
 use super::sweeps::{SUSPECT, load_due_workspaces};
 use super::transaction::DatabaseTransaction;
 use file::RETRIES_MAX;
 pub use state::QueueState;
-use state::payloads;
+use state::{COMMAND, CONSOLE, payloads};
 pub(super) use state::{cause_of, run_of};
 
 /// Runs whose time has come, and how long nothing else will happen by itself.
@@ -160,30 +160,59 @@ impl Store {
         cause: &str,
         trace: Option<TraceContext>,
     ) -> Result<Vec<RunId>, StoreError> {
+        self.request_for(runs, cause, trace, None).await
+    }
+
+    /// As [`Self::request`], for a person: who asked is noted beside the jobs.
+    pub async fn enqueue(&self, runs: &[RunId], action: &Action) -> Result<Vec<RunId>, StoreError> {
+        let trace = action.trace;
+        self.request_for(runs, COMMAND, trace, Some(action)).await
+    }
+
+    async fn request_for(
+        &self,
+        runs: &[RunId],
+        cause: &str,
+        trace: Option<TraceContext>,
+        action: Option<&Action>,
+    ) -> Result<Vec<RunId>, StoreError> {
         if self.has_queue_file() {
-            return self.request_in_file(runs, cause, trace).await;
+            return self.request_in_file(runs, cause, trace, action).await;
         }
         let statement = statement!("queue jobs", postgres "request");
+        let [verb, actor, reason, trace_id] = action_values(action);
         let trace = trace.map(|trace| trace.to_string());
-        let values = values![runs, cause, trace];
+        let values = &[
+            runs.into(),
+            cause.into(),
+            trace.into(),
+            verb,
+            actor,
+            reason,
+            trace_id,
+        ];
         self.fetch_runs(statement, values).await
     }
 
     /// Queues a job for `run` if it is an open `restore.execute` run, unless one that asks for it is not finished,
-    /// and says whether the run is open. The job belongs to `trace`. On PostgreSQL, two who ask at the same moment
+    /// says whether the run is open, and notes who asked if it is. On PostgreSQL, two who ask at the same moment
     /// may both queue one.
-    pub async fn request_once(
-        &self,
-        run: RunId,
-        cause: &str,
-        trace: Option<TraceContext>,
-    ) -> Result<bool, StoreError> {
+    pub async fn request_once(&self, run: RunId, action: &Action) -> Result<bool, StoreError> {
         if self.has_queue_file() {
-            return self.request_once_in_file(run, cause, trace).await;
+            return self.request_once_in_file(run, action).await;
         }
         let statement = statement!("queue a job", postgres "request_once");
-        let trace = trace.map(|trace| trace.to_string());
-        let values = values![run, cause, trace];
+        let [verb, actor, reason, trace_id] = action_values(Some(action));
+        let trace = action.trace.map(|trace| trace.to_string());
+        let values = &[
+            run.into(),
+            CONSOLE.into(),
+            trace.into(),
+            verb,
+            actor,
+            reason,
+            trace_id,
+        ];
         self.database.fetch_value(statement, values).await
     }
 
@@ -354,23 +383,31 @@ impl Store {
 
     /// Lets open runs start over that are dead letters, suspended or refused, queues a job for each, and
     /// says which those are. A suspect stays one, so that it is still settled alone. A run whose time has
-    /// come already is left as it is.
-    pub async fn retry(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+    /// come already is left as it is. What was known of each before is noted, with who had it done.
+    pub async fn retry(&self, runs: &[RunId], action: &Action) -> Result<Vec<RunId>, StoreError> {
         if self.has_queue_file() {
-            return self.retry_in_file(runs).await;
+            return self.retry_in_file(runs, action).await;
         }
         let statement = statement!("let runs start over", postgres "retry");
-        self.fetch_runs(statement, values![runs]).await
+        let [verb, actor, reason, trace] = action_values(Some(action));
+        let values = &[runs.into(), verb, actor, reason, trace];
+        self.fetch_runs(statement, values).await
     }
 
-    /// Takes dead letters among `runs` out of the lists, removes the jobs that wait for them, and says
-    /// which were not dropped before. The runs stay open. Of the jobs, those that wait are read, and no other.
-    pub async fn drop_dead_letters(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+    /// Takes dead letters among `runs` out of the lists, removes the jobs that wait for them, says which were not
+    /// dropped before, and notes who had it done. The runs stay open. Of the jobs, those that wait are read, and no other.
+    pub async fn drop_dead_letters(
+        &self,
+        runs: &[RunId],
+        action: &Action,
+    ) -> Result<Vec<RunId>, StoreError> {
         if self.has_queue_file() {
-            return self.drop_in_file(runs).await;
+            return self.drop_in_file(runs, action).await;
         }
         let statement = statement!("drop dead letters", postgres "drop_dead_letters");
-        self.fetch_runs(statement, values![runs]).await
+        let [verb, actor, reason, trace] = action_values(Some(action));
+        let values = &[runs.into(), verb, actor, reason, trace];
+        self.fetch_runs(statement, values).await
     }
 
     async fn fetch_runs(

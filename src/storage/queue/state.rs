@@ -59,6 +59,11 @@ impl TryFrom<String> for QueueState {
     }
 }
 
+/// Why a job was queued, as its payload says it: on the command line.
+pub(super) const COMMAND: &str = "command";
+/// On the console.
+pub(super) const CONSOLE: &str = "console";
+
 /// The run that a job's payload asks for, as a worker reads it. PostgreSQL has a function that agrees.
 pub(in crate::storage) fn run_of(payload: &[u8]) -> Option<RunId> {
     request_of(payload).map(|request| request.run)

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::RunId;
-use reconciler_jobs::trace::TraceContext;
 use sqlx::FromRow;
 use tokio::sync::OnceCell;
 
@@ -13,7 +12,7 @@ use crate::storage::connect::{connect, connect_to_read};
 use crate::storage::connection::EitherRow;
 use crate::storage::error::{OtherDatabase, StoreError};
 use crate::storage::limits::{Access, Limits};
-use crate::storage::model::Backend;
+use crate::storage::model::{Action, Backend};
 use crate::storage::settle::{Transactions as _, finish};
 use crate::storage::statement::{Statement, Value, statement};
 use crate::storage::store::{EitherDatabase, Store};
@@ -118,18 +117,13 @@ impl fmt::Debug for RequestTarget {
 
 impl Requests {
     /// Asks for a run; whether it is open, and so was asked for. Where a job that asks for it is not finished,
-    /// none is added; else the job belongs to `trace`.
+    /// none is added; else the job belongs to the action's trace.
     ///
     /// Nobody is asked whether the run may be seen: that is for the caller to know. Fails where what is read is
     /// another database than the one that would be asked.
-    pub async fn request(
-        &self,
-        run: RunId,
-        cause: &str,
-        trace: Option<TraceContext>,
-    ) -> Result<bool, StoreError> {
+    pub async fn request(&self, run: RunId, action: &Action) -> Result<bool, StoreError> {
         let store = self.store.get_or_try_init(|| self.open()).await?;
-        store.request_once(run, cause, trace).await
+        store.request_once(run, action).await
     }
 
     async fn open(&self) -> Result<Store, StoreError> {

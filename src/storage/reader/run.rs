@@ -5,17 +5,23 @@ use std::collections::HashMap;
 use reconciler_jobs::ids::{BackupSetId, RunId};
 use reconciler_jobs::restore_execute::Policy;
 
+use super::names::shown_error;
 use super::open::Reader;
 use super::record::{DescribedRecord, RunOnRecord};
 use super::restores::ask_about;
 use super::scope::Workspaces;
 use crate::storage::error::StoreError;
-use crate::storage::model::{Assessment, RecordedVerdict};
+use crate::storage::model::{ActionOnRecord, Assessment, RecordedVerdict};
 use crate::storage::settle::{Transactions as _, assess_within, finish};
 use crate::storage::statement::{Statement, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
 const LOAD_VERDICT: Statement = statement!("read the ledger", "load_verdict");
+
+const LOAD_ACTIONS: Statement = statement!("read who acted", "load_actions");
+
+/// How many actions about a run are shown: the latest.
+const ACTIONS_MAX: u32 = 50;
 
 /// One run with what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +45,8 @@ pub struct RunInFull {
     pub verdict: Option<RecordedVerdict>,
     /// Backup set of the restore that is tied to the run.
     pub backup_set: Option<BackupSetId>,
+    /// What people did about it, the latest first.
+    pub actions: Vec<ActionOnRecord>,
 }
 
 impl Reader {
@@ -66,6 +74,13 @@ impl Reader {
         let mut assessed = finish(tx, assessed).await?;
         assessed.retain(|it| of.may_include(Some(it.facts.run.workspace_id)));
         Ok(assessed)
+    }
+
+    /// What people did about a run, the latest first.
+    pub async fn load_actions(&self, run: RunId) -> Result<Vec<ActionOnRecord>, StoreError> {
+        let mut tx = self.database.begin_read().await?;
+        let actions = actions_of(&mut tx, run).await;
+        finish(tx, actions).await
     }
 
     /// The verdict on record for a run, if we reached one.
@@ -102,7 +117,23 @@ async fn load_one(
         seen,
         verdict,
         backup_set,
+        actions: actions_of(tx, run).await?,
     }))
+}
+
+async fn actions_of(
+    tx: &mut DatabaseTransaction,
+    run: RunId,
+) -> Result<Vec<ActionOnRecord>, StoreError> {
+    let values = values![run, ACTIONS_MAX];
+    let mut actions: Vec<ActionOnRecord> = tx.driver().fetch_all(LOAD_ACTIONS, values).await?;
+    for text in actions
+        .iter_mut()
+        .flat_map(|action| [&mut action.actor, &mut action.outcome, &mut action.reason])
+    {
+        *text = text.take().map(|text| shown_error(&text));
+    }
+    Ok(actions)
 }
 
 /// Loads those of `runs` that may be seen.

@@ -15,7 +15,7 @@ use super::transaction::{
     Lock, Transaction, Transactions, begin_to_isolate, begin_trusted, finish, with_retries,
 };
 use crate::storage::error::{ErrorKind, StoreError};
-use crate::storage::model::{ClaimedJob, Settled, Settlement, Settling};
+use crate::storage::model::{ActionDone, ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::records::{FoundRun, WatchWrite};
 use crate::storage::report;
 use crate::telemetry::names::RUN_ID;
@@ -294,6 +294,10 @@ async fn watch_refused_within(
     if let Some((_, write)) = &watch {
         tx.watch(std::slice::from_ref(write)).await?;
         tx.forget_attempts(&locked).await?;
+        if let Some(action) = &with.action {
+            let refused = ActionDone::new(run, "refused by the database");
+            tx.note_actions(action, &[refused]).await?;
+        }
     }
     let watch = watch.map(|(watch, _)| watch);
     let settled = [Settled {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::facts::{RunFacts, RunStatus};
 use reconciler_jobs::restore_execute::record::{Record, record};
-use reconciler_jobs::restore_execute::{Facts, Policy, decide};
+use reconciler_jobs::restore_execute::{Facts, Outcome, Policy, decide};
 use reconciler_jobs::sweep::Watch;
 use tracing::{Instrument as _, Span};
 
@@ -16,7 +16,7 @@ use super::transaction::{Lock, Transaction, Transactions, begin_trusted, finish}
 use super::written::{Counted, check_held, check_written};
 use crate::metrics::TransactionStage;
 use crate::storage::error::{BrokenReference, StoreError};
-use crate::storage::model::{Assessment, ClaimedJob, Settled, Settlement, Settling};
+use crate::storage::model::{ActionDone, Assessment, ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::records::{FoundRun, WatchWrite};
 use crate::storage::report;
 use crate::telemetry::names;
@@ -144,6 +144,12 @@ async fn decide_and_write(
     let watches: Vec<_> = deferred.iter().filter_map(Deferral::watch_write).collect();
     tx.watch(&watches).await?;
     tx.forget_attempts(&ids).await?;
+    if let Some(action) = &with.action {
+        let decided = records.iter().map(|verdict| &verdict.assessment);
+        let waiting = deferred.iter().map(|deferral| &deferral.assessment);
+        let done: Vec<_> = decided.chain(waiting).map(done_about).collect();
+        tx.note_actions(action, &done).await?;
+    }
     let mut round = look_past(tx, batch, &locked, lock, &with.policy, stages).await?;
     check_held(tx, &round.settled).await?;
     round
@@ -156,6 +162,13 @@ async fn decide_and_write(
     acknowledge(tx, &round.settled, jobs).await?;
     round.stages.end(TransactionStage::Write);
     Ok(round)
+}
+
+/// What came of a run that a person had settled.
+fn done_about(assessment: &Assessment) -> ActionDone {
+    let Assessment { facts, decision } = assessment;
+    let word = decision.outcome().map_or("deferred", Outcome::name);
+    ActionDone::new(facts.run.id, format!("{word}: {}", decision.reason.code()))
 }
 
 /// Finishes the jobs of runs that were dealt with, and returns those of runs that somebody else holds.

@@ -19,13 +19,15 @@ use super::transaction::{Interference, Lock, Transaction};
 use crate::storage::connection::Connection;
 use crate::storage::distrust::Distrust;
 use crate::storage::error::StoreError;
-use crate::storage::model::{AUDITS_PER_RESTORE_MAX, ClaimedJob, RUN_COLUMN_BYTES_MAX};
+use crate::storage::model::{
+    AUDITS_PER_RESTORE_MAX, Action, ActionDone, ClaimedJob, RUN_COLUMN_BYTES_MAX,
+};
 use crate::storage::parsing::Parsed;
 use crate::storage::records::{
     Ask, AttemptsRecord, AuditRecord, CandidateRecord, FoundRun, RestoreRecord, RunRecord,
     SnapshotRecord, WatchWrite, WrittenRecord,
 };
-use crate::storage::statement::{Statement, Table, Value, statement, values};
+use crate::storage::statement::{Statement, Table, Value, action_values, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
 /// One item more than is taken into account, so that too many are told from just enough.
@@ -74,6 +76,24 @@ impl Transaction for DatabaseTransaction {
             .fetch_all(statement, values![runs, RUN_COLUMN_BYTES_MAX])
             .await?;
         Ok(records.into_iter().map(FoundRun::from).collect())
+    }
+
+    async fn note_actions(
+        &mut self,
+        action: &Action,
+        done: &[ActionDone],
+    ) -> Result<(), StoreError> {
+        if done.is_empty() {
+            return Ok(());
+        }
+        let statement = statement!("note who acted", "note_actions");
+        let rows = Table::default()
+            .integers("run", done.iter().map(|it| it.run.0))
+            .texts("outcome", done.iter().map(|it| it.outcome.as_str()))
+            .texts("found", done.iter().map(|it| it.found.as_deref()));
+        let [verb, actor, reason, trace] = action_values(Some(action));
+        let values = &[verb, actor, reason, trace, rows.into()];
+        self.driver().execute(statement, values).await.map(drop)
     }
 
     async fn load_candidates(&mut self, asks: &[Ask]) -> Result<Vec<CandidateRow>, StoreError> {

@@ -14,7 +14,7 @@ use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow
 
 use crate::storage::distrust::Distrust;
 use crate::storage::error::{ErrorKind, StoreError};
-use crate::storage::model::ClaimedJob;
+use crate::storage::model::{Action, ActionDone, ClaimedJob};
 use crate::storage::records::{Ask, FoundRun, WatchWrite, WrittenRecord};
 
 /// Pause before the first retry of a transient failure; doubled each time.
@@ -136,6 +136,13 @@ pub(in crate::storage) trait Transaction: Send {
         &mut self,
         entries: &[&AuditEntry],
     ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Puts on record what a person did about runs.
+    fn note_actions(
+        &mut self,
+        action: &Action,
+        done: &[ActionDone],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Looks for what was written about runs in this transaction.
     fn look_for_written(

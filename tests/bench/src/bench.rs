@@ -153,6 +153,7 @@ pub(crate) fn settling() -> Settling {
             worker: "bench".to_owned(),
             source: Source::Sweep,
         },
+        action: None,
     }
 }
 

@@ -67,8 +67,8 @@ async fn a_proven_run_that_is_asked_for_again_comes_with_the_claim_boundary() {
         "reconcile 1   ⇒ 0
          enqueue 1     ⇒ 0 | succeeded
          queue retry 1 ⇒ 0 | succeeded
-         queue drop 1  ⇒ 0 | succeeded
-         queue show 1  ⇒ 0 | Verdict",
+          queue drop 1 --reason gone  ⇒ 0 | succeeded
+          queue show 1  ⇒ 0 | Verdict",
     );
 }
 
@@ -189,10 +189,11 @@ async fn a_dropped_dead_letter_is_said_to_be_open() {
     let file = troubled().await;
     assert_says(
         &file.url(),
-        "queue drop 1   ⇒  0 | dropped | the run stays open, nothing is proven
-         queue drop 1   ⇒  0 | dropped before | the run stays open, nothing is proven
-         queue drop 3   ⇒ 11 | nothing was dropped
-         queue drop 999 ⇒  1",
+        "queue drop 1 --reason gone ⇒  0 | dropped | the run stays open, nothing is proven
+          queue drop 1 --reason again ⇒  0 | dropped before | the run stays open, nothing is proven
+         queue drop 3 --reason gone ⇒ 11 | nothing was dropped
+         queue drop 999 --reason gone ⇒  1
+         queue drop 1 ⇒ 2 ! --reason",
     );
     let listed = run(&file.url(), &["queue", "list"]).exits(0);
     assert!(!listed.stdout.contains("dropped"), "{}", listed.stdout);

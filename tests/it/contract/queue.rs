@@ -3,16 +3,23 @@
 use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::request::Request;
 use reconciler_jobs::sweep::admission::Admission;
+use reconciler_jobs::trace::TraceContext;
 use restore_reconciler::internals::storage::QueueState::{
     self, DeadLetter, Deferred, Dropped, InHand, Refused, Suspended, Waiting,
 };
-use restore_reconciler::internals::storage::Settlement;
 use restore_reconciler::internals::storage::reader::{
     JobState, QueueListing, QueueScope, QueueStanding, Workspaces,
 };
+use restore_reconciler::internals::storage::{
+    Action, ActionOnRecord, ActionVerb, Settlement, Settling,
+};
 
 use crate::support::case::{Case, FOREIGN, HOME};
-use crate::support::store::{Columns, Fixture, moved, on_both, run_ids as ids, with};
+use crate::support::store::{
+    Columns, Fixture, moved, on_both, run_ids as ids, settle, settling, with,
+};
+
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 on_both!(
     open_runs_get_a_job_and_others_do_not,
@@ -26,6 +33,8 @@ on_both!(
     a_closed_or_untroubled_run_never_starts_over,
     a_dropped_dead_letter_stays_open_and_is_left_alone,
     only_dead_letters_are_dropped,
+    whoever_acts_is_on_record_with_what_came_of_it,
+    what_was_known_before_a_run_starts_over_stays_known,
 );
 
 /// Remembers settlements of a run that never ended.
@@ -113,11 +122,23 @@ async fn ask(on: &Fixture, runs: &[i64], cause: &str) -> Vec<RunId> {
 }
 
 async fn retry(on: &Fixture, runs: &[i64]) -> Vec<RunId> {
-    on.store.retry(&ids(runs)).await.unwrap()
+    let action = action(ActionVerb::Retry);
+    on.store.retry(&ids(runs), &action).await.unwrap()
 }
 
 async fn give_up(on: &Fixture, runs: &[i64]) -> Vec<RunId> {
-    on.store.drop_dead_letters(&ids(runs)).await.unwrap()
+    let action = action(ActionVerb::Drop);
+    let dropped = on.store.drop_dead_letters(&ids(runs), &action).await;
+    dropped.unwrap()
+}
+
+fn action(verb: ActionVerb) -> Action {
+    Action {
+        actor: Some("ops".to_owned()),
+        reason: Some("the host had no memory".to_owned()),
+        trace: TraceContext::parse(TRACE),
+        ..Action::new(verb)
+    }
 }
 
 async fn awaited(on: &Fixture) -> Vec<RunId> {
@@ -404,4 +425,105 @@ async fn only_dead_letters_are_dropped(on: Fixture) {
     for run in 1..=3 {
         assert_eq!(jobs(&on, run).await, [JobState::Waiting]);
     }
+}
+
+/// Verb, outcome, actor, reason and trace of what is on record about a run, the earliest first.
+async fn acted(on: &Fixture, run: i64) -> Vec<(String, String)> {
+    let mut found = on.store.reader().load_actions(RunId(run)).await.unwrap();
+    found.reverse();
+    let told = |it: ActionOnRecord| {
+        assert_eq!(it.actor.as_deref(), Some("ops"));
+        assert_eq!(it.reason.as_deref(), Some("the host had no memory"));
+        assert_eq!(it.trace.as_deref(), TRACE.split('-').nth(1));
+        (it.verb, it.outcome.expect("what came of it"))
+    };
+    found.into_iter().map(told).collect()
+}
+
+/// Asked for by hand, which nobody refuses, and closed runs leave nothing.
+async fn whoever_acts_is_on_record_with_what_came_of_it(on: Fixture) {
+    let on = on.with_queue().await;
+    let elsewhere = moved(Case::proven(4), FOREIGN);
+    on.plant([Case::proven(1), Case::in_progress(2), closed(3), elsewhere])
+        .await;
+    let asked = action(ActionVerb::Request);
+    assert!(on.store.request_once(RunId(1), &asked).await.unwrap());
+    assert!(on.store.request_once(RunId(1), &asked).await.unwrap());
+    assert!(!on.store.request_once(RunId(3), &asked).await.unwrap());
+    let (all, enqueue) = (ids(&[1, 2, 3, 4, 999]), action(ActionVerb::Enqueue));
+    let queued = on.store.enqueue(&all, &enqueue).await;
+    assert_eq!(queued.unwrap(), ids(&[1, 2, 4]));
+    ask(&on, &[1, 2], "platform").await;
+    let by_hand = Settling {
+        action: Some(action(ActionVerb::Reconcile)),
+        ..settling()
+    };
+    settle(&on.store, &[1, 2, 3], &by_hand).await;
+    on.settle(&[4]).await;
+    let told = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        let owned = |(verb, outcome): &(&str, &str)| ((*verb).to_owned(), (*outcome).to_owned());
+        pairs.iter().map(owned).collect()
+    };
+    let of_one = told(&[
+        ("request", "queued"),
+        ("request", "queued_before"),
+        ("enqueue", "queued"),
+        ("reconcile", "succeeded: restore.proof_complete"),
+    ]);
+    assert_eq!(acted(&on, 1).await, of_one);
+    let of_two = told(&[
+        ("enqueue", "queued"),
+        ("reconcile", "deferred: restore.in_progress"),
+    ]);
+    assert_eq!(acted(&on, 2).await, of_two);
+    assert_eq!(acted(&on, 3).await, []);
+    assert_eq!(acted(&on, 4).await, told(&[("enqueue", "queued")]));
+    // Another run that has this id by now.
+    let (workspace, environment) = HOME;
+    on.execute(&format!(
+        "UPDATE operation_runs SET workspace_id = {workspace}, managed_environment_id = {environment} WHERE id = 4"
+    ))
+    .await;
+    assert_eq!(acted(&on, 4).await, []);
+    let changed = on.try_execute("UPDATE reconciler.actions SET actor = 'another'");
+    assert!(changed.await.is_err());
+}
+
+async fn what_was_known_before_a_run_starts_over_stays_known(on: Fixture) {
+    let on = on.with_queue().await;
+    on.plant([1, 2, 3].map(Case::proven)).await;
+    attempts(&on, 1, true, false).await;
+    watched(&on, 2, "run.settle_failed").await;
+    attempts(&on, 3, true, false).await;
+    assert_eq!(give_up(&on, &[3]).await, ids(&[3]));
+    assert_eq!(retry(&on, &[1, 2, 3]).await, ids(&[1, 2, 3]));
+    assert_eq!(retry(&on, &[1, 2, 3]).await, []);
+    let found = on
+        .rows("SELECT operation_run_id, outcome, found FROM reconciler.actions WHERE action = 'retry' ORDER BY 1")
+        .await;
+    let expected = [
+        (
+            "1",
+            "starts_over",
+            &["\"tries\":5", "the-worker-that-ended", "dead_at"][..],
+        ),
+        (
+            "2",
+            "due_now",
+            &["\"refused_tries\":3", "said the database"],
+        ),
+        ("3", "starts_over", &["\"tries\":5", "dropped_at"]),
+    ];
+    assert_eq!(found.len(), expected.len());
+    for (row, (run, outcome, known)) in found.iter().zip(expected) {
+        assert_eq!(row["operation_run_id"].as_deref(), Some(run));
+        assert_eq!(row["outcome"].as_deref(), Some(outcome));
+        let text = row["found"].as_deref().unwrap().replace(" : ", ":");
+        for known in known {
+            assert!(text.contains(known), "{text}");
+        }
+    }
+    on.settle(&[1, 2, 3]).await;
+    let verbs = acted(&on, 3).await.into_iter().map(|(verb, _)| verb);
+    assert_eq!(verbs.collect::<Vec<_>>(), ["drop", "retry"]);
 }

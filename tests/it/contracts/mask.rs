@@ -19,7 +19,8 @@ pub(super) fn mask(text: &str) -> String {
         rest = after;
     }
     let masked = without_numbers_after("_ms\": ", &masked);
-    without_numbers_after("_age_s\": ", &masked)
+    let masked = without_numbers_after("_age_s\": ", &masked);
+    without_between(&masked, "reconcile by ", ":")
 }
 
 fn split_at(text: &str, ends: impl Fn(char) -> bool) -> (&str, &str) {

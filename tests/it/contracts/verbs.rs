@@ -56,7 +56,7 @@ fn every_verb_writes_its_document_and_its_exit_code() {
         &["queue", "show", "1001"],
         &["queue", "show", NOBODY],
         &["queue", "retry", "1000", "1001"],
-        &["queue", "drop", "1000"],
+        &["queue", "drop", "1000", "--reason", "gone"],
         &["token", "ops", "--workspace", "3"],
         &["config", "check"],
     ];
@@ -81,7 +81,7 @@ fn every_verb_says_to_people_what_it_said() {
         &["enqueue", "1000", "1001", "1005", NOBODY],
         &["queue", "show", "1001"],
         &["queue", "retry", "1001"],
-        &["queue", "drop", "1001"],
+        &["queue", "drop", "1001", "--reason", "gone"],
         &["config", "check"],
         &["config", "default"],
     ];

@@ -9,7 +9,8 @@ use reconciler_jobs::sweep::admission::Admission;
 use reconciler_jobs::sweep::shard::Shard;
 use restore_reconciler::internals::storage::reader::{QueueScope, Workspaces};
 use restore_reconciler::internals::storage::{
-    ClaimedJob, OpinionScope, QueueState, Retention, Store, StoreError, SweepStart,
+    Action, ActionVerb, ClaimedJob, OpinionScope, QueueState, Retention, Store, StoreError,
+    SweepStart,
 };
 use restore_reconciler::internals::sweep::Scope;
 use sqlx::{Connection as _, PgConnection};
@@ -128,6 +129,13 @@ pub(super) async fn settle_one(place: &Place, first: i64) -> Result<(), StoreErr
     settle(&place.store, &[RunId(first + PAGE - 1)]).await
 }
 
+fn action(verb: ActionVerb) -> Action {
+    Action {
+        actor: Some("somebody".to_owned()),
+        ..Action::new(verb)
+    }
+}
+
 async fn settle(store: &Store, runs: &[RunId]) -> Result<(), StoreError> {
     store.settle(runs, &settling(), &mut Vec::new()).await
 }
@@ -152,7 +160,11 @@ async fn jobs(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     store.request(&others[..10], "platform", None).await?;
     take(place).await;
     store.release_all("host-1-2").await?;
-    assert!(store.request_once(others[0], "console", None).await?);
+    assert!(
+        store
+            .request_once(others[0], &action(ActionVerb::Request))
+            .await?
+    );
     store.request(&others[..1], "platform", None).await?;
     Ok(())
 }
@@ -224,8 +236,14 @@ async fn operators(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
         };
         store.reader().load_queue(&scope).await?;
     }
-    store.drop_dead_letters(&runs[..250]).await?;
-    assert_eq!(store.retry(runs).await?.len(), runs.len());
+    store
+        .enqueue(&runs[..2], &action(ActionVerb::Enqueue))
+        .await?;
+    let given_up = action(ActionVerb::Drop);
+    store.drop_dead_letters(&runs[..250], &given_up).await?;
+    let retried = store.retry(runs, &action(ActionVerb::Retry)).await?;
+    assert_eq!(retried.len(), runs.len());
+    store.reader().load_actions(runs[0]).await?;
     place.execute(TRUST).await;
     Ok(())
 }

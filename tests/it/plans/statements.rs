@@ -102,7 +102,9 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("forget_closed", ALL_OPEN),
     reads("take_over_sweeps", A_PAGE),
     // A worker.
-    reads("request", NONE),
+    reads("request", A_PAGE),
+    reads("note_actions", A_PAGE),
+    reads("load_actions", ONE),
     reads("suspect", A_PAGE),
     reads("load_awaited", 2 * A_PAGE),
     reads("forget_early_ticks", NONE),
@@ -145,7 +147,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("load_standings", A_PAGE),
     reads_through("load_jobs", NONE, QUEUE),
     reads("retry", A_PAGE),
-    reads("drop_dead_letters", NONE),
+    reads("drop_dead_letters", A_PAGE),
     // A console.
     reads_through("request_once", ONE, QUEUE),
     reads("has_tables", NONE),

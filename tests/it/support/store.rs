@@ -740,6 +740,7 @@ pub(crate) fn settling() -> Settling {
             worker: "worker-of-a-test".to_owned(),
             source: Source::Sweep,
         },
+        action: None,
     }
 }
 

@@ -166,6 +166,7 @@ pub(super) fn decided(then: &Facts, mut facts: Facts) -> RunInFull {
         },
         verdict: Some(verdict),
         backup_set: Some(BackupSetId(5)),
+        actions: Vec::new(),
     }
 }
 
@@ -180,6 +181,7 @@ pub(super) fn open(facts: Facts) -> RunInFull {
         },
         verdict: None,
         backup_set: Some(BackupSetId(5)),
+        actions: Vec::new(),
     }
 }
 

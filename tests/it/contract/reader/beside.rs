@@ -8,7 +8,9 @@ use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::restore_execute::Outcome;
 use restore_reconciler::internals::clock::Stopwatch;
 use restore_reconciler::internals::storage::reader::{QueueScope, Workspaces, open_requests};
-use restore_reconciler::internals::storage::{ErrorKind, Limits, QueueState, Tally};
+use restore_reconciler::internals::storage::{
+    Action, ActionVerb, ErrorKind, Limits, QueueState, Tally,
+};
 use restore_reconciler::internals::views::Visibility;
 use restore_reconciler::internals::views::runs::RunLine;
 
@@ -221,10 +223,13 @@ async fn asking_for_a_run_queues_a_job(on: Fixture) {
     on.plant([Case::proven(1), Case::proven(2)]).await;
     on.settle(&[2]).await;
     let url = on.url_of(Purpose::Console);
-    let requests = open_requests(&url, &Limits::default()).await.unwrap();
+    let (requests, action) = (
+        open_requests(&url, &Limits::default()).await.unwrap(),
+        Action::new(ActionVerb::Request),
+    );
     let before = on.fingerprint().await;
     for (run, is_asked_for) in [(1, true), (2, false), (99, false)] {
-        let asked = requests.request(RunId(run), "console", None).await;
+        let asked = requests.request(RunId(run), &action).await;
         assert_eq!(asked.unwrap(), is_asked_for, "run {run}");
     }
     assert_eq!(on.store.count_unfinished().await.unwrap(), 1);
@@ -246,10 +251,11 @@ async fn a_queue_that_somebody_holds_is_waited_for_no_longer_than_a_lock() {
         ..Limits::default()
     };
     let requests = open_requests(&on.url, &limits).await.unwrap();
+    let action = Action::new(ActionVerb::Request);
     let writer = Writer::of_queue(&on.url).await;
     let machine = Machine::watch();
     let watch = Stopwatch::start();
-    let refused = requests.request(RunId(1), "console", None).await;
+    let refused = requests.request(RunId(1), &action).await;
     let (refused, waited) = (refused.unwrap_err(), watch.elapsed());
     println!("waited {waited:?}");
     assert_eq!(refused.kind(), ErrorKind::Transient, "{refused}");
@@ -257,7 +263,7 @@ async fn a_queue_that_somebody_holds_is_waited_for_no_longer_than_a_lock() {
     let granted = machine.grants(limits.lock_timeout * 3);
     assert!(waited < granted, "{waited:?}");
     writer.let_go().await;
-    assert!(requests.request(RunId(1), "console", None).await.unwrap());
+    assert!(requests.request(RunId(1), &action).await.unwrap());
 }
 
 async fn ten_requests_make_one_job(on: Fixture) {
@@ -265,8 +271,9 @@ async fn ten_requests_make_one_job(on: Fixture) {
     on.plant([Case::proven(1), Case::proven(11)]).await;
     let url = on.url_of(Purpose::Console);
     let requests = open_requests(&url, &Limits::default()).await.unwrap();
+    let action = Action::new(ActionVerb::Request);
     let ask = async |run: i64| {
-        let asking = (0..10).map(|_| requests.request(RunId(run), "console", None));
+        let asking = (0..10).map(|_| requests.request(RunId(run), &action));
         let mut asked = join_all(asking).await.into_iter();
         assert!(asked.all(Result::unwrap));
     };
