@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// It sees every workspace.
     #[arg(long, group = "reach")]
     all_workspaces: bool,
-    /// What it may do: `runs.view`, `evidence.view`, `runs.reconcile`, `metrics.view`; may be repeated.
+    /// What it may do: `runs.view`, `evidence.view`, `runs.reconcile`, `queue.manage`, `metrics.view`; may be repeated.
     #[arg(long = "can", value_name = "CAPABILITY", default_value = "runs.view")]
     capabilities: Vec<Capability>,
 }

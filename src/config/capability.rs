@@ -24,6 +24,9 @@ vocabulary! {
     /// Ask for a run to be looked at.
     #[serde(rename = "runs.reconcile")]
     RunsReconcile { name: "runs.reconcile" }
+    /// Let dead letters start over, and give them up.
+    #[serde(rename = "queue.manage")]
+    QueueManage { name: "queue.manage" }
     /// Read metrics.
     #[serde(rename = "metrics.view")]
     MetricsView { name: "metrics.view" }

@@ -9,6 +9,7 @@ mod tagged;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn;
@@ -16,7 +17,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use reconciler_jobs::ids::{RestoreId, RunId};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::describe::{Operation, Parameters};
@@ -26,6 +27,7 @@ use super::load::{AppState, ConsoleState};
 use super::problem::Problem;
 use super::query::{EnvironmentQuery, PathId, Query, RunQuery, trace_of};
 use crate::config::Capability;
+use crate::storage::{Action, ActionVerb};
 use crate::views::explain::Explanation;
 use crate::views::overview::Overview;
 use crate::views::queue::{QueueView, SweepsShown};
@@ -38,6 +40,7 @@ type Answer<T> = Result<Tagged<T>, Problem>;
 
 const RUNS: &str = "/api/v1/runs";
 const POSTURE: &str = "/api/v1/posture";
+const QUEUE: &str = "/api/v1/queue";
 
 /// Declares what can be asked for: how, by which address, with what, and what the answer is.
 macro_rules! operations {
@@ -66,11 +69,15 @@ operations! {
         "What the rules say of one run now, beside what was recorded";
     post "/api/v1/runs/{run}/reconcile", reconcile with Parameters::Id("run") => RequestTaken as "reconcile_run":
         "Asks for one run to be looked at; asking twice does no harm";
+    post "/api/v1/queue/{run}/retry", retry with Parameters::IdAndReason("run") => QueueChanged as "retry_run":
+        "Lets a dead letter, or another run in trouble, start over";
+    post "/api/v1/queue/{run}/drop", give_up with Parameters::IdAndReason("run") => QueueChanged as "drop_run":
+        "Gives a dead letter up: it is no longer listed nor tried, and its run stays open";
     get POSTURE, posture with Parameters::Environments => Overview as "list_posture":
         "Recovery posture and backup health of environments, workspace by workspace";
     get "/api/v1/restores/{restore}/gates", gates with Parameters::Id("restore") => Preparation as "get_gates":
         "The safety gates of one restore, and its result once it was executed";
-    get "/api/v1/queue", queue with Parameters::None => QueueView as "get_queue":
+    get QUEUE, queue with Parameters::None => QueueView as "get_queue":
         "What is queued, in hand or in trouble, and who works";
     get "/api/v1/sweeps", sweeps with Parameters::None => SweepsShown as "list_sweeps":
         "The latest sweeps, the latest first";
@@ -109,6 +116,24 @@ struct RequestTaken {
     href: String,
 }
 
+/// The answer to a request to change something about a run in trouble.
+#[derive(Serialize, JsonSchema)]
+struct QueueChanged {
+    /// The run.
+    run: RunId,
+    /// Whether anything changed: the run was in trouble, and nobody had done the same before.
+    changed: bool,
+    /// Where to look.
+    href: &'static str,
+}
+
+/// What such a request says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reasoned {
+    reason: String,
+}
+
 async fn viewer(viewer: Viewer) -> Tagged<ViewerShown> {
     Tagged(ViewerShown {
         viewer: viewer.name.to_string(),
@@ -145,15 +170,54 @@ async fn reconcile(
     let run = RunId(run);
     let asked = console.reconcile(&viewer, run, trace_of(&headers)).await?;
     let href = format!("{RUNS}/{run}");
-    let location =
-        HeaderValue::try_from(href.as_str()).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
-    let taken = RequestTaken { run, asked, href };
-    let body = serde_json::to_vec(&taken).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    taken(&href.clone(), &RequestTaken { run, asked, href })
+}
+
+/// That something was taken, and where to look.
+fn taken(href: &str, taken: &impl Serialize) -> Result<Response, Problem> {
+    let location = HeaderValue::try_from(href).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let body = serde_json::to_vec(taken).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     let headers = [
         (header::CONTENT_TYPE, tagged::JSON),
         (header::LOCATION, location),
     ];
     Ok((StatusCode::ACCEPTED, headers, body).into_response())
+}
+
+async fn retry(
+    State(console): AppState,
+    viewer: Viewer,
+    PathId(run): PathId,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let action = viewer.action(ActionVerb::Retry, trace_of(&headers));
+    manage(&console, &viewer, RunId(run), action, &body).await
+}
+
+async fn give_up(
+    State(console): AppState,
+    viewer: Viewer,
+    PathId(run): PathId,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let action = viewer.action(ActionVerb::Drop, trace_of(&headers));
+    manage(&console, &viewer, RunId(run), action, &body).await
+}
+
+async fn manage(
+    console: &ConsoleState,
+    viewer: &Viewer,
+    run: RunId,
+    action: Action,
+    body: &[u8],
+) -> Result<Response, Problem> {
+    let given: Result<Reasoned, _> = serde_json::from_slice(body);
+    let why = given.map_or_else(|_| String::new(), |given| given.reason);
+    let changed = console.manage(viewer, run, action, &why).await?;
+    let href = QUEUE;
+    taken(href, &QueueChanged { run, changed, href })
 }
 
 async fn posture(

@@ -20,7 +20,9 @@ use tracing::field;
 use super::access::Viewer;
 use super::cache::{SurveyCache, SurveyScope};
 use super::problem::Problem;
-use super::query::{EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, RunQuery, parse_id};
+use super::query::{
+    EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, RunQuery, parse_id, reason,
+};
 use crate::config::{self, Capability, Config, Links};
 use crate::storage::reader::{
     EnvironmentSeen, Found, QueueScope, Reader, Requests, RunInFull, Walk, Workspaces,
@@ -334,10 +336,7 @@ impl ConsoleState {
     ) -> Result<bool, Problem> {
         self.find(viewer, run).await?;
         viewer.require(Capability::RunsReconcile)?;
-        let action = Action {
-            trace,
-            ..viewer.action(ActionVerb::Request)
-        };
+        let action = viewer.action(ActionVerb::Request, trace);
         let asked = self.requests.request(run, &action).await?;
         tracing::info!(
             {
@@ -374,6 +373,39 @@ impl ConsoleState {
         let of = &viewer.workspaces;
         let found = self.reader.find(of, id, decision, with_evidence).await?;
         Ok(found.into_iter().map(Hit::from).collect())
+    }
+
+    /// Lets a run in trouble start over, or gives a dead letter up, as `action` says; whether that changed anything.
+    ///
+    /// What a dead letter holds may have ended workers, so it is not read.
+    pub(super) async fn manage(
+        &self,
+        viewer: &Viewer,
+        run: RunId,
+        action: Action,
+        why: &str,
+    ) -> Result<bool, Problem> {
+        if !self.reader.may_see(&viewer.workspaces, run).await? {
+            return Err(StatusCode::NOT_FOUND.into());
+        }
+        viewer.require(Capability::QueueManage)?;
+        let action = Action {
+            reason: Some(reason(why)?),
+            ..action
+        };
+        let changed = match action.verb {
+            ActionVerb::Drop => self.requests.give_up(run, &action).await?,
+            _ => self.requests.retry(run, &action).await?,
+        };
+        tracing::info!(
+            {
+                { RUN_ID } = run.0,
+                { VIEWER_NAME } = %viewer.name,
+                changed,
+            },
+            "{} of a run was asked for", action.verb.name()
+        );
+        Ok(changed)
     }
 
     async fn find(&self, viewer: &Viewer, run: RunId) -> Result<RunInFull, Problem> {

@@ -13,6 +13,7 @@ use url::form_urlencoded;
 use super::access::{AccessControl, Caller};
 use super::pages::render_login_page;
 use super::problem::{OwnPage, Problem};
+use super::query::field;
 use super::server::Client;
 use crate::telemetry::names::{CLIENT_ADDRESS, VIEWER_NAME};
 
@@ -126,13 +127,6 @@ async fn log_out(State(access): State<Arc<AccessControl>>, headers: HeaderMap) -
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
-}
-
-/// The first value of a field of a form.
-pub(super) fn field(form: &[u8], name: &str) -> Option<String> {
-    form_urlencoded::parse(form)
-        .find(|(field, _)| field == name)
-        .map(|(_, value)| value.into_owned())
 }
 
 /// Where a login leads that came from `back`.

@@ -17,6 +17,7 @@ use reconciler_jobs::trace::TraceContext;
 use url::form_urlencoded;
 
 use super::problem::Problem;
+use crate::storage::Action;
 use crate::storage::reader::RunFilter;
 use crate::views::Visibility;
 use crate::views::moment::parse_age;
@@ -179,6 +180,18 @@ impl From<QueryError> for Problem {
 /// The trace that a request is part of.
 pub(super) fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
     TraceContext::parse(headers.get("traceparent")?.to_str().ok()?)
+}
+
+/// The first value of a field of a form.
+pub(super) fn field(form: &[u8], name: &str) -> Option<String> {
+    form_urlencoded::parse(form)
+        .find(|(field, _)| field == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// Why somebody does something, as it may be put on record.
+pub(super) fn reason(text: &str) -> Result<String, Problem> {
+    Action::reason_of(text).map_err(|error| Problem::bad_request(format!("Say why: {error}.")))
 }
 
 impl QueryParameters for RunQuery {

@@ -80,6 +80,16 @@ const NOTED: [&str; 10] = [
     "found",
 ];
 
+/// The columns that the console writes where it lets a dead letter start over, or gives it up.
+const MANAGED: [(&str, &[&str]); 3] = [
+    (
+        "attempts",
+        &["tries", "try_again_at", "dead_at", "dropped_at"],
+    ),
+    ("watch_list", &["look_again_at"]),
+    ("jobs", &["status", "done_at"]),
+];
+
 /// What a worker calls; the names of its jobs, the ledger's months, and verdicts' positions are made by the database.
 const WORKER_CALLS: [&str; 6] = [
     "extend_ledger",
@@ -272,7 +282,15 @@ fn console_rights(located: &Located) -> Vec<Right> {
                 .into_iter()
                 .collect()
         }
-        Owner::Own | Owner::Queue if table.is_shown => with_notes(located, &["SELECT"]),
+        Owner::Own | Owner::Queue if table.is_shown => {
+            let managed = MANAGED.iter().filter(|(name, _)| *name == table.name);
+            let managed = managed.filter_map(|(_, columns)| {
+                Right::columns(located, "UPDATE", columns.iter().copied())
+            });
+            let mut rights = with_notes(located, &["SELECT"]);
+            rights.extend(managed);
+            rights
+        }
         Owner::Own | Owner::Queue => Vec::new(),
     }
 }
@@ -308,14 +326,20 @@ mod tests {
     }
 
     #[test]
-    fn a_console_adds_to_the_record_alone_and_a_migrator_writes_nothing_of_the_platforms() {
+    fn a_console_writes_little_and_a_migrator_writes_nothing_of_the_platforms() {
         let console = all(Purpose::Console);
         let written: Vec<_> = console.iter().filter(|right| writes(right)).collect();
         let names: Vec<_> = written
             .iter()
             .map(|right| (right.name, &*right.privileges, right.columns.len()))
             .collect();
-        assert_eq!(names, [("actions", &["INSERT"][..], NOTED.len())]);
+        let expected = [
+            ("watch_list", &["UPDATE"][..], 1),
+            ("attempts", &["UPDATE"], 4),
+            ("actions", &["INSERT"], NOTED.len()),
+            ("jobs", &["UPDATE"], 2),
+        ];
+        assert_eq!(names, expected);
         let of_platform = |right: &Right| right.kind == ObjectKind::Table && writes(right);
         assert!(!all(Purpose::Migrator).iter().any(of_platform));
         assert!(!all(Purpose::Platform).iter().any(writes));

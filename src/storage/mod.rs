@@ -72,9 +72,9 @@ pub use feed::FeedProgress;
 pub use judges::Judge;
 pub use limits::{Access, Limits};
 pub use model::{
-    AUDITS_PER_RESTORE_MAX, Action, ActionOnRecord, ActionVerb, Assessment, BATCH_RUNS_MAX,
-    Backend, ClaimedJob, Driver, OpinionOnRecord, RUN_COLUMN_BYTES_MAX, RecordedVerdict, Settled,
-    Settlement, Settling, Tally,
+    ACTION_REASON_CHARS_MAX, AUDITS_PER_RESTORE_MAX, Action, ActionOnRecord, ActionVerb,
+    Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, Driver, OpinionOnRecord, RUN_COLUMN_BYTES_MAX,
+    RecordedVerdict, Settled, Settlement, Settling, Tally,
 };
 pub use observations::Observations;
 pub use opinions::{OpinionPart, OpinionScope};

@@ -147,6 +147,13 @@ impl QueueView {
     }
 }
 
+impl EntryLine {
+    /// Whether nobody tries it again by himself.
+    pub fn is_dead(&self) -> bool {
+        self.state == QueueState::DeadLetter
+    }
+}
+
 impl From<&QueueEntry> for EntryLine {
     fn from(entry: &QueueEntry) -> Self {
         Self {

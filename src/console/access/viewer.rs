@@ -9,6 +9,7 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{StatusCode, header};
 use reconciler_jobs::ids::WorkspaceId;
 use reconciler_jobs::restore_execute::canonical::digest_of;
+use reconciler_jobs::trace::TraceContext;
 use subtle::ConstantTimeEq as _;
 
 use crate::config::{self, Capability, Reach};
@@ -74,9 +75,14 @@ impl Viewer {
     }
 
     /// What this viewer does, as it is put on record.
-    pub(in crate::console) fn action(&self, verb: ActionVerb) -> Action {
+    pub(in crate::console) fn action(
+        &self,
+        verb: ActionVerb,
+        trace: Option<TraceContext>,
+    ) -> Action {
         Action {
             actor: (!self.is_local()).then(|| self.name.to_string()),
+            trace,
             ..Action::new(verb)
         }
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::console::load::ConsoleState;
 use crate::console::query::LIMIT_MAX;
+use crate::storage::ACTION_REASON_CHARS_MAX;
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
@@ -31,6 +32,8 @@ pub(super) enum Parameters {
     None,
     /// An id in the path.
     Id(&'static str),
+    /// The same, and a reason in the body.
+    IdAndReason(&'static str),
     /// Filters, and where to go on.
     Runs,
     /// A workspace, and where to go on.
@@ -102,7 +105,7 @@ impl Operation {
         let mut responses = Map::new();
         if self.method == "post" {
             let taken = json!({
-                "description": "It is looked at soon; where to look is in Location.",
+                "description": "It was taken; where to look is in Location.",
                 "content": content,
                 "headers": { "Location": { "schema": { "type": "string" } } },
             });
@@ -123,20 +126,36 @@ impl Operation {
         ] {
             responses.insert(status.to_owned(), problem());
         }
-        json!({
+        let mut described = json!({
             "operationId": self.id,
             "summary": self.summary,
             "parameters": self.parameters.describe(generator),
             "responses": responses,
-        })
+        });
+        if matches!(self.parameters, Parameters::IdAndReason(_)) {
+            described["requestBody"] = reasoned();
+        }
+        described
     }
+}
+
+/// A body that says why.
+fn reasoned() -> Value {
+    let reason = json!({ "type": "string", "minLength": 1, "maxLength": ACTION_REASON_CHARS_MAX });
+    let schema = json!({
+        "type": "object",
+        "required": ["reason"],
+        "properties": { "reason": reason },
+        "additionalProperties": false,
+    });
+    json!({ "required": true, "content": { "application/json": { "schema": schema } } })
 }
 
 impl Parameters {
     fn describe(self, generator: &mut SchemaGenerator) -> Vec<Value> {
         match self {
             Self::None => Vec::new(),
-            Self::Id(name) => vec![json!({
+            Self::Id(name) | Self::IdAndReason(name) => vec![json!({
                 "name": name, "in": "path", "required": true, "schema": id(),
             })],
             Self::Runs => vec![

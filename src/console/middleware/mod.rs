@@ -36,8 +36,9 @@ use tower_http::map_request_body::MapRequestBodyLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::access::{AccessControl, Caller, Viewer, is_from_elsewhere, names_this_machine};
-use super::login::{LOGIN, field};
+use super::login::LOGIN;
 use super::problem::Problem;
+use super::query::field;
 use super::server::{Client, ConnectionLimits};
 pub(super) use concurrency::Concurrency;
 use identify::is_safe;

@@ -54,6 +54,8 @@ pub struct Shell {
     pub can_view: bool,
     /// Whether the viewer may ask for runs.
     pub can_reconcile: bool,
+    /// Whether runs in trouble may be changed.
+    pub can_manage: bool,
     /// Whether the viewer may see evidence.
     pub can_see_evidence: bool,
     /// Goes with every form.
@@ -162,6 +164,7 @@ impl Shell {
             can_log_out: viewer.is_some_and(|viewer| !viewer.is_local()),
             can_view: may(Capability::RunsView),
             can_reconcile: may(Capability::RunsReconcile),
+            can_manage: may(Capability::QueueManage),
             can_see_evidence: may(Capability::EvidenceView),
             csrf: form_token.map_or_else(String::new, |token| token.0.to_string()),
             as_of: None,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
@@ -21,8 +22,9 @@ use crate::console::load::{AppState, ConsoleState};
 use crate::console::problem::{OwnPage, Problem};
 use crate::console::query::{
     EnvironmentQuery, FindQuery, FormQuery, PathId, Query, QueryError, QueryParameters as _,
-    RunQuery, trace_of,
+    RunQuery, field, trace_of,
 };
+use crate::storage::{Action, ActionVerb};
 use crate::views::moment::{Moment, in_words};
 use crate::views::runs::RunList;
 
@@ -58,6 +60,8 @@ pub(in crate::console) fn routes() -> Router<Arc<ConsoleState>> {
         .route("/find", get(find))
         .route("/reasons", get(reasons))
         .route("/reasons/{code}", get(reason))
+        .route("/queue/{run}/retry", post(retry))
+        .route("/queue/{run}/drop", post(give_up))
         .route("/assets/style.css", get(style))
         .route("/assets/icon.svg", get(icon))
 }
@@ -298,6 +302,40 @@ async fn reason(viewer: Viewer, Path(code): Path<String>) -> HtmlPage {
         ..Shell::around(code, Some(&viewer))
     };
     render(&ReasonPage { shell, answer })
+}
+
+async fn retry(
+    State(console): AppState,
+    viewer: Viewer,
+    PathId(run): PathId,
+    headers: HeaderMap,
+    form: Bytes,
+) -> Result<Redirect, Problem> {
+    let action = viewer.action(ActionVerb::Retry, trace_of(&headers));
+    manage(&console, &viewer, RunId(run), action, &form).await
+}
+
+async fn give_up(
+    State(console): AppState,
+    viewer: Viewer,
+    PathId(run): PathId,
+    headers: HeaderMap,
+    form: Bytes,
+) -> Result<Redirect, Problem> {
+    let action = viewer.action(ActionVerb::Drop, trace_of(&headers));
+    manage(&console, &viewer, RunId(run), action, &form).await
+}
+
+async fn manage(
+    console: &ConsoleState,
+    viewer: &Viewer,
+    run: RunId,
+    action: Action,
+    form: &[u8],
+) -> Result<Redirect, Problem> {
+    let why = field(form, "reason").unwrap_or_default();
+    console.manage(viewer, run, action, &why).await?;
+    Ok(Redirect::to("/queue"))
 }
 
 async fn style() -> Response {

@@ -78,7 +78,7 @@ struct Which {
     database: String,
 }
 
-/// Asks for runs to be looked at. Whoever has this can do nothing else. Clones share its connection.
+/// Asks for runs to be looked at, lets dead letters start over, and gives them up. Whoever has this can do nothing else. Clones share its connection.
 #[derive(Debug, Clone)]
 pub struct Requests {
     to: RequestTarget,
@@ -124,6 +124,18 @@ impl Requests {
     pub async fn request(&self, run: RunId, action: &Action) -> Result<bool, StoreError> {
         let store = self.store.get_or_try_init(|| self.open()).await?;
         store.request_once(run, action).await
+    }
+
+    /// Lets a run in trouble start over; whether it did. See [`Self::request`].
+    pub async fn retry(&self, run: RunId, action: &Action) -> Result<bool, StoreError> {
+        let store = self.store.get_or_try_init(|| self.open()).await?;
+        Ok(!store.retry(&[run], action).await?.is_empty())
+    }
+
+    /// Gives a dead letter up; whether it was one, and was not given up before. See [`Self::request`].
+    pub async fn give_up(&self, run: RunId, action: &Action) -> Result<bool, StoreError> {
+        let store = self.store.get_or_try_init(|| self.open()).await?;
+        Ok(!store.drop_dead_letters(&[run], action).await?.is_empty())
     }
 
     async fn open(&self) -> Result<Store, StoreError> {

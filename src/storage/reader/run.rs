@@ -76,6 +76,13 @@ impl Reader {
         Ok(assessed)
     }
 
+    /// Whether a run may be seen. Nothing of it is read.
+    pub async fn may_see(&self, of: &Workspaces, run: RunId) -> Result<bool, StoreError> {
+        let mut tx = self.database.begin_read().await?;
+        let described = tx.describe(of, &[run]).await;
+        Ok(!finish(tx, described).await?.is_empty())
+    }
+
     /// What people did about a run, the latest first.
     pub async fn load_actions(&self, run: RunId) -> Result<Vec<ActionOnRecord>, StoreError> {
         let mut tx = self.database.begin_read().await?;

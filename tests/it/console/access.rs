@@ -4,16 +4,17 @@ use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use restore_reconciler::internals::clock::monotonic;
-use restore_reconciler::internals::config::Config;
+use restore_reconciler::internals::config::{Capability, Config};
 use restore_reconciler::internals::console::{ConsoleLimits, serve_console};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::platform::{LINKED, OWN, Platform, RUNNING, id};
+use super::platform::{ELSEWHERE, LINKED, OWN, Platform, RUNNING, id};
 use super::server::{
-    Answer, Ask, CHIEF, GUEST, PROBE, Server, ask, connect, console_over, send_to, with_tokens,
+    Answer, Ask, CHIEF, GUEST, MEMBER, PROBE, Server, ask, connect, console_over, send_to,
+    with_tokens,
 };
 use crate::support::time::in_time;
 
@@ -521,4 +522,81 @@ async fn a_run_is_asked_for_as_part_of_the_callers_trace() {
         .map(|job| serde_json::from_str::<Value>(job).unwrap()["traceparent"].clone())
         .collect();
     assert_eq!(traces, [json!(TRACE), Value::Null]);
+}
+
+/// Has the run be given up as one whose every settlement ended its process.
+async fn bury(server: &Server, run: i64) -> SqlitePool {
+    let pool = SqlitePool::connect(&server.platform.url).await.unwrap();
+    let dead = "INSERT OR REPLACE INTO reconciler_attempts (
+            operation_run_id, workspace_id, tries, worker, first_seen_at, try_again_at, dead_at
+        ) VALUES (?1, 1, 5, 'worker', 1, 1, 1)";
+    sqlx::query(dead).bind(run).execute(&pool).await.unwrap();
+    pool
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_is_changed_by_whoever_may_and_says_why_and_by_nobody_else() {
+    let server = Server::start_with(|config, _| {
+        let token = &mut config.console.tokens[2];
+        token.capabilities.remove(&Capability::QueueManage);
+    })
+    .await;
+    let run = id(OWN, RUNNING);
+    let pool = bury(&server, run).await;
+    let of = |action: &str| format!("/api/v1/queue/{run}/{action}");
+    let why = json!({ "reason": "its tenant is gone" }).to_string();
+    let told = |target: &str, token: &str, body: &str| {
+        let asked = Ask::post(target).bearer(token).body(body.as_bytes());
+        server.ask(&asked)
+    };
+    let elsewhere = format!("/api/v1/queue/{}/retry", id(ELSEWHERE, RUNNING));
+    for (target, token, body, status) in [
+        (&*of("retry"), MEMBER, &*why, 403),
+        (&of("drop"), MEMBER, &why, 403),
+        (&of("drop"), PROBE, &why, 403),
+        (&elsewhere, MEMBER, &why, 404),
+        ("/api/v1/queue/999999/drop", CHIEF, &why, 404),
+        (&of("drop"), CHIEF, "", 400),
+        (&of("drop"), CHIEF, "{\"reason\":\" \"}", 400),
+        (&of("drop"), CHIEF, "{\"reason\":\"a\\u0000b\"}", 400),
+        (&of("drop"), CHIEF, "{\"reason\":\"why\",\"run\":7}", 400),
+        (&format!("/queue/{run}/drop"), CHIEF, "reason=", 400),
+    ] {
+        let answer = told(target, token, body);
+        assert_eq!(answer.status, status, "{target} {body}: {answer:?}");
+    }
+    let long = json!({ "reason": "x".repeat(501) }).to_string();
+    assert_eq!(told(&of("drop"), CHIEF, &long).status, 400);
+    let count = "SELECT count(*) FROM reconciler_actions";
+    let noted: i64 = sqlx::query_scalar(count).fetch_one(&pool).await.unwrap();
+    assert_eq!(noted, 0);
+
+    let button = format!("action=\"/queue/{run}/retry\"");
+    let member = server.log_in(MEMBER);
+    let page = server.ask(&Ask::get("/queue").cookie(&member));
+    assert!(page.body.contains("dead letter"), "{page:?}");
+    assert!(!page.body.contains(&button), "{page:?}");
+    let cookie = server.log_in(CHIEF);
+    let page = server.ask(&Ask::get("/queue").cookie(&cookie));
+    assert!(page.body.contains(&button), "{page:?}");
+    let by_form = |action: &str, csrf: &str, reason: &str| {
+        let asked = Ask::post(&format!("/queue/{run}/{action}")).cookie(&cookie);
+        server.ask(&asked.form(&[("csrf", csrf), ("reason", reason)]))
+    };
+    assert_eq!(by_form("drop", "x", "why").status, 403);
+    let csrf = page.form_token();
+    by_form("drop", &csrf, "<b>gone</b>").leads_to("/queue");
+    let again = told(&of("drop"), CHIEF, &why);
+    assert_eq!(again.status, 202, "{again:?}");
+    assert_eq!(again.json()["changed"], false);
+    let again = told(&of("retry"), CHIEF, &why);
+    assert_eq!(again.json()["changed"], true);
+    assert_eq!(again.header("location"), Some("/api/v1/queue"));
+    let page = server.ask(&Ask::get(&format!("/runs/{run}")).cookie(&cookie));
+    for said in [
+        "drop by chief: dropped; reason: &#60;b&#62;gone&#60;/b&#62;",
+        "retry by chief: starts_over; reason: its tenant is gone",
+    ] {
+        assert!(page.body.contains(said), "{page:?}");
+    }
 }

@@ -15,9 +15,9 @@ use super::server::{Answer, Ask, CHIEF, GUEST, MEMBER, Server, connect, send_to}
 /// What there is to ask for, and what there might be; `{}` is an id.
 const PATHS: &str = "
     / /login /logout /assets/{} /runs /runs.csv /runs.json /runs/{} /runs/{}/evidence
-    /runs/{}/explain /runs/{}/reconcile /restores/{} /queue /api /api/v1/ /api/v1/openapi.json
+    /runs/{}/explain /runs/{}/reconcile /restores/{} /queue /queue/{}/retry /queue/{}/drop /api /api/v1/ /api/v1/openapi.json
     /api/v1/runs /api/v1/runs/{} /api/v1/runs/{}/explain /api/v1/runs/{}/reconcile
-    /find /find?q={} /reasons /reasons/{}
+    /find /find?q={} /reasons /reasons/{} /api/v1/queue/{}/retry /api/v1/queue/{}/drop
     /api/v1/restores/{}/gates /api/v1/posture /api/v1/queue /api/v1/sweeps /nothing/{} /livez /readyz
 ";
 
@@ -399,7 +399,12 @@ async fn what_nobody_else_sees_is_there() {
         let answer = server.get(&path, CHIEF);
         let expected = match path.as_str() {
             "/logout" => 405,
-            path if path.ends_with("/reconcile") => 405,
+            path if ["/reconcile", "/retry", "/drop"]
+                .iter()
+                .any(|end| path.ends_with(end)) =>
+            {
+                405
+            }
             "/api" => 404,
             path if path.starts_with("/reasons/") => 404,
             path if path.starts_with("/assets") || path.starts_with("/nothing") => 404,

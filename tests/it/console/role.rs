@@ -42,7 +42,7 @@ async fn a_console_needs_no_more_than_the_manual_grants() {
     let sha256 = entry(CHIEF, Reach::Only([1].into()), &Capability::ALL).sha256;
     let settings = Settings::holding(&format!(
         "[console]\nlisten = \"127.0.0.1:0\"\n[[console.tokens]]\nname = \"chief\"\nsha256 = \"{sha256}\"\n\
-         workspaces = \"all\"\ncapabilities = [\"runs.view\", \"evidence.view\", \"runs.reconcile\"]\n"
+         workspaces = \"all\"\ncapabilities = [\"runs.view\", \"evidence.view\", \"runs.reconcile\", \"queue.manage\"]\n"
     ));
     let serving = Serving::start(&url, &settings).await;
     let restore = rows_of([Case::proven(1)]).restores[0].id;
@@ -67,7 +67,23 @@ async fn a_console_needs_no_more_than_the_manual_grants() {
     let asked = serving.ask(&Ask::post("/api/v1/runs/2/reconcile").bearer(CHIEF));
     assert_eq!(asked.status, 202, "{asked:?}");
     assert!(asked.body.contains("\"asked\":true"), "{asked:?}");
-    let jobs = sqlx::query_scalar("SELECT count(*) FROM apalis.jobs");
+    let dead = "INSERT INTO reconciler.attempts (
+            operation_run_id, workspace_id, tries, worker, first_seen_at, try_again_at, dead_at
+        ) VALUES (2, 1, 5, 'worker', now(), now(), now())";
+    for action in ["drop", "retry"] {
+        execute(&pool, format!("{dead} ON CONFLICT DO NOTHING")).await;
+        let ask = Ask::post(&format!("/api/v1/queue/2/{action}")).bearer(CHIEF);
+        let answer = serving.ask(&ask.body(b"{\"reason\":\"why\"}"));
+        assert_eq!(answer.json()["changed"], true, "{answer:?}");
+    }
+    let noted = sqlx::query_scalar(
+        "SELECT string_agg(action, ' ' ORDER BY acted_at) FROM reconciler.actions",
+    );
+    let noted: String = noted.fetch_one(&pool).await.unwrap();
+    assert_eq!(noted, "request drop retry");
+    let jobs = sqlx::query_scalar(
+        "SELECT count(*) FROM apalis.jobs WHERE status <> 'Killed' AND job_type = 'restore.execute'",
+    );
     let jobs: i64 = jobs.fetch_one(&pool).await.unwrap();
     assert_eq!(jobs, 1);
     let said = serving.stop().await;
@@ -106,6 +122,9 @@ async fn assert_few_rights(url: &str) {
         "UPDATE operation_runs SET status = 'completed'",
         "INSERT INTO audit_logs (action) VALUES ('x')",
         "UPDATE reconciler.watch_list SET tries = 1",
+        "UPDATE reconciler.attempts SET worker = 'x'",
+        "INSERT INTO reconciler.actions (action, acted_by) VALUES ('drop', 'x')",
+        "UPDATE apalis.jobs SET job = ''",
         "DELETE FROM reconciler.sweeps",
         "DELETE FROM apalis.jobs",
     ] {

@@ -113,7 +113,7 @@ async fn rights(on: &Fixture, role: &str) -> Vec<(String, String, String)> {
     .expect("rights")
 }
 
-/// What a console's role lacks is what the manual grants it, no more and no less, and it is never told to write.
+/// What a console's role lacks is what the manual grants it, no more and no less, and it is never told to write to the platform's tables.
 #[tokio::test]
 async fn what_a_console_lacks_is_what_the_manual_grants() {
     let on = prepared().await;
@@ -135,8 +135,9 @@ async fn what_a_console_lacks_is_what_the_manual_grants() {
     for check in lacking {
         let action = check.action.as_deref().expect("a statement");
         let writes = ["UPDATE", "INSERT", "DELETE"];
+        let is_ours = [" ON reconciler.", " ON apalis."].map(|schema| action.contains(schema));
         assert!(
-            !writes.iter().any(|word| action.contains(word)),
+            is_ours.contains(&true) || !writes.iter().any(|word| action.contains(word)),
             "{check:?}"
         );
         on.execute(action).await;
