@@ -254,6 +254,7 @@ struct HealthState {
     mode: Option<&'static str>,
     /// How many runs the database refuses a verdict, as of the last census; none where nobody has counted yet.
     refused: Option<u64>,
+    pauses: Option<u64>,
     stopping: bool,
 }
 
@@ -388,6 +389,11 @@ impl Health {
         self.state().refused = Some(runs);
     }
 
+    /// So many pauses were in force when this was last counted.
+    pub fn paused(&self, pauses: u64) {
+        self.state().pauses = Some(pauses);
+    }
+
     /// This becomes of runs that can be decided.
     pub fn mode(&self, detail: &'static str) {
         self.state().mode = Some(detail);
@@ -459,6 +465,7 @@ impl Health {
             checks.push(check_verdicts(&state));
             let mode = state.mode.unwrap_or("not known yet");
             checks.push(HealthCheck::new("mode", true, mode));
+            checks.push(check_pauses(&state));
         }
         checks.push(check_running(&state));
         Report {
@@ -601,6 +608,18 @@ fn check_verdicts(state: &HealthState) -> HealthCheck {
         ),
     };
     HealthCheck::new("verdicts", true, detail)
+}
+
+/// A pause is somebody's wish, so it ends no readiness; whoever asks is told of it.
+fn check_pauses(state: &HealthState) -> HealthCheck {
+    let detail = match state.pauses {
+        None => "not counted yet".to_owned(),
+        Some(0) => "nothing is paused".to_owned(),
+        Some(pauses) => format!(
+            "{pauses} in force: what is paused is not settled; `restore-reconciler queue list` says what, by whom and why"
+        ),
+    };
+    HealthCheck::new("pauses", true, detail)
 }
 
 fn check_running(state: &HealthState) -> HealthCheck {

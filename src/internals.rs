@@ -55,9 +55,10 @@ pub mod storage {
     pub use crate::storage::{
         AUDITS_PER_RESTORE_MAX, Access, Action, ActionOnRecord, ActionVerb, Assessment,
         BATCH_RUNS_MAX, Backend, ClaimedJob, Distrust, ErrorKind, FeedProgress, Judge, Limits,
-        Observations, OpinionOnRecord, OpinionPart, OpinionScope, Pruned, QueuePool, QueueState,
-        RUN_COLUMN_BYTES_MAX, Rechecks, RecordedVerdict, Retention, Settled, Settlement, Settling,
-        Store, StoreError, SweepStart, Tally, Trust, connect, look_at_shape, queue_file,
+        Observations, OpinionOnRecord, OpinionPart, OpinionScope, Pause, Pruned, QueuePool,
+        QueueState, RUN_COLUMN_BYTES_MAX, Rechecks, RecordedVerdict, Retention, Settled,
+        Settlement, Settling, Store, StoreError, SweepStart, Tally, Trust, connect, look_at_shape,
+        queue_file,
     };
     pub mod census {
         pub use crate::storage::census::{COMPARED_MAX, Census};

@@ -278,6 +278,9 @@ declare! {
     Worker Gauge QUEUE_AGE = "reconciler_queue_oldest_age_seconds" in Seconds,
         by ["state"] of queue_states:
         "For how long the oldest of these has been in its state; 0 where there is none.";
+    Worker Gauge PAUSES = "reconciler_pauses" in Count,
+        by [] of one:
+        "Pauses in force: of single workspaces, and of everything. Nothing of what is paused is settled.";
     Worker Gauge UNDECIDED_RUNS = "reconciler_undecided_runs" in Count,
         by ["reason"] of deferrals:
         "Open runs that were looked at, by the reason why they are open, in the whole database.";
@@ -346,11 +349,12 @@ const BATCH_SIZES: &[f64] = &[
 ];
 
 /// What became of a run, as a label says it.
-pub(crate) const RESULTS: [&str; 8] = [
+pub(crate) const RESULTS: [&str; 9] = [
     "committed",
     "deferred",
     "passed_over",
     "observed",
+    "paused",
     "locked",
     "suspended",
     "absent",
@@ -369,7 +373,7 @@ pub(crate) const QUEUE_STATES: [&str; 7] = [
 ];
 
 /// What readiness depends on, as a label says it.
-pub(crate) const CHECKS: [&str; 13] = [
+pub(crate) const CHECKS: [&str; 14] = [
     "queue loop",
     "sweeps loop",
     "schedule loop",
@@ -382,6 +386,7 @@ pub(crate) const CHECKS: [&str; 13] = [
     "settling",
     "verdicts",
     "mode",
+    "pauses",
     "running",
 ];
 

@@ -146,7 +146,7 @@ async fn pass(
 fn is_untouched(result: &Settlement) -> bool {
     matches!(
         result,
-        Settlement::Observed(_) | Settlement::Suspended { .. }
+        Settlement::Observed(_) | Settlement::Paused | Settlement::Suspended { .. }
     )
 }
 

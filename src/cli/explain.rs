@@ -59,15 +59,25 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     }
     let refusal = standing.first().and_then(QueueStanding::refusal);
     let verdict = verdict.as_ref().map(Verdict::from);
-    let explained = Explained::new(&assessment, verdict, refusal.as_ref(), &actions);
+    let explained = Explained {
+        pause: standing.first().and_then(|it| it.pause.clone()),
+        ..Explained::new(&assessment, verdict, refusal.as_ref(), &actions)
+    };
     let exit = Exit::from(&explained.result);
     if session.screen.output.is_json() {
         let document = Document::Explain(Box::new(explained));
         session.screen.json(&document)?;
     } else {
-        let when = match &explained.refusal {
-            Some(refusal) => format!("By itself, {}.", refusal.again_at.age(&explained.as_of)),
-            None => when_again(&assessment, &session.config.sweep.back_off()),
+        let when = match (&explained.pause, &explained.refusal) {
+            (Some(pause), _) => format!(
+                "Not before it is resumed with `{}`. {}.",
+                pause.ends_with(),
+                pause.sentence()
+            ),
+            (None, Some(refusal)) => {
+                format!("By itself, {}.", refusal.again_at.age(&explained.as_of))
+            }
+            (None, None) => when_again(&assessment, &session.config.sweep.back_off()),
         };
         show(&explained, &when, session.screen)?;
     }

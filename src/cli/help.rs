@@ -25,7 +25,7 @@ const HEADINGS: [(&str, &[&str]); 5] = [
 ];
 
 /// One example a verb.
-const EXAMPLES: [(&str, &str); 29] = [
+const EXAMPLES: [(&str, &str); 31] = [
     ("doctor", "doctor --survey"),
     ("runs", "runs --undecided --workspace 3 --older-than 2h"),
     ("explain", "explain 4711"),
@@ -37,6 +37,11 @@ const EXAMPLES: [(&str, &str); 29] = [
         "queue drop",
         "queue drop 4711 --reason \"its tenant is gone\"",
     ),
+    (
+        "queue pause",
+        "queue pause --workspace 3 --reason \"its platform is being moved\"",
+    ),
+    ("queue resume", "queue resume --workspace 3"),
     ("queue", "queue list"),
     ("sweep", "sweep --dry-run --list"),
     ("reconcile", "reconcile 4711"),

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::config::{Config, Token};
 use crate::demo::DemoReport;
 use crate::doctor::{Check, Level, Purpose};
-use crate::storage::Tally;
+use crate::storage::{Pause, Tally};
 use crate::views::explain::Explained;
 use crate::views::opinion::OpinionShown;
 use crate::views::queue::{QueueListed, RequestedRun, RunInQueue};
@@ -59,6 +59,10 @@ pub enum Document {
     QueueRetry(RequestReport),
     /// `queue drop`
     QueueDrop(RequestReport),
+    /// `queue pause`
+    QueuePause(PauseReport),
+    /// `queue resume`
+    QueueResume(PauseReport),
     /// `doctor`
     Doctor(Examined),
     /// `doctor --survey`
@@ -364,6 +368,17 @@ pub struct RequestReport {
     pub runs: Vec<RequestedRun>,
     /// What no verdict claims.
     pub claim_boundary: ClaimBoundary,
+}
+
+/// What `queue pause` or `queue resume` came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PauseReport {
+    /// The workspace that was named; none where everything was meant.
+    pub workspace: Option<i64>,
+    /// Whether that changed anything.
+    pub changed: bool,
+    /// What is paused now, everything first.
+    pub pauses: Vec<Pause>,
 }
 
 /// What `doctor` found.

@@ -87,6 +87,7 @@ async fn result_of(
             look_again_at: until.map(Moment),
             ..RunResult::undecided(run, RunFate::Suspended)
         },
+        Settlement::Paused => RunResult::undecided(run, RunFate::Paused),
         Settlement::Locked => RunResult::undecided(run, RunFate::Locked),
         Settlement::Absent => RunResult::undecided(run, RunFate::Absent),
     })

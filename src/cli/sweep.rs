@@ -93,7 +93,10 @@ impl Findings {
                 add_reason(&mut self.would_be, &assessment.decision);
             }
             Settlement::Refused { error, .. } => self.add_refusal(settled.run, error.clone()),
-            Settlement::Locked | Settlement::Suspended { .. } | Settlement::Absent => {}
+            Settlement::Paused
+            | Settlement::Locked
+            | Settlement::Suspended { .. }
+            | Settlement::Absent => {}
         }
     }
 

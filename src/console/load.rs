@@ -190,7 +190,10 @@ impl ConsoleState {
             judges: judges.as_deref(),
         };
         let next = |after| format!("{path}?{}", query.text(after));
-        Ok(Overview::new(found, judging, next))
+        Ok(Overview {
+            pauses: self.reader.load_pauses(of).await?,
+            ..Overview::new(found, judging, next)
+        })
     }
 
     /// What the overview of everything that this viewer sees is made of.

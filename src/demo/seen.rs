@@ -35,6 +35,7 @@ impl From<&Settlement> for Seen {
                 reason: Some(ReasonCode::SettleFailed),
             },
             Settlement::Observed(_)
+            | Settlement::Paused
             | Settlement::Locked
             | Settlement::Suspended { .. }
             | Settlement::Absent => Self::NOTHING,

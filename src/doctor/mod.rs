@@ -18,7 +18,7 @@ mod rehearsal;
 mod rights;
 mod sqlite;
 
-use crate::storage::{Driver, Judge, Store, StoreError};
+use crate::storage::{Driver, Judge, Pause, Store, StoreError};
 use reconciler_jobs::quantity;
 
 pub use check::{Check, Level};
@@ -54,9 +54,20 @@ pub async fn examine(store: &Store, purpose: Option<Purpose>) -> Result<Examinat
         judges.retain(Judge::settles);
         judge_rules(&judges)
     }));
+    checks.extend(look_at_pauses(store).await);
     let foreign = store.count_foreign_verdicts().await;
     checks.extend(foreign.ok().map(judge_ledger));
     Ok(Examination { purpose, checks })
+}
+
+/// What is paused, each with what ends it. Nothing where that cannot be read: others say why.
+async fn look_at_pauses(store: &Store) -> Vec<Check> {
+    let pauses = store.load_pauses().await.unwrap_or_default();
+    let check = |pause: &Pause| {
+        let finding = format!("{}. Nothing of it is settled.", pause.sentence());
+        Check::advice("pause", finding, pause.ends_with())
+    };
+    pauses.iter().map(check).collect()
 }
 
 /// Whether the verdicts on record are about the runs that are there.

@@ -145,7 +145,7 @@ const fn queue(name: &'static str) -> NeededTable {
 }
 
 /// Every table, in the order in which checks speak of them.
-pub(super) const TABLES: [NeededTable; 31] = [
+pub(super) const TABLES: [NeededTable; 32] = [
     console("workspaces", &[shown("id", ID), shown("name", TEXT)]),
     console(
         "managed_environments",
@@ -296,6 +296,7 @@ pub(super) const TABLES: [NeededTable; 31] = [
     ),
     own("attempts", &["SELECT", "INSERT", "UPDATE", "DELETE"], true),
     own("actions", &["SELECT"], true),
+    own("pauses", &["SELECT", "INSERT", "DELETE"], true),
     own("sweeps", &["SELECT", "INSERT", "UPDATE"], true),
     own("ticks", &["SELECT", "INSERT", "UPDATE", "DELETE"], false),
     own("census", &["SELECT", "INSERT", "UPDATE"], false),

@@ -17,7 +17,7 @@ use crate::storage::{During as _, ErrorKind, Store, StoreError};
 const OWN_SUBJECT: &str = "tables of reconciler";
 
 /// Our own tables.
-const OWN: [&str; 8] = [
+const OWN: [&str; 10] = [
     "reconciler_ledger",
     "reconciler_ledger_facts",
     "reconciler_watch_list",
@@ -25,6 +25,8 @@ const OWN: [&str; 8] = [
     "reconciler_attempts",
     "reconciler_ticks",
     "reconciler_judges",
+    "reconciler_actions",
+    "reconciler_pauses",
     "reconciler_platform",
 ];
 

@@ -18,7 +18,7 @@ use sqlx::FromRow;
 use super::column::{CountColumn, StoredMoment};
 use super::error::StoreError;
 use super::queue::QueueState;
-use super::settle::{Transactions as _, finish};
+use super::settle::{Transaction as _, Transactions as _, finish};
 use super::statement::{Statement, Value, statement, values};
 use super::store::{EitherDatabase, Store};
 use crate::clock::Stopwatch;
@@ -67,6 +67,10 @@ pub struct Census {
     #[serde(default)]
     #[sqlx(try_from = "CountColumn")]
     pub unproven_successes: u64,
+    /// Pauses in force. A census of before this was counted has none.
+    #[serde(default)]
+    #[sqlx(skip)]
+    pub pauses: u64,
     /// What the platform has not heard of yet. A census of before this was read has nothing.
     #[serde(default)]
     #[sqlx(skip)]
@@ -124,7 +128,8 @@ impl Store {
             let queue: Vec<ListRecord> = tx.driver().fetch_all(count_queue, &[]).await?;
             let undecided: Vec<ReasonRecord> = tx.driver().fetch_all(count_undecided, &[]).await?;
             let feed: Vec<LagRecord> = tx.driver().fetch_all(count_feed, &[]).await?;
-            Ok((census, queue, undecided, feed))
+            let pauses = tx.load_pauses().await?.len() as u64;
+            Ok((Census { pauses, ..census }, queue, undecided, feed))
         };
         let counted = counted.await;
         let (mut census, mut queue, undecided, feed) = finish(tx, counted).await?;

@@ -8,7 +8,7 @@ use super::column::CountColumn;
 use super::error::StoreError;
 use super::model::Action;
 use super::settle::{Transactions as _, finish};
-use super::statement::{Value, action_values, statement, values};
+use super::statement::{statement, values};
 use super::store::Store;
 
 /// How many facts one transaction erases of each kind.
@@ -51,7 +51,6 @@ impl Store {
         workspace: WorkspaceId,
         first: Option<(&Forgettable, &Action)>,
     ) -> Result<u64, StoreError> {
-        let note = statement!("note an action", "note_action");
         let facts = statement!("erase the facts of verdicts", "forget_facts");
         let opinions = statement!("erase the facts of opinions", "forget_opinion_facts");
         let values = values![workspace, ERASED_MAX];
@@ -60,11 +59,10 @@ impl Store {
             let of_verdicts = tx.driver().execute(facts, values).await?;
             let of_opinions = tx.driver().execute(opinions, values).await?;
             if let Some((found, action)) = first {
-                let found = Value::document(note.step, found)?;
-                let [verb, actor, reason, trace] = action_values(Some(action));
-                let outcome = "began".into();
-                let values = &[verb, actor, reason, trace, workspace.into(), outcome, found];
-                tx.driver().execute(note, values).await?;
+                let found = serde_json::to_string(found)
+                    .map_err(|error| StoreError::refused("note an action", error))?;
+                tx.note_action(Some(workspace), action, "began", Some(found))
+                    .await?;
             }
             Ok(of_verdicts + of_opinions)
         };

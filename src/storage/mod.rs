@@ -17,6 +17,7 @@
 //! | `postgres`, `sqlite` | what one database needs that the other does not |
 //! | `store`, `sweeps`, `census`, `feed`, `judges`, `moments`, `survey`, `queue` | what the store does, written once |
 //! | `forget` | what is erased of a workspace that has left |
+//! | `pauses` | where nothing is settled until somebody resumes it |
 //! | `observations` | what was said of runs that are only observed |
 //! | `settle` | the one settling path |
 //! | `reader` | what is shown |
@@ -50,6 +51,7 @@ mod moments;
 mod observations;
 mod opinions;
 mod parsing;
+mod pauses;
 mod plans;
 pub mod postgres;
 pub mod queue;
@@ -73,8 +75,8 @@ pub use judges::Judge;
 pub use limits::{Access, Limits};
 pub use model::{
     ACTION_REASON_CHARS_MAX, AUDITS_PER_RESTORE_MAX, Action, ActionOnRecord, ActionVerb,
-    Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, Driver, OpinionOnRecord, RUN_COLUMN_BYTES_MAX,
-    RecordedVerdict, Settled, Settlement, Settling, Tally,
+    Assessment, BATCH_RUNS_MAX, Backend, ClaimedJob, Driver, OpinionOnRecord, Pause,
+    RUN_COLUMN_BYTES_MAX, RecordedVerdict, Settled, Settlement, Settling, Tally,
 };
 pub use observations::Observations;
 pub use opinions::{OpinionPart, OpinionScope};

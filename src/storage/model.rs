@@ -99,8 +99,60 @@ vocabulary! {
     Retry { name: "retry" }
     /// Gave dead letters up.
     Drop { name: "drop" }
+    /// Had nothing settled any more, of a workspace or at all.
+    Pause { name: "pause" }
+    /// Had it settled again.
+    Resume { name: "resume" }
     /// Erased the facts of a workspace.
     Forget { name: "forget" }
+}
+
+/// That nothing is settled, of a workspace or at all, until somebody resumes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, FromRow)]
+pub struct Pause {
+    /// The workspace; none where everything is paused.
+    #[schemars(with = "Option<i64>")]
+    #[sqlx(try_from = "OptionalId")]
+    pub workspace: Option<WorkspaceId>,
+    /// Since when, RFC 3339.
+    #[schemars(with = "String")]
+    #[sqlx(try_from = "StoredMoment")]
+    pub since: Timestamp,
+    /// Who paused it, where that is known.
+    pub actor: Option<String>,
+    /// Why, in that person's words.
+    pub reason: String,
+}
+
+impl Pause {
+    /// Whether runs of this workspace are not settled.
+    pub fn covers(&self, workspace: WorkspaceId) -> bool {
+        self.workspace.is_none_or(|it| it == workspace)
+    }
+
+    /// What is paused, since when, by whom and why.
+    pub fn sentence(&self) -> String {
+        let (what, since) = (self.what(), self.since);
+        let by = self.actor.as_deref().map(|actor| format!(" by {actor}"));
+        let by = by.unwrap_or_default();
+        format!("{what} is paused since {since}{by}: {}", self.reason)
+    }
+
+    /// How it ends.
+    pub fn ends_with(&self) -> String {
+        let flag = self.workspace.map(|id| format!(" --workspace {id}"));
+        format!(
+            "restore-reconciler queue resume{}",
+            flag.unwrap_or_default()
+        )
+    }
+
+    fn what(&self) -> String {
+        match self.workspace {
+            Some(workspace) => format!("Workspace {workspace}"),
+            None => "Everything".to_owned(),
+        }
+    }
 }
 
 /// Who does something, how and why. It is put on record in the transaction of what is done.
@@ -241,6 +293,8 @@ pub enum Settlement {
     Deferred(Box<Assessment>, Option<Watch>),
     /// This is what would be decided. The run may not be settled, and was neither locked nor written.
     Observed(Box<Assessment>),
+    /// The run's workspace is paused. Nothing was tried.
+    Paused,
     /// Another writer holds the run right now, or has just looked at it.
     Locked,
     /// Earlier settlements of this run never ended. Nothing was tried.
@@ -352,6 +406,7 @@ impl Tally {
             }
             Settlement::Refused { .. } => self.refused += 1,
             Settlement::Observed(_)
+            | Settlement::Paused
             | Settlement::Locked
             | Settlement::Suspended { .. }
             | Settlement::Absent => {

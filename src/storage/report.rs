@@ -104,6 +104,9 @@ fn without_verdict(run: RunId, result: &Settlement) {
         }
         // Said once by whoever observes it.
         Settlement::Observed(_) => {}
+        Settlement::Paused => {
+            tracing::debug!({ { RUN_ID } = run.0 }, "run {run} is paused");
+        }
         Settlement::Committed(_)
         | Settlement::Locked
         | Settlement::Suspended { .. }
@@ -147,6 +150,7 @@ fn name(result: &Settlement) -> &'static str {
         Settlement::Deferred(assessment, _) if assessment.decision.stays_open() => "deferred",
         Settlement::Deferred(..) => "passed_over",
         Settlement::Observed(_) => "observed",
+        Settlement::Paused => "paused",
         Settlement::Locked => "locked",
         Settlement::Suspended { .. } => "suspended",
         Settlement::Absent => "absent",

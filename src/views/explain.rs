@@ -16,7 +16,7 @@ use super::verdict::{
 };
 use super::{ClaimBoundary, Moment, Place, Visibility, stored_word};
 use crate::storage::reader::{RefusalSeen, RunInFull};
-use crate::storage::{ActionOnRecord, Assessment, RecordedVerdict};
+use crate::storage::{ActionOnRecord, Assessment, Pause, RecordedVerdict};
 
 /// What the rules say of a run now, and what was recorded of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -203,6 +203,9 @@ pub struct Explained {
     /// That the database refuses the run a verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusedVerdict>,
+    /// Why nobody settles it, where it is open and paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
     /// What people did about the run, the latest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<Event>,
@@ -263,6 +266,7 @@ impl Explained {
             exceptions_omitted: items.map_or(0, |items| items.exceptions_omitted),
             verdict,
             refusal,
+            pause: None,
             actions: actions.iter().map(Event::from).collect(),
             claim_boundary: ClaimBoundary::default(),
         }

@@ -16,8 +16,8 @@ use super::mix::Mix;
 use super::survey::{Needs, Survey};
 use super::{Moment, Named};
 use crate::postures::Coverage;
-use crate::storage::Judge;
 use crate::storage::reader::{EnvironmentPage, EnvironmentSeen};
+use crate::storage::{Judge, Pause};
 
 /// Workspaces and their environments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -34,6 +34,9 @@ pub struct Overview {
     /// The workers that were heard of in the last half minute, by what becomes of runs there; none where this console may
     /// not read that.
     pub workers: Option<Vec<WorkersInMode>>,
+    /// What is paused, everything first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Pause>,
     /// The workspaces of the environments on this page.
     pub workspaces: Vec<WorkspaceShown>,
     /// Asks for the environments after these; none at the end.
@@ -118,6 +121,7 @@ impl Overview {
             },
             needs_attention: found.survey.needs.clone(),
             workers: found.judges.map(workers_of),
+            pauses: Vec::new(),
             workspaces: workspaces.into_values().collect(),
             next: page.after.map(next),
         }

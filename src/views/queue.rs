@@ -14,7 +14,7 @@ use crate::storage::reader::{
     AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueListing, QueueStanding,
     ShardJobs, SweepSeen, WatchOnRecord, WorkerSeen,
 };
-use crate::storage::{QueueState, Tally};
+use crate::storage::{Pause, QueueState, Tally};
 
 /// How long a worker may be silent and still count as alive: it shows itself several times in that.
 const ALIVE_FOR: SignedDuration = SignedDuration::from_secs(60);
@@ -35,6 +35,9 @@ pub struct QueueView {
     pub entries_omitted: u64,
     /// Workers that were heard of lately.
     pub workers: Vec<WorkerLine>,
+    /// What is paused, everything first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Pause>,
 }
 
 /// How many entries are in one state.
@@ -131,6 +134,7 @@ impl QueueView {
         Self {
             as_of: Moment(listing.as_of),
             counts: counts.collect(),
+            pauses: listing.pauses.clone(),
             sweep_jobs: sees_all.then_some(listing.shards),
             entries: listing.entries.iter().map(EntryLine::from).collect(),
             entries_omitted: listing.omitted(),
@@ -311,6 +315,9 @@ pub struct QueueListed {
     pub workspace: Option<i64>,
     /// One count per state that has entries, worst first.
     pub counts: Vec<StateCount>,
+    /// What is paused, everything first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Pause>,
     /// Jobs that ask for a shard of a sweep, of all workspaces.
     pub sweep_jobs: ShardJobs,
     /// Entries, worst state first, and the oldest of each state first.
@@ -349,6 +356,7 @@ impl QueueListed {
             workspace,
             omitted: listing.omitted(),
             counts: listing.counts.iter().map(count).collect(),
+            pauses: listing.pauses.clone(),
             sweep_jobs: listing.shards,
             entries: listing.entries,
         }
@@ -373,6 +381,9 @@ pub struct RunInQueue {
     pub attempts: Option<AttemptsOnRecord>,
     /// The run's entry on the watch list; none if it is not watched.
     pub watch: Option<WatchOnRecord>,
+    /// Why nobody settles it, where it is open and paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
     /// The latest jobs that asked for it, the latest first.
     pub jobs: Vec<JobOnRecord>,
     /// The verdict on record.
@@ -395,6 +406,7 @@ impl RunInQueue {
             run_status: stored_word(&RunStatus::parse(&standing.status)),
             attempts: standing.attempts,
             watch: standing.watch,
+            pause: standing.pause,
             jobs,
             verdict,
             claim_boundary: ClaimBoundary::default(),
@@ -430,6 +442,11 @@ fn next_action(
             }
             _ => closed.next_action(),
         };
+    }
+    if let Some(pause) = &standing.pause
+        && !standing.is_dead()
+    {
+        return format!("{}. `{}` ends that.", pause.sentence(), pause.ends_with());
     }
     let refused = ReasonCode::SettleFailed.code();
     let job = |state| jobs.iter().any(|job| job.state == state);

@@ -25,8 +25,8 @@ use super::timeline::{Event, events};
 use super::verdict::{Exception, LegResult, LegWord, Reason, RefusedVerdict, Verdict, leg_state};
 use super::{Labelled, Moment, Named, Place, Step, Visibility, gone, stored_word};
 use crate::config::{Linked, Links, addresses};
-use crate::storage::Assessment;
 use crate::storage::reader::{RunInFull, RunOnRecord, RunSeen};
+use crate::storage::{Assessment, Pause};
 
 /// Everything about one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -65,6 +65,9 @@ pub struct RunDetail {
     pub attention: Option<AttentionShown>,
     /// What happened, the earliest first.
     pub timeline: Vec<Event>,
+    /// Why nobody settles it, where it is open and paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
     /// The verdict on record.
     pub verdict: Option<Verdict>,
     /// Who closed the run, where that was somebody else.
@@ -292,6 +295,10 @@ impl RunDetail {
             attention: seen
                 .as_ref()
                 .map(|seen| attention_shown(seen, &row.record, standing)),
+            pause: found
+                .pause
+                .clone()
+                .filter(|_| matches!(facts.run.status, RunStatus::Queued | RunStatus::Running)),
             timeline: events(
                 &row.assessment,
                 verdict.as_ref(),

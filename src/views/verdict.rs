@@ -334,6 +334,7 @@ impl RunResult {
             RunFate::Observed => format!("only observed; would be {decision}"),
             RunFate::LedgerAltered => "closed; its ledger entry was altered".to_owned(),
             RunFate::ClosedElsewhere => "closed elsewhere; no verdict of ours".to_owned(),
+            RunFate::Paused => "paused".to_owned(),
             RunFate::Locked => "held by another writer".to_owned(),
             RunFate::Suspended => "suspended after attempts that never ended".to_owned(),
             RunFate::Refused => "refused by the database".to_owned(),
@@ -349,6 +350,9 @@ impl RunResult {
             }
             RunFate::Observed => {
                 "Nothing was written. What is settled say settling.mode, act_in and not_before of the configuration."
+            }
+            RunFate::Paused => {
+                "`restore-reconciler queue list` says who paused it and why; `queue resume` ends that."
             }
             RunFate::Locked => "Reconcile the run again in a moment.",
             RunFate::Suspended => {
@@ -391,6 +395,8 @@ pub enum RunFate {
     LedgerAltered,
     /// Somebody else closed the run. The ledger holds no verdict on it.
     ClosedElsewhere,
+    /// The run's workspace, or everything, is paused. Nothing was tried.
+    Paused,
     /// Another writer holds the run right now.
     Locked,
     /// Earlier settlements of this run ended the process that tried them. Nothing was tried now.

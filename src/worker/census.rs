@@ -11,8 +11,8 @@ use super::shared::{BEAT_EVERY, Shared};
 use crate::health::Obstacle;
 use crate::metrics::{
     CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, FEED_LAG, FEED_UNPLACED,
-    FOREIGN_ROWS, LEDGER_ROWS, OPEN_RUNS, QUEUE_AGE, QUEUE_ENTRIES, UNDECIDED_AGE, UNDECIDED_RUNS,
-    UNPROVEN_SUCCESSES, deferral_reasons, number, seconds_of,
+    FOREIGN_ROWS, LEDGER_ROWS, OPEN_RUNS, PAUSES, QUEUE_AGE, QUEUE_ENTRIES, UNDECIDED_AGE,
+    UNDECIDED_RUNS, UNPROVEN_SUCCESSES, deferral_reasons, number, seconds_of,
 };
 use crate::storage::QueueState;
 use crate::storage::StoreError;
@@ -38,6 +38,7 @@ pub(super) async fn keep_counting(shared: Arc<Shared>) {
                     export(census);
                     export_lags(census, &mut consumers);
                     let refused = census.queue.get(&QueueState::Refused);
+                    shared.health.paused(census.pauses);
                     shared.health.refused(refused.map_or(0, |it| it.entries));
                 }
                 None
@@ -88,6 +89,7 @@ fn export(census: &Census) {
     LEDGER_ROWS.set([], number(census.ledger_rows));
     DISAGREEMENTS.set([], number(census.disagreements));
     FOREIGN_ROWS.set([], number(census.foreign_rows));
+    PAUSES.set([], number(census.pauses));
     UNPROVEN_SUCCESSES.set([], number(census.unproven_successes));
     let entries = |listed: Option<&Listed>| number(listed.map_or(0, |it| it.entries));
     let oldest = |listed: Option<&Listed>| listed.map_or(0.0, |it| age(it.oldest));

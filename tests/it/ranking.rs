@@ -71,6 +71,7 @@ const LIBRARY: Ranks = &[
         "storage::reader::standing",
     ],
     &["storage::reader"],
+    &["storage::pauses"],
     &[
         "storage::census",
         "storage::feed",

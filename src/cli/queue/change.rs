@@ -4,16 +4,16 @@
 
 use std::collections::HashSet;
 
-use reconciler_jobs::ids::RunId;
+use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::ReasonCode;
 
 use crate::cli::enqueue::{results_of, show};
 use crate::cli::exit::Exit;
-use crate::cli::output::Document;
+use crate::cli::output::{Document, PauseReport};
 use crate::cli::results::distinct;
 use crate::cli::session::Session;
 use crate::storage::reader::{QueueScope, QueueStanding, Workspaces};
-use crate::storage::{Action, ActionVerb, QueueState, Store};
+use crate::storage::{Access, Action, ActionVerb, QueueState, Store};
 use crate::views::queue::{RequestState, RequestedRun};
 
 /// How many dead letters start over together.
@@ -43,6 +43,28 @@ pub(in crate::cli) struct DropArgs {
     /// Why, for whoever reads the run's timeline later.
     #[arg(long, value_name = "TEXT", value_parser = Action::reason_of)]
     reason: String,
+}
+
+/// What is to be paused.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct PauseArgs {
+    /// Only this workspace.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    workspace: Option<i64>,
+    /// Why, for whoever finds it paused.
+    #[arg(long, value_name = "TEXT", value_parser = Action::reason_of)]
+    reason: String,
+}
+
+/// What is to be resumed.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct ResumeArgs {
+    /// This workspace, which was paused alone.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    workspace: Option<i64>,
+    /// Why, for whoever reads it later.
+    #[arg(long, value_name = "TEXT", value_parser = Action::reason_of)]
+    reason: Option<String>,
 }
 
 /// Lets runs start over: a dead letter or a suspended run is tried afresh, still alone, and a refused one is
@@ -124,4 +146,54 @@ pub(super) async fn drop_letters(
     };
     let results = results_of(&store.reader(), &runs, state).await?;
     show(results, Document::QueueDrop, session.screen)
+}
+
+/// Has nothing settled any more. What is in hand is finished.
+pub(super) async fn pause(session: &mut Session<'_>, args: &PauseArgs) -> anyhow::Result<Exit> {
+    let store = session.open_migrated(Access::Write).await?;
+    let action = session.action(ActionVerb::Pause, Some(&args.reason));
+    let changed = store.pause(args.workspace.map(WorkspaceId), &action);
+    let report = PauseReport {
+        workspace: args.workspace,
+        changed: changed.await?,
+        pauses: store.load_pauses().await?,
+    };
+    if !report.changed {
+        session.screen.note("That was paused before, and stays so.");
+    }
+    show_pauses(report, Document::QueuePause, session)
+}
+
+/// Has it settled again; what waits there is due at once.
+pub(super) async fn resume(session: &mut Session<'_>, args: &ResumeArgs) -> anyhow::Result<Exit> {
+    let store = session.open_migrated(Access::Write).await?;
+    let action = session.action(ActionVerb::Resume, args.reason.as_deref());
+    let changed = store.resume(args.workspace.map(WorkspaceId), &action);
+    let report = PauseReport {
+        workspace: args.workspace,
+        changed: changed.await?,
+        pauses: store.load_pauses().await?,
+    };
+    if !report.changed {
+        session.screen.note("That was not paused.");
+    }
+    show_pauses(report, Document::QueueResume, session)
+}
+
+fn show_pauses(
+    report: PauseReport,
+    document: impl Fn(PauseReport) -> Document,
+    session: &mut Session<'_>,
+) -> anyhow::Result<Exit> {
+    if session.screen.output.is_json() {
+        session.screen.json(&document(report))?;
+        return Ok(Exit::Done);
+    }
+    if report.pauses.is_empty() {
+        session.screen.line("Nothing is paused.")?;
+    }
+    for pause in &report.pauses {
+        session.screen.line(&format!("{}.", pause.sentence()))?;
+    }
+    Ok(Exit::Done)
 }

@@ -91,6 +91,9 @@ fn show(listed: QueueListed, screen: &mut Screen) -> anyhow::Result<()> {
     let within = listed
         .workspace
         .map_or_else(String::new, |id| format!(" in workspace {id}"));
+    for pause in &listed.pauses {
+        screen.tinted(Tint::Notice, &format!("{}.", pause.sentence()))?;
+    }
     if listed.entries.is_empty() {
         screen.line(&format!("Nothing is listed{within}."))?;
     } else {

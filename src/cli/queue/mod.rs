@@ -17,6 +17,10 @@ pub(super) enum Command {
     Retry(change::RetryArgs),
     /// Acknowledge dead letters: they are no longer listed nor tried. The runs stay open.
     Drop(change::DropArgs),
+    /// Have nothing settled any more, of a workspace or at all, until that is resumed.
+    Pause(change::PauseArgs),
+    /// Have it settled again.
+    Resume(change::ResumeArgs),
 }
 
 pub(super) async fn run(session: &mut Session<'_>, command: &Command) -> anyhow::Result<Exit> {
@@ -25,5 +29,7 @@ pub(super) async fn run(session: &mut Session<'_>, command: &Command) -> anyhow:
         Command::Show(args) => show::run(session, args).await,
         Command::Retry(args) => change::retry(session, args).await,
         Command::Drop(args) => change::drop_letters(session, args).await,
+        Command::Pause(args) => change::pause(session, args).await,
+        Command::Resume(args) => change::resume(session, args).await,
     }
 }

@@ -13,8 +13,9 @@ use super::open::Reader;
 use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, OptionalId, StoredMoment};
 use crate::storage::error::StoreError;
+use crate::storage::model::Pause;
 use crate::storage::queue::{QueueState, cause_of, run_of};
-use crate::storage::settle::{Transactions as _, finish};
+use crate::storage::settle::{Transaction as _, Transactions as _, finish};
 use crate::storage::statement::{Statement, statement, values};
 use crate::storage::store::EitherDatabase;
 
@@ -140,6 +141,8 @@ pub struct QueueListing {
     pub counts: Vec<QueueCount>,
     /// Jobs of sweeps.
     pub shards: ShardJobs,
+    /// What is paused, everything first.
+    pub pauses: Vec<Pause>,
 }
 
 impl QueueListing {
@@ -175,6 +178,15 @@ struct EntryRecord {
 }
 
 impl Reader {
+    /// What is paused of what may be seen, everything first.
+    pub async fn load_pauses(&self, of: &Workspaces) -> Result<Vec<Pause>, StoreError> {
+        let mut tx = self.database.begin_read().await?;
+        let pauses = tx.load_pauses().await;
+        let mut pauses = finish(tx, pauses).await?;
+        pauses.retain(|it| it.workspace.is_none_or(|id| of.may_include(Some(id))));
+        Ok(pauses)
+    }
+
     /// What is queued, in hand or in trouble, within `scope`. Jobs that name no run are everybody's who may see all
     /// workspaces, and nobody else's; so are the jobs of sweeps.
     pub async fn load_queue(&self, scope: &QueueScope) -> Result<QueueListing, StoreError> {
@@ -192,10 +204,12 @@ impl Reader {
                 EitherDatabase::Postgres(_) => tx.driver().fetch_one(COUNT_SHARDS, &[]).await?,
                 EitherDatabase::Sqlite(_) => ShardJobs::default(),
             };
-            Ok((records, shards))
+            Ok((records, shards, tx.load_pauses().await?))
         };
         let found = found.await;
-        let (records, mut shards) = finish(tx, found).await?;
+        let (records, mut shards, mut pauses) = finish(tx, found).await?;
+        let of = scope.workspaces();
+        pauses.retain(|it| it.workspace.is_none_or(|id| of.may_include(Some(id))));
         let mut counts = BTreeMap::new();
         let mut entries = Vec::with_capacity(records.len());
         for record in records {
@@ -228,6 +242,7 @@ impl Reader {
             } else {
                 ShardJobs::default()
             },
+            pauses,
         })
     }
 

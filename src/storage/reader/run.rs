@@ -11,8 +11,8 @@ use super::record::{DescribedRecord, RunOnRecord};
 use super::restores::ask_about;
 use super::scope::Workspaces;
 use crate::storage::error::StoreError;
-use crate::storage::model::{ActionOnRecord, Assessment, RecordedVerdict};
-use crate::storage::settle::{Transactions as _, assess_within, finish};
+use crate::storage::model::{ActionOnRecord, Assessment, Pause, RecordedVerdict};
+use crate::storage::settle::{Transaction as _, Transactions as _, assess_within, finish};
 use crate::storage::statement::{Statement, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
@@ -47,6 +47,8 @@ pub struct RunInFull {
     pub backup_set: Option<BackupSetId>,
     /// What people did about it, the latest first.
     pub actions: Vec<ActionOnRecord>,
+    /// Why nobody settles it, where its workspace, or everything, is paused.
+    pub pause: Option<Pause>,
 }
 
 impl Reader {
@@ -120,7 +122,11 @@ async fn load_one(
         }
         None => None,
     };
+    let workspace = seen.assessment.facts.run.workspace_id;
+    let mut pauses = tx.load_pauses().await?;
+    pauses.retain(|pause| pause.covers(workspace));
     Ok(Some(RunInFull {
+        pause: pauses.into_iter().next(),
         seen,
         verdict,
         backup_set,

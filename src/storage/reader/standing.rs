@@ -15,7 +15,9 @@ use super::record::RefusalSeen;
 use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, StoredMoment, Word};
 use crate::storage::error::StoreError;
+use crate::storage::model::Pause;
 use crate::storage::queue::{cause_of, run_of};
+use crate::storage::settle::{Transaction as _, Transactions as _, finish};
 use crate::storage::statement::{statement, values};
 use crate::storage::store::EitherDatabase;
 
@@ -37,6 +39,8 @@ pub struct QueueStanding {
     pub attempts: Option<AttemptsOnRecord>,
     /// The run's entry on the watch list; none if it is not watched.
     pub watch: Option<WatchOnRecord>,
+    /// Why nobody settles it, where it is open and paused.
+    pub pause: Option<Pause>,
 }
 
 impl QueueStanding {
@@ -224,6 +228,7 @@ impl From<StandingRecord> for QueueStanding {
             environment: record.environment.map(EnvironmentId),
             attempts: record.attempts(),
             watch: record.watch(),
+            pause: None,
             run_type: record.run_type.into(),
             status: record.status.into(),
         }
@@ -272,8 +277,20 @@ impl Reader {
         runs: &[RunId],
     ) -> Result<Vec<QueueStanding>, StoreError> {
         let statement = statement!("look up runs", "load_standings");
-        let records: Vec<StandingRecord> = self.fetch_all(statement, values![runs]).await?;
+        let mut tx = self.database.begin_read().await?;
+        let found = async {
+            let records: Vec<StandingRecord> =
+                tx.driver().fetch_all(statement, values![runs]).await?;
+            Ok((records, tx.load_pauses().await?))
+        };
+        let found = found.await;
+        let (records, pauses) = finish(tx, found).await?;
         let mut standings: Vec<_> = records.into_iter().map(QueueStanding::from).collect();
+        for standing in standings.iter_mut().filter(|it| it.is_open()) {
+            let mut pauses = pauses.iter();
+            let pause = pauses.find(|pause| pause.covers(standing.workspace));
+            standing.pause = pause.cloned();
+        }
         standings.retain(|standing| of.may_include(Some(standing.workspace)));
         Ok(standings)
     }

@@ -41,7 +41,9 @@ pub(super) async fn attempt<T: Transactions>(
     };
     // A try counts where it ends a process, and not where the run was in other hands or the database was lost.
     match (try_alone(store, run, jobs, with).await, seen) {
-        (Ok(settled), Some(seen)) if settled.result == Settlement::Locked => {
+        (Ok(settled), Some(seen))
+            if matches!(settled.result, Settlement::Locked | Settlement::Paused) =>
+        {
             with_retries(with.retries_max, || take_back(store, run, &seen, with)).await?;
             Ok(settled)
         }

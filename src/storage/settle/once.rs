@@ -312,10 +312,21 @@ async fn look_past(
         return Ok(round);
     }
     let found = tx.load_runs(&rest).await?;
+    // What is in other hands may as well be paused; most of the time nothing is looked past.
+    let pauses = tx.load_pauses().await?;
+    let is_paused = |found: &FoundRun| {
+        let workspace = found.row.workspace_id;
+        pauses.iter().any(|pause| pause.covers(workspace))
+            && is_open(&RunFacts::parse(&found.row, policy))
+    };
     let mut found: HashMap<RunId, FoundRun> =
         found.into_iter().map(|run| (run.row.id, run)).collect();
     for run in rest {
         match found.remove(&run) {
+            Some(found) if is_paused(&found) => {
+                let result = Settlement::Paused;
+                round.settled.push(Settled { run, result });
+            }
             // Where suspects were to be locked as well, one that was not is in other hands.
             Some(found)
                 if !lock.suspects

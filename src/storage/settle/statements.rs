@@ -20,7 +20,7 @@ use crate::storage::connection::Connection;
 use crate::storage::distrust::Distrust;
 use crate::storage::error::StoreError;
 use crate::storage::model::{
-    AUDITS_PER_RESTORE_MAX, Action, ActionDone, ClaimedJob, RUN_COLUMN_BYTES_MAX,
+    AUDITS_PER_RESTORE_MAX, Action, ActionDone, ClaimedJob, Pause, RUN_COLUMN_BYTES_MAX,
 };
 use crate::storage::parsing::Parsed;
 use crate::storage::records::{
@@ -58,7 +58,14 @@ impl Transaction for DatabaseTransaction {
             .driver()
             .fetch_column(
                 statement,
-                values![runs, lock.due_only, lock.suspects, as_of, lock.ruleset],
+                values![
+                    runs,
+                    lock.due_only,
+                    lock.suspects,
+                    as_of,
+                    lock.ruleset,
+                    lock.paused
+                ],
             )
             .await?;
         Ok(locked.into_iter().map(RunId).collect())
@@ -94,6 +101,11 @@ impl Transaction for DatabaseTransaction {
         let [verb, actor, reason, trace] = action_values(Some(action));
         let values = &[verb, actor, reason, trace, rows.into()];
         self.driver().execute(statement, values).await.map(drop)
+    }
+
+    async fn load_pauses(&mut self) -> Result<Vec<Pause>, StoreError> {
+        let statement = statement!("look for pauses", "load_pauses");
+        self.driver().fetch_all(statement, &[]).await
     }
 
     async fn load_candidates(&mut self, asks: &[Ask]) -> Result<Vec<CandidateRow>, StoreError> {

@@ -14,7 +14,7 @@ use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow
 
 use crate::storage::distrust::Distrust;
 use crate::storage::error::{ErrorKind, StoreError};
-use crate::storage::model::{Action, ActionDone, ClaimedJob};
+use crate::storage::model::{Action, ActionDone, ClaimedJob, Pause};
 use crate::storage::records::{Ask, FoundRun, WatchWrite, WrittenRecord};
 
 /// Pause before the first retry of a transient failure; doubled each time.
@@ -30,6 +30,8 @@ pub(in crate::storage) struct Lock {
     pub(in crate::storage) due_only: bool,
     /// Also those of which unfinished settlements are remembered.
     pub(in crate::storage) suspects: bool,
+    /// Also those of paused workspaces.
+    pub(in crate::storage) paused: bool,
     /// None while a worker of a higher ruleset than this is alive.
     pub(in crate::storage) ruleset: i64,
 }
@@ -39,11 +41,13 @@ impl Lock {
     pub(in crate::storage) const SETTLE: Self = Self {
         due_only: false,
         suspects: true,
+        paused: false,
         ruleset: RULESET_NUMBER,
     };
 
     /// All, whoever may settle them: to ask for a run is no verdict.
     pub(in crate::storage) const ASK: Self = Self {
+        paused: true,
         ruleset: i64::MAX,
         ..Self::SETTLE
     };
@@ -143,6 +147,9 @@ pub(in crate::storage) trait Transaction: Send {
         action: &Action,
         done: &[ActionDone],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What is paused.
+    fn load_pauses(&mut self) -> impl Future<Output = Result<Vec<Pause>, StoreError>> + Send;
 
     /// Looks for what was written about runs in this transaction.
     fn look_for_written(

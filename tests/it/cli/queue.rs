@@ -206,6 +206,24 @@ async fn a_dropped_dead_letter_is_said_to_be_open() {
 }
 
 #[tokio::test]
+async fn a_pause_is_said_wherever_somebody_looks_for_why_a_run_waits() {
+    assert_says(
+        &troubled().await.url(),
+        "queue pause ⇒ 2 ! --reason
+         queue pause --workspace 1 --reason moving ⇒ 0 | Workspace 1 is paused since | moving
+         queue pause --workspace 1 --reason again ⇒ 0 | moving ! paused before
+         queue list ⇒ 0 | Workspace 1 is paused since | moving
+         queue show 2 ⇒ 0 | is paused since | queue resume --workspace 1
+         explain 2 ⇒ 10 | Not before it is resumed | queue resume --workspace 1 | moving
+         reconcile 2 ⇒ 11 | paused | queue resume
+         doctor ⇒ 0 | Workspace 1 is paused since | queue resume --workspace 1
+         queue resume ⇒ 0 | Workspace 1 is paused since ! That was not paused.
+         queue resume --workspace 1 --reason moved ⇒ 0 | Nothing is paused.
+         reconcile 2 ⇒ 10",
+    );
+}
+
+#[tokio::test]
 async fn without_the_queues_tables_its_verbs_say_what_to_do() {
     let file = File::new();
     let store = file.create().await;

@@ -21,6 +21,7 @@ mod links;
 mod moments;
 mod notices;
 mod opinions;
+mod pauses;
 mod poison;
 mod polls;
 mod pools;

@@ -20,6 +20,7 @@ pub(super) fn mask(text: &str) -> String {
     }
     let masked = without_numbers_after("_ms\": ", &masked);
     let masked = without_numbers_after("_age_s\": ", &masked);
+    let masked = without_between(&masked, "enqueue by ", ":");
     without_between(&masked, "reconcile by ", ":")
 }
 

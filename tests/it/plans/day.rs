@@ -9,8 +9,8 @@ use reconciler_jobs::sweep::admission::Admission;
 use reconciler_jobs::sweep::shard::Shard;
 use restore_reconciler::internals::storage::reader::{QueueScope, Workspaces};
 use restore_reconciler::internals::storage::{
-    Action, ActionVerb, ClaimedJob, OpinionScope, QueueState, Retention, Store, StoreError,
-    SweepStart,
+    Action, ActionVerb, ClaimedJob, OpinionScope, QueueState, Retention, Settling, Store,
+    StoreError, SweepStart,
 };
 use restore_reconciler::internals::sweep::Scope;
 use sqlx::{Connection as _, PgConnection};
@@ -244,6 +244,12 @@ async fn operators(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     let retried = store.retry(runs, &action(ActionVerb::Retry)).await?;
     assert_eq!(retried.len(), runs.len());
     store.reader().load_actions(runs[0]).await?;
+    let by_hand = Settling {
+        action: Some(action(ActionVerb::Reconcile)),
+        ..settling()
+    };
+    let settled = &mut Vec::new();
+    store.settle(&runs[..5], &by_hand, settled).await?;
     place.execute(TRUST).await;
     Ok(())
 }

@@ -256,6 +256,13 @@ const OTHERS: &[(&str, &str)] = &[
         "reads all facts, where a workspace is forgotten",
     ),
     ("note_action", "reads nothing"),
+    ("pause", "writes a row"),
+    ("resume", "reads a row per pause"),
+    ("load_pauses", "reads a row per pause"),
+    (
+        "end_deferrals",
+        "reads the watch list, once, where something is resumed",
+    ),
     (
         "count_undecided",
         "counts all open runs, for all workers once per interval",

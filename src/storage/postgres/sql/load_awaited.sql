@@ -21,6 +21,7 @@ FROM (
         ON run.id = awaited.run AND run.type = 'restore.execute' AND (run.status IN ('queued', 'running')) IS TRUE
     WHERE ($3::bigint[] IS NULL OR run.workspace_id = ANY ($3))
       AND ($4::timestamptz IS NULL OR run.created_at >= $4 AND isfinite(run.created_at))
+      AND (run.workspace_id <> ALL (ARRAY(SELECT workspace_id FROM reconciler.pauses))) IS TRUE
     ORDER BY row_number() OVER (PARTITION BY awaited.workspace ORDER BY awaited.moment), awaited.moment
     LIMIT $1
 ) AS due

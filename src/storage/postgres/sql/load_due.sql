@@ -10,6 +10,8 @@ WITH open AS MATERIALIZED (
       AND run.status IN ('queued', 'running')
       -- IS TRUE leaves the choice of the index to the other conditions.
       AND (run.workspace_id = ANY ($1::bigint[])) IS TRUE
+      -- As in lock_open_runs.
+      AND (run.workspace_id <> ALL (ARRAY(SELECT workspace_id FROM reconciler.pauses))) IS TRUE
       -- As in load_due_workspaces.
       AND (run.managed_environment_id IS NULL OR run.managed_environment_id IS NOT NULL)
 )

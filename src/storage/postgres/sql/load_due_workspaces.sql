@@ -11,6 +11,8 @@ WHERE run.type = 'restore.execute'
   AND ($1::bigint IS NULL OR run.workspace_id = $1)
   -- The remainder of a negative id is negative.
   AND (run.workspace_id % $3 + $3) % $3 = $2
+  -- As in lock_open_runs.
+  AND (run.workspace_id <> ALL (ARRAY(SELECT workspace_id FROM reconciler.pauses))) IS TRUE
   AND NOT EXISTS (
       SELECT
       FROM reconciler.watch_list AS watch

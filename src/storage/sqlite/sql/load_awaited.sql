@@ -20,6 +20,7 @@ FROM (
         ON run.id = awaited.run AND run.type = 'restore.execute' AND run.status IN ('queued', 'running')
     WHERE (?3 IS NULL OR run.workspace_id IN (SELECT value FROM json_each(?3)))
       AND (?4 IS NULL OR run.created_at >= ?4 AND typeof(run.created_at) = 'integer')
+      AND run.workspace_id NOT IN (SELECT workspace_id FROM reconciler_pauses)
     ORDER BY row_number() OVER (PARTITION BY awaited.workspace ORDER BY awaited.moment), awaited.moment
     LIMIT ?1
 ) AS due

@@ -13,6 +13,7 @@ FROM (
       AND run.id <= span.value ->> '$.last'
       AND run.type = 'restore.execute'
       AND run.status IN ('queued', 'running')
+      AND run.workspace_id NOT IN (SELECT workspace_id FROM reconciler_pauses)
       AND NOT EXISTS (
           SELECT 1
           FROM reconciler_watch_list AS watch

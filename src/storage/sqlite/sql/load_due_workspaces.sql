@@ -5,6 +5,7 @@ SELECT run.workspace_id, count(*) AS runs, max(run.id) AS last
 FROM operation_runs AS run
 WHERE run.type = 'restore.execute'
   AND run.status IN ('queued', 'running')
+  AND run.workspace_id NOT IN (SELECT workspace_id FROM reconciler_pauses)
   AND (?1 IS NULL OR run.workspace_id = ?1)
   -- The remainder of a negative id is negative.
   AND (run.workspace_id % ?3 + ?3) % ?3 = ?2

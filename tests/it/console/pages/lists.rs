@@ -16,7 +16,7 @@ use restore_reconciler::internals::storage::reader::{
     EnvironmentPage, EnvironmentSeen, OpenRuns, OrphanedRuns, QueueCount, QueueEntry, QueueListing,
     RunListing, RunOnRecord, ShardJobs, SweepSeen, Walked, WorkerSeen,
 };
-use restore_reconciler::internals::storage::{QueueState, Tally};
+use restore_reconciler::internals::storage::{Pause, QueueState, Tally};
 use restore_reconciler::internals::views::Visibility;
 use restore_reconciler::internals::views::overview::{Overview, OverviewFacts};
 use restore_reconciler::internals::views::queue::{QueueView, SweepsShown};
@@ -310,6 +310,12 @@ fn the_queue_and_whoever_works_on_it() {
             waiting: 1,
             in_hand: 0,
         },
+        pauses: vec![Pause {
+            workspace: Some(WorkspaceId(1)),
+            since: before(Duration::from_mins(5)),
+            actor: Some("ops".to_owned()),
+            reason: "a <b>move</b>".to_owned(),
+        }],
     };
     let worker = |name: &str, silent| WorkerSeen {
         name: name.to_owned(),

@@ -167,6 +167,7 @@ pub(super) fn decided(then: &Facts, mut facts: Facts) -> RunInFull {
         verdict: Some(verdict),
         backup_set: Some(BackupSetId(5)),
         actions: Vec::new(),
+        pause: None,
     }
 }
 
@@ -182,6 +183,7 @@ pub(super) fn open(facts: Facts) -> RunInFull {
         verdict: None,
         backup_set: Some(BackupSetId(5)),
         actions: Vec::new(),
+        pause: None,
     }
 }
 
