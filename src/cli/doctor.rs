@@ -11,7 +11,8 @@ use super::output::{CheckShown, Document, Examined, LevelWord};
 use super::screen::{Screen, Tint};
 use super::session::Session;
 use super::survey;
-use crate::doctor::{self, Check, Examination, Purpose};
+use crate::clock;
+use crate::doctor::{self, Check, Examination, Level, Purpose};
 use crate::storage::{Access, SURVEYED};
 use crate::sweep::{self, Scope};
 
@@ -82,6 +83,13 @@ async fn examine(session: &Session<'_>, args: &Args) -> anyhow::Result<Examined>
     if args.rehearse {
         checks.extend(rehearse(session).await?);
     }
+    let ends = session.config.console.token_ends(clock::wall());
+    checks.extend(ends.into_iter().map(|finding| Check {
+        subject: "token".to_owned(),
+        level: Level::Advice,
+        finding,
+        action: Some("restore-reconciler token NAME, and a SIGHUP to `serve`".to_owned()),
+    }));
     Ok(Examined {
         purpose,
         checks: checks.into_iter().map(CheckShown::from).collect(),

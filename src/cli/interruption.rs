@@ -61,13 +61,11 @@ impl Interruption {
     }
 }
 
-/// Cancelled by the first SIGTERM, SIGINT or SIGHUP; the second one ends the process at once, with the exit code that a
-/// shell gives to what a signal ended. A SIGHUP that whoever started the process has ignored, as `nohup` does, stays so.
+/// Cancelled by the first SIGTERM or SIGINT; the second one ends the process at once, with the exit code that a shell gives to
+/// what a signal ended.
 pub(super) fn stop_on_signal() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
-    let mut kinds = vec![SignalKind::terminate(), SignalKind::interrupt()];
-    kinds.extend(Some(SignalKind::hangup()).filter(|kind| !is_ignored(*kind)));
-    let mut signals = kinds
+    let mut signals = [SignalKind::terminate(), SignalKind::interrupt()]
         .into_iter()
         .map(|kind| Ok((kind, signal(kind)?)))
         .collect::<std::io::Result<Vec<_>>>()?;
@@ -105,7 +103,7 @@ fn end_at_once(code: i32) -> ! {
 }
 
 /// Whether this process was started with the signal ignored. Linux says so; elsewhere none is taken to be.
-fn is_ignored(kind: SignalKind) -> bool {
+pub(super) fn is_ignored(kind: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored_of(&status) >> (kind.as_raw_value() - 1) & 1 == 1
 }

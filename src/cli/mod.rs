@@ -29,6 +29,7 @@ mod progress;
 mod queue;
 mod reason;
 mod reconcile;
+mod reload;
 mod results;
 mod runs;
 mod screen;
@@ -241,6 +242,7 @@ fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::
             let session = Session {
                 screen,
                 config,
+                config_file: cli.config.clone(),
                 environment,
                 verbosity: telemetry.verbosity(),
                 is_verbose: cli.verbose,

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::interruption::{say_more_on_signal, stop_on_signal};
+use super::reload::reload_on_signal;
 use super::session::Session;
 use super::waiting::{may_pass, wait_for_database};
 use crate::clock::{self, monotonic};
@@ -35,6 +36,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     }
     let stop = stop_on_signal().context("cannot wait for signals")?;
     say_more_on_signal(session.verbosity.clone()).context("cannot wait for signals")?;
+    let tokens = reload_on_signal(session).context("cannot wait for signals")?;
     session.check_database_url()?;
     let asked = session.database_url()?;
     session.environment.read_elsewhere()?;
@@ -45,7 +47,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         return Ok(Exit::Done);
     }
     let console = open_console(session, read.expose_secret(), asked.expose_secret()).await?;
-    show_at(listener, console, stop).await?;
+    show_at(listener, console.following(tokens), stop).await?;
     Ok(Exit::Done)
 }
 
@@ -117,10 +119,11 @@ pub(super) async fn show(
     url: &str,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let tokens = reload_on_signal(session).context("cannot wait for signals")?;
     let listener = listen(session).await?;
     let console = open_console(session, url, url).await?;
     say_where(session, &listener)?;
-    show_at(listener, console, stop).await
+    show_at(listener, console.following(tokens), stop).await
 }
 
 async fn open_console(

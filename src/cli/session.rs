@@ -1,6 +1,7 @@
 //! What a verb works with: the screen, the settings, and the way to the database.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use reconciler_jobs::restore_execute::proof::Leg;
@@ -20,6 +21,8 @@ use crate::telemetry::Verbosity;
 pub(super) struct Session<'a> {
     pub(super) screen: &'a mut Screen,
     pub(super) config: Config,
+    /// The file that `--config` names.
+    pub(super) config_file: Option<PathBuf>,
     pub(super) environment: Environment,
     pub(super) verbosity: Verbosity,
     /// Whether more was asked for than what needs somebody.

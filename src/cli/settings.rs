@@ -10,6 +10,7 @@ use super::output::{Document, SettingList, SettingShown, Settings};
 use super::screen::{Output, Screen};
 use super::session::Session;
 use super::table::kept;
+use crate::clock;
 use crate::config::{Config, Environment, variable_of};
 
 /// The alerts that ship.
@@ -135,7 +136,12 @@ fn check(
 ) -> anyhow::Result<()> {
     let settings = Session::load_config(file, environment)?;
     match screen.output {
-        Output::Table => screen.line("The configuration can be used.")?,
+        Output::Table => {
+            screen.line("The configuration can be used.")?;
+            for said in settings.console.token_ends(clock::wall()) {
+                screen.line(&said)?;
+            }
+        }
         Output::Json | Output::Jsonl => show(screen, settings)?,
     }
     Ok(())

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::exit::Exit;
 use super::output::{Document, TokenMade};
 use super::screen::Screen;
@@ -25,6 +27,9 @@ pub(super) struct Args {
     /// What it may do: `runs.view`, `evidence.view`, `runs.reconcile`, `queue.manage`, `metrics.view`; may be repeated.
     #[arg(long = "can", value_name = "CAPABILITY", default_value = "runs.view")]
     capabilities: Vec<Capability>,
+    /// From when on it is nobody's, such as 2027-01-01T00:00:00Z.
+    #[arg(long, value_name = "MOMENT")]
+    expires_at: Option<Timestamp>,
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -48,6 +53,7 @@ pub(super) fn run(screen: &mut Screen, args: &Args) -> anyhow::Result<Exit> {
         sha256: made.sha256,
         workspaces,
         capabilities: args.capabilities.iter().copied().collect(),
+        expires_at: args.expires_at,
     };
     if screen.output.is_json() {
         let token = made.text;
@@ -66,7 +72,7 @@ pub(super) fn run(screen: &mut Screen, args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn section(entry: &Token) -> [String; 5] {
+fn section(entry: &Token) -> Vec<String> {
     let workspaces = match &entry.workspaces {
         Reach::All(_) => "\"all\"".to_owned(),
         Reach::Only(ids) => listed(ids, ToString::to_string),
@@ -74,13 +80,16 @@ fn section(entry: &Token) -> [String; 5] {
     let capabilities = listed(&entry.capabilities, |capability| {
         format!("\"{capability}\"")
     });
-    [
+    let mut section = vec![
         "[[console.tokens]]".to_owned(),
         format!("name = \"{}\"", entry.name),
         format!("sha256 = \"{}\"", entry.sha256),
         format!("workspaces = {workspaces}"),
         format!("capabilities = {capabilities}"),
-    ]
+    ];
+    let end = entry.expires_at;
+    section.extend(end.map(|end| format!("expires_at = \"{end}\"")));
+    section
 }
 
 fn listed<T>(all: &BTreeSet<T>, written: impl Fn(&T) -> String) -> String {
@@ -95,12 +104,19 @@ mod tests {
 
     #[test]
     fn the_section_that_is_printed_is_one_that_is_read() {
-        for workspaces in [Reach::All(All::All), Reach::Only([9, 3].into())] {
+        for (workspaces, expires_at) in [
+            (Reach::All(All::All), None),
+            (
+                Reach::Only([9, 3].into()),
+                "2027-01-01T00:00:00Z".parse().ok(),
+            ),
+        ] {
             let entry = Token {
                 name: "ops@host-1".to_owned(),
                 sha256: NewToken::make().unwrap().sha256,
                 workspaces,
                 capabilities: Capability::ALL.into(),
+                expires_at,
             };
             let config = Config::parse(&section(&entry).join("\n"), "x.toml").unwrap();
             assert_eq!(config.console.tokens, [entry]);

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::interruption::{say_more_on_signal, stop_on_signal};
+use super::reload::reload_on_signal;
 use super::session::Session;
 use super::supervisor::keep_telling;
 use super::waiting::wait_for_database;
@@ -43,6 +44,7 @@ pub(super) struct Args {
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let stop = stop_on_signal().context("cannot wait for signals")?;
     say_more_on_signal(session.verbosity.clone()).context("cannot wait for signals")?;
+    reload_on_signal(session).context("cannot wait for signals")?;
     // Before anything is listened on: without a URL that can be followed nothing will ever work.
     session.check_database_url()?;
     let listen_url = session.environment.listen_url()?;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::reading::{backup_health, freshness};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,28 @@ pub struct Token {
     /// What it may do.
     #[schemars(length(min = 1))]
     pub capabilities: BTreeSet<Capability>,
+    /// From when on it is nobody's, RFC 3339; without it, never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// How long before its end a token is pointed out.
+const ENDS_SOON_WITHIN: SignedDuration = SignedDuration::from_hours(24 * 14);
+
+impl Token {
+    /// What is to be said of its end at `now`: that it has ended, or ends soon.
+    fn says_of_its_end(&self, now: Timestamp) -> Option<String> {
+        let end = self.expires_at?;
+        let name = &self.name;
+        if end <= now {
+            Some(format!("Token {name} expired at {end}: it opens nothing."))
+        } else if end.duration_since(now) <= ENDS_SOON_WITHIN {
+            Some(format!("Token {name} expires at {end}."))
+        } else {
+            None
+        }
+    }
 }
 
 /// Whose rows a token sees.
@@ -98,6 +120,12 @@ pub enum All {
 }
 
 impl Console {
+    /// What is to be said of tokens at `now`: those that have expired, and those that soon will.
+    pub fn token_ends(&self, now: Timestamp) -> Vec<String> {
+        let tokens = self.tokens.iter();
+        tokens.filter_map(|it| it.says_of_its_end(now)).collect()
+    }
+
     /// How long an operation may be open before it is shown as open for too long.
     pub fn freshness(&self) -> freshness::FreshnessThresholds {
         freshness::FreshnessThresholds {
@@ -175,7 +203,7 @@ fn tokens(found: SectionValue<'_>) -> Result<Vec<Token>, String> {
     Ok(tokens)
 }
 
-const TOKEN_KEYS: [&str; 4] = ["name", "sha256", "workspaces", "capabilities"];
+const TOKEN_KEYS: [&str; 5] = ["name", "sha256", "workspaces", "capabilities", "expires_at"];
 
 fn read_token(entry: &toml::Value) -> Result<Token, String> {
     let table = entry
@@ -216,7 +244,17 @@ fn read_token(entry: &toml::Value) -> Result<Token, String> {
                     Capability::ALL.map(Capability::name).join(", ")
                 )
             })?,
+        expires_at: table.get("expires_at").map(read_end).transpose()?,
     })
+}
+
+fn read_end(value: &toml::Value) -> Result<Timestamp, String> {
+    let text = match value {
+        toml::Value::Datetime(moment) => Some(moment.to_string()),
+        value => value.as_str().map(str::to_owned),
+    };
+    let end = text.and_then(|text| text.parse().ok());
+    end.ok_or_else(|| "its expires_at must be a moment such as \"2027-01-01T00:00:00Z\"".to_owned())
 }
 
 /// Whether a token may be called so.

@@ -87,7 +87,7 @@ impl Terminal {
 ///
 /// Values are judged when they are asked for, so that a verb that needs no database is not stopped
 /// by a broken URL.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     config: Option<OsString>,
     database_url: Given,
@@ -275,7 +275,7 @@ const NO_STANDBY: AddressError = AddressError::Value(
 );
 
 /// A URL that is given in a variable, or in a file that another variable names.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Given {
     name: &'static str,
     file_name: &'static str,

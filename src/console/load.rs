@@ -15,6 +15,7 @@ use reconciler_jobs::reading::backup_health;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 use reconciler_jobs::trace::TraceContext;
+use tokio::sync::watch;
 use tracing::field;
 
 use super::access::Viewer;
@@ -67,6 +68,8 @@ pub struct ConsoleState {
     pub(super) settings: config::Console,
     /// The zone in which pages show moments.
     pub(super) zone: TimeZone,
+    /// Tells of tokens that were read again; none where nobody reads them.
+    pub(super) tokens: Option<watch::Receiver<Vec<config::Token>>>,
     /// What is exported for dashboards.
     pub(super) metrics: config::Metrics,
     /// When this process started, by its own clock.
@@ -135,6 +138,7 @@ impl ConsoleState {
             cache: SurveyCache::default(),
             zone: settings.zone(),
             settings,
+            tokens: None,
             metrics: config.metrics.clone(),
             started,
         }
@@ -144,6 +148,15 @@ impl ConsoleState {
     fn links(&self) -> Cow<'_, Links> {
         let links = self.settings.links.as_ref();
         links.map_or_else(Cow::default, Cow::Borrowed)
+    }
+
+    /// This console, with tokens that may be read again.
+    #[must_use]
+    pub fn following(self, tokens: watch::Receiver<Vec<config::Token>>) -> Self {
+        Self {
+            tokens: Some(tokens),
+            ..self
+        }
     }
 
     fn judging(&self, viewer: &Viewer) -> Judging<'_> {

@@ -15,6 +15,7 @@ use super::pages::render_login_page;
 use super::problem::{OwnPage, Problem};
 use super::query::field;
 use super::server::Client;
+use crate::clock::wall;
 use crate::telemetry::names::{CLIENT_ADDRESS, VIEWER_NAME};
 
 /// Where one logs in.
@@ -79,7 +80,7 @@ async fn log_in(
         .map_err(Problem::too_many_requests)?;
     let back = place(field(&form, "next"));
     let shown = field(&form, "token").unwrap_or_default();
-    let Some(token) = access.tokens.find(shown.trim()) else {
+    let Some(token) = access.tokens.find(shown.trim(), wall()) else {
         tracing::warn!({ { CLIENT_ADDRESS } = %client.address.ip() }, "a login failed");
         return Ok(refuse(&back));
     };
@@ -96,7 +97,7 @@ async fn log_in(
     if let Some(before) = access.cookie.read(&headers) {
         access.sessions.end(before);
     }
-    if let Some(viewer) = access.tokens.viewer(token) {
+    if let Some(viewer) = access.tokens.viewer(token, wall()) {
         tracing::info!(
             { { VIEWER_NAME } = %viewer.name, { CLIENT_ADDRESS } = %client.address.ip() },
             "logged in"

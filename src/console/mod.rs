@@ -39,10 +39,11 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::Console;
+use crate::config::{Console, Token};
 use crate::health::Health;
 use crate::metrics::Exported;
 use access::AccessControl;
@@ -100,6 +101,14 @@ fn absence() -> impl IntoResponse {
     (StatusCode::SERVICE_UNAVAILABLE, headers, text)
 }
 
+/// Takes tokens as they are read again.
+async fn follow(mut tokens: watch::Receiver<Vec<Token>>, access: Arc<AccessControl>) {
+    while tokens.changed().await.is_ok() {
+        let tokens = tokens.borrow_and_update().clone();
+        access.renew(&tokens);
+    }
+}
+
 /// Shows the console until `stop`. Sessions and rates go by `clock`, connections by the machine's own.
 ///
 /// Fails where `listener` can be reached from elsewhere and there are no tokens.
@@ -113,6 +122,9 @@ pub async fn serve_console(
     may_listen(&listener, &console.settings)?;
     let access = AccessControl::new(&console.settings, limits.logins_per_minute, clock);
     let access = Arc::new(access.map_err(io::Error::other)?);
+    if let Some(tokens) = console.tokens.clone() {
+        tokio::spawn(follow(tokens, Arc::clone(&access)));
+    }
     let concurrency = Concurrency::new(limits.requests_max, limits.permit_timeout);
     let console = Arc::new(console);
     let router = Router::new()

@@ -1,7 +1,7 @@
 //! How much is said, changed while the program runs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -20,7 +20,7 @@ pub(super) fn is_ours(target: &str) -> bool {
 #[derive(Debug, Clone)]
 pub struct Verbosity {
     filter: reload::Handle<Targets, Registry>,
-    configured: Targets,
+    configured: Arc<Mutex<Targets>>,
     says_more: Arc<AtomicBool>,
 }
 
@@ -30,7 +30,7 @@ impl Verbosity {
         let (switched, filter) = reload::Layer::new(configured.clone());
         let verbosity = Self {
             filter,
-            configured,
+            configured: Arc::new(Mutex::new(configured)),
             says_more: Arc::default(),
         };
         (verbosity, switched)
@@ -41,11 +41,26 @@ impl Verbosity {
         // Said while the filter is the wider one, so that it is seen.
         if self.says_more.fetch_xor(true, Ordering::Relaxed) {
             tracing::info!("log level: as configured, from here on");
-            self.set(self.configured.clone());
+            self.set(self.configured().clone());
         } else {
-            self.set(with_debug(&self.configured));
+            let more = with_debug(&self.configured());
+            self.set(more);
             tracing::info!("log level: debug, until the next SIGUSR1");
         }
+    }
+
+    /// Goes by another filter from now on.
+    pub fn configure(&self, filter: Targets) {
+        let more = with_debug(&filter);
+        self.configured().clone_from(&filter);
+        let says_more = self.says_more.load(Ordering::Relaxed);
+        self.set(if says_more { more } else { filter });
+    }
+
+    fn configured(&self) -> MutexGuard<'_, Targets> {
+        self.configured
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fails where nobody writes lines any more, and then there is nothing to switch.

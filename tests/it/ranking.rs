@@ -188,6 +188,7 @@ const LIBRARY: Ranks = &[
         "cli::session",
         "cli::waiting",
     ],
+    &["cli::reload"],
     &[
         "cli::explain",
         "cli::forget",

@@ -1,6 +1,6 @@
 //! Who gets in, what they see and may do, and how they are kept in bounds.
 //!
-//! Everything here but randomness is a function of what it is given, moments included; the middleware asks it about
+//! Everything here but randomness, and whether a token has expired, is a function of what it is given, moments included; the middleware asks it about
 //! each request.
 //!
 //! **Invariants:**
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, wall};
 use crate::config;
 use cookie::Cookie;
 pub(super) use origin::{is_from_elsewhere, names_this_machine};
@@ -87,14 +87,23 @@ impl AccessControl {
         (self.clock)()
     }
 
+    /// Takes these tokens from now on. Sessions of tokens that are gone end.
+    pub(super) fn renew(&self, tokens: &[config::Token]) {
+        self.tokens.renew(tokens);
+        let now = wall();
+        self.sessions
+            .keep(|token| self.tokens.viewer(token, now).is_some());
+    }
+
     pub(super) fn identify(&self, headers: &HeaderMap) -> Identity {
         if self.tokens.is_empty() {
             return Identity::Known(Viewer::local(self.local.clone()));
         }
-        let viewer = |token| self.tokens.viewer(token).cloned();
+        let now = wall();
+        let viewer = |token| self.tokens.viewer(token, now);
         match Credentials::new(headers, self.cookie) {
             Credentials::Bearer(token) => {
-                let viewer = self.tokens.find(token).and_then(viewer);
+                let viewer = self.tokens.find(token, now).and_then(viewer);
                 viewer.map_or(Identity::Refused, Identity::Known)
             }
             Credentials::Malformed => Identity::Refused,

@@ -86,6 +86,11 @@ impl Sessions {
         None
     }
 
+    /// Ends those of other tokens than these.
+    pub(in crate::console) fn keep(&self, is_there: impl Fn(TokenId) -> bool) {
+        self.lock().retain(|_, session| is_there(session.token));
+    }
+
     /// Ends one.
     pub(in crate::console) fn end(&self, id: &str) {
         self.lock().remove(&digest_of(id));

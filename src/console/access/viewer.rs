@@ -16,7 +16,7 @@ use crate::config::{self, Capability, Reach};
 use crate::storage::reader::Workspaces;
 use crate::storage::{Action, ActionVerb};
 
-/// Which token, by its place in the configuration.
+/// Which token: the number that it got when it was first read.
 pub(in crate::console) type TokenId = u32;
 
 /// Who looks. The middleware puts it on every request that it lets through; cheap to clone.

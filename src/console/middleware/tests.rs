@@ -73,6 +73,7 @@ impl Stage {
             sha256: digest_of(name),
             workspaces: config::Reach::All(config::All::All),
             capabilities: [].into(),
+            expires_at: None,
         };
         let settings = config::Console {
             tokens: vec![token(ONE), token(OTHER)],

@@ -30,6 +30,7 @@ fn tokens_are_read_with_their_reach_and_what_they_may_do() {
             sha256: "a".repeat(64),
             workspaces: Reach::Only([3, 7].into()),
             capabilities: [Capability::RunsView, Capability::MetricsView].into(),
+            expires_at: None,
         }
     );
     let written = serde_json::to_string(&console).unwrap();

@@ -7,6 +7,7 @@ use std::process::Output;
 use reconciler_jobs::restore_execute::canonical::digest_of;
 use restore_reconciler::internals::cli::output::{Document, TokenMade};
 use restore_reconciler::internals::config::{All, Capability, Reach};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::platform::{OWN, PROVEN, Platform, SECRET, id};
@@ -14,6 +15,7 @@ use super::server::{Answer, Ask, ask};
 use crate::support::case::restore_of;
 use crate::support::process::{Process, program};
 use crate::support::roles::Purpose;
+use crate::support::time::eventually;
 
 fn run(url: &str, arguments: &[&str]) -> Output {
     let output = program(url, arguments).output();
@@ -62,6 +64,15 @@ impl Serving {
 
     pub(crate) fn ask(&self, request: &Ask) -> Answer {
         ask(self.address(), request)
+    }
+
+    /// Has it read this as its settings from now on, and waits until it says what came of it.
+    async fn reload(&self, settings: &Settings, text: &str, said: &str) {
+        fs::write(settings.path(), text).unwrap();
+        let before = self.0.said().matches(said).count();
+        self.0.tell(Signal::HUP);
+        let is_said = async || (self.0.said().matches(said).count() > before).then_some(());
+        eventually(is_said, async || self.0.said()).await;
     }
 
     /// Tells it to stop, and returns what it logged.
@@ -211,4 +222,101 @@ async fn a_console_that_cannot_be_shown_says_why_and_what_to_do() {
         assert!(errors.contains("to do: "), "{errors}");
         assert!(ran.stdout.is_empty(), "{ran:?}");
     }
+}
+
+/// The section of a token, which expires then.
+fn section_of(token: &str, expires_at: &str) -> String {
+    format!(
+        "[[console.tokens]]\nname = \"{token}\"\nsha256 = \"{}\"\nworkspaces = \"all\"\n\
+         capabilities = [\"runs.view\"]\n{expires_at}\n",
+        digest_of(token)
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_and_the_log_filter_are_read_again_and_what_is_broken_changes_nothing() {
+    const READ: &str = "were read again";
+    let platform = Platform::planted().await;
+    let listen = "[console]\nlisten = \"127.0.0.1:0\"\n";
+    let [one, two] = ["one", "two"].map(|token| section_of(token, ""));
+    let settings = Settings::holding(&format!("{listen}{one}{two}"));
+    let serving = Serving::start(&platform.url, &settings).await;
+    let status = |token: &str| serving.ask(&Ask::get("/api/v1/").bearer(token)).status;
+    let cookie = |token: &str| {
+        let login = Ask::post("/login").form(&[("token", token)]);
+        serving.ask(&login).cookie()
+    };
+    let page = |cookie: &str| serving.ask(&Ask::get("/queue").cookie(cookie)).status;
+    let [of_one, of_two] = ["one", "two"].map(cookie);
+    assert_eq!(
+        [status("one"), status("two"), status("three")],
+        [200, 200, 401]
+    );
+
+    let three = section_of("three", "");
+    let debug = "[log]\nfilter = \"debug\"\n";
+    let changed = format!("{debug}{listen}{three}{two}");
+    serving.reload(&settings, &changed, READ).await;
+    assert_eq!(
+        [status("one"), status("two"), status("three")],
+        [401, 200, 200]
+    );
+    assert_eq!(
+        [page(&of_one), page(&of_two)],
+        [303, 200],
+        "sessions of one end"
+    );
+    for (broken, why) in [
+        ("[console", "the configuration cannot be used"),
+        (
+            "[console]\nlisten = \"127.0.0.1:0\"\n",
+            "no tokens any more",
+        ),
+        (
+            "[console]\nlistens = 7\n",
+            "the configuration cannot be used",
+        ),
+    ] {
+        serving.reload(&settings, broken, why).await;
+        assert_eq!([status("one"), status("three")], [401, 200], "{broken}");
+        assert_eq!(page(&of_two), 200, "{broken}");
+    }
+    let ended = "expires_at = \"2026-01-01T00:00:00Z\"";
+    let changed = format!("{listen}{}{three}", section_of("two", ended));
+    serving.reload(&settings, &changed, READ).await;
+    for _ in 0..3 {
+        assert_eq!([status("two"), status("three")], [401, 200]);
+        assert_eq!(page(&of_two), 303);
+    }
+    let said = serving.stop().await;
+    let expired = "token two has expired";
+    assert_eq!(said.matches(expired).count(), 1, "{said}");
+    assert!(said.contains("DEBUG"), "{said}");
+}
+
+#[test]
+fn a_token_that_has_expired_or_soon_will_is_pointed_out() {
+    let in_days = |days: i64| {
+        let end = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days);
+        format!("expires_at = \"{end}\"")
+    };
+    let sections = [("gone", -1), ("soon", 13), ("later", 15)]
+        .map(|(token, days)| section_of(token, &in_days(days)));
+    let settings = Settings::holding(&sections.concat());
+    let checked = run("", &["config", "check", &settings.path()]);
+    let said = text(&checked.stdout);
+    for (part, is_said) in [
+        ("The configuration can be used.", true),
+        ("Token gone expired at", true),
+        ("Token soon expires at", true),
+        ("later", false),
+    ] {
+        assert_eq!(said.contains(part), is_said, "{part}: {said}");
+    }
+    let wrong = Settings::holding(&section_of("one", "expires_at = \"soon\""));
+    let checked = run("", &["config", "check", &wrong.path()]);
+    assert!(
+        text(&checked.stderr).contains("its expires_at must be a moment"),
+        "{checked:?}"
+    );
 }

@@ -280,6 +280,7 @@ pub(crate) fn entry(token: &str, workspaces: Reach, can: &[Capability]) -> confi
         sha256: digest_of(token),
         workspaces,
         capabilities: can.iter().copied().collect(),
+        expires_at: None,
     }
 }
 
