@@ -328,7 +328,7 @@ async fn set_triggers(store: &Store, wanted: TriggerWord) -> anyhow::Result<()> 
     let (what, advice) = match wanted {
         TriggerWord::Added => (
             "our schema is in place, but the triggers could not be added",
-            "As the owner of the tables: GRANT TRIGGER ON restore_runs, evidence_snapshots TO the role that \
+            "As the owner of the tables: GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO the role that \
              migrates. Then run the command again.",
         ),
         TriggerWord::Removed => (
@@ -363,14 +363,14 @@ fn sentence(store: &Store, migrated: &Migrated) -> String {
     sentences.push(match migrated.platform_trigger {
         None => "Platform tables were not touched.".to_owned(),
         Some(TriggerWord::Added) => {
-            "The trigger `restore_reconciler_request` was added to the platform's tables restore_runs and \
-             evidence_snapshots; nothing else of the platform was touched. `migrate \
+            "The trigger `restore_reconciler_request` was added to the platform's tables restore_runs, \
+             evidence_snapshots and audit_logs; nothing else of the platform was touched. `migrate \
              --without-platform-trigger` removes it."
                 .to_owned()
         }
         Some(TriggerWord::Removed) => {
-            "The platform's tables restore_runs and evidence_snapshots have no trigger of ours; nothing else \
-             of the platform was touched."
+            "The platform's tables restore_runs, evidence_snapshots and audit_logs have no trigger of ours; nothing \
+             else of the platform was touched."
                 .to_owned()
         }
     });

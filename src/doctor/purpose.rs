@@ -167,13 +167,19 @@ impl Purpose {
 
 /// What whoever adds the platform's triggers needs, beside what migrating needs.
 pub(super) fn rights_of_triggers(tables: &[Located]) -> Vec<Right> {
-    let watched = ["restore_runs", "evidence_snapshots"];
+    let watched = ["restore_runs", "evidence_snapshots", "audit_logs"];
     let watched = tables
         .iter()
         .filter(|(table, _)| watched.contains(&table.name));
-    watched
+    let mut rights: Vec<Right> = watched
         .map(|table| Right::table(table, &["TRIGGER"]))
-        .collect()
+        .collect();
+    // What the one on the audit log looks up.
+    let mut tables = tables.iter();
+    let restores = tables.find(|(table, _)| table.name == "restore_runs");
+    let read = ["id", "operation_run_id"].into_iter();
+    rights.extend(restores.and_then(|restores| Right::columns(restores, "SELECT", read)));
+    rights
 }
 
 /// What the owner of `reconciler.request` needs, with whose rights it runs: without any of it, each call is answered

@@ -55,7 +55,7 @@ WITH me AS (
 ), watching AS (
     SELECT watched.tgenabled = 'D' AS is_off, format('%I.%I', namespace.nspname, relation.relname) AS name
     FROM pg_trigger AS watched
-    JOIN pg_proc AS called ON called.oid = watched.tgfoid AND called.proname = 'row_changed'
+    JOIN pg_proc AS called ON called.oid = watched.tgfoid AND called.proname IN ('row_changed', 'audit_written')
     JOIN pg_namespace AS own ON own.oid = called.pronamespace AND own.nspname = 'reconciler'
     JOIN pg_class AS relation ON relation.oid = watched.tgrelid
     JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
@@ -111,19 +111,19 @@ WITH me AS (
     FROM caller
     UNION ALL
     SELECT 4, 'platform trigger',
-        CASE WHEN names_off IS NULL AND active = CASE WHEN is_wanted THEN 2 ELSE 0 END THEN 'good' ELSE 'advice' END,
+        CASE WHEN names_off IS NULL AND active = CASE WHEN is_wanted THEN 3 ELSE 0 END THEN 'good' ELSE 'advice' END,
         CASE
             WHEN names_off IS NOT NULL THEN format('It is switched off on %s.', names_off)
-            WHEN active = 0 AND is_wanted THEN 'It was installed on restore_runs and evidence_snapshots, and went with them.'
+            WHEN active = 0 AND is_wanted THEN 'It was installed on restore_runs, evidence_snapshots and audit_logs, and went with them.'
             WHEN active = 0 THEN 'It is not installed; `restore-reconciler migrate --with-platform-trigger` would '
                 'add it.'
-            WHEN active = 1 THEN format('It is installed on %s only.', names)
+            WHEN active < 3 THEN format('It is installed on %s only.', names)
             ELSE format('It is installed on %s.', names)
         END,
         CASE
             WHEN names_off IS NOT NULL THEN 'Run `restore-reconciler migrate --with-platform-trigger`, or `migrate '
                 '--without-platform-trigger`.'
-            WHEN is_wanted AND active < 2 THEN 'Run `restore-reconciler migrate --with-platform-trigger`.'
+            WHEN is_wanted AND active < 3 THEN 'Run `restore-reconciler migrate --with-platform-trigger`.'
         END
     FROM triggers
 )

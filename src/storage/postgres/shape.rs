@@ -263,15 +263,18 @@ fn compare(
             is_own_migrated
         }
     });
-    if is_there(PartKind::Function, "reconciler.row_changed()") {
-        wanted.extend(
-            ["restore_runs", "evidence_snapshots"].map(|table| SchemaPart {
+    for (function, tables) in [
+        ("row_changed", &["restore_runs", "evidence_snapshots"][..]),
+        ("audit_written", &["audit_logs"]),
+    ] {
+        if is_there(PartKind::Function, &format!("reconciler.{function}()")) {
+            wanted.extend(tables.iter().map(|table| SchemaPart {
                 kind: PartKind::Trigger,
                 name: format!("{table} restore_reconciler_request"),
                 definition: String::new(),
                 statement: None,
-            }),
-        );
+            }));
+        }
     }
     let lost_tables: Vec<String> = wanted
         .iter()

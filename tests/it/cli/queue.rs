@@ -259,7 +259,7 @@ async fn on_postgres_a_platform_trigger_is_added_named_kept_and_removed() {
     plant(&url).await;
     execute(
         &url,
-        "GRANT TRIGGER ON restore_runs, evidence_snapshots TO migrator",
+        "GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO migrator",
     )
     .await;
     assert_says(

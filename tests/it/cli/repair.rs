@@ -16,7 +16,7 @@ use crate::support::time::eventually;
 use crate::support::worker::said_by;
 
 /// What `migrate --with-platform-trigger` wants of the tables' owner.
-const TRIGGER: &str = "GRANT TRIGGER ON restore_runs, evidence_snapshots TO migrator";
+const TRIGGER: &str = "GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO migrator";
 
 /// A platform with our schema and the queue's, and a job that waits.
 async fn installed() -> TestDatabase {

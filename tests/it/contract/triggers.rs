@@ -21,9 +21,10 @@ async fn watched_platform() -> Fixture {
 
 /// Whoever migrates, with the right that the triggers want of the tables' owner.
 pub(super) async fn migrator(on: &Fixture) -> Store {
+    let role = Purpose::Migrator.role();
     let grant = format!(
-        "GRANT TRIGGER ON restore_runs, evidence_snapshots TO {}",
-        Purpose::Migrator.role()
+        "GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO {role};
+         GRANT SELECT (id, operation_run_id) ON restore_runs TO {role}"
     );
     on.execute(&grant).await;
     on.migrator().await
@@ -91,6 +92,46 @@ async fn evidence_asks_for_its_run_when_it_is_active() {
 }
 
 #[tokio::test]
+async fn an_audit_entry_about_the_end_of_a_restore_asks_for_its_run() {
+    let on = watched_platform().await;
+    let restore = restore_of(1);
+    let writes = async |action: &str, resource: &str, id: &str| {
+        let statement = format!(
+            "INSERT INTO audit_logs (workspace_id, managed_environment_id, action, resource_type, resource_id, recorded_at)
+             SELECT workspace_id, managed_environment_id, '{action}', '{resource}', '{id}', now()
+             FROM restore_runs WHERE id = {restore}"
+        );
+        on.execute(&statement).await;
+    };
+    let this = restore.to_string();
+    for (action, resource, id) in [
+        ("restore.started", "restore_run", &*this),
+        ("restore.executed", "backup_set", &this),
+        ("restore.executed", "restore_run", "99999999"),
+        ("restore.executed", "restore_run", "no number"),
+        ("restore.executed", "restore_run", "99999999999999999999"),
+        ("policy.updated", "policy", &this),
+    ] {
+        writes(action, resource, id).await;
+        assert_eq!(jobs(&on).await, 0, "{action} {resource} {id}");
+    }
+    writes("restore.executed", "restore_run", &this).await;
+    writes("restore.failed", "App\\Models\\RestoreRun", &this).await;
+    assert_eq!(causes(&on).await, vec![Some("audit".to_owned()); 2]);
+
+    // Whatever is broken, the platform's entry is written.
+    for broken in [
+        "ALTER TABLE restore_runs RENAME COLUMN operation_run_id TO run_id",
+        "ALTER TABLE audit_logs RENAME COLUMN resource_id TO about",
+    ] {
+        on.execute(broken).await;
+        on.execute("INSERT INTO audit_logs (action, resource_type, recorded_at) VALUES ('restore.failed', 'restore_run', now())")
+            .await;
+    }
+    assert_eq!(jobs(&on).await, 2);
+}
+
+#[tokio::test]
 async fn what_is_rolled_back_asks_for_nothing() {
     let on = watched_platform().await;
     for (end, expected) in [("ROLLBACK", 0), ("COMMIT", 1)] {
@@ -154,7 +195,8 @@ async fn the_platforms_own_migrations_notice_nothing() {
         "ALTER TABLE restore_runs ALTER status TYPE text;
          ALTER TABLE evidence_snapshots ALTER status TYPE text;
          ALTER TABLE restore_runs RENAME COLUMN metadata TO details;
-         ALTER TABLE restore_runs ADD COLUMN added json;",
+         ALTER TABLE restore_runs ADD COLUMN added json;
+         ALTER TABLE audit_logs ALTER action TYPE text, ALTER resource_type TYPE text, ALTER resource_id TYPE text;",
     )
     .await;
     on.execute(&restore_becomes("failed")).await;
@@ -190,13 +232,14 @@ async fn adding_twice_and_removing_twice_does_it_once() {
     let on = platform().await;
     let migrator = migrator(&on).await;
     assert_eq!(triggers(&on).await, 0);
-    let functions = "SELECT count(*) FROM pg_proc WHERE proname = 'row_changed'";
+    let functions =
+        "SELECT count(*) FROM pg_proc WHERE proname IN ('row_changed', 'audit_written')";
     for _ in 0..2 {
         migrator.set_platform_triggers(true).await.unwrap();
-        assert_eq!(triggers(&on).await, 2);
+        assert_eq!(triggers(&on).await, 3);
     }
     migrator.migrate().await.unwrap();
-    assert_eq!(triggers(&on).await, 2, "a plain migration leaves them");
+    assert_eq!(triggers(&on).await, 3, "a plain migration leaves them");
     on.execute(&restore_becomes("failed")).await;
     assert_eq!(jobs(&on).await, 1);
     for _ in 0..2 {

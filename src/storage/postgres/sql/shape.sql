@@ -73,7 +73,7 @@ UNION ALL
 -- Only where somebody asked for it.
 SELECT 'trigger', class.relname || ' restore_reconciler_request', '', NULL
 FROM pg_proc
-JOIN space ON space.oid = pronamespace AND nspname = 'reconciler' AND proname = 'row_changed'
+JOIN space ON space.oid = pronamespace AND nspname = 'reconciler' AND proname IN ('row_changed', 'audit_written')
 JOIN pg_trigger ON tgfoid = pg_proc.oid
 JOIN pg_class AS class ON class.oid = tgrelid
 UNION ALL
