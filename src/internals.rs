@@ -15,7 +15,7 @@ pub mod config {
     pub use crate::config::{
         All, CONFIG_VARIABLE, Capability, Config, ConfigError, Console, Cron,
         DATABASE_URL_VARIABLE, Database, DatabaseUrl, Environment, FILE_BYTES_MAX,
-        LISTEN_URL_VARIABLE, Linked, Metrics, Reach, Token, Worker, addresses, variable_of,
+        LISTEN_URL_VARIABLE, Linked, Metrics, Proxy, Reach, Token, Worker, addresses, variable_of,
     };
 }
 pub mod console {

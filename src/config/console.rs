@@ -1,7 +1,7 @@
 //! Who gets into the console, and where it listens.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -45,6 +45,9 @@ section! {
         links: Option<Links> = None, by links;
         /// The time zone in which pages show moments, by its IANA name; the API and files are in UTC.
         time_zone: String = "UTC".to_owned(), by time_zone;
+        /// A proxy that says who somebody is; none unless it is configured.
+        #[schemars(with = "Option<Proxy>")]
+        proxy: Option<Proxy> = None, by proxy;
         /// How long a login lasts without a request. "1m" to "24h", not longer than `session_max`.
         session_idle: Duration = Duration::from_mins(30), "1m" to "24h";
         /// How long a login lasts at most. "1m" to "168h".
@@ -61,6 +64,29 @@ section! {
         backup_age_max: SignedDuration = backup_health::BackupThresholds::default().age_max, "1h" to "8760h";
     }
 }
+
+/// A proxy in front of the console that logs people in, and names them in a header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Proxy {
+    /// From where it connects. From anywhere else a request with the header is refused.
+    #[schemars(with = "BTreeSet<String>", length(min = 1, max = ADDRESSES_MAX))]
+    pub addresses: BTreeSet<IpAddr>,
+    /// The header that names somebody.
+    #[schemars(length(min = 1))]
+    pub header: String,
+    /// Whose rows they see.
+    pub workspaces: Reach,
+    /// What they may do.
+    #[schemars(length(min = 1))]
+    pub capabilities: BTreeSet<Capability>,
+}
+
+/// From how many addresses a proxy may connect.
+const ADDRESSES_MAX: usize = 16;
+
+/// Headers that say something else.
+const OTHER_HEADERS: [&str; 5] = ["authorization", "cookie", "host", "origin", "traceparent"];
 
 /// Somebody who gets in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -141,9 +167,14 @@ impl Console {
         zone.unwrap_or(TimeZone::UTC)
     }
 
+    /// Whether whoever is on this machine gets in, because nothing tells people apart.
+    pub fn is_open(&self) -> bool {
+        self.tokens.is_empty() && self.proxy.is_none()
+    }
+
     /// Refuses an address that others can reach where nothing tells them apart.
     pub(super) fn check_reach(&self, file: &str) -> Result<(), ConfigError> {
-        if self.tokens.is_empty() && !self.listen.ip().is_loopback() {
+        if self.is_open() && !self.listen.ip().is_loopback() {
             return Err(ConfigError::OpenToOthers {
                 file: file.to_owned(),
                 listen: self.listen,
@@ -175,6 +206,53 @@ fn time_zone(found: SectionValue<'_>) -> Result<String, String> {
     Err(format!(
         "it must be the IANA name of a time zone, such as \"Europe/Berlin\" or \"UTC\"{near}"
     ))
+}
+
+const PROXY_KEYS: [&str; 4] = ["addresses", "header", "workspaces", "capabilities"];
+
+fn proxy(found: SectionValue<'_>) -> Result<Option<Proxy>, String> {
+    let table = found
+        .and_then(toml::Value::as_table)
+        .filter(|table| table.keys().all(|key| PROXY_KEYS.contains(&key.as_str())))
+        .ok_or_else(|| format!("it must be a section with {}", PROXY_KEYS.join(", ")))?;
+    let addresses = table.get("addresses").and_then(toml::Value::as_array);
+    let addresses: Option<BTreeSet<IpAddr>> = addresses.and_then(|list| {
+        let address = |it: &toml::Value| it.as_str()?.parse::<IpAddr>().ok();
+        let addresses = list.iter().map(|it| Some(address(it)?.to_canonical()));
+        addresses.collect()
+    });
+    let header = table.get("header").and_then(toml::Value::as_str);
+    let is_header = |name: &&str| {
+        let is_sign = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        (1..=NAME_CHARS_MAX).contains(&name.len())
+            && name.chars().all(is_sign)
+            && !OTHER_HEADERS.contains(name)
+    };
+    Ok(Some(Proxy {
+        addresses: addresses
+            .filter(|it| (1..=ADDRESSES_MAX).contains(&it.len()))
+            .ok_or_else(|| {
+                format!("its addresses must be a list of 1 to {ADDRESSES_MAX} IP addresses")
+            })?,
+        header: header
+            .filter(is_header)
+            .ok_or("its header must be the name of a header in small letters, such as \"x-forwarded-user\"")?
+            .to_owned(),
+        workspaces: table.get("workspaces").and_then(read_reach).ok_or_else(|| {
+            format!(
+                "its workspaces must be \"all\", or a list of 1 to {WORKSPACES_MAX} different ids"
+            )
+        })?,
+        capabilities: table
+            .get("capabilities")
+            .and_then(read_capabilities)
+            .ok_or_else(|| {
+                format!(
+                    "its capabilities must be a list of at least one of {}, each once",
+                    Capability::ALL.map(Capability::name).join(", ")
+                )
+            })?,
+    }))
 }
 
 /// A list of tokens, no two with one name or one hash. Errors name an entry by its place, because what

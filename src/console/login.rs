@@ -57,7 +57,7 @@ fn is_place(path: &str) -> bool {
 }
 
 async fn show(State(access): State<Arc<AccessControl>>, RawQuery(query): RawQuery) -> Response {
-    if access.tokens.is_empty() {
+    if access.is_open() {
         return Redirect::to(START).into_response();
     }
     let back = field(query.unwrap_or_default().as_bytes(), "next");
@@ -70,7 +70,7 @@ async fn log_in(
     headers: HeaderMap,
     form: Bytes,
 ) -> Result<Response, Problem> {
-    if access.tokens.is_empty() {
+    if access.is_open() {
         return Ok(Redirect::to(START).into_response());
     }
     let caller = Caller::from(client.address.ip());

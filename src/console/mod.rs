@@ -73,7 +73,7 @@ pub async fn serve_probes(
 
 /// Whether the console may be shown where `listener` listens: not where others can reach it and there are no tokens.
 pub fn may_listen(listener: &TcpListener, settings: &Console) -> io::Result<()> {
-    if settings.tokens.is_empty() && !listener.local_addr()?.ip().is_loopback() {
+    if settings.is_open() && !listener.local_addr()?.ip().is_loopback() {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             "without tokens, the console listens on this machine's own address only",

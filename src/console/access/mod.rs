@@ -14,12 +14,13 @@ mod sessions;
 mod tokens;
 mod viewer;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::clock::{Clock, wall};
-use crate::config;
+use crate::config::{self, is_token_name};
 use cookie::Cookie;
 pub(super) use origin::{is_from_elsewhere, names_this_machine};
 pub(super) use rate::{Caller, RateLimiter};
@@ -37,8 +38,10 @@ pub(super) struct AccessControl {
     pub(super) logins: RateLimiter,
     /// Whether browsers reach the console through a proxy that speaks TLS.
     pub(super) behind_tls: bool,
-    /// What forms send back where nobody logs in.
-    local: FormToken,
+    /// Who is believed that names people.
+    proxy: Option<config::Proxy>,
+    /// What forms send back is derived from it where nobody logs in here.
+    secret: String,
     clock: Clock,
 }
 
@@ -78,13 +81,32 @@ impl AccessControl {
             requests: RateLimiter::per_minute(settings.requests_per_minute),
             logins: RateLimiter::per_minute(logins_per_minute),
             behind_tls: settings.behind_tls,
-            local: FormToken::new(&random_text()?),
+            proxy: settings.proxy.clone(),
+            secret: random_text()?,
             clock,
         })
     }
 
     pub(super) fn now(&self) -> Duration {
         (self.clock)()
+    }
+
+    /// Who is named in the proxy's header. From elsewhere nobody may name anybody, and neither may two at once, nor a name that
+    /// is none. A token counts first.
+    fn named_by_proxy(&self, headers: &HeaderMap, from: IpAddr) -> Option<Identity> {
+        let proxy = self.proxy.as_ref()?;
+        let mut named = headers.get_all(&proxy.header).iter();
+        let name = named.next()?;
+        let is_believed = proxy.addresses.contains(&from.to_canonical());
+        let name = name.to_str().ok().filter(|name| is_token_name(name));
+        let (Some(name), None, true) = (name, named.next(), is_believed) else {
+            return Some(Identity::Refused);
+        };
+        if headers.contains_key(header::AUTHORIZATION) {
+            return None;
+        }
+        let form_token = FormToken::new(&format!("{} {name}", self.secret));
+        Some(Identity::Known(Viewer::proxied(name, proxy, form_token)))
     }
 
     /// Takes these tokens from now on. Sessions of tokens that are gone end.
@@ -95,9 +117,17 @@ impl AccessControl {
             .keep(|token| self.tokens.viewer(token, now).is_some());
     }
 
-    pub(super) fn identify(&self, headers: &HeaderMap) -> Identity {
-        if self.tokens.is_empty() {
-            return Identity::Known(Viewer::local(self.local.clone()));
+    /// Whether whoever is on this machine gets in.
+    pub(super) fn is_open(&self) -> bool {
+        self.tokens.is_empty() && self.proxy.is_none()
+    }
+
+    pub(super) fn identify(&self, headers: &HeaderMap, from: IpAddr) -> Identity {
+        if self.is_open() {
+            return Identity::Known(Viewer::local(FormToken::new(&self.secret)));
+        }
+        if let Some(identity) = self.named_by_proxy(headers, from) {
+            return identity;
         }
         let now = wall();
         let viewer = |token| self.tokens.viewer(token, now);

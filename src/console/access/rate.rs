@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::viewer::{TokenId, Viewer};
+use super::viewer::{Entrance, TokenId, Viewer};
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// How many are told apart. Beyond them, strangers share one allowance.
@@ -17,6 +17,8 @@ const KNOWN_MAX: usize = 10_000;
 pub(in crate::console) enum Caller {
     /// A token, from wherever it is used.
     Token(TokenId),
+    /// Somebody whom a proxy names.
+    Proxied(u64),
     /// An address without a token; of an IPv6 address the network, because a client has all of that.
     Address(IpAddr),
     /// Whoever comes while too many others are known.
@@ -25,9 +27,10 @@ pub(in crate::console) enum Caller {
 
 impl Caller {
     pub(in crate::console) fn new(viewer: Option<&Viewer>, address: IpAddr) -> Self {
-        match viewer.and_then(|viewer| viewer.token) {
-            Some(token) => Self::Token(token),
-            None => address.into(),
+        match viewer.map(|viewer| viewer.entrance) {
+            Some(Entrance::Token(token)) => Self::Token(token),
+            Some(Entrance::Proxy(name)) => Self::Proxied(name),
+            Some(Entrance::Local) | None => address.into(),
         }
     }
 }

@@ -28,12 +28,35 @@ pub(in crate::console) struct Viewer {
     pub(in crate::console) workspaces: Arc<Workspaces>,
     /// What it may do.
     pub(in crate::console) can: Arc<BTreeSet<Capability>>,
-    /// The token that it came by; none where no tokens are configured.
-    pub(super) token: Option<TokenId>,
+    /// How it came in.
+    pub(super) entrance: Entrance,
     /// What it asks for: the host, the path and the query of the request.
     pub(in crate::console) address: Arc<str>,
     /// What its forms send back. None for those who sent a bearer token, whom no other site can imitate.
     pub(in crate::console) form_token: Option<FormToken>,
+}
+
+/// How a viewer came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::console) enum Entrance {
+    /// With this token, or a session of it.
+    Token(TokenId),
+    /// A proxy has named it; part of the name's hash.
+    Proxy(u64),
+    /// No tokens are configured.
+    Local,
+}
+
+fn reach(reach: &Reach) -> Workspaces {
+    match reach {
+        Reach::All(_) => Workspaces::All,
+        Reach::Only(ids) => Workspaces::Only(ids.iter().copied().map(WorkspaceId).collect()),
+    }
+}
+
+fn first_digits(digest: &str) -> u64 {
+    let digits = digest.get(..16).unwrap_or_default();
+    u64::from_str_radix(digits, 16).unwrap_or_default()
 }
 
 /// The viewer lacks a capability.
@@ -43,17 +66,25 @@ pub(in crate::console) struct Forbidden(pub(in crate::console) Capability);
 impl Viewer {
     /// Whoever holds this token.
     pub(super) fn new(id: TokenId, token: &config::Token) -> Self {
-        let workspaces = match &token.workspaces {
-            Reach::All(_) => Workspaces::All,
-            Reach::Only(ids) => Workspaces::Only(ids.iter().copied().map(WorkspaceId).collect()),
-        };
         Self {
             name: token.name.as_str().into(),
-            workspaces: workspaces.into(),
+            workspaces: reach(&token.workspaces).into(),
             can: token.capabilities.clone().into(),
-            token: Some(id),
+            entrance: Entrance::Token(id),
             address: Arc::default(),
             form_token: None,
+        }
+    }
+
+    /// Whom a proxy names. No token's name has a colon, so that no two are mixed up.
+    pub(super) fn proxied(name: &str, proxy: &config::Proxy, form_token: FormToken) -> Self {
+        Self {
+            name: format!("proxy:{name}").into(),
+            workspaces: reach(&proxy.workspaces).into(),
+            can: proxy.capabilities.clone().into(),
+            entrance: Entrance::Proxy(first_digits(&digest_of(name))),
+            address: Arc::default(),
+            form_token: Some(form_token),
         }
     }
 
@@ -63,7 +94,7 @@ impl Viewer {
             name: "this machine".into(),
             workspaces: Workspaces::All.into(),
             can: BTreeSet::from(Capability::ALL).into(),
-            token: None,
+            entrance: Entrance::Local,
             address: Arc::default(),
             form_token: Some(form_token),
         }
@@ -71,7 +102,12 @@ impl Viewer {
 
     /// Whether it is whoever is on this machine, who has no session to end.
     pub(in crate::console) fn is_local(&self) -> bool {
-        self.token.is_none()
+        self.entrance == Entrance::Local
+    }
+
+    /// Whether it has a session of ours to end.
+    pub(in crate::console) fn may_log_out(&self) -> bool {
+        matches!(self.entrance, Entrance::Token(_))
     }
 
     /// What this viewer does, as it is put on record.

@@ -22,7 +22,7 @@ pub(super) async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let identity = access.identify(request.headers());
+    let identity = access.identify(request.headers(), client.address.ip());
     let viewer = match &identity {
         Identity::Known(viewer) => Some(viewer.clone()),
         Identity::Refused | Identity::Nobody => None,

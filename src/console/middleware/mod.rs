@@ -144,7 +144,7 @@ async fn check_shape(
     if headers.get_all(header::HOST).iter().count() > 1 {
         return Err(Problem::bad_request("There may be one Host header."));
     }
-    if access.tokens.is_empty() && !names_this_machine(uri, headers) {
+    if access.is_open() && !names_this_machine(uri, headers) {
         return Err(Problem::misdirected());
     }
     if !is_safe(request.method()) && is_from_elsewhere(uri, headers) {

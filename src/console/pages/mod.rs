@@ -161,7 +161,7 @@ impl Shell {
             current: None,
             is_in: viewer.is_some(),
             viewer: viewer.map_or_else(String::new, |viewer| viewer.name.to_string()),
-            can_log_out: viewer.is_some_and(|viewer| !viewer.is_local()),
+            can_log_out: viewer.is_some_and(Viewer::may_log_out),
             can_view: may(Capability::RunsView),
             can_reconcile: may(Capability::RunsReconcile),
             can_manage: may(Capability::QueueManage),

@@ -150,3 +150,28 @@ fn a_login_is_idle_no_longer_than_it_lasts() {
         "{text}"
     );
 }
+
+#[test]
+fn a_proxy_is_believed_from_its_addresses_alone_and_says_what_people_may_do() {
+    let good = "[console]\nlisten = \"0.0.0.0:1\"\n[console.proxy]\naddresses = [\"::ffff:10.0.0.1\", \"fd00::1\"]\n\
+                header = \"x-forwarded-user\"\nworkspaces = [3]\ncapabilities = [\"runs.view\"]\n";
+    let proxy = parse(good).unwrap().console.proxy.expect("a proxy");
+    let addresses: Vec<_> = proxy.addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["10.0.0.1", "fd00::1"]);
+    for (from, to, fault) in [
+        (
+            "[\"::ffff:10.0.0.1\", \"fd00::1\"]",
+            "[]",
+            "its addresses must be",
+        ),
+        ("\"fd00::1\"", "\"10.0.0.0/8\"", "its addresses must be"),
+        ("x-forwarded-user", "X-User", "its header must be"),
+        ("x-forwarded-user", "cookie", "its header must be"),
+        ("[3]", "[]", "its workspaces must be"),
+        ("runs.view", "runs.all", "its capabilities must be"),
+        ("workspaces", "workspace", "it must be a section with"),
+    ] {
+        let refused = refusal(&good.replace(from, to));
+        assert!(refused.contains(fault), "{from}: {refused}");
+    }
+}

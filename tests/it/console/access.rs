@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use restore_reconciler::internals::clock::monotonic;
-use restore_reconciler::internals::config::{Capability, Config};
+use restore_reconciler::internals::config::{self, Capability, Config};
 use restore_reconciler::internals::console::{ConsoleLimits, serve_console};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
@@ -599,4 +599,115 @@ async fn a_dead_letter_is_changed_by_whoever_may_and_says_why_and_by_nobody_else
     ] {
         assert!(page.body.contains(said), "{page:?}");
     }
+}
+
+fn believing(address: &str) -> config::Proxy {
+    config::Proxy {
+        addresses: [address.parse().expect("an address")].into(),
+        header: "x-forwarded-user".to_owned(),
+        workspaces: config::Reach::Only([OWN].into()),
+        capabilities: [Capability::RunsView, Capability::RunsReconcile].into(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_names_people_who_may_what_is_configured_and_no_more() {
+    let server =
+        Server::start_with(|config, _| config.console.proxy = Some(believing("127.0.0.1"))).await;
+    let named = |path: &str, name: &str| Ask::get(path).header("x-forwarded-user", name);
+    let answer = server.ask(&named("/api/v1/", "alice@example.org"));
+    assert_eq!(answer.json()["viewer"], "proxy:alice@example.org");
+    assert_eq!(
+        answer.json()["capabilities"],
+        json!(["runs.view", "runs.reconcile"])
+    );
+    let twice = named("/api/v1/", "alice").header("X-Forwarded-User", "chief");
+    server.ask(&twice).is_refused(401, "unauthorized");
+    for name in [
+        "",
+        " ",
+        "a b",
+        "proxy:alice",
+        "a,b",
+        "\u{e9}",
+        "<b>",
+        &"x".repeat(65),
+        "rrt_alice",
+    ] {
+        server
+            .ask(&named("/api/v1/", name))
+            .is_refused(401, "unauthorized");
+    }
+    // A token counts first, and without the header everything is as it was.
+    let chief = server.ask(&named("/api/v1/", "alice").bearer(CHIEF));
+    assert_eq!(chief.json()["viewer"], "chief");
+    let wrong = server.ask(&named("/api/v1/", "alice").bearer("nobody's"));
+    wrong.is_refused(401, "unauthorized");
+    assert_eq!(server.get("/api/v1/", GUEST).status, 200);
+    server
+        .ask(&Ask::get("/api/v1/"))
+        .is_refused(401, "unauthorized");
+
+    let run = id(OWN, RUNNING);
+    let elsewhere = format!("/api/v1/runs/{}", id(ELSEWHERE, RUNNING));
+    assert_eq!(server.ask(&named(&elsewhere, "alice")).status, 404);
+    assert_eq!(
+        server
+            .ask(&named(&format!("/runs/{run}/explain"), "alice"))
+            .status,
+        403
+    );
+    let page = server.ask(&named(&format!("/runs/{run}"), "alice"));
+    assert!(!page.body.contains("Log out"), "{page:?}");
+    let asked = |name: &str, fields: &[(&str, &str)]| {
+        let post = Ask::post(&format!("/runs/{run}/reconcile")).header("x-forwarded-user", name);
+        server.ask(&post.form(fields)).status
+    };
+    let csrf = page.form_token();
+    assert_eq!(asked("alice", &[]), 403);
+    assert_eq!(
+        asked("bob", &[("csrf", &csrf)]),
+        403,
+        "it is another one's form"
+    );
+    assert_eq!(asked("alice", &[("csrf", &csrf)]), 303);
+    let page = server.ask(&named(&format!("/runs/{run}"), "bob"));
+    assert!(
+        page.body.contains("request by proxy:alice: queued"),
+        "{page:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_elsewhere_nobody_is_named() {
+    let server =
+        Server::start_with(|config, _| config.console.proxy = Some(believing("192.0.2.1"))).await;
+    for asked in [
+        Ask::get("/api/v1/").header("x-forwarded-user", "alice"),
+        Ask::get("/api/v1/")
+            .header("x-forwarded-user", "alice")
+            .bearer(CHIEF),
+        Ask::get("/api/v1/")
+            .header("X-FORWARDED-USER", "alice")
+            .header("x-forwarded-for", "192.0.2.1"),
+        Ask::get("/metrics").header("x-forwarded-user", "alice"),
+    ] {
+        server.ask(&asked).is_refused(401, "unauthorized");
+    }
+    assert_eq!(server.get("/api/v1/", CHIEF).status, 200);
+
+    // Without tokens the proxy alone lets people in, and not everybody on this machine.
+    let server = Server::start_with(|config, _| {
+        config.console.tokens.clear();
+        config.console.proxy = Some(believing("127.0.0.1"));
+    })
+    .await;
+    server
+        .ask(&Ask::get("/api/v1/"))
+        .is_refused(401, "unauthorized");
+    server.ask(&Ask::get("/")).leads_to("/login");
+    let form = server.ask(&Ask::get("/login"));
+    assert_eq!(form.status, 200);
+    let named = Ask::get("/api/v1/").header("x-forwarded-user", "alice");
+    assert_eq!(server.ask(&named).status, 200);
 }
