@@ -46,7 +46,6 @@ section! {
         /// The time zone in which pages show moments, by its IANA name; the API and files are in UTC.
         time_zone: String = "UTC".to_owned(), by time_zone;
         /// A proxy that says who somebody is; none unless it is configured.
-        #[schemars(with = "Option<Proxy>")]
         proxy: Option<Proxy> = None, by proxy;
         /// How long a login lasts without a request. "1m" to "24h", not longer than `session_max`.
         session_idle: Duration = Duration::from_mins(30), "1m" to "24h";
@@ -211,6 +210,10 @@ fn time_zone(found: SectionValue<'_>) -> Result<String, String> {
 const PROXY_KEYS: [&str; 4] = ["addresses", "header", "workspaces", "capabilities"];
 
 fn proxy(found: SectionValue<'_>) -> Result<Option<Proxy>, String> {
+    // As the default is written.
+    if found.is_none() {
+        return Ok(None);
+    }
     let table = found
         .and_then(toml::Value::as_table)
         .filter(|table| table.keys().all(|key| PROXY_KEYS.contains(&key.as_str())))

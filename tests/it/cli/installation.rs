@@ -220,7 +220,10 @@ async fn a_migrator_that_may_add_no_triggers_is_told_before_anything_is_written(
     said(&url, "migrate --status", 3).says(&["schema reconciler: not there"], &[]);
     assert_says(&url, "migrate ⇒ 0 | was created");
     said(&url, adding, 1).says(&[], &[right]);
-    let rights = format!("{right} GRANT TRIGGER ON public.evidence_snapshots TO migrator;");
+    let rights = format!(
+        "{right} GRANT TRIGGER ON public.evidence_snapshots, public.audit_logs TO migrator;
+         GRANT SELECT (id, operation_run_id) ON public.restore_runs TO migrator"
+    );
     execute(&Purpose::Owner.url(&url), rights).await;
     said(&url, adding, 0).says(&["was added to the platform's tables"], &[]);
 }

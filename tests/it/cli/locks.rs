@@ -77,7 +77,7 @@ async fn a_step_that_has_to_wait_says_for_whom() {
     session.close().await.expect("the lock goes with it");
     run(&on.url, &["migrate"]).exits(0);
 
-    on.execute("GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO migrator")
+    on.execute("GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO migrator; GRANT SELECT (id, operation_run_id) ON restore_runs TO migrator")
         .await;
     on.execute_as_superuser("GRANT pg_read_all_stats TO migrator")
         .await;

@@ -259,20 +259,20 @@ async fn on_postgres_a_platform_trigger_is_added_named_kept_and_removed() {
     plant(&url).await;
     execute(
         &url,
-        "GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO migrator",
+        "GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO migrator; GRANT SELECT (id, operation_run_id) ON restore_runs TO migrator",
     )
     .await;
     assert_says(
         &url,
-        "migrate --with-platform-trigger ⇒ 0 | was created | was added | restore_runs | evidence_snapshots",
+        "migrate --with-platform-trigger ⇒ 0 | was created | was added | restore_runs | evidence_snapshots | audit_logs",
     );
     grant(&url).await;
     assert_says(
         &url,
         "--verbose doctor ⇒ 0 | The queue's tables are there. | hstore and pgcrypto are there. | may call it.
-         --verbose doctor ⇒ 0 | It is installed on public.evidence_snapshots and public.restore_runs.
+         --verbose doctor ⇒ 0 | It is installed on public.audit_logs and public.evidence_snapshots and public.restore_runs.
          migrate ⇒ 0 | Platform tables were not touched.
-         --verbose doctor ⇒ 0 | It is installed on public.evidence_snapshots and public.restore_runs.",
+         --verbose doctor ⇒ 0 | It is installed on public.audit_logs and public.evidence_snapshots and public.restore_runs.",
     );
     let ended = "UPDATE restore_runs SET status = 'partial' WHERE operation_run_id = 1";
     execute(&url, ended).await;

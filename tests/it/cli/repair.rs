@@ -16,7 +16,7 @@ use crate::support::time::eventually;
 use crate::support::worker::said_by;
 
 /// What `migrate --with-platform-trigger` wants of the tables' owner.
-const TRIGGER: &str = "GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO migrator";
+const TRIGGER: &str = "GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO migrator; GRANT SELECT (id, operation_run_id) ON restore_runs TO migrator";
 
 /// A platform with our schema and the queue's, and a job that waits.
 async fn installed() -> TestDatabase {
@@ -322,6 +322,7 @@ async fn jobs_are_taken_again_once_a_half_restored_queue_is_repaired() {
     for again in [
         "extension hstore",
         "column apalis.jobs.metadata",
+        "trigger audit_logs restore_reconciler_request",
         "trigger evidence_snapshots restore_reconciler_request",
         "trigger restore_runs restore_reconciler_request",
         "was added to the platform's tables",
@@ -341,5 +342,5 @@ async fn jobs_are_taken_again_once_a_half_restored_queue_is_repaired() {
     scene.verdicts(3, &worker).await;
     dismiss(worker).await;
     let triggers = "pg_trigger WHERE tgname = 'restore_reconciler_request'";
-    assert_eq!(scene.number_of(triggers).await, 2);
+    assert_eq!(scene.number_of(triggers).await, 3);
 }

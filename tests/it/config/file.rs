@@ -36,7 +36,7 @@ impl Drop for TempFile {
 }
 
 /// The only keys without a value: an empty one would refuse the sections that are added to it.
-const SECTIONS: [&str; 2] = ["console.links", "console.tokens"];
+const SECTIONS: [&str; 3] = ["console.links", "console.proxy", "console.tokens"];
 
 #[test]
 fn a_token_may_be_added_to_the_checked_in_file_or_its_example_used() {

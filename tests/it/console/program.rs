@@ -257,6 +257,11 @@ async fn tokens_and_the_log_filter_are_read_again_and_what_is_broken_changes_not
     let debug = "[log]\nfilter = \"debug\"\n";
     let changed = format!("{debug}{listen}{three}{two}");
     serving.reload(&settings, &changed, READ).await;
+    let is_gone = async |token: &str| {
+        let refused = async || (status(token) == 401).then_some(());
+        eventually(refused, async || format!("{token} still opens it")).await;
+    };
+    is_gone("one").await;
     assert_eq!(
         [status("one"), status("two"), status("three")],
         [401, 200, 200]
@@ -284,6 +289,7 @@ async fn tokens_and_the_log_filter_are_read_again_and_what_is_broken_changes_not
     let ended = "expires_at = \"2026-01-01T00:00:00Z\"";
     let changed = format!("{listen}{}{three}", section_of("two", ended));
     serving.reload(&settings, &changed, READ).await;
+    is_gone("two").await;
     for _ in 0..3 {
         assert_eq!([status("two"), status("three")], [401, 200]);
         assert_eq!(page(&of_two), 303);

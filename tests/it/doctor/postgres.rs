@@ -491,7 +491,7 @@ async fn what_the_queue_lacks_is_told_with_what_to_do() {
     assert_finds(&checks, "reconciler.request", "may call it");
     assert_finds(&checks, "platform trigger", "not installed");
     on.set_up_queue().await;
-    let triggers = "GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO migrator";
+    let triggers = "GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO migrator; GRANT SELECT (id, operation_run_id) ON restore_runs TO migrator";
     on.execute(triggers).await;
     let migrator = on.migrator().await;
     migrator.set_platform_triggers(true).await.unwrap();
