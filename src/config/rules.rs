@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use reconciler_jobs::restore_execute::record::{AUDIT_ACTION, AUDIT_RESOURCE_TYPE};
 use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
-use reconciler_jobs::restore_execute::words::{ItemWords, WordClass};
+use reconciler_jobs::restore_execute::words::{ItemWords, is_known};
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 
 use super::fields::{SectionValue, distinct_texts};
@@ -173,11 +173,7 @@ fn added_words(found: SectionValue<'_>) -> Result<Vec<String>, String> {
              {WORD_CHARS_MAX} characters each"
         )
     })?;
-    let known = |word: &&String| {
-        let mut classes = WordClass::ALL.iter();
-        classes.any(|class| class.known().contains(&word.as_str()))
-    };
-    match words.iter().find(known) {
+    match words.iter().find(|word| is_known(word)) {
         Some(word) => Err(format!(
             "the words must be others than those that the rules know, which cannot be moved; leave out {word}"
         )),

@@ -18,7 +18,7 @@ use super::opinion::opine;
 use super::proof::{Leg, LegState};
 use super::reason::ReasonCode;
 use super::rows::RunRow;
-use super::words::{PLACES, WordClass};
+use super::words::{PLACES, WordClass, is_known};
 use crate::json::{Column, Json};
 use crate::vocabulary;
 
@@ -102,7 +102,9 @@ impl WordKind {
                     let mut added = policy.item_words.of(*class).iter();
                     class.known().contains(&word) || added.any(|it| it == word)
                 })
-                .map(WordClass::name),
+                .map(WordClass::name)
+                // No list of words takes one that the rules know of a restore or a run.
+                .or_else(|| is_known(word).then_some("no outcome")),
             Self::RestoreStatus => {
                 (RestoreStatus::parse(word) != RestoreStatus::Unknown).then_some("known")
             }

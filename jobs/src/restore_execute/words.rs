@@ -8,7 +8,7 @@
 //! | not applied | `skipped` `preview_only` `dry_run` `manual_required` `not_applied` `ignored` |
 //!
 //! Words are compared exactly, and any other one is unrecognised. The words of a newer platform are added by
-//! configuration; a word of this table cannot be moved by it.
+//! configuration; a word that the rules know, be it of this table or of another vocabulary, cannot be moved by it.
 //!
 //! A row may say its word under `status`, `decision` or `outcome`, or under several of them. Two words of two classes
 //! contradict each other, and so does a success beside `success: false` or beside an `error`: such a row says nothing,
@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canonical::digest_of;
+use super::facts::{RestoreStatus, RunOutcome, RunStatus, Voice};
 use crate::json::Json;
 use crate::vocabulary;
 
@@ -124,6 +125,17 @@ pub(super) struct RowWords {
     pub(super) mapped: bool,
     /// The digest of the one word that it says and nobody knows.
     pub(super) unknown: Option<String>,
+}
+
+/// Whether the rules know a word, be it of what became of an item, of a restore or of a run: none of these can be added
+/// to a class, or what says that something did not succeed could be made to say that it did.
+#[must_use]
+pub fn is_known(word: &str) -> bool {
+    ItemWords::default().class_of(word) != Class::UNRECOGNISED
+        || Voice::of_word(Some(word)) != Voice::Unclear
+        || RestoreStatus::parse(word) != RestoreStatus::Unknown
+        || RunStatus::parse(word) != RunStatus::Unknown
+        || RunOutcome::parse(word) != RunOutcome::Unknown
 }
 
 impl ItemWords {

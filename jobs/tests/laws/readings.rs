@@ -8,7 +8,7 @@ use reconciler_jobs::restore_execute::facts::{
 use reconciler_jobs::restore_execute::proof::{Leg, Proof};
 use reconciler_jobs::restore_execute::results::{Part, UNKNOWN_WORDS_MAX, UnknownWord};
 use reconciler_jobs::restore_execute::rows::{AuditRow, SnapshotRow};
-use reconciler_jobs::restore_execute::words::WordClass;
+use reconciler_jobs::restore_execute::words::{WordClass, is_known};
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 
 use crate::support::{Case, audit, snapshot};
@@ -92,6 +92,19 @@ fn each_audit_word_is_read_alike_in_both_columns() {
         row.outcome = row.status.clone();
         let read = read(row);
         assert_eq!([read.status, read.outcome], [voice, voice], "{word:?}");
+    }
+}
+
+#[test]
+fn words_of_each_vocabulary_cannot_be_added_to_a_class() {
+    let items = CLASSES.iter().flat_map(|(_, words)| words.split(' '));
+    let audits = VOICES.iter().flat_map(|(_, words)| words.iter().copied());
+    let others = "aborted cancelled completed_with_errors draft previewed queued running pending";
+    for word in items.chain(audits).chain(others.split(' ')) {
+        assert!(is_known(word), "{word}");
+    }
+    for word in ["patched", "throttled", "unknown", "Failed", "done"] {
+        assert!(!is_known(word), "{word}");
     }
 }
 
