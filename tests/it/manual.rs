@@ -8,6 +8,7 @@ use std::process::Command;
 
 use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::results::{EXCEPTIONS_MAX, ITEMS_MAX};
+use reconciler_jobs::restore_execute::words::WordClass;
 use reconciler_jobs::{json, restore_execute::record::FAILURE_SUMMARY_MAX};
 use restore_reconciler::internals::metrics::{DECLARED, Role};
 use serde_json::Value;
@@ -121,6 +122,22 @@ fn the_legs_are_those_that_are_looked_at() {
     let rows = rows(table);
     let legs: Vec<&str> = rows.iter().map(|row| &*row[0]).skip(1).take(8).collect();
     assert_eq!(legs, Leg::ALL.map(Leg::name));
+}
+
+#[test]
+fn the_words_are_those_that_are_read() {
+    let page = read("config/manual/rules.md");
+    let (_, table) = page
+        .split_once("| Class | Words |")
+        .expect("the table of words");
+    let (table, _) = table.split_once("\n\n").expect("an end of the table");
+    let classes: Vec<Vec<String>> = rows(table).into_iter().skip(1).collect();
+    let known = WordClass::ALL.map(|class| {
+        let name = class.name();
+        let key = format!("rules.{name}_words");
+        vec![name.replace('_', " "), class.known().join(" "), key]
+    });
+    assert_eq!(classes, known);
 }
 
 #[test]
