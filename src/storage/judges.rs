@@ -36,10 +36,19 @@ impl Judge {
     /// A worker of this version with these settings.
     pub fn new(worker: &str, policy: &Policy) -> Result<Self, StoreError> {
         let mut policy = policy.clone();
-        policy.audit_actions.sort_unstable();
-        policy.audit_resource_types.sort_unstable();
-        policy.blocker_codes.sort_unstable();
-        policy.summary_keys.sort_unstable();
+        let words = &mut policy.item_words;
+        for list in [
+            &mut policy.audit_actions,
+            &mut policy.audit_resource_types,
+            &mut policy.blocker_codes,
+            &mut policy.summary_keys,
+            &mut words.applied,
+            &mut words.partial,
+            &mut words.failed,
+            &mut words.not_applied,
+        ] {
+            list.sort_unstable();
+        }
         let mut digest = canonicalise(&policy)
             .map_err(|error| StoreError::refused("digest the settings", error))?
             .digest;

@@ -18,6 +18,31 @@ fn judge(worker: &str) -> Judge {
     Judge::new(worker, &Policy::default()).unwrap()
 }
 
+/// The order in which a file lists words changes nothing that is judged.
+#[test]
+fn settings_in_another_order_are_the_same_settings() {
+    type List = fn(&mut Policy) -> &mut Vec<String>;
+    let lists: [List; 8] = [
+        |policy| &mut policy.audit_actions,
+        |policy| &mut policy.audit_resource_types,
+        |policy| &mut policy.blocker_codes,
+        |policy| &mut policy.summary_keys,
+        |policy| &mut policy.item_words.applied,
+        |policy| &mut policy.item_words.partial,
+        |policy| &mut policy.item_words.failed,
+        |policy| &mut policy.item_words.not_applied,
+    ];
+    for list in lists {
+        let [one, other, fewer] = ["patched renewed", "renewed patched", "patched"].map(|words| {
+            let mut policy = Policy::default();
+            *list(&mut policy) = words.split(' ').map(str::to_owned).collect();
+            Judge::new("one", &policy).unwrap()
+        });
+        assert!(one.agrees_with(&other));
+        assert!(!one.agrees_with(&fewer));
+    }
+}
+
 async fn rules(on: &Fixture) -> Option<Check> {
     let checks = examine(&on.store, None).await.unwrap().checks;
     checks.into_iter().find(|check| check.subject == "rules")
