@@ -89,7 +89,7 @@ async fn every_other_key_of_a_context_is_untouched(on: Fixture) {
         "restore_run_id": "1000001",
         "null": null, "nested": {"null": null, "list": [null, {}, [], "", {"a": null}]},
         "text": "é ☃ \ud83d\ude00 \"quoted\" back\\slash \\u0000 line\nbreak \/ <&>",
-        "": "an empty key", "reconciliation": {"from": "somebody else"},
+        "": "an empty key", "reconciliation": {"from": "somebody else", "n": 12345678901234567890.10},
         "a\"b": 1, "été": [1, 2, 3], "selection": {"policies": [ 1 , 2 ]}
     }"#;
     on.plant([Case::proven(1).with_context(Some(context))])
@@ -100,7 +100,10 @@ async fn every_other_key_of_a_context_is_untouched(on: Fixture) {
     let ours = after.remove("reconciliation").unwrap();
     assert!(ours.get().contains("restore.proof_complete"));
     let mut expected = raw_text(&before);
-    expected.remove("reconciliation"); // ours to set, whoever wrote it before
+    // Ours to set; what stood there before is kept below it.
+    let theirs = expected.remove("reconciliation").unwrap();
+    let ours = raw(Some(&ours.get().to_owned()));
+    assert_eq!(ours["superseded"].get(), theirs);
     assert_eq!(raw_text(&after), expected);
     assert_eq!(after["z"].get(), "12345678901234567890.10");
 }
