@@ -108,6 +108,22 @@ BEGIN
 END
 $$";
 
+/// Every time column of the platform's tables holds microseconds.
+const MICROSECONDS: &str = "
+DO $$
+DECLARE
+    named record;
+BEGIN
+    FOR named IN
+        SELECT table_name, column_name, replace(data_type, 'timestamp', 'timestamp(6)') AS precise
+        FROM information_schema.columns
+        WHERE table_schema = 'public' AND data_type LIKE 'timestamp%'
+    LOOP
+        EXECUTE format('ALTER TABLE %I ALTER %I TYPE %s', named.table_name, named.column_name, named.precise);
+    END LOOP;
+END
+$$";
+
 /// A store, migrated, with the stand-in's tables and the scopes of [`world`].
 pub(crate) struct Fixture {
     pub(crate) store: Store,
@@ -173,6 +189,15 @@ impl Fixture {
             fixture.settle_in().await;
         };
         Self::copy_of(&FURNISHED, furnish).await
+    }
+
+    /// With time columns that hold microseconds, as a platform may have altered them.
+    pub(crate) async fn postgres_with_microseconds() -> Self {
+        let fixture = Self::empty_postgres().await;
+        fixture.install().await;
+        fixture.execute(MICROSECONDS).await;
+        fixture.settle_in().await;
+        fixture
     }
 
     /// A copy of a database that is furnished once for all tests of this process: to copy it costs less.
