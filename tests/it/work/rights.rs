@@ -18,7 +18,7 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(15);
 
 /// What is done, what undoes it (nothing: every role is granted again what it needs), what readiness says, what the log names,
 /// and whether runs can be asked for meanwhile.
-const DAYS: [(&str, &str, &str, &str, bool); 8] = [
+const DAYS: [(&str, &str, &str, &str, bool); 9] = [
     (
         "REVOKE UPDATE ON operation_runs FROM reconciler",
         "",
@@ -31,6 +31,13 @@ const DAYS: [(&str, &str, &str, &str, bool); 8] = [
         "",
         "[-] rights: something that a worker needs is not there or not granted",
         "GRANT SELECT (id, workspace_id, managed_environment_id, operation_run_id, status",
+        true,
+    ),
+    (
+        "REVOKE SELECT ON backup_items FROM reconciler",
+        "",
+        "[-] rights: something that a worker needs is not there or not granted",
+        "GRANT SELECT (id, backup_set_id, deleted_at) ON public.backup_items TO reconciler;",
         true,
     ),
     (
