@@ -138,7 +138,10 @@ impl AccessControl {
             }
             Credentials::Malformed => Identity::Refused,
             Credentials::Session(id) => {
-                let viewer = self.sessions.find(id, self.now()).and_then(viewer);
+                let viewer = self
+                    .sessions
+                    .find(id, self.now(), is_by_somebody(headers))
+                    .and_then(viewer);
                 viewer.map_or(Identity::Nobody, |viewer| {
                     Identity::Known(Viewer {
                         form_token: Some(FormToken::new(id)),
@@ -149,6 +152,12 @@ impl AccessControl {
             Credentials::Missing => Identity::Nobody,
         }
     }
+}
+
+/// Whether somebody did something to have this asked for, as far as the browser says: a page that looks again does so by
+/// itself, and is to keep no session alive.
+fn is_by_somebody(headers: &HeaderMap) -> bool {
+    !headers.contains_key("sec-fetch-mode") || headers.contains_key("sec-fetch-user")
 }
 
 impl<'r> Credentials<'r> {

@@ -70,8 +70,13 @@ impl Sessions {
         Ok(id)
     }
 
-    /// Whose session this is, if it has not ended; it was heard of at `now`.
-    pub(in crate::console) fn find(&self, id: &str, now: Duration) -> Option<TokenId> {
+    /// Whose session this is, if it has not ended; it was seen at `now` where somebody asked, and no page by itself.
+    pub(in crate::console) fn find(
+        &self,
+        id: &str,
+        now: Duration,
+        is_by_somebody: bool,
+    ) -> Option<TokenId> {
         if id.len() > ID_CHARS_MAX {
             return None;
         }
@@ -79,7 +84,9 @@ impl Sessions {
         let mut open = self.lock();
         let session = open.get_mut(&hash)?;
         if self.lasts(session, now) {
-            session.seen = now;
+            if is_by_somebody {
+                session.seen = now;
+            }
             return Some(session.token);
         }
         open.remove(&hash);
@@ -136,10 +143,10 @@ mod tests {
         let sessions = sessions();
         let [id, other] = [1, 2].map(|token| sessions.begin(token, minutes(0)).unwrap());
         sessions.end(&id);
-        assert_eq!(sessions.find(&id, minutes(0)), None);
-        assert_eq!(sessions.find(&other, minutes(0)), Some(2));
+        assert_eq!(sessions.find(&id, minutes(0), true), None);
+        assert_eq!(sessions.find(&other, minutes(0), true), Some(2));
         for stranger in ["", "x", &digest_of(&other), &other.repeat(100)] {
-            assert_eq!(sessions.find(stranger, minutes(0)), None);
+            assert_eq!(sessions.find(stranger, minutes(0), true), None);
         }
     }
 
@@ -162,9 +169,9 @@ mod tests {
                     .unwrap()
             })
             .collect();
-        assert_eq!(sessions.find(&many[0], minutes(2)), None);
-        assert_eq!(sessions.find(&many[1], minutes(2)), Some(1));
-        assert_eq!(sessions.find(&other, minutes(2)), Some(2));
+        assert_eq!(sessions.find(&many[0], minutes(2), true), None);
+        assert_eq!(sessions.find(&many[1], minutes(2), true), Some(1));
+        assert_eq!(sessions.find(&other, minutes(2), true), Some(2));
     }
 
     #[test]
@@ -175,6 +182,6 @@ mod tests {
             sessions.begin(token, minutes(1)).unwrap();
         }
         assert_eq!(sessions.lock().len(), SESSIONS_MAX);
-        assert_eq!(sessions.find(&first, minutes(1)), None);
+        assert_eq!(sessions.find(&first, minutes(1), true), None);
     }
 }

@@ -243,13 +243,16 @@ async fn what_another_sites_page_sends_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_end_by_themselves() {
     let server = Server::start().await;
-    let [silent, busy] = [GUEST, CHIEF].map(|token| server.log_in(token));
+    let [silent, left_open, busy] = [GUEST, MEMBER, CHIEF].map(|token| server.log_in(token));
     let is_in = |cookie: &str| server.ask(&Ask::get("/").cookie(cookie)).status == 200;
     for _ in 0..25 {
         assert!(is_in(&busy));
+        // As a page does that looks again by itself.
+        let again = Ask::get("/").cookie(&left_open);
+        server.ask(&again.header("sec-fetch-mode", "navigate"));
         server.go_on(Duration::from_mins(28));
     }
-    assert!(!is_in(&silent));
+    assert!(!is_in(&silent) && !is_in(&left_open));
     assert!(is_in(&busy), "11 hours and 40 minutes");
     server.go_on(Duration::from_mins(20));
     assert!(!is_in(&busy), "12 hours");
