@@ -33,7 +33,7 @@ pub(super) enum Command {
         #[arg(value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
     },
-    /// Print the alerts for Prometheus, with the addresses of your runbooks and dashboards.
+    /// Print the alerts for Prometheus, in YAML, with the addresses of your runbooks and dashboards.
     Alerts {
         /// Where the runbooks of `config/runbooks` can be read; each alert gets its page as `runbook_url`.
         #[arg(long, value_name = "URL", value_parser = address)]

@@ -47,13 +47,11 @@ pub(super) fn routes() -> Router<Arc<ConsoleState>> {
 
 /// Whether pages can be shown: 503 while the database does not answer.
 async fn readyz(State(console): State<Arc<ConsoleState>>) -> Response {
-    match timeout(READY_WITHIN, console.now()).await {
-        Ok(Ok(_)) => "ok\n".into_response(),
-        Ok(Err(_)) | Err(_) => {
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            (status, Extension(OwnPage), "not ok\n").into_response()
-        }
+    if let Ok(Ok(_)) = timeout(READY_WITHIN, console.now()).await {
+        return "ok\n".into_response();
     }
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    (status, Extension(OwnPage), "not ok\n").into_response()
 }
 
 /// How far behind the standby is that the console is read from, in seconds, where it is one.

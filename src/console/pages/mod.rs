@@ -93,6 +93,12 @@ impl askama::Values for Shell {
     }
 }
 
+#[expect(
+    clippy::inline_always,
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "the macro makes a method of each filter, and wants a result"
+)]
 mod filters {
     //! What templates do with values.
 

@@ -69,7 +69,7 @@ async fn pages_show_moments_in_the_zone_that_is_configured_and_nothing_else_does
     for time in shown {
         let (stamp, rest) = time.split_once("\">").expect(time);
         let (text, _) = rest.split_once("</time>").expect(time);
-        assert!(stamp.contains("Z"), "machines read UTC: {time}");
+        assert!(stamp.contains('Z'), "machines read UTC: {time}");
         assert!(text.ends_with(" IST") || time.contains(" IST\""), "{time}");
     }
     for path in [format!("/api/v1/runs/{run}"), "/runs.csv".to_owned()] {
