@@ -40,6 +40,9 @@ async fn pages_say_that_their_file_is_not_there_any_more() {
             assert_eq!(found == gone, is_concerned, "{file} {path}: {found:?}");
             assert_eq!(found.0 == 503, is_concerned, "{file} {path}");
         }
+        let probe = |path: &str| server.ask(&Ask::get(path)).status;
+        let ready = if file == database { 503 } else { 200 };
+        assert_eq!((probe("/livez"), probe("/readyz")), (200, ready), "{file}");
         fs::copy(&away, file).unwrap();
         assert_eq!(ask("POST", reconcile), gone, "a copy is another file");
         fs::rename(&away, file).unwrap();
