@@ -34,6 +34,7 @@ use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
+use crate::views::status::ServiceStatus;
 
 /// What handlers answer that read.
 type Answer<T> = Result<Tagged<T>, Problem>;
@@ -77,6 +78,8 @@ operations! {
         "Recovery posture and backup health of environments, workspace by workspace";
     get "/api/v1/restores/{restore}/gates", gates with Parameters::Id("restore") => Preparation as "get_gates":
         "The safety gates of one restore, and its result once it was executed";
+    get "/api/v1/status", status with Parameters::None => ServiceStatus as "get_status":
+        "Whether workers run, and what is in trouble: what every page says";
     get QUEUE, queue with Parameters::None => QueueView as "get_queue":
         "What is queued, in hand or in trouble, and who works";
     get "/api/v1/sweeps", sweeps with Parameters::None => SweepsShown as "list_sweeps":
@@ -234,6 +237,10 @@ async fn gates(
     PathId(restore): PathId,
 ) -> Answer<Preparation> {
     Ok(Tagged(console.restore(&viewer, RestoreId(restore)).await?))
+}
+
+async fn status(State(console): AppState, viewer: Viewer) -> Answer<ServiceStatus> {
+    Ok(Tagged(console.status(&viewer).await?.as_ref().clone()))
 }
 
 async fn queue(State(console): AppState, viewer: Viewer) -> Answer<QueueView> {

@@ -1,4 +1,4 @@
-//! What was found of all environments, kept for a few seconds: whoever asks next within them is told the same.
+//! What took long to find, kept for a few seconds: whoever asks next within them is told the same.
 //!
 //! Going through thousands of environments takes longer than a page may. Each survey is made once for everybody
 //! who may see the same, however many ask at once, and the pages say when.
@@ -7,15 +7,17 @@
 //!
 //! # Design notes
 //!
-//! What is kept ages by the database's clock, as everything does that pages show: a cache of the field's own, such as
-//! moka, goes by the machine's.
+//! A survey ages by the database's clock, as everything does that pages show: a cache of the field's own, such as moka,
+//! goes by the machine's. What is looked at for every page ages by the machine's, so that no page asks for the time.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex as AsyncMutex;
 
+use crate::clock::Stopwatch;
 use crate::storage::reader::Workspaces;
 use crate::views::Visibility;
 use crate::views::survey::Survey;
@@ -33,12 +35,24 @@ pub(super) struct SurveyScope {
     pub(super) visibility: Visibility,
 }
 
-/// What was found last; locked by whoever goes through environments.
-type LatestSurvey = Arc<AsyncMutex<Option<Arc<Survey>>>>;
+/// What was found last; locked by whoever looks.
+type LastFound<F> = Arc<AsyncMutex<Option<Arc<F>>>>;
 
 /// What was found lately, the scope that was asked for last at the end.
-#[derive(Debug, Default)]
-pub(super) struct SurveyCache(Mutex<Vec<(SurveyScope, LatestSurvey)>>);
+#[derive(Debug)]
+pub(super) struct Kept<S, F>(Mutex<Vec<(S, LastFound<F>)>>);
+
+/// Surveys of environments.
+pub(super) type SurveyCache = Kept<SurveyScope, Survey>;
+
+/// What was found within a viewer's workspaces, and since when it is kept.
+pub(super) type Lately<F> = Kept<Workspaces, (Stopwatch, Arc<F>)>;
+
+impl<S, F> Default for Kept<S, F> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
 
 impl SurveyCache {
     /// What was found at `now` or a little before; else what `walking` finds.
@@ -50,22 +64,48 @@ impl SurveyCache {
         now: Timestamp,
         walking: impl Future<Output = Result<Survey, E>>,
     ) -> Result<Arc<Survey>, E> {
+        // While this one waited, somebody else may have looked, later than its own now.
+        let is_fresh = |found: &Survey| now.duration_since(found.as_of) < KEPT_FOR;
+        self.get_fresh(scope, is_fresh, walking).await
+    }
+}
+
+impl<F> Lately<F> {
+    /// What was found no longer ago than `kept_for`; else what `looking` finds.
+    pub(super) async fn get_within<E>(
+        &self,
+        kept_for: Duration,
+        of: &Workspaces,
+        looking: impl Future<Output = Result<F, E>>,
+    ) -> Result<Arc<F>, E> {
+        let looking = async { Ok((Stopwatch::start(), Arc::new(looking.await?))) };
+        let is_fresh = |(since, _): &(Stopwatch, _)| since.elapsed() < kept_for;
+        let found = self.get_fresh(of.clone(), is_fresh, looking).await?;
+        Ok(Arc::clone(&found.1))
+    }
+}
+
+impl<S: PartialEq, F> Kept<S, F> {
+    async fn get_fresh<E>(
+        &self,
+        scope: S,
+        is_fresh: impl Fn(&F) -> bool,
+        looking: impl Future<Output = Result<F, E>>,
+    ) -> Result<Arc<F>, E> {
         let latest = self.latest_of(scope);
         let mut latest = latest.lock().await;
-        // While this one waited, somebody else may have looked, later than its own now.
-        let is_fresh = |found: &&Arc<Survey>| now.duration_since(found.as_of) < KEPT_FOR;
-        if let Some(found) = latest.as_ref().filter(is_fresh) {
+        if let Some(found) = latest.as_ref().filter(|found| is_fresh(found)) {
             return Ok(Arc::clone(found));
         }
-        let found = Arc::new(walking.await?);
+        let found = Arc::new(looking.await?);
         *latest = Some(Arc::clone(&found));
         Ok(found)
     }
 
-    fn latest_of(&self, scope: SurveyScope) -> LatestSurvey {
+    fn latest_of(&self, scope: S) -> LastFound<F> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.iter().position(|(of, _)| *of == scope);
-        let latest = known.map_or_else(LatestSurvey::default, |place| all.remove(place).1);
+        let latest = known.map_or_else(LastFound::default, |place| all.remove(place).1);
         if all.len() >= KEPT_MAX {
             all.remove(0);
         }

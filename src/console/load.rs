@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 use tracing::field;
 
 use super::access::Viewer;
-use super::cache::{SurveyCache, SurveyScope};
+use super::cache::{Lately, SurveyCache, SurveyScope};
 use super::problem::Problem;
 use super::query::{
     EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, RunQuery, parse_id, reason,
@@ -39,6 +40,7 @@ use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
+use crate::views::status::ServiceStatus;
 use crate::views::survey::Survey;
 
 /// How many environments a page has.
@@ -53,6 +55,13 @@ const DOWNLOAD_RUNS_MAX: usize = 5_000;
 /// How many parts of the list one download looks through, so that it ends also where hardly anything matches.
 const DOWNLOAD_PARTS_MAX: usize = 40;
 
+/// How long it is told again whether the product works: short enough for every page to say within fifteen seconds that the
+/// last worker has gone.
+const STATUS_KEPT_FOR: Duration = Duration::from_secs(5);
+
+/// How long a page waits for that.
+const STATUS_WITHIN: Duration = Duration::from_secs(2);
+
 /// What every handler reads from.
 pub(super) type AppState = State<Arc<ConsoleState>>;
 
@@ -64,6 +73,7 @@ pub struct ConsoleState {
     freshness: FreshnessThresholds,
     backup: backup_health::BackupThresholds,
     cache: SurveyCache,
+    statuses: Lately<ServiceStatus>,
     /// Who gets in.
     pub(super) settings: config::Console,
     /// The zone in which pages show moments.
@@ -137,6 +147,7 @@ impl ConsoleState {
             },
             cache: SurveyCache::default(),
             zone: settings.zone(),
+            statuses: Lately::default(),
             settings,
             tokens: None,
             metrics: config.metrics.clone(),
@@ -166,6 +177,22 @@ impl ConsoleState {
             backup: &self.backup,
             visibility: viewer.visibility(),
         }
+    }
+
+    /// Whether the product works, read once for all pages of those who see the same.
+    pub(super) async fn status(&self, viewer: &Viewer) -> Result<Arc<ServiceStatus>, Problem> {
+        viewer.require(Capability::RunsView)?;
+        let of = &viewer.workspaces;
+        let looking = async {
+            let found = self.reader.load_status(of).await?;
+            let as_of = found.queue.as_of + self.behind().unwrap_or_default();
+            Ok::<_, Problem>(ServiceStatus::new(&found, as_of))
+        };
+        let status = self.statuses.get_within(STATUS_KEPT_FOR, of, looking);
+        let late = |_| Problem::from(StatusCode::SERVICE_UNAVAILABLE);
+        tokio::time::timeout(STATUS_WITHIN, status)
+            .await
+            .map_err(late)?
     }
 
     /// The overview; `path` is where the next part of it is.

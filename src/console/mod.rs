@@ -134,6 +134,7 @@ pub async fn serve_console(
         .merge(login::routes(Arc::clone(&access)))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .layer(from_fn_with_state(Arc::clone(&console), pages::see_status))
         .layer(from_fn_with_state(Arc::clone(&console), metrics::tell_lag))
         .with_state(console);
     let router = protect(router, &access, concurrency.into(), limits.request_timeout);

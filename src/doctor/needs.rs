@@ -298,7 +298,7 @@ pub(super) const TABLES: [NeededTable; 32] = [
     own("actions", &["SELECT"], true),
     own("pauses", &["SELECT", "INSERT", "DELETE"], true),
     own("sweeps", &["SELECT", "INSERT", "UPDATE"], true),
-    own("ticks", &["SELECT", "INSERT", "UPDATE", "DELETE"], false),
+    own("ticks", &["SELECT", "INSERT", "UPDATE", "DELETE"], true),
     own("census", &["SELECT", "INSERT", "UPDATE"], false),
     own("judges", &["SELECT", "INSERT", "UPDATE", "DELETE"], true),
     own("opinions", &["SELECT", "INSERT"], true),

@@ -24,6 +24,7 @@ pub mod restore;
 pub mod run;
 pub mod runs;
 pub mod state;
+pub mod status;
 pub mod survey;
 pub mod timeline;
 pub mod verdict;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
 use reconciler_jobs::reading::posture::WorkspacePosture;
 use reconciler_jobs::restore_execute::Outcome;
+use reconciler_jobs::sweep::admission::SettlingMode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -129,18 +130,18 @@ impl Overview {
 }
 
 impl Overview {
-    /// The workers, in one line.
-    pub fn workers_said(&self) -> String {
+    /// The workers that do not act on every run, or that nobody knows whether they do.
+    pub fn modes_said(&self) -> Option<String> {
         let of = |it: &WorkersInMode| format!("{} in mode {}", it.workers, it.mode);
         let Some(workers) = &self.workers else {
-            return "The modes of workers are not known: this console may not read reconciler.judges."
-                .to_owned();
+            let unknown = "The modes of workers are not known: this console may not read reconciler.judges.";
+            return Some(unknown.to_owned());
         };
-        let said: Vec<String> = workers.iter().map(of).collect();
-        match said.as_slice() {
-            [] => "Workers seen in the last half minute: none.".to_owned(),
-            said => format!("Workers seen in the last half minute: {}.", said.join(", ")),
+        if workers.iter().all(|it| it.mode == SettlingMode::Act.word()) {
+            return None;
         }
+        let said: Vec<String> = workers.iter().map(of).collect();
+        Some(format!("Workers of the last half minute: {}.", said.join(", ")))
     }
 }
 

@@ -8,6 +8,7 @@ use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::status::SILENT_MAX;
 use super::verdict::{DecisionWord, RunFate, RunResult, Verdict};
 use super::{ClaimBoundary, Moment, stored_word};
 use crate::storage::reader::{
@@ -16,8 +17,8 @@ use crate::storage::reader::{
 };
 use crate::storage::{Pause, QueueState, Tally};
 
-/// How long a worker may be silent and still count as alive: it shows itself several times in that.
-const ALIVE_FOR: SignedDuration = SignedDuration::from_secs(60);
+/// How long ago a worker may have been heard of last to be listed.
+const LISTED_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is queued, in hand or in trouble.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -140,6 +141,7 @@ impl QueueView {
             entries_omitted: listing.omitted(),
             workers: workers
                 .iter()
+                .filter(|worker| listing.as_of.duration_since(worker.last_seen_at) < LISTED_FOR)
                 .map(|worker| WorkerLine::new(worker, listing.as_of, sees_all))
                 .collect(),
         }
@@ -181,7 +183,7 @@ impl WorkerLine {
             name: sees_all.then(|| worker.name.clone()),
             queue: worker.queue.clone(),
             last_seen_at: Moment(worker.last_seen_at),
-            is_alive: as_of.duration_since(worker.last_seen_at) < ALIVE_FOR,
+            is_alive: as_of.duration_since(worker.last_seen_at) < SILENT_MAX,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who looks, what they see, and what they may do.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq as _;
 use crate::config::{self, Capability, Reach};
 use crate::storage::reader::Workspaces;
 use crate::storage::{Action, ActionVerb};
+use crate::views::status::ServiceStatus;
 
 /// Which token: the number that it got when it was first read.
 pub(in crate::console) type TokenId = u32;
@@ -34,6 +35,8 @@ pub(in crate::console) struct Viewer {
     pub(in crate::console) address: Arc<str>,
     /// What its forms send back. None for those who sent a bearer token, whom no other site can imitate.
     pub(in crate::console) form_token: Option<FormToken>,
+    /// Whether the product works, as the page of this request says it. Whoever asks for a page has it looked up before.
+    pub(in crate::console) status: Arc<OnceLock<Arc<ServiceStatus>>>,
 }
 
 /// How a viewer came in.
@@ -73,6 +76,7 @@ impl Viewer {
             entrance: Entrance::Token(id),
             address: Arc::default(),
             form_token: None,
+            status: Arc::default(),
         }
     }
 
@@ -97,6 +101,15 @@ impl Viewer {
             entrance: Entrance::Local,
             address: Arc::default(),
             form_token: Some(form_token),
+            status: Arc::default(),
+        }
+    }
+
+    /// The same for one more request.
+    pub(in crate::console) fn again(&self) -> Self {
+        Self {
+            status: Arc::default(),
+            ..self.clone()
         }
     }
 

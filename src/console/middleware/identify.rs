@@ -24,7 +24,7 @@ pub(super) async fn identify(
 ) -> Response {
     let identity = access.identify(request.headers(), client.address.ip());
     let viewer = match &identity {
-        Identity::Known(viewer) => Some(viewer.clone()),
+        Identity::Known(viewer) => Some(viewer.again()),
         Identity::Refused | Identity::Nobody => None,
     };
     let caller = Caller::new(viewer.as_ref(), client.address.ip());

@@ -10,8 +10,12 @@ pub(super) mod routes;
 mod words;
 
 use std::any::Any;
+use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
 use jiff::tz::TimeZone;
 use reconciler_jobs::reading::Availability;
 use reconciler_jobs::reading::now::Change;
@@ -20,8 +24,9 @@ use reconciler_jobs::restore_execute::review::Standing;
 use reconciler_jobs::restore_execute::{RULESET, ReasonCode};
 
 use super::access::Viewer;
-use super::load::Hit;
+use super::load::{AppState, Hit};
 use super::problem::Problem;
+use crate::clock;
 use crate::config::Capability;
 use crate::postures::Coverage;
 use crate::views::Moment;
@@ -31,6 +36,7 @@ use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
+use crate::views::status::ServiceStatus;
 pub use form::Form;
 
 /// What every page is framed by.
@@ -62,6 +68,8 @@ pub struct Shell {
     pub csrf: String,
     /// The database's clock when the page's answer was read.
     pub as_of: Option<Moment>,
+    /// Whether the product works; none where that is not shown.
+    pub status: Option<Arc<ServiceStatus>>,
     /// About how far behind the standby is that it was read from.
     pub behind: Option<String>,
     /// Stands on every page.
@@ -174,6 +182,7 @@ impl Shell {
             can_see_evidence: may(Capability::EvidenceView),
             csrf: form_token.map_or_else(String::new, |token| token.0.to_string()),
             as_of: None,
+            status: viewer.and_then(|viewer| viewer.status.get().cloned()),
             behind: None,
             claim_boundary: CLAIM_BOUNDARY,
             address: viewer.map_or_else(String::new, |viewer| viewer.address.to_string()),
@@ -367,6 +376,28 @@ pub(super) fn render_login_page(back: &str, has_failed: bool) -> String {
         back,
         has_failed,
     })
+}
+
+/// Has each page say whether the product works. A page whose status cannot be read says that.
+pub(super) async fn see_status(
+    State(console): AppState,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    let is_page = !["/api/", "/assets/", "/metrics", "/login", "/logout"]
+        .iter()
+        .any(|other| path.starts_with(other));
+    let viewer = request.extensions().get::<Option<Viewer>>();
+    if let Some(viewer) = viewer.cloned().flatten().filter(|_| is_page)
+        && viewer.can.contains(&Capability::RunsView)
+    {
+        let status = console.status(&viewer).await;
+        let status = status.unwrap_or_else(|_| ServiceStatus::unknown(clock::wall()).into());
+        // Nobody has set it before.
+        viewer.status.set(status).ok();
+    }
+    next.run(request).await
 }
 
 /// A problem as a page, with the menu for whoever is let in.

@@ -27,6 +27,7 @@
 //! | `environments` | pages of environments, and a walk through all of them |
 //! | `queue`, `standing` | what is queued, in hand or in trouble; what is remembered of one run |
 //! | `sweeps` | the latest sweeps |
+//! | `status` | whether runs are looked at, as every page says it |
 //!
 //! Each module holds its model, its rows and its statements. A statement is set-based: one round trip for a whole
 //! page. A scope that is null, and a filter that is, cost nothing on PostgreSQL: plans are made for the values at hand.
@@ -44,6 +45,7 @@ mod run;
 mod runs;
 mod scope;
 mod standing;
+mod status;
 mod sweeps;
 
 pub use backups::ITEMS_MAX;
@@ -58,4 +60,5 @@ pub use run::{RunInFull, RunSeen};
 pub use runs::{JUDGED_MAX, LOOKED_AT_MAX, OrphanedRuns, RunFilter, RunListing};
 pub use scope::Workspaces;
 pub use standing::{AttemptsOnRecord, JobOnRecord, JobState, QueueStanding, WatchOnRecord};
+pub use status::{OPEN_COUNTED_MAX, StatusFacts};
 pub use sweeps::SweepSeen;

@@ -25,7 +25,7 @@ const LIST: &str = "list the queue";
 const COUNT_SHARDS: Statement = statement!(LIST, queue "count_shards");
 
 /// How long ago a worker may have been heard of last to be listed.
-const HEARD_OF_WITHIN: Duration = Duration::from_hours(1);
+const HEARD_OF_WITHIN: Duration = Duration::from_hours(7 * 24);
 
 /// What is to be listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,7 @@ pub struct ShardJobs {
 }
 
 /// What is queued, in hand or in trouble.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueueListing {
     /// The database's clock.
     pub as_of: Timestamp,

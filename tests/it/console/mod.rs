@@ -12,6 +12,7 @@ mod replaced;
 mod role;
 pub(crate) mod server;
 mod standby;
+mod status;
 mod weight;
 
 pub(crate) use program::{Serving, Settings, assert_shows};

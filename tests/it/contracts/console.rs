@@ -65,7 +65,7 @@ impl Serving {
         };
         // The first page says so once the demonstration's worker has shown itself.
         let since = Stopwatch::start();
-        while !serving.get("/")[2].contains("1 in mode act") {
+        while !serving.get("/")[2].contains("1 worker, seen") {
             assert!(since.elapsed() < WORKER_WITHIN, "no worker shows itself");
         }
         serving
@@ -101,7 +101,8 @@ impl Serving {
                 Err(_) => body,
             }
         } else {
-            // Both the moment and the age beside it.
+            // What the worker is at is a matter of moments, as are the moment and the age beside it.
+            let body = without_between(&body, "<section class=\"strip", "</section>");
             with_sorted_events(&without_between(&body, "<time", "</time>"))
         };
         format!("{path}: {status}, {kind}\n{}\n", mask(&body))

@@ -95,5 +95,6 @@ async fn rows(place: &Place, of: &Workspaces, run: i64) -> Result<(), StoreError
     let queue = QueueScope::for_viewer(of, &QueueState::ALL, PAGE);
     reader.load_queue(&queue).await?;
     reader.load_sweeps(of, PAGE).await?;
+    reader.load_status(of).await?;
     Ok(())
 }

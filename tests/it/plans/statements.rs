@@ -169,6 +169,9 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("load_recent_verdicts", 50 * A_PAGE),
     reads("list_sweeps", A_PAGE),
     reads("list_workers", NONE),
+    // The latest verdicts of a tenth of the workspaces, each with its run.
+    reads("load_status", 10_000 + ALL_OPEN),
+    reads("last_complete_sweep", 100),
 ];
 
 /// Files that no day needs, and why.

@@ -35,6 +35,7 @@ fn shell(title: &str) -> Shell {
         can_see_evidence: true,
         csrf: "form-token".to_owned(),
         as_of: Some(Moment(scene::now())),
+        status: None,
         behind: None,
         claim_boundary: CLAIM_BOUNDARY,
         address: "console.example/x".to_owned(),

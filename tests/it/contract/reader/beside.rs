@@ -141,7 +141,7 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
         on.either("x'00'", "'\\x00'"),
         on.either("unixepoch('now')", "now()"),
         on.either("unixepoch('now') - 60", "now() - interval '1 minute'"),
-        on.either("unixepoch('now') - 7200", "now() - interval '2 hours'"),
+        on.either("unixepoch('now') - 691200", "now() - interval '8 days'"),
     ))
     .await;
     let now = on.either("1740823200000000", "'2025-03-01 10:00:00+00'");
@@ -197,6 +197,27 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
     assert_eq!((own[1].id, own[1].tally), (sweeps[2].id, Tally::default()));
     let last = reader.load_sweeps(&Workspaces::All, 1).await;
     assert_eq!(last.unwrap(), sweeps[..1]);
+
+    // The tick before the sweeps was swept to its end, with nothing to do.
+    on.execute(&format!(
+        "INSERT INTO reconciler.ticks (tick_at, worker, won_at, shards, swept)
+         VALUES ({now}, 'one', {now}, 0, 0), ({}, 'two', {now}, 2, 1)",
+        on.either("1740823260000000", "'2025-03-01 10:01:00+00'")
+    ))
+    .await;
+    let said_otherwise = "UPDATE operation_runs SET outcome = 'blocked' WHERE id IN (1, 6)";
+    on.execute(said_otherwise).await;
+    let status = async |of: &Workspaces| {
+        let found = reader.load_status(of).await.unwrap();
+        assert_eq!(found.workers.len(), 2);
+        assert_eq!(found.swept_at, Some(CREATED.parse().unwrap()));
+        let waiting: u64 = found.queue.counts.iter().map(|it| it.entries).sum();
+        let counts = found.counts;
+        (counts.open_runs, waiting, counts.compared, counts.contradicted)
+    };
+    assert_eq!(status(&Workspaces::All).await, (3, 2, 3, 2));
+    assert_eq!(status(&only(HOME.0)).await, (3, 1, 2, 1));
+    assert_eq!(status(&only(FOREIGN.0)).await, (0, 0, 1, 1));
 
     let workers = reader.load_workers(10).await.unwrap();
     let names: Vec<&str> = workers.iter().map(|worker| worker.name.as_str()).collect();
