@@ -65,10 +65,11 @@ pub mod storage {
     }
     pub mod reader {
         pub use crate::storage::reader::{
-            EnvironmentPage, EnvironmentSeen, JUDGED_MAX, JobState, LOOKED_AT_MAX, OpenRuns,
-            OrphanedRuns, QueueCount, QueueEntry, QueueListing, QueueScope, QueueStanding, Reader,
-            RefusalSeen, RestoreSeen, RunFilter, RunInFull, RunListing, RunOnRecord, RunSeen,
-            ShardJobs, SweepSeen, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader,
+            EnvironmentPage, EnvironmentSeen, JUDGED_MAX, JobState, LOOKED_AT_MAX, OpenReason,
+            OpenRuns, OrphanedRuns, PlaceSeen, QueueCount, QueueEntry, QueueListing, QueueScope,
+            QueueStanding, Reader, RefusalSeen, RestoreFilter, RestoreKind, RestoreSeen, RunCounts,
+            RunFilter, RunInFull, RunListing, RunOnRecord, RunParts, RunSeen, ShardJobs, SweepSeen,
+            UnprovenRuns, VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader,
             open_requests,
         };
     }

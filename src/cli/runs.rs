@@ -88,6 +88,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         orphaned: args.orphaned,
         created_from: args.since.map(|since| since.before(now)),
         created_before: args.older_than.map(|age| Since::Ago(age).before(now)),
+        upwards: false,
     };
     let policy = session.config.rules.policy();
     let limits = session.config.console.freshness();

@@ -275,6 +275,7 @@ impl RunQuery {
             orphaned: self.orphaned,
             created_from: self.younger_than.map(before),
             created_before: self.older_than.map(before),
+            upwards: false,
         }
     }
 

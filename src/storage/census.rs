@@ -18,6 +18,7 @@ use sqlx::FromRow;
 use super::column::{CountColumn, StoredMoment};
 use super::error::StoreError;
 use super::queue::QueueState;
+use super::reader::{COUNT_UNDECIDED, OpenReason};
 use super::settle::{Transaction as _, Transactions as _, finish};
 use super::statement::{Statement, Value, statement, values};
 use super::store::{EitherDatabase, Store};
@@ -116,7 +117,6 @@ impl Store {
     pub async fn take_census(&self) -> Result<Census, StoreError> {
         let step = COUNT_RUNS.step;
         let count_queue = statement!(step, "count_queue");
-        let count_undecided = statement!(step, "count_undecided");
         let count_feed = statement!(step, postgres "count_feed");
         let since_start = Stopwatch::start();
         let mut tx = self.database.begin_read().await?;
@@ -126,7 +126,11 @@ impl Store {
                 .fetch_one(COUNT_RUNS, values![COMPARED_MAX])
                 .await?;
             let queue: Vec<ListRecord> = tx.driver().fetch_all(count_queue, &[]).await?;
-            let undecided: Vec<ReasonRecord> = tx.driver().fetch_all(count_undecided, &[]).await?;
+            let of_all: Option<Vec<i64>> = None;
+            let undecided: Vec<OpenReason> = tx
+                .driver()
+                .fetch_all(COUNT_UNDECIDED, values![of_all])
+                .await?;
             let feed: Vec<LagRecord> = tx.driver().fetch_all(count_feed, &[]).await?;
             let pauses = tx.load_pauses().await?.len() as u64;
             Ok((Census { pauses, ..census }, queue, undecided, feed))
@@ -150,7 +154,12 @@ impl Store {
         let took = since_start.elapsed().as_micros();
         census.took_micros = u64::try_from(took).unwrap_or(u64::MAX);
         let undecided = undecided.into_iter();
-        census.undecided = undecided.map(|it| (it.reason, it.listed)).collect();
+        census.undecided = undecided
+            .map(|it| {
+                let (entries, oldest) = (it.runs, it.oldest);
+                (it.reason, Listed { entries, oldest })
+            })
+            .collect();
         census.queue = queue.into_iter().map(|it| (it.state, it.listed)).collect();
         Ok(census)
     }
@@ -196,14 +205,6 @@ struct LagRecord {
 struct ListRecord {
     #[sqlx(try_from = "String")]
     state: QueueState,
-    #[sqlx(flatten)]
-    listed: Listed,
-}
-
-/// A row of `count_undecided`.
-#[derive(FromRow)]
-struct ReasonRecord {
-    reason: String,
     #[sqlx(flatten)]
     listed: Listed,
 }

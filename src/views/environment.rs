@@ -136,7 +136,7 @@ impl EnvironmentShown {
             posture: PostureShown::new(row.latest.as_ref(), as_of, judging),
             backup: BackupShown::new(row.backup.as_ref(), as_of, judging.backup),
             undecided: UndecidedShown::new(row.open, as_of, judging.freshness),
-            unproven_successes: row.unproven,
+            unproven_successes: row.unproven.runs,
             preparing: row.preparing,
         }
     }

@@ -186,7 +186,7 @@ fn lines(
         href,
     };
     let list = format!("/runs?environment={}", passed.environment);
-    let unproven = (passed.unproven > 0).then(|| {
+    let unproven = (passed.unproven.runs > 0).then(|| {
         line(
             NeedSubject::UnprovenSuccesses,
             Tone::Danger,

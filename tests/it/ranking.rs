@@ -71,6 +71,10 @@ const LIBRARY: Ranks = &[
         "storage::reader::standing",
         "storage::reader::status",
     ],
+    &[
+        "storage::reader::restore_list",
+        "storage::reader::run_counts",
+    ],
     &["storage::reader"],
     &["storage::pauses"],
     &[

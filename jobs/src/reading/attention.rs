@@ -24,31 +24,38 @@ vocabulary! {
         tone: Tone,
         /// What the state does not prove.
         claim_boundary: &'static str,
+        /// The same for programs.
+        claim_boundary_id: &'static str,
     }
     /// A preview, not begun, or not at its end: no history yet.
     NotExecuted {
         tone: Tone::Neutral,
         claim_boundary: "A preview does not prove that anything was restored.",
+        claim_boundary_id: "preview_only_no_execution_proven",
     }
     /// Failed, or stopped before it did anything.
     Failed {
         tone: Tone::Danger,
         claim_boundary: "No recovery claim can be made.",
+        claim_boundary_id: "execution_failed_no_recovery_claim",
     }
     /// Some items failed or were applied in part.
     Partial {
         tone: Tone::Warning,
         claim_boundary: PARTIAL_CLAIM_BOUNDARY,
+        claim_boundary_id: "partial_completion_not_recovery_proven",
     }
     /// Completed; skipped or undone work, or doubt about it, weakens confidence.
     CompletedWithFollowUp {
         tone: Tone::Warning,
         claim_boundary: PARTIAL_CLAIM_BOUNDARY,
+        claim_boundary_id: "partial_completion_not_recovery_proven",
     }
     /// Completed, and nothing of that is visible.
     Completed {
         tone: Tone::Calm,
         claim_boundary: CLAIM_BOUNDARY,
+        claim_boundary_id: "run_completed_not_recovery_proven",
     }
 }
 

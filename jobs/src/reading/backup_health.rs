@@ -132,6 +132,18 @@ impl BackupHealth {
     pub const fn claim_boundary(self) -> &'static str {
         BACKUP_CLAIM_BOUNDARY
     }
+
+    /// The same for programs.
+    #[must_use]
+    pub const fn claim_boundary_id(self) -> &'static str {
+        "backup_inputs_only_restore_not_proven"
+    }
+
+    /// Whether a surface may speak well of backup inputs, and of nothing else.
+    #[must_use]
+    pub const fn healthy_claim_allowed(self) -> bool {
+        matches!(self, Self::Healthy)
+    }
 }
 
 /// Stands wherever the quality of backup inputs is shown.

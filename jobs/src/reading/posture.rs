@@ -21,15 +21,26 @@ vocabulary! {
         name: &'static str,
         /// The heading that pages show.
         headline: &'static str,
+        /// The same in a word or two, for a table.
+        label: &'static str,
     }
     /// The latest restore failed, or needs somebody.
-    Weakened { name: "weakened", headline: "Recovery confidence is weakened" }
+    Weakened {
+        name: "weakened",
+        headline: "Recovery confidence is weakened",
+        label: "Weakened",
+    }
     /// Nothing was ever executed.
-    Unvalidated { name: "unvalidated", headline: "Recovery confidence is unvalidated" }
+    Unvalidated {
+        name: "unvalidated",
+        headline: "Recovery confidence is unvalidated",
+        label: "Unvalidated",
+    }
     /// The latest restore shows no issue.
     NoRecentIssuesVisible {
         name: "no_recent_issues_visible",
         headline: "No recent restore issues visible",
+        label: "No recent issues visible",
     }
 }
 
@@ -38,6 +49,8 @@ vocabulary! {
     #[derive(Serialize, JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum PostureReason {
+        /// The word for it, in addresses.
+        word: &'static str,
         /// The posture it leads to.
         posture: Posture,
         /// What was found, in one sentence.
@@ -47,36 +60,42 @@ vocabulary! {
     }
     /// Nothing was ever executed.
     NoHistory {
+        word: "no_history",
         posture: Posture::Unvalidated,
         summary: "No restore was executed here, so nothing is known of recovery.",
         next_action: "Review the restore history, and plan a restore test.",
     }
     /// The latest failed.
     Failed {
+        word: "failed",
         posture: Posture::Weakened,
         summary: "The latest restore failed or was stopped.",
         next_action: OPEN_LATEST,
     }
     /// The latest did some of it.
     Partial {
+        word: "partial",
         posture: Posture::Weakened,
         summary: "The latest restore did only a part of what was requested.",
         next_action: OPEN_LATEST,
     }
     /// The latest completed and needs somebody.
     CompletedWithFollowUp {
+        word: "completed_with_follow_up",
         posture: Posture::Weakened,
         summary: "The latest restore completed and needs follow-up.",
         next_action: OPEN_LATEST,
     }
     /// What is on record of the latest cannot be relied on, or is not there.
     NoReliableVerdict {
+        word: "no_reliable_verdict",
         posture: Posture::Weakened,
         summary: "No verdict on the latest restore can be relied on.",
         next_action: OPEN_LATEST,
     }
     /// The latest completed.
     NoRecentIssuesVisible {
+        word: "no_recent_issues_visible",
         posture: Posture::NoRecentIssuesVisible,
         summary: "The latest restore completed without visible issues.",
         next_action: "Review the evidence of the latest restore.",
@@ -101,6 +120,12 @@ impl Posture {
     #[must_use]
     pub const fn claim_boundary(self) -> &'static str {
         CLAIM_BOUNDARY
+    }
+
+    /// The same for programs.
+    #[must_use]
+    pub const fn claim_boundary_id(self) -> &'static str {
+        AttentionState::Completed.claim_boundary_id()
     }
 }
 

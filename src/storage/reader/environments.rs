@@ -59,8 +59,17 @@ pub struct EnvironmentSeen {
     pub preparing: Option<RestoreId>,
     /// Open runs, and when the oldest was created.
     pub open: OpenRuns,
-    /// How many runs say that they succeeded where that is not proven.
-    pub unproven: u64,
+    /// Runs that say that they succeeded where that is not proven.
+    pub unproven: UnprovenRuns,
+}
+
+/// Runs that somebody else closed as successes, and that is not proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UnprovenRuns {
+    /// How many.
+    pub runs: u64,
+    /// When the oldest was created, where that is known.
+    pub oldest: Option<Timestamp>,
 }
 
 /// Which environments are gone through, from the first on, and what is read of each.
@@ -109,17 +118,21 @@ pub struct OpenRuns {
     pub first: Option<RunId>,
 }
 
-/// A live environment.
-#[derive(FromRow)]
-struct ListedEnvironment {
+/// A live environment, as people know it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct PlaceSeen {
+    /// The workspace that the environment belongs to.
     #[sqlx(rename = "workspace_id", try_from = "Id")]
-    workspace: WorkspaceId,
+    pub workspace: WorkspaceId,
+    /// The name of that workspace.
     #[sqlx(try_from = "NameColumn")]
-    workspace_name: String,
+    pub workspace_name: String,
+    /// The environment.
     #[sqlx(rename = "environment_id", try_from = "Id")]
-    environment: EnvironmentId,
+    pub environment: EnvironmentId,
+    /// The environment's name.
     #[sqlx(try_from = "NameColumn")]
-    name: String,
+    pub name: String,
 }
 
 /// An environment and its workspace, which lists are in the order of.
@@ -127,7 +140,7 @@ type EnvironmentKey = (WorkspaceId, EnvironmentId);
 
 /// A part of a list of environments.
 struct ListedPart {
-    listed: Vec<ListedEnvironment>,
+    listed: Vec<PlaceSeen>,
     asks: Vec<Ask>,
     /// The first one that follows.
     next: Option<EnvironmentKey>,
@@ -148,7 +161,7 @@ impl ListedPart {
             after.map(|(_, environment)| environment),
             limit + 1,
         ];
-        let mut listed: Vec<ListedEnvironment> = tx.driver().fetch_all(statement, values).await?;
+        let mut listed: Vec<PlaceSeen> = tx.driver().fetch_all(statement, values).await?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let next = listed.get(limit).map(key_of);
         listed.truncate(limit);
@@ -166,6 +179,18 @@ impl ListedPart {
 }
 
 impl Reader {
+    /// The environments that a viewer may see; none where they are more than anybody chooses from.
+    pub(super) async fn load_places(&self, of: &Workspaces) -> Result<Vec<PlaceSeen>, StoreError> {
+        let mut tx = self.database.begin_read().await?;
+        let part = ListedPart::list(&mut tx, of, None, WALKED_AT_ONCE).await;
+        let part = finish(tx, part).await?;
+        Ok(if part.next.is_some() {
+            Vec::new()
+        } else {
+            part.listed
+        })
+    }
+
     /// Live environments after `after`, at most `limit`; only those of `workspace` where one is given.
     pub async fn load_environments(
         &self,
@@ -267,7 +292,7 @@ async fn load_part(
     } else {
         Default::default()
     };
-    let seen = |listed: ListedEnvironment| EnvironmentSeen {
+    let seen = |listed: PlaceSeen| EnvironmentSeen {
         latest: latest.remove(&listed.environment),
         backup: backups.remove(&listed.environment.0),
         preparing: None,
@@ -308,20 +333,27 @@ async fn count_open_runs(
 async fn count_unproven_runs(
     tx: &mut DatabaseTransaction,
     environments: &[Ask],
-) -> Result<HashMap<i64, u64>, StoreError> {
+) -> Result<HashMap<i64, UnprovenRuns>, StoreError> {
     let statement = statement!("count unproven successes", "count_unproven_runs");
     let values = values![Ask::environments(environments)];
-    let found: Vec<(i64, CountColumn)> = tx.driver().fetch_all(statement, values).await?;
-    let found = found.into_iter();
-    Ok(found.map(|(place, runs)| (place, runs.into())).collect())
+    let found: Vec<(i64, CountColumn, StoredMoment)> =
+        tx.driver().fetch_all(statement, values).await?;
+    let found = found.into_iter().map(|(place, runs, oldest)| {
+        let unproven = UnprovenRuns {
+            runs: runs.into(),
+            oldest: Stamp::from(oldest).moment(),
+        };
+        (place, unproven)
+    });
+    Ok(found.collect())
 }
 
-fn key_of(listed: &ListedEnvironment) -> EnvironmentKey {
+fn key_of(listed: &PlaceSeen) -> EnvironmentKey {
     (listed.workspace, listed.environment)
 }
 
 /// Asks about an environment, and no run.
-fn ask_of(listed: &ListedEnvironment) -> Ask {
+fn ask_of(listed: &PlaceSeen) -> Ask {
     Ask {
         run: RunId(0),
         workspace: listed.workspace,

@@ -19,10 +19,12 @@
 //! | `names` | names as they are shown |
 //! | `open` | connections that cannot write, and the one thing that may be asked for |
 //! | `run`, `runs` | one run in full; pages of runs |
+//! | `run_counts` | how many runs are in which part of the list |
 //! | `record` | what is on record of runs |
 //! | `found` | what has an id that somebody looks for |
 //! | `later` | verdicts that would be stronger today |
 //! | `restores` | a restore that may have no run, and what a restore points at |
+//! | `restore_list` | pages of restores |
 //! | `backups` | backup sets, and what was captured in them |
 //! | `environments` | pages of environments, and a walk through all of them |
 //! | `queue`, `standing` | what is queued, in hand or in trouble; what is remembered of one run |
@@ -40,8 +42,10 @@ mod names;
 mod open;
 mod queue;
 mod record;
+mod restore_list;
 mod restores;
 mod run;
+mod run_counts;
 mod runs;
 mod scope;
 mod standing;
@@ -49,14 +53,21 @@ mod status;
 mod sweeps;
 
 pub use backups::ITEMS_MAX;
-pub use environments::{EnvironmentPage, EnvironmentSeen, OpenRuns, Walk, Walked};
+pub use environments::{
+    EnvironmentPage, EnvironmentSeen, OpenRuns, PlaceSeen, UnprovenRuns, Walk, Walked,
+};
 pub use found::Found;
 pub use names::{is_invisible, is_joiner};
 pub use open::{Reader, Requests, open_reader, open_requests, request_elsewhere};
-pub use queue::{QueueCount, QueueEntry, QueueListing, QueueScope, ShardJobs, WorkerSeen};
+pub(in crate::storage) use queue::COUNT_UNDECIDED;
+pub use queue::{
+    OpenReason, QueueCount, QueueEntry, QueueListing, QueueScope, ShardJobs, WorkerSeen,
+};
 pub use record::{RefusalSeen, RunOnRecord, VerdictSeen};
+pub use restore_list::{RestoreFilter, RestoreInList, RestoreKind, RestoreListing};
 pub use restores::{Latest, RestoreSeen};
 pub use run::{RunInFull, RunSeen};
+pub use run_counts::{COUNTED_MAX, RunCounts, RunParts};
 pub use runs::{JUDGED_MAX, LOOKED_AT_MAX, OrphanedRuns, RunFilter, RunListing};
 pub use scope::Workspaces;
 pub use standing::{AttemptsOnRecord, JobOnRecord, JobState, QueueStanding, WatchOnRecord};

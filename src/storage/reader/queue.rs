@@ -22,6 +22,10 @@ use crate::storage::store::EitherDatabase;
 /// The step, as errors name it.
 const LIST: &str = "list the queue";
 
+/// Open runs by the reason why they are.
+pub(in crate::storage) const COUNT_UNDECIDED: Statement =
+    statement!("count open runs by their reason", "count_undecided");
+
 const COUNT_SHARDS: Statement = statement!(LIST, queue "count_shards");
 
 /// How long ago a worker may have been heard of last to be listed.
@@ -153,6 +157,22 @@ impl QueueListing {
     }
 }
 
+/// Open runs that are open for one reason, as they were looked at last.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct OpenReason {
+    /// The code of the reason.
+    pub reason: String,
+    /// How many runs.
+    #[sqlx(rename = "entries", try_from = "CountColumn")]
+    pub runs: u64,
+    /// When the oldest started, or was created.
+    #[sqlx(try_from = "StoredMoment")]
+    pub oldest: Timestamp,
+    /// When the first of them is looked at again.
+    #[sqlx(try_from = "StoredMoment")]
+    pub next_at: Timestamp,
+}
+
 /// A worker of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct WorkerSeen {
@@ -244,6 +264,11 @@ impl Reader {
             },
             pauses,
         })
+    }
+
+    /// A viewer's open runs by the reason why they are open.
+    pub async fn load_open_reasons(&self, of: &Workspaces) -> Result<Vec<OpenReason>, StoreError> {
+        self.fetch_all(COUNT_UNDECIDED, values![of.ids()]).await
     }
 
     /// Workers that were heard of lately, at most `limit`, the latest first; none where there is no queue.

@@ -21,7 +21,7 @@ use crate::storage::column::{CountColumn, Id, StoredMoment};
 use crate::storage::connection::Connection;
 use crate::storage::error::StoreError;
 use crate::storage::settle::{Transaction as _, Transactions as _, finish};
-use crate::storage::statement::{statement, values};
+use crate::storage::statement::{Statement, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
 /// How many runs are looked at to fill one page, where a filter leaves some out.
@@ -30,8 +30,8 @@ pub const LOOKED_AT_MAX: u32 = 2_000;
 /// How many runs are looked at to fill one page, where each has to be judged to know whether it belongs there.
 pub const JUDGED_MAX: u32 = 250;
 
-/// How many bytes of restores' documents are parsed for one page of runs, or a few more: a tenth of a second's work.
-const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How many bytes of restores' documents are parsed for one page of runs or of restores, or a few more: a tenth of a second's work.
+pub(super) const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How many runs are looked at before all of [`LOOKED_AT_MAX`] are, where a filter may leave some out. Most filters
 /// leave enough of these, and the database finds few at less expense.
@@ -69,16 +69,18 @@ pub struct RunFilter {
     pub created_from: Option<Timestamp>,
     /// Created before this moment.
     pub created_before: Option<Timestamp>,
+    /// Whether the lowest ids come first, and the list goes on above them.
+    pub upwards: bool,
 }
 
-/// A part of the list of runs, the highest ids first.
+/// A part of the list of runs, the highest ids first unless it was asked for upwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunListing {
     /// The database's clock.
     pub as_of: Timestamp,
     /// The runs.
     pub rows: Vec<RunSeen>,
-    /// Where to go on: below this id. None at the end of the list. A page may be short, or empty, and still not
+    /// Where to go on: below this id, or above it. None at the end of the list. A page may be short, or empty, and still not
     /// be the last one: then [`LOOKED_AT_MAX`] or [`JUDGED_MAX`] runs were looked at, or [`PAGE_BYTES_MAX`] read.
     pub below: Option<RunId>,
 }
@@ -102,6 +104,9 @@ pub struct OrphanedRuns {
     #[sqlx(try_from = "CountColumn")]
     pub environments: u64,
 }
+
+pub(super) const FIND_UNPROVEN: Statement =
+    statement!("look for unproven successes", "find_unproven_runs");
 
 /// Words of `operation_runs.outcome` that are known.
 const OUTCOMES: [&str; 5] = [
@@ -129,6 +134,7 @@ struct RunsQuery {
     reason: Option<&'static str>,
     created_from: Option<Timestamp>,
     created_before: Option<Timestamp>,
+    upwards: bool,
 }
 
 impl RunsQuery {
@@ -322,6 +328,7 @@ async fn asked(
         reason: filter.reason.map(ReasonCode::code),
         created_from: filter.created_from,
         created_before: filter.created_before,
+        upwards: filter.upwards,
     }))
 }
 
@@ -365,14 +372,14 @@ async fn look_once(
         return look_among(tx, query, None).await;
     }
     // Few beside all others: found by themselves first.
-    let statement = statement!("look for unproven successes", "find_unproven_runs");
     let values = values![
         query.of.ids(),
         query.environment,
         query.below,
-        query.looked_at_max
+        query.looked_at_max,
+        query.upwards,
     ];
-    let found: Vec<(Id,)> = tx.driver().fetch_all(statement, values).await?;
+    let found: Vec<(Id,)> = tx.driver().fetch_all(FIND_UNPROVEN, values).await?;
     let found: Vec<RunId> = found.into_iter().map(|(run,)| run.into()).collect();
     let looked_at = look_among(tx, query, Some(&found)).await?;
     let wanted: HashSet<RunId> = looked_at
@@ -411,6 +418,7 @@ async fn look_among(
         among.map(|runs| runs.iter().map(|run| run.0).collect::<Vec<i64>>()),
         query.sees_all,
         query.is_orphaned,
+        query.upwards,
     ];
     let found: Vec<(Id, bool)> = connection.fetch_all(statement, values).await?;
     let found = found.into_iter();

@@ -363,7 +363,7 @@ async fn pages_show_what_is_not_proven(on: Fixture) {
 
     let mut counted = Vec::new();
     let mut visit = |_, part: Vec<EnvironmentSeen>| {
-        counted.extend(part.iter().map(|it| (it.environment.0, it.unproven)));
+        counted.extend(part.iter().map(|it| (it.environment.0, it.unproven.runs)));
     };
     let walk = Walk {
         with_more: true,

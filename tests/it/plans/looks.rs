@@ -1,12 +1,13 @@
 //! Everything that is ever asked of a reader, by somebody who may see all workspaces and by somebody who may see
 //! a tenth of them.
 
+use jiff::SignedDuration;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 use restore_reconciler::internals::storage::reader::{
-    EnvironmentSeen, QueueScope, RunFilter, Walk, Workspaces,
+    EnvironmentSeen, QueueScope, RestoreFilter, RestoreKind, RunFilter, Walk, Workspaces,
 };
 use restore_reconciler::internals::storage::{QueueState, StoreError};
 
@@ -31,7 +32,43 @@ pub(super) async fn look(place: &Place, run: i64) -> Result<(), StoreError> {
         }
         rows(place, of, run).await?;
     }
+    let restores = [
+        RestoreFilter::default(),
+        RestoreFilter {
+            workspace: Some(WorkspaceId(workspace)),
+            ..RestoreFilter::default()
+        },
+        RestoreFilter {
+            environment: Some(EnvironmentId(environment)),
+            ..RestoreFilter::default()
+        },
+        RestoreFilter {
+            environment: Some(NEVER_USED),
+            kind: Some(RestoreKind::Executed),
+            ..RestoreFilter::default()
+        },
+        RestoreFilter {
+            kind: Some(RestoreKind::WithoutRun),
+            ..RestoreFilter::default()
+        },
+    ];
+    for of in [&Workspaces::All, &own] {
+        for filter in &restores {
+            let policy = Policy::default();
+            let load = async |below| {
+                (place.reader)
+                    .load_restores(of, filter, below, PAGE, &policy)
+                    .await
+            };
+            let first = load(None).await?;
+            load(first.below).await?;
+        }
+    }
     place.reader.load_orphaned(None, PAGE).await?;
+    let hour = SignedDuration::from_hours(1);
+    for of in [&Workspaces::All, &own] {
+        place.reader.load_run_parts(of, hour).await?;
+    }
     place.reader.load_workers(PAGE).await?;
     place.reader.now().await?;
     Ok(())
@@ -46,6 +83,9 @@ fn filters(workspace: i64, environment: i64) -> Vec<RunFilter> {
         filter(|it| it.reason = Some(ReasonCode::AuditMissing)),
         filter(|it| it.state = Some(ResultState::Failed)),
         filter(|it| it.undecided = true),
+        filter(|it| it.upwards = true),
+        filter(|it| (it.undecided, it.upwards) = (true, true)),
+        filter(|it| (it.unproven, it.upwards) = (true, true)),
         filter(|it| it.unproven = true),
         filter(|it| it.orphaned = true),
     ]
@@ -96,5 +136,6 @@ async fn rows(place: &Place, of: &Workspaces, run: i64) -> Result<(), StoreError
     reader.load_queue(&queue).await?;
     reader.load_sweeps(of, PAGE).await?;
     reader.load_status(of).await?;
+    reader.load_open_reasons(of).await?;
     Ok(())
 }

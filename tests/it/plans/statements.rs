@@ -153,11 +153,14 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("has_tables", NONE),
     reads("look_for_runs", BESIDE_OTHERS),
     reads("look_for_open_runs", ALL_OPEN),
+    // The latest runs of a tenth of the workspaces, among those of all others.
+    reads("count_listed_runs", 10 * 5_001 + ALL_OPEN),
     reads("describe_runs", A_PAGE),
     reads("find_orphaned_runs", ALL_OPEN),
     reads("find_environment", NONE),
     reads("find_by_id", 2 * ONE),
     reads("find_restore", ONE),
+    reads("look_for_restores", BESIDE_OTHERS),
     reads("find_sources", ONE),
     reads("list_environments", NONE),
     // Of each environment on a page, one row and the next below it.
@@ -169,6 +172,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("load_recent_verdicts", 50 * A_PAGE),
     reads("list_sweeps", A_PAGE),
     reads("list_workers", NONE),
+    reads("count_undecided", ALL_OPEN),
     // The latest verdicts of a tenth of the workspaces, each with its run.
     reads("load_status", 10_000 + ALL_OPEN),
     reads("last_complete_sweep", 100),
@@ -265,10 +269,6 @@ const OTHERS: &[(&str, &str)] = &[
     (
         "end_deferrals",
         "reads the watch list, once, where something is resumed",
-    ),
-    (
-        "count_undecided",
-        "counts all open runs, for all workers once per interval",
     ),
     (
         "count_runs",

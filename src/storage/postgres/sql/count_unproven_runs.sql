@@ -1,5 +1,5 @@
--- count_unproven_runs: how many unproven successes environments have.
-SELECT ask.environment_id, count(*) AS runs
+-- count_unproven_runs: how many unproven successes environments have, and when the run of the oldest was created.
+SELECT ask.environment_id, count(*) AS runs, min(opinion.run_created_at) AS oldest
 FROM unnest($1::bigint[], $2::bigint[]) AS ask (workspace_id, environment_id)
 JOIN reconciler.current_opinions AS opinion
   ON opinion.managed_environment_id = ask.environment_id

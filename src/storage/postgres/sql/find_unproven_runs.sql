@@ -1,10 +1,22 @@
--- find_unproven_runs: the highest of a viewer's runs below $3 that are unproven successes, at most $4.
+-- find_unproven_runs: the highest of a viewer's runs below $3 that are unproven successes, or the lowest above it where $5
+-- says so, at most $4.
 SELECT opinion.operation_run_id AS id
 FROM reconciler.current_opinions AS opinion
 WHERE opinion.is_unproven_success
   AND ($1::bigint[] IS NULL OR opinion.workspace_id = ANY ($1))
   AND ($2::bigint IS NULL OR opinion.managed_environment_id = $2)
-  AND ($3::bigint IS NULL OR opinion.operation_run_id < $3)
+  AND (
+      $3::bigint IS NULL
+      OR CASE WHEN $5::boolean THEN opinion.operation_run_id > $3 ELSE opinion.operation_run_id < $3 END
+  )
+  AND (
+      opinion.managed_environment_id IS NULL
+      OR (opinion.managed_environment_id, opinion.workspace_id) IN (
+          SELECT environment.id, environment.workspace_id
+          FROM managed_environments AS environment
+          WHERE environment.deleted_at IS NULL
+      )
+  )
   AND EXISTS (
       SELECT
       FROM operation_runs AS run
@@ -24,5 +36,5 @@ WHERE opinion.is_unproven_success
       -- Has each run looked up by its id.
       OFFSET 0
   )
-ORDER BY opinion.operation_run_id DESC
+ORDER BY CASE WHEN $5::boolean THEN opinion.operation_run_id ELSE -opinion.operation_run_id END
 LIMIT $4

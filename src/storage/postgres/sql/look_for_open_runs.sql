@@ -10,7 +10,7 @@ WITH open AS MATERIALIZED (
       -- IS TRUE leaves the choice of the index to the other conditions.
       AND ($1::bigint[] IS NULL OR run.workspace_id = ANY ($1)) IS TRUE
       AND ($2::bigint IS NULL OR run.managed_environment_id = $2) IS TRUE
-      AND ($3::bigint IS NULL OR run.id < $3) IS TRUE
+      AND ($3::bigint IS NULL OR CASE WHEN $14::boolean THEN run.id > $3 ELSE run.id < $3 END) IS TRUE
       AND (
           run.managed_environment_id IS NULL
           OR (run.managed_environment_id, run.workspace_id) IN (
@@ -36,7 +36,7 @@ WITH open AS MATERIALIZED (
 ), looked AS MATERIALIZED (
     SELECT open.id, open.workspace_id, open.managed_environment_id, open.outcome, open.created_at
     FROM open
-    ORDER BY open.id DESC
+    ORDER BY CASE WHEN $14::boolean THEN open.id ELSE -open.id END
     LIMIT $4
 )
 SELECT
@@ -74,4 +74,4 @@ FROM looked
 CROSS JOIN LATERAL (
     SELECT CASE WHEN looked.created_at >= '1970-01-01' AND looked.created_at < '10000-01-01' THEN looked.created_at END AS at
 ) AS created
-ORDER BY looked.id DESC
+ORDER BY CASE WHEN $14::boolean THEN looked.id ELSE -looked.id END

@@ -1,14 +1,13 @@
--- look_for_runs: the highest of a viewer's runs below $3, at most $4 of them, only those of $11 where it is given, and
--- which of these are wanted. Open runs of environments that were deleted or moved are among them where $12 says so, and
--- are alone where $13 does.
+-- look_for_runs: the highest of a viewer's runs below $3, or the lowest above it where $14 says so, at most $4 of them,
+-- only those of $11 where it is given, and which of these are wanted. Open runs of environments that were deleted or moved
+-- are among them where $12 says so, and are alone where $13 does.
 -- What is null is constant when the plan is made, and costs nothing.
-WITH looked AS MATERIALIZED (
+WITH own AS NOT MATERIALIZED (
     SELECT run.id, run.workspace_id, run.managed_environment_id, run.outcome::text AS outcome, run.created_at
     FROM operation_runs AS run
     WHERE run.type = 'restore.execute'
       AND ($1::bigint[] IS NULL OR run.workspace_id = ANY ($1))
       AND ($2::bigint IS NULL OR run.managed_environment_id = $2)
-      AND ($3::bigint IS NULL OR run.id < $3)
       AND (NOT $10::boolean OR run.status IN ('queued', 'running'))
       AND ($11::bigint[] IS NULL OR run.id = ANY ($11))
       AND (
@@ -33,8 +32,14 @@ WITH looked AS MATERIALIZED (
               )
           )
       )
-    ORDER BY run.id DESC
-    LIMIT $4
+), looked AS MATERIALIZED (
+    (
+        SELECT * FROM own WHERE NOT $14::boolean AND ($3::bigint IS NULL OR own.id < $3) ORDER BY own.id DESC LIMIT $4
+    )
+    UNION ALL
+    (
+        SELECT * FROM own WHERE $14::boolean AND ($3::bigint IS NULL OR own.id > $3) ORDER BY own.id LIMIT $4
+    )
 )
 SELECT
     looked.id,
@@ -81,4 +86,4 @@ FROM looked
 CROSS JOIN LATERAL (
     SELECT CASE WHEN looked.created_at >= '1970-01-01' AND looked.created_at < '10000-01-01' THEN looked.created_at END AS at
 ) AS created
-ORDER BY looked.id DESC
+ORDER BY CASE WHEN $14::boolean THEN looked.id ELSE -looked.id END

@@ -1,5 +1,5 @@
--- count_unproven_runs: how many unproven successes environments have.
-SELECT opinion.managed_environment_id AS environment_id, count(*) AS runs
+-- count_unproven_runs: how many unproven successes environments have, and when the run of the oldest was created.
+SELECT opinion.managed_environment_id AS environment_id, count(*) AS runs, min(opinion.run_created_at) AS oldest
 FROM json_each(?1) AS ask
 CROSS JOIN reconciler_current_opinions AS opinion
   ON opinion.managed_environment_id = ask.value ->> '$.environment'

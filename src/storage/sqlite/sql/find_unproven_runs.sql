@@ -1,10 +1,21 @@
--- find_unproven_runs: the highest of a viewer's runs below ?3 that are unproven successes, at most ?4.
+-- find_unproven_runs: the highest of a viewer's runs below ?3 that are unproven successes, or the lowest above it where ?5
+-- says so, at most ?4.
 SELECT opinion.operation_run_id AS id
 FROM reconciler_current_opinions AS opinion
 WHERE opinion.is_unproven_success
   AND (?1 IS NULL OR opinion.workspace_id IN (SELECT value FROM json_each(?1)))
   AND (?2 IS NULL OR opinion.managed_environment_id = ?2)
-  AND opinion.operation_run_id < coalesce(?3, 9223372036854775807)
+  AND (?3 IS NULL OR CASE WHEN ?5 THEN opinion.operation_run_id > ?3 ELSE opinion.operation_run_id < ?3 END)
+  AND (
+      opinion.managed_environment_id IS NULL
+      OR EXISTS (
+          SELECT 1
+          FROM managed_environments AS environment
+          WHERE environment.id = opinion.managed_environment_id
+            AND environment.workspace_id = opinion.workspace_id
+            AND environment.deleted_at IS NULL
+      )
+  )
   AND EXISTS (
       SELECT 1
       FROM operation_runs AS run
@@ -22,5 +33,5 @@ WHERE opinion.is_unproven_success
               AND (entry.run_created_at = run.created_at OR entry.run_created_at IS NULL)
         )
   )
-ORDER BY opinion.operation_run_id DESC
+ORDER BY CASE WHEN ?5 THEN opinion.operation_run_id ELSE -opinion.operation_run_id END
 LIMIT ?4

@@ -1,7 +1,7 @@
--- look_for_runs: the highest of a viewer's runs below ?3, open ones alone where ?10 says so, only those of ?11 where it
+-- look_for_runs: the highest of a viewer's runs below ?3, or the lowest above it where ?14 says so, open ones alone where ?10 says so, only those of ?11 where it
 -- is given, at most ?4 of them, and which of these are wanted. Open runs of environments that were deleted or moved are
 -- among them where ?12 says so, and are alone where ?13 does.
-WITH looked AS MATERIALIZED (
+WITH own AS NOT MATERIALIZED (
     SELECT run.id, run.workspace_id, run.managed_environment_id, CAST(coalesce(run.outcome, '') AS TEXT) AS outcome, run.created_at
     FROM operation_runs AS run
     WHERE +run.type = 'restore.execute'
@@ -10,7 +10,6 @@ WITH looked AS MATERIALIZED (
       AND (?2 IS NULL OR +run.managed_environment_id = ?2)
       AND (NOT ?10 OR run.status IN ('queued', 'running'))
       AND (?11 IS NULL OR run.id IN (SELECT value FROM json_each(?11)))
-      AND run.id < coalesce(?3, 9223372036854775807)
       AND (
           run.managed_environment_id IS NULL
           OR EXISTS (
@@ -35,8 +34,12 @@ WITH looked AS MATERIALIZED (
               )
           )
       )
-    ORDER BY run.id DESC
-    LIMIT ?4
+), looked AS MATERIALIZED (
+    SELECT * FROM (
+        SELECT * FROM own WHERE NOT ?14 AND own.id < coalesce(?3, 9223372036854775807) ORDER BY own.id DESC LIMIT ?4
+    )
+    UNION ALL
+    SELECT * FROM (SELECT * FROM own WHERE ?14 AND own.id > coalesce(?3, 0) ORDER BY own.id LIMIT ?4)
 )
 SELECT
     looked.id,
@@ -82,4 +85,4 @@ SELECT
         0
     ) AS is_wanted
 FROM looked
-ORDER BY looked.id DESC
+ORDER BY CASE WHEN ?14 THEN looked.id ELSE -looked.id END

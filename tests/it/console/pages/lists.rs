@@ -14,7 +14,7 @@ use restore_reconciler::internals::console::RunQuery;
 use restore_reconciler::internals::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
 use restore_reconciler::internals::storage::reader::{
     EnvironmentPage, EnvironmentSeen, OpenRuns, OrphanedRuns, QueueCount, QueueEntry, QueueListing,
-    RunListing, RunOnRecord, ShardJobs, SweepSeen, Walked, WorkerSeen,
+    RunListing, RunOnRecord, ShardJobs, SweepSeen, UnprovenRuns, Walked, WorkerSeen,
 };
 use restore_reconciler::internals::storage::{Pause, QueueState, Tally};
 use restore_reconciler::internals::views::Visibility;
@@ -81,7 +81,7 @@ fn environment(id: i64, name: &str, latest: Option<RestoreFacts>) -> Environment
         backup: Some(backup()),
         preparing: None,
         open: OpenRuns::default(),
-        unproven: 0,
+        unproven: UnprovenRuns::default(),
     }
 }
 

@@ -213,7 +213,12 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
         assert_eq!(found.swept_at, Some(CREATED.parse().unwrap()));
         let waiting: u64 = found.queue.counts.iter().map(|it| it.entries).sum();
         let counts = found.counts;
-        (counts.open_runs, waiting, counts.compared, counts.contradicted)
+        (
+            counts.open_runs,
+            waiting,
+            counts.compared,
+            counts.contradicted,
+        )
     };
     assert_eq!(status(&Workspaces::All).await, (3, 2, 3, 2));
     assert_eq!(status(&only(HOME.0)).await, (3, 1, 2, 1));

@@ -3,6 +3,7 @@
 
 mod beside;
 mod pages;
+mod restore_list;
 mod unseen;
 mod walks;
 

@@ -111,6 +111,15 @@ async fn each_filter_leaves_out_the_others(on: Fixture) {
         for limit in [1, 2, 100] {
             let found = all(&reader, &Workspaces::All, &filter, limit).await;
             assert_eq!(found, expected, "{filter:?} by {limit}");
+            let upwards = RunFilter {
+                upwards: true,
+                ..filter.clone()
+            };
+            let found = all(&reader, &Workspaces::All, &upwards, limit).await;
+            assert!(
+                found.iter().eq(expected.iter().rev()),
+                "{upwards:?} by {limit}: {found:?}"
+            );
         }
         let own: Vec<i64> = expected.iter().copied().filter(|run| *run != 9).collect();
         let found = all(&reader, &only(HOME.0), &filter, 3).await;

@@ -1,0 +1,94 @@
+//! How many runs the list has in each of its parts, as far as they are counted, and the places that it can be narrowed to.
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::FromRow;
+
+use super::environments::PlaceSeen;
+use super::open::Reader;
+use super::scope::Workspaces;
+use crate::storage::column::{CountColumn, Id};
+use crate::storage::error::StoreError;
+use crate::storage::settle::{Transactions as _, finish};
+use crate::storage::statement::{statement, values};
+
+/// How far the runs of one part are counted.
+pub const COUNTED_MAX: u32 = 5_000;
+
+/// Among how many of the latest runs those of an outcome are counted.
+const COUNTED_AMONG: u32 = COUNTED_MAX;
+
+/// How many runs there are of what kind. Each is at most [`COUNTED_MAX`] and one more, and those of an outcome are among the
+/// latest runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromRow)]
+pub struct RunCounts {
+    /// All of them.
+    #[sqlx(try_from = "CountColumn")]
+    pub runs: u64,
+    /// Whose row says failed.
+    #[sqlx(try_from = "CountColumn")]
+    pub failed: u64,
+    /// Whose row says blocked.
+    #[sqlx(try_from = "CountColumn")]
+    pub blocked: u64,
+    /// Whose row says partially succeeded.
+    #[sqlx(try_from = "CountColumn")]
+    pub partially_succeeded: u64,
+    /// Whose row says succeeded.
+    #[sqlx(try_from = "CountColumn")]
+    pub succeeded: u64,
+    /// That are open.
+    #[sqlx(try_from = "CountColumn")]
+    pub undecided: u64,
+    /// That are open for longer than was asked for.
+    #[sqlx(try_from = "CountColumn")]
+    pub too_long: u64,
+    /// That say they succeeded where that is not proven.
+    #[sqlx(skip)]
+    pub unproven: u64,
+}
+
+/// What stands above a list of runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RunParts {
+    /// How many runs.
+    pub counts: RunCounts,
+    /// The environments that a viewer may choose from, in the order of workspaces; none where there are too many.
+    pub places: Vec<PlaceSeen>,
+}
+
+impl RunCounts {
+    /// Whether there may be more of an outcome than were counted.
+    pub fn is_cut(&self) -> bool {
+        self.runs > u64::from(COUNTED_AMONG)
+    }
+}
+
+impl Reader {
+    /// What stands above a viewer's list of runs; those that are open for longer than `too_long` are counted.
+    pub async fn load_run_parts(
+        &self,
+        of: &Workspaces,
+        too_long: SignedDuration,
+    ) -> Result<RunParts, StoreError> {
+        let step = "count listed runs";
+        let counting = statement!(step, "count_listed_runs");
+        let mut tx = self.database.begin_read().await?;
+        let before = tx.as_of().checked_sub(too_long).unwrap_or(Timestamp::MIN);
+        let bound = COUNTED_MAX + 1;
+        let values = values![of.ids(), COUNTED_AMONG + 1, bound, before];
+        let counted = tx.driver().fetch_one(counting, values).await;
+        let mut counts: RunCounts = finish(tx, counted).await?;
+        counts.unproven = self.count_unproven(of, bound).await?;
+        Ok(RunParts {
+            counts,
+            places: self.load_places(of).await?,
+        })
+    }
+
+    async fn count_unproven(&self, of: &Workspaces, bound: u32) -> Result<u64, StoreError> {
+        let nothing: Option<i64> = None;
+        let values = values![of.ids(), nothing, nothing, bound, false];
+        let found: Vec<(Id,)> = self.fetch_all(super::runs::FIND_UNPROVEN, values).await?;
+        Ok(found.len() as u64)
+    }
+}
