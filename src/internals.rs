@@ -20,12 +20,13 @@ pub mod config {
 }
 pub mod console {
     pub use crate::console::{
-        ConnectionLimits, ConsoleLimits, ConsoleState, RunQuery, serve_console, serve_probes,
+        ConnectionLimits, ConsoleLimits, ConsoleState, RestoreQuery, RunQuery, serve_console,
+        serve_probes,
     };
     pub mod pages {
         pub use crate::console::pages::{
             EvidencePage, ExplainPage, Form, LoginPage, OverviewPage, ProblemPage, QueuePage,
-            Refresh, RestorePage, RunPage, RunsPage, Shell,
+            Refresh, RestorePage, RestoresPage, RunPage, RunsPage, Shell,
         };
     }
 }

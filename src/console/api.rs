@@ -25,13 +25,14 @@ use self::tagged::Tagged;
 use super::access::Viewer;
 use super::load::{AppState, ConsoleState};
 use super::problem::Problem;
-use super::query::{EnvironmentQuery, PathId, Query, RunQuery, trace_of};
+use super::query::{EnvironmentQuery, PathId, Query, RestoreQuery, RunQuery, trace_of};
 use crate::config::Capability;
 use crate::storage::{Action, ActionVerb};
 use crate::views::explain::Explanation;
 use crate::views::overview::Overview;
 use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
+use crate::views::restores::RestoreList;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
 use crate::views::status::ServiceStatus;
@@ -40,6 +41,7 @@ use crate::views::status::ServiceStatus;
 type Answer<T> = Result<Tagged<T>, Problem>;
 
 const RUNS: &str = "/api/v1/runs";
+const RESTORES: &str = "/api/v1/restores";
 const POSTURE: &str = "/api/v1/posture";
 const QUEUE: &str = "/api/v1/queue";
 
@@ -76,6 +78,8 @@ operations! {
         "Gives a dead letter up: it is no longer listed nor tried, and its run stays open";
     get POSTURE, posture with Parameters::Environments => Overview as "list_posture":
         "Recovery posture and backup health of environments, workspace by workspace";
+    get RESTORES, restores with Parameters::Restores => RestoreList as "list_restores":
+        "Restores, the highest ids first: executed, being prepared, and executed without naming a run";
     get "/api/v1/restores/{restore}/gates", gates with Parameters::Id("restore") => Preparation as "get_gates":
         "The safety gates of one restore, and its result once it was executed";
     get "/api/v1/status", status with Parameters::None => ServiceStatus as "get_status":
@@ -229,6 +233,14 @@ async fn posture(
     Query(query): Query<EnvironmentQuery>,
 ) -> Answer<Overview> {
     Ok(Tagged(console.overview(&viewer, &query, POSTURE).await?))
+}
+
+async fn restores(
+    State(console): AppState,
+    viewer: Viewer,
+    Query(query): Query<RestoreQuery>,
+) -> Answer<RestoreList> {
+    Ok(Tagged(console.restores(&viewer, &query, RESTORES).await?))
 }
 
 async fn gates(

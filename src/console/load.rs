@@ -23,11 +23,12 @@ use super::access::Viewer;
 use super::cache::{Lately, SurveyCache, SurveyScope};
 use super::problem::Problem;
 use super::query::{
-    EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, RunQuery, parse_id, reason,
+    Cursor, EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, RestoreQuery, RunQuery, parse_id,
+    reason,
 };
 use crate::config::{self, Capability, Config, Links};
 use crate::storage::reader::{
-    EnvironmentSeen, Found, QueueScope, Reader, Requests, RunInFull, Walk, Workspaces,
+    EnvironmentSeen, Found, QueueScope, Reader, Requests, RunInFull, RunParts, RunSeen, Walk, Workspaces,
 };
 use crate::storage::{Action, ActionVerb, QueueState};
 use crate::telemetry::names::{RUN_ID, TRACE_ID, VIEWER_NAME};
@@ -38,18 +39,19 @@ use crate::views::mix::VERDICTS_MAX;
 use crate::views::overview::{Overview, OverviewFacts};
 use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
+use crate::views::restores::RestoreList;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
 use crate::views::status::ServiceStatus;
 use crate::views::survey::Survey;
 
 /// How many environments a page has.
-const ENVIRONMENTS: u32 = 25;
+const ENVIRONMENTS: u32 = 100;
 
 /// How many entries of the queue, sweeps and workers are listed.
 const LISTED: u32 = 100;
 
-/// How many runs one download has at most.
+/// How many runs or restores one download has at most.
 const DOWNLOAD_RUNS_MAX: usize = 5_000;
 
 /// How many parts of the list one download looks through, so that it ends also where hardly anything matches.
@@ -59,7 +61,10 @@ const DOWNLOAD_PARTS_MAX: usize = 40;
 /// last worker has gone.
 const STATUS_KEPT_FOR: Duration = Duration::from_secs(5);
 
-/// How long a page waits for that.
+/// How long it is told again how many runs there are.
+const RUNS_COUNTED_FOR: Duration = Duration::from_secs(15);
+
+/// How long a page waits for what every page says.
 const STATUS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What every handler reads from.
@@ -74,6 +79,7 @@ pub struct ConsoleState {
     backup: backup_health::BackupThresholds,
     cache: SurveyCache,
     statuses: Lately<ServiceStatus>,
+    run_parts: Lately<RunParts>,
     /// Who gets in.
     pub(super) settings: config::Console,
     /// The zone in which pages show moments.
@@ -148,6 +154,7 @@ impl ConsoleState {
             cache: SurveyCache::default(),
             zone: settings.zone(),
             statuses: Lately::default(),
+            run_parts: Lately::default(),
             settings,
             tokens: None,
             metrics: config.metrics.clone(),
@@ -296,23 +303,46 @@ impl ConsoleState {
         };
         let limit = query.limit.unwrap_or(LIMIT);
         let filter = query.filter(now, viewer.visibility());
-        let page = self
+        let (of, from) = (&viewer.workspaces, query.from());
+        let reading = self
             .reader
-            .load_runs(
-                &viewer.workspaces,
-                &filter,
-                query.below,
-                limit,
-                &self.policy,
-            )
-            .await?;
-        let next = |below| format!("{path}?{}", query.text(Some(below)));
-        Ok(RunList::new(
-            &page,
+            .load_runs(of, &filter, from, limit, &self.policy);
+        let mut page = reading.await?;
+        let is_back = query.is_backwards();
+        if is_back {
+            page.rows.reverse();
+        }
+        let edge = |row: Option<&RunSeen>| row.map(|row| row.assessment.facts.run.id);
+        let (first, last) = (edge(page.rows.first()), edge(page.rows.last()));
+        // Back where it came from, and on where there is more.
+        let (previous, next) = if is_back {
+            (page.below, last.or(from))
+        } else {
+            (first.or(from).filter(|_| from.is_some()), page.below)
+        };
+        let link = |run: Option<RunId>, is_back| {
+            run.map(|run| format!("{path}?{}", query.text(Some(query.beside(run, is_back)))))
+        };
+        let (visibility, links) = (
             viewer.visibility(),
-            &self.freshness,
-            next,
-        ))
+            (link(previous, true), link(next, false)),
+        );
+        Ok(RunList::new(&page, visibility, &self.freshness, links))
+    }
+
+    /// What stands above a list of runs, counted for everybody who sees the same.
+    pub(super) async fn run_parts(&self, viewer: &Viewer) -> Result<Arc<RunParts>, Problem> {
+        viewer.require(Capability::RunsView)?;
+        let of = &viewer.workspaces;
+        let counting = async { Ok(self.reader.load_run_parts(of, self.too_long()).await?) };
+        self.run_parts
+            .get_within(RUNS_COUNTED_FOR, of, counting)
+            .await
+    }
+
+    /// How long a run is open until that is too long, whatever it does meanwhile.
+    pub(super) fn too_long(&self) -> SignedDuration {
+        self.freshness.queued.max(self.freshness.running)
     }
 
     /// The list from its top, as long as a download may be.
@@ -324,6 +354,7 @@ impl ConsoleState {
     ) -> Result<RunList, Problem> {
         let mut query = RunQuery {
             limit: Some(LIMIT_MAX),
+            cursor: None,
             ..query.clone()
         };
         let mut list = self.runs(viewer, &query, path).await?;
@@ -331,10 +362,10 @@ impl ConsoleState {
             if list.runs.len() + LIMIT_MAX as usize > DOWNLOAD_RUNS_MAX {
                 break;
             }
-            let Some(below) = list.next.as_deref().and_then(below_of) else {
+            let Some(cursor) = list.next.as_deref().and_then(cursor_of) else {
                 break;
             };
-            query.below = Some(below);
+            query.cursor = Some(cursor);
             let more = self.runs(viewer, &query, path).await?;
             list.runs.extend(more.runs);
             list.next = more.next;
@@ -471,6 +502,50 @@ impl ConsoleState {
         Ok(Preparation::new(&found, self.judging(viewer)).linked(&self.links()))
     }
 
+    /// A part of the list of restores; `path` is where the next part of it is.
+    pub(super) async fn restores(
+        &self,
+        viewer: &Viewer,
+        query: &RestoreQuery,
+        path: &str,
+    ) -> Result<RestoreList, Problem> {
+        viewer.require(Capability::RunsView)?;
+        let (of, limit) = (&viewer.workspaces, query.limit.unwrap_or(LIMIT));
+        let reading =
+            (self.reader).load_restores(of, &query.filter, query.below, limit, &self.policy);
+        let page = reading.await?;
+        let next = |below| format!("{path}?{}", query.text(Some(below)));
+        let judging = self.judging(viewer);
+        Ok(RestoreList::new(&page, query.came_for, judging, next))
+    }
+
+    /// The list from its top, as long as a download may be.
+    pub(super) async fn all_restores(
+        &self,
+        viewer: &Viewer,
+        query: &RestoreQuery,
+    ) -> Result<RestoreList, Problem> {
+        let mut query = RestoreQuery {
+            limit: Some(LIMIT_MAX),
+            ..*query
+        };
+        let mut list = self.restores(viewer, &query, "").await?;
+        for _ in 1..DOWNLOAD_PARTS_MAX {
+            let is_full = list.restores.len() + LIMIT_MAX as usize > DOWNLOAD_RUNS_MAX;
+            let Some(below) = list.next.as_deref().and_then(|next| {
+                let (_, text) = next.split_once('?')?;
+                RestoreQuery::parse(text).ok()?.below.filter(|_| !is_full)
+            }) else {
+                break;
+            };
+            query.below = Some(below);
+            let more = self.restores(viewer, &query, "").await?;
+            list.restores.extend(more.restores);
+            list.next = more.next;
+        }
+        Ok(list)
+    }
+
     /// The queue and whoever works on it.
     pub(super) async fn queue(&self, viewer: &Viewer) -> Result<QueueView, Problem> {
         viewer.require(Capability::RunsView)?;
@@ -483,8 +558,9 @@ impl ConsoleState {
             ))
             .await?;
         let workers = self.reader.load_workers(LISTED).await?;
+        let reasons = self.reader.load_open_reasons(&viewer.workspaces).await?;
         let sees_all = *viewer.workspaces == Workspaces::All;
-        Ok(QueueView::new(&listing, &workers, sees_all))
+        Ok(QueueView::new(&listing, &reasons, &workers, sees_all))
     }
 
     /// The latest sweeps.
@@ -498,7 +574,7 @@ impl ConsoleState {
 }
 
 /// Where a list goes on, from the address of its next part.
-fn below_of(next: &str) -> Option<RunId> {
+fn cursor_of(next: &str) -> Option<Cursor> {
     let (_, query) = next.split_once('?')?;
-    RunQuery::parse(query).ok()?.below
+    RunQuery::parse(query).ok()?.cursor
 }

@@ -9,7 +9,8 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
+use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::posture::PostureReason;
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
@@ -18,7 +19,7 @@ use url::form_urlencoded;
 
 use super::problem::Problem;
 use crate::storage::Action;
-use crate::storage::reader::RunFilter;
+use crate::storage::reader::{RestoreFilter, RestoreKind, RunFilter};
 use crate::views::Visibility;
 use crate::views::moment::parse_age;
 use crate::views::runs::{parse_outcome, parse_state};
@@ -38,6 +39,7 @@ const FIND_BYTES_MAX: usize = 64;
 
 /// A query for runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each asks for itself")]
 pub struct RunQuery {
     /// Only runs of this workspace.
     pub workspace: Option<WorkspaceId>,
@@ -59,9 +61,41 @@ pub struct RunQuery {
     pub older_than: Option<SignedDuration>,
     /// Only runs that were created less long ago.
     pub younger_than: Option<SignedDuration>,
-    /// Only runs below this one, where the page before ended.
-    pub below: Option<RunId>,
+    /// Whether the runs that were created first come first.
+    pub oldest_first: bool,
+    /// Where the page before ended: below this run, or above it.
+    pub cursor: Option<Cursor>,
     /// At most so many runs.
+    pub limit: Option<u32>,
+}
+
+/// Where a page of a list begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cursor {
+    /// Below this run.
+    Below(RunId),
+    /// Above this run.
+    Above(RunId),
+}
+
+impl Cursor {
+    fn run(self) -> RunId {
+        match self {
+            Self::Below(run) | Self::Above(run) => run,
+        }
+    }
+}
+
+/// A query for restores.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RestoreQuery {
+    /// Which restores.
+    pub filter: RestoreFilter,
+    /// Why somebody came, which says nothing about which restores are listed.
+    pub came_for: Option<PostureReason>,
+    /// Only restores below this one, where the page before ended.
+    pub below: Option<RestoreId>,
+    /// At most so many restores.
     pub limit: Option<u32>,
 }
 
@@ -206,7 +240,9 @@ impl QueryParameters for RunQuery {
         "orphaned",
         "older_than",
         "younger_than",
+        "order",
         "below",
+        "above",
         "limit",
     ];
 
@@ -224,10 +260,89 @@ impl QueryParameters for RunQuery {
             "orphaned" => self.orphaned = flag(name, value)?,
             "older_than" => self.older_than = age(name, value)?,
             "younger_than" => self.younger_than = age(name, value)?,
-            "below" => self.below = id(name, value)?.map(RunId),
+            "order" => {
+                let known = |text: &str| match text {
+                    "newest" => Some(false),
+                    "oldest" => Some(true),
+                    _ => None,
+                };
+                self.oldest_first =
+                    read(name, value, "newest or oldest", known)?.unwrap_or_default();
+            }
+            "below" | "above" => {
+                let found = id(name, value)?.map(RunId);
+                if found.is_some() && self.cursor.is_some() {
+                    return Err(QueryError::Twice {
+                        name: "below or above",
+                    });
+                }
+                let cursor = if name == "below" {
+                    Cursor::Below
+                } else {
+                    Cursor::Above
+                };
+                self.cursor = self.cursor.or(found.map(cursor));
+            }
             _ => self.limit = read(name, value, "a number from 1 to 200", limit)?,
         }
         Ok(())
+    }
+}
+
+impl QueryParameters for RestoreQuery {
+    const NAMES: &'static [&'static str] = &[
+        "workspace",
+        "environment",
+        "kind",
+        "recovery_posture_reason",
+        "below",
+        "limit",
+    ];
+
+    fn set(&mut self, name: &'static str, value: Option<&str>) -> Result<(), QueryError> {
+        let filter = &mut self.filter;
+        match name {
+            "workspace" => filter.workspace = id(name, value)?.map(WorkspaceId),
+            "environment" => filter.environment = id(name, value)?.map(EnvironmentId),
+            "kind" => {
+                let known = |text: &str| RestoreKind::ALL.into_iter().find(|it| it.word() == text);
+                filter.kind = read(name, value, "executed, preparing or without_run", known)?;
+            }
+            "recovery_posture_reason" => {
+                let known =
+                    |text: &str| PostureReason::ALL.into_iter().find(|it| it.word() == text);
+                self.came_for = read(name, value, "a reason of a recovery posture", known)?;
+            }
+            "below" => self.below = id(name, value)?.map(RestoreId),
+            _ => self.limit = read(name, value, "a number from 1 to 200", limit)?,
+        }
+        Ok(())
+    }
+}
+
+impl RestoreQuery {
+    /// The query as the text behind the question mark: from the restore `below` on, or from the top of the list.
+    pub fn text(&self, below: Option<RestoreId>) -> String {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [
+            ("workspace", self.filter.workspace.map(|id| id.to_string())),
+            (
+                "environment",
+                self.filter.environment.map(|id| id.to_string()),
+            ),
+            ("kind", self.filter.kind.map(|it| it.word().to_owned())),
+            (
+                "recovery_posture_reason",
+                self.came_for.map(|it| it.word().to_owned()),
+            ),
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("below", below.map(|below| below.to_string())),
+        ] {
+            if let Some(value) = value {
+                text.append_pair(name, &value);
+            }
+        }
+        text.finish()
     }
 }
 
@@ -275,12 +390,40 @@ impl RunQuery {
             orphaned: self.orphaned,
             created_from: self.younger_than.map(before),
             created_before: self.older_than.map(before),
-            upwards: false,
+            upwards: self.is_upwards(),
         }
     }
 
-    /// The query as the text behind the question mark: from the run `below` on, or from the top of the list.
-    pub fn text(&self, below: Option<RunId>) -> String {
+    /// Whether the page is read from the lowest id on.
+    fn is_upwards(&self) -> bool {
+        match self.cursor {
+            Some(Cursor::Above(_)) => true,
+            Some(Cursor::Below(_)) => false,
+            None => self.oldest_first,
+        }
+    }
+
+    /// Whether the page is read against the order in which it is shown: it leads back.
+    pub(super) fn is_backwards(&self) -> bool {
+        self.is_upwards() != self.oldest_first
+    }
+
+    /// The run that the page begins beside.
+    pub(super) fn from(&self) -> Option<RunId> {
+        self.cursor.map(Cursor::run)
+    }
+
+    /// Where the list goes on behind this run, or before it.
+    pub(super) fn beside(&self, run: RunId, is_back: bool) -> Cursor {
+        if self.oldest_first == is_back {
+            Cursor::Below(run)
+        } else {
+            Cursor::Above(run)
+        }
+    }
+
+    /// The query as the text behind the question mark: from a run on, or from the beginning of the list.
+    pub fn text(&self, cursor: Option<Cursor>) -> String {
         let mut text = form_urlencoded::Serializer::new(String::new());
         for (name, value) in self.pairs() {
             text.append_pair(name, &value);
@@ -288,8 +431,27 @@ impl RunQuery {
         if let Some(limit) = self.limit {
             text.append_pair("limit", &limit.to_string());
         }
-        if let Some(below) = below {
-            text.append_pair("below", &below.to_string());
+        match cursor {
+            Some(Cursor::Below(run)) => drop(text.append_pair("below", &run.to_string())),
+            Some(Cursor::Above(run)) => drop(text.append_pair("above", &run.to_string())),
+            None => {}
+        }
+        text.finish()
+    }
+
+    /// Whether the same part of the list is asked for, whatever narrows it further.
+    pub(super) fn is_part(&self, part: &Self) -> bool {
+        let of = |query: &Self| (query.unproven, query.undecided, query.outcome);
+        of(self) == of(part) && self.older_than == part.older_than
+    }
+
+    /// The same without one of its filters.
+    pub(super) fn without(&self, name: &str) -> String {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        for (other, value) in self.pairs() {
+            if other != name {
+                text.append_pair(other, &value);
+            }
         }
         text.finish()
     }
@@ -307,6 +469,7 @@ impl RunQuery {
             ("orphaned", self.orphaned.then(|| "true".to_owned())),
             ("older_than", self.older_than.map(age_text)),
             ("younger_than", self.younger_than.map(age_text)),
+            ("order", self.oldest_first.then(|| "oldest".to_owned())),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
@@ -391,13 +554,14 @@ mod tests {
     #[test]
     fn what_a_query_says_it_says_again() {
         let text = "workspace=1&environment=2&outcome=failed&reason=restore.items_mixed&state=failed\
-                    &undecided=true&unproven=true&orphaned=true&older_than=1h+30m&younger_than=7d&limit=10&below=99";
+                    &undecided=true&unproven=true&orphaned=true&older_than=1h+30m&younger_than=7d&order=oldest\
+                    &limit=10&below=99";
         let query = RunQuery::parse(text).unwrap();
         assert_eq!(query.older_than, Some(SignedDuration::from_mins(90)));
         assert_eq!(query.younger_than, Some(SignedDuration::from_hours(168)));
-        let again = RunQuery::parse(&query.text(query.below)).unwrap();
+        let again = RunQuery::parse(&query.text(query.cursor)).unwrap();
         assert_eq!(again, query);
-        assert_eq!(again.below, Some(RunId(99)));
+        assert_eq!(again.cursor, Some(Cursor::Below(RunId(99))));
         assert!(query.text(None).contains("younger_than=7d&"));
         let untouched = "workspace=&outcome=&below=";
         assert_eq!(
@@ -431,12 +595,26 @@ mod tests {
             "limit=0",
             "limit=201",
             "below=x",
+            "below=1&above=2",
+            "order=best",
             "%00=1",
         ];
         for text in refused {
             let error = RunQuery::parse(text).unwrap_err().to_string();
             assert!(!error.is_empty(), "{text}");
         }
+        for text in [
+            "kind=imported",
+            "recovery_posture_reason=fine",
+            "below=0",
+            "limit=0",
+            "state=failed",
+        ] {
+            assert!(RestoreQuery::parse(text).is_err(), "{text}");
+        }
+        let text =
+            "workspace=1&environment=2&kind=preparing&recovery_posture_reason=no_history&limit=5";
+        assert_eq!(RestoreQuery::parse(text).unwrap().text(None), text);
         for text in [
             "after=1",
             "after=1.2.3",

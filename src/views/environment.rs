@@ -11,11 +11,12 @@ use reconciler_jobs::reading::backup_health::{
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::posture::{Posture, PostureReason};
 use reconciler_jobs::restore_execute::Policy;
-use reconciler_jobs::restore_execute::facts::At;
+use reconciler_jobs::restore_execute::facts::{At, RestoreFacts};
+use reconciler_jobs::stamp::Stamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Moment, Named, Visibility};
+use super::{ActionLink, Moment, Named, Visibility};
 use crate::postures;
 use crate::storage::reader::{EnvironmentSeen, Latest, OpenRuns};
 
@@ -43,20 +44,30 @@ pub struct PostureShown {
     pub state: Posture,
     /// The heading that pages show.
     pub headline: &'static str,
+    /// The same in a word or two.
+    pub label: &'static str,
     /// Why it is what it is.
     pub reason: PostureReason,
     /// What the heading means, in one sentence.
     pub summary: &'static str,
     /// What to do next.
     pub next_action: &'static str,
+    /// The same with where it is done.
+    pub action: ActionLink,
+    /// The restores of the environment, with the reason why somebody comes to look at them.
+    pub restores: String,
     /// What it does not prove.
     pub claim_boundary: &'static str,
+    /// The same for programs.
+    pub claim_boundary_id: &'static str,
     /// How urgent it looks.
     pub tone: Tone,
     /// The restore that decided, and its run.
     pub latest_restore: Option<RestoreId>,
     /// The run of that restore.
     pub latest_run: Option<RunId>,
+    /// When that restore ended, or started where no end is noted, or was created.
+    pub executed_at: Option<Moment>,
 }
 
 /// What backup inputs say.
@@ -74,8 +85,14 @@ pub struct BackupShown {
     pub further: Vec<&'static str>,
     /// What to do next.
     pub next_action: &'static str,
+    /// The same with where it is done.
+    pub primary_action_target: ActionLink,
+    /// Whether a surface may speak well of these inputs, and of nothing else.
+    pub healthy_claim_allowed: bool,
     /// What it does not prove.
     pub claim_boundary: &'static str,
+    /// The same for programs.
+    pub claim_boundary_id: &'static str,
     /// How urgent it looks.
     pub tone: Tone,
     /// The set that was judged.
@@ -133,7 +150,7 @@ impl EnvironmentShown {
                 id: row.environment,
                 name: row.name.clone(),
             },
-            posture: PostureShown::new(row.latest.as_ref(), as_of, judging),
+            posture: PostureShown::new(row.environment, row.latest.as_ref(), as_of, judging),
             backup: BackupShown::new(row.backup.as_ref(), as_of, judging.backup),
             undecided: UndecidedShown::new(row.open, as_of, judging.freshness),
             unproven_successes: row.unproven.runs,
@@ -144,7 +161,12 @@ impl EnvironmentShown {
 
 impl PostureShown {
     /// From the latest executed restore.
-    pub fn new(latest: Option<&Latest>, as_of: Timestamp, judging: Judging<'_>) -> Self {
+    pub fn new(
+        environment: EnvironmentId,
+        latest: Option<&Latest>,
+        as_of: Timestamp,
+        judging: Judging<'_>,
+    ) -> Self {
         let at = At {
             as_of,
             policy: judging.policy,
@@ -152,23 +174,44 @@ impl PostureShown {
         let found = postures::posture(latest, at, judging.visibility.evidence);
         let state = found.posture();
         let run = latest.and_then(|(_, run, ..)| run.as_ref());
+        let decided = latest
+            .filter(|_| found.latest.is_some())
+            .map(|latest| &latest.0);
+        let latest_moment = |restore: &RestoreFacts| {
+            let moments = [restore.completed_at, restore.started_at, restore.created_at];
+            moments.into_iter().find_map(Stamp::moment)
+        };
+        let run = run.filter(|_| found.latest.is_some()).map(|run| run.id);
+        let exact = run.map(|run| format!("/runs/{run}"));
+        let exact = exact.or_else(|| Some(format!("/restores/{}", found.latest?)));
+        let reason = found.reason.word();
+        let restores =
+            format!("/restores?environment={environment}&recovery_posture_reason={reason}");
         Self {
             state,
             headline: state.headline(),
+            label: state.label(),
             reason: found.reason,
             summary: found.summary(),
             next_action: found.next_action(),
+            action: ActionLink {
+                label: found.next_action(),
+                disabled: false,
+                helper_text: if exact.is_some() {
+                    "Opens the latest restore, or the operation that executed it."
+                } else {
+                    "Opens the restores of this environment."
+                },
+                url: exact.or_else(|| Some(restores.clone())),
+            },
+            restores,
             claim_boundary: state.claim_boundary(),
+            claim_boundary_id: state.claim_boundary_id(),
             tone: found.tone(),
             latest_restore: found.latest,
-            latest_run: run.filter(|_| found.latest.is_some()).map(|run| run.id),
+            latest_run: run,
+            executed_at: decided.and_then(latest_moment).map(Moment),
         }
-    }
-
-    /// The page that leads on.
-    pub fn href(&self) -> Option<String> {
-        let run = self.latest_run.map(|run| format!("/runs/{run}"));
-        run.or_else(|| Some(format!("/restores/{}", self.latest_restore?)))
     }
 }
 
@@ -187,7 +230,15 @@ impl BackupShown {
             summary: read.finding.summary(),
             further: read.further.iter().map(|it| it.summary()).collect(),
             next_action: read.finding.next_action(),
+            primary_action_target: ActionLink {
+                label: read.finding.next_action(),
+                url: None,
+                disabled: true,
+                helper_text: "Backup sets are opened in the platform.",
+            },
+            healthy_claim_allowed: read.health.healthy_claim_allowed(),
             claim_boundary: read.health.claim_boundary(),
+            claim_boundary_id: read.health.claim_boundary_id(),
             tone: read.health.tone(),
             set: set.map(|set| BackupSetShown {
                 id: set.id,

@@ -15,12 +15,14 @@
 
 pub mod environment;
 pub mod explain;
+pub mod failure;
 pub mod mix;
 pub mod moment;
 pub mod opinion;
 pub mod overview;
 pub mod queue;
 pub mod restore;
+pub mod restores;
 pub mod run;
 pub mod runs;
 pub mod state;
@@ -76,6 +78,19 @@ pub struct Step {
     pub label: &'static str,
     /// The page of this console that it leads to; none where it is done elsewhere.
     pub href: Option<String>,
+}
+
+/// Something to do, as other consoles draw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ActionLink {
+    /// The text of the link.
+    pub label: &'static str,
+    /// The page of this console that it leads to; none where it is done elsewhere.
+    pub url: Option<String>,
+    /// Whether it cannot be followed here.
+    pub disabled: bool,
+    /// Where it leads, or why it does not.
+    pub helper_text: &'static str,
 }
 
 /// What a viewer may see of a run beside its row and its verdict.

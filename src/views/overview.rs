@@ -134,14 +134,18 @@ impl Overview {
     pub fn modes_said(&self) -> Option<String> {
         let of = |it: &WorkersInMode| format!("{} in mode {}", it.workers, it.mode);
         let Some(workers) = &self.workers else {
-            let unknown = "The modes of workers are not known: this console may not read reconciler.judges.";
+            let unknown =
+                "The modes of workers are not known: this console may not read reconciler.judges.";
             return Some(unknown.to_owned());
         };
         if workers.iter().all(|it| it.mode == SettlingMode::Act.word()) {
             return None;
         }
         let said: Vec<String> = workers.iter().map(of).collect();
-        Some(format!("Workers of the last half minute: {}.", said.join(", ")))
+        Some(format!(
+            "Workers of the last half minute: {}.",
+            said.join(", ")
+        ))
     }
 }
 

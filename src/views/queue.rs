@@ -1,5 +1,7 @@
 //! The queue and the sweeps: what waits, what is in trouble, who works.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::ReasonCode;
@@ -8,12 +10,12 @@ use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::status::SILENT_MAX;
-use super::verdict::{DecisionWord, RunFate, RunResult, Verdict};
+use super::status::{SILENT_MAX, process_of, processes};
+use super::verdict::{DecisionWord, Reason, RunFate, RunResult, Verdict};
 use super::{ClaimBoundary, Moment, stored_word};
 use crate::storage::reader::{
-    AttemptsOnRecord, JobOnRecord, JobState, QueueCount, QueueEntry, QueueListing, QueueStanding,
-    ShardJobs, SweepSeen, WatchOnRecord, WorkerSeen,
+    AttemptsOnRecord, JobOnRecord, JobState, OpenReason, QueueCount, QueueEntry, QueueListing,
+    QueueStanding, ShardJobs, SweepSeen, WatchOnRecord, WorkerSeen,
 };
 use crate::storage::{Pause, QueueState, Tally};
 
@@ -34,11 +36,32 @@ pub struct QueueView {
     pub entries: Vec<EntryLine>,
     /// How many entries there are beyond those.
     pub entries_omitted: u64,
-    /// Workers that were heard of lately.
+    /// Open runs by the reason why they are open, those that need somebody first.
+    pub open_reasons: Vec<OpenReasonLine>,
+    /// Processes of workers that were heard of lately, the one that was heard of last first.
     pub workers: Vec<WorkerLine>,
     /// What is paused, everything first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pauses: Vec<Pause>,
+}
+
+/// Open runs that are open for one reason, as they were looked at last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OpenReasonLine {
+    /// The code of the reason.
+    pub reason_code: String,
+    /// What that means; none where this version does not know it.
+    pub reason: Option<Reason>,
+    /// Whether it may last as it is until somebody does something.
+    pub needs_somebody: bool,
+    /// How many runs.
+    pub runs: u64,
+    /// When the oldest started, or was created.
+    pub oldest: Moment,
+    /// When the first of them is looked at again.
+    pub next_at: Moment,
+    /// The list of these runs.
+    pub href: String,
 }
 
 /// How many entries are in one state.
@@ -82,10 +105,10 @@ pub struct EntryLine {
 /// A worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WorkerLine {
-    /// The worker's name; none for a viewer who may not see all workspaces.
+    /// The process's name; none for a viewer who may not see all workspaces.
     pub name: Option<String>,
-    /// Which queue it serves.
-    pub queue: String,
+    /// Which queues it serves.
+    pub queues: Vec<String>,
     /// When it was last heard of.
     pub last_seen_at: Moment,
     /// Whether that was lately.
@@ -125,7 +148,12 @@ pub struct SweepLine {
 
 impl QueueView {
     /// From what was read. `sees_all` says whether the viewer may see every workspace.
-    pub fn new(listing: &QueueListing, workers: &[WorkerSeen], sees_all: bool) -> Self {
+    pub fn new(
+        listing: &QueueListing,
+        reasons: &[OpenReason],
+        workers: &[WorkerSeen],
+        sees_all: bool,
+    ) -> Self {
         let counts = listing.counts.iter().map(|count| StateLine {
             state: count.state,
             label: count.state.label(),
@@ -139,12 +167,29 @@ impl QueueView {
             sweep_jobs: sees_all.then_some(listing.shards),
             entries: listing.entries.iter().map(EntryLine::from).collect(),
             entries_omitted: listing.omitted(),
-            workers: workers
-                .iter()
-                .filter(|worker| listing.as_of.duration_since(worker.last_seen_at) < LISTED_FOR)
-                .map(|worker| WorkerLine::new(worker, listing.as_of, sees_all))
+            open_reasons: open_reasons(reasons),
+            workers: processes(workers)
+                .into_iter()
+                .filter(|(_, seen)| listing.as_of.duration_since(*seen) < LISTED_FOR)
+                .map(|(name, seen)| WorkerLine::new(name, seen, workers, listing.as_of, sees_all))
                 .collect(),
         }
+    }
+
+    /// What is in trouble, or in hand: all but what is deferred, which is listed by its reasons.
+    pub fn trouble(&self) -> impl Iterator<Item = &EntryLine> {
+        let entries = self.entries.iter();
+        entries.filter(|entry| entry.state != QueueState::Deferred)
+    }
+
+    /// How much of that is not listed.
+    pub fn trouble_omitted(&self) -> u64 {
+        let others = self
+            .counts
+            .iter()
+            .filter(|it| it.state != QueueState::Deferred);
+        let all: u64 = others.map(|it| it.entries).sum();
+        all.saturating_sub(self.trouble().count() as u64)
     }
 
     /// How many workers are alive.
@@ -177,13 +222,50 @@ impl From<&QueueEntry> for EntryLine {
     }
 }
 
+/// Why runs are open that nobody has to do anything about.
+const ENDS_BY_ITSELF: [ReasonCode; 5] = [
+    ReasonCode::InProgress,
+    ReasonCode::Settling,
+    ReasonCode::BlockedWaiting,
+    ReasonCode::PreviewOnly,
+    ReasonCode::NotExecuted,
+];
+
+fn open_reasons(reasons: &[OpenReason]) -> Vec<OpenReasonLine> {
+    let line = |found: &OpenReason| {
+        let reason = ReasonCode::parse(&found.reason);
+        OpenReasonLine {
+            reason_code: found.reason.clone(),
+            needs_somebody: reason.is_none_or(|reason| !ENDS_BY_ITSELF.contains(&reason)),
+            reason: reason.map(Reason::from),
+            runs: found.runs,
+            oldest: Moment(found.oldest),
+            next_at: Moment(found.next_at),
+            href: format!("/runs?undecided=true&reason={}", found.reason),
+        }
+    };
+    let mut lines: Vec<OpenReasonLine> = reasons.iter().map(line).collect();
+    lines.sort_by_key(|line| (!line.needs_somebody, line.oldest, line.reason_code.clone()));
+    lines
+}
+
 impl WorkerLine {
-    fn new(worker: &WorkerSeen, as_of: Timestamp, sees_all: bool) -> Self {
+    fn new(
+        process: &str,
+        last_seen_at: Timestamp,
+        workers: &[WorkerSeen],
+        as_of: Timestamp,
+        sees_all: bool,
+    ) -> Self {
+        let own = workers
+            .iter()
+            .filter(|worker| process_of(worker) == process);
+        let queues: BTreeSet<&str> = own.map(|worker| worker.queue.as_str()).collect();
         Self {
-            name: sees_all.then(|| worker.name.clone()),
-            queue: worker.queue.clone(),
-            last_seen_at: Moment(worker.last_seen_at),
-            is_alive: as_of.duration_since(worker.last_seen_at) < SILENT_MAX,
+            name: sees_all.then(|| process.to_owned()),
+            queues: queues.into_iter().map(str::to_owned).collect(),
+            last_seen_at: Moment(last_seen_at),
+            is_alive: as_of.duration_since(last_seen_at) < SILENT_MAX,
         }
     }
 }

@@ -7,7 +7,7 @@ use reconciler_jobs::reading::gates::{
     Gate, GateReading, GateReason, GateState, Gates, GroupCache, MappingSummary, PreparationFacts,
     RestoreScope,
 };
-use reconciler_jobs::reading::result_state::{NextAction, RestoreResult, ResultState};
+use reconciler_jobs::reading::result_state::{Claim, NextAction, RestoreResult, ResultState};
 use reconciler_jobs::reading::{Availability, SeenRestore};
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::{At, RestoreStatus};
@@ -16,7 +16,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::environment::{BackupShown, Judging};
-use super::run::{AttentionShown, Card, SummaryShown, attention_shown, labelled, summary, tone};
+use super::failure::FailureDetails;
+use super::run::{
+    AttentionShown, Card, SummaryShown, attention_shown, failure, labelled, summary, tone,
+};
 use super::state::{KnownRun, RunStateShown};
 use super::{Labelled, Moment, Named, Step, Visibility};
 use crate::config::{Linked, Links, addresses};
@@ -47,6 +50,13 @@ pub struct Preparation {
     pub is_at_first_step: bool,
     /// What to say first.
     pub card: Card,
+    /// What the contract says first of its result, also of one that was not executed.
+    pub contract: Card,
+    /// The most that may be claimed; none where nothing may.
+    pub claim: Option<&'static str>,
+    /// What is recorded of a failure; none where nothing says that something failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureDetails>,
     /// The state of its run; none where it has none.
     pub run_state: Option<RunStateShown>,
     /// The seven gates, in order.
@@ -138,6 +148,9 @@ impl Preparation {
                 judging.freshness,
             )
         });
+        let run = found.run.as_ref().map(|run| run.id);
+        let contract = result_card(&result, run, run_state.as_ref());
+        let is_reliable = run_state.as_ref().is_none_or(|it| it.state.is_reliable());
         let lines: Vec<_> = gates.iter().copied().map(GateLine::from).collect();
         Self {
             as_of: Moment(found.as_of),
@@ -155,14 +168,13 @@ impl Preparation {
             is_executed,
             is_at_first_step: found.restore.status == RestoreStatus::Draft,
             card: if is_executed {
-                result_card(
-                    &result,
-                    found.run.as_ref().map(|run| run.id),
-                    run_state.as_ref(),
-                )
+                contract.clone()
             } else {
                 gates_card(&gates, run_state.as_ref())
             },
+            contract,
+            claim: result.claim.filter(|_| is_reliable).map(Claim::label),
+            failure: failure(&seen, result.next_action == NextAction::ReviewFailure),
             run_state,
             compact: gates.compact(),
             next_gate: gates.next().copied().map(GateLine::from),
@@ -261,6 +273,10 @@ fn result_card(result: &RestoreResult, run: Option<RunId>, state: Option<&RunSta
     let recorded = state.filter(|state| state.is_below_succeeded);
     let (label, target) = match (recorded, result.next_action, run) {
         (Some(state), _, Some(run)) => (state.next_action, format!("/runs/{run}")),
+        (_, action @ (NextAction::ReviewPreview | NextAction::ContinuePreparation), _) => {
+            (action.label(), "#gates".to_owned())
+        }
+        (_, action @ NextAction::ReviewFailure, _) => (action.label(), "#failure".to_owned()),
         (_, action @ NextAction::ReviewProofGap, _) | (_, action, None) => {
             (action.label(), "#proof".to_owned())
         }

@@ -19,6 +19,7 @@ use reconciler_jobs::restore_execute::review::Standing;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::failure::FailureDetails;
 use super::opinion::{ClosedBy, OpinionShown};
 use super::state::{KnownRun, RunState, RunStateShown};
 use super::timeline::{Event, events};
@@ -61,6 +62,9 @@ pub struct RunDetail {
     pub summary: Option<SummaryShown>,
     /// What became of the items; none without a restore.
     pub items: Option<ItemsShown>,
+    /// What is recorded of a failure; none without a restore, or where nothing says that something failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureDetails>,
     /// Whether the result needs somebody; none without a restore.
     pub attention: Option<AttentionShown>,
     /// What happened, the earliest first.
@@ -213,6 +217,8 @@ pub struct AttentionShown {
     pub primary_cause_family: Cause,
     /// What it does not prove.
     pub recovery_claim_boundary: &'static str,
+    /// The same for programs.
+    pub recovery_claim_boundary_id: &'static str,
     /// How urgent it looks.
     pub tone: Tone,
 }
@@ -271,6 +277,7 @@ impl RunDetail {
         let standing = verdict.as_ref().map(|verdict| verdict.standing);
         let state = run_state(row, standing, visibility, limits);
         let is_reliable = state.state.is_reliable();
+        let leads_there = anchor(&state) == "#failure";
         Self {
             as_of: Moment(facts.as_of),
             run: facts.run.id,
@@ -292,6 +299,10 @@ impl RunDetail {
             legs: legs(&row.assessment, visibility),
             summary: result.map(|result| summary(result.summary)),
             items: seen.map(|seen| items(seen.restore)),
+            failure: seen.and_then(|seen| {
+                let leads = |it: RestoreResult| it.next_action == NextAction::ReviewFailure;
+                failure(&seen, leads_there || result.is_some_and(leads))
+            }),
             attention: seen
                 .as_ref()
                 .map(|seen| attention_shown(seen, &row.record, standing)),
@@ -395,7 +406,8 @@ fn anchor(state: &RunStateShown) -> &'static str {
         (RunState::UnprovenSuccess, _) => "#legs",
         (RunState::ClosedByPlatform, _) => "#verdict",
         (state, _) if !state.is_reliable() => "#verdict",
-        (_, Some(Chapter::Items)) | (RunState::Failed, Some(Chapter::Execution)) => "#items",
+        (RunState::Failed, Some(Chapter::Execution)) => "#failure",
+        (_, Some(Chapter::Items)) => "#items",
         (_, Some(Chapter::Evidence | Chapter::Proof)) => "#evidence",
         (_, Some(Chapter::Execution)) => "#timeline",
         _ => "#legs",
@@ -461,9 +473,8 @@ fn target(action: NextAction, run: RunId, restore: RestoreId) -> String {
         NextAction::ViewProgress => "timeline",
         NextAction::OpenOperationProof => "operation-proof",
         NextAction::ReviewProofGap | NextAction::ReviewBlocker => "legs",
-        NextAction::ReviewItems | NextAction::ReviewFailure | NextAction::ReviewDiagnostics => {
-            "items"
-        }
+        NextAction::ReviewFailure => "failure",
+        NextAction::ReviewItems | NextAction::ReviewDiagnostics => "items",
     };
     format!("#{anchor}")
 }
@@ -566,6 +577,15 @@ fn items(restore: &RestoreFacts) -> ItemsShown {
     }
 }
 
+/// What is recorded of a failure, where a status, a blocker or a record says that there was one.
+pub(super) fn failure(seen: &SeenRestore<'_>, leads_here: bool) -> Option<FailureDetails> {
+    let run = seen.run;
+    let is_recorded = !seen.restore.failures.is_empty()
+        || !seen.restore.blockers.is_empty()
+        || run.is_some_and(|run| run.failures > 0 || !run.blockers.is_empty());
+    (leads_here || is_recorded).then(|| FailureDetails::of(seen.restore, run))
+}
+
 pub(super) fn attention_shown(
     seen: &SeenRestore<'_>,
     record: &RunOnRecord,
@@ -587,6 +607,7 @@ pub(super) fn attention_shown(
         primary_next_action: cause.next_action(),
         primary_cause_family: cause,
         recovery_claim_boundary: state.claim_boundary(),
+        recovery_claim_boundary_id: state.claim_boundary_id(),
         tone: cause.tone(),
     }
 }

@@ -15,13 +15,15 @@ use super::verdict::{Reason, RefusedVerdict};
 use super::{Labelled, Moment, Place, Visibility, stored_word};
 use crate::storage::reader::{RunListing, RunSeen};
 
-/// A part of the list, the highest ids first.
+/// A part of the list, the highest ids first unless the oldest are asked for first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RunList {
     /// The database's clock.
     pub as_of: Moment,
     /// The runs. There may be none although `next` leads on: looking through the list stops after a while.
     pub runs: Vec<RunLine>,
+    /// Asks for the part before; none at the beginning.
+    pub previous: Option<String>,
     /// Asks for the next part; none at the end.
     pub next: Option<String>,
 }
@@ -90,12 +92,12 @@ pub(crate) fn parse_state(text: &str) -> Option<ResultState> {
 }
 
 impl RunList {
-    /// From a page of runs; `next` is how to ask for the one below.
+    /// From a page of runs; `links` are how to ask for the one before and the next.
     pub fn new(
         page: &RunListing,
         visibility: Visibility,
         limits: &FreshnessThresholds,
-        next: impl Fn(RunId) -> String,
+        (previous, next): (Option<String>, Option<String>),
     ) -> Self {
         Self {
             as_of: Moment(page.as_of),
@@ -104,7 +106,8 @@ impl RunList {
                 .iter()
                 .map(|row| RunLine::new(row, visibility, limits))
                 .collect(),
-            next: page.below.map(next),
+            previous,
+            next,
         }
     }
 }

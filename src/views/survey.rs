@@ -14,15 +14,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::environment::{BackupShown, Judging, PostureShown, UndecidedShown};
-use super::{Named, gone};
+use super::{Moment, Named, gone};
 use crate::postures::Postures;
 use crate::storage::reader::{EnvironmentSeen, OrphanedRuns, Walked};
 
-/// How many lines are listed of what needs somebody.
-const LISTED_MAX: usize = 100;
-
-/// How many of the most urgent are shown at once.
-const MOST_URGENT: usize = 10;
+/// How many places of one cause are named; more than a large platform has of most.
+const PLACES_MAX: usize = 600;
 
 /// What needs somebody, in the order in which it is listed where it is as urgent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -41,21 +38,34 @@ pub enum NeedSubject {
     BackupHealth,
 }
 
-/// Something that needs somebody.
+/// One cause, with all places where it needs somebody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct AttentionLine {
+pub struct Need {
     /// How urgent it looks.
     pub tone: Tone,
     /// What needs somebody.
     pub subject: NeedSubject,
-    /// Which workspace.
-    pub workspace: Named<WorkspaceId>,
-    /// Which environment.
-    pub environment: Named<EnvironmentId>,
     /// What was found.
     pub summary: &'static str,
     /// What to do next.
     pub next_action: &'static str,
+    /// How many places there are.
+    pub places: u64,
+    /// Since when it is so in one of them, the longest; none where no moment is known.
+    pub oldest: Option<Moment>,
+    /// Places, the longest ago first, those without a moment last; at most 600.
+    pub listed: Vec<NeedPlace>,
+}
+
+/// A place that needs somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NeedPlace {
+    /// Which workspace.
+    pub workspace: Named<WorkspaceId>,
+    /// Which environment.
+    pub environment: Named<EnvironmentId>,
+    /// Since when, where a moment is known.
+    pub since: Option<Moment>,
     /// The page that leads on.
     pub href: String,
 }
@@ -63,47 +73,89 @@ pub struct AttentionLine {
 /// What needs somebody, of all environments that were gone through.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Needs {
-    /// The most urgent, the most urgent first; at most 100.
-    pub listed: Vec<AttentionLine>,
-    /// How many there are beside those.
-    pub unlisted: u64,
+    /// Each cause once, the most urgent first, then the one that began longest ago.
+    pub causes: Vec<Need>,
 }
 
 impl Needs {
-    /// The most urgent of them.
-    pub fn most_urgent(&self) -> &[AttentionLine] {
-        self.split().0
-    }
-
-    /// What is listed beside that.
-    pub fn less_urgent(&self) -> &[AttentionLine] {
-        self.split().1
-    }
-
-    /// How many there are beside the most urgent ones, listed or not.
-    pub fn further(&self) -> u64 {
-        self.less_urgent().len() as u64 + self.unlisted
-    }
-
-    fn split(&self) -> (&[AttentionLine], &[AttentionLine]) {
-        self.listed.split_at(self.listed.len().min(MOST_URGENT))
-    }
-
-    /// Leaves what is listed, and as much beside it.
-    fn add(&mut self, line: AttentionLine) {
-        self.listed.push(line);
-        if self.listed.len() >= 2 * LISTED_MAX {
-            self.cut();
+    /// Notes a place, beside what else is due to the same cause.
+    fn add(&mut self, cause: Need, place: NeedPlace) {
+        let known = |it: &Need| (it.subject, it.summary) == (cause.subject, cause.summary);
+        let at = self.causes.iter().position(known).unwrap_or_else(|| {
+            self.causes.push(cause);
+            self.causes.len() - 1
+        });
+        let Some(need) = self.causes.get_mut(at) else {
+            return;
+        };
+        need.places += 1;
+        need.oldest = need.oldest.into_iter().chain(place.since).min();
+        need.listed.push(place);
+        if need.listed.len() >= 2 * PLACES_MAX {
+            need.cut();
         }
     }
 
-    /// Keeps the most urgent lines; of equally urgent ones, those that were found first.
+    fn ended(&mut self) {
+        self.causes.iter_mut().for_each(Need::cut);
+        self.causes.sort_by_key(|it| {
+            (
+                Reverse(it.tone.urgency()),
+                it.oldest.is_none(),
+                it.oldest,
+                it.subject,
+            )
+        });
+    }
+
+    /// How many places there are, each as often as it has a cause.
+    pub fn places(&self) -> u64 {
+        self.causes.iter().map(|it| it.places).sum()
+    }
+}
+
+impl Need {
+    fn new(
+        tone: Tone,
+        subject: NeedSubject,
+        summary: &'static str,
+        next_action: &'static str,
+    ) -> Self {
+        Self {
+            tone,
+            subject,
+            summary,
+            next_action,
+            places: 0,
+            oldest: None,
+            listed: Vec::new(),
+        }
+    }
+
+    /// Keeps the places where it is so for longest; of those that are alike, the first found.
     fn cut(&mut self) {
-        self.listed
-            .sort_by_key(|line| (Reverse(line.tone.urgency()), line.subject));
-        let left_out = self.listed.len().saturating_sub(LISTED_MAX);
-        self.unlisted += left_out as u64;
-        self.listed.truncate(LISTED_MAX);
+        self.listed.sort_by_key(|it| (it.since.is_none(), it.since));
+        self.listed.truncate(PLACES_MAX);
+    }
+
+    /// Where the next action leads: to the place where it is so for longest.
+    pub fn href(&self) -> &str {
+        self.first().map_or("/", |place| &place.href)
+    }
+
+    /// The place where it is so for longest.
+    pub fn first(&self) -> Option<&NeedPlace> {
+        self.listed.first()
+    }
+
+    /// The places that are shown to whoever opens them.
+    pub fn others(&self) -> &[NeedPlace] {
+        self.listed.get(1..).unwrap_or_default()
+    }
+
+    /// How many places there are beside those that are named.
+    pub fn unlisted(&self) -> u64 {
+        self.places.saturating_sub(self.listed.len() as u64)
     }
 }
 
@@ -122,10 +174,30 @@ impl Survey {
     /// Judges environments, and keeps nothing of them but what was found.
     pub fn add(&mut self, passed: &[EnvironmentSeen], as_of: Timestamp, judging: Judging<'_>) {
         for environment in passed {
-            let posture = PostureShown::new(environment.latest.as_ref(), as_of, judging);
+            let posture = PostureShown::new(
+                environment.environment,
+                environment.latest.as_ref(),
+                as_of,
+                judging,
+            );
             self.postures.add(environment.workspace, posture.state);
-            for line in lines(environment, &posture, as_of, judging) {
-                self.needs.add(line);
+            for (cause, since, href) in needs(environment, &posture, as_of, judging) {
+                self.needs.add(
+                    cause,
+                    NeedPlace {
+                        workspace: Named {
+                            id: environment.workspace,
+                            name: environment.workspace_name.clone(),
+                        },
+                        environment: Named {
+                            id: environment.environment,
+                            name: environment.name.clone(),
+                        },
+                        // What is still to come has not lasted.
+                        since: since.filter(|at| *at <= as_of).map(Moment),
+                        href,
+                    },
+                );
             }
         }
     }
@@ -133,11 +205,15 @@ impl Survey {
     /// Adds open runs of environments that no walk passes, because they were deleted or moved.
     pub fn add_orphaned(&mut self, found: Vec<OrphanedRuns>) {
         let in_all = found.first().map_or(0, |first| first.environments);
-        self.needs.unlisted += in_all.saturating_sub(found.len() as u64);
+        let beside = in_all.saturating_sub(found.len() as u64);
         for orphaned in found {
-            self.needs.add(AttentionLine {
-                tone: Tone::Warning,
-                subject: NeedSubject::OrphanedRuns,
+            let cause = Need::new(
+                Tone::Warning,
+                NeedSubject::OrphanedRuns,
+                "Operations are open of an environment that was deleted, or moved to another workspace.",
+                "Open them, and find out what the platform still does there.",
+            );
+            let place = NeedPlace {
                 environment: Named {
                     id: orphaned.environment,
                     name: gone(orphaned.environment),
@@ -146,92 +222,86 @@ impl Survey {
                     id: orphaned.workspace,
                     name: orphaned.workspace_name,
                 },
-                summary: "Operations are open of an environment that was deleted, or moved to another workspace.",
-                next_action: "Open them, and find out what the platform still does there.",
+                since: None,
                 href: format!("/runs?workspace={}&orphaned=true", orphaned.workspace),
-            });
+            };
+            self.needs.add(cause, place);
+        }
+        let is_it = |it: &&mut Need| it.subject == NeedSubject::OrphanedRuns;
+        if let Some(need) = self.needs.causes.iter_mut().find(is_it) {
+            need.places += beside;
         }
     }
 
     /// What was found once the walk has come to its end.
     #[must_use]
     pub fn ended(mut self, walked: Walked) -> Self {
-        self.needs.cut();
+        self.needs.ended();
         self.as_of = walked.as_of;
         self.postures = self.postures.ended(walked);
         self
     }
 }
 
-/// What needs somebody in an environment.
-fn lines(
+/// What needs somebody in an environment: why, since when, and where that is looked at.
+fn needs(
     passed: &EnvironmentSeen,
     posture: &PostureShown,
     as_of: Timestamp,
     judging: Judging<'_>,
-) -> impl Iterator<Item = AttentionLine> {
-    let line = |subject, tone, summary, next_action, href| AttentionLine {
-        tone,
-        subject,
-        workspace: Named {
-            id: passed.workspace,
-            name: passed.workspace_name.clone(),
-        },
-        environment: Named {
-            id: passed.environment,
-            name: passed.name.clone(),
-        },
-        summary,
-        next_action,
-        href,
-    };
+) -> impl Iterator<Item = (Need, Option<Timestamp>, String)> {
     let list = format!("/runs?environment={}", passed.environment);
     let unproven = (passed.unproven.runs > 0).then(|| {
-        line(
-            NeedSubject::UnprovenSuccesses,
+        let cause = Need::new(
             Tone::Danger,
+            NeedSubject::UnprovenSuccesses,
             "Runs say that they succeeded, and that is not proven.",
             "Compare what they say with the proof.",
+        );
+        (
+            cause,
+            passed.unproven.oldest,
             format!("{list}&unproven=true"),
         )
     });
     let weakened = (posture.state == Posture::Weakened).then(|| {
-        line(
-            NeedSubject::RecoveryPosture,
-            posture.tone,
-            posture.summary,
-            posture.next_action,
-            posture.href().unwrap_or_else(|| list.clone()),
+        let (summary, next_action) = (posture.summary, posture.next_action);
+        let subject = NeedSubject::RecoveryPosture;
+        let cause = Need::new(posture.tone, subject, summary, next_action);
+        let since = posture.executed_at.map(|at| at.0);
+        (
+            cause,
+            since,
+            posture.action.url.clone().unwrap_or_else(|| list.clone()),
         )
     });
     let undecided = UndecidedShown::new(passed.open, as_of, judging.freshness);
     let overdue = undecided.is_overdue.then(|| {
-        line(
-            NeedSubject::UndecidedRuns,
+        let cause = Need::new(
             Tone::Warning,
+            NeedSubject::UndecidedRuns,
             "Operations have been open for longer than expected.",
             "Open the first undecided run.",
-            undecided.first.map_or_else(
-                || format!("{list}&undecided=true"),
-                |run| format!("/runs/{run}"),
-            ),
-        )
+        );
+        let href = undecided.first.map_or_else(
+            || format!("{list}&undecided=true"),
+            |run| format!("/runs/{run}"),
+        );
+        (cause, passed.open.oldest, href)
     });
     let backup = BackupShown::new(passed.backup.as_ref(), as_of, judging.backup);
     let inputs = (backup.state != BackupHealth::Healthy).then(|| {
-        line(
-            NeedSubject::BackupHealth,
-            backup.tone,
-            backup.summary,
-            backup.next_action,
-            card_of(passed.workspace, passed.environment),
-        )
+        let subject = NeedSubject::BackupHealth;
+        let cause = Need::new(backup.tone, subject, backup.summary, backup.next_action);
+        let since = backup.set.as_ref().and_then(|set| set.completed_at);
+        let row = row_of(passed.workspace, passed.environment);
+        (cause, since.map(|at| at.0), row)
     });
     [unproven, weakened, overdue, inputs].into_iter().flatten()
 }
 
 /// Where an environment stands first on the page of its workspace.
-fn card_of(workspace: WorkspaceId, environment: EnvironmentId) -> String {
+fn row_of(workspace: WorkspaceId, environment: EnvironmentId) -> String {
     // Nothing stands before the lowest id there can be, and no page is after none.
     let before = environment.0.saturating_sub(1);
     let after = if before > 0 {

@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 use crate::console::load::ConsoleState;
 use crate::console::query::LIMIT_MAX;
 use crate::storage::ACTION_REASON_CHARS_MAX;
+use crate::storage::reader::RestoreKind;
+use reconciler_jobs::reading::posture::PostureReason;
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
@@ -38,6 +40,8 @@ pub(super) enum Parameters {
     Runs,
     /// A workspace, and where to go on.
     Environments,
+    /// A place, a kind, and where to go on.
+    Restores,
 }
 
 /// The schema of an answer.
@@ -189,6 +193,32 @@ impl Parameters {
                 ),
                 parameter("older_than", "Created so long ago or longer", age()),
                 parameter("younger_than", "Created less long ago", age()),
+                parameter(
+                    "order",
+                    "Which come first",
+                    json!({ "type": "string", "enum": ["newest", "oldest"] }),
+                ),
+                parameter("below", "Where the page before ended", id()),
+                parameter(
+                    "above",
+                    "Where the page before ended; not beside `below`",
+                    id(),
+                ),
+                parameter(
+                    "limit",
+                    "How many",
+                    json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX }),
+                ),
+            ],
+            Self::Restores => vec![
+                parameter("workspace", "Of this workspace", id()),
+                parameter("environment", "Of this environment", id()),
+                parameter("kind", "Of this kind", of::<RestoreKind>(generator)),
+                parameter(
+                    "recovery_posture_reason",
+                    "Why somebody comes from a recovery posture; the answer explains it",
+                    of::<PostureReason>(generator),
+                ),
                 parameter("below", "Where the page before ended", id()),
                 parameter(
                     "limit",

@@ -1,10 +1,11 @@
-//! The list of runs for spreadsheets.
+//! Lists of runs and of restores for spreadsheets.
 
 use std::borrow::Cow;
 
 use crate::storage::reader::{is_invisible, is_joiner};
+use crate::views::restores::ListedRestore;
 use crate::views::runs::RunLine;
-use crate::views::stored_word;
+use crate::views::{Moment, stored_word};
 
 const COLUMNS: [&str; 18] = [
     "run",
@@ -27,12 +28,43 @@ const COLUMNS: [&str; 18] = [
     "state",
 ];
 
+const COLUMNS_OF_RESTORES: [&str; 16] = [
+    "restore",
+    "kind",
+    "workspace_id",
+    "workspace",
+    "environment_id",
+    "environment",
+    "status",
+    "is_dry_run",
+    "result",
+    "attention",
+    "cause",
+    "claim_boundary",
+    "run",
+    "run_state",
+    "executed_at",
+    "created_at",
+];
+
 /// A table with one row per run.
-pub(super) fn csv(runs: &[RunLine]) -> Result<Vec<u8>, csv::Error> {
+pub(super) fn runs(runs: &[RunLine]) -> Result<Vec<u8>, csv::Error> {
+    table(COLUMNS, runs.iter().map(row))
+}
+
+/// A table with one row per restore.
+pub(super) fn restores(restores: &[ListedRestore]) -> Result<Vec<u8>, csv::Error> {
+    table(COLUMNS_OF_RESTORES, restores.iter().map(row_of_restore))
+}
+
+fn table<const N: usize>(
+    columns: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> Result<Vec<u8>, csv::Error> {
     let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(COLUMNS)?;
-    for run in runs {
-        table.write_record(row(run).iter().map(|cell| inert(cell).into_owned()))?;
+    table.write_record(columns)?;
+    for row in rows {
+        table.write_record(row.iter().map(|cell| inert(cell).into_owned()))?;
     }
     table
         .into_inner()
@@ -74,6 +106,30 @@ fn row(run: &RunLine) -> [String; 18] {
                 .map(|it| it.word().to_owned()),
         ),
         stored_word(&run.state.state),
+    ]
+}
+
+fn row_of_restore(restore: &ListedRestore) -> [String; 16] {
+    let moment = |at: Option<Moment>| at.map_or_else(String::new, |at| at.rfc3339());
+    let environment = restore.place.environment.as_ref();
+    let state = restore.run_state.as_ref();
+    [
+        restore.restore.to_string(),
+        stored_word(&restore.kind.state),
+        restore.place.workspace.id.to_string(),
+        restore.place.workspace.name.clone(),
+        environment.map_or_else(String::new, |it| it.id.to_string()),
+        environment.map_or_else(String::new, |it| it.name.clone()),
+        stored_word(&restore.status),
+        restore.is_dry_run.to_string(),
+        stored_word(&restore.result.state),
+        stored_word(&restore.attention.state),
+        stored_word(&restore.attention.primary_cause_family),
+        restore.attention.recovery_claim_boundary_id.to_owned(),
+        restore.run.map_or_else(String::new, |run| run.to_string()),
+        state.map_or_else(String::new, |it| stored_word(&it.state)),
+        moment(restore.executed_at),
+        moment(restore.created_at),
     ]
 }
 

@@ -1,23 +1,38 @@
-//! The filters above the list of runs, filled in as they were asked for.
+//! What stands above the list of runs: its parts with their counts, the filters as they were asked for, and how to drop them.
 
-use std::borrow::Cow;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use reconciler_jobs::reading::result_state::ResultState;
+use reconciler_jobs::restore_execute::reason::Chapter;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use url::form_urlencoded;
 
 use super::words;
 use crate::console::query::RunQuery;
+use crate::storage::reader::{COUNTED_MAX, PlaceSeen, RunParts};
+use crate::views::moment::in_words;
 use crate::views::stored_word;
 
 /// The filters.
 pub struct Form {
+    pub(super) tabs: Vec<Tab>,
     pub(super) fields: Vec<Field>,
-    pub(super) undecided: bool,
-    pub(super) unproven: bool,
-    pub(super) orphaned: bool,
+    /// Filters that no field is for, by name: those of a part of the list.
+    pub(super) kept: Vec<(&'static str, String)>,
+    /// What is filtered for, each with the list that leaves it out.
+    pub(super) chips: Vec<(String, String)>,
     /// What is wrong with them.
     pub(super) error: Option<String>,
+}
+
+/// A part of the list.
+pub(super) struct Tab {
+    pub(super) label: String,
+    /// How many runs, and `+` where there are more.
+    pub(super) count: String,
+    pub(super) href: String,
+    pub(super) is_current: bool,
 }
 
 /// One filter.
@@ -25,9 +40,8 @@ pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
     pub(super) value: String,
-    pub(super) mode: &'static str,
-    /// What it can be; any text where there is no choice.
-    pub(super) choices: Vec<Choice>,
+    /// What it can be, below headings; any number where there is no choice.
+    pub(super) choices: Vec<(String, Vec<Choice>)>,
 }
 
 /// What a filter can be.
@@ -36,81 +50,229 @@ pub(super) struct Choice {
     pub(super) label: String,
 }
 
-impl From<&RunQuery> for Form {
-    fn from(query: &RunQuery) -> Self {
-        let given = query.pairs().into_iter();
-        Self::holding(given.map(|(name, value)| (name.into(), value.into())))
-    }
-}
-
 impl Form {
-    /// As it was sent, where it cannot be understood.
-    pub(super) fn refused(text: &str, error: String) -> Self {
-        Self {
-            error: Some(error),
-            ..Self::holding(form_urlencoded::parse(text.as_bytes()))
-        }
-    }
-
-    fn holding<'t>(given: impl Iterator<Item = (Cow<'t, str>, Cow<'t, str>)>) -> Self {
-        let given: Vec<_> = given.collect();
-        let is_set = |name: &str| {
-            given
-                .iter()
-                .any(|(it, value)| it == name && value == "true")
-        };
-        let field = |name: &'static str, label, mode, choices| {
+    /// From what was asked for, what was counted, and how long a run is open until that is too long.
+    pub fn new(query: &RunQuery, parts: &RunParts, too_long: SignedDuration) -> Self {
+        let given = query.pairs();
+        let fields = fields(parts, |name| {
             let found = given.iter().find(|(given, _)| *given == name);
-            Field {
-                name,
-                label,
-                value: found.map_or_else(String::new, |(_, value)| value.to_string()),
-                mode,
-                choices,
-            }
+            found.map_or_else(String::new, |(_, value)| value.clone())
+        });
+        let is_kept =
+            |(name, _): &&(&'static str, String)| fields.iter().all(|it| it.name != *name);
+        let chip = |(name, value): &(&'static str, String)| {
+            let field = fields.iter().find(|it| it.name == *name);
+            let shown = field.and_then(|field| field.shown(value));
+            let label = field.map_or_else(|| words::spaced(name), |it| it.label.to_owned());
+            let text = if value == "true" {
+                label
+            } else {
+                format!("{label}: {}", shown.unwrap_or(value))
+            };
+            (text, format!("/runs?{}", query.without(name)))
         };
         Self {
-            fields: vec![
-                field("workspace", "Workspace id", "numeric", Vec::new()),
-                field("environment", "Environment id", "numeric", Vec::new()),
-                field("state", "Restore result", "text", states()),
-                field("outcome", "Outcome on the run", "text", outcomes()),
-                field("reason", "Reason", "text", reasons()),
-                field("older_than", "Older than", "text", Vec::new()),
-                field("younger_than", "Younger than", "text", Vec::new()),
-            ],
-            undecided: is_set("undecided"),
-            unproven: is_set("unproven"),
-            orphaned: is_set("orphaned"),
+            tabs: tabs(query, parts, too_long),
+            kept: given.iter().filter(is_kept).cloned().collect(),
+            chips: given.iter().map(chip).collect(),
+            fields,
             error: None,
         }
     }
+
+    /// As it was sent, where it cannot be understood.
+    pub(super) fn refused(
+        text: &str,
+        error: String,
+        parts: &RunParts,
+        too_long: SignedDuration,
+    ) -> Self {
+        let given: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
+        let fields = fields(parts, |name| {
+            let found = given.iter().find(|(given, _)| given == name);
+            found.map_or_else(String::new, |(_, value)| value.to_string())
+        });
+        let mut tabs = tabs(&RunQuery::default(), parts, too_long);
+        for tab in &mut tabs {
+            tab.is_current = false;
+        }
+        Self {
+            tabs,
+            kept: Vec::new(),
+            chips: Vec::new(),
+            fields,
+            error: Some(error),
+        }
+    }
+
+    /// Whether the runs that were created first come first.
+    pub(super) fn is_oldest_first(&self) -> bool {
+        let order = self.fields.iter().find(|field| field.name == "order");
+        order.is_some_and(|order| !order.value.is_empty())
+    }
 }
 
-fn states() -> Vec<Choice> {
-    let choice = |state: ResultState| Choice {
-        value: stored_word(&state),
-        label: state.label().to_owned(),
-    };
-    ResultState::ALL.map(choice).into()
+impl Field {
+    fn shown(&self, value: &str) -> Option<&str> {
+        let mut all = self.choices.iter().flat_map(|(_, choices)| choices);
+        all.find(|it| it.value == value).map(|it| it.label.as_str())
+    }
 }
 
-fn outcomes() -> Vec<Choice> {
-    let decided = Outcome::ALL.map(|outcome| Choice {
-        value: outcome.name().to_owned(),
-        label: words::outcome_label(&outcome).to_owned(),
-    });
-    let pending = Choice {
-        value: "pending".to_owned(),
-        label: "pending".to_owned(),
+/// The filters that have a field, each with its value.
+fn fields(parts: &RunParts, value: impl Fn(&str) -> String) -> Vec<Field> {
+    let field = |name, label, mut choices: Vec<(String, Vec<Choice>)>| {
+        let value = value(name);
+        let is_known = |(_, all): &(String, Vec<Choice>)| all.iter().any(|it| it.value == value);
+        // What is asked for is never dropped by a form that does not know it.
+        if !value.is_empty() && !choices.is_empty() && !choices.iter().any(is_known) {
+            choices.push((String::new(), vec![choice(&value, &value)]));
+        }
+        Field {
+            name,
+            label,
+            value,
+            choices,
+        }
     };
-    decided.into_iter().chain([pending]).collect()
+    vec![
+        field("workspace", "Workspace", workspaces(&parts.places)),
+        field("environment", "Environment", environments(&parts.places)),
+        field("reason", "Reason", reasons()),
+        field(
+            "state",
+            "Restore result",
+            all(ResultState::ALL.map(|it| choice(&stored_word(&it), it.label()))),
+        ),
+        field("outcome", "Outcome on the run", outcomes()),
+        field("younger_than", "Created within", ages("the last ")),
+        field("older_than", "Created before", ages("over ")),
+        field("order", "Order", all([choice("oldest", "oldest first")])),
+    ]
 }
 
-fn reasons() -> Vec<Choice> {
-    let choice = |reason: &ReasonCode| Choice {
-        value: reason.code().to_owned(),
-        label: reason.code().to_owned(),
+/// The parts of the list, as a form asks for each of them alone.
+fn tabs(query: &RunQuery, parts: &RunParts, too_long: SignedDuration) -> Vec<Tab> {
+    use reconciler_jobs::restore_execute::facts::RunOutcome as Said;
+    let counts = parts.counts;
+    let plain = RunQuery::default;
+    let said = |outcome| RunQuery {
+        outcome: Some(outcome),
+        ..plain()
     };
-    ReasonCode::ALL.iter().map(choice).collect()
+    let open = RunQuery {
+        undecided: true,
+        ..plain()
+    };
+    let overdue = RunQuery {
+        older_than: Some(too_long),
+        ..open.clone()
+    };
+    let unproven = RunQuery {
+        unproven: true,
+        ..plain()
+    };
+    let is_open_cut = counts.undecided > u64::from(COUNTED_MAX);
+    let of = |label: &str, runs: u64, is_cut: bool, alone: RunQuery| {
+        let is_cut = is_cut || runs > u64::from(COUNTED_MAX);
+        let more = if is_cut { "+" } else { "" };
+        Tab {
+            label: label.to_owned(),
+            count: format!("{}{more}", words::grouped(runs.min(COUNTED_MAX.into()))),
+            href: format!("/runs?{}", alone.text(None))
+                .trim_end_matches('?')
+                .to_owned(),
+            is_current: query.is_part(&alone),
+        }
+    };
+    let is_cut = counts.is_cut();
+    let too_long = format!("Open over {}", in_words(too_long));
+    vec![
+        of("All", counts.runs, is_cut, plain()),
+        of("Unproven", counts.unproven, false, unproven),
+        of("Undecided", counts.undecided, false, open),
+        of(&too_long, counts.too_long, is_open_cut, overdue),
+        of("Failed", counts.failed, is_cut, said(Said::Failed)),
+        of("Blocked", counts.blocked, is_cut, said(Said::Blocked)),
+        of(
+            "Partly",
+            counts.partially_succeeded,
+            is_cut,
+            said(Said::PartiallySucceeded),
+        ),
+        of("Succeeded", counts.succeeded, is_cut, said(Said::Succeeded)),
+    ]
+}
+
+fn choice(value: &str, label: &str) -> Choice {
+    Choice {
+        value: value.to_owned(),
+        label: label.to_owned(),
+    }
+}
+
+/// Choices without headings.
+fn all(choices: impl IntoIterator<Item = Choice>) -> Vec<(String, Vec<Choice>)> {
+    vec![(String::new(), choices.into_iter().collect())]
+}
+
+fn workspaces(places: &[PlaceSeen]) -> Vec<(String, Vec<Choice>)> {
+    let mut found: Vec<Choice> = Vec::new();
+    for place in places {
+        let value = place.workspace.to_string();
+        if found.last().is_none_or(|last| last.value != value) {
+            found.push(choice(&value, &place.workspace_name));
+        }
+    }
+    if found.is_empty() {
+        Vec::new()
+    } else {
+        all(found)
+    }
+}
+
+fn environments(places: &[PlaceSeen]) -> Vec<(String, Vec<Choice>)> {
+    let mut found: Vec<(String, Vec<Choice>)> = Vec::new();
+    for place in places {
+        let named = choice(&place.environment.to_string(), &place.name);
+        match found.last_mut() {
+            Some((workspace, own)) if *workspace == place.workspace_name => own.push(named),
+            _ => found.push((place.workspace_name.clone(), vec![named])),
+        }
+    }
+    found
+}
+
+fn outcomes() -> Vec<(String, Vec<Choice>)> {
+    let decided =
+        Outcome::ALL.map(|outcome| choice(outcome.name(), words::outcome_label(&outcome)));
+    all(decided.into_iter().chain([choice("pending", "pending")]))
+}
+
+/// Each reason in a sentence, below the part of the proof that it is about.
+fn reasons() -> Vec<(String, Vec<Choice>)> {
+    let own = |chapter: Chapter| {
+        let own = ReasonCode::ALL
+            .iter()
+            .filter(move |reason| reason.chapter() == chapter);
+        let named = own.map(|reason| {
+            choice(
+                reason.code(),
+                &format!("{} ({})", reason.sentence(), reason.code()),
+            )
+        });
+        (chapter.title().to_owned(), named.collect::<Vec<_>>())
+    };
+    let mut all = Vec::from(Chapter::ALL.map(own));
+    all.retain(|(_, own)| !own.is_empty());
+    all
+}
+
+fn ages(before: &str) -> Vec<(String, Vec<Choice>)> {
+    let hours = [("1h", 1), ("1d", 24), ("7d", 7 * 24), ("30d", 30 * 24)];
+    let age = |(value, hours): (&str, u64)| {
+        let length = SignedDuration::try_from(Duration::from_hours(hours)).unwrap_or_default();
+        choice(value, &format!("{before}{}", in_words(length)))
+    };
+    all(hours.map(age))
 }

@@ -18,6 +18,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use jiff::tz::TimeZone;
 use reconciler_jobs::reading::Availability;
+use reconciler_jobs::reading::attention::Tone;
+use reconciler_jobs::reading::backup_health::BACKUP_CLAIM_BOUNDARY;
 use reconciler_jobs::reading::now::Change;
 use reconciler_jobs::restore_execute::reason::{CLAIM_BOUNDARY, Chapter};
 use reconciler_jobs::restore_execute::review::Standing;
@@ -26,14 +28,17 @@ use reconciler_jobs::restore_execute::{RULESET, ReasonCode};
 use super::access::Viewer;
 use super::load::{AppState, Hit};
 use super::problem::Problem;
+use super::query::RestoreQuery;
 use crate::clock;
 use crate::config::Capability;
 use crate::postures::Coverage;
+use crate::storage::reader::RestoreKind;
 use crate::views::Moment;
 use crate::views::explain::Explanation;
 use crate::views::overview::Overview;
 use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
+use crate::views::restores::RestoreList;
 use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
 use crate::views::status::ServiceStatus;
@@ -138,6 +143,8 @@ pub enum Menu {
     Overview,
     /// The list of runs, and single ones.
     Runs,
+    /// The list of restores, and single ones.
+    Restores,
     /// The queue and the sweeps.
     Queue,
     /// What reason codes mean.
@@ -237,6 +244,7 @@ impl Shell {
         [
             (Menu::Overview, "/", "Overview"),
             (Menu::Runs, "/runs", "Runs"),
+            (Menu::Restores, "/restores", "Restores"),
             (Menu::Queue, "/queue", "Queue and sweeps"),
             (Menu::Reasons, "/reasons", "Reasons"),
         ]
@@ -329,6 +337,40 @@ pub struct RunsPage<'a> {
     pub json: String,
 }
 
+/// The list of restores.
+#[derive(Template)]
+#[template(path = "restores.html", config = "src/console/askama.toml")]
+pub struct RestoresPage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+    /// What it shows.
+    pub answer: &'a RestoreList,
+    /// What was asked for.
+    pub query: &'a RestoreQuery,
+}
+
+impl RestoresPage<'_> {
+    /// The kinds of restores, each with where its list is, and whether that is shown.
+    fn tabs(&self) -> Vec<(&'static str, String, bool)> {
+        let all = [None].into_iter().chain(RestoreKind::ALL.map(Some));
+        let tab = |kind: Option<RestoreKind>| {
+            let mut query = RestoreQuery {
+                came_for: None,
+                ..*self.query
+            };
+            query.filter.kind = kind;
+            let label = kind.map_or("All", RestoreKind::label);
+            let href = format!("/restores?{}", query.text(None));
+            (
+                label,
+                href.trim_end_matches('?').to_owned(),
+                kind == self.query.filter.kind,
+            )
+        };
+        all.map(tab).collect()
+    }
+}
+
 /// The queue and the sweeps.
 #[derive(Template)]
 #[template(path = "queue.html", config = "src/console/askama.toml")]
@@ -379,11 +421,7 @@ pub(super) fn render_login_page(back: &str, has_failed: bool) -> String {
 }
 
 /// Has each page say whether the product works. A page whose status cannot be read says that.
-pub(super) async fn see_status(
-    State(console): AppState,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn see_status(State(console): AppState, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let is_page = !["/api/", "/assets/", "/metrics", "/login", "/logout"]
         .iter()

@@ -14,7 +14,7 @@ use reconciler_jobs::restore_execute::ReasonCode;
 
 use super::{
     EvidencePage, ExplainPage, FindPage, Form, Menu, OverviewPage, Page, QueuePage, ReasonPage,
-    ReasonsPage, Refresh, RestorePage, RunPage, RunsPage, Shell, download,
+    ReasonsPage, Refresh, RestorePage, RestoresPage, RunPage, RunsPage, Shell, download,
 };
 use crate::config::Capability;
 use crate::console::access::Viewer;
@@ -22,7 +22,7 @@ use crate::console::load::{AppState, ConsoleState};
 use crate::console::problem::{OwnPage, Problem};
 use crate::console::query::{
     EnvironmentQuery, FindQuery, FormQuery, PathId, Query, QueryError, QueryParameters as _,
-    RunQuery, field, trace_of,
+    RestoreQuery, RunQuery, field, trace_of,
 };
 use crate::storage::{Action, ActionVerb};
 use crate::views::moment::{Moment, in_words};
@@ -31,6 +31,7 @@ use crate::views::runs::RunList;
 type HtmlPage = Result<Response, Problem>;
 
 const RUNS: &str = "/runs";
+const RESTORES: &str = "/restores";
 
 /// After how many seconds a page looks again whose answer changes by itself.
 const REFRESH_SECONDS: u32 = 30;
@@ -55,6 +56,8 @@ pub(in crate::console) fn routes() -> Router<Arc<ConsoleState>> {
         .route("/runs/{run}/evidence", get(evidence))
         .route("/runs/{run}/explain", get(explain))
         .route("/runs/{run}/reconcile", post(reconcile))
+        .route(RESTORES, get(restores))
+        .route("/restores.csv", get(restores_csv))
         .route("/restores/{restore}", get(restore))
         .route("/queue", get(queue))
         .route("/find", get(find))
@@ -103,7 +106,7 @@ async fn overview(
 ) -> HtmlPage {
     let answer = &console.overview(&viewer, &query, "/").await?;
     let needs = &answer.needs_attention;
-    let title = match needs.listed.len() as u64 + needs.unlisted {
+    let title = match needs.places() {
         0 => "Overview: nothing needs attention".to_owned(),
         count => format!("Overview: {count} to look at"),
     };
@@ -119,13 +122,14 @@ async fn runs(State(console): AppState, viewer: Viewer, RawQuery(text): RawQuery
         Err(error) => return refuse_filters(&console, &viewer, &text, &error).await,
     };
     let answer = &console.runs(&viewer, &query, RUNS).await?;
+    let parts = console.run_parts(&viewer).await?;
     let text = query.text(None);
     let more = if answer.next.is_some() { "+" } else { "" };
     let title = format!("Runs: {}{more}", answer.runs.len());
     render(&RunsPage {
         shell: &shell(&console, &viewer, title, Some(Menu::Runs), answer.as_of),
         answer,
-        form: &Form::from(&query),
+        form: &Form::new(&query, &parts, console.too_long()),
         csv: format!("{RUNS}.csv?{text}"),
         json: format!("{RUNS}.json?{text}"),
     })
@@ -140,15 +144,17 @@ async fn refuse_filters(
 ) -> HtmlPage {
     viewer.require(Capability::RunsView)?;
     let as_of = Moment(console.now().await?);
+    let parts = console.run_parts(viewer).await?;
     let title = "Runs: the filters cannot be understood";
     let page = render(&RunsPage {
         shell: &shell(console, viewer, title, Some(Menu::Runs), as_of),
         answer: &RunList {
             as_of,
             runs: Vec::new(),
+            previous: None,
             next: None,
         },
-        form: &Form::refused(text, error.to_string()),
+        form: &Form::refused(text, error.to_string(), &parts, console.too_long()),
         csv: String::new(),
         json: String::new(),
     })?;
@@ -161,12 +167,12 @@ async fn csv(
     FormQuery(query): FormQuery<RunQuery>,
 ) -> Result<Response, Problem> {
     let list = console.all_runs(&viewer, &query, "/runs.csv").await?;
-    let body = download::csv(&list.runs).map_err(|error| {
+    let body = download::runs(&list.runs).map_err(|error| {
         tracing::error!(%error, "a table cannot be written");
         StatusCode::INTERNAL_SERVER_ERROR
     })?;
     let is_cut = list.next.is_some();
-    Ok(file("text/csv; charset=utf-8", "csv", is_cut, body))
+    Ok(file("text/csv; charset=utf-8", "runs", "csv", is_cut, body))
 }
 
 async fn json(
@@ -176,13 +182,25 @@ async fn json(
 ) -> Result<Response, Problem> {
     let list = console.all_runs(&viewer, &query, "/runs.json").await?;
     let body = serde_json::to_vec(&list).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
-    Ok(file("application/json", "json", list.next.is_some(), body))
+    Ok(file(
+        "application/json",
+        "runs",
+        "json",
+        list.next.is_some(),
+        body,
+    ))
 }
 
 /// A file to be kept. Its name says so where it does not hold the whole list.
-fn file(content_type: &'static str, ending: &str, is_cut: bool, body: Vec<u8>) -> Response {
+fn file(
+    content_type: &'static str,
+    name: &str,
+    ending: &str,
+    is_cut: bool,
+    body: Vec<u8>,
+) -> Response {
     let part = if is_cut { "-part" } else { "" };
-    let disposition = format!("attachment; filename=\"runs{part}.{ending}\"");
+    let disposition = format!("attachment; filename=\"{name}{part}.{ending}\"");
     let mut response = ([(header::CONTENT_TYPE, content_type)], body).into_response();
     if let Ok(disposition) = HeaderValue::try_from(disposition) {
         response
@@ -243,10 +261,50 @@ fn asked_at(viewer: &Viewer, as_of: Moment) -> Option<Moment> {
         .then_some(Moment(at))
 }
 
+async fn restores(
+    State(console): AppState,
+    viewer: Viewer,
+    FormQuery(query): FormQuery<RestoreQuery>,
+) -> HtmlPage {
+    let answer = &console.restores(&viewer, &query, RESTORES).await?;
+    let shell = &shell(
+        &console,
+        &viewer,
+        "Restores",
+        Some(Menu::Restores),
+        answer.as_of,
+    );
+    let query = &query;
+    render(&RestoresPage {
+        shell,
+        answer,
+        query,
+    })
+}
+
+async fn restores_csv(
+    State(console): AppState,
+    viewer: Viewer,
+    FormQuery(query): FormQuery<RestoreQuery>,
+) -> Result<Response, Problem> {
+    let list = console.all_restores(&viewer, &query).await?;
+    let body = download::restores(&list.restores).map_err(|error| {
+        tracing::error!(%error, "a table cannot be written");
+        StatusCode::INTERNAL_SERVER_ERROR
+    })?;
+    Ok(file(
+        "text/csv; charset=utf-8",
+        "restores",
+        "csv",
+        list.next.is_some(),
+        body,
+    ))
+}
+
 async fn restore(State(console): AppState, viewer: Viewer, PathId(restore): PathId) -> HtmlPage {
     let answer = &console.restore(&viewer, RestoreId(restore)).await?;
     let title = format!("{}: restore {restore}", answer.card.status);
-    let shell = &shell(&console, &viewer, title, None, answer.as_of);
+    let shell = &shell(&console, &viewer, title, Some(Menu::Restores), answer.as_of);
     render(&RestorePage { shell, answer })
 }
 

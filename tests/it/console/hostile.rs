@@ -15,10 +15,11 @@ use super::server::{Answer, Ask, CHIEF, GUEST, MEMBER, Server, connect, send_to}
 /// What there is to ask for, and what there might be; `{}` is an id.
 const PATHS: &str = "
     / /login /logout /assets/{} /runs /runs.csv /runs.json /runs/{} /runs/{}/evidence
-    /runs/{}/explain /runs/{}/reconcile /restores/{} /queue /queue/{}/retry /queue/{}/drop /api /api/v1/ /api/v1/openapi.json
-    /api/v1/runs /api/v1/runs/{} /api/v1/runs/{}/explain /api/v1/runs/{}/reconcile
+    /runs/{}/explain /runs/{}/reconcile /restores /restores.csv /restores/{} /queue /queue/{}/retry /queue/{}/drop /api /api/v1/
+    /api/v1/openapi.json /api/v1/runs /api/v1/runs/{} /api/v1/runs/{}/explain /api/v1/runs/{}/reconcile
     /find /find?q={} /reasons /reasons/{} /api/v1/queue/{}/retry /api/v1/queue/{}/drop
-    /api/v1/restores/{}/gates /api/v1/posture /api/v1/queue /api/v1/sweeps /nothing/{} /livez /readyz
+    /api/v1/restores /api/v1/restores/{}/gates /api/v1/posture /api/v1/status /api/v1/queue /api/v1/sweeps /nothing/{} /livez
+    /readyz
 ";
 
 /// Ids that are none, of what may be seen, and of what may not.
@@ -43,7 +44,8 @@ const QUERIES: &str = "
     ?older_than=438000h&younger_than=438000h ?younger_than=P1Y ?younger_than=%00 ?limit=0
     ?limit=-1 ?limit=99999999999 ?limit=1e9 ?undecided=maybe ?created_from=0000-00-00
     ?created_from=9999-12-31T23:59:60Z&created_before=-9999-01-01 ?format=csv
-    ?next=//evil.example ?next=%0d%0aset-cookie:%20a=b ?csrf=x ?% ?%zz=% ?a=b&a=b&a=b&=&&&=
+    ?kind=preparing ?kind=%00 ?kind=without_run&recovery_posture_reason=no_history
+    ?recovery_posture_reason=healthy ?next=//evil.example ?next=%0d%0aset-cookie:%20a=b ?csrf=x ?% ?%zz=% ?a=b&a=b&a=b&=&&&=
     ?__proto__=1 ?x#y
 ";
 
@@ -345,9 +347,11 @@ async fn what_lies_elsewhere_is_like_what_does_not_exist() {
             }
         }
         for query in ["workspace=2", "environment=2", "workspace=2&environment=2"] {
-            let table = |query: &str| ask("GET", format!("/runs.csv?{query}")).body;
-            assert_eq!(table(query), table(&query.replace('2', "9")), "{query}");
-            assert_eq!(table(query).lines().count(), 1, "the heading");
+            for list in ["/runs.csv", "/restores.csv"] {
+                let table = |query: &str| ask("GET", format!("{list}?{query}")).body;
+                assert_eq!(table(query), table(&query.replace('2', "9")), "{query}");
+                assert_eq!(table(query).lines().count(), 1, "the heading");
+            }
         }
         let deleted = ask("GET", format!("/restores/{}", id(OWN, DELETED)));
         assert_eq!(deleted.status, 404);
@@ -368,13 +372,18 @@ async fn nobody_is_counted_among_others() {
         };
         let weakened = each(&answer["workspaces"], "/postures/weakened");
         let needs = &answer["needs_attention"];
-        let mut whose = each(&needs["listed"], "/workspace/id");
+        let causes = needs["causes"].as_array().unwrap();
+        let places = causes
+            .iter()
+            .flat_map(|it| each(&it["listed"], "/workspace/id"));
+        let mut whose: Vec<i64> = places.collect();
+        let places: u64 = causes.iter().map(|it| it["places"].as_u64().unwrap()).sum();
+        let unlisted = places - whose.len() as u64;
         whose.sort_unstable();
         whose.dedup();
         assert_eq!(answer["covered"]["is_all"], true, "{answer}");
         let covered = answer["covered"]["environments"].as_u64();
-        let unlisted = needs["unlisted"].as_u64();
-        (covered.unwrap(), weakened, whose, unlisted.unwrap())
+        (covered.unwrap(), weakened, whose, unlisted)
     };
     for token in [GUEST, MEMBER] {
         for query in ["", "?workspace=1", "?after=1.1"] {
@@ -412,7 +421,7 @@ async fn what_nobody_else_sees_is_there() {
         };
         assert_eq!(answer.status, expected, "{path}: {answer:?}");
     }
-    for path in "/ /runs /runs.csv /runs.json /api/v1/runs /api/v1/posture".split(' ') {
+    for path in "/ /runs /runs.csv /runs.json /restores /restores.csv /api/v1/runs /api/v1/restores /api/v1/posture".split(' ') {
         let answer = server.get(path, CHIEF);
         assert!(answer.body.contains(MARKER), "{path}: {answer:?}");
         let answer = server.get(path, MEMBER);

@@ -9,6 +9,7 @@ mod pages;
 mod platform;
 mod program;
 mod replaced;
+mod restores;
 mod role;
 pub(crate) mod server;
 mod standby;

@@ -48,7 +48,8 @@ async fn a_console_needs_no_more_than_the_manual_grants() {
     let restore = rows_of([Case::proven(1)]).restores[0].id;
     let paths = format!(
         "/ /runs /runs?reason=restore.proof_complete /runs?undecided=true /runs?state=completed_with_evidence \
-         /runs/1 /runs/1/evidence /runs/1/explain /restores/{restore} /queue /runs.csv"
+         /runs/1 /runs/1/evidence /runs/1/explain /restores/{restore} /restores /queue /runs.csv \
+         /api/v1/status"
     );
     for path in paths.split(' ') {
         let answer = serving.ask(&Ask::get(path).bearer(CHIEF));

@@ -18,7 +18,7 @@ use super::mask::{mask, without_between};
 use crate::support::process::program;
 
 /// Answers that are kept as they are, one of each kind.
-const WHOLE: [&str; 12] = [
+const WHOLE: [&str; 13] = [
     "/api/v1/",
     "/api/v1/queue",
     "/api/v1/runs?limit=3",
@@ -27,6 +27,7 @@ const WHOLE: [&str; 12] = [
     "/api/v1/runs/1003",
     "/api/v1/sweeps",
     "/api/v1/posture?workspace=11&limit=2",
+    "/api/v1/restores?limit=2&kind=executed",
     "/api/v1/restores/70029/gates",
     "/api/v1/restores/999/gates",
     "/api/v1/runs?outcom=failed",
@@ -65,7 +66,7 @@ impl Serving {
         };
         // The first page says so once the demonstration's worker has shown itself.
         let since = Stopwatch::start();
-        while !serving.get("/")[2].contains("1 worker, seen") {
+        while !serving.get("/")[2].contains(">1 worker<") {
             assert!(since.elapsed() < WORKER_WITHIN, "no worker shows itself");
         }
         serving

@@ -6,15 +6,17 @@ use jiff::SignedDuration;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
-use reconciler_jobs::restore_execute::Outcome;
 use reconciler_jobs::restore_execute::facts::{
     EvidenceFacts, RestoreFacts, RestoreStatus, RunOutcome,
 };
+use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
+use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::RunQuery;
 use restore_reconciler::internals::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
 use restore_reconciler::internals::storage::reader::{
-    EnvironmentPage, EnvironmentSeen, OpenRuns, OrphanedRuns, QueueCount, QueueEntry, QueueListing,
-    RunListing, RunOnRecord, ShardJobs, SweepSeen, UnprovenRuns, Walked, WorkerSeen,
+    EnvironmentPage, EnvironmentSeen, OpenReason, OpenRuns, OrphanedRuns, PlaceSeen, QueueCount,
+    QueueEntry, QueueListing, RunCounts, RunListing, RunOnRecord, RunParts, ShardJobs, SweepSeen,
+    UnprovenRuns, Walked, WorkerSeen,
 };
 use restore_reconciler::internals::storage::{Pause, QueueState, Tally};
 use restore_reconciler::internals::views::Visibility;
@@ -28,12 +30,30 @@ use super::{judging, shell, text};
 
 fn runs(page: &RunListing, query: &RunQuery) -> String {
     let visibility = Visibility { evidence: true };
-    let next = |below| format!("/runs?{}", query.text(Some(below)));
-    let answer = RunList::new(page, visibility, &FreshnessThresholds::default(), next);
+    let next = page.below.map(|below| format!("/runs?below={below}"));
+    let links = (Some("/runs?above=9000".to_owned()), next);
+    let answer = RunList::new(page, visibility, &FreshnessThresholds::default(), links);
+    let place = |workspace, environment| PlaceSeen {
+        workspace: WorkspaceId(workspace),
+        workspace_name: format!("Workspace {workspace}"),
+        environment: EnvironmentId(environment),
+        name: format!("Environment {environment}"),
+    };
+    let parts = RunParts {
+        counts: RunCounts {
+            runs: 5_001,
+            failed: 776,
+            undecided: 3_559,
+            too_long: 3_040,
+            unproven: 2,
+            ..RunCounts::default()
+        },
+        places: vec![place(1, 11), place(1, 12), place(2, 21)],
+    };
     text(&RunsPage {
         shell: &shell("Runs"),
         answer: &answer,
-        form: &Form::from(query),
+        form: &Form::new(query, &parts, SignedDuration::from_hours(1)),
         csv: "/runs.csv".to_owned(),
         json: "/runs.json".to_owned(),
     })
@@ -52,6 +72,8 @@ fn runs_with_filters_and_without_any_run() {
         below: Some(RunId(4000)),
     };
     let query = RunQuery {
+        workspace: Some(WorkspaceId(2)),
+        environment: Some(EnvironmentId(77)),
         outcome: Some(RunOutcome::Failed),
         older_than: Some(SignedDuration::from_mins(90)),
         undecided: true,
@@ -136,7 +158,7 @@ fn row_of(first: i64, number: i64, latest: Option<&RestoreFacts>) -> Vec<Environ
 }
 
 #[test]
-fn whole_workspaces_are_counted_and_the_most_urgent_is_listed_wherever_it_stands() {
+fn whole_workspaces_are_counted_and_what_is_wrong_is_named_wherever_it_stands() {
     let failed = RestoreFacts {
         status: RestoreStatus::Failed,
         ..restore()
@@ -147,22 +169,82 @@ fn whole_workspaces_are_counted_and_the_most_urgent_is_listed_wherever_it_stands
     let shown = overview_beside(page.clone(), &all, None);
     assert!(shown.contains("The latest restore failed"), "{shown}");
     assert!(shown.contains("Contoso / Branch 2000"), "{shown}");
+    assert!(shown.contains("1 kind of trouble, 1 place."), "{shown}");
     assert!(shown.contains("Of its 1,301 environments:"), "{shown}");
     assert!(shown.contains("Weakened\n1\n"), "{shown}");
-    assert!(!shown.contains("first"), "{shown}");
+    assert!(!shown.contains("first "), "{shown}");
 
-    // More than are listed.
-    let mut all = row_of(11, 1, Some(&restore()));
-    for seen in &mut all {
-        seen.backup = None;
-    }
-    all.extend(row_of(2_000, 1_111, Some(&failed)));
+    // More than are named.
+    all.extend(row_of(3_000, 1_111, Some(&failed)));
     let shown = overview_beside(page, &all, None);
-    let (urgent, less) = shown.split_once("90 more, of 1,102").expect(&shown);
-    assert_eq!(urgent.matches("Branch 2").count(), 10, "{shown}");
-    assert_eq!(less.matches("Branch 2").count(), 90, "{shown}");
-    let unlisted = "1,012 that are no more urgent are not listed.";
-    assert!(less.contains(unlisted), "{shown}");
+    assert!(shown.contains("599 more\n"), "{shown}");
+    assert!(
+        shown.contains("And 512 where it is so for no longer."),
+        "{shown}"
+    );
+}
+
+/// Ten times as many as anybody reads, and each is named below its cause, the causes in a few lines.
+#[test]
+fn of_520_environments_in_every_kind_of_trouble_none_goes_unlisted() {
+    let hours = |age: i64| now() - SignedDuration::from_hours(age);
+    let mut all = row_of(11, 520, Some(&restore()));
+    for (place, seen) in (0..).zip(&mut all) {
+        let latest = &mut seen.latest.as_mut().unwrap().0;
+        let age = i64::from(place);
+        latest.completed_at = Stamp::At(hours(age + 1));
+        match place % 5 {
+            0 => latest.status = RestoreStatus::Failed,
+            1 => latest.items.items.skipped = 1,
+            2 => seen.backup = None,
+            3 => {
+                seen.open = OpenRuns {
+                    runs: 1,
+                    not_executed: 0,
+                    oldest: Some(hours(age + 2)),
+                    first: Some(RunId(4711)),
+                };
+            }
+            _ => {
+                seen.unproven = UnprovenRuns {
+                    runs: 1,
+                    oldest: Some(hours(1)),
+                };
+            }
+        }
+    }
+    let shown = overview_beside(all[..1].to_vec(), &all, None);
+    let (attention, _) = shown.split_once("Environments\n").unwrap();
+    for seen in &all {
+        let place = format!("Contoso / {}[", seen.name);
+        assert!(
+            !place.is_empty() && attention.contains(&seen.name),
+            "{place}: {shown}"
+        );
+    }
+    assert!(
+        attention.contains("5 kinds of trouble, 520 places."),
+        "{attention}"
+    );
+    let causes: Vec<&str> = attention
+        .lines()
+        .filter(|line| line.contains(" 104 place"))
+        .collect();
+    // Severity first, then what began longest ago; without a moment last.
+    let expected = [
+        ("Urgent", "The latest restore failed"),
+        ("Urgent", "Runs say that they succeeded"),
+        ("Urgent", "No completed backup set"),
+        ("Attention", "Operations have been open"),
+        (
+            "Attention",
+            "The latest restore completed and needs follow-up",
+        ),
+    ];
+    assert_eq!(causes.len(), expected.len(), "{attention}");
+    for (cause, (severity, what)) in causes.iter().zip(expected) {
+        assert!(cause.contains(severity) && cause.contains(what), "{cause}");
+    }
 }
 
 #[test]
@@ -172,7 +254,7 @@ fn what_was_not_counted_is_said() {
     let ended = |workspace, environment| Some((WorkspaceId(workspace), EnvironmentId(environment)));
     let alone = "Count this workspace alone[→ /?workspace=1]";
     let all = overview_beside(page(), &own, ended(2, 99));
-    let counted = "Of the first 3 environments, counted 12 s ago.";
+    let counted = "Of the first 3 environments, counted";
     assert!(all.contains(counted), "{all}");
     assert!(all.contains("Of its 3 environments:"), "{all}");
     assert!(!all.contains(alone), "{all}");
@@ -270,11 +352,8 @@ fn open_runs_of_environments_that_are_gone_need_somebody() {
         shown.contains("[→ /runs?workspace=1&#38;orphaned=true]"),
         "{shown}"
     );
-    let needs = &answer.needs_attention;
-    assert_eq!(
-        (needs.listed.len(), needs.listed[0].tone),
-        (1, Tone::Warning)
-    );
+    let causes = &answer.needs_attention.causes;
+    assert_eq!((causes.len(), causes[0].tone), (1, Tone::Warning));
 }
 
 #[test]
@@ -340,12 +419,23 @@ fn the_queue_and_whoever_works_on_it() {
     };
     let show = |sees_all| {
         let workers = [
-            worker("worker-1", Duration::from_secs(3)),
-            worker("worker-2", Duration::from_mins(10)),
+            worker("worker-1/restore.execute/0", Duration::from_secs(3)),
+            worker("worker-1/restore.sweep/2", Duration::from_secs(4)),
+            worker("worker-2/restore.execute/0", Duration::from_mins(10)),
+        ];
+        let reason = |code: ReasonCode, runs| OpenReason {
+            reason: code.code().to_owned(),
+            runs,
+            oldest: before(Duration::from_mins(44)),
+            next_at: now() + SignedDuration::from_secs(20),
+        };
+        let reasons = [
+            reason(ReasonCode::Settling, 260),
+            reason(ReasonCode::ProofUnavailable, 1_494),
         ];
         text(&QueuePage {
             shell: &shell("Queue"),
-            queue: &QueueView::new(&listing, &workers, sees_all),
+            queue: &QueueView::new(&listing, &reasons, &workers, sees_all),
             sweeps: &SweepsShown::new(now(), std::slice::from_ref(&sweep), sees_all),
         })
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use askama::Template as _;
+use jiff::SignedDuration;
 use reconciler_jobs::reading::SeenRestore;
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
@@ -16,7 +17,9 @@ use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::RunQuery;
 use restore_reconciler::internals::console::pages::{Form, RunsPage};
-use restore_reconciler::internals::storage::reader::{RestoreSeen, RunInFull, RunListing};
+use restore_reconciler::internals::storage::reader::{
+    RestoreSeen, RunInFull, RunListing, RunParts,
+};
 use restore_reconciler::internals::views::Visibility;
 use restore_reconciler::internals::views::environment::PostureShown;
 use restore_reconciler::internals::views::restore::Preparation;
@@ -25,7 +28,7 @@ use restore_reconciler::internals::views::runs::RunList;
 use restore_reconciler::internals::views::state::RunState;
 
 use super::restores::ready;
-use super::scene::{at, decided, now, open, proven};
+use super::scene::{ENVIRONMENT, at, decided, now, open, proven};
 use super::{judging, shell};
 
 type Change = fn(&mut Facts);
@@ -141,12 +144,13 @@ fn chips(found: &RunInFull, visibility: Visibility) -> (Vec<u8>, String) {
         &listing,
         visibility,
         &FreshnessThresholds::default(),
-        |_| String::new(),
+        (None, None),
     );
+    let too_long = SignedDuration::from_hours(1);
     let html = RunsPage {
         shell: &shell("Runs"),
         answer: &answer,
-        form: &Form::from(&RunQuery::default()),
+        form: &Form::new(&RunQuery::default(), &RunParts::default(), too_long),
         csv: String::new(),
         json: String::new(),
     }
@@ -178,7 +182,7 @@ fn tones(
         facts.evidence.clone(),
         found.seen.record.clone(),
     );
-    let posture = judging(|judging| PostureShown::new(Some(&latest), now(), judging));
+    let posture = judging(|judging| PostureShown::new(ENVIRONMENT, Some(&latest), now(), judging));
     let attention = run.attention.map_or(Tone::Danger, |it| it.tone);
     let its_run = restored.run_state.as_ref().unwrap();
     [

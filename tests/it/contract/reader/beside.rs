@@ -7,7 +7,9 @@ use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::restore_execute::Outcome;
 use restore_reconciler::internals::clock::Stopwatch;
-use restore_reconciler::internals::storage::reader::{QueueScope, Workspaces, open_requests};
+use restore_reconciler::internals::storage::reader::{
+    QueueScope, Reader, Workspaces, open_requests,
+};
 use restore_reconciler::internals::storage::{
     Action, ActionVerb, ErrorKind, Limits, QueueState, Tally,
 };
@@ -198,6 +200,15 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
     let last = reader.load_sweeps(&Workspaces::All, 1).await;
     assert_eq!(last.unwrap(), sweeps[..1]);
 
+    assert_status_is_that_of_the_viewer(&on, &reader, now).await;
+    let workers = reader.load_workers(10).await.unwrap();
+    let names: Vec<&str> = workers.iter().map(|worker| worker.name.as_str()).collect();
+    assert_eq!(names, ["lately", "before"]);
+    assert_eq!(workers[1].queue, "restore.sweep");
+    assert_eq!(reader.load_workers(1).await.unwrap(), workers[..1]);
+}
+
+async fn assert_status_is_that_of_the_viewer(on: &Fixture, reader: &Reader, now: &str) {
     // The tick before the sweeps was swept to its end, with nothing to do.
     on.execute(&format!(
         "INSERT INTO reconciler.ticks (tick_at, worker, won_at, shards, swept)
@@ -207,7 +218,7 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
     .await;
     let said_otherwise = "UPDATE operation_runs SET outcome = 'blocked' WHERE id IN (1, 6)";
     on.execute(said_otherwise).await;
-    let status = async |of: &Workspaces| {
+    let glance = async |of: &Workspaces| {
         let found = reader.load_status(of).await.unwrap();
         assert_eq!(found.workers.len(), 2);
         assert_eq!(found.swept_at, Some(CREATED.parse().unwrap()));
@@ -220,15 +231,9 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
             counts.contradicted,
         )
     };
-    assert_eq!(status(&Workspaces::All).await, (3, 2, 3, 2));
-    assert_eq!(status(&only(HOME.0)).await, (3, 1, 2, 1));
-    assert_eq!(status(&only(FOREIGN.0)).await, (0, 0, 1, 1));
-
-    let workers = reader.load_workers(10).await.unwrap();
-    let names: Vec<&str> = workers.iter().map(|worker| worker.name.as_str()).collect();
-    assert_eq!(names, ["lately", "before"]);
-    assert_eq!(workers[1].queue, "restore.sweep");
-    assert_eq!(reader.load_workers(1).await.unwrap(), workers[..1]);
+    assert_eq!(glance(&Workspaces::All).await, (3, 2, 3, 2));
+    assert_eq!(glance(&only(HOME.0)).await, (3, 1, 2, 1));
+    assert_eq!(glance(&only(FOREIGN.0)).await, (0, 0, 1, 1));
 }
 
 async fn a_queue_that_is_not_there_is_empty(on: Fixture) {
