@@ -10,6 +10,7 @@ const MODELS = {
   AttentionState: 5,
   Cause: 11,
   Posture: 3,
+  RestoreKind: 3,
   PostureReason: 5,
   BackupHealth: 4,
   Finding: 12,

@@ -66,6 +66,11 @@ async function survey() {
   for (const { preparing, posture } of environments) {
     for (const id of [preparing, posture.latest_restore]) if (id) ids.add(id);
   }
+  const listed = await askAll('/api/v1/restores?limit=200', (page) => page.restores);
+  for (const { restore, kind } of listed) {
+    ids.add(restore);
+    states.see('RestoreKind', kind.state);
+  }
   const restores = [];
   for (const id of ids) restores.push(await ask(`/api/v1/restores/${id}/gates`));
   return { runs, explanations, environments, restores };
@@ -78,6 +83,8 @@ function choosePages({ runs, explanations, restores }) {
     ['runs', '/runs'],
     ['runs-filtered', '/runs?outcome=failed&younger_than=365d'],
     ['runs-none', '/runs?workspace=999999999'],
+    ['restores', '/restores'],
+    ['restores-why', '/restores?recovery_posture_reason=no_history&kind=preparing'],
     ['queue', '/queue'],
   ]);
   const first = (name, list, path, holds) => {
@@ -126,7 +133,7 @@ async function walkThrough(tab, context, survey) {
   tab.expect(tab.path === '/', 'login', `leads to ${tab.path}`);
   await checkCookie(tab, context);
 
-  await tab.followLink('article a[href^="/runs/"]');
+  await tab.followLink('table.environments a[href^="/runs/"]');
   await tab.followLink('a[href$="/explain"]');
   await tab.says('Not saved.');
   const proven = survey.runs.find((run) => run.evidence.snapshot);
@@ -139,12 +146,17 @@ async function walkThrough(tab, context, survey) {
   await tab.followLink('nav[aria-label="Main"] a[href="/runs"]');
   await tab.followLink('main a[rel="next"]');
   tab.expect(/[?&]below=\d+/.test(tab.path), 'next page', `leads to ${tab.path}`);
+  await tab.followLink('main a[rel="prev"]');
+  tab.expect(/[?&]above=\d+/.test(tab.path), 'page before', `leads to ${tab.path}`);
+  const [newest] = survey.runs;
+  await tab.says(`${newest.run}`);
   await walkThroughFilters(tab, survey);
 }
 
 /** A form without scripts: what is chosen stays chosen, and the list holds what the API says. */
 async function walkThroughFilters(tab, survey) {
   await tab.go('/runs');
+  await tab.click('.filters summary');
   await tab.choose('#filter-state', 'needs_review');
   await tab.follow((page) => page.click('.filters button'));
   const shown = await tab.evaluate(() => [...document.querySelectorAll('tbody th a')].map((it) => it.textContent));
@@ -199,9 +211,64 @@ async function inspect(tab, name) {
 /** On runs only the diagnostics are folded away, and they look the same on all of them. */
 const isUnfolded = (name) => name.startsWith('restore-') || name === 'run-needs-review';
 
+/** What a page shows before anybody scrolls, by its name. */
+const FIRST_SCREENS = {
+  overview: { selector: 'section:has(> #attention)', wide: 1 },
+  runs: { selector: 'table.runs tbody tr', wide: 16, narrow: 1 },
+};
+
+/** Who works is said first, however much waits. */
+async function checkWorkers(tab) {
+  const bottom = await tab.evaluate(() => document.querySelector('#workers').getBoundingClientRect().bottom);
+  tab.expect(bottom < 300, 'workers', `stand at ${bottom} px`);
+}
+
+async function checkFirstScreen(tab, name) {
+  if (name === 'queue' && tab.width > 600) await checkWorkers(tab);
+  const wanted = FIRST_SCREENS[name];
+  if (!wanted) return;
+  const shown = await tab.evaluate((selector) => {
+    scrollTo(0, 0);
+    const all = [...document.querySelectorAll(selector)];
+    return all.filter((it) => it.getBoundingClientRect().bottom <= innerHeight).length;
+  }, wanted.selector);
+  const least = tab.width > 600 ? wanted.wide : (wanted.narrow ?? 0);
+  tab.expect(shown >= least, 'first screen', `shows ${shown} of ${least} ${wanted.selector}`);
+}
+
+/** Everything that the contract wants on the first screen of a restore: the last of it are its diagnostics, folded away. */
+async function checkContract(tab) {
+  const { bottom, names, isOpen } = await tab.evaluate(() => {
+    scrollTo(0, 0);
+    const fold = document.querySelector('.facts #diagnostics > summary');
+    return {
+      bottom: fold?.getBoundingClientRect().bottom ?? Infinity,
+      names: [...document.querySelectorAll('.facts dt')].map((it) => it.textContent),
+      isOpen: fold?.parentElement.open,
+    };
+  });
+  for (const name of ['Operation proof', 'Post-run evidence', 'Result summary']) {
+    tab.expect(names.includes(name), 'contract', `does not name: ${name}`);
+  }
+  tab.expect(bottom <= 900 && isOpen === false, 'contract', `ends at ${bottom} px`);
+}
+
+/** An environment in a line, its boundary once. */
+async function checkEnvironments(tab) {
+  const { heights, boundaries } = await tab.evaluate(() => ({
+    heights: [...document.querySelectorAll('table.environments tbody tr')].map((it) => it.getBoundingClientRect().height),
+    boundaries: document.querySelectorAll('.boundary').length,
+  }));
+  tab.expect(boundaries <= 3, 'claim boundary', `stands there ${boundaries} times`);
+  const tall = Math.max(...heights);
+  if (tab.width > 600) tab.expect(tall <= 50, 'environments', `one is ${tall} px high`);
+}
+
 async function inspectAll(tab, pages) {
   for (const [name, path] of pages) {
     await tab.go(path);
+    await checkFirstScreen(tab, name);
+    if (name === 'overview') await checkEnvironments(tab);
     await inspect(tab, name);
     if (tab.width > 600) await tab.checkKeyboard();
     if (isUnfolded(name) && (await tab.unfold()) > 0) await inspect(tab, `${name}-opened`);
@@ -227,6 +294,7 @@ async function visitAll(tabs, { runs, explanations, environments, restores }) {
     await tab.go(path);
     await tab.checkShape();
     await tab.says(...words.filter(Boolean));
+    if (/^\/runs\/\d+$/.test(path) && tab.width > 600) await checkContract(tab);
   };
   const tasks = [
     ...runs.map((run) => visit(`/runs/${run.run}`, wordsOfRun(run))),
@@ -269,12 +337,12 @@ async function visitOverviews(tab, environments) {
   for (let more = true; more; ) {
     visits += 1;
     await tab.checkShape();
-    const ids = await tab.evaluate(() => [...document.querySelectorAll('article[id]')].map((it) => it.id));
+    const ids = await tab.evaluate(() => [...document.querySelectorAll('tr[id]')].map((it) => it.id));
     for (const id of ids) {
       const { environment, posture, backup } = left.get(Number(id.replace('environment-', ''))) ?? {};
       if (!environment) continue;
       left.delete(environment.id);
-      await tab.says(environment.name, posture.headline, posture.summary, backup.label, backup.summary);
+      await tab.says(environment.name, posture.label, posture.summary, backup.label);
     }
     more = await tab.evaluate(() => Boolean(document.querySelector('a[rel="next"]')));
     if (more) await tab.followLink('a[rel="next"]');
