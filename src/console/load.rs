@@ -23,12 +23,13 @@ use super::access::Viewer;
 use super::cache::{Lately, SurveyCache, SurveyScope};
 use super::problem::Problem;
 use super::query::{
-    Cursor, EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, RestoreQuery, RunQuery, parse_id,
-    reason,
+    Cursor, EnvironmentQuery, LIMIT, LIMIT_MAX, QueryParameters as _, RestoreQuery, RunQuery,
+    parse_id, reason,
 };
 use crate::config::{self, Capability, Config, Links};
 use crate::storage::reader::{
-    EnvironmentSeen, Found, QueueScope, Reader, Requests, RunInFull, RunParts, RunSeen, Walk, Workspaces,
+    EnvironmentSeen, Found, QueueScope, Reader, Requests, RunInFull, RunParts, RunSeen, Walk,
+    Workspaces,
 };
 use crate::storage::{Action, ActionVerb, QueueState};
 use crate::telemetry::names::{RUN_ID, TRACE_ID, VIEWER_NAME};

@@ -136,8 +136,10 @@ impl Operation {
             "parameters": self.parameters.describe(generator),
             "responses": responses,
         });
-        if matches!(self.parameters, Parameters::IdAndReason(_)) {
-            described["requestBody"] = reasoned();
+        if matches!(self.parameters, Parameters::IdAndReason(_))
+            && let Some(members) = described.as_object_mut()
+        {
+            members.insert("requestBody".to_owned(), reasoned());
         }
         described
     }

@@ -146,8 +146,8 @@ async fn decide_and_write(
     tx.forget_attempts(&ids).await?;
     if let Some(action) = &with.action {
         let decided = records.iter().map(|verdict| &verdict.assessment);
-        let waiting = deferred.iter().map(|deferral| &deferral.assessment);
-        let done: Vec<_> = decided.chain(waiting).map(done_about).collect();
+        let open = deferred.iter().map(|deferral| &deferral.assessment);
+        let done: Vec<_> = decided.chain(open).map(done_about).collect();
         tx.note_actions(action, &done).await?;
     }
     let mut round = look_past(tx, batch, &locked, lock, &with.policy, stages).await?;

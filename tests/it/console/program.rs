@@ -303,7 +303,8 @@ async fn tokens_and_the_log_filter_are_read_again_and_what_is_broken_changes_not
 #[test]
 fn a_token_that_has_expired_or_soon_will_is_pointed_out() {
     let in_days = |days: i64| {
-        let end = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days);
+        let end = restore_reconciler::internals::clock::wall()
+            + jiff::SignedDuration::from_hours(24 * days);
         format!("expires_at = \"{end}\"")
     };
     let sections = [("gone", -1), ("soon", 13), ("later", 15)]

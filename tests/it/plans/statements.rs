@@ -105,6 +105,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("request", A_PAGE),
     reads("note_actions", A_PAGE),
     reads("load_actions", ONE),
+    reads("load_pauses", NONE),
     reads("suspect", A_PAGE),
     reads("load_awaited", 2 * A_PAGE),
     reads("forget_early_ticks", NONE),
@@ -265,7 +266,6 @@ const OTHERS: &[(&str, &str)] = &[
     ("note_action", "reads nothing"),
     ("pause", "writes a row"),
     ("resume", "reads a row per pause"),
-    ("load_pauses", "reads a row per pause"),
     (
         "end_deferrals",
         "reads the watch list, once, where something is resumed",
