@@ -200,12 +200,8 @@ impl Parameters {
                     "Which come first",
                     json!({ "type": "string", "enum": ["newest", "oldest"] }),
                 ),
+                // `above` leads back, and is only ever followed: it cannot stand beside `below`.
                 parameter("below", "Where the page before ended", id()),
-                parameter(
-                    "above",
-                    "Where the page before ended; not beside `below`",
-                    id(),
-                ),
                 parameter(
                     "limit",
                     "How many",
