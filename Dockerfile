@@ -19,8 +19,8 @@ RUN mkdir -p src jobs/src jobs/benches tests/it tests/otlp tests/bench/src tests
         tests/bench/tests/it/main.rs tests/fixtures/src/lib.rs \
     && echo 'fn main() {}' | tee src/main.rs >tests/bench/src/main.rs \
     && cargo build --release --locked --package restore-reconciler \
-    && rm -r src jobs/src tests target/release/restore-reconciler \
-    && cargo clean --release --package restore-reconciler --package reconciler-jobs --package reconciler-fixtures
+    && cargo clean --release --package restore-reconciler --package reconciler-jobs --package reconciler-fixtures \
+    && rm -r src jobs/src tests
 COPY . .
 # What `--version` says of where it comes from.
 ARG RECONCILER_COMMIT

@@ -25,6 +25,17 @@ pub(super) struct Args {
 
 /// Asks once. Succeeds where the answer is 2xx, and otherwise ends with 1, as health checks of containers want it.
 pub(super) fn run(screen: &mut Screen, args: &Args) -> anyhow::Result<Exit> {
+    let has_user = args
+        .url
+        .parse::<url::Url>()
+        .is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
+    if has_user {
+        return Err(Failure::new(
+            "the address of a probe holds no user and no password",
+            "Leave them out: probes are answered to everybody who can reach them.",
+        )
+        .into());
+    }
     let advice = || {
         Failure::new(
             format!("no answer from {}", args.url),

@@ -19,6 +19,8 @@ struct Reloading {
     /// As it was configured last.
     filter: String,
     tokens: watch::Sender<Vec<Token>>,
+    /// Whether a proxy says who somebody is, so that without tokens nobody else gets in.
+    has_proxy: bool,
 }
 
 /// Reads them again at each SIGHUP, and tells of the tokens. Where whoever started the process has ignored that signal, as
@@ -37,6 +39,7 @@ pub(super) fn reload_on_signal(
         verbosity: session.verbosity.clone(),
         filter: session.config.log.filter.clone(),
         tokens: sender,
+        has_proxy: session.config.console.proxy.is_some(),
     };
     tokio::spawn(async move {
         while told.recv().await.is_some() {
@@ -58,7 +61,7 @@ impl Reloading {
         };
         let tokens = config.console.tokens;
         // Whoever connects would be let in, on whatever address is listened on.
-        if tokens.is_empty() && !self.tokens.borrow().is_empty() {
+        if tokens.is_empty() && !self.tokens.borrow().is_empty() && !self.has_proxy {
             tracing::error!(
                 "SIGHUP: the configuration has no tokens any more, and without any everybody is let in; tokens and the log \
                  filter stay as they are. Restart the process if that is meant"

@@ -82,13 +82,15 @@ pub(super) struct Screen {
     notes: Stream,
     /// Where text is folded; none where a program reads it.
     columns: Option<u16>,
-    terminal: Terminal,
+    is_dumb: bool,
 }
 
 struct Stream {
     name: &'static str,
     writer: Box<dyn Write>,
     is_terminal: bool,
+    /// Whether it is a terminal that shows no more than ASCII.
+    is_ascii: bool,
     colour: bool,
     abandoned: bool,
 }
@@ -106,32 +108,33 @@ impl Screen {
         Self {
             output,
             logs_json: false,
-            results: Stream::new("stdout", io::stdout(), io::stdout().is_terminal(), colour),
-            notes: Stream::new("stderr", io::stderr(), io::stderr().is_terminal(), colour),
+            results: Stream::new("stdout", io::stdout(), colour, terminal.is_ascii),
+            notes: Stream::new("stderr", io::stderr(), colour, terminal.is_ascii),
             columns: columns.map(|columns| columns.clamp(COLUMNS_MIN, COLUMNS_MAX)),
-            terminal,
+            is_dumb: terminal.is_dumb,
         }
     }
 
     /// Whether somebody is watching standard error, on a terminal that can move its cursor.
     pub(super) fn is_watched(&self) -> bool {
-        self.notes.is_terminal && !self.terminal.is_dumb
+        self.notes.is_terminal && !self.is_dumb
     }
 
     /// Writes one line of a result, in as many lines as there is room for.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
-        let text = self.folded(text);
+        let text = folded(&self.results.shown(text), self.columns);
         self.results.write(&text, "\n")
     }
 
     /// Writes one line of a result that is there to be copied.
     pub(super) fn verbatim(&mut self, text: &str) -> io::Result<()> {
-        self.results.write(&self.shown(text), "\n")
+        let text = self.results.shown(text).into_owned();
+        self.results.write(&text, "\n")
     }
 
     /// Writes one line of a result in colour.
     pub(super) fn tinted(&mut self, tint: Tint, text: &str) -> io::Result<()> {
-        let text = self.folded(text);
+        let text = folded(&self.results.shown(text), self.columns);
         self.results.write_tinted(tint, &text)
     }
 
@@ -165,7 +168,7 @@ impl Screen {
         rows: impl IntoIterator<Item = [String; N]>,
     ) -> io::Result<()> {
         let rows = rows.into_iter();
-        let rows = rows.map(|row| row.map(|cell| self.shown(&cell).into_owned()));
+        let rows = rows.map(|row| row.map(|cell| self.results.shown(&cell).into_owned()));
         let rows = TableRows::new(columns, rows.collect());
         let Some(width) = self.columns else {
             return self.results.write(&rows.in_tabs(), "\n");
@@ -189,49 +192,47 @@ impl Screen {
 
     /// Writes one line beside the results. Nobody is there to be told if this fails.
     pub(super) fn note(&mut self, text: &str) {
-        let text = if self.notes.is_terminal {
-            self.folded(text)
-        } else {
-            self.shown(text).into_owned()
-        };
+        let columns = self.columns.filter(|_| self.notes.is_terminal);
+        let text = folded(&self.notes.shown(text), columns);
         let _ = self.notes.write(&text, "\n");
     }
 
     /// Writes a note like [`Self::note`], in colour.
     pub(super) fn tinted_note(&mut self, tint: Tint, text: &str) {
-        let text = self.shown(text).into_owned();
+        let text = self.notes.shown(text).into_owned();
         let _ = self.notes.write_tinted(tint, &text);
     }
+}
 
-    fn folded(&self, text: &str) -> String {
-        let text = self.shown(text);
-        let Some(width) = self.columns else {
-            return text.into_owned();
-        };
-        let lines = text.split('\n').map(|line| {
-            let indent = line.len() - line.trim_start_matches(' ').len();
-            fold(line, width, indent)
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    }
-
-    /// The text as it can be shown here: without control characters, line ends excepted, and in ASCII where a terminal
-    /// knows no more.
-    fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let text = visible(text);
-        if !self.terminal.is_ascii || text.is_ascii() {
-            return text;
-        }
-        Cow::Owned(text.chars().fold(String::new(), in_ascii))
-    }
+/// The text in lines that there is room for, if anybody says how much.
+fn folded(text: &str, columns: Option<u16>) -> String {
+    let Some(width) = columns else {
+        return text.to_owned();
+    };
+    let lines = text.split('\n').map(|line| {
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        fold(line, width, indent)
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 impl Stream {
     fn new(
         name: &'static str,
+        writer: impl Write + IsTerminal + 'static,
+        colour: Colour,
+        is_ascii: bool,
+    ) -> Self {
+        let is_terminal = writer.is_terminal();
+        Self::with(name, writer, is_terminal, colour, is_ascii)
+    }
+
+    fn with(
+        name: &'static str,
         writer: impl Write + 'static,
         is_terminal: bool,
         colour: Colour,
+        is_ascii: bool,
     ) -> Self {
         Self {
             name,
@@ -241,9 +242,20 @@ impl Stream {
                 Colour::Never => false,
             },
             is_terminal,
+            is_ascii: is_terminal && is_ascii,
             writer: Box::new(writer),
             abandoned: false,
         }
+    }
+
+    /// The text as it can be shown here: without control characters, line ends excepted, and in ASCII where a terminal
+    /// knows no more.
+    fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let text = visible(text);
+        if !self.is_ascii || text.is_ascii() {
+            return text;
+        }
+        Cow::Owned(text.chars().fold(String::new(), in_ascii))
     }
 
     fn write_tinted(&mut self, tint: Tint, text: &str) -> io::Result<()> {
@@ -340,19 +352,10 @@ mod tests {
 
     #[test]
     fn only_a_reader_that_went_away_is_no_error() {
-        let mut gone = Stream::new(
-            "stdout",
-            Failing(ErrorKind::BrokenPipe),
-            false,
-            Colour::Auto,
-        );
+        let failing = |kind| Stream::with("stdout", Failing(kind), false, Colour::Auto, false);
+        let mut gone = failing(ErrorKind::BrokenPipe);
         assert!(gone.write("lost", "\n").is_ok() && gone.abandoned);
-        let mut full = Stream::new(
-            "stdout",
-            Failing(ErrorKind::StorageFull),
-            false,
-            Colour::Auto,
-        );
+        let mut full = failing(ErrorKind::StorageFull);
         let error = full.write("lost", "\n").unwrap_err().to_string();
         assert!(error.starts_with("could not write to stdout: "), "{error}");
     }

@@ -13,16 +13,20 @@ use crate::health::Health;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Tells that the process is ready once a loop has turned, then that it lives as long as it does, and what it is up to
-/// whenever that changes; after `stop`, that it stops. A process that waits for its database is ready in this sense: to
+/// whenever that changes; after `stop`, that it stops, which may take a while. A process that waits for its database is ready in this sense: to
 /// start it again would not help.
 pub(super) async fn keep_telling(health: Arc<Health>, stop: CancellationToken) {
     let mut told = String::new();
     let mut is_ready = false;
     let mut looks = tokio::time::interval(LOOK_EVERY);
+    let mut is_stopping = false;
     loop {
         tokio::select! {
             _ = looks.tick() => {}
-            () = stop.cancelled() => break,
+            () = stop.cancelled(), if !is_stopping => {
+                is_stopping = true;
+                tell(&[NotifyState::Stopping]);
+            }
         }
         let report = health.report();
         if !is_ready && health.has_begun() {
@@ -39,7 +43,6 @@ pub(super) async fn keep_telling(health: Arc<Health>, stop: CancellationToken) {
             tell(&[NotifyState::Status(now)]);
         }
     }
-    tell(&[NotifyState::Stopping]);
 }
 
 fn tell(state: &[NotifyState<'_>]) {

@@ -2,11 +2,12 @@
 //!
 //! **Invariants:**
 //! - No word is ever broken, so that ids and codes can be searched for and copied.
-//! - A program that reads lines has one for each row, with all its columns.
+//! - A program that reads lines has one for each row, with all its columns, unless it asks for a width.
 
 use comfy_table::{
     CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets,
 };
+use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 /// Between two columns.
@@ -202,7 +203,7 @@ pub(super) fn fold(text: &str, width: u16, margin: usize) -> String {
 }
 
 fn longest<'a>(parts: impl Iterator<Item = &'a str>) -> u16 {
-    let longest = parts.map(|part| part.chars().count()).max();
+    let longest = parts.map(display_width).max();
     u16::try_from(longest.unwrap_or(0)).unwrap_or(u16::MAX)
 }
 

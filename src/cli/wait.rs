@@ -40,7 +40,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
 }
 
 /// Waits until none of the runs is open that a worker may still decide, and shows how each stands. A run that nobody tries
-/// again, or that this configuration has only observed, is not waited for. After the timeout or Ctrl-C, shows why each run is
+/// again, that is paused, or that this configuration has only observed, is not waited for. After the timeout or Ctrl-C, shows why each run is
 /// open that is.
 pub(super) async fn await_verdicts(
     session: &mut Session<'_>,
@@ -106,6 +106,7 @@ fn is_awaited(standing: &QueueStanding, admission: &Admission) -> bool {
     standing.is_ours()
         && standing.is_open()
         && !standing.is_dead()
+        && standing.pause.is_none()
         && admission.admits_workspace(standing.workspace)
 }
 
@@ -123,6 +124,9 @@ async fn result_of(
             run,
             verdict.as_ref().map(Verdict::from).as_ref(),
         ));
+    }
+    if standing.is_open() && standing.pause.is_some() {
+        return Ok(RunResult::undecided(run, RunFate::Paused));
     }
     if let Some(attempts) = standing.attempts.as_ref().filter(|_| standing.is_open()) {
         return Ok(RunResult {

@@ -78,7 +78,9 @@ impl Terminal {
             no_color: is_dumb || given("NO_COLOR").is_some(),
             is_dumb,
             is_ascii: locale.is_some_and(|locale| !is_utf_8(&locale)),
-            columns: given("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok()),
+            columns: given("COLUMNS")
+                .and_then(|columns| columns.to_str()?.parse().ok())
+                .filter(|columns| *columns > 0),
         }
     }
 }

@@ -51,7 +51,7 @@ const SWITCHED_ON: &str = "
     RestrictSUIDSGID";
 
 /// What starts and stops it.
-const LIFE: &str = "EnvironmentFile ExecStart KillSignal Restart RestartPreventExitStatus RestartSec TimeoutStopSec Type WatchdogSec";
+const LIFE: &str = "EnvironmentFile ExecReload ExecStart KillSignal Restart RestartPreventExitStatus RestartSec TimeoutStopSec Type WatchdogSec";
 
 /// Directives by section and name; the values of one that is repeated are joined by `;`.
 fn directives(unit: &str) -> BTreeMap<(String, String), String> {

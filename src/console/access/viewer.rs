@@ -89,6 +89,7 @@ impl Viewer {
             entrance: Entrance::Proxy(first_digits(&digest_of(name))),
             address: Arc::default(),
             form_token: Some(form_token),
+            status: Arc::default(),
         }
     }
 

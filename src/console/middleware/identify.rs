@@ -30,7 +30,10 @@ pub(super) async fn identify(
     let caller = Caller::new(viewer.as_ref(), client.address.ip());
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(viewer.clone());
+    // Whether the process answers at all is never a matter of how many ask.
+    let is_liveness = request.uri().path() == LIVEZ;
     let refusal = match access.requests.take(caller, access.now()) {
+        Err(_) if is_liveness => None,
         Err(wait) => Some(Problem::too_many_requests(wait).into_response()),
         Ok(()) => match identity {
             Identity::Refused => Some(StatusCode::UNAUTHORIZED.into_response()),

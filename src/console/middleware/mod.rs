@@ -37,6 +37,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::access::{AccessControl, Caller, Viewer, is_from_elsewhere, names_this_machine};
 use super::login::LOGIN;
+use super::metrics::LIVEZ;
 use super::problem::Problem;
 use super::query::field;
 use super::server::{Client, ConnectionLimits};
@@ -200,6 +201,9 @@ async fn limit_concurrency(
     next: Next,
 ) -> Result<Response, Problem> {
     let _answering = client.begin();
+    if request.uri().path() == LIVEZ {
+        return Ok(next.run(request).await);
+    }
     let permit = concurrency.acquire(caller).await;
     let _permit = permit.ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
     Ok(next.run(request).await)

@@ -204,6 +204,7 @@ impl Shell {
         let refresh = match self.address.split_once('?') {
             None => Refresh::Every(seconds),
             Some((_, "refresh=off")) => Refresh::Stopped,
+            Some((_, query)) if query.starts_with("asked=") => Refresh::Every(seconds),
             Some(_) => Refresh::Never,
         };
         Self { refresh, ..self }
@@ -240,7 +241,7 @@ impl Shell {
         target.unwrap_or("/").split('?').next().unwrap_or("/")
     }
 
-    fn places(&self) -> [MenuLink; 4] {
+    fn places(&self) -> [MenuLink; 5] {
         [
             (Menu::Overview, "/", "Overview"),
             (Menu::Runs, "/runs", "Runs"),
@@ -284,7 +285,7 @@ macro_rules! pages {
     )+};
 }
 
-framed!(FindPage, QueuePage, ReasonsPage, RunsPage);
+framed!(FindPage, QueuePage, ReasonsPage, RestoresPage, RunsPage);
 
 pages! {
     /// Recovery posture and backup health, and what needs somebody.

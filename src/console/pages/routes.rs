@@ -26,6 +26,7 @@ use crate::console::query::{
 };
 use crate::storage::{Action, ActionVerb};
 use crate::views::moment::{Moment, in_words};
+use crate::views::queue::EntryLine;
 use crate::views::runs::RunList;
 
 type HtmlPage = Result<Response, Problem>;
@@ -107,6 +108,7 @@ async fn overview(
     let answer = &console.overview(&viewer, &query, "/").await?;
     let needs = &answer.needs_attention;
     let title = match needs.places() {
+        0 if !answer.covered.is_all || answer.covered.environments == 0 => "Overview".to_owned(),
         0 => "Overview: nothing needs attention".to_owned(),
         count => format!("Overview: {count} to look at"),
     };
@@ -314,9 +316,16 @@ async fn queue(State(console): AppState, viewer: Viewer) -> HtmlPage {
     let entries: u64 = queue.counts.iter().map(|count| count.entries).sum();
     let title = format!("Queue and sweeps: {entries}");
     let menu = Some(Menu::Queue);
-    let shell = &shell(&console, &viewer, title, menu, queue.as_of).refreshed(REFRESH_SECONDS);
+    let shell = shell(&console, &viewer, title, menu, queue.as_of);
+    // Nobody's reason is taken away while it is written.
+    let is_written_on = shell.can_manage && queue.entries.iter().any(EntryLine::is_dead);
+    let shell = if is_written_on {
+        shell
+    } else {
+        shell.refreshed(REFRESH_SECONDS)
+    };
     render(&QueuePage {
-        shell,
+        shell: &shell,
         queue,
         sweeps,
     })
