@@ -15,7 +15,7 @@ use crate::http::exchange;
 /// Whom to ask.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The address of a probe: http://127.0.0.1:9646/livez of a worker, or /readyz.
+    /// The address of a probe: where a worker or a console listens, with `/livez` or `/readyz`.
     #[arg(value_name = "URL", value_hint = clap::ValueHint::Url)]
     url: String,
     /// How long the answer may take.

@@ -85,6 +85,10 @@ pub(super) struct Screen {
     is_dumb: bool,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing about where text goes"
+)]
 struct Stream {
     name: &'static str,
     writer: Box<dyn Write>,

@@ -92,13 +92,23 @@ impl Form {
             let found = given.iter().find(|(given, _)| given == name);
             found.map_or_else(String::new, |(_, value)| value.to_string())
         });
+        let parts_of_list = ["undecided", "unproven", "orphaned"].into_iter();
+        let is_set = |name: &&str| {
+            given
+                .iter()
+                .any(|(it, value)| it == name && value == "true")
+        };
+        let kept = parts_of_list
+            .filter(is_set)
+            .map(|name| (name, "true".to_owned()));
+        let kept = kept.collect();
         let mut tabs = tabs(&RunQuery::default(), parts, too_long);
         for tab in &mut tabs {
             tab.is_current = false;
         }
         Self {
             tabs,
-            kept: Vec::new(),
+            kept,
             chips: Vec::new(),
             fields,
             error: Some(error),
