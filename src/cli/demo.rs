@@ -366,7 +366,7 @@ fn show_some(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<()> {
 fn show_all(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<()> {
     let columns = [
         "SCENARIO, RESTORE STATUS",
-        "VERDICT, REASON, - ALSO MISSING",
+        "VERDICT, REASON, MISSING",
         "NEXT ACTION",
     ];
     Ok(screen.table(columns.map(kept), report.scenarios.iter().map(row))?)

@@ -1,9 +1,10 @@
 //! What counts as proof.
 
 use jiff::SignedDuration;
+use reconciler_jobs::restore_execute::facts::is_known;
 use reconciler_jobs::restore_execute::record::{AUDIT_ACTION, AUDIT_RESOURCE_TYPE};
 use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
-use reconciler_jobs::restore_execute::words::{ItemWords, is_known};
+use reconciler_jobs::restore_execute::words::ItemWords;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 
 use super::fields::{SectionValue, distinct_texts};

@@ -355,7 +355,7 @@ async fn a_job_that_nobody_finishes_ends_the_wait_and_is_told(on: Fixture) {
         panic!("{error}");
     };
     assert!(0 < left && left < queued, "{left} of {queued}");
-    assert!(error.to_string().ends_with("none was finished for 6s"));
+    assert!(error.to_string().ends_with("none was finished for 6 s"));
 }
 
 #[tokio::test]

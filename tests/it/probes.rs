@@ -134,7 +134,7 @@ async fn verbose_lists_the_checks_that_led_to_the_answer() {
         [+] queue: polled 0s ago\n\
         [+] settling: nothing is in its way\n\
         [+] verdicts: not counted yet\n\
-        [+] mode: not known yet\n\
+        [+] mode: not known yet\n[+] pauses: not counted yet\n\
         [+] running: takes new work\n\
         not ok\n";
     assert_eq!(server.get("/readyz?verbose"), said(503, ready));

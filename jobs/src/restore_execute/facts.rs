@@ -17,7 +17,7 @@ use super::context::{self, Closer, ContextFacts};
 use super::reason::ReasonCode;
 use super::results::{self, Counters, ItemFacts, RecordedFailure};
 use super::rows::{AuditRow, CandidateRow, RestoreRow, RunRow, SnapshotRow};
-use super::words::ItemWords;
+use super::words::{Class, ItemWords};
 use crate::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId, WorkspaceId};
 use crate::json::TEXT_BYTES_MAX;
 use crate::stamp::Stamp;
@@ -705,4 +705,15 @@ impl SnapshotFacts {
             expires_at: row.expires_at,
         }
     }
+}
+
+/// Whether the rules know a word, be it of what became of an item, of a restore or of a run: none of these can be added
+/// to a class, or what says that something did not succeed could be made to say that it did.
+#[must_use]
+pub fn is_known(word: &str) -> bool {
+    ItemWords::default().class_of(word) != Class::UNRECOGNISED
+        || Voice::of_word(Some(word)) != Voice::Unclear
+        || RestoreStatus::parse(word) != RestoreStatus::Unknown
+        || RunStatus::parse(word) != RunStatus::Unknown
+        || RunOutcome::parse(word) != RunOutcome::Unknown
 }

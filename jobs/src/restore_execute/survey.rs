@@ -13,12 +13,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::context::Closer;
+use super::facts::is_known;
 use super::facts::{Facts, Policy, RestoreStatus, Retirement};
 use super::opinion::opine;
 use super::proof::{Leg, LegState};
 use super::reason::ReasonCode;
 use super::rows::RunRow;
-use super::words::{PLACES, WordClass, is_known};
+use super::words::{PLACES, WordClass};
 use crate::json::{Column, Json};
 use crate::vocabulary;
 

@@ -18,7 +18,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canonical::digest_of;
-use super::facts::{RestoreStatus, RunOutcome, RunStatus, Voice};
 use crate::json::Json;
 use crate::vocabulary;
 
@@ -127,17 +126,6 @@ pub(super) struct RowWords {
     pub(super) unknown: Option<String>,
 }
 
-/// Whether the rules know a word, be it of what became of an item, of a restore or of a run: none of these can be added
-/// to a class, or what says that something did not succeed could be made to say that it did.
-#[must_use]
-pub fn is_known(word: &str) -> bool {
-    ItemWords::default().class_of(word) != Class::UNRECOGNISED
-        || Voice::of_word(Some(word)) != Voice::Unclear
-        || RestoreStatus::parse(word) != RestoreStatus::Unknown
-        || RunStatus::parse(word) != RunStatus::Unknown
-        || RunOutcome::parse(word) != RunOutcome::Unknown
-}
-
 impl ItemWords {
     /// The words that are added to a class.
     #[must_use]
@@ -210,7 +198,7 @@ impl ItemWords {
 }
 
 impl Class {
-    const UNRECOGNISED: Self = Self::Trouble(ItemFinding::Unrecognised);
+    pub(super) const UNRECOGNISED: Self = Self::Trouble(ItemFinding::Unrecognised);
 
     /// What two words of one row come to. Skipping is one way of not applying.
     fn beside(self, other: Self) -> Self {

@@ -2,13 +2,14 @@
 
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
 use reconciler_jobs::restore_execute::canonical::digest_of;
+use reconciler_jobs::restore_execute::facts::is_known;
 use reconciler_jobs::restore_execute::facts::{
     AuditFacts, EvidenceFacts, RestoreFacts, Retirement, Voice,
 };
 use reconciler_jobs::restore_execute::proof::{Leg, Proof};
 use reconciler_jobs::restore_execute::results::{Part, UNKNOWN_WORDS_MAX, UnknownWord};
 use reconciler_jobs::restore_execute::rows::{AuditRow, SnapshotRow};
-use reconciler_jobs::restore_execute::words::{WordClass, is_known};
+use reconciler_jobs::restore_execute::words::WordClass;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 
 use crate::support::{Case, audit, snapshot};

@@ -150,7 +150,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("retry", A_PAGE),
     reads("drop_dead_letters", A_PAGE),
     // A console.
-    reads_through("request_once", ONE, QUEUE),
+    // The run that is asked for, and again for who asked.
+    reads_through("request_once", 2 * ONE, QUEUE),
     reads("has_tables", NONE),
     reads("look_for_runs", BESIDE_OTHERS),
     reads("look_for_open_runs", ALL_OPEN),

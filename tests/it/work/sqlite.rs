@@ -81,7 +81,7 @@ async fn told_to_stop_it_finishes_what_is_in_hand_and_leaves_the_rest() {
     scene.plant((1..=100).map(Case::proven)).await;
     let worker = scene.worker().await;
     let writer = Writer::of_platform(scene.url()).await;
-    enqueue(&scene, 1..=100).await;
+    scene.request(1..=100).await;
     scene.until_least(IN_HAND, 20, &worker).await;
     let in_hand = scene.count(IN_HAND).await;
     assert!(in_hand < 100, "some of them wait");
@@ -114,10 +114,10 @@ async fn jobs_in_hand_of_a_killed_worker_go_to_another_process() {
     scene.plant((1..=50).map(Case::proven)).await;
     let killed = scene.worker().await;
     let writer = Writer::of_platform(scene.url()).await;
-    enqueue(&scene, 1..=20).await;
+    scene.request(1..=20).await;
     scene.until(IN_HAND, 20, &killed).await;
     let other = scene.worker().await;
-    enqueue(&scene, 21..=50).await;
+    scene.request(21..=50).await;
     killed.kill().await;
     assert_eq!(scene.count(OPEN).await, 50, "it has committed nothing");
     writer.let_go().await;
@@ -139,7 +139,7 @@ async fn a_verdict_that_was_not_acknowledged_is_not_given_twice() {
     scene.plant((1..=20).map(Case::proven)).await;
     let killed = scene.worker().await;
     let platform = Writer::of_platform(scene.url()).await;
-    enqueue(&scene, 1..=20).await;
+    scene.request(1..=20).await;
     scene.until(IN_HAND, 20, &killed).await;
     let queue = Writer::of_queue(scene.url()).await;
     platform.let_go().await;
