@@ -260,7 +260,11 @@ async fn everything_works(on: &Fixture, failed: i64, executing: i64) {
         &format!("/runs/{failed}/explain"),
         &format!("/runs/{failed}/evidence"),
         "/runs.json",
-        "/api/v1/overview",
+        "/restores",
+        "/find",
+        "/reasons",
+        "/api/v1/posture",
+        "/api/v1/status",
         "/api/v1/openapi.json",
     ] {
         assert_eq!(console.ask(&Ask::get(page)).status, 200, "{page}");
