@@ -145,9 +145,17 @@ impl Operation {
     }
 }
 
+/// One line that is not blank.
+const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+
 /// A body that says why.
 fn reasoned() -> Value {
-    let reason = json!({ "type": "string", "minLength": 1, "maxLength": ACTION_REASON_CHARS_MAX });
+    let reason = json!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": ACTION_REASON_CHARS_MAX,
+        "pattern": LINE,
+    });
     let schema = json!({
         "type": "object",
         "required": ["reason"],
