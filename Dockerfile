@@ -7,8 +7,8 @@ ARG BASE=debian:trixie-slim
 
 FROM ${BUILDER} AS build
 WORKDIR /build
-# Dependencies are a layer of their own, which is built again only when they change: with them in place of our own code
-# stand files that hold nothing.
+# Dependencies are a layer of their own, which is built again only when they change. Empty files stand there for our own
+# code.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo/config.toml .cargo/
 COPY jobs/Cargo.toml jobs/

@@ -254,6 +254,7 @@ struct HealthState {
     mode: Option<&'static str>,
     /// How many runs the database refuses a verdict, as of the last census; none where nobody has counted yet.
     refused: Option<u64>,
+    /// How many pauses were in force, as of the last census; none where nobody has counted yet.
     pauses: Option<u64>,
     stopping: bool,
 }

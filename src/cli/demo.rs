@@ -40,7 +40,7 @@ const SHOWN: [&str; 5] = [
     "completed, every item failed",
     "write gate closed",
 ];
-/// Of those, the one whose run is looked into next.
+/// The scenario whose run the demonstration names for `explain`.
 const LOOKED_INTO: &str = "no evidence";
 
 /// What to demonstrate, and where.
@@ -259,28 +259,22 @@ impl DemoPlace {
     fn next(&self, report: &DemoReport) -> [String; 3] {
         let looked_into = report.scenarios.iter().find(|it| it.name == LOOKED_INTO);
         let run = looked_into.map_or(RunId(0), |scenario| scenario.run);
-        let on = |url: String, verb: String| {
+        let on = |url: &str, verb: &str| {
             format!("  {DATABASE_URL_VARIABLE}={url} restore-reconciler {verb}")
         };
-        let url = match self {
-            Self::Temporary(_) => {
-                return [
-                    "  restore-reconciler demo --keep demo.sqlite".to_owned(),
-                    on("sqlite://demo.sqlite".to_owned(), format!("explain {run}")),
-                    "  restore-reconciler demo --serve".to_owned(),
-                ];
-            }
-            Self::Kept(file, _) => format!("sqlite://{}", file.display()),
-            Self::Named => format!("${DATABASE_URL_VARIABLE}"),
-        };
-        let verbs = [
-            format!("explain {run}"),
-            "runs --undecided".to_owned(),
-            "serve".to_owned(),
-        ];
+        let explain = format!("explain {run}");
+        let verbs = [&*explain, "runs --undecided", "serve"];
         match self {
+            Self::Temporary(_) => [
+                "  restore-reconciler demo --keep demo.sqlite".to_owned(),
+                on("sqlite://demo.sqlite", &explain),
+                "  restore-reconciler demo --serve".to_owned(),
+            ],
+            Self::Kept(file, _) => {
+                let url = format!("sqlite://{}", file.display());
+                verbs.map(|verb| on(&url, verb))
+            }
             Self::Named => verbs.map(|verb| format!("  restore-reconciler {verb}")),
-            _ => verbs.map(|verb| on(url.clone(), verb)),
         }
     }
 }
@@ -338,7 +332,7 @@ fn show(
     Ok(end(screen)?)
 }
 
-/// Those that a person meets first, a line each, and whatever did not come out as it should.
+/// Shows the scenarios in [`SHOWN`], a line each, and every one that did not come out as expected.
 fn show_some(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<()> {
     let is_shown = |it: &&ScenarioReport| SHOWN.contains(&it.name) || !it.as_expected;
     let shown: Vec<&ScenarioReport> = report.scenarios.iter().filter(is_shown).collect();

@@ -328,8 +328,8 @@ async fn set_triggers(store: &Store, wanted: TriggerWord) -> anyhow::Result<()> 
     let (what, advice) = match wanted {
         TriggerWord::Added => (
             "our schema is in place, but the triggers could not be added",
-            "As the owner of the tables: GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs TO the role that \
-             migrates. Then run the command again.",
+            "As the owner of the tables: GRANT TRIGGER ON restore_runs, evidence_snapshots, audit_logs, and \
+             GRANT SELECT (id, operation_run_id) ON restore_runs, TO the role that migrates. Then run the command again.",
         ),
         TriggerWord::Removed => (
             "our schema is in place, but the triggers could not be removed",

@@ -60,8 +60,9 @@ impl Reloading {
             }
         };
         let tokens = config.console.tokens;
-        // Whoever connects would be let in, on whatever address is listened on.
-        if tokens.is_empty() && !self.tokens.borrow().is_empty() && !self.has_proxy {
+        // Whoever connects would be let in, on whatever address is listened on. A worker follows no tokens.
+        let lets_in = !self.tokens.is_closed() && !self.has_proxy;
+        if lets_in && tokens.is_empty() && !self.tokens.borrow().is_empty() {
             tracing::error!(
                 "SIGHUP: the configuration has no tokens any more, and without any everybody is let in; tokens and the log \
                  filter stay as they are. Restart the process if that is meant"

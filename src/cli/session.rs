@@ -217,10 +217,10 @@ impl Session<'_> {
     /// What a person does here, as it is put on record.
     pub(super) fn action(&self, verb: ActionVerb, reason: Option<&str>) -> Action {
         Action {
+            verb,
             actor: Some(user_name()),
             reason: reason.map(str::to_owned),
             trace: self.environment.trace(),
-            ..Action::new(verb)
         }
     }
 

@@ -15,9 +15,11 @@ use crate::config::{Config, Environment, variable_of};
 
 /// The alerts that ship.
 const ALERTS: &str = include_str!("../../config/prometheus/alerts.yml");
-/// The group of alerts about processes, and the dashboards.
+/// The group of alerts about processes.
 const OF_WORKERS: &str = "restore-reconciler-workers";
+/// The dashboard that shows what these are about.
 const WORKER: &str = "restore-proof-worker";
+/// The dashboard that shows what all others are about.
 const OPERATOR: &str = "restore-proof-operator";
 
 /// What to show of the configuration.

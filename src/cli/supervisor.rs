@@ -13,8 +13,8 @@ use crate::health::Health;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Tells that the process is ready once a loop has turned, then that it lives as long as it does, and what it is up to
-/// whenever that changes; after `stop`, that it stops, which may take a while. A process that waits for its database is ready in this sense: to
-/// start it again would not help.
+/// whenever that changes; after `stop`, that it stops, which may take a while. A process that waits for its database is
+/// ready in this sense: to start it again would not help.
 pub(super) async fn keep_telling(health: Arc<Health>, stop: CancellationToken) {
     let mut told = String::new();
     let mut is_ready = false;

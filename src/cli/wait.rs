@@ -40,8 +40,8 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
 }
 
 /// Waits until none of the runs is open that a worker may still decide, and shows how each stands. A run that nobody tries
-/// again, that is paused, or that this configuration has only observed, is not waited for. After the timeout or Ctrl-C, shows why each run is
-/// open that is.
+/// again, that is paused, or that this configuration has only observed, is not waited for. After the timeout or Ctrl-C,
+/// shows why each run is open that is.
 pub(super) async fn await_verdicts(
     session: &mut Session<'_>,
     store: &Store,

@@ -241,20 +241,8 @@ fn proxy(found: SectionValue<'_>) -> Result<Option<Proxy>, String> {
             .filter(is_header)
             .ok_or("its header must be the name of a header in small letters, such as \"x-forwarded-user\"")?
             .to_owned(),
-        workspaces: table.get("workspaces").and_then(read_reach).ok_or_else(|| {
-            format!(
-                "its workspaces must be \"all\", or a list of 1 to {WORKSPACES_MAX} different ids"
-            )
-        })?,
-        capabilities: table
-            .get("capabilities")
-            .and_then(read_capabilities)
-            .ok_or_else(|| {
-                format!(
-                    "its capabilities must be a list of at least one of {}, each once",
-                    Capability::ALL.map(Capability::name).join(", ")
-                )
-            })?,
+        workspaces: workspaces_of(table)?,
+        capabilities: capabilities_of(table)?,
     }))
 }
 
@@ -311,20 +299,8 @@ fn read_token(entry: &toml::Value) -> Result<Token, String> {
     Ok(Token {
         name: name.to_owned(),
         sha256: sha256.to_ascii_lowercase(),
-        workspaces: table.get("workspaces").and_then(read_reach).ok_or_else(|| {
-            format!(
-                "its workspaces must be \"all\", or a list of 1 to {WORKSPACES_MAX} different ids"
-            )
-        })?,
-        capabilities: table
-            .get("capabilities")
-            .and_then(read_capabilities)
-            .ok_or_else(|| {
-                format!(
-                    "its capabilities must be a list of at least one of {}, each once",
-                    Capability::ALL.map(Capability::name).join(", ")
-                )
-            })?,
+        workspaces: workspaces_of(table)?,
+        capabilities: capabilities_of(table)?,
         expires_at: table.get("expires_at").map(read_end).transpose()?,
     })
 }
@@ -344,6 +320,24 @@ pub(crate) fn is_token_name(name: &str) -> bool {
     (1..=NAME_CHARS_MAX).contains(&name.len())
         && name.chars().all(is_sign)
         && !name.contains(TOKEN_PREFIX)
+}
+
+/// What whoever comes in this way sees.
+fn workspaces_of(table: &toml::Table) -> Result<Reach, String> {
+    table.get("workspaces").and_then(read_reach).ok_or_else(|| {
+        format!("its workspaces must be \"all\", or a list of 1 to {WORKSPACES_MAX} different ids")
+    })
+}
+
+/// What whoever comes in this way may do.
+fn capabilities_of(table: &toml::Table) -> Result<BTreeSet<Capability>, String> {
+    let found = table.get("capabilities").and_then(read_capabilities);
+    found.ok_or_else(|| {
+        format!(
+            "its capabilities must be a list of at least one of {}, each once",
+            Capability::ALL.map(Capability::name).join(", ")
+        )
+    })
 }
 
 pub(super) fn read_reach(value: &toml::Value) -> Option<Reach> {

@@ -38,9 +38,8 @@ use serde_json::Value as Json;
 use toml::de::DeTable;
 
 pub use capability::Capability;
-pub use console::Proxy;
 pub(crate) use console::is_token_name;
-pub use console::{All, Console, Reach, TOKEN_PREFIX, Token};
+pub use console::{All, Console, Proxy, Reach, TOKEN_PREFIX, Token};
 pub use database::Database;
 pub use database_url::DatabaseUrl;
 pub use environment::{

@@ -18,7 +18,8 @@ pub enum Purpose {
     Worker,
     /// The same where `settling.mode` is `observe`: writes nothing into the platform's tables.
     Observer,
-    /// `serve`: looks, and asks for runs.
+    /// `serve`: looks, asks for runs, lets dead letters start over or gives them up, and notes who did. Writes nothing of
+    /// the platform's.
     Console,
     /// The platform's application, which asks for runs with `reconciler.request`, and hears of verdicts.
     Platform,

@@ -160,7 +160,7 @@ impl Pause {
 pub struct Action {
     /// What is done.
     pub verb: ActionVerb,
-    /// The name of a token, or the user of the operating system; none where there are no tokens.
+    /// The name of a token, whom a proxy names, or the user of the operating system; none where nothing tells people apart.
     pub actor: Option<String>,
     /// Why, in the person's words.
     pub reason: Option<String>,

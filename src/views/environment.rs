@@ -44,7 +44,7 @@ pub struct PostureShown {
     pub state: Posture,
     /// The heading that pages show.
     pub headline: &'static str,
-    /// The same in a word or two.
+    /// The heading in a word or two, for a table.
     pub label: &'static str,
     /// Why it is what it is.
     pub reason: PostureReason,
@@ -52,13 +52,13 @@ pub struct PostureShown {
     pub summary: &'static str,
     /// What to do next.
     pub next_action: &'static str,
-    /// The same with where it is done.
+    /// What to do next, with where it is done.
     pub action: ActionLink,
     /// The restores of the environment, with the reason why somebody comes to look at them.
     pub restores: String,
     /// What it does not prove.
     pub claim_boundary: &'static str,
-    /// The same for programs.
+    /// An identifier of the claim boundary, for programs.
     pub claim_boundary_id: &'static str,
     /// How urgent it looks.
     pub tone: Tone,
@@ -85,13 +85,13 @@ pub struct BackupShown {
     pub further: Vec<&'static str>,
     /// What to do next.
     pub next_action: &'static str,
-    /// The same with where it is done.
+    /// What to do next, with where it is done.
     pub primary_action_target: ActionLink,
     /// Whether a surface may speak well of these inputs, and of nothing else.
     pub healthy_claim_allowed: bool,
     /// What it does not prove.
     pub claim_boundary: &'static str,
-    /// The same for programs.
+    /// An identifier of the claim boundary, for programs.
     pub claim_boundary_id: &'static str,
     /// How urgent it looks.
     pub tone: Tone,

@@ -217,7 +217,7 @@ pub struct AttentionShown {
     pub primary_cause_family: Cause,
     /// What it does not prove.
     pub recovery_claim_boundary: &'static str,
-    /// The same for programs.
+    /// An identifier of the claim boundary, for programs.
     pub recovery_claim_boundary_id: &'static str,
     /// How urgent it looks.
     pub tone: Tone,

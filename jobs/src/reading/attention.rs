@@ -24,7 +24,7 @@ vocabulary! {
         tone: Tone,
         /// What the state does not prove.
         claim_boundary: &'static str,
-        /// The same for programs.
+        /// An identifier of the claim boundary, for programs.
         claim_boundary_id: &'static str,
     }
     /// A preview, not begun, or not at its end: no history yet.

@@ -133,7 +133,7 @@ impl BackupHealth {
         BACKUP_CLAIM_BOUNDARY
     }
 
-    /// The same for programs.
+    /// An identifier of the claim boundary, for programs.
     #[must_use]
     pub const fn claim_boundary_id(self) -> &'static str {
         "backup_inputs_only_restore_not_proven"

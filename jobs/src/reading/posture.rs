@@ -21,7 +21,7 @@ vocabulary! {
         name: &'static str,
         /// The heading that pages show.
         headline: &'static str,
-        /// The same in a word or two, for a table.
+        /// The heading in a word or two, for a table.
         label: &'static str,
     }
     /// The latest restore failed, or needs somebody.
@@ -122,7 +122,7 @@ impl Posture {
         CLAIM_BOUNDARY
     }
 
-    /// The same for programs.
+    /// An identifier of the claim boundary, for programs.
     #[must_use]
     pub const fn claim_boundary_id(self) -> &'static str {
         AttentionState::Completed.claim_boundary_id()

@@ -467,7 +467,7 @@ impl RunFacts {
         let blockers_readable = summary.readable && read.legitimacy.is_ok();
         let legitimacy = read.legitimacy.ok().flatten();
         let recorded = summary.blockers.iter().map(|(blocker, _)| *blocker);
-        // Of an open run, they are what anybody left there.
+        // Traces on an open run say nothing: nobody has closed it.
         let status = RunStatus::parse(&row.status);
         let closed_by = read.closer.filter(|_| status == RunStatus::Completed);
         let closer = closed_by.map(|(closer, code)| {

@@ -13,8 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::context::Closer;
-use super::facts::is_known;
-use super::facts::{Facts, Policy, RestoreStatus, Retirement};
+use super::facts::{Facts, Policy, RestoreStatus, Retirement, is_known};
 use super::opinion::opine;
 use super::proof::{Leg, LegState};
 use super::reason::ReasonCode;

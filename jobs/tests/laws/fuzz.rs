@@ -78,7 +78,7 @@ fn case_of(columns: &Columns) -> Case {
     case
 }
 
-/// The same rows in reverse order, with the keys of all maps in reverse order.
+/// Rows in reverse order, with the keys of every map reversed too: what is decided from them must not differ.
 fn reversed(case: &Case) -> Case {
     let mut case = case.clone();
     case.candidates.reverse();

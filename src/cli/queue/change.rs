@@ -153,11 +153,7 @@ pub(super) async fn pause(session: &mut Session<'_>, args: &PauseArgs) -> anyhow
     let store = session.open_migrated(Access::Write).await?;
     let action = session.action(ActionVerb::Pause, Some(&args.reason));
     let changed = store.pause(args.workspace.map(WorkspaceId), &action);
-    let report = PauseReport {
-        workspace: args.workspace,
-        changed: changed.await?,
-        pauses: store.load_pauses().await?,
-    };
+    let report = report(&store, args.workspace, changed.await?).await?;
     if !report.changed {
         session.screen.note("That was paused before, and stays so.");
     }
@@ -169,15 +165,25 @@ pub(super) async fn resume(session: &mut Session<'_>, args: &ResumeArgs) -> anyh
     let store = session.open_migrated(Access::Write).await?;
     let action = session.action(ActionVerb::Resume, args.reason.as_deref());
     let changed = store.resume(args.workspace.map(WorkspaceId), &action);
-    let report = PauseReport {
-        workspace: args.workspace,
-        changed: changed.await?,
-        pauses: store.load_pauses().await?,
-    };
+    let report = report(&store, args.workspace, changed.await?).await?;
     if !report.changed {
         session.screen.note("That was not paused.");
     }
     show_pauses(report, Document::QueueResume, session)
+}
+
+/// What came of it, with all that is paused now.
+async fn report(
+    store: &Store,
+    workspace: Option<i64>,
+    changed: bool,
+) -> anyhow::Result<PauseReport> {
+    let pauses = store.load_pauses().await?;
+    Ok(PauseReport {
+        workspace,
+        changed,
+        pauses,
+    })
 }
 
 fn show_pauses(

@@ -106,7 +106,7 @@ impl Viewer {
         }
     }
 
-    /// The same for one more request.
+    /// This viewer in another request, whose status was not read yet.
     pub(in crate::console) fn again(&self) -> Self {
         Self {
             status: Arc::default(),

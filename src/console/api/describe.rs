@@ -34,7 +34,7 @@ pub(super) enum Parameters {
     None,
     /// An id in the path.
     Id(&'static str),
-    /// The same, and a reason in the body.
+    /// An id in the path, and a reason in the body.
     IdAndReason(&'static str),
     /// Filters, and where to go on.
     Runs,

@@ -24,7 +24,7 @@ use crate::console::query::{
     EnvironmentQuery, FindQuery, FormQuery, PathId, Query, QueryError, QueryParameters as _,
     RestoreQuery, RunQuery, field, trace_of,
 };
-use crate::storage::{Action, ActionVerb};
+use crate::storage::ActionVerb;
 use crate::views::moment::{Moment, in_words};
 use crate::views::queue::EntryLine;
 use crate::views::runs::RunList;
@@ -64,8 +64,18 @@ pub(in crate::console) fn routes() -> Router<Arc<ConsoleState>> {
         .route("/find", get(find))
         .route("/reasons", get(reasons))
         .route("/reasons/{code}", get(reason))
-        .route("/queue/{run}/retry", post(retry))
-        .route("/queue/{run}/drop", post(give_up))
+        .route(
+            "/queue/{run}/retry",
+            post(|state, viewer, run, headers, form| {
+                manage(ActionVerb::Retry, state, viewer, run, headers, form)
+            }),
+        )
+        .route(
+            "/queue/{run}/drop",
+            post(|state, viewer, run, headers, form| {
+                manage(ActionVerb::Drop, state, viewer, run, headers, form)
+            }),
+        )
         .route("/assets/style.css", get(style))
         .route("/assets/icon.svg", get(icon))
 }
@@ -371,37 +381,18 @@ async fn reason(viewer: Viewer, Path(code): Path<String>) -> HtmlPage {
     render(&ReasonPage { shell, answer })
 }
 
-async fn retry(
-    State(console): AppState,
-    viewer: Viewer,
-    PathId(run): PathId,
-    headers: HeaderMap,
-    form: Bytes,
-) -> Result<Redirect, Problem> {
-    let action = viewer.action(ActionVerb::Retry, trace_of(&headers));
-    manage(&console, &viewer, RunId(run), action, &form).await
-}
-
-async fn give_up(
-    State(console): AppState,
-    viewer: Viewer,
-    PathId(run): PathId,
-    headers: HeaderMap,
-    form: Bytes,
-) -> Result<Redirect, Problem> {
-    let action = viewer.action(ActionVerb::Drop, trace_of(&headers));
-    manage(&console, &viewer, RunId(run), action, &form).await
-}
-
+/// Has a run in trouble start over, or a dead letter given up.
 async fn manage(
-    console: &ConsoleState,
-    viewer: &Viewer,
-    run: RunId,
-    action: Action,
-    form: &[u8],
+    verb: ActionVerb,
+    State(console): AppState,
+    viewer: Viewer,
+    PathId(run): PathId,
+    headers: HeaderMap,
+    form: Bytes,
 ) -> Result<Redirect, Problem> {
-    let why = field(form, "reason").unwrap_or_default();
-    console.manage(viewer, run, action, &why).await?;
+    let action = viewer.action(verb, trace_of(&headers));
+    let why = field(&form, "reason").unwrap_or_default();
+    console.manage(&viewer, RunId(run), action, &why).await?;
     Ok(Redirect::to("/queue"))
 }
 

@@ -78,7 +78,8 @@ struct Which {
     database: String,
 }
 
-/// Asks for runs to be looked at, lets dead letters start over, and gives them up. Whoever has this can do nothing else. Clones share its connection.
+/// Asks for runs to be looked at, lets runs in trouble start over, and gives dead letters up. Whoever has this can do
+/// nothing else. Clones share its connection.
 #[derive(Debug, Clone)]
 pub struct Requests {
     to: RequestTarget,

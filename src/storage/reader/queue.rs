@@ -197,14 +197,18 @@ struct EntryRecord {
     oldest: Timestamp,
 }
 
+/// Those of these pauses that a viewer may see.
+fn visible(mut pauses: Vec<Pause>, of: &Workspaces) -> Vec<Pause> {
+    pauses.retain(|it| it.workspace.is_none_or(|id| of.may_include(Some(id))));
+    pauses
+}
+
 impl Reader {
     /// What is paused of what may be seen, everything first.
     pub async fn load_pauses(&self, of: &Workspaces) -> Result<Vec<Pause>, StoreError> {
         let mut tx = self.database.begin_read().await?;
         let pauses = tx.load_pauses().await;
-        let mut pauses = finish(tx, pauses).await?;
-        pauses.retain(|it| it.workspace.is_none_or(|id| of.may_include(Some(id))));
-        Ok(pauses)
+        Ok(visible(finish(tx, pauses).await?, of))
     }
 
     /// What is queued, in hand or in trouble, within `scope`. Jobs that name no run are everybody's who may see all
@@ -227,9 +231,7 @@ impl Reader {
             Ok((records, shards, tx.load_pauses().await?))
         };
         let found = found.await;
-        let (records, mut shards, mut pauses) = finish(tx, found).await?;
-        let of = scope.workspaces();
-        pauses.retain(|it| it.workspace.is_none_or(|id| of.may_include(Some(id))));
+        let (records, mut shards, pauses) = finish(tx, found).await?;
         let mut counts = BTreeMap::new();
         let mut entries = Vec::with_capacity(records.len());
         for record in records {
@@ -262,7 +264,7 @@ impl Reader {
             } else {
                 ShardJobs::default()
             },
-            pauses,
+            pauses: visible(pauses, &scope.workspaces()),
         })
     }
 

@@ -123,10 +123,9 @@ async fn load_one(
         None => None,
     };
     let workspace = seen.assessment.facts.run.workspace_id;
-    let mut pauses = tx.load_pauses().await?;
-    pauses.retain(|pause| pause.covers(workspace));
+    let mut pauses = tx.load_pauses().await?.into_iter();
     Ok(Some(RunInFull {
-        pause: pauses.into_iter().next(),
+        pause: pauses.find(|pause| pause.covers(workspace)),
         seen,
         verdict,
         backup_set,

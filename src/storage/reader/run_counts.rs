@@ -11,11 +11,8 @@ use crate::storage::error::StoreError;
 use crate::storage::settle::{Transactions as _, finish};
 use crate::storage::statement::{statement, values};
 
-/// How far the runs of one part are counted.
+/// How far the runs of one part are counted, and among how many of the latest those of an outcome are.
 pub const COUNTED_MAX: u32 = 5_000;
-
-/// Among how many of the latest runs those of an outcome are counted.
-const COUNTED_AMONG: u32 = COUNTED_MAX;
 
 /// How many runs there are of what kind. Each is at most [`COUNTED_MAX`] and one more, and those of an outcome are among the
 /// latest runs.
@@ -59,7 +56,7 @@ pub struct RunParts {
 impl RunCounts {
     /// Whether there may be more of an outcome than were counted.
     pub fn is_cut(&self) -> bool {
-        self.runs > u64::from(COUNTED_AMONG)
+        self.runs > u64::from(COUNTED_MAX)
     }
 }
 
@@ -70,12 +67,11 @@ impl Reader {
         of: &Workspaces,
         too_long: SignedDuration,
     ) -> Result<RunParts, StoreError> {
-        let step = "count listed runs";
-        let counting = statement!(step, "count_listed_runs");
+        let counting = statement!("count listed runs", "count_listed_runs");
         let mut tx = self.database.begin_read().await?;
         let before = tx.as_of().checked_sub(too_long).unwrap_or(Timestamp::MIN);
         let bound = COUNTED_MAX + 1;
-        let values = values![of.ids(), COUNTED_AMONG + 1, bound, before];
+        let values = values![of.ids(), bound, bound, before];
         let counted = tx.driver().fetch_one(counting, values).await;
         let mut counts: RunCounts = finish(tx, counted).await?;
         counts.unproven = self.count_unproven(of, bound).await?;

@@ -30,7 +30,8 @@ pub const LOOKED_AT_MAX: u32 = 2_000;
 /// How many runs are looked at to fill one page, where each has to be judged to know whether it belongs there.
 pub const JUDGED_MAX: u32 = 250;
 
-/// How many bytes of restores' documents are parsed for one page of runs or of restores, or a few more: a tenth of a second's work.
+/// How many bytes of restores' documents are parsed for one page of runs or of restores, or a few more: a tenth of a
+/// second's work.
 pub(super) const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How many runs are looked at before all of [`LOOKED_AT_MAX`] are, where a filter may leave some out. Most filters

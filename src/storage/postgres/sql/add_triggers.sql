@@ -1,6 +1,6 @@
 -- add_triggers: asks for a run once its restore has ended, once a snapshot of it is active, and once the audit log says how
--- its restore ended. The first two call one function: the cause and the statuses that count are their arguments. Columns are looked at
--- there and not in the trigger's own condition: PostgreSQL refuses to change the type of a column that a trigger names,
+-- its restore ended. The first two call one function: the cause and the statuses that count are their arguments. Columns
+-- are looked at there and not in the trigger's own condition: PostgreSQL refuses to change the type of a column that a trigger names,
 -- and the platform's migrations must not notice that anybody listens. It runs with the rights of whoever installed it:
 -- those who write to the table need none of ours.
 CREATE OR REPLACE FUNCTION reconciler.row_changed() RETURNS trigger

@@ -1,5 +1,5 @@
--- count_listed_runs: of the highest of a viewer's runs, $2 at most, how many have which outcome; and how many are open, $3 at
--- most, and were created before $4.
+-- count_listed_runs: of the highest of a viewer's runs, $2 at most, how many have which outcome; how many are open, $3 at
+-- most, and how many of these were created before $4.
 WITH looked AS MATERIALIZED (
     SELECT run.outcome::text AS outcome
     FROM operation_runs AS run

@@ -1,6 +1,6 @@
--- look_for_runs: the highest of a viewer's runs below ?3, or the lowest above it where ?14 says so, open ones alone where ?10 says so, only those of ?11 where it
--- is given, at most ?4 of them, and which of these are wanted. Open runs of environments that were deleted or moved are
--- among them where ?12 says so, and are alone where ?13 does.
+-- look_for_runs: the highest of a viewer's runs below ?3, or the lowest above it where ?14 says so, open ones alone where
+-- ?10 says so, only those of ?11 where it is given, at most ?4 of them, and which of these are wanted. Open runs of
+-- environments that were deleted or moved are among them where ?12 says so, and are alone where ?13 does.
 WITH own AS NOT MATERIALIZED (
     SELECT run.id, run.workspace_id, run.managed_environment_id, CAST(coalesce(run.outcome, '') AS TEXT) AS outcome, run.created_at
     FROM operation_runs AS run
