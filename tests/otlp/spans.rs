@@ -16,6 +16,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 use tokio::time::{interval, timeout};
 
 use crate::collector::{Collector, Span};
@@ -39,6 +40,8 @@ const SECRET: &str = "hunter2hunter2";
 struct Scene {
     store: Store,
     worker: Child,
+    /// Reads what it says all the while: a full pipe would stop it.
+    said: JoinHandle<String>,
     directory: TempDir,
 }
 
@@ -79,9 +82,16 @@ impl Scene {
         let line = timeout(TIMEOUT, stdout.next_line()).await.expect("in time");
         let line = line.expect("a line").unwrap_or_default();
         assert!(line.starts_with("listening on "), "{line}");
+        let mut stderr = worker.stderr.take().expect("piped");
+        let said = tokio::spawn(async move {
+            let mut said = String::new();
+            stderr.read_to_string(&mut said).await.expect("text");
+            said
+        });
         Self {
             store,
             worker,
+            said,
             directory,
         }
     }
@@ -108,18 +118,20 @@ impl Scene {
     }
 
     /// SIGTERM, and what it said.
-    async fn end(mut self) -> String {
-        let pid = i32::try_from(self.worker.id().expect("it runs")).expect("an id");
+    async fn end(self) -> String {
+        let Self {
+            mut worker,
+            said,
+            directory,
+            ..
+        } = self;
+        let pid = i32::try_from(worker.id().expect("it runs")).expect("an id");
         kill_process(Pid::from_raw(pid).expect("not zero"), Signal::TERM).expect("it is ours");
-        let mut said = String::new();
-        let mut stderr = self.worker.stderr.take().expect("piped");
-        let end = async {
-            stderr.read_to_string(&mut said).await.expect("text");
-            self.worker.wait().await.expect("it is ours")
-        };
-        let status = timeout(TIMEOUT, end).await.expect("it ends");
+        let end = async { (said.await, worker.wait().await) };
+        let (said, status) = timeout(TIMEOUT, end).await.expect("it ends");
+        let (said, status) = (said.expect("text"), status.expect("it is ours"));
         assert!(status.success(), "{status}\n{said}");
-        drop(self.directory);
+        drop(directory);
         said
     }
 }
