@@ -25,7 +25,7 @@ const HEADINGS: [(&str, &[&str]); 5] = [
 ];
 
 /// One example a verb.
-const EXAMPLES: [(&str, &str); 31] = [
+const EXAMPLES: [(&str, &str); 32] = [
     ("doctor", "doctor --survey"),
     ("runs", "runs --undecided --workspace 3 --older-than 2h"),
     ("explain", "explain 4711"),
@@ -58,6 +58,10 @@ const EXAMPLES: [(&str, &str); 31] = [
     ("config check", "config check reconciler.toml"),
     ("config show", "config show"),
     ("config schema", "config schema --of output"),
+    (
+        "config alerts",
+        "config alerts --runbooks https://wiki.example/reconciler --dashboards https://grafana.example",
+    ),
     ("config", "config show"),
     ("probe", "probe http://127.0.0.1:9646/readyz"),
     ("token", "token ops --all-workspaces"),
@@ -126,6 +130,16 @@ mod tests {
             .collect()
     }
 
+    /// As a shell reads them: what stands between quotes is one word.
+    fn words(line: &str) -> impl Iterator<Item = &str> {
+        line.split('"').enumerate().flat_map(|(part, text)| {
+            let is_quoted = part % 2 == 1;
+            let quoted = is_quoted.then_some(text);
+            let bare = (!is_quoted).then(|| text.split_whitespace());
+            quoted.into_iter().chain(bare.into_iter().flatten())
+        })
+    }
+
     #[test]
     fn every_verb_stands_under_one_heading_and_has_an_example_that_is_understood() {
         let program = crate::cli::command();
@@ -141,11 +155,9 @@ mod tests {
         let without: Vec<_> = all.difference(&examples).collect();
         assert_eq!(without, ["version"], "it takes no arguments");
         for (verb, example) in EXAMPLES {
-            let words = example.split(['>', '|']).next().unwrap_or_default();
-            let words = [program.get_name()]
-                .into_iter()
-                .chain(words.split_whitespace());
-            let parsed = program.clone().try_get_matches_from(words);
+            let example = example.split(['>', '|']).next().unwrap_or_default();
+            let line = [program.get_name()].into_iter().chain(words(example));
+            let parsed = program.clone().try_get_matches_from(line);
             assert!(parsed.is_ok(), "{verb}: {example}: {parsed:?}");
         }
     }
