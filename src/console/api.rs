@@ -27,7 +27,7 @@ use super::load::{AppState, ConsoleState};
 use super::problem::Problem;
 use super::query::{EnvironmentQuery, PathId, Query, RestoreQuery, RunQuery, trace_of};
 use crate::config::Capability;
-use crate::storage::{Action, ActionVerb};
+use crate::storage::ActionVerb;
 use crate::views::explain::Explanation;
 use crate::views::overview::Overview;
 use crate::views::queue::{QueueView, SweepsShown};
@@ -106,7 +106,7 @@ pub(super) fn routes() -> Router<Arc<ConsoleState>> {
 /// Who asks.
 #[derive(Serialize, JsonSchema)]
 struct ViewerShown {
-    /// The name of the token.
+    /// The name of the token, or of whom a proxy names; `this machine` where there are no tokens.
     viewer: String,
     /// What it may do.
     capabilities: Vec<Capability>,
@@ -192,37 +192,38 @@ fn taken(href: &str, taken: &impl Serialize) -> Result<Response, Problem> {
 }
 
 async fn retry(
-    State(console): AppState,
+    console: AppState,
     viewer: Viewer,
-    PathId(run): PathId,
+    run: PathId,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let action = viewer.action(ActionVerb::Retry, trace_of(&headers));
-    manage(&console, &viewer, RunId(run), action, &body).await
+    manage(ActionVerb::Retry, console, viewer, run, headers, body).await
 }
 
 async fn give_up(
+    console: AppState,
+    viewer: Viewer,
+    run: PathId,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    manage(ActionVerb::Drop, console, viewer, run, headers, body).await
+}
+
+/// Has a run in trouble start over, or a dead letter given up.
+async fn manage(
+    verb: ActionVerb,
     State(console): AppState,
     viewer: Viewer,
     PathId(run): PathId,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let action = viewer.action(ActionVerb::Drop, trace_of(&headers));
-    manage(&console, &viewer, RunId(run), action, &body).await
-}
-
-async fn manage(
-    console: &ConsoleState,
-    viewer: &Viewer,
-    run: RunId,
-    action: Action,
-    body: &[u8],
-) -> Result<Response, Problem> {
-    let given: Result<Reasoned, _> = serde_json::from_slice(body);
+    let given: Result<Reasoned, _> = serde_json::from_slice(&body);
     let why = given.map_or_else(|_| String::new(), |given| given.reason);
-    let changed = console.manage(viewer, run, action, &why).await?;
+    let (run, trace) = (RunId(run), trace_of(&headers));
+    let changed = console.manage(&viewer, run, verb, trace, &why).await?;
     let href = QUEUE;
     taken(href, &QueueChanged { run, changed, href })
 }

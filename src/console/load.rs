@@ -49,7 +49,7 @@ use crate::views::survey::Survey;
 /// How many environments a page has.
 const ENVIRONMENTS: u32 = 100;
 
-/// How many entries of the queue, sweeps and workers are listed.
+/// How many entries of the queue, sweeps, workers and runs of environments that are gone are listed.
 const LISTED: u32 = 100;
 
 /// How many runs or restores one download has at most.
@@ -140,7 +140,8 @@ impl ConsoleState {
         Ok(self.reader.now().await?)
     }
 
-    /// Everything is read through `reader`; asking for runs through `requests` is the only thing that writes.
+    /// Everything is read through `reader`; what writes, which is asking for runs, retrying and dropping them, goes through
+    /// `requests`.
     pub fn new(reader: Reader, requests: Requests, config: &Config, started: Timestamp) -> Self {
         let settings = config.console.clone();
         Self {
@@ -230,18 +231,17 @@ impl ConsoleState {
             tracing::debug!(%error, "modes of workers are not known");
         });
         let judges = judges.ok();
+        let pauses = self.reader.load_pauses(of).await?;
         let found = OverviewFacts {
             page: &page,
+            pauses: &pauses,
             verdicts: &verdicts,
             survey: &survey,
             is_of_one: query.workspace.is_some(),
             judges: judges.as_deref(),
         };
         let next = |after| format!("{path}?{}", query.text(after));
-        Ok(Overview {
-            pauses: self.reader.load_pauses(of).await?,
-            ..Overview::new(found, judging, next)
-        })
+        Ok(Overview::new(found, judging, next))
     }
 
     /// What the overview of everything that this viewer sees is made of.
@@ -346,7 +346,7 @@ impl ConsoleState {
         self.freshness.queued.max(self.freshness.running)
     }
 
-    /// The list from its top, as long as a download may be.
+    /// The runs from the top of the list, as many as a download may have.
     pub(super) async fn all_runs(
         &self,
         viewer: &Viewer,
@@ -450,14 +450,15 @@ impl ConsoleState {
         Ok(found.into_iter().map(Hit::from).collect())
     }
 
-    /// Lets a run in trouble start over, or gives a dead letter up, as `action` says; whether that changed anything.
+    /// Lets a run in trouble start over, or gives a dead letter up, as `verb` says; whether that changed anything.
     ///
     /// What a dead letter holds may have ended workers, so it is not read.
     pub(super) async fn manage(
         &self,
         viewer: &Viewer,
         run: RunId,
-        action: Action,
+        verb: ActionVerb,
+        trace: Option<TraceContext>,
         why: &str,
     ) -> Result<bool, Problem> {
         if !self.reader.may_see(&viewer.workspaces, run).await? {
@@ -466,9 +467,9 @@ impl ConsoleState {
         viewer.require(Capability::QueueManage)?;
         let action = Action {
             reason: Some(reason(why)?),
-            ..action
+            ..viewer.action(verb, trace)
         };
-        let changed = match action.verb {
+        let changed = match verb {
             ActionVerb::Drop => self.requests.give_up(run, &action).await?,
             _ => self.requests.retry(run, &action).await?,
         };
@@ -478,7 +479,7 @@ impl ConsoleState {
                 { VIEWER_NAME } = %viewer.name,
                 changed,
             },
-            "{} of a run was asked for", action.verb.name()
+            "{} of a run was asked for", verb.name()
         );
         Ok(changed)
     }
@@ -520,7 +521,7 @@ impl ConsoleState {
         Ok(RestoreList::new(&page, query.came_for, judging, next))
     }
 
-    /// The list from its top, as long as a download may be.
+    /// The restores from the top of the list, as many as a download may have.
     pub(super) async fn all_restores(
         &self,
         viewer: &Viewer,

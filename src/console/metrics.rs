@@ -31,8 +31,9 @@ use crate::postures::Postures;
 /// The address that Prometheus asks.
 pub(super) const METRICS: &str = "/metrics";
 
-/// Whether a restart would help, and whether there is anything to show; for whoever asks, without a token.
+/// Whether a restart would help; for whoever asks, without a token.
 pub(super) const LIVEZ: &str = "/livez";
+/// Whether there is anything to show; for whoever asks, without a token.
 pub(super) const READYZ: &str = "/readyz";
 
 /// How long the database may take to answer a probe.

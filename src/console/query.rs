@@ -25,10 +25,10 @@ use crate::views::moment::parse_age;
 use crate::views::runs::{parse_outcome, parse_state};
 use crate::views::stored_word;
 
-/// How many runs a page has unless it is told otherwise.
+/// How many runs or restores a page has unless it is told otherwise.
 pub(super) const LIMIT: u32 = 50;
 
-/// How many runs a page has at most.
+/// How many runs or restores a page has at most.
 pub(super) const LIMIT_MAX: u32 = 200;
 
 /// Stops a page that looks again by itself.
@@ -106,7 +106,7 @@ pub(super) struct EnvironmentQuery {
     pub(super) after: Option<(WorkspaceId, EnvironmentId)>,
 }
 
-/// The id that somebody looks for, as it was typed; empty where nothing was.
+/// The id or reason code that somebody looks for, as it was typed; empty where nothing was.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct FindQuery {
     pub(super) q: String,
@@ -445,7 +445,7 @@ impl RunQuery {
         of(self) == of(part) && self.older_than == part.older_than
     }
 
-    /// The same without one of its filters.
+    /// The query's text without the filter of this name.
     pub(super) fn without(&self, name: &str) -> String {
         let mut text = form_urlencoded::Serializer::new(String::new());
         for (other, value) in self.pairs() {

@@ -173,15 +173,12 @@ impl PostureShown {
         };
         let found = postures::posture(latest, at, judging.visibility.evidence);
         let state = found.posture();
-        let run = latest.and_then(|(_, run, ..)| run.as_ref());
-        let decided = latest
-            .filter(|_| found.latest.is_some())
-            .map(|latest| &latest.0);
+        let decided = latest.filter(|_| found.latest.is_some());
+        let run = decided.and_then(|(_, run, ..)| run.as_ref().map(|run| run.id));
         let latest_moment = |restore: &RestoreFacts| {
             let moments = [restore.completed_at, restore.started_at, restore.created_at];
             moments.into_iter().find_map(Stamp::moment)
         };
-        let run = run.filter(|_| found.latest.is_some()).map(|run| run.id);
         let exact = run.map(|run| format!("/runs/{run}"));
         let exact = exact.or_else(|| Some(format!("/restores/{}", found.latest?)));
         let reason = found.reason.word();
@@ -210,7 +207,9 @@ impl PostureShown {
             tone: found.tone(),
             latest_restore: found.latest,
             latest_run: run,
-            executed_at: decided.and_then(latest_moment).map(Moment),
+            executed_at: decided
+                .and_then(|latest| latest_moment(&latest.0))
+                .map(Moment),
         }
     }
 }

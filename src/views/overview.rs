@@ -84,6 +84,8 @@ pub struct WorkspaceShown {
 pub struct OverviewFacts<'a> {
     /// The page.
     pub page: &'a EnvironmentPage,
+    /// What is paused, everything first.
+    pub pauses: &'a [Pause],
     /// The latest verdicts of its workspaces.
     pub verdicts: &'a [(WorkspaceId, Timestamp, Outcome)],
     /// What was found of all environments that the question covers.
@@ -122,7 +124,7 @@ impl Overview {
             },
             needs_attention: found.survey.needs.clone(),
             workers: found.judges.map(workers_of),
-            pauses: Vec::new(),
+            pauses: found.pauses.to_vec(),
             workspaces: workspaces.into_values().collect(),
             next: page.after.map(next),
         }

@@ -199,7 +199,7 @@ impl QueueView {
 }
 
 impl EntryLine {
-    /// Whether nobody tries it again by himself.
+    /// Whether it is a dead letter that nobody has given up.
     pub fn is_dead(&self) -> bool {
         self.state == QueueState::DeadLetter
     }

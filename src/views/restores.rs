@@ -130,9 +130,9 @@ impl ListedRestore {
         let as_of = seen.at.as_of;
         let run_state =
             known.map(|known| RunStateShown::new(known, None, Some(situation), as_of, limits));
-        let kind = if restore.is_dry_run || restore.status.is_pre_execution() {
+        let kind = if seen.is_not_executed() {
             RestoreKind::Preparing
-        } else if run.is_none() {
+        } else if !row.names_run {
             RestoreKind::WithoutRun
         } else {
             RestoreKind::Executed

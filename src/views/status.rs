@@ -35,8 +35,8 @@ pub struct ServiceStatus {
     pub waiting: u64,
     /// Runs to which the database refuses a verdict.
     pub refused: u64,
-    /// Runs that no worker tries again.
-    pub given_up: u64,
+    /// Dead letters: runs that no worker tries again, and that nobody has given up.
+    pub dead_letters: u64,
     /// Open runs.
     pub open_runs: u64,
     /// Whether there are more open runs than that.
@@ -102,7 +102,7 @@ impl ServiceStatus {
             swept_at: found.swept_at.map(Moment),
             waiting: count(QueueState::Waiting),
             refused: count(QueueState::Refused),
-            given_up: count(QueueState::DeadLetter),
+            dead_letters: count(QueueState::DeadLetter),
             open_runs: counts.open_runs.min(open_max),
             open_runs_is_least: counts.open_runs > open_max,
             verdicts_compared: counts.compared,
@@ -112,7 +112,7 @@ impl ServiceStatus {
             (status.tone, status.headline) = (Tone::Danger, "No worker is running");
         } else if counts.contradicted > 0 {
             (status.tone, status.headline) = (Tone::Danger, "Verdicts are contradicted");
-        } else if status.refused + status.given_up > 0 {
+        } else if status.refused + status.dead_letters > 0 {
             (status.tone, status.headline) = (Tone::Warning, "Working, but not on all runs");
         }
         status
@@ -178,7 +178,10 @@ impl ServiceStatus {
             None => part("no complete sweep is known".to_owned(), to_sweeps),
         });
         parts.push(part(format!("{} waiting", self.waiting), None));
-        for (number, what) in [(self.refused, "refused"), (self.given_up, "given up")] {
+        for (number, what) in [
+            (self.refused, "refused"),
+            (self.dead_letters, "dead letters"),
+        ] {
             let text = format!("{number} {what}");
             parts.push(match number {
                 0 => part(text, None),

@@ -47,7 +47,8 @@ impl<'a> SeenRestore<'a> {
     }
 
     /// Whether nothing was executed, whatever else is recorded.
-    pub(super) fn is_not_executed(&self) -> bool {
+    #[must_use]
+    pub fn is_not_executed(&self) -> bool {
         self.restore.is_dry_run || self.restore.status.is_pre_execution()
     }
 

@@ -1,7 +1,7 @@
 //! Who gets in, what they see and may do, and how they are kept in bounds.
 //!
-//! Everything here but randomness, and whether a token has expired, is a function of what it is given, moments included; the middleware asks it about
-//! each request.
+//! Everything here but randomness, and whether a token has expired, is a function of what it is given, moments included;
+//! the middleware asks it about each request.
 //!
 //! **Invariants:**
 //! - Tokens and the ids of sessions are kept as hashes only, and compared in a time that says nothing.

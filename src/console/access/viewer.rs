@@ -23,7 +23,7 @@ pub(in crate::console) type TokenId = u32;
 /// Who looks. The middleware puts it on every request that it lets through; cheap to clone.
 #[derive(Clone)]
 pub(in crate::console) struct Viewer {
-    /// The name of the token.
+    /// The name of the token, or of whom a proxy names; `this machine` where there are no tokens.
     pub(in crate::console) name: Arc<str>,
     /// Whose rows exist for it.
     pub(in crate::console) workspaces: Arc<Workspaces>,

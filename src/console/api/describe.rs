@@ -145,6 +145,12 @@ impl Operation {
     }
 }
 
+/// How many entries a page has.
+fn limit() -> Value {
+    let schema = json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX });
+    parameter("limit", "How many", schema)
+}
+
 /// One line that is not blank.
 const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 
@@ -210,11 +216,7 @@ impl Parameters {
                 ),
                 // `above` leads back, and is only ever followed: it cannot stand beside `below`.
                 parameter("below", "Where the page before ended", id()),
-                parameter(
-                    "limit",
-                    "How many",
-                    json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX }),
-                ),
+                limit(),
             ],
             Self::Restores => vec![
                 parameter("workspace", "Of this workspace", id()),
@@ -226,11 +228,7 @@ impl Parameters {
                     of::<PostureReason>(generator),
                 ),
                 parameter("below", "Where the page before ended", id()),
-                parameter(
-                    "limit",
-                    "How many",
-                    json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX }),
-                ),
+                limit(),
             ],
             Self::Environments => vec![
                 parameter("workspace", "Of this workspace", id()),

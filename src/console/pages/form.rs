@@ -72,7 +72,7 @@ impl Form {
             (text, format!("/runs?{}", query.without(name)))
         };
         Self {
-            tabs: tabs(query, parts, too_long),
+            tabs: tabs(Some(query), parts, too_long),
             kept: given.iter().filter(is_kept).cloned().collect(),
             chips: given.iter().map(chip).collect(),
             fields,
@@ -102,12 +102,8 @@ impl Form {
             .filter(is_set)
             .map(|name| (name, "true".to_owned()));
         let kept = kept.collect();
-        let mut tabs = tabs(&RunQuery::default(), parts, too_long);
-        for tab in &mut tabs {
-            tab.is_current = false;
-        }
         Self {
-            tabs,
+            tabs: tabs(None, parts, too_long),
             kept,
             chips: Vec::new(),
             fields,
@@ -162,7 +158,7 @@ fn fields(parts: &RunParts, value: impl Fn(&str) -> String) -> Vec<Field> {
 }
 
 /// The parts of the list, as a form asks for each of them alone.
-fn tabs(query: &RunQuery, parts: &RunParts, too_long: SignedDuration) -> Vec<Tab> {
+fn tabs(query: Option<&RunQuery>, parts: &RunParts, too_long: SignedDuration) -> Vec<Tab> {
     use reconciler_jobs::restore_execute::facts::RunOutcome as Said;
     let counts = parts.counts;
     let plain = RunQuery::default;
@@ -192,7 +188,7 @@ fn tabs(query: &RunQuery, parts: &RunParts, too_long: SignedDuration) -> Vec<Tab
             href: format!("/runs?{}", alone.text(None))
                 .trim_end_matches('?')
                 .to_owned(),
-            is_current: query.is_part(&alone),
+            is_current: query.is_some_and(|query| query.is_part(&alone)),
         }
     };
     let is_cut = counts.is_cut();

@@ -44,6 +44,15 @@ use crate::views::runs::RunList;
 use crate::views::status::ServiceStatus;
 pub use form::Form;
 
+/// After how many seconds a page looks again whose answer changes by itself.
+const REFRESH_SECONDS: u32 = 30;
+
+/// After how many seconds a page looks again on which somebody just asked for something.
+const REFRESH_SOON_SECONDS: u32 = 5;
+
+/// Says in an address when a run was asked for, in seconds since 1970.
+const ASKED: &str = "asked=";
+
 /// What every page is framed by.
 #[derive(Debug, Clone)]
 #[expect(
@@ -199,12 +208,12 @@ impl Shell {
         }
     }
 
-    /// Looks again after so many seconds: not where something is asked for behind the path, as by a form of filters.
-    fn refreshed(self, seconds: u32) -> Self {
+    /// Looks again by itself: not where something is asked for behind the path, as by a form of filters.
+    fn refreshed(self) -> Self {
         let refresh = match self.address.split_once('?') {
-            None => Refresh::Every(seconds),
+            None => Refresh::Every(REFRESH_SECONDS),
             Some((_, "refresh=off")) => Refresh::Stopped,
-            Some((_, query)) if query.starts_with("asked=") => Refresh::Every(seconds),
+            Some((_, query)) if query.starts_with(ASKED) => Refresh::Every(REFRESH_SECONDS),
             Some(_) => Refresh::Never,
         };
         Self { refresh, ..self }
@@ -216,14 +225,20 @@ impl Shell {
         let is_new = as_of.0.duration_since(at.0).as_secs() < 60;
         self.notice = Some(match (is_open, is_new) {
             (false, _) => format!("{asked} The run is closed."),
-            (true, true) => format!("{asked} It waits for a worker; this page looks again in 5 s."),
+            (true, true) => format!(
+                "{asked} It waits for a worker; this page looks again in {REFRESH_SOON_SECONDS} s."
+            ),
             (true, false) => format!(
                 "{asked} The run is still open: it waits for proof, as its reason says, or no worker runs, which the \
                  queue shows."
             ),
         });
         if is_open {
-            self.refresh = Refresh::Every(if is_new { 5 } else { 30 });
+            self.refresh = Refresh::Every(if is_new {
+                REFRESH_SOON_SECONDS
+            } else {
+                REFRESH_SECONDS
+            });
         }
     }
 
@@ -424,9 +439,14 @@ pub(super) fn render_login_page(back: &str, has_failed: bool) -> String {
 /// Has each page say whether the product works. A page whose status cannot be read says that.
 pub(super) async fn see_status(State(console): AppState, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let is_page = !["/api/", "/assets/", "/metrics", "/login", "/logout"]
-        .iter()
-        .any(|other| path.starts_with(other));
+    // What has no line to show reads none; a probe above all waits for no database.
+    let others = [
+        "/api/", "/assets/", "/metrics", "/livez", "/readyz", "/login", "/logout",
+    ];
+    let is_file = path
+        .rsplit_once('.')
+        .is_some_and(|(_, format)| ["csv", "json"].contains(&format));
+    let is_page = !is_file && !others.iter().any(|other| path.starts_with(other));
     let viewer = request.extensions().get::<Option<Viewer>>();
     if let Some(viewer) = viewer.cloned().flatten().filter(|_| is_page)
         && viewer.can.contains(&Capability::RunsView)

@@ -13,8 +13,9 @@ use reconciler_jobs::ids::{RestoreId, RunId};
 use reconciler_jobs::restore_execute::ReasonCode;
 
 use super::{
-    EvidencePage, ExplainPage, FindPage, Form, Menu, OverviewPage, Page, QueuePage, ReasonPage,
-    ReasonsPage, Refresh, RestorePage, RestoresPage, RunPage, RunsPage, Shell, download,
+    ASKED, EvidencePage, ExplainPage, FindPage, Form, Menu, OverviewPage, Page, QueuePage,
+    ReasonPage, ReasonsPage, Refresh, RestorePage, RestoresPage, RunPage, RunsPage, Shell,
+    download,
 };
 use crate::config::Capability;
 use crate::console::access::Viewer;
@@ -33,12 +34,6 @@ type HtmlPage = Result<Response, Problem>;
 
 const RUNS: &str = "/runs";
 const RESTORES: &str = "/restores";
-
-/// After how many seconds a page looks again whose answer changes by itself.
-const REFRESH_SECONDS: u32 = 30;
-
-/// Says in an address when a run was asked for, in seconds since 1970.
-const ASKED: &str = "asked=";
 
 /// For how long whoever asked for a run is told what became of that.
 const ASKED_SECONDS_MAX: i64 = 600;
@@ -123,7 +118,7 @@ async fn overview(
         count => format!("Overview: {count} to look at"),
     };
     let menu = Some(Menu::Overview);
-    let shell = &shell(&console, &viewer, title, menu, answer.as_of).refreshed(REFRESH_SECONDS);
+    let shell = &shell(&console, &viewer, title, menu, answer.as_of).refreshed();
     render(&OverviewPage { shell, answer })
 }
 
@@ -179,12 +174,7 @@ async fn csv(
     FormQuery(query): FormQuery<RunQuery>,
 ) -> Result<Response, Problem> {
     let list = console.all_runs(&viewer, &query, "/runs.csv").await?;
-    let body = download::runs(&list.runs).map_err(|error| {
-        tracing::error!(%error, "a table cannot be written");
-        StatusCode::INTERNAL_SERVER_ERROR
-    })?;
-    let is_cut = list.next.is_some();
-    Ok(file("text/csv; charset=utf-8", "runs", "csv", is_cut, body))
+    table("runs", list.next.is_some(), download::runs(&list.runs))
 }
 
 async fn json(
@@ -201,6 +191,19 @@ async fn json(
         list.next.is_some(),
         body,
     ))
+}
+
+/// A table to be kept.
+fn table(
+    name: &str,
+    is_cut: bool,
+    body: Result<Vec<u8>, ::csv::Error>,
+) -> Result<Response, Problem> {
+    let body = body.map_err(|error| {
+        tracing::error!(%error, "a table cannot be written");
+        StatusCode::INTERNAL_SERVER_ERROR
+    })?;
+    Ok(file("text/csv; charset=utf-8", name, "csv", is_cut, body))
 }
 
 /// A file to be kept. Its name says so where it does not hold the whole list.
@@ -227,7 +230,7 @@ async fn run(State(console): AppState, viewer: Viewer, PathId(run): PathId) -> H
     let title = format!("{}: run {run}", answer.state.label);
     let mut shell = shell(&console, &viewer, title, Some(Menu::Runs), answer.as_of);
     if answer.is_open() {
-        shell = shell.refreshed(REFRESH_SECONDS);
+        shell = shell.refreshed();
     }
     if let Some(at) = asked_at(&viewer, answer.as_of) {
         shell.tell_of_request(at, answer.is_open(), answer.as_of);
@@ -300,17 +303,8 @@ async fn restores_csv(
     FormQuery(query): FormQuery<RestoreQuery>,
 ) -> Result<Response, Problem> {
     let list = console.all_restores(&viewer, &query).await?;
-    let body = download::restores(&list.restores).map_err(|error| {
-        tracing::error!(%error, "a table cannot be written");
-        StatusCode::INTERNAL_SERVER_ERROR
-    })?;
-    Ok(file(
-        "text/csv; charset=utf-8",
-        "restores",
-        "csv",
-        list.next.is_some(),
-        body,
-    ))
+    let body = download::restores(&list.restores);
+    table("restores", list.next.is_some(), body)
 }
 
 async fn restore(State(console): AppState, viewer: Viewer, PathId(restore): PathId) -> HtmlPage {
@@ -332,7 +326,7 @@ async fn queue(State(console): AppState, viewer: Viewer) -> HtmlPage {
     let shell = if is_written_on {
         shell
     } else {
-        shell.refreshed(REFRESH_SECONDS)
+        shell.refreshed()
     };
     render(&QueuePage {
         shell: &shell,
@@ -390,9 +384,11 @@ async fn manage(
     headers: HeaderMap,
     form: Bytes,
 ) -> Result<Redirect, Problem> {
-    let action = viewer.action(verb, trace_of(&headers));
     let why = field(&form, "reason").unwrap_or_default();
-    console.manage(&viewer, RunId(run), action, &why).await?;
+    let trace = trace_of(&headers);
+    console
+        .manage(&viewer, RunId(run), verb, trace, &why)
+        .await?;
     Ok(Redirect::to("/queue"))
 }
 

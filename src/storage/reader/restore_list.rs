@@ -67,6 +67,8 @@ pub struct RestoreListing {
 pub struct RestoreInList {
     /// The restore, the run that it points at, that run's evidence, and what is on record of it.
     pub found: Latest,
+    /// Whether its row names a run, whichever.
+    pub names_run: bool,
     /// Workspace's name.
     pub workspace_name: String,
     /// Environment's name.
@@ -165,6 +167,7 @@ async fn load_batch(
         let (run, evidence, on_record) = pointed_at.of(&record.scoped);
         Some(RestoreInList {
             found: (restore, run, evidence, on_record),
+            names_run: record.scoped.points_at.is_some(),
             workspace_name: record.workspace_name,
             environment_name: record.environment_name,
         })

@@ -30,7 +30,7 @@ const COUNTED: [QueueState; 3] = [
 /// Whether runs are looked at, as far as the database tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StatusFacts {
-    /// What waits, is refused, or was given up, and when that was read.
+    /// What waits, is refused, or is a dead letter, and when that was read.
     pub queue: QueueListing,
     /// Workers, the one that was heard of last at the beginning.
     pub workers: Vec<WorkerSeen>,

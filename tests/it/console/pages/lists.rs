@@ -131,6 +131,7 @@ fn overview_beside(
         ended_before,
     });
     let found = OverviewFacts {
+        pauses: &[],
         page: &page,
         verdicts: &verdicts,
         survey: &survey,
@@ -333,6 +334,7 @@ fn open_runs_of_environments_that_are_gone_need_somebody() {
         after: None,
     };
     let found = OverviewFacts {
+        pauses: &[],
         page: &page,
         verdicts: &[],
         survey: &survey,
