@@ -7,6 +7,9 @@ ARG BASE=debian:trixie-slim
 
 FROM ${BUILDER} AS build
 WORKDIR /build
+# What tells others what the program is made of, in a layer that changes least.
+COPY tests/release tests/
+RUN tests/release --tools
 # Dependencies are a layer of their own, which is built again only when they change. Empty files stand there for our own
 # code.
 COPY Cargo.toml Cargo.lock ./
@@ -24,8 +27,7 @@ RUN mkdir -p src jobs/src jobs/benches tests/it tests/otlp tests/bench/src tests
 COPY . .
 # What `--version` says of where it comes from.
 ARG RECONCILER_COMMIT
-RUN cargo build --release --locked --package restore-reconciler \
-    && strip --strip-all target/release/restore-reconciler
+RUN tests/release && strip --strip-all target/release/restore-reconciler
 
 FROM ${BASE}
 ARG RECONCILER_COMMIT
@@ -35,6 +37,8 @@ LABEL org.opencontainers.image.title="restore-reconciler" \
 # The roots that TLS trusts. A private authority is added by mounting over this file, or by `sslrootcert` in the URL.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /build/target/release/restore-reconciler /usr/local/bin/restore-reconciler
+COPY --from=build /build/target/release/restore-reconciler.cdx.json /build/target/release/THIRD-PARTY-NOTICES.txt \
+    /usr/share/doc/restore-reconciler/
 # A number, so that a cluster can verify it is not root. It owns no file.
 USER 10001:10001
 # Probes and metrics of a worker; a console listens where `console.listen` says.
