@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::interruption::{say_more_on_signal, stop_on_signal};
 use super::reload::reload_on_signal;
 use super::session::Session;
+use super::supervisor::{tell_answering, tell_stop};
 use super::waiting::{may_pass, wait_for_database};
 use crate::clock::{self, monotonic};
 use crate::console::{ConsoleLimits, ConsoleState, may_listen, serve_absence, serve_console};
@@ -47,6 +48,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         return Ok(Exit::Done);
     }
     let console = open_console(session, read.expose_secret(), asked.expose_secret()).await?;
+    tell_answering("answering");
     show_at(listener, console.following(tokens), stop).await?;
     Ok(Exit::Done)
 }
@@ -66,9 +68,11 @@ async fn is_open(
         Ok(Err(_)) | Err(_) => false,
     };
     say_where(session, listener)?;
+    tokio::spawn(tell_stop(stop.clone()));
     if is_there {
         return Ok(true);
     }
+    tell_answering("waiting for its database");
     let open = async || session.open_migrated(Access::Read).await.map(drop);
     let found = stop.child_token();
     let waiting = shared(listener)?;

@@ -45,6 +45,17 @@ pub(super) async fn keep_telling(health: Arc<Health>, stop: CancellationToken) {
     }
 }
 
+/// Tells that a process answers, which the console does from its start, and what it is up to.
+pub(super) fn tell_answering(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// Tells that the process stops, as soon as it was told to.
+pub(super) async fn tell_stop(stop: CancellationToken) {
+    stop.cancelled().await;
+    tell(&[NotifyState::Stopping]);
+}
+
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!(%error, "the supervisor cannot be told");

@@ -211,23 +211,21 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    /// With a worker on this database, and its standard error.
-    async fn over(url: &str, variables: &[(&str, &str)]) -> (Self, Process) {
+    /// With a process on this database.
+    async fn over(url: &str, verb: &[&str]) -> (Self, Process) {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        let mut command = program(url, &["work", "--listen", "127.0.0.1:0"]);
-        command
-            .env("NOTIFY_SOCKET", &path)
-            .envs(variables.iter().copied());
-        let worker = Process::spawn(&command, 50).await;
-        let worker = worker.unwrap_or_else(|why| panic!("{why}"));
+        let mut command = program(url, verb);
+        command.env("NOTIFY_SOCKET", &path);
+        let process = Process::spawn(&command, 50).await;
+        let process = process.unwrap_or_else(|why| panic!("{why}"));
         let supervisor = Self {
             socket,
             heard: Vec::new(),
             _directory: directory,
         };
-        (supervisor, worker)
+        (supervisor, process)
     }
 
     /// Listens until it is told this.
@@ -246,15 +244,11 @@ impl Supervisor {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_supervisor_is_told_what_a_worker_is_doing() {
     let on = Fixture::empty_postgres().await;
-    let (mut supervisor, worker) = Supervisor::over(&on.url, &[]).await;
+    let (mut supervisor, worker) =
+        Supervisor::over(&on.url, &["work", "--listen", "127.0.0.1:0"]).await;
     supervisor.hears("READY=1").await;
     supervisor.hears("WATCHDOG=1").await;
     supervisor.hears("STATUS=").await;
-    let before_ready = supervisor
-        .heard
-        .iter()
-        .take_while(|said| !said.contains("READY=1"));
-    assert!(before_ready.count() <= 1, "{:?}", supervisor.heard);
     assert!(
         !supervisor.heard.concat().contains("STATUS=working"),
         "{:?}",
@@ -266,6 +260,22 @@ async fn a_supervisor_is_told_what_a_worker_is_doing() {
     worker.tell(Signal::TERM);
     supervisor.hears("STOPPING=1").await;
     assert_eq!(worker.ended().await.0, Some(0));
+}
+
+/// The console is ready from its start: whoever asks it then is told what it waits for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_is_told_what_a_console_is_doing() {
+    let on = Fixture::empty_postgres().await;
+    let (mut supervisor, console) =
+        Supervisor::over(&on.url, &["serve", "--listen", "127.0.0.1:0"]).await;
+    supervisor.hears("STATUS=waiting for its database").await;
+    assert!(supervisor.heard.concat().starts_with("READY=1"));
+    on.furnish().await;
+    on.set_up_queue().await;
+    supervisor.hears("STATUS=answering").await;
+    console.tell(Signal::TERM);
+    supervisor.hears("STOPPING=1").await;
+    assert_eq!(console.ended().await.0, Some(0));
 }
 
 /// Whoever looks at the journal of warnings sees warnings.
