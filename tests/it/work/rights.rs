@@ -85,7 +85,7 @@ const DAYS: [(&str, &str, &str, &str, bool); 9] = [
 ];
 
 /// Waits until readiness says so, while a restart would not help.
-async fn until_told(worker: &Worker, state: &str) {
+pub(super) async fn until_told(worker: &Worker, state: &str) {
     let (machine, since) = (Machine::watch(), Stopwatch::start());
     let mut poll = interval(Duration::from_millis(100));
     loop {
