@@ -29,7 +29,7 @@ pub(super) struct Args {
     )]
     run: Option<i64>,
     /// Print what the runbook says of this reason code instead; needs no database.
-    #[arg(long, value_name = "CODE", value_parser = reason::parse, conflicts_with = "run")]
+    #[arg(long, value_name = "CODE", value_parser = reason::CODES, hide_possible_values = true, conflicts_with = "run")]
     reason: Option<ReasonCode>,
 }
 

@@ -46,6 +46,7 @@ mod uninstall;
 mod version;
 mod wait;
 mod waiting;
+mod words;
 mod work;
 
 use std::ffi::OsString;
@@ -176,7 +177,7 @@ fn run(arguments: impl Iterator<Item = OsString>, environment: Environment) -> E
 
 /// The command line, as it is parsed, explained, completed and described in manual pages.
 fn command() -> clap::Command {
-    help::arranged(Cli::command())
+    words::without_files(help::arranged(Cli::command()))
         .long_version(version::text())
         .after_long_help(exit_codes())
 }

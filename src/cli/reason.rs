@@ -6,13 +6,14 @@ use reconciler_jobs::restore_execute::ReasonCode;
 
 use super::exit::Exit;
 use super::screen::Screen;
+use super::words::OneOf;
 
-/// Reads a code, for the command line.
-pub(super) fn parse(text: &str) -> Result<ReasonCode, String> {
-    ReasonCode::parse(text).ok_or_else(|| {
-        "it is not a reason code; config/runbooks/reasons.md lists all of them".to_owned()
-    })
-}
+/// A code, on the command line.
+pub(super) const CODES: OneOf<ReasonCode> = OneOf {
+    words: || ReasonCode::ALL.map(|code| code.code().to_owned()).to_vec(),
+    read: ReasonCode::parse,
+    listed: Some("config/runbooks/reasons.md"),
+};
 
 /// Prints the entry, in Markdown. It is the same with `--output json`.
 pub(super) fn run(screen: &mut Screen, reason: ReasonCode) -> anyhow::Result<Exit> {

@@ -5,6 +5,7 @@ use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
+use reconciler_jobs::restore_execute::outcome::Outcome;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 
 use super::exit::Exit;
@@ -14,6 +15,7 @@ use super::screen::Screen;
 use super::session::Session;
 use super::since::{Since, age};
 use super::table::{kept, spare};
+use super::words::OneOf;
 use crate::storage::Access;
 use crate::storage::reader::{RunFilter, Workspaces};
 use crate::views::runs::{RunLine, parse_outcome, parse_state};
@@ -36,13 +38,13 @@ pub(super) struct Args {
     #[arg(long)]
     orphaned: bool,
     /// Only runs whose row has this outcome, as the platform writes it.
-    #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
+    #[arg(long, value_name = "OUTCOME", value_parser = OUTCOMES)]
     outcome: Option<RunOutcome>,
     /// Only runs whose verdict, opinion or entry on the watch list has this reason.
-    #[arg(long, value_name = "CODE", value_parser = reason::parse)]
+    #[arg(long, value_name = "CODE", value_parser = reason::CODES, hide_possible_values = true)]
     reason: Option<ReasonCode>,
     /// Only runs whose restore reads so now.
-    #[arg(long, value_name = "STATE", value_parser = state)]
+    #[arg(long, value_name = "STATE", value_parser = STATES)]
     state: Option<ResultState>,
     /// Only runs created so long ago or longer, such as `2h` or `7d`.
     #[arg(long, value_name = "AGE", value_parser = age)]
@@ -61,15 +63,20 @@ pub(super) struct Args {
     limit: u32,
 }
 
-fn outcome(text: &str) -> Result<RunOutcome, &'static str> {
-    parse_outcome(text)
-        .ok_or("it must be pending, succeeded, partially_succeeded, blocked or failed")
-}
+const OUTCOMES: OneOf<RunOutcome> = OneOf {
+    words: || {
+        let closed = Outcome::ALL.map(|outcome| outcome.name().to_owned());
+        ["pending".to_owned()].into_iter().chain(closed).collect()
+    },
+    read: parse_outcome,
+    listed: None,
+};
 
-fn state(text: &str) -> Result<ResultState, String> {
-    let words = ResultState::ALL.map(|state| stored_word(&state)).join(", ");
-    parse_state(text).ok_or_else(|| format!("it must be one of {words}"))
-}
+const STATES: OneOf<ResultState> = OneOf {
+    words: || ResultState::ALL.map(|state| stored_word(&state)).to_vec(),
+    read: parse_state,
+    listed: None,
+};
 
 /// Lists runs. Writes nothing, and needs no more than the right to read.
 pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::exit::Exit;
 use super::output::{Document, TokenMade};
 use super::screen::Screen;
+use super::words::OneOf;
 use crate::config::{All, Capability, Reach, Token};
 use crate::console::NewToken;
 
@@ -24,13 +25,19 @@ pub(super) struct Args {
     /// It sees every workspace.
     #[arg(long, group = "reach")]
     all_workspaces: bool,
-    /// What it may do: `runs.view`, `evidence.view`, `runs.reconcile`, `queue.manage`, `metrics.view`; may be repeated.
-    #[arg(long = "can", value_name = "CAPABILITY", default_value = "runs.view")]
+    /// What it may do; may be repeated.
+    #[arg(long = "can", value_name = "CAPABILITY", value_parser = CAPABILITIES, default_value = "runs.view")]
     capabilities: Vec<Capability>,
     /// From when on it is nobody's, such as 2027-01-01T00:00:00Z.
     #[arg(long, value_name = "MOMENT")]
     expires_at: Option<Timestamp>,
 }
+
+const CAPABILITIES: OneOf<Capability> = OneOf {
+    words: || Capability::ALL.map(|it| it.name().to_owned()).to_vec(),
+    read: |text| text.parse().ok(),
+    listed: None,
+};
 
 fn name(text: &str) -> Result<String, String> {
     if crate::config::is_token_name(text) {

@@ -85,7 +85,7 @@ pub(super) fn distinct_texts(found: SectionValue<'_>) -> Option<Vec<String>> {
 }
 
 /// The most similar of `names`, if one is similar enough to be meant.
-pub(super) fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
     names
         .iter()
         .map(|near| {

@@ -46,6 +46,7 @@ pub use environment::{
     CONFIG_VARIABLE, DATABASE_URL_VARIABLE, Environment, LISTEN_URL_VARIABLE, Terminal,
 };
 pub use error::{ConfigError, FILE_BYTES_MAX};
+pub(crate) use fields::nearest;
 pub use links::{Linked, Links, addresses};
 pub use log::Log;
 pub use metrics::Metrics;

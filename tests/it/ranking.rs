@@ -188,6 +188,7 @@ const LIBRARY: Ranks = &[
         "cli::output",
         "cli::supervisor",
         "cli::table",
+        "cli::words",
     ],
     &["cli::screen"],
     &[

@@ -63,7 +63,7 @@ async fn runs_are_listed_as_they_are_asked_for(on: Fixture) {
          runs --undecided ⇒ 0 | ago | restore.
          runs --outcome lost ⇒ 2 ! partially_succeeded
          runs --state lost ⇒ 2 ! in_progress
-         runs --reason lost ⇒ 2 ! not a reason code
+         runs --reason lost ⇒ 2 ! no such word
          runs --older-than soon ⇒ 2 ! 7d 12h
          runs --limit 0 ⇒ 2",
     );

@@ -202,6 +202,29 @@ fn bash_completes_what_follows_a_verb() {
     assert_eq!(String::from_utf8_lossy(&done.stdout).trim(), "--dry-run");
 }
 
+/// A number is no file, and a word of ours is one of a few.
+#[test]
+fn bash_completes_words_and_offers_no_files_for_numbers() {
+    let script = run("", &["completions", "bash"]).exits(0).stdout;
+    for (option, typed, offered) in [
+        ("--reason", "restore.items_miss", "restore.items_missing"),
+        ("--outcome", "pen", "pending"),
+        ("--state", "completed_w", "completed_with_evidence"),
+        ("--workspace", "", ""),
+    ] {
+        let asked = format!(
+            "cd /; COMP_WORDS=(restore-reconciler runs {option} '{typed}'); COMP_CWORD=3
+            _restore-reconciler restore-reconciler '{typed}' {option}; echo \"${{COMPREPLY[@]}}\""
+        );
+        let done = Command::new("bash")
+            .args(["--norc", "-c", &format!("{script}\n{asked}")])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert_eq!(said.trim(), offered, "{option}");
+    }
+}
+
 /// What a program that asked for JSON reads where a command could not do its work.
 #[test]
 fn errors_are_json_where_json_was_asked_for() {
