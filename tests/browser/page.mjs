@@ -281,9 +281,10 @@ export class Tab {
     this.expect(dim.length === 0, 'keyboard', `focus cannot be seen on: ${dim.slice(0, 3).join(', ')}`);
   }
 
-  async picture(file) {
+  /** Of the page down to `most` pixels. */
+  async picture(file, most = PICTURE_HEIGHT_MAX) {
     const height = await this.#page.evaluate(() => document.documentElement.scrollHeight);
-    const clip = { x: 0, y: 0, width: this.width, height: Math.min(height, PICTURE_HEIGHT_MAX) };
+    const clip = { x: 0, y: 0, width: this.width, height: Math.min(height, most) };
     await this.#page.screenshot({ path: file, clip, captureBeyondViewport: true });
   }
 }

@@ -14,8 +14,9 @@ import { Tab } from './page.mjs';
 import { States } from './states.mjs';
 
 const WIDTHS = [390, 1440];
-/** Pages that have a picture in the dark, too. */
-const DARK_PICTURES = ['overview', 'run-needs-review'];
+/** Pages whose first screen README and manual show, by the names of their pictures, light and dark. */
+const SHOWN = { overview: 'overview', 'run-needs-review': 'run' };
+const SHOWN_HEIGHT = 900;
 
 /** How often a page that the worker may have changed is compared. */
 const COMPARISONS_MAX = 5;
@@ -201,8 +202,9 @@ async function inspect(tab, name) {
     await tab.paint(scheme);
     await tab.checkShape();
     await tab.checkAccess();
-    if (scheme === 'light' || DARK_PICTURES.includes(name)) {
-      await tab.picture(join(pictures, `${name}-${tab.width}-${scheme}.png`));
+    if (scheme === 'light') await tab.picture(join(pictures, `${name}-${tab.width}-${scheme}.png`));
+    if (SHOWN[name] && tab.width > 600) {
+      await tab.picture(join(pictures, `shown-${SHOWN[name]}-${scheme}.png`), SHOWN_HEIGHT);
     }
   }
   await tab.paint('light');

@@ -17,6 +17,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use reconciler_jobs::restore_execute::canonical::digest_of;
+
 use crate::manual::{between, read, root};
 
 /// One border: these words may not occur in the Rust files under `within`, save those under `except`.
@@ -177,6 +179,39 @@ fn the_top_level_holds_only_what_a_newcomer_is_told_about() {
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let names: Vec<String> = names.collect();
     assert_none(&top_level_violations(&names, &read(".gitignore")));
+}
+
+/// Of a licence that only one of them knew, a part would enter without a notice, or a release would fail.
+#[test]
+fn notices_are_made_of_every_licence_that_may_enter() {
+    let [deny, about] = [".cargo/deny.toml", ".cargo/about.toml"]
+        .map(|file| toml::from_str::<toml::Table>(&read(file)).unwrap());
+    let mut lists = [&deny["licenses"]["allow"], &about["accepted"]].map(|list| {
+        let words = list.as_array().unwrap().iter();
+        words.map(|it| it.as_str().unwrap()).collect::<Vec<_>>()
+    });
+    for list in &mut lists {
+        list.sort_unstable();
+    }
+    assert_eq!(lists[0], lists[1]);
+    assert_eq!(deny["graph"]["targets"], about["targets"]);
+}
+
+/// `tests/console --redraw` replaces them, and notes what it drew.
+#[test]
+fn pictures_show_what_there_is() {
+    let mut drawn = String::new();
+    for (folder, extension) in [
+        ("src/console/templates", "html"),
+        ("src/console/assets", "css"),
+        ("config/grafana/dashboards", "json"),
+    ] {
+        drawn.extend(load_files(&[folder], extension).into_values());
+    }
+    drawn += &read("tests/browser/dashboards.mjs");
+    let noted = read("tests/browser/pictures/made-of.sha256");
+    let advice = "tests/console --redraw, and look at them";
+    assert_eq!(noted.trim(), digest_of(&drawn), "{advice}");
 }
 
 fn assert_none(found: &[String]) {
