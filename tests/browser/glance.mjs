@@ -1,0 +1,93 @@
+// What the first screen says of a console full of runs, and how few clicks lead from there to one of them.
+//
+//   node glance.mjs ORIGIN PLATFORM RUNS
+//
+// Environment: WALK_TOKEN sees everything. ORIGIN shows a demonstration of so many generated runs beside a worker, and leads
+// to pages of PLATFORM.
+
+import { launch } from './browser.mjs';
+import { Tab } from './page.mjs';
+
+/** The first of those that are generated, and any of them. */
+const FIRST = 1_000_000;
+const RUN = FIRST + 711;
+
+const [origin, platform, runs] = process.argv.slice(2);
+const headers = { authorization: `Bearer ${process.env.WALK_TOKEN}` };
+const findings = new Set();
+
+async function ask(path) {
+  const answer = await fetch(origin + path, { headers });
+  if (!answer.ok) throw new Error(`${answer.status} of ${path}`);
+  return answer.json();
+}
+
+/** What can be read before anybody scrolls, with single spaces. */
+function firstScreen(tab) {
+  return tab.evaluate(() => {
+    scrollTo(0, 0);
+    const texts = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const range = document.createRange();
+      range.selectNodeContents(walker.currentNode);
+      const { width, height, top, bottom } = range.getBoundingClientRect();
+      if (width > 0 && height > 0 && top >= 0 && bottom <= innerHeight) texts.push(walker.currentNode.data);
+    }
+    return texts.join(' ').replace(/\s+/g, ' ');
+  });
+}
+
+/** Whether workers run, each kind of trouble, where it is and what to do about it. */
+async function checkFirstScreen(tab) {
+  const { needs_attention: needs } = await ask('/api/v1/posture');
+  tab.expect(needs.causes.length > 3, 'trouble', `there are ${needs.causes.length} kinds of it`);
+  const text = await firstScreen(tab);
+  const expected = needs.causes.flatMap(({ summary, next_action, listed: [place] }) => [
+    summary,
+    next_action,
+    `${place.workspace.name} / ${place.environment.name}`,
+  ]);
+  for (const words of ['1 worker seen', 'kinds of trouble', ...expected]) {
+    tab.expect(text.includes(words), 'first screen', `does not say: ${words}`);
+  }
+  const counts = await tab.evaluate(() => [...document.querySelectorAll('.needs td.n:nth-child(3)')].map((it) => it.textContent));
+  const places = needs.causes.map((cause) => cause.places);
+  const shown = counts.map((it) => Number(it.replace(/\D/g, '')));
+  tab.expect(`${shown}` === `${places}`, 'first screen', `counts ${shown} places instead of ${places}`);
+}
+
+/** The run, its restore, and the platform's page of that, each a click further. */
+async function checkThreeClicks(tab) {
+  const { restore } = await ask(`/api/v1/runs/${RUN}`);
+  await tab.fill('header input[name="q"]', String(RUN));
+  await tab.follow((page) => page.click('header form[role="search"] button'));
+  tab.expect(tab.path === `/runs/${RUN}`, 'find', `leads to ${tab.path}`);
+  await tab.followLink(`a[href="/restores/${restore.id}"]`);
+  const leads = await tab.evaluate(() => [...document.querySelectorAll('a[rel~="noreferrer"]')].map((it) => it.href));
+  tab.expect(leads.includes(`${platform}/restores/${restore.id}`), 'platform', `leads to ${leads}`);
+}
+
+async function look(browser) {
+  await ask(`/api/v1/runs/${FIRST + Number(runs) - 1}`); // the last of them is there
+  const tab = await Tab.open(await browser.createBrowserContext(), origin, 1440, findings);
+  await tab.go('/login');
+  await tab.fill('#token', process.env.WALK_TOKEN);
+  await tab.follow((page) => page.click('main button[type="submit"]'));
+  await checkFirstScreen(tab);
+  await tab.checkShape();
+  await tab.checkAccess();
+  await checkThreeClicks(tab);
+}
+
+const browser = await launch();
+try {
+  await look(browser);
+} catch (error) {
+  findings.add(`the look cannot go on: ${error.stack}`);
+} finally {
+  await browser.close();
+}
+for (const finding of findings) console.log(`FOUND ${finding}`);
+console.log(`glance: ${findings.size === 0 ? 'passed' : 'FAILED'}: the first screen over ${runs} runs`);
+process.exitCode = findings.size === 0 ? 0 : 1;
