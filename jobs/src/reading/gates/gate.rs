@@ -178,6 +178,10 @@ vocabulary! {
         state: GateState::Required,
         next_action: "Review preview and confirm again",
     }
+    PastConfirmation = "It was handed over for execution, so nothing is left to confirm." {
+        state: GateState::Complete,
+        next_action: "Open restore result",
+    }
     ConfirmationBlocked = "The safety snapshot of the confirmation records blockers." {
         state: GateState::Blocked,
         next_action: "Resolve the recorded blockers",

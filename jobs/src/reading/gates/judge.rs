@@ -110,6 +110,7 @@ fn confirmation(facts: &PreparationFacts, passed: bool) -> GateReason {
     let snapshot = &facts.safety_snapshot;
     match is_current(snapshot, facts) {
         _ if facts.is_dry_run => GateReason::PreviewOnly,
+        _ if has_begun(facts.status) => GateReason::PastConfirmation,
         _ if snapshot.blocks() => GateReason::ConfirmationBlocked,
         _ if !passed => GateReason::NotItsTurn,
         Some(false) => GateReason::ConfirmationOutdated,
@@ -118,6 +119,12 @@ fn confirmation(facts: &PreparationFacts, passed: bool) -> GateReason {
         }
         _ => GateReason::NotConfirmed,
     }
+}
+
+/// Whether it was handed over for execution. One that was stopped may never have been.
+fn has_begun(status: RestoreStatus) -> bool {
+    let is_stopped = matches!(status, RestoreStatus::Cancelled | RestoreStatus::Aborted);
+    !status.is_pre_execution() && !is_stopped && status != RestoreStatus::Unknown
 }
 
 fn execution(facts: &PreparationFacts, passed: bool) -> GateReason {
