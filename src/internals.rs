@@ -36,7 +36,9 @@ pub mod demo {
     };
 }
 pub mod doctor {
-    pub use crate::doctor::{Check, Examination, Level, Purpose, examine, list_rights};
+    pub use crate::doctor::{
+        Check, Examination, Level, Purpose, examine, examine_metadata, list_rights,
+    };
     pub mod needs {
         pub use crate::doctor::needs::platform_tables;
     }

@@ -83,6 +83,10 @@ async fn examine(session: &Session<'_>, args: &Args) -> anyhow::Result<Examined>
     if args.rehearse {
         checks.extend(rehearse(session).await?);
     }
+    if purpose != Some(Purpose::Platform) {
+        let keys = session.config.preparation.keys();
+        checks.extend(doctor::examine_metadata(&store, &keys).await);
+    }
     let ends = session.config.console.token_ends(clock::wall());
     checks.extend(ends.into_iter().map(|finding| Check {
         subject: "token".to_owned(),

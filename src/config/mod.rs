@@ -19,6 +19,7 @@ mod links;
 mod log;
 mod metrics;
 mod passfile;
+mod preparation;
 mod rules;
 mod section;
 mod settling;
@@ -50,6 +51,7 @@ pub(crate) use fields::nearest;
 pub use links::{Linked, Links, addresses};
 pub use log::Log;
 pub use metrics::Metrics;
+pub use preparation::Preparing;
 pub use rules::Rules;
 pub use settling::{Settlements, Surveying};
 use source::{SourceText, joined, value_at};
@@ -76,6 +78,8 @@ pub struct Config {
     pub worker: Worker,
     /// Who gets into the console, and where it listens.
     pub console: Console,
+    /// What the platform calls what it records of a preparation.
+    pub preparation: Preparing,
     /// What is exported for dashboards.
     pub metrics: Metrics,
     /// The connection to the database.

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
+use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 use reconciler_jobs::trace::TraceContext;
 use tokio::sync::watch;
@@ -76,6 +77,7 @@ pub struct ConsoleState {
     reader: Reader,
     requests: Requests,
     policy: Policy,
+    keys: MetadataKeys,
     freshness: FreshnessThresholds,
     backup: backup_health::BackupThresholds,
     cache: SurveyCache,
@@ -148,6 +150,7 @@ impl ConsoleState {
             reader,
             requests,
             policy: config.rules.policy(),
+            keys: config.preparation.keys(),
             freshness: settings.freshness(),
             backup: backup_health::BackupThresholds {
                 age_max: settings.backup_age_max,
@@ -497,7 +500,7 @@ impl ConsoleState {
     ) -> Result<Preparation, Problem> {
         let found = self
             .reader
-            .load_restore(&viewer.workspaces, restore, &self.policy)
+            .load_restore(&viewer.workspaces, restore, &self.policy, &self.keys)
             .await?
             .ok_or(StatusCode::NOT_FOUND)?;
         viewer.require(Capability::RunsView)?;

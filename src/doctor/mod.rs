@@ -10,6 +10,7 @@
 mod check;
 mod hidden_rows;
 mod indexes;
+mod metadata_keys;
 mod moments;
 pub mod needs;
 mod postgres;
@@ -22,6 +23,7 @@ use crate::storage::{Driver, Judge, Pause, Store, StoreError};
 use reconciler_jobs::quantity;
 
 pub use check::{Check, Level};
+pub use metadata_keys::examine_metadata;
 pub use purpose::{Examination, Purpose};
 pub use rehearsal::{
     REHEARSAL, REHEARSED_MAX, judge_no_rehearsal, judge_other_schema, judge_rehearsal,

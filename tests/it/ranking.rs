@@ -100,6 +100,7 @@ const LIBRARY: Ranks = &[
         "config::rules",
     ],
     &[
+        "config::preparation",
         "config::settling",
         "config::source",
         "config::sweep",
@@ -111,7 +112,11 @@ const LIBRARY: Ranks = &[
     &["doctor::purpose"],
     &["doctor::rights"],
     &["doctor::postgres", "doctor::rehearsal", "doctor::sqlite"],
-    &["doctor::hidden_rows", "doctor::moments"],
+    &[
+        "doctor::hidden_rows",
+        "doctor::metadata_keys",
+        "doctor::moments",
+    ],
     &["doctor"],
     &["sweep", "views::moment", "views::state"],
     &["postures", "views"],
@@ -281,6 +286,7 @@ const PURE: Ranks = &[
     &["reading::freshness"],
     &["reading::backup_items"],
     &["reading::backup_health"],
+    &["reading::metadata_keys"],
     &["reading::preparation"],
     &["reading::gates::gate"],
     &["reading::gates::judge"],

@@ -29,6 +29,7 @@ pub mod backup_health;
 pub mod backup_items;
 pub mod freshness;
 pub mod gates;
+pub mod metadata_keys;
 pub mod now;
 pub mod posture;
 pub mod preparation;

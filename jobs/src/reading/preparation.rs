@@ -12,6 +12,8 @@
 //! | `metadata.preview_basis` | `fingerprint` |
 //! | `metadata.execution_safety_snapshot` | `fingerprint`; `confirmed`, which is exactly `true`; `blocking_count` |
 //!
+//! Within these records, names other than `fingerprint` are settings: [`MetadataKeys`].
+//!
 //! A fingerprint is that of the scope that the record was made for: one that differs from `scope_basis.fingerprint`
 //! belongs to an earlier scope. A record without one belongs to none.
 //!
@@ -24,6 +26,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::backup_health::BackupSetFacts;
+use super::metadata_keys::{MetadataKey, MetadataKeys};
 use crate::json::{Column, Json};
 use crate::restore_execute::facts::RestoreStatus;
 use crate::vocabulary;
@@ -162,7 +165,11 @@ pub struct Basis {
 impl PreparationFacts {
     /// From a restore and its backup set.
     #[must_use]
-    pub fn gather(row: &PreparationRow, source: Option<BackupSetFacts>) -> Self {
+    pub fn gather(
+        row: &PreparationRow,
+        source: Option<BackupSetFacts>,
+        keys: &MetadataKeys,
+    ) -> Self {
         let metadata = unambiguous(&row.metadata);
         let record = |key| metadata.as_ref().map_or(&Json::Null, |map| map.get(key));
         let scope_basis = record("scope_basis");
@@ -173,14 +180,17 @@ impl PreparationFacts {
             source,
             has_target: row.has_target,
             scope: RestoreScope::parse(&row.requested_items),
-            mapping: MappingSummary::parse(&row.group_mapping, scope_basis.get("required_groups")),
-            groups: GroupCache::parse(scope_basis.get("cached_groups")),
-            scope_basis: Basis::parse(record("scope_basis")),
-            check_basis: Basis::parse(record("check_basis")),
+            mapping: MappingSummary::parse(
+                &row.group_mapping,
+                scope_basis.get(keys.name(MetadataKey::RequiredGroups)),
+            ),
+            groups: GroupCache::parse(scope_basis.get(keys.name(MetadataKey::CachedGroups))),
+            scope_basis: Basis::parse(scope_basis, keys),
+            check_basis: Basis::parse(record("check_basis"), keys),
             has_preview: unambiguous(&row.preview).is_some_and(|preview| !preview.is_empty_map()),
-            preview_basis: Basis::parse(record("preview_basis")),
-            safety_snapshot: Basis::parse(record("execution_safety_snapshot")),
-            is_confirmed: *snapshot.get("confirmed") == Json::Bool(true),
+            preview_basis: Basis::parse(record("preview_basis"), keys),
+            safety_snapshot: Basis::parse(snapshot, keys),
+            is_confirmed: *snapshot.get(keys.name(MetadataKey::Confirmed)) == Json::Bool(true),
         }
     }
 }
@@ -282,14 +292,15 @@ impl GroupCache {
 }
 
 impl Basis {
-    fn parse(record: &Json<'_>) -> Self {
+    fn parse(record: &Json<'_>, keys: &MetadataKeys) -> Self {
+        let counted = |key| count(record.get(keys.name(key)));
         let fingerprint = record.get("fingerprint").text().map(str::trim);
         Self {
             fingerprint: fingerprint
                 .filter(|text| !text.is_empty())
                 .map(str::to_owned),
-            blocking: count(record.get("blocking_count")),
-            warnings: count(record.get("warning_count")),
+            blocking: counted(MetadataKey::BlockingCount),
+            warnings: counted(MetadataKey::WarningCount),
         }
     }
 

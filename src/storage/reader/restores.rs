@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::json::Column;
 use reconciler_jobs::reading::gates::{PreparationFacts, PreparationRow};
+use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::facts::{Candidate, EvidenceFacts, RestoreFacts, RunFacts};
 use reconciler_jobs::restore_execute::{Policy, link};
 use sqlx::FromRow;
@@ -113,9 +114,10 @@ impl Reader {
         of: &Workspaces,
         restore: RestoreId,
         policy: &Policy,
+        keys: &MetadataKeys,
     ) -> Result<Option<RestoreSeen>, StoreError> {
         let mut tx = self.database.begin_read().await?;
-        let found = load_one(&mut tx, of, restore, policy).await;
+        let found = load_one(&mut tx, of, restore, policy, keys.clone()).await;
         finish(tx, found).await
     }
 }
@@ -125,6 +127,7 @@ async fn load_one(
     of: &Workspaces,
     restore: RestoreId,
     policy: &Policy,
+    keys: MetadataKeys,
 ) -> Result<Option<RestoreSeen>, StoreError> {
     let statement = statement!("look up a restore", "find_restore");
     let values = values![of.ids(), restore, PREPARATION_BYTES_MAX];
@@ -155,7 +158,7 @@ async fn load_one(
         preview: Column::fetched(record.preview, record.has_preview),
         metadata: Column::fetched(record.metadata, record.has_metadata),
     };
-    let gather = move || PreparationFacts::gather(&row, source);
+    let gather = move || PreparationFacts::gather(&row, source, &keys);
     let preparation = away("read how a restore was prepared", gather).await?;
     Ok(Some(RestoreSeen {
         as_of: tx.as_of(),

@@ -102,9 +102,9 @@ fn the_documented_range_of_every_duration_is_the_one_that_holds() {
     let texts = every.iter().filter(is_text).count();
     assert_eq!(
         texts,
-        durations.len() + 10,
+        durations.len() + 15,
         "only settling.mode, act_in and not_before, sweep.schedule, console.listen and time_zone, database.row_security and time_shift, \
-         and log.filter and log.format are other texts"
+         the five names of preparation, and log.filter and log.format are other texts"
     );
 }
 

@@ -18,6 +18,7 @@ mod identity;
 mod jobs;
 mod judges;
 mod links;
+mod metadata_keys;
 mod moments;
 mod notices;
 mod opinions;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use reconciler_jobs::ids::RunId;
+use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::sweep::admission::Admission;
 use reconciler_jobs::sweep::shard::Shard;
@@ -110,6 +111,7 @@ pub(super) async fn spend(place: &Place, first: i64) -> Result<(), StoreError> {
     opinions(place).await?;
     feed(place).await;
     assert_eq!(store.find_distrust().await?, None);
+    store.count_metadata_keys(&MetadataKeys::default()).await?;
     place.execute(UNLINKED).await;
     let last = u32::try_from(PAGE).expect("a page");
     store

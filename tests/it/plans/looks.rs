@@ -3,6 +3,7 @@
 
 use jiff::SignedDuration;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::{Policy, ReasonCode};
@@ -111,7 +112,9 @@ async fn rows(place: &Place, of: &Workspaces, run: i64) -> Result<(), StoreError
     let found = reader.load_run(of, RunId(run), &policy).await?;
     assert!(found.is_some());
     let restore = RestoreId(restore_of(run));
-    let found = reader.load_restore(of, restore, &policy).await?;
+    let found = reader
+        .load_restore(of, restore, &policy, &MetadataKeys::default())
+        .await?;
     assert!(found.is_some());
     let environments = reader
         .load_environments(of, None, None, PAGE, &Policy::default())

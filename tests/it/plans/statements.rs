@@ -115,6 +115,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("last_swept", NONE),
     reads("keep_alive", NONE),
     reads("sample_moments", 2 * A_PAGE),
+    reads("sample_metadata", A_PAGE),
     reads("discard", NONE),
     reads("prune_ticks", NONE),
     reads("extend_ledger", NONE),

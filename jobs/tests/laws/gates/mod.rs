@@ -14,8 +14,9 @@ use reconciler_jobs::ids::BackupSetId;
 use reconciler_jobs::json::Column;
 use reconciler_jobs::reading::backup_health::{BackupItemRow, BackupSetFacts, BackupSetRow};
 use reconciler_jobs::reading::gates::{
-    CardStatus, Gate, Gates, GroupCache, PreparationFacts, PreparationRow, RestoreScope,
+    CardStatus, Gate, GateReason, Gates, GroupCache, PreparationFacts, PreparationRow, RestoreScope,
 };
+use reconciler_jobs::reading::metadata_keys::{MetadataKey, MetadataKeys};
 use serde_json::{Value, json};
 
 use crate::support::{self, at};
@@ -59,10 +60,14 @@ impl Draft {
     }
 
     fn facts(&self) -> PreparationFacts {
+        self.facts_by(&MetadataKeys::default())
+    }
+
+    fn facts_by(&self, keys: &MetadataKeys) -> PreparationFacts {
         let mut row = self.row.clone();
         row.metadata = support::json(&self.metadata.to_string());
         let gather = |(set, items): (BackupSetRow, Vec<_>)| BackupSetFacts::gather(set, &items);
-        PreparationFacts::gather(&row, self.set.clone().map(gather))
+        PreparationFacts::gather(&row, self.set.clone().map(gather), keys)
     }
 
     fn gates(&self) -> Gates {
@@ -100,6 +105,35 @@ fn mapping(text: &str, basis: Value) -> Gates {
 
 fn basis() -> Value {
     json!({"fingerprint": "f1"})
+}
+
+/// Whatever keys there are, and none at all.
+#[test]
+fn what_was_executed_is_past_its_confirmation() {
+    let executed = with(|it| {
+        "completed".clone_into(&mut it.row.status);
+        it.metadata = json!({});
+    });
+    let confirmation = executed.iter().find(|it| it.gate == Gate::Confirmation);
+    assert_eq!(
+        confirmation.map(|it| it.reason),
+        Some(GateReason::PastConfirmation)
+    );
+}
+
+/// Each key by another name, which alone is read then.
+#[test]
+fn keys_are_read_by_the_names_that_they_are_given() {
+    let draft = Draft::ready();
+    let of = |keys: &MetadataKeys| draft.facts_by(keys);
+    let ours = of(&MetadataKeys::default());
+    for key in MetadataKey::ALL {
+        let mut keys = MetadataKeys::default();
+        let at = MetadataKey::ALL.iter().position(|it| *it == key);
+        "elsewhere".clone_into(&mut keys.0[at.expect("one of them")]);
+        let is_there = key != MetadataKey::RequiredGroups; // it records none
+        assert_eq!(of(&keys) != ours, is_there, "{key:?}");
+    }
 }
 
 /// One line per step of the wizard.

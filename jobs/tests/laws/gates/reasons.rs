@@ -35,6 +35,15 @@ const ROWS: &str = r#"
     status | failed | execution | execution_stopped
     status | aborted | execution | execution_stopped
     status | cancelled | execution | execution_stopped
+    status | queued | confirmation | past_confirmation
+    status | running | confirmation | past_confirmation
+    status | completed | confirmation | past_confirmation
+    status | partial | confirmation | past_confirmation
+    status | failed | confirmation | past_confirmation
+    status | completed_with_errors | confirmation | past_confirmation
+    status | cancelled | confirmation | confirmed
+    status | aborted | confirmation | confirmed
+    status | Pending | confirmation | not_its_turn
     status | Pending | scope | scope_not_recorded
     status | Pending | execution | status_unknown
     requested_items | null | scope | scope_recorded

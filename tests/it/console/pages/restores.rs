@@ -3,6 +3,7 @@
 use reconciler_jobs::json::Column;
 use reconciler_jobs::reading::backup_health::{BackupSetFacts, Quality};
 use reconciler_jobs::reading::gates::{PreparationFacts, PreparationRow};
+use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::facts::{EvidenceFacts, RestoreStatus, RunStatus};
 use reconciler_jobs::restore_execute::results::{Counters, ItemFacts};
 use reconciler_jobs::stamp::Stamp;
@@ -79,7 +80,7 @@ impl Recorded {
             workspace_name: "Contoso".to_owned(),
             environment_name: "Production".to_owned(),
             requested_by: Some("ops@contoso.example".to_owned()),
-            preparation: PreparationFacts::gather(&row, self.source),
+            preparation: PreparationFacts::gather(&row, self.source, &MetadataKeys::default()),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
+use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::Outcome;
 use restore_reconciler::internals::clock::Stopwatch;
 use restore_reconciler::internals::storage::reader::{
@@ -103,7 +104,9 @@ async fn no_name_looks_like_another_one(on: Fixture) {
         .unwrap();
     let environment = &page.rows[0];
     let restore = RestoreId(restore_of(1));
-    let restore = reader.load_restore(&of, restore, &POLICY).await;
+    let restore = reader
+        .load_restore(&of, restore, &POLICY, &MetadataKeys::default())
+        .await;
     let restore = restore.unwrap().expect("the restore");
     let workspace = "Con\u{fffd}toso\u{fffd}x";
     assert_eq!(found.workspace_name, workspace);

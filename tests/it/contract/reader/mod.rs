@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 use jiff::{SignedDuration, Timestamp};
 use reconciler_fixtures::PlantedRestore;
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::{RestoreStatus, RunOutcome};
 use restore_reconciler::internals::storage::Limits;
@@ -148,7 +149,9 @@ async fn a_restore_is_seen_with_what_it_points_at(on: Fixture) {
     let restore = async |run: i64| {
         let id = RestoreId(restore_of(run));
         let of = only(HOME.0);
-        let found = reader.load_restore(&of, id, &POLICY).await;
+        let found = reader
+            .load_restore(&of, id, &POLICY, &MetadataKeys::default())
+            .await;
         found.unwrap().expect("a restore of the viewer")
     };
     let seen = restore(1).await;
@@ -535,7 +538,10 @@ async fn what_cannot_be_read_hides_nothing(on: Fixture) {
     let run = reader.load_run(&of, RunId(1), &POLICY).await;
     assert!(run.unwrap().is_some());
     let restore = RestoreId(restore_of(1));
-    let restore = reader.load_restore(&of, restore, &POLICY).await.unwrap();
+    let restore = reader
+        .load_restore(&of, restore, &POLICY, &MetadataKeys::default())
+        .await
+        .unwrap();
     let source = restore.expect("a restore").preparation.source;
     assert_eq!(source.expect("a backup set").quality.items, 1);
     let environments = reader.load_environments(&of, None, None, 10, &POLICY);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use reconciler_fixtures::{PlantedRestore, PlantedSnapshot};
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::Policy;
 use restore_reconciler::internals::storage::QueueState;
 use restore_reconciler::internals::storage::reader::{
@@ -42,7 +43,9 @@ async fn everything(on: &Fixture, of: &Workspaces) -> String {
             let run = seen.assessment.facts.run.id;
             let restore = RestoreId(restore_of(run.0));
             said.push(format!("{:?}", reader.load_run(of, run, &POLICY).await));
-            let restore = reader.load_restore(of, restore, &POLICY).await;
+            let restore = reader
+                .load_restore(of, restore, &POLICY, &MetadataKeys::default())
+                .await;
             said.push(format!("{restore:?}"));
         }
         said.push(format!("{page:?}"));
@@ -142,7 +145,9 @@ async fn what_is_elsewhere_does_not_exist(on: Fixture) {
         let found = reader.load_run(&only(HOME.0), RunId(run), &POLICY).await;
         assert_eq!(found.unwrap(), None, "{run}");
         let restore = RestoreId(restore_of(run));
-        let found = reader.load_restore(&only(HOME.0), restore, &POLICY).await;
+        let found = reader
+            .load_restore(&only(HOME.0), restore, &POLICY, &MetadataKeys::default())
+            .await;
         assert_eq!(found.unwrap(), None, "{run}");
     }
     for filter in [
@@ -249,7 +254,8 @@ async fn what_is_deleted_does_not_exist(on: Fixture) {
     let verdicts = reader.load_recent_verdicts(&Workspaces::All, &[WorkspaceId(HOME.0)], 10);
     assert_eq!(verdicts.await.unwrap(), []);
     let restore = RestoreId(MARK + 31);
-    let restore = reader.load_restore(&Workspaces::All, restore, &POLICY);
+    let keys = MetadataKeys::default();
+    let restore = reader.load_restore(&Workspaces::All, restore, &POLICY, &keys);
     assert_eq!(restore.await.unwrap(), None);
 }
 
