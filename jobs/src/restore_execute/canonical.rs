@@ -40,8 +40,8 @@ pub enum ReadError {
     #[error("cannot be read: {0}")]
     Unreadable(serde_json::Error),
     /// What was read would be written differently: the text says more, or says it in another form.
-    #[error("is not in the canonical form of what it says")]
-    NotCanonical,
+    #[error("is not in the canonical form of what it says, from byte {0} on")]
+    NotCanonical(usize),
 }
 
 /// Brings a value into canonical form.
@@ -59,8 +59,18 @@ pub fn read_back<T: Serialize + DeserializeOwned>(text: &str) -> Result<T, ReadE
     let value = serde_json::from_str(text).map_err(ReadError::Unreadable)?;
     match canonical_text(&value) {
         Ok(written) if written == text => Ok(value),
-        _ => Err(ReadError::NotCanonical),
+        written => {
+            let written = written.unwrap_or_default();
+            Err(ReadError::NotCanonical(first_difference(text, &written)))
+        }
     }
+}
+
+/// The first byte in which two texts differ; where one begins with the other, that is the end of the shorter one.
+#[must_use]
+pub fn first_difference(one: &str, other: &str) -> usize {
+    let pairs = one.bytes().zip(other.bytes());
+    pairs.take_while(|(one, other)| one == other).count()
 }
 
 fn canonical_text(value: &impl Serialize) -> Result<String, CanonicalError> {

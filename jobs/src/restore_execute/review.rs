@@ -42,7 +42,7 @@ pub struct Recorded<'a> {
 }
 
 /// What the ledger calls a verdict.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Name<'a> {
     /// The run that it is filed under.
     pub run: RunId,
@@ -94,6 +94,14 @@ pub enum Doubt {
         /// What follows from the facts.
         follows: String,
     },
+    /// The verdict is another one's than the ledger says.
+    #[error("{recorded} is on record; the facts are of {found}")]
+    OtherName {
+        /// What the ledger calls it.
+        recorded: String,
+        /// What follows from its facts and their digest.
+        found: String,
+    },
 }
 
 vocabulary! {
@@ -134,12 +142,12 @@ impl Standing {
     /// Reviews a verdict that the ledger calls by `name`.
     #[must_use]
     pub fn of(recorded: &Recorded<'_>, name: &Name<'_>) -> Self {
-        match review(recorded) {
-            Ok(reviewed) if is_called(&reviewed.facts, recorded, name) => Self::Stands,
+        match review_as(recorded, name) {
+            Ok(_) => Self::Stands,
             Err(Doubt::FactsAltered { .. }) => Self::FactsAltered,
             Err(Doubt::FactsUnreadable(_)) => Self::FactsUnreadable,
             Err(Doubt::OtherRuleset(_)) if !contradicts_itself(recorded) => Self::OtherRules,
-            Ok(_) | Err(_) => Self::Contradicted,
+            Err(_) => Self::Contradicted,
         }
     }
 
@@ -160,10 +168,26 @@ impl Standing {
     }
 }
 
-fn is_called(facts: &Facts, recorded: &Recorded<'_>, name: &Name<'_>) -> bool {
-    name.run == facts.run.id
-        && name.decided_at == facts.as_of
-        && name.decision_id == decision_id(recorded.facts_digest)
+/// As [`review`], and whether the ledger calls the verdict by the name that follows from its facts.
+pub fn review_as(recorded: &Recorded<'_>, name: &Name<'_>) -> Result<Reviewed, Doubt> {
+    let reviewed = review(recorded)?;
+    let found = Name {
+        run: reviewed.facts.run.id,
+        decision_id: decision_id(recorded.facts_digest),
+        decided_at: reviewed.facts.as_of,
+    };
+    if *name == found {
+        return Ok(reviewed);
+    }
+    let [recorded, found] = [name, &found].map(|name| {
+        let Name {
+            run,
+            decision_id,
+            decided_at,
+        } = name;
+        format!("decision {decision_id} of run {run} at {decided_at}")
+    });
+    Err(Doubt::OtherName { recorded, found })
 }
 
 /// Whether the words on record are others than those of the decision on record, as far as it can be read.

@@ -9,6 +9,7 @@
 //! | `decision_table` | one named row per edge of a rule and per reason code |
 //! | `fuzz` | the platform's documents, bent by chance |
 //! | `generate` | rows in which any column may hold anything |
+//! | `golden` | ten thousand verdicts of both rulesets, decided again byte for byte |
 //! | `gates` | what stands before an execution: a row per reason, and laws |
 //! | `laws` | the laws over generated rows |
 //! | `now` | a verdict beside what would be said today |
@@ -49,6 +50,8 @@ mod fuzz;
 mod gates;
 #[cfg(test)]
 mod generate;
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod json;
 #[cfg(test)]

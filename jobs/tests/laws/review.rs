@@ -28,6 +28,7 @@ fn doubt(entry: &LedgerEntry) -> String {
         Doubt::FactsUnreadable(_) => "unreadable",
         Doubt::Overclaim { .. } => "overclaim",
         Doubt::WrongVerdict { .. } => "wrong",
+        Doubt::OtherName { .. } => "name",
     };
     format!("{kind}: {doubt}")
 }
@@ -200,11 +201,11 @@ fn a_verdict_without_its_facts_is_read_and_proves_nothing() {
 /// Verdicts that a program of the first ruleset recorded: its demonstration's, and some on generated rows, of every
 /// rule and reason that could decide. The program of commit 456dd84, the last of that ruleset, answers each line of these and
 /// of `differences.jsonl` that is a verdict byte for byte: its own `review` gives these facts, this digest and this decision.
-const FIRST: &str = include_str!("corpus/ruleset_1.jsonl");
+pub(crate) const FIRST: &str = include_str!("corpus/ruleset_1.jsonl");
 
 /// Verdicts of this ruleset as its first programs recorded them, so that each field of the facts, each word in them and
 /// each row that decides occurs. Nothing here is ever written anew: where facts need more, the ruleset is another one.
-const SECOND: &str = include_str!("corpus/ruleset_2.jsonl");
+pub(crate) const SECOND: &str = include_str!("corpus/ruleset_2.jsonl");
 
 fn kept(corpus: &str) -> impl Iterator<Item = Kept> {
     corpus

@@ -117,7 +117,9 @@ impl Judge {
                 Doubt::FactsAltered { .. } => Kind::FactsAltered,
                 Doubt::FactsUnreadable(_) => Kind::FactsUnreadable,
                 Doubt::Overclaim { .. } => Kind::Overclaim,
-                Doubt::WrongVerdict { .. } | Doubt::OtherRuleset(_) => Kind::WrongVerdict,
+                Doubt::WrongVerdict { .. } | Doubt::OtherRuleset(_) | Doubt::OtherName { .. } => {
+                    Kind::WrongVerdict
+                }
             };
             let expected = "a verdict that follows from its facts";
             self.find(kind, expected, doubt.to_string());
