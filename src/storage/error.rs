@@ -132,7 +132,7 @@ impl StoreError {
     }
 
     /// Something is not as it must be, and no retry will change that.
-    pub(super) fn fatal(
+    pub(crate) fn fatal(
         step: &'static str,
         cause: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {

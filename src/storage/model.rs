@@ -347,21 +347,30 @@ pub struct RecordedVerdict {
 }
 
 impl RecordedVerdict {
-    /// Whether its columns say what follows from the facts on record.
-    pub fn standing(&self) -> Standing {
-        let recorded = Recorded {
+    /// What its columns say. Facts that were erased are empty.
+    pub fn recorded(&self) -> Recorded<'_> {
+        Recorded {
             outcome: &self.outcome,
             reason_code: &self.reason_code,
             ruleset: &self.ruleset,
             facts: self.facts.as_deref().unwrap_or_default(),
             facts_digest: &self.facts_digest,
             decision: &self.decision,
-        };
-        let name = Name {
+        }
+    }
+
+    /// What the ledger calls it.
+    pub fn name(&self) -> Name<'_> {
+        Name {
             run: self.run,
             decision_id: &self.decision_id,
             decided_at: self.decided_at,
-        };
+        }
+    }
+
+    /// Whether its columns say what follows from the facts on record.
+    pub fn standing(&self) -> Standing {
+        let (recorded, name) = (self.recorded(), self.name());
         match self.facts {
             Some(_) => Standing::of(&recorded, &name),
             None => Standing::without_facts(&recorded, &name),

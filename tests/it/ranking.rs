@@ -67,6 +67,7 @@ const LIBRARY: Ranks = &[
     ],
     &[
         "storage::reader::later",
+        "storage::reader::ledger",
         "storage::reader::runs",
         "storage::reader::standing",
         "storage::reader::status",
@@ -119,7 +120,7 @@ const LIBRARY: Ranks = &[
     ],
     &["doctor"],
     &["sweep", "views::moment", "views::state"],
-    &["postures", "views"],
+    &["postures", "verify", "views"],
     &[
         "views::environment",
         "views::failure",

@@ -23,6 +23,7 @@
 //! | `record` | what is on record of runs |
 //! | `found` | what has an id that somebody looks for |
 //! | `later` | verdicts that would be stronger today |
+//! | `ledger` | the ledger itself, entry by entry |
 //! | `restores` | a restore that may have no run, and what a restore points at |
 //! | `restore_list` | pages of restores |
 //! | `backups` | backup sets, and what was captured in them |
@@ -38,6 +39,7 @@ mod backups;
 mod environments;
 mod found;
 mod later;
+mod ledger;
 mod names;
 mod open;
 mod queue;
@@ -57,6 +59,7 @@ pub use environments::{
     EnvironmentPage, EnvironmentSeen, OpenRuns, PlaceSeen, UnprovenRuns, Walk, Walked,
 };
 pub use found::Found;
+pub use ledger::{LedgerFilter, LedgerPart, LedgerRow, PassedEntry, PositionSeen};
 pub use names::{is_invisible, is_joiner};
 pub use open::{Reader, Requests, open_reader, open_requests, request_elsewhere};
 pub(in crate::storage) use queue::COUNT_UNDECIDED;

@@ -1,14 +1,16 @@
 //! Everything that is ever asked of a store, for a page of runs; and the settlement of a single one.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use jiff::SignedDuration;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::sweep::admission::Admission;
 use reconciler_jobs::sweep::shard::Shard;
-use restore_reconciler::internals::storage::reader::{QueueScope, Workspaces};
+use restore_reconciler::internals::storage::reader::{LedgerFilter, QueueScope, Workspaces};
 use restore_reconciler::internals::storage::{
     Action, ActionVerb, ClaimedJob, OpinionScope, QueueState, Retention, Settling, Store,
     StoreError, SweepStart,
@@ -110,6 +112,7 @@ pub(super) async fn spend(place: &Place, first: i64) -> Result<(), StoreError> {
     ticks(store).await?;
     opinions(place).await?;
     feed(place).await;
+    ledger(place, first).await?;
     assert_eq!(store.find_distrust().await?, None);
     store.count_metadata_keys(&MetadataKeys::default()).await?;
     place.execute(UNLINKED).await;
@@ -270,6 +273,22 @@ async fn opinions(place: &Place) -> Result<(), StoreError> {
         .await?;
     assert!(later.looked_at > 0);
     store.list_opinions(None, None, 100).await.map(drop)
+}
+
+/// A part of the ledger is listed and one is compared, at its end and in the middle; an entry is shown; positions are read.
+async fn ledger(place: &Place, first: i64) -> Result<(), StoreError> {
+    let reader = place.store.reader();
+    for below in [RunId(first), RunId(150_000)] {
+        for compared in [false, true] {
+            let parts = reader.walk_ledger(LedgerFilter::default(), below, compared);
+            let part = pin!(parts).try_next().await?.expect("a part");
+            assert!(part.entries.len() > 100, "{}", part.entries.len());
+        }
+    }
+    let run = RunId(150_001);
+    assert_eq!(reader.find_entries(None, Some(run)).await?.len(), 1);
+    assert!(!reader.walk_positions(200_000).await?.is_empty());
+    Ok(())
 }
 
 /// Verdicts get positions, and a consumer that has told of all before them is given them.

@@ -139,6 +139,11 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("find_unproven_runs", 2 * ALL_UNPROVEN),
     reads("count_unproven_runs", 2 * ALL_UNPROVEN),
     reads("walk_verdicts", WALKED),
+    // The ledger: entries with all that is compared, among it what the audit log has of the same environment and second,
+    // and positions with their entries.
+    reads("walk_ledger", 10 * WALKED),
+    reads("find_entries", ONE),
+    reads("walk_positions", 5_000),
     // A survey.
     reads("survey_restores", SCANNED),
     reads("survey_runs", SCANNED),
