@@ -38,7 +38,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     }
     let action = session.action(ActionVerb::Forget, None);
     let all = found.facts + found.opinion_facts;
-    let mut progress = Progress::new(session.screen, "erasing facts", all);
+    let mut progress = Progress::new(session.screen, "erasing", all).of("facts");
     let mut erased = 0;
     let mut first = Some((&found, &action));
     loop {

@@ -6,7 +6,10 @@ use clap::Command;
 
 /// Headings, each with its verbs.
 const HEADINGS: [(&str, &[&str]); 5] = [
-    ("Look", &["doctor", "runs", "explain", "opinions", "queue"]),
+    (
+        "Look",
+        &["doctor", "runs", "explain", "ledger", "opinions", "queue"],
+    ),
     ("Decide", &["sweep", "reconcile", "enqueue", "wait"]),
     ("Keep running", &["work", "serve"]),
     ("Install", &["migrate", "grants", "forget", "uninstall"]),
@@ -25,10 +28,14 @@ const HEADINGS: [(&str, &[&str]); 5] = [
 ];
 
 /// One example a verb.
-const EXAMPLES: [(&str, &str); 32] = [
+const EXAMPLES: [(&str, &str); 36] = [
     ("doctor", "doctor --survey"),
     ("runs", "runs --undecided --workspace 3 --older-than 2h"),
     ("explain", "explain 4711"),
+    ("ledger list", "ledger list --outcome failed --since 7d"),
+    ("ledger show", "ledger show 4711"),
+    ("ledger verify", "ledger verify --workspace 3"),
+    ("ledger", "ledger list"),
     ("opinions", "opinions --since 7d"),
     ("queue list", "queue list --dead"),
     ("queue show", "queue show 4711"),

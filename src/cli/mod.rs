@@ -20,6 +20,7 @@ mod forget;
 mod grants;
 mod help;
 mod interruption;
+mod ledger;
 mod man;
 mod migrate;
 mod opinions;
@@ -128,6 +129,9 @@ enum OnDatabase {
     /// List runs, as the console does: which are undecided, what was decided, and why.
     #[command(alias = "list")]
     Runs(runs::Args),
+    /// List, show and check verdicts on record.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Wait until runs have their verdicts; the exit code is that of the verdict.
     Wait(wait::Args),
     /// List second opinions on runs that somebody else closed; exit code 10 where a success is not proven.
@@ -294,6 +298,7 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
             OnDatabase::Work(args) => work::run(session, &args).await,
             OnDatabase::Serve(args) => serve::run(session, &args).await,
             OnDatabase::Runs(args) => runs::run(session, &args).await,
+            OnDatabase::Ledger(command) => ledger::run(session, &command).await,
             OnDatabase::Wait(args) => wait::run(session, &args).await,
             OnDatabase::Opinions(args) => opinions::run(session, &args).await,
             OnDatabase::Reconcile(args) => reconcile::run(session, &args).await,

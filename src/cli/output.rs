@@ -17,11 +17,12 @@ use crate::config::{Config, Token};
 use crate::demo::DemoReport;
 use crate::doctor::{Check, Level, Purpose};
 use crate::storage::{Pause, Tally};
+use crate::verify::{Disagreement, LedgerCounts};
 use crate::views::explain::Explained;
 use crate::views::opinion::OpinionShown;
 use crate::views::queue::{QueueListed, RequestedRun, RunInQueue};
 use crate::views::runs::RunLine;
-use crate::views::verdict::{DecisionWord, RunResult, codes};
+use crate::views::verdict::{DecisionWord, FiledVerdict, RunResult, codes};
 use crate::views::{ClaimBoundary, Moment};
 
 /// What a command came to.
@@ -47,6 +48,12 @@ pub enum Document {
     /// `runs`
     #[serde(skip_deserializing)]
     Runs(RunsListed),
+    /// `ledger list`
+    LedgerList(LedgerListed),
+    /// `ledger show`
+    LedgerShow(LedgerListed),
+    /// `ledger verify`
+    LedgerVerify(LedgerVerified),
     /// `explain`
     Explain(Box<Explained>),
     /// `enqueue`
@@ -95,8 +102,11 @@ impl Document {
 }
 
 /// Documents that are lists, by command, with the field that is listed.
-const LISTS: [(&str, &str); 11] = [
+const LISTS: [(&str, &str); 14] = [
     ("runs", "runs"),
+    ("ledger_list", "entries"),
+    ("ledger_show", "entries"),
+    ("ledger_verify", "disagreements"),
     ("opinions", "opinions"),
     ("reconcile", "runs"),
     ("wait", "runs"),
@@ -344,6 +354,46 @@ pub struct RunsListed {
     pub runs: Vec<RunLine>,
     /// Whether there may be more.
     pub more: bool,
+    /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
+}
+
+/// Verdicts on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerListed {
+    /// The database's clock when they were read.
+    pub as_of: Moment,
+    /// Those on the highest runs first; of one run, the latest.
+    pub entries: Vec<FiledVerdict>,
+    /// Whether there may be more.
+    pub more: bool,
+    /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
+}
+
+/// What checking the ledger came to. It is one database's word against its own, and nothing is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerVerified {
+    /// The database's clock when it began.
+    pub as_of: Moment,
+    /// The workspace that was asked for.
+    pub workspace: Option<i64>,
+    /// Only what was decided then or later.
+    pub since: Option<Moment>,
+    /// Only what was decided before then.
+    pub until: Option<Moment>,
+    /// Whether all that was asked for was read. If not, standard error may say why.
+    pub complete: bool,
+    /// Where to go on: with `--below` this run. None where it is complete.
+    pub go_on_below: Option<i64>,
+    /// What was counted.
+    pub counts: LedgerCounts,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// What disagrees, in the order in which it was found; with `-o jsonl` a line each, before the last line.
+    pub disagreements: Vec<Disagreement>,
+    /// How many more there are.
+    pub disagreements_omitted: u64,
     /// What no verdict claims.
     pub claim_boundary: ClaimBoundary,
 }

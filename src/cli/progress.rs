@@ -12,15 +12,17 @@ use crate::clock::Stopwatch;
 /// How often a line is written where there is no terminal. A command that is done sooner writes none.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-const BAR: &str = "{msg} [{bar:30}] {pos}/{len} runs, {rate}, {eta} left";
+const BAR: &str = "{msg} [{bar:30}] {pos}/{len} {prefix}, {rate}, {eta} left";
 /// Where nobody knows how much there is to do.
-const NO_BAR: &str = "{msg} ...";
+const NO_BAR: &str = "{msg} ... {pos} {prefix}, {rate}";
 
-/// Shows how many runs are done.
+/// Shows how many runs, or what else, are done.
 pub(super) struct Progress<'a> {
     screen: &'a mut Screen,
     bar: Option<ProgressBar>,
     what: &'static str,
+    /// What is counted.
+    things: &'static str,
     done: u64,
     /// How many were done when the step was first heard of; nobody knows how long these took.
     begun_at: u64,
@@ -33,11 +35,13 @@ pub(super) struct Progress<'a> {
 impl<'a> Progress<'a> {
     /// Begins at zero of about `total` runs.
     pub(super) fn new(screen: &'a mut Screen, what: &'static str, total: u64) -> Self {
-        let bar = screen.is_watched().then(|| new_bar(what, total));
+        let things = "runs";
+        let bar = screen.is_watched().then(|| new_bar(what, total, things));
         Self {
             screen,
             bar,
             what,
+            things,
             done: 0,
             begun_at: 0,
             total,
@@ -47,7 +51,25 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// So many more runs are done.
+    /// Counts other things than runs.
+    pub(super) fn of(mut self, things: &'static str) -> Self {
+        self.things = things;
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(things);
+        }
+        self
+    }
+
+    /// Has something written while a bar is shown.
+    pub(super) fn beside<T>(&mut self, write: impl FnOnce(&mut Screen) -> T) -> T {
+        let screen = &mut *self.screen;
+        match &self.bar {
+            Some(bar) => bar.suspend(|| write(screen)),
+            None => write(screen),
+        }
+    }
+
+    /// So many more are done.
     pub(super) fn advance(&mut self, runs: usize) {
         let done = self.done.saturating_add(runs as u64);
         self.show(self.what, done, self.total);
@@ -61,21 +83,21 @@ impl<'a> Progress<'a> {
             self.begun_at = done;
             if let Some(bar) = self.bar.take() {
                 bar.finish_and_clear();
-                let bar = new_bar(what, total).with_position(done);
+                let bar = new_bar(what, total, self.things).with_position(done);
                 bar.reset_eta();
                 self.bar = Some(bar);
             }
         }
         self.done = done;
         // Runs fall due while we work, so the total is an estimate.
-        self.total = total.max(done);
+        self.total = if total == 0 { 0 } else { total.max(done) };
         if let Some(bar) = &self.bar {
             bar.set_length(self.total);
             bar.set_position(self.done);
         } else if self.idle.elapsed() >= LINE_EVERY {
             self.idle = Stopwatch::start();
             let rate = per_second(self.done.saturating_sub(self.begun_at), self.step.elapsed());
-            let line = line(self.what, self.done, self.total, rate);
+            let line = line(self.what, self.things, (self.done, self.total), rate);
             self.screen.note(&line);
         }
     }
@@ -86,13 +108,14 @@ impl<'a> Progress<'a> {
     }
 }
 
-fn new_bar(what: &'static str, total: u64) -> ProgressBar {
+fn new_bar(what: &'static str, total: u64, things: &'static str) -> ProgressBar {
     let template = if total == 0 { NO_BAR } else { BAR };
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total)
         .with_style(style.progress_chars("=> ").with_key("rate", write_rate))
         .with_message(what)
+        .with_prefix(things)
 }
 
 fn write_rate(state: &ProgressState, text: &mut dyn fmt::Write) {
@@ -108,11 +131,14 @@ impl Drop for Progress<'_> {
     }
 }
 
-fn line(what: &str, done: u64, total: u64, rate: u64) -> String {
-    if total == 0 {
+fn line(what: &str, things: &str, (done, total): (u64, u64), rate: u64) -> String {
+    if total == 0 && done == 0 {
         return what.to_owned();
     }
-    let far = format!("{what}: {done} of {total} runs");
+    if total == 0 {
+        return format!("{what}: {done} {things}, {rate} per second");
+    }
+    let far = format!("{what}: {done} of {total} {things}");
     match total.saturating_sub(done).checked_div(rate) {
         Some(seconds) => format!("{far}, {rate} per second, about {seconds} s left"),
         None => far, // too early to tell
@@ -132,10 +158,14 @@ mod tests {
     #[test]
     fn a_line_says_rate_and_what_is_left() {
         assert_eq!(
-            line("sweeping", 5_000, 20_000, 500),
+            line("sweeping", "runs", (5_000, 20_000), 500),
             "sweeping: 5000 of 20000 runs, 500 per second, about 30 s left"
         );
-        assert_eq!(line("sweeping", 0, 0, 0), "sweeping");
-        assert_eq!(line("sweeping", 0, 7, 0), "sweeping: 0 of 7 runs");
+        assert_eq!(line("sweeping", "runs", (0, 0), 0), "sweeping");
+        assert_eq!(line("sweeping", "runs", (0, 7), 0), "sweeping: 0 of 7 runs");
+        assert_eq!(
+            line("checking", "verdicts", (9, 0), 3),
+            "checking: 9 verdicts, 3 per second"
+        );
     }
 }

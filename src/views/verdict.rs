@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Moment, stored_word};
-use crate::storage::reader::RefusalSeen;
+use crate::storage::reader::{LedgerRow, RefusalSeen};
 use crate::storage::{Assessment, RecordedVerdict};
 
 /// A registered reason with what it means.
@@ -139,6 +139,41 @@ pub struct Verdict {
     /// Where the run was rolled back with its platform and judged anew: which of its verdicts this is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
+}
+
+/// A verdict on record, and whose the ledger says it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FiledVerdict {
+    /// The run.
+    pub run: i64,
+    /// Its workspace.
+    pub workspace: i64,
+    /// Its environment, where it has one.
+    pub environment: Option<i64>,
+    /// When the run was created, RFC 3339; none where that is not known. Runs have ids of earlier ones.
+    #[schemars(with = "Option<String>")]
+    pub run_created_at: Option<Moment>,
+    /// Because of what it was decided: `sweep`, `request`, `watch` or `command`.
+    pub source: String,
+    /// Where it stands in the feed; none where it has no position.
+    pub position: Option<i64>,
+    /// The verdict.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+impl From<&LedgerRow> for FiledVerdict {
+    fn from(row: &LedgerRow) -> Self {
+        Self {
+            run: row.verdict.run.0,
+            workspace: row.workspace.0,
+            environment: row.environment.map(|id| id.0),
+            run_created_at: row.run_created_at.map(Moment),
+            source: row.source.clone(),
+            position: row.position,
+            verdict: Verdict::from(&row.verdict),
+        }
+    }
 }
 
 /// Which of a run's verdicts one is that is not its first.

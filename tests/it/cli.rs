@@ -10,6 +10,7 @@ mod ids;
 mod installation;
 mod interruption;
 mod layout;
+mod ledger;
 mod locks;
 mod opinions;
 mod queue;

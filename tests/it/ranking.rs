@@ -216,6 +216,7 @@ const LIBRARY: Ranks = &[
         "cli::explain",
         "cli::forget",
         "cli::grants",
+        "cli::ledger",
         "cli::migrate",
         "cli::opinions",
         "cli::runs",

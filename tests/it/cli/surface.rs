@@ -16,6 +16,7 @@ async fn json_is_one_document_that_reads_back_into_its_type() {
     let file = File::planted().await;
     let verbs = "
         migrate; doctor; explain 6; sweep --dry-run; reconcile 1 2 3 4 5 999; explain 1; sweep;
+        ledger list; ledger show 1; ledger verify;
         enqueue 1 3 4 5 999; queue list --all; queue show 3; queue retry 3; queue drop 3 --reason gone;
         config default; config check; token ops --all-workspaces; version";
     for verb in verbs.split(';') {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 
+use crate::cli::stage::run;
 use crate::support::roles::{Purpose, connect};
 use crate::support::store::{Fixture, on_both_empty};
 
@@ -145,4 +146,16 @@ async fn verdicts_of_the_first_ruleset_stand_after_the_upgrade(on: Fixture) {
         let again = on.settle_one(run.0).await;
         assert!(!matches!(again, Settlement::Committed(_)), "{again:?}");
     }
+    // So they do for a check of the whole ledger, which finds neither our words in the runs nor audit entries, and no position.
+    let checked = run(&on.url, &["ledger", "verify", "-o", "json"]).exits(3);
+    let checked: Value = serde_json::from_str(&checked.stdout).unwrap();
+    assert_eq!(checked["counts"]["entries"], verdicts.len(), "{checked}");
+    let about: Vec<&str> = (checked["disagreements"].as_array().unwrap().iter())
+        .map(|it| it["about"].as_str().unwrap())
+        .collect();
+    let are_expected = about.iter().all(|it| matches!(*it, "run" | "audit"));
+    assert!(
+        are_expected && about.len() == 2 * verdicts.len(),
+        "{checked}"
+    );
 }

@@ -86,9 +86,8 @@ impl Purpose {
             "demo" | "grants" => Some(Self::Owner),
             "migrate" | "uninstall" | "forget" => Some(Self::Migrator),
             "serve" | "runs" | "list" | "wait" | "opinions" => Some(Self::Console),
-            "doctor" | "enqueue" | "explain" | "queue" | "reconcile" | "sweep" | "work" => {
-                Some(Self::Worker)
-            }
+            "doctor" | "enqueue" | "explain" | "ledger" | "queue" | "reconcile" | "sweep"
+            | "work" => Some(Self::Worker),
             _ => None,
         })
     }
