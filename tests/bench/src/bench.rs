@@ -48,6 +48,8 @@ pub(crate) enum Subject {
     RowAtATime,
     /// The same rows read and written by set-based statements with a verdict that is ready.
     Ceiling,
+    /// A check of the ledger that such a sweep has written.
+    Check,
     /// A sweep of a few due runs beside many settled ones.
     Growth,
     /// A sweep that finds nothing due.
@@ -78,6 +80,7 @@ impl Subject {
             Self::Sweep => "sweep",
             Self::RowAtATime => "row at a time",
             Self::Ceiling => "ceiling",
+            Self::Check => "check of the ledger",
             Self::Growth => "growth",
             Self::IdleSweep => "idle sweep",
             Self::IdleRowsRead => "rows read by an idle sweep",
@@ -263,6 +266,7 @@ impl Bench<'_> {
             for lanes in PAGES_AT_A_TIME {
                 add(Subject::Ceiling, lanes, self.ceiling(lanes).await?);
             }
+            add(Subject::Check, 1, self.check().await?);
             self.after(record, "settling", round);
         }
         Ok(())

@@ -8,8 +8,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reconciler_jobs::ids::RunId;
 
 use restore_reconciler::internals::clock::Stopwatch;
+use restore_reconciler::internals::storage::reader::LedgerFilter;
 use restore_reconciler::internals::storage::{Settled, Settlement, Store};
 use restore_reconciler::internals::sweep::{Scope, sweep};
+use restore_reconciler::internals::verify::{LedgerCounts, verify};
 
 use crate::bench::{Bench, LIKE, Record, Subject, all, milliseconds};
 use crate::report::Unit;
@@ -38,6 +40,25 @@ impl Bench<'_> {
         let go_on = |_: &[Settled]| ControlFlow::Continue(());
         let pass = sweep(&on.store, scope, &self.settling, go_on).await?;
         let rate = self.rate(pass.tally.verdicts(), working);
+        on.close().await?;
+        rate
+    }
+
+    /// Verdicts a second by a check of the ledger, once a sweep has written it.
+    pub(crate) async fn check(&self) -> anyhow::Result<f64> {
+        let on = self.copy(2).await?;
+        let go_on = |_: &[Settled]| ControlFlow::Continue(());
+        sweep(&on.store, Scope::default(), &self.settling, go_on).await?;
+        on.analyse().await?;
+        let (mut counts, all) = (LedgerCounts::default(), RunId(i64::MAX));
+        let working = Stopwatch::start();
+        verify(&on.store.reader(), LedgerFilter::default(), all, |part| {
+            counts += part.counts;
+            ControlFlow::Continue(())
+        })
+        .await?;
+        // The ready-made verdict is there, too.
+        let rate = self.rate(counts.agree.saturating_sub(1), working);
         on.close().await?;
         rate
     }

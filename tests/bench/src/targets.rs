@@ -33,6 +33,7 @@ pub(crate) fn targets(figures: &[Figure]) -> Vec<Target> {
     let slowest = pages.into_iter().max_by(f64::total_cmp);
     let (big_run, start) = (of.best(Subject::BigRun), of.best(Subject::Start));
     let memory = of.best(Subject::Memory);
+    let check = of.best(Subject::Check);
     let [ms, mebibytes] = [Unit::Milliseconds, Unit::Mebibytes].map(Some);
     let [rows, percent] = [Unit::Rows, Unit::Percent].map(Some);
     [
@@ -41,6 +42,10 @@ pub(crate) fn targets(figures: &[Figure]) -> Vec<Target> {
         like_ceiling("2 connections"),
         like_ceiling("4 connections"),
         at_least("queued / row at a time", 2.5, queued),
+        at_least("check of the ledger", 25_000.0, check).map(|target| Target {
+            unit: Some(Unit::VerdictsPerSecond),
+            ..target
+        }),
         latency("p50 at 50/s", 2.5),
         latency("p99 at 50/s", 8.0),
         latency("p50 at 1000/s", 2.5),
