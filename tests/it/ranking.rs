@@ -267,6 +267,7 @@ const PURE: Ranks = &[
     &["restore_execute::proof"],
     &["restore_execute::decision"],
     &["restore_execute::rules"],
+    &["restore_execute::counterfactual"],
     &["restore_execute::ruleset_1::facts"],
     &["restore_execute::ruleset_1::proof"],
     &["restore_execute::ruleset_1::rules"],

@@ -17,6 +17,7 @@
 //! | [`proof`] | the eight legs |
 //! | [`rules`] | the decision table |
 //! | [`decision`] | what a decision says |
+//! | [`counterfactual`] | which facts a verdict lacks for a success, or a success hangs on |
 //! | [`opinion`] | a second opinion on a run that somebody else closed |
 //! | [`reason`] | the closed registry of reason codes |
 //! | [`survey`] | whether a platform speaks the words that the rules know |
@@ -32,6 +33,7 @@
 mod blockers;
 pub mod canonical;
 pub mod context;
+pub mod counterfactual;
 pub mod decision;
 pub mod facts;
 pub mod link;

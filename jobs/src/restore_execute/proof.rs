@@ -351,7 +351,7 @@ fn is_before(entry: &AuditFacts, moment: Option<Timestamp>) -> bool {
 /// When the restore began: its row was created before anything ran, so that will do where nobody
 /// noted the start. It will not do for a start that was noted and cannot be read: that may have been
 /// any later moment, so then no audit entry can be placed and no evidence follows.
-fn started(restore: &RestoreFacts) -> Option<Timestamp> {
+pub(super) fn started(restore: &RestoreFacts) -> Option<Timestamp> {
     match restore.started_at {
         Stamp::At(started) => Some(started),
         Stamp::Absent => restore.created_at.moment(),

@@ -16,6 +16,7 @@ use reconciler_jobs::restore_execute::review::{Recorded, review};
 use reconciler_jobs::restore_execute::rows::SetItems;
 use reconciler_jobs::stamp::Stamp;
 
+use crate::counterfactual::wrongly_answered;
 use crate::laws::{assert_nothing_lost, plainly_unproven};
 use crate::support::{Case, RUN, at, audit, candidate, json, snapshot};
 
@@ -135,6 +136,7 @@ fn judge(columns: &Columns) {
     if decision.outcome() == Some(Outcome::Succeeded) {
         assert_eq!(plainly_unproven(&case), None);
     }
+    assert_eq!(wrongly_answered(&facts), None);
     let canonical = canonicalise(&facts).unwrap();
     let again: Facts = read_back(&canonical.text).unwrap();
     assert_eq!(canonicalise(&again).unwrap(), canonical);

@@ -5,6 +5,7 @@
 //! | `backup_health` | what could be restored: a row per fault and per finding, and laws |
 //! | `bundle` | the rows that the benches judge |
 //! | `support` | one complete proven case, made of rows, and how rows become a decision |
+//! | `counterfactual` | what a verdict lacks, and what a success hangs on: rows, and over the whole space |
 //! | `closer` | who closed a run, and which traces are the closer's own |
 //! | `decision_table` | one named row per edge of a rule and per reason code |
 //! | `fuzz` | the platform's documents, bent by chance |
@@ -42,6 +43,8 @@ mod bundle;
 mod canonical;
 #[cfg(test)]
 mod closer;
+#[cfg(test)]
+mod counterfactual;
 #[cfg(test)]
 mod decision_table;
 #[cfg(test)]

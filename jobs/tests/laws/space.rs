@@ -37,7 +37,7 @@ use crate::support::{Case, RESTORE, RUN, at, audit, candidate, json, moment, sna
 macro_rules! dimension {
     ($name:ident: $($state:ident)+) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        enum $name { $($state),+ }
+        pub(crate) enum $name { $($state),+ }
 
         impl $name {
             const ALL: &[Self] = &[$(Self::$state),+];
@@ -66,17 +66,17 @@ dimension!(Evidence:
 
 /// One state of every dimension. Cells are numbered with the last field counting fastest.
 #[derive(Debug, Clone, Copy)]
-struct Cell {
-    settle: Settle,
-    items: Items,
-    status: Status,
-    dry_run: DryRun,
-    started: Started,
-    blocker: Blocker,
-    failure: Failure,
-    link: Link,
-    audit: Audit,
-    evidence: Evidence,
+pub(crate) struct Cell {
+    pub(crate) settle: Settle,
+    pub(crate) items: Items,
+    pub(crate) status: Status,
+    pub(crate) dry_run: DryRun,
+    pub(crate) started: Started,
+    pub(crate) blocker: Blocker,
+    pub(crate) failure: Failure,
+    pub(crate) link: Link,
+    pub(crate) audit: Audit,
+    pub(crate) evidence: Evidence,
 }
 
 const SHAPE: [usize; 10] = [
@@ -104,7 +104,7 @@ const CELLS: usize = {
 };
 
 impl Cell {
-    fn at(at: [usize; 10]) -> Self {
+    pub(crate) fn at(at: [usize; 10]) -> Self {
         Self {
             settle: Settle::ALL[at[0]],
             items: Items::ALL[at[1]],
@@ -389,7 +389,7 @@ fn facts_of(as_of: Timestamp, set: impl FnOnce(&mut Case)) -> Facts {
 }
 
 /// Facts of every state, from which those of a cell are put together without reading a row again.
-struct Parts {
+pub(crate) struct Parts {
     /// By state of the items.
     restores: Vec<RestoreFacts>,
     /// By blocker, and by link.
@@ -401,7 +401,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let noon = moment("12:00:00");
         let each = |set: &dyn Fn(&mut Case)| facts_of(noon, set);
         Self {
@@ -434,7 +434,7 @@ impl Parts {
     }
 
     /// A bad link is met with a restore in the facts all the same: no store should do that, and nothing may follow.
-    fn facts(&self, at: [usize; 10]) -> Facts {
+    pub(crate) fn facts(&self, at: [usize; 10]) -> Facts {
         let cell = Cell::at(at);
         let mut facts = self.linked[at[7]].clone();
         let recorded = &self.recorded[at[5]];
@@ -479,7 +479,9 @@ impl Parts {
     clippy::disallowed_methods,
     reason = "how much is looked at is asked for where the test is run"
 )]
-fn look_at_cells(look: impl Fn(&Parts, [usize; 10]) -> Result<(), String> + Sync) -> usize {
+pub(crate) fn look_at_cells(
+    look: impl Fn(&Parts, [usize; 10]) -> Result<(), String> + Sync,
+) -> usize {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     // Coprime to every size, so that each state meets each other.
     let every = match std::env::var("RECONCILER_TEST_SPACE").as_deref() {
@@ -551,7 +553,7 @@ fn every_proven_cell_succeeds_and_every_neighbour_of_it_does_not() {
 }
 
 /// All cells of which each leg holds, found dimension by dimension.
-fn proven_cells() -> Vec<[usize; 10]> {
+pub(crate) fn proven_cells() -> Vec<[usize; 10]> {
     let mut cells = vec![[0; 10]];
     for (dimension, size) in SHAPE.into_iter().enumerate() {
         let states = |cell: &[usize; 10]| {
