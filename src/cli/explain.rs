@@ -15,6 +15,7 @@ use super::table::kept;
 use crate::storage::Assessment;
 use crate::storage::reader::{QueueStanding, Workspaces};
 use crate::views::Moment;
+use crate::views::counterfactual::CounterfactualShown;
 use crate::views::explain::Explained;
 use crate::views::verdict::{DecisionWord, LegResult, RunFate, RunResult, Verdict};
 
@@ -58,10 +59,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         actions = reader.load_actions(run).await?;
     }
     let refusal = standing.first().and_then(QueueStanding::refusal);
-    let verdict = verdict.as_ref().map(Verdict::from);
     let explained = Explained {
         pause: standing.first().and_then(|it| it.pause.clone()),
-        ..Explained::new(&assessment, verdict, refusal.as_ref(), &actions)
+        ..Explained::new(&assessment, verdict.as_ref(), refusal.as_ref(), &actions)
     };
     let exit = Exit::from(&explained.result);
     if session.screen.output.is_json() {
@@ -132,6 +132,9 @@ fn show(explained: &Explained, when: &str, screen: &mut Screen) -> anyhow::Resul
     show_exceptions(explained, screen)?;
     if let Some(verdict) = &explained.verdict {
         show_verdict(verdict, screen)?;
+    }
+    if let Some(shown) = &explained.counterfactual {
+        show_counterfactual(shown, screen)?;
     }
     if !explained.actions.is_empty() {
         screen.line("")?;
@@ -238,6 +241,22 @@ fn show_exceptions(explained: &Explained, screen: &mut Screen) -> anyhow::Result
     if explained.exceptions_omitted > 0 {
         screen.line(&format!("and {} more", explained.exceptions_omitted))?;
     }
+    Ok(())
+}
+
+fn show_counterfactual(shown: &CounterfactualShown, screen: &mut Screen) -> anyhow::Result<()> {
+    screen.line("")?;
+    if shown.facts.is_empty() {
+        screen.line(&shown.sentence)?;
+        return Ok(());
+    }
+    screen.tinted(Tint::Heading, shown.question.lead())?;
+    for part in shown.facts.chunk_by(|one, next| one.leg == next.leg) {
+        let texts: Vec<_> = part.iter().map(|fact| fact.text.as_str()).collect();
+        let leg = part.first().map_or("", |fact| fact.leg.name());
+        screen.line(&format!("  {leg:<9}  {}", texts.join("; ")))?;
+    }
+    screen.line(shown.question.boundary())?;
     Ok(())
 }
 

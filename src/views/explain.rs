@@ -9,6 +9,7 @@ use reconciler_jobs::restore_execute::{Decision, Outcome, ReasonCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::counterfactual::CounterfactualShown;
 use super::run::{legs, place};
 use super::timeline::Event;
 use super::verdict::{
@@ -200,6 +201,9 @@ pub struct Explained {
     pub exceptions_omitted: u64,
     /// The verdict on record.
     pub verdict: Option<Verdict>,
+    /// What the verdict, or the one that would be reached now, lacks for a success or hangs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counterfactual: Option<CounterfactualShown>,
     /// That the database refuses the run a verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusedVerdict>,
@@ -232,12 +236,14 @@ impl Explained {
     /// From one run as an operator sees it, evidence and all.
     pub fn new(
         assessment: &Assessment,
-        verdict: Option<Verdict>,
+        record: Option<&RecordedVerdict>,
         refusal: Option<&RefusalSeen>,
         actions: &[ActionOnRecord],
     ) -> Self {
         let facts = &assessment.facts;
         let refusal = refusal.map(RefusedVerdict::from);
+        let verdict = record.map(Verdict::from);
+        let visibility = Visibility { evidence: true };
         // A restore that cannot be tied to the run with certainty may be somebody else's.
         let restore = assessment.restore();
         let items = restore.map(|restore| &restore.items);
@@ -259,11 +265,17 @@ impl Explained {
                 is_dry_run: restore.is_dry_run,
                 completed_at: restore.completed_at.moment().map(Moment),
             }),
-            legs: legs(assessment, Visibility { evidence: true }),
+            legs: legs(assessment, visibility),
             exceptions: items.map_or_else(Vec::new, |items| {
                 items.exceptions.iter().map(Exception::from).collect()
             }),
             exceptions_omitted: items.map_or(0, |items| items.exceptions_omitted),
+            counterfactual: match record {
+                Some(record) => CounterfactualShown::of_record(record, visibility),
+                // What a refused verdict would be is said nowhere.
+                None if refusal.is_some() => None,
+                None => CounterfactualShown::of(facts, visibility),
+            },
             verdict,
             refusal,
             pause: None,

@@ -13,6 +13,7 @@
 //!   at it. A verdict or an opinion is a record of the run: it is shown as it was written.
 //! - Sentences about restores are the pure crate's.
 
+pub mod counterfactual;
 pub mod environment;
 pub mod explain;
 pub mod failure;

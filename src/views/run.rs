@@ -19,6 +19,7 @@ use reconciler_jobs::restore_execute::review::Standing;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::counterfactual::CounterfactualShown;
 use super::failure::FailureDetails;
 use super::opinion::{ClosedBy, OpinionShown};
 use super::state::{KnownRun, RunState, RunStateShown};
@@ -74,6 +75,9 @@ pub struct RunDetail {
     pub pause: Option<Pause>,
     /// The verdict on record.
     pub verdict: Option<Verdict>,
+    /// What the verdict lacks for a success, or hangs on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counterfactual: Option<CounterfactualShown>,
     /// Who closed the run, where that was somebody else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<ClosedBy>,
@@ -331,6 +335,8 @@ impl RunDetail {
             refusal: row.record.refusal.as_ref().map(RefusedVerdict::from),
             closed_by: ClosedBy::of(row),
             opinion: OpinionShown::beside(row),
+            counterfactual: (found.verdict.as_ref())
+                .and_then(|record| CounterfactualShown::of_record(record, visibility)),
             verdict,
         }
     }

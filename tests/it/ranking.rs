@@ -130,7 +130,7 @@ const LIBRARY: Ranks = &[
     ],
     &["views::survey"],
     &["views::overview", "views::verdict"],
-    &["views::queue", "views::timeline"],
+    &["views::counterfactual", "views::queue", "views::timeline"],
     &["views::run"],
     &[
         "views::explain",

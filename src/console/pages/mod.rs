@@ -21,6 +21,7 @@ use reconciler_jobs::reading::Availability;
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::backup_health::BACKUP_CLAIM_BOUNDARY;
 use reconciler_jobs::reading::now::Change;
+use reconciler_jobs::restore_execute::counterfactual::Question;
 use reconciler_jobs::restore_execute::reason::{CLAIM_BOUNDARY, Chapter};
 use reconciler_jobs::restore_execute::review::Standing;
 use reconciler_jobs::restore_execute::{RULESET, ReasonCode};

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::{mask, run};
 
 /// Runs of the demonstration of which each verb is asked in detail.
-const RUNS: [&str; 5] = ["1001", "1003", "1005", "1012", "1020"];
+const RUNS: [&str; 7] = ["1000", "1001", "1003", "1005", "1012", "1020", "1030"];
 
 /// No run has this id.
 const NOBODY: &str = "999";
@@ -77,6 +77,8 @@ fn every_verb_says_to_people_what_it_said() {
         &["reconcile", "1000", "1001", "1003", "1005", "1012", NOBODY],
         &["explain", "1003"],
         &["explain", "1012"],
+        &["explain", "1030"],
+        &["explain", "1105"],
         &["explain", NOBODY],
         &["enqueue", "1000", "1001", "1005", NOBODY],
         &["queue", "show", "1001"],

@@ -1,21 +1,24 @@
 //! The pages of one run.
 
+use reconciler_jobs::ids::RunId;
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::now::Change;
 use reconciler_jobs::restore_execute::context::Closer;
+use reconciler_jobs::restore_execute::counterfactual::{NamedFact, Question};
 use reconciler_jobs::restore_execute::facts::{
     CloserFacts, EvidenceFacts, Facts, RestoreFacts, RestoreStatus, RunOutcome, RunStatus,
 };
 use reconciler_jobs::restore_execute::opinion::Stance;
+use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::results::{
     Counters, ItemException, ItemFacts, ItemFinding, MetadataCount, Part, Requested,
 };
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::pages::{EvidencePage, ExplainPage, RunPage};
-use restore_reconciler::internals::storage::OpinionOnRecord;
 use restore_reconciler::internals::storage::reader::{RefusalSeen, RunInFull};
+use restore_reconciler::internals::storage::{OpinionOnRecord, RecordedVerdict};
 use restore_reconciler::internals::views::Visibility;
 use restore_reconciler::internals::views::explain::Explanation;
 use restore_reconciler::internals::views::run::RunDetail;
@@ -294,6 +297,67 @@ fn altered() -> RunInFull {
     let facts = &mut found.verdict.as_mut().unwrap().facts;
     facts.as_mut().unwrap().push(' ');
     found
+}
+
+/// The verdict is asked by its own facts, whatever the database holds now.
+#[test]
+fn what_a_verdict_lacks_or_hangs_on_is_read_from_its_record() {
+    let mut then = without_evidence();
+    then.restore.as_mut().unwrap().status = RestoreStatus::Partial;
+    let said = |found: &RunInFull, visibility| detail(found, visibility).counterfactual;
+    let late = decided(&then, proven());
+    let shown = said(&late, SEES_ALL).expect("a verdict");
+    assert_eq!(shown.question, Question::WhyNot);
+    insta::assert_snapshot!("lacks_exactly", shown.sentence);
+    assert!(page(&late, SEES_ALL).contains("This restore lacks exactly: the status completed"));
+    let hidden = said(&late, SEES_RUNS).expect("a verdict").sentence;
+    assert!(hidden.contains("post-run evidence that counts"), "{hidden}");
+    assert!(!hidden.contains("snapshot"), "{hidden}");
+    let proven = said(&closed(proven()), SEES_ALL).expect("a verdict");
+    assert_eq!(proven.question, Question::Why);
+    let hidden = said(&closed(self::proven()), SEES_RUNS).expect("a verdict");
+    let told = |fact: &NamedFact| fact.leg != Leg::Evidence || !fact.text.contains("77");
+    assert!(hidden.facts.iter().all(told), "{hidden:?}");
+
+    let mut erased = late.clone();
+    erased.verdict.as_mut().unwrap().facts = None;
+    for unasked in [altered(), erased, open(then), refused()] {
+        assert_eq!(said(&unasked, SEES_ALL), None);
+    }
+}
+
+/// As the ledger of a program from before December 2026 has it.
+#[test]
+fn a_verdict_of_the_first_rules_is_not_asked_and_that_is_said() {
+    const CORPUS: &str = include_str!("../../../../jobs/tests/laws/corpus/ruleset_1.jsonl");
+    let line: serde_json::Value = serde_json::from_str(CORPUS.lines().next().unwrap()).unwrap();
+    let text = |key: &str| line[key].as_str().unwrap().to_owned();
+    let facts: serde_json::Value = serde_json::from_str(&text("facts")).unwrap();
+    let mut found = closed(proven());
+    let verdict = found.verdict.as_mut().unwrap();
+    *verdict = RecordedVerdict {
+        run: RunId(facts["run"]["id"].as_i64().unwrap()),
+        decision_id: text("facts_digest").chars().take(32).collect(),
+        outcome: text("outcome"),
+        reason_code: text("reason_code"),
+        ruleset: text("ruleset"),
+        facts: Some(text("facts")),
+        facts_digest: text("facts_digest"),
+        decision: text("decision"),
+        decided_at: moment(facts["as_of"].as_str().unwrap()),
+        ..verdict.clone()
+    };
+    let shown = detail(&found, SEES_ALL).counterfactual.expect("a verdict");
+    assert_eq!(
+        (shown.question, shown.facts),
+        (Question::WhyNot, Vec::new())
+    );
+    assert!(
+        shown.sentence.contains("restore.execute/1"),
+        "{}",
+        shown.sentence
+    );
+    assert!(page(&found, SEES_ALL).contains("is not answered"));
 }
 
 #[test]
