@@ -28,6 +28,7 @@
 //! | `reason` | reason codes read back, and claim nothing |
 //! | `request` | what a job says |
 //! | `shard` | parts of a sweep |
+//! | `stamp` | what a query hands over as a moment |
 //! | `trace` | trace contexts of others |
 //! | `turns` | workspaces take turns in a sweep |
 //! | `parser` | odd documents in every column |
@@ -85,6 +86,8 @@ mod sentences;
 mod shard;
 #[cfg(test)]
 mod space;
+#[cfg(test)]
+mod stamp;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

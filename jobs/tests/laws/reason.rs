@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use reconciler_jobs::restore_execute::reason::{CLAIM_BOUNDARY, ReasonCode};
+use schemars::JsonSchema as _;
 
 #[test]
 fn codes_and_anchors_are_unique_and_read_back() {
@@ -61,4 +62,25 @@ fn a_blocker_is_recognised_only_when_it_is_exactly_a_code() {
     ] {
         assert_eq!(ReasonCode::parse_blocker(text), None, "{text:?}");
     }
+}
+
+#[test]
+fn only_what_is_wrong_with_a_run_itself_keeps_it_from_being_due() {
+    let never = ReasonCode::ALL.into_iter().filter(|it| it.is_never_due());
+    let never: Vec<&str> = never.map(ReasonCode::code).collect();
+    let of_the_run = [
+        "run.unsupported_type",
+        "run.already_terminal",
+        "run.status_unknown",
+    ];
+    assert_eq!(BTreeSet::from_iter(never), BTreeSet::from(of_the_run));
+}
+
+#[test]
+fn codes_are_described_by_all_of_them() {
+    assert_eq!(ReasonCode::schema_name(), "ReasonCode");
+    let described = schemars::schema_for!(ReasonCode);
+    let codes = described.get("enum").and_then(|it| it.as_array());
+    let codes = codes.expect("a list").iter().map(|it| it.as_str());
+    assert!(codes.eq(ReasonCode::ALL.map(|it| Some(it.code()))));
 }
