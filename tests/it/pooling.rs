@@ -24,7 +24,7 @@ use crate::manual::grants;
 use crate::support::case::{Case, rows_of, world};
 use crate::support::hold::WAITING;
 use crate::support::pooler::{Mode, Pooler};
-use crate::support::roles::Purpose;
+use crate::support::roles::{Purpose, as_role};
 use crate::support::scene::{IN_HAND, Scene, TICKS, dismiss, until_said};
 use crate::support::store::Fixture;
 use crate::support::time::Machine;
@@ -289,10 +289,11 @@ async fn a_worker_and_a_platform_need_no_more_than_the_manual_grants() {
     let scene = Scene::new(SWEEPING).await;
     let database = scene.value("SELECT current_database()").await.unwrap();
     let [worker, platform] = ["worker", "platform"].map(|name| format!("{name}_{database}"));
+    let roles = format!("CREATE ROLE {worker} LOGIN; CREATE ROLE {platform} LOGIN");
     // What is everybody's unless somebody takes it away is taken away.
-    let roles = format!(
+    let closed = format!(
         "REVOKE ALL ON SCHEMA public FROM PUBLIC; REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM PUBLIC;
-         CREATE ROLE {worker} LOGIN; CREATE ROLE {platform} LOGIN; GRANT USAGE ON SCHEMA public TO {platform};"
+         GRANT USAGE ON SCHEMA public TO {platform};"
     );
     let mut grants = ["worker", "platform"].map(grants).concat();
     for (named, role) in [("reconciler", &worker), ("platform", &platform)] {
@@ -301,7 +302,8 @@ async fn a_worker_and_a_platform_need_no_more_than_the_manual_grants() {
         grants = grants.replace(&named, &format!(" TO {role};"));
     }
     scene.execute_as_superuser(&roles).await;
-    let as_role = |role: &str| (scene.url()).replacen("postgres@", &format!("{role}@"), 1);
+    scene.execute(&closed).await;
+    let as_role = |role: &str| as_role(scene.url(), role);
     let refused = said_by(&as_role(&worker), &["sweep"]).await;
     assert_eq!(refused.0, Some(1), "{}", refused.1);
     scene.execute(&grants).await;

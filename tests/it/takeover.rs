@@ -17,7 +17,7 @@ use tokio::{
 use crate::support::case::{Case, rows_of};
 use crate::support::cluster::{self, Cluster};
 use crate::support::hold::hold;
-use crate::support::roles::Purpose;
+use crate::support::roles::{Purpose, as_role};
 use crate::support::time::{Machine, POLL, TIMEOUT};
 use crate::support::worker::{Worker, stage};
 
@@ -42,14 +42,8 @@ connections_max = 2
 "#;
 
 /// One for each worker of a lane.
-const ROLES: &str = "
-    DO $$
-    BEGIN
-        CREATE ROLE one LOGIN IN ROLE reconciler;
-        CREATE ROLE two LOGIN IN ROLE reconciler;
-    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; -- another lane did
-    END
-    $$";
+const ROLES: &str =
+    "CREATE ROLE one LOGIN IN ROLE reconciler; CREATE ROLE two LOGIN IN ROLE reconciler";
 
 /// Who waits for lock N. A low half of it is all of a small number.
 const WHO_WAITS: &str = "
@@ -71,7 +65,7 @@ async fn a_run_in_hand_of_a_killed_worker_is_settled_by_another_within_seconds()
     let mut lanes = JoinSet::new();
     let mut databases = Vec::new();
     for lane in 0..LANES {
-        let database = prepared(&cluster).await;
+        let database = prepared(&cluster, lane == 0).await;
         let (url, config) = (database.url(), config.clone());
         databases.push(database);
         lanes.spawn(async move {
@@ -89,10 +83,13 @@ async fn a_run_in_hand_of_a_killed_worker_is_settled_by_another_within_seconds()
     assert!(p99 < machine.grants(P99), "p99 {p99:?}: {waits:?}");
 }
 
-async fn prepared(cluster: &Cluster) -> cluster::TestDatabase {
+/// The first one has the roles made, too.
+async fn prepared(cluster: &Cluster, is_first: bool) -> cluster::TestDatabase {
     let database = cluster.database().await;
     stage(&database.url()).await.close().await;
-    cluster::execute_as_superuser(&database.url(), ROLES).await;
+    if is_first {
+        cluster.execute(ROLES).await;
+    }
     database
 }
 
@@ -103,8 +100,7 @@ async fn take_over(url: &str, config: &Path, runs: impl Iterator<Item = i64>) ->
         .expect("the server is there");
     let standin = Standin::new(&Purpose::Platform.url(url)).expect("a URL");
     let start = async |name: &str| {
-        let url = url.replacen("postgres@", &format!("{name}@"), 1);
-        Worker::start(&url, Some(config))
+        Worker::start(&as_role(url, name), Some(config))
             .await
             .unwrap_or_else(|why| panic!("{why}"))
     };

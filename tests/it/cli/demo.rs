@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::stage::{File, Ran, assert_says, open, program, ran, run};
 use crate::support::cluster;
+use crate::support::roles::Purpose;
 use restore_reconciler::internals::demo::Phase;
 use restore_reconciler::internals::storage::Access;
 
@@ -137,7 +138,7 @@ async fn a_demonstration_through_the_queue_on_postgres_says_where_its_jobs_are()
         "demo --through-queue ⇒ 0 | The rows and the finished jobs are in the database | \
          The verdicts came through the queue",
     );
-    let store = open(&database.url(), Access::Read).await;
+    let store = open(&Purpose::Owner.url(&database.url()), Access::Read).await;
     assert_eq!(store.count_unfinished().await.unwrap(), 0);
 }
 
@@ -159,7 +160,7 @@ async fn a_demonstration_on_postgres_comes_out_the_same() {
         &database.url(),
         "demo ⇒ 0 | The second pass changed nothing.",
     );
-    let store = open(&database.url(), Access::Read).await;
+    let store = open(&Purpose::Owner.url(&database.url()), Access::Read).await;
     assert_eq!(store.count_due(None).await.unwrap(), 0);
     run(&database.url(), &["demo"]).exits(1);
 }

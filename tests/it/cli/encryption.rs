@@ -9,13 +9,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{Connection as _, raw_sql};
+use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 
 use super::stage::{SECRET, assert_says, plant, program, ran};
-use crate::support::cluster::{self, Cluster, TestDatabase};
-use crate::support::roles;
+use crate::support::cluster::{self, Cluster, NOBODY, TestDatabase};
+use crate::support::roles::{self, Purpose, as_role, connect};
 
 /// One more than the last network that a server of this process listens in.
 static STARTED: AtomicU8 = AtomicU8::new(100);
@@ -42,7 +41,7 @@ impl Server {
         let found: PgConnectOptions = database.url().parse().expect("a URL");
         let (port, name) = (found.get_port(), database.name());
         let [url, elsewhere_url] = [&address, &elsewhere]
-            .map(|address| format!("postgres://postgres@{address}:{port}/{name}"));
+            .map(|address| format!("postgres://{NOBODY}@{address}:{port}/{name}"));
         let mut server = Self {
             data: PathBuf::new(),
             cluster,
@@ -50,14 +49,15 @@ impl Server {
             elsewhere: elsewhere_url,
             database,
         };
-        let mut connection = server.connection().await;
+        let mut engineer = connect(Purpose::Engineer, &server.database.url()).await;
         let data: String = sqlx::query_scalar("SHOW data_directory")
-            .fetch_one(&mut connection)
+            .fetch_one(&mut engineer)
             .await
             .expect("the server says where it is");
         server.data = data.into();
-        server.execute(&certificates(&address)).await;
-        server.execute(&admission()).await;
+        server.cluster.execute(&certificates(&address)).await;
+        server.cluster.execute(&admission()).await;
+        server.cluster.execute(&keeper()).await;
         server
             .restart_with(&[
                 &format!("listen_addresses = '{address}, {elsewhere}'"),
@@ -69,24 +69,10 @@ impl Server {
         server
     }
 
-    async fn connection(&self) -> PgConnection {
-        let connection = PgConnection::connect(&self.database.url()).await;
-        connection.expect("a connection")
-    }
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "settings and commands of the server cannot be bound, and each is made in this file"
-    )]
-    async fn execute(&self, statement: &str) {
-        let text = sqlx::AssertSqlSafe(statement.to_owned());
-        let done = raw_sql(text).execute(&mut self.connection().await).await;
-        done.expect(statement);
-    }
-
     async fn restart_with(&mut self, settings: &[&str]) {
         for setting in settings {
-            self.execute(&format!("ALTER SYSTEM SET {setting}")).await;
+            let setting = format!("ALTER SYSTEM SET {setting}");
+            self.cluster.execute(&setting).await;
         }
         self.cluster.kill();
         self.cluster.start_again();
@@ -111,13 +97,17 @@ fn certificates(address: &str) -> String {
     ))
 }
 
-/// Over the network, encrypted only, and one role with a password only.
+/// Over the network, encrypted only, and [`keeper`] with its password only.
 fn admission() -> String {
     let lines = "local all all trust\\n\
          hostssl all keeper 127.0.0.0/8 scram-sha-256\\n\
          hostssl all reconciler,migrator 127.0.0.0/8 trust\\n";
-    let file = as_server(&format!("printf '{lines}' >pg_hba.conf"));
-    format!("CREATE ROLE keeper LOGIN SUPERUSER PASSWORD '{SECRET}'; {file}")
+    as_server(&format!("printf '{lines}' >pg_hba.conf"))
+}
+
+/// A worker with a password.
+fn keeper() -> String {
+    format!("CREATE ROLE keeper LOGIN PASSWORD '{SECRET}' IN ROLE reconciler")
 }
 
 #[tokio::test]
@@ -205,8 +195,11 @@ async fn a_standby_is_refused_where_the_url_asks_for_the_primary() {
     let primary = format!("{}?target_session_attrs=primary", server.url);
     assert_says(&primary, "migrate ⇒ 0 | was created");
     roles::grant(&server.database.url()).await;
-    server.execute("CHECKPOINT").await;
-    server.execute(&as_server("touch standby.signal")).await;
+    server.cluster.execute("CHECKPOINT").await;
+    server
+        .cluster
+        .execute(&as_server("touch standby.signal"))
+        .await;
     server.restart_with(&[]).await;
     let refused =
         "this server is a standby, and target_session_attrs asks for the primary (SQLSTATE 25006)";
@@ -225,6 +218,7 @@ async fn a_password_comes_from_where_others_look_for_it_and_is_never_said() {
     let server = Server::start().await;
     plant(&server.database.url()).await;
     assert_says(&server.database.url(), "migrate ⇒ 0");
+    roles::grant(&server.database.url()).await;
     let directory = TempDir::new().expect("a directory");
     let file = |name: &str, text: &str, mode: u32| {
         let path = directory.path().join(name);
@@ -232,7 +226,7 @@ async fn a_password_comes_from_where_others_look_for_it_and_is_never_said() {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect(name);
         path.display().to_string()
     };
-    let bare = &server.url.replace("postgres@", "keeper@");
+    let bare = &as_role(&server.url, "keeper");
     let whole = bare.replace("keeper@", &format!("keeper:{SECRET}@"));
     let lines = format!("no password {SECRET}\n*:*:other:*:wrong\n*:*:*:keeper:{SECRET}\n");
     let url_file = &file("url", &format!("{whole}\n"), 0o444);

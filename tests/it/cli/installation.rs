@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, postgres::PgConnect
 use super::stage::{RUNNING, Ran, assert_says, plant, run};
 use crate::manual;
 use crate::support::cluster::{self, TestDatabase};
-use crate::support::roles::{Purpose, connect};
+use crate::support::roles::{Purpose, as_role, connect};
 use crate::support::scene::{dismiss, until_said};
 use crate::support::worker::Worker;
 
@@ -51,8 +51,7 @@ pub(super) async fn grant(database: &TestDatabase, purpose: &str, role: &str) ->
     };
     let mut statements = Vec::new();
     for grant in printed.grants {
-        let owner = url.replacen("postgres@", &format!("{}@", grant.owner), 1);
-        execute(&owner, grant.statement.clone()).await;
+        execute(&as_role(&url, &grant.owner), grant.statement.clone()).await;
         statements.push(grant.statement);
     }
     statements
@@ -63,8 +62,7 @@ async fn run_printed(url: &str, block: &str) {
     let parts = block.split("-- By ").skip(1);
     for part in parts {
         let (owner, statements) = part.split_once(", or a superuser:").expect("a role");
-        let owner = url.replacen("postgres@", &format!("{owner}@"), 1);
-        execute(&owner, statements.to_owned()).await;
+        execute(&as_role(url, owner), statements.to_owned()).await;
     }
 }
 
@@ -133,7 +131,7 @@ async fn roles_made_by_grants_alone_do_all_that_they_are_for() {
     ] {
         let statements = grant(&database, purpose, role).await;
         assert!(!statements.is_empty());
-        let as_role = url.replacen("postgres@", &format!("{role}@"), 1);
+        let as_role = as_role(&url, role);
         for verb in ["doctor", &format!("doctor --as {purpose}")] {
             let ran = run(
                 &as_role,
@@ -159,7 +157,7 @@ async fn roles_made_by_grants_alone_do_all_that_they_are_for() {
     let printed = printed.replace("\n   ", "");
     assert!(printed.contains(&path), "{printed}");
     // Whoever only looks is never told to write.
-    let console = url.replacen("postgres@", "console@", 1);
+    let console = Purpose::Console.url(&url);
     let examined = said(&console, "doctor --verbose", 0).all();
     assert!(!examined.contains("UPDATE"), "{examined}");
     said(&console, "doctor --as worker", 3).says(&["GRANT UPDATE (status"], &[]);
@@ -194,7 +192,7 @@ async fn nothing_is_migrated_while_anything_stands_in_the_way() {
     let other = format!("other_{}", database.name());
     cluster::execute_as_superuser(&url, &format!("CREATE ROLE {other} LOGIN")).await;
     grant(&database, "migrator", &other).await;
-    let as_other = url.replacen("postgres@", &format!("{other}@"), 1);
+    let as_other = as_role(&url, &other);
     said(&as_other, "migrate", 1).says(
         &[],
         &["Schema reconciler belongs to migrator", "as migrator."],
@@ -243,7 +241,7 @@ async fn extensions_and_a_platform_in_schemas_of_their_own_are_found() {
         &format!("CREATE ROLE {moves} LOGIN; CREATE ROLE {works} LOGIN"),
     )
     .await;
-    let as_role = |role: &str| url.replacen("postgres@", &format!("{role}@"), 1);
+    let as_role = |role: &str| as_role(&url, role);
     let owner = format!(
         "{}&options=-c%20search_path%3Dapp",
         Purpose::Owner.url(&url)
@@ -301,15 +299,12 @@ async fn what_would_be_decided_is_shown_before_anything_is_installed() {
     let url = database.url();
     plant(&url).await;
     let looks = format!("looks_{}", database.name());
-    cluster::execute_as_superuser(
-        &url,
-        &format!(
-            "CREATE ROLE {looks} LOGIN; GRANT USAGE ON SCHEMA public TO {looks};
-             GRANT SELECT ON ALL TABLES IN SCHEMA public TO {looks}"
-        ),
-    )
-    .await;
-    let as_role = url.replacen("postgres@", &format!("{looks}@"), 1);
+    cluster::execute_as_superuser(&url, &format!("CREATE ROLE {looks} LOGIN")).await;
+    let may_read = format!(
+        "GRANT USAGE ON SCHEMA public TO {looks}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {looks}"
+    );
+    execute(&Purpose::Owner.url(&url), may_read).await;
+    let as_role = as_role(&url, &looks);
     let not_yet = "Nothing of ours is in this database yet";
     let before = said(&as_role, "sweep --dry-run", 10);
     let before = before.says(
@@ -416,7 +411,7 @@ async fn our_functions_are_nobodys_who_was_not_granted_them() {
         .expect("a number");
     assert_eq!(open, 0);
     let ask = || "SELECT reconciler.request(1)".to_owned();
-    let as_role = |role: &str| url.replacen("postgres@", &format!("{role}@"), 1);
+    let as_role = |role: &str| as_role(&url, role);
     execute(&as_role(&asking), ask()).await;
     let refused = try_execute(&as_role(&silent), ask()).await;
     let refused = refused.expect_err("nothing was granted").to_string();

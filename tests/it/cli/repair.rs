@@ -217,9 +217,10 @@ async fn an_index_is_not_built_for_ever() {
     let database = installed().await;
     let url = database.url();
     let slow = "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(30); END';
-                CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION slow();
                 DROP INDEX reconciler.watch_list_by_time";
-    cluster::execute_as_superuser(&url, slow).await;
+    execute(&url, slow.to_owned()).await;
+    let on_indexes = "CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION slow()";
+    cluster::execute_as_superuser(&url, on_indexes).await;
     let config = TempDir::new().expect("a directory");
     let config = config.path().join("reconciler.toml");
     let limits = "[database]\nstatement_timeout = \"1s\"\nlock_timeout = \"1s\"\n";

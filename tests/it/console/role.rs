@@ -9,7 +9,7 @@ use super::server::{Ask, CHIEF, entry};
 use crate::manual::grants;
 use crate::support::case::{Case, rows_of};
 use crate::support::cluster::{database, execute_as_superuser};
-use crate::support::roles::Purpose;
+use crate::support::roles::{Purpose, as_role};
 use crate::support::worker::{said_by, stage};
 
 /// What the manual grants to the console, as it stands there.
@@ -29,16 +29,16 @@ async fn a_console_needs_no_more_than_the_manual_grants() {
     // One run stays open.
     assert_eq!(said_by(&database.url(), &["sweep"]).await.0, Some(11));
     let role = format!("console_{}", database.name());
-    let made = format!(
+    let closed = format!(
         "REVOKE ALL ON SCHEMA public FROM PUBLIC;
          REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reconciler FROM PUBLIC;
-         CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA public TO {role};"
+         GRANT USAGE ON SCHEMA public TO {role};"
     );
-    execute_as_superuser(&database.url(), &made).await;
+    execute_as_superuser(&database.url(), &format!("CREATE ROLE {role} LOGIN")).await;
+    execute(&pool, closed).await;
     execute(&pool, grants_in_the_manual(&role)).await;
 
-    let (url, as_role) = (database.url(), format!("{role}@"));
-    let url = url.replacen("postgres@", &as_role, 1);
+    let url = as_role(&database.url(), &role);
     let sha256 = entry(CHIEF, Reach::Only([1].into()), &Capability::ALL).sha256;
     let settings = Settings::holding(&format!(
         "[console]\nlisten = \"127.0.0.1:0\"\n[[console.tokens]]\nname = \"chief\"\nsha256 = \"{sha256}\"\n\

@@ -1,7 +1,6 @@
 //! The console read from a hot standby, which knows less than its primary and says so, and goes on without it.
 
 use restore_reconciler::internals::config::{All, Capability, Reach};
-use sqlx::{Connection as _, PgConnection};
 use tokio::task::block_in_place;
 
 use super::program::{Serving, Settings};
@@ -10,6 +9,7 @@ use crate::support::case::Case;
 use crate::support::cluster::{self, Cluster};
 use crate::support::exposition::Exposition;
 use crate::support::proxy::Proxy;
+use crate::support::roles::{Purpose, connect};
 use crate::support::scene::{NO_SWEEPS, Scene};
 use crate::support::time::eventually;
 
@@ -74,7 +74,7 @@ impl Shown {
     }
 
     async fn until_paused(&self) {
-        let mut connection = PgConnection::connect(self.standby.url()).await.unwrap();
+        let mut connection = connect(Purpose::Engineer, self.standby.url()).await;
         let is_paused = async || {
             let state = sqlx::query_scalar("SELECT pg_get_wal_replay_pause_state()");
             let state: String = state.fetch_one(&mut connection).await.unwrap();

@@ -100,18 +100,15 @@ async fn a_full_queue_of_notifications_fails_no_commit_of_the_platforms() {
     let mut cluster = cluster::private();
     cluster.survive_kills().await;
     let database = cluster.database().await;
-    let mut superuser = PgConnection::connect(&database.url())
-        .await
-        .expect("a server");
+    let mut engineer = connect(Purpose::Engineer, &database.url()).await;
     let version = "SELECT current_setting('server_version_num')::bigint / 10000";
-    let version = sqlx::query_scalar(version).fetch_one(&mut superuser).await;
+    let version = sqlx::query_scalar(version).fetch_one(&mut engineer).await;
     let version: i64 = version.expect("a number");
     if version < 17 {
         println!("skipped: the queue of notifications of PostgreSQL {version} takes 8 GB");
         return;
     }
-    let small = "ALTER SYSTEM SET max_notify_queue_pages = 64";
-    raw_sql(small).execute(&mut superuser).await.expect(small);
+    cluster.set("max_notify_queue_pages", "64").await;
     cluster.kill();
     cluster.start_again();
     let on = Fixture::in_database(database).await;

@@ -1,7 +1,6 @@
 //! Looking changes nothing: not a byte of the file, not a byte of the log.
 
 use std::fs;
-use std::process::Command;
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
@@ -10,6 +9,7 @@ use restore_reconciler::internals::storage::{Assessment, Store};
 
 use crate::support::case::Case;
 use crate::support::cluster;
+use crate::support::process::program;
 use crate::support::store::{Fixture, on_both, open_to_read, reason, run_ids, settling};
 
 on_both!(an_assessment_says_what_a_settlement_would_do);
@@ -92,11 +92,7 @@ fn look_through_the_program(url: &str) {
         &["doctor"],
     ];
     for verb in verbs {
-        let done = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"))
-            .args(verb)
-            .env("RECONCILER_DATABASE_URL", url)
-            .output()
-            .unwrap();
+        let done = program(url, verb).output().unwrap();
         // Whatever was found, the verb itself ran: 1 and 2 would mean that it did not.
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(

@@ -50,8 +50,11 @@ pub(super) async fn break_each(
         let on = platform().await;
         let role = Role::new(&on, "LOGIN").await;
         let weak = format!("ALTER FUNCTION {function} OWNER TO {}", role.quoted);
-        on.execute_as_superuser(if broken == function { &weak } else { broken })
-            .await;
+        if broken == function {
+            on.execute_as_superuser(&weak).await;
+        } else {
+            on.execute(broken).await;
+        }
         act(&on, broken).await;
         role.forget(&on).await;
     }

@@ -12,8 +12,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use super::server::EXPLAIN;
 use super::statements::LARGE;
-use crate::support::cluster::{TestDatabase, database, environment};
-use crate::support::roles::{Purpose, grant};
+use crate::support::cluster::{TestDatabase, database, environment, execute_as_superuser};
+use crate::support::roles::{Purpose, connect, grant};
 use crate::support::store::{open, open_as};
 
 /// How many settled runs there are, unless this says otherwise.
@@ -38,11 +38,19 @@ pub(super) const WORKSPACES: i64 = 50;
 /// Who has the jobs in hand.
 pub(super) const WORKER: &str = "host-1-2/restore.execute/0";
 
-/// What a million rows are planted without. Foreign keys are checked by triggers, which a replica does not fire.
-const HURRY: &str = "
+/// A setting of the database with which a million rows are planted, and its end. Foreign keys are checked by triggers, which
+/// a replica does not fire.
+const UNCHECKED: &str = "SET session_replication_role = replica";
+const CHECKED: &str = "RESET session_replication_role";
+
+/// The months of what was settled.
+const MONTHS: &str = "
 SELECT reconciler.add_partition(('reconciler.' || name)::regclass, name, month::date)
 FROM (VALUES ('ledger'), ('ledger_facts')) AS partitioned (name)
-CROSS JOIN generate_series(date '2025-01-01', date '2025-05-01', '1 month') AS month;
+CROSS JOIN generate_series(date '2025-01-01', date '2025-05-01', '1 month') AS month";
+
+/// What else they are planted without.
+const HURRY: &str = "
 CREATE TABLE put_aside AS
 SELECT indexname AS name, indexdef AS definition FROM pg_indexes
 WHERE schemaname = 'public' AND indexname LIKE ANY (ARRAY['%\\_index', '%\\_unique\\_%']);
@@ -53,11 +61,10 @@ BEGIN
     FOR index IN SELECT name FROM put_aside LOOP
         EXECUTE format('DROP INDEX %I', index.name);
     END LOOP;
-    EXECUTE format('ALTER DATABASE %I SET session_replication_role = replica', current_database());
 END
 $$";
 
-/// The end of [`HURRY`], and what the queue and the sweeps leave behind in years.
+/// The end of [`HURRY`], and what the queue and the sweeps leave behind in years; [`UNCHECKED`] as well.
 const REST: &str = "
 DO $$
 DECLARE
@@ -66,13 +73,11 @@ BEGIN
     FOR index IN SELECT definition FROM put_aside LOOP
         EXECUTE index.definition;
     END LOOP;
-    EXECUTE format('ALTER DATABASE %I RESET session_replication_role', current_database());
 END
 $$;
 DROP TABLE put_aside;
 INSERT INTO apalis.workers (id, worker_type, storage_name)
 VALUES ('host-1-2/restore.execute/0', 'restore.execute', 'PgStorage');
-SET session_replication_role = replica;
 INSERT INTO apalis.jobs (
     id, job_type, job, status, attempts, max_attempts, run_at, priority, lock_by, lock_at, done_at
 )
@@ -110,18 +115,17 @@ FROM operation_runs WHERE id <= 100000;
 INSERT INTO managed_environments (id, workspace_id, name) VALUES (5, 1, 'Never used');
 INSERT INTO reconciler.ticks (tick_at, worker, won_at)
 SELECT moment, 'host-1-2', moment
-FROM generate_series(statement_timestamp() - interval '20000 min', statement_timestamp(), '1 min') AS moment;
-RESET session_replication_role;";
+FROM generate_series(statement_timestamp() - interval '20000 min', statement_timestamp(), '1 min') AS moment;";
 
 /// The database, and two ways into it.
 pub(super) struct Place {
     /// As the program is connected; its statements are explained.
     pub(super) store: Store,
-    /// As rows are planted.
+    /// As rows are planted, by the engineer.
     pub(super) standin: Standin,
     /// As a console is.
     pub(super) reader: Reader,
-    /// The test's own, which are not.
+    /// The engineer's, which are not, once there is something to explain.
     pub(super) own: PgPool,
     settled: i64,
     database: TestDatabase,
@@ -132,13 +136,11 @@ impl Place {
         let settled = environment(SETTLED_VARIABLE)
             .map_or(SETTLED, |number| number.parse().expect("a number"));
         let database = database().await;
-        let url = database.url();
-        let own = PgPoolOptions::new().max_connections(1).connect(&url).await;
         let place = Self {
-            store: open(&url).await,
+            store: open(&database.url()).await,
             standin: standin(&database),
             reader: look(&database).await,
-            own: own.expect("a connection"),
+            own: own(&database).await,
             settled,
             database,
         };
@@ -154,12 +156,29 @@ impl Place {
         set_up(&migrator).await.expect("the queue's tables");
         grant(&url).await;
         self.standin.plant(&scopes()).await.expect("workspaces");
-        self.reopen_after(HURRY).await;
+        let mut migrator = connect(Purpose::Migrator, &url).await;
+        let made = sqlx::raw_sql(MONTHS).execute(&mut migrator).await;
+        made.expect("partitions");
+        self.execute(HURRY).await;
+        self.set_up([UNCHECKED]).await;
+        self.own = own(&self.database).await;
         let next = AtomicI64::new(0);
         join(self.plant(&next), self.plant(&next)).await;
-        self.reopen_after(REST).await;
-        self.reopen_after(EXPLAIN).await;
+        self.execute(REST).await;
+        self.set_up([CHECKED]).await;
+        self.own = own(&self.database).await;
+        self.set_up(EXPLAIN).await;
         self
+    }
+
+    /// Changes settings that only a superuser may change: to pass by triggers, and what the server loads.
+    async fn set_up(&mut self, settings: impl IntoIterator<Item = &str>) {
+        let name = self.database.name();
+        for setting in settings {
+            let setting = format!("ALTER DATABASE {name} {setting}");
+            execute_as_superuser(&self.database.url(), &setting).await;
+        }
+        self.reopen().await;
     }
 
     /// One of two lanes, as the server has two processors.
@@ -190,6 +209,10 @@ impl Place {
     /// Executes statements that change the settings of connections, and opens the store's again.
     pub(super) async fn reopen_after(&mut self, statements: &'static str) {
         self.execute(statements).await;
+        self.reopen().await;
+    }
+
+    async fn reopen(&mut self) {
         self.store = open(&self.database.url()).await;
         self.standin = standin(&self.database);
         self.reader = look(&self.database).await;
@@ -206,7 +229,13 @@ impl Place {
 }
 
 fn standin(database: &TestDatabase) -> Standin {
-    Standin::new(&database.url()).expect("a URL")
+    Standin::new(&Purpose::Engineer.url(&database.url())).expect("a URL")
+}
+
+async fn own(database: &TestDatabase) -> PgPool {
+    let own = PgPoolOptions::new().max_connections(1);
+    let own = own.connect(&Purpose::Engineer.url(&database.url())).await;
+    own.expect("a connection")
 }
 
 async fn look(database: &TestDatabase) -> Reader {

@@ -17,21 +17,17 @@ use tracing::{
 };
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-/// Sessions that begin after it have their statements explained.
-pub(super) const EXPLAIN: &str = "
-DO $$
-DECLARE
-    setting text;
-BEGIN
-    FOREACH setting IN ARRAY ARRAY[
-        'session_preload_libraries = auto_explain', 'auto_explain.log_min_duration = 0',
-        'auto_explain.log_level = notice', 'auto_explain.log_format = json', 'auto_explain.log_analyze = on',
-        'auto_explain.log_timing = off', 'auto_explain.log_buffers = on', 'auto_explain.log_nested_statements = on'
-    ] LOOP
-        EXECUTE format('ALTER DATABASE %I SET %s', current_database(), setting);
-    END LOOP;
-END
-$$";
+/// Settings of the database by which sessions have their statements explained.
+pub(super) const EXPLAIN: [&str; 8] = [
+    "SET session_preload_libraries = auto_explain",
+    "SET auto_explain.log_min_duration = 0",
+    "SET auto_explain.log_level = notice",
+    "SET auto_explain.log_format = json",
+    "SET auto_explain.log_analyze = on",
+    "SET auto_explain.log_timing = off",
+    "SET auto_explain.log_buffers = on",
+    "SET auto_explain.log_nested_statements = on",
+];
 
 /// One statement that was executed.
 #[derive(Debug)]

@@ -25,6 +25,38 @@ use sqlx::{ConnectOptions, Connection, PgConnection, raw_sql};
 /// which spares a process per test (cargo-nextest) a cluster per test.
 const SHARED_CLUSTER_VARIABLE: &str = "RECONCILER_TEST_POSTGRES_URL";
 
+/// The superuser, as `tests/postgres` makes it. Only this file connects as it.
+const SUPERUSER: &str = "postgres";
+
+/// Who stands in the URLs that tests get until somebody is named. There is no such role, so that nobody connects as the
+/// superuser unawares.
+pub(crate) const NOBODY: &str = "nobody";
+
+/// How statements begin that are about roles and databases, or about the server itself. All else is for the roles to do.
+const OF_ROLES_AND_SERVERS: [&str; 12] = [
+    "CREATE ROLE ",
+    "ALTER ROLE ",
+    "DROP ROLE ",
+    "DROP OWNED ",
+    "CREATE DATABASE ",
+    "ALTER DATABASE ",
+    "DROP DATABASE ",
+    "ALTER SYSTEM ",
+    "CHECKPOINT",
+    "SELECT pg_",
+    "VACUUM ",
+    "UPDATE pg_index ",
+];
+
+/// How texts begin that go round what the server lets anybody do; whatever follows is part of that.
+const AROUND_THE_RULES: [&str; 5] = [
+    "SET session_replication_role ",
+    "SET allow_system_table_mods ",
+    "COPY (SELECT) TO PROGRAM ",
+    "CREATE EVENT TRIGGER ",
+    "DROP EVENT TRIGGER ",
+];
+
 /// Makes the roles of a platform where they are not there yet. Tests of several processes may begin at once: the lock
 /// is held until all roles are there.
 const CREATE_ROLES: &str = "
@@ -77,7 +109,7 @@ pub(crate) async fn database_with(template: &str, options: &str) -> TestDatabase
 }
 
 async fn create_database(cluster_url: &str, template: &str, options: &str) -> TestDatabase {
-    let maintenance: PgConnectOptions = cluster_url.parse().expect("a PostgreSQL URL");
+    let maintenance = as_superuser(cluster_url);
     let mut connection = connect(&maintenance).await;
     let name = sqlx::query_scalar("SELECT 'test_' || replace(gen_random_uuid()::text, '-', '')");
     let name: String = name.fetch_one(&mut connection).await.expect("an answer");
@@ -112,9 +144,10 @@ impl TestDatabase {
         &self.name
     }
 
-    /// Where the superuser finds it, and `Purpose::url` whoever has a purpose.
+    /// Where it is; `Purpose::url` says who connects.
     pub(crate) fn url(&self) -> String {
-        let options = self.maintenance.clone().database(&self.name);
+        let options = self.maintenance.clone().username(NOBODY);
+        let options = options.database(&self.name);
         options.to_url_lossy().to_string()
     }
 }
@@ -196,14 +229,17 @@ impl Cluster {
     pub(crate) async fn confirm_with_standby(&self) {
         self.set("synchronous_commit", "remote_apply").await;
         self.set("synchronous_standby_names", "*").await;
-        self.execute(
+        let mut session = connect(&as_superuser(&self.url)).await;
+        let confirmed = execute(
+            &mut session,
             "DO $$ BEGIN
                  WHILE NOT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync') LOOP
                      PERFORM pg_sleep(0.01);
                  END LOOP;
-             END $$",
-        )
-        .await;
+             END $$"
+                .to_owned(),
+        );
+        confirmed.await.expect("a standby that confirms");
     }
 
     /// Makes a standby a primary, and returns once it is one.
@@ -211,7 +247,7 @@ impl Cluster {
         self.execute("SELECT pg_promote()").await;
     }
 
-    /// The URL of the superuser's own database on this cluster.
+    /// Where this cluster is, with a database that every cluster has.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -258,7 +294,7 @@ impl Cluster {
         let has_started = !url.is_empty();
         assert!(has_started, "tests/postgres says why above");
         Self {
-            url: url.trim_end().to_owned(),
+            url: as_nobody(url.trim_end()),
             supervisor,
             output,
         }
@@ -284,11 +320,38 @@ pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Does something as the superuser, in the database at `url`.
+/// Does something as the superuser, in the database at `url`: what no role may do that has a purpose.
 pub(crate) async fn execute_as_superuser(url: &str, statements: &str) {
-    let mut connection = connect(&url.parse().expect("a PostgreSQL URL")).await;
+    assert!(
+        is_a_superusers(statements),
+        "some role may do this itself: {statements}"
+    );
+    let mut connection = connect(&as_superuser(url)).await;
     let done = execute(&mut connection, statements.to_owned()).await;
     done.unwrap_or_else(|error| panic!("{statements}: {error}"));
+}
+
+fn as_nobody(url: &str) -> String {
+    url.replacen(&format!("//{SUPERUSER}@"), &format!("//{NOBODY}@"), 1)
+}
+
+fn as_superuser(url: &str) -> PgConnectOptions {
+    let options: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
+    options.username(SUPERUSER)
+}
+
+fn is_a_superusers(statements: &str) -> bool {
+    let begins = |text: &str, with: &[&str]| with.iter().any(|it| text.starts_with(it));
+    let is_so = |statement: &str| {
+        let is_membership =
+            begins(statement, &["GRANT ", "REVOKE "]) && !statement.contains(" ON ");
+        begins(statement, &OF_ROLES_AND_SERVERS)
+            || is_membership
+            // A role that may create nothing cannot be given anything by others.
+            || begins(statement, &["ALTER "]) && statement.contains(" OWNER TO ")
+    };
+    let each = statements.split(';').map(str::trim);
+    begins(statements, &AROUND_THE_RULES) || each.filter(|it| !it.is_empty()).all(is_so)
 }
 
 async fn connect(options: &PgConnectOptions) -> PgConnection {
@@ -311,7 +374,42 @@ mod tests {
     use super::*;
 
     async fn connected(database: &TestDatabase) -> PgConnection {
-        connect(&database.url().parse().expect("a URL")).await
+        connect(&as_superuser(&database.url())).await
+    }
+
+    #[tokio::test]
+    async fn the_url_of_a_database_lets_nobody_in() {
+        let refused = PgConnection::connect(&database().await.url()).await;
+        let refused = refused.expect_err("nobody was named").to_string();
+        assert!(
+            refused.contains("role \"nobody\" does not exist"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_superuser_is_not_asked_for_what_others_may_do() {
+        for (statements, is_its) in [
+            ("CREATE ROLE one LOGIN; ALTER ROLE one SET a = 'b';", true),
+            ("GRANT one, two TO three", true),
+            ("ALTER TABLE one OWNER TO two", true),
+            (
+                "SET session_replication_role = replica; DELETE FROM one",
+                true,
+            ),
+            (
+                "CREATE ROLE one LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO one",
+                false,
+            ),
+            ("INSERT INTO one VALUES (1)", false),
+            (
+                "DELETE FROM one; SET session_replication_role = replica",
+                false,
+            ),
+            ("CREATE EXTENSION hstore", false),
+        ] {
+            assert_eq!(is_a_superusers(statements), is_its, "{statements}");
+        }
     }
 
     #[tokio::test]
@@ -362,7 +460,7 @@ mod tests {
         let mut cluster = private();
         cluster.survive_kills().await;
         let database = cluster.database().await;
-        let options: PgConnectOptions = database.url().parse().expect("a URL");
+        let options = as_superuser(&database.url());
         let rows = "CREATE TABLE kept (id bigint); INSERT INTO kept VALUES (1)";
         let kept = execute(&mut connected(&database).await, rows.into()).await;
         kept.expect("a table with a row");
@@ -396,8 +494,7 @@ mod tests {
 
         primary.kill();
         let refused = "CREATE TABLE refused (id bigint)".to_owned();
-        let url: PgConnectOptions = standby.url().parse().expect("a URL");
-        let url = url.database(database.name());
+        let url = as_superuser(standby.url()).database(database.name());
         let refused = execute(&mut connect(&url).await, refused).await;
         assert!(refused.is_err(), "a standby takes no writes");
         standby.promote().await;

@@ -14,8 +14,8 @@ use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::cluster::environment;
-use super::roles;
+use super::cluster::{NOBODY, environment};
+use super::roles::{self, Purpose};
 use super::time::in_time;
 
 /// Names a `PgBouncer` to use instead of the installed one. `tests/run` sets it where that is too old.
@@ -93,7 +93,7 @@ impl Pooler {
     /// The way to the database through it.
     pub(crate) fn url(&self) -> String {
         format!(
-            "postgres://postgres@localhost:6432/{}?host={}",
+            "postgres://{NOBODY}@localhost:6432/{}?host={}",
             self.database,
             self.directory.path().display()
         )
@@ -105,7 +105,8 @@ impl Pooler {
     }
 
     async fn is_there(&self) {
-        let options: PgConnectOptions = self.url().parse().expect("a URL");
+        let url = Purpose::Engineer.url(&self.url());
+        let options: PgConnectOptions = url.parse().expect("a URL");
         let options = options.extra_float_digits(None);
         while let Err(error) = async {
             let mut connection = PgConnection::connect_with(&options).await?;

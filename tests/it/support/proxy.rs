@@ -262,6 +262,7 @@ mod tests {
 
     use super::*;
     use crate::support::cluster;
+    use crate::support::roles::Purpose;
     use crate::support::time::{eventually, in_time};
 
     /// A server that says everything back, and a proxy before it.
@@ -372,7 +373,8 @@ mod tests {
     async fn a_session_of_postgresql_passes_through_and_ends_with_a_reset() {
         let database = cluster::database().await;
         let proxy = Proxy::before(&database.url());
-        let session = PgConnection::connect(&proxy.url(&database.url())).await;
+        let session =
+            PgConnection::connect(&Purpose::Engineer.url(&proxy.url(&database.url()))).await;
         let mut session = session.expect("the server is behind the proxy");
         let name = sqlx::query_scalar("SELECT current_database()::text");
         let name: String = name.fetch_one(&mut session).await.expect("an answer");

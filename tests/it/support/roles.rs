@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, raw_sql};
 use url::Url;
 
+use super::cluster::NOBODY;
 use super::store::open_as;
 
 /// Who connects to a database.
@@ -31,9 +32,6 @@ pub(crate) enum Purpose {
     Engineer,
 }
 
-/// The superuser's name, as `tests/postgres` makes it.
-const SUPERUSER: &str = "postgres";
-
 /// What Laravel's application may do with its own tables, and what everybody may who looks at them.
 const APPLICATION: &str = "
 GRANT USAGE ON SCHEMA public TO reconciler, observer, console, platform;
@@ -41,16 +39,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO platform;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO platform;";
 
 /// Everybody who may connect.
-pub(super) fn names() -> [&'static str; 8] {
-    let [
-        owner,
-        migrator,
-        worker,
-        observer,
-        console,
-        platform,
-        engineer,
-    ] = [
+pub(super) fn names() -> [&'static str; 7] {
+    [
         Purpose::Owner,
         Purpose::Migrator,
         Purpose::Worker,
@@ -59,10 +49,12 @@ pub(super) fn names() -> [&'static str; 8] {
         Purpose::Platform,
         Purpose::Engineer,
     ]
-    .map(Purpose::role);
-    [
-        SUPERUSER, owner, migrator, worker, observer, console, platform, engineer,
-    ]
+    .map(Purpose::role)
+}
+
+/// Where a role finds the database of `url`, which names nobody.
+pub(crate) fn as_role(url: &str, role: &str) -> String {
+    url.replacen(&format!("//{NOBODY}@"), &format!("//{role}@"), 1)
 }
 
 impl Purpose {
@@ -92,17 +84,16 @@ impl Purpose {
         })
     }
 
-    /// Whether the URL is the superuser's, as whom no verb is ever run.
+    /// Whether the URL names nobody, as whom no verb can be run.
     pub(super) fn is_nobodys(url: &str) -> bool {
-        url.parse::<Url>()
-            .is_ok_and(|url| url.username() == SUPERUSER)
+        url.parse::<Url>().is_ok_and(|url| url.username() == NOBODY)
     }
 
-    /// Where its role finds the database of `url`, the superuser's. A file is everybody's, and a URL that names another
-    /// role stays as it is. The cluster trusts every name.
+    /// Where its role finds the database of `url`, which names nobody. A file is everybody's, and a URL that names a role
+    /// stays as it is. The cluster trusts every name.
     pub(crate) fn url(self, url: &str) -> String {
         match url.parse::<Url>() {
-            Ok(mut parsed) if parsed.username() == SUPERUSER => {
+            Ok(mut parsed) if parsed.username() == NOBODY => {
                 let named = parsed.set_username(self.role());
                 named.expect("a URL with a host");
                 parsed.to_string()
@@ -172,10 +163,10 @@ mod tests {
         let console = Purpose::Console;
         for (url, expected) in [
             (
-                "postgres://postgres@localhost:5432/a?host=/x",
+                "postgres://nobody@localhost:5432/a?host=/x",
                 "postgres://console@localhost:5432/a?host=/x",
             ),
-            ("postgres://postgres:p@h/a", "postgres://console:p@h/a"),
+            ("postgres://nobody:p@h/a", "postgres://console:p@h/a"),
             ("postgres://one@h/a", "postgres://one@h/a"),
             ("sqlite:///postgres@x", "sqlite:///postgres@x"),
             ("nonsense", "nonsense"),

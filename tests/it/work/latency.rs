@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use restore_reconciler::internals::clock::Stopwatch;
-use sqlx::{Connection as _, PgConnection, PgPool, raw_sql};
+use sqlx::PgPool;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::end_soundly;
@@ -44,13 +44,9 @@ const WAITS: &str = "
 async fn stopwatched() -> (Cluster, cluster::TestDatabase) {
     let mut cluster = cluster::private();
     let database = cluster.database().await;
-    let session = PgConnection::connect(&database.url()).await;
-    let mut session = session.expect("the server is there");
+    cluster.set("track_commit_timestamp", "on").await;
     // Without a checkpoint, the new database would not be kept.
-    for order in ["ALTER SYSTEM SET track_commit_timestamp = on", "CHECKPOINT"] {
-        raw_sql(order).execute(&mut session).await.expect(order);
-    }
-    drop(session);
+    cluster.execute("CHECKPOINT").await;
     cluster.kill();
     cluster.start_again();
     (cluster, database)

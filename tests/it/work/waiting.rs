@@ -4,7 +4,7 @@ use restore_reconciler::internals::doctor::{self, list_rights};
 
 use crate::console::{Ask, Serving, Settings};
 use crate::support::case::{Case, world};
-use crate::support::roles::Purpose;
+use crate::support::roles::{Purpose, as_role};
 use crate::support::scene::{dismiss, until_answered, until_ready, until_said};
 use crate::support::store::Fixture;
 use crate::support::time::eventually;
@@ -30,7 +30,7 @@ async fn whoever_is_started_first_waits_says_for_what_once_and_goes_on_by_itself
     let on = Fixture::empty_postgres().await;
     let database = on.value("SELECT current_database()").await.expect("a name");
     let [works, shows] = ["works", "shows"].map(|name| format!("{name}_{database}"));
-    let as_role = |role: &str| on.url.replacen("postgres@", &format!("{role}@"), 1);
+    let as_role = |role: &str| as_role(&on.url, role);
     let worker = Worker::start(&as_role(&works), None).await;
     let worker = worker.unwrap_or_else(|why| panic!("{why}"));
     let settings = Settings::holding("[console]\nlisten = \"127.0.0.1:0\"");
