@@ -122,7 +122,7 @@ pub enum Obstacle {
     OtherPlatform,
     /// Rows that prove may be hidden from it.
     HiddenRows,
-    /// Evidence is dated hours off its restores.
+    /// Evidence is dated hours off its restores or its own rows.
     ShiftedTimes,
     /// A leg of the proof held of no restore that ended.
     NeverHeld,
@@ -178,7 +178,7 @@ impl Obstacle {
                 "row security or a view may hide rows that prove, so nothing is settled; run `restore-reconciler doctor`"
             }
             Self::ShiftedTimes => {
-                "evidence is dated hours off its restores, so nothing is settled; run `restore-reconciler doctor`"
+                "evidence is dated hours off, so nothing is settled; run `restore-reconciler doctor`"
             }
             Self::NeverHeld => {
                 "a leg of the proof held of no restore that ended, so nothing is settled; run `restore-reconciler doctor --survey`"

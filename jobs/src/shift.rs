@@ -1,4 +1,4 @@
-//! Whether evidence is dated hours off the restores that it is about, as it is where one clock's zone is taken for another's.
+//! Whether evidence is dated hours off its restores or its own rows, as it is where one clock's zone is taken for another's.
 //!
 //! A platform may write moments without their zone. Where the database then takes them for those of another zone, all of
 //! one column are off by the same number of quarters of an hour, in summer by another than in winter. Evidence from
@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** nothing is found in fewer than [`ROWS_MIN`] rows of the same weeks, or where not most of them agree.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +24,7 @@ const QUARTERS: RangeInclusive<i64> = 2..=56;
 /// How much sooner than expected evidence may be dated: clocks differ, and moments are cut to whole seconds.
 const EARLY_SECONDS: i64 = 60;
 
-/// How much later than a restore's end evidence usually is generated.
+/// How much later than a restore's end, or than its own row, evidence usually is generated.
 const LATE_SECONDS: i64 = 5 * 60;
 
 const WEEK_SECONDS: i64 = 7 * 24 * 60 * 60;
@@ -33,15 +34,49 @@ const WEEK_SECONDS: i64 = 7 * 24 * 60 * 60;
 pub struct Sample {
     /// When the evidence says that it was generated.
     pub generated_at: Option<Timestamp>,
+    /// When its row was created.
+    pub created_at: Option<Timestamp>,
     /// When its restore began.
     pub restore_started_at: Option<Timestamp>,
     /// When its restore ended.
     pub restore_completed_at: Option<Timestamp>,
 }
 
-/// Most evidence of some weeks is dated by this much off the ends of its restores.
+/// What evidence usually is dated close to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    /// Evidence is mostly captured once its restore has ended.
+    RestoreEnd,
+    /// Whoever captures evidence writes its row at the same time, however long after the restore that is.
+    OwnRow,
+}
+
+impl Anchor {
+    const ALL: [Self; 2] = [Self::RestoreEnd, Self::OwnRow];
+
+    fn moment(self, sample: &Sample) -> Option<Timestamp> {
+        match self {
+            Self::RestoreEnd => sample.restore_completed_at,
+            Self::OwnRow => sample.created_at,
+        }
+    }
+}
+
+/// Completes "evidence snapshots are dated an hour before …".
+impl fmt::Display for Anchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RestoreEnd => "the ends of their restores",
+            Self::OwnRow => "the creation of their own rows",
+        })
+    }
+}
+
+/// Most evidence of some weeks is dated by this much off what it should be close to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shift {
+    /// What it is dated off.
+    pub from: Anchor,
     /// By how much: whole quarters of an hour, negative where evidence is dated too early.
     pub by: SignedDuration,
     /// How many rows agree.
@@ -62,12 +97,17 @@ pub struct Oddities {
 /// Looks for a shift, in the newest weeks first.
 #[must_use]
 pub fn find(samples: &[Sample]) -> Option<Shift> {
+    let mut anchors = Anchor::ALL.into_iter();
+    anchors.find_map(|from| find_from(samples, from))
+}
+
+fn find_from(samples: &[Sample], from: Anchor) -> Option<Shift> {
     let mut compared: Vec<(i64, i64)> = samples
         .iter()
         .filter_map(|sample| {
-            let ended = sample.restore_completed_at?.as_second();
-            let late = sample.generated_at?.as_second() - ended;
-            Some((ended.div_euclid(WEEK_SECONDS), late))
+            let anchor = from.moment(sample)?.as_second();
+            let late = sample.generated_at?.as_second() - anchor;
+            Some((anchor.div_euclid(WEEK_SECONDS), late))
         })
         .collect();
     compared.sort_unstable_by(|one, other| other.cmp(one));
@@ -76,7 +116,7 @@ pub fn find(samples: &[Sample]) -> Option<Shift> {
     for week in compared.chunk_by(|one, other| one.0 == other.0) {
         weeks.extend(week.iter().map(|(_, late)| *late));
         if weeks.len() >= ROWS_MIN {
-            if let Some(shift) = judge(&weeks) {
+            if let Some(shift) = judge(&weeks, from) {
                 return Some(shift);
             }
             weeks.clear();
@@ -104,7 +144,7 @@ pub fn count_oddities(samples: &[Sample], as_of: Timestamp) -> Oddities {
 }
 
 /// The number of quarters that most of these agree on, unless it is one that no zone explains.
-fn judge(late: &[i64]) -> Option<Shift> {
+fn judge(late: &[i64], from: Anchor) -> Option<Shift> {
     let mut quarters: Vec<i64> = late.iter().copied().filter_map(quarters_of).collect();
     quarters.sort_unstable();
     let most = quarters
@@ -113,6 +153,7 @@ fn judge(late: &[i64]) -> Option<Shift> {
     let quarter = *most.first()?;
     let is_shift = QUARTERS.contains(&quarter.abs()) && most.len() * 2 > late.len();
     is_shift.then(|| Shift {
+        from,
         by: SignedDuration::from_secs(quarter * QUARTER_SECONDS),
         rows: most.len(),
         rows_compared: late.len(),
@@ -137,6 +178,7 @@ mod tests {
         let at = |second| Timestamp::from_second(200 * WEEK_SECONDS + second).ok();
         Sample {
             generated_at: at(ended + late),
+            created_at: None,
             restore_started_at: at(ended - 600),
             restore_completed_at: at(ended),
         }
@@ -226,6 +268,39 @@ mod tests {
             Some((-60, 30, 30))
         );
         assert_eq!(found(&summer), Some((-120, 30, 30)));
+    }
+
+    /// Captured whenever somebody does, it is close to its own row at least.
+    #[test]
+    fn evidence_is_held_against_its_own_row_as_well() {
+        let rows = |off: i64| {
+            let mut rows = rows(22, 0, |n| (n * 487) % 3_600);
+            for row in &mut rows {
+                let by = SignedDuration::from_secs(off);
+                row.created_at = row.generated_at.and_then(|at| at.checked_add(by).ok());
+            }
+            rows
+        };
+        for (off, expected) in [
+            (0, None),
+            (-30, None),
+            (3_590, Some(-60)),
+            (-18_000, Some(300)),
+        ] {
+            let shift = find(&rows(off)).map(|it| (it.by.as_secs() / 60, it.from));
+            assert_eq!(shift, expected.map(|by| (by, Anchor::OwnRow)), "{off}");
+        }
+        let mut both = rows(3_600);
+        for row in &mut both {
+            row.restore_completed_at = row.created_at;
+        }
+        assert_eq!(find(&both).map(|it| it.from), Some(Anchor::RestoreEnd));
+        let without_restore = |mut row: Sample| {
+            row.restore_completed_at = None;
+            row
+        };
+        let alone: Vec<Sample> = rows(3_600).into_iter().map(without_restore).collect();
+        assert_eq!(found(&alone), Some((-60, 22, 22)));
     }
 
     #[test]

@@ -26,7 +26,7 @@ section! {
         /// What to do where row security or views may hide rows that prove: "refused" settles nothing, "trusted" says
         /// that the role is shown every row.
         row_security: RowSecurity = RowSecurity::Refused, by row_security;
-        /// What to do where most evidence is dated hours off the ends of its restores, as by a wrong time zone:
+        /// What to do where most evidence is dated hours off its restores or its own rows, as by a wrong time zone:
         /// "refused" settles nothing, "acknowledged" goes by what is written.
         time_shift: TimeShift = TimeShift::Refused, by time_shift;
     }
@@ -50,7 +50,7 @@ fn row_security(found: SectionValue<'_>) -> Result<RowSecurity, String> {
     }
 }
 
-/// Whether somebody has acknowledged that evidence is dated hours off its restores.
+/// Whether somebody has acknowledged that evidence is dated hours off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeShift {

@@ -100,7 +100,7 @@ fn judge(shift: Option<&Distrust>, oddities: Oddities, is_acknowledged: bool) ->
         return if is_acknowledged {
             Check::good(
                 subject,
-                "Evidence is dated hours off the ends of its restores, which the configuration acknowledges.",
+                "Evidence is dated hours off, which the configuration acknowledges.",
             )
         } else {
             Check::problem(
@@ -126,7 +126,7 @@ fn judge(shift: Option<&Distrust>, oddities: Oddities, is_acknowledged: bool) ->
     }
     Check::good(
         subject,
-        "The latest evidence is dated neither hours off the ends of its restores nor in the future.",
+        "The latest evidence is dated hours off neither the ends of its restores nor its own rows, and not in the future.",
     )
 }
 

@@ -1,7 +1,7 @@
 //! What our statements need of a database: the one list that `doctor` goes by.
 //!
-//! **Invariant:** the list names every platform column that a settlement reads or writes, and every one that the
-//! console reads, and no other. A test takes the columns away one by one, and all others at once. A worker works
+//! **Invariant:** the list names every platform column that a settlement, or a look at whether moments are hours off,
+//! reads or writes, and every one that the console reads, and no other. A test takes the columns away one by one, and all others at once. A worker works
 //! without what the console alone reads.
 
 use serde::Serialize;
@@ -221,6 +221,10 @@ pub(super) const TABLES: [NeededTable; 32] = [
             read("completeness_state", WORD),
             read("generated_at", MOMENT),
             read("expires_at", MOMENT),
+            NeededColumn {
+                is_shown: false,
+                ..read("created_at", MOMENT)
+            },
             read("updated_at", MOMENT),
         ],
     ),

@@ -13,7 +13,7 @@ use thiserror::Error;
 pub struct Trust {
     /// Row security and views show the role every row that proves.
     pub row_security: bool,
-    /// That evidence is dated hours off its restores is known, and right or put up with.
+    /// That evidence is dated hours off is known, and right or put up with.
     pub time_shift: bool,
     /// Legs that hold of no restore, in the order of [`Leg::ALL`].
     pub unheld: [bool; Leg::ALL.len()],
@@ -68,11 +68,11 @@ pub enum Distrust {
         /// The newest one that this program brings along.
         known: i64,
     },
-    /// Evidence is dated hours off the ends of its restores.
+    /// Evidence is dated hours off the ends of its restores, or off its own rows.
     #[error(
-        "{} of the {} latest evidence snapshots are dated {:#} {} the ends of their restores, as if moments were \
-         written in one time zone and read in another, so nothing is settled",
-        .0.rows, .0.rows_compared, .0.by.abs(), if .0.by.is_negative() { "before" } else { "after" }
+        "{} of the {} latest evidence snapshots are dated {:#} {} {}, as if moments were written in one time zone and \
+         read in another, so nothing is settled",
+        .0.rows, .0.rows_compared, .0.by.abs(), if .0.by.is_negative() { "before" } else { "after" }, .0.from
     )]
     ShiftedTimes(Shift),
     /// Commits wait for a synchronous standby: a failover might lose what they hold.

@@ -20,13 +20,14 @@ const SAMPLE_ROWS_MAX: i64 = 500;
 /// How much of one restore's metadata is read for a sample.
 const METADATA_BYTES_MAX: i64 = 64 * 1024;
 
-/// When a snapshot was generated, and when its restore began and ended.
-type SampleRecord = (StoredMoment, StoredMoment, StoredMoment);
+/// When a snapshot was generated and its row created, and when its restore began and ended.
+type SampleRecord = (StoredMoment, StoredMoment, StoredMoment, StoredMoment);
 
-fn sample((generated, began, ended): SampleRecord) -> Sample {
+fn sample((generated, created, began, ended): SampleRecord) -> Sample {
     let moment = |column| Stamp::from(column).moment();
     Sample {
         generated_at: moment(generated),
+        created_at: moment(created),
         restore_started_at: moment(began),
         restore_completed_at: moment(ended),
     }
@@ -42,7 +43,7 @@ impl Store {
         self.find_shift().await
     }
 
-    /// Whether the newest evidence is dated hours off the restores that it is about, and nobody has acknowledged it.
+    /// Whether the newest evidence is dated hours off its restores or its own rows, and nobody has acknowledged it.
     pub async fn find_shift(&self) -> Result<Option<Distrust>, StoreError> {
         if self.trust().time_shift {
             return Ok(None);

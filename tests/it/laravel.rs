@@ -24,14 +24,15 @@ use crate::support::store::Fixture;
 use crate::support::time::{eventually, in_time};
 use crate::support::worker::{Worker, said_by};
 
-/// One of the scripts, to be run as a role.
-fn php(script: &str, url: &str, purpose: Purpose) -> Command {
+/// One of the scripts, to be run as a role whose sessions are in this time zone.
+fn php(script: &str, url: &str, purpose: Purpose, zone: &str) -> Command {
     let options: PgConnectOptions = purpose.url(url).parse().expect("a URL");
     let connection = json!({
         "host": options.get_socket().expect("a directory of sockets"),
         "port": options.get_port(),
         "database": options.get_database().expect("a database"),
         "username": options.get_username(),
+        "timezone": zone,
     });
     let mut php = Command::new("php");
     php.arg(root().join("tests/laravel").join(script))
@@ -42,7 +43,7 @@ fn php(script: &str, url: &str, purpose: Purpose) -> Command {
 
 /// Runs one of the scripts as a role, and returns what it printed.
 async fn laravel(script: &str, url: &str, purpose: Purpose) -> String {
-    said(script, php(script, url, purpose)).await
+    said(script, php(script, url, purpose, "UTC")).await
 }
 
 async fn said(script: &str, mut php: Command) -> String {
@@ -273,6 +274,44 @@ async fn everything_works(on: &Fixture, failed: i64, executing: i64) {
     assert!(!said.contains("permission denied"), "{said}");
 }
 
+/// Evidence that is captured whenever somebody does tells nothing beside the ends of its restores. Beside its own row it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_in_another_time_zone_is_told_by_the_rows_of_evidence() {
+    // As `$table->timestamps()` makes them.
+    let without_zone = "ALTER TABLE evidence_snapshots ALTER created_at TYPE timestamp(0), ALTER updated_at TYPE timestamp(0)";
+    for (zone, off) in [
+        ("UTC", None),
+        ("Europe/Berlin", Some("1h before")),
+        ("America/New_York", Some("5h after")),
+    ] {
+        let on = Fixture::in_database(built().await).await;
+        on.execute(without_zone).await;
+        on.grant().await;
+        let migrated = said_by(&on.url, &["migrate"]).await;
+        assert_eq!(migrated.0, Some(0), "{}", migrated.1);
+        on.grant().await;
+        let zones = php("zones.php", &on.url, Purpose::Platform, zone);
+        assert_eq!(said("zones.php", zones).await, "22\n");
+
+        let (well, found) = said_by(&on.url, &["doctor"]).await;
+        let (swept, told) = said_by(&on.url, &["sweep"]).await;
+        let (settled, codes) = match off {
+            None => (22, [0, 0]),
+            Some(off) => {
+                let said = format!(
+                    "22 of the 22 latest evidence snapshots are dated {off} the creation of their own rows"
+                );
+                for said_so in [&found, &told] {
+                    assert!(said_so.contains(&said), "{zone}: {said_so}");
+                }
+                (0, [3, 1])
+            }
+        };
+        assert_eq!([well, swept], codes.map(Some), "{zone}: {found}{told}");
+        assert_eq!(on.number_of("reconciler.ledger").await, settled, "{zone}");
+    }
+}
+
 /// Half of the runs were closed by the platform itself: each unproven success among them is told, and nothing else is.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_unproven_success_of_a_platform_is_told_and_nothing_else() {
@@ -387,7 +426,7 @@ async fn the_manuals_command_tells_of_each_verdict_once_however_often_it_is_kill
     let manual = read("config/manual/database.md");
     fs::write(&command, fenced(&manual, "php").next().expect("a command")).expect("a file");
     let tell = || {
-        let mut php = php("tell.php", &on.url, Purpose::Platform);
+        let mut php = php("tell.php", &on.url, Purpose::Platform, "UTC");
         php.args([&command, &mails]);
         php
     };

@@ -31,7 +31,7 @@ async fn a_worker_settles_nothing_while_evidence_is_dated_hours_off(on: Fixture)
     until_said(&worker, "are dated 1h before the ends of their restores").await;
     until_answered(&worker, "/readyz", 503).await;
     let (_, state) = worker.probe("/readyz?verbose").await;
-    let why = "evidence is dated hours off its restores, so nothing is settled";
+    let why = "evidence is dated hours off, so nothing is settled";
     assert!(state.contains(why), "{state}");
     scene.let_pass(4, &worker).await;
     for (query, expected) in [(VERDICTS, 0), (OPEN, 22), (IN_HAND, 0), (OPEN_JOBS, 2)] {

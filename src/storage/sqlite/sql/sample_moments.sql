@@ -1,7 +1,7 @@
--- sample_moments: the moments of the newest evidence snapshots, and of the restores that they are about. ?1: how many.
+-- sample_moments: the moments of the newest evidence snapshots, and of the restores that they are about, if any. ?1: how many.
 -- The newest by id of either table, so that it costs the same however many there are.
 WITH snapshot AS MATERIALIZED (
-    SELECT id, workspace_id, managed_environment_id, operation_run_id, generated_at
+    SELECT id, workspace_id, managed_environment_id, operation_run_id, generated_at, created_at
     FROM evidence_snapshots
     ORDER BY id DESC
     LIMIT ?1
@@ -11,9 +11,9 @@ WITH snapshot AS MATERIALIZED (
     ORDER BY id DESC
     LIMIT ?1
 )
-SELECT snapshot.generated_at, restore.started_at, restore.completed_at
+SELECT snapshot.generated_at, snapshot.created_at, restore.started_at, restore.completed_at
 FROM snapshot
-JOIN restore
+LEFT JOIN restore
   ON restore.operation_run_id = snapshot.operation_run_id
  AND restore.workspace_id = snapshot.workspace_id
  AND restore.managed_environment_id = snapshot.managed_environment_id
