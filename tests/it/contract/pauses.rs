@@ -12,6 +12,7 @@ use crate::support::store::{Fixture, claimed, moved, on_both, pass, run_ids as i
 on_both!(
     what_is_paused_is_settled_by_nobody_until_it_is_resumed,
     a_suspect_is_not_tried_while_it_is_paused,
+    no_pause_is_left_out_however_many_there_are,
 );
 
 fn action(verb: ActionVerb) -> Action {
@@ -127,4 +128,22 @@ async fn a_suspect_is_not_tried_while_it_is_paused(on: Fixture) {
     resume(&on, None).await;
     assert_eq!(awaited(&on).await, ids(&[1]));
     on.verdict(1).await;
+}
+
+async fn no_pause_is_left_out_however_many_there_are(on: Fixture) {
+    on.plant([Case::proven(1)]).await;
+    on.execute(
+        "INSERT INTO reconciler.pauses (workspace_id, reason)
+         WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 1000)
+         SELECT -n, 'before all others' FROM number",
+    )
+    .await;
+    assert!(pause(&on, Some(HOME.0)).await);
+    assert_eq!(on.settle_one(1).await, Settlement::Paused);
+    assert_eq!(on.store.load_pauses().await.unwrap().len(), 1_001);
+    let (reader, own) = (
+        on.store.reader(),
+        Workspaces::All.narrowed(WorkspaceId(HOME.0)),
+    );
+    assert_eq!(reader.load_pauses(&own).await.unwrap().len(), 1);
 }

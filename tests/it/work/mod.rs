@@ -13,6 +13,7 @@ mod observe;
 mod opinions;
 mod other_platform;
 mod patience;
+mod pauses;
 mod poison;
 mod rights;
 mod rules;
