@@ -29,12 +29,11 @@ use super::query::{
 };
 use crate::config::{self, Capability, Config, Links};
 use crate::storage::reader::{
-    EnvironmentSeen, Found, QueueScope, Reader, Requests, RunInFull, RunParts, RunSeen, Walk,
-    Workspaces,
+    EnvironmentSeen, Found, QueueScope, Reader, Requests, RestoreParts, RunInFull, RunParts,
+    RunSeen, Walk, Workspaces,
 };
-use crate::storage::{Action, ActionVerb, QueueState};
+use crate::storage::{Action, ActionOnRecord, ActionVerb, QueueState};
 use crate::telemetry::names::{RUN_ID, TRACE_ID, VIEWER_NAME};
-use crate::views::Visibility;
 use crate::views::environment::Judging;
 use crate::views::explain::Explanation;
 use crate::views::mix::VERDICTS_MAX;
@@ -46,6 +45,7 @@ use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
 use crate::views::status::ServiceStatus;
 use crate::views::survey::Survey;
+use crate::views::{Moment, Visibility};
 
 /// How many environments a page has.
 const ENVIRONMENTS: u32 = 100;
@@ -63,8 +63,11 @@ const DOWNLOAD_PARTS_MAX: usize = 40;
 /// last worker has gone.
 const STATUS_KEPT_FOR: Duration = Duration::from_secs(5);
 
-/// How long it is told again how many runs there are.
-const RUNS_COUNTED_FOR: Duration = Duration::from_secs(15);
+/// How long it is told again how many runs or restores there are.
+const COUNTED_FOR: Duration = Duration::from_secs(15);
+
+/// For how long whoever asked for a run is told what became of that.
+const ASKED_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 /// How long a page waits for what every page says.
 const STATUS_WITHIN: Duration = Duration::from_secs(2);
@@ -83,6 +86,7 @@ pub struct ConsoleState {
     cache: SurveyCache,
     statuses: Lately<ServiceStatus>,
     run_parts: Lately<RunParts>,
+    restore_parts: Lately<RestoreParts>,
     /// Who gets in.
     pub(super) settings: config::Console,
     /// The zone in which pages show moments.
@@ -160,6 +164,7 @@ impl ConsoleState {
             zone: settings.zone(),
             statuses: Lately::default(),
             run_parts: Lately::default(),
+            restore_parts: Lately::default(),
             settings,
             tokens: None,
             metrics: config.metrics.clone(),
@@ -244,7 +249,7 @@ impl ConsoleState {
             judges: judges.as_deref(),
         };
         let next = |after| format!("{path}?{}", query.text(after));
-        Ok(Overview::new(found, judging, next))
+        Ok(Overview::new(found, judging, next).linked(&self.links()))
     }
 
     /// What the overview of everything that this viewer sees is made of.
@@ -339,8 +344,19 @@ impl ConsoleState {
         viewer.require(Capability::RunsView)?;
         let of = &viewer.workspaces;
         let counting = async { Ok(self.reader.load_run_parts(of, self.too_long()).await?) };
-        self.run_parts
-            .get_within(RUNS_COUNTED_FOR, of, counting)
+        self.run_parts.get_within(COUNTED_FOR, of, counting).await
+    }
+
+    /// The same above a list of restores.
+    pub(super) async fn restore_parts(
+        &self,
+        viewer: &Viewer,
+    ) -> Result<Arc<RestoreParts>, Problem> {
+        viewer.require(Capability::RunsView)?;
+        let of = &viewer.workspaces;
+        let counting = async { Ok(self.reader.load_restore_parts(of).await?) };
+        self.restore_parts
+            .get_within(COUNTED_FOR, of, counting)
             .await
     }
 
@@ -379,10 +395,24 @@ impl ConsoleState {
 
     /// One run.
     pub(super) async fn run(&self, viewer: &Viewer, run: RunId) -> Result<RunDetail, Problem> {
+        Ok(self.run_as_asked(viewer, run).await?.0)
+    }
+
+    /// The same, and when this viewer asked for the run last, as it is on record, if that is not long ago.
+    pub(super) async fn run_as_asked(
+        &self,
+        viewer: &Viewer,
+        run: RunId,
+    ) -> Result<(RunDetail, Option<Moment>), Problem> {
         let found = self.find(viewer, run).await?;
         viewer.require(Capability::RunsView)?;
+        let own = viewer.action(ActionVerb::Request, None);
+        let as_of = found.seen.assessment.facts.as_of;
+        let is_own = |it: &&ActionOnRecord| it.verb == own.verb.name() && it.actor == own.actor;
+        let asked = found.actions.iter().find(is_own).map(|it| it.acted_at);
+        let asked = asked.filter(|at| as_of.duration_since(*at) <= ASKED_FOR);
         let detail = RunDetail::new(&found, viewer.visibility(), &self.freshness);
-        Ok(detail.linked(&self.links()))
+        Ok((detail.linked(&self.links()), asked.map(Moment)))
     }
 
     /// One run's evidence, for whoever may see it.

@@ -323,8 +323,19 @@ impl QueryParameters for RestoreQuery {
 impl RestoreQuery {
     /// The query as the text behind the question mark: from the restore `below` on, or from the top of the list.
     pub fn text(&self, below: Option<RestoreId>) -> String {
-        let mut text = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in [
+        let page = [
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("below", below.map(|below| below.to_string())),
+        ];
+        let page = page
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        encoded(self.pairs().into_iter().chain(page))
+    }
+
+    /// The filters that are set, by name.
+    pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
+        [
             ("workspace", self.filter.workspace.map(|id| id.to_string())),
             (
                 "environment",
@@ -335,15 +346,18 @@ impl RestoreQuery {
                 "recovery_posture_reason",
                 self.came_for.map(|it| it.word().to_owned()),
             ),
-            ("limit", self.limit.map(|limit| limit.to_string())),
-            ("below", below.map(|below| below.to_string())),
-        ] {
-            if let Some(value) = value {
-                text.append_pair(name, &value);
-            }
-        }
-        text.finish()
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
     }
+}
+
+/// Names and values as the text behind the question mark.
+pub(super) fn encoded(pairs: impl IntoIterator<Item = (&'static str, String)>) -> String {
+    let mut text = form_urlencoded::Serializer::new(String::new());
+    text.extend_pairs(pairs);
+    text.finish()
 }
 
 impl QueryParameters for EnvironmentQuery {
@@ -443,17 +457,6 @@ impl RunQuery {
     pub(super) fn is_part(&self, part: &Self) -> bool {
         let of = |query: &Self| (query.unproven, query.undecided, query.outcome);
         of(self) == of(part) && self.older_than == part.older_than
-    }
-
-    /// The query's text without the filter of this name.
-    pub(super) fn without(&self, name: &str) -> String {
-        let mut text = form_urlencoded::Serializer::new(String::new());
-        for (other, value) in self.pairs() {
-            if other != name {
-                text.append_pair(other, &value);
-            }
-        }
-        text.finish()
     }
 
     /// The filters that are set, by name.

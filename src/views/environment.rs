@@ -3,7 +3,7 @@
 //! **Invariant:** the two are never blended into one score.
 
 use jiff::Timestamp;
-use reconciler_jobs::ids::{BackupSetId, EnvironmentId, RestoreId, RunId};
+use reconciler_jobs::ids::{BackupSetId, EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::backup_health::{
     self, BackupFinding, BackupHealth, BackupReading, BackupSetFacts, BackupStatus, Quality,
@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ActionLink, Moment, Named, Visibility};
+use crate::config::{Linked, Links, addresses};
 use crate::postures;
 use crate::storage::reader::{EnvironmentSeen, Latest, OpenRuns};
 
@@ -35,6 +36,9 @@ pub struct EnvironmentShown {
     pub unproven_successes: u64,
     /// The restore that is being prepared.
     pub preparing: Option<RestoreId>,
+    /// Pages of the platform about what is shown, where the configuration has templates of their addresses.
+    #[serde(skip_serializing_if = "Links::is_empty")]
+    pub links: Links,
 }
 
 /// What a restore history says.
@@ -155,7 +159,25 @@ impl EnvironmentShown {
             undecided: UndecidedShown::new(row.open, as_of, judging.freshness),
             unproven_successes: row.unproven.runs,
             preparing: row.preparing,
+            links: Links::new(),
         }
+    }
+
+    /// With the addresses that the platform has for what is shown.
+    pub(super) fn link(&mut self, workspace: WorkspaceId, templates: &Links) {
+        self.links = addresses(templates, |of| match of {
+            Linked::Run => self.posture.latest_run.map(|it| it.0),
+            Linked::Restore => self.posture.latest_restore.map(|it| it.0),
+            Linked::BackupSet => self.backup.set.as_ref().map(|it| it.id.0),
+            Linked::Environment => Some(self.environment.id.0),
+            Linked::Workspace => Some(workspace.0),
+            Linked::Evidence => None,
+        });
+    }
+
+    /// The environment's page in the platform.
+    pub fn elsewhere(&self) -> Option<&str> {
+        self.links.get(&Linked::Environment).map(String::as_str)
     }
 }
 

@@ -17,6 +17,7 @@ pub mod counterfactual;
 pub mod environment;
 pub mod explain;
 pub mod failure;
+pub mod later;
 pub mod mix;
 pub mod moment;
 pub mod opinion;

@@ -16,6 +16,7 @@ use super::environment::{EnvironmentShown, Judging};
 use super::mix::Mix;
 use super::survey::{Needs, Survey};
 use super::{Moment, Named};
+use crate::config::Links;
 use crate::postures::Coverage;
 use crate::storage::reader::{EnvironmentPage, EnvironmentSeen};
 use crate::storage::{Judge, Pause};
@@ -132,6 +133,17 @@ impl Overview {
 }
 
 impl Overview {
+    /// With the addresses that the platform has for what is shown.
+    #[must_use]
+    pub fn linked(mut self, templates: &Links) -> Self {
+        for shown in &mut self.workspaces {
+            for environment in &mut shown.environments {
+                environment.link(shown.workspace.id, templates);
+            }
+        }
+        self
+    }
+
     /// The workers that do not act on every run, or that nobody knows whether they do.
     pub fn modes_said(&self) -> Option<String> {
         let of = |it: &WorkersInMode| format!("{} in mode {}", it.workers, it.mode);

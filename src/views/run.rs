@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use super::counterfactual::CounterfactualShown;
 use super::failure::FailureDetails;
+use super::later::LaterOpinion;
 use super::opinion::{ClosedBy, OpinionShown};
 use super::state::{KnownRun, RunState, RunStateShown};
 use super::timeline::{Event, events};
@@ -84,6 +85,9 @@ pub struct RunDetail {
     /// What the rules say of a run that somebody else closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opinion: Option<OpinionShown>,
+    /// What the rules would say today beside the verdict, where that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub later: Option<LaterOpinion>,
     /// That the database refuses the run a verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusedVerdict>,
@@ -332,6 +336,7 @@ impl RunDetail {
             claim_boundary: CLAIM_BOUNDARY,
             diagnostics: diagnostics(row, verdict.as_ref(), visibility),
             links: Links::new(),
+            later: LaterOpinion::beside(found).filter(|_| visibility.evidence),
             refusal: row.record.refusal.as_ref().map(RefusedVerdict::from),
             closed_by: ClosedBy::of(row),
             opinion: OpinionShown::beside(row),

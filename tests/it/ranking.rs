@@ -130,7 +130,12 @@ const LIBRARY: Ranks = &[
     ],
     &["views::survey"],
     &["views::overview", "views::verdict"],
-    &["views::counterfactual", "views::queue", "views::timeline"],
+    &[
+        "views::counterfactual",
+        "views::later",
+        "views::queue",
+        "views::timeline",
+    ],
     &["views::run"],
     &[
         "views::explain",

@@ -1,4 +1,5 @@
-//! What stands above the list of runs: its parts with their counts, the filters as they were asked for, and how to drop them.
+//! What stands above lists of runs and restores: their parts with their counts, the filters as they were asked for, and how
+//! to drop them.
 
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use url::form_urlencoded;
 
 use super::words;
-use crate::console::query::RunQuery;
-use crate::storage::reader::{COUNTED_MAX, PlaceSeen, RunParts};
+use crate::console::query::{RestoreQuery, RunQuery, encoded};
+use crate::storage::reader::{COUNTED_MAX, PlaceSeen, RestoreKind, RestoreParts, RunParts};
 use crate::views::moment::in_words;
 use crate::views::stored_word;
 
@@ -29,8 +30,8 @@ pub struct Form {
 /// A part of the list.
 pub(super) struct Tab {
     pub(super) label: String,
-    /// How many runs, and `+` where there are more.
-    pub(super) count: String,
+    /// How many, and `+` where there are more; none where they are not counted.
+    pub(super) count: Option<String>,
     pub(super) href: String,
     pub(super) is_current: bool,
 }
@@ -54,10 +55,24 @@ impl Form {
     /// From what was asked for, what was counted, and how long a run is open until that is too long.
     pub fn new(query: &RunQuery, parts: &RunParts, too_long: SignedDuration) -> Self {
         let given = query.pairs();
-        let fields = fields(parts, |name| {
-            let found = given.iter().find(|(given, _)| *given == name);
-            found.map_or_else(String::new, |(_, value)| value.clone())
-        });
+        let fields = fields(parts, |name| value_of(&given, name));
+        let tabs = tabs(Some(query), parts, too_long);
+        Self::asked("/runs", tabs, fields, &given)
+    }
+
+    /// Above a list of restores.
+    pub fn of_restores(query: &RestoreQuery, parts: &RestoreParts) -> Self {
+        let given = query.pairs();
+        let fields = places(&parts.places, &|name| value_of(&given, name));
+        Self::asked("/restores", kinds(query, parts), fields, &given)
+    }
+
+    fn asked(
+        path: &str,
+        tabs: Vec<Tab>,
+        fields: Vec<Field>,
+        given: &[(&'static str, String)],
+    ) -> Self {
         let is_kept =
             |(name, _): &&(&'static str, String)| fields.iter().all(|it| it.name != *name);
         let chip = |(name, value): &(&'static str, String)| {
@@ -69,10 +84,11 @@ impl Form {
             } else {
                 format!("{label}: {}", shown.unwrap_or(value))
             };
-            (text, format!("/runs?{}", query.without(name)))
+            let others = given.iter().filter(|(other, _)| other != name).cloned();
+            (text, format!("{path}?{}", encoded(others)))
         };
         Self {
-            tabs: tabs(Some(query), parts, too_long),
+            tabs,
             kept: given.iter().filter(is_kept).cloned().collect(),
             chips: given.iter().map(chip).collect(),
             fields,
@@ -125,25 +141,46 @@ impl Field {
     }
 }
 
+/// What a filter was set to; nothing where it was not.
+fn value_of(given: &[(&'static str, String)], name: &str) -> String {
+    let found = given.iter().find(|(given, _)| *given == name);
+    found.map_or_else(String::new, |(_, value)| value.clone())
+}
+
+fn field(
+    name: &'static str,
+    label: &'static str,
+    mut choices: Vec<(String, Vec<Choice>)>,
+    value: String,
+) -> Field {
+    let is_known = |(_, all): &(String, Vec<Choice>)| all.iter().any(|it| it.value == value);
+    // What is asked for is never dropped by a form that does not know it.
+    if !value.is_empty() && !choices.is_empty() && !choices.iter().any(is_known) {
+        choices.push((String::new(), vec![choice(&value, &value)]));
+    }
+    Field {
+        name,
+        label,
+        value,
+        choices,
+    }
+}
+
+/// The filters for a place, each with its value.
+fn places(places: &[PlaceSeen], value: &dyn Fn(&str) -> String) -> Vec<Field> {
+    [
+        ("workspace", "Workspace", workspaces(places)),
+        ("environment", "Environment", environments(places)),
+    ]
+    .map(|(name, label, choices)| field(name, label, choices, value(name)))
+    .into()
+}
+
 /// The filters that have a field, each with its value.
 fn fields(parts: &RunParts, value: impl Fn(&str) -> String) -> Vec<Field> {
-    let field = |name, label, mut choices: Vec<(String, Vec<Choice>)>| {
-        let value = value(name);
-        let is_known = |(_, all): &(String, Vec<Choice>)| all.iter().any(|it| it.value == value);
-        // What is asked for is never dropped by a form that does not know it.
-        if !value.is_empty() && !choices.is_empty() && !choices.iter().any(is_known) {
-            choices.push((String::new(), vec![choice(&value, &value)]));
-        }
-        Field {
-            name,
-            label,
-            value,
-            choices,
-        }
-    };
-    vec![
-        field("workspace", "Workspace", workspaces(&parts.places)),
-        field("environment", "Environment", environments(&parts.places)),
+    let mut fields = places(&parts.places, &value);
+    let field = |name, label, choices| field(name, label, choices, value(name));
+    fields.extend([
         field("reason", "Reason", reasons()),
         field(
             "state",
@@ -154,7 +191,43 @@ fn fields(parts: &RunParts, value: impl Fn(&str) -> String) -> Vec<Field> {
         field("younger_than", "Created within", ages("the last ")),
         field("older_than", "Created before", ages("over ")),
         field("order", "Order", all([choice("oldest", "oldest first")])),
+    ]);
+    fields
+}
+
+/// The kinds of restores, as a form asks for each of them alone, in the place that is asked for.
+fn kinds(query: &RestoreQuery, parts: &RestoreParts) -> Vec<Tab> {
+    let counts = parts.counts;
+    let is_cut = counts.restores > u64::from(COUNTED_MAX);
+    // What is counted is not of one place.
+    let is_everywhere = query.filter.workspace.is_none() && query.filter.environment.is_none();
+    let of = |kind: Option<RestoreKind>, restores: u64| {
+        let mut alone = RestoreQuery {
+            came_for: None,
+            ..*query
+        };
+        alone.filter.kind = kind;
+        let href = format!("/restores?{}", alone.text(None));
+        Tab {
+            label: kind.map_or("All", RestoreKind::label).to_owned(),
+            count: is_everywhere.then(|| counted(restores, is_cut)),
+            href: href.trim_end_matches('?').to_owned(),
+            is_current: kind == query.filter.kind,
+        }
+    };
+    vec![
+        of(None, counts.restores),
+        of(Some(RestoreKind::Executed), counts.executed),
+        of(Some(RestoreKind::Preparing), counts.preparing),
+        of(Some(RestoreKind::WithoutRun), counts.without_run),
     ]
+}
+
+/// How many, as far as they are counted, and `+` where there may be more.
+fn counted(number: u64, is_cut: bool) -> String {
+    let is_cut = is_cut || number > u64::from(COUNTED_MAX);
+    let more = if is_cut { "+" } else { "" };
+    format!("{}{more}", words::grouped(number.min(COUNTED_MAX.into())))
 }
 
 /// The parts of the list, as a form asks for each of them alone.
@@ -179,17 +252,13 @@ fn tabs(query: Option<&RunQuery>, parts: &RunParts, too_long: SignedDuration) ->
         ..plain()
     };
     let is_open_cut = counts.undecided > u64::from(COUNTED_MAX);
-    let of = |label: &str, runs: u64, is_cut: bool, alone: RunQuery| {
-        let is_cut = is_cut || runs > u64::from(COUNTED_MAX);
-        let more = if is_cut { "+" } else { "" };
-        Tab {
-            label: label.to_owned(),
-            count: format!("{}{more}", words::grouped(runs.min(COUNTED_MAX.into()))),
-            href: format!("/runs?{}", alone.text(None))
-                .trim_end_matches('?')
-                .to_owned(),
-            is_current: query.is_some_and(|query| query.is_part(&alone)),
-        }
+    let of = |label: &str, runs: u64, is_cut: bool, alone: RunQuery| Tab {
+        label: label.to_owned(),
+        count: Some(counted(runs, is_cut)),
+        href: format!("/runs?{}", alone.text(None))
+            .trim_end_matches('?')
+            .to_owned(),
+        is_current: query.is_some_and(|query| query.is_part(&alone)),
     };
     let is_cut = counts.is_cut();
     let too_long = format!("Open over {}", in_words(too_long));

@@ -33,7 +33,6 @@ use super::query::RestoreQuery;
 use crate::clock;
 use crate::config::Capability;
 use crate::postures::Coverage;
-use crate::storage::reader::RestoreKind;
 use crate::views::Moment;
 use crate::views::explain::Explanation;
 use crate::views::overview::Overview;
@@ -50,9 +49,6 @@ const REFRESH_SECONDS: u32 = 30;
 
 /// After how many seconds a page looks again on which somebody just asked for something.
 const REFRESH_SOON_SECONDS: u32 = 5;
-
-/// Says in an address when a run was asked for, in seconds since 1970.
-const ASKED: &str = "asked=";
 
 /// What every page is framed by.
 #[derive(Debug, Clone)]
@@ -214,7 +210,6 @@ impl Shell {
         let refresh = match self.address.split_once('?') {
             None => Refresh::Every(REFRESH_SECONDS),
             Some((_, "refresh=off")) => Refresh::Stopped,
-            Some((_, query)) if query.starts_with(ASKED) => Refresh::Every(REFRESH_SECONDS),
             Some(_) => Refresh::Never,
         };
         Self { refresh, ..self }
@@ -364,28 +359,8 @@ pub struct RestoresPage<'a> {
     pub answer: &'a RestoreList,
     /// What was asked for.
     pub query: &'a RestoreQuery,
-}
-
-impl RestoresPage<'_> {
-    /// The kinds of restores, each with where its list is, and whether that is shown.
-    fn tabs(&self) -> Vec<(&'static str, String, bool)> {
-        let all = [None].into_iter().chain(RestoreKind::ALL.map(Some));
-        let tab = |kind: Option<RestoreKind>| {
-            let mut query = RestoreQuery {
-                came_for: None,
-                ..*self.query
-            };
-            query.filter.kind = kind;
-            let label = kind.map_or("All", RestoreKind::label);
-            let href = format!("/restores?{}", query.text(None));
-            (
-                label,
-                href.trim_end_matches('?').to_owned(),
-                kind == self.query.filter.kind,
-            )
-        };
-        all.map(tab).collect()
-    }
+    /// The filters above the list.
+    pub form: &'a Form,
 }
 
 /// The queue and the sweeps.

@@ -8,14 +8,12 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use jiff::Timestamp;
 use reconciler_jobs::ids::{RestoreId, RunId};
 use reconciler_jobs::restore_execute::ReasonCode;
 
 use super::{
-    ASKED, EvidencePage, ExplainPage, FindPage, Form, Menu, OverviewPage, Page, QueuePage,
-    ReasonPage, ReasonsPage, Refresh, RestorePage, RestoresPage, RunPage, RunsPage, Shell,
-    download,
+    EvidencePage, ExplainPage, FindPage, Form, Menu, OverviewPage, Page, QueuePage, ReasonPage,
+    ReasonsPage, Refresh, RestorePage, RestoresPage, RunPage, RunsPage, Shell, download,
 };
 use crate::config::Capability;
 use crate::console::access::Viewer;
@@ -34,9 +32,6 @@ type HtmlPage = Result<Response, Problem>;
 
 const RUNS: &str = "/runs";
 const RESTORES: &str = "/restores";
-
-/// For how long whoever asked for a run is told what became of that.
-const ASKED_SECONDS_MAX: i64 = 600;
 
 /// How long a browser may keep what is the same for everybody, in seconds: until the next login, roughly.
 const KEEP_ASSETS: HeaderValue = HeaderValue::from_static("public, max-age=3600");
@@ -226,14 +221,14 @@ fn file(
 }
 
 async fn run(State(console): AppState, viewer: Viewer, PathId(run): PathId) -> HtmlPage {
-    let answer = &console.run(&viewer, RunId(run)).await?;
+    let (answer, asked) = &console.run_as_asked(&viewer, RunId(run)).await?;
     let title = format!("{}: run {run}", answer.state.label);
     let mut shell = shell(&console, &viewer, title, Some(Menu::Runs), answer.as_of);
     if answer.is_open() {
         shell = shell.refreshed();
     }
-    if let Some(at) = asked_at(&viewer, answer.as_of) {
-        shell.tell_of_request(at, answer.is_open(), answer.as_of);
+    if let Some(at) = asked {
+        shell.tell_of_request(*at, answer.is_open(), answer.as_of);
     }
     let shell = &shell;
     render(&RunPage { shell, answer })
@@ -261,19 +256,7 @@ async fn reconcile(
 ) -> Result<Redirect, Problem> {
     let trace = trace_of(&headers);
     console.reconcile(&viewer, RunId(run), trace).await?;
-    let at = console.now().await?.as_second();
-    Ok(Redirect::to(&format!("{RUNS}/{run}?{ASKED}{at}#decision")))
-}
-
-/// When the viewer asked for the run that is shown, as the address says that it was led to; long ago is never.
-fn asked_at(viewer: &Viewer, as_of: Moment) -> Option<Moment> {
-    let (_, query) = viewer.address.split_once('?')?;
-    let seconds = query.strip_prefix(ASKED)?.parse().ok()?;
-    let at = Timestamp::from_second(seconds).ok()?;
-    let age = as_of.0.duration_since(at).as_secs();
-    (-1..=ASKED_SECONDS_MAX)
-        .contains(&age)
-        .then_some(Moment(at))
+    Ok(Redirect::to(&format!("{RUNS}/{run}#decision")))
 }
 
 async fn restores(
@@ -289,11 +272,12 @@ async fn restores(
         Some(Menu::Restores),
         answer.as_of,
     );
-    let query = &query;
+    let parts = console.restore_parts(&viewer).await?;
     render(&RestoresPage {
         shell,
         answer,
-        query,
+        query: &query,
+        form: &Form::of_restores(&query, &parts),
     })
 }
 

@@ -70,7 +70,7 @@ pub use record::{RefusalSeen, RunOnRecord, VerdictSeen};
 pub use restore_list::{RestoreFilter, RestoreInList, RestoreKind, RestoreListing};
 pub use restores::{Latest, RestoreSeen};
 pub use run::{RunInFull, RunSeen};
-pub use run_counts::{COUNTED_MAX, RunCounts, RunParts};
+pub use run_counts::{COUNTED_MAX, RestoreParts, RunCounts, RunParts};
 pub use runs::{JUDGED_MAX, LOOKED_AT_MAX, OrphanedRuns, RunFilter, RunListing};
 pub use scope::Workspaces;
 pub use standing::{AttemptsOnRecord, JobOnRecord, JobState, QueueStanding, WatchOnRecord};

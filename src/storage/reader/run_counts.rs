@@ -1,4 +1,5 @@
-//! How many runs the list has in each of its parts, as far as they are counted, and the places that it can be narrowed to.
+//! How many runs or restores a list has in each of its parts, as far as they are counted, and the places that it can be
+//! narrowed to.
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::FromRow;
@@ -11,7 +12,7 @@ use crate::storage::error::StoreError;
 use crate::storage::settle::{Transactions as _, finish};
 use crate::storage::statement::{statement, values};
 
-/// How far the runs of one part are counted, and among how many of the latest those of an outcome are.
+/// How far the runs or restores of one part are counted, and among how many of the latest those of an outcome are.
 pub const COUNTED_MAX: u32 = 5_000;
 
 /// How many runs there are of what kind. Each is at most [`COUNTED_MAX`] and one more, and those of an outcome are among the
@@ -44,11 +45,34 @@ pub struct RunCounts {
     pub unproven: u64,
 }
 
+/// How many of the latest restores are of what kind; at most [`COUNTED_MAX`] and one more are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromRow)]
+pub struct RestoreCounts {
+    /// All of them.
+    #[sqlx(try_from = "CountColumn")]
+    pub restores: u64,
+    /// Those that were handed over to be executed.
+    #[sqlx(try_from = "CountColumn")]
+    pub executed: u64,
+    /// Previews, and those that are being prepared.
+    #[sqlx(try_from = "CountColumn")]
+    pub preparing: u64,
+    /// Those that were executed and name no run.
+    #[sqlx(try_from = "CountColumn")]
+    pub without_run: u64,
+}
+
 /// What stands above a list of runs.
+pub type RunParts = ListParts<RunCounts>;
+
+/// What stands above a list of restores.
+pub type RestoreParts = ListParts<RestoreCounts>;
+
+/// What stands above a list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RunParts {
-    /// How many runs.
-    pub counts: RunCounts,
+pub struct ListParts<C> {
+    /// How many there are of what.
+    pub counts: C,
     /// The environments that a viewer may choose from, in the order of workspaces; none where there are too many.
     pub places: Vec<PlaceSeen>,
 }
@@ -77,6 +101,18 @@ impl Reader {
         counts.unproven = self.count_unproven(of, bound).await?;
         Ok(RunParts {
             counts,
+            places: self.load_places(of).await?,
+        })
+    }
+
+    /// What stands above a viewer's list of restores.
+    pub async fn load_restore_parts(&self, of: &Workspaces) -> Result<RestoreParts, StoreError> {
+        let counting = statement!("count listed restores", "count_listed_restores");
+        let mut tx = self.database.begin_read().await?;
+        let values = values![of.ids(), COUNTED_MAX + 1];
+        let counted = tx.driver().fetch_one(counting, values).await;
+        Ok(RestoreParts {
+            counts: finish(tx, counted).await?,
             places: self.load_places(of).await?,
         })
     }

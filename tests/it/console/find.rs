@@ -70,7 +70,8 @@ async fn pages_and_the_api_lead_to_the_platform() {
     let server = Server::start_with(|config, _| {
         let links = "[console.links]\nrun = \"https://atlas.example/{workspace}/{run}\"\n\
             restore = \"https://atlas.example/restores/{restore}\"\n\
-            evidence = \"https://atlas.example/evidence/{evidence}\"\n";
+            evidence = \"https://atlas.example/evidence/{evidence}\"\n\
+            environment = \"https://atlas.example/environments/{environment}\"\n";
         let links = Config::parse(links, "x.toml").expect(links).console.links;
         config.console.links = links;
     })
@@ -81,6 +82,7 @@ async fn pages_and_the_api_lead_to_the_platform() {
         "run": format!("https://atlas.example/{OWN}/{run}"),
         "restore": format!("https://atlas.example/restores/{run}"),
         "evidence": format!("https://atlas.example/evidence/{evidence}"),
+        "environment": format!("https://atlas.example/environments/{OWN}"),
     });
     for (page, api) in [("runs", ""), ("restores", "/gates")] {
         let links = server
@@ -95,9 +97,17 @@ async fn pages_and_the_api_lead_to_the_platform() {
         }
         assert_eq!(
             links.as_object().map(Map::len),
-            Some(if page == "runs" { 3 } else { 2 })
+            Some(if page == "runs" { 4 } else { 3 })
         );
     }
+    let posture = server.get("/api/v1/posture", MEMBER).json();
+    let links = posture["workspaces"][0]["environments"][0]["links"].clone();
+    let links = links.as_object().expect("links");
+    assert_eq!(links["environment"], expected["environment"]);
+    assert!(links.contains_key("restore") && !links.contains_key("evidence"));
+    let overview = server.get("/", MEMBER).body;
+    let link = format!("<a href={} rel=\"noreferrer\"", links["environment"]);
+    assert!(overview.contains(&link), "{link}: {overview}");
     // What a viewer may not see has no address either.
     let run = server.get(&format!("/api/v1/runs/{run}"), GUEST).json();
     assert!(

@@ -1,9 +1,10 @@
-//! The list of restores, why somebody comes to it, and what is told of a failure.
+//! The list of restores, why somebody comes to it, and what is told of a failure, and later beside a verdict.
 
 use serde_json::Value;
+use sqlx::SqlitePool;
 
-use super::platform::{DELETED, ELSEWHERE, FAILED, KINDS, LINKED, MARKER, OWN, id};
-use super::server::{CHIEF, GUEST, Server};
+use super::platform::{DELETED, ELSEWHERE, FAILED, KINDS, LINKED, MARKER, OWN, PROVEN, id};
+use super::server::{CHIEF, GUEST, MEMBER, Server};
 
 /// What the address of the list may say of why somebody comes, and what is said then.
 const REASONS: [(&str, &str); 6] = [
@@ -169,4 +170,89 @@ async fn that_a_reason_is_recorded_is_told_and_its_text_stays_hidden() {
             "{path}: {page}"
         );
     }
+}
+
+/// Counted for whoever sees the same, with the names of places that they may see.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_is_narrowed_by_names_and_its_kinds_are_counted() {
+    let server = Server::start().await;
+    let counts = |path: &str, token| {
+        let page = server.get(path, token).body;
+        let counted = page.split("<span class=\"count\">").skip(1);
+        let counts = counted.map(|it| it.split('<').next().expect("text").to_owned());
+        counts.collect::<Vec<_>>()
+    };
+    let pool = SqlitePool::connect(&server.platform.url).await.unwrap();
+    for change in [
+        "UPDATE restore_runs SET status = 'previewed' WHERE id = 1001",
+        "UPDATE restore_runs SET operation_run_id = NULL WHERE id = 1002",
+    ] {
+        sqlx::query(change).execute(&pool).await.unwrap();
+    }
+    assert_eq!(counts("/restores", CHIEF), ["6", "5", "1", "1"]);
+    assert_eq!(counts("/restores", GUEST), ["3", "2", "1", "1"]);
+
+    let page = server.get("/restores?kind=executed", GUEST).body;
+    for option in [
+        "<option value=\"1\">own workspace</option>",
+        "<option value=\"1\">own environment</option>",
+    ] {
+        assert!(page.contains(option), "{option}: {page}");
+    }
+    assert!(!page.contains(MARKER), "{page}");
+    let kept = "<input type=\"hidden\" name=\"kind\" value=\"executed\">";
+    assert!(page.contains(kept), "{page}");
+    // As the form sends it, and how it is dropped again. What is counted is not of one place.
+    let narrowed = "/restores?workspace=&environment=1&kind=executed";
+    let page = server.get(narrowed, GUEST).body;
+    assert!(
+        page.contains("<option value=\"1\" selected>own environment</option>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("Environment: own environment <a href=\"/restores?kind=executed\""),
+        "{page}"
+    );
+    assert_eq!(counts(narrowed, GUEST), [""; 0]);
+}
+
+/// A verdict is final, and what has changed since is said beside it, to whoever may see evidence.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_rules_would_say_today_stands_beside_a_verdict() {
+    let server = Server::start().await;
+    let run = id(OWN, PROVEN);
+    let shown = |token| {
+        let answer = server.get(&format!("/api/v1/runs/{run}"), token).json();
+        let page = server.get(&format!("/runs/{run}"), token).body;
+        (
+            answer["later"].clone(),
+            answer["verdict"]["outcome"].clone(),
+            page,
+        )
+    };
+    let is_said = |page: &str| page.contains("id=\"later\"");
+    let (later, _, page) = shown(MEMBER);
+    assert!(later.is_null() && !is_said(&page), "{later}: {page}");
+
+    let pool = SqlitePool::connect(&server.platform.url).await.unwrap();
+    let aged = "UPDATE evidence_snapshots SET expires_at = generated_at + 1000000";
+    sqlx::query(aged).execute(&pool).await.unwrap();
+    let (later, outcome, page) = shown(MEMBER);
+    assert_eq!(
+        (&outcome, &later["change"]),
+        (&"succeeded".into(), &"weaker".into()),
+        "{later}"
+    );
+    assert_eq!(later["outcome"], "partially_succeeded");
+    assert_eq!(later["reason"]["code"], "restore.evidence_expired");
+    let sentence = later["sentence"].as_str().expect("a sentence");
+    assert!(
+        is_said(&page) && page.contains(sentence),
+        "{sentence}: {page}"
+    );
+    let (later, outcome, page) = shown(GUEST);
+    assert!(
+        later.is_null() && outcome == "succeeded" && !is_said(&page),
+        "{later}: {page}"
+    );
 }

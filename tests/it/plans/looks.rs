@@ -69,6 +69,7 @@ pub(super) async fn look(place: &Place, run: i64) -> Result<(), StoreError> {
     let hour = SignedDuration::from_hours(1);
     for of in [&Workspaces::All, &own] {
         place.reader.load_run_parts(of, hour).await?;
+        place.reader.load_restore_parts(of).await?;
     }
     place.reader.load_workers(PAGE).await?;
     place.reader.now().await?;

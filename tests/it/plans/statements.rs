@@ -163,6 +163,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("look_for_open_runs", ALL_OPEN),
     // The latest runs of a tenth of the workspaces, among those of all others.
     reads("count_listed_runs", 10 * 5_001 + ALL_OPEN),
+    reads("count_listed_restores", 11 * 5_001),
     reads("describe_runs", A_PAGE),
     reads("find_orphaned_runs", ALL_OPEN),
     reads("find_environment", NONE),

@@ -1,0 +1,26 @@
+-- count_listed_restores: of the highest of a viewer's live restores, $2 at most, how many are of which kind.
+SELECT
+    count(*) AS restores,
+    count(*) FILTER (WHERE NOT is_preparing) AS executed,
+    count(*) FILTER (WHERE is_preparing) AS preparing,
+    count(*) FILTER (WHERE NOT is_preparing AND operation_run_id IS NULL) AS without_run
+FROM (
+    SELECT
+        restore.operation_run_id,
+        coalesce(restore.is_dry_run, false)
+            OR coalesce(restore.status::text, '') IN ('draft', 'scoped', 'checked', 'previewed', 'pending') AS is_preparing
+    FROM restore_runs AS restore
+    WHERE restore.deleted_at IS NULL
+      AND ($1::bigint[] IS NULL OR restore.workspace_id = ANY ($1))
+      AND (
+          -- As in look_for_restores.
+          restore.managed_environment_id IS NULL
+          OR (restore.managed_environment_id, restore.workspace_id) IN (
+              SELECT environment.id, environment.workspace_id
+              FROM managed_environments AS environment
+              WHERE environment.deleted_at IS NULL
+          )
+      )
+    ORDER BY restore.id DESC
+    LIMIT $2
+) AS looked
