@@ -20,8 +20,10 @@ pub(super) fn mask(text: &str) -> String {
     }
     let masked = without_numbers_after("_ms\": ", &masked);
     let masked = without_numbers_after("_age_s\": ", &masked);
-    let masked = without_between(&masked, "enqueue by ", ":");
-    without_between(&masked, "reconcile by ", ":")
+    let verbs = ["enqueue", "reconcile", "retry", "drop"];
+    verbs.iter().fold(masked, |masked, verb| {
+        without_between(&masked, &format!("{verb} by "), ":")
+    })
 }
 
 fn split_at(text: &str, ends: impl Fn(char) -> bool) -> (&str, &str) {
