@@ -106,6 +106,7 @@ async fn a_signal_that_was_ignored_from_the_start_ends_nothing() {
     worker.tell(Signal::USR1);
     until_said(&worker, "log level: debug").await;
     assert_eq!(worker.probe("/readyz").await.0, 200, "{}", worker.said());
+    assert!(!worker.said().contains("SIGHUP"), "{}", worker.said());
     dismiss(worker).await;
 }
 
