@@ -190,11 +190,12 @@ fn command() -> clap::Command {
 fn output_in(arguments: &[OsString]) -> Output {
     let mut arguments = arguments.iter().filter_map(|it| it.to_str());
     let wanted = arguments.find_map(|it| {
-        let joined = it.strip_prefix("--output=").or(it.strip_prefix("-o"));
-        match (it, joined) {
-            ("--output" | "-o", _) => Some(None),
-            (_, Some(word)) => Some(Some(word)),
-            _ => None,
+        let long = it.strip_prefix("--output");
+        // Flags without a value may stand before it: `-vo json`.
+        let short = it.strip_prefix('-').map(|it| it.trim_start_matches('v'));
+        match long.or(short.and_then(|it| it.strip_prefix('o'))) {
+            Some("") => Some(None),
+            word => word.map(Some),
         }
     });
     let word = wanted.and_then(|word| word.or_else(|| arguments.next()));

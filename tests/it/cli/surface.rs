@@ -239,6 +239,8 @@ fn errors_are_json_where_json_was_asked_for() {
             true,
         ),
         ("-o json queue", 2, "a verb is missing", true),
+        ("-vo json queue", 2, "a verb is missing", true),
+        ("-vojson queue", 2, "a verb is missing", true),
         ("reconsile 1 -o json", 2, "unrecognized subcommand", true),
         (
             "sweep --limit 0 --output json",
