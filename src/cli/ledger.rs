@@ -21,6 +21,7 @@ use super::screen::{Output, Screen, Tint};
 use super::session::Session;
 use super::since::Since;
 use super::table::{kept, spare};
+use super::words::OneOf;
 use crate::storage::Access;
 use crate::storage::reader::LedgerFilter;
 use crate::verify::{Disagreement, LedgerCounts, verify};
@@ -60,7 +61,7 @@ pub(super) struct List {
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
     environment: Option<i64>,
     /// Only those with this outcome.
-    #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
+    #[arg(long, value_name = "OUTCOME", value_parser = OUTCOMES)]
     outcome: Option<Outcome>,
     /// Only those with this primary reason.
     #[arg(long, value_name = "CODE", value_parser = reason::CODES, hide_possible_values = true)]
@@ -105,9 +106,11 @@ enum EntryName {
     Decision(String),
 }
 
-fn outcome(text: &str) -> Result<Outcome, &'static str> {
-    Outcome::parse(text).ok_or("it must be succeeded, partially_succeeded, blocked or failed")
-}
+const OUTCOMES: OneOf<Outcome> = OneOf {
+    words: || Outcome::ALL.map(|it| it.name().to_owned()).to_vec(),
+    read: Outcome::parse,
+    listed: None,
+};
 
 /// Digits of a decision may be grouped as those of a UUID are.
 fn target(text: &str) -> Result<EntryName, &'static str> {
