@@ -46,6 +46,7 @@ mod feed;
 mod forget;
 mod judges;
 mod limits;
+mod metadata_keys;
 mod model;
 mod moments;
 mod observations;

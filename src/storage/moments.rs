@@ -1,8 +1,5 @@
-//! What a bounded sample of the newest rows says of how the platform writes: whether moments are hours off each other, judged
-//! by [`shift`], and whether keys are found under the names that they are taken to have.
+//! Whether moments are hours off each other: a bounded sample, judged by [`shift`].
 
-use reconciler_jobs::json::Column;
-use reconciler_jobs::reading::metadata_keys::{KeyUse, MetadataKeys, count_uses};
 use reconciler_jobs::shift::{self, Oddities, Sample};
 use reconciler_jobs::stamp::Stamp;
 
@@ -16,9 +13,6 @@ use super::store::Store;
 
 /// How many of the newest rows are looked at. At least [`shift::ROWS_MIN`] of them say something, or nothing is said.
 const SAMPLE_ROWS_MAX: i64 = 500;
-
-/// How much of one restore's metadata is read for a sample.
-const METADATA_BYTES_MAX: i64 = 64 * 1024;
 
 /// When a snapshot was generated and its row created, and when its restore began and ended.
 type SampleRecord = (StoredMoment, StoredMoment, StoredMoment, StoredMoment);
@@ -69,21 +63,5 @@ impl Store {
             .await;
         let records: Vec<SampleRecord> = finish(tx, found).await?;
         Ok(records.into_iter().map(sample).collect())
-    }
-
-    /// How often the keys of preparations are found in what the newest restores record.
-    pub async fn count_metadata_keys(
-        &self,
-        keys: &MetadataKeys,
-    ) -> Result<Vec<KeyUse>, StoreError> {
-        let statement = statement!("sample metadata", "sample_metadata");
-        let mut tx = self.database.begin_read().await?;
-        let values = values![SAMPLE_ROWS_MAX, METADATA_BYTES_MAX];
-        let found = tx.driver().fetch_all(statement, values).await;
-        let records: Vec<(Option<Vec<u8>>, bool)> = finish(tx, found).await?;
-        let columns = records
-            .into_iter()
-            .map(|(text, is_there)| Column::fetched(text, is_there));
-        Ok(count_uses(&columns.collect::<Vec<_>>(), keys).to_vec())
     }
 }

@@ -83,6 +83,7 @@ const LIBRARY: Ranks = &[
         "storage::feed",
         "storage::forget",
         "storage::judges",
+        "storage::metadata_keys",
         "storage::moments",
         "storage::opinions",
         "storage::survey",
