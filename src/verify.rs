@@ -47,13 +47,13 @@ pub struct LedgerCounts {
     pub erased: u64,
     /// Something disagrees.
     pub disagree: u64,
-    /// Of these entries: the run is gone, or another one has its id, so that neither run nor audit log was compared.
+    /// Entries whose run is gone, or has its id from another one, so that neither run nor audit log was compared.
     pub without_run: u64,
-    /// Of these entries: a later verdict counts for the run, so that neither run nor audit log was compared.
+    /// Entries to whose run a later verdict was given, so that neither run nor audit log was compared.
     pub superseded: u64,
-    /// Of these entries: the run was opened again on the platform, and is judged anew.
+    /// Entries whose run was opened again on the platform, and is judged anew.
     pub opened_again: u64,
-    /// Of these entries: without a position in the feed, because they are older than it or wait for theirs; on SQLite, all.
+    /// Entries without a position in the feed, because they are older than it or wait for theirs; on SQLite, all.
     pub unplaced: u64,
     /// Positions of the feed that were read; none where only a part of the ledger was.
     pub positions: u64,

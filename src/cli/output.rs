@@ -363,7 +363,7 @@ pub struct RunsListed {
 pub struct LedgerListed {
     /// The database's clock when they were read.
     pub as_of: Moment,
-    /// Those on the highest runs first; of one run, the latest.
+    /// Verdicts, those on the highest runs first; of several on one run, the latest first.
     pub entries: Vec<FiledVerdict>,
     /// Whether there may be more.
     pub more: bool,

@@ -347,7 +347,7 @@ impl ConsoleState {
         self.run_parts.get_within(COUNTED_FOR, of, counting).await
     }
 
-    /// The same above a list of restores.
+    /// How many restores there are of each kind, and in which places, as the head of their list says.
     pub(super) async fn restore_parts(
         &self,
         viewer: &Viewer,
@@ -398,7 +398,7 @@ impl ConsoleState {
         Ok(self.run_as_asked(viewer, run).await?.0)
     }
 
-    /// The same, and when this viewer asked for the run last, as it is on record, if that is not long ago.
+    /// One run, and when this viewer asked for it last, as it is on record, if that is not long ago.
     pub(super) async fn run_as_asked(
         &self,
         viewer: &Viewer,

@@ -1,8 +1,8 @@
 //! What our statements need of a database: the one list that `doctor` goes by.
 //!
 //! **Invariant:** the list names every platform column that a settlement, or a look at whether moments are hours off,
-//! reads or writes, and every one that the console reads, and no other. A test takes the columns away one by one, and all others at once. A worker works
-//! without what the console alone reads.
+//! reads or writes, and every one that the console reads, and no other. A test takes the columns away one by one, and all
+//! others at once. A worker works without what the console alone reads.
 
 use serde::Serialize;
 

@@ -43,7 +43,7 @@ pub struct ServiceStatus {
     pub open_runs_is_least: bool,
     /// The latest verdicts that were compared with their runs.
     pub verdicts_compared: u64,
-    /// Those of them whose runs say another outcome, or are open again.
+    /// Of the verdicts that were compared, those whose runs say another outcome, or are open again.
     pub verdicts_contradicted: u64,
 }
 

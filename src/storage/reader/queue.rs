@@ -197,7 +197,7 @@ struct EntryRecord {
     oldest: Timestamp,
 }
 
-/// Those of these pauses that a viewer may see.
+/// The pauses of the workspaces that a viewer sees, and those of everything.
 fn visible(mut pauses: Vec<Pause>, of: &Workspaces) -> Vec<Pause> {
     pauses.retain(|it| it.workspace.is_none_or(|id| of.may_include(Some(id))));
     pauses

@@ -116,7 +116,7 @@ async fn load_page(
         Some(workspace) => of.narrowed(workspace),
         None => of.clone(),
     };
-    // Of a kind there may be few among all others.
+    // To find a page of one kind, many restores of the others may have to be passed.
     let looked_at_max = filter.kind.map_or(limit + 1, |_| LOOKED_AT_MAX);
     let statement = statement!("look for restores", "look_for_restores");
     let kind = filter.kind.map(RestoreKind::word);

@@ -51,13 +51,13 @@ pub struct RestoreCounts {
     /// All of them.
     #[sqlx(try_from = "CountColumn")]
     pub restores: u64,
-    /// Those that were handed over to be executed.
+    /// Restores that were handed over to be executed.
     #[sqlx(try_from = "CountColumn")]
     pub executed: u64,
-    /// Previews, and those that are being prepared.
+    /// Previews, and restores that are being prepared.
     #[sqlx(try_from = "CountColumn")]
     pub preparing: u64,
-    /// Those that were executed and name no run.
+    /// Restores that were executed and name no run.
     #[sqlx(try_from = "CountColumn")]
     pub without_run: u64,
 }

@@ -49,7 +49,7 @@ pub struct StatusCounts {
     /// The latest verdicts.
     #[sqlx(try_from = "CountColumn")]
     pub compared: u64,
-    /// Those of them whose runs say another outcome by now, or are open again.
+    /// Of the verdicts that were compared, those whose runs say another outcome by now, or are open again.
     #[sqlx(try_from = "CountColumn")]
     pub contradicted: u64,
 }
