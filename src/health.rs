@@ -20,38 +20,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use reconciler_jobs::vocabulary;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::{self, Clock};
 
-/// A loop that must not silently stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Loop {
-    /// Takes jobs from the queue.
-    Queue,
-    /// Does sweeps.
-    Sweeps,
-    /// Waits for the moments that the sweep schedule names.
-    Schedule,
-    /// Looks at open runs whose time has come.
-    Due,
-}
-
-impl Loop {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Queue, Self::Sweeps, Self::Schedule, Self::Due];
-
-    /// What the check of it is called.
-    #[must_use]
-    pub fn check_name(self) -> &'static str {
-        match self {
-            Self::Queue => "queue loop",
-            Self::Sweeps => "sweeps loop",
-            Self::Schedule => "schedule loop",
-            Self::Due => "due loop",
-        }
+vocabulary! {
+    /// A loop that must not silently stop.
+    #[derive(PartialOrd, Ord)]
+    pub enum Loop {
+        /// What the check of it is called.
+        check_name: &'static str,
     }
+    /// Takes jobs from the queue.
+    Queue { check_name: "queue loop" }
+    /// Does sweeps.
+    Sweeps { check_name: "sweeps loop" }
+    /// Waits for the moments that the sweep schedule names.
+    Schedule { check_name: "schedule loop" }
+    /// Looks at open runs whose time has come.
+    Due { check_name: "due loop" }
 }
 
 /// How long something may be missing.
@@ -103,96 +92,73 @@ pub enum Schema {
     Unreadable,
 }
 
-/// Why a process that is otherwise well settles nothing, and takes nothing up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Obstacle {
-    /// It has not looked yet whether there is any other.
-    Unexamined,
-    /// The database refuses what every settlement begins with.
-    Unusable,
-    /// The server gives no further session.
-    NoSessions,
-    /// Our schema is another one than this program knows.
-    OtherSchema,
-    /// Our schema serves no platform.
-    Unbound,
-    /// The platform's tables are not to be found.
-    NoPlatform,
-    /// Our schema serves another platform than the one that the search path leads to.
-    OtherPlatform,
-    /// Rows that prove may be hidden from it.
-    HiddenRows,
-    /// Evidence is dated hours off its restores or its own rows.
-    ShiftedTimes,
-    /// A leg of the proof held of no restore that ended.
-    NeverHeld,
-    /// A worker of newer rules is at work.
-    NewerRules,
-    /// Commits wait for a synchronous standby.
-    Unconfirmed,
-    /// This one only observes, and one that settles runs is at work.
-    Beside,
-}
-
-impl Obstacle {
-    /// What it is called in logs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unexamined => "not examined",
-            Self::Unusable => "a database that cannot be used",
-            Self::NoSessions => "no further session",
-            Self::OtherSchema => "another version of our schema",
-            Self::Unbound => "no platform that is served",
-            Self::NoPlatform => "no tables of the platform",
-            Self::OtherPlatform => "another platform",
-            Self::HiddenRows => "hidden rows",
-            Self::ShiftedTimes => "shifted times",
-            Self::NeverHeld => "a leg that never held",
-            Self::NewerRules => "newer rules",
-            Self::Unconfirmed => "commits that wait for a standby",
-            Self::Beside => "a worker that settles runs",
-        }
+vocabulary! {
+    /// Why a process that is otherwise well settles nothing, and takes nothing up.
+    #[derive(PartialOrd, Ord)]
+    pub enum Obstacle {
+        /// What it is called in logs.
+        name: &'static str,
+        /// What a probe is told.
+        detail: &'static str,
     }
-
-    fn detail(self) -> &'static str {
-        match self {
-            Self::Unexamined => "the database was not examined yet",
-            Self::Unusable => {
-                "the database refuses what every settlement begins with; the log says why, and `restore-reconciler doctor` what to do"
-            }
-            Self::NoSessions => NO_SESSION,
-            Self::OtherSchema => {
-                "our schema is not the one that this program knows, so nothing is settled"
-            }
-            Self::Unbound => {
-                "our schema serves no platform, so nothing is settled; run `restore-reconciler migrate --rebind`"
-            }
-            Self::NoPlatform => {
-                "the platform's tables cannot be found, so nothing is settled; run `restore-reconciler doctor`"
-            }
-            Self::OtherPlatform => {
-                "our schema serves another platform than this one, so nothing is settled; run `restore-reconciler doctor`"
-            }
-            Self::HiddenRows => {
-                "row security or a view may hide rows that prove, so nothing is settled; run `restore-reconciler doctor`"
-            }
-            Self::ShiftedTimes => {
-                "evidence is dated hours off, so nothing is settled; run `restore-reconciler doctor`"
-            }
-            Self::NeverHeld => {
-                "a leg of the proof held of no restore that ended, so nothing is settled; run `restore-reconciler doctor --survey`"
-            }
-            Self::NewerRules => {
-                "a worker of newer rules is at work, so this one settles nothing; upgrade restore-reconciler on this host"
-            }
-            Self::Unconfirmed => {
-                "commits wait for a synchronous standby that does not confirm them, so nothing else is settled; bring it back, or take it out of synchronous_standby_names"
-            }
-            Self::Beside => {
-                "a worker that settles runs is at work, or nobody has heard yet whether one is, so this one, which only observes, takes nothing up"
-            }
-        }
+    /// It has not looked yet whether there is any other.
+    Unexamined { name: "not examined", detail: "the database was not examined yet" }
+    /// The database refuses what every settlement begins with.
+    Unusable {
+        name: "a database that cannot be used",
+        detail: "the database refuses what every settlement begins with; the log says why, and `restore-reconciler doctor` what to do"
+    }
+    /// The server gives no further session.
+    NoSessions { name: "no further session", detail: NO_SESSION }
+    /// Our schema is another one than this program knows.
+    OtherSchema {
+        name: "another version of our schema",
+        detail: "our schema is not the one that this program knows, so nothing is settled"
+    }
+    /// Our schema serves no platform.
+    Unbound {
+        name: "no platform that is served",
+        detail: "our schema serves no platform, so nothing is settled; run `restore-reconciler migrate --rebind`"
+    }
+    /// The platform's tables are not to be found.
+    NoPlatform {
+        name: "no tables of the platform",
+        detail: "the platform's tables cannot be found, so nothing is settled; run `restore-reconciler doctor`"
+    }
+    /// Our schema serves another platform than the one that the search path leads to.
+    OtherPlatform {
+        name: "another platform",
+        detail: "our schema serves another platform than this one, so nothing is settled; run `restore-reconciler doctor`"
+    }
+    /// Rows that prove may be hidden from it.
+    HiddenRows {
+        name: "hidden rows",
+        detail: "row security or a view may hide rows that prove, so nothing is settled; run `restore-reconciler doctor`"
+    }
+    /// Evidence is dated hours off its restores or its own rows.
+    ShiftedTimes {
+        name: "shifted times",
+        detail: "evidence is dated hours off, so nothing is settled; run `restore-reconciler doctor`"
+    }
+    /// A leg of the proof held of no restore that ended.
+    NeverHeld {
+        name: "a leg that never held",
+        detail: "a leg of the proof held of no restore that ended, so nothing is settled; run `restore-reconciler doctor --survey`"
+    }
+    /// A worker of newer rules is at work.
+    NewerRules {
+        name: "newer rules",
+        detail: "a worker of newer rules is at work, so this one settles nothing; upgrade restore-reconciler on this host"
+    }
+    /// Commits wait for a synchronous standby.
+    Unconfirmed {
+        name: "commits that wait for a standby",
+        detail: "commits wait for a synchronous standby that does not confirm them, so nothing else is settled; bring it back, or take it out of synchronous_standby_names"
+    }
+    /// This one only observes, and one that settles runs is at work.
+    Beside {
+        name: "a worker that settles runs",
+        detail: "a worker that settles runs is at work, or nobody has heard yet whether one is, so this one, which only observes, takes nothing up"
     }
 }
 
