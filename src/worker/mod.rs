@@ -114,57 +114,53 @@ fn start(shared: &Arc<Shared>) -> TaskTracker {
     shared.health.mode(mode.detail());
     let observes = mode == SettlingMode::Observe;
     shared.health.obstacle(Obstacle::Beside, observes);
-    let tasks = TaskTracker::new();
+    let parts = WorkerParts {
+        tasks: TaskTracker::new(),
+        shared,
+    };
     let own = || Arc::clone(shared);
     let jobs_wait = Arc::new(Notify::new());
     let (batcher, gathering) = Batcher::new(shared);
     let listening = notify::listen(own(), Arc::clone(&jobs_wait));
     let taking_jobs = restore_execute::work(own(), jobs_wait, batcher);
-    spawn(&tasks, shared, "batcher", gathering);
-    spawn(&tasks, shared, "listening", listening);
-    spawn(&tasks, shared, "queue", taking_jobs);
-    spawn(&tasks, shared, "sweeps", sweeps::work(own()));
-    spawn(&tasks, shared, "schedule", sweeps::keep_time(own()));
-    spawn(
-        &tasks,
-        shared,
-        "awaited runs",
-        recheck::keep_rechecking(own()),
-    );
-    spawn(&tasks, shared, "connection", connection::keep_watch(own()));
-    spawn(&tasks, shared, "rules", judges::keep_comparing(own()));
-    spawn(
-        &tasks,
-        shared,
-        "examination",
-        examine::keep_examining(own()),
-    );
-    spawn(&tasks, shared, "rights", rights::keep_looking(own()));
-    spawn(&tasks, shared, "census", census::keep_counting(own()));
-    spawn(&tasks, shared, "opinions", opinions::keep_forming(own()));
-    spawn(&tasks, shared, "feed", feed::keep_placing(own()));
-    tasks.close();
-    tasks
+    parts.begin("batcher", gathering);
+    parts.begin("listening", listening);
+    parts.begin("queue", taking_jobs);
+    parts.begin("sweeps", sweeps::work(own()));
+    parts.begin("schedule", sweeps::keep_time(own()));
+    parts.begin("awaited runs", recheck::keep_rechecking(own()));
+    parts.begin("connection", connection::keep_watch(own()));
+    parts.begin("rules", judges::keep_comparing(own()));
+    parts.begin("examination", examine::keep_examining(own()));
+    parts.begin("rights", rights::keep_looking(own()));
+    parts.begin("census", census::keep_counting(own()));
+    parts.begin("opinions", opinions::keep_forming(own()));
+    parts.begin("feed", feed::keep_placing(own()));
+    parts.tasks.close();
+    parts.tasks
 }
 
-/// Starts a part of the process. One that ends before it is told to takes the process with it: what is left
-/// would look alive and not work.
-fn spawn(
-    tasks: &TaskTracker,
-    shared: &Arc<Shared>,
-    part: &'static str,
-    work: impl Future<Output = ()> + Send + 'static,
-) {
-    let shared = Arc::clone(shared);
-    tasks.spawn(async move {
-        let ended = AssertUnwindSafe(work).catch_unwind().await;
-        if ended.is_err() || !shared.stop.is_cancelled() {
-            tracing::error!(
-                { { WORKER_PART } = part },
-                "a part of the worker ended by itself; the process stops"
-            );
-            shared.broken.store(true, Ordering::Relaxed);
-            shared.stop.cancel();
-        }
-    });
+/// The parts of the process.
+struct WorkerParts<'s> {
+    tasks: TaskTracker,
+    shared: &'s Arc<Shared>,
+}
+
+impl WorkerParts<'_> {
+    /// Starts one. One that ends before it is told to takes the process with it: what is left would look alive and not
+    /// work.
+    fn begin(&self, part: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let shared = Arc::clone(self.shared);
+        self.tasks.spawn(async move {
+            let ended = AssertUnwindSafe(work).catch_unwind().await;
+            if ended.is_err() || !shared.stop.is_cancelled() {
+                tracing::error!(
+                    { { WORKER_PART } = part },
+                    "a part of the worker ended by itself; the process stops"
+                );
+                shared.broken.store(true, Ordering::Relaxed);
+                shared.stop.cancel();
+            }
+        });
+    }
 }
