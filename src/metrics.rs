@@ -32,7 +32,8 @@ use reconciler_jobs::ids::WorkspaceId;
 use reconciler_jobs::reading::posture::Posture;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
 use reconciler_jobs::restore_execute::opinion::Stance;
-use reconciler_jobs::restore_execute::{RULESET, ReasonCode};
+use reconciler_jobs::restore_execute::{RULESET, ReasonCode, request};
+use reconciler_jobs::sweep::shard;
 use reconciler_jobs::vocabulary;
 use thiserror::Error;
 
@@ -77,7 +78,7 @@ pub struct Declared {
     /// What it says, in one sentence.
     pub help: &'static str,
     /// Every combination of its labels' values, in their order; none where those are not known before.
-    series: fn() -> Vec<Vec<&'static str>>,
+    series: fn() -> AllValues,
 }
 
 /// A metric that counts up.
@@ -182,7 +183,7 @@ impl Declared {
 /// Declares metrics, each once: the constant that adds to it, and its row in [`DECLARED`].
 macro_rules! declare {
     ($($role:ident $kind:ident $constant:ident = $name:literal in $unit:ident $(, buckets $buckets:ident)?,
-       by [$($label:literal),*] of $series:ident: $help:literal;)+) => {
+       by [$($label:literal),*] of ($series:expr): $help:literal;)+) => {
         $(
             #[doc = $help]
             pub(crate) const $constant: $kind<{ declare!(@count $($label)*) }> = {
@@ -193,7 +194,7 @@ macro_rules! declare {
                     unit: Unit::$unit,
                     labels: &[$($label),*],
                     help: $help,
-                    series: $series,
+                    series: || $series,
                 };
                 $kind(&IT)
             };
@@ -210,121 +211,121 @@ macro_rules! declare {
 
 declare! {
     Worker Counter VERDICTS = "reconciler_verdicts_total" in Count,
-        by ["outcome", "reason"] of verdicts:
+        by ["outcome", "reason"] of (verdicts()):
         "Verdicts that this process knows it committed, by outcome and primary reason.";
     Worker Counter DEFERRALS = "reconciler_deferrals_total" in Count,
-        by ["reason"] of deferrals:
+        by ["reason"] of (deferrals()):
         "Looks of this process that left a run open, by primary reason; one run may be looked at many times.";
     Worker Counter OPINIONS = "reconciler_opinions_total" in Count,
-        by ["claimed", "opinion"] of opinions:
+        by ["claimed", "opinion"] of (opinions()):
         "Second opinions that this process formed on runs that somebody else closed, by what the run claims and how that relates to what is proven.";
     Worker Counter WOULD_BE = "reconciler_would_be_total" in Count,
-        by ["outcome", "reason"] of would_be:
+        by ["outcome", "reason"] of (would_be()):
         "Runs that this process only observed, by what would have been decided and the primary reason; one that stays so is counted once.";
     Worker Counter RUNS = "reconciler_runs_total" in Count,
-        by ["result"] of results:
+        by ["result"] of (each(RESULTS)):
         "Runs that this process was asked to settle, by what became of them.";
     Worker Histogram BATCH_RUNS = "reconciler_batch_runs" in Count, buckets BATCH_SIZES,
-        by [] of one:
+        by [] of (one()):
         "How many runs one committed transaction was about.";
     Worker Histogram BATCH_DURATION = "reconciler_batch_duration_seconds" in Seconds, buckets DURATIONS,
-        by [] of one:
+        by [] of (one()):
         "How long one committed transaction took, from its beginning to the end of its commit.";
     Worker Histogram STAGE_DURATION = "reconciler_batch_stage_duration_seconds" in Seconds, buckets DURATIONS,
-        by ["stage"] of stages:
+        by ["stage"] of (each(TransactionStage::ALL.map(TransactionStage::name))):
         "The same by its stages: begin, lock, load, decide, write, commit.";
     Worker Histogram VERDICT_LAG = "reconciler_verdict_lag_seconds" in Seconds, buckets LAGS,
-        by [] of one:
+        by [] of (one()):
         "From the call that asked for a run to the commit of its verdict, where the job that it queued led to the verdict; what a sweep found first is not in it.";
     Worker Counter SWEEPS = "reconciler_sweeps_total" in Count,
-        by ["result"] of sweeps:
+        by ["result"] of (each([COMPLETED, FAILED])):
         "Passes over due runs that this process ended, by whether they came to their end or failed.";
     Worker Histogram SWEEP_DURATION = "reconciler_sweep_duration_seconds" in Seconds, buckets PASSES,
-        by [] of one:
+        by [] of (one()):
         "How long one pass over due runs took that came to its end.";
     Worker Gauge SWEEP_SUCCEEDED = "reconciler_sweep_last_success_timestamp_seconds" in Seconds,
-        by [] of one:
+        by [] of (one()):
         "When this process last did a pass that came to its end, or looked and found nothing due, by its own clock; 0 where it never did.";
     Worker Counter RESTARTS = "reconciler_worker_restarts_total" in Count,
-        by ["queue"] of queues:
+        by ["queue"] of (each([request::QUEUE, shard::QUEUE])):
         "How often this process started the worker of a queue again after that had ended.";
     Worker Gauge DATABASE_UP = "reconciler_database_up" in Count,
-        by [] of one:
+        by [] of (one()):
         "Whether the database answered this process when last asked: 1 or 0.";
     Worker Gauge CHECK_OK = "reconciler_check_ok" in Count,
-        by ["check"] of checks:
+        by ["check"] of (each(CHECKS)):
         "Whether each check of readiness is well: 1 or 0; `/readyz?verbose` says what was found, and the log says why.";
     Worker Counter RECONNECTS = "reconciler_database_reconnects_total" in Count,
-        by [] of one:
+        by [] of (one()):
         "How often the database was there again for this process after it had been away.";
     Any Gauge STARTED = "process_start_time_seconds" in Seconds,
-        by [] of one:
+        by [] of (one()):
         "When this process started, by its own clock.";
     Any Gauge BUILD = "reconciler_build_info" in Count,
-        by ["version", "ruleset"] of builds:
+        by ["version", "ruleset"] of (vec![vec![env!("CARGO_PKG_VERSION"), RULESET]]):
         "Always 1: the version of the program and of its rules.";
     Worker Gauge DUE_RUNS = "reconciler_due_runs" in Count,
-        by [] of one:
+        by [] of (one()):
         "Open runs whose time to be looked at has come, in the whole database.";
     Worker Gauge DUE_AGE = "reconciler_due_oldest_age_seconds" in Seconds,
-        by [] of one:
+        by [] of (one()):
         "For how long the oldest of these has been due; 0 where none is, or nobody knows since when.";
     Worker Gauge OPEN_RUNS = "reconciler_open_runs" in Count,
-        by [] of one:
+        by [] of (one()):
         "Restores whose run nobody has closed, in the whole database.";
     Worker Gauge QUEUE_ENTRIES = "reconciler_queue_entries" in Count,
-        by ["state"] of queue_states:
+        by ["state"] of (each(QUEUE_STATES)):
         "Jobs and runs in the queue's lists, by state, in the whole database; nobody tries a dead letter again.";
     Worker Gauge QUEUE_AGE = "reconciler_queue_oldest_age_seconds" in Seconds,
-        by ["state"] of queue_states:
+        by ["state"] of (each(QUEUE_STATES)):
         "For how long the oldest of these has been in its state; 0 where there is none.";
     Worker Gauge PAUSES = "reconciler_pauses" in Count,
-        by [] of one:
+        by [] of (one()):
         "Pauses in force: of single workspaces, and of everything. Nothing of what is paused is settled.";
     Worker Gauge UNDECIDED_RUNS = "reconciler_undecided_runs" in Count,
-        by ["reason"] of deferrals:
+        by ["reason"] of (deferrals()):
         "Open runs that were looked at, by the reason why they are open, in the whole database.";
     Worker Gauge UNDECIDED_AGE = "reconciler_undecided_oldest_age_seconds" in Seconds,
-        by ["reason"] of deferrals:
+        by ["reason"] of (deferrals()):
         "How long ago the oldest of these started, or was created; 0 where there is none.";
     Worker Gauge LEDGER_ROWS = "reconciler_ledger_rows" in Count,
-        by [] of one:
+        by [] of (one()):
         "Verdicts on record, in the whole database, whoever committed them.";
     Worker Gauge DISAGREEMENTS = "reconciler_ledger_disagreements" in Count,
-        by [] of one:
+        by [] of (one()):
         "Runs whose row says something else than the verdict on record, among the runs with the highest ids.";
     Worker Gauge FOREIGN_ROWS = "reconciler_ledger_foreign_rows" in Count,
-        by [] of one:
+        by [] of (one()):
         "Verdicts of other runs that had the ids of runs that are there: the ledger is another platform's.";
     Worker Gauge UNPROVEN_SUCCESSES = "reconciler_unproven_successes" in Count,
-        by [] of one:
+        by [] of (one()):
         "Runs that somebody else closed as succeeded, and that is not proven, in the whole database.";
     Worker Gauge FEED_UNPLACED = "reconciler_feed_unplaced_age_seconds" in Seconds,
-        by [] of one:
+        by [] of (one()):
         "For how long the oldest verdict waits for its position in the feed; 0 where none waits.";
     Worker Gauge FEED_LAG = "reconciler_feed_lag_seconds" in Seconds,
-        by ["consumer"] of unknown:
+        by ["consumer"] of (Vec::new()):
         "For how long the oldest verdict has been in the feed that a consumer has not acknowledged; 0 where it has acknowledged all, or was forgotten.";
     Console Gauge ENVIRONMENTS = "reconciler_environments" in Count,
-        by ["posture"] of postures:
+        by ["posture"] of (each(Posture::ALL.map(Posture::name))):
         "Environments that the token may see, by recovery posture; no posture proves that an environment recovered.";
     Console Gauge WORKSPACE_ENVIRONMENTS = "reconciler_workspace_environments" in Count,
-        by ["workspace", "posture"] of unknown:
+        by ["workspace", "posture"] of (Vec::new()):
         "The same of each workspace; only where the configuration asks for it.";
     Console Gauge POSTURES_WHOLE = "reconciler_environments_complete" in Count,
-        by [] of one:
+        by [] of (one()):
         "Whether all of them are in these counts: 1, or 0 where there are more than the first 5,000.";
     Console Gauge POSTURES_READ = "reconciler_environments_timestamp_seconds" in Seconds,
-        by [] of one:
+        by [] of (one()):
         "When postures were read, by the database's clock.";
     Console Gauge BEHIND = "reconciler_standby_lag_seconds" in Seconds,
-        by [] of one:
+        by [] of (one()):
         "About how far behind its primary the standby is that the console is read from; 0 where that is no standby.";
     Worker Gauge CENSUS_TAKEN = "reconciler_census_timestamp_seconds" in Seconds,
-        by [] of one:
+        by [] of (one()):
         "When the numbers about the whole database were read, by the database's clock; 0 where they never were.";
     Worker Gauge CENSUS_DURATION = "reconciler_census_duration_seconds" in Seconds,
-        by [] of one:
+        by [] of (one()):
         "How long it took to read them.";
 }
 
@@ -415,26 +416,25 @@ pub(crate) const COMPLETED: &str = "completed";
 /// A pass failed before its end.
 pub(crate) const FAILED: &str = "failed";
 
-fn one() -> Vec<Vec<&'static str>> {
+/// Every combination of a metric's labels' values, in their order.
+type AllValues = Vec<Vec<&'static str>>;
+
+fn one() -> AllValues {
     vec![Vec::new()]
 }
 
-fn unknown() -> Vec<Vec<&'static str>> {
-    Vec::new()
-}
-
-fn each(values: impl IntoIterator<Item = &'static str>) -> Vec<Vec<&'static str>> {
+fn each(values: impl IntoIterator<Item = &'static str>) -> AllValues {
     values.into_iter().map(|value| vec![value]).collect()
 }
 
-fn verdicts() -> Vec<Vec<&'static str>> {
+fn verdicts() -> AllValues {
     let reasons = ReasonCode::ALL.iter();
     reasons
         .filter_map(|reason| Some(vec![reason.outcome()?.name(), reason.code()]))
         .collect()
 }
 
-fn deferrals() -> Vec<Vec<&'static str>> {
+fn deferrals() -> AllValues {
     each(deferral_reasons())
 }
 
@@ -446,50 +446,15 @@ pub(crate) fn deferral_reasons() -> impl Iterator<Item = &'static str> {
         .map(|reason| reason.code())
 }
 
-fn would_be() -> Vec<Vec<&'static str>> {
+fn would_be() -> AllValues {
     let deferred = deferrals().into_iter().flatten();
     let deferred = deferred.map(|reason| vec!["deferred", reason]);
     verdicts().into_iter().chain(deferred).collect()
 }
 
-fn results() -> Vec<Vec<&'static str>> {
-    each(RESULTS)
-}
-
-fn stages() -> Vec<Vec<&'static str>> {
-    each(TransactionStage::ALL.map(TransactionStage::name))
-}
-
-fn sweeps() -> Vec<Vec<&'static str>> {
-    each([COMPLETED, FAILED])
-}
-
-fn queues() -> Vec<Vec<&'static str>> {
-    use reconciler_jobs::restore_execute::request;
-    use reconciler_jobs::sweep::shard;
-
-    each([request::QUEUE, shard::QUEUE])
-}
-
-fn opinions() -> Vec<Vec<&'static str>> {
+fn opinions() -> AllValues {
     let of = |claimed: RunOutcome| Stance::ALL.map(|stance| vec![claimed.word(), stance.word()]);
     RunOutcome::ALL.into_iter().flat_map(of).collect()
-}
-
-fn queue_states() -> Vec<Vec<&'static str>> {
-    each(QUEUE_STATES)
-}
-
-fn postures() -> Vec<Vec<&'static str>> {
-    each(Posture::ALL.map(Posture::name))
-}
-
-fn checks() -> Vec<Vec<&'static str>> {
-    each(CHECKS)
-}
-
-fn builds() -> Vec<Vec<&'static str>> {
-    vec![vec![env!("CARGO_PKG_VERSION"), RULESET]]
 }
 
 impl MetricKind {
