@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::fields::{SectionValue, text_of};
+use super::fields::either;
 use super::section::section;
 use crate::storage::{Limits, Trust};
 
@@ -25,10 +25,12 @@ section! {
         retries_max: u32 = 5, whole 0 to 20;
         /// What to do where row security or views may hide rows that prove: "refused" settles nothing, "trusted" says
         /// that the role is shown every row.
-        row_security: RowSecurity = RowSecurity::Refused, by row_security;
+        row_security: RowSecurity = RowSecurity::Refused,
+            by either(("refused", RowSecurity::Refused), ("trusted", RowSecurity::Trusted));
         /// What to do where most evidence is dated hours off its restores or its own rows, as by a wrong time zone:
         /// "refused" settles nothing, "acknowledged" goes by what is written.
-        time_shift: TimeShift = TimeShift::Refused, by time_shift;
+        time_shift: TimeShift = TimeShift::Refused,
+            by either(("refused", TimeShift::Refused), ("acknowledged", TimeShift::Acknowledged));
     }
 }
 
@@ -42,14 +44,6 @@ pub enum RowSecurity {
     Trusted,
 }
 
-fn row_security(found: SectionValue<'_>) -> Result<RowSecurity, String> {
-    match text_of(found) {
-        Some("refused") => Ok(RowSecurity::Refused),
-        Some("trusted") => Ok(RowSecurity::Trusted),
-        _ => Err("it must be \"refused\" or \"trusted\"".to_owned()),
-    }
-}
-
 /// Whether somebody has acknowledged that evidence is dated hours off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -58,14 +52,6 @@ pub enum TimeShift {
     Refused,
     /// Runs are judged by the moments that are written.
     Acknowledged,
-}
-
-fn time_shift(found: SectionValue<'_>) -> Result<TimeShift, String> {
-    match text_of(found) {
-        Some("refused") => Ok(TimeShift::Refused),
-        Some("acknowledged") => Ok(TimeShift::Acknowledged),
-        _ => Err("it must be \"refused\" or \"acknowledged\"".to_owned()),
-    }
 }
 
 impl Database {

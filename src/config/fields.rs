@@ -73,6 +73,18 @@ pub(super) fn text_of(found: SectionValue<'_>) -> Option<&str> {
     found.and_then(toml::Value::as_str)
 }
 
+/// Reads one of two words.
+pub(super) fn either<T>(
+    one: (&'static str, T),
+    other: (&'static str, T),
+) -> impl FnOnce(SectionValue<'_>) -> Result<T, String> {
+    move |found| match text_of(found) {
+        Some(word) if word == one.0 => Ok(one.1),
+        Some(word) if word == other.0 => Ok(other.1),
+        _ => Err(format!("it must be \"{}\" or \"{}\"", one.0, other.0)),
+    }
+}
+
 /// A list of texts, all different.
 pub(super) fn distinct_texts(found: SectionValue<'_>) -> Option<Vec<String>> {
     let texts: Vec<String> = found?

@@ -1,6 +1,6 @@
 //! Log lines, on standard error.
 
-use super::fields::{SectionValue, text_of};
+use super::fields::{SectionValue, either, text_of};
 use super::section::section;
 use crate::telemetry::{self, Format};
 
@@ -10,7 +10,7 @@ section! {
         /// A level, or a list such as "info,sqlx=warn" that sets other levels for single modules.
         filter: String = "info".to_owned(), by filter;
         /// "text" for people, "json" for machines.
-        format: Format = Format::Text, by format;
+        format: Format = Format::Text, by either(("text", Format::Text), ("json", Format::Json));
     }
 }
 
@@ -18,12 +18,4 @@ fn filter(found: SectionValue<'_>) -> Result<String, String> {
     let text = text_of(found).ok_or(telemetry::TelemetryError::Filter);
     text.and_then(|text| telemetry::parse_filter(text).map(|_| text.to_owned()))
         .map_err(|error| error.to_string())
-}
-
-fn format(found: SectionValue<'_>) -> Result<Format, String> {
-    match text_of(found) {
-        Some("text") => Ok(Format::Text),
-        Some("json") => Ok(Format::Json),
-        _ => Err("it must be \"text\" or \"json\"".to_owned()),
-    }
 }

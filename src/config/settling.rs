@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::console::{All, Reach, read_reach};
-use super::fields::{SectionValue, distinct_texts, text_of};
+use super::fields::{SectionValue, distinct_texts, either, text_of};
 use super::section::section;
 
 section! {
@@ -17,7 +17,7 @@ section! {
     pub struct Settlements {
         /// "act" settles runs, unless a survey finds that a leg of the proof never held. "observe" settles none, and needs
         /// no right to write to the platform's tables.
-        mode: ModeWord = ModeWord::Act, by mode;
+        mode: ModeWord = ModeWord::Act, by either(("act", ModeWord::Act), ("observe", ModeWord::Observe));
         /// With "act", the workspaces whose runs are settled: "all", or a list of ids.
         act_in: Reach = Reach::All(All::All), by act_in;
         /// With "act", runs that were created earlier are only observed. A moment, RFC 3339.
@@ -44,14 +44,6 @@ pub enum ModeWord {
     Act,
     /// What would be decided is said.
     Observe,
-}
-
-fn mode(found: SectionValue<'_>) -> Result<ModeWord, String> {
-    match text_of(found) {
-        Some("act") => Ok(ModeWord::Act),
-        Some("observe") => Ok(ModeWord::Observe),
-        _ => Err("it must be \"act\" or \"observe\"".to_owned()),
-    }
 }
 
 fn act_in(found: SectionValue<'_>) -> Result<Reach, String> {
