@@ -97,6 +97,18 @@ pub(super) fn answer<T>(
     }
 }
 
+/// The checks that follow from what the database answered, or that it could not be examined.
+pub(super) fn judged<T, C: IntoIterator<Item = Check>>(
+    subject: &str,
+    result: Result<T, StoreError>,
+    judge: impl FnOnce(T) -> C,
+) -> Result<Vec<Check>, StoreError> {
+    Ok(match answer(subject, result)? {
+        Ok(found) => judge(found).into_iter().collect(),
+        Err(check) => vec![*check],
+    })
+}
+
 /// A row of the record that the migrator keeps.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(super) struct Applied {

@@ -2,7 +2,7 @@
 
 use sqlx::postgres::PgPool;
 
-use super::check::{Check, answer};
+use super::check::{Check, judged};
 use super::postgres::{CheckRow, checks_of};
 use crate::storage::{During as _, StoreError, Trust};
 
@@ -13,8 +13,5 @@ pub(super) async fn examine(pool: &PgPool, trust: Trust) -> Result<Vec<Check>, S
         .fetch_all(pool)
         .await
         .during("look for row security");
-    Ok(match answer("row security", found)? {
-        Ok(found) => checks_of(found),
-        Err(check) => vec![*check],
-    })
+    judged("row security", found, checks_of)
 }

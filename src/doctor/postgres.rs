@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use sqlx::postgres::{PgConnection, PgPool, PgSslMode};
 
 use super::check::{
-    Applied, CHECK_THE_URL, Check, Level, MIGRATE, answer, judge_clock, judge_migrations,
+    Applied, CHECK_THE_URL, Check, Level, MIGRATE, answer, judge_clock, judge_migrations, judged,
 };
 use super::indexes::{WANTED, Wanted};
 use super::needs::NeededTable;
@@ -92,43 +92,25 @@ impl From<CheckRow> for Check {
     }
 }
 
-/// What could not be examined.
-impl From<Check> for CheckRow {
-    fn from(check: Check) -> Self {
-        Self {
-            subject: check.subject,
-            level: match check.level {
-                Level::Good => "good",
-                Level::Advice => "advice",
-                Level::Problem => "problem",
-            }
-            .to_owned(),
-            finding: check.finding,
-            action: check.action,
-        }
-    }
-}
-
 impl Probe {
     async fn run(
         &self,
         connection: &mut PgConnection,
         tables: &[Located],
-    ) -> Result<Result<Vec<CheckRow>, Box<Check>>, StoreError> {
+    ) -> Result<Vec<CheckRow>, StoreError> {
         let needs: Vec<Sought<'_>> = tables
             .iter()
             .map(|(table, oid)| Sought { table, oid: *oid })
             .collect();
         // Holds nothing but texts, numbers and flags, so it can be written.
         let needs = serde_json::to_string(&needs).unwrap_or_default();
-        let found = sqlx::query_as(self.statement)
+        sqlx::query_as(self.statement)
             .bind(needs)
             .bind(CHECK_THE_URL)
             .bind(MIGRATE)
             .fetch_all(connection)
             .await
-            .during(self.step);
-        answer(self.subject, found)
+            .during(self.step)
     }
 }
 
@@ -164,14 +146,14 @@ pub(super) async fn examine(
     purpose: Option<Purpose>,
 ) -> Result<Examination, StoreError> {
     let mut connection = pool.acquire().await.during("reach the database")?;
-    let mut checks = match SERVER.run(&mut connection, &[]).await? {
+    let mut checks = match answer(SERVER.subject, SERVER.run(&mut connection, &[]).await)? {
         Ok(found) => checks_of(found),
         Err(check) => {
             let checks = vec![*check];
             return Ok(Examination { purpose, checks });
         }
     };
-    checks.push(look_at_encryption(&mut connection, pool).await?);
+    checks.extend(look_at_encryption(&mut connection, pool).await?);
     let mut purpose = purpose;
     match answer("role", RoleView::begin(&mut connection, purpose).await)? {
         Ok(mut look) => {
@@ -182,7 +164,7 @@ pub(super) async fn examine(
     }
     // The clock is read through the pool, which may hold no more than this one.
     drop(connection);
-    checks.push(look_at_clock(store).await?);
+    checks.extend(look_at_clock(store).await?);
     Ok(Examination { purpose, checks })
 }
 
@@ -209,9 +191,9 @@ impl<'c> RoleView<'c> {
         })
     }
 
-    async fn run(&mut self, probe: &Probe) -> Result<Vec<CheckRow>, StoreError> {
-        let found = probe.run(self.connection, &self.tables).await?;
-        Ok(found.unwrap_or_else(|check| vec![CheckRow::from(*check)]))
+    async fn run(&mut self, probe: &Probe) -> Result<Vec<Check>, StoreError> {
+        let found = probe.run(self.connection, &self.tables).await;
+        judged(probe.subject, found, checks_of)
     }
 
     /// Everything but the server and the clock.
@@ -221,7 +203,7 @@ impl<'c> RoleView<'c> {
             checks.extend(self.rights.judge_absent("the platform calls it", MIGRATE));
             return Ok(checks);
         }
-        let mut checks = checks_of(self.run(&NEEDED).await?);
+        let mut checks = self.run(&NEEDED).await?;
         let is_whole = checks.iter().all(|check| check.level != Level::Problem);
         let of_platform = self.judge("platform");
         let is_open = of_platform
@@ -229,12 +211,10 @@ impl<'c> RoleView<'c> {
             .all(|check| check.level != Level::Problem);
         checks.extend(of_platform);
         if is_whole && is_open && self.purpose.reads_proof() {
-            checks.extend(checks_of(self.run(&NEIGHBOURS).await?));
+            checks.extend(self.run(&NEIGHBOURS).await?);
         }
-        match answer("indexes", load_tables(self.connection).await)? {
-            Ok(tables) => checks.extend(judge_indexes(&tables)),
-            Err(check) => checks.push(*check),
-        }
+        let tables = load_tables(self.connection).await;
+        checks.extend(judged("indexes", tables, judge_indexes)?);
         checks.extend(self.judge("console"));
         if self.purpose == Purpose::Console {
             let shown = "the console (`serve`) shows it";
@@ -246,28 +226,25 @@ impl<'c> RoleView<'c> {
                 is_migrated = found.iter().all(|check| check.level == Level::Good);
                 checks.extend(found);
                 if is_migrated && self.rights.lacks_none_of("reconciler.platform") {
-                    checks.extend(checks_of(self.run(&BINDING).await?));
+                    checks.extend(self.run(&BINDING).await?);
                 }
                 let rights = self.judge("own");
                 let is_open = rights.iter().all(|check| check.level != Level::Problem);
                 checks.extend(rights);
                 if is_migrated && is_open && self.purpose.reads_proof() {
-                    checks.extend(checks_of(self.run(&LEDGER).await?));
+                    checks.extend(self.run(&LEDGER).await?);
                     if self.purpose == Purpose::Worker {
-                        checks.extend(checks_of(self.run(&FEED).await?));
+                        checks.extend(self.run(&FEED).await?);
                     }
                 }
             }
             Err(check) => checks.push(*check),
         }
         checks.extend(self.judge("queue"));
-        checks.extend(checks_of(self.run(&QUEUE).await?));
+        checks.extend(self.run(&QUEUE).await?);
         checks.extend(self.examine_made(is_migrated).await?);
         let request = rights::look_at_request(self.connection, &self.tables).await;
-        match answer("reconciler.request", request)? {
-            Ok(found) => checks.extend(found),
-            Err(check) => checks.push(*check),
-        }
+        checks.extend(judged("reconciler.request", request, |found| found)?);
         Ok(checks)
     }
 
@@ -309,16 +286,15 @@ struct Reached {
 async fn look_at_encryption(
     connection: &mut PgConnection,
     pool: &PgPool,
-) -> Result<Check, StoreError> {
+) -> Result<Vec<Check>, StoreError> {
     let subject = "encryption";
     let reached = sqlx::query_as(include_str!("postgres/encryption.sql"))
         .fetch_one(connection)
         .await
         .during("ask whether the connection is encrypted");
     let mode = pool.connect_options().get_ssl_mode();
-    Ok(match answer(subject, reached)? {
-        Ok(reached) => judge_encryption(subject, &reached, mode),
-        Err(check) => *check,
+    judged(subject, reached, |it| {
+        [judge_encryption(subject, &it, mode)]
     })
 }
 
@@ -358,7 +334,8 @@ async fn examine_own(
     connection: &mut PgConnection,
     tables: &[Located],
 ) -> Result<Result<Vec<Check>, Box<Check>>, StoreError> {
-    let mut found = match OWN.run(connection, tables).await? {
+    let found = OWN.run(&mut *connection, tables).await;
+    let mut found = match answer(OWN.subject, found)? {
         Ok(found) => found,
         Err(check) => return Ok(Err(check)),
     };
@@ -386,14 +363,11 @@ async fn examine_own(
     Ok(Ok(checks))
 }
 
-async fn look_at_clock(store: &Store) -> Result<Check, StoreError> {
+async fn look_at_clock(store: &Store) -> Result<Vec<Check>, StoreError> {
     let before = clock::wall();
-    let database = answer("clock", store.now().await)?;
+    let database = store.now().await;
     let after = clock::wall();
-    Ok(match database {
-        Ok(database) => judge_clock(before, database, after),
-        Err(check) => *check,
-    })
+    judged("clock", database, |it| [judge_clock(before, it, after)])
 }
 
 /// A table that an index is wanted on.
@@ -425,8 +399,8 @@ async fn load_tables(connection: &mut PgConnection) -> Result<Vec<Indexed>, Stor
         .during("look for indexes")
 }
 
-fn judge_indexes(tables: &[Indexed]) -> impl Iterator<Item = Check> {
-    WANTED.iter().filter_map(|wanted| {
+fn judge_indexes(tables: Vec<Indexed>) -> impl Iterator<Item = Check> {
+    WANTED.iter().filter_map(move |wanted| {
         let table = tables
             .iter()
             .find(|it| it.is_table && it.name == wanted.table)?;

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use sqlx::{Connection as _, FromRow, SqliteConnection, SqlitePool};
 
-use super::check::{Applied, CHECK_THE_URL, Check, Level, MIGRATE, answer, judge_migrations};
+use super::check::{
+    Applied, CHECK_THE_URL, Check, Level, MIGRATE, answer, judge_migrations, judged,
+};
 use super::needs::{NeededTable, TABLES, platform_tables};
 use super::purpose::Examination;
 use crate::storage::sqlite::migrator;
@@ -288,22 +290,20 @@ async fn look_at_own(
         });
     let mut checks: Vec<Check> = std::iter::once(state).chain(lost).collect();
     if checks.iter().all(|check| check.level == Level::Good) {
-        checks.push(look_at_installation(pool).await?);
+        checks.extend(look_at_installation(pool).await?);
     }
     checks.push(look_at_queue(store).await);
     Ok(checks)
 }
 
-async fn look_at_installation(pool: &SqlitePool) -> Result<Check, StoreError> {
+async fn look_at_installation(pool: &SqlitePool) -> Result<Vec<Check>, StoreError> {
     let subject = "installation";
     let id: Result<String, _> = sqlx::query_scalar(include_str!("sqlite/installation.sql"))
         .fetch_one(pool)
         .await
         .during("ask which installation this is");
-    Ok(match answer(subject, id)? {
-        Ok(id) => Check::good(subject, format!("Its install id is {id}.")),
-        Err(check) => *check,
-    })
+    let good = |id| Check::good(subject, format!("Its install id is {id}."));
+    judged(subject, id, |id| [good(id)])
 }
 
 /// The jobs' file. That it cannot be opened mostly means that nobody has made it yet.
