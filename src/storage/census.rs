@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::column::{CountColumn, StoredMoment};
-use super::error::StoreError;
+use super::error::Result;
 use super::queue::QueueState;
 use super::reader::{COUNT_UNDECIDED, OpenReason};
 use super::settle::{Transaction as _, Transactions as _, finish};
@@ -107,14 +107,14 @@ impl Census {
 
 impl Store {
     /// Whether this worker is to count now: nobody was told to for `every`, by the database's clock.
-    pub async fn claim_census(&self, worker: &str, every: Duration) -> Result<bool, StoreError> {
+    pub async fn claim_census(&self, worker: &str, every: Duration) -> Result<bool> {
         let statement = statement!("claim the census", "claim_census");
         let values = values![worker, every];
         Ok(self.database.execute(statement, values).await? > 0)
     }
 
     /// Counts. Needs the queue's tables. Reads no document and no payload, so that it costs little beside a settlement.
-    pub async fn take_census(&self) -> Result<Census, StoreError> {
+    pub async fn take_census(&self) -> Result<Census> {
         let step = COUNT_RUNS.step;
         let count_queue = statement!(step, "count_queue");
         let count_feed = statement!(step, postgres "count_feed");
@@ -165,7 +165,7 @@ impl Store {
     }
 
     /// Verdicts of other runs that had the ids of runs that are there, among [`COMPARED_MAX`].
-    pub async fn count_foreign_verdicts(&self) -> Result<u64, StoreError> {
+    pub async fn count_foreign_verdicts(&self) -> Result<u64> {
         let counted: Census = self
             .database
             .fetch_one(COUNT_RUNS, values![COMPARED_MAX])
@@ -174,7 +174,7 @@ impl Store {
     }
 
     /// Leaves what was counted for all workers, unless something newer is there.
-    pub async fn publish_census(&self, census: &Census) -> Result<(), StoreError> {
+    pub async fn publish_census(&self, census: &Census) -> Result<()> {
         let statement = statement!("publish the census", "publish_census");
         let counts = Value::document(statement.step, census)?;
         let values = &[census.as_of.into(), counts];
@@ -183,7 +183,7 @@ impl Store {
     }
 
     /// What was counted last; nothing where nobody has counted yet, or a later release counted something else.
-    pub async fn load_census(&self) -> Result<Option<Census>, StoreError> {
+    pub async fn load_census(&self) -> Result<Option<Census>> {
         let statement = statement!("read the census", "load_census");
         let counts: Vec<Option<String>> = self.database.fetch_column(statement, &[]).await?;
         let counts = counts.into_iter().flatten().next();

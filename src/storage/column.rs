@@ -15,7 +15,7 @@ use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteTypeInfo, SqliteValueRef};
 use sqlx::{Decode, Encode, Type, TypeInfo as _, ValueRef as _};
 
-use super::error::StoreError;
+use super::error::{Result, StoreError};
 
 /// 2000-01-01, from which PostgreSQL counts, in microseconds since 1970.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
@@ -54,7 +54,7 @@ pub(super) enum StoredMoment {
 
 impl StoredMoment {
     /// One that must be there.
-    pub(super) fn read(self, step: &'static str) -> Result<Timestamp, StoreError> {
+    pub(super) fn read(self, step: &'static str) -> Result<Timestamp> {
         Timestamp::try_from(self).map_err(|error| StoreError::refused(step, error))
     }
 }

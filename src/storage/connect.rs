@@ -1,6 +1,6 @@
 //! Opens a store by URL. The one place that chooses between the databases.
 
-use super::error::StoreError;
+use super::error::{Result, StoreError};
 use super::limits::{Access, Limits};
 use super::model::Backend;
 use super::postgres::{self, PostgresStore};
@@ -10,7 +10,7 @@ use super::store::{EitherDatabase, Store};
 /// Connects to the database that `url` names, by its scheme: `postgres`, `postgresql`, `pgsql` or `sqlite`.
 ///
 /// The URL is never part of an error: it may hold a password.
-pub async fn connect(url: &str, access: Access, limits: &Limits) -> Result<Store, StoreError> {
+pub async fn connect(url: &str, access: Access, limits: &Limits) -> Result<Store> {
     let database = match scheme_of(url)? {
         Backend::Postgres => EitherDatabase::Postgres(PostgresStore::connect(url, limits).await?),
         Backend::Sqlite => EitherDatabase::Sqlite(SqliteStore::connect(url, access, limits).await?),
@@ -19,10 +19,7 @@ pub async fn connect(url: &str, access: Access, limits: &Limits) -> Result<Store
 }
 
 /// Connects like [`connect`], but nothing can be written through it, whatever is sent.
-pub(super) async fn connect_to_read(
-    url: &str,
-    limits: &Limits,
-) -> Result<EitherDatabase, StoreError> {
+pub(super) async fn connect_to_read(url: &str, limits: &Limits) -> Result<EitherDatabase> {
     Ok(match scheme_of(url)? {
         Backend::Postgres => {
             EitherDatabase::Postgres(PostgresStore::connect_to_read(url, limits).await?)
@@ -34,14 +31,14 @@ pub(super) async fn connect_to_read(
 }
 
 /// That `url` names a database in a way that can be followed, whether or not it is there.
-pub fn check_url(url: &str) -> Result<(), StoreError> {
+pub fn check_url(url: &str) -> Result<()> {
     match scheme_of(url)? {
         Backend::Postgres => postgres::address_of(url).map(drop),
         Backend::Sqlite => Ok(()),
     }
 }
 
-fn scheme_of(url: &str) -> Result<Backend, StoreError> {
+fn scheme_of(url: &str) -> Result<Backend> {
     Backend::of_url(url).ok_or_else(|| {
         StoreError::fatal(
             "choose a database",

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
 use sqlx::{FromRow, query_as_with, query_with};
 
-use super::error::{During as _, StoreError};
+use super::error::{During as _, Result};
 use super::statement::{Statement, Value, postgres_arguments, sqlite_arguments};
 
 /// A row of either database. Both name their columns alike, so that one struct serves both.
@@ -32,7 +32,7 @@ impl<'c> Connection<'c> {
         self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<BoxStream<'c, Result<R, StoreError>>, StoreError> {
+    ) -> Result<BoxStream<'c, Result<R>>> {
         let step = statement.step;
         let rows = match self {
             Self::Postgres(_) if statement.postgres.is_empty() => stream::empty().boxed(),
@@ -54,7 +54,7 @@ impl<'c> Connection<'c> {
         self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<Vec<R>, StoreError> {
+    ) -> Result<Vec<R>> {
         self.stream(statement, values)?.try_collect().await
     }
 
@@ -64,7 +64,7 @@ impl<'c> Connection<'c> {
         self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<Option<R>, StoreError> {
+    ) -> Result<Option<R>> {
         Ok(self.fetch_all(statement, values).await?.pop())
     }
 
@@ -73,7 +73,7 @@ impl<'c> Connection<'c> {
         self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<R, StoreError> {
+    ) -> Result<R> {
         let row = self.fetch_optional(statement, values).await?;
         row.ok_or(sqlx::Error::RowNotFound).during(statement.step)
     }
@@ -83,7 +83,7 @@ impl<'c> Connection<'c> {
         self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<Vec<T>, StoreError>
+    ) -> Result<Vec<T>>
     where
         (T,): EitherRow,
     {
@@ -96,7 +96,7 @@ impl<'c> Connection<'c> {
         self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<T, StoreError>
+    ) -> Result<T>
     where
         (T,): EitherRow,
     {
@@ -105,11 +105,7 @@ impl<'c> Connection<'c> {
     }
 
     /// How many rows a statement wrote; none where this database has nothing to do.
-    pub(super) async fn execute(
-        self,
-        statement: Statement,
-        values: &[Value<'_>],
-    ) -> Result<u64, StoreError> {
+    pub(super) async fn execute(self, statement: Statement, values: &[Value<'_>]) -> Result<u64> {
         let step = statement.step;
         match self {
             Self::Postgres(_) if statement.postgres.is_empty() => Ok(0),

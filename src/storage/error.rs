@@ -60,6 +60,9 @@ impl fmt::Debug for StoreError {
     }
 }
 
+/// What a step came to.
+pub(super) type Result<T, E = StoreError> = std::result::Result<T, E>;
+
 /// What to do about a failed step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sqlx::FromRow;
 
 use super::column::StoredMoment;
-use super::error::StoreError;
+use super::error::Result;
 use super::statement::{statement, values};
 use super::store::Store;
 
@@ -22,10 +22,7 @@ pub struct FeedProgress {
 
 impl Store {
     /// Gives positions to at most so many verdicts. None on SQLite.
-    pub async fn place_verdicts(
-        &self,
-        verdicts_max: u32,
-    ) -> Result<Option<FeedProgress>, StoreError> {
+    pub async fn place_verdicts(&self, verdicts_max: u32) -> Result<Option<FeedProgress>> {
         let statement = statement!("give verdicts their positions", postgres "place_verdicts");
         let mut placed = self
             .database

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::column::CountColumn;
-use super::error::StoreError;
+use super::error::{Result, StoreError};
 use super::model::Action;
 use super::settle::{Transactions as _, finish};
 use super::statement::{statement, values};
@@ -36,10 +36,7 @@ pub struct Forgettable {
 
 impl Store {
     /// Counts what is kept about a workspace.
-    pub async fn count_forgettable(
-        &self,
-        workspace: WorkspaceId,
-    ) -> Result<Forgettable, StoreError> {
+    pub async fn count_forgettable(&self, workspace: WorkspaceId) -> Result<Forgettable> {
         let statement = statement!("look at what is kept of a workspace", "count_forgettable");
         self.database.fetch_one(statement, values![workspace]).await
     }
@@ -50,7 +47,7 @@ impl Store {
         &self,
         workspace: WorkspaceId,
         first: Option<(&Forgettable, &Action)>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64> {
         let facts = statement!("erase the facts of verdicts", "forget_facts");
         let opinions = statement!("erase the facts of opinions", "forget_opinion_facts");
         let values = values![workspace, ERASED_MAX];

@@ -9,7 +9,7 @@ use reconciler_jobs::restore_execute::{Policy, RULESET_NUMBER};
 use reconciler_jobs::sweep::admission::SettlingMode;
 use sqlx::FromRow;
 
-use super::error::StoreError;
+use super::error::{Result, StoreError};
 use super::reader::Reader;
 use super::statement::{Statement, statement, values};
 use super::store::Store;
@@ -34,7 +34,7 @@ pub struct Judge {
 
 impl Judge {
     /// A worker of this version with these settings.
-    pub fn new(worker: &str, policy: &Policy) -> Result<Self, StoreError> {
+    pub fn new(worker: &str, policy: &Policy) -> Result<Self> {
         let mut policy = policy.clone();
         let words = &mut policy.item_words;
         for list in [
@@ -83,7 +83,7 @@ impl Judge {
 
 impl Store {
     /// Says that a worker is alive, and which rules it judges by.
-    pub async fn announce_rules(&self, judge: &Judge) -> Result<(), StoreError> {
+    pub async fn announce_rules(&self, judge: &Judge) -> Result<()> {
         let statement = statement!("say which rules are judged by", "announce_rules");
         let values = values![
             &*judge.worker,
@@ -96,21 +96,21 @@ impl Store {
     }
 
     /// Says that a worker judges no more, so that nobody takes its rules for those of one that is at work.
-    pub async fn withdraw_rules(&self, worker: &str) -> Result<(), StoreError> {
+    pub async fn withdraw_rules(&self, worker: &str) -> Result<()> {
         let statement = statement!("withdraw the rules that were judged by", "withdraw_rules");
         self.database.execute(statement, values![worker]).await?;
         Ok(())
     }
 
     /// The workers that announced their rules in the last half minute, those of the newest rules first.
-    pub async fn list_judges(&self) -> Result<Vec<Judge>, StoreError> {
+    pub async fn list_judges(&self) -> Result<Vec<Judge>> {
         self.database.fetch_all(LIST_JUDGES, &[]).await
     }
 }
 
 impl Reader {
     /// Workers that were heard of lately, as the console's role may read them.
-    pub async fn list_judges(&self) -> Result<Vec<Judge>, StoreError> {
+    pub async fn list_judges(&self) -> Result<Vec<Judge>> {
         self.fetch_all(LIST_JUDGES, &[]).await
     }
 }

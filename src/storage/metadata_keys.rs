@@ -4,7 +4,7 @@
 use reconciler_jobs::json::Column;
 use reconciler_jobs::reading::metadata_keys::{KeyUse, MetadataKeys, count_uses};
 
-use super::error::StoreError;
+use super::error::Result;
 use super::settle::Transactions as _;
 use super::settle::finish;
 use super::statement::{statement, values};
@@ -18,10 +18,7 @@ const BYTES_MAX: i64 = 64 * 1024;
 
 impl Store {
     /// How often the keys of preparations are found in what the newest restores record.
-    pub async fn count_metadata_keys(
-        &self,
-        keys: &MetadataKeys,
-    ) -> Result<Vec<KeyUse>, StoreError> {
+    pub async fn count_metadata_keys(&self, keys: &MetadataKeys) -> Result<Vec<KeyUse>> {
         let statement = statement!("sample metadata", "sample_metadata");
         let mut tx = self.database.begin_read().await?;
         let values = values![ROWS_MAX, BYTES_MAX];

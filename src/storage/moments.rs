@@ -5,7 +5,7 @@ use reconciler_jobs::stamp::Stamp;
 
 use super::column::StoredMoment;
 use super::distrust::Distrust;
-use super::error::StoreError;
+use super::error::Result;
 use super::settle::Transactions as _;
 use super::settle::finish;
 use super::statement::{statement, values};
@@ -30,7 +30,7 @@ fn sample((generated, created, began, ended): SampleRecord) -> Sample {
 impl Store {
     /// Why nothing may be proven from what this database shows to this role, our schema being there. Not for the settling
     /// path, which asks what may change at any moment by itself.
-    pub async fn find_distrust(&self) -> Result<Option<Distrust>, StoreError> {
+    pub async fn find_distrust(&self) -> Result<Option<Distrust>> {
         if let Some(distrust) = self.find_obstacle().await? {
             return Ok(Some(distrust));
         }
@@ -38,7 +38,7 @@ impl Store {
     }
 
     /// Whether the newest evidence is dated hours off its restores or its own rows, and nobody has acknowledged it.
-    pub async fn find_shift(&self) -> Result<Option<Distrust>, StoreError> {
+    pub async fn find_shift(&self) -> Result<Option<Distrust>> {
         if self.trust().time_shift {
             return Ok(None);
         }
@@ -47,14 +47,14 @@ impl Store {
     }
 
     /// The same, whether or not it was acknowledged, and what cannot be so row by row.
-    pub async fn describe_moments(&self) -> Result<(Option<Distrust>, Oddities), StoreError> {
+    pub async fn describe_moments(&self) -> Result<(Option<Distrust>, Oddities)> {
         let samples = self.sample_moments().await?;
         let oddities = shift::count_oddities(&samples, self.now().await?);
         Ok((shift::find(&samples).map(Distrust::ShiftedTimes), oddities))
     }
 
     /// Read in UTC, as settlements read: moments without a zone are what they say.
-    async fn sample_moments(&self) -> Result<Vec<Sample>, StoreError> {
+    async fn sample_moments(&self) -> Result<Vec<Sample>> {
         let statement = statement!("sample moments", "sample_moments");
         let mut tx = self.database.begin_read().await?;
         let found = tx

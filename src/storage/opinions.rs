@@ -23,7 +23,7 @@ use reconciler_jobs::restore_execute::{Outcome, Policy, RULESET, Ruling};
 use sqlx::FromRow;
 
 use super::column::StoredMoment;
-use super::error::{ErrorKind, StoreError};
+use super::error::{ErrorKind, Result, StoreError};
 use super::model::OpinionOnRecord;
 use super::settle::{Transaction as _, Transactions as _, assess_rows, finish};
 use super::statement::{Table, statement, values};
@@ -145,7 +145,7 @@ impl Store {
         &self,
         policy: &Policy,
         scope: OpinionScope,
-    ) -> Result<Option<OpinionPart>, StoreError> {
+    ) -> Result<Option<OpinionPart>> {
         let mut tx = self.database.begin().await?;
         let part = match tx.distrust() {
             Some(distrust) => Err(StoreError::fatal("form opinions", distrust)),
@@ -164,7 +164,7 @@ impl Store {
         workspace: Option<WorkspaceId>,
         since: Option<Timestamp>,
         limit: u32,
-    ) -> Result<Vec<OpinionOnRecord>, StoreError> {
+    ) -> Result<Vec<OpinionOnRecord>> {
         let statement = statement!("list opinions", "list_opinions");
         let mut tx = self.database.begin_read().await?;
         let values = values![workspace, since, limit];
@@ -177,7 +177,7 @@ async fn walk_on(
     tx: &mut DatabaseTransaction,
     policy: &Policy,
     scope: OpinionScope,
-) -> Result<Option<OpinionPart>, StoreError> {
+) -> Result<Option<OpinionPart>> {
     let take_turn = statement!("take a turn at opinions", "take_opinion_turn");
     let is_asked_for = scope.from.is_some();
     let turn: Option<(i64, i64)> = tx
@@ -223,11 +223,7 @@ async fn walk_on(
 }
 
 /// Adds what is due of what was walked past before, and says whether that is all.
-async fn load_due(
-    tx: &mut DatabaseTransaction,
-    limit: u32,
-    todo: &mut Todo,
-) -> Result<bool, StoreError> {
+async fn load_due(tx: &mut DatabaseTransaction, limit: u32, todo: &mut Todo) -> Result<bool> {
     let statement = statement!("look for opinions that are due", "load_due_opinions");
     let due: Vec<(i64, String)> = tx.driver().fetch_all(statement, values![limit]).await?;
     for (run, what) in &due {
@@ -242,7 +238,7 @@ async fn walk(
     after: i64,
     scope: OpinionScope,
     todo: &mut Todo,
-) -> Result<(i64, bool), StoreError> {
+) -> Result<(i64, bool)> {
     let as_of = tx.as_of();
     let since = SignedDuration::try_from(scope.window).unwrap_or(SignedDuration::MAX);
     let since = as_of.checked_sub(since).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -272,7 +268,7 @@ async fn form(
     tx: &mut DatabaseTransaction,
     runs: &[RunId],
     policy: &Policy,
-) -> Result<Vec<Formed>, StoreError> {
+) -> Result<Vec<Formed>> {
     if runs.is_empty() {
         return Ok(Vec::new());
     }
@@ -332,7 +328,7 @@ fn created_micros(run: &RunFacts) -> Option<i64> {
     run.created_at.moment().map(Timestamp::as_microsecond)
 }
 
-async fn write(tx: &mut DatabaseTransaction, formed: &[Formed]) -> Result<(), StoreError> {
+async fn write(tx: &mut DatabaseTransaction, formed: &[Formed]) -> Result<()> {
     let statement = statement!("keep opinions", "insert_opinions");
     let kept: Vec<&Formed> = formed.iter().filter(|it| it.revision.is_some()).collect();
     if kept.is_empty() {
@@ -370,11 +366,7 @@ async fn write(tx: &mut DatabaseTransaction, formed: &[Formed]) -> Result<(), St
 }
 
 /// Remembers runs whose opinion may change yet, and those that are open, and forgets the others.
-async fn watch(
-    tx: &mut DatabaseTransaction,
-    formed: &[Formed],
-    todo: &Todo,
-) -> Result<(), StoreError> {
+async fn watch(tx: &mut DatabaseTransaction, formed: &[Formed], todo: &Todo) -> Result<()> {
     let as_of = tx.as_of();
     let mut watched: Vec<(&RunFacts, Timestamp)> = Vec::new();
     let mut over: Vec<RunId> = todo.pass.clone();

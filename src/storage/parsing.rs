@@ -9,7 +9,7 @@ use reconciler_jobs::restore_execute::facts::RestoreFacts;
 use reconciler_jobs::restore_execute::rows::RestoreRow;
 use tokio::task::{consume_budget, spawn_blocking};
 
-use super::error::StoreError;
+use super::error::{Result, StoreError};
 use super::records::RestoreRecord;
 
 /// Documents that are no longer than this, in bytes, are parsed at once: that takes less than to pass them on.
@@ -31,7 +31,7 @@ impl<'a> Parsed<'a> {
         }
     }
 
-    pub(super) async fn add(&mut self, record: RestoreRecord) -> Result<(), StoreError> {
+    pub(super) async fn add(&mut self, record: RestoreRecord) -> Result<()> {
         let bytes = record.document_bytes();
         let row = RestoreRow::from(record);
         let restore = if bytes <= BYTES_AT_ONCE_MAX {
@@ -53,7 +53,7 @@ impl<'a> Parsed<'a> {
 pub(super) async fn away<T: Send + 'static>(
     step: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, StoreError> {
+) -> Result<T> {
     match spawn_blocking(work).await {
         Ok(done) => Ok(done),
         Err(ended) => match ended.try_into_panic() {

@@ -5,7 +5,7 @@
 
 use reconciler_jobs::ids::WorkspaceId;
 
-use super::error::StoreError;
+use super::error::Result;
 use super::model::{Action, Pause};
 use super::settle::{Transaction as _, Transactions as _, finish};
 use super::statement::{action_values, statement, values};
@@ -14,11 +14,7 @@ use super::transaction::DatabaseTransaction;
 
 impl Store {
     /// Has nothing settled any more, of a workspace or at all; false where that was so before.
-    pub async fn pause(
-        &self,
-        workspace: Option<WorkspaceId>,
-        action: &Action,
-    ) -> Result<bool, StoreError> {
+    pub async fn pause(&self, workspace: Option<WorkspaceId>, action: &Action) -> Result<bool> {
         let statement = statement!("pause", "pause");
         let mut tx = self.database.begin().await?;
         let pausing = async {
@@ -34,11 +30,7 @@ impl Store {
     }
 
     /// Has it settled again, and makes due what waits there; false where it was not paused.
-    pub async fn resume(
-        &self,
-        workspace: Option<WorkspaceId>,
-        action: &Action,
-    ) -> Result<bool, StoreError> {
+    pub async fn resume(&self, workspace: Option<WorkspaceId>, action: &Action) -> Result<bool> {
         let resume = statement!("resume", "resume");
         let end_deferrals = statement!("resume", "end_deferrals");
         let mut tx = self.database.begin().await?;
@@ -57,7 +49,7 @@ impl Store {
     }
 
     /// What is paused, everything first.
-    pub async fn load_pauses(&self) -> Result<Vec<Pause>, StoreError> {
+    pub async fn load_pauses(&self) -> Result<Vec<Pause>> {
         let mut tx = self.database.begin_read().await?;
         let pauses = tx.load_pauses().await;
         finish(tx, pauses).await
@@ -72,7 +64,7 @@ impl DatabaseTransaction {
         action: &Action,
         outcome: &'static str,
         found: Option<String>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let statement = statement!("note an action", "note_action");
         let [verb, actor, reason, trace] = action_values(Some(action));
         let (outcome, found) = (outcome.into(), found.into());

@@ -16,7 +16,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 
 use super::column::PostgresMoment;
-use super::error::StoreError;
+use super::error::{Result, StoreError};
 use super::model::Action;
 
 /// One step, as each database is told to do it.
@@ -96,10 +96,7 @@ pub(super) enum Value<'a> {
 
 impl Value<'_> {
     /// Rows as one JSON document.
-    pub(super) fn document<R: Serialize + ?Sized>(
-        step: &'static str,
-        rows: &R,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn document<R: Serialize + ?Sized>(step: &'static str, rows: &R) -> Result<Self> {
         let document =
             serde_json::to_string(rows).map_err(|error| StoreError::refused(step, error))?;
         Ok(Self::from(document))

@@ -10,7 +10,7 @@ use sqlx::{FromRow, Postgres, Sqlite};
 
 use super::connection::{Connection, EitherRow};
 use super::distrust::{Distrust, Trust};
-use super::error::{During as _, StoreError};
+use super::error::{During as _, Result, StoreError};
 use super::model::{Backend, ClaimedJob, Driver, Settled, Settling};
 use super::postgres::uninstall::Installed;
 use super::postgres::upgrade::Ground;
@@ -57,7 +57,7 @@ impl Lent {
 }
 
 impl EitherDatabase {
-    async fn lend(&self, statement: Statement) -> Result<Lent, StoreError> {
+    async fn lend(&self, statement: Statement) -> Result<Lent> {
         // Boxed: it is large, and part of whatever sends a statement.
         let lent = match self {
             Self::Postgres(database) => Box::pin(database.pool().acquire())
@@ -79,7 +79,7 @@ impl EitherDatabase {
         &self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<Vec<R>, StoreError> {
+    ) -> Result<Vec<R>> {
         let mut lent = self.lend(statement).await?;
         lent.driver().fetch_all(statement, values).await
     }
@@ -88,7 +88,7 @@ impl EitherDatabase {
         &self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<R, StoreError> {
+    ) -> Result<R> {
         let mut lent = self.lend(statement).await?;
         lent.driver().fetch_one(statement, values).await
     }
@@ -97,7 +97,7 @@ impl EitherDatabase {
         &self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<Vec<T>, StoreError>
+    ) -> Result<Vec<T>>
     where
         (T,): EitherRow,
     {
@@ -109,7 +109,7 @@ impl EitherDatabase {
         &self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<T, StoreError>
+    ) -> Result<T>
     where
         (T,): EitherRow,
     {
@@ -117,11 +117,7 @@ impl EitherDatabase {
         lent.driver().fetch_value(statement, values).await
     }
 
-    pub(super) async fn execute(
-        &self,
-        statement: Statement,
-        values: &[Value<'_>],
-    ) -> Result<u64, StoreError> {
+    pub(super) async fn execute(&self, statement: Statement, values: &[Value<'_>]) -> Result<u64> {
         let mut lent = self.lend(statement).await?;
         lent.driver().execute(statement, values).await
     }
@@ -129,11 +125,7 @@ impl EitherDatabase {
 
 impl EitherDatabase {
     /// Sends a sign of life: on PostgreSQL on the connection that is for nothing else.
-    pub(super) async fn say_alive(
-        &self,
-        statement: Statement,
-        values: &[Value<'_>],
-    ) -> Result<(), StoreError> {
+    pub(super) async fn say_alive(&self, statement: Statement, values: &[Value<'_>]) -> Result<()> {
         let mut lent = match self {
             Self::Postgres(database) => Box::pin(database.pulse().acquire())
                 .await
@@ -152,7 +144,7 @@ impl EitherDatabase {
     }
 
     /// Fails once a file is not the one that was opened.
-    pub(super) fn check_files(&self, step: &'static str) -> Result<(), StoreError> {
+    pub(super) fn check_files(&self, step: &'static str) -> Result<()> {
         match self {
             Self::Postgres(_) => Ok(()),
             Self::Sqlite(database) => {
@@ -163,7 +155,7 @@ impl EitherDatabase {
     }
 
     /// Whether apalis's own tables are there.
-    pub(super) async fn has_queue(&self) -> Result<bool, StoreError> {
+    pub(super) async fn has_queue(&self) -> Result<bool> {
         let found = self
             .find_tables("look for the queue's tables", true)
             .await?;
@@ -171,11 +163,7 @@ impl EitherDatabase {
     }
 
     /// Which tables are there; on SQLite, in the jobs' own file where that is asked for.
-    async fn find_tables(
-        &self,
-        step: &'static str,
-        in_queue: bool,
-    ) -> Result<TablesFound, StoreError> {
+    async fn find_tables(&self, step: &'static str, in_queue: bool) -> Result<TablesFound> {
         let statement = Statement {
             in_queue,
             ..statement!(step, "has_tables")
@@ -184,7 +172,7 @@ impl EitherDatabase {
     }
 
     /// Whether jobs are in a file of their own, and that is there.
-    pub(super) async fn has_queue_file(&self, step: &'static str) -> Result<bool, StoreError> {
+    pub(super) async fn has_queue_file(&self, step: &'static str) -> Result<bool> {
         match self {
             Self::Postgres(_) => Ok(false),
             Self::Sqlite(database) => {
@@ -198,14 +186,14 @@ impl EitherDatabase {
 impl Transactions for EitherDatabase {
     type Transaction = DatabaseTransaction;
 
-    async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+    async fn begin(&self) -> Result<DatabaseTransaction> {
         match self {
             Self::Postgres(database) => database.begin().await,
             Self::Sqlite(database) => database.begin().await,
         }
     }
 
-    async fn begin_read(&self) -> Result<DatabaseTransaction, StoreError> {
+    async fn begin_read(&self) -> Result<DatabaseTransaction> {
         match self {
             Self::Postgres(database) => database.begin_read().await,
             Self::Sqlite(database) => database.begin_read().await,
@@ -229,12 +217,12 @@ impl Store {
 
     /// Creates or upgrades our own schema. Platform tables are never touched. Several processes may
     /// call this at once; one works, the others wait.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
+    pub async fn migrate(&self) -> Result<()> {
         self.migrate_showing(&mut |_| ()).await
     }
 
     /// As [`Self::migrate`], and tells `copied` about how many entries of an older ledger are left to be copied.
-    pub async fn migrate_showing(&self, copied: &mut impl FnMut(u64)) -> Result<(), StoreError> {
+    pub async fn migrate_showing(&self, copied: &mut impl FnMut(u64)) -> Result<()> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
                 let pool = database.pool();
@@ -253,7 +241,7 @@ impl Store {
     }
 
     /// Has our schema serve the platform that is found, once it is migrated. SQLite has nothing to bind.
-    pub async fn rebind(&self) -> Result<(), StoreError> {
+    pub async fn rebind(&self) -> Result<()> {
         match &self.database {
             EitherDatabase::Postgres(database) => postgres::upgrade::bind(database.pool()).await,
             EitherDatabase::Sqlite(_) => Ok(()),
@@ -262,7 +250,7 @@ impl Store {
 
     /// Makes again what is missing or different of what migrations made, and says what that was. SQLite has no schemas of
     /// which others could take something away.
-    pub async fn repair(&self, ground: &Ground) -> Result<Vec<String>, StoreError> {
+    pub async fn repair(&self, ground: &Ground) -> Result<Vec<String>> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
                 let within = database.limits().statement_timeout;
@@ -273,7 +261,7 @@ impl Store {
     }
 
     /// What of ours is in a database of PostgreSQL; nothing on SQLite, where there are no schemas. Writes nothing.
-    pub async fn installed(&self) -> Result<Option<Installed>, StoreError> {
+    pub async fn installed(&self) -> Result<Option<Installed>> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
                 postgres::uninstall::look(database.pool()).await.map(Some)
@@ -283,7 +271,7 @@ impl Store {
     }
 
     /// Removes it, all or nothing.
-    pub async fn uninstall(&self, installed: &Installed) -> Result<(), StoreError> {
+    pub async fn uninstall(&self, installed: &Installed) -> Result<()> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
                 let lock_timeout = database.limits().lock_timeout;
@@ -296,7 +284,7 @@ impl Store {
     /// Lets the platform's own writes ask for runs, or no longer: a trigger on `restore_runs` and one on
     /// `evidence_snapshots` that call `reconciler.request`. They never fail a write. Doing either again
     /// does nothing. Only PostgreSQL has somebody to ask.
-    pub async fn set_platform_triggers(&self, wanted: bool) -> Result<(), StoreError> {
+    pub async fn set_platform_triggers(&self, wanted: bool) -> Result<()> {
         match &self.database {
             EitherDatabase::Postgres(database) => postgres::triggers::set(database, wanted).await,
             EitherDatabase::Sqlite(_) => Err(StoreError::fatal(
@@ -308,7 +296,7 @@ impl Store {
 
     /// The newest migration of our own schema that was applied, or the last before one that is missing; nothing where there is
     /// none.
-    pub async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
+    pub async fn schema_version(&self) -> Result<Option<i64>> {
         let step = "read the version of our schema";
         let database = &self.database;
         if !database.find_tables(step, false).await?.has_own {
@@ -348,7 +336,7 @@ impl Store {
         runs: &[RunId],
         with: &Settling,
         settled: &mut Vec<Settled>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         self.settle_jobs(runs, &[], with, settled).await
     }
 
@@ -361,7 +349,7 @@ impl Store {
         jobs: &[ClaimedJob],
         with: &Settling,
         settled: &mut Vec<Settled>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         // Boxed: whoever settles would have to carry all of it in a future of his own.
         Box::pin(settle::settle(&self.database, runs, jobs, with, settled)).await
     }
@@ -370,16 +358,12 @@ impl Store {
     /// committed, counted or announced. Runs that may end a process are not tried.
     ///
     /// Give it few at a time: meanwhile whoever else settles them passes them over.
-    pub async fn rehearse(
-        &self,
-        runs: &[RunId],
-        with: &Settling,
-    ) -> Result<Vec<Settled>, StoreError> {
+    pub async fn rehearse(&self, runs: &[RunId], with: &Settling) -> Result<Vec<Settled>> {
         Box::pin(settle::rehearse(&self.database, runs, with)).await
     }
 
     /// Whether the platform's tables are there.
-    pub async fn has_platform(&self) -> Result<bool, StoreError> {
+    pub async fn has_platform(&self) -> Result<bool> {
         let step = "look for the platform's tables";
         Ok(self.database.find_tables(step, false).await?.has_platform)
     }
@@ -395,7 +379,7 @@ impl Store {
     /// Whether our schema, which must be there, is another one than this program knows, or serves another platform than the
     /// one that is found, or rows that prove may be hidden from this role now, and nobody vouches that they are not: what
     /// settlements ask, too.
-    pub async fn find_obstacle(&self) -> Result<Option<Distrust>, StoreError> {
+    pub async fn find_obstacle(&self) -> Result<Option<Distrust>> {
         match &self.database {
             EitherDatabase::Postgres(database) if !database.is_alone() => {
                 let tx = database.begin().await?;
@@ -414,7 +398,7 @@ impl Store {
 
     /// Whether commits have waited for so long for a synchronous standby, as this role's sessions show; and ends the waits
     /// of what is no transaction.
-    pub async fn waits_for_standby(&self, wait: Duration) -> Result<bool, StoreError> {
+    pub async fn waits_for_standby(&self, wait: Duration) -> Result<bool> {
         let EitherDatabase::Postgres(database) = &self.database else {
             return Ok(false);
         };
@@ -429,7 +413,7 @@ impl Store {
     }
 
     /// Opens one more session, and ends it, to learn why there is none. A file has none to be refused.
-    pub async fn try_session(&self) -> Result<(), StoreError> {
+    pub async fn try_session(&self) -> Result<()> {
         match &self.database {
             EitherDatabase::Postgres(database) => database.try_session().await,
             EitherDatabase::Sqlite(_) => Ok(()),
@@ -464,14 +448,14 @@ impl Store {
 
     /// Whether rows that prove may be hidden from this role now, and nobody vouches that they are not. Nothing of ours need
     /// be there.
-    async fn find_hidden_rows(&self) -> Result<Option<Distrust>, StoreError> {
+    async fn find_hidden_rows(&self) -> Result<Option<Distrust>> {
         let tx = self.database.begin_read().await?;
         let distrust = tx.distrust();
         finish(tx, Ok(distrust)).await
     }
 
     /// The database's clock.
-    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+    pub async fn now(&self) -> Result<Timestamp> {
         let tx = self.database.begin_read().await?;
         let now = tx.as_of();
         finish(tx, Ok(now)).await

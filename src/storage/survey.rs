@@ -16,7 +16,7 @@ use sqlx::FromRow;
 
 use super::column::Word;
 use super::distrust::Distrust;
-use super::error::StoreError;
+use super::error::{Result, StoreError};
 use super::records::Ask;
 use super::settle::{Transaction as _, Transactions as _, assess_rows, finish};
 use super::statement::{statement, values};
@@ -97,7 +97,7 @@ fn halve<'a, T>(
     error: StoreError,
     pending: &mut Vec<&'a [T]>,
     tally: &mut SurveyTally,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     match page {
         _ if !error.may_spare_others() => return Err(error),
         [_, _, ..] => {
@@ -117,7 +117,7 @@ impl Store {
         policy: &Policy,
         last: u32,
         reads_words: bool,
-    ) -> Result<SurveyTally, StoreError> {
+    ) -> Result<SurveyTally> {
         let mut tally = SurveyTally::default();
         let mut ended = self.list_ended(last, reads_words, &mut tally).await?;
         if !reads_words && (ended.len() as u64) < RESTORES_MIN {
@@ -149,7 +149,7 @@ impl Store {
         policy: &Policy,
         reads_words: bool,
         tally: &mut SurveyTally,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool> {
         let accepted = self.trust().accepted();
         let (first, rest) = restores.split_at(restores.len().min(FIRST_PAGE));
         let mut pending: Vec<&[EndedRestore]> = rest.chunks(PAGE).rev().collect();
@@ -168,7 +168,7 @@ impl Store {
     }
 
     /// Which legs never held, that nobody has accepted.
-    pub async fn find_unheld(&self, policy: &Policy) -> Result<Option<Distrust>, StoreError> {
+    pub async fn find_unheld(&self, policy: &Policy) -> Result<Option<Distrust>> {
         let accepted = self.trust().accepted();
         let tally = self.survey_restores(policy, SURVEYED, false).await?;
         if let Some(restores) = tally.too_many_unreadable() {
@@ -185,7 +185,7 @@ impl Store {
         last: u32,
         reads_words: bool,
         tally: &mut SurveyTally,
-    ) -> Result<Vec<EndedRestore>, StoreError> {
+    ) -> Result<Vec<EndedRestore>> {
         let statement = statement!("look for restores that ended", "survey_restores");
         let bytes_max = if reads_words { DOCUMENT_BYTES_MAX } else { 0 };
         let mut tx = self.database.begin_read().await?;
@@ -229,7 +229,7 @@ impl Store {
         last: u32,
         policy: &Policy,
         tally: &mut SurveyTally,
-    ) -> Result<FoundRuns, StoreError> {
+    ) -> Result<FoundRuns> {
         let statement = statement!("look for runs of restores", "survey_runs");
         let mut tx = self.database.begin_read().await?;
         let values = values![last, ROWS_SCANNED_MAX];
@@ -270,7 +270,7 @@ impl Store {
         policy: &Policy,
         reads_words: bool,
         tally: &mut SurveyTally,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let runs: BTreeSet<RunId> = page.iter().filter_map(|restore| restore.run).collect();
         let runs: Vec<RunId> = runs.into_iter().collect();
         let mut tx = self.database.begin_read().await?;
@@ -318,7 +318,7 @@ impl Store {
         &self,
         ended: &[EndedRestore],
         tally: &mut SurveyTally,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let statement = statement!("look for words of audit entries", "survey_audits");
         let asks: Vec<Ask> = ended
             .iter()

@@ -9,7 +9,7 @@ use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
 
 use super::column::{CountColumn, Id};
-use super::error::StoreError;
+use super::error::Result;
 use super::model::Tally;
 use super::settle::{Transactions as _, finish};
 use super::statement::{Statement, Table, Value, statement, values};
@@ -39,7 +39,7 @@ pub(super) async fn load_due_workspaces(
     tx: &mut DatabaseTransaction,
     workspace: Option<WorkspaceId>,
     shard: Shard,
-) -> Result<Vec<DueWorkspace>, StoreError> {
+) -> Result<Vec<DueWorkspace>> {
     let step = "count due runs";
     let statement = if tx.is_alone {
         statement!(step, postgres "load_due_workspaces_alone")
@@ -63,17 +63,14 @@ impl Store {
         &self,
         workspace: Option<WorkspaceId>,
         shard: Shard,
-    ) -> Result<Vec<DueWorkspace>, StoreError> {
+    ) -> Result<Vec<DueWorkspace>> {
         let mut tx = self.database.begin_read().await?;
         let due = load_due_workspaces(&mut tx, workspace, shard).await;
         finish(tx, due).await
     }
 
     /// Due runs, of each span the lowest ids, in ascending order within a workspace.
-    pub async fn load_due(
-        &self,
-        reading: &Reading,
-    ) -> Result<Vec<(WorkspaceId, RunId)>, StoreError> {
+    pub async fn load_due(&self, reading: &Reading) -> Result<Vec<(WorkspaceId, RunId)>> {
         let step = "look for due runs";
         let spans = || reading.spans.iter();
         let spans = Table::default()
@@ -95,13 +92,13 @@ impl Store {
     }
 
     /// How many runs are due now.
-    pub async fn count_due(&self, workspace: Option<WorkspaceId>) -> Result<u64, StoreError> {
+    pub async fn count_due(&self, workspace: Option<WorkspaceId>) -> Result<u64> {
         let due = self.load_due_workspaces(workspace, Shard::WHOLE).await?;
         Ok(due.iter().map(|due| due.runs).sum())
     }
 
     /// Opens a sweep's row, with its first page in hand, and returns its id.
-    pub async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64, StoreError> {
+    pub async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64> {
         let statement = statement!("note the beginning of a sweep", "open_sweep");
         let SweepStart {
             by,
@@ -115,7 +112,7 @@ impl Store {
     }
 
     /// Notes that a sweep is alive and about to settle `runs`. Whatever it noted before was settled.
-    pub async fn note_page(&self, sweep: i64, runs: &[RunId]) -> Result<(), StoreError> {
+    pub async fn note_page(&self, sweep: i64, runs: &[RunId]) -> Result<()> {
         let statement = statement!("note a page of a sweep", "note_page");
         self.database
             .execute(statement, values![sweep, runs])
@@ -124,7 +121,7 @@ impl Store {
     }
 
     /// Ends a sweep's row with what the sweep did, and forgets what is closed.
-    pub async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<(), StoreError> {
+    pub async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<()> {
         let statement = statement!("note the end of a sweep", "close_sweep");
         let counts = tally.columns().into_iter();
         let values: Vec<Value> = iter::once(sweep).chain(counts).map(Value::from).collect();
@@ -134,7 +131,7 @@ impl Store {
 
     /// Forgets what is on record about other runs than those that have their ids now, which it would keep from being due.
     /// Writes nothing where there is none.
-    pub async fn forget_leftovers(&self) -> Result<(), StoreError> {
+    pub async fn forget_leftovers(&self) -> Result<()> {
         let statement = statement!("look for what other runs left", "has_leftovers");
         if self.database.fetch_value(statement, &[]).await? {
             self.forget_closed().await?;
@@ -143,7 +140,7 @@ impl Store {
     }
 
     /// Forgets watched runs, and attempts at runs, that somebody else closed, or that were others with the same ids.
-    async fn forget_closed(&self) -> Result<(), StoreError> {
+    async fn forget_closed(&self) -> Result<()> {
         let statement = statement!("forget closed runs", "forget_closed");
         self.database.execute(statement, &[]).await.map(drop)
     }
@@ -158,7 +155,7 @@ impl Store {
         tick: Option<(Timestamp, Shard)>,
         silent_for: Duration,
         by: &str,
-    ) -> Result<Vec<RunId>, StoreError> {
+    ) -> Result<Vec<RunId>> {
         let step = "take over from dead sweeps";
         let at = tick.map(|(tick, _)| tick);
         let shard = tick.map(|(_, shard)| i64::from(shard.index()));

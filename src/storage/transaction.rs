@@ -9,7 +9,7 @@ use reconciler_jobs::ids::RunId;
 
 use super::connection::Connection;
 use super::distrust::{Distrust, Trust};
-use super::error::{During as _, StoreError};
+use super::error::{During as _, Result, StoreError};
 use super::settle::Interference;
 use super::statement::{statement, values};
 
@@ -95,7 +95,7 @@ impl DatabaseTransaction {
     }
 
     /// Those of `runs` that can be locked now, without keeping them; all of them where somebody holds one.
-    pub(super) async fn find_lockable(&mut self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+    pub(super) async fn find_lockable(&mut self, runs: &[RunId]) -> Result<Vec<RunId>> {
         let Tx::Postgres(tx) = &mut self.tx else {
             return Ok(runs.to_vec());
         };
@@ -117,7 +117,7 @@ impl DatabaseTransaction {
     }
 
     /// Checks now what would otherwise be checked by the commit. Only PostgreSQL can be told to.
-    pub(super) async fn check_deferred(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn check_deferred(&mut self) -> Result<()> {
         if let Tx::Postgres(tx) = &mut self.tx {
             let check = sqlx::query(include_str!("postgres/sql/check_deferred.sql"));
             check.execute(&mut **tx).await.during(COMMIT)?;
@@ -132,7 +132,7 @@ impl DatabaseTransaction {
     /// refused before it, and the rollback is waited for.
     ///
     /// A commit that is not confirmed in time goes on all the same: the rows are the truth of it.
-    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+    pub(super) async fn commit(mut self) -> Result<()> {
         if let Err(error) = self.check_deferred().await {
             if let Err(lost) = self.rollback().await {
                 tracing::debug!(%lost, "the connection ended, and with it the transaction");
@@ -154,7 +154,7 @@ impl DatabaseTransaction {
     }
 
     /// Undoes everything, and returns once its locks are released.
-    pub(super) async fn rollback(self) -> Result<(), StoreError> {
+    pub(super) async fn rollback(self) -> Result<()> {
         match self.tx {
             Tx::Postgres(tx) => tx.rollback().await,
             Tx::Sqlite(tx) => tx.rollback().await,

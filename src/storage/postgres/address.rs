@@ -15,7 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use thiserror::Error;
 use url::{Url, form_urlencoded};
 
-use crate::storage::error::StoreError;
+use crate::storage::error::{Result, StoreError};
 
 /// The longest `connect_timeout`, in seconds.
 const CONNECT_SECONDS_MAX: u64 = 300;
@@ -252,7 +252,7 @@ impl ServerAddress {
 
     /// What the driver connects with. The file with the authority's certificates is looked at first: the driver
     /// says of one that cannot be read that the connection was lost, and of one without certificates nothing.
-    pub(crate) fn into_options(self) -> Result<PgConnectOptions, StoreError> {
+    pub(crate) fn into_options(self) -> Result<PgConnectOptions> {
         let Some(file) = &self.authority_file else {
             return Ok(self.options);
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use sqlx::postgres::PgPool;
 
-use crate::storage::error::{During as _, Held, StoreError};
+use crate::storage::error::{During as _, Held, Result, StoreError};
 
 /// How long it is waited until it is asked who is in the way; doubled each time.
 const ASK_AFTER_MIN: Duration = Duration::from_millis(50);
@@ -19,10 +19,7 @@ pub(super) struct LockWaiter(i32);
 
 impl LockWaiter {
     /// To be asked in its transaction: before and after it, a pooler may give it another session.
-    pub(super) async fn of(
-        connection: &mut PgConnection,
-        step: &'static str,
-    ) -> Result<Self, StoreError> {
+    pub(super) async fn of(connection: &mut PgConnection, step: &'static str) -> Result<Self> {
         let asked = sqlx::query_scalar(include_str!("sql/backend_pid.sql"));
         asked.fetch_one(connection).await.map(Self).during(step)
     }
@@ -33,8 +30,8 @@ impl LockWaiter {
         self,
         pool: &PgPool,
         step: &'static str,
-        doing: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+        doing: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let mut doing = std::pin::pin!(doing);
         let mut holders: Option<String> = None;
         let mut pause = ASK_AFTER_MIN;

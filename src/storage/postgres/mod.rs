@@ -34,7 +34,7 @@ use sqlx::{ConnectOptions as _, Connection as _, FromRow, PgConnection};
 
 use super::column::StoredMoment;
 use super::distrust::Distrust;
-use super::error::{During as _, StoreError};
+use super::error::{During as _, Result, StoreError};
 use super::limits::Limits;
 use super::plans;
 use super::settle::Interference;
@@ -155,13 +155,13 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// Connects, and fails if the database cannot be reached.
-    pub async fn connect(url: &str, limits: &Limits) -> Result<Self, StoreError> {
+    pub async fn connect(url: &str, limits: &Limits) -> Result<Self> {
         Self::open(address_of(url)?, &[], limits).await
     }
 
     /// Connects to look, and never to write: sessions refuse it by themselves, not only the transactions of
     /// [`Self::begin_read`].
-    pub(super) async fn connect_to_read(url: &str, limits: &Limits) -> Result<Self, StoreError> {
+    pub(super) async fn connect_to_read(url: &str, limits: &Limits) -> Result<Self> {
         Self::open(address_of(url)?, &[READ_ONLY], limits).await
     }
 
@@ -170,7 +170,7 @@ impl PostgresStore {
         address: ServerAddress,
         settings: &[(&str, &str)],
         limits: &Limits,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self> {
         let settings = [settings, &NOT_FOR_EVER].concat();
         match Self::open_with(address.clone(), Some(&settings), limits).await {
             Err(error) if error.is_about_settings() => {
@@ -185,7 +185,7 @@ impl PostgresStore {
         address: ServerAddress,
         settings: Option<&[(&str, &str)]>,
         limits: &Limits,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self> {
         let wanted = address.wanted();
         let limits = Limits {
             connect_timeout: address.connect_timeout().unwrap_or(limits.connect_timeout),
@@ -241,7 +241,7 @@ impl PostgresStore {
     }
 
     /// Opens one more session, and ends it. The pool repeats a refusal until its time is up, and then tells of that alone.
-    pub(super) async fn try_session(&self) -> Result<(), StoreError> {
+    pub(super) async fn try_session(&self) -> Result<()> {
         let step = "open a session";
         let mut pools = [&self.pool, &self.queue, &self.pulse].into_iter();
         if pools.all(|pool| pool.size() >= pool.options().get_max_connections()) {
@@ -263,7 +263,7 @@ impl PostgresStore {
     }
 
     /// A transaction that may write.
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+    pub(super) async fn begin(&self) -> Result<DatabaseTransaction> {
         let tx = begin_whole(&self.pool, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
         let mut tx = Tx::Postgres(tx.during("begin a transaction")?);
         let values = &self.limits_of_transactions();
@@ -279,7 +279,7 @@ impl PostgresStore {
     }
 
     /// A transaction that sees one snapshot and cannot write.
-    pub(super) async fn begin_read(&self) -> Result<DatabaseTransaction, StoreError> {
+    pub(super) async fn begin_read(&self) -> Result<DatabaseTransaction> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
         let tx = begin_whole(&self.pool, begin).await;
         let mut tx = Tx::Postgres(tx.during("begin to read")?);
@@ -299,7 +299,7 @@ impl PostgresStore {
         opened: Opened,
         interference: Interference,
         distrust: Option<Distrust>,
-    ) -> Result<DatabaseTransaction, StoreError> {
+    ) -> Result<DatabaseTransaction> {
         let trust = self.limits.trust;
         let is_hidden = !opened.hides_rows_of.is_empty() && !trust.row_security;
         let hidden = is_hidden.then_some(Distrust::HiddenRows(opened.hides_rows_of));
@@ -377,7 +377,7 @@ async fn set_local(connection: &mut PgConnection, name: &str, value: &str) -> sq
 }
 
 /// Reads the URL of a server.
-pub(super) fn address_of(url: &str) -> Result<ServerAddress, StoreError> {
+pub(super) fn address_of(url: &str) -> Result<ServerAddress> {
     ServerAddress::parse(url).map_err(|error| StoreError::fatal("read the database URL", error))
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Connection as _, FromRow, PgConnection, raw_sql};
 
 use super::set_local;
-use crate::storage::error::{During as _, StoreError, Unbuilt};
+use crate::storage::error::{During as _, Result, StoreError, Unbuilt};
 
 /// A database that was just migrated.
 const SHAPE: &str = include_str!("../../../migrations/shape.json");
@@ -216,7 +216,7 @@ impl Damage {
 }
 
 /// What migrations have made, as it is there now.
-pub async fn look(connection: &mut PgConnection) -> Result<Vec<SchemaPart>, StoreError> {
+pub async fn look(connection: &mut PgConnection) -> Result<Vec<SchemaPart>> {
     let step = "look at what migrations have made";
     let mut tx = connection.begin().await.during(step)?;
     // Finds no schema of ours and no extension by itself, so that names are told whole.
@@ -237,7 +237,7 @@ pub(super) async fn find(
     connection: &mut PgConnection,
     is_own_migrated: bool,
     runs: Option<&str>,
-) -> Result<Vec<Damage>, StoreError> {
+) -> Result<Vec<Damage>> {
     let wanted: Vec<SchemaPart> = serde_json::from_str(SHAPE)
         .map_err(|error| StoreError::fatal("read what migrations make", error))?;
     let found = look(connection).await?;
@@ -331,7 +331,7 @@ pub(super) async fn make_again(
     damage: &[Damage],
     runs: &str,
     build_within: &str,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Vec<String>> {
     let mut made = Vec::new();
     if damage.iter().any(|damage| damage.part.is_of_queue()) {
         let lock = raw_sql(include_str!("sql/lock_queue.sql"));
@@ -365,10 +365,7 @@ pub(super) async fn make_again(
 }
 
 /// Removes the rows of the queue's table that are in a lost column's way, and says how many there were.
-async fn make_room(
-    connection: &mut PgConnection,
-    column: &SchemaPart,
-) -> Result<Option<String>, StoreError> {
+async fn make_room(connection: &mut PgConnection, column: &SchemaPart) -> Result<Option<String>> {
     let (table, empty) = if column.is_in("apalis.jobs") {
         ("apalis.jobs", include_str!("sql/empty_jobs.sql"))
     } else {
@@ -380,11 +377,7 @@ async fn make_room(
 }
 
 /// Builds an index, which keeps everybody from writing to its table, and so not for ever.
-async fn build(
-    connection: &mut PgConnection,
-    statement: &str,
-    within: &str,
-) -> Result<(), StoreError> {
+async fn build(connection: &mut PgConnection, statement: &str, within: &str) -> Result<()> {
     let limit = "statement_timeout";
     set_local(connection, limit, within)
         .await

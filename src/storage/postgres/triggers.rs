@@ -8,10 +8,10 @@ use sqlx::raw_sql;
 use super::PostgresStore;
 use super::holders::LockWaiter;
 use crate::storage::connection::Connection;
-use crate::storage::error::{During as _, StoreError};
+use crate::storage::error::{During as _, Result};
 
 /// Adds the triggers, or removes them with all that belongs to them.
-pub(in crate::storage) async fn set(store: &PostgresStore, wanted: bool) -> Result<(), StoreError> {
+pub(in crate::storage) async fn set(store: &PostgresStore, wanted: bool) -> Result<()> {
     let (step, script) = if wanted {
         (
             "add triggers to the platform's tables",

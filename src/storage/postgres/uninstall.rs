@@ -10,7 +10,7 @@ use sqlx::postgres::PgPool;
 
 use super::holders::LockWaiter;
 use super::{milliseconds, set_local};
-use crate::storage::error::{During as _, StoreError};
+use crate::storage::error::{During as _, Result};
 
 /// What is there to be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ struct BeforeUninstalling {
 }
 
 /// Looks; writes nothing.
-pub(in crate::storage) async fn look(pool: &PgPool) -> Result<Installed, StoreError> {
+pub(in crate::storage) async fn look(pool: &PgPool) -> Result<Installed> {
     let step = "look at what would be removed";
     let before: BeforeUninstalling =
         sqlx::query_as(include_str!("sql/look_before_uninstalling.sql"))
@@ -87,7 +87,7 @@ pub(in crate::storage) async fn remove(
     pool: &PgPool,
     installed: &Installed,
     lock_timeout: Duration,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     let step = "remove our schemas";
     let mut tx = pool.begin().await.during(step)?;
     let waiter = LockWaiter::of(&mut tx, step).await?;

@@ -14,7 +14,7 @@ use sqlx::{FromRow, PgConnection, Postgres, Transaction, raw_sql};
 use super::holders::LockWaiter;
 use super::shape::{self, Damage};
 use super::{OWN_RECORD, migrator, milliseconds, set_local};
-use crate::storage::error::{During as _, StoreError};
+use crate::storage::error::{During as _, Result, StoreError};
 use crate::storage::settle::with_retries;
 
 /// Lets one process migrate at a time.
@@ -143,10 +143,7 @@ struct Extension {
 }
 
 /// Looks; writes nothing.
-pub(in crate::storage) async fn look(
-    pool: &PgPool,
-    queue: &Migrator,
-) -> Result<Ground, StoreError> {
+pub(in crate::storage) async fn look(pool: &PgPool, queue: &Migrator) -> Result<Ground> {
     let step = "look at what migrating would meet";
     let before: BeforeMigrating = sqlx::query_as(include_str!("sql/look_before_migrating.sql"))
         .fetch_one(pool)
@@ -172,7 +169,7 @@ pub(in crate::storage) async fn look(
 pub async fn find_damage(
     connection: &mut PgConnection,
     is_own_migrated: bool,
-) -> Result<Vec<Damage>, StoreError> {
+) -> Result<Vec<Damage>> {
     let mut runs = None;
     if is_own_migrated {
         let bound = load_binding(connection).await?;
@@ -182,7 +179,7 @@ pub async fn find_damage(
 }
 
 /// Which platform our schema serves; none where the row that says so is gone.
-async fn load_binding(connection: &mut PgConnection) -> Result<Option<Binding>, StoreError> {
+async fn load_binding(connection: &mut PgConnection) -> Result<Option<Binding>> {
     sqlx::query_as(include_str!("sql/load_binding.sql"))
         .fetch_optional(connection)
         .await
@@ -190,10 +187,7 @@ async fn load_binding(connection: &mut PgConnection) -> Result<Option<Binding>, 
 }
 
 /// As [`look`], and at what migrations made, where all were run.
-pub(in crate::storage) async fn survey(
-    pool: &PgPool,
-    queue: &Migrator,
-) -> Result<Ground, StoreError> {
+pub(in crate::storage) async fn survey(pool: &PgPool, queue: &Migrator) -> Result<Ground> {
     let mut ground = look(pool, queue).await?;
     if ground.is_migrated() {
         let step = "look at what migrations have made";
@@ -212,7 +206,7 @@ async fn applied(
     is_recorded: bool,
     is_mine: Option<bool>,
     statement: &'static str,
-) -> Result<Vec<i64>, StoreError> {
+) -> Result<Vec<i64>> {
     if !is_recorded || is_mine == Some(false) {
         return Ok(Vec::new());
     }
@@ -488,7 +482,7 @@ fn write_schema<'m>(
 }
 
 /// Has our schema serve the platform that is found, while nobody migrates.
-pub(in crate::storage) async fn bind(pool: &PgPool) -> Result<(), StoreError> {
+pub(in crate::storage) async fn bind(pool: &PgPool) -> Result<()> {
     let step = "bind our schema to the platform";
     let (mut tx, waiter) = begin_alone(pool, step).await?;
     let binding = async { execute(&mut tx, include_str!("sql/bind.sql"), step).await };
@@ -500,7 +494,7 @@ pub(in crate::storage) async fn bind(pool: &PgPool) -> Result<(), StoreError> {
 async fn begin_alone(
     pool: &PgPool,
     step: &'static str,
-) -> Result<(Transaction<'static, Postgres>, LockWaiter), StoreError> {
+) -> Result<(Transaction<'static, Postgres>, LockWaiter)> {
     let mut turns = 1..TURNS_MAX;
     loop {
         let mut tx = pool.begin().await.during(step)?;
@@ -522,7 +516,7 @@ async fn begin_beside(
     pool: &PgPool,
     step: &'static str,
     beside: &str,
-) -> Result<(Transaction<'static, Postgres>, LockWaiter), StoreError> {
+) -> Result<(Transaction<'static, Postgres>, LockWaiter)> {
     let (mut tx, waiter) = begin_alone(pool, step).await?;
     set_local(&mut tx, "search_path", beside)
         .await
@@ -534,7 +528,7 @@ async fn execute(
     connection: &mut PgConnection,
     script: &'static str,
     step: &'static str,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     raw_sql(script)
         .execute(connection)
         .await
@@ -549,7 +543,7 @@ pub(in crate::storage) async fn repair(
     pool: &PgPool,
     ground: &Ground,
     build_within: Duration,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Vec<String>> {
     let step = shape::MAKE_AGAIN;
     let within = milliseconds(build_within);
     let (damage, runs) = (&ground.damage, ground.runs());
@@ -572,7 +566,7 @@ pub(in crate::storage) async fn run_own(
     pool: &PgPool,
     beside: &str,
     copied: &mut impl FnMut(u64),
-) -> Result<(), StoreError> {
+) -> Result<()> {
     let step = "migrate schema reconciler";
     run_until(pool, step, migrator(), beside, Some(COPIED_AFTER)).await?;
     while let left @ 1.. = copy_ledger(pool).await? {
@@ -582,7 +576,7 @@ pub(in crate::storage) async fn run_own(
 }
 
 /// Copies the next entries, and says about how many are left; none where the copy is in the ledger's place already.
-async fn copy_ledger(pool: &PgPool) -> Result<i64, StoreError> {
+async fn copy_ledger(pool: &PgPool) -> Result<i64> {
     let step = "copy the ledger";
     let (mut tx, waiter) = begin_alone(pool, step).await?;
     let is_copied: bool = sqlx::query_scalar(include_str!("sql/is_ledger_copied.sql"))
@@ -609,7 +603,7 @@ pub(in crate::storage) async fn run(
     step: &'static str,
     all: Migrator,
     beside: &str,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     run_until(pool, step, all, beside, None).await
 }
 
@@ -622,7 +616,7 @@ async fn run_until(
     mut all: Migrator,
     beside: &str,
     last: Option<i64>,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     let (mut tx, waiter) = begin_beside(pool, step, beside).await?;
     all.set_locking(false);
     let running = async {

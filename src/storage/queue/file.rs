@@ -8,7 +8,7 @@ use reconciler_jobs::trace::TraceContext;
 
 use super::state::{COMMAND, CONSOLE, payloads, run_of};
 use crate::storage::column::Id;
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::model::{Action, ActionDone};
 use crate::storage::settle::{Lock, Transaction as _, Transactions as _, finish, with_retries};
 use crate::storage::statement::{statement, values};
@@ -24,7 +24,7 @@ impl Store {
         cause: &str,
         trace: Option<TraceContext>,
         action: Option<&Action>,
-    ) -> Result<Vec<RunId>, StoreError> {
+    ) -> Result<Vec<RunId>> {
         let (open, asked_at) = self.load_open(runs).await?;
         let requests = open
             .iter()
@@ -39,17 +39,13 @@ impl Store {
     }
 
     /// Jobs are in another file, so that nothing holds them and this together.
-    async fn note_done(&self, action: &Action, done: Vec<ActionDone>) -> Result<(), StoreError> {
+    async fn note_done(&self, action: &Action, done: Vec<ActionDone>) -> Result<()> {
         let mut tx = self.database.begin().await?;
         let noted = tx.note_actions(action, &done).await;
         finish(tx, noted).await
     }
 
-    pub(super) async fn request_once_in_file(
-        &self,
-        run: RunId,
-        action: &Action,
-    ) -> Result<bool, StoreError> {
+    pub(super) async fn request_once_in_file(&self, run: RunId, action: &Action) -> Result<bool> {
         let statement = statement!("queue a job", sqlite queue "request_once");
         self.database.check_files(statement.step)?;
         let (open, asked_at) = self.load_open(&[run]).await?;
@@ -73,7 +69,7 @@ impl Store {
     }
 
     /// The open `restore.execute` runs among `runs`, and what time it is.
-    async fn load_open(&self, runs: &[RunId]) -> Result<(Vec<RunId>, Timestamp), StoreError> {
+    async fn load_open(&self, runs: &[RunId]) -> Result<(Vec<RunId>, Timestamp)> {
         let mut tx = self.database.begin_read().await?;
         let as_of = tx.as_of();
         let open = tx.lock_open_runs(runs, Lock::ASK).await;
@@ -84,7 +80,7 @@ impl Store {
         &self,
         runs: &[RunId],
         action: &Action,
-    ) -> Result<Vec<RunId>, StoreError> {
+    ) -> Result<Vec<RunId>> {
         let step = "let runs start over";
         let load = statement!(step, sqlite "load_trouble");
         let start_over = statement!(step, sqlite "start_over");
@@ -110,11 +106,7 @@ impl Store {
         Ok(changed)
     }
 
-    pub(super) async fn drop_in_file(
-        &self,
-        runs: &[RunId],
-        action: &Action,
-    ) -> Result<Vec<RunId>, StoreError> {
+    pub(super) async fn drop_in_file(&self, runs: &[RunId], action: &Action) -> Result<Vec<RunId>> {
         let step = "drop dead letters";
         let drop = statement!(step, sqlite "drop_dead");
         let (load_waiting, kill) = (
@@ -152,11 +144,7 @@ impl Store {
         Ok(dropped)
     }
 
-    pub(super) async fn queue_in_file(
-        &self,
-        queue: &str,
-        jobs: &[String],
-    ) -> Result<(), StoreError> {
+    pub(super) async fn queue_in_file(&self, queue: &str, jobs: &[String]) -> Result<()> {
         let statement = statement!("queue jobs", sqlite queue "queue_jobs");
         if jobs.is_empty() {
             return Ok(());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener};
 
-use crate::storage::error::{During as _, StoreError, Unheard};
+use crate::storage::error::{During as _, Result, StoreError, Unheard};
 use crate::storage::postgres::{PostgresStore, address_of, pooled};
 use crate::storage::store::{EitherDatabase, Store};
 
@@ -26,7 +26,7 @@ impl Listener {
     /// after the connection was lost and is there again, because notifications were missed meanwhile.
     ///
     /// A SQLite file notifies nobody: its readers look again after a while.
-    pub async fn next(&mut self) -> Result<(), StoreError> {
+    pub async fn next(&mut self) -> Result<()> {
         match &mut self.0 {
             Some(listener) => listener.try_recv().await.during(LISTEN).map(drop),
             None => std::future::pending().await,
@@ -38,7 +38,7 @@ impl Store {
     /// Waits for jobs, on a connection of its own. `url` leads around a pooler that cannot pass notifications on.
     ///
     /// Notifies itself first. What does not arrive is [`ErrorKind::Fatal`](crate::storage::ErrorKind::Fatal).
-    pub async fn listen(&self, url: Option<&str>) -> Result<Listener, StoreError> {
+    pub async fn listen(&self, url: Option<&str>) -> Result<Listener> {
         let EitherDatabase::Postgres(database) = &self.database else {
             return Ok(Listener(None));
         };
@@ -52,7 +52,7 @@ impl Store {
 }
 
 /// A connection beside the pool, which would be short of one for ever.
-async fn connect(database: &PostgresStore, url: Option<&str>) -> Result<PgListener, StoreError> {
+async fn connect(database: &PostgresStore, url: Option<&str>) -> Result<PgListener> {
     let mut connect_timeout = database.limits().connect_timeout;
     let mut wanted = database.wanted();
     let options = match url {
@@ -78,10 +78,7 @@ async fn connect(database: &PostgresStore, url: Option<&str>) -> Result<PgListen
 ///
 /// On a channel that is used once. A pooler's session would go on listening, and whoever it is lent to
 /// next would be told of notifications that he never asked for, in the middle of his statements.
-async fn is_heard_by(
-    database: &PostgresStore,
-    listener: &mut PgListener,
-) -> Result<bool, StoreError> {
+async fn is_heard_by(database: &PostgresStore, listener: &mut PgListener) -> Result<bool> {
     let word = getrandom::u64().map_err(|error| StoreError::fatal(LISTEN, error))?;
     let word = format!("reconciler_{word:016x}");
     listener.listen(&word).await.during(LISTEN)?;

@@ -25,7 +25,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{PgPool, SqlitePool};
 
 use super::column::{Id, OptionalId, StoredMoment};
-use super::error::{During as _, StoreError};
+use super::error::{During as _, Result};
 use super::model::{Action, Backend, ClaimedJob};
 use super::postgres::upgrade::{self, Ground};
 use super::settle::{Transaction as _, Transactions as _, begin_trusted, finish, with_retries};
@@ -111,7 +111,7 @@ impl Store {
 
     /// What migrating would meet and do in a database of PostgreSQL; nothing on SQLite, where nothing can be in the way.
     /// `queue` are the migrations of apalis. Writes nothing.
-    pub async fn survey(&self, queue: &Migrator) -> Result<Option<Ground>, StoreError> {
+    pub async fn survey(&self, queue: &Migrator) -> Result<Option<Ground>> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
                 upgrade::survey(database.pool(), queue).await.map(Some)
@@ -122,7 +122,7 @@ impl Store {
 
     /// Creates or upgrades apalis's tables, from its own migrations, and corrects them where they make jobs slow.
     /// Several processes may call this at once; one works, the others wait.
-    pub async fn migrate_queue(&self, migrations: Migrator) -> Result<(), StoreError> {
+    pub async fn migrate_queue(&self, migrations: Migrator) -> Result<()> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
                 let (step, pool) = ("migrate schema apalis", database.pool());
@@ -148,7 +148,7 @@ impl Store {
     }
 
     /// Whether apalis's own tables are there.
-    pub async fn has_queue(&self) -> Result<bool, StoreError> {
+    pub async fn has_queue(&self) -> Result<bool> {
         self.database.has_queue().await
     }
 
@@ -159,12 +159,12 @@ impl Store {
         runs: &[RunId],
         cause: &str,
         trace: Option<TraceContext>,
-    ) -> Result<Vec<RunId>, StoreError> {
+    ) -> Result<Vec<RunId>> {
         self.request_for(runs, cause, trace, None).await
     }
 
     /// As [`Self::request`], for a person: who asked is noted beside the jobs.
-    pub async fn enqueue(&self, runs: &[RunId], action: &Action) -> Result<Vec<RunId>, StoreError> {
+    pub async fn enqueue(&self, runs: &[RunId], action: &Action) -> Result<Vec<RunId>> {
         let trace = action.trace;
         self.request_for(runs, COMMAND, trace, Some(action)).await
     }
@@ -175,7 +175,7 @@ impl Store {
         cause: &str,
         trace: Option<TraceContext>,
         action: Option<&Action>,
-    ) -> Result<Vec<RunId>, StoreError> {
+    ) -> Result<Vec<RunId>> {
         if self.has_queue_file() {
             return self.request_in_file(runs, cause, trace, action).await;
         }
@@ -197,7 +197,7 @@ impl Store {
     /// Queues a job for `run` if it is an open `restore.execute` run, unless one that asks for it is not finished,
     /// says whether the run is open, and notes who asked if it is. On PostgreSQL, two who ask at the same moment
     /// may both queue one.
-    pub async fn request_once(&self, run: RunId, action: &Action) -> Result<bool, StoreError> {
+    pub async fn request_once(&self, run: RunId, action: &Action) -> Result<bool> {
         if self.has_queue_file() {
             return self.request_once_in_file(run, action).await;
         }
@@ -218,7 +218,7 @@ impl Store {
 
     /// How many jobs that ask for one run are not finished: they wait, are in hand, or will be tried
     /// again.
-    pub async fn count_unfinished(&self) -> Result<u64, StoreError> {
+    pub async fn count_unfinished(&self) -> Result<u64> {
         let statement = statement!("count unfinished jobs", queue "count_unfinished");
         let count: i64 = self.database.fetch_value(statement, &[]).await?;
         Ok(count.unsigned_abs())
@@ -226,14 +226,14 @@ impl Store {
 
     /// Says that these workers are alive. Where jobs are in a file that is not the one that was opened any
     /// more, the error [needs a restart](super::StoreError::needs_restart).
-    pub async fn keep_alive(&self, workers: &[String]) -> Result<(), StoreError> {
+    pub async fn keep_alive(&self, workers: &[String]) -> Result<()> {
         let statement = statement!("say that this worker is alive", queue "keep_alive");
         self.database.check_files(statement.step)?;
         self.database.say_alive(statement, values![workers]).await
     }
 
     /// Remembers that these runs were in the hands of a process that ended before they were settled.
-    pub async fn suspect(&self, runs: &[RunId], worker: &str) -> Result<(), StoreError> {
+    pub async fn suspect(&self, runs: &[RunId], worker: &str) -> Result<()> {
         self.database
             .execute(SUSPECT, values![runs, worker])
             .await?;
@@ -241,7 +241,7 @@ impl Store {
     }
 
     /// Gives jobs back to their queue that their worker still holds. On SQLite, whoever took a job does so himself.
-    pub async fn release(&self, jobs: &[ClaimedJob]) -> Result<(), StoreError> {
+    pub async fn release(&self, jobs: &[ClaimedJob]) -> Result<()> {
         if self.has_queue_file() {
             return Ok(());
         }
@@ -253,13 +253,13 @@ impl Store {
 
     /// Gives all jobs back to their queue that some workers still hold, and says how many. `workers` is what their
     /// names begin with, before a slash.
-    pub async fn release_all(&self, workers: &str) -> Result<u64, StoreError> {
+    pub async fn release_all(&self, workers: &str) -> Result<u64> {
         let statement = statement!("give jobs back", queue "release_all");
         self.database.execute(statement, values![workers]).await
     }
 
     /// Marks a job as one that nobody can read. On SQLite, whoever took the job acknowledges it as killed.
-    pub async fn discard(&self, job: &str, worker: &str) -> Result<(), StoreError> {
+    pub async fn discard(&self, job: &str, worker: &str) -> Result<()> {
         let statement = statement!("discard a job", postgres "discard");
         self.database
             .execute(statement, values![job, worker])
@@ -269,18 +269,14 @@ impl Store {
 
     /// Marks rows as discarded that apalis cannot read, and says how many. One of them would keep it from all the
     /// others.
-    pub async fn discard_unreadable(&self) -> Result<u64, StoreError> {
+    pub async fn discard_unreadable(&self) -> Result<u64> {
         let step = "discard jobs that nobody can read";
         let statement = statement!(step, queue "discard_unreadable");
         self.database.execute(statement, &[]).await
     }
 
     /// Deferred, refused and suspected runs that may be settled and whose time has come, at most `limit`.
-    pub async fn load_rechecks(
-        &self,
-        limit: u32,
-        admission: &Admission,
-    ) -> Result<Rechecks, StoreError> {
+    pub async fn load_rechecks(&self, limit: u32, admission: &Admission) -> Result<Rechecks> {
         let statement = statement!("look for awaited runs", "load_awaited");
         let mut tx = self.database.begin_read().await?;
         let workspaces = admission.workspaces.as_ref();
@@ -305,7 +301,7 @@ impl Store {
         tick: Timestamp,
         worker: &str,
         plan: ShardPlan<'_>,
-    ) -> Result<Option<u32>, StoreError> {
+    ) -> Result<Option<u32>> {
         let mut tx = begin_trusted(&self.database, WIN).await?;
         let won = Box::pin(win_tick(&mut tx, tick, worker, plan)).await;
         let Some(jobs) = finish(tx, won).await? else {
@@ -319,19 +315,19 @@ impl Store {
 
     /// Forgets ticks that were won before they came: all that are to come by the database's clock, and `tick` where it was
     /// won before its time. They were won by another clock.
-    pub async fn forget_early_ticks(&self, tick: Timestamp) -> Result<(), StoreError> {
+    pub async fn forget_early_ticks(&self, tick: Timestamp) -> Result<()> {
         let values = values![tick];
         self.database.execute(FORGET_TICKS, values).await.map(drop)
     }
 
     /// Writes down that a shard of a tick's sweep was swept to its end.
-    pub async fn note_swept(&self, tick: Timestamp, shard: Shard) -> Result<(), StoreError> {
+    pub async fn note_swept(&self, tick: Timestamp, shard: Shard) -> Result<()> {
         let values = values![tick, shard.of(), 1_i64 << shard.index()];
         self.database.execute(NOTE_SWEPT, values).await.map(drop)
     }
 
     /// The latest tick before `tick` of which each shard was swept to its end, or at which nothing was due.
-    pub async fn last_swept(&self, tick: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn last_swept(&self, tick: Timestamp) -> Result<Option<Timestamp>> {
         let statement = statement!("look for the last sweep that ended", "last_swept");
         let last = self.database.fetch_column(statement, values![tick]).await?;
         let last: Option<StoredMoment> = last.into_iter().next();
@@ -340,7 +336,7 @@ impl Store {
 
     /// Removes what nobody needs any more, in statements that each remove little: whoever writes meanwhile
     /// waits for one of them at most. What one call leaves is the next one's, after 100,000 jobs.
-    pub async fn prune(&self, keep: &Retention) -> Result<Pruned, StoreError> {
+    pub async fn prune(&self, keep: &Retention) -> Result<Pruned> {
         let step = "remove what is finished";
         let jobs = statement!(step, queue "prune_jobs");
         let workers = statement!(step, queue "prune_workers");
@@ -356,19 +352,14 @@ impl Store {
 
     /// Makes the ledger's months to come, so far as they are not there, unless others hold the ledger just now. Nothing
     /// on SQLite, where it has none.
-    pub async fn extend_ledger(&self) -> Result<(), StoreError> {
+    pub async fn extend_ledger(&self) -> Result<()> {
         let statement = statement!("make the ledger's months to come", postgres "extend_ledger");
         self.database.execute(statement, &[]).await.map(drop)
     }
 
     /// Repeats a statement that removes what is older than `keep`, at most `rows_max` rows, until it finds fewer, and
     /// says how many went.
-    async fn remove(
-        &self,
-        statement: Statement,
-        keep: Duration,
-        rows_max: u32,
-    ) -> Result<u64, StoreError> {
+    async fn remove(&self, statement: Statement, keep: Duration, rows_max: u32) -> Result<u64> {
         let mut removed = 0;
         for _ in 0..PRUNE_STATEMENTS_MAX {
             let values = values![keep, rows_max];
@@ -384,7 +375,7 @@ impl Store {
     /// Lets open runs start over that are dead letters, suspended or refused, queues a job for each, and
     /// says which those are. A suspect stays one, so that it is still settled alone. A run whose time has
     /// come already is left as it is. What was known of each before is noted, with who had it done.
-    pub async fn retry(&self, runs: &[RunId], action: &Action) -> Result<Vec<RunId>, StoreError> {
+    pub async fn retry(&self, runs: &[RunId], action: &Action) -> Result<Vec<RunId>> {
         if self.has_queue_file() {
             return self.retry_in_file(runs, action).await;
         }
@@ -396,11 +387,7 @@ impl Store {
 
     /// Takes dead letters among `runs` out of the lists, removes the jobs that wait for them, says which were not
     /// dropped before, and notes who had it done. The runs stay open. Of the jobs, those that wait are read, and no other.
-    pub async fn drop_dead_letters(
-        &self,
-        runs: &[RunId],
-        action: &Action,
-    ) -> Result<Vec<RunId>, StoreError> {
+    pub async fn drop_dead_letters(&self, runs: &[RunId], action: &Action) -> Result<Vec<RunId>> {
         if self.has_queue_file() {
             return self.drop_in_file(runs, action).await;
         }
@@ -410,11 +397,7 @@ impl Store {
         self.fetch_runs(statement, values).await
     }
 
-    async fn fetch_runs(
-        &self,
-        statement: Statement,
-        values: &[Value<'_>],
-    ) -> Result<Vec<RunId>, StoreError> {
+    async fn fetch_runs(&self, statement: Statement, values: &[Value<'_>]) -> Result<Vec<RunId>> {
         let runs: Vec<Id> = self.database.fetch_column(statement, values).await?;
         Ok(runs.into_iter().map(RunId::from).collect())
     }
@@ -432,7 +415,7 @@ async fn win_tick(
     tick: Timestamp,
     worker: &str,
     plan: ShardPlan<'_>,
-) -> Result<Option<Vec<String>>, StoreError> {
+) -> Result<Option<Vec<String>>> {
     let step = WIN;
     let (win, queue) = (
         statement!(step, "win_tick"),

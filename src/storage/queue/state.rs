@@ -6,7 +6,7 @@ use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::storage::error::StoreError;
+use crate::storage::error::{Result, StoreError};
 
 vocabulary! {
     /// Why a run or a job is listed, worst first.
@@ -79,9 +79,7 @@ fn request_of(payload: &[u8]) -> Option<Request> {
 }
 
 /// Each job's payload, as JSON.
-pub(super) fn payloads<J: Serialize>(
-    jobs: impl IntoIterator<Item = J>,
-) -> Result<Vec<String>, StoreError> {
+pub(super) fn payloads<J: Serialize>(jobs: impl IntoIterator<Item = J>) -> Result<Vec<String>> {
     jobs.into_iter()
         .map(|job| {
             let job = serde_json::to_string(&job);

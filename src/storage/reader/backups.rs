@@ -12,7 +12,7 @@ use tokio::task::consume_budget;
 
 use super::names::shown;
 use crate::storage::column::{StoredMoment, Word};
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::records::Ask;
 use crate::storage::statement::{Statement, Value, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
@@ -126,7 +126,7 @@ impl Gathering {
 
 impl DatabaseTransaction {
     /// The backup sets of the restores asked about, by restore.
-    pub(super) async fn find_sources(&mut self, asks: &[Ask]) -> Result<Vec<FoundSet>, StoreError> {
+    pub(super) async fn find_sources(&mut self, asks: &[Ask]) -> Result<Vec<FoundSet>> {
         let statement = statement!("look up backup sets", "find_sources");
         self.find_sets(statement, values![Ask::restores(asks)])
             .await
@@ -137,7 +137,7 @@ impl DatabaseTransaction {
         &mut self,
         environments: &[Ask],
         skew: SignedDuration,
-    ) -> Result<Vec<FoundSet>, StoreError> {
+    ) -> Result<Vec<FoundSet>> {
         let statement = statement!("look for backup sets", "find_backup_sets");
         let latest = not_after(self.as_of(), skew);
         let values = values![Ask::environments(environments), latest];
@@ -148,7 +148,7 @@ impl DatabaseTransaction {
         &mut self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<Vec<FoundSet>, StoreError> {
+    ) -> Result<Vec<FoundSet>> {
         let records: Vec<SetRecord> = self.driver().fetch_all(statement, values).await?;
         Ok(records.into_iter().map(FoundSet::from).collect())
     }
@@ -157,7 +157,7 @@ impl DatabaseTransaction {
     pub(super) async fn load_backups(
         &mut self,
         sets: Vec<FoundSet>,
-    ) -> Result<HashMap<i64, BackupSetFacts>, StoreError> {
+    ) -> Result<HashMap<i64, BackupSetFacts>> {
         let statement = statement!("read backup items", "load_backup_items");
         let ids: Vec<i64> = sets.iter().map(|set| set.row.id.0).collect();
         let mut gathering = Gathering::of(sets);

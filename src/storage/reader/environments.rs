@@ -16,7 +16,7 @@ use super::open::Reader;
 use super::restores::{Latest, PointedAt, ScopedRestore};
 use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, Id, OptionalId, StoredMoment};
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::records::Ask;
 use crate::storage::settle::{Transaction as _, Transactions as _, finish};
 use crate::storage::statement::{statement, values};
@@ -152,7 +152,7 @@ impl ListedPart {
         of: &Workspaces,
         after: Option<EnvironmentKey>,
         limit: u32,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self> {
         let limit = limit.clamp(1, WALKED_AT_ONCE);
         let statement = statement!("list environments", "list_environments");
         let values = values![
@@ -180,7 +180,7 @@ impl ListedPart {
 
 impl Reader {
     /// The environments that a viewer may see; none where they are more than anybody chooses from.
-    pub(super) async fn load_places(&self, of: &Workspaces) -> Result<Vec<PlaceSeen>, StoreError> {
+    pub(super) async fn load_places(&self, of: &Workspaces) -> Result<Vec<PlaceSeen>> {
         let mut tx = self.database.begin_read().await?;
         let part = ListedPart::list(&mut tx, of, None, WALKED_AT_ONCE).await;
         let part = finish(tx, part).await?;
@@ -199,7 +199,7 @@ impl Reader {
         after: Option<(WorkspaceId, EnvironmentId)>,
         limit: u32,
         policy: &Policy,
-    ) -> Result<EnvironmentPage, StoreError> {
+    ) -> Result<EnvironmentPage> {
         let of = workspace.map_or_else(|| of.clone(), |workspace| of.narrowed(workspace));
         let mut tx = self.database.begin_read().await?;
         let page = load_page(&mut tx, &of, after, limit, policy).await;
@@ -214,7 +214,7 @@ impl Reader {
         walk: &Walk,
         policy: &Policy,
         visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentSeen>) + Send),
-    ) -> Result<Walked, StoreError> {
+    ) -> Result<Walked> {
         let workspace = walk.workspace;
         let of = workspace.map_or_else(|| of.clone(), |workspace| of.narrowed(workspace));
         let mut tx = self.database.begin_read().await?;
@@ -229,7 +229,7 @@ async fn load_page(
     after: Option<EnvironmentKey>,
     limit: u32,
     policy: &Policy,
-) -> Result<EnvironmentPage, StoreError> {
+) -> Result<EnvironmentPage> {
     let part = ListedPart::list(tx, of, after, limit).await?;
     let after = part.after();
     let step = "look for restores that are being prepared";
@@ -256,7 +256,7 @@ async fn go_through(
     walk: &Walk,
     policy: &Policy,
     visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentSeen>) + Send),
-) -> Result<Walked, StoreError> {
+) -> Result<Walked> {
     let as_of = tx.as_of();
     let mut left = walk.environments_max.max(1);
     let mut after = None;
@@ -280,7 +280,7 @@ async fn load_part(
     part: ListedPart,
     with_more: bool,
     policy: &Policy,
-) -> Result<Vec<EnvironmentSeen>, StoreError> {
+) -> Result<Vec<EnvironmentSeen>> {
     let mut latest = load_latest(tx, &part.asks, policy).await?;
     let (mut open, mut unproven, mut backups) = if with_more {
         let open = count_open_runs(tx, &part.asks).await?;
@@ -310,7 +310,7 @@ async fn load_part(
 async fn count_open_runs(
     tx: &mut DatabaseTransaction,
     environments: &[Ask],
-) -> Result<HashMap<i64, OpenRuns>, StoreError> {
+) -> Result<HashMap<i64, OpenRuns>> {
     let statement = statement!("count open runs", "count_open_runs");
     let values = values![Ask::environments(environments)];
     let found: Vec<(i64, CountColumn, CountColumn, StoredMoment, OptionalId)> =
@@ -333,7 +333,7 @@ async fn count_open_runs(
 async fn count_unproven_runs(
     tx: &mut DatabaseTransaction,
     environments: &[Ask],
-) -> Result<HashMap<i64, UnprovenRuns>, StoreError> {
+) -> Result<HashMap<i64, UnprovenRuns>> {
     let statement = statement!("count unproven successes", "count_unproven_runs");
     let values = values![Ask::environments(environments)];
     let found: Vec<(i64, CountColumn, StoredMoment)> =
@@ -367,7 +367,7 @@ async fn load_latest(
     tx: &mut DatabaseTransaction,
     asks: &[Ask],
     policy: &Policy,
-) -> Result<HashMap<EnvironmentId, Latest>, StoreError> {
+) -> Result<HashMap<EnvironmentId, Latest>> {
     let statement = statement!("look for the latest restores", "find_latest_restores");
     let values = values![
         Ask::environments(asks),

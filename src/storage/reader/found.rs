@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use super::open::Reader;
 use super::scope::Workspaces;
 use crate::storage::column::Id;
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::settle::{Transactions as _, finish};
 use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
@@ -61,7 +61,7 @@ impl Reader {
         id: Option<i64>,
         decision: Option<String>,
         with_evidence: bool,
-    ) -> Result<Vec<Found>, StoreError> {
+    ) -> Result<Vec<Found>> {
         let mut tx = self.database.begin_read().await?;
         let found = find_within(&mut tx, of, id, decision, with_evidence).await;
         finish(tx, found).await
@@ -74,7 +74,7 @@ async fn find_within(
     id: Option<i64>,
     decision: Option<String>,
     with_evidence: bool,
-) -> Result<Vec<Found>, StoreError> {
+) -> Result<Vec<Found>> {
     let statement = statement!("look for an id", "find_by_id");
     let values = values![of.ids(), id, decision, with_evidence];
     let rows: Vec<FoundRow> = tx.driver().fetch_all(statement, values).await?;

@@ -10,7 +10,7 @@ use sqlx::FromRow;
 
 use super::open::Reader;
 use crate::storage::column::{Id, StoredMoment};
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::model::OpinionOnRecord;
 use crate::storage::settle::{Transactions as _, assess_within, finish};
 use crate::storage::statement::{statement, values};
@@ -53,7 +53,7 @@ impl Reader {
         since: Option<Timestamp>,
         after: RunId,
         policy: &Policy,
-    ) -> Result<LaterPart, StoreError> {
+    ) -> Result<LaterPart> {
         let mut tx = self.database.begin_read().await?;
         let part = judge_again(&mut tx, workspace, since, after, policy).await;
         finish(tx, part).await
@@ -66,7 +66,7 @@ async fn judge_again(
     since: Option<Timestamp>,
     after: RunId,
     policy: &Policy,
-) -> Result<LaterPart, StoreError> {
+) -> Result<LaterPart> {
     let statement = statement!("walk verdicts", "walk_verdicts");
     let values = values![workspace, since, after, WALKED_MAX];
     let mut walked: Vec<WalkedVerdict> = tx.driver().fetch_all(statement, values).await?;

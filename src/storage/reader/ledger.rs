@@ -10,7 +10,7 @@ use sqlx::FromRow;
 
 use super::open::Reader;
 use crate::storage::column::{Id, OptionalId, StoredMoment};
-use crate::storage::error::StoreError;
+use crate::storage::error::{Result, StoreError};
 use crate::storage::model::RecordedVerdict;
 use crate::storage::settle::{Transactions as _, finish};
 use crate::storage::statement::{statement, values};
@@ -141,7 +141,7 @@ impl Reader {
         filter: LedgerFilter,
         below: RunId,
         compared: bool,
-    ) -> impl Stream<Item = Result<LedgerPart, StoreError>> {
+    ) -> impl Stream<Item = Result<LedgerPart>> {
         try_unfold(Some(below), move |below| async move {
             let Some(below) = below else { return Ok(None) };
             let mut tx = self.database.begin_read().await?;
@@ -157,7 +157,7 @@ impl Reader {
         &self,
         decision: Option<&str>,
         run: Option<RunId>,
-    ) -> Result<Vec<LedgerRow>, StoreError> {
+    ) -> Result<Vec<LedgerRow>> {
         let statement = statement!("read the ledger", "find_entries");
         self.fetch_all(statement, values![decision, run, OF_ONE_RUN_MAX])
             .await
@@ -165,7 +165,7 @@ impl Reader {
 
     /// The positions of the feed after `after`: those that are missing before one or that lead nowhere, and last the
     /// last one that was passed. None at the end, and on SQLite.
-    pub async fn walk_positions(&self, after: i64) -> Result<Vec<PositionSeen>, StoreError> {
+    pub async fn walk_positions(&self, after: i64) -> Result<Vec<PositionSeen>> {
         let statement = statement!("read the feed", postgres "walk_positions");
         self.fetch_all(statement, values![after, POSITIONS_TOGETHER])
             .await
@@ -177,7 +177,7 @@ async fn load_part(
     filter: LedgerFilter,
     below: RunId,
     compared: bool,
-) -> Result<LedgerPart, StoreError> {
+) -> Result<LedgerPart> {
     let statement = statement!("read the ledger", "walk_ledger");
     if let Some(distrust) = tx.distrust().filter(|_| compared) {
         return Err(StoreError::fatal(statement.step, distrust));

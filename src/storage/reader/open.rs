@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::storage::connect::{connect, connect_to_read};
 use crate::storage::connection::EitherRow;
-use crate::storage::error::{OtherDatabase, StoreError};
+use crate::storage::error::{OtherDatabase, Result, StoreError};
 use crate::storage::limits::{Access, Limits};
 use crate::storage::model::{Action, Backend};
 use crate::storage::settle::{Transactions as _, finish};
@@ -20,7 +20,7 @@ use crate::storage::store::{EitherDatabase, Store};
 /// Opens the database that `url` names, to look at it and for nothing else.
 ///
 /// The URL is never part of an error: it may hold a password.
-pub async fn open_reader(url: &str, limits: &Limits) -> Result<Reader, StoreError> {
+pub async fn open_reader(url: &str, limits: &Limits) -> Result<Reader> {
     let database = connect_to_read(url, limits).await?;
     Ok(Reader { database })
 }
@@ -47,13 +47,13 @@ impl Reader {
     }
 
     /// Names the database, and on PostgreSQL its cluster: the same on a standby, and nowhere else.
-    async fn which(&self) -> Result<Option<Which>, StoreError> {
+    async fn which(&self) -> Result<Option<Which>> {
         const WHICH: Statement = statement!("ask which database it is", postgres "which_database");
         Ok(self.fetch_all(WHICH, &[]).await?.pop())
     }
 
     /// The database's clock. Fails where the database is away.
-    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+    pub async fn now(&self) -> Result<Timestamp> {
         let tx = self.database.begin_read().await?;
         let now = tx.as_of();
         finish(tx, Ok(now)).await
@@ -64,7 +64,7 @@ impl Reader {
         &self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<Vec<R>, StoreError> {
+    ) -> Result<Vec<R>> {
         let mut tx = self.database.begin_read().await?;
         let rows = tx.driver().fetch_all(statement, values).await;
         finish(tx, rows).await
@@ -105,7 +105,7 @@ impl RequestTarget {
         Self { url, limits }
     }
 
-    async fn connect(&self) -> Result<Store, StoreError> {
+    async fn connect(&self) -> Result<Store> {
         connect(&self.url, Access::Write, &self.limits).await
     }
 }
@@ -122,24 +122,24 @@ impl Requests {
     ///
     /// Nobody is asked whether the run may be seen: that is for the caller to know. Fails where what is read is
     /// another database than the one that would be asked.
-    pub async fn request(&self, run: RunId, action: &Action) -> Result<bool, StoreError> {
+    pub async fn request(&self, run: RunId, action: &Action) -> Result<bool> {
         let store = self.store.get_or_try_init(|| self.open()).await?;
         store.request_once(run, action).await
     }
 
     /// Lets a run in trouble start over; whether it did. See [`Self::request`].
-    pub async fn retry(&self, run: RunId, action: &Action) -> Result<bool, StoreError> {
+    pub async fn retry(&self, run: RunId, action: &Action) -> Result<bool> {
         let store = self.store.get_or_try_init(|| self.open()).await?;
         Ok(!store.retry(&[run], action).await?.is_empty())
     }
 
     /// Gives a dead letter up; whether it was one, and was not given up before. See [`Self::request`].
-    pub async fn give_up(&self, run: RunId, action: &Action) -> Result<bool, StoreError> {
+    pub async fn give_up(&self, run: RunId, action: &Action) -> Result<bool> {
         let store = self.store.get_or_try_init(|| self.open()).await?;
         Ok(!store.drop_dead_letters(&[run], action).await?.is_empty())
     }
 
-    async fn open(&self) -> Result<Store, StoreError> {
+    async fn open(&self) -> Result<Store> {
         let store = self.to.connect().await?;
         if let Some(seen) = &self.seen
             && seen.which().await? != store.reader().which().await?
@@ -151,7 +151,7 @@ impl Requests {
 }
 
 /// Opens the database that `url` names, to ask for runs and for nothing else, over one connection.
-pub async fn open_requests(url: &str, limits: &Limits) -> Result<Requests, StoreError> {
+pub async fn open_requests(url: &str, limits: &Limits) -> Result<Requests> {
     let to = RequestTarget::new(url, limits);
     let store = to.connect().await?;
     Ok(Requests {

@@ -12,7 +12,7 @@ use sqlx::FromRow;
 use super::open::Reader;
 use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, OptionalId, StoredMoment};
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::model::Pause;
 use crate::storage::queue::{QueueState, cause_of, run_of};
 use crate::storage::settle::{Transaction as _, Transactions as _, finish};
@@ -205,7 +205,7 @@ fn visible(mut pauses: Vec<Pause>, of: &Workspaces) -> Vec<Pause> {
 
 impl Reader {
     /// What is paused of what may be seen, everything first.
-    pub async fn load_pauses(&self, of: &Workspaces) -> Result<Vec<Pause>, StoreError> {
+    pub async fn load_pauses(&self, of: &Workspaces) -> Result<Vec<Pause>> {
         let mut tx = self.database.begin_read().await?;
         let pauses = tx.load_pauses().await;
         Ok(visible(finish(tx, pauses).await?, of))
@@ -213,7 +213,7 @@ impl Reader {
 
     /// What is queued, in hand or in trouble, within `scope`. Jobs that name no run are everybody's who may see all
     /// workspaces, and nobody else's; so are the jobs of sweeps.
-    pub async fn load_queue(&self, scope: &QueueScope) -> Result<QueueListing, StoreError> {
+    pub async fn load_queue(&self, scope: &QueueScope) -> Result<QueueListing> {
         let database = &self.database;
         let statement = statement!(LIST, "load_entries");
         let has_file = database.has_queue_file(LIST).await?;
@@ -269,12 +269,12 @@ impl Reader {
     }
 
     /// A viewer's open runs by the reason why they are open.
-    pub async fn load_open_reasons(&self, of: &Workspaces) -> Result<Vec<OpenReason>, StoreError> {
+    pub async fn load_open_reasons(&self, of: &Workspaces) -> Result<Vec<OpenReason>> {
         self.fetch_all(COUNT_UNDECIDED, values![of.ids()]).await
     }
 
     /// Workers that were heard of lately, at most `limit`, the latest first; none where there is no queue.
-    pub async fn load_workers(&self, limit: u32) -> Result<Vec<WorkerSeen>, StoreError> {
+    pub async fn load_workers(&self, limit: u32) -> Result<Vec<WorkerSeen>> {
         let statement = statement!("list workers", queue "list_workers");
         let seconds = i64::try_from(HEARD_OF_WITHIN.as_secs()).unwrap_or(i64::MAX);
         let values = values![limit, seconds];
@@ -303,10 +303,7 @@ impl EntryRecord {
 /// Jobs that wait or are in hand, within `scope` but for its limit, where they are in a file of their own. They are
 /// read all at once, because their runs' workspaces are in the other file: a file that holds more of them than fit
 /// into memory is not what this database is for.
-async fn load_unfinished(
-    database: &EitherDatabase,
-    scope: &QueueScope,
-) -> Result<Vec<QueueEntry>, StoreError> {
+async fn load_unfinished(database: &EitherDatabase, scope: &QueueScope) -> Result<Vec<QueueEntry>> {
     let unfinished = statement!(LIST, sqlite queue "load_unfinished");
     let scopes = statement!(LIST, sqlite "load_scopes");
     let mut records: Vec<EntryRecord> = database.fetch_all(unfinished, &[]).await?;

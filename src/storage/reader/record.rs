@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use super::names::{NameColumn, shown, shown_error};
 use super::scope::Workspaces;
 use crate::storage::column::{Id, StoredMoment, Word};
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::model::OpinionOnRecord;
 use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
@@ -134,7 +134,7 @@ impl DatabaseTransaction {
         &mut self,
         of: &Workspaces,
         runs: &[RunId],
-    ) -> Result<Vec<DescribedRecord>, StoreError> {
+    ) -> Result<Vec<DescribedRecord>> {
         let statement = statement!("look up runs", "describe_runs");
         let values = values![of.ids(), runs, *of == Workspaces::All];
         self.driver().fetch_all(statement, values).await

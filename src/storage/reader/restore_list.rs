@@ -14,7 +14,7 @@ use super::open::Reader;
 use super::restores::{Latest, PointedAt, ScopedRestore};
 use super::runs::{JUDGED_MAX, LOOKED_AT_MAX, PAGE_BYTES_MAX};
 use super::scope::Workspaces;
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::settle::{Transaction as _, Transactions as _, finish};
 use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
@@ -96,7 +96,7 @@ impl Reader {
         below: Option<RestoreId>,
         limit: u32,
         policy: &Policy,
-    ) -> Result<RestoreListing, StoreError> {
+    ) -> Result<RestoreListing> {
         let mut tx = self.database.begin_read().await?;
         let page = load_page(&mut tx, of, filter, below, limit, policy).await;
         finish(tx, page).await
@@ -110,7 +110,7 @@ async fn load_page(
     below: Option<RestoreId>,
     limit: u32,
     policy: &Policy,
-) -> Result<RestoreListing, StoreError> {
+) -> Result<RestoreListing> {
     let limit = limit.clamp(1, JUDGED_MAX);
     let of = match filter.workspace {
         Some(workspace) => of.narrowed(workspace),
@@ -155,7 +155,7 @@ async fn load_batch(
     tx: &mut DatabaseTransaction,
     batch: Vec<RestoreListRow>,
     policy: &Policy,
-) -> Result<Vec<RestoreInList>, StoreError> {
+) -> Result<Vec<RestoreInList>> {
     let scoped: Vec<ScopedRestore> = batch.iter().map(|record| record.scoped).collect();
     let asks: Vec<_> = scoped.iter().map(ScopedRestore::ask).collect();
     let mut restores: Vec<RestoreFacts> = tx.load_restores(&asks, policy).await?;

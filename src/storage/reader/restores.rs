@@ -16,7 +16,7 @@ use super::open::Reader;
 use super::record::{DescribedRecord, RunOnRecord};
 use super::scope::Workspaces;
 use crate::storage::column::{Id, OptionalId, Word};
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::parsing::away;
 use crate::storage::records::Ask;
 use crate::storage::settle::{Transaction as _, Transactions as _, finish};
@@ -115,7 +115,7 @@ impl Reader {
         restore: RestoreId,
         policy: &Policy,
         keys: &MetadataKeys,
-    ) -> Result<Option<RestoreSeen>, StoreError> {
+    ) -> Result<Option<RestoreSeen>> {
         let mut tx = self.database.begin_read().await?;
         let found = load_one(&mut tx, of, restore, policy, keys.clone()).await;
         finish(tx, found).await
@@ -128,7 +128,7 @@ async fn load_one(
     restore: RestoreId,
     policy: &Policy,
     keys: MetadataKeys,
-) -> Result<Option<RestoreSeen>, StoreError> {
+) -> Result<Option<RestoreSeen>> {
     let statement = statement!("look up a restore", "find_restore");
     let values = values![of.ids(), restore, PREPARATION_BYTES_MAX];
     let found: Option<PreparationRecord> = tx.driver().fetch_optional(statement, values).await?;
@@ -182,7 +182,7 @@ impl PointedAt {
         tx: &mut DatabaseTransaction,
         restores: &[ScopedRestore],
         policy: &Policy,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self> {
         let ids: Vec<RunId> = restores
             .iter()
             .filter_map(|restore| restore.points_at)

@@ -10,7 +10,7 @@ use super::open::Reader;
 use super::record::{DescribedRecord, RunOnRecord};
 use super::restores::ask_about;
 use super::scope::Workspaces;
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::model::{ActionOnRecord, Assessment, Pause, RecordedVerdict};
 use crate::storage::settle::{Transaction as _, Transactions as _, assess_within, finish};
 use crate::storage::statement::{Statement, statement, values};
@@ -58,7 +58,7 @@ impl Reader {
         of: &Workspaces,
         run: RunId,
         policy: &Policy,
-    ) -> Result<Option<RunInFull>, StoreError> {
+    ) -> Result<Option<RunInFull>> {
         let mut tx = self.database.begin_read().await?;
         let found = load_one(&mut tx, of, run, policy).await;
         finish(tx, found).await
@@ -70,7 +70,7 @@ impl Reader {
         of: &Workspaces,
         runs: &[RunId],
         policy: &Policy,
-    ) -> Result<Vec<Assessment>, StoreError> {
+    ) -> Result<Vec<Assessment>> {
         let mut tx = self.database.begin_read().await?;
         let assessed = assess_within(&mut tx, runs, policy).await;
         let mut assessed = finish(tx, assessed).await?;
@@ -79,14 +79,14 @@ impl Reader {
     }
 
     /// Whether a run may be seen. Nothing of it is read.
-    pub async fn may_see(&self, of: &Workspaces, run: RunId) -> Result<bool, StoreError> {
+    pub async fn may_see(&self, of: &Workspaces, run: RunId) -> Result<bool> {
         let mut tx = self.database.begin_read().await?;
         let described = tx.describe(of, &[run]).await;
         Ok(!finish(tx, described).await?.is_empty())
     }
 
     /// What people did about a run, the latest first.
-    pub async fn load_actions(&self, run: RunId) -> Result<Vec<ActionOnRecord>, StoreError> {
+    pub async fn load_actions(&self, run: RunId) -> Result<Vec<ActionOnRecord>> {
         let mut tx = self.database.begin_read().await?;
         let actions = actions_of(&mut tx, run).await;
         finish(tx, actions).await
@@ -97,7 +97,7 @@ impl Reader {
         &self,
         of: &Workspaces,
         run: RunId,
-    ) -> Result<Option<RecordedVerdict>, StoreError> {
+    ) -> Result<Option<RecordedVerdict>> {
         let found = self.fetch_all(LOAD_VERDICT, values![run, of.ids()]).await?;
         Ok(found.into_iter().next())
     }
@@ -108,7 +108,7 @@ async fn load_one(
     of: &Workspaces,
     run: RunId,
     policy: &Policy,
-) -> Result<Option<RunInFull>, StoreError> {
+) -> Result<Option<RunInFull>> {
     let Some(seen) = load_seen(tx, of, &[run], policy).await?.remove(&run) else {
         return Ok(None);
     };
@@ -133,10 +133,7 @@ async fn load_one(
     }))
 }
 
-async fn actions_of(
-    tx: &mut DatabaseTransaction,
-    run: RunId,
-) -> Result<Vec<ActionOnRecord>, StoreError> {
+async fn actions_of(tx: &mut DatabaseTransaction, run: RunId) -> Result<Vec<ActionOnRecord>> {
     let values = values![run, ACTIONS_MAX];
     let mut actions: Vec<ActionOnRecord> = tx.driver().fetch_all(LOAD_ACTIONS, values).await?;
     for text in actions
@@ -154,7 +151,7 @@ pub(super) async fn load_seen(
     of: &Workspaces,
     runs: &[RunId],
     policy: &Policy,
-) -> Result<HashMap<RunId, RunSeen>, StoreError> {
+) -> Result<HashMap<RunId, RunSeen>> {
     let described = tx.describe(of, runs).await?;
     let visible: Vec<RunId> = described.iter().map(|record| record.id).collect();
     let assessed = assess_within(tx, &visible, policy).await?;

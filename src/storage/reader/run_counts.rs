@@ -8,7 +8,7 @@ use super::environments::PlaceSeen;
 use super::open::Reader;
 use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, Id};
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::settle::{Transactions as _, finish};
 use crate::storage::statement::{statement, values};
 
@@ -90,7 +90,7 @@ impl Reader {
         &self,
         of: &Workspaces,
         too_long: SignedDuration,
-    ) -> Result<RunParts, StoreError> {
+    ) -> Result<RunParts> {
         let counting = statement!("count listed runs", "count_listed_runs");
         let mut tx = self.database.begin_read().await?;
         let before = tx.as_of().checked_sub(too_long).unwrap_or(Timestamp::MIN);
@@ -106,7 +106,7 @@ impl Reader {
     }
 
     /// What stands above a viewer's list of restores.
-    pub async fn load_restore_parts(&self, of: &Workspaces) -> Result<RestoreParts, StoreError> {
+    pub async fn load_restore_parts(&self, of: &Workspaces) -> Result<RestoreParts> {
         let counting = statement!("count listed restores", "count_listed_restores");
         let mut tx = self.database.begin_read().await?;
         let values = values![of.ids(), COUNTED_MAX + 1];
@@ -117,7 +117,7 @@ impl Reader {
         })
     }
 
-    async fn count_unproven(&self, of: &Workspaces, bound: u32) -> Result<u64, StoreError> {
+    async fn count_unproven(&self, of: &Workspaces, bound: u32) -> Result<u64> {
         let nothing: Option<i64> = None;
         let values = values![of.ids(), nothing, nothing, bound, false];
         let found: Vec<(Id,)> = self.fetch_all(super::runs::FIND_UNPROVEN, values).await?;

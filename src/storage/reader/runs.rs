@@ -19,7 +19,7 @@ use super::run::{RunSeen, load_seen};
 use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, Id, StoredMoment};
 use crate::storage::connection::Connection;
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::settle::{Transaction as _, Transactions as _, finish};
 use crate::storage::statement::{Statement, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
@@ -168,7 +168,7 @@ impl Reader {
         below: Option<RunId>,
         limit: u32,
         policy: &Policy,
-    ) -> Result<RunListing, StoreError> {
+    ) -> Result<RunListing> {
         let mut tx = self.database.begin_read().await?;
         let page = load_page(&mut tx, of, filter, below, limit, policy).await;
         finish(tx, page).await
@@ -180,7 +180,7 @@ impl Reader {
         &self,
         workspace: Option<WorkspaceId>,
         limit: u32,
-    ) -> Result<Vec<OrphanedRuns>, StoreError> {
+    ) -> Result<Vec<OrphanedRuns>> {
         let statement = statement!("look for orphaned runs", "find_orphaned_runs");
         self.fetch_all(statement, values![limit, workspace]).await
     }
@@ -192,7 +192,7 @@ impl Reader {
         of: &Workspaces,
         workspaces: &[WorkspaceId],
         limit: u32,
-    ) -> Result<Vec<(WorkspaceId, Timestamp, Outcome)>, StoreError> {
+    ) -> Result<Vec<(WorkspaceId, Timestamp, Outcome)>> {
         let statement = statement!("read the latest verdicts", "load_recent_verdicts");
         let seen = workspaces.iter().copied();
         let seen: BTreeSet<WorkspaceId> = seen
@@ -218,7 +218,7 @@ async fn load_page(
     below: Option<RunId>,
     limit: u32,
     policy: &Policy,
-) -> Result<RunListing, StoreError> {
+) -> Result<RunListing> {
     let limit = limit.clamp(1, JUDGED_MAX);
     let wish = Wish {
         of,
@@ -256,7 +256,7 @@ async fn fill(
     wish: &Wish<'_>,
     wanted: &[RunId],
     rows: &mut Vec<RunSeen>,
-) -> Result<usize, StoreError> {
+) -> Result<usize> {
     let judged_max = usize_of(wish.judged_max).min(wanted.len());
     let mut dealt_with = 0;
     while dealt_with < judged_max && rows.len() < wish.limit {
@@ -300,7 +300,7 @@ async fn asked(
     of: &Workspaces,
     filter: &RunFilter,
     below: Option<RunId>,
-) -> Result<Option<RunsQuery>, StoreError> {
+) -> Result<Option<RunsQuery>> {
     let sees_all = *of == Workspaces::All;
     let mut of = of.clone();
     if let Some(workspace) = filter.workspace {
@@ -339,7 +339,7 @@ async fn look(
     tx: &mut DatabaseTransaction,
     mut asked: RunsQuery,
     wanted_max: u32,
-) -> Result<(Vec<(RunId, bool)>, bool), StoreError> {
+) -> Result<(Vec<(RunId, bool)>, bool)> {
     let first = LOOKED_AT_FIRST.max(wanted_max + 1);
     let steps = if asked.leaves_some_out() {
         vec![first, LOOKED_AT_MAX - first]
@@ -365,10 +365,7 @@ async fn look(
 }
 
 /// Runs that are looked at, the highest id first, and whether each is wanted.
-async fn look_once(
-    tx: &mut DatabaseTransaction,
-    query: &RunsQuery,
-) -> Result<Vec<(RunId, bool)>, StoreError> {
+async fn look_once(tx: &mut DatabaseTransaction, query: &RunsQuery) -> Result<Vec<(RunId, bool)>> {
     if !query.is_unproven {
         return look_among(tx, query, None).await;
     }
@@ -396,7 +393,7 @@ async fn look_among(
     tx: &mut DatabaseTransaction,
     query: &RunsQuery,
     among: Option<&[RunId]>,
-) -> Result<Vec<(RunId, bool)>, StoreError> {
+) -> Result<Vec<(RunId, bool)>> {
     let step = "look for runs";
     let connection = tx.driver();
     let statement = match connection {

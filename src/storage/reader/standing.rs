@@ -14,7 +14,7 @@ use super::open::Reader;
 use super::record::RefusalSeen;
 use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, StoredMoment, Word};
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::model::Pause;
 use crate::storage::queue::{cause_of, run_of};
 use crate::storage::settle::{Transaction as _, Transactions as _, finish};
@@ -275,7 +275,7 @@ impl Reader {
         &self,
         of: &Workspaces,
         runs: &[RunId],
-    ) -> Result<Vec<QueueStanding>, StoreError> {
+    ) -> Result<Vec<QueueStanding>> {
         let statement = statement!("look up runs", "load_standings");
         let mut tx = self.database.begin_read().await?;
         let found = async {
@@ -301,7 +301,7 @@ impl Reader {
     /// Every job that is kept is passed over, since none of the library's indexes is by run, and one of ours
     /// would be paid for each time that a job is queued, taken and finished. Only those that contain the
     /// run's digits are parsed.
-    pub async fn load_jobs(&self, run: RunId, limit: u32) -> Result<Vec<JobOnRecord>, StoreError> {
+    pub async fn load_jobs(&self, run: RunId, limit: u32) -> Result<Vec<JobOnRecord>> {
         let statement = statement!("look up jobs", queue "load_jobs");
         let values = values![run, limit];
         let database = &self.database;

@@ -7,7 +7,7 @@ use super::open::Reader;
 use super::queue::{QueueListing, QueueScope, WorkerSeen};
 use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, StoredMoment};
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::queue::QueueState;
 use crate::storage::statement::{statement, values};
 
@@ -56,7 +56,7 @@ pub struct StatusCounts {
 
 impl Reader {
     /// Whether runs are looked at. Workers and sweeps are everybody's; what is counted is the viewer's own.
-    pub async fn load_status(&self, of: &Workspaces) -> Result<StatusFacts, StoreError> {
+    pub async fn load_status(&self, of: &Workspaces) -> Result<StatusFacts> {
         let statement = statement!("count open runs and compare verdicts", "load_status");
         let values = values![of.ids(), OPEN_COUNTED_MAX + 1, COMPARED_MAX];
         let counts: Vec<StatusCounts> = self.fetch_all(statement, values).await?;

@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use super::open::Reader;
 use super::scope::Workspaces;
 use crate::storage::column::{OptionalId, StoredMoment};
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::model::Tally;
 use crate::storage::statement::{statement, values};
 
@@ -45,11 +45,7 @@ pub struct SweepSeen {
 impl Reader {
     /// The latest sweeps, the latest first. Those over all workspaces are shown to everybody, but what they came
     /// to only to those who may see all workspaces: others read a tally of zeros.
-    pub async fn load_sweeps(
-        &self,
-        of: &Workspaces,
-        limit: u32,
-    ) -> Result<Vec<SweepSeen>, StoreError> {
+    pub async fn load_sweeps(&self, of: &Workspaces, limit: u32) -> Result<Vec<SweepSeen>> {
         let statement = statement!("list sweeps", "list_sweeps");
         let values = values![of.ids(), limit];
         let mut sweeps: Vec<SweepSeen> = self.fetch_all(statement, values).await?;

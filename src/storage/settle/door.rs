@@ -12,7 +12,7 @@ use reconciler_jobs::restore_execute::rows::RunRow;
 use super::gather::assess_rows;
 use super::once::{acknowledge, seen_only, suspended};
 use super::transaction::{Transaction, Transactions, begin_trusted, finish, with_retries};
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::model::{ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::report;
 
@@ -32,7 +32,7 @@ pub(super) async fn admit<T: Transactions>(
     jobs: &[ClaimedJob],
     with: &Settling,
     settled: &mut Vec<Settled>,
-) -> Result<Vec<RunId>, StoreError> {
+) -> Result<Vec<RunId>> {
     let mut admitted = Vec::new();
     let mut pending = vec![batch];
     while let Some(batch) = pending.pop() {
@@ -80,7 +80,7 @@ async fn sort<T: Transactions>(
     batch: &[RunId],
     jobs: &[ClaimedJob],
     with: &Settling,
-) -> Result<Sorted, StoreError> {
+) -> Result<Sorted> {
     let mut tx = begin_trusted(store, OBSERVE).await?;
     let sorted = sort_within(&mut tx, batch, jobs, with).await;
     finish(tx, sorted).await
@@ -91,7 +91,7 @@ async fn sort_within(
     batch: &[RunId],
     jobs: &[ClaimedJob],
     with: &Settling,
-) -> Result<Sorted, StoreError> {
+) -> Result<Sorted> {
     let found = tx.load_runs(batch).await?;
     let mut sorted = Sorted {
         admitted: Vec::new(),

@@ -9,7 +9,7 @@ use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow
 use reconciler_jobs::restore_execute::{Facts, Policy, decide, link};
 
 use super::transaction::Transaction;
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::model::Assessment;
 use crate::storage::records::Ask;
 use crate::telemetry::names::{REASON, RULE, RUN_ID};
@@ -28,7 +28,7 @@ pub(in crate::storage) async fn assess_rows(
     tx: &mut impl Transaction,
     runs: Vec<RunFacts>,
     policy: &Policy,
-) -> Result<Vec<Assessment>, StoreError> {
+) -> Result<Vec<Assessment>> {
     let proofs = Proofs::load(tx, &runs, policy).await?;
     Ok(proofs.decide(runs, tx.as_of(), policy))
 }
@@ -38,7 +38,7 @@ impl Proofs {
         tx: &mut impl Transaction,
         runs: &[RunFacts],
         policy: &Policy,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self> {
         let asks: Vec<Ask> = runs.iter().filter_map(Ask::candidates_of).collect();
         let candidates = group(tx.load_candidates(&asks).await?, |row| row.run_id);
         let linked: Vec<Ask> = runs
@@ -115,7 +115,7 @@ async fn load_restores(
     tx: &mut impl Transaction,
     linked: &[Ask],
     policy: &Policy,
-) -> Result<BTreeMap<RestoreId, RestoreFacts>, StoreError> {
+) -> Result<BTreeMap<RestoreId, RestoreFacts>> {
     let restores = tx.load_restores(&distinct_restores(linked), policy).await?;
     Ok(restores
         .into_iter()

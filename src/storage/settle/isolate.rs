@@ -14,7 +14,7 @@ use super::once::{SETTLE, acknowledge, commit_batch};
 use super::transaction::{
     Lock, Transaction, Transactions, begin_to_isolate, begin_trusted, finish, with_retries,
 };
-use crate::storage::error::{ErrorKind, StoreError};
+use crate::storage::error::{ErrorKind, Result, StoreError};
 use crate::storage::model::{ActionDone, ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::records::{FoundRun, WatchWrite};
 use crate::storage::report;
@@ -26,7 +26,7 @@ pub(super) async fn attempt<T: Transactions>(
     run: RunId,
     jobs: &[ClaimedJob],
     with: &Settling,
-) -> Result<Settled, StoreError> {
+) -> Result<Settled> {
     let begun = with_retries(with.retries_max, || begin(store, run, jobs, with)).await?;
     let seen = match begun {
         Begun::Try(seen) => seen,
@@ -65,7 +65,7 @@ async fn try_alone<T: Transactions>(
     run: RunId,
     jobs: &[ClaimedJob],
     with: &Settling,
-) -> Result<Settled, StoreError> {
+) -> Result<Settled> {
     let alone = [run];
     let tried = with_retries(with.retries_max, || {
         commit_batch(store, &alone, jobs, with, Lock::SETTLE)
@@ -100,7 +100,7 @@ async fn begin<T: Transactions>(
     run: RunId,
     jobs: &[ClaimedJob],
     with: &Settling,
-) -> Result<Begun, StoreError> {
+) -> Result<Begun> {
     let mut tx = begin_trusted(store, SETTLE).await?;
     let result = begin_within(&mut tx, run, jobs, with).await;
     finish(tx, result).await
@@ -111,7 +111,7 @@ async fn begin_within(
     run: RunId,
     jobs: &[ClaimedJob],
     with: &Settling,
-) -> Result<Begun, StoreError> {
+) -> Result<Begun> {
     let Some(seen) = tx.load_attempts(run).await? else {
         return Ok(Begun::Try(None));
     };
@@ -149,7 +149,7 @@ async fn take_back<T: Transactions>(
     run: RunId,
     seen: &Attempts,
     with: &Settling,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     let mut tx = begin_to_isolate(store, SETTLE).await?;
     let result = tx.note_attempt(run, seen, &with.by.worker).await;
     finish(tx, result).await
@@ -163,7 +163,7 @@ pub(super) async fn give_way<T: Transactions>(
     jobs: &[ClaimedJob],
     with: &Settling,
     error: StoreError,
-) -> Result<Settled, StoreError> {
+) -> Result<Settled> {
     let result = if error.kind() == ErrorKind::Refused {
         isolate(store, run, jobs, with, &error).await?
     } else if error.is_disturbance() {
@@ -189,7 +189,7 @@ pub(super) async fn blame<T: Transactions>(
     jobs: &[ClaimedJob],
     with: &Settling,
     error: &StoreError,
-) -> Result<Settled, StoreError> {
+) -> Result<Settled> {
     let result = isolate(store, run, jobs, with, error).await?;
     let settled = Settled { run, result };
     report::alone(&settled);
@@ -200,7 +200,7 @@ pub(super) async fn blame<T: Transactions>(
 pub(super) async fn were_to_blame<T: Transactions>(
     store: &T,
     failed: &[(RunId, StoreError)],
-) -> Result<bool, StoreError> {
+) -> Result<bool> {
     let runs: Vec<RunId> = failed.iter().map(|(run, _)| *run).collect();
     let mut tx = store.begin_read().await?;
     let found = tx.load_runs(&runs).await;
@@ -216,7 +216,7 @@ async fn release<T: Transactions>(
     store: &T,
     settled: &[Settled],
     jobs: &[ClaimedJob],
-) -> Result<(), StoreError> {
+) -> Result<()> {
     if jobs.is_empty() {
         return Ok(());
     }
@@ -232,7 +232,7 @@ async fn isolate<T: Transactions>(
     jobs: &[ClaimedJob],
     with: &Settling,
     error: &StoreError,
-) -> Result<Settlement, StoreError> {
+) -> Result<Settlement> {
     let refused = |watch| Settlement::Refused {
         watch,
         error: error.to_string(),
@@ -264,7 +264,7 @@ async fn watch_refused<T: Transactions>(
     jobs: &[ClaimedJob],
     with: &Settling,
     error: &StoreError,
-) -> Result<Option<Watch>, StoreError> {
+) -> Result<Option<Watch>> {
     let mut tx = begin_to_isolate(store, SETTLE).await?;
     let result = watch_refused_within(&mut tx, run, jobs, with, error).await;
     finish(tx, result).await
@@ -276,7 +276,7 @@ async fn watch_refused_within(
     jobs: &[ClaimedJob],
     with: &Settling,
     error: &StoreError,
-) -> Result<Option<Watch>, StoreError> {
+) -> Result<Option<Watch>> {
     let locked = tx.lock_open_runs(&[run], Lock::SETTLE).await?;
     // What a policy keeps from being locked is watched all the same.
     let seen = if locked.is_empty() && error.is_ours() {

@@ -42,7 +42,7 @@ use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::RunFacts;
 use reconciler_jobs::sweep::admission::SettlingMode;
 
-use super::error::StoreError;
+use super::error::{Result, StoreError};
 use super::model::{Assessment, ClaimedJob, Settled, Settlement, Settling};
 use once::commit_batch;
 use round::Round;
@@ -60,7 +60,7 @@ pub(super) async fn settle<T: Transactions>(
     jobs: &[ClaimedJob],
     with: &Settling,
     settled: &mut Vec<Settled>,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     let distinct: Vec<RunId> = runs
         .iter()
         .copied()
@@ -118,9 +118,9 @@ pub(super) async fn settle<T: Transactions>(
 /// Keeps a run that failed alone until it is known how the others fare, if that may make a difference.
 fn hold_back(
     run: RunId,
-    tried: Result<Settled, StoreError>,
+    tried: Result<Settled>,
     failed: &mut Vec<(RunId, StoreError)>,
-) -> Result<Option<Settled>, StoreError> {
+) -> Result<Option<Settled>> {
     match tried {
         Err(error) if error.may_concern_one_row() => {
             failed.push((run, error));
@@ -156,7 +156,7 @@ async fn try_together<T: Transactions>(
     batch: &[RunId],
     jobs: &[ClaimedJob],
     with: &Settling,
-) -> Result<Round, StoreError> {
+) -> Result<Round> {
     let lock = Lock {
         due_only: with.due_only,
         suspects: false,
@@ -173,7 +173,7 @@ pub(super) async fn assess_within(
     tx: &mut impl Transaction,
     runs: &[RunId],
     policy: &Policy,
-) -> Result<Vec<Assessment>, StoreError> {
+) -> Result<Vec<Assessment>> {
     let found = tx.load_runs(runs).await?;
     let rows: Vec<RunFacts> = found
         .iter()

@@ -15,7 +15,7 @@ use super::round::{Laps, Round};
 use super::transaction::{Lock, Transaction, Transactions, begin_trusted, finish};
 use super::written::{Counted, check_held, check_written};
 use crate::metrics::TransactionStage;
-use crate::storage::error::{BrokenReference, StoreError};
+use crate::storage::error::{BrokenReference, Result, StoreError};
 use crate::storage::model::{ActionDone, Assessment, ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::records::{FoundRun, WatchWrite};
 use crate::storage::report;
@@ -31,7 +31,7 @@ pub(super) async fn commit_batch<T: Transactions>(
     jobs: &[ClaimedJob],
     with: &Settling,
     lock: Lock,
-) -> Result<Round, StoreError> {
+) -> Result<Round> {
     let span = names::batch_span(batch.len());
     for job in jobs {
         if !job.span.is_none() && batch.contains(&job.run) {
@@ -52,7 +52,7 @@ pub(super) async fn rehearse_batch<T: Transactions>(
     batch: &[RunId],
     with: &Settling,
     lock: Lock,
-) -> Result<Vec<Settled>, StoreError> {
+) -> Result<Vec<Settled>> {
     let mut tx = begin_trusted(store, "rehearse verdicts").await?;
     let result = rehearse_within(&mut tx, batch, with, lock).await;
     tx.rollback().await?;
@@ -64,7 +64,7 @@ async fn rehearse_within(
     batch: &[RunId],
     with: &Settling,
     lock: Lock,
-) -> Result<Vec<Settled>, StoreError> {
+) -> Result<Vec<Settled>> {
     let broken = tx.count_broken_references().await?;
     let mut round = decide_and_write(tx, batch, &[], with, lock, Laps::begin()).await?;
     tx.check_deferred().await?;
@@ -79,10 +79,7 @@ async fn rehearse_within(
 }
 
 /// What is remembered of a suspected run that is not tried.
-pub(super) async fn suspended(
-    tx: &mut impl Transaction,
-    run: RunId,
-) -> Result<Settlement, StoreError> {
+pub(super) async fn suspended(tx: &mut impl Transaction, run: RunId) -> Result<Settlement> {
     let attempts = tx.load_attempts(run).await?;
     Ok(Settlement::Suspended {
         tries: attempts.map_or(0, |attempts| attempts.tries),
@@ -98,7 +95,7 @@ async fn transact<T: Transactions>(
     jobs: &[ClaimedJob],
     with: &Settling,
     lock: Lock,
-) -> Result<Round, StoreError> {
+) -> Result<Round> {
     let mut stages = Laps::begin();
     let mut tx = begin_trusted(store, SETTLE).await?;
     stages.end(TransactionStage::Begin);
@@ -119,7 +116,7 @@ async fn decide_and_write(
     with: &Settling,
     lock: Lock,
     mut stages: Laps,
-) -> Result<Round, StoreError> {
+) -> Result<Round> {
     let ids = tx.lock_open_runs(batch, lock).await?;
     stages.end(TransactionStage::Lock);
     let locked = tx.load_runs(&ids).await?;
@@ -176,7 +173,7 @@ pub(super) async fn acknowledge(
     tx: &mut impl Transaction,
     settled: &[Settled],
     jobs: &[ClaimedJob],
-) -> Result<(), StoreError> {
+) -> Result<()> {
     if jobs.is_empty() {
         return Ok(());
     }
@@ -244,7 +241,7 @@ fn prepare<'a>(
     locked: &'a [FoundRun],
     assessments: Vec<Assessment>,
     with: &Settling,
-) -> Result<(Vec<PreparedVerdict>, Vec<Deferral<'a>>), StoreError> {
+) -> Result<(Vec<PreparedVerdict>, Vec<Deferral<'a>>)> {
     let mut verdicts = Vec::new();
     let mut deferrals = Vec::new();
     for (found, assessment) in locked.iter().zip(assessments) {
@@ -267,10 +264,7 @@ fn prepare<'a>(
 }
 
 /// Closes runs, which nobody else can have closed since they were locked, and writes their ledger and audit entries.
-async fn write_verdicts(
-    tx: &mut impl Transaction,
-    verdicts: &[PreparedVerdict],
-) -> Result<(), StoreError> {
+async fn write_verdicts(tx: &mut impl Transaction, verdicts: &[PreparedVerdict]) -> Result<()> {
     if verdicts.is_empty() {
         return Ok(());
     }
@@ -294,7 +288,7 @@ async fn look_past(
     lock: Lock,
     policy: &Policy,
     stages: Laps,
-) -> Result<Round, StoreError> {
+) -> Result<Round> {
     let mut round = Round {
         settled: Vec::with_capacity(batch.len()),
         decisions: HashMap::with_capacity(locked.len()),

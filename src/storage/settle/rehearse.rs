@@ -7,7 +7,7 @@ use reconciler_jobs::ids::RunId;
 
 use super::once::rehearse_batch;
 use super::transaction::{Lock, Transactions, with_retries};
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::model::{Settled, Settlement, Settling};
 
 /// See [`crate::storage::Store::rehearse`].
@@ -15,7 +15,7 @@ pub(in crate::storage) async fn rehearse<T: Transactions>(
     store: &T,
     runs: &[RunId],
     with: &Settling,
-) -> Result<Vec<Settled>, StoreError> {
+) -> Result<Vec<Settled>> {
     let lock = Lock {
         due_only: with.due_only,
         suspects: false,

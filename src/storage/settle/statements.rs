@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use super::transaction::{Interference, Lock, Transaction};
 use crate::storage::connection::Connection;
 use crate::storage::distrust::Distrust;
-use crate::storage::error::StoreError;
+use crate::storage::error::Result;
 use crate::storage::model::{
     AUDITS_PER_RESTORE_MAX, Action, ActionDone, ClaimedJob, Pause, RUN_COLUMN_BYTES_MAX,
 };
@@ -47,11 +47,7 @@ impl Transaction for DatabaseTransaction {
         self.bytes_parsed
     }
 
-    async fn lock_open_runs(
-        &mut self,
-        runs: &[RunId],
-        lock: Lock,
-    ) -> Result<Vec<RunId>, StoreError> {
+    async fn lock_open_runs(&mut self, runs: &[RunId], lock: Lock) -> Result<Vec<RunId>> {
         let statement = statement!("lock runs", "lock_open_runs");
         let as_of = self.as_of();
         let locked = self
@@ -71,7 +67,7 @@ impl Transaction for DatabaseTransaction {
         Ok(locked.into_iter().map(RunId).collect())
     }
 
-    async fn load_runs(&mut self, runs: &[RunId]) -> Result<Vec<FoundRun>, StoreError> {
+    async fn load_runs(&mut self, runs: &[RunId]) -> Result<Vec<FoundRun>> {
         let step = "read runs";
         let statement = if self.is_alone {
             statement!(step, postgres "load_runs_alone")
@@ -85,11 +81,7 @@ impl Transaction for DatabaseTransaction {
         Ok(records.into_iter().map(FoundRun::from).collect())
     }
 
-    async fn note_actions(
-        &mut self,
-        action: &Action,
-        done: &[ActionDone],
-    ) -> Result<(), StoreError> {
+    async fn note_actions(&mut self, action: &Action, done: &[ActionDone]) -> Result<()> {
         if done.is_empty() {
             return Ok(());
         }
@@ -103,12 +95,12 @@ impl Transaction for DatabaseTransaction {
         self.driver().execute(statement, values).await.map(drop)
     }
 
-    async fn load_pauses(&mut self) -> Result<Vec<Pause>, StoreError> {
+    async fn load_pauses(&mut self) -> Result<Vec<Pause>> {
         let statement = statement!("look for pauses", "load_pauses");
         self.driver().fetch_all(statement, &[]).await
     }
 
-    async fn load_candidates(&mut self, asks: &[Ask]) -> Result<Vec<CandidateRow>, StoreError> {
+    async fn load_candidates(&mut self, asks: &[Ask]) -> Result<Vec<CandidateRow>> {
         let statement = statement!("look for restores", "load_candidates");
         let asks = Ask::scoped(asks, "run", |ask| Some(ask.run.0))
             .integers("restore", asks.iter().map(|ask| ask.restore.map(|id| id.0)));
@@ -117,11 +109,7 @@ impl Transaction for DatabaseTransaction {
         Ok(records.into_iter().map(CandidateRow::from).collect())
     }
 
-    async fn load_restores(
-        &mut self,
-        asks: &[Ask],
-        policy: &Policy,
-    ) -> Result<Vec<RestoreFacts>, StoreError> {
+    async fn load_restores(&mut self, asks: &[Ask], policy: &Policy) -> Result<Vec<RestoreFacts>> {
         let statement = statement!("read restores", "load_restores");
         let bytes_max = i64::try_from(BYTES_MAX).unwrap_or(i64::MAX);
         let mut records = self.driver().stream::<RestoreRecord>(
@@ -137,11 +125,7 @@ impl Transaction for DatabaseTransaction {
         Ok(parsed.restores)
     }
 
-    async fn load_audits(
-        &mut self,
-        asks: &[Ask],
-        policy: &Policy,
-    ) -> Result<Vec<AuditRow>, StoreError> {
+    async fn load_audits(&mut self, asks: &[Ask], policy: &Policy) -> Result<Vec<AuditRow>> {
         let statement = statement!("read audit entries", "load_audits");
         let values = values![
             Ask::restores(asks),
@@ -153,7 +137,7 @@ impl Transaction for DatabaseTransaction {
         Ok(records.into_iter().map(AuditRow::from).collect())
     }
 
-    async fn load_snapshots(&mut self, asks: &[Ask]) -> Result<Vec<SnapshotRow>, StoreError> {
+    async fn load_snapshots(&mut self, asks: &[Ask]) -> Result<Vec<SnapshotRow>> {
         let statement = statement!("read evidence snapshots", "load_snapshots");
         let asks = Ask::scoped(asks, "run", |ask| Some(ask.run.0));
         let records: Vec<SnapshotRecord> =
@@ -165,7 +149,7 @@ impl Transaction for DatabaseTransaction {
         self.interference()
     }
 
-    async fn close_runs(&mut self, updates: &[&RunUpdate]) -> Result<u64, StoreError> {
+    async fn close_runs(&mut self, updates: &[&RunUpdate]) -> Result<u64> {
         let statement = statement!("close runs", "close_runs");
         let ids: Vec<i64> = updates.iter().map(|update| update.id.0).collect();
         let contexts: Vec<&str> = updates.iter().map(|update| update.context.get()).collect();
@@ -185,16 +169,13 @@ impl Transaction for DatabaseTransaction {
         connection.execute(statement, &values).await
     }
 
-    async fn insert_audits(&mut self, entries: &[&AuditEntry]) -> Result<u64, StoreError> {
+    async fn insert_audits(&mut self, entries: &[&AuditEntry]) -> Result<u64> {
         let statement = statement!("write audit entries", "insert_audits");
         let document = Value::document(statement.step, entries)?;
         self.driver().execute(statement, &[document]).await
     }
 
-    async fn look_for_written(
-        &mut self,
-        updates: &[&RunUpdate],
-    ) -> Result<Vec<WrittenRecord>, StoreError> {
+    async fn look_for_written(&mut self, updates: &[&RunUpdate]) -> Result<Vec<WrittenRecord>> {
         let statement = statement!("look for what was written", "look_for_written");
         let rows = || updates.iter().copied();
         let written = Table::default()
@@ -211,11 +192,11 @@ impl Transaction for DatabaseTransaction {
         self.driver().fetch_all(statement, values).await
     }
 
-    async fn find_lockable(&mut self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+    async fn find_lockable(&mut self, runs: &[RunId]) -> Result<Vec<RunId>> {
         self.find_lockable(runs).await
     }
 
-    async fn insert_ledger(&mut self, entries: &[&LedgerEntry]) -> Result<(), StoreError> {
+    async fn insert_ledger(&mut self, entries: &[&LedgerEntry]) -> Result<()> {
         let step = "write ledger entries";
         let rows = || entries.iter().copied();
         let created = || rows().filter_map(|row| row.run_created_at);
@@ -257,7 +238,7 @@ impl Transaction for DatabaseTransaction {
         .await
     }
 
-    async fn watch(&mut self, entries: &[WatchWrite]) -> Result<(), StoreError> {
+    async fn watch(&mut self, entries: &[WatchWrite]) -> Result<()> {
         let statement = statement!("write the watch list", "watch");
         let rows = || entries.iter();
         let list = Table::default()
@@ -282,12 +263,12 @@ impl Transaction for DatabaseTransaction {
         write(self, entries.len(), statement, values![list, as_of]).await
     }
 
-    async fn unwatch(&mut self, runs: &[RunId]) -> Result<(), StoreError> {
+    async fn unwatch(&mut self, runs: &[RunId]) -> Result<()> {
         let statement = statement!("forget watched runs", "unwatch");
         write(self, runs.len(), statement, values![runs]).await
     }
 
-    async fn load_attempts(&mut self, run: RunId) -> Result<Option<Attempts>, StoreError> {
+    async fn load_attempts(&mut self, run: RunId) -> Result<Option<Attempts>> {
         let statement = statement!("read earlier attempts", "load_attempts");
         let found: Option<AttemptsRecord> = self
             .driver()
@@ -296,12 +277,7 @@ impl Transaction for DatabaseTransaction {
         Ok(found.map(Attempts::from))
     }
 
-    async fn note_attempt(
-        &mut self,
-        run: RunId,
-        attempts: &Attempts,
-        worker: &str,
-    ) -> Result<(), StoreError> {
+    async fn note_attempt(&mut self, run: RunId, attempts: &Attempts, worker: &str) -> Result<()> {
         let statement = statement!("note an attempt", "note_attempt");
         let Attempts {
             tries,
@@ -313,36 +289,36 @@ impl Transaction for DatabaseTransaction {
         write(self, 1, statement, values).await
     }
 
-    async fn forget_attempts(&mut self, runs: &[RunId]) -> Result<(), StoreError> {
+    async fn forget_attempts(&mut self, runs: &[RunId]) -> Result<()> {
         let statement = statement!("forget earlier attempts", "forget_attempts");
         write(self, runs.len(), statement, values![runs]).await
     }
 
-    async fn finish_jobs(&mut self, jobs: &[&ClaimedJob]) -> Result<(), StoreError> {
+    async fn finish_jobs(&mut self, jobs: &[&ClaimedJob]) -> Result<()> {
         let statement = statement!("finish jobs", postgres "finish_jobs");
         write(self, jobs.len(), statement, values![claims(jobs)]).await
     }
 
-    async fn release_jobs(&mut self, jobs: &[&ClaimedJob]) -> Result<(), StoreError> {
+    async fn release_jobs(&mut self, jobs: &[&ClaimedJob]) -> Result<()> {
         let statement = statement!("release jobs", postgres "release_jobs");
         write(self, jobs.len(), statement, values![claims(jobs)]).await
     }
 
-    async fn count_broken_references(&mut self) -> Result<i64, StoreError> {
+    async fn count_broken_references(&mut self) -> Result<i64> {
         let statement = statement!("look for broken references", sqlite "count_broken_references");
         let counts: Vec<i64> = self.driver().fetch_column(statement, &[]).await?;
         Ok(counts.into_iter().sum())
     }
 
-    async fn check_deferred(&mut self) -> Result<(), StoreError> {
+    async fn check_deferred(&mut self) -> Result<()> {
         self.check_deferred().await
     }
 
-    async fn commit(self) -> Result<(), StoreError> {
+    async fn commit(self) -> Result<()> {
         self.commit().await
     }
 
-    async fn rollback(self) -> Result<(), StoreError> {
+    async fn rollback(self) -> Result<()> {
         self.rollback().await
     }
 }
@@ -353,7 +329,7 @@ async fn write(
     rows: usize,
     statement: Statement,
     values: &[Value<'_>],
-) -> Result<(), StoreError> {
+) -> Result<()> {
     if rows > 0 {
         tx.driver().execute(statement, values).await?;
     }

@@ -13,7 +13,7 @@ use reconciler_jobs::restore_execute::record::{AuditEntry, LedgerEntry, RunUpdat
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
 
 use crate::storage::distrust::Distrust;
-use crate::storage::error::{ErrorKind, StoreError};
+use crate::storage::error::{ErrorKind, Result, StoreError};
 use crate::storage::model::{Action, ActionDone, ClaimedJob, Pause};
 use crate::storage::records::{Ask, FoundRun, WatchWrite, WrittenRecord};
 
@@ -68,10 +68,10 @@ pub(in crate::storage) trait Transactions: Sync {
     type Transaction: Transaction;
 
     /// Opens one that may write.
-    fn begin(&self) -> impl Future<Output = Result<Self::Transaction, StoreError>> + Send;
+    fn begin(&self) -> impl Future<Output = Result<Self::Transaction>> + Send;
 
     /// Opens one that sees one snapshot and cannot write.
-    fn begin_read(&self) -> impl Future<Output = Result<Self::Transaction, StoreError>> + Send;
+    fn begin_read(&self) -> impl Future<Output = Result<Self::Transaction>> + Send;
 }
 
 /// The statements of a settlement. Each is set-based: one round trip however many runs there are.
@@ -90,20 +90,17 @@ pub(in crate::storage) trait Transaction: Send {
         &mut self,
         runs: &[RunId],
         lock: Lock,
-    ) -> impl Future<Output = Result<Vec<RunId>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<RunId>>> + Send;
 
     /// Reads runs in any state. A run locked before reads as it was locked.
-    fn load_runs(
-        &mut self,
-        runs: &[RunId],
-    ) -> impl Future<Output = Result<Vec<FoundRun>, StoreError>> + Send;
+    fn load_runs(&mut self, runs: &[RunId]) -> impl Future<Output = Result<Vec<FoundRun>>> + Send;
 
     /// Live restores that a run's context names or that point at the run: the named one, and at
     /// most two others per run, highest ids first. More cannot change the link.
     fn load_candidates(
         &mut self,
         asks: &[Ask],
-    ) -> impl Future<Output = Result<Vec<CandidateRow>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<CandidateRow>>> + Send;
 
     /// The restores asked for. Rows are parsed as they arrive, so that only one row's documents are
     /// in memory at a time.
@@ -111,78 +108,69 @@ pub(in crate::storage) trait Transaction: Send {
         &mut self,
         asks: &[Ask],
         policy: &Policy,
-    ) -> impl Future<Output = Result<Vec<RestoreFacts>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<RestoreFacts>>> + Send;
 
     /// The latest terminal audit entries about the restores asked for.
     fn load_audits(
         &mut self,
         asks: &[Ask],
         policy: &Policy,
-    ) -> impl Future<Output = Result<Vec<AuditRow>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<AuditRow>>> + Send;
 
     /// Per run asked for and per status, the evidence snapshot with the highest id.
     fn load_snapshots(
         &mut self,
         asks: &[Ask],
-    ) -> impl Future<Output = Result<Vec<SnapshotRow>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<SnapshotRow>>> + Send;
 
     /// What else acts on the platform's tables, as it was when the transaction began.
     fn interference(&self) -> Interference;
 
     /// Closes the runs that are still open, none where rows may be hidden by now, and says how many the database counted.
-    fn close_runs(
-        &mut self,
-        updates: &[&RunUpdate],
-    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    fn close_runs(&mut self, updates: &[&RunUpdate]) -> impl Future<Output = Result<u64>> + Send;
 
     /// Appends audit entries, and says how many the database counted.
     fn insert_audits(
         &mut self,
         entries: &[&AuditEntry],
-    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    ) -> impl Future<Output = Result<u64>> + Send;
 
     /// Puts on record what a person did about runs.
     fn note_actions(
         &mut self,
         action: &Action,
         done: &[ActionDone],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// What is paused.
-    fn load_pauses(&mut self) -> impl Future<Output = Result<Vec<Pause>, StoreError>> + Send;
+    fn load_pauses(&mut self) -> impl Future<Output = Result<Vec<Pause>>> + Send;
 
     /// Looks for what was written about runs in this transaction.
     fn look_for_written(
         &mut self,
         updates: &[&RunUpdate],
-    ) -> impl Future<Output = Result<Vec<WrittenRecord>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<WrittenRecord>>> + Send;
 
     /// Those of `runs` that can be locked now, without keeping them; all of them where somebody holds one.
-    fn find_lockable(
-        &mut self,
-        runs: &[RunId],
-    ) -> impl Future<Output = Result<Vec<RunId>, StoreError>> + Send;
+    fn find_lockable(&mut self, runs: &[RunId]) -> impl Future<Output = Result<Vec<RunId>>> + Send;
 
     /// Appends ledger entries. A second entry for a run is an error.
     fn insert_ledger(
         &mut self,
         entries: &[&LedgerEntry],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Puts runs on the watch list, or updates them there.
-    fn watch(
-        &mut self,
-        entries: &[WatchWrite],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn watch(&mut self, entries: &[WatchWrite]) -> impl Future<Output = Result<()>> + Send;
 
     /// Takes runs off the watch list.
-    fn unwatch(&mut self, runs: &[RunId]) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn unwatch(&mut self, runs: &[RunId]) -> impl Future<Output = Result<()>> + Send;
 
     /// What is remembered of a run's unfinished settlements, locked.
     fn load_attempts(
         &mut self,
         run: RunId,
-    ) -> impl Future<Output = Result<Option<Attempts>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<Attempts>>> + Send;
 
     /// Remembers a try that begins now, or that the run is a dead letter.
     fn note_attempt(
@@ -190,45 +178,36 @@ pub(in crate::storage) trait Transaction: Send {
         run: RunId,
         attempts: &Attempts,
         worker: &str,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Forgets the unfinished settlements of runs, because one has come to its end.
-    fn forget_attempts(
-        &mut self,
-        runs: &[RunId],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn forget_attempts(&mut self, runs: &[RunId]) -> impl Future<Output = Result<()>> + Send;
 
     /// Marks jobs as done that their worker still holds.
-    fn finish_jobs(
-        &mut self,
-        jobs: &[&ClaimedJob],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn finish_jobs(&mut self, jobs: &[&ClaimedJob]) -> impl Future<Output = Result<()>> + Send;
 
     /// Gives jobs back to their queue that their worker still holds, for a little later.
-    fn release_jobs(
-        &mut self,
-        jobs: &[&ClaimedJob],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn release_jobs(&mut self, jobs: &[&ClaimedJob]) -> impl Future<Output = Result<()>> + Send;
 
     /// How many rows have references that lead nowhere, where the database does not check them with
     /// [`Self::check_deferred`]. Reads whole tables: for rehearsals.
-    fn count_broken_references(&mut self) -> impl Future<Output = Result<i64, StoreError>> + Send;
+    fn count_broken_references(&mut self) -> impl Future<Output = Result<i64>> + Send;
 
     /// Checks now what would otherwise be checked by the commit.
-    fn check_deferred(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn check_deferred(&mut self) -> impl Future<Output = Result<()>> + Send;
 
     /// Makes everything above permanent.
-    fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn commit(self) -> impl Future<Output = Result<()>> + Send;
 
     /// Undoes everything above, and returns once its locks are released.
-    fn rollback(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn rollback(self) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Opens a transaction that may write, and none where nothing may be settled.
 pub(in crate::storage) async fn begin_trusted<T: Transactions>(
     store: &T,
     step: &'static str,
-) -> Result<T::Transaction, StoreError> {
+) -> Result<T::Transaction> {
     begin_unless(store, step, |_| true).await
 }
 
@@ -236,7 +215,7 @@ pub(in crate::storage) async fn begin_trusted<T: Transactions>(
 pub(super) async fn begin_to_isolate<T: Transactions>(
     store: &T,
     step: &'static str,
-) -> Result<T::Transaction, StoreError> {
+) -> Result<T::Transaction> {
     begin_unless(store, step, |it| !matches!(it, Distrust::HiddenRows(_))).await
 }
 
@@ -244,7 +223,7 @@ async fn begin_unless<T: Transactions>(
     store: &T,
     step: &'static str,
     refuses: impl Fn(&Distrust) -> bool,
-) -> Result<T::Transaction, StoreError> {
+) -> Result<T::Transaction> {
     let tx = store.begin().await?;
     match tx.distrust().filter(refuses) {
         None => Ok(tx),
@@ -255,10 +234,7 @@ async fn begin_unless<T: Transactions>(
 /// Commits what succeeded. What failed is rolled back here and waited for: a transaction that is
 /// merely dropped keeps its locks until its connection is used again, and the next try, on another
 /// connection, would pass over its own runs as held by somebody else.
-pub(in crate::storage) async fn finish<R>(
-    tx: impl Transaction,
-    result: Result<R, StoreError>,
-) -> Result<R, StoreError> {
+pub(in crate::storage) async fn finish<R>(tx: impl Transaction, result: Result<R>) -> Result<R> {
     match result {
         Ok(value) => {
             tx.commit().await?;
@@ -277,9 +253,9 @@ pub(in crate::storage) async fn finish<R>(
 pub(in crate::storage) async fn with_retries<R, F>(
     retries_max: u32,
     mut attempt: impl FnMut() -> F,
-) -> Result<R, StoreError>
+) -> Result<R>
 where
-    F: Future<Output = Result<R, StoreError>>,
+    F: Future<Output = Result<R>>,
 {
     let mut pause = RETRY_PAUSE_MIN;
     for _ in 0..retries_max {

@@ -10,7 +10,7 @@ use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::RunUpdate;
 
 use super::transaction::Transaction;
-use crate::storage::error::StoreError;
+use crate::storage::error::{Result, StoreError};
 use crate::storage::model::{Settled, Settlement};
 
 /// Something that the database was told to do, and did not do, without an error.
@@ -57,7 +57,7 @@ pub(super) async fn check_written(
     tx: &mut impl Transaction,
     updates: &[&RunUpdate],
     counted: &Counted,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     let all = updates.len() as u64;
     if !tx.interference().may_swallow && counted.closed == all && counted.audited == all {
         return Ok(());
@@ -78,10 +78,7 @@ pub(super) async fn check_written(
 }
 
 /// Fails where one of the runs that seem to be in other hands is in nobody's: a policy keeps it from being locked.
-pub(super) async fn check_held(
-    tx: &mut impl Transaction,
-    settled: &[Settled],
-) -> Result<(), StoreError> {
+pub(super) async fn check_held(tx: &mut impl Transaction, settled: &[Settled]) -> Result<()> {
     let is_locked = |settled: &&Settled| settled.result == Settlement::Locked;
     let locked: Vec<RunId> = settled.iter().filter(is_locked).map(|it| it.run).collect();
     if locked.is_empty() || !tx.interference().may_hide {

@@ -18,7 +18,7 @@ use sqlx::sqlite::{
 
 use super::column::StoredMoment;
 use super::distrust::Trust;
-use super::error::{During as _, FileGone, StoreError};
+use super::error::{During as _, FileGone, Result, StoreError};
 use super::limits::{Access, Limits};
 use super::postgres::versions_of;
 use super::settle::Interference;
@@ -76,7 +76,7 @@ impl WatchedFile {
 
 impl SqliteStore {
     /// Opens the file that `url` names.
-    pub async fn connect(url: &str, access: Access, limits: &Limits) -> Result<Self, StoreError> {
+    pub async fn connect(url: &str, access: Access, limits: &Limits) -> Result<Self> {
         let options: SqliteConnectOptions = url
             .parse()
             .map_err(|error: sqlx::Error| StoreError::fatal("read the database URL", error))?;
@@ -124,13 +124,13 @@ impl SqliteStore {
     }
 
     /// A transaction that may write, and keeps every other writer out.
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+    pub(super) async fn begin(&self) -> Result<DatabaseTransaction> {
         self.begin_with("begin a transaction", "BEGIN IMMEDIATE")
             .await
     }
 
     /// A transaction that sees one snapshot and does not write.
-    pub(super) async fn begin_read(&self) -> Result<DatabaseTransaction, StoreError> {
+    pub(super) async fn begin_read(&self) -> Result<DatabaseTransaction> {
         let step = "begin to read";
         self.check_file(step)?;
         self.begin_with(step, "BEGIN DEFERRED").await
@@ -140,7 +140,7 @@ impl SqliteStore {
         &self,
         step: &'static str,
         begin: &'static str,
-    ) -> Result<DatabaseTransaction, StoreError> {
+    ) -> Result<DatabaseTransaction> {
         // Boxed: it is large, and part of whatever begins a transaction.
         let tx = Box::pin(self.pool.begin_with(begin)).await.during(step)?;
         let mut tx = Tx::Sqlite(tx);
@@ -159,7 +159,7 @@ impl SqliteStore {
     }
 
     /// Fails once the database's file is not the one that was opened. One in memory always is.
-    pub(super) fn check_file(&self, step: &'static str) -> Result<(), StoreError> {
+    pub(super) fn check_file(&self, step: &'static str) -> Result<()> {
         if self.file_seen.is_same() != Some(false) {
             return Ok(());
         }
@@ -168,7 +168,7 @@ impl SqliteStore {
     }
 
     /// Whether there is a file with jobs. Fails once it is not the one that was first seen.
-    pub(super) fn has_queue_file(&self, step: &'static str) -> Result<bool, StoreError> {
+    pub(super) fn has_queue_file(&self, step: &'static str) -> Result<bool> {
         match self.queue_seen.is_same() {
             Some(false) => {
                 let place = self.queue_seen.place.clone();
@@ -197,7 +197,7 @@ pub(super) async fn run_migrations(
     pool: &SqlitePool,
     step: &'static str,
     migrations: &Migrator,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     // The migrator takes no lock of its own on SQLite; inside of a write transaction it has one.
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.during(step)?;
     migrations
