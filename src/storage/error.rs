@@ -74,51 +74,60 @@ pub enum ErrorKind {
     Fatal,
 }
 
-/// A file is not the one that is open.
-///
-/// A file that was removed goes on for those who have it open, and for nobody else: what others write, such as jobs
-/// that they queue, would never be seen.
+/// Something is not as it must be: found by us, and not said by the driver.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FileGone {
+pub(super) enum StoreFault {
+    /// A file that was removed goes on for those who have it open, and for nobody else: what others write would never be
+    /// seen.
     #[error("the database's file {0} was removed or replaced under a running process")]
-    Database(PathBuf),
+    DatabaseFileGone(PathBuf),
     #[error("the queue's file {0} was removed or replaced under a running process")]
-    Queue(PathBuf),
+    QueueFileGone(PathBuf),
+    /// A pooler in transaction mode takes the order to listen, gives it to one session of many, and forgets who gave it.
+    #[error("notices do not arrive, as behind a pooler in transaction mode")]
+    Unheard,
+    /// What is read and what is written are not the same.
+    #[error("RECONCILER_READ_URL leads to another database than RECONCILER_DATABASE_URL")]
+    OtherDatabase,
+    /// What SQLite says at a commit, and of no single row.
+    #[error("FOREIGN KEY constraint failed")]
+    BrokenReference,
+    /// Somebody else is in the way of a lock that would have to be had.
+    #[error("{holders} is in the way of a lock; nothing was changed by this step")]
+    Held { holders: String },
+    /// An index could not be built in a time for which others can be kept from its table.
+    #[error(
+        "an index was not built within {within}, in which nobody can write to its table; nothing was changed by this step; \
+         by hand, it is made by: {statement}"
+    )]
+    Unbuilt { within: String, statement: String },
 }
 
-/// A connection was told to listen, and does not hear what is said.
-///
-/// A pooler in transaction mode takes the order, gives it to one session of many, and forgets who gave it.
-#[derive(Debug, thiserror::Error)]
-#[error("notices do not arrive, as behind a pooler in transaction mode")]
-pub(super) struct Unheard;
-
-/// What is read and what is written are not the same.
-#[derive(Debug, thiserror::Error)]
-#[error("RECONCILER_READ_URL leads to another database than RECONCILER_DATABASE_URL")]
-pub(super) struct OtherDatabase;
-
-/// What SQLite says at a commit, and of no single row.
-#[derive(Debug, thiserror::Error)]
-#[error("FOREIGN KEY constraint failed")]
-pub(super) struct BrokenReference;
-
-/// Somebody else is in the way of a lock that would have to be had.
-#[derive(Debug, thiserror::Error)]
-#[error("{holders} is in the way of a lock; nothing was changed by this step")]
-pub(super) struct Held {
-    pub(super) holders: String,
-}
-
-/// An index could not be built in a time for which others can be kept from its table.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "an index was not built within {within}, in which nobody can write to its table; nothing was changed by this step; by \
-     hand, it is made by: {statement}"
-)]
-pub(super) struct Unbuilt {
-    pub(super) within: String,
-    pub(super) statement: String,
+impl StoreFault {
+    /// What an operator should do, where that is known.
+    fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::DatabaseFileGone(_) => {
+                "Put the file back in its place if it was removed, then start this program again."
+            }
+            Self::QueueFileGone(_) => {
+                "Run `restore-reconciler migrate`, then start this program again. No verdict depends on jobs: sweeps find \
+                 what they asked for."
+            }
+            Self::Unheard => {
+                "Set RECONCILER_LISTEN_URL to a URL that leads to the PostgreSQL server itself."
+            }
+            Self::OtherDatabase => {
+                "Name a standby of the server in RECONCILER_READ_URL, and the same database."
+            }
+            Self::BrokenReference => return None,
+            Self::Held { .. } => "Have these sessions end, then run the command again.",
+            Self::Unbuilt { .. } => {
+                "Run that statement by hand, as whoever owns the table, or raise database.statement_timeout for this \
+                 command; then run the command again."
+            }
+        })
+    }
 }
 
 impl StoreError {
@@ -294,7 +303,8 @@ impl StoreError {
     /// Whether a lock of somebody else's was in the way for too long.
     #[must_use]
     pub fn is_about_lock(&self) -> bool {
-        self.cause.is::<Held>() || self.sqlstate().is_some_and(|code| code == "55P03")
+        matches!(self.cause.downcast_ref(), Some(StoreFault::Held { .. }))
+            || self.sqlstate().is_some_and(|code| code == "55P03")
     }
 
     /// Whether a statement took longer than it may.
@@ -318,46 +328,20 @@ impl StoreError {
 
     /// Whether this process cannot go on with what it has opened, and a new one could.
     pub fn needs_restart(&self) -> bool {
-        self.cause.is::<FileGone>()
+        let fault = self.cause.downcast_ref();
+        matches!(
+            fault,
+            Some(StoreFault::DatabaseFileGone(_) | StoreFault::QueueFileGone(_))
+        )
     }
 
     /// What an operator should do, where that is known.
     pub fn advice(&self) -> Option<&'static str> {
-        if self.cause.is::<Unheard>() {
-            return Some(
-                "Set RECONCILER_LISTEN_URL to a URL that leads to the PostgreSQL server itself.",
-            );
-        }
-        if self.cause.is::<OtherDatabase>() {
-            return Some(
-                "Name a standby of the server in RECONCILER_READ_URL, and the same database.",
-            );
-        }
-        if self.cause.is::<Held>() {
-            return Some("Have these sessions end, then run the command again.");
-        }
-        if self.cause.is::<Unbuilt>() {
-            return Some(
-                "Run that statement by hand, as whoever owns the table, or raise database.statement_timeout for this command; \
-                 then run the command again.",
-            );
+        if let Some(fault) = self.cause.downcast_ref::<StoreFault>() {
+            return fault.advice();
         }
         if let Some(distrust) = self.distrust() {
             return Some(distrust.advice());
-        }
-        match self.cause.downcast_ref() {
-            Some(FileGone::Queue(_)) => {
-                return Some(
-                    "Run `restore-reconciler migrate`, then start this program again. No verdict depends on \
-                     jobs: sweeps find what they asked for.",
-                );
-            }
-            Some(FileGone::Database(_)) => {
-                return Some(
-                    "Put the file back in its place if it was removed, then start this program again.",
-                );
-            }
-            None => {}
         }
         let source = self.cause.downcast_ref::<sqlx::Error>()?;
         let text = source.to_string();

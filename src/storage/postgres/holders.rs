@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use sqlx::postgres::PgPool;
 
-use crate::storage::error::{During as _, Held, Result, StoreError};
+use crate::storage::error::{During as _, Result, StoreError, StoreFault};
 
 /// How long it is waited until it is asked who is in the way; doubled each time.
 const ASK_AFTER_MIN: Duration = Duration::from_millis(50);
@@ -49,7 +49,7 @@ impl LockWaiter {
                 Ok(done) => {
                     return match (done, holders) {
                         (Err(error), Some(holders)) if error.is_about_lock() => {
-                            Err(StoreError::fatal(step, Held { holders }))
+                            Err(StoreError::fatal(step, StoreFault::Held { holders }))
                         }
                         (done, _) => done,
                     };

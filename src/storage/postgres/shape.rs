@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Connection as _, FromRow, PgConnection, raw_sql};
 
 use super::set_local;
-use crate::storage::error::{During as _, Result, StoreError, Unbuilt};
+use crate::storage::error::{During as _, Result, StoreError, StoreFault};
 
 /// A database that was just migrated.
 const SHAPE: &str = include_str!("../../../migrations/shape.json");
@@ -394,7 +394,10 @@ async fn build(connection: &mut PgConnection, statement: &str, within: &str) -> 
             } else {
                 statement.replace("INDEX ", "INDEX CONCURRENTLY ")
             };
-            return Err(StoreError::fatal(MAKE_AGAIN, Unbuilt { within, statement }));
+            return Err(StoreError::fatal(
+                MAKE_AGAIN,
+                StoreFault::Unbuilt { within, statement },
+            ));
         }
         built => built?,
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener};
 
-use crate::storage::error::{During as _, Result, StoreError, Unheard};
+use crate::storage::error::{During as _, Result, StoreError, StoreFault};
 use crate::storage::postgres::{PostgresStore, address_of, pooled};
 use crate::storage::store::{EitherDatabase, Store};
 
@@ -44,7 +44,7 @@ impl Store {
         };
         let mut listener = connect(database, url).await?;
         if !is_heard_by(database, &mut listener).await? {
-            return Err(StoreError::fatal(LISTEN, Unheard));
+            return Err(StoreError::fatal(LISTEN, StoreFault::Unheard));
         }
         listener.listen(CHANNEL).await.during(LISTEN)?;
         Ok(Listener(Some(listener)))

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::storage::connect::{connect, connect_to_read};
 use crate::storage::connection::EitherRow;
-use crate::storage::error::{OtherDatabase, Result, StoreError};
+use crate::storage::error::{Result, StoreError, StoreFault};
 use crate::storage::limits::{Access, Limits};
 use crate::storage::model::{Action, Backend};
 use crate::storage::settle::{Transactions as _, finish};
@@ -144,7 +144,7 @@ impl Requests {
         if let Some(seen) = &self.seen
             && seen.which().await? != store.reader().which().await?
         {
-            return Err(StoreError::fatal("ask for runs", OtherDatabase));
+            return Err(StoreError::fatal("ask for runs", StoreFault::OtherDatabase));
         }
         Ok(store)
     }

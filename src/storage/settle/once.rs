@@ -15,7 +15,7 @@ use super::round::{Laps, Round};
 use super::transaction::{Lock, Transaction, Transactions, begin_trusted, finish};
 use super::written::{Counted, check_held, check_written};
 use crate::metrics::TransactionStage;
-use crate::storage::error::{BrokenReference, Result, StoreError};
+use crate::storage::error::{Result, StoreError, StoreFault};
 use crate::storage::model::{ActionDone, Assessment, ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::records::{FoundRun, WatchWrite};
 use crate::storage::report;
@@ -69,7 +69,7 @@ async fn rehearse_within(
     let mut round = decide_and_write(tx, batch, &[], with, lock, Laps::begin()).await?;
     tx.check_deferred().await?;
     if tx.count_broken_references().await? > broken {
-        return Err(StoreError::refused("commit", BrokenReference));
+        return Err(StoreError::refused("commit", StoreFault::BrokenReference));
     }
     for run in round.suspects {
         let result = suspended(tx, run).await?;

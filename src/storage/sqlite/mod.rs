@@ -18,7 +18,7 @@ use sqlx::sqlite::{
 
 use super::column::StoredMoment;
 use super::distrust::Trust;
-use super::error::{During as _, FileGone, Result, StoreError};
+use super::error::{During as _, Result, StoreError, StoreFault};
 use super::limits::{Access, Limits};
 use super::postgres::versions_of;
 use super::settle::Interference;
@@ -164,7 +164,7 @@ impl SqliteStore {
             return Ok(());
         }
         let place = self.file_seen.place.clone();
-        Err(StoreError::fatal(step, FileGone::Database(place)))
+        Err(StoreError::fatal(step, StoreFault::DatabaseFileGone(place)))
     }
 
     /// Whether there is a file with jobs. Fails once it is not the one that was first seen.
@@ -172,7 +172,7 @@ impl SqliteStore {
         match self.queue_seen.is_same() {
             Some(false) => {
                 let place = self.queue_seen.place.clone();
-                Err(StoreError::fatal(step, FileGone::Queue(place)))
+                Err(StoreError::fatal(step, StoreFault::QueueFileGone(place)))
             }
             same => Ok(same.is_some()),
         }
