@@ -4,8 +4,6 @@
 //! that is not there was refused like any other, and without this nobody would be told: its run would be passed over
 //! for ever.
 
-use std::fmt;
-
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::RunUpdate;
 
@@ -14,35 +12,23 @@ use crate::storage::error::{Result, StoreError};
 use crate::storage::model::{Settled, Settlement};
 
 /// Something that the database was told to do, and did not do, without an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 enum Swallowed {
+    #[error(
+        "the database took the update of run {0} without an error, and the run does not read as it was closed; see what \
+         triggers, rules and policies are on operation_runs"
+    )]
     Update(RunId),
+    #[error(
+        "the database took the audit entry about run {0} without an error, and it is not there; see what triggers, rules \
+         and policies are on audit_logs"
+    )]
     Audit(RunId),
+    #[error(
+        "run {0} can be read and not be locked, although nobody holds it; see which policies on operation_runs are FOR \
+         UPDATE"
+    )]
     Lock(RunId),
-}
-
-impl std::error::Error for Swallowed {}
-
-impl fmt::Display for Swallowed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Update(run) => write!(
-                f,
-                "the database took the update of run {run} without an error, and the run does not read as it was \
-                 closed; see what triggers, rules and policies are on operation_runs"
-            ),
-            Self::Audit(run) => write!(
-                f,
-                "the database took the audit entry about run {run} without an error, and it is not there; see what \
-                 triggers, rules and policies are on audit_logs"
-            ),
-            Self::Lock(run) => write!(
-                f,
-                "run {run} can be read and not be locked, although nobody holds it; see which policies on \
-                 operation_runs are FOR UPDATE"
-            ),
-        }
-    }
 }
 
 /// What a step came to, in rows as the database counts them.
