@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::column::{CountColumn, StoredMoment};
+use super::database::EitherDatabase;
 use super::error::Result;
 use super::queue::QueueState;
 use super::reader::{COUNT_UNDECIDED, OpenReason};
-use super::settle::{Transaction as _, Transactions as _, finish};
 use super::statement::{Statement, Value, statement, values};
-use super::store::{EitherDatabase, Store};
+use super::store::Store;
 use crate::clock::Stopwatch;
 
 /// How many of the verdicts on record are compared with their runs: those of the runs with the highest ids.
@@ -119,8 +119,7 @@ impl Store {
         let count_queue = statement!(step, "count_queue");
         let count_feed = statement!(step, postgres "count_feed");
         let since_start = Stopwatch::start();
-        let mut tx = self.database.begin_read().await?;
-        let counted = async {
+        let counted = self.database.read(async |tx| {
             let census: Census = tx
                 .driver()
                 .fetch_one(COUNT_RUNS, values![COMPARED_MAX])
@@ -134,9 +133,8 @@ impl Store {
             let feed: Vec<LagRecord> = tx.driver().fetch_all(count_feed, &[]).await?;
             let pauses = tx.load_pauses().await?.len() as u64;
             Ok((Census { pauses, ..census }, queue, undecided, feed))
-        };
-        let counted = counted.await;
-        let (mut census, mut queue, undecided, feed) = finish(tx, counted).await?;
+        });
+        let (mut census, mut queue, undecided, feed) = counted.await?;
         for LagRecord { consumer, since } in feed {
             match consumer {
                 Some(consumer) => drop(census.feed.behind_since.insert(consumer, since)),
@@ -185,8 +183,8 @@ impl Store {
     /// What was counted last; nothing where nobody has counted yet, or a later release counted something else.
     pub async fn load_census(&self) -> Result<Option<Census>> {
         let statement = statement!("read the census", "load_census");
-        let counts: Vec<Option<String>> = self.database.fetch_column(statement, &[]).await?;
-        let counts = counts.into_iter().flatten().next();
+        let counts: Vec<(Option<String>,)> = self.database.fetch_all(statement, &[]).await?;
+        let counts = counts.into_iter().find_map(|(counts,)| counts);
         // What cannot be read was counted by another release.
         Ok(counts.and_then(|counts| serde_json::from_str(&counts).ok()))
     }

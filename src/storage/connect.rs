@@ -1,32 +1,38 @@
 //! Opens a store by URL. The one place that chooses between the databases.
 
+use super::database::EitherDatabase;
 use super::error::{Result, StoreError};
 use super::limits::{Access, Limits};
 use super::model::Backend;
 use super::postgres::{self, PostgresStore};
 use super::sqlite::SqliteStore;
-use super::store::{EitherDatabase, Store};
+use super::store::Store;
 
 /// Connects to the database that `url` names, by its scheme: `postgres`, `postgresql`, `pgsql` or `sqlite`.
 ///
 /// The URL is never part of an error: it may hold a password.
 pub async fn connect(url: &str, access: Access, limits: &Limits) -> Result<Store> {
-    let database = match scheme_of(url)? {
-        Backend::Postgres => EitherDatabase::Postgres(PostgresStore::connect(url, limits).await?),
-        Backend::Sqlite => EitherDatabase::Sqlite(SqliteStore::connect(url, access, limits).await?),
-    };
+    let database = open(url, access, &[], limits).await?;
     Ok(Store { database })
 }
 
-/// Connects like [`connect`], but nothing can be written through it, whatever is sent.
+/// Connects like [`connect`], but nothing can be written through it, whatever is sent: on PostgreSQL sessions refuse it by
+/// themselves, not only transactions.
 pub(super) async fn connect_to_read(url: &str, limits: &Limits) -> Result<EitherDatabase> {
+    open(url, Access::Read, &[postgres::READ_ONLY], limits).await
+}
+
+async fn open(
+    url: &str,
+    access: Access,
+    settings: &[(&str, &str)],
+    limits: &Limits,
+) -> Result<EitherDatabase> {
     Ok(match scheme_of(url)? {
         Backend::Postgres => {
-            EitherDatabase::Postgres(PostgresStore::connect_to_read(url, limits).await?)
+            EitherDatabase::Postgres(PostgresStore::connect(url, settings, limits).await?)
         }
-        Backend::Sqlite => {
-            EitherDatabase::Sqlite(SqliteStore::connect(url, Access::Read, limits).await?)
-        }
+        Backend::Sqlite => EitherDatabase::Sqlite(SqliteStore::connect(url, access, limits).await?),
     })
 }
 

@@ -2,10 +2,12 @@
 
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use reconciler_jobs::ids::RunId;
 use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
 use sqlx::{FromRow, query_as_with, query_with};
 
+use super::column::Id;
 use super::error::{During as _, Result};
 use super::statement::{Statement, Value, postgres_arguments, sqlite_arguments};
 
@@ -78,30 +80,14 @@ impl<'c> Connection<'c> {
         row.ok_or(sqlx::Error::RowNotFound).during(statement.step)
     }
 
-    /// The one column of every row that a statement returns.
-    pub(super) async fn fetch_column<T: 'c>(
+    /// The runs whose ids a statement returns.
+    pub(super) async fn fetch_runs(
         self,
         statement: Statement,
         values: &[Value<'_>],
-    ) -> Result<Vec<T>>
-    where
-        (T,): EitherRow,
-    {
-        let rows: Vec<(T,)> = self.fetch_all(statement, values).await?;
-        Ok(rows.into_iter().map(|(value,)| value).collect())
-    }
-
-    /// The one column of the one row that a statement always returns.
-    pub(super) async fn fetch_value<T: 'c>(
-        self,
-        statement: Statement,
-        values: &[Value<'_>],
-    ) -> Result<T>
-    where
-        (T,): EitherRow,
-    {
-        let (value,) = self.fetch_one(statement, values).await?;
-        Ok(value)
+    ) -> Result<Vec<RunId>> {
+        let runs: Vec<(Id,)> = self.fetch_all(statement, values).await?;
+        Ok(runs.into_iter().map(|(run,)| run.into()).collect())
     }
 
     /// How many rows a statement wrote; none where this database has nothing to do.

@@ -7,7 +7,6 @@ use sqlx::FromRow;
 use super::column::CountColumn;
 use super::error::{Result, StoreError};
 use super::model::Action;
-use super::settle::{Transactions as _, finish};
 use super::statement::{statement, values};
 use super::store::Store;
 
@@ -51,8 +50,7 @@ impl Store {
         let facts = statement!("erase the facts of verdicts", "forget_facts");
         let opinions = statement!("erase the facts of opinions", "forget_opinion_facts");
         let values = values![workspace, ERASED_MAX];
-        let mut tx = self.database.begin().await?;
-        let erased = async {
+        let erasing = self.database.write(async |tx| {
             let of_verdicts = tx.driver().execute(facts, values).await?;
             let of_opinions = tx.driver().execute(opinions, values).await?;
             if let Some((found, action)) = first {
@@ -62,8 +60,7 @@ impl Store {
                     .await?;
             }
             Ok(of_verdicts + of_opinions)
-        };
-        let erased = erased.await;
-        finish(tx, erased).await
+        });
+        erasing.await
     }
 }

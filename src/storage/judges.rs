@@ -111,6 +111,6 @@ impl Store {
 impl Reader {
     /// Workers that were heard of lately, as the console's role may read them.
     pub async fn list_judges(&self) -> Result<Vec<Judge>> {
-        self.fetch_all(LIST_JUDGES, &[]).await
+        self.database.read_all(LIST_JUDGES, &[]).await
     }
 }

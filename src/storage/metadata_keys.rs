@@ -5,8 +5,6 @@ use reconciler_jobs::json::Column;
 use reconciler_jobs::reading::metadata_keys::{KeyUse, MetadataKeys, count_uses};
 
 use super::error::Result;
-use super::settle::Transactions as _;
-use super::settle::finish;
 use super::statement::{statement, values};
 use super::store::Store;
 
@@ -20,10 +18,9 @@ impl Store {
     /// How often the keys of preparations are found in what the newest restores record.
     pub async fn count_metadata_keys(&self, keys: &MetadataKeys) -> Result<Vec<KeyUse>> {
         let statement = statement!("sample metadata", "sample_metadata");
-        let mut tx = self.database.begin_read().await?;
         let values = values![ROWS_MAX, BYTES_MAX];
-        let found = tx.driver().fetch_all(statement, values).await;
-        let records: Vec<(Option<Vec<u8>>, bool)> = finish(tx, found).await?;
+        let records: Vec<(Option<Vec<u8>>, bool)> =
+            self.database.read_all(statement, values).await?;
         let columns = records
             .into_iter()
             .map(|(text, is_there)| Column::fetched(text, is_there));

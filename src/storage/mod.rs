@@ -13,7 +13,7 @@
 //! | `model` | what goes in and comes out: how runs are settled, what became of each |
 //! | `distrust` | why nothing may be proven from what a database shows |
 //! | `statement`, `column` | what is sent to a database, and what comes back |
-//! | `connection`, `transaction` | the two drivers, and all that is asked of them |
+//! | `connection`, `transaction`, `database` | the two drivers, and all that is asked of them |
 //! | `postgres`, `sqlite` | what one database needs that the other does not |
 //! | `store`, `sweeps`, `census`, `feed`, `judges`, `moments`, `survey`, `queue` | what the store does, written once |
 //! | `forget` | what is erased of a workspace that has left |
@@ -40,6 +40,7 @@ pub mod census;
 mod column;
 mod connect;
 mod connection;
+mod database;
 mod distrust;
 mod error;
 mod feed;

@@ -17,6 +17,7 @@ use sqlx::FromRow;
 use tracing::Span;
 
 use super::column::{CountColumn, Id, OptionalId, StoredMoment};
+use super::error::StoreError;
 use super::observations::Observations;
 
 /// How many runs are settled together unless configured otherwise.
@@ -313,6 +314,14 @@ pub enum Settlement {
         /// What the database said.
         error: String,
     },
+}
+
+impl Settlement {
+    /// The database refused a verdict, and said why.
+    pub(super) fn refused(watch: Option<Watch>, error: &StoreError) -> Self {
+        let error = error.to_string();
+        Self::Refused { watch, error }
+    }
 }
 
 /// A verdict as the ledger holds it.

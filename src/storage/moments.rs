@@ -6,8 +6,6 @@ use reconciler_jobs::stamp::Stamp;
 use super::column::StoredMoment;
 use super::distrust::Distrust;
 use super::error::Result;
-use super::settle::Transactions as _;
-use super::settle::finish;
 use super::statement::{statement, values};
 use super::store::Store;
 
@@ -56,12 +54,8 @@ impl Store {
     /// Read in UTC, as settlements read: moments without a zone are what they say.
     async fn sample_moments(&self) -> Result<Vec<Sample>> {
         let statement = statement!("sample moments", "sample_moments");
-        let mut tx = self.database.begin_read().await?;
-        let found = tx
-            .driver()
-            .fetch_all(statement, values![SAMPLE_ROWS_MAX])
-            .await;
-        let records: Vec<SampleRecord> = finish(tx, found).await?;
+        let values = values![SAMPLE_ROWS_MAX];
+        let records: Vec<SampleRecord> = self.database.read_all(statement, values).await?;
         Ok(records.into_iter().map(sample).collect())
     }
 }

@@ -25,7 +25,7 @@ use sqlx::FromRow;
 use super::column::StoredMoment;
 use super::error::{ErrorKind, Result, StoreError};
 use super::model::OpinionOnRecord;
-use super::settle::{Transaction as _, Transactions as _, assess_rows, finish};
+use super::settle::assess_rows;
 use super::statement::{Table, statement, values};
 use super::store::Store;
 use super::transaction::DatabaseTransaction;
@@ -146,12 +146,11 @@ impl Store {
         policy: &Policy,
         scope: OpinionScope,
     ) -> Result<Option<OpinionPart>> {
-        let mut tx = self.database.begin().await?;
-        let part = match tx.distrust() {
+        let forming = self.database.write(async |tx| match tx.distrust() {
             Some(distrust) => Err(StoreError::fatal("form opinions", distrust)),
-            None => walk_on(&mut tx, policy, scope).await,
-        };
-        match finish(tx, part).await {
+            None => walk_on(tx, policy, scope).await,
+        });
+        match forming.await {
             // Somebody else was at it since this transaction began.
             Err(error) if error.kind() == ErrorKind::Transient => Ok(None),
             part => part,
@@ -166,10 +165,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<OpinionOnRecord>> {
         let statement = statement!("list opinions", "list_opinions");
-        let mut tx = self.database.begin_read().await?;
         let values = values![workspace, since, limit];
-        let listed = tx.driver().fetch_all(statement, values).await;
-        finish(tx, listed).await
+        self.database.read_all(statement, values).await
     }
 }
 
@@ -239,7 +236,7 @@ async fn walk(
     scope: OpinionScope,
     todo: &mut Todo,
 ) -> Result<(i64, bool)> {
-    let as_of = tx.as_of();
+    let as_of = tx.as_of;
     let since = SignedDuration::try_from(scope.window).unwrap_or(SignedDuration::MAX);
     let since = as_of.checked_sub(since).unwrap_or(Timestamp::UNIX_EPOCH);
     let young = as_of
@@ -342,12 +339,9 @@ async fn write(tx: &mut DatabaseTransaction, formed: &[Formed]) -> Result<()> {
     let found = opinions().map(|it| it.decision.outcome().map(Outcome::name));
     let closed = runs().map(|run| run.completed_at.moment().map(Timestamp::as_microsecond));
     let table = Table::default()
-        .integers("operation_run_id", runs().map(|run| run.id.0))
-        .integers("workspace_id", runs().map(|run| run.workspace_id.0))
-        .integers(
-            "managed_environment_id",
-            runs().map(|run| run.environment_id.map(|id| id.0)),
-        )
+        .integers("operation_run_id", runs().map(|run| run.id))
+        .integers("workspace_id", runs().map(|run| run.workspace_id))
+        .integers("managed_environment_id", runs().map(|it| it.environment_id))
         .integers("created_micros", runs().map(created_micros))
         .integers("revision", kept.iter().map(|it| it.revision))
         .texts("claimed", opinions().map(|it| it.claimed.word()))
@@ -358,7 +352,7 @@ async fn write(tx: &mut DatabaseTransaction, formed: &[Formed]) -> Result<()> {
         .texts("facts_digest", facts.iter().map(|it| it.digest.as_str()))
         .texts("facts", facts.iter().map(|it| it.text.as_str()))
         .integers("closed_micros", closed);
-    let as_of = tx.as_of();
+    let as_of = tx.as_of;
     tx.driver()
         .execute(statement, values![table, as_of])
         .await?;
@@ -367,7 +361,7 @@ async fn write(tx: &mut DatabaseTransaction, formed: &[Formed]) -> Result<()> {
 
 /// Remembers runs whose opinion may change yet, and those that are open, and forgets the others.
 async fn watch(tx: &mut DatabaseTransaction, formed: &[Formed], todo: &Todo) -> Result<()> {
-    let as_of = tx.as_of();
+    let as_of = tx.as_of;
     let mut watched: Vec<(&RunFacts, Timestamp)> = Vec::new();
     let mut over: Vec<RunId> = todo.pass.clone();
     for it in formed {
@@ -380,17 +374,11 @@ async fn watch(tx: &mut DatabaseTransaction, formed: &[Formed], todo: &Todo) -> 
     over.extend(todo.judge.iter().filter(|run| !known.contains(run)));
     let runs = || watched.iter().map(|(run, _)| run);
     let table = Table::default()
-        .integers("operation_run_id", runs().map(|run| run.id.0))
-        .integers("workspace_id", runs().map(|run| run.workspace_id.0))
-        .integers(
-            "managed_environment_id",
-            runs().map(|run| run.environment_id.map(|id| id.0)),
-        )
+        .integers("operation_run_id", runs().map(|run| run.id))
+        .integers("workspace_id", runs().map(|run| run.workspace_id))
+        .integers("managed_environment_id", runs().map(|it| it.environment_id))
         .integers("created_micros", runs().map(|run| created_micros(run)))
-        .integers(
-            "look_micros",
-            watched.iter().map(|(_, moment)| moment.as_microsecond()),
-        );
+        .integers("look_micros", watched.iter().map(|(_, moment)| *moment));
     if !watched.is_empty() {
         let watch = statement!("watch opinions", "watch_opinions");
         tx.driver().execute(watch, values![table]).await?;

@@ -7,7 +7,6 @@ use reconciler_jobs::ids::WorkspaceId;
 
 use super::error::Result;
 use super::model::{Action, Pause};
-use super::settle::{Transaction as _, Transactions as _, finish};
 use super::statement::{action_values, statement, values};
 use super::store::Store;
 use super::transaction::DatabaseTransaction;
@@ -16,26 +15,23 @@ impl Store {
     /// Has nothing settled any more, of a workspace or at all; false where that was so before.
     pub async fn pause(&self, workspace: Option<WorkspaceId>, action: &Action) -> Result<bool> {
         let statement = statement!("pause", "pause");
-        let mut tx = self.database.begin().await?;
-        let pausing = async {
+        let pausing = self.database.write(async |tx| {
             let values = values![workspace, action.actor.as_deref(), action.reason.as_deref()];
             let is_new = tx.driver().execute(statement, values).await? > 0;
             if is_new {
                 tx.note_action(workspace, action, "paused", None).await?;
             }
             Ok(is_new)
-        };
-        let paused = pausing.await;
-        finish(tx, paused).await
+        });
+        pausing.await
     }
 
     /// Has it settled again, and makes due what waits there; false where it was not paused.
     pub async fn resume(&self, workspace: Option<WorkspaceId>, action: &Action) -> Result<bool> {
         let resume = statement!("resume", "resume");
         let end_deferrals = statement!("resume", "end_deferrals");
-        let mut tx = self.database.begin().await?;
-        let as_of = tx.as_of();
-        let resuming = async {
+        let resuming = self.database.write(async |tx| {
+            let as_of = tx.as_of;
             let was_paused = tx.driver().execute(resume, values![workspace]).await? > 0;
             if was_paused {
                 let values = values![workspace, as_of];
@@ -43,16 +39,13 @@ impl Store {
                 tx.note_action(workspace, action, "resumed", None).await?;
             }
             Ok(was_paused)
-        };
-        let resumed = resuming.await;
-        finish(tx, resumed).await
+        });
+        resuming.await
     }
 
     /// What is paused, everything first.
     pub async fn load_pauses(&self) -> Result<Vec<Pause>> {
-        let mut tx = self.database.begin_read().await?;
-        let pauses = tx.load_pauses().await;
-        finish(tx, pauses).await
+        self.database.read(async |tx| tx.load_pauses().await).await
     }
 }
 

@@ -278,8 +278,8 @@ impl Ask {
 
     fn with_scopes(table: Table<'static>, asks: &[Self]) -> Table<'static> {
         table
-            .integers("workspace", asks.iter().map(|ask| ask.workspace.0))
-            .integers("environment", asks.iter().map(|ask| ask.environment.0))
+            .integers("workspace", asks.iter().map(|ask| ask.workspace))
+            .integers("environment", asks.iter().map(|ask| ask.environment))
     }
 
     /// The restores that are asked about, and the scope of each.

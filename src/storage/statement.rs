@@ -159,13 +159,18 @@ enum ColumnValues<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// Adds a column of numbers.
-    pub(super) fn integers<N: Into<Option<i64>>>(
+    /// Adds a column of numbers, of ids, or of moments as microseconds since 1970.
+    pub(super) fn integers<N: Into<Value<'a>>>(
         mut self,
         name: &'static str,
         column: impl IntoIterator<Item = N>,
     ) -> Self {
-        let column = column.into_iter().map(Into::into).collect();
+        let number = |cell: N| match cell.into() {
+            Value::Integer(number) => number,
+            Value::Moment(moment) => moment.map(Timestamp::as_microsecond),
+            _ => None,
+        };
+        let column = column.into_iter().map(number).collect();
         self.columns.push((name, ColumnValues::Integers(column)));
         self
     }

@@ -5,200 +5,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
 use sqlx::migrate::Migrator;
-use sqlx::pool::PoolConnection;
-use sqlx::{FromRow, Postgres, Sqlite};
 
-use super::connection::{Connection, EitherRow};
+use super::connection::Connection;
+use super::database::EitherDatabase;
 use super::distrust::{Distrust, Trust};
 use super::error::{During as _, Result, StoreError};
 use super::model::{Backend, ClaimedJob, Driver, Settled, Settling};
+use super::postgres;
 use super::postgres::uninstall::Installed;
 use super::postgres::upgrade::Ground;
-use super::postgres::{self, PostgresStore};
-use super::settle::{self, Transactions, finish};
-use super::sqlite::{self, SqliteStore};
-use super::statement::{Statement, Value, statement, values};
-use super::transaction::DatabaseTransaction;
+use super::settle::Settler;
+use super::sqlite;
+use super::statement::{statement, values};
 
 /// A database that holds the platform's tables and our own. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(super) database: EitherDatabase,
-}
-
-/// A database of either kind.
-#[derive(Debug, Clone)]
-pub(super) enum EitherDatabase {
-    Postgres(PostgresStore),
-    Sqlite(SqliteStore),
-}
-
-/// Which tables are there.
-#[derive(FromRow)]
-struct TablesFound {
-    has_platform: bool,
-    has_own: bool,
-    has_queue: bool,
-}
-
-/// A connection that goes back to its pool.
-enum Lent {
-    Postgres(PoolConnection<Postgres>),
-    Sqlite(PoolConnection<Sqlite>),
-}
-
-impl Lent {
-    fn driver(&mut self) -> Connection<'_> {
-        match self {
-            Self::Postgres(connection) => Connection::Postgres(connection),
-            Self::Sqlite(connection) => Connection::Sqlite(connection),
-        }
-    }
-}
-
-impl EitherDatabase {
-    async fn lend(&self, statement: Statement) -> Result<Lent> {
-        // Boxed: it is large, and part of whatever sends a statement.
-        let lent = match self {
-            Self::Postgres(database) => Box::pin(database.pool().acquire())
-                .await
-                .map(Lent::Postgres),
-            Self::Sqlite(database) => {
-                let pool = if statement.in_queue {
-                    database.queue()
-                } else {
-                    database.pool()
-                };
-                Box::pin(pool.acquire()).await.map(Lent::Sqlite)
-            }
-        };
-        lent.during(statement.step)
-    }
-
-    pub(super) async fn fetch_all<R: EitherRow>(
-        &self,
-        statement: Statement,
-        values: &[Value<'_>],
-    ) -> Result<Vec<R>> {
-        let mut lent = self.lend(statement).await?;
-        lent.driver().fetch_all(statement, values).await
-    }
-
-    pub(super) async fn fetch_one<R: EitherRow>(
-        &self,
-        statement: Statement,
-        values: &[Value<'_>],
-    ) -> Result<R> {
-        let mut lent = self.lend(statement).await?;
-        lent.driver().fetch_one(statement, values).await
-    }
-
-    pub(super) async fn fetch_column<T>(
-        &self,
-        statement: Statement,
-        values: &[Value<'_>],
-    ) -> Result<Vec<T>>
-    where
-        (T,): EitherRow,
-    {
-        let mut lent = self.lend(statement).await?;
-        lent.driver().fetch_column(statement, values).await
-    }
-
-    pub(super) async fn fetch_value<T>(
-        &self,
-        statement: Statement,
-        values: &[Value<'_>],
-    ) -> Result<T>
-    where
-        (T,): EitherRow,
-    {
-        let mut lent = self.lend(statement).await?;
-        lent.driver().fetch_value(statement, values).await
-    }
-
-    pub(super) async fn execute(&self, statement: Statement, values: &[Value<'_>]) -> Result<u64> {
-        let mut lent = self.lend(statement).await?;
-        lent.driver().execute(statement, values).await
-    }
-}
-
-impl EitherDatabase {
-    /// Sends a sign of life: on PostgreSQL on the connection that is for nothing else.
-    pub(super) async fn say_alive(&self, statement: Statement, values: &[Value<'_>]) -> Result<()> {
-        let mut lent = match self {
-            Self::Postgres(database) => Box::pin(database.pulse().acquire())
-                .await
-                .map(Lent::Postgres)
-                .during(statement.step)?,
-            Self::Sqlite(_) => self.lend(statement).await?,
-        };
-        lent.driver().execute(statement, values).await.map(drop)
-    }
-
-    pub(super) fn backend(&self) -> Backend {
-        match self {
-            Self::Postgres(_) => Backend::Postgres,
-            Self::Sqlite(_) => Backend::Sqlite,
-        }
-    }
-
-    /// Fails once a file is not the one that was opened.
-    pub(super) fn check_files(&self, step: &'static str) -> Result<()> {
-        match self {
-            Self::Postgres(_) => Ok(()),
-            Self::Sqlite(database) => {
-                database.check_file(step)?;
-                database.has_queue_file(step).map(drop)
-            }
-        }
-    }
-
-    /// Whether apalis's own tables are there.
-    pub(super) async fn has_queue(&self) -> Result<bool> {
-        let found = self
-            .find_tables("look for the queue's tables", true)
-            .await?;
-        Ok(found.has_queue)
-    }
-
-    /// Which tables are there; on SQLite, in the jobs' own file where that is asked for.
-    async fn find_tables(&self, step: &'static str, in_queue: bool) -> Result<TablesFound> {
-        let statement = Statement {
-            in_queue,
-            ..statement!(step, "has_tables")
-        };
-        self.fetch_one(statement, &[]).await
-    }
-
-    /// Whether jobs are in a file of their own, and that is there.
-    pub(super) async fn has_queue_file(&self, step: &'static str) -> Result<bool> {
-        match self {
-            Self::Postgres(_) => Ok(false),
-            Self::Sqlite(database) => {
-                database.check_file(step)?;
-                Ok(database.has_queue_file(step)? && self.has_queue().await?)
-            }
-        }
-    }
-}
-
-impl Transactions for EitherDatabase {
-    type Transaction = DatabaseTransaction;
-
-    async fn begin(&self) -> Result<DatabaseTransaction> {
-        match self {
-            Self::Postgres(database) => database.begin().await,
-            Self::Sqlite(database) => database.begin().await,
-        }
-    }
-
-    async fn begin_read(&self) -> Result<DatabaseTransaction> {
-        match self {
-            Self::Postgres(database) => database.begin_read().await,
-            Self::Sqlite(database) => database.begin_read().await,
-        }
-    }
 }
 
 impl Store {
@@ -210,8 +33,8 @@ impl Store {
     /// What an operator vouches for.
     pub fn trust(&self) -> Trust {
         match &self.database {
-            EitherDatabase::Postgres(database) => database.limits().trust,
-            EitherDatabase::Sqlite(database) => database.trust(),
+            EitherDatabase::Postgres(database) => database.limits.trust,
+            EitherDatabase::Sqlite(database) => database.trust,
         }
     }
 
@@ -225,7 +48,7 @@ impl Store {
     pub async fn migrate_showing(&self, copied: &mut impl FnMut(u64)) -> Result<()> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
-                let pool = database.pool();
+                let pool = &database.pool;
                 let ground = postgres::upgrade::look(pool, &Migrator::DEFAULT).await?;
                 if ground.is_left_alone(&ground.own) {
                     return Ok(());
@@ -235,7 +58,7 @@ impl Store {
             }
             EitherDatabase::Sqlite(database) => {
                 let step = "migrate the reconciler_ tables";
-                sqlite::run_migrations(database.pool(), step, &sqlite::migrator()).await
+                sqlite::run_migrations(&database.pool, step, &sqlite::migrator()).await
             }
         }
     }
@@ -243,7 +66,7 @@ impl Store {
     /// Has our schema serve the platform that is found, once it is migrated. SQLite has nothing to bind.
     pub async fn rebind(&self) -> Result<()> {
         match &self.database {
-            EitherDatabase::Postgres(database) => postgres::upgrade::bind(database.pool()).await,
+            EitherDatabase::Postgres(database) => postgres::upgrade::bind(&database.pool).await,
             EitherDatabase::Sqlite(_) => Ok(()),
         }
     }
@@ -253,8 +76,8 @@ impl Store {
     pub async fn repair(&self, ground: &Ground) -> Result<Vec<String>> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
-                let within = database.limits().statement_timeout;
-                postgres::upgrade::repair(database.pool(), ground, within).await
+                let within = database.limits.statement_timeout;
+                postgres::upgrade::repair(&database.pool, ground, within).await
             }
             EitherDatabase::Sqlite(_) => Ok(Vec::new()),
         }
@@ -264,7 +87,7 @@ impl Store {
     pub async fn installed(&self) -> Result<Option<Installed>> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
-                postgres::uninstall::look(database.pool()).await.map(Some)
+                postgres::uninstall::look(&database.pool).await.map(Some)
             }
             EitherDatabase::Sqlite(_) => Ok(None),
         }
@@ -274,8 +97,8 @@ impl Store {
     pub async fn uninstall(&self, installed: &Installed) -> Result<()> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
-                let lock_timeout = database.limits().lock_timeout;
-                postgres::uninstall::remove(database.pool(), installed, lock_timeout).await
+                let lock_timeout = database.limits.lock_timeout;
+                postgres::uninstall::remove(&database.pool, installed, lock_timeout).await
             }
             EitherDatabase::Sqlite(_) => Ok(()),
         }
@@ -303,7 +126,7 @@ impl Store {
             return Ok(None);
         }
         let statement = statement!(step, "schema_version");
-        let applied: String = database.fetch_value(statement, &[]).await?;
+        let (applied,): (String,) = database.fetch_one(statement, &[]).await?;
         // A record of no migration is none.
         Ok((!applied.is_empty()).then(|| postgres::version_of(&applied, self.versions_known())))
     }
@@ -350,8 +173,9 @@ impl Store {
         with: &Settling,
         settled: &mut Vec<Settled>,
     ) -> Result<()> {
+        let settler = Settler::new(&self.database, jobs, with);
         // Boxed: whoever settles would have to carry all of it in a future of his own.
-        Box::pin(settle::settle(&self.database, runs, jobs, with, settled)).await
+        Box::pin(settler.settle(runs, settled)).await
     }
 
     /// Settles `runs` up to the moment before the commit, says what would become of each, and undoes it: nothing is
@@ -359,7 +183,8 @@ impl Store {
     ///
     /// Give it few at a time: meanwhile whoever else settles them passes them over.
     pub async fn rehearse(&self, runs: &[RunId], with: &Settling) -> Result<Vec<Settled>> {
-        Box::pin(settle::rehearse(&self.database, runs, with)).await
+        let settler = Settler::new(&self.database, &[], with);
+        Box::pin(settler.rehearse(runs)).await
     }
 
     /// Whether the platform's tables are there.
@@ -371,8 +196,8 @@ impl Store {
     /// The driver, for those who have questions of their own to the database.
     pub fn driver(&self) -> Driver<'_> {
         match &self.database {
-            EitherDatabase::Postgres(database) => Driver::Postgres(database.pool()),
-            EitherDatabase::Sqlite(database) => Driver::Sqlite(database.pool()),
+            EitherDatabase::Postgres(database) => Driver::Postgres(&database.pool),
+            EitherDatabase::Sqlite(database) => Driver::Sqlite(&database.pool),
         }
     }
 
@@ -381,13 +206,13 @@ impl Store {
     /// settlements ask, too.
     pub async fn find_obstacle(&self) -> Result<Option<Distrust>> {
         match &self.database {
-            EitherDatabase::Postgres(database) if !database.is_alone() => {
+            EitherDatabase::Postgres(database) if !database.is_alone => {
                 let tx = database.begin().await?;
                 let distrust = tx.distrust();
                 tx.rollback().await?;
                 Ok(distrust)
             }
-            EitherDatabase::Postgres(_) => self.find_hidden_rows().await,
+            EitherDatabase::Postgres(_) => self.database.read(async |tx| Ok(tx.distrust())).await,
             EitherDatabase::Sqlite(_) => {
                 let found = self.schema_version().await?.unwrap_or_default();
                 let known = self.schema_version_known();
@@ -404,12 +229,13 @@ impl Store {
         };
         let statement = statement!("look for commits that wait", postgres "end_waits");
         // Other sessions may all be waiting.
-        let mut lent = Box::pin(database.pulse().acquire())
+        let mut lent = Box::pin(database.pulse.acquire())
             .await
             .during(statement.step)?;
         Connection::Postgres(&mut lent)
-            .fetch_value(statement, values![wait])
+            .fetch_one(statement, values![wait])
             .await
+            .map(|(waits,)| waits)
     }
 
     /// Opens one more session, and ends it, to learn why there is none. A file has none to be refused.
@@ -443,21 +269,11 @@ impl Store {
     /// Whether it is to be looked at without anything of ours.
     #[must_use]
     pub fn is_alone(&self) -> bool {
-        matches!(&self.database, EitherDatabase::Postgres(database) if database.is_alone())
-    }
-
-    /// Whether rows that prove may be hidden from this role now, and nobody vouches that they are not. Nothing of ours need
-    /// be there.
-    async fn find_hidden_rows(&self) -> Result<Option<Distrust>> {
-        let tx = self.database.begin_read().await?;
-        let distrust = tx.distrust();
-        finish(tx, Ok(distrust)).await
+        matches!(&self.database, EitherDatabase::Postgres(database) if database.is_alone)
     }
 
     /// The database's clock.
     pub async fn now(&self) -> Result<Timestamp> {
-        let tx = self.database.begin_read().await?;
-        let now = tx.as_of();
-        finish(tx, Ok(now)).await
+        self.database.now().await
     }
 }

@@ -18,7 +18,7 @@ use super::column::Word;
 use super::distrust::Distrust;
 use super::error::{Result, StoreError};
 use super::records::Ask;
-use super::settle::{Transaction as _, Transactions as _, assess_rows, finish};
+use super::settle::{assess_rows, halves};
 use super::statement::{statement, values};
 use super::store::Store;
 
@@ -100,10 +100,7 @@ fn halve<'a, T>(
 ) -> Result<()> {
     match page {
         _ if !error.may_spare_others() => return Err(error),
-        [_, _, ..] => {
-            let (left, right) = page.split_at(page.len() / 2);
-            pending.extend([right, left]);
-        }
+        [_, _, ..] => pending.extend(halves(page)),
         _ => tally.add_unreadable(),
     }
     Ok(())
@@ -188,8 +185,7 @@ impl Store {
     ) -> Result<Vec<EndedRestore>> {
         let statement = statement!("look for restores that ended", "survey_restores");
         let bytes_max = if reads_words { DOCUMENT_BYTES_MAX } else { 0 };
-        let mut tx = self.database.begin_read().await?;
-        let read = async {
+        let reading = self.database.read(async |tx| {
             let values = values![last, ROWS_SCANNED_MAX, bytes_max];
             let mut records = tx.driver().stream::<EndedRecord>(statement, values)?;
             let mut ended = Vec::new();
@@ -219,9 +215,8 @@ impl Store {
                 });
             }
             Ok(ended)
-        };
-        let read = read.await;
-        finish(tx, read).await
+        });
+        reading.await
     }
 
     async fn find_runs(
@@ -231,16 +226,14 @@ impl Store {
         tally: &mut SurveyTally,
     ) -> Result<FoundRuns> {
         let statement = statement!("look for runs of restores", "survey_runs");
-        let mut tx = self.database.begin_read().await?;
         let values = values![last, ROWS_SCANNED_MAX];
-        let runs = tx.driver().fetch_column::<i64>(statement, values).await;
-        let runs: Vec<RunId> = finish(tx, runs).await?.into_iter().map(RunId).collect();
+        let runs: Vec<(i64,)> = self.database.read_all(statement, values).await?;
+        let runs: Vec<RunId> = runs.into_iter().map(|(run,)| RunId(run)).collect();
         let mut runs_found = FoundRuns::default();
         let mut pending: Vec<&[RunId]> = runs.chunks(PAGE).rev().collect();
         while let Some(page) = pending.pop() {
-            let mut tx = self.database.begin_read().await?;
-            let found = tx.load_runs(page).await;
-            let found = match finish(tx, found).await {
+            let reading = self.database.read(async |tx| tx.load_runs(page).await);
+            let found = match reading.await {
                 Ok(found) => found,
                 Err(error) => {
                     halve(page, error, &mut pending, tally)?;
@@ -273,8 +266,7 @@ impl Store {
     ) -> Result<()> {
         let runs: BTreeSet<RunId> = page.iter().filter_map(|restore| restore.run).collect();
         let runs: Vec<RunId> = runs.into_iter().collect();
-        let mut tx = self.database.begin_read().await?;
-        let read = async {
+        let reading = self.database.read(async |tx| {
             let found = tx.load_runs(&runs).await?;
             let rows = found
                 .iter()
@@ -293,10 +285,9 @@ impl Store {
                 }
             }
             let known: BTreeSet<RunId> = found.iter().map(|found| found.row.id).collect();
-            Ok((known, assess_rows(&mut tx, rows, policy).await?))
-        };
-        let read = read.await;
-        let (known, assessed) = finish(tx, read).await?;
+            Ok((known, assess_rows(tx, rows, policy).await?))
+        });
+        let (known, assessed) = reading.await?;
         let by_run: BTreeMap<RunId, _> = assessed
             .iter()
             .map(|assessment| (assessment.facts.run.id, &assessment.facts))
@@ -329,10 +320,8 @@ impl Store {
                 restore: Some(restore.id),
             })
             .collect();
-        let mut tx = self.database.begin_read().await?;
         let values = values![Ask::restores(&asks), ROWS_SCANNED_MAX];
-        let read = tx.driver().fetch_all(statement, values).await;
-        let read: Vec<(bool, Word, i64)> = finish(tx, read).await?;
+        let read: Vec<(bool, Word, i64)> = self.database.read_all(statement, values).await?;
         for (is_action, word, restores) in read {
             let kind = if is_action {
                 WordKind::AuditAction

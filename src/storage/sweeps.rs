@@ -9,11 +9,11 @@ use reconciler_jobs::sweep::shard::Shard;
 use reconciler_jobs::sweep::turns::{DueWorkspace, Reading};
 
 use super::column::{CountColumn, Id};
+use super::database::EitherDatabase;
 use super::error::Result;
 use super::model::Tally;
-use super::settle::{Transactions as _, finish};
 use super::statement::{Statement, Table, Value, statement, values};
-use super::store::{EitherDatabase, Store};
+use super::store::Store;
 use super::transaction::DatabaseTransaction;
 
 /// Remembers that open runs were in the hands of a process that ended.
@@ -64,9 +64,9 @@ impl Store {
         workspace: Option<WorkspaceId>,
         shard: Shard,
     ) -> Result<Vec<DueWorkspace>> {
-        let mut tx = self.database.begin_read().await?;
-        let due = load_due_workspaces(&mut tx, workspace, shard).await;
-        finish(tx, due).await
+        self.database
+            .read(async |tx| load_due_workspaces(tx, workspace, shard).await)
+            .await
     }
 
     /// Due runs, of each span the lowest ids, in ascending order within a workspace.
@@ -74,19 +74,18 @@ impl Store {
         let step = "look for due runs";
         let spans = || reading.spans.iter();
         let spans = Table::default()
-            .integers("workspace", spans().map(|span| span.workspace.0))
-            .integers("after", spans().map(|span| span.after.0))
-            .integers("last", spans().map(|span| span.last.0));
-        let mut tx = self.database.begin_read().await?;
-        let statement = if tx.is_alone {
+            .integers("workspace", spans().map(|span| span.workspace))
+            .integers("after", spans().map(|span| span.after))
+            .integers("last", spans().map(|span| span.last));
+        let statement = if self.is_alone() {
             statement!(step, postgres "load_due_alone")
         } else {
             statement!(step, "load_due")
         };
         let values = values![spans, reading.each];
-        let due = tx.driver().fetch_all::<(Id, Id)>(statement, values).await;
-        let due = finish(tx, due).await?.into_iter();
+        let due: Vec<(Id, Id)> = self.database.read_all(statement, values).await?;
         Ok(due
+            .into_iter()
             .map(|(workspace, run)| (workspace.into(), run.into()))
             .collect())
     }
@@ -108,7 +107,8 @@ impl Store {
             in_hand,
         } = *start;
         let values = values![by, workspace, tick, shard.index(), shard.of(), in_hand];
-        self.database.fetch_value(statement, values).await
+        let (sweep,) = self.database.fetch_one(statement, values).await?;
+        Ok(sweep)
     }
 
     /// Notes that a sweep is alive and about to settle `runs`. Whatever it noted before was settled.
@@ -133,10 +133,10 @@ impl Store {
     /// Writes nothing where there is none.
     pub async fn forget_leftovers(&self) -> Result<()> {
         let statement = statement!("look for what other runs left", "has_leftovers");
-        if self.database.fetch_value(statement, &[]).await? {
-            self.forget_closed().await?;
+        match self.database.fetch_one(statement, &[]).await? {
+            (true,) => self.forget_closed().await,
+            (false,) => Ok(()),
         }
-        Ok(())
     }
 
     /// Forgets watched runs, and attempts at runs, that somebody else closed, or that were others with the same ids.
@@ -161,21 +161,17 @@ impl Store {
         let shard = tick.map(|(_, shard)| i64::from(shard.index()));
         let take_over = statement!(step, "take_over_sweeps");
         let values = values![at, shard, silent_for, by];
-        let suspects: Vec<Id> = match &self.database {
-            EitherDatabase::Postgres(_) => self.database.fetch_column(take_over, values).await?,
+        match &self.database {
+            EitherDatabase::Postgres(_) => self.database.fetch_runs(take_over, values).await,
             // Three statements where PostgreSQL has one; the transaction keeps everybody else out meanwhile.
             EitherDatabase::Sqlite(_) => {
-                let mut tx = self.database.begin().await?;
-                let taken = async {
-                    let suspects: Vec<Id> = tx.driver().fetch_column(take_over, values).await?;
-                    let runs: Vec<RunId> = suspects.iter().copied().map(RunId::from).collect();
+                let taking = self.database.write(async |tx| {
+                    let runs = tx.driver().fetch_runs(take_over, values).await?;
                     tx.driver().execute(SUSPECT, values![&*runs, by]).await?;
-                    Ok(suspects)
-                };
-                let taken = taken.await;
-                finish(tx, taken).await?
+                    Ok(runs)
+                });
+                taking.await
             }
-        };
-        Ok(suspects.into_iter().map(RunId::from).collect())
+        }
     }
 }

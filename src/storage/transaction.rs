@@ -1,4 +1,4 @@
-//! A transaction of either database, with its moment.
+//! A transaction of either database, with its moment; how it ends, and when it is tried again.
 
 use std::time::Duration;
 
@@ -9,8 +9,7 @@ use reconciler_jobs::ids::RunId;
 
 use super::connection::Connection;
 use super::distrust::{Distrust, Trust};
-use super::error::{During as _, Result, StoreError};
-use super::settle::Interference;
+use super::error::{During as _, ErrorKind, Result, StoreError};
 use super::statement::{statement, values};
 
 /// The step at which what is checked late is refused.
@@ -19,17 +18,33 @@ const COMMIT: &str = "commit";
 /// How long a commit may take. Whatever it would refuse was checked before, so it waits for a disk or for a standby.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(10);
 
+/// Pause before the first retry of a transient failure; doubled each time.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
+
+/// Longest pause between two tries.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// What else acts on the platform's tables when they are written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Interference {
+    /// A trigger, a rule or a policy may change or drop what is written, without an error.
+    pub(super) may_swallow: bool,
+    /// A policy may show runs that it lets nobody change, and so nobody lock.
+    pub(super) may_hide: bool,
+}
+
 /// Rolled back unless it is committed.
 pub(super) struct DatabaseTransaction {
     tx: Tx,
     /// The database's clock, read when the transaction began; on a standby, the moment of the last change that it
     /// knows.
-    as_of: Timestamp,
-    interference: Interference,
+    pub(super) as_of: Timestamp,
+    /// What else acts on the platform's tables, as it was when the transaction began.
+    pub(super) interference: Interference,
     /// Why nothing may be proven from what is read in it, as it was when it began.
     distrust: Option<Distrust>,
     /// What an operator vouches for.
-    trust: Trust,
+    pub(super) trust: Trust,
     /// Whether nothing of ours is in the database, so that statements name the platform's tables alone.
     pub(super) is_alone: bool,
     /// Whether the database can store every character.
@@ -80,20 +95,6 @@ impl DatabaseTransaction {
         self.distrust.clone()
     }
 
-    /// What an operator vouches for.
-    pub(super) fn trust(&self) -> Trust {
-        self.trust
-    }
-
-    pub(super) fn as_of(&self) -> Timestamp {
-        self.as_of
-    }
-
-    /// What else acts on the platform's tables, as it was when the transaction began.
-    pub(super) fn interference(&self) -> Interference {
-        self.interference
-    }
-
     /// Those of `runs` that can be locked now, without keeping them; all of them where somebody holds one.
     pub(super) async fn find_lockable(&mut self, runs: &[RunId]) -> Result<Vec<RunId>> {
         let Tx::Postgres(tx) = &mut self.tx else {
@@ -103,12 +104,9 @@ impl DatabaseTransaction {
         // A savepoint: what fails in it spoils nothing.
         let mut part = tx.begin().await.during(find.step)?;
         let connection = Connection::Postgres(&mut part);
-        let found = connection.fetch_column(find, values![runs]).await;
+        let found = connection.fetch_runs(find, values![runs]).await;
         part.rollback().await.during(find.step)?;
-        Ok(found.map_or_else(
-            |_| runs.to_vec(),
-            |found: Vec<i64>| found.into_iter().map(RunId).collect(),
-        ))
+        Ok(found.unwrap_or_else(|_| runs.to_vec()))
     }
 
     /// The connection inside of the transaction.
@@ -134,10 +132,7 @@ impl DatabaseTransaction {
     /// A commit that is not confirmed in time goes on all the same: the rows are the truth of it.
     pub(super) async fn commit(mut self) -> Result<()> {
         if let Err(error) = self.check_deferred().await {
-            if let Err(lost) = self.rollback().await {
-                tracing::debug!(%lost, "the connection ended, and with it the transaction");
-            }
-            return Err(error);
+            return self.fail(error).await;
         }
         match self.tx {
             Tx::Postgres(tx) => {
@@ -153,6 +148,14 @@ impl DatabaseTransaction {
         .during(COMMIT)
     }
 
+    /// Undoes everything because of an error, which is what is returned.
+    async fn fail<R>(self, error: StoreError) -> Result<R> {
+        if let Err(lost) = self.rollback().await {
+            tracing::debug!(%lost, "the connection ended, and with it the transaction");
+        }
+        Err(error)
+    }
+
     /// Undoes everything, and returns once its locks are released.
     pub(super) async fn rollback(self) -> Result<()> {
         match self.tx {
@@ -161,4 +164,39 @@ impl DatabaseTransaction {
         }
         .during("roll back")
     }
+}
+
+/// Commits what succeeded. What failed is rolled back here and waited for: a transaction that is
+/// merely dropped keeps its locks until its connection is used again, and the next try, on another
+/// connection, would pass over its own runs as held by somebody else.
+pub(super) async fn finish<R>(tx: DatabaseTransaction, result: Result<R>) -> Result<R> {
+    match result {
+        Ok(value) => {
+            tx.commit().await?;
+            Ok(value)
+        }
+        Err(error) => tx.fail(error).await,
+    }
+}
+
+/// Runs `attempt` again after a transient failure, at most `retries_max` times.
+pub(super) async fn with_retries<R, F>(
+    retries_max: u32,
+    mut attempt: impl FnMut() -> F,
+) -> Result<R>
+where
+    F: Future<Output = Result<R>>,
+{
+    let mut pause = RETRY_PAUSE_MIN;
+    for _ in 0..retries_max {
+        match attempt().await {
+            Err(error) if error.kind() == ErrorKind::Transient => {
+                tracing::debug!(%error, ?pause, "will be tried again");
+                tokio::time::sleep(pause).await;
+                pause = pause.saturating_mul(2).min(RETRY_PAUSE_MAX);
+            }
+            result => return result,
+        }
+    }
+    attempt().await
 }

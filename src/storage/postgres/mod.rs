@@ -37,9 +37,8 @@ use super::distrust::Distrust;
 use super::error::{During as _, Result, StoreError};
 use super::limits::Limits;
 use super::plans;
-use super::settle::Interference;
 use super::statement::{Statement, Value, statement};
-use super::transaction::{DatabaseTransaction, Tx};
+use super::transaction::{DatabaseTransaction, Interference, Tx};
 
 /// Sets the time zone and the limits of a transaction that may write, where our schema is there.
 const OPEN: Statement = statement!("read the database's clock", postgres "open_transaction");
@@ -110,7 +109,7 @@ const RETURNED_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 const OWN_RECORD: &str = "reconciler.migrations";
 
 /// What a session is told that nobody may write in.
-const READ_ONLY: (&str, &str) = ("default_transaction_read_only", "on");
+pub(super) const READ_ONLY: (&str, &str) = ("default_transaction_read_only", "on");
 
 /// How long one statement of the library that delivers jobs may take, which gives none a limit of its own.
 const QUEUE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
@@ -136,41 +135,32 @@ const NOT_FOR_EVER: [(&str, &str); 4] = [
 /// A PostgreSQL database.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
-    pool: PgPool,
+    pub(super) pool: PgPool,
     /// For the library that delivers jobs alone. It drops looks in the middle of a transaction, and a
     /// connection may come back with that transaction still open: a statement of ours that is sent by itself
     /// would then be part of it, and never be committed.
-    queue: PgPool,
+    pub(super) queue: PgPool,
     /// For signs of life alone. It has one connection: while one sign hangs, in a lock or without an answer, there
     /// is never a second one.
-    pulse: PgPool,
-    limits: Limits,
+    pub(super) pulse: PgPool,
+    pub(super) limits: Limits,
     /// How far behind its primary the server was when it was last read from, in microseconds; less than nothing where
     /// it is a primary.
     behind: Arc<AtomicI64>,
-    wanted: WantedServer,
+    pub(super) wanted: WantedServer,
     /// Whether nothing of ours is in the database.
-    is_alone: bool,
+    pub(super) is_alone: bool,
 }
 
 impl PostgresStore {
-    /// Connects, and fails if the database cannot be reached.
-    pub async fn connect(url: &str, limits: &Limits) -> Result<Self> {
-        Self::open(address_of(url)?, &[], limits).await
-    }
-
-    /// Connects to look, and never to write: sessions refuse it by themselves, not only the transactions of
-    /// [`Self::begin_read`].
-    pub(super) async fn connect_to_read(url: &str, limits: &Limits) -> Result<Self> {
-        Self::open(address_of(url)?, &[READ_ONLY], limits).await
-    }
-
-    /// A pooler that takes no settings with a connection leaves limits to transactions and to the role.
-    async fn open(
-        address: ServerAddress,
+    /// Connects with these settings of sessions, and fails if the database cannot be reached. A pooler that takes no
+    /// settings with a connection leaves limits to transactions and to the role.
+    pub(super) async fn connect(
+        url: &str,
         settings: &[(&str, &str)],
         limits: &Limits,
     ) -> Result<Self> {
+        let address = address_of(url)?;
         let settings = [settings, &NOT_FOR_EVER].concat();
         match Self::open_with(address.clone(), Some(&settings), limits).await {
             Err(error) if error.is_about_settings() => {
@@ -328,36 +318,6 @@ impl PostgresStore {
             is_alone: true,
             ..self
         }
-    }
-
-    /// Whether nothing of ours is in it.
-    pub(super) fn is_alone(&self) -> bool {
-        self.is_alone
-    }
-
-    /// The connections of the library that delivers jobs.
-    pub(super) fn queue(&self) -> &PgPool {
-        &self.queue
-    }
-
-    /// The connection of signs of life.
-    pub(super) fn pulse(&self) -> &PgPool {
-        &self.pulse
-    }
-
-    /// Which server is meant.
-    pub(super) fn wanted(&self) -> WantedServer {
-        self.wanted
-    }
-
-    /// What may be taken from the server.
-    pub(super) fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// The pool, for the examination of a database before its schema is trusted.
-    pub(super) fn pool(&self) -> &PgPool {
-        &self.pool
     }
 }
 

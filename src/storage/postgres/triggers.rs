@@ -27,7 +27,7 @@ pub(in crate::storage) async fn set(store: &PostgresStore, wanted: bool) -> Resu
     if let Connection::Postgres(connection) = tx.driver() {
         let waiter = LockWaiter::of(&mut *connection, step).await?;
         let setting = async { raw_sql(script).execute(connection).await.during(step) };
-        waiter.naming(store.pool(), step, setting).await?;
+        waiter.naming(&store.pool, step, setting).await?;
     }
     tx.commit().await
 }

@@ -15,7 +15,7 @@ use super::holders::LockWaiter;
 use super::shape::{self, Damage};
 use super::{OWN_RECORD, migrator, milliseconds, set_local};
 use crate::storage::error::{During as _, Result, StoreError};
-use crate::storage::settle::with_retries;
+use crate::storage::transaction::with_retries;
 
 /// Lets one process migrate at a time.
 const LOCK: &str = include_str!("sql/lock_migrations.sql");

@@ -10,9 +10,10 @@ use super::state::{COMMAND, CONSOLE, payloads, run_of};
 use crate::storage::column::Id;
 use crate::storage::error::Result;
 use crate::storage::model::{Action, ActionDone};
-use crate::storage::settle::{Lock, Transaction as _, Transactions as _, finish, with_retries};
+use crate::storage::settle::Lock;
 use crate::storage::statement::{statement, values};
 use crate::storage::store::Store;
+use crate::storage::transaction::with_retries;
 
 /// How often the file is written to again when somebody else held it for too long.
 pub(super) const RETRIES_MAX: u32 = 5;
@@ -40,9 +41,9 @@ impl Store {
 
     /// Jobs are in another file, so that nothing holds them and this together.
     async fn note_done(&self, action: &Action, done: Vec<ActionDone>) -> Result<()> {
-        let mut tx = self.database.begin().await?;
-        let noted = tx.note_actions(action, &done).await;
-        finish(tx, noted).await
+        self.database
+            .write(async |tx| tx.note_actions(action, &done).await)
+            .await
     }
 
     pub(super) async fn request_once_in_file(&self, run: RunId, action: &Action) -> Result<bool> {
@@ -70,10 +71,11 @@ impl Store {
 
     /// The open `restore.execute` runs among `runs`, and what time it is.
     async fn load_open(&self, runs: &[RunId]) -> Result<(Vec<RunId>, Timestamp)> {
-        let mut tx = self.database.begin_read().await?;
-        let as_of = tx.as_of();
-        let open = tx.lock_open_runs(runs, Lock::ASK).await;
-        Ok((finish(tx, open).await?, as_of))
+        let reading = self.database.read(async |tx| {
+            let open = tx.lock_open_runs(runs, Lock::ASK).await?;
+            Ok((open, tx.as_of))
+        });
+        reading.await
     }
 
     pub(super) async fn retry_in_file(
@@ -84,9 +86,8 @@ impl Store {
         let step = "let runs start over";
         let load = statement!(step, sqlite "load_trouble");
         let start_over = statement!(step, sqlite "start_over");
-        let mut tx = self.database.begin().await?;
-        let as_of = tx.as_of();
-        let changing = async {
+        let changing = self.database.write(async |tx| {
+            let as_of = tx.as_of;
             let found: Vec<(Id, bool, String)> =
                 tx.driver().fetch_all(load, values![runs, as_of]).await?;
             let done = found.into_iter().map(|(run, is_stuck, known)| ActionDone {
@@ -99,9 +100,8 @@ impl Store {
             tx.driver().execute(start_over, values).await?;
             tx.note_actions(action, &done).await?;
             Ok(changed)
-        };
-        let changed = changing.await;
-        let changed = finish(tx, changed).await?;
+        });
+        let changed = changing.await?;
         self.request_in_file(&changed, COMMAND, None, None).await?;
         Ok(changed)
     }
@@ -113,10 +113,9 @@ impl Store {
             statement!(step, sqlite queue "load_waiting"),
             statement!(step, sqlite queue "kill_jobs"),
         );
-        let mut tx = self.database.begin().await?;
-        let as_of = tx.as_of();
-        let dropping = async {
-            let found = tx.driver().fetch_all(drop, values![runs, as_of]).await?;
+        let dropping = self.database.write(async |tx| {
+            let values = values![runs, tx.as_of];
+            let found = tx.driver().fetch_all(drop, values).await?;
             let (dropped, dead): (Vec<_>, Vec<_>) = found
                 .into_iter()
                 .partition(|(_, is_new): &(Id, bool)| *is_new);
@@ -129,9 +128,8 @@ impl Store {
             let done: Vec<ActionDone> = done.collect();
             tx.note_actions(action, &done).await?;
             Ok((dropped, dead))
-        };
-        let found = dropping.await;
-        let (dropped, dead) = finish(tx, found).await?;
+        });
+        let (dropped, dead) = dropping.await?;
         let waiting: Vec<(String, Vec<u8>)> =
             self.database.fetch_all(load_waiting, values![]).await?;
         let asks_in_vain = |payload: &[u8]| run_of(payload).is_some_and(|run| dead.contains(&run));

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener};
 
+use crate::storage::database::EitherDatabase;
 use crate::storage::error::{During as _, Result, StoreError, StoreFault};
 use crate::storage::postgres::{PostgresStore, address_of, pooled};
-use crate::storage::store::{EitherDatabase, Store};
+use crate::storage::store::Store;
 
 /// `reconciler.wake()` notifies it.
 const CHANNEL: &str = "reconciler_wake";
@@ -53,10 +54,10 @@ impl Store {
 
 /// A connection beside the pool, which would be short of one for ever.
 async fn connect(database: &PostgresStore, url: Option<&str>) -> Result<PgListener> {
-    let mut connect_timeout = database.limits().connect_timeout;
-    let mut wanted = database.wanted();
+    let mut connect_timeout = database.limits.connect_timeout;
+    let mut wanted = database.wanted;
     let options = match url {
-        None => PgConnectOptions::clone(&database.pool().connect_options()),
+        None => PgConnectOptions::clone(&database.pool.connect_options()),
         Some(url) => {
             let address = address_of(url)?;
             connect_timeout = address.connect_timeout().unwrap_or(connect_timeout);
@@ -84,7 +85,7 @@ async fn is_heard_by(database: &PostgresStore, listener: &mut PgListener) -> Res
     listener.listen(&word).await.during(LISTEN)?;
     let sent = sqlx::query(include_str!("../postgres/sql/send_notice.sql"))
         .bind(&word)
-        .execute(database.pool())
+        .execute(&database.pool)
         .await;
     match sent {
         Ok(_) => {}

@@ -24,16 +24,16 @@ use serde::Serialize;
 use sqlx::migrate::Migrator;
 use sqlx::{PgPool, SqlitePool};
 
-use super::column::{Id, OptionalId, StoredMoment};
+use super::column::{OptionalId, StoredMoment};
+use super::database::EitherDatabase;
 use super::error::{During as _, Result};
 use super::model::{Action, Backend, ClaimedJob};
 use super::postgres::upgrade::{self, Ground};
-use super::settle::{Transaction as _, Transactions as _, begin_trusted, finish, with_retries};
 use super::sqlite;
-use super::statement::{Statement, Value, action_values, statement, values};
-use super::store::{EitherDatabase, Store};
+use super::statement::{Statement, action_values, statement, values};
+use super::store::Store;
 use super::sweeps::{SUSPECT, load_due_workspaces};
-use super::transaction::DatabaseTransaction;
+use super::transaction::{DatabaseTransaction, finish, with_retries};
 use file::RETRIES_MAX;
 pub use state::QueueState;
 use state::{COMMAND, CONSOLE, payloads};
@@ -104,8 +104,8 @@ impl Store {
     /// Connections for apalis.
     pub fn queue_pool(&self) -> QueuePool {
         match &self.database {
-            EitherDatabase::Postgres(database) => QueuePool::Postgres(database.queue().clone()),
-            EitherDatabase::Sqlite(database) => QueuePool::Sqlite(database.queue().clone()),
+            EitherDatabase::Postgres(database) => QueuePool::Postgres(database.queue.clone()),
+            EitherDatabase::Sqlite(database) => QueuePool::Sqlite(database.queue.clone()),
         }
     }
 
@@ -114,7 +114,7 @@ impl Store {
     pub async fn survey(&self, queue: &Migrator) -> Result<Option<Ground>> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
-                upgrade::survey(database.pool(), queue).await.map(Some)
+                upgrade::survey(&database.pool, queue).await.map(Some)
             }
             EitherDatabase::Sqlite(_) => Ok(None),
         }
@@ -125,7 +125,7 @@ impl Store {
     pub async fn migrate_queue(&self, migrations: Migrator) -> Result<()> {
         match &self.database {
             EitherDatabase::Postgres(database) => {
-                let (step, pool) = ("migrate schema apalis", database.pool());
+                let (step, pool) = ("migrate schema apalis", &database.pool);
                 let ground = upgrade::look(pool, &migrations).await?;
                 if ground.is_left_alone(&ground.queue) {
                     return Ok(());
@@ -138,8 +138,8 @@ impl Store {
                 let drop_index = include_str!("../sqlite/sql/drop_lock_index.sql");
                 // A file that two processes create at once is locked while it gets its journal.
                 with_retries(RETRIES_MAX, async || {
-                    sqlite::run_migrations(database.queue(), step, &migrations).await?;
-                    let drop_index = sqlx::query(drop_index).execute(database.queue());
+                    sqlite::run_migrations(&database.queue, step, &migrations).await?;
+                    let drop_index = sqlx::query(drop_index).execute(&database.queue);
                     drop_index.await.during(step).map(drop)
                 })
                 .await
@@ -191,7 +191,7 @@ impl Store {
             reason,
             trace_id,
         ];
-        self.fetch_runs(statement, values).await
+        self.database.fetch_runs(statement, values).await
     }
 
     /// Queues a job for `run` if it is an open `restore.execute` run, unless one that asks for it is not finished,
@@ -213,14 +213,15 @@ impl Store {
             reason,
             trace_id,
         ];
-        self.database.fetch_value(statement, values).await
+        let (is_open,) = self.database.fetch_one(statement, values).await?;
+        Ok(is_open)
     }
 
     /// How many jobs that ask for one run are not finished: they wait, are in hand, or will be tried
     /// again.
     pub async fn count_unfinished(&self) -> Result<u64> {
         let statement = statement!("count unfinished jobs", queue "count_unfinished");
-        let count: i64 = self.database.fetch_value(statement, &[]).await?;
+        let (count,): (i64,) = self.database.fetch_one(statement, &[]).await?;
         Ok(count.unsigned_abs())
     }
 
@@ -246,9 +247,9 @@ impl Store {
             return Ok(());
         }
         let jobs: Vec<&ClaimedJob> = jobs.iter().collect();
-        let mut tx = self.database.begin().await?;
-        let released = tx.release_jobs(&jobs).await;
-        finish(tx, released).await
+        self.database
+            .write(async |tx| tx.release_jobs(&jobs).await)
+            .await
     }
 
     /// Gives all jobs back to their queue that some workers still hold, and says how many. `workers` is what their
@@ -278,13 +279,14 @@ impl Store {
     /// Deferred, refused and suspected runs that may be settled and whose time has come, at most `limit`.
     pub async fn load_rechecks(&self, limit: u32, admission: &Admission) -> Result<Rechecks> {
         let statement = statement!("look for awaited runs", "load_awaited");
-        let mut tx = self.database.begin_read().await?;
         let workspaces = admission.workspaces.as_ref();
         let workspaces: Option<Vec<i64>> =
             workspaces.map(|these| these.iter().map(|it| it.0).collect());
-        let values = values![limit, tx.as_of(), workspaces, admission.not_before];
-        let found = tx.driver().fetch_all(statement, values).await;
-        let found: Vec<(OptionalId, Option<i64>)> = finish(tx, found).await?;
+        let looking = self.database.read(async |tx| {
+            let values = values![limit, tx.as_of, workspaces, admission.not_before];
+            tx.driver().fetch_all(statement, values).await
+        });
+        let found: Vec<(OptionalId, Option<i64>)> = looking.await?;
         let next_in = found.iter().find_map(|(_, next_in)| *next_in);
         let runs = found.into_iter().filter_map(|(run, _)| run.into());
         Ok(Rechecks {
@@ -302,7 +304,7 @@ impl Store {
         worker: &str,
         plan: ShardPlan<'_>,
     ) -> Result<Option<u32>> {
-        let mut tx = begin_trusted(&self.database, WIN).await?;
+        let mut tx = self.database.begin_trusted(WIN).await?;
         let won = Box::pin(win_tick(&mut tx, tick, worker, plan)).await;
         let Some(jobs) = finish(tx, won).await? else {
             return Ok(None);
@@ -329,9 +331,10 @@ impl Store {
     /// The latest tick before `tick` of which each shard was swept to its end, or at which nothing was due.
     pub async fn last_swept(&self, tick: Timestamp) -> Result<Option<Timestamp>> {
         let statement = statement!("look for the last sweep that ended", "last_swept");
-        let last = self.database.fetch_column(statement, values![tick]).await?;
-        let last: Option<StoredMoment> = last.into_iter().next();
-        last.map(|last| last.read(statement.step)).transpose()
+        let mut last: Vec<(StoredMoment,)> =
+            self.database.fetch_all(statement, values![tick]).await?;
+        let last = last.pop();
+        last.map(|(last,)| last.read(statement.step)).transpose()
     }
 
     /// Removes what nobody needs any more, in statements that each remove little: whoever writes meanwhile
@@ -382,7 +385,7 @@ impl Store {
         let statement = statement!("let runs start over", postgres "retry");
         let [verb, actor, reason, trace] = action_values(Some(action));
         let values = &[runs.into(), verb, actor, reason, trace];
-        self.fetch_runs(statement, values).await
+        self.database.fetch_runs(statement, values).await
     }
 
     /// Takes dead letters among `runs` out of the lists, removes the jobs that wait for them, says which were not
@@ -394,12 +397,7 @@ impl Store {
         let statement = statement!("drop dead letters", postgres "drop_dead_letters");
         let [verb, actor, reason, trace] = action_values(Some(action));
         let values = &[runs.into(), verb, actor, reason, trace];
-        self.fetch_runs(statement, values).await
-    }
-
-    async fn fetch_runs(&self, statement: Statement, values: &[Value<'_>]) -> Result<Vec<RunId>> {
-        let runs: Vec<Id> = self.database.fetch_column(statement, values).await?;
-        Ok(runs.into_iter().map(RunId::from).collect())
+        self.database.fetch_runs(statement, values).await
     }
 
     /// Whether jobs are in a file of their own.
@@ -422,7 +420,7 @@ async fn win_tick(
         // Whoever takes them looks often enough, so nobody is notified.
         statement!(step, postgres "queue_shards"),
     );
-    let as_of = tx.as_of();
+    let as_of = tx.as_of;
     if tick > as_of {
         return Ok(None);
     }

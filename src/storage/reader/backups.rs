@@ -139,7 +139,7 @@ impl DatabaseTransaction {
         skew: SignedDuration,
     ) -> Result<Vec<FoundSet>> {
         let statement = statement!("look for backup sets", "find_backup_sets");
-        let latest = not_after(self.as_of(), skew);
+        let latest = not_after(self.as_of, skew);
         let values = values![Ask::environments(environments), latest];
         self.find_sets(statement, values).await
     }

@@ -18,7 +18,6 @@ use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, Id, OptionalId, StoredMoment};
 use crate::storage::error::Result;
 use crate::storage::records::Ask;
-use crate::storage::settle::{Transaction as _, Transactions as _, finish};
 use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
@@ -181,9 +180,10 @@ impl ListedPart {
 impl Reader {
     /// The environments that a viewer may see; none where they are more than anybody chooses from.
     pub(super) async fn load_places(&self, of: &Workspaces) -> Result<Vec<PlaceSeen>> {
-        let mut tx = self.database.begin_read().await?;
-        let part = ListedPart::list(&mut tx, of, None, WALKED_AT_ONCE).await;
-        let part = finish(tx, part).await?;
+        let listing = self
+            .database
+            .read(async |tx| ListedPart::list(tx, of, None, WALKED_AT_ONCE).await);
+        let part = listing.await?;
         Ok(if part.next.is_some() {
             Vec::new()
         } else {
@@ -200,10 +200,25 @@ impl Reader {
         limit: u32,
         policy: &Policy,
     ) -> Result<EnvironmentPage> {
-        let of = workspace.map_or_else(|| of.clone(), |workspace| of.narrowed(workspace));
-        let mut tx = self.database.begin_read().await?;
-        let page = load_page(&mut tx, &of, after, limit, policy).await;
-        finish(tx, page).await
+        let of = of.within(workspace);
+        let step = "look for restores that are being prepared";
+        let reading = self.database.read(async |tx| {
+            let part = ListedPart::list(tx, &of, after, limit).await?;
+            let after = part.after();
+            let values = values![Ask::environments(&part.asks)];
+            let preparing: Vec<(i64, Id)> = tx
+                .driver()
+                .fetch_all(statement!(step, "find_preparing"), values)
+                .await?;
+            let mut preparing: HashMap<i64, Id> = preparing.into_iter().collect();
+            let mut rows = load_part(tx, part, true, policy).await?;
+            for row in &mut rows {
+                row.preparing = preparing.remove(&row.environment.0).map(RestoreId::from);
+            }
+            let as_of = tx.as_of;
+            Ok(EnvironmentPage { as_of, rows, after })
+        });
+        reading.await
     }
 
     /// Goes through live environments in the order of [`EnvironmentPage`], and shows `visit` one part after the
@@ -215,63 +230,26 @@ impl Reader {
         policy: &Policy,
         visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentSeen>) + Send),
     ) -> Result<Walked> {
-        let workspace = walk.workspace;
-        let of = workspace.map_or_else(|| of.clone(), |workspace| of.narrowed(workspace));
-        let mut tx = self.database.begin_read().await?;
-        let walked = go_through(&mut tx, &of, walk, policy, visit).await;
-        finish(tx, walked).await
-    }
-}
-
-async fn load_page(
-    tx: &mut DatabaseTransaction,
-    of: &Workspaces,
-    after: Option<EnvironmentKey>,
-    limit: u32,
-    policy: &Policy,
-) -> Result<EnvironmentPage> {
-    let part = ListedPart::list(tx, of, after, limit).await?;
-    let after = part.after();
-    let step = "look for restores that are being prepared";
-    let values = values![Ask::environments(&part.asks)];
-    let preparing: Vec<(i64, Id)> = tx
-        .driver()
-        .fetch_all(statement!(step, "find_preparing"), values)
-        .await?;
-    let mut preparing: HashMap<i64, Id> = preparing.into_iter().collect();
-    let mut rows = load_part(tx, part, true, policy).await?;
-    for row in &mut rows {
-        row.preparing = preparing.remove(&row.environment.0).map(RestoreId::from);
-    }
-    Ok(EnvironmentPage {
-        as_of: tx.as_of(),
-        rows,
-        after,
-    })
-}
-
-async fn go_through(
-    tx: &mut DatabaseTransaction,
-    of: &Workspaces,
-    walk: &Walk,
-    policy: &Policy,
-    visit: &mut (dyn FnMut(Timestamp, Vec<EnvironmentSeen>) + Send),
-) -> Result<Walked> {
-    let as_of = tx.as_of();
-    let mut left = walk.environments_max.max(1);
-    let mut after = None;
-    loop {
-        let part = ListedPart::list(tx, of, after, left.min(walk.at_once)).await?;
-        let next = part.next;
-        after = part.after();
-        left = left.saturating_sub(u32::try_from(part.listed.len()).unwrap_or(u32::MAX));
-        visit(as_of, load_part(tx, part, walk.with_more, policy).await?);
-        if after.is_none() || left == 0 {
-            return Ok(Walked {
-                as_of,
-                ended_before: next,
-            });
-        }
+        let of = of.within(walk.workspace);
+        let walking = self.database.read(async |tx| {
+            let as_of = tx.as_of;
+            let mut left = walk.environments_max.max(1);
+            let mut after = None;
+            loop {
+                let part = ListedPart::list(tx, &of, after, left.min(walk.at_once)).await?;
+                let next = part.next;
+                after = part.after();
+                left = left.saturating_sub(u32::try_from(part.listed.len()).unwrap_or(u32::MAX));
+                visit(as_of, load_part(tx, part, walk.with_more, policy).await?);
+                if after.is_none() || left == 0 {
+                    return Ok(Walked {
+                        as_of,
+                        ended_before: next,
+                    });
+                }
+            }
+        });
+        walking.await
     }
 }
 
@@ -371,7 +349,7 @@ async fn load_latest(
     let statement = statement!("look for the latest restores", "find_latest_restores");
     let values = values![
         Ask::environments(asks),
-        not_after(tx.as_of(), policy.clock_skew_max)
+        not_after(tx.as_of, policy.clock_skew_max)
     ];
     let found: Vec<ScopedRestore> = tx.driver().fetch_all(statement, values).await?;
     let asks: Vec<Ask> = found.iter().map(ScopedRestore::ask).collect();

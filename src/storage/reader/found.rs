@@ -7,9 +7,7 @@ use super::open::Reader;
 use super::scope::Workspaces;
 use crate::storage::column::Id;
 use crate::storage::error::Result;
-use crate::storage::settle::{Transactions as _, finish};
 use crate::storage::statement::{statement, values};
-use crate::storage::transaction::DatabaseTransaction;
 
 /// Something that has an id, and may be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,27 +60,17 @@ impl Reader {
         decision: Option<String>,
         with_evidence: bool,
     ) -> Result<Vec<Found>> {
-        let mut tx = self.database.begin_read().await?;
-        let found = find_within(&mut tx, of, id, decision, with_evidence).await;
-        finish(tx, found).await
+        let statement = statement!("look for an id", "find_by_id");
+        let values = values![of.ids(), id, decision, with_evidence];
+        let looking = self.database.read(async |tx| {
+            let rows: Vec<FoundRow> = tx.driver().fetch_all(statement, values).await?;
+            let mut found: Vec<Found> = rows.into_iter().map(FoundRow::found).collect();
+            let runs: Vec<RunId> = found.iter().filter_map(|it| it.run()).collect();
+            let seen = tx.describe(of, &runs).await?;
+            let is_seen = |run: RunId| seen.iter().any(|record| record.id == run);
+            found.retain(|it| it.run().is_none_or(is_seen));
+            Ok(found)
+        });
+        looking.await
     }
-}
-
-async fn find_within(
-    tx: &mut DatabaseTransaction,
-    of: &Workspaces,
-    id: Option<i64>,
-    decision: Option<String>,
-    with_evidence: bool,
-) -> Result<Vec<Found>> {
-    let statement = statement!("look for an id", "find_by_id");
-    let values = values![of.ids(), id, decision, with_evidence];
-    let rows: Vec<FoundRow> = tx.driver().fetch_all(statement, values).await?;
-    let found = rows.into_iter().map(FoundRow::found);
-    let mut found: Vec<Found> = found.collect();
-    let runs: Vec<RunId> = found.iter().filter_map(|it| it.run()).collect();
-    let seen = tx.describe(of, &runs).await?;
-    let is_seen = |run: RunId| seen.iter().any(|record| record.id == run);
-    found.retain(|it| it.run().is_none_or(is_seen));
-    Ok(found)
 }

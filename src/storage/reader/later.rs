@@ -12,9 +12,8 @@ use super::open::Reader;
 use crate::storage::column::{Id, StoredMoment};
 use crate::storage::error::Result;
 use crate::storage::model::OpinionOnRecord;
-use crate::storage::settle::{Transactions as _, assess_within, finish};
+use crate::storage::settle::assess_within;
 use crate::storage::statement::{statement, values};
-use crate::storage::transaction::DatabaseTransaction;
 
 /// How many verdicts one part passes.
 const WALKED_MAX: u32 = 2_000;
@@ -54,58 +53,50 @@ impl Reader {
         after: RunId,
         policy: &Policy,
     ) -> Result<LaterPart> {
-        let mut tx = self.database.begin_read().await?;
-        let part = judge_again(&mut tx, workspace, since, after, policy).await;
-        finish(tx, part).await
+        let judging = self.database.read(async |tx| {
+            let statement = statement!("walk verdicts", "walk_verdicts");
+            let values = values![workspace, since, after, WALKED_MAX];
+            let mut walked: Vec<WalkedVerdict> = tx.driver().fetch_all(statement, values).await?;
+            let mut wanted = walked.iter().enumerate().filter(|(_, it)| it.is_wanted);
+            let too_many = wanted.nth(JUDGED_MAX).map(|(at, _)| at);
+            let is_cut = too_many.is_some() || walked.len() == WALKED_MAX as usize;
+            walked.truncate(too_many.unwrap_or(walked.len()));
+            // Ids come again: the verdicts of one are looked at together.
+            if let Some(cut) = walked.last().map(|it| it.run_id).filter(|_| is_cut)
+                && walked.first().is_some_and(|it| it.run_id != cut)
+            {
+                walked.retain(|it| it.run_id != cut);
+            }
+            let (looked_at, last) = (walked.len(), walked.last().map(|verdict| verdict.run_id));
+            walked.retain(|verdict| verdict.is_wanted);
+            let runs: Vec<RunId> = walked.iter().map(|verdict| verdict.run_id).collect();
+            let assessed = assess_within(tx, &runs, policy).await?;
+            let walked = walked.into_iter();
+            let mut verdicts: HashMap<RunId, WalkedVerdict> =
+                walked.map(|it| (it.run_id, it)).collect();
+            let found = assessed.into_iter().filter_map(|assessment| {
+                let facts = assessment.facts;
+                let verdict = verdicts.remove(&facts.run.id)?;
+                let now = decide(&facts.reopened());
+                let is_stronger = now.outcome() > Outcome::parse(&verdict.outcome);
+                is_stronger.then(|| OpinionOnRecord {
+                    run_id: facts.run.id,
+                    workspace_id: facts.run.workspace_id,
+                    environment_id: facts.run.environment_id,
+                    claimed: verdict.outcome,
+                    stance: Stance::ClaimsLess.word().to_owned(),
+                    reason_code: now.reason.code().to_owned(),
+                    found: now.outcome().map(|outcome| outcome.name().to_owned()),
+                    closed_at: verdict.decided_at,
+                    formed_at: facts.as_of,
+                })
+            });
+            Ok(LaterPart {
+                looked_at,
+                found: found.collect(),
+                after: last.filter(|_| is_cut),
+            })
+        });
+        judging.await
     }
-}
-
-async fn judge_again(
-    tx: &mut DatabaseTransaction,
-    workspace: Option<WorkspaceId>,
-    since: Option<Timestamp>,
-    after: RunId,
-    policy: &Policy,
-) -> Result<LaterPart> {
-    let statement = statement!("walk verdicts", "walk_verdicts");
-    let values = values![workspace, since, after, WALKED_MAX];
-    let mut walked: Vec<WalkedVerdict> = tx.driver().fetch_all(statement, values).await?;
-    let mut wanted = walked.iter().enumerate().filter(|(_, it)| it.is_wanted);
-    let too_many = wanted.nth(JUDGED_MAX).map(|(at, _)| at);
-    let is_cut = too_many.is_some() || walked.len() == WALKED_MAX as usize;
-    walked.truncate(too_many.unwrap_or(walked.len()));
-    // Ids come again: the verdicts of one are looked at together.
-    if let Some(cut) = walked.last().map(|it| it.run_id).filter(|_| is_cut)
-        && walked.first().is_some_and(|it| it.run_id != cut)
-    {
-        walked.retain(|it| it.run_id != cut);
-    }
-    let (looked_at, last) = (walked.len(), walked.last().map(|verdict| verdict.run_id));
-    walked.retain(|verdict| verdict.is_wanted);
-    let runs: Vec<RunId> = walked.iter().map(|verdict| verdict.run_id).collect();
-    let assessed = assess_within(tx, &runs, policy).await?;
-    let walked = walked.into_iter();
-    let mut verdicts: HashMap<RunId, WalkedVerdict> = walked.map(|it| (it.run_id, it)).collect();
-    let found = assessed.into_iter().filter_map(|assessment| {
-        let facts = assessment.facts;
-        let verdict = verdicts.remove(&facts.run.id)?;
-        let now = decide(&facts.reopened());
-        let is_stronger = now.outcome() > Outcome::parse(&verdict.outcome);
-        is_stronger.then(|| OpinionOnRecord {
-            run_id: facts.run.id,
-            workspace_id: facts.run.workspace_id,
-            environment_id: facts.run.environment_id,
-            claimed: verdict.outcome,
-            stance: Stance::ClaimsLess.word().to_owned(),
-            reason_code: now.reason.code().to_owned(),
-            found: now.outcome().map(|outcome| outcome.name().to_owned()),
-            closed_at: verdict.decided_at,
-            formed_at: facts.as_of,
-        })
-    });
-    Ok(LaterPart {
-        looked_at,
-        found: found.collect(),
-        after: last.filter(|_| is_cut),
-    })
 }

@@ -12,7 +12,6 @@ use super::open::Reader;
 use crate::storage::column::{Id, OptionalId, StoredMoment};
 use crate::storage::error::{Result, StoreError};
 use crate::storage::model::RecordedVerdict;
-use crate::storage::settle::{Transactions as _, finish};
 use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
@@ -144,9 +143,10 @@ impl Reader {
     ) -> impl Stream<Item = Result<LedgerPart>> {
         try_unfold(Some(below), move |below| async move {
             let Some(below) = below else { return Ok(None) };
-            let mut tx = self.database.begin_read().await?;
-            let part = load_part(&mut tx, filter, below, compared).await;
-            let part = finish(tx, part).await?;
+            let reading = self
+                .database
+                .read(async |tx| load_part(tx, filter, below, compared).await);
+            let part = reading.await?;
             let next = part.below;
             Ok(Some((part, next)))
         })
@@ -159,16 +159,16 @@ impl Reader {
         run: Option<RunId>,
     ) -> Result<Vec<LedgerRow>> {
         let statement = statement!("read the ledger", "find_entries");
-        self.fetch_all(statement, values![decision, run, OF_ONE_RUN_MAX])
-            .await
+        let values = values![decision, run, OF_ONE_RUN_MAX];
+        self.database.read_all(statement, values).await
     }
 
     /// The positions of the feed after `after`: those that are missing before one or that lead nowhere, and last the
     /// last one that was passed. None at the end, and on SQLite.
     pub async fn walk_positions(&self, after: i64) -> Result<Vec<PositionSeen>> {
         let statement = statement!("read the feed", postgres "walk_positions");
-        self.fetch_all(statement, values![after, POSITIONS_TOGETHER])
-            .await
+        let values = values![after, POSITIONS_TOGETHER];
+        self.database.read_all(statement, values).await
     }
 }
 
@@ -205,7 +205,7 @@ async fn load_part(
     let last = entries.last().map(|entry| entry.row.verdict.run);
     entries.retain(|entry| entry.is_wanted);
     Ok(LedgerPart {
-        as_of: tx.as_of(),
+        as_of: tx.as_of,
         entries,
         passed,
         below: last.filter(|_| passed >= usize::try_from(together).unwrap_or(usize::MAX)),

@@ -9,13 +9,12 @@ use sqlx::FromRow;
 use tokio::sync::OnceCell;
 
 use crate::storage::connect::{connect, connect_to_read};
-use crate::storage::connection::EitherRow;
+use crate::storage::database::EitherDatabase;
 use crate::storage::error::{Result, StoreError, StoreFault};
 use crate::storage::limits::{Access, Limits};
 use crate::storage::model::{Action, Backend};
-use crate::storage::settle::{Transactions as _, finish};
-use crate::storage::statement::{Statement, Value, statement};
-use crate::storage::store::{EitherDatabase, Store};
+use crate::storage::statement::{Statement, statement};
+use crate::storage::store::Store;
 
 /// Opens the database that `url` names, to look at it and for nothing else.
 ///
@@ -49,25 +48,12 @@ impl Reader {
     /// Names the database, and on PostgreSQL its cluster: the same on a standby, and nowhere else.
     async fn which(&self) -> Result<Option<Which>> {
         const WHICH: Statement = statement!("ask which database it is", postgres "which_database");
-        Ok(self.fetch_all(WHICH, &[]).await?.pop())
+        Ok(self.database.read_all(WHICH, &[]).await?.pop())
     }
 
     /// The database's clock. Fails where the database is away.
     pub async fn now(&self) -> Result<Timestamp> {
-        let tx = self.database.begin_read().await?;
-        let now = tx.as_of();
-        finish(tx, Ok(now)).await
-    }
-
-    /// Every row that one statement returns, in a transaction of its own.
-    pub(in crate::storage) async fn fetch_all<R: EitherRow>(
-        &self,
-        statement: Statement,
-        values: &[Value<'_>],
-    ) -> Result<Vec<R>> {
-        let mut tx = self.database.begin_read().await?;
-        let rows = tx.driver().fetch_all(statement, values).await;
-        finish(tx, rows).await
+        self.database.now().await
     }
 }
 
@@ -198,14 +184,14 @@ mod tests {
         let owner = SqliteStore::connect(&url, Access::Create, &limits)
             .await
             .unwrap();
-        for file in [owner.pool(), owner.queue()] {
+        for file in [&owner.pool, &owner.queue] {
             sqlx::query(PREPARE).execute(file).await.unwrap();
             sqlx::query(WRITE).execute(file).await.unwrap();
         }
         let store = SqliteStore::connect(&url, Access::Read, &limits)
             .await
             .unwrap();
-        for file in [store.pool(), store.queue()] {
+        for file in [&store.pool, &store.queue] {
             let refused = sqlx::query(WRITE).execute(file).await.unwrap_err();
             let code = refused.as_database_error().and_then(DatabaseError::code);
             assert_eq!(code.as_deref(), Some("8"), "{refused}");

@@ -12,12 +12,11 @@ use sqlx::FromRow;
 use super::open::Reader;
 use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, OptionalId, StoredMoment};
+use crate::storage::database::EitherDatabase;
 use crate::storage::error::Result;
 use crate::storage::model::Pause;
 use crate::storage::queue::{QueueState, cause_of, run_of};
-use crate::storage::settle::{Transaction as _, Transactions as _, finish};
 use crate::storage::statement::{Statement, statement, values};
-use crate::storage::store::EitherDatabase;
 
 /// The step, as errors name it.
 const LIST: &str = "list the queue";
@@ -60,10 +59,7 @@ impl QueueScope {
 
     /// Whose entries are listed.
     fn workspaces(&self) -> Workspaces {
-        match self.workspace {
-            Some(workspace) => self.of.narrowed(workspace),
-            None => self.of.clone(),
-        }
+        self.of.within(self.workspace)
     }
 }
 
@@ -206,9 +202,8 @@ fn visible(mut pauses: Vec<Pause>, of: &Workspaces) -> Vec<Pause> {
 impl Reader {
     /// What is paused of what may be seen, everything first.
     pub async fn load_pauses(&self, of: &Workspaces) -> Result<Vec<Pause>> {
-        let mut tx = self.database.begin_read().await?;
-        let pauses = tx.load_pauses().await;
-        Ok(visible(finish(tx, pauses).await?, of))
+        let pauses = self.database.read(async |tx| tx.load_pauses().await);
+        Ok(visible(pauses.await?, of))
     }
 
     /// What is queued, in hand or in trouble, within `scope`. Jobs that name no run are everybody's who may see all
@@ -220,18 +215,15 @@ impl Reader {
         let states: Vec<&str> = scope.states.iter().copied().map(QueueState::name).collect();
         let workspaces = scope.workspaces().ids();
         let values = values![states, workspaces, scope.limit, scope.live_only];
-        let mut tx = database.begin_read().await?;
-        let as_of = tx.as_of();
-        let found = async {
+        let reading = database.read(async |tx| {
             let records: Vec<EntryRecord> = tx.driver().fetch_all(statement, values).await?;
             let shards: ShardJobs = match database {
                 EitherDatabase::Postgres(_) => tx.driver().fetch_one(COUNT_SHARDS, &[]).await?,
                 EitherDatabase::Sqlite(_) => ShardJobs::default(),
             };
-            Ok((records, shards, tx.load_pauses().await?))
-        };
-        let found = found.await;
-        let (records, mut shards, pauses) = finish(tx, found).await?;
+            Ok((tx.as_of, records, shards, tx.load_pauses().await?))
+        });
+        let (as_of, records, mut shards, pauses) = reading.await?;
         let mut counts = BTreeMap::new();
         let mut entries = Vec::with_capacity(records.len());
         for record in records {
@@ -270,7 +262,8 @@ impl Reader {
 
     /// A viewer's open runs by the reason why they are open.
     pub async fn load_open_reasons(&self, of: &Workspaces) -> Result<Vec<OpenReason>> {
-        self.fetch_all(COUNT_UNDECIDED, values![of.ids()]).await
+        let values = values![of.ids()];
+        self.database.read_all(COUNT_UNDECIDED, values).await
     }
 
     /// Workers that were heard of lately, at most `limit`, the latest first; none where there is no queue.
@@ -281,7 +274,7 @@ impl Reader {
         let database = &self.database;
         match database {
             EitherDatabase::Postgres(_) if database.has_queue().await? => {
-                self.fetch_all(statement, values).await
+                database.read_all(statement, values).await
             }
             EitherDatabase::Sqlite(_) if database.has_queue_file(statement.step).await? => {
                 database.fetch_all(statement, values).await

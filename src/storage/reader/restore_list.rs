@@ -15,7 +15,6 @@ use super::restores::{Latest, PointedAt, ScopedRestore};
 use super::runs::{JUDGED_MAX, LOOKED_AT_MAX, PAGE_BYTES_MAX};
 use super::scope::Workspaces;
 use crate::storage::error::Result;
-use crate::storage::settle::{Transaction as _, Transactions as _, finish};
 use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
@@ -97,58 +96,46 @@ impl Reader {
         limit: u32,
         policy: &Policy,
     ) -> Result<RestoreListing> {
-        let mut tx = self.database.begin_read().await?;
-        let page = load_page(&mut tx, of, filter, below, limit, policy).await;
-        finish(tx, page).await
+        let limit = limit.clamp(1, JUDGED_MAX);
+        let of = of.within(filter.workspace);
+        // To find a page of one kind, many restores of the others may have to be passed.
+        let looked_at_max = filter.kind.map_or(limit + 1, |_| LOOKED_AT_MAX);
+        let statement = statement!("look for restores", "look_for_restores");
+        let kind = filter.kind.map(RestoreKind::word);
+        let values = values![of.ids(), filter.environment, below, looked_at_max, kind];
+        let reading = self.database.read(async |tx| {
+            let found: Vec<RestoreListRow> = tx.driver().fetch_all(statement, values).await?;
+            let is_cut = u32::try_from(found.len()).is_ok_and(|found| found >= looked_at_max);
+            let last = found.last().map(|record| record.scoped.restore);
+            let mut wanted: Vec<RestoreListRow> =
+                found.into_iter().filter(|it| it.is_wanted).collect();
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let mut below = last.filter(|_| is_cut);
+            if wanted.len() > limit {
+                wanted.truncate(limit);
+                below = wanted.last().map(|record| record.scoped.restore);
+            }
+            let mut rows = Vec::with_capacity(wanted.len());
+            let mut left = wanted.into_iter().peekable();
+            while left.peek().is_some() {
+                if tx.bytes_parsed >= PAGE_BYTES_MAX {
+                    below = rows
+                        .last()
+                        .map(|row: &RestoreInList| row.found.0.id)
+                        .or(below);
+                    break;
+                }
+                let batch: Vec<RestoreListRow> = left.by_ref().take(READ_AT_ONCE).collect();
+                rows.extend(load_batch(tx, batch, policy).await?);
+            }
+            Ok(RestoreListing {
+                as_of: tx.as_of,
+                rows,
+                below,
+            })
+        });
+        reading.await
     }
-}
-
-async fn load_page(
-    tx: &mut DatabaseTransaction,
-    of: &Workspaces,
-    filter: &RestoreFilter,
-    below: Option<RestoreId>,
-    limit: u32,
-    policy: &Policy,
-) -> Result<RestoreListing> {
-    let limit = limit.clamp(1, JUDGED_MAX);
-    let of = match filter.workspace {
-        Some(workspace) => of.narrowed(workspace),
-        None => of.clone(),
-    };
-    // To find a page of one kind, many restores of the others may have to be passed.
-    let looked_at_max = filter.kind.map_or(limit + 1, |_| LOOKED_AT_MAX);
-    let statement = statement!("look for restores", "look_for_restores");
-    let kind = filter.kind.map(RestoreKind::word);
-    let values = values![of.ids(), filter.environment, below, looked_at_max, kind];
-    let found: Vec<RestoreListRow> = tx.driver().fetch_all(statement, values).await?;
-    let is_cut = u32::try_from(found.len()).is_ok_and(|found| found >= looked_at_max);
-    let last = found.last().map(|record| record.scoped.restore);
-    let mut wanted: Vec<RestoreListRow> = found.into_iter().filter(|it| it.is_wanted).collect();
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut below = last.filter(|_| is_cut);
-    if wanted.len() > limit {
-        wanted.truncate(limit);
-        below = wanted.last().map(|record| record.scoped.restore);
-    }
-    let mut rows = Vec::with_capacity(wanted.len());
-    let mut left = wanted.into_iter().peekable();
-    while left.peek().is_some() {
-        if tx.bytes_parsed() >= PAGE_BYTES_MAX {
-            below = rows
-                .last()
-                .map(|row: &RestoreInList| row.found.0.id)
-                .or(below);
-            break;
-        }
-        let batch: Vec<RestoreListRow> = left.by_ref().take(READ_AT_ONCE).collect();
-        rows.extend(load_batch(tx, batch, policy).await?);
-    }
-    Ok(RestoreListing {
-        as_of: tx.as_of(),
-        rows,
-        below,
-    })
 }
 
 async fn load_batch(

@@ -19,7 +19,6 @@ use crate::storage::column::{Id, OptionalId, Word};
 use crate::storage::error::Result;
 use crate::storage::parsing::away;
 use crate::storage::records::Ask;
-use crate::storage::settle::{Transaction as _, Transactions as _, finish};
 use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
@@ -116,61 +115,58 @@ impl Reader {
         policy: &Policy,
         keys: &MetadataKeys,
     ) -> Result<Option<RestoreSeen>> {
-        let mut tx = self.database.begin_read().await?;
-        let found = load_one(&mut tx, of, restore, policy, keys.clone()).await;
-        finish(tx, found).await
+        let statement = statement!("look up a restore", "find_restore");
+        let values = values![of.ids(), restore, PREPARATION_BYTES_MAX];
+        let keys = keys.clone();
+        let reading = self.database.read(async |tx| {
+            let found: Option<PreparationRecord> =
+                tx.driver().fetch_optional(statement, values).await?;
+            let Some(record) = found else {
+                return Ok(None);
+            };
+            let scoped = ScopedRestore {
+                restore,
+                workspace: record.workspace_id,
+                environment: record.environment_id,
+                points_at: record.points_at,
+            };
+            let asks = [scoped.ask()];
+            let Some(facts) = tx.load_restores(&asks, policy).await?.into_iter().next() else {
+                return Ok(None);
+            };
+            let (run, evidence, record_of_run) =
+                PointedAt::by(tx, &[scoped], policy).await?.of(&scoped);
+            let sources = tx.find_sources(&asks).await?;
+            let source = tx.load_backups(sources).await?.remove(&restore.0);
+            let row = PreparationRow {
+                is_dry_run: record.is_dry_run,
+                status: record.status.into(),
+                // A restore whose environment is gone is not found at all.
+                has_target: true,
+                requested_items: Column::fetched(
+                    record.requested_items,
+                    record.has_requested_items,
+                ),
+                group_mapping: Column::fetched(record.group_mapping, record.has_group_mapping),
+                preview: Column::fetched(record.preview, record.has_preview),
+                metadata: Column::fetched(record.metadata, record.has_metadata),
+            };
+            let gather = move || PreparationFacts::gather(&row, source, &keys);
+            let preparation = away("read how a restore was prepared", gather).await?;
+            Ok(Some(RestoreSeen {
+                as_of: tx.as_of,
+                restore: facts,
+                run,
+                evidence,
+                record: record_of_run,
+                workspace_name: record.workspace_name,
+                environment_name: record.environment_name,
+                requested_by: record.requested_by.map(shown),
+                preparation,
+            }))
+        });
+        reading.await
     }
-}
-
-async fn load_one(
-    tx: &mut DatabaseTransaction,
-    of: &Workspaces,
-    restore: RestoreId,
-    policy: &Policy,
-    keys: MetadataKeys,
-) -> Result<Option<RestoreSeen>> {
-    let statement = statement!("look up a restore", "find_restore");
-    let values = values![of.ids(), restore, PREPARATION_BYTES_MAX];
-    let found: Option<PreparationRecord> = tx.driver().fetch_optional(statement, values).await?;
-    let Some(record) = found else {
-        return Ok(None);
-    };
-    let scoped = ScopedRestore {
-        restore,
-        workspace: record.workspace_id,
-        environment: record.environment_id,
-        points_at: record.points_at,
-    };
-    let asks = [scoped.ask()];
-    let Some(facts) = tx.load_restores(&asks, policy).await?.into_iter().next() else {
-        return Ok(None);
-    };
-    let (run, evidence, record_of_run) = PointedAt::by(tx, &[scoped], policy).await?.of(&scoped);
-    let sources = tx.find_sources(&asks).await?;
-    let source = tx.load_backups(sources).await?.remove(&restore.0);
-    let row = PreparationRow {
-        is_dry_run: record.is_dry_run,
-        status: record.status.into(),
-        // A restore whose environment is gone is not found at all.
-        has_target: true,
-        requested_items: Column::fetched(record.requested_items, record.has_requested_items),
-        group_mapping: Column::fetched(record.group_mapping, record.has_group_mapping),
-        preview: Column::fetched(record.preview, record.has_preview),
-        metadata: Column::fetched(record.metadata, record.has_metadata),
-    };
-    let gather = move || PreparationFacts::gather(&row, source, &keys);
-    let preparation = away("read how a restore was prepared", gather).await?;
-    Ok(Some(RestoreSeen {
-        as_of: tx.as_of(),
-        restore: facts,
-        run,
-        evidence,
-        record: record_of_run,
-        workspace_name: record.workspace_name,
-        environment_name: record.environment_name,
-        requested_by: record.requested_by.map(shown),
-        preparation,
-    }))
 }
 
 /// Runs of our type that restores point at, each with the restore that the link rule ties to it, the evidence that was

@@ -12,7 +12,7 @@ use super::restores::ask_about;
 use super::scope::Workspaces;
 use crate::storage::error::Result;
 use crate::storage::model::{ActionOnRecord, Assessment, Pause, RecordedVerdict};
-use crate::storage::settle::{Transaction as _, Transactions as _, assess_within, finish};
+use crate::storage::settle::assess_within;
 use crate::storage::statement::{Statement, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
@@ -59,9 +59,31 @@ impl Reader {
         run: RunId,
         policy: &Policy,
     ) -> Result<Option<RunInFull>> {
-        let mut tx = self.database.begin_read().await?;
-        let found = load_one(&mut tx, of, run, policy).await;
-        finish(tx, found).await
+        let reading = self.database.read(async |tx| {
+            let Some(seen) = load_seen(tx, of, &[run], policy).await?.remove(&run) else {
+                return Ok(None);
+            };
+            let own = Workspaces::All.narrowed(seen.assessment.facts.run.workspace_id);
+            let values = values![run, own.ids()];
+            let verdict = tx.driver().fetch_optional(LOAD_VERDICT, values).await?;
+            let backup_set = match seen.assessment.restore() {
+                Some(restore) => {
+                    let sources = tx.find_sources(&[ask_about(restore)]).await?;
+                    sources.into_iter().next().map(|source| source.row.id)
+                }
+                None => None,
+            };
+            let workspace = seen.assessment.facts.run.workspace_id;
+            let mut pauses = tx.load_pauses().await?.into_iter();
+            Ok(Some(RunInFull {
+                pause: pauses.find(|pause| pause.covers(workspace)),
+                seen,
+                verdict,
+                backup_set,
+                actions: actions_of(tx, run).await?,
+            }))
+        });
+        reading.await
     }
 
     /// Decides runs of any type as they stand, all from one snapshot. Those that do not exist are absent.
@@ -71,25 +93,25 @@ impl Reader {
         runs: &[RunId],
         policy: &Policy,
     ) -> Result<Vec<Assessment>> {
-        let mut tx = self.database.begin_read().await?;
-        let assessed = assess_within(&mut tx, runs, policy).await;
-        let mut assessed = finish(tx, assessed).await?;
+        let assessing = self
+            .database
+            .read(async |tx| assess_within(tx, runs, policy).await);
+        let mut assessed = assessing.await?;
         assessed.retain(|it| of.may_include(Some(it.facts.run.workspace_id)));
         Ok(assessed)
     }
 
     /// Whether a run may be seen. Nothing of it is read.
     pub async fn may_see(&self, of: &Workspaces, run: RunId) -> Result<bool> {
-        let mut tx = self.database.begin_read().await?;
-        let described = tx.describe(of, &[run]).await;
-        Ok(!finish(tx, described).await?.is_empty())
+        let describing = self.database.read(async |tx| tx.describe(of, &[run]).await);
+        Ok(!describing.await?.is_empty())
     }
 
     /// What people did about a run, the latest first.
     pub async fn load_actions(&self, run: RunId) -> Result<Vec<ActionOnRecord>> {
-        let mut tx = self.database.begin_read().await?;
-        let actions = actions_of(&mut tx, run).await;
-        finish(tx, actions).await
+        self.database
+            .read(async |tx| actions_of(tx, run).await)
+            .await
     }
 
     /// The verdict on record for a run, if we reached one.
@@ -98,39 +120,10 @@ impl Reader {
         of: &Workspaces,
         run: RunId,
     ) -> Result<Option<RecordedVerdict>> {
-        let found = self.fetch_all(LOAD_VERDICT, values![run, of.ids()]).await?;
+        let values = values![run, of.ids()];
+        let found = self.database.read_all(LOAD_VERDICT, values).await?;
         Ok(found.into_iter().next())
     }
-}
-
-async fn load_one(
-    tx: &mut DatabaseTransaction,
-    of: &Workspaces,
-    run: RunId,
-    policy: &Policy,
-) -> Result<Option<RunInFull>> {
-    let Some(seen) = load_seen(tx, of, &[run], policy).await?.remove(&run) else {
-        return Ok(None);
-    };
-    let own = Workspaces::All.narrowed(seen.assessment.facts.run.workspace_id);
-    let values = values![run, own.ids()];
-    let verdict = tx.driver().fetch_optional(LOAD_VERDICT, values).await?;
-    let backup_set = match seen.assessment.restore() {
-        Some(restore) => {
-            let sources = tx.find_sources(&[ask_about(restore)]).await?;
-            sources.into_iter().next().map(|source| source.row.id)
-        }
-        None => None,
-    };
-    let workspace = seen.assessment.facts.run.workspace_id;
-    let mut pauses = tx.load_pauses().await?.into_iter();
-    Ok(Some(RunInFull {
-        pause: pauses.find(|pause| pause.covers(workspace)),
-        seen,
-        verdict,
-        backup_set,
-        actions: actions_of(tx, run).await?,
-    }))
 }
 
 async fn actions_of(tx: &mut DatabaseTransaction, run: RunId) -> Result<Vec<ActionOnRecord>> {

@@ -9,7 +9,6 @@ use super::open::Reader;
 use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, Id};
 use crate::storage::error::Result;
-use crate::storage::settle::{Transactions as _, finish};
 use crate::storage::statement::{statement, values};
 
 /// How far the runs or restores of one part are counted, and among how many of the latest those of an outcome are.
@@ -92,12 +91,13 @@ impl Reader {
         too_long: SignedDuration,
     ) -> Result<RunParts> {
         let counting = statement!("count listed runs", "count_listed_runs");
-        let mut tx = self.database.begin_read().await?;
-        let before = tx.as_of().checked_sub(too_long).unwrap_or(Timestamp::MIN);
         let bound = COUNTED_MAX + 1;
-        let values = values![of.ids(), bound, bound, before];
-        let counted = tx.driver().fetch_one(counting, values).await;
-        let mut counts: RunCounts = finish(tx, counted).await?;
+        let counted = self.database.read(async |tx| {
+            let before = tx.as_of.checked_sub(too_long).unwrap_or(Timestamp::MIN);
+            let values = values![of.ids(), bound, bound, before];
+            tx.driver().fetch_one(counting, values).await
+        });
+        let mut counts: RunCounts = counted.await?;
         counts.unproven = self.count_unproven(of, bound).await?;
         Ok(RunParts {
             counts,
@@ -108,11 +108,12 @@ impl Reader {
     /// What stands above a viewer's list of restores.
     pub async fn load_restore_parts(&self, of: &Workspaces) -> Result<RestoreParts> {
         let counting = statement!("count listed restores", "count_listed_restores");
-        let mut tx = self.database.begin_read().await?;
         let values = values![of.ids(), COUNTED_MAX + 1];
-        let counted = tx.driver().fetch_one(counting, values).await;
+        let counted = self
+            .database
+            .read(async |tx| tx.driver().fetch_one(counting, values).await);
         Ok(RestoreParts {
-            counts: finish(tx, counted).await?,
+            counts: counted.await?,
             places: self.load_places(of).await?,
         })
     }
@@ -120,7 +121,8 @@ impl Reader {
     async fn count_unproven(&self, of: &Workspaces, bound: u32) -> Result<u64> {
         let nothing: Option<i64> = None;
         let values = values![of.ids(), nothing, nothing, bound, false];
-        let found: Vec<(Id,)> = self.fetch_all(super::runs::FIND_UNPROVEN, values).await?;
+        let unproven = super::runs::FIND_UNPROVEN;
+        let found: Vec<(Id,)> = self.database.read_all(unproven, values).await?;
         Ok(found.len() as u64)
     }
 }

@@ -20,7 +20,6 @@ use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, Id, StoredMoment};
 use crate::storage::connection::Connection;
 use crate::storage::error::Result;
-use crate::storage::settle::{Transaction as _, Transactions as _, finish};
 use crate::storage::statement::{Statement, statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
@@ -169,9 +168,37 @@ impl Reader {
         limit: u32,
         policy: &Policy,
     ) -> Result<RunListing> {
-        let mut tx = self.database.begin_read().await?;
-        let page = load_page(&mut tx, of, filter, below, limit, policy).await;
-        finish(tx, page).await
+        let limit = limit.clamp(1, JUDGED_MAX);
+        let wish = Wish {
+            of,
+            filter,
+            policy,
+            limit: usize_of(limit),
+            judged_max: filter.state.map_or(limit, |_| JUDGED_MAX),
+        };
+        let reading = self.database.read(async |tx| {
+            let mut page = RunListing {
+                as_of: tx.as_of,
+                rows: Vec::new(),
+                below: None,
+            };
+            let Some(asked) = asked(tx, of, filter, below).await? else {
+                return Ok(page);
+            };
+            let (looked_at, is_cut) = look(tx, asked, wish.judged_max).await?;
+            let wanted: Vec<RunId> = looked_at
+                .iter()
+                .filter_map(|(run, is_wanted)| is_wanted.then_some(*run))
+                .collect();
+            let dealt_with = fill(tx, &wish, &wanted, &mut page.rows).await?;
+            page.below = match dealt_with.checked_sub(1).and_then(|last| wanted.get(last)) {
+                Some(last) if dealt_with < wanted.len() => Some(*last),
+                _ if is_cut => looked_at.last().map(|(run, _)| *run),
+                _ => None,
+            };
+            Ok(page)
+        });
+        reading.await
     }
 
     /// Environments that were deleted, or are another workspace's by now, and have open runs, for whoever may see all;
@@ -182,7 +209,8 @@ impl Reader {
         limit: u32,
     ) -> Result<Vec<OrphanedRuns>> {
         let statement = statement!("look for orphaned runs", "find_orphaned_runs");
-        self.fetch_all(statement, values![limit, workspace]).await
+        let values = values![limit, workspace];
+        self.database.read_all(statement, values).await
     }
 
     /// The latest verdicts of each of `workspaces` that may be seen, at most `limit` of each, in no particular
@@ -200,7 +228,8 @@ impl Reader {
             .collect();
         let seen: Vec<WorkspaceId> = seen.into_iter().collect();
         let values = values![&*seen, limit];
-        let found: Vec<(Id, StoredMoment, String)> = self.fetch_all(statement, values).await?;
+        let found: Vec<(Id, StoredMoment, String)> =
+            self.database.read_all(statement, values).await?;
         let mut verdicts = Vec::with_capacity(found.len());
         for (workspace, at, outcome) in found {
             let decided_at = at.read(statement.step)?;
@@ -209,44 +238,6 @@ impl Reader {
         }
         Ok(verdicts)
     }
-}
-
-async fn load_page(
-    tx: &mut DatabaseTransaction,
-    of: &Workspaces,
-    filter: &RunFilter,
-    below: Option<RunId>,
-    limit: u32,
-    policy: &Policy,
-) -> Result<RunListing> {
-    let limit = limit.clamp(1, JUDGED_MAX);
-    let wish = Wish {
-        of,
-        filter,
-        policy,
-        limit: usize_of(limit),
-        judged_max: filter.state.map_or(limit, |_| JUDGED_MAX),
-    };
-    let mut page = RunListing {
-        as_of: tx.as_of(),
-        rows: Vec::new(),
-        below: None,
-    };
-    let Some(asked) = asked(tx, of, filter, below).await? else {
-        return Ok(page);
-    };
-    let (looked_at, is_cut) = look(tx, asked, wish.judged_max).await?;
-    let wanted: Vec<RunId> = looked_at
-        .iter()
-        .filter_map(|(run, is_wanted)| is_wanted.then_some(*run))
-        .collect();
-    let dealt_with = fill(tx, &wish, &wanted, &mut page.rows).await?;
-    page.below = match dealt_with.checked_sub(1).and_then(|last| wanted.get(last)) {
-        Some(last) if dealt_with < wanted.len() => Some(*last),
-        _ if is_cut => looked_at.last().map(|(run, _)| *run),
-        _ => None,
-    };
-    Ok(page)
 }
 
 /// Fills a page with what is wanted, from the first on, and says how many of these runs were dealt with. Ends early
@@ -265,7 +256,7 @@ async fn fill(
             few if few < judged_first => judged_max.min(judged_first),
             _ => judged_max,
         };
-        let until = until.min(dealt_with.saturating_add(fitting(dealt_with, tx.bytes_parsed())));
+        let until = until.min(dealt_with.saturating_add(fitting(dealt_with, tx.bytes_parsed)));
         let batch = wanted.get(dealt_with..until).unwrap_or_default();
         if batch.is_empty() {
             break;
@@ -302,10 +293,7 @@ async fn asked(
     below: Option<RunId>,
 ) -> Result<Option<RunsQuery>> {
     let sees_all = *of == Workspaces::All;
-    let mut of = of.clone();
-    if let Some(workspace) = filter.workspace {
-        of = of.narrowed(workspace);
-    }
+    let mut of = of.within(filter.workspace);
     if let Some(environment) = filter.environment {
         // No index is by environment, and one is by workspace.
         let statement = statement!("look up an environment", "find_environment");

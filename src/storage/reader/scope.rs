@@ -21,6 +21,12 @@ impl Workspaces {
         Self::Only(narrowed.into_iter().collect())
     }
 
+    /// As [`Self::narrowed`] where a workspace is given, and all of it otherwise.
+    #[must_use]
+    pub fn within(&self, workspace: Option<WorkspaceId>) -> Self {
+        workspace.map_or_else(|| self.clone(), |workspace| self.narrowed(workspace))
+    }
+
     /// Whether what belongs to this workspace is among it. What belongs to none is everybody's who may see all.
     pub fn may_include(&self, workspace: Option<WorkspaceId>) -> bool {
         match (self, workspace) {

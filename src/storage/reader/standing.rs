@@ -14,12 +14,11 @@ use super::open::Reader;
 use super::record::RefusalSeen;
 use super::scope::Workspaces;
 use crate::storage::column::{CountColumn, StoredMoment, Word};
+use crate::storage::database::EitherDatabase;
 use crate::storage::error::Result;
 use crate::storage::model::Pause;
 use crate::storage::queue::{cause_of, run_of};
-use crate::storage::settle::{Transaction as _, Transactions as _, finish};
 use crate::storage::statement::{statement, values};
-use crate::storage::store::EitherDatabase;
 
 /// What is remembered of a run beside its own row. Read without any of its documents, so that it can be
 /// shown also where looking at those ended a process.
@@ -277,14 +276,12 @@ impl Reader {
         runs: &[RunId],
     ) -> Result<Vec<QueueStanding>> {
         let statement = statement!("look up runs", "load_standings");
-        let mut tx = self.database.begin_read().await?;
-        let found = async {
+        let reading = self.database.read(async |tx| {
             let records: Vec<StandingRecord> =
                 tx.driver().fetch_all(statement, values![runs]).await?;
             Ok((records, tx.load_pauses().await?))
-        };
-        let found = found.await;
-        let (records, pauses) = finish(tx, found).await?;
+        });
+        let (records, pauses) = reading.await?;
         let mut standings: Vec<_> = records.into_iter().map(QueueStanding::from).collect();
         for standing in standings.iter_mut().filter(|it| it.is_open()) {
             let mut pauses = pauses.iter();
@@ -306,7 +303,7 @@ impl Reader {
         let values = values![run, limit];
         let database = &self.database;
         let records: Vec<JobRecord> = match database {
-            EitherDatabase::Postgres(_) => self.fetch_all(statement, values).await?,
+            EitherDatabase::Postgres(_) => database.read_all(statement, values).await?,
             EitherDatabase::Sqlite(_) if !database.has_queue_file(statement.step).await? => {
                 Vec::new()
             }

@@ -59,7 +59,7 @@ impl Reader {
     pub async fn load_status(&self, of: &Workspaces) -> Result<StatusFacts> {
         let statement = statement!("count open runs and compare verdicts", "load_status");
         let values = values![of.ids(), OPEN_COUNTED_MAX + 1, COMPARED_MAX];
-        let counts: Vec<StatusCounts> = self.fetch_all(statement, values).await?;
+        let counts: Vec<StatusCounts> = self.database.read_all(statement, values).await?;
         Ok(StatusFacts {
             queue: self
                 .load_queue(&QueueScope::for_viewer(of, &COUNTED, 1))
@@ -73,7 +73,7 @@ impl Reader {
     /// After an upgrade a console may not be allowed to read ticks yet, and shows everything else.
     async fn last_complete_sweep(&self) -> Option<Timestamp> {
         let statement = statement!("look for the last complete sweep", "last_complete_sweep");
-        let found: Result<Vec<(StoredMoment,)>, _> = self.fetch_all(statement, &[]).await;
+        let found: Result<Vec<(StoredMoment,)>, _> = self.database.read_all(statement, &[]).await;
         let found = found.inspect_err(|error| tracing::debug!(%error, "sweeps are not known"));
         let (at,) = found.ok()?.pop()?;
         at.read(statement.step).ok()

@@ -48,7 +48,7 @@ impl Reader {
     pub async fn load_sweeps(&self, of: &Workspaces, limit: u32) -> Result<Vec<SweepSeen>> {
         let statement = statement!("list sweeps", "list_sweeps");
         let values = values![of.ids(), limit];
-        let mut sweeps: Vec<SweepSeen> = self.fetch_all(statement, values).await?;
+        let mut sweeps: Vec<SweepSeen> = self.database.read_all(statement, values).await?;
         for sweep in &mut sweeps {
             if !of.may_include(sweep.workspace) {
                 sweep.tally = Tally::default();

@@ -8,10 +8,10 @@ use reconciler_jobs::restore_execute::facts::{Candidate, RestoreFacts, RunFacts}
 use reconciler_jobs::restore_execute::rows::{AuditRow, CandidateRow, SnapshotRow};
 use reconciler_jobs::restore_execute::{Facts, Policy, decide, link};
 
-use super::transaction::Transaction;
 use crate::storage::error::Result;
 use crate::storage::model::Assessment;
 use crate::storage::records::Ask;
+use crate::storage::transaction::DatabaseTransaction;
 use crate::telemetry::names::{REASON, RULE, RUN_ID};
 
 /// What was read about a batch's runs beside themselves.
@@ -25,17 +25,17 @@ pub(super) struct Proofs {
 
 /// Loads what the rules need, set by set, and decides each run.
 pub(in crate::storage) async fn assess_rows(
-    tx: &mut impl Transaction,
+    tx: &mut DatabaseTransaction,
     runs: Vec<RunFacts>,
     policy: &Policy,
 ) -> Result<Vec<Assessment>> {
     let proofs = Proofs::load(tx, &runs, policy).await?;
-    Ok(proofs.decide(runs, tx.as_of(), policy))
+    Ok(proofs.decide(runs, tx.as_of, policy))
 }
 
 impl Proofs {
     pub(super) async fn load(
-        tx: &mut impl Transaction,
+        tx: &mut DatabaseTransaction,
         runs: &[RunFacts],
         policy: &Policy,
     ) -> Result<Self> {
@@ -45,8 +45,9 @@ impl Proofs {
             .iter()
             .filter_map(|run| linked_ask(run, &candidates))
             .collect();
-        let restores = load_restores(tx, &linked, policy).await?;
-        let audits = tx.load_audits(&distinct_restores(&linked), policy).await?;
+        let distinct = distinct_restores(&linked);
+        let restores = tx.load_restores(&distinct, policy).await?.into_iter();
+        let audits = tx.load_audits(&distinct, policy).await?;
         let snapshots = tx.load_snapshots(&linked).await?;
         let chosen = linked.iter();
         Ok(Self {
@@ -54,7 +55,7 @@ impl Proofs {
             chosen: chosen
                 .filter_map(|ask| Some((ask.run, ask.restore?)))
                 .collect(),
-            restores,
+            restores: restores.map(|restore| (restore.id, restore)).collect(),
             audits: group(audits, |row| row.restore_id),
             snapshots: group(snapshots, |row| row.run_id),
         })
@@ -109,18 +110,6 @@ fn linked_ask(run: &RunFacts, candidates: &HashMap<RunId, Vec<CandidateRow>>) ->
             None
         }
     }
-}
-
-async fn load_restores(
-    tx: &mut impl Transaction,
-    linked: &[Ask],
-    policy: &Policy,
-) -> Result<BTreeMap<RestoreId, RestoreFacts>> {
-    let restores = tx.load_restores(&distinct_restores(linked), policy).await?;
-    Ok(restores
-        .into_iter()
-        .map(|restore| (restore.id, restore))
-        .collect())
 }
 
 /// Two runs may name one restore; asking twice would double its rows.

@@ -17,7 +17,7 @@
 //!
 //! | Module | Story |
 //! |---|---|
-//! | `transaction` | what a database has to offer |
+//! | `statements` | what is asked of a database |
 //! | `door` | which runs come in, and what becomes of the others |
 //! | `gather` | what the rules need to know, read set by set |
 //! | `once` | one transaction: lock, look, decide, write |
@@ -32,7 +32,6 @@ mod once;
 mod rehearse;
 pub(super) mod round;
 mod statements;
-mod transaction;
 mod written;
 
 use std::collections::BTreeSet;
@@ -43,76 +42,71 @@ use reconciler_jobs::restore_execute::facts::RunFacts;
 use reconciler_jobs::sweep::admission::SettlingMode;
 
 use super::error::{Result, StoreError};
-use super::model::{Assessment, ClaimedJob, Settled, Settlement, Settling};
-use once::commit_batch;
+use super::model::{Assessment, Settled, Settlement};
+use super::transaction::{DatabaseTransaction, with_retries};
 use round::Round;
 
 pub(super) use gather::assess_rows;
-pub(super) use rehearse::rehearse;
-pub(super) use transaction::{
-    Interference, Lock, Transaction, Transactions, begin_trusted, finish, with_retries,
-};
+pub(super) use once::Settler;
+pub(super) use round::halves;
+pub(super) use statements::Lock;
 
-/// See [`super::Store::settle_jobs`].
-pub(super) async fn settle<T: Transactions>(
-    store: &T,
-    runs: &[RunId],
-    jobs: &[ClaimedJob],
-    with: &Settling,
-    settled: &mut Vec<Settled>,
-) -> Result<()> {
-    let distinct: Vec<RunId> = runs
-        .iter()
-        .copied()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    let batch_max = usize::try_from(with.batch_runs_max)
-        .unwrap_or(usize::MAX)
-        .max(1);
-    let mut admitted = Vec::new();
-    let runs = if with.admission.mode() == SettlingMode::Act {
-        &distinct
-    } else {
-        for batch in distinct.chunks(batch_max) {
-            admitted.extend(door::admit(store, batch, jobs, with, settled).await?);
-        }
-        &admitted
-    };
-    let mut pending: Vec<&[RunId]> = runs.chunks(batch_max).rev().collect();
-    let mut failed = Vec::new();
-    while let Some(batch) = pending.pop() {
-        match try_together(store, batch, jobs, with).await {
-            Ok(round) => {
-                settled.extend(round.settled);
-                for run in round.suspects {
-                    let tried = isolate::attempt(store, run, jobs, with).await;
-                    settled.extend(hold_back(run, tried, &mut failed)?);
-                }
+impl Settler<'_> {
+    /// See [`super::Store::settle_jobs`].
+    pub(super) async fn settle(&self, runs: &[RunId], settled: &mut Vec<Settled>) -> Result<()> {
+        let distinct: BTreeSet<RunId> = runs.iter().copied().collect();
+        let distinct: Vec<RunId> = distinct.into_iter().collect();
+        let batch_max = usize::try_from(self.with.batch_runs_max)
+            .unwrap_or(usize::MAX)
+            .max(1);
+        let mut admitted = Vec::new();
+        let runs = if self.with.admission.mode() == SettlingMode::Act {
+            &distinct
+        } else {
+            for batch in distinct.chunks(batch_max) {
+                admitted.extend(self.admit(batch, settled).await?);
             }
-            Err(error) => match batch {
-                [_, _, ..] if error.may_spare_others() => {
-                    let (left, right) = batch.split_at(batch.len() / 2);
-                    pending.extend([right, left]);
+            &admitted
+        };
+        let mut pending: Vec<&[RunId]> = runs.chunks(batch_max).rev().collect();
+        let mut failed = Vec::new();
+        while let Some(batch) = pending.pop() {
+            match self.try_together(batch).await {
+                Ok(round) => {
+                    settled.extend(round.settled);
+                    for run in round.suspects {
+                        let tried = self.attempt(run).await;
+                        settled.extend(hold_back(run, tried, &mut failed)?);
+                    }
                 }
-                [run] => {
-                    let tried = isolate::give_way(store, *run, jobs, with, error).await;
-                    settled.extend(hold_back(*run, tried, &mut failed)?);
-                }
-                _ => return Err(error),
-            },
+                Err(error) => match batch {
+                    [_, _, ..] if error.may_spare_others() => pending.extend(halves(batch)),
+                    [run] => {
+                        let tried = self.give_way(*run, error).await;
+                        settled.extend(hold_back(*run, tried, &mut failed)?);
+                    }
+                    _ => return Err(error),
+                },
+            }
         }
+        if concerns_everyone(&failed, settled) && !self.were_to_blame(&failed).await? {
+            let first = failed.into_iter().next();
+            return first.map_or(Ok(()), |(_, error)| Err(error));
+        }
+        for (run, error) in failed {
+            settled.push(self.blame(run, &error).await?);
+        }
+        Ok(())
     }
-    if concerns_everyone(&failed, settled) && !isolate::were_to_blame(store, &failed).await? {
-        return failed
-            .into_iter()
-            .next()
-            .map_or(Ok(()), |(_, error)| Err(error));
+
+    async fn try_together(&self, batch: &[RunId]) -> Result<Round> {
+        let lock = Lock {
+            due_only: self.with.due_only,
+            suspects: false,
+            ..Lock::SETTLE
+        };
+        with_retries(self.with.retries_max, || self.commit_batch(batch, lock)).await
     }
-    for (run, error) in failed {
-        settled.push(isolate::blame(store, run, jobs, with, &error).await?);
-    }
-    Ok(())
 }
 
 /// Keeps a run that failed alone until it is known how the others fare, if that may make a difference.
@@ -151,26 +145,9 @@ fn concerns_everyone(failed: &[(RunId, StoreError)], settled: &[Settled]) -> boo
     }
 }
 
-async fn try_together<T: Transactions>(
-    store: &T,
-    batch: &[RunId],
-    jobs: &[ClaimedJob],
-    with: &Settling,
-) -> Result<Round> {
-    let lock = Lock {
-        due_only: with.due_only,
-        suspects: false,
-        ..Lock::SETTLE
-    };
-    with_retries(with.retries_max, || {
-        commit_batch(store, batch, jobs, with, lock)
-    })
-    .await
-}
-
 /// Decides `runs` as they stand in the transaction's snapshot. Runs that do not exist are absent.
 pub(super) async fn assess_within(
-    tx: &mut impl Transaction,
+    tx: &mut DatabaseTransaction,
     runs: &[RunId],
     policy: &Policy,
 ) -> Result<Vec<Assessment>> {

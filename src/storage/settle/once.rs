@@ -12,74 +12,149 @@ use tracing::{Instrument as _, Span};
 
 use super::gather::Proofs;
 use super::round::{Laps, Round};
-use super::transaction::{Lock, Transaction, Transactions, begin_trusted, finish};
+use super::statements::Lock;
 use super::written::{Counted, check_held, check_written};
 use crate::metrics::TransactionStage;
+use crate::storage::database::EitherDatabase;
 use crate::storage::error::{Result, StoreError, StoreFault};
 use crate::storage::model::{ActionDone, Assessment, ClaimedJob, Settled, Settlement, Settling};
 use crate::storage::records::{FoundRun, WatchWrite};
 use crate::storage::report;
+use crate::storage::transaction::{DatabaseTransaction, finish};
 use crate::telemetry::names;
 
 /// The step that is refused where nothing may be settled.
 pub(super) const SETTLE: &str = "settle runs";
 
-/// One transaction: lock, look, decide, write, commit. Reports what was committed.
-pub(super) async fn commit_batch<T: Transactions>(
-    store: &T,
-    batch: &[RunId],
-    jobs: &[ClaimedJob],
-    with: &Settling,
-    lock: Lock,
-) -> Result<Round> {
-    let span = names::batch_span(batch.len());
-    for job in jobs {
-        if !job.span.is_none() && batch.contains(&job.run) {
-            span.follows_from(&job.span);
+/// Settles runs in a database, for jobs that ask for them.
+#[derive(Clone, Copy)]
+pub(in crate::storage) struct Settler<'s> {
+    pub(super) database: &'s EitherDatabase,
+    pub(super) jobs: &'s [ClaimedJob],
+    pub(super) with: &'s Settling,
+}
+
+impl<'s> Settler<'s> {
+    pub(in crate::storage) fn new(
+        database: &'s EitherDatabase,
+        jobs: &'s [ClaimedJob],
+        with: &'s Settling,
+    ) -> Self {
+        Self {
+            database,
+            jobs,
+            with,
         }
     }
-    let settling = async {
-        let round = transact(store, batch, jobs, with, lock).await?;
-        report::round(&round, jobs);
+
+    /// One transaction: lock, look, decide, write, commit. Reports what was committed.
+    pub(super) async fn commit_batch(&self, batch: &[RunId], lock: Lock) -> Result<Round> {
+        let span = names::batch_span(batch.len());
+        for job in self.jobs {
+            if !job.span.is_none() && batch.contains(&job.run) {
+                span.follows_from(&job.span);
+            }
+        }
+        let settling = async {
+            let round = self.transact(batch, lock).await?;
+            report::round(&round, self.jobs);
+            Ok(round)
+        };
+        settling.instrument(span).await
+    }
+
+    /// As [`Self::commit_batch`], up to what a commit would check, and then undone. Reports nothing.
+    pub(super) async fn rehearse_batch(&self, batch: &[RunId], lock: Lock) -> Result<Vec<Settled>> {
+        let mut tx = self.database.begin_trusted("rehearse verdicts").await?;
+        let result = async {
+            let broken = tx.count_broken_references().await?;
+            let mut round = self
+                .decide_and_write(&mut tx, batch, lock, Laps::begin())
+                .await?;
+            tx.check_deferred().await?;
+            if tx.count_broken_references().await? > broken {
+                return Err(StoreError::refused("commit", StoreFault::BrokenReference));
+            }
+            for run in round.suspects {
+                let result = suspended(&mut tx, run).await?;
+                round.settled.push(Settled { run, result });
+            }
+            Ok(round.settled)
+        };
+        let result = result.await;
+        tx.rollback().await?;
+        result
+    }
+
+    async fn transact(&self, batch: &[RunId], lock: Lock) -> Result<Round> {
+        let mut stages = Laps::begin();
+        let mut tx = self.database.begin_trusted(SETTLE).await?;
+        stages.end(TransactionStage::Begin);
+        let result = self.decide_and_write(&mut tx, batch, lock, stages).await;
+        let commit = result
+            .as_ref()
+            .map_or_else(|_| Span::none(), |round| round.commit.clone());
+        let mut round = finish(tx, result).instrument(commit).await?;
+        round.commit = Span::none();
+        round.stages.end(TransactionStage::Commit);
         Ok(round)
-    };
-    settling.instrument(span).await
-}
-
-/// As [`commit_batch`], up to what a commit would check, and then undone. Reports nothing.
-pub(super) async fn rehearse_batch<T: Transactions>(
-    store: &T,
-    batch: &[RunId],
-    with: &Settling,
-    lock: Lock,
-) -> Result<Vec<Settled>> {
-    let mut tx = begin_trusted(store, "rehearse verdicts").await?;
-    let result = rehearse_within(&mut tx, batch, with, lock).await;
-    tx.rollback().await?;
-    result
-}
-
-async fn rehearse_within(
-    tx: &mut impl Transaction,
-    batch: &[RunId],
-    with: &Settling,
-    lock: Lock,
-) -> Result<Vec<Settled>> {
-    let broken = tx.count_broken_references().await?;
-    let mut round = decide_and_write(tx, batch, &[], with, lock, Laps::begin()).await?;
-    tx.check_deferred().await?;
-    if tx.count_broken_references().await? > broken {
-        return Err(StoreError::refused("commit", StoreFault::BrokenReference));
     }
-    for run in round.suspects {
-        let result = suspended(tx, run).await?;
-        round.settled.push(Settled { run, result });
+
+    async fn decide_and_write(
+        &self,
+        tx: &mut DatabaseTransaction,
+        batch: &[RunId],
+        lock: Lock,
+        mut stages: Laps,
+    ) -> Result<Round> {
+        let with = self.with;
+        let ids = tx.lock_open_runs(batch, lock).await?;
+        stages.end(TransactionStage::Lock);
+        let locked = tx.load_runs(&ids).await?;
+        let rows: Vec<RunFacts> = locked
+            .iter()
+            .map(|run| RunFacts::parse(&run.row, &with.policy))
+            .collect();
+        let loading = Proofs::load(tx, &rows, &with.policy);
+        let proofs = loading.instrument(names::facts_load(rows.len())).await?;
+        stages.end(TransactionStage::Load);
+        let assessments = proofs.decide(rows, tx.as_of, &with.policy);
+        let (records, deferred) = prepare(&locked, assessments, with)?;
+        stages.end(TransactionStage::Decide);
+
+        let commit = if records.is_empty() {
+            Span::none()
+        } else {
+            names::verdict_commit(records.len())
+        };
+        let writing = write_verdicts(tx, &records);
+        writing.instrument(commit.clone()).await?;
+        let watches: Vec<_> = deferred.iter().filter_map(Deferral::watch_write).collect();
+        tx.watch(&watches).await?;
+        tx.forget_attempts(&ids).await?;
+        if let Some(action) = &with.action {
+            let decided = records.iter().map(|verdict| &verdict.assessment);
+            let open = deferred.iter().map(|deferral| &deferral.assessment);
+            let done: Vec<_> = decided.chain(open).map(done_about).collect();
+            tx.note_actions(action, &done).await?;
+        }
+        let mut round = look_past(tx, batch, &locked, lock, &with.policy, stages).await?;
+        check_held(tx, &round.settled).await?;
+        round
+            .settled
+            .extend(deferred.into_iter().map(Deferral::into_settled));
+        for verdict in records {
+            round.add(verdict);
+        }
+        round.commit = commit;
+        acknowledge(tx, &round.settled, self.jobs).await?;
+        round.stages.end(TransactionStage::Write);
+        Ok(round)
     }
-    Ok(round.settled)
 }
 
 /// What is remembered of a suspected run that is not tried.
-pub(super) async fn suspended(tx: &mut impl Transaction, run: RunId) -> Result<Settlement> {
+pub(super) async fn suspended(tx: &mut DatabaseTransaction, run: RunId) -> Result<Settlement> {
     let attempts = tx.load_attempts(run).await?;
     Ok(Settlement::Suspended {
         tries: attempts.map_or(0, |attempts| attempts.tries),
@@ -87,78 +162,6 @@ pub(super) async fn suspended(tx: &mut impl Transaction, run: RunId) -> Result<S
             .filter(|attempts| !attempts.dead)
             .map(|attempts| attempts.try_again_at),
     })
-}
-
-async fn transact<T: Transactions>(
-    store: &T,
-    batch: &[RunId],
-    jobs: &[ClaimedJob],
-    with: &Settling,
-    lock: Lock,
-) -> Result<Round> {
-    let mut stages = Laps::begin();
-    let mut tx = begin_trusted(store, SETTLE).await?;
-    stages.end(TransactionStage::Begin);
-    let result = decide_and_write(&mut tx, batch, jobs, with, lock, stages).await;
-    let commit = result
-        .as_ref()
-        .map_or_else(|_| Span::none(), |round| round.commit.clone());
-    let mut round = finish(tx, result).instrument(commit).await?;
-    round.commit = Span::none();
-    round.stages.end(TransactionStage::Commit);
-    Ok(round)
-}
-
-async fn decide_and_write(
-    tx: &mut impl Transaction,
-    batch: &[RunId],
-    jobs: &[ClaimedJob],
-    with: &Settling,
-    lock: Lock,
-    mut stages: Laps,
-) -> Result<Round> {
-    let ids = tx.lock_open_runs(batch, lock).await?;
-    stages.end(TransactionStage::Lock);
-    let locked = tx.load_runs(&ids).await?;
-    let rows: Vec<RunFacts> = locked
-        .iter()
-        .map(|run| RunFacts::parse(&run.row, &with.policy))
-        .collect();
-    let loading = Proofs::load(tx, &rows, &with.policy);
-    let proofs = loading.instrument(names::facts_load(rows.len())).await?;
-    stages.end(TransactionStage::Load);
-    let assessments = proofs.decide(rows, tx.as_of(), &with.policy);
-    let (records, deferred) = prepare(&locked, assessments, with)?;
-    stages.end(TransactionStage::Decide);
-
-    let commit = if records.is_empty() {
-        Span::none()
-    } else {
-        names::verdict_commit(records.len())
-    };
-    let writing = write_verdicts(tx, &records);
-    writing.instrument(commit.clone()).await?;
-    let watches: Vec<_> = deferred.iter().filter_map(Deferral::watch_write).collect();
-    tx.watch(&watches).await?;
-    tx.forget_attempts(&ids).await?;
-    if let Some(action) = &with.action {
-        let decided = records.iter().map(|verdict| &verdict.assessment);
-        let open = deferred.iter().map(|deferral| &deferral.assessment);
-        let done: Vec<_> = decided.chain(open).map(done_about).collect();
-        tx.note_actions(action, &done).await?;
-    }
-    let mut round = look_past(tx, batch, &locked, lock, &with.policy, stages).await?;
-    check_held(tx, &round.settled).await?;
-    round
-        .settled
-        .extend(deferred.into_iter().map(Deferral::into_settled));
-    for verdict in records {
-        round.add(verdict);
-    }
-    round.commit = commit;
-    acknowledge(tx, &round.settled, jobs).await?;
-    round.stages.end(TransactionStage::Write);
-    Ok(round)
 }
 
 /// What came of a run that a person had settled.
@@ -170,7 +173,7 @@ fn done_about(assessment: &Assessment) -> ActionDone {
 
 /// Finishes the jobs of runs that were dealt with, and returns those of runs that somebody else holds.
 pub(super) async fn acknowledge(
-    tx: &mut impl Transaction,
+    tx: &mut DatabaseTransaction,
     settled: &[Settled],
     jobs: &[ClaimedJob],
 ) -> Result<()> {
@@ -264,7 +267,7 @@ fn prepare<'a>(
 }
 
 /// Closes runs, which nobody else can have closed since they were locked, and writes their ledger and audit entries.
-async fn write_verdicts(tx: &mut impl Transaction, verdicts: &[PreparedVerdict]) -> Result<()> {
+async fn write_verdicts(tx: &mut DatabaseTransaction, verdicts: &[PreparedVerdict]) -> Result<()> {
     if verdicts.is_empty() {
         return Ok(());
     }
@@ -282,7 +285,7 @@ async fn write_verdicts(tx: &mut impl Transaction, verdicts: &[PreparedVerdict])
 
 /// What became of the runs that were not locked: closed, of another type, held, suspected, or not there.
 async fn look_past(
-    tx: &mut impl Transaction,
+    tx: &mut DatabaseTransaction,
     batch: &[RunId],
     locked: &[FoundRun],
     lock: Lock,
@@ -330,7 +333,7 @@ async fn look_past(
                 round.suspects.push(run);
             }
             found => {
-                let result = seen_only(found, tx.as_of(), policy);
+                let result = seen_only(found, tx.as_of, policy);
                 round.settled.push(Settled { run, result });
             }
         }

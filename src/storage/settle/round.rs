@@ -66,3 +66,9 @@ impl Laps {
             .map(|((stage, at), before)| (*stage, at.saturating_sub(before)))
     }
 }
+
+/// Both halves of what failed together, the first of them last, as they are put back on a stack.
+pub(in crate::storage) fn halves<T>(batch: &[T]) -> [&[T]; 2] {
+    let (left, right) = batch.split_at(batch.len() / 2);
+    [right, left]
+}

@@ -7,9 +7,9 @@
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::record::RunUpdate;
 
-use super::transaction::Transaction;
 use crate::storage::error::{Result, StoreError};
 use crate::storage::model::{Settled, Settlement};
+use crate::storage::transaction::DatabaseTransaction;
 
 /// Something that the database was told to do, and did not do, without an error.
 #[derive(Debug, thiserror::Error)]
@@ -40,12 +40,12 @@ pub(super) struct Counted {
 /// Fails unless these runs read as they were closed and each has its audit entry. Ordinary tables keep what they
 /// counted, and are not looked into.
 pub(super) async fn check_written(
-    tx: &mut impl Transaction,
+    tx: &mut DatabaseTransaction,
     updates: &[&RunUpdate],
     counted: &Counted,
 ) -> Result<()> {
     let all = updates.len() as u64;
-    if !tx.interference().may_swallow && counted.closed == all && counted.audited == all {
+    if !tx.interference.may_swallow && counted.closed == all && counted.audited == all {
         return Ok(());
     }
     for written in tx.look_for_written(updates).await? {
@@ -64,10 +64,10 @@ pub(super) async fn check_written(
 }
 
 /// Fails where one of the runs that seem to be in other hands is in nobody's: a policy keeps it from being locked.
-pub(super) async fn check_held(tx: &mut impl Transaction, settled: &[Settled]) -> Result<()> {
+pub(super) async fn check_held(tx: &mut DatabaseTransaction, settled: &[Settled]) -> Result<()> {
     let is_locked = |settled: &&Settled| settled.result == Settlement::Locked;
     let locked: Vec<RunId> = settled.iter().filter(is_locked).map(|it| it.run).collect();
-    if locked.is_empty() || !tx.interference().may_hide {
+    if locked.is_empty() || !tx.interference.may_hide {
         return Ok(());
     }
     let lockable = tx.find_lockable(&locked).await?;

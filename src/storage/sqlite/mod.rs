@@ -21,9 +21,8 @@ use super::distrust::Trust;
 use super::error::{During as _, Result, StoreError, StoreFault};
 use super::limits::{Access, Limits};
 use super::postgres::versions_of;
-use super::settle::Interference;
 use super::statement::{Statement, statement};
-use super::transaction::{DatabaseTransaction, Tx};
+use super::transaction::{DatabaseTransaction, Interference, Tx};
 
 /// The clock of a database that has none of its own: the machine's, asked for through SQL.
 const NOW: Statement = statement!("read the database's clock", sqlite "now");
@@ -37,14 +36,14 @@ const QUEUE_SUFFIX: &str = ".queue";
 /// A SQLite file.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    pool: SqlitePool,
+    pub(super) pool: SqlitePool,
     /// Opened by the first statement that is sent through it.
-    queue: SqlitePool,
+    pub(super) queue: SqlitePool,
     /// Where the file is, and which one it was when it was opened.
     file_seen: Arc<WatchedFile>,
     /// The jobs' own file, as it was when it was first seen.
     queue_seen: Arc<WatchedFile>,
-    trust: Trust,
+    pub(super) trust: Trust,
 }
 
 /// A file, and which of those that may have been in its place over time.
@@ -118,11 +117,6 @@ impl SqliteStore {
         })
     }
 
-    /// What an operator vouches for.
-    pub(super) fn trust(&self) -> Trust {
-        self.trust
-    }
-
     /// A transaction that may write, and keeps every other writer out.
     pub(super) async fn begin(&self) -> Result<DatabaseTransaction> {
         self.begin_with("begin a transaction", "BEGIN IMMEDIATE")
@@ -153,11 +147,6 @@ impl SqliteStore {
         Ok(DatabaseTransaction::new(tx, as_of, interference))
     }
 
-    /// The jobs' own file.
-    pub(super) fn queue(&self) -> &SqlitePool {
-        &self.queue
-    }
-
     /// Fails once the database's file is not the one that was opened. One in memory always is.
     pub(super) fn check_file(&self, step: &'static str) -> Result<()> {
         if self.file_seen.is_same() != Some(false) {
@@ -176,11 +165,6 @@ impl SqliteStore {
             }
             same => Ok(same.is_some()),
         }
-    }
-
-    /// The pool, for the examination of a database before its schema is trusted.
-    pub(super) fn pool(&self) -> &SqlitePool {
-        &self.pool
     }
 }
 
