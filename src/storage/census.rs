@@ -173,7 +173,7 @@ impl Store {
 
     /// Leaves what was counted for all workers, unless something newer is there.
     pub async fn publish_census(&self, census: &Census) -> Result<()> {
-        let statement = statement!("publish the census", "publish_census");
+        let statement = statement!("publish the census", both "publish_census");
         let counts = Value::document(statement.step, census)?;
         let values = &[census.as_of.into(), counts];
         self.database.execute(statement, values).await?;
@@ -182,7 +182,7 @@ impl Store {
 
     /// What was counted last; nothing where nobody has counted yet, or a later release counted something else.
     pub async fn load_census(&self) -> Result<Option<Census>> {
-        let statement = statement!("read the census", "load_census");
+        let statement = statement!("read the census", both "load_census");
         let counts: Vec<(Option<String>,)> = self.database.fetch_all(statement, &[]).await?;
         let counts = counts.into_iter().find_map(|(counts,)| counts);
         // What cannot be read was counted by another release.

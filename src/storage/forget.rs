@@ -36,7 +36,7 @@ pub struct Forgettable {
 impl Store {
     /// Counts what is kept about a workspace.
     pub async fn count_forgettable(&self, workspace: WorkspaceId) -> Result<Forgettable> {
-        let statement = statement!("look at what is kept of a workspace", "count_forgettable");
+        let statement = statement!("look at what is kept of a workspace", both "count_forgettable");
         self.database.fetch_one(statement, values![workspace]).await
     }
 
@@ -47,8 +47,8 @@ impl Store {
         workspace: WorkspaceId,
         first: Option<(&Forgettable, &Action)>,
     ) -> Result<u64> {
-        let facts = statement!("erase the facts of verdicts", "forget_facts");
-        let opinions = statement!("erase the facts of opinions", "forget_opinion_facts");
+        let facts = statement!("erase the facts of verdicts", both "forget_facts");
+        let opinions = statement!("erase the facts of opinions", both "forget_opinion_facts");
         let values = values![workspace, ERASED_MAX];
         let erasing = self.database.write(async |tx| {
             let of_verdicts = tx.driver().execute(facts, values).await?;

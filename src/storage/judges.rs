@@ -14,7 +14,7 @@ use super::reader::Reader;
 use super::statement::{Statement, statement, values};
 use super::store::Store;
 
-const LIST_JUDGES: Statement = statement!("list the rules that are judged by", "list_judges");
+const LIST_JUDGES: Statement = statement!("list the rules that are judged by", both "list_judges");
 
 /// How much of a digest tells settings apart.
 const DIGEST_CHARS: usize = 16;
@@ -97,7 +97,7 @@ impl Store {
 
     /// Says that a worker judges no more, so that nobody takes its rules for those of one that is at work.
     pub async fn withdraw_rules(&self, worker: &str) -> Result<()> {
-        let statement = statement!("withdraw the rules that were judged by", "withdraw_rules");
+        let statement = statement!("withdraw the rules that were judged by", both "withdraw_rules");
         self.database.execute(statement, values![worker]).await?;
         Ok(())
     }

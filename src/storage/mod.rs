@@ -5,14 +5,15 @@
 //! ```
 //!
 //! One [`Store`], over one of two databases, chosen by URL: PostgreSQL for the platform's own, SQLite as the
-//! embedded default. Whatever is done is written once; what differs is SQL, one file per statement below
-//! `postgres/sql` and `sqlite/sql`, and what a database needs around it: connections, migrations, notifications.
+//! embedded default. Whatever is done is written once, statements that differ in spelling alone too, below `sql`; what
+//! differs is the SQL below `postgres/sql` and `sqlite/sql`, and what a database needs around it: connections, migrations,
+//! notifications.
 //!
 //! | Module | Story |
 //! |---|---|
 //! | `model` | what goes in and comes out: how runs are settled, what became of each |
 //! | `distrust` | why nothing may be proven from what a database shows |
-//! | `statement`, `column` | what is sent to a database, and what comes back |
+//! | `statement`, `spelling`, `column` | what is sent to a database, and what comes back |
 //! | `connection`, `transaction`, `database` | the two drivers, and all that is asked of them |
 //! | `postgres`, `sqlite` | what one database needs that the other does not |
 //! | `store`, `sweeps`, `census`, `feed`, `judges`, `moments`, `survey`, `queue` | what the store does, written once |
@@ -61,6 +62,7 @@ pub mod reader;
 mod records;
 mod report;
 mod settle;
+mod spelling;
 pub mod sqlite;
 mod statement;
 mod store;

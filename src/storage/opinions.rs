@@ -175,7 +175,7 @@ async fn walk_on(
     policy: &Policy,
     scope: OpinionScope,
 ) -> Result<Option<OpinionPart>> {
-    let take_turn = statement!("take a turn at opinions", "take_opinion_turn");
+    let take_turn = statement!("take a turn at opinions", both "take_opinion_turn");
     let is_asked_for = scope.from.is_some();
     let turn: Option<(i64, i64)> = tx
         .driver()
@@ -202,7 +202,7 @@ async fn walk_on(
     write(tx, &formed).await?;
     watch(tx, &formed, &todo).await?;
     // Written each time: whoever took a turn meanwhile with an older view of the rows fails at it.
-    let move_cursor = statement!("walk on", "move_opinion_cursor");
+    let move_cursor = statement!("walk on", both "move_opinion_cursor");
     let to = if is_asked_for { cursor } else { walked };
     tx.driver()
         .execute(move_cursor, values![to, is_over && !is_asked_for])
@@ -221,7 +221,7 @@ async fn walk_on(
 
 /// Adds what is due of what was walked past before, and says whether that is all.
 async fn load_due(tx: &mut DatabaseTransaction, limit: u32, todo: &mut Todo) -> Result<bool> {
-    let statement = statement!("look for opinions that are due", "load_due_opinions");
+    let statement = statement!("look for opinions that are due", both "load_due_opinions");
     let due: Vec<(i64, String)> = tx.driver().fetch_all(statement, values![limit]).await?;
     for (run, what) in &due {
         todo.add(*run, what);
@@ -242,7 +242,7 @@ async fn walk(
     let young = as_of
         .checked_sub(YOUNG_FOR)
         .unwrap_or(Timestamp::UNIX_EPOCH);
-    let statement = statement!("walk runs", "walk_runs");
+    let statement = statement!("walk runs", both "walk_runs");
     let values = values![after, WALKED_MAX, since, young, as_of + CLOCKS_DIFFER_BY];
     let runs: Vec<WalkedRun> = tx.driver().fetch_all(statement, values).await?;
     let mut walked = after;
@@ -273,7 +273,7 @@ async fn form(
     let rows = found.iter().map(|run| RunFacts::parse(&run.row, policy));
     let closed = rows.filter(|run| run.is_restore_execute && run.status == RunStatus::Completed);
     let assessed = assess_rows(tx, closed.collect(), policy).await?;
-    let statement = statement!("read opinions", "load_opinions");
+    let statement = statement!("read opinions", both "load_opinions");
     let before: Vec<RevisionRecord> = tx.driver().fetch_all(statement, values![runs]).await?;
     let mut latest: HashMap<i64, Vec<RevisionRecord>> = HashMap::new();
     for record in before {
@@ -384,11 +384,11 @@ async fn watch(tx: &mut DatabaseTransaction, formed: &[Formed], todo: &Todo) -> 
         tx.driver().execute(watch, values![table]).await?;
     }
     if !todo.wait.is_empty() {
-        let watch = statement!("watch open runs", "watch_open_runs");
+        let watch = statement!("watch open runs", both "watch_open_runs");
         tx.driver().execute(watch, values![&*todo.wait]).await?;
     }
     if !over.is_empty() {
-        let unwatch = statement!("forget watched opinions", "unwatch_opinions");
+        let unwatch = statement!("forget watched opinions", both "unwatch_opinions");
         tx.driver().execute(unwatch, values![&*over]).await?;
     }
     Ok(())

@@ -14,7 +14,7 @@ use super::transaction::DatabaseTransaction;
 impl Store {
     /// Has nothing settled any more, of a workspace or at all; false where that was so before.
     pub async fn pause(&self, workspace: Option<WorkspaceId>, action: &Action) -> Result<bool> {
-        let statement = statement!("pause", "pause");
+        let statement = statement!("pause", both "pause");
         let pausing = self.database.write(async |tx| {
             let values = values![workspace, action.actor.as_deref(), action.reason.as_deref()];
             let is_new = tx.driver().execute(statement, values).await? > 0;
@@ -28,8 +28,8 @@ impl Store {
 
     /// Has it settled again, and makes due what waits there; false where it was not paused.
     pub async fn resume(&self, workspace: Option<WorkspaceId>, action: &Action) -> Result<bool> {
-        let resume = statement!("resume", "resume");
-        let end_deferrals = statement!("resume", "end_deferrals");
+        let resume = statement!("resume", both "resume");
+        let end_deferrals = statement!("resume", both "end_deferrals");
         let resuming = self.database.write(async |tx| {
             let as_of = tx.as_of;
             let was_paused = tx.driver().execute(resume, values![workspace]).await? > 0;
@@ -58,7 +58,7 @@ impl DatabaseTransaction {
         outcome: &'static str,
         found: Option<String>,
     ) -> Result<()> {
-        let statement = statement!("note an action", "note_action");
+        let statement = statement!("note an action", both "note_action");
         let [verb, actor, reason, trace] = action_values(Some(action));
         let (outcome, found) = (outcome.into(), found.into());
         let values = &[verb, actor, reason, trace, workspace.into(), outcome, found];

@@ -1,7 +1,8 @@
 //! A statement in the words of both databases, and the values that go with it.
 //!
-//! What is sent is a `.sql` file and values beside it, never text that was put together. Both files of a statement
-//! take their values in the same order; a value that only one of them needs is passed over by the other.
+//! What is sent is a `.sql` file and values beside it, never text that was put together while this program runs. Where each
+//! database has a file, both take their values in the same order; a value that only one of them needs is passed over by
+//! the other.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -33,8 +34,8 @@ pub(super) struct Statement {
 
 /// `statement!("close runs", "close_runs")`: the step, and the name of its file below `postgres/sql` and `sqlite/sql`.
 ///
-/// `postgres` or `sqlite` before the name: the other database has nothing to do. `queue`: on SQLite, it is for the
-/// file with the jobs.
+/// `both` before the name: one file below `sql` serves both. `postgres` or `sqlite`: the other database has nothing to do.
+/// `queue`: on SQLite, it is for the file with the jobs.
 macro_rules! statement {
     (@text $database:literal $name:literal) => {
         include_str!(concat!(
@@ -53,6 +54,24 @@ macro_rules! statement {
             postgres: concat!($($crate::storage::statement::statement!(@text "postgres" $postgres))?),
             sqlite: concat!($($crate::storage::statement::statement!(@text "sqlite" $sqlite))?),
         }
+    };
+    (@both $step:expr, $in_queue:literal, $name:literal) => {{
+        use $crate::storage::spelling::{spelled, text_of};
+        const TEXT: &str = $crate::storage::statement::statement!(@text "." $name);
+        const LENGTH: usize = spelled::<0>(TEXT).1;
+        const SQLITE: [u8; LENGTH] = spelled(TEXT).0;
+        $crate::storage::statement::Statement {
+            step: $step,
+            in_queue: $in_queue,
+            postgres: TEXT,
+            sqlite: const { text_of(&SQLITE) },
+        }
+    }};
+    ($step:expr, both $name:literal) => {
+        $crate::storage::statement::statement!(@both $step, false, $name)
+    };
+    ($step:expr, both queue $name:literal) => {
+        $crate::storage::statement::statement!(@both $step, true, $name)
     };
     ($step:expr, $name:literal) => {
         $crate::storage::statement::statement!(@ $step, false, [$name], [$name])

@@ -125,7 +125,7 @@ impl Store {
         if !database.find_tables(step, false).await?.has_own {
             return Ok(None);
         }
-        let statement = statement!(step, "schema_version");
+        let statement = statement!(step, both "schema_version");
         let (applied,): (String,) = database.fetch_one(statement, &[]).await?;
         // A record of no migration is none.
         Ok((!applied.is_empty()).then(|| postgres::version_of(&applied, self.versions_known())))

@@ -225,7 +225,7 @@ impl Store {
         policy: &Policy,
         tally: &mut SurveyTally,
     ) -> Result<FoundRuns> {
-        let statement = statement!("look for runs of restores", "survey_runs");
+        let statement = statement!("look for runs of restores", both "survey_runs");
         let values = values![last, ROWS_SCANNED_MAX];
         let runs: Vec<(i64,)> = self.database.read_all(statement, values).await?;
         let runs: Vec<RunId> = runs.into_iter().map(|(run,)| RunId(run)).collect();

@@ -17,7 +17,7 @@ use super::store::Store;
 use super::transaction::DatabaseTransaction;
 
 /// Remembers that open runs were in the hands of a process that ended.
-pub(super) const SUSPECT: Statement = statement!("note suspected runs", "suspect");
+pub(super) const SUSPECT: Statement = statement!("note suspected runs", both "suspect");
 
 /// A sweep whose first page is about to be settled.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +98,7 @@ impl Store {
 
     /// Opens a sweep's row, with its first page in hand, and returns its id.
     pub async fn open_sweep(&self, start: &SweepStart<'_>) -> Result<i64> {
-        let statement = statement!("note the beginning of a sweep", "open_sweep");
+        let statement = statement!("note the beginning of a sweep", both "open_sweep");
         let SweepStart {
             by,
             workspace,
@@ -113,7 +113,7 @@ impl Store {
 
     /// Notes that a sweep is alive and about to settle `runs`. Whatever it noted before was settled.
     pub async fn note_page(&self, sweep: i64, runs: &[RunId]) -> Result<()> {
-        let statement = statement!("note a page of a sweep", "note_page");
+        let statement = statement!("note a page of a sweep", both "note_page");
         self.database
             .execute(statement, values![sweep, runs])
             .await?;
@@ -122,9 +122,10 @@ impl Store {
 
     /// Ends a sweep's row with what the sweep did, and forgets what is closed.
     pub async fn close_sweep(&self, sweep: i64, tally: &Tally) -> Result<()> {
-        let statement = statement!("note the end of a sweep", "close_sweep");
+        let statement = statement!("note the end of a sweep", both "close_sweep");
         let counts = tally.columns().into_iter();
-        let values: Vec<Value> = iter::once(sweep).chain(counts).map(Value::from).collect();
+        let mut values: Vec<Value> = iter::once(sweep).chain(counts).map(Value::from).collect();
+        values.push(Vec::<i64>::new().into()); // nothing is in hand any more
         self.database.execute(statement, &values).await?;
         self.forget_closed().await
     }
@@ -132,7 +133,7 @@ impl Store {
     /// Forgets what is on record about other runs than those that have their ids now, which it would keep from being due.
     /// Writes nothing where there is none.
     pub async fn forget_leftovers(&self) -> Result<()> {
-        let statement = statement!("look for what other runs left", "has_leftovers");
+        let statement = statement!("look for what other runs left", both "has_leftovers");
         match self.database.fetch_one(statement, &[]).await? {
             (true,) => self.forget_closed().await,
             (false,) => Ok(()),

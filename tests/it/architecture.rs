@@ -325,15 +325,17 @@ fn stated(arguments: &str) -> Vec<PathBuf> {
     let Some(name) = arguments.rsplit('"').nth(1) else {
         return Vec::new();
     };
-    let databases: &[&str] = if arguments.contains(",postgres\"") {
-        &["postgres"]
+    let folders: &[&str] = if arguments.contains(",both") {
+        &["sql"]
+    } else if arguments.contains(",postgres\"") {
+        &["postgres/sql"]
     } else if arguments.contains(",sqlite") {
-        &["sqlite"]
+        &["sqlite/sql"]
     } else {
-        &["postgres", "sqlite"]
+        &["postgres/sql", "sqlite/sql"]
     };
-    let file = |database| format!("src/storage/{database}/sql/{name}.sql").into();
-    databases.iter().map(file).collect()
+    let file = |folder| format!("src/storage/{folder}/{name}.sql").into();
+    folders.iter().map(file).collect()
 }
 
 fn normalized(path: &Path) -> PathBuf {

@@ -86,10 +86,11 @@ pub type ShardPlan<'a> = &'a (dyn Fn(u64) -> u32 + Send + Sync);
 const PRUNE_ROWS_MAX: u32 = 5_000;
 
 /// Forgets ticks that somebody has won before they came, by another clock.
-const FORGET_TICKS: Statement = statement!("forget ticks of another clock", "forget_early_ticks");
+const FORGET_TICKS: Statement =
+    statement!("forget ticks of another clock", both "forget_early_ticks");
 
 /// Writes down how a tick's sweep ended.
-const NOTE_SWEPT: Statement = statement!("note how a sweep ended", "note_swept");
+const NOTE_SWEPT: Statement = statement!("note how a sweep ended", both "note_swept");
 
 /// The step at which ticks are won.
 const WIN: &str = "win a tick";
@@ -220,7 +221,7 @@ impl Store {
     /// How many jobs that ask for one run are not finished: they wait, are in hand, or will be tried
     /// again.
     pub async fn count_unfinished(&self) -> Result<u64> {
-        let statement = statement!("count unfinished jobs", queue "count_unfinished");
+        let statement = statement!("count unfinished jobs", both queue "count_unfinished");
         let (count,): (i64,) = self.database.fetch_one(statement, &[]).await?;
         Ok(count.unsigned_abs())
     }
@@ -255,7 +256,7 @@ impl Store {
     /// Gives all jobs back to their queue that some workers still hold, and says how many. `workers` is what their
     /// names begin with, before a slash.
     pub async fn release_all(&self, workers: &str) -> Result<u64> {
-        let statement = statement!("give jobs back", queue "release_all");
+        let statement = statement!("give jobs back", both queue "release_all");
         self.database.execute(statement, values![workers]).await
     }
 
@@ -330,7 +331,7 @@ impl Store {
 
     /// The latest tick before `tick` of which each shard was swept to its end, or at which nothing was due.
     pub async fn last_swept(&self, tick: Timestamp) -> Result<Option<Timestamp>> {
-        let statement = statement!("look for the last sweep that ended", "last_swept");
+        let statement = statement!("look for the last sweep that ended", both "last_swept");
         let mut last: Vec<(StoredMoment,)> =
             self.database.fetch_all(statement, values![tick]).await?;
         let last = last.pop();
@@ -343,7 +344,7 @@ impl Store {
         let step = "remove what is finished";
         let jobs = statement!(step, queue "prune_jobs");
         let workers = statement!(step, queue "prune_workers");
-        let ticks = statement!(step, "prune_ticks");
+        let ticks = statement!(step, both "prune_ticks");
         Ok(Pruned {
             jobs: self.remove(jobs, keep.jobs, PRUNE_ROWS_MAX).await?,
             workers: self
@@ -416,7 +417,7 @@ async fn win_tick(
 ) -> Result<Option<Vec<String>>> {
     let step = WIN;
     let (win, queue) = (
-        statement!(step, "win_tick"),
+        statement!(step, both "win_tick"),
         // Whoever takes them looks often enough, so nobody is notified.
         statement!(step, postgres "queue_shards"),
     );

@@ -153,7 +153,7 @@ impl ListedPart {
         limit: u32,
     ) -> Result<Self> {
         let limit = limit.clamp(1, WALKED_AT_ONCE);
-        let statement = statement!("list environments", "list_environments");
+        let statement = statement!("list environments", both "list_environments");
         let values = values![
             of.ids(),
             after.map(|(workspace, _)| workspace),

@@ -60,7 +60,7 @@ impl Reader {
         decision: Option<String>,
         with_evidence: bool,
     ) -> Result<Vec<Found>> {
-        let statement = statement!("look for an id", "find_by_id");
+        let statement = statement!("look for an id", both "find_by_id");
         let values = values![of.ids(), id, decision, with_evidence];
         let looking = self.database.read(async |tx| {
             let rows: Vec<FoundRow> = tx.driver().fetch_all(statement, values).await?;

@@ -54,7 +54,7 @@ impl Reader {
         policy: &Policy,
     ) -> Result<LaterPart> {
         let judging = self.database.read(async |tx| {
-            let statement = statement!("walk verdicts", "walk_verdicts");
+            let statement = statement!("walk verdicts", both "walk_verdicts");
             let values = values![workspace, since, after, WALKED_MAX];
             let mut walked: Vec<WalkedVerdict> = tx.driver().fetch_all(statement, values).await?;
             let mut wanted = walked.iter().enumerate().filter(|(_, it)| it.is_wanted);

@@ -25,7 +25,7 @@ const LIST: &str = "list the queue";
 pub(in crate::storage) const COUNT_UNDECIDED: Statement =
     statement!("count open runs by their reason", "count_undecided");
 
-const COUNT_SHARDS: Statement = statement!(LIST, queue "count_shards");
+const COUNT_SHARDS: Statement = statement!(LIST, both queue "count_shards");
 
 /// How long ago a worker may have been heard of last to be listed.
 const HEARD_OF_WITHIN: Duration = Duration::from_hours(7 * 24);

@@ -18,7 +18,7 @@ use crate::storage::transaction::DatabaseTransaction;
 
 const LOAD_VERDICT: Statement = statement!("read the ledger", "load_verdict");
 
-const LOAD_ACTIONS: Statement = statement!("read who acted", "load_actions");
+const LOAD_ACTIONS: Statement = statement!("read who acted", both "load_actions");
 
 /// How many actions about a run are shown: the latest.
 const ACTIONS_MAX: u32 = 50;

@@ -296,7 +296,7 @@ async fn asked(
     let mut of = of.within(filter.workspace);
     if let Some(environment) = filter.environment {
         // No index is by environment, and one is by workspace.
-        let statement = statement!("look up an environment", "find_environment");
+        let statement = statement!("look up an environment", both "find_environment");
         let values = values![of.ids(), environment, sees_all];
         let found: Option<(Id,)> = tx.driver().fetch_optional(statement, values).await?;
         let Some((workspace,)) = found else {

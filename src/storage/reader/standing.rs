@@ -275,7 +275,7 @@ impl Reader {
         of: &Workspaces,
         runs: &[RunId],
     ) -> Result<Vec<QueueStanding>> {
-        let statement = statement!("look up runs", "load_standings");
+        let statement = statement!("look up runs", both "load_standings");
         let reading = self.database.read(async |tx| {
             let records: Vec<StandingRecord> =
                 tx.driver().fetch_all(statement, values![runs]).await?;

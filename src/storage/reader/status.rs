@@ -72,7 +72,7 @@ impl Reader {
 
     /// After an upgrade a console may not be allowed to read ticks yet, and shows everything else.
     async fn last_complete_sweep(&self) -> Option<Timestamp> {
-        let statement = statement!("look for the last complete sweep", "last_complete_sweep");
+        let statement = statement!("look for the last complete sweep", both "last_complete_sweep");
         let found: Result<Vec<(StoredMoment,)>, _> = self.database.read_all(statement, &[]).await;
         let found = found.inspect_err(|error| tracing::debug!(%error, "sweeps are not known"));
         let (at,) = found.ok()?.pop()?;

@@ -46,7 +46,7 @@ impl Reader {
     /// The latest sweeps, the latest first. Those over all workspaces are shown to everybody, but what they came
     /// to only to those who may see all workspaces: others read a tally of zeros.
     pub async fn load_sweeps(&self, of: &Workspaces, limit: u32) -> Result<Vec<SweepSeen>> {
-        let statement = statement!("list sweeps", "list_sweeps");
+        let statement = statement!("list sweeps", both "list_sweeps");
         let values = values![of.ids(), limit];
         let mut sweeps: Vec<SweepSeen> = self.database.read_all(statement, values).await?;
         for sweep in &mut sweeps {

@@ -120,7 +120,7 @@ impl DatabaseTransaction {
 
     /// What is paused.
     pub(in crate::storage) async fn load_pauses(&mut self) -> Result<Vec<Pause>> {
-        let statement = statement!("look for pauses", "load_pauses");
+        let statement = statement!("look for pauses", both "load_pauses");
         self.driver().fetch_all(statement, &[]).await
     }
 
@@ -294,7 +294,7 @@ impl DatabaseTransaction {
 
     /// Takes runs off the watch list.
     pub(in crate::storage) async fn unwatch(&mut self, runs: &[RunId]) -> Result<()> {
-        let statement = statement!("forget watched runs", "unwatch");
+        let statement = statement!("forget watched runs", both "unwatch");
         write(self, runs.len(), statement, values![runs]).await
     }
 
@@ -303,7 +303,7 @@ impl DatabaseTransaction {
         &mut self,
         run: RunId,
     ) -> Result<Option<Attempts>> {
-        let statement = statement!("read earlier attempts", "load_attempts");
+        let statement = statement!("read earlier attempts", both "load_attempts");
         let found: Option<AttemptsRecord> = self
             .driver()
             .fetch_optional(statement, values![run])
@@ -318,7 +318,7 @@ impl DatabaseTransaction {
         attempts: &Attempts,
         worker: &str,
     ) -> Result<()> {
-        let statement = statement!("note an attempt", "note_attempt");
+        let statement = statement!("note an attempt", both "note_attempt");
         let Attempts {
             tries,
             try_again_at,
@@ -331,7 +331,7 @@ impl DatabaseTransaction {
 
     /// Forgets the unfinished settlements of runs, because one has come to its end.
     pub(in crate::storage) async fn forget_attempts(&mut self, runs: &[RunId]) -> Result<()> {
-        let statement = statement!("forget earlier attempts", "forget_attempts");
+        let statement = statement!("forget earlier attempts", both "forget_attempts");
         write(self, runs.len(), statement, values![runs]).await
     }
 

@@ -1,6 +1,0 @@
--- release_all: gives back to their queue the jobs that workers of a process still hold.
-UPDATE apalis.jobs
-SET status = 'Pending', lock_by = NULL, lock_at = NULL
-WHERE job_type IN ('restore.execute', 'restore.sweep')
-  AND status IN ('Queued', 'Running')
-  AND starts_with(lock_by, $1 || '/')

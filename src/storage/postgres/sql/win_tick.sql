@@ -1,4 +1,0 @@
--- win_tick: one host writes the tick, the others find it written.
-INSERT INTO reconciler.ticks (tick_at, worker, won_at)
-VALUES ($1, $2, statement_timestamp())
-ON CONFLICT (tick_at) DO NOTHING

@@ -1,4 +1,0 @@
--- load_attempts: what is remembered of a run's unfinished settlements.
-SELECT tries, try_again_at, dead_at IS NOT NULL AS is_dead
-FROM reconciler_attempts
-WHERE operation_run_id = ?1

@@ -1,2 +1,0 @@
--- load_census: what was counted last.
-SELECT counts FROM reconciler_census

@@ -1,2 +1,0 @@
--- note_swept: writes down that one of the ?2 shards of a tick's sweep, bit ?3, was swept to its end.
-UPDATE reconciler_ticks SET shards = ?2, swept = swept | ?3 WHERE tick_at = ?1
