@@ -164,7 +164,7 @@ impl Store {
         since: Option<Timestamp>,
         limit: u32,
     ) -> Result<Vec<OpinionOnRecord>> {
-        let statement = statement!("list opinions", "list_opinions");
+        let statement = statement!("list opinions", both "list_opinions");
         let values = values![workspace, since, limit];
         self.database.read_all(statement, values).await
     }

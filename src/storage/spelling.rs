@@ -4,7 +4,7 @@
 
 /// What SQLite spells otherwise; of two that begin alike, the longer one first. It has no schemas and no arrays, no types
 /// to be named, one writer at a time, and moments in microseconds.
-const SPELLINGS: [(&str, &str); 18] = [
+const SPELLINGS: [(&str, &str); 19] = [
     ("reconciler.", "reconciler_"),
     ("apalis.jobs", "Jobs"),
     ("= ANY ($", "IN (SELECT value FROM json_each($"),
@@ -24,6 +24,7 @@ const SPELLINGS: [(&str, &str); 18] = [
     ("interval '30 s'", "30000000"),
     ("'1970-01-01'", "0"),
     ("'10000-01-01'", "253402300800000000"),
+    ("OFFSET 0", "LIMIT -1 OFFSET 0"),
     ("\nFOR UPDATE SKIP LOCKED", ""),
     ("\nFOR UPDATE", ""),
 ];

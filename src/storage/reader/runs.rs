@@ -106,7 +106,7 @@ pub struct OrphanedRuns {
 }
 
 pub(super) const FIND_UNPROVEN: Statement =
-    statement!("look for unproven successes", "find_unproven_runs");
+    statement!("look for unproven successes", both "find_unproven_runs");
 
 /// Words of `operation_runs.outcome` that are known.
 const OUTCOMES: [&str; 5] = [

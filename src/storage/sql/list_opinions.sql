@@ -7,7 +7,7 @@ WITH latest AS NOT MATERIALIZED (
       AND ($2::timestamptz IS NULL OR coalesce(opinion.closed_at, opinion.formed_at) >= $2)
       -- OFFSET has each run looked up by its id.
       AND EXISTS (
-          SELECT
+          SELECT 1
           FROM operation_runs AS run
           WHERE run.id = opinion.operation_run_id
             AND run.workspace_id = opinion.workspace_id
@@ -16,7 +16,7 @@ WITH latest AS NOT MATERIALIZED (
             AND run.status = 'completed'
             AND run.outcome::text = opinion.claimed
             AND NOT EXISTS (
-                SELECT
+                SELECT 1
                 FROM reconciler.ledger AS entry
                 WHERE entry.operation_run_id = run.id
                   AND entry.workspace_id = run.workspace_id

@@ -3,7 +3,7 @@
 SELECT opinion.operation_run_id AS id
 FROM reconciler.current_opinions AS opinion
 WHERE opinion.is_unproven_success
-  AND ($1::bigint[] IS NULL OR opinion.workspace_id = ANY ($1))
+  AND ($1::bigint[] IS NULL OR opinion.workspace_id = ANY ($1::bigint[]))
   AND ($2::bigint IS NULL OR opinion.managed_environment_id = $2)
   AND (
       $3::bigint IS NULL
@@ -18,7 +18,7 @@ WHERE opinion.is_unproven_success
       )
   )
   AND EXISTS (
-      SELECT
+      SELECT 1
       FROM operation_runs AS run
       WHERE run.id = opinion.operation_run_id
         AND run.workspace_id = opinion.workspace_id
@@ -27,7 +27,7 @@ WHERE opinion.is_unproven_success
         AND run.status = 'completed'
         AND run.outcome::text = opinion.claimed
         AND NOT EXISTS (
-            SELECT
+            SELECT 1
             FROM reconciler.ledger AS entry
             WHERE entry.operation_run_id = run.id
               AND entry.workspace_id = run.workspace_id
