@@ -176,8 +176,7 @@ impl Store {
         let statement = statement!("publish the census", both "publish_census");
         let counts = Value::document(statement.step, census)?;
         let values = &[census.as_of.into(), counts];
-        self.database.execute(statement, values).await?;
-        Ok(())
+        self.database.execute(statement, values).await.map(drop)
     }
 
     /// What was counted last; nothing where nobody has counted yet, or a later release counted something else.

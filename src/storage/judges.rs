@@ -91,15 +91,14 @@ impl Store {
             &*judge.policy_digest,
             &*judge.mode
         ];
-        self.database.execute(statement, values).await?;
-        Ok(())
+        self.database.execute(statement, values).await.map(drop)
     }
 
     /// Says that a worker judges no more, so that nobody takes its rules for those of one that is at work.
     pub async fn withdraw_rules(&self, worker: &str) -> Result<()> {
         let statement = statement!("withdraw the rules that were judged by", both "withdraw_rules");
-        self.database.execute(statement, values![worker]).await?;
-        Ok(())
+        let values = values![worker];
+        self.database.execute(statement, values).await.map(drop)
     }
 
     /// The workers that announced their rules in the last half minute, those of the newest rules first.

@@ -353,10 +353,8 @@ async fn write(tx: &mut DatabaseTransaction, formed: &[Formed]) -> Result<()> {
         .texts("facts", facts.iter().map(|it| it.text.as_str()))
         .integers("closed_micros", closed);
     let as_of = tx.as_of;
-    tx.driver()
-        .execute(statement, values![table, as_of])
-        .await?;
-    Ok(())
+    let values = values![table, as_of];
+    tx.driver().execute(statement, values).await.map(drop)
 }
 
 /// Remembers runs whose opinion may change yet, and those that are open, and forgets the others.

@@ -114,10 +114,8 @@ impl Store {
     /// Notes that a sweep is alive and about to settle `runs`. Whatever it noted before was settled.
     pub async fn note_page(&self, sweep: i64, runs: &[RunId]) -> Result<()> {
         let statement = statement!("note a page of a sweep", both "note_page");
-        self.database
-            .execute(statement, values![sweep, runs])
-            .await?;
-        Ok(())
+        let values = values![sweep, runs];
+        self.database.execute(statement, values).await.map(drop)
     }
 
     /// Ends a sweep's row with what the sweep did, and forgets what is closed.

@@ -183,15 +183,7 @@ impl Store {
         let statement = statement!("queue jobs", postgres "request");
         let [verb, actor, reason, trace_id] = action_values(action);
         let trace = trace.map(|trace| trace.to_string());
-        let values = &[
-            runs.into(),
-            cause.into(),
-            trace.into(),
-            verb,
-            actor,
-            reason,
-            trace_id,
-        ];
+        let values = values![runs, cause, trace, verb, actor, reason, trace_id];
         self.database.fetch_runs(statement, values).await
     }
 
@@ -205,15 +197,7 @@ impl Store {
         let statement = statement!("queue a job", postgres "request_once");
         let [verb, actor, reason, trace_id] = action_values(Some(action));
         let trace = action.trace.map(|trace| trace.to_string());
-        let values = &[
-            run.into(),
-            CONSOLE.into(),
-            trace.into(),
-            verb,
-            actor,
-            reason,
-            trace_id,
-        ];
+        let values = values![run, CONSOLE, trace, verb, actor, reason, trace_id];
         let (is_open,) = self.database.fetch_one(statement, values).await?;
         Ok(is_open)
     }
@@ -236,10 +220,8 @@ impl Store {
 
     /// Remembers that these runs were in the hands of a process that ended before they were settled.
     pub async fn suspect(&self, runs: &[RunId], worker: &str) -> Result<()> {
-        self.database
-            .execute(SUSPECT, values![runs, worker])
-            .await?;
-        Ok(())
+        let values = values![runs, worker];
+        self.database.execute(SUSPECT, values).await.map(drop)
     }
 
     /// Gives jobs back to their queue that their worker still holds. On SQLite, whoever took a job does so himself.
@@ -263,10 +245,8 @@ impl Store {
     /// Marks a job as one that nobody can read. On SQLite, whoever took the job acknowledges it as killed.
     pub async fn discard(&self, job: &str, worker: &str) -> Result<()> {
         let statement = statement!("discard a job", postgres "discard");
-        self.database
-            .execute(statement, values![job, worker])
-            .await?;
-        Ok(())
+        let values = values![job, worker];
+        self.database.execute(statement, values).await.map(drop)
     }
 
     /// Marks rows as discarded that apalis cannot read, and says how many. One of them would keep it from all the
@@ -385,7 +365,7 @@ impl Store {
         }
         let statement = statement!("let runs start over", postgres "retry");
         let [verb, actor, reason, trace] = action_values(Some(action));
-        let values = &[runs.into(), verb, actor, reason, trace];
+        let values = values![runs, verb, actor, reason, trace];
         self.database.fetch_runs(statement, values).await
     }
 
@@ -397,7 +377,7 @@ impl Store {
         }
         let statement = statement!("drop dead letters", postgres "drop_dead_letters");
         let [verb, actor, reason, trace] = action_values(Some(action));
-        let values = &[runs.into(), verb, actor, reason, trace];
+        let values = values![runs, verb, actor, reason, trace];
         self.database.fetch_runs(statement, values).await
     }
 
