@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 use crate::support::case::Case;
 use crate::support::cluster::environment;
 use crate::support::roles::Purpose;
-use crate::support::store::{Fixture, pages, pass, settling};
+use crate::support::settled::{pages, pass, settling};
+use crate::support::store::Fixture;
 use crate::support::time::TIMEOUT;
 
 const RUNS: i64 = 2_000;

@@ -7,10 +7,8 @@ use sqlx::raw_sql;
 
 use crate::support::case::{Case, FOREIGN};
 use crate::support::roles::{Purpose, connect};
-use crate::support::store::{
-    Columns, Fixture, committed, deferred, moment, moved, on_both, pages, refused, run_ids, settle,
-    settling,
-};
+use crate::support::settled::{committed, deferred, pages, refused, run_ids, settle, settling};
+use crate::support::store::{Columns, Fixture, moment, moved, on_both};
 
 on_both!(
     only_open_runs_are_suspected,

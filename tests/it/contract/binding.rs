@@ -3,7 +3,8 @@
 use restore_reconciler::internals::storage::{Distrust, ErrorKind};
 
 use crate::support::case::Case;
-use crate::support::store::{Fixture, on_both, run_ids, settling};
+use crate::support::settled::{run_ids, settling};
+use crate::support::store::{Fixture, on_both};
 
 on_both!(each_installation_has_an_id_of_its_own);
 

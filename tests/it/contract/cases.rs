@@ -12,7 +12,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::support::case::{Case, HOME, NEIGHBOUR, STARTED, restore_of, rows_of};
-use crate::support::store::{Fixture, on_all, settle, settling, with_fixture};
+use crate::support::settled::{settle, settling};
+use crate::support::store::{Fixture, on_all, with_fixture};
 
 on_all!(every_case_comes_out_as_it_says);
 with_fixture!(#[tokio::test] on_postgres_with_microseconds, postgres_with_microseconds: every_case_comes_out_as_it_says);

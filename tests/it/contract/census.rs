@@ -6,7 +6,8 @@ use restore_reconciler::internals::storage::QueueState;
 use restore_reconciler::internals::storage::census::Census;
 
 use crate::support::case::Case;
-use crate::support::store::{Fixture, moment, on_both, run_ids};
+use crate::support::settled::run_ids;
+use crate::support::store::{Fixture, moment, on_both};
 
 on_both!(
     one_worker_at_a_time_is_told_to_count,

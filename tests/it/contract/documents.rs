@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::support::case::{Case, restore_of};
-use crate::support::store::{Columns, Fixture, committed, deferred, on_all, reason, with};
+use crate::support::settled::{committed, deferred, reason};
+use crate::support::store::{Columns, Fixture, on_all, with};
 
 on_all!(
     an_empty_map_is_a_map_however_php_wrote_it,

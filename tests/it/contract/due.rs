@@ -9,7 +9,8 @@ use reconciler_jobs::sweep::turns::{DueWorkspace, Reading, Span};
 use restore_reconciler::internals::storage::Settlement;
 
 use crate::support::case::{Case, FOREIGN, HOME};
-use crate::support::store::{Fixture, committed, moved, on_both, reason, with};
+use crate::support::settled::{committed, reason};
+use crate::support::store::{Fixture, moved, on_both, with};
 
 on_both!(
     due_runs_are_read_by_key_a_share_of_each_workspace,

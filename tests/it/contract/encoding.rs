@@ -4,7 +4,8 @@ use restore_reconciler::internals::doctor::{self, Level};
 
 use crate::support::case::Case;
 use crate::support::cluster;
-use crate::support::store::{Fixture, refused, with};
+use crate::support::settled::refused;
+use crate::support::store::{Fixture, with};
 
 const LATIN1: &str = "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'";
 

@@ -13,7 +13,8 @@ use super::notices::HALF_FULL;
 use crate::support::case::Case;
 use crate::support::hold::hold;
 use crate::support::roles::{Purpose, connect};
-use crate::support::store::{Fixture, open, settling};
+use crate::support::settled::settling;
+use crate::support::store::{Fixture, open};
 use crate::support::time::eventually;
 
 const POSITIONS: &str = "SELECT position FROM reconciler.ledger_positions ORDER BY position";

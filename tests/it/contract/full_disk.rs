@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use crate::support::case::{Case, rows_of, world};
 use crate::support::scene::{SWEEPS, dismiss, until_ready, until_said};
-use crate::support::store::{Fixture, refused, run_ids, settle, settling};
+use crate::support::settled::{refused, run_ids, settle, settling};
+use crate::support::store::Fixture;
 use crate::support::time::eventually;
 use crate::support::worker::Worker;
 

@@ -5,7 +5,8 @@ use restore_reconciler::internals::storage::{
 };
 
 use crate::support::case::Case;
-use crate::support::store::{Fixture, open_trusting, run_ids, settling};
+use crate::support::settled::{run_ids, settling};
+use crate::support::store::{Fixture, open_trusting};
 use crate::support::time::eventually;
 
 /// Hides every audit entry from everybody but the owner.

@@ -7,7 +7,8 @@ use restore_reconciler::internals::storage::{RecordedVerdict, Settlement};
 use restore_reconciler::internals::sweep::Scope;
 
 use crate::support::case::Case;
-use crate::support::store::{Fixture, on_all, pass, reason, settling};
+use crate::support::settled::{pass, reason, settling};
+use crate::support::store::{Fixture, on_all};
 
 on_all!(
     a_verdict_of_another_run_with_the_same_id_is_neither_shown_nor_in_the_way,

@@ -11,7 +11,8 @@ use sqlx::raw_sql;
 use crate::support::case::Case;
 use crate::support::roles::{Purpose, connect};
 use crate::support::scene::text_of;
-use crate::support::store::{Columns, Fixture, by_run, claimed, deferred, refused, settling};
+use crate::support::settled::{by_run, claimed, deferred, refused, settling};
+use crate::support::store::{Columns, Fixture};
 
 /// Who holds the jobs of these tests.
 const WORKER: &str = "host-1-2/restore.execute/0";

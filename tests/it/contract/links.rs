@@ -3,7 +3,8 @@
 use restore_reconciler::internals::storage::{AUDITS_PER_RESTORE_MAX, Assessment};
 
 use crate::support::case::{Case, RECORDED, audit, restore_of, snapshot, snapshot_of};
-use crate::support::store::{Fixture, committed, on_both, with};
+use crate::support::settled::committed;
+use crate::support::store::{Fixture, on_both, with};
 
 on_both!(
     a_named_restore_may_point_nowhere,

@@ -4,7 +4,8 @@ use restore_reconciler::internals::storage::{Access, Limits, connect};
 
 use crate::support::case::{Case, ENDED, STARTED};
 use crate::support::roles::Purpose;
-use crate::support::store::{Fixture, assessed, moment, on_all, reason, settle, settling, with};
+use crate::support::settled::{assessed, reason, settle, settling};
+use crate::support::store::{Fixture, moment, on_all, with};
 
 on_all!(
     odd_moments_are_gaps_where_they_matter,

@@ -7,7 +7,8 @@ use restore_reconciler::internals::storage::{Action, ActionVerb, Settlement};
 use restore_reconciler::internals::sweep::Scope;
 
 use crate::support::case::{Case, FOREIGN, HOME};
-use crate::support::store::{Fixture, claimed, moved, on_both, pass, run_ids as ids, settling};
+use crate::support::settled::{claimed, pass, run_ids as ids, settling};
+use crate::support::store::{Fixture, moved, on_both};
 
 on_both!(
     what_is_paused_is_settled_by_nobody_until_it_is_resumed,

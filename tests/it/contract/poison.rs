@@ -13,7 +13,8 @@ use super::reader::reader;
 use crate::support::case::Case;
 use crate::support::hold::{WAITING, hold};
 use crate::support::role::Role;
-use crate::support::store::{Fixture, on_both, open_trusting, refused, run_ids, settle, settling};
+use crate::support::settled::{refused, run_ids, settle, settling};
+use crate::support::store::{Fixture, on_both, open_trusting};
 use crate::support::time::eventually;
 
 on_both!(

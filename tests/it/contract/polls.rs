@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use crate::support::case::Case;
 use crate::support::roles::{Purpose, connect};
 use crate::support::scene::until_ready;
-use crate::support::store::{Fixture, on_both, settling};
+use crate::support::settled::settling;
+use crate::support::store::{Fixture, on_both};
 use crate::support::time::{eventually, in_time};
 use crate::support::worker::{Worker, said_by};
 

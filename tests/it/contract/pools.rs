@@ -11,7 +11,8 @@ use crate::support::case::Case;
 use crate::support::cluster;
 use crate::support::proxy::Proxy;
 use crate::support::roles::Purpose;
-use crate::support::store::{Fixture, open, run_ids, settle, settling};
+use crate::support::settled::{run_ids, settle, settling};
+use crate::support::store::{Fixture, open};
 use crate::support::time::{eventually, in_time};
 
 /// One of a store's pools, all of which are made alike, through a proxy; with room for two connections, and

@@ -15,9 +15,8 @@ use restore_reconciler::internals::storage::{
 };
 
 use crate::support::case::{Case, FOREIGN, HOME};
-use crate::support::store::{
-    Columns, Fixture, moved, on_both, run_ids as ids, settle, settling, with,
-};
+use crate::support::settled::{run_ids as ids, settle, settling};
+use crate::support::store::{Columns, Fixture, moved, on_both, with};
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 

@@ -10,7 +10,8 @@ use restore_reconciler::internals::storage::{Assessment, Store};
 use crate::support::case::Case;
 use crate::support::cluster;
 use crate::support::process::program;
-use crate::support::store::{Fixture, on_both, open_to_read, reason, run_ids, settling};
+use crate::support::settled::{reason, run_ids, settling};
+use crate::support::store::{Fixture, on_both, open_to_read};
 
 on_both!(an_assessment_says_what_a_settlement_would_do);
 

@@ -6,7 +6,8 @@ use restore_reconciler::internals::storage::Settlement;
 use restore_reconciler::internals::sweep::{Scope, rehearse};
 
 use crate::support::case::Case;
-use crate::support::store::{Columns, Fixture, on_both, refused, run_ids, settling};
+use crate::support::settled::{refused, run_ids, settling};
+use crate::support::store::{Columns, Fixture, on_both};
 
 on_both!(
     what_would_be_refused_is_said_and_nothing_is_changed,

@@ -6,7 +6,8 @@ use std::path::Path;
 use reconciler_fixtures::{PlantedAudit, PlantedRestore, PlantedSnapshot};
 
 use crate::support::case::{Case, FOREIGN, HOME, NEIGHBOUR, RECORDED, audit, restore_of};
-use crate::support::store::{Fixture, on_both, reason, with};
+use crate::support::settled::reason;
+use crate::support::store::{Fixture, on_both, with};
 
 on_both!(
     a_named_restore_outside_of_the_scope_does_not_exist,

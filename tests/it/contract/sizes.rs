@@ -6,7 +6,8 @@ use restore_reconciler::internals::clock::Stopwatch;
 use restore_reconciler::internals::storage::RUN_COLUMN_BYTES_MAX;
 
 use crate::support::case::Case;
-use crate::support::store::{Fixture, assessed, committed, deferred, on_both, reason};
+use crate::support::settled::{assessed, committed, deferred, reason};
+use crate::support::store::{Fixture, on_both};
 
 on_both!(
     ten_thousand_items_are_counted,

@@ -10,7 +10,8 @@ use restore_reconciler::internals::storage::{SweepStart, Tally};
 
 use crate::support::case::{Case, HOME};
 use crate::support::scene::text_of;
-use crate::support::store::{Fixture, on_both, run_ids};
+use crate::support::settled::run_ids;
+use crate::support::store::{Fixture, on_both};
 
 on_both!(
     a_pass_that_is_asked_for_again_is_dead,

@@ -4,7 +4,8 @@ use restore_reconciler::internals::storage::{Settlement, Trust};
 
 use super::poison::{all_refused, restricted};
 use crate::support::case::Case;
-use crate::support::store::{Fixture, on_both, open_trusting, refused, settle, settling};
+use crate::support::settled::{refused, settle, settling};
+use crate::support::store::{Fixture, on_both, open_trusting};
 
 on_both!(
     an_update_that_a_trigger_swallows_is_refused,

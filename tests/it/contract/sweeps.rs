@@ -11,9 +11,9 @@ use restore_reconciler::internals::storage::{Settled, Settling, Tally};
 use restore_reconciler::internals::sweep::{Pass, Scope, sweep};
 
 use crate::support::case::{Case, FOREIGN, restore_of};
+use crate::support::settled::{self, pages, settling};
 use crate::support::store::{
-    self, Columns, Fixture, moment, moved, on_both, open_to_read, pages, settling, with,
-    with_fixture,
+    Columns, Fixture, moment, moved, on_both, open_to_read, with, with_fixture,
 };
 
 on_both!(
@@ -32,7 +32,7 @@ on_both!(
 
 /// A pass to its end.
 async fn pass(on: &Fixture, scope: Scope) -> Tally {
-    let pass = store::pass(&on.store, scope, &settling()).await;
+    let pass = settled::pass(&on.store, scope, &settling()).await;
     let Pass { tally, is_complete } = pass.unwrap();
     assert!(is_complete);
     tally
@@ -236,7 +236,7 @@ async fn a_pass_that_finds_nothing_due_writes_nothing(on: Fixture) {
 
     on.execute("UPDATE reconciler.watch_list SET look_again_at = first_seen_at")
         .await;
-    let refused = store::pass(&store, Scope::default(), &settling()).await;
+    let refused = settled::pass(&store, Scope::default(), &settling()).await;
     let refused = refused.unwrap_err();
     assert!(refused.advice().unwrap().contains("read-only"), "{refused}");
 }
@@ -266,7 +266,7 @@ async fn what_several_lanes_have_in_hand_is_noted_before_it_is_settled(on: Fixtu
     set_a_witness(&on).await;
     on.plant((1..=100).map(Case::failed)).await;
     let with = by(3);
-    let pass = store::pass(&on.store, lanes(3), &with).await;
+    let pass = settled::pass(&on.store, lanes(3), &with).await;
     let tally = pass.unwrap().tally;
     assert_eq!(tally.failed, 100);
     assert_eq!(on.number_of("witness WHERE was_in_hand = 1").await, 100);

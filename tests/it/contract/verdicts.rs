@@ -10,7 +10,8 @@ use restore_reconciler::internals::storage::reader::Workspaces;
 use serde_json::{Map, Value, json};
 
 use crate::support::case::{Case, ENDED, STARTED, audit, restore_of, snapshot_of};
-use crate::support::store::{Columns, Fixture, Written, moment, on_all, reason, with};
+use crate::support::settled::{Written, reason};
+use crate::support::store::{Columns, Fixture, moment, on_all, with};
 
 on_all!(
     a_proven_restore_succeeds,

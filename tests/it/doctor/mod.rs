@@ -13,7 +13,8 @@ use restore_reconciler::internals::storage::{Store, StoreError, Tally};
 use restore_reconciler::internals::sweep::Scope;
 
 use crate::support::case::Case;
-use crate::support::store::{self, Fixture, on_both, settling};
+use crate::support::settled::{self, settling};
+use crate::support::store::{Fixture, on_both};
 
 on_both!(
     each_listed_column_is_needed,
@@ -92,7 +93,7 @@ async fn plant_one(on: &Fixture) {
 }
 
 async fn pass(store: &Store) -> Result<Tally, StoreError> {
-    let pass = store::pass(store, Scope::default(), &settling()).await?;
+    let pass = settled::pass(store, Scope::default(), &settling()).await?;
     Ok(pass.tally)
 }
 

@@ -10,9 +10,8 @@ use restore_reconciler::internals::sweep::Scope;
 
 use super::{Kind, System, assert_sound, check, summary};
 use crate::support::case::{Case, FOREIGN, STARTED, restore_of};
-use crate::support::store::{
-    Fixture, committed, deferred, moved, on_all, pass, reason, settle, settling, with,
-};
+use crate::support::settled::{committed, deferred, pass, reason, settle, settling};
+use crate::support::store::{Fixture, moved, on_all, with};
 
 on_all!(
     a_swept_mixture_has_no_findings,

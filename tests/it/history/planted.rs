@@ -12,7 +12,8 @@ use restore_reconciler::internals::sweep::Scope;
 use super::Kind::{self, *};
 use super::honest::{VARIETY, mixture, patient};
 use super::{System, assert_sound, check, summary};
-use crate::support::store::{Fixture, on_both, pass};
+use crate::support::settled::pass;
+use crate::support::store::{Fixture, on_both};
 
 on_both!(
     each_planted_violation_is_found_for_what_it_is,

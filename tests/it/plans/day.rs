@@ -22,7 +22,8 @@ use super::looks;
 use super::place::{Place, WORKER, scope_of};
 use crate::support::case::{Case, rows_of};
 use crate::support::roles::Purpose;
-use crate::support::store::{claimed, moved, pass, settling};
+use crate::support::settled::{claimed, pass, settling};
+use crate::support::store::moved;
 use crate::support::time::eventually;
 
 /// How many runs a page has.

@@ -10,7 +10,8 @@ use sqlx::raw_sql;
 
 use crate::support::case::Case;
 use crate::support::roles::Purpose;
-use crate::support::store::{Fixture, on_both, settling};
+use crate::support::settled::settling;
+use crate::support::store::{Fixture, on_both};
 
 on_both!(
     a_settlement_that_is_dropped_swallows_no_later_statement,

@@ -21,7 +21,8 @@ use super::jobs::queue;
 use crate::support::case::Case;
 use crate::support::hold::WAITING;
 use crate::support::scene::{OPEN_JOBS, Scene, TICKS, VERDICTS, dismiss, until_said};
-use crate::support::store::{Fixture, on_both, settling};
+use crate::support::settled::settling;
+use crate::support::store::{Fixture, on_both};
 use crate::support::time::{POLL, TIMEOUT, eventually};
 use crate::support::worker::Worker;
 
