@@ -52,7 +52,7 @@ impl DatabaseUrl {
     /// Whether no primary is meant.
     pub(super) fn wants_standby(&self) -> bool {
         let address = ServerAddress::parse(&self.text);
-        address.is_ok_and(|address| address.wanted() == WantedServer::Standby)
+        address.is_ok_and(|address| address.wanted == WantedServer::Standby)
     }
 
     /// Whom a password is to be looked up for: host, port, database and user. Nobody where the URL holds one, and
@@ -62,7 +62,7 @@ impl DatabaseUrl {
             return None;
         }
         let address = ServerAddress::parse(&self.text).ok()?;
-        (!address.has_password()).then(|| address.login())
+        (!address.has_password).then(|| address.login())
     }
 
     /// This URL with a password, as a parameter behind what it has.
@@ -82,7 +82,7 @@ impl FromStr for DatabaseUrl {
     fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
         let backend = Backend::of_url(text).ok_or(DatabaseUrlError::Scheme)?;
         let redacted = match backend {
-            Backend::Postgres => ServerAddress::parse(text)?.shown().to_owned(),
+            Backend::Postgres => ServerAddress::parse(text)?.shown,
             Backend::Sqlite => redact_file(text.split_once(':').unwrap_or_default().1)?,
         };
         Ok(Self {

@@ -36,11 +36,14 @@ pub enum WantedServer {
 #[derive(Clone)]
 pub struct ServerAddress {
     options: PgConnectOptions,
-    connect_timeout: Option<Duration>,
-    wanted: WantedServer,
-    has_password: bool,
+    /// How long a connection may take to be there, where the URL says so.
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) wanted: WantedServer,
+    /// Whether the URL holds a password.
+    pub(crate) has_password: bool,
     authority_file: Option<String>,
-    shown: String,
+    /// The URL without its password and without every parameter that is not known to be harmless.
+    pub(crate) shown: String,
 }
 
 /// Why a text is no URL of a server. Says nothing of the text itself.
@@ -211,16 +214,6 @@ impl ServerAddress {
         })
     }
 
-    /// The URL without its password and without every parameter that is not known to be harmless.
-    pub fn shown(&self) -> &str {
-        &self.shown
-    }
-
-    /// Whether the URL holds a password.
-    pub fn has_password(&self) -> bool {
-        self.has_password
-    }
-
     /// Where a password is looked up: host, port, database and user. A socket is a host by its directory, and an IPv6
     /// address has no brackets.
     pub fn login(&self) -> [String; 4] {
@@ -238,16 +231,6 @@ impl ServerAddress {
             database.to_owned(),
             user.to_owned(),
         ]
-    }
-
-    /// How long a connection may take to be there, where the URL says so.
-    pub(crate) fn connect_timeout(&self) -> Option<Duration> {
-        self.connect_timeout
-    }
-
-    /// Which server is meant.
-    pub(crate) fn wanted(&self) -> WantedServer {
-        self.wanted
     }
 
     /// What the driver connects with. The file with the authority's certificates is looked at first: the driver
@@ -619,10 +602,10 @@ mod tests {
             );
         }
         let asked = address("postgres://h/d?connect_timeout=7&target_session_attrs=read-write");
-        assert_eq!(asked.connect_timeout(), Some(Duration::from_secs(7)));
-        assert!(asked.wanted() == WantedServer::Primary && !asked.has_password());
+        assert_eq!(asked.connect_timeout, Some(Duration::from_secs(7)));
+        assert!(asked.wanted == WantedServer::Primary && !asked.has_password);
         let asked = address("postgres://h/d?target_session_attrs=any&password=x");
-        assert!(asked.wanted() == WantedServer::Any && asked.has_password());
+        assert!(asked.wanted == WantedServer::Any && asked.has_password);
         let named = address("postgres://h/d?application_name=judge");
         assert_eq!(named.options.get_application_name(), Some("judge"));
     }

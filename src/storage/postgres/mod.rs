@@ -176,9 +176,9 @@ impl PostgresStore {
         settings: Option<&[(&str, &str)]>,
         limits: &Limits,
     ) -> Result<Self> {
-        let wanted = address.wanted();
+        let wanted = address.wanted;
         let limits = Limits {
-            connect_timeout: address.connect_timeout().unwrap_or(limits.connect_timeout),
+            connect_timeout: address.connect_timeout.unwrap_or(limits.connect_timeout),
             ..*limits
         };
         let options = address.into_options()?;

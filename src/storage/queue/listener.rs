@@ -60,8 +60,8 @@ async fn connect(database: &PostgresStore, url: Option<&str>) -> Result<PgListen
         None => PgConnectOptions::clone(&database.pool.connect_options()),
         Some(url) => {
             let address = address_of(url)?;
-            connect_timeout = address.connect_timeout().unwrap_or(connect_timeout);
-            wanted = address.wanted();
+            connect_timeout = address.connect_timeout.unwrap_or(connect_timeout);
+            wanted = address.wanted;
             address.into_options()?
         }
     };
