@@ -84,3 +84,20 @@ fn codes_are_described_by_all_of_them() {
     let codes = codes.expect("a list").iter().map(|it| it.as_str());
     assert!(codes.eq(ReasonCode::ALL.map(|it| Some(it.code()))));
 }
+
+#[test]
+fn a_code_is_explained_by_four_texts_of_its_own() {
+    for reason in ReasonCode::ALL {
+        let (headings, texts): (BTreeSet<_>, Vec<_>) = reason.explained().into_iter().unzip();
+        assert_eq!(headings.len(), 4, "{reason}");
+        assert!(headings.contains("What it does not mean"), "{reason}");
+        assert_eq!(
+            (texts[0], texts[3]),
+            (reason.impact(), reason.next_action())
+        );
+        assert!(
+            texts.iter().all(|text| text.ends_with('.')),
+            "{reason}: {texts:?}"
+        );
+    }
+}

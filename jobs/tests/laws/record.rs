@@ -87,6 +87,70 @@ fn a_verdict_below_success_says_what_is_missing() {
     );
 }
 
+/// What the entry of a failure counts, where its reason is about items.
+#[test]
+fn a_failure_says_how_many_items_it_is_about() {
+    type Row<'a> = (&'a str, &'a str, &'a str, Option<u64>);
+    let rows: [Row<'_>; 7] = [
+        (
+            "restore.items_missing",
+            "[101,102,103]",
+            r#"{"101":{"status":"applied"}}"#,
+            Some(2),
+        ),
+        // Nothing was requested, and nothing has a result.
+        ("restore.items_missing", "[]", "{}", None),
+        (
+            "restore.items_unexpected",
+            "[101]",
+            r#"{"101":{"status":"applied"},"102":{"status":"applied"},"103":{"status":"applied"}}"#,
+            Some(2),
+        ),
+        (
+            "restore.items_mixed",
+            "[101,102,103]",
+            r#"{"101":{"status":"applied"},"102":{"status":"failed"},"103":{"status":"failed"}}"#,
+            Some(2),
+        ),
+        (
+            "restore.all_items_failed",
+            "[101,102]",
+            r#"{"101":{"status":"failed"},"102":{"status":"failed"}}"#,
+            Some(2),
+        ),
+        (
+            "restore.execution_failed",
+            "[101]",
+            r#"{"101":{"status":"applied"}}"#,
+            None,
+        ),
+        (
+            "restore.audit_missing",
+            "[101]",
+            r#"{"101":{"status":"applied"}}"#,
+            None,
+        ),
+    ];
+    for (reason, requested, items, count) in rows {
+        let mut case = Case::proven();
+        case.restore.requested_items = json(requested);
+        case.items(items);
+        case.restore.metadata = Column::Null;
+        case.audits.clear();
+        if reason == "restore.execution_failed" {
+            "failed".clone_into(&mut case.restore.status);
+        }
+        let summary = case.record().unwrap().run.failure_summary.unwrap();
+        let summary: Value = serde_json::from_str(summary.get()).unwrap();
+        assert_eq!(summary[0]["code"], reason);
+        assert_eq!(
+            summary[0].get("count").and_then(Value::as_u64),
+            count,
+            "{reason}: {items}"
+        );
+    }
+}
+
 /// A reader of the reconciliation must not be led to evidence that proved nothing.
 #[test]
 fn only_evidence_that_holds_is_named() {
@@ -158,6 +222,7 @@ fn an_older_reconciliation_is_kept_below_ours_as_it_was_written() {
         }
     }
     assert!(!written("null").contains("superseded"));
+    assert_eq!(SUPERSEDED_BYTES_MAX, 65_536, "the manual says so");
 }
 
 #[test]
