@@ -71,3 +71,10 @@ pub fn whole_seconds(moment: Timestamp) -> Timestamp {
         .mode(RoundMode::Floor);
     moment.round(down).unwrap_or(moment)
 }
+
+/// Whether a stamp is a moment in a later second.
+#[must_use]
+pub(crate) fn is_later(stamp: Stamp, than: Timestamp) -> bool {
+    let moment = stamp.moment().map(whole_seconds);
+    moment.is_some_and(|moment| moment > whole_seconds(than))
+}

@@ -19,6 +19,7 @@
 //! | [`decision`] | what a decision says |
 //! | [`counterfactual`] | which facts a verdict lacks for a success, or a success hangs on |
 //! | [`opinion`] | a second opinion on a run that somebody else closed |
+//! | [`past`] | what was known of a run at an earlier moment |
 //! | [`reason`] | the closed registry of reason codes |
 //! | [`survey`] | whether a platform speaks the words that the rules know |
 //! | [`record`] | what a verdict writes |
@@ -40,6 +41,7 @@ pub mod link;
 mod merge;
 pub mod opinion;
 pub mod outcome;
+pub mod past;
 pub mod proof;
 pub mod reason;
 pub mod record;

@@ -23,7 +23,7 @@ use super::facts::{AuditFacts, EvidenceFacts, Facts, Retirement, RunOutcome, Sna
 use super::outcome::Outcome;
 use super::reason::ReasonCode;
 use super::rules::decide;
-use crate::stamp::{Stamp, shifted, whole_seconds};
+use crate::stamp::{Stamp, is_later, shifted};
 use crate::vocabulary;
 
 /// How long after a run was closed proof may still come to be recorded, and an opinion may change.
@@ -114,7 +114,8 @@ pub fn opine(facts: &Facts) -> Opinion {
     let mut stood = facts.reopened();
     let closed_at = facts.run.completed_at.moment();
     if let Some(closed_at) = closed_at {
-        stood.evidence = evidence_at(&facts.evidence, closed_at);
+        let until = shifted(closed_at, CHANGES_WITHIN);
+        stood.evidence = evidence_at(&facts.evidence, closed_at, until);
         stood.audits.retain(|audit| is_in_time(audit, closed_at));
     }
     let decision = decide(&stood);
@@ -151,22 +152,26 @@ fn compare(claimed: RunOutcome, found: Option<Outcome>) -> Stance {
     }
 }
 
-/// The evidence of a run that was closed then: the latest that was active, or became so in time, with its age undone.
-fn evidence_at(evidence: &EvidenceFacts, closed_at: Timestamp) -> EvidenceFacts {
+/// Evidence as it stood at `moment`: the latest that was active, or came by `until`, with its age undone.
+pub(super) fn evidence_at(
+    evidence: &EvidenceFacts,
+    moment: Timestamp,
+    until: Timestamp,
+) -> EvidenceFacts {
     let still_active = evidence
         .retired
         .iter()
         .filter(|retired| retired.status != Retirement::Failed)
-        .filter(|retired| is_later(retired.retired_at, closed_at))
+        .filter(|retired| is_later(retired.retired_at, moment))
         .map(|retired| retired.snapshot);
     let latest = evidence
         .active
         .into_iter()
         .chain(still_active)
-        .filter(|snapshot| !is_too_late(snapshot.generated_at, closed_at))
+        .filter(|snapshot| !is_later(snapshot.generated_at, until))
         .max_by_key(|snapshot| snapshot.id);
     EvidenceFacts {
-        active: latest.map(|snapshot| valid_at(snapshot, closed_at)),
+        active: latest.map(|snapshot| valid_at(snapshot, moment)),
         ..evidence.clone()
     }
 }
@@ -226,11 +231,6 @@ fn aged(
             })
         });
     known.chain(replaced)
-}
-
-fn is_later(stamp: Stamp, than: Timestamp) -> bool {
-    let moment = stamp.moment().map(whole_seconds);
-    moment.is_some_and(|moment| moment > whole_seconds(than))
 }
 
 fn is_too_late(stamp: Stamp, closed_at: Timestamp) -> bool {

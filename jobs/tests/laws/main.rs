@@ -15,6 +15,7 @@
 //! | `laws` | the laws over generated rows |
 //! | `now` | a verdict beside what would be said today |
 //! | `opinion` | second opinions on runs that somebody else closed |
+//! | `past` | what was known of a run at earlier moments |
 //! | `reading` | what operators are shown: a row per state and trigger, and laws |
 //! | `readings` | what single columns and sets of rows are read as |
 //! | `record` | what a verdict writes |
@@ -66,6 +67,8 @@ mod now;
 mod opinion;
 #[cfg(test)]
 mod parser;
+#[cfg(test)]
+mod past;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
