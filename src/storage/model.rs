@@ -27,8 +27,7 @@ pub const BATCH_RUNS_MAX: u32 = 500;
 /// committed, so they are bounded more tightly than a restore's, which are read one by one.
 pub const RUN_COLUMN_BYTES_MAX: i64 = 1024 * 1024;
 
-/// How many audit entries of one restore are read: the latest ones, which overrule the others.
-pub const AUDITS_PER_RESTORE_MAX: i64 = 32;
+pub use reconciler_jobs::restore_execute::rows::AUDITS_PER_RESTORE_MAX;
 
 /// Which database a store speaks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,6 +27,7 @@
 //! | [`canonical`] | the canonical form of facts, its digest, and the way back |
 //! | `ruleset_1` | the rules that decided before those of today, for verdicts on record |
 //! | [`review`] | judging a recorded verdict again, from the ledger alone |
+//! | [`simulate`] | what another policy would have said of it |
 //!
 //! **Invariant:** [`decide`] is total, clock-free and synchronous. Missing, late, contradictory or
 //! unreadable proof is a gap, never an error.
@@ -51,6 +52,7 @@ pub mod review;
 pub mod rows;
 pub mod rules;
 mod ruleset_1;
+pub mod simulate;
 pub mod survey;
 pub mod words;
 
@@ -59,3 +61,4 @@ pub use facts::{Facts, Policy};
 pub use outcome::Outcome;
 pub use reason::ReasonCode;
 pub use rules::{RULESET, RULESET_NUMBER, decide};
+pub use ruleset_1::RULESET as FIRST_RULESET;

@@ -242,7 +242,7 @@ impl PartTally {
         ]
     }
 
-    fn add(&mut self, class: Class, count: u64) {
+    pub(super) fn add(&mut self, class: Class, count: u64) {
         let slot = match class {
             Class::Applied => &mut self.applied,
             Class::Trouble(ItemFinding::Partial) => &mut self.partial,

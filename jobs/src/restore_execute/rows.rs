@@ -7,6 +7,9 @@ use crate::ids::{AuditId, EnvironmentId, RestoreId, RunId, SnapshotId, Workspace
 use crate::json::Column;
 use crate::stamp::Stamp;
 
+/// How many audit entries of one restore are read: the latest ones, which overrule the others.
+pub const AUDITS_PER_RESTORE_MAX: i64 = 32;
+
 /// A row of `operation_runs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRow {

@@ -22,6 +22,7 @@
 //! | `review` | a recorded verdict judged again, and what makes it fall |
 //! | `rulesets` | what the second ruleset decides otherwise than the first |
 //! | `sentences` | no sentence shown to people claims what nobody can prove |
+//! | `simulate` | what another policy would have said of a verdict |
 //! | `space` | laws 1 and 2 over every cell of the abstract space |
 //! | `attempt` | tries of a run whose settlement ended its process |
 //! | `canonical` | the canonical form of facts |
@@ -87,6 +88,8 @@ mod rulesets;
 mod sentences;
 #[cfg(test)]
 mod shard;
+#[cfg(test)]
+mod simulate;
 #[cfg(test)]
 mod space;
 #[cfg(test)]

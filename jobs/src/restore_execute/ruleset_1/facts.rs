@@ -1,5 +1,7 @@
 //! The facts of the first ruleset, as the ledger has them.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +106,24 @@ pub(super) struct FirstEvidence {
     pub(super) active: Option<SnapshotFacts>,
     pub(super) in_progress: bool,
     pub(super) retired: bool,
+}
+
+impl FirstFacts {
+    /// The same, with the settings of `policy` that this ruleset had. Nothing where that reads other audit entries.
+    pub(in crate::restore_execute) fn under(self, policy: &Policy) -> Option<Self> {
+        let sorted = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
+        let is_same = sorted(&self.policy.audit_actions) == sorted(&policy.audit_actions);
+        is_same.then_some(Self {
+            policy: FirstPolicy {
+                settle_window: policy.settle_window,
+                settle_window_in_progress: policy.settle_window_in_progress,
+                clock_skew_max: policy.clock_skew_max,
+                evidence_skew_max: policy.evidence_skew_max,
+                ..self.policy
+            },
+            ..self
+        })
+    }
 }
 
 /// For those who show what was known. What the first ruleset did not ask for is as if nothing were recorded.

@@ -11,4 +11,5 @@ mod proof;
 mod rules;
 
 pub(super) use facts::FirstFacts;
-pub(super) use rules::{RULESET, decide};
+pub use rules::RULESET;
+pub(super) use rules::decide;

@@ -39,7 +39,7 @@ use crate::restore_execute::rules::{defer_if, deferred, fail_if, incomplete, ver
 use crate::stamp::shifted;
 
 /// What the ledger calls this ruleset.
-pub(in crate::restore_execute) const RULESET: &str = "restore.execute/1";
+pub const RULESET: &str = "restore.execute/1";
 
 /// Decides one run as it was decided then.
 pub(in crate::restore_execute) fn decide(facts: &FirstFacts) -> Decision {

@@ -1,0 +1,353 @@
+//! What another policy would have said of a verdict: a row per setting, and the law that an answer is never a guess.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use reconciler_jobs::restore_execute::facts::Policy;
+use reconciler_jobs::restore_execute::review::{Doubt, Name, Recorded};
+use reconciler_jobs::restore_execute::simulate::{PolicyAnswer, Unanswered, answer, simulate};
+use reconciler_jobs::restore_execute::words::ItemWords;
+use reconciler_jobs::restore_execute::{FIRST_RULESET, RULESET, decide};
+use reconciler_jobs::stamp::Stamp;
+
+use crate::generate::{any_twins, cases};
+use crate::support::{Case, at, audit, json, line, moment, snapshot};
+
+type Change<'a> = &'a dyn Fn(&mut Case);
+type Other<'a> = &'a dyn Fn(&mut Policy);
+
+fn minutes(count: i64) -> SignedDuration {
+    SignedDuration::from_mins(count)
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// `outcome reason`, or what is not recorded.
+fn said(case: &Case, other: Other<'_>) -> String {
+    let mut policy = case.policy.clone();
+    other(&mut policy);
+    match answer(&case.facts(), &policy) {
+        Err(why) => format!("{why:?}"),
+        Ok(PolicyAnswer { outcome, reason }) => {
+            format!(
+                "{} {}",
+                outcome.map_or("open", |it| it.name()),
+                reason.code()
+            )
+        }
+    }
+}
+
+const PROVEN: &str = "succeeded restore.proof_complete";
+
+type Row<'a> = (&'a str, Change<'a>, Other<'a>, &'a str);
+
+fn check(rows: &[Row<'_>]) {
+    for (about, change, other, expected) in rows {
+        let mut case = Case::proven();
+        change(&mut case);
+        let decided = line(&case.decide());
+        assert_eq!(said(&case, other), *expected, "{about}; {decided}");
+    }
+}
+
+#[test]
+fn a_time_is_answered_unless_somebody_may_have_looked_earlier() {
+    let proven: Change<'_> = &|_| ();
+    let unproven: Change<'_> = &|case| case.snapshots.clear();
+    let late: Change<'_> = &|case| {
+        case.snapshots = vec![snapshot(500, "active", "11:50:00")];
+        case.as_of = moment("11:55:00");
+    };
+    let older: Change<'_> = &|case| case.snapshots = vec![snapshot(500, "active", "11:29:30")];
+    let delayed: Change<'_> = &|case| {
+        case.run.created_at = at("10:00:00");
+        case.restore.created_at = at("10:00:00");
+    };
+    let settles = |count| move |policy: &mut Policy| policy.settle_window = minutes(count);
+    let blocks = |count| move |policy: &mut Policy| policy.blocked_after = minutes(count);
+    let skewed: Other<'_> = &|policy| policy.evidence_skew_max = minutes(1);
+    check(&[
+        ("nothing else", proven, &|_| (), PROVEN),
+        ("longer", unproven, &settles(31), "open restore.settling"),
+        ("longer, and all is there", proven, &settles(31), PROVEN),
+        ("shorter, and all came before", proven, &settles(6), PROVEN),
+        (
+            "shorter, and evidence came later",
+            proven,
+            &settles(2),
+            "EarlierLook",
+        ),
+        (
+            "shorter, and evidence never came",
+            unproven,
+            &settles(2),
+            "partially_succeeded restore.evidence_missing",
+        ),
+        ("evidence came after both", late, &settles(2), "EarlierLook"),
+        ("an older snapshot counts", older, skewed, PROVEN),
+        (
+            "blocked sooner, and it started late",
+            delayed,
+            &blocks(30),
+            "EarlierLook",
+        ),
+        (
+            "blocked sooner, and it started at once",
+            proven,
+            &blocks(30),
+            PROVEN,
+        ),
+    ]);
+}
+
+#[test]
+fn a_word_is_answered_where_all_that_it_could_be_is_recorded() {
+    let proven: Change<'_> = &|_| ();
+    let unknown: Change<'_> =
+        &|case| case.items(r#"{"101":{"status":"merged"},"102":{"status":"applied"}}"#);
+    let beside: Change<'_> = &|case| {
+        case.items(r#"{"101":{"status":"merged","decision":"failed"},"102":{"status":"applied"}}"#);
+    };
+    let known: Change<'_> = &|case| case.policy.item_words.applied = owned(&["merged"]);
+    let merged: Other<'_> = &|policy| policy.item_words.applied = owned(&["merged"]);
+    let fails: Other<'_> = &|policy| policy.item_words.failed = owned(&["merged"]);
+    let none: Other<'_> = &|policy| policy.item_words = ItemWords::default();
+    check(&[
+        ("known now", unknown, merged, PROVEN),
+        (
+            "a failure now",
+            unknown,
+            fails,
+            "partially_succeeded restore.items_mixed",
+        ),
+        ("beside another", beside, merged, "ItemWords"),
+        ("known no more", known, none, "ItemWords"),
+        ("no row has it", proven, merged, PROVEN),
+        (
+            "the status of the results may be it",
+            proven,
+            fails,
+            "ItemWords",
+        ),
+    ]);
+}
+
+#[test]
+fn names_and_codes_are_answered_where_they_change_nothing() {
+    let proven: Change<'_> = &|_| ();
+    let failed: Change<'_> = &|case| "failed".clone_into(&mut case.restore.status);
+    let added: Change<'_> = &|case| {
+        case.policy.audit_actions.push("restore.ended".to_owned());
+        case.audits = vec![audit(900, "restore.ended", "11:31:00")];
+    };
+    let code: Change<'_> = &|case| case.run.failure_summary = json(r#"[{"code":"licence.gone"}]"#);
+    let blocker: Change<'_> = &|case| {
+        case.policy.blocker_codes = owned(&["licence.gone"]);
+        case.run.failure_summary = json(r#"[{"code":"licence.gone"}]"#);
+    };
+    let more: Other<'_> = &|policy| policy.audit_actions.push("restore.ended".to_owned());
+    let fewer: Other<'_> = &|policy| policy.audit_actions = Policy::default().audit_actions;
+    let codes: Other<'_> = &|policy| policy.blocker_codes = owned(&["licence.gone"]);
+    let no_codes: Other<'_> = &|policy| policy.blocker_codes.clear();
+    check(&[
+        ("more actions", proven, more, "AuditEntries"),
+        (
+            "it failed anyway",
+            failed,
+            more,
+            "failed restore.execution_failed",
+        ),
+        ("fewer actions", added, fewer, "AuditEntries"),
+        ("more codes", code, codes, "BlockerCodes"),
+        ("fewer codes", blocker, no_codes, "BlockerCodes"),
+    ]);
+}
+
+/// What was recorded before the verdict would have had the run closed otherwise, by whoever looked then.
+#[test]
+fn an_earlier_end_is_no_answer() {
+    let sooner = |policy: &mut Policy| policy.settle_window = minutes(2);
+    let merged: Change<'_> =
+        &|case| case.items(r#"{"101":{"status":"merged"},"102":{"status":"applied"}}"#);
+    let amended: Change<'_> = &|case| {
+        case.restore.updated_at = at("11:50:00");
+        case.snapshots = vec![snapshot(500, "active", "11:31:00")];
+    };
+    let replaced: Change<'_> = &|case| {
+        let mut earlier = snapshot(499, "superseded", "11:29:30");
+        earlier.updated_at = at("11:40:00");
+        let mut now = snapshot(500, "active", "11:40:00");
+        now.completeness = Some("partial".to_owned());
+        case.snapshots = vec![earlier, now];
+    };
+    let cancelled: Change<'_> = &|case| {
+        case.nothing_applied();
+        case.restore.results = json("null");
+        case.run.created_at = at("10:00:00");
+        case.restore.created_at = at("10:00:00");
+        case.restore.started_at = Stamp::Absent;
+        case.restore.completed_at = at("10:50:00");
+        "cancelled".clone_into(&mut case.restore.status);
+    };
+    let contradicted: Change<'_> = &|case| {
+        case.snapshots.clear();
+        case.audits = vec![
+            audit(900, "restore.completed", "11:31:00"),
+            audit(901, "restore.failed", "11:34:00"),
+            audit(902, "restore.completed", "11:38:00"),
+        ];
+    };
+    check(&[
+        // The recorded policy would have closed it at once: nobody looked before.
+        (
+            "a word and a window",
+            merged,
+            &|policy| {
+                sooner(policy);
+                policy.item_words.applied = owned(&["merged"]);
+            },
+            PROVEN,
+        ),
+        // Whatever its row said then kept it open under both, or closed it under both.
+        ("the row was written again", amended, &sooner, PROVEN),
+        (
+            "an older snapshot counted once",
+            replaced,
+            &|policy| policy.evidence_skew_max = minutes(1),
+            "EarlierLook",
+        ),
+        (
+            "blocked before it was cancelled",
+            cancelled,
+            &|policy| policy.blocked_after = minutes(30),
+            "EarlierLook",
+        ),
+        (
+            "contradicted for a while",
+            contradicted,
+            &sooner,
+            "EarlierLook",
+        ),
+    ]);
+}
+
+#[test]
+fn a_record_is_asked_only_where_it_stands() {
+    let record = Case::proven().record().unwrap();
+    let (recorded, name) = (Recorded::from(&record.ledger), Name::from(&record.ledger));
+    let policy = Policy::default();
+    let asked = |ruleset| simulate(&recorded, &name, ruleset, &policy).ok();
+    let said = asked(None).and_then(Result::ok).map(|it| it.reason.code());
+    assert_eq!(said, Some("restore.proof_complete"));
+    assert_eq!(asked(Some(RULESET)), asked(None));
+    assert_eq!(asked(Some(FIRST_RULESET)), Some(Err(Unanswered::Ruleset)));
+    let altered = Recorded {
+        facts: "{}",
+        ..recorded
+    };
+    let doubt = simulate(&altered, &name, None, &policy);
+    assert!(
+        matches!(doubt, Err(Doubt::FactsAltered { .. })),
+        "{doubt:?}"
+    );
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let some = |words: &'static [&'static str]| {
+        prop::sample::subsequence(words, 0..=words.len()).prop_map(|words| owned(&words))
+    };
+    let window = || prop::sample::select(vec![0_i64, 2, 10, 10, 10, 45, 600]).prop_map(minutes);
+    (
+        (window(), window(), window(), window(), window()),
+        (
+            some(&["restore.ended", "restore.gone"]),
+            some(&["hold.placed"]),
+        ),
+        (
+            some(&["merged"]),
+            some(&["half"]),
+            some(&["broken"]),
+            some(&["later"]),
+        ),
+    )
+        .prop_map(
+            |(times, (actions, codes), (applied, partial, failed, not_applied))| {
+                let mut policy = Policy {
+                    settle_window: times.0,
+                    settle_window_in_progress: times.1,
+                    clock_skew_max: times.2,
+                    evidence_skew_max: times.3,
+                    blocked_after: times.4,
+                    ..Policy::default()
+                };
+                policy.audit_actions.extend(actions);
+                policy.blocker_codes = codes;
+                policy.item_words = ItemWords {
+                    applied,
+                    partial,
+                    failed,
+                    not_applied,
+                };
+                policy
+            },
+        )
+}
+
+/// Words that only some policies know, where a case may have them.
+fn sprinkle(case: &mut Case, places: u8) {
+    let has = |bit: u8| places & (1 << bit) != 0;
+    if has(0) {
+        case.items(r#"{"101":{"status":"merged"},"102":{"status":"half"}}"#);
+    }
+    if has(1) {
+        case.items(r#"{"101":{"status":"broken","decision":"failed"},"102":{"status":"later"}}"#);
+    }
+    if has(2) {
+        case.audits.push(audit(950, "restore.ended", "11:32:00"));
+    }
+    if has(3) {
+        case.restore.failure_reason = Some("hold.placed".to_owned());
+    }
+    if has(4) {
+        case.run.failure_summary = json(r#"[{"code":"hold.placed"}]"#);
+    }
+    if has(5) {
+        case.restore.results = json(
+            r#"{"status":"broken","items":{"101":{"status":"applied"},"102":{"status":"merged","assignment_outcomes":[{"status":"half"}]}}}"#,
+        );
+    }
+}
+
+/// What is answered is what the rows themselves give under the other policy, and many are answered.
+#[test]
+fn any_answer_is_what_the_rows_would_have_given() {
+    const CASES: u32 = 8_000;
+    let answered = AtomicU32::new(0);
+    let asked = (any_twins(), any::<(bool, u8)>(), any_policy(), any_policy());
+    let looked_at =
+        TestRunner::new(cases(CASES)).run(&asked, |(twins, chance, recorded, other)| {
+            let (is_proven, places) = chance;
+            let mut case = if is_proven {
+                Case::proven()
+            } else {
+                twins.case
+            };
+            sprinkle(&mut case, places);
+            case.policy = recorded;
+            let facts = case.facts();
+            case.policy = other;
+            if let Ok(said) = answer(&facts, &case.policy) {
+                answered.fetch_add(1, Ordering::Relaxed);
+                prop_assert_eq!(said, PolicyAnswer::from(&decide(&case.facts())));
+            }
+            Ok(())
+        });
+    assert!(looked_at.is_ok(), "{looked_at:?}");
+    let answered = answered.into_inner();
+    assert!(answered > CASES / 10, "{answered} of {CASES} were answered");
+}
