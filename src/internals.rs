@@ -69,11 +69,11 @@ pub mod storage {
     pub mod reader {
         pub use crate::storage::reader::{
             EnvironmentPage, EnvironmentSeen, JUDGED_MAX, JobState, LOOKED_AT_MAX, LedgerFilter,
-            OpenReason, OpenRuns, OrphanedRuns, PlaceSeen, QueueCount, QueueEntry, QueueListing,
-            QueueScope, QueueStanding, Reader, RefusalSeen, RestoreFilter, RestoreKind,
-            RestoreSeen, RunCounts, RunFilter, RunInFull, RunListing, RunOnRecord, RunParts,
-            RunSeen, ShardJobs, SweepSeen, UnprovenRuns, VerdictSeen, Walk, Walked, WorkerSeen,
-            Workspaces, open_reader, open_requests,
+            LedgerParts, OpenReason, OpenRuns, OrphanedRuns, PlaceSeen, QueueCount, QueueEntry,
+            QueueListing, QueueScope, QueueStanding, Reader, RefusalSeen, RestoreFilter,
+            RestoreKind, RestoreSeen, RunCounts, RunFilter, RunInFull, RunListing, RunOnRecord,
+            RunParts, RunSeen, ShardJobs, SweepSeen, UnprovenRuns, VerdictSeen, Walk, Walked,
+            WorkerSeen, Workspaces, open_reader, open_requests,
         };
     }
 }
@@ -86,8 +86,9 @@ pub mod telemetry {
         pub use crate::telemetry::names::{OUTCOME, RUN_ID};
     }
 }
-pub mod verify {
-    pub use crate::verify::{LedgerCounts, verify};
+pub mod ledger {
+    pub use crate::ledger::simulate::{OtherPolicy, simulate};
+    pub use crate::ledger::verify::{LedgerCounts, verify};
 }
 pub mod views {
     pub use crate::views::{Moment, Visibility};

@@ -28,8 +28,8 @@
 //! | [`reconciler_jobs`] | every decision, as pure functions; start at `restore_execute::rules` |
 //! | [`storage`] | reads what the platform recorded, writes verdicts; start at `storage::Store::settle` |
 //! | [`doctor`] | what is looked at before a database is trusted: checks as statements, and one list of needs |
+//! | [`ledger`] | the whole ledger, judged again and compared with what else was written, or asked what another policy would have said |
 //! | [`sweep`] | one pass over all due runs |
-//! | [`verify`] | the whole ledger, judged again and compared with what else was written |
 //! | [`postures`] | how many environments are in which recovery posture |
 //! | [`worker`] | the long-running process: jobs, the sweep's schedule, rechecks of runs that stayed open |
 //! | [`config`] | settings, the environment, and the database URL with its secret |
@@ -84,12 +84,12 @@ mod health;
 mod http;
 #[doc(hidden)]
 pub mod internals;
+mod ledger;
 mod metrics;
 mod postures;
 mod storage;
 mod sweep;
 mod telemetry;
-mod verify;
 mod views;
 mod worker;
 

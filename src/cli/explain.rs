@@ -11,12 +11,14 @@ use super::output::Document;
 use super::reason;
 use super::screen::{Screen, Tint};
 use super::session::Session;
+use super::since::Since;
 use super::table::kept;
-use crate::storage::Assessment;
 use crate::storage::reader::{QueueStanding, Workspaces};
+use crate::storage::{Assessment, Store};
 use crate::views::Moment;
 use crate::views::counterfactual::CounterfactualShown;
 use crate::views::explain::Explained;
+use crate::views::past::{EventThen, ExplainedAt};
 use crate::views::verdict::{DecisionWord, LegResult, RunFate, RunResult, Verdict};
 
 /// A run to explain, or a reason code.
@@ -29,6 +31,10 @@ pub(super) struct Args {
         required_unless_present = "reason"
     )]
     run: Option<i64>,
+    /// Say what the rules would have said then, and what became known since: a moment such as `2026-11-01T00:00:00Z`, or an
+    /// age such as `36h` or `7d`.
+    #[arg(long, value_name = "WHEN", conflicts_with = "reason")]
+    at: Option<Since>,
     /// Print what the runbook says of this reason code instead; needs no database.
     #[arg(long, value_name = "CODE", value_parser = reason::CODES, hide_possible_values = true, conflicts_with = "run")]
     reason: Option<ReasonCode>,
@@ -52,6 +58,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         )
         .into());
     };
+    if let Some(at) = args.at {
+        return run_at(session, &store, &assessment, at).await;
+    }
     let (mut verdict, mut standing, mut actions) = (None, Vec::new(), Vec::new());
     if !store.is_alone() {
         verdict = reader.load_verdict(&Workspaces::All, run).await?;
@@ -82,6 +91,93 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         show(&explained, &when, session.screen)?;
     }
     Ok(exit)
+}
+
+/// What was known at an earlier moment, and what became known since.
+async fn run_at(
+    session: &mut Session<'_>,
+    store: &Store,
+    assessment: &Assessment,
+    at: Since,
+) -> anyhow::Result<Exit> {
+    let facts = &assessment.facts;
+    let (run, now) = (facts.run.id, facts.as_of);
+    let at = at.before(now);
+    if at > now {
+        let future = format!("{} lies in the future", Moment(at));
+        let advice = "Ask for a moment that has passed by the database's clock, or leave --at out.";
+        return Err(Failure::new(future, advice).into());
+    }
+    let (mut record, mut actions) = (Vec::new(), Vec::new());
+    if !store.is_alone() {
+        let reader = store.reader();
+        record = reader.find_entries(None, Some(run)).await?;
+        actions = reader.load_actions(run).await?;
+    }
+    let explained = ExplainedAt::new(assessment, &record, &actions, at);
+    let result = explained.result.as_ref();
+    let exit = result.map_or(Exit::Undecided, Exit::from);
+    if session.screen.output.is_json() {
+        let document = Document::ExplainAt(Box::new(explained));
+        session.screen.json(&document)?;
+    } else {
+        show_past(&explained, run, session.screen)?;
+    }
+    Ok(exit)
+}
+
+fn show_past(explained: &ExplainedAt, run: RunId, screen: &mut Screen) -> anyhow::Result<()> {
+    screen.tinted(Tint::Heading, &format!("Run {run}, as of {}", explained.at))?;
+    screen.line(&format!("  {}", explained.sentence))?;
+    if let Some(result) = &explained.result {
+        screen.line("")?;
+        let words = result.in_words();
+        screen.tinted(tint(result), &format!("Decision then: {words}"))?;
+        if let Some(reason) = &result.reason {
+            screen.line(&format!("  {}: {}", reason.code, reason.sentence))?;
+        }
+    }
+    if !explained.legs.is_empty() {
+        screen.line("")?;
+        screen.tinted(Tint::Heading, "Proof, as it was then")?;
+        let rows = explained.legs.iter().map(leg_row);
+        screen.table(
+            ["PART", "STATE", "WHAT MUST BE TRUE, AND WHAT IS MISSING"].map(kept),
+            rows,
+        )?;
+    }
+    for (by_then, heading) in [(true, "Dated by then"), (false, "Dated later")] {
+        let mut events = explained
+            .timeline
+            .iter()
+            .filter(|it| it.dated_by_then == by_then)
+            .peekable();
+        if events.peek().is_none() {
+            continue;
+        }
+        screen.line("")?;
+        screen.tinted(Tint::Heading, heading)?;
+        for EventThen { event, .. } in events {
+            let subject = event.subject.label();
+            screen.line(&format!(
+                "  {}  {subject:<9}  {}",
+                event.at.rfc3339(),
+                event.text
+            ))?;
+        }
+    }
+    if !explained.not_recorded.is_empty() {
+        screen.line("")?;
+        screen.tinted(Tint::Heading, "What nobody can say of that moment")?;
+        for missing in &explained.not_recorded {
+            screen.line(&format!("- {}", missing.sentence()))?;
+        }
+    }
+    if explained.says_succeeded() {
+        screen.line("")?;
+        screen.line(CLAIM_BOUNDARY)?;
+    }
+    Ok(())
 }
 
 /// When the run will be looked at again, in a sentence.

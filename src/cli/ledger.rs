@@ -1,4 +1,6 @@
-//! `ledger`: verdicts on record, listed, shown and checked.
+//! `ledger`: verdicts on record, listed, shown, checked and questioned.
+
+mod simulate;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -22,9 +24,9 @@ use super::session::Session;
 use super::since::Since;
 use super::table::{kept, spare};
 use super::words::OneOf;
+use crate::ledger::verify::{Disagreement, LedgerCounts, verify};
 use crate::storage::Access;
-use crate::storage::reader::LedgerFilter;
-use crate::verify::{Disagreement, LedgerCounts, verify};
+use crate::storage::reader::{LedgerFilter, LedgerParts};
 use crate::views::verdict::FiledVerdict;
 use crate::views::{ClaimBoundary, Moment};
 
@@ -49,6 +51,11 @@ pub(super) enum Command {
     /// Writes nothing. Exit code 3 where something disagrees, and each of it is named. All of it is in one database, and
     /// nothing is signed: whoever changes all of it alike is not found out.
     Verify(Verify),
+    /// Say what another policy would have said of each verdict, from the facts recorded with it.
+    ///
+    /// Writes nothing. Each verdict is asked as of the moment at which it was reached. What the recorded facts do not tell
+    /// is counted as not recorded, and never guessed.
+    Simulate(simulate::Simulate),
 }
 
 /// Which verdicts to list.
@@ -123,12 +130,13 @@ fn target(text: &str) -> Result<EntryName, &'static str> {
     run.ok_or("it must be a decision of 32 hexadecimal digits, or the id of a run")
 }
 
-/// Lists, shows or checks; writes nothing.
+/// Lists, shows, checks or asks; writes nothing.
 pub(super) async fn run(session: &mut Session<'_>, command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::List(args) => list(session, args).await,
         Command::Show(args) => show(session, args).await,
         Command::Verify(args) => check(session, args).await,
+        Command::Simulate(args) => simulate::run(session, args).await,
     }
 }
 
@@ -149,7 +157,7 @@ async fn list(session: &mut Session<'_>, args: &List) -> anyhow::Result<Exit> {
     let mut left = args.limit.unwrap_or(unasked) as usize;
     let mut listed = listed(now, Vec::new());
     let mut has_lines = false;
-    let mut parts = pin!(reader.walk_ledger(filter, ALL, false));
+    let mut parts = pin!(reader.walk_ledger(filter, ALL, LedgerParts::Listed));
     while left > 0
         && let Some(part) = parts.try_next().await?
     {

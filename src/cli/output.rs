@@ -16,12 +16,14 @@ use serde_json::Value;
 use crate::config::{Config, Token};
 use crate::demo::DemoReport;
 use crate::doctor::{Check, Level, Purpose};
+use crate::ledger::verify::{Disagreement, LedgerCounts};
 use crate::storage::{Pause, Tally};
-use crate::verify::{Disagreement, LedgerCounts};
 use crate::views::explain::Explained;
 use crate::views::opinion::OpinionShown;
+use crate::views::past::ExplainedAt;
 use crate::views::queue::{QueueListed, RequestedRun, RunInQueue};
 use crate::views::runs::RunLine;
+use crate::views::simulation::SimulationShown;
 use crate::views::verdict::{DecisionWord, FiledVerdict, RunResult, codes};
 use crate::views::{ClaimBoundary, Moment};
 
@@ -54,8 +56,12 @@ pub enum Document {
     LedgerShow(LedgerListed),
     /// `ledger verify`
     LedgerVerify(LedgerVerified),
+    /// `ledger simulate`
+    LedgerSimulate(Box<SimulationShown>),
     /// `explain`
     Explain(Box<Explained>),
+    /// `explain --at`
+    ExplainAt(Box<ExplainedAt>),
     /// `enqueue`
     Enqueue(RequestReport),
     /// `queue list`

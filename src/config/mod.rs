@@ -168,6 +168,12 @@ impl Config {
         Ok((config.checked(&file)?, origins))
     }
 
+    /// Reads one file and nothing else, no variable either. `given_by` is the option that names it.
+    pub fn of_file(path: &Path, given_by: &'static str) -> Result<Self, ConfigError> {
+        let (text, file) = read_file(path, given_by)?;
+        Self::parse(&text, &file)
+    }
+
     /// Reads settings from the text of a file. `file` is its name in errors, of which there may be several.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         Self::read(text, file)?.checked(file)

@@ -86,16 +86,23 @@ pub(super) fn events(
             }
         }
     }
-    if let Some(verdict) = verdict {
-        let text = if verdict.standing.is_readable() {
-            format!("{}, {}", verdict.outcome, verdict.reason_code)
-        } else {
-            "recorded, and cannot be relied on".to_owned()
-        };
-        note(Some(verdict.decided_at.0), EventSubject::Verdict, &text);
-    }
+    events.extend(verdict.map(Event::from));
     events.sort();
     events
+}
+
+impl From<&Verdict> for Event {
+    fn from(verdict: &Verdict) -> Self {
+        Self {
+            at: verdict.decided_at,
+            subject: EventSubject::Verdict,
+            text: if verdict.standing.is_readable() {
+                format!("{}, {}", verdict.outcome, verdict.reason_code)
+            } else {
+                "recorded, and cannot be relied on".to_owned()
+            },
+        }
+    }
 }
 
 impl From<&ActionOnRecord> for Event {

@@ -13,6 +13,7 @@ mod layout;
 mod ledger;
 mod locks;
 mod opinions;
+mod question;
 mod queue;
 mod repair;
 mod runs;

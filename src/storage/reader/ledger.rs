@@ -15,8 +15,8 @@ use crate::storage::model::RecordedVerdict;
 use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
-/// How many entries are read together where each is compared with what else was written.
-const COMPARED_TOGETHER: u32 = 2_000;
+/// How many entries are read together where each is judged again.
+const JUDGED_TOGETHER: u32 = 2_000;
 
 /// How many entries are passed together where those that are asked for are listed.
 const LISTED_TOGETHER: u32 = 200;
@@ -42,6 +42,17 @@ pub struct LedgerFilter {
     pub since: Option<Timestamp>,
     /// Decided before this moment.
     pub until: Option<Timestamp>,
+}
+
+/// What the ledger is passed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgerParts {
+    /// Entries are listed: small parts.
+    Listed,
+    /// Each entry is judged again: larger ones.
+    Judged,
+    /// It is compared with what else was written with it, too.
+    Compared,
 }
 
 /// An entry of the ledger, and whose it says it is.
@@ -131,21 +142,20 @@ pub struct PositionSeen {
 }
 
 impl Reader {
-    /// The ledger part by part, the highest ids of runs first, from below `below` on. Each part is one snapshot;
-    /// `compared`, with what else was written with each entry that is asked for.
+    /// The ledger part by part, the highest ids of runs first, from below `below` on. Each part is one snapshot.
     ///
     /// Fails where rows may be hidden that would be compared.
     pub fn walk_ledger(
         &self,
         filter: LedgerFilter,
         below: RunId,
-        compared: bool,
+        parts: LedgerParts,
     ) -> impl Stream<Item = Result<LedgerPart>> {
         try_unfold(Some(below), move |below| async move {
             let Some(below) = below else { return Ok(None) };
             let reading = self
                 .database
-                .read(async |tx| load_part(tx, filter, below, compared).await);
+                .read(async |tx| load_part(tx, filter, below, parts).await);
             let part = reading.await?;
             let next = part.below;
             Ok(Some((part, next)))
@@ -176,16 +186,16 @@ async fn load_part(
     tx: &mut DatabaseTransaction,
     filter: LedgerFilter,
     below: RunId,
-    compared: bool,
+    parts: LedgerParts,
 ) -> Result<LedgerPart> {
     let statement = statement!("read the ledger", "walk_ledger");
+    let compared = parts == LedgerParts::Compared;
     if let Some(distrust) = tx.distrust().filter(|_| compared) {
         return Err(StoreError::fatal(statement.step, distrust));
     }
-    let together = if compared {
-        COMPARED_TOGETHER
-    } else {
-        LISTED_TOGETHER
+    let together = match parts {
+        LedgerParts::Listed => LISTED_TOGETHER,
+        LedgerParts::Judged | LedgerParts::Compared => JUDGED_TOGETHER,
     };
     let values = values![
         below,

@@ -59,7 +59,7 @@ pub use environments::{
     EnvironmentPage, EnvironmentSeen, OpenRuns, PlaceSeen, UnprovenRuns, Walk, Walked,
 };
 pub use found::Found;
-pub use ledger::{LedgerFilter, LedgerPart, LedgerRow, PassedEntry, PositionSeen};
+pub use ledger::{LedgerFilter, LedgerPart, LedgerParts, LedgerRow, PassedEntry, PositionSeen};
 pub use names::{is_invisible, is_joiner};
 pub use open::{Reader, Requests, open_reader, open_requests, request_elsewhere};
 pub(in crate::storage) use queue::COUNT_UNDECIDED;

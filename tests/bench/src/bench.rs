@@ -50,6 +50,8 @@ pub(crate) enum Subject {
     Ceiling,
     /// A check of the ledger that such a sweep has written.
     Check,
+    /// Another policy asked of each verdict of that ledger.
+    Simulation,
     /// A sweep of a few due runs beside many settled ones.
     Growth,
     /// A sweep that finds nothing due.
@@ -81,6 +83,7 @@ impl Subject {
             Self::RowAtATime => "row at a time",
             Self::Ceiling => "ceiling",
             Self::Check => "check of the ledger",
+            Self::Simulation => "simulation over the ledger",
             Self::Growth => "growth",
             Self::IdleSweep => "idle sweep",
             Self::IdleRowsRead => "rows read by an idle sweep",
@@ -266,7 +269,9 @@ impl Bench<'_> {
             for lanes in PAGES_AT_A_TIME {
                 add(Subject::Ceiling, lanes, self.ceiling(lanes).await?);
             }
-            add(Subject::Check, 1, self.check().await?);
+            let [checked, simulated] = self.ledger().await?;
+            add(Subject::Check, 1, checked);
+            add(Subject::Simulation, 1, simulated);
             self.after(record, "settling", round);
         }
         Ok(())

@@ -8,10 +8,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reconciler_jobs::ids::RunId;
 
 use restore_reconciler::internals::clock::Stopwatch;
+use restore_reconciler::internals::ledger::{LedgerCounts, OtherPolicy, simulate, verify};
 use restore_reconciler::internals::storage::reader::LedgerFilter;
 use restore_reconciler::internals::storage::{Settled, Settlement, Store};
 use restore_reconciler::internals::sweep::{Scope, sweep};
-use restore_reconciler::internals::verify::{LedgerCounts, verify};
 
 use crate::bench::{Bench, LIKE, Record, Subject, all, milliseconds};
 use crate::report::Unit;
@@ -44,8 +44,8 @@ impl Bench<'_> {
         rate
     }
 
-    /// Verdicts a second by a check of the ledger, once a sweep has written it.
-    pub(crate) async fn check(&self) -> anyhow::Result<f64> {
+    /// Verdicts a second by a check of the ledger and by a simulation, once a sweep has written it.
+    pub(crate) async fn ledger(&self) -> anyhow::Result<[f64; 2]> {
         let on = self.copy(2).await?;
         let go_on = |_: &[Settled]| ControlFlow::Continue(());
         sweep(&on.store, Scope::default(), &self.settling, go_on).await?;
@@ -58,9 +58,30 @@ impl Bench<'_> {
         })
         .await?;
         // The ready-made verdict is there, too.
-        let rate = self.rate(counts.agree.saturating_sub(1), working);
+        let checked = self.rate(counts.agree.saturating_sub(1), working)?;
+        // Times and words, so that alternatives and earlier moments are judged as well.
+        let mut policy = self.settling.policy.clone();
+        policy.settle_window /= 2;
+        policy.item_words.applied.push("merged".to_owned());
+        let question = OtherPolicy {
+            policy,
+            ruleset: None,
+        };
+        let mut asked: u64 = 0;
+        let working = Stopwatch::start();
+        simulate(
+            &on.store.reader(),
+            LedgerFilter::default(),
+            question,
+            |_, part| {
+                asked += part.entries - part.unsound;
+                ControlFlow::Continue(())
+            },
+        )
+        .await?;
+        let simulated = self.rate(asked.saturating_sub(1), working)?;
         on.close().await?;
-        rate
+        Ok([checked, simulated])
     }
 
     /// Verdicts a second by the same store, which is given one run at a time, by so many at once.

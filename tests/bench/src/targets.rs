@@ -33,7 +33,12 @@ pub(crate) fn targets(figures: &[Figure]) -> Vec<Target> {
     let slowest = pages.into_iter().max_by(f64::total_cmp);
     let (big_run, start) = (of.best(Subject::BigRun), of.best(Subject::Start));
     let memory = of.best(Subject::Memory);
-    let check = of.best(Subject::Check);
+    let a_second = |name, subject| {
+        at_least(name, 25_000.0, of.best(subject)).map(|target| Target {
+            unit: Some(Unit::VerdictsPerSecond),
+            ..target
+        })
+    };
     let [ms, mebibytes] = [Unit::Milliseconds, Unit::Mebibytes].map(Some);
     let [rows, percent] = [Unit::Rows, Unit::Percent].map(Some);
     [
@@ -42,10 +47,8 @@ pub(crate) fn targets(figures: &[Figure]) -> Vec<Target> {
         like_ceiling("2 connections"),
         like_ceiling("4 connections"),
         at_least("queued / row at a time", 2.5, queued),
-        at_least("check of the ledger", 25_000.0, check).map(|target| Target {
-            unit: Some(Unit::VerdictsPerSecond),
-            ..target
-        }),
+        a_second("check of the ledger", Subject::Check),
+        a_second("simulation over the ledger", Subject::Simulation),
         latency("p50 at 50/s", 2.5),
         latency("p99 at 50/s", 8.0),
         latency("p50 at 1000/s", 2.5),

@@ -62,7 +62,7 @@ async fn judge(on: &Fixture, last: i64) {
     }
 }
 
-fn document(ran: &Ran) -> Value {
+pub(super) fn document(ran: &Ran) -> Value {
     serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.all()))
 }
 
@@ -190,7 +190,7 @@ async fn a_ledger_that_nobody_touched_agrees_and_does_so_again(on: Fixture) {
 }
 
 /// Whoever may do anything, with the triggers out of the way.
-async fn tamper(on: &Fixture, statements: &str) {
+pub(super) async fn tamper(on: &Fixture, statements: &str) {
     if on.is_sqlite() {
         let triggers = "
             DROP TRIGGER IF EXISTS reconciler_ledger_rows_are_not_updated;
@@ -286,7 +286,7 @@ const TAMPERS_WITH_THE_FEED: &[(&str, &[&str])] = &[
     ),
 ];
 
-fn filled(on: &Fixture, statement: &str, run: i64) -> String {
+pub(super) fn filled(on: &Fixture, statement: &str, run: i64) -> String {
     let of_run = |column: &str| {
         format!("(SELECT {column} FROM reconciler.ledger WHERE operation_run_id = {run})")
     };

@@ -10,7 +10,9 @@ use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::sweep::admission::Admission;
 use reconciler_jobs::sweep::shard::Shard;
-use restore_reconciler::internals::storage::reader::{LedgerFilter, QueueScope, Workspaces};
+use restore_reconciler::internals::storage::reader::{
+    LedgerFilter, LedgerParts, QueueScope, Workspaces,
+};
 use restore_reconciler::internals::storage::{
     Action, ActionVerb, ClaimedJob, OpinionScope, QueueState, Retention, Settling, Store,
     StoreError, SweepStart,
@@ -280,8 +282,12 @@ async fn opinions(place: &Place) -> Result<(), StoreError> {
 async fn ledger(place: &Place, first: i64) -> Result<(), StoreError> {
     let reader = place.store.reader();
     for below in [RunId(first), RunId(150_000)] {
-        for compared in [false, true] {
-            let parts = reader.walk_ledger(LedgerFilter::default(), below, compared);
+        for parts in [
+            LedgerParts::Listed,
+            LedgerParts::Judged,
+            LedgerParts::Compared,
+        ] {
+            let parts = reader.walk_ledger(LedgerFilter::default(), below, parts);
             let part = pin!(parts).try_next().await?.expect("a part");
             assert!(part.entries.len() > 100, "{}", part.entries.len());
         }

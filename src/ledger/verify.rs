@@ -1,14 +1,7 @@
 //! Checking the ledger: each verdict on record against its facts, the rules of its time, and what else was written with it.
 //!
-//! ```text
-//! part of the ledger ─▶ digest facts, judge again, compare ─▶ counts and disagreements ─▶ the next part
-//!      (one reads)          (all cores, two parts at once)
-//! ```
-//!
-//! **Invariants:**
-//! - An entry counts as agreeing only if its facts have their digest and the rules of its time give what is on record, letter
-//!   by letter. One whose facts were erased is counted apart, and so is one that disagrees.
-//! - As many parts are in memory as are judged at once, and one more, however long the ledger is.
+//! **Invariant:** an entry counts as agreeing only if its facts have their digest and the rules of its time give what is on record, letter
+//! by letter. One whose facts were erased is counted apart, and so is one that disagrees.
 //!
 //! **Limits:** all of it is one database's word against its own, and nothing is signed: who rewrites an entry, its facts, its
 //! run and its audit entry alike is not found out, and neither is who deletes all of them and is the last in the feed.
@@ -16,7 +9,7 @@
 use std::ops::{AddAssign, ControlFlow};
 use std::pin::pin;
 
-use futures_util::{TryFutureExt as _, TryStreamExt as _};
+use futures_util::TryStreamExt as _;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::quantity;
 use reconciler_jobs::restore_execute::Outcome;
@@ -26,12 +19,12 @@ use reconciler_jobs::restore_execute::review::{Doubt, Standing, review_as};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::parts::judge_parts;
 use crate::storage::StoreError;
-use crate::storage::reader::{LedgerFilter, LedgerPart, PassedEntry, PositionSeen, Reader};
+use crate::storage::reader::{
+    LedgerFilter, LedgerPart, LedgerParts, PassedEntry, PositionSeen, Reader,
+};
 use crate::views::moment::Moment;
-
-/// How many parts are judged at once.
-const JUDGED_AT_ONCE: usize = 2;
 
 /// How much of two texts is shown from where they begin to differ, in characters.
 const SHOWN_CHARS: usize = 32;
@@ -135,13 +128,8 @@ pub async fn verify(
     below: RunId,
     mut heard: impl FnMut(CheckedPart) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
-    let parts = reader.walk_ledger(filter, below, true);
-    let checked = parts.map_ok(|part| {
-        // It begins here, while the next part is read.
-        let judging = tokio::task::spawn_blocking(move || check_part(&part));
-        judging.map_err(|error| StoreError::fatal("judge the ledger again", error))
-    });
-    let mut checked = pin!(checked.try_buffered(JUDGED_AT_ONCE));
+    let checked = judge_parts(reader, filter, below, LedgerParts::Compared, check_part);
+    let mut checked = pin!(checked);
     while let Some(part) = checked.try_next().await? {
         if heard(part).is_break() {
             return Ok(());

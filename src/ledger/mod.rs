@@ -1,0 +1,16 @@
+//! The whole ledger, passed part by part: checked, or asked what another policy would have said.
+//!
+//! ```text
+//! part of the ledger ─▶ judge each entry ─▶ what it came to ─▶ the next part
+//!      (one reads)      (all cores, two parts at once)
+//! ```
+//!
+//! | Module | Story |
+//! |---|---|
+//! | `parts` | parts of the ledger, each judged while the next is read |
+//! | [`verify`] | each entry against its facts, the rules of its time, and what else was written with it |
+//! | [`simulate`] | what another policy would have said of each entry |
+
+mod parts;
+pub mod simulate;
+pub mod verify;
