@@ -176,12 +176,11 @@ fn show(examined: Examined, session: &mut Session<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The action stands on lines of its own, so that it can be copied as it is.
 fn show_check(check: &CheckShown, screen: &mut Screen) -> anyhow::Result<()> {
     screen.line(&format!("  {}: {}", check.subject, check.finding))?;
     if let Some(action) = &check.action {
         for line in action.lines() {
-            screen.verbatim(&format!("    {line}"))?;
+            screen.action(line)?;
         }
     }
     Ok(())

@@ -318,7 +318,7 @@ fn show_status(status: &MigrationStatus, session: &mut Session<'_>) -> anyhow::R
     for obstacle in &status.obstacles {
         screen.line(&format!("in the way: {}", obstacle.finding))?;
         for line in obstacle.action.iter().flat_map(|action| action.lines()) {
-            screen.verbatim(&format!("    {line}"))?;
+            screen.action(line)?;
         }
     }
     Ok(())

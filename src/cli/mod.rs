@@ -74,7 +74,7 @@ const WORKER_THREADS: usize = 2;
 ///
 /// The database is named by `RECONCILER_DATABASE_URL` in the environment; `demo` needs none.
 #[derive(Debug, Parser)]
-#[command(name = "restore-reconciler", version, max_term_width = 100)]
+#[command(name = "restore-reconciler", version)]
 struct Cli {
     /// Configuration file; else the one that `RECONCILER_CONFIG` names, else the defaults.
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -209,7 +209,7 @@ fn say(message: &clap::Error, screen: &mut Screen) -> Exit {
     if message.use_stderr() {
         return failure::show_usage(message, screen);
     }
-    match screen.text(&message.render().to_string()) {
+    match screen.prose(&message.render().to_string()) {
         Ok(()) => Exit::Done,
         Err(error) => failure::show(&error.into(), screen),
     }

@@ -17,7 +17,7 @@ pub(super) const CODES: OneOf<ReasonCode> = OneOf {
 
 /// Prints the entry, in Markdown. It is the same with `--output json`.
 pub(super) fn run(screen: &mut Screen, reason: ReasonCode) -> anyhow::Result<Exit> {
-    screen.text(&entry(reason))?;
+    screen.prose(&entry(reason))?;
     Ok(Exit::Done)
 }
 

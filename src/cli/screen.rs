@@ -21,6 +21,8 @@ use crate::config::Terminal;
 const COLUMNS_MIN: u16 = 40;
 /// Longer lines are hard to read.
 const COLUMNS_MAX: u16 = 180;
+/// And so are longer ones of sentences.
+const PROSE_COLUMNS_MAX: u16 = 100;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -136,10 +138,36 @@ impl Screen {
         self.results.write(&text, "\n")
     }
 
+    /// Writes a line of what to do, by itself: a sentence where there is room for it, and a statement as it is to be copied.
+    pub(super) fn action(&mut self, line: &str) -> io::Result<()> {
+        let line = format!("    {line}");
+        if line.ends_with('.') {
+            self.line(&line)
+        } else {
+            self.verbatim(&line)
+        }
+    }
+
     /// Writes one line of a result in colour.
     pub(super) fn tinted(&mut self, tint: Tint, text: &str) -> io::Result<()> {
         let text = folded(&self.results.shown(text), self.columns);
         self.results.write_tinted(tint, &text)
+    }
+
+    /// Writes a text of ours, its sentences in as many lines as there is room for. A command that is to be copied stays
+    /// whole.
+    pub(super) fn prose(&mut self, text: &str) -> io::Result<()> {
+        let Some(width) = self.columns.map(|width| width.min(PROSE_COLUMNS_MAX)) else {
+            return self.text(text);
+        };
+        let lines = text.split('\n').map(|line| {
+            if line.starts_with(concat!("  ", env!("CARGO_PKG_NAME"), " ")) {
+                return line.to_owned();
+            }
+            fold(line, width, margin(line, width))
+        });
+        let text = lines.collect::<Vec<_>>().join("\n");
+        self.text(&text)
     }
 
     /// Writes a text of ours as it stands, such as a script.
@@ -206,6 +234,21 @@ impl Screen {
         let text = self.notes.shown(text).into_owned();
         let _ = self.notes.write_tinted(tint, &text);
     }
+}
+
+/// Where a line of sentences goes on below itself: behind the name that it explains, or behind the mark of its point.
+fn margin(line: &str, width: u16) -> usize {
+    let text = line.trim_start_matches(' ');
+    let indent = line.len() - text.len();
+    if text.starts_with("- ") {
+        return indent + 2;
+    }
+    let behind_name = text.find("  ").map(|at| {
+        let rest = text.get(at..).unwrap_or_default();
+        indent + at + rest.len() - rest.trim_start_matches(' ').len()
+    });
+    let has_room = |at: &usize| *at <= usize::from(width / 2);
+    behind_name.filter(has_room).unwrap_or(indent)
 }
 
 /// The text in lines that there is room for, if anybody says how much.
