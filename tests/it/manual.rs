@@ -186,6 +186,51 @@ fn every_link_resolves() {
     assert!(found > 20, "{found}");
 }
 
+/// Whoever installs the package has no other files than those that it holds.
+#[test]
+fn the_package_holds_what_its_manual_leads_to() {
+    let manifest: Value = toml::from_str(&read("Cargo.toml")).expect("TOML");
+    let assets = &manifest["package"]["metadata"]["deb"]["assets"];
+    let held = assets
+        .as_array()
+        .expect("assets")
+        .iter()
+        .filter_map(|asset| {
+            let folder = asset[1]
+                .as_str()?
+                .strip_prefix("usr/share/doc/restore-reconciler/")?;
+            let (from, files) = asset[0].as_str()?.split_once(folder)?;
+            let (begin, end) = files.split_once('*')?;
+            from.is_empty()
+                .then(|| (format!("{folder}{begin}"), end.trim_start_matches("*/*")))
+        });
+    let held: Vec<(String, &str)> = held.collect();
+    let mut found = 0;
+    for (path, page) in pages()
+        .iter()
+        .filter(|(path, _)| path.starts_with("config/"))
+    {
+        let links = between(page, "](", ')').filter(|link| !link.contains("://"));
+        for link in links.filter(|link| !link.starts_with('#')) {
+            let (file, _) = link.split_once('#').unwrap_or((link, ""));
+            let folder = root().join("config/manual").join(file);
+            let folder = folder.canonicalize().expect(link);
+            let file = folder
+                .strip_prefix(root())
+                .expect("ours")
+                .to_str()
+                .expect("text");
+            let is_held = held.iter().any(|(begin, end)| {
+                let is_file = file.starts_with(begin) && file.ends_with(end);
+                is_file || begin.starts_with(&format!("{file}/"))
+            });
+            assert!(is_held, "{path}: {link} in {held:?}");
+            found += 1;
+        }
+    }
+    assert!(found > 20, "{found}");
+}
+
 /// Whether a page has a heading that this fragment opens.
 fn has_heading(page: &Path, anchor: &str) -> bool {
     let text = fs::read_to_string(page).expect("a page");
