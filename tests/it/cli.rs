@@ -1,6 +1,7 @@
 //! The command line, by running the real binary on planted databases.
 
 mod binding;
+mod containers;
 mod databases;
 mod demo;
 mod encryption;

@@ -1,12 +1,17 @@
 //! `runs` and `wait`: which runs there are, and how long it takes until one is decided.
 
+use std::process::Stdio;
+
 use restore_reconciler::internals::cli::output::Document;
 use serde_json::{Value, json};
 
 use super::stage::{assert_says, program, run};
 use crate::console::Settings;
-use crate::support::case::{Case, FOREIGN, HOME};
+use crate::support::case::{Case, FOREIGN, HOME, NEIGHBOUR};
+use crate::support::roles::Purpose;
+use crate::support::scene::{NO_SWEEPS, OPEN_JOBS, Scene, dismiss};
 use crate::support::store::{Fixture, moved, on_both};
+use crate::support::time::eventually;
 
 on_both!(
     runs_are_listed_as_they_are_asked_for,
@@ -32,18 +37,23 @@ async fn runs_are_listed_as_they_are_asked_for(on: Fixture) {
     on.plant([
         Case::proven(1),
         Case::failed(2),
-        Case::in_progress(3),
+        moved(Case::in_progress(3), NEIGHBOUR),
         moved(Case::in_progress(4), FOREIGN),
     ])
     .await;
     on.settle(&[1, 2, 3, 4]).await;
     let before = on.fingerprint().await;
     let away = FOREIGN.0.to_string();
-    let cases: [(&str, &[i64]); 13] = [
+    let (home, beside) = (HOME.1, NEIGHBOUR.1);
+    let cases: [(&str, &[i64]); 17] = [
         ("", &[4, 3, 2, 1]),
         ("--limit 3", &[4, 3, 2]),
         ("--undecided", &[4, 3]),
         (&format!("--undecided --workspace {away}"), &[4]),
+        (&format!("--environment {beside}"), &[3]),
+        (&format!("--environment {home}"), &[2, 1]),
+        (&format!("--environment {home} --undecided"), &[]),
+        (&format!("--environment {beside} --workspace {away}"), &[]),
         ("--outcome failed", &[2]),
         ("--outcome pending", &[4, 3]),
         ("--reason restore.proof_complete", &[1]),
@@ -87,7 +97,7 @@ async fn a_wait_ends_with_the_verdict(on: Fixture) {
     );
     on.set_up_queue().await;
     let mut waiting = program(&url, &["wait", "1", "2", "--output", "json"]);
-    let waiting = waiting.stdout(std::process::Stdio::piped()).spawn();
+    let waiting = waiting.stdout(Stdio::piped()).spawn();
     let waiting = waiting.expect("the binary was built");
     on.settle(&[1]).await;
     on.settle(&[2]).await;
@@ -128,6 +138,88 @@ async fn a_wait_ends_with_the_verdict(on: Fixture) {
              --config {path} wait 4 ⇒ 11 | only observed | Nothing was written"
         ),
     );
+}
+
+/// A real worker decides meanwhile; whoever waits ends as the verdict does.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_and_waits_ends_with_the_verdict_of_a_worker() {
+    let scene = Scene::new(NO_SWEEPS).await;
+    scene
+        .plant([Case::proven(1), Case::failed(2), Case::failed(3)])
+        .await;
+    let spawn = |verb: &str| {
+        let arguments: Vec<&str> = verb.split(' ').collect();
+        let mut waiting = program(scene.url(), &arguments);
+        let waiting = waiting
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        waiting.expect("the binary was built")
+    };
+    let waiting = [
+        ("enqueue 1 --wait --timeout 2m", 0, "succeeded"),
+        ("enqueue 2 1 --wait --timeout 2m", 10, "failed"),
+        ("wait 1 2 --timeout 2m", 10, "failed"),
+    ]
+    .map(|(verb, code, said)| (verb, code, said, spawn(verb)));
+    // Asked for, and not decided before anybody is there to do so.
+    assert_says(
+        scene.url(),
+        "enqueue 3 --wait --timeout 0s ⇒ 11 | still open",
+    );
+    let asked = async || (scene.count(OPEN_JOBS).await >= 3).then_some(());
+    eventually(asked, async || "three runs are asked for".to_owned()).await;
+    let worker = scene.worker().await;
+    for (verb, code, said, child) in waiting {
+        let ended = child.wait_with_output().expect("an end");
+        let text = String::from_utf8_lossy(&ended.stdout);
+        assert_eq!(ended.status.code(), Some(code), "{verb}: {text}");
+        assert!(text.contains(said), "{verb}: {text}");
+    }
+    dismiss(worker).await;
+}
+
+/// With no more than the console's rights, and three commands.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_finds_explains_and_waits_in_three_commands() {
+    let scene = Scene::new(NO_SWEEPS).await;
+    scene
+        .plant([Case::failed(1), moved(Case::proven(2), FOREIGN)])
+        .await;
+    let url = Purpose::Console.url(scene.url());
+    let found = run(
+        &url,
+        &["runs", "--undecided", "--workspace", &HOME.0.to_string()],
+    )
+    .exits(0);
+    let rows: Vec<&str> = found
+        .stdout
+        .lines()
+        .filter(|line| line.contains('\t'))
+        .collect();
+    assert_eq!(rows.len(), 2, "{}", found.all());
+    let id = rows[1].split('\t').next().expect("a run").trim();
+    let explained = run(&url, &["explain", id]).exits(10);
+    explained.says(
+        &[
+            "if it were reconciled now: failed",
+            "restore.execution_failed",
+        ],
+        &[],
+    );
+    let mut waiting = program(&url, &["wait", id, "--timeout", "2m"]);
+    let waiting = waiting
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let worker = scene.worker().await;
+    scene.request([id.parse().expect("a number")]).await;
+    let waited = waiting.expect("the binary was built").wait_with_output();
+    let waited = waited.expect("an end");
+    assert_eq!(waited.status.code(), Some(10));
+    let said = String::from_utf8_lossy(&waited.stdout);
+    assert!(said.contains("failed (on record)"), "{said}");
+    dismiss(worker).await;
 }
 
 async fn a_sweep_names_what_it_decided(on: Fixture) {

@@ -6,6 +6,8 @@ use std::fs;
 use restore_reconciler::internals::config::{Config, ConfigError, Environment, variable_of};
 use tempfile::TempDir;
 
+use crate::support::process::program;
+
 fn given(variables: &[(&str, &str)]) -> Environment {
     let pair = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
     Environment::default().with_settings(variables.iter().map(pair))
@@ -62,6 +64,49 @@ fn a_variable_comes_after_the_file_and_is_told_as_the_origin() {
         Some("RECONCILER_SETTLING__ACT_IN")
     );
     assert_eq!(origin("sweep.wait_max"), None);
+}
+
+/// A section within a section is one variable, written as the file has it.
+#[test]
+fn links_and_a_proxy_are_given_by_variables_and_shown_with_them() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("x.toml").display().to_string();
+    fs::write(&file, "[sweep]\nbatch_runs_max = 7\n").expect("a file");
+    let proxy = "{ addresses = [\"10.0.0.1\"], header = \"x-forwarded-user\", workspaces = \"all\", \
+                 capabilities = [\"runs.view\"] }";
+    let mut show = program("", &["--config", &file, "config", "show"]);
+    show.env(
+        "RECONCILER_CONSOLE__LINKS",
+        "{ run = \"https://atlas.example/{run}\" }",
+    )
+    .env("RECONCILER_CONSOLE__PROXY", proxy);
+    let shown = show.output().expect("the binary was built");
+    let text = String::from_utf8(shown.stdout).expect("text");
+    for (key, holds, from) in [
+        (
+            "console.links",
+            "https://atlas.example/{run}",
+            "RECONCILER_CONSOLE__LINKS",
+        ),
+        (
+            "console.proxy",
+            "x-forwarded-user",
+            "RECONCILER_CONSOLE__PROXY",
+        ),
+        ("sweep.batch_runs_max", "7", &file),
+        ("sweep.schedule", "", "default"),
+    ] {
+        let row = text.lines().find(|line| line.starts_with(key)).expect(key);
+        let cells: Vec<&str> = row.split('\t').collect();
+        assert!(cells[1].contains(holds) && cells[2] == from, "{row}");
+    }
+    let error = refused((
+        "RECONCILER_CONSOLE__LINKS",
+        "{ rum = \"https://atlas.example/{run}\" }",
+    ));
+    assert!(error.contains("did you mean `run`?"), "{error}");
+    let error = refused(("RECONCILER_CONSOLE__PROXY", "{ addresses = [] }"));
+    assert!(error.contains("1 to 16 IP addresses"), "{error}");
 }
 
 #[test]
