@@ -48,10 +48,16 @@ struct Scene {
 impl Scene {
     /// With so many runs whose restore failed.
     async fn new(runs: i64, collector: &str) -> Self {
-        Self::with((1..=runs).map(Case::failed), "", collector).await
+        Self::with((1..=runs).map(Case::failed), "", collector, &[]).await
     }
 
-    async fn with(cases: impl IntoIterator<Item = Case>, log: &str, collector: &str) -> Self {
+    /// With these runs, of which some are asked for before anybody works, each within a trace.
+    async fn with(
+        cases: impl IntoIterator<Item = Case>,
+        log: &str,
+        collector: &str,
+        asked: &[(i64, TraceContext)],
+    ) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let url = format!("sqlite://{}/platform.sqlite", directory.path().display());
         let store = connect(&url, Access::Create, &Limits::default()).await;
@@ -62,6 +68,9 @@ impl Scene {
         standin.plant(&rows_of(cases)).await.expect("rows");
         store.migrate().await.expect("our tables");
         worker::set_up(&store).await.expect("the queue");
+        for (run, trace) in asked {
+            request(&store, *run, Some(*trace)).await;
+        }
         let config = directory.path().join("reconciler.toml");
         std::fs::write(&config, format!("{NO_SWEEPS}{log}")).expect("a file");
         let mut worker = Command::new(env!("CARGO_BIN_EXE_restore-reconciler"))
@@ -72,6 +81,10 @@ impl Scene {
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
             .env("OTEL_BSP_SCHEDULE_DELAY", "50")
             .env("OTEL_SERVICE_NAME", "ours")
+            .env(
+                "OTEL_RESOURCE_ATTRIBUTES",
+                "service.name=theirs,deployment.environment.name=test",
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -97,8 +110,7 @@ impl Scene {
     }
 
     async fn request(&self, run: i64, trace: Option<TraceContext>) {
-        let asked = self.store.request(&[RunId(run)], "test", trace).await;
-        assert_eq!(asked.expect("a job"), [RunId(run)]);
+        request(&self.store, run, trace).await;
     }
 
     /// Waits for the verdict of a run, and returns its id.
@@ -134,6 +146,11 @@ impl Scene {
         drop(directory);
         said
     }
+}
+
+async fn request(store: &Store, run: i64, trace: Option<TraceContext>) {
+    let asked = store.request(&[RunId(run)], "test", trace).await;
+    assert_eq!(asked.expect("a job"), [RunId(run)]);
 }
 
 fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
@@ -200,6 +217,54 @@ async fn a_job_is_part_of_the_trace_of_whoever_asked() {
     assert!(are_named, "{spans:#?}");
 }
 
+/// Runs that are settled together belong to the traces of different people.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_leads_to_the_trace_of_each_of_its_jobs() {
+    const RUNS: i64 = 5;
+    let (collector, address) = Collector::start().await;
+    let trace_of = |run: i64| format!("4bf92f3577b34da6a3ce929d0e0e{run:04}");
+    let asked = (1..=RUNS).map(|run| {
+        let trace = TraceContext::parse(&format!("00-{}-{CALLER}-01", trace_of(run)));
+        (run, trace.expect("a trace"))
+    });
+    let asked: Vec<_> = asked.collect();
+    let scene = Scene::with((1..=RUNS).map(Case::failed), "", &address, &asked).await;
+    for run in 1..=RUNS {
+        scene.verdict(run).await;
+    }
+    scene.end().await;
+
+    let spans = collector.spans();
+    let jobs: Vec<&Span> = spans.iter().filter(|span| span.name == "job.run").collect();
+    let mut traces: Vec<&str> = jobs.iter().map(|span| &*span.trace).collect();
+    traces.sort_unstable();
+    let expected: Vec<String> = (1..=RUNS).map(trace_of).collect();
+    assert_eq!(traces, expected);
+    for job in &jobs {
+        assert_eq!(job.kind, Some(5), "a consumer's");
+        assert_eq!(job.fields["messaging.system"], "apalis");
+        assert_eq!(
+            job.resource["service.name"], "ours",
+            "whatever attributes say"
+        );
+        assert_eq!(job.resource["deployment.environment.name"], "test");
+    }
+    let batches: Vec<&Span> = spans
+        .iter()
+        .filter(|it| it.name == "settle.batch")
+        .collect();
+    assert!(
+        batches.len() < jobs.len(),
+        "some were settled together: {batches:#?}"
+    );
+    let ids = |span: &&Span| span.id.clone();
+    let mut linked: Vec<String> = batches.iter().flat_map(|it| it.links.clone()).collect();
+    let mut ran: Vec<String> = jobs.iter().map(ids).collect();
+    linked.sort_unstable();
+    ran.sort_unstable();
+    assert_eq!(linked, ran, "each job once");
+}
+
 /// Jobs are settled, the loss is said once, and the end does not wait for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_collector_costs_nothing_and_is_said_once() {
@@ -255,7 +320,7 @@ async fn no_span_holds_what_the_platform_wrote() {
     let (collector, address) = Collector::start().await;
     let mut deferred = sown(2);
     deferred.restore = Case::in_progress(2).restore;
-    let scene = Scene::with([sown(1), deferred], LOUD, &address).await;
+    let scene = Scene::with([sown(1), deferred], LOUD, &address, &[]).await;
     scene.request(2, None).await;
     scene.request(1, None).await;
     scene.verdict(1).await;
