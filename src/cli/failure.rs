@@ -5,7 +5,7 @@ use anyhow::Error;
 
 use super::exit::Exit;
 use super::output::{Document, FailedCommand};
-use super::screen::{Screen, Tint};
+use super::screen::Screen;
 use crate::storage::StoreError;
 
 /// A failure of the command line's own.
@@ -38,25 +38,22 @@ pub(super) fn show(error: &Error, screen: &mut Screen) -> Exit {
         because: texts.collect(),
         advice: advice_for(error),
     };
-    if screen.output.is_json() || screen.logs_json {
+    if screen.fails_in_json() {
         screen.json_note(&Document::Error(failed));
         return Exit::CouldNotRun;
     }
-    screen.tinted_note(Tint::Bad, &format!("error: {}", failed.error));
-    for cause in failed.because {
-        screen.note(&format!("  because: {cause}"));
-    }
-    if let Some(advice) = failed.advice {
-        screen.note(&format!("  to do: {advice}"));
-    }
+    let because = failed.because.iter().map(|it| format!("\n  because: {it}"));
+    let to_do = failed.advice.map(|advice| format!("\n  to do: {advice}"));
+    let rest: String = because.chain(to_do).collect();
+    screen.trouble(&format!("error: {}{rest}", failed.error));
     Exit::CouldNotRun
 }
 
 /// Writes what is wrong with the command line to standard error.
 pub(super) fn show_usage(message: &clap::Error, screen: &mut Screen) -> Exit {
     let text = message.render().to_string();
-    if !screen.output.is_json() {
-        screen.note(text.trim_end());
+    if !screen.fails_in_json() {
+        screen.trouble(text.trim_end());
         return Exit::Usage;
     }
     let (error, advice) = match text.strip_prefix("error: ") {

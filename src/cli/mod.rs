@@ -61,10 +61,10 @@ use clap::{
 
 pub use exit::Exit;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
-use screen::{Colour, Output, Screen};
+use screen::{Colour, NoteReader, Output, Screen};
 use session::Session;
 
-use crate::config::{Environment, Log};
+use crate::config::{Config, Environment, Log};
 use crate::telemetry::{self, Format};
 
 /// Threads of a worker, and of the console.
@@ -161,21 +161,28 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: impl Iterator<Item = OsString>, environment: Environment) -> Exit {
     let arguments: Vec<OsString> = arguments.collect();
-    let wanted = output_in(&arguments);
     let parsed = command()
-        .try_get_matches_from(arguments)
+        .try_get_matches_from(&arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
-    let terminal = environment.terminal();
+    let (output, colour, file) = if let Ok(cli) = &parsed {
+        (cli.output, cli.color, cli.config.clone())
+    } else {
+        let file = option_in(&arguments, "--config", None).map(PathBuf::from);
+        (output_in(&arguments), Colour::Never, file)
+    };
+    // Also of a configuration that cannot be used: whoever reads each line as JSON reads why.
+    let read_by = if Config::log_format_wanted(file.as_deref(), &environment) == Format::Json {
+        NoteReader::Program
+    } else if telemetry::is_journals(environment.journal()) {
+        NoteReader::Journal
+    } else {
+        NoteReader::Person
+    };
+    let mut screen = Screen::new(output, colour, environment.terminal(), read_by);
     match parsed {
-        Ok(cli) => {
-            let mut screen = Screen::new(cli.output, cli.color, terminal);
-            dispatch(cli, &mut screen, environment)
-                .unwrap_or_else(|error| failure::show(&error, &mut screen))
-        }
-        Err(message) => {
-            let mut screen = Screen::new(wanted, Colour::Never, terminal);
-            say(&message, &mut screen)
-        }
+        Ok(cli) => dispatch(cli, &mut screen, environment)
+            .unwrap_or_else(|error| failure::show(&error, &mut screen)),
+        Err(message) => say(&message, &mut screen),
     }
 }
 
@@ -188,20 +195,25 @@ fn command() -> clap::Command {
 
 /// How results are wanted, by a command line that may not be understood.
 fn output_in(arguments: &[OsString]) -> Output {
+    option_in(arguments, "--output", Some('o'))
+        .and_then(|word| Output::from_str(word, false).ok())
+        .unwrap_or_default()
+}
+
+/// The value of an option in a command line that may not be understood.
+fn option_in<'a>(arguments: &'a [OsString], long: &str, short: Option<char>) -> Option<&'a str> {
     let mut arguments = arguments.iter().filter_map(|it| it.to_str());
     let wanted = arguments.find_map(|it| {
-        let long = it.strip_prefix("--output");
+        let long = it.strip_prefix(long);
         // Flags without a value may stand before it: `-vo json`.
-        let short = it.strip_prefix('-').map(|it| it.trim_start_matches('v'));
-        match long.or(short.and_then(|it| it.strip_prefix('o'))) {
+        let flags = it.strip_prefix('-').map(|it| it.trim_start_matches('v'));
+        match long.or(flags.and_then(|it| it.strip_prefix(short?))) {
             Some("") => Some(None),
             word => word.map(Some),
         }
     });
     let word = wanted.and_then(|word| word.or_else(|| arguments.next()));
-    let word = word.map(|word| word.trim_start_matches('='));
-    word.and_then(|word| Output::from_str(word, false).ok())
-        .unwrap_or_default()
+    word.map(|word| word.trim_start_matches('='))
 }
 
 /// Help and version are results; anything else is a mistake in the arguments.
@@ -233,8 +245,7 @@ fn dispatch(cli: Cli, screen: &mut Screen, environment: Environment) -> anyhow::
         Command::OnDatabase(verb) => {
             let config = Session::load_config(cli.config.as_deref(), &environment)?;
             let no_color = environment.terminal().no_color || cli.color == Colour::Never;
-            screen.logs_json = config.log.format == Format::Json
-                && matches!(verb, OnDatabase::Work(_) | OnDatabase::Serve(_));
+            screen.heed(config.log.format);
             let filter = log_filter(&config.log, cli.verbose, &verb);
             let spans = environment.spans();
             let telemetry = telemetry::start(

@@ -92,6 +92,8 @@ pub enum Document {
     Probe(Probed),
     /// `config show`
     ConfigShow(SettingList),
+    /// `work` and `serve`, once they listen
+    Listening(Listening),
     /// Any command that could not do its work.
     Error(FailedCommand),
     /// `demo`
@@ -144,6 +146,13 @@ pub(super) fn lines(mut document: Value) -> Vec<Value> {
         line
     };
     entries.into_iter().map(with).collect()
+}
+
+/// Where a process listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Listening {
+    /// A socket's address, or a URL.
+    pub address: String,
 }
 
 /// Why a command could not do its work; written to standard error.

@@ -12,10 +12,13 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
 use terminal_size::terminal_size_of;
+use tracing::Level;
 
-use super::output::lines;
+use super::output::{Document, Listening, lines};
 use super::table::{TableColumn, TableRows, fold};
+use crate::clock;
 use crate::config::Terminal;
+use crate::telemetry::{Format, priority};
 
 /// Fewer columns than this would put every word on a line of its own.
 const COLUMNS_MIN: u16 = 40;
@@ -55,6 +58,25 @@ pub(super) enum Colour {
     Never,
 }
 
+/// Who reads what is written beside the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoteReader {
+    /// People.
+    Person,
+    /// systemd's journal, which takes the priority of a line from what it begins with.
+    Journal,
+    /// A program, which wants JSON in each line, as `log.format` says.
+    Program,
+}
+
+/// A line beside the results, by the names that lines of the log have.
+#[derive(Serialize)]
+struct NoteLine<'a> {
+    timestamp: String,
+    level: &'a str,
+    message: &'a str,
+}
+
 /// What a stretch of text says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tint {
@@ -78,8 +100,7 @@ impl Tint {
 /// Standard output and standard error.
 pub(super) struct Screen {
     pub(super) output: Output,
-    /// Whether errors are written as JSON, because logs are.
-    pub(super) logs_json: bool,
+    read_by: NoteReader,
     results: Stream,
     notes: Stream,
     /// Where text is folded; none where a program reads it.
@@ -103,7 +124,12 @@ struct Stream {
 
 impl Screen {
     /// The screen of this program's own streams.
-    pub(super) fn new(output: Output, colour: Colour, terminal: Terminal) -> Self {
+    pub(super) fn new(
+        output: Output,
+        colour: Colour,
+        terminal: Terminal,
+        read_by: NoteReader,
+    ) -> Self {
         let colour = if terminal.no_color {
             Colour::Never
         } else {
@@ -113,7 +139,7 @@ impl Screen {
         let columns = terminal.columns.or_else(asked);
         Self {
             output,
-            logs_json: false,
+            read_by,
             results: Stream::new("stdout", io::stdout(), colour, terminal.is_ascii),
             notes: Stream::new("stderr", io::stderr(), colour, terminal.is_ascii),
             columns: columns.map(|columns| columns.clamp(COLUMNS_MIN, COLUMNS_MAX)),
@@ -123,7 +149,19 @@ impl Screen {
 
     /// Whether somebody is watching standard error, on a terminal that can move its cursor.
     pub(super) fn is_watched(&self) -> bool {
-        self.notes.is_terminal && !self.is_dumb
+        self.notes.is_terminal && !self.is_dumb && self.read_by == NoteReader::Person
+    }
+
+    /// From here on, lines beside the results are as those of the log are.
+    pub(super) fn heed(&mut self, format: Format) {
+        if format == Format::Json {
+            self.read_by = NoteReader::Program;
+        }
+    }
+
+    /// Whether a failure is to be one JSON document.
+    pub(super) fn fails_in_json(&self) -> bool {
+        self.output.is_json() || self.read_by == NoteReader::Program
     }
 
     /// Writes one line of a result, in as many lines as there is room for.
@@ -168,6 +206,15 @@ impl Screen {
         });
         let text = lines.collect::<Vec<_>>().join("\n");
         self.text(&text)
+    }
+
+    /// Says where a process listens, on a line of its own, once it does.
+    pub(super) fn listening(&mut self, address: String) -> io::Result<()> {
+        if !self.fails_in_json() {
+            return self.line(&format!("listening on {address}"));
+        }
+        let document = Document::Listening(Listening { address });
+        self.results.write(&serde_json::to_string(&document)?, "\n")
     }
 
     /// Writes a text of ours as it stands, such as a script.
@@ -224,15 +271,42 @@ impl Screen {
 
     /// Writes one line beside the results. Nobody is there to be told if this fails.
     pub(super) fn note(&mut self, text: &str) {
-        let columns = self.columns.filter(|_| self.notes.is_terminal);
-        let text = folded(&self.notes.shown(text), columns);
-        let _ = self.notes.write(&text, "\n");
+        self.write_beside(Level::INFO, text);
     }
 
-    /// Writes a note like [`Self::note`], in colour.
-    pub(super) fn tinted_note(&mut self, tint: Tint, text: &str) {
-        let text = self.notes.shown(text).into_owned();
-        let _ = self.notes.write_tinted(tint, &text);
+    /// Writes what went wrong beside the results, the first line of it in colour.
+    pub(super) fn trouble(&mut self, text: &str) {
+        self.write_beside(Level::ERROR, text);
+    }
+
+    fn write_beside(&mut self, level: Level, text: &str) {
+        let text = match self.read_by {
+            NoteReader::Program => {
+                return self.json_note(&NoteLine {
+                    timestamp: format!("{:.6}", clock::wall()),
+                    level: level.as_str(),
+                    message: text,
+                });
+            }
+            NoteReader::Journal => {
+                let begun = format!("<{}>", priority(level));
+                let shown = self.notes.shown(text);
+                let lines = shown.lines().map(|line| format!("{begun}{line}"));
+                lines.collect::<Vec<_>>().join("\n")
+            }
+            NoteReader::Person => {
+                let columns = self.columns.filter(|_| self.notes.is_terminal);
+                folded(&self.notes.shown(text), columns)
+            }
+        };
+        let _ = match text.split_once('\n') {
+            _ if level != Level::ERROR => self.notes.write(&text, "\n"),
+            None => self.notes.write_tinted(Tint::Bad, &text),
+            Some((head, rest)) => {
+                let written = self.notes.write_tinted(Tint::Bad, head);
+                written.and_then(|()| self.notes.write(rest, "\n"))
+            }
+        };
     }
 }
 

@@ -111,9 +111,7 @@ fn say_where(session: &mut Session<'_>, listener: &std::net::TcpListener) -> any
     let address = listener
         .local_addr()
         .context("cannot read the address listened on")?;
-    session
-        .screen
-        .line(&format!("listening on http://{address}"))?;
+    session.screen.listening(format!("http://{address}"))?;
     Ok(())
 }
 

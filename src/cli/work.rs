@@ -71,7 +71,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         answering.clone(),
     ));
     let tidying = tokio::spawn(async move { exported.keep_tidy().await });
-    session.screen.line(&format!("listening on {address}"))?;
+    session.screen.listening(address.to_string())?;
     let telling = tokio::spawn(keep_telling(Arc::clone(&health), stop.clone()));
     let worked = match connect(session, &health, &stop).await? {
         None => Ok(()),

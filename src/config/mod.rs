@@ -60,6 +60,8 @@ use variables::settings_in;
 pub use variables::variable_of;
 pub use worker::Worker;
 
+use crate::telemetry::Format;
+
 /// Settings of restore-reconciler.
 ///
 /// Durations are texts such as "10m", "1h 30m" or "500ms".
@@ -172,6 +174,28 @@ impl Config {
     pub fn of_file(path: &Path, given_by: &'static str) -> Result<Self, ConfigError> {
         let (text, file) = read_file(path, given_by)?;
         Self::parse(&text, &file)
+    }
+
+    /// The format of the log that is asked for, so far as that can be told: the settings may be ones that cannot be used.
+    pub fn log_format_wanted(flag: Option<&Path>, environment: &Environment) -> Format {
+        let variable = variable_of("log.format");
+        let mut variables = environment.settings().iter();
+        let is_json = if let Some((_, value)) = variables.find(|(name, _)| *name == variable) {
+            value == "json"
+        } else {
+            let named = environment.config_file().ok().flatten().map(Path::new);
+            // What is no file, such as a pipe, can be read once only.
+            let file = flag.or(named).filter(|path| path.is_file());
+            let read = file.and_then(|path| read_file(path, "").ok());
+            let (text, _) = read.unwrap_or_default();
+            let (root, _) = DeTable::parse_recoverable(&text);
+            let value = root.get_ref().get("log").and_then(|section| {
+                let format = section.get_ref().as_table()?.get("format")?;
+                format.get_ref().as_str()
+            });
+            value == Some("json")
+        };
+        if is_json { Format::Json } else { Format::Text }
     }
 
     /// Reads settings from the text of a file. `file` is its name in errors, of which there may be several.

@@ -17,10 +17,24 @@ pub(super) struct JournalLines {
 impl JournalLines {
     /// `journal` names the file of the journal's stream, as a device and a number.
     pub(super) fn new(journal: Option<&str>) -> Self {
-        let is_stderr = |stream: &str| stderr_file().is_ok_and(|file| file == stream);
         Self {
-            is_journal: journal.is_some_and(is_stderr),
+            is_journal: is_journals(journal),
         }
+    }
+}
+
+/// Whether standard error leads to the journal, whose stream is named as a device and a number.
+pub fn is_journals(stream: Option<&str>) -> bool {
+    stream.is_some_and(|stream| stderr_file().is_ok_and(|file| file == stream))
+}
+
+/// What the journal calls a level.
+pub fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
     }
 }
 
@@ -43,14 +57,8 @@ impl MakeWriter<'_> for JournalLines {
     }
 
     fn make_writer_for(&self, event: &Metadata<'_>) -> JournalLine {
-        let priority = match *event.level() {
-            Level::ERROR => 3,
-            Level::WARN => 4,
-            Level::INFO => 6,
-            Level::DEBUG | Level::TRACE => 7,
-        };
         JournalLine {
-            priority: self.is_journal.then_some(priority),
+            priority: self.is_journal.then(|| priority(*event.level())),
         }
     }
 }

@@ -32,6 +32,7 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::clock;
+pub use journal::{is_journals, priority};
 pub use verbosity::Verbosity;
 
 /// The longest filter text that is read, in bytes.
@@ -159,14 +160,15 @@ pub fn start(
 ) -> Result<Telemetry, TelemetryError> {
     let colour = !no_color && io::stderr().is_terminal();
     let (verbosity, filter) = Verbosity::new(parse_filter(filter)?);
-    // Lines of JSON hold their level anyway.
-    let journal = journal.filter(|_| format == Format::Text);
-    let lines = subscriber(filter, format, colour, journal::JournalLines::new(journal));
-    if format == Format::Json {
+    // What a panic says by itself is neither JSON nor has a priority.
+    if format == Format::Json || is_journals(journal) {
         std::panic::set_hook(Box::new(
             |panic| tracing::error!(panic = %panic, "a task panicked"),
         ));
     }
+    // Lines of JSON hold their level anyway.
+    let journal = journal.filter(|_| format == Format::Text);
+    let lines = subscriber(filter, format, colour, journal::JournalLines::new(journal));
     #[cfg(feature = "otlp")]
     {
         let (export, failure) = match spans.export().transpose() {

@@ -278,30 +278,65 @@ async fn a_supervisor_is_told_what_a_console_is_doing() {
     assert_eq!(console.ended().await.0, Some(0));
 }
 
+/// The program, as systemd starts it: the journal's stream is the one that standard error leads to.
+fn into_journal(program: &Command, log: &str) -> Command {
+    let line = "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"";
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", line])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("RECONCILER_LOG__FORMAT", log);
+    let given = program.get_envs();
+    shell.envs(given.filter_map(|(name, value)| Some((name, value?))));
+    shell
+}
+
+/// The line that somebody looks for first is the last one of a process that could not start.
+#[test]
+fn what_ends_a_process_is_an_error_in_the_journal() {
+    for (arguments, code, said) in [
+        (
+            &["work"][..],
+            1,
+            "<3>error: no database is named\n<3>  to do: Set RECONCILER_DATABASE_URL",
+        ),
+        (
+            &["serve", "--nothing"],
+            2,
+            "<3>error: unexpected argument '--nothing' found",
+        ),
+        (
+            &["--config", "nowhere.toml", "work"],
+            1,
+            "<3>error: the configuration cannot be used\n<3>  because: ",
+        ),
+    ] {
+        let ended = into_journal(&program("", arguments), "text")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{text}");
+        assert!(text.starts_with(said), "{text}");
+        assert!(text.lines().all(|line| line.starts_with("<3>")), "{text}");
+    }
+    let elsewhere = program("", &["work"])
+        .env("JOURNAL_STREAM", "1:1")
+        .output()
+        .unwrap();
+    assert!(
+        elsewhere.stderr.starts_with(b"error: "),
+        "standard error leads elsewhere"
+    );
+}
+
 /// Whoever looks at the journal of warnings sees warnings.
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_for_the_journal_have_their_priorities_and_lines_of_json_are_json() {
     let on = Fixture::postgres().await.with_queue().await;
-    let shell = |log: &str| {
-        let worker = program(&on.url, &["--verbose", "work", "--listen", "127.0.0.1:0"]);
-        let mut shell = Command::new("sh");
-        // The journal's stream is the one that standard error leads to.
-        let line = "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"";
-        shell
-            .args(["-c", line])
-            .arg(worker.get_program())
-            .args(worker.get_args());
-        shell
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("RECONCILER_LOG__FORMAT", log);
-        shell.envs(
-            worker
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-        shell
-    };
+    let worker = program(&on.url, &["--verbose", "work", "--listen", "127.0.0.1:0"]);
     for (format, is_so) in [
         (
             "text",
@@ -311,7 +346,7 @@ async fn lines_for_the_journal_have_their_priorities_and_lines_of_json_are_json(
             serde_json::from_str::<serde_json::Value>(line).is_ok()
         }),
     ] {
-        let worker = Process::spawn(&shell(format), 200).await;
+        let worker = Process::spawn(&into_journal(&worker, format), 200).await;
         let worker = worker.unwrap_or_else(|why| panic!("{why}"));
         until_ready(&worker).await;
         let (code, said) = worker.terminate().await;

@@ -1,7 +1,9 @@
 //! What the program looks like from outside: arguments, JSON, colour, pipes, logs.
 
 use std::{
+    collections::BTreeSet,
     fs,
+    io::{BufRead as _, BufReader},
     process::{Command, Stdio},
 };
 
@@ -10,6 +12,8 @@ use restore_reconciler::internals::views::verdict::{DecisionWord, RunFate};
 use tempfile::TempDir;
 
 use super::stage::{FAILED, File, assert_says, program, ran, run};
+use crate::support::schema::Schema;
+use crate::support::store::Fixture;
 
 #[tokio::test]
 async fn json_is_one_document_that_reads_back_into_its_type() {
@@ -134,7 +138,7 @@ fn the_schema_describes_every_document() {
     let schema = include_str!("../../../config/output.schema.json");
     let commands = "migrate sweep reconcile explain doctor demo config enqueue queue_list queue_show \
         queue_retry queue_drop token version \
-        grants migrate_status uninstall opinions forget runs wait config_show error";
+        grants migrate_status uninstall opinions forget runs wait config_show listening error";
     for command in commands.split(' ') {
         let of_command = format!(r#""const": "{command}""#);
         assert!(schema.contains(&of_command), "{command}");
@@ -259,6 +263,131 @@ fn errors_are_json_where_json_was_asked_for() {
         assert_eq!(i32::from(failed.code), code, "{line}");
         assert!(failed.error.contains(said), "{line}: {failed:?}");
         assert_eq!(failed.advice.is_some(), is_advised, "{line}: {failed:?}");
+    }
+}
+
+/// What is written by nobody but a process that listens, and about one.
+const ABOUT_PROCESSES: [&str; 2] = ["listening", "probe"];
+
+#[tokio::test]
+async fn every_line_is_as_the_schema_says() {
+    let text = run("", &["config", "schema", "--of", "output"])
+        .exits(0)
+        .stdout;
+    assert!(text == include_str!("../../../config/output.schema.json"));
+    let schema = Schema::of(&text);
+    let wrong = serde_json::json!({ "command": "queue_list", "entries": [1] });
+    assert!(schema.check(&wrong).is_err(), "it would be seen");
+    let file = File::planted().await;
+    let on = Fixture::postgres().await.with_queue().await;
+    let of_file = "
+        migrate; doctor; doctor --survey; explain 6; sweep --dry-run --list; reconcile 1 2 3 4 5 999; explain 1; explain 2;
+        explain 7; sweep --list; ledger list; ledger show 1; ledger verify; ledger simulate; explain 1 --at 1h; wait 1 2; runs; runs --undecided;
+        enqueue 1 3 4 5 999; queue list --all; queue show 3; queue retry 3; queue drop 3 --reason gone;
+        queue pause --workspace 1 --reason moving; queue resume --workspace 1; opinions;
+        config default; config check; config show; token ops --all-workspaces; version;
+        explain 999; reconsile; sweep --limit 0";
+    let of_server = "migrate --status; grants worker --to reconciler; uninstall; doctor; forget --workspace 1 --yes";
+    let mut seen = BTreeSet::new();
+    for (url, verbs) in [
+        (file.url(), of_file),
+        (on.url.clone(), of_server),
+        (String::new(), "demo"),
+    ] {
+        for verb in verbs.split(';') {
+            let mut arguments: Vec<&str> = verb.split_whitespace().collect();
+            arguments.extend(["-o", "jsonl"]);
+            let ran = run(&url, &arguments);
+            // What could not be done is the last line beside the results.
+            let beside = ran.stderr.lines().last().filter(|_| ran.stdout.is_empty());
+            let lines: Vec<&str> = ran.stdout.lines().chain(beside).collect();
+            assert!(!lines.is_empty(), "{verb}: {}", ran.all());
+            for line in lines {
+                let line: serde_json::Value = serde_json::from_str(line).expect(line);
+                let fits = schema.check(&line);
+                assert!(fits.is_ok(), "{verb}: {fits:?}: {line}");
+                seen.insert(line["command"].as_str().expect(verb).to_owned());
+            }
+        }
+    }
+    let all: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let all = all["oneOf"].as_array().expect("documents").iter();
+    let all = all.filter_map(|it| it["properties"]["command"]["const"].as_str());
+    let rest: BTreeSet<&str> = all.filter(|it| !seen.contains(*it)).collect();
+    assert_eq!(rest, BTreeSet::from(ABOUT_PROCESSES));
+}
+
+/// Asks for lines of JSON.
+const IN_JSON: (&str, &str) = ("RECONCILER_LOG__FORMAT", "json");
+
+/// Whoever collects lines of JSON gets no other, from whichever verb, and whatever went wrong.
+#[tokio::test]
+async fn where_the_log_is_json_every_line_is() {
+    let file = File::planted().await;
+    let directory = TempDir::new().unwrap();
+    let named = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let json = named("json.toml", "[log]\nformat = \"json\"\n");
+    let refused = named(
+        "refused.toml",
+        "log.format = \"json\"\n[sweep]\nschedul = \"x\"\n",
+    );
+    let broken = named("broken.toml", "[log]\nformat = \"json\"\n[sweep\n");
+    let of_files = format!(
+        "--config {json} explain 999 ⇒ 1 ! run 999 does not exist
+         --config {json} sweep --limit 0 ⇒ 2 ! invalid value '0'
+         --config {refused} sweep ⇒ 1 ! did you mean `schedule`?
+         --config {broken} sweep ⇒ 1 ! broken.toml:3
+         --config {broken} config show ⇒ 1 ! broken.toml:3"
+    );
+    let of_variable = "explain 999 ⇒ 1 ! run 999 does not exist
+         work --nothing ⇒ 2 ! unexpected argument
+         -v reconcile 1 ⇒ 0 ! run 1 is succeeded
+         wait 3 --timeout 100ms ⇒ 11 ! waiting for 1 of 1 runs
+         queue retry --dead ⇒ 0 ! There are no dead letters.";
+    for (rows, variable) in [(&*of_files, None), (of_variable, Some(IN_JSON))] {
+        for row in rows.lines() {
+            let (line, expected) = row.split_once(" ⇒ ").expect("a row");
+            let (code, said) = expected.split_once(" ! ").expect("a row");
+            let arguments: Vec<&str> = line.split_whitespace().collect();
+            let ran = ran(program(&file.url(), &arguments).envs(variable));
+            let ran = ran.exits(code.parse().expect("a code"));
+            assert!(ran.stderr.contains(said), "{line}: {}", ran.all());
+            for line in ran.stderr.lines() {
+                let found: serde_json::Value = serde_json::from_str(line).expect(line);
+                let is_named = found["command"] == "error" || found["level"].is_string();
+                assert!(is_named, "{line}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_the_log_is_json_so_is_the_line_that_says_where_a_process_listens() {
+    let file = File::planted().await;
+    let schema = Schema::of(include_str!("../../../config/output.schema.json"));
+    for (verb, begins) in [("work", ""), ("serve", "http://")] {
+        let mut command = program(&file.url(), &[verb, "--listen", "127.0.0.1:0"]);
+        command
+            .envs([IN_JSON])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        said.read_line(&mut line).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let found: serde_json::Value = serde_json::from_str(&line).expect(&line);
+        assert_eq!(schema.check(&found), Ok(()));
+        let address = found["address"].as_str().expect("an address");
+        assert!(
+            address.starts_with(&format!("{begins}127.0.0.1:")),
+            "{address}"
+        );
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod proxy;
 pub(crate) mod role;
 pub(crate) mod roles;
 pub(crate) mod scene;
+pub(crate) mod schema;
 pub(crate) mod settled;
 pub(crate) mod store;
 pub(crate) mod time;

@@ -97,8 +97,12 @@ impl Process {
             }
             other => return Err(NotStarted(format!("it says nothing: {other:?}\n{said}"))),
         };
+        // As text, or where lines of the log are JSON, as that.
+        let in_json = serde_json::from_str::<serde_json::Value>(&line).unwrap_or_default();
         let address = line
             .strip_prefix("listening on ")
+            .or(in_json["address"].as_str());
+        let address = address
             .map(|address| address.trim_start_matches("http://"))
             .and_then(|address| address.parse::<SocketAddr>().ok())
             .ok_or_else(|| NotStarted(format!("it said {line:?}\n{said}")))?;
