@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::Url;
 
 use super::fields::{SectionValue, nearest};
 
@@ -107,14 +107,8 @@ fn check(linked: Linked, template: &str) -> Result<(), String> {
             "it must be a whole URL, such as \"https://platform.example/runs/{run}\"".to_owned(),
         );
     };
-    let is_here = match one.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    if !(one.scheme() == "https" || one.scheme() == "http" && is_here) {
-        return Err("it must begin with https://; http:// is for this machine alone".to_owned());
+    if one.scheme() != "https" {
+        return Err("it must begin with https://".to_owned());
     }
     if one.origin() != other.origin() {
         return Err("there may be placeholders behind the host only".to_owned());

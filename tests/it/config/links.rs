@@ -12,8 +12,8 @@ fn with(links: &str) -> String {
 fn templates_become_addresses_of_what_is_known() {
     let text = with(
         "run = \"https://atlas.example/w/{workspace}/runs/{run}?from={run}#x\"\n\
-         backup_set = \"http://localhost:8080/sets/{backup_set}\"\n\
-         evidence = \"http://[::1]/{run}/{evidence}\"",
+         backup_set = \"https://localhost:8080/sets/{backup_set}\"\n\
+         evidence = \"https://[::1]/{run}/{evidence}\"",
     );
     let links = parse(&text).expect(&text).console.links.expect("templates");
     let id_of = |of| match of {
@@ -31,7 +31,7 @@ fn templates_become_addresses_of_what_is_known() {
         ("run", "https://atlas.example/w/3/runs/4711?from=4711#x"),
         (
             "backup_set",
-            "http://localhost:8080/sets/9223372036854775807",
+            "https://localhost:8080/sets/9223372036854775807",
         ),
     ];
     assert_eq!(found, expected, "no evidence is known");
@@ -69,6 +69,14 @@ fn a_template_that_leads_nowhere_is_refused_and_said_why() {
         ),
         (
             "run = \"http://x.example/{run}\"",
+            "it must begin with https://",
+        ),
+        (
+            "run = \"http://localhost:8080/{run}\"",
+            "it must begin with https://",
+        ),
+        (
+            "run = \"http://127.0.0.1/{run}\"",
             "it must begin with https://",
         ),
         (
