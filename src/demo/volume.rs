@@ -1,11 +1,12 @@
 //! Generated runs: the named scenarios over and over, in a realistic mix.
 //!
 //! Nothing is random: the n-th run is the same in every demonstration, so that what it must come to
-//! can be asked again later instead of being remembered.
+//! can be asked again later instead of being remembered. Runs that are decided are spread over the last 29 days, and
+//! those that stay open are of today: what they come to depends on their age.
 //!
 //! **Invariant:** memory does not grow with the number of runs.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reconciler_fixtures::{CaseIds, PlatformRows, Scenario, Standin, scenarios};
 use reconciler_jobs::ids::RunId;
 
@@ -24,6 +25,52 @@ const RUNS_PER_WORKSPACE: u64 = 100;
 
 /// The most workspaces that are generated.
 const WORKSPACES_MAX: u64 = 250;
+
+/// How far back decided runs reach, in minutes: evidence of the scenarios is valid for a day longer.
+const HISTORY_MINUTES: u64 = 29 * 24 * 60;
+
+/// Who the workspaces belong to; each name with each of [`BRANCHES`].
+const COMPANIES: [&str; 25] = [
+    "Contoso",
+    "Fabrikam",
+    "Northwind",
+    "Adatum",
+    "Litware",
+    "Proseware",
+    "Tailspin",
+    "Wingtip",
+    "Woodgrove",
+    "Fourth Coffee",
+    "Coho",
+    "Lucerne",
+    "Margie's",
+    "Trey",
+    "Relecloud",
+    "Humongous",
+    "Alpine",
+    "Blue Yonder",
+    "Southridge",
+    "Consolidated",
+    "Graphic",
+    "Harbour",
+    "Nordwind",
+    "Wide World",
+    "Bellows",
+];
+
+/// What the companies do.
+const BRANCHES: [&str; 10] = [
+    "",
+    " Retail",
+    " Logistics",
+    " Energy",
+    " Health",
+    " Media",
+    " Foods",
+    " Marine",
+    " Capital",
+    " Labs",
+];
 
 /// How many runs are planted in one transaction.
 const CHUNK_RUNS: u64 = 1_000;
@@ -115,8 +162,11 @@ impl Volume {
 
     fn workspace_rows(&self) -> PlatformRows {
         let mut rows = PlatformRows::default();
-        for (id, number) in (FIRST_WORKSPACE..).zip(1..=self.workspaces()) {
-            rows.add_workspace(id, &format!("Customer {number}"));
+        let names = BRANCHES
+            .iter()
+            .flat_map(|branch| COMPANIES.map(|name| format!("{name}{branch}")));
+        for (id, (_, name)) in (FIRST_WORKSPACE..).zip((0..self.workspaces()).zip(names)) {
+            rows.add_workspace(id, &name);
         }
         rows
     }
@@ -126,7 +176,10 @@ impl Volume {
         let ids = CaseIds::alternating(FIRST_RUN + signed(number), workspace);
         if let Some(kind) = self.kind_of(number) {
             kind.planted += 1;
-            rows.extend([kind.scenario.case(ids, now)]);
+            let is_decided = kind.scenario.expected.0.is_verdict();
+            let age = signed(scatter(number ^ HISTORY_MINUTES) % HISTORY_MINUTES);
+            let age = SignedDuration::from_mins(if is_decided { age } else { 0 });
+            rows.extend([kind.scenario.case(ids, now - age)]);
         }
     }
 
@@ -196,6 +249,8 @@ fn scatter(number: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use reconciler_jobs::restore_execute::record::Source;
 
     use super::*;
@@ -208,6 +263,24 @@ mod tests {
         for kind in &volume.kinds {
             assert_eq!(kind.scenario.reached_by(), Source::Sweep);
         }
+    }
+
+    /// As many names as there can be workspaces, and decided runs of every one of thirty days.
+    #[test]
+    fn workspaces_have_names_of_their_own_and_runs_a_history() {
+        let mut volume = Volume::new(RUNS_PER_WORKSPACE * WORKSPACES_MAX);
+        let rows = volume.workspace_rows();
+        let names: BTreeSet<&str> = rows.workspaces.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names.len() as u64, WORKSPACES_MAX);
+        let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
+        let mut rows = PlatformRows::default();
+        (0..2_000).for_each(|number| volume.plant_run(number, now, &mut rows));
+        let days = rows
+            .runs
+            .iter()
+            .filter_map(|run| run.created_at.as_deref()?.get(..10));
+        let days: BTreeSet<&str> = days.collect();
+        assert!((30..=31).contains(&days.len()), "{days:?}");
     }
 
     #[test]
