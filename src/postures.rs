@@ -58,10 +58,7 @@ pub fn posture(latest: Option<&Latest>, at: At<'_>, with_evidence: bool) -> Envi
             record,
             standing: None,
         });
-        (
-            restore.id,
-            known.map_or(cause, |known| known.at_least(cause)),
-        )
+        (restore.id, known.map_or(cause, |known| known.beside(cause)))
     });
     EnvironmentPosture::of(history)
 }

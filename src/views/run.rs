@@ -609,7 +609,7 @@ pub(super) fn attention_shown(
         standing,
     });
     let cause = attention(seen);
-    let cause = known.map_or(cause, |known| known.at_least(cause));
+    let cause = known.map_or(cause, |known| known.beside(cause));
     let state = cause.state();
     AttentionShown {
         state,

@@ -138,8 +138,8 @@ impl KnownRun<'_> {
     }
 
     /// Why the result of its restore needs somebody, or does not, where `cause` is what else can be seen of that: what is
-    /// on record is never read more calmly than it is.
-    pub fn at_least(self, cause: Cause) -> Cause {
+    /// on record is never read more calmly than it is, and a success is one where it is on record.
+    pub fn beside(self, cause: Cause) -> Cause {
         let is_calmer_than = |tone: Tone| cause.tone().urgency() < tone.urgency();
         match self.recorded() {
             Some(RunState::Failed) if is_calmer_than(Tone::Danger) => Cause::ExecutionFailed,
@@ -148,6 +148,12 @@ impl KnownRun<'_> {
                 Cause::NoReliableVerdict
             }
             Some(RunState::PartlySucceeded) if is_calmer_than(Tone::Warning) => Cause::NotProven,
+            Some(RunState::Succeeded)
+                if cause == Cause::NoVerdict
+                    && self.standing.is_none_or(|it| it == Standing::Stands) =>
+            {
+                Cause::Nothing
+            }
             _ => cause,
         }
     }

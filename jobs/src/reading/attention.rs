@@ -167,6 +167,10 @@ vocabulary! {
         state: AttentionState::Completed,
         next_action: "View operation progress.",
     }
+    NoVerdict = "The restore completed, no follow-up is visible, and no verdict says that it succeeded." {
+        state: AttentionState::Completed,
+        next_action: "Open the restore and review its proof.",
+    }
     Nothing = "The restore completed, and no follow-up is visible." {
         state: AttentionState::Completed,
         next_action: "Open the restore and review its proof.",
@@ -185,18 +189,18 @@ impl AttentionState {
 }
 
 impl Cause {
-    /// How urgent it looks. What is not judged yet is nothing to be calm about.
+    /// How urgent it looks. What no verdict is about is nothing to be calm about.
     #[must_use]
     pub const fn tone(self) -> Tone {
         match self {
-            Self::NotJudged => Tone::Neutral,
+            Self::NotJudged | Self::NoVerdict => Tone::Neutral,
             Self::NoReliableVerdict => Tone::Danger,
             cause => cause.state().tone(),
         }
     }
 }
 
-/// Why the result of a restore needs somebody, or does not.
+/// Why the result of a restore needs somebody, or does not, whatever verdict is on record: [`Cause::Nothing`] takes one.
 #[must_use]
 pub fn attention(seen: &SeenRestore<'_>) -> Cause {
     if seen.is_not_executed() {
@@ -257,7 +261,7 @@ fn of_completed(seen: &SeenRestore<'_>) -> Cause {
 fn of_operation(seen: &SeenRestore<'_>) -> Cause {
     let run = seen.scoped_run().map(|run| (run.status, run.outcome));
     match run {
-        None | Some((RunStatus::Completed, RunOutcome::Succeeded)) => Cause::Nothing,
+        None | Some((RunStatus::Completed, RunOutcome::Succeeded)) => Cause::NoVerdict,
         Some((RunStatus::Completed, _)) => Cause::NotProven,
         Some((_, RunOutcome::PartiallySucceeded | RunOutcome::Blocked)) => Cause::FailureRecorded,
         Some(_) if seen.may_settle() => Cause::NotJudged,

@@ -111,8 +111,8 @@ pub struct EnvironmentPosture {
     pub reason: PostureReason,
     /// The restore that decided; none without history.
     pub latest: Option<RestoreId>,
-    /// Whether that has ended and is not judged yet.
-    pub awaits_verdict: bool,
+    /// Why that needs somebody, or does not.
+    pub cause: Option<Cause>,
 }
 
 impl Posture {
@@ -148,7 +148,7 @@ impl EnvironmentPosture {
         Self {
             reason,
             latest: latest.map(|(restore, _)| restore).filter(decides),
-            awaits_verdict: latest.is_some_and(|(_, cause)| cause == Cause::NotJudged),
+            cause: latest.map(|(_, cause)| cause),
         }
     }
 
@@ -161,32 +161,30 @@ impl EnvironmentPosture {
     /// What was found, in one sentence.
     #[must_use]
     pub fn summary(&self) -> &'static str {
-        if self.awaits_verdict {
-            "The latest restore has ended, and is not judged yet."
-        } else {
-            self.reason.summary()
+        match self.cause {
+            Some(Cause::NotJudged) => "The latest restore has ended, and is not judged yet.",
+            Some(Cause::NoVerdict) => "The latest restore completed, and no verdict is about it.",
+            _ => self.reason.summary(),
         }
     }
 
     /// What to do next.
     #[must_use]
     pub fn next_action(&self) -> &'static str {
-        if self.awaits_verdict {
-            Cause::NotJudged.next_action()
-        } else {
-            self.reason.next_action()
+        match self.cause {
+            Some(cause @ (Cause::NotJudged | Cause::NoVerdict)) => cause.next_action(),
+            _ => self.reason.next_action(),
         }
     }
 
-    /// How urgent it looks. What is not judged yet is nothing to be calm about.
+    /// How urgent it looks. What no verdict is about is nothing to be calm about.
     #[must_use]
     pub fn tone(&self) -> Tone {
         match self.reason {
             PostureReason::Failed | PostureReason::NoReliableVerdict => Tone::Danger,
             PostureReason::Partial | PostureReason::CompletedWithFollowUp => Tone::Warning,
             PostureReason::NoHistory => Tone::Neutral,
-            PostureReason::NoRecentIssuesVisible if self.awaits_verdict => Tone::Neutral,
-            PostureReason::NoRecentIssuesVisible => Tone::Calm,
+            PostureReason::NoRecentIssuesVisible => self.cause.map_or(Tone::Neutral, Cause::tone),
         }
     }
 }

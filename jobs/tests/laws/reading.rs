@@ -319,14 +319,14 @@ fn every_cause_of_attention_is_found() {
         (Cause::StillOpen, cause(open("pending", "11:49:00"))),
         (Cause::FailureRecorded, cause(open("blocked", "11:55:00"))),
         (Cause::ExecutionFailed, cause(open("failed", "11:55:00"))),
-        (Cause::Nothing, cause(|_| ())),
+        (Cause::NoVerdict, cause(|_| ())),
     ];
     for (expected, found) in found {
         assert_eq!(expected, found);
     }
     let all: BTreeSet<_> = found.iter().map(|(cause, _)| cause.summary()).collect();
-    // That of a record follows from no restore.
-    assert_eq!(all.len(), Cause::ALL.len() - 1, "every cause has a row");
+    // Those of records follow from no restore.
+    assert_eq!(all.len(), Cause::ALL.len() - 2, "every cause has a row");
 }
 
 /// An operation that is open says nothing against its restore while proof may still come, and something afterwards.
@@ -356,7 +356,8 @@ fn an_open_operation_weakens_once_its_time_has_passed() {
         (59, true, false, false),
     ] {
         let read = read(minutes, generating, sees_evidence);
-        assert_eq!(read.awaits_verdict, awaits, "{minutes} {generating}");
+        let is_waiting = read.cause == Some(Cause::NotJudged);
+        assert_eq!(is_waiting, awaits, "{minutes} {generating}");
         let (posture, tone) = if awaits {
             (Posture::NoRecentIssuesVisible, Tone::Neutral)
         } else {
@@ -378,9 +379,11 @@ fn the_latest_executed_restore_decides_the_posture() {
         (Some(Cause::StoppedAfterWrites), Reason::Partial),
         (Some(Cause::NotProven), Reason::CompletedWithFollowUp),
         (Some(Cause::NoReliableVerdict), Reason::NoReliableVerdict),
+        (Some(Cause::NoVerdict), Reason::NoRecentIssuesVisible),
         (Some(Cause::Nothing), Reason::NoRecentIssuesVisible),
     ] {
         let read = EnvironmentPosture::of(state.map(|cause| (latest, cause)));
+        assert_eq!(read.tone() == Tone::Calm, state == Some(Cause::Nothing));
         let decides = reason != Reason::NoHistory;
         assert_eq!(
             (read.reason, read.latest),

@@ -18,7 +18,7 @@ use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::RunQuery;
 use restore_reconciler::internals::console::pages::{Form, RunsPage};
 use restore_reconciler::internals::storage::reader::{
-    RestoreSeen, RunInFull, RunListing, RunParts,
+    RestoreSeen, RunInFull, RunListing, RunOnRecord, RunParts,
 };
 use restore_reconciler::internals::views::Visibility;
 use restore_reconciler::internals::views::environment::PostureShown;
@@ -304,6 +304,19 @@ fn what_others_closed_is_no_calmer_than_its_restore() {
         let name = format!("{status:?} {outcome:?}");
         assert_eq!(run.state.state, RunState::ClosedByPlatform);
         assert_eq!((run.state.tone, chips[0]), (tone, tone.urgency()), "{name}");
+        assert_ne!(run.attention.unwrap().tone, Tone::Calm, "{name}");
+        let facts = found.seen.assessment.facts;
+        for its_run in [None, Some(facts.run)] {
+            let latest = (
+                facts.restore.clone().unwrap(),
+                its_run,
+                facts.evidence.clone(),
+                RunOnRecord::default(),
+            );
+            let posture =
+                judging(|judging| PostureShown::new(ENVIRONMENT, Some(&latest), now(), judging));
+            assert_ne!(posture.tone, Tone::Calm, "{name}: {posture:?}");
+        }
         let leads = run.card.next_action.label == NextAction::OpenEvidence.label();
         assert_eq!(leads, leads_to_evidence, "{name}");
         if outcome == RunOutcome::Succeeded && tone != Tone::Neutral {
