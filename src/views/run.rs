@@ -1,35 +1,43 @@
 //! One run: the decision first, then what it rests on and what happened.
 
-use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, SnapshotId};
-use reconciler_jobs::quantity;
+mod card;
+mod diagnostics;
+mod evidence;
+mod items;
+mod seen;
+
+use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId};
 use reconciler_jobs::reading::attention::{AttentionState, Cause, Tone, attention};
 use reconciler_jobs::reading::freshness::{Freshness, FreshnessThresholds};
-use reconciler_jobs::reading::result_state::{Claim, NextAction, RestoreResult, ResultState};
-use reconciler_jobs::reading::summary::{METADATA_ONLY, Summary};
-use reconciler_jobs::reading::unlinked::Unlinked;
+use reconciler_jobs::reading::result_state::{Claim, NextAction, RestoreResult};
 use reconciler_jobs::reading::{Availability, SeenRestore};
 use reconciler_jobs::restore_execute::ReasonCode;
-use reconciler_jobs::restore_execute::facts::{
-    Facts, RestoreFacts, RestoreStatus, RunOutcome, RunStatus,
-};
-use reconciler_jobs::restore_execute::proof::Leg;
-use reconciler_jobs::restore_execute::reason::{CLAIM_BOUNDARY, Chapter};
-use reconciler_jobs::restore_execute::results::{ColumnState, PartTally, Requested};
+use reconciler_jobs::restore_execute::facts::{RestoreFacts, RestoreStatus, RunOutcome, RunStatus};
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::review::Standing;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::card::{anchor, card, unlinked};
+use self::diagnostics::{Diagnostic, diagnostics};
+use self::evidence::{EvidenceShown, evidence};
+use self::items::{ItemsShown, items};
 use super::counterfactual::CounterfactualShown;
 use super::failure::FailureDetails;
 use super::later::LaterOpinion;
 use super::opinion::{ClosedBy, OpinionShown};
-use super::state::{KnownRun, RunState, RunStateShown};
+use super::state::{KnownRun, RunStateShown};
 use super::timeline::{Event, events};
-use super::verdict::{Exception, LegResult, LegWord, Reason, RefusedVerdict, Verdict, leg_state};
-use super::{Labelled, Moment, Named, Place, Step, Visibility, gone, stored_word};
+use super::verdict::{LegResult, LegWord, Reason, RefusedVerdict, Verdict};
+use super::{Labelled, Moment, Place, Visibility};
 use crate::config::{Linked, Links, addresses};
-use crate::storage::reader::{RunInFull, RunOnRecord, RunSeen};
-use crate::storage::{Assessment, Pause};
+use crate::storage::Pause;
+use crate::storage::reader::{RunInFull, RunOnRecord};
+pub use card::Card;
+pub(super) use card::tone;
+pub use items::SummaryShown;
+pub(super) use items::summary;
+pub(super) use seen::{freshness, labelled, legs, place, reason_now, run_state, seen};
 
 /// Everything about one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -104,24 +112,6 @@ pub struct RunDetail {
     pub links: Links,
 }
 
-/// How a restore reads: status, reason, impact, and what to do next. It looks no calmer than what is on record, and
-/// leads where that does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Card {
-    /// The state of the contract; none where no restore is tied to the run.
-    pub state: Option<ResultState>,
-    /// How urgent it looks.
-    pub tone: Tone,
-    /// The status.
-    pub status: &'static str,
-    /// Why.
-    pub reason: &'static str,
-    /// What that means for whoever relies on the restore.
-    pub impact: &'static str,
-    /// What to do next.
-    pub next_action: Step,
-}
-
 /// A restore in short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RestoreLine {
@@ -137,77 +127,6 @@ pub struct RestoreLine {
     pub completed_at: Option<Moment>,
     /// Where it restored from.
     pub backup_set: Option<BackupSetId>,
-}
-
-/// Evidence, as far as the viewer may see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct EvidenceShown {
-    /// Whether it can be opened.
-    pub state: Labelled<Availability>,
-    /// The latest active snapshot, which decides.
-    pub snapshot: Option<SnapshotShown>,
-    /// Whether another one is queued or generating.
-    pub further_in_progress: bool,
-    /// Why it does not count as proof.
-    pub gaps: Vec<Reason>,
-}
-
-/// The latest active snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct SnapshotShown {
-    /// The snapshot.
-    pub id: SnapshotId,
-    /// Whether its completeness state is `complete`.
-    pub is_complete: bool,
-    /// When it was captured, where that can be read.
-    pub generated_at: Option<Moment>,
-    /// Until when it is valid, where it says so.
-    pub expires_at: Option<Moment>,
-}
-
-/// What was counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct SummaryShown {
-    /// Each count that somebody made, in the order in which they are shown.
-    pub counts: Vec<Count>,
-    /// Stands in the place of counts that nobody made, or beside those that no row is behind.
-    pub note: Option<&'static str>,
-    /// Whether no item row is behind the counts.
-    pub is_metadata_only: bool,
-}
-
-/// One count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Count {
-    /// What was counted.
-    pub name: &'static str,
-    /// How many.
-    pub count: u64,
-}
-
-/// What became of the items, as their rows say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct ItemsShown {
-    /// Rows of items.
-    pub items: PartTally,
-    /// Rows of foundations.
-    pub foundations: PartTally,
-    /// Assignments of any item.
-    pub assignments: PartTally,
-    /// Whether the recorded results could be read, or there are none.
-    pub is_readable: bool,
-    /// How many items were requested; none where the request does not list them.
-    pub requested: Option<u64>,
-    /// Requested items without a row.
-    pub missing: u64,
-    /// Rows that nobody requested.
-    pub unexpected: u64,
-    /// Ids that occur more than once.
-    pub repeated: u64,
-    /// The first items that are in trouble.
-    pub exceptions: Vec<Exception>,
-    /// How many findings there are beyond those.
-    pub exceptions_omitted: u64,
 }
 
 /// Whether the result needs somebody. Secondary to the card.
@@ -231,49 +150,6 @@ pub struct AttentionShown {
     pub tone: Tone,
 }
 
-/// One line for whoever has to look closer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Diagnostic {
-    /// What it is.
-    pub name: &'static str,
-    /// What was found: words, counts and ids.
-    pub text: String,
-}
-
-impl ItemsShown {
-    /// How the recorded results answer the request, for people; none where the request does not list its items.
-    pub fn request(&self) -> Option<String> {
-        let missing = match self.requested? {
-            0 => "The request lists no item".to_owned(),
-            requested => {
-                let left = match self.missing {
-                    0 => "each has a result".to_owned(),
-                    missing => format!("no result for {missing} of them"),
-                };
-                format!("{} requested; {left}", quantity(requested, "item"))
-            }
-        };
-        Some(match self.unexpected {
-            0 => format!("{missing}."),
-            unexpected => format!(
-                "{missing}; {} that nobody requested.",
-                quantity(unexpected, "result")
-            ),
-        })
-    }
-
-    /// Each part that has rows with their outcomes, in the order in which they are shown.
-    pub fn parts(&self) -> impl Iterator<Item = (&'static str, PartTally)> {
-        [
-            ("items", self.items),
-            ("foundations", self.foundations),
-            ("assignments", self.assignments),
-        ]
-        .into_iter()
-        .filter(|(_, tally)| tally.total() > 0)
-    }
-}
-
 impl RunDetail {
     /// From one run.
     pub fn new(found: &RunInFull, visibility: Visibility, limits: &FreshnessThresholds) -> Self {
@@ -286,6 +162,7 @@ impl RunDetail {
         let state = run_state(row, standing, visibility, limits);
         let is_reliable = state.state.is_reliable();
         let leads_there = anchor(&state) == "#failure";
+        let is_open = matches!(facts.run.status, RunStatus::Queued | RunStatus::Running);
         Self {
             as_of: Moment(facts.as_of),
             run: facts.run.id,
@@ -314,10 +191,7 @@ impl RunDetail {
             attention: seen
                 .as_ref()
                 .map(|seen| attention_shown(seen, &row.record, standing)),
-            pause: found
-                .pause
-                .clone()
-                .filter(|_| matches!(facts.run.status, RunStatus::Queued | RunStatus::Running)),
+            pause: found.pause.clone().filter(|_| is_open),
             timeline: events(
                 &row.assessment,
                 verdict.as_ref(),
@@ -384,112 +258,6 @@ impl RunDetail {
     }
 }
 
-pub(super) fn labelled(state: Availability) -> Labelled<Availability> {
-    Labelled {
-        state,
-        label: state.label(),
-    }
-}
-
-/// The state of a run, as one viewer may know it.
-pub(super) fn run_state(
-    row: &RunSeen,
-    standing: Option<Standing>,
-    visibility: Visibility,
-    limits: &FreshnessThresholds,
-) -> RunStateShown {
-    let facts = &row.assessment.facts;
-    let known = KnownRun {
-        run: &facts.run,
-        restore: row.assessment.restore(),
-        record: &row.record,
-        standing,
-    };
-    let result = seen(&row.assessment, visibility).map(|seen| RestoreResult::of(&seen).situation);
-    let open = reason_now(row, visibility);
-    RunStateShown::new(known, open, result, facts.as_of, limits)
-}
-
-/// Where the next action of a state leads on the page of a run.
-fn anchor(state: &RunStateShown) -> &'static str {
-    let reason = state.reason_code.as_deref().and_then(ReasonCode::parse);
-    match (state.state, reason.map(ReasonCode::chapter)) {
-        (RunState::UnprovenSuccess, _) => "#legs",
-        (RunState::ClosedByPlatform, _) => "#verdict",
-        (state, _) if !state.is_reliable() => "#verdict",
-        (RunState::Failed, Some(Chapter::Execution)) => "#failure",
-        (_, Some(Chapter::Items)) => "#items",
-        (_, Some(Chapter::Evidence | Chapter::Proof)) => "#evidence",
-        (_, Some(Chapter::Execution)) => "#timeline",
-        _ => "#legs",
-    }
-}
-
-fn unlinked(facts: &Facts, state: &RunStateShown) -> Card {
-    let found = Unlinked::of(&facts.run);
-    Card {
-        state: None,
-        tone: found.tone().or_worse(state.tone),
-        status: found.label(),
-        reason: found.reason(),
-        impact: found.impact(),
-        next_action: Step {
-            label: found.next_action(),
-            href: Some("#legs".to_owned()),
-        },
-    }
-}
-
-/// How urgent a result looks beside the state of its run: never calmer than that, and evidence alone is nothing to be
-/// calm about as long as no verdict says that all was proven.
-pub(super) fn tone(result: ResultState, run: Option<&RunStateShown>) -> Tone {
-    let is_proven = run.is_some_and(|run| run.tone == Tone::Calm);
-    let tone = match result {
-        ResultState::CompletedWithEvidence if !is_proven => Tone::Warning,
-        state => state.tone(),
-    };
-    run.map_or(tone, |run| tone.or_worse(run.tone))
-}
-
-/// The card of a restore, on the page of `run`.
-fn card(result: &RestoreResult, run: RunId, restore: RestoreId, state: &RunStateShown) -> Card {
-    let next_action = if state.is_below_succeeded {
-        Step {
-            label: state.next_action,
-            href: Some(anchor(state).to_owned()),
-        }
-    } else {
-        Step {
-            label: result.next_action.label(),
-            href: Some(target(result.next_action, run, restore)),
-        }
-    };
-    Card {
-        state: Some(result.state()),
-        tone: tone(result.state(), Some(state)),
-        status: result.situation.label(),
-        reason: result.situation.reason(),
-        impact: result.situation.impact(),
-        next_action,
-    }
-}
-
-/// Where a next action leads on the page of a run.
-fn target(action: NextAction, run: RunId, restore: RestoreId) -> String {
-    let anchor = match action {
-        NextAction::OpenEvidence => return format!("/runs/{run}/evidence"),
-        NextAction::ReviewPreview | NextAction::ContinuePreparation => {
-            return format!("/restores/{restore}");
-        }
-        NextAction::ViewProgress => "timeline",
-        NextAction::OpenOperationProof => "operation-proof",
-        NextAction::ReviewProofGap | NextAction::ReviewBlocker => "legs",
-        NextAction::ReviewFailure => "failure",
-        NextAction::ReviewItems | NextAction::ReviewDiagnostics => "items",
-    };
-    format!("#{anchor}")
-}
-
 fn restore_line(restore: &RestoreFacts, backup_set: Option<BackupSetId>) -> RestoreLine {
     RestoreLine {
         id: restore.id,
@@ -498,93 +266,6 @@ fn restore_line(restore: &RestoreFacts, backup_set: Option<BackupSetId>) -> Rest
         started_at: restore.started_at.moment().map(Moment),
         completed_at: restore.completed_at.moment().map(Moment),
         backup_set,
-    }
-}
-
-/// What `result` shows of evidence, and why it is no proof where it is not.
-fn evidence(
-    assessment: &Assessment,
-    result: Option<&RestoreResult>,
-    visibility: Visibility,
-) -> EvidenceShown {
-    let state = result.map_or(Availability::Unavailable, |result| result.evidence);
-    let may_show = visibility.evidence && result.is_some();
-    let stored = &assessment.facts.evidence;
-    let snapshot = stored.active.filter(|_| may_show);
-    let gaps = if may_show {
-        assessment.decision.proof.gaps_of(Leg::Evidence)
-    } else {
-        &[]
-    };
-    EvidenceShown {
-        state: labelled(state),
-        snapshot: snapshot.map(|snapshot| SnapshotShown {
-            id: snapshot.id,
-            is_complete: snapshot.complete,
-            generated_at: snapshot.generated_at.moment().map(Moment),
-            expires_at: snapshot.expires_at.moment().map(Moment),
-        }),
-        further_in_progress: may_show
-            && result.is_some_and(|result| result.further_evidence_in_progress),
-        gaps: gaps.iter().copied().map(Reason::from).collect(),
-    }
-}
-
-/// The legs; those that look at the restore are not shown where it is not certain whose it is, and evidence is
-/// not shown to whoever may not see it.
-pub(crate) fn legs(assessment: &Assessment, visibility: Visibility) -> Vec<LegResult> {
-    let judged = assessment.restore().is_some();
-    let comes_first =
-        |leg| matches!(leg, Leg::Link | Leg::Scope) && assessment.facts.run.is_restore_execute;
-    let shown = |(leg, state): (Leg, _)| {
-        let (state, gaps) = if leg == Leg::Evidence && !visibility.evidence {
-            (LegWord::NotShown, Vec::new())
-        } else if judged || comes_first(leg) {
-            leg_state(state)
-        } else {
-            (LegWord::NotAssessed, Vec::new())
-        };
-        LegResult {
-            leg: leg.name().to_owned(),
-            state,
-            requirement: leg.requirement().to_owned(),
-            gaps,
-        }
-    };
-    assessment.decision.proof.legs().map(shown).collect()
-}
-
-pub(super) fn summary(summary: Summary) -> SummaryShown {
-    let (counts, note) = match summary {
-        Summary::Uncounted(why) => (None, Some(why.label())),
-        Summary::Counted(counts) => (Some(counts), None),
-        Summary::MetadataOnly(counts) => (Some(counts), Some(METADATA_ONLY)),
-    };
-    let named = |(name, count)| Count { name, count };
-    SummaryShown {
-        counts: counts.map_or_else(Vec::new, |counts| counts.named().map(named).collect()),
-        note,
-        is_metadata_only: matches!(summary, Summary::MetadataOnly(_)),
-    }
-}
-
-fn items(restore: &RestoreFacts) -> ItemsShown {
-    let found = &restore.items;
-    let exceptions = found.exceptions.iter().map(Exception::from);
-    ItemsShown {
-        is_readable: !matches!(found.reading, ColumnState::Unreadable(_)),
-        items: found.items,
-        foundations: found.foundations,
-        assignments: found.assignments,
-        requested: match found.requested {
-            Requested::Listed(items) | Requested::BackupSet(items) => Some(items),
-            Requested::NotItemised | Requested::Unreadable(_) => None,
-        },
-        missing: found.missing,
-        unexpected: found.unexpected,
-        repeated: found.repeated,
-        exceptions: exceptions.collect(),
-        exceptions_omitted: found.exceptions_omitted,
     }
 }
 
@@ -620,141 +301,5 @@ pub(super) fn attention_shown(
         recovery_claim_boundary: state.claim_boundary(),
         recovery_claim_boundary_id: state.claim_boundary_id(),
         tone: cause.tone(),
-    }
-}
-
-fn diagnostics(
-    row: &RunSeen,
-    verdict: Option<&Verdict>,
-    visibility: Visibility,
-) -> Vec<Diagnostic> {
-    let assessment = &row.assessment;
-    let Assessment { facts, decision } = assessment;
-    let mut lines = vec![
-        ("run status", stored_word(&facts.run.status)),
-        ("run outcome", stored_word(&facts.run.outcome)),
-    ];
-    let is_closed = facts.run.status == RunStatus::Completed;
-    if let Some(reason) = reason_now(row, visibility).filter(|_| !is_closed) {
-        if row.record.refusal.is_none() {
-            lines.push(("rule that matched now", decision.rule.to_string()));
-        }
-        lines.push(("reason now", reason.code().to_owned()));
-    }
-    if let Some(refusal) = &row.record.refusal {
-        let said = refusal.said.as_deref().unwrap_or("not recorded");
-        lines.push(("the database said", said.to_owned()));
-    }
-    if let Some(restore) = assessment.restore() {
-        let blockers = restore.blockers.iter().chain(&facts.run.blockers);
-        let codes: Vec<_> = blockers.map(|blocker| blocker.code()).collect();
-        lines.push(("restore", restore.id.to_string()));
-        lines.push(("restore status", stored_word(&restore.status)));
-        lines.push(("blockers recorded", listed(&codes)));
-        lines.push(("audit entries read", facts.audits.len().to_string()));
-    }
-    if let Some(verdict) = verdict {
-        let digest = match verdict.digest_matches {
-            Some(true) => "as recorded",
-            Some(false) => "NOT AS RECORDED",
-            None => "erased",
-        };
-        lines.extend([
-            ("verdict", verdict.decision_id.clone()),
-            ("rules", verdict.ruleset.clone()),
-            ("decided by", verdict.worker.clone()),
-            ("digest of the facts", verdict.facts_digest.clone()),
-            ("facts on record", digest.to_owned()),
-            (
-                "review of the record",
-                verdict.standing.sentence().to_owned(),
-            ),
-        ]);
-        lines.extend(verdict.revision.as_ref().map(|revision| {
-            let (number, first) = (revision.number, &revision.first_decision_id);
-            let why = "the run was rolled back with its platform";
-            (
-                "revision",
-                format!("{number}, because {why}; the first was {first}"),
-            )
-        }));
-    }
-    let line = |(name, text)| Diagnostic { name, text };
-    lines.into_iter().map(line).collect()
-}
-
-fn listed(codes: &[&str]) -> String {
-    if codes.is_empty() {
-        "none".to_owned()
-    } else {
-        codes.join(", ")
-    }
-}
-
-/// The restore that is tied to a run, as a viewer may see it.
-pub(super) fn seen(assessment: &Assessment, visibility: Visibility) -> Option<SeenRestore<'_>> {
-    let facts = &assessment.facts;
-    Some(SeenRestore {
-        at: facts.at(),
-        restore: assessment.restore()?,
-        run: Some(&facts.run),
-        evidence: visibility.evidence.then_some(&facts.evidence),
-    })
-}
-
-/// The primary reason now, unless it could only be told by looking at evidence that the viewer may not see. Where the
-/// database refuses a verdict that is the reason, whatever the verdict would be.
-pub(super) fn reason_now(row: &RunSeen, visibility: Visibility) -> Option<ReasonCode> {
-    use ReasonCode::{
-        EvidenceExpired, EvidenceInProgress, EvidenceIncomplete, EvidenceMissing,
-        EvidenceNotCurrent, EvidencePredatesRestore, ProofComplete,
-    };
-    let tells = [
-        EvidenceMissing,
-        EvidenceInProgress,
-        EvidenceIncomplete,
-        EvidenceExpired,
-        EvidencePredatesRestore,
-        EvidenceNotCurrent,
-        ProofComplete,
-    ];
-    if row.record.refusal.is_some() {
-        return Some(ReasonCode::SettleFailed);
-    }
-    let reason = row.assessment.decision.reason;
-    Some(reason).filter(|reason| visibility.evidence || !tells.contains(reason))
-}
-
-pub(super) fn place(row: &RunSeen) -> Place {
-    let run = &row.assessment.facts.run;
-    let name = |id| row.environment_name.clone().unwrap_or_else(|| gone(id));
-    Place {
-        workspace: Named {
-            id: run.workspace_id,
-            name: row.workspace_name.clone(),
-        },
-        environment: run.environment_id.map(|id| Named { id, name: name(id) }),
-        is_orphaned: run.environment_id.is_some() && row.environment_name.is_none(),
-    }
-}
-
-pub(super) fn freshness(row: &RunSeen, limits: &FreshnessThresholds) -> Labelled<Freshness> {
-    let facts = &row.assessment.facts;
-    let restore = row.assessment.restore();
-    if facts.run.status != RunStatus::Completed && restore.is_some_and(RestoreFacts::is_prepared) {
-        return Labelled {
-            state: Freshness::Unknown,
-            label: ResultState::NotExecuted.label(),
-        };
-    }
-    let state = Freshness::of(
-        &facts.run,
-        row.record.verdict.is_some(),
-        facts.as_of,
-        limits,
-    );
-    Labelled {
-        state,
-        label: state.label(),
     }
 }

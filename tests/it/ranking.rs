@@ -144,6 +144,8 @@ const LIBRARY: Ranks = &[
         "views::queue",
         "views::timeline",
     ],
+    &["views::run::card", "views::run::items", "views::run::seen"],
+    &["views::run::diagnostics", "views::run::evidence"],
     &["views::run"],
     &[
         "views::explain",
