@@ -69,11 +69,11 @@ pub mod storage {
     pub mod reader {
         pub use crate::storage::reader::{
             EnvironmentPage, EnvironmentSeen, JUDGED_MAX, JobState, LOOKED_AT_MAX, LedgerFilter,
-            LedgerParts, OpenReason, OpenRuns, OrphanedRuns, PlaceSeen, QueueCount, QueueEntry,
-            QueueListing, QueueScope, QueueStanding, Reader, RefusalSeen, RestoreFilter,
-            RestoreKind, RestoreSeen, RunCounts, RunFilter, RunInFull, RunListing, RunOnRecord,
-            RunParts, RunSeen, ShardJobs, SweepSeen, UnprovenRuns, VerdictSeen, Walk, Walked,
-            WorkerSeen, Workspaces, open_reader, open_requests,
+            LedgerParts, NextLook, OpenReason, OpenRuns, OrphanedRuns, PlaceSeen, QueueCount,
+            QueueEntry, QueueListing, QueueScope, QueueStanding, Reader, RefusalSeen,
+            RestoreFilter, RestoreKind, RestoreSeen, RunCounts, RunFilter, RunInFull, RunListing,
+            RunOnRecord, RunParts, RunSeen, ShardJobs, SweepSeen, UnprovenRuns, VerdictSeen, Walk,
+            Walked, WorkerSeen, Workspaces, open_reader, open_requests,
         };
     }
 }

@@ -88,23 +88,25 @@ vocabulary! {
     pub enum ActionVerb {
         /// The word that is stored and shown.
         name: &'static str,
+        /// What somebody did, as timelines say it.
+        did: &'static str,
     }
     /// Asked for a run on the console.
-    Request { name: "request" }
+    Request { name: "request", did: "asked for" }
     /// Asked for runs on the command line.
-    Enqueue { name: "enqueue" }
+    Enqueue { name: "enqueue", did: "asked for on the command line" }
     /// Had runs settled at once.
-    Reconcile { name: "reconcile" }
+    Reconcile { name: "reconcile", did: "settled at once" }
     /// Let runs start over.
-    Retry { name: "retry" }
+    Retry { name: "retry", did: "retried" }
     /// Gave dead letters up.
-    Drop { name: "drop" }
+    Drop { name: "drop", did: "given up" }
     /// Had nothing settled any more, of a workspace or at all.
-    Pause { name: "pause" }
+    Pause { name: "pause", did: "paused" }
     /// Had it settled again.
-    Resume { name: "resume" }
+    Resume { name: "resume", did: "resumed" }
     /// Erased the facts of a workspace.
-    Forget { name: "forget" }
+    Forget { name: "forget", did: "facts erased" }
 }
 
 /// That nothing is settled, of a workspace or at all, until somebody resumes it.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use reconciler_jobs::stamp::Stamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,14 @@ pub fn in_words(length: SignedDuration) -> String {
         (1..=13, 1.., _) => format!("{days} d {hours} h"),
         _ => format!("{days} d"),
     }
+}
+
+/// How long it was from one moment to the other, where both are known.
+pub(super) fn took(from: Stamp, to: Stamp) -> Option<String> {
+    let length = to.moment()?.duration_since(from.moment()?);
+    Some(length)
+        .filter(|it| *it >= SignedDuration::ZERO)
+        .map(in_words)
 }
 
 /// Reads an age such as `90m` or `7d 12h`, in days of 24 hours; none where it is no length of time, negative, or longer than

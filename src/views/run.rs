@@ -25,6 +25,7 @@ use self::items::{ItemsShown, items};
 use super::counterfactual::CounterfactualShown;
 use super::failure::FailureDetails;
 use super::later::LaterOpinion;
+use super::moment::took;
 use super::opinion::{ClosedBy, OpinionShown};
 use super::state::{KnownRun, RunStateShown};
 use super::timeline::{Event, events};
@@ -32,7 +33,7 @@ use super::verdict::{LegResult, LegWord, Reason, RefusedVerdict, Verdict};
 use super::{Labelled, Moment, Place, Visibility};
 use crate::config::{Linked, Links, addresses};
 use crate::storage::Pause;
-use crate::storage::reader::{RunInFull, RunOnRecord};
+use crate::storage::reader::{NextLook, RunInFull, RunOnRecord};
 pub use card::Card;
 pub(super) use card::tone;
 pub use items::SummaryShown;
@@ -60,6 +61,12 @@ pub struct RunDetail {
     pub state: RunStateShown,
     /// How its restore reads, in the contract's words.
     pub card: Card,
+    /// How long the operation took, in words; none where it has not ended, or its moments are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub took: Option<String>,
+    /// When it is looked at again, and how often it was; none where it is closed, or nobody has looked yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_look: Option<NextLookShown>,
     /// The restore that is tied to it.
     pub restore: Option<RestoreLine>,
     /// The operation that shows what was executed.
@@ -125,8 +132,20 @@ pub struct RestoreLine {
     pub started_at: Option<Moment>,
     /// When it ended, where that can be read.
     pub completed_at: Option<Moment>,
+    /// How long it took, in words; none where one of these moments is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub took: Option<String>,
     /// Where it restored from.
     pub backup_set: Option<BackupSetId>,
+}
+
+/// When an open run is looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NextLookShown {
+    /// When; none for a dead letter, which nobody looks at until somebody says so.
+    pub at: Option<Moment>,
+    /// How often it was looked at, or tried, before.
+    pub tries: u32,
 }
 
 /// Whether the result needs somebody. Secondary to the card.
@@ -171,6 +190,14 @@ impl RunDetail {
             outcome: facts.run.outcome,
             freshness: freshness(row, limits),
             created_at: facts.run.created_at.moment().map(Moment),
+            took: took(facts.run.started_at, facts.run.completed_at),
+            next_look: found
+                .next_look
+                .filter(|_| is_open)
+                .map(|NextLook { at, tries }| {
+                    let at = at.map(Moment);
+                    NextLookShown { at, tries }
+                }),
             card: result.zip(seen).map_or_else(
                 || unlinked(facts, &state),
                 |(result, seen)| card(&result, facts.run.id, seen.restore.id, &state),
@@ -265,6 +292,7 @@ fn restore_line(restore: &RestoreFacts, backup_set: Option<BackupSetId>) -> Rest
         is_dry_run: restore.is_dry_run,
         started_at: restore.started_at.moment().map(Moment),
         completed_at: restore.completed_at.moment().map(Moment),
+        took: took(restore.started_at, restore.completed_at),
         backup_set,
     }
 }

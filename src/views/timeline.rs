@@ -2,14 +2,16 @@
 //!
 //! **Invariant:** an event is shown only with a moment that somebody recorded. Nothing is put in between.
 
-use reconciler_jobs::restore_execute::facts::{AuditFacts, Voice};
+use reconciler_jobs::restore_execute::facts::{AuditFacts, RunStatus, Voice};
+use reconciler_jobs::stamp::Stamp;
 use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::moment::took;
 use super::verdict::Verdict;
 use super::{Moment, Visibility, stored_word};
-use crate::storage::{ActionOnRecord, Assessment};
+use crate::storage::{ActionOnRecord, ActionVerb, Assessment};
 
 vocabulary! {
     /// What an event is about.
@@ -62,8 +64,20 @@ pub(super) fn events(
     let run = &facts.run;
     note(run.created_at.moment(), EventSubject::Run, "created");
     note(run.started_at.moment(), EventSubject::Run, "started");
+    let closed = format!(
+        "closed as {}{}",
+        spaced(&run.outcome),
+        after(run.started_at, run.completed_at)
+    );
+    let closed_at = run.completed_at.moment();
+    let closed_at = closed_at.filter(|_| run.status == RunStatus::Completed);
+    note(closed_at, EventSubject::Run, &closed);
     if let Some(restore) = assessment.restore() {
-        let ended = format!("ended as {}", stored_word(&restore.status));
+        let ended = format!(
+            "ended as {}{}",
+            spaced(&restore.status),
+            after(restore.started_at, restore.completed_at)
+        );
         for (at, what) in [
             (restore.created_at, "created"),
             (restore.started_at, "started"),
@@ -97,7 +111,8 @@ impl From<&Verdict> for Event {
             at: verdict.decided_at,
             subject: EventSubject::Verdict,
             text: if verdict.standing.is_readable() {
-                format!("{}, {}", verdict.outcome, verdict.reason_code)
+                let outcome = verdict.outcome.replace('_', " ");
+                format!("{outcome}, {}", verdict.reason_code)
             } else {
                 "recorded, and cannot be relied on".to_owned()
             },
@@ -111,9 +126,14 @@ impl From<&ActionOnRecord> for Event {
             .actor
             .as_deref()
             .unwrap_or("somebody without a token");
-        let mut text = format!("{} by {who}", action.verb);
+        let verb = ActionVerb::ALL
+            .into_iter()
+            .find(|it| it.name() == action.verb);
+        let did = verb.map(ActionVerb::did).unwrap_or(&action.verb);
+        let mut text = format!("{did} by {who}");
+        let outcome = action.outcome.as_deref().map(outcome_said);
         for (before, said) in [
-            (": ", &action.outcome),
+            (": ", &outcome),
             ("; reason: ", &action.reason),
             ("; trace ", &action.trace),
         ] {
@@ -130,6 +150,27 @@ impl From<&ActionOnRecord> for Event {
     }
 }
 
+/// What came of an action, in words.
+pub(crate) fn outcome_said(word: &str) -> String {
+    match word {
+        "queued" => "a job was queued".to_owned(),
+        "queued_before" => "a job was queued before".to_owned(),
+        "starts_over" => "it starts over".to_owned(),
+        "due_now" => "it is due now".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// How long something took that began and ended then, as what follows its end.
+fn after(from: Stamp, to: Stamp) -> String {
+    took(from, to).map_or_else(String::new, |took| format!(", after {took}"))
+}
+
+/// The word under which a value is stored, with spaces.
+fn spaced(value: &impl Serialize) -> String {
+    stored_word(value).replace('_', " ")
+}
+
 fn entry(audit: &AuditFacts) -> String {
     let [action, status, outcome] = [audit.action, audit.status, audit.outcome].map(said);
     format!(
@@ -141,7 +182,7 @@ fn entry(audit: &AuditFacts) -> String {
 /// What a column of an audit entry says of how the restore ended.
 const fn said(voice: Voice) -> &'static str {
     match voice {
-        Voice::Silent => "says nothing of it",
+        Voice::Silent => "says nothing about the outcome",
         Voice::Completed => "says completed",
         Voice::Partial => "says partial",
         Voice::Failed => "says failed",

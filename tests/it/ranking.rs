@@ -62,6 +62,7 @@ const LIBRARY: Ranks = &[
     &[
         "storage::reader::queue",
         "storage::reader::restores",
+        "storage::reader::standing",
         "storage::reader::sweeps",
     ],
     &[
@@ -73,7 +74,6 @@ const LIBRARY: Ranks = &[
         "storage::reader::later",
         "storage::reader::ledger",
         "storage::reader::runs",
-        "storage::reader::standing",
         "storage::reader::status",
     ],
     &[

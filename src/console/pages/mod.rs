@@ -31,7 +31,7 @@ use super::load::{AppState, Hit};
 use super::problem::Problem;
 use super::query::RestoreQuery;
 use crate::clock;
-use crate::config::Capability;
+use crate::config::{Capability, Linked};
 use crate::postures::Coverage;
 use crate::views::Moment;
 use crate::views::explain::Explanation;

@@ -95,6 +95,15 @@ pub(super) fn pieces(text: &str) -> impl Iterator<Item = (bool, &str)> {
     pieces.map(|(place, piece)| (place % 2 == 1, piece))
 }
 
+/// The pieces of a text, and whether each is a reason code, which has a page of its own.
+pub(super) fn codes(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    text.split_inclusive(' ').flat_map(|piece| {
+        let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let (word, rest) = piece.split_at(word.len());
+        [(ReasonCode::parse(word).is_some(), word), (false, rest)]
+    })
+}
+
 /// The word under which a value is stored, with spaces.
 pub(super) fn word(value: &impl Serialize) -> String {
     spaced(&stored_word(value))

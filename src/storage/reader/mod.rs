@@ -73,6 +73,8 @@ pub use run::{RunInFull, RunSeen};
 pub use run_counts::{COUNTED_MAX, RestoreParts, RunCounts, RunParts};
 pub use runs::{JUDGED_MAX, LOOKED_AT_MAX, OrphanedRuns, RunFilter, RunListing};
 pub use scope::Workspaces;
-pub use standing::{AttemptsOnRecord, JobOnRecord, JobState, QueueStanding, WatchOnRecord};
+pub use standing::{
+    AttemptsOnRecord, JobOnRecord, JobState, NextLook, QueueStanding, WatchOnRecord,
+};
 pub use status::{OPEN_COUNTED_MAX, StatusFacts};
 pub use sweeps::SweepSeen;

@@ -10,6 +10,7 @@ use super::open::Reader;
 use super::record::{DescribedRecord, RunOnRecord};
 use super::restores::ask_about;
 use super::scope::Workspaces;
+use super::standing::{NextLook, next_look};
 use crate::storage::error::Result;
 use crate::storage::model::{ActionOnRecord, Assessment, Pause, RecordedVerdict};
 use crate::storage::settle::assess_within;
@@ -49,6 +50,8 @@ pub struct RunInFull {
     pub actions: Vec<ActionOnRecord>,
     /// Why nobody settles it, where its workspace, or everything, is paused.
     pub pause: Option<Pause>,
+    /// When it is looked at again, where that is known.
+    pub next_look: Option<NextLook>,
 }
 
 impl Reader {
@@ -81,6 +84,7 @@ impl Reader {
                 verdict,
                 backup_set,
                 actions: actions_of(tx, run).await?,
+                next_look: next_look(tx, run).await?,
             }))
         });
         reading.await

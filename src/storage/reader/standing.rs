@@ -18,7 +18,10 @@ use crate::storage::database::EitherDatabase;
 use crate::storage::error::Result;
 use crate::storage::model::Pause;
 use crate::storage::queue::{cause_of, run_of};
-use crate::storage::statement::{statement, values};
+use crate::storage::statement::{Statement, statement, values};
+use crate::storage::transaction::DatabaseTransaction;
+
+const LOAD_STANDINGS: Statement = statement!("look up runs", both "load_standings");
 
 /// What is remembered of a run beside its own row. Read without any of its documents, so that it can be
 /// shown also where looking at those ended a process.
@@ -76,6 +79,36 @@ impl QueueStanding {
             .as_ref()
             .is_some_and(|attempts| attempts.dead_at.is_some())
     }
+}
+
+/// When an open run is looked at again, and how often it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextLook {
+    /// When; none for a dead letter.
+    pub at: Option<Timestamp>,
+    /// How often it was looked at, or tried, before.
+    pub tries: u32,
+}
+
+/// When a run is looked at again, where that is known.
+pub(super) async fn next_look(
+    tx: &mut DatabaseTransaction,
+    run: RunId,
+) -> Result<Option<NextLook>> {
+    let values = values![&[run][..]];
+    let found: Option<StandingRecord> = tx.driver().fetch_optional(LOAD_STANDINGS, values).await?;
+    let standing = found.map(QueueStanding::from);
+    Ok(standing.and_then(|it| match (it.attempts, it.watch) {
+        (Some(attempts), _) => (attempts.dead_at.is_some() || attempts.try_again_at.is_some())
+            .then_some(NextLook {
+                at: attempts.try_again_at,
+                tries: attempts.tries,
+            }),
+        (None, watch) => watch.map(|watch| NextLook {
+            at: Some(watch.look_again_at),
+            tries: watch.tries,
+        }),
+    }))
 }
 
 /// Settlements of a run that never ended.
@@ -275,10 +308,9 @@ impl Reader {
         of: &Workspaces,
         runs: &[RunId],
     ) -> Result<Vec<QueueStanding>> {
-        let statement = statement!("look up runs", both "load_standings");
         let reading = self.database.read(async |tx| {
             let records: Vec<StandingRecord> =
-                tx.driver().fetch_all(statement, values![runs]).await?;
+                tx.driver().fetch_all(LOAD_STANDINGS, values![runs]).await?;
             Ok((records, tx.load_pauses().await?))
         });
         let (records, pauses) = reading.await?;

@@ -17,7 +17,7 @@ use reconciler_jobs::restore_execute::results::{
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::pages::{EvidencePage, ExplainPage, RunPage};
-use restore_reconciler::internals::storage::reader::{RefusalSeen, RunInFull};
+use restore_reconciler::internals::storage::reader::{NextLook, RefusalSeen, RunInFull};
 use restore_reconciler::internals::storage::{OpinionOnRecord, RecordedVerdict};
 use restore_reconciler::internals::views::Visibility;
 use restore_reconciler::internals::views::explain::Explanation;
@@ -112,6 +112,29 @@ fn a_run_in_every_state() {
     show("no_restore_open", open(unlinked.clone()));
     unlinked.run.status = RunStatus::Completed;
     show("no_restore_closed", open(unlinked));
+}
+
+/// When somebody looks again stands on an open run alone, and a dead letter says that nobody does.
+#[test]
+fn an_open_run_says_when_it_is_looked_at_again() {
+    let at = Some(moment("2026-11-21T12:09:00Z"));
+    let with = |mut found: RunInFull, at, tries| {
+        found.next_look = Some(NextLook { at, tries });
+        page(&found, SEES_ALL)
+    };
+    let shown = with(open(without_evidence()), at, 4);
+    assert!(
+        shown.contains("Next look in 9 min by itself; looked at 4 times so far."),
+        "{shown}"
+    );
+    let shown = with(open(without_evidence()), None, 3);
+    assert!(
+        shown.contains("A dead letter after 3 tries: nobody looks at it"),
+        "{shown}"
+    );
+    let shown = with(closed(proven()), at, 1);
+    assert!(!shown.contains("Next look"), "{shown}");
+    assert!(shown.contains(", took 59 min"), "{shown}");
 }
 
 /// No count of nothing stands beside counters that say something, and one item is no items.

@@ -168,6 +168,7 @@ pub(super) fn decided(then: &Facts, mut facts: Facts) -> RunInFull {
         backup_set: Some(BackupSetId(5)),
         actions: Vec::new(),
         pause: None,
+        next_look: None,
     }
 }
 
@@ -184,6 +185,7 @@ pub(super) fn open(facts: Facts) -> RunInFull {
         backup_set: Some(BackupSetId(5)),
         actions: Vec::new(),
         pause: None,
+        next_look: None,
     }
 }
 
