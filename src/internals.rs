@@ -20,8 +20,8 @@ pub mod config {
 }
 pub mod console {
     pub use crate::console::{
-        ConnectionLimits, ConsoleLimits, ConsoleState, RestoreQuery, RunQuery, serve_console,
-        serve_probes,
+        ConnectionLimits, ConsoleLimits, ConsoleState, EnvironmentQuery, RestoreQuery, RunQuery,
+        serve_console, serve_probes,
     };
     pub mod pages {
         pub use crate::console::pages::{
@@ -70,10 +70,10 @@ pub mod storage {
         pub use crate::storage::reader::{
             EnvironmentPage, EnvironmentSeen, JUDGED_MAX, JobState, LOOKED_AT_MAX, LedgerFilter,
             LedgerParts, NextLook, OpenReason, OpenRuns, OrphanedRuns, PlaceSeen, QueueCount,
-            QueueEntry, QueueListing, QueueScope, QueueStanding, Reader, RefusalSeen,
-            RestoreFilter, RestoreKind, RestoreSeen, RunCounts, RunFilter, RunInFull, RunListing,
-            RunOnRecord, RunParts, RunSeen, ShardJobs, SweepSeen, UnprovenRuns, VerdictSeen, Walk,
-            Walked, WorkerSeen, Workspaces, open_reader, open_requests,
+            QueueEntry, QueueListing, QueueScope, QueueStanding, Reader, RecentVerdict,
+            RefusalSeen, RestoreFilter, RestoreKind, RestoreSeen, RunCounts, RunFilter, RunInFull,
+            RunListing, RunOnRecord, RunParts, RunSeen, ShardJobs, SweepSeen, UnprovenRuns,
+            VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader, open_requests,
         };
     }
 }
@@ -97,6 +97,9 @@ pub mod views {
     }
     pub mod explain {
         pub use crate::views::explain::Explanation;
+    }
+    pub mod mix {
+        pub use crate::views::mix::Window;
     }
     pub mod overview {
         pub use crate::views::overview::{Overview, OverviewFacts};

@@ -32,11 +32,12 @@ use crate::storage::reader::{
     EnvironmentSeen, Found, QueueScope, Reader, Requests, RestoreParts, RunInFull, RunParts,
     RunSeen, Walk, Workspaces,
 };
-use crate::storage::{Action, ActionOnRecord, ActionVerb, QueueState};
+use crate::storage::{Action, ActionOnRecord, ActionVerb, Judge, QueueState};
 use crate::telemetry::names::{RUN_ID, TRACE_ID, VIEWER_NAME};
 use crate::views::environment::Judging;
 use crate::views::explain::Explanation;
 use crate::views::mix::VERDICTS_MAX;
+use crate::views::moment::in_words;
 use crate::views::overview::{Overview, OverviewFacts};
 use crate::views::queue::{QueueView, SweepsShown};
 use crate::views::restore::Preparation;
@@ -45,6 +46,7 @@ use crate::views::run::RunDetail;
 use crate::views::runs::RunList;
 use crate::views::status::ServiceStatus;
 use crate::views::survey::Survey;
+use crate::views::timeline::Event;
 use crate::views::{Moment, Visibility};
 
 /// How many environments a page has.
@@ -222,23 +224,29 @@ impl ConsoleState {
         viewer.require(Capability::RunsView)?;
         let of = &viewer.workspaces;
         let judging = self.judging(viewer);
-        let page = self
-            .reader
-            .load_environments(of, query.workspace, query.after, ENVIRONMENTS, &self.policy)
-            .await?;
-        let survey = self.survey(viewer, query, page.as_of).await?;
+        let (page, survey) = if query.is_arranged() {
+            let survey = self.survey(viewer, query, self.reader.now().await?).await?;
+            let limit = usize::try_from(ENVIRONMENTS).unwrap_or(usize::MAX);
+            let (these, last) =
+                survey.chosen(query.posture, query.urgent_first, query.after, limit);
+            let mut page = self.reader.load_these(of, &these, &self.policy).await?;
+            page.after = last;
+            (page, survey)
+        } else {
+            let (only, after) = (query.workspace, query.after);
+            let reading =
+                (self.reader).load_environments(of, only, after, ENVIRONMENTS, &self.policy);
+            let page = reading.await?;
+            let survey = self.survey(viewer, query, page.as_of).await?;
+            (page, survey)
+        };
         let mut workspaces: Vec<WorkspaceId> = page.rows.iter().map(|row| row.workspace).collect();
         workspaces.dedup();
         let verdicts = self
             .reader
             .load_recent_verdicts(of, &workspaces, VERDICTS_MAX)
             .await?;
-        // After an upgrade the console may not be allowed to read them yet, and shows everything else.
-        let judges = self.reader.list_judges().await;
-        let judges = judges.inspect_err(|error| {
-            tracing::debug!(%error, "modes of workers are not known");
-        });
-        let judges = judges.ok();
+        let judges = self.judges().await;
         let pauses = self.reader.load_pauses(of).await?;
         let found = OverviewFacts {
             page: &page,
@@ -246,10 +254,22 @@ impl ConsoleState {
             verdicts: &verdicts,
             survey: &survey,
             is_of_one: query.workspace.is_some(),
+            urgent_first: query.urgent_first,
+            window: query.window,
             judges: judges.as_deref(),
         };
         let next = |after| format!("{path}?{}", query.text(after));
         Ok(Overview::new(found, judging, next).linked(&self.links()))
+    }
+
+    /// The workers and their rules. After an upgrade the console may not be allowed to read them yet, and shows everything
+    /// else.
+    async fn judges(&self) -> Option<Vec<Judge>> {
+        let judges = self.reader.list_judges().await;
+        let judges = judges.inspect_err(|error| {
+            tracing::debug!(%error, "modes of workers are not known");
+        });
+        judges.ok()
     }
 
     /// What the overview of everything that this viewer sees is made of.
@@ -517,6 +537,32 @@ impl ConsoleState {
         Ok(changed)
     }
 
+    /// What became of the last retry or drop of a run by this viewer, as it is on record, if that is not long ago.
+    pub(super) async fn managed(&self, viewer: &Viewer, run: RunId) -> Result<String, Problem> {
+        if !self.reader.may_see(&viewer.workspaces, run).await? {
+            return Err(StatusCode::NOT_FOUND.into());
+        }
+        let as_of = self.reader.now().await?;
+        let own = viewer.action(ActionVerb::Retry, None).actor;
+        let verbs = [ActionVerb::Retry, ActionVerb::Drop];
+        let is_own = |it: &ActionOnRecord| {
+            it.actor == own
+                && verbs.iter().any(|verb| verb.name() == it.verb)
+                && as_of.duration_since(it.acted_at) <= ASKED_FOR
+        };
+        let actions = self.reader.load_actions(run).await?;
+        Ok(match actions.iter().find(|it| is_own(it)) {
+            Some(action) => {
+                let at = Moment(action.acted_at).in_zone(&self.zone);
+                format!("Run {run} at {at}: {}.", Event::from(action).text)
+            }
+            None => format!(
+                "No retry or drop of run {run} by you is on record of the last {}. A run that is in no trouble stays as it is.",
+                in_words(ASKED_FOR)
+            ),
+        })
+    }
+
     async fn find(&self, viewer: &Viewer, run: RunId) -> Result<RunInFull, Problem> {
         let reading = self.reader.load_run(&viewer.workspaces, run, &self.policy);
         Ok(reading.await?.ok_or(StatusCode::NOT_FOUND)?)
@@ -594,8 +640,10 @@ impl ConsoleState {
             .await?;
         let workers = self.reader.load_workers(LISTED).await?;
         let reasons = self.reader.load_open_reasons(&viewer.workspaces).await?;
+        let judges = self.judges().await.unwrap_or_default();
         let sees_all = *viewer.workspaces == Workspaces::All;
-        Ok(QueueView::new(&listing, &reasons, &workers, sees_all))
+        let workers = (&*workers, &*judges);
+        Ok(QueueView::new(&listing, &reasons, workers, sees_all))
     }
 
     /// The latest sweeps.

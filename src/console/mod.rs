@@ -52,7 +52,7 @@ pub use load::ConsoleState;
 use metrics::LIVEZ;
 pub use middleware::ConsoleLimits;
 use middleware::{Concurrency, protect};
-pub use query::{RestoreQuery, RunQuery};
+pub use query::{EnvironmentQuery, RestoreQuery, RunQuery};
 pub use server::ConnectionLimits;
 use server::serve;
 

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
-use reconciler_jobs::reading::posture::PostureReason;
+use reconciler_jobs::reading::posture::{Posture, PostureReason};
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
@@ -21,6 +21,7 @@ use super::problem::Problem;
 use crate::storage::Action;
 use crate::storage::reader::{RestoreFilter, RestoreKind, RunFilter};
 use crate::views::Visibility;
+use crate::views::mix::Window;
 use crate::views::moment::parse_age;
 use crate::views::runs::{parse_outcome, parse_state};
 use crate::views::stored_word;
@@ -101,15 +102,29 @@ pub struct RestoreQuery {
 
 /// A query for environments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct EnvironmentQuery {
-    pub(super) workspace: Option<WorkspaceId>,
-    pub(super) after: Option<(WorkspaceId, EnvironmentId)>,
+pub struct EnvironmentQuery {
+    /// Only environments of this workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Only environments in this posture.
+    pub posture: Option<Posture>,
+    /// Whether those come first that look most urgent.
+    pub urgent_first: bool,
+    /// How far back charts reach.
+    pub window: Window,
+    /// Where the page before ended.
+    pub after: Option<(WorkspaceId, EnvironmentId)>,
 }
 
 /// The id or reason code that somebody looks for, as it was typed; empty where nothing was.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct FindQuery {
     pub(super) q: String,
+}
+
+/// The run that somebody changed in the queue just now.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct QueueQuery {
+    pub(super) about: Option<RunId>,
 }
 
 /// What is wrong with a query.
@@ -361,13 +376,39 @@ pub(super) fn encoded(pairs: impl IntoIterator<Item = (&'static str, String)>) -
 }
 
 impl QueryParameters for EnvironmentQuery {
-    const NAMES: &'static [&'static str] = &["workspace", "after"];
+    const NAMES: &'static [&'static str] = &["workspace", "posture", "order", "window", "after"];
 
     fn set(&mut self, name: &'static str, value: Option<&str>) -> Result<(), QueryError> {
         match name {
             "workspace" => self.workspace = id(name, value)?.map(WorkspaceId),
+            "posture" => {
+                let known = |text: &str| Posture::ALL.into_iter().find(|it| it.name() == text);
+                self.posture = read(name, value, "a recovery posture", known)?;
+            }
+            "order" => {
+                let known = |text: &str| match text {
+                    "workspace" => Some(false),
+                    "urgent" => Some(true),
+                    _ => None,
+                };
+                let found = read(name, value, "workspace or urgent", known)?;
+                self.urgent_first = found.unwrap_or_default();
+            }
+            "window" => {
+                let known = |text: &str| Window::ALL.into_iter().find(|it| it.word() == text);
+                self.window = read(name, value, "1d, 7d or 30d", known)?.unwrap_or_default();
+            }
             _ => self.after = read(name, value, "as a page before gave it", after)?,
         }
+        Ok(())
+    }
+}
+
+impl QueryParameters for QueueQuery {
+    const NAMES: &'static [&'static str] = &["about"];
+
+    fn set(&mut self, name: &'static str, value: Option<&str>) -> Result<(), QueryError> {
+        self.about = id(name, value)?.map(RunId);
         Ok(())
     }
 }
@@ -483,12 +524,27 @@ impl RunQuery {
 impl EnvironmentQuery {
     /// The query as the text behind the question mark, from the environment after this one on.
     pub(super) fn text(&self, (workspace, environment): (WorkspaceId, EnvironmentId)) -> String {
-        let mut text = form_urlencoded::Serializer::new(String::new());
-        if let Some(only) = self.workspace {
-            text.append_pair("workspace", &only.to_string());
-        }
-        text.append_pair("after", &format!("{workspace}.{environment}"));
-        text.finish()
+        let after = ("after", format!("{workspace}.{environment}"));
+        encoded(self.pairs().into_iter().chain([after]))
+    }
+
+    /// Whether other environments come first than in the order of workspaces, or some are left out.
+    pub(super) fn is_arranged(&self) -> bool {
+        self.posture.is_some() || self.urgent_first
+    }
+
+    /// What is asked for, by name.
+    pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
+        let window = Some(self.window).filter(|it| *it != Window::default());
+        [
+            ("workspace", self.workspace.map(|id| id.to_string())),
+            ("posture", self.posture.map(|it| it.name().to_owned())),
+            ("order", self.urgent_first.then(|| "urgent".to_owned())),
+            ("window", window.map(|it| it.word().to_owned())),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
     }
 }
 

@@ -10,8 +10,8 @@ use reconciler_jobs::reading::backup_health::{
 };
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::posture::{Posture, PostureReason};
-use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::{At, RestoreFacts};
+use reconciler_jobs::restore_execute::{Outcome, Policy};
 use reconciler_jobs::stamp::Stamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,7 +19,10 @@ use serde::Serialize;
 use super::{ActionLink, Moment, Named, Visibility};
 use crate::config::{Linked, Links, addresses};
 use crate::postures;
-use crate::storage::reader::{EnvironmentSeen, Latest, OpenRuns};
+use crate::storage::reader::{EnvironmentSeen, Latest, OpenRuns, RecentVerdict};
+
+/// How many verdicts of an environment are shown.
+const VERDICTS_SHOWN: usize = 14;
 
 /// One environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -36,6 +39,8 @@ pub struct EnvironmentShown {
     pub unproven_successes: u64,
     /// The restore that is being prepared.
     pub preparing: Option<RestoreId>,
+    /// The last verdicts on its runs, the latest last; at most 14, and only those among the latest 200 of its workspace.
+    pub verdicts: Vec<Outcome>,
     /// Pages of the platform about what is shown, where the configuration has templates of their addresses.
     #[serde(skip_serializing_if = "Links::is_empty")]
     pub links: Links,
@@ -148,7 +153,20 @@ pub struct Judging<'a> {
 }
 
 impl EnvironmentShown {
-    pub(super) fn new(row: &EnvironmentSeen, as_of: Timestamp, judging: Judging<'_>) -> Self {
+    pub(super) fn new(
+        row: &EnvironmentSeen,
+        verdicts: &[RecentVerdict],
+        as_of: Timestamp,
+        judging: Judging<'_>,
+    ) -> Self {
+        let own = verdicts
+            .iter()
+            .filter(|it| it.environment == Some(row.environment));
+        let mut own: Vec<&RecentVerdict> = own.collect();
+        own.sort_by_key(|it| it.created_at);
+        let last = own
+            .get(own.len().saturating_sub(VERDICTS_SHOWN)..)
+            .unwrap_or_default();
         Self {
             environment: Named {
                 id: row.environment,
@@ -159,6 +177,7 @@ impl EnvironmentShown {
             undecided: UndecidedShown::new(row.open, as_of, judging.freshness),
             unproven_successes: row.unproven.runs,
             preparing: row.preparing,
+            verdicts: last.iter().map(|it| it.outcome).collect(),
             links: Links::new(),
         }
     }
@@ -173,6 +192,18 @@ impl EnvironmentShown {
             Linked::Workspace => Some(workspace.0),
             Linked::Evidence => None,
         });
+        self.backup.link(&self.links);
+    }
+
+    /// How many of the last verdicts have which outcome, in words.
+    pub fn verdicts_said(&self) -> String {
+        let of = |outcome: Outcome| self.verdicts.iter().filter(|it| **it == outcome).count();
+        let counted = Outcome::ALL.map(|outcome| (of(outcome), outcome.name().replace('_', " ")));
+        let said = counted.iter().filter(|(count, _)| *count > 0);
+        let said: Vec<String> = said
+            .map(|(count, name)| format!("{count} {name}"))
+            .collect();
+        said.join(", ")
     }
 
     /// The environment's page in the platform.
@@ -268,6 +299,19 @@ impl BackupShown {
                 completed_at: set.completed_at.moment().map(Moment),
                 quality: set.quality,
             }),
+        }
+    }
+}
+
+impl BackupShown {
+    /// With the page of the platform where something can be done: that of the set, or of its environment.
+    pub(super) fn link(&mut self, links: &Links) {
+        let set = links.get(&Linked::BackupSet).filter(|_| self.set.is_some());
+        let target = &mut self.primary_action_target;
+        target.url = set.or_else(|| links.get(&Linked::Environment)).cloned();
+        target.disabled = target.url.is_none();
+        if !target.disabled {
+            target.helper_text = "Opens the platform.";
         }
     }
 }

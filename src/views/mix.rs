@@ -1,9 +1,8 @@
-//! Verdicts over time: how many of each outcome, period by period.
-
-use std::collections::BTreeMap;
+//! Verdicts over time: how many of each outcome, by the period in which their runs were created.
 
 use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::restore_execute::Outcome;
+use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,23 +12,48 @@ use super::moment::in_words;
 /// How many of the latest verdicts of a workspace are read.
 pub const VERDICTS_MAX: u32 = 200;
 
-/// How many periods are shown at most.
-const PERIODS_MAX: i64 = 30;
+vocabulary! {
+    /// How far back verdicts are counted.
+    #[derive(Default, Serialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    #[schemars(rename = "ChartWindow")]
+    pub enum Window {
+        /// The word for it, in addresses.
+        word: &'static str,
+        /// How long a period is, in seconds.
+        period: i64,
+        /// How many periods there are.
+        periods: i64,
+    }
+    /// A day, hour by hour.
+    Day { word: "1d", period: 3_600, periods: 24 }
+    /// A week, in parts of six hours.
+    Week { word: "7d", period: 21_600, periods: 28 }
+    /// Thirty days, day by day.
+    #[default]
+    Month { word: "30d", period: 86_400, periods: 30 }
+}
 
-/// How long a period may be, in seconds: an hour, six, a day, a week, four.
-const PERIODS: [i64; 5] = [3_600, 21_600, 86_400, 604_800, LONGEST];
+impl Window {
+    /// How long it is, for people.
+    pub fn label(self) -> String {
+        in_words(SignedDuration::from_secs(self.period() * self.periods()))
+    }
+}
 
-/// The longest of them.
-const LONGEST: i64 = 2_419_200;
-
-/// The latest verdicts of a workspace, at most [`VERDICTS_MAX`].
+/// The latest verdicts of a workspace, at most [`VERDICTS_MAX`], within a window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Mix {
-    /// How many verdicts were read.
+    /// How many verdicts were counted.
     pub verdicts: u64,
+    /// How far back.
+    pub window: Window,
     /// How long each period is, in seconds.
     pub period_seconds: i64,
-    /// The periods, the earliest first, without gaps; none without verdicts.
+    /// Since when all are counted, where there were more in the window than are read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_from: Option<Moment>,
+    /// The periods, the earliest first, without gaps; the last is not over.
     pub periods: Vec<Period>,
 }
 
@@ -85,39 +109,35 @@ impl Period {
 }
 
 impl Mix {
-    /// From verdicts in any order. Those from before the first period that fits are left out of the periods.
-    pub fn new(verdicts: impl IntoIterator<Item = (Timestamp, Outcome)>) -> Self {
-        let verdicts: Vec<_> = verdicts.into_iter().collect();
-        let seconds = |at: &Timestamp| at.as_second();
-        let first = verdicts.iter().map(|(at, _)| seconds(at)).min();
-        let last = verdicts.iter().map(|(at, _)| seconds(at)).max();
-        let Some((first, last)) = first.zip(last) else {
-            return Self {
-                verdicts: 0,
-                period_seconds: PERIODS[0],
-                periods: Vec::new(),
-            };
-        };
-        let fits =
-            |length: &&i64| last.div_euclid(**length) - first.div_euclid(**length) < PERIODS_MAX;
-        let length = PERIODS.iter().find(fits).copied().unwrap_or(LONGEST);
-        let newest = last.div_euclid(length);
-        let oldest = first.div_euclid(length).max(newest - PERIODS_MAX + 1);
-        let mut periods: BTreeMap<i64, Period> = (oldest..=newest)
-            .filter_map(|index| {
-                let from = Timestamp::from_second(index * length).ok()?;
-                Some((index, Period::empty(from)))
-            })
+    /// From the latest verdicts, in any order, each with the moment at which its run was created, as the clock stands.
+    pub fn new(
+        verdicts: impl IntoIterator<Item = (Timestamp, Outcome)>,
+        window: Window,
+        as_of: Timestamp,
+    ) -> Self {
+        let index = |at: Timestamp| at.as_second().div_euclid(window.period());
+        let first = index(as_of) - window.periods() + 1;
+        let begin = |index: i64| Timestamp::from_second(index * window.period());
+        let mut periods: Vec<Period> = (first..=index(as_of))
+            .filter_map(|index| Some(Period::empty(begin(index).ok()?)))
             .collect();
-        for (at, outcome) in &verdicts {
-            if let Some(period) = periods.get_mut(&seconds(at).div_euclid(length)) {
-                period.add(*outcome);
+        let (mut read, mut oldest, mut counted) = (0, as_of, 0);
+        for (at, outcome) in verdicts {
+            read += 1;
+            oldest = oldest.min(at);
+            let place = usize::try_from(index(at) - first).ok();
+            if let Some(period) = place.and_then(|place| periods.get_mut(place)) {
+                period.add(outcome);
+                counted += 1;
             }
         }
+        let is_cut = read >= VERDICTS_MAX && index(oldest) >= first;
         Self {
-            verdicts: verdicts.len() as u64,
-            period_seconds: length,
-            periods: periods.into_values().collect(),
+            verdicts: counted,
+            window,
+            period_seconds: window.period(),
+            counted_from: is_cut.then_some(Moment(oldest)),
+            periods,
         }
     }
 
@@ -150,32 +170,39 @@ mod tests {
     }
 
     #[test]
-    fn periods_are_as_short_as_fits_and_have_no_gaps() {
-        let hours = Mix::new([
+    fn each_window_has_its_periods_up_to_now_and_counts_nothing_beside_them() {
+        let verdicts = [
             (at("2026-11-21T10:59:00Z"), Outcome::Failed),
             (at("2026-11-21T08:00:00Z"), Outcome::Succeeded),
-        ]);
-        assert_eq!((hours.period_seconds, hours.periods.len()), (3_600, 3));
-        let counts: Vec<_> = hours.periods.iter().map(Period::total).collect();
-        assert_eq!(counts, [1, 0, 1]);
-
-        let days = Mix::new([
-            (at("2026-11-21T10:59:00Z"), Outcome::Failed),
             (at("2026-11-01T08:00:00Z"), Outcome::Succeeded),
-        ]);
-        assert_eq!((days.period_seconds, days.periods.len()), (86_400, 21));
-        assert_eq!(days.totals()[0], (Outcome::Succeeded, 1));
-        assert_eq!(days.totals()[3], (Outcome::Failed, 1));
+            (at("2026-10-01T08:00:00Z"), Outcome::Blocked),
+            (Timestamp::MIN, Outcome::Blocked),
+            (Timestamp::MAX, Outcome::Blocked),
+        ];
+        let now = at("2026-11-21T11:30:00Z");
+        for (window, periods, first, counted) in [
+            (Window::Day, 24, "2026-11-20T12:00:00Z", 2),
+            (Window::Week, 28, "2026-11-14T12:00:00Z", 2),
+            (Window::Month, 30, "2026-10-23T00:00:00Z", 3),
+        ] {
+            let mix = Mix::new(verdicts, window, now);
+            assert_eq!((mix.periods.len(), mix.verdicts), (periods, counted));
+            assert_eq!(mix.periods[0].from, Moment(at(first)));
+            let totals: u64 = mix.totals().iter().map(|(_, count)| count).sum();
+            assert_eq!((totals, mix.counted_from), (counted, None));
+        }
+        let hours = Mix::new(verdicts, Window::Day, now).periods;
+        let totals: Vec<_> = hours.iter().map(Period::total).collect();
+        assert_eq!(totals[20..], [1, 0, 1, 0]);
     }
 
     #[test]
-    fn no_verdicts_and_very_old_ones_are_no_trouble() {
-        assert_eq!(Mix::new([]).periods, []);
-        let ages = Mix::new([
-            (Timestamp::MIN, Outcome::Failed),
-            (Timestamp::MAX, Outcome::Succeeded),
-        ]);
-        assert_eq!((ages.verdicts, ages.periods.len()), (2, 30));
-        assert_eq!(ages.totals().iter().map(|(_, count)| count).sum::<u64>(), 1);
+    fn since_when_all_are_counted_is_told_where_more_were_there() {
+        let now = at("2026-11-21T11:30:00Z");
+        let ago = |minutes: i64| now - SignedDuration::from_mins(minutes);
+        let many = (0..200).map(|minutes| (ago(minutes), Outcome::Failed));
+        let cut = Mix::new(many.clone(), Window::Day, now);
+        assert_eq!(cut.counted_from, Some(Moment(ago(199))));
+        assert_eq!(Mix::new(many.skip(1), Window::Day, now).counted_from, None);
     }
 }

@@ -89,12 +89,21 @@ pub struct Step {
 pub struct ActionLink {
     /// The text of the link.
     pub label: &'static str,
-    /// The page of this console that it leads to; none where it is done elsewhere.
+    /// The page of this console that it leads to, or that of the platform; none where neither has one.
     pub url: Option<String>,
     /// Whether it cannot be followed here.
     pub disabled: bool,
     /// Where it leads, or why it does not.
     pub helper_text: &'static str,
+}
+
+impl ActionLink {
+    /// Whether it leads to the platform.
+    pub fn is_elsewhere(&self) -> bool {
+        self.url
+            .as_deref()
+            .is_some_and(|url| url.starts_with("https://"))
+    }
 }
 
 /// What a viewer may see of a run beside its row and its verdict.

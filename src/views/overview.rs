@@ -2,23 +2,22 @@
 //!
 //! **Invariant:** the two are never blended into one score, and neither are the environments of a workspace.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
 use reconciler_jobs::reading::posture::WorkspacePosture;
-use reconciler_jobs::restore_execute::Outcome;
 use reconciler_jobs::sweep::admission::SettlingMode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::environment::{EnvironmentShown, Judging};
-use super::mix::Mix;
+use super::mix::{Mix, Window};
 use super::survey::{Needs, Survey};
 use super::{Moment, Named};
 use crate::config::Links;
 use crate::postures::Coverage;
-use crate::storage::reader::{EnvironmentPage, EnvironmentSeen};
+use crate::storage::reader::{EnvironmentPage, EnvironmentSeen, RecentVerdict};
 use crate::storage::{Judge, Pause};
 
 /// Workspaces and their environments.
@@ -43,6 +42,15 @@ pub struct Overview {
     pub workspaces: Vec<WorkspaceShown>,
     /// Asks for the environments after these; none at the end.
     pub next: Option<String>,
+    /// Whether environments that look most urgent come first.
+    #[serde(skip)]
+    pub urgent_first: bool,
+    /// How many environments are in which posture, of those that were gone through.
+    #[serde(skip)]
+    pub counted: WorkspacePosture,
+    /// The names of all workspaces that were gone through.
+    #[serde(skip)]
+    pub all_workspaces: BTreeMap<WorkspaceId, String>,
 }
 
 /// Workers that do the same with runs that can be decided.
@@ -88,11 +96,15 @@ pub struct OverviewFacts<'a> {
     /// What is paused, everything first.
     pub pauses: &'a [Pause],
     /// The latest verdicts of its workspaces.
-    pub verdicts: &'a [(WorkspaceId, Timestamp, Outcome)],
+    pub verdicts: &'a [RecentVerdict],
+    /// How far back they are charted.
+    pub window: Window,
     /// What was found of all environments that the question covers.
     pub survey: &'a Survey,
     /// Whether the question covers one workspace alone.
     pub is_of_one: bool,
+    /// Whether environments that look most urgent come first.
+    pub urgent_first: bool,
     /// The workers that were heard of; none where that could not be read.
     pub judges: Option<&'a [Judge]>,
 }
@@ -107,7 +119,7 @@ impl Overview {
         let page = found.page;
         let mut workspaces: BTreeMap<WorkspaceId, WorkspaceShown> = BTreeMap::new();
         for row in &page.rows {
-            let shown = EnvironmentShown::new(row, page.as_of, judging);
+            let shown = EnvironmentShown::new(row, found.verdicts, page.as_of, judging);
             workspaces
                 .entry(row.workspace)
                 .or_insert_with(|| WorkspaceShown::empty(row, found))
@@ -128,11 +140,27 @@ impl Overview {
             pauses: found.pauses.to_vec(),
             workspaces: workspaces.into_values().collect(),
             next: page.after.map(next),
+            urgent_first: found.urgent_first,
+            counted: counted.total(),
+            all_workspaces: found.survey.workspaces.clone(),
         }
     }
 }
 
 impl Overview {
+    /// The environments in the order that was asked for, each with its workspace.
+    pub fn lines(&self) -> Vec<(&WorkspaceShown, &EnvironmentShown)> {
+        let of = |shown: &'_ WorkspaceShown| shown.environments.len();
+        let mut lines = Vec::with_capacity(self.workspaces.iter().map(of).sum());
+        for shown in &self.workspaces {
+            lines.extend(shown.environments.iter().map(|it| (shown, it)));
+        }
+        if self.urgent_first {
+            lines.sort_by_key(|(_, it)| Reverse(it.posture.tone.urgency()));
+        }
+        lines
+    }
+
     /// With the addresses that the platform has for what is shown.
     #[must_use]
     pub fn linked(mut self, templates: &Links) -> Self {
@@ -180,7 +208,8 @@ fn workers_of(judges: &[Judge]) -> Vec<WorkersInMode> {
 impl WorkspaceShown {
     fn empty(row: &EnvironmentSeen, found: OverviewFacts<'_>) -> Self {
         let id = row.workspace;
-        let own = found.verdicts.iter().filter(|(of, ..)| *of == id);
+        let own = found.verdicts.iter().filter(|it| it.workspace == id);
+        let own = own.map(|it| (it.created_at, it.outcome));
         let counted = &found.survey.postures;
         let coverage = counted.coverage(id);
         let makes_a_difference = coverage != Coverage::All && counted.ended_before.is_some();
@@ -193,7 +222,7 @@ impl WorkspaceShown {
             coverage,
             alone: (makes_a_difference && !found.is_of_one).then(|| format!("/?workspace={id}")),
             environments: Vec::new(),
-            mix: Mix::new(own.map(|(_, at, outcome)| (*at, *outcome))),
+            mix: Mix::new(own, found.window, found.page.as_of),
         }
     }
 }

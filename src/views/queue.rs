@@ -6,10 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RunStatus;
+use reconciler_jobs::stamp::Stamp;
 use reconciler_jobs::vocabulary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::moment::took;
 use super::status::{SILENT_MAX, process_of, processes};
 use super::verdict::{DecisionWord, Reason, RunFate, RunResult, Verdict};
 use super::{ClaimBoundary, Moment, stored_word};
@@ -17,7 +19,7 @@ use crate::storage::reader::{
     AttemptsOnRecord, JobOnRecord, JobState, OpenReason, QueueCount, QueueEntry, QueueListing,
     QueueStanding, ShardJobs, SweepSeen, WatchOnRecord, WorkerSeen,
 };
-use crate::storage::{Pause, QueueState, Tally};
+use crate::storage::{Judge, Pause, QueueState, Tally};
 
 /// How long ago a worker may have been heard of last to be listed.
 const LISTED_FOR: SignedDuration = SignedDuration::from_hours(1);
@@ -113,6 +115,8 @@ pub struct WorkerLine {
     pub last_seen_at: Moment,
     /// Whether that was lately.
     pub is_alive: bool,
+    /// The number of the ruleset that it judges by; none where it is gone, or that is not known.
+    pub ruleset: Option<i64>,
 }
 
 /// The latest sweeps.
@@ -142,6 +146,8 @@ pub struct SweepLine {
     pub started_at: Moment,
     /// When it ended; none where it is still going on, or died.
     pub ended_at: Option<Moment>,
+    /// How long it took, in words.
+    pub took: Option<String>,
     /// What became of the runs; none for a sweep over workspaces that the viewer may not all see.
     pub counts: Option<Tally>,
 }
@@ -151,7 +157,7 @@ impl QueueView {
     pub fn new(
         listing: &QueueListing,
         reasons: &[OpenReason],
-        workers: &[WorkerSeen],
+        (workers, judges): (&[WorkerSeen], &[Judge]),
         sees_all: bool,
     ) -> Self {
         let counts = listing.counts.iter().map(|count| StateLine {
@@ -171,7 +177,13 @@ impl QueueView {
             workers: processes(workers)
                 .into_iter()
                 .filter(|(_, seen)| listing.as_of.duration_since(*seen) < LISTED_FOR)
-                .map(|(name, seen)| WorkerLine::new(name, seen, workers, listing.as_of, sees_all))
+                .map(|(name, seen)| WorkerLine {
+                    ruleset: judges
+                        .iter()
+                        .find(|it| it.worker == name)
+                        .map(|it| it.ruleset),
+                    ..WorkerLine::new(name, seen, workers, listing.as_of, sees_all)
+                })
                 .collect(),
         }
     }
@@ -182,14 +194,13 @@ impl QueueView {
         entries.filter(|entry| entry.state != QueueState::Deferred)
     }
 
-    /// How much of that is not listed.
-    pub fn trouble_omitted(&self) -> u64 {
+    /// How much of that there is, listed or not.
+    pub fn in_trouble(&self) -> u64 {
         let others = self
             .counts
             .iter()
             .filter(|it| it.state != QueueState::Deferred);
-        let all: u64 = others.map(|it| it.entries).sum();
-        all.saturating_sub(self.trouble().count() as u64)
+        others.map(|it| it.entries).sum()
     }
 
     /// How many workers are alive.
@@ -266,6 +277,7 @@ impl WorkerLine {
             queues: queues.into_iter().map(str::to_owned).collect(),
             last_seen_at: Moment(last_seen_at),
             is_alive: as_of.duration_since(last_seen_at) < SILENT_MAX,
+            ruleset: None,
         }
     }
 }
@@ -281,12 +293,25 @@ impl SweepsShown {
             tick_at: sweep.tick_at.map(Moment),
             started_at: Moment(sweep.started_at),
             ended_at: sweep.ended_at.map(Moment),
+            took: sweep
+                .ended_at
+                .and_then(|at| took(Stamp::At(sweep.started_at), Stamp::At(at))),
             counts: (sees_all || sweep.workspace.is_some()).then_some(sweep.tally),
         };
         Self {
             as_of: Moment(as_of),
             sweeps: sweeps.iter().map(line).collect(),
         }
+    }
+}
+
+impl SweepsShown {
+    /// The sweep that ended last.
+    pub fn last_ended(&self) -> Option<&SweepLine> {
+        self.sweeps
+            .iter()
+            .filter(|it| it.ended_at.is_some())
+            .max_by_key(|it| it.ended_at)
     }
 }
 

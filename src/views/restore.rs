@@ -211,6 +211,7 @@ impl Preparation {
             Linked::Workspace => Some(self.workspace.id.0),
             Linked::Evidence => None,
         });
+        self.source.link(&self.links);
         self
     }
 

@@ -4,6 +4,7 @@
 //! **Invariant:** what was left out is counted, or said to be unknown.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, WorkspaceId};
@@ -168,9 +169,50 @@ pub struct Survey {
     pub postures: Postures,
     /// What needs somebody.
     pub needs: Needs,
+    /// The names of the workspaces.
+    pub workspaces: BTreeMap<WorkspaceId, String>,
+    /// Each environment with its posture and how urgent that looks, in the order of workspaces.
+    pub environments: Vec<(SurveyedKey, Posture, Tone)>,
 }
 
+/// An environment and its workspace.
+pub type SurveyedKey = (WorkspaceId, EnvironmentId);
+
 impl Survey {
+    /// The environments in a posture behind `after`, at most `limit`, those that look most urgent first where
+    /// `urgent_first` says so; and the last of them where others follow. Where `after` is among them no more, they are told
+    /// from the first on.
+    pub fn chosen(
+        &self,
+        posture: Option<Posture>,
+        urgent_first: bool,
+        after: Option<SurveyedKey>,
+        limit: usize,
+    ) -> (Vec<EnvironmentId>, Option<SurveyedKey>) {
+        let is_asked_for =
+            |it: &&(SurveyedKey, Posture, Tone)| posture.is_none_or(|posture| it.1 == posture);
+        let mut all: Vec<_> = self.environments.iter().filter(is_asked_for).collect();
+        if urgent_first {
+            all.sort_by_key(|it| Reverse(it.2.urgency()));
+        }
+        let mut keys = all.into_iter().map(|it| it.0);
+        let mut rest = keys.clone();
+        if let Some(after) = after
+            && keys.any(|key| key == after)
+        {
+            rest = keys;
+        }
+        let shown: Vec<SurveyedKey> = rest.by_ref().take(limit).collect();
+        let last = shown.last().copied().filter(|_| rest.next().is_some());
+        (
+            shown
+                .into_iter()
+                .map(|(_, environment)| environment)
+                .collect(),
+            last,
+        )
+    }
+
     /// Judges environments, and keeps nothing of them but what was found.
     pub fn add(&mut self, passed: &[EnvironmentSeen], as_of: Timestamp, judging: Judging<'_>) {
         for environment in passed {
@@ -181,6 +223,12 @@ impl Survey {
                 judging,
             );
             self.postures.add(environment.workspace, posture.state);
+            let name = || environment.workspace_name.clone();
+            self.workspaces
+                .entry(environment.workspace)
+                .or_insert_with(name);
+            let key = (environment.workspace, environment.environment);
+            self.environments.push((key, posture.state, posture.tone));
             for (cause, since, href) in needs(environment, &posture, as_of, judging) {
                 self.needs.add(
                     cause,

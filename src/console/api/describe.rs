@@ -11,7 +11,8 @@ use crate::console::load::ConsoleState;
 use crate::console::query::LIMIT_MAX;
 use crate::storage::ACTION_REASON_CHARS_MAX;
 use crate::storage::reader::RestoreKind;
-use reconciler_jobs::reading::posture::PostureReason;
+use crate::views::mix::Window;
+use reconciler_jobs::reading::posture::{Posture, PostureReason};
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::RunOutcome;
@@ -232,6 +233,21 @@ impl Parameters {
             ],
             Self::Environments => vec![
                 parameter("workspace", "Of this workspace", id()),
+                parameter(
+                    "posture",
+                    "In this recovery posture",
+                    of::<Posture>(generator),
+                ),
+                parameter(
+                    "order",
+                    "Which come first, page by page; within a page they are grouped by workspace",
+                    json!({ "type": "string", "enum": ["workspace", "urgent"] }),
+                ),
+                parameter(
+                    "window",
+                    "How far back verdicts are counted",
+                    json!({ "type": "string", "enum": Window::ALL.map(Window::word) }),
+                ),
                 parameter(
                     "after",
                     "Where the page before ended",

@@ -2,8 +2,13 @@
 
 use std::fmt::Write as _;
 
+use jiff::tz::TimeZone;
+use reconciler_jobs::ids::WorkspaceId;
+
 use super::words;
-use crate::views::mix::{Mix, Period};
+use crate::console::query::RunQuery;
+use crate::views::Moment;
+use crate::views::mix::{Mix, Period, Window};
 
 /// Height of the chart; widths follow from the number of bars.
 const HEIGHT: u64 = 60;
@@ -21,6 +26,22 @@ pub(super) struct Chart {
     /// What it shows, for whoever cannot see it.
     pub(super) title: String,
     pub(super) bars: Vec<Bar>,
+    /// The count at the top of the axis.
+    pub(super) top: u64,
+    /// When the first, the middle and the last bar begin.
+    pub(super) dates: Vec<String>,
+    /// The periods that have verdicts, the latest first.
+    pub(super) lines: Vec<Line>,
+}
+
+/// A bar in numbers.
+pub(super) struct Line {
+    /// When it begins.
+    pub(super) from: String,
+    /// The runs that were created then.
+    pub(super) href: String,
+    /// How many of each outcome, best first.
+    pub(super) counts: [String; 4],
 }
 
 /// A part of a bar.
@@ -33,7 +54,8 @@ pub(super) struct Bar {
 }
 
 impl Chart {
-    pub(super) fn of(mix: &Mix) -> Self {
+    /// Of a workspace, with moments in a zone.
+    pub(super) fn of(mix: &Mix, workspace: &WorkspaceId, as_of: &Moment, zone: &TimeZone) -> Self {
         let tallest = mix.periods.iter().map(Period::total).max().unwrap_or(0);
         // A count that is not zero is never drawn as nothing.
         let scaled = |count: u64| match count {
@@ -63,12 +85,67 @@ impl Chart {
             height: HEIGHT,
             title: title(mix),
             bars,
+            top: tallest,
+            dates: dates(mix, zone),
+            lines: lines(mix, *workspace, *as_of, zone),
         }
     }
 }
 
+/// When a period begins, as short as its window allows.
+fn beginning(period: &Period, window: Window, zone: &TimeZone) -> String {
+    let format = match window {
+        Window::Day => "%H:%M",
+        Window::Week => "%-d %b %H:%M",
+        Window::Month => "%-d %b",
+    };
+    let zoned = period.from.0.to_zoned(zone.clone());
+    zoned.strftime(format).to_string()
+}
+
+fn dates(mix: &Mix, zone: &TimeZone) -> Vec<String> {
+    let periods = &mix.periods;
+    let shown = [
+        periods.first(),
+        periods.get(periods.len() / 2),
+        periods.last(),
+    ];
+    let shown = shown.into_iter().flatten();
+    shown.map(|it| beginning(it, mix.window, zone)).collect()
+}
+
+fn lines(mix: &Mix, workspace: WorkspaceId, as_of: Moment, zone: &TimeZone) -> Vec<Line> {
+    let ends = mix.periods.iter().skip(1).map(|it| Some(it.from));
+    let line = |(period, end): (&Period, Option<Moment>)| Line {
+        from: beginning(period, mix.window, zone),
+        href: {
+            // Whole minutes, which addresses are read in.
+            let before = |at: Moment| {
+                let age = as_of.0.duration_since(at.0);
+                jiff::SignedDuration::from_mins(age.as_mins())
+            };
+            let query = RunQuery {
+                workspace: Some(workspace),
+                younger_than: Some(before(period.from)),
+                older_than: end.map(before),
+                ..RunQuery::default()
+            };
+            format!("/runs?{}", query.text(None))
+        },
+        counts: period.counts().map(|(_, count)| words::grouped(count)),
+    };
+    let all = mix.periods.iter().zip(ends.chain([None]));
+    let mut lines: Vec<Line> = all.filter(|(it, _)| it.total() > 0).map(line).collect();
+    lines.reverse();
+    lines
+}
+
 fn title(mix: &Mix) -> String {
-    let mut text = format!("Verdicts per {}:", mix.period());
+    let mut text = format!(
+        "Verdicts on runs of the last {}, one bar per {}:",
+        mix.window.label(),
+        mix.period()
+    );
     for (outcome, count) in mix.totals() {
         // Writing to a text cannot fail.
         write!(text, " {count} {},", words::outcome_label(&outcome)).ok();

@@ -4,15 +4,18 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use reconciler_jobs::reading::posture::Posture;
 use reconciler_jobs::reading::result_state::ResultState;
 use reconciler_jobs::restore_execute::reason::Chapter;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use url::form_urlencoded;
 
 use super::words;
-use crate::console::query::{RestoreQuery, RunQuery, encoded};
+use crate::console::query::{EnvironmentQuery, RestoreQuery, RunQuery, encoded};
 use crate::storage::reader::{COUNTED_MAX, PlaceSeen, RestoreKind, RestoreParts, RunParts};
+use crate::views::mix::Window;
 use crate::views::moment::in_words;
+use crate::views::overview::Overview;
 use crate::views::stored_word;
 
 /// The filters.
@@ -25,6 +28,8 @@ pub struct Form {
     pub(super) chips: Vec<(String, String)>,
     /// What is wrong with them.
     pub(super) error: Option<String>,
+    /// Whether nothing is asked for but a part of the list, as a whole.
+    is_plain: bool,
 }
 
 /// A part of the list.
@@ -41,6 +46,8 @@ pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
     pub(super) value: String,
+    /// What the form shows where it is not set.
+    pub(super) unset: String,
     /// What it can be, below headings; any number where there is no choice.
     pub(super) choices: Vec<(String, Vec<Choice>)>,
 }
@@ -57,14 +64,51 @@ impl Form {
         let given = query.pairs();
         let fields = fields(parts, |name| value_of(&given, name));
         let tabs = tabs(Some(query), parts, too_long);
-        Self::asked("/runs", tabs, fields, &given)
+        let here = href("/runs", given.clone());
+        let is_plain = tabs.iter().any(|tab| tab.href == here);
+        Self {
+            is_plain,
+            ..Self::asked("/runs", tabs, fields, &given)
+        }
     }
 
     /// Above a list of restores.
     pub fn of_restores(query: &RestoreQuery, parts: &RestoreParts) -> Self {
         let given = query.pairs();
         let fields = places(&parts.places, &|name| value_of(&given, name));
-        Self::asked("/restores", kinds(query, parts), fields, &given)
+        let tabs = kinds(query, parts);
+        let here = href("/restores", given.clone());
+        let is_plain = tabs.iter().any(|tab| tab.href == here);
+        Self {
+            is_plain,
+            ..Self::asked("/restores", tabs, fields, &given)
+        }
+    }
+
+    /// Above the environments of the overview.
+    pub fn of_environments(query: &EnvironmentQuery, answer: &Overview) -> Self {
+        let given = query.pairs();
+        let named = answer.all_workspaces.iter();
+        let named: Vec<Choice> = named
+            .map(|(id, name)| choice(&id.to_string(), name))
+            .collect();
+        let one = |name, label, choices| field(name, label, all(choices), value_of(&given, name));
+        let windows = Window::ALL
+            .into_iter()
+            .filter(|it| *it != Window::default());
+        let chosen = |it: Window| choice(it.word(), &format!("last {}", it.label()));
+        let fields = vec![
+            one("workspace", "Workspace", named),
+            one(
+                "order",
+                "Order",
+                vec![choice("urgent", "most urgent first")],
+            )
+            .or_else("by workspace"),
+            one("window", "Charts", windows.map(chosen).collect())
+                .or_else(&chosen(Window::default()).label),
+        ];
+        Self::asked("/", postures(query, answer), fields, &given)
     }
 
     fn asked(
@@ -91,6 +135,7 @@ impl Form {
             tabs,
             kept: given.iter().filter(is_kept).cloned().collect(),
             chips: given.iter().map(chip).collect(),
+            is_plain: false,
             fields,
             error: None,
         }
@@ -124,7 +169,15 @@ impl Form {
             chips: Vec::new(),
             fields,
             error: Some(error),
+            is_plain: false,
         }
+    }
+
+    /// How many there are of the part that is shown, where nothing else narrows it.
+    pub(super) fn whole(&self) -> Option<&str> {
+        let current = self.tabs.iter().find(|tab| tab.is_current);
+        let count = current.filter(|_| self.is_plain)?.count.as_deref();
+        count
     }
 
     /// Whether the runs that were created first come first.
@@ -135,6 +188,11 @@ impl Form {
 }
 
 impl Field {
+    fn or_else(self, unset: &str) -> Self {
+        let unset = unset.to_owned();
+        Self { unset, ..self }
+    }
+
     fn shown(&self, value: &str) -> Option<&str> {
         let mut all = self.choices.iter().flat_map(|(_, choices)| choices);
         all.find(|it| it.value == value).map(|it| it.label.as_str())
@@ -162,6 +220,7 @@ fn field(
         name,
         label,
         value,
+        unset: "any".to_owned(),
         choices,
     }
 }
@@ -190,7 +249,7 @@ fn fields(parts: &RunParts, value: impl Fn(&str) -> String) -> Vec<Field> {
         field("outcome", "Outcome on the run", outcomes()),
         field("younger_than", "Created within", ages("the last ")),
         field("older_than", "Created before", ages("over ")),
-        field("order", "Order", all([choice("oldest", "oldest first")])),
+        field("order", "Order", all([choice("oldest", "oldest first")])).or_else("newest first"),
     ]);
     fields
 }
@@ -207,11 +266,10 @@ fn kinds(query: &RestoreQuery, parts: &RestoreParts) -> Vec<Tab> {
             ..*query
         };
         alone.filter.kind = kind;
-        let href = format!("/restores?{}", alone.text(None));
         Tab {
             label: kind.map_or("All", RestoreKind::label).to_owned(),
             count: is_everywhere.then(|| counted(restores, is_cut)),
-            href: href.trim_end_matches('?').to_owned(),
+            href: href("/restores", alone.pairs()),
             is_current: kind == query.filter.kind,
         }
     };
@@ -221,6 +279,47 @@ fn kinds(query: &RestoreQuery, parts: &RestoreParts) -> Vec<Tab> {
         of(Some(RestoreKind::Preparing), counts.preparing),
         of(Some(RestoreKind::WithoutRun), counts.without_run),
     ]
+}
+
+/// The postures of environments, as a form asks for each of them alone.
+fn postures(query: &EnvironmentQuery, answer: &Overview) -> Vec<Tab> {
+    let is_cut = !answer.covered.is_all;
+    let of = |posture: Option<Posture>, environments: u64| {
+        let alone = EnvironmentQuery {
+            posture,
+            after: None,
+            ..*query
+        };
+        let more = if is_cut { "+" } else { "" };
+        Tab {
+            label: posture.map_or("All", Posture::label).to_owned(),
+            count: Some(format!("{}{more}", words::grouped(environments))),
+            href: href("/", alone.pairs()),
+            is_current: posture == query.posture,
+        }
+    };
+    let own = Posture::ALL.map(|posture| of(Some(posture), answer.counted.of(posture)));
+    [of(None, answer.counted.total())]
+        .into_iter()
+        .chain(own)
+        .collect()
+}
+
+/// The windows of charts, beside whatever else is asked for.
+pub(super) fn windows(query: &EnvironmentQuery) -> Vec<Tab> {
+    let of = |window: Window| Tab {
+        label: format!("Last {}", window.label()),
+        count: None,
+        href: href("/", EnvironmentQuery { window, ..*query }.pairs()) + "#workspaces",
+        is_current: window == query.window,
+    };
+    Window::ALL.map(of).into()
+}
+
+fn href(path: &str, pairs: Vec<(&'static str, String)>) -> String {
+    format!("{path}?{}", encoded(pairs))
+        .trim_end_matches('?')
+        .to_owned()
 }
 
 /// How many, as far as they are counted, and `+` where there may be more.
@@ -255,9 +354,7 @@ fn tabs(query: Option<&RunQuery>, parts: &RunParts, too_long: SignedDuration) ->
     let of = |label: &str, runs: u64, is_cut: bool, alone: RunQuery| Tab {
         label: label.to_owned(),
         count: Some(counted(runs, is_cut)),
-        href: format!("/runs?{}", alone.text(None))
-            .trim_end_matches('?')
-            .to_owned(),
+        href: href("/runs", alone.pairs()),
         is_current: query.is_some_and(|query| query.is_part(&alone)),
     };
     let is_cut = counts.is_cut();

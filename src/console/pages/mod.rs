@@ -24,12 +24,12 @@ use reconciler_jobs::reading::now::Change;
 use reconciler_jobs::restore_execute::counterfactual::Question;
 use reconciler_jobs::restore_execute::reason::{CLAIM_BOUNDARY, Chapter};
 use reconciler_jobs::restore_execute::review::Standing;
-use reconciler_jobs::restore_execute::{RULESET, ReasonCode};
+use reconciler_jobs::restore_execute::{Outcome, RULESET, ReasonCode};
 
 use super::access::Viewer;
 use super::load::{AppState, Hit};
 use super::problem::Problem;
-use super::query::RestoreQuery;
+use super::query::{EnvironmentQuery, RestoreQuery};
 use crate::clock;
 use crate::config::{Capability, Linked};
 use crate::postures::Coverage;
@@ -296,11 +296,16 @@ macro_rules! pages {
     )+};
 }
 
-framed!(FindPage, QueuePage, ReasonsPage, RestoresPage, RunsPage);
+framed!(
+    FindPage,
+    OverviewPage,
+    QueuePage,
+    ReasonsPage,
+    RestoresPage,
+    RunsPage
+);
 
 pages! {
-    /// Recovery posture and backup health, and what needs somebody.
-    OverviewPage = "overview.html" of Overview;
     /// One run.
     RunPage = "run.html" of RunDetail;
     /// The evidence of one run.
@@ -311,6 +316,20 @@ pages! {
     RestorePage = "restore.html" of Preparation;
     /// What one reason code means.
     ReasonPage = "reason.html" of ReasonCode;
+}
+
+/// Recovery posture and backup health, and what needs somebody.
+#[derive(Template)]
+#[template(path = "overview.html", config = "src/console/askama.toml")]
+pub struct OverviewPage<'a> {
+    /// What the page is framed by.
+    pub shell: &'a Shell,
+    /// What it shows.
+    pub answer: &'a Overview,
+    /// What was asked for.
+    pub query: &'a EnvironmentQuery,
+    /// The filters above the environments.
+    pub form: &'a Form,
 }
 
 /// Every reason code.

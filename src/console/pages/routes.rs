@@ -20,7 +20,7 @@ use crate::console::access::Viewer;
 use crate::console::load::{AppState, ConsoleState};
 use crate::console::problem::{OwnPage, Problem};
 use crate::console::query::{
-    EnvironmentQuery, FindQuery, FormQuery, PathId, Query, QueryError, QueryParameters as _,
+    EnvironmentQuery, FindQuery, FormQuery, PathId, QueryError, QueryParameters as _, QueueQuery,
     RestoreQuery, RunQuery, field, trace_of,
 };
 use crate::storage::ActionVerb;
@@ -103,7 +103,7 @@ fn render(page: &impl Page) -> HtmlPage {
 async fn overview(
     State(console): AppState,
     viewer: Viewer,
-    Query(query): Query<EnvironmentQuery>,
+    FormQuery(query): FormQuery<EnvironmentQuery>,
 ) -> HtmlPage {
     let answer = &console.overview(&viewer, &query, "/").await?;
     let needs = &answer.needs_attention;
@@ -114,7 +114,12 @@ async fn overview(
     };
     let menu = Some(Menu::Overview);
     let shell = &shell(&console, &viewer, title, menu, answer.as_of).refreshed();
-    render(&OverviewPage { shell, answer })
+    render(&OverviewPage {
+        shell,
+        answer,
+        query: &query,
+        form: &Form::of_environments(&query, answer),
+    })
 }
 
 async fn runs(State(console): AppState, viewer: Viewer, RawQuery(text): RawQuery) -> HtmlPage {
@@ -298,7 +303,11 @@ async fn restore(State(console): AppState, viewer: Viewer, PathId(restore): Path
     render(&RestorePage { shell, answer })
 }
 
-async fn queue(State(console): AppState, viewer: Viewer) -> HtmlPage {
+async fn queue(
+    State(console): AppState,
+    viewer: Viewer,
+    FormQuery(query): FormQuery<QueueQuery>,
+) -> HtmlPage {
     let queue = &console.queue(&viewer).await?;
     let sweeps = &console.sweeps(&viewer).await?;
     let entries: u64 = queue.counts.iter().map(|count| count.entries).sum();
@@ -307,11 +316,14 @@ async fn queue(State(console): AppState, viewer: Viewer) -> HtmlPage {
     let shell = shell(&console, &viewer, title, menu, queue.as_of);
     // Nobody's reason is taken away while it is written.
     let is_written_on = shell.can_manage && queue.entries.iter().any(EntryLine::is_dead);
-    let shell = if is_written_on {
+    let mut shell = if is_written_on {
         shell
     } else {
         shell.refreshed()
     };
+    if let Some(run) = query.about {
+        shell.notice = Some(console.managed(&viewer, run).await?);
+    }
     render(&QueuePage {
         shell: &shell,
         queue,
@@ -373,7 +385,7 @@ async fn manage(
     console
         .manage(&viewer, RunId(run), verb, trace, &why)
         .await?;
-    Ok(Redirect::to("/queue"))
+    Ok(Redirect::to(&format!("/queue?about={run}")))
 }
 
 async fn style() -> Response {

@@ -54,6 +54,16 @@ pub(super) const fn outcome_label(outcome: &Outcome) -> &'static str {
     }
 }
 
+/// A mark for an outcome, so that nobody has to tell colours apart.
+pub(super) const fn outcome_mark(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "○",
+        Outcome::PartiallySucceeded => "▲",
+        Outcome::Blocked => "■",
+        Outcome::Failed => "✕",
+    }
+}
+
 /// The text for the name of an outcome, or that this version does not know the name.
 pub(super) fn outcome_text(word: &str) -> &'static str {
     Outcome::parse(word).map_or("not readable by this version", |outcome| {

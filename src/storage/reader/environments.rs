@@ -150,8 +150,10 @@ impl ListedPart {
         tx: &mut DatabaseTransaction,
         of: &Workspaces,
         after: Option<EnvironmentKey>,
+        only: Option<&[EnvironmentId]>,
         limit: u32,
     ) -> Result<Self> {
+        let only: Option<Vec<i64>> = only.map(|ids| ids.iter().map(|id| id.0).collect());
         let limit = limit.clamp(1, WALKED_AT_ONCE);
         let statement = statement!("list environments", both "list_environments");
         let values = values![
@@ -159,6 +161,7 @@ impl ListedPart {
             after.map(|(workspace, _)| workspace),
             after.map(|(_, environment)| environment),
             limit + 1,
+            only,
         ];
         let mut listed: Vec<PlaceSeen> = tx.driver().fetch_all(statement, values).await?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -182,7 +185,7 @@ impl Reader {
     pub(super) async fn load_places(&self, of: &Workspaces) -> Result<Vec<PlaceSeen>> {
         let listing = self
             .database
-            .read(async |tx| ListedPart::list(tx, of, None, WALKED_AT_ONCE).await);
+            .read(async |tx| ListedPart::list(tx, of, None, None, WALKED_AT_ONCE).await);
         let part = listing.await?;
         Ok(if part.next.is_some() {
             Vec::new()
@@ -201,23 +204,23 @@ impl Reader {
         policy: &Policy,
     ) -> Result<EnvironmentPage> {
         let of = of.within(workspace);
-        let step = "look for restores that are being prepared";
-        let reading = self.database.read(async |tx| {
-            let part = ListedPart::list(tx, &of, after, limit).await?;
-            let after = part.after();
-            let values = values![Ask::environments(&part.asks)];
-            let preparing: Vec<(i64, Id)> = tx
-                .driver()
-                .fetch_all(statement!(step, "find_preparing"), values)
-                .await?;
-            let mut preparing: HashMap<i64, Id> = preparing.into_iter().collect();
-            let mut rows = load_part(tx, part, true, policy).await?;
-            for row in &mut rows {
-                row.preparing = preparing.remove(&row.environment.0).map(RestoreId::from);
-            }
-            let as_of = tx.as_of;
-            Ok(EnvironmentPage { as_of, rows, after })
-        });
+        let reading = self
+            .database
+            .read(async |tx| load_page(tx, &of, (after, None), limit, policy).await);
+        reading.await
+    }
+
+    /// Those of these environments that may be seen, at most a page of them.
+    pub async fn load_these(
+        &self,
+        of: &Workspaces,
+        these: &[EnvironmentId],
+        policy: &Policy,
+    ) -> Result<EnvironmentPage> {
+        let only = (None, Some(these));
+        let reading = self
+            .database
+            .read(async |tx| load_page(tx, of, only, WALKED_AT_ONCE, policy).await);
         reading.await
     }
 
@@ -236,7 +239,7 @@ impl Reader {
             let mut left = walk.environments_max.max(1);
             let mut after = None;
             loop {
-                let part = ListedPart::list(tx, &of, after, left.min(walk.at_once)).await?;
+                let part = ListedPart::list(tx, &of, after, None, left.min(walk.at_once)).await?;
                 let next = part.next;
                 after = part.after();
                 left = left.saturating_sub(u32::try_from(part.listed.len()).unwrap_or(u32::MAX));
@@ -251,6 +254,30 @@ impl Reader {
         });
         walking.await
     }
+}
+
+async fn load_page(
+    tx: &mut DatabaseTransaction,
+    of: &Workspaces,
+    (after, only): (Option<EnvironmentKey>, Option<&[EnvironmentId]>),
+    limit: u32,
+    policy: &Policy,
+) -> Result<EnvironmentPage> {
+    let part = ListedPart::list(tx, of, after, only, limit).await?;
+    let after = part.after();
+    let step = "look for restores that are being prepared";
+    let values = values![Ask::environments(&part.asks)];
+    let preparing: Vec<(i64, Id)> = tx
+        .driver()
+        .fetch_all(statement!(step, "find_preparing"), values)
+        .await?;
+    let mut preparing: HashMap<i64, Id> = preparing.into_iter().collect();
+    let mut rows = load_part(tx, part, true, policy).await?;
+    for row in &mut rows {
+        row.preparing = preparing.remove(&row.environment.0).map(RestoreId::from);
+    }
+    let as_of = tx.as_of;
+    Ok(EnvironmentPage { as_of, rows, after })
 }
 
 async fn load_part(

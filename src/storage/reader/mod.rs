@@ -71,7 +71,7 @@ pub use restore_list::{RestoreFilter, RestoreInList, RestoreKind, RestoreListing
 pub use restores::{Latest, RestoreSeen};
 pub use run::{RunInFull, RunSeen};
 pub use run_counts::{COUNTED_MAX, RestoreParts, RunCounts, RunParts};
-pub use runs::{JUDGED_MAX, LOOKED_AT_MAX, OrphanedRuns, RunFilter, RunListing};
+pub use runs::{JUDGED_MAX, LOOKED_AT_MAX, OrphanedRuns, RecentVerdict, RunFilter, RunListing};
 pub use scope::Workspaces;
 pub use standing::{
     AttemptsOnRecord, JobOnRecord, JobState, NextLook, QueueStanding, WatchOnRecord,

@@ -158,6 +158,19 @@ struct Wish<'a> {
     judged_max: u32,
 }
 
+/// One of the latest verdicts of a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecentVerdict {
+    /// The workspace of its run.
+    pub workspace: WorkspaceId,
+    /// The environment of its run.
+    pub environment: Option<EnvironmentId>,
+    /// When its run was created, or decided where that is not known.
+    pub created_at: Timestamp,
+    /// What it says.
+    pub outcome: Outcome,
+}
+
 impl Reader {
     /// Runs of type `restore.execute` below `below`, at most `limit`.
     pub async fn load_runs(
@@ -220,7 +233,7 @@ impl Reader {
         of: &Workspaces,
         workspaces: &[WorkspaceId],
         limit: u32,
-    ) -> Result<Vec<(WorkspaceId, Timestamp, Outcome)>> {
+    ) -> Result<Vec<RecentVerdict>> {
         let statement = statement!("read the latest verdicts", "load_recent_verdicts");
         let seen = workspaces.iter().copied();
         let seen: BTreeSet<WorkspaceId> = seen
@@ -228,13 +241,17 @@ impl Reader {
             .collect();
         let seen: Vec<WorkspaceId> = seen.into_iter().collect();
         let values = values![&*seen, limit];
-        let found: Vec<(Id, StoredMoment, String)> =
+        let found: Vec<(Id, Option<i64>, StoredMoment, String)> =
             self.database.read_all(statement, values).await?;
         let mut verdicts = Vec::with_capacity(found.len());
-        for (workspace, at, outcome) in found {
-            let decided_at = at.read(statement.step)?;
-            let outcome = Outcome::parse(&outcome);
-            verdicts.extend(outcome.map(|outcome| (workspace.into(), decided_at, outcome)));
+        for (workspace, environment, at, outcome) in found {
+            let created_at = at.read(statement.step)?;
+            verdicts.extend(Outcome::parse(&outcome).map(|outcome| RecentVerdict {
+                workspace: workspace.into(),
+                environment: environment.map(EnvironmentId),
+                created_at,
+                outcome,
+            }));
         }
         Ok(verdicts)
     }

@@ -58,6 +58,30 @@ async fn enqueueing_says_for_each_run_whether_and_why_not() {
     assert_eq!(states, expected);
 }
 
+/// Who acted is the user of the operating system, as another program of it names him.
+#[tokio::test]
+async fn who_acts_on_the_command_line_is_put_on_record_by_name() {
+    let file = troubled().await;
+    let url = file.url();
+    run(&url, &["enqueue", "2"]).exits(0);
+    run(&url, &["queue", "drop", "1", "--reason", "gone"]).exits(0);
+    let user = std::process::Command::new("id")
+        .arg("-un")
+        .output()
+        .unwrap();
+    let user = String::from_utf8(user.stdout).unwrap();
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let noted = "SELECT action, actor, reason FROM reconciler_actions ORDER BY action";
+    let noted: Vec<(String, Option<String>, Option<String>)> =
+        sqlx::query_as(noted).fetch_all(&pool).await.unwrap();
+    let by = Some(user.trim().to_owned());
+    let expected = [
+        ("drop".to_owned(), by.clone(), Some("gone".to_owned())),
+        ("enqueue".to_owned(), by, None),
+    ];
+    assert_eq!(noted, expected);
+}
+
 #[tokio::test]
 async fn a_proven_run_that_is_asked_for_again_comes_with_the_claim_boundary() {
     let file = File::planted().await;

@@ -588,17 +588,41 @@ async fn a_dead_letter_is_changed_by_whoever_may_and_says_why_and_by_nobody_else
     };
     assert_eq!(by_form("drop", "x", "why").status, 403);
     let csrf = page.form_token();
-    by_form("drop", &csrf, "<b>gone</b>").leads_to("/queue");
+    let told_at = format!("/queue?about={run}");
+    by_form("drop", &csrf, "<b>gone</b>").leads_to(&told_at);
+    let notice = |cookie: &str| {
+        let page = server.ask(&Ask::get(&told_at).cookie(cookie));
+        let (_, notice) = page.body.split_once("role=\"status\">").expect("a notice");
+        notice.split("</p>").next().unwrap_or_default().to_owned()
+    };
+    let said = notice(&cookie);
+    assert!(
+        said.contains("given up by chief: dropped; reason: &#60;b&#62;gone"),
+        "{said}"
+    );
+    let said = notice(&member);
+    assert!(
+        said.contains(&format!(
+            "No retry or drop of run {run} by you is on record"
+        )),
+        "{said}"
+    );
+    let elsewhere = format!("/queue?about={}", id(ELSEWHERE, RUNNING));
+    assert_eq!(
+        server.ask(&Ask::get(&elsewhere).cookie(&member)).status,
+        404
+    );
     let again = told(&of("drop"), CHIEF, &why);
     assert_eq!(again.status, 202, "{again:?}");
     assert_eq!(again.json()["changed"], false);
     let again = told(&of("retry"), CHIEF, &why);
     assert_eq!(again.json()["changed"], true);
     assert_eq!(again.header("location"), Some("/api/v1/queue"));
+    assert!(notice(&cookie).contains("retried by chief: it starts over"));
     let page = server.ask(&Ask::get(&format!("/runs/{run}")).cookie(&cookie));
     for said in [
-        "drop by chief: dropped; reason: &#60;b&#62;gone&#60;/b&#62;",
-        "retry by chief: starts_over; reason: its tenant is gone",
+        "given up by chief: dropped; reason: &#60;b&#62;gone&#60;/b&#62;",
+        "retried by chief: it starts over; reason: its tenant is gone",
     ] {
         assert!(page.body.contains(said), "{page:?}");
     }
@@ -676,7 +700,8 @@ async fn a_proxy_names_people_who_may_what_is_configured_and_no_more() {
     assert_eq!(asked("alice", &[("csrf", &csrf)]), 303);
     let page = server.ask(&named(&format!("/runs/{run}"), "bob"));
     assert!(
-        page.body.contains("request by proxy:alice: queued"),
+        page.body
+            .contains("asked for by proxy:alice: a job was queued"),
         "{page:?}"
     );
 }

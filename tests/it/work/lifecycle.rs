@@ -94,6 +94,29 @@ async fn told_to_stop_twice_it_ends_at_once() {
     }
 }
 
+/// The log filter is read again, what is broken changes nothing, and work goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_read_its_settings_again_a_worker_goes_on_by_them() {
+    let scene = Scene::new(NO_SWEEPS).await;
+    let worker = scene.worker().await;
+    until_ready(&worker).await;
+    let settings = std::fs::read_to_string(&scene.config).unwrap();
+    let again = async |text: &str, said: &str| {
+        std::fs::write(&scene.config, text).unwrap();
+        worker.tell(Signal::HUP);
+        until_said(&worker, said).await;
+    };
+    again("[worker", "SIGHUP: the configuration cannot be used").await;
+    let debug = settings.replace("\"info,", "\"debug,");
+    assert_ne!(debug, settings);
+    again(&debug, "SIGHUP: tokens and the log filter were read again").await;
+    scene.plant_proven(1, 1, 1, 1).await;
+    scene.request(1..=1).await;
+    scene.until(VERDICTS, 1, &worker).await;
+    until_said(&worker, "DEBUG").await;
+    dismiss(worker).await;
+}
+
 /// As `nohup` starts what is to outlive a terminal.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_that_was_ignored_from_the_start_ends_nothing() {

@@ -1,9 +1,9 @@
--- load_recent_verdicts: the latest $2 verdicts of each workspace, but for those of environments that are gone, and of
+-- load_recent_verdicts: the latest $2 verdicts of each workspace, each with the moment at which its run was created, but for those of environments that are gone, and of
 -- another platform's runs that had the same ids. Of these many may be newer; so many are looked past, and no more.
-SELECT ask.workspace_id, verdict.decided_at, verdict.outcome
+SELECT ask.workspace_id, verdict.managed_environment_id, verdict.run_created_at, verdict.outcome
 FROM unnest($1::bigint[]) AS ask (workspace_id)
 CROSS JOIN LATERAL (
-    SELECT latest.decided_at, latest.outcome
+    SELECT latest.managed_environment_id, coalesce(latest.run_created_at, latest.decided_at) AS run_created_at, latest.outcome
     FROM (
         SELECT entry.operation_run_id, entry.managed_environment_id, entry.run_created_at, entry.decided_at, entry.outcome
         FROM reconciler.verdicts AS entry

@@ -1,5 +1,7 @@
--- load_recent_verdicts: the latest ?2 verdicts of each workspace, but for those of environments that are gone.
-SELECT ask.value AS workspace_id, verdict.decided_at, verdict.outcome
+-- load_recent_verdicts: the latest ?2 verdicts of each workspace, each with the moment at which its run was created, but for
+-- those of environments that are gone.
+SELECT ask.value AS workspace_id, verdict.managed_environment_id,
+    coalesce(verdict.run_created_at, verdict.decided_at) AS run_created_at, verdict.outcome
 FROM json_each(?1) AS ask
 CROSS JOIN reconciler_ledger AS verdict
 WHERE verdict.decision_id IN (

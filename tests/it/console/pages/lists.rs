@@ -6,20 +6,22 @@ use jiff::SignedDuration;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
+use reconciler_jobs::reading::posture::Posture;
 use reconciler_jobs::restore_execute::facts::{
     EvidenceFacts, RestoreFacts, RestoreStatus, RunOutcome,
 };
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use reconciler_jobs::stamp::Stamp;
-use restore_reconciler::internals::console::RunQuery;
 use restore_reconciler::internals::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
+use restore_reconciler::internals::console::{EnvironmentQuery, RunQuery};
 use restore_reconciler::internals::storage::reader::{
     EnvironmentPage, EnvironmentSeen, OpenReason, OpenRuns, OrphanedRuns, PlaceSeen, QueueCount,
-    QueueEntry, QueueListing, RunCounts, RunListing, RunOnRecord, RunParts, ShardJobs, SweepSeen,
-    UnprovenRuns, Walked, WorkerSeen,
+    QueueEntry, QueueListing, RecentVerdict, RunCounts, RunListing, RunOnRecord, RunParts,
+    ShardJobs, SweepSeen, UnprovenRuns, Walked, WorkerSeen,
 };
-use restore_reconciler::internals::storage::{Pause, QueueState, Tally};
+use restore_reconciler::internals::storage::{Judge, Pause, QueueState, Tally};
 use restore_reconciler::internals::views::Visibility;
+use restore_reconciler::internals::views::mix::Window;
 use restore_reconciler::internals::views::overview::{Overview, OverviewFacts};
 use restore_reconciler::internals::views::queue::{QueueView, SweepsShown};
 use restore_reconciler::internals::views::runs::RunList;
@@ -107,6 +109,16 @@ fn environment(id: i64, name: &str, latest: Option<RestoreFacts>) -> Environment
     }
 }
 
+fn overview_page(answer: &Overview) -> String {
+    let query = EnvironmentQuery::default();
+    text(&OverviewPage {
+        shell: &shell("Overview"),
+        answer,
+        query: &query,
+        form: &Form::of_environments(&query, answer),
+    })
+}
+
 /// The page of `rows`, where a walk through `all` ended before an environment.
 fn overview_beside(
     rows: Vec<EnvironmentSeen>,
@@ -121,9 +133,14 @@ fn overview_beside(
     let verdicts = [
         ("2026-11-21T09:20:00Z", Outcome::Succeeded),
         ("2026-11-21T09:40:00Z", Outcome::Failed),
-        ("2026-11-21T11:00:00Z", Outcome::PartiallySucceeded),
+        ("2026-11-20T11:00:00Z", Outcome::PartiallySucceeded),
     ]
-    .map(|(at, outcome)| (WorkspaceId(1), moment(at), outcome));
+    .map(|(at, outcome)| RecentVerdict {
+        workspace: WorkspaceId(1),
+        environment: Some(EnvironmentId(11)),
+        created_at: moment(at),
+        outcome,
+    });
     let mut survey = Survey::default();
     judging(|judging| survey.add(all, now(), judging));
     let survey = survey.ended(Walked {
@@ -136,14 +153,13 @@ fn overview_beside(
         verdicts: &verdicts,
         survey: &survey,
         is_of_one: false,
+        urgent_first: false,
+        window: Window::Month,
         judges: Some(&[]),
     };
     let after = |(workspace, environment)| format!("/?after={workspace}.{environment}");
     let answer = judging(|judging| Overview::new(found, judging, after));
-    text(&OverviewPage {
-        shell: &shell("Overview"),
-        answer: &answer,
-    })
+    overview_page(&answer)
 }
 
 fn overview(rows: Vec<EnvironmentSeen>) -> String {
@@ -218,10 +234,7 @@ fn of_520_environments_in_every_kind_of_trouble_none_goes_unlisted() {
     let (attention, _) = shown.split_once("Environments\n").unwrap();
     for seen in &all {
         let place = format!("Contoso / {}[", seen.name);
-        assert!(
-            !place.is_empty() && attention.contains(&seen.name),
-            "{place}: {shown}"
-        );
+        assert!(attention.contains(&place), "{place}: {shown}");
     }
     assert!(
         attention.contains("5 kinds of trouble, 520 places."),
@@ -248,6 +261,38 @@ fn of_520_environments_in_every_kind_of_trouble_none_goes_unlisted() {
     }
 }
 
+/// Page by page, whichever comes first, each environment once.
+#[test]
+fn environments_are_chosen_by_posture_and_the_most_urgent_come_first() {
+    let failed = RestoreFacts {
+        status: RestoreStatus::Failed,
+        ..restore()
+    };
+    let mut all = row_of(11, 3, Some(&restore()));
+    all.extend(row_of(21, 2, Some(&failed)));
+    all.extend(row_of(31, 2, None));
+    let mut survey = Survey::default();
+    judging(|judging| survey.add(&all, now(), judging));
+    let pages = |posture, urgent_first| {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let (page, last) = survey.chosen(posture, urgent_first, after, 2);
+            assert!(page.len() <= 2 && !page.is_empty());
+            found.extend(page.into_iter().map(|it| it.0));
+            after = last;
+            if after.is_none() {
+                return found;
+            }
+        }
+    };
+    assert_eq!(pages(None, false), [11, 12, 13, 21, 22, 31, 32]);
+    assert_eq!(pages(None, true), [21, 22, 11, 12, 13, 31, 32]);
+    assert_eq!(pages(Some(Posture::Weakened), true), [21, 22]);
+    assert_eq!(pages(Some(Posture::Unvalidated), false), [31, 32]);
+    let gone = Some((WorkspaceId(9), EnvironmentId(9)));
+    assert_eq!(survey.chosen(None, false, gone, 1).0, [EnvironmentId(11)]);
+}
+
 #[test]
 fn what_was_not_counted_is_said() {
     let page = || vec![environment(11, "Quiet", Some(restore()))];
@@ -266,7 +311,11 @@ fn what_was_not_counted_is_said() {
     let none = overview_beside(page(), &[], ended(1, 11));
     let counted = "None of its environments is among the first";
     assert!(none.contains(counted), "{none}");
-    assert!(none.contains(alone) && !none.contains("Weakened"), "{none}");
+    let (_, workspaces) = none.split_once("Count this workspace alone").unwrap();
+    assert!(
+        none.contains(alone) && !workspaces.contains("Weakened"),
+        "{none}"
+    );
     // It came after the count.
     let new = overview_beside(page(), &[], None);
     let counted = "It had no environments when they were counted.";
@@ -339,13 +388,12 @@ fn open_runs_of_environments_that_are_gone_need_somebody() {
         verdicts: &[],
         survey: &survey,
         is_of_one: false,
+        urgent_first: false,
+        window: Window::Month,
         judges: None,
     };
     let answer = judging(|judging| Overview::new(found, judging, |_| String::new()));
-    let shown = text(&OverviewPage {
-        shell: &shell("Overview"),
-        answer: &answer,
-    });
+    let shown = overview_page(&answer);
     assert!(
         shown.contains("Contoso / environment 12, deleted or moved"),
         "{shown}"
@@ -425,6 +473,12 @@ fn the_queue_and_whoever_works_on_it() {
             worker("worker-1/restore.sweep/2", Duration::from_secs(4)),
             worker("worker-2/restore.execute/0", Duration::from_mins(10)),
         ];
+        let judges = [Judge {
+            worker: "worker-1".to_owned(),
+            ruleset: 3,
+            policy_digest: "0123".to_owned(),
+            mode: "act".to_owned(),
+        }];
         let reason = |code: ReasonCode, runs| OpenReason {
             reason: code.code().to_owned(),
             runs,
@@ -437,7 +491,7 @@ fn the_queue_and_whoever_works_on_it() {
         ];
         text(&QueuePage {
             shell: &shell("Queue"),
-            queue: &QueueView::new(&listing, &reasons, &workers, sees_all),
+            queue: &QueueView::new(&listing, &reasons, (&workers, &judges), sees_all),
             sweeps: &SweepsShown::new(now(), std::slice::from_ref(&sweep), sees_all),
         })
     };

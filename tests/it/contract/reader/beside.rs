@@ -164,7 +164,7 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
     let verdicts = async |of: &Workspaces, limit| {
         let verdicts = reader.load_recent_verdicts(of, &asked, limit).await;
         let verdicts = verdicts.unwrap().into_iter();
-        let verdicts = verdicts.map(|(workspace, _, outcome)| (workspace.0, outcome));
+        let verdicts = verdicts.map(|it| (it.workspace.0, it.outcome));
         let mut verdicts: Vec<(i64, Outcome)> = verdicts.collect();
         verdicts.sort_unstable();
         verdicts
