@@ -68,6 +68,35 @@ async function checkThreeClicks(tab) {
   tab.expect(leads.includes(`${platform}/restores/${restore.id}`), 'platform', `leads to ${leads}`);
 }
 
+/** The charts have dates of a month, and a bar's runs are a click away. */
+async function checkHistory(tab) {
+  const { workspaces } = await ask('/api/v1/posture?window=30d');
+  const days = workspaces.flatMap(({ mix }) => mix.periods.filter((it) => it.succeeded + it.failed > 0).map((it) => it.from));
+  tab.expect(new Set(days).size >= 25, 'history', `is of ${new Set(days).size} days`);
+  const names = workspaces.map(({ workspace }) => workspace.name);
+  tab.expect(!names.some((name) => /\d/.test(name)) && names.includes('Contoso'), 'names', `are ${names}`);
+  await tab.go('/?window=7d');
+  const dates = await tab.evaluate(() => [...document.querySelectorAll('.axis-x')].map((it) => it.children.length));
+  tab.expect(dates.length > 0 && dates.every((it) => it === 3), 'charts', `have ${dates} dates`);
+  await tab.click('.mix details summary');
+  await tab.followLink('.mix details[open] tbody a');
+  tab.expect(/^\/runs\?workspace=\d+&.*younger_than=/.test(tab.path), 'charts', `lead to ${tab.path}`);
+  const listed = await tab.evaluate(() => document.querySelectorAll('table.runs tbody tr').length);
+  tab.expect(listed > 0, 'charts', 'lead to no runs');
+}
+
+/** The most urgent first, and one posture alone. */
+async function checkArranged(tab) {
+  const marks = () => tab.evaluate(() => [...document.querySelectorAll('table.environments tbody td:nth-child(2) .badge')].map((it) => it.className));
+  await tab.go('/?order=urgent');
+  const urgency = ['badge danger', 'badge warning', 'badge neutral', 'badge calm'];
+  const found = (await marks()).map((it) => urgency.indexOf(it));
+  tab.expect(found.length > 3 && `${found}` === `${[...found].sort()}`, 'order', `is ${found}`);
+  await tab.go('/?posture=unvalidated');
+  const words = await tab.evaluate(() => [...document.querySelectorAll('table.environments tbody td:nth-child(2)')].map((it) => it.innerText));
+  tab.expect(words.length > 0 && words.every((it) => /Unvalidated/.test(it)), 'posture', `shows ${words}`);
+}
+
 async function look(browser) {
   await ask(`/api/v1/runs/${FIRST + Number(runs) - 1}`); // the last of them is there
   const tab = await Tab.open(await browser.createBrowserContext(), origin, 1440, findings);
@@ -76,8 +105,10 @@ async function look(browser) {
   await tab.follow((page) => page.click('main button[type="submit"]'));
   await checkFirstScreen(tab);
   await tab.checkShape();
-  await tab.checkAccess();
+  await tab.checkBothSchemes();
   await checkThreeClicks(tab);
+  await checkHistory(tab);
+  await checkArranged(tab);
 }
 
 const browser = await launch();

@@ -228,6 +228,49 @@ export class Tab {
     }
   }
 
+  /** The same in light and dark. */
+  async checkBothSchemes() {
+    for (const scheme of ['dark', 'light']) {
+      await this.paint(scheme);
+      await this.checkAccess();
+    }
+  }
+
+  /** What is left of the page on paper. */
+  async checkPrint() {
+    await this.#page.emulateMediaType('print');
+    const found = await this.#page.evaluate(() => {
+      const isShown = (selector) => [...document.querySelectorAll(selector)].some((it) => it.checkVisibility());
+      const folded = [...document.querySelectorAll('details > :not(summary)')];
+      return {
+        product: document.querySelector('.print')?.innerText ?? '',
+        controls: isShown('.top') || isShown('form') || isShown('main button'),
+        folded: folded.filter((it) => it.matches(':not(form)') && it.getBoundingClientRect().height === 0 && it.textContent.trim()).length,
+        asOf: isShown('footer time'),
+        boundary: isShown('footer .boundary'),
+      };
+    });
+    this.expect(found.product.includes('restore-reconciler') && found.product.includes(this.path), 'print', `names ${found.product}`);
+    this.expect(!found.controls, 'print', 'shows what can only be operated');
+    this.expect(found.folded === 0, 'print', `folds ${found.folded} parts away`);
+    this.expect(found.asOf && found.boundary, 'print', 'lacks its moment or its boundary');
+    await this.#page.emulateMediaType(null);
+  }
+
+  /** The heads of long tables stay in view. */
+  async checkHeads() {
+    const lost = await this.#page.evaluate(() => {
+      const long = [...document.querySelectorAll('main table')].filter((it) => it.checkVisibility() && it.offsetHeight > 400);
+      return long.filter((table) => {
+        scrollTo(0, table.getBoundingClientRect().top + scrollY + 150);
+        const { top } = table.querySelector('thead th').getBoundingClientRect();
+        return scrollY > 0 && table.getBoundingClientRect().top < -20 && Math.abs(top) > 1;
+      }).length;
+    });
+    this.expect(lost === 0, 'heads', `of ${lost} long tables scroll away`);
+    await this.#page.evaluate(() => scrollTo(0, 0));
+  }
+
   /** The skip link comes first and works, and everything operable is reached, in view and visibly focused. */
   async checkKeyboard() {
     const keyboard = this.#page.keyboard;

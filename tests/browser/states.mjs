@@ -8,7 +8,9 @@ const MODELS = {
   RunState: 12,
   ResultState: 7,
   AttentionState: 5,
-  Cause: 11,
+  Cause: 16,
+  Tone: 4,
+  EventSubject: 6,
   Posture: 3,
   RestoreKind: 3,
   PostureReason: 5,
@@ -59,6 +61,8 @@ export class States {
 
   seeRun(run) {
     this.see('RunState', run.state.state);
+    this.see('Tone', run.state.tone);
+    for (const { subject } of run.timeline) this.see('EventSubject', subject);
     this.see('Freshness', run.freshness.state);
     this.see('ResultState', run.card.state);
     this.see('AttentionState', run.attention?.state);

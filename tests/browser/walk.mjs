@@ -2,7 +2,8 @@
 //
 //   node walk.mjs ORIGIN PICTURES
 //
-// Environment: WALK_TOKEN sees everything and may ask for runs; WALK_TOKEN_WITHOUT_EVIDENCE may see runs only.
+// Environment: WALK_TOKEN sees everything and may ask for runs; WALK_TOKEN_WITHOUT_EVIDENCE may see runs only;
+// WALK_TOKEN_OF_MANAGER may change the queue.
 // ORIGIN shows the demonstration. Pictures of its pages land in PICTURES as page-width-scheme.png.
 //
 // Prints a line per finding: page, width, scheme, rule, selector or text. The last line is a summary.
@@ -27,8 +28,9 @@ const FINDINGS_SHOWN = 100;
 const [origin, pictures] = process.argv.slice(2);
 const token = process.env.WALK_TOKEN;
 const tokenWithoutEvidence = process.env.WALK_TOKEN_WITHOUT_EVIDENCE;
-if (!origin || !pictures || !token || !tokenWithoutEvidence) {
-  console.error('usage: WALK_TOKEN=… WALK_TOKEN_WITHOUT_EVIDENCE=… node walk.mjs ORIGIN PICTURES');
+const tokenOfManager = process.env.WALK_TOKEN_OF_MANAGER;
+if (!origin || !pictures || !token || !tokenWithoutEvidence || !tokenOfManager) {
+  console.error('usage: WALK_TOKEN=… WALK_TOKEN_WITHOUT_EVIDENCE=… WALK_TOKEN_OF_MANAGER=… node walk.mjs ORIGIN PICTURES');
   process.exit(2);
 }
 
@@ -183,6 +185,7 @@ async function walkOut(tab, context, survey) {
   await tab.follow((page) => page.click(`form[action="/runs/${open.run}/reconcile"] button`));
   tab.expect(tab.path === `/runs/${open.run}`, 'asking', `leads to ${tab.path}`);
   await tab.says('It waits for a worker; this page looks again in 5 s.');
+  states.seeRun(await ask(`/api/v1/runs/${open.run}`));
 
   const [{ name, value }] = await context.cookies();
   await tab.follow((page) => page.click('form[action="/logout"] button'));
@@ -193,6 +196,20 @@ async function walkOut(tab, context, survey) {
   tab.expect(tab.path === '/login?next=%2Fruns%3Fundecided%3Dtrue', 'login', `leads to ${tab.path}`);
   await logIn(tab, tokenWithoutEvidence);
   tab.expect(tab.path === '/runs?undecided=true', 'login', `leads back to ${tab.path}`);
+}
+
+/** A dead letter is retried with a reason, and the page says what became of that. */
+async function retry(tab) {
+  await tab.go('/login');
+  await logIn(tab, tokenOfManager);
+  await tab.go('/queue');
+  await inspect(tab, 'queue-managed');
+  const form = await tab.evaluate(() => document.querySelector('form[action$="/retry"]')?.getAttribute('action'));
+  if (!form) return tab.fault('queue', 'there is no dead letter to retry');
+  await tab.fill(`form[action="${form}"] input[name="reason"]`, 'memory was added');
+  await tab.follow((page) => page.click(`form[action="${form}"] button:not([formaction])`));
+  const notice = await tab.evaluate(() => document.querySelector('main [role="status"]')?.innerText ?? '');
+  tab.expect(/retried by prober: it starts over; reason: memory was added/.test(notice), 'queue', `says: ${notice}`);
 }
 
 /** Everything that is demanded of a page, in both schemes, and its picture. */
@@ -252,7 +269,8 @@ async function checkContract(tab) {
   for (const name of ['Operation proof', 'Post-run evidence', 'Result summary']) {
     tab.expect(names.includes(name), 'contract', `does not name: ${name}`);
   }
-  tab.expect(bottom <= 900 && isOpen === false, 'contract', `ends at ${bottom} px`);
+  tab.expect(isOpen === false, 'contract', 'has its diagnostics open, or none');
+  if (tab.width > 600) tab.expect(bottom <= 900, 'contract', `ends at ${bottom} px`);
 }
 
 /** An environment in a line, its boundary once. */
@@ -272,7 +290,16 @@ async function inspectAll(tab, pages) {
     await checkFirstScreen(tab, name);
     if (name === 'overview') await checkEnvironments(tab);
     await inspect(tab, name);
-    if (tab.width > 600) await tab.checkKeyboard();
+    if (tab.width > 600) {
+      await tab.checkHeads();
+      await tab.checkPrint();
+      // A page that looks again would come between.
+      if (!path.includes('?')) await tab.go(`${path}?refresh=off`);
+      await tab.checkKeyboard();
+    } else if (/^\/runs\/\d+$/.test(path)) {
+      const bottom = await tab.evaluate(() => document.querySelector('#decision').getBoundingClientRect().bottom);
+      tab.expect(bottom < 900, 'verdict', `ends at ${bottom} px`);
+    }
     if (isUnfolded(name) && (await tab.unfold()) > 0) await inspect(tab, `${name}-opened`);
   }
   await tab.go('/runs/1', 404);
@@ -296,7 +323,7 @@ async function visitAll(tabs, { runs, explanations, environments, restores }) {
     await tab.go(path);
     await tab.checkShape();
     await tab.says(...words.filter(Boolean));
-    if (/^\/runs\/\d+$/.test(path) && tab.width > 600) await checkContract(tab);
+    if (/^\/runs\/\d+$/.test(path)) await checkContract(tab);
   };
   const tasks = [
     ...runs.map((run) => visit(`/runs/${run.run}`, wordsOfRun(run))),
@@ -424,6 +451,8 @@ async function walk(browser) {
   await walkOut(tabs[0], context, found);
   await walkWithoutEvidence(tabs[0], found);
   progress('walked out');
+  await retry(await Tab.open(await browser.createBrowserContext(), origin, wide, findings));
+  progress('retried a dead letter');
   for (const missing of states.missing(await ask('/api/v1/openapi.json'))) findings.add(`never shown: ${missing}`);
 }
 
