@@ -129,7 +129,10 @@ impl From<&ActionOnRecord> for Event {
         let verb = ActionVerb::ALL
             .into_iter()
             .find(|it| it.name() == action.verb);
-        let did = verb.map(ActionVerb::did).unwrap_or(&action.verb);
+        let did = match verb {
+            Some(verb) => verb.did(),
+            None => action.verb.as_str(),
+        };
         let mut text = format!("{did} by {who}");
         let outcome = action.outcome.as_deref().map(outcome_said);
         for (before, said) in [

@@ -55,6 +55,10 @@ pub(super) struct Bar {
 
 impl Chart {
     /// Of a workspace, with moments in a zone.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "a template hands over references"
+    )]
     pub(super) fn of(mix: &Mix, workspace: &WorkspaceId, as_of: &Moment, zone: &TimeZone) -> Self {
         let tallest = mix.periods.iter().map(Period::total).max().unwrap_or(0);
         // A count that is not zero is never drawn as nothing.

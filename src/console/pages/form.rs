@@ -176,8 +176,7 @@ impl Form {
     /// How many there are of the part that is shown, where nothing else narrows it.
     pub(super) fn whole(&self) -> Option<&str> {
         let current = self.tabs.iter().find(|tab| tab.is_current);
-        let count = current.filter(|_| self.is_plain)?.count.as_deref();
-        count
+        current.filter(|_| self.is_plain)?.count.as_deref()
     }
 
     /// Whether the runs that were created first come first.
