@@ -163,7 +163,7 @@ impl EnvironmentShown {
             .iter()
             .filter(|it| it.environment == Some(row.environment));
         let mut own: Vec<&RecentVerdict> = own.collect();
-        own.sort_by_key(|it| it.created_at);
+        own.sort_by_key(|it| (it.created_at, it.outcome));
         let last = own
             .get(own.len().saturating_sub(VERDICTS_SHOWN)..)
             .unwrap_or_default();
