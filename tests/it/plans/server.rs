@@ -13,9 +13,10 @@ use serde_json::Value;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
-    subscriber::DefaultGuard,
 };
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
+use crate::support::listening::{Listening, listen};
 
 /// Settings of the database by which sessions have their statements explained.
 pub(super) const EXPLAIN: [&str; 8] = [
@@ -129,8 +130,8 @@ pub(super) struct Notices(Arc<Mutex<Vec<String>>>);
 
 impl Notices {
     /// Listens for as long as the guard lives.
-    pub(super) fn listen(&self) -> DefaultGuard {
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
+    pub(super) fn listen(&self) -> Listening {
+        listen(tracing_subscriber::registry().with(self.clone()))
     }
 
     /// What was executed since the last time.

@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod exposition;
 pub(crate) mod hold;
+pub(crate) mod listening;
 pub(crate) mod pooler;
 pub(crate) mod process;
 pub(crate) mod proxy;

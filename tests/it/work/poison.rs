@@ -20,6 +20,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use super::jobs::queue;
 use crate::support::case::Case;
 use crate::support::hold::WAITING;
+use crate::support::listening::listen;
 use crate::support::scene::{OPEN_JOBS, Scene, TICKS, VERDICTS, dismiss, until_said};
 use crate::support::settled::settling;
 use crate::support::store::{Fixture, on_both};
@@ -346,7 +347,7 @@ async fn a_panic_is_survived(watched: bool) {
     let bug = Bug::default();
     // Of this thread only, which is the one that everything runs on.
     let subscriber = tracing_subscriber::registry().with(bug.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _listening = listen(subscriber);
 
     let scene = Scene::new("").await;
     let cases = (1..=20).map(|run| match run {
