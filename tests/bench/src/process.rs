@@ -80,7 +80,7 @@ impl OwnProcess {
     /// Shows the console over the database that `url` names to whoever asks, as often as it can, and returns when it
     /// listens.
     pub(crate) async fn console(url: &str) -> anyhow::Result<Self> {
-        let config = "[console]\nlisten = \"127.0.0.1:0\"\nrequests_per_minute = 1000000\n";
+        let config = "[console]\nlisten = \"127.0.0.1:0\"\nrequests_per_minute = 1000000\n[log]\nformat = \"json\"\n";
         Self::start(url, &["serve"], config, &Verdicts::new()).await
     }
 
@@ -176,13 +176,20 @@ async fn in_time<T>(what: impl Future<Output = io::Result<T>>) -> io::Result<T> 
     done.unwrap_or_else(|_| Err(io::Error::other("it takes too long")))
 }
 
+/// The document that says where a process listens, as it is written where the log is JSON.
+#[derive(Deserialize)]
+struct ListeningLine {
+    address: String,
+}
+
 /// Where it listens, as soon as it answers there: a worker as long as it is not ready does not say 200.
 async fn become_ready(stdout: &mut Lines<BufReader<ChildStdout>>) -> io::Result<SocketAddr> {
     let line = stdout.next_line().await?.unwrap_or_default();
-    let said = line.strip_prefix("listening on ").unwrap_or_default();
-    let console = said.strip_prefix("http://");
-    let unknown = |_| io::Error::other("it does not say where it listens");
-    let address = console.unwrap_or(said).parse().map_err(unknown)?;
+    let unknown = || io::Error::other("it does not say where it listens");
+    let said: ListeningLine = serde_json::from_str(&line).map_err(|_| unknown())?;
+    let console = said.address.strip_prefix("http://");
+    let address = console.unwrap_or(&said.address).parse();
+    let address = address.map_err(|_| unknown())?;
     while console.is_none() && !is_ready(address).await? {
         tokio::time::sleep(ASK_EVERY).await;
     }
