@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::cluster;
 
 const SUBJECTS: &str = "
-    sweep row_at_a_time ceiling check start queued one latency memory big_run
+    sweep row_at_a_time ceiling check simulation start queued one latency memory big_run
     growth idle_sweep page producers
 ";
 
@@ -62,7 +62,7 @@ fn assert_whole(document: &Value, drawn: &str) {
         assert!(found.contains(subject), "{subject}: {found:?}");
     }
     let targets = document["targets"].as_array().expect("targets");
-    assert_eq!(targets.len(), 18, "{targets:?}");
+    assert_eq!(targets.len(), 19, "{targets:?}");
     let bars = figures.iter().filter(|figure| figure["unit"] != "rows");
     let bars = bars.count();
     assert!(drawn.starts_with("<svg"), "{drawn}");
