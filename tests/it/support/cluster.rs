@@ -17,6 +17,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, raw_sql};
@@ -230,16 +231,17 @@ impl Cluster {
         self.set("synchronous_commit", "remote_apply").await;
         self.set("synchronous_standby_names", "*").await;
         let mut session = connect(&as_superuser(&self.url)).await;
-        let confirmed = execute(
-            &mut session,
-            "DO $$ BEGIN
-                 WHILE NOT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync') LOOP
-                     PERFORM pg_sleep(0.01);
-                 END LOOP;
-             END $$"
-                .to_owned(),
-        );
-        confirmed.await.expect("a standby that confirms");
+        // One statement after the other: within one, the session does not see that its settings were read anew.
+        let confirms = "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')";
+        let confirmed = async {
+            while !sqlx::query_scalar(confirms).fetch_one(&mut session).await? {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Ok::<_, sqlx::Error>(())
+        };
+        let confirmed = tokio::time::timeout(Duration::from_mins(1), confirmed).await;
+        let confirmed = confirmed.expect("a standby that confirms");
+        confirmed.expect("an answer");
     }
 
     /// Makes a standby a primary, and returns once it is one.
