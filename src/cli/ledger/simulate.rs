@@ -29,8 +29,8 @@ const RULESETS: [&str; 2] = [RULESET, FIRST_RULESET];
 /// Which verdicts to ask, and what.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Simulate {
-    /// A configuration file: its [rules] are asked, and what they do not say has its default, not what is in force. Without
-    /// it, those in force are.
+    /// A configuration file: its section `rules` is asked, and what that does not say has its default, not what is in force.
+    /// Without it, the settings in force are.
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     policy: Option<PathBuf>,
     /// Ask only verdicts of these rules. Others recorded what their own rules read, and are counted as not recorded.
