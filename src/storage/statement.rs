@@ -56,15 +56,20 @@ macro_rules! statement {
         }
     };
     (@both $step:expr, $in_queue:literal, $name:literal) => {{
-        use $crate::storage::spelling::{spelled, text_of};
         const TEXT: &str = $crate::storage::statement::statement!(@text "." $name);
-        const LENGTH: usize = spelled::<0>(TEXT).1;
-        const SQLITE: [u8; LENGTH] = spelled(TEXT).0;
+        // By itself: where the function around it had to know the length before its types, an optimised build would ask for
+        // both in a circle.
+        const SQLITE: &str = {
+            use $crate::storage::spelling::{spelled, text_of};
+            const LENGTH: usize = spelled::<0>(TEXT).1;
+            const SPELLED: [u8; LENGTH] = spelled(TEXT).0;
+            text_of(&SPELLED)
+        };
         $crate::storage::statement::Statement {
             step: $step,
             in_queue: $in_queue,
             postgres: TEXT,
-            sqlite: const { text_of(&SQLITE) },
+            sqlite: SQLITE,
         }
     }};
     ($step:expr, both $name:literal) => {
