@@ -111,7 +111,7 @@ async fn run_at(
     let (mut record, mut actions) = (Vec::new(), Vec::new());
     if !store.is_alone() {
         let reader = store.reader();
-        record = reader.find_entries(None, Some(run)).await?;
+        record = reader.load_verdicts(&Workspaces::All, run).await?;
         actions = reader.load_actions(run).await?;
     }
     let explained = ExplainedAt::new(assessment, &record, &actions, at);

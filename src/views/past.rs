@@ -15,7 +15,6 @@ use super::run::legs;
 use super::timeline::{Event, EventSubject, events};
 use super::verdict::{LegResult, RunResult, Verdict};
 use super::{ClaimBoundary, Moment, Visibility};
-use crate::storage::reader::LedgerRow;
 use crate::storage::{ActionOnRecord, Assessment, RecordedVerdict};
 
 vocabulary! {
@@ -82,27 +81,16 @@ pub struct EventThen {
 }
 
 impl ExplainedAt {
-    /// From one run as it is now and the verdicts on record for its id, the latest first; for whoever may see evidence.
+    /// From one run as it is now and all its verdicts on record, the latest first; for whoever may see evidence.
     pub fn new(
         assessment: &Assessment,
-        record: &[LedgerRow],
+        record: &[RecordedVerdict],
         actions: &[ActionOnRecord],
         at: Timestamp,
     ) -> Self {
         let visibility = Visibility { evidence: true };
         let run = &assessment.facts.run;
-        // Ids come again where a platform is made anew.
-        let is_of_run = |row: &&LedgerRow| {
-            row.workspace == run.workspace_id
-                && row.environment == run.environment_id
-                && row.run_created_at == run.created_at.moment()
-        };
-        let record: Vec<_> = record
-            .iter()
-            .filter(is_of_run)
-            .map(|row| &row.verdict)
-            .collect();
-        let then = Then::of(&assessment.facts, &record, at);
+        let then = Then::of(&assessment.facts, record, at);
         // A run that a verdict closed ended with its restore, by its own row: when it was closed, the verdict says.
         let told = Assessment {
             facts: if record.is_empty() {
@@ -116,7 +104,7 @@ impl ExplainedAt {
         happened.extend(
             record
                 .iter()
-                .map(|verdict| Event::from(&Verdict::from(*verdict))),
+                .map(|verdict| Event::from(&Verdict::from(verdict))),
         );
         happened.extend(of_retired(&assessment.facts));
         happened.sort();
@@ -180,7 +168,7 @@ struct Then {
 }
 
 impl Then {
-    fn of(now: &Facts, record: &[&RecordedVerdict], at: Timestamp) -> Self {
+    fn of(now: &Facts, record: &[RecordedVerdict], at: Timestamp) -> Self {
         let mut later = record
             .iter()
             .rev()
@@ -192,7 +180,7 @@ impl Then {
                 basis: PastBasis::Verdict,
                 result: Some(RunResult::closed(
                     verdict.run,
-                    Some(&Verdict::from(*verdict)),
+                    Some(&Verdict::from(verdict)),
                 )),
                 assessment: readable(verdict).map(assess),
                 unrecorded: was_opened
@@ -201,7 +189,7 @@ impl Then {
                     .collect(),
             };
         }
-        let recorded = next.and_then(|verdict| readable(verdict));
+        let recorded = next.and_then(readable);
         let basis = match recorded {
             Some(_) => PastBasis::RecordedFacts,
             None => PastBasis::Rows,

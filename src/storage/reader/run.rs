@@ -19,6 +19,9 @@ use crate::storage::transaction::DatabaseTransaction;
 
 const LOAD_VERDICT: Statement = statement!("read the ledger", "load_verdict");
 
+/// How many verdicts of one run are read: the latest.
+const VERDICTS_MAX: u32 = 50;
+
 const LOAD_ACTIONS: Statement = statement!("read who acted", both "load_actions");
 
 /// How many actions about a run are shown: the latest.
@@ -127,6 +130,13 @@ impl Reader {
         let values = values![run, of.ids()];
         let found = self.database.read_all(LOAD_VERDICT, values).await?;
         Ok(found.into_iter().next())
+    }
+
+    /// All verdicts on record for a run, the latest first: more than one where it was opened again.
+    pub async fn load_verdicts(&self, of: &Workspaces, run: RunId) -> Result<Vec<RecordedVerdict>> {
+        let statement = statement!("read the ledger", "load_verdicts");
+        let values = values![run, of.ids(), VERDICTS_MAX];
+        self.database.read_all(statement, values).await
     }
 }
 

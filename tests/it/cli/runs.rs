@@ -207,6 +207,8 @@ async fn a_stranger_finds_explains_and_waits_in_three_commands() {
         ],
         &[],
     );
+    let known = run(&url, &["explain", id, "--at", "1h"]).exits(10);
+    known.says(&["Decision then: failed"], &[]);
     let mut waiting = program(&url, &["wait", id, "--timeout", "2m"]);
     let waiting = waiting
         .stdout(Stdio::piped())

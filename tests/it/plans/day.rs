@@ -197,6 +197,7 @@ async fn looks(place: &Place, runs: &[RunId]) -> Result<(), StoreError> {
     let (reader, all) = (store.reader(), Workspaces::All);
     reader.assess(&all, runs, &settling().policy).await?;
     reader.assess(&all, &runs[..1], &settling().policy).await?;
+    assert_eq!(reader.load_verdicts(&all, runs[1]).await?.len(), 1);
     let verdict = reader.load_verdict(&all, runs[1]).await?;
     let decision = verdict.map(|verdict| verdict.decision_id);
     assert!(decision.is_some());

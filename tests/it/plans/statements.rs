@@ -92,6 +92,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("finish_jobs", NONE),
     reads("release_jobs", NONE),
     reads("load_verdict", ONE),
+    reads("load_verdicts", ONE),
     // A sweep.
     reads("load_due_workspaces", ALL_OPEN),
     reads("load_due", ALL_OPEN),
