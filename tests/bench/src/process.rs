@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
+use restore_reconciler::internals::cli::output::Document;
 use restore_reconciler::internals::clock::Stopwatch;
 use restore_reconciler::internals::config::{
     CONFIG_VARIABLE, DATABASE_URL_VARIABLE, LISTEN_URL_VARIABLE,
@@ -176,17 +177,13 @@ async fn in_time<T>(what: impl Future<Output = io::Result<T>>) -> io::Result<T> 
     done.unwrap_or_else(|_| Err(io::Error::other("it takes too long")))
 }
 
-/// The document that says where a process listens, as it is written where the log is JSON.
-#[derive(Deserialize)]
-struct ListeningLine {
-    address: String,
-}
-
 /// Where it listens, as soon as it answers there: a worker as long as it is not ready does not say 200.
 async fn become_ready(stdout: &mut Lines<BufReader<ChildStdout>>) -> io::Result<SocketAddr> {
     let line = stdout.next_line().await?.unwrap_or_default();
     let unknown = || io::Error::other("it does not say where it listens");
-    let said: ListeningLine = serde_json::from_str(&line).map_err(|_| unknown())?;
+    let Ok(Document::Listening(said)) = serde_json::from_str(&line) else {
+        return Err(unknown());
+    };
     let console = said.address.strip_prefix("http://");
     let address = console.unwrap_or(&said.address).parse();
     let address = address.map_err(|_| unknown())?;
