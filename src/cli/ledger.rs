@@ -1,5 +1,6 @@
 //! `ledger`: verdicts on record, listed, shown, checked and questioned.
 
+mod part;
 mod simulate;
 
 use std::io;
@@ -13,6 +14,7 @@ use reconciler_jobs::quantity;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 
+use self::part::PartAsked;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::interruption::Interruption;
@@ -48,8 +50,9 @@ pub(super) enum Command {
     Show(Show),
     /// Check each entry: facts, digest, what the rules of its time give, the run's row, the audit log and the feed.
     ///
-    /// Writes nothing. Exit code 3 where something disagrees, and each of it is named. All of it is in one database, and
-    /// nothing is signed: whoever changes all of it alike is not found out.
+    /// Writes nothing. Of a part, the feed's positions are checked entry by entry, and not for gaps. Exit code 3 where
+    /// something disagrees, and each of it is named. All of it is in one database, and nothing is signed: whoever changes
+    /// all of it alike is not found out.
     Verify(Verify),
     /// Say what another policy would have said of each verdict, from the facts recorded with it.
     ///
@@ -92,15 +95,8 @@ pub(super) struct Show {
 /// Which entries to check.
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
-    /// Only entries of this workspace; the feed's positions are then checked entry by entry, and not for gaps.
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
-    workspace: Option<i64>,
-    /// Only entries decided since then: a moment such as `2026-11-01T00:00:00Z`, or an age such as `36h` or `7d`.
-    #[arg(long, value_name = "WHEN")]
-    since: Option<Since>,
-    /// Only entries decided before then.
-    #[arg(long, value_name = "WHEN")]
-    until: Option<Since>,
+    #[command(flatten)]
+    part: PartAsked,
     /// Go on below this run, where an earlier check ended; it said where.
     #[arg(long, value_name = "RUN", value_parser = clap::value_parser!(i64).range(1..))]
     below: Option<i64>,
@@ -318,16 +314,10 @@ async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit>
     let store = session.open_migrated(Access::Read).await?;
     let reader = store.reader();
     let now = reader.now().await?;
-    let moment = |when: Option<Since>| when.map(|when| when.before(now));
-    let filter = LedgerFilter {
-        workspace: args.workspace.map(WorkspaceId),
-        since: moment(args.since),
-        until: moment(args.until),
-        ..LedgerFilter::default()
-    };
+    let filter = args.part.filter(now);
     let mut found = LedgerVerified {
         as_of: Moment(now),
-        workspace: args.workspace,
+        workspace: args.part.workspace,
         since: filter.since.map(Moment),
         until: filter.until.map(Moment),
         complete: false,

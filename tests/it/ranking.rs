@@ -221,6 +221,7 @@ const LIBRARY: Ranks = &[
     ],
     &[
         "cli::interruption",
+        "cli::ledger::part",
         "cli::man",
         "cli::progress",
         "cli::reason",

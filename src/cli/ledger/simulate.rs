@@ -3,23 +3,21 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use reconciler_jobs::ids::WorkspaceId;
 use reconciler_jobs::quantity;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::{FIRST_RULESET, RULESET};
 
+use super::part::PartAsked;
 use crate::cli::exit::Exit;
 use crate::cli::interruption::Interruption;
 use crate::cli::output::Document;
 use crate::cli::progress::Progress;
 use crate::cli::screen::{Screen, Tint};
 use crate::cli::session::Session;
-use crate::cli::since::Since;
 use crate::cli::table::{kept, spare};
 use crate::config::{Config, Rules};
 use crate::ledger::simulate::{OtherPolicy, Simulation, simulate};
 use crate::storage::Access;
-use crate::storage::reader::LedgerFilter;
 use crate::views::Moment;
 use crate::views::simulation::{SimulationAsked, SimulationShown, in_words, outcome_word};
 
@@ -36,15 +34,8 @@ pub(in crate::cli) struct Simulate {
     /// Ask only verdicts of these rules. Others recorded what their own rules read, and are counted as not recorded.
     #[arg(long, value_name = "RULESET", value_parser = RULESETS)]
     ruleset: Option<String>,
-    /// Only verdicts of this workspace.
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
-    workspace: Option<i64>,
-    /// Only verdicts decided since then: a moment such as `2026-11-01T00:00:00Z`, or an age such as `36h` or `7d`.
-    #[arg(long, value_name = "WHEN")]
-    since: Option<Since>,
-    /// Only verdicts decided before then.
-    #[arg(long, value_name = "WHEN")]
-    until: Option<Since>,
+    #[command(flatten)]
+    part: PartAsked,
 }
 
 /// Asks, and writes nothing.
@@ -58,13 +49,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Simulate) -> anyhow::R
     let store = session.open_migrated(Access::Read).await?;
     let reader = store.reader();
     let now = reader.now().await?;
-    let moment = |when: Option<Since>| when.map(|when| when.before(now));
-    let filter = LedgerFilter {
-        workspace: args.workspace.map(WorkspaceId),
-        since: moment(args.since),
-        until: moment(args.until),
-        ..LedgerFilter::default()
-    };
+    let filter = args.part.filter(now);
     let question = OtherPolicy {
         policy: rules.policy(),
         ruleset: args.ruleset.clone(),
@@ -85,7 +70,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Simulate) -> anyhow::R
         policy: args.policy.as_ref().map(|file| file.display().to_string()),
         rules,
         ruleset: args.ruleset.clone(),
-        workspace: args.workspace,
+        workspace: args.part.workspace,
         since: filter.since.map(Moment),
         until: filter.until.map(Moment),
     };
