@@ -27,9 +27,9 @@ pub const EXAMPLES_MAX: usize = 3;
 /// What is asked of each verdict.
 #[derive(Debug, Clone)]
 pub struct OtherPolicy {
-    /// The other policy.
+    /// The settings that each verdict is asked with.
     pub policy: Policy,
-    /// Whose rules are to judge; none where those of its time are.
+    /// Only verdicts of this ruleset are asked; none where those of any are.
     pub ruleset: Option<String>,
 }
 
@@ -38,7 +38,7 @@ pub struct OtherPolicy {
 pub struct NamedVerdict {
     /// The run.
     pub run: RunId,
-    /// Its workspace.
+    /// The workspace of the run.
     pub workspace: WorkspaceId,
     /// Names the verdict.
     pub decision_id: String,

@@ -35,31 +35,31 @@ vocabulary! {
     OtherRestores {
         sentence: "Which other restores there were then; those on record are taken.",
     }
-    /// Of each status one snapshot is read, and a snapshot that is active has one text.
+    /// Facts keep one snapshot of each status, as its row is now.
     Evidence {
         sentence: "Which other evidence there was, and whether that on record was complete then; it is taken as it is on record.",
     }
-    /// It is closed, and nobody noted when.
+    /// The run is closed, and nobody noted when.
     RunEnd {
         sentence: "When the run was closed; it is taken as closed.",
     }
-    /// Its verdict is not the last word: it was opened again.
+    /// The platform opened the run again after its verdict.
     Reopening {
         sentence: "When the run was opened again after that verdict; it is taken as closed.",
     }
-    /// It had not started.
+    /// The restore had not started.
     RestoreStatus {
         sentence: "Which status and which blockers the restore had before it started; it is taken as queued, with the blockers on record.",
     }
-    /// It was under way.
+    /// The restore was under way.
     Progress {
         sentence: "What the restore had done by then; it is taken as under way, with nothing recorded.",
     }
-    /// Its row was written again, or nobody can say when it was written.
+    /// The restore's row was written after that moment, or nobody can say when.
     RestoreRow {
         sentence: "What the restore's row said before it was last written; it is taken as it is on record.",
     }
-    /// It has no moment that can be read.
+    /// An audit entry has no moment that can be read.
     AuditMoment {
         sentence: "When an audit entry was recorded; it is taken as recorded by then.",
     }

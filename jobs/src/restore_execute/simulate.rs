@@ -85,7 +85,8 @@ vocabulary! {
     }
 }
 
-/// What `policy` would have said of a verdict that stands, by the rules of its time, or by those of `ruleset`.
+/// What `policy` would have said of a verdict that stands, by the rules of its time; where `ruleset` is given, only of one
+/// that those rules reached.
 ///
 /// A setting that the rules of its time did not have changes nothing.
 pub fn simulate(
@@ -332,8 +333,8 @@ fn is_open_to_an_earlier_look(facts: &Facts, anew: &Facts, said: PolicyAnswer) -
     if blocks_before_the_start(facts, &anew.policy) {
         return true;
     }
-    // Of each status one snapshot is on record. A row that was written again needs no such care: what it may have said
-    // keeps a run open under both policies, or closes it under both.
+    // Facts keep one snapshot of each status: another one may have counted. A restore's row that was written again needs no
+    // such care: whatever it said then keeps a run open under both policies, or closes it under both.
     let evidence = &anew.evidence;
     let others_may_have_counted =
         evidence.in_progress || evidence.retired_unknown || !evidence.retired.is_empty();

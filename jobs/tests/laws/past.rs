@@ -24,7 +24,7 @@ fn check(case: &Case, rows: &[(&str, Option<&str>, &[Unrecorded])]) {
         let found = past.as_ref().map(|past| line(&decide(&past.facts)));
         assert_eq!(found.as_deref(), *said, "at {clock}");
         let named = past.map(|past| past.unrecorded).unwrap_or_default();
-        // Of every run that there was.
+        // What is unrecorded of every run that there was is named once, above.
         let others = named.iter().filter(|it| !ALWAYS.contains(it));
         assert_eq!(
             others.collect::<Vec<_>>(),

@@ -325,7 +325,7 @@ fn every_cause_of_attention_is_found() {
         assert_eq!(expected, found);
     }
     let all: BTreeSet<_> = found.iter().map(|(cause, _)| cause.summary()).collect();
-    // Those of records follow from no restore.
+    // Two causes are about records, and no restore leads to them.
     assert_eq!(all.len(), Cause::ALL.len() - 2, "every cause has a row");
 }
 

@@ -54,7 +54,7 @@ pub(super) struct Bar {
 }
 
 impl Chart {
-    /// Of a workspace, with moments in a zone.
+    /// The chart of a workspace's verdicts, its dates in the zone of pages.
     #[expect(
         clippy::trivially_copy_pass_by_ref,
         reason = "a template hands over references"

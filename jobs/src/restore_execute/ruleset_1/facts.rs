@@ -109,7 +109,8 @@ pub(super) struct FirstEvidence {
 }
 
 impl FirstFacts {
-    /// The same, with the settings of `policy` that this ruleset had. Nothing where that reads other audit entries.
+    /// These facts under those settings of `policy` that this ruleset had. None where `policy` names other audit actions:
+    /// their entries were not recorded.
     pub(in crate::restore_execute) fn under(self, policy: &Policy) -> Option<Self> {
         let sorted = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
         let is_same = sorted(&self.policy.audit_actions) == sorted(&policy.audit_actions);
