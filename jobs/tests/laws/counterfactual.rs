@@ -181,7 +181,7 @@ fn said(change: impl FnOnce(&mut Case)) -> Vec<String> {
 
 type Row = (&'static str, fn(&mut Case), &'static [&'static str]);
 
-const ROWS: [Row; 22] = [
+const ROWS: [Row; 24] = [
     (
         "no evidence, and an item without a result",
         |case| {
@@ -284,6 +284,23 @@ const ROWS: [Row; 22] = [
         ],
     ),
     (
+        "a blocker that the restore names",
+        |case| {
+            case.restore.metadata =
+                json(r#"{"total":2,"succeeded":2,"blocked_reason":"write_gate_blocked"}"#);
+        },
+        &["a record without a blocker (`write_gate_blocked`)"],
+    ),
+    (
+        "counts of assignments that contradict their outcomes",
+        |case| {
+            case.one_item(
+                r#"{"status":"applied","assignment_outcomes":[{"status":"success"}],"assignment_summary":{"success":2,"failed":0,"skipped":0}}"#,
+            );
+        },
+        &["counters that agree with the results"],
+    ),
+    (
         "columns that cannot be read",
         |case| {
             case.run.failure_summary = json("5");
@@ -373,6 +390,46 @@ fn what_is_lacking_is_said_with_ids_and_moments() {
     for (name, change, expected) in ROWS {
         assert_eq!(said(change), expected, "{name}");
     }
+}
+
+/// Nothing is mended that is not lacking, not even to the same success.
+#[test]
+fn what_is_so_already_stays_as_it_is() {
+    let proven = Case::proven();
+    let mut one_failed = Case::proven();
+    one_failed.items(r#"{"101":{"status":"applied"},"102":{"status":"failed"}}"#);
+    one_failed.restore.metadata = json(r#"{"total":"two"}"#);
+    let of_the_items = [
+        ProofFact::ReadableMetadata,
+        ProofFact::Request,
+        ProofFact::ReadableResults,
+        ProofFact::Results,
+    ];
+    for (case, held) in [(proven, &ProofFact::ALL[..]), (one_failed, &of_the_items)] {
+        let facts = case.facts();
+        for fact in held {
+            assert_eq!(mended(&facts, &[*fact]), facts, "{fact:?}");
+        }
+    }
+}
+
+/// An unknown word stays unknown where only what was not applied is mended, and the reverse.
+#[test]
+fn an_outcome_is_mended_by_its_own_fact_alone() {
+    let mut case = Case::proven();
+    case.items(r#"{"101":{"status":"failed"},"102":{"status":"done"}}"#);
+    let tally = |these: &[ProofFact]| {
+        let restore = mended(&case.facts(), these).restore;
+        let items = restore.expect("a restore").items.items;
+        (items.applied, items.failed, items.unrecognised)
+    };
+    assert_eq!(tally(&[]), (0, 1, 1));
+    assert_eq!(tally(&[ProofFact::Applied]), (1, 0, 1));
+    assert_eq!(tally(&[ProofFact::Recognised]), (1, 1, 0));
+    assert_eq!(
+        tally(&[ProofFact::Applied, ProofFact::Recognised]),
+        (2, 0, 0)
+    );
 }
 
 /// What a success hangs on, as rows lose it.

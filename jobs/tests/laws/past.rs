@@ -1,13 +1,16 @@
 //! What was known of a run at earlier moments: the life of one restore, and laws.
 
 use proptest::prelude::*;
+use reconciler_jobs::ids::RestoreId;
+use reconciler_jobs::restore_execute::facts::{RestoreFacts, RestoreStatus, RunStatus};
 use reconciler_jobs::restore_execute::past::{Past, Unrecorded};
+use reconciler_jobs::restore_execute::results::{Counters, ItemFacts};
 use reconciler_jobs::restore_execute::rows::SnapshotRow;
 use reconciler_jobs::restore_execute::{Outcome, decide};
 use reconciler_jobs::stamp::Stamp;
 
 use crate::generate::{any_twins, cases};
-use crate::support::{Case, at, json, line, moment, snapshot};
+use crate::support::{Case, RESTORE, at, candidate, json, line, moment, snapshot};
 
 /// What is unrecorded of every past.
 const ALWAYS: [Unrecorded; 3] = [
@@ -208,6 +211,81 @@ fn who_never_started_is_not_under_way() {
             &[Unrecorded::RestoreStatus],
         )],
     );
+}
+
+/// What was known, where there was such a run.
+fn then(case: &Case, clock: &str) -> Past {
+    Past::of(&case.facts(), moment(clock)).expect("a run")
+}
+
+#[test]
+fn of_a_restore_under_way_nothing_is_left_that_its_end_tells() {
+    let mut case = Case::proven();
+    case.restore.started_at = at("11:05:00");
+    case.restore.updated_at = at("11:50:00");
+    case.restore.failure_reason = Some("Too many requests.".to_owned());
+    let now = case.facts().restore.expect("a restore");
+    assert_ne!(now.counters, Counters::default());
+    assert_ne!(now.failures, Vec::new());
+    assert_ne!(now.items.items.total(), 0);
+    let expected = RestoreFacts {
+        status: RestoreStatus::Running,
+        completed_at: Stamp::Absent,
+        updated_at: at("11:10:00"),
+        items: ItemFacts {
+            requested: now.items.requested,
+            ..ItemFacts::default()
+        },
+        counters: Counters::default(),
+        failures: Vec::new(),
+        ..now
+    };
+    assert_eq!(then(&case, "11:10:00").facts.restore, Some(expected));
+}
+
+#[test]
+fn a_restore_without_a_start_was_under_way_until_it_ended() {
+    let mut case = Case::proven();
+    case.restore.started_at = Stamp::Absent;
+    check(
+        &case,
+        &[(
+            "11:10:00",
+            Some("deferred restore.in_progress"),
+            &[Unrecorded::Progress],
+        )],
+    );
+}
+
+#[test]
+fn a_run_that_started_later_was_waiting() {
+    let mut case = Case::proven();
+    case.run.started_at = at("11:05:00");
+    for (clock, status) in [
+        ("11:04:59", RunStatus::Queued),
+        ("11:05:00", RunStatus::Running),
+    ] {
+        assert_eq!(then(&case, clock).facts.run.status, status, "at {clock}");
+    }
+}
+
+#[test]
+fn other_restores_stay_where_the_linked_one_was_not_there_yet() {
+    let mut case = Case::proven();
+    case.candidates.push(candidate(RestoreId(8), None));
+    case.restore.created_at = at("11:20:00");
+    let past = then(&case, "11:10:00").facts;
+    let others: Vec<_> = past.candidates.iter().map(|it| it.restore_id).collect();
+    assert_eq!((past.restore, others), (None, vec![RestoreId(8)]));
+    assert_ne!(RESTORE, RestoreId(8));
+}
+
+#[test]
+fn evidence_that_was_replaced_later_was_not_replaced_yet() {
+    let mut case = Case::proven();
+    case.snapshots = vec![replaced(500, "11:33:00", "11:58:00")];
+    assert_eq!(then(&case, "11:45:00").facts.evidence.retired, Vec::new());
+    assert_eq!(then(&case, "11:58:00").facts.evidence.retired.len(), 1);
 }
 
 proptest! {
