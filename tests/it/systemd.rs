@@ -335,7 +335,7 @@ fn what_ends_a_process_is_an_error_in_the_journal() {
 /// Whoever looks at the journal of warnings sees warnings.
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_for_the_journal_have_their_priorities_and_lines_of_json_are_json() {
-    let on = Fixture::postgres().await.with_queue().await;
+    let on = Fixture::postgres_with_queue().await;
     let worker = program(&on.url, &["--verbose", "work", "--listen", "127.0.0.1:0"]);
     for (format, is_so) in [
         (

@@ -279,7 +279,7 @@ async fn every_line_is_as_the_schema_says() {
     let wrong = serde_json::json!({ "command": "queue_list", "entries": [1] });
     assert!(schema.check(&wrong).is_err(), "it would be seen");
     let file = File::planted().await;
-    let on = Fixture::postgres().await.with_queue().await;
+    let on = Fixture::postgres_with_queue().await;
     let of_file = "
         migrate; doctor; doctor --survey; explain 6; sweep --dry-run --list; reconcile 1 2 3 4 5 999; explain 1; explain 2;
         explain 7; sweep --list; ledger list; ledger show 1; ledger verify; ledger simulate; explain 1 --at 1h; wait 1 2; runs; runs --undecided;

@@ -162,7 +162,7 @@ async fn a_verdict_that_commits_late_is_not_passed() {
 
 #[tokio::test]
 async fn who_keeps_verdicts_waiting_is_named() {
-    let on = Fixture::postgres().await.with_queue().await;
+    let on = Fixture::postgres_with_queue().await;
     let mut other = connect(Purpose::Platform, &on.url).await;
     let begin = "SET application_name = 'nightly import'; BEGIN; INSERT INTO workspaces (id, name) VALUES (88, 'new')";
     raw_sql(begin).execute(&mut other).await.expect("a write");

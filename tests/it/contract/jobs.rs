@@ -20,7 +20,7 @@ const OTHER: &str = "host-3-4/restore.execute/0";
 
 /// A database with the queue's tables, two workers that are registered there, and failed restores.
 async fn prepared(runs: impl IntoIterator<Item = i64>) -> Fixture {
-    let on = Fixture::postgres().await.with_queue().await;
+    let on = Fixture::postgres_with_queue().await;
     on.plant(runs.into_iter().map(Case::failed)).await;
     for worker in [WORKER, OTHER] {
         on.execute(&format!(

@@ -108,7 +108,7 @@ async fn a_queue_whose_looks_fail_is_not_polled(on: Fixture) {
 /// Looks wait, and nothing else does: it is neither ready nor, for as long as that lasts, live.
 #[tokio::test]
 async fn a_queue_whose_looks_hang_is_not_polled() {
-    let on = Fixture::postgres().await.with_queue().await;
+    let on = Fixture::postgres_with_queue().await;
     let hands = Hands::on(&on).await;
     let mut other = connect(Purpose::Engineer, &on.url).await;
     raw_sql("BEGIN; LOCK TABLE apalis.jobs IN ACCESS EXCLUSIVE MODE")

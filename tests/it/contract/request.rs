@@ -13,7 +13,7 @@ const ASK: &str = "SELECT reconciler.request(1, 'test')";
 
 /// A database with an open run, a closed one and one of another type: 1, 2 and 3.
 pub(super) async fn platform() -> Fixture {
-    let on = Fixture::postgres().await.with_queue().await;
+    let on = Fixture::postgres_with_queue().await;
     let closed = with(Case::proven(2), |case| {
         case.run.status = "completed".to_owned();
     });

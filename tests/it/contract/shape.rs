@@ -9,7 +9,7 @@ use crate::support::store::Fixture;
 
 #[tokio::test]
 async fn what_migrations_make_is_what_is_written_down() {
-    let on = Fixture::postgres().await.with_queue().await;
+    let on = Fixture::postgres_with_queue().await;
     let mut connection = on.pg().acquire().await.expect("a connection");
     let made = look_at_shape(&mut connection).await.expect("an answer");
     let mut made = serde_json::to_value(made).expect("JSON");

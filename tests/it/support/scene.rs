@@ -74,7 +74,7 @@ impl Deref for Scene {
 impl Scene {
     /// On PostgreSQL, with this configuration for its workers.
     pub(crate) async fn new(config: &str) -> Self {
-        Self::on(Fixture::postgres().await, config).await
+        Self::prepared(Fixture::postgres_with_queue().await, config)
     }
 
     /// In an empty database of some cluster.
@@ -86,7 +86,10 @@ impl Scene {
 
     /// On either system.
     pub(crate) async fn on(database: Fixture, config: &str) -> Self {
-        let database = database.with_queue().await;
+        Self::prepared(database.with_queue().await, config)
+    }
+
+    fn prepared(database: Fixture, config: &str) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let file = directory.path().join("reconciler.toml");
         let quiet = if config.contains("[log]") { "" } else { QUIET };

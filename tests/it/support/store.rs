@@ -171,6 +171,16 @@ impl Fixture {
         Self::copy_of(&FURNISHED, Self::furnish).await
     }
 
+    /// With the tables of the library that delivers jobs.
+    pub(crate) async fn postgres_with_queue() -> Self {
+        static FURNISHED: OnceCell<TestDatabase> = OnceCell::const_new();
+        let furnish = async |fixture: &Self| {
+            fixture.furnish().await;
+            fixture.set_up_queue().await;
+        };
+        Self::copy_of(&FURNISHED, furnish).await
+    }
+
     /// With the other of the two types that each JSON and each time column may have.
     pub(crate) async fn postgres_variant() -> Self {
         static FURNISHED: OnceCell<TestDatabase> = OnceCell::const_new();

@@ -104,7 +104,7 @@ async fn look<D: sqlx::Database>(pool: &sqlx::Pool<D>) {
 /// Whatever the library leaves open, it does so on connections of its own.
 #[tokio::test]
 async fn what_is_left_open_on_the_queue_s_connections_swallows_nothing_of_ours() {
-    let on = Fixture::postgres().await.with_queue().await;
+    let on = Fixture::postgres_with_queue().await;
     let store = with_one_connection(&on).await;
     let QueuePool::Postgres(pool) = store.queue_pool() else {
         panic!("PostgreSQL");
