@@ -16,8 +16,8 @@ use tokio::time::{interval, timeout};
 /// How long to wait before it is a failure. Nothing waits longer than it must; debug builds on a busy machine are
 /// slow.
 pub(crate) const TIMEOUT: Duration = Duration::from_mins(2);
-/// Between two looks.
-pub(crate) const POLL: Duration = Duration::from_millis(10);
+/// Between two looks, each of which costs a statement: at 10 ms those took more of two processors than what they waited for.
+pub(crate) const POLL: Duration = Duration::from_millis(25);
 
 /// Waits for what must happen.
 pub(crate) async fn in_time<T>(what: &str, event: impl Future<Output = T>) -> T {
