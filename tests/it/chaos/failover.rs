@@ -158,12 +158,14 @@ async fn verdicts_that_were_lost_with_a_server_are_given_again() {
         let mut pair = Pair::start(schedule).await;
         let address = pair.scene.url().to_owned();
         let worker = pair.scene.worker_at(&address).await;
-        pair.scene.plant((1..=RUNS).map(Case::proven)).await;
+        pair.scene.plant((1..=RUNS / 3).map(Case::proven)).await;
         pair.primary.confirm_with_standby().await;
-        pair.scene.request(1..=RUNS / 3).await;
+        pair.scene.request_open(1..=RUNS / 3).await;
         pair.scene.verdicts(RUNS / 3, &worker).await;
-        worker.stop(); // so that the requests reach the standby, and no verdict on them does
-        pair.scene.request(1 + RUNS / 3..=RUNS).await;
+        worker.stop(); // so that the others and their requests reach the standby, and no verdict on them does
+        let others = 1 + RUNS / 3..=RUNS;
+        pair.scene.plant(others.clone().map(Case::proven)).await;
+        pair.scene.request(others).await;
         pair.leave_standby_behind().await;
         worker.go_on();
         pair.scene.until(OPEN, 0, &worker).await;
