@@ -87,6 +87,7 @@ pub mod internals;
 mod ledger;
 mod metrics;
 mod postures;
+mod release;
 mod storage;
 mod sweep;
 mod telemetry;

@@ -7,9 +7,7 @@ use reconciler_jobs::restore_execute::RULESET;
 use super::exit::Exit;
 use super::output::{Build, Document};
 use super::screen::{Output, Screen};
-
-/// The commit that it was built from, where whoever built it said so.
-const COMMIT: Option<&str> = option_env!("RECONCILER_COMMIT");
+use crate::release;
 
 const FEATURES: &[&str] = if cfg!(feature = "otlp") {
     &["otlp", "tls"]
@@ -49,10 +47,7 @@ pub(super) fn run(screen: &mut Screen) -> anyhow::Result<Exit> {
 fn build() -> Build {
     Build {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        // A build argument that was declared and not given is the empty text.
-        commit: COMMIT
-            .filter(|commit| !commit.is_empty())
-            .map(str::to_owned),
+        commit: release::commit().map(str::to_owned),
         features: FEATURES.iter().map(ToString::to_string).collect(),
         ruleset: RULESET.to_owned(),
     }

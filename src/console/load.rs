@@ -204,8 +204,9 @@ impl ConsoleState {
         let of = &viewer.workspaces;
         let looking = async {
             let found = self.reader.load_status(of).await?;
+            let judges = self.judges().await.unwrap_or_default();
             let as_of = found.queue.as_of + self.behind().unwrap_or_default();
-            Ok::<_, Problem>(ServiceStatus::new(&found, as_of))
+            Ok::<_, Problem>(ServiceStatus::new(&found, &judges, as_of))
         };
         let status = self.statuses.get_within(STATUS_KEPT_FOR, of, looking);
         let late = |_| Problem::from(StatusCode::SERVICE_UNAVAILABLE);

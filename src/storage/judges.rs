@@ -4,15 +4,18 @@
 //! first. Of two rulesets the higher one judges: a worker of the lower one locks no run while it hears of another.
 //! Settings cannot be ranked, so workers of other settings are told of.
 
+use jiff::Timestamp;
 use reconciler_jobs::restore_execute::canonical::canonicalise;
 use reconciler_jobs::restore_execute::{Policy, RULESET_NUMBER};
 use reconciler_jobs::sweep::admission::SettlingMode;
 use sqlx::FromRow;
 
+use super::column::StoredMoment;
 use super::error::{Result, StoreError};
 use super::reader::Reader;
 use super::statement::{Statement, statement, values};
 use super::store::Store;
+use crate::release;
 
 const LIST_JUDGES: Statement = statement!("list the rules that are judged by", both "list_judges");
 
@@ -30,6 +33,11 @@ pub struct Judge {
     pub policy_digest: String,
     /// What becomes of the runs that it judges, as [`SettlingMode`] has it.
     pub mode: String,
+    /// The worker's version and commit; none where it is older than this column.
+    pub version: Option<String>,
+    /// When it begins the next sweep by its schedule, where it knows that yet.
+    #[sqlx(try_from = "StoredMoment")]
+    pub next_sweep_at: Option<Timestamp>,
 }
 
 impl Judge {
@@ -58,6 +66,8 @@ impl Judge {
             ruleset: RULESET_NUMBER,
             policy_digest: digest,
             mode: SettlingMode::Act.word().to_owned(),
+            version: Some(release::name()),
+            next_sweep_at: None,
         })
     }
 
@@ -81,6 +91,11 @@ impl Judge {
     }
 }
 
+/// When the first of these workers sweeps next, as far as they say.
+pub fn next_sweep(judges: &[Judge]) -> Option<Timestamp> {
+    judges.iter().filter_map(|it| it.next_sweep_at).min()
+}
+
 impl Store {
     /// Says that a worker is alive, and which rules it judges by.
     pub async fn announce_rules(&self, judge: &Judge) -> Result<()> {
@@ -89,7 +104,9 @@ impl Store {
             &*judge.worker,
             judge.ruleset,
             &*judge.policy_digest,
-            &*judge.mode
+            &*judge.mode,
+            judge.version.as_deref(),
+            judge.next_sweep_at,
         ];
         self.database.execute(statement, values).await.map(drop)
     }

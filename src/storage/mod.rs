@@ -75,7 +75,7 @@ pub use distrust::{Distrust, Trust};
 pub(crate) use error::During;
 pub use error::{ErrorKind, StoreError};
 pub use feed::FeedProgress;
-pub use judges::Judge;
+pub use judges::{Judge, next_sweep};
 pub use limits::{Access, Limits};
 pub use model::{
     ACTION_REASON_CHARS_MAX, AUDITS_PER_RESTORE_MAX, Action, ActionOnRecord, ActionVerb,

@@ -60,6 +60,15 @@ impl Moment {
             format!("{} ago", in_words(age))
         }
     }
+
+    /// How long until then, or that it is due.
+    pub fn until(&self, as_of: &Self) -> String {
+        if self > as_of {
+            self.age(as_of)
+        } else {
+            "due".to_owned()
+        }
+    }
 }
 
 /// A length of time in its two largest units, whatever its sign.

@@ -19,7 +19,7 @@ use crate::storage::reader::{
     AttemptsOnRecord, JobOnRecord, JobState, OpenReason, QueueCount, QueueEntry, QueueListing,
     QueueStanding, ShardJobs, SweepSeen, WatchOnRecord, WorkerSeen,
 };
-use crate::storage::{Judge, Pause, QueueState, Tally};
+use crate::storage::{Judge, Pause, QueueState, Tally, next_sweep};
 
 /// How long ago a worker may have been heard of last to be listed.
 const LISTED_FOR: SignedDuration = SignedDuration::from_hours(1);
@@ -42,6 +42,8 @@ pub struct QueueView {
     pub open_reasons: Vec<OpenReasonLine>,
     /// Processes of workers that were heard of lately, the one that was heard of last first.
     pub workers: Vec<WorkerLine>,
+    /// When the next sweep begins by the schedule of a worker that runs; none where none says so.
+    pub next_sweep_at: Option<Moment>,
     /// What is paused, everything first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pauses: Vec<Pause>,
@@ -117,6 +119,8 @@ pub struct WorkerLine {
     pub is_alive: bool,
     /// The number of the ruleset that it judges by; none where it is gone, or that is not known.
     pub ruleset: Option<i64>,
+    /// Its version and commit; none where it is gone, or that is not known.
+    pub version: Option<String>,
 }
 
 /// The latest sweeps.
@@ -177,14 +181,16 @@ impl QueueView {
             workers: processes(workers)
                 .into_iter()
                 .filter(|(_, seen)| listing.as_of.duration_since(*seen) < LISTED_FOR)
-                .map(|(name, seen)| WorkerLine {
-                    ruleset: judges
-                        .iter()
-                        .find(|it| it.worker == name)
-                        .map(|it| it.ruleset),
-                    ..WorkerLine::new(name, seen, workers, listing.as_of, sees_all)
+                .map(|(name, seen)| {
+                    let judge = judges.iter().find(|it| it.worker == name);
+                    WorkerLine {
+                        ruleset: judge.map(|it| it.ruleset),
+                        version: judge.and_then(|it| it.version.clone()),
+                        ..WorkerLine::new(name, seen, workers, listing.as_of, sees_all)
+                    }
                 })
                 .collect(),
+            next_sweep_at: next_sweep(judges).map(Moment),
         }
     }
 
@@ -201,6 +207,14 @@ impl QueueView {
             .iter()
             .filter(|it| it.state != QueueState::Deferred);
         others.map(|it| it.entries).sum()
+    }
+
+    /// The versions of the workers that are alive, where these are several.
+    pub fn versions_said(&self) -> Option<String> {
+        let alive = self.workers.iter().filter(|worker| worker.is_alive);
+        let versions: BTreeSet<&str> = alive.filter_map(|it| it.version.as_deref()).collect();
+        let versions: Vec<&str> = versions.into_iter().collect();
+        (versions.len() > 1).then(|| versions.join(", "))
     }
 
     /// How many workers are alive.
@@ -278,6 +292,7 @@ impl WorkerLine {
             last_seen_at: Moment(last_seen_at),
             is_alive: as_of.duration_since(last_seen_at) < SILENT_MAX,
             ruleset: None,
+            version: None,
         }
     }
 }

@@ -9,12 +9,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Moment;
-use crate::storage::QueueState;
 use crate::storage::reader::{OPEN_COUNTED_MAX, StatusFacts, WorkerSeen};
+use crate::storage::{Judge, QueueState, next_sweep};
 
 /// How long a worker may be silent and still count as running. It shows itself every half second; with what a console
 /// keeps for five seconds, every page says within fifteen that the last one has gone.
 pub const SILENT_MAX: SignedDuration = SignedDuration::from_secs(8);
+
+/// How far off the next sweep may be for the line to say when it begins.
+const NEXT_SHOWN_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 /// Whether the product works, within what a viewer may see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -31,6 +34,8 @@ pub struct ServiceStatus {
     pub worker_seen_at: Option<Moment>,
     /// When the latest sweep over all workspaces was complete; none where there was none, or that is not known.
     pub swept_at: Option<Moment>,
+    /// When the next sweep begins by the schedule of a worker that runs; none where none says so.
+    pub next_sweep_at: Option<Moment>,
     /// Jobs that wait for a worker.
     pub waiting: u64,
     /// Runs to which the database refuses a verdict.
@@ -81,7 +86,7 @@ pub fn processes(workers: &[WorkerSeen]) -> Vec<(&str, Timestamp)> {
 
 impl ServiceStatus {
     /// From what was read, by a clock that goes on where a standby's commits do not.
-    pub fn new(found: &StatusFacts, as_of: Timestamp) -> Self {
+    pub fn new(found: &StatusFacts, judges: &[Judge], as_of: Timestamp) -> Self {
         let processes = processes(&found.workers);
         let is_running = |(_, seen): &&(&str, Timestamp)| as_of.duration_since(*seen) < SILENT_MAX;
         let count = |state| {
@@ -100,6 +105,7 @@ impl ServiceStatus {
             workers: Some(processes.iter().filter(is_running).count() as u64),
             worker_seen_at: processes.iter().map(|(_, seen)| Moment(*seen)).max(),
             swept_at: found.swept_at.map(Moment),
+            next_sweep_at: next_sweep(judges).map(Moment),
             waiting: count(QueueState::Waiting),
             refused: count(QueueState::Refused),
             dead_letters: count(QueueState::DeadLetter),
@@ -125,7 +131,7 @@ impl ServiceStatus {
             tone: Tone::Danger,
             headline: "It is not known whether a worker is running",
             workers: None,
-            ..Self::new(&found, as_of)
+            ..Self::new(&found, &[], as_of)
         }
     }
 
@@ -177,12 +183,18 @@ impl ServiceStatus {
             ),
             None => part("no complete sweep is known".to_owned(), to_sweeps),
         });
+        // What a worker said that has gone since is no promise, and a sweep far off says nothing of now.
+        let is_near = |at: &Moment| at.0.duration_since(self.as_of.0) < NEXT_SHOWN_MAX;
+        let next = self.next_sweep_at.filter(|_| workers > 0).filter(is_near);
+        parts.extend(next.map(|at| aged(format!("next {}", at.until(&self.as_of)), None)));
         parts.push(part(format!("{} waiting", self.waiting), None));
-        for (number, what) in [
-            (self.refused, "refused"),
-            (self.dead_letters, "dead letters"),
+        for (number, text) in [
+            (self.refused, format!("{} refused", self.refused)),
+            (
+                self.dead_letters,
+                quantity(self.dead_letters, "dead letter"),
+            ),
         ] {
-            let text = format!("{number} {what}");
             parts.push(match number {
                 0 => part(text, None),
                 _ => trouble(text, Some("/queue#depth")),

@@ -51,8 +51,10 @@ pub(super) async fn withdraw(shared: &Shared) {
 /// announcement shows whether they still do.
 async fn hear(shared: &Shared) -> Result<(Judge, Vec<Judge>), StoreError> {
     let settling = &shared.options.settling;
-    let own =
-        Judge::new(shared.name.as_str(), &settling.policy)?.in_mode(settling.admission.mode());
+    let own = Judge {
+        next_sweep_at: *shared.next_sweep(),
+        ..Judge::new(shared.name.as_str(), &settling.policy)?.in_mode(settling.admission.mode())
+    };
     let is_only_outranked = |obstacles: &BTreeSet<_>| {
         let mut obstacles = obstacles.iter();
         obstacles.all(|it| {

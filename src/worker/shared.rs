@@ -54,6 +54,8 @@ pub(super) struct Shared {
     workers: Mutex<BTreeMap<&'static str, String>>,
     /// The last tick whose sweep has ended, the first of all times where there is none; nothing before that was asked.
     last_swept: Mutex<Option<Timestamp>>,
+    /// The tick of the schedule that is waited for.
+    next_sweep: Mutex<Option<Timestamp>>,
     /// Whether another worker judges by other settings.
     pub(super) others_differ: AtomicBool,
     /// Whether a part has ended that must not.
@@ -78,6 +80,7 @@ impl Shared {
             name: ProcessName::of_this_process(),
             workers: Mutex::default(),
             last_swept: Mutex::default(),
+            next_sweep: Mutex::default(),
             others_differ: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             stop,
@@ -100,6 +103,12 @@ impl Shared {
     pub(super) fn takes_jobs_as(&self, queue: &'static str, worker: &str) {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         workers.insert(queue, worker.to_owned());
+    }
+
+    /// The tick of the schedule that is waited for.
+    pub(super) fn next_sweep(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        let next = self.next_sweep.lock();
+        next.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last tick whose sweep has ended, as it was when that was last asked.

@@ -76,6 +76,7 @@ pub(super) async fn keep_time(shared: Arc<Shared>) {
                     }
                     next => {
                         since = Some(before);
+                        *shared.next_sweep() = next;
                         forget_early(&shared, next.unwrap_or(now)).await;
                         let wait = next.and_then(|next| next.duration_since(now).try_into().ok());
                         wait.unwrap_or(READ_CLOCK_EVERY).min(READ_CLOCK_EVERY)

@@ -12,7 +12,7 @@ type Ranks = &'static [&'static [&'static str]];
 
 /// Every module of the library.
 const LIBRARY: Ranks = &[
-    &["clock"],
+    &["clock", "release"],
     &["health", "metrics"],
     &["http", "telemetry::journal", "telemetry::verbosity"],
     &["telemetry::export"],

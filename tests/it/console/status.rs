@@ -69,6 +69,7 @@ async fn without_a_worker_every_page_says_so_within_fifteen_seconds() {
 
     let worker = Worker::start(&platform.url, None).await.unwrap();
     is_said("1 worker<").await;
+    is_said("<li>next in ").await;
     all_say(&["1 worker<", "0 waiting", "ledger agrees"]);
 
     worker.kill().await;

@@ -12,10 +12,24 @@ on_all!(
     a_lower_ruleset_settles_nothing_beside_a_higher_one,
     verdicts_of_the_first_ruleset_are_refused_beside_a_newer_worker,
     workers_of_other_settings_are_told_of,
+    a_worker_says_which_version_it_is_and_when_it_sweeps_next,
 );
 
 fn judge(worker: &str) -> Judge {
     Judge::new(worker, &Policy::default()).unwrap()
+}
+
+async fn a_worker_says_which_version_it_is_and_when_it_sweeps_next(on: Fixture) {
+    let own = Judge {
+        next_sweep_at: Some("2030-01-01T00:00:00Z".parse().unwrap()),
+        ..judge("own")
+    };
+    let version = own.version.clone().expect("a version");
+    assert!(version.starts_with(env!("CARGO_PKG_VERSION")), "{version}");
+    for said in [judge("own"), own] {
+        on.store.announce_rules(&said).await.unwrap();
+        assert_eq!(on.store.list_judges().await.unwrap(), [said]);
+    }
 }
 
 /// The order in which a file lists words changes nothing that is judged.

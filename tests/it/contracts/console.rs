@@ -97,7 +97,9 @@ impl Serving {
             match serde_json::from_str::<Value>(&body) {
                 Ok(mut json) => {
                     // Whether the demonstration's worker has shown itself yet is a matter of moments.
-                    json.as_object_mut().map(|answer| answer.remove("workers"));
+                    for of_worker in ["workers", "next_sweep_at"] {
+                        json.as_object_mut().map(|answer| answer.remove(of_worker));
+                    }
                     sort_events(&mut json);
                     format!("{json:#}")
                 }

@@ -472,13 +472,20 @@ fn the_queue_and_whoever_works_on_it() {
             worker("worker-1/restore.execute/0", Duration::from_secs(3)),
             worker("worker-1/restore.sweep/2", Duration::from_secs(4)),
             worker("worker-2/restore.execute/0", Duration::from_mins(10)),
+            worker("worker-3/restore.execute/0", Duration::from_secs(2)),
         ];
-        let judges = [Judge {
-            worker: "worker-1".to_owned(),
+        let judge = |worker: &str, version: &str, wait| Judge {
+            worker: worker.to_owned(),
             ruleset: 3,
             policy_digest: "0123".to_owned(),
             mode: "act".to_owned(),
-        }];
+            version: Some(version.to_owned()),
+            next_sweep_at: Some(now() + SignedDuration::from_secs(wait)),
+        };
+        let judges = [
+            judge("worker-1", "1.4.0 0123456789ab", 51),
+            judge("worker-3", "1.5.0", 50),
+        ];
         let reason = |code: ReasonCode, runs| OpenReason {
             reason: code.code().to_owned(),
             runs,
@@ -496,6 +503,8 @@ fn the_queue_and_whoever_works_on_it() {
         })
     };
     insta::assert_snapshot!("queue", show(true));
+    let differ = "Workers of different versions are running: 1.4.0 0123456789ab, 1.5.0.";
+    assert!(show(false).contains(differ) && show(false).contains(": in 50 s."));
     assert!(show(false).contains("over workspaces that you may not all see"));
     assert!(!show(true).contains("secret"));
 }
