@@ -180,8 +180,14 @@ fn run(arguments: impl Iterator<Item = OsString>, environment: Environment) -> E
     };
     let mut screen = Screen::new(output, colour, environment.terminal(), read_by);
     match parsed {
-        Ok(cli) => dispatch(cli, &mut screen, environment)
-            .unwrap_or_else(|error| failure::show(&error, &mut screen)),
+        Ok(cli) => {
+            let configured = environment.clone();
+            dispatch(cli, &mut screen, environment).unwrap_or_else(|error| {
+                // What is no file, such as a pipe, was not read before.
+                screen.heed(Config::log_format_wanted(file.as_deref(), &configured));
+                failure::show(&error, &mut screen)
+            })
+        }
         Err(message) => say(&message, &mut screen),
     }
 }

@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -99,9 +100,17 @@ fn several(mut mistakes: Vec<ConfigError>) -> Result<(), ConfigError> {
     }
 }
 
+/// What was read last of what is no file, such as a pipe: for whoever asks afterwards what it said.
+static READ_ONCE: Mutex<String> = Mutex::new(String::new());
+
+fn read_once() -> MutexGuard<'static, String> {
+    READ_ONCE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The text of a file, and its name.
 fn read_file(path: &Path, given_by: &'static str) -> Result<(String, String), ConfigError> {
     let file = path.display().to_string();
+    let is_file = path.is_file();
     let mut bytes = Vec::new();
     let read =
         File::open(path).and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
@@ -113,7 +122,12 @@ fn read_file(path: &Path, given_by: &'static str) -> Result<(String, String), Co
         }),
         (Ok(length), _) if length as u64 > FILE_BYTES_MAX => Err(ConfigError::TooLong { file }),
         (Ok(_), Err(_)) => Err(ConfigError::NotText { file }),
-        (Ok(_), Ok(text)) => Ok((text, file)),
+        (Ok(_), Ok(text)) => {
+            if !is_file {
+                read_once().clone_from(&text);
+            }
+            Ok((text, file))
+        }
     }
 }
 
@@ -176,7 +190,8 @@ impl Config {
         Self::parse(&text, &file)
     }
 
-    /// The format of the log that is asked for, so far as that can be told: the settings may be ones that cannot be used.
+    /// The format of the log that is asked for, so far as that can be told: the settings may be ones that cannot be used, and
+    /// what is no file must have been read before.
     pub fn log_format_wanted(flag: Option<&Path>, environment: &Environment) -> Format {
         let variable = variable_of("log.format");
         let mut variables = environment.settings().iter();
@@ -184,10 +199,11 @@ impl Config {
             value == "json"
         } else {
             let named = environment.config_file().ok().flatten().map(Path::new);
-            // What is no file, such as a pipe, can be read once only.
-            let file = flag.or(named).filter(|path| path.is_file());
-            let read = file.and_then(|path| read_file(path, "").ok());
-            let (text, _) = read.unwrap_or_default();
+            let text = match flag.or(named) {
+                Some(path) if path.is_file() => read_file(path, "").unwrap_or_default().0,
+                Some(_) => read_once().clone(),
+                None => String::new(),
+            };
             let (root, _) = DeTable::parse_recoverable(&text);
             let value = root.get_ref().get("log").and_then(|section| {
                 let format = section.get_ref().as_table()?.get("format")?;

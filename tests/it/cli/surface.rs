@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     process::{Command, Stdio},
 };
 
@@ -362,6 +362,57 @@ async fn where_the_log_is_json_every_line_is() {
                 assert!(is_named, "{line}");
             }
         }
+    }
+}
+
+/// A pipe can be read once only, so what it asks for is known once it was read.
+#[tokio::test]
+async fn what_a_pipe_asks_for_is_heeded_where_it_cannot_be_used() {
+    let file = File::planted().await;
+    for (text, verb, said) in [
+        (
+            "log.format = \"json\"\n[sweep]\nschedul = \"x\"\n",
+            "sweep",
+            "did you mean `schedule`?",
+        ),
+        (
+            "[log]\nformat = \"json\"\n[sweep\n",
+            "sweep",
+            "/dev/stdin:3",
+        ),
+        (
+            "[log]\nformat = \"json\"\n[sweep\n",
+            "config show",
+            "/dev/stdin:3",
+        ),
+        (
+            "log.format = \"json\"\n",
+            "explain 999",
+            "run 999 does not exist",
+        ),
+    ] {
+        let arguments: Vec<&str> = verb.split(' ').chain(["--config", "/dev/stdin"]).collect();
+        let mut command = program(&file.url(), &arguments);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        let found: serde_json::Value = serde_json::from_str(&stderr).expect(&stderr);
+        assert_eq!(
+            (ended.status.code(), &found["command"]),
+            (Some(1), &"error".into())
+        );
+        assert!(stderr.contains(said), "{verb}: {stderr}");
     }
 }
 
