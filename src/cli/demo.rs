@@ -494,9 +494,9 @@ fn show_conclusion(report: &DemoReport, screen: &mut Screen) -> anyhow::Result<(
     if let (Some(first), Some(second)) = (report.first.queue, report.second.queue) {
         let ms = report.first.sweep_ms.saturating_add(report.second.sweep_ms);
         screen.line(&format!(
-            "The verdicts came through the queue: {} jobs, from the first request to the last job \
+            "The verdicts came through the queue: {}, from the first request to the last job \
              finished in {:.1} s.",
-            first.queued.saturating_add(second.queued),
+            quantity(first.queued.saturating_add(second.queued), "job"),
             std::time::Duration::from_millis(ms).as_secs_f64()
         ))?;
     }

@@ -80,12 +80,12 @@ fn show(forgotten: &Forgotten, screen: &mut Screen) -> anyhow::Result<()> {
     ))?;
     if *facts_in_ledger > 0 {
         screen.line(&format!(
-            "{facts_in_ledger} of these are from before facts had a table of their own: theirs stand in the ledger, and stay."
+            "From before facts had a table of their own: {facts_in_ledger}. Theirs stand in the ledger, and stay."
         ))?;
     }
     if *open_runs > 0 {
         screen.line(&format!(
-            "{open_runs} of its runs were open when last looked at: a verdict on one brings facts again. Forget it once more then."
+            "Runs of it that were open when last looked at: {open_runs}. A verdict on one brings facts again; forget it once more then."
         ))?;
     }
     Ok(())

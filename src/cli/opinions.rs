@@ -178,7 +178,9 @@ fn show(list: OpinionList, screen: &mut Screen) -> anyhow::Result<()> {
     let tint = if unproven > 0 { Tint::Bad } else { Tint::Good };
     screen.tinted(
         tint,
-        &format!("{unproven} of these runs say that they succeeded, and that is not proven."),
+        &format!(
+            "Among these, runs that say that they succeeded, which is not proven: {unproven}."
+        ),
     )?;
     screen.table(
         [

@@ -422,7 +422,7 @@ fn headline(swept: &Swept) -> String {
     let observed: u64 = swept.would_be.iter().map(|count| count.runs).sum();
     let observed = match observed {
         0 => String::new(),
-        runs => format!(" {runs} of them are only observed: they were neither locked nor written."),
+        runs => format!(" Only observed, and neither locked nor written: {runs}."),
     };
     let ending = match (swept.complete, swept.dry_run) {
         (false, _) => " The pass did not reach its end.",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use reconciler_jobs::ids::RunId;
+use reconciler_jobs::quantity;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::sweep::admission::Admission;
 
@@ -69,7 +70,8 @@ pub(super) async fn await_verdicts(
             let open = standings.as_ref().map_or(runs.len(), awaited);
             if open < said && open > 0 && !screen.output.is_json() {
                 said = open;
-                screen.note(&format!("waiting for {open} of {} runs", runs.len()));
+                let all = quantity(runs.len() as u64, "run");
+                screen.note(&format!("waiting for {open} of {all}"));
             }
             let left = timeout.map(|timeout| timeout.saturating_sub(since.elapsed()));
             let is_over = left.is_some_and(|left| left.is_zero());

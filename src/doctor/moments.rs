@@ -117,8 +117,8 @@ fn judge(shift: Option<&Distrust>, oddities: Oddities, is_acknowledged: bool) ->
         return Check::advice(
             subject,
             format!(
-                "Of the latest evidence and its restores, moments that cannot be so: {} in the future, {} ends before \
-                 their beginnings.",
+                "Of the latest evidence and its restores, moments that cannot be so: {} in the future, {} where the \
+                 end comes before the beginning.",
                 oddities.future, oddities.reversed
             ),
             format!("Compare the clocks of the hosts that write them. {SET_UTC}."),

@@ -328,7 +328,7 @@ fn needs(
         let cause = Need::new(
             Tone::Warning,
             NeedSubject::UndecidedRuns,
-            "Operations have been open for longer than expected.",
+            "Operations have been open for too long.",
             "Open the first undecided run.",
         );
         let href = undecided.first.map_or_else(

@@ -170,7 +170,7 @@ fn after(from: Stamp, to: Stamp) -> String {
 }
 
 /// The word under which a value is stored, with spaces.
-fn spaced(value: &impl Serialize) -> String {
+pub(super) fn spaced(value: &impl Serialize) -> String {
     stored_word(value).replace('_', " ")
 }
 

@@ -110,7 +110,9 @@ const INNER: [&str; 5] = [
 ];
 
 /// What pages and the command line say in plainer words.
-const OUTWORN: [&str; 12] = [
+const OUTWORN: [&str; 14] = [
+    "longer than expected",
+    "by reconciliation",
     "Verdict on record",
     "What would close it",
     "asks for anybody",

@@ -370,7 +370,7 @@ async fn every_unproven_success_of_a_platform_is_told_and_nothing_else() {
     for word in [
         "run.stale_running",
         "running for too long",
-        "Closed as failed by reconciliation",
+        "Closed as failed by a later check",
     ] {
         assert!(page.contains(word), "{word}: {page}");
     }

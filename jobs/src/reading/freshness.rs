@@ -40,9 +40,9 @@ vocabulary! {
     /// Open, and not for too long.
     FreshActive { label: "Active" }
     /// Open for too long.
-    LikelyStale { label: "Open for longer than expected" }
+    LikelyStale { label: "Open too long" }
     /// Closed as failed by reconciliation, the platform's or ours, because nobody else did.
-    ReconciledFailed { label: "Closed as failed by reconciliation" }
+    ReconciledFailed { label: "Closed as failed by a later check" }
     /// Closed.
     TerminalNormal { label: "Closed" }
     /// Nothing can be said.

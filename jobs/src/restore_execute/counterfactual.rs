@@ -351,7 +351,10 @@ impl ProofFact {
             return phrase.to_owned();
         };
         match self {
-            Self::StatusCompleted => format!("{phrase} (it is {})", restore.status.word()),
+            Self::StatusCompleted => format!(
+                "{phrase} (it is {})",
+                restore.status.word().replace('_', " ")
+            ),
             Self::Request
             | Self::Results
             | Self::Applied

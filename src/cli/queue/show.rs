@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
+use reconciler_jobs::quantity;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 
 use crate::cli::exit::Exit;
@@ -139,8 +140,8 @@ fn show_watch(watch: &WatchOnRecord, screen: &mut Screen) -> anyhow::Result<()> 
         &format!("On the watch list: {}", watch.reason_code),
     )?;
     screen.line(&format!(
-        "  {} looks since {}, the last at {}; the next at {}",
-        watch.tries,
+        "  {} since {}, the last at {}; the next at {}",
+        quantity(u64::from(watch.tries), "look"),
         Moment(watch.first_seen_at),
         Moment(watch.last_looked_at),
         Moment(watch.look_again_at)

@@ -126,7 +126,8 @@ impl Form {
             let text = if value == "true" {
                 label
             } else {
-                format!("{label}: {}", shown.unwrap_or(value))
+                let shown = shown.map_or_else(|| words::spaced(value), str::to_owned);
+                format!("{label}: {shown}")
             };
             let others = given.iter().filter(|(other, _)| other != name).cloned();
             (text, format!("{path}?{}", encoded(others)))

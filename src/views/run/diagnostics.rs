@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::seen::reason_now;
 use crate::storage::Assessment;
 use crate::storage::reader::RunSeen;
+use crate::views::Visibility;
+use crate::views::timeline::spaced;
 use crate::views::verdict::Verdict;
-use crate::views::{Visibility, stored_word};
 
 /// One line for whoever has to look closer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -27,8 +28,8 @@ pub(super) fn diagnostics(
     let assessment = &row.assessment;
     let Assessment { facts, decision } = assessment;
     let mut lines = vec![
-        ("run status", stored_word(&facts.run.status)),
-        ("run outcome", stored_word(&facts.run.outcome)),
+        ("run status", spaced(&facts.run.status)),
+        ("run outcome", spaced(&facts.run.outcome)),
     ];
     let is_closed = facts.run.status == RunStatus::Completed;
     if let Some(reason) = reason_now(row, visibility).filter(|_| !is_closed) {
@@ -45,7 +46,7 @@ pub(super) fn diagnostics(
         let blockers = restore.blockers.iter().chain(&facts.run.blockers);
         let codes: Vec<_> = blockers.map(|blocker| blocker.code()).collect();
         lines.push(("restore", restore.id.to_string()));
-        lines.push(("restore status", stored_word(&restore.status)));
+        lines.push(("restore status", spaced(&restore.status)));
         lines.push(("blockers recorded", listed(&codes)));
         lines.push(("audit entries read", facts.audits.len().to_string()));
     }

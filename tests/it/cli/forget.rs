@@ -66,7 +66,7 @@ async fn a_workspace_is_forgotten_and_its_verdicts_stay(on: Fixture) {
         &[
             "Erased 3 facts",
             "Kept: 2 verdicts",
-            "1 of its runs were open",
+            "Runs of it that were open when last looked at: 1.",
         ],
         &[],
     );

@@ -70,7 +70,7 @@ async fn successes_that_are_not_proven_are_listed_and_told_by_the_exit_code(on: 
     says(&["opinions", "--since", "yesterday"]).exits(2);
     says(&["opinions"]).exits(10).says(
         &[
-            "1 of these runs say that they succeeded, and that is not proven.",
+            "Among these, runs that say that they succeeded, which is not proven: 1.",
             "unproven success",
             "do not prove environment recovery",
         ],

@@ -91,7 +91,7 @@ async fn a_wait_ends_with_the_verdict(on: Fixture) {
     assert_says(
         &url,
         "wait 1 --timeout 0s ⇒ 11 | still open | A worker decides it
-         wait 3 --timeout 100ms ⇒ 11 | still open | restore. ! waiting for 1 of 1 runs
+         wait 3 --timeout 100ms ⇒ 11 | still open | restore. ! waiting for 1 of 1 run
          wait 99 ⇒ 1 | does not exist
          enqueue 3 --timeout 1s ⇒ 2 ! --wait",
     );

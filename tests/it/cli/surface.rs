@@ -346,7 +346,7 @@ async fn where_the_log_is_json_every_line_is() {
     let of_variable = "explain 999 ⇒ 1 ! run 999 does not exist
          work --nothing ⇒ 2 ! unexpected argument
          -v reconcile 1 ⇒ 0 ! run 1 is succeeded
-         wait 3 --timeout 100ms ⇒ 11 ! waiting for 1 of 1 runs
+         wait 3 --timeout 100ms ⇒ 11 ! waiting for 1 of 1 run
          queue retry --dead ⇒ 0 ! There are no dead letters.";
     for (rows, variable) in [(&*of_files, None), (of_variable, Some(IN_JSON))] {
         for row in rows.lines() {

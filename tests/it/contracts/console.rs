@@ -185,6 +185,38 @@ fn codes_that_lead_nowhere(page: &str) -> Vec<&str> {
         .collect()
 }
 
+/// What has a name of its own: columns of the platform, and settings.
+const NAMED: [&str; 5] = [
+    "operation_runs",
+    "restore_runs",
+    "failure_summary",
+    "applied_words",
+    "blocker_codes",
+];
+
+/// Words joined by underscores that a page says outside of code: names within this program, and none of people's. Reason codes
+/// are names that people look up.
+fn joined_words(page: &str) -> BTreeSet<&str> {
+    let (_, main) = page.split_once("<main").unwrap_or_default();
+    let (main, _) = main.split_once("</main>").unwrap_or((main, ""));
+    let pieces = main.split('<').filter_map(|piece| piece.split_once('>'));
+    let said = pieces.filter(|(tag, _)| !tag.starts_with("code"));
+    let words =
+        said.flat_map(|(_, text)| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
+    let codes = ReasonCode::ALL.map(ReasonCode::code);
+    let is_known = |word: &str| {
+        NAMED.contains(&word)
+            || codes
+                .iter()
+                .any(|code| code.split('.').any(|it| it == word))
+    };
+    let is_part = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
+    words
+        .filter(|word| word.contains('_') && word.split('_').all(is_part))
+        .filter(|word| !is_known(word))
+        .collect()
+}
+
 /// One line per answer: its address and its digest. The answers are left below `target`.
 fn digests(answers: &BTreeMap<String, String>) -> String {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contracts");
@@ -216,6 +248,12 @@ fn every_page_and_every_answer_reads_as_it_read() {
         .flat_map(|page| codes_that_lead_nowhere(page))
         .collect();
     assert!(bare.is_empty(), "{bare:?}");
+    let shown = pages.iter().filter(|(_, page)| page.contains("text/html"));
+    let joined: BTreeMap<&String, BTreeSet<&str>> = shown
+        .map(|(path, page)| (path, joined_words(page)))
+        .filter(|(_, words)| !words.is_empty())
+        .collect();
+    assert!(joined.is_empty(), "{joined:#?}");
     insta::assert_snapshot!("pages", digests(&pages));
     let answers = pages.keys().filter_map(|path| {
         let (first, id) = path.trim_start_matches('/').split_once('/')?;

@@ -247,7 +247,7 @@ fn who_closed_a_run_and_what_the_rules_say_of_it() {
             shown.contains(closer.code().unwrap_or("platform")),
             "{shown}"
         );
-        let healed = shown.contains("Closed as failed by reconciliation");
+        let healed = shown.contains("Closed as failed by a later check");
         assert_eq!(healed, closer.is_healer(), "{shown}");
         assert!(shown.contains("was not judged"), "{shown}");
     }
