@@ -109,6 +109,9 @@ pub struct GateLine {
     pub sentence: &'static str,
     /// What to do next.
     pub next_action: &'static str,
+    /// When the record was made that it is read from, where that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded_at: Option<Moment>,
 }
 
 /// What would prove the restore, and what it is about.
@@ -118,6 +121,9 @@ pub struct ProofAside {
     pub requested_by: Option<String>,
     /// What it restores.
     pub scope: RestoreScope,
+    /// What the platform calls that, in the word that it recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope_mode: Option<String>,
     /// The operation that shows what was executed.
     pub operation_proof: Labelled<Availability>,
     /// The operation.
@@ -151,7 +157,7 @@ impl Preparation {
         let run = found.run.as_ref().map(|run| run.id);
         let contract = result_card(&result, run, run_state.as_ref());
         let is_reliable = run_state.as_ref().is_none_or(|it| it.state.is_reliable());
-        let lines: Vec<_> = gates.iter().copied().map(GateLine::from).collect();
+        let line = |read: &GateReading| GateLine::new(*read, &found.preparation);
         Self {
             as_of: Moment(found.as_of),
             restore: found.restore.id,
@@ -177,10 +183,10 @@ impl Preparation {
             failure: failure(&seen, result.next_action == NextAction::ReviewFailure),
             run_state,
             compact: gates.compact(),
-            next_gate: gates.next().copied().map(GateLine::from),
+            next_gate: gates.next().map(line),
             execution_available: gates.execution_available(),
             execution: gates.execution_label(),
-            gates: lines,
+            gates: gates.iter().map(line).collect(),
             source: BackupShown::new(
                 found.preparation.source.as_ref(),
                 found.as_of,
@@ -217,18 +223,30 @@ impl Preparation {
 
     /// What the restore restores, for people.
     pub fn scope(&self) -> String {
-        match self.proof.scope {
+        let scope = match self.proof.scope {
             RestoreScope::All => "everything in the backup set".to_owned(),
             RestoreScope::Items(items) => quantity(items, "item"),
             RestoreScope::Nothing => "nothing is selected".to_owned(),
             RestoreScope::Unreadable => "cannot be read".to_owned(),
+        };
+        match &self.proof.scope_mode {
+            Some(mode) => format!("{scope}; recorded as {mode}"),
+            None => scope,
         }
     }
 }
 
-impl From<GateReading> for GateLine {
-    fn from(read: GateReading) -> Self {
+impl GateLine {
+    fn new(read: GateReading, facts: &PreparationFacts) -> Self {
+        let basis = match read.gate {
+            Gate::Scope => Some(&facts.scope_basis),
+            Gate::Validation => Some(&facts.check_basis),
+            Gate::Preview => Some(&facts.preview_basis),
+            Gate::Confirmation => Some(&facts.safety_snapshot),
+            Gate::Source | Gate::Target | Gate::Execution => None,
+        };
         Self {
+            recorded_at: basis.and_then(|it| it.recorded_at).map(Moment),
             gate: read.gate,
             label: read.gate.label(),
             state: read.state,
@@ -300,10 +318,10 @@ fn result_card(result: &RestoreResult, run: Option<RunId>, state: Option<&RunSta
 }
 
 fn aside(found: &RestoreSeen, result: &RestoreResult) -> ProofAside {
-    let PreparationFacts { scope, .. } = found.preparation;
     ProofAside {
         requested_by: found.requested_by.clone(),
-        scope,
+        scope: found.preparation.scope,
+        scope_mode: found.preparation.scope_mode.clone(),
         operation_proof: labelled(result.operation_proof),
         run: found.run.as_ref().map(|run| run.id),
         evidence: labelled(result.evidence),

@@ -1,7 +1,8 @@
 //! Keys within `restore_runs.metadata` that the platform does not document: what they are taken to be called, and how often
 //! they are found under that name.
 //!
-//! Which records there are, and that each has a `fingerprint`, the platform says itself; these names it does not.
+//! Which records there are, that each has a `fingerprint` and says when it was made, and that one has a `scope_mode`, the
+//! platform says itself; these names it does not.
 
 use crate::json::{Column, Json};
 use crate::vocabulary;

@@ -7,12 +7,14 @@
 //! | `requested_items` | list of backup item ids; null means the whole backup set |
 //! | `group_mapping` | map: source group id → target group id, or `SKIP`; anything else is unresolved |
 //! | `preview` | a map or a list; an empty one is none |
-//! | `metadata.scope_basis` | `fingerprint`; `required_groups`, a list of source group ids; `cached_groups`, a number |
+//! | `metadata.scope_basis` | `fingerprint`; `scope_mode`, a word; `required_groups`, a list of source group ids; `cached_groups`, a number |
 //! | `metadata.check_basis` | `fingerprint`, `blocking_count`, `warning_count` |
 //! | `metadata.preview_basis` | `fingerprint` |
 //! | `metadata.execution_safety_snapshot` | `fingerprint`; `confirmed`, which is exactly `true`; `blocking_count` |
 //!
-//! Within these records, names other than `fingerprint` are settings: [`MetadataKeys`].
+//! Each record also says when it was made, under a name that ends with `_at`. Within these records, names other than
+//! `fingerprint`, `scope_mode` and that are settings: [`MetadataKeys`]. Which words `scope_mode` may have nobody documents, so it
+//! is shown and decides nothing.
 //!
 //! A fingerprint is that of the scope that the record was made for: one that differs from `scope_basis.fingerprint`
 //! belongs to an earlier scope. A record without one belongs to none.
@@ -22,6 +24,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -82,6 +85,8 @@ pub struct PreparationFacts {
     pub groups: GroupCache,
     /// The scope as it was recorded.
     pub scope_basis: Basis,
+    /// What the platform calls that scope, in a word of its own.
+    pub scope_mode: Option<String>,
     /// What validation was made for, and what it found.
     pub check_basis: Basis,
     /// Whether there is a preview.
@@ -160,6 +165,8 @@ pub struct Basis {
     pub blocking: Option<u64>,
     /// Findings that warn.
     pub warnings: Option<u64>,
+    /// When it was made.
+    pub recorded_at: Option<Timestamp>,
 }
 
 impl PreparationFacts {
@@ -186,6 +193,7 @@ impl PreparationFacts {
             ),
             groups: GroupCache::parse(scope_basis.get(keys.name(MetadataKey::CachedGroups))),
             scope_basis: Basis::parse(scope_basis, keys),
+            scope_mode: word(scope_basis.get("scope_mode")),
             check_basis: Basis::parse(record("check_basis"), keys),
             has_preview: unambiguous(&row.preview).is_some_and(|preview| !preview.is_empty_map()),
             preview_basis: Basis::parse(record("preview_basis"), keys),
@@ -294,8 +302,13 @@ impl GroupCache {
 impl Basis {
     fn parse(record: &Json<'_>, keys: &MetadataKeys) -> Self {
         let counted = |key| count(record.get(keys.name(key)));
+        let mut moments = record
+            .entries()
+            .iter()
+            .filter(|(key, _)| key.ends_with("_at"));
         let fingerprint = record.get("fingerprint").text().map(str::trim);
         Self {
+            recorded_at: moments.find_map(|(_, value)| value.text()?.parse().ok()),
             fingerprint: fingerprint
                 .filter(|text| !text.is_empty())
                 .map(str::to_owned),
@@ -315,6 +328,16 @@ impl Basis {
     pub fn is_clear(&self) -> bool {
         self.blocking == Some(0)
     }
+}
+
+/// A short text that somebody chose.
+fn word(value: &Json<'_>) -> Option<String> {
+    let text = value.text()?.trim();
+    let is_word = (1..=GROUP_ID_CHARS_MAX).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-. ".contains(c));
+    is_word.then(|| text.to_owned())
 }
 
 fn count(value: &Json<'_>) -> Option<u64> {

@@ -218,6 +218,35 @@ fn unresolved_groups_are_named_up_to_a_bound() {
     assert!(mapping.unresolved_groups.is_sorted());
 }
 
+/// Nobody documents the words of a scope's mode, so it decides nothing; nor does when a record was made.
+#[test]
+fn what_a_record_says_of_itself_is_shown_and_decides_nothing() {
+    let said = |mode: Value, at: Value| {
+        draft(|it| {
+            it.metadata["scope_basis"]["scope_mode"] = mode;
+            it.metadata["check_basis"]["checked_at"] = at;
+        })
+    };
+    let told = said(json!(" selected "), json!("2026-02-01T12:00:00+01:00"));
+    let facts = told.facts();
+    assert_eq!(facts.scope_mode.as_deref(), Some("selected"));
+    let at = facts.check_basis.recorded_at.map(|at| at.to_string());
+    assert_eq!(at.as_deref(), Some("2026-02-01T11:00:00Z"));
+    assert_eq!(told.gates(), Draft::ready().gates());
+    for (mode, at) in [
+        (json!(null), json!(7)),
+        (json!(["all"]), json!("yesterday")),
+        (json!("<b>"), json!({})),
+        (json!("x".repeat(65)), json!("")),
+    ] {
+        let facts = said(mode, at).facts();
+        assert_eq!(
+            (facts.scope_mode, facts.check_basis.recorded_at),
+            (None, None)
+        );
+    }
+}
+
 #[test]
 fn the_cache_and_the_scope_are_read_from_what_is_noted() {
     let groups = |count: Value| {
