@@ -21,7 +21,7 @@ use super::run::{
     AttentionShown, Card, SummaryShown, attention_shown, failure, labelled, summary, tone,
 };
 use super::state::{KnownRun, RunStateShown};
-use super::{Labelled, Moment, Named, Step, Visibility};
+use super::{Labelled, Moment, Named, Step, Visibility, gone};
 use crate::config::{Linked, Links, addresses};
 use crate::storage::reader::RestoreSeen;
 
@@ -167,7 +167,11 @@ impl Preparation {
             },
             environment: Named {
                 id: found.restore.environment_id,
-                name: found.environment_name.clone(),
+                name: if found.preparation.has_target {
+                    found.environment_name.clone()
+                } else {
+                    gone(found.restore.environment_id)
+                },
             },
             status: found.restore.status,
             is_dry_run: found.restore.is_dry_run,

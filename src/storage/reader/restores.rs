@@ -69,6 +69,7 @@ struct PreparationRecord {
     #[sqlx(try_from = "NameColumn")]
     environment_name: String,
     requested_by: Option<Word>,
+    has_target: bool,
     is_dry_run: Option<bool>,
     status: Word,
     requested_items: Option<Vec<u8>>,
@@ -141,8 +142,7 @@ impl Reader {
             let row = PreparationRow {
                 is_dry_run: record.is_dry_run,
                 status: record.status.into(),
-                // A restore whose environment is gone is not found at all.
-                has_target: true,
+                has_target: record.has_target,
                 requested_items: Column::fetched(
                     record.requested_items,
                     record.has_requested_items,

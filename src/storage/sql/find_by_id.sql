@@ -7,11 +7,13 @@ UNION ALL
 SELECT 'restore', restore.id
 FROM restore_runs AS restore
 JOIN workspaces AS workspace ON workspace.id = restore.workspace_id
-JOIN managed_environments AS environment
+LEFT JOIN managed_environments AS environment
   ON environment.id = restore.managed_environment_id
  AND environment.workspace_id = restore.workspace_id
  AND environment.deleted_at IS NULL
 WHERE restore.id = $2
+  AND restore.managed_environment_id IS NOT NULL
+  AND (environment.id IS NOT NULL OR $1::bigint[] IS NULL)
   AND restore.deleted_at IS NULL
   AND ($1::bigint[] IS NULL OR restore.workspace_id = ANY ($1::bigint[])) IS TRUE
 UNION ALL

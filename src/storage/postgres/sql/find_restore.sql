@@ -1,4 +1,5 @@
--- find_restore: a live restore that a viewer may see, with what is known before it is executed.
+-- find_restore: a live restore that a viewer may see, with what is known before it is executed; of an environment that is gone
+-- for whoever may see all.
 SELECT
     restore.workspace_id,
     restore.managed_environment_id AS environment_id,
@@ -6,6 +7,7 @@ SELECT
     left(coalesce(workspace.name, ''), 256)::text AS workspace_name,
     left(coalesce(environment.name, ''), 256)::text AS environment_name,
     left(restore.requested_by, 256)::text AS requested_by,
+    environment.id IS NOT NULL AS has_target,
     restore.is_dry_run,
     coalesce(restore.status::text, '') AS status,
     CASE WHEN octet_length(document.requested_items) <= $3
@@ -22,7 +24,7 @@ SELECT
     restore.metadata IS NOT NULL AS has_metadata
 FROM restore_runs AS restore
 JOIN workspaces AS workspace ON workspace.id = restore.workspace_id
-JOIN managed_environments AS environment
+LEFT JOIN managed_environments AS environment
   ON environment.id = restore.managed_environment_id
  AND environment.workspace_id = restore.workspace_id
  AND environment.deleted_at IS NULL
@@ -36,4 +38,6 @@ CROSS JOIN LATERAL (
 ) AS document
 WHERE restore.id = $2
   AND restore.deleted_at IS NULL
+  AND restore.managed_environment_id IS NOT NULL
+  AND (environment.id IS NOT NULL OR $1::bigint[] IS NULL)
   AND ($1::bigint[] IS NULL OR restore.workspace_id = ANY ($1))

@@ -1,4 +1,5 @@
--- find_restore: a live restore that a viewer may see, with what is known before it is executed.
+-- find_restore: a live restore that a viewer may see, with what is known before it is executed; of an environment that is gone
+-- for whoever may see all.
 SELECT
     restore.workspace_id,
     restore.managed_environment_id AS environment_id,
@@ -6,6 +7,7 @@ SELECT
     CAST(substr(coalesce(workspace.name, ''), 1, 256) AS TEXT) AS workspace_name,
     CAST(substr(coalesce(environment.name, ''), 1, 256) AS TEXT) AS environment_name,
     CAST(substr(restore.requested_by, 1, 256) AS TEXT) AS requested_by,
+    environment.id IS NOT NULL AS has_target,
     restore.is_dry_run <> 0 AS is_dry_run,
     CAST(coalesce(restore.status, '') AS TEXT) AS status,
     CASE WHEN octet_length(restore.requested_items) <= ?3
@@ -22,10 +24,12 @@ SELECT
     restore.metadata IS NOT NULL AS has_metadata
 FROM restore_runs AS restore
 JOIN workspaces AS workspace ON workspace.id = restore.workspace_id
-JOIN managed_environments AS environment
+LEFT JOIN managed_environments AS environment
   ON environment.id = restore.managed_environment_id
  AND environment.workspace_id = restore.workspace_id
  AND environment.deleted_at IS NULL
 WHERE restore.id = ?2
   AND restore.deleted_at IS NULL
+  AND restore.managed_environment_id IS NOT NULL
+  AND (environment.id IS NOT NULL OR ?1 IS NULL)
   AND (?1 IS NULL OR restore.workspace_id IN (SELECT value FROM json_each(?1)))

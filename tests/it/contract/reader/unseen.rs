@@ -8,7 +8,7 @@ use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::Policy;
 use restore_reconciler::internals::storage::QueueState;
 use restore_reconciler::internals::storage::reader::{
-    EnvironmentSeen, QueueScope, RunFilter, Walk, Workspaces,
+    EnvironmentSeen, QueueScope, Reader, RunFilter, Walk, Workspaces,
 };
 
 use super::{POLICY, delete, filter, ids, only, page, reader};
@@ -159,6 +159,22 @@ async fn what_is_elsewhere_does_not_exist(on: Fixture) {
     }
 }
 
+/// A restore whose environment is gone is there for whoever may see all, without its target.
+async fn assert_found_for_all_alone(reader: &Reader, restore: RestoreId) {
+    for of in [Workspaces::All, only(HOME.0)] {
+        let keys = MetadataKeys::default();
+        let found = reader.load_restore(&of, restore, &POLICY, &keys).await;
+        let has_target = found.unwrap().map(|it| it.preparation.has_target);
+        let known = reader.find(&of, Some(restore.0), None, false).await;
+        let expected = (of == Workspaces::All).then_some(false);
+        assert_eq!(
+            (has_target, known.unwrap().len()),
+            (expected, expected.iter().count()),
+            "{of:?}"
+        );
+    }
+}
+
 async fn what_is_deleted_does_not_exist(on: Fixture) {
     let on = on.with_queue().await;
     let marked = MARK + 1;
@@ -251,6 +267,7 @@ async fn what_is_deleted_does_not_exist(on: Fixture) {
             assert_eq!(queue.entries.len(), waiting, "{of:?}");
         }
     }
+    assert_found_for_all_alone(&reader, RestoreId(restore_of(MARK + 11))).await;
     let verdicts = reader.load_recent_verdicts(&Workspaces::All, &[WorkspaceId(HOME.0)], 10);
     assert_eq!(verdicts.await.unwrap(), []);
     let restore = RestoreId(MARK + 31);
