@@ -432,7 +432,11 @@ impl ConsoleState {
         let is_own = |it: &&ActionOnRecord| it.verb == own.verb.name() && it.actor == own.actor;
         let asked = found.actions.iter().find(is_own).map(|it| it.acted_at);
         let asked = asked.filter(|at| as_of.duration_since(*at) <= ASKED_FOR);
-        let detail = RunDetail::new(&found, viewer.visibility(), &self.freshness);
+        let mut detail = RunDetail::new(&found, viewer.visibility(), &self.freshness);
+        let troubled = detail.troubled_items();
+        if let Some(set) = found.backup_set.filter(|_| !troubled.is_empty()) {
+            detail = detail.typed(&self.reader.load_item_types(set, troubled).await);
+        }
         Ok((detail.linked(&self.links()), asked.map(Moment)))
     }
 

@@ -281,6 +281,7 @@ pub(super) const TABLES: [NeededTable; 32] = [
         &[
             read("id", ID),
             read("backup_set_id", ID),
+            shown("policy_type", TEXT),
             shown("payload", JSON),
             shown("metadata", JSON),
             read("deleted_at", MOMENT),

@@ -6,6 +6,8 @@ mod evidence;
 mod items;
 mod seen;
 
+use std::collections::HashMap;
+
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId};
 use reconciler_jobs::reading::attention::{AttentionState, Cause, Tone, attention};
 use reconciler_jobs::reading::freshness::{Freshness, FreshnessThresholds};
@@ -29,7 +31,7 @@ use super::moment::took;
 use super::opinion::{ClosedBy, OpinionShown};
 use super::state::{KnownRun, RunStateShown};
 use super::timeline::{Event, events};
-use super::verdict::{LegResult, LegWord, Reason, RefusedVerdict, Verdict};
+use super::verdict::{Exception, LegResult, LegWord, Reason, RefusedVerdict, Verdict};
 use super::{Labelled, Moment, Place, Visibility};
 use crate::config::{Linked, Links, addresses};
 use crate::storage::Pause;
@@ -170,6 +172,22 @@ pub struct AttentionShown {
 }
 
 impl RunDetail {
+    /// The backup items that are in trouble.
+    pub fn troubled_items(&self) -> Vec<i64> {
+        let exceptions = self.items.iter().flat_map(|it| &it.exceptions);
+        exceptions.filter_map(Exception::item).collect()
+    }
+
+    /// With the types of these items.
+    #[must_use]
+    pub fn typed(mut self, types: &HashMap<i64, String>) -> Self {
+        let items = self.items.iter_mut();
+        for it in items.flat_map(|it| &mut it.exceptions) {
+            it.policy_type = it.item().and_then(|item| types.get(&item).cloned());
+        }
+        self
+    }
+
     /// From one run.
     pub fn new(found: &RunInFull, visibility: Visibility, limits: &FreshnessThresholds) -> Self {
         let row = &found.seen;

@@ -97,8 +97,18 @@ pub struct Exception {
     pub part: String,
     /// The backup item's id, or the position of a foundation in its list.
     pub id: String,
+    /// The type of policy that the item is, where that was looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_type: Option<String>,
     /// What is wrong with it.
     pub finding: String,
+}
+
+impl Exception {
+    /// The backup item that it is about.
+    pub fn item(&self) -> Option<i64> {
+        self.id.parse().ok().filter(|_| self.part != "foundation")
+    }
 }
 
 impl From<&results::ItemException> for Exception {
@@ -106,6 +116,7 @@ impl From<&results::ItemException> for Exception {
         Self {
             part: stored_word(&exception.part),
             id: exception.id.clone(),
+            policy_type: None,
             finding: stored_word(&exception.finding),
         }
     }

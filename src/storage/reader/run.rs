@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use reconciler_jobs::ids::{BackupSetId, RunId};
 use reconciler_jobs::restore_execute::Policy;
+use sqlx::FromRow;
 
-use super::names::shown_error;
+use super::names::{NameColumn, shown_error};
 use super::open::Reader;
 use super::record::{DescribedRecord, RunOnRecord};
 use super::restores::ask_about;
@@ -26,6 +27,14 @@ const LOAD_ACTIONS: Statement = statement!("read who acted", both "load_actions"
 
 /// How many actions about a run are shown: the latest.
 const ACTIONS_MAX: u32 = 50;
+
+/// A row of `load_item_types`.
+#[derive(FromRow)]
+struct ItemType {
+    id: i64,
+    #[sqlx(try_from = "NameColumn")]
+    policy_type: String,
+}
 
 /// One run with what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +115,18 @@ impl Reader {
         let mut assessed = assessing.await?;
         assessed.retain(|it| of.may_include(Some(it.facts.run.workspace_id)));
         Ok(assessed)
+    }
+
+    /// What type of policy each of these items of a backup set is. After an upgrade a console may not be allowed to read that
+    /// yet, and shows everything else.
+    pub async fn load_item_types(&self, set: BackupSetId, items: Vec<i64>) -> HashMap<i64, String> {
+        let statement = statement!("look up the types of items", both "load_item_types");
+        let values = values![set.0, items];
+        let found: Result<Vec<ItemType>> = self.database.read_all(statement, values).await;
+        let found =
+            found.inspect_err(|error| tracing::debug!(%error, "types of items are not known"));
+        let found = found.unwrap_or_default().into_iter();
+        found.map(|it| (it.id, it.policy_type)).collect()
     }
 
     /// Whether a run may be seen. Nothing of it is read.

@@ -246,6 +246,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("demand_primary", "reads nothing"),
     ("demand_standby", "reads nothing"),
     ("which_database", "reads a file of the server"),
+    ("load_item_types", "looks items up by their ids"),
     ("announce_rules", "writes the worker's own row"),
     ("list_judges", "reads a row per worker"),
     ("withdraw_rules", "reads a row per worker"),

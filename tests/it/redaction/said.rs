@@ -70,6 +70,10 @@ const EXCEPTIONS: &[Exception] = &[
     ),
     on_pages("backup_sets.name", "an operator finds a backup set by it"),
     on_pages(
+        "backup_items.policy_type",
+        "an operator tells items in trouble apart by it",
+    ),
+    on_pages(
         "restore_runs.requested_by",
         "it is said to whoever may see the restore",
     ),

@@ -1,5 +1,7 @@
 //! The pages of one run.
 
+use std::collections::HashMap;
+
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::freshness::FreshnessThresholds;
@@ -45,6 +47,37 @@ fn page(found: &RunInFull, visibility: Visibility) -> String {
 /// Closed with the verdict that follows from what there is.
 fn closed(facts: Facts) -> RunInFull {
     decided(&facts.clone(), facts)
+}
+
+/// Of items alone: a foundation's number is no item's.
+#[test]
+fn types_stand_beside_items() {
+    let exception = |part, id: &str| ItemException {
+        part,
+        id: id.to_owned(),
+        finding: ItemFinding::Failed,
+    };
+    let facts = with_restore(|it| {
+        it.items.exceptions = vec![
+            exception(Part::Item, "503"),
+            exception(Part::Foundation, "503"),
+            exception(Part::Assignment, "7"),
+        ];
+    });
+    let detail = detail(&closed(facts), SEES_ALL);
+    assert_eq!(detail.troubled_items(), [503, 7]);
+    let types = HashMap::from([(503, "<b>script".to_owned())]);
+    let html = text(&RunPage {
+        shell: &shell("Run"),
+        answer: &detail.typed(&types),
+    });
+    for line in [
+        "item &#60;b&#62;script 503 failed",
+        "foundation – 503 failed",
+        "assignment – 7 failed",
+    ] {
+        assert!(html.contains(line), "{line}: {html}");
+    }
 }
 
 fn without_evidence() -> Facts {

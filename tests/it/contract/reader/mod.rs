@@ -38,7 +38,38 @@ on_all!(
     the_backup_that_finished_last_decides,
     a_run_is_not_executed_where_its_own_restore_is_prepared,
     what_cannot_be_read_hides_nothing,
+    items_have_the_types_that_their_backup_set_holds,
 );
+
+/// Those of another set are not looked up, and a column that may not be read hides nothing else.
+async fn items_have_the_types_that_their_backup_set_holds(on: Fixture) {
+    on.plant([Case::proven(1)]).await;
+    on.execute(&format!(
+        "INSERT INTO backup_items (id, backup_set_id, policy_type, payload, captured_at)
+         VALUES (501, {own}, 'compliancePolicy', {json}, {now}), (502, {own}, 'a\u{202e}b', {json}, {now}),
+             (503, {other}, 'script', {json}, {now})",
+        own = HOME.1,
+        other = NEIGHBOUR.1,
+        json = "'{}'",
+        now = on.either("1", "now()"),
+    ))
+    .await;
+    let reader = reader(&on).await;
+    let types = async || {
+        let found = reader.load_item_types(BackupSetId(HOME.1), vec![501, 502, 503, 504]);
+        let mut found: Vec<_> = found.await.into_iter().collect();
+        found.sort_unstable();
+        found
+    };
+    let expected = [(501, "compliancePolicy"), (502, "a\u{fffd}b")];
+    assert_eq!(
+        types().await,
+        expected.map(|(id, name)| (id, name.to_owned()))
+    );
+    on.execute("ALTER TABLE backup_items RENAME COLUMN policy_type TO kind")
+        .await;
+    assert_eq!(types().await, []);
+}
 
 pub(super) async fn reader(on: &Fixture) -> Reader {
     let reader = open_reader(&on.url_of(Purpose::Console), &Limits::default()).await;
