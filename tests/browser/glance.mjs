@@ -63,7 +63,7 @@ async function checkThreeClicks(tab) {
   await tab.fill('header input[name="q"]', String(RUN));
   await tab.follow((page) => page.click('header form[role="search"] button'));
   tab.expect(tab.path === `/runs/${RUN}`, 'find', `leads to ${tab.path}`);
-  await tab.followLink(`a[href="/restores/${restore.id}"]`);
+  await tab.followLink(`a[href="/restores/${restore.id}"]:not(#diagnostics *)`);
   const leads = await tab.evaluate(() => [...document.querySelectorAll('a[rel~="noreferrer"]')].map((it) => it.href));
   tab.expect(leads.includes(`${platform}/restores/${restore.id}`), 'platform', `leads to ${leads}`);
 }
@@ -75,6 +75,14 @@ async function checkHistory(tab) {
   tab.expect(new Set(days).size >= 25, 'history', `is of ${new Set(days).size} days`);
   const names = workspaces.map(({ workspace }) => workspace.name);
   tab.expect(!names.some((name) => /\d/.test(name)) && names.includes('Contoso'), 'names', `are ${names}`);
+  await tab.go('/?window=30d');
+  const least = await tab.evaluate(() => {
+    const bars = [...document.querySelectorAll('.columns a')].map((it) => it.getBoundingClientRect());
+    return Math.min(...bars.map(({ width, height }) => Math.min(width, height)));
+  });
+  tab.expect(least >= 24 && least < 1000, 'charts', `have bars to be pressed of ${least} px`);
+  await tab.followLink('.columns a');
+  tab.expect(/^\/runs\?workspace=\d+&.*younger_than=/.test(tab.path), 'charts', `have bars that lead to ${tab.path}`);
   await tab.go('/?window=7d');
   const dates = await tab.evaluate(() => [...document.querySelectorAll('.axis-x')].map((it) => it.children.length));
   tab.expect(dates.length > 0 && dates.every((it) => it === 3), 'charts', `have ${dates} dates`);
@@ -83,6 +91,13 @@ async function checkHistory(tab) {
   tab.expect(/^\/runs\?workspace=\d+&.*younger_than=/.test(tab.path), 'charts', `lead to ${tab.path}`);
   const listed = await tab.evaluate(() => document.querySelectorAll('table.runs tbody tr').length);
   tab.expect(listed > 0, 'charts', 'lead to no runs');
+}
+
+/** Who works is said first, however many runs are open. */
+async function checkQueue(tab) {
+  await tab.go('/queue?refresh=off');
+  const bottom = await tab.evaluate(() => document.querySelector('#workers').getBoundingClientRect().bottom);
+  tab.expect(bottom < 300, 'workers', `stand at ${bottom} px`);
 }
 
 /** The most urgent first, and one posture alone. */
@@ -109,6 +124,7 @@ async function look(browser) {
   await checkThreeClicks(tab);
   await checkHistory(tab);
   await checkArranged(tab);
+  await checkQueue(tab);
 }
 
 const browser = await launch();

@@ -306,6 +306,20 @@ async function inspectAll(tab, pages) {
   await inspect(tab, 'problem');
 }
 
+/** Who has no pointer reads the moment of an age where the focus is in its line. */
+async function checkMoments(tab) {
+  await tab.go('/runs');
+  const said = await tab.evaluate(() => {
+    const line = document.querySelector('table.runs tbody tr');
+    const shown = () => getComputedStyle(line.querySelector('time'), '::after').content;
+    const before = shown();
+    line.querySelector('a').focus();
+    return { before, after: shown(), moment: line.querySelector('time').title };
+  });
+  const isSaid = said.before === 'none' && said.after.includes(said.moment) && /\d{4}-\d\d/.test(said.moment);
+  tab.expect(isSaid, 'moments', `are said as ${JSON.stringify(said)}`);
+}
+
 /** Runs tasks on all tabs, each on whichever is free. */
 async function spread(tabs, tasks) {
   const queue = [...tasks];
@@ -441,6 +455,7 @@ async function walk(browser) {
     await inspect(tab, 'login');
   }
   await walkThrough(tabs[1], context, found);
+  await checkMoments(tabs[1]);
   progress('walked from the login to the evidence, the queue and the list');
   await Promise.all([inspectAll(tabs[0], pages), inspectAll(tabs[1], pages)]);
   progress(`inspected ${pages.size} pages`);

@@ -30,18 +30,29 @@ pub(super) struct Chart {
     pub(super) top: u64,
     /// When the first, the middle and the last bar begin.
     pub(super) dates: Vec<String>,
-    /// The periods that have verdicts, the latest first.
+    /// Every period, the earliest first; those without verdicts lead nowhere.
     pub(super) lines: Vec<Line>,
 }
 
-/// A bar in numbers.
+/// A column in numbers.
 pub(super) struct Line {
     /// When it begins.
     pub(super) from: String,
-    /// The runs that were created then.
-    pub(super) href: String,
+    /// The runs that were created then; none where there are no verdicts.
+    pub(super) href: Option<String>,
     /// How many of each outcome, best first.
     pub(super) counts: [String; 4],
+}
+
+impl Line {
+    /// What its column shows, for whoever cannot see it.
+    pub(super) fn said(&self) -> String {
+        let [succeeded, partly, blocked, failed] = &self.counts;
+        format!(
+            "From {}: {succeeded} succeeded, {partly} partly, {blocked} blocked, {failed} failed",
+            self.from
+        )
+    }
 }
 
 /// A part of a bar.
@@ -122,7 +133,7 @@ fn lines(mix: &Mix, workspace: WorkspaceId, as_of: Moment, zone: &TimeZone) -> V
     let ends = mix.periods.iter().skip(1).map(|it| Some(it.from));
     let line = |(period, end): (&Period, Option<Moment>)| Line {
         from: beginning(period, mix.window, zone),
-        href: {
+        href: (period.total() > 0).then(|| {
             // Whole minutes, which addresses are read in.
             let before = |at: Moment| {
                 let age = as_of.0.duration_since(at.0);
@@ -135,13 +146,11 @@ fn lines(mix: &Mix, workspace: WorkspaceId, as_of: Moment, zone: &TimeZone) -> V
                 ..RunQuery::default()
             };
             format!("/runs?{}", query.text(None))
-        },
+        }),
         counts: period.counts().map(|(_, count)| words::grouped(count)),
     };
     let all = mix.periods.iter().zip(ends.chain([None]));
-    let mut lines: Vec<Line> = all.filter(|(it, _)| it.total() > 0).map(line).collect();
-    lines.reverse();
-    lines
+    all.map(line).collect()
 }
 
 fn title(mix: &Mix) -> String {

@@ -326,6 +326,8 @@ pub struct OverviewPage<'a> {
     pub shell: &'a Shell,
     /// What it shows.
     pub answer: &'a Overview,
+    /// How many runs are in which state, and where they are listed.
+    pub runs: &'a Form,
     /// What was asked for.
     pub query: &'a EnvironmentQuery,
     /// The filters above the environments.

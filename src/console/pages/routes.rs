@@ -114,9 +114,11 @@ async fn overview(
     };
     let menu = Some(Menu::Overview);
     let shell = &shell(&console, &viewer, title, menu, answer.as_of).refreshed();
+    let parts = console.run_parts(&viewer).await?;
     render(&OverviewPage {
         shell,
         answer,
+        runs: &Form::new(&RunQuery::default(), &parts, console.too_long()),
         query: &query,
         form: &Form::of_environments(&query, answer),
     })

@@ -17,21 +17,51 @@ vocabulary! {
         name: &'static str,
         /// What pages call it.
         label: &'static str,
+        /// What that means.
+        help: &'static str,
     }
     /// Every settlement that was tried ended its process. Nobody tries again by himself.
-    DeadLetter { name: "dead_letter", label: "dead letter" }
+    DeadLetter {
+        name: "dead_letter",
+        label: "dead letter",
+        help: "Every try ended its worker. Nobody tries again until it is retried.",
+    }
     /// Settlements ended their process, or were in its hands when it ended. The next one waits.
-    Suspended { name: "suspended", label: "waiting to retry" }
+    Suspended {
+        name: "suspended",
+        label: "waiting to retry",
+        help: "Tries ended their worker. The next one is made by itself, alone.",
+    }
     /// The database refused a verdict. The run is tried again, less and less often.
-    Refused { name: "refused", label: "database refused" }
+    Refused {
+        name: "refused",
+        label: "database refused",
+        help: "The database refused the verdict. It is tried again by itself, less and less often.",
+    }
     /// A worker has taken the job.
-    InHand { name: "in_hand", label: "running" }
+    InHand {
+        name: "in_hand",
+        label: "running",
+        help: "A worker has taken it.",
+    }
     /// The job waits for a worker.
-    Waiting { name: "waiting", label: "waiting" }
+    Waiting {
+        name: "waiting",
+        label: "waiting",
+        help: "It waits for a worker.",
+    }
     /// A dead letter that an operator has acknowledged.
-    Dropped { name: "dropped", label: "given up" }
+    Dropped {
+        name: "dropped",
+        label: "given up",
+        help: "Somebody gave this dead letter up. The run stays open.",
+    }
     /// The rules wait for proof that may still arrive.
-    Deferred { name: "deferred", label: "not yet decidable" }
+    Deferred {
+        name: "deferred",
+        label: "not yet decidable",
+        help: "Proof may still come. It is looked at again by itself.",
+    }
 }
 
 impl QueueState {

@@ -18,6 +18,9 @@ pub struct Diagnostic {
     pub name: &'static str,
     /// What was found: words, counts and ids.
     pub text: String,
+    /// Where more of it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub href: Option<String>,
 }
 
 pub(super) fn diagnostics(
@@ -76,7 +79,16 @@ pub(super) fn diagnostics(
             )
         }));
     }
-    let line = |(name, text)| Diagnostic { name, text };
+    let line = |(name, text): (&'static str, String)| Diagnostic {
+        href: match name {
+            "restore" => Some(format!("/restores/{text}")),
+            "verdict" => Some("#verdict".to_owned()),
+            "decided by" => Some("/queue#workers".to_owned()),
+            _ => None,
+        },
+        name,
+        text,
+    };
     lines.into_iter().map(line).collect()
 }
 

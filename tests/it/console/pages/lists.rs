@@ -35,27 +35,10 @@ fn runs(page: &RunListing, query: &RunQuery) -> String {
     let next = page.below.map(|below| format!("/runs?below={below}"));
     let links = (Some("/runs?above=9000".to_owned()), next);
     let answer = RunList::new(page, visibility, &FreshnessThresholds::default(), links);
-    let place = |workspace, environment| PlaceSeen {
-        workspace: WorkspaceId(workspace),
-        workspace_name: format!("Workspace {workspace}"),
-        environment: EnvironmentId(environment),
-        name: format!("Environment {environment}"),
-    };
-    let parts = RunParts {
-        counts: RunCounts {
-            runs: 5_001,
-            failed: 776,
-            undecided: 3_559,
-            too_long: 3_040,
-            unproven: 2,
-            ..RunCounts::default()
-        },
-        places: vec![place(1, 11), place(1, 12), place(2, 21)],
-    };
     text(&RunsPage {
         shell: &shell("Runs"),
         answer: &answer,
-        form: &Form::new(query, &parts, SignedDuration::from_hours(1)),
+        form: &Form::new(query, &parts(), SignedDuration::from_hours(1)),
         csv: "/runs.csv".to_owned(),
         json: "/runs.json".to_owned(),
     })
@@ -109,11 +92,36 @@ fn environment(id: i64, name: &str, latest: Option<RestoreFacts>) -> Environment
     }
 }
 
+fn parts() -> RunParts {
+    let place = |workspace, environment| PlaceSeen {
+        workspace: WorkspaceId(workspace),
+        workspace_name: format!("Workspace {workspace}"),
+        environment: EnvironmentId(environment),
+        name: format!("Environment {environment}"),
+    };
+    RunParts {
+        counts: RunCounts {
+            runs: 5_001,
+            failed: 776,
+            undecided: 3_559,
+            too_long: 3_040,
+            unproven: 2,
+            ..RunCounts::default()
+        },
+        places: vec![place(1, 11), place(1, 12), place(2, 21)],
+    }
+}
+
 fn overview_page(answer: &Overview) -> String {
     let query = EnvironmentQuery::default();
     text(&OverviewPage {
         shell: &shell("Overview"),
         answer,
+        runs: &Form::new(
+            &RunQuery::default(),
+            &parts(),
+            SignedDuration::from_hours(1),
+        ),
         query: &query,
         form: &Form::of_environments(&query, answer),
     })
@@ -188,7 +196,10 @@ fn whole_workspaces_are_counted_and_what_is_wrong_is_named_wherever_it_stands() 
     assert!(shown.contains("Contoso / Branch 2000"), "{shown}");
     assert!(shown.contains("1 kind of trouble, 1 place."), "{shown}");
     assert!(shown.contains("Of its 1,301 environments:"), "{shown}");
-    assert!(shown.contains("Weakened\n1\n"), "{shown}");
+    assert!(
+        shown.contains("Weakened last restore not clean\n1\n"),
+        "{shown}"
+    );
     assert!(!shown.contains("first "), "{shown}");
 
     // More than are named.
