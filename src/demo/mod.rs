@@ -132,6 +132,7 @@ pub async fn run(
         let now = whole_seconds(store.now().await?);
         standin.plant(&late_rows(now)).await?;
         form_opinions(store).await?;
+        standin.spoil().await?;
     }
     judged
 }

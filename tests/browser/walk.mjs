@@ -351,6 +351,8 @@ async function visitAll(tabs, { runs, explanations, environments, restores }) {
   for (const environment of environments) states.seeEnvironment(environment);
   for (const restore of restores) states.seeRestore(restore);
   for (const explanation of explanations) states.seeExplanation(explanation);
+  const { needs_attention: needs } = await ask('/api/v1/posture');
+  for (const cause of needs.causes) states.seeNeed(cause);
 }
 
 function wordsOfRun({ state, card, freshness, operation_proof: proof, evidence, legs, attention, timeline }) {

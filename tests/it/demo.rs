@@ -7,6 +7,7 @@ use std::time::Duration;
 use reconciler_fixtures::{HIDDEN_IDS, Standin, policy};
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::reading::now::{Change, Now};
+use reconciler_jobs::restore_execute::review::Standing;
 use reconciler_jobs::restore_execute::{Decision, ReasonCode};
 use restore_reconciler::internals::demo::{
     self, DemoError, DemoOptions, DemoProgress, DemoReport, Phase, QueueReport, ThroughQueue,
@@ -71,7 +72,7 @@ async fn written(on: &Fixture) -> [Vec<(i64, String)>; 3] {
         "SELECT resource_id AS run, jsonb_build_array(metadata, summary, resource_id) AS text
          FROM audit_logs WHERE action = 'operation_run.reconciled'",
     );
-    let ledger = "SELECT operation_run_id AS run, '[' || facts || ',' || decision || ',' || workspace_id || ']' AS text
+    let ledger = "SELECT operation_run_id AS run, '[' || coalesce(facts, 'null') || ',' || decision || ',' || workspace_id || ']' AS text
          FROM reconciler.verdicts";
     [
         texts(on, reconciliations).await,
@@ -196,6 +197,31 @@ async fn changes_since(on: &Fixture) -> BTreeSet<Change> {
     changes
 }
 
+/// What somebody did to the records of scenes is told, and the ledger refuses to be altered again.
+async fn assert_standings_of_scenes(on: &Fixture) {
+    let store = open_as(Purpose::Owner, &on.url).await;
+    let reader = store.reader();
+    let expected = [
+        Standing::Stands,
+        Standing::Contradicted,
+        Standing::FactsAltered,
+        Standing::FactsUnreadable,
+        Standing::FactsErased,
+        Standing::OtherRules,
+    ];
+    for (run, expected) in (5_001..).zip(expected) {
+        let verdict = reader.load_verdict(&Workspaces::All, RunId(run)).await;
+        let standing = verdict.unwrap().expect("a verdict").standing();
+        assert_eq!(standing, expected, "{run}");
+    }
+    for altered in ["ledger SET outcome", "ledger_facts SET facts"] {
+        let update =
+            format!("UPDATE reconciler.{altered} = 'failed' WHERE facts_digest IS NOT NULL");
+        let refused = on.try_execute(&update).await;
+        assert!(refused.is_err(), "{update}");
+    }
+}
+
 /// Scenes change nothing of what is demonstrated, and every way in which proof can come late is among them.
 async fn scenes_stand_beside_the_scenarios(on: Fixture) {
     let options = DemoOptions {
@@ -208,6 +234,7 @@ async fn scenes_stand_beside_the_scenarios(on: Fixture) {
     assert_every_code_is_a_primary_reason(&report);
     assert_written_once(&on, &report).await;
     assert_nothing_foreign_is_mentioned(&on).await;
+    assert_standings_of_scenes(&on).await;
     let changes = changes_since(&on).await;
     let unrecorded = [
         Change::OpenUndecided,
