@@ -29,6 +29,7 @@
 //! | [`storage`] | reads what the platform recorded, writes verdicts; start at `storage::Store::settle` |
 //! | [`doctor`] | what is looked at before a database is trusted: checks as statements, and one list of needs |
 //! | [`ledger`] | the whole ledger, judged again and compared with what else was written, or asked what another policy would have said |
+//! | [`tree`] | the tree over the ledger's verdicts, by which a changed one is found |
 //! | [`sweep`] | one pass over all due runs |
 //! | [`postures`] | how many environments are in which recovery posture |
 //! | [`worker`] | the long-running process: jobs, the sweep's schedule, rechecks of runs that stayed open |
@@ -91,6 +92,7 @@ mod release;
 mod storage;
 mod sweep;
 mod telemetry;
+mod tree;
 mod views;
 mod worker;
 

@@ -12,7 +12,7 @@ type Ranks = &'static [&'static [&'static str]];
 
 /// Every module of the library.
 const LIBRARY: Ranks = &[
-    &["clock", "release"],
+    &["clock", "release", "tree"],
     &["health", "metrics"],
     &["http", "telemetry::journal", "telemetry::verbosity"],
     &["telemetry::export"],
