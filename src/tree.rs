@@ -18,6 +18,10 @@ use tlog_tiles::{Hash, node_hash, record_hash};
 
 /// What a leaf is made of. Each value is text, or nothing, so that whoever reads it needs no rule about numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are what stands in the text that is hashed"
+)]
 pub struct Leaf<'a> {
     /// Where it stands among all, from 1 on.
     pub position: String,
@@ -55,7 +59,7 @@ pub struct LeafVerdict<'a> {
 }
 
 /// The right edge of a tree: what is needed of its first `size` leaves to add the next, and to know its root.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Edge {
     size: u64,
     /// Roots of the full subtrees that the tree is made of, the largest first: one for each bit of `size`.
@@ -125,13 +129,34 @@ mod tests {
 
     /// Leaves and roots of the tests of other implementations of RFC 6962.
     const KNOWN: [(&str, &str); 8] = [
-        ("", "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"),
-        ("00", "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"),
-        ("10", "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77"),
-        ("2021", "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7"),
-        ("3031", "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4"),
-        ("40414243", "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef"),
-        ("5051525354555657", "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c"),
+        (
+            "",
+            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+        ),
+        (
+            "00",
+            "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+        ),
+        (
+            "10",
+            "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+        ),
+        (
+            "2021",
+            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+        ),
+        (
+            "3031",
+            "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+        ),
+        (
+            "40414243",
+            "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+        ),
+        (
+            "5051525354555657",
+            "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+        ),
         (
             "606162636465666768696a6b6c6d6e6f",
             "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
@@ -154,7 +179,11 @@ mod tests {
     #[test]
     fn an_edge_that_is_none_of_its_size_is_refused() {
         for (size, bytes) in [(0, 32), (1, 0), (3, 32), (3, 63), (3, 96), (4, 64)] {
-            assert_eq!(Edge::from_bytes(size, &vec![7; bytes]), None, "{size} {bytes}");
+            assert_eq!(
+                Edge::from_bytes(size, &vec![7; bytes]),
+                None,
+                "{size} {bytes}"
+            );
         }
         assert_eq!(Edge::from_bytes(0, &[]), Some(Edge::default()));
     }

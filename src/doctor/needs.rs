@@ -145,7 +145,7 @@ const fn queue(name: &'static str) -> NeededTable {
 }
 
 /// Every table, in the order in which checks speak of them.
-pub(super) const TABLES: [NeededTable; 32] = [
+pub(super) const TABLES: [NeededTable; 34] = [
     console("workspaces", &[shown("id", ID), shown("name", TEXT)]),
     console(
         "managed_environments",
@@ -291,6 +291,8 @@ pub(super) const TABLES: [NeededTable; 32] = [
     own("ledger_facts", &["SELECT", "INSERT"], true),
     own("ledger_revisions", &["SELECT"], true),
     own("ledger_positions", &["SELECT"], false),
+    own("ledger_leaves", &["SELECT", "INSERT"], true),
+    own("checkpoints", &["SELECT", "INSERT"], true),
     own("verdict_consumers", &["SELECT"], false),
     own("verdict_feed", &[], false),
     own("verdicts", &["SELECT"], true),

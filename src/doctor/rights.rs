@@ -183,7 +183,7 @@ fn judge_request(owner: &RequestOwner, rights: &Rights) -> Check {
 
 /// Where each table of the list is.
 pub(super) async fn locate(connection: &mut PgConnection) -> Result<Vec<Located>, StoreError> {
-    let needs = serde_json::to_string(&TABLES).unwrap_or_default();
+    let needs = serde_json::to_string(TABLES.as_slice()).unwrap_or_default();
     let found: Vec<Option<i64>> = sqlx::query_scalar(include_str!("postgres/locate.sql"))
         .bind(needs)
         .fetch_all(connection)

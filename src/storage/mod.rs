@@ -17,6 +17,7 @@
 //! | `connection`, `transaction`, `database` | the two drivers, and all that is asked of them |
 //! | `postgres`, `sqlite` | what one database needs that the other does not |
 //! | `store`, `sweeps`, `census`, `feed`, `judges`, `moments`, `survey`, `queue` | what the store does, written once |
+//! | `tree` | leaves and checkpoints, by which a changed verdict is found |
 //! | `forget` | what is erased of a workspace that has left |
 //! | `pauses` | where nothing is settled until somebody resumes it |
 //! | `observations` | what was said of runs that are only observed |
@@ -69,6 +70,7 @@ mod store;
 mod survey;
 mod sweeps;
 mod transaction;
+mod tree;
 
 pub use connect::{check_url, connect};
 pub use distrust::{Distrust, Trust};
@@ -95,3 +97,4 @@ pub(crate) use sqlx::migrate::Migrator;
 pub use store::Store;
 pub use survey::SURVEYED;
 pub use sweeps::SweepStart;
+pub use tree::{CheckpointDue, CheckpointRow, LeafPart, LedgerPlace, Sealed, TreeState, hash_of};

@@ -254,7 +254,18 @@ impl PostgresStore {
 
     /// A transaction that may write.
     pub(super) async fn begin(&self) -> Result<DatabaseTransaction> {
-        let tx = begin_whole(&self.pool, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
+        self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            .await
+    }
+
+    /// A transaction that may write, and of which each statement sees what others have committed by then.
+    pub(super) async fn begin_seeing_commits(&self) -> Result<DatabaseTransaction> {
+        self.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
+            .await
+    }
+
+    async fn begin_with(&self, begin: &'static str) -> Result<DatabaseTransaction> {
+        let tx = begin_whole(&self.pool, begin).await;
         let mut tx = Tx::Postgres(tx.during("begin a transaction")?);
         let values = &self.limits_of_transactions();
         let found: OpenedToWrite = tx.driver().fetch_one(OPEN, values).await?;
