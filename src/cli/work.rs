@@ -16,12 +16,14 @@ use super::reload::reload_on_signal;
 use super::session::Session;
 use super::supervisor::keep_telling;
 use super::waiting::wait_for_database;
+use crate::clock;
 use crate::console::{ConnectionLimits, serve_probes};
 use crate::doctor::{self, Level};
 use crate::health::{self, DatabaseState, Health, Loop, Schema};
+use crate::ledger::checkpoint::{CheckpointSigner, origin_of};
 use crate::metrics::{Exporter, Role};
 use crate::storage::Store;
-use crate::{clock, worker};
+use crate::worker::{self, Checkpointing};
 
 /// How long an answer may take that nothing depends on.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -77,12 +79,14 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         None => Ok(()),
         Some(store) => {
             let settling = session.settling(Source::Request);
+            let checkpoints = checkpointing(session, &store).await?;
             let options = worker::Options {
                 worker: session.config.worker.clone(),
                 sweep: session.config.sweep.clone(),
                 metrics: session.config.metrics.clone(),
                 listen_url,
                 settling,
+                checkpoints,
             };
             warn_of_request(&store).await;
             worker::run(store, health, options, stop).await
@@ -100,6 +104,30 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         "Read the log above; start it again, as a supervisor such as systemd does.",
     ))?;
     Ok(Exit::Done)
+}
+
+/// How checkpoints are made. A key that is named and cannot sign for this installation ends the program: nobody would look for
+/// signatures that are not there.
+async fn checkpointing(session: &Session<'_>, store: &Store) -> anyhow::Result<Checkpointing> {
+    let settings = session.config.checkpoints.clone();
+    let mut signers = Vec::new();
+    for path in &settings.key_files {
+        let cannot_sign = || {
+            Failure::new(
+                format!("the key in {path} cannot sign the checkpoints of this database"),
+                "Make one with `restore-reconciler ledger key`, and name its file in [checkpoints] key_files.",
+            )
+        };
+        let key = std::fs::read_to_string(path).with_context(cannot_sign)?;
+        let signer = CheckpointSigner::read(&key).with_context(cannot_sign)?;
+        let origin = store.reader().install_id().await?.as_deref().map(origin_of);
+        if let Some(origin) = origin.filter(|origin| signer.name() != origin) {
+            let other = format!("it is one of {}, and this is {origin}", signer.name());
+            return Err(anyhow::anyhow!(other).context(cannot_sign()));
+        }
+        signers.push(signer);
+    }
+    Ok(Checkpointing { settings, signers })
 }
 
 /// Nothing that a worker does fails where requests are lost, so it is said at the start.

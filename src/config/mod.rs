@@ -9,6 +9,7 @@
 //! no error of this module holds a secret: errors show a value only where it cannot be a URL.
 
 mod capability;
+mod checkpoints;
 mod console;
 mod database;
 mod database_url;
@@ -40,6 +41,7 @@ use serde_json::Value as Json;
 use toml::de::DeTable;
 
 pub use capability::Capability;
+pub use checkpoints::Checkpoints;
 pub(crate) use console::is_token_name;
 pub use console::{All, Console, Proxy, Reach, TOKEN_PREFIX, Token};
 pub use database::Database;
@@ -79,6 +81,8 @@ pub struct Config {
     pub sweep: Sweep,
     /// How the long-running worker takes jobs, gives up on them, and stops.
     pub worker: Worker,
+    /// Roots of the tree over the ledger, and where copies of them go.
+    pub checkpoints: Checkpoints,
     /// Who gets into the console, and where it listens.
     pub console: Console,
     /// What the platform calls what it records of a preparation.

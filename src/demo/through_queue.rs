@@ -75,6 +75,7 @@ impl Working {
             metrics: config::Metrics::default(),
             listen_url: through.listen_url.clone(),
             settling,
+            checkpoints: worker::Checkpointing::default(),
         };
         let health = Health::new(HealthLimits::default(), &Loop::ALL);
         let ended = tokio::spawn(worker::run(store, health, options, stop.clone()));

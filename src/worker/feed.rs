@@ -1,14 +1,17 @@
-//! Gives verdicts their positions in the feed that the platform reads: a batch at a time, by one worker at a time, soon after
-//! this process has committed some, and in any case once in a while. No settlement waits for it.
+//! Gives verdicts their positions in the feed that the platform reads, and then their leaves in the tree over the ledger: a batch
+//! at a time, by one worker at a time, soon after this process has committed some, and in any case once in a while. No
+//! settlement waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tracing::field;
 
+use super::checkpoints::{BATCH_LEAVES, seal};
 use super::shared::Shared;
 use crate::clock::Stopwatch;
-use crate::storage::{FeedProgress, StoreError};
+use crate::storage::{CheckpointRow, FeedProgress, StoreError};
 
 /// How long until it is looked for verdicts that others have committed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -22,16 +25,22 @@ const PAUSES_PER_BATCH: u32 = 4;
 /// The least time between two batches, so that commits in a row are one, and one notification.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 
-/// Gives positions until the process stops.
-pub(super) async fn keep_placing(shared: Arc<Shared>) {
+/// What is said once where positions cannot be given: verdicts do not wait for them.
+const UNPLACED: &str = "the platform does not hear of new verdicts";
+
+/// The same of leaves.
+const UNSEALED: &str = "new verdicts get no leaf in the tree over the ledger";
+
+/// Gives positions and makes leaves until the process stops. Checkpoints that are made go to `made`.
+pub(super) async fn keep_placing(shared: Arc<Shared>, made: mpsc::Sender<CheckpointRow>) {
     let mut is_stalled = false;
-    let mut is_failing = false;
+    let (mut is_failing, mut is_failing_to_seal) = (false, false);
     loop {
         let since_start = Stopwatch::start();
         // What is dropped is undone.
-        let placed = tokio::select! {
+        let (placed, sealed) = tokio::select! {
             () = shared.stop.cancelled() => return,
-            placed = place(&shared) => placed,
+            done = async { (place(&shared).await, seal(&shared).await) } => done,
         };
         let pause = (since_start.elapsed() * PAUSES_PER_BATCH).max(PAUSE_MIN);
         let mut is_full = false;
@@ -43,7 +52,18 @@ pub(super) async fn keep_placing(shared: Arc<Shared>) {
                     tell_stall(&progress, &mut is_stalled);
                 }
             }
-            Err(error) => tell_failure(&shared, &error, &mut is_failing),
+            Err(error) => tell_failure(&shared, UNPLACED, &error, &mut is_failing),
+        }
+        match sealed {
+            Ok(sealed) => {
+                is_failing_to_seal = false;
+                is_full |= sealed.leaves >= BATCH_LEAVES as usize;
+                // Where nobody keeps up, the next one is of all these, too.
+                if let Some(checkpoint) = sealed.checkpoint {
+                    let _ = made.try_send(checkpoint);
+                }
+            }
+            Err(error) => tell_failure(&shared, UNSEALED, &error, &mut is_failing_to_seal),
         }
         if shared.rest(pause).await.is_err() {
             return;
@@ -85,10 +105,10 @@ fn tell_stall(progress: &FeedProgress, is_stalled: &mut bool) {
     *is_stalled = progress.held_up_by.is_some();
 }
 
-/// Says once that it fails: verdicts do not wait for it.
-fn tell_failure(shared: &Shared, error: &StoreError, is_failing: &mut bool) {
+/// Says once that something fails.
+fn tell_failure(shared: &Shared, what: &'static str, error: &StoreError, is_failing: &mut bool) {
     if !*is_failing && shared.health.database_is_up() {
-        tracing::warn!(%error, advice = error.advice(), "the platform does not hear of new verdicts");
+        tracing::warn!(%error, advice = error.advice(), "{what}");
     }
     *is_failing = true;
 }

@@ -21,7 +21,8 @@
 //! | `judges` | which rules the workers judge by |
 //! | `examine` | whether what the database shows may be trusted, and proves anything |
 //! | `opinions` | second opinions on runs that somebody else closed |
-//! | `feed` | positions of verdicts, in which the platform reads them |
+//! | `feed` | positions of verdicts, in which the platform reads them, and their leaves in the tree |
+//! | `checkpoints` | leaves and checkpoints, made and handed out |
 //! | `rights` | whether this role may do what a worker does |
 //! | `census` | numbers about the whole database, for dashboards |
 //! | `name` | names that nobody else has |
@@ -35,6 +36,7 @@
 mod attempt;
 mod batch;
 mod census;
+mod checkpoints;
 mod connection;
 mod examine;
 mod feed;
@@ -56,7 +58,7 @@ use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt as _;
 use reconciler_jobs::sweep::admission::SettlingMode;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -67,7 +69,7 @@ use batch::Batcher;
 use shared::Shared;
 
 pub use runtime::{queue_migrations, set_up};
-pub use shared::Options;
+pub use shared::{Checkpointing, Options};
 
 /// A part of the process ended that must not end; what it was is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -135,7 +137,10 @@ fn start(shared: &Arc<Shared>) -> TaskTracker {
     parts.begin("rights", rights::keep_looking(own()));
     parts.begin("census", census::keep_counting(own()));
     parts.begin("opinions", opinions::keep_forming(own()));
-    parts.begin("feed", feed::keep_placing(own()));
+    let (to_hand_out, to_take) = mpsc::channel(checkpoints::WAITING_MAX);
+    parts.begin("feed", feed::keep_placing(own(), to_hand_out));
+    let handing_out = checkpoints::keep_handing_out(own(), to_take);
+    parts.begin("checkpoints", handing_out);
     parts.tasks.close();
     parts.tasks
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::name::ProcessName;
 use crate::config::{self, DatabaseUrl};
 use crate::health::{Health, Loop, Obstacle};
+use crate::ledger::checkpoint::CheckpointSigner;
 use crate::storage::{Distrust, Settling, Store, StoreError};
 use crate::telemetry::names::BATCH_JOBS;
 
@@ -42,6 +43,17 @@ pub struct Options {
     pub listen_url: Option<DatabaseUrl>,
     /// How runs are settled, whoever settles them and why.
     pub settling: Settling,
+    /// When checkpoints are made, who signs them, and where copies go.
+    pub checkpoints: Checkpointing,
+}
+
+/// How checkpoints of the tree over the ledger are made.
+#[derive(Debug, Default)]
+pub struct Checkpointing {
+    /// When, and where copies go.
+    pub settings: config::Checkpoints,
+    /// Who signs them.
+    pub signers: Vec<CheckpointSigner>,
 }
 
 /// What all parts of the process share.

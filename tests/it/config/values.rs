@@ -63,6 +63,7 @@ fn the_documented_range_of_every_duration_is_the_one_that_holds() {
         ("worker.attempt_timeout", "1s", "10m"),
         ("worker.drain_timeout", "1s", "10m"),
         ("worker.retain_jobs", "1m", "720h"),
+        ("checkpoints.every", "1s", "24h"),
         ("console.session_idle", "1m", "24h"),
         ("console.session_max", "1m", "168h"),
         ("console.queued_max", "1m", "8760h"),

@@ -48,6 +48,7 @@ impl Hands {
             metrics: config.metrics,
             listen_url: None,
             settling: settling(),
+            checkpoints: worker::Checkpointing::default(),
         };
         let store = fixture.store.clone();
         let working = tokio::spawn(worker::run(store, health.clone(), options, stop.clone()));

@@ -2,6 +2,7 @@
 //! wrong with a job or with a run.
 
 mod bounds;
+mod checkpoints;
 mod dropped;
 mod feed;
 mod hidden_rows;

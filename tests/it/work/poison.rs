@@ -372,6 +372,7 @@ async fn a_panic_is_survived(watched: bool) {
         metrics: config.metrics,
         listen_url: None,
         settling: with,
+        checkpoints: worker::Checkpointing::default(),
     };
     let (store, health_of_it) = (scene.database.store.clone(), Arc::clone(&health));
     let working = worker::run(store, health_of_it, options, stop.clone());

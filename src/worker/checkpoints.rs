@@ -1,0 +1,120 @@
+//! Makes the leaves of verdicts that have a position, and checkpoints of the tree, which it hands out: each is a log line, and is
+//! added to a file and given to a program where the configuration names them. Nothing waits for whoever takes them.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::sync::mpsc;
+
+use super::shared::{Checkpointing, Shared};
+use crate::ledger::checkpoint::{ReadCheckpoint, note, origin_of};
+use crate::storage::{CheckpointDue, CheckpointRow, Sealed, StoreError, TreeState};
+use crate::tree::Edge;
+
+/// How many leaves are made at once.
+pub(super) const BATCH_LEAVES: u32 = 1_000;
+
+/// How many checkpoints wait to be handed out. Later ones are of all verdicts before them, too.
+pub(super) const WAITING_MAX: usize = 16;
+
+/// How long handing one out may take, to a file or to a program.
+const HANDED_OUT_WITHIN: Duration = Duration::from_secs(10);
+
+/// What to do where a copy could not be kept.
+const ADVICE: &str = "it is on record: `restore-reconciler ledger checkpoints --notes` prints it";
+
+/// Makes the leaves of a batch, and a checkpoint where one is due. Nothing where something is in the way.
+pub(super) async fn seal(shared: &Shared) -> Result<Sealed, StoreError> {
+    if shared.health.is_obstructed() || !shared.health.database_is_up() {
+        return Ok(Sealed::default());
+    }
+    let Checkpointing { settings, signers } = &shared.options.checkpoints;
+    let due = CheckpointDue {
+        every: settings.every,
+        verdicts: settings.verdicts,
+    };
+    let write = |state: &TreeState, edge: &Edge| {
+        let origin = origin_of(&state.install_id);
+        note(&origin, edge, signers)
+    };
+    let sealing = shared.store.seal(BATCH_LEAVES, due, write);
+    let limit = shared.options.worker.attempt_timeout;
+    // It is given another try where it takes too long.
+    let sealed = tokio::time::timeout(limit, sealing).await;
+    let sealed = sealed.unwrap_or_else(|_| Ok(Sealed::default()))?;
+    if let Some(CheckpointRow {
+        size, root, note, ..
+    }) = &sealed.checkpoint
+    {
+        let read = ReadCheckpoint::read(note);
+        let signed_by = read.map(|read| read.signers()).unwrap_or_default();
+        tracing::info!(
+            size,
+            root,
+            signed_by,
+            note,
+            "the tree over the ledger has a new checkpoint"
+        );
+    }
+    Ok(sealed)
+}
+
+/// Hands out what is made, until nobody makes any more.
+pub(super) async fn keep_handing_out(shared: Arc<Shared>, mut made: mpsc::Receiver<CheckpointRow>) {
+    while let Some(checkpoint) = made.recv().await {
+        hand_out(&shared.options.checkpoints, checkpoint.note).await;
+    }
+}
+
+async fn hand_out(with: &Checkpointing, note: String) {
+    for file in &with.settings.files {
+        if let Err(error) = in_time(add_to(file.clone(), note.clone())).await {
+            tracing::warn!(%error, file, advice = ADVICE, "a checkpoint could not be added to its file");
+        }
+    }
+    if let Some((program, arguments)) = with.settings.command.split_first()
+        && let Err(error) = in_time(give_to(program, arguments, &note)).await
+    {
+        tracing::warn!(%error, program, advice = ADVICE, "a checkpoint could not be given to its program");
+    }
+}
+
+async fn in_time(handing_out: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    let done = tokio::time::timeout(HANDED_OUT_WITHIN, handing_out).await;
+    done.unwrap_or_else(|_| Err(io::Error::other("it took longer than ten seconds")))
+}
+
+/// Adds a checkpoint to a file, with an empty line after it.
+async fn add_to(file: String, note: String) -> io::Result<()> {
+    let adding = tokio::task::spawn_blocking(move || {
+        let mut file = OpenOptions::new().append(true).create(true).open(file)?;
+        file.write_all(format!("{note}\n").as_bytes())?;
+        file.sync_all()
+    });
+    adding.await.map_err(io::Error::other)?
+}
+
+/// Has a program read a checkpoint, with nothing of this process's environment, which holds secrets.
+async fn give_to(program: &str, arguments: &[String], note: &str) -> io::Result<()> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(note.as_bytes()).await?;
+    }
+    let status = child.wait().await?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("it ended with {status}")))
+}
