@@ -57,11 +57,11 @@ pub mod postures {
 pub mod storage {
     pub use crate::storage::{
         AUDITS_PER_RESTORE_MAX, Access, Action, ActionOnRecord, ActionVerb, Assessment,
-        BATCH_RUNS_MAX, Backend, ClaimedJob, Distrust, ErrorKind, FeedProgress, Judge, Limits,
-        Observations, OpinionOnRecord, OpinionPart, OpinionScope, Pause, Pruned, QueuePool,
-        QueueState, RUN_COLUMN_BYTES_MAX, Rechecks, RecordedVerdict, Retention, Settled,
-        Settlement, Settling, Store, StoreError, SweepStart, Tally, Trust, connect, look_at_shape,
-        queue_file,
+        BATCH_RUNS_MAX, Backend, CheckpointDue, CheckpointRow, ClaimedJob, Distrust, ErrorKind,
+        FeedProgress, Judge, LeafPart, LedgerPlace, Limits, Observations, OpinionOnRecord,
+        OpinionPart, OpinionScope, Pause, Pruned, QueuePool, QueueState, RUN_COLUMN_BYTES_MAX,
+        Rechecks, RecordedVerdict, Retention, Sealed, Settled, Settlement, Settling, Store,
+        StoreError, SweepStart, Tally, TreeState, Trust, connect, look_at_shape, queue_file,
     };
     pub mod census {
         pub use crate::storage::census::{COMPARED_MAX, Census};
@@ -69,8 +69,8 @@ pub mod storage {
     pub mod reader {
         pub use crate::storage::reader::{
             EnvironmentPage, EnvironmentSeen, JUDGED_MAX, JobState, LOOKED_AT_MAX, LedgerFilter,
-            LedgerParts, NextLook, OpenReason, OpenRuns, OrphanedRuns, PlaceSeen, QueueCount,
-            QueueEntry, QueueListing, QueueScope, QueueStanding, Reader, RecentVerdict,
+            LedgerParts, LedgerRow, NextLook, OpenReason, OpenRuns, OrphanedRuns, PlaceSeen,
+            QueueCount, QueueEntry, QueueListing, QueueScope, QueueStanding, Reader, RecentVerdict,
             RefusalSeen, RestoreFilter, RestoreKind, RestoreSeen, RunCounts, RunFilter, RunInFull,
             RunListing, RunOnRecord, RunParts, RunSeen, ShardJobs, SweepSeen, UnprovenRuns,
             VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader, open_requests,
@@ -87,8 +87,15 @@ pub mod telemetry {
     }
 }
 pub mod ledger {
+    pub use crate::ledger::checkpoint::{
+        CheckpointSigner, NewKey, PinnedKey, SignatureState, note, origin_of, read_notes,
+    };
+    pub use crate::ledger::leaves::{TreeCheck, make_leaves};
     pub use crate::ledger::simulate::{OtherPolicy, simulate};
     pub use crate::ledger::verify::{LedgerCounts, verify};
+}
+pub mod tree {
+    pub use crate::tree::{Edge, facts_seal};
 }
 pub mod views {
     pub use crate::views::{Moment, Visibility};
@@ -128,5 +135,5 @@ pub mod views {
     }
 }
 pub mod worker {
-    pub use crate::worker::{Broken, Options, run, set_up};
+    pub use crate::worker::{Broken, Checkpointing, Options, run, set_up};
 }

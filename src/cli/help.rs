@@ -28,13 +28,18 @@ const HEADINGS: [(&str, &[&str]); 5] = [
 ];
 
 /// One example a verb.
-const EXAMPLES: [(&str, &str); 37] = [
+const EXAMPLES: [(&str, &str); 39] = [
     ("doctor", "doctor --survey"),
     ("runs", "runs --undecided --workspace 3 --older-than 2h"),
     ("explain", "explain 4711"),
     ("ledger list", "ledger list --outcome failed --since 7d"),
     ("ledger show", "ledger show 4711"),
     ("ledger verify", "ledger verify --workspace 3"),
+    (
+        "ledger checkpoints",
+        "ledger checkpoints --notes > kept.txt",
+    ),
+    ("ledger key", "ledger key --to checkpoints.key"),
     ("ledger simulate", "ledger simulate --policy stricter.toml"),
     ("ledger", "ledger list"),
     ("opinions", "opinions --since 7d"),

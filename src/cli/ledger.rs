@@ -1,5 +1,6 @@
 //! `ledger`: verdicts on record, listed, shown, checked and questioned.
 
+mod checkpoints;
 mod part;
 mod simulate;
 
@@ -14,6 +15,7 @@ use reconciler_jobs::quantity;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 
+use self::checkpoints::KeptAsked;
 use self::part::PartAsked;
 use super::exit::Exit;
 use super::failure::Failure;
@@ -26,7 +28,9 @@ use super::session::Session;
 use super::since::Since;
 use super::table::{kept, spare};
 use super::words::OneOf;
-use crate::ledger::verify::{Disagreement, LedgerCounts, verify};
+use crate::ledger::checkpoint::SignatureState;
+use crate::ledger::leaves::{KeptElsewhere, check_tree};
+use crate::ledger::verify::{CheckedPart, Disagreement, LedgerCounts, verify};
 use crate::storage::Access;
 use crate::storage::reader::{LedgerFilter, LedgerParts};
 use crate::views::verdict::FiledVerdict;
@@ -48,12 +52,18 @@ pub(super) enum Command {
     List(List),
     /// Show a verdict on record, or all that are on record for a run.
     Show(Show),
-    /// Check each entry: facts, digest, what the rules of its time give, the run's row, the audit log and the feed.
+    /// Check each entry: facts, digest, what the rules of its time give, the run's row, the audit log, the feed and the tree.
     ///
-    /// Writes nothing. Of a part, the feed's positions are checked entry by entry, and not for gaps. Exit code 3 where
-    /// something disagrees, and each of it is named. All of it is in one database, and nothing is signed: whoever changes
-    /// all of it alike is not found out.
+    /// Writes nothing. Of a part, the feed's positions are checked entry by entry, and not for gaps, and the tree is not.
+    /// Exit code 3 where something disagrees, and each of it is named. All of it is in one database: whoever changes all of it
+    /// alike is found out by a checkpoint that was kept elsewhere alone.
     Verify(Verify),
+    /// List checkpoints: roots of the tree over the ledger, by which changes before them are found.
+    Checkpoints(checkpoints::CheckpointsAsked),
+    /// Make a key that signs checkpoints.
+    ///
+    /// The private key goes to a file; the public one is printed.
+    Key(checkpoints::KeyAsked),
     /// Say what another policy would have said of each verdict, from the facts recorded with it.
     ///
     /// Writes nothing. Each verdict is asked as of the moment at which it was reached. What the recorded facts do not tell
@@ -100,6 +110,8 @@ pub(super) struct Verify {
     /// Go on below this run, where an earlier check ended; it said where.
     #[arg(long, value_name = "RUN", value_parser = clap::value_parser!(i64).range(1..))]
     below: Option<i64>,
+    #[command(flatten)]
+    kept: KeptAsked,
 }
 
 /// What names entries.
@@ -132,6 +144,8 @@ pub(super) async fn run(session: &mut Session<'_>, command: &Command) -> anyhow:
         Command::List(args) => list(session, args).await,
         Command::Show(args) => show(session, args).await,
         Command::Verify(args) => check(session, args).await,
+        Command::Checkpoints(args) => checkpoints::list(session, args).await,
+        Command::Key(args) => checkpoints::make_key(session, args).await,
         Command::Simulate(args) => simulate::run(session, args).await,
     }
 }
@@ -315,6 +329,12 @@ async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit>
     let reader = store.reader();
     let now = reader.now().await?;
     let filter = args.part.filter(now);
+    let is_whole = filter == LedgerFilter::default();
+    let mut tree = if is_whole {
+        args.kept.tree(&reader).await?
+    } else {
+        None
+    };
     let mut found = LedgerVerified {
         as_of: Moment(now),
         workspace: args.part.workspace,
@@ -323,6 +343,7 @@ async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit>
         complete: false,
         go_on_below: args.below,
         counts: LedgerCounts::default(),
+        kept_elsewhere: None,
         elapsed_ms: 0,
         disagreements: Vec::new(),
         disagreements_omitted: 0,
@@ -332,9 +353,9 @@ async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit>
     let mut progress = Progress::new(session.screen, "checking the ledger", 0).of("verdicts");
     let interruption = Interruption::default();
     let mut told = Ok(());
-    let checking = verify(&reader, filter, below, |part| {
+    let mut heard = |part: CheckedPart| {
         found.counts += part.counts;
-        // What is left where all runs are passed is the feed.
+        // What is left where all runs are passed is the feed and the tree.
         found.go_on_below = Some(part.below.map_or(1, |run| run.0));
         told = progress.beside(|screen| tell(part.disagreements, &mut found, screen));
         progress.advance(part.passed);
@@ -342,7 +363,16 @@ async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit>
             Ok(()) => interruption.wish(),
             Err(_) => ControlFlow::Break(()),
         }
-    });
+    };
+    let checking = async {
+        verify(&reader, filter, below, &mut heard).await?;
+        match &mut tree {
+            Some(tree) if interruption.wish().is_continue() => {
+                check_tree(&reader, tree, &mut heard).await
+            }
+            _ => Ok(()),
+        }
+    };
     let checked = interruption.heed_during(checking).await;
     found.elapsed_ms = progress.elapsed_ms();
     drop(progress);
@@ -351,7 +381,11 @@ async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit>
     if found.complete {
         found.go_on_below = None;
     }
-    let exit = match found.counts.disagree + found.counts.feed_disagrees {
+    found.kept_elsewhere = tree
+        .filter(|_| args.kept.is_from_elsewhere())
+        .map(|tree| tree.shown().clone());
+    let counts = &found.counts;
+    let exit = match counts.disagree + counts.feed_disagrees + counts.tree_disagrees {
         0 if found.complete => Exit::Done,
         0 => Exit::CouldNotRun,
         _ => Exit::ProblemFound,
@@ -416,14 +450,44 @@ fn show_check(found: LedgerVerified, screen: &mut Screen) -> anyhow::Result<()> 
             ),
         )?;
     }
-    screen.line(
-        "All of it is what this database says of itself, and nothing is signed: whoever changes all of it alike is not found out.",
-    )?;
+    let is_sound = counts.tree_disagrees == 0;
+    screen.line(&worth(found.kept_elsewhere.as_ref(), is_sound))?;
     Ok(screen.line(CLAIM_BOUNDARY)?)
 }
 
+/// What the check is worth to whoever does not trust the database.
+fn worth(kept: Option<&KeptElsewhere>, is_sound: bool) -> String {
+    let Some(kept) = kept else {
+        return "All of it is what this database says of itself: whoever changes all of it alike is found out by a checkpoint \
+                that was kept elsewhere alone (--checkpoint FILE)."
+            .to_owned();
+    };
+    let signed_by = kept.signed_by.join(", ");
+    let signature = match kept.signature {
+        Some(SignatureState::Verified) => format!("verified: signed by {signed_by}"),
+        Some(SignatureState::Unsigned) => {
+            "unsigned: whoever could write to that file could have made it".to_owned()
+        }
+        Some(_) => format!("said to be signed by {signed_by}; name its key with --key"),
+        None => {
+            return "No checkpoint that was kept elsewhere is one of these verdicts.".to_owned();
+        }
+    };
+    let first = quantity(kept.covers, "verdict");
+    let (first, rest) = if is_sound {
+        (format!("The first {first}"), "")
+    } else {
+        let leaves = format!("The leaves of the first {first}");
+        (leaves, " What disagrees with its leaf is named above.")
+    };
+    format!(
+        "{first} are those of a checkpoint that was kept elsewhere, {signature}.{rest} Whatever is later is what this database \
+         says of itself."
+    )
+}
+
 /// What was counted, each with what it means.
-fn meanings(counts: &LedgerCounts) -> [(u64, &'static str); 9] {
+fn meanings(counts: &LedgerCounts) -> [(u64, &'static str); 14] {
     let LedgerCounts {
         entries: _,
         agree,
@@ -435,6 +499,11 @@ fn meanings(counts: &LedgerCounts) -> [(u64, &'static str); 9] {
         unplaced,
         positions,
         feed_disagrees,
+        leaves,
+        unsealed,
+        checkpoints,
+        unsigned,
+        tree_disagrees,
     } = *counts;
     [
         (
@@ -464,5 +533,10 @@ fn meanings(counts: &LedgerCounts) -> [(u64, &'static str); 9] {
         ),
         (positions, "positions of the feed"),
         (feed_disagrees, "of these disagree"),
+        (leaves, "leaves of the tree"),
+        (unsealed, "positions have no leaf yet"),
+        (checkpoints, "checkpoints of the tree"),
+        (unsigned, "of these are unsigned"),
+        (tree_disagrees, "leaves or checkpoints disagree"),
     ]
 }

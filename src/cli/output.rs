@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::config::{Config, Token};
 use crate::demo::DemoReport;
 use crate::doctor::{Check, Level, Purpose};
+use crate::ledger::leaves::KeptElsewhere;
 use crate::ledger::verify::{Disagreement, LedgerCounts};
 use crate::storage::{Pause, Tally};
 use crate::views::explain::Explained;
@@ -56,6 +57,10 @@ pub enum Document {
     LedgerShow(LedgerListed),
     /// `ledger verify`
     LedgerVerify(LedgerVerified),
+    /// `ledger checkpoints`
+    LedgerCheckpoints(CheckpointsListed),
+    /// `ledger key`
+    LedgerKey(KeyMade),
     /// `ledger simulate`
     LedgerSimulate(Box<SimulationShown>),
     /// `explain`
@@ -110,11 +115,12 @@ impl Document {
 }
 
 /// Documents that are lists, by command, with the field that is listed.
-const LISTS: [(&str, &str); 14] = [
+const LISTS: [(&str, &str); 15] = [
     ("runs", "runs"),
     ("ledger_list", "entries"),
     ("ledger_show", "entries"),
     ("ledger_verify", "disagreements"),
+    ("ledger_checkpoints", "checkpoints"),
     ("opinions", "opinions"),
     ("reconcile", "runs"),
     ("wait", "runs"),
@@ -386,7 +392,40 @@ pub struct LedgerListed {
     pub claim_boundary: ClaimBoundary,
 }
 
-/// What checking the ledger came to. It is one database's word against its own, and nothing is signed.
+/// Checkpoints on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckpointsListed {
+    /// The database's clock when they were read.
+    pub as_of: Moment,
+    /// The latest first.
+    pub checkpoints: Vec<CheckpointShown>,
+}
+
+/// A checkpoint: the root of the first leaves of the tree over the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckpointShown {
+    /// Of how many verdicts it is.
+    pub size: i64,
+    /// The root, in hexadecimal digits.
+    pub root: String,
+    /// When it was made.
+    pub made_at: Moment,
+    /// The keys that it says it was signed by; nobody has checked that. None where it is unsigned.
+    pub signed_by: Vec<String>,
+    /// As it was handed out.
+    pub note: String,
+}
+
+/// A key that signs checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyMade {
+    /// The public key.
+    pub key: String,
+    /// The file with the private key.
+    pub file: String,
+}
+
+/// What checking the ledger came to. Without a copy kept elsewhere it is one database's word against its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerVerified {
     /// The database's clock when it began.
@@ -401,6 +440,8 @@ pub struct LedgerVerified {
     pub complete: bool,
     /// Where to go on: with `--below` this run. None where it is complete.
     pub go_on_below: Option<i64>,
+    /// What the checkpoints kept elsewhere showed; none where none were given.
+    pub kept_elsewhere: Option<KeptElsewhere>,
     /// What was counted.
     pub counts: LedgerCounts,
     /// How long it took, in milliseconds.

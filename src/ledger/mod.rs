@@ -8,9 +8,13 @@
 //! | Module | Story |
 //! |---|---|
 //! | `parts` | parts of the ledger, each judged while the next is read |
+//! | [`checkpoint`] | roots of the tree over it as notes, written and read |
 //! | [`verify`] | each entry against its facts, the rules of its time, and what else was written with it |
+//! | [`leaves`] | each entry against its leaf of the tree, and the leaves against checkpoints |
 //! | [`simulate`] | what another policy would have said of each entry |
 
+pub mod checkpoint;
+pub mod leaves;
 mod parts;
 pub mod simulate;
 pub mod verify;

@@ -151,7 +151,7 @@ pub async fn simulate(
     mut heard: impl FnMut(usize, Simulation) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
     let question = Arc::new(question);
-    let judge = move |part: &LedgerPart| {
+    let judge = move |part: LedgerPart| {
         let mut found = Simulation::default();
         for entry in &part.entries {
             found.judge(&entry.row, &question);
@@ -159,8 +159,8 @@ pub async fn simulate(
         (part.passed, found)
     };
     let all = RunId(i64::MAX);
-    let judged = judge_parts(reader, filter, all, LedgerParts::Judged, judge);
-    let mut judged = pin!(judged);
+    let parts = reader.walk_ledger(filter, all, LedgerParts::Judged);
+    let mut judged = pin!(judge_parts(parts, judge));
     while let Some((passed, found)) = judged.try_next().await? {
         if heard(passed, found).is_break() {
             return Ok(());

@@ -3,8 +3,9 @@
 //! **Invariant:** an entry counts as agreeing only if its facts have their digest and the rules of its time give what is on record, letter
 //! by letter. One whose facts were erased is counted apart, and so is one that disagrees.
 //!
-//! **Limits:** all of it is one database's word against its own, and nothing is signed: who rewrites an entry, its facts, its
-//! run and its audit entry alike is not found out, and neither is who deletes all of them and is the last in the feed.
+//! **Limits:** all of it is one database's word against its own: who rewrites an entry, its facts, its run and its audit entry
+//! alike is not found out here, and neither is who deletes all of them and is the last in the feed. That is for the tree
+//! ([`super::leaves`]).
 
 use std::ops::{AddAssign, ControlFlow};
 use std::pin::pin;
@@ -52,6 +53,16 @@ pub struct LedgerCounts {
     pub positions: u64,
     /// Positions that lead nowhere, and places where some are missing.
     pub feed_disagrees: u64,
+    /// Leaves of the tree that were read; none where only a part of the ledger was.
+    pub leaves: u64,
+    /// Positions that have no leaf yet.
+    pub unsealed: u64,
+    /// Checkpoints that were read, on record and from elsewhere.
+    pub checkpoints: u64,
+    /// Those of them that are unsigned.
+    pub unsigned: u64,
+    /// Leaves that do not follow from their verdicts, leaves that are missing, and checkpoints that are in doubt or of other leaves.
+    pub tree_disagrees: u64,
 }
 
 impl AddAssign for LedgerCounts {
@@ -66,6 +77,11 @@ impl AddAssign for LedgerCounts {
         self.unplaced += more.unplaced;
         self.positions += more.positions;
         self.feed_disagrees += more.feed_disagrees;
+        self.leaves += more.leaves;
+        self.unsealed += more.unsealed;
+        self.checkpoints += more.checkpoints;
+        self.unsigned += more.unsigned;
+        self.tree_disagrees += more.tree_disagrees;
     }
 }
 
@@ -85,6 +101,8 @@ pub enum Compared {
     Audit,
     /// The feed.
     Feed,
+    /// The tree: a leaf, or a checkpoint.
+    Tree,
 }
 
 /// One thing that is on record in two ways.
@@ -128,8 +146,8 @@ pub async fn verify(
     below: RunId,
     mut heard: impl FnMut(CheckedPart) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
-    let checked = judge_parts(reader, filter, below, LedgerParts::Compared, check_part);
-    let mut checked = pin!(checked);
+    let parts = reader.walk_ledger(filter, below, LedgerParts::Compared);
+    let mut checked = pin!(judge_parts(parts, |part| check_part(&part)));
     while let Some(part) = checked.try_next().await? {
         if heard(part).is_break() {
             return Ok(());

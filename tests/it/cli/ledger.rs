@@ -145,7 +145,7 @@ async fn a_ledger_that_nobody_touched_agrees_and_does_so_again(on: Fixture) {
         &[
             "Read: 9 verdicts",
             "9 follow from their facts",
-            "nothing is signed",
+            "All of it is what this database says of itself",
         ],
         &[],
     );

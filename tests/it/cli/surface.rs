@@ -282,16 +282,21 @@ async fn every_line_is_as_the_schema_says() {
     let on = Fixture::postgres_with_queue().await;
     let of_file = "
         migrate; doctor; doctor --survey; explain 6; sweep --dry-run --list; reconcile 1 2 3 4 5 999; explain 1; explain 2;
-        explain 7; sweep --list; ledger list; ledger show 1; ledger verify; ledger simulate; explain 1 --at 1h; wait 1 2; runs; runs --undecided;
+        explain 7; sweep --list; ledger list; ledger show 1; ledger verify; ledger simulate;
+        ledger checkpoints; explain 1 --at 1h; wait 1 2; runs; runs --undecided;
         enqueue 1 3 4 5 999; queue list --all; queue show 3; queue retry 3; queue drop 3 --reason gone;
         queue pause --workspace 1 --reason moving; queue resume --workspace 1; opinions;
         config default; config check; config show; token ops --all-workspaces; version;
         explain 999; reconsile; sweep --limit 0";
-    let of_server = "migrate --status; grants worker --to reconciler; uninstall; doctor; forget --workspace 1 --yes";
+    let directory = TempDir::new().unwrap();
+    let of_server = format!(
+        "migrate --status; grants worker --to reconciler; uninstall; doctor; forget --workspace 1 --yes; ledger key --to {}",
+        directory.path().join("key").display()
+    );
     let mut seen = BTreeSet::new();
     for (url, verbs) in [
         (file.url(), of_file),
-        (on.url.clone(), of_server),
+        (on.url.clone(), &of_server),
         (String::new(), "demo"),
     ] {
         for verb in verbs.split(';') {

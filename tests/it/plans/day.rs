@@ -10,12 +10,13 @@ use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::sweep::admission::Admission;
 use reconciler_jobs::sweep::shard::Shard;
+use restore_reconciler::internals::ledger::note;
 use restore_reconciler::internals::storage::reader::{
     LedgerFilter, LedgerParts, QueueScope, Workspaces,
 };
 use restore_reconciler::internals::storage::{
-    Action, ActionVerb, ClaimedJob, OpinionScope, QueueState, Retention, Settling, Store,
-    StoreError, SweepStart,
+    Action, ActionVerb, CheckpointDue, ClaimedJob, OpinionScope, QueueState, Retention, Settling,
+    Store, StoreError, SweepStart,
 };
 use restore_reconciler::internals::sweep::Scope;
 use sqlx::{Connection as _, PgConnection};
@@ -296,6 +297,9 @@ async fn ledger(place: &Place, first: i64) -> Result<(), StoreError> {
     let run = RunId(150_001);
     assert_eq!(reader.find_entries(None, Some(run)).await?.len(), 1);
     assert!(!reader.walk_positions(200_000).await?.is_empty());
+    let leaves = pin!(reader.walk_leaves()).try_next().await?;
+    assert!(leaves.is_some_and(|part| part.places.len() == 2_000));
+    assert_eq!(reader.list_checkpoints(50).await?.len(), 50);
     Ok(())
 }
 
@@ -309,6 +313,13 @@ async fn feed(place: &Place) {
     };
     // A transaction of another test may be under way.
     eventually(placed, async || "no full batch".to_owned()).await;
+    let due = CheckpointDue {
+        every: Duration::from_hours(1),
+        verdicts: 1,
+    };
+    let write = |_: &_, edge: &_| note("plans", edge, &[]);
+    let sealed = place.store.seal(BATCH, due, write).await;
+    assert!(sealed.expect("leaves").checkpoint.is_some());
     let next = "SELECT count(*) FROM reconciler.next_verdicts('mail', 100)";
     let mut explained = PgConnection::connect(&Purpose::Platform.url(&place.url()))
         .await

@@ -95,6 +95,11 @@ SELECT
     row_number() OVER (ORDER BY operation_run_id), decision_id, run_created_at, workspace_id,
     row_number() OVER (PARTITION BY workspace_id ORDER BY operation_run_id)
 FROM reconciler.ledger;
+INSERT INTO reconciler.ledger_leaves (position, leaf)
+SELECT position, sha256(position::text::bytea) FROM reconciler.ledger_positions ORDER BY position;
+INSERT INTO reconciler.checkpoints (size, root, edge, note)
+SELECT position, leaf, decode(repeat('00', 32 * length(replace(position::bit(64)::text, '0', ''))), 'hex'), 'a note'
+FROM reconciler.ledger_leaves WHERE position % 50 = 0 ORDER BY position;
 INSERT INTO backup_sets (id, workspace_id, managed_environment_id, name, status)
 SELECT 1000 + number, environment.workspace_id, environment.id, 'Nightly backup', 'completed'
 FROM generate_series(1, 20000) AS number

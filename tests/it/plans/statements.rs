@@ -7,7 +7,7 @@ use std::path::Path;
 use super::day::PAGE;
 
 /// Tables that grow for ever.
-pub(super) const LARGE: [&str; 10] = [
+pub(super) const LARGE: [&str; 12] = [
     "operation_runs",
     "restore_runs",
     "evidence_snapshots",
@@ -15,6 +15,8 @@ pub(super) const LARGE: [&str; 10] = [
     "ledger",
     "ledger_facts",
     "ledger_positions",
+    "ledger_leaves",
+    "checkpoints",
     "opinions",
     "sweeps",
     "backup_items",
@@ -47,6 +49,9 @@ const ALL_UNPROVEN: u64 = 2 * 1_000;
 
 /// A part of a walk, and whether each of its runs is ours.
 const WALKED: u64 = 2 * 2_000;
+
+/// A part of the tree.
+const PLACES: u64 = 2_000;
 
 /// The newest rows of a table, among which a survey looks.
 const SCANNED: u64 = 20_000;
@@ -126,6 +131,14 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("release_all", NONE),
     reads_through("count_unfinished", NONE, QUEUE),
     reads("place_verdicts", NONE),
+    reads("load_tree_state", 2 * ONE),
+    reads("take_leaf_turn", NONE),
+    // Places and leaves that are found, each with its own row, and with the leaf before it.
+    reads("walk_leaves", 3 * PLACES),
+    reads("load_leaves", PLACES),
+    reads("insert_leaves", NONE),
+    reads("insert_checkpoint", NONE),
+    reads("load_checkpoints", A_PAGE),
     // Opinions.
     reads("take_opinion_turn", ONE),
     reads("load_due_opinions", ALL_OPEN),
