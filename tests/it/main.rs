@@ -53,4 +53,6 @@ mod systemd;
 #[cfg(test)]
 mod takeover;
 #[cfg(test)]
+mod tree;
+#[cfg(test)]
 mod work;
