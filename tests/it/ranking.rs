@@ -291,6 +291,7 @@ const PURE: Ranks = &[
     &["restore_execute::link"],
     &["restore_execute::proof"],
     &["restore_execute::decision"],
+    &["restore_execute::table"],
     &["restore_execute::rules"],
     &["restore_execute::counterfactual"],
     &["restore_execute::ruleset_1::facts"],

@@ -16,6 +16,7 @@
 //! | [`link`] | which restore belongs to the run |
 //! | [`proof`] | the eight legs |
 //! | [`rules`] | the decision table |
+//! | [`table`] | what such a table is, and how it is read |
 //! | [`decision`] | what a decision says |
 //! | [`counterfactual`] | which facts a verdict lacks for a success, or a success hangs on |
 //! | [`opinion`] | a second opinion on a run that somebody else closed |
@@ -54,6 +55,7 @@ pub mod rules;
 mod ruleset_1;
 pub mod simulate;
 pub mod survey;
+pub mod table;
 pub mod words;
 
 pub use decision::{Decision, Ruling};
@@ -62,3 +64,6 @@ pub use outcome::Outcome;
 pub use reason::ReasonCode;
 pub use rules::{RULESET, RULESET_NUMBER, decide};
 pub use ruleset_1::RULESET as FIRST_RULESET;
+
+/// The tables of all rulesets, in their order.
+pub const TABLES: [&table::RuleTable; 2] = [&ruleset_1::TABLE, &rules::TABLE];

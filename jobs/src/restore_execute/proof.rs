@@ -215,10 +215,10 @@ pub(super) fn state(mut gaps: Vec<ReasonCode>) -> LegState {
     }
 }
 
-/// Keeps the codes whose condition is true.
-pub(super) fn present<const N: usize>(gaps: [(bool, ReasonCode); N]) -> Vec<ReasonCode> {
-    gaps.into_iter()
-        .filter_map(|(found, code)| found.then_some(code))
+/// Keeps those whose condition is true.
+pub(super) fn present<T, const N: usize>(all: [(bool, T); N]) -> Vec<T> {
+    all.into_iter()
+        .filter_map(|(found, one)| found.then_some(one))
         .collect()
 }
 

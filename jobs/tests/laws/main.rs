@@ -24,6 +24,7 @@
 //! | `sentences` | no sentence shown to people claims what nobody can prove |
 //! | `simulate` | what another policy would have said of a verdict |
 //! | `space` | laws 1 and 2 over every cell of the abstract space |
+//! | `table` | the decision tables as they are written |
 //! | `attempt` | tries of a run whose settlement ended its process |
 //! | `canonical` | the canonical form of facts |
 //! | `json` | the platform's JSON, value by value |
@@ -96,6 +97,8 @@ mod space;
 mod stamp;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod trace;
 #[cfg(test)]

@@ -12,4 +12,4 @@ mod rules;
 
 pub(super) use facts::FirstFacts;
 pub use rules::RULESET;
-pub(super) use rules::decide;
+pub(super) use rules::{TABLE, decide};

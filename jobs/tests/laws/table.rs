@@ -1,0 +1,31 @@
+//! The decision tables as they are written: in the documentation, and for a third party that decides again.
+
+use reconciler_jobs::restore_execute::TABLES;
+
+/// By ruleset: the module whose documentation holds the table, and the files of the auditor.
+const WRITTEN: [[&str; 3]; 2] = [
+    [
+        include_str!("../../src/restore_execute/ruleset_1/rules.rs"),
+        include_str!("../../../config/auditor/restore.execute-1.txt"),
+        include_str!("../../../config/auditor/restore.execute-1.json"),
+    ],
+    [
+        include_str!("../../src/restore_execute/rules.rs"),
+        include_str!("../../../config/auditor/restore.execute-2.txt"),
+        include_str!("../../../config/auditor/restore.execute-2.json"),
+    ],
+];
+
+#[test]
+fn tables_are_written_as_they_decide() {
+    for (table, [module, text, json]) in TABLES.into_iter().zip(WRITTEN) {
+        let documented = module
+            .lines()
+            .skip_while(|line| !line.starts_with("//! | # |"));
+        let documented = documented.take_while(|line| line.starts_with("//! |"));
+        let documented: String = documented.map(|line| line[4..].to_owned() + "\n").collect();
+        assert_eq!(documented, table.to_string());
+        assert_eq!(text, table.to_string());
+        assert_eq!(json, table.to_json().unwrap());
+    }
+}
