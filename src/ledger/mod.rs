@@ -11,10 +11,18 @@
 //! | [`checkpoint`] | roots of the tree over it as notes, written and read |
 //! | [`verify`] | each entry against its facts, the rules of its time, and what else was written with it |
 //! | [`leaves`] | each entry against its leaf of the tree, and the leaves against checkpoints |
+//! | [`exported`] | an export: the verdicts of a workspace in a file that needs no database |
+//! | `report` | the same for people |
+//! | [`export`] | writing one |
+//! | [`proofs`] | that a leaf is in the tree |
 //! | [`simulate`] | what another policy would have said of each entry |
 
 pub mod checkpoint;
+pub mod export;
+pub mod exported;
 pub mod leaves;
 mod parts;
+pub mod proofs;
+mod report;
 pub mod simulate;
 pub mod verify;

@@ -127,8 +127,14 @@ const LIBRARY: Ranks = &[
     ],
     &["doctor"],
     &["sweep", "views::moment", "views::state"],
-    &["ledger::checkpoint", "ledger::parts"],
-    &["ledger::simulate", "ledger::verify"],
+    &[
+        "ledger::checkpoint",
+        "ledger::exported",
+        "ledger::parts",
+        "ledger::proofs",
+    ],
+    &["ledger::report"],
+    &["ledger::export", "ledger::simulate", "ledger::verify"],
     &["ledger::leaves"],
     &["ledger", "postures", "views"],
     &[

@@ -6,6 +6,8 @@
 //! RFC 8785 reads every number as a double, so two integers beyond 2⁵³ may collapse into one text.
 //! Such an integer, which only an id can be, is written as text; fractions are refused.
 
+use std::io;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -88,16 +90,44 @@ fn canonical_text(value: &impl Serialize) -> Result<String, CanonicalError> {
 /// SHA-256 of a text, as 64 lowercase hexadecimal digits.
 #[must_use]
 pub fn digest_of(text: &str) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
-    let nibbles = |byte: u8| [byte >> 4, byte & 15];
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble));
-    Sha256::digest(text)
-        .iter()
-        .flat_map(|byte| nibbles(*byte))
-        .filter_map(digit)
-        .collect()
+    let mut digester = Digester::default();
+    digester.update(text.as_bytes());
+    digester.finish()
+}
+
+/// SHA-256 of what comes in parts.
+#[derive(Debug, Default)]
+pub struct Digester(Sha256);
+
+impl Digester {
+    /// Takes the next part.
+    pub fn update(&mut self, part: &[u8]) {
+        self.0.update(part);
+    }
+
+    /// The digest of all parts, as 64 lowercase hexadecimal digits.
+    #[must_use]
+    pub fn finish(self) -> String {
+        const DIGITS: [char; 16] = [
+            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+        ];
+        let nibbles = |byte: u8| [byte >> 4, byte & 15];
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble));
+        let digest = self.0.finalize();
+        let nibbles = digest.iter().flat_map(|byte| nibbles(*byte));
+        nibbles.filter_map(digit).collect()
+    }
+}
+
+impl io::Write for Digester {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        self.update(part);
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn make_exact(value: &mut Value) -> Result<(), CanonicalError> {

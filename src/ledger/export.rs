@@ -1,0 +1,122 @@
+//! Writing an export.
+//!
+//! **Invariant:** the same verdicts make the same bytes.
+
+use std::collections::BTreeMap;
+use std::io::{self, Seek, Write};
+
+use reconciler_jobs::restore_execute::TABLES;
+use reconciler_jobs::restore_execute::canonical::{Digester, digest_of};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use super::exported::{
+    CHECKPOINTS, ExportEntry, FORMAT, MANIFEST, Manifest, REPORT, VERDICTS, table_name,
+};
+use super::report::ExportReport;
+
+/// An export that is being written.
+pub struct ExportWriter<W: Write + Seek> {
+    zip: ZipWriter<W>,
+    manifest: Manifest,
+    checkpoints: String,
+    verdicts: Digester,
+    report: ExportReport,
+}
+
+/// Why an export cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportWriteError {
+    /// The file takes no more.
+    #[error("the file cannot be written: {0}")]
+    File(#[from] io::Error),
+    /// The archive cannot be made.
+    #[error("the archive cannot be made: {0}")]
+    Archive(#[from] zip::result::ZipError),
+    /// Something has no text.
+    #[error("a value cannot be written: {0}")]
+    Value(#[from] serde_json::Error),
+}
+
+impl<W: Write + Seek> ExportWriter<W> {
+    /// Begins one of this workspace. `checkpoints` are notes with an empty line after each; the last of them is of `size` leaves.
+    ///
+    /// # Errors
+    /// Where the file takes nothing.
+    pub fn begin(
+        to: W,
+        (origin, workspace): (String, String),
+        since: Option<String>,
+        (checkpoints, size): (String, u64),
+    ) -> Result<Self, ExportWriteError> {
+        let mut zip = ZipWriter::new(to);
+        zip.start_file(VERDICTS, options())?;
+        Ok(Self {
+            zip,
+            report: ExportReport::new(&workspace),
+            manifest: Manifest {
+                format: FORMAT,
+                origin,
+                workspace,
+                since,
+                size,
+                verdicts: 0,
+                erased: 0,
+                entries: BTreeMap::new(),
+            },
+            checkpoints,
+            verdicts: Digester::default(),
+        })
+    }
+
+    /// Adds the next verdict.
+    ///
+    /// # Errors
+    /// Where the file takes no more.
+    pub fn add(&mut self, entry: &ExportEntry) -> Result<(), ExportWriteError> {
+        let mut line = serde_json::to_string(entry)?;
+        line.push('\n');
+        self.zip.write_all(line.as_bytes())?;
+        self.verdicts.update(line.as_bytes());
+        self.manifest.verdicts += 1;
+        self.manifest.erased += u64::from(entry.is_erased());
+        self.report.add(entry);
+        Ok(())
+    }
+
+    /// Writes everything else.
+    ///
+    /// # Errors
+    /// Where the file takes no more.
+    pub fn finish(mut self) -> Result<(W, Manifest), ExportWriteError> {
+        let digest = self.verdicts.finish();
+        self.manifest.entries.insert(VERDICTS.to_owned(), digest);
+        let report = self.report.write(&self.manifest);
+        let mut parts = vec![
+            (CHECKPOINTS.to_owned(), self.checkpoints),
+            (REPORT.to_owned(), report),
+        ];
+        for table in TABLES {
+            parts.push((table_name(table.ruleset, "json"), table.to_json()?));
+            parts.push((table_name(table.ruleset, "txt"), table.to_string()));
+        }
+        for (name, text) in parts {
+            self.zip.start_file(name.as_str(), options())?;
+            self.zip.write_all(text.as_bytes())?;
+            let digest = digest_of(&text);
+            self.manifest.entries.insert(name, digest);
+        }
+        self.zip.start_file(MANIFEST, options())?;
+        let manifest = serde_json::to_string_pretty(&self.manifest)?;
+        self.zip.write_all(manifest.as_bytes())?;
+        Ok((self.zip.finish()?, self.manifest))
+    }
+}
+
+/// Without a date, so that the same verdicts make the same file.
+fn options() -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .last_modified_time(DateTime::default())
+        .large_file(true)
+}

@@ -1,0 +1,157 @@
+//! The report of an export: per environment, what was restored, what was proven of it, what was not, and why.
+//!
+//! **Invariant:** it says of each verdict what follows from its facts, and nothing of one that does not. It has no script, and
+//! the claim boundary stands on each page that is printed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use reconciler_jobs::quantity;
+use reconciler_jobs::restore_execute::Outcome;
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+use reconciler_jobs::restore_execute::review::{Recorded, Reviewed, review};
+
+use super::exported::{ExportEntry, ExportVerdict, Manifest};
+
+const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem 3rem}\
+table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #999;padding:.3rem .6rem;text-align:left;\
+vertical-align:top}thead{display:table-header-group}tr{break-inside:avoid}\
+footer{position:fixed;bottom:0;left:0;right:0;background:#fff;color:#000;border-top:1px solid #999;padding:.3rem 1rem;\
+text-align:center}@media print{body{margin:0;max-width:none}h2{break-after:avoid}}";
+
+/// A report that is being made.
+pub(super) struct ExportReport {
+    workspace: String,
+    environments: BTreeMap<String, ReportedEnvironment>,
+    /// Leaves whose verdict was gone before they were made.
+    gone: u64,
+}
+
+#[derive(Default)]
+struct ReportedEnvironment {
+    outcomes: BTreeMap<Option<Outcome>, u64>,
+    rows: String,
+}
+
+impl ExportReport {
+    pub(super) fn new(workspace: &str) -> Self {
+        Self {
+            workspace: workspace.to_owned(),
+            environments: BTreeMap::new(),
+            gone: 0,
+        }
+    }
+
+    /// Adds the next verdict.
+    pub(super) fn add(&mut self, entry: &ExportEntry) {
+        let Some(verdict) = &entry.leaf.verdict else {
+            self.gone += 1;
+            return;
+        };
+        let named = verdict.environment.clone().unwrap_or_default();
+        let environment = self.environments.entry(named).or_default();
+        let reviewed = entry.facts.as_deref().map(|facts| {
+            review(&Recorded {
+                outcome: &verdict.outcome,
+                reason_code: &verdict.reason_code,
+                ruleset: &verdict.ruleset,
+                facts,
+                facts_digest: &verdict.facts_digest,
+                decision: entry.decision.as_deref().unwrap_or_default(),
+            })
+        });
+        let (outcome, [restored, said, missing]) = match &reviewed {
+            None => (
+                None,
+                ["", "Its facts were erased: it cannot be judged again.", ""].map(str::to_owned),
+            ),
+            Some(Err(doubt)) => {
+                let doubt = format!("It does not stand: {doubt}.");
+                (None, [String::new(), doubt, String::new()])
+            }
+            Some(Ok(reviewed)) => (reviewed.decision.outcome(), cells_of(reviewed)),
+        };
+        *environment.outcomes.entry(outcome).or_default() += 1;
+        environment.rows += &row_of(verdict, [&restored, &said, &missing]);
+    }
+
+    /// The page.
+    pub(super) fn write(&self, manifest: &Manifest) -> String {
+        let workspace = escaped(&self.workspace);
+        let since = manifest.since.as_deref().map(escaped);
+        let since = since.map_or_else(String::new, |since| format!(" decided since {since}"));
+        let mut page = format!(
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Restores of workspace {workspace}</title>\
+             <style>{STYLE}</style></head><body>\n<h1>Restores of workspace {workspace}</h1>\n<p>{} on record{since}, {} of them \
+             without their facts, which were erased. {} gone before it had a leaf. The last checkpoint is of {} of {}.</p>\n\
+             <p>What is proven is what the records of the platform proved when each verdict was reached. This page is written \
+             from the verdicts beside it; what proves those is said by whoever checks the export.</p>\n",
+            quantity(manifest.verdicts, "verdict"),
+            manifest.erased,
+            quantity(self.gone, "verdict"),
+            quantity(manifest.size, "leaf").replace("leafs", "leaves"),
+            escaped(&manifest.origin),
+        );
+        for (id, environment) in &self.environments {
+            page += &environment.section(id);
+        }
+        page + "<footer>" + CLAIM_BOUNDARY + "</footer>\n</body></html>\n"
+    }
+}
+
+impl ReportedEnvironment {
+    fn section(&self, id: &str) -> String {
+        let name = if id.is_empty() {
+            "Without an environment".to_owned()
+        } else {
+            format!("Environment {}", escaped(id))
+        };
+        let mut counts = String::new();
+        for (outcome, count) in self.outcomes.iter().rev() {
+            let word = outcome.map_or("not judged again", Outcome::name);
+            let _ = write!(counts, "{count} {}, ", word.replace('_', " "));
+        }
+        let counts = counts.trim_end_matches(", ");
+        format!(
+            "<h2>{name}</h2>\n<p>{counts}.</p>\n<table><thead><tr><th>Run</th><th>Decided</th><th>Restored</th><th>Verdict</th>\
+             <th>Why</th><th>Not proven</th></tr></thead><tbody>\n{}</tbody></table>\n",
+            self.rows
+        )
+    }
+}
+
+/// What was restored, why the verdict is what it is, and what is not proven.
+fn cells_of(reviewed: &Reviewed) -> [String; 3] {
+    let restored = reviewed.facts.restore.as_ref().map(|restore| {
+        let items = &restore.items.items;
+        let (applied, all) = (items.applied, quantity(items.total(), "item"));
+        format!("restore {}: {applied} of {all} applied", restore.id)
+    });
+    let missing = reviewed.decision.missing();
+    let missing: Vec<_> = missing.iter().map(|gap| gap.sentence()).collect();
+    let reason = reviewed.decision.reason.sentence().to_owned();
+    [restored.unwrap_or_default(), reason, missing.join(" ")]
+}
+
+fn row_of(verdict: &ExportVerdict, [restored, said, missing]: [&str; 3]) -> String {
+    let outcome = verdict.outcome.replace('_', " ");
+    let cells = [
+        &verdict.run,
+        &verdict.decided_at,
+        restored,
+        &outcome,
+        said,
+        missing,
+    ];
+    let cells: String = cells
+        .map(|cell| format!("<td>{}</td>", escaped(cell)))
+        .concat();
+    format!("<tr>{cells}</tr>\n")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
