@@ -93,6 +93,7 @@ pub mod ledger {
     pub use crate::ledger::export::ExportWriter;
     pub use crate::ledger::exported::{ExportEntry, ExportLeaf, ExportVerdict};
     pub use crate::ledger::leaves::{TreeCheck, make_leaves};
+    pub use crate::ledger::offline::check_export;
     pub use crate::ledger::proofs::LeafProofs;
     pub use crate::ledger::simulate::{OtherPolicy, simulate};
     pub use crate::ledger::verify::{LedgerCounts, verify};

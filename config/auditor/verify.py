@@ -496,7 +496,7 @@ class Case:
     def is_valid(self, expires_at: Any) -> bool:
         """Evidence without an expiry, or with one at the end of time, is valid. What expires right now has expired."""
         never = expires_at == "absent" or (expires_at == "far" and not self.first)
-        return never or (moment_of(expires_at) or 0) > self.as_of
+        return never or (isinstance(expires_at, dict) and moment_of(expires_at) > self.as_of)
 
     def is_after_restore(self, snapshot: dict[str, Any]) -> bool:
         """No older than start and end of the restore, both of which must be known, and not from the future."""
@@ -677,7 +677,7 @@ class Examination:
 
     def bytes_of(self, name: str) -> bytes:
         if self.archive.getinfo(name).file_size > TEXT_BYTES_MAX:
-            raise Refused(f"{name} is too large")
+            raise zipfile.BadZipFile(f"{name} is too large")
         return self.archive.read(name)
 
     def examine_entries(self) -> None:

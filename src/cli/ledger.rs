@@ -1,11 +1,13 @@
 //! `ledger`: verdicts on record, listed, shown, checked and questioned.
 
 mod checkpoints;
+mod offline;
 mod part;
 mod simulate;
 
 use std::io;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
@@ -112,6 +114,9 @@ pub(super) struct Verify {
     below: Option<i64>,
     #[command(flatten)]
     kept: KeptAsked,
+    /// Check this export of the ledger instead. Needs no database.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["workspace", "since", "until", "below", "checkpoint"])]
+    offline: Option<PathBuf>,
 }
 
 /// What names entries.
@@ -325,6 +330,9 @@ fn show_entry(entry: &FiledVerdict, screen: &mut Screen) -> io::Result<()> {
 }
 
 async fn check(session: &mut Session<'_>, args: &Verify) -> anyhow::Result<Exit> {
+    if let Some(file) = &args.offline {
+        return offline::run(session.screen, file, args.kept.keys());
+    }
     let store = session.open_migrated(Access::Read).await?;
     let reader = store.reader();
     let now = reader.now().await?;

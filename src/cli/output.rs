@@ -17,6 +17,7 @@ use crate::config::{Config, Token};
 use crate::demo::DemoReport;
 use crate::doctor::{Check, Level, Purpose};
 use crate::ledger::leaves::KeptElsewhere;
+use crate::ledger::offline::ExportChecked;
 use crate::ledger::verify::{Disagreement, LedgerCounts};
 use crate::storage::{Pause, Tally};
 use crate::views::explain::Explained;
@@ -61,6 +62,8 @@ pub enum Document {
     LedgerCheckpoints(CheckpointsListed),
     /// `ledger key`
     LedgerKey(KeyMade),
+    /// `ledger verify --offline`
+    LedgerVerifyOffline(ExportVerified),
     /// `ledger simulate`
     LedgerSimulate(Box<SimulationShown>),
     /// `explain`
@@ -450,6 +453,17 @@ pub struct LedgerVerified {
     pub disagreements: Vec<Disagreement>,
     /// How many more there are.
     pub disagreements_omitted: u64,
+    /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
+}
+
+/// What checking an export came to, without the database that it is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportVerified {
+    /// The file.
+    pub file: String,
+    /// What was found in it.
+    pub checked: ExportChecked,
     /// What no verdict claims.
     pub claim_boundary: ClaimBoundary,
 }

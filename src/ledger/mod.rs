@@ -15,12 +15,14 @@
 //! | `report` | the same for people |
 //! | [`export`] | writing one |
 //! | [`proofs`] | that a leaf is in the tree |
+//! | [`offline`] | an export, checked without its database |
 //! | [`simulate`] | what another policy would have said of each entry |
 
 pub mod checkpoint;
 pub mod export;
 pub mod exported;
 pub mod leaves;
+pub mod offline;
 mod parts;
 pub mod proofs;
 mod report;

@@ -285,7 +285,7 @@ fn every_command_is_one_that_the_program_takes() {
 #[test]
 fn the_settings_exist_and_have_the_defaults_that_are_named() {
     /// Of a capability and of files, whose names look like those of settings.
-    const NO_KEYS: [&str; 3] = ["rs", "view", "yml"];
+    const NO_KEYS: [&str; 4] = ["rs", "txt", "view", "yml"];
     let defaults: Value = toml::from_str(&read("config/reconciler.toml")).expect("TOML");
     let sections = defaults.as_object().expect("sections");
     let default = |name: &str| {

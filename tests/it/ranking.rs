@@ -133,7 +133,7 @@ const LIBRARY: Ranks = &[
         "ledger::parts",
         "ledger::proofs",
     ],
-    &["ledger::report"],
+    &["ledger::offline", "ledger::report"],
     &["ledger::export", "ledger::simulate", "ledger::verify"],
     &["ledger::leaves"],
     &["ledger", "postures", "views"],
@@ -231,6 +231,7 @@ const LIBRARY: Ranks = &[
     ],
     &[
         "cli::interruption",
+        "cli::ledger::offline",
         "cli::ledger::part",
         "cli::man",
         "cli::progress",

@@ -57,6 +57,11 @@ fn key(text: &str) -> Result<PinnedKey, &'static str> {
 }
 
 impl KeptAsked {
+    /// The keys whose signatures count.
+    pub(super) fn keys(&self) -> &[PinnedKey] {
+        &self.key
+    }
+
     /// Whether checkpoints from elsewhere are to be compared with.
     pub(super) fn is_from_elsewhere(&self) -> bool {
         self.checkpoint.is_some()

@@ -282,8 +282,8 @@ async fn every_line_is_as_the_schema_says() {
     let on = Fixture::postgres_with_queue().await;
     let of_file = "
         migrate; doctor; doctor --survey; explain 6; sweep --dry-run --list; reconcile 1 2 3 4 5 999; explain 1; explain 2;
-        explain 7; sweep --list; ledger list; ledger show 1; ledger verify; ledger simulate;
-        ledger checkpoints; explain 1 --at 1h; wait 1 2; runs; runs --undecided;
+        explain 7; sweep --list; ledger list; ledger show 1; ledger verify; ledger verify --offline Cargo.toml;
+        ledger simulate; ledger checkpoints; explain 1 --at 1h; wait 1 2; runs; runs --undecided;
         enqueue 1 3 4 5 999; queue list --all; queue show 3; queue retry 3; queue drop 3 --reason gone;
         queue pause --workspace 1 --reason moving; queue resume --workspace 1; opinions;
         config default; config check; config show; token ops --all-workspaces; version;

@@ -1,0 +1,490 @@
+//! Checking an export without the database that it is of.
+//!
+//! **Invariants:**
+//! - Nothing of a file is believed: entries are looked for by their names, and nothing is unpacked to the disk. What a file may
+//!   hold is bounded before it is read.
+//! - It finds what `config/auditor/verify.py` finds, which shares no code with it: the same findings about the same lines.
+//!
+//! **Limits:** verdicts left out after the last one of an export, or before the first one of an export that begins later than
+//! its workspace, cannot be seen from the file. Without a trusted key nothing shows who made it.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read, Seek};
+
+use reconciler_jobs::json::INTEGER_MAX;
+use reconciler_jobs::restore_execute::canonical::{Digester, canonicalise, digest_of};
+use reconciler_jobs::restore_execute::review::{Doubt, Recorded, review};
+use reconciler_jobs::restore_execute::{Facts, TABLES};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tlog_tiles::record_hash;
+use zip::ZipArchive;
+use zip::read::ZipReadOptions;
+
+use super::checkpoint::{PinnedKey, ReadCheckpoint, SignatureState, read_notes};
+use super::exported::{
+    CHECKPOINTS, ExportEntry, ExportVerdict, FORMAT, MANIFEST, Manifest, REPORT, VERDICTS,
+    read_exactly, table_name,
+};
+use super::proofs::root_by;
+
+/// How many entries an export may have.
+const ENTRIES_MAX: usize = 16;
+
+/// How large all of them may be together.
+const BYTES_MAX: u128 = 2 << 30;
+
+/// How large a line of verdicts may be, and any other entry that is read whole.
+const TEXT_BYTES_MAX: u64 = 16 << 20;
+
+/// What a finding is about.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportPart {
+    /// The file itself.
+    Archive,
+    /// What it says it holds.
+    Manifest,
+    /// An entry that is not the one of the manifest.
+    Entries,
+    /// A decision table.
+    Rules,
+    /// A checkpoint.
+    Checkpoint,
+    /// Who signed it.
+    Signature,
+    /// A line that cannot be read.
+    Line,
+    /// Whether the leaf is in the tree.
+    Proof,
+    /// Whether it follows on the one before.
+    Chain,
+    /// The decision's text.
+    Decision,
+    /// The facts' text.
+    Facts,
+    /// What follows from the facts.
+    Verdict,
+    /// Whose verdict it is.
+    Owner,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportFinding {
+    /// What it is about.
+    pub about: ExportPart,
+    /// The line of `verdicts.jsonl`, from 1 on.
+    pub line: Option<u64>,
+    /// What was found.
+    pub finding: String,
+}
+
+/// What checking an export came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportChecked {
+    /// What the last checkpoint's signature is worth.
+    pub signature: SignatureState,
+    /// Whose it is, where it is verified; else whose it says it is.
+    pub signed_by: Vec<String>,
+    /// The database that it says it is of.
+    pub origin: Option<String>,
+    /// The workspace that it says it is of.
+    pub workspace: Option<String>,
+    /// Of how many leaves it says the last checkpoint is.
+    pub size: u64,
+    /// Lines that were read.
+    pub verdicts: u64,
+    /// Those of them without their facts, which were erased.
+    pub erased: u64,
+    /// Leaves whose verdict was gone before they were made.
+    pub absent: u64,
+    /// What disagrees. Where nothing does, that is all: the signature says who says so.
+    pub findings: Vec<ExportFinding>,
+}
+
+/// Why nothing more of a file is read.
+type Refused = String;
+
+/// Checks an export. `pinned` are the keys that are trusted.
+pub fn check_export(file: impl Read + Seek, pinned: &[PinnedKey]) -> ExportChecked {
+    let mut check = ExportCheck {
+        pinned,
+        tables: BTreeSet::new(),
+        expected: None,
+        line: None,
+        found: ExportChecked {
+            signature: SignatureState::Unsigned,
+            signed_by: Vec::new(),
+            origin: None,
+            workspace: None,
+            size: 0,
+            verdicts: 0,
+            erased: 0,
+            absent: 0,
+            findings: Vec::new(),
+        },
+    };
+    if let Err(refused) = check.check_archive(file) {
+        check.line = None;
+        check.say(ExportPart::Archive, refused);
+    }
+    check.found
+}
+
+struct ExportCheck<'a> {
+    pinned: &'a [PinnedKey],
+    /// The rulesets whose tables the export has.
+    tables: BTreeSet<&'static str>,
+    /// Where the next verdict stands in its workspace, and the leaf before it; none where nobody can say.
+    expected: Option<(u64, Option<String>)>,
+    /// The line that is being checked.
+    line: Option<u64>,
+    found: ExportChecked,
+}
+
+impl ExportCheck<'_> {
+    fn say(&mut self, about: ExportPart, finding: impl Into<String>) {
+        self.found.findings.push(ExportFinding {
+            about,
+            line: self.line,
+            finding: finding.into(),
+        });
+    }
+
+    fn check_archive(&mut self, file: impl Read + Seek) -> Result<(), Refused> {
+        let mut archive = ZipArchive::new(file).map_err(|error| error.to_string())?;
+        let size = archive.decompressed_size().unwrap_or(u128::MAX);
+        if archive.len() > ENTRIES_MAX || size > BYTES_MAX {
+            return Err("it is too large".to_owned());
+        }
+        let mut names = BTreeSet::new();
+        for name in archive.file_names() {
+            names.insert(name.map_err(|error| error.to_string())?.into_owned());
+        }
+        if archive.has_duplicate_names() || !names.contains(MANIFEST) {
+            return Err("it has an entry twice, or no manifest".to_owned());
+        }
+        let manifest: Option<Manifest> = read_exactly(&whole(&mut archive, MANIFEST)?);
+        let Some(manifest) = manifest.filter(|it| it.format == FORMAT && is_readable(it)) else {
+            self.say(
+                ExportPart::Manifest,
+                "it cannot be read, or is of another format",
+            );
+            return Ok(());
+        };
+        self.found.origin = Some(manifest.origin.clone());
+        self.found.workspace = Some(manifest.workspace.clone());
+        self.found.size = manifest.size;
+        self.check_entries(&mut archive, &names, &manifest)?;
+        if [CHECKPOINTS, VERDICTS, REPORT]
+            .iter()
+            .any(|name| !names.contains(*name))
+        {
+            return Ok(());
+        }
+        self.check_tables(&mut archive, &names)?;
+        let notes = String::from_utf8(whole(&mut archive, CHECKPOINTS)?);
+        let notes: Option<Vec<_>> = notes
+            .ok()
+            .and_then(|text| read_notes(&text).into_iter().collect());
+        let Some(root) = self.check_checkpoints(&notes.unwrap_or_default(), &manifest) else {
+            return Ok(());
+        };
+        self.expected = manifest.since.is_none().then_some((1, None));
+        let mut lines = BufReader::new(entry(&mut archive, VERDICTS)?);
+        loop {
+            let mut line = Vec::new();
+            let read = lines
+                .by_ref()
+                .take(TEXT_BYTES_MAX + 1)
+                .read_until(b'\n', &mut line);
+            match read.map_err(|error| error.to_string())? as u64 {
+                0 => break,
+                1..=TEXT_BYTES_MAX => self.check_line(&line, &manifest, root),
+                _ => return Err("a line of verdicts.jsonl is too long".to_owned()),
+            }
+        }
+        self.line = None;
+        if (manifest.verdicts, manifest.erased) != (self.found.verdicts, self.found.erased) {
+            self.say(
+                ExportPart::Manifest,
+                "it counts other verdicts than there are",
+            );
+        }
+        Ok(())
+    }
+
+    fn check_entries<R: Read + Seek>(
+        &mut self,
+        archive: &mut ZipArchive<R>,
+        names: &BTreeSet<String>,
+        manifest: &Manifest,
+    ) -> Result<(), Refused> {
+        let needed = [CHECKPOINTS, REPORT, VERDICTS].map(str::to_owned);
+        let all = names.iter().chain(manifest.entries.keys()).chain(&needed);
+        let all: BTreeSet<_> = all.filter(|name| *name != MANIFEST).collect();
+        for name in all {
+            let Some(listed) = manifest.entries.get(name).filter(|_| names.contains(name)) else {
+                let finding = format!("{name} is not in the export, or not in its manifest");
+                self.say(ExportPart::Entries, finding);
+                continue;
+            };
+            if digest_of_entry(archive, name)? != *listed {
+                let finding = format!("{name} is another one than the manifest says");
+                self.say(ExportPart::Entries, finding);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_tables<R: Read + Seek>(
+        &mut self,
+        archive: &mut ZipArchive<R>,
+        names: &BTreeSet<String>,
+    ) -> Result<(), Refused> {
+        for table in TABLES {
+            let name = table_name(table.ruleset, "json");
+            if !names.contains(&name) {
+                continue;
+            }
+            let written = table.to_json().unwrap_or_default();
+            if whole(archive, &name)? == written.as_bytes() {
+                self.tables.insert(table.ruleset);
+            } else {
+                let finding = format!("{name} is not the decision table of {}", table.ruleset);
+                self.say(ExportPart::Rules, finding);
+            }
+        }
+        Ok(())
+    }
+
+    /// The root that proofs lead to, and of how many leaves it is.
+    fn check_checkpoints(
+        &mut self,
+        notes: &[ReadCheckpoint],
+        manifest: &Manifest,
+    ) -> Option<([u8; 32], u64)> {
+        let Some(last) = notes.last() else {
+            self.say(ExportPart::Checkpoint, "the checkpoints cannot be read");
+            return None;
+        };
+        let is_in_order = notes.is_sorted_by(|one, next| one.size < next.size);
+        let is_of_this = notes.iter().all(|note| note.origin == manifest.origin);
+        if !is_in_order || !is_of_this || last.size != manifest.size {
+            let finding =
+                "the checkpoints are not of this ledger, not in order, or not as large as is said";
+            self.say(ExportPart::Checkpoint, finding);
+        }
+        for note in notes {
+            let (state, by) = note.signature(self.pinned);
+            if state == SignatureState::Forged {
+                let finding = format!(
+                    "the checkpoint of {} leaves is not signed by whom it names",
+                    note.size
+                );
+                self.say(ExportPart::Signature, finding);
+            }
+            (self.found.signature, self.found.signed_by) = (state, by);
+        }
+        if !self.pinned.is_empty() && self.found.signature != SignatureState::Verified {
+            let finding = "the last checkpoint is signed by none of the keys that are trusted";
+            self.say(ExportPart::Signature, finding);
+        }
+        Some((last.root, last.size))
+    }
+
+    fn check_line(&mut self, line: &[u8], manifest: &Manifest, (root, size): ([u8; 32], u64)) {
+        self.found.verdicts += 1;
+        self.line = Some(self.found.verdicts);
+        let read = ExportEntry::read(line).and_then(|entry| Some((Places::of(&entry)?, entry)));
+        let Some((places, entry)) = read else {
+            self.say(ExportPart::Line, "it is no line of an export");
+            self.expected = None;
+            return;
+        };
+        let leaf = canonicalise(&entry.leaf).map(|leaf| record_hash(leaf.text.as_bytes()).0);
+        let leaf = leaf.unwrap_or_default();
+        if root_by(leaf, places.position - 1, size, &places.proof) != Some(root) {
+            self.say(ExportPart::Proof, "the checkpoint has another leaf there");
+        }
+        let stated = (places.in_workspace, entry.leaf.previous_leaf.clone());
+        let follows = self
+            .expected
+            .as_ref()
+            .is_none_or(|expected| *expected == stated);
+        if !follows || entry.leaf.workspace != manifest.workspace {
+            let finding = "it does not follow on the one before: one is missing, or moved";
+            self.say(ExportPart::Chain, finding);
+        }
+        self.expected = Some((places.in_workspace + 1, Some(hex::encode(leaf))));
+        self.check_verdict(&entry);
+    }
+
+    fn check_verdict(&mut self, entry: &ExportEntry) {
+        let Some(verdict) = &entry.leaf.verdict else {
+            self.found.absent += 1;
+            if entry.facts.is_some() || entry.salt.is_some() || entry.decision.is_some() {
+                let finding = "there is a verdict where the leaf has none";
+                self.say(ExportPart::Decision, finding);
+            }
+            return;
+        };
+        let decision = entry.decision.as_deref().unwrap_or_default();
+        if entry.decision.is_none() || digest_of(decision) != verdict.decision_digest {
+            self.say(ExportPart::Decision, "the decision is not that of the leaf");
+        }
+        if entry.is_erased() {
+            self.found.erased += 1;
+            if !says(decision, verdict) {
+                let finding = "outcome and reason are not those of the decision";
+                self.say(ExportPart::Verdict, finding);
+            }
+            return;
+        }
+        let facts = entry.facts.as_deref().unwrap_or_default();
+        let facts_digest = digest_of(facts);
+        let salt = entry.salt.as_deref().unwrap_or_default();
+        let seal = digest_of(&format!("{salt}{facts_digest}"));
+        if facts_digest != verdict.facts_digest || Some(seal) != verdict.facts_seal {
+            self.say(ExportPart::Facts, "the facts are not those of the leaf");
+        }
+        if !self.tables.contains(verdict.ruleset.as_str()) {
+            let ruleset = &verdict.ruleset;
+            let finding =
+                format!("the export has no decision table of {ruleset} that this program knows");
+            self.say(ExportPart::Rules, finding);
+            return;
+        }
+        let reviewed = review(&Recorded {
+            outcome: &verdict.outcome,
+            reason_code: &verdict.reason_code,
+            ruleset: &verdict.ruleset,
+            facts,
+            facts_digest: &facts_digest,
+            decision,
+        });
+        match reviewed {
+            Ok(reviewed)
+                if is_about(&reviewed.facts, &entry.leaf.workspace, verdict)
+                    && facts_digest.get(..32) == Some(verdict.decision_id.as_str()) => {}
+            Ok(_) => {
+                let finding = "the facts are of another run, workspace, environment or moment than the leaf says";
+                self.say(ExportPart::Owner, finding);
+            }
+            Err(doubt @ Doubt::FactsUnreadable(_)) => {
+                self.say(ExportPart::Facts, doubt.to_string());
+            }
+            Err(doubt) => self.say(ExportPart::Verdict, doubt.to_string()),
+        }
+    }
+}
+
+/// Where an entry says its verdict stands, and the nodes beside its way.
+struct Places {
+    position: u64,
+    in_workspace: u64,
+    proof: Vec<[u8; 32]>,
+}
+
+impl Places {
+    /// None where a number is none, or a hash.
+    fn of(entry: &ExportEntry) -> Option<Self> {
+        let ExportEntry { leaf, proof, .. } = entry;
+        let mut hashes = leaf.previous_leaf.iter().collect::<Vec<_>>();
+        if let Some(verdict) = &leaf.verdict {
+            hashes.extend([&verdict.facts_digest, &verdict.decision_digest]);
+            hashes.extend(&verdict.facts_seal);
+        }
+        let proof: Option<Vec<_>> = proof.iter().map(|node| lower_hash(node)).collect();
+        let is_hash = |text: &&String| lower_hash(text).is_some();
+        Some(Self {
+            position: natural(&leaf.position)?,
+            in_workspace: natural(&leaf.workspace_position)?,
+            proof: proof.filter(|_| hashes.iter().all(is_hash))?,
+        })
+    }
+}
+
+/// A number from 1 on, as a leaf writes it.
+fn natural(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok()?;
+    let is_one = number > 0 && text.len() <= 18 && number.to_string() == text;
+    is_one.then_some(number)
+}
+
+/// 32 bytes in lowercase hexadecimal digits.
+fn lower_hash(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text, &mut hash).ok()?;
+    (!text.bytes().any(|byte| byte.is_ascii_uppercase())).then_some(hash)
+}
+
+fn is_readable(manifest: &Manifest) -> bool {
+    let counts = [manifest.size, manifest.verdicts, manifest.erased];
+    counts
+        .iter()
+        .all(|count| *count <= INTEGER_MAX.unsigned_abs())
+        && manifest
+            .entries
+            .values()
+            .all(|digest| lower_hash(digest).is_some())
+}
+
+/// Whether a decision has the outcome and the reason of the verdict.
+fn says(decision: &str, verdict: &ExportVerdict) -> bool {
+    let said: Option<Value> = serde_json::from_str(decision).ok();
+    said.filter(|said| canonicalise(said).is_ok())
+        .is_some_and(|said| {
+            said.get("ruling") == Some(&json!({ "verdict": verdict.outcome }))
+                && said.get("reason") == Some(&json!(verdict.reason_code))
+        })
+}
+
+/// Whether the facts are of the run, the workspace, the environment and the moment that the leaf says.
+fn is_about(facts: &Facts, workspace: &str, verdict: &ExportVerdict) -> bool {
+    let run = &facts.run;
+    let environment = run.environment_id.map(|id| id.to_string());
+    let created_at = run.created_at.moment().map(|at| at.to_string());
+    verdict.run == run.id.to_string()
+        && workspace == run.workspace_id.to_string()
+        && verdict.environment == environment
+        && verdict.decided_at == facts.as_of.to_string()
+        // A verdict from before that was kept does not say when its run was created.
+        && (verdict.run_created_at.is_none() || verdict.run_created_at == created_at)
+}
+
+fn entry<'a, R: Read + Seek>(
+    archive: &'a mut ZipArchive<R>,
+    name: &str,
+) -> Result<impl Read + use<'a, R>, Refused> {
+    let place = archive.index_for_name(name).unwrap_or(usize::MAX);
+    let options = ZipReadOptions::new().enforce_header_consistency(true);
+    archive
+        .by_index_with_options(place, options)
+        .map_err(|error| format!("{name}: {error}"))
+}
+
+fn whole<R: Read + Seek>(archive: &mut ZipArchive<R>, name: &str) -> Result<Vec<u8>, Refused> {
+    let mut bytes = Vec::new();
+    let read = entry(archive, name)?
+        .take(TEXT_BYTES_MAX + 1)
+        .read_to_end(&mut bytes);
+    match read.map_err(|error| format!("{name}: {error}"))? as u64 {
+        0..=TEXT_BYTES_MAX => Ok(bytes),
+        _ => Err(format!("{name} is too large")),
+    }
+}
+
+fn digest_of_entry<R: Read + Seek>(
+    archive: &mut ZipArchive<R>,
+    name: &str,
+) -> Result<String, Refused> {
+    let mut digester = Digester::default();
+    let read = std::io::copy(&mut entry(archive, name)?, &mut digester);
+    read.map_err(|error| format!("{name}: {error}"))?;
+    Ok(digester.finish())
+}
