@@ -28,7 +28,7 @@ const HEADINGS: [(&str, &[&str]); 5] = [
 ];
 
 /// One example a verb.
-const EXAMPLES: [(&str, &str); 39] = [
+const EXAMPLES: [(&str, &str); 40] = [
     ("doctor", "doctor --survey"),
     ("runs", "runs --undecided --workspace 3 --older-than 2h"),
     ("explain", "explain 4711"),
@@ -40,6 +40,10 @@ const EXAMPLES: [(&str, &str); 39] = [
         "ledger checkpoints --notes > kept.txt",
     ),
     ("ledger key", "ledger key --to checkpoints.key"),
+    (
+        "ledger export",
+        "ledger export --workspace 3 --to workspace-3.zip",
+    ),
     ("ledger simulate", "ledger simulate --policy stricter.toml"),
     ("ledger", "ledger list"),
     ("opinions", "opinions --since 7d"),

@@ -1,6 +1,7 @@
 //! `ledger`: verdicts on record, listed, shown, checked and questioned.
 
 mod checkpoints;
+mod export;
 mod offline;
 mod part;
 mod simulate;
@@ -66,6 +67,11 @@ pub(super) enum Command {
     ///
     /// The private key goes to a file; the public one is printed.
     Key(checkpoints::KeyAsked),
+    /// Write the verdicts of a workspace into a file that can be checked without the database.
+    ///
+    /// Needs a checkpoint, to which the proofs lead. The file holds the facts of each verdict, as the ledger does; it is for
+    /// `ledger verify --offline`, and for an auditor's own program.
+    Export(export::ExportAsked),
     /// Say what another policy would have said of each verdict, from the facts recorded with it.
     ///
     /// Writes nothing. Each verdict is asked as of the moment at which it was reached. What the recorded facts do not tell
@@ -151,6 +157,7 @@ pub(super) async fn run(session: &mut Session<'_>, command: &Command) -> anyhow:
         Command::Verify(args) => check(session, args).await,
         Command::Checkpoints(args) => checkpoints::list(session, args).await,
         Command::Key(args) => checkpoints::make_key(session, args).await,
+        Command::Export(args) => export::run(session, args).await,
         Command::Simulate(args) => simulate::run(session, args).await,
     }
 }

@@ -62,6 +62,8 @@ pub enum Document {
     LedgerCheckpoints(CheckpointsListed),
     /// `ledger key`
     LedgerKey(KeyMade),
+    /// `ledger export`
+    LedgerExport(LedgerExported),
     /// `ledger verify --offline`
     LedgerVerifyOffline(ExportVerified),
     /// `ledger simulate`
@@ -453,6 +455,27 @@ pub struct LedgerVerified {
     pub disagreements: Vec<Disagreement>,
     /// How many more there are.
     pub disagreements_omitted: u64,
+    /// What no verdict claims.
+    pub claim_boundary: ClaimBoundary,
+}
+
+/// An export that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerExported {
+    /// The file.
+    pub file: String,
+    /// The workspace.
+    pub workspace: String,
+    /// Since when, where it begins later than the workspace.
+    pub since: Option<String>,
+    /// How many verdicts it holds.
+    pub verdicts: u64,
+    /// How many of them are without their facts, which were erased.
+    pub erased: u64,
+    /// Of how many verdicts the checkpoint is to which their proofs lead.
+    pub size: u64,
+    /// The keys that it says it was signed by; none where it is unsigned.
+    pub signed_by: Vec<String>,
     /// What no verdict claims.
     pub claim_boundary: ClaimBoundary,
 }

@@ -200,13 +200,17 @@ impl Reader {
         self.database.read_all(CHECKPOINTS, values).await
     }
 
-    /// The tree, part by part. Each is one snapshot. None on SQLite.
-    pub fn walk_leaves(&self) -> impl Stream<Item = Result<LeafPart>> {
+    /// The tree, part by part, with the facts of verdicts of one workspace where that is asked for. Each is one snapshot. None on
+    /// SQLite.
+    pub fn walk_leaves(
+        &self,
+        with_facts_of: Option<WorkspaceId>,
+    ) -> impl Stream<Item = Result<LeafPart>> {
         try_unfold(Some(0), move |after| async move {
             let Some(after) = after else { return Ok(None) };
             let reading = self
                 .database
-                .read(async |tx| load_leaf_part(tx, after).await);
+                .read(async |tx| load_leaf_part(tx, after, with_facts_of).await);
             let part = reading.await?;
             let last = part.places.last().and_then(|place| place.row.position);
             let is_full = part.places.len() >= PLACES_TOGETHER as usize;
@@ -221,8 +225,12 @@ impl CheckpointDue {
     }
 }
 
-async fn load_leaf_part(tx: &mut DatabaseTransaction, after: i64) -> Result<LeafPart> {
-    let values = values![Some(after), PLACES_TOGETHER];
+async fn load_leaf_part(
+    tx: &mut DatabaseTransaction,
+    after: i64,
+    with_facts_of: Option<WorkspaceId>,
+) -> Result<LeafPart> {
+    let values = values![Some(after), PLACES_TOGETHER, with_facts_of];
     let places: Vec<LedgerPlace> = tx.driver().fetch_all(WALK, values).await?;
     let last = places.last().and_then(|place| place.row.position);
     let is_full = places.len() >= PLACES_TOGETHER as usize;
@@ -259,7 +267,7 @@ async fn seal_in_turn(
 
 async fn make_leaves(tx: &mut DatabaseTransaction, leaves_max: u32) -> Result<usize> {
     let insert = statement!("make leaves", postgres "insert_leaves");
-    let values = values![None::<i64>, leaves_max];
+    let values = values![None::<i64>, leaves_max, None::<WorkspaceId>];
     let found: Vec<LedgerPlace> = tx.driver().fetch_all(WALK, values).await?;
     // Leaves of this batch are not in the database yet.
     let mut of_batch: HashMap<(WorkspaceId, i64), String> = HashMap::new();

@@ -231,6 +231,7 @@ const LIBRARY: Ranks = &[
     ],
     &[
         "cli::interruption",
+        "cli::ledger::export",
         "cli::ledger::offline",
         "cli::ledger::part",
         "cli::man",

@@ -1,5 +1,6 @@
 //! The tree over the ledger: leaves, checkpoints, and what somebody changes behind our back.
 
+mod exports;
 mod model;
 mod sealing;
 mod tampers;
@@ -31,6 +32,13 @@ async fn seal(store: &Store, leaves: u32, signer: Option<&CheckpointSigner>) -> 
 /// Makes leaves of all, and a checkpoint of each so many.
 async fn seal_all(on: &Fixture, leaves: u32, signer: Option<&CheckpointSigner>) {
     while seal(&on.store, leaves, signer).await.leaves > 0 {}
+}
+
+/// Some verdicts, all of them under a checkpoint that nobody signed.
+pub(crate) async fn sealed() -> Fixture {
+    let on = judged(4).await;
+    seal_all(&on, 10, None).await;
+    on
 }
 
 /// Verdicts on so many runs of two workspaces, each with its position.

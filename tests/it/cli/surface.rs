@@ -293,10 +293,14 @@ async fn every_line_is_as_the_schema_says() {
         "migrate --status; grants worker --to reconciler; uninstall; doctor; forget --workspace 1 --yes; ledger key --to {}",
         directory.path().join("key").display()
     );
+    let sealed = crate::tree::sealed().await;
+    let export = directory.path().join("export.zip");
+    let of_sealed = format!("ledger export --workspace 1 --to {}", export.display());
     let mut seen = BTreeSet::new();
     for (url, verbs) in [
         (file.url(), of_file),
         (on.url.clone(), &of_server),
+        (sealed.url.clone(), &of_sealed),
         (String::new(), "demo"),
     ] {
         for verb in verbs.split(';') {

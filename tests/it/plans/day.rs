@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use jiff::SignedDuration;
-use reconciler_jobs::ids::RunId;
+use reconciler_jobs::ids::{RunId, WorkspaceId};
 use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::sweep::admission::Admission;
@@ -297,7 +297,9 @@ async fn ledger(place: &Place, first: i64) -> Result<(), StoreError> {
     let run = RunId(150_001);
     assert_eq!(reader.find_entries(None, Some(run)).await?.len(), 1);
     assert!(!reader.walk_positions(200_000).await?.is_empty());
-    let leaves = pin!(reader.walk_leaves()).try_next().await?;
+    let leaves = pin!(reader.walk_leaves(Some(WorkspaceId(1))))
+        .try_next()
+        .await?;
     assert!(leaves.is_some_and(|part| part.places.len() == 2_000));
     assert_eq!(reader.list_checkpoints(50).await?.len(), 50);
     Ok(())

@@ -1,5 +1,10 @@
 -- load_tree_state: whose tree it is, how many positions and leaves there are, and the latest checkpoint, or none of no leaves;
 -- and whether the next is due: there are leaves after it, and it is $1 microseconds old, or they are $2.
+WITH found AS MATERIALIZED (
+    SELECT
+        (SELECT coalesce(max(position), 0) FROM reconciler.ledger_positions) AS positions,
+        (SELECT coalesce(max(position), 0) FROM reconciler.ledger_leaves) AS leaves
+)
 SELECT
     own.install_id::text AS install_id, found.positions, found.leaves,
     coalesce(latest.size, 0) AS size, coalesce(encode(latest.edge, 'hex'), '') AS edge,
@@ -9,9 +14,5 @@ SELECT
             OR coalesce(latest.made_at <= statement_timestamp() - $1::bigint * interval '1 microsecond', true)
         ) AS is_due
 FROM reconciler.platform AS own
-CROSS JOIN (
-    SELECT
-        (SELECT coalesce(max(position), 0) FROM reconciler.ledger_positions) AS positions,
-        (SELECT coalesce(max(position), 0) FROM reconciler.ledger_leaves) AS leaves
-) AS found
+CROSS JOIN found
 LEFT JOIN (SELECT * FROM reconciler.checkpoints ORDER BY size DESC LIMIT 1) AS latest ON true

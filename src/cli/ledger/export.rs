@@ -1,0 +1,260 @@
+//! `ledger export`: the verdicts of a workspace in a file that needs no database.
+//!
+//! The tree is passed twice: for the way of each verdict to the root, and for the verdicts themselves. So no more of it is in
+//! memory than the proofs.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::pin::pin;
+
+use anyhow::Context as _;
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use reconciler_jobs::ids::WorkspaceId;
+use reconciler_jobs::quantity;
+use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
+
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::{Document, LedgerExported};
+use crate::cli::screen::Screen;
+use crate::cli::session::Session;
+use crate::cli::since::Since;
+use crate::ledger::checkpoint::ReadCheckpoint;
+use crate::ledger::export::ExportWriter;
+use crate::ledger::exported::{ExportEntry, Manifest};
+use crate::ledger::proofs::LeafProofs;
+use crate::storage::reader::Reader;
+use crate::storage::{Access, CheckpointRow, LedgerPlace, hash_of};
+use crate::views::ClaimBoundary;
+
+/// How many checkpoints go into an export, the latest.
+const CHECKPOINTS_MAX: u32 = 100;
+
+/// What to export, and where to.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct ExportAsked {
+    /// The workspace.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    workspace: i64,
+    /// From the first verdict on that was decided then or later: a moment such as `2026-11-01T00:00:00Z`, or an age such as
+    /// `36h` or `7d`.
+    #[arg(long, value_name = "WHEN")]
+    since: Option<Since>,
+    /// The file to write, which must not be there yet. Nobody else may read it.
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+/// The verdicts that are asked for: those of a workspace among the first leaves.
+#[derive(Clone, Copy)]
+struct ExportScope {
+    workspace: WorkspaceId,
+    since: Option<Timestamp>,
+    size: i64,
+}
+
+/// Writes the file, or leaves none.
+pub(super) async fn run(session: &mut Session<'_>, args: &ExportAsked) -> anyhow::Result<Exit> {
+    let store = session.open_migrated(Access::Read).await?;
+    let reader = store.reader();
+    let now = reader.now().await?;
+    let mut checkpoints = reader.list_checkpoints(CHECKPOINTS_MAX).await?;
+    checkpoints.reverse();
+    let last = checkpoints.last().ok_or_else(|| {
+        Failure::new(
+            "there is no checkpoint, to which the proofs of an export lead",
+            "On PostgreSQL a worker makes one within [checkpoints] every; on SQLite there are none.",
+        )
+    })?;
+    let exported = ExportScope {
+        workspace: WorkspaceId(args.workspace),
+        since: args.since.map(|since| since.before(now)),
+        size: last.size,
+    };
+    let proofs = prove(&reader, exported, last).await?;
+    let file = args.to.display().to_string();
+    let unwritten = || {
+        Failure::new(
+            format!("the export cannot be written to {file}"),
+            "Name a file that is not there yet, in a directory that is and has room.",
+        )
+    };
+    let mut options = OpenOptions::new();
+    let opened = options.write(true).create_new(true).mode(0o600);
+    let opened = opened.open(&args.to).with_context(unwritten)?;
+    let written = write(&reader, exported, &checkpoints, proofs, opened, unwritten).await;
+    let manifest = written.inspect_err(|_| {
+        // What is half written shows nothing, and the error matters more than what is left of it.
+        let _ = fs::remove_file(&args.to);
+    })?;
+    let signed_by = ReadCheckpoint::read(&last.note).map_or_else(Vec::new, |read| read.keys);
+    show(file, manifest, signed_by, session.screen)
+}
+
+/// The proof of each verdict that is asked for, in their order.
+async fn prove(
+    reader: &Reader,
+    exported: ExportScope,
+    last: &CheckpointRow,
+) -> anyhow::Result<Vec<Vec<[u8; 32]>>> {
+    let mut proofs = LeafProofs::default();
+    pass(reader, exported, None, |place, is_asked_for| {
+        let leaf = place.leaf.as_deref().and_then(hash_of);
+        proofs.push(leaf.ok_or_else(changed)?, is_asked_for);
+        Ok(())
+    })
+    .await?;
+    let (root, proofs) = proofs.finish();
+    if root.is_none() || root != hash_of(&last.root) {
+        return Err(changed().into());
+    }
+    if proofs.is_empty() {
+        let workspace = exported.workspace;
+        return Err(Failure::new(
+            format!("the latest checkpoint is of no such verdict of workspace {workspace}"),
+            "`restore-reconciler ledger list` says what is on record; new verdicts are in the next checkpoint.",
+        )
+        .into());
+    }
+    Ok(proofs)
+}
+
+fn changed() -> Failure {
+    Failure::new(
+        "the leaves are not those of the latest checkpoint, so nothing can be proven by it",
+        "`restore-reconciler ledger verify` names what was changed.",
+    )
+}
+
+async fn write(
+    reader: &Reader,
+    exported: ExportScope,
+    checkpoints: &[CheckpointRow],
+    proofs: Vec<Vec<[u8; 32]>>,
+    file: File,
+    unwritten: impl Fn() -> Failure,
+) -> anyhow::Result<Manifest> {
+    let last = checkpoints
+        .last()
+        .and_then(|it| ReadCheckpoint::read(&it.note));
+    let last = last.ok_or_else(changed)?;
+    let notes: Vec<&str> = checkpoints.iter().map(|it| it.note.as_str()).collect();
+    let notes = notes.join("\n") + "\n";
+    let mut export = ExportWriter::begin(
+        BufWriter::new(file),
+        (last.origin, exported.workspace.to_string()),
+        exported.since.map(|since| since.to_string()),
+        (notes, last.size),
+    )
+    .with_context(&unwritten)?;
+    let mut proofs = proofs.into_iter();
+    pass(
+        reader,
+        exported,
+        Some(exported.workspace),
+        |place, is_asked_for| {
+            if is_asked_for {
+                let proof = proofs.next().ok_or_else(changed)?;
+                export
+                    .add(&entry(&place, &proof)?)
+                    .with_context(&unwritten)?;
+            }
+            Ok(())
+        },
+    )
+    .await?;
+    if proofs.next().is_some() {
+        return Err(changed().into());
+    }
+    let (mut written, manifest) = export.finish().with_context(&unwritten)?;
+    let flushed = written.flush().and_then(|()| written.get_ref().sync_all());
+    flushed.with_context(&unwritten)?;
+    Ok(manifest)
+}
+
+/// Passes the leaves in their order, and says of each whether it is of a verdict that is asked for. From the first of these on
+/// all of the workspace are, so that none is left out between.
+async fn pass(
+    reader: &Reader,
+    exported: ExportScope,
+    with_facts_of: Option<WorkspaceId>,
+    mut each: impl FnMut(LedgerPlace, bool) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut has_begun = exported.since.is_none();
+    let mut parts = pin!(reader.walk_leaves(with_facts_of));
+    while let Some(part) = parts.try_next().await? {
+        for place in part.places {
+            if place.row.position > Some(exported.size) {
+                return Ok(());
+            }
+            let is_its = place.row.workspace == exported.workspace;
+            has_begun |= is_its && Some(place.row.verdict.decided_at) >= exported.since;
+            each(place, is_its && has_begun)?;
+        }
+    }
+    Ok(())
+}
+
+fn entry(place: &LedgerPlace, proof: &[[u8; 32]]) -> anyhow::Result<ExportEntry> {
+    let leaf = place.leaf_of(place.previous_leaf.clone(), place.facts_seal.clone());
+    // Facts without what stands for them in the leaf would prove nothing.
+    let is_sealed = place.facts_seal.is_some() && place.salt.is_some();
+    let verdict = &place.row.verdict;
+    let facts = verdict.facts.clone().filter(|_| is_sealed);
+    Ok(ExportEntry {
+        leaf: serde_json::from_value(serde_json::to_value(leaf)?)?,
+        salt: place.salt.clone().filter(|_| facts.is_some()),
+        facts,
+        decision: place.is_there.then(|| verdict.decision.clone()),
+        proof: proof.iter().map(hex::encode).collect(),
+    })
+}
+
+fn show(
+    file: String,
+    manifest: Manifest,
+    signed_by: Vec<String>,
+    screen: &mut Screen,
+) -> anyhow::Result<Exit> {
+    let exported = LedgerExported {
+        file,
+        workspace: manifest.workspace,
+        since: manifest.since,
+        verdicts: manifest.verdicts,
+        erased: manifest.erased,
+        size: manifest.size,
+        signed_by,
+        claim_boundary: ClaimBoundary::default(),
+    };
+    if screen.output.is_json() {
+        screen.json(&Document::LedgerExport(exported))?;
+        return Ok(Exit::Done);
+    }
+    let LedgerExported {
+        file,
+        workspace,
+        verdicts,
+        erased,
+        size,
+        signed_by,
+        ..
+    } = exported;
+    screen.line(&format!(
+        "{} of workspace {workspace} in {file}, {erased} of them without their facts, which were erased.",
+        quantity(verdicts, "verdict")
+    ))?;
+    let signature = if signed_by.is_empty() {
+        "which is unsigned: nothing shows who made the export".to_owned()
+    } else {
+        format!("signed by {}", signed_by.join(", "))
+    };
+    screen.line(&format!(
+        "Their proofs lead to the checkpoint of {size} verdicts, {signature}."
+    ))?;
+    screen.line("Whoever gets it checks it with `restore-reconciler ledger verify --offline FILE`, or with config/auditor/verify.py.")?;
+    screen.line(CLAIM_BOUNDARY)?;
+    Ok(Exit::Done)
+}
