@@ -309,11 +309,11 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
     runtime.block_on(async {
         let session = &mut session;
         match verb {
-            OnDatabase::Migrate(args) => migrate::run(session, &args).await,
+            OnDatabase::Migrate(args) => Box::pin(migrate::run(session, &args)).await,
             OnDatabase::Uninstall(args) => uninstall::run(session, &args).await,
             OnDatabase::Forget(args) => forget::run(session, &args).await,
             OnDatabase::Sweep(args) => sweep::run(session, &args).await,
-            OnDatabase::Work(args) => work::run(session, &args).await,
+            OnDatabase::Work(args) => Box::pin(work::run(session, &args)).await,
             OnDatabase::Serve(args) => serve::run(session, &args).await,
             OnDatabase::Runs(args) => runs::run(session, &args).await,
             OnDatabase::Ledger(command) => ledger::run(session, &command).await,
@@ -325,7 +325,7 @@ fn on_database(mut session: Session<'_>, verb: OnDatabase) -> anyhow::Result<Exi
             OnDatabase::Queue(command) => queue::run(session, &command).await,
             OnDatabase::Doctor(args) => doctor::run(session, &args).await,
             OnDatabase::Grants(args) => grants::run(session, &args).await,
-            OnDatabase::Demo(args) => demo::run(session, &args).await,
+            OnDatabase::Demo(args) => Box::pin(demo::run(session, &args)).await,
         }
     })
 }
