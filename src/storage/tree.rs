@@ -307,8 +307,12 @@ async fn make_checkpoint(
     let mut size = state.size;
     while size < state.leaves {
         let values = values![size, state.leaves, LEAVES_TOGETHER];
-        let leaves: Vec<(String,)> = tx.driver().fetch_all(load, values).await?;
-        for (leaf,) in &leaves {
+        let leaves: Vec<(i64, String)> = tx.driver().fetch_all(load, values).await?;
+        for (position, leaf) in &leaves {
+            // Where one was taken out, the root would be that of no tree.
+            if u64::try_from(*position) != Ok(edge.size() + 1) {
+                return Err(broken());
+            }
             edge.push(hash_of(leaf).ok_or_else(broken)?);
         }
         size = i64::try_from(edge.size()).map_err(|_| broken())?;

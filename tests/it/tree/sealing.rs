@@ -8,7 +8,7 @@ use restore_reconciler::internals::ledger::CheckpointSigner;
 use restore_reconciler::internals::storage::Store;
 use sqlx::{AssertSqlSafe, Connection as _, raw_sql};
 
-use super::{judge, judged, origin, seal, seal_all};
+use super::{EACH, judge, judged, origin, seal, seal_all};
 use crate::cli::stage::{assert_says, run};
 use crate::support::case::Case;
 use crate::support::roles::{Purpose, connect};
@@ -152,6 +152,16 @@ async fn nothing_enters_below_the_last_leaf_and_nothing_is_changed() {
         .await
         .expect_err("below others");
     assert!(error.to_string().contains("2 to 2 refused"), "{error}");
+    // Neither is there a checkpoint of what is left, which would be that of no tree.
+    let unchecked = "SET session_replication_role = replica; DELETE FROM reconciler.checkpoints";
+    on.execute_as_superuser(unchecked).await;
+    let sealed = on.store.seal(100, EACH, |_, _| Some("x".to_owned())).await;
+    let error = sealed.expect_err("a hole").to_string();
+    assert!(
+        error.contains("do not follow on the latest checkpoint"),
+        "{error}"
+    );
+    assert_eq!(on.number_of("reconciler.checkpoints").await, 0);
 }
 
 #[tokio::test]
