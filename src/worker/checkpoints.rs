@@ -5,11 +5,12 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::shared::{Checkpointing, Shared};
 use crate::ledger::checkpoint::{ReadCheckpoint, note, origin_of};
@@ -25,8 +26,12 @@ pub(super) const WAITING_MAX: usize = 16;
 /// How long handing one out may take, to a file or to a program.
 const HANDED_OUT_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long what was made before may still be handed out once the process is to stop.
+const HANDED_OUT_AFTER_STOP: Duration = Duration::from_secs(5);
+
 /// What to do where a copy could not be kept.
-const ADVICE: &str = "it is on record: `restore-reconciler ledger checkpoints --notes` prints it";
+pub(super) const ADVICE: &str =
+    "it is on record: `restore-reconciler ledger checkpoints --notes` prints it";
 
 /// Makes the leaves of a batch, and a checkpoint where one is due. Nothing where something is in the way.
 pub(super) async fn seal(shared: &Shared) -> Result<Sealed, StoreError> {
@@ -44,9 +49,13 @@ pub(super) async fn seal(shared: &Shared) -> Result<Sealed, StoreError> {
     };
     let sealing = shared.store.seal(BATCH_LEAVES, due, write);
     let limit = shared.options.worker.attempt_timeout;
-    // It is given another try where it takes too long.
-    let sealed = tokio::time::timeout(limit, sealing).await;
-    let sealed = sealed.unwrap_or_else(|_| Ok(Sealed::default()))?;
+    let Ok(sealed) = tokio::time::timeout(limit, sealing).await else {
+        tracing::warn!(
+            "making leaves of the tree over the ledger takes too long; it is tried again"
+        );
+        return Ok(Sealed::default());
+    };
+    let sealed = sealed?;
     if let Some(CheckpointRow {
         size, root, note, ..
     }) = &sealed.checkpoint
@@ -64,10 +73,22 @@ pub(super) async fn seal(shared: &Shared) -> Result<Sealed, StoreError> {
     Ok(sealed)
 }
 
-/// Hands out what is made, until nobody makes any more.
+/// Hands out what is made, until nobody makes any more. Whoever is slow to take it does not keep the process from ending.
 pub(super) async fn keep_handing_out(shared: Arc<Shared>, mut made: mpsc::Receiver<CheckpointRow>) {
-    while let Some(checkpoint) = made.recv().await {
-        hand_out(&shared.options.checkpoints, checkpoint.note).await;
+    let handing_out = async {
+        while let Some(checkpoint) = made.recv().await {
+            hand_out(&shared.options.checkpoints, checkpoint.note).await;
+        }
+    };
+    let too_late = async {
+        shared.stop.cancelled().await;
+        tokio::time::sleep(HANDED_OUT_AFTER_STOP).await;
+    };
+    tokio::select! {
+        () = handing_out => {}
+        () = too_late => {
+            tracing::warn!(advice = ADVICE, "the latest checkpoints were not handed out before the end");
+        }
     }
 }
 
@@ -89,14 +110,17 @@ async fn in_time(handing_out: impl Future<Output = io::Result<()>>) -> io::Resul
     done.unwrap_or_else(|_| Err(io::Error::other("it took longer than ten seconds")))
 }
 
-/// Adds a checkpoint to a file, with an empty line after it.
+/// Adds a checkpoint to a file, with an empty line after it. A file can block for ever, a pipe that nobody reads for one: so it
+/// is given a thread of its own, which takes none from settlements and keeps no process from ending.
 async fn add_to(file: String, note: String) -> io::Result<()> {
-    let adding = tokio::task::spawn_blocking(move || {
+    let (done, added) = oneshot::channel();
+    let add = move || {
         let mut file = OpenOptions::new().append(true).create(true).open(file)?;
         file.write_all(format!("{note}\n").as_bytes())?;
         file.sync_all()
-    });
-    adding.await.map_err(io::Error::other)?
+    };
+    thread::Builder::new().spawn(move || done.send(add()))?;
+    added.await.map_err(io::Error::other)?
 }
 
 /// Has a program read a checkpoint, with nothing of this process's environment, which holds secrets.
@@ -110,7 +134,10 @@ async fn give_to(program: &str, arguments: &[String], note: &str) -> io::Result<
         .kill_on_drop(true)
         .spawn()?;
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(note.as_bytes()).await?;
+        match input.write_all(note.as_bytes()).await {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+            _ => {} // how it ends says what it made of that
+        }
     }
     let status = child.wait().await?;
     if status.success() {

@@ -1,6 +1,6 @@
-//! Gives verdicts their positions in the feed that the platform reads, and then their leaves in the tree over the ledger: a batch
-//! at a time, by one worker at a time, soon after this process has committed some, and in any case once in a while. No
-//! settlement waits for it.
+//! Gives verdicts their positions in the feed that the platform reads, and those with a position their leaves in the tree over
+//! the ledger: a batch at a time, by one worker at a time, soon after this process has committed some, and in any case once in
+//! a while. No settlement waits for either, and no position for a leaf.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::field;
 
-use super::checkpoints::{BATCH_LEAVES, seal};
+use super::checkpoints::{ADVICE, BATCH_LEAVES, seal};
 use super::shared::Shared;
 use crate::clock::Stopwatch;
 use crate::storage::{CheckpointRow, FeedProgress, StoreError};
@@ -31,16 +31,16 @@ const UNPLACED: &str = "the platform does not hear of new verdicts";
 /// The same of leaves.
 const UNSEALED: &str = "new verdicts get no leaf in the tree over the ledger";
 
-/// Gives positions and makes leaves until the process stops. Checkpoints that are made go to `made`.
-pub(super) async fn keep_placing(shared: Arc<Shared>, made: mpsc::Sender<CheckpointRow>) {
+/// Gives positions until the process stops.
+pub(super) async fn keep_placing(shared: Arc<Shared>) {
     let mut is_stalled = false;
-    let (mut is_failing, mut is_failing_to_seal) = (false, false);
+    let mut is_failing = false;
     loop {
         let since_start = Stopwatch::start();
         // What is dropped is undone.
-        let (placed, sealed) = tokio::select! {
+        let placed = tokio::select! {
             () = shared.stop.cancelled() => return,
-            done = async { (place(&shared).await, seal(&shared).await) } => done,
+            placed = place(&shared) => placed,
         };
         let pause = (since_start.elapsed() * PAUSES_PER_BATCH).max(PAUSE_MIN);
         let mut is_full = false;
@@ -54,17 +54,6 @@ pub(super) async fn keep_placing(shared: Arc<Shared>, made: mpsc::Sender<Checkpo
             }
             Err(error) => tell_failure(&shared, UNPLACED, &error, &mut is_failing),
         }
-        match sealed {
-            Ok(sealed) => {
-                is_failing_to_seal = false;
-                is_full |= sealed.leaves >= BATCH_LEAVES as usize;
-                // Where nobody keeps up, the next one is of all these, too.
-                if let Some(checkpoint) = sealed.checkpoint {
-                    let _ = made.try_send(checkpoint);
-                }
-            }
-            Err(error) => tell_failure(&shared, UNSEALED, &error, &mut is_failing_to_seal),
-        }
         if shared.rest(pause).await.is_err() {
             return;
         }
@@ -74,6 +63,43 @@ pub(super) async fn keep_placing(shared: Arc<Shared>, made: mpsc::Sender<Checkpo
                 () = shared.health.commits.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
+        }
+    }
+}
+
+/// Makes leaves until the process stops. Checkpoints that are made go to `made`.
+pub(super) async fn keep_sealing(shared: Arc<Shared>, made: mpsc::Sender<CheckpointRow>) {
+    let mut is_failing = false;
+    loop {
+        let since_start = Stopwatch::start();
+        // What is dropped is undone.
+        let sealed = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            sealed = seal(&shared) => sealed,
+        };
+        let mut pause = (since_start.elapsed() * PAUSES_PER_BATCH).max(PAUSE_MIN);
+        match sealed {
+            Ok(sealed) => {
+                is_failing = false;
+                if sealed.leaves < BATCH_LEAVES as usize {
+                    pause = pause.max(LOOK_EVERY);
+                }
+                if let Some(checkpoint) = sealed.checkpoint
+                    && made.try_send(checkpoint).is_err()
+                {
+                    tracing::warn!(
+                        advice = ADVICE,
+                        "a checkpoint is not handed out: too many wait for that"
+                    );
+                }
+            }
+            Err(error) => {
+                pause = pause.max(LOOK_EVERY);
+                tell_failure(&shared, UNSEALED, &error, &mut is_failing);
+            }
+        }
+        if shared.rest(pause).await.is_err() {
+            return;
         }
     }
 }

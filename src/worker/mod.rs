@@ -138,7 +138,8 @@ fn start(shared: &Arc<Shared>) -> TaskTracker {
     parts.begin("census", census::keep_counting(own()));
     parts.begin("opinions", opinions::keep_forming(own()));
     let (to_hand_out, to_take) = mpsc::channel(checkpoints::WAITING_MAX);
-    parts.begin("feed", feed::keep_placing(own(), to_hand_out));
+    parts.begin("feed", feed::keep_placing(own()));
+    parts.begin("leaves", feed::keep_sealing(own(), to_hand_out));
     let handing_out = checkpoints::keep_handing_out(own(), to_take);
     parts.begin("checkpoints", handing_out);
     parts.tasks.close();
