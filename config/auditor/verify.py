@@ -16,8 +16,7 @@ An export holds the verdicts of one workspace. Of each this program checks
 What it cannot see: whether verdicts of the workspace were left out after the last one of the export, or before the
 first of one that begins later than the workspace; whether the facts were true; whether the environment recovered.
 
-It shares no code with the program that made the export. It exits with 0 where nothing disagrees, with 3 where something
-does, and with 2 where it was called wrongly.
+It exits with 0 where nothing disagrees, with 3 where something does, and with 2 where it was called wrongly.
 """
 
 import argparse
@@ -38,13 +37,11 @@ TABLES = {
 }
 
 # An export beyond these is refused before it is unpacked.
-ENTRIES_MAX = 16
+ENTRIES_MAX, FINDINGS_MAX = 16, 10_000
 BYTES_MAX = 2 * 1024**3
 TEXT_BYTES_MAX = 16 * 1024**2  # of a line of verdicts.jsonl, and of any other entry
-INTEGER_MAX = 2**53
-NUMBER = "[1-9][0-9]{0,17}"
-FIRST = "restore.execute/1"
-END_OF_TIME = 10**20
+INTEGER_MAX, NUMBER = 2**53, "[1-9][0-9]{0,17}"
+FIRST, END_OF_TIME = "restore.execute/1", 10**20
 
 
 class Refused(Exception):
@@ -288,6 +285,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     ":one": lambda value: type(value) is int and value == 1,
     ":count": lambda value: type(value) is int and value >= 0,
     ":id": is_id,
+    ":workspace": lambda value: isinstance(value, str) and re.fullmatch("[1-9][0-9]{0,18}", value) and int(value) < 2**63,
     ":place": lambda value: isinstance(value, str) and re.fullmatch(NUMBER, value) is not None,
     ":hash": lambda value: isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None,
     ":hashes": lambda value: isinstance(value, dict) and all(map(KINDS[":hash"], value.values())),
@@ -651,8 +649,8 @@ LEAF_VERDICT = {
 PLACE = {"position workspace_position": ":place", "workspace": ":text", "previous_leaf": ":hash :nothing"}
 LEAF = PLACE | {"verdict": (":nothing", LEAF_VERDICT)}
 ENTRY = {"leaf": LEAF, "facts salt decision": ":text :nothing", "proof": [":hash"]}
-MANIFEST = {"format": ":one", "size verdicts erased": ":count", "origin workspace": ":text", "entries": ":hashes"}
-MANIFEST |= {"since": ":text :nothing"}
+MANIFEST = {"format": ":one", "size verdicts erased": ":count", "origin": ":text", "entries": ":hashes"}
+MANIFEST |= {"since": ":text :nothing", "workspace": ":workspace"}
 BY_TRUSTED = "signed by a key that you trust"
 BY_OTHERS = "signed, and not by a key that you named: nothing shows who made this export"
 UNSIGNED = "unsigned: nothing shows who made this export"
@@ -669,8 +667,8 @@ class Examination:
         try:
             with zipfile.ZipFile(file) as self.archive:
                 self.examine_entries()
-        except (Refused, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
-            self.found("archive", error)
+        except (Refused, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, ArithmeticError) as it:
+            self.found("archive", it)
 
     def found(self, about: str, finding: object, line: int | None = None) -> None:
         self.findings.append((about, line, str(finding)))
@@ -685,8 +683,9 @@ class Examination:
         names = {info.filename for info in infos}
         if len(infos) > ENTRIES_MAX or sum(info.file_size for info in infos) > BYTES_MAX:
             raise Refused("it is too large")
-        if len(names) < len(infos) or "manifest.json" not in names:
-            raise Refused("it has an entry twice, or no manifest")
+        is_odd = any(info.compress_type not in (0, 8) or info.flag_bits & 0x69 for info in infos)
+        if is_odd or len(names) < len(infos) or "manifest.json" not in names:
+            raise Refused("it has an entry twice, or packed as in no export, or no manifest")
         try:
             self.manifest = read(self.bytes_of("manifest.json"), MANIFEST)
         except Refused as error:
@@ -725,11 +724,11 @@ class Examination:
             return self.found("checkpoint", error)
         # What the next leaf says of itself: its place in the workspace, and the leaf before. Nobody knows that after a
         # line that cannot be read, and at the beginning of an export that begins later than the workspace.
-        expected: tuple[int, str | None] | None = None if self.manifest["since"] else (1, None)
+        expected: tuple[int, str | None] | None = (1, None) if self.manifest["since"] is None else None
         with self.archive.open("verdicts.jsonl") as lines:
             while line := lines.readline(TEXT_BYTES_MAX + 1):
-                if len(line) > TEXT_BYTES_MAX:
-                    raise Refused("a line of verdicts.jsonl is too long")
+                if len(line) > TEXT_BYTES_MAX or len(self.findings) >= FINDINGS_MAX:
+                    raise Refused("a line of verdicts.jsonl is too long, or too much disagrees to go on")
                 self.verdicts += 1
                 try:
                     entry = read(line, ENTRY)
@@ -748,8 +747,8 @@ class Examination:
                 expected = (place + 1, leaf_hash.hex())
                 for about, finding in self.examine_verdict(entry, tables):
                     self.found(about, finding, self.verdicts)
-        if (self.manifest["verdicts"], self.manifest["erased"]) != (self.verdicts, self.erased):
-            self.found("manifest", "it counts other verdicts than there are")
+        if not self.verdicts or (self.manifest["verdicts"], self.manifest["erased"]) != (self.verdicts, self.erased):
+            self.found("manifest", "it counts other verdicts than there are, or there is none")
 
     def examine_checkpoints(self, checkpoints: list[Checkpoint]) -> Checkpoint:
         last, sizes, by = checkpoints[-1], [checkpoint.size for checkpoint in checkpoints], []
@@ -837,11 +836,12 @@ def main() -> int:
         options.error(str(error))
     seen = Examination(asked.export, trusted)
     if seen.manifest:
-        print(f"Workspace {seen.manifest['workspace']} of {seen.manifest['origin']}: {seen.verdicts} verdicts,")
-        print(f"{seen.erased} of them without their facts, which were erased, and {seen.absent} gone before their leaf.")
-        print(f"The checkpoint of {seen.manifest['size']} leaves is {seen.signature}.")
+        print(f"Workspace {seen.manifest['workspace']} of {seen.manifest['origin']!r}: {seen.verdicts} verdicts,")
+        print(f"{seen.erased} of them without their facts, which were erased; {seen.absent} gone before their leaf.")
+        before = "" if seen.manifest["since"] is None else " It begins later, it says: earlier verdicts are not in it."
+        print(f"The checkpoint of {seen.manifest['size']} leaves is {seen.signature}.{before}")
     for about, line, finding in seen.findings:
-        print(f"DISAGREES {about}{'' if line is None else f', line {line} of verdicts.jsonl'}: {finding}")
+        print(f"DISAGREES {about}{'' if line is None else f', line {line} of verdicts.jsonl'}: {repr(finding)[1:-1]}")
     print(f"{len(seen.findings) or 'Nothing'} disagrees. Completion and evidence do not prove environment recovery.")
     return 3 if seen.findings else 0
 

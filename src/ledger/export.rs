@@ -11,7 +11,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::exported::{
-    CHECKPOINTS, ExportEntry, FORMAT, MANIFEST, Manifest, REPORT, VERDICTS, table_name,
+    BYTES_MAX, CHECKPOINTS, ExportEntry, FORMAT, MANIFEST, Manifest, REPORT, TEXT_BYTES_MAX,
+    VERDICTS, table_name,
 };
 use super::report::ExportReport;
 
@@ -22,11 +23,16 @@ pub struct ExportWriter<W: Write + Seek> {
     checkpoints: String,
     verdicts: Digester,
     report: ExportReport,
+    /// How much was written so far.
+    bytes: u64,
 }
 
 /// Why an export cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportWriteError {
+    /// It would be refused by whoever checks it.
+    #[error("it would be larger than the 2 GiB that are checked: export from a later --since on")]
+    TooLarge,
     /// The file takes no more.
     #[error("the file cannot be written: {0}")]
     File(#[from] io::Error),
@@ -54,6 +60,7 @@ impl<W: Write + Seek> ExportWriter<W> {
         Ok(Self {
             zip,
             report: ExportReport::new(&workspace),
+            bytes: 0,
             manifest: Manifest {
                 format: FORMAT,
                 origin,
@@ -76,6 +83,7 @@ impl<W: Write + Seek> ExportWriter<W> {
     pub fn add(&mut self, entry: &ExportEntry) -> Result<(), ExportWriteError> {
         let mut line = serde_json::to_string(entry)?;
         line.push('\n');
+        count(&mut self.bytes, &line, TEXT_BYTES_MAX)?;
         self.zip.write_all(line.as_bytes())?;
         self.verdicts.update(line.as_bytes());
         self.manifest.verdicts += 1;
@@ -101,6 +109,13 @@ impl<W: Write + Seek> ExportWriter<W> {
             parts.push((table_name(table.ruleset, "txt"), table.to_string()));
         }
         for (name, text) in parts {
+            // The report is read for its digest alone.
+            let text_max = if name == REPORT {
+                BYTES_MAX
+            } else {
+                TEXT_BYTES_MAX
+            };
+            count(&mut self.bytes, &text, text_max)?;
             self.zip.start_file(name.as_str(), options())?;
             self.zip.write_all(text.as_bytes())?;
             let digest = digest_of(&text);
@@ -108,9 +123,20 @@ impl<W: Write + Seek> ExportWriter<W> {
         }
         self.zip.start_file(MANIFEST, options())?;
         let manifest = serde_json::to_string_pretty(&self.manifest)?;
+        count(&mut self.bytes, &manifest, TEXT_BYTES_MAX)?;
         self.zip.write_all(manifest.as_bytes())?;
         Ok((self.zip.finish()?, self.manifest))
     }
+}
+
+/// Adds what is to be written to what was, unless that is too much.
+fn count(bytes: &mut u64, text: &str, text_max: u64) -> Result<(), ExportWriteError> {
+    let length = text.len() as u64;
+    *bytes += length;
+    if length > text_max || *bytes > BYTES_MAX {
+        return Err(ExportWriteError::TooLarge);
+    }
+    Ok(())
 }
 
 /// Without a date, so that the same verdicts make the same file.

@@ -18,6 +18,12 @@ use serde_json::Value;
 /// The format that is written, and the only one that is read.
 pub const FORMAT: u32 = 1;
 
+/// How large all entries may be together, in bytes: larger ones are neither written nor read.
+pub(super) const BYTES_MAX: u64 = 2 << 30;
+
+/// How large a line of verdicts may be, and any other entry that is read whole.
+pub(super) const TEXT_BYTES_MAX: u64 = 16 << 20;
+
 /// What an export is about, and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -24,19 +24,16 @@ use zip::read::ZipReadOptions;
 
 use super::checkpoint::{PinnedKey, ReadCheckpoint, SignatureState, read_notes};
 use super::exported::{
-    CHECKPOINTS, ExportEntry, ExportVerdict, FORMAT, MANIFEST, Manifest, REPORT, VERDICTS,
-    read_exactly, table_name,
+    BYTES_MAX, CHECKPOINTS, ExportEntry, ExportVerdict, FORMAT, MANIFEST, Manifest, REPORT,
+    TEXT_BYTES_MAX, VERDICTS, read_exactly, table_name,
 };
 use super::proofs::root_by;
 
 /// How many entries an export may have.
 const ENTRIES_MAX: usize = 16;
 
-/// How large all of them may be together.
-const BYTES_MAX: u128 = 2 << 30;
-
-/// How large a line of verdicts may be, and any other entry that is read whole.
-const TEXT_BYTES_MAX: u64 = 16 << 20;
+/// After how many findings nothing more is read.
+const FINDINGS_MAX: usize = 10_000;
 
 /// What a finding is about.
 #[derive(
@@ -94,6 +91,8 @@ pub struct ExportChecked {
     pub origin: Option<String>,
     /// The workspace that it says it is of.
     pub workspace: Option<String>,
+    /// Since when it says it begins, where that is later than the workspace. Nobody signed that, and earlier verdicts are not in it.
+    pub since: Option<String>,
     /// Of how many leaves it says the last checkpoint is.
     pub size: u64,
     /// Lines that were read.
@@ -121,6 +120,7 @@ pub fn check_export(file: impl Read + Seek, pinned: &[PinnedKey]) -> ExportCheck
             signed_by: Vec::new(),
             origin: None,
             workspace: None,
+            since: None,
             size: 0,
             verdicts: 0,
             erased: 0,
@@ -158,7 +158,7 @@ impl ExportCheck<'_> {
     fn check_archive(&mut self, file: impl Read + Seek) -> Result<(), Refused> {
         let mut archive = ZipArchive::new(file).map_err(|error| error.to_string())?;
         let size = archive.decompressed_size().unwrap_or(u128::MAX);
-        if archive.len() > ENTRIES_MAX || size > BYTES_MAX {
+        if archive.len() > ENTRIES_MAX || size > u128::from(BYTES_MAX) {
             return Err("it is too large".to_owned());
         }
         let mut names = BTreeSet::new();
@@ -178,6 +178,7 @@ impl ExportCheck<'_> {
         };
         self.found.origin = Some(manifest.origin.clone());
         self.found.workspace = Some(manifest.workspace.clone());
+        self.found.since.clone_from(&manifest.since);
         self.found.size = manifest.size;
         self.check_entries(&mut archive, &names, &manifest)?;
         if [CHECKPOINTS, VERDICTS, REPORT]
@@ -197,6 +198,9 @@ impl ExportCheck<'_> {
         self.expected = manifest.since.is_none().then_some((1, None));
         let mut lines = BufReader::new(entry(&mut archive, VERDICTS)?);
         loop {
+            if self.found.findings.len() >= FINDINGS_MAX {
+                return Err("too much disagrees to go on".to_owned());
+            }
             let mut line = Vec::new();
             let read = lines
                 .by_ref()
@@ -209,11 +213,11 @@ impl ExportCheck<'_> {
             }
         }
         self.line = None;
-        if (manifest.verdicts, manifest.erased) != (self.found.verdicts, self.found.erased) {
-            self.say(
-                ExportPart::Manifest,
-                "it counts other verdicts than there are",
-            );
+        let counted = (self.found.verdicts, self.found.erased);
+        // Without a verdict nothing would say that the workspace is the one that is named.
+        if self.found.verdicts == 0 || (manifest.verdicts, manifest.erased) != counted {
+            let finding = "it counts other verdicts than there are, or there is none";
+            self.say(ExportPart::Manifest, finding);
         }
         Ok(())
     }
@@ -424,6 +428,11 @@ fn lower_hash(text: &str) -> Option<[u8; 32]> {
 }
 
 fn is_readable(manifest: &Manifest) -> bool {
+    let workspace = &manifest.workspace;
+    let id = workspace.parse::<i64>().ok();
+    if id.is_none_or(|id| id < 1 || id.to_string() != *workspace) {
+        return false;
+    }
     let counts = [manifest.size, manifest.verdicts, manifest.erased];
     counts
         .iter()

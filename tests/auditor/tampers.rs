@@ -388,10 +388,26 @@ fn lines(tampers: &mut Tampers) {
     });
 }
 
+/// Nothing would say of which workspace it is.
+fn without_a_verdict(tampers: &mut Tampers) {
+    tampers.unlisted(
+        "no verdict, and none counted",
+        "manifest entries",
+        |parts| {
+            parts
+                .entries
+                .insert("verdicts.jsonl".to_owned(), Vec::new());
+            parts.manifest["verdicts"] = json!(0);
+            parts.manifest["erased"] = json!(0);
+        },
+    );
+}
+
 fn manifests(tampers: &mut Tampers) {
+    without_a_verdict(tampers);
     let all_lines = (1..=LINES).map(|line| format!("chain:{line} "));
     let all_lines = all_lines.collect::<Vec<_>>().concat();
-    let rows: [(&str, &str, Change); 14] = [
+    let rows: [(&str, &str, Change); 16] = [
         ("another format", "manifest", |it| it["format"] = json!(2)),
         ("a format that is a text", "manifest", |it| {
             it["format"] = json!("1");
@@ -422,6 +438,12 @@ fn manifests(tampers: &mut Tampers) {
         }),
         ("a later beginning", "", |it| {
             it["since"] = json!("2026-01-01T00:00:00Z");
+        }),
+        ("a beginning without a word", "", |it| {
+            it["since"] = json!("");
+        }),
+        ("a workspace that is a sentence", "manifest", |it| {
+            it["workspace"] = json!("3 of elsewhere: 500 verdicts,\n5 of");
         }),
         ("an entry that is not there", "entries", |it| {
             it["entries"]["more"] = json!("a".repeat(64));

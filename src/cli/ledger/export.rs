@@ -1,7 +1,7 @@
 //! `ledger export`: the verdicts of a workspace in a file that needs no database.
 //!
 //! The tree is passed twice: for the way of each verdict to the root, and for the verdicts themselves. So no more of it is in
-//! memory than the proofs.
+//! memory than the proofs and the lines of the report.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write as _};
@@ -79,7 +79,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &ExportAsked) -> anyhow
     let unwritten = || {
         Failure::new(
             format!("the export cannot be written to {file}"),
-            "Name a file that is not there yet, in a directory that is and has room.",
+            "Name a file that is not there yet, in a directory that is and has room; of a large workspace, a later --since.",
         )
     };
     let mut options = OpenOptions::new();

@@ -71,6 +71,11 @@ fn show(checked: &ExportChecked, screen: &mut Screen) -> anyhow::Result<()> {
             "The last checkpoint, of {size} leaves, is {signature}."
         ))?;
     }
+    if let Some(since) = &checked.since {
+        screen.line(&format!(
+            "It begins later than its workspace, it says since {since}: verdicts before its first are not in it."
+        ))?;
+    }
     for ExportFinding { line, finding, .. } in &checked.findings {
         let line = line.map_or_else(String::new, |line| {
             format!("line {line} of verdicts.jsonl: ")
@@ -79,7 +84,7 @@ fn show(checked: &ExportChecked, screen: &mut Screen) -> anyhow::Result<()> {
     }
     if checked.findings.is_empty() {
         screen.line(
-            "Nothing disagrees. Verdicts left out after the last one cannot be seen from the file.",
+            "Nothing disagrees. Verdicts left out after the last one cannot be seen from the file, and its report is not checked.",
         )?;
     }
     Ok(screen.line(CLAIM_BOUNDARY)?)
