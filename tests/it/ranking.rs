@@ -231,7 +231,6 @@ const LIBRARY: Ranks = &[
     ],
     &[
         "cli::interruption",
-        "cli::ledger::export",
         "cli::ledger::offline",
         "cli::ledger::part",
         "cli::man",
@@ -242,6 +241,7 @@ const LIBRARY: Ranks = &[
     ],
     &[
         "cli::ledger::checkpoints",
+        "cli::ledger::export",
         "cli::ledger::simulate",
         "cli::reload",
     ],
