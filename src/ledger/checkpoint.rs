@@ -55,9 +55,9 @@ pub struct NoKey;
 pub struct ReadCheckpoint {
     /// Whose it says it is.
     pub origin: String,
-    /// Of how many leaves it is.
+    /// How many leaves, the first of all, the checkpoint vouches for.
     pub size: u64,
-    /// Their root.
+    /// The root of these leaves.
     pub root: [u8; 32],
     /// The keys that it says it was signed by.
     pub keys: Vec<String>,
@@ -201,7 +201,7 @@ impl ReadCheckpoint {
         if pinned.is_empty() {
             return said(SignatureState::Unchecked);
         }
-        // The same key twice would be ambiguous.
+        // A list of keys that holds one of them twice is refused as ambiguous.
         let keys: BTreeMap<String, &PinnedKey> =
             pinned.iter().map(|key| (format!("{key:?}"), key)).collect();
         let keys = keys

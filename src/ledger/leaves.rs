@@ -46,7 +46,7 @@ pub struct KeptElsewhere {
 pub struct TreeCheck {
     origin: String,
     pinned: Vec<PinnedKey>,
-    /// Those kept elsewhere that no place was passed for yet, in the order of their sizes.
+    /// Checkpoints kept elsewhere that are of more leaves than were passed yet, in the order of their sizes.
     kept: VecDeque<ReadCheckpoint>,
     on_record: Streak,
     elsewhere: Streak,
@@ -107,7 +107,7 @@ pub fn make_leaves(part: &LeafPart) -> Vec<Option<[u8; 32]>> {
 }
 
 impl TreeCheck {
-    /// Of the tree of this origin. `kept` are checkpoints from elsewhere, as far as they could be read, and `pinned` the keys
+    /// Begins to check the tree of this origin. `kept` are checkpoints from elsewhere, as far as they could be read, and `pinned` the keys
     /// whose signatures count.
     pub fn new(origin: String, kept: Vec<Option<ReadCheckpoint>>, pinned: Vec<PinnedKey>) -> Self {
         let shown = KeptElsewhere {
@@ -263,7 +263,7 @@ impl TreeCheck {
         }
     }
 
-    /// Those kept elsewhere of at most so many leaves.
+    /// Compares the checkpoints kept elsewhere that are of at most so many leaves.
     fn compare_kept(&mut self, size: u64) {
         while let Some(kept) = self.kept.pop_front_if(|kept| kept.size <= size) {
             if self.compare(&kept, true) {

@@ -90,9 +90,9 @@ pub struct CheckpointDue {
 /// A checkpoint on record.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct CheckpointRow {
-    /// Of how many leaves it is.
+    /// How many leaves, the first of all, the checkpoint vouches for.
     pub size: i64,
-    /// Their root, in hexadecimal digits.
+    /// The root of these leaves, in hexadecimal digits.
     pub root: String,
     /// As it was handed out.
     pub note: String,
