@@ -21,7 +21,7 @@ use restore_reconciler::internals::storage::{
 use restore_reconciler::internals::sweep::Scope;
 use sqlx::{Connection as _, PgConnection};
 
-use super::looks;
+use super::looks::{self, Pages};
 use super::place::{Place, WORKER, scope_of};
 use crate::support::case::{Case, rows_of};
 use crate::support::roles::Purpose;
@@ -95,9 +95,9 @@ fn page(first: i64) -> Vec<RunId> {
 }
 
 /// Does it all, with the runs that were prepared.
-pub(super) async fn spend(place: &Place, first: i64) -> Result<(), StoreError> {
+pub(super) async fn spend(place: &Place, first: i64, depth: Pages) -> Result<(), StoreError> {
     let store = &place.store;
-    looks::look(place, first).await?;
+    looks::look(place, first, depth).await?;
     jobs(place, &page(first)).await?;
     looks(place, &page(first)).await?;
     suspects(place, &page(first + PAGE)).await?;

@@ -22,14 +22,28 @@ const NEVER_USED: EnvironmentId = EnvironmentId(5);
 /// How many rows a page has.
 const PAGE: u32 = 50;
 
+/// Which pages are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Pages {
+    /// The first of each list, by somebody who may see a tenth of the workspaces. Where each reads tables from end to end,
+    /// that is enough to see it.
+    First,
+    /// Those in the middle as well, and by somebody who may see all workspaces, too.
+    All,
+}
+
 /// Looks at everything, with `run` as the one that is looked at closely.
-pub(super) async fn look(place: &Place, run: i64) -> Result<(), StoreError> {
+pub(super) async fn look(place: &Place, run: i64, depth: Pages) -> Result<(), StoreError> {
     let (workspace, environment) = scope_of(run);
     let own = (0..WORKSPACES / 10).map(|offset| WorkspaceId(workspace + offset));
     let own = Workspaces::Only(own.collect());
-    for of in [&Workspaces::All, &own] {
+    let viewers = match depth {
+        Pages::First => vec![own],
+        Pages::All => vec![Workspaces::All, own],
+    };
+    for of in &viewers {
         for filter in filters(workspace, environment) {
-            pages(place, of, &filter).await?;
+            pages(place, of, &filter, depth).await?;
         }
         rows(place, of, run).await?;
     }
@@ -53,7 +67,7 @@ pub(super) async fn look(place: &Place, run: i64) -> Result<(), StoreError> {
             ..RestoreFilter::default()
         },
     ];
-    for of in [&Workspaces::All, &own] {
+    for of in &viewers {
         for filter in &restores {
             let policy = Policy::default();
             let load = async |below| {
@@ -62,12 +76,14 @@ pub(super) async fn look(place: &Place, run: i64) -> Result<(), StoreError> {
                     .await
             };
             let first = load(None).await?;
-            load(first.below).await?;
+            if let Pages::All = depth {
+                load(first.below).await?;
+            }
         }
     }
     place.reader.load_orphaned(None, PAGE).await?;
     let hour = SignedDuration::from_hours(1);
-    for of in [&Workspaces::All, &own] {
+    for of in &viewers {
         place.reader.load_run_parts(of, hour).await?;
         place.reader.load_restore_parts(of).await?;
     }
@@ -93,8 +109,13 @@ fn filters(workspace: i64, environment: i64) -> Vec<RunFilter> {
     ]
 }
 
-/// Two pages, and one from the middle of all runs.
-async fn pages(place: &Place, of: &Workspaces, filter: &RunFilter) -> Result<(), StoreError> {
+/// One page, or two and one from the middle of all runs.
+async fn pages(
+    place: &Place,
+    of: &Workspaces,
+    filter: &RunFilter,
+    depth: Pages,
+) -> Result<(), StoreError> {
     let policy = Policy::default();
     let load = async |below| {
         (place.reader)
@@ -102,8 +123,10 @@ async fn pages(place: &Place, of: &Workspaces, filter: &RunFilter) -> Result<(),
             .await
     };
     let first = load(None).await?;
-    load(first.below).await?;
-    load(Some(RunId(500_000))).await?;
+    if let Pages::All = depth {
+        load(first.below).await?;
+        load(Some(RunId(500_000))).await?;
+    }
     Ok(())
 }
 

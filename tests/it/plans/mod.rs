@@ -15,6 +15,7 @@ mod statements;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::day::{BATCH, PAGE};
+use self::looks::Pages;
 use self::place::{OPEN_FIRST, Place};
 use self::server::{Executed, Notices, Read};
 use self::statements::{LARGE, STATEMENTS, Statement};
@@ -46,12 +47,12 @@ struct Day {
 }
 
 impl Day {
-    async fn spent(place: &Place, number: i64) -> Self {
+    async fn spent(place: &Place, number: i64, depth: Pages) -> Self {
         let first = OPEN_FIRST + number * DAY;
         day::prepare(place, first).await;
         let notices = Notices::default();
         let listening = notices.listen();
-        let day = day::spend(place, first).await;
+        let day = day::spend(place, first, depth).await;
         day.expect("a day without errors");
         let all = notices.take();
         day::settle_one(place, first).await.expect("one more run");
@@ -203,12 +204,12 @@ async fn no_statement_reads_what_was_settled_long_ago() {
     let mut place = Place::furnished().await;
     place.standin.set_advised_indexes(true).await.unwrap();
     place.execute("ANALYZE").await;
-    let advised = Day::spent(&place, 0).await;
+    let advised = Day::spent(&place, 0, Pages::All).await;
     place.reopen_after(GENERIC).await;
-    let generic = Day::spent(&place, 1).await;
+    let generic = Day::spent(&place, 1, Pages::All).await;
     place.reopen_after(CUSTOM).await;
     place.standin.set_advised_indexes(false).await.unwrap();
-    let own = Day::spent(&place, 2).await;
+    let own = Day::spent(&place, 2, Pages::First).await;
 
     let days = [
         ("advised indexes", &advised),
