@@ -142,8 +142,9 @@ fn what_starts_containers_names_arguments_and_variables_that_the_program_knows()
     for container in containers {
         let found = starts(&container.arguments, &container.variables);
         assert_eq!(found.code, 1, "{:?}: {}", container.arguments, found.all());
+        // Somebody's own worker may listen there: it is well then.
         let probed = container.probe.map(|it| starts(&it, &[]).code);
-        assert!(probed.is_none_or(|code| code == 1), "{probed:?}");
+        assert!(matches!(probed, None | Some(0 | 1)), "{probed:?}");
         // As where a setting came from, or as the name of what cannot be read here.
         let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let with_token = |verb: &str| words(&format!("--config {} {verb}", token.path()));

@@ -4,11 +4,15 @@ use restore_reconciler::internals::cli::output::{Document, TokenMade};
 
 use crate::console::{Ask, Serving, Settings};
 use crate::support::scene::{Scene, dismiss};
+use crate::support::time::eventually;
 use crate::support::worker::{Worker, said_by};
 
 /// How the example configuration says that the token of Prometheus is made.
 pub(super) const TOKEN_MADE_BY: &str =
     "token --all-workspaces --can metrics.view --can evidence.view prometheus";
+
+/// What a worker exports once it has read the feed, after everything else.
+const LATEST: &str = "\nreconciler_feed_lag_seconds{";
 
 pub(super) struct Stage {
     pub(super) scene: Scene,
@@ -44,12 +48,15 @@ impl Stage {
         }
     }
 
+    /// Of a worker that has looked at all that it tells of, and a console that has found its database.
     pub(super) async fn exported(&self) -> [String; 2] {
-        let (status, worker) = self.worker.probe("/metrics").await;
-        assert_eq!(status, 200, "{worker}");
-        let console = self.console.ask(&Ask::get("/metrics").bearer(&self.token));
-        assert_eq!(console.status, 200, "{console:?}");
-        [worker, console.body]
+        let asked = async || {
+            let (status, worker) = self.worker.probe("/metrics").await;
+            let console = self.console.ask(&Ask::get("/metrics").bearer(&self.token));
+            let is_whole = worker.contains(LATEST) && (status, console.status) == (200, 200);
+            is_whole.then_some([worker, console.body])
+        };
+        eventually(asked, async || self.worker.said()).await
     }
 
     pub(super) async fn clear(self) {
