@@ -90,7 +90,7 @@ pub mod ledger {
     pub use crate::ledger::checkpoint::{
         CheckpointSigner, NewKey, PinnedKey, SignatureState, note, origin_of, read_notes,
     };
-    pub use crate::ledger::export::ExportWriter;
+    pub use crate::ledger::export::{ExportWriter, ExportedCheckpoints};
     pub use crate::ledger::exported::{ExportEntry, ExportLeaf, ExportVerdict};
     pub use crate::ledger::leaves::{TreeCheck, make_leaves};
     pub use crate::ledger::offline::check_export;

@@ -8,7 +8,7 @@
 //! **Invariant:** without a key it is the text alone, and reads unsigned. Nothing here says verified of a note unless its
 //! signature is one of its text by a key that whoever asks has named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rand_core::OsRng;
@@ -24,6 +24,9 @@ use crate::tree::Edge;
 
 /// What a signature's line begins with.
 const SIGNATURE: &str = "— ";
+
+/// Trees of more leaves than that are nobody's.
+const SIZE_MAX: u64 = 1_000_000_000_000_000_000;
 
 /// What checkpoints of this installation are called; its keys, too.
 pub fn origin_of(install_id: &str) -> String {
@@ -65,19 +68,19 @@ pub struct ReadCheckpoint {
     note: Option<Note>,
 }
 
-/// What a checkpoint's signature is worth.
+/// Whether a checkpoint is signed by a key that was named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SignatureState {
-    /// It is one of a key that was named.
+    /// It is: the signature was checked with that key.
     Verified,
-    /// There is none.
+    /// It has no signature.
     Unsigned,
-    /// There is one, and no key was named to check it with.
+    /// It has a signature, and no key was named to check it with.
     Unchecked,
-    /// It is one of a key that was not named.
+    /// Its signatures are by keys that were not named.
     OtherKey,
-    /// It is said to be one of a key that was named, and is not.
+    /// It has a signature in the name of a key that was named, and that key did not make it.
     Forged,
 }
 
@@ -133,11 +136,12 @@ fn key_name(name: &str, id: u32) -> String {
     format!("{name}+{id:08x}")
 }
 
-/// A checkpoint of the tree with this edge, signed by each of these. None of a tree without leaves.
+/// A checkpoint of the tree with this edge, signed by each of these that is for such checkpoints. None of a tree without leaves.
 pub fn note(origin: &str, edge: &Edge, signers: &[CheckpointSigner]) -> Option<String> {
     let root = Hash(edge.root()?);
     let text = Checkpoint::new(origin, edge.size(), root, "").ok()?;
     let text = text.to_bytes();
+    let signers: Vec<_> = signers.iter().filter(|it| it.name() == origin).collect();
     let bytes = if signers.is_empty() {
         text
     } else {
@@ -170,18 +174,30 @@ pub fn read_notes(text: &str) -> Vec<Option<ReadCheckpoint>> {
         .collect()
 }
 
+/// The same of an export; none where one of them is not as it was written, or something else is there.
+pub fn read_exact_notes(text: &str) -> Option<Vec<ReadCheckpoint>> {
+    let is_exact = text.ends_with("\n\n") && !text.starts_with('\n') && !text.contains("\n\n\n");
+    let notes = is_exact.then(|| read_notes(text))?;
+    notes.into_iter().collect()
+}
+
 impl ReadCheckpoint {
-    /// A checkpoint from its text; none where it is none, and where it says more than ours do.
+    /// A checkpoint from its text; none where it is none, and where it says more than ours do, or is signed twice by one key.
     pub fn read(text: &str) -> Option<Self> {
         let (note, keys) = if let Some((_, signatures)) = text.rsplit_once("\n\n") {
-            let keys = signatures.lines().filter_map(signed_by).collect();
+            let keys: Vec<_> = signatures.lines().filter_map(signed_by).collect();
             (Some(Note::from_bytes(text.as_bytes()).ok()?), keys)
         } else {
             (None, Vec::new())
         };
         let signed = note.as_ref().map_or(text.as_bytes(), Note::text);
         let checkpoint = Checkpoint::from_bytes(signed).ok()?;
-        let is_ours = checkpoint.extension().is_empty() && checkpoint.size() > 0;
+        let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_ours = checkpoint.extension().is_empty()
+            && (1..SIZE_MAX).contains(&checkpoint.size())
+            && is_plain(checkpoint.origin())
+            && keys.iter().all(|key| is_plain(key))
+            && keys.iter().collect::<BTreeSet<_>>().len() == keys.len();
         is_ours.then(|| Self {
             origin: checkpoint.origin().to_owned(),
             size: checkpoint.size(),

@@ -6,25 +6,39 @@ use std::collections::BTreeMap;
 use std::io::{self, Seek, Write};
 
 use reconciler_jobs::restore_execute::TABLES;
-use reconciler_jobs::restore_execute::canonical::{Digester, digest_of};
+use reconciler_jobs::restore_execute::canonical::{
+    CanonicalError, Digester, canonicalise, digest_of,
+};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::exported::{
-    BYTES_MAX, CHECKPOINTS, ExportEntry, FORMAT, MANIFEST, Manifest, REPORT, TEXT_BYTES_MAX,
-    VERDICTS, table_name,
+    BYTES_MAX, CHECKPOINTS, CONSISTENCY, ExportEntry, FORMAT, MANIFEST, Manifest, REPORT,
+    TEXT_BYTES_MAX, VERDICTS, table_name,
 };
 use super::report::ExportReport;
+use crate::storage::LedgerPlace;
 
 /// An export that is being written.
 pub struct ExportWriter<W: Write + Seek> {
     zip: ZipWriter<W>,
     manifest: Manifest,
-    checkpoints: String,
+    checkpoints: ExportedCheckpoints,
     verdicts: Digester,
     report: ExportReport,
     /// How much was written so far.
     bytes: u64,
+}
+
+/// The checkpoints that go into one.
+#[derive(Debug, Clone)]
+pub struct ExportedCheckpoints {
+    /// As notes, in the order of their sizes, with an empty line after each.
+    pub notes: String,
+    /// How many leaves the last is of.
+    pub size: u64,
+    /// Of each but the first, that its tree goes on from that of the one before.
+    pub consistency: Vec<Vec<[u8; 32]>>,
 }
 
 /// Why an export cannot be written.
@@ -41,11 +55,11 @@ pub enum ExportWriteError {
     Archive(#[from] zip::result::ZipError),
     /// Something has no text.
     #[error("a value cannot be written: {0}")]
-    Value(#[from] serde_json::Error),
+    Value(#[from] CanonicalError),
 }
 
 impl<W: Write + Seek> ExportWriter<W> {
-    /// Begins one of this workspace. `checkpoints` are notes with an empty line after each; the last of them is of `size` leaves.
+    /// Begins one of this workspace.
     ///
     /// # Errors
     /// Where the file takes nothing.
@@ -53,7 +67,7 @@ impl<W: Write + Seek> ExportWriter<W> {
         to: W,
         (origin, workspace): (String, String),
         since: Option<String>,
-        (checkpoints, size): (String, u64),
+        checkpoints: ExportedCheckpoints,
     ) -> Result<Self, ExportWriteError> {
         let mut zip = ZipWriter::new(to);
         zip.start_file(VERDICTS, options())?;
@@ -66,7 +80,7 @@ impl<W: Write + Seek> ExportWriter<W> {
                 origin,
                 workspace,
                 since,
-                size,
+                size: checkpoints.size,
                 verdicts: 0,
                 erased: 0,
                 entries: BTreeMap::new(),
@@ -81,7 +95,7 @@ impl<W: Write + Seek> ExportWriter<W> {
     /// # Errors
     /// Where the file takes no more.
     pub fn add(&mut self, entry: &ExportEntry) -> Result<(), ExportWriteError> {
-        let mut line = serde_json::to_string(entry)?;
+        let mut line = canonicalise(entry)?.text;
         line.push('\n');
         count(&mut self.bytes, &line, TEXT_BYTES_MAX)?;
         self.zip.write_all(line.as_bytes())?;
@@ -100,12 +114,20 @@ impl<W: Write + Seek> ExportWriter<W> {
         let digest = self.verdicts.finish();
         self.manifest.entries.insert(VERDICTS.to_owned(), digest);
         let report = self.report.write(&self.manifest);
+        let between = self.checkpoints.consistency.iter();
+        let between: Vec<Vec<_>> = between
+            .map(|proof| proof.iter().map(hex::encode).collect())
+            .collect();
         let mut parts = vec![
-            (CHECKPOINTS.to_owned(), self.checkpoints),
+            (CHECKPOINTS.to_owned(), self.checkpoints.notes),
+            (CONSISTENCY.to_owned(), canonicalise(&between)?.text),
             (REPORT.to_owned(), report),
         ];
         for table in TABLES {
-            parts.push((table_name(table.ruleset, "json"), table.to_json()?));
+            parts.push((
+                table_name(table.ruleset, "json"),
+                table.to_json().map_err(CanonicalError::from)?,
+            ));
             parts.push((table_name(table.ruleset, "txt"), table.to_string()));
         }
         for (name, text) in parts {
@@ -122,11 +144,30 @@ impl<W: Write + Seek> ExportWriter<W> {
             self.manifest.entries.insert(name, digest);
         }
         self.zip.start_file(MANIFEST, options())?;
-        let manifest = serde_json::to_string_pretty(&self.manifest)?;
+        let manifest = canonicalise(&self.manifest)?.text;
         count(&mut self.bytes, &manifest, TEXT_BYTES_MAX)?;
         self.zip.write_all(manifest.as_bytes())?;
         Ok((self.zip.finish()?, self.manifest))
     }
+}
+
+/// A verdict as it goes into one.
+///
+/// # Errors
+/// None: all that a leaf is made of has a text.
+pub fn entry_of(place: &LedgerPlace, proof: &[[u8; 32]]) -> Result<ExportEntry, serde_json::Error> {
+    let leaf = place.leaf_of(place.previous_leaf.clone(), place.facts_seal.clone());
+    // Facts without what stands for them in the leaf would prove nothing.
+    let is_sealed = place.facts_seal.is_some() && place.salt.is_some();
+    let verdict = &place.row.verdict;
+    let facts = verdict.facts.clone().filter(|_| is_sealed);
+    Ok(ExportEntry {
+        leaf: serde_json::from_value(serde_json::to_value(leaf)?)?,
+        salt: place.salt.clone().filter(|_| facts.is_some()),
+        facts,
+        decision: place.is_there.then(|| verdict.decision.clone()),
+        proof: proof.iter().map(hex::encode).collect(),
+    })
 }
 
 /// Adds what is to be written to what was, unless that is too much.
@@ -144,5 +185,4 @@ fn options() -> SimpleFileOptions {
     SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .last_modified_time(DateTime::default())
-        .large_file(true)
 }

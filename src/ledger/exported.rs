@@ -4,16 +4,17 @@
 //! |---|---|
 //! | `manifest.json` | format, origin, workspace, counts, and the digest of every other entry |
 //! | `checkpoints.txt` | checkpoints as they were handed out; proofs lead to the last |
+//! | `consistency.json` | that the tree of each checkpoint goes on from that of the one before |
 //! | `rules/` | the decision table of each ruleset, as JSON and as text |
 //! | `verdicts.jsonl` | a line a verdict, in their order: leaf, facts with their salt, decision, proof |
 //! | `report.html` | the same for people |
 //!
-//! Values of a leaf are text, or nothing, as they are in the tree.
+//! Values of a leaf are text, or nothing, as they are in the tree. JSON is in canonical form, so that each value has one text.
 
 use std::collections::BTreeMap;
 
+use reconciler_jobs::restore_execute::canonical::read_back;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// The format that is written, and the only one that is read.
 pub const FORMAT: u32 = 1;
@@ -104,20 +105,19 @@ impl ExportEntry {
 
     /// From a line; none where that says more, less or other things than an entry does.
     pub fn read(line: &[u8]) -> Option<Self> {
-        read_exactly(line)
+        read_exactly(line.strip_suffix(b"\n")?)
     }
 }
 
-/// Reads JSON that would be written again as it is, but for its form.
+/// Reads JSON in canonical form; none where it says more, less or other things than such a value.
 pub(super) fn read_exactly<T: Serialize + for<'de> Deserialize<'de>>(text: &[u8]) -> Option<T> {
-    let value: Value = serde_json::from_slice(text).ok()?;
-    let read: T = T::deserialize(&value).ok()?;
-    (serde_json::to_value(&read).ok()? == value).then_some(read)
+    read_back(str::from_utf8(text).ok()?).ok()
 }
 
 /// The names of entries.
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const CHECKPOINTS: &str = "checkpoints.txt";
+pub(super) const CONSISTENCY: &str = "consistency.json";
 pub(super) const VERDICTS: &str = "verdicts.jsonl";
 pub(super) const REPORT: &str = "report.html";
 

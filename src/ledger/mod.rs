@@ -14,10 +14,12 @@
 //! | [`exported`] | an export: the verdicts of a workspace in a file that needs no database |
 //! | `report` | the same for people |
 //! | [`export`] | writing one |
+//! | `archive` | the file of one, as strictly read as it is written |
 //! | [`proofs`] | that a leaf is in the tree |
 //! | [`offline`] | an export, checked without its database |
 //! | [`simulate`] | what another policy would have said of each entry |
 
+mod archive;
 pub mod checkpoint;
 pub mod export;
 pub mod exported;

@@ -11,102 +11,98 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read, Seek};
 
-use reconciler_jobs::json::INTEGER_MAX;
 use reconciler_jobs::restore_execute::canonical::{Digester, canonicalise, digest_of};
 use reconciler_jobs::restore_execute::review::{Doubt, Recorded, review};
 use reconciler_jobs::restore_execute::{Facts, TABLES};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tlog_tiles::record_hash;
-use zip::ZipArchive;
-use zip::read::ZipReadOptions;
+use tlog_tiles::{Hash, check_tree, record_hash};
 
-use super::checkpoint::{PinnedKey, ReadCheckpoint, SignatureState, read_notes};
+use super::archive::{Archive, Refused};
+use super::checkpoint::{PinnedKey, ReadCheckpoint, SignatureState, read_exact_notes};
 use super::exported::{
-    BYTES_MAX, CHECKPOINTS, ExportEntry, ExportVerdict, FORMAT, MANIFEST, Manifest, REPORT,
+    CHECKPOINTS, CONSISTENCY, ExportEntry, ExportVerdict, FORMAT, MANIFEST, Manifest, REPORT,
     TEXT_BYTES_MAX, VERDICTS, read_exactly, table_name,
 };
 use super::proofs::root_by;
 
-/// How many entries an export may have.
-const ENTRIES_MAX: usize = 16;
+/// Without these nothing is checked.
+const NEEDED: [&str; 4] = [CHECKPOINTS, CONSISTENCY, REPORT, VERDICTS];
 
 /// After how many findings nothing more is read.
 const FINDINGS_MAX: usize = 10_000;
 
-/// What a finding is about.
+/// The part of an export that a finding is about.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum ExportPart {
-    /// The file itself.
+    /// The file cannot be read, or is packed as no export is.
     Archive,
-    /// What it says it holds.
+    /// The manifest cannot be read, or counts other verdicts than there are.
     Manifest,
-    /// An entry that is not the one of the manifest.
+    /// An entry is missing, or is not the one whose digest the manifest has.
     Entries,
-    /// A decision table.
+    /// A decision table is missing, or is not the one that this program knows.
     Rules,
-    /// A checkpoint.
+    /// A checkpoint cannot be read, is of another ledger, or does not go on from the one before it.
     Checkpoint,
-    /// Who signed it.
+    /// A checkpoint is not signed by whom it names, or by none of the keys that were named.
     Signature,
-    /// A line that cannot be read.
+    /// A line of `verdicts.jsonl` cannot be read.
     Line,
-    /// Whether the leaf is in the tree.
+    /// A verdict's leaf is not in the tree of the last checkpoint.
     Proof,
-    /// Whether it follows on the one before.
+    /// A verdict does not follow on the one before it in its workspace.
     Chain,
-    /// The decision's text.
+    /// The text of a decision is not the one of the leaf.
     Decision,
-    /// The facts' text.
+    /// The text of facts is not the one of the leaf, or cannot be read.
     Facts,
-    /// What follows from the facts.
+    /// Another verdict follows from the facts.
     Verdict,
-    /// Whose verdict it is.
+    /// The facts are of another run, workspace, environment or moment than the leaf says.
     Owner,
 }
 
-/// Something that is not as it should be.
+/// One thing in an export that disagrees with another, or cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExportFinding {
-    /// What it is about.
+    /// The part of the export.
     pub about: ExportPart,
-    /// The line of `verdicts.jsonl`, from 1 on.
+    /// The line of `verdicts.jsonl`, counted from 1; null where it is about no single verdict.
     pub line: Option<u64>,
-    /// What was found.
+    /// What disagrees, in one sentence.
     pub finding: String,
 }
 
-/// What checking an export came to.
+/// What was read in an export, and what disagrees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExportChecked {
-    /// What the last checkpoint's signature is worth.
+    /// Whether the last checkpoint is signed by a key that was named.
     pub signature: SignatureState,
-    /// Whose it is, where it is verified; else whose it says it is.
+    /// The keys that signed it, where the signature is verified; otherwise the keys that its signatures name.
     pub signed_by: Vec<String>,
-    /// The database that it says it is of.
+    /// The installation that the export names as its own. Null where the manifest cannot be read.
     pub origin: Option<String>,
-    /// The workspace that it says it is of.
+    /// The workspace that the export names. Null where the manifest cannot be read.
     pub workspace: Option<String>,
-    /// Since when it says it begins, where that is later than the workspace. Nobody signed that, and earlier verdicts are not in it.
+    /// The moment from which on the export says it begins; null where it begins with the workspace's first verdict. Nobody signs this,
+    /// and earlier verdicts are not in it.
     pub since: Option<String>,
-    /// Of how many leaves it says the last checkpoint is.
+    /// How many leaves the last checkpoint covers, as the manifest says.
     pub size: u64,
-    /// Lines that were read.
+    /// How many verdicts were read, one a line.
     pub verdicts: u64,
-    /// Those of them without their facts, which were erased.
+    /// How many of these have no facts any more, because they were erased.
     pub erased: u64,
-    /// Leaves whose verdict was gone before they were made.
+    /// How many of these were gone before their leaf was made.
     pub absent: u64,
-    /// What disagrees. Where nothing does, that is all: the signature says who says so.
+    /// Everything that disagrees. Empty says that the export fits together; whether it is genuine, only a verified signature says.
     pub findings: Vec<ExportFinding>,
 }
-
-/// Why nothing more of a file is read.
-type Refused = String;
 
 /// Checks an export. `pinned` are the keys that are trusted.
 pub fn check_export(file: impl Read + Seek, pinned: &[PinnedKey]) -> ExportChecked {
@@ -156,19 +152,8 @@ impl ExportCheck<'_> {
     }
 
     fn check_archive(&mut self, file: impl Read + Seek) -> Result<(), Refused> {
-        let mut archive = ZipArchive::new(file).map_err(|error| error.to_string())?;
-        let size = archive.decompressed_size().unwrap_or(u128::MAX);
-        if archive.len() > ENTRIES_MAX || size > u128::from(BYTES_MAX) {
-            return Err("it is too large".to_owned());
-        }
-        let mut names = BTreeSet::new();
-        for name in archive.file_names() {
-            names.insert(name.map_err(|error| error.to_string())?.into_owned());
-        }
-        if archive.has_duplicate_names() || !names.contains(MANIFEST) {
-            return Err("it has an entry twice, or no manifest".to_owned());
-        }
-        let manifest: Option<Manifest> = read_exactly(&whole(&mut archive, MANIFEST)?);
+        let mut archive = Archive::open(file)?;
+        let manifest: Option<Manifest> = read_exactly(&archive.whole(MANIFEST)?);
         let Some(manifest) = manifest.filter(|it| it.format == FORMAT && is_readable(it)) else {
             self.say(
                 ExportPart::Manifest,
@@ -180,27 +165,21 @@ impl ExportCheck<'_> {
         self.found.workspace = Some(manifest.workspace.clone());
         self.found.since.clone_from(&manifest.since);
         self.found.size = manifest.size;
-        self.check_entries(&mut archive, &names, &manifest)?;
-        if [CHECKPOINTS, VERDICTS, REPORT]
-            .iter()
-            .any(|name| !names.contains(*name))
-        {
+        self.check_entries(&mut archive, &manifest)?;
+        if !NEEDED.iter().all(|name| archive.has(name)) {
             return Ok(());
         }
-        self.check_tables(&mut archive, &names)?;
-        let notes = String::from_utf8(whole(&mut archive, CHECKPOINTS)?);
-        let notes: Option<Vec<_>> = notes
-            .ok()
-            .and_then(|text| read_notes(&text).into_iter().collect());
-        let Some(root) = self.check_checkpoints(&notes.unwrap_or_default(), &manifest) else {
+        self.check_tables(&mut archive)?;
+        let notes = String::from_utf8(archive.whole(CHECKPOINTS)?);
+        let notes = notes.ok().and_then(|text| read_exact_notes(&text));
+        let notes = notes.unwrap_or_default();
+        let Some(root) = self.check_checkpoints(&notes, &manifest) else {
             return Ok(());
         };
+        self.check_consistency(&notes, read_exactly(&archive.whole(CONSISTENCY)?));
         self.expected = manifest.since.is_none().then_some((1, None));
-        let mut lines = BufReader::new(entry(&mut archive, VERDICTS)?);
+        let mut lines = BufReader::new(archive.entry(VERDICTS)?);
         loop {
-            if self.found.findings.len() >= FINDINGS_MAX {
-                return Err("too much disagrees to go on".to_owned());
-            }
             let mut line = Vec::new();
             let read = lines
                 .by_ref()
@@ -208,6 +187,9 @@ impl ExportCheck<'_> {
                 .read_until(b'\n', &mut line);
             match read.map_err(|error| error.to_string())? as u64 {
                 0 => break,
+                _ if self.found.findings.len() >= FINDINGS_MAX => {
+                    return Err("too much disagrees to go on".to_owned());
+                }
                 1..=TEXT_BYTES_MAX => self.check_line(&line, &manifest, root),
                 _ => return Err("a line of verdicts.jsonl is too long".to_owned()),
             }
@@ -224,15 +206,17 @@ impl ExportCheck<'_> {
 
     fn check_entries<R: Read + Seek>(
         &mut self,
-        archive: &mut ZipArchive<R>,
-        names: &BTreeSet<String>,
+        archive: &mut Archive<R>,
         manifest: &Manifest,
     ) -> Result<(), Refused> {
-        let needed = [CHECKPOINTS, REPORT, VERDICTS].map(str::to_owned);
-        let all = names.iter().chain(manifest.entries.keys()).chain(&needed);
-        let all: BTreeSet<_> = all.filter(|name| *name != MANIFEST).collect();
-        for name in all {
-            let Some(listed) = manifest.entries.get(name).filter(|_| names.contains(name)) else {
+        let needed = NEEDED.map(str::to_owned);
+        let all = archive
+            .names()
+            .chain(manifest.entries.keys())
+            .chain(&needed);
+        let all: BTreeSet<_> = all.filter(|name| *name != MANIFEST).cloned().collect();
+        for name in &all {
+            let Some(listed) = manifest.entries.get(name).filter(|_| archive.has(name)) else {
                 let finding = format!("{name} is not in the export, or not in its manifest");
                 self.say(ExportPart::Entries, finding);
                 continue;
@@ -245,18 +229,14 @@ impl ExportCheck<'_> {
         Ok(())
     }
 
-    fn check_tables<R: Read + Seek>(
-        &mut self,
-        archive: &mut ZipArchive<R>,
-        names: &BTreeSet<String>,
-    ) -> Result<(), Refused> {
+    fn check_tables<R: Read + Seek>(&mut self, archive: &mut Archive<R>) -> Result<(), Refused> {
         for table in TABLES {
             let name = table_name(table.ruleset, "json");
-            if !names.contains(&name) {
+            if !archive.has(&name) {
                 continue;
             }
             let written = table.to_json().unwrap_or_default();
-            if whole(archive, &name)? == written.as_bytes() {
+            if archive.whole(&name)? == written.as_bytes() {
                 self.tables.insert(table.ruleset);
             } else {
                 let finding = format!("{name} is not the decision table of {}", table.ruleset);
@@ -299,6 +279,41 @@ impl ExportCheck<'_> {
             self.say(ExportPart::Signature, finding);
         }
         Some((last.root, last.size))
+    }
+
+    /// Whether the tree of each checkpoint goes on from that of the one before.
+    fn check_consistency(&mut self, notes: &[ReadCheckpoint], proofs: Option<Vec<Vec<String>>>) {
+        let read = |proof: &Vec<String>| {
+            proof
+                .iter()
+                .map(|node| lower_hash(node).map(Hash))
+                .collect()
+        };
+        let proofs: Option<Vec<Option<Vec<Hash>>>> =
+            proofs.map(|proofs| proofs.iter().map(read).collect());
+        let proofs = proofs.unwrap_or_default();
+        if proofs.len() + 1 != notes.len() {
+            self.say(
+                ExportPart::Checkpoint,
+                "the proofs that each checkpoint goes on from the one before cannot be read",
+            );
+            return;
+        }
+        for (pair, proof) in notes.array_windows().zip(&proofs) {
+            let [before, after] = pair;
+            let (old, new) = (Hash(before.root), Hash(after.root));
+            let goes_on = proof
+                .as_ref()
+                .is_some_and(|proof| check_tree(proof, after.size, new, before.size, old).is_ok());
+            if !goes_on {
+                let finding = format!(
+                    "the checkpoint of {} leaves does not go on from that of {}: of the first {}, one was changed, added, removed \
+                     or moved",
+                    after.size, before.size, before.size
+                );
+                self.say(ExportPart::Checkpoint, finding);
+            }
+        }
     }
 
     fn check_line(&mut self, line: &[u8], manifest: &Manifest, (root, size): ([u8; 32], u64)) {
@@ -433,24 +448,19 @@ fn is_readable(manifest: &Manifest) -> bool {
     if id.is_none_or(|id| id < 1 || id.to_string() != *workspace) {
         return false;
     }
-    let counts = [manifest.size, manifest.verdicts, manifest.erased];
-    counts
-        .iter()
-        .all(|count| *count <= INTEGER_MAX.unsigned_abs())
-        && manifest
-            .entries
-            .values()
-            .all(|digest| lower_hash(digest).is_some())
+    manifest
+        .entries
+        .values()
+        .all(|digest| lower_hash(digest).is_some())
 }
 
 /// Whether a decision has the outcome and the reason of the verdict.
 fn says(decision: &str, verdict: &ExportVerdict) -> bool {
-    let said: Option<Value> = serde_json::from_str(decision).ok();
-    said.filter(|said| canonicalise(said).is_ok())
-        .is_some_and(|said| {
-            said.get("ruling") == Some(&json!({ "verdict": verdict.outcome }))
-                && said.get("reason") == Some(&json!(verdict.reason_code))
-        })
+    let said: Option<Value> = read_exactly(decision.as_bytes());
+    said.is_some_and(|said| {
+        said.get("ruling") == Some(&json!({ "verdict": verdict.outcome }))
+            && said.get("reason") == Some(&json!(verdict.reason_code))
+    })
 }
 
 /// Whether the facts are of the run, the workspace, the environment and the moment that the leaf says.
@@ -466,34 +476,12 @@ fn is_about(facts: &Facts, workspace: &str, verdict: &ExportVerdict) -> bool {
         && (verdict.run_created_at.is_none() || verdict.run_created_at == created_at)
 }
 
-fn entry<'a, R: Read + Seek>(
-    archive: &'a mut ZipArchive<R>,
-    name: &str,
-) -> Result<impl Read + use<'a, R>, Refused> {
-    let place = archive.index_for_name(name).unwrap_or(usize::MAX);
-    let options = ZipReadOptions::new().enforce_header_consistency(true);
-    archive
-        .by_index_with_options(place, options)
-        .map_err(|error| format!("{name}: {error}"))
-}
-
-fn whole<R: Read + Seek>(archive: &mut ZipArchive<R>, name: &str) -> Result<Vec<u8>, Refused> {
-    let mut bytes = Vec::new();
-    let read = entry(archive, name)?
-        .take(TEXT_BYTES_MAX + 1)
-        .read_to_end(&mut bytes);
-    match read.map_err(|error| format!("{name}: {error}"))? as u64 {
-        0..=TEXT_BYTES_MAX => Ok(bytes),
-        _ => Err(format!("{name} is too large")),
-    }
-}
-
 fn digest_of_entry<R: Read + Seek>(
-    archive: &mut ZipArchive<R>,
+    archive: &mut Archive<R>,
     name: &str,
 ) -> Result<String, Refused> {
     let mut digester = Digester::default();
-    let read = std::io::copy(&mut entry(archive, name)?, &mut digester);
+    let read = std::io::copy(&mut archive.entry(name)?, &mut digester);
     read.map_err(|error| format!("{name}: {error}"))?;
     Ok(digester.finish())
 }

@@ -1,6 +1,5 @@
 """Answers what the auditor's verifier says of exports: reads a line of JSON and so many bytes, and writes a line of JSON."""
 
-import io
 import json
 import sys
 from pathlib import Path
@@ -22,8 +21,6 @@ def decided(asked):
         known = verify.read(facts, verify.FACTS, ruleset == verify.FIRST)
     except verify.Refused:
         return None
-    if verify.canonical(known) != facts:
-        return None
     table = json.loads((TABLES / f"{ruleset.replace('/', '-')}.json").read_text())
     decision = verify.judge(known, table)
     if "deferred" in decision["ruling"]:
@@ -36,7 +33,7 @@ while line := sys.stdin.buffer.readline():
     if "facts" in asked:
         print(json.dumps(decided(asked)), flush=True)
         continue
-    export = io.BytesIO(sys.stdin.buffer.read(asked["bytes"]))
+    export = sys.stdin.buffer.read(asked["bytes"])
     seen = verify.Examination(export, [verify.read_key(key) for key in asked["keys"]])
     findings = sorted({(about, number or 0) for about, number, _ in seen.findings})
     said = {

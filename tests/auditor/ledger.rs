@@ -4,10 +4,10 @@ use std::io::Cursor;
 
 use reconciler_jobs::restore_execute::canonical::{canonicalise, digest_of};
 use reconciler_jobs::restore_execute::review::{Doubt, Recorded, review};
-use restore_reconciler::internals::ledger::ExportWriter;
 use restore_reconciler::internals::ledger::LeafProofs;
 use restore_reconciler::internals::ledger::{CheckpointSigner, NewKey, note};
 use restore_reconciler::internals::ledger::{ExportEntry, ExportLeaf, ExportVerdict};
+use restore_reconciler::internals::ledger::{ExportWriter, ExportedCheckpoints};
 use restore_reconciler::internals::tree::{Edge, facts_seal};
 use serde_json::{Value, json};
 
@@ -20,6 +20,9 @@ pub(crate) const CORPORA: [&str; 2] = [
 pub(crate) const ORIGIN: &str = "restore-reconciler/0f6c";
 pub(crate) const WORKSPACE: &str = "5";
 
+/// Of how many leaves the checkpoints are that are tampered with.
+const SIZES: [u64; 3] = [3, 8, 12];
+
 /// A verdict that follows from its facts.
 #[derive(Debug, Clone)]
 pub(crate) struct Pooled {
@@ -31,8 +34,7 @@ pub(crate) struct Pooled {
 /// A ledger of several workspaces, of which one is exported.
 pub(crate) struct Ledger {
     pub(crate) entries: Vec<ExportEntry>,
-    pub(crate) checkpoints: String,
-    pub(crate) size: u64,
+    pub(crate) checkpoints: ExportedCheckpoints,
     pub(crate) since: Option<String>,
     pub(crate) is_signed: bool,
     /// Keys that the verifier is told to trust.
@@ -149,19 +151,17 @@ impl Ledger {
             entries.remove(0);
             "2026-01-01T00:00:00Z".to_owned()
         });
-        let (is_signed, is_trusted) = (chance.below(2) == 0, chance.below(3) > 0);
-        let key = NewKey::make(ORIGIN);
-        let signer = is_signed.then(|| CheckpointSigner::read(&key.private).unwrap());
-        let trusted = if is_signed && is_trusted {
-            vec![key.public]
+        let is_signed = chance.below(2) == 0;
+        let (signers, trusted) = if is_signed {
+            keys(chance)
         } else {
-            Vec::new()
+            Default::default()
         };
-        let edge = edge_of(&leaves);
+        let mut sizes: Vec<u64> = (1..size).filter(|_| chance.below(10) == 0).collect();
+        sizes.push(size);
         let mut ledger = Self {
             entries,
-            checkpoints: note(ORIGIN, &edge, signer.as_slice()).unwrap(),
-            size,
+            checkpoints: checkpoints_of(&leaves, &sizes, &signers),
             since,
             is_signed,
             trusted,
@@ -194,17 +194,33 @@ impl Ledger {
                     entry(pooled, (position, place), None, state)
                 })
                 .collect(),
-            checkpoints: String::new(),
-            size: 12,
+            checkpoints: ExportedCheckpoints {
+                notes: String::new(),
+                size: 12,
+                consistency: Vec::new(),
+            },
             since: None,
             is_signed: key.is_some(),
             trusted: Vec::new(),
         };
-        ledger.link();
-        let edge = ledger.edge();
         let signer = key.map(|key| CheckpointSigner::read(key).unwrap());
-        ledger.checkpoints = note(ORIGIN, &edge, signer.as_slice()).unwrap();
+        ledger.link();
+        ledger.checkpoints = checkpoints_of(&ledger.leaves(), &SIZES, signer.as_slice());
         ledger
+    }
+
+    /// The export of that one with its three checkpoints signed by these, each by its own.
+    pub(crate) fn signed(pool: &[Pooled], by: [&[&NewKey]; 3]) -> Vec<u8> {
+        let mut ledger = Self::fixed(pool, None);
+        let leaves = ledger.leaves();
+        let notes = SIZES.iter().zip(by).map(|(size, keys)| {
+            let signers = keys
+                .iter()
+                .map(|key| CheckpointSigner::read(&key.private).unwrap());
+            note_of(&leaves, *size, &signers.collect::<Vec<_>>())
+        });
+        ledger.checkpoints.notes = notes.collect();
+        ledger.export()
     }
 
     pub(crate) fn key() -> NewKey {
@@ -214,7 +230,7 @@ impl Ledger {
     /// Makes leaves, proofs and an unsigned checkpoint for what the entries say now.
     pub(crate) fn make_anew(&mut self) {
         self.link();
-        self.checkpoints = note(ORIGIN, &self.edge(), &[]).unwrap();
+        self.checkpoints = checkpoints_of(&self.leaves(), &SIZES, &[]);
     }
 
     /// Makes each entry follow on the one before it, and proves it.
@@ -237,11 +253,7 @@ impl Ledger {
             let other = || hash_of_digits(&digest_of(&format!("other {position}")));
             entry.map_or_else(other, |entry| leaf_of(&entry.leaf))
         };
-        (1..=self.size).map(at).collect()
-    }
-
-    fn edge(&self) -> Edge {
-        edge_of(&self.leaves())
+        (1..=self.checkpoints.size).map(at).collect()
     }
 
     fn prove(&mut self, leaves: &[[u8; 32]]) {
@@ -255,18 +267,17 @@ impl Ledger {
         for (position, leaf) in (1..).zip(leaves) {
             proofs.push(*leaf, is_ours(position));
         }
-        let (root, made) = proofs.finish();
-        assert_eq!(root, edge_of(leaves).root());
-        for (entry, proof) in self.entries.iter_mut().zip(made) {
+        let made = proofs.finish().unwrap();
+        assert_eq!(Some(made.root), edge_of(leaves).root());
+        for (entry, proof) in self.entries.iter_mut().zip(made.leaves) {
             entry.proof = proof.iter().map(hex::encode).collect();
         }
     }
 
     pub(crate) fn export(&self) -> Vec<u8> {
         let of = (ORIGIN.to_owned(), WORKSPACE.to_owned());
-        let checkpoints = (self.checkpoints.clone(), self.size);
-        let file = Cursor::new(Vec::new());
-        let mut writer = ExportWriter::begin(file, of, self.since.clone(), checkpoints).unwrap();
+        let (file, since) = (Cursor::new(Vec::new()), self.since.clone());
+        let mut writer = ExportWriter::begin(file, of, since, self.checkpoints.clone()).unwrap();
         for entry in &self.entries {
             writer.add(entry).unwrap();
         }
@@ -314,6 +325,43 @@ fn entry(
         decision: (!is_gone).then(|| pooled.decision.clone()),
         proof: Vec::new(),
     }
+}
+
+/// Keys that sign, and those of them that are trusted, in the order of their making: one, or both in a rotation.
+fn keys(chance: &mut Chance) -> (Vec<CheckpointSigner>, Vec<String>) {
+    let keys: Vec<_> = (0..=chance.below(2))
+        .map(|_| NewKey::make(ORIGIN))
+        .collect();
+    let signers = keys
+        .iter()
+        .map(|key| CheckpointSigner::read(&key.private).unwrap());
+    let trusted = keys.iter().filter(|_| chance.below(3) > 0);
+    let trusted = trusted.map(|key| key.public.clone()).collect();
+    (signers.collect(), trusted)
+}
+
+/// Checkpoints of the first so many leaves each.
+pub(crate) fn checkpoints_of(
+    leaves: &[[u8; 32]],
+    sizes: &[u64],
+    signers: &[CheckpointSigner],
+) -> ExportedCheckpoints {
+    let mut proofs = LeafProofs::between(sizes.to_vec());
+    for leaf in leaves {
+        proofs.push(*leaf, false);
+    }
+    let notes = sizes.iter().map(|size| note_of(leaves, *size, signers));
+    ExportedCheckpoints {
+        notes: notes.collect(),
+        size: leaves.len() as u64,
+        consistency: proofs.finish().unwrap().between,
+    }
+}
+
+/// The checkpoint of the first so many leaves, with an empty line after it.
+fn note_of(leaves: &[[u8; 32]], size: u64, signers: &[CheckpointSigner]) -> String {
+    let first = &leaves[..usize::try_from(size).unwrap()];
+    note(ORIGIN, &edge_of(first), signers).unwrap() + "\n"
 }
 
 fn edge_of(leaves: &[[u8; 32]]) -> Edge {

@@ -177,6 +177,137 @@ fn both_programs_exit_alike_without_a_database() {
     }
 }
 
+/// A ledger's signatures: who signed the three checkpoints, whom the auditor trusts, what the last signature is worth, and how
+/// many findings there are.
+type Signed<'a> = (&'a str, [&'a [usize]; 3], &'a [usize], &'a str, usize);
+
+const SIGNED: [Signed<'_>; 15] = [
+    (
+        "two keys sign each, the first is trusted",
+        [&[0, 1]; 3],
+        &[0],
+        "verified",
+        0,
+    ),
+    (
+        "two keys sign each, the second is trusted",
+        [&[0, 1]; 3],
+        &[1],
+        "verified",
+        0,
+    ),
+    (
+        "two keys sign each, both are trusted",
+        [&[0, 1]; 3],
+        &[0, 1],
+        "verified",
+        0,
+    ),
+    (
+        "two keys sign each, another is trusted",
+        [&[0, 1]; 3],
+        &[2],
+        "other",
+        1,
+    ),
+    (
+        "two keys sign each, none is trusted",
+        [&[0, 1]; 3],
+        &[],
+        "other",
+        0,
+    ),
+    (
+        "rotation, both are trusted",
+        [&[0], &[0, 1], &[1]],
+        &[0, 1],
+        "verified",
+        0,
+    ),
+    (
+        "rotation, the old one is trusted",
+        [&[0], &[0, 1], &[1]],
+        &[0],
+        "other",
+        1,
+    ),
+    (
+        "rotation, the new one is trusted",
+        [&[0], &[0, 1], &[1]],
+        &[1],
+        "verified",
+        0,
+    ),
+    (
+        "rotation in its middle, the old one is trusted",
+        [&[0], &[0], &[0, 1]],
+        &[0],
+        "verified",
+        0,
+    ),
+    (
+        "the key was lost, another one signs since",
+        [&[0], &[0], &[1]],
+        &[1],
+        "verified",
+        0,
+    ),
+    (
+        "the key was lost, nobody signs since",
+        [&[0], &[0], &[]],
+        &[0],
+        "unsigned",
+        1,
+    ),
+    (
+        "the key was lost, nobody is trusted",
+        [&[0], &[0], &[]],
+        &[],
+        "unsigned",
+        0,
+    ),
+    (
+        "nobody signs at first",
+        [&[], &[], &[0]],
+        &[0],
+        "verified",
+        0,
+    ),
+    (
+        "nobody signs, nobody is trusted",
+        [&[], &[], &[]],
+        &[],
+        "unsigned",
+        0,
+    ),
+    (
+        "nobody signs, somebody is trusted",
+        [&[], &[], &[]],
+        &[0, 1],
+        "unsigned",
+        1,
+    ),
+];
+
+#[test]
+fn a_signature_is_worth_what_the_trusted_keys_make_of_it() {
+    let pool = ledger::pool();
+    let keys = [(); 3].map(|()| ledger::Ledger::key());
+    let mut python = python::Verifier::start();
+    for (name, by, trusted, worth, found) in SIGNED {
+        let by = by.map(|all| all.iter().map(|key| &keys[*key]).collect::<Vec<_>>());
+        let export = ledger::Ledger::signed(&pool, by.each_ref().map(Vec::as_slice));
+        let trusted: Vec<_> = trusted
+            .iter()
+            .map(|key| keys[*key].public.clone())
+            .collect();
+        let findings = vec![("signature".to_owned(), None); found];
+        let ours = said(&export, &trusted);
+        assert_eq!(ours, (worth.to_owned(), [5, 1, 0], findings), "{name}");
+        assert_eq!(python.said(&export, &trusted), ours, "{name}");
+    }
+}
+
 #[test]
 fn both_verifiers_find_what_was_tampered_with() {
     let pool = ledger::pool();

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _, Write as _};
 
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
 use reconciler_jobs::restore_execute::canonical::{canonicalise, digest_of};
 use restore_reconciler::internals::ledger::ExportEntry;
 use restore_reconciler::internals::tree::facts_seal;
@@ -94,7 +96,9 @@ impl Parts {
             .entries
             .iter()
             .map(|(name, bytes)| (name.as_str(), bytes.clone()));
-        for (name, bytes) in entries.chain([manifest]) {
+        // One that is among the entries is there in words of its own.
+        let is_made = !self.entries.contains_key(manifest.0);
+        for (name, bytes) in entries.chain([manifest].into_iter().filter(|_| is_made)) {
             zip.start_file(name, SimpleFileOptions::default()).unwrap();
             zip.write_all(&bytes).unwrap();
         }
@@ -388,6 +392,55 @@ fn lines(tampers: &mut Tampers) {
     });
 }
 
+/// The same in other words, which is another text: there is one for each value.
+fn words(tampers: &mut Tampers) {
+    let lines = [
+        ("a blank", "{\"decision\"", "{ \"decision\""),
+        (
+            "a key twice",
+            "{\"decision\"",
+            "{\"decision\":null,\"decision\"",
+        ),
+        ("an escape", "\"facts\"", "\"\\u0066acts\""),
+        ("its end left out", "}\n", "}"),
+    ];
+    for (name, from, to) in lines {
+        tampers.unlisted(
+            &format!("{name} in the last line"),
+            "line:5 entries",
+            |parts| {
+                parts.put_lines();
+                let text = parts.text("verdicts.jsonl");
+                let (before, last) = text.split_at(text.trim_end().rfind('\n').unwrap() + 1);
+                let last = last.replacen(from, to, 1);
+                let text = format!("{before}{last}");
+                parts
+                    .entries
+                    .insert("verdicts.jsonl".to_owned(), text.into_bytes());
+            },
+        );
+    }
+    let manifests = [
+        ("a blank", "{\"entries\"", "{ \"entries\""),
+        ("a fraction", "\"format\":1", "\"format\":1.0"),
+        ("a zero below zero", "\"erased\":1", "\"erased\":-0"),
+        (
+            "a count beyond 2^53",
+            "\"erased\":1",
+            "\"erased\":9007199254740993",
+        ),
+        ("a key twice", "{\"entries\"", "{\"format\":1,\"entries\""),
+    ];
+    for (name, from, to) in manifests {
+        tampers.unlisted(&format!("a manifest with {name}"), "manifest", |parts| {
+            let text = parts.manifest.to_string();
+            assert!(text.contains(from), "{text}");
+            let text = text.replacen(from, to, 1).into_bytes();
+            parts.entries.insert("manifest.json".to_owned(), text);
+        });
+    }
+}
+
 /// Nothing would say of which workspace it is.
 fn without_a_verdict(tampers: &mut Tampers) {
     tampers.unlisted(
@@ -548,6 +601,176 @@ fn archives(tampers: &mut Tampers) {
     tampers.push("an entry twice", "archive", twice);
 }
 
+/// An entry as it is packed: its name, its deflated bytes, how long they are without that, and their CRC.
+type Packed = (String, Vec<u8>, u32, u32);
+
+fn pack(entries: &[Packed]) -> Vec<u8> {
+    let long = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_le_bytes();
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for (name, packed, size, crc) in entries {
+        // A version, no flags, deflated, without a date, and nothing beside the name.
+        let mut said = vec![20, 0, 0, 0, 8, 0, 0, 0, 33, 0];
+        said.extend(
+            [
+                crc.to_le_bytes(),
+                long(packed),
+                size.to_le_bytes(),
+                long(name.as_bytes()),
+            ]
+            .concat(),
+        );
+        let line = [
+            b"PK\x01\x02\x14\0",
+            said.as_slice(),
+            &[0; 10],
+            &long(&file),
+            name.as_bytes(),
+        ];
+        directory.extend(line.concat());
+        file.extend([b"PK\x03\x04", said.as_slice(), name.as_bytes(), packed].concat());
+    }
+    let count = u16::try_from(entries.len()).unwrap().to_le_bytes();
+    let at = [long(&directory), long(&file)].concat();
+    let end = [
+        b"PK\x05\x06\0\0\0\0",
+        count.as_slice(),
+        &count,
+        &at,
+        b"\0\0",
+    ];
+    [file, directory, end.concat()].concat()
+}
+
+/// What is changed of an entry: in its header, in the directory, or in both; from which byte of its header on; and to what.
+const PACKINGS: [(&str, &str, usize, &[u8]); 19] = [
+    ("an encrypted entry", "both", 6, &[1, 0]),
+    ("a length that follows", "both", 6, &[8, 0]),
+    ("a patch", "both", 6, &[32, 0]),
+    ("a name in Unicode", "both", 6, &[0, 8]),
+    ("an encrypted header", "header", 6, &[1, 0]),
+    ("a stored entry", "both", 8, &[0, 0]),
+    (
+        "an entry that is stored in its header",
+        "header",
+        8,
+        &[0, 0],
+    ),
+    ("another method", "both", 8, &[12, 0]),
+    ("another date in its header", "header", 12, &[99]),
+    ("another sum", "both", 14, &[1, 2, 3, 4]),
+    ("another sum in its header", "header", 14, &[1, 2, 3, 4]),
+    ("another length in its header", "header", 18, &[0, 0]),
+    ("another length in the directory", "directory", 18, &[0, 0]),
+    ("more than it says", "both", 22, &[1, 0]),
+    ("less than it says", "both", 22, &[255, 255, 15]),
+    ("more than there may be", "both", 22, &[255, 255, 255, 255]),
+    ("another name in its header", "header", 30, b"R"),
+    ("something beside its name", "both", 28, &[1, 0]),
+    ("a name that is not plain", "both", 30, b"\xc3"),
+];
+
+fn packings(tampers: &mut Tampers) {
+    let mut parts = tampers.base.clone();
+    parts.listed();
+    let manifest = parts.manifest.to_string().into_bytes();
+    parts.entries.insert("manifest.json".to_owned(), manifest);
+    let entries = parts.entries.iter().map(|(name, bytes)| {
+        let mut deflated = DeflateEncoder::new(Vec::new(), Compression::fast());
+        deflated.write_all(bytes).unwrap();
+        let mut crc = Crc::new();
+        crc.update(bytes);
+        let size = u32::try_from(bytes.len()).unwrap();
+        (name.clone(), deflated.finish().unwrap(), size, crc.sum())
+    });
+    let entries: Vec<Packed> = entries.collect();
+    let whole = pack(&entries);
+    tampers.push("nothing, packed by another program", "", whole.clone());
+    let at = |mark: &[u8], name_at: usize| {
+        let is_it = |at: &usize| {
+            whole[*at..].starts_with(mark) && whole[at + name_at..].starts_with(b"report.html")
+        };
+        (0..whole.len() - name_at).find(is_it).unwrap()
+    };
+    let (header, line) = (at(b"PK\x03\x04", 30), at(b"PK\x01\x02", 46));
+    for (name, place, at, bytes) in PACKINGS {
+        let mut export = whole.clone();
+        let mut put = |from: usize| export[from..from + bytes.len()].copy_from_slice(bytes);
+        if place != "directory" {
+            put(header + at);
+        }
+        if place != "header" {
+            put(line + if at < 30 { at + 2 } else { at + 16 });
+        }
+        tampers.push(name, "archive", export);
+    }
+    let mut with = |name: &str, expected: &str, change: fn(&mut Vec<Packed>)| {
+        let mut entries = entries.clone();
+        change(&mut entries);
+        tampers.push(name, expected, pack(&entries));
+    };
+    with("a byte after the end of an entry", "archive", |it| {
+        it[1].1.push(0);
+    });
+    with("an entry that does not end", "archive", |it| {
+        // Of one block, which says that more follow.
+        it[1] = (
+            it[1].0.clone(),
+            b"\0\x01\0\xfe\xffx".to_vec(),
+            1,
+            0x8cdc_1683,
+        );
+    });
+    with("an entry of nothing that does not end", "archive", |it| {
+        it[1] = (it[1].0.clone(), Vec::new(), 0, 0);
+    });
+    with("an entry in two blocks", "entries checkpoint", |it| {
+        it[1] = (
+            it[1].0.clone(),
+            b"\0\x01\0\xfe\xffx\x03\0".to_vec(),
+            1,
+            0x8cdc_1683,
+        );
+    });
+    with(
+        "an entry that refers to before its beginning",
+        "archive",
+        |it| it[1].1 = vec![0x03, 0x01, 0x01],
+    );
+    with("the same entry twice", "archive", |it| {
+        it.push(it[1].clone());
+    });
+    with("no manifest", "archive", |it| {
+        it.retain(|it| it.0 != "manifest.json");
+    });
+    let count = whole.len() - 22;
+    let mut edited = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut export = whole.clone();
+        change(&mut export);
+        tampers.push(name, "archive", export);
+    };
+    edited("something before it", &|it| {
+        drop(it.splice(0..0, *b"#!/bin/sh\n"));
+    });
+    edited("something after it", &|it| it.push(0));
+    edited("a remark", &|it| {
+        let end = it.len();
+        it.splice(end - 2..end, *b"\x02\0hi");
+    });
+    edited("another archive after it", &|it| it.extend(it.clone()));
+    edited("an entry that is not in the directory", &|it| {
+        it[count + 8] -= 1;
+        it[count + 10] -= 1;
+    });
+    edited("more entries than there are", &|it| it[count + 10] += 1);
+    edited("another disk", &|it| it[count + 4] += 1);
+    // What stands between the entries and the directory is in neither.
+    edited("something before the directory", &|it| {
+        let begin = u32::from_le_bytes(it[count + 16..count + 20].try_into().unwrap());
+        it.splice(count + 16..count + 20, (begin + 1).to_le_bytes());
+        it.insert(begin as usize, 0);
+    });
+}
+
 /// What only a signature shows, or does not.
 fn checkpoints(signed: &mut Tampers, unsigned: &mut Tampers, other: &str) {
     let proofs = (1..=LINES).map(|line| format!("proof:{line} "));
@@ -561,8 +784,10 @@ fn checkpoints(signed: &mut Tampers, unsigned: &mut Tampers, other: &str) {
                 .insert("checkpoints.txt".to_owned(), text.into_bytes());
         }
     };
-    let note = signed.base.text("checkpoints.txt");
-    let note: Vec<&str> = note.lines().collect();
+    // The last: three lines, an empty one, its signature, an empty one.
+    let notes = signed.base.text("checkpoints.txt");
+    let note: Vec<&str> = notes.lines().collect();
+    let note = &note[note.len() - 6..];
     let (root, signature) = (
         note[2].to_owned(),
         note[4].rsplit_once(' ').unwrap().1.to_owned(),
@@ -580,7 +805,7 @@ fn checkpoints(signed: &mut Tampers, unsigned: &mut Tampers, other: &str) {
     let in_note = format!("\n{signature}").replace('\n', "");
     signed.listed(
         "another root",
-        &format!("signature {proofs}"),
+        &format!("signature checkpoint {proofs}"),
         replace(root.clone(), &zeros),
     );
     signed.listed(
@@ -596,7 +821,10 @@ fn checkpoints(signed: &mut Tampers, unsigned: &mut Tampers, other: &str) {
     signed.listed(
         "a signature that says another name",
         "signature",
-        replace(format!("\u{2014} {name}"), "\u{2014} somebody"),
+        replace(
+            format!("\u{2014} {name} {signature}"),
+            &format!("\u{2014} somebody {signature}"),
+        ),
     );
     signed.listed(
         "another origin",
@@ -608,7 +836,8 @@ fn checkpoints(signed: &mut Tampers, unsigned: &mut Tampers, other: &str) {
             .entries
             .insert("checkpoints.txt".to_owned(), b"\n".to_vec());
     });
-    unsigned.listed("another root, unsigned", &proofs, replace(root, &zeros));
+    let expected = format!("checkpoint {proofs}");
+    unsigned.listed("another root, unsigned", &expected, replace(root, &zeros));
     unsigned.listed(
         "another origin, unsigned",
         "checkpoint",
@@ -646,27 +875,246 @@ fn checkpoints(signed: &mut Tampers, unsigned: &mut Tampers, other: &str) {
     unsigned.trusted.clear();
 }
 
-/// What somebody can make who can write everything anew but for a signature.
-fn made_anew(tampers: &mut Tampers, pool: &[Pooled]) {
-    let mut anew = |name: &str, expected: &str, change: &dyn Fn(&mut Vec<ExportEntry>)| {
+/// Signatures that somebody added, and notes that are not as they were written.
+fn signatures(tampers: &mut Tampers) {
+    let text = tampers.base.text("checkpoints.txt");
+    let last = text.trim_end().rsplit('\n').next().unwrap().to_owned();
+    let broken = last.replacen(&last[last.len() - 9..last.len() - 5], "AAAA", 1);
+    let by = |number: u8, signature: &str| format!("\u{2014} witness{number} {signature}\n");
+    let by = |all: u8| {
+        (1..=all)
+            .map(|number| by(number, "AAAAAAAA"))
+            .collect::<String>()
+    };
+    let rows = [
+        (
+            "the same signature twice",
+            "checkpoint",
+            format!("{text}{last}\n\n"),
+        ),
+        (
+            "a signature that is broken beside the same key's",
+            "checkpoint",
+            format!("{text}{broken}\n\n"),
+        ),
+        ("99 signatures of others", "", format!("{text}{}\n", by(99))),
+        (
+            "100 signatures of others",
+            "checkpoint",
+            format!("{text}{}\n", by(100)),
+        ),
+        (
+            "a signature of nothing",
+            "checkpoint",
+            format!("{text}\u{2014} witness AAAA\n\n"),
+        ),
+        (
+            "a signature of no base64",
+            "checkpoint",
+            format!("{text}\u{2014} witness AAAAAAAB=\n\n"),
+        ),
+        (
+            "a signature by two words",
+            "checkpoint",
+            format!("{text}\u{2014} a witness AAAAAAAA\n\n"),
+        ),
+        (
+            "a line that is no signature",
+            "checkpoint",
+            format!("{text}witness AAAAAAAA\n\n"),
+        ),
+        ("an empty line before", "checkpoint", format!("\n{text}\n")),
+        ("an empty line after", "checkpoint", format!("{text}\n\n")),
+        ("no empty line after", "checkpoint", text.clone()),
+        (
+            "a carriage return",
+            "checkpoint",
+            format!("{text}\n").replacen('\n', "\r\n", 1),
+        ),
+    ];
+    for (name, expected, text) in rows {
+        // Of the last checkpoint, whose end is the empty line that each row writes itself.
+        let text = text.replacen(&format!("{last}\n\n"), &format!("{last}\n"), 1);
+        tampers.listed(&format!("checkpoints with {name}"), expected, |parts| {
+            parts
+                .entries
+                .insert("checkpoints.txt".to_owned(), text.clone().into_bytes());
+        });
+    }
+}
+
+/// What is changed in the proofs between checkpoints.
+type ProofsChange = fn(&mut Vec<Vec<String>>);
+
+/// Checkpoints before the last, and the proofs that each goes on from the one before.
+fn consistency(tampers: &mut Tampers, is_signed: bool) {
+    let proofs = tampers.base.text("consistency.json");
+    let proofs: Vec<Vec<String>> = serde_json::from_str(&proofs).unwrap();
+    let changes: [(&str, ProofsChange); 7] = [
+        ("another node", |it| it[0][0] = "b".repeat(64)),
+        ("a node too few", |it| drop(it[1].pop())),
+        ("a node too many", |it| it[1].push("c".repeat(64))),
+        ("a node that is none", |it| it[1][0] = "B".repeat(64)),
+        ("no nodes", |it| it[1].clear()),
+        ("one too few", |it| drop(it.pop())),
+        ("the other's place", |it| it.swap(0, 1)),
+    ];
+    for (name, change) in changes {
+        let mut proofs = proofs.clone();
+        change(&mut proofs);
+        let text = serde_json::to_vec(&proofs).unwrap();
+        tampers.both(
+            &format!("proofs between checkpoints with {name}"),
+            "checkpoint",
+            |parts| {
+                parts
+                    .entries
+                    .insert("consistency.json".to_owned(), text.clone());
+            },
+        );
+    }
+    tampers.listed(
+        "proofs between checkpoints that are none",
+        "checkpoint",
+        |parts| {
+            parts
+                .entries
+                .insert("consistency.json".to_owned(), b"[".to_vec());
+        },
+    );
+    let text = tampers.base.text("checkpoints.txt");
+    let lines = if is_signed { 6 } else { 4 };
+    let lines_of = |from: usize, to: usize| {
+        let lines = text
+            .split_inclusive('\n')
+            .skip(from * lines)
+            .take((to - from) * lines);
+        lines.collect::<String>()
+    };
+    let root = text.lines().nth(lines + 2).unwrap();
+    let (signature, all) = (if is_signed { "signature " } else { "" }, 3);
+    let rows = [
+        (
+            "another root of the second",
+            format!("{signature}checkpoint"),
+            text.replacen(root, &("A".repeat(43) + "="), 1),
+        ),
+        (
+            "another size of the second",
+            format!("{signature}checkpoint"),
+            text.replacen("\n8\n", "\n9\n", 1),
+        ),
+        (
+            "the second left out",
+            "checkpoint".to_owned(),
+            lines_of(0, 1) + &lines_of(2, all),
+        ),
+        (
+            "the first left out",
+            "checkpoint".to_owned(),
+            lines_of(1, all),
+        ),
+        (
+            "the first two swapped",
+            "checkpoint".to_owned(),
+            lines_of(1, 2) + &lines_of(0, 1) + &lines_of(2, all),
+        ),
+        (
+            "the second twice",
+            "checkpoint".to_owned(),
+            lines_of(0, 2) + &lines_of(1, all),
+        ),
+    ];
+    for (name, expected, text) in rows {
+        tampers.listed(&format!("checkpoints with {name}"), &expected, |parts| {
+            parts
+                .entries
+                .insert("checkpoints.txt".to_owned(), text.clone().into_bytes());
+        });
+    }
+}
+
+impl Tampers {
+    /// One of which all was made anew after the change.
+    fn anew(
+        &mut self,
+        pool: &[Pooled],
+        name: &str,
+        expected: &str,
+        change: impl Fn(&mut Vec<ExportEntry>),
+    ) {
         let mut ledger = Ledger::fixed(pool, None);
         change(&mut ledger.entries);
         ledger.make_anew();
-        tampers.push(
-            &format!("{name}, and all made anew"),
-            expected,
-            ledger.export(),
-        );
+        let name = format!("{name}, and all made anew");
+        self.push(&name, expected, ledger.export());
+    }
+}
+
+fn with_facts(entry: &mut ExportEntry, facts: String) {
+    let verdict = entry.leaf.verdict.as_mut().unwrap();
+    verdict.facts_digest = digest_of(&facts);
+    let salt = entry.salt.as_ref();
+    verdict.facts_seal = salt.map(|salt| facts_seal(salt, &verdict.facts_digest));
+    verdict.decision_id = verdict.facts_digest[..32].to_owned();
+    entry.facts = Some(facts);
+}
+
+/// The same in other words, and moments at both ends of time.
+fn made_anew_in_other_words(tampers: &mut Tampers, pool: &[Pooled]) {
+    let mut anew = |name: &str, expected: &str, change: &dyn Fn(&mut Vec<ExportEntry>)| {
+        tampers.anew(pool, name, expected, change);
     };
-    let with_facts = |entry: &mut ExportEntry, facts: String| {
-        let verdict = entry.leaf.verdict.as_mut().unwrap();
-        verdict.facts_digest = digest_of(&facts);
-        verdict.facts_seal = entry
-            .salt
-            .as_ref()
-            .map(|salt| facts_seal(salt, &verdict.facts_digest));
-        verdict.decision_id = verdict.facts_digest[..32].to_owned();
-        entry.facts = Some(facts);
+    for (name, more) in [
+        ("a zero below zero", "-0".to_owned()),
+        ("a fraction", "1.0".to_owned()),
+        ("a blank", " 1".to_owned()),
+        ("lists in lists", "[".repeat(127) + &"]".repeat(127)),
+    ] {
+        // Nobody can judge it again, so all that is left is what it says.
+        anew(
+            &format!("a decision with {name}"),
+            "verdict:3",
+            &|entries| {
+                let decision = entries[2].decision.clone().unwrap();
+                let decision = decision.replacen('{', &format!("{{\"more\":{more},"), 1);
+                entries[2].leaf.verdict.as_mut().unwrap().decision_digest = digest_of(&decision);
+                entries[2].decision = Some(decision);
+            },
+        );
+    }
+    anew("a zero below zero in the facts", "facts:1", &|entries| {
+        let facts = entries[0].facts.clone().unwrap();
+        with_facts(
+            &mut entries[0],
+            facts.replacen("\"missing\":0", "\"missing\":-0", 1),
+        );
+    });
+    // What can be read gives another verdict.
+    for (moment, expected) in [
+        ("9999-12-30T22:00:00.999999999Z", "verdict:1"),
+        ("9999-12-30T22:00:01Z", "facts:1"),
+        ("9999-12-31T23:59:59Z", "facts:1"),
+        ("0000-02-29T00:00:00Z", "verdict:1"),
+        ("-000044-03-15T11:00:00Z", "verdict:1"),
+        ("-009999-01-02T01:59:59Z", "verdict:1"),
+        ("-009999-01-02T01:59:58Z", "facts:1"),
+        ("-000000-01-01T00:00:00Z", "facts:1"),
+        ("2026-11-29T01:13:60Z", "facts:1"),
+    ] {
+        anew(&format!("facts from {moment}"), expected, &|entries| {
+            let mut facts: Value =
+                serde_json::from_str(entries[0].facts.as_ref().unwrap()).unwrap();
+            facts["evidence"]["active"]["generated_at"] = json!({ "at": moment });
+            with_facts(&mut entries[0], canonicalise(&facts).unwrap().text);
+        });
+    }
+}
+
+/// What somebody can make who can write everything anew but for a signature.
+fn made_anew(tampers: &mut Tampers, pool: &[Pooled]) {
+    let mut anew = |name: &str, expected: &str, change: &dyn Fn(&mut Vec<ExportEntry>)| {
+        tampers.anew(pool, name, expected, change);
     };
     anew("nothing changed", "", &|_| {});
     anew("a verdict left out", "", &|entries| drop(entries.remove(1)));
@@ -685,7 +1133,12 @@ fn made_anew(tampers: &mut Tampers, pool: &[Pooled]) {
         let facts = entries[0].facts.clone().unwrap() + " ";
         with_facts(&mut entries[0], facts);
     });
-    let edits: [(&str, &str, &str); 6] = [
+    let edits: [(&str, &str, &str); 7] = [
+        (
+            "a length of too many hours",
+            "\"PT2562047788015216H\"",
+            "/policy/settle_window",
+        ),
         ("a key too many", "", "/more"),
         ("a count below zero", "-1", "/restore/items/missing"),
         ("a status that is none", "\"Completed\"", "/restore/status"),
@@ -730,11 +1183,17 @@ pub(crate) fn all(pool: &[Pooled]) -> Vec<Tamper> {
     order(&mut signed);
     contents(&mut signed);
     lines(&mut signed);
+    words(&mut signed);
     manifests(&mut signed);
     tables(&mut signed);
     archives(&mut signed);
+    packings(&mut signed);
+    signatures(&mut signed);
+    consistency(&mut signed, true);
+    consistency(&mut unsigned, false);
     checkpoints(&mut signed, &mut unsigned, &other.public);
     made_anew(&mut unsigned, pool);
+    made_anew_in_other_words(&mut unsigned, pool);
     signed.made.append(&mut unsigned.made);
     signed.made
 }

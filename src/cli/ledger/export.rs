@@ -23,9 +23,9 @@ use crate::cli::screen::Screen;
 use crate::cli::session::Session;
 use crate::cli::since::Since;
 use crate::ledger::checkpoint::ReadCheckpoint;
-use crate::ledger::export::ExportWriter;
-use crate::ledger::exported::{ExportEntry, Manifest};
-use crate::ledger::proofs::LeafProofs;
+use crate::ledger::export::{ExportWriter, ExportedCheckpoints, entry_of};
+use crate::ledger::exported::Manifest;
+use crate::ledger::proofs::{LeafProofs, MadeProofs};
 use crate::storage::reader::Reader;
 use crate::storage::{Access, CheckpointRow, LedgerPlace, hash_of};
 use crate::views::ClaimBoundary;
@@ -74,7 +74,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &ExportAsked) -> anyhow
         since: args.since.map(|since| since.before(now)),
         size: last.size,
     };
-    let proofs = prove(&reader, exported, last).await?;
+    let proofs = prove(&reader, exported, &checkpoints, last).await?;
     let file = args.to.display().to_string();
     let unwritten = || {
         Failure::new(
@@ -94,24 +94,26 @@ pub(super) async fn run(session: &mut Session<'_>, args: &ExportAsked) -> anyhow
     show(file, manifest, signed_by, session.screen)
 }
 
-/// The proof of each verdict that is asked for, in their order.
+/// The proof of each verdict that is asked for, in their order, and of each checkpoint.
 async fn prove(
     reader: &Reader,
     exported: ExportScope,
+    checkpoints: &[CheckpointRow],
     last: &CheckpointRow,
-) -> anyhow::Result<Vec<Vec<[u8; 32]>>> {
-    let mut proofs = LeafProofs::default();
+) -> anyhow::Result<MadeProofs> {
+    let sizes = checkpoints.iter().map(|it| it.size.unsigned_abs());
+    let mut proofs = LeafProofs::between(sizes.collect());
     pass(reader, exported, None, |place, is_asked_for| {
         let leaf = place.leaf.as_deref().and_then(hash_of);
         proofs.push(leaf.ok_or_else(changed)?, is_asked_for);
         Ok(())
     })
     .await?;
-    let (root, proofs) = proofs.finish();
-    if root.is_none() || root != hash_of(&last.root) {
+    let proofs = proofs.finish().ok_or_else(changed)?;
+    if Some(proofs.root) != hash_of(&last.root) {
         return Err(changed().into());
     }
-    if proofs.is_empty() {
+    if proofs.leaves.is_empty() {
         let workspace = exported.workspace;
         return Err(Failure::new(
             format!("the latest checkpoint is of no such verdict of workspace {workspace}"),
@@ -133,7 +135,7 @@ async fn write(
     reader: &Reader,
     exported: ExportScope,
     checkpoints: &[CheckpointRow],
-    proofs: Vec<Vec<[u8; 32]>>,
+    proofs: MadeProofs,
     file: File,
     unwritten: impl Fn() -> Failure,
 ) -> anyhow::Result<Manifest> {
@@ -142,15 +144,19 @@ async fn write(
         .and_then(|it| ReadCheckpoint::read(&it.note));
     let last = last.ok_or_else(changed)?;
     let notes: Vec<&str> = checkpoints.iter().map(|it| it.note.as_str()).collect();
-    let notes = notes.join("\n") + "\n";
+    let exported_checkpoints = ExportedCheckpoints {
+        notes: notes.join("\n") + "\n",
+        size: last.size,
+        consistency: proofs.between,
+    };
     let mut export = ExportWriter::begin(
         BufWriter::new(file),
         (last.origin, exported.workspace.to_string()),
         exported.since.map(|since| since.to_string()),
-        (notes, last.size),
+        exported_checkpoints,
     )
     .with_context(&unwritten)?;
-    let mut proofs = proofs.into_iter();
+    let mut proofs = proofs.leaves.into_iter();
     pass(
         reader,
         exported,
@@ -159,7 +165,7 @@ async fn write(
             if is_asked_for {
                 let proof = proofs.next().ok_or_else(changed)?;
                 export
-                    .add(&entry(&place, &proof)?)
+                    .add(&entry_of(&place, &proof)?)
                     .with_context(&unwritten)?;
             }
             Ok(())
@@ -196,21 +202,6 @@ async fn pass(
         }
     }
     Ok(())
-}
-
-fn entry(place: &LedgerPlace, proof: &[[u8; 32]]) -> anyhow::Result<ExportEntry> {
-    let leaf = place.leaf_of(place.previous_leaf.clone(), place.facts_seal.clone());
-    // Facts without what stands for them in the leaf would prove nothing.
-    let is_sealed = place.facts_seal.is_some() && place.salt.is_some();
-    let verdict = &place.row.verdict;
-    let facts = verdict.facts.clone().filter(|_| is_sealed);
-    Ok(ExportEntry {
-        leaf: serde_json::from_value(serde_json::to_value(leaf)?)?,
-        salt: place.salt.clone().filter(|_| facts.is_some()),
-        facts,
-        decision: place.is_there.then(|| verdict.decision.clone()),
-        proof: proof.iter().map(hex::encode).collect(),
-    })
 }
 
 fn show(

@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Document, ExportVerified};
 use crate::cli::screen::{Screen, Tint};
 use crate::ledger::checkpoint::{PinnedKey, SignatureState};
-use crate::ledger::offline::{ExportChecked, ExportFinding, check_export};
+use crate::ledger::offline::{ExportChecked, ExportFinding, ExportPart, check_export};
 use crate::views::ClaimBoundary;
 
 /// Checks it. The exit code is 3 where something disagrees.
@@ -44,7 +44,13 @@ pub(super) fn run(screen: &mut Screen, file: &Path, pinned: &[PinnedKey]) -> any
 }
 
 fn show(checked: &ExportChecked, screen: &mut Screen) -> anyhow::Result<()> {
-    if let (Some(origin), Some(workspace)) = (&checked.origin, &checked.workspace) {
+    // Of a file that cannot be read to its end, nothing was checked.
+    let is_read = !checked
+        .findings
+        .iter()
+        .any(|it| it.about == ExportPart::Archive);
+    let whose = checked.origin.as_ref().zip(checked.workspace.as_ref());
+    if let Some((origin, workspace)) = whose.filter(|_| is_read) {
         let verdicts = quantity(checked.verdicts, "verdict");
         screen.line(&format!(
             "Read: {verdicts} of workspace {workspace} of {origin}"
