@@ -303,6 +303,9 @@ declare! {
     Worker Gauge FEED_UNPLACED = "reconciler_feed_unplaced_age_seconds" in Seconds,
         by [] of (one()):
         "For how long the oldest verdict waits for its position in the feed; 0 where none waits.";
+    Worker Gauge LEDGER_UNSEALED = "reconciler_ledger_unsealed_age_seconds" in Seconds,
+        by [] of (one()):
+        "For how long the oldest verdict that has its position waits for its leaf in the tree over the ledger; 0 where none waits.";
     Worker Gauge FEED_LAG = "reconciler_feed_lag_seconds" in Seconds,
         by ["consumer"] of (Vec::new()):
         "For how long the oldest verdict has been in the feed that a consumer has not acknowledged; 0 where it has acknowledged all, or was forgotten.";

@@ -94,6 +94,15 @@ async fn examine(session: &Session<'_>, args: &Args) -> anyhow::Result<Examined>
         finding,
         action: Some("restore-reconciler token NAME, and a SIGHUP to `serve`".to_owned()),
     }));
+    let exposed = session.config.checkpoints.exposed_keys();
+    checks.extend(exposed.map(|(file, mode)| Check {
+        subject: "checkpoint key".to_owned(),
+        level: Level::Problem,
+        finding: format!(
+            "The key in {file} is no secret: its mode {mode} lets others read it, or change it."
+        ),
+        action: Some(format!("chmod 600 {file}")),
+    }));
     Ok(Examined {
         purpose,
         checks: checks.into_iter().map(CheckShown::from).collect(),

@@ -1,5 +1,7 @@
 //! When the root of the tree over the ledger is put on record, by whom it is signed, and where a copy goes.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use super::fields::SectionValue;
@@ -13,12 +15,24 @@ section! {
         every: Duration = Duration::from_mins(10), "1s" to "24h";
         /// After how many new verdicts the next is made before that.
         verdicts: u32 = 10_000, whole 1 to 1_000_000;
-        /// Files with private keys that sign them, as `ledger key` makes one. Without any they are unsigned.
+        /// Files with private keys that sign them, as `ledger key` makes one. Without any they are unsigned. The group may read them,
+        /// and nobody else.
         key_files: Vec<String> = Vec::new(), by paths;
         /// Files that each is added to, so that a copy lives elsewhere.
         files: Vec<String> = Vec::new(), by paths;
         /// A program, by its full path, and its arguments: it gets each on its standard input. Empty: none.
         command: Vec<String> = Vec::new(), by command;
+    }
+}
+
+impl Checkpoints {
+    /// The files with private keys that others may read, or the group change, each with its mode. One that is not there is not
+    /// among them.
+    pub fn exposed_keys(&self) -> impl Iterator<Item = (&str, String)> {
+        self.key_files.iter().filter_map(|file| {
+            let mode = fs::metadata(file).ok()?.mode() & 0o777;
+            (mode & 0o027 != 0).then(|| (file.as_str(), format!("{mode:03o}")))
+        })
     }
 }
 

@@ -83,6 +83,9 @@ pub struct Census {
 pub struct FeedLags {
     /// To get its position; none where none waits.
     pub unplaced_since: Option<Timestamp>,
+    /// To get its leaf in the tree over the ledger; none where none waits. A census of before this was read has none.
+    #[serde(default)]
+    pub unsealed_since: Option<Timestamp>,
     /// To be acknowledged by each consumer; none where it has acknowledged all.
     pub behind_since: BTreeMap<String, Option<Timestamp>>,
 }
@@ -135,9 +138,15 @@ impl Store {
             Ok((Census { pauses, ..census }, queue, undecided, feed))
         });
         let (mut census, mut queue, undecided, feed) = counted.await?;
-        for LagRecord { consumer, since } in feed {
+        for LagRecord {
+            consumer,
+            is_placed,
+            since,
+        } in feed
+        {
             match consumer {
                 Some(consumer) => drop(census.feed.behind_since.insert(consumer, since)),
+                None if is_placed => census.feed.unsealed_since = since,
                 None => census.feed.unplaced_since = since,
             }
         }
@@ -193,6 +202,7 @@ impl Store {
 #[derive(FromRow)]
 struct LagRecord {
     consumer: Option<String>,
+    is_placed: bool,
     #[sqlx(try_from = "StoredMoment")]
     since: Option<Timestamp>,
 }

@@ -11,8 +11,8 @@ use super::shared::{BEAT_EVERY, Shared};
 use crate::health::Obstacle;
 use crate::metrics::{
     CENSUS_DURATION, CENSUS_TAKEN, DISAGREEMENTS, DUE_AGE, DUE_RUNS, FEED_LAG, FEED_UNPLACED,
-    FOREIGN_ROWS, LEDGER_ROWS, OPEN_RUNS, PAUSES, QUEUE_AGE, QUEUE_ENTRIES, UNDECIDED_AGE,
-    UNDECIDED_RUNS, UNPROVEN_SUCCESSES, deferral_reasons, number, seconds_of,
+    FOREIGN_ROWS, LEDGER_ROWS, LEDGER_UNSEALED, OPEN_RUNS, PAUSES, QUEUE_AGE, QUEUE_ENTRIES,
+    UNDECIDED_AGE, UNDECIDED_RUNS, UNPROVEN_SUCCESSES, deferral_reasons, number, seconds_of,
 };
 use crate::storage::QueueState;
 use crate::storage::StoreError;
@@ -109,6 +109,7 @@ fn export_lags(census: &Census, consumers: &mut BTreeSet<String>) {
     let age = |since: Option<Timestamp>| since.map_or(0.0, |since| census.age(since).as_secs_f64());
     let lags = &census.feed;
     FEED_UNPLACED.set([], age(lags.unplaced_since));
+    LEDGER_UNSEALED.set([], age(lags.unsealed_since));
     consumers.extend(lags.behind_since.keys().cloned());
     for consumer in consumers.iter() {
         let since = lags.behind_since.get(consumer).copied().flatten();

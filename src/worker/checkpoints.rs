@@ -1,8 +1,8 @@
 //! Makes the leaves of verdicts that have a position, and checkpoints of the tree, which it hands out: each is a log line, and is
 //! added to a file and given to a program where the configuration names them. Nothing waits for whoever takes them.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::thread;
@@ -28,6 +28,15 @@ const HANDED_OUT_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long what was made before may still be handed out once the process is to stop.
 const HANDED_OUT_AFTER_STOP: Duration = Duration::from_secs(5);
+
+/// How much of the end of a file is looked at for a checkpoint that it may have already.
+const END_BYTES: u64 = 64 << 10;
+
+/// How long until it is looked again for the latest checkpoint of before.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What to do where a key is another installation's.
+const OTHER_KEY: &str = "make a key with `restore-reconciler ledger key`, name its file in [checkpoints] key_files, and start again";
 
 /// What to do where a copy could not be kept.
 pub(super) const ADVICE: &str =
@@ -56,26 +65,43 @@ pub(super) async fn seal(shared: &Shared) -> Result<Sealed, StoreError> {
         return Ok(Sealed::default());
     };
     let sealed = sealed?;
-    if let Some(CheckpointRow {
-        size, root, note, ..
-    }) = &sealed.checkpoint
-    {
-        let read = ReadCheckpoint::read(note);
-        let signed_by = read.map(|read| read.signers()).unwrap_or_default();
-        tracing::info!(
-            size,
-            root,
-            signed_by,
-            note,
-            "the tree over the ledger has a new checkpoint"
-        );
+    if let Some(row) = &sealed.checkpoint {
+        let keys = tell(row, "the tree over the ledger has a new checkpoint");
+        if keys < signers.len() {
+            tracing::warn!(
+                advice = OTHER_KEY,
+                "a checkpoint lacks signatures: keys are named of another installation, or one of them twice"
+            );
+        }
     }
     Ok(sealed)
 }
 
-/// Hands out what is made, until nobody makes any more. Whoever is slow to take it does not keep the process from ending.
+/// Says in the log what the checkpoint is. How many keys signed it.
+fn tell(row: &CheckpointRow, what: &'static str) -> usize {
+    let CheckpointRow {
+        size, root, note, ..
+    } = row;
+    let read = ReadCheckpoint::read(note);
+    let signed_by = read
+        .as_ref()
+        .map(ReadCheckpoint::signers)
+        .unwrap_or_default();
+    tracing::info!(size, root, signed_by, note, "{what}");
+    read.map_or(0, |read| read.keys.len())
+}
+
+/// Hands out the latest checkpoint of before, whose maker may have ended first, and what is made, until nobody makes any more.
+/// Whoever is slow to take it does not keep the process from ending.
 pub(super) async fn keep_handing_out(shared: Arc<Shared>, mut made: mpsc::Receiver<CheckpointRow>) {
     let handing_out = async {
+        if let Some(latest) = latest(&shared).await {
+            tell(
+                &latest,
+                "the latest checkpoint of the tree over the ledger is handed out again",
+            );
+            hand_out(&shared.options.checkpoints, latest.note).await;
+        }
         while let Some(checkpoint) = made.recv().await {
             hand_out(&shared.options.checkpoints, checkpoint.note).await;
         }
@@ -89,6 +115,17 @@ pub(super) async fn keep_handing_out(shared: Arc<Shared>, mut made: mpsc::Receiv
         () = too_late => {
             tracing::warn!(advice = ADVICE, "the latest checkpoints were not handed out before the end");
         }
+    }
+}
+
+/// The latest checkpoint on record, once the database says which; none where there is none, or the process is to stop.
+async fn latest(shared: &Shared) -> Option<CheckpointRow> {
+    loop {
+        if let Ok(found) = shared.store.reader().list_checkpoints(1).await {
+            return found.into_iter().next();
+        }
+        // Others say why.
+        shared.rest(LOOK_EVERY).await.ok()?;
     }
 }
 
@@ -110,17 +147,33 @@ async fn in_time(handing_out: impl Future<Output = io::Result<()>>) -> io::Resul
     done.unwrap_or_else(|_| Err(io::Error::other("it took longer than ten seconds")))
 }
 
-/// Adds a checkpoint to a file, with an empty line after it. A file can block for ever, a pipe that nobody reads for one: so it
+/// Adds a checkpoint to a file, with an empty line after it, unless it has it already. A file can block for ever, a pipe that nobody reads for one: so it
 /// is given a thread of its own, which takes none from settlements and keeps no process from ending.
 async fn add_to(file: String, note: String) -> io::Result<()> {
     let (done, added) = oneshot::channel();
     let add = move || {
+        if has(&file, &note)? {
+            return Ok(());
+        }
         let mut file = OpenOptions::new().append(true).create(true).open(file)?;
         file.write_all(format!("{note}\n").as_bytes())?;
         file.sync_all()
     };
     thread::Builder::new().spawn(move || done.send(add()))?;
     added.await.map_err(io::Error::other)?
+}
+
+/// Whether a checkpoint is among the last in a file. What is no file, such as a pipe, keeps nothing.
+fn has(file: &str, note: &str) -> io::Result<bool> {
+    if !fs::metadata(file).is_ok_and(|found| found.is_file()) {
+        return Ok(false);
+    }
+    let mut file = File::open(file)?;
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(END_BYTES)))?;
+    let mut end = Vec::new();
+    file.read_to_end(&mut end)?;
+    Ok(String::from_utf8_lossy(&end).contains(&format!("{note}\n")))
 }
 
 /// Has a program read a checkpoint, with nothing of this process's environment, which holds secrets.

@@ -30,7 +30,7 @@ async fn seal(store: &Store, leaves: u32, signer: Option<&CheckpointSigner>) -> 
 }
 
 /// Makes leaves of all, and a checkpoint of each so many.
-async fn seal_all(on: &Fixture, leaves: u32, signer: Option<&CheckpointSigner>) {
+pub(crate) async fn seal_all(on: &Fixture, leaves: u32, signer: Option<&CheckpointSigner>) {
     while seal(&on.store, leaves, signer).await.leaves > 0 {}
 }
 

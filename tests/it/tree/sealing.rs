@@ -44,6 +44,21 @@ async fn leaves_are_made_once_in_batches_and_checkpoints_go_on_from_the_last() {
         .says(&["12 leaves of the tree", "2 of these are unsigned"], &[]);
 }
 
+#[tokio::test]
+async fn whoever_looks_is_told_of_verdicts_that_wait_for_their_leaves() {
+    let on = judged(2).await;
+    assert_says(&on.url, "--verbose doctor ⇒ 0 | Verdicts get their leaves.");
+    let earlier = "SET session_replication_role = replica;
+        UPDATE reconciler.ledger_positions SET placed_at = placed_at - interval '2 minutes'";
+    on.execute_as_superuser(earlier).await;
+    run(&on.url, &["doctor"]).exits(0).says(
+        &["Verdicts from position 1 on wait for their leaves since"],
+        &[],
+    );
+    seal_all(&on, 10, None).await;
+    assert_says(&on.url, "--verbose doctor ⇒ 0 | Verdicts get their leaves.");
+}
+
 /// Two processes at it, of which one has begun before the other ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_process_at_a_time_makes_leaves() {

@@ -1,6 +1,7 @@
 //! Workers make leaves and checkpoints by themselves, off the settling path, and hand checkpoints out.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,12 +10,14 @@ use sqlx::raw_sql;
 use tempfile::TempDir;
 
 use super::end_soundly;
+use super::feed::until_exported;
 use crate::cli::stage::run;
 use crate::contract::place_verdicts;
 use crate::support::case::Case;
 use crate::support::roles::{Purpose, connect};
-use crate::support::scene::{NO_SWEEPS, OPEN, Scene, VERDICTS, until_said};
+use crate::support::scene::{CENSUS, NO_SWEEPS, OPEN, Scene, VERDICTS, until_said};
 use crate::support::time::eventually;
+use crate::tree::seal_all;
 
 const LEAVES: &str = "SELECT count(*) FROM reconciler.ledger_leaves";
 
@@ -136,4 +139,107 @@ async fn a_worker_does_not_start_with_a_key_that_cannot_sign_for_this_database()
     works("it is no key");
     fs::write(&file, NewKey::make("restore-reconciler/another").private).expect("a file");
     works("it is one of restore-reconciler/another");
+    fs::remove_file(&file).expect("it is there");
+    let path = file.display().to_string();
+    run(scene.url(), &["ledger", "key", "--to", &path]).exits(0);
+    for mode in [0o644, 0o604, 0o620, 0o602] {
+        fs::set_permissions(&file, Permissions::from_mode(mode)).expect("a mode");
+        let said = format!("is no secret: its mode {mode:03o} lets others read it");
+        let advice = format!("chmod 600 {path}");
+        for verb in ["work", "doctor"] {
+            let ran = run(scene.url(), &["--config", &config, verb]);
+            let all = ran.all();
+            assert!(
+                all.contains(&said) && all.contains(&advice),
+                "{mode:o} {verb}: {all}"
+            );
+        }
+    }
+    // What a group may read is how a secret is mounted for one.
+    fs::set_permissions(&file, Permissions::from_mode(0o440)).expect("a mode");
+    let ran = run(scene.url(), &["--config", &config, "doctor"]);
+    assert!(!ran.all().contains("is no secret"), "{}", ran.all());
+}
+
+/// Whoever is at it for ever keeps all verdicts from their leaves.
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_verdicts_wait_for_their_leaves_is_exported() {
+    const WAIT: &str = "reconciler_ledger_unsealed_age_seconds";
+    let scene = Scene::new(&format!("{NO_SWEEPS}{CENSUS}")).await;
+    scene.plant([Case::proven(1)]).await;
+    let mut other = connect(Purpose::Engineer, scene.url()).await;
+    let turn = "BEGIN; SELECT pg_advisory_xact_lock(7165071)";
+    raw_sql(turn).execute(&mut other).await.expect("a lock");
+    let worker = scene.worker().await;
+    scene.request([1]).await;
+    until_exported(&worker, |it| it.is_above_zero(WAIT)).await;
+    raw_sql("ROLLBACK")
+        .execute(&mut other)
+        .await
+        .expect("an end");
+    until_exported(&worker, |it| it.is_zero(WAIT)).await;
+    end_soundly(&scene, [worker]).await;
+}
+
+/// Of one that was made just before its maker ended, nobody has a copy.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_before_is_handed_out_once_at_the_next_start() {
+    let directory = TempDir::new().expect("a directory");
+    let of = |name: &str| directory.path().join(name);
+    let scene = Scene::new(&config(directory.path())).await;
+    let key = of("key").display().to_string();
+    run(scene.url(), &["ledger", "key", "--to", &key]).exits(0);
+    scene.plant((1..=2).map(Case::proven)).await;
+    scene.settle(&[1, 2]).await;
+    place_verdicts(&scene, 2).await;
+    seal_all(&scene, 10, None).await;
+    assert!(!of("kept").exists());
+    for _ in 0..2 {
+        let worker = scene.worker().await;
+        until_said(&worker, "is handed out again").await;
+        until_in(&of("kept"), "\n2\n").await;
+        until_in(&of("given"), "\n2\n").await;
+        end_soundly(&scene, [worker]).await;
+    }
+    let kept = fs::read_to_string(of("kept")).expect("text");
+    assert_eq!(kept.matches("restore-reconciler/").count(), 1, "{kept}");
+}
+
+/// A key of before signs nothing for an installation that has another id now.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_signs_nothing_by_a_key_of_another_installation() {
+    let directory = TempDir::new().expect("a directory");
+    let of = |name: &str| directory.path().join(name);
+    let scene = Scene::new(&config(directory.path())).await;
+    let key = of("key").display().to_string();
+    run(scene.url(), &["ledger", "key", "--to", &key]).exits(0);
+    scene.plant((1..=2).map(Case::proven)).await;
+    let worker = scene.worker().await;
+    scene.request([1]).await;
+    until_in(&of("kept"), "\n1\n").await;
+    let other =
+        "UPDATE reconciler.platform SET install_id = '00000000-0000-4000-8000-000000000000'";
+    let mut migrator = connect(Purpose::Migrator, scene.url()).await;
+    let done = raw_sql(other).execute(&mut migrator).await;
+    done.expect("another id");
+    scene.request([2]).await;
+    until_in(
+        &of("kept"),
+        "restore-reconciler/00000000-0000-4000-8000-000000000000\n2\n",
+    )
+    .await;
+    until_said(&worker, "a checkpoint lacks signatures").await;
+    let kept = fs::read_to_string(of("kept")).expect("text");
+    assert_eq!(
+        kept.matches('\u{2014}').count(),
+        1,
+        "the second is unsigned: {kept}"
+    );
+    end_soundly(&scene, [worker]).await;
+    let listed = run(scene.url(), &["ledger", "checkpoints"]).exits(0);
+    assert!(
+        listed.stdout.contains("unsigned") && !listed.stdout.contains("verified"),
+        "{}",
+        listed.stdout
+    );
 }

@@ -68,7 +68,7 @@ async fn workers_give_positions_beside_their_work_and_say_who_keeps_verdicts_wai
     assert_eq!(scene.rows(FEED).await, before);
 }
 
-async fn until_exported(worker: &Worker, is_so: impl Fn(&Exposition) -> bool) {
+pub(super) async fn until_exported(worker: &Worker, is_so: impl Fn(&Exposition) -> bool) {
     let look = async || is_so(&Exposition::of(worker).await).then_some(());
     eventually(look, async || worker.said()).await;
 }
