@@ -1,7 +1,8 @@
 //! The report of an export: per environment, what was restored, what was proven of it, what was not, and why.
 //!
 //! **Invariant:** it says of each verdict what follows from its facts, and nothing of one that does not. It has no script, and
-//! the claim boundary stands on each page that is printed.
+//! the claim boundary stands on each page that is printed, below what is on it: the foot of a table around all keeps its place
+//! free on each.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,16 +14,20 @@ use reconciler_jobs::restore_execute::review::{Recorded, Reviewed, review};
 
 use super::exported::{ExportEntry, ExportVerdict, Manifest};
 
-const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem 3rem}\
-table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #999;padding:.3rem .6rem;text-align:left;\
-vertical-align:top}thead{display:table-header-group}tr{break-inside:avoid}\
+const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
+table{border-collapse:collapse;table-layout:fixed;width:100%}td,th{box-sizing:border-box;border-bottom:1px solid #999;\
+padding:.3rem .5rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}thead{display:table-header-group}\
+tr{break-inside:avoid}th{width:23%}th:nth-child(1){width:10%}th:nth-child(2){width:15%}th:nth-child(3){width:16%}\
+th:nth-child(4){width:13%}.page,.page>*>tr>td{border:0;padding:0}.page>tbody>tr{break-inside:auto}.page>tfoot td{height:3rem}\
 footer{position:fixed;bottom:0;left:0;right:0;background:#fff;color:#000;border-top:1px solid #999;padding:.3rem 1rem;\
-text-align:center}@media print{body{margin:0;max-width:none}h2{break-after:avoid}}";
+text-align:center}@page{margin:14mm}@media print{body{font-size:12px;margin:0;padding:0;max-width:none}\
+h2,h2+p,thead{break-after:avoid}}";
 
 /// A report that is being made.
 pub(super) struct ExportReport {
     workspace: String,
-    environments: BTreeMap<String, ReportedEnvironment>,
+    /// By how many digits their ids have, and by their ids.
+    environments: BTreeMap<(usize, String), ReportedEnvironment>,
     /// Leaves whose verdict was gone before they were made.
     gone: u64,
 }
@@ -49,7 +54,8 @@ impl ExportReport {
             return;
         };
         let named = verdict.environment.clone().unwrap_or_default();
-        let environment = self.environments.entry(named).or_default();
+        let place = (named.len(), named);
+        let environment = self.environments.entry(place).or_default();
         let reviewed = entry.facts.as_deref().map(|facts| {
             review(&Recorded {
                 outcome: &verdict.outcome,
@@ -82,20 +88,23 @@ impl ExportReport {
         let since = since.map_or_else(String::new, |since| format!(" decided since {since}"));
         let mut page = format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Restores of workspace {workspace}</title>\
-             <style>{STYLE}</style></head><body>\n<h1>Restores of workspace {workspace}</h1>\n<p>{} on record{since}, {} of them \
-             without their facts, which were erased. {} gone before it had a leaf. The last checkpoint is of {} of {}.</p>\n\
+             <style>{STYLE}</style></head><body>\n<table class=\"page\">\
+             <tfoot><tr><td></td></tr></tfoot><tbody><tr><td>\n<h1>Restores of workspace {workspace}</h1>\n\
+             <p>{} on record{since}, {} of them without their facts, which were erased, and {} gone before they had a leaf. The last checkpoint is of {} of {}.</p>\n\
              <p>What is proven is what the records of the platform proved when each verdict was reached. This page is written \
              from the verdicts beside it; what proves those is said by whoever checks the export.</p>\n",
             quantity(manifest.verdicts, "verdict"),
             manifest.erased,
-            quantity(self.gone, "verdict"),
+            self.gone,
             quantity(manifest.size, "leaf").replace("leafs", "leaves"),
             escaped(&manifest.origin),
         );
-        for (id, environment) in &self.environments {
+        for ((_, id), environment) in &self.environments {
             page += &environment.section(id);
         }
-        page + "<footer>" + CLAIM_BOUNDARY + "</footer>\n</body></html>\n"
+        page + "</td></tr></tbody></table>\n<footer>"
+            + CLAIM_BOUNDARY
+            + "</footer>\n</body></html>\n"
     }
 }
 
@@ -137,7 +146,7 @@ fn row_of(verdict: &ExportVerdict, [restored, said, missing]: [&str; 3]) -> Stri
     let outcome = verdict.outcome.replace('_', " ");
     let cells = [
         &verdict.run,
-        &verdict.decided_at,
+        &verdict.decided_at.replace('T', " ").replace('Z', " UTC"),
         restored,
         &outcome,
         said,
