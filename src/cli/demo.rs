@@ -1,7 +1,9 @@
 //! `demo`: shows on a database of its own what is judged and how.
 
+mod export;
+
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -23,8 +25,8 @@ use super::session::Session;
 use super::table::kept;
 use crate::config::DATABASE_URL_VARIABLE;
 use crate::demo::{
-    self, DemoError, DemoOptions, DemoReport, PassReport, QueueReport, ScenarioReport,
-    ThroughQueue, VolumeReport,
+    self, DemoError, DemoExported, DemoOptions, DemoReport, PassReport, QueueReport,
+    ScenarioReport, ThroughQueue, VolumeReport,
 };
 use crate::storage::{self, Access, Store, Tally};
 use crate::views::stored_word;
@@ -63,6 +65,9 @@ pub(super) struct Args {
     /// tables, and a temporary file if none is named.
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     keep: Option<PathBuf>,
+    /// Write the verdicts into this file, which must not exist yet, as an auditor gets them, signed with a key made for this.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    export: Option<PathBuf>,
     /// Have a worker inside this process judge the runs, each asked for by a job in the real queue.
     ///
     /// On SQLite the queue is a file beside the database, named like it with `.queue` at the end.
@@ -94,7 +99,10 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     let shown = |step: demo::DemoProgress| progress.show(step.phase.name(), step.done, step.total);
     let report = demo::run(&store, &standin, &options, shown).await;
     drop(progress);
-    let report = report.map_err(refusal)?;
+    let mut report = report.map_err(refusal)?;
+    if let Some(file) = &args.export {
+        report.export = Some(export(&store, file).await?);
+    }
 
     let exit = if report.is_as_expected() {
         Exit::Done
@@ -103,7 +111,13 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     };
     let remains = place.remains(args.through_queue || args.serve, args.serve);
     let next = place.next(&report);
+    let exported = report.export.clone();
     show(report, args.all, session.screen, |screen| {
+        if let Some(DemoExported { file, key }) = exported {
+            screen.line("")?;
+            screen.line(&format!("The verdicts are in {file} as well, for whoever has this key and `ledger verify --offline`:"))?;
+            screen.verbatim(&format!("  {key}"))?;
+        }
         screen.line("")?;
         screen.line(&remains)?;
         next.iter().try_for_each(|command| screen.verbatim(command))
@@ -112,6 +126,15 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         serve(session, &place, store, stop).await?;
     }
     Ok(exit)
+}
+
+/// Writes the verdicts into a file of their own.
+async fn export(store: &Store, file: &Path) -> anyhow::Result<DemoExported> {
+    claim(file)?;
+    let opened = File::options().write(true).open(file)?;
+    let key = export::export_demo(&store.reader(), BufWriter::new(opened)).await?;
+    let file = file.display().to_string();
+    Ok(DemoExported { file, key })
 }
 
 fn stop_on_signal_if(serve: bool) -> anyhow::Result<Option<CancellationToken>> {

@@ -409,24 +409,24 @@ pub struct CheckpointsListed {
 /// A checkpoint: the root of the first leaves of the tree over the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckpointShown {
-    /// Of how many verdicts it is.
+    /// How many leaves it covers: the first so many verdicts.
     pub size: i64,
-    /// The root, in hexadecimal digits.
+    /// The root of these leaves, in hexadecimal digits.
     pub root: String,
     /// When it was made.
     pub made_at: Moment,
-    /// The keys that it says it was signed by; nobody has checked that. None where it is unsigned.
+    /// The keys that its signatures name; nobody has checked the signatures. Empty where it is unsigned.
     pub signed_by: Vec<String>,
-    /// As it was handed out.
+    /// Its text with its signatures, as it was handed out.
     pub note: String,
 }
 
 /// A key that signs checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyMade {
-    /// The public key.
+    /// The public key, for whoever checks checkpoints.
     pub key: String,
-    /// The file with the private key.
+    /// The file that the private key was written to.
     pub file: String,
 }
 
@@ -459,31 +459,31 @@ pub struct LedgerVerified {
     pub claim_boundary: ClaimBoundary,
 }
 
-/// An export that was written.
+/// An export of a workspace's verdicts that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerExported {
-    /// The file.
+    /// The file that was written.
     pub file: String,
-    /// The workspace.
+    /// The workspace whose verdicts are in it.
     pub workspace: String,
-    /// Since when, where it begins later than the workspace.
+    /// The moment from which on verdicts are in it; null where it begins with the workspace's first verdict.
     pub since: Option<String>,
-    /// How many verdicts it holds.
+    /// How many verdicts are in it.
     pub verdicts: u64,
-    /// How many of them are without their facts, which were erased.
+    /// How many of these have no facts any more, because they were erased.
     pub erased: u64,
-    /// Of how many verdicts the checkpoint is to which their proofs lead.
+    /// How many leaves the last checkpoint in it covers. The proofs of all verdicts lead to that checkpoint.
     pub size: u64,
-    /// The keys that it says it was signed by; none where it is unsigned.
+    /// The keys that signed the last checkpoint. Empty where it is unsigned.
     pub signed_by: Vec<String>,
     /// What no verdict claims.
     pub claim_boundary: ClaimBoundary,
 }
 
-/// What checking an export came to, without the database that it is of.
+/// The result of checking an export without its database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExportVerified {
-    /// The file.
+    /// The file that was checked.
     pub file: String,
     /// What was found in it.
     pub checked: ExportChecked,

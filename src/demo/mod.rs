@@ -51,7 +51,8 @@ use crate::worker;
 
 pub use error::DemoError;
 pub use report::{
-    DemoProgress, DemoReport, PassReport, Phase, QueueReport, ScenarioReport, VolumeReport,
+    DemoExported, DemoProgress, DemoReport, PassReport, Phase, QueueReport, ScenarioReport,
+    VolumeReport,
 };
 pub use through_queue::{ThroughQueue, Working};
 
@@ -259,6 +260,7 @@ impl<P: FnMut(DemoProgress)> Passes<'_, P> {
             first,
             second,
             unchanged,
+            export: None,
             claim_boundary: CLAIM_BOUNDARY,
         })
     }

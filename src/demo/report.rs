@@ -30,8 +30,19 @@ pub struct DemoReport {
     /// ledger and watch list, compared by digest. Through the queue, open runs are asked for again, and
     /// when they are looked at is left out of the digest.
     pub unchanged: bool,
+    /// The export, where one was asked for.
+    pub export: Option<DemoExported>,
     /// What no verdict claims.
     pub claim_boundary: &'static str,
+}
+
+/// An export of what was demonstrated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct DemoExported {
+    /// The file.
+    pub file: String,
+    /// The public key of whoever signed its checkpoints. The private one was forgotten.
+    pub key: String,
 }
 
 impl DemoReport {

@@ -28,16 +28,16 @@ use crate::storage::{CheckpointRow, LeafPart, LedgerPlace, StoreError, hash_of};
 use crate::tree::Edge;
 use crate::views::moment::Moment;
 
-/// What a copy of checkpoints that was kept elsewhere showed.
+/// What checkpoints that were kept elsewhere showed about the tree.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeptElsewhere {
-    /// How many checkpoints are in it.
+    /// How many checkpoints there are in the file.
     pub checkpoints: u64,
-    /// So many leaves, the first, are those of one of them; of more, none is.
+    /// The size of the largest checkpoint that agrees with the tree: the first so many leaves are those of then. 0 where none agrees.
     pub covers: u64,
-    /// What the signature of that one is worth.
+    /// Whether that checkpoint is signed by a key that was named. Null where none agrees.
     pub signature: Option<SignatureState>,
-    /// By which keys it was signed: those that were named and verified, else those that it says.
+    /// The keys that signed that checkpoint, where the signature is verified; otherwise the keys that its signatures name.
     pub signed_by: Vec<String>,
 }
 

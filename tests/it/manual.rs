@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
@@ -336,6 +337,77 @@ fn the_demo_prints_what_the_readme_shows() {
     let readme = read("README.md");
     let sample = fenced(&readme, "text").next().expect("the sample");
     assert_eq!(sample.trim_end(), printed.trim_end());
+}
+
+/// What the auditor's page shows is run, command by command, in a directory of its own. Keys are others each time.
+#[test]
+fn the_proof_on_one_page_is_what_comes_of_its_commands() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let verifier = root().join("config/auditor/verify.py");
+    fs::copy(verifier, directory.path().join("verify.py")).expect("a copy");
+    symlink(PROGRAM, directory.path().join("restore-reconciler")).expect("a name");
+    let page = read("config/manual/auditor.md");
+    let (_, page) = page.split_once("## Proof on one page").expect("it");
+    let (page, _) = page.split_once("\n## ").expect("the next section");
+    let shown: Vec<String> = fenced(page, "console")
+        .map(|it| format!("{it}\n"))
+        .collect();
+    let shown = shown.concat();
+    let key_in = |text: &str| {
+        let mut words = text.split_whitespace().map(str::to_owned);
+        words.find(|word| word.starts_with("restore-reconciler/demo+"))
+    };
+    let of_page = key_in(&shown).expect("a key");
+    let (mut printed, mut made) = (String::new(), None);
+    for command in commands_of(&shown) {
+        let key = made.as_ref().unwrap_or(&of_page);
+        let said = said_in(directory.path(), &command.replace(&of_page, key));
+        made = made.or_else(|| key_in(&said));
+        printed += &format!("$ {command}{said}");
+    }
+    let made = made.expect("a key");
+    let [of_page_id, made_id] =
+        [&of_page, &made].map(|key| key.rsplit_once('+').expect("its id").0);
+    let printed = printed
+        .replace(&made, &of_page)
+        .replace(made_id, of_page_id);
+    let mut rest = printed.as_str();
+    // Where the page has an ellipsis, some lines are left out.
+    for part in shown.split("…\n") {
+        let part = part.trim_end();
+        let at = rest.find(part);
+        let at = at.unwrap_or_else(|| panic!("{part}\n--- is not in\n{printed}"));
+        rest = &rest[at + part.len()..];
+    }
+}
+
+/// The commands of a page, each with the document that it reads.
+fn commands_of(shown: &str) -> Vec<String> {
+    let mut commands: Vec<String> = Vec::new();
+    let is_open =
+        |command: &&mut String| command.contains("<<'END'") && !command.ends_with("\nEND\n");
+    for line in shown.lines() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            commands.push(format!("{command}\n"));
+        } else if let Some(command) = commands.last_mut().filter(is_open) {
+            *command += &format!("{line}\n");
+        }
+    }
+    assert!(commands.len() > 6, "{commands:?}");
+    commands
+}
+
+fn said_in(directory: &Path, command: &str) -> String {
+    let path = directory.display();
+    let script = format!("PATH=\"{path}:$PATH\" COLUMNS=200\nexport PATH COLUMNS\n{command}");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(directory);
+    let output = shell
+        .env_remove("RECONCILER_DATABASE_URL")
+        .output()
+        .expect("sh");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command}");
+    String::from_utf8(output.stdout).expect("text")
 }
 
 /// Generated, so that neither a name nor a label can be described that is not exported.

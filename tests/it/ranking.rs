@@ -261,7 +261,7 @@ const LIBRARY: Ranks = &[
     &["cli::doctor"],
     &["cli::queue::change", "cli::queue::list", "cli::queue::show"],
     &["cli::queue"],
-    &["cli::reconcile", "cli::serve"],
+    &["cli::demo::export", "cli::reconcile", "cli::serve"],
     &[
         "cli::demo",
         "cli::probe",
