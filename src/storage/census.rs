@@ -80,6 +80,10 @@ pub struct Census {
 
 /// Since when the oldest verdict waits to be heard of.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they stand in the census on record"
+)]
 pub struct FeedLags {
     /// To get its position; none where none waits.
     pub unplaced_since: Option<Timestamp>,
