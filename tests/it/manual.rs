@@ -363,7 +363,7 @@ fn the_proof_on_one_page_is_what_comes_of_its_commands() {
         let key = made.as_ref().unwrap_or(&of_page);
         let said = said_in(directory.path(), &command.replace(&of_page, key));
         made = made.or_else(|| key_in(&said));
-        printed += &format!("$ {command}{said}");
+        printed.extend(["$ ", command.as_str(), said.as_str()]);
     }
     let made = made.expect("a key");
     let [of_page_id, made_id] =
@@ -390,7 +390,7 @@ fn commands_of(shown: &str) -> Vec<String> {
         if let Some(command) = line.strip_prefix("$ ") {
             commands.push(format!("{command}\n"));
         } else if let Some(command) = commands.last_mut().filter(is_open) {
-            *command += &format!("{line}\n");
+            command.extend([line, "\n"]);
         }
     }
     assert!(commands.len() > 6, "{commands:?}");
