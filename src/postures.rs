@@ -56,7 +56,6 @@ pub fn posture(latest: Option<&Latest>, at: At<'_>, with_evidence: bool) -> Envi
             run,
             restore: Some(restore),
             record,
-            standing: None,
         });
         (restore.id, known.map_or(cause, |known| known.beside(cause)))
     });

@@ -143,7 +143,6 @@ impl Preparation {
             run,
             restore: Some(seen.restore),
             record: &found.record,
-            standing: None,
         });
         let run_state = known.map(|known| {
             RunStateShown::new(
@@ -204,7 +203,7 @@ impl Preparation {
             },
             groups_next_action: found.preparation.groups.next_action(),
             summary: summary(result.summary),
-            attention: attention_shown(&seen, &found.record, None),
+            attention: attention_shown(&seen, &found.record),
             claim_boundary: CLAIM_BOUNDARY,
             links: Links::new(),
         }

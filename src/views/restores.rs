@@ -124,7 +124,6 @@ impl ListedRestore {
             run,
             restore: Some(restore),
             record,
-            standing: None,
         });
         let situation = result.situation;
         let as_of = seen.at.as_of;
@@ -163,7 +162,7 @@ impl ListedRestore {
             },
             reason: situation.reason(),
             tone: tone(result.state(), run_state.as_ref()),
-            attention: attention_shown(seen, record, None),
+            attention: attention_shown(seen, record),
             run: run.as_ref().map(|run| run.id),
             run_state,
             executed_at: moments.into_iter().find_map(Stamp::moment).map(Moment),

@@ -16,7 +16,6 @@ use reconciler_jobs::reading::{Availability, SeenRestore};
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::{RestoreFacts, RestoreStatus, RunOutcome, RunStatus};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
-use reconciler_jobs::restore_execute::review::Standing;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -195,8 +194,7 @@ impl RunDetail {
         let seen = seen(&row.assessment, visibility);
         let result = seen.as_ref().map(RestoreResult::of);
         let verdict = found.verdict.as_ref().map(Verdict::from);
-        let standing = verdict.as_ref().map(|verdict| verdict.standing);
-        let state = run_state(row, standing, visibility, limits);
+        let state = run_state(row, visibility, limits);
         let is_reliable = state.state.is_reliable();
         let leads_there = anchor(&state) == "#failure";
         let is_open = matches!(facts.run.status, RunStatus::Queued | RunStatus::Running);
@@ -233,9 +231,7 @@ impl RunDetail {
                 let leads = |it: RestoreResult| it.next_action == NextAction::ReviewFailure;
                 failure(&seen, leads_there || result.is_some_and(leads))
             }),
-            attention: seen
-                .as_ref()
-                .map(|seen| attention_shown(seen, &row.record, standing)),
+            attention: seen.as_ref().map(|seen| attention_shown(seen, &row.record)),
             pause: found.pause.clone().filter(|_| is_open),
             timeline: events(
                 &row.assessment,
@@ -324,16 +320,11 @@ pub(super) fn failure(seen: &SeenRestore<'_>, leads_here: bool) -> Option<Failur
     (leads_here || is_recorded).then(|| FailureDetails::of(seen.restore, run))
 }
 
-pub(super) fn attention_shown(
-    seen: &SeenRestore<'_>,
-    record: &RunOnRecord,
-    standing: Option<Standing>,
-) -> AttentionShown {
+pub(super) fn attention_shown(seen: &SeenRestore<'_>, record: &RunOnRecord) -> AttentionShown {
     let known = seen.run.map(|run| KnownRun {
         run,
         restore: Some(seen.restore),
         record,
-        standing,
     });
     let cause = attention(seen);
     let cause = known.map_or(cause, |known| known.beside(cause));

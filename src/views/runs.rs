@@ -33,7 +33,7 @@ pub struct RunList {
 pub struct RunLine {
     /// The run.
     pub run: RunId,
-    /// What to say first. The list looks at no digest; the run's own page does.
+    /// What to say first.
     pub state: RunStateShown,
     /// Where it belongs.
     pub place: Place,
@@ -121,7 +121,7 @@ impl RunLine {
         let is_closed = run.status == RunStatus::Completed;
         Self {
             run: run.id,
-            state: run_state(row, None, visibility, limits),
+            state: run_state(row, visibility, limits),
             place: place(row),
             status: run.status,
             outcome: run.outcome,

@@ -87,8 +87,6 @@ pub struct KnownRun<'a> {
     pub restore: Option<&'a RestoreFacts>,
     /// What is on record of it.
     pub record: &'a RunOnRecord,
-    /// Whether the verdict on record can be relied on, where that was looked at.
-    pub standing: Option<Standing>,
 }
 
 impl KnownRun<'_> {
@@ -109,9 +107,7 @@ impl KnownRun<'_> {
             _ if refusal.is_some() => Some(RunState::Refused),
             // One that was opened again is judged anew.
             _ if self.run.status != RunStatus::Completed => None,
-            Some(_) if self.standing.is_some_and(|it| !it.is_readable()) => {
-                Some(RunState::RecordAltered)
-            }
+            Some(verdict) if !verdict.standing.is_readable() => Some(RunState::RecordAltered),
             Some(verdict) => Some(match Outcome::parse(&verdict.outcome) {
                 None => RunState::RecordAltered,
                 Some(_) if RunOutcome::parse(&verdict.outcome) != self.run.outcome => {
@@ -137,6 +133,12 @@ impl KnownRun<'_> {
         })
     }
 
+    /// Whether its verdict follows from the facts on record; what can only be read proves nothing.
+    fn stands(self) -> bool {
+        let verdict = self.record.verdict.as_ref();
+        verdict.is_some_and(|verdict| verdict.standing == Standing::Stands)
+    }
+
     /// Why the result of its restore needs somebody, or does not, where `cause` is what else can be seen of that: what is
     /// on record is never read more calmly than it is, and a success is one where it is on record.
     pub fn beside(self, cause: Cause) -> Cause {
@@ -148,10 +150,7 @@ impl KnownRun<'_> {
                 Cause::NoReliableVerdict
             }
             Some(RunState::PartlySucceeded) if is_calmer_than(Tone::Warning) => Cause::NotProven,
-            Some(RunState::Succeeded)
-                if cause == Cause::NoVerdict
-                    && self.standing.is_none_or(|it| it == Standing::Stands) =>
-            {
+            Some(RunState::Succeeded) if cause == Cause::NoVerdict && self.stands() => {
                 Cause::Nothing
             }
             _ => cause,
@@ -234,13 +233,7 @@ impl RunStateShown {
 fn tone(known: KnownRun<'_>, state: RunState, reason: Option<ReasonCode>) -> Tone {
     match (state, known.run.outcome) {
         // It can be read, and nobody can judge it again.
-        (RunState::Succeeded, _)
-            if known
-                .standing
-                .is_some_and(|standing| standing != Standing::Stands) =>
-        {
-            Tone::Warning
-        }
+        (RunState::Succeeded, _) if !known.stands() => Tone::Warning,
         (RunState::ClosedByPlatform, RunOutcome::Failed | RunOutcome::Blocked) => Tone::Danger,
         (RunState::ClosedByPlatform, RunOutcome::Succeeded) => state.tone(),
         (RunState::ClosedByPlatform, _) => Tone::Warning,

@@ -13,7 +13,7 @@ use restore_reconciler::internals::demo::{
     self, DemoError, DemoOptions, DemoProgress, DemoReport, Phase, QueueReport, ThroughQueue,
 };
 use restore_reconciler::internals::storage::Tally;
-use restore_reconciler::internals::storage::reader::Workspaces;
+use restore_reconciler::internals::storage::reader::{RunFilter, Workspaces};
 use serde_json::Value;
 
 use crate::support::roles::Purpose;
@@ -209,10 +209,19 @@ async fn assert_standings_of_scenes(on: &Fixture) {
         Standing::FactsErased,
         Standing::OtherRules,
     ];
-    for (run, expected) in (5_001..).zip(expected) {
+    let filter = RunFilter::default();
+    let below = Some(RunId(5_007));
+    let (all, policy) = (Workspaces::All, policy());
+    let listing = reader.load_runs(&all, &filter, below, 6, &policy).await;
+    let mut listed = listing.unwrap().rows;
+    listed.reverse();
+    for ((run, expected), line) in (5_001..).zip(expected).zip(listed) {
         let verdict = reader.load_verdict(&Workspaces::All, RunId(run)).await;
         let standing = verdict.unwrap().expect("a verdict").standing();
         assert_eq!(standing, expected, "{run}");
+        assert_eq!(line.assessment.facts.run.id, RunId(run));
+        let seen = line.record.verdict.expect("a verdict").standing;
+        assert_eq!(seen, expected, "{run} in the list");
     }
     for altered in ["ledger SET outcome", "ledger_facts SET facts"] {
         let update =

@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::facts::RunFacts;
+use reconciler_jobs::restore_execute::review::Standing;
 use sqlx::FromRow;
 
 use super::names::{NameColumn, shown, shown_error};
 use super::scope::Workspaces;
 use crate::storage::column::{Id, StoredMoment, Word};
 use crate::storage::error::Result;
-use crate::storage::model::OpinionOnRecord;
+use crate::storage::model::{OpinionOnRecord, RecordedVerdict};
 use crate::storage::statement::{statement, values};
 use crate::storage::transaction::DatabaseTransaction;
 
@@ -39,7 +40,7 @@ pub struct RefusalSeen {
     pub said: Option<String>,
 }
 
-/// A verdict without the texts that it was made from.
+/// A verdict without the texts that it was made from, judged by them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerdictSeen {
     /// The outcome.
@@ -48,6 +49,19 @@ pub struct VerdictSeen {
     pub reason_code: String,
     /// When, by the database's clock.
     pub decided_at: Timestamp,
+    /// Whether it follows from the facts on record.
+    pub standing: Standing,
+}
+
+impl From<&RecordedVerdict> for VerdictSeen {
+    fn from(record: &RecordedVerdict) -> Self {
+        Self {
+            outcome: record.outcome.clone(),
+            reason_code: record.reason_code.clone(),
+            decided_at: record.decided_at,
+            standing: record.standing(),
+        }
+    }
 }
 
 /// What stands beside a run.
@@ -58,8 +72,13 @@ pub(super) struct DescribedRecord {
     #[sqlx(try_from = "NameColumn")]
     pub(super) workspace_name: String,
     environment_name: Option<Word>,
-    outcome: Option<Word>,
-    reason_code: Option<Word>,
+    decision_id: Option<String>,
+    outcome: Option<String>,
+    reason_code: Option<String>,
+    ruleset: Option<String>,
+    facts: Option<String>,
+    facts_digest: Option<String>,
+    decision: Option<String>,
     #[sqlx(try_from = "StoredMoment")]
     decided_at: Option<Timestamp>,
     #[sqlx(try_from = "StoredMoment")]
@@ -105,11 +124,22 @@ impl DescribedRecord {
     }
 
     fn verdict(&mut self) -> Option<VerdictSeen> {
-        Some(VerdictSeen {
-            outcome: self.outcome.take()?.into(),
-            reason_code: self.reason_code.take()?.into(),
+        let record = RecordedVerdict {
+            run: self.id,
+            decision_id: self.decision_id.take()?,
+            outcome: self.outcome.take()?,
+            reason_code: self.reason_code.take()?,
+            ruleset: self.ruleset.take()?,
+            facts: self.facts.take(),
+            facts_digest: self.facts_digest.take()?,
+            decision: self.decision.take()?,
             decided_at: self.decided_at?,
-        })
+            // Nothing is judged by who decided, and by which of a run's verdicts it is.
+            worker: String::new(),
+            revision: 1,
+            first_decision_id: None,
+        };
+        Some(VerdictSeen::from(&record))
     }
 
     fn opinion(&mut self, run: &RunFacts) -> Option<OpinionOnRecord> {

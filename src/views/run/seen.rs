@@ -6,7 +6,6 @@ use reconciler_jobs::reading::{Availability, SeenRestore};
 use reconciler_jobs::restore_execute::ReasonCode;
 use reconciler_jobs::restore_execute::facts::{RestoreFacts, RunStatus};
 use reconciler_jobs::restore_execute::proof::Leg;
-use reconciler_jobs::restore_execute::review::Standing;
 
 use crate::storage::Assessment;
 use crate::storage::reader::RunSeen;
@@ -17,7 +16,6 @@ use crate::views::{Labelled, Named, Place, Visibility, gone};
 /// The state of a run, as one viewer may know it.
 pub(in crate::views) fn run_state(
     row: &RunSeen,
-    standing: Option<Standing>,
     visibility: Visibility,
     limits: &FreshnessThresholds,
 ) -> RunStateShown {
@@ -26,7 +24,6 @@ pub(in crate::views) fn run_state(
         run: &facts.run,
         restore: row.assessment.restore(),
         record: &row.record,
-        standing,
     };
     let result = seen(&row.assessment, visibility).map(|seen| RestoreResult::of(&seen).situation);
     let open = reason_now(row, visibility);

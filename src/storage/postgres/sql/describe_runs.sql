@@ -5,8 +5,13 @@ SELECT
     run.id,
     left(coalesce(workspace.name, ''), 256)::text AS workspace_name,
     left(environment.name, 256)::text AS environment_name,
+    entry.decision_id,
     entry.outcome,
     entry.reason_code,
+    entry.ruleset,
+    entry.facts,
+    entry.facts_digest,
+    entry.decision,
     entry.decided_at,
     watch.first_seen_at AS refused_since,
     watch.last_looked_at AS refused_at,
@@ -30,7 +35,9 @@ CROSS JOIN LATERAL (
 ) AS created
 -- OFFSET has each looked up in the month of its run.
 LEFT JOIN LATERAL (
-    SELECT verdict.outcome, verdict.reason_code, verdict.decided_at
+    SELECT
+        verdict.decision_id, verdict.outcome, verdict.reason_code, verdict.ruleset, verdict.facts, verdict.facts_digest,
+        verdict.decision, verdict.decided_at
     FROM reconciler.verdicts AS verdict
     WHERE verdict.operation_run_id = run.id
       AND (verdict.workspace_id, verdict.managed_environment_id)

@@ -19,12 +19,15 @@ use reconciler_jobs::restore_execute::results::{
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode, decide};
 use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::pages::{EvidencePage, ExplainPage, RunPage};
-use restore_reconciler::internals::storage::reader::{NextLook, RefusalSeen, RunInFull};
+use restore_reconciler::internals::storage::reader::{
+    NextLook, RefusalSeen, RunInFull, VerdictSeen,
+};
 use restore_reconciler::internals::storage::{OpinionOnRecord, RecordedVerdict};
 use restore_reconciler::internals::views::Visibility;
 use restore_reconciler::internals::views::explain::Explanation;
 use restore_reconciler::internals::views::run::RunDetail;
 use restore_reconciler::internals::views::runs::RunLine;
+use restore_reconciler::internals::views::state::RunState;
 
 use super::scene::{at, decided, moment, open, proven, with_restore};
 use super::{shell, text};
@@ -33,7 +36,14 @@ const SEES_ALL: Visibility = Visibility { evidence: true };
 const SEES_RUNS: Visibility = Visibility { evidence: false };
 
 fn detail(found: &RunInFull, visibility: Visibility) -> RunDetail {
-    RunDetail::new(found, visibility, &FreshnessThresholds::default())
+    RunDetail::new(&listed(found), visibility, &FreshnessThresholds::default())
+}
+
+/// As the reader finds it, which judges the record for lists as well.
+fn listed(found: &RunInFull) -> RunInFull {
+    let mut found = found.clone();
+    found.seen.record.verdict = found.verdict.as_ref().map(VerdictSeen::from);
+    found
 }
 
 fn page(found: &RunInFull, visibility: Visibility) -> String {
@@ -419,6 +429,13 @@ fn a_verdict_of_the_first_rules_is_not_asked_and_that_is_said() {
 #[test]
 fn an_altered_ledger_is_told_before_anything_else() {
     insta::assert_snapshot!("run_ledger_altered", page(&altered(), SEES_ALL));
+    let limits = FreshnessThresholds::default();
+    let line = RunLine::new(&listed(&altered()).seen, SEES_RUNS, &limits);
+    assert_eq!(
+        line.state.state,
+        RunState::RecordAltered,
+        "in the list, too"
+    );
 }
 
 #[test]

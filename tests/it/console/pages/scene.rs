@@ -151,11 +151,7 @@ pub(super) fn decided(then: &Facts, mut facts: Facts) -> RunInFull {
         revision: 1,
         first_decision_id: None,
     };
-    let seen = VerdictSeen {
-        outcome: verdict.outcome.clone(),
-        reason_code: verdict.reason_code.clone(),
-        decided_at: verdict.decided_at,
-    };
+    let seen = VerdictSeen::from(&verdict);
     RunInFull {
         seen: RunSeen {
             record: RunOnRecord {
