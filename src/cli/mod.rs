@@ -67,6 +67,9 @@ use session::Session;
 use crate::config::{Config, Environment, Log};
 use crate::telemetry::{self, Format};
 
+/// What every verb takes stands in its help after what is its own.
+const OF_EVERY_VERB: usize = 900;
+
 /// Threads of a worker, and of the console.
 const WORKER_THREADS: usize = 2;
 
@@ -77,16 +80,16 @@ const WORKER_THREADS: usize = 2;
 #[command(name = "restore-reconciler", version)]
 struct Cli {
     /// Configuration file; else the one that `RECONCILER_CONFIG` names, else the defaults.
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, display_order = OF_EVERY_VERB, value_name = "FILE", value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
     /// How results are written.
-    #[arg(short, long, global = true, value_enum, default_value_t)]
+    #[arg(short, long, global = true, display_order = OF_EVERY_VERB, value_enum, default_value_t)]
     output: Output,
     /// Log at the configured level, `info` by default, instead of warnings only; `doctor` also lists what is well.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = OF_EVERY_VERB)]
     verbose: bool,
     /// When colour is used.
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, display_order = OF_EVERY_VERB, value_enum, default_value_t)]
     color: Colour,
     #[command(subcommand)]
     command: Command,
