@@ -61,7 +61,8 @@ pub mod storage {
         FeedProgress, Judge, LeafPart, LedgerPlace, Limits, Observations, OpinionOnRecord,
         OpinionPart, OpinionScope, Pause, Pruned, QueuePool, QueueState, RUN_COLUMN_BYTES_MAX,
         Rechecks, RecordedVerdict, Retention, Sealed, Settled, Settlement, Settling, Store,
-        StoreError, SweepStart, Tally, TreeState, Trust, connect, look_at_shape, queue_file,
+        StoreError, SweepStart, Tally, TreeState, Trust, connect, hash_of, look_at_shape,
+        queue_file,
     };
     pub mod census {
         pub use crate::storage::census::{COMPARED_MAX, Census};
@@ -92,9 +93,9 @@ pub mod ledger {
     };
     pub use crate::ledger::export::{ExportWriter, ExportedCheckpoints};
     pub use crate::ledger::exported::{ExportEntry, ExportLeaf, ExportVerdict};
-    pub use crate::ledger::leaves::{TreeCheck, make_leaves};
+    pub use crate::ledger::leaves::{TreeCheck, check_tree, make_leaves};
     pub use crate::ledger::offline::check_export;
-    pub use crate::ledger::proofs::LeafProofs;
+    pub use crate::ledger::proofs::{LeafProofs, root_by};
     pub use crate::ledger::simulate::{OtherPolicy, simulate};
     pub use crate::ledger::verify::{LedgerCounts, verify};
 }

@@ -13,6 +13,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use clap::ValueEnum;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::record::{Attribution, Source};
@@ -74,6 +75,12 @@ pub(crate) enum Subject {
     /// A worker that sweeps a backlog.
     Memory,
     Page,
+    /// Settlements with and without the tree over the ledger.
+    Tree,
+    /// A tree with many leaves.
+    Leaves,
+    /// Entries of the platform's audit log, with and without the trigger that asks for runs.
+    Audit,
 }
 
 impl Subject {
@@ -96,11 +103,14 @@ impl Subject {
             Self::Producers => "restores ended",
             Self::Memory => "memory of a sweep",
             Self::Page => "page",
+            Self::Tree => "beside the tree",
+            Self::Leaves => "leaves",
+            Self::Audit => "audit entries",
         }
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     /// Of one measurement.
     pub(crate) runs: u32,
@@ -109,8 +119,31 @@ pub(crate) struct Options {
     pub(crate) rounds: u32,
     /// The most settled runs beside which growth is measured.
     pub(crate) settled: u64,
+    /// How many leaves the tree has.
+    pub(crate) leaves: u64,
     /// How long requests are made at a fixed rate, or as fast as it goes.
     pub(crate) duration: Duration,
+    /// What is measured; everything where nothing is named.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// What is measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Sweeps, and checks of the ledger.
+    Settling,
+    /// What workers do.
+    Workers,
+    /// Settlements beside the tree over the ledger.
+    Tree,
+    /// The trigger on the audit log.
+    Audit,
+    /// A run with many items.
+    BigRun,
+    /// Beside many settled runs, and the console's pages.
+    Growth,
+    /// A tree with many leaves.
+    Leaves,
 }
 
 pub(crate) struct Bench<'a> {
@@ -185,10 +218,22 @@ impl Bench<'_> {
             progress: ProgressLines::new(),
         };
         self.prepare(url, &mut record).await?;
-        self.rates(&mut record).await?;
-        self.with_workers(&mut record).await?;
-        self.big_run(&mut record).await?;
-        self.growth(&mut record).await?;
+        for part in Part::value_variants() {
+            let parts = &self.options.parts;
+            if !parts.is_empty() && !parts.contains(part) {
+                continue;
+            }
+            match part {
+                Part::Settling => self.rates(&mut record).await?,
+                Part::Workers => self.with_workers(&mut record).await?,
+                Part::Tree => self.beside_the_tree(&mut record).await?,
+                Part::Audit => self.audit(&mut record).await?,
+                Part::BigRun => self.big_run(&mut record).await?,
+                // These take the place of the prepared database.
+                Part::Growth => self.growth(&mut record).await?,
+                Part::Leaves => self.leaves(&mut record).await?,
+            }
+        }
         let figures = record.measured.figures();
         Ok(Report {
             machine: machine::describe(),

@@ -20,10 +20,12 @@ const BAR_WIDTH: f64 = 380.0;
 const GAP: f64 = 6.0;
 
 /// In the order of the panels, and which of them is better.
-const PANELS: [(Unit, &str); 4] = [
+const PANELS: [(Unit, &str); 6] = [
     (Unit::VerdictsPerSecond, "Verdicts per second: more"),
     (Unit::TransactionsPerSecond, "Transactions per second: more"),
+    (Unit::LeavesPerSecond, "Leaves per second: more"),
     (Unit::Milliseconds, "Milliseconds: less"),
+    (Unit::Percent, "Percent: less"),
     (Unit::Mebibytes, "Mebibytes: less"),
 ];
 
@@ -87,7 +89,8 @@ impl Chart {
     }
 
     fn figure(&mut self, figure: &Figure, most: f64) {
-        let length = |value: f64| (BAR_WIDTH * value / most).round();
+        // What costs less than nothing has no bar.
+        let length = |value: f64| (BAR_WIDTH * value.max(0.0) / most).round();
         self.bars.push(Bar {
             y: self.height + (ROW - BAR) / 2,
             middle: self.height + ROW / 2,

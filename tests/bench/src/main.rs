@@ -7,15 +7,18 @@
 //! `RECONCILER_DATABASE_URL` names the server, whose user must be allowed to create databases. The database in it is
 //! connected to and not touched.
 
+mod audit;
 mod bench;
 mod chart;
 mod growth;
+mod leaves;
 mod machine;
 mod pages;
 mod process;
 mod report;
 mod requests;
 mod scratch;
+mod sealing;
 mod settling;
 mod shown;
 mod targets;
@@ -36,7 +39,7 @@ use restore_reconciler::internals::storage::Backend;
 use restore_reconciler::internals::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::bench::Options;
+use self::bench::{Options, Part};
 use self::process::OPERATED_AS;
 use self::scratch::Scratch;
 
@@ -61,6 +64,9 @@ struct Args {
     /// Measure growth beside up to so many settled runs.
     #[arg(long, value_name = "M", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     settled: u64,
+    /// Measure a tree with so many leaves.
+    #[arg(long, value_name = "L", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..=100_000_000))]
+    leaves: u64,
     /// Take turns so often.
     #[arg(long, value_name = "R", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -73,6 +79,9 @@ struct Args {
     /// Make requests for so many seconds, or until all runs were asked for.
     #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     duration: u64,
+    /// Measure these parts alone.
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
+    only: Vec<Part>,
     /// How results are written.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -158,6 +167,8 @@ async fn measure(url: &DatabaseUrl, args: &Args) -> anyhow::Result<report::Repor
         items: args.items,
         rounds: args.rounds,
         settled: args.settled,
+        leaves: args.leaves,
+        parts: args.only.clone(),
         duration: Duration::from_secs(args.duration),
     };
     tokio::select! {

@@ -73,6 +73,7 @@ pub(crate) fn rounded(value: f64) -> String {
 pub(crate) enum Unit {
     VerdictsPerSecond,
     TransactionsPerSecond,
+    LeavesPerSecond,
     Milliseconds,
     Mebibytes,
     Rows,
@@ -85,6 +86,7 @@ impl Unit {
         match self {
             Self::VerdictsPerSecond => "verdicts/s",
             Self::TransactionsPerSecond => "tx/s",
+            Self::LeavesPerSecond => "leaves/s",
             Self::Milliseconds => "ms",
             Self::Mebibytes => "MiB",
             Self::Rows => "rows",

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::bench::{Bench, all, milliseconds};
 use crate::process::{HARDLY_EVER, OwnProcess, Verdicts};
 use crate::report::percentile;
+use crate::sealing::Leaves;
 use crate::settling::settle_one;
 use crate::workbench::{LastStep, Producer, Workbench};
 
@@ -43,8 +44,13 @@ impl Bench<'_> {
     /// Requests are made when it is time, whether or not earlier ones were answered. A first one, which has the
     /// worker prepare its statements, does not count. Beside them stands how many requests a second there were:
     /// less than `rate` where it could not be kept.
-    pub(crate) async fn latency(&self, rate: u32) -> anyhow::Result<([f64; 3], f64)> {
+    pub(crate) async fn latency(
+        &self,
+        rate: u32,
+        leaves: Leaves,
+    ) -> anyhow::Result<([f64; 3], f64)> {
         let on = self.copy(1 + CONNECTIONS).await?;
+        let turn = on.withhold(leaves).await?;
         let verdicts = Verdicts::new();
         let worker = OwnProcess::worker(&on.url, HARDLY_EVER, &verdicts).await?;
         let mut runs = self.runs_for(rate);
@@ -57,6 +63,7 @@ impl Bench<'_> {
         }
         let verdicts = verdicts.until(1 + asked.len() as u64).await?;
         worker.stop().await?;
+        drop(turn);
         on.close().await?;
         let attained = attained(&asked);
         let took = |(run, at)| Some(verdicts.get(&run)?.duration_since(at).as_secs_f64());

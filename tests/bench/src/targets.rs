@@ -4,6 +4,7 @@
 use crate::bench::Subject;
 use crate::growth::ADVISED_INDEXES;
 use crate::report::{Figure, Target, Unit};
+use crate::sealing::{COST_TO_REQUEST, COST_TO_SWEEP};
 use crate::workers::{WITH_REQUEST, WITHOUT_REQUEST};
 
 /// All targets whose figures are there.
@@ -33,6 +34,7 @@ pub(crate) fn targets(figures: &[Figure]) -> Vec<Target> {
     let slowest = pages.into_iter().max_by(f64::total_cmp);
     let (big_run, start) = (of.best(Subject::BigRun), of.best(Subject::Start));
     let memory = of.best(Subject::Memory);
+    let tree = |part| of.named(Subject::Tree, part);
     let a_second = |name, subject| {
         at_least(name, 25_000.0, of.best(subject)).map(|target| Target {
             unit: Some(Unit::VerdictsPerSecond),
@@ -54,6 +56,8 @@ pub(crate) fn targets(figures: &[Figure]) -> Vec<Target> {
         latency("p50 at 1000/s", 2.5),
         latency("p99 at 1000/s", 8.0),
         at_most("what a request costs its producer", 10.0, cost, percent),
+        at_most(COST_TO_SWEEP, 3.0, tree(COST_TO_SWEEP), percent),
+        at_most(COST_TO_REQUEST, 3.0, tree(COST_TO_REQUEST), percent),
         at_most("sweep beside most / least settled runs", 1.3, growth, None),
         at_most("idle sweep", 50.0, idle, ms),
         at_most("rows written by an idle sweep", 0.0, written, rows),

@@ -11,6 +11,8 @@ use restore_reconciler::internals::storage::{
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 
+use crate::sealing::Leaves;
+
 /// How long a statement may take: one without an index beside millions of rows takes a while.
 const STATEMENT_WITHIN: Duration = Duration::from_mins(30);
 
@@ -49,6 +51,20 @@ const NOTE_END: &str = "INSERT INTO audit_logs (
 const PLAN_ANEW: &str = "SET LOCAL plan_cache_mode = force_custom_plan";
 
 const REQUEST: &str = "SELECT reconciler.request($1)";
+
+/// An entry of the platform's about something else.
+const NOTE_OTHERS: &str = "INSERT INTO audit_logs (
+        workspace_id, managed_environment_id, action, resource_type, resource_id, recorded_at
+    )
+    SELECT 1, 11, 'policy.updated', 'policy', number, now() FROM generate_series(1, $1) AS number";
+
+/// Positions of planted verdicts are planted with them.
+const PLACE_NONE: &str = "ALTER TABLE reconciler.ledger DISABLE TRIGGER ledger_waits_for_position";
+
+/// Takes the turn at making leaves, as `take_leaf_turn` does, for as long as the session lasts.
+const TAKE_LEAF_TURN: &str = "SELECT pg_advisory_lock(7165071)";
+
+const LEAVES: &str = "SELECT count(*) FROM reconciler.ledger_leaves";
 
 /// Does nothing, and comes and goes like a statement that does something.
 const SELECT: &str = "SELECT true";
@@ -123,6 +139,43 @@ impl Workbench {
         Ok(closed.unsigned_abs())
     }
 
+    /// Copies the verdict about `like` to these positions, without leaves.
+    pub(crate) async fn plant_verdicts(
+        &self,
+        like: RunId,
+        first: u64,
+        last: u64,
+    ) -> anyhow::Result<()> {
+        let step = "cannot plant verdicts";
+        let switched = sqlx::query(PLACE_NONE).execute(&self.own).await;
+        switched.context(step)?;
+        sqlx::query(include_str!("plant_verdicts.sql"))
+            .bind(like.0)
+            .bind(first.cast_signed())
+            .bind(last.cast_signed())
+            .execute(&self.own)
+            .await
+            .map(drop)
+            .context(step)
+    }
+
+    /// Keeps everybody else from making leaves, where they are to be withheld, until it is dropped.
+    pub(crate) async fn withhold(&self, leaves: Leaves) -> anyhow::Result<Option<PgConnection>> {
+        if leaves == Leaves::Made {
+            return Ok(None);
+        }
+        let mut session = self.producer().await?.0;
+        let taken = sqlx::query(TAKE_LEAF_TURN).execute(&mut session).await;
+        taken.context("cannot take the turn at making leaves")?;
+        Ok(Some(session))
+    }
+
+    /// How many leaves there are.
+    pub(crate) async fn count_leaves(&self) -> anyhow::Result<i64> {
+        let counted = sqlx::query_scalar(LEAVES).fetch_one(&self.own).await;
+        counted.context("cannot count leaves")
+    }
+
     /// How many rows statements have read and written in this database so far, by sessions that have ended.
     pub(crate) async fn rows_touched(&self) -> anyhow::Result<RowsTouched> {
         let touched = sqlx::query_as(ROWS_TOUCHED).fetch_one(&self.own).await;
@@ -172,6 +225,20 @@ pub(crate) enum LastStep {
 }
 
 impl Producer {
+    /// Writes so many audit entries about something else, by one statement.
+    pub(crate) async fn note_others(&mut self, entries: i64) -> anyhow::Result<()> {
+        let noted = sqlx::query(NOTE_OTHERS).bind(entries);
+        let noted = noted.execute(&mut self.0).await;
+        noted.map(drop).context("cannot write audit entries")
+    }
+
+    /// Writes the audit entry about the end of a run's restore, and commits it.
+    pub(crate) async fn note_end(&mut self, run: RunId) -> anyhow::Result<()> {
+        let noted = sqlx::query(NOTE_END).bind(run.0);
+        let noted = noted.execute(&mut self.0).await;
+        noted.map(drop).context("cannot write an audit entry")
+    }
+
     /// Writes the end of a planted run's restore, with its documents and an audit entry, and commits it. Fails if it
     /// asked in vain, because the run is not open.
     pub(crate) async fn end_restore(&mut self, run: RunId, last: LastStep) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ use restore_reconciler::internals::storage::Limits;
 use crate::bench::{Bench, Record, Subject, milliseconds};
 use crate::process::{EVERY_SECOND, HARDLY_EVER, OwnProcess, Verdicts};
 use crate::report::{Measured, Unit};
+use crate::sealing::Leaves;
 use crate::workbench::{LastStep, Workbench};
 
 /// How many runs one transaction asks for.
@@ -47,7 +48,7 @@ impl Bench<'_> {
         let per_second = Unit::TransactionsPerSecond;
         let mut attained = Vec::new();
         for rate in RATES {
-            let (percentiles, made) = self.latency(rate).await?;
+            let (percentiles, made) = self.latency(rate, Leaves::Made).await?;
             for (name, latency) in ["p50", "p95", "p99"].into_iter().zip(percentiles) {
                 let variant = format!("{name} at {rate}/s");
                 measured.add(Subject::Latency, &variant, ms, latency);

@@ -12,7 +12,7 @@ use crate::cluster;
 
 const SUBJECTS: &str = "
     sweep row_at_a_time ceiling check simulation start queued one latency memory big_run
-    growth idle_sweep page producers
+    growth idle_sweep page producers tree leaves audit
 ";
 
 /// Ids of processes whose environment names `directory`.
@@ -32,7 +32,7 @@ fn measure(database_url: &str) -> (Value, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reconciler-bench"));
     command
         .args("--output json --runs 100 --rounds 1 --duration 1".split(' '))
-        .args(["--settled", "1000", "--chart"])
+        .args(["--settled", "1000", "--leaves", "2000", "--chart"])
         .arg(&chart)
         .env_clear()
         .env("TMPDIR", directory.path())
@@ -62,7 +62,7 @@ fn assert_whole(document: &Value, drawn: &str) {
         assert!(found.contains(subject), "{subject}: {found:?}");
     }
     let targets = document["targets"].as_array().expect("targets");
-    assert_eq!(targets.len(), 19, "{targets:?}");
+    assert_eq!(targets.len(), 21, "{targets:?}");
     let bars = figures.iter().filter(|figure| figure["unit"] != "rows");
     let bars = bars.count();
     assert!(drawn.starts_with("<svg"), "{drawn}");
