@@ -46,7 +46,7 @@ impl Decision {
     /// Whether the run stays open and is worth another look.
     #[must_use]
     pub fn stays_open(&self) -> bool {
-        self.outcome().is_none() && !self.reason.is_never_due()
+        self.outcome().is_none() && self.is_about_open_run()
     }
 
     /// Whether the run is open, so far as is known, and of the type that is judged.
@@ -59,7 +59,7 @@ impl Decision {
     /// restore was judged, and what its proof lacks is not the answer.
     #[must_use]
     pub fn missing(&self) -> Vec<ReasonCode> {
-        if self.reason.is_never_due() || self.reason == ReasonCode::ContextMalformed {
+        if !self.is_about_open_run() || self.reason == ReasonCode::ContextMalformed {
             return Vec::new();
         }
         self.proof.gaps()

@@ -711,9 +711,8 @@ impl SnapshotFacts {
 /// to a class, or what says that something did not succeed could be made to say that it did.
 #[must_use]
 pub fn is_known(word: &str) -> bool {
+    // What is said of a run is said by words of these.
     ItemWords::default().class_of(word) != Class::UNRECOGNISED
         || Voice::of_word(Some(word)) != Voice::Unclear
         || RestoreStatus::parse(word) != RestoreStatus::Unknown
-        || RunStatus::parse(word) != RunStatus::Unknown
-        || RunOutcome::parse(word) != RunOutcome::Unknown
 }

@@ -590,7 +590,6 @@ fn keyed<'a>(value: &'a Json<'a>) -> Result<Vec<(Cow<'a, str>, &'a Json<'a>)>, F
 /// The values of a map or a list.
 fn values<'a>(value: &'a Json<'a>) -> Result<impl Iterator<Item = &'a Json<'a>>, Fault> {
     let (items, entries) = match value {
-        Json::Null => (&[][..], &[][..]),
         Json::Map(entries) => (&[][..], entries.as_slice()),
         Json::List(items) => (items.as_slice(), &[][..]),
         _ => return Err(Fault::Shape),
