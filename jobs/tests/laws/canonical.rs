@@ -1,10 +1,12 @@
 //! The canonical form, which equal facts share on every database.
 
+use std::io::Write as _;
+
 use proptest::prelude::*;
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::json::INTEGER_MAX;
 use reconciler_jobs::restore_execute::canonical::{
-    CanonicalError, ReadError, canonicalise, digest_of, read_back,
+    CanonicalError, Digester, ReadError, canonicalise, digest_of, read_back,
 };
 use serde_json::{Value, json};
 
@@ -77,18 +79,30 @@ fn the_digest_is_plain_sha256() {
 }
 
 #[test]
+fn a_text_written_in_parts_has_the_digest_of_the_whole() {
+    let mut digester = Digester::default();
+    digester.write_all(b"two ").unwrap();
+    digester.write_all(b"parts").unwrap();
+    assert_eq!(digester.finish(), digest_of("two parts"));
+}
+
+#[test]
 fn only_the_canonical_form_is_read_back() {
     type Counts = std::collections::BTreeMap<String, u8>;
     let counts = Counts::from([("a".to_owned(), 1), ("b".to_owned(), 2)]);
     assert_eq!(read_back::<Counts>(r#"{"a":1,"b":2}"#).unwrap(), counts);
-    for text in [
-        r#"{"b":2,"a":1}"#,
-        r#"{"a":1, "b":2}"#,
-        r#"{"a":1,"a":1,"b":2}"#,
-        "{\"\\u0061\":1}",
+    // The byte from which on each is written otherwise.
+    for (text, byte) in [
+        (r#"{"b":2,"a":1}"#, 2),
+        (r#"{"a":1, "b":2}"#, 7),
+        (r#"{"a":1,"a":1,"b":2}"#, 8),
+        ("{\"\\u0061\":1}", 2),
     ] {
-        let read = read_back::<Counts>(text);
-        assert!(matches!(read, Err(ReadError::NotCanonical(_))), "{text}");
+        let found = match read_back::<Counts>(text) {
+            Err(ReadError::NotCanonical(found)) => Some(found),
+            _ => None,
+        };
+        assert_eq!(found, Some(byte), "{text}");
     }
     for text in ["", "[]", r#"{"a":-1}"#, r#"{"a":1}}"#] {
         let read = read_back::<Counts>(text);

@@ -10,9 +10,10 @@ use reconciler_jobs::restore_execute::proof::{Leg, Proof};
 use reconciler_jobs::restore_execute::results::{Part, UNKNOWN_WORDS_MAX, UnknownWord};
 use reconciler_jobs::restore_execute::rows::{AuditRow, SnapshotRow};
 use reconciler_jobs::restore_execute::words::WordClass;
-use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
+use reconciler_jobs::restore_execute::{Outcome, Policy, ReasonCode};
+use reconciler_jobs::stamp::Stamp;
 
-use crate::support::{Case, audit, snapshot};
+use crate::support::{Case, at, audit, snapshot};
 
 /// An entry as the facts of a case hold it.
 fn read(entry: AuditRow) -> AuditFacts {
@@ -251,4 +252,24 @@ fn outcomes_are_written_and_read_back_by_the_platform_s_words() {
         assert_eq!(format!("{outcome:>20}").len(), 20);
     }
     assert_eq!(Outcome::parse("Succeeded"), None);
+}
+
+/// A run with such a restore is neither fresh nor stale.
+#[test]
+fn a_restore_is_prepared_until_it_is_handed_over_or_has_started() {
+    for (status, is_dry_run, started_at, expected) in [
+        ("draft", false, Stamp::Absent, true),
+        ("previewed", false, Stamp::Absent, true),
+        ("draft", false, at("11:00:00"), false),
+        ("pending", false, Stamp::Absent, false),
+        ("queued", false, Stamp::Absent, false),
+        ("completed", true, at("11:00:00"), true),
+    ] {
+        let mut restore = Case::proven().restore;
+        status.clone_into(&mut restore.status);
+        restore.is_dry_run = Some(is_dry_run);
+        restore.started_at = started_at;
+        let read = RestoreFacts::parse(&restore, &Policy::default());
+        assert_eq!(read.is_prepared(), expected, "{status} {started_at:?}");
+    }
 }

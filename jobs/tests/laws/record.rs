@@ -244,6 +244,15 @@ fn is_added_to(summary: &str) -> bool {
     case.record().unwrap().run.failure_summary.is_some()
 }
 
+#[test]
+fn only_counts_that_the_policy_allows_are_written() {
+    let mut case = Case::proven();
+    case.policy.summary_keys = vec!["failed".to_owned(), "total".to_owned()];
+    let counts = case.record().unwrap().run.summary_counts.unwrap();
+    let counts: Value = serde_json::from_str(counts.get()).unwrap();
+    assert_eq!(counts, value!({ "failed": 0, "total": 2 }));
+}
+
 /// Of a database of ASCII: whether counts and failures are written, and both are left alone by themselves.
 #[test]
 fn what_only_an_escape_can_say_is_written_where_the_database_has_the_character() {

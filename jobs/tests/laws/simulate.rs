@@ -6,14 +6,15 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use reconciler_jobs::restore_execute::facts::Policy;
-use reconciler_jobs::restore_execute::review::{Doubt, Name, Recorded};
+use reconciler_jobs::restore_execute::review::{Doubt, Name, Recorded, review};
 use reconciler_jobs::restore_execute::simulate::{PolicyAnswer, Unanswered, answer, simulate};
 use reconciler_jobs::restore_execute::words::ItemWords;
 use reconciler_jobs::restore_execute::{FIRST_RULESET, RULESET, decide};
 use reconciler_jobs::stamp::Stamp;
 
 use crate::generate::{any_twins, cases};
-use crate::support::{Case, at, audit, json, line, moment, snapshot};
+use crate::review::FIRST;
+use crate::support::{Case, Kept, at, audit, json, line, moment, snapshot};
 
 type Change<'a> = &'a dyn Fn(&mut Case);
 type Other<'a> = &'a dyn Fn(&mut Policy);
@@ -113,12 +114,39 @@ fn a_word_is_answered_where_all_that_it_could_be_is_recorded() {
     let beside: Change<'_> = &|case| {
         case.items(r#"{"101":{"status":"merged","decision":"failed"},"102":{"status":"applied"}}"#);
     };
+    let founded: Change<'_> = &|case| {
+        case.nothing_applied();
+        case.restore.results =
+            json(r#"{"foundations":[{"decision":"merged"}],"items":{"101":{"status":"skipped"}}}"#);
+        case.restore.status = "cancelled".to_owned();
+    };
+    let assigned: Change<'_> = &|case| {
+        case.one_item(r#"{"status":"applied","assignment_outcomes":[{"status":"merged"}]}"#);
+    };
     let known: Change<'_> = &|case| case.policy.item_words.applied = owned(&["merged"]);
     let merged: Other<'_> = &|policy| policy.item_words.applied = owned(&["merged"]);
     let fails: Other<'_> = &|policy| policy.item_words.failed = owned(&["merged"]);
     let none: Other<'_> = &|policy| policy.item_words = ItemWords::default();
     check(&[
         ("known now", unknown, merged, PROVEN),
+        (
+            "of a foundation",
+            founded,
+            merged,
+            "partially_succeeded restore.cancelled_after_writes",
+        ),
+        (
+            "of a foundation that failed",
+            founded,
+            fails,
+            "blocked restore.cancelled",
+        ),
+        (
+            "no other words",
+            assigned,
+            &|it| it.settle_window = minutes(20),
+            "partially_succeeded restore.items_unrecognised",
+        ),
         (
             "a failure now",
             unknown,
@@ -145,6 +173,11 @@ fn names_and_codes_are_answered_where_they_change_nothing() {
         case.policy.audit_actions.push("restore.ended".to_owned());
         case.audits = vec![audit(900, "restore.ended", "11:31:00")];
     };
+    let unaudited: Change<'_> = &|case| {
+        case.policy.audit_actions.push("restore.ended".to_owned());
+        case.audits.clear();
+    };
+    let unblocked: Change<'_> = &|case| case.policy.blocker_codes = owned(&["licence.gone"]);
     let code: Change<'_> = &|case| case.run.failure_summary = json(r#"[{"code":"licence.gone"}]"#);
     let blocker: Change<'_> = &|case| {
         case.policy.blocker_codes = owned(&["licence.gone"]);
@@ -163,8 +196,20 @@ fn names_and_codes_are_answered_where_they_change_nothing() {
             "failed restore.execution_failed",
         ),
         ("fewer actions", added, fewer, "AuditEntries"),
+        (
+            "fewer actions, and no entry",
+            unaudited,
+            fewer,
+            "partially_succeeded restore.audit_missing",
+        ),
         ("more codes", code, codes, "BlockerCodes"),
         ("fewer codes", blocker, no_codes, "BlockerCodes"),
+        (
+            "fewer codes, and none recorded",
+            unblocked,
+            no_codes,
+            PROVEN,
+        ),
     ]);
 }
 
@@ -234,6 +279,48 @@ fn an_earlier_end_is_no_answer() {
             "EarlierLook",
         ),
     ]);
+}
+
+/// The first ruleset is asked again under other times, unless by those somebody may have closed the run before.
+#[test]
+fn a_verdict_of_the_first_ruleset_is_answered_by_its_own_rules() {
+    let kept: Kept = serde_json::from_str(FIRST.lines().next().unwrap()).unwrap();
+    let recorded = kept.recorded();
+    let facts = review(&recorded).unwrap().facts;
+    let name = Name {
+        run: facts.run.id,
+        decision_id: &recorded.facts_digest[..32],
+        decided_at: facts.as_of,
+    };
+    let rows: [(Other<'_>, _); 6] = [
+        (&|_| (), Ok("restore.execution_failed")),
+        (
+            &|it| it.settle_window -= minutes(1),
+            Err(Unanswered::EarlierLook),
+        ),
+        (
+            &|it| it.settle_window_in_progress -= minutes(1),
+            Err(Unanswered::EarlierLook),
+        ),
+        (
+            &|it| it.clock_skew_max -= minutes(1),
+            Err(Unanswered::EarlierLook),
+        ),
+        (
+            &|it| it.evidence_skew_max += minutes(1),
+            Err(Unanswered::EarlierLook),
+        ),
+        (
+            &|it| it.audit_actions.clear(),
+            Err(Unanswered::AuditEntries),
+        ),
+    ];
+    for (at, (other, expected)) in rows.into_iter().enumerate() {
+        let mut policy = facts.policy.clone();
+        other(&mut policy);
+        let said = simulate(&recorded, &name, None, &policy).unwrap();
+        assert_eq!(said.map(|it| it.reason.code()), expected, "row {at}");
+    }
 }
 
 #[test]

@@ -166,6 +166,14 @@ pub(super) fn item_rows() -> Vec<Row> {
             case.restore.requested_items = Column::Null;
             case.restore.metadata = Column::Null;
         }),
+        SUCCEEDED.row("as many items as are read, of a set of as many", |case| {
+            let ids = 0..i64::try_from(ITEMS_MAX).unwrap();
+            let rows: Vec<_> = ids.clone().map(|id| format!(r#""{id}":{{"status":"applied"}}"#)).collect();
+            case.items(&format!("{{{}}}", rows.join(",")));
+            case.restore.requested_items = Column::Null;
+            case.restore.backup_items = SetItems::Ids(ids.collect());
+            case.restore.metadata = Column::Null;
+        }),
         SUCCEEDED.row("items as a list because the ids are 0 and 1", |case| {
             case.items(r#"[{"status":"applied"},{"status":"applied"}]"#);
             case.restore.requested_items = json("[0,1]");
