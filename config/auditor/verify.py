@@ -349,7 +349,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     ":nothing": lambda value: value is None,
     ":text": lambda value: isinstance(value, str),
     ":flag": lambda value: isinstance(value, bool),
-    ":one": lambda value: type(value) is int and value == 1,
+    ":two": lambda value: type(value) is int and value == 2,
     ":count": lambda value: type(value) is int and value >= 0,
     ":id": lambda value: type(value) is int or is_long(value),
     ":workspace": lambda value: isinstance(value, str) and re.fullmatch("[1-9][0-9]*", value) and int(value) < 2**63,
@@ -707,7 +707,7 @@ LEAF_VERDICT = {
 PLACE = {"position workspace_position": ":place", "workspace": ":text", "previous_leaf": ":hash :nothing"}
 LEAF = PLACE | {"verdict": (":nothing", LEAF_VERDICT)}
 ENTRY = {"leaf": LEAF, "facts salt decision": ":text :nothing", "proof": [":hash"]}
-MANIFEST = {"format": ":one", "size verdicts erased": ":count", "origin": ":text", "entries": ":hashes"}
+MANIFEST = {"format": ":two", "size verdicts erased": ":count", "origin": ":text", "entries": ":hashes"}
 MANIFEST |= {"since": ":text :nothing", "workspace": ":workspace"}
 BY_TRUSTED = "signed by a key that you trust"
 BY_OTHERS = "signed, and not by a key that you named: nothing shows who made this export"

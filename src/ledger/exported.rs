@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use reconciler_jobs::restore_execute::canonical::read_back;
 use serde::{Deserialize, Serialize};
 
-/// The format that is written, and the only one that is read.
-pub const FORMAT: u32 = 1;
+/// The format that is written, and the only one that is read. The first had no proofs between checkpoints.
+pub const FORMAT: u32 = 2;
 
 /// How large all entries may be together, in bytes: larger ones are neither written nor read.
 pub(super) const BYTES_MAX: u64 = 2 << 30;

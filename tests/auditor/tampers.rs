@@ -422,14 +422,14 @@ fn words(tampers: &mut Tampers) {
     }
     let manifests = [
         ("a blank", "{\"entries\"", "{ \"entries\""),
-        ("a fraction", "\"format\":1", "\"format\":1.0"),
+        ("a fraction", "\"format\":2", "\"format\":2.0"),
         ("a zero below zero", "\"erased\":1", "\"erased\":-0"),
         (
             "a count beyond 2^53",
             "\"erased\":1",
             "\"erased\":9007199254740993",
         ),
-        ("a key twice", "{\"entries\"", "{\"format\":1,\"entries\""),
+        ("a key twice", "{\"entries\"", "{\"format\":2,\"entries\""),
     ];
     for (name, from, to) in manifests {
         tampers.unlisted(&format!("a manifest with {name}"), "manifest", |parts| {
@@ -461,9 +461,9 @@ fn manifests(tampers: &mut Tampers) {
     let all_lines = (1..=LINES).map(|line| format!("chain:{line} "));
     let all_lines = all_lines.collect::<Vec<_>>().concat();
     let rows: [(&str, &str, Change); 16] = [
-        ("another format", "manifest", |it| it["format"] = json!(2)),
+        ("another format", "manifest", |it| it["format"] = json!(1)),
         ("a format that is a text", "manifest", |it| {
-            it["format"] = json!("1");
+            it["format"] = json!("2");
         }),
         ("a key too many", "manifest", |it| it["more"] = json!(1)),
         ("a key too few", "manifest", |it| {

@@ -366,11 +366,14 @@ fn the_proof_on_one_page_is_what_comes_of_its_commands() {
         printed.extend(["$ ", command.as_str(), said.as_str()]);
     }
     let made = made.expect("a key");
-    let [of_page_id, made_id] =
-        [&of_page, &made].map(|key| key.rsplit_once('+').expect("its id").0);
+    // A name and an id; what follows may have that sign, too.
+    let id_of = |key: &str| {
+        let (end, _) = key.match_indices('+').nth(1).expect("its id");
+        key[..end].to_owned()
+    };
     let printed = printed
         .replace(&made, &of_page)
-        .replace(made_id, of_page_id);
+        .replace(&id_of(&made), &id_of(&of_page));
     let mut rest = printed.as_str();
     // Where the page has an ellipsis, some lines are left out.
     for part in shown.split("…\n") {

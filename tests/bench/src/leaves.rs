@@ -162,7 +162,10 @@ impl Bench<'_> {
             let working = Stopwatch::start();
             for _ in 0..PROOFS {
                 let leads_to = root_by(std::hint::black_box(proven), place, size, proof);
-                ensure!(leads_to == Some(made.root), "the proof leads to another root");
+                ensure!(
+                    leads_to == Some(made.root),
+                    "the proof leads to another root"
+                );
             }
             let took = milliseconds(working.elapsed());
             measured.add(Subject::Leaves, &variant, Unit::Milliseconds, took);
