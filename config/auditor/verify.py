@@ -66,13 +66,13 @@ class Archive:
             raise Refused("it is no archive as exports are, with nothing before and after it")
         lines = data[begin:at_end]
         for _ in range(count):
-            line = lines[:46].ljust(46)
+            line = lines[:46].ljust(46, b"\xff")
             mark, flags, method, crc, packed, size, long, beside, start = struct.unpack("<4s4xHH4xIIIH6s6xI", line)
             name, lines = lines[46 : 46 + long], lines[46 + long :]
             header = b"PK\3\4" + line[6:32] + name
             is_plain = (mark, flags, method, beside, start, len(name)) == (b"PK\1\2", 0, 8, bytes(6), place, long)
-            if not is_plain or not re.fullmatch(b"[!-~]*", name) or data[place : place + len(header)] != header:
-                raise Refused("it has an entry that is packed as in no export")
+            if not is_plain or not re.fullmatch(b"[!-~]+", name) or data[place : place + len(header)] != header:
+                raise Refused("it has an entry that is packed as in no export of this format")
             begins, place = place + len(header), place + len(header) + packed
             self.entries[name.decode()] = (begins, place, size, crc)
         is_whole = not lines and place == begin and len(self.entries) == count
@@ -352,7 +352,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     ":two": lambda value: type(value) is int and value == 2,
     ":count": lambda value: type(value) is int and value >= 0,
     ":id": lambda value: type(value) is int or is_long(value),
-    ":workspace": lambda value: isinstance(value, str) and re.fullmatch("[1-9][0-9]*", value) and int(value) < 2**63,
+    ":workspace": lambda value: isinstance(value, str) and re.fullmatch("[1-9][0-9]{0,18}", value) and int(value) < 2**63,
     ":place": lambda value: isinstance(value, str) and re.fullmatch(NUMBER, value) is not None,
     ":hash": lambda value: isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None,
     ":hashes": lambda value: isinstance(value, dict) and all(map(KINDS[":hash"], value.values())),
@@ -814,15 +814,15 @@ class Examination:
 
     def examine_consistency(self, checkpoints: list[Checkpoint], text: bytes) -> None:
         try:
-            proofs = read(text, [[":hash"]])
+            proofs = read(text, [[":text"]])
         except Refused:
-            proofs = []
+            proofs = [None] * len(checkpoints)  # as wrong as another number of them
         if len(proofs) + 1 != len(checkpoints):
-            self.found("checkpoint", "the proofs that each goes on from the one before cannot be used")
+            return self.found("checkpoint", "the proofs that each goes on from the one before cannot be used")
         for old, new, proof in zip(checkpoints, checkpoints[1:], proofs):
-            if not goes_on(old[1:3], new[1:3], [bytes.fromhex(node) for node in proof]):
-                words = f"of the first {old.size} leaves, one was changed, added, removed or moved"
-                self.found("checkpoint", f"that of {new.size} does not go on from that of {old.size}: {words}")
+            path = [bytes.fromhex(node) for node in proof if KINDS[":hash"](node)]
+            if len(path) < len(proof) or not goes_on(old[1:3], new[1:3], path):
+                self.found("checkpoint", f"that of {new.size} leaves does not go on from the {old.size} of the one before")
 
     def examine_verdict(self, entry: dict[str, Any], tables: dict[str, Any]) -> Iterator[tuple[str, object]]:
         verdict, facts, salt, decision = entry["leaf"]["verdict"], entry["facts"], entry["salt"], entry["decision"]
@@ -882,7 +882,7 @@ def main() -> int:
     asked = options.parse_args()
     try:
         trusted = [read_key(key) for key in asked.key]
-        seen = Examination(Path(asked.export).read_bytes(), trusted)
+        seen = Examination(Path(asked.export).open("rb").read(2 * BYTES_MAX), trusted)
     except (Refused, OSError) as error:
         options.error(str(error))
     if seen.manifest and not any(about == "archive" for about, _, _ in seen.findings):

@@ -96,6 +96,7 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         through_queue: through_queue(session, args)?,
     };
     let mut progress = Progress::new(session.screen, "planting", 0);
+    args.export.as_deref().map(claim).transpose()?;
     let shown = |step: demo::DemoProgress| progress.show(step.phase.name(), step.done, step.total);
     let report = demo::run(&store, &standin, &options, shown).await;
     drop(progress);
@@ -128,13 +129,15 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
     Ok(exit)
 }
 
-/// Writes the verdicts into a file of their own.
+/// Writes the verdicts into a file of their own, which is removed where that fails.
 async fn export(store: &Store, file: &Path) -> anyhow::Result<DemoExported> {
-    claim(file)?;
     let opened = File::options().write(true).open(file)?;
-    let key = export::export_demo(&store.reader(), BufWriter::new(opened)).await?;
+    let made = export::export_demo(&store.reader(), BufWriter::new(opened)).await;
+    if made.is_err() {
+        fs::remove_file(file)?;
+    }
     let file = file.display().to_string();
-    Ok(DemoExported { file, key })
+    Ok(DemoExported { file, key: made? })
 }
 
 fn stop_on_signal_if(serve: bool) -> anyhow::Result<Option<CancellationToken>> {

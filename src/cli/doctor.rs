@@ -101,7 +101,9 @@ async fn examine(session: &Session<'_>, args: &Args) -> anyhow::Result<Examined>
         finding: format!(
             "The key in {file} is no secret: its mode {mode} lets others read it, or change it."
         ),
-        action: Some(format!("chmod 600 {file}")),
+        action: Some(format!(
+            "chmod 600 {file}, or mount it with mode 0440, in Kubernetes by `defaultMode: 0440`"
+        )),
     }));
     Ok(Examined {
         purpose,

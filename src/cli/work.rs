@@ -130,7 +130,10 @@ async fn checkpointing(session: &Session<'_>, store: &Store) -> anyhow::Result<C
     if let Some((file, mode)) = settings.exposed_keys().next() {
         return Err(Failure::new(
             format!("the key in {file} is no secret: its mode {mode} lets others read it, or change it"),
-            format!("chmod 600 {file}; where others may have read it, make a new one with `restore-reconciler ledger key`."),
+            format!(
+                "chmod 600 {file}, or mount it with mode 0440, in Kubernetes by `defaultMode: 0440`; where others may have read it, \
+                 make a new one with `restore-reconciler ledger key`."
+            ),
         )
         .into());
     }

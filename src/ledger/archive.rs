@@ -19,6 +19,9 @@ const ENTRIES_MAX: u16 = 16;
 const END: usize = 22;
 const LINE: usize = 46;
 
+/// How long the directory can be with so many entries.
+const DIRECTORY_BYTES_MAX: usize = ENTRIES_MAX as usize * (LINE + u16::MAX as usize);
+
 /// Why nothing more of a file is read.
 pub(super) type Refused = String;
 
@@ -60,7 +63,8 @@ impl<R: Read + Seek> Archive<R> {
         let (mut place, mut size) = (0, 0);
         for _ in 0..count {
             let read = read_line(&mut file, &mut rest, place).map_err(told)?;
-            let (name, entry) = read.ok_or("it has an entry that is packed as in no export")?;
+            let (name, entry) =
+                read.ok_or("it has an entry that is packed as in no export of this format")?;
             place = entry.begin + entry.length;
             size += entry.size;
             if entries.insert(name, entry).is_some() {
@@ -131,7 +135,8 @@ fn directory_of(file: &mut (impl Read + Seek)) -> io::Result<Option<(u16, Vec<u8
     // One disk, as many entries here as there are, and no remark.
     let expected = [b"PK\x05\x06\0\0\0\0", &end[10..12], &end[10..20], b"\0\0"];
     let is_last = u64::from(begin) + u64::from(long) == at;
-    if *end != *expected.concat() || !is_last || count > ENTRIES_MAX {
+    let is_short = count <= ENTRIES_MAX && long as usize <= DIRECTORY_BYTES_MAX;
+    if *end != *expected.concat() || !is_last || !is_short {
         return Ok(None);
     }
     let lines = bytes_at(file, begin.into(), long as usize)?;
@@ -159,6 +164,7 @@ fn read_line(
         && (short(line, 8), short(line, 10)) == (0, 8)
         && line[30..36] == [0; 6]
         && u64::from(word(line, 42)) == place
+        && !name.is_empty()
         && name.iter().all(u8::is_ascii_graphic);
     let header = [b"PK\x03\x04", &line[6..32], name].concat();
     if !is_plain || bytes_at(file, place, header.len())? != header {

@@ -169,7 +169,7 @@ impl ExportCheck<'_> {
         if !NEEDED.iter().all(|name| archive.has(name)) {
             return Ok(());
         }
-        self.check_tables(&mut archive)?;
+        self.check_tables(&mut archive);
         let notes = String::from_utf8(archive.whole(CHECKPOINTS)?);
         let notes = notes.ok().and_then(|text| read_exact_notes(&text));
         let notes = notes.unwrap_or_default();
@@ -229,21 +229,21 @@ impl ExportCheck<'_> {
         Ok(())
     }
 
-    fn check_tables<R: Read + Seek>(&mut self, archive: &mut Archive<R>) -> Result<(), Refused> {
+    fn check_tables<R: Read + Seek>(&mut self, archive: &mut Archive<R>) {
         for table in TABLES {
             let name = table_name(table.ruleset, "json");
             if !archive.has(&name) {
                 continue;
             }
             let written = table.to_json().unwrap_or_default();
-            if archive.whole(&name)? == written.as_bytes() {
+            let found = archive.whole(&name);
+            if found.is_ok_and(|found| found == written.as_bytes()) {
                 self.tables.insert(table.ruleset);
             } else {
                 let finding = format!("{name} is not the decision table of {}", table.ruleset);
                 self.say(ExportPart::Rules, finding);
             }
         }
-        Ok(())
     }
 
     /// The root that proofs lead to, and of how many leaves it is.
@@ -284,28 +284,21 @@ impl ExportCheck<'_> {
     /// Whether the tree of each checkpoint goes on from that of the one before.
     fn check_consistency(&mut self, notes: &[ReadCheckpoint], proofs: Option<Vec<Vec<String>>>) {
         let read = |proof: &Vec<String>| {
-            proof
-                .iter()
-                .map(|node| lower_hash(node).map(Hash))
-                .collect()
+            let hashes = proof.iter().map(|node| lower_hash(node).map(Hash));
+            hashes.collect::<Option<Vec<Hash>>>()
         };
-        let proofs: Option<Vec<Option<Vec<Hash>>>> =
-            proofs.map(|proofs| proofs.iter().map(read).collect());
-        let proofs = proofs.unwrap_or_default();
-        if proofs.len() + 1 != notes.len() {
+        let Some(proofs) = proofs.filter(|it| it.len() + 1 == notes.len()) else {
             self.say(
                 ExportPart::Checkpoint,
                 "the proofs that each checkpoint goes on from the one before cannot be read",
             );
             return;
-        }
-        for (pair, proof) in notes.array_windows().zip(&proofs) {
-            let [before, after] = pair;
+        };
+        for ([before, after], proof) in notes.array_windows().zip(&proofs) {
             let (old, new) = (Hash(before.root), Hash(after.root));
-            let goes_on = proof
-                .as_ref()
-                .is_some_and(|proof| check_tree(proof, after.size, new, before.size, old).is_ok());
-            if !goes_on {
+            let goes_on = read(proof)
+                .is_some_and(|proof| check_tree(&proof, after.size, new, before.size, old).is_ok());
+            if before.size >= after.size || !goes_on {
                 let finding = format!(
                     "the checkpoint of {} leaves does not go on from that of {}: of the first {}, one was changed, added, removed \
                      or moved",

@@ -121,8 +121,16 @@ pub(super) async fn keep_handing_out(shared: Arc<Shared>, mut made: mpsc::Receiv
 /// The latest checkpoint on record, once the database says which; none where there is none, or the process is to stop.
 async fn latest(shared: &Shared) -> Option<CheckpointRow> {
     loop {
-        if let Ok(found) = shared.store.reader().list_checkpoints(1).await {
-            return found.into_iter().next();
+        // What may be another platform's is nobody's to hand out.
+        if !shared.health.is_obstructed() && shared.health.database_is_up() {
+            let reader = shared.store.reader();
+            let found = tokio::select! {
+                () = shared.stop.cancelled() => return None,
+                found = reader.list_checkpoints(1) => found,
+            };
+            if let Ok(found) = found {
+                return found.into_iter().next();
+            }
         }
         // Others say why.
         shared.rest(LOOK_EVERY).await.ok()?;
@@ -147,8 +155,8 @@ async fn in_time(handing_out: impl Future<Output = io::Result<()>>) -> io::Resul
     done.unwrap_or_else(|_| Err(io::Error::other("it took longer than ten seconds")))
 }
 
-/// Adds a checkpoint to a file, with an empty line after it, unless it has it already. A file can block for ever, a pipe that nobody reads for one: so it
-/// is given a thread of its own, which takes none from settlements and keeps no process from ending.
+/// Adds a checkpoint to a file, with an empty line after it, unless it has it already. A file can block for ever, a pipe that
+/// nobody reads for one: so it is given a thread of its own, which takes none from settlements and keeps no process from ending.
 async fn add_to(file: String, note: String) -> io::Result<()> {
     let (done, added) = oneshot::channel();
     let add = move || {
@@ -163,12 +171,15 @@ async fn add_to(file: String, note: String) -> io::Result<()> {
     added.await.map_err(io::Error::other)?
 }
 
-/// Whether a checkpoint is among the last in a file. What is no file, such as a pipe, keeps nothing.
+/// Whether a checkpoint is among the last in a file. What is no file, such as a pipe, keeps nothing, and nobody knows of one that
+/// may not be read.
 fn has(file: &str, note: &str) -> io::Result<bool> {
     if !fs::metadata(file).is_ok_and(|found| found.is_file()) {
         return Ok(false);
     }
-    let mut file = File::open(file)?;
+    let Ok(mut file) = File::open(file) else {
+        return Ok(false);
+    };
     let length = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(length.saturating_sub(END_BYTES)))?;
     let mut end = Vec::new();

@@ -460,7 +460,7 @@ fn manifests(tampers: &mut Tampers) {
     without_a_verdict(tampers);
     let all_lines = (1..=LINES).map(|line| format!("chain:{line} "));
     let all_lines = all_lines.collect::<Vec<_>>().concat();
-    let rows: [(&str, &str, Change); 16] = [
+    let rows: [(&str, &str, Change); 17] = [
         ("another format", "manifest", |it| it["format"] = json!(1)),
         ("a format that is a text", "manifest", |it| {
             it["format"] = json!("2");
@@ -497,6 +497,9 @@ fn manifests(tampers: &mut Tampers) {
         }),
         ("a workspace that is a sentence", "manifest", |it| {
             it["workspace"] = json!("3 of elsewhere: 500 verdicts,\n5 of");
+        }),
+        ("a workspace of five thousand digits", "manifest", |it| {
+            it["workspace"] = json!("9".repeat(5_000));
         }),
         ("an entry that is not there", "entries", |it| {
             it["entries"]["more"] = json!("a".repeat(64));
@@ -1032,6 +1035,14 @@ fn consistency(tampers: &mut Tampers, is_signed: bool) {
                 .insert("checkpoints.txt".to_owned(), text.clone().into_bytes());
         });
     }
+    let name = "proofs that cannot be read, of one checkpoint";
+    tampers.listed(name, "checkpoint", |parts| {
+        let last = lines_of(2, all).into_bytes();
+        parts.entries.insert("checkpoints.txt".to_owned(), last);
+        parts
+            .entries
+            .insert("consistency.json".to_owned(), b"null".to_vec());
+    });
 }
 
 impl Tampers {

@@ -77,7 +77,7 @@ fn show(checked: &ExportChecked, screen: &mut Screen) -> anyhow::Result<()> {
             "The last checkpoint, of {size} leaves, is {signature}."
         ))?;
     }
-    if let Some(since) = &checked.since {
+    if let Some(since) = checked.since.as_ref().filter(|_| is_read) {
         screen.line(&format!(
             "It begins later than its workspace, it says since {since}: verdicts before its first are not in it."
         ))?;
