@@ -98,6 +98,8 @@ mod stamp;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod survey;
+#[cfg(test)]
 mod table;
 #[cfg(test)]
 mod trace;
