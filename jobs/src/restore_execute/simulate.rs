@@ -279,52 +279,28 @@ fn audits(facts: &Facts, before: &Policy) -> Vec<Facts> {
     others
 }
 
-/// Codes that name a blocker now may stand anywhere, and were taken for failures, or for nothing.
+/// Codes that name a blocker now may have been taken for failures, or for nothing. Beside a blocker it makes no difference
+/// where it stands, nor whether a failure is recorded.
 fn blockers(facts: &Facts, before: &Policy) -> Vec<Facts> {
     let named = ReasonCode::BlockerConfigured;
     let now = &facts.policy;
     let is_added = !lacking(&now.blocker_codes, &before.blocker_codes).is_empty();
     let is_dropped = !lacking(&before.blocker_codes, &now.blocker_codes).is_empty();
-    let restored = facts.restore.as_ref().map(|restore| &restore.blockers);
-    let is_named = facts.run.blockers.contains(&named)
-        || restored.is_some_and(|blockers| blockers.contains(&named));
     let mut others = Vec::new();
-    if is_dropped && is_named {
+    if is_dropped {
         let mut without = facts.clone();
         without.run.blockers.retain(|it| *it != named);
-        without.run.failures += 1;
         if let Some(restore) = &mut without.restore {
             restore.blockers.retain(|it| *it != named);
         }
         others.push(without);
     }
     if is_added {
-        let mut on_run = facts.clone();
-        add(&mut on_run.run.blockers, named);
-        let mut instead = on_run.clone();
-        instead.run.failures = 0;
-        others.extend([on_run, instead]);
-        if facts.restore.is_some() {
-            let mut on_restore = facts.clone();
-            if let Some(restore) = &mut on_restore.restore {
-                add(&mut restore.blockers, named);
-            }
-            let mut instead = on_restore.clone();
-            if let Some(restore) = &mut instead.restore {
-                restore
-                    .failures
-                    .retain(|it| *it != RecordedFailure::FailureReason);
-            }
-            others.extend([on_restore, instead]);
-        }
+        let mut with = facts.clone();
+        with.run.blockers.push(named);
+        others.push(with);
     }
     others
-}
-
-fn add(blockers: &mut Vec<ReasonCode>, blocker: ReasonCode) {
-    blockers.push(blocker);
-    blockers.sort_unstable();
-    blockers.dedup();
 }
 
 /// Whether somebody who looked earlier might have closed the run otherwise: at a moment at which the recorded policy left it
@@ -367,8 +343,7 @@ fn moments(facts: &Facts, policy: &Policy) -> BTreeSet<Timestamp> {
         .filter_map(|window| Some(shifted(ended?, window)));
     let dated = of_evidence.chain(retired).filter_map(Stamp::moment);
     let all = dated.chain(recorded).chain(ended).chain(closes);
-    all.filter(|at| *at < facts.as_of && ended.is_none_or(|ended| *at >= ended))
-        .collect()
+    all.filter(|at| *at < facts.as_of).collect()
 }
 
 /// Whether a blocker may have ended the run before its restore started, had one been recorded for a while.

@@ -69,6 +69,10 @@ fn a_time_is_answered_unless_somebody_may_have_looked_earlier() {
         case.run.created_at = at("10:00:00");
         case.restore.created_at = at("10:00:00");
     };
+    let undated: Change<'_> = &|case| {
+        case.run.created_at = Stamp::Absent;
+        case.restore.created_at = Stamp::Absent;
+    };
     let settles = |count| move |policy: &mut Policy| policy.settle_window = minutes(count);
     let blocks = |count| move |policy: &mut Policy| policy.blocked_after = minutes(count);
     let skewed: Other<'_> = &|policy| policy.evidence_skew_max = minutes(1);
@@ -103,6 +107,8 @@ fn a_time_is_answered_unless_somebody_may_have_looked_earlier() {
             &blocks(30),
             PROVEN,
         ),
+        ("blocked when it started", delayed, &blocks(60), PROVEN),
+        ("blocked as before", undated, &settles(31), PROVEN),
     ]);
 }
 
@@ -177,6 +183,10 @@ fn names_and_codes_are_answered_where_they_change_nothing() {
         case.policy.audit_actions.push("restore.ended".to_owned());
         case.audits.clear();
     };
+    let restored: Change<'_> = &|case| {
+        case.policy.blocker_codes = owned(&["licence.gone"]);
+        case.restore.failure_reason = Some("licence.gone".to_owned());
+    };
     let unblocked: Change<'_> = &|case| case.policy.blocker_codes = owned(&["licence.gone"]);
     let code: Change<'_> = &|case| case.run.failure_summary = json(r#"[{"code":"licence.gone"}]"#);
     let blocker: Change<'_> = &|case| {
@@ -204,11 +214,49 @@ fn names_and_codes_are_answered_where_they_change_nothing() {
         ),
         ("more codes", code, codes, "BlockerCodes"),
         ("fewer codes", blocker, no_codes, "BlockerCodes"),
+        ("of the restore", restored, no_codes, "BlockerCodes"),
         (
             "fewer codes, and none recorded",
             unblocked,
             no_codes,
             PROVEN,
+        ),
+    ]);
+}
+
+/// Facts keep one snapshot of each status, so that where there are others than an active one, an earlier look at the same
+/// record may have found another.
+#[test]
+fn evidence_that_is_no_longer_active_may_have_counted() {
+    let beside = |status: &'static str| {
+        move |case: &mut Case| case.snapshots = vec![snapshot(499, status, "11:31:00")]
+    };
+    let late = |case: &mut Case| {
+        beside("generating")(case);
+        case.as_of = moment("12:40:00");
+    };
+    let at_the_close = |case: &mut Case| {
+        beside("failed")(case);
+        case.as_of = moment("11:39:00");
+    };
+    let sooner: Other<'_> = &|policy| {
+        policy.settle_window = minutes(9);
+        policy.settle_window_in_progress = minutes(30);
+    };
+    check(&[
+        ("retired", &beside("failed"), sooner, "EarlierLook"),
+        (
+            "of no known status",
+            &beside("shelved"),
+            sooner,
+            "EarlierLook",
+        ),
+        ("in progress", &late, sooner, "EarlierLook"),
+        (
+            "no earlier than the verdict",
+            &at_the_close,
+            sooner,
+            "partially_succeeded restore.evidence_not_current",
         ),
     ]);
 }
