@@ -181,7 +181,7 @@ fn said(change: impl FnOnce(&mut Case)) -> Vec<String> {
 
 type Row = (&'static str, fn(&mut Case), &'static [&'static str]);
 
-const ROWS: [Row; 24] = [
+const ROWS: [Row; 33] = [
     (
         "no evidence, and an item without a result",
         |case| {
@@ -243,6 +243,28 @@ const ROWS: [Row; 24] = [
         &["a start of the restore, by 2026-03-01 11:30:00 UTC"],
     ),
     (
+        "neither a start nor an end, but PHP's zero date",
+        |case| {
+            case.restore.started_at = Stamp::Unreadable;
+            case.restore.completed_at = Stamp::At(Timestamp::UNIX_EPOCH);
+        },
+        &[
+            "a start of the restore, by 2026-03-01 11:31:00 UTC",
+            "an end of the restore, by 2026-03-01 11:35:00 UTC",
+        ],
+    ),
+    (
+        "no end, and evidence from before the start",
+        |case| {
+            case.restore.completed_at = Stamp::Absent;
+            case.snapshots[0].generated_at = at("10:00:00");
+        },
+        &[
+            "an end of the restore between 2026-03-01 11:00:00 UTC and 2026-03-01 12:00:00 UTC",
+            "an active evidence snapshot, complete and valid, generated no earlier than the start and end of the restore",
+        ],
+    ),
+    (
         "no audit entry",
         |case| case.audits.clear(),
         &[
@@ -253,6 +275,18 @@ const ROWS: [Row; 24] = [
         "an audit entry that says otherwise later",
         |case| case.audits.push(audit(901, "restore.failed", "11:32:00")),
         &["an audit entry that the restore completed, later than entry 901, which says otherwise"],
+    ),
+    (
+        "an audit entry that says otherwise now",
+        |case| case.audits.push(audit(902, "restore.failed", "12:00:00")),
+        &["an audit entry that the restore completed, later than entry 902, which says otherwise"],
+    ),
+    (
+        "an audit entry that said otherwise before the start",
+        |case| case.audits = vec![audit(899, "restore.failed", "10:59:00")],
+        &[
+            "an audit entry that the restore completed, recorded at 2026-03-01 11:00:00 UTC or later",
+        ],
     ),
     (
         "an audit entry that says otherwise, from the future",
@@ -290,6 +324,11 @@ const ROWS: [Row; 24] = [
                 json(r#"{"total":2,"succeeded":2,"blocked_reason":"write_gate_blocked"}"#);
         },
         &["a record without a blocker (`write_gate_blocked`)"],
+    ),
+    (
+        "a failure of the restore",
+        |case| case.restore.failure_reason = Some("HTTP 503".to_owned()),
+        &["a record without a failure (`failure_reason`)"],
     ),
     (
         "counts of assignments that contradict their outcomes",
@@ -351,6 +390,24 @@ const ROWS: [Row; 24] = [
         &["an applied outcome of 2 items (101 and 102), 1 foundation and 1 assignment"],
     ),
     (
+        "a foundation that failed",
+        |case| {
+            case.restore.results = json(
+                r#"{"foundations":[{"decision":"failed"}],"items":{"101":{"status":"applied"},"102":{"status":"applied"}}}"#,
+            );
+            case.restore.metadata = json("{}");
+        },
+        &["an applied outcome of 1 foundation"],
+    ),
+    (
+        "an item that failed, and a word that nobody knows",
+        |case| case.items(r#"{"101":{"status":"failed"},"102":{"status":"done"}}"#),
+        &[
+            "an applied outcome of item 101",
+            "an outcome that the rules know of item 102",
+        ],
+    ),
+    (
         "a word that nobody knows",
         |case| case.one_item(r#"{"status":"done"}"#),
         &["an outcome that the rules know of item 101"],
@@ -379,6 +436,16 @@ const ROWS: [Row; 24] = [
         &["a request for item 102, of which there is a result and no id twice (item 101)"],
     ),
     (
+        "a result nobody requested",
+        |case| case.restore.requested_items = json("[101]"),
+        &["a request for item 102, of which there is a result"],
+    ),
+    (
+        "an id twice",
+        |case| case.restore.requested_items = json("[101,102,102]"),
+        &["no id twice (item 102)"],
+    ),
+    (
         "counters that disagree",
         |case| case.restore.metadata = json(r#"{"total":3}"#),
         &["counters that agree with the results"],
@@ -405,7 +472,13 @@ fn what_is_so_already_stays_as_it_is() {
         ProofFact::ReadableResults,
         ProofFact::Results,
     ];
-    for (case, held) in [(proven, &ProofFact::ALL[..]), (one_failed, &of_the_items)] {
+    let mut one_missing = Case::proven();
+    one_missing.restore.requested_items = json("[101,102,821]");
+    for (case, held) in [
+        (proven, &ProofFact::ALL[..]),
+        (one_failed, &of_the_items),
+        (one_missing, &[ProofFact::Request]),
+    ] {
         let facts = case.facts();
         for fact in held {
             assert_eq!(mended(&facts, &[*fact]), facts, "{fact:?}");
@@ -430,6 +503,25 @@ fn an_outcome_is_mended_by_its_own_fact_alone() {
         tally(&[ProofFact::Applied, ProofFact::Recognised]),
         (2, 0, 0)
     );
+}
+
+/// Of what is counted, one is lost, where there is one.
+#[test]
+fn one_outcome_is_lost() {
+    let mut nothing_applied = Case::proven();
+    nothing_applied.nothing_applied();
+    for (fact, of_two, of_none) in [
+        (ProofFact::Results, (1, 0, 0, 1), (0, 0, 0, 0)),
+        (ProofFact::Applied, (1, 1, 0, 0), (0, 0, 0, 0)),
+        (ProofFact::Recognised, (1, 0, 1, 0), (0, 0, 0, 0)),
+    ] {
+        for (case, expected) in [(&Case::proven(), of_two), (&nothing_applied, of_none)] {
+            let items = lost(&case.facts(), fact).restore.expect("a restore").items;
+            let rows = items.items;
+            let found = (rows.applied, rows.failed, rows.unrecognised, items.missing);
+            assert_eq!(found, expected, "{fact:?}");
+        }
+    }
 }
 
 /// What a success hangs on, as rows lose it.
@@ -459,6 +551,8 @@ fn what_a_success_hangs_on_is_what_its_rows_hold_once() {
         ]
     );
     assert_eq!(only(&twice, &single), [""; 0]);
+    let snapshot = "an active evidence snapshot (500)".to_owned();
+    assert!(twice.contains(&snapshot), "{twice:?}");
     let legs: std::collections::BTreeSet<_> =
         ProofFact::ALL.iter().map(|fact| fact.leg()).collect();
     assert_eq!(
