@@ -69,6 +69,10 @@ fn a_time_is_answered_unless_somebody_may_have_looked_earlier() {
         case.run.created_at = at("10:00:00");
         case.restore.created_at = at("10:00:00");
     };
+    let in_time: Change<'_> = &|case| {
+        case.run.created_at = at("10:30:00");
+        case.restore.created_at = at("10:30:00");
+    };
     let undated: Change<'_> = &|case| {
         case.run.created_at = Stamp::Absent;
         case.restore.created_at = Stamp::Absent;
@@ -107,7 +111,7 @@ fn a_time_is_answered_unless_somebody_may_have_looked_earlier() {
             &blocks(30),
             PROVEN,
         ),
-        ("blocked when it started", delayed, &blocks(60), PROVEN),
+        ("blocked when it started", in_time, &blocks(30), PROVEN),
         ("blocked as before", undated, &settles(31), PROVEN),
     ]);
 }

@@ -8,6 +8,7 @@ use reconciler_jobs::restore_execute::proof::Leg;
 use reconciler_jobs::restore_execute::survey::{
     RESTORES_MIN, SurveyReport, SurveyTally, WordKind, words_of_run,
 };
+use reconciler_jobs::restore_execute::words::ItemWords;
 
 use crate::support::{Case, at, json, moment, snapshot};
 
@@ -19,6 +20,14 @@ fn surveyed(change: Change, restores: u64) -> SurveyTally {
     let (mut tally, facts) = (SurveyTally::default(), case.facts());
     (0..restores).for_each(|_| tally.add(Some(&facts)));
     tally
+}
+
+/// One more word of an item that was applied.
+fn joined() -> ItemWords {
+    ItemWords {
+        applied: vec!["joined".to_owned()],
+        ..ItemWords::default()
+    }
 }
 
 fn reported(tally: SurveyTally) -> SurveyReport {
@@ -163,39 +172,47 @@ fn twenty_restores_show_that_a_leg_never_holds() {
     assert_eq!(reported(unreadable).unreadable, RESTORES_MIN + 1);
 }
 
+type Words = &'static [(WordKind, &'static str)];
+
+const OF_AUDITS: Words = &[
+    (WordKind::AuditAction, "restore.done"),
+    (WordKind::AuditAction, "login"),
+    (WordKind::AuditResourceType, "Restoration"),
+    (WordKind::AuditResourceType, "user"),
+    (WordKind::ItemWord, "merged"),
+];
+
+const OF_ITEMS: Words = &[
+    (WordKind::ItemWord, "restored_to"),
+    (WordKind::ItemWord, "merged"),
+    (WordKind::ItemWord, "applied"),
+    (WordKind::AuditAction, "login"),
+];
+
 /// What is found where a leg never held, and what would answer it.
 #[test]
 fn a_platform_of_other_words_is_advised() {
-    use WordKind::{AuditAction, AuditResourceType, ItemWord};
-    type Words = &'static [(WordKind, &'static str)];
+    use WordKind::{AuditAction, ItemWord};
     let unaudited: Change = |case| case.audits.clear();
     let without_items: Change = |case| case.items("{}");
     let bare: Change = |case| case.snapshots.clear();
     let incomplete: Change = |case| case.snapshots[0].completeness = None;
-    let (audited, words_of_items): (Words, Words) = (
-        &[
-            (AuditAction, "restore.done"),
-            (AuditAction, "login"),
-            (AuditResourceType, "Restoration"),
-            (AuditResourceType, "user"),
-            (ItemWord, "merged"),
-        ],
-        &[
-            (ItemWord, "restored_to"),
-            (ItemWord, "merged"),
-            (ItemWord, "applied"),
-            (AuditAction, "login"),
-        ],
-    );
+    let failed: Change = |case| "failed".clone_into(&mut case.snapshots[0].status);
+    let shelved: Change = |case| "shelved".clone_into(&mut case.snapshots[0].status);
+    let not_current: &[&str] = &[
+        "In none of 20 restores did the evidence leg hold: restore.evidence_not_current of 20.",
+        "survey.accepted = ['evidence']",
+    ];
     let policy = Policy {
         audit_actions: vec!["ended".to_owned()],
         audit_resource_types: vec!["run".to_owned()],
+        item_words: joined(),
         ..Policy::default()
     };
-    let rows: [(Change, Words, &[&str]); 6] = [
+    let rows: [(Change, Words, &[&str]); 8] = [
         (
             unaudited,
-            audited,
+            OF_AUDITS,
             &[
                 "In none of 20 restores did the audit leg hold: restore.audit_missing of 20.",
                 "rules.audit_actions = ['ended', 'restore.done']",
@@ -214,10 +231,10 @@ fn a_platform_of_other_words_is_advised() {
         ),
         (
             without_items,
-            words_of_items,
+            OF_ITEMS,
             &[
                 "In none of 20 restores did the items leg hold: restore.items_missing of 20.",
-                "rules.applied_words = ['merged', 'restored_to']",
+                "rules.applied_words = ['joined', 'merged', 'restored_to']",
                 "survey.accepted = ['items']",
             ],
         ),
@@ -245,6 +262,8 @@ fn a_platform_of_other_words_is_advised() {
                 "survey.accepted = ['evidence']",
             ],
         ),
+        (failed, &[], not_current),
+        (shelved, &[], not_current),
     ];
     for (change, words, expected) in rows {
         let mut tally = surveyed(change, RESTORES_MIN);
@@ -266,6 +285,7 @@ fn a_platform_of_other_words_is_advised() {
 fn a_word_is_said_with_what_it_is_taken_for() {
     let policy = Policy {
         blocker_codes: vec!["licence.gone".to_owned()],
+        item_words: joined(),
         ..Policy::default()
     };
     let rows = [
@@ -285,6 +305,7 @@ fn a_word_is_said_with_what_it_is_taken_for() {
         (WordKind::BlockerCode, "licence.gone", Some("a blocker")),
         (WordKind::BlockerCode, "gate.shut", None),
         (WordKind::ItemWord, "applied", Some("applied")),
+        (WordKind::ItemWord, "joined", Some("applied")),
         (WordKind::ItemWord, "completed", Some("no outcome")),
         (WordKind::ItemWord, "merged", None),
         (WordKind::RestoreStatus, "completed", Some("known")),
