@@ -174,7 +174,7 @@ pub fn read_notes(text: &str) -> Vec<Option<ReadCheckpoint>> {
         .collect()
 }
 
-/// The same of an export; none where one of them is not as it was written, or something else is there.
+/// The checkpoints of an export; none where one of them is not as it was written, or something else is there.
 pub fn read_exact_notes(text: &str) -> Option<Vec<ReadCheckpoint>> {
     let is_exact = text.ends_with("\n\n") && !text.starts_with('\n') && !text.contains("\n\n\n");
     let notes = is_exact.then(|| read_notes(text))?;

@@ -37,7 +37,7 @@ pub struct ExportedCheckpoints {
     pub notes: String,
     /// How many leaves the last is of.
     pub size: u64,
-    /// Of each but the first, that its tree goes on from that of the one before.
+    /// For each checkpoint but the first, the proof that its tree goes on from that of the one before.
     pub consistency: Vec<Vec<[u8; 32]>>,
 }
 

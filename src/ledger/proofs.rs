@@ -25,9 +25,9 @@ pub struct LeafProofs {
 pub struct MadeProofs {
     /// Their root.
     pub root: [u8; 32],
-    /// Of each leaf that is wanted, in their order.
+    /// For each leaf that is wanted, in their order, the proof that it is in the tree.
     pub leaves: Vec<Vec<[u8; 32]>>,
-    /// Of each tree but the first, that it goes on from the one before.
+    /// For each tree but the first, the proof that it goes on from the one before.
     pub between: Vec<Vec<[u8; 32]>>,
 }
 

@@ -279,8 +279,8 @@ fn audits(facts: &Facts, before: &Policy) -> Vec<Facts> {
     others
 }
 
-/// Codes that name a blocker now may have been taken for failures, or for nothing. Beside a blocker it makes no difference
-/// where it stands, nor whether a failure is recorded.
+/// Codes that name a blocker now may have been taken for failures, or for nothing. One place is tried: the blocker is the last of
+/// the registry, and no row that asks for a blocker asks for failures.
 fn blockers(facts: &Facts, before: &Policy) -> Vec<Facts> {
     let named = ReasonCode::BlockerConfigured;
     let now = &facts.policy;

@@ -44,7 +44,7 @@ pub(super) fn run(screen: &mut Screen, file: &Path, pinned: &[PinnedKey]) -> any
 }
 
 fn show(checked: &ExportChecked, screen: &mut Screen) -> anyhow::Result<()> {
-    // Of a file that cannot be read to its end, nothing was checked.
+    // Counts of a file that cannot be read to its end are of a part of it.
     let is_read = !checked
         .findings
         .iter()
