@@ -6,6 +6,12 @@ import { createRequire } from 'node:module';
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
+/** How long a page may take on a busy machine, in milliseconds. */
+const PATIENCE = 120_000;
+
+/** Whether a header tells the browser to load the page again. */
+const isRefresh = ({ name }) => name.toLowerCase() === 'refresh';
+
 /** How many pixels of a long page a picture holds. */
 const PICTURE_HEIGHT_MAX = 3000;
 
@@ -31,9 +37,25 @@ export class Tab {
     tab.#findings = findings;
     tab.width = width;
     await page.setViewport({ width, height: 900, isMobile: width < 600, hasTouch: width < 600 });
+    page.setDefaultTimeout(PATIENCE);
     await tab.paint('light');
     await tab.#listen();
+    await tab.#keepStill();
     return tab;
+  }
+
+  /**
+   * A page that looks again by itself is not let do so: on a busy machine it would in the middle of a check, which then
+   * has lost what it looked at. It says so all the same.
+   */
+  async #keepStill() {
+    const session = await this.#page.createCDPSession();
+    session.on('Fetch.requestPaused', ({ requestId, responseStatusCode: responseCode, responseHeaders }) => {
+      const looksAgain = responseHeaders?.some(isRefresh);
+      const instead = looksAgain ? { responseCode, responseHeaders: responseHeaders.filter((it) => !isRefresh(it)) } : {};
+      session.send('Fetch.continueResponse', { requestId, ...instead }).catch((error) => this.fault('browser', String(error)));
+    });
+    await session.send('Fetch.enable', { patterns: [{ resourceType: 'Document', requestStage: 'Response' }] });
   }
 
   async #listen() {

@@ -293,8 +293,6 @@ async function inspectAll(tab, pages) {
     if (tab.width > 600) {
       await tab.checkHeads();
       await tab.checkPrint();
-      // A page that looks again would come between.
-      if (!path.includes('?')) await tab.go(`${path}?refresh=off`);
       await tab.checkKeyboard();
     } else if (/^\/runs\/\d+$/.test(path)) {
       const bottom = await tab.evaluate(() => document.querySelector('#decision').getBoundingClientRect().bottom);
