@@ -1,11 +1,11 @@
 //! What counts as proof.
 
 use jiff::SignedDuration;
+use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::is_known;
 use reconciler_jobs::restore_execute::record::{AUDIT_ACTION, AUDIT_RESOURCE_TYPE};
 use reconciler_jobs::restore_execute::results::SUMMARY_KEYS;
 use reconciler_jobs::restore_execute::words::ItemWords;
-use reconciler_jobs::restore_execute::{Policy, ReasonCode};
 
 use super::fields::{SectionValue, distinct_texts};
 use super::section::section;
@@ -104,6 +104,7 @@ impl Rules {
             ("partial_words", &self.partial_words),
             ("failed_words", &self.failed_words),
             ("not_applied_words", &self.not_applied_words),
+            ("blocker_codes", &self.blocker_codes),
         ];
         lists.iter().enumerate().find_map(|(place, (key, words))| {
             let others = lists.iter().take(place);
@@ -159,9 +160,9 @@ fn blocker_codes(found: SectionValue<'_>) -> Result<Vec<String>, String> {
              {WORD_CHARS_MAX} characters each"
         )
     })?;
-    match codes.iter().find(|code| ReasonCode::parse(code).is_some()) {
+    match codes.iter().find(|code| is_known(code)) {
         Some(code) => Err(format!(
-            "the codes must be others than those that the rules know; leave out {code}"
+            "the codes must be others than the codes and words that the rules know; leave out {code}"
         )),
         None => Ok(codes),
     }

@@ -707,12 +707,13 @@ impl SnapshotFacts {
     }
 }
 
-/// Whether the rules know a word, be it of what became of an item, of a restore or of a run: none of these can be added
-/// to a class, or what says that something did not succeed could be made to say that it did.
+/// Whether the rules know a word, be it of what became of an item, of a restore or of a run, or a code: none of these can
+/// be added to a class, or what says that something did not succeed could be made to say that it did.
 #[must_use]
 pub fn is_known(word: &str) -> bool {
     // What is said of a run is said by words of these.
     ItemWords::default().class_of(word) != Class::UNRECOGNISED
         || Voice::of_word(Some(word)) != Voice::Unclear
         || RestoreStatus::parse(word) != RestoreStatus::Unknown
+        || ReasonCode::parse(word).is_some()
 }

@@ -102,7 +102,8 @@ fn words_of_each_vocabulary_cannot_be_added_to_a_class() {
     let items = CLASSES.iter().flat_map(|(_, words)| words.split(' '));
     let audits = VOICES.iter().flat_map(|(_, words)| words.iter().copied());
     let others = "aborted cancelled completed_with_errors draft previewed queued running pending";
-    for word in items.chain(audits).chain(others.split(' ')) {
+    let codes = ReasonCode::ALL.into_iter().map(ReasonCode::code);
+    for word in items.chain(audits).chain(others.split(' ')).chain(codes) {
         assert!(is_known(word), "{word}");
     }
     for word in ["patched", "throttled", "unknown", "Failed", "done"] {
