@@ -4,6 +4,7 @@
 //! judged again by the rules of its time, and the rows, changed here in the same way, by those of today.
 
 use reconciler_jobs::ids::RestoreId;
+use reconciler_jobs::json::Column;
 use reconciler_jobs::restore_execute::review::{Doubt, review};
 use reconciler_jobs::restore_execute::rows::SetItems;
 use reconciler_jobs::restore_execute::{RULESET, RULESET_NUMBER};
@@ -26,7 +27,7 @@ fn by_the_rules_of_its_time(kept: &Kept) -> String {
 type Change = fn(&mut Case);
 
 /// What is changed in the proven case, and what that is decided as today.
-const CHANGES: [(&str, &str, Change); 34] = [
+const CHANGES: [(&str, &str, Change); 43] = [
     (
         "an outcome under decision",
         "succeeded restore.proof_complete",
@@ -275,6 +276,78 @@ const CHANGES: [(&str, &str, Change); 34] = [
             case.policy.item_words.applied = vec!["patched".to_owned()];
         },
     ),
+    (
+        "another environment in the scope",
+        "deferred restore.proof_unavailable",
+        |case| {
+            case.run.context = json(r#"{"restore_run_id":7,"target_scope":{"environment_id":3}}"#);
+        },
+    ),
+    (
+        "evidence that never expires, as infinity",
+        "succeeded restore.proof_complete",
+        |case| case.snapshots[0].expires_at = Stamp::Far,
+    ),
+    (
+        "an outcome under outcome",
+        "succeeded restore.proof_complete",
+        |case| case.one_item(r#"{"outcome":"applied"}"#),
+    ),
+    (
+        "a foundation that failed under status",
+        "partially_succeeded restore.items_unrecognised",
+        |case| {
+            case.one_item(r#"{"status":"applied"}"#);
+            case.restore.results = json(
+                r#"{"items":{"101":{"status":"applied"}},"foundations":[{"decision":"created","status":"failed"}]}"#,
+            );
+        },
+    ),
+    (
+        "an assignment that failed under decision",
+        "partially_succeeded restore.items_unrecognised",
+        |case| {
+            case.one_item(r#"{"status":"applied","assignment_outcomes":[{"status":"success","decision":"failed"}]}"#);
+        },
+    ),
+    (
+        "an error beside the success of an assignment",
+        "partially_succeeded restore.items_unrecognised",
+        |case| {
+            case.one_item(r#"{"status":"applied","assignment_outcomes":[{"status":"success","error":"HTTP 409"}]}"#);
+        },
+    ),
+    (
+        "an error beside a foundation",
+        "partially_succeeded restore.items_unrecognised",
+        |case| {
+            case.one_item(r#"{"status":"applied"}"#);
+            case.restore.results = json(
+                r#"{"items":{"101":{"status":"applied"}},"foundations":[{"decision":"created","error":"HTTP 409"}]}"#,
+            );
+        },
+    ),
+    (
+        "partial, and every item skipped",
+        "partially_succeeded restore.nothing_applied",
+        |case| {
+            case.restore.status = "partial".to_owned();
+            case.nothing_applied();
+        },
+    ),
+    (
+        "queued and blocked since a moment ago",
+        "deferred restore.blocked_waiting",
+        |case| {
+            case.restore.status = "queued".to_owned();
+            case.restore.started_at = Stamp::Absent;
+            case.restore.completed_at = Stamp::Absent;
+            case.restore.results = Column::Null;
+            case.restore.metadata = Column::Null;
+            case.run.failure_summary = json(r#"[{"code":"write_gate_blocked"}]"#);
+            case.run.created_at = at("11:50:00");
+        },
+    ),
 ];
 
 fn beside(part: &str) -> String {
@@ -329,7 +402,7 @@ fn each_change_is_decided_otherwise_than_by_the_first_ruleset() {
         .filter(|(then, (_, now, _))| then.outcome == "succeeded" && !now.starts_with("succeeded"));
     assert_eq!(
         calmer.count(),
-        17,
+        22,
         "what the first ruleset called a success"
     );
 }

@@ -313,6 +313,8 @@ pub(super) fn audit_rows() -> Vec<Row> {
         executed(CONTRADICTS, Some("failed"), None),
         executed(CONTRADICTS, Some("partial"), Some("success")),
         executed(CONTRADICTS, Some("success"), Some("failure")),
+        executed(CONTRADICTS, Some("success"), Some("error")),
+        executed(CONTRADICTS, Some("success"), Some("failed")),
         executed(CONTRADICTS, None, Some("partial")),
         executed(CONTRADICTS, None, Some("blocked")),
         executed(CONTRADICTS, Some("Completed"), None),
