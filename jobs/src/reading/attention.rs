@@ -123,7 +123,7 @@ vocabulary! {
         state: AttentionState::Failed,
         next_action: "Review failure details.",
     }
-    Stopped = "The restore was stopped before it changed anything." {
+    Stopped = "The restore was cancelled, aborted or blocked; no readable record shows that it changed anything." {
         state: AttentionState::Failed,
         next_action: "Review the blocker.",
     }
@@ -151,6 +151,14 @@ vocabulary! {
         state: AttentionState::CompletedWithFollowUp,
         next_action: "Review the recorded failure.",
     }
+    RecordUnreadable = "A record that could name a failure or a blocker cannot be read." {
+        state: AttentionState::CompletedWithFollowUp,
+        next_action: "Review diagnostics.",
+    }
+    BlockerRecorded = "A blocker is recorded beside a restore that changed something." {
+        state: AttentionState::CompletedWithFollowUp,
+        next_action: "Review blocker and item outcomes.",
+    }
     StillOpen = "The restore has ended, and its operation is not closed." {
         state: AttentionState::CompletedWithFollowUp,
         next_action: "Open the operation and see what it waits for.",
@@ -168,6 +176,10 @@ vocabulary! {
         next_action: "View operation progress.",
     }
     NoVerdict = "The restore completed, no follow-up is visible, and no verdict says that it succeeded." {
+        state: AttentionState::Completed,
+        next_action: "Open the restore and review its proof.",
+    }
+    NoRun = "The restore completed, no follow-up is visible, and no operation that can be seen is tied to it." {
         state: AttentionState::Completed,
         next_action: "Open the restore and review its proof.",
     }
@@ -193,7 +205,7 @@ impl Cause {
     #[must_use]
     pub const fn tone(self) -> Tone {
         match self {
-            Self::NotJudged | Self::NoVerdict => Tone::Neutral,
+            Self::NotJudged | Self::NoVerdict | Self::NoRun => Tone::Neutral,
             Self::NoReliableVerdict => Tone::Danger,
             cause => cause.state().tone(),
         }
@@ -218,6 +230,7 @@ pub fn attention(seen: &SeenRestore<'_>) -> Cause {
         }
         (RestoreStatus::Failed, _) | (_, Some(RunOutcome::Failed)) => Cause::ExecutionFailed,
         (RestoreStatus::Cancelled | RestoreStatus::Aborted, _) => Cause::Stopped,
+        _ if !applied && is_blocked(seen) => Cause::Stopped,
         _ if proof::every_item_failed(restore) => Cause::ExecutionFailed,
         (RestoreStatus::Unknown, _) => Cause::StatusUnknown,
         (RestoreStatus::Partial | RestoreStatus::CompletedWithErrors, _) => Cause::ItemsFailed,
@@ -249,11 +262,28 @@ fn of_completed(seen: &SeenRestore<'_>) -> Cause {
         Cause::ItemsLeftOut
     } else if is_unclear(restore) {
         Cause::ItemsUnclear
-    } else if !restore.failures.is_empty() {
-        Cause::FailureRecorded
     } else {
-        of_operation(seen)
+        of_clearance(seen).unwrap_or_else(|| of_operation(seen))
     }
+}
+
+/// What is recorded beside the status and the items, on the restore or on its run.
+fn of_clearance(seen: &SeenRestore<'_>) -> Option<Cause> {
+    let gaps = proof::clearance_gaps(seen.scoped_run(), Some(seen.restore));
+    let has = |gap| gaps.contains(&gap);
+    if has(ReasonCode::FailureRecorded) {
+        Some(Cause::FailureRecorded)
+    } else if is_blocked(seen) {
+        Some(Cause::BlockerRecorded)
+    } else {
+        has(ReasonCode::ClearanceUnreadable).then_some(Cause::RecordUnreadable)
+    }
+}
+
+fn is_blocked(seen: &SeenRestore<'_>) -> bool {
+    proof::clearance_gaps(seen.scoped_run(), Some(seen.restore))
+        .into_iter()
+        .any(ReasonCode::is_blocker)
 }
 
 /// What the operation of a restore says that nothing else speaks against. One that is open is no failure of the
@@ -261,27 +291,16 @@ fn of_completed(seen: &SeenRestore<'_>) -> Cause {
 fn of_operation(seen: &SeenRestore<'_>) -> Cause {
     let run = seen.scoped_run().map(|run| (run.status, run.outcome));
     match run {
-        None | Some((RunStatus::Completed, RunOutcome::Succeeded)) => Cause::NoVerdict,
+        None => Cause::NoRun,
+        Some((RunStatus::Completed, RunOutcome::Succeeded)) => Cause::NoVerdict,
         Some((RunStatus::Completed, _)) => Cause::NotProven,
-        Some((_, RunOutcome::PartiallySucceeded | RunOutcome::Blocked)) => Cause::FailureRecorded,
         Some(_) if seen.may_settle() => Cause::NotJudged,
         Some(_) => Cause::StillOpen,
     }
 }
 
-/// Whether something about the items is missing, contradictory or beyond this version. The proof leg knows.
+/// Whether something about the items is missing, contradictory or beyond this version. The proof leg knows; what else it
+/// finds was told before.
 fn is_unclear(restore: &RestoreFacts) -> bool {
-    use ReasonCode::{
-        CountsConflict, ItemsMissing, ItemsUnexpected, ItemsUnrecognised, RequestUnreadable,
-    };
-    let doubts = [
-        RequestUnreadable,
-        ItemsMissing,
-        ItemsUnrecognised,
-        ItemsUnexpected,
-        CountsConflict,
-    ];
-    proof::items_gaps(restore)
-        .iter()
-        .any(|gap| doubts.contains(gap))
+    !proof::items_gaps(restore).is_empty()
 }

@@ -164,6 +164,9 @@ impl EnvironmentPosture {
         match self.cause {
             Some(Cause::NotJudged) => "The latest restore has ended, and is not judged yet.",
             Some(Cause::NoVerdict) => "The latest restore completed, and no verdict is about it.",
+            Some(Cause::NoRun) => {
+                "The latest restore completed, and no operation that can be seen is tied to it."
+            }
             _ => self.reason.summary(),
         }
     }
@@ -172,7 +175,9 @@ impl EnvironmentPosture {
     #[must_use]
     pub fn next_action(&self) -> &'static str {
         match self.cause {
-            Some(cause @ (Cause::NotJudged | Cause::NoVerdict)) => cause.next_action(),
+            Some(cause @ (Cause::NotJudged | Cause::NoVerdict | Cause::NoRun)) => {
+                cause.next_action()
+            }
             _ => self.reason.next_action(),
         }
     }

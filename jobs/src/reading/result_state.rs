@@ -93,6 +93,11 @@ vocabulary! {
         label: "Restore blocked / cancelled",
         impact: "No recovery proof exists. Some requested changes were applied and others were not.",
     }
+    BlockerRecorded = "A blocker is recorded, and something was applied." {
+        state: ResultState::BlockedOrCancelled,
+        label: "Restore blocked / cancelled",
+        impact: "No recovery proof exists. What was applied stands beside a recorded blocker.",
+    }
     NeedsReview = "Some items were skipped, partially applied, or failed." {
         state: ResultState::NeedsReview,
         label: "Completed with items needing review",
@@ -220,6 +225,8 @@ fn situation(seen: &SeenRestore<'_>, evidence: Availability) -> Situation {
     let stopped = || {
         if !proof::something_applied(seen.restore) {
             Situation::Stopped
+        } else if seen.restore.status != RestoreStatus::Cancelled {
+            Situation::BlockerRecorded
         } else if left_undone(seen.restore) {
             Situation::StoppedHalfway
         } else {
@@ -265,9 +272,10 @@ fn uncounted(situation: Situation) -> Uncounted {
     match situation {
         Situation::InProgress | Situation::RunOpen => Uncounted::InProgress,
         Situation::Failed => Uncounted::FailureDetailsRequired,
-        Situation::Stopped | Situation::StoppedAfterWrites | Situation::StoppedHalfway => {
-            Uncounted::Stopped
-        }
+        Situation::Stopped
+        | Situation::StoppedAfterWrites
+        | Situation::StoppedHalfway
+        | Situation::BlockerRecorded => Uncounted::Stopped,
         _ => Uncounted::Unavailable,
     }
 }
@@ -297,9 +305,10 @@ fn next_action(seen: &SeenRestore<'_>, situation: Situation, proof: Availability
         Situation::NotExecuted => NextAction::ContinuePreparation,
         Situation::InProgress | Situation::RunOpen => NextAction::ViewProgress,
         Situation::Failed => NextAction::ReviewFailure,
-        Situation::Stopped | Situation::StoppedAfterWrites | Situation::StoppedHalfway => {
-            NextAction::ReviewBlocker
-        }
+        Situation::Stopped
+        | Situation::StoppedAfterWrites
+        | Situation::StoppedHalfway
+        | Situation::BlockerRecorded => NextAction::ReviewBlocker,
         Situation::NeedsReview => NextAction::ReviewItems,
         Situation::StatusUnknown => NextAction::ReviewDiagnostics,
         Situation::CompletedWithEvidence => NextAction::OpenEvidence,
@@ -316,9 +325,10 @@ fn claim(seen: &SeenRestore<'_>, situation: Situation, proof: Availability) -> O
         Situation::NotExecuted => is_previewed.then_some(Claim::PreviewExists),
         Situation::InProgress => Some(Claim::InProgress),
         Situation::Failed => Some(Claim::ExecutionFailed),
-        Situation::NeedsReview | Situation::StoppedAfterWrites | Situation::StoppedHalfway => {
-            Some(Claim::FollowUpRequired)
-        }
+        Situation::NeedsReview
+        | Situation::StoppedAfterWrites
+        | Situation::StoppedHalfway
+        | Situation::BlockerRecorded => Some(Claim::FollowUpRequired),
         Situation::CompletedWithEvidence => Some(Claim::EvidenceSnapshot),
         Situation::CompletedProofIncomplete => {
             (proof == Availability::Available).then_some(Claim::ExecutionProof)

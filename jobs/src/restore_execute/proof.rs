@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::ContextFacts;
 use super::facts::{
-    At, AuditFacts, EvidenceFacts, Facts, RestoreFacts, RestoreStatus, SnapshotFacts,
+    At, AuditFacts, EvidenceFacts, Facts, RestoreFacts, RestoreStatus, RunFacts, SnapshotFacts,
 };
 use super::link;
 use super::reason::ReasonCode;
@@ -180,10 +180,10 @@ fn is_in_scope(facts: &Facts, restore: &RestoreFacts) -> bool {
 
 fn evaluate(leg: Leg, facts: &Facts, linked: Option<&RestoreFacts>) -> LegState {
     let restore = match (leg, linked) {
-        (Leg::Clearance, Some(_)) => return state(clearance_gaps(facts, linked)),
+        (Leg::Clearance, Some(_)) => return state(clearance_gaps(Some(&facts.run), linked)),
         (Leg::Clearance, None) => {
             // What the run itself recorded still counts; that nothing is recorded, nobody can say.
-            let gaps = clearance_gaps(facts, None);
+            let gaps = clearance_gaps(Some(&facts.run), None);
             return if gaps.is_empty() {
                 LegState::NotAssessed
             } else {
@@ -454,22 +454,24 @@ fn negated(duration: SignedDuration) -> SignedDuration {
     duration.checked_neg().unwrap_or(SignedDuration::MAX)
 }
 
-/// What is recorded on the run counts even where no restore can be linked.
-fn clearance_gaps(facts: &Facts, restore: Option<&RestoreFacts>) -> Vec<ReasonCode> {
-    let mut gaps = recorded_blockers(facts, restore);
-    let readable =
-        facts.run.blockers_readable && restore.is_none_or(|restore| restore.metadata_readable);
-    let failed =
-        facts.run.failure_recorded() || restore.is_some_and(|restore| !restore.failures.is_empty());
+/// What is recorded on the run counts even where no restore can be linked, and on the restore where no run is known.
+#[must_use]
+pub(crate) fn clearance_gaps(
+    run: Option<&RunFacts>,
+    restore: Option<&RestoreFacts>,
+) -> Vec<ReasonCode> {
+    let mut gaps: Vec<_> = run
+        .into_iter()
+        .flat_map(RunFacts::blockers_recorded)
+        .collect();
+    gaps.extend(restore.into_iter().flat_map(|it| &it.blockers));
+    let readable = run.is_none_or(|run| run.blockers_readable)
+        && restore.is_none_or(|restore| restore.metadata_readable);
+    let failed = run.is_some_and(RunFacts::failure_recorded)
+        || restore.is_some_and(|restore| !restore.failures.is_empty());
     gaps.extend(present([
         (failed, ReasonCode::FailureRecorded),
         (!readable, ReasonCode::ClearanceUnreadable),
     ]));
     gaps
-}
-
-fn recorded_blockers(facts: &Facts, restore: Option<&RestoreFacts>) -> Vec<ReasonCode> {
-    let on_restore = restore.map_or(&[][..], |restore| &restore.blockers);
-    let on_run = facts.run.blockers_recorded();
-    on_run.chain(on_restore.iter().copied()).collect()
 }

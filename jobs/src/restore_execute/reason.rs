@@ -148,7 +148,7 @@ crate::vocabulary! {
     }
     BlockedWaiting = "A blocker is recorded, and the restore has not started." {
         code: "restore.blocked_waiting", chapter: Chapter::Execution, outcome: None,
-        impact: "Nothing was applied. It may start yet, so its run stays open.",
+        impact: "No readable record shows that it applied anything. It may start yet, so its run stays open.",
         does_not_mean: "That the restore is over: whoever lifts the blocker may still start it.",
         look_at: "The blocker among the gaps of the run, and how long `rules.blocked_after` is. A pause waits for as long as it lasts.",
         next_action: "Lift the blocker or discard the restore; it is looked at again by itself.",
@@ -302,43 +302,43 @@ crate::vocabulary! {
     }
     WorkspaceMismatch = "A blocker is recorded: the restore belonged to another workspace." {
         code: "workspace_mismatch", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
-        impact: "The write gate refused the restore.",
+        impact: "The platform recorded that its write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the workspace the restore was started in.",
     }
     TenantNotEntitled = "A blocker is recorded: the environment was not entitled to the restore." {
         code: "tenant_not_entitled", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
-        impact: "The write gate refused the restore.",
+        impact: "The platform recorded that its write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the environment's entitlement.",
     }
     MissingCapability = "A blocker is recorded: a capability was missing." {
         code: "missing_capability", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
-        impact: "The write gate refused the restore.",
+        impact: "The platform recorded that its write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the capabilities of whoever started the restore.",
     }
     TenantNotOperable = "A blocker is recorded: the environment could not be operated on." {
         code: "tenant_not_operable", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
-        impact: "The write gate refused the restore.",
+        impact: "The platform recorded that its write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the environment's state.",
     }
     TenantMissing = "A blocker is recorded: the restore's environment no longer existed." {
         code: "tenant_missing", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
-        impact: "The write gate refused the restore.",
+        impact: "The platform recorded that its write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: whether the environment was removed.",
     }
     InitiatorMissing = "A blocker is recorded: whoever started the restore no longer existed." {
         code: "initiator_missing", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
-        impact: "The write gate refused the restore.",
+        impact: "The platform recorded that its write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: start the restore again under a current account.",
     }
     InitiatorNotEntitled = "A blocker is recorded: whoever started the restore was not entitled to." {
         code: "initiator_not_entitled", chapter: Chapter::Blocker, outcome: Some(Outcome::Blocked),
-        impact: "The write gate refused the restore.",
+        impact: "The platform recorded that its write gate refused the restore.",
         does_not_mean: BLOCKER_DOES_NOT_MEAN, look_at: BLOCKER_LOOK_AT,
         next_action: "Review blocker: the entitlement of whoever started the restore.",
     }
@@ -406,7 +406,7 @@ crate::vocabulary! {
     }
     BlockedAfterWrites = "A blocker is recorded, and something was applied." {
         code: "restore.blocked_after_writes", chapter: Chapter::Clearance, outcome: Some(Outcome::PartiallySucceeded),
-        impact: "The environment holds part of the restore.",
+        impact: "The environment was changed by a restore that a blocker is recorded for.",
         does_not_mean: "That the one stopped the other: the restore may have been tried again. Nor that what was applied was undone.",
         look_at: "The blocker among the gaps of the run, and item outcomes.",
         next_action: "Review blocker and item outcomes, then restore the rest or undo what was applied.",

@@ -18,11 +18,15 @@ use reconciler_jobs::reading::summary::Summary;
 use reconciler_jobs::reading::{Availability, SeenRestore};
 use reconciler_jobs::restore_execute::context::Closer;
 use reconciler_jobs::restore_execute::facts::{At, Facts, RunFacts};
+use reconciler_jobs::restore_execute::proof::{Leg, Proof};
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use reconciler_jobs::stamp::Stamp;
 
 use crate::generate::{any_twins, cases};
 use crate::support::{Case, at, json, moment, snapshot};
+
+/// What a restore records where its write gate was closed.
+const BLOCKED: &str = r#"{"blocked_reason":"write_gate_blocked"}"#;
 
 /// A proven restore whose run is closed.
 fn closed() -> Case {
@@ -91,8 +95,9 @@ const STATES: &str = "
     cancelled             completed  succeeded  active@11:35      | stopped_after_writes       review_blocker       available   unavailable
     cancelled+            completed  succeeded  active@11:35      | stopped_halfway            review_blocker       available   unavailable
     cancelled?            completed  succeeded  active@11:35      | stopped_halfway            review_blocker       available   unavailable
+    completed             completed  blocked    active@11:35      | blocker_recorded           review_blocker       available   unavailable
     completed-            completed  blocked    active@11:35      | stopped                    review_blocker       available   unavailable
-    partial+              completed  blocked    active@11:35      | stopped_halfway            review_blocker       available   unavailable
+    partial+              completed  blocked    active@11:35      | blocker_recorded           review_blocker       available   unavailable
     partial               completed  succeeded  active@11:35      | needs_review               review_items         available   available
     completed_with_errors completed  succeeded  generating@11:35  | needs_review               review_items         available   in_progress
     completed             completed  succeeded  active@11:35      | completed_with_evidence    open_evidence        available   available
@@ -288,6 +293,15 @@ fn every_cause_of_attention_is_found() {
             case.restore.completed_at = at(ended);
         }
     };
+    let on_run = |summary: &str| cause(|case| case.run.failure_summary = json(summary));
+    let recorded_while_open = |case: &mut Case| {
+        open("pending", "11:55:00")(case);
+        case.run.failure_summary = json(r#"[{"code":"graph.throttled"}]"#);
+    };
+    let blocked_and_unchanged = |case: &mut Case| {
+        case.nothing_applied();
+        case.restore.metadata = json(BLOCKED);
+    };
     let found = [
         (Cause::Preview, cause(|case| case.restore.is_dry_run = None)),
         (Cause::NotEnded, cause(status("running"))),
@@ -312,6 +326,22 @@ fn every_cause_of_attention_is_found() {
         (Cause::ItemsUnclear, metadata(r#"{"succeeded":9}"#)),
         (Cause::ItemsUnclear, cause(without_request)),
         (Cause::FailureRecorded, metadata(r#"{"status":"failed"}"#)),
+        (
+            Cause::FailureRecorded,
+            on_run(r#"[{"code":"graph.throttled"}]"#),
+        ),
+        (Cause::FailureRecorded, cause(recorded_while_open)),
+        (
+            Cause::BlockerRecorded,
+            on_run(r#"[{"reason_code":"missing_capability"}]"#),
+        ),
+        (Cause::BlockerRecorded, metadata(BLOCKED)),
+        (Cause::Stopped, cause(blocked_and_unchanged)),
+        (Cause::RecordUnreadable, on_run("7")),
+        (
+            Cause::ItemsUnclear,
+            cause(|case| case.restore.metadata = json("[")),
+        ),
         (Cause::NotProven, cause(outcome("partially_succeeded"))),
         (Cause::NotProven, cause(outcome("SUCCEEDED"))),
         (Cause::NotJudged, cause(open("pending", "11:55:00"))),
@@ -320,6 +350,7 @@ fn every_cause_of_attention_is_found() {
         (Cause::FailureRecorded, cause(open("blocked", "11:55:00"))),
         (Cause::ExecutionFailed, cause(open("failed", "11:55:00"))),
         (Cause::NoVerdict, cause(|_| ())),
+        (Cause::NoRun, cause(|case| case.run.environment_id = None)),
     ];
     for (expected, found) in found {
         assert_eq!(expected, found);
@@ -380,6 +411,7 @@ fn the_latest_executed_restore_decides_the_posture() {
         (Some(Cause::NotProven), Reason::CompletedWithFollowUp),
         (Some(Cause::NoReliableVerdict), Reason::NoReliableVerdict),
         (Some(Cause::NoVerdict), Reason::NoRecentIssuesVisible),
+        (Some(Cause::NoRun), Reason::NoRecentIssuesVisible),
         (Some(Cause::Nothing), Reason::NoRecentIssuesVisible),
     ] {
         let read = EnvironmentPosture::of(state.map(|cause| (latest, cause)));
@@ -487,6 +519,13 @@ proptest! {
             prop_assert!(facts.evidence.active.is_some());
         }
         if found.state() == AttentionState::Completed {
+            let proof = Proof::evaluate(&facts);
+            prop_assert_eq!(proof.gaps_of(Leg::Items), &[]);
+            // Of a run elsewhere nothing may be told.
+            let scope = (view.restore.workspace_id, Some(view.restore.environment_id));
+            if (facts.run.workspace_id, facts.run.environment_id) == scope {
+                prop_assert_eq!(proof.gaps_of(Leg::Clearance), &[]);
+            }
             prop_assert!(!matches!(
                 read.state(),
                 ResultState::Failed
