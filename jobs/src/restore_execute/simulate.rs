@@ -346,10 +346,13 @@ fn moments(facts: &Facts, policy: &Policy) -> BTreeSet<Timestamp> {
     all.filter(|at| *at < facts.as_of).collect()
 }
 
-/// Whether a blocker may have ended the run before its restore started, had one been recorded for a while.
+/// Whether a blocker may have ended the run before its restore started, had one been recorded for a while: one that ends it
+/// sooner, or that the recorded policy took for none.
 fn blocks_before_the_start(facts: &Facts, policy: &Policy) -> bool {
-    let restore = facts.restore.as_ref();
-    let restore = restore.filter(|_| policy.blocked_after < facts.policy.blocked_after);
+    let recorded = &facts.policy;
+    let ends_more = policy.blocked_after < recorded.blocked_after
+        || !lacking(&policy.blocker_codes, &recorded.blocker_codes).is_empty();
+    let restore = facts.restore.as_ref().filter(|_| ends_more);
     restore.is_some_and(|restore| {
         let created = [facts.run.created_at, restore.created_at].map(Stamp::moment);
         let created = created.into_iter().max().flatten();

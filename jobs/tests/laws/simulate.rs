@@ -16,6 +16,8 @@ use crate::generate::{any_twins, cases};
 use crate::review::FIRST;
 use crate::support::{Case, Kept, at, audit, json, line, moment, snapshot};
 
+const PAUSED: &str = "blocked operational_control.paused";
+
 type Change<'a> = &'a dyn Fn(&mut Case);
 type Other<'a> = &'a dyn Fn(&mut Policy);
 
@@ -197,6 +199,15 @@ fn names_and_codes_are_answered_where_they_change_nothing() {
         case.policy.blocker_codes = owned(&["licence.gone"]);
         case.run.failure_summary = json(r#"[{"code":"licence.gone"}]"#);
     };
+    let paused: Change<'_> = &|case| {
+        case.nothing_applied();
+        case.restore.failure_reason = Some("operational_control.paused".to_owned());
+    };
+    let late: Change<'_> = &|case| {
+        paused(case);
+        case.run.created_at = at("09:30:00");
+        case.restore.created_at = at("09:30:00");
+    };
     let more: Other<'_> = &|policy| policy.audit_actions.push("restore.ended".to_owned());
     let fewer: Other<'_> = &|policy| policy.audit_actions = Policy::default().audit_actions;
     let codes: Other<'_> = &|policy| policy.blocker_codes = owned(&["licence.gone"]);
@@ -217,6 +228,13 @@ fn names_and_codes_are_answered_where_they_change_nothing() {
             "partially_succeeded restore.audit_missing",
         ),
         ("more codes", code, codes, "BlockerCodes"),
+        ("more codes, and paused", paused, codes, PAUSED),
+        (
+            "more codes, and paused till late",
+            late,
+            codes,
+            "EarlierLook",
+        ),
         ("fewer codes", blocker, no_codes, "BlockerCodes"),
         ("of the restore", restored, no_codes, "BlockerCodes"),
         (
