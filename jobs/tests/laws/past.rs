@@ -10,7 +10,7 @@ use reconciler_jobs::restore_execute::{Outcome, decide};
 use reconciler_jobs::stamp::Stamp;
 
 use crate::generate::{any_twins, cases};
-use crate::support::{Case, RESTORE, at, candidate, json, line, moment, snapshot};
+use crate::support::{Case, RESTORE, at, audit, candidate, json, line, moment, snapshot};
 
 /// What is unrecorded of every past.
 const ALWAYS: [Unrecorded; 3] = [
@@ -74,6 +74,23 @@ fn a_restore_is_told_from_its_first_moment_on() {
                 &[],
             ),
             ("11:51:00", Some("succeeded restore.proof_complete"), &[]),
+        ],
+    );
+}
+
+#[test]
+fn an_audit_entry_says_nothing_before_it_was_written() {
+    let mut case = Case::proven();
+    case.audits.push(audit(950, "restore.failed", "11:50:00"));
+    check(
+        &case,
+        &[
+            ("11:45:00", Some("succeeded restore.proof_complete"), &[]),
+            (
+                "11:50:00",
+                Some("partially_succeeded restore.audit_contradicts"),
+                &[],
+            ),
         ],
     );
 }

@@ -87,6 +87,68 @@ fn a_verdict_below_success_says_what_is_missing() {
     );
 }
 
+/// The run's columns, the audit entry and the ledger say one verdict, with one reason and the same gaps.
+#[test]
+fn every_place_says_the_verdict_that_was_decided() {
+    let change = |change: fn(&mut Case)| {
+        let mut case = Case::proven();
+        change(&mut case);
+        case
+    };
+    for (case, outcome, word) in [
+        (change(|_| ()), "succeeded", "success"),
+        (
+            change(|case| case.audits.clear()),
+            "partially_succeeded",
+            "partial",
+        ),
+        (
+            change(|case| {
+                case.nothing_applied();
+                case.restore.status = "cancelled".to_owned();
+            }),
+            "blocked",
+            "blocked",
+        ),
+        (
+            change(|case| case.restore.status = "failed".to_owned()),
+            "failed",
+            "failure",
+        ),
+    ] {
+        let decision = case.decide();
+        let record = case.record().unwrap();
+        let audit = &record.audit;
+        let told = [
+            record.run.outcome,
+            record.ledger.outcome,
+            decision.name(),
+            audit.status,
+            audit.outcome,
+        ];
+        assert_eq!(told, [outcome, outcome, outcome, word, word]);
+        let metadata = &audit.metadata;
+        assert_eq!(metadata["decision"], outcome);
+        assert_eq!(metadata["reason_code"], decision.reason.code());
+        assert_eq!(record.ledger.reason_code, decision.reason.code());
+        let gaps = serde_json::to_value(decision.proof.gaps()).unwrap();
+        let missing = [&metadata["missing"], &reconciliation(&case)["missing"]];
+        assert_eq!(missing, [&gaps, &gaps], "{outcome}");
+        let summary = format!("Reconciled as {outcome}. {}", decision.reason.sentence());
+        assert_eq!(audit.summary, summary);
+    }
+}
+
+#[test]
+fn what_was_not_applied_is_not_counted_as_a_success() {
+    let mut case = Case::proven();
+    case.items(r#"{"101":{"status":"applied"},"102":{"status":"failed"}}"#);
+    let counts = case.record().unwrap().run.summary_counts.unwrap();
+    let counts: Value = serde_json::from_str(counts.get()).unwrap();
+    let told = ["total", "succeeded", "failed"].map(|key| counts[key].as_u64());
+    assert_eq!(told, [Some(2), Some(1), Some(1)]);
+}
+
 /// What the entry of a failure counts, where its reason is about items.
 #[test]
 fn a_failure_says_how_many_items_it_is_about() {

@@ -237,6 +237,11 @@ pub(super) fn waiting_rows() -> Vec<Row> {
             queued(case);
             case.one_item(r#"{"status":"applied"}"#);
         }),
+        Expected(9, "deferred restore.not_executed").row("a draft that was started", |case| {
+            queued(case);
+            case.restore.status = "draft".to_owned();
+            case.restore.started_at = at("11:00:00");
+        }),
         Expected(10, "deferred restore.in_progress").row("nobody can read whether", |case| {
             queued(case);
             case.restore.results = json("7");
@@ -265,6 +270,18 @@ pub(super) fn waiting_rows() -> Vec<Row> {
             },
         ),
     ];
+    for (start, started_at) in [
+        ("noted", at("11:00:00")),
+        ("at infinity", Stamp::Far),
+        ("unreadable", Stamp::Unreadable),
+    ] {
+        let name = format!("a blocker, the hour is over, and its start is {start}");
+        let row = Expected(10, "deferred restore.in_progress").row(&name, |case| {
+            queued(case);
+            case.restore.started_at = started_at;
+        });
+        rows.push(row);
+    }
     rows.extend(STOPPED.each(
         "a blocker, the hour is over, and the status is",
         "draft scoped checked previewed pending",
