@@ -13,8 +13,10 @@
 
 use std::collections::BTreeMap;
 
+use reconciler_jobs::restore_execute::Facts;
 use reconciler_jobs::restore_execute::canonical::read_back;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// The format that is written, and the only one that is read. The first had no proofs between checkpoints.
 pub const FORMAT: u32 = 2;
@@ -106,6 +108,34 @@ impl ExportEntry {
     /// From a line; none where that says more, less or other things than an entry does.
     pub fn read(line: &[u8]) -> Option<Self> {
         read_exactly(line.strip_suffix(b"\n")?)
+    }
+}
+
+impl ExportLeaf {
+    /// Whether the facts are of the run, the workspace, the environment and the moment that it says.
+    pub(super) fn is_about(&self, facts: &Facts) -> bool {
+        let run = &facts.run;
+        let environment = run.environment_id.map(|id| id.to_string());
+        let created_at = run.created_at.moment().map(|at| at.to_string());
+        self.verdict.as_ref().is_some_and(|verdict| {
+            verdict.run == run.id.to_string()
+                && self.workspace == run.workspace_id.to_string()
+                && verdict.environment == environment
+                && verdict.decided_at == facts.as_of.to_string()
+                // A verdict from before that was kept does not say when its run was created.
+                && (verdict.run_created_at.is_none() || verdict.run_created_at == created_at)
+        })
+    }
+}
+
+impl ExportVerdict {
+    /// Whether a decision has its outcome and its reason.
+    pub(super) fn says(&self, decision: &str) -> bool {
+        let said: Option<Value> = read_exactly(decision.as_bytes());
+        said.is_some_and(|said| {
+            said.get("ruling") == Some(&json!({ "verdict": self.outcome }))
+                && said.get("reason") == Some(&json!(self.reason_code))
+        })
     }
 }
 

@@ -11,19 +11,18 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read, Seek};
 
+use reconciler_jobs::restore_execute::TABLES;
 use reconciler_jobs::restore_execute::canonical::{Digester, canonicalise, digest_of};
 use reconciler_jobs::restore_execute::review::{Doubt, Recorded, review};
-use reconciler_jobs::restore_execute::{Facts, TABLES};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tlog_tiles::{Hash, check_tree, record_hash};
 
 use super::archive::{Archive, Refused};
 use super::checkpoint::{PinnedKey, ReadCheckpoint, SignatureState, read_exact_notes};
 use super::exported::{
-    CHECKPOINTS, CONSISTENCY, ExportEntry, ExportVerdict, FORMAT, MANIFEST, Manifest, REPORT,
-    TEXT_BYTES_MAX, VERDICTS, read_exactly, table_name,
+    CHECKPOINTS, CONSISTENCY, ExportEntry, FORMAT, MANIFEST, Manifest, REPORT, TEXT_BYTES_MAX,
+    VERDICTS, read_exactly, table_name,
 };
 use super::proofs::root_by;
 
@@ -351,7 +350,7 @@ impl ExportCheck<'_> {
         }
         if entry.is_erased() {
             self.found.erased += 1;
-            if !says(decision, verdict) {
+            if !verdict.says(decision) {
                 let finding = "outcome and reason are not those of the decision";
                 self.say(ExportPart::Verdict, finding);
             }
@@ -381,7 +380,7 @@ impl ExportCheck<'_> {
         });
         match reviewed {
             Ok(reviewed)
-                if is_about(&reviewed.facts, &entry.leaf.workspace, verdict)
+                if entry.leaf.is_about(&reviewed.facts)
                     && facts_digest.get(..32) == Some(verdict.decision_id.as_str()) => {}
             Ok(_) => {
                 let finding = "the facts are of another run, workspace, environment or moment than the leaf says";
@@ -445,28 +444,6 @@ fn is_readable(manifest: &Manifest) -> bool {
         .entries
         .values()
         .all(|digest| lower_hash(digest).is_some())
-}
-
-/// Whether a decision has the outcome and the reason of the verdict.
-fn says(decision: &str, verdict: &ExportVerdict) -> bool {
-    let said: Option<Value> = read_exactly(decision.as_bytes());
-    said.is_some_and(|said| {
-        said.get("ruling") == Some(&json!({ "verdict": verdict.outcome }))
-            && said.get("reason") == Some(&json!(verdict.reason_code))
-    })
-}
-
-/// Whether the facts are of the run, the workspace, the environment and the moment that the leaf says.
-fn is_about(facts: &Facts, workspace: &str, verdict: &ExportVerdict) -> bool {
-    let run = &facts.run;
-    let environment = run.environment_id.map(|id| id.to_string());
-    let created_at = run.created_at.moment().map(|at| at.to_string());
-    verdict.run == run.id.to_string()
-        && workspace == run.workspace_id.to_string()
-        && verdict.environment == environment
-        && verdict.decided_at == facts.as_of.to_string()
-        // A verdict from before that was kept does not say when its run was created.
-        && (verdict.run_created_at.is_none() || verdict.run_created_at == created_at)
 }
 
 fn digest_of_entry<R: Read + Seek>(

@@ -1,6 +1,7 @@
 //! The report of an export: per environment, what was restored, what was proven of it, what was not, and why.
 //!
-//! **Invariant:** it says of each verdict what follows from its facts, and nothing of one that does not. It has no script, and
+//! **Invariant:** it says of each verdict what follows from its facts, and nothing of one that does not; of one that nobody
+//! can judge again, what is on record. It has no script, and
 //! the claim boundary stands on each page that is printed, below what is on it: the foot of a table around all keeps its place
 //! free on each.
 
@@ -10,9 +11,12 @@ use std::fmt::Write as _;
 use reconciler_jobs::quantity;
 use reconciler_jobs::restore_execute::Outcome;
 use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
-use reconciler_jobs::restore_execute::review::{Recorded, Reviewed, review};
+use reconciler_jobs::restore_execute::review::{Doubt, Recorded, Reviewed, review};
 
 use super::exported::{ExportEntry, ExportVerdict, Manifest};
+
+/// What is said instead of an outcome that does not follow, as lists of the ledger do.
+const ALTERED: &str = "record altered";
 
 const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
 table{border-collapse:collapse;table-layout:fixed;width:100%}td,th{box-sizing:border-box;border-bottom:1px solid #999;\
@@ -34,7 +38,8 @@ pub(super) struct ExportReport {
 
 #[derive(Default)]
 struct ReportedEnvironment {
-    outcomes: BTreeMap<Option<Outcome>, u64>,
+    /// Verdicts by what follows from their facts, and by the word for that.
+    counts: BTreeMap<(Option<Outcome>, &'static str), u64>,
     rows: String,
 }
 
@@ -56,29 +61,12 @@ impl ExportReport {
         let named = verdict.environment.clone().unwrap_or_default();
         let place = (named.len(), named);
         let environment = self.environments.entry(place).or_default();
-        let reviewed = entry.facts.as_deref().map(|facts| {
-            review(&Recorded {
-                outcome: &verdict.outcome,
-                reason_code: &verdict.reason_code,
-                ruleset: &verdict.ruleset,
-                facts,
-                facts_digest: &verdict.facts_digest,
-                decision: entry.decision.as_deref().unwrap_or_default(),
-            })
-        });
-        let (outcome, [restored, said, missing]) = match &reviewed {
-            None => (
-                None,
-                ["", "Its facts were erased: it cannot be judged again.", ""].map(str::to_owned),
-            ),
-            Some(Err(doubt)) => {
-                let doubt = format!("It does not stand: {doubt}.");
-                (None, [String::new(), doubt, String::new()])
-            }
-            Some(Ok(reviewed)) => (reviewed.decision.outcome(), cells_of(reviewed)),
-        };
-        *environment.outcomes.entry(outcome).or_default() += 1;
-        environment.rows += &row_of(verdict, [&restored, &said, &missing]);
+        let told = told(entry, verdict);
+        *environment
+            .counts
+            .entry((told.outcome, told.word))
+            .or_default() += 1;
+        environment.rows += &row_of(verdict, &told);
     }
 
     /// The page.
@@ -116,8 +104,7 @@ impl ReportedEnvironment {
             format!("Environment {}", escaped(id))
         };
         let mut counts = String::new();
-        for (outcome, count) in self.outcomes.iter().rev() {
-            let word = outcome.map_or("not judged again", Outcome::name);
+        for ((_, word), count) in self.counts.iter().rev() {
             let _ = write!(counts, "{count} {}, ", word.replace('_', " "));
         }
         let counts = counts.trim_end_matches(", ");
@@ -126,6 +113,59 @@ impl ReportedEnvironment {
              <th>Why</th><th>Not proven</th></tr></thead><tbody>\n{}</tbody></table>\n",
             self.rows
         )
+    }
+}
+
+/// What is told of a verdict.
+struct Told {
+    outcome: Option<Outcome>,
+    /// The outcome, or why there is none.
+    word: &'static str,
+    /// What was restored, what the verdict is, why, and what is not proven.
+    cells: [String; 4],
+}
+
+fn told(entry: &ExportEntry, verdict: &ExportVerdict) -> Told {
+    let decision = entry.decision.as_deref().unwrap_or_default();
+    let reviewed = entry.facts.as_deref().map(|facts| {
+        review(&Recorded {
+            outcome: &verdict.outcome,
+            reason_code: &verdict.reason_code,
+            ruleset: &verdict.ruleset,
+            facts,
+            facts_digest: &verdict.facts_digest,
+            decision,
+        })
+    });
+    let untold = |word, shown: &str, why: String| Told {
+        outcome: None,
+        word,
+        cells: [String::new(), shown.to_owned(), why, String::new()],
+    };
+    let altered = |why: String| untold(ALTERED, ALTERED, why);
+    let unjudged = |why| untold("not judged again", &verdict.outcome, why);
+    match reviewed {
+        None | Some(Err(Doubt::OtherRuleset(_))) if !verdict.says(decision) => {
+            altered("Outcome and reason are not those of its decision.".to_owned())
+        }
+        None => unjudged("Its facts were erased: it cannot be judged again.".to_owned()),
+        Some(Err(doubt @ Doubt::OtherRuleset(_))) => {
+            unjudged(format!("It cannot be judged again: {doubt}."))
+        }
+        Some(Err(doubt)) => altered(format!("It does not stand: {doubt}.")),
+        Some(Ok(reviewed)) if !entry.leaf.is_about(&reviewed.facts) => altered(
+            "It does not stand: its facts are of another run, workspace, environment or moment."
+                .to_owned(),
+        ),
+        Some(Ok(reviewed)) => {
+            let outcome = reviewed.decision.outcome();
+            let [restored, why, missing] = cells_of(&reviewed);
+            Told {
+                outcome,
+                word: outcome.map_or(ALTERED, Outcome::name),
+                cells: [restored, verdict.outcome.clone(), why, missing],
+            }
+        }
     }
 }
 
@@ -142,14 +182,14 @@ fn cells_of(reviewed: &Reviewed) -> [String; 3] {
     [restored.unwrap_or_default(), reason, missing.join(" ")]
 }
 
-fn row_of(verdict: &ExportVerdict, [restored, said, missing]: [&str; 3]) -> String {
-    let outcome = verdict.outcome.replace('_', " ");
+fn row_of(verdict: &ExportVerdict, told: &Told) -> String {
+    let [restored, outcome, why, missing] = &told.cells;
     let cells = [
         &verdict.run,
         &verdict.decided_at.replace('T', " ").replace('Z', " UTC"),
         restored,
-        &outcome,
-        said,
+        &outcome.replace('_', " "),
+        why,
         missing,
     ];
     let cells: String = cells

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `facts` | facts of every kind, judged by both |
 //! | `ledger` | exports of made-up ledgers, whose verdicts follow from their facts |
+//! | `report` | the page for people in an export |
 //! | `python` | the auditor's verifier, asked about many exports at once |
 //! | `tampers` | exports that were tampered with, each with what has to be found |
 
@@ -13,6 +14,8 @@ mod facts;
 mod ledger;
 #[cfg(test)]
 mod python;
+#[cfg(test)]
+mod report;
 #[cfg(test)]
 mod tampers;
 
