@@ -222,15 +222,15 @@ pub fn record(
         run: row.id,
         source,
     };
-    let canonical = canonicalise(facts).map_err(unrecordable)?;
+    let Canonical { text, digest } = canonicalise(facts).map_err(unrecordable)?;
     let ruling = canonicalise(decision).map_err(unrecordable)?;
     let verdict = VerdictParts {
         facts,
         decision,
         outcome,
         restore,
-        canonical: &canonical,
-        by,
+        digest: &digest,
+        source: by.source.name(),
     };
     let context = verdict
         .context(&row.context)
@@ -241,8 +241,29 @@ pub fn record(
     Ok(Some(Record {
         run: verdict.run_update(row, context),
         audit: verdict.audit_entry(),
-        ledger: verdict.ledger_entry(ruling.text),
+        ledger: verdict.ledger_entry(text, ruling.text, by),
     }))
+}
+
+/// What the verdict that follows from these facts, with this digest, wrote into its run: when that ended, and
+/// `context.reconciliation` without what stood there before. Nothing for a deferred decision.
+#[must_use]
+pub fn traces(
+    facts: &Facts,
+    decision: &Decision,
+    digest: &str,
+    source: &str,
+) -> Option<(Timestamp, Value)> {
+    let restore = facts.restore.as_ref()?;
+    let verdict = VerdictParts {
+        facts,
+        decision,
+        outcome: decision.outcome()?,
+        restore,
+        digest,
+        source,
+    };
+    Some((completed_at(facts, restore), verdict.reconciliation()))
 }
 
 /// A verdict with all that is known about it.
@@ -251,13 +272,14 @@ struct VerdictParts<'a> {
     decision: &'a Decision,
     outcome: Outcome,
     restore: &'a RestoreFacts,
-    canonical: &'a Canonical,
-    by: &'a Attribution,
+    /// SHA-256 of the facts' text.
+    digest: &'a str,
+    source: &'a str,
 }
 
 impl VerdictParts<'_> {
     fn decision_id(&self) -> &str {
-        decision_id(&self.canonical.digest)
+        decision_id(self.digest)
     }
 
     fn run_update(&self, row: &RunRow, context: Box<RawValue>) -> RunUpdate {
@@ -300,7 +322,7 @@ impl VerdictParts<'_> {
         let run = &self.facts.run;
         json!({
             "reconciled_at": whole_seconds(self.facts.as_of),
-            "source": self.by.source,
+            "source": self.source,
             "adapter": RUN_TYPE,
             "ruleset": RULESET,
             "decision": self.outcome,
@@ -316,7 +338,7 @@ impl VerdictParts<'_> {
                 "evidence_snapshot_id": self.supporting_snapshot(),
             },
             "decision_id": self.decision_id(),
-            "facts_digest": self.canonical.digest,
+            "facts_digest": self.digest,
         })
     }
 
@@ -353,15 +375,15 @@ impl VerdictParts<'_> {
                 "reason_code": self.decision.reason,
                 "missing": self.decision.proof.gaps(),
                 "ruleset": RULESET,
-                "source": self.by.source,
+                "source": self.source,
                 "decision_id": self.decision_id(),
-                "facts_digest": self.canonical.digest,
+                "facts_digest": self.digest,
             }),
             recorded_at: whole_seconds(self.facts.as_of),
         }
     }
 
-    fn ledger_entry(&self, decision: String) -> LedgerEntry {
+    fn ledger_entry(&self, facts: String, decision: String, by: &Attribution) -> LedgerEntry {
         let run = &self.facts.run;
         LedgerEntry {
             decision_id: self.decision_id().to_owned(),
@@ -371,11 +393,11 @@ impl VerdictParts<'_> {
             outcome: self.outcome.name(),
             reason_code: self.decision.reason.code(),
             ruleset: RULESET,
-            facts: self.canonical.text.clone(),
-            facts_digest: self.canonical.digest.clone(),
+            facts,
+            facts_digest: self.digest.to_owned(),
             decision,
-            worker: self.by.worker.clone(),
-            source: self.by.source.name(),
+            worker: by.worker.clone(),
+            source: by.source.name(),
             decided_at: self.facts.as_of,
             run_created_at: run.created_at.moment(),
         }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RunId, WorkspaceId};
 use reconciler_jobs::restore_execute::record::{AUDIT_ACTION, AUDIT_RESOURCE_TYPE};
 use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
+use reconciler_jobs::stamp::Stamp;
 use sqlx::FromRow;
 
 use super::open::Reader;
@@ -23,6 +24,9 @@ const LISTED_TOGETHER: u32 = 200;
 
 /// How many entries of one run are shown: the latest.
 const OF_ONE_RUN_MAX: u32 = 50;
+
+/// The longest context of a run that is compared, in bytes: what stood in it before may be kept in it.
+const CONTEXT_BYTES_MAX: u32 = 128 * 1024;
 
 /// How many positions of the feed are passed together.
 const POSITIONS_TOGETHER: u32 = 5_000;
@@ -100,8 +104,15 @@ pub struct PassedEntry {
     pub run_outcome: Option<String>,
     /// Whether the context of its run names this decision.
     pub names_decision: Option<bool>,
-    /// What the audit log says about the run at the moment of the verdict: one word, unless somebody added another.
+    /// When its run ended.
+    #[sqlx(try_from = "StoredMoment")]
+    pub run_completed_at: Stamp,
+    /// The context of its run; none of one that is too long.
+    pub run_context: Option<Vec<u8>>,
+    /// What the audit log says about the run in the second of the verdict: a word of each kind, with commas between.
     pub audit_outcome: Option<String>,
+    /// Whether another verdict was reached on the run in that second.
+    pub shares_second: bool,
     /// The workspace that its position is filed under.
     #[sqlx(rename = "position_workspace_id", try_from = "OptionalId")]
     pub position_workspace: Option<WorkspaceId>,
@@ -209,6 +220,7 @@ async fn load_part(
         compared,
         AUDIT_ACTION,
         AUDIT_RESOURCE_TYPE,
+        CONTEXT_BYTES_MAX,
     ];
     let mut entries: Vec<PassedEntry> = tx.driver().fetch_all(statement, values).await?;
     let passed = entries.len();

@@ -22,6 +22,8 @@ on_both!(
     whatever_somebody_changes_is_found_and_named,
     facts_that_were_erased_are_no_disagreement_and_facts_that_were_taken_are,
     runs_that_are_gone_or_open_again_are_told_apart,
+    two_verdicts_within_a_second_are_no_disagreement,
+    a_verdict_is_listed_once_with_all_its_revisions,
 );
 
 /// Stopped before anything was written.
@@ -272,6 +274,26 @@ const TAMPERS: &[(&str, &[&str])] = &[
         "UPDATE operation_runs SET status = 'failed' WHERE id = RUN",
         &["the status of the run is failed"],
     ),
+    (
+        "UPDATE operation_runs SET context = replace(CAST(context AS TEXT), 'restore.execute/2', 'restore.execute/3')JSON WHERE id = RUN",
+        &["the context of the run has another `ruleset`"],
+    ),
+    (
+        "UPDATE operation_runs SET context = replace(CAST(context AS TEXT), '\"missing\"', '\"lacking\"')JSON WHERE id = RUN",
+        &["the context of the run has another `missing`"],
+    ),
+    (
+        "UPDATE operation_runs SET context = replace(CAST(context AS TEXT), '\"restore_run_id\"', '\"restore_id\"')JSON WHERE id = RUN",
+        &["the context of the run has another `evidence`"],
+    ),
+    (
+        "UPDATE operation_runs SET context = replace(CAST(context AS TEXT), '\"reconciliation\"', '\"reconciled\"')JSON WHERE id = RUN",
+        &["what the verdict wrote into the context of the run cannot be read"],
+    ),
+    (
+        "UPDATE operation_runs SET completed_at = completed_at + SECOND WHERE id = RUN",
+        &["the run says that it ended at another moment"],
+    ),
 ];
 
 /// The same of the feed, which SQLite has none of.
@@ -295,6 +317,7 @@ pub(super) fn filled(on: &Fixture, statement: &str, run: i64) -> String {
     statement
         .replace("FACTS", &format!("{facts} = {digest}"))
         .replace("DECISION", &of_run("decision_id"))
+        .replace("JSON", on.either("", "::jsonb"))
         .replace("SECOND", on.either("1000000", "interval '1 second'"))
         .replace("RUN", &run.to_string())
 }
@@ -483,6 +506,52 @@ async fn runs_that_are_gone_or_open_again_are_told_apart(on: Fixture) {
         (&4.into(), &1.into()),
         "{found}"
     );
+}
+
+/// Which of two entries of one second is whose, nothing tells but what they say.
+async fn two_verdicts_within_a_second_are_no_disagreement(on: Fixture) {
+    let second = on.either("decided_at / 1000000", "date_trunc('second', decided_at)");
+    let shared = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM reconciler.ledger GROUP BY operation_run_id, {second} HAVING count(*) > 1) AS shared"
+    );
+    for id in 1..=20 {
+        on.plant([Case::proven(id)]).await;
+        on.settle(&[id]).await;
+        let opened = format!(
+            "UPDATE operation_runs SET status = 'queued', outcome = 'pending' WHERE id = {id};
+             DELETE FROM evidence_snapshots"
+        );
+        on.execute(&opened).await;
+        on.settle(&[id]).await;
+        if on.count(&shared).await > 0 {
+            break;
+        }
+    }
+    assert!(
+        on.count(&shared).await > 0,
+        "each pair fell into two seconds"
+    );
+    verify(&on, &[]).exits(0);
+}
+
+/// Parts of the list end at a run, whose verdicts are all in one of them.
+async fn a_verdict_is_listed_once_with_all_its_revisions(on: Fixture) {
+    const RUNS: i64 = 450;
+    let again = RUNS - 199;
+    judge(&on, RUNS).await;
+    let opened = format!(
+        "UPDATE operation_runs SET status = 'queued', outcome = 'pending' WHERE id = {again}"
+    );
+    on.execute(&opened).await;
+    on.settle(&[again]).await;
+    let lines = run(&on.url, &["ledger", "list", "-o", "jsonl"]).exits(0);
+    let runs = lines.stdout.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        line["entries"][0]["run"].as_i64().expect("an id")
+    });
+    let mut expected: Vec<i64> = (1..=RUNS).chain([again]).rev().collect();
+    expected.sort_unstable_by(|one, other| other.cmp(one));
+    assert_eq!(runs.collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 -- walk_ledger: the next $2 entries of the ledger, of runs below $1, the highest ids first, and all entries of the last run;
 -- which of them are asked for by $3 to $8; and where $9 says so, what else was written with each of these. $10 and $11
--- are how the audit log calls a verdict and a run.
+-- are how the audit log calls a verdict and a run. Of a run, a context of at most $12 bytes is read.
 WITH page AS MATERIALIZED (
     SELECT
         entry.*,
@@ -46,8 +46,10 @@ SELECT
         WHERE later.first_decision_id = coalesce(page.first_decision_id, page.decision_id)
           AND later.revision > page.revision
     ) AS is_current,
-    run.status AS run_status, run.outcome AS run_outcome, run.names_decision,
+    run.status AS run_status, run.outcome AS run_outcome, run.names_decision, run.completed_at AS run_completed_at,
+    CASE WHEN octet_length(run.context) <= $12 THEN convert_to(run.context, 'UTF8') END AS run_context,
     audited.outcome AS audit_outcome,
+    count(*) OVER (PARTITION BY page.operation_run_id, date_trunc('second', page.decided_at)) > 1 AS shares_second,
     placed.workspace_id AS position_workspace_id,
     -- An entry from before there was a feed has no position, and one that waits for it may have none yet. Both moments are
     -- those at which transactions began.
@@ -73,6 +75,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT
         run.status::text AS status, run.outcome::text AS outcome,
+        run.context::text AS context, run.completed_at,
         coalesce(strpos(run.context::text, page.decision_id), 0) > 0 AS names_decision
     FROM operation_runs AS run
     WHERE page.is_wanted

@@ -1,6 +1,6 @@
 -- walk_ledger: the next ?2 entries of the ledger, of runs below ?1, the highest ids first, and all entries of the last run;
 -- which of them are asked for by ?3 to ?8; and where ?9 says so, what else was written with each of these. ?10 and ?11
--- are how the audit log calls a verdict and a run.
+-- are how the audit log calls a verdict and a run. Of a run, a context of at most ?12 bytes is read.
 WITH page AS MATERIALIZED (
     SELECT
         entry.*,
@@ -63,7 +63,10 @@ SELECT
     run.status AS run_status, run.outcome AS run_outcome,
     CASE WHEN run.id IS NOT NULL THEN coalesce(instr(CAST(run.context AS TEXT), page.decision_id), 0) > 0 END
         AS names_decision,
+    run.completed_at AS run_completed_at,
+    CASE WHEN octet_length(run.context) <= ?12 THEN CAST(run.context AS BLOB) END AS run_context,
     audited.outcome AS audit_outcome,
+    count(*) OVER (PARTITION BY page.operation_run_id, page.decided_at / 1000000) > 1 AS shares_second,
     NULL AS position_workspace_id,
     true AS may_lack_position
 FROM page
