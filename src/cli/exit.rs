@@ -21,7 +21,7 @@ reconciler_jobs::vocabulary! {
     Done = "done; every run asked for is proven to have succeeded, or there was nothing to do" { code: 0 }
     CouldNotRun = "could not run, or a run does not exist" { code: 1 }
     Usage = "the command line cannot be understood" { code: 2 }
-    ProblemFound = "`doctor` found a problem, or with `--survey` a leg of the proof that never held, or `grants` or `migrate --status` something that is not there yet, or `ledger verify` records that disagree" { code: 3 }
+    ProblemFound = "`doctor` found a problem, or with `--survey` a leg of the proof that never held, or `grants` or `migrate --status` something that is not there yet, or `ledger verify` or `ledger export` records that disagree" { code: 3 }
     BelowSucceeded = "at least one verdict is below succeeded" { code: 10 }
     Undecided = "at least one run is undecided, and no verdict is below succeeded" { code: 11 }
 }

@@ -70,7 +70,8 @@ pub(super) enum Command {
     /// Write the verdicts of a workspace into a file that can be checked without the database.
     ///
     /// Needs a checkpoint, to which the proofs lead. The file holds the facts of each verdict, as the ledger does; it is for
-    /// `ledger verify --offline`, and for an auditor's own program.
+    /// `ledger verify --offline`, and for an auditor's own program. Exit code 3 where a leaf does not follow from its verdict: each is
+    /// named, and is in the file as it is on record.
     Export(export::ExportAsked),
     /// Say what another policy would have said of each verdict, from the facts recorded with it.
     ///
@@ -417,7 +418,7 @@ fn tell(
 ) -> io::Result<()> {
     for disagreement in disagreements {
         match screen.output {
-            Output::Table => screen.tinted(Tint::Bad, &sentence(&disagreement))?,
+            Output::Table => screen.tinted(Tint::Bad, &disagreement.sentence())?,
             Output::Jsonl => {
                 let line = LedgerVerified {
                     disagreements: vec![disagreement],
@@ -432,17 +433,6 @@ fn tell(
         }
     }
     Ok(())
-}
-
-fn sentence(it: &Disagreement) -> String {
-    let run = it.run.map(|run| format!("run {run}"));
-    let workspace = it.workspace.map(|id| format!("workspace {id}"));
-    let decision = it.decision_id.as_ref().map(|id| format!("decision {id}"));
-    let what: Vec<String> = [run, workspace, decision].into_iter().flatten().collect();
-    let colon = if what.is_empty() { "" } else { ": " };
-    let changed = it.changed_after.as_ref();
-    let changed = changed.map_or_else(String::new, |at| format!("; changed after {at}"));
-    format!("{}{colon}{}{changed}", what.join(", "), it.finding)
 }
 
 fn show_check(found: LedgerVerified, screen: &mut Screen) -> anyhow::Result<()> {

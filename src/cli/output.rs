@@ -476,6 +476,10 @@ pub struct LedgerExported {
     pub size: u64,
     /// The keys that signed the last checkpoint. Empty where it is unsigned.
     pub signed_by: Vec<String>,
+    /// How many of the verdicts do not have the leaf that follows from them.
+    pub disagree: u64,
+    /// These verdicts, the first 10,000.
+    pub disagreements: Vec<Disagreement>,
     /// What no verdict claims.
     pub claim_boundary: ClaimBoundary,
 }

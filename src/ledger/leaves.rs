@@ -98,12 +98,13 @@ pub async fn check_tree(
 
 /// The leaf that follows from each place of a part.
 pub fn make_leaves(part: &LeafPart) -> Vec<Option<[u8; 32]>> {
-    let leaf_of = |place: &LedgerPlace| {
-        place
-            .make_leaf(place.previous_leaf.clone(), place.facts_seal.clone())
-            .ok()
-    };
-    part.places.iter().map(leaf_of).collect()
+    part.places.iter().map(leaf_again).collect()
+}
+
+/// The leaf that follows from a place, made as the one on record was.
+pub fn leaf_again(place: &LedgerPlace) -> Option<[u8; 32]> {
+    let made = place.make_leaf(place.previous_leaf.clone(), place.facts_seal.clone());
+    made.ok()
 }
 
 impl TreeCheck {
@@ -220,26 +221,11 @@ impl TreeCheck {
             self.waiting = 0;
         }
         self.counts.leaves += 1;
-        let leaf = hash_of(leaf);
-        if let Some(finding) = doubt_of(place, leaf, made) {
-            self.say_of(place, finding);
-        }
-        match leaf {
+        self.found.extend(disagreement_of(place, made));
+        match hash_of(leaf) {
             Some(leaf) if self.is_whole => self.edge.push(leaf),
             _ => self.is_whole = false,
         }
-    }
-
-    fn say_of(&mut self, place: &LedgerPlace, finding: String) {
-        let (row, verdict) = (&place.row, &place.row.verdict);
-        self.found.push(Disagreement {
-            about: Compared::Tree,
-            run: place.is_there.then_some(verdict.run.0),
-            workspace: place.has_position.then_some(row.workspace.0),
-            decision_id: place.has_position.then(|| verdict.decision_id.clone()),
-            finding,
-            changed_after: place.is_there.then_some(Moment(verdict.decided_at)),
-        });
     }
 
     fn compare_on_record(&mut self, row: &CheckpointRow) {
@@ -353,4 +339,18 @@ fn doubt_of(place: &LedgerPlace, leaf: Option<[u8; 32]>, made: Option<[u8; 32]>)
         "is not the one that its leaf was made of: a column or its place was changed, or the leaf"
     };
     Some(format!("the verdict at position {position} {finding}"))
+}
+
+/// That the leaf of a place does not follow from it, of which this one was made; none where it does.
+pub fn disagreement_of(place: &LedgerPlace, made: Option<[u8; 32]>) -> Option<Disagreement> {
+    let leaf = place.leaf.as_deref().and_then(hash_of);
+    let (row, verdict) = (&place.row, &place.row.verdict);
+    Some(Disagreement {
+        about: Compared::Tree,
+        run: place.is_there.then_some(verdict.run.0),
+        workspace: place.has_position.then_some(row.workspace.0),
+        decision_id: place.has_position.then(|| verdict.decision_id.clone()),
+        finding: doubt_of(place, leaf, made)?,
+        changed_after: place.is_there.then_some(Moment(verdict.decided_at)),
+    })
 }

@@ -130,6 +130,20 @@ pub struct Disagreement {
     pub changed_after: Option<Moment>,
 }
 
+impl Disagreement {
+    /// All of it in one sentence.
+    pub fn sentence(&self) -> String {
+        let run = self.run.map(|run| format!("run {run}"));
+        let workspace = self.workspace.map(|id| format!("workspace {id}"));
+        let decision = self.decision_id.as_ref().map(|id| format!("decision {id}"));
+        let what: Vec<String> = [run, workspace, decision].into_iter().flatten().collect();
+        let colon = if what.is_empty() { "" } else { ": " };
+        let changed = self.changed_after.as_ref();
+        let changed = changed.map_or_else(String::new, |at| format!("; changed after {at}"));
+        format!("{}{colon}{}{changed}", what.join(", "), self.finding)
+    }
+}
+
 /// What a part of the check came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckedPart {

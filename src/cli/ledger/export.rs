@@ -4,7 +4,7 @@
 //! memory than the proofs and the lines of the report.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -19,19 +19,24 @@ use reconciler_jobs::restore_execute::reason::CLAIM_BOUNDARY;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Document, LedgerExported};
-use crate::cli::screen::Screen;
+use crate::cli::screen::{Screen, Tint};
 use crate::cli::session::Session;
 use crate::cli::since::Since;
 use crate::ledger::checkpoint::ReadCheckpoint;
 use crate::ledger::export::{ExportWriter, ExportedCheckpoints, entry_of};
 use crate::ledger::exported::Manifest;
+use crate::ledger::leaves::{disagreement_of, leaf_again};
 use crate::ledger::proofs::{LeafProofs, MadeProofs};
+use crate::ledger::verify::Disagreement;
 use crate::storage::reader::Reader;
 use crate::storage::{Access, CheckpointRow, LedgerPlace, hash_of};
 use crate::views::ClaimBoundary;
 
 /// How many checkpoints go into an export, the latest.
 const CHECKPOINTS_MAX: u32 = 100;
+
+/// How many verdicts are named whose leaf is another one's.
+const DISAGREEMENTS_MAX: usize = 10_000;
 
 /// What to export, and where to.
 #[derive(Debug, clap::Args)]
@@ -86,12 +91,12 @@ pub(super) async fn run(session: &mut Session<'_>, args: &ExportAsked) -> anyhow
     let opened = options.write(true).create_new(true).mode(0o600);
     let opened = opened.open(&args.to).with_context(unwritten)?;
     let written = write(&reader, exported, &checkpoints, proofs, opened, unwritten).await;
-    let manifest = written.inspect_err(|_| {
+    let written = written.inspect_err(|_| {
         // What is half written shows nothing, and the error matters more than what is left of it.
         let _ = fs::remove_file(&args.to);
     })?;
     let signed_by = ReadCheckpoint::read(&last.note).map_or_else(Vec::new, |read| read.keys);
-    show(file, manifest, signed_by, session.screen)
+    show(file, written, signed_by, session.screen)
 }
 
 /// The proof of each verdict that is asked for, in their order, and of each checkpoint.
@@ -131,6 +136,13 @@ fn changed() -> Failure {
     )
 }
 
+/// What was written, and which of its verdicts do not have the leaf that follows from them.
+struct Written {
+    manifest: Manifest,
+    disagree: u64,
+    disagreements: Vec<Disagreement>,
+}
+
 async fn write(
     reader: &Reader,
     exported: ExportScope,
@@ -138,7 +150,7 @@ async fn write(
     proofs: MadeProofs,
     file: File,
     unwritten: impl Fn() -> Failure,
-) -> anyhow::Result<Manifest> {
+) -> anyhow::Result<Written> {
     let last = checkpoints
         .last()
         .and_then(|it| ReadCheckpoint::read(&it.note));
@@ -157,6 +169,7 @@ async fn write(
     )
     .with_context(&unwritten)?;
     let mut proofs = proofs.leaves.into_iter();
+    let (mut disagree, mut disagreements) = (0, Vec::new());
     pass(
         reader,
         exported,
@@ -164,6 +177,11 @@ async fn write(
         |place, is_asked_for| {
             if is_asked_for {
                 let proof = proofs.next().ok_or_else(changed)?;
+                if let Some(found) = disagreement_of(&place, leaf_again(&place)) {
+                    disagree += 1;
+                    let has_room = disagreements.len() < DISAGREEMENTS_MAX;
+                    disagreements.extend(has_room.then_some(found));
+                }
                 export
                     .add(&entry_of(&place, &proof)?)
                     .with_context(&unwritten)?;
@@ -178,7 +196,11 @@ async fn write(
     let (mut written, manifest) = export.finish().with_context(&unwritten)?;
     let flushed = written.flush().and_then(|()| written.get_ref().sync_all());
     flushed.with_context(&unwritten)?;
-    Ok(manifest)
+    Ok(Written {
+        manifest,
+        disagree,
+        disagreements,
+    })
 }
 
 /// Passes the leaves in their order, and says of each whether it is of a verdict that is asked for. From the first of these on
@@ -206,46 +228,70 @@ async fn pass(
 
 fn show(
     file: String,
-    manifest: Manifest,
+    written: Written,
     signed_by: Vec<String>,
     screen: &mut Screen,
 ) -> anyhow::Result<Exit> {
+    let Manifest {
+        workspace,
+        since,
+        verdicts,
+        erased,
+        size,
+        ..
+    } = written.manifest;
     let exported = LedgerExported {
         file,
-        workspace: manifest.workspace,
-        since: manifest.since,
-        verdicts: manifest.verdicts,
-        erased: manifest.erased,
-        size: manifest.size,
-        signed_by,
-        claim_boundary: ClaimBoundary::default(),
-    };
-    if screen.output.is_json() {
-        screen.json(&Document::LedgerExport(exported))?;
-        return Ok(Exit::Done);
-    }
-    let LedgerExported {
-        file,
         workspace,
+        since,
         verdicts,
         erased,
         size,
         signed_by,
+        disagree: written.disagree,
+        disagreements: written.disagreements,
+        claim_boundary: ClaimBoundary::default(),
+    };
+    let exit = match exported.disagree {
+        0 => Exit::Done,
+        _ => Exit::ProblemFound,
+    };
+    if screen.output.is_json() {
+        screen.json(&Document::LedgerExport(exported))?;
+    } else {
+        tell(&exported, screen)?;
+    }
+    Ok(exit)
+}
+
+fn tell(exported: &LedgerExported, screen: &mut Screen) -> io::Result<()> {
+    for disagreement in &exported.disagreements {
+        screen.tinted(Tint::Bad, &disagreement.sentence())?;
+    }
+    let LedgerExported {
+        file,
+        workspace,
+        erased,
+        size,
+        disagree,
         ..
     } = exported;
     screen.line(&format!(
         "{} of workspace {workspace} in {file}, {erased} of them without their facts, which were erased.",
-        quantity(verdicts, "verdict")
+        quantity(exported.verdicts, "verdict")
     ))?;
-    let signature = if signed_by.is_empty() {
+    if *disagree > 0 {
+        let changed = "not those that their leaves were made of: the ledger was changed, and the file holds what it says now";
+        screen.line(&format!("{disagree} of them are {changed}."))?;
+    }
+    let signature = if exported.signed_by.is_empty() {
         "which is unsigned: nothing shows who made the export".to_owned()
     } else {
-        format!("signed by {}", signed_by.join(", "))
+        format!("signed by {}", exported.signed_by.join(", "))
     };
     screen.line(&format!(
         "Their proofs lead to the checkpoint of {size} verdicts, {signature}."
     ))?;
     screen.line("Whoever gets it checks it with `restore-reconciler ledger verify --offline FILE`, or with config/auditor/verify.py.")?;
-    screen.line(CLAIM_BOUNDARY)?;
-    Ok(Exit::Done)
+    screen.line(CLAIM_BOUNDARY)
 }

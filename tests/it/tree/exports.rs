@@ -91,6 +91,29 @@ async fn what_is_exported_is_checked_by_both_verifiers_without_its_database() {
     assert!(!directory.path().join("nobody.zip").exists());
 }
 
+/// The file is as the ledger is, and neither the command nor whoever gets the file is left to believe it.
+#[tokio::test]
+async fn what_was_changed_after_its_leaf_is_named_when_it_is_exported() {
+    let on = judged(6).await;
+    let (signer, public) = key(&on).await;
+    seal_all(&on, 10, Some(&signer)).await;
+    let changed = "SET session_replication_role = replica; UPDATE reconciler.ledger SET worker = 'x' WHERE operation_run_id = 1";
+    on.execute_as_superuser(changed).await;
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("export.zip").display().to_string();
+    let home = HOME.0.to_string();
+    let asked = ["ledger", "export", "--workspace", &home, "--to", &file];
+    run(&on.url, &asked).exits(3).says(
+        &[
+            "run 1, workspace ",
+            "is not the one that its leaf was made of",
+            "1 of them are not those that their leaves were made of",
+        ],
+        &[],
+    );
+    check(&file, &public, 3);
+}
+
 #[tokio::test]
 async fn without_a_checkpoint_nothing_is_exported() {
     let file = Fixture::sqlite().await;
