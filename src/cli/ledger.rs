@@ -492,7 +492,7 @@ fn worth(kept: Option<&KeptElsewhere>, is_sound: bool) -> String {
 }
 
 /// What was counted, each with what it means.
-fn meanings(counts: &LedgerCounts) -> [(u64, &'static str); 14] {
+fn meanings(counts: &LedgerCounts) -> [(u64, &'static str); 15] {
     let LedgerCounts {
         entries: _,
         agree,
@@ -508,6 +508,7 @@ fn meanings(counts: &LedgerCounts) -> [(u64, &'static str); 14] {
         unsealed,
         checkpoints,
         unsigned,
+        other_key,
         tree_disagrees,
     } = *counts;
     [
@@ -542,6 +543,10 @@ fn meanings(counts: &LedgerCounts) -> [(u64, &'static str); 14] {
         (unsealed, "positions have no leaf yet"),
         (checkpoints, "checkpoints of the tree"),
         (unsigned, "of these are unsigned"),
+        (
+            other_key,
+            "of these are signed by other keys than those that are named",
+        ),
         (tree_disagrees, "leaves or checkpoints disagree"),
     ]
 }

@@ -50,6 +50,8 @@ pub struct TreeCheck {
     kept: VecDeque<ReadCheckpoint>,
     on_record: Streak,
     elsewhere: Streak,
+    /// How the latest checkpoint on record is signed, so far.
+    latest_on_record: Option<Signing>,
     /// What the copy has shown so far.
     shown: KeptElsewhere,
     edge: Edge,
@@ -61,6 +63,15 @@ pub struct TreeCheck {
     waiting: i64,
     counts: LedgerCounts,
     found: Vec<Disagreement>,
+}
+
+/// How a checkpoint is signed; in the order of their sizes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Signing {
+    size: u64,
+    is_well: bool,
+    /// Why it shows nothing where a key is named.
+    doubt: Option<String>,
 }
 
 /// Checkpoints of one place, compared one after the other.
@@ -121,6 +132,7 @@ impl TreeCheck {
             kept: VecDeque::new(),
             on_record: Streak::default(),
             elsewhere: Streak::default(),
+            latest_on_record: None,
             shown,
             edge: Edge::default(),
             is_whole: true,
@@ -129,6 +141,7 @@ impl TreeCheck {
             counts: LedgerCounts::default(),
             found: Vec::new(),
         };
+        let mut latest = None;
         for (number, kept) in (1..).zip(kept) {
             match kept {
                 None => check.say(format!(
@@ -136,6 +149,7 @@ impl TreeCheck {
                 )),
                 Some(kept) => {
                     check.counts.checkpoints += 1;
+                    latest = latest.max(check.signing(&kept));
                     if check.may_count(&kept, "kept elsewhere", true) {
                         check.kept.push_back(kept);
                     }
@@ -143,6 +157,7 @@ impl TreeCheck {
             }
         }
         check.kept.make_contiguous().sort_by_key(|kept| kept.size);
+        check.demand_key(latest, "kept elsewhere");
         check
     }
 
@@ -167,6 +182,8 @@ impl TreeCheck {
     pub fn end(&mut self) {
         self.counts.unsealed += self.waiting.unsigned_abs();
         self.compare_kept(u64::MAX);
+        let latest = self.latest_on_record.take();
+        self.demand_key(latest, "on record");
     }
 
     /// What was counted and found since it was taken last.
@@ -242,6 +259,7 @@ impl TreeCheck {
                 ));
             }
             Some(read) => {
+                self.latest_on_record = self.signing(&read);
                 if self.may_count(&read, "on record", false) {
                     self.compare(&read, false);
                 }
@@ -290,7 +308,8 @@ impl TreeCheck {
         agrees
     }
 
-    /// Whether a checkpoint is this installation's, and as well signed as was asked for.
+    /// Whether a checkpoint is this installation's, and shows something: one kept elsewhere does where a key that is named has
+    /// signed it, or none is named; one on record is the database's own word in any case.
     fn may_count(&mut self, checkpoint: &ReadCheckpoint, place: &str, is_kept: bool) -> bool {
         let (size, signers) = (checkpoint.size, checkpoint.signers());
         let (signature, _) = checkpoint.signature(&self.pinned);
@@ -301,13 +320,11 @@ impl TreeCheck {
             SignatureState::Verified | SignatureState::Unchecked => return true,
             SignatureState::Unsigned => {
                 self.counts.unsigned += 1;
-                if !is_kept || self.pinned.is_empty() {
-                    return true;
-                }
-                "is unsigned, and so shows nothing where a key is named".to_owned()
+                return !is_kept || self.pinned.is_empty();
             }
             SignatureState::OtherKey => {
-                format!("is signed by {signers}, which no --key names")
+                self.counts.other_key += 1;
+                return !is_kept;
             }
             SignatureState::Forged => format!(
                 "has a signature that is none of its text by {signers}: it was forged or altered"
@@ -318,6 +335,39 @@ impl TreeCheck {
             quantity(size, "verdict")
         ));
         false
+    }
+
+    /// How a checkpoint of this installation is signed.
+    fn signing(&self, checkpoint: &ReadCheckpoint) -> Option<Signing> {
+        let doubt = match checkpoint.signature(&self.pinned).0 {
+            _ if checkpoint.origin != self.origin => return None,
+            SignatureState::Unsigned if !self.pinned.is_empty() => {
+                Some("is unsigned, and so shows nothing where a key is named".to_owned())
+            }
+            SignatureState::OtherKey => {
+                let signers = checkpoint.signers();
+                Some(format!("is signed by {signers}, which no --key names"))
+            }
+            _ => None,
+        };
+        Some(Signing {
+            size: checkpoint.size,
+            is_well: doubt.is_none(),
+            doubt,
+        })
+    }
+
+    /// The latest checkpoint must be signed by a key that is named, where one is. Earlier ones may be older than that key.
+    fn demand_key(&mut self, latest: Option<Signing>, place: &str) {
+        if let Some(Signing {
+            size,
+            doubt: Some(doubt),
+            ..
+        }) = latest
+        {
+            let verdicts = quantity(size, "verdict");
+            self.say(format!("the checkpoint of {verdicts} {place} {doubt}"));
+        }
     }
 }
 

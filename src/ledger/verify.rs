@@ -68,6 +68,8 @@ pub struct LedgerCounts {
     pub checkpoints: u64,
     /// Those of them that are unsigned.
     pub unsigned: u64,
+    /// Those of them that are signed by other keys than those that were named.
+    pub other_key: u64,
     /// Leaves that do not follow from their verdicts, leaves that are missing, and checkpoints that are in doubt or of other leaves.
     pub tree_disagrees: u64,
 }
@@ -88,6 +90,7 @@ impl AddAssign for LedgerCounts {
         self.unsealed += more.unsealed;
         self.checkpoints += more.checkpoints;
         self.unsigned += more.unsigned;
+        self.other_key += more.other_key;
         self.tree_disagrees += more.tree_disagrees;
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -46,7 +46,7 @@ pub(super) struct KeptAsked {
     /// Compare with the checkpoints in this file, which were kept elsewhere.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["workspace", "since", "until"])]
     checkpoint: Option<PathBuf>,
-    /// A public key that signs checkpoints; may be repeated. Those that none of these has signed show nothing.
+    /// A public key that signs checkpoints; may be repeated. The latest must be signed by one of these; others show nothing.
     #[arg(long, value_name = "PUB", value_parser = key, conflicts_with_all = ["workspace", "since", "until"])]
     key: Vec<PinnedKey>,
 }
@@ -86,8 +86,10 @@ impl KeptAsked {
                 };
                 let mut text = String::new();
                 let file = File::open(path).with_context(unread)?;
-                let read = file.take(FILE_BYTES_MAX).read_to_string(&mut text);
-                read.with_context(unread)?;
+                let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
+                if read.with_context(unread)? as u64 > FILE_BYTES_MAX {
+                    return Err(too_long(path).into());
+                }
                 let kept = read_notes(&text);
                 if kept.iter().all(Option::is_none) {
                     return Err(unread().into());
@@ -97,6 +99,16 @@ impl KeptAsked {
         };
         Ok(Some(TreeCheck::new(origin_of(&id), kept, self.key.clone())))
     }
+}
+
+fn too_long(path: &Path) -> Failure {
+    Failure::new(
+        format!(
+            "{} is longer than the 256 MiB of checkpoints that are read",
+            path.display()
+        ),
+        "Name a file of the later ones alone: each is of all verdicts before it.",
+    )
 }
 
 fn nothing_here() -> Failure {

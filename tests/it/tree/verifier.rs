@@ -29,6 +29,34 @@ const CASES: &[(&str, &str, &str, i32, &str)] = &[
         "The first 4 verdicts are those of a checkpoint that was kept elsewhere, verified",
     ),
     (
+        "the newer key after a rotation",
+        "<TWO>\n<FOUR>\n",
+        "newer",
+        0,
+        "The first 4 verdicts are those of a checkpoint that was kept elsewhere, verified",
+    ),
+    (
+        "the newer key, and what is unsigned or signed by another before",
+        "<ONE>\n<TWO>\n<FOUR>\n",
+        "newer",
+        0,
+        "2 of these are signed by other keys than those that are named",
+    ),
+    (
+        "the older key after a rotation",
+        "<TWO>\n<FOUR>\n",
+        "first",
+        3,
+        "the checkpoint of 4 verdicts kept elsewhere is signed by",
+    ),
+    (
+        "the newer key, and what was kept before alone",
+        "<TWO>",
+        "newer",
+        3,
+        "which no --key names",
+    ),
+    (
         "one key twice",
         "<TWO>",
         "first first newer",
@@ -179,8 +207,11 @@ const CASES: &[(&str, &str, &str, i32, &str)] = &[
 ];
 
 /// Where somebody may read that a checkpoint is verified although something disagrees: what is whole is.
-const VERIFIED_ALL_THE_SAME: [&str; 2] =
-    ["one of two keys", "some that are whole and one that is not"];
+const VERIFIED_ALL_THE_SAME: [&str; 3] = [
+    "one of two keys",
+    "the older key after a rotation",
+    "some that are whole and one that is not",
+];
 
 /// A tree of so many leaves that are nobody's.
 fn invented(leaves: u8) -> Edge {
@@ -256,6 +287,24 @@ async fn what_is_kept_elsewhere_counts_for_what_it_is_worth() {
         let may_be = *code == 0 || VERIFIED_ALL_THE_SAME.contains(what);
         assert!(may_be || !all.contains("verified"), "{what}: {all}");
     }
+    run(&on.url, &["ledger", "verify", "--key", &second]).exits(0);
+    run(&on.url, &["ledger", "verify", "--key", &first])
+        .exits(3)
+        .says(
+            &["the checkpoint of 4 verdicts on record is signed by"],
+            &[],
+        );
+    // Nobody is told of a part of a file as if it were all of it.
+    fs::write(&kept, &notes[2]).expect("a file");
+    let long = fs::File::options().write(true).open(&kept);
+    let long = long.and_then(|file| file.set_len((256 << 20) + 1));
+    long.expect("a file with a hole");
+    run(&on.url, &["ledger", "verify", "--checkpoint", file])
+        .exits(1)
+        .says(
+            &[],
+            &["is longer than the 256 MiB of checkpoints that are read"],
+        );
     fs::remove_file(&kept).expect("it is there");
     run(&on.url, &["ledger", "verify", "--checkpoint", file])
         .exits(1)
