@@ -95,7 +95,7 @@ pub async fn check_tree(
         let made = make_leaves(&part);
         (part, made)
     };
-    let mut made = pin!(judge_parts(reader.walk_leaves(None), with_leaves));
+    let mut made = pin!(judge_parts(reader.walk_leaves(), with_leaves));
     while let Some((part, made)) = made.try_next().await? {
         check.pass(&part, &made);
         if heard(check.take()).is_break() {

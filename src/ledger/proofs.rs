@@ -1,7 +1,7 @@
 //! Proofs that a leaf is in the tree, and that a tree goes on from a smaller one, as RFC 6962 has them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tlog_tiles::{Error, Hash, HashReader, node_hash, prove_tree, stored_hash_index};
 
@@ -11,8 +11,8 @@ pub struct LeafProofs {
     /// The sizes of trees of which each next one goes on from the one before; the last is that of all leaves.
     sizes: Vec<u64>,
     between: Subtrees,
-    /// By place of a leaf, from 0 on, and by level: the node beside the one that leads to it.
-    beside: BTreeMap<(u64, usize), [u8; 32]>,
+    /// By level and place: nodes beside one that leads to a leaf that is wanted, each once for all of these.
+    beside: HashMap<(usize, u64), [u8; 32]>,
     /// Places of the leaves that are wanted, in their order.
     wanted: Vec<u64>,
     /// By level: a left node that waits for its right one.
@@ -25,10 +25,23 @@ pub struct LeafProofs {
 pub struct MadeProofs {
     /// Their root.
     pub root: [u8; 32],
-    /// For each leaf that is wanted, in their order, the proof that it is in the tree.
-    pub leaves: Vec<Vec<[u8; 32]>>,
     /// For each tree but the first, the proof that it goes on from the one before.
     pub between: Vec<Vec<[u8; 32]>>,
+    beside: HashMap<(usize, u64), [u8; 32]>,
+    wanted: Vec<u64>,
+    levels: usize,
+}
+
+impl MadeProofs {
+    /// For each leaf that is wanted, in their order, the proof that it is in the tree, put together as it is asked for.
+    pub fn leaves(&self) -> impl ExactSizeIterator<Item = Vec<[u8; 32]>> {
+        let beside =
+            |level: usize, place: u64| self.beside.get(&(level, (place >> level) ^ 1)).copied();
+        self.wanted.iter().map(move |place| {
+            let nodes = (0..self.levels).filter_map(|level| beside(level, *place));
+            nodes.collect()
+        })
+    }
 }
 
 /// The roots of full subtrees that proofs between trees are made of. One that is asked for before it was passed is kept later.
@@ -64,7 +77,8 @@ impl LeafProofs {
             self.wanted.push(place);
             // Each left node that waits will be beside one that leads to it.
             let left = (0..).zip(&self.waiting);
-            let left = left.filter_map(|(level, node)| Some(((place, level), (*node)?)));
+            let left =
+                left.filter_map(|(level, node)| Some(((level, (place >> level) ^ 1), (*node)?)));
             self.beside.extend(left);
         }
         self.rise(leaf, place, 0);
@@ -90,14 +104,12 @@ impl LeafProofs {
                 self.rise(node, (self.size - 1) >> level, level);
             }
         }
-        let proof_of = |place: &u64| {
-            let beside = self.beside.range((*place, 0)..=(*place, usize::MAX));
-            beside.map(|(_, node)| *node).collect()
-        };
         Some(MadeProofs {
             root: root?,
-            leaves: self.wanted.iter().map(proof_of).collect(),
             between,
+            beside: self.beside,
+            wanted: self.wanted,
+            levels: level,
         })
     }
 
@@ -132,10 +144,10 @@ impl LeafProofs {
             // It is beside those below the left one.
             let first = (place ^ 1) << level;
             let from = self.wanted.partition_point(|wanted| *wanted < first);
-            let below = self.wanted.iter().skip(from);
-            let below = below.take_while(|wanted| **wanted >> level == place ^ 1);
-            self.beside
-                .extend(below.map(|wanted| ((*wanted, level), node)));
+            let next = self.wanted.get(from);
+            if next.is_some_and(|wanted| wanted >> level == place ^ 1) {
+                self.beside.insert((level, place), node);
+            }
             node = node_hash(Hash(left), Hash(node)).0;
             place /= 2;
             level += 1;
@@ -165,4 +177,34 @@ pub fn root_by(leaf: [u8; 32], mut place: u64, size: u64, proof: &[[u8; 32]]) ->
         last /= 2;
     }
     (last == 0 && place == 0).then_some(node.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Edge;
+
+    #[test]
+    fn each_proof_leads_to_the_root_and_each_node_is_kept_once() {
+        for size in 1..=70_u8 {
+            let (mut proofs, mut edge) = (LeafProofs::default(), Edge::default());
+            let leaf = |place: u8| [place; 32];
+            for place in 0..size {
+                proofs.push(leaf(place), size % 3 > 0 || place % 5 == 1);
+                edge.push(leaf(place));
+            }
+            let made = proofs.finish().unwrap();
+            assert_eq!(Some(made.root), edge.root());
+            assert!(
+                made.beside.len() < 2 * usize::from(size),
+                "{}",
+                made.beside.len()
+            );
+            for (place, proof) in made.wanted.iter().zip(made.leaves()) {
+                let leaf = leaf(u8::try_from(*place).unwrap());
+                let root = root_by(leaf, *place, size.into(), &proof);
+                assert_eq!(root, Some(made.root), "{place} of {size}");
+            }
+        }
+    }
 }

@@ -31,6 +31,7 @@ const PLACES_TOGETHER: u32 = 2_000;
 
 const STATE: Statement = statement!("look at the tree", postgres "load_tree_state");
 const WALK: Statement = statement!("read the tree", postgres "walk_leaves");
+const LEAVES: Statement = statement!("read the leaves", postgres "load_leaves");
 const CHECKPOINTS: Statement = statement!("read the checkpoints", postgres "load_checkpoints");
 
 /// A place in the tree: a position of the feed, the verdict that it leads to, and its leaf.
@@ -53,6 +54,24 @@ pub struct LedgerPlace {
     pub leaf: Option<String>,
     /// What stands for its facts in the leaf.
     pub facts_seal: Option<String>,
+}
+
+/// A leaf, and where its verdict stands in which workspace, as far as its position is there.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct LeafRow {
+    /// Where it stands among all.
+    pub position: i64,
+    /// The leaf, in hexadecimal digits.
+    pub leaf: String,
+    workspace_id: Option<i64>,
+    workspace_position: Option<i64>,
+}
+
+impl LeafRow {
+    /// Whether it is of this workspace, and of its place `first` or a later one.
+    pub fn is_of(&self, workspace: WorkspaceId, first: i64) -> bool {
+        self.workspace_id == Some(workspace.0) && self.workspace_position >= Some(first)
+    }
 }
 
 /// A part of the tree, from one snapshot.
@@ -200,21 +219,61 @@ impl Reader {
         self.database.read_all(CHECKPOINTS, values).await
     }
 
-    /// The tree, part by part, with the facts of verdicts of one workspace where that is asked for. Each is one snapshot. None on
-    /// SQLite.
-    pub fn walk_leaves(
-        &self,
-        with_facts_of: Option<WorkspaceId>,
-    ) -> impl Stream<Item = Result<LeafPart>> {
+    /// The tree, part by part. Each is one snapshot. None on SQLite.
+    pub fn walk_leaves(&self) -> impl Stream<Item = Result<LeafPart>> {
         try_unfold(Some(0), move |after| async move {
             let Some(after) = after else { return Ok(None) };
             let reading = self
                 .database
-                .read(async |tx| load_leaf_part(tx, after, with_facts_of).await);
+                .read(async |tx| load_leaf_part(tx, after).await);
             let part = reading.await?;
             let last = part.places.last().and_then(|place| place.row.position);
             let is_full = part.places.len() >= PLACES_TOGETHER as usize;
             Ok(Some((part, last.filter(|_| is_full))))
+        })
+    }
+
+    /// The leaves after the first `after`, up to the first `size` of all, as many as are read at once.
+    pub async fn load_leaves(&self, after: i64, size: i64) -> Result<Vec<LeafRow>> {
+        let values = values![after, size, LEAVES_TOGETHER];
+        self.database.read_all(LEAVES, values).await
+    }
+
+    /// The first place of a workspace whose verdict was decided then or later.
+    pub async fn first_place(
+        &self,
+        workspace: WorkspaceId,
+        since: Timestamp,
+    ) -> Result<Option<i64>> {
+        let find = statement!("read the ledger", postgres "find_exported");
+        let mut after = 0;
+        loop {
+            let values = values![workspace, after, since, LEAVES_TOGETHER];
+            let found: Vec<(Option<i64>, Option<i64>)> =
+                self.database.read_all(find, values).await?;
+            match found[..] {
+                [(None, Some(last))] => after = last,
+                [(first, _)] => return Ok(first),
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    /// The places of a workspace from its `first` on that are among the first `size` of all, with facts, part by part.
+    pub fn walk_exported(
+        &self,
+        workspace: WorkspaceId,
+        first: i64,
+        size: i64,
+    ) -> impl Stream<Item = Result<Vec<LedgerPlace>>> {
+        try_unfold(Some(first - 1), move |after| async move {
+            let Some(after) = after else { return Ok(None) };
+            let walk = statement!("read the ledger", postgres "walk_exported");
+            let values = values![workspace, after, size, PLACES_TOGETHER];
+            let places: Vec<LedgerPlace> = self.database.read_all(walk, values).await?;
+            let last = places.last().map(|place| place.workspace_position);
+            let is_full = places.len() >= PLACES_TOGETHER as usize;
+            Ok(Some((places, last.filter(|_| is_full))))
         })
     }
 }
@@ -225,12 +284,8 @@ impl CheckpointDue {
     }
 }
 
-async fn load_leaf_part(
-    tx: &mut DatabaseTransaction,
-    after: i64,
-    with_facts_of: Option<WorkspaceId>,
-) -> Result<LeafPart> {
-    let values = values![Some(after), PLACES_TOGETHER, with_facts_of];
+async fn load_leaf_part(tx: &mut DatabaseTransaction, after: i64) -> Result<LeafPart> {
+    let values = values![after, PLACES_TOGETHER];
     let places: Vec<LedgerPlace> = tx.driver().fetch_all(WALK, values).await?;
     let last = places.last().and_then(|place| place.row.position);
     let is_full = places.len() >= PLACES_TOGETHER as usize;
@@ -266,9 +321,9 @@ async fn seal_in_turn(
 }
 
 async fn make_leaves(tx: &mut DatabaseTransaction, leaves_max: u32) -> Result<usize> {
+    let load = statement!("read the tree", postgres "load_unsealed");
     let insert = statement!("make leaves", postgres "insert_leaves");
-    let values = values![None::<i64>, leaves_max, None::<WorkspaceId>];
-    let found: Vec<LedgerPlace> = tx.driver().fetch_all(WALK, values).await?;
+    let found: Vec<LedgerPlace> = tx.driver().fetch_all(load, values![leaves_max]).await?;
     // Leaves of this batch are not in the database yet.
     let mut of_batch: HashMap<(WorkspaceId, i64), String> = HashMap::new();
     let mut made = Vec::new();
@@ -298,17 +353,16 @@ async fn make_checkpoint(
     state: &TreeState,
     note: impl Fn(&TreeState, &Edge) -> Option<String>,
 ) -> Result<Option<CheckpointRow>> {
-    let load = statement!("read the leaves", postgres "load_leaves");
     let insert = statement!("put a checkpoint on record", postgres "insert_checkpoint");
-    let broken = || StoreError::refused(load.step, BrokenTree);
+    let broken = || StoreError::refused(LEAVES.step, BrokenTree);
     let known = (u64::try_from(state.size).ok()).zip(hex::decode(&state.edge).ok());
     let edge = known.and_then(|(size, edge)| Edge::from_bytes(size, &edge));
     let mut edge = edge.ok_or_else(broken)?;
     let mut size = state.size;
     while size < state.leaves {
         let values = values![size, state.leaves, LEAVES_TOGETHER];
-        let leaves: Vec<(i64, String)> = tx.driver().fetch_all(load, values).await?;
-        for (position, leaf) in &leaves {
+        let leaves: Vec<LeafRow> = tx.driver().fetch_all(LEAVES, values).await?;
+        for LeafRow { position, leaf, .. } in &leaves {
             // Where one was taken out, the root would be that of no tree.
             if u64::try_from(*position) != Ok(edge.size() + 1) {
                 return Err(broken());

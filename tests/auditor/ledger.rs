@@ -269,7 +269,7 @@ impl Ledger {
         }
         let made = proofs.finish().unwrap();
         assert_eq!(Some(made.root), edge_of(leaves).root());
-        for (entry, proof) in self.entries.iter_mut().zip(made.leaves) {
+        for (entry, proof) in self.entries.iter_mut().zip(made.leaves()) {
             entry.proof = proof.iter().map(hex::encode).collect();
         }
     }

@@ -47,16 +47,16 @@ pub(super) async fn export_demo(reader: &Reader, to: impl Write + Seek) -> anyho
         }
         places.extend(Some(place).filter(|_| of == workspace));
     }
-    let made = proofs.finish().context("no proofs")?;
+    let mut made = proofs.finish().context("no proofs")?;
     let checkpoints = ExportedCheckpoints {
         notes,
         size,
-        consistency: made.between,
+        consistency: std::mem::take(&mut made.between),
     };
     let of = (origin, workspace.to_string());
     let mut export = ExportWriter::begin(to, of, None, checkpoints)?;
-    for (place, proof) in places.iter().zip(&made.leaves) {
-        export.add(&entry_of(place, proof)?)?;
+    for (place, proof) in places.iter().zip(made.leaves()) {
+        export.add(&entry_of(place, &proof)?)?;
     }
     export.finish()?.0.flush()?;
     Ok(key.public)

@@ -1,7 +1,7 @@
 //! `ledger export`: the verdicts of a workspace in a file that needs no database.
 //!
-//! The tree is passed twice: for the way of each verdict to the root, and for the verdicts themselves. So no more of it is in
-//! memory than the proofs and the lines of the report.
+//! The leaves are passed for the way of each verdict to the root, and then the verdicts of the workspace. So no more is in
+//! memory than the nodes that the proofs are made of, each once, and the lines of the report.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
@@ -29,7 +29,7 @@ use crate::ledger::leaves::{disagreement_of, leaf_again};
 use crate::ledger::proofs::{LeafProofs, MadeProofs};
 use crate::ledger::verify::Disagreement;
 use crate::storage::reader::Reader;
-use crate::storage::{Access, CheckpointRow, LedgerPlace, hash_of};
+use crate::storage::{Access, CheckpointRow, hash_of};
 use crate::views::ClaimBoundary;
 
 /// How many checkpoints go into an export, the latest.
@@ -53,11 +53,13 @@ pub(in crate::cli) struct ExportAsked {
     to: PathBuf,
 }
 
-/// The verdicts that are asked for: those of a workspace among the first leaves.
+/// The verdicts that are asked for: those of a workspace from its `first` place on, among the first leaves. So none is left out
+/// between.
 #[derive(Clone, Copy)]
 struct ExportScope {
     workspace: WorkspaceId,
     since: Option<Timestamp>,
+    first: i64,
     size: i64,
 }
 
@@ -74,9 +76,16 @@ pub(super) async fn run(session: &mut Session<'_>, args: &ExportAsked) -> anyhow
             "On PostgreSQL a worker makes one within [checkpoints] every; on SQLite there are none.",
         )
     })?;
+    let workspace = WorkspaceId(args.workspace);
+    let since = args.since.map(|since| since.before(now));
+    let first = match since {
+        None => Some(1),
+        Some(since) => reader.first_place(workspace, since).await?,
+    };
     let exported = ExportScope {
-        workspace: WorkspaceId(args.workspace),
-        since: args.since.map(|since| since.before(now)),
+        workspace,
+        since,
+        first: first.unwrap_or(i64::MAX),
         size: last.size,
     };
     let proofs = prove(&reader, exported, &checkpoints, last).await?;
@@ -108,17 +117,20 @@ async fn prove(
 ) -> anyhow::Result<MadeProofs> {
     let sizes = checkpoints.iter().map(|it| it.size.unsigned_abs());
     let mut proofs = LeafProofs::between(sizes.collect());
-    pass(reader, exported, None, |place, is_asked_for| {
-        let leaf = place.leaf.as_deref().and_then(hash_of);
-        proofs.push(leaf.ok_or_else(changed)?, is_asked_for);
-        Ok(())
-    })
-    .await?;
+    let mut passed = 0;
+    while passed < exported.size {
+        let leaves = reader.load_leaves(passed, exported.size).await?;
+        passed = leaves.last().ok_or_else(changed)?.position;
+        for row in leaves {
+            let leaf = hash_of(&row.leaf).ok_or_else(changed)?;
+            proofs.push(leaf, row.is_of(exported.workspace, exported.first));
+        }
+    }
     let proofs = proofs.finish().ok_or_else(changed)?;
     if Some(proofs.root) != hash_of(&last.root) {
         return Err(changed().into());
     }
-    if proofs.leaves.is_empty() {
+    if proofs.leaves().len() == 0 {
         let workspace = exported.workspace;
         return Err(Failure::new(
             format!("the latest checkpoint is of no such verdict of workspace {workspace}"),
@@ -147,7 +159,7 @@ async fn write(
     reader: &Reader,
     exported: ExportScope,
     checkpoints: &[CheckpointRow],
-    proofs: MadeProofs,
+    mut proofs: MadeProofs,
     file: File,
     unwritten: impl Fn() -> Failure,
 ) -> anyhow::Result<Written> {
@@ -159,7 +171,7 @@ async fn write(
     let exported_checkpoints = ExportedCheckpoints {
         notes: notes.join("\n") + "\n",
         size: last.size,
-        consistency: proofs.between,
+        consistency: std::mem::take(&mut proofs.between),
     };
     let mut export = ExportWriter::begin(
         BufWriter::new(file),
@@ -168,28 +180,28 @@ async fn write(
         exported_checkpoints,
     )
     .with_context(&unwritten)?;
-    let mut proofs = proofs.leaves.into_iter();
+    let mut proofs = proofs.leaves();
     let (mut disagree, mut disagreements) = (0, Vec::new());
-    pass(
-        reader,
-        exported,
-        Some(exported.workspace),
-        |place, is_asked_for| {
-            if is_asked_for {
-                let proof = proofs.next().ok_or_else(changed)?;
-                if let Some(found) = disagreement_of(&place, leaf_again(&place)) {
-                    disagree += 1;
-                    let has_room = disagreements.len() < DISAGREEMENTS_MAX;
-                    disagreements.extend(has_room.then_some(found));
-                }
-                export
-                    .add(&entry_of(&place, &proof)?)
-                    .with_context(&unwritten)?;
+    let ExportScope {
+        workspace,
+        first,
+        size,
+        ..
+    } = exported;
+    let mut parts = pin!(reader.walk_exported(workspace, first, size));
+    while let Some(places) = parts.try_next().await? {
+        for place in places {
+            let proof = proofs.next().ok_or_else(changed)?;
+            if let Some(found) = disagreement_of(&place, leaf_again(&place)) {
+                disagree += 1;
+                let has_room = disagreements.len() < DISAGREEMENTS_MAX;
+                disagreements.extend(has_room.then_some(found));
             }
-            Ok(())
-        },
-    )
-    .await?;
+            export
+                .add(&entry_of(&place, &proof)?)
+                .with_context(&unwritten)?;
+        }
+    }
     if proofs.next().is_some() {
         return Err(changed().into());
     }
@@ -201,29 +213,6 @@ async fn write(
         disagree,
         disagreements,
     })
-}
-
-/// Passes the leaves in their order, and says of each whether it is of a verdict that is asked for. From the first of these on
-/// all of the workspace are, so that none is left out between.
-async fn pass(
-    reader: &Reader,
-    exported: ExportScope,
-    with_facts_of: Option<WorkspaceId>,
-    mut each: impl FnMut(LedgerPlace, bool) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut has_begun = exported.since.is_none();
-    let mut parts = pin!(reader.walk_leaves(with_facts_of));
-    while let Some(part) = parts.try_next().await? {
-        for place in part.places {
-            if place.row.position > Some(exported.size) {
-                return Ok(());
-            }
-            let is_its = place.row.workspace == exported.workspace;
-            has_begun |= is_its && Some(place.row.verdict.decided_at) >= exported.since;
-            each(place, is_its && has_begun)?;
-        }
-    }
-    Ok(())
 }
 
 fn show(

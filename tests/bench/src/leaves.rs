@@ -5,11 +5,9 @@
 //! position of its own, and all have the same facts.
 
 use std::ops::ControlFlow;
-use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use futures_util::TryStreamExt as _;
 use restore_reconciler::internals::clock::Stopwatch;
 use restore_reconciler::internals::ledger::{
     LeafProofs, LedgerCounts, TreeCheck, check_tree, note, origin_of, root_by,
@@ -138,11 +136,13 @@ impl Bench<'_> {
         let working = Stopwatch::start();
         let (mut proofs, mut proven, mut place, mut size) =
             (LeafProofs::default(), [0; 32], 0, 0_u64);
-        let mut parts = pin!(reader.walk_leaves(None));
-        while let Some(part) = parts.try_next().await? {
-            for it in &part.places {
-                let leaf = it.leaf.as_deref().and_then(hash_of);
-                let leaf = leaf.context("a place has no leaf")?;
+        loop {
+            let leaves = reader.load_leaves(i64::try_from(size)?, i64::MAX).await?;
+            if leaves.is_empty() {
+                break;
+            }
+            for row in leaves {
+                let leaf = hash_of(&row.leaf).context("a leaf is none")?;
                 if size == middle {
                     (proven, place) = (leaf, size);
                 }
@@ -156,12 +156,12 @@ impl Bench<'_> {
         let variant = format!("the proof of one of {}", self.options.leaves);
         measured.add(Subject::Leaves, &variant, Unit::Milliseconds, took);
 
-        let proof = made.leaves.first().context("there is no proof")?;
+        let proof = made.leaves().next().context("there is no proof")?;
         let variant = format!("{PROOFS} such proofs checked");
         for _ in 0..self.options.rounds {
             let working = Stopwatch::start();
             for _ in 0..PROOFS {
-                let leads_to = root_by(std::hint::black_box(proven), place, size, proof);
+                let leads_to = root_by(std::hint::black_box(proven), place, size, &proof);
                 ensure!(
                     leads_to == Some(made.root),
                     "the proof leads to another root"

@@ -297,10 +297,16 @@ async fn ledger(place: &Place, first: i64) -> Result<(), StoreError> {
     let run = RunId(150_001);
     assert_eq!(reader.find_entries(None, Some(run)).await?.len(), 1);
     assert!(!reader.walk_positions(200_000).await?.is_empty());
-    let leaves = pin!(reader.walk_leaves(Some(WorkspaceId(1))))
+    let leaves = pin!(reader.walk_leaves()).try_next().await?;
+    assert!(leaves.is_some_and(|part| part.places.len() == 2_000));
+    assert_eq!(reader.load_leaves(50_000, i64::MAX).await?.len(), 10_000);
+    let workspace = WorkspaceId(1);
+    let since = reader.now().await? - SignedDuration::from_hours(24 * 365 * 100);
+    assert!(reader.first_place(workspace, since).await?.is_some());
+    let exported = pin!(reader.walk_exported(workspace, 1_001, i64::MAX))
         .try_next()
         .await?;
-    assert!(leaves.is_some_and(|part| part.places.len() == 2_000));
+    assert!(exported.is_some_and(|places| places.len() == 2_000));
     assert_eq!(reader.list_checkpoints(50).await?.len(), 50);
     Ok(())
 }

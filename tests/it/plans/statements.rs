@@ -53,6 +53,9 @@ const WALKED: u64 = 2 * 2_000;
 /// A part of the tree.
 const PLACES: u64 = 2_000;
 
+/// The leaves that are read at once.
+const LEAVES: u64 = 10_000;
+
 /// The newest rows of a table, among which a survey looks.
 const SCANNED: u64 = 20_000;
 
@@ -135,7 +138,12 @@ pub(super) const STATEMENTS: &[Statement] = &[
     reads("take_leaf_turn", NONE),
     // Places and leaves that are found, each with its own row, and with the leaf before it.
     reads("walk_leaves", 3 * PLACES),
-    reads("load_leaves", PLACES),
+    // Leaves that are read at once, each with its position.
+    reads("load_leaves", LEAVES),
+    reads("load_unsealed", 2 * 200),
+    reads("find_exported", LEAVES),
+    // One place more, for the leaf before the first.
+    reads("walk_exported", PLACES + 1),
     reads("insert_leaves", NONE),
     reads("insert_checkpoint", NONE),
     reads("load_checkpoints", A_PAGE),

@@ -1,21 +1,9 @@
--- walk_leaves: the next $2 places after position $1, or where that is null after the last leaf: each with its leaf, if it has one,
--- the verdict that it leads to, if that is there, with its facts where it is of workspace $3, and the leaf before it in its workspace.
-WITH since AS MATERIALIZED (
-    SELECT coalesce($1::bigint, (SELECT max(position) FROM reconciler.ledger_leaves), 0) AS position
-), place AS MATERIALIZED (
-    (
-        SELECT position FROM reconciler.ledger_positions
-        WHERE position > (SELECT position FROM since)
-        ORDER BY position
-        LIMIT $2
-    )
+-- walk_leaves: the next $2 places after position $1: each with its leaf, if it has one, the verdict that it leads to, if that is
+-- there, without its facts, and the leaf before it in its workspace.
+WITH place AS MATERIALIZED (
+    (SELECT position FROM reconciler.ledger_positions WHERE position > $1 ORDER BY position LIMIT $2)
     UNION
-    (
-        SELECT position FROM reconciler.ledger_leaves
-        WHERE position > (SELECT position FROM since)
-        ORDER BY position
-        LIMIT $2
-    )
+    (SELECT position FROM reconciler.ledger_leaves WHERE position > $1 ORDER BY position LIMIT $2)
     ORDER BY position
     LIMIT $2
 )
@@ -28,7 +16,7 @@ SELECT
     coalesce(entry.operation_run_id, 0) AS operation_run_id, coalesce(placed.decision_id, '') AS decision_id,
     placed.run_created_at, entry.managed_environment_id, coalesce(entry.revision, 0)::bigint AS revision,
     entry.first_decision_id, coalesce(entry.outcome, '') AS outcome, coalesce(entry.reason_code, '') AS reason_code,
-    coalesce(entry.ruleset, '') AS ruleset, CASE WHEN placed.workspace_id = $3::bigint THEN kept.facts END AS facts, coalesce(entry.facts_digest, '') AS facts_digest,
+    coalesce(entry.ruleset, '') AS ruleset, NULL::text AS facts, coalesce(entry.facts_digest, '') AS facts_digest,
     coalesce(entry.decision, '') AS decision, coalesce(entry.decided_at, '1970-01-01') AS decided_at,
     coalesce(entry.source, '') AS source, coalesce(entry.worker, '') AS worker
 FROM place
@@ -59,7 +47,7 @@ LEFT JOIN LATERAL (
     OFFSET 0
 ) AS entry ON true
 LEFT JOIN LATERAL (
-    SELECT facts.salt, facts.facts
+    SELECT facts.salt
     FROM reconciler.ledger_facts AS facts
     WHERE facts.facts_digest = decode(entry.facts_digest, 'hex')
       AND (
