@@ -91,6 +91,8 @@ pub struct TreeState {
     pub install_id: String,
     positions: i64,
     leaves: i64,
+    /// For how many microseconds the first position that has no leaf has waited for it.
+    waited: i64,
     /// How many leaves the latest checkpoint is of; 0 where there is none.
     size: i64,
     edge: String,
@@ -125,6 +127,8 @@ pub struct CheckpointRow {
 pub struct Sealed {
     /// How many were made.
     pub leaves: usize,
+    /// For how long the first position after them has waited; not at all where all have their leaf.
+    pub waited: Duration,
     /// The checkpoint that was made.
     pub checkpoint: Option<CheckpointRow>,
 }
@@ -317,7 +321,11 @@ async fn seal_in_turn(
     } else {
         None
     };
-    Ok(Sealed { leaves, checkpoint })
+    Ok(Sealed {
+        leaves,
+        waited: Duration::from_micros(state.waited.try_into().unwrap_or_default()),
+        checkpoint,
+    })
 }
 
 async fn make_leaves(tx: &mut DatabaseTransaction, leaves_max: u32) -> Result<usize> {

@@ -20,6 +20,9 @@ use crate::tree::Edge;
 /// How many leaves are made at once.
 pub(super) const BATCH_LEAVES: u32 = 1_000;
 
+/// How many are made at once where some are late: a batch has its cost, however many there are.
+pub(super) const LATE_BATCH_LEAVES: u32 = 5_000;
+
 /// How many checkpoints wait to be handed out. Later ones are of all verdicts before them, too.
 pub(super) const WAITING_MAX: usize = 16;
 
@@ -42,8 +45,8 @@ const OTHER_KEY: &str = "make a key with `restore-reconciler ledger key`, name i
 pub(super) const ADVICE: &str =
     "it is on record: `restore-reconciler ledger checkpoints --notes` prints it";
 
-/// Makes the leaves of a batch, and a checkpoint where one is due. Nothing where something is in the way.
-pub(super) async fn seal(shared: &Shared) -> Result<Sealed, StoreError> {
+/// Makes at most so many leaves, and a checkpoint where one is due. Nothing where something is in the way.
+pub(super) async fn seal(shared: &Shared, leaves_max: u32) -> Result<Sealed, StoreError> {
     if shared.health.is_obstructed() || !shared.health.database_is_up() {
         return Ok(Sealed::default());
     }
@@ -56,7 +59,7 @@ pub(super) async fn seal(shared: &Shared) -> Result<Sealed, StoreError> {
         let origin = origin_of(&state.install_id);
         note(&origin, edge, signers)
     };
-    let sealing = shared.store.seal(BATCH_LEAVES, due, write);
+    let sealing = shared.store.seal(leaves_max, due, write);
     let limit = shared.options.worker.attempt_timeout;
     let Ok(sealed) = tokio::time::timeout(limit, sealing).await else {
         tracing::warn!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::field;
 
-use super::checkpoints::{ADVICE, BATCH_LEAVES, seal};
+use super::checkpoints::{ADVICE, BATCH_LEAVES, LATE_BATCH_LEAVES, seal};
 use super::shared::Shared;
 use crate::clock::Stopwatch;
 use crate::storage::{CheckpointRow, FeedProgress, StoreError};
@@ -24,6 +24,9 @@ const PAUSES_PER_BATCH: u32 = 4;
 
 /// The least time between two batches, so that commits in a row are one, and one notification.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
+
+/// How long a position waits for its leaf before leaves are made without long pauses: each is to have it within five seconds.
+const LATE: Duration = Duration::from_secs(1);
 
 /// What is said once where positions cannot be given: verdicts do not wait for them.
 const UNPLACED: &str = "the platform does not hear of new verdicts";
@@ -69,19 +72,27 @@ pub(super) async fn keep_placing(shared: Arc<Shared>) {
 
 /// Makes leaves until the process stops. Checkpoints that are made go to `made`.
 pub(super) async fn keep_sealing(shared: Arc<Shared>, made: mpsc::Sender<CheckpointRow>) {
-    let mut is_failing = false;
+    let (mut is_failing, mut is_late) = (false, false);
     loop {
+        let leaves_max = if is_late {
+            LATE_BATCH_LEAVES
+        } else {
+            BATCH_LEAVES
+        };
         let since_start = Stopwatch::start();
         // What is dropped is undone.
         let sealed = tokio::select! {
             () = shared.stop.cancelled() => return,
-            sealed = seal(&shared) => sealed,
+            sealed = seal(&shared, leaves_max) => sealed,
         };
         let mut pause = (since_start.elapsed() * PAUSES_PER_BATCH).max(PAUSE_MIN);
         match sealed {
             Ok(sealed) => {
                 is_failing = false;
-                if sealed.leaves < BATCH_LEAVES as usize {
+                is_late = sealed.waited >= LATE;
+                if is_late {
+                    pause = PAUSE_MIN;
+                } else if sealed.leaves < BATCH_LEAVES as usize {
                     pause = pause.max(LOOK_EVERY);
                 }
                 if let Some(checkpoint) = sealed.checkpoint

@@ -50,7 +50,7 @@ impl Bench<'_> {
     async fn sweep_pair(&self, turns: [Leaves; 2], record: &mut Record) -> anyhow::Result<()> {
         let (mut with, mut without) = (0.0, 0.0);
         for leaves in turns {
-            let (rate, made) = self.sweep_by_worker(leaves).await?;
+            let (rate, made, waited) = self.sweep_by_worker(leaves).await?;
             let variant = format!("a worker sweeps, {}", leaves.name());
             let measured = &mut record.measured;
             measured.add(Subject::Tree, &variant, Unit::VerdictsPerSecond, rate);
@@ -59,6 +59,8 @@ impl Bench<'_> {
                     with = rate;
                     let variant = "leaves made while it sweeps";
                     measured.add(Subject::Tree, variant, Unit::Rows, made);
+                    let variant = "the longest wait for a leaf while it sweeps";
+                    measured.add(Subject::Tree, variant, Unit::Milliseconds, waited);
                 }
                 Leaves::Withheld => without = rate,
             }
@@ -93,15 +95,16 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Verdicts a second of a worker that sweeps the backlog, between its first and its last, and how many leaves there were by
-    /// then.
+    /// Verdicts a second of a worker that sweeps the backlog, between its first and its last, how many leaves there were by
+    /// then, and the milliseconds that a position had waited for its leaf at most.
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-    async fn sweep_by_worker(&self, leaves: Leaves) -> anyhow::Result<(f64, f64)> {
+    async fn sweep_by_worker(&self, leaves: Leaves) -> anyhow::Result<(f64, f64, f64)> {
         let on = self.copy(1).await?;
         let turn = on.withhold(leaves).await?;
         let verdicts = Verdicts::new();
         let worker = OwnProcess::worker(&on.url, EVERY_SECOND, &verdicts).await?;
-        let found = verdicts.until(u64::from(self.options.runs)).await?;
+        let sweeping = verdicts.until(u64::from(self.options.runs));
+        let (found, waited) = on.longest_wait(sweeping).await?;
         let made = on.count_leaves().await?;
         worker.stop().await?;
         drop(turn);
@@ -110,6 +113,6 @@ impl Bench<'_> {
         let (first, last) = (moments().min(), moments().max());
         let took = |(first, last): (Timestamp, Timestamp)| last.duration_since(first).as_secs_f64();
         let took = first.zip(last).map_or(f64::NAN, took);
-        Ok((found.len() as f64 / took, made as f64))
+        Ok((found.len() as f64 / took, made as f64, waited))
     }
 }

@@ -1,5 +1,6 @@
 //! A database that is measured: the product's store, the stand-in beside it, and statements for measurements alone.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -65,6 +66,15 @@ const PLACE_NONE: &str = "ALTER TABLE reconciler.ledger DISABLE TRIGGER ledger_w
 const TAKE_LEAF_TURN: &str = "SELECT pg_advisory_lock(7165071)";
 
 const LEAVES: &str = "SELECT count(*) FROM reconciler.ledger_leaves";
+
+/// For how many milliseconds the first position without a leaf has waited for it.
+const WAITED: &str =
+    "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - placed_at)) * 1000, 0)::float8
+    FROM reconciler.ledger_positions
+    WHERE position = (SELECT coalesce(max(position), 0) + 1 FROM reconciler.ledger_leaves)";
+
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Does nothing, and comes and goes like a statement that does something.
 const SELECT: &str = "SELECT true";
@@ -174,6 +184,22 @@ impl Workbench {
     pub(crate) async fn count_leaves(&self) -> anyhow::Result<i64> {
         let counted = sqlx::query_scalar(LEAVES).fetch_one(&self.own).await;
         counted.context("cannot count leaves")
+    }
+
+    /// What comes of some work, and how many milliseconds a position waited for its leaf at most meanwhile.
+    pub(crate) async fn longest_wait<T>(
+        &self,
+        working: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<(T, f64)> {
+        let (mut working, mut longest) = (pin!(working), 0.0_f64);
+        loop {
+            tokio::select! {
+                done = &mut working => return Ok((done?, longest)),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            let waited = sqlx::query_scalar(WAITED).fetch_one(&self.own).await;
+            longest = longest.max(waited.context("cannot look at what waits for its leaf")?);
+        }
     }
 
     /// How many rows statements have read and written in this database so far, by sessions that have ended.

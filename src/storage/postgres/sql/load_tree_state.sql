@@ -1,5 +1,5 @@
--- load_tree_state: whose tree it is, how many positions and leaves there are, and the latest checkpoint, or none of no leaves;
--- and whether the next is due: there are leaves after it, and it is $1 microseconds old, or they are $2.
+-- load_tree_state: whose tree it is, how many positions and leaves there are, for how many microseconds the first position after
+-- them has waited for its leaf, and the latest checkpoint, or none of no leaves; and whether the next is due: there are leaves after it, and it is $1 microseconds old, or they are $2.
 WITH found AS MATERIALIZED (
     SELECT
         (SELECT coalesce(max(position), 0) FROM reconciler.ledger_positions) AS positions,
@@ -7,6 +7,14 @@ WITH found AS MATERIALIZED (
 )
 SELECT
     own.install_id::text AS install_id, found.positions, found.leaves,
+    coalesce(
+        (
+            SELECT extract(epoch FROM statement_timestamp() - waiting.placed_at) * 1000000
+            FROM reconciler.ledger_positions AS waiting
+            WHERE waiting.position = found.leaves + 1
+        ),
+        0
+    )::bigint AS waited,
     coalesce(latest.size, 0) AS size, coalesce(encode(latest.edge, 'hex'), '') AS edge,
     found.leaves > coalesce(latest.size, 0)
         AND (
