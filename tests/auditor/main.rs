@@ -180,6 +180,26 @@ fn both_programs_exit_alike_without_a_database() {
     }
 }
 
+/// A stranger reads it in a quarter of an hour, and needs nothing but Python.
+#[test]
+fn the_auditors_program_is_one_short_file_of_plain_python() {
+    let program = include_str!("../../config/auditor/verify.py");
+    assert!(program.lines().count() <= 900);
+    let imports = program.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let is_import = matches!(words.next(), Some("import" | "from"));
+        words.next().filter(|_| is_import)
+    });
+    let imports: Vec<&str> = imports.collect();
+    assert!(imports.contains(&"hashlib"), "{imports:?}");
+    let others = "import sys; print(sorted(set(sys.argv[1:]) - sys.stdlib_module_names), end='')";
+    let python = Command::new("python3")
+        .args(["-c", others])
+        .args(&imports)
+        .output();
+    assert_eq!(String::from_utf8(python.unwrap().stdout).unwrap(), "[]");
+}
+
 /// A ledger's signatures: who signed the three checkpoints, whom the auditor trusts, what the last signature is worth, and how
 /// many findings there are.
 type Signed<'a> = (&'a str, [&'a [usize]; 3], &'a [usize], &'a str, usize);

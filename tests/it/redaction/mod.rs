@@ -17,6 +17,7 @@ mod secrets;
 mod sown;
 
 use std::fs;
+use std::io::Read as _;
 
 use reconciler_jobs::ids::RunId;
 use reconciler_jobs::restore_execute::canonical::digest_of;
@@ -24,16 +25,19 @@ use reconciler_jobs::sweep::shard::Shard;
 use restore_reconciler::internals::storage::SweepStart;
 use tempfile::TempDir;
 use url::Url;
+use zip::ZipArchive;
 
 use self::product::{Call, Running};
 use self::said::{Said, Surface, assert_exceptions_are_needed, assert_silent};
 use self::secrets::Secrets;
 use self::sown::{ASKED, DEAD, PREPARATION, REFUSED, sow};
 use crate::console::server::Ask;
+use crate::contract::place_verdicts;
 use crate::support::case::Case;
 use crate::support::scene::{VERDICTS, text_of};
 use crate::support::store::Fixture;
 use crate::support::time::eventually;
+use crate::tree::seal_all;
 use crate::work::jobs::queue;
 
 /// A table or a statement, and what it is about.
@@ -354,6 +358,31 @@ fn commands(stage: &Stage) -> Vec<Said> {
     arguments.map(|call| stage.call.verb(&call)).collect()
 }
 
+/// Everything that exports hold, entry by entry.
+async fn exports(stage: &Stage) -> Vec<Said> {
+    place_verdicts(&stage.on, stage.on.number_of("reconciler.ledger").await).await;
+    seal_all(&stage.on, 1_000, None).await;
+    let workspaces = "SELECT DISTINCT workspace_id AS id FROM reconciler.ledger";
+    let mut said = Vec::new();
+    for row in stage.on.rows(workspaces).await {
+        let workspace = text_of(&row, "id");
+        let file = stage.directory.path().join(format!("{workspace}.zip"));
+        let to = file.to_str().expect("a path");
+        let verb = ["ledger", "export", "--workspace", workspace, "--to", to];
+        said.push(stage.call.verb(&verb));
+        let export = fs::File::open(&file).expect("an export");
+        let mut export = ZipArchive::new(export).expect("an archive");
+        for place in 0..export.len() {
+            let mut entry = export.by_index(place).expect("an entry");
+            let mut text = String::new();
+            entry.read_to_string(&mut text).expect("text");
+            let by = format!("{to}: {place}");
+            said.push(Said::new(Surface::Ledger, by, text));
+        }
+    }
+    said
+}
+
 /// Verbs that cannot do their work.
 async fn failures(stage: &mut Stage) -> Vec<Said> {
     let secrets = &mut stage.secrets;
@@ -444,6 +473,9 @@ async fn nothing_is_said(on: Fixture, format: &str, everywhere: bool) {
         said.extend(commands(&stage));
         said.extend(failures(&mut stage).await);
         said.extend(console(&stage).await);
+        if !stage.on.is_sqlite() {
+            said.extend(exports(&stage).await);
+        }
     }
     said.extend(stage.written().await);
     let bytes: usize = said.iter().map(|said| said.text.len()).sum();
