@@ -70,11 +70,12 @@ pub mod storage {
     pub mod reader {
         pub use crate::storage::reader::{
             EnvironmentPage, EnvironmentSeen, JUDGED_MAX, JobState, LOOKED_AT_MAX, LedgerFilter,
-            LedgerParts, LedgerRow, NextLook, OpenReason, OpenRuns, OrphanedRuns, PlaceSeen,
-            QueueCount, QueueEntry, QueueListing, QueueScope, QueueStanding, Reader, RecentVerdict,
-            RefusalSeen, RestoreFilter, RestoreKind, RestoreSeen, RunCounts, RunFilter, RunInFull,
-            RunListing, RunOnRecord, RunParts, RunSeen, ShardJobs, SweepSeen, UnprovenRuns,
-            VerdictSeen, Walk, Walked, WorkerSeen, Workspaces, open_reader, open_requests,
+            LedgerParts, LedgerRow, LongestOpen, NextLook, OpenReason, OpenRuns, OrphanedRuns,
+            PlaceSeen, QueueCount, QueueEntry, QueueListing, QueueScope, QueueStanding, Reader,
+            RecentVerdict, RefusalSeen, RestoreFilter, RestoreInList, RestoreKind, RestoreListing,
+            RestoreSeen, RunCounts, RunFilter, RunInFull, RunListing, RunOnRecord, RunParts,
+            RunSeen, ShardJobs, SweepSeen, UnprovenRuns, VerdictSeen, Walk, Walked, WorkerSeen,
+            Workspaces, open_reader, open_requests,
         };
     }
 }
@@ -105,7 +106,7 @@ pub mod tree {
 pub mod views {
     pub use crate::views::{Moment, Visibility};
     pub mod environment {
-        pub use crate::views::environment::{Judging, PostureShown};
+        pub use crate::views::environment::{Judging, PostureShown, UndecidedShown};
     }
     pub mod explain {
         pub use crate::views::explain::Explanation;
@@ -121,6 +122,9 @@ pub mod views {
     }
     pub mod restore {
         pub use crate::views::restore::Preparation;
+    }
+    pub mod restores {
+        pub use crate::views::restores::RestoreList;
     }
     pub mod run {
         pub use crate::views::run::RunDetail;

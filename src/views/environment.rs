@@ -8,7 +8,7 @@ use reconciler_jobs::reading::attention::Tone;
 use reconciler_jobs::reading::backup_health::{
     self, BackupFinding, BackupHealth, BackupReading, BackupSetFacts, BackupStatus, Quality,
 };
-use reconciler_jobs::reading::freshness::FreshnessThresholds;
+use reconciler_jobs::reading::freshness::{Freshness, FreshnessThresholds};
 use reconciler_jobs::reading::posture::{Posture, PostureReason};
 use reconciler_jobs::restore_execute::facts::{At, RestoreFacts};
 use reconciler_jobs::restore_execute::{Outcome, Policy};
@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::{ActionLink, Moment, Named, Visibility};
 use crate::config::{Linked, Links, addresses};
 use crate::postures;
-use crate::storage::reader::{EnvironmentSeen, Latest, OpenRuns, RecentVerdict};
+use crate::storage::reader::{EnvironmentSeen, Latest, LongestOpen, OpenRuns, RecentVerdict};
 
 /// How many verdicts of an environment are shown.
 const VERDICTS_SHOWN: usize = 14;
@@ -129,14 +129,22 @@ pub struct UndecidedShown {
     /// How many.
     pub runs: u64,
     /// How many of them are about a preview or a preparation, which nobody executed. They wait for nobody, and none of
-    /// them is the oldest or the first.
+    /// them is the oldest or overdue.
     pub not_executed: u64,
     /// When the oldest was created, where that can be read.
     pub oldest: Option<Moment>,
-    /// The one with the lowest id.
-    pub first: Option<RunId>,
-    /// Whether the oldest has been open for longer than an operation may be, or nobody knows for how long.
-    pub is_overdue: bool,
+    /// The run that is queued or running for longer than an operation may be, or nobody knows for how long; of several the
+    /// one that is for longest.
+    pub overdue: Option<OverdueRun>,
+}
+
+/// A run that is open for too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OverdueRun {
+    /// The run.
+    pub run: RunId,
+    /// Since when it is queued or running, where that can be read.
+    pub since: Option<Moment>,
 }
 
 /// How what was read is judged.
@@ -319,15 +327,22 @@ impl BackupShown {
 impl UndecidedShown {
     /// From the open runs.
     pub fn new(open: OpenRuns, as_of: Timestamp, limits: &FreshnessThresholds) -> Self {
+        let too_long = |found: Option<LongestOpen>, limit| {
+            let found = found?;
+            let freshness = Freshness::of_open(found.since, as_of, limit);
+            (freshness != Freshness::FreshActive).then(|| OverdueRun {
+                run: found.run,
+                since: found.since.moment().map(Moment),
+            })
+        };
+        let queued = too_long(open.queued, limits.queued);
+        let running = too_long(open.running, limits.running);
         Self {
             runs: open.runs,
             not_executed: open.not_executed,
             oldest: open.oldest.map(Moment),
-            first: open.first,
-            is_overdue: open.runs > open.not_executed
-                && open.oldest.is_none_or(|oldest| {
-                    as_of.duration_since(oldest) >= limits.queued.min(limits.running)
-                }),
+            // Nobody knows of a moment that is none, which comes first.
+            overdue: queued.into_iter().chain(running).min_by_key(|it| it.since),
         }
     }
 }

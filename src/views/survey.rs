@@ -324,18 +324,15 @@ fn needs(
         )
     });
     let undecided = UndecidedShown::new(passed.open, as_of, judging.freshness);
-    let overdue = undecided.is_overdue.then(|| {
+    let overdue = undecided.overdue.map(|overdue| {
         let cause = Need::new(
             Tone::Warning,
             NeedSubject::UndecidedRuns,
             "Operations have been open for too long.",
-            "Open the first undecided run.",
+            "Open the one that has taken longest.",
         );
-        let href = undecided.first.map_or_else(
-            || format!("{list}&undecided=true"),
-            |run| format!("/runs/{run}"),
-        );
-        (cause, passed.open.oldest, href)
+        let since = overdue.since.map(|at| at.0);
+        (cause, since, format!("/runs/{}", overdue.run))
     });
     let backup = BackupShown::new(passed.backup.as_ref(), as_of, judging.backup);
     let inputs = (backup.state != BackupHealth::Healthy).then(|| {

@@ -20,6 +20,19 @@ pub struct FreshnessThresholds {
     pub running: SignedDuration,
 }
 
+impl FreshnessThresholds {
+    /// Since when an open operation is queued or running, and for how long it may be; none for one that is neither.
+    #[must_use]
+    pub fn of_open(&self, run: &RunFacts) -> Option<(Stamp, SignedDuration)> {
+        match (run.status, run.started_at) {
+            (RunStatus::Running, Stamp::Absent) => Some((run.created_at, self.running)),
+            (RunStatus::Running, noted) => Some((noted, self.running)),
+            (RunStatus::Queued, _) => Some((run.created_at, self.queued)),
+            (RunStatus::Completed | RunStatus::Unknown, _) => None,
+        }
+    }
+}
+
 impl Default for FreshnessThresholds {
     fn default() -> Self {
         Self {
@@ -69,20 +82,15 @@ impl Freshness {
                 Self::ReconciledFailed
             }
             RunStatus::Completed => Self::TerminalNormal,
-            RunStatus::Queued => Self::of_open(run.created_at, as_of, limits.queued),
-            RunStatus::Running => {
-                let since = match run.started_at {
-                    Stamp::Absent => run.created_at,
-                    noted => noted,
-                };
-                Self::of_open(since, as_of, limits.running)
-            }
-            RunStatus::Unknown => Self::Unknown,
+            _ => limits.of_open(run).map_or(Self::Unknown, |(since, limit)| {
+                Self::of_open(since, as_of, limit)
+            }),
         }
     }
 
-    /// An operation that has been open for exactly as long as it may is stale.
-    fn of_open(since: Stamp, as_of: Timestamp, limit: SignedDuration) -> Self {
+    /// Reads an open operation, which is in its status since a moment. One that is for exactly as long as it may is stale.
+    #[must_use]
+    pub fn of_open(since: Stamp, as_of: Timestamp, limit: SignedDuration) -> Self {
         match since.moment() {
             Some(since) if as_of.duration_since(since) < limit => Self::FreshActive,
             Some(_) => Self::LikelyStale,

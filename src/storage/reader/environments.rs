@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use reconciler_jobs::ids::{EnvironmentId, RestoreId, RunId, WorkspaceId};
 use reconciler_jobs::reading::backup_health::BackupSetFacts;
 use reconciler_jobs::restore_execute::Policy;
-use reconciler_jobs::restore_execute::facts::RestoreFacts;
+use reconciler_jobs::restore_execute::facts::{RestoreFacts, RunStatus};
 use reconciler_jobs::stamp::Stamp;
 use sqlx::FromRow;
 
@@ -113,8 +113,31 @@ pub struct OpenRuns {
     pub not_executed: u64,
     /// When the oldest of the others was created, as far as that can be read.
     pub oldest: Option<Timestamp>,
-    /// The one of these with the lowest id.
-    pub first: Option<RunId>,
+    /// The one of these that is queued for longest.
+    pub queued: Option<LongestOpen>,
+    /// The one of these that is running for longest.
+    pub running: Option<LongestOpen>,
+}
+
+/// The open run that is in its status for longest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LongestOpen {
+    /// The run.
+    pub run: RunId,
+    /// Since when; no moment where nobody knows it.
+    pub since: Stamp,
+}
+
+/// Open runs of one environment in one status.
+#[derive(FromRow)]
+struct OpenRunsRow {
+    environment_id: i64,
+    runs: CountColumn,
+    not_executed: CountColumn,
+    oldest: StoredMoment,
+    status: String,
+    longest: OptionalId,
+    since: StoredMoment,
 }
 
 /// A live environment, as people know it.
@@ -318,20 +341,23 @@ async fn count_open_runs(
 ) -> Result<HashMap<i64, OpenRuns>> {
     let statement = statement!("count open runs", "count_open_runs");
     let values = values![Ask::environments(environments)];
-    let found: Vec<(i64, CountColumn, CountColumn, StoredMoment, OptionalId)> =
-        tx.driver().fetch_all(statement, values).await?;
-    let counted = found.into_iter();
-    let counted = counted.map(|(environment, runs, not_executed, oldest, first)| {
-        let open = OpenRuns {
-            runs: runs.into(),
-            not_executed: not_executed.into(),
-            // The platform's own moment: what cannot be read is none.
-            oldest: Stamp::from(oldest).moment(),
-            first: first.into(),
-        };
-        (environment, open)
-    });
-    Ok(counted.collect())
+    let found: Vec<OpenRunsRow> = tx.driver().fetch_all(statement, values).await?;
+    let mut counted: HashMap<i64, OpenRuns> = HashMap::new();
+    for row in found {
+        let open = counted.entry(row.environment_id).or_default();
+        open.runs += u64::from(row.runs);
+        open.not_executed += u64::from(row.not_executed);
+        // The platform's own moment: what cannot be read is none.
+        let oldest = Stamp::from(row.oldest).moment();
+        open.oldest = open.oldest.into_iter().chain(oldest).min();
+        let since = Stamp::from(row.since);
+        let longest = Option::from(row.longest).map(|run| LongestOpen { run, since });
+        match RunStatus::parse(&row.status) {
+            RunStatus::Running => open.running = longest,
+            _ => open.queued = longest,
+        }
+    }
+    Ok(counted)
 }
 
 /// The unproven successes of each environment that has any.

@@ -56,7 +56,7 @@ mod sweeps;
 
 pub use backups::ITEMS_MAX;
 pub use environments::{
-    EnvironmentPage, EnvironmentSeen, OpenRuns, PlaceSeen, UnprovenRuns, Walk, Walked,
+    EnvironmentPage, EnvironmentSeen, LongestOpen, OpenRuns, PlaceSeen, UnprovenRuns, Walk, Walked,
 };
 pub use found::Found;
 pub use ledger::{LedgerFilter, LedgerPart, LedgerParts, LedgerRow, PassedEntry, PositionSeen};

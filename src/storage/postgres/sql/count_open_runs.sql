@@ -1,16 +1,23 @@
--- count_open_runs: how many open runs environments have, how many of these are about a preview or a preparation, since
--- when the others are open, and the lowest id of those.
+-- count_open_runs: how many open runs environments have in each status, how many of these are about a preview or a
+-- preparation, when the oldest of the others was created, and which is in its status for longest, since when. Where nobody
+-- knows that of a run, it is that one.
 -- A run is that where the restore that its context names is one, and all that point at it are; a restore that has started
 -- is no preparation.
 WITH open AS MATERIALIZED (
     SELECT
         run.id, run.workspace_id, run.managed_environment_id,
+        run.status::text AS status,
         CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END AS created_at,
+        CASE WHEN stays.since >= '1970-01-01' AND stays.since < '10000-01-01' THEN stays.since END AS since,
         substring(run.context::text FROM '"restore_run_id"\s*:\s*"?([0-9]{1,18})')::bigint AS named
     FROM unnest($1::bigint[], $2::bigint[]) AS ask (workspace_id, environment_id)
     JOIN operation_runs AS run
       ON run.workspace_id = ask.workspace_id
      AND run.managed_environment_id = ask.environment_id
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN run.status = 'running' AND run.started_at IS NOT NULL THEN run.started_at ELSE run.created_at END
+            AS since
+    ) AS stays
     -- Says nothing new, and lets the planner find them in the platform's index over open runs.
     WHERE run.managed_environment_id = ANY ($2::bigint[])
       AND run.type = 'restore.execute'
@@ -63,7 +70,9 @@ SELECT
     count(*) AS runs,
     count(prepared.id) AS not_executed,
     min(open.created_at) FILTER (WHERE prepared.id IS NULL) AS oldest,
-    min(open.id) FILTER (WHERE prepared.id IS NULL) AS first
+    open.status,
+    (array_agg(open.id ORDER BY open.since NULLS FIRST, open.id) FILTER (WHERE prepared.id IS NULL))[1] AS longest,
+    (array_agg(open.since ORDER BY open.since NULLS FIRST) FILTER (WHERE prepared.id IS NULL))[1] AS since
 FROM open
 LEFT JOIN prepared ON prepared.id = open.id
-GROUP BY open.managed_environment_id
+GROUP BY open.managed_environment_id, open.status

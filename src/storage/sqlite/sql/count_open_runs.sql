@@ -1,11 +1,18 @@
--- count_open_runs: how many open runs environments have, how many of these are about a preview or a preparation, since
--- when the others are open, and the lowest id of those.
+-- count_open_runs: how many open runs environments have in each status, how many of these are about a preview or a
+-- preparation, when the oldest of the others was created, and which is in its status for longest, since when. Where nobody
+-- knows that of a run, it is that one.
 -- A run is that where the restore that its context names is one, and all that point at it are; a restore that has started
 -- is no preparation.
 WITH open AS MATERIALIZED (
     SELECT
         run.id, run.workspace_id, run.managed_environment_id,
         CASE WHEN typeof(run.created_at) = 'integer' AND run.created_at >= 0 THEN run.created_at END AS created_at,
+        run.status,
+        CASE
+            WHEN run.status = 'running' AND run.started_at IS NOT NULL
+            THEN CASE WHEN typeof(run.started_at) = 'integer' AND run.started_at >= 0 THEN run.started_at END
+            WHEN typeof(run.created_at) = 'integer' AND run.created_at >= 0 THEN run.created_at
+        END AS since,
         CASE WHEN json_valid(run.context) THEN CAST(run.context ->> '$.restore_run_id' AS INTEGER) END AS named
     FROM json_each(?1) AS ask
     CROSS JOIN operation_runs AS run
@@ -53,7 +60,9 @@ SELECT
     count(*) AS runs,
     count(prepared.id) AS not_executed,
     min(open.created_at) FILTER (WHERE prepared.id IS NULL) AS oldest,
-    min(open.id) FILTER (WHERE prepared.id IS NULL) AS first
+    open.status,
+    json_group_array(open.id ORDER BY open.since, open.id) FILTER (WHERE prepared.id IS NULL) ->> 0 AS longest,
+    json_group_array(open.since ORDER BY open.since) FILTER (WHERE prepared.id IS NULL) ->> 0 AS since
 FROM open
 LEFT JOIN prepared ON prepared.id = open.id
-GROUP BY open.managed_environment_id
+GROUP BY open.managed_environment_id, open.status

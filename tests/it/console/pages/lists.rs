@@ -15,9 +15,9 @@ use reconciler_jobs::stamp::Stamp;
 use restore_reconciler::internals::console::pages::{Form, OverviewPage, QueuePage, RunsPage};
 use restore_reconciler::internals::console::{EnvironmentQuery, RunQuery};
 use restore_reconciler::internals::storage::reader::{
-    EnvironmentPage, EnvironmentSeen, OpenReason, OpenRuns, OrphanedRuns, PlaceSeen, QueueCount,
-    QueueEntry, QueueListing, RecentVerdict, RunCounts, RunListing, RunOnRecord, RunParts,
-    ShardJobs, SweepSeen, UnprovenRuns, Walked, WorkerSeen,
+    EnvironmentPage, EnvironmentSeen, LongestOpen, OpenReason, OpenRuns, OrphanedRuns, PlaceSeen,
+    QueueCount, QueueEntry, QueueListing, RecentVerdict, RunCounts, RunListing, RunOnRecord,
+    RunParts, ShardJobs, SweepSeen, UnprovenRuns, Walked, WorkerSeen,
 };
 use restore_reconciler::internals::storage::{Judge, Pause, QueueState, Tally};
 use restore_reconciler::internals::views::Visibility;
@@ -230,7 +230,11 @@ fn of_520_environments_in_every_kind_of_trouble_none_goes_unlisted() {
                     runs: 1,
                     not_executed: 0,
                     oldest: Some(hours(age + 2)),
-                    first: Some(RunId(4711)),
+                    queued: Some(LongestOpen {
+                        run: RunId(4711),
+                        since: Stamp::At(hours(age + 2)),
+                    }),
+                    running: None,
                 };
             }
             _ => {
@@ -356,7 +360,11 @@ fn posture_and_backup_stand_side_by_side_in_every_state() {
                 runs: 2,
                 not_executed: 0,
                 oldest: Some(moment("2026-11-21T08:00:00Z")),
-                first: Some(RunId(4711)),
+                queued: Some(LongestOpen {
+                    run: RunId(4711),
+                    since: at("2026-11-21T08:00:00Z"),
+                }),
+                running: None,
             },
             ..environment(12, "Failed", Some(failed))
         },

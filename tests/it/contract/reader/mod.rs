@@ -11,7 +11,8 @@ use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
 use reconciler_fixtures::PlantedRestore;
-use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::ids::{BackupSetId, EnvironmentId, RestoreId, RunId, WorkspaceId};
+use reconciler_jobs::reading::freshness::FreshnessThresholds;
 use reconciler_jobs::reading::metadata_keys::MetadataKeys;
 use reconciler_jobs::restore_execute::Policy;
 use reconciler_jobs::restore_execute::facts::{RestoreStatus, RunOutcome};
@@ -19,6 +20,10 @@ use restore_reconciler::internals::storage::Limits;
 use restore_reconciler::internals::storage::reader::{
     Reader, RunFilter, RunListing, Workspaces, open_reader,
 };
+use restore_reconciler::internals::views::Visibility;
+use restore_reconciler::internals::views::environment::UndecidedShown;
+use restore_reconciler::internals::views::runs::RunLine;
+use restore_reconciler::internals::views::state::RunState;
 
 use crate::support::case::{
     CREATED, Case, ENDED, FOREIGN, HOME, NEIGHBOUR, restore_of, snapshot_of,
@@ -37,6 +42,7 @@ on_all!(
     what_was_executed_last_decides,
     the_backup_that_finished_last_decides,
     a_run_is_not_executed_where_its_own_restore_is_prepared,
+    a_run_is_open_for_too_long_or_not_wherever_that_is_said,
     what_cannot_be_read_hides_nothing,
     items_have_the_types_that_their_backup_set_holds,
 );
@@ -260,7 +266,8 @@ async fn environments_are_seen_with_their_latest(on: Fixture) {
     assert_eq!(active, Some(snapshot_of(2)));
     assert_eq!(home.preparing, Some(RestoreId(restore_of(6))));
     assert_eq!((home.open.runs, home.open.not_executed), (6, 3));
-    assert_eq!(home.open.first, Some(RunId(3)));
+    let longest = home.open.running.map(|it| it.run);
+    assert_eq!((longest, home.open.queued), (Some(RunId(3)), None));
     assert_eq!(home.open.oldest, Some(CREATED.parse().unwrap()));
     let backup = home.backup.as_ref().map(|set| set.id);
     assert_eq!(backup, Some(BackupSetId(HOME.1)));
@@ -469,8 +476,82 @@ async fn a_run_is_not_executed_where_its_own_restore_is_prepared(on: Fixture) {
         let seen = found.iter().find(|seen| seen.environment.0 == environment);
         let open = seen.expect("the environment").open;
         let expected = (1, u64::from(is_prepared), !is_prepared);
-        let first = open.first == Some(RunId(run));
-        assert_eq!((open.runs, open.not_executed, first), expected, "{name}");
+        let longest = open.running.is_some_and(|it| it.run == RunId(run));
+        assert_eq!((open.runs, open.not_executed, longest), expected, "{name}");
+    }
+}
+
+/// Open runs of an environment: status, and how many seconds ago each was created and started, as [`ago`] has it. A star is
+/// at the one that is open for too long, and of several for longest.
+const OPEN: &[&[&str]] = &[
+    &["queued 600 -"],
+    &["*queued 1200 -"],
+    &["*queued 1200 60"],
+    &["running 1200 300"],
+    &["running 7200 300"],
+    &["*running 7200 4000"],
+    &["running 1200 -"],
+    &["*running 4000 -"],
+    &["*queued x -"],
+    &["*queued - -"],
+    &["*running 60 x"],
+    &["running x 60"],
+    &[
+        "queued 600 -",
+        "running 7200 300",
+        "*running 9000 5000",
+        "running 9000 4000",
+    ],
+    &["*queued 5000 -", "running 9000 4000"],
+    &["running 9000 4000", "*running - -"],
+];
+
+/// The overview says it of environments, and a list of each run.
+async fn a_run_is_open_for_too_long_or_not_wherever_that_is_said(on: Fixture) {
+    let home = HOME.0;
+    let reader = reader(&on).await;
+    let (now, mut sql) = (reader.now().await.unwrap(), Vec::new());
+    for (environment, runs) in ordered(OPEN) {
+        sql.push(format!(
+            "INSERT INTO managed_environments (id, workspace_id, name) VALUES ({environment}, {home}, 'Busy');"
+        ));
+        for (id, run) in (environment + 1..).zip(runs) {
+            let [status, created, started] =
+                run.trim_start_matches('*').split(' ').collect::<Vec<_>>()[..]
+            else {
+                panic!("{run}");
+            };
+            let [created, started] = [created, started].map(|it| ago(&on, now, it));
+            sql.push(format!(
+                "INSERT INTO operation_runs
+                     (id, workspace_id, managed_environment_id, type, status, outcome, context, summary_counts, created_at,
+                      started_at)
+                 VALUES ({id}, {home}, {environment}, 'restore.execute', '{status}', 'pending', '{{}}', '{{}}', {created},
+                         {started});"
+            ));
+        }
+    }
+    on.plant([Case::proven(1)]).await;
+    on.execute(&sql.concat()).await;
+    let limits = FreshnessThresholds::default();
+    let found = reader.load_environments(&Workspaces::All, None, None, 100, &POLICY);
+    let found = found.await.unwrap().rows;
+    for (environment, runs) in ordered(OPEN) {
+        let seen = found.iter().find(|seen| seen.environment.0 == environment);
+        let open = seen.expect("the environment").open;
+        let overdue = UndecidedShown::new(open, now, &limits).overdue;
+        let starred = (environment + 1..)
+            .zip(runs)
+            .find(|(_, run)| run.starts_with('*'));
+        let expected = starred.map(|(id, _)| RunId(id));
+        assert_eq!(overdue.map(|it| it.run), expected, "{runs:?}");
+        let mine = filter(|it| it.environment = Some(EnvironmentId(environment)));
+        let listed = page(&reader, &Workspaces::All, &mine, None, 10).await.rows;
+        let is_any = listed.iter().any(|seen| {
+            let line = RunLine::new(seen, Visibility { evidence: true }, &limits);
+            line.state.state == RunState::UndecidedTooLong
+        });
+        assert_eq!(is_any, expected.is_some(), "{runs:?}");
     }
 }
 
