@@ -236,9 +236,15 @@ impl PostureShown {
         let state = found.posture();
         let decided = latest.filter(|_| found.latest.is_some());
         let run = decided.and_then(|(_, run, ..)| run.as_ref().map(|run| run.id));
+        // As the restore was chosen: what lies beyond is no moment.
+        let last = as_of
+            .checked_add(judging.policy.clock_skew_max)
+            .unwrap_or(Timestamp::MAX);
+        let is_plausible = |at: &Timestamp| *at > Timestamp::UNIX_EPOCH && *at <= last;
         let latest_moment = |restore: &RestoreFacts| {
             let moments = [restore.completed_at, restore.started_at, restore.created_at];
-            moments.into_iter().find_map(Stamp::moment)
+            let mut moments = moments.into_iter().filter_map(Stamp::moment);
+            moments.find(is_plausible)
         };
         let exact = run.map(|run| format!("/runs/{run}"));
         let exact = exact.or_else(|| Some(format!("/restores/{}", found.latest?)));

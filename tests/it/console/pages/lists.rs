@@ -381,6 +381,17 @@ fn posture_and_backup_stand_side_by_side_in_every_state() {
     insta::assert_snapshot!("overview", overview(rows));
 }
 
+/// A restore is chosen, and shown, by moments that can be: one that ended in ten days started an hour ago.
+#[test]
+fn no_restore_was_executed_in_the_future() {
+    let mut latest = restore();
+    latest.started_at = Stamp::At(now() - SignedDuration::from_hours(1));
+    latest.completed_at = Stamp::At(now() + SignedDuration::from_hours(240));
+    let shown = overview(vec![environment(11, "Ahead", Some(latest))]);
+    assert!(shown.contains("1 h ago"), "{shown}");
+    assert!(!shown.contains("in 10 d"), "{shown}");
+}
+
 /// No walk passes an environment that is gone; what is open there is listed all the same.
 #[test]
 fn open_runs_of_environments_that_are_gone_need_somebody() {
