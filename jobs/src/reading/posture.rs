@@ -93,11 +93,11 @@ vocabulary! {
         summary: "No verdict on the latest restore can be relied on.",
         next_action: OPEN_LATEST,
     }
-    /// The latest completed.
+    /// The latest shows nothing that needs somebody, whether or not a verdict is about it.
     NoRecentIssuesVisible {
         word: "no_recent_issues_visible",
         posture: Posture::NoRecentIssuesVisible,
-        summary: "The latest restore completed without visible issues.",
+        summary: "The latest restore shows no issue that can be seen; its state says whether a verdict is about it.",
         next_action: "Review the evidence of the latest restore.",
     }
 }
@@ -167,6 +167,7 @@ impl EnvironmentPosture {
             Some(Cause::NoRun) => {
                 "The latest restore completed, and no operation that can be seen is tied to it."
             }
+            Some(Cause::Nothing) => "The latest restore completed without visible issues.",
             _ => self.reason.summary(),
         }
     }

@@ -21,7 +21,7 @@ const REASONS: [(&str, &str); 6] = [
     ),
     (
         "no_recent_issues_visible",
-        "The latest restore completed without visible issues.",
+        "The latest restore shows no issue that can be seen; its state says whether a verdict is about it.",
     ),
 ];
 

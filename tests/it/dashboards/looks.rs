@@ -172,6 +172,13 @@ fn every_outcome_state_and_posture_has_a_colour_of_its_own() {
             first.keys().copied().collect::<BTreeSet<_>>(),
             words.iter().copied().collect()
         );
+        // Green is a verdict's alone: of a posture none may be there.
+        let green: Vec<&str> = first
+            .iter()
+            .filter(|it| *it.1 == "#3d7a5c")
+            .map(|it| *it.0)
+            .collect();
+        assert!(legend != "{{posture}}" || green.is_empty(), "{green:?}");
         let distinct: BTreeSet<&str> = first.values().copied().collect();
         assert_eq!(distinct.len(), words.len(), "{legend}: {first:?}");
         for panel in drawn {
