@@ -59,8 +59,6 @@ pub struct StatusPart {
     pub text: String,
     /// Whether it is why the line is not calm.
     pub is_trouble: bool,
-    /// Whether it is an age, which a page leaves out that nothing was read for.
-    pub is_aged: bool,
     /// The page that shows more.
     pub href: Option<&'static str>,
 }
@@ -146,10 +144,6 @@ impl ServiceStatus {
             is_trouble: true,
             ..part(text, href)
         };
-        let aged = |text: String, href| StatusPart {
-            is_aged: true,
-            ..part(text, href)
-        };
         let Some(workers) = self.workers else {
             let text = "the database could not be read in time";
             return vec![trouble(text.to_owned(), None)];
@@ -159,7 +153,7 @@ impl ServiceStatus {
         let mut parts = Vec::new();
         if workers == 0 {
             parts.push(match seen {
-                Some(seen) => aged(format!("last seen {seen}"), to_workers),
+                Some(seen) => part(format!("last seen {seen}"), to_workers),
                 None => trouble("none was seen in the last week".to_owned(), to_workers),
             });
             let more = if self.open_runs_is_least {
@@ -173,11 +167,11 @@ impl ServiceStatus {
             parts.push(trouble(text, Some("/runs?undecided=true")));
         } else {
             parts.push(part(quantity(workers, "worker"), to_workers));
-            parts.extend(seen.map(|seen| aged(format!("seen {seen}"), None)));
+            parts.extend(seen.map(|seen| part(format!("seen {seen}"), None)));
         }
         let to_sweeps = Some("/queue#sweeps");
         parts.push(match self.swept_at {
-            Some(at) => aged(
+            Some(at) => part(
                 format!("last complete sweep {}", at.age(&self.as_of)),
                 to_sweeps,
             ),
@@ -186,7 +180,7 @@ impl ServiceStatus {
         // What a worker said that has gone since is no promise, and a sweep far off says nothing of now.
         let is_near = |at: &Moment| at.0.duration_since(self.as_of.0) < NEXT_SHOWN_MAX;
         let next = self.next_sweep_at.filter(|_| workers > 0).filter(is_near);
-        parts.extend(next.map(|at| aged(format!("next {}", at.until(&self.as_of)), None)));
+        parts.extend(next.map(|at| part(format!("next {}", at.until(&self.as_of)), None)));
         parts.push(part(format!("{} waiting", self.waiting), None));
         for (number, text) in [
             (self.refused, format!("{} refused", self.refused)),

@@ -14,7 +14,7 @@ use crate::support::worker::Worker;
 const PROMISED: Duration = Duration::from_secs(15);
 
 /// A page of each kind, and one that is not there.
-fn pages() -> [String; 9] {
+fn pages() -> [String; 12] {
     let run = id(OWN, PROVEN);
     [
         "/".to_owned(),
@@ -26,6 +26,9 @@ fn pages() -> [String; 9] {
         "/queue".to_owned(),
         "/runs?outcome=nonsense".to_owned(),
         "/nothing/here".to_owned(),
+        "/find".to_owned(),
+        "/reasons".to_owned(),
+        "/reasons/restore.items_mixed".to_owned(),
     ]
 }
 
@@ -70,7 +73,7 @@ async fn without_a_worker_every_page_says_so_within_fifteen_seconds() {
     let worker = Worker::start(&platform.url, None).await.unwrap();
     is_said("1 worker<").await;
     is_said("<li>next in ").await;
-    all_say(&["1 worker<", "0 waiting", "ledger agrees"]);
+    all_say(&["1 worker<", ">seen ", "0 waiting", "ledger agrees"]);
 
     worker.kill().await;
     let since = Stopwatch::start();
