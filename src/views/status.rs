@@ -46,6 +46,8 @@ pub struct ServiceStatus {
     pub open_runs: u64,
     /// Whether there are more open runs than that.
     pub open_runs_is_least: bool,
+    /// Since when everything is paused; none where it is not.
+    pub paused_at: Option<Moment>,
     /// The latest verdicts that were compared with their runs.
     pub verdicts_compared: u64,
     /// Of the verdicts that were compared, those whose runs say another outcome, or are open again.
@@ -95,6 +97,7 @@ impl ServiceStatus {
                 .sum()
         };
         let counts = found.counts;
+        let paused = found.queue.pauses.iter().find(|it| it.workspace.is_none());
         let open_max = u64::from(OPEN_COUNTED_MAX);
         let mut status = Self {
             as_of: Moment(as_of),
@@ -109,6 +112,7 @@ impl ServiceStatus {
             dead_letters: count(QueueState::DeadLetter),
             open_runs: counts.open_runs.min(open_max),
             open_runs_is_least: counts.open_runs > open_max,
+            paused_at: paused.map(|it| Moment(it.since)),
             verdicts_compared: counts.compared,
             verdicts_contradicted: counts.contradicted,
         };
@@ -116,6 +120,8 @@ impl ServiceStatus {
             (status.tone, status.headline) = (Tone::Danger, "No worker is running");
         } else if counts.contradicted > 0 {
             (status.tone, status.headline) = (Tone::Danger, "Verdicts are contradicted");
+        } else if paused.is_some() {
+            (status.tone, status.headline) = (Tone::Warning, "Everything is paused");
         } else if status.refused + status.dead_letters > 0 {
             (status.tone, status.headline) = (Tone::Warning, "Working, but not on all runs");
         }
@@ -169,6 +175,10 @@ impl ServiceStatus {
             parts.push(part(quantity(workers, "worker"), to_workers));
             parts.extend(seen.map(|seen| part(format!("seen {seen}"), None)));
         }
+        parts.extend(self.paused_at.map(|at| {
+            let text = format!("paused {}", at.age(&self.as_of));
+            trouble(text, Some("/queue#depth"))
+        }));
         let to_sweeps = Some("/queue#sweeps");
         parts.push(match self.swept_at {
             Some(at) => part(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use restore_reconciler::internals::clock::Stopwatch;
+use sqlx::SqlitePool;
 
 use super::platform::{ELSEWHERE, OWN, PROVEN, Platform, id};
 use super::server::{Ask, CHIEF, GUEST, Server};
@@ -83,6 +84,36 @@ async fn without_a_worker_every_page_says_so_within_fifteen_seconds() {
     let took = since.elapsed();
     assert!(took < PROMISED, "{took:?}");
     serving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_everything_is_paused_no_page_says_that_it_works() {
+    let server =
+        Server::start_with(|config, _| config.console.requests_per_minute = 1_000_000).await;
+    let pool = SqlitePool::connect(&server.platform.url).await.unwrap();
+    let _worker = Worker::start(&server.platform.url, None).await.unwrap();
+    let status = async |words: &str| {
+        let of = || server.get("/api/v1/status", CHIEF).json();
+        let is_said = || (of()["headline"] == words).then_some(());
+        eventually(async || is_said(), async || of().to_string()).await;
+        server.get("/reasons", CHIEF).body
+    };
+    status("Working").await;
+    let pause = "INSERT INTO reconciler_pauses (workspace_id, reason) VALUES (?1, 'a migration')";
+    sqlx::query(pause).bind(OWN).execute(&pool).await.unwrap();
+    let everything = sqlx::query(pause).bind(None::<i64>).execute(&pool);
+    everything.await.unwrap();
+    let page = status("Everything is paused").await;
+    for said in [
+        "class=\"strip warning\"",
+        "Everything is paused</strong>",
+        ">paused ",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    let resume = "DELETE FROM reconciler_pauses WHERE workspace_id IS NULL";
+    sqlx::query(resume).execute(&pool).await.unwrap();
+    status("Working").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
