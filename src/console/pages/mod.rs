@@ -215,27 +215,29 @@ impl Shell {
         Self { refresh, ..self }
     }
 
-    /// Says that the viewer asked for the run of this page at `at`, and looks again soon for what comes of it.
+    /// Says that the viewer asked for the run of this page at `at`. A page that looks again does so soon, for what comes of
+    /// it.
     fn tell_of_request(&mut self, at: Moment, is_open: bool, as_of: Moment) {
         let asked = format!("Asked at {} by {}.", at.in_zone(&self.zone), self.viewer);
         let is_new = as_of.0.duration_since(at.0).as_secs() < 60;
+        if let Refresh::Every(seconds) = &mut self.refresh
+            && is_new
+        {
+            *seconds = REFRESH_SOON_SECONDS;
+        }
         self.notice = Some(match (is_open, is_new) {
             (false, _) => format!("{asked} The run is closed."),
-            (true, true) => format!(
-                "{asked} It waits for a worker; this page looks again in {REFRESH_SOON_SECONDS} s."
-            ),
+            (true, true) => match self.refresh {
+                Refresh::Every(seconds) => {
+                    format!("{asked} It waits for a worker; this page looks again in {seconds} s.")
+                }
+                Refresh::Never | Refresh::Stopped => format!("{asked} It waits for a worker."),
+            },
             (true, false) => format!(
                 "{asked} The run is still open: it waits for proof, as its reason says, or no worker runs, which the \
                  queue shows."
             ),
         });
-        if is_open {
-            self.refresh = Refresh::Every(if is_new {
-                REFRESH_SOON_SECONDS
-            } else {
-                REFRESH_SECONDS
-            });
-        }
     }
 
     /// The time zone of the page, where that is not UTC.

@@ -106,6 +106,13 @@ async fn whoever_asks_for_a_run_is_told_that_it_waits_and_the_page_looks_again_s
     let told = main_of(&answer);
     assert!(told.contains("role=\"status\">Asked at 20"), "{told}");
     assert!(told.contains("by member. It waits for a worker"), "{told}");
+    assert!(told.contains("this page looks again in 5 s."), "{told}");
+    // Whoever stopped it stays where they are.
+    let stopped = get(&format!("/runs/{open}?refresh=off"));
+    assert_eq!(stopped.header("refresh"), None, "{stopped:?}");
+    let told = main_of(&stopped);
+    assert!(told.contains("does not look again"), "{told}");
+    assert!(told.contains("It waits for a worker.</p>"), "{told}");
     // Whoever else follows the address, or writes another one, has asked for nothing.
     let others = server.get(&format!("/runs/{open}"), GUEST);
     assert_eq!(others.header("refresh"), Some("30"));
