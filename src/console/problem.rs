@@ -195,7 +195,7 @@ impl From<StatusCode> for Problem {
 impl From<Forbidden> for Problem {
     fn from(Forbidden(capability): Forbidden) -> Self {
         Self::new(StatusCode::FORBIDDEN, FORBIDDEN, "You may not do this")
-            .saying(format!("Your token has no capability {capability}."))
+            .saying(format!("You have no capability {capability} here."))
     }
 }
 
@@ -237,7 +237,7 @@ mod tests {
                 "type": "urn:restore-reconciler:problem:forbidden",
                 "title": "You may not do this",
                 "status": 403,
-                "detail": "Your token has no capability runs.reconcile.",
+                "detail": "You have no capability runs.reconcile here.",
             })
         );
     }

@@ -678,12 +678,20 @@ async fn a_proxy_names_people_who_may_what_is_configured_and_no_more() {
     let run = id(OWN, RUNNING);
     let elsewhere = format!("/api/v1/runs/{}", id(ELSEWHERE, RUNNING));
     assert_eq!(server.ask(&named(&elsewhere, "alice")).status, 404);
-    assert_eq!(
-        server
-            .ask(&named(&format!("/runs/{run}/explain"), "alice"))
-            .status,
-        403
-    );
+    let refused = server.ask(&named(&format!("/runs/{run}/explain"), "alice"));
+    assert_eq!(refused.status, 403);
+    for (words, is_said) in [
+        ("You have no capability evidence.view here.", true),
+        ("[console.proxy]", true),
+        ("console.tokens", false),
+        ("another token", false),
+    ] {
+        assert_eq!(
+            refused.body.contains(words),
+            is_said,
+            "{words}: {refused:?}"
+        );
+    }
     let page = server.ask(&named(&format!("/runs/{run}"), "alice"));
     assert!(!page.body.contains("Log out"), "{page:?}");
     let asked = |name: &str, fields: &[(&str, &str)]| {
