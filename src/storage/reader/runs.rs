@@ -227,7 +227,7 @@ impl Reader {
     }
 
     /// The latest verdicts of each of `workspaces` that may be seen, at most `limit` of each, in no particular
-    /// order.
+    /// order. Those are left out whose runs are open again or say another outcome by now.
     pub async fn load_recent_verdicts(
         &self,
         of: &Workspaces,

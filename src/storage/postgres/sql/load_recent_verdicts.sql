@@ -1,5 +1,6 @@
--- load_recent_verdicts: the latest $2 verdicts of each workspace, each with the moment at which its run was created, but for those of environments that are gone, and of
--- another platform's runs that had the same ids. Of these many may be newer; so many are looked past, and no more.
+-- load_recent_verdicts: the latest $2 verdicts of each workspace, each with the moment at which its run was created, but for
+-- those of environments that are gone, of runs that say something else by now, and of another platform's runs that had the
+-- same ids. Of these many may be newer; so many are looked past, and no more.
 SELECT ask.workspace_id, verdict.managed_environment_id, verdict.run_created_at, verdict.outcome
 FROM unnest($1::bigint[]) AS ask (workspace_id)
 CROSS JOIN LATERAL (
@@ -23,12 +24,14 @@ CROSS JOIN LATERAL (
     ) AS latest
     -- OFFSET has each run looked up by its id.
     CROSS JOIN LATERAL (
-        SELECT run.managed_environment_id, run.created_at
+        SELECT run.managed_environment_id, run.created_at, run.status, run.outcome
         FROM operation_runs AS run
         WHERE run.id = latest.operation_run_id AND run.workspace_id = ask.workspace_id
         OFFSET 0
     ) AS run
-    WHERE (run.managed_environment_id, CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END)
+    WHERE run.status = 'completed'
+      AND run.outcome::text = latest.outcome
+      AND (run.managed_environment_id, CASE WHEN run.created_at >= '1970-01-01' AND run.created_at < '10000-01-01' THEN run.created_at END)
         IS NOT DISTINCT FROM (latest.managed_environment_id, latest.run_created_at)
     ORDER BY latest.decided_at DESC
     LIMIT $2

@@ -204,6 +204,11 @@ async fn verdicts_queue_and_sweeps_are_those_of_the_viewer(on: Fixture) {
     assert_eq!(last.unwrap(), sweeps[..1]);
 
     assert_status_is_that_of_the_viewer(&on, &reader, now).await;
+    // Of three runs two say something else by now, and then the third is open again.
+    assert_eq!(verdicts(&Workspaces::All, 10).await, [succeeded]);
+    on.execute("UPDATE operation_runs SET status = 'running' WHERE id = 2")
+        .await;
+    assert_eq!(verdicts(&Workspaces::All, 10).await, []);
     let workers = reader.load_workers(10).await.unwrap();
     let names: Vec<&str> = workers.iter().map(|worker| worker.name.as_str()).collect();
     assert_eq!(names, ["lately", "before"]);
