@@ -62,6 +62,10 @@ pub struct RunQuery {
     pub older_than: Option<SignedDuration>,
     /// Only runs that were created less long ago.
     pub younger_than: Option<SignedDuration>,
+    /// Only runs that were created at this moment or later.
+    pub created_from: Option<Timestamp>,
+    /// Only runs that were created before this moment.
+    pub created_before: Option<Timestamp>,
     /// Whether the runs that were created first come first.
     pub oldest_first: bool,
     /// Where the page before ended: below this run, or above it.
@@ -255,6 +259,8 @@ impl QueryParameters for RunQuery {
         "orphaned",
         "older_than",
         "younger_than",
+        "created_from",
+        "created_before",
         "order",
         "below",
         "above",
@@ -275,6 +281,8 @@ impl QueryParameters for RunQuery {
             "orphaned" => self.orphaned = flag(name, value)?,
             "older_than" => self.older_than = age(name, value)?,
             "younger_than" => self.younger_than = age(name, value)?,
+            "created_from" => self.created_from = read(name, value, A_MOMENT, moment)?,
+            "created_before" => self.created_before = read(name, value, A_MOMENT, moment)?,
             "order" => {
                 let known = |text: &str| match text {
                     "newest" => Some(false),
@@ -443,8 +451,12 @@ impl RunQuery {
             undecided: self.undecided,
             unproven: self.unproven,
             orphaned: self.orphaned,
-            created_from: self.younger_than.map(before),
-            created_before: self.older_than.map(before),
+            created_from: self.created_from.max(self.younger_than.map(before)),
+            created_before: self
+                .created_before
+                .into_iter()
+                .chain(self.older_than.map(before))
+                .min(),
             upwards: self.is_upwards(),
         }
     }
@@ -513,6 +525,11 @@ impl RunQuery {
             ("orphaned", self.orphaned.then(|| "true".to_owned())),
             ("older_than", self.older_than.map(age_text)),
             ("younger_than", self.younger_than.map(age_text)),
+            ("created_from", self.created_from.map(|it| it.to_string())),
+            (
+                "created_before",
+                self.created_before.map(|it| it.to_string()),
+            ),
             ("order", self.oldest_first.then(|| "oldest".to_owned())),
         ]
         .into_iter()
@@ -564,6 +581,15 @@ fn flag(name: &'static str, value: Option<&str>) -> Result<bool, QueryError> {
     Ok(found.unwrap_or_default())
 }
 
+/// What a moment in an address looks like.
+const A_MOMENT: &str = "a moment such as 2026-11-21T08:00:00Z";
+
+/// A moment at which something can have been created.
+fn moment(text: &str) -> Option<Timestamp> {
+    let at: Timestamp = text.parse().ok()?;
+    (at >= Timestamp::UNIX_EPOCH).then_some(at)
+}
+
 fn age(name: &'static str, value: Option<&str>) -> Result<Option<SignedDuration>, QueryError> {
     read(name, value, "an age such as 90m or 7d 12h", parse_age)
 }
@@ -613,7 +639,8 @@ mod tests {
     #[test]
     fn what_a_query_says_it_says_again() {
         let text = "workspace=1&environment=2&outcome=failed&reason=restore.items_mixed&state=failed\
-                    &undecided=true&unproven=true&orphaned=true&older_than=1h+30m&younger_than=7d&order=oldest\
+                    &undecided=true&unproven=true&orphaned=true&older_than=1h+30m&younger_than=7d\
+                    &created_from=2026-11-20T00%3A00%3A00Z&created_before=2026-11-21T06%3A30%3A05.25Z&order=oldest\
                     &limit=10&below=99";
         let query = RunQuery::parse(text).unwrap();
         assert_eq!(query.older_than, Some(SignedDuration::from_mins(90)));
@@ -622,6 +649,15 @@ mod tests {
         assert_eq!(again, query);
         assert_eq!(again.cursor, Some(Cursor::Below(RunId(99))));
         assert!(query.text(None).contains("younger_than=7d&"));
+        // Whichever leaves fewer.
+        let filter = |now| query.filter(now, Visibility { evidence: true });
+        let [first, now] =
+            ["2026-11-21T06:00:00Z", "2026-11-28T06:00:00Z"].map(|it| moment(it).unwrap());
+        let (early, late) = (filter(first), filter(now));
+        assert_eq!(early.created_from, query.created_from);
+        assert_eq!(early.created_before, moment("2026-11-21T04:30:00Z"));
+        assert_eq!(late.created_from, Some(first));
+        assert_eq!(late.created_before, query.created_before);
         let untouched = "workspace=&outcome=&below=";
         assert_eq!(
             RunQuery::parse_form(untouched).unwrap(),
@@ -650,6 +686,8 @@ mod tests {
             "older_than=-1h",
             "older_than=9000000000h",
             "older_than=1mo",
+            "created_from=2026-11-20",
+            "created_before=-009999-01-02T01:59:59Z",
             "older_than=",
             "limit=0",
             "limit=201",

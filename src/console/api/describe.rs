@@ -11,6 +11,7 @@ use crate::console::load::ConsoleState;
 use crate::console::query::LIMIT_MAX;
 use crate::storage::ACTION_REASON_CHARS_MAX;
 use crate::storage::reader::RestoreKind;
+use crate::views::Moment;
 use crate::views::mix::Window;
 use reconciler_jobs::reading::posture::{Posture, PostureReason};
 use reconciler_jobs::reading::result_state::ResultState;
@@ -210,6 +211,16 @@ impl Parameters {
                 ),
                 parameter("older_than", "Created so long ago or longer", age()),
                 parameter("younger_than", "Created less long ago", age()),
+                parameter(
+                    "created_from",
+                    "Created then or later",
+                    of::<Moment>(generator),
+                ),
+                parameter(
+                    "created_before",
+                    "Created before then",
+                    of::<Moment>(generator),
+                ),
                 parameter(
                     "order",
                     "Which come first",

@@ -1,13 +1,16 @@
 //! The chart of verdicts over time: stacked bars, in numbers without a unit.
 
 use std::fmt::Write as _;
+use std::slice;
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use reconciler_jobs::ids::WorkspaceId;
+use reconciler_jobs::restore_execute::Outcome;
+use reconciler_jobs::restore_execute::facts::RunOutcome;
 
 use super::words;
 use crate::console::query::RunQuery;
-use crate::views::Moment;
 use crate::views::mix::{Mix, Period, Window};
 
 /// Height of the chart; widths follow from the number of bars.
@@ -32,6 +35,8 @@ pub(super) struct Chart {
     pub(super) dates: Vec<String>,
     /// Every period, the earliest first; those without verdicts lead nowhere.
     pub(super) lines: Vec<Line>,
+    /// Each outcome, how many there are of it, and the runs that say it.
+    pub(super) legend: [(Outcome, u64, String); 4],
 }
 
 /// A column in numbers.
@@ -70,7 +75,7 @@ impl Chart {
         clippy::trivially_copy_pass_by_ref,
         reason = "a template hands over references"
     )]
-    pub(super) fn of(mix: &Mix, workspace: &WorkspaceId, as_of: &Moment, zone: &TimeZone) -> Self {
+    pub(super) fn of(mix: &Mix, workspace: &WorkspaceId, zone: &TimeZone) -> Self {
         let tallest = mix.periods.iter().map(Period::total).max().unwrap_or(0);
         // A count that is not zero is never drawn as nothing.
         let scaled = |count: u64| match count {
@@ -102,7 +107,14 @@ impl Chart {
             bars,
             top: tallest,
             dates: dates(mix, zone),
-            lines: lines(mix, *workspace, *as_of, zone),
+            lines: lines(mix, *workspace, zone),
+            legend: mix.totals().map(|(outcome, count)| {
+                let query = RunQuery {
+                    outcome: RunOutcome::parse(outcome.name()).into(),
+                    ..created(mix, *workspace, &mix.periods)
+                };
+                (outcome, count, format!("/runs?{}", query.text(None)))
+            }),
         }
     }
 }
@@ -129,28 +141,32 @@ fn dates(mix: &Mix, zone: &TimeZone) -> Vec<String> {
     shown.map(|it| beginning(it, mix.window, zone)).collect()
 }
 
-fn lines(mix: &Mix, workspace: WorkspaceId, as_of: Moment, zone: &TimeZone) -> Vec<Line> {
-    let ends = mix.periods.iter().skip(1).map(|it| Some(it.from));
-    let line = |(period, end): (&Period, Option<Moment>)| Line {
+/// The runs that were created in these periods, as far as they are counted.
+fn created(mix: &Mix, workspace: WorkspaceId, periods: &[Period]) -> RunQuery {
+    let begin = periods
+        .first()
+        .map(|it| it.from.max(mix.counted_from.unwrap_or(it.from)));
+    let length = SignedDuration::from_secs(mix.period_seconds);
+    RunQuery {
+        workspace: Some(workspace),
+        created_from: begin.map(|it| it.0),
+        created_before: periods
+            .last()
+            .and_then(|it| it.from.0.checked_add(length).ok()),
+        ..RunQuery::default()
+    }
+}
+
+fn lines(mix: &Mix, workspace: WorkspaceId, zone: &TimeZone) -> Vec<Line> {
+    let line = |period: &Period| Line {
         from: beginning(period, mix.window, zone),
         href: (period.total() > 0).then(|| {
-            // Whole minutes, which addresses are read in.
-            let before = |at: Moment| {
-                let age = as_of.0.duration_since(at.0);
-                jiff::SignedDuration::from_mins(age.as_mins())
-            };
-            let query = RunQuery {
-                workspace: Some(workspace),
-                younger_than: Some(before(period.from)),
-                older_than: end.map(before),
-                ..RunQuery::default()
-            };
+            let query = created(mix, workspace, slice::from_ref(period));
             format!("/runs?{}", query.text(None))
         }),
         counts: period.counts().map(|(_, count)| words::grouped(count)),
     };
-    let all = mix.periods.iter().zip(ends.chain([None]));
-    all.map(line).collect()
+    mix.periods.iter().map(line).collect()
 }
 
 fn title(mix: &Mix) -> String {

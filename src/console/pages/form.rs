@@ -11,7 +11,9 @@ use reconciler_jobs::restore_execute::{Outcome, ReasonCode};
 use url::form_urlencoded;
 
 use super::words;
-use crate::console::query::{EnvironmentQuery, RestoreQuery, RunQuery, encoded};
+use crate::console::query::{
+    EnvironmentQuery, QueryParameters as _, RestoreQuery, RunQuery, encoded,
+};
 use crate::storage::reader::{COUNTED_MAX, PlaceSeen, RestoreKind, RestoreParts, RunParts};
 use crate::views::mix::Window;
 use crate::views::moment::in_words;
@@ -154,15 +156,19 @@ impl Form {
             let found = given.iter().find(|(given, _)| given == name);
             found.map_or_else(String::new, |(_, value)| value.to_string())
         });
-        let parts_of_list = ["undecided", "unproven", "orphaned"].into_iter();
-        let is_set = |name: &&str| {
-            given
-                .iter()
-                .any(|(it, value)| it == name && value == "true")
-        };
-        let kept = parts_of_list
-            .filter(is_set)
-            .map(|name| (name, "true".to_owned()));
+        let without_field = [
+            "undecided",
+            "unproven",
+            "orphaned",
+            "created_from",
+            "created_before",
+        ];
+        let kept = without_field.into_iter().filter_map(|name| {
+            let (_, value) = given.iter().find(|(it, _)| it == name)?;
+            let pair = (name, value.to_string());
+            // What cannot be understood itself is not asked for again.
+            RunQuery::parse(&encoded([pair.clone()])).ok().map(|_| pair)
+        });
         let kept = kept.collect();
         Self {
             tabs: tabs(None, parts, too_long),
