@@ -164,6 +164,24 @@ pub(super) trait QueryParameters: Default {
         Self::parse_form(text)
     }
 
+    /// What of a form can be understood, and what is wrong with the rest of it first.
+    fn understood(text: &str) -> (Self, Option<QueryError>) {
+        let error = match Self::parse_form(text) {
+            Ok(query) => return (query, None),
+            Err(error) => error,
+        };
+        let mut query = Self::default();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            if let Some(name) = Self::NAMES.iter().copied().find(|known| *known == name) {
+                // What cannot be set stays unset, and one mistake is enough to be told of.
+                query
+                    .set(name, Some(&*value).filter(|it| !it.is_empty()))
+                    .ok();
+            }
+        }
+        (query, Some(error))
+    }
+
     /// Reads what a form sends, which has an empty value for every field that was left empty.
     fn parse_form(text: &str) -> Result<Self, QueryError> {
         let mut query = Self::default();

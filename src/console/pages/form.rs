@@ -12,7 +12,7 @@ use url::form_urlencoded;
 
 use super::words;
 use crate::console::query::{
-    EnvironmentQuery, QueryParameters as _, RestoreQuery, RunQuery, encoded,
+    EnvironmentQuery, QueryError, QueryParameters as _, RestoreQuery, RunQuery, encoded,
 };
 use crate::storage::reader::{COUNTED_MAX, PlaceSeen, RestoreKind, RestoreParts, RunParts};
 use crate::views::mix::Window;
@@ -178,6 +178,12 @@ impl Form {
             error: Some(error),
             is_plain: false,
         }
+    }
+
+    /// With what is wrong about what was asked for.
+    pub(super) fn telling(self, error: Option<QueryError>) -> Self {
+        let error = error.map(|it| it.to_string());
+        Self { error, ..self }
     }
 
     /// How many there are of the part that is shown, where nothing else narrows it.

@@ -100,11 +100,17 @@ fn render(page: &impl Page) -> HtmlPage {
     Ok(response)
 }
 
-async fn overview(
-    State(console): AppState,
-    viewer: Viewer,
-    FormQuery(query): FormQuery<EnvironmentQuery>,
-) -> HtmlPage {
+/// A page, or what is left of it where its filters cannot be understood.
+fn render_filtered(page: &impl Page, form: &Form) -> HtmlPage {
+    let page = render(page)?;
+    Ok(match form.error {
+        Some(_) => (StatusCode::BAD_REQUEST, Extension(OwnPage), page).into_response(),
+        None => page,
+    })
+}
+
+async fn overview(State(console): AppState, viewer: Viewer, RawQuery(text): RawQuery) -> HtmlPage {
+    let (query, error) = EnvironmentQuery::understood(&text.unwrap_or_default());
     let answer = &console.overview(&viewer, &query, "/").await?;
     let needs = &answer.needs_attention;
     let title = match needs.places() {
@@ -115,13 +121,15 @@ async fn overview(
     let menu = Some(Menu::Overview);
     let shell = &shell(&console, &viewer, title, menu, answer.as_of).refreshed();
     let parts = console.run_parts(&viewer).await?;
-    render(&OverviewPage {
+    let form = &Form::of_environments(&query, answer).telling(error);
+    let page = OverviewPage {
         shell,
         answer,
         runs: &Form::new(&RunQuery::default(), &parts, console.too_long()),
         query: &query,
-        form: &Form::of_environments(&query, answer),
-    })
+        form,
+    };
+    render_filtered(&page, form)
 }
 
 async fn runs(State(console): AppState, viewer: Viewer, RawQuery(text): RawQuery) -> HtmlPage {
@@ -155,7 +163,8 @@ async fn refuse_filters(
     let as_of = Moment(console.now().await?);
     let parts = console.run_parts(viewer).await?;
     let title = "Runs: the filters cannot be understood";
-    let page = render(&RunsPage {
+    let form = &Form::refused(text, error.to_string(), &parts, console.too_long());
+    let page = RunsPage {
         shell: &shell(console, viewer, title, Some(Menu::Runs), as_of),
         answer: &RunList {
             as_of,
@@ -163,11 +172,11 @@ async fn refuse_filters(
             previous: None,
             next: None,
         },
-        form: &Form::refused(text, error.to_string(), &parts, console.too_long()),
+        form,
         csv: String::new(),
         json: String::new(),
-    })?;
-    Ok((StatusCode::BAD_REQUEST, Extension(OwnPage), page).into_response())
+    };
+    render_filtered(&page, form)
 }
 
 async fn csv(
@@ -266,11 +275,8 @@ async fn reconcile(
     Ok(Redirect::to(&format!("{RUNS}/{run}#decision")))
 }
 
-async fn restores(
-    State(console): AppState,
-    viewer: Viewer,
-    FormQuery(query): FormQuery<RestoreQuery>,
-) -> HtmlPage {
+async fn restores(State(console): AppState, viewer: Viewer, RawQuery(text): RawQuery) -> HtmlPage {
+    let (query, error) = RestoreQuery::understood(&text.unwrap_or_default());
     let answer = &console.restores(&viewer, &query, RESTORES).await?;
     let shell = &shell(
         &console,
@@ -280,12 +286,14 @@ async fn restores(
         answer.as_of,
     );
     let parts = console.restore_parts(&viewer).await?;
-    render(&RestoresPage {
+    let form = &Form::of_restores(&query, &parts).telling(error);
+    let page = RestoresPage {
         shell,
         answer,
         query: &query,
-        form: &Form::of_restores(&query, &parts),
-    })
+        form,
+    };
+    render_filtered(&page, form)
 }
 
 async fn restores_csv(

@@ -155,7 +155,7 @@ async fn whoever_asks_for_a_run_is_told_that_it_waits_and_the_page_looks_again_s
 async fn a_filter_that_cannot_be_understood_stays_in_its_form() {
     let server = Server::start().await;
     let answer = server.get(
-        "/runs?outcome=failed&older_than=%3Csoon&undecided=true",
+        "/runs?outcome=failed&older_than=%3Csoon&undecided=true&created_from=2026-11-01T00:00:00Z&created_before=never",
         GUEST,
     );
     assert_eq!(answer.status, 400);
@@ -171,6 +171,32 @@ async fn a_filter_that_cannot_be_understood_stays_in_its_form() {
         main.contains("type=\"hidden\" name=\"undecided\" value=\"true\""),
         "{main}"
     );
+    assert!(main.contains("value=\"2026-11-01T00:00:00Z\""), "{main}");
+    assert!(!main.contains("value=\"never\""), "{main}");
+    for (path, said, kept) in [
+        (
+            "/restores?kind=imported&environment=1",
+            "`kind` must be executed, preparing or without_run",
+            "<option value=\"1\" selected>",
+        ),
+        (
+            "/?window=1y&order=urgent",
+            "`window` must be 1d, 7d or 30d",
+            "<option value=\"urgent\" selected>",
+        ),
+        (
+            "/?posture=fine&x=1",
+            "`posture` must be a recovery posture",
+            "name=\"window\"",
+        ),
+    ] {
+        let answer = server.get(path, GUEST);
+        assert_eq!(answer.status, 400, "{path}");
+        let main = main_of(&answer);
+        for said in ["role=\"alert\"", said, kept, "Correct the filters"] {
+            assert!(main.contains(said), "{path}: {said}: {main}");
+        }
+    }
     // A program is told as before.
     let refused = server.get("/runs.csv?older_than=soon", GUEST);
     assert_eq!(refused.status, 400);
