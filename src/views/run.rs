@@ -8,6 +8,7 @@ mod seen;
 
 use std::collections::HashMap;
 
+use jiff::{SignedDuration, Timestamp};
 use reconciler_jobs::ids::{BackupSetId, RestoreId, RunId};
 use reconciler_jobs::reading::attention::{AttentionState, Cause, Tone, attention};
 use reconciler_jobs::reading::freshness::{Freshness, FreshnessThresholds};
@@ -26,9 +27,9 @@ use self::items::{ItemsShown, items};
 use super::counterfactual::CounterfactualShown;
 use super::failure::FailureDetails;
 use super::later::LaterOpinion;
-use super::moment::took;
+use super::moment::{in_words, took};
 use super::opinion::{ClosedBy, OpinionShown};
-use super::state::{KnownRun, RunStateShown};
+use super::state::{KnownRun, RunState, RunStateShown};
 use super::timeline::{Event, events};
 use super::verdict::{Exception, LegResult, LegWord, Reason, RefusedVerdict, Verdict};
 use super::{Labelled, Moment, Place, Visibility};
@@ -60,6 +61,12 @@ pub struct RunDetail {
     pub created_at: Option<Moment>,
     /// What to say first.
     pub state: RunStateShown,
+    /// When our verdict was decided, or since when the run is queued or running; none where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Moment>,
+    /// For how many seconds it may be queued, or running, until that is too long; none where it is closed, or not executed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_seconds: Option<i64>,
     /// How its restore reads, in the contract's words.
     pub card: Card,
     /// How long the operation took, in words; none where it has not ended, or its moments are not known.
@@ -198,6 +205,7 @@ impl RunDetail {
         let is_reliable = state.state.is_reliable();
         let leads_there = anchor(&state) == "#failure";
         let is_open = matches!(facts.run.status, RunStatus::Queued | RunStatus::Running);
+        let (since, limit) = lasting(found, state.state, limits);
         Self {
             as_of: Moment(facts.as_of),
             run: facts.run.id,
@@ -206,6 +214,8 @@ impl RunDetail {
             outcome: facts.run.outcome,
             freshness: freshness(row, limits),
             created_at: facts.run.created_at.moment().map(Moment),
+            since: since.map(Moment),
+            limit_seconds: limit.map(|it| it.as_secs()),
             took: took(facts.run.started_at, facts.run.completed_at),
             next_look: found
                 .next_look
@@ -281,6 +291,26 @@ impl RunDetail {
         matches!(self.status, RunStatus::Queued | RunStatus::Running)
     }
 
+    /// How long it has been so, in words.
+    pub fn lasting(&self) -> Option<String> {
+        let since = self.since?;
+        let Some(limit) = self.limit_seconds else {
+            return Some(format!("Decided {}.", since.age(&self.as_of)));
+        };
+        let lasted = self.as_of.0.duration_since(since.0);
+        let status = match self.status {
+            RunStatus::Running => "Running",
+            _ => "Queued",
+        };
+        let limit = in_words(SignedDuration::from_secs(limit));
+        (!lasted.is_negative()).then(|| {
+            format!(
+                "{status} for {}; over {limit} is too long.",
+                in_words(lasted)
+            )
+        })
+    }
+
     /// Where the next action of the run's state leads.
     pub fn next_href(&self) -> &'static str {
         anchor(&self.state)
@@ -296,6 +326,21 @@ impl RunDetail {
     pub fn legs_held(&self) -> usize {
         let holds = |leg: &&LegResult| leg.state == LegWord::Holds;
         self.legs.iter().filter(holds).count()
+    }
+}
+
+/// When a verdict that can be relied on was decided; or since when an open run is queued or running, and for how long it may
+/// be.
+fn lasting(
+    found: &RunInFull,
+    state: RunState,
+    limits: &FreshnessThresholds,
+) -> (Option<Timestamp>, Option<SignedDuration>) {
+    let verdict = found.verdict.as_ref().filter(|_| state.is_reliable());
+    match limits.of_open(&found.seen.assessment.facts.run) {
+        _ if state == RunState::NotExecuted => (None, None),
+        Some((since, limit)) => (since.moment(), Some(limit)),
+        None => (verdict.map(|it| it.decided_at), None),
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) fn mask(text: &str) -> String {
     let masked = without_numbers_after("_ms\": ", &masked);
     let masked = without_numbers_after("_age_s\": ", &masked);
     let masked = without_between(&masked, "\"took\": \"", "\"");
+    let masked = without_between(&masked, ">Decided ", "</p>");
     // Charts go by today's date, and sweeps take as long as they take.
     let masked = without_between(&masked, "<div class=\"plot\">", "</figure>");
     let masked = without_between(&masked, "<h2 id=\"sweeps\">", "</section>");
