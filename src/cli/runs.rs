@@ -27,6 +27,7 @@ const PART: u32 = 200;
 
 /// Which runs to list.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each asks for itself")]
 pub(super) struct Args {
     /// Only runs that nobody has closed.
     #[arg(long)]
@@ -58,7 +59,10 @@ pub(super) struct Args {
     /// Only runs of this environment.
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
     environment: Option<i64>,
-    /// At most so many, the highest ids first.
+    /// List the lowest ids first.
+    #[arg(long)]
+    oldest_first: bool,
+    /// At most so many, the highest ids first unless asked for otherwise.
     #[arg(long, value_name = "N", default_value_t = LISTED, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
 }
@@ -95,15 +99,15 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
         orphaned: args.orphaned,
         created_from: args.since.map(|since| since.before(now)),
         created_before: args.older_than.map(|age| Since::Ago(age).before(now)),
-        upwards: false,
+        upwards: args.oldest_first,
     };
     let policy = session.config.rules.policy();
     let limits = session.config.console.freshness();
     let limit = args.limit as usize;
-    let (mut runs, mut below) = (Vec::new(), None);
+    let (mut runs, mut last) = (Vec::new(), None);
     let more = loop {
         let part = PART.min(args.limit);
-        let page = reader.load_runs(&Workspaces::All, &filter, below, part, &policy);
+        let page = reader.load_runs(&Workspaces::All, &filter, last, part, &policy);
         let page = page.await?;
         let visibility = Visibility { evidence: true };
         let lines = page
@@ -111,9 +115,9 @@ pub(super) async fn run(session: &mut Session<'_>, args: &Args) -> anyhow::Resul
             .iter()
             .map(|row| RunLine::new(row, visibility, &limits));
         runs.extend(lines);
-        below = page.below;
-        if below.is_none() || runs.len() >= limit {
-            break below.is_some() || runs.len() > limit;
+        last = page.below;
+        if last.is_none() || runs.len() >= limit {
+            break last.is_some() || runs.len() > limit;
         }
     };
     runs.truncate(limit);

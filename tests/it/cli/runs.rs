@@ -45,9 +45,11 @@ async fn runs_are_listed_as_they_are_asked_for(on: Fixture) {
     let before = on.fingerprint().await;
     let away = FOREIGN.0.to_string();
     let (home, beside) = (HOME.1, NEIGHBOUR.1);
-    let cases: [(&str, &[i64]); 17] = [
+    let cases: [(&str, &[i64]); 19] = [
         ("", &[4, 3, 2, 1]),
         ("--limit 3", &[4, 3, 2]),
+        ("--limit 3 --oldest-first", &[1, 2, 3]),
+        ("--undecided --oldest-first", &[3, 4]),
         ("--undecided", &[4, 3]),
         (&format!("--undecided --workspace {away}"), &[4]),
         (&format!("--environment {beside}"), &[3]),
