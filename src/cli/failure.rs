@@ -6,6 +6,7 @@ use anyhow::Error;
 use super::exit::Exit;
 use super::output::{Document, FailedCommand};
 use super::screen::Screen;
+use crate::config::ConfigError;
 use crate::storage::StoreError;
 
 /// A failure of the command line's own.
@@ -36,6 +37,10 @@ pub(super) fn show(error: &Error, screen: &mut Screen) -> Exit {
         code: Exit::CouldNotRun.code(),
         error: texts.next().unwrap_or_default(),
         because: texts.collect(),
+        mistakes: error
+            .downcast_ref()
+            .map(ConfigError::texts)
+            .unwrap_or_default(),
         advice: advice_for(error),
     };
     if screen.fails_in_json() {
@@ -64,6 +69,7 @@ pub(super) fn show_usage(message: &clap::Error, screen: &mut Screen) -> Exit {
         code: Exit::Usage.code(),
         error: error.trim().to_owned(),
         because: Vec::new(),
+        mistakes: Vec::new(),
         advice: Some(advice.trim().to_owned()).filter(|advice| !advice.is_empty()),
     }));
     Exit::Usage

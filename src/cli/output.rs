@@ -175,6 +175,9 @@ pub struct FailedCommand {
     pub error: String,
     /// Why, from the outside in.
     pub because: Vec<String>,
+    /// Each mistake of the configuration, where that is what failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mistakes: Vec<String>,
     /// What to do, where that is known.
     pub advice: Option<String>,
 }

@@ -15,6 +15,24 @@ fn list(mistakes: &[ConfigError]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+impl ConfigError {
+    /// Each mistake by itself.
+    pub fn mistakes(self) -> Vec<Self> {
+        match self {
+            Self::Several(mistakes) => mistakes,
+            one => vec![one],
+        }
+    }
+
+    /// Each mistake in its own text.
+    pub fn texts(&self) -> Vec<String> {
+        match self {
+            Self::Several(mistakes) => mistakes.iter().map(Self::to_string).collect(),
+            one => vec![one.to_string()],
+        }
+    }
+}
+
 /// Why the configuration or the environment could not be used. Texts never hold a secret.
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -141,7 +159,7 @@ pub enum ConfigError {
         /// Where the console was to listen.
         listen: SocketAddr,
     },
-    /// Several mistakes in one file.
+    /// Several mistakes in the file and the environment.
     #[error("{} mistakes:\n{}", .0.len(), list(.0))]
     Several(Vec<Self>),
     /// A setting from the environment that is not allowed.

@@ -152,7 +152,16 @@ impl Config {
             (None, Some(path)) => read_file(Path::new(path), CONFIG_VARIABLE)?,
             (None, None) => Default::default(),
         };
-        let config = Self::read(&text, &file)?;
+        let (config, mut mistakes) = match Self::read(&text, &file) {
+            Ok(config) => (config, Vec::new()),
+            Err(error) => (Self::default(), error.mistakes()),
+        };
+        let (variables, others) =
+            settings_in(environment, &Self::default().to_json(), |settings| {
+                Self::deserialize(settings).map(drop)
+            });
+        mistakes.extend(others);
+        several(mistakes)?;
         let unread = |error: toml::de::Error, place: &str| ConfigError::Syntax {
             place: place.to_owned(),
             problem: error.message().to_owned(),
@@ -165,9 +174,6 @@ impl Config {
                 origins.insert(joined(section, key), file.clone());
             }
         }
-        let variables = settings_in(environment, &Self::default().to_json(), |settings| {
-            Self::deserialize(settings).map(drop)
-        })?;
         if variables.is_empty() {
             return Ok((config.checked(&file)?, origins));
         }

@@ -6,6 +6,8 @@
 //!
 //! **Invariant:** no error holds the value of a variable.
 
+use std::ffi::OsStr;
+
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
@@ -42,32 +44,28 @@ fn name_of(section: &str, key: &str) -> String {
     format!("{PREFIX}{section}{PART}{key}").to_uppercase()
 }
 
-/// Reads the settings that the environment holds, each judged by itself: `accept` says what is wrong with one.
+/// Reads the settings that the environment holds, and what is wrong with others; each is judged by itself, and `accept` says
+/// what is wrong with one.
 pub(super) fn settings_in(
     environment: &Environment,
     default: &Json,
     accept: impl Fn(Table) -> Result<(), toml::de::Error>,
-) -> Result<Vec<Variable>, ConfigError> {
+) -> (Vec<Variable>, Vec<ConfigError>) {
     let known = names(default);
-    let mut found = Vec::new();
+    let (mut found, mut mistakes) = (Vec::new(), Vec::new());
     let all = environment.settings().iter();
     for (name, text) in all.filter(|(name, _)| !OTHERS.iter().any(|it| name.starts_with(it))) {
-        if name.contains(PART) {
-            let (_, section, key) = known
-                .iter()
-                .find(|(known, ..)| known == name)
-                .ok_or_else(|| unknown(name, &known))?;
-            let text = text.to_str().ok_or_else(|| ConfigError::Variable {
-                name: name.clone(),
-                problem: "it is not UTF-8 text".to_owned(),
-                default: value_at(default, &format!("{section}.{key}")),
-            })?;
-            found.push(read(name, (section, key), text, default, &accept)?);
-        } else if is_slip(name, &known) {
-            return Err(unknown(name, &known));
+        let setting = known.iter().find(|(known, ..)| known == name);
+        if let Some((_, section, key)) = setting {
+            match read(name, (section, key), text, default, &accept) {
+                Ok(variable) => found.push(variable),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        } else if name.contains(PART) || is_slip(name, &known) {
+            mistakes.push(unknown(name, &known));
         }
     }
-    Ok(found)
+    (found, mistakes)
 }
 
 /// Every variable that is a setting, with its section and key.
@@ -102,7 +100,7 @@ fn unknown(name: &str, known: &[(String, String, String)]) -> ConfigError {
 fn read(
     name: &str,
     (section, key): (&str, &str),
-    text: &str,
+    text: &OsStr,
     default: &Json,
     accept: impl Fn(Table) -> Result<(), toml::de::Error>,
 ) -> Result<Variable, ConfigError> {
@@ -111,6 +109,9 @@ fn read(
         problem,
         default: value_at(default, &format!("{section}.{key}")),
     };
+    let text = text
+        .to_str()
+        .ok_or_else(|| refused("it is not UTF-8 text".to_owned()))?;
     if text.is_empty() {
         return Err(refused(
             "it is empty; give it a value, or unset it".to_owned(),

@@ -167,6 +167,32 @@ fn every_mistake_of_a_file_is_told_at_once() {
     }
 }
 
+/// So are those of the environment, and a program is given each by itself.
+#[test]
+fn mistakes_of_the_file_and_the_environment_are_told_together() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("x.toml").display().to_string();
+    fs::write(&file, "[sweep]\nbatch_runs_max = 0\nschedul = \"x\"\n").expect("a file");
+    let arguments = ["--config", &file, "--output", "json", "config", "show"];
+    let mut show = program("", &arguments);
+    show.env("RECONCILER_SWEEP__WAIT_MIN", "soon")
+        .env("RECONCILER_SWEEP__SCHEDUL", "x");
+    let said = show.output().expect("the binary was built");
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    let failed: serde_json::Value = serde_json::from_slice(&said.stderr).expect("JSON");
+    let mistakes = failed["mistakes"].as_array().expect("mistakes");
+    let expected = [
+        "`sweep.batch_runs_max` is 0",
+        "unknown key `sweep.schedul`",
+        "RECONCILER_SWEEP__SCHEDUL is no setting",
+        "RECONCILER_SWEEP__WAIT_MIN cannot be used",
+    ];
+    assert_eq!(mistakes.len(), expected.len(), "{failed}");
+    for (mistake, said) in mistakes.iter().zip(expected) {
+        assert!(mistake.as_str().expect("a text").contains(said), "{failed}");
+    }
+}
+
 /// What the file says alone may need what a variable adds.
 #[test]
 fn a_file_is_judged_with_the_variables_that_come_over_it() {
