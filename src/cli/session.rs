@@ -10,7 +10,7 @@ use reconciler_jobs::restore_execute::record::{Attribution, Source};
 use super::failure::Failure;
 use super::screen::Screen;
 use crate::clock;
-use crate::config::{Config, DATABASE_URL_VARIABLE, DatabaseUrl, Environment, is_token_name};
+use crate::config::{Config, DATABASE_URL_VARIABLE, DatabaseUrl, Environment, user_name};
 use crate::storage::{
     self, Access, Action, ActionVerb, Backend, Distrust, Limits, Observations, Settling, Store,
     Trust,
@@ -262,20 +262,6 @@ fn refuse(distrust: Option<Distrust>) -> anyhow::Result<()> {
         Some(distrust) => Err(Failure::new(distrust.to_string(), distrust.advice()).into()),
         None => Ok(()),
     }
-}
-
-/// The user of the operating system as whom this process runs: his name, or his number where the list of this machine has
-/// none for it.
-fn user_name() -> String {
-    let uid = rustix::process::getuid().as_raw().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let named = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1) == Some(uid.as_str())).then_some(name)
-    });
-    let named = named.filter(|name| is_token_name(name));
-    named.map_or_else(|| format!("uid {uid}"), str::to_owned)
 }
 
 /// Unique per start: two programs of one number on one machine started at different moments.

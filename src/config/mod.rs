@@ -47,7 +47,7 @@ pub use console::{All, Console, Proxy, Reach, TOKEN_PREFIX, Token};
 pub use database::Database;
 pub use database_url::DatabaseUrl;
 pub use environment::{
-    CONFIG_VARIABLE, DATABASE_URL_VARIABLE, Environment, LISTEN_URL_VARIABLE, Terminal,
+    CONFIG_VARIABLE, DATABASE_URL_VARIABLE, Environment, LISTEN_URL_VARIABLE, Terminal, user_name,
 };
 pub use error::{ConfigError, FILE_BYTES_MAX};
 pub(crate) use fields::nearest;

@@ -1,7 +1,7 @@
 //! Who looks, what they see, and what they may do.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -49,6 +49,9 @@ pub(in crate::console) enum Entrance {
     /// No tokens are configured.
     Local,
 }
+
+/// As whom the console runs.
+static USER: LazyLock<String> = LazyLock::new(config::user_name);
 
 fn reach(reach: &Reach) -> Workspaces {
     match reach {
@@ -124,14 +127,19 @@ impl Viewer {
         matches!(self.entrance, Entrance::Token(_))
     }
 
-    /// What this viewer does, as it is put on record.
+    /// What this viewer does, as it is put on record. Where nobody has a token, that is whoever runs the console. No token's
+    /// name has a colon.
     pub(in crate::console) fn action(
         &self,
         verb: ActionVerb,
         trace: Option<TraceContext>,
     ) -> Action {
         Action {
-            actor: (!self.is_local()).then(|| self.name.to_string()),
+            actor: Some(if self.is_local() {
+                format!("local:{}", *USER)
+            } else {
+                self.name.to_string()
+            }),
             trace,
             ..Action::new(verb)
         }

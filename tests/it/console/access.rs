@@ -1,6 +1,7 @@
 //! Who gets in, for how long, and how often they may ask.
 
 use std::io::{Read as _, Write as _};
+use std::process::Command;
 use std::time::Duration;
 
 use restore_reconciler::internals::clock::monotonic;
@@ -344,6 +345,19 @@ async fn without_tokens_this_machine_gets_in_by_its_own_name_only() {
     let page = server.ask(&Ask::get("/"));
     assert_eq!(page.status, 200, "{page:?}");
     assert!(page.body.contains("this machine"), "{page:?}");
+    // What somebody does here is on record as done by whoever runs the console.
+    let run = format!("/runs/{}", id(OWN, RUNNING));
+    let csrf = server.ask(&Ask::get(&run)).form_token();
+    let post = Ask::post(&format!("{run}/reconcile")).form(&[("csrf", &csrf)]);
+    assert_eq!(server.ask(&post).status, 303);
+    let page = server.ask(&Ask::get(&run));
+    let user = Command::new("id")
+        .args(["--user", "--name"])
+        .output()
+        .unwrap();
+    let user = String::from_utf8(user.stdout).unwrap();
+    let said = format!("asked for by local:{}: a job was queued", user.trim());
+    assert!(page.body.contains(&said), "{said}: {page:?}");
     for (host, status) in [
         ("localhost", 200),
         ("127.0.0.1:1", 200),
